@@ -1,0 +1,227 @@
+/**
+ * The words of plimsoll, as types. Read this file first: every room speaks in these terms.
+ *
+ * A **call** is what the user asked for; it takes one or more **attempts**, each one HTTP request.
+ * A finished call has a **usage** (token counts by kind), and a usage has a **cost**.
+ * A response's headers show **limiters**. A **recorder** is told of all of it.
+ *
+ * Times named `…AtMs` are milliseconds since the Unix epoch; durations are named for their unit.
+ * Money is whole nano-dollars (1 USD = 1,000,000,000), never a float.
+ */
+
+/**
+ * Kinds of tokens. They add up: none is part of another. `output_estimated` stands in for `output`
+ * where a stream ended before the server reported its count.
+ */
+export const TOKEN_KINDS = [
+  'input',
+  'cache_read',
+  'cache_write_5m',
+  'cache_write_1h',
+  'output',
+  'output_estimated',
+] as const;
+export type TokenKind = (typeof TOKEN_KINDS)[number];
+
+/** What money is spent on: the kinds of tokens, and server tools billed per use. */
+export const COST_KINDS = [...TOKEN_KINDS, 'server_tools'] as const;
+export type CostKind = (typeof COST_KINDS)[number];
+
+/** Token counts by kind: whole numbers, not negative. */
+export type Tokens = Readonly<Record<TokenKind, number>>;
+
+/** Whole nano-dollars by kind. */
+export type Cost = Readonly<Record<CostKind, number>>;
+
+/**
+ * Tokens billed to one model. A usage has one part, or one for each of the server's `iterations`,
+ * which may run on other models (an advisor, a fallback) or not be in the top-level counts (compaction).
+ */
+export interface UsagePart {
+  /** The model that is billed, as the server named it; `null` where the server did not say. */
+  readonly model: string | null;
+  readonly tokens: Tokens;
+  /** What the price of this part depends on besides the tokens. */
+  readonly speed: string | null;
+}
+
+/** What a call used, as the server reported it; what was inferred is marked. */
+export interface Usage {
+  /** At least one part. The parts add up to what is billed. */
+  readonly parts: readonly UsagePart[];
+  /** Thinking tokens: part of `output`, never to be added to it. */
+  readonly thinkingTokens: number;
+  /** Uses by server tool (`web_search`, `web_fetch`, …); empty where none was used. */
+  readonly serverToolUses: Readonly<Record<string, number>>;
+  /** `standard`, `priority` or `batch`; `null` where the server did not say. */
+  readonly serviceTier: string | null;
+  /** Where inference ran (`us`, `global`, …); `null` where the server did not say. */
+  readonly inferenceGeo: string | null;
+  /** The server gave a total of cache writes without the 5 m / 1 h split: all of it is counted as 5 m. */
+  readonly cacheSplitAssumed: boolean;
+}
+
+/** A part's cost, with the model whose price was used. */
+export interface PricedPart {
+  readonly model: string | null;
+  /** `null`: no price is known for the model. Never a silent zero. */
+  readonly cost: Cost | null;
+}
+
+/** The cost of a call, part by part, in the order of `Usage.parts`. Server tools are on the first priced part. */
+export interface CallCost {
+  readonly parts: readonly PricedPart[];
+  /** Sum over the priced parts, in nano-dollars. */
+  readonly totalNanoUsd: number;
+  /** Every part had a price. */
+  readonly priced: boolean;
+}
+
+/** How a call ended. */
+export const OUTCOMES = [
+  'ok',
+  'rate_limited',
+  'spend_limited',
+  'overloaded',
+  'server_error',
+  'timeout',
+  'connection_error',
+  'invalid_request',
+  'unauthorized',
+  'not_found',
+  'too_large',
+  'payment_required',
+  'cancelled',
+  'stream_error',
+  'truncated',
+  'abandoned',
+  'blocked',
+] as const;
+export type Outcome = (typeof OUTCOMES)[number];
+
+/** Why a 429 was sent. `acceleration` is the API's `ramp_limit_exceeded`. */
+export const RATE_LIMIT_REASONS = [
+  'requests',
+  'input_tokens',
+  'output_tokens',
+  'tokens',
+  'fast_mode',
+  'acceleration',
+  'spend_limit',
+  'contract_spend_limit',
+  'unknown',
+] as const;
+export type RateLimitReason = (typeof RATE_LIMIT_REASONS)[number];
+
+/** Whose spend limit refused a request. */
+export const SPEND_SCOPES = ['tier', 'contract', 'organization', 'workspace', 'linked_organization'] as const;
+export type SpendScope = (typeof SPEND_SCOPES)[number];
+
+/** Why the server refused an attempt. */
+export interface Rejection {
+  /** What the call comes to if this was its last attempt. */
+  readonly outcome: Outcome;
+  /** Set on every 429 and on nothing else. */
+  readonly rateLimitReason: RateLimitReason | null;
+  /** Set on every refusal for spend, whatever its status. A tier's 429 has both. */
+  readonly spendScope: SpendScope | null;
+}
+
+/** Which limit a limiter measures. */
+export const LIMIT_DIMENSIONS = [
+  'requests',
+  'input_tokens',
+  'output_tokens',
+  'tokens',
+  'fast_input_tokens',
+  'fast_output_tokens',
+  'priority_input_tokens',
+  'priority_output_tokens',
+] as const;
+export type LimitDimension = (typeof LIMIT_DIMENSIONS)[number];
+
+/** One rate limit as a response's headers showed it. Numbers are `null` where the header was absent or unreadable. */
+export interface Limiter {
+  readonly dimension: LimitDimension;
+  /** Units a minute; tokens are rounded to thousands by the server. */
+  readonly limit: number | null;
+  readonly remaining: number | null;
+  /** When the bucket is full again. */
+  readonly resetAtMs: number | null;
+}
+
+/** One HTTP request of a call. */
+export interface Attempt {
+  /** 0 for the first. */
+  readonly index: number;
+  /** Wall clock when the request was handed to `fetch`. */
+  readonly startedAtMs: number;
+  /** Request sent to response headers, or to the failure. */
+  readonly durationSeconds: number;
+  /** End of the attempt before to the start of this one; 0 for the first. */
+  readonly waitSeconds: number;
+  /** The HTTP status, or what came instead of one. */
+  readonly status: number | 'timeout' | 'connection_error' | 'cancelled';
+  /** `null` for an attempt that was answered with success. */
+  readonly rejection: Rejection | null;
+  /** What the attempt before came to; `null` for the first. */
+  readonly retryReason: Outcome | null;
+  /** Empty where no header of the family was sent. */
+  readonly limiters: readonly Limiter[];
+}
+
+/** Attribution labels of a call: only names that were declared, values not yet capped. */
+export type Attribution = Readonly<Record<string, string>>;
+
+/**
+ * What the user asked for, however many attempts it takes: one `messages.create`, one stream, one batch.
+ * Recorders get the same object for every event of a call, so it can key a `WeakMap`. Fields that say
+ * "so far" change between events and are final at `finished`.
+ */
+export interface Call {
+  /** `messages.create`, `messages.stream`, …; `other` for what is not known. */
+  readonly operation: string;
+  /** Alias of the API key, never the key. */
+  readonly key: string;
+  /** The model asked for; `null` for operations without one. */
+  readonly requestedModel: string | null;
+  readonly attribution: Attribution;
+  /** `max_tokens` as asked for; `null` where the request had none. */
+  readonly maxTokens: number | null;
+  /** Wall clock when the first attempt reached plimsoll. */
+  readonly startedAtMs: number;
+  /** The model that answered, so far. */
+  readonly model: string | null;
+  /** Attempts so far. */
+  readonly attempts: number;
+  /** Time between attempts so far, in seconds. */
+  readonly waitSeconds: number;
+  /** Streams: start of the call to the first content delta, waits included; `null` before it. */
+  readonly firstTokenSeconds: number | null;
+  /** Start of the call to its last byte, retries and waits included; `null` before the end. */
+  readonly durationSeconds: number | null;
+  /** `null` before the end. */
+  readonly outcome: Outcome | null;
+  /** As the server said it, so far. */
+  readonly stopReason: string | null;
+  /** `null` where the server reported none. */
+  readonly usage: Usage | null;
+  /** `null` where there is no usage. */
+  readonly cost: CallCost | null;
+}
+
+/**
+ * What is told of a call. Every method may throw: the caller counts it and goes on. None may wait.
+ * The order for one call is `started`, `attempted` once per attempt, `firstToken` at most once, `finished`.
+ * `attempted` of a refused attempt comes when the reason is known, which can be after the next one has begun.
+ */
+export interface Recorder {
+  /** The call's first request is about to be sent. */
+  started?(call: Call): void;
+  /** An attempt was answered or failed. */
+  attempted?(call: Call, attempt: Attempt): void;
+  /** The first content delta of a stream arrived; the input side of the usage is known. */
+  firstToken?(call: Call): void;
+  /** The call is over, its last event; exactly once. */
+  finished?(call: Call): void;
+}
