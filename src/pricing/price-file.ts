@@ -1,0 +1,175 @@
+import { decimal, type Ratio } from './rate.ts';
+import { got, list, mapOf, object, optional, type Reader, value } from './schema.ts';
+
+const DAY = /^\d{4}-\d{2}-\d{2}$/;
+
+/** The first millisecond of a UTC day written `YYYY-MM-DD`; `null` where there is no such day. */
+export function dayStartMs(day: string): number | null {
+  const startMs = DAY.test(day) ? Date.parse(`${day}T00:00:00Z`) : Number.NaN;
+  // Some engines roll 31 February over into March.
+  return Number.isFinite(startMs) && new Date(startMs).toISOString().startsWith(day) ? startMs : null;
+}
+
+const text = value('a text', (raw) => (typeof raw === 'string' && raw !== '' ? raw : undefined));
+const flag = value('true or false', (raw) => (typeof raw === 'boolean' ? raw : undefined));
+const tokenCount = value('a whole number ≥ 0', (raw) =>
+  Number.isSafeInteger(raw) && Number(raw) >= 0 ? Number(raw) : undefined,
+);
+const day = value('a day as YYYY-MM-DD', (raw) =>
+  typeof raw === 'string' && dayStartMs(raw) !== null ? raw : undefined,
+);
+const status = value('active, legacy, deprecated or retired', (raw) =>
+  raw === 'active' || raw === 'legacy' || raw === 'deprecated' || raw === 'retired' ? raw : undefined,
+);
+const base = value('"default" or "none"', (raw) => (raw === 'default' || raw === 'none' ? raw : undefined));
+
+/** JSON numbers and decimal texts are both taken as they are written, so 0.1 means one tenth. */
+const amount: Reader<Ratio> = (raw, place, problems) => {
+  const isNumber = typeof raw === 'number' || (typeof raw === 'string' && raw.trim() !== '');
+  const exact = isNumber ? decimal(String(raw)) : null;
+  if (exact !== null) return exact;
+  const expected =
+    isNumber && Number(raw) >= 0 ? 'a decimal of at most 9 digits on either side of the point' : 'a number ≥ 0';
+  problems.push(`${place}: expected ${expected}, got ${got(raw)}`);
+  return undefined;
+};
+
+/** Catches a percentage in place of a factor. */
+function factor(most: bigint): Reader<Ratio> {
+  return (raw, place, problems) => {
+    const exact = amount(raw, place, problems);
+    if (exact === undefined || exact.num <= most * exact.den) return exact;
+    problems.push(`${place}: expected a factor from 0 to ${most}, got ${got(raw)}`);
+    return undefined;
+  };
+}
+
+const evidence = { verified: optional(text), source: optional(text), note: optional(text) };
+const rates = { input: amount, output: amount, cacheWrite5m: amount, cacheWrite1h: amount, cacheRead: amount };
+const period = { effectiveFrom: optional(day), effectiveTo: optional(day) };
+
+const modelPrice = object({
+  ...period,
+  ...rates,
+  batchMultiplier: optional(factor(1n)),
+  geoMultipliers: mapOf(factor(10n)),
+  longContext: optional(object({ aboveTokens: tokenCount, ...rates, ...evidence })),
+  fast: optional(object({ ...rates, batchAllowed: optional(flag), ...evidence })),
+  ...evidence,
+});
+
+const model = object({
+  model: text,
+  aliases: list(text),
+  family: optional(text),
+  status: optional(status),
+  eol: optional(day),
+  retiresNotSoonerThan: optional(day),
+  note: optional(text),
+  prices: list(modelPrice),
+});
+
+const serverTool = object({
+  tool: text,
+  note: optional(text),
+  prices: list(object({ ...period, usdPerThousandUses: amount, ...evidence })),
+});
+
+const priceFile = object({
+  extends: optional(base),
+  checkedOn: optional(day),
+  models: list(model),
+  serverTools: list(serverTool),
+});
+
+type Value<R> = R extends Reader<infer T> ? T : never;
+
+/** A price file as it was written, amounts exact. */
+export type PriceFile = Value<typeof priceFile>;
+/** One model of a price file: its ids, its life cycle, and its prices by date, in USD per million tokens. */
+export type ListedModel = Value<typeof model>;
+/** What a model costs between two days, in USD per million tokens. */
+export type ListedPrice = Value<typeof modelPrice>;
+/** A server tool of a price file. One without prices is known, and cannot be priced. */
+export type ListedTool = Value<typeof serverTool>;
+/** The five amounts every mode of a model has, in USD per million tokens. */
+export type ListedRates = Value<ReturnType<typeof object<typeof rates>>>;
+
+/** Prices that cannot be used. `problems` names every one with its place in the file. */
+export class PricesError extends Error {
+  readonly code = 'PLIMSOLL_PRICES_INVALID';
+  readonly problems: readonly string[];
+
+  constructor(name: string, problems: readonly string[]) {
+    const count = problems.length === 1 ? '1 problem' : `${problems.length} problems`;
+    super([`Prices cannot be used: ${count} in ${name}.`, ...problems.map((problem) => `- ${problem}`)].join('\n'));
+    this.name = 'PricesError';
+    this.problems = problems;
+  }
+}
+
+/**
+ * Checks parsed JSON as a price file. Throws a `PricesError` with all problems at once: wrong or unknown fields,
+ * missing amounts, ids given twice, periods that overlap. `name` is what the error calls the file.
+ */
+export function priceFileFrom(parsed: unknown, name: string): PriceFile {
+  const problems: string[] = [];
+  const file = priceFile(parsed, '', problems);
+  if (file !== undefined) problems.push(...idClashes(file), ...overlaps(file), ...unstatedBase(file));
+  if (file === undefined || problems.length > 0) throw new PricesError(name, problems);
+  return file;
+}
+
+function unstatedBase({ extends: base, checkedOn }: PriceFile): readonly string[] {
+  if (base === 'default' || checkedOn !== null) return [];
+  return ['checkedOn: expected a day as YYYY-MM-DD in a file that does not say "extends": "default", got nothing'];
+}
+
+function idClashes({ models, serverTools }: PriceFile): readonly string[] {
+  const ids = models.flatMap(({ model, aliases }, index) => [
+    { id: model, place: `models[${index}].model` },
+    ...aliases.map((id, alias) => ({ id, place: `models[${index}].aliases[${alias}]` })),
+  ]);
+  const tools = serverTools.map(({ tool }, index) => ({ id: tool, place: `serverTools[${index}].tool` }));
+  return [...repeated(ids), ...repeated(tools)];
+}
+
+function repeated(ids: readonly { readonly id: string; readonly place: string }[]): readonly string[] {
+  const first = new Map<string, string>();
+  return ids.flatMap(({ id, place }) => {
+    const earlier = first.get(id);
+    if (earlier === undefined) first.set(id, place);
+    return earlier === undefined ? [] : [`${place}: expected an id of its own, got ${got(id)}, which ${earlier} has`];
+  });
+}
+
+interface Period {
+  readonly effectiveFrom: string | null;
+  readonly effectiveTo: string | null;
+}
+
+function overlaps({ models, serverTools }: PriceFile): readonly string[] {
+  return [
+    ...models.flatMap(({ prices }, index) => overlapping(prices, `models[${index}].prices`)),
+    ...serverTools.flatMap(({ prices }, index) => overlapping(prices, `serverTools[${index}].prices`)),
+  ];
+}
+
+function overlapping(periods: readonly Period[], place: string): readonly string[] {
+  const backwards = periods.flatMap(({ effectiveFrom, effectiveTo }, index) =>
+    effectiveFrom !== null && effectiveTo !== null && effectiveTo <= effectiveFrom
+      ? [`${place}[${index}].effectiveTo: expected a day after ${effectiveFrom}, got ${effectiveTo}`]
+      : [],
+  );
+  const inOrder = periods
+    .map((period, index) => ({ ...period, index }))
+    .sort((a, b) => ((a.effectiveFrom ?? '') < (b.effectiveFrom ?? '') ? -1 : 1));
+  const shared = inOrder.slice(1).flatMap(({ effectiveFrom, index }, position) => {
+    const before = inOrder[position];
+    if (before === undefined || (before.effectiveTo !== null && before.effectiveTo <= (effectiveFrom ?? ''))) return [];
+    const from = effectiveFrom ?? 'no day';
+    const to = before.effectiveTo ?? 'no day';
+    return [`${place}[${index}].effectiveFrom: expected ${place}[${before.index}] to have ended, got ${from} before ${to}`];
+  });
+  return [...backwards, ...shared];
+}

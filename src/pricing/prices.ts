@@ -1,0 +1,187 @@
+import defaults from './prices.json' with { type: 'json' };
+import type { Price, RateCard, RatePair, Rates, ToolPrice } from './price.ts';
+import {
+  dayStartMs,
+  type ListedModel,
+  type ListedPrice,
+  type ListedRates,
+  type ListedTool,
+  type PriceFile,
+  priceFileFrom,
+} from './price-file.ts';
+import { type Ratio, rate, times } from './rate.ts';
+
+/** Prices by model and date. Immutable; made once, asked for every call. */
+export interface PriceTable {
+  /** `default`: as shipped; `file`: a file of the user's had a part in it. */
+  readonly source: 'default' | 'file';
+  /** The UTC day on which the figures were last compared with what is published, `YYYY-MM-DD`. */
+  readonly checkedOn: string;
+  readonly checkedAtMs: number;
+  /** Canonical ids, those without a price too. */
+  readonly knownModels: readonly string[];
+  /** The models as they were listed, with their life cycle. */
+  readonly models: readonly ListedModel[];
+  /**
+   * The id under which a model is priced and counted: of an alias and of a dated id (`…-YYYYMMDD`) the model's own.
+   * Anything else comes back as it is: a family never stands in for a version.
+   */
+  canonicalModel(id: string): string;
+  /** The price in force at that time; `null` where none is known. Takes any id that `canonicalModel` does. */
+  priceAt(model: string, whenMs: number): Price | null;
+  /** The price of a server tool in force at that time; `null` where none is known. */
+  toolPriceAt(tool: string, whenMs: number): ToolPrice | null;
+}
+
+const NANO_USD_PER_TOKEN: Ratio = { num: 1000n, den: 1n };
+const NANO_USD_PER_USE: Ratio = { num: 1_000_000n, den: 1n };
+const DATE_SUFFIX = /^-20\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])$/;
+const DATE_SUFFIX_LENGTH = '-YYYYMMDD'.length;
+
+let shipped: PriceTable | undefined;
+
+/** The prices shipped with this version; checked and put in order at the first call, then the same table always. */
+export function defaultPrices(): PriceTable {
+  shipped ??= priceTable(priceFileFrom(defaults, 'the shipped prices'), 'default');
+  return shipped;
+}
+
+/**
+ * A table from parsed JSON of the form of a price file. With `"extends": "default"` a listed model or tool replaces
+ * the shipped one, all its periods, and the others stay; otherwise only what is listed has a price.
+ * Throws a `PricesError` with every problem; `name` is what it calls the file.
+ */
+export function pricesFrom(parsed: unknown, name: string): PriceTable {
+  const file = priceFileFrom(parsed, name);
+  return priceTable(file.extends === 'default' ? extended(file) : file, 'file');
+}
+
+function extended(file: PriceFile): PriceFile {
+  const under = priceFileFrom(defaults, 'the shipped prices');
+  const models = new Map(under.models.map((model) => [model.model, model]));
+  const tools = new Map(under.serverTools.map((tool) => [tool.tool, tool]));
+  for (const model of file.models) models.set(model.model, withLifeCycle(model, models.get(model.model)));
+  for (const tool of file.serverTools) tools.set(tool.tool, tool);
+  return {
+    ...file,
+    checkedOn: file.checkedOn ?? under.checkedOn,
+    models: [...models.values()],
+    serverTools: [...tools.values()],
+  };
+}
+
+/** A negotiated price changes neither what a model is called nor when it retires. */
+function withLifeCycle(own: ListedModel, under: ListedModel | undefined): ListedModel {
+  if (under === undefined) return own;
+  return {
+    ...own,
+    aliases: [...new Set([...under.aliases, ...own.aliases])],
+    family: own.family ?? under.family,
+    status: own.status ?? under.status,
+    eol: own.eol ?? under.eol,
+    retiresNotSoonerThan: own.retiresNotSoonerThan ?? under.retiresNotSoonerThan,
+  };
+}
+
+function priceTable(file: PriceFile, source: PriceTable['source']): PriceTable {
+  const byId = pricesById(file.models);
+  const tools = new Map(file.serverTools.map((tool) => [tool.tool, toolPrices(tool)]));
+  const own = new Set(file.models.map(({ model }) => model));
+  const canonicalModel = (id: string): string => byId.get(id)?.model ?? undated(id, own) ?? id;
+  const checkedOn = file.checkedOn ?? '1970-01-01';
+  return Object.freeze({
+    source,
+    checkedOn,
+    checkedAtMs: dayStartMs(checkedOn) ?? 0,
+    knownModels: [...own],
+    models: file.models,
+    canonicalModel,
+    priceAt(model: string, whenMs: number): Price | null {
+      const entry = byId.get(model) ?? byId.get(canonicalModel(model));
+      return entry === undefined ? null : inForce(entry.prices, whenMs);
+    },
+    toolPriceAt: (tool: string, whenMs: number) => inForce(tools.get(tool) ?? [], whenMs),
+  });
+}
+
+interface PricedModel {
+  readonly model: string;
+  readonly prices: readonly Price[];
+}
+
+function pricesById(models: readonly ListedModel[]): ReadonlyMap<string, PricedModel> {
+  const entries = models.map((listed) => ({ listed, entry: { model: listed.model, prices: listed.prices.map((price) => priced(listed.model, price)) } }));
+  const aliases = entries.flatMap(({ listed, entry }) => listed.aliases.map((alias) => [alias, entry] as const));
+  // Last wins: a model of a user's file may be the alias of a shipped one.
+  return new Map([...aliases, ...entries.map(({ entry }) => [entry.model, entry] as const)]);
+}
+
+function undated(id: string, known: ReadonlySet<string>): string | undefined {
+  const base = id.slice(0, -DATE_SUFFIX_LENGTH);
+  return known.has(base) && DATE_SUFFIX.test(id.slice(-DATE_SUFFIX_LENGTH)) ? base : undefined;
+}
+
+interface Dated {
+  readonly effectiveFromMs: number;
+  readonly effectiveToMs: number;
+}
+
+function inForce<T extends Dated>(prices: readonly T[], whenMs: number): T | null {
+  for (const price of prices) {
+    if (price.effectiveFromMs <= whenMs && whenMs < price.effectiveToMs) return price;
+  }
+  return null;
+}
+
+function dated(from: string | null, to: string | null): Dated {
+  return {
+    effectiveFromMs: from === null ? -Infinity : (dayStartMs(from) ?? -Infinity),
+    effectiveToMs: to === null ? Infinity : (dayStartMs(to) ?? Infinity),
+  };
+}
+
+function priced(model: string, listed: ListedPrice): Price {
+  const { batchMultiplier, geoMultipliers, longContext, fast } = listed;
+  const fastBatch = fast?.batchAllowed === true ? batchMultiplier : null;
+  return {
+    model,
+    ...dated(listed.effectiveFrom, listed.effectiveTo),
+    base: rateCard(listed, batchMultiplier, geoMultipliers),
+    longContext: longContext && {
+      aboveTokens: longContext.aboveTokens,
+      card: rateCard(longContext, batchMultiplier, geoMultipliers),
+    },
+    fast: fast && rateCard(fast, fastBatch, geoMultipliers),
+    verified: listed.verified,
+    source: listed.source,
+    note: listed.note,
+  };
+}
+
+function rateCard(listed: ListedRates, batch: Ratio | null, geos: ReadonlyMap<string, Ratio>): RateCard {
+  const pair = (multiplier: Ratio): RatePair => ({
+    standard: ratesTimes(listed, multiplier),
+    batch: batch && ratesTimes(listed, times(multiplier, batch)),
+  });
+  const byGeo = new Map([...geos].map(([geo, multiplier]) => [geo, pair(times(NANO_USD_PER_TOKEN, multiplier))]));
+  return { ...pair(NANO_USD_PER_TOKEN), byGeo };
+}
+
+function ratesTimes(listed: ListedRates, multiplier: Ratio): Rates {
+  const output = rate(times(listed.output, multiplier));
+  return {
+    input: rate(times(listed.input, multiplier)),
+    cache_read: rate(times(listed.cacheRead, multiplier)),
+    cache_write_5m: rate(times(listed.cacheWrite5m, multiplier)),
+    cache_write_1h: rate(times(listed.cacheWrite1h, multiplier)),
+    output,
+    output_estimated: output,
+  };
+}
+
+function toolPrices({ prices }: ListedTool): readonly ToolPrice[] {
+  return prices.map(({ effectiveFrom, effectiveTo, usdPerThousandUses }) => ({
+    ...dated(effectiveFrom, effectiveTo),
+    perUse: rate(times(usdPerThousandUses, NANO_USD_PER_USE)),
+  }));
+}

@@ -1,0 +1,93 @@
+/**
+ * Reads one value of parsed JSON. Says what is wrong with it in `problems`, with its place, and then returns
+ * `undefined`; so one pass over a file finds every problem.
+ */
+export type Reader<T> = (value: unknown, place: string, problems: string[]) => T | undefined;
+
+type Read<R> = R extends Reader<infer T> ? T : never;
+
+const LONGEST_SHOWN = 32;
+
+/** What came instead, short enough for a message. A long text is not shown: it may be a secret of another file. */
+export function got(value: unknown): string {
+  if (value === undefined) return 'nothing';
+  if (Array.isArray(value)) return `a list of ${value.length}`;
+  if (typeof value === 'object' && value !== null) return 'an object';
+  const text = JSON.stringify(value);
+  return text.length <= LONGEST_SHOWN && !text.includes('sk-') ? text : `a text of ${text.length} characters`;
+}
+
+/** A reader that accepts what `parse` makes something of; `expected` completes "expected …". */
+export function value<T>(expected: string, parse: (value: unknown) => T | undefined): Reader<T> {
+  return (raw, place, problems) => {
+    const parsed = parse(raw);
+    if (parsed === undefined) problems.push(`${place}: expected ${expected}, got ${got(raw)}`);
+    return parsed;
+  };
+}
+
+/** The same reader, for a field that may be absent or `null`: both read as `null`. */
+export function optional<T>(reader: Reader<T>): Reader<T | null> {
+  return (raw, place, problems) => (raw === undefined || raw === null ? null : reader(raw, place, problems));
+}
+
+/** A list whose items `item` reads; absent reads as empty. */
+export function list<T>(item: Reader<T>): Reader<readonly T[]> {
+  return (raw, place, problems) => {
+    if (raw === undefined) return [];
+    if (!Array.isArray(raw)) {
+      problems.push(`${place}: expected a list, got ${got(raw)}`);
+      return undefined;
+    }
+    const items = raw.map((entry: unknown, index) => item(entry, `${place}[${index}]`, problems));
+    return items.every((entry) => entry !== undefined) ? items : undefined;
+  };
+}
+
+/** An object with any names, whose values `entry` reads; absent reads as empty. */
+export function mapOf<T>(entry: Reader<T>): Reader<ReadonlyMap<string, T>> {
+  return (raw, place, problems) => {
+    if (raw === undefined || raw === null) return new Map<string, T>();
+    if (!isObject(raw)) {
+      problems.push(`${place}: expected an object, got ${got(raw)}`);
+      return undefined;
+    }
+    const read = new Map<string, T>();
+    for (const [name, one] of Object.entries(raw)) {
+      const parsed = entry(one, at(place, name), problems);
+      if (parsed !== undefined) read.set(name, parsed);
+    }
+    return read;
+  };
+}
+
+/** An object with exactly these fields; any other is a problem, since a misspelt field would be ignored in silence. */
+export function object<S extends Readonly<Record<string, Reader<unknown>>>>(
+  fields: S,
+): Reader<{ readonly [K in keyof S]: Read<S[K]> }> {
+  return (raw, place, problems) => {
+    if (!isObject(raw)) {
+      problems.push(`${place === '' ? 'the file' : place}: expected an object, got ${got(raw)}`);
+      return undefined;
+    }
+    const before = problems.length;
+    for (const name of Object.keys(raw)) {
+      if (!Object.hasOwn(fields, name)) problems.push(unknownField(place, name, Object.keys(fields)));
+    }
+    const read = Object.entries(fields).map(([name, reader]) => [name, reader(raw[name], at(place, name), problems)]);
+    return problems.length === before ? (Object.fromEntries(read) as { [K in keyof S]: Read<S[K]> }) : undefined;
+  };
+}
+
+function isObject(raw: unknown): raw is Record<string, unknown> {
+  return typeof raw === 'object' && raw !== null && !Array.isArray(raw);
+}
+
+function unknownField(place: string, name: string, known: readonly string[]): string {
+  return `${at(place, name)}: expected one of ${known.join(', ')}, got an unknown field`;
+}
+
+function at(place: string, name: string): string {
+  const short = name.length <= LONGEST_SHOWN && !name.includes('sk-') ? name : `(a name of ${name.length} characters)`;
+  return place === '' ? short : `${place}.${short}`;
+}
