@@ -1,5 +1,5 @@
 import { decimal, type Ratio } from './rate.ts';
-import { got, list, mapOf, object, optional, type Reader, value } from './schema.ts';
+import { got, list, mapOf, object, optional, orEmpty, type Reader, value } from './schema.ts';
 
 const DAY = /^\d{4}-\d{2}-\d{2}$/;
 
@@ -60,7 +60,7 @@ const modelPrice = object({
 
 const model = object({
   model: text,
-  aliases: list(text),
+  aliases: orEmpty(list(text)),
   family: optional(text),
   status: optional(status),
   eol: optional(day),
@@ -78,8 +78,8 @@ const serverTool = object({
 const priceFile = object({
   extends: optional(base),
   checkedOn: optional(day),
-  models: list(model),
-  serverTools: list(serverTool),
+  models: orEmpty(list(model)),
+  serverTools: orEmpty(list(serverTool)),
 });
 
 type Value<R> = R extends Reader<infer T> ? T : never;
@@ -93,7 +93,7 @@ export type ListedPrice = Value<typeof modelPrice>;
 /** A server tool of a price file. One without prices is known, and cannot be priced. */
 export type ListedTool = Value<typeof serverTool>;
 /** The five amounts every mode of a model has, in USD per million tokens. */
-export type ListedRates = Value<ReturnType<typeof object<typeof rates>>>;
+export type ListedRates = Readonly<Record<keyof typeof rates, Ratio>>;
 
 /** Prices that cannot be used. `problems` names every one with its place in the file. */
 export class PricesError extends Error {
@@ -169,7 +169,9 @@ function overlapping(periods: readonly Period[], place: string): readonly string
     if (before === undefined || (before.effectiveTo !== null && before.effectiveTo <= (effectiveFrom ?? ''))) return [];
     const from = effectiveFrom ?? 'no day';
     const to = before.effectiveTo ?? 'no day';
-    return [`${place}[${index}].effectiveFrom: expected ${place}[${before.index}] to have ended, got ${from} before ${to}`];
+    return [
+      `${place}[${index}].effectiveFrom: expected ${place}[${before.index}] to have ended, got ${from} before ${to}`,
+    ];
   });
   return [...backwards, ...shared];
 }

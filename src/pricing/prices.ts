@@ -110,7 +110,10 @@ interface PricedModel {
 }
 
 function pricesById(models: readonly ListedModel[]): ReadonlyMap<string, PricedModel> {
-  const entries = models.map((listed) => ({ listed, entry: { model: listed.model, prices: listed.prices.map((price) => priced(listed.model, price)) } }));
+  const entries = models.map((listed) => ({
+    listed,
+    entry: { model: listed.model, prices: listed.prices.map((price) => priced(listed.model, price)) },
+  }));
   const aliases = entries.flatMap(({ listed, entry }) => listed.aliases.map((alias) => [alias, entry] as const));
   // Last wins: a model of a user's file may be the alias of a shipped one.
   return new Map([...aliases, ...entries.map(({ entry }) => [entry.model, entry] as const)]);

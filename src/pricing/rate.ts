@@ -18,7 +18,7 @@ const BIGGEST_EXACT = BigInt(Number.MAX_SAFE_INTEGER);
 
 function ratio(num: bigint, den: bigint): Ratio {
   let divisor = num;
-  for (let rest = den; rest !== 0n; ) [divisor, rest] = [rest, divisor % rest];
+  for (let rest = den; rest !== 0n;) [divisor, rest] = [rest, divisor % rest];
   return { num: num / divisor, den: den / divisor };
 }
 
@@ -62,4 +62,9 @@ export function charge(count: number, per: Rate): number {
 function chargeBig(count: bigint, { num, den }: Ratio): number {
   const nanoUsd = (count * num * 2n + den) / (den * 2n);
   return nanoUsd <= BIGGEST_EXACT ? Number(nanoUsd) : Number.NaN;
+}
+
+/** The rate of a token as USD per million tokens: the double nearest to the exact value, for showing. */
+export function usdPerMillion({ num, den }: Ratio): number {
+  return Number(num) / Number(den * 1000n);
 }

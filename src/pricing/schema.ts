@@ -31,10 +31,9 @@ export function optional<T>(reader: Reader<T>): Reader<T | null> {
   return (raw, place, problems) => (raw === undefined || raw === null ? null : reader(raw, place, problems));
 }
 
-/** A list whose items `item` reads; absent reads as empty. */
+/** A list whose items `item` reads. */
 export function list<T>(item: Reader<T>): Reader<readonly T[]> {
   return (raw, place, problems) => {
-    if (raw === undefined) return [];
     if (!Array.isArray(raw)) {
       problems.push(`${place}: expected a list, got ${got(raw)}`);
       return undefined;
@@ -42,6 +41,11 @@ export function list<T>(item: Reader<T>): Reader<readonly T[]> {
     const items = raw.map((entry: unknown, index) => item(entry, `${place}[${index}]`, problems));
     return items.every((entry) => entry !== undefined) ? items : undefined;
   };
+}
+
+/** The same list, for a field that may be absent: that reads as empty. */
+export function orEmpty<T>(reader: Reader<readonly T[]>): Reader<readonly T[]> {
+  return (raw, place, problems) => (raw === undefined ? [] : reader(raw, place, problems));
 }
 
 /** An object with any names, whose values `entry` reads; absent reads as empty. */
