@@ -59,6 +59,8 @@ export interface Usage {
   readonly inferenceGeo: string | null;
   /** The server gave a total of cache writes without the 5 m / 1 h split: all of it is counted as 5 m. */
   readonly cacheSplitAssumed: boolean;
+  /** A number of the server's could not be a count and was left out: such a usage is counted and not priced. */
+  readonly malformed: boolean;
 }
 
 /** A part's cost, with the model whose price was used. */

@@ -1,0 +1,130 @@
+import { tapBody, type BodyEnd, type BodyListener } from './body-tap.ts';
+import { EventStreamScanner } from './event-stream.ts';
+import { tapJson, type JsonEnd } from './json-body.ts';
+import type { LiveCall, Observation } from './live-call.ts';
+import { estimatedOutputTokens } from './output-estimate.ts';
+import { isJson, mergedUsage, usage, withEstimatedOutput, type Json } from './usage.ts';
+import type { Outcome } from '../vocabulary.ts';
+
+/** An attempt that was answered with success: who reads the body, and what ends the call. */
+export interface Answered {
+  readonly call: LiveCall;
+  readonly observation: Observation;
+  readonly response: Response;
+  /** The request's signal: aborted when the caller, the SDK's stream or its timeout gave the request up. */
+  readonly signal: AbortSignal | null;
+}
+
+/** Reads along in the body of a successful answer and ends the call when it is over. The response stays unread. */
+export function followAnswer(answered: Answered): void {
+  const { response, call } = answered;
+  const type = response.headers.get('content-type') ?? '';
+  if (response.body === null) return call.end('ok');
+  if (type.startsWith('text/event-stream')) return tapBody(response.body, new StreamFollower(answered));
+  if (type.includes('json') && !type.includes('jsonl')) {
+    return tapJson(response, guarded(answered, (value, how) => followJson(answered, value, how)));
+  }
+  tapBody(response.body, { chunk: () => undefined, end: guarded(answered, (how) => call.end(plainOutcome(answered, how))) });
+}
+
+function followJson(answered: Answered, value: unknown, how: JsonEnd): void {
+  const { call } = answered;
+  if (how === 'malformed') return call.end('server_error');
+  if (isJson(value)) {
+    if (typeof value['model'] === 'string') call.model = value['model'];
+    if (typeof value['stop_reason'] === 'string') call.stopReason = value['stop_reason'];
+    if (isJson(value['usage'])) setUsage(answered, value['usage']);
+  }
+  call.end(plainOutcome(answered, how));
+}
+
+function setUsage({ call, observation }: Answered, raw: Json): void {
+  const read = usage(raw);
+  if (read.malformed) observation.onError('usage', new RangeError('a usage figure is not a count'));
+  call.usage = read;
+}
+
+/** What a body comes to that is whole when it has been read to its end. */
+function plainOutcome({ signal }: Answered, how: BodyEnd): Outcome {
+  if (how === 'done') return 'ok';
+  if (how === 'failed') return signal?.aborted === true ? 'cancelled' : 'connection_error';
+  return how;
+}
+
+/** Reads an event stream along, and tells the call what it says as it comes. */
+class StreamFollower implements BodyListener {
+  readonly #answered: Answered;
+  readonly #scanner = new EventStreamScanner();
+  #scanning = true;
+
+  constructor(answered: Answered) {
+    this.#answered = answered;
+  }
+
+  chunk(bytes: Uint8Array): void {
+    if (!this.#scanning) return;
+    const scanner = this.#scanner;
+    try {
+      const { startUsage, begun } = scanner;
+      scanner.feed(bytes);
+      if (startUsage !== scanner.startUsage) this.#started();
+      if (begun !== scanner.begun) this.#answered.call.firstContent();
+    } catch (error) {
+      this.#scanning = false;
+      this.#answered.observation.onError('body', error);
+    }
+  }
+
+  end(how: BodyEnd): void {
+    const { call, observation } = this.#answered;
+    try {
+      this.#settle();
+      for (let i = 0; i < this.#scanner.unreadable; i++) {
+        observation.onError('body', new SyntaxError('an event of the stream could not be read'));
+      }
+    } catch (error) {
+      observation.onError('body', error);
+    }
+    call.end(this.#outcome(how));
+  }
+
+  /** `message_start` has come: the model and the input side of the usage are known. */
+  #started(): void {
+    const { call } = this.#answered;
+    call.model = this.#scanner.model;
+    if (this.#scanner.startUsage !== null) call.usage = withEstimatedOutput(usage(this.#scanner.startUsage), 0);
+  }
+
+  #settle(): void {
+    const { call } = this.#answered;
+    const scanner = this.#scanner;
+    if (scanner.model !== null) call.model = scanner.model;
+    call.stopReason = scanner.stopReason;
+    const raw = mergedUsage(scanner.startUsage, scanner.deltaUsage);
+    if (raw === null) return;
+    setUsage(this.#answered, raw);
+    if (scanner.deltaUsage === null && call.usage !== null) {
+      call.usage = withEstimatedOutput(call.usage, estimatedOutputTokens(scanner.contentBytes));
+    }
+  }
+
+  #outcome(how: BodyEnd): Outcome {
+    const scanner = this.#scanner;
+    if (scanner.errorType !== null) return 'stream_error';
+    if (scanner.stopped) return 'ok';
+    if (how === 'done') return 'truncated';
+    return plainOutcome(this.#answered, how);
+  }
+}
+
+/** `listener`, for whose failure the call is ended all the same and nobody who reads the body is troubled. */
+function guarded<A extends unknown[]>({ call, observation }: Answered, listener: (...args: A) => void): (...args: A) => void {
+  return (...args) => {
+    try {
+      listener(...args);
+    } catch (error) {
+      observation.onError('body', error);
+      call.end('ok');
+    }
+  };
+}

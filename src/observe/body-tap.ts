@@ -1,0 +1,256 @@
+/** What is told of a body while its reader reads it. Methods must not throw, wait or keep the bytes. */
+export interface BodyListener {
+  /** The next bytes, each once, in order, whichever branch of the body gets them first. */
+  chunk(bytes: Uint8Array): void;
+  /** The body is over: read to its end, failed, or given up by its reader. Exactly once. */
+  end(how: BodyEnd): void;
+}
+export type BodyEnd = 'done' | 'failed' | 'cancelled' | 'abandoned';
+
+type Body = ReadableStream<Uint8Array>;
+type ReadResult = ReadableStreamReadResult<Uint8Array>;
+
+/**
+ * Reads along while the body's reader reads, by covering the ways of reading it on this one instance:
+ * `getReader` (which `text()` and its like use), iteration, `pipeTo`, `pipeThrough`, `tee` (which `Response.clone()`
+ * uses) and `cancel`.
+ * Every chunk is handed on as it comes, as the same object; nothing is cloned, queued or held back.
+ * Throws on a body that is not the runtime's own kind of stream, and leaves it as it is.
+ */
+export function tapBody(body: Body, listener: BodyListener): void {
+  if (!(body instanceof ReadableStream)) throw new TypeError('the body is not a ReadableStream of this runtime');
+  cover(body, new Tap(listener));
+}
+
+/** Stops telling the listener of what is read of this body: its owner sees the content in another way. */
+export function untap(body: Body): void {
+  const branch = branches.get(body);
+  if (branch !== undefined) branch.over = true;
+}
+
+/** One body and all the branches that `tee` and `clone` made of it. */
+class Tap {
+  readonly #listener: BodyListener;
+  #seenBytes = 0;
+  #openBranches = 1;
+  #over = false;
+
+  constructor(listener: BodyListener) {
+    this.#listener = listener;
+  }
+
+  split(): void {
+    this.#openBranches++;
+  }
+
+  /** A chunk that a branch read at its own offset: what another branch has shown already is left out. */
+  chunk(bytes: Uint8Array, offset: number): void {
+    if (this.#over) return;
+    const known = this.#seenBytes - offset;
+    if (known >= bytes.byteLength) return;
+    this.#seenBytes = offset + bytes.byteLength;
+    this.#listener.chunk(known > 0 ? bytes.subarray(known) : bytes);
+  }
+
+  /** A branch ended. Given-up branches end the body only when there is no other left to read. */
+  end(how: BodyEnd): void {
+    if (this.#over) return;
+    if ((how === 'cancelled' || how === 'abandoned') && --this.#openBranches > 0) return;
+    this.#over = true;
+    this.#listener.end(how);
+  }
+}
+
+/** What is known of one readable body. Never refers to the body itself: a dropped body must stay collectable. */
+interface Branch {
+  readonly tap: Tap;
+  offset: number;
+  over: boolean;
+}
+
+const branches = new WeakMap<Body, Branch>();
+
+/** A body that is dropped unread ends its call, whenever the collector finds it. */
+const dropped = new FinalizationRegistry<Branch>((branch) => end(branch, 'abandoned'));
+
+function end(branch: Branch, how: BodyEnd): void {
+  if (branch.over) return;
+  branch.over = true;
+  branch.tap.end(how);
+}
+
+function see(branch: Branch, result: ReadResult): ReadResult {
+  if (result.done) {
+    end(branch, 'done');
+  } else if (result.value instanceof Uint8Array) {
+    branch.tap.chunk(result.value, branch.offset);
+    branch.offset += result.value.byteLength;
+  }
+  return result;
+}
+
+function cover(body: Body, tap: Tap, offset = 0): void {
+  const branch: Branch = { tap, offset, over: false };
+  branches.set(body, branch);
+  dropped.register(body, branch);
+  // The shared functions find their branch by `this`: no closure is made per body.
+  const covered = body as unknown as Record<PropertyKey, unknown>;
+  covered['getReader'] = getReader;
+  covered['tee'] = tee;
+  covered['cancel'] = cancel;
+  covered['pipeTo'] = pipeTo;
+  covered['pipeThrough'] = pipeThrough;
+  covered['values'] = values;
+  covered[Symbol.asyncIterator] = values;
+}
+
+const native = ReadableStream.prototype as Body;
+
+function branchOf(body: Body): Branch {
+  const branch = branches.get(body);
+  if (branch === undefined) throw new TypeError('Illegal invocation');
+  return branch;
+}
+
+function getReader(this: Body, options?: ReadableStreamGetReaderOptions) {
+  const branch = branchOf(this);
+  const reader = native.getReader.call(this, options as undefined);
+  if (branch.over) return reader;
+  const read = reader.read.bind(reader) as (...args: unknown[]) => Promise<ReadResult>;
+  const cancelReader = reader.cancel.bind(reader);
+  reader.read = (...args: unknown[]) => observed(branch, read(...args));
+  reader.cancel = (reason?: unknown) => {
+    end(branch, 'cancelled');
+    return cancelReader(reason);
+  };
+  return reader;
+}
+
+/** The same promise outcome, seen on its way. A failure is handed on as it is. */
+function observed(branch: Branch, read: Promise<ReadResult>): Promise<ReadResult> {
+  return read.then(
+    (result) => see(branch, result),
+    (error: unknown) => {
+      // Releasing the lock rejects what is pending and leaves the body readable by the next reader.
+      if (!(error instanceof TypeError && isReleased(error))) end(branch, 'failed');
+      throw error;
+    },
+  );
+}
+
+function isReleased(error: TypeError): boolean {
+  return 'code' in error && error.code === 'ERR_INVALID_STATE';
+}
+
+function values(this: Body, options?: { preventCancel?: boolean }): AsyncIterableIterator<Uint8Array> {
+  return new TappedIterator(branchOf(this), native.getReader.call(this), options?.preventCancel === true);
+}
+
+/** Does what a stream's own iterator does, over the reader and with less between. */
+class TappedIterator implements AsyncIterableIterator<Uint8Array> {
+  readonly #branch: Branch;
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #preventCancel: boolean;
+  #finished = false;
+  /** `return` waits for a `next` that is under way; reads queue in the reader itself. */
+  #lastRead: Promise<unknown> | null = null;
+
+  constructor(branch: Branch, reader: ReadableStreamDefaultReader<Uint8Array>, preventCancel: boolean) {
+    this.#branch = branch;
+    this.#reader = reader;
+    this.#preventCancel = preventCancel;
+  }
+
+  next(): Promise<IteratorResult<Uint8Array, undefined>> {
+    if (this.#finished) return Promise.resolve({ done: true, value: undefined });
+    const read = this.#read();
+    this.#lastRead = read;
+    return read;
+  }
+
+  async return(value?: unknown): Promise<IteratorResult<Uint8Array, undefined>> {
+    await this.#lastRead?.catch(() => undefined); // the caller of `next` has that failure
+    if (!this.#finished) {
+      this.#finished = true;
+      await this.#giveUp(value);
+    }
+    return { done: true, value: value as undefined };
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async #giveUp(reason: unknown): Promise<void> {
+    if (this.#preventCancel) return this.#reader.releaseLock();
+    end(this.#branch, 'cancelled');
+    const cancelled = this.#reader.cancel(reason);
+    this.#reader.releaseLock();
+    await cancelled;
+  }
+
+  async #read(): Promise<IteratorResult<Uint8Array, undefined>> {
+    let result: ReadResult;
+    try {
+      result = await this.#reader.read();
+    } catch (error) {
+      this.#finished = true;
+      this.#reader.releaseLock();
+      end(this.#branch, 'failed');
+      throw error;
+    }
+    if (!this.#branch.over) see(this.#branch, result);
+    if (!result.done) return result;
+    this.#finished = true;
+    this.#reader.releaseLock();
+    return { done: true, value: undefined };
+  }
+}
+
+function tee(this: Body): [Body, Body] {
+  const branch = branchOf(this);
+  const pair = native.tee.call(this) as [Body, Body];
+  branch.tap.split();
+  cover(pair[0], branch.tap, branch.offset);
+  cover(pair[1], branch.tap, branch.offset);
+  // This body's part goes on in the two: it can be dropped and collected without being missed.
+  branch.over = true;
+  return pair;
+}
+
+function cancel(this: Body, reason?: unknown): Promise<void> {
+  if (!this.locked) end(branchOf(this), 'cancelled');
+  return native.cancel.call(this, reason);
+}
+
+/** The runtime pipes by ways of its own, past `getReader`: it is given a stream over the tapped reader instead. */
+async function pipeTo(this: Body, destination: WritableStream<Uint8Array>, options?: StreamPipeOptions): Promise<void> {
+  const reader = this.getReader();
+  try {
+    await streamOver(reader).pipeTo(destination, options);
+  } finally {
+    reader.releaseLock();
+  }
+}
+
+function pipeThrough<T>(
+  this: Body,
+  transform: ReadableWritablePair<T, Uint8Array>,
+  options?: StreamPipeOptions,
+): ReadableStream<T> {
+  return streamOver(this.getReader()).pipeThrough(transform, options);
+}
+
+function streamOver(reader: ReadableStreamDefaultReader<Uint8Array>): Body {
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const result = await reader.read();
+        if (result.done) controller.close();
+        else controller.enqueue(result.value);
+      },
+      cancel: (reason) => reader.cancel(reason),
+    },
+    { highWaterMark: 0 },
+  );
+}

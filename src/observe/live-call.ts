@@ -1,0 +1,182 @@
+import type { Clock } from '../clock.ts';
+import type {
+  Attempt,
+  Attribution,
+  Call,
+  CallCost,
+  Limiter,
+  Outcome,
+  Recorder,
+  Rejection,
+  Usage,
+} from '../vocabulary.ts';
+
+/** Where plimsoll swallowed an error of its own. */
+export type Stage = 'observe' | 'body' | 'usage' | 'price' | 'record' | 'register' | 'options';
+
+/** What calls are made with: who is told of them, by what clock, at what price. */
+export interface Observation {
+  readonly recorder: Recorder;
+  readonly clock: Clock;
+  /** Alias of the API key. */
+  readonly key: string;
+  /** The declared labels that hold at this moment. */
+  readonly attribution: () => Attribution;
+  /** The cost of a usage at what was in force then; it may throw. */
+  readonly price: (usage: Usage, model: string | null, atMs: number) => CallCost;
+  readonly onError: (stage: Stage, error: unknown) => void;
+}
+
+/** What the request says of the call. */
+export interface CallRequest {
+  readonly operation: string;
+  readonly model: string | null;
+  readonly maxTokens: number | null;
+}
+
+/** A call while it happens: the state behind `Call`, and the one place that tells the recorder of it. */
+export class LiveCall implements Call {
+  readonly operation: string;
+  readonly key: string;
+  readonly requestedModel: string | null;
+  readonly maxTokens: number | null;
+  readonly attribution: Attribution;
+  readonly startedAtMs: number;
+  model: string | null = null;
+  attempts = 0;
+  waitSeconds = 0;
+  firstTokenSeconds: number | null = null;
+  durationSeconds: number | null = null;
+  outcome: Outcome | null = null;
+  stopReason: string | null = null;
+  usage: Usage | null = null;
+  cost: CallCost | null = null;
+
+  readonly #observation: Observation;
+  readonly #startedMs: number;
+  #attemptStartedMs: number;
+  #attemptStartedAtMs: number;
+  #attemptEndedMs = 0;
+  #attemptWaitSeconds = 0;
+  #lastOutcome: Outcome | null = null;
+  #over = false;
+  /** What has to be told after the reason of a refusal is known; `null` where nothing waits. */
+  #telling: Promise<void> | null = null;
+
+  constructor(observation: Observation, request: CallRequest) {
+    this.#observation = observation;
+    this.operation = request.operation;
+    this.requestedModel = request.model;
+    this.maxTokens = request.maxTokens;
+    this.key = observation.key;
+    this.attribution = observation.attribution();
+    this.startedAtMs = observation.clock.epochMs();
+    this.#startedMs = observation.clock.monotonicMs();
+    this.#attemptStartedMs = this.#startedMs;
+    this.#attemptStartedAtMs = this.startedAtMs;
+    this.attempts = 1;
+    observation.recorder.started?.(this);
+  }
+
+  /** Another attempt of this call begins. */
+  retry(): void {
+    const { clock } = this.#observation;
+    this.#attemptStartedMs = clock.monotonicMs();
+    this.#attemptStartedAtMs = clock.epochMs();
+    this.#attemptWaitSeconds = (this.#attemptStartedMs - this.#attemptEndedMs) / 1_000;
+    this.waitSeconds += this.#attemptWaitSeconds;
+    this.attempts++;
+  }
+
+  answered(status: number, limiters: readonly Limiter[]): void {
+    const attempt = this.#attempt(status, limiters);
+    this.#inOrder(() => this.#tellAttempt(attempt, null));
+  }
+
+  /** The attempt was refused; `end` says whether that ended the call, too. */
+  refused(status: number, limiters: readonly Limiter[], reason: Promise<Rejection>, isLast: boolean): void {
+    const attempt = this.#attempt(status, limiters);
+    const telling = (this.#telling ?? Promise.resolve())
+      .then(() => reason)
+      .then((rejection) => {
+        this.#tellAttempt(attempt, rejection);
+        if (isLast) this.end(rejection.outcome);
+      })
+      .catch((error: unknown) => this.#observation.onError('observe', error))
+      .then(() => {
+        if (this.#telling === telling) this.#telling = null;
+      });
+    this.#telling = telling;
+  }
+
+  /** The attempt came to no answer. */
+  failed(status: 'timeout' | 'connection_error' | 'cancelled'): void {
+    const attempt = this.#attempt(status, []);
+    this.#inOrder(() =>
+      this.#tellAttempt(attempt, { outcome: status, rateLimitReason: null, spendScope: null }),
+    );
+  }
+
+  firstContent(): void {
+    this.firstTokenSeconds = this.#elapsedSeconds();
+    this.#inOrder(() => this.#observation.recorder.firstToken?.(this));
+  }
+
+  /** The call is over. Only the first end counts. `null`: it came to what its last attempt came to. */
+  end(outcome: Outcome | null): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.durationSeconds = this.#elapsedSeconds();
+    this.#inOrder(() => {
+      this.outcome = outcome ?? this.#lastOutcome ?? 'ok';
+      this.cost = this.#priced();
+      this.#observation.recorder.finished?.(this);
+    });
+  }
+
+  get over(): boolean {
+    return this.#over;
+  }
+
+  #priced(): CallCost | null {
+    if (this.usage === null) return null;
+    try {
+      return this.#observation.price(this.usage, this.model ?? this.requestedModel, this.startedAtMs);
+    } catch (error) {
+      this.#observation.onError('price', error);
+      return unpriced(this.usage);
+    }
+  }
+
+  #attempt(status: Attempt['status'], limiters: readonly Limiter[]): Omit<Attempt, 'rejection' | 'retryReason'> {
+    const endedMs = this.#observation.clock.monotonicMs();
+    this.#attemptEndedMs = endedMs;
+    return {
+      index: this.attempts - 1,
+      startedAtMs: this.#attemptStartedAtMs,
+      durationSeconds: (endedMs - this.#attemptStartedMs) / 1_000,
+      waitSeconds: this.#attemptWaitSeconds,
+      status,
+      limiters,
+    };
+  }
+
+  #tellAttempt(attempt: Omit<Attempt, 'rejection' | 'retryReason'>, rejection: Rejection | null): void {
+    const told: Attempt = { ...attempt, rejection, retryReason: this.#lastOutcome };
+    this.#lastOutcome = rejection?.outcome ?? null;
+    this.#observation.recorder.attempted?.(this, told);
+  }
+
+  #inOrder(step: () => void): void {
+    if (this.#telling === null) return step();
+    this.#telling = this.#telling.then(step).catch((error: unknown) => this.#observation.onError('observe', error));
+  }
+
+  #elapsedSeconds(): number {
+    return (this.#observation.clock.monotonicMs() - this.#startedMs) / 1_000;
+  }
+}
+
+function unpriced(usage: Usage): CallCost {
+  return { parts: usage.parts.map(({ model }) => ({ model, cost: null })), totalNanoUsd: 0, priced: false };
+}

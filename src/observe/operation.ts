@@ -1,0 +1,49 @@
+/** Paths without ids, by method. The version prefix and the query are cut off before the look-up. */
+const FIXED: Readonly<Record<string, string>> = {
+  'POST messages': 'messages.create',
+  'POST messages/count_tokens': 'messages.count_tokens',
+  'POST messages/batches': 'messages.batches.create',
+  'GET messages/batches': 'messages.batches.list',
+  'GET models': 'models.list',
+  'POST files': 'files.upload',
+  'GET files': 'files.list',
+};
+
+/** Paths with an id in them. */
+const WITH_ID: readonly (readonly [RegExp, string])[] = [
+  [/^GET messages\/batches\/[^/]+$/, 'messages.batches.retrieve'],
+  [/^DELETE messages\/batches\/[^/]+$/, 'messages.batches.delete'],
+  [/^POST messages\/batches\/[^/]+\/cancel$/, 'messages.batches.cancel'],
+  [/^GET messages\/batches\/[^/]+\/results$/, 'messages.batches.results'],
+  [/^GET models\/[^/]+$/, 'models.retrieve'],
+  [/^GET files\/[^/]+$/, 'files.retrieve_metadata'],
+  [/^GET files\/[^/]+\/content$/, 'files.download'],
+  [/^DELETE files\/[^/]+$/, 'files.delete'],
+];
+
+/** Every value `operation()` can give: the closed set of the metric label. */
+export const OPERATIONS: readonly string[] = [
+  ...Object.values(FIXED),
+  'messages.stream',
+  ...WITH_ID.map(([, name]) => name),
+  'other',
+];
+
+/**
+ * The name of what a request asks for, from its method and its path (`/v1/messages?beta=true`) or whole URL.
+ * A `messages.create` that streams is `messages.stream`. What is not known is `other`: no id ever gets into the name.
+ */
+export function operation(method: string, path: string, stream: boolean): string {
+  // The SDK's own path of nearly every call, compared before anything is cut or joined.
+  if (path === '/v1/messages' || path === '/v1/messages?beta=true') {
+    if (method === 'post' || method === 'POST') return stream ? 'messages.stream' : 'messages.create';
+  }
+  const query = path.indexOf('?');
+  const bare = query === -1 ? path : path.slice(0, query);
+  const version = bare.lastIndexOf('/v1/');
+  if (version === -1) return 'other';
+  const request = `${method.toUpperCase()} ${bare.slice(version + 4)}`;
+  const fixed = Object.hasOwn(FIXED, request) ? FIXED[request] : undefined;
+  if (fixed !== undefined) return fixed === 'messages.create' && stream ? 'messages.stream' : fixed;
+  return WITH_ID.find(([shape]) => shape.test(request))?.[1] ?? 'other';
+}

@@ -1,0 +1,59 @@
+/**
+ * The SDK's own rules (1.x, `shouldRetry` in its client), by which plimsoll knows whether a call goes on. They are
+ * mirrored and not asked for, because a middleware does not see what the SDK decides; a contract test holds the two
+ * together.
+ */
+
+/** What a response has to say about another try. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  /** The client gets its token from a provider, and may refresh it after a 401. */
+  readonly refreshable: boolean;
+}
+
+/** Will the SDK send the request again after this response? A refreshable 401 is a "perhaps": once, if the token was its. */
+export function retriesAnswer(answer: Answer, triesLeft: number): boolean {
+  if (triesLeft <= 0) return false;
+  const { status } = answer;
+  if (status === 401 && answer.refreshable) return true;
+  const told = answer.headers.get('x-should-retry');
+  if (told === 'true') return true;
+  if (told === 'false') return false;
+  return status === 408 || status === 409 || status === 429 || status >= 500;
+}
+
+/** Does the SDK take this failure of a request for a timeout? */
+export function isTimeout(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return error.name === 'AbortError' || /timed? ?out/i.test(String(error) + String(error.cause ?? ''));
+}
+
+/**
+ * Does the SDK send the request again after this failure? What `fetch` throws it retries; an error of another
+ * middleware's only where the error, or a cause of it, is one of a connection.
+ */
+export function retriesFailure(error: unknown, otherMiddleware: boolean): boolean {
+  if (!otherMiddleware || isTimeout(error)) return true;
+  const seen = new Set<unknown>();
+  for (let cause = error; cause instanceof Error && !seen.has(cause); cause = cause.cause) {
+    seen.add(cause);
+    if (CONNECTION_ERRORS.has(cause.name) || CONNECTION_ERRORS.has(cause.constructor.name)) return true;
+  }
+  return false;
+}
+
+/** What `fetch` rejects with, and the SDK's own. */
+const CONNECTION_ERRORS: ReadonlySet<string> = new Set([
+  'AbortError',
+  'TypeError',
+  'APIConnectionError',
+  'APIConnectionTimeoutError',
+  'RetryableError',
+]);
+
+/** A body that can be read only once is never sent again. */
+export function isStreamBody(body: unknown): boolean {
+  if (typeof body !== 'object' || body === null) return false;
+  return body instanceof ReadableStream || Symbol.asyncIterator in body || (Symbol.iterator in body && 'next' in body);
+}
