@@ -1,0 +1,9 @@
+/** A file made from code: `text` gives the whole file, the same each time, and never reads the file itself. */
+export interface Generated {
+  /** From the top of the repository. */
+  readonly path: string;
+  readonly text: () => string | Promise<string>;
+}
+
+/** Every generated file of the repository. Add a line here; `npm run generate` writes it, CI fails when it is stale. */
+export const GENERATED: readonly Generated[] = [];
