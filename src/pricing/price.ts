@@ -1,4 +1,5 @@
 import type { TokenKind } from '../vocabulary.ts';
+import type { ListedPrice } from './price-file.ts';
 import type { Rate } from './rate.ts';
 
 /** Nano-dollars per token by kind. */
@@ -27,10 +28,8 @@ export interface Price {
   readonly longContext: { readonly aboveTokens: number; readonly card: RateCard } | null;
   /** `null` where the model has no fast mode, or no published price for it. */
   readonly fast: RateCard | null;
-  /** How well the figures are known, and from where, in the words of the table; `null` where it does not say. */
-  readonly verified: string | null;
-  readonly source: string | null;
-  readonly note: string | null;
+  /** As it was listed: the amounts in USD per million tokens, how well they are known and from where. */
+  readonly listed: ListedPrice;
 }
 
 /** Prices per use of one server tool between two days. */

@@ -22,6 +22,7 @@ export interface PriceTable {
   readonly knownModels: readonly string[];
   /** The models as they were listed, with their life cycle. */
   readonly models: readonly ListedModel[];
+  readonly serverTools: readonly ListedTool[];
   /**
    * The id under which a model is priced and counted: of an alias and of a dated id (`…-YYYYMMDD`) the model's own.
    * Anything else comes back as it is: a family never stands in for a version.
@@ -95,6 +96,7 @@ function priceTable(file: PriceFile, source: PriceTable['source']): PriceTable {
     checkedAtMs: dayStartMs(checkedOn) ?? 0,
     knownModels: [...own],
     models: file.models,
+    serverTools: file.serverTools,
     canonicalModel,
     priceAt(model: string, whenMs: number): Price | null {
       const entry = byId.get(model) ?? byId.get(canonicalModel(model));
@@ -155,9 +157,7 @@ function priced(model: string, listed: ListedPrice): Price {
       card: rateCard(longContext, batchMultiplier, geoMultipliers),
     },
     fast: fast && rateCard(fast, fastBatch, geoMultipliers),
-    verified: listed.verified,
-    source: listed.source,
-    note: listed.note,
+    listed,
   };
 }
 

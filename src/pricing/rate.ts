@@ -64,7 +64,12 @@ function chargeBig(count: bigint, { num, den }: Ratio): number {
   return nanoUsd <= BIGGEST_EXACT ? Number(nanoUsd) : Number.NaN;
 }
 
-/** The rate of a token as USD per million tokens: the double nearest to the exact value, for showing. */
+/** The double nearest to the exact value, for showing. */
+export function approximately({ num, den }: Ratio): number {
+  return Number(num) / Number(den);
+}
+
+/** A token's rate in nano-dollars as USD per million tokens, for showing. */
 export function usdPerMillion({ num, den }: Ratio): number {
   return Number(num) / Number(den * 1000n);
 }
