@@ -104,7 +104,7 @@ class StreamFollower implements BodyListener {
     if (raw === null) return;
     setUsage(this.#answered, raw);
     if (scanner.deltaUsage === null && call.usage !== null) {
-      call.usage = withEstimatedOutput(call.usage, estimatedOutputTokens(scanner.contentBytes));
+      call.usage = withEstimatedOutput(call.usage, estimatedOutputTokens(scanner.contentBytes, scanner.toolUses));
     }
   }
 

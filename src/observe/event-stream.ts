@@ -1,7 +1,7 @@
 import { isJson, type Json } from './usage.ts';
 
 /** The events that say something of a call. The content between them is only measured. */
-type EventName = 'message_start' | 'content_block_delta' | 'message_delta' | 'message_stop' | 'error';
+type EventName = 'message_start' | 'content_block_start' | 'content_block_delta' | 'message_delta' | 'message_stop' | 'error';
 
 const LF = 0x0a;
 const CR = 0x0d;
@@ -14,6 +14,9 @@ const CLOSING_BRACE = 0x7d;
  * make plimsoll hold more. Lines of content are not held at all.
  */
 const LONGEST_LINE_BYTES = 1 << 20;
+
+/** `data: {"type":"content_block_start","index":10,"content_block":{"type":"server_tool_use"` ends before it. */
+const BLOCK_TYPE_ENDS_BY = 112;
 
 /** Where the quote before the delta's type stands in a line of index 0, and the length of such lines without content. */
 const DELTA_TYPE_AT = deltaLine('').indexOf('""');
@@ -48,6 +51,8 @@ export class EventStreamScanner {
   errorType: string | null = null;
   /** A content delta was seen. */
   begun = false;
+  /** Blocks in which the model called a tool, the server's own included. */
+  toolUses = 0;
   /** Bytes of JSON-encoded text, thinking and tool input seen in content deltas. */
   contentBytes = 0;
   /** Events whose data could not be read. */
@@ -91,10 +96,18 @@ export class EventStreamScanner {
 
   /** Keeps the beginning of a line until the rest comes; a copy, because the chunk belongs to the reader. */
   #hold(beginning: Buffer): void {
-    const ofNoInterest = this.#event === null && beginning[0] === 0x64; /* d */
-    if (beginning.length > LONGEST_LINE_BYTES) this.unreadable++;
-    if (ofNoInterest || beginning.length > LONGEST_LINE_BYTES) this.#skipping = true;
-    else this.#held = Buffer.from(beginning);
+    const isData = beginning[0] === 0x64; /* d */
+    if (isData && this.#event === null) {
+      this.#skipping = true;
+    } else if (isData && this.#event === 'content_block_start' && beginning.length >= BLOCK_TYPE_ENDS_BY) {
+      this.#takeData(beginning, 0, beginning.length);
+      this.#skipping = true; // a block that starts with its content, such as search results, can be large
+    } else if (beginning.length > LONGEST_LINE_BYTES) {
+      this.unreadable++;
+      this.#skipping = true;
+    } else {
+      this.#held = Buffer.from(beginning);
+    }
   }
 
   #line(bytes: Buffer, start: number, end: number): void {
@@ -111,6 +124,11 @@ export class EventStreamScanner {
       this.contentBytes += deltaBytes(bytes, start, end);
       return;
     }
+    if (this.#event === 'content_block_start') {
+      const opening = bytes.latin1Slice(start, Math.min(end, start + BLOCK_TYPE_ENDS_BY));
+      if (/"content_block": ?\{"type": ?"(?:server_|mcp_)?tool_use"/.test(opening)) this.toolUses++;
+      return;
+    }
     if (bytes.latin1Slice(start, start + 5) !== 'data:') return;
     const data = bytes.utf8Slice(start + 5, end);
     this.#data = this.#data === null ? data : `${this.#data}\n${data}`;
@@ -120,6 +138,7 @@ export class EventStreamScanner {
     const event = this.#event;
     if (event === null) return;
     this.#event = null;
+    if (event === 'content_block_start') return;
     if (event === 'content_block_delta') {
       this.begun = true;
       return;
@@ -154,12 +173,12 @@ export class EventStreamScanner {
   }
 }
 
-/** Compared by length and one or two telling bytes: the API's names of that length differ there. */
+/** Compared by length and, where that is not enough, by the letter in which the API's names of that length differ. */
 function eventName(bytes: Buffer, start: number, end: number): EventName | null {
   let from = start + 6; // after `event:`
   if (bytes[from] === SPACE) from++;
   const length = end - from;
-  if (length === 19) return bytes[from + 14] === 0x64 /* d */ ? 'content_block_delta' : null;
+  if (length === 19) return bytes[from + 14] === 0x64 /* d */ ? 'content_block_delta' : 'content_block_start';
   if (length !== 13 && length !== 12 && length !== 5) return null;
   const name = bytes.latin1Slice(from, end);
   return name === 'message_start' || name === 'message_delta' || name === 'message_stop' || name === 'error'

@@ -11,8 +11,8 @@ import type {
   Usage,
 } from '../vocabulary.ts';
 
-/** Where plimsoll swallowed an error of its own. */
-export type Stage = 'observe' | 'body' | 'usage' | 'price' | 'record' | 'register' | 'options';
+/** Where in this room an error was swallowed. */
+export type ObserveStage = 'middleware' | 'body' | 'usage' | 'pricing';
 
 /** What calls are made with: who is told of them, by what clock, at what price. */
 export interface Observation {
@@ -24,7 +24,7 @@ export interface Observation {
   readonly attribution: () => Attribution;
   /** The cost of a usage at what was in force then; it may throw. */
   readonly price: (usage: Usage, model: string | null, atMs: number) => CallCost;
-  readonly onError: (stage: Stage, error: unknown) => void;
+  readonly onError: (stage: ObserveStage, error: unknown) => void;
 }
 
 /** What the request says of the call. */
@@ -102,7 +102,7 @@ export class LiveCall implements Call {
         this.#tellAttempt(attempt, rejection);
         if (isLast) this.end(rejection.outcome);
       })
-      .catch((error: unknown) => this.#observation.onError('observe', error))
+      .catch((error: unknown) => this.#observation.onError('middleware', error))
       .then(() => {
         if (this.#telling === telling) this.#telling = null;
       });
@@ -143,7 +143,7 @@ export class LiveCall implements Call {
     try {
       return this.#observation.price(this.usage, this.model ?? this.requestedModel, this.startedAtMs);
     } catch (error) {
-      this.#observation.onError('price', error);
+      this.#observation.onError('pricing', error);
       return unpriced(this.usage);
     }
   }
@@ -169,7 +169,7 @@ export class LiveCall implements Call {
 
   #inOrder(step: () => void): void {
     if (this.#telling === null) return step();
-    this.#telling = this.#telling.then(step).catch((error: unknown) => this.#observation.onError('observe', error));
+    this.#telling = this.#telling.then(step).catch((error: unknown) => this.#observation.onError('middleware', error));
   }
 
   #elapsedSeconds(): number {

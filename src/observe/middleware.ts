@@ -61,7 +61,7 @@ function begin(attempt: Omit<Exchange, 'call'>): Exchange | null {
     resumed?.retry();
     return { ...attempt, call: resumed ?? new LiveCall(observation, callRequest(options)) };
   } catch (error) {
-    observation.onError('observe', error);
+    observation.onError('middleware', error);
     return null;
   }
 }
@@ -70,7 +70,7 @@ function guard({ observation, call }: Exchange, step: () => void): void {
   try {
     step();
   } catch (error) {
-    observation.onError('observe', error);
+    observation.onError('middleware', error);
     call.end(null);
   }
 }
