@@ -10,9 +10,10 @@ export const ROWS = [
   ['http'],
   ['express', 'gateway', 'console'],
   ['instrument'],
+  ['instrument-options'],
   ['observe', 'record', 'retry', 'organization', 'environment'],
-  ['budget', 'tier', 'pricing', 'routing', 'keys'],
-  ['vocabulary', 'clock'],
+  ['budget', 'tier', 'pricing', 'routing', 'keys', 'attribution'],
+  ['vocabulary', 'clock', 'configuration-error', 'version'],
 ];
 
 /** The simulator stands outside the rows: it knows no other room, and only cli/ knows it. */

@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import {
+  constants,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import test from 'node:test';
+
+interface Manifest {
+  readonly files: readonly string[];
+  readonly bin: Readonly<Record<string, string>>;
+  readonly exports: Readonly<Record<string, string | Readonly<Record<string, string>>>>;
+  readonly devDependencies: Readonly<Record<string, string>>;
+  readonly peerDependencies: Readonly<Record<string, string>>;
+  readonly dependencies?: Readonly<Record<string, string>>;
+}
+
+const root = join(import.meta.dirname, '..');
+const installed = join(root, 'node_modules', '.bin');
+const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Manifest;
+
+/** Builds and packs a copy, so that nobody's `dist/` is touched; the tarball and what is in it. */
+const pack = (): { readonly folder: string; readonly tarball: string; readonly shipped: string } => {
+  const folder = mkdtempSync(join(tmpdir(), 'plimsoll-package-'));
+  const copied = ['package.json', 'README.md', 'LICENSE', 'tsconfig.json', 'tsconfig.build.json', 'scripts'];
+  for (const name of [...copied, ...manifest.files]) {
+    if (name !== 'dist' && existsSync(join(root, name)))
+      cpSync(join(root, name), join(folder, name), { recursive: true });
+  }
+  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
+  const run = (program: string, args: readonly string[]) =>
+    execFileSync(program, args, { cwd: folder, encoding: 'utf8' });
+  run(process.execPath, ['scripts/build.ts']);
+  const name = run('npm', ['pack', '--ignore-scripts', '--silent']).trim();
+  run('tar', ['-xzf', name]);
+  return { folder, tarball: join(folder, name), shipped: join(folder, 'package') };
+};
+
+const { folder, tarball, shipped } = pack();
+test.after(() => rmSync(folder, { recursive: true }));
+
+const filesIn = (path: string): readonly string[] =>
+  readdirSync(path, { recursive: true, encoding: 'utf8' }).filter((file) => statSync(join(path, file)).isFile());
+
+const targets = Object.values(manifest.exports).flatMap((target) =>
+  typeof target === 'string' ? [target] : Object.values(target),
+);
+
+/** What a linter of packages says against the tarball; empty when it is content. */
+const complaints = (program: string, args: readonly string[]): string => {
+  const { status, stdout, stderr } = spawnSync(join(installed, program), args, { cwd: root, encoding: 'utf8' });
+  return status === 0 ? '' : stdout + stderr;
+};
+
+test('every path that the package exports is in the package', () => {
+  assert.deepEqual(
+    targets.filter((target) => !existsSync(join(shipped, target))),
+    [],
+  );
+});
+
+test('the command is executable and asks for node', () => {
+  for (const file of Object.values(manifest.bin)) {
+    const path = join(shipped, file);
+    assert.match(readFileSync(path, 'utf8'), /^#!\/usr\/bin\/env node\n/);
+    assert.ok((statSync(path).mode & constants.S_IXUSR) !== 0, `${file} is not executable`);
+  }
+});
+
+test('the package holds what its users need and nothing of the workshop', () => {
+  const files = filesIn(shipped);
+  const needed = ['LICENSE', 'README.md', 'CHANGELOG.md', 'package.json', 'src/vocabulary.ts', 'dist/vocabulary.js'];
+  assert.deepEqual(
+    needed.filter((file) => !files.includes(file)),
+    [],
+  );
+  const workshop = /(^|\/)(test|tests|demo|bench|scripts|cassettes|node_modules)\/|\.test\.|\.tsbuildinfo$|(^|\/)\.env/;
+  assert.deepEqual(
+    files.filter((file) => workshop.test(file)),
+    [],
+  );
+});
+
+test('every source map leads to a source that is in the package', () => {
+  const maps = filesIn(join(shipped, 'dist')).filter((file) => file.endsWith('.map'));
+  assert.notEqual(maps.length, 0);
+  const lost = maps.flatMap((file) => {
+    const path = join(shipped, 'dist', file);
+    const { sources } = JSON.parse(readFileSync(path, 'utf8')) as { readonly sources: readonly string[] };
+    return sources.filter((source) => !existsSync(join(dirname(path), source)));
+  });
+  assert.deepEqual(lost, []);
+});
+
+test('publint finds nothing against the package', () => {
+  assert.equal(complaints('publint', ['run', '--strict', tarball]), '');
+});
+
+test('types resolve for ES modules, for CommonJS and for bundlers', () => {
+  assert.equal(complaints('attw', [tarball]), '');
+});
+
+test('the lock file names no registry, so every machine installs from its own', () => {
+  assert.doesNotMatch(readFileSync(join(root, 'package-lock.json'), 'utf8'), /"resolved"|https?:\/\/[^"]*\.tgz/);
+});
+
+test('every dependency has its line of reason, and no line outlives its dependency', () => {
+  const page = readFileSync(join(root, 'docs', 'dependencies.md'), 'utf8');
+  const reasons = [...page.matchAll(/^\| `([^`]+)` \| [^|]{10,} \|$/gm)].map((match) => match[1]);
+  const { dependencies = {}, devDependencies, peerDependencies } = manifest;
+  const declared = new Set(Object.keys({ ...dependencies, ...peerDependencies, ...devDependencies }));
+  assert.deepEqual([...new Set(reasons)].sort(), [...declared].sort());
+});
