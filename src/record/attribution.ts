@@ -1,0 +1,134 @@
+import type { Attribution } from '../vocabulary.ts';
+import { CATALOGUE } from './catalogue.ts';
+import { fitForLabel } from './labels.ts';
+import type { BoundedLabel } from './labels.ts';
+import type { CounterSeries } from './series.ts';
+import type { Store } from './store.ts';
+
+/** Label names, each with the values that keep a place of their own; an empty list declares the name alone. */
+export type AttributionDeclaration = Readonly<Record<string, readonly string[]>>;
+
+/** Undeclared values of one attribution label that get a place. */
+export const ATTRIBUTION_CAP = 100;
+
+/** The declared attribution labels cannot be used; the message lists every problem. */
+export class AttributionError extends Error {
+  readonly code = 'PLIMSOLL_ATTRIBUTION_INVALID';
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(`attribution labels cannot be used:\n${problems.map((problem) => `- ${problem}`).join('\n')}`);
+    this.name = 'AttributionError';
+    this.problems = problems;
+  }
+}
+
+/** https://prometheus.io/docs/concepts/data_model/#metric-names-and-labels */
+const LABEL_NAME = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
+
+/** Labels of plimsoll's own, of the exposition formats, and those that a scrape adds. */
+const RESERVED: ReadonlySet<string> = new Set([
+  ...CATALOGUE.filter(({ section }) => section !== 'organization' && section !== 'tier').flatMap(({ labels }) => [
+    ...labels,
+  ]),
+  'le',
+  'quantile',
+  'job',
+  'instance',
+]);
+
+/** Throws an `AttributionError` with all problems of the declaration at once. */
+export function checkAttribution(declared: AttributionDeclaration): void {
+  const problems = Object.entries(declared).flatMap(([name, values]) => [
+    ...nameProblems(name),
+    ...valueProblems(name, values),
+  ]);
+  if (problems.length > 0) throw new AttributionError(problems);
+}
+
+function nameProblems(name: string): readonly string[] {
+  if (!fitForLabel(name) || !LABEL_NAME.test(name)) {
+    const shown = fitForLabel(name) ? ` "${name}"` : ', one that cannot be shown';
+    return [`expected a label name of letters, digits and _, got${shown}: rename it`];
+  }
+  if (name.startsWith('__'))
+    return [`expected a label name without __ in front, got "${name}": Prometheus keeps those`];
+  if (RESERVED.has(name))
+    return [`expected a label name of your own, got "${name}", which the metrics have already: rename it`];
+  return [];
+}
+
+function valueProblems(name: string, values: unknown): readonly string[] {
+  const label = LABEL_NAME.test(name) && fitForLabel(name) ? `"${name}"` : 'a label';
+  if (!Array.isArray(values))
+    return [`expected a list of values for ${label}, got ${typeof values}: write [] for any value`];
+  return values.flatMap((value: unknown, index) =>
+    typeof value === 'string' && value !== '' && fitForLabel(value)
+      ? []
+      : [
+          `expected value ${index + 1} of ${label} to be text of 1 to 128 characters without control characters ` +
+            'and without a key in it, got something else: change it',
+        ],
+  );
+}
+
+interface AttributionLabel {
+  readonly name: string;
+  readonly values: BoundedLabel;
+  readonly missing: CounterSeries;
+}
+
+interface Branch<S> {
+  readonly next: Map<string, Branch<S>>;
+  series: S | null;
+}
+
+/** The declared labels of one recorder, and what belongs to each combination of their values. */
+export class AttributionLabels {
+  readonly #labels: readonly AttributionLabel[];
+
+  constructor(store: Store, declared: AttributionDeclaration, cap = ATTRIBUTION_CAP) {
+    this.#labels = Object.entries(declared).map(([name, reserved]) => ({
+      name,
+      values: store.boundedLabel(name, { reserved, cap }),
+      missing: store.family('plimsoll_attribution_missing_total').series({ label: name }),
+    }));
+  }
+
+  /**
+   * The values of a call in the order of the declaration, bounded; empty where the call has none. Counts
+   * what is missing and what was dropped: to be asked once a call.
+   */
+  values(attribution: Attribution): readonly string[] {
+    return this.#labels.map(({ name, values, missing }) => {
+      const raw = attribution[name];
+      if (raw !== undefined && raw !== '') return values.counted(raw);
+      missing.add(1);
+      return '';
+    });
+  }
+
+  /** A function that resolves once for each combination of values, through nested maps: no key is joined. */
+  resolvedOnce<S>(resolve: (attribution: Attribution) => S): (values: readonly string[]) => S {
+    const root: Branch<S> = { next: new Map(), series: null };
+    return (values) => {
+      let branch = root;
+      for (const value of values) branch = childOf(branch, value);
+      branch.series ??= resolve(this.#named(values));
+      return branch.series;
+    };
+  }
+
+  #named(values: readonly string[]): Attribution {
+    return Object.fromEntries(this.#labels.map(({ name }, index) => [name, values[index] ?? '']));
+  }
+}
+
+function childOf<S>(branch: Branch<S>, value: string): Branch<S> {
+  let child = branch.next.get(value);
+  if (child === undefined) {
+    child = { next: new Map(), series: null };
+    branch.next.set(value, child);
+  }
+  return child;
+}

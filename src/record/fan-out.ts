@@ -1,0 +1,23 @@
+import type { Attempt, Call, Recorder } from '../vocabulary.ts';
+
+/**
+ * One recorder that tells many, in order. One that throws is told to `onError` and is never felt: neither
+ * by the caller nor by those after it. `onError` must not throw.
+ */
+export function fanOut(recorders: readonly Recorder[], onError: (error: unknown) => void): Required<Recorder> {
+  const each = (tell: (recorder: Recorder) => void): void => {
+    for (const recorder of recorders) {
+      try {
+        tell(recorder);
+      } catch (error) {
+        onError(error);
+      }
+    }
+  };
+  return {
+    started: (call: Call) => each((recorder) => recorder.started?.(call)),
+    attempted: (call: Call, attempt: Attempt) => each((recorder) => recorder.attempted?.(call, attempt)),
+    firstToken: (call: Call) => each((recorder) => recorder.firstToken?.(call)),
+    finished: (call: Call) => each((recorder) => recorder.finished?.(call)),
+  };
+}

@@ -1,0 +1,104 @@
+/**
+ * What may become a label value. Everything is bounded: a label that takes values from requests or
+ * responses keeps places for the values that were declared, gives the rest out to the first that come, and
+ * calls what is left over `other`, so that totals stay right.
+ */
+import type { CounterSeries } from './series.ts';
+
+/** Stands for every value that has no place of its own. */
+export const OTHER = 'other';
+
+/** Longer values are no names. */
+const MAX_LENGTH = 128;
+
+/** Control characters, and halves of surrogate pairs: two of those would be written as the same character. */
+const UNPRINTABLE = /[\p{Cc}\p{Cs}]/u;
+
+/** What all secrets of the API begin with: keys, admin keys, OAuth tokens. */
+const SECRET = /sk-ant-/i;
+
+/**
+ * Whether a value can be shown: not longer than 128 characters, nothing unprintable, and nothing that looks
+ * like a secret of the API.
+ */
+export function fitForLabel(value: string): boolean {
+  return value.length <= MAX_LENGTH && !UNPRINTABLE.test(value) && !SECRET.test(value);
+}
+
+/** The values that one label may take. */
+export class BoundedLabel {
+  readonly #places = new Set<string>(['', OTHER]);
+  readonly #dropped: CounterSeries;
+  readonly #fit: (value: string) => boolean;
+  #cap = 0;
+  #taken = 0;
+
+  /** `dropped` counts what `counted` turned into `other`; only what is `fit` ever gets a place. */
+  constructor(dropped: CounterSeries, fit: (value: string) => boolean) {
+    this.#dropped = dropped;
+    this.#fit = fit;
+  }
+
+  /** Keeps a place for each value, for ever and outside the cap. Values that are not fit get none. */
+  reserve(values: Iterable<string>): void {
+    for (const value of values) if (this.#fit(value)) this.#places.add(value);
+  }
+
+  /** At least so many values that nobody declared get a place. */
+  allow(cap: number): void {
+    this.#cap = Math.max(this.#cap, cap);
+  }
+
+  /** The value itself where it has a place or can get one, else `other`. Not counted. */
+  value(raw: string): string {
+    if (this.#places.has(raw)) return raw;
+    if (this.#taken >= this.#cap || !this.#fit(raw)) return OTHER;
+    this.#taken += 1;
+    this.#places.add(raw);
+    return raw;
+  }
+
+  /** As `value`, and counts a value that was turned into `other`: to be asked once a call. */
+  counted(raw: string): string {
+    const value = this.value(raw);
+    if (value === OTHER && raw !== OTHER) this.#dropped.add(1);
+    return value;
+  }
+}
+
+/** Source: `StopReason` and `BetaStopReason` of @anthropic-ai/sdk 1.12.0, 2026-11-20. */
+export const STOP_REASONS = [
+  'end_turn',
+  'max_tokens',
+  'stop_sequence',
+  'tool_use',
+  'pause_turn',
+  'compaction',
+  'refusal',
+  'model_context_window_exceeded',
+] as const;
+
+/** Source: the server tools of @anthropic-ai/sdk 1.12.0, 2026-11-20; `usage.server_tool_use` counts the first two. */
+export const SERVER_TOOLS = [
+  'web_search',
+  'web_fetch',
+  'code_execution',
+  'bash_code_execution',
+  'text_editor_code_execution',
+  'tool_search_tool_regex',
+  'tool_search_tool_bm25',
+  'advisor',
+] as const;
+
+/** `messages.batches.create`: words and dots, so that no id and no path is ever an operation. */
+export function fitForOperation(value: string): boolean {
+  return value.length <= MAX_LENGTH && /^[a-z_]+(\.[a-z_]+)*$/.test(value);
+}
+
+const STATUS_WORDS: ReadonlySet<string> = new Set(['timeout', 'connection_error', 'cancelled']);
+
+/** An HTTP status, what came instead of one, or `other` for what is neither. */
+export function statusLabel(status: number | string): string {
+  if (typeof status === 'string') return STATUS_WORDS.has(status) ? status : OTHER;
+  return Number.isInteger(status) && status >= 100 && status <= 599 ? String(status) : OTHER;
+}
