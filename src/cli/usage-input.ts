@@ -64,7 +64,9 @@ function inEventStream(text: string): readonly FoundUsage[] | null {
   return [
     {
       model: scanner.model,
-      usage: cut ? withEstimatedOutput(reported, estimatedOutputTokens(scanner.contentBytes)) : reported,
+      usage: cut
+        ? withEstimatedOutput(reported, estimatedOutputTokens(scanner.contentBytes, scanner.toolUses))
+        : reported,
       batch: false,
       cut,
     },
