@@ -8,7 +8,9 @@ export interface BodyListener {
 export type BodyEnd = 'done' | 'failed' | 'cancelled' | 'abandoned';
 
 type Body = ReadableStream<Uint8Array>;
-type ReadResult = ReadableStreamReadResult<Uint8Array>;
+type Reader = ReadableStreamDefaultReader<Uint8Array>;
+type ReadResult = Awaited<ReturnType<Reader['read']>>;
+type PipeOptions = Parameters<Body['pipeTo']>[1];
 
 /**
  * Reads along while the body's reader reads, by covering the ways of reading it on this one instance:
@@ -112,9 +114,9 @@ function branchOf(body: Body): Branch {
   return branch;
 }
 
-function getReader(this: Body, options?: ReadableStreamGetReaderOptions) {
+function getReader(this: Body, options?: { mode?: 'byob' }): Reader {
   const branch = branchOf(this);
-  const reader = native.getReader.call(this, options as undefined);
+  const reader = (native.getReader as (options?: object) => Reader).call(this, options);
   if (branch.over) return reader;
   const read = reader.read.bind(reader) as (...args: unknown[]) => Promise<ReadResult>;
   const cancelReader = reader.cancel.bind(reader);
@@ -143,19 +145,19 @@ function isReleased(error: TypeError): boolean {
 }
 
 function values(this: Body, options?: { preventCancel?: boolean }): AsyncIterableIterator<Uint8Array> {
-  return new TappedIterator(branchOf(this), native.getReader.call(this), options?.preventCancel === true);
+  return new TappedIterator(branchOf(this), native.getReader.call(this) as Reader, options?.preventCancel === true);
 }
 
 /** Does what a stream's own iterator does, over the reader and with less between. */
 class TappedIterator implements AsyncIterableIterator<Uint8Array> {
   readonly #branch: Branch;
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #reader: Reader;
   readonly #preventCancel: boolean;
   #finished = false;
   /** `return` waits for a `next` that is under way; reads queue in the reader itself. */
   #lastRead: Promise<unknown> | null = null;
 
-  constructor(branch: Branch, reader: ReadableStreamDefaultReader<Uint8Array>, preventCancel: boolean) {
+  constructor(branch: Branch, reader: Reader, preventCancel: boolean) {
     this.#branch = branch;
     this.#reader = reader;
     this.#preventCancel = preventCancel;
@@ -224,7 +226,7 @@ function cancel(this: Body, reason?: unknown): Promise<void> {
 }
 
 /** The runtime pipes by ways of its own, past `getReader`: it is given a stream over the tapped reader instead. */
-async function pipeTo(this: Body, destination: WritableStream<Uint8Array>, options?: StreamPipeOptions): Promise<void> {
+async function pipeTo(this: Body, destination: WritableStream<Uint8Array>, options?: PipeOptions): Promise<void> {
   const reader = this.getReader();
   try {
     await streamOver(reader).pipeTo(destination, options);
@@ -236,12 +238,12 @@ async function pipeTo(this: Body, destination: WritableStream<Uint8Array>, optio
 function pipeThrough<T>(
   this: Body,
   transform: ReadableWritablePair<T, Uint8Array>,
-  options?: StreamPipeOptions,
+  options?: PipeOptions,
 ): ReadableStream<T> {
   return streamOver(this.getReader()).pipeThrough(transform, options);
 }
 
-function streamOver(reader: ReadableStreamDefaultReader<Uint8Array>): Body {
+function streamOver(reader: Reader): Body {
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {

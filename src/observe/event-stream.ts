@@ -125,12 +125,12 @@ export class EventStreamScanner {
       return;
     }
     if (this.#event === 'content_block_start') {
-      const opening = bytes.latin1Slice(start, Math.min(end, start + BLOCK_TYPE_ENDS_BY));
+      const opening = bytes.toString('latin1', start, Math.min(end, start + BLOCK_TYPE_ENDS_BY));
       if (/"content_block": ?\{"type": ?"(?:server_|mcp_)?tool_use"/.test(opening)) this.toolUses++;
       return;
     }
-    if (bytes.latin1Slice(start, start + 5) !== 'data:') return;
-    const data = bytes.utf8Slice(start + 5, end);
+    if (bytes.toString('latin1', start, start + 5) !== 'data:') return;
+    const data = bytes.toString('utf8', start + 5, end);
     this.#data = this.#data === null ? data : `${this.#data}\n${data}`;
   }
 
@@ -180,7 +180,7 @@ function eventName(bytes: Buffer, start: number, end: number): EventName | null 
   const length = end - from;
   if (length === 19) return bytes[from + 14] === 0x64 /* d */ ? 'content_block_delta' : 'content_block_start';
   if (length !== 13 && length !== 12 && length !== 5) return null;
-  const name = bytes.latin1Slice(from, end);
+  const name = bytes.toString('latin1', from, end);
   return name === 'message_start' || name === 'message_delta' || name === 'message_stop' || name === 'error'
     ? name
     : null;

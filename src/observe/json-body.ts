@@ -16,12 +16,13 @@ export function tapJson(response: Response, seen: (value: unknown, how: JsonEnd)
   if (body === null) return seen(undefined, 'done');
   tapBody(body, new JsonListener(seen));
   const parse = response.json;
-  response.json = function json(this: Response): Promise<unknown> {
+  const json = function json(this: Response): Promise<unknown> {
     // `clone()` puts another body in place of the first, with a tap of its own.
     if (this.body !== body || body.locked) return parse.call(this);
     untap(body);
     return observedJson(parse.call(this), seen);
   };
+  Object.assign(response, { json });
 }
 
 async function observedJson(parsing: Promise<unknown>, seen: (value: unknown, how: JsonEnd) => void): Promise<unknown> {

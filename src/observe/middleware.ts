@@ -109,10 +109,11 @@ function refused(exchange: Exchange, response: Response): void {
 /** The SDK cancels the body of a refusal that it retries and reads that of one that it reports: then it is the last. */
 function endWhenRead(response: Response, reported: () => void): void {
   const read = response.text;
-  response.text = function text(this: Response): Promise<string> {
+  const text = function text(this: Response): Promise<string> {
     reported();
     return read.call(this);
   };
+  Object.assign(response, { text });
 }
 
 function failed(exchange: Exchange, error: unknown): void {

@@ -29,11 +29,13 @@ function cancelWithoutWaiting(body: ReadableStream<Uint8Array>): void {
   body[Symbol.asyncIterator] = () => {
     const iterator = values();
     const giveUp = iterator.return?.bind(iterator);
-    iterator.return = (value?: unknown) => {
-      giveUp?.(value).catch(() => undefined); // nobody is left to read it
-      return Promise.resolve({ done: true, value: undefined });
-    };
-    return iterator;
+    const given = { done: true, value: undefined } as const;
+    return Object.assign(iterator, {
+      return: () => {
+        giveUp?.().catch(() => undefined); // nobody is left to read it
+        return Promise.resolve(given);
+      },
+    });
   };
 }
 

@@ -1,0 +1,27 @@
+export { instrument } from './instrument.ts';
+export type { InstrumentableClient } from './instrument.ts';
+export type { InstrumentOptions } from './instrument-options.ts';
+export { withAttribution } from './attribution.ts';
+export { ConfigurationError } from './configuration-error.ts';
+export type { Clock } from './clock.ts';
+export { VERSION } from './version.ts';
+export type {
+  Attempt,
+  Attribution,
+  Call,
+  CallCost,
+  Cost,
+  CostKind,
+  LimitDimension,
+  Limiter,
+  Outcome,
+  PricedPart,
+  RateLimitReason,
+  Recorder,
+  Rejection,
+  SpendScope,
+  TokenKind,
+  Tokens,
+  Usage,
+  UsagePart,
+} from './vocabulary.ts';

@@ -1,0 +1,80 @@
+import { AttributionError, checkAttribution, type AttributionDeclaration } from './record/attribution.ts';
+import type { MetricRegistry } from './record/registry.ts';
+import type { Clock } from './clock.ts';
+import { ConfigurationError } from './configuration-error.ts';
+import type { PriceTable } from './pricing/prices.ts';
+import type { Attribution, Call, Recorder } from './vocabulary.ts';
+
+/** What `instrument()` takes. Nothing is needed. */
+export interface InstrumentOptions {
+  /** Alias of the API key that the client uses, such as `prod-checkout-api`; never the key. Default: `default`. */
+  readonly key?: string;
+  /** Attribution labels that hold for every call of this client; each name must be in `attribution`. */
+  readonly labels?: Attribution;
+  /**
+   * Names of attribution labels, each with values that are sure of a place as label values. Of other values the first
+   * hundred get one, and the rest is counted as `other`. An empty list declares the name alone.
+   */
+  readonly attribution?: AttributionDeclaration;
+  /**
+   * Models whose series are born at zero, so that their first burst of 429s is seen by `increase()`. Default: what
+   * `ANTHROPIC_DEFAULT_MODEL`, `ANTHROPIC_REASONING_MODEL` and `ANTHROPIC_CRITICAL_MODEL` name.
+   */
+  readonly models?: readonly string[];
+  /** A prom-client registry. Default: prom-client's own `register`. */
+  readonly registry?: MetricRegistry;
+  /** Default: the table that comes with the package. */
+  readonly prices?: PriceTable;
+  /** Told of every call besides the Prometheus metrics. */
+  readonly recorders?: readonly Recorder[];
+  /** Told of every call when it is over. A promise it returns is not waited for. */
+  readonly onCall?: (call: Call) => void | Promise<void>;
+  /** For tests. */
+  readonly clock?: Clock;
+}
+
+const MODEL_VARIABLES = ['ANTHROPIC_DEFAULT_MODEL', 'ANTHROPIC_REASONING_MODEL', 'ANTHROPIC_CRITICAL_MODEL'] as const;
+
+/** The models of the environment, each once. */
+export function configuredModels(env: Readonly<Record<string, string | undefined>>): readonly string[] {
+  const models = MODEL_VARIABLES.map((name) => env[name]?.trim()).filter((model) => model !== undefined && model !== '');
+  return [...new Set(models as readonly string[])];
+}
+
+/** Throws a `ConfigurationError` (`PLIMSOLL_OPTIONS_INVALID`) with all problems of the options. */
+export function checkOptions(options: InstrumentOptions): void {
+  const problems = [...keyProblems(options.key), ...attributionProblems(options), ...labelProblems(options)];
+  if (problems.length > 0) throw new ConfigurationError('PLIMSOLL_OPTIONS_INVALID', problems);
+}
+
+const LONGEST_ALIAS = 64;
+
+function keyProblems(key: unknown): readonly string[] {
+  if (key === undefined) return [];
+  const expected = 'key: expected the alias of an API key, such as "prod-checkout-api"';
+  if (typeof key !== 'string') return [`${expected}, got ${typeof key}: pass a name of your own`];
+  if (/sk-ant-/i.test(key)) return [`${expected}, got what looks like the key itself: pass a name for it, the key stays in the SDK`];
+  if (!/^[\w.-]+$/.test(key) || key.length > LONGEST_ALIAS) {
+    return [`${expected}, got ${key.length} characters: use up to ${LONGEST_ALIAS} letters, digits, ".", "_" and "-"`];
+  }
+  return [];
+}
+
+function attributionProblems({ attribution }: InstrumentOptions): readonly string[] {
+  try {
+    checkAttribution(attribution ?? {});
+    return [];
+  } catch (error) {
+    if (!(error instanceof AttributionError)) throw error;
+    return error.problems.map((problem) => `attribution: ${problem}`);
+  }
+}
+
+function labelProblems({ labels = {}, attribution = {} }: InstrumentOptions): readonly string[] {
+  return Object.entries(labels).flatMap(([name, value]) => {
+    if (!Object.hasOwn(attribution, name)) {
+      return [`labels: expected names that \`attribution\` declares, got "${name.slice(0, 40)}": add it there, as ${name.slice(0, 40)}: []`];
+    }
+    return typeof value === 'string' ? [] : [`labels: expected text as the value of "${name}", got ${typeof value}: pass a string`];
+  });
+}

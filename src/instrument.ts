@@ -1,0 +1,146 @@
+import { createRequire } from 'node:module';
+import type { Middleware } from '@anthropic-ai/sdk';
+import { ambientAttribution } from './attribution.ts';
+import { systemClock } from './clock.ts';
+import { ConfigurationError } from './configuration-error.ts';
+import { checkOptions, configuredModels, type InstrumentOptions } from './instrument-options.ts';
+import type { Observation } from './observe/live-call.ts';
+import { observe, type ObservedClient } from './observe/middleware.ts';
+import { cost } from './pricing/cost.ts';
+import { defaultPrices } from './pricing/prices.ts';
+import { fanOut } from './record/fan-out.ts';
+import { prometheusRecorder } from './record/prometheus.ts';
+import { recordBuild, recordPrices } from './record/facts.ts';
+import { storeFor, type MetricRegistry } from './record/registry.ts';
+import type { Store } from './record/store.ts';
+import type { Attribution, Recorder } from './vocabulary.ts';
+
+/** What plimsoll needs of an Anthropic client: the clients of SDK 1.x, those for Bedrock, Vertex and Foundry included. */
+export interface InstrumentableClient extends ObservedClient {
+  readonly middleware: readonly Middleware[];
+  withOptions(options: { middleware?: readonly Middleware[] }): this;
+}
+
+/**
+ * A client of the same type whose every call is measured, into the metrics of a prom-client registry. The client
+ * passed in is not touched; what calls return, throw and send stays as it is. An error of plimsoll's own is counted in
+ * `plimsoll_errors_total` and the call goes on. Clients made from it by `withOptions` are measured too, and
+ * instrumenting it again counts once, with the last options.
+ *
+ * Throws a `ConfigurationError` for options that cannot be used, for an SDK before 1.0 (`PLIMSOLL_SDK_TOO_OLD`) or a
+ * Node before 22.15 (`PLIMSOLL_NODE_TOO_OLD`), and a `MetricNameTakenError` where the registry has other metrics of
+ * plimsoll's names.
+ *
+ * @example
+ * const claude = instrument(new Anthropic(), { key: 'prod-checkout-api' });
+ */
+export function instrument<Client extends InstrumentableClient>(client: Client, options: InstrumentOptions = {}): Client {
+  checkRuntime(client);
+  checkOptions(options);
+  return attached(client, {}, observation(options));
+}
+
+function observation(options: InstrumentOptions): Observation {
+  const { clock = systemClock, key = 'default', prices = defaultPrices() } = options;
+  const registry = options.registry ?? defaultRegistry();
+  const store = storeFor(registry);
+  const onError: Observation['onError'] = (stage) => store.errors(stage);
+  const metrics = prometheusRecorder({
+    registry,
+    clock,
+    keys: [key],
+    models: options.models ?? configuredModels(process.env),
+    attribution: options.attribution ?? {},
+    knownModels: prices.knownModels,
+    canonicalModel: (model) => prices.canonicalModel(model),
+  });
+  recordBuild(store);
+  recordPrices(store, prices, clock.epochMs());
+  return {
+    clock,
+    key,
+    onError,
+    recorder: fanOut([metrics, ...(options.recorders ?? []), ...onCallRecorder(options, store)], () => store.errors('recorder')),
+    attribution: () => attributionOf(options.labels),
+    price: (usage, model, atMs) => cost(usage, { prices, model, atMs }),
+  };
+}
+
+/** A callback that answers with a promise is not waited for; its failure is counted as a throw is. */
+function onCallRecorder({ onCall }: InstrumentOptions, store: Store): readonly Recorder[] {
+  if (onCall === undefined) return [];
+  const failed = (): void => store.errors('on_call');
+  return [
+    {
+      finished: (call) => {
+        try {
+          void Promise.resolve(onCall(call)).catch(failed);
+        } catch {
+          failed();
+        }
+      },
+    },
+  ];
+}
+
+const NO_LABELS: Attribution = Object.freeze({});
+
+function attributionOf(labels: Attribution = NO_LABELS): Attribution {
+  const ambient = ambientAttribution();
+  return ambient === undefined ? labels : { ...labels, ...ambient };
+}
+
+/** Loaded only where it is needed: a program with a registry of its own does not load a second copy. */
+function defaultRegistry(): MetricRegistry {
+  const { register } = createRequire(import.meta.url)('prom-client') as typeof import('prom-client');
+  return register as unknown as MetricRegistry;
+}
+
+/** Marks the middleware, so that it is found again in a client, by another copy of this package too. */
+const OURS = Symbol.for('plimsoll.middleware');
+/** The `withOptions` that an instrumented client had before. */
+const PLAIN = Symbol.for('plimsoll.withOptions');
+
+type WithOptions = InstrumentableClient['withOptions'];
+
+/**
+ * A copy of `client` that is observed. The SDK's `withOptions({ middleware })` replaces the chain, so the copy's own
+ * `withOptions` puts the middleware back, last: next to the wire, where each HTTP request is seen once.
+ */
+function attached<Client extends InstrumentableClient>(client: Client, changes: object, observation: Observation): Client {
+  const plain: WithOptions = (client.withOptions as WithOptions & { [PLAIN]?: WithOptions })[PLAIN] ?? client.withOptions;
+  const chain = (changes as { middleware?: readonly Middleware[] }).middleware ?? client.middleware;
+  const ours = Object.assign(
+    observe(observation, () => copy),
+    { [OURS]: true },
+  );
+  const copy = plain.call(client, { ...changes, middleware: [...chain.filter((middleware) => !(OURS in middleware)), ours] }) as Client;
+  const withOptions = function withOptions(this: Client, more: object): Client {
+    return attached(this, more, observation);
+  };
+  Object.defineProperty(copy, 'withOptions', {
+    value: Object.assign(withOptions, { [PLAIN]: copy.withOptions }),
+    configurable: true,
+    writable: true,
+  });
+  return copy;
+}
+
+const OLDEST_NODE = [22, 15] as const;
+
+function checkRuntime(client: unknown): void {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  if (major < OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor < OLDEST_NODE[1])) {
+    throw new ConfigurationError('PLIMSOLL_NODE_TOO_OLD', [
+      `expected Node ${OLDEST_NODE.join('.')} or later, got ${process.versions.node}: run this program on a newer Node`,
+    ]);
+  }
+  const { withOptions, middleware } = (client ?? {}) as Partial<InstrumentableClient>;
+  if (typeof withOptions !== 'function' || !Array.isArray(middleware)) {
+    throw new ConfigurationError('PLIMSOLL_SDK_TOO_OLD', [
+      'expected a client of @anthropic-ai/sdk 1.0 or later, which has `middleware`, ' +
+        `got ${client instanceof Object ? `a ${client.constructor.name} without it` : String(client)}: ` +
+        'pass `new Anthropic()` and install @anthropic-ai/sdk@^1',
+    ]);
+  }
+}

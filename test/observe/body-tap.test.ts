@@ -1,0 +1,219 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { tapBody, type BodyEnd } from '../../src/observe/body-tap.ts';
+import { STREAMED } from '../cassettes/cassettes.ts';
+
+/** A body of so many chunks, and what became of it. */
+function source(chunks: readonly Uint8Array[]): { body: ReadableStream<Uint8Array>; sent: () => number; cancelled: () => unknown } {
+  let next = 0;
+  let reason: unknown = null;
+  const body = new ReadableStream<Uint8Array>(
+    {
+      pull(controller) {
+        const chunk = chunks[next++];
+        if (chunk === undefined) controller.close();
+        else controller.enqueue(chunk);
+      },
+      cancel(why) {
+        reason = why ?? 'no reason';
+      },
+    },
+    { highWaterMark: 0 },
+  );
+  return { body, sent: () => next, cancelled: () => reason };
+}
+
+function listener(): { chunk(bytes: Uint8Array): void; end(how: BodyEnd): void; seen: number[]; ends: BodyEnd[] } {
+  const seen: number[] = [];
+  const ends: BodyEnd[] = [];
+  return { seen, ends, chunk: (bytes) => seen.push(...bytes), end: (how) => ends.push(how) };
+}
+
+const CHUNKS = [Uint8Array.of(1, 2, 3), Uint8Array.of(4), Uint8Array.of(5, 6)];
+const ALL = [1, 2, 3, 4, 5, 6];
+
+async function collected(stream: ReadableStream<Uint8Array>): Promise<number[]> {
+  const bytes: number[] = [];
+  for await (const chunk of stream) bytes.push(...chunk);
+  return bytes;
+}
+
+async function readAll(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<number[]> {
+  const bytes: number[] = [];
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return bytes;
+    bytes.push(...value);
+  }
+}
+
+const WAYS: Readonly<Record<string, (body: ReadableStream<Uint8Array>) => Promise<number[]>>> = {
+  'for await': collected,
+  getReader: (body) => readAll(body.getReader()),
+  values: async (body) => {
+    const bytes: number[] = [];
+    for await (const chunk of body.values()) bytes.push(...chunk);
+    return bytes;
+  },
+  'two readers, one after the other': async (body) => {
+    const first = body.getReader();
+    const { value } = await first.read();
+    first.releaseLock();
+    return [...(value ?? []), ...(await readAll(body.getReader()))];
+  },
+  'tee, both branches': async (body) => {
+    const [left, right] = body.tee();
+    const [a, b] = await Promise.all([collected(left), collected(right)]);
+    assert.deepEqual(a, b);
+    return a;
+  },
+  'tee, one branch given up': async (body) => {
+    const [left, right] = body.tee();
+    const given = left.cancel();
+    const bytes = await collected(right);
+    await given;
+    return bytes;
+  },
+  'tee of a tee': async (body) => {
+    const [left, right] = body.tee();
+    const [a, b] = left.tee();
+    const all = await Promise.all([collected(a), collected(b), collected(right)]);
+    return all[0];
+  },
+  pipeTo: async (body) => {
+    const bytes: number[] = [];
+    await body.pipeTo(new WritableStream({ write: (chunk: Uint8Array) => void bytes.push(...chunk) }));
+    return bytes;
+  },
+  pipeThrough: (body) => collected(body.pipeThrough(new TransformStream<Uint8Array, Uint8Array>())),
+  'Response.text': async (body) => [...Buffer.from(await new Response(body).text(), 'latin1')],
+  'Response.clone, both read': async (body) => {
+    const response = new Response(body);
+    const copy = response.clone();
+    const [a, b] = await Promise.all([response.arrayBuffer(), copy.arrayBuffer()]);
+    assert.deepEqual(new Uint8Array(a), new Uint8Array(b));
+    return [...new Uint8Array(a)];
+  },
+};
+
+describe('tapBody', () => {
+  for (const [way, read] of Object.entries(WAYS)) {
+    it(`gives the reader every byte, sees each once and ends once: ${way}`, async () => {
+      const { body } = source(CHUNKS);
+      const told = listener();
+      tapBody(body, told);
+      assert.deepEqual(await read(body), ALL);
+      assert.deepEqual(told.seen, ALL);
+      assert.deepEqual(told.ends, ['done']);
+    });
+  }
+
+  it('hands on the very chunks of the body, not copies', async () => {
+    const { body } = source(CHUNKS);
+    tapBody(body, listener());
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of body) chunks.push(chunk);
+    assert.ok(chunks.every((chunk, at) => chunk === CHUNKS[at]));
+  });
+
+  it('asks for nothing before its reader does', async () => {
+    const { body, sent } = source(CHUNKS);
+    tapBody(body, listener());
+    const iterator = body[Symbol.asyncIterator]();
+    assert.equal(sent(), 0);
+    await iterator.next();
+    assert.equal(sent(), 1);
+  });
+
+  it('gives the source up at once when the reader breaks', async () => {
+    const { body, sent, cancelled } = source(CHUNKS);
+    const told = listener();
+    tapBody(body, told);
+    for await (const chunk of body) {
+      assert.deepEqual(chunk, CHUNKS[0]);
+      break;
+    }
+    assert.equal(sent(), 1);
+    assert.notEqual(cancelled(), null);
+    assert.deepEqual([told.seen, told.ends], [[1, 2, 3], ['cancelled']]);
+    assert.equal(body.locked, false);
+  });
+
+  it('leaves the body open when its iterator is to leave it open', async () => {
+    const { body, cancelled } = source(CHUNKS);
+    const told = listener();
+    tapBody(body, told);
+    for await (const chunk of body.values({ preventCancel: true })) {
+      assert.deepEqual(chunk, CHUNKS[0]);
+      break;
+    }
+    assert.equal(cancelled(), null);
+    assert.deepEqual(await collected(body), [4, 5, 6]);
+    assert.deepEqual([told.seen, told.ends], [ALL, ['done']]);
+  });
+
+  it('is not over while one of two branches is still read', async () => {
+    const { body } = source(CHUNKS);
+    const told = listener();
+    tapBody(body, told);
+    const [left, right] = body.tee();
+    void left.cancel();
+    assert.deepEqual(told.ends, []);
+    void right.cancel();
+    assert.deepEqual(told.ends, ['cancelled']);
+  });
+
+  it('passes the failure of a body on as the same error', async () => {
+    const failure = new TypeError('terminated');
+    const body = new ReadableStream<Uint8Array>({ pull: () => Promise.reject(failure) });
+    const told = listener();
+    tapBody(body, told);
+    await assert.rejects(collected(body), (error) => error === failure);
+    assert.deepEqual(told.ends, ['failed']);
+  });
+
+  it('does not take a released reader for a failed body', async () => {
+    const never = new ReadableStream<Uint8Array>({ pull: () => new Promise(() => undefined) });
+    const told = listener();
+    tapBody(never, told);
+    const reader = never.getReader();
+    const pending = reader.read();
+    reader.releaseLock();
+    await assert.rejects(pending, TypeError);
+    assert.deepEqual(told.ends, []);
+  });
+
+  it('cancels through every door of the body', async () => {
+    for (const door of [
+      (body: ReadableStream<Uint8Array>) => body.cancel(),
+      (body: ReadableStream<Uint8Array>) => body.getReader().cancel(),
+      (body: ReadableStream<Uint8Array>) => body.values().return?.(),
+    ]) {
+      const { body, cancelled } = source(CHUNKS);
+      const told = listener();
+      tapBody(body, told);
+      await door(body);
+      assert.notEqual(cancelled(), null);
+      assert.deepEqual(told.ends, ['cancelled']);
+    }
+  });
+
+  it('delivers every recording byte for byte, however it was cut', async () => {
+    for (const { response } of STREAMED) {
+      const bytes = new TextEncoder().encode(response.body);
+      for (const size of [1, 7, 64, 1_024]) {
+        const chunks = Array.from({ length: Math.ceil(bytes.length / size) }, (_, at) => bytes.subarray(at * size, (at + 1) * size));
+        const { body } = source(chunks);
+        const told = listener();
+        tapBody(body, told);
+        assert.equal(await new Response(body).text(), response.body);
+        assert.equal(Buffer.from(told.seen).toString('utf8'), response.body);
+      }
+    }
+  });
+
+  it('refuses what is not a stream of this runtime', () => {
+    const fake = { getReader: () => undefined } as unknown as ReadableStream<Uint8Array>;
+    assert.throws(() => tapBody(fake, listener()), TypeError);
+  });
+});
