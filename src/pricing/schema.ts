@@ -6,15 +6,18 @@ export type Reader<T> = (value: unknown, place: string, problems: string[]) => T
 
 type Read<R> = R extends Reader<infer T> ? T : never;
 
-const LONGEST_SHOWN = 32;
+/** Neither long nor the beginning of a key: the file may be one of secrets, given by mistake. */
+function isShowable(text: string): boolean {
+  return text.length <= 32 && !text.includes('sk-');
+}
 
-/** What came instead, short enough for a message. A long text is not shown: it may be a secret of another file. */
+/** What came instead, short enough for a message. */
 export function got(value: unknown): string {
   if (value === undefined) return 'nothing';
   if (Array.isArray(value)) return `a list of ${value.length}`;
   if (typeof value === 'object' && value !== null) return 'an object';
   const text = JSON.stringify(value);
-  return text.length <= LONGEST_SHOWN && !text.includes('sk-') ? text : `a text of ${text.length} characters`;
+  return isShowable(text) ? text : `a text of ${String(value).length} characters`;
 }
 
 /** A reader that accepts what `parse` makes something of; `expected` completes "expected …". */
@@ -92,6 +95,6 @@ function unknownField(place: string, name: string, known: readonly string[]): st
 }
 
 function at(place: string, name: string): string {
-  const short = name.length <= LONGEST_SHOWN && !name.includes('sk-') ? name : `(a name of ${name.length} characters)`;
+  const short = isShowable(name) ? name : `(a name of ${name.length} characters)`;
   return place === '' ? short : `${place}.${short}`;
 }
