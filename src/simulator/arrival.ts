@@ -1,0 +1,150 @@
+import { connectionError } from './body.ts';
+import { wait } from './clock.ts';
+import { callerOf, UNKNOWN_CALLER } from './credentials.ts';
+import { response } from './delivery.ts';
+import { askedModel, scopeOf, type Ask, type Json } from './ask.ts';
+import { endpoint, messages, readMessages, refused } from './endpoints.ts';
+import { refusal, type Refusal } from './errors.ts';
+import type { Answered } from './exchange.ts';
+import { parsedJson } from './messages.ts';
+import { draw, requestRandom, wireId, type Random } from './random.ts';
+import { route } from './routes.ts';
+import { drawFault, refusalOf, type Fault, type Latency } from './scenario.ts';
+import type { Entry } from './truth.ts';
+import type { World } from './world.ts';
+
+/** A request as it comes in. */
+export interface Arrival {
+  readonly request: Request;
+  /** Aborted when whoever sent the request has gone. */
+  readonly signal: AbortSignal;
+  /** 1 for the first. */
+  readonly number: number;
+  /** The fault that the script has for it. */
+  readonly scripted: Fault | undefined;
+}
+
+/** The API's limit for a request, in bytes. */
+const MOST_BYTES = 32 * 1024 * 1024;
+
+const AT_ONCE = { kind: 'constant', value: 0 } as const;
+
+/**
+ * From a request to its response: the fault is chosen, the key checked, the endpoint asked, time taken, and the answer
+ * sent. Rejects where the connection is to break, and with the signal's reason where the reader has left.
+ */
+export async function answerTo(world: World, arrival: Arrival): Promise<Response> {
+  const random = requestRandom(world.options.seed ?? 1, arrival.number);
+  const entry = arrived(world, arrival, random);
+  try {
+    return await answered(world, arrival, { entry, random });
+  } catch (error) {
+    entry.delivery = arrival.signal.aborted ? 'cancelled' : 'none';
+    world.ledger.ended(entry, world.clock.now());
+    throw error;
+  }
+}
+
+function arrived(world: World, { request, number }: Arrival, random: Random): Entry {
+  const path = new URL(request.url).pathname;
+  return world.ledger.arrived({
+    number,
+    id: wireId('req_011C', random),
+    startedAtMs: world.clock.now(),
+    method: request.method,
+    path,
+    operation: route(request.method, path).operation,
+    retryCount: Number(request.headers.get('x-stainless-retry-count') ?? 0),
+  });
+}
+
+interface Begun {
+  readonly entry: Entry;
+  readonly random: Random;
+}
+
+async function answered(world: World, arrival: Arrival, { entry, random }: Begun): Promise<Response> {
+  const { request, signal } = arrival;
+  const chosen = arrival.scripted ?? drawFault(world.options.scenario ?? {}, random);
+  const pace = paceOf(world.options.scenario?.latency ?? {}, random);
+  const ask = await readAsk(world, arrival, { entry, random });
+  const { fault, answered } = await decided(world, ask, chosen);
+  entry.fault = fault.fault === 'none' ? null : fault.fault;
+  const delayMs = fault.fault === 'slow_first_byte' ? fault.delayMs : 0;
+  await wait(world.clock, pace.firstByteMs + delayMs + documentTokens(answered) * pace.perTokenMs, signal);
+  if (answered === 'reset') throw connectionError('fetch failed');
+  const betas = (request.headers.get('anthropic-beta') ?? '').split(',').map((beta) => beta.trim());
+  return response(world, { answered, fault, entry, caller: ask.caller, betas, perTokenMs: pace.perTokenMs, arrival });
+}
+
+interface Pace {
+  readonly firstByteMs: number;
+  readonly perTokenMs: number;
+}
+
+function paceOf(latency: Latency, random: Random): Pace {
+  return {
+    firstByteMs: draw(latency.firstByteMs ?? AT_ONCE, random),
+    perTokenMs: draw(latency.perTokenMs ?? AT_ONCE, random),
+  };
+}
+
+/** Tokens that are generated before the head is sent: all of a document's, none of a stream's. */
+function documentTokens(answered: Answered | 'reset'): number {
+  if (answered === 'reset' || 'refusal' in answered || answered.bill?.partial !== null) return 0;
+  return answered.bill.usage.output_tokens;
+}
+
+/** Reads the request, and tells the record what it asks for. */
+async function readAsk(world: World, { request, number }: Arrival, { entry, random }: Begun): Promise<Ask> {
+  const url = new URL(request.url);
+  const text = entry.operation === 'files.upload' ? '' : await request.text();
+  const json: Json = parsedJson(text);
+  const known = callerOf(request.headers, world.options.keys);
+  const caller = 'ok' in known ? known.ok : UNKNOWN_CALLER;
+  const { model, stream } = 'ok' in json ? json.ok : {};
+  entry.streamed = entry.operation === 'messages.create' && stream === true;
+  if (entry.streamed) entry.operation = 'messages.stream';
+  if (typeof model === 'string') entry.requestedModel = model;
+  entry.key = caller.name;
+  const { id } = route(request.method, url.pathname);
+  const turnedAway = gate(request, 'why' in known ? known.why : null, text);
+  return { caller, turnedAway, request, url, id, json, random, number, operation: entry.operation };
+}
+
+/** What every endpoint refuses. */
+function gate(request: Request, badKey: string | null, text: string): Refusal | null {
+  if (text.length > MOST_BYTES) return refusal('request_too_large');
+  if (badKey !== null) return refusal('unauthorized', { message: badKey });
+  if (request.headers.get('anthropic-version') === null) {
+    return refusal('invalid_request', { message: 'anthropic-version: header is required' });
+  }
+  return null;
+}
+
+interface Decided {
+  readonly fault: Fault;
+  /** `reset`: the connection breaks. */
+  readonly answered: Answered | 'reset';
+}
+
+/** A fault that refuses comes before all else; then the key, then the endpoint. A hook's fault is the last to be asked. */
+async function decided(world: World, ask: Ask, chosen: Fault): Promise<Decided> {
+  const early = faulted(ask, chosen);
+  if (early !== null) return { fault: chosen, answered: early };
+  if (ask.turnedAway !== null) return { fault: chosen, answered: refused(ask.turnedAway) };
+  if (ask.operation !== 'messages.create' && ask.operation !== 'messages.stream') {
+    return { fault: chosen, answered: await endpoint(world, ask) };
+  }
+  const read = readMessages(world, ask);
+  if ('refused' in read) return { fault: chosen, answered: refused(read.refused) };
+  const fault = chosen.fault === 'none' ? (read.ok.reply.fault ?? chosen) : chosen;
+  return { fault, answered: faulted(ask, fault) ?? messages(world, ask, read.ok) };
+}
+
+/** What a fault puts in place of an answer; `null` where there will be one. */
+function faulted(ask: Ask, fault: Fault): Answered | 'reset' | null {
+  if (fault.fault === 'connection_reset') return 'reset';
+  const why = refusalOf(fault, ask.operation === 'messages.stream');
+  return why === null ? null : { refusal: why, scope: scopeOf(ask), model: askedModel(ask) };
+}

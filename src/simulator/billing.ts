@@ -1,0 +1,183 @@
+import table from './rates.json' with { type: 'json' };
+import type { WireCacheCreation, WireIteration, WireUsage } from './usage.ts';
+
+/** Tokens by kind; they add up. */
+export interface BilledTokens {
+  readonly input: number;
+  readonly cache_read: number;
+  readonly cache_write_5m: number;
+  readonly cache_write_1h: number;
+  readonly output: number;
+}
+
+/** Whole nano-dollars (1 USD = 1,000,000,000) by kind. */
+export type BilledNanoUsd = Readonly<Record<keyof BilledTokens | 'server_tools', number>>;
+
+/** What is billed to one model. */
+export interface BilledPart {
+  readonly model: string;
+  readonly tokens: BilledTokens;
+  /** `null`: the table has no price for the model on that day. */
+  readonly nanoUsd: BilledNanoUsd | null;
+}
+
+/** What a bill depends on. */
+export interface Billable {
+  /** The model that answered. */
+  readonly model: string;
+  readonly usage: WireUsage;
+  /** When the request was made: the price of that UTC day holds. */
+  readonly atMs: number;
+  /** The `anthropic-beta` names of the request; some prices of the past hung on one. */
+  readonly betas: readonly string[];
+}
+
+type Rates = Readonly<Record<'input' | 'output' | 'cacheWrite5m' | 'cacheWrite1h' | 'cacheRead', string>>;
+
+interface PriceRow {
+  readonly models: readonly string[];
+  readonly from: string;
+  readonly until: string | null;
+  readonly usd: Rates;
+  readonly usGeo?: string;
+  readonly fast?: { readonly until: string | null; readonly usd: Rates };
+  readonly longPrompt?: {
+    readonly over: number;
+    readonly until: string | null;
+    readonly beta: string | null;
+    readonly usd: Rates;
+  };
+}
+
+const ROWS: readonly PriceRow[] = table.rates;
+const NANO_USD_PER_USD = exact('1000000000');
+const TOKENS_PER_RATE = exact('1000000');
+
+/**
+ * What the API would bill: one part for the message, or one for each iteration where there are any (the top level then
+ * counts for nothing). Each kind of each part is tokens × rate × factors as an exact fraction, rounded half up once.
+ * Server tools are on the first part. Fast mode holds for the steps on the message's own model.
+ */
+export function bill(billable: Billable): readonly BilledPart[] {
+  const { usage } = billable;
+  const steps: readonly Step[] = usage.iterations ?? [usage];
+  const searches = usage.server_tool_use?.web_search_requests ?? 0;
+  return steps.map((step, index) => {
+    const model = step.model ?? billable.model;
+    const fast = usage.speed === 'fast' && model === billable.model;
+    return billedPart(step, { billable, model, fast, searches: index === 0 ? searches : 0 });
+  });
+}
+
+/** Whole nano-dollars of a part, all kinds together; 0 where there is no price. */
+export function totalNanoUsd(parts: readonly BilledPart[]): number {
+  return parts.reduce(
+    (total, part) => total + Object.values(part.nanoUsd ?? {}).reduce((sum, nanoUsd) => sum + nanoUsd, 0),
+    0,
+  );
+}
+
+/** The counts that are billed together: an iteration's, or those at the top. */
+type Step = Pick<WireIteration, 'model' | 'input_tokens' | 'output_tokens' | 'cache_read_input_tokens'> &
+  Pick<WireIteration, 'cache_creation' | 'cache_creation_input_tokens'>;
+
+interface Circumstances {
+  readonly billable: Billable;
+  readonly model: string;
+  readonly fast: boolean;
+  readonly searches: number;
+}
+
+function billedPart(step: Step, circumstances: Circumstances): BilledPart {
+  const { billable, model, fast, searches } = circumstances;
+  const tokens = billedTokens(step);
+  const day = new Date(billable.atMs).toISOString().slice(0, 10);
+  const row = ROWS.find((each) => each.models.includes(model) && holds(each, day) && each.from <= day);
+  if (row === undefined) return { model, tokens, nanoUsd: null };
+  const rates = ratesOf(row, { betas: billable.betas, day, tokens, fast });
+  const factors = factorsOf(row, billable.usage);
+  const price = (count: number, usdPerMillion: string): number =>
+    roundedHalfUp([exact(String(count)), exact(usdPerMillion), ...factors, NANO_USD_PER_USD], [TOKENS_PER_RATE]);
+  return {
+    model,
+    tokens,
+    nanoUsd: {
+      input: price(tokens.input, rates.input),
+      cache_read: price(tokens.cache_read, rates.cacheRead),
+      cache_write_5m: price(tokens.cache_write_5m, rates.cacheWrite5m),
+      cache_write_1h: price(tokens.cache_write_1h, rates.cacheWrite1h),
+      output: price(tokens.output, rates.output),
+      server_tools: roundedHalfUp([exact(String(searches)), exact(table.webSearchUsd), NANO_USD_PER_USD], []),
+    },
+  };
+}
+
+function billedTokens(step: Step): BilledTokens {
+  const writes = cacheWrites(step.cache_creation, step.cache_creation_input_tokens);
+  return {
+    input: step.input_tokens,
+    cache_read: step.cache_read_input_tokens,
+    cache_write_5m: writes.ephemeral_5m_input_tokens,
+    cache_write_1h: writes.ephemeral_1h_input_tokens,
+    output: step.output_tokens,
+  };
+}
+
+/** Batches and the place of inference change the price of every token, and multiply. */
+function factorsOf(row: PriceRow, usage: WireUsage): readonly Fraction[] {
+  return [
+    ...(usage.service_tier === 'batch' ? [exact(table.batchFactor)] : []),
+    ...(usage.inference_geo === 'us' && row.usGeo !== undefined ? [exact(row.usGeo)] : []),
+  ];
+}
+
+/** Server tools can add writes after the split was made: what the split does not explain is 5-minute. */
+function cacheWrites(split: WireCacheCreation | null, total: number): WireCacheCreation {
+  const oneHour = split?.ephemeral_1h_input_tokens ?? 0;
+  const fiveMinutes = split?.ephemeral_5m_input_tokens ?? 0;
+  return {
+    ephemeral_5m_input_tokens: Math.max(fiveMinutes, total - oneHour),
+    ephemeral_1h_input_tokens: oneHour,
+  };
+}
+
+interface Choice {
+  readonly betas: readonly string[];
+  readonly day: string;
+  readonly tokens: BilledTokens;
+  readonly fast: boolean;
+}
+
+/** Fast mode, then the long prompt's band, then the standard rates. No model has both of the first two. */
+function ratesOf(row: PriceRow, { betas, day, tokens, fast }: Choice): Rates {
+  if (fast && row.fast !== undefined && holds(row.fast, day)) return row.fast.usd;
+  const { longPrompt } = row;
+  if (longPrompt === undefined || !holds(longPrompt, day)) return row.usd;
+  if (longPrompt.beta !== null && !betas.includes(longPrompt.beta)) return row.usd;
+  const prompt = tokens.input + tokens.cache_read + tokens.cache_write_5m + tokens.cache_write_1h;
+  return prompt > longPrompt.over ? longPrompt.usd : row.usd;
+}
+
+function holds(rule: { readonly until: string | null }, day: string): boolean {
+  return rule.until === null || day < rule.until;
+}
+
+interface Fraction {
+  readonly over: bigint;
+  readonly under: bigint;
+}
+
+/** A decimal string as the fraction that it is. */
+function exact(decimal: string): Fraction {
+  const [whole = '0', decimals = ''] = decimal.split('.');
+  return { over: BigInt(whole + decimals), under: 10n ** BigInt(decimals.length) };
+}
+
+/** The product of the first, divided by the second, to the nearest whole number; a half goes up. */
+function roundedHalfUp(factors: readonly Fraction[], divisors: readonly Fraction[]): number {
+  let over = 1n;
+  let under = 1n;
+  for (const factor of factors) [over, under] = [over * factor.over, under * factor.under];
+  for (const divisor of divisors) [over, under] = [over * divisor.under, under * divisor.over];
+  return Number((2n * over + under) / (2n * under));
+}

@@ -1,0 +1,52 @@
+/**
+ * Time as the simulator sees it. `now` is milliseconds since the epoch. `sleep` ends after `ms`;
+ * it may also end, or reject, when the signal is aborted: the simulator looks at the signal itself.
+ */
+export interface SimulatorClock {
+  now(): number;
+  sleep(ms: number, signal: AbortSignal): Promise<void>;
+}
+
+/** The longest wait that `setTimeout` keeps; it turns a longer one into 1 ms. */
+const LONGEST_TIMER_MS = 2_147_483_647;
+
+/** The computer's own time. A timer whose signal is aborted is cleared. */
+export const systemClock: SimulatorClock = {
+  now: () => Date.now(),
+  sleep: (ms, signal) =>
+    new Promise((resolve) => {
+      const timer = setTimeout(done, Math.min(ms, LONGEST_TIMER_MS));
+      signal.addEventListener('abort', done, { once: true });
+      function done(): void {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', done);
+        resolve();
+      }
+    }),
+};
+
+/**
+ * Waits, and rejects with the signal's reason as soon as it is aborted, whatever the clock does.
+ * Nothing is awaited for 0 ms; `Infinity` waits for the abort.
+ */
+export async function wait(clock: SimulatorClock, ms: number, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  if (ms <= 0) return;
+  const abort = abortion(signal);
+  try {
+    await Promise.race(Number.isFinite(ms) ? [clock.sleep(ms, signal), abort.happened] : [abort.happened]);
+  } finally {
+    abort.forget();
+  }
+  signal.throwIfAborted();
+}
+
+function abortion(signal: AbortSignal): { readonly happened: Promise<void>; forget(): void } {
+  let forget = (): void => undefined;
+  const happened = new Promise<void>((resolve) => {
+    const listener = (): void => resolve();
+    signal.addEventListener('abort', listener, { once: true });
+    forget = () => signal.removeEventListener('abort', listener);
+  });
+  return { happened, forget };
+}

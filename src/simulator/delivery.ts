@@ -1,0 +1,100 @@
+import { pacedBody, type BodyOptions, type Ending } from './body.ts';
+import { faultyBody, halves } from './body-faults.ts';
+import { totalNanoUsd } from './billing.ts';
+import type { Caller } from './credentials.ts';
+import { errorBody } from './errors.ts';
+import type { BodyItem } from './event-stream.ts';
+import { override, refusalItem, responseHeaders, worded, type Answered, type Bill, type Served } from './exchange.ts';
+import { bodyFault, eventError, type Fault } from './scenario.ts';
+import type { Entry } from './truth.ts';
+import type { World } from './world.ts';
+
+/** What a response is made from. */
+export interface Delivery {
+  readonly answered: Answered;
+  readonly fault: Fault;
+  readonly entry: Entry;
+  readonly caller: Caller;
+  readonly betas: readonly string[];
+  readonly perTokenMs: number;
+  /** Held until the body has ended: a `Request` that is collected stops passing on its abort. */
+  readonly arrival: { readonly request: Request; readonly signal: AbortSignal };
+}
+
+/**
+ * Sends an answer: head, body, and what goes wrong with it. The record says what was sent and what is billed; it ends
+ * when the body has.
+ */
+export function response(world: World, delivery: Delivery): Response {
+  const { answered, fault, entry, caller } = delivery;
+  const nowMs = world.clock.now();
+  entry.delivery = 'unread';
+  const headers = responseHeaders(answered, { requestId: entry.id, caller, limits: world.limits, nowMs });
+  if ('headers' in fault && fault.headers !== undefined) override(headers, fault.headers);
+  if ('refusal' in answered) {
+    const refusal = worded(answered, caller, world.limits, nowMs);
+    Object.assign(entry, { status: refusal.status, errorType: refusal.type, errorCode: refusal.errorCode ?? null });
+    return new Response(body(world, delivery, [refusalItem(refusal, entry.id)]), { status: refusal.status, headers });
+  }
+  Object.assign(entry, { status: 200, model: answered.bill?.model ?? null });
+  if (answered.bill !== null && answered.bill.partial === null) generated(world, delivery, answered.bill.usage);
+  return new Response(body(world, delivery, answered.items), { status: 200, headers });
+}
+
+/** A document is generated, and billed, before it is sent. */
+function generated(world: World, delivery: Delivery, usage: Bill['usage']): void {
+  const { entry, answered } = delivery;
+  entry.usage = usage;
+  charge(world, delivery);
+  if (answered.scope !== null) world.limits.produced(answered.scope, usage.output_tokens, world.clock.now());
+}
+
+function body(world: World, delivery: Delivery, items: Iterable<BodyItem>): ReadableStream<Uint8Array> {
+  const { answered, fault, entry, arrival } = delivery;
+  const served = 'refusal' in answered ? null : answered;
+  const wrong = bodyFault(fault);
+  const chosen =
+    wrong === null || (served === null && wrong.fault === 'error_event')
+      ? complete(items)
+      : faultyBody(entry.streamed && served ? items : halves(items), wrong, errorBody(eventError(wrong), entry.id));
+  return pacedBody(chosen, {
+    clock: world.clock,
+    signal: arrival.signal,
+    perTokenMs: delivery.perTokenMs,
+    ...recording(world, delivery, served),
+  });
+}
+
+/** Keeps the record of a body while it is read. */
+function recording(world: World, delivery: Delivery, served: Served | null): Pick<BodyOptions, 'sent' | 'ended'> {
+  const { entry } = delivery;
+  const partial = served?.bill?.partial ?? null;
+  let outputTokens = 0;
+  return {
+    sent(item) {
+      if (item.event !== null) entry.eventsSent += 1;
+      if (item.reports !== null && served?.bill) entry.usageReported = item.reports;
+      if (item.outputTokens <= outputTokens) return;
+      if (served?.scope) world.limits.produced(served.scope, item.outputTokens - outputTokens, world.clock.now());
+      outputTokens = item.outputTokens;
+    },
+    ended(how) {
+      entry.delivery = how;
+      if (partial !== null) {
+        entry.usage = partial(outputTokens);
+        charge(world, delivery);
+      }
+      world.ledger.ended(entry, world.clock.now());
+    },
+  };
+}
+
+function charge(world: World, { entry, betas, caller }: Delivery): void {
+  const nanoUsd = totalNanoUsd(world.ledger.bill(entry, betas));
+  world.spend.add(caller.organization, entry.startedAtMs, nanoUsd);
+}
+
+function* complete(items: Iterable<BodyItem>): Generator<BodyItem, Ending> {
+  yield* items;
+  return 'complete';
+}

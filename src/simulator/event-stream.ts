@@ -1,0 +1,141 @@
+import type { Answer, ContentBlock } from './reply.ts';
+import type { Random } from './random.ts';
+import { deltaUsage } from './usage.ts';
+import type { StreamEventType } from './scenario.ts';
+
+/** A piece of a body: an event of a stream, or a whole JSON document. */
+export interface BodyItem {
+  readonly text: string;
+  /** `null` in a body that is no event stream. */
+  readonly event: StreamEventType | 'error' | null;
+  /** Output tokens generated when this piece has been sent, since the beginning. */
+  readonly outputTokens: number;
+  /** What of the usage the reader knows once it has this piece; `null` for nothing new. */
+  readonly reports: 'start' | 'full' | null;
+  /** Time the piece waits for besides that of its tokens. */
+  readonly pauseMs: number;
+}
+
+/** Tokens are four characters here; deltas are some tokens long, the first one a single token, as the API's are. */
+const FIRST_PIECE = 4;
+const PIECE = 24;
+const MOST_PADDING = 15;
+
+/**
+ * The events of an answer, in the API's order: a ping follows the first `content_block_start`, and all data but the
+ * ping's has some spaces before its last brace. Output tokens are spread over the deltas by their length.
+ */
+export function* answerEvents(answer: Answer, random: Random): Generator<BodyItem, void> {
+  const item = itemMaker(random);
+  const { id, model, content, usage, startUsage } = answer;
+  const characters = content.reduce(
+    (sum, block) => sum + pieces(block).reduce((all, piece) => all + weight(piece), 0),
+    0,
+  );
+  const message = {
+    model,
+    id,
+    type: 'message',
+    role: 'assistant',
+    content: [],
+    stop_reason: null,
+    stop_sequence: null,
+  };
+  yield item('message_start', { message: { ...message, stop_details: null, usage: startUsage } }, { reports: 'start' });
+  let sent = 0;
+  let outputTokens = 0;
+  for (const [index, block] of content.entries()) {
+    yield item('content_block_start', { index, content_block: opening(block) }, { outputTokens });
+    if (index === 0) yield PING;
+    for (const delta of pieces(block)) {
+      sent += weight(delta);
+      outputTokens = Math.floor((usage.output_tokens * sent) / Math.max(1, characters));
+      yield item('content_block_delta', { index, delta }, { outputTokens });
+    }
+    yield item('content_block_stop', { index }, { outputTokens });
+  }
+  const delta = { stop_reason: answer.stopReason, stop_sequence: answer.stopSequence, stop_details: null };
+  const final = { outputTokens: usage.output_tokens };
+  yield item('message_delta', { delta, usage: deltaUsage(usage) }, { ...final, reports: 'full' });
+  yield item('message_stop', {}, final);
+}
+
+/** An `error` event, as the API sends it when it fails after the head of the response. */
+export function errorEvent(body: Record<string, unknown>, outputTokens: number): BodyItem {
+  return {
+    text: `event: error\ndata: ${JSON.stringify(body)}\n\n`,
+    event: 'error',
+    outputTokens,
+    reports: null,
+    pauseMs: 0,
+  };
+}
+
+const PING: BodyItem = {
+  text: 'event: ping\ndata: {"type": "ping"}\n\n',
+  event: 'ping',
+  outputTokens: 0,
+  reports: null,
+  pauseMs: 0,
+};
+
+type Delta = Readonly<Record<string, string>>;
+
+function itemMaker(random: Random) {
+  return (event: StreamEventType, fields: object, about: Partial<BodyItem>): BodyItem => {
+    const padding = ' '.repeat(Math.floor(random() * (MOST_PADDING + 1)));
+    const data = JSON.stringify({ type: event, ...fields });
+    const text = `event: ${event}\ndata: ${data.slice(0, -1)}${padding}}\n\n`;
+    return { text, event, outputTokens: 0, reports: null, pauseMs: 0, ...about };
+  };
+}
+
+/** The block as `content_block_start` shows it: empty, where deltas will fill it. */
+function opening(block: ContentBlock): object {
+  switch (block.type) {
+    case 'text':
+      return { ...block, text: '' };
+    case 'thinking':
+      return { ...block, thinking: '', signature: '' };
+    case 'tool_use':
+    case 'server_tool_use':
+      return { ...block, input: {} };
+    default:
+      return block;
+  }
+}
+
+function pieces(block: ContentBlock): readonly Delta[] {
+  switch (block.type) {
+    case 'text':
+      return split(block.text).map((text) => ({ type: 'text_delta', text }));
+    case 'thinking':
+      return [
+        ...split(block.thinking).map((thinking) => ({ type: 'thinking_delta', thinking })),
+        { type: 'signature_delta', signature: block.signature },
+      ];
+    case 'tool_use':
+    case 'server_tool_use':
+      return toolPieces(block.input).map((partial_json) => ({ type: 'input_json_delta', partial_json }));
+    default:
+      return [];
+  }
+}
+
+/** An input begins with an empty piece; an empty input is nothing else. */
+function toolPieces(input: unknown): readonly string[] {
+  const json = JSON.stringify(input) ?? '{}';
+  return json === '{}' ? [''] : ['', ...split(json)];
+}
+
+function weight(delta: Delta): number {
+  return (delta['text'] ?? delta['thinking'] ?? delta['partial_json'] ?? '').length;
+}
+
+/** Cut between code points, never inside one. */
+function split(text: string): readonly string[] {
+  const points = Array.from(text);
+  const out = points.length === 0 ? [] : [points.slice(0, FIRST_PIECE).join('')];
+  for (let at = FIRST_PIECE; at < points.length; at += PIECE) out.push(points.slice(at, at + PIECE).join(''));
+  return out;
+}

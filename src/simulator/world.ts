@@ -1,0 +1,63 @@
+import { systemClock, type SimulatorClock } from './clock.ts';
+import type { Caller } from './credentials.ts';
+import { refusal } from './errors.ts';
+import type { Refused } from './exchange.ts';
+import { Limits, type LimitScope } from './limits.ts';
+import { checkOptions, type SimulatorOptions } from './options.ts';
+import { MonthlySpend } from './spend.ts';
+import { Ledger } from './truth.ts';
+import type { WireUsage } from './usage.ts';
+
+/** The state that a simulator's requests share. */
+export interface World {
+  readonly options: SimulatorOptions;
+  readonly clock: SimulatorClock;
+  readonly limits: Limits;
+  readonly spend: MonthlySpend;
+  readonly ledger: Ledger;
+}
+
+/** A new world; throws where the options are not valid. */
+export function world(options: SimulatorOptions): World {
+  checkOptions(options);
+  return {
+    options,
+    clock: options.clock ?? systemClock,
+    limits: new Limits(options.tier ?? 'scale', options.limits ?? {}),
+    spend: new MonthlySpend((options.spentThisMonthUsd ?? 0) * 1e9),
+    ledger: new Ledger(options.keepRequests ?? Infinity),
+  };
+}
+
+/** What a request would take from the limits. */
+export interface Admission {
+  readonly caller: Caller;
+  /** `null`: no limits, only the cap. */
+  readonly scope: LimitScope | null;
+  readonly model: string | null;
+  /** Whether it costs anything: only then the cap refuses it. */
+  readonly spends: boolean;
+  /** Tokens that count towards the input limit: see `limitedInputTokens`. */
+  readonly inputTokens: number;
+}
+
+/** Takes a request from the limits, or says what refuses it: the tier's monthly cap first, then each limit. */
+export function admission({ limits, spend, clock }: World, asked: Admission): Refused | null {
+  const nowMs = clock.now();
+  const { caller, scope, model } = asked;
+  const capUsd = limits.monthlyCapUsd;
+  if (asked.spends && capUsd !== null && spend.spent(caller.organization, nowMs) >= capUsd * 1e9) {
+    return { refusal: refusal('tier_spend_cap'), scope, model };
+  }
+  if (scope === null) return null;
+  const refused = limits.admit(scope, asked.inputTokens, nowMs);
+  if (refused === null) return null;
+  const { perMinute, retryAfterSeconds } = refused;
+  return { refusal: refusal(refused.refusal), scope, model, perMinute, retryAfterSeconds };
+}
+
+/** Input that counts towards the limit: what was not read from the cache, but for Haiku 3.5, where that counts too. */
+export function limitedInputTokens(usage: WireUsage, modelClass: string): number {
+  const uncached = usage.input_tokens + usage.cache_creation_input_tokens;
+  return modelClass === 'haiku-3-5' ? uncached + usage.cache_read_input_tokens : uncached;
+}
