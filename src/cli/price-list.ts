@@ -72,7 +72,8 @@ function amounts(rates: ListedRates): readonly string[] {
 
 function columns(name: string, cells: readonly string[]): string {
   const widths = [6, 7, 8, 8, 6, 6, 8];
-  return name.padEnd(26) + cells.map((cell, index) => cell.padStart(widths[index] ?? 9)).join('');
+  const padded = cells.map((cell, index) => cell.padStart(widths[index] ?? 9));
+  return (name.padEnd(26) + padded.join('')).trimEnd();
 }
 
 function toolLine(tool: string, usdPerThousand: number | null): string {

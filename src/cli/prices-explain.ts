@@ -42,7 +42,7 @@ function usd(nanoUsd: number): string {
 
 function columns(name: string, amounts: readonly [string, string, string]): string {
   const [count, price, sum] = amounts;
-  return name.padEnd(20) + count.padStart(16) + price.padStart(20) + sum.padStart(20);
+  return (name.padEnd(20) + count.padStart(16) + price.padStart(20) + sum.padStart(20)).trimEnd();
 }
 
 function lines({ parts, serverTools, notes, totalNanoUsd }: Explanation): readonly string[] {

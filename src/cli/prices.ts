@@ -59,7 +59,8 @@ function parsed(args: readonly string[]) {
     }
     return { values, action };
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    // Node's message goes on to explain how positional arguments may begin with a dash.
+    return error instanceof Error ? `${error.message.split('. ')[0]}.` : String(error);
   }
 }
 

@@ -16,8 +16,8 @@ export function got(value: unknown): string {
   if (value === undefined) return 'nothing';
   if (Array.isArray(value)) return `a list of ${value.length}`;
   if (typeof value === 'object' && value !== null) return 'an object';
-  const text = JSON.stringify(value);
-  return isShowable(text) ? text : `a text of ${String(value).length} characters`;
+  if (typeof value === 'string' && !isShowable(value)) return `a text of ${value.length} characters`;
+  return JSON.stringify(value);
 }
 
 /** A reader that accepts what `parse` makes something of; `expected` completes "expected …". */
