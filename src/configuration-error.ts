@@ -8,7 +8,11 @@ export class ConfigurationError extends Error {
   readonly problems: readonly string[];
 
   constructor(code: string, problems: readonly string[]) {
-    super(problems.length === 1 ? problems[0] : `${problems.length} problems:\n${problems.map((problem) => `- ${problem}`).join('\n')}`);
+    super(
+      problems.length === 1
+        ? problems[0]
+        : `${problems.length} problems:\n${problems.map((problem) => `- ${problem}`).join('\n')}`,
+    );
     this.name = 'ConfigurationError';
     this.code = code;
     this.problems = problems;

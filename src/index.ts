@@ -4,14 +4,18 @@ export type { InstrumentOptions } from './instrument-options.ts';
 export { withAttribution } from './attribution.ts';
 export { ConfigurationError } from './configuration-error.ts';
 export type { Clock } from './clock.ts';
+export { REFUSAL } from './vocabulary.ts';
 export { VERSION } from './version.ts';
 export type {
+  Admission,
   Attempt,
   Attribution,
   Call,
   CallCost,
   Cost,
   CostKind,
+  Guard,
+  GuardedRequest,
   LimitDimension,
   Limiter,
   Outcome,

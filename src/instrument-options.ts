@@ -3,7 +3,7 @@ import type { MetricRegistry } from './record/registry.ts';
 import type { Clock } from './clock.ts';
 import { ConfigurationError } from './configuration-error.ts';
 import type { PriceTable } from './pricing/prices.ts';
-import type { Attribution, Call, Recorder } from './vocabulary.ts';
+import type { Attribution, Call, Guard, Recorder } from './vocabulary.ts';
 
 /** What `instrument()` takes. Nothing is needed. */
 export interface InstrumentOptions {
@@ -27,6 +27,8 @@ export interface InstrumentOptions {
   readonly prices?: PriceTable;
   /** Told of every call besides the Prometheus metrics. */
   readonly recorders?: readonly Recorder[];
+  /** May refuse a call before it is sent; asked in this order. */
+  readonly guards?: readonly Guard[];
   /** Told of every call when it is over. A promise it returns is not waited for. */
   readonly onCall?: (call: Call) => void | Promise<void>;
   /** For tests. */
@@ -37,7 +39,9 @@ const MODEL_VARIABLES = ['ANTHROPIC_DEFAULT_MODEL', 'ANTHROPIC_REASONING_MODEL',
 
 /** The models of the environment, each once. */
 export function configuredModels(env: Readonly<Record<string, string | undefined>>): readonly string[] {
-  const models = MODEL_VARIABLES.map((name) => env[name]?.trim()).filter((model) => model !== undefined && model !== '');
+  const models = MODEL_VARIABLES.map((name) => env[name]?.trim()).filter(
+    (model) => model !== undefined && model !== '',
+  );
   return [...new Set(models as readonly string[])];
 }
 
@@ -53,7 +57,8 @@ function keyProblems(key: unknown): readonly string[] {
   if (key === undefined) return [];
   const expected = 'key: expected the alias of an API key, such as "prod-checkout-api"';
   if (typeof key !== 'string') return [`${expected}, got ${typeof key}: pass a name of your own`];
-  if (/sk-ant-/i.test(key)) return [`${expected}, got what looks like the key itself: pass a name for it, the key stays in the SDK`];
+  if (/sk-ant-/i.test(key))
+    return [`${expected}, got what looks like the key itself: pass a name for it, the key stays in the SDK`];
   if (!/^[\w.-]+$/.test(key) || key.length > LONGEST_ALIAS) {
     return [`${expected}, got ${key.length} characters: use up to ${LONGEST_ALIAS} letters, digits, ".", "_" and "-"`];
   }
@@ -73,8 +78,12 @@ function attributionProblems({ attribution }: InstrumentOptions): readonly strin
 function labelProblems({ labels = {}, attribution = {} }: InstrumentOptions): readonly string[] {
   return Object.entries(labels).flatMap(([name, value]) => {
     if (!Object.hasOwn(attribution, name)) {
-      return [`labels: expected names that \`attribution\` declares, got "${name.slice(0, 40)}": add it there, as ${name.slice(0, 40)}: []`];
+      return [
+        `labels: expected names that \`attribution\` declares, got "${name.slice(0, 40)}": add it there, as ${name.slice(0, 40)}: []`,
+      ];
     }
-    return typeof value === 'string' ? [] : [`labels: expected text as the value of "${name}", got ${typeof value}: pass a string`];
+    return typeof value === 'string'
+      ? []
+      : [`labels: expected text as the value of "${name}", got ${typeof value}: pass a string`];
   });
 }

@@ -34,7 +34,10 @@ export interface InstrumentableClient extends ObservedClient {
  * @example
  * const claude = instrument(new Anthropic(), { key: 'prod-checkout-api' });
  */
-export function instrument<Client extends InstrumentableClient>(client: Client, options: InstrumentOptions = {}): Client {
+export function instrument<Client extends InstrumentableClient>(
+  client: Client,
+  options: InstrumentOptions = {},
+): Client {
   checkRuntime(client);
   checkOptions(options);
   return attached(client, {}, observation(options));
@@ -60,7 +63,10 @@ function observation(options: InstrumentOptions): Observation {
     clock,
     key,
     onError,
-    recorder: fanOut([metrics, ...(options.recorders ?? []), ...onCallRecorder(options, store)], () => store.errors('recorder')),
+    guards: options.guards ?? [],
+    recorder: fanOut([metrics, ...(options.recorders ?? []), ...onCallRecorder(options, store)], () =>
+      store.errors('recorder'),
+    ),
     attribution: () => attributionOf(options.labels),
     price: (usage, model, atMs) => cost(usage, { prices, model, atMs }),
   };
@@ -92,8 +98,8 @@ function attributionOf(labels: Attribution = NO_LABELS): Attribution {
 
 /** Loaded only where it is needed: a program with a registry of its own does not load a second copy. */
 function defaultRegistry(): MetricRegistry {
-  const { register } = createRequire(import.meta.url)('prom-client') as typeof import('prom-client');
-  return register as unknown as MetricRegistry;
+  const { register } = createRequire(import.meta.url)('prom-client') as { register: MetricRegistry };
+  return register;
 }
 
 /** Marks the middleware, so that it is found again in a client, by another copy of this package too. */
@@ -101,29 +107,41 @@ const OURS = Symbol.for('plimsoll.middleware');
 /** The `withOptions` that an instrumented client had before. */
 const PLAIN = Symbol.for('plimsoll.withOptions');
 
-type WithOptions = InstrumentableClient['withOptions'];
+type WithOptions = (this: InstrumentableClient, options: object) => InstrumentableClient;
 
 /**
  * A copy of `client` that is observed. The SDK's `withOptions({ middleware })` replaces the chain, so the copy's own
  * `withOptions` puts the middleware back, last: next to the wire, where each HTTP request is seen once.
  */
-function attached<Client extends InstrumentableClient>(client: Client, changes: object, observation: Observation): Client {
-  const plain: WithOptions = (client.withOptions as WithOptions & { [PLAIN]?: WithOptions })[PLAIN] ?? client.withOptions;
+function attached<Client extends InstrumentableClient>(
+  client: Client,
+  changes: object,
+  observation: Observation,
+): Client {
+  const plain = plainWithOptions(client);
   const chain = (changes as { middleware?: readonly Middleware[] }).middleware ?? client.middleware;
   const ours = Object.assign(
     observe(observation, () => copy),
     { [OURS]: true },
   );
-  const copy = plain.call(client, { ...changes, middleware: [...chain.filter((middleware) => !(OURS in middleware)), ours] }) as Client;
+  const copy = plain.call(client, {
+    ...changes,
+    middleware: [...chain.filter((middleware) => !(OURS in middleware)), ours],
+  }) as Client;
   const withOptions = function withOptions(this: Client, more: object): Client {
     return attached(this, more, observation);
   };
   Object.defineProperty(copy, 'withOptions', {
-    value: Object.assign(withOptions, { [PLAIN]: copy.withOptions }),
+    value: Object.assign(withOptions, { [PLAIN]: plainWithOptions(copy) }),
     configurable: true,
     writable: true,
   });
   return copy;
+}
+
+function plainWithOptions(client: InstrumentableClient): WithOptions {
+  const { withOptions } = client as { withOptions: WithOptions & { [PLAIN]?: WithOptions } };
+  return withOptions[PLAIN] ?? withOptions;
 }
 
 const OLDEST_NODE = [22, 15] as const;

@@ -227,3 +227,27 @@ export interface Recorder {
   /** The call is over, its last event; exactly once. */
   finished?(call: Call): void;
 }
+
+/** What a guard may look at before a request is sent. It is the caller's: to be read, and not kept. */
+export interface GuardedRequest {
+  /** The body as the caller gave it, before it is encoded; `null` where it is not an object. */
+  readonly body: Readonly<Record<string, unknown>> | null;
+  /** Length of the encoded body, in characters; 0 where there is none. */
+  readonly bodyLength: number;
+}
+
+/** What a guard lets through: the request as it is (`undefined`), or with another `max_tokens`. */
+export type Admission = { readonly maxTokens: number } | undefined;
+
+/**
+ * May refuse a call, because the user asked for it: the only thing of plimsoll's that can. Asked once per call, before
+ * its first request is sent and after `started`; the call is told to recorders as `blocked` when it is refused.
+ * A guard refuses by throwing (or rejecting with) an error that is marked by `REFUSAL`; any other error of a guard's is
+ * counted and the call goes on. A promise is waited for: one that is slow delays the call.
+ */
+export interface Guard {
+  admit(call: Call, request: GuardedRequest): Admission | Promise<Admission>;
+}
+
+/** Marks errors that are refusals: `error[REFUSAL] === true`. The same in every copy of the package. */
+export const REFUSAL = Symbol.for('plimsoll.refusal');

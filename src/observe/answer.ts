@@ -1,8 +1,9 @@
-import { tapBody, type BodyEnd, type BodyListener } from './body-tap.ts';
+import { tapBody } from './body-tap.ts';
 import { EventStreamScanner } from './event-stream.ts';
 import { tapJson, type JsonEnd } from './json-body.ts';
 import type { LiveCall, Observation } from './live-call.ts';
 import { estimatedOutputTokens } from './output-estimate.ts';
+import type { BodyEnd, BodyListener } from './tap.ts';
 import { isJson, mergedUsage, usage, withEstimatedOutput, type Json } from './usage.ts';
 import type { Outcome } from '../vocabulary.ts';
 
@@ -22,9 +23,15 @@ export function followAnswer(answered: Answered): void {
   if (response.body === null) return call.end('ok');
   if (type.startsWith('text/event-stream')) return tapBody(response.body, new StreamFollower(answered));
   if (type.includes('json') && !type.includes('jsonl')) {
-    return tapJson(response, guarded(answered, (value, how) => followJson(answered, value, how)));
+    return tapJson(
+      response,
+      guarded(answered, (value, how) => followJson(answered, value, how)),
+    );
   }
-  tapBody(response.body, { chunk: () => undefined, end: guarded(answered, (how) => call.end(plainOutcome(answered, how))) });
+  tapBody(response.body, {
+    chunk: () => undefined,
+    end: guarded(answered, (how) => call.end(plainOutcome(answered, how))),
+  });
 }
 
 function followJson(answered: Answered, value: unknown, how: JsonEnd): void {
@@ -118,7 +125,10 @@ class StreamFollower implements BodyListener {
 }
 
 /** `listener`, for whose failure the call is ended all the same and nobody who reads the body is troubled. */
-function guarded<A extends unknown[]>({ call, observation }: Answered, listener: (...args: A) => void): (...args: A) => void {
+function guarded<A extends unknown[]>(
+  { call, observation }: Answered,
+  listener: (...args: A) => void,
+): (...args: A) => void {
   return (...args) => {
     try {
       listener(...args);

@@ -1,7 +1,8 @@
 import { isJson, type Json } from './usage.ts';
 
 /** The events that say something of a call. The content between them is only measured. */
-type EventName = 'message_start' | 'content_block_start' | 'content_block_delta' | 'message_delta' | 'message_stop' | 'error';
+type EventName =
+  'message_start' | 'content_block_start' | 'content_block_delta' | 'message_delta' | 'message_stop' | 'error';
 
 const LF = 0x0a;
 const CR = 0x0d;

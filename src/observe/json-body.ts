@@ -1,4 +1,5 @@
-import { tapBody, untap, type BodyEnd } from './body-tap.ts';
+import { tapBody, untap } from './body-tap.ts';
+import type { BodyEnd } from './tap.ts';
 
 /** How a JSON body ended: as a body does, or whole and not JSON. */
 export type JsonEnd = BodyEnd | 'malformed';

@@ -4,6 +4,7 @@ import type {
   Attribution,
   Call,
   CallCost,
+  Guard,
   Limiter,
   Outcome,
   Recorder,
@@ -12,7 +13,7 @@ import type {
 } from '../vocabulary.ts';
 
 /** Where in this room an error was swallowed. */
-export type ObserveStage = 'middleware' | 'body' | 'usage' | 'pricing';
+export type ObserveStage = 'middleware' | 'guard' | 'body' | 'usage' | 'pricing';
 
 /** What calls are made with: who is told of them, by what clock, at what price. */
 export interface Observation {
@@ -22,6 +23,8 @@ export interface Observation {
   readonly key: string;
   /** The declared labels that hold at this moment. */
   readonly attribution: () => Attribution;
+  /** Asked in this order; the first refusal counts. */
+  readonly guards: readonly Guard[];
   /** The cost of a usage at what was in force then; it may throw. */
   readonly price: (usage: Usage, model: string | null, atMs: number) => CallCost;
   readonly onError: (stage: ObserveStage, error: unknown) => void;
@@ -32,6 +35,16 @@ export interface CallRequest {
   readonly operation: string;
   readonly model: string | null;
   readonly maxTokens: number | null;
+}
+
+/** An attempt that the server refused. */
+export interface Refused {
+  readonly status: number;
+  readonly limiters: readonly Limiter[];
+  /** Known when the body has been read. */
+  readonly reason: Promise<Rejection>;
+  /** The call ends with it. */
+  readonly isLast: boolean;
 }
 
 /** A call while it happens: the state behind `Call`, and the one place that tells the recorder of it. */
@@ -51,6 +64,8 @@ export class LiveCall implements Call {
   stopReason: string | null = null;
   usage: Usage | null = null;
   cost: CallCost | null = null;
+  /** What a guard set in place of the request's own `max_tokens`, for all attempts. */
+  admittedMaxTokens: number | null = null;
 
   readonly #observation: Observation;
   readonly #startedMs: number;
@@ -93,8 +108,7 @@ export class LiveCall implements Call {
     this.#inOrder(() => this.#tellAttempt(attempt, null));
   }
 
-  /** The attempt was refused; `end` says whether that ended the call, too. */
-  refused(status: number, limiters: readonly Limiter[], reason: Promise<Rejection>, isLast: boolean): void {
+  refused({ status, limiters, reason, isLast }: Refused): void {
     const attempt = this.#attempt(status, limiters);
     const telling = (this.#telling ?? Promise.resolve())
       .then(() => reason)
@@ -112,9 +126,7 @@ export class LiveCall implements Call {
   /** The attempt came to no answer. */
   failed(status: 'timeout' | 'connection_error' | 'cancelled'): void {
     const attempt = this.#attempt(status, []);
-    this.#inOrder(() =>
-      this.#tellAttempt(attempt, { outcome: status, rateLimitReason: null, spendScope: null }),
-    );
+    this.#inOrder(() => this.#tellAttempt(attempt, { outcome: status, rateLimitReason: null, spendScope: null }));
   }
 
   firstContent(): void {

@@ -1,16 +1,15 @@
-import type { Middleware, MiddlewareContext } from '@anthropic-ai/sdk';
+import type { Middleware } from '@anthropic-ai/sdk';
 import { followAnswer } from './answer.ts';
 import { limiters } from './limiters.ts';
+import { admitted, guardedRequest, withMaxTokens } from './admission.ts';
 import { LiveCall, type CallRequest, type Observation } from './live-call.ts';
 import { operation } from './operation.ts';
 import { refusalBody } from './refusal-body.ts';
 import { rejection } from './rejection.ts';
 import { RetryWaits } from './retry-waits.ts';
+import type { SdkOptions, SdkRequest } from './sdk-exchange.ts';
 import { isStreamBody, isTimeout, retriesAnswer, retriesFailure } from './sdk-retry.ts';
 import { isJson } from './usage.ts';
-
-type SdkRequest = Parameters<Middleware>[0];
-type SdkOptions = NonNullable<MiddlewareContext['options']>;
 
 /** The settings of the client that its retry loop goes by, read at every attempt because they can be changed. */
 export interface ObservedClient {
@@ -31,9 +30,12 @@ export function observe(observation: Observation, client: () => ObservedClient):
     if (options === undefined) return next(request);
     const exchange = begin({ observation, waits, client, request, options });
     if (exchange === null) return next(request);
+    const { call } = exchange;
+    if (call.attempts === 1 && observation.guards.length > 0)
+      await admitted(observation, call, guardedRequest(request, options));
     let response: Response;
     try {
-      response = await next(request);
+      response = await next(call.admittedMaxTokens === null ? request : withMaxTokens(request, call.admittedMaxTokens));
     } catch (error) {
       guard(exchange, () => failed(exchange, error));
       throw error;
@@ -100,7 +102,7 @@ function refused(exchange: Exchange, response: Response): void {
   const refreshable = apiKey === null && authToken === null;
   const goesOn = retriesAnswer({ status, headers, refreshable }, triesLeft(exchange));
   const reason = refusalBody(response).then((body) => rejection({ status, headers, body }));
-  call.refused(status, limiters(headers), reason, !goesOn);
+  call.refused({ status, limiters: limiters(headers), reason, isLast: !goesOn });
   if (!goesOn) return;
   waits.add(options, call, options.signal);
   endWhenRead(response, () => waits.resume(options, call.attempts)?.end(null));

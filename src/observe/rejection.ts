@@ -92,5 +92,9 @@ function ownSpendScope(status: number, message: string): SpendScope | null {
 function errorOf(body: unknown): { code: string; message: string } {
   const error = isJson(body) && isJson(body['error']) ? body['error'] : {};
   const details = isJson(error['details']) ? error['details'] : {};
-  return { code: String(details['error_code'] ?? ''), message: String(error['message'] ?? '') };
+  return { code: textOf(details['error_code']), message: textOf(error['message']) };
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : '';
 }

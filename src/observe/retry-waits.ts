@@ -26,7 +26,8 @@ export class RetryWaits {
   resume(options: object, retryCount: number | null): LiveCall | undefined {
     if (retryCount === 0) return undefined;
     const waits = this.#waiting.get(options);
-    const at = waits?.findIndex((wait) => wait.open && (retryCount === null || wait.call.attempts === retryCount)) ?? -1;
+    const at =
+      waits?.findIndex((wait) => wait.open && (retryCount === null || wait.call.attempts === retryCount)) ?? -1;
     if (waits === undefined || at === -1) return undefined;
     const [wait] = waits.splice(at, 1);
     wait?.stop();

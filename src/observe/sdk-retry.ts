@@ -26,7 +26,9 @@ export function retriesAnswer(answer: Answer, triesLeft: number): boolean {
 /** Does the SDK take this failure of a request for a timeout? */
 export function isTimeout(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  return error.name === 'AbortError' || /timed? ?out/i.test(String(error) + String(error.cause ?? ''));
+  return (
+    error.name === 'AbortError' || /timed? ?out/i.test(`${String(error)}${'cause' in error ? String(error.cause) : ''}`)
+  );
 }
 
 /**

@@ -1,6 +1,7 @@
 /** Where plimsoll can fail and let the call through: the closed set of the label `stage`. */
 export const STAGES = [
   'middleware',
+  'guard',
   'body',
   'usage',
   'rejection',

@@ -1,10 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { tapBody, type BodyEnd } from '../../src/observe/body-tap.ts';
+import { tapBody } from '../../src/observe/body-tap.ts';
+import type { BodyEnd } from '../../src/observe/tap.ts';
 import { STREAMED } from '../cassettes/cassettes.ts';
 
 /** A body of so many chunks, and what became of it. */
-function source(chunks: readonly Uint8Array[]): { body: ReadableStream<Uint8Array>; sent: () => number; cancelled: () => unknown } {
+function source(chunks: readonly Uint8Array[]): {
+  body: ReadableStream<Uint8Array>;
+  sent: () => number;
+  cancelled: () => unknown;
+} {
   let next = 0;
   let reason: unknown = null;
   const body = new ReadableStream<Uint8Array>(
@@ -202,7 +207,9 @@ describe('tapBody', () => {
     for (const { response } of STREAMED) {
       const bytes = new TextEncoder().encode(response.body);
       for (const size of [1, 7, 64, 1_024]) {
-        const chunks = Array.from({ length: Math.ceil(bytes.length / size) }, (_, at) => bytes.subarray(at * size, (at + 1) * size));
+        const chunks = Array.from({ length: Math.ceil(bytes.length / size) }, (_, at) =>
+          bytes.subarray(at * size, (at + 1) * size),
+        );
         const { body } = source(chunks);
         const told = listener();
         tapBody(body, told);

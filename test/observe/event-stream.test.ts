@@ -24,7 +24,10 @@ function bytes(text: string): Uint8Array {
 function truth(body: string): object {
   const events = eventsOf(body);
   const start = events.find((event) => event['type'] === 'message_start') as { message: Record<string, unknown> };
-  const delta = events.findLast((event) => event['type'] === 'message_delta') as Record<string, Record<string, unknown>>;
+  const delta = events.findLast((event) => event['type'] === 'message_delta') as Record<
+    string,
+    Record<string, unknown>
+  >;
   const content = events
     .filter((event) => event['type'] === 'content_block_delta')
     .map((event) => event['delta'] as Record<string, string>)
@@ -37,8 +40,9 @@ function truth(body: string): object {
     stopped: true,
     errorType: null,
     begun: true,
-    toolUses: events.filter((event) => /tool_use$/.test(String((event['content_block'] as Record<string, string>)?.['type'])))
-      .length,
+    toolUses: events.filter((event) =>
+      /tool_use$/.test(String((event['content_block'] as Record<string, string>)?.['type'])),
+    ).length,
     unreadable: 0,
     content,
   };
@@ -66,7 +70,8 @@ describe('EventStreamScanner', () => {
         const whole = scan([bytes(response.body)]);
         for (let cut = 0; cut <= body.length; cut++) {
           const found = scan([body.subarray(0, cut), body.subarray(cut)]);
-          if (JSON.stringify(found) !== JSON.stringify(whole)) assert.deepEqual(found, whole, `${source} cut at ${cut}`);
+          if (JSON.stringify(found) !== JSON.stringify(whole))
+            assert.deepEqual(found, whole, `${source} cut at ${cut}`);
         }
       }
     });
@@ -86,15 +91,19 @@ describe('EventStreamScanner', () => {
   });
 
   it('takes no event for one that is only written in the content', () => {
-    const told = 'data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"event: message_stop\\n\\n"}}';
+    const told =
+      'data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"event: message_stop\\n\\n"}}';
     const found = scan([bytes(`event: content_block_delta\n${told}\n\n`)]) as { stopped: boolean };
     assert.equal(found.stopped, false);
   });
 
   it('keeps what an earlier delta said and a later one leaves out or gives as null', () => {
-    const delta = (usage: string): string => `event: message_delta\ndata: {"type":"message_delta","delta":{},"usage":${usage}}\n\n`;
+    const delta = (usage: string): string =>
+      `event: message_delta\ndata: {"type":"message_delta","delta":{},"usage":${usage}}\n\n`;
     const scanner = new EventStreamScanner();
-    scanner.feed(bytes(delta('{"output_tokens":5,"input_tokens":9}') + delta('{"output_tokens":7,"input_tokens":null}')));
+    scanner.feed(
+      bytes(delta('{"output_tokens":5,"input_tokens":9}') + delta('{"output_tokens":7,"input_tokens":null}')),
+    );
     assert.deepEqual(scanner.deltaUsage, { output_tokens: 7, input_tokens: 9 });
   });
 

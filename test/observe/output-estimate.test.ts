@@ -18,14 +18,20 @@ it('estimates the output of recordings of 100 tokens or more without thinking or
   assert.ok(long.length >= 5);
   for (const { source, reported, estimated } of long) {
     t.diagnostic(`${source}: estimated ${estimated}, reported ${reported}`);
-    assert.ok(Math.abs(estimated - reported) <= reported / 5, `${source}: estimated ${estimated}, reported ${reported}`);
+    assert.ok(
+      Math.abs(estimated - reported) <= reported / 5,
+      `${source}: estimated ${estimated}, reported ${reported}`,
+    );
   }
 });
 
 it('estimates the output of recordings with thinking or server tools at no less than a third', (t) => {
   for (const { source, reported, estimated } of rows.filter(({ unseen }) => unseen)) {
     t.diagnostic(`${source}: estimated ${estimated}, reported ${reported}`);
-    assert.ok(estimated >= reported / 3 && estimated <= reported * 1.2, `${source}: estimated ${estimated}, reported ${reported}`);
+    assert.ok(
+      estimated >= reported / 3 && estimated <= reported * 1.2,
+      `${source}: estimated ${estimated}, reported ${reported}`,
+    );
   }
 });
 

@@ -1,0 +1,42 @@
+import { REFUSAL, type GuardedRequest } from '../vocabulary.ts';
+import type { LiveCall, Observation } from './live-call.ts';
+import type { SdkOptions, SdkRequest } from './sdk-exchange.ts';
+import { isJson } from './usage.ts';
+
+/**
+ * Asks the guards whether the call may be sent. Throws the refusal of the first that refuses, after the call has ended
+ * as `blocked`; whatever else a guard throws is counted, and the call goes on.
+ */
+export async function admitted(observation: Observation, call: LiveCall, request: GuardedRequest): Promise<void> {
+  for (const guard of observation.guards) {
+    try {
+      const answer = guard.admit(call, request);
+      const admission = answer instanceof Promise ? await answer : answer;
+      if (admission !== undefined) call.admittedMaxTokens = admission.maxTokens;
+    } catch (error) {
+      if (isRefusal(error)) {
+        call.end('blocked');
+        throw error;
+      }
+      observation.onError('guard', error);
+    }
+  }
+}
+
+function isRefusal(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && (error as { [REFUSAL]?: unknown })[REFUSAL] === true;
+}
+
+export function guardedRequest(request: SdkRequest, options: SdkOptions): GuardedRequest {
+  return {
+    body: isJson(options.body) ? options.body : null,
+    bodyLength: typeof request.body === 'string' ? request.body.length : 0,
+  };
+}
+
+/** The same request with another `max_tokens` in its JSON body; as it is where it has no such body. */
+export function withMaxTokens(request: SdkRequest, maxTokens: number): SdkRequest {
+  if (typeof request.body !== 'string') return request;
+  const body: unknown = JSON.parse(request.body);
+  return isJson(body) ? { ...request, body: JSON.stringify({ ...body, max_tokens: maxTokens }) } : request;
+}
