@@ -1,6 +1,6 @@
 import type { AnyFamily } from './family.ts';
 import { registeredMetric } from './registered-metric.ts';
-import type { OnError } from './stages.ts';
+import type { OnError, Stage } from './stages.ts';
 import { Store } from './store.ts';
 
 /** What is used of a prom-client `Registry`, whatever its content type. */
@@ -80,4 +80,9 @@ function absentNames(registry: MetricRegistry, metrics: ReadonlyMap<string, obje
   }
   if (taken.length > 0) throw new MetricNameTakenError(taken);
   return absent;
+}
+
+/** Counts an error at the store of a registry that has one. */
+export function countError(registry: MetricRegistry, stage: Stage): void {
+  stores().get(registry)?.store.errors(stage);
 }

@@ -1,0 +1,95 @@
+/** The page `docs/metrics.md`, made from the catalogue and the closed sets of its labels. */
+import { CATALOGUE } from '../src/record/catalogue.ts';
+import { STOP_REASONS } from '../src/record/labels.ts';
+import { SECTIONS } from '../src/record/metric.ts';
+import type { MetricDeclaration, Section } from '../src/record/metric.ts';
+import { STAGES } from '../src/record/stages.ts';
+import {
+  COST_KINDS,
+  LIMIT_DIMENSIONS,
+  OUTCOMES,
+  RATE_LIMIT_REASONS,
+  SPEND_SCOPES,
+  TOKEN_KINDS,
+} from '../src/vocabulary.ts';
+
+const INTRODUCTION = `# Metrics
+
+<!-- Made from src/record/catalogue.ts by \`npm run generate\`. -->
+
+Names, labels and units are public: a rename is a breaking change. All families are in the registry from the start;
+a family without samples is one that nothing feeds in this process.
+
+- ⊕ the labels declared as \`attribution\` are added. They are on no histogram, and on nothing that alerts stand on.
+- ◇ born at zero for each configured model and key, for other models when they are first seen: \`increase()\` of a
+  counter that is born with the value 7 is 0, and the first burst after a deploy would not be seen.
+- What is not known is absent: no zero, no placeholder.
+- \`model\` is the canonical id of the model that answered, or of the one asked for where there was no answer.
+  \`operation\` is \`messages.create\`, \`messages.stream\`, \`messages.count_tokens\` and so on, \`other\` for what is not known.
+  \`key\` is the alias of an API key, never the key.
+- Label values are bounded. Declared and known values keep a place; of others the first 50 models and the first 100
+  values of each attribution label get one; the rest is counted as \`other\`, and in \`plimsoll_label_values_dropped_total\`.
+- *Workers* says how prom-client's \`AggregatorRegistry\` makes one value of those of several cluster workers.
+`;
+
+const TITLES: Readonly<Record<Section, string>> = {
+  calls: 'Calls: one per SDK call, however many attempts it takes',
+  attempts: 'Attempts: one per HTTP request',
+  tokens: 'Tokens and cost',
+  rate_limits: 'Rate limits, from response headers',
+  budgets: 'Budgets',
+  tier: 'Tier',
+  organization: 'Organisation, from the Admin API',
+  plimsoll: 'plimsoll itself',
+};
+
+const NOTES: Readonly<Record<Section, string>> = {
+  calls: values('outcome', OUTCOMES) + values('stop_reason', [...STOP_REASONS, 'other']),
+  attempts: `${values('reason', RATE_LIMIT_REASONS, 'of a 429')}${values('scope', SPEND_SCOPES)}- \`reason\` of a retry: the outcome that the attempt before came to.\n`,
+  tokens: values('kind', TOKEN_KINDS) + values('kind', COST_KINDS.filter(isNoTokenKind), 'of a cost, besides those'),
+  rate_limits: `${values('dimension', LIMIT_DIMENSIONS)}- The server sends the same figures to every replica: aggregate with \`min\` or \`max\`, never with \`sum\`.\n`,
+  budgets:
+    '- Right for one shared ledger and for many of their own: `sum by (budget) (max by (budget, ledger_id) (anthropic_budget_spent_usd))`.\n',
+  tier: '',
+  organization: '',
+  plimsoll: values('stage', STAGES),
+};
+
+/** The whole page. */
+export function metricsReference(): string {
+  return [INTRODUCTION, ...SECTIONS.map(sectionText), bucketsText()].join('\n');
+}
+
+function isNoTokenKind(kind: string): boolean {
+  return !(TOKEN_KINDS as readonly string[]).includes(kind);
+}
+
+function sectionText(section: Section): string {
+  const metrics = declared().filter((metric) => metric.section === section);
+  const notes = NOTES[section];
+  const table = [
+    '| name | type | labels | workers | meaning |',
+    '| --- | --- | --- | --- | --- |',
+    ...metrics.map(row),
+  ];
+  return `## ${TITLES[section]}\n\n${table.join('\n')}\n${notes === '' ? '' : `\n${notes}`}`;
+}
+
+function row({ name, type, labels, aggregator, help, attributed, bornAtZero }: MetricDeclaration): string {
+  const marks = `${attributed ? ' ⊕' : ''}${bornAtZero ? ' ◇' : ''}`;
+  return `| \`${name}\`${marks} | ${type} | ${labels.join(', ')} | ${aggregator} | ${help} |`;
+}
+
+function bucketsText(): string {
+  const histograms = declared().filter(({ type }) => type === 'histogram');
+  const rows = histograms.map(({ name, buckets = [] }) => `| \`${name}\` | ${buckets.join(', ')} |`);
+  return `## Buckets\n\n| histogram | upper bounds |\n| --- | --- |\n${rows.join('\n')}\n`;
+}
+
+function declared(): readonly MetricDeclaration[] {
+  return CATALOGUE;
+}
+
+function values(label: string, all: readonly string[], what = ''): string {
+  return `- \`${label}\`${what === '' ? '' : ` ${what}`}: ${all.map((value) => `\`${value}\``).join(', ')}.\n`;
+}

@@ -1,0 +1,56 @@
+import type { ExpositionFormat } from './sample-text.ts';
+
+interface Range {
+  readonly type: string;
+  readonly version: string | null;
+  readonly quality: number;
+}
+
+/**
+ * The format that an `Accept` header likes best, by RFC 9110: the highest `q` of the range that names a format
+ * most closely. Text where it likes both alike without naming OpenMetrics first, where it likes neither, and
+ * where there is no header.
+ */
+export function preferredFormat(accept: string | null): ExpositionFormat {
+  const ranges = (accept ?? '').split(',').map(range);
+  const openMetrics = liking(ranges, 'application/openmetrics-text', '1.0.0');
+  const text = liking(ranges, 'text/plain', '0.0.4');
+  if (openMetrics.quality !== text.quality) return openMetrics.quality > text.quality ? 'openmetrics' : 'text';
+  return openMetrics.named && text.named && openMetrics.at < text.at ? 'openmetrics' : 'text';
+}
+
+/** Whether an `Accept-Encoding` header allows gzip. */
+export function acceptsGzip(acceptEncoding: string | null): boolean {
+  const codings = (acceptEncoding ?? '').split(',').map(range);
+  const gzip =
+    codings.find(({ type }) => type === 'gzip' || type === 'x-gzip') ?? codings.find(({ type }) => type === '*');
+  return gzip !== undefined && gzip.quality > 0;
+}
+
+/** One item of either header: `text/plain;version=0.0.4;q=0.5`. A `q` that is no number counts as 1. */
+function range(item: string): Range {
+  const [type = '', ...parameters] = item.split(';').map((part) => part.trim().toLowerCase());
+  const of = (name: string): string | null =>
+    parameters
+      .find((parameter) => parameter.startsWith(`${name}=`))
+      ?.slice(name.length + 1)
+      .replaceAll('"', '') ?? null;
+  const quality = Number.parseFloat(of('q') ?? '1');
+  return { type, version: of('version'), quality: Number.isNaN(quality) ? 1 : quality };
+}
+
+interface Liking {
+  readonly quality: number;
+  readonly named: boolean;
+  readonly at: number;
+}
+
+/** A range of another version is a range of another format. */
+function liking(ranges: readonly Range[], type: string, version: string): Liking {
+  const closest = [type, `${type.slice(0, type.indexOf('/'))}/*`, '*/*']
+    .map((name) => ranges.findIndex((range) => range.type === name && (range.version ?? version) === version))
+    .find((at) => at !== -1);
+  if (closest === undefined) return { quality: 0, named: false, at: Infinity };
+  const found = ranges[closest];
+  return { quality: found?.quality ?? 0, named: found?.type === type, at: closest };
+}
