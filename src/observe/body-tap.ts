@@ -41,8 +41,8 @@ function cover(body: Body, tap: Tap, offset = 0): void {
   covered[Symbol.asyncIterator] = values;
 }
 
-const native: Body = ReadableStream.prototype;
-const nativeGetReader = native.getReader as (this: Body, options?: object) => Reader;
+/** The runtime's own doors, for a reader of either mode: both read bytes. */
+const native = ReadableStream.prototype as Body & { getReader(this: Body, options?: object): Reader };
 
 function branchOf(body: Body): Branch {
   const branch = branches.get(body);
@@ -52,9 +52,9 @@ function branchOf(body: Body): Branch {
 
 function getReader(this: Body, options?: { mode?: 'byob' }): Reader {
   const branch = branchOf(this);
-  const reader = nativeGetReader.call(this, options);
+  const reader = native.getReader.call(this, options);
   if (branch.over) return reader;
-  const read = reader.read.bind(reader) as (...args: unknown[]) => Promise<ReadResult>;
+  const read: (...args: unknown[]) => Promise<ReadResult> = reader.read.bind(reader);
   const cancelReader = reader.cancel.bind(reader);
   reader.read = (...args: unknown[]) => observed(branch, read(...args));
   reader.cancel = (reason?: unknown) => {
@@ -81,7 +81,7 @@ function isReleased(error: TypeError): boolean {
 }
 
 function values(this: Body, options?: { preventCancel?: boolean }): AsyncIterableIterator<Uint8Array> {
-  return new TappedIterator(branchOf(this), nativeGetReader.call(this), options?.preventCancel === true);
+  return new TappedIterator(branchOf(this), native.getReader.call(this), options?.preventCancel === true);
 }
 
 function tee(this: Body): [Body, Body] {
