@@ -144,7 +144,8 @@ describe('a price file', () => {
     const own = pricesFrom({ extends: 'default', models }, 'own prices');
     assert.equal(inputUsd(own, 'claude-sonnet-4-5-20250929', today), 2);
     assert.equal(inputUsd(own, 'sonnet-of-ours', today), 2);
-    assert.equal(own.models.find(({ model }) => model === 'claude-sonnet-4-5')?.eol, '2026-11-30');
+    const listed = own.models.find(({ model }) => model === 'claude-sonnet-4-5');
+    assert.deepEqual([listed?.eol, listed?.aliases], ['2026-11-30', ['claude-sonnet-4-5-20250929', 'sonnet-of-ours']]);
   });
 
   it('may price a dated id apart from its model', () => {
