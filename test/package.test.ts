@@ -10,6 +10,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -28,25 +29,28 @@ const root = join(import.meta.dirname, '..');
 const installed = join(root, 'node_modules', '.bin');
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Manifest;
 
-/** Builds and packs a copy, so that nobody's `dist/` is touched; the tarball and what is in it. */
-const pack = (): { readonly folder: string; readonly tarball: string; readonly shipped: string } => {
-  const folder = mkdtempSync(join(tmpdir(), 'plimsoll-package-'));
+const folder = mkdtempSync(join(tmpdir(), 'plimsoll-package-'));
+test.after(() => rmSync(folder, { recursive: true }));
+
+/** Builds and packs a copy, so that nobody's `dist/` is touched. Gives the tarball; beside it, `package/` is what is in it. */
+const pack = (): string => {
+  const build = join(folder, 'build');
   const copied = ['package.json', 'README.md', 'LICENSE', 'tsconfig.json', 'tsconfig.build.json', 'scripts'];
   for (const name of [...copied, ...manifest.files]) {
     if (name !== 'dist' && existsSync(join(root, name)))
-      cpSync(join(root, name), join(folder, name), { recursive: true });
+      cpSync(join(root, name), join(build, name), { recursive: true });
   }
-  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
+  symlinkSync(join(root, 'node_modules'), join(build, 'node_modules'));
   const run = (program: string, args: readonly string[]) =>
-    execFileSync(program, args, { cwd: folder, encoding: 'utf8' });
+    execFileSync(program, args, { cwd: build, encoding: 'utf8' });
   run(process.execPath, ['scripts/build.ts']);
-  const name = run('npm', ['pack', '--ignore-scripts', '--silent']).trim();
-  run('tar', ['-xzf', name]);
-  return { folder, tarball: join(folder, name), shipped: join(folder, 'package') };
+  const name = run('npm', ['pack', '--ignore-scripts', '--silent', '--pack-destination', folder]).trim();
+  run('tar', ['-xzf', join(folder, name), '-C', folder]);
+  return join(folder, name);
 };
 
-const { folder, tarball, shipped } = pack();
-test.after(() => rmSync(folder, { recursive: true }));
+const tarball = pack();
+const shipped = join(folder, 'package');
 
 const filesIn = (path: string): readonly string[] =>
   readdirSync(path, { recursive: true, encoding: 'utf8' }).filter((file) => statSync(join(path, file)).isFile());
@@ -107,6 +111,32 @@ test('publint finds nothing against the package', () => {
 
 test('types resolve for ES modules, for CommonJS and for bundlers', () => {
   assert.equal(complaints('attw', [tarball]), '');
+});
+
+/** The README's first lines, as a user's compiler sees them. */
+const adoption = `import Anthropic from '@anthropic-ai/sdk';
+import { instrument } from 'plimsoll';
+const claude: Anthropic = instrument(new Anthropic());
+console.log(typeof claude.messages.create);
+`;
+
+test('a TypeScript user gets the type of the client back, in ES modules and in CommonJS, and both run', () => {
+  const project = join(folder, 'user');
+  const packages = join(project, 'node_modules');
+  cpSync(shipped, join(packages, 'plimsoll'), { recursive: true });
+  for (const name of ['@anthropic-ai', '@opentelemetry', '@types', 'prom-client', 'undici-types']) {
+    symlinkSync(join(root, 'node_modules', name), join(packages, name));
+  }
+  for (const file of ['app.mts', 'app.cts']) writeFileSync(join(project, file), adoption);
+  const env = { ...process.env, ANTHROPIC_AUTH_TOKEN: 'none' };
+  const run = (program: string, args: readonly string[]) =>
+    spawnSync(program, args, { cwd: project, encoding: 'utf8', env });
+  const compiler = ['--strict', '--module', 'nodenext', '--target', 'es2023', '--types', 'node', 'app.mts', 'app.cts'];
+  assert.equal(run(join(installed, 'tsc'), compiler).stdout, '');
+  for (const file of ['app.mjs', 'app.cjs']) {
+    const { stdout, stderr } = run(process.execPath, [file]);
+    assert.equal(stdout, 'function\n', stderr);
+  }
 });
 
 test('the lock file names no registry, so every machine installs from its own', () => {
