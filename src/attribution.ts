@@ -1,7 +1,13 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Attribution } from './vocabulary.ts';
 
-const ambient = new AsyncLocalStorage<Attribution>();
+/** Labels in force; asked for at each call, because some are known only then. */
+interface Ambient {
+  readonly outer: Ambient | undefined;
+  readonly labels: () => Attribution;
+}
+
+const ambient = new AsyncLocalStorage<Ambient>();
 
 /**
  * Runs `fn` with attribution labels for every Claude call that is begun in it, however deep and however late, as long as
@@ -12,11 +18,29 @@ const ambient = new AsyncLocalStorage<Attribution>();
  * await withAttribution({ feature: 'search', tenant: 'acme' }, () => answer(question));
  */
 export function withAttribution<T>(labels: Attribution, fn: () => T): T {
-  const outer = ambient.getStore();
-  return ambient.run(outer === undefined ? labels : { ...outer, ...labels }, fn);
+  return withLateAttribution(() => labels, fn);
 }
 
-/** The labels in force here; `undefined` outside of any `withAttribution`. */
-export function ambientAttribution(): Attribution | undefined {
-  return ambient.getStore();
+/** The same with labels that are asked for when a call begins: once per call, never earlier. */
+export function withLateAttribution<T>(labels: () => Attribution, fn: () => T): T {
+  return ambient.run({ outer: ambient.getStore(), labels }, fn);
+}
+
+/**
+ * The labels in force here; `undefined` outside of any `withAttribution`. Labels that throw when they are asked for are
+ * left out and told to `onError`.
+ */
+export function ambientAttribution(onError: (error: unknown) => void): Attribution | undefined {
+  const innermost = ambient.getStore();
+  return innermost === undefined ? undefined : merged(innermost, onError);
+}
+
+function merged({ outer, labels }: Ambient, onError: (error: unknown) => void): Attribution {
+  const around = outer === undefined ? {} : merged(outer, onError);
+  try {
+    return { ...around, ...labels() };
+  } catch (error) {
+    onError(error);
+    return around;
+  }
 }

@@ -2,6 +2,8 @@ export { instrument } from './instrument.ts';
 export type { InstrumentableClient } from './instrument.ts';
 export type { InstrumentOptions } from './instrument-options.ts';
 export { withAttribution } from './attribution.ts';
+export { metricsHandler } from './record/metrics-handler.ts';
+export type { MetricsHandlerOptions } from './record/metrics-handler.ts';
 export { ConfigurationError } from './configuration-error.ts';
 export type { Clock } from './clock.ts';
 export { REFUSAL } from './vocabulary.ts';

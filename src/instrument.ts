@@ -1,4 +1,3 @@
-import { createRequire } from 'node:module';
 import type { Middleware } from '@anthropic-ai/sdk';
 import { ambientAttribution } from './attribution.ts';
 import { systemClock } from './clock.ts';
@@ -8,10 +7,11 @@ import type { Observation } from './observe/live-call.ts';
 import { observe, type ObservedClient } from './observe/middleware.ts';
 import { cost } from './pricing/cost.ts';
 import { defaultPrices } from './pricing/prices.ts';
+import { defaultRegistry } from './record/default-registry.ts';
 import { fanOut } from './record/fan-out.ts';
 import { prometheusRecorder } from './record/prometheus.ts';
 import { recordBuild, recordPrices } from './record/facts.ts';
-import { storeFor, type MetricRegistry } from './record/registry.ts';
+import { storeFor } from './record/registry.ts';
 import type { Store } from './record/store.ts';
 import type { Attribution, Recorder } from './vocabulary.ts';
 
@@ -67,7 +67,7 @@ function observation(options: InstrumentOptions): Observation {
     recorder: fanOut([metrics, ...(options.recorders ?? []), ...onCallRecorder(options, store)], () =>
       store.errors('recorder'),
     ),
-    attribution: () => attributionOf(options.labels),
+    attribution: () => attributionOf(options.labels, () => store.errors('attribution')),
     price: (usage, model, atMs) => cost(usage, { prices, model, atMs }),
   };
 }
@@ -91,15 +91,9 @@ function onCallRecorder({ onCall }: InstrumentOptions, store: Store): readonly R
 
 const NO_LABELS: Attribution = Object.freeze({});
 
-function attributionOf(labels: Attribution = NO_LABELS): Attribution {
-  const ambient = ambientAttribution();
+function attributionOf(labels: Attribution = NO_LABELS, onError: () => void): Attribution {
+  const ambient = ambientAttribution(onError);
   return ambient === undefined ? labels : { ...labels, ...ambient };
-}
-
-/** Loaded only where it is needed: a program with a registry of its own does not load a second copy. */
-function defaultRegistry(): MetricRegistry {
-  const { register } = createRequire(import.meta.url)('prom-client') as { register: MetricRegistry };
-  return register;
 }
 
 /** Marks the middleware, so that it is found again in a client, by another copy of this package too. */

@@ -1,5 +1,6 @@
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
+import { defaultRegistry } from './default-registry.ts';
 import type { AnyFamily } from './family.ts';
 import { exposition } from './exposition.ts';
 import { defaultLabels, foreignMetric } from './foreign-metric.ts';
@@ -18,7 +19,8 @@ const CONTENT_TYPES: Readonly<Record<ExpositionFormat, string>> = {
 const compressed = promisify(gzip);
 
 export interface MetricsHandlerOptions {
-  readonly registry: MetricRegistry;
+  /** A prom-client registry. Default: prom-client's own `register`. */
+  readonly registry?: MetricRegistry;
 }
 
 /**
@@ -27,7 +29,8 @@ export interface MetricsHandlerOptions {
  * which would cut the names of its counters for good. A metric of somebody else's that throws is left out and
  * counted. It shows spend and attribution values: mount it where only Prometheus comes by.
  */
-export function metricsHandler({ registry }: MetricsHandlerOptions): (request: Request) => Promise<Response> {
+export function metricsHandler(options: MetricsHandlerOptions = {}): (request: Request) => Promise<Response> {
+  const { registry = defaultRegistry() } = options;
   return async function metricsHandler(request) {
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       return new Response('metrics are read with GET\n', { status: 405, headers: { allow: 'GET, HEAD' } });
