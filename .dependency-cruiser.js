@@ -85,13 +85,13 @@ export default {
       to: { path: [IMPURE_NODE, 'node_modules/'] },
     },
     {
-      name: 'one-file-knows-the-sdk-in-observe',
+      name: 'the-sdk-is-known-by-name',
       comment:
-        'Only observe/middleware.ts knows the SDK; the rest reads Request and Response, so the gateway can use it.',
+        'In observe/, middleware.ts and the files called sdk-… know the SDK; the rest reads Request and Response, so the gateway can use it.',
       severity: 'error',
       from: {
         path: ['^src/observe/', rooms(['record', 'budget', 'vocabulary', 'express', 'console', APART])],
-        pathNot: '^src/observe/middleware\\.ts$',
+        pathNot: '^src/observe/(middleware|sdk-[^/]+)\\.ts$',
       },
       to: { path: packages('@anthropic-ai/sdk') },
     },
