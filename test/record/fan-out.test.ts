@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { fanOut } from '../../src/record/fan-out.ts';
+import type { Recorder } from '../../src/vocabulary.ts';
+import { aCall, anAttempt } from './calls.ts';
+
+function keeping(kept: unknown[], name: string): Recorder {
+  return {
+    started: (call) => kept.push([name, 'started', call]),
+    attempted: (call, attempt) => kept.push([name, 'attempted', call, attempt]),
+    firstToken: (call) => kept.push([name, 'firstToken', call]),
+    finished: (call) => kept.push([name, 'finished', call]),
+  };
+}
+
+const broken = new Error('broken');
+const throwing = (): never => {
+  throw broken;
+};
+
+function tellAll(recorder: Required<Recorder>): readonly [object, object] {
+  const call = aCall();
+  const attempt = anAttempt();
+  recorder.started(call);
+  recorder.attempted(call, attempt);
+  recorder.firstToken(call);
+  recorder.finished(call);
+  return [call, attempt];
+}
+
+test('every recorder is told of every event, in order, with the same call', () => {
+  const kept: unknown[] = [];
+  const [call, attempt] = tellAll(fanOut([keeping(kept, 'one'), keeping(kept, 'two')], throwing));
+  assert.deepEqual(kept, [
+    ['one', 'started', call],
+    ['two', 'started', call],
+    ['one', 'attempted', call, attempt],
+    ['two', 'attempted', call, attempt],
+    ['one', 'firstToken', call],
+    ['two', 'firstToken', call],
+    ['one', 'finished', call],
+    ['two', 'finished', call],
+  ]);
+});
+
+test('a recorder that throws at each event is counted each time, and those after it are told', () => {
+  const kept: unknown[] = [];
+  const errors: unknown[] = [];
+  const bad: Recorder = { started: throwing, attempted: throwing, firstToken: throwing, finished: throwing };
+  tellAll(fanOut([bad, keeping(kept, 'after')], (error) => errors.push(error)));
+  assert.deepEqual(errors, [broken, broken, broken, broken]);
+  assert.equal(kept.length, 4);
+});
+
+test('a recorder listens to what it wants to, as itself', () => {
+  const listener = {
+    heard: 0,
+    finished() {
+      this.heard += 1;
+    },
+  };
+  tellAll(fanOut([listener, {}], throwing));
+  assert.equal(listener.heard, 1);
+});
