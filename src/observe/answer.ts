@@ -7,18 +7,18 @@ import type { BodyEnd, BodyListener } from './tap.ts';
 import { isJson, mergedUsage, usage, withEstimatedOutput, type Json } from './usage.ts';
 import type { Outcome } from '../vocabulary.ts';
 
-/** An attempt that was answered with success: who reads the body, and what ends the call. */
+/**
+ * A call that was answered with success. It lives as long as the body is followed, so it must not lead to the response,
+ * nor to the request's signal, whose listeners can: a body that is dropped unread has to stay collectable.
+ */
 export interface Answered {
   readonly call: LiveCall;
   readonly observation: Observation;
-  readonly response: Response;
-  /** The request's signal: aborted when the caller, the SDK's stream or its timeout gave the request up. */
-  readonly signal: AbortSignal | null;
 }
 
 /** Reads along in the body of a successful answer and ends the call when it is over. The response stays unread. */
-export function followAnswer(answered: Answered): void {
-  const { response, call } = answered;
+export function followAnswer(answered: Answered, response: Response): void {
+  const { call } = answered;
   const type = response.headers.get('content-type') ?? '';
   if (response.body === null) return call.end('ok');
   if (type.startsWith('text/event-stream')) return tapBody(response.body, new StreamFollower(answered));
@@ -30,7 +30,7 @@ export function followAnswer(answered: Answered): void {
   }
   tapBody(response.body, {
     chunk: () => undefined,
-    end: guarded(answered, (how) => call.end(plainOutcome(answered, how))),
+    end: guarded(answered, (how) => call.end(plainOutcome(how))),
   });
 }
 
@@ -42,7 +42,7 @@ function followJson(answered: Answered, value: unknown, how: JsonEnd): void {
     if (typeof value['stop_reason'] === 'string') call.stopReason = value['stop_reason'];
     if (isJson(value['usage'])) setUsage(answered, value['usage']);
   }
-  call.end(plainOutcome(answered, how));
+  call.end(plainOutcome(how));
 }
 
 function setUsage({ call, observation }: Answered, raw: Json): void {
@@ -52,11 +52,17 @@ function setUsage({ call, observation }: Answered, raw: Json): void {
 }
 
 /** What a body comes to that is whole when it has been read to its end. */
-function plainOutcome({ signal }: Answered, how: BodyEnd): Outcome {
-  if (how === 'done') return 'ok';
-  if (how === 'failed') return signal?.aborted === true ? 'cancelled' : 'connection_error';
-  return how;
+function plainOutcome(how: BodyEnd): Outcome {
+  return OUTCOME_OF_END[how];
 }
+
+const OUTCOME_OF_END: Readonly<Record<BodyEnd, Outcome>> = {
+  done: 'ok',
+  failed: 'connection_error',
+  aborted: 'cancelled',
+  cancelled: 'cancelled',
+  abandoned: 'abandoned',
+};
 
 /** Reads an event stream along, and tells the call what it says as it comes. */
 class StreamFollower implements BodyListener {
@@ -100,6 +106,7 @@ class StreamFollower implements BodyListener {
     const { call } = this.#answered;
     call.model = this.#scanner.model;
     if (this.#scanner.startUsage !== null) call.usage = withEstimatedOutput(usage(this.#scanner.startUsage), 0);
+    call.usageKnown();
   }
 
   #settle(): void {
@@ -120,7 +127,7 @@ class StreamFollower implements BodyListener {
     if (scanner.errorType !== null) return 'stream_error';
     if (scanner.stopped) return 'ok';
     if (how === 'done') return 'truncated';
-    return plainOutcome(this.#answered, how);
+    return plainOutcome(how);
   }
 }
 

@@ -1,4 +1,14 @@
-import { end, see, Tap, type Body, type BodyListener, type Branch, type Reader, type ReadResult } from './tap.ts';
+import {
+  end,
+  failure,
+  see,
+  Tap,
+  type Body,
+  type BodyListener,
+  type Branch,
+  type Reader,
+  type ReadResult,
+} from './tap.ts';
 import { TappedIterator } from './tapped-iterator.ts';
 
 type PipeOptions = Parameters<Body['pipeTo']>[1];
@@ -70,7 +80,7 @@ function observed(branch: Branch, read: Promise<ReadResult>): Promise<ReadResult
     (result) => see(branch, result),
     (error: unknown) => {
       // Releasing the lock rejects what is pending and leaves the body readable by the next reader.
-      if (!(error instanceof TypeError && isReleased(error))) end(branch, 'failed');
+      if (!(error instanceof TypeError && isReleased(error))) end(branch, failure(error));
       throw error;
     },
   );

@@ -1,5 +1,5 @@
 import { tapBody, untap } from './body-tap.ts';
-import type { BodyEnd } from './tap.ts';
+import { failure, type BodyEnd } from './tap.ts';
 
 /** How a JSON body ended: as a body does, or whole and not JSON. */
 export type JsonEnd = BodyEnd | 'malformed';
@@ -31,7 +31,7 @@ async function observedJson(parsing: Promise<unknown>, seen: (value: unknown, ho
   try {
     value = await parsing;
   } catch (error) {
-    seen(undefined, error instanceof SyntaxError ? 'malformed' : 'failed');
+    seen(undefined, error instanceof SyntaxError ? 'malformed' : failure(error));
     throw error;
   }
   seen(value, 'done');

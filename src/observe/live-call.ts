@@ -35,6 +35,8 @@ export interface CallRequest {
   readonly operation: string;
   readonly model: string | null;
   readonly maxTokens: number | null;
+  readonly baseUrl: string;
+  readonly sdkSpan: unknown;
 }
 
 /** An attempt that the server refused. */
@@ -54,6 +56,8 @@ export class LiveCall implements Call {
   readonly requestedModel: string | null;
   readonly maxTokens: number | null;
   readonly attribution: Attribution;
+  readonly baseUrl: string;
+  readonly sdkSpan: unknown;
   readonly startedAtMs: number;
   model: string | null = null;
   attempts = 0;
@@ -83,6 +87,8 @@ export class LiveCall implements Call {
     this.operation = request.operation;
     this.requestedModel = request.model;
     this.maxTokens = request.maxTokens;
+    this.baseUrl = request.baseUrl;
+    this.sdkSpan = request.sdkSpan;
     this.key = observation.key;
     this.attribution = observation.attribution();
     this.startedAtMs = observation.clock.epochMs();
@@ -134,14 +140,22 @@ export class LiveCall implements Call {
     this.#inOrder(() => this.#observation.recorder.firstToken?.(this));
   }
 
+  /** Told at once: the SDK may end its span before the reason of an earlier refusal has been read. */
+  usageKnown(): void {
+    if (this.usage === null) return;
+    this.cost = this.#priced(this.usage);
+    this.#observation.recorder.usageKnown?.(this);
+  }
+
   /** The call is over. Only the first end counts. `null`: it came to what its last attempt came to. */
   end(outcome: Outcome | null): void {
     if (this.#over) return;
     this.#over = true;
     this.durationSeconds = this.#elapsedSeconds();
+    this.outcome = outcome;
+    this.usageKnown();
     this.#inOrder(() => {
-      this.outcome = outcome ?? this.#lastOutcome ?? 'ok';
-      this.cost = this.#priced();
+      this.outcome ??= this.#lastOutcome ?? 'ok';
       this.#observation.recorder.finished?.(this);
     });
   }
@@ -150,13 +164,12 @@ export class LiveCall implements Call {
     return this.#over;
   }
 
-  #priced(): CallCost | null {
-    if (this.usage === null) return null;
+  #priced(usage: Usage): CallCost {
     try {
-      return this.#observation.price(this.usage, this.model ?? this.requestedModel, this.startedAtMs);
+      return this.#observation.price(usage, this.model ?? this.requestedModel, this.startedAtMs);
     } catch (error) {
       this.#observation.onError('pricing', error);
-      return unpriced(this.usage);
+      return unpriced(usage);
     }
   }
 

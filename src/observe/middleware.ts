@@ -16,6 +16,7 @@ export interface ObservedClient {
   readonly maxRetries: number;
   readonly apiKey: string | null;
   readonly authToken: string | null;
+  readonly baseURL: string;
 }
 
 /**
@@ -61,7 +62,7 @@ function begin(attempt: Omit<Exchange, 'call'>): Exchange | null {
     const count = request.headers.get('x-stainless-retry-count');
     const resumed = waits.resume(options, count === null ? null : Number(count));
     resumed?.retry();
-    return { ...attempt, call: resumed ?? new LiveCall(observation, callRequest(options)) };
+    return { ...attempt, call: resumed ?? new LiveCall(observation, callRequest(options, attempt.client())) };
   } catch (error) {
     observation.onError('middleware', error);
     return null;
@@ -77,7 +78,7 @@ function guard({ observation, call }: Exchange, step: () => void): void {
   }
 }
 
-function callRequest(options: SdkOptions): CallRequest {
+function callRequest(options: SdkOptions, { baseURL }: ObservedClient): CallRequest {
   const body = isJson(options.body) ? options.body : null;
   const model = body?.['model'];
   const maxTokens = body?.['max_tokens'];
@@ -85,14 +86,16 @@ function callRequest(options: SdkOptions): CallRequest {
     operation: operation(options.method, options.path, options.stream === true),
     model: typeof model === 'string' ? model : null,
     maxTokens: typeof maxTokens === 'number' ? maxTokens : null,
+    baseUrl: baseURL,
+    sdkSpan: options.__span?.span,
   };
 }
 
 function answered(exchange: Exchange, response: Response): void {
-  const { call, observation, request } = exchange;
+  const { call, observation } = exchange;
   if (!response.ok) return refused(exchange, response);
   call.answered(response.status, limiters(response.headers));
-  followAnswer({ call, observation, response, signal: request.signal ?? null });
+  followAnswer({ call, observation }, response);
 }
 
 function refused(exchange: Exchange, response: Response): void {

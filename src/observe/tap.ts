@@ -5,7 +5,14 @@ export interface BodyListener {
   /** The body is over: read to its end, failed, or given up by its reader. Exactly once. */
   end(how: BodyEnd): void;
 }
-export type BodyEnd = 'done' | 'failed' | 'cancelled' | 'abandoned';
+export type BodyEnd = 'done' | 'failed' | 'aborted' | 'cancelled' | 'abandoned';
+
+/** How a body ended whose reading threw: `aborted` by the request's signal, or broken. */
+export function failure(error: unknown): 'aborted' | 'failed' {
+  return typeof error === 'object' && error !== null && 'name' in error && error.name === 'AbortError'
+    ? 'aborted'
+    : 'failed';
+}
 
 export type Body = ReadableStream<Uint8Array>;
 export type Reader = ReadableStreamDefaultReader<Uint8Array>;

@@ -1,4 +1,4 @@
-import { end, see, type Branch, type Reader, type ReadResult } from './tap.ts';
+import { end, failure, see, type Branch, type Reader, type ReadResult } from './tap.ts';
 
 /** Does what a stream's own iterator does, over the reader and with less between. */
 export class TappedIterator implements AsyncIterableIterator<Uint8Array> {
@@ -50,7 +50,7 @@ export class TappedIterator implements AsyncIterableIterator<Uint8Array> {
     } catch (error) {
       this.#finished = true;
       this.#reader.releaseLock();
-      end(this.#branch, 'failed');
+      end(this.#branch, failure(error));
       throw error;
     }
     if (!this.#branch.over) see(this.#branch, result);

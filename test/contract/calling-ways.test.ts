@@ -1,0 +1,304 @@
+import assert from 'node:assert/strict';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { describe, it } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import Anthropic, { toFile } from '@anthropic-ai/sdk';
+import { betaTool } from '@anthropic-ai/sdk/helpers/beta/json-schema';
+import { instrument } from 'plimsoll';
+import { simulator, type MessagesRequest, type Reply } from 'plimsoll/simulator';
+import { Registry } from 'prom-client';
+import { STREAMED, UNSTREAMED } from '../cassettes/cassettes.ts';
+import { PARAMS, samples, total, workbench, type Workbench } from './workbench.ts';
+
+/** Calls a tool at the first turn and answers at the second. */
+function usesTool({ body }: MessagesRequest): Reply {
+  const turns = (body.messages as readonly unknown[]).length;
+  return turns === 1 ? { text: '', toolUse: [{ name: 'depth', input: { at: 'harbour' } }] } : { text: 'Four fathoms.' };
+}
+
+const depth = betaTool({
+  name: 'depth',
+  description: 'how deep the water is',
+  inputSchema: { type: 'object', properties: { at: { type: 'string' } } },
+  run: () => '4 fathoms',
+});
+
+async function drained(stream: AsyncIterable<unknown>): Promise<void> {
+  for await (const item of stream) void item;
+}
+
+interface Way {
+  readonly does: (bench: Workbench) => Promise<unknown>;
+  /** Operation of each call that it makes. */
+  readonly operations: readonly string[];
+}
+
+const BATCH = { requests: [{ custom_id: 'a', params: PARAMS }] };
+
+const WAYS: Readonly<Record<string, Way>> = {
+  'messages.create': { does: ({ claude }) => claude.messages.create(PARAMS), operations: ['messages.create'] },
+  'messages.create, streamed': {
+    does: async ({ claude }) => drained(await claude.messages.create({ ...PARAMS, stream: true })),
+    operations: ['messages.stream'],
+  },
+  'messages.stream': {
+    does: ({ claude }) => claude.messages.stream(PARAMS).finalText(),
+    operations: ['messages.stream'],
+  },
+  'messages.stream, by events': {
+    does: ({ claude }) =>
+      new Promise((resolve, reject) => {
+        claude.messages
+          .stream(PARAMS)
+          .on('text', () => undefined)
+          .on('end', () => resolve(null))
+          .on('error', reject);
+      }),
+    operations: ['messages.stream'],
+  },
+  withResponse: {
+    does: ({ claude }) => claude.messages.create(PARAMS).withResponse(),
+    operations: ['messages.create'],
+  },
+  asResponse: {
+    does: async ({ claude }) => (await claude.messages.create(PARAMS).asResponse()).json(),
+    operations: ['messages.create'],
+  },
+  'beta.messages.create': {
+    does: ({ claude }) => claude.beta.messages.create(PARAMS),
+    operations: ['messages.create'],
+  },
+  'beta.messages.stream': {
+    does: ({ claude }) => claude.beta.messages.stream(PARAMS).finalMessage(),
+    operations: ['messages.stream'],
+  },
+  'beta.messages.toolRunner': {
+    does: ({ claude }) => claude.beta.messages.toolRunner({ ...PARAMS, tools: [depth] }).runUntilDone(),
+    operations: ['messages.create', 'messages.create'],
+  },
+  'beta.messages.toolRunner, streamed': {
+    does: async ({ claude }) => {
+      for await (const stream of claude.beta.messages.toolRunner({ ...PARAMS, tools: [depth], stream: true }))
+        await drained(stream);
+    },
+    operations: ['messages.stream', 'messages.stream'],
+  },
+  'messages.countTokens': {
+    does: ({ claude }) => claude.messages.countTokens({ model: PARAMS.model, messages: PARAMS.messages }),
+    operations: ['messages.count_tokens'],
+  },
+  'batches, from creation to results': {
+    does: async ({ claude }) => {
+      const { id } = await claude.messages.batches.create(BATCH);
+      await claude.messages.batches.retrieve(id);
+      await drained(await claude.messages.batches.results(id));
+    },
+    operations: [
+      'messages.batches.create',
+      'messages.batches.retrieve',
+      // The SDK asks for the batch to learn where its results are.
+      'messages.batches.retrieve',
+      'messages.batches.results',
+    ],
+  },
+  'models.list': {
+    does: async ({ claude }) => drained(claude.models.list()),
+    operations: ['models.list', 'models.list'],
+  },
+  'models.retrieve': { does: ({ claude }) => claude.models.retrieve(PARAMS.model), operations: ['models.retrieve'] },
+  'files, up and down': {
+    does: async ({ claude }) => {
+      const { id } = await claude.beta.files.upload({ file: await toFile(Buffer.from('log'), 'log.txt') });
+      await claude.beta.files.retrieveMetadata(id);
+      await (await claude.beta.files.download(id)).text();
+      await claude.beta.files.delete(id);
+    },
+    operations: ['files.upload', 'files.retrieve_metadata', 'files.download', 'files.delete'],
+  },
+  'a path that is not known': {
+    does: ({ claude }) => claude.get('/v1/unheard_of/id_123').catch(() => null),
+    operations: ['other'],
+  },
+};
+
+function waysBench(): Workbench {
+  return workbench({
+    simulator: {
+      respond: (request) => ('tools' in request.body ? usesTool(request) : { text: 'Ahoy.' }),
+      downloadableFiles: 'uploaded',
+    },
+  });
+}
+
+describe('every way of calling the SDK', () => {
+  for (const [name, { does, operations }] of Object.entries(WAYS)) {
+    it(`is measured as what it is: ${name}`, async () => {
+      const bench = waysBench();
+      await does(bench);
+      await bench.log.finishedCalls(operations.length);
+      assert.deepEqual(
+        bench.log.calls.map(({ operation }) => operation),
+        operations,
+      );
+      const outcomes = new Set(bench.log.calls.map(({ outcome }) => outcome));
+      assert.deepEqual([...outcomes], [operations[0] === 'other' ? 'not_found' : 'ok']);
+      assert.equal(await total(bench.registry, 'anthropic_requests_total'), operations.length);
+      assert.equal(await total(bench.registry, 'anthropic_requests_in_flight'), 0);
+      assert.equal(await total(bench.registry, 'plimsoll_errors_total'), 0);
+      const billed = bench.sim.truth.requests.flatMap(({ billed: parts }) => parts).length;
+      if (!name.startsWith('batches'))
+        assert.equal(bench.log.calls.filter(({ usage }) => usage !== null).length, billed);
+    });
+  }
+});
+
+describe('a stream that is left by break', () => {
+  it('closes the upstream at once and counts once, with the input known and the output estimated', async () => {
+    const bench = workbench({ simulator: { respond: () => ({ text: 'word '.repeat(200) }) } });
+    let events = 0;
+    for await (const event of await bench.claude.messages.create({ ...PARAMS, max_tokens: 4096, stream: true })) {
+      if (event.type === 'content_block_delta' && ++events === 3) break;
+    }
+    await bench.log.finishedCalls(1);
+    const [request] = bench.sim.truth.requests;
+    assert.equal(request?.delivery, 'cancelled');
+    const [call] = bench.log.calls;
+    assert.equal(call?.outcome, 'cancelled');
+    const tokens = call.usage?.parts[0]?.tokens;
+    assert.equal(tokens?.input, request.billed[0]?.tokens.input);
+    assert.equal(tokens?.output, 0);
+    assert.ok((tokens?.output_estimated ?? 0) > 0);
+    assert.deepEqual(bench.log.events, ['started', 'attempted 200', 'firstToken', 'finished cancelled']);
+    const sent = request.eventsSent;
+    await nextTurn();
+    assert.equal(bench.sim.truth.requests[0]?.eventsSent, sent, 'the server sends no more');
+  });
+});
+
+describe('a body that nobody reads', () => {
+  it('ends its call as abandoned when it has been collected', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const [streamed] = STREAMED;
+    const [unstreamed] = UNSTREAMED;
+    const replay: typeof fetch = (_, init) => {
+      const recording = String(init?.body).includes('"stream":true') ? streamed : unstreamed;
+      return Promise.resolve(
+        new Response(recording?.response.body ?? '', { headers: recording?.response.headers ?? {} }),
+      );
+    };
+    const bench = workbench({ client: { fetch: replay } });
+    await (async () => {
+      await bench.claude.messages.create(PARAMS).asResponse();
+      await bench.claude.messages.create({ ...PARAMS, stream: true });
+    })();
+    assert.equal(await total(bench.registry, 'anthropic_requests_in_flight'), 2);
+    for (let round = 0; round < 50 && bench.log.calls.length < 2; round++) {
+      collect();
+      await nextTurn();
+    }
+    assert.deepEqual(
+      bench.log.calls.map(({ outcome }) => outcome),
+      ['abandoned', 'abandoned'],
+    );
+    assert.equal(await total(bench.registry, 'anthropic_requests_in_flight'), 0);
+  });
+});
+
+describe('instrument()', () => {
+  const plain = (): { sim: ReturnType<typeof simulator>; client: Anthropic } => {
+    const sim = simulator();
+    return { sim, client: new Anthropic({ apiKey: 'test', fetch: sim.fetch, logLevel: 'off' }) };
+  };
+
+  it('gives a client of the same class and leaves the one passed in untouched', async () => {
+    const { client } = plain();
+    const registry = new Registry();
+    const before = Object.getOwnPropertyNames(client);
+    const claude = instrument(client, { registry });
+    assert.ok(claude instanceof Anthropic);
+    assert.notEqual(claude, client);
+    assert.deepEqual(Object.getOwnPropertyNames(client), before);
+    await client.messages.create(PARAMS);
+    assert.equal(await total(registry, 'anthropic_requests_total'), 0);
+  });
+
+  it('counts once when it is applied twice, with the last options', async () => {
+    const { client } = plain();
+    const registry = new Registry();
+    const once = instrument(client, { registry, key: 'first-svc-key' });
+    await instrument(once, { registry, key: 'second-svc-key' }).messages.create(PARAMS);
+    assert.deepEqual(await samples(registry, 'anthropic_requests_total'), {
+      'model=claude-haiku-4-5,operation=messages.create,key=second-svc-key,outcome=ok': 1,
+    });
+  });
+
+  it('survives withOptions, with and without a middleware, however often', async () => {
+    const { client, sim } = plain();
+    const registry = new Registry();
+    const seen: string[] = [];
+    const claude = instrument(client, { registry })
+      .withOptions({ maxRetries: 1 })
+      .withOptions({
+        middleware: [
+          (request, next) => {
+            seen.push(new URL(request.url).pathname);
+            return next(request);
+          },
+        ],
+      })
+      .withOptions({ timeout: 10_000 });
+    assert.equal(claude.maxRetries, 1);
+    sim.script([{ fault: 'overloaded', headers: { 'retry-after-ms': '1' } }]);
+    await claude.messages.create(PARAMS);
+    assert.deepEqual(seen, ['/v1/messages', '/v1/messages']);
+    assert.equal(await total(registry, 'anthropic_requests_total'), 1);
+    assert.equal(await total(registry, 'anthropic_attempts_total'), 2);
+  });
+
+  it('keeps a middleware that the client had', async () => {
+    const { sim } = plain();
+    const seen: string[] = [];
+    const client = new Anthropic({
+      apiKey: 'test',
+      fetch: sim.fetch,
+      middleware: [
+        (request, next) => {
+          seen.push(request.url);
+          return next(request);
+        },
+      ],
+    });
+    await instrument(client, { registry: new Registry() }).messages.create(PARAMS);
+    assert.equal(seen.length, 1);
+  });
+
+  it('tells two calls apart that send the same options object at the same time', async () => {
+    const { claude, log, sim, registry } = workbench();
+    sim.script([
+      { fault: 'overloaded', headers: { 'retry-after-ms': '1' } },
+      { fault: 'overloaded', headers: { 'retry-after-ms': '1' } },
+      { fault: 'overloaded', headers: { 'retry-after-ms': '1' } },
+    ]);
+    const options = { method: 'post', path: '/v1/messages', body: PARAMS } as const;
+    await Promise.all([claude.request(options), claude.request(options)]);
+    await log.finishedCalls(2);
+    assert.equal(
+      log.calls.reduce((sum, { attempts }) => sum + attempts, 0),
+      5,
+    );
+    assert.equal(await total(registry, 'anthropic_requests_in_flight'), 0);
+  });
+
+  it('joins attempts when the user took the retry count header away', async () => {
+    const { claude, log, sim } = workbench();
+    sim.script([{ fault: 'overloaded', headers: { 'retry-after-ms': '1' } }]);
+    await claude.messages.create(PARAMS, { headers: { 'x-stainless-retry-count': null } });
+    await log.finishedCalls(1);
+    assert.deepEqual(
+      log.calls.map(({ attempts }) => attempts),
+      [2],
+    );
+  });
+});
