@@ -1,0 +1,71 @@
+/** Every spelling of an environment, by the one that plimsoll shows. */
+const ENVIRONMENTS: Readonly<Record<string, readonly string[]>> = {
+  dev: ['dev', 'develop', 'development', 'local'],
+  test: ['test', 'testing', 'qa'],
+  ci: ['ci', 'build'],
+  staging: ['staging', 'stage', 'stg', 'preprod', 'uat'],
+  demo: ['demo', 'sandbox'],
+  prod: ['prod', 'production', 'live'],
+};
+
+const ENVIRONMENT_OF: ReadonlyMap<string, string> = new Map(
+  Object.entries(ENVIRONMENTS).flatMap(([shown, spellings]) => spellings.map((spelling) => [spelling, shown] as const)),
+);
+
+/** The one spelling of an environment (`production` → `prod`), whatever its case; `null` for what is none. */
+export function environment(name: string): string | null {
+  return ENVIRONMENT_OF.get(name.trim().toLowerCase()) ?? null;
+}
+
+/** What the alias of a key says about it, by the rule `env-service-role`. */
+export interface KeyAlias {
+  readonly alias: string;
+  /** `dev`, `test`, `ci`, `staging`, `demo` or `prod`; `null` where the alias does not begin with one. */
+  readonly environment: string | null;
+  /** One word or several: `order-history`. `null` where the alias does not say. */
+  readonly service: string | null;
+  /** The last word; `null` where the alias does not say. */
+  readonly role: string | null;
+  readonly wellNamed: boolean;
+  /** What to do about a badly named alias, without a secret in it; `null` for a well-named one. */
+  readonly problem: string | null;
+}
+
+/**
+ * Reads an alias such as `prod-checkout-api`: an environment, a service of one word or more, a role; small letters and
+ * digits, joined by `-`. What a badly named alias says all the same is still read. Never throws.
+ */
+export function keyAlias(alias: string): KeyAlias {
+  const problem = problemOf(alias);
+  const [first = '', ...rest] = alias.toLowerCase().split('-');
+  const known = LOOKS_LIKE_A_KEY.test(alias) ? null : environment(first);
+  const words = known === null ? [] : rest.filter((word) => word !== '');
+  const isComplete = words.length >= 2;
+  const service = (isComplete ? words.slice(0, -1) : words).join('-');
+  return {
+    alias,
+    environment: known,
+    service: service === '' ? null : service,
+    role: (isComplete ? words.at(-1) : null) ?? null,
+    wellNamed: problem === null,
+    problem,
+  };
+}
+
+const EXPECTED = 'expected an alias of the form env-service-role, such as "prod-checkout-api"';
+const LOOKS_LIKE_A_KEY = /sk-ant-/i;
+const LONGEST_SHOWN = 64;
+const WORDS = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
+
+function problemOf(alias: string): string | null {
+  if (LOOKS_LIKE_A_KEY.test(alias)) return `${EXPECTED}, got what looks like the key itself: give it a name`;
+  const got = alias.length > LONGEST_SHOWN ? `${alias.length} characters` : JSON.stringify(alias);
+  if (!WORDS.test(alias)) return `${EXPECTED}, got ${got}: use small letters and digits, joined by "-"`;
+  const words = alias.split('-');
+  if (environment(words[0] ?? '') === null) {
+    return `${EXPECTED}, got ${got}: begin with one of ${Object.keys(ENVIRONMENTS).join(', ')}`;
+  }
+  if (words.length < 3) return `${EXPECTED}, got ${got}: name the environment, the service and the role`;
+  if (!/^[a-z]/.test(words.at(-1) ?? '')) return `${EXPECTED}, got ${got}: end with what the key is for, as a word`;
+  return null;
+}

@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import fc from 'fast-check';
+import { environment, keyAlias } from '../../src/keys/alias.ts';
+
+const WELL_NAMED: readonly (readonly [alias: string, environment: string, service: string, role: string])[] = [
+  ['prod-checkout-api', 'prod', 'checkout', 'api'],
+  ['dev-local-key', 'dev', 'local', 'key'],
+  ['staging-svc-key', 'staging', 'svc', 'key'],
+  ['prod-api-key', 'prod', 'api', 'key'],
+  ['ci-runner-key', 'ci', 'runner', 'key'],
+  ['production-checkout-api', 'prod', 'checkout', 'api'],
+  ['stage-order-history-worker', 'staging', 'order-history', 'worker'],
+  ['qa-s3-sync-batch2', 'test', 's3-sync', 'batch2'],
+];
+
+for (const [alias, ...parts] of WELL_NAMED) {
+  it(`the alias ${alias} names the environment ${parts[0]}, the service ${parts[1]} and the role ${parts[2]}`, () => {
+    const { environment, service, role, wellNamed, problem } = keyAlias(alias);
+    assert.deepEqual([environment, service, role], parts);
+    assert.deepEqual([wellNamed, problem], [true, null]);
+  });
+}
+
+const BADLY_NAMED: readonly (readonly [
+  alias: string,
+  said: readonly [environment: string | null, service: string | null, role: string | null],
+  toDo: RegExp,
+])[] = [
+  ['default', [null, null, null], /begin with one of dev, test, ci, staging, demo, prod/],
+  ['checkout-api-key', [null, null, null], /begin with one of/],
+  ['prod', ['prod', null, null], /name the environment, the service and the role/],
+  ['prod-checkout', ['prod', 'checkout', null], /name the environment, the service and the role/],
+  ['prod-checkout-2', ['prod', 'checkout', '2'], /end with what the key is for/],
+  ['PROD-Checkout-API', ['prod', 'checkout', 'api'], /small letters/],
+  ['prod_checkout_api', [null, null, null], /small letters/],
+  ['prod--api', ['prod', 'api', null], /small letters/],
+  ['prod-checkout-', ['prod', 'checkout', null], /small letters/],
+  ['', [null, null, null], /small letters/],
+];
+
+for (const [alias, said, toDo] of BADLY_NAMED) {
+  it(`the alias "${alias}" is badly named, and the problem says what to do`, () => {
+    const { environment, service, role, wellNamed, problem } = keyAlias(alias);
+    assert.equal(wellNamed, false);
+    assert.deepEqual([environment, service, role], said);
+    assert.match(problem ?? '', toDo);
+    assert.match(problem ?? '', /expected .* got /);
+  });
+}
+
+it('a key given as its own alias is not shown in the problem and says nothing', () => {
+  for (const key of ['sk-ant-api03-' + 'Zz9'.repeat(20), 'prod-sk-ant-api03-Zz9']) {
+    const { problem, ...said } = keyAlias(key);
+    assert.match(problem ?? '', /looks like the key itself/);
+    assert.doesNotMatch(problem ?? '', /Zz9|sk-ant/);
+    assert.deepEqual([said.environment, said.service, said.role], [null, null, null]);
+  }
+});
+
+it('an alias of any text is read without a throw, and its problem stays short', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary', maxLength: 300 }), (alias) => {
+      const { problem, wellNamed } = keyAlias(alias);
+      assert.equal(wellNamed, problem === null);
+      assert.ok((problem ?? '').length < 600);
+    }),
+  );
+});
+
+it('any environment, service and role joined by dashes are read back', () => {
+  const word = fc.stringMatching(/^[a-z][a-z0-9]{0,9}$/);
+  const place = fc.constantFrom('dev', 'test', 'ci', 'staging', 'demo', 'prod');
+  fc.assert(
+    fc.property(place, fc.array(word, { minLength: 1, maxLength: 3 }), word, (where, services, role) => {
+      const read = keyAlias([where, ...services, role].join('-'));
+      assert.deepEqual(
+        [read.environment, read.service, read.role, read.wellNamed],
+        [where, services.join('-'), role, true],
+      );
+    }),
+  );
+});
+
+it('the spellings of an environment come to one, and what is none is told apart', () => {
+  assert.equal(environment('production'), 'prod');
+  assert.equal(environment(' Prod '), 'prod');
+  assert.equal(environment('development'), 'dev');
+  assert.equal(environment('uat'), 'staging');
+  assert.equal(environment('checkout'), null);
+  assert.equal(environment('constructor'), null);
+});
