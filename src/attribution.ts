@@ -1,10 +1,13 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Attribution } from './vocabulary.ts';
 
+/** A label that is `undefined` has no value here, whatever is in force around it. */
+type LateLabels = () => Readonly<Record<string, string | undefined>>;
+
 /** Labels in force; asked for at each call, because some are known only then. */
 interface Ambient {
   readonly outer: Ambient | undefined;
-  readonly labels: () => Attribution;
+  readonly labels: LateLabels;
 }
 
 const ambient = new AsyncLocalStorage<Ambient>();
@@ -22,7 +25,7 @@ export function withAttribution<T>(labels: Attribution, fn: () => T): T {
 }
 
 /** The same with labels that are asked for when a call begins: once per call, never earlier. */
-export function withLateAttribution<T>(labels: () => Attribution, fn: () => T): T {
+export function withLateAttribution<T>(labels: LateLabels, fn: () => T): T {
   return ambient.run({ outer: ambient.getStore(), labels }, fn);
 }
 
@@ -38,7 +41,7 @@ export function ambientAttribution(onError: (error: unknown) => void): Attributi
 function merged({ outer, labels }: Ambient, onError: (error: unknown) => void): Attribution {
   const around = outer === undefined ? {} : merged(outer, onError);
   try {
-    return { ...around, ...labels() };
+    return { ...around, ...labels() } as Attribution;
   } catch (error) {
     onError(error);
     return around;

@@ -1,0 +1,2 @@
+export { serve, PortError } from './serve.ts';
+export type { Handler, ServeOptions, Serving } from './serve.ts';

@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import test from 'node:test';
+import express, { type Express } from 'express';
+import { metricsHandler } from 'plimsoll';
+import { metrics } from 'plimsoll/express';
+import { Counter, Registry, register } from 'prom-client';
+
+async function listening(t: test.TestContext, app: Express): Promise<string> {
+  const server = app.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+function counted(): Registry {
+  const registry = new Registry();
+  new Counter({ name: 'tides_total', help: 'Tides.', registers: [registry] }).inc(2);
+  return registry;
+}
+
+test('the page is what the handler answers, in the format that was asked for', async (t) => {
+  const registry = counted();
+  const url = await listening(t, express().use('/metrics', metrics({ registry })));
+  for (const accept of ['text/plain', 'application/openmetrics-text; version=1.0.0']) {
+    const response = await fetch(`${url}/metrics`, { headers: { accept } });
+    const expected = await metricsHandler({ registry })(new Request(`${url}/metrics`, { headers: { accept } }));
+    assert.equal(response.headers.get('content-type'), expected.headers.get('content-type'));
+    assert.match(response.headers.get('vary') ?? '', /Accept/);
+    const text = await response.text();
+    assert.equal(text, await expected.text());
+    assert.match(text, /^tides_total 2$/m);
+  }
+});
+
+test('the page is compressed for who asks, and plain for who does not', async (t) => {
+  const url = await listening(t, express().use('/metrics', metrics({ registry: counted() })));
+  const coded = async (encoding: string) => {
+    const response = await fetch(`${url}/metrics`, { headers: { 'accept-encoding': encoding } });
+    assert.match(await response.text(), /^tides_total 2$/m);
+    return response.headers.get('content-encoding');
+  };
+  assert.equal(await coded('gzip'), 'gzip');
+  assert.equal(await coded('identity'), null);
+});
+
+test('HEAD has no body, and other methods are refused', async (t) => {
+  const url = await listening(t, express().use('/metrics', metrics({ registry: counted() })));
+  assert.equal(await (await fetch(`${url}/metrics`, { method: 'HEAD' })).text(), '');
+  assert.equal((await fetch(`${url}/metrics`, { method: 'POST' })).status, 405);
+});
+
+test("without a registry the page shows prom-client's own", async (t) => {
+  const counter = new Counter({ name: 'boats_total', help: 'Boats.' });
+  t.after(() => register.removeSingleMetric('boats_total'));
+  counter.inc(3);
+  const url = await listening(t, express().use('/metrics', metrics()));
+  assert.match(await (await fetch(`${url}/metrics`)).text(), /^boats_total 3$/m);
+});
