@@ -188,6 +188,10 @@ export interface Call {
   /** The model asked for; `null` for operations without one. */
   readonly requestedModel: string | null;
   readonly attribution: Attribution;
+  /** Base URL of the API that is called; absent where it is not known. */
+  readonly baseUrl?: string;
+  /** The SDK's own span of this call, for who knows spans; absent where the SDK has none. */
+  readonly sdkSpan?: unknown;
   /** `max_tokens` as asked for; `null` where the request had none. */
   readonly maxTokens: number | null;
   /** Wall clock when the first attempt reached plimsoll. */
@@ -216,6 +220,7 @@ export interface Call {
  * What is told of a call. Every method may throw: the caller counts it and goes on. None may wait.
  * The order for one call is `started`, `attempted` once per attempt, `firstToken` at most once, `finished`.
  * `attempted` of a refused attempt comes when the reason is known, which can be after the next one has begun.
+ * `usageKnown` waits for none of them.
  */
 export interface Recorder {
   /** The call's first request is about to be sent. */
@@ -224,6 +229,11 @@ export interface Recorder {
   attempted?(call: Call, attempt: Attempt): void;
   /** The first content delta of a stream arrived; the input side of the usage is known. */
   firstToken?(call: Call): void;
+  /**
+   * The usage so far and its cost are known: at `message_start` of a stream, and of any answer that reported a usage
+   * when it is over. It comes at once, while the SDK's span is still open.
+   */
+  usageKnown?(call: Call): void;
   /** The call is over, its last event; exactly once. */
   finished?(call: Call): void;
 }

@@ -160,6 +160,11 @@ export class LiveCall implements Call {
     });
   }
 
+  /** Resolves when all that has happened so far has been told. */
+  get told(): Promise<void> {
+    return this.#telling ?? Promise.resolve();
+  }
+
   get over(): boolean {
     return this.#over;
   }

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Middleware } from '@anthropic-ai/sdk';
 import { followAnswer } from './answer.ts';
 import { limiters } from './limiters.ts';
@@ -7,7 +8,7 @@ import { operation } from './operation.ts';
 import { refusalBody } from './refusal-body.ts';
 import { rejection } from './rejection.ts';
 import { RetryWaits } from './retry-waits.ts';
-import type { SdkOptions, SdkRequest } from './sdk-exchange.ts';
+import { sdkSpan, type SdkOptions, type SdkRequest } from './sdk-exchange.ts';
 import { isStreamBody, isTimeout, retriesAnswer, retriesFailure } from './sdk-retry.ts';
 import { isJson } from './usage.ts';
 
@@ -87,7 +88,7 @@ function callRequest(options: SdkOptions, { baseURL }: ObservedClient): CallRequ
     model: typeof model === 'string' ? model : null,
     maxTokens: typeof maxTokens === 'number' ? maxTokens : null,
     baseUrl: baseURL,
-    sdkSpan: options.__span?.span,
+    sdkSpan: sdkSpan(options),
   };
 }
 
@@ -106,17 +107,26 @@ function refused(exchange: Exchange, response: Response): void {
   const goesOn = retriesAnswer({ status, headers, refreshable }, triesLeft(exchange));
   const reason = refusalBody(response).then((body) => rejection({ status, headers, body }));
   call.refused({ status, limiters: limiters(headers), reason, isLast: !goesOn });
-  if (!goesOn) return;
-  waits.add(options, call, options.signal);
-  endWhenRead(response, () => waits.resume(options, call.attempts)?.end(null));
+  if (goesOn) waits.add(options, call, options.signal);
+  whenRead(response, call, () => {
+    if (goesOn) waits.resume(options, call.attempts)?.end(null);
+  });
 }
 
-/** The SDK cancels the body of a refusal that it retries and reads that of one that it reports: then it is the last. */
-function endWhenRead(response: Response, reported: () => void): void {
+/**
+ * The SDK cancels the body of a refusal that it retries and reads that of one that it reports: then it is the last.
+ * Once it has read it, it ends its span, so the reason, which is read at the same time, is told first. That is a matter
+ * of microtasks; it is not waited for beyond them.
+ */
+function whenRead(response: Response, call: LiveCall, reported: () => void): void {
   const read = response.text;
-  const text = function text(this: Response): Promise<string> {
+  const text = async function text(this: Response): Promise<string> {
     reported();
-    return read.call(this);
+    try {
+      return await read.call(this);
+    } finally {
+      await Promise.race([call.told, setImmediate()]);
+    }
   };
   Object.assign(response, { text });
 }

@@ -5,3 +5,8 @@ export type SdkRequest = Parameters<Middleware>[0];
 
 /** The SDK's options of a call: the same object for all attempts of it. */
 export type SdkOptions = NonNullable<MiddlewareContext['options']>;
+
+/** The SDK's own span of a call. The one private field of the SDK's that is read: a contract test holds it. */
+export function sdkSpan(options: SdkOptions): unknown {
+  return (options as { readonly __span?: { readonly span?: unknown } }).__span?.span;
+}

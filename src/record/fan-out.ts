@@ -18,6 +18,7 @@ export function fanOut(recorders: readonly Recorder[], onError: (error: unknown)
     started: (call: Call) => each((recorder) => recorder.started?.(call)),
     attempted: (call: Call, attempt: Attempt) => each((recorder) => recorder.attempted?.(call, attempt)),
     firstToken: (call: Call) => each((recorder) => recorder.firstToken?.(call)),
+    usageKnown: (call: Call) => each((recorder) => recorder.usageKnown?.(call)),
     finished: (call: Call) => each((recorder) => recorder.finished?.(call)),
   };
 }
