@@ -88,13 +88,13 @@ class Prefixes {
   }
 
   #made(series: Series): readonly string[] {
-    const labels = withDefaults(series.labels, this.defaultLabels);
-    if (!(series instanceof HistogramSeries)) return [`${this.#name}${labelText(labels)} `];
-    const bounds = [...series.bounds(), Infinity];
+    const labels = labelText(withDefaults(series.labels, this.defaultLabels));
+    if (!(series instanceof HistogramSeries)) return [`${this.#name}${labels} `];
+    const others = labels === '' ? '' : `${labels.slice(1, -1)},`;
     return [
-      ...bounds.map((bound) => `${this.#name}_bucket${labelText([...labels, ['le', numberText(bound)]])} `),
-      `${this.#name}_sum${labelText(labels)} `,
-      `${this.#name}_count${labelText(labels)} `,
+      ...[...series.bounds(), Infinity].map((bound) => `${this.#name}_bucket{${others}le="${numberText(bound)}"} `),
+      `${this.#name}_sum${labels} `,
+      `${this.#name}_count${labels} `,
     ];
   }
 }
