@@ -3,9 +3,10 @@ import { wait } from './clock.ts';
 import { callerOf, UNKNOWN_CALLER } from './credentials.ts';
 import { response } from './delivery.ts';
 import { askedModel, scopeOf, type Ask, type Json } from './ask.ts';
-import { endpoint, messages, readMessages, refused } from './endpoints.ts';
+import { endpoint } from './endpoints.ts';
 import { refusal, type Refusal } from './errors.ts';
-import type { Answered } from './exchange.ts';
+import { refused, type Answered } from './exchange.ts';
+import { messages, readMessages } from './message-endpoints.ts';
 import { parsedJson } from './messages.ts';
 import { draw, requestRandom, wireId, type Random } from './random.ts';
 import { route } from './routes.ts';
@@ -136,7 +137,8 @@ async function decided(world: World, ask: Ask, chosen: Fault): Promise<Decided> 
   if (ask.operation !== 'messages.create' && ask.operation !== 'messages.stream') {
     return { fault: chosen, answered: await endpoint(world, ask) };
   }
-  const read = readMessages(world, ask);
+  if ('refused' in ask.json) return { fault: chosen, answered: refused(ask.json.refused) };
+  const read = readMessages(world, ask.json.ok, { ...ask, batchItem: null });
   if ('refused' in read) return { fault: chosen, answered: refused(read.refused) };
   const fault = chosen.fault === 'none' ? (read.ok.reply.fault ?? chosen) : chosen;
   return { fault, answered: faulted(ask, fault) ?? messages(world, ask, read.ok) };

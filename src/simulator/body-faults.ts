@@ -1,21 +1,23 @@
-import type { Ending } from './body.ts';
+import { bytesOf, type Ending } from './body.ts';
 import { errorEvent, type BodyItem } from './event-stream.ts';
 import type { BodyFault, Place } from './scenario.ts';
 
 /**
- * The same body with its fault in it. `errorJson` is what an `error` event would carry.
- * Where the place never comes, the fault is at the end: one that was chosen always happens.
+ * An event stream with its fault in it. `errorJson` is what an `error` event carries.
+ * Where the place never comes, the fault is before `message_stop`: one that was chosen always happens.
  */
-export function* faultyBody(
+export function* faultyStream(
   items: Iterable<BodyItem>,
   fault: BodyFault,
   errorJson: Record<string, unknown>,
 ): Generator<BodyItem, Ending> {
+  const place = fault.at ?? DEFAULT_PLACE[fault.fault];
   let before = 0;
   let outputTokens = 0;
   let happened = false;
   for (const item of items) {
-    if (!happened && (isPlace(fault.at ?? DEFAULT_PLACE[fault.fault], item, before) || item.event === 'message_stop')) {
+    const here = item.event === 'message_stop' || (typeof place === 'number' ? before >= place : item.event === place);
+    if (here && !happened) {
       happened = true;
       const ending = yield* atPlace(fault, item, errorEvent(errorJson, outputTokens));
       if (ending !== null) return ending;
@@ -28,15 +30,29 @@ export function* faultyBody(
   return 'complete';
 }
 
-/** A document in two pieces, so that it has a middle where something can go wrong. */
-export function halves(items: Iterable<BodyItem>): readonly BodyItem[] {
+/** A document with its fault in its middle: in front of the middle line, where it has lines. It has no error events. */
+export function* faultyDocument(items: Iterable<BodyItem>, fault: BodyFault): Generator<BodyItem, Ending> {
   const all = [...items];
-  const text = all.map((item) => item.text).join('');
-  const middle = Math.floor(text.length / 2);
-  const last = { event: null, outputTokens: 0, reports: null, pauseMs: 0, ...all.at(-1) };
+  const [first] = all;
+  const pieces = all.length === 1 && first !== undefined ? halves(first) : all;
+  const middle = fault.fault === 'error_event' ? -1 : Math.floor(pieces.length / 2);
+  for (const [index, item] of pieces.entries()) {
+    if (index !== middle) {
+      yield item;
+      continue;
+    }
+    const ending = yield* atPlace(fault, item, item);
+    if (ending !== null) return ending;
+  }
+  return 'complete';
+}
+
+function halves(item: BodyItem): readonly BodyItem[] {
+  const bytes = bytesOf(item);
+  const middle = Math.floor(bytes.length / 2);
   return [
-    { ...last, text: text.slice(0, middle), reports: null },
-    { ...last, text: text.slice(middle) },
+    { text: bytes.subarray(0, middle), event: null, outputTokens: 0, reports: null, pauseMs: 0 },
+    { ...item, text: bytes.subarray(middle) },
   ];
 }
 
@@ -48,13 +64,7 @@ const DEFAULT_PLACE: Readonly<Record<BodyFault['fault'], Place>> = {
   error_event: 'message_delta',
 };
 
-/** Pieces of JSON have no event: their place is the second half. */
-function isPlace(place: Place, item: BodyItem, before: number): boolean {
-  if (item.event === null) return before === 1;
-  return typeof place === 'number' ? before >= place : item.event === place;
-}
-
-/** What happens in place of, or before, the item; `null` where the body goes on. */
+/** What happens in place of the item; `null` where the body goes on. */
 function* atPlace(fault: BodyFault, item: BodyItem, error: BodyItem): Generator<BodyItem, Ending | null> {
   switch (fault.fault) {
     case 'body_reset':
@@ -64,17 +74,20 @@ function* atPlace(fault: BodyFault, item: BodyItem, error: BodyItem): Generator<
     case 'stalled_body':
       yield { ...item, pauseMs: fault.stallMs ?? Infinity };
       return null;
-    case 'malformed_json':
-      yield { ...item, text: malformed(item.text), reports: null };
+    case 'malformed_json': {
+      const { sent: _sent, ...unread } = item;
+      yield { ...unread, text: malformed(item), reports: null };
       return null;
+    }
     case 'error_event':
       yield error;
       return 'cut';
   }
 }
 
-/** No JSON value has a bare `}` where a name is expected: the document breaks at its last brace. */
-function malformed(text: string): string {
+/** No JSON value has a comma in front of a bare `}`: the document breaks at its last brace. */
+function malformed(item: BodyItem): string {
+  const text = Buffer.from(bytesOf(item)).toString();
   const brace = text.lastIndexOf('}');
   return `${text.slice(0, brace)},${text.slice(brace)}`;
 }

@@ -1,5 +1,5 @@
 import { pacedBody, type BodyOptions, type Ending } from './body.ts';
-import { faultyBody, halves } from './body-faults.ts';
+import { faultyDocument, faultyStream } from './body-faults.ts';
 import { totalNanoUsd } from './billing.ts';
 import type { Caller } from './credentials.ts';
 import { errorBody } from './errors.ts';
@@ -27,12 +27,12 @@ export interface Delivery {
  */
 export function response(world: World, delivery: Delivery): Response {
   const { answered, fault, entry, caller } = delivery;
-  const nowMs = world.clock.now();
+  const from = { requestId: entry.id, caller, limits: world.limits, nowMs: world.clock.now() };
   entry.delivery = 'unread';
-  const headers = responseHeaders(answered, { requestId: entry.id, caller, limits: world.limits, nowMs });
+  const headers = responseHeaders(answered, from);
   if ('headers' in fault && fault.headers !== undefined) override(headers, fault.headers);
   if ('refusal' in answered) {
-    const refusal = worded(answered, caller, world.limits, nowMs);
+    const refusal = worded(answered, from);
     Object.assign(entry, { status: refusal.status, errorType: refusal.type, errorCode: refusal.errorCode ?? null });
     return new Response(body(world, delivery, [refusalItem(refusal, entry.id)]), { status: refusal.status, headers });
   }
@@ -50,19 +50,21 @@ function generated(world: World, delivery: Delivery, usage: Bill['usage']): void
 }
 
 function body(world: World, delivery: Delivery, items: Iterable<BodyItem>): ReadableStream<Uint8Array> {
-  const { answered, fault, entry, arrival } = delivery;
+  const { answered, arrival } = delivery;
   const served = 'refusal' in answered ? null : answered;
-  const wrong = bodyFault(fault);
-  const chosen =
-    wrong === null || (served === null && wrong.fault === 'error_event')
-      ? complete(items)
-      : faultyBody(entry.streamed && served ? items : halves(items), wrong, errorBody(eventError(wrong), entry.id));
-  return pacedBody(chosen, {
+  return pacedBody(withFault(delivery, items), {
     clock: world.clock,
     signal: arrival.signal,
     perTokenMs: delivery.perTokenMs,
     ...recording(world, delivery, served),
   });
+}
+
+function withFault({ answered, fault, entry }: Delivery, items: Iterable<BodyItem>): Iterator<BodyItem, Ending> {
+  const wrong = bodyFault(fault);
+  if (wrong === null) return complete(items);
+  const isStream = entry.streamed && !('refusal' in answered);
+  return isStream ? faultyStream(items, wrong, errorBody(eventError(wrong), entry.id)) : faultyDocument(items, wrong);
 }
 
 /** Keeps the record of a body while it is read. */

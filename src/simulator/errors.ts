@@ -62,6 +62,12 @@ export const REFUSALS = {
     message: 'This request would exceed the rate limit of your Claude Code workspace.',
     retryAfter: true,
   },
+  batch_queue_limit: {
+    status: 429,
+    type: 'rate_limit_error',
+    message: "This request would exceed your organization's limit of {limit} batch requests in the processing queue.",
+    retryAfter: true,
+  },
   organization_spend_limit: {
     status: 400,
     type: 'invalid_request_error',

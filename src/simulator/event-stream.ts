@@ -1,11 +1,12 @@
-import type { Answer, ContentBlock } from './reply.ts';
+import type { Answer } from './answer.ts';
+import { CHARACTERS_PER_TOKEN, type ContentBlock } from './content.ts';
 import type { Random } from './random.ts';
 import { deltaUsage } from './usage.ts';
 import type { StreamEventType } from './scenario.ts';
 
 /** A piece of a body: an event of a stream, or a whole JSON document. */
 export interface BodyItem {
-  readonly text: string;
+  readonly text: string | Uint8Array;
   /** `null` in a body that is no event stream. */
   readonly event: StreamEventType | 'error' | null;
   /** Output tokens generated when this piece has been sent, since the beginning. */
@@ -14,11 +15,13 @@ export interface BodyItem {
   readonly reports: 'start' | 'full' | null;
   /** Time the piece waits for besides that of its tokens. */
   readonly pauseMs: number;
+  /** Called when the reader has been given the piece. */
+  readonly sent?: () => void;
 }
 
-/** Tokens are four characters here; deltas are some tokens long, the first one a single token, as the API's are. */
-const FIRST_PIECE = 4;
-const PIECE = 24;
+/** Deltas are some tokens long, the first one a single token, as the API's are. */
+const FIRST_PIECE = CHARACTERS_PER_TOKEN;
+const PIECE = 6 * CHARACTERS_PER_TOKEN;
 const MOST_PADDING = 15;
 
 /**
@@ -27,21 +30,9 @@ const MOST_PADDING = 15;
  */
 export function* answerEvents(answer: Answer, random: Random): Generator<BodyItem, void> {
   const item = itemMaker(random);
-  const { id, model, content, usage, startUsage } = answer;
-  const characters = content.reduce(
-    (sum, block) => sum + pieces(block).reduce((all, piece) => all + weight(piece), 0),
-    0,
-  );
-  const message = {
-    model,
-    id,
-    type: 'message',
-    role: 'assistant',
-    content: [],
-    stop_reason: null,
-    stop_sequence: null,
-  };
-  yield item('message_start', { message: { ...message, stop_details: null, usage: startUsage } }, { reports: 'start' });
+  const { content, usage } = answer;
+  const characters = content.flatMap(pieces).reduce((sum, piece) => sum + weight(piece), 0);
+  yield item('message_start', { message: emptyMessage(answer) }, { reports: 'start' });
   let sent = 0;
   let outputTokens = 0;
   for (const [index, block] of content.entries()) {
@@ -54,9 +45,22 @@ export function* answerEvents(answer: Answer, random: Random): Generator<BodyIte
     }
     yield item('content_block_stop', { index }, { outputTokens });
   }
+  yield* closing(answer, item, outputTokens);
+}
+
+function emptyMessage({ model, id, startUsage }: Answer): object {
+  const unknownYet = { content: [], stop_reason: null, stop_sequence: null, stop_details: null };
+  return { model, id, type: 'message', role: 'assistant', ...unknownYet, usage: startUsage };
+}
+
+function* closing(answer: Answer, item: ItemMaker, outputTokens: number): Generator<BodyItem, void> {
+  for (const earlier of answer.earlierUsages) {
+    const delta = { stop_reason: null, stop_sequence: null, stop_details: null };
+    yield item('message_delta', { delta, usage: deltaUsage(earlier) }, { outputTokens });
+  }
+  const final = { outputTokens: answer.usage.output_tokens };
   const delta = { stop_reason: answer.stopReason, stop_sequence: answer.stopSequence, stop_details: null };
-  const final = { outputTokens: usage.output_tokens };
-  yield item('message_delta', { delta, usage: deltaUsage(usage) }, { ...final, reports: 'full' });
+  yield item('message_delta', { delta, usage: deltaUsage(answer.usage) }, { ...final, reports: 'full' });
   yield item('message_stop', {}, final);
 }
 
@@ -81,8 +85,10 @@ const PING: BodyItem = {
 
 type Delta = Readonly<Record<string, string>>;
 
-function itemMaker(random: Random) {
-  return (event: StreamEventType, fields: object, about: Partial<BodyItem>): BodyItem => {
+type ItemMaker = (event: StreamEventType, fields: object, about: Partial<BodyItem>) => BodyItem;
+
+function itemMaker(random: Random): ItemMaker {
+  return (event, fields, about) => {
     const padding = ' '.repeat(Math.floor(random() * (MOST_PADDING + 1)));
     const data = JSON.stringify({ type: event, ...fields });
     const text = `event: ${event}\ndata: ${data.slice(0, -1)}${padding}}\n\n`;

@@ -40,8 +40,16 @@ export interface Bill {
 /** Retry-after of a refusal that a script asked for. */
 const SCRIPTED_RETRY_AFTER_SECONDS = 1;
 
+/** What the words and headers of a response are made from. */
+export interface HeadFrom {
+  readonly requestId: string;
+  readonly caller: Caller;
+  readonly limits: Limits;
+  readonly nowMs: number;
+}
+
 /** Puts the figures into a refusal's message. */
-export function worded(refused: Refused, caller: Caller, limits: Limits, nowMs: number): Refusal {
+export function worded(refused: Refused, { caller, limits, nowMs }: HeadFrom): Refusal {
   const { refusal, scope } = refused;
   const limit = refusal.exhausted;
   const perMinute = refused.perMinute ?? (scope && limit ? limits.perMinute(scope, limit, nowMs) : null);
@@ -54,16 +62,8 @@ export function worded(refused: Refused, caller: Caller, limits: Limits, nowMs: 
   return { ...refusal, message };
 }
 
-/** What headers are made from. */
-export interface HeadersFrom {
-  readonly requestId: string;
-  readonly caller: Caller;
-  readonly limits: Limits;
-  readonly nowMs: number;
-}
-
 /** The headers of every response, and those of the limits where the endpoint has some. */
-export function responseHeaders(answered: Answered, { requestId, caller, limits, nowMs }: HeadersFrom): Headers {
+export function responseHeaders(answered: Answered, { requestId, caller, limits, nowMs }: HeadFrom): Headers {
   const shown = answered.scope === null ? {} : limits.headers(answered.scope, nowMs, exhausted(answered));
   return new Headers({
     'request-id': requestId,
@@ -97,9 +97,19 @@ export function override(headers: Headers, overrides: HeaderOverrides): void {
   }
 }
 
+/** A JSON document that nothing is billed for and that has no limits. */
+export function json(document: unknown): Served {
+  return { contentType: 'application/json', items: [jsonItem(document)], bill: null, scope: null };
+}
+
+/** A refusal outside the limits. */
+export function refused(why: Refusal): Refused {
+  return { refusal: why, scope: null, model: null };
+}
+
 /** A JSON document as a body of one piece. */
-export function jsonItem(json: unknown): BodyItem {
-  return { text: JSON.stringify(json), event: null, outputTokens: 0, reports: 'full', pauseMs: 0 };
+export function jsonItem(document: unknown): BodyItem {
+  return { text: JSON.stringify(document), event: null, outputTokens: 0, reports: 'full', pauseMs: 0 };
 }
 
 /** The body of a refusal. */

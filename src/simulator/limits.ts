@@ -80,9 +80,9 @@ export class Limits {
     return table.tiers[this.#tier].monthlyCapUsd;
   }
 
-  /** Requests that one batch may have. */
-  get requestsPerBatch(): number {
-    return table.tiers[this.#tier].batch.perBatch;
+  /** Requests that one batch may have, and that all batches of an organisation may have in the queue. */
+  get batch(): { readonly perBatch: number; readonly queued: number } {
+    return table.tiers[this.#tier].batch;
   }
 
   /**
@@ -139,27 +139,30 @@ export class Limits {
     const name = `${scope.organization} ${scope.class} ${scope.fast ? 'fast' : 'standard'}`;
     const known = this.#sets.get(name);
     if (known !== undefined) return known;
-    const [requests, input, output] = this.#perMinute(scope);
+    const { requests, inputTokens, outputTokens } = this.#perMinute(scope);
     const buckets = {
       requests: new Bucket(requests, nowMs),
-      input: new Bucket(input, nowMs),
-      output: new Bucket(output, nowMs),
+      input: new Bucket(inputTokens, nowMs),
+      output: new Bucket(outputTokens, nowMs),
     };
     this.#sets.set(name, buckets);
     return buckets;
   }
 
-  #perMinute(scope: LimitScope): readonly [requests: number, input: number, output: number] {
-    const tier: Tier = table.tiers[this.#tier];
-    const [requests = 0, input = 0, output = 0] = tier.limits[scope.class] ?? tier.limits['other'] ?? [];
-    const [fastInput = 0, fastOutput = 0] = tier.fast;
-    const own = this.#overrides[scope.fast ? 'fast' : scope.class] ?? this.#overrides['other'] ?? {};
-    return [
-      own.requests ?? (scope.class === 'batch' ? tier.batch.requests : requests),
-      own.inputTokens ?? (scope.fast ? fastInput : input),
-      own.outputTokens ?? (scope.fast ? fastOutput : output),
-    ];
+  #perMinute(scope: LimitScope): Required<ClassLimits> {
+    const own = this.#overrides[scope.fast ? 'fast' : scope.class] ?? this.#overrides['other'];
+    return { ...tierLimits(table.tiers[this.#tier], scope), ...own };
   }
+}
+
+function tierLimits(tier: Tier, scope: LimitScope): Required<ClassLimits> {
+  const [requests = 0, input = 0, output = 0] = tier.limits[scope.class] ?? tier.limits['other'] ?? [];
+  const [fastInput = 0, fastOutput = 0] = tier.fast;
+  return {
+    requests: scope.class === 'batch' ? tier.batch.requests : requests,
+    inputTokens: scope.fast ? fastInput : input,
+    outputTokens: scope.fast ? fastOutput : output,
+  };
 }
 
 interface Tier {

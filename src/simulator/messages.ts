@@ -1,5 +1,6 @@
 import { refusal, type Refusal } from './errors.ts';
-import type { Answer, MessagesBody } from './reply.ts';
+import type { Answer } from './answer.ts';
+import type { MessagesBody } from './reply.ts';
 import { modelNamed, unlistedModel, type SimulatedModel } from './models.ts';
 
 /** A value, or why the API would refuse it. */

@@ -1,4 +1,5 @@
-import { bill, type BilledNanoUsd, type BilledPart, type BilledTokens } from './billing.ts';
+import { bill, type BilledPart } from './billing.ts';
+import { charge, type Totals } from './totals.ts';
 import type { WireUsage } from './usage.ts';
 
 /**
@@ -49,22 +50,26 @@ export interface TruthRequest {
   readonly billed: readonly BilledPart[];
 }
 
-/** Sums over what was billed. Money is whole nano-dollars. */
-export interface Totals {
-  /** Bills, of which an answer in several iterations has several. */
-  readonly parts: number;
-  readonly tokens: BilledTokens;
-  readonly nanoUsd: BilledNanoUsd;
-  /** All kinds of `nanoUsd` together. */
-  readonly totalNanoUsd: number;
-  /** Parts that have no price. */
-  readonly unpriced: number;
+/** What the server knows of one request of a batch, once the batch has ended. */
+export interface TruthBatchItem {
+  readonly batchId: string;
+  readonly customId: string;
+  readonly result: 'succeeded' | 'errored' | 'canceled' | 'expired';
+  /** The model that answered; `null` where none did. */
+  readonly model: string | null;
+  readonly usage: WireUsage | null;
+  /** Empty for what did not succeed: that costs nothing. */
+  readonly billed: readonly BilledPart[];
+  /** The item's line of the results has been read, once or more. */
+  readonly told: boolean;
 }
 
 /** The oracle: what really happened, for tests and demos to compare with. */
 export interface Truth {
   /** In order of arrival; the oldest are dropped beyond the simulator's `keepRequests`. */
   readonly requests: readonly TruthRequest[];
+  /** Items of batches that have ended, as far as `keepRequests` goes. */
+  readonly batchItems: readonly TruthBatchItem[];
   /** Requests that have not ended, unread bodies among them. A stream is billed when it ends, all else when its head is sent. */
   readonly open: number;
   /** Requests so far, dropped ones included, by HTTP status; `none` where no response was sent. */
@@ -83,6 +88,9 @@ type Mutable<T> = { -readonly [Field in keyof T]: T[Field] };
 /** A request's record as the simulator writes it. */
 export type Entry = Mutable<TruthRequest>;
 
+/** The record of a batch's item as the simulator writes it. */
+export type BatchItemEntry = Mutable<TruthBatchItem>;
+
 /** What is known of a request when it arrives. */
 export type Arrival = Pick<
   TruthRequest,
@@ -93,6 +101,7 @@ export type Arrival = Pick<
 export class Ledger implements Truth {
   readonly #keepRequests: number;
   readonly #entries: Entry[] = [];
+  readonly #batchItems: BatchItemEntry[] = [];
   readonly #billed = new Map<string, Totals>();
   readonly #reported = new Map<string, Totals>();
   readonly statuses = new Map<number | 'none', number>();
@@ -105,6 +114,10 @@ export class Ledger implements Truth {
 
   get requests(): readonly TruthRequest[] {
     return this.#entries;
+  }
+
+  get batchItems(): readonly TruthBatchItem[] {
+    return this.#batchItems;
   }
 
   totals(which: 'billed' | 'reported' = 'billed'): ReadonlyMap<string, Totals> {
@@ -153,32 +166,26 @@ export class Ledger implements Truth {
     if (entry.fault !== null) add(this.faults, entry.fault);
     if (entry.usageReported === 'full') charge(this.#reported, entry.billed);
   }
-}
 
-function charge(totals: Map<string, Totals>, parts: readonly BilledPart[]): void {
-  for (const part of parts) totals.set(part.model, plus(totals.get(part.model), part));
+  /** Records an item of a batch that has ended, and bills it. */
+  batchItemEnded(item: Omit<TruthBatchItem, 'billed' | 'told'>, createdAtMs: number): BatchItemEntry {
+    const { model, usage } = item;
+    const billed = model === null || usage === null ? [] : bill({ model, usage, atMs: createdAtMs, betas: [] });
+    const entry = { ...item, billed, told: false };
+    this.#batchItems.push(entry);
+    if (this.#batchItems.length > this.#keepRequests) this.#batchItems.shift();
+    charge(this.#billed, billed);
+    return entry;
+  }
+
+  /** An item's line was read; only the first time counts. */
+  batchItemTold(entry: BatchItemEntry): void {
+    if (entry.told) return;
+    entry.told = true;
+    charge(this.#reported, entry.billed);
+  }
 }
 
 function add<Key>(counts: Map<Key, number>, key: Key): void {
   counts.set(key, (counts.get(key) ?? 0) + 1);
-}
-
-const NO_TOKENS: BilledTokens = { input: 0, cache_read: 0, cache_write_5m: 0, cache_write_1h: 0, output: 0 };
-const NO_MONEY: BilledNanoUsd = { ...NO_TOKENS, server_tools: 0 };
-
-function plus(totals: Totals | undefined, part: BilledPart): Totals {
-  const money = part.nanoUsd ?? NO_MONEY;
-  const nanoUsd = summed(totals?.nanoUsd ?? NO_MONEY, money);
-  return {
-    parts: (totals?.parts ?? 0) + 1,
-    tokens: summed(totals?.tokens ?? NO_TOKENS, part.tokens),
-    nanoUsd,
-    totalNanoUsd: Object.values(nanoUsd).reduce((sum, kind) => sum + kind, 0),
-    unpriced: (totals?.unpriced ?? 0) + (part.nanoUsd === null ? 1 : 0),
-  };
-}
-
-function summed<Kinds extends object>(left: Kinds, right: Kinds): Kinds {
-  const pairs = Object.entries(left).map(([kind, count]) => [kind, count + Number(right[kind as keyof Kinds])]);
-  return Object.fromEntries(pairs) as Kinds;
 }

@@ -1,3 +1,4 @@
+import type { Batch } from './batch.ts';
 import { systemClock, type SimulatorClock } from './clock.ts';
 import type { Caller } from './credentials.ts';
 import { refusal } from './errors.ts';
@@ -15,6 +16,16 @@ export interface World {
   readonly limits: Limits;
   readonly spend: MonthlySpend;
   readonly ledger: Ledger;
+  /** By id, in order of creation. */
+  readonly batches: Map<string, Batch>;
+  readonly files: Map<string, StoredFile>;
+}
+
+/** A file that was uploaded. */
+export interface StoredFile {
+  readonly metadata: Readonly<{ id: string; mime_type: string; downloadable: boolean }>;
+  readonly content: Uint8Array;
+  readonly organization: string | null;
 }
 
 /** A new world; throws where the options are not valid. */
@@ -26,6 +37,8 @@ export function world(options: SimulatorOptions): World {
     limits: new Limits(options.tier ?? 'scale', options.limits ?? {}),
     spend: new MonthlySpend((options.spentThisMonthUsd ?? 0) * 1e9),
     ledger: new Ledger(options.keepRequests ?? Infinity),
+    batches: new Map(),
+    files: new Map(),
   };
 }
 
