@@ -15,7 +15,8 @@ const LARGEST_BODY_BYTES = 32 << 20;
 export function tapJson(response: Response, seen: (value: unknown, how: JsonEnd) => void): void {
   const body = response.body;
   if (body === null) return seen(undefined, 'done');
-  tapBody(body, new JsonListener(seen));
+  // A response of another make still has its `json()`.
+  if (body instanceof ReadableStream) tapBody(body, new JsonListener(seen));
   const parse = response.json;
   const json = function json(this: Response): Promise<unknown> {
     // `clone()` puts another body in place of the first, with a tap of its own.

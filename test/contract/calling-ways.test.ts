@@ -9,11 +9,11 @@ import { instrument } from 'plimsoll';
 import { simulator, type MessagesRequest, type Reply } from 'plimsoll/simulator';
 import { Registry } from 'prom-client';
 import { STREAMED, UNSTREAMED } from '../cassettes/cassettes.ts';
-import { PARAMS, samples, total, workbench, type Workbench } from './workbench.ts';
+import { collected, PARAMS, samples, total, workbench, type Workbench } from './workbench.ts';
 
 /** Calls a tool at the first turn and answers at the second. */
 function usesTool({ body }: MessagesRequest): Reply {
-  const turns = (body.messages as readonly unknown[]).length;
+  const turns = body.messages.length;
   return turns === 1 ? { text: '', toolUse: [{ name: 'depth', input: { at: 'harbour' } }] } : { text: 'Four fathoms.' };
 }
 
@@ -23,10 +23,6 @@ const depth = betaTool({
   inputSchema: { type: 'object', properties: { at: { type: 'string' } } },
   run: () => '4 fathoms',
 });
-
-async function drained(stream: AsyncIterable<unknown>): Promise<void> {
-  for await (const item of stream) void item;
-}
 
 interface Way {
   readonly does: (bench: Workbench) => Promise<unknown>;
@@ -39,7 +35,7 @@ const BATCH = { requests: [{ custom_id: 'a', params: PARAMS }] };
 const WAYS: Readonly<Record<string, Way>> = {
   'messages.create': { does: ({ claude }) => claude.messages.create(PARAMS), operations: ['messages.create'] },
   'messages.create, streamed': {
-    does: async ({ claude }) => drained(await claude.messages.create({ ...PARAMS, stream: true })),
+    does: async ({ claude }) => collected(await claude.messages.create({ ...PARAMS, stream: true })),
     operations: ['messages.stream'],
   },
   'messages.stream': {
@@ -80,7 +76,7 @@ const WAYS: Readonly<Record<string, Way>> = {
   'beta.messages.toolRunner, streamed': {
     does: async ({ claude }) => {
       for await (const stream of claude.beta.messages.toolRunner({ ...PARAMS, tools: [depth], stream: true }))
-        await drained(stream);
+        await collected(stream);
     },
     operations: ['messages.stream', 'messages.stream'],
   },
@@ -92,7 +88,7 @@ const WAYS: Readonly<Record<string, Way>> = {
     does: async ({ claude }) => {
       const { id } = await claude.messages.batches.create(BATCH);
       await claude.messages.batches.retrieve(id);
-      await drained(await claude.messages.batches.results(id));
+      await collected(await claude.messages.batches.results(id));
     },
     operations: [
       'messages.batches.create',
@@ -103,7 +99,7 @@ const WAYS: Readonly<Record<string, Way>> = {
     ],
   },
   'models.list': {
-    does: async ({ claude }) => drained(claude.models.list()),
+    does: async ({ claude }) => collected(claude.models.list()),
     operations: ['models.list', 'models.list'],
   },
   'models.retrieve': { does: ({ claude }) => claude.models.retrieve(PARAMS.model), operations: ['models.retrieve'] },
@@ -183,7 +179,8 @@ describe('a body that nobody reads', () => {
     const [streamed] = STREAMED;
     const [unstreamed] = UNSTREAMED;
     const replay: typeof fetch = (_, init) => {
-      const recording = String(init?.body).includes('"stream":true') ? streamed : unstreamed;
+      const asked = JSON.parse(init?.body as string) as { stream?: boolean };
+      const recording = asked.stream === true ? streamed : unstreamed;
       return Promise.resolve(
         new Response(recording?.response.body ?? '', { headers: recording?.response.headers ?? {} }),
       );

@@ -4,6 +4,7 @@ import Anthropic from '@anthropic-ai/sdk';
 import { instrument, type Call } from 'plimsoll';
 import { Registry } from 'prom-client';
 import { CASSETTES, eventsOf, STREAMED, UNSTREAMED, type Cassette } from '../cassettes/cassettes.ts';
+import { collected, PARAMS } from './workbench.ts';
 
 /** A `fetch` that answers every request with the recording. */
 function replay({ response }: Cassette): typeof fetch {
@@ -25,8 +26,6 @@ function measured(cassette: Cassette): { claude: Anthropic; calls: Call[] } {
     claude: instrument(client(cassette), { registry: new Registry(), onCall: (call) => void calls.push(call) }),
   };
 }
-
-const PARAMS = { model: 'claude-haiku-4-5', max_tokens: 1024, messages: [{ role: 'user' as const, content: 'hello' }] };
 
 /** The last figures in the body, read the plain way. */
 function finalUsage({ response }: Cassette): Record<string, number> {
@@ -60,12 +59,6 @@ function billedTokens(cassette: Cassette): object {
     output: usage['output_tokens'],
     estimated: 0,
   };
-}
-
-async function collected<T>(stream: AsyncIterable<T>): Promise<T[]> {
-  const items: T[] = [];
-  for await (const item of stream) items.push(item);
-  return items;
 }
 
 /** Every way of the SDK to read a stream, to something that can be compared. */

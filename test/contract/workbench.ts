@@ -79,3 +79,9 @@ export async function withSteppedTime<T>(fn: () => Promise<T>): Promise<T> {
 
 /** A clock over the dates of `withSteppedTime`. */
 export const steppedClock = { epochMs: () => Date.now(), monotonicMs: () => Date.now() };
+
+export async function collected<T>(stream: AsyncIterable<T>): Promise<T[]> {
+  const items: T[] = [];
+  for await (const item of stream) items.push(item);
+  return items;
+}
