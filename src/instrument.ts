@@ -1,4 +1,5 @@
 import type { Middleware } from '@anthropic-ai/sdk';
+import type { TracerProvider } from '@opentelemetry/api';
 import { ambientAttribution } from './attribution.ts';
 import { systemClock } from './clock.ts';
 import { ConfigurationError } from './configuration-error.ts';
@@ -12,12 +13,15 @@ import { fanOut } from './record/fan-out.ts';
 import { prometheusRecorder } from './record/prometheus.ts';
 import { recordBuild, recordPrices } from './record/facts.ts';
 import { storeFor } from './record/registry.ts';
+import { spanRecorder } from './record/spans.ts';
 import type { Store } from './record/store.ts';
 import type { Attribution, Recorder } from './vocabulary.ts';
 
 /** What plimsoll needs of an Anthropic client: the clients of SDK 1.x, those for Bedrock, Vertex and Foundry included. */
 export interface InstrumentableClient extends ObservedClient {
   readonly middleware: readonly Middleware[];
+  /** Of an SDK that has spans: where it makes them, if that is not the registered provider. */
+  readonly openTelemetry?: { readonly tracerProvider?: TracerProvider | undefined };
   withOptions(options: { middleware?: readonly Middleware[] }): this;
 }
 
@@ -40,14 +44,15 @@ export function instrument<Client extends InstrumentableClient>(
 ): Client {
   checkRuntime(client);
   checkOptions(options);
-  return attached(client, {}, observation(options));
+  return attached(client, {}, observation(options, client.openTelemetry?.tracerProvider));
 }
 
-function observation(options: InstrumentOptions): Observation {
+function observation(options: InstrumentOptions, tracerProvider: TracerProvider | undefined): Observation {
   const { clock = systemClock, key = 'default', prices = defaultPrices() } = options;
   const registry = options.registry ?? defaultRegistry();
   const store = storeFor(registry);
   const onError: Observation['onError'] = (stage) => store.errors(stage);
+  const spans = spanRecorder({ attribution: Object.keys(options.attribution ?? {}), tracerProvider, clock });
   const metrics = prometheusRecorder({
     registry,
     clock,
@@ -56,6 +61,7 @@ function observation(options: InstrumentOptions): Observation {
     attribution: options.attribution ?? {},
     knownModels: prices.knownModels,
     canonicalModel: (model) => prices.canonicalModel(model),
+    trace: (call) => spans.trace(call),
   });
   recordBuild(store);
   recordPrices(store, prices, clock.epochMs());
@@ -64,7 +70,8 @@ function observation(options: InstrumentOptions): Observation {
     key,
     onError,
     guards: options.guards ?? [],
-    recorder: fanOut([metrics, ...(options.recorders ?? []), ...onCallRecorder(options, store)], () =>
+    retry: options.retry,
+    recorder: fanOut([spans, metrics, ...(options.recorders ?? []), ...onCallRecorder(options, store)], () =>
       store.errors('recorder'),
     ),
     attribution: () => attributionOf(options.labels, () => store.errors('attribution')),
