@@ -21,7 +21,7 @@ export interface Serving {
    * Takes no new connections, lets the requests under way end for at most `graceMs` (default 5,000), then breaks them.
    * Safe to call again; every call waits for the end.
    */
-  close(graceMs?: number): Promise<void>;
+  readonly close: (graceMs?: number) => Promise<void>;
 }
 
 /** The port cannot be had. `message` is one line that says what to do. */

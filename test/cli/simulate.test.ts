@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import Anthropic from '@anthropic-ai/sdk';
+import type { CommandIo } from '../../src/cli/command.ts';
+import { main } from '../../src/cli/main.ts';
+import { serve } from '../../src/http/serve.ts';
+
+/** Runs `plimsoll …`; `started` is the first line that it writes, `end` ends it as Ctrl-C would. */
+function plimsoll(...args: readonly string[]) {
+  const out: string[] = [];
+  const err: string[] = [];
+  const ending = new AbortController();
+  let first = (_line: string): void => undefined;
+  const started = new Promise<string>((resolve) => {
+    first = resolve;
+  });
+  const io: CommandIo = {
+    stdin: (async function* none() {})(),
+    out: (line) => {
+      out.push(line);
+      first(line);
+    },
+    err: (line) => err.push(line),
+    env: {},
+    now: () => 0,
+    columns: 80,
+    color: false,
+    signal: ending.signal,
+  };
+  return { out, err, started, end: () => ending.abort(), code: main(args, io) };
+}
+
+const ask = {
+  model: 'claude-haiku-5-5',
+  max_tokens: 20,
+  messages: [{ role: 'user' as const, content: 'Ahoy' }],
+};
+
+test('plimsoll simulate serves the SDK until it is ended, and says what it was asked', async () => {
+  const run = plimsoll('simulate', '--port', '0', '--json');
+  const { url } = JSON.parse(await run.started) as { url: string };
+  const client = new Anthropic({ apiKey: 'any', baseURL: url });
+  const message = await client.messages.stream(ask).finalMessage();
+  await client.messages.create(ask);
+  await assert.rejects(client.messages.create({ ...ask, model: 'claude-typo' }), Anthropic.NotFoundError);
+  run.end();
+  assert.equal(await run.code, 0);
+  const account = JSON.parse(run.out.at(-1) ?? '') as { requests: object; billedUsd: number };
+  assert.deepEqual(account.requests, { 200: 2, 404: 1 });
+  assert.ok(account.billedUsd > 0);
+  assert.equal(message.usage.output_tokens > 0, true);
+});
+
+test('the same seed gives the same answers', async () => {
+  const texts: string[] = [];
+  for (const seed of ['7', '7', '8']) {
+    const run = plimsoll('simulate', '--port', '0', '--json', '--seed', seed);
+    const { url } = JSON.parse(await run.started) as { url: string };
+    const client = new Anthropic({ apiKey: 'any', baseURL: url });
+    texts.push(JSON.stringify((await client.messages.create(ask)).content));
+    run.end();
+    await run.code;
+  }
+  assert.equal(texts[0], texts[1]);
+  assert.notEqual(texts[0], texts[2]);
+});
+
+test('the tier sets the limits that responses show', async () => {
+  const run = plimsoll('simulate', '--port', '0', '--json', '--tier', 'start');
+  const { url } = JSON.parse(await run.started) as { url: string };
+  const response = await new Anthropic({ apiKey: 'any', baseURL: url }).messages.create(ask).asResponse();
+  await response.body?.cancel();
+  assert.equal(response.headers.get('anthropic-ratelimit-requests-limit'), '1000');
+  run.end();
+  await run.code;
+});
+
+test('a person is told where it listens, how to use it and what it would have cost', async () => {
+  const run = plimsoll('simulate', '--port', '0');
+  await run.started;
+  run.end();
+  await run.code;
+  assert.match(
+    run.out[0] ?? '',
+    /^Simulated Claude API at http:\/\/127\.0\.0\.1:\d+, tier scale, seed 1\. Ctrl-C ends it\.$/,
+  );
+  assert.match(run.out[1] ?? '', /ANTHROPIC_BASE_URL=http:\/\/127\.0\.0\.1:\d+/);
+  assert.equal(run.out.at(-1), 'Nothing was asked; billed 0.000000 USD.');
+});
+
+test('a port in use is one line and exit code 1', async () => {
+  const { port, close } = await serve(async () => new Response(), { port: 0 });
+  const run = plimsoll('simulate', '--port', String(port));
+  assert.equal(await run.code, 1);
+  assert.deepEqual(run.err, [
+    `Port ${port} on 127.0.0.1 is in use: choose another with --port, or stop the program that has it.`,
+  ]);
+  await close();
+});
+
+test('all wrong arguments are named at once, with exit code 2', async () => {
+  const run = plimsoll('simulate', '--port', '70000', '--tier', 'gold', '--seed', 'x', '--pace', 'slow');
+  assert.equal(await run.code, 2);
+  assert.deepEqual(run.err.slice(0, 4), [
+    '--port: expected 0 to 65535, got 70000.',
+    '--tier: expected one of start, build, scale, custom, tier1, tier2, tier3, tier4, got gold.',
+    '--seed: expected a whole number, got x.',
+    '--pace: expected one of instant, natural, got slow.',
+  ]);
+});
+
+test('help fits 80 columns and shows a command that can be copied', async () => {
+  const run = plimsoll('simulate', '--help');
+  assert.equal(await run.code, 0);
+  assert.ok(run.out.every((line) => line.length <= 80));
+  assert.ok(run.out.some((line) => line.includes('curl http://127.0.0.1:8788/v1/messages')));
+});
+
+test('plimsoll without a command lists the commands; an unknown one is exit code 2', async () => {
+  const help = plimsoll();
+  assert.equal(await help.code, 0);
+  assert.ok(help.out.some((line) => line.startsWith('  simulate')));
+  const typo = plimsoll('simulat');
+  assert.equal(await typo.code, 2);
+  assert.equal(typo.err[0], 'Expected a command, got simulat.');
+});
