@@ -65,13 +65,14 @@ export function answer(from: AnswerFrom): Answer {
 function estimatedUsage({ body, serviceTier }: AnswerFrom, content: readonly ContentBlock[]): WireUsage {
   const model = modelNamed(body.model);
   const thinking = Math.min(thinkingTokens(content), body.max_tokens);
+  const told = thinking > 0 || asksForThinking(body);
   return {
     input_tokens: estimatedInputTokens(body),
     cache_creation_input_tokens: 0,
     cache_read_input_tokens: 0,
     cache_creation: { ephemeral_5m_input_tokens: 0, ephemeral_1h_input_tokens: 0 },
     output_tokens: Math.max(1, Math.min(contentTokens(content), body.max_tokens)),
-    ...(thinking > 0 && { output_tokens_details: { thinking_tokens: thinking } }),
+    ...(told && { output_tokens_details: { thinking_tokens: thinking } }),
     service_tier: serviceTier,
     inference_geo: body.inference_geo ?? (model?.geo === false ? 'not_available' : 'global'),
     ...(body.speed !== undefined && {
@@ -95,7 +96,7 @@ function stopReason(content: readonly ContentBlock[], maxTokens: number): string
 function madeUpContent({ body, reply, outputTokens, random }: AnswerFrom): readonly ContentBlock[] {
   const tools = reply.toolUse ?? forcedTool(body);
   const length = Math.min(Math.max(1, Math.round(draw(outputTokens, random))), body.max_tokens);
-  const thinks = body.thinking?.type === 'enabled' || body.thinking?.type === 'adaptive';
+  const thinks = asksForThinking(body);
   const thinking = reply.thinking ?? (thinks && reply.text === undefined ? prose(Math.floor(length / 2), random) : '');
   const text = reply.text ?? (tools.length > 0 ? '' : prose(length - estimatedTokens(thinking), random));
   return [
@@ -103,6 +104,11 @@ function madeUpContent({ body, reply, outputTokens, random }: AnswerFrom): reado
     ...(text === '' && tools.length > 0 ? [] : [{ type: 'text', text } as const]),
     ...tools.map((tool) => toolUseBlock(tool, random)),
   ];
+}
+
+/** The API then counts thinking tokens even where there are none. */
+function asksForThinking({ thinking }: MessagesBody): boolean {
+  return thinking?.type === 'enabled' || thinking?.type === 'adaptive';
 }
 
 function forcedTool(body: MessagesBody): readonly { readonly name: string; readonly input: unknown }[] {
