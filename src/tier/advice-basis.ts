@@ -1,0 +1,53 @@
+import type { TierProgress } from './progress.ts';
+import type { PeakUse, Throttling } from './throttle-history.ts';
+import type { TierVerdict } from './tier-verdict.ts';
+
+/** A budget for all calls of a calendar month. */
+export interface MonthBudget {
+  readonly name: string;
+  readonly limitUsd: number;
+  /** It refuses calls when it is spent; others only tell. */
+  readonly blocks: boolean;
+}
+
+/** All that advice is drawn from, as plain data. What is not known is `null` or left out. */
+export interface AdviceBasis {
+  readonly atMs: number;
+  readonly verdict: TierVerdict;
+  /** When the tier was last seen to change; `null` where it stands for as long as was watched. */
+  readonly tierChangedAtMs: number | null;
+  readonly progress: TierProgress | null;
+  readonly week: readonly Throttling[];
+  readonly peaks: readonly PeakUse[];
+  readonly monthBudgets: readonly MonthBudget[];
+}
+
+/** Most important first. */
+export const SEVERITIES = ['critical', 'warning', 'info'] as const;
+export type Severity = (typeof SEVERITIES)[number];
+
+/** What advice can be about; of equal severity the first is more important. */
+export const ADVICE_KINDS = [
+  'spend_cap_reached',
+  'spend_cap_ahead',
+  'budget_above_cap',
+  'tier_stagnation',
+  'throttled',
+  'acceleration',
+  'limits_near',
+  'tier_unknown',
+  'limits_ample',
+  'budget_below_cap',
+  'next_threshold',
+] as const;
+export type AdviceKind = (typeof ADVICE_KINDS)[number];
+
+/** One piece of advice. */
+export interface Advice {
+  readonly kind: AdviceKind;
+  readonly severity: Severity;
+  /** Plain words, at most 200 characters. */
+  readonly text: string;
+  /** The figures it stands on. Money in USD, shares from 0 to 1, times in milliseconds since the epoch. */
+  readonly evidence: Readonly<Record<string, string | number | null>>;
+}

@@ -1,0 +1,139 @@
+import { calendarMonth } from './calendar-month.ts';
+import { publishedLimit, type SeenLimit } from './implied-tier.ts';
+import {
+  PUBLISHED_DIMENSIONS,
+  tierAbove,
+  tierNamed,
+  tierScheme,
+  type PublishedDimension,
+  type Tier,
+  type TierScheme,
+} from './tiers.ts';
+
+/** Where the spend is from. `ledger`: what plimsoll saw itself, a lower bound; `organization`: as it was reported. */
+export type SpendSource = 'ledger' | 'organization';
+
+/** Spend of the present calendar month. */
+export interface MonthSpend {
+  readonly usd: number;
+  readonly source: SpendSource;
+  /** Since when it was counted; a time before the month began means all of the month. */
+  readonly countedSinceMs: number;
+}
+
+/** What the next tier allows more of, for one model class and dimension. */
+export interface Lift {
+  readonly modelClass: string;
+  readonly dimension: PublishedDimension;
+  /** Units a minute: as seen in the headers, else as published for the present tier; `null` where neither is known. */
+  readonly from: number | null;
+  readonly to: number;
+  /** `to` ÷ `from`. */
+  readonly factor: number | null;
+}
+
+export interface NextTier {
+  readonly name: string;
+  /** `null` where there is no cap or none is published. */
+  readonly monthlyCapUsd: number | null;
+  readonly uncapped: boolean;
+  /** Credit to be purchased in total; `null` where no threshold is published. */
+  readonly thresholdUsd: number | null;
+  /** How one gets there, in plain words; where no threshold is published, it says so. */
+  readonly reachedBy: string;
+  /** Empty where no limits are published for it. */
+  readonly lifts: readonly Lift[];
+}
+
+export interface TierProgress {
+  readonly tier: string;
+  readonly monthEndMs: number;
+  /** `null` where it is not known. From a `ledger` it is a lower bound: other programs of the organisation are not seen. */
+  readonly spend: MonthSpend | null;
+  /** `null` where there is no cap or none is published. */
+  readonly monthlyCapUsd: number | null;
+  readonly uncapped: boolean;
+  /** Spend ÷ cap. */
+  readonly ratio: number | null;
+  /**
+   * When the cap is reached at this month's rate so far, at the latest where the spend is a lower bound; `null` where that
+   * is not in this month, and while less than an hour was counted.
+   */
+  readonly capReachedAtMs: number | null;
+  /** `null` for the highest tier. */
+  readonly next: NextTier | null;
+}
+
+export interface ProgressQuestion {
+  /** Name of the present tier; `null` where it is not known. */
+  readonly tier: string | null;
+  /** `null` where it is not known. */
+  readonly spend: MonthSpend | null;
+  /** The limits seen, by which the next tier is measured. */
+  readonly limits: readonly SeenLimit[];
+  readonly atMs: number;
+}
+
+/** How far it is to the tier's cap and to the next tier; `null` where the tier is not known. */
+export function tierProgress({ tier: name, spend, limits, atMs }: ProgressQuestion): TierProgress | null {
+  const scheme = tierScheme(atMs);
+  const tier = name === null ? null : tierNamed(scheme, name);
+  if (tier === null) return null;
+  const { monthlyCapUsd, uncapped } = tier;
+  return {
+    tier: tier.name,
+    monthEndMs: calendarMonth(atMs).endMs,
+    spend,
+    monthlyCapUsd,
+    uncapped,
+    ratio: monthlyCapUsd === null || spend === null ? null : spend.usd / monthlyCapUsd,
+    capReachedAtMs: monthlyCapUsd === null || spend === null ? null : capReachedAtMs(spend, monthlyCapUsd, atMs),
+    next: nextTier(scheme, tier, limits),
+  };
+}
+
+/** A rate over less time says nothing of a month. */
+const SHORTEST_RATE_MS = 60 * 60_000;
+
+function capReachedAtMs({ usd, countedSinceMs }: MonthSpend, capUsd: number, atMs: number): number | null {
+  if (usd >= capUsd) return atMs;
+  const { startMs, endMs } = calendarMonth(atMs);
+  const countedMs = atMs - Math.max(startMs, countedSinceMs);
+  if (countedMs < SHORTEST_RATE_MS || usd <= 0) return null;
+  const reachedAtMs = atMs + ((capUsd - usd) * countedMs) / usd;
+  return reachedAtMs < endMs ? reachedAtMs : null;
+}
+
+/** What comes after a tier, and what it brings; `null` for the highest. */
+function nextTier(scheme: TierScheme, tier: Tier, limits: readonly SeenLimit[]): NextTier | null {
+  const next = tierAbove(scheme, tier);
+  if (next === null) return null;
+  return {
+    name: next.name,
+    monthlyCapUsd: next.monthlyCapUsd,
+    uncapped: next.uncapped,
+    thresholdUsd: next.creditPurchaseUsd,
+    reachedBy: scheme.advancement,
+    lifts: [...next.limits].flatMap(([modelClass, perMinute]) =>
+      PUBLISHED_DIMENSIONS.map((dimension) =>
+        lift(
+          { modelClass, dimension, limit: perMinute[dimension] },
+          presentLimit({ modelClass, dimension }, tier, limits),
+        ),
+      ),
+    ),
+  };
+}
+
+type PublishedPlace = Pick<Lift, 'modelClass' | 'dimension'>;
+
+function lift({ limit: to, ...place }: PublishedPlace & { readonly limit: number }, from: number | null): Lift {
+  return { ...place, from, to, factor: from === null || from === 0 ? null : to / from };
+}
+
+function presentLimit(place: PublishedPlace, tier: Tier, limits: readonly SeenLimit[]): number | null {
+  const seen = limits.find(
+    ({ modelClass, dimension }) => modelClass === place.modelClass && dimension === place.dimension,
+  );
+  return seen?.limit ?? publishedLimit(tier, place);
+}

@@ -1,0 +1,90 @@
+import type { LimitDimension } from '../vocabulary.ts';
+import table from './tiers.json' with { type: 'json' };
+
+/** The dimensions whose limits are published by tier; other dimensions have limits too. */
+export const PUBLISHED_DIMENSIONS = [
+  'requests',
+  'input_tokens',
+  'output_tokens',
+] as const satisfies readonly LimitDimension[];
+export type PublishedDimension = (typeof PUBLISHED_DIMENSIONS)[number];
+
+/** What one model class may use a minute. */
+export type ClassLimits = Readonly<Record<PublishedDimension, number>>;
+
+/** A usage tier as it was published. */
+export interface Tier {
+  readonly name: string;
+  /** Spend in a calendar month (UTC) above which the API refuses; `null` where there is no cap or none is published. */
+  readonly monthlyCapUsd: number | null;
+  /** There is no cap, as published. */
+  readonly uncapped: boolean;
+  /** Credit to be purchased in total to reach it; `null` where no threshold is published. */
+  readonly creditPurchaseUsd: number | null;
+  /** By model class; without the classes for which nothing is published. */
+  readonly limits: ReadonlyMap<string, ClassLimits>;
+}
+
+/** All tiers that were in force together. */
+export interface TierScheme {
+  /** Lowest first. */
+  readonly tiers: readonly Tier[];
+  /** How an organisation gets from one to the next. */
+  readonly advancement: string;
+  /** Where the figures are from, and when they were read. */
+  readonly source: string;
+}
+
+interface Period {
+  readonly from: string | null;
+  readonly until: string | null;
+}
+
+type ListedScheme = (typeof table.schemes)[number];
+type ListedTier = ListedScheme['tiers'][number];
+
+/** The tiers in force at that time, their caps too, from a table with dates. */
+export function tierScheme(atMs: number): TierScheme {
+  const listed = table.schemes.find((scheme) => holds(scheme, atMs));
+  if (listed === undefined) throw new RangeError('the table of tiers has a gap in its dates');
+  const { advancement, source } = listed;
+  return { advancement, source, tiers: listed.tiers.map((tier: ListedTier) => tierAt(tier, atMs)) };
+}
+
+/** The tier of that name, however it is written (`build`); `null` where there is none in the scheme. */
+export function tierNamed({ tiers }: TierScheme, name: string): Tier | null {
+  const wanted = name.trim().toLowerCase();
+  return tiers.find((tier) => tier.name.toLowerCase() === wanted) ?? null;
+}
+
+/** The tier above; `null` for the highest. */
+export function tierAbove({ tiers }: TierScheme, tier: Tier): Tier | null {
+  return tiers[tiers.findIndex(({ name }) => name === tier.name) + 1] ?? null;
+}
+
+/** Every name that a tier ever had, the old ones first. */
+export const TIER_NAMES: readonly string[] = table.schemes.flatMap((scheme) =>
+  scheme.tiers.map((tier: ListedTier) => tier.name),
+);
+
+/** The UTC day on which the table was last compared with what is published. */
+export const TIERS_CHECKED_ON = table.checkedOn;
+
+function tierAt({ name, creditPurchaseUsd, uncapped, monthlyCaps, limits }: ListedTier, atMs: number): Tier {
+  const cap = (monthlyCaps as readonly (Period & { readonly usd: number })[]).find((period) => holds(period, atMs));
+  return {
+    name,
+    creditPurchaseUsd,
+    uncapped,
+    monthlyCapUsd: cap?.usd ?? null,
+    limits: new Map(limits.flatMap(({ classes, ...perMinute }) => classes.map((group) => [group, perMinute] as const))),
+  };
+}
+
+function holds({ from, until }: Period, atMs: number): boolean {
+  return (from === null || dayMs(from) <= atMs) && (until === null || atMs < dayMs(until));
+}
+
+function dayMs(day: string): number {
+  return Date.parse(`${day}T00:00:00Z`);
+}
