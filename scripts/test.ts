@@ -10,8 +10,11 @@ import { pipeline } from 'node:stream/promises';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 
-/** A file that does not end by itself in this time has failed: it leaks a handle or waits for what never comes. */
-const FILE_TIMEOUT_MS = 10 * 60_000;
+/**
+ * When nothing has been heard for so long, the files that still run are ended and have failed: they leak a handle or
+ * wait for what never comes. (node:test's own `timeout` is for each test: it does not end a file whose tests are done.)
+ */
+const SILENCE_MS = 10 * 60_000;
 
 interface Outcome {
   readonly passed: number;
@@ -28,7 +31,10 @@ const runFiles = async (files: readonly string[]): Promise<Outcome> => {
   let passed = 0;
   const failures: string[] = [];
   const skipped: string[] = [];
-  const tests = run({ files, concurrency: availableParallelism(), isolation: 'process', timeout: FILE_TIMEOUT_MS });
+  const silence = new AbortController();
+  const timer = setTimeout(() => silence.abort(new Error('ended: nothing was heard of it for 10 minutes')), SILENCE_MS);
+  const tests = run({ files, concurrency: availableParallelism(), isolation: 'process', signal: silence.signal });
+  tests.on('data', () => timer.refresh());
   tests.on('test:pass', (event) => {
     const name = `${event.name} (${relative('', event.file ?? '')})`;
     if (event.skip !== undefined) skipped.push(`${name}: ${reason(event.skip)}`);
@@ -46,6 +52,7 @@ const runFiles = async (files: readonly string[]): Promise<Outcome> => {
     );
   });
   await pipeline(tests, new spec(), process.stdout, { end: false });
+  clearTimeout(timer);
   return { passed, failures, skipped };
 };
 
