@@ -93,7 +93,7 @@ export function attemptAttributes(attempt: Attempt): Attributes {
     attributes['plimsoll.retry.wait_seconds'] = attempt.waitSeconds;
   }
   if (rejection === null) return attributes;
-  attributes['plimsoll.outcome'] = rejection.outcome;
+  attributes['plimsoll.attempt.outcome'] = rejection.outcome;
   if (rejection.rateLimitReason !== null) attributes['plimsoll.rate_limited.reason'] = rejection.rateLimitReason;
   if (rejection.spendScope !== null) attributes['plimsoll.spend_limited.scope'] = rejection.spendScope;
   return attributes;

@@ -95,6 +95,8 @@ class Spans implements SpanRecorder {
     if (traced === undefined) return;
     const reason = attempt.rejection?.rateLimitReason ?? null;
     if (reason !== null && !traced.reasons.includes(reason)) traced.reasons.push(reason);
+    if (traced.isOwn && typeof attempt.status === 'number')
+      traced.span.setAttribute('http.response.status_code', attempt.status);
     endAttempt(traced.attempt);
     traced.attempt = this.#attemptOf(traced, attempt);
   }
@@ -169,14 +171,19 @@ function finishOwn(call: Call, { span, reasons }: TracedCall): void {
   if (errorType(call) !== null) span.setStatus({ code: SpanStatusCode.ERROR });
 }
 
-/** The SDK's span, or what is left of it. */
+/** What is told too late for the SDK's span goes to the last attempt; tokens and cost, only if they are on neither. */
 function finishBorrowed(call: Call, { span, reasons, attempt, hasUsage }: TracedCall): void {
-  const bearer = span.isRecording() ? span : attempt?.span;
-  if (bearer === undefined) return;
-  setOutcome(bearer, call);
-  if (bearer !== span && hasUsage) return;
-  bearer.setAttributes(callAttributes(call, reasons));
-  if (bearer !== span && call.usage !== null) bearer.setAttributes(usageAttributes(call.usage, call.outcome === 'ok'));
+  if (span.isRecording()) {
+    setOutcome(span, call);
+    span.setAttributes(callAttributes(call, reasons));
+    // The SDK ends it when the body has been read or closed: a body that is gone was neither.
+    if (call.outcome === 'abandoned') span.end();
+  } else if (attempt !== null) {
+    setOutcome(attempt.span, call);
+    if (hasUsage) return;
+    attempt.span.setAttributes(callAttributes(call, reasons));
+    if (call.usage !== null) attempt.span.setAttributes(usageAttributes(call.usage, call.outcome === 'ok'));
+  }
 }
 
 function setOutcome(span: Span, { outcome }: Call): void {

@@ -1,0 +1,283 @@
+import assert from 'node:assert/strict';
+import type { AddressInfo } from 'node:net';
+import { describe, it } from 'node:test';
+import type { TestContext } from 'node:test';
+import { SpanKind, trace } from '@opentelemetry/api';
+import { AlwaysOffSampler } from '@opentelemetry/sdk-trace';
+import express from 'express';
+import type { RequestHandler } from 'express';
+import { metricsHandler } from 'plimsoll';
+import { simulator } from 'plimsoll/simulator';
+import { PARAMS, workbench } from '../contract/workbench.ts';
+import type { Workbench } from '../contract/workbench.ts';
+import type { ReceivedSpan } from '../otlp-receiver.ts';
+import { scraped } from './scraped.ts';
+import { tracing } from './tracing.ts';
+
+const SOON = { 'retry-after-ms': '1' };
+const streamed = { ...PARAMS, stream: true as const };
+
+const named = (spans: readonly ReceivedSpan[], name: string): readonly ReceivedSpan[] =>
+  spans.filter((span) => span.name === name);
+
+/** What an instrumentation of http does for every request that a server gets. */
+const serverSpans: RequestHandler = (request, response, next) => {
+  const options = { kind: SpanKind.SERVER, attributes: { 'http.route': request.path } };
+  trace.getTracer('http').startActiveSpan(`${request.method} ${request.path}`, options, (span) => {
+    response.on('finish', () => span.end());
+    next();
+  });
+};
+
+/** The body of the answer to one request to an express app. */
+async function asked(t: TestContext, handler: RequestHandler): Promise<string> {
+  const app = express();
+  app.use(serverSpans);
+  app.get('/ask', handler);
+  const server = app.listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  t.after(() => server.close());
+  const response = await fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}/ask`);
+  return response.text();
+}
+
+async function openMetrics({ registry }: Workbench): Promise<string> {
+  const request = new Request('http://127.0.0.1/metrics', { headers: { accept: 'application/openmetrics-text' } });
+  return (await metricsHandler({ registry })(request)).text();
+}
+
+function exemplarTraceIds(text: string): readonly string[] {
+  return [...scraped(text).exemplars.values()].map((exemplar) => /trace_id="(\w+)"/.exec(exemplar)?.[1] ?? exemplar);
+}
+
+describe('under the span of a server', () => {
+  for (const openTelemetry of [undefined, false] as const) {
+    const whose = openTelemetry === false ? 'a span of its own' : "the SDK's span";
+    it(`a call that an express handler makes is a child of the request, on ${whose}`, async (t) => {
+      const traced = await tracing(t);
+      const { claude } = workbench({ client: openTelemetry === false ? { openTelemetry } : {} });
+      await asked(t, (_, response, next) => {
+        claude.messages.create(PARAMS).then((message) => response.json(message.usage), next);
+      });
+      const spans = await traced.spans();
+      const [server] = named(spans, 'GET /ask');
+      const [attempt] = named(spans, 'anthropic.attempt');
+      const call = spans.find(({ spanId }) => spanId === attempt?.parentSpanId);
+      assert.equal(spans.length, 3);
+      assert.deepEqual(server?.attributes, { 'http.route': '/ask' });
+      assert.equal(call?.parentSpanId, server.spanId);
+      assert.equal(attempt?.traceId, server.traceId);
+    });
+  }
+});
+
+describe("exemplars in a service's metrics", () => {
+  for (const openTelemetry of [undefined, false] as const) {
+    it(`lead to traces that were received, ${openTelemetry === false ? 'of its own' : "of the SDK's"}`, async (t) => {
+      const traced = await tracing(t);
+      const bench = workbench({ client: openTelemetry === false ? { openTelemetry } : {} });
+      bench.sim.script([{ fault: 'requests_limit', headers: SOON }]);
+      await bench.claude.messages.create(PARAMS);
+      await bench.claude.messages.stream(PARAMS).finalMessage();
+      for await (const event of await bench.claude.messages.create(streamed)) if (event.type === 'message_start') break;
+      await bench.log.finishedCalls(3);
+      const received = new Set((await traced.spans()).map(({ traceId }) => traceId));
+      const exemplars = exemplarTraceIds(await openMetrics(bench));
+      assert.ok(exemplars.length >= 10);
+      assert.deepEqual(
+        exemplars.filter((traceId) => !received.has(traceId)),
+        [],
+      );
+    });
+  }
+
+  it('are left out where the trace is not sampled, and no span is sent', async (t) => {
+    const traced = await tracing(t, { sampler: new AlwaysOffSampler() });
+    for (const client of [{}, { openTelemetry: false } as const]) {
+      const bench = workbench({ client });
+      await bench.claude.messages.create(PARAMS);
+      assert.deepEqual(exemplarTraceIds(await openMetrics(bench)), []);
+    }
+    assert.deepEqual(await traced.spans(), []);
+  });
+
+  it('are left out where no OpenTelemetry SDK is registered', async () => {
+    const bench = workbench();
+    await bench.claude.messages.create(PARAMS);
+    assert.deepEqual(exemplarTraceIds(await openMetrics(bench)), []);
+  });
+});
+
+describe('a tracer provider', () => {
+  it('is used from the moment that it is registered', async (t) => {
+    const { claude } = workbench({ client: { openTelemetry: false } });
+    await claude.messages.create(PARAMS);
+    const traced = await tracing(t);
+    await claude.messages.create(PARAMS);
+    assert.equal(named(await traced.spans(), 'chat claude-haiku-4-5').length, 1);
+  });
+
+  it('of the client alone gets the attempts too', async (t) => {
+    const traced = await tracing(t, { isGlobal: false });
+    const { claude } = workbench({ client: { openTelemetry: { tracerProvider: traced.provider } } });
+    await claude.messages.create(PARAMS);
+    assert.deepEqual(
+      (await traced.spans()).map(({ name }) => name),
+      ['anthropic.attempt', 'anthropic.messages.create'],
+    );
+  });
+});
+
+describe('a refusal whose reason is not known yet when the answer has come', () => {
+  it('leaves tokens and cost where they belong, and is an attempt all the same', async (t) => {
+    const traced = await tracing(t);
+    let reason: ReadableStreamDefaultController<Uint8Array> | undefined;
+    const slow = new ReadableStream<Uint8Array>({ start: (controller) => void (reason = controller) });
+    const sim = simulator();
+    let requests = 0;
+    const fetch: typeof globalThis.fetch = (input, init) =>
+      ++requests > 1
+        ? sim.fetch(input, init)
+        : Promise.resolve(new Response(slow, { status: 429, headers: { 'retry-after-ms': '1' } }));
+    const { claude, log } = workbench({ client: { fetch } });
+    await claude.messages.create(PARAMS);
+    assert.deepEqual(log.events, ['started']);
+    reason?.enqueue(Buffer.from('{"error":{"details":{"error_code":"ramp_limit_exceeded"}}}'));
+    reason?.close();
+    await log.finishedCalls(1);
+    const spans = await traced.spans();
+    const [call] = named(spans, 'anthropic.messages.create');
+    const attempts = named(spans, 'anthropic.attempt');
+    assert.deepEqual(
+      attempts.map(({ attributes }) => attributes['plimsoll.rate_limited.reason']),
+      ['acceleration', undefined],
+    );
+    assert.equal(call?.attributes['plimsoll.outcome'], 'ok');
+    assert.equal(call.attributes['plimsoll.attempts'], 2);
+    assert.deepEqual(
+      spans.map(({ attributes }) => ['plimsoll.cost_usd' in attributes, 'gen_ai.usage.input_tokens' in attributes]),
+      spans.map((span) => [span === call, span === call]),
+    );
+  });
+});
+
+describe("a span of plimsoll's own", () => {
+  it('says what the conventions for generative AI ask for', async (t) => {
+    const traced = await tracing(t);
+    const { claude, sim } = workbench({
+      client: { openTelemetry: false, baseURL: 'http://localhost:8787' },
+      simulator: { respond: () => ({ text: 'Ahoy', usage: { input_tokens: 10, cache_read_input_tokens: 5 } }) },
+    });
+    sim.script([{ fault: 'acceleration_limit', headers: SOON }]);
+    await claude.messages.stream(PARAMS).finalMessage();
+    const [span] = named(await traced.spans(), 'chat claude-haiku-4-5');
+    const {
+      'gen_ai.usage.output_tokens': output,
+      'gen_ai.response.time_to_first_chunk': firstChunk,
+      'plimsoll.retry.wait_seconds': wait,
+      'plimsoll.cost_usd': cost,
+      ...known
+    } = span?.attributes ?? {};
+    assert.deepEqual(known, {
+      'gen_ai.operation.name': 'chat',
+      'gen_ai.provider.name': 'anthropic',
+      'gen_ai.request.model': 'claude-haiku-4-5',
+      'gen_ai.request.max_tokens': 64,
+      'gen_ai.request.stream': true,
+      'gen_ai.response.model': 'claude-haiku-4-5-20251001',
+      'gen_ai.response.finish_reasons': ['end_turn'],
+      'gen_ai.usage.input_tokens': 15,
+      'gen_ai.usage.cache_read.input_tokens': 5,
+      'gen_ai.usage.cache_write.input_tokens': 0,
+      'http.request.resend_count': 1,
+      'http.response.status_code': 200,
+      'server.address': 'localhost',
+      'server.port': 8787,
+      'plimsoll.key': 'default',
+      'plimsoll.attempts': 2,
+      'plimsoll.outcome': 'ok',
+      'plimsoll.rate_limited.reasons': ['acceleration'],
+    });
+    assert.ok(Number(output) > 0 && Number(firstChunk) > 0 && Number(wait) > 0 && Number(cost) > 0);
+    assert.equal(span?.kind, 3);
+    assert.equal(span.isError, false);
+    assert.equal(span.scope, 'plimsoll');
+  });
+
+  it('is an error with the outcome as its type, and so is each refused attempt', async (t) => {
+    const traced = await tracing(t);
+    const { claude, sim } = workbench({ client: { openTelemetry: false } });
+    sim.script([{ fault: 'tier_spend_cap', headers: { 'x-should-retry': 'false' } }]);
+    await assert.rejects(claude.messages.create(PARAMS));
+    const spans = await traced.spans();
+    const [call] = named(spans, 'chat claude-haiku-4-5');
+    const [attempt] = named(spans, 'anthropic.attempt');
+    assert.equal(call?.isError, true);
+    assert.equal(call.attributes['error.type'], 'spend_limited');
+    assert.equal(attempt?.isError, true);
+    assert.equal(attempt.attributes['error.type'], '429');
+    assert.equal(attempt.attributes['plimsoll.rate_limited.reason'], 'spend_limit');
+    assert.equal(attempt.attributes['plimsoll.spend_limited.scope'], 'tier');
+  });
+
+  it('is named after the operation where the conventions know none, without a chat attribute', async (t) => {
+    const traced = await tracing(t);
+    const { claude } = workbench({ client: { openTelemetry: false } });
+    await claude.messages.countTokens({ model: PARAMS.model, messages: PARAMS.messages });
+    await claude.models.retrieve(PARAMS.model);
+    await claude.get('/v1/unheard_of/id_123').catch(() => null);
+    const calls = (await traced.spans()).filter(({ name }) => name !== 'anthropic.attempt');
+    assert.deepEqual(
+      calls.map(({ name, attributes }) => [name, attributes['gen_ai.operation.name']]),
+      [
+        ['anthropic.messages.count_tokens', undefined],
+        ['anthropic.models.retrieve', undefined],
+        ['anthropic.other', undefined],
+      ],
+    );
+  });
+});
+
+describe('what a call says', () => {
+  it('is on no span: no prompt, no answer, no tool input, no key, however the call ends', async (t) => {
+    const canary = (place: string): string => `canary-${place}-5e1f`;
+    const key = 'sk-ant-api03-canary-key-5e1f';
+    const keyAsModel = 'sk-ant-api03-canary-model-5e1f';
+    const traced = await tracing(t);
+    const asking = {
+      ...PARAMS,
+      system: canary('system'),
+      metadata: { user_id: canary('user') },
+      messages: [{ role: 'user' as const, content: canary('prompt') }],
+      tools: [{ name: 'depth', description: canary('tool'), input_schema: { type: 'object' as const } }],
+    };
+    for (const openTelemetry of [undefined, false] as const) {
+      const { claude, sim } = workbench({
+        client: { apiKey: key, ...(openTelemetry === false ? { openTelemetry } : {}) },
+        simulator: {
+          respond: () => ({ text: canary('answer'), toolUse: [{ name: 'depth', input: { at: canary('input') } }] }),
+        },
+        instrument: { attribution: { tenant: [] }, labels: { tenant: key } },
+      });
+      await claude.messages.create(asking);
+      await claude.messages.stream(asking).finalMessage();
+      await claude.messages.create({ ...asking, model: keyAsModel }).catch(() => null);
+      sim.script([
+        { fault: 'error', status: 400, type: 'invalid_request_error', message: canary('error') },
+        { fault: 'error_event', at: 'message_delta' },
+      ]);
+      await claude.messages.create(asking).catch(() => null);
+      await claude.messages
+        .stream(asking)
+        .finalMessage()
+        .catch(() => null);
+    }
+    await traced.spans();
+    const sent = traced.receiver.bytes().toString('latin1');
+    assert.ok(sent.includes('claude-haiku-4-5') && sent.includes('plimsoll.attribution.tenant'));
+    const leaks = new Set([...sent.matchAll(/canary-\w+-5e1f/g)].map(([leak]) => leak));
+    assert.deepEqual([...leaks], ['canary-model-5e1f'], 'the SDK shows the model as it was asked for');
+    const own = traced.receiver.spans.filter(({ scope }) => scope === 'plimsoll');
+    assert.doesNotMatch(JSON.stringify(own), /5e1f/);
+  });
+});
