@@ -24,7 +24,7 @@ export function tapJson(response: Response, seen: (value: unknown, how: JsonEnd)
     untap(body);
     return observedJson(parse.call(this), seen);
   };
-  Object.assign(response, { json });
+  (response as { json: typeof json }).json = json;
 }
 
 async function observedJson(parsing: Promise<unknown>, seen: (value: unknown, how: JsonEnd) => void): Promise<unknown> {

@@ -1,0 +1,71 @@
+/** CPU time of `work`, in microseconds, by the process's own account: the machine's other load is not in it. */
+async function cpuMicros(work: () => Promise<unknown>): Promise<number> {
+  const before = process.cpuUsage();
+  await work();
+  const { user, system } = process.cpuUsage(before);
+  return user + system;
+}
+
+/** A figure of several rounds. */
+export interface Spread {
+  readonly min: number;
+  readonly median: number;
+  readonly max: number;
+}
+
+export function spread(figures: readonly number[]): Spread {
+  const sorted = figures.toSorted((a, b) => a - b);
+  const at = (share: number): number => sorted[Math.round(share * (sorted.length - 1))] ?? Number.NaN;
+  return { min: at(0), median: at(0.5), max: at(1) };
+}
+
+/** One thing, done in the ways that are compared, a number of times in a row. */
+export interface Comparison {
+  /** What the others are measured against. */
+  readonly raw: () => Promise<unknown>;
+  readonly variants: Readonly<Record<string, () => Promise<unknown>>>;
+  /** How often a way is done before it is the next one's turn. */
+  readonly callsPerBlock: number;
+  readonly blocksPerRound: number;
+  readonly rounds: number;
+}
+
+/** CPU microseconds per call: of `raw` itself, and of each variant over `raw` of the same round. */
+export interface Compared {
+  readonly raw: Spread;
+  readonly over: Readonly<Record<string, Spread>>;
+}
+
+/**
+ * Alternates blocks of the ways in one process, so that the garbage collector, the compiler and the neighbours on the
+ * machine treat them alike. `raw` is among the variants under the name `raw again`: what it shows over itself is noise.
+ */
+export async function compare(comparison: Comparison): Promise<Compared> {
+  const { raw, variants, callsPerBlock, blocksPerRound, rounds } = comparison;
+  const ways = [['raw', raw], ['raw again', raw], ...Object.entries(variants)] as const;
+  const figures = new Map<string, number[]>(ways.map(([name]) => [name, []]));
+  const block = (way: () => Promise<unknown>) => async (): Promise<void> => {
+    for (let call = 0; call < callsPerBlock; call++) await way();
+  };
+  for (const [, way] of ways) for (let warm = 0; warm < 20; warm++) await block(way)();
+  for (let round = 0; round < rounds; round++) {
+    const spent = new Map<string, number>();
+    for (let pair = 0; pair < blocksPerRound; pair++) {
+      // Another order each time: whoever follows another's garbage would pay for it.
+      for (let turn = 0; turn < ways.length; turn++) {
+        const [name, way] = ways[(turn + pair) % ways.length] ?? ways[0];
+        spent.set(name, (spent.get(name) ?? 0) + (await cpuMicros(block(way))));
+      }
+    }
+    const calls = blocksPerRound * callsPerBlock;
+    for (const [name] of ways) figures.get(name)?.push((spent.get(name) ?? 0) / calls);
+  }
+  const base = figures.get('raw') ?? [];
+  const over = ways
+    .slice(1)
+    .map(
+      ([name]) =>
+        [name, spread((figures.get(name) ?? []).map((figure, round) => figure - (base[round] ?? 0)))] as const,
+    );
+  return { raw: spread(base), over: Object.fromEntries(over) };
+}
