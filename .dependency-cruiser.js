@@ -11,7 +11,7 @@ export const ROWS = [
   ['express', 'gateway', 'console'],
   ['instrument'],
   ['instrument-options'],
-  ['observe', 'record', 'retry', 'organization', 'environment'],
+  ['observe', 'record', 'retry', 'redis', 'organization', 'environment'],
   ['budget', 'tier', 'pricing', 'routing', 'keys', 'attribution'],
   ['vocabulary', 'clock', 'configuration-error', 'version'],
 ];
