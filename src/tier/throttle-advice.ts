@@ -64,11 +64,11 @@ function nearAdvice({ modelClass, dimension, usedRatio }: PeakUse, basis: Advice
   ];
 }
 
-function ampleAdvice({ week, peaks, verdict: { tier } }: AdviceBasis): readonly Advice[] {
+function ampleAdvice({ week, peaks, verdict: { tier, nextTier } }: AdviceBasis): readonly Advice[] {
   const isThrottled = week.some(({ reason, days }) => limitName(reason) !== null && total(days).throttledMinutes > 0);
   const highest = peaks.toSorted((a, b) => b.usedRatio - a.usedRatio)[0];
   if (isThrottled || highest === undefined || highest.usedRatio >= AMPLE) return [];
-  const need = tier === null ? 'no need for higher limits' : `no need for a tier above ${tier}`;
+  const need = nextTier === null ? 'no need for higher limits' : `no need for ${nextTier}`;
   const text = `At ${percent(highest.usedRatio)} of the limits at most this week: ${need}.`;
   return [{ kind: 'limits_ample', severity: 'info', text, evidence: { ...highest, tier } }];
 }

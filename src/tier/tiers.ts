@@ -62,9 +62,9 @@ export function tierAbove({ tiers }: TierScheme, tier: Tier): Tier | null {
   return tiers[tiers.findIndex(({ name }) => name === tier.name) + 1] ?? null;
 }
 
-/** Every name that a tier ever had, the old ones first. */
-export const TIER_NAMES: readonly string[] = table.schemes.flatMap((scheme) =>
-  scheme.tiers.map((tier: ListedTier) => tier.name),
+/** Every tier there ever was with the one above it, `null` for the highest; the old ones first. */
+export const TIER_STEPS: readonly { readonly tier: string; readonly next: string | null }[] = table.schemes.flatMap(
+  ({ tiers }) => tiers.map(({ name }, index) => ({ tier: name, next: tiers[index + 1]?.name ?? null })),
 );
 
 /** The UTC day on which the table was last compared with what is published. */
