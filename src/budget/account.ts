@@ -1,0 +1,184 @@
+import { accountName, thresholdsNanoUsd, type Budget } from './budget.ts';
+import { forecast, rollingForecast, type Forecast } from './forecast.ts';
+import type { Balance, Eventually, Place, Spend } from './ledger.ts';
+import type { LedgerLink } from './ledger-link.ts';
+import { usdOf } from './nano-usd.ts';
+import { bucketAt, bucketMs, HISTORY_MS, spanAt, type Span } from './period.ts';
+import { Tab, type Verdict } from './tab.ts';
+
+/** What a budget has come to, as the ledger last said it. */
+export interface AccountStatus extends Span {
+  /** `null` while the ledger has not said anything. */
+  readonly balance: Balance | null;
+  /** `null` before there is spend to go by. */
+  readonly forecast: Forecast | null;
+}
+
+/** Spend has reached a threshold, for the first time in the period, in whichever process. Amounts are US dollars. */
+export interface ThresholdReached {
+  /** The budget's name. */
+  readonly budget: string;
+  /** Part of the limit. */
+  readonly threshold: number;
+  readonly limitUsd: number;
+  readonly spentUsd: number;
+  readonly periodStart: Date;
+  readonly periodEnd: Date;
+}
+
+/** A forecast goes by hours: it need not be made at every scrape. */
+const FORECAST_STANDS_MS = 60_000;
+
+/** One budget of this process: a tab for each period that has calls under way. */
+export class Account {
+  readonly budget: Budget;
+  readonly #link: LedgerLink;
+  readonly #name: string;
+  readonly #thresholdsNanoUsd: readonly bigint[];
+  readonly #onReached: (reached: ThresholdReached) => void;
+  readonly #tabs = new Map<number, Tab>();
+  #history: { readonly spends: readonly Spend[]; readonly atMs: number } | null = null;
+  #reading: Promise<unknown> | null = null;
+
+  constructor(budget: Budget, link: LedgerLink, onReached: (reached: ThresholdReached) => void) {
+    this.budget = budget;
+    this.#link = link;
+    this.#name = accountName(budget);
+    this.#thresholdsNanoUsd = thresholdsNanoUsd(budget);
+    this.#onReached = onReached;
+  }
+
+  /** Asks for an amount in the period of `atMs`; `settle` with the same time lets go of it. */
+  reserve(nanoUsd: bigint, atMs: number): Eventually<Verdict> {
+    return this.#tab(atMs).reserve(nanoUsd);
+  }
+
+  /** Lets go of what was held and counts what was spent, both in the period of `atMs`. Never waits. */
+  settle(atMs: number, heldNanoUsd: bigint, spentNanoUsd: bigint): void {
+    this.#tab(atMs).settle(heldNanoUsd, { startMs: bucketAt(this.budget.period, atMs), nanoUsd: spentNanoUsd });
+  }
+
+  /** As the ledger last said it; `null` before it has. */
+  known(atMs: number): Balance | null {
+    return this.#tabs.get(this.#periodMs(atMs))?.known ?? null;
+  }
+
+  /**
+   * What is known now. A ledger that answers at once is asked; from one that takes time an answer is sent for, and
+   * shows at the next time.
+   */
+  status(): AccountStatus {
+    const nowMs = this.#link.clock.epochMs();
+    if (this.#link.up && this.#reading === null) {
+      const reading = this.#read(nowMs);
+      if (reading !== undefined) this.#reading = reading.finally(() => (this.#reading = null));
+    }
+    return this.#said(nowMs);
+  }
+
+  /** Asks the ledger, and waits for it within its deadline. */
+  async refreshed(): Promise<AccountStatus> {
+    const nowMs = this.#link.clock.epochMs();
+    await this.#read(nowMs);
+    return this.#said(nowMs);
+  }
+
+  #said(nowMs: number): AccountStatus {
+    return { ...spanAt(this.budget.period, nowMs), balance: this.known(nowMs), forecast: this.#forecast(nowMs) };
+  }
+
+  /** Nothing comes back where all of it was there at once. */
+  #read(nowMs: number): Promise<unknown> | undefined {
+    const tab = this.#tab(nowMs);
+    const { ledger, holdMs } = this.#link;
+    const place = this.#place(nowMs);
+    const balance = this.#link.asked(
+      () => ledger.balance(place, { nowMs, holdMs }),
+      (answer) => tab.learn(answer),
+    );
+    if (this.#history !== null && Math.abs(nowMs - this.#history.atMs) < FORECAST_STANDS_MS) return balance;
+    const history = this.#link.asked(
+      () => ledger.history(this.#name, this.#keepFromMs(nowMs)),
+      (spends) => (this.#history = { spends, atMs: nowMs }),
+    );
+    return balance === undefined && history === undefined ? undefined : Promise.all([balance, history]);
+  }
+
+  #forecast(nowMs: number): Forecast | null {
+    const balance = this.known(nowMs);
+    if (balance === null || this.#history === null) return null;
+    const { period, limitNanoUsd } = this.budget;
+    const seen = { nowMs, spentNanoUsd: balance.spentNanoUsd, limitNanoUsd };
+    const { spends } = this.#history;
+    if (period.kind !== 'rolling') return forecast({ ...seen, ...spanAt(period, nowMs), hours: spends });
+    return rollingForecast({ ...seen, buckets: spends, bucketMs: bucketMs(period), lengthMs: period.lengthMs });
+  }
+
+  #tab(atMs: number): Tab {
+    const periodMs = this.#periodMs(atMs);
+    const open = this.#tabs.get(periodMs);
+    if (open !== undefined) return open;
+    this.#closeIdle();
+    const tab = new Tab({
+      link: this.#link,
+      terms: () => this.#terms(periodMs),
+      onReached: (positions, spentNanoUsd) => this.#tellReached(positions, { spentNanoUsd, atMs }),
+    });
+    this.#tabs.set(periodMs, tab);
+    return tab;
+  }
+
+  #tellReached(positions: readonly number[], seen: { readonly spentNanoUsd: bigint; readonly atMs: number }): void {
+    const { name, period, thresholds, limitNanoUsd } = this.budget;
+    const { startMs, endMs } = spanAt(period, period.kind === 'rolling' ? this.#link.clock.epochMs() : seen.atMs);
+    for (const position of positions) {
+      this.#onReached({
+        budget: name,
+        threshold: thresholds[position] ?? 0,
+        limitUsd: usdOf(limitNanoUsd),
+        spentUsd: usdOf(seen.spentNanoUsd),
+        periodStart: new Date(startMs),
+        periodEnd: new Date(endMs),
+      });
+    }
+  }
+
+  #closeIdle(): void {
+    for (const [periodMs, tab] of this.#tabs) {
+      if (!tab.idle) continue;
+      this.#tabs.delete(periodMs);
+      this.#link.leave(tab);
+    }
+  }
+
+  #terms(periodMs: number) {
+    const { mode, limitNanoUsd } = this.budget;
+    const nowMs = this.#link.clock.epochMs();
+    return {
+      ...this.#place(nowMs),
+      periodMs,
+      limitNanoUsd: mode === 'block' ? limitNanoUsd : null,
+      thresholdsNanoUsd: this.#thresholdsNanoUsd,
+      keepFromMs: this.#keepFromMs(nowMs),
+    };
+  }
+
+  #periodMs(atMs: number): number {
+    const { period } = this.budget;
+    return period.kind === 'rolling' ? 0 : spanAt(period, atMs).startMs;
+  }
+
+  #place(nowMs: number): Place {
+    const { period } = this.budget;
+    const at = { account: this.#name, periodMs: this.#periodMs(nowMs) };
+    if (period.kind !== 'rolling') return { ...at, window: { kind: 'calendar' } };
+    const fromMs = bucketAt(period, nowMs - period.lengthMs);
+    // Spend of a time to come was written by a clock that has been set back since: it is spent all the same.
+    return { ...at, window: { kind: 'rolling', fromMs, untilMs: nowMs + period.lengthMs, bucketMs: bucketMs(period) } };
+  }
+
+  #keepFromMs(nowMs: number): number {
+    const { period } = this.budget;
+    return bucketAt(period, nowMs - (period.kind === 'rolling' ? period.lengthMs : HISTORY_MS));
+  }
+}

@@ -1,0 +1,81 @@
+import type { Call, CallCost } from '../vocabulary.ts';
+import { periodName, type Period } from './period.ts';
+
+/** Which calls a budget counts. `model` is a canonical id; a label's name is one that `attribution` declares. */
+export type Scope =
+  | { readonly kind: 'all' }
+  | { readonly kind: 'key'; readonly key: string }
+  | { readonly kind: 'model'; readonly model: string }
+  | { readonly kind: 'label'; readonly label: string; readonly value: string };
+
+/** `observe` measures, `warn` also counts the calls that go over, `block` refuses them before they are sent. */
+export const BUDGET_MODES = ['observe', 'warn', 'block'] as const;
+export type BudgetMode = (typeof BUDGET_MODES)[number];
+
+/** What a budget came to before a call. `unavailable`: its ledger did not answer, and the call was not held to it. */
+export const DECISIONS = ['allowed', 'warned', 'blocked', 'unavailable'] as const;
+export type Decision = (typeof DECISIONS)[number];
+
+/** An amount for a scope and a period, with every choice made. Made by `budgets()` from what the user wrote. */
+export interface Budget {
+  readonly name: string;
+  readonly scope: Scope;
+  readonly period: Period;
+  readonly limitNanoUsd: bigint;
+  readonly mode: BudgetMode;
+  /** Parts of the limit, ascending. */
+  readonly thresholds: readonly number[];
+  /** What becomes of a call whose model has no price. */
+  readonly onUnknownPrice: 'allow' | 'block';
+  /** What becomes of a call while the ledger does not answer; `closed` refuses it. */
+  readonly onLedgerDown: 'open' | 'closed';
+}
+
+/** `all`, `key=prod-api`, `model=claude-opus-5-5`, `tenant=acme`: the label. */
+export function scopeName(scope: Scope): string {
+  switch (scope.kind) {
+    case 'all':
+      return 'all';
+    case 'key':
+      return `key=${scope.key}`;
+    case 'model':
+      return `model=${scope.model}`;
+    case 'label':
+      return `${scope.label}=${scope.value}`;
+  }
+}
+
+/** What a ledger keeps the budget under: with another period it is another account, with another amount or scope the same. */
+export function accountName({ name, period }: Budget): string {
+  return `${name}/${periodName(period)}`;
+}
+
+/** Whether the call counts, its model left aside: whose money a model's is, is known part by part. */
+export function inScope(scope: Scope, call: Pick<Call, 'key' | 'attribution'>): boolean {
+  if (scope.kind === 'key') return call.key === scope.key;
+  if (scope.kind === 'label') return call.attribution[scope.label] === scope.value;
+  return true;
+}
+
+/**
+ * What a finished call adds to a budget in whole nano-dollars; 0 for a call out of scope. For a budget of a model only
+ * the parts that ran on it count, and they count whatever model the call asked for. Unpriced parts add nothing.
+ */
+export function shareOf(scope: Scope, call: Pick<Call, 'key' | 'attribution'>, cost: CallCost): bigint {
+  if (!inScope(scope, call)) return 0n;
+  if (scope.kind !== 'model') return BigInt(cost.totalNanoUsd);
+  const own = cost.parts.filter(({ model }) => model === scope.model);
+  return own.reduce((sum, { cost: kinds }) => sum + BigInt(kinds === null ? 0 : total(kinds)), 0n);
+}
+
+function total(kinds: Readonly<Record<string, number>>): number {
+  return Object.values(kinds).reduce((sum, nanoUsd) => sum + nanoUsd, 0);
+}
+
+const PARTS_OF_LIMIT = 1_000_000;
+
+/** The thresholds as spend in nano-dollars, ascending, each rounded up to a millionth of the limit. */
+export function thresholdsNanoUsd({ thresholds, limitNanoUsd }: Budget): readonly bigint[] {
+  const millionths = thresholds.map((part) => BigInt(Math.round(part * PARTS_OF_LIMIT)));
+  return millionths.map((part) => (limitNanoUsd * part + BigInt(PARTS_OF_LIMIT - 1)) / BigInt(PARTS_OF_LIMIT));
+}

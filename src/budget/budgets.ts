@@ -1,0 +1,214 @@
+import { systemClock, type Clock } from '../clock.ts';
+import { ConfigurationError } from '../configuration-error.ts';
+import type { Guard, Recorder } from '../vocabulary.ts';
+import { Account, type AccountStatus, type ThresholdReached } from './account.ts';
+import { BudgetGuard } from './budget-guard.ts';
+import type { BudgetPrices } from './budget-prices.ts';
+import type { Budget, Decision } from './budget.ts';
+import { loadBudgets } from './budget-file.ts';
+import { budgetsOf, type BudgetDefinition } from './definition.ts';
+import { Estimator } from './estimate.ts';
+import type { Ledger, LedgerKind } from './ledger.ts';
+import { LedgerLink } from './ledger-link.ts';
+import { memoryLedger } from './memory-ledger.ts';
+import { systemTimers, type Timers } from './timers.ts';
+
+/** What budgets need besides their definitions. Nothing is needed. */
+export interface BudgetsSettings {
+  /** Where spend is kept. Default: in this process. */
+  readonly ledger?: Ledger;
+  /**
+   * Told when spend reaches a threshold: once a period, by one of the processes that share the ledger. A promise it
+   * returns is not waited for; what it throws is counted.
+   */
+  readonly onThreshold?: (reached: ThresholdReached) => void | Promise<void>;
+  /** How long a call waits for a ledger that takes time: 50 ms. */
+  readonly deadlineMs?: number;
+  /** How long after the last word of a process what it holds is given up: 60 s. */
+  readonly holdMs?: number;
+  /** For tests. */
+  readonly clock?: Clock;
+  /** For tests. */
+  readonly timers?: Timers;
+  /** For tests. From 0 to 1. */
+  readonly random?: () => number;
+}
+
+export interface BudgetsOptions extends BudgetsSettings {
+  readonly definitions: readonly BudgetDefinition[];
+}
+
+/** Where budgets are shown and counted: `instrument()` gives one for its client. */
+export interface BudgetHost {
+  readonly prices: BudgetPrices;
+  readonly listener: BudgetListener;
+}
+
+/** Told of what budgets do. Must not throw. */
+export interface BudgetListener {
+  decided(budget: Budget, decision: Decision): void;
+  reached(reached: ThresholdReached): void;
+  /** The ledger's id is known. */
+  identified(ledgerId: string): void;
+  failed(stage: 'budget' | 'ledger', error: unknown): void;
+}
+
+export interface BudgetStatus extends AccountStatus {
+  readonly budget: Budget;
+}
+
+export interface BudgetsStatus {
+  readonly ledger: { readonly kind: LedgerKind; readonly id: string | null; readonly up: boolean };
+  readonly budgets: readonly BudgetStatus[];
+}
+
+/** Budgets that share a ledger, for one client or many. */
+export interface Budgets {
+  readonly all: readonly Budget[];
+  /** For `instrument()`: the guard that asks these budgets, and the recorder that settles what was spent. */
+  attach(host: BudgetHost): Guard & Recorder;
+  /** The ledger, and whether it answers; without asking it. */
+  readonly ledger: BudgetsStatus['ledger'];
+  /** What is known of a budget now. Never waits: from a ledger that takes time an answer shows at the next time. */
+  status(budget: Budget): BudgetStatus;
+  /** What the ledger says now, waited for within the deadline. */
+  refreshed(): Promise<BudgetsStatus>;
+  /**
+   * Waits until the ledger has what was spent, up to 2 s, and closes it: for the end of the process.
+   * Comes back with whether the ledger has taken all.
+   */
+  close(): Promise<boolean>;
+}
+
+/**
+ * Budgets for `instrument(client, { budgets })`. Throws a `ConfigurationError` (`PLIMSOLL_BUDGETS_INVALID`) with every
+ * problem of the definitions. Warns, by `process.emitWarning`, of budgets that block or last a month in a ledger that
+ * each process has for itself.
+ *
+ * @example
+ * const claude = instrument(new Anthropic(), {
+ *   budgets: budgets({
+ *     definitions: [{ name: 'all', period: 'month', usd: 300, mode: 'block' }],
+ *     ledger: sqliteLedger('budgets.db'),
+ *   }),
+ * });
+ */
+export function budgets({ definitions, ...settings }: BudgetsOptions): Budgets {
+  return new SharedBudgets(budgetsOf(definitions), settings);
+}
+
+/**
+ * The budgets of a file, JSON or YAML; by default of the one that `PLIMSOLL_BUDGETS` names. Throws as `budgets()` does,
+ * and where there is no such file.
+ */
+export function budgetsFromFile(path = process.env['PLIMSOLL_BUDGETS'], settings: BudgetsSettings = {}): Budgets {
+  if (path === undefined || path === '') {
+    throw new ConfigurationError('PLIMSOLL_BUDGETS_INVALID', [
+      'budgets: expected the path of a file, got nothing: pass one, or set PLIMSOLL_BUDGETS',
+    ]);
+  }
+  return new SharedBudgets(loadBudgets(path), settings);
+}
+
+const DEADLINE_MS = 50;
+const HOLD_MS = 60_000;
+const CLOSE_MS = 2_000;
+
+class SharedBudgets implements Budgets {
+  readonly all: readonly Budget[];
+  readonly #link: LedgerLink;
+  readonly #accounts: readonly Account[];
+  readonly #onThreshold: BudgetsSettings['onThreshold'];
+  readonly #listeners = new Set<BudgetListener>();
+  readonly #estimators = new WeakMap<BudgetPrices, Estimator>();
+  #identified = false;
+
+  constructor(all: readonly Budget[], settings: BudgetsSettings) {
+    const { ledger = memoryLedger(), clock = systemClock, timers = systemTimers, random = Math.random } = settings;
+    const { deadlineMs = DEADLINE_MS, holdMs = HOLD_MS } = settings;
+    this.all = all;
+    this.#onThreshold = settings.onThreshold;
+    this.#link = new LedgerLink({
+      ...{ ledger, clock, timers, random, deadlineMs, holdMs },
+      onError: (error) => this.#failed('ledger', error),
+      onUp: () => this.#identify(),
+    });
+    this.#accounts = all.map((budget) => new Account(budget, this.#link, (reached) => this.#reached(reached)));
+    if (ledger.kind === 'memory') warnOfVolatile(volatileBudgets(all));
+  }
+
+  get ledger(): BudgetsStatus['ledger'] {
+    const { ledger, up } = this.#link;
+    return { kind: ledger.kind, id: ledger.id(), up };
+  }
+
+  attach({ prices, listener }: BudgetHost): Guard & Recorder {
+    this.#listeners.add(listener);
+    const id = this.#link.ledger.id();
+    if (id !== null) listener.identified(id);
+    else void this.refreshed().then(() => this.#identify());
+    let estimator = this.#estimators.get(prices);
+    if (estimator === undefined) {
+      estimator = new Estimator(prices);
+      this.#estimators.set(prices, estimator);
+    }
+    const onDecision = (budget: Budget, decision: Decision): void => listener.decided(budget, decision);
+    return new BudgetGuard({ accounts: this.#accounts, estimator, onDecision });
+  }
+
+  status(budget: Budget): BudgetStatus {
+    const account = this.#accounts.find((one) => one.budget === budget);
+    if (account === undefined) throw new TypeError('expected one of these budgets');
+    return { budget, ...account.status() };
+  }
+
+  async refreshed(): Promise<BudgetsStatus> {
+    const statuses = await Promise.all(
+      this.#accounts.map(async (account) => ({ budget: account.budget, ...(await account.refreshed()) })),
+    );
+    return { ledger: this.ledger, budgets: statuses };
+  }
+
+  async close(): Promise<boolean> {
+    const isTaken = await this.#link.drained(CLOSE_MS);
+    this.#link.close();
+    await this.#link.ledger.close();
+    return isTaken;
+  }
+
+  #identify(): void {
+    const id = this.#link.ledger.id();
+    if (id === null || this.#identified) return;
+    this.#identified = true;
+    for (const listener of this.#listeners) listener.identified(id);
+  }
+
+  #reached(reached: ThresholdReached): void {
+    for (const listener of this.#listeners) listener.reached(reached);
+    const failed = (error: unknown): void => this.#failed('budget', error);
+    try {
+      void Promise.resolve(this.#onThreshold?.(reached)).catch(failed);
+    } catch (error) {
+      failed(error);
+    }
+  }
+
+  #failed(stage: 'budget' | 'ledger', error: unknown): void {
+    for (const listener of this.#listeners) listener.failed(stage, error);
+  }
+}
+
+/** Budgets that a ledger of one process serves badly: it forgets a month at every restart, and blocks for itself alone. */
+export function volatileBudgets(all: readonly Budget[]): readonly Budget[] {
+  return all.filter(({ mode, period }) => mode === 'block' || period.kind === 'month');
+}
+
+function warnOfVolatile(budgets: readonly Budget[]): void {
+  if (budgets.length === 0) return;
+  const names = budgets.map(({ name }) => name).join(', ');
+  process.emitWarning(`Budgets kept in memory: each replica enforces separately; lost on restart (${names}).`, {
+    type: 'PlimsollWarning',
+    code: 'PLIMSOLL_VOLATILE_LEDGER',
+    detail: 'Pass a ledger that outlives the process: sqliteLedger(path) on one machine, redisLedger(url) for a fleet.',
+  });
+}

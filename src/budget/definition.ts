@@ -1,0 +1,227 @@
+import { ConfigurationError } from '../configuration-error.ts';
+import { BUDGET_MODES, type Budget, type BudgetMode, type Scope } from './budget.ts';
+import { nanoUsdOf } from './nano-usd.ts';
+import type { Period } from './period.ts';
+
+/** Which calls a budget counts: all, those of a key's alias, of a model, or of a value of an attribution label. */
+export type ScopeDefinition =
+  'all' | { readonly key: string } | { readonly model: string } | { readonly label: string; readonly value: string };
+
+/** `day` and `month` are those of the calendar in UTC. A rolling window is from a minute to 366 days long. */
+export type PeriodDefinition = 'day' | 'month' | { readonly rollingHours: number } | { readonly rollingMs: number };
+
+/** A budget as a user writes it, in code or in a file. */
+export interface BudgetDefinition {
+  /** Up to 64 letters, digits, ".", "_" and "-". With the period it names the account: under the same name spend goes on. */
+  readonly name: string;
+  /** Default: `all`. A model is named by its id without a date. */
+  readonly scope?: ScopeDefinition;
+  readonly period: PeriodDefinition;
+  /** US dollars, exact: a number or a decimal text, up to nine digits on either side of the point. */
+  readonly usd: number | string;
+  /** Default: `warn`. */
+  readonly mode?: BudgetMode;
+  /** Parts of the amount at which `onThreshold` is called. Default: 0.5, 0.8 and 1. */
+  readonly thresholds?: readonly number[];
+  /** What becomes of a call whose model has no price. Default: `block` in mode `block`, where alone it can be. */
+  readonly onUnknownPrice?: 'allow' | 'block';
+  /** What becomes of a call while the ledger does not answer. Default: `open`; `closed` can be in mode `block` alone. */
+  readonly onLedgerDown?: 'open' | 'closed';
+}
+
+const DEFAULT_THRESHOLDS = [0.5, 0.8, 1] as const;
+
+/**
+ * The budgets of a list of definitions, whatever was parsed. Throws a `ConfigurationError`
+ * (`PLIMSOLL_BUDGETS_INVALID`) with all problems at once, each with its place; `from` names the file, if there is one.
+ */
+export function budgetsOf(definitions: unknown, from?: string): readonly Budget[] {
+  const problems: string[] = [];
+  const budgets = listed(definitions, problems);
+  if (problems.length > 0) {
+    const source = from === undefined ? '' : `${from}: `;
+    throw new ConfigurationError(
+      'PLIMSOLL_BUDGETS_INVALID',
+      problems.map((problem) => source + problem),
+    );
+  }
+  return budgets;
+}
+
+function listed(definitions: unknown, problems: string[]): readonly Budget[] {
+  if (!Array.isArray(definitions) || definitions.length === 0) {
+    problems.push(`budgets: expected a list of budgets, got ${got(definitions)}: give at least one`);
+    return [];
+  }
+  const budgets = definitions.map((definition: unknown, position) =>
+    budget(definition, `budgets[${position}]`, problems),
+  );
+  const names = budgets.map(({ name }) => name);
+  names.forEach((name, position) => {
+    const first = names.indexOf(name);
+    if (name === '' || first === position) return;
+    problems.push(`budgets[${position}].name: expected a name of its own, got that of budgets[${first}]: rename one`);
+  });
+  return budgets;
+}
+
+const FIELDS = ['name', 'scope', 'period', 'usd', 'mode', 'thresholds', 'onUnknownPrice', 'onLedgerDown'];
+
+function budget(definition: unknown, place: string, problems: string[]): Budget {
+  const fields = object(definition);
+  if (fields === null) problems.push(`${place}: expected a budget with name, period and usd, got ${got(definition)}`);
+  const read = new Reader(fields ?? {}, place, fields === null ? [] : problems);
+  read.refuseOthers(FIELDS);
+  const mode = read.choice('mode', BUDGET_MODES) ?? 'warn';
+  const onUnknownPrice = read.choice('onUnknownPrice', ['allow', 'block'] as const);
+  const onLedgerDown = read.choice('onLedgerDown', ['open', 'closed'] as const);
+  const refuses = [onUnknownPrice === 'block' && 'onUnknownPrice', onLedgerDown === 'closed' && 'onLedgerDown'];
+  for (const name of refuses) {
+    if (name === false || mode === 'block') continue;
+    read.problem(name, 'what refuses calls in mode block alone', 'say mode: block, or leave this out');
+  }
+  return {
+    name: read.name(),
+    scope: scope(read),
+    period: period(read),
+    limitNanoUsd: amount(read),
+    mode,
+    thresholds: thresholds(read),
+    onUnknownPrice: onUnknownPrice ?? (mode === 'block' ? 'block' : 'allow'),
+    onLedgerDown: onLedgerDown ?? 'open',
+  };
+}
+
+const LONGEST_NAME = 64;
+
+/** Reads the fields of one object and notes what is wrong with them. */
+class Reader {
+  readonly #fields: Readonly<Record<string, unknown>>;
+  readonly #place: string;
+  readonly #problems: string[];
+
+  constructor(fields: Readonly<Record<string, unknown>>, place: string, problems: string[]) {
+    this.#fields = fields;
+    this.#place = place;
+    this.#problems = problems;
+  }
+
+  value(name: string): unknown {
+    return this.#fields[name] ?? undefined;
+  }
+
+  problem(name: string, expected: string, advice: string): void {
+    this.#problems.push(`${this.#place}.${name}: expected ${expected}, got ${got(this.#fields[name])}: ${advice}`);
+  }
+
+  within(name: string): Reader {
+    return new Reader(object(this.#fields[name]) ?? {}, `${this.#place}.${name}`, this.#problems);
+  }
+
+  /** A misspelt field would be ignored in silence. */
+  refuseOthers(known: readonly string[]): void {
+    for (const name of Object.keys(this.#fields)) {
+      if (known.includes(name)) continue;
+      const shown = isShowable(name) ? name : `(a name of ${name.length} characters)`;
+      this.#problems.push(`${this.#place}.${shown}: expected one of ${known.join(', ')}, got an unknown field`);
+    }
+  }
+
+  choice<Choice extends string>(name: string, choices: readonly Choice[]): Choice | undefined {
+    const value = this.value(name);
+    const found = choices.find((choice) => choice === value);
+    if (value !== undefined && found === undefined)
+      this.problem(name, `one of ${choices.join(', ')}`, 'use one of them');
+    return found;
+  }
+
+  name(): string {
+    const value = this.value('name');
+    if (typeof value === 'string' && /^[\w.-]+$/.test(value) && value.length <= LONGEST_NAME) return value;
+    this.problem('name', `up to ${LONGEST_NAME} letters, digits, ".", "_" and "-"`, 'name the budget');
+    return '';
+  }
+
+  text(name: string): string {
+    const value = this.value(name);
+    // It becomes the value of a label.
+    if (typeof value === 'string' && value !== '' && value.length <= 100 && !/[\p{Cc}]|sk-ant-/u.test(value))
+      return value;
+    this.problem(name, 'a text of up to 100 characters', 'quote it if it is a number');
+    return '';
+  }
+}
+
+const SCOPE_ADVICE = 'use all, { key }, { model } or { label, value }';
+
+function scope(read: Reader): Scope {
+  const given = read.value('scope') ?? 'all';
+  if (given === 'all') return { kind: 'all' };
+  const fields = Object.keys(object(given) ?? {})
+    .sort()
+    .join(' ');
+  const inner = read.within('scope');
+  if (fields === 'key') return { kind: 'key', key: inner.text('key') };
+  if (fields === 'model') return { kind: 'model', model: inner.text('model') };
+  if (fields === 'label value') return { kind: 'label', label: inner.text('label'), value: inner.text('value') };
+  read.problem('scope', 'one scope', SCOPE_ADVICE);
+  return { kind: 'all' };
+}
+
+const HOUR_MS = 3_600_000;
+const SHORTEST_WINDOW_MS = 60_000;
+const LONGEST_WINDOW_MS = 366 * 24 * HOUR_MS;
+
+function period(read: Reader): Period {
+  const given = read.value('period');
+  if (given === 'day' || given === 'month') return { kind: given };
+  const window = object(given);
+  const [field = '', ...others] = Object.keys(window ?? {});
+  const unitMs = field === 'rollingHours' ? HOUR_MS : field === 'rollingMs' ? 1 : Number.NaN;
+  const lengthMs = Math.round(Number(window?.[field]) * unitMs);
+  if (others.length === 0 && lengthMs >= SHORTEST_WINDOW_MS && lengthMs <= LONGEST_WINDOW_MS) {
+    return { kind: 'rolling', lengthMs };
+  }
+  read.problem('period', 'day, month, { rollingHours } or { rollingMs }', 'a window is a minute to 366 days long');
+  return { kind: 'day' };
+}
+
+function amount(read: Reader): bigint {
+  const nanoUsd = nanoUsdOf(read.value('usd'));
+  if (nanoUsd !== null && nanoUsd > 0n) return nanoUsd;
+  read.problem('usd', 'an amount above 0 of at most 9 digits on either side of the point', 'write dollars, as 25.50');
+  return 1n;
+}
+
+const MOST_THRESHOLDS = 20;
+const HIGHEST_THRESHOLD = 10;
+
+function thresholds(read: Reader): readonly number[] {
+  const given = read.value('thresholds') ?? DEFAULT_THRESHOLDS;
+  const parts: readonly unknown[] = Array.isArray(given) ? given : [];
+  const fit = parts.filter((part): part is number => typeof part === 'number' && part > 0 && part <= HIGHEST_THRESHOLD);
+  if (Array.isArray(given) && fit.length === parts.length && fit.length <= MOST_THRESHOLDS) {
+    return [...new Set(fit)].sort((a, b) => a - b);
+  }
+  read.problem('thresholds', 'a list of parts of the amount', 'write 0.8 for 80 %');
+  return [];
+}
+
+function object(value: unknown): Readonly<Record<string, unknown>> | null {
+  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+  return isObject ? (value as Readonly<Record<string, unknown>>) : null;
+}
+
+/** Neither long nor the beginning of a key: the file may be one of secrets, given by mistake. */
+function isShowable(text: string): boolean {
+  return text.length <= 32 && !text.includes('sk-');
+}
+
+/** What came instead, short enough for a message. */
+function got(value: unknown): string {
+  if (value === undefined) return 'nothing';
+  if (Array.isArray(value)) return `a list of ${value.length}`;
+  if (typeof value === 'object' && value !== null) return 'an object';
+  if (typeof value === 'string' && !isShowable(value)) return `a text of ${value.length} characters`;
+  return JSON.stringify(value);
+}

@@ -1,0 +1,29 @@
+/**
+ * `plimsoll/budget`: amounts for what may be spent, where spend is kept, and what happens at the limit.
+ */
+export { budgets, budgetsFromFile } from './budgets.ts';
+export type {
+  BudgetHost,
+  BudgetListener,
+  Budgets,
+  BudgetsOptions,
+  BudgetsSettings,
+  BudgetsStatus,
+  BudgetStatus,
+} from './budgets.ts';
+export { loadBudgets } from './budget-file.ts';
+export type { BudgetDefinition, PeriodDefinition, ScopeDefinition } from './definition.ts';
+export type { Budget, BudgetMode, Decision, Scope } from './budget.ts';
+export type { Period, Span } from './period.ts';
+export type { ThresholdReached } from './account.ts';
+export { BudgetExceededError, budgetExceeded, isBudgetExceeded } from './budget-exceeded.ts';
+export type { BudgetExceededDetails, BudgetRefusal } from './budget-exceeded.ts';
+export { forecast, rollingForecast } from './forecast.ts';
+export type { Forecast, RollingSpend, SpendSoFar } from './forecast.ts';
+export { memoryLedger } from './memory-ledger.ts';
+export { sqliteLedger } from './sqlite-ledger.ts';
+export type { SqliteLedgerOptions } from './sqlite-ledger.ts';
+export { LedgerUnavailableError } from './ledger.ts';
+export type { Balance, Eventually, Ledger, LedgerKind, Place, Posted, Posting, Spend, Window } from './ledger.ts';
+export type { Cancel, Timers } from './timers.ts';
+export type { BudgetPrices } from './budget-prices.ts';

@@ -1,0 +1,163 @@
+import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { ConfigurationError } from '../configuration-error.ts';
+import { grants, levelOf } from './granting.ts';
+import type { Balance, Place, Posted, Posting, Spend } from './ledger.ts';
+import { STATEMENTS, TABLES, TABLES_VERSION } from './sqlite-tables.ts';
+
+/** Opening waits so long for other processes that open the same file; nobody makes calls yet. */
+const OPEN_WAIT_MS = 5_000;
+
+/** A writer that was silent for so long does not come again with a posting that was already taken. */
+const FORGET_WRITERS_MS = 24 * 3_600_000;
+
+/** SQLite's result codes SQLITE_BUSY and SQLITE_LOCKED; more exact codes have them in their low byte. */
+const LOCKED_CODES = [5, 6];
+
+/** Whether another process, or connection, was in the way. */
+export function isLocked(error: unknown): boolean {
+  const code = (error as { errcode?: unknown } | null)?.errcode;
+  return typeof code === 'number' && LOCKED_CODES.includes(code & 0xff);
+}
+
+/** Opens the file and makes its tables. Throws a `ConfigurationError` (`PLIMSOLL_LEDGER_INVALID`). */
+export function openLedgerFile(path: string, open: 'create' | 'existing'): LedgerFile {
+  const expected = `expected a path for an SQLite file, got "${path}"`;
+  if (open === 'existing' && !existsSync(path)) throw invalid(`${expected}, where there is none: check the path`);
+  let database: DatabaseSync | undefined;
+  try {
+    database = new (sqlite().DatabaseSync)(path);
+    database.exec(`PRAGMA busy_timeout = ${OPEN_WAIT_MS}`);
+    const version = database.prepare('PRAGMA user_version').get()?.['user_version'];
+    if (BigInt(Number(version)) > TABLES_VERSION) throw invalid(`${expected}, written by a newer plimsoll: update`);
+    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL');
+    database.exec(`BEGIN IMMEDIATE; ${TABLES} PRAGMA user_version = ${TABLES_VERSION}; COMMIT`);
+    const file = new LedgerFile(database);
+    database.exec('PRAGMA busy_timeout = 0');
+    return file;
+  } catch (error) {
+    database?.close();
+    if (error instanceof ConfigurationError) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw invalid(`${expected}, which SQLite cannot open (${reason}): check the path and who may write there`);
+  }
+}
+
+function invalid(problem: string): ConfigurationError {
+  return new ConfigurationError('PLIMSOLL_LEDGER_INVALID', [`ledger: ${problem}`]);
+}
+
+/** Loaded only where it is used: on some versions of Node loading it prints a warning. */
+function sqlite(): typeof import('node:sqlite') {
+  return createRequire(import.meta.url)('node:sqlite') as typeof import('node:sqlite');
+}
+
+type Name = keyof typeof STATEMENTS;
+type Row = Readonly<Record<string, unknown>>;
+
+/** An open file. Methods throw what SQLite throws, and then nothing of the posting is in the file. */
+export class LedgerFile {
+  readonly id: string;
+  readonly #database: DatabaseSync;
+  readonly #statements: Readonly<Record<Name, StatementSync>>;
+
+  constructor(database: DatabaseSync) {
+    this.#database = database;
+    const names = Object.keys(STATEMENTS) as Name[];
+    const prepared = names.map((name) => {
+      const statement = database.prepare(STATEMENTS[name]);
+      statement.setReadBigInts(true);
+      return [name, statement] as const;
+    });
+    this.#statements = Object.fromEntries(prepared) as Record<Name, StatementSync>;
+    this.#run('nameLedger', [randomUUID()]);
+    this.id = String(this.#row('id', [])?.['id']);
+  }
+
+  post(posting: Posting): Posted {
+    this.#run('begin', []);
+    try {
+      const posted = this.#posted(posting);
+      this.#run('commit', []);
+      return posted;
+    } catch (error) {
+      this.#rollBack();
+      throw error;
+    }
+  }
+
+  #rollBack(): void {
+    try {
+      this.#run('rollback', []);
+    } catch {
+      // SQLite has already rolled back by itself, as it does when the disk is full.
+    }
+  }
+
+  balance(place: Place, silentSinceMs: number): Balance {
+    const { spentNanoUsd } = this.#spent(place);
+    return { spentNanoUsd, reservedNanoUsd: this.#held(place, '', silentSinceMs) };
+  }
+
+  history(account: string, fromMs: number): readonly Spend[] {
+    const rows: readonly Row[] = this.#statements.history.all(account, fromMs);
+    return rows.map(({ start, spent }) => ({ startMs: Number(start), nanoUsd: amount(spent) }));
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+
+  #posted(posting: Posting): Posted {
+    const { account, periodMs, writer, nowMs, holdMs, thresholdsNanoUsd } = posting;
+    if (posting.spends.length > 0) this.#spend(posting);
+    const { spentNanoUsd, level: levelBefore } = this.#spent(posting);
+    const others = this.#held(posting, writer, nowMs - holdMs);
+    const reservedBefore = others + posting.heldNanoUsd;
+    const { granted, grantedNanoUsd } = grants(posting, { spentNanoUsd, reservedNanoUsd: reservedBefore });
+    this.#run('hold', [account, periodMs, writer, posting.sequence, posting.heldNanoUsd + grantedNanoUsd, nowMs]);
+    const level = levelOf(thresholdsNanoUsd, spentNanoUsd);
+    if (level !== levelBefore) this.#run('level', [account, periodMs, level]);
+    return { granted, spentNanoUsd, reservedNanoUsd: reservedBefore + grantedNanoUsd, levelBefore, level };
+  }
+
+  #spend({ account, periodMs, writer, sequence, spends, nowMs, keepFromMs }: Posting): void {
+    const taken = this.#row('sequence', [account, periodMs, writer])?.['sequence'];
+    if (taken === undefined) this.#run('forgetWriters', [account, nowMs - FORGET_WRITERS_MS]);
+    else if (Number(taken) >= sequence) return;
+    let sum = 0n;
+    for (const { startMs, nanoUsd } of spends) {
+      this.#run('addToBucket', [account, startMs, nanoUsd]);
+      sum += nanoUsd;
+    }
+    this.#run('dropBuckets', [account, keepFromMs]);
+    this.#run('addToPeriod', [account, periodMs, sum]);
+  }
+
+  #spent({ account, periodMs, window }: Place): { readonly spentNanoUsd: bigint; readonly level: number } {
+    const period = this.#row('period', [account, periodMs]);
+    const level = Number(period?.['level'] ?? 0);
+    if (window.kind === 'calendar') return { spentNanoUsd: amount(period?.['spent'] ?? 0n), level };
+    const rolling = this.#row('rolling', [account, window.fromMs, window.untilMs]);
+    return { spentNanoUsd: amount(rolling?.['spent']), level };
+  }
+
+  #held({ account, periodMs }: Place, exceptWriter: string, silentSinceMs: number): bigint {
+    return amount(this.#row('held', [account, periodMs, exceptWriter, silentSinceMs])?.['held']);
+  }
+
+  #run(name: Name, values: readonly (string | number | bigint)[]): void {
+    this.#statements[name].run(...values);
+  }
+
+  #row(name: Name, values: readonly (string | number | bigint)[]): Row | undefined {
+    return this.#statements[name].get(...values);
+  }
+}
+
+function amount(value: unknown): bigint {
+  if (typeof value !== 'bigint') throw new TypeError('expected a whole number from the ledger file');
+  return value;
+}
