@@ -9,6 +9,7 @@ import {
   LIMIT_DIMENSIONS,
   OUTCOMES,
   RATE_LIMIT_REASONS,
+  RETRY_DENIALS,
   SPEND_SCOPES,
   TOKEN_KINDS,
 } from '../src/vocabulary.ts';
@@ -45,7 +46,7 @@ const TITLES: Readonly<Record<Section, string>> = {
 
 const NOTES: Readonly<Record<Section, string>> = {
   calls: values('outcome', OUTCOMES) + values('stop_reason', [...STOP_REASONS, 'other']),
-  attempts: `${values('reason', RATE_LIMIT_REASONS, 'of a 429')}${values('scope', SPEND_SCOPES)}- \`reason\` of a retry: the outcome that the attempt before came to.\n`,
+  attempts: `${values('reason', RATE_LIMIT_REASONS, 'of a 429')}${values('scope', SPEND_SCOPES)}- \`reason\` of a retry: the outcome that the attempt before came to.\n${values('reason', RETRY_DENIALS, 'of a retry that was denied')}`,
   tokens: values('kind', TOKEN_KINDS) + values('kind', COST_KINDS.filter(isNoTokenKind), 'of a cost, besides those'),
   rate_limits: `${values('dimension', LIMIT_DIMENSIONS)}- The server sends the same figures to every replica: aggregate with \`min\` or \`max\`, never with \`sum\`.\n`,
   budgets:

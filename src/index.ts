@@ -4,6 +4,10 @@ export type { InstrumentOptions } from './instrument-options.ts';
 export { withAttribution } from './attribution.ts';
 export { metricsHandler } from './record/metrics-handler.ts';
 export type { MetricsHandlerOptions } from './record/metrics-handler.ts';
+export { retryPolicy } from './retry/policy.ts';
+export type { RetryPolicyOptions } from './retry/policy.ts';
+export { RetryBudget } from './retry/retry-budget.ts';
+export type { RetryBudgetOptions } from './retry/retry-budget.ts';
 export { ConfigurationError } from './configuration-error.ts';
 export type { Clock } from './clock.ts';
 export { REFUSAL } from './vocabulary.ts';
@@ -24,7 +28,11 @@ export type {
   PricedPart,
   RateLimitReason,
   Recorder,
+  RefusedAttempt,
   Rejection,
+  RetryDecision,
+  RetryDenial,
+  RetryPolicy,
   SpendScope,
   TokenKind,
   Tokens,

@@ -3,7 +3,7 @@ import type { MetricRegistry } from './record/registry.ts';
 import type { Clock } from './clock.ts';
 import { ConfigurationError } from './configuration-error.ts';
 import type { PriceTable } from './pricing/prices.ts';
-import type { Attribution, Call, Guard, Recorder } from './vocabulary.ts';
+import type { Attribution, Call, Guard, Recorder, RetryPolicy } from './vocabulary.ts';
 
 /** What `instrument()` takes. Nothing is needed. */
 export interface InstrumentOptions {
@@ -29,6 +29,11 @@ export interface InstrumentOptions {
   readonly recorders?: readonly Recorder[];
   /** May refuse a call before it is sent; asked in this order. */
   readonly guards?: readonly Guard[];
+  /**
+   * Decides which refused requests are sent again, and when: `retryPolicy()`. Its `attempts` replace the client's
+   * `maxRetries`; a call that sets its own keeps it. Default: the SDK's own rules.
+   */
+  readonly retry?: RetryPolicy;
   /** Told of every call when it is over. A promise it returns is not waited for. */
   readonly onCall?: (call: Call) => void | Promise<void>;
   /** For tests. */
@@ -47,7 +52,12 @@ export function configuredModels(env: Readonly<Record<string, string | undefined
 
 /** Throws a `ConfigurationError` (`PLIMSOLL_OPTIONS_INVALID`) with all problems of the options. */
 export function checkOptions(options: InstrumentOptions): void {
-  const problems = [...keyProblems(options.key), ...attributionProblems(options), ...labelProblems(options)];
+  const problems = [
+    ...keyProblems(options.key),
+    ...attributionProblems(options),
+    ...labelProblems(options),
+    ...retryProblems(options.retry),
+  ];
   if (problems.length > 0) throw new ConfigurationError('PLIMSOLL_OPTIONS_INVALID', problems);
 }
 
@@ -86,4 +96,9 @@ function labelProblems({ labels = {}, attribution = {} }: InstrumentOptions): re
       ? []
       : [`labels: expected text as the value of "${name}", got ${typeof value}: pass a string`];
   });
+}
+
+function retryProblems(retry: unknown): readonly string[] {
+  if (retry === undefined || typeof (retry as Partial<RetryPolicy> | null)?.decide === 'function') return [];
+  return [`retry: expected a retry policy, got ${typeof retry}: pass retryPolicy({ attempts: 4 })`];
 }

@@ -129,6 +129,10 @@ export interface Rejection {
   readonly spendScope: SpendScope | null;
 }
 
+/** Why a retry policy did not let a refused request be sent again. `retry_after`: the server asks for too long a wait. */
+export const RETRY_DENIALS = ['spend_limit', 'retry_budget', 'deadline', 'retry_after', 'not_retryable'] as const;
+export type RetryDenial = (typeof RETRY_DENIALS)[number];
+
 /** Which limit a limiter measures. */
 export const LIMIT_DIMENSIONS = [
   'requests',
@@ -185,8 +189,10 @@ export interface Call {
   readonly operation: string;
   /** Alias of the API key, never the key. */
   readonly key: string;
-  /** The model asked for; `null` for operations without one. */
+  /** The model asked for, so far: after a fallback the other one. `null` for operations without one. */
   readonly requestedModel: string | null;
+  /** The model that the caller named, where a retry policy went on with another; else `null`. So far. */
+  readonly fallbackFrom: string | null;
   readonly attribution: Attribution;
   /** Base URL of the API that is called; absent where it is not known. */
   readonly baseUrl?: string;
@@ -234,6 +240,8 @@ export interface Recorder {
    * when it is over. It comes at once, while the SDK's span is still open.
    */
   usageKnown?(call: Call): void;
+  /** The SDK would have sent a refused request again, and the retry policy said no. Before that attempt's `attempted`. */
+  retryDenied?(call: Call, reason: RetryDenial): void;
   /** The call is over, its last event; exactly once. */
   finished?(call: Call): void;
 }
@@ -261,3 +269,33 @@ export interface Guard {
 
 /** Marks errors that are refusals: `error[REFUSAL] === true`. The same in every copy of the package. */
 export const REFUSAL = Symbol.for('plimsoll.refusal');
+
+/** A refusal that the SDK would try again. It is to be read, and not kept. */
+export interface RefusedAttempt {
+  /** `attempts` counts the refused one. */
+  readonly call: Call;
+  readonly status: number;
+  readonly headers: Headers;
+  readonly rejection: Rejection;
+  /** From the start of the call to now, waits included. */
+  readonly elapsedMs: number;
+}
+
+/** Whether a refused request is sent again, after how long, and for which model where it is another. */
+export type RetryDecision =
+  | { readonly retry: true; readonly waitMs: number; readonly model?: string }
+  | { readonly retry: false; readonly reason: RetryDenial };
+
+/**
+ * Decides whether and when a refused request is sent again; who asks does the sending and the waiting. Only asked while
+ * there are tries left. None of its methods may wait.
+ */
+export interface RetryPolicy {
+  /** Tries of a call where its caller does not say how many, the first included. */
+  readonly attempts: number;
+  /** The first request of a call is about to be sent. */
+  began(): void;
+  decide(refused: RefusedAttempt): RetryDecision;
+  /** A request is sent again without having been decided: after a timeout or a connection error. */
+  retriedUnasked(): void;
+}

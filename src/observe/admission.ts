@@ -34,9 +34,15 @@ export function guardedRequest(request: SdkRequest, options: SdkOptions): Guarde
   };
 }
 
-/** The same request with another `max_tokens` in its JSON body; as it is where it has no such body. */
-export function withMaxTokens(request: SdkRequest, maxTokens: number): SdkRequest {
-  if (typeof request.body !== 'string') return request;
+/** The request as it may be sent: with what a guard or a retry policy set in the place of the caller's own. */
+export function asAllowed(request: SdkRequest, { admittedMaxTokens, fallbackModel }: LiveCall): SdkRequest {
+  if ((admittedMaxTokens === null && fallbackModel === null) || typeof request.body !== 'string') return request;
   const body: unknown = JSON.parse(request.body);
-  return isJson(body) ? { ...request, body: JSON.stringify({ ...body, max_tokens: maxTokens }) } : request;
+  if (!isJson(body)) return request;
+  const changed = {
+    ...body,
+    ...(admittedMaxTokens !== null && { max_tokens: admittedMaxTokens }),
+    ...(fallbackModel !== null && { model: fallbackModel }),
+  };
+  return { ...request, body: JSON.stringify(changed) };
 }

@@ -9,11 +9,13 @@ import type {
   Outcome,
   Recorder,
   Rejection,
+  RetryDenial,
+  RetryPolicy,
   Usage,
 } from '../vocabulary.ts';
 
 /** Where in this room an error was swallowed. */
-export type ObserveStage = 'middleware' | 'guard' | 'body' | 'usage' | 'pricing';
+export type ObserveStage = 'middleware' | 'guard' | 'retry' | 'body' | 'usage' | 'pricing';
 
 /** What calls are made with: who is told of them, by what clock, at what price. */
 export interface Observation {
@@ -25,6 +27,8 @@ export interface Observation {
   readonly attribution: () => Attribution;
   /** Asked in this order; the first refusal counts. */
   readonly guards: readonly Guard[];
+  /** Without one the SDK retries as it always does. */
+  readonly retry?: RetryPolicy | undefined;
   /** The cost of a usage at what was in force then; it may throw. */
   readonly price: (usage: Usage, model: string | null, atMs: number) => CallCost;
   readonly onError: (stage: ObserveStage, error: unknown) => void;
@@ -44,7 +48,14 @@ export interface Refused {
   readonly status: number;
   readonly limiters: readonly Limiter[];
   /** Known when the body has been read. */
-  readonly reason: Promise<Rejection>;
+  readonly verdict: Promise<Verdict>;
+}
+
+/** What is known of a refused attempt when its body has been read. */
+export interface Verdict {
+  readonly rejection: Rejection;
+  /** The retry policy ended the call with it. */
+  readonly denied: RetryDenial | null;
   /** The call ends with it. */
   readonly isLast: boolean;
 }
@@ -53,7 +64,8 @@ export interface Refused {
 export class LiveCall implements Call {
   readonly operation: string;
   readonly key: string;
-  readonly requestedModel: string | null;
+  requestedModel: string | null;
+  fallbackFrom: string | null = null;
   readonly maxTokens: number | null;
   readonly attribution: Attribution;
   readonly baseUrl: string;
@@ -70,6 +82,8 @@ export class LiveCall implements Call {
   cost: CallCost | null = null;
   /** What a guard set in place of the request's own `max_tokens`, for all attempts. */
   admittedMaxTokens: number | null = null;
+  /** The model that a retry policy goes on with, from the next attempt on. */
+  fallbackModel: string | null = null;
 
   readonly #observation: Observation;
   readonly #startedMs: number;
@@ -107,6 +121,9 @@ export class LiveCall implements Call {
     this.#attemptWaitSeconds = (this.#attemptStartedMs - this.#attemptEndedMs) / 1_000;
     this.waitSeconds += this.#attemptWaitSeconds;
     this.attempts++;
+    if (this.fallbackModel === null || this.fallbackModel === this.requestedModel) return;
+    this.fallbackFrom ??= this.requestedModel;
+    this.requestedModel = this.fallbackModel;
   }
 
   answered(status: number, limiters: readonly Limiter[]): void {
@@ -114,11 +131,12 @@ export class LiveCall implements Call {
     this.#inOrder(() => this.#tellAttempt(attempt, null));
   }
 
-  refused({ status, limiters, reason, isLast }: Refused): void {
+  refused({ status, limiters, verdict }: Refused): void {
     const attempt = this.#attempt(status, limiters);
     const telling = (this.#telling ?? Promise.resolve())
-      .then(() => reason)
-      .then((rejection) => {
+      .then(() => verdict)
+      .then(({ rejection, denied, isLast }) => {
+        if (denied !== null) this.#observation.recorder.retryDenied?.(this, denied);
         this.#tellAttempt(attempt, rejection);
         if (isLast) this.end(rejection.outcome);
       })
@@ -169,6 +187,11 @@ export class LiveCall implements Call {
     return this.#over;
   }
 
+  /** From the start of the call to now. */
+  get elapsedMs(): number {
+    return this.#observation.clock.monotonicMs() - this.#startedMs;
+  }
+
   #priced(usage: Usage): CallCost {
     try {
       return this.#observation.price(usage, this.model ?? this.requestedModel, this.startedAtMs);
@@ -203,7 +226,7 @@ export class LiveCall implements Call {
   }
 
   #elapsedSeconds(): number {
-    return (this.#observation.clock.monotonicMs() - this.#startedMs) / 1_000;
+    return this.elapsedMs / 1_000;
   }
 }
 

@@ -2,14 +2,15 @@ import { setImmediate } from 'node:timers/promises';
 import type { Middleware } from '@anthropic-ai/sdk';
 import { followAnswer } from './answer.ts';
 import { limiters } from './limiters.ts';
-import { admitted, guardedRequest, withMaxTokens } from './admission.ts';
-import { LiveCall, type CallRequest, type Observation } from './live-call.ts';
+import { admitted, asAllowed, guardedRequest } from './admission.ts';
+import { LiveCall, type CallRequest, type Observation, type Verdict } from './live-call.ts';
 import { operation } from './operation.ts';
 import { refusalBody } from './refusal-body.ts';
 import { rejection } from './rejection.ts';
+import { informed, judged } from './retry-verdict.ts';
 import { RetryWaits } from './retry-waits.ts';
 import { sdkSpan, type SdkOptions, type SdkRequest } from './sdk-exchange.ts';
-import { isStreamBody, isTimeout, retriesAnswer, retriesFailure } from './sdk-retry.ts';
+import { isStreamBody, isTimeout, retriesAnswer, retriesFailure, type Answer } from './sdk-retry.ts';
 import { isJson } from './usage.ts';
 
 /** The settings of the client that its retry loop goes by, read at every attempt because they can be changed. */
@@ -33,16 +34,19 @@ export function observe(observation: Observation, client: () => ObservedClient):
     const exchange = begin({ observation, waits, client, request, options });
     if (exchange === null) return next(request);
     const { call } = exchange;
-    if (call.attempts === 1 && observation.guards.length > 0)
-      await admitted(observation, call, guardedRequest(request, options));
+    if (call.attempts === 1) {
+      if (observation.guards.length > 0) await admitted(observation, call, guardedRequest(request, options));
+      informed(observation, (policy) => policy.began());
+    }
     let response: Response;
     try {
-      response = await next(call.admittedMaxTokens === null ? request : withMaxTokens(request, call.admittedMaxTokens));
+      response = await next(asAllowed(request, call));
     } catch (error) {
       guard(exchange, () => failed(exchange, error));
       throw error;
     }
-    guard(exchange, () => answered(exchange, response));
+    const steered = guard(exchange, () => answered(exchange, response));
+    if (steered !== undefined) await steered;
     return response;
   };
 }
@@ -70,12 +74,13 @@ function begin(attempt: Omit<Exchange, 'call'>): Exchange | null {
   }
 }
 
-function guard({ observation, call }: Exchange, step: () => void): void {
+function guard<T>({ observation, call }: Exchange, step: () => T): T | undefined {
   try {
-    step();
+    return step();
   } catch (error) {
     observation.onError('middleware', error);
     call.end(null);
+    return undefined;
   }
 }
 
@@ -92,21 +97,44 @@ function callRequest(options: SdkOptions, { baseURL }: ObservedClient): CallRequ
   };
 }
 
-function answered(exchange: Exchange, response: Response): void {
+/** What has to be waited for before the SDK may see the response: what a retry policy says of a refusal. */
+function answered(exchange: Exchange, response: Response): Promise<void> | undefined {
   const { call, observation } = exchange;
   if (!response.ok) return refused(exchange, response);
   call.answered(response.status, limiters(response.headers));
   followAnswer({ call, observation }, response);
+  return undefined;
 }
 
-function refused(exchange: Exchange, response: Response): void {
-  const { call, client, options, waits } = exchange;
+function refused(exchange: Exchange, response: Response): Promise<void> | undefined {
+  const { call, observation } = exchange;
   const { status, headers } = response;
+  const goesOn = retriesAnswer(answerOf(exchange, response), triesLeft(exchange));
+  const asked = goesOn && isSteerable(exchange, response) ? observation.retry : undefined;
+  const rejected = refusalBody(response).then((body) => rejection({ status, headers, body }));
+  const verdict: Promise<Verdict> =
+    asked === undefined
+      ? rejected.then((rejection) => ({ rejection, denied: null, isLast: !goesOn }))
+      : rejected.then((rejection) => judged(exchange, { policy: asked, response, rejection }));
+  call.refused({ status, limiters: limiters(headers), verdict });
+  if (asked === undefined) return followRefusal(exchange, response, goesOn);
+  return verdict
+    .then(({ isLast }) => followRefusal(exchange, response, !isLast))
+    .catch((error: unknown) => observation.onError('retry', error));
+}
+
+function answerOf({ client }: Exchange, { status, headers }: Response): Answer {
   const { apiKey, authToken } = client();
-  const refreshable = apiKey === null && authToken === null;
-  const goesOn = retriesAnswer({ status, headers, refreshable }, triesLeft(exchange));
-  const reason = refusalBody(response).then((body) => rejection({ status, headers, body }));
-  call.refused({ status, limiters: limiters(headers), reason, isLast: !goesOn });
+  return { status, headers, refreshable: apiKey === null && authToken === null };
+}
+
+/** The SDK refreshes its token after a 401 without looking at the headers. */
+function isSteerable(exchange: Exchange, response: Response): boolean {
+  const { status, refreshable } = answerOf(exchange, response);
+  return !(status === 401 && refreshable);
+}
+
+function followRefusal({ call, options, waits }: Exchange, response: Response, goesOn: boolean): undefined {
   if (goesOn) waits.add(options, call, options.signal);
   whenRead(response, call, () => {
     if (goesOn) waits.resume(options, call.attempts)?.end(null);
@@ -132,7 +160,7 @@ function whenRead(response: Response, call: LiveCall, reported: () => void): voi
 }
 
 function failed(exchange: Exchange, error: unknown): void {
-  const { call, options, waits } = exchange;
+  const { call, observation, options, waits } = exchange;
   if (options.signal?.aborted === true) {
     call.failed('cancelled');
     return call.end('cancelled');
@@ -140,8 +168,9 @@ function failed(exchange: Exchange, error: unknown): void {
   const status = isTimeout(error) ? 'timeout' : 'connection_error';
   call.failed(status);
   const goesOn = triesLeft(exchange) > 0 && retriesFailure(error, (options.middleware?.length ?? 0) > 0);
-  if (goesOn) waits.add(options, call, options.signal);
-  else call.end(status);
+  if (!goesOn) return call.end(status);
+  informed(observation, (policy) => policy.retriedUnasked());
+  waits.add(options, call, options.signal);
 }
 
 function triesLeft({ call, client, options }: Exchange): number {

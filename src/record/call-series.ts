@@ -1,5 +1,5 @@
 import { COST_KINDS, TOKEN_KINDS } from '../vocabulary.ts';
-import type { Attempt, Attribution, Cost, CostKind, Outcome, TokenKind, Tokens } from '../vocabulary.ts';
+import type { Attempt, Attribution, Cost, CostKind, Outcome, RetryDenial, TokenKind, Tokens } from '../vocabulary.ts';
 import type { AttributionLabels } from './attribution.ts';
 import { statusLabel } from './labels.ts';
 import { ModelSeries } from './model-series.ts';
@@ -70,6 +70,8 @@ export class AttributedSeries {
 /** All series that calls feed, by label values, each made when it is first asked for. */
 export interface ResolvedSeries {
   readonly inFlight: (operation: string) => (key: string) => GaugeSeries;
+  readonly retriesDenied: (key: string) => (reason: RetryDenial) => CounterSeries;
+  readonly fallbacks: (key: string) => (model: string) => (fallbackModel: string) => CounterSeries;
   readonly ofModel: (key: string) => (model: string) => ModelSeries;
   readonly ofOperation: (operation: string) => (key: string) => (model: string) => OperationSeries;
   readonly attributed: (
@@ -80,12 +82,18 @@ export interface ResolvedSeries {
 /** The label values asked for must be bounded: what was asked for once is kept. */
 export function resolvedSeries(store: Store, attribution: AttributionLabels): ResolvedSeries {
   const inFlight = store.families.anthropic_requests_in_flight;
+  const denied = store.families.anthropic_retries_denied_total;
+  const fallbacks = store.families.anthropic_model_fallbacks_total;
   const byCall = <Thing>(make: (labels: CallLabels) => Thing) =>
     resolvedOnce((operation: string) =>
       resolvedOnce((key: string) => resolvedOnce((model: string) => make({ operation, key, model }))),
     );
   return {
     inFlight: resolvedOnce((operation) => resolvedOnce((key) => inFlight.series({ operation, key }))),
+    retriesDenied: resolvedOnce((key) => resolvedOnce((reason) => denied.series({ key, reason }))),
+    fallbacks: resolvedOnce((key) =>
+      resolvedOnce((model) => resolvedOnce((fallback_model) => fallbacks.series({ model, fallback_model, key }))),
+    ),
     ofModel: resolvedOnce((key) => resolvedOnce((model) => new ModelSeries(store, { model, key }))),
     ofOperation: byCall((labels) => new OperationSeries(store, labels)),
     attributed: byCall((labels) => attribution.resolvedOnce((values) => new AttributedSeries(store, labels, values))),

@@ -1,7 +1,7 @@
 import { systemClock } from '../clock.ts';
 import type { Clock } from '../clock.ts';
 import { modelClass } from '../tier/model-class.ts';
-import type { Attempt, Call, Recorder, Usage } from '../vocabulary.ts';
+import type { Attempt, Call, Recorder, RetryDenial, Usage } from '../vocabulary.ts';
 import { AttributionLabels, checkAttribution } from './attribution.ts';
 import type { AttributionDeclaration } from './attribution.ts';
 import { CallLabelValues } from './call-labels.ts';
@@ -89,6 +89,10 @@ class PrometheusRecorder implements Recorder {
     if (LIMITED_OPERATIONS.has(operation)) this.#limiters(key, this.#modelClass(model), attempt);
   }
 
+  retryDenied(call: Call, reason: RetryDenial): void {
+    this.#series.retriesDenied(this.#labels.key.value(call.key))(reason).add(1);
+  }
+
   finished(call: Call): void {
     const operation = this.#labels.operation.counted(call.operation);
     const key = this.#labels.key.counted(call.key);
@@ -109,6 +113,9 @@ class PrometheusRecorder implements Recorder {
     if (stopReason !== null) attributed.stopReasons(this.#labels.stopReason.counted(stopReason)).add(1);
     this.#series.ofOperation(operation)(key)(model).duration(outcome).observe(durationSeconds, trace);
     this.#series.ofModel(key)(model).paced(call, trace);
+    if (call.fallbackFrom === null) return;
+    const from = this.#labels.model(call.fallbackFrom);
+    this.#series.fallbacks(key)(from)(this.#labels.model(call.requestedModel)).add(1);
   }
 
   /** Tokens and cost go to the model of each part, the rest to the model of the call. */

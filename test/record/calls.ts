@@ -17,6 +17,7 @@ export function aCall(given: Partial<Call> = {}): Call {
     operation: 'messages.create',
     key: 'prod-api-key',
     requestedModel: 'claude-haiku-4-5',
+    fallbackFrom: null,
     attribution: {},
     maxTokens: null,
     startedAtMs: START_MS,

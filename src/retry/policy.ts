@@ -1,0 +1,141 @@
+import { systemClock, type Clock } from '../clock.ts';
+import { ConfigurationError } from '../configuration-error.ts';
+import type { Call, RefusedAttempt, RetryDecision, RetryPolicy } from '../vocabulary.ts';
+import { waitMs, type Backoff } from './backoff.ts';
+import { retryAfterMs } from './retry-after.ts';
+import { processRetryBudget, RetryBudget } from './retry-budget.ts';
+
+/** What `retryPolicy()` takes. Nothing is needed. */
+export interface RetryPolicyOptions {
+  /** Tries of a call, the first included, where the call does not set its own `maxRetries`. Default 4. */
+  readonly attempts?: number;
+  /** The wait before the first retry is anything up to this, and up to twice as much before each next. Default 1,000. */
+  readonly backoffMs?: number;
+  /** No wait is drawn from more than this. Default 30,000. */
+  readonly maxBackoffMs?: number;
+  /** Where the server asks for a longer wait, the call ends at once. Default 60,000. */
+  readonly maxRetryAfterMs?: number;
+  /** No retry is begun later than this after the start of the call. Default: no deadline. */
+  readonly deadlineMs?: number;
+  /** Default: one budget for the process, of 20 % over a minute. `null`: as many retries as it takes. */
+  readonly budget?: RetryBudget | null;
+  /**
+   * A Messages call goes on with this model after a 529, or where the server asks for a longer wait than allowed. Default:
+   * no other model.
+   */
+  readonly fallbackModel?: string;
+  /** From 0 up to 1, for tests. */
+  readonly random?: () => number;
+  /** For tests. */
+  readonly clock?: Clock;
+}
+
+/** `setTimeout` fires at once for more. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/**
+ * Decides for `instrument({ retry })` which refused requests the SDK's own loop sends again, and when: with full jitter,
+ * never before the server's `retry-after`, within a budget, and never what another try cannot help. Timeouts and
+ * connection errors the SDK retries by its own rules; here they only use up budget.
+ *
+ * Throws a `ConfigurationError` (`PLIMSOLL_RETRY_INVALID`) with all problems of the options.
+ *
+ * @example
+ * const claude = instrument(new Anthropic(), { retry: retryPolicy({ attempts: 4, deadlineMs: 90_000 }) });
+ */
+export function retryPolicy(options: RetryPolicyOptions = {}): RetryPolicy {
+  const settings = settingsOf(options);
+  const { attempts, budget } = settings;
+  return {
+    attempts,
+    began: () => budget?.began(),
+    decide: (refused) => decision(settings, refused),
+    retriedUnasked: () => budget?.taken(),
+  };
+}
+
+interface Settings extends Backoff {
+  readonly attempts: number;
+  readonly maxRetryAfterMs: number;
+  readonly deadlineMs: number;
+  readonly budget: RetryBudget | null;
+  readonly fallbackModel: string | null;
+  readonly random: () => number;
+  readonly clock: Clock;
+}
+
+function settingsOf(options: RetryPolicyOptions): Settings {
+  const settings = {
+    attempts: options.attempts ?? 4,
+    backoffMs: options.backoffMs ?? 1_000,
+    maxBackoffMs: options.maxBackoffMs ?? 30_000,
+    maxRetryAfterMs: options.maxRetryAfterMs ?? 60_000,
+    deadlineMs: options.deadlineMs ?? Infinity,
+    fallbackModel: options.fallbackModel ?? null,
+    random: options.random ?? Math.random,
+    clock: options.clock ?? systemClock,
+  };
+  const problems = settingProblems(settings, options.budget);
+  if (problems.length > 0) throw new ConfigurationError('PLIMSOLL_RETRY_INVALID', problems);
+  return { ...settings, budget: options.budget === undefined ? processRetryBudget() : options.budget };
+}
+
+function settingProblems(settings: Omit<Settings, 'budget'>, budget: unknown): readonly string[] {
+  const { attempts, deadlineMs, fallbackModel } = settings;
+  const times = (['backoffMs', 'maxBackoffMs', 'maxRetryAfterMs'] as const).filter(
+    (name) => !(settings[name] >= 0 && settings[name] <= LONGEST_TIMER_MS),
+  );
+  return [
+    ...(Number.isSafeInteger(attempts) && attempts >= 1
+      ? []
+      : [`attempts: expected a whole number from 1 up, got ${attempts}: 1 is no retry`]),
+    ...times.map((name) => `${name}: expected milliseconds from 0 to ${LONGEST_TIMER_MS}, got ${settings[name]}`),
+    ...(deadlineMs > 0 ? [] : [`deadlineMs: expected milliseconds above 0, got ${deadlineMs}`]),
+    ...(budget === undefined || budget === null || budget instanceof RetryBudget
+      ? []
+      : [`budget: expected a RetryBudget or null, got ${typeof budget}: pass new RetryBudget({ ratio: 0.2 })`]),
+    ...(fallbackModel === null || /\S/.test(fallbackModel)
+      ? []
+      : ['fallbackModel: expected the id of a model, got an empty text: leave it out']),
+  ];
+}
+
+/** Refused for what the request is or who sent it: the same request is refused again, whatever the server says of retries. */
+const FINAL: ReadonlySet<number> = new Set([400, 401, 402, 403, 404, 413]);
+
+function decision(settings: Settings, refused: RefusedAttempt): RetryDecision {
+  const { rejection, headers, call } = refused;
+  if (isForSpend(refused)) return { retry: false, reason: 'spend_limit' };
+  if (!isRetryable(refused)) return { retry: false, reason: 'not_retryable' };
+  const asked = retryAfterMs(headers, settings.clock.epochMs());
+  const tooLong = asked !== null && asked > settings.maxRetryAfterMs;
+  const fallback = tooLong || rejection.outcome === 'overloaded' ? fallbackOf(settings, call) : null;
+  if (tooLong && fallback === null) return { retry: false, reason: 'retry_after' };
+  // What the server asks for holds for the model that it refused.
+  const wait = waitMs(settings, {
+    retries: call.attempts - 1,
+    retryAfterMs: fallback === null ? asked : null,
+    random: settings.random,
+  });
+  if (refused.elapsedMs + wait > settings.deadlineMs) return { retry: false, reason: 'deadline' };
+  if (settings.budget?.take() === false) return { retry: false, reason: 'retry_budget' };
+  return { retry: true, waitMs: wait, ...(fallback !== null && { model: fallback }) };
+}
+
+function isForSpend({ rejection: { spendScope, rateLimitReason } }: RefusedAttempt): boolean {
+  return spendScope !== null || rateLimitReason === 'spend_limit' || rateLimitReason === 'contract_spend_limit';
+}
+
+function isRetryable({ status, headers }: RefusedAttempt): boolean {
+  if (FINAL.has(status)) return false;
+  const told = headers.get('x-should-retry');
+  if (told === 'true' || told === 'false') return told === 'true';
+  return status === 408 || status === 409 || status === 429 || status >= 500;
+}
+
+const WITH_A_MODEL: ReadonlySet<string> = new Set(['messages.create', 'messages.stream']);
+
+function fallbackOf({ fallbackModel }: Settings, { operation, requestedModel }: Call): string | null {
+  if (!WITH_A_MODEL.has(operation) || requestedModel === null || requestedModel === fallbackModel) return null;
+  return fallbackModel;
+}

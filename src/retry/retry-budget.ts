@@ -1,0 +1,104 @@
+import { systemClock, type Clock } from '../clock.ts';
+import { ConfigurationError } from '../configuration-error.ts';
+
+/** How many retries a process may make. */
+export interface RetryBudgetOptions {
+  /** Retries allowed for each call of the window. Default 0.2: at most 20 % more requests than calls. */
+  readonly ratio?: number;
+  /** Retries allowed in a window however few calls it has, so that a quiet service can retry at all. Default 10. */
+  readonly floor?: number;
+  /** Default 60,000: the window of the API's own limits. */
+  readonly windowMs?: number;
+  /** For tests. */
+  readonly clock?: Clock;
+}
+
+/** The window is kept in so many slots, and moves on by one of them. */
+const SLOTS = 60;
+
+/**
+ * Stops retry storms: when much is refused, retries add to the load that is refused. Of the calls and retries of the
+ * last window it allows a retry only while retries are fewer than `ratio` of the calls, or than `floor`. One budget may
+ * serve many clients. Calls that were begun longer than a window ago count no more.
+ */
+export class RetryBudget {
+  readonly #ratio: number;
+  readonly #floor: number;
+  readonly #slotMs: number;
+  readonly #clock: Clock;
+  readonly #calls = new Array<number>(SLOTS).fill(0);
+  readonly #retries = new Array<number>(SLOTS).fill(0);
+  /** The newest slot that holds something. */
+  #newest = -Infinity;
+
+  /** Throws a `ConfigurationError` (`PLIMSOLL_RETRY_INVALID`) with all problems of the options. */
+  constructor(options: RetryBudgetOptions = {}) {
+    const { ratio = 0.2, floor = 10, windowMs = 60_000, clock = systemClock } = options;
+    const problems = [
+      ...(ratio >= 0 && ratio < Infinity ? [] : [`ratio: expected a number from 0 up, got ${ratio}: 0.2 is 20 %`]),
+      ...(Number.isInteger(floor) && floor >= 0 ? [] : [`floor: expected a whole number from 0 up, got ${floor}`]),
+      ...(windowMs >= SLOTS && windowMs < Infinity
+        ? []
+        : [`windowMs: expected ${SLOTS} milliseconds or more, got ${windowMs}`]),
+    ];
+    if (problems.length > 0) throw new ConfigurationError('PLIMSOLL_RETRY_INVALID', problems);
+    this.#ratio = ratio;
+    this.#floor = floor;
+    this.#slotMs = windowMs / SLOTS;
+    this.#clock = clock;
+  }
+
+  /** A call is begun. */
+  began(): void {
+    this.#add(this.#calls);
+  }
+
+  /** Takes a retry out of the budget, or answers `false` and takes nothing. */
+  take(): boolean {
+    this.#advance();
+    const allowed = Math.max(this.#floor, this.#ratio * sum(this.#calls));
+    if (sum(this.#retries) + 1 > allowed) return false;
+    this.#add(this.#retries);
+    return true;
+  }
+
+  /** Counts a retry that nobody asked for: it leaves less for others. */
+  taken(): void {
+    this.#add(this.#retries);
+  }
+
+  #add(counts: number[]): void {
+    const slot = this.#advance();
+    counts[slot] = (counts[slot] ?? 0) + 1;
+  }
+
+  /** Empties the slots that time has passed since, and comes back with the one it is in. */
+  #advance(): number {
+    const now = Math.floor(this.#clock.monotonicMs() / this.#slotMs);
+    const passed = Math.min(SLOTS, now - this.#newest);
+    for (let i = 0; i < passed; i++) {
+      this.#calls[index(now - i)] = 0;
+      this.#retries[index(now - i)] = 0;
+    }
+    this.#newest = now;
+    return index(now);
+  }
+}
+
+function index(slot: number): number {
+  return ((slot % SLOTS) + SLOTS) % SLOTS;
+}
+
+function sum(counts: readonly number[]): number {
+  let total = 0;
+  for (const count of counts) total += count;
+  return total;
+}
+
+let shared: RetryBudget | undefined;
+
+/** The budget of the process, made when it is first asked for: of every policy that has none of its own. */
+export function processRetryBudget(): RetryBudget {
+  shared ??= new RetryBudget();
+  return shared;
+}
