@@ -19,7 +19,10 @@ export interface Headroom {
   readonly limit: number;
   /** From 0 to `limit`: the last value seen, refilled along a line since. */
   readonly remaining: number;
-  /** What is taken out a minute, by everybody who shares the limit; `null` before there is something to compare. */
+  /**
+   * What is taken out a minute, by everybody who shares the limit; `null` before there is something to compare. A bucket
+   * that is full again between two responses hides what others took: then it is a lower bound.
+   */
   readonly usedPerMinute: number | null;
   /** Seconds until nothing is left at this rate; `null` where the rate is not known, or not above what flows in. */
   readonly exhaustedInSeconds: number | null;

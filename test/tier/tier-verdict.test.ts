@@ -12,7 +12,7 @@ const OLD = Date.UTC(2026, 3, 25);
 /** What the headers of one response say; `null` leaves a header out. */
 function headers(requests: number | null, input: number | null, output: number | null): Headers {
   const sent = new Headers();
-  const told = { requests: requests, 'input-tokens': input, 'output-tokens': output };
+  const told = { requests, 'input-tokens': input, 'output-tokens': output };
   for (const [dimension, limit] of Object.entries(told)) {
     if (limit !== null) sent.set(`anthropic-ratelimit-${dimension}-limit`, String(limit));
   }
