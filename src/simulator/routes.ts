@@ -1,7 +1,7 @@
 /** What a request asks for. Operations are named as the SDK's methods are. */
 export interface Route {
   readonly operation: string;
-  /** The id in the path, decoded; empty where the route has none. */
+  /** The id in the path, as it stands there; empty where the route has none. */
   readonly id: string;
 }
 
@@ -27,7 +27,7 @@ const ROUTES: readonly (readonly [method: string, path: RegExp, operation: strin
 export function route(method: string, path: string): Route {
   for (const [routeMethod, pattern, operation] of ROUTES) {
     const match = routeMethod === method ? pattern.exec(path) : null;
-    if (match !== null) return { operation, id: decodeURIComponent(match[1] ?? '') };
+    if (match !== null) return { operation, id: match[1] ?? '' };
   }
   return { operation: 'other', id: '' };
 }
