@@ -1,0 +1,167 @@
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Express } from 'express';
+import { metricsHandler } from 'plimsoll';
+import { PortError, serve, type Handler } from 'plimsoll/http';
+import { register } from 'prom-client';
+import { claudeApi } from './claude-api.ts';
+import { liveCalls, liveCosts } from './live.ts';
+import { demoOptions, HELP, UsageError, type DemoOptions } from './options.ts';
+import { page } from './page.ts';
+import { samples, Samples } from './samples.ts';
+import { service } from './service.ts';
+import { SUMMARY_HEAD, summaryLine } from './summary.ts';
+import { traffic } from './traffic.ts';
+
+const SUMMARY_EVERY_MS = 5_000;
+const LINES_PER_HEAD = 20;
+/** Of live calls: the answers are a word each, and a mistake stays cheap. */
+const LIVE_MAX_TOKENS = '16';
+
+/** Something that is to be closed at the end. */
+type Closing = () => Promise<void>;
+
+/** Runs the demo until the signal is aborted; the exit code. */
+async function demo(options: DemoOptions, closings: Closing[], signal: AbortSignal): Promise<number> {
+  const links = { serviceUrl: '', live: options.live };
+  const pages = await serve(pagesOf(links), options);
+  closings.push(() => pages.close(0));
+  const api = options.live ? null : claudeApi(options.seed);
+  if (api === null) useLiveApi();
+  else {
+    const serving = await serve(api.handle, { port: 0 });
+    closings.push(() => serving.close(0));
+    useApi(serving.url);
+  }
+  const servicePort = await listening(service(), options, closings);
+  const host = ANY_ADDRESS.has(options.host) ? 'localhost' : options.host;
+  links.serviceUrl = urlOf(host, servicePort);
+  console.log(greeting(options.live, urlOf(host, pages.port), links.serviceUrl));
+  if (api === null) return live(links.serviceUrl, closings, signal);
+  const served = traffic({ serviceUrl: links.serviceUrl, api, seed: options.seed, signal });
+  await summaries(signal);
+  await served;
+  return 0;
+}
+
+const ANY_ADDRESS: ReadonlySet<string> = new Set(['0.0.0.0', '::', '127.0.0.1', '::1']);
+
+function pagesOf(links: Parameters<typeof page>[1]): Handler {
+  const metrics = metricsHandler();
+  return async function pages(request) {
+    const { pathname } = new URL(request.url);
+    if (pathname === '/metrics') return metrics(request);
+    if (pathname === '/') return page(await samples(register), links);
+    return new Response('Not here: try / or /metrics.\n', { status: 404 });
+  };
+}
+
+/** The service reads its configuration from the environment, as services do; a key of the user's never gets there. */
+function useApi(url: string): void {
+  delete process.env['ANTHROPIC_API_KEY'];
+  process.env['ANTHROPIC_AUTH_TOKEN'] = 'simulated';
+  process.env['ANTHROPIC_BASE_URL'] = url;
+}
+
+function useLiveApi(): void {
+  delete process.env['ANTHROPIC_API_KEY'];
+  if (!process.env['ANTHROPIC_AUTH_TOKEN']) {
+    throw new UsageError('--live needs a key: ANTHROPIC_AUTH_TOKEN is not set.');
+  }
+  process.env['ANTHROPIC_MAX_TOKENS'] = LIVE_MAX_TOKENS;
+}
+
+async function listening(app: Express, { servicePort, host }: DemoOptions, closings: Closing[]): Promise<number> {
+  const server = app.listen(servicePort, host);
+  try {
+    await once(server, 'listening');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+    const where = `Port ${servicePort} on ${host}`;
+    throw new PortError(
+      'PLIMSOLL_PORT_IN_USE',
+      `${where} is in use: choose another for the service with --service-port.`,
+    );
+  }
+  closings.push(async () => {
+    server.close();
+    server.closeAllConnections();
+  });
+  return (server.address() as AddressInfo).port;
+}
+
+function urlOf(host: string, port: number): string {
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+function greeting(live: boolean, pagesUrl: string, serviceUrl: string): string {
+  const what = live
+    ? 'plimsoll demo, live: three tiny calls to the real Claude API, which cost money.'
+    : `plimsoll demo: an Express service, a simulated Claude API, and visitors.
+Nothing leaves this machine and nothing is spent. Ctrl-C ends it.`;
+  return `${what}
+
+  what is here  ${pagesUrl}/
+  metrics       ${pagesUrl}/metrics
+  the service   ${serviceUrl}  POST /chat, /review, /research
+`;
+}
+
+/** Prints what happened, every few seconds and in all at the end. */
+async function summaries(signal: AbortSignal): Promise<void> {
+  let earlier = await samples(register);
+  for (let line = 0; await undisturbed(SUMMARY_EVERY_MS, signal); line += 1) {
+    const now = await samples(register);
+    if (line % LINES_PER_HEAD === 0) console.log(SUMMARY_HEAD);
+    console.log(summaryLine(new Date().toTimeString().slice(0, 8), now.since(earlier)));
+    earlier = now;
+  }
+  console.log(summaryLine('in all', (await samples(register)).since(new Samples())));
+}
+
+/** Whether so much time went by before the signal was aborted. */
+async function undisturbed(ms: number, signal: AbortSignal): Promise<boolean> {
+  return sleep(ms, true, { signal }).catch(() => false);
+}
+
+/** Makes the calls, closes the service so that nobody else spends, and leaves the pages to be looked at. */
+async function live(serviceUrl: string, closings: Closing[], signal: AbortSignal): Promise<number> {
+  const answered = await liveCalls(serviceUrl, console.log);
+  await closings.pop()?.();
+  for (const line of liveCosts(await samples(register))) console.log(line);
+  if (answered === 0) return 1;
+  console.log('No more calls are made; the pages stay until Ctrl-C.');
+  while (await undisturbed(SUMMARY_EVERY_MS, signal));
+  return 0;
+}
+
+async function main(): Promise<number> {
+  const options = demoOptions(process.argv.slice(2));
+  if (options.help) {
+    console.log(HELP);
+    return 0;
+  }
+  const stop = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => {
+      stop.abort();
+      process.once(signal, () => process.exit(130));
+    });
+  }
+  process.stdout.on('error', () => stop.abort()); // Whoever read the lines has gone.
+  const closings: Closing[] = [];
+  try {
+    return await demo(options, closings, stop.signal);
+  } finally {
+    await Promise.all(closings.map((close) => close()));
+  }
+}
+
+try {
+  process.exit(await main());
+} catch (error) {
+  if (!(error instanceof UsageError || error instanceof PortError)) throw error;
+  console.error(error.message);
+  process.exit(error instanceof UsageError ? 2 : 1);
+}

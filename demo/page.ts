@@ -1,0 +1,128 @@
+import { count, seconds, usd } from './format.ts';
+import type { Samples } from './samples.ts';
+
+/** Where things are. */
+export interface PageLinks {
+  readonly serviceUrl: string;
+  readonly live: boolean;
+}
+
+/** The page that says what is here: plain HTML with the figures of the moment, which asks for itself again. */
+export function page(now: Samples, { serviceUrl, live }: PageLinks): Response {
+  const html = `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="refresh" content="5">
+<title>plimsoll demo</title>
+<style>${STYLE}</style>
+<main>
+<h1>plimsoll demo</h1>
+<p>${live ? LIVE : SIMULATED}</p>
+<h2>Calls by model</h2>
+${models(now)}
+<h2>Rate limits</h2>
+${limits(now)}
+<h2>Cost by tenant</h2>
+${tenants(now)}
+<h2>What is here</h2>
+<ul>
+<li><a href="/metrics">/metrics</a>: all of this and more, for Prometheus</li>
+<li><code>curl -d '{"question":"When is high water?"}' -H 'content-type: application/json' ${escaped(serviceUrl)}/chat</code>
+asks the service; <code>/review</code> and <code>/research</code> too</li>
+<li><code>demo/service.ts</code>: the service, as any team would write it; <code>docs/metrics.md</code>: every metric</li>
+</ul>
+</main>
+</html>
+`;
+  return new Response(html, {
+    headers: {
+      'content-type': 'text/html; charset=utf-8',
+      'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'",
+      'cache-control': 'no-store',
+    },
+  });
+}
+
+const SIMULATED = `A small Express service calls a simulated Claude API on this machine. Nothing leaves it and nothing is
+spent: the costs are what these calls would have cost. Every two minutes there is a rush at each endpoint, which meets one
+of its rate limits, and an overload.`;
+const LIVE = 'Real calls to the Claude API were made when this began, and none since. The costs are estimates.';
+
+function models(now: Samples): string {
+  const rows = [...now.by('model', 'anthropic_requests_total').keys()].map((model) => {
+    const of = { model };
+    const calls = now.total('anthropic_requests_total', of);
+    const reasons = [...now.by('reason', 'anthropic_rate_limited_total', of)];
+    return [
+      `<code>${escaped(model)}</code>`,
+      count(calls),
+      `${((100 * now.total('anthropic_requests_total', { model, outcome: 'ok' })) / calls).toFixed(1)} %`,
+      reasons.map(([reason, times]) => `${escaped(reason)} ${count(times)}`).join('<br>') || '0',
+      count(now.total('anthropic_overloaded_total', of)),
+      `${count(now.total('anthropic_retries_total', of))}, ${seconds(now.total('anthropic_retry_wait_seconds_total', of))}`,
+      seconds(now.quantile(0.5, 'anthropic_time_to_first_token_seconds', of)),
+      `${seconds(now.quantile(0.5, 'anthropic_request_duration_seconds', of))}, ${seconds(now.quantile(0.95, 'anthropic_request_duration_seconds', of))}`,
+      count(now.total('anthropic_tokens_total', of)),
+      usd(now.total('anthropic_cost_usd_total', of)),
+    ];
+  });
+  const head = [
+    'Model',
+    'Calls',
+    'Answered',
+    '429s',
+    '529s',
+    'Retries, waited',
+    'First token p50',
+    'Call p50, p95',
+    'Tokens',
+    'Cost',
+  ];
+  return table(head, rows);
+}
+
+function limits(now: Samples): string {
+  const rows = [...now.by('model_class', 'anthropic_ratelimit_limit').keys()].flatMap((model_class) =>
+    ['requests', 'input_tokens', 'output_tokens'].map((dimension) => {
+      const limit = now.total('anthropic_ratelimit_limit', { model_class, dimension });
+      const left = now.total('anthropic_ratelimit_remaining', { model_class, dimension });
+      const meter = `<meter min="0" max="${limit}" low="${limit / 4}" optimum="${limit}" value="${left}"></meter>`;
+      return [escaped(model_class), escaped(dimension), `${count(limit)} a minute`, `${meter} ${count(left)}`];
+    }),
+  );
+  return table(['Model class', 'Limit of', 'Limit', 'Left, as last seen'], rows);
+}
+
+function tenants(now: Samples): string {
+  const rows = [...now.by('tenant', 'anthropic_cost_usd_total')].map(([tenant, cost]) => [
+    escaped(tenant) || '(none)',
+    count(now.total('anthropic_requests_total', { tenant })),
+    usd(cost),
+  ]);
+  return table(['Tenant', 'Calls', 'Cost'], rows);
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  if (rows.length === 0) return '<p>Nothing yet.</p>';
+  const line = (cell: 'th' | 'td', cells: readonly string[]): string =>
+    `<tr>${cells.map((text) => `<${cell}>${text}</${cell}>`).join('')}</tr>`;
+  return `<div><table>${line('th', head)}${rows.map((row) => line('td', row)).join('\n')}</table></div>`;
+}
+
+function escaped(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
+}
+
+const STYLE = `
+:root { color-scheme: light dark; font: 15px/1.5 system-ui, sans-serif; }
+main { max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.4rem; } h2 { font-size: 1rem; margin-top: 1.8rem; }
+p { max-width: 46rem; }
+div { overflow-x: auto; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+th, td { padding: .3rem .9rem .3rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid #8884; white-space: nowrap; }
+th { font-weight: 600; }
+code { font-size: .9em; }
+meter { width: 8rem; vertical-align: middle; }
+`;

@@ -1,0 +1,74 @@
+import Anthropic from '@anthropic-ai/sdk';
+import express, { type ErrorRequestHandler, type Express, type Request } from 'express';
+import { instrument } from 'plimsoll';
+import { attribution } from 'plimsoll/express';
+
+type Authenticated = Request & { tenant?: string };
+
+/** The customers of this service, by their tokens; a real service keeps them elsewhere. */
+const TENANTS: Readonly<Record<string, string>> = { 'token-h': 'harbour', 'token-p': 'pilot', 'token-y': 'yard' };
+
+const STYLE_GUIDE =
+  'Names say what a thing is. A function does one thing. Errors are handled where they can be. '.repeat(40);
+
+/** A service as any team would write it: three endpoints, three models. Models and limits come from the environment. */
+export function service(): Express {
+  const { ANTHROPIC_DEFAULT_MODEL: haiku = 'claude-haiku-4-5' } = process.env;
+  const { ANTHROPIC_REASONING_MODEL: sonnet = 'claude-sonnet-5-5' } = process.env;
+  const { ANTHROPIC_CRITICAL_MODEL: opus = 'claude-opus-5-5' } = process.env;
+  const max_tokens = Number(process.env['ANTHROPIC_MAX_TOKENS'] ?? 1024);
+
+  const claude = instrument(new Anthropic(), {
+    key: 'dev-local-key',
+    models: [haiku, sonnet, opus],
+    attribution: { route: ['/chat', '/review', '/research'], tenant: Object.values(TENANTS) },
+  });
+
+  const app = express();
+  app.use(express.json({ limit: '1mb' }), authenticate);
+  app.use(attribution({ labels: (req: Authenticated) => ({ tenant: req.tenant }) }));
+
+  app.post('/chat', async (req, res) => {
+    const stream = claude.messages.stream({ model: haiku, max_tokens, messages: [user(req)] });
+    res.on('close', () => stream.abort());
+    stream.on('text', (text) => res.write(text));
+    await stream.done();
+    res.end();
+  });
+
+  app.post('/review', async (req, res) => {
+    const system = [{ type: 'text' as const, text: STYLE_GUIDE, cache_control: { type: 'ephemeral' as const } }];
+    const message = await claude.messages.create({ model: sonnet, max_tokens, system, messages: [user(req)] });
+    res.json({ review: text(message) });
+  });
+
+  app.post('/research', async (req, res) => {
+    const stream = claude.messages.stream({ model: opus, max_tokens, messages: [user(req)] });
+    res.json({ report: text(await stream.finalMessage()) });
+  });
+
+  app.use(failed);
+  return app;
+}
+
+function authenticate(req: Authenticated, _res: unknown, next: () => void): void {
+  const tenant = TENANTS[req.get('authorization')?.replace('Bearer ', '') ?? ''];
+  if (tenant !== undefined) req.tenant = tenant;
+  next();
+}
+
+function user(req: Request): Anthropic.MessageParam {
+  const { question } = req.body as { readonly question?: unknown };
+  return { role: 'user', content: typeof question === 'string' ? question : '' };
+}
+
+function text({ content }: Anthropic.Message): string {
+  return content.map((block) => (block.type === 'text' ? block.text : '')).join('');
+}
+
+// eslint-disable-next-line max-params -- Express knows an error handler by its four parameters.
+const failed: ErrorRequestHandler = (error: unknown, _req, res, _next) => {
+  if (res.headersSent) return res.destroy();
+  const status = error instanceof Anthropic.APIError ? (error.status as number | undefined) : undefined;
+  return res.status(status ?? 502).json({ error: error instanceof Error ? error.name : 'Error' });
+};

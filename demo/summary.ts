@@ -1,0 +1,31 @@
+import { count, seconds, usd } from './format.ts';
+import type { Samples } from './samples.ts';
+
+const WIDTH = 80;
+
+/** What the columns of `summaryLine` are. */
+export const SUMMARY_HEAD = line('time', ['calls', '429s', 'retries', 'p95', 'tokens', 'cost'], '429s by reason');
+
+/** One line on what happened, from the difference of two readings; at most 80 columns. */
+export function summaryLine(time: string, happened: Samples): string {
+  const reasons = [...happened.by('reason', 'anthropic_rate_limited_total')];
+  return line(
+    time,
+    [
+      count(happened.total('anthropic_requests_total')),
+      count(happened.total('anthropic_rate_limited_total')),
+      count(happened.total('anthropic_retries_total')),
+      seconds(happened.quantile(0.95, 'anthropic_request_duration_seconds')),
+      count(happened.total('anthropic_tokens_total')),
+      usd(happened.total('anthropic_cost_usd_total')),
+    ],
+    reasons.map(([reason, times]) => `${reason} ${times}`).join(', '),
+  );
+}
+
+function line(time: string, columns: readonly string[], last: string): string {
+  const widths = [7, 6, 9, 8, 8, 10];
+  const figures = columns.map((column, index) => column.padStart(widths[index] ?? 0)).join('');
+  const text = `${time.padEnd(8)}${figures}  ${last}`.trimEnd();
+  return text.length <= WIDTH ? text : `${text.slice(0, WIDTH - 1)}…`;
+}
