@@ -4,7 +4,16 @@ import { totalNanoUsd } from './billing.ts';
 import type { Caller } from './credentials.ts';
 import { errorBody } from './errors.ts';
 import type { BodyItem } from './event-stream.ts';
-import { override, refusalItem, responseHeaders, worded, type Answered, type Bill, type Served } from './exchange.ts';
+import {
+  override,
+  refusalItem,
+  responseHeaders,
+  worded,
+  type Answered,
+  type Bill,
+  type Refused,
+  type Served,
+} from './exchange.ts';
 import { bodyFault, eventError, type Fault } from './scenario.ts';
 import type { Entry } from './truth.ts';
 import type { World } from './world.ts';
@@ -26,22 +35,32 @@ export interface Delivery {
  * when the body has.
  */
 export function response(world: World, delivery: Delivery): Response {
-  const { answered, fault, entry, caller } = delivery;
-  const from = { requestId: entry.id, caller, limits: world.limits, nowMs: world.clock.now() };
+  const { answered, entry } = delivery;
   entry.delivery = 'unread';
-  const headers = responseHeaders(answered, from);
-  if ('headers' in fault && fault.headers !== undefined) override(headers, fault.headers);
-  if ('refusal' in answered) {
-    const refusal = worded(answered, from);
-    Object.assign(entry, { status: refusal.status, errorType: refusal.type, errorCode: refusal.errorCode ?? null });
-    return new Response(body(world, delivery, [refusalItem(refusal, entry.id)]), { status: refusal.status, headers });
-  }
-  Object.assign(entry, { status: 200, model: answered.bill?.model ?? null });
-  if (answered.bill !== null && answered.bill.partial === null) generated(world, delivery, answered.bill.usage);
-  return new Response(body(world, delivery, answered.items), { status: 200, headers });
+  if ('refusal' in answered) return refusalResponse(world, delivery, answered);
+  const { bill, items } = answered;
+  Object.assign(entry, { status: 200, model: bill?.model ?? null });
+  if (bill !== null && bill.partial === null) generated(world, delivery, bill.usage);
+  return new Response(body(world, delivery, items), { status: 200, headers: headersOf(world, delivery) });
 }
 
-/** A document is generated, and billed, before it is sent. */
+function refusalResponse(world: World, delivery: Delivery, refused: Refused): Response {
+  const { entry, caller } = delivery;
+  const refusal = worded(refused, { caller, limits: world.limits, nowMs: world.clock.now() });
+  const { status, type, errorCode = null } = refusal;
+  Object.assign(entry, { status, errorType: type, errorCode });
+  const headers = headersOf(world, delivery);
+  return new Response(body(world, delivery, [refusalItem(refusal, entry.id)]), { status, headers });
+}
+
+function headersOf(world: World, { answered, fault, entry, caller }: Delivery): Headers {
+  const from = { caller, limits: world.limits, nowMs: world.clock.now() };
+  const headers = responseHeaders(answered, entry.id, from);
+  if ('headers' in fault && fault.headers !== undefined) override(headers, fault.headers);
+  return headers;
+}
+
+/** A document is generated, and billed, before its head is sent: the head's figures have it in them. */
 function generated(world: World, delivery: Delivery, usage: Bill['usage']): void {
   const { entry, answered } = delivery;
   entry.usage = usage;

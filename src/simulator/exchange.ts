@@ -42,7 +42,6 @@ const SCRIPTED_RETRY_AFTER_SECONDS = 1;
 
 /** What the words and headers of a response are made from. */
 export interface HeadFrom {
-  readonly requestId: string;
   readonly caller: Caller;
   readonly limits: Limits;
   readonly nowMs: number;
@@ -63,7 +62,7 @@ export function worded(refused: Refused, { caller, limits, nowMs }: HeadFrom): R
 }
 
 /** The headers of every response, and those of the limits where the endpoint has some. */
-export function responseHeaders(answered: Answered, { requestId, caller, limits, nowMs }: HeadFrom): Headers {
+export function responseHeaders(answered: Answered, requestId: string, { caller, limits, nowMs }: HeadFrom): Headers {
   const shown = answered.scope === null ? {} : limits.headers(answered.scope, nowMs, exhausted(answered));
   return new Headers({
     'request-id': requestId,
