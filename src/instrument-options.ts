@@ -1,5 +1,6 @@
 import { AttributionError, checkAttribution, type AttributionDeclaration } from './record/attribution.ts';
 import type { MetricRegistry } from './record/registry.ts';
+import type { Budgets } from './budget/budgets.ts';
 import type { Clock } from './clock.ts';
 import { ConfigurationError } from './configuration-error.ts';
 import type { PriceTable } from './pricing/prices.ts';
@@ -34,6 +35,8 @@ export interface InstrumentOptions {
    * `maxRetries`; a call that sets its own keeps it. Default: the SDK's own rules.
    */
   readonly retry?: RetryPolicy;
+  /** What may be spent: `budgets()` of `plimsoll/budget`. Asked after the guards. */
+  readonly budgets?: Budgets;
   /** Told of every call when it is over. A promise it returns is not waited for. */
   readonly onCall?: (call: Call) => void | Promise<void>;
   /** For tests. */
@@ -56,6 +59,7 @@ export function checkOptions(options: InstrumentOptions): void {
     ...keyProblems(options.key),
     ...attributionProblems(options),
     ...labelProblems(options),
+    ...budgetProblems(options),
     ...retryProblems(options.retry),
   ];
   if (problems.length > 0) throw new ConfigurationError('PLIMSOLL_OPTIONS_INVALID', problems);
@@ -96,6 +100,22 @@ function labelProblems({ labels = {}, attribution = {} }: InstrumentOptions): re
       ? []
       : [`labels: expected text as the value of "${name}", got ${typeof value}: pass a string`];
   });
+}
+
+function budgetProblems({ budgets, attribution = {} }: InstrumentOptions): readonly string[] {
+  if (budgets === undefined) return [];
+  if (!hasAttach(budgets))
+    return [`budgets: expected budgets, got ${typeof budgets}: pass budgets({ definitions: [...] })`];
+  return budgets.all.flatMap(({ budget: { name, scope } }) => {
+    if (scope.kind !== 'label' || Object.hasOwn(attribution, scope.label)) return [];
+    return [
+      `budgets: expected ${name} to have a label that \`attribution\` declares, got "${scope.label}": add it there`,
+    ];
+  });
+}
+
+function hasAttach(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'attach' in value;
 }
 
 function retryProblems(retry: unknown): readonly string[] {

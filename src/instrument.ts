@@ -9,6 +9,7 @@ import { observe, type ObservedClient } from './observe/middleware.ts';
 import { cost } from './pricing/cost.ts';
 import { defaultPrices } from './pricing/prices.ts';
 import { defaultRegistry } from './record/default-registry.ts';
+import { recordBudgets } from './record/budget-gauges.ts';
 import { fanOut } from './record/fan-out.ts';
 import { prometheusRecorder } from './record/prometheus.ts';
 import { recordBuild, recordPrices } from './record/facts.ts';
@@ -65,13 +66,15 @@ function observation(options: InstrumentOptions, tracerProvider: TracerProvider 
   });
   recordBuild(store);
   recordPrices(store, prices, clock.epochMs());
+  const { budgets } = options;
+  const held = budgets === undefined ? [] : [budgets.attach({ prices, listener: recordBudgets(store, budgets) })];
   return {
     clock,
     key,
     onError,
-    guards: options.guards ?? [],
+    guards: [...(options.guards ?? []), ...held],
     retry: options.retry,
-    recorder: fanOut([spans, metrics, ...(options.recorders ?? []), ...onCallRecorder(options, store)], () =>
+    recorder: fanOut([spans, metrics, ...held, ...(options.recorders ?? []), ...onCallRecorder(options, store)], () =>
       store.errors('recorder'),
     ),
     attribution: () => attributionOf(options.labels, () => store.errors('attribution')),

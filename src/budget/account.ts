@@ -26,11 +26,21 @@ export interface ThresholdReached {
   readonly periodEnd: Date;
 }
 
-/** A forecast goes by hours: it need not be made at every scrape. */
-const FORECAST_STANDS_MS = 60_000;
+/** Spend by hour need not be read at every scrape. */
+const HISTORY_STANDS_MS = 60_000;
+
+/** What can be seen of a budget. Nothing waits. */
+export interface BudgetView {
+  readonly budget: Budget;
+  span(): Span;
+  /** As the ledger last said it; `null` before it has. */
+  balance(): Balance | null;
+  /** `null` before there is spend to go by. */
+  forecast(): Forecast | null;
+}
 
 /** One budget of this process: a tab for each period that has calls under way. */
-export class Account {
+export class Account implements BudgetView {
   readonly budget: Budget;
   readonly #link: LedgerLink;
   readonly #name: string;
@@ -38,7 +48,8 @@ export class Account {
   readonly #onReached: (reached: ThresholdReached) => void;
   readonly #tabs = new Map<number, Tab>();
   #history: { readonly spends: readonly Spend[]; readonly atMs: number } | null = null;
-  #reading: Promise<unknown> | null = null;
+  #balanceRead: Promise<void> | undefined;
+  #historyRead: Promise<void> | undefined;
 
   constructor(budget: Budget, link: LedgerLink, onReached: (reached: ThresholdReached) => void) {
     this.budget = budget;
@@ -63,45 +74,52 @@ export class Account {
     return this.#tabs.get(this.#periodMs(atMs))?.known ?? null;
   }
 
-  /**
-   * What is known now. A ledger that answers at once is asked; from one that takes time an answer is sent for, and
-   * shows at the next time.
-   */
-  status(): AccountStatus {
+  /** The period of now. */
+  span(): Span {
+    return spanAt(this.budget.period, this.#link.clock.epochMs());
+  }
+
+  /** A ledger that answers at once is asked; from one that takes time an answer is sent for, and shows next time. */
+  balance(): Balance | null {
     const nowMs = this.#link.clock.epochMs();
-    if (this.#link.up && this.#reading === null) {
-      const reading = this.#read(nowMs);
-      if (reading !== undefined) this.#reading = reading.finally(() => (this.#reading = null));
-    }
-    return this.#said(nowMs);
+    if (this.#link.up) void this.#readBalance(nowMs);
+    return this.known(nowMs);
+  }
+
+  /** As `balance`; goes by hours, so those are read once a minute. */
+  forecast(): Forecast | null {
+    const nowMs = this.#link.clock.epochMs();
+    if (this.#link.up) void this.#readHistory(nowMs);
+    return this.#forecast(nowMs);
   }
 
   /** Asks the ledger, and waits for it within its deadline. */
   async refreshed(): Promise<AccountStatus> {
     const nowMs = this.#link.clock.epochMs();
-    await this.#read(nowMs);
-    return this.#said(nowMs);
-  }
-
-  #said(nowMs: number): AccountStatus {
+    await Promise.all([this.#readBalance(nowMs), this.#readHistory(nowMs)]);
     return { ...spanAt(this.budget.period, nowMs), balance: this.known(nowMs), forecast: this.#forecast(nowMs) };
   }
 
-  /** Nothing comes back where all of it was there at once. */
-  #read(nowMs: number): Promise<unknown> | undefined {
+  async #readBalance(nowMs: number): Promise<void> {
     const tab = this.#tab(nowMs);
     const { ledger, holdMs } = this.#link;
     const place = this.#place(nowMs);
-    const balance = this.#link.asked(
+    this.#balanceRead ??= this.#link.asked(
       () => ledger.balance(place, { nowMs, holdMs }),
       (answer) => tab.learn(answer),
     );
-    if (this.#history !== null && Math.abs(nowMs - this.#history.atMs) < FORECAST_STANDS_MS) return balance;
-    const history = this.#link.asked(
-      () => ledger.history(this.#name, this.#keepFromMs(nowMs)),
+    await this.#balanceRead;
+    this.#balanceRead = undefined;
+  }
+
+  async #readHistory(nowMs: number): Promise<void> {
+    if (this.#history !== null && Math.abs(nowMs - this.#history.atMs) < HISTORY_STANDS_MS) return;
+    this.#historyRead ??= this.#link.asked(
+      () => this.#link.ledger.history(this.#name, this.#keepFromMs(nowMs)),
       (spends) => (this.#history = { spends, atMs: nowMs }),
     );
-    return balance === undefined && history === undefined ? undefined : Promise.all([balance, history]);
+    await this.#historyRead;
+    this.#historyRead = undefined;
   }
 
   #forecast(nowMs: number): Forecast | null {

@@ -55,10 +55,9 @@ export class BudgetGuard implements Guard, Recorder {
     const claims = this.#accounts.flatMap((account) => claimOn(account, call, estimate));
     this.#claims.set(call, { estimate, claims });
     const answers = claims.map((claim) => asked(claim, call.startedAtMs));
-    if (answers.some((answer) => answer instanceof Promise)) {
-      return Promise.all(answers).then((heard) => this.#decide(call, heard));
-    }
-    return this.#decide(call, answers as readonly Answer[]);
+    const waits = answers.some((answer) => answer instanceof Promise);
+    if (!waits) return this.#decide(call, answers as readonly Answer[]);
+    return Promise.all(answers.map(async (answer) => answer)).then((heard) => this.#decide(call, heard));
   }
 
   /** What was spent is counted for every budget of the call, whether or not it was asked before. */

@@ -72,6 +72,11 @@ function total(kinds: Readonly<Record<string, number>>): number {
   return Object.values(kinds).reduce((sum, nanoUsd) => sum + nanoUsd, 0);
 }
 
+/** A ledger of one process serves it badly: it forgets a month at every restart, and blocks for itself alone. */
+export function isVolatileInMemory({ mode, period }: Budget): boolean {
+  return mode === 'block' || period.kind === 'month';
+}
+
 const PARTS_OF_LIMIT = 1_000_000;
 
 /** The thresholds as spend in nano-dollars, ascending, each rounded up to a millionth of the limit. */

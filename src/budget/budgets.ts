@@ -1,10 +1,10 @@
 import { systemClock, type Clock } from '../clock.ts';
 import { ConfigurationError } from '../configuration-error.ts';
 import type { Guard, Recorder } from '../vocabulary.ts';
-import { Account, type AccountStatus, type ThresholdReached } from './account.ts';
+import { Account, type AccountStatus, type BudgetView, type ThresholdReached } from './account.ts';
 import { BudgetGuard } from './budget-guard.ts';
 import type { BudgetPrices } from './budget-prices.ts';
-import type { Budget, Decision } from './budget.ts';
+import { isVolatileInMemory, type Budget, type Decision } from './budget.ts';
 import { loadBudgets } from './budget-file.ts';
 import { budgetsOf, type BudgetDefinition } from './definition.ts';
 import { Estimator } from './estimate.ts';
@@ -64,13 +64,11 @@ export interface BudgetsStatus {
 
 /** Budgets that share a ledger, for one client or many. */
 export interface Budgets {
-  readonly all: readonly Budget[];
+  readonly all: readonly BudgetView[];
   /** For `instrument()`: the guard that asks these budgets, and the recorder that settles what was spent. */
   attach(host: BudgetHost): Guard & Recorder;
   /** The ledger, and whether it answers; without asking it. */
   readonly ledger: BudgetsStatus['ledger'];
-  /** What is known of a budget now. Never waits: from a ledger that takes time an answer shows at the next time. */
-  status(budget: Budget): BudgetStatus;
   /** What the ledger says now, waited for within the deadline. */
   refreshed(): Promise<BudgetsStatus>;
   /**
@@ -115,26 +113,24 @@ const HOLD_MS = 60_000;
 const CLOSE_MS = 2_000;
 
 class SharedBudgets implements Budgets {
-  readonly all: readonly Budget[];
+  readonly all: readonly Account[];
   readonly #link: LedgerLink;
-  readonly #accounts: readonly Account[];
   readonly #onThreshold: BudgetsSettings['onThreshold'];
   readonly #listeners = new Set<BudgetListener>();
   readonly #estimators = new WeakMap<BudgetPrices, Estimator>();
   #identified = false;
 
-  constructor(all: readonly Budget[], settings: BudgetsSettings) {
+  constructor(definitions: readonly Budget[], settings: BudgetsSettings) {
     const { ledger = memoryLedger(), clock = systemClock, timers = systemTimers, random = Math.random } = settings;
     const { deadlineMs = DEADLINE_MS, holdMs = HOLD_MS } = settings;
-    this.all = all;
     this.#onThreshold = settings.onThreshold;
     this.#link = new LedgerLink({
       ...{ ledger, clock, timers, random, deadlineMs, holdMs },
       onError: (error) => this.#failed('ledger', error),
       onUp: () => this.#identify(),
     });
-    this.#accounts = all.map((budget) => new Account(budget, this.#link, (reached) => this.#reached(reached)));
-    if (ledger.kind === 'memory') warnOfVolatile(volatileBudgets(all));
+    this.all = definitions.map((budget) => new Account(budget, this.#link, (reached) => this.#reached(reached)));
+    if (ledger.kind === 'memory') warnOfVolatile(definitions.filter(isVolatileInMemory));
   }
 
   get ledger(): BudgetsStatus['ledger'] {
@@ -153,18 +149,12 @@ class SharedBudgets implements Budgets {
       this.#estimators.set(prices, estimator);
     }
     const onDecision = (budget: Budget, decision: Decision): void => listener.decided(budget, decision);
-    return new BudgetGuard({ accounts: this.#accounts, estimator, onDecision });
-  }
-
-  status(budget: Budget): BudgetStatus {
-    const account = this.#accounts.find((one) => one.budget === budget);
-    if (account === undefined) throw new TypeError('expected one of these budgets');
-    return { budget, ...account.status() };
+    return new BudgetGuard({ accounts: this.all, estimator, onDecision });
   }
 
   async refreshed(): Promise<BudgetsStatus> {
     const statuses = await Promise.all(
-      this.#accounts.map(async (account) => ({ budget: account.budget, ...(await account.refreshed()) })),
+      this.all.map(async (account) => ({ budget: account.budget, ...(await account.refreshed()) })),
     );
     return { ledger: this.ledger, budgets: statuses };
   }
@@ -196,11 +186,6 @@ class SharedBudgets implements Budgets {
   #failed(stage: 'budget' | 'ledger', error: unknown): void {
     for (const listener of this.#listeners) listener.failed(stage, error);
   }
-}
-
-/** Budgets that a ledger of one process serves badly: it forgets a month at every restart, and blocks for itself alone. */
-export function volatileBudgets(all: readonly Budget[]): readonly Budget[] {
-  return all.filter(({ mode, period }) => mode === 'block' || period.kind === 'month');
 }
 
 function warnOfVolatile(budgets: readonly Budget[]): void {

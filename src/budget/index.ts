@@ -15,7 +15,7 @@ export { loadBudgets } from './budget-file.ts';
 export type { BudgetDefinition, PeriodDefinition, ScopeDefinition } from './definition.ts';
 export type { Budget, BudgetMode, Decision, Scope } from './budget.ts';
 export type { Period, Span } from './period.ts';
-export type { ThresholdReached } from './account.ts';
+export type { AccountStatus, BudgetView, ThresholdReached } from './account.ts';
 export { BudgetExceededError, budgetExceeded, isBudgetExceeded } from './budget-exceeded.ts';
 export type { BudgetExceededDetails, BudgetRefusal } from './budget-exceeded.ts';
 export { forecast, rollingForecast } from './forecast.ts';

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import type Sqlite from 'node:sqlite';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { ConfigurationError } from '../configuration-error.ts';
 import { grants, levelOf } from './granting.ts';
@@ -50,8 +51,8 @@ function invalid(problem: string): ConfigurationError {
 }
 
 /** Loaded only where it is used: on some versions of Node loading it prints a warning. */
-function sqlite(): typeof import('node:sqlite') {
-  return createRequire(import.meta.url)('node:sqlite') as typeof import('node:sqlite');
+function sqlite(): typeof Sqlite {
+  return createRequire(import.meta.url)('node:sqlite') as typeof Sqlite;
 }
 
 type Name = keyof typeof STATEMENTS;

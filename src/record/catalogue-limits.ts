@@ -115,6 +115,17 @@ export const BUDGET_METRICS = [
     unit: null,
     labels: ['budget', 'decision'],
     aggregator: 'sum',
+    bornAtZero: true,
+  },
+  {
+    name: 'anthropic_budget_thresholds_reached_total',
+    type: 'counter',
+    section: 'budgets',
+    help: 'Thresholds that spend has reached, as part of the limit; once a period, in one of the processes that share the ledger.',
+    unit: null,
+    labels: ['budget', 'threshold'],
+    aggregator: 'sum',
+    bornAtZero: true,
   },
   {
     name: 'anthropic_budget_ledger_up',
@@ -124,6 +135,15 @@ export const BUDGET_METRICS = [
     unit: null,
     labels: ['ledger', 'ledger_id'],
     aggregator: 'min',
+  },
+  {
+    name: 'anthropic_budget_volatile_ledger',
+    type: 'gauge',
+    section: 'budgets',
+    help: 'A budget that blocks or lasts a month is kept in memory, always 1: each replica enforces separately; lost on restart.',
+    unit: null,
+    labels: ['budget', 'ledger_id'],
+    aggregator: 'max',
   },
 ] as const satisfies readonly MetricDeclaration[];
 
