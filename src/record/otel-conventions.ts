@@ -4,7 +4,7 @@
  * `plimsoll.*` is what the conventions have no name for.
  */
 import type { Attributes } from '@opentelemetry/api';
-import type { Call, Outcome, Usage } from '../vocabulary.ts';
+import type { Call, Outcome, UsagePart } from '../vocabulary.ts';
 import { OTHER, fitForLabel } from './labels.ts';
 
 export const ERROR_TYPE = 'error.type';
@@ -57,7 +57,7 @@ export function attributionAttributes({ attribution }: Call, declared: readonly 
   return attributes;
 }
 
-/** Tokens of all parts of a usage, in the sums of the conventions: input includes what came from and went to caches. */
+/** Tokens of parts of a usage, in the sums of the conventions: input includes what came from and went to caches. */
 export interface TokenSums {
   readonly input: number;
   readonly cacheRead: number;
@@ -67,7 +67,7 @@ export interface TokenSums {
   readonly estimatedOutput: number;
 }
 
-export function tokenSums({ parts }: Usage): TokenSums {
+export function tokenSums(parts: readonly UsagePart[]): TokenSums {
   const sums = { input: 0, cacheRead: 0, cacheWrite: 0, output: 0, estimatedOutput: 0 };
   for (const { tokens } of parts) {
     const written = tokens.cache_write_5m + tokens.cache_write_1h;

@@ -49,7 +49,7 @@ export function responseAttributes(call: Call): Attributes {
 
 /** Tokens. An output that the server did not report is left out, as the SDK's span leaves it out. */
 export function usageAttributes(usage: Usage, isComplete: boolean): Attributes {
-  const sums = tokenSums(usage);
+  const sums = tokenSums(usage.parts);
   const attributes: Attributes = {
     'gen_ai.usage.input_tokens': sums.input,
     'gen_ai.usage.cache_read.input_tokens': sums.cacheRead,
@@ -72,7 +72,8 @@ export function callAttributes(call: Call, reasons: readonly string[]): Attribut
   const attributes: Attributes = { 'plimsoll.attempts': call.attempts };
   if (call.attempts > 1) attributes['plimsoll.retry.wait_seconds'] = call.waitSeconds;
   if (reasons.length > 0) attributes['plimsoll.rate_limited.reasons'] = [...reasons];
-  const estimated = call.usage === null ? 0 : tokenSums(call.usage).estimatedOutput;
+  if (call.fallbackFrom !== null) attributes['plimsoll.fallback_from'] = shown(call.fallbackFrom);
+  const estimated = call.usage === null ? 0 : tokenSums(call.usage.parts).estimatedOutput;
   if (estimated > 0) attributes['plimsoll.usage.estimated_output_tokens'] = estimated;
   if (call.cost === null) return attributes;
   // What is not known is left out: a cost of 0 would be taken for one.

@@ -3,7 +3,7 @@ import type { HrTime, ProxyTracerProvider, Span, Tracer, TracerProvider } from '
 import { systemClock } from '../clock.ts';
 import type { Clock } from '../clock.ts';
 import { VERSION } from '../version.ts';
-import type { Attempt, Call, Recorder } from '../vocabulary.ts';
+import type { Attempt, Call, Recorder, RetryDenial } from '../vocabulary.ts';
 import { errorType } from './otel-conventions.ts';
 import type { Trace } from './series.ts';
 import {
@@ -107,6 +107,11 @@ class Spans implements SpanRecorder {
     traced.hasUsage = true;
     traced.span.setAttribute('plimsoll.outcome', call.outcome ?? IF_LEFT);
     traced.span.setAttributes(callAttributes(call, traced.reasons));
+  }
+
+  retryDenied(call: Call, reason: RetryDenial): void {
+    const span = this.#calls.get(call)?.span;
+    if (span?.isRecording() === true) span.setAttribute('plimsoll.retry.denied', reason);
   }
 
   finished(call: Call): void {

@@ -1,0 +1,116 @@
+import type { Counter, Histogram, Meter } from '@opentelemetry/api';
+import { OUTPUT_TOKEN_SECONDS } from './metric.ts';
+
+interface CounterDeclaration {
+  readonly name: string;
+  readonly unit: string;
+  readonly description: string;
+}
+interface HistogramDeclaration extends CounterDeclaration {
+  readonly boundaries: readonly number[];
+}
+
+/** Boundaries that the conventions for generative AI ask for, as of November 2026. */
+const TOKENS = Array.from({ length: 14 }, (_, power) => 4 ** power);
+const SECONDS = Array.from({ length: 14 }, (_, power) => 2 ** power / 100);
+
+/**
+ * The client metrics of the conventions for generative AI, and under `plimsoll.` what they have no name for. There is no
+ * `gen_ai.client.operation.time_per_output_chunk`: it asks for the time of every chunk, and plimsoll times none of them;
+ * `plimsoll.client.time_per_output_token` has the mean of each stream instead.
+ */
+const HISTOGRAMS = {
+  tokenUsage: {
+    name: 'gen_ai.client.token.usage',
+    unit: '{token}',
+    description: 'Number of input and output tokens used, as the server reported them.',
+    boundaries: TOKENS,
+  },
+  duration: {
+    name: 'gen_ai.client.operation.duration',
+    unit: 's',
+    description: 'Start of a call to its last byte, retries and the waits between them included.',
+    boundaries: SECONDS,
+  },
+  timeToFirstChunk: {
+    name: 'gen_ai.client.operation.time_to_first_chunk',
+    unit: 's',
+    description: 'Streams: start of a call to its first content, retries and waits included.',
+    boundaries: SECONDS,
+  },
+  timePerOutputToken: {
+    name: 'plimsoll.client.time_per_output_token',
+    unit: 's',
+    description: 'Streams: mean time of an output token after the first.',
+    boundaries: OUTPUT_TOKEN_SECONDS,
+  },
+  attemptDuration: {
+    name: 'plimsoll.client.attempt.duration',
+    unit: 's',
+    description: 'HTTP request sent to response headers, or to the failure.',
+    boundaries: SECONDS,
+  },
+} as const satisfies Readonly<Record<string, HistogramDeclaration>>;
+
+const COUNTERS = {
+  calls: { name: 'plimsoll.client.calls', unit: '{call}', description: 'Finished calls, by how they ended.' },
+  tokens: {
+    name: 'plimsoll.client.tokens',
+    unit: '{token}',
+    description: 'Tokens by kind. The kinds add up; estimated output is one of them.',
+  },
+  cost: { name: 'plimsoll.client.cost', unit: '{USD}', description: 'Estimated cost, by what it was for.' },
+  unpriced: {
+    name: 'plimsoll.client.unpriced',
+    unit: '{call}',
+    description: 'Calls that used tokens of a model without a known price.',
+  },
+  attempts: { name: 'plimsoll.client.attempts', unit: '{request}', description: 'HTTP requests, by what came.' },
+  retries: {
+    name: 'plimsoll.client.retries',
+    unit: '{request}',
+    description: 'HTTP requests after the first of a call, by what the one before came to.',
+  },
+  retryWait: {
+    name: 'plimsoll.client.retry.wait',
+    unit: 's',
+    description: 'Time between the HTTP requests of a call.',
+  },
+  retriesDenied: {
+    name: 'plimsoll.client.retries_denied',
+    unit: '{request}',
+    description: "Refused requests that the retry policy did not let the SDK's loop send again, by why.",
+  },
+  fallbacks: {
+    name: 'plimsoll.client.model_fallbacks',
+    unit: '{call}',
+    description: 'Calls that a retry policy went on with another model.',
+  },
+  rateLimited: {
+    name: 'plimsoll.client.rate_limited',
+    unit: '{request}',
+    description: 'Responses with status 429, by reason.',
+  },
+  spendLimited: {
+    name: 'plimsoll.client.spend_limited',
+    unit: '{request}',
+    description: 'Requests refused for spend, by whose limit it was. A 429 of the tier is in rate_limited too.',
+  },
+} as const satisfies Readonly<Record<string, CounterDeclaration>>;
+
+/** What `otelMetrics()` feeds. */
+export type Instruments = Readonly<Record<keyof typeof HISTOGRAMS, Histogram> & Record<keyof typeof COUNTERS, Counter>>;
+
+export function instruments(meter: Meter): Instruments {
+  const made = [
+    ...Object.entries<HistogramDeclaration>(HISTOGRAMS).map(([key, { name, boundaries, ...rest }]) => [
+      key,
+      meter.createHistogram(name, { ...rest, advice: { explicitBucketBoundaries: [...boundaries] } }),
+    ]),
+    ...Object.entries<CounterDeclaration>(COUNTERS).map(([key, { name, ...rest }]) => [
+      key,
+      meter.createCounter(name, rest),
+    ]),
+  ];
+  return Object.fromEntries(made) as Instruments;
+}
