@@ -45,7 +45,9 @@ export function instrument<Client extends InstrumentableClient>(
 ): Client {
   checkRuntime(client);
   checkOptions(options);
-  return attached(client, {}, observation(options, client.openTelemetry?.tracerProvider));
+  const { retry } = options;
+  const tries = retry === undefined ? {} : { maxRetries: retry.attempts - 1 };
+  return attached(client, tries, observation(options, client.openTelemetry?.tracerProvider));
 }
 
 function observation(options: InstrumentOptions, tracerProvider: TracerProvider | undefined): Observation {
