@@ -28,7 +28,9 @@ export function readMessages(
   json: Readonly<Record<string, unknown>>,
   { request, number, batchItem }: Origin,
 ): Checked<ReadMessages> {
-  const body = checkedMessages(json);
+  const asked = checkedMessages(json);
+  if ('refused' in asked) return asked;
+  const body = world.threads.whole(asked.ok);
   if ('refused' in body) return body;
   const model = checkedModel(body.ok, world.options.unknownModels ?? 'refuse');
   if ('refused' in model) return model;
@@ -49,6 +51,7 @@ export function messages(world: World, ask: Ask, read: ReadMessages): Answered {
   const inputTokens = limitedInputTokens(made.usage, scope?.class ?? model);
   const no = admission(world, { caller: ask.caller, scope, model, spends: true, inputTokens });
   if (no !== null) return no;
+  world.threads.keep(read.body, made);
   if (read.body.stream !== true) {
     return { ...json(messageJson(made)), bill: { model: made.model, usage: made.usage, partial: null }, scope };
   }

@@ -14,6 +14,8 @@ export interface MessagesBody {
   readonly thinking?: { readonly type?: string };
   readonly speed?: string;
   readonly inference_geo?: string;
+  /** A conversation that the API holds; `messages` has all of it nevertheless. */
+  readonly thread?: { readonly type?: string; readonly previous_message_id?: string };
 }
 
 /** What a `respond` hook is asked. */

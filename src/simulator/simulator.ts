@@ -44,6 +44,8 @@ export function simulator(options: SimulatorOptions = {}): Simulator {
   return {
     async fetch(input, init) {
       const request = new Request(input, init);
+      // The SDK asks a `fetch` for an empty one to see what kind of `Response` it has: nothing that the API would see.
+      if (request.url.startsWith('data:')) return fetch(request);
       // The caller's own signal: a `Request` only follows it for as long as it lives.
       const signal = init?.signal ?? (input instanceof Request ? input.signal : request.signal);
       signal.throwIfAborted();

@@ -6,6 +6,7 @@ import type { Refused } from './exchange.ts';
 import { Limits, type LimitScope } from './limits.ts';
 import { checkOptions, type SimulatorOptions } from './options.ts';
 import { MonthlySpend } from './spend.ts';
+import { Threads } from './threads.ts';
 import { Ledger } from './truth.ts';
 import type { WireUsage } from './usage.ts';
 
@@ -19,6 +20,7 @@ export interface World {
   /** By id, in order of creation. */
   readonly batches: Map<string, Batch>;
   readonly files: Map<string, StoredFile>;
+  readonly threads: Threads;
 }
 
 /** A file that was uploaded. */
@@ -39,6 +41,7 @@ export function world(options: SimulatorOptions): World {
     ledger: new Ledger(options.keepRequests ?? Infinity),
     batches: new Map(),
     files: new Map(),
+    threads: new Threads(),
   };
 }
 
