@@ -1,8 +1,7 @@
 import { ROOT_CONTEXT, SpanKind, SpanStatusCode, TraceFlags, trace } from '@opentelemetry/api';
-import type { HrTime, ProxyTracerProvider, Span, Tracer, TracerProvider } from '@opentelemetry/api';
+import type { HrTime, Span, Tracer, TracerProvider } from '@opentelemetry/api';
 import { systemClock } from '../clock.ts';
 import type { Clock } from '../clock.ts';
-import { VERSION } from '../version.ts';
 import type { Attempt, Call, Recorder, RetryDenial } from '../vocabulary.ts';
 import { errorType } from './otel-conventions.ts';
 import type { Trace } from './series.ts';
@@ -16,6 +15,7 @@ import {
   spanName,
   usageAttributes,
 } from './span-attributes.ts';
+import { tracerOf } from './span-tracer.ts';
 
 export interface SpanRecorderOptions {
   /** The attribution labels that go onto spans. */
@@ -155,14 +155,6 @@ class Spans implements SpanRecorder {
   #tracerIfAny(): Tracer | null {
     return (this.#tracer ??= tracerOf(this.#provider ?? trace.getTracerProvider()));
   }
-}
-
-/** Without an OpenTelemetry SDK the API's own provider stands in, and its tracers would allocate spans that are nothing. */
-function tracerOf(provider: TracerProvider): Tracer | null {
-  if ('getDelegateTracer' in provider) {
-    return (provider as ProxyTracerProvider).getDelegateTracer('plimsoll', VERSION) ?? null;
-  }
-  return provider.getTracer('plimsoll', VERSION);
 }
 
 function isSpan(value: unknown): value is Span {
