@@ -8,6 +8,7 @@ import { refusal, type Refusal } from './errors.ts';
 import { refused, type Answered } from './exchange.ts';
 import { messages, readMessages } from './message-endpoints.ts';
 import { parsedJson } from './messages.ts';
+import { checkFaults } from './options.ts';
 import { draw, requestRandom, wireId, type Random } from './random.ts';
 import { route } from './routes.ts';
 import { drawFault, refusalOf, type Fault, type Latency } from './scenario.ts';
@@ -141,6 +142,7 @@ async function decided(world: World, ask: Ask, chosen: Fault): Promise<Decided> 
   const read = readMessages(world, ask.json.ok, { ...ask, batchItem: null });
   if ('refused' in read) return { fault: chosen, answered: refused(read.refused) };
   const fault = chosen.fault === 'none' ? (read.ok.reply.fault ?? chosen) : chosen;
+  checkFaults([fault]);
   return { fault, answered: faulted(ask, fault) ?? messages(world, ask, read.ok) };
 }
 

@@ -25,6 +25,9 @@ const BY_NAME = new Map(
   MODELS.flatMap((model) => [model.id, model.alias ?? model.id].map((name) => [name, model] as const)),
 );
 
+/** The groups that share limits. */
+export const MODEL_CLASSES: readonly string[] = [...new Set(MODELS.map((model) => model.class))];
+
 /** The model of that id or alias; `undefined` where there is none. */
 export function modelNamed(name: string): SimulatedModel | undefined {
   return BY_NAME.get(name);

@@ -2,7 +2,8 @@ import type { SimulatorClock } from './clock.ts';
 import type { AcceptedKey } from './credentials.ts';
 import { TIER_NAMES, type ClassLimits, type TierName } from './limits.ts';
 import type { MessagesRequest, Reply } from './reply.ts';
-import type { Scenario } from './scenario.ts';
+import { faultProblems, type Fault, type Scenario } from './scenario.ts';
+import { MODEL_CLASSES } from './models.ts';
 
 /** How a simulator behaves; nothing is needed. */
 export interface SimulatorOptions {
@@ -45,20 +46,55 @@ export class SimulatorOptionsError extends Error {
 
 /** Throws one `SimulatorOptionsError` that names every problem. */
 export function checkOptions(options: SimulatorOptions): void {
-  const { seed, tier, keys = [], scenario = {}, spentThisMonthUsd = 0, keepRequests = 0 } = options;
+  refuse([...plainProblems(options), ...limitProblems(options), ...scenarioProblems(options.scenario ?? {})]);
+}
+
+/** Throws where one of the faults has a name that none has. */
+export function checkFaults(faults: readonly Fault[]): void {
+  refuse(faultProblems(faults));
+}
+
+function refuse(problems: readonly string[]): void {
+  if (problems.length > 0) throw new SimulatorOptionsError(problems);
+}
+
+function plainProblems(options: SimulatorOptions): readonly string[] {
+  const { seed = 0, tier = 'scale', keys = [], spentThisMonthUsd = 0, keepRequests = 0 } = options;
   const names = keys.map((key) => key.name);
-  const problems = [
-    seed !== undefined && !Number.isSafeInteger(seed) && `seed: expected a whole number, got ${seed}`,
-    tier !== undefined && !TIER_NAMES.includes(tier) && `tier: expected one of ${TIER_NAMES.join(', ')}, got ${tier}`,
+  return [
+    !Number.isSafeInteger(seed) && `seed: expected a whole number, got ${seed}`,
+    !TIER_NAMES.includes(tier) && `tier: expected one of ${TIER_NAMES.join(', ')}, got ${tier}`,
     keys.some((key) => key.key === '') && 'keys: expected keys that are not empty, got an empty one',
     new Set(names).size < names.length && 'keys: expected a different name for each, got one twice',
     !(spentThisMonthUsd >= 0) && `spentThisMonthUsd: expected 0 or more, got ${spentThisMonthUsd}`,
     !(keepRequests >= 0) && `keepRequests: expected 0 or more, got ${keepRequests}`,
-    ...(scenario.faults ?? []).map(
-      ({ probability, fault }) =>
-        !(probability >= 0 && probability <= 1) &&
-        `scenario.faults: expected a probability from 0 to 1 for ${fault.fault}, got ${probability}`,
-    ),
   ].filter((problem) => problem !== false);
-  if (problems.length > 0) throw new SimulatorOptionsError(problems);
+}
+
+/** Served under its own name, an unknown model is a class of its own. */
+function limitProblems({ limits = {}, unknownModels }: SimulatorOptions): readonly string[] {
+  const classes = [...MODEL_CLASSES, 'batch', 'count_tokens', 'fast', 'other'];
+  return Object.entries(limits).flatMap(([name, given]) => [
+    ...(classes.includes(name) || unknownModels === 'serve'
+      ? []
+      : [`limits: expected one of ${classes.join(', ')}, got ${name}`]),
+    ...Object.entries(given)
+      .filter(([, perMinute]) => !(perMinute > 0))
+      .map(([limit, perMinute]) => `limits.${name}.${limit}: expected more than 0, got ${perMinute}`),
+  ]);
+}
+
+function scenarioProblems({ faults = [], latency = {}, outputTokens }: Scenario): readonly string[] {
+  const spreads = { ...latency, ...(outputTokens && { outputTokens }) };
+  return [
+    ...faultProblems(faults.map(({ fault }) => fault)),
+    ...faults
+      .filter(({ probability }) => !(probability >= 0 && probability <= 1))
+      .map(({ fault, probability }) => `scenario.faults: expected 0 to 1 for ${fault.fault}, got ${probability}`),
+    ...Object.entries(spreads).flatMap(([name, { kind: _kind, ...figures }]) =>
+      Object.entries(figures)
+        .filter(([, figure]) => !(Number(figure) >= 0 && Number(figure) < Infinity))
+        .map(([field, figure]) => `scenario ${name}.${field}: expected 0 or more, got ${figure}`),
+    ),
+  ];
 }

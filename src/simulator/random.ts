@@ -48,7 +48,7 @@ function standardNormal(random: Random): number {
 
 const BASE58 = '123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz';
 
-/** An id as the API writes them: the prefix and 22 to 24 base-58 characters, here drawn from the seed. */
+/** An id as the API writes them: the prefix and base-58 characters, 22 here, drawn from the seed. */
 export function wireId(prefix: string, random: Random): string {
   let id = prefix;
   for (let length = 0; length < 22; length += 1) id += BASE58.charAt(Math.floor(random() * BASE58.length));

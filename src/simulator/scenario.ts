@@ -84,6 +84,28 @@ export interface Latency {
   readonly batchMs?: Distribution;
 }
 
+/** Checked by the compiler to be all that there are. */
+const OTHER_FAULTS: Readonly<Record<Exclude<Fault['fault'], RefusalName>, true>> = {
+  none: true,
+  headers: true,
+  error: true,
+  connection_reset: true,
+  slow_first_byte: true,
+  body_reset: true,
+  cut_body: true,
+  stalled_body: true,
+  malformed_json: true,
+  error_event: true,
+};
+
+const FAULT_NAMES: ReadonlySet<string> = new Set([...Object.keys(REFUSALS), ...Object.keys(OTHER_FAULTS)]);
+
+/** What is wrong with some faults: a misspelt one would not happen, and nobody would notice. */
+export function faultProblems(faults: readonly Fault[]): readonly string[] {
+  const unknown = faults.map(({ fault }) => fault).filter((name) => !FAULT_NAMES.has(name));
+  return unknown.map((name) => `fault: expected one of ${[...FAULT_NAMES].join(', ')}, got ${name}`);
+}
+
 /** What is drawn for requests that no script covers. The same seed and the same requests give the same run. */
 export interface Scenario {
   /** Tried in order for each request; at most one happens. */

@@ -1,5 +1,5 @@
 import { answerTo } from './arrival.ts';
-import type { SimulatorOptions } from './options.ts';
+import { checkFaults, type SimulatorOptions } from './options.ts';
 import type { Fault } from './scenario.ts';
 import type { Truth } from './truth.ts';
 import { world } from './world.ts';
@@ -14,7 +14,10 @@ export interface Simulator {
   readonly truth: Truth;
   /** Scripted faults that no request has met yet. */
   readonly scripted: number;
-  /** What goes wrong with the next requests, one each, in order of arrival; added to what is still to come. */
+  /**
+   * What goes wrong with the next requests, one each, in order of arrival; added to what is still to come.
+   * Throws `SimulatorOptionsError` for a name that no fault has.
+   */
   script(faults: readonly Fault[]): void;
 }
 
@@ -60,6 +63,7 @@ export function simulator(options: SimulatorOptions = {}): Simulator {
       return script.length;
     },
     script(faults) {
+      checkFaults(faults);
       script.push(...faults);
     },
   };
