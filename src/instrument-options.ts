@@ -92,14 +92,17 @@ function attributionProblems({ attribution }: InstrumentOptions): readonly strin
 function labelProblems({ labels = {}, attribution = {} }: InstrumentOptions): readonly string[] {
   return Object.entries(labels).flatMap(([name, value]) => {
     if (!Object.hasOwn(attribution, name)) {
-      return [
-        `labels: expected names that \`attribution\` declares, got "${name.slice(0, 40)}": add it there, as ${name.slice(0, 40)}: []`,
-      ];
+      return [`labels: expected names that \`attribution\` declares, got ${shown(name)}: add it there, with []`];
     }
     return typeof value === 'string'
       ? []
-      : [`labels: expected text as the value of "${name}", got ${typeof value}: pass a string`];
+      : [`labels: expected text as the value of ${shown(name)}, got ${typeof value}: pass a string`];
   });
+}
+
+/** A name that could be a label's is shown; anything else could be a secret in the wrong place. */
+function shown(name: string): string {
+  return /^\w{1,64}$/.test(name) ? `"${name}"` : 'one that cannot be shown';
 }
 
 function budgetProblems({ budgets, attribution = {} }: InstrumentOptions): readonly string[] {
@@ -119,6 +122,10 @@ function hasAttach(value: unknown): boolean {
 }
 
 function retryProblems(retry: unknown): readonly string[] {
-  if (retry === undefined || typeof (retry as Partial<RetryPolicy> | null)?.decide === 'function') return [];
+  if (retry === undefined || hasDecide(retry)) return [];
   return [`retry: expected a retry policy, got ${typeof retry}: pass retryPolicy({ attempts: 4 })`];
+}
+
+function hasDecide(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'decide' in value && typeof value.decide === 'function';
 }

@@ -1,4 +1,3 @@
-import type { Middleware } from '@anthropic-ai/sdk';
 import type { TracerProvider } from '@opentelemetry/api';
 import { ambientAttribution } from './attribution.ts';
 import { systemClock } from './clock.ts';
@@ -18,12 +17,15 @@ import { spanRecorder } from './record/spans.ts';
 import type { Store } from './record/store.ts';
 import type { Attribution, Recorder } from './vocabulary.ts';
 
-/** What plimsoll needs of an Anthropic client: the clients of SDK 1.x, those for Bedrock, Vertex and Foundry included. */
+/**
+ * What plimsoll needs of an Anthropic client: the clients of SDK 1.x, those for Bedrock, Vertex and Foundry included.
+ * No type of the SDK's is named: it has one set for ES modules and one for CommonJS, and a client may be of either.
+ */
 export interface InstrumentableClient extends ObservedClient {
-  readonly middleware: readonly Middleware[];
+  readonly middleware: readonly unknown[];
   /** Of an SDK that has spans: where it makes them, if that is not the registered provider. */
   readonly openTelemetry?: { readonly tracerProvider?: TracerProvider | undefined };
-  withOptions(options: { middleware?: readonly Middleware[] }): this;
+  withOptions(options: never): unknown;
 }
 
 /**
@@ -113,6 +115,10 @@ const OURS = Symbol.for('plimsoll.middleware');
 /** The `withOptions` that an instrumented client had before. */
 const PLAIN = Symbol.for('plimsoll.withOptions');
 
+function isOurs(middleware: unknown): boolean {
+  return typeof middleware === 'function' && OURS in middleware;
+}
+
 type WithOptions = (this: InstrumentableClient, options: object) => InstrumentableClient;
 
 /**
@@ -125,14 +131,15 @@ function attached<Client extends InstrumentableClient>(
   observation: Observation,
 ): Client {
   const plain = plainWithOptions(client);
-  const chain = (changes as { middleware?: readonly Middleware[] }).middleware ?? client.middleware;
+  const chain =
+    (changes as Pick<InstrumentableClient, 'middleware'> | { middleware?: never }).middleware ?? client.middleware;
   const ours = Object.assign(
     observe(observation, () => copy),
     { [OURS]: true },
   );
   const copy = plain.call(client, {
     ...changes,
-    middleware: [...chain.filter((middleware) => !(OURS in middleware)), ours],
+    middleware: [...chain.filter((middleware) => !isOurs(middleware)), ours],
   }) as Client;
   const withOptions = function withOptions(this: Client, more: object): Client {
     return attached(this, more, observation);
@@ -146,7 +153,7 @@ function attached<Client extends InstrumentableClient>(
 }
 
 function plainWithOptions(client: InstrumentableClient): WithOptions {
-  const { withOptions } = client as { withOptions: WithOptions & { [PLAIN]?: WithOptions } };
+  const { withOptions } = client as unknown as { withOptions: WithOptions & { [PLAIN]?: WithOptions } };
   return withOptions[PLAIN] ?? withOptions;
 }
 

@@ -194,7 +194,7 @@ export interface Call {
   /** The model that the caller named, where a retry policy went on with another; else `null`. So far. */
   readonly fallbackFrom: string | null;
   readonly attribution: Attribution;
-  /** Base URL of the API that is called; absent where it is not known. */
+  /** Base URL of the API that is called, without credentials; absent where it is not known. */
   readonly baseUrl?: string;
   /** The SDK's own span of this call, for who knows spans; absent where the SDK has none. */
   readonly sdkSpan?: unknown;

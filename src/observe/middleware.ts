@@ -92,12 +92,19 @@ function callRequest(options: SdkOptions, { baseURL }: ObservedClient): CallRequ
     operation: operation(options.method, options.path, options.stream === true),
     model: typeof model === 'string' ? model : null,
     maxTokens: typeof maxTokens === 'number' ? maxTokens : null,
-    baseUrl: baseURL,
+    baseUrl: withoutCredentials(baseURL),
     sdkSpan: sdkSpan(options),
   };
 }
 
 /** What has to be waited for before the SDK may see the response: what a retry policy says of a refusal. */
+/** A base URL may hold a user's password: that goes no further. */
+function withoutCredentials(baseUrl: string): string {
+  if (!baseUrl.includes('@')) return baseUrl;
+  const url = URL.parse(baseUrl);
+  return url === null ? '' : `${url.origin}${url.pathname}`;
+}
+
 function answered(exchange: Exchange, response: Response): Promise<void> | undefined {
   const { call, observation } = exchange;
   if (!response.ok) return refused(exchange, response);
