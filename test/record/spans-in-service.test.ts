@@ -3,7 +3,8 @@ import type { AddressInfo } from 'node:net';
 import { describe, it } from 'node:test';
 import type { TestContext } from 'node:test';
 import { SpanKind, trace } from '@opentelemetry/api';
-import { AlwaysOffSampler } from '@opentelemetry/sdk-trace';
+import { AlwaysOffSampler, SamplingDecision } from '@opentelemetry/sdk-trace';
+import type { Sampler } from '@opentelemetry/sdk-trace';
 import express from 'express';
 import type { RequestHandler } from 'express';
 import { metricsHandler } from 'plimsoll';
@@ -91,15 +92,21 @@ describe("exemplars in a service's metrics", () => {
     });
   }
 
-  it('are left out where the trace is not sampled, and no span is sent', async (t) => {
-    const traced = await tracing(t, { sampler: new AlwaysOffSampler() });
-    for (const client of [{}, { openTelemetry: false } as const]) {
-      const bench = workbench({ client });
-      await bench.claude.messages.create(PARAMS);
-      assert.deepEqual(exemplarTraceIds(await openMetrics(bench)), []);
-    }
-    assert.deepEqual(await traced.spans(), []);
-  });
+  const recordedOnly: Sampler = { shouldSample: () => ({ decision: SamplingDecision.RECORD }) };
+  for (const [how, sampler] of [
+    ['dropped', new AlwaysOffSampler()],
+    ['recorded and not sampled', recordedOnly],
+  ] as const) {
+    it(`are left out where the trace is ${how}, and no span is sent`, async (t) => {
+      const traced = await tracing(t, { sampler });
+      for (const client of [{}, { openTelemetry: false } as const]) {
+        const bench = workbench({ client });
+        await bench.claude.messages.create(PARAMS);
+        assert.deepEqual(exemplarTraceIds(await openMetrics(bench)), []);
+      }
+      assert.deepEqual(await traced.spans(), []);
+    });
+  }
 
   it('are left out where no OpenTelemetry SDK is registered', async () => {
     const bench = workbench();
