@@ -11,7 +11,7 @@ import { parsedJson } from './messages.ts';
 import { checkFaults } from './options.ts';
 import { draw, requestRandom, wireId, type Random } from './random.ts';
 import { route } from './routes.ts';
-import { drawFault, refusalOf, type Fault, type Latency } from './scenario.ts';
+import { drawFault, NO_FAULT, refusalOf, type Fault, type Latency } from './scenario.ts';
 import type { Entry } from './truth.ts';
 import type { World } from './world.ts';
 
@@ -76,7 +76,17 @@ async function answered(world: World, arrival: Arrival, { entry, random }: Begun
   await wait(world.clock, pace.firstByteMs + delayMs + documentTokens(answered) * pace.perTokenMs, signal);
   if (answered === 'reset') throw connectionError('fetch failed');
   const betas = (request.headers.get('anthropic-beta') ?? '').split(',').map((beta) => beta.trim());
-  return response(world, { answered, fault, entry, caller: ask.caller, betas, perTokenMs: pace.perTokenMs, arrival });
+  const { perTokenMs } = pace;
+  const made = response(world, { answered, fault, entry, caller: ask.caller, betas, perTokenMs, arrival });
+  if (fault.fault === 'lost_response') await lose(made, entry);
+  return made;
+}
+
+/** The answer was made, and billed, for nobody. */
+async function lose(made: Response, entry: Entry): Promise<never> {
+  entry.status = null;
+  await made.body?.cancel();
+  throw connectionError('fetch failed');
 }
 
 interface Pace {
@@ -116,7 +126,7 @@ async function readAsk(world: World, { request, number }: Arrival, { entry, rand
 
 /** What every endpoint refuses. */
 function gate(request: Request, badKey: string | null, text: string): Refusal | null {
-  if (text.length > MOST_BYTES) return refusal('request_too_large');
+  if (Buffer.byteLength(text) > MOST_BYTES) return refusal('request_too_large');
   if (badKey !== null) return refusal('unauthorized', { message: badKey });
   if (request.headers.get('anthropic-version') === null) {
     return refusal('invalid_request', { message: 'anthropic-version: header is required' });
@@ -130,8 +140,15 @@ interface Decided {
   readonly answered: Answered | 'reset';
 }
 
-/** A fault that refuses comes before all else; then the key, then the endpoint. A hook's fault is the last to be asked. */
 async function decided(world: World, ask: Ask, chosen: Fault): Promise<Decided> {
+  const { fault, answered } = await reached(world, ask, chosen);
+  // A stream that was refused for another reason has no place for an error event: it does not happen.
+  const noPlace = fault.fault === 'error_event' && answered !== 'reset' && 'refusal' in answered;
+  return { fault: noPlace && ask.operation === 'messages.stream' ? NO_FAULT : fault, answered };
+}
+
+/** A fault that refuses comes before all else; then the key, then the endpoint. A hook's fault is the last to be asked. */
+async function reached(world: World, ask: Ask, chosen: Fault): Promise<Decided> {
   const early = faulted(ask, chosen);
   if (early !== null) return { fault: chosen, answered: early };
   if (ask.turnedAway !== null) return { fault: chosen, answered: refused(ask.turnedAway) };

@@ -19,7 +19,7 @@ import type { Entry } from './truth.ts';
 import type { World } from './world.ts';
 
 /** What a response is made from. */
-export interface Delivery {
+export interface Dispatch {
   readonly answered: Answered;
   readonly fault: Fault;
   readonly entry: Entry;
@@ -34,26 +34,26 @@ export interface Delivery {
  * Sends an answer: head, body, and what goes wrong with it. The record says what was sent and what is billed; it ends
  * when the body has.
  */
-export function response(world: World, delivery: Delivery): Response {
-  const { answered, entry } = delivery;
+export function response(world: World, dispatch: Dispatch): Response {
+  const { answered, entry } = dispatch;
   entry.delivery = 'unread';
-  if ('refusal' in answered) return refusalResponse(world, delivery, answered);
+  if ('refusal' in answered) return refusalResponse(world, dispatch, answered);
   const { bill, items } = answered;
   Object.assign(entry, { status: 200, model: bill?.model ?? null });
-  if (bill !== null && bill.partial === null) generated(world, delivery, bill.usage);
-  return new Response(body(world, delivery, items), { status: 200, headers: headersOf(world, delivery) });
+  if (bill !== null && bill.partial === null) generated(world, dispatch, bill.usage);
+  return new Response(body(world, dispatch, items), { status: 200, headers: headersOf(world, dispatch) });
 }
 
-function refusalResponse(world: World, delivery: Delivery, refused: Refused): Response {
-  const { entry, caller } = delivery;
+function refusalResponse(world: World, dispatch: Dispatch, refused: Refused): Response {
+  const { entry, caller } = dispatch;
   const refusal = worded(refused, { caller, limits: world.limits, nowMs: world.clock.now() });
   const { status, type, errorCode = null } = refusal;
   Object.assign(entry, { status, errorType: type, errorCode });
-  const headers = headersOf(world, delivery);
-  return new Response(body(world, delivery, [refusalItem(refusal, entry.id)]), { status, headers });
+  const headers = headersOf(world, dispatch);
+  return new Response(body(world, dispatch, [refusalItem(refusal, entry.id)]), { status, headers });
 }
 
-function headersOf(world: World, { answered, fault, entry, caller }: Delivery): Headers {
+function headersOf(world: World, { answered, fault, entry, caller }: Dispatch): Headers {
   const from = { caller, limits: world.limits, nowMs: world.clock.now() };
   const headers = responseHeaders(answered, entry.id, from);
   if ('headers' in fault && fault.headers !== undefined) override(headers, fault.headers);
@@ -61,25 +61,25 @@ function headersOf(world: World, { answered, fault, entry, caller }: Delivery): 
 }
 
 /** A document is generated, and billed, before its head is sent: the head's figures have it in them. */
-function generated(world: World, delivery: Delivery, usage: Bill['usage']): void {
-  const { entry, answered } = delivery;
+function generated(world: World, dispatch: Dispatch, usage: Bill['usage']): void {
+  const { entry, answered } = dispatch;
   entry.usage = usage;
-  charge(world, delivery);
+  charge(world, dispatch);
   if (answered.scope !== null) world.limits.produced(answered.scope, usage.output_tokens, world.clock.now());
 }
 
-function body(world: World, delivery: Delivery, items: Iterable<BodyItem>): ReadableStream<Uint8Array> {
-  const { answered, arrival } = delivery;
+function body(world: World, dispatch: Dispatch, items: Iterable<BodyItem>): ReadableStream<Uint8Array> {
+  const { answered, arrival } = dispatch;
   const served = 'refusal' in answered ? null : answered;
-  return pacedBody(withFault(delivery, items), {
+  return pacedBody(withFault(dispatch, items), {
     clock: world.clock,
     signal: arrival.signal,
-    perTokenMs: delivery.perTokenMs,
-    ...recording(world, delivery, served),
+    perTokenMs: dispatch.perTokenMs,
+    ...recording(world, dispatch, served),
   });
 }
 
-function withFault({ answered, fault, entry }: Delivery, items: Iterable<BodyItem>): Iterator<BodyItem, Ending> {
+function withFault({ answered, fault, entry }: Dispatch, items: Iterable<BodyItem>): Iterator<BodyItem, Ending> {
   const wrong = bodyFault(fault);
   if (wrong === null) return complete(items);
   const isStream = entry.streamed && !('refusal' in answered);
@@ -87,8 +87,8 @@ function withFault({ answered, fault, entry }: Delivery, items: Iterable<BodyIte
 }
 
 /** Keeps the record of a body while it is read. */
-function recording(world: World, delivery: Delivery, served: Served | null): Pick<BodyOptions, 'sent' | 'ended'> {
-  const { entry } = delivery;
+function recording(world: World, dispatch: Dispatch, served: Served | null): Pick<BodyOptions, 'sent' | 'ended'> {
+  const { entry } = dispatch;
   const partial = served?.bill?.partial ?? null;
   let outputTokens = 0;
   return {
@@ -103,14 +103,14 @@ function recording(world: World, delivery: Delivery, served: Served | null): Pic
       entry.delivery = how;
       if (partial !== null) {
         entry.usage = partial(outputTokens);
-        charge(world, delivery);
+        charge(world, dispatch);
       }
       world.ledger.ended(entry, world.clock.now());
     },
   };
 }
 
-function charge(world: World, { entry, betas, caller }: Delivery): void {
+function charge(world: World, { entry, betas, caller }: Dispatch): void {
   const nanoUsd = totalNanoUsd(world.ledger.bill(entry, betas));
   world.spend.add(caller.organization, entry.startedAtMs, nanoUsd);
 }

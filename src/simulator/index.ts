@@ -20,6 +20,7 @@
  *   { fault: 'none' }, //                                               this one is answered
  *   { fault: 'error', status: 418, type: 'api_error' }, //              any other error
  *   { fault: 'connection_reset' }, //                                   fetch rejects: 'fetch failed', ECONNRESET
+ *   { fault: 'lost_response' }, //                                      the same, but the answer was made and is billed
  *   { fault: 'slow_first_byte', delayMs: 5_000 }, //                    the head comes late
  *   { fault: 'body_reset', at: 'content_block_delta' }, //              reading the body fails: 'terminated'
  *   { fault: 'cut_body', at: 'message_stop' }, //                       the body ends early, without an error
@@ -36,7 +37,7 @@
  * **What happened** is in `truth`: each request with its fault, its usage and what it is billed, whether or not the reader
  * ever learned of it. An answer that is no stream is billed when its head is sent. A stream is billed for its input and
  * for what was generated until it ended, was cut, or was left. A request that was refused, reset or left before its head
- * is not billed.
+ * is not billed. A batch is billed when a request first finds it ended, item by item.
  */
 export { simulator, type Simulator } from './simulator.ts';
 export { SimulatorOptionsError, type SimulatorOptions } from './options.ts';

@@ -63,12 +63,13 @@ export type BodyFault =
  * What goes wrong with one request.
  * `none` lets it pass, so that a script can say which one fails. `headers` answers as usual with other headers.
  * `connection_reset` breaks the connection before the request is worked on: nothing is billed.
+ * `lost_response` breaks it when the answer is ready: it is billed, a stream for its input, and nobody learns of it.
  * `slow_first_byte` holds the response's head back and then answers as usual.
  */
 export type Fault =
   | { readonly fault: 'none' }
   | { readonly fault: 'headers'; readonly headers: HeaderOverrides }
-  | { readonly fault: 'connection_reset' }
+  | { readonly fault: 'connection_reset' | 'lost_response' }
   | { readonly fault: 'slow_first_byte'; readonly delayMs: number; readonly headers?: HeaderOverrides }
   | BodyFault
   | RefusalFault
@@ -90,6 +91,7 @@ const OTHER_FAULTS: Readonly<Record<Exclude<Fault['fault'], RefusalName>, true>>
   headers: true,
   error: true,
   connection_reset: true,
+  lost_response: true,
   slow_first_byte: true,
   body_reset: true,
   cut_body: true,

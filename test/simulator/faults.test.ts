@@ -93,6 +93,26 @@ describe('the connection breaks before the response', () => {
     assert.equal(claude.truth.open, 0);
   });
 
+  test('a response that is lost on its way was made: it is billed and told to nobody', async () => {
+    const { claude, sdk } = bench(LONG);
+    claude.script([{ fault: 'lost_response' }, { fault: 'lost_response' }]);
+    assert.equal((await failure(sdk.messages.create(ASK))).name, 'APIConnectionError');
+    await failure(sdk.messages.create(STREAM));
+    const seen = claude.truth.requests.map(({ status, delivery, usage, usageReported }) => ({
+      status,
+      delivery,
+      output: usage?.output_tokens,
+      usageReported,
+    }));
+    assert.deepEqual(seen, [
+      { status: null, delivery: 'none', output: 100, usageReported: 'none' },
+      { status: null, delivery: 'none', output: 0, usageReported: 'none' },
+    ]);
+    assert.equal(claude.truth.totals().get(ASK.model)?.tokens.output, 100);
+    assert.equal(claude.truth.totals('reported').size, 0);
+    assert.equal(claude.truth.statuses.get('none'), 2);
+  });
+
   test('the SDK tries again by itself', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
     const { claude, sdk } = bench({}, { maxRetries: 1 });
@@ -190,6 +210,13 @@ describe('an error event inside a stream', () => {
       error: { type: 'overloaded_error', message: 'Overloaded' },
       request_id: response.headers.get('request-id'),
     });
+  });
+
+  test('a stream that is refused anyway has no error event, and truth does not say so', async () => {
+    const { claude, sdk } = bench();
+    claude.script([{ fault: 'error_event' }]);
+    assert.equal((await failure(sdk.messages.create({ ...STREAM, model: 'claude-typo' }))).name, 'NotFoundError');
+    assert.equal(claude.truth.requests[0]?.fault, null);
   });
 
   test('a request that is no stream is refused with it', async () => {
