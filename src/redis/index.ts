@@ -1,0 +1,5 @@
+/**
+ * `plimsoll/redis`: budgets that a fleet shares, in Redis or Valkey. Needs the package `ioredis`.
+ */
+export { redisLedger } from './redis-ledger.ts';
+export type { RedisLedgerOptions } from './redis-ledger.ts';
