@@ -60,6 +60,9 @@ export interface Verdict {
   readonly isLast: boolean;
 }
 
+/** An attempt whose reason may not be known yet. */
+type UntoldAttempt = Attempt & { rejection: Rejection | null; retryReason: Outcome | null };
+
 /** A call while it happens: the state behind `Call`, and the one place that tells the recorder of it. */
 export class LiveCall implements Call {
   readonly operation: string;
@@ -201,7 +204,7 @@ export class LiveCall implements Call {
     }
   }
 
-  #attempt(status: Attempt['status'], limiters: readonly Limiter[]): Omit<Attempt, 'rejection' | 'retryReason'> {
+  #attempt(status: Attempt['status'], limiters: readonly Limiter[]): UntoldAttempt {
     const endedMs = this.#observation.clock.monotonicMs();
     this.#attemptEndedMs = endedMs;
     return {
@@ -211,13 +214,16 @@ export class LiveCall implements Call {
       waitSeconds: this.#attemptWaitSeconds,
       status,
       limiters,
+      rejection: null,
+      retryReason: null,
     };
   }
 
-  #tellAttempt(attempt: Omit<Attempt, 'rejection' | 'retryReason'>, rejection: Rejection | null): void {
-    const told: Attempt = { ...attempt, rejection, retryReason: this.#lastOutcome };
+  #tellAttempt(attempt: UntoldAttempt, rejection: Rejection | null): void {
+    attempt.rejection = rejection;
+    attempt.retryReason = this.#lastOutcome;
     this.#lastOutcome = rejection?.outcome ?? null;
-    this.#observation.recorder.attempted?.(this, told);
+    this.#observation.recorder.attempted?.(this, attempt);
   }
 
   #inOrder(step: () => void): void {

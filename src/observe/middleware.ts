@@ -97,7 +97,6 @@ function callRequest(options: SdkOptions, { baseURL }: ObservedClient): CallRequ
   };
 }
 
-/** What has to be waited for before the SDK may see the response: what a retry policy says of a refusal. */
 /** A base URL may hold a user's password: that goes no further. */
 function withoutCredentials(baseUrl: string): string {
   if (!baseUrl.includes('@')) return baseUrl;
@@ -105,6 +104,7 @@ function withoutCredentials(baseUrl: string): string {
   return url === null ? '' : `${url.origin}${url.pathname}`;
 }
 
+/** What has to be waited for before the SDK may see the response: what a retry policy says of a refusal. */
 function answered(exchange: Exchange, response: Response): Promise<void> | undefined {
   const { call, observation } = exchange;
   if (!response.ok) return refused(exchange, response);

@@ -1,0 +1,85 @@
+import Anthropic, { type ClientOptions } from '@anthropic-ai/sdk';
+import { TracerProvider } from '@opentelemetry/sdk-trace';
+import { instrument } from 'plimsoll';
+import { Registry } from 'prom-client';
+import { compare, type Compared } from './compare.ts';
+import { answersJson, answersStream, PARAMS, TOKENS_PER_ANSWER } from './messages.ts';
+
+/** How much of it is done: `short` shows that it runs, `full` gives figures. */
+export type Length = 'short' | 'full';
+
+const ROUNDS: Readonly<Record<Length, number>> = { short: 2, full: 9 };
+
+/** Spans that are recorded and go nowhere: what is measured is making them, not exporting them. */
+function spansThatGoNowhere(): { readonly tracerProvider: TracerProvider } {
+  const nothing = (): Promise<void> => Promise.resolve();
+  const processor = { onStart: () => undefined, onEnd: () => undefined, forceFlush: nothing, shutdown: nothing };
+  return { tracerProvider: new TracerProvider({ spanProcessors: [processor] }) };
+}
+
+interface Measured {
+  readonly claude: Anthropic;
+  /** Throws unless every token of every call since the start was counted: a figure of a broken client is worth nothing. */
+  readonly check: () => Promise<void>;
+}
+
+function measured(fetch: typeof globalThis.fetch, options: ClientOptions = {}): Measured {
+  const registry = new Registry();
+  let calls = 0;
+  const counting: typeof globalThis.fetch = (...request) => {
+    calls++;
+    return fetch(...request);
+  };
+  const claude = instrument(new Anthropic({ apiKey: 'bench', fetch: counting, ...options }), { registry });
+  return {
+    claude,
+    async check() {
+      const metrics = await registry.getMetricsAsJSON();
+      const values = metrics.find(({ name }) => name === 'anthropic_tokens_total')?.values ?? [];
+      const tokens = values.reduce((sum, { value }) => sum + value, 0);
+      const expected = calls * TOKENS_PER_ANSWER;
+      if (tokens !== expected) throw new Error(`expected ${expected} tokens of ${calls} calls, counted ${tokens}`);
+    },
+  };
+}
+
+/** CPU per JSON call of 2 KiB. */
+export async function jsonCalls(length: Length): Promise<Compared> {
+  const raw = new Anthropic({ apiKey: 'bench', fetch: answersJson });
+  const rawSpans = new Anthropic({ apiKey: 'bench', fetch: answersJson, openTelemetry: spansThatGoNowhere() });
+  const plain = measured(answersJson);
+  const spans = measured(answersJson, { openTelemetry: spansThatGoNowhere() });
+  const compared = await compare({
+    raw: () => raw.messages.create(PARAMS),
+    variants: {
+      'all metrics': () => plain.claude.messages.create(PARAMS),
+      "the SDK's own span": () => rawSpans.messages.create(PARAMS),
+      'all metrics, and its part of that span': () => spans.claude.messages.create(PARAMS),
+    },
+    callsPerBlock: 25,
+    blocksPerRound: length === 'full' ? 60 : 4,
+    rounds: ROUNDS[length],
+  });
+  await Promise.all([plain.check(), spans.check()]);
+  return compared;
+}
+
+async function drained(claude: Anthropic): Promise<void> {
+  for await (const event of await claude.messages.create({ ...PARAMS, stream: true })) void event;
+}
+
+/** CPU per stream: of so many content events of so many bytes, one to a chunk. */
+export async function streams(length: Length, events: number, bytes: number): Promise<Compared> {
+  const fetch = answersStream(events, 'x'.repeat(bytes));
+  const raw = new Anthropic({ apiKey: 'bench', fetch });
+  const plain = measured(fetch);
+  const compared = await compare({
+    raw: () => drained(raw),
+    variants: { 'all metrics': () => drained(plain.claude) },
+    callsPerBlock: 2,
+    blocksPerRound: Math.ceil((length === 'full' ? 12_000 : 800) / events),
+    rounds: ROUNDS[length],
+  });
+  await plain.check();
+  return compared;
+}

@@ -1,0 +1,114 @@
+import { writeFile } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import { jsonCalls, streams, type Length } from './calls.ts';
+import type { Compared, Spread } from './compare.ts';
+import { heapKeptPerCall } from './heap.ts';
+import { importMs } from './import-time.ts';
+import { comparison, goals, spreadText, table, type Row } from './report.ts';
+import { scrapes } from './scrape.ts';
+
+const { values } = parseArgs({
+  options: { short: { type: 'boolean' }, write: { type: 'boolean' }, help: { type: 'boolean' } },
+});
+
+if (values.help === true) {
+  console.log(`What watching costs, against the raw SDK in the same run.
+
+  npm run bench                the figures, in about four minutes
+  npm run bench -- --short     shows in seconds that everything runs; its figures say little
+  npm run bench -- --write     also writes them to docs/benchmarks.md`);
+  process.exit(0);
+}
+
+const length: Length = values.short === true ? 'short' : 'full';
+const full = length === 'full';
+
+const json = await jsonCalls(length);
+const small = await streams(length, 200, 20);
+const large = await streams(length, 2_000, 440);
+const scraped = [];
+for (const series of [1_000, 10_000, 100_000]) scraped.push(await scrapes(series, full ? 9 : 2));
+const heap = await heapKeptPerCall(full ? 200_000 : 4_000);
+const imported = importMs(full ? 15 : 3);
+
+const over = (compared: Compared, variant: string): Spread =>
+  compared.over[variant] ?? { min: NaN, median: NaN, max: NaN };
+const divided = ({ min, median, max }: Spread, by: number): Spread => ({
+  min: min / by,
+  median: median / by,
+  max: max / by,
+});
+const metrics = over(json, 'all metrics');
+const withSpan = over(json, 'all metrics, and its part of that span');
+const sdkSpan = over(json, "the SDK's own span");
+const span: Spread = {
+  min: withSpan.min - sdkSpan.max,
+  median: withSpan.median - sdkSpan.median,
+  max: withSpan.max - sdkSpan.min,
+};
+const perEvent = divided(over(small, 'all metrics'), 200);
+const perLarge = divided(over(large, 'all metrics'), 1_000);
+const largeShare = over(large, 'all metrics').median / large.raw.median;
+const hundred = scraped.at(-1)?.plimsoll ?? perEvent;
+
+const rows: readonly Row[] = [
+  { figure: 'JSON call, all metrics, µs', goal: '≤ 15', measured: spreadText(metrics), met: metrics.median <= 15 },
+  {
+    figure: 'JSON call, metrics and span, µs over the SDK with its span',
+    goal: '≤ 35',
+    measured: spreadText(span),
+    met: span.median <= 35,
+  },
+  {
+    figure: 'stream event, one to a chunk, µs',
+    goal: '≤ 0.4',
+    measured: spreadText(perEvent, 2),
+    met: perEvent.median <= 0.4,
+  },
+  {
+    figure: 'stream of 2,000 events and 1 MiB, ms',
+    goal: '≤ 1',
+    measured: spreadText(perLarge, 2),
+    met: perLarge.median <= 1,
+  },
+  {
+    figure: 'the same, share of the raw SDK',
+    goal: '≤ 10 %',
+    measured: `**${(largeShare * 100).toFixed(1)} %**`,
+    met: largeShare <= 0.1,
+  },
+  { figure: 'scrape of 100,000 series, ms', goal: '≤ 40', measured: spreadText(hundred), met: hundred.median <= 40 },
+  { figure: 'heap kept per call, bytes', goal: '0', measured: `**${heap.toFixed(1)}**`, met: Math.abs(heap) < 1 },
+  { figure: "`import 'plimsoll'`, ms", goal: '≤ 15', measured: spreadText(imported), met: imported.median <= 15 },
+];
+
+const report = `# What watching costs
+
+Written by \`npm run bench -- --write\`: do not edit. CPU time by the process's own account, Node ${process.versions.node}, ${full ? 'nine rounds' : 'a short run'}.
+Answers come from memory, so that a network's noise is not in it. The ways alternate in one process, and each run checks
+that every token was counted. Figures are goals, not gates: no test times anything.
+
+${goals(rows)}
+
+## A JSON call of 2 KiB
+
+${comparison(json, 'µs')}
+
+## A stream of 200 events
+
+${comparison(small, 'µs')}
+
+## A stream of 2,000 events and 1 MiB
+
+${comparison(large, 'µs')}
+
+## A scrape
+
+${table(
+  ['series', "ms, plimsoll's writer: median (min – max)", 'ms, prom-client with counters of its own'],
+  scraped.map(({ series, plimsoll, promClient }) => [String(series), spreadText(plimsoll), spreadText(promClient)]),
+)}
+`;
+
+console.log(report);
+if (values.write === true) await writeFile(new URL('../docs/benchmarks.md', import.meta.url), report);
