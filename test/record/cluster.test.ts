@@ -1,24 +1,29 @@
 import assert from 'node:assert/strict';
 import cluster from 'node:cluster';
-import type { Worker } from 'node:cluster';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import type { TestContext } from 'node:test';
 import { AggregatorRegistry } from 'prom-client';
 import { sampleKey, scraped } from './scraped.ts';
 
-async function recorded(number: number): Promise<Worker> {
+/** A worker that has recorded. Rejects when it ends before it has. */
+async function recorded(t: TestContext, number: number): Promise<void> {
   const worker = cluster.fork({ WORKER_NUMBER: number });
-  const [message] = (await once(worker, 'message')) as [unknown];
+  const ended = once(worker.process, 'exit');
+  t.after(async () => {
+    worker.process.kill('SIGKILL');
+    await ended;
+  });
+  const early = ended.then(() => Promise.reject(new Error(`worker ${number} ended before it had recorded`)));
+  const [message] = (await Promise.race([once(worker, 'message'), early])) as unknown[];
   assert.equal(message, 'recorded');
-  return worker;
 }
 
 test('two cluster workers give the right totals, and each gauge is joined as it is declared', async (t) => {
   cluster.setupPrimary({ exec: join(import.meta.dirname, 'cluster-worker.ts') });
   const registry = new AggregatorRegistry();
-  const workers = await Promise.all([recorded(1), recorded(2)]);
-  t.after(() => workers.forEach((worker) => worker.kill()));
+  await Promise.all([recorded(t, 1), recorded(t, 2)]);
   const { samples, types } = scraped(await registry.clusterMetrics());
 
   const of = { model: 'claude-haiku-4-5', key: 'prod-api-key' };
