@@ -1,9 +1,10 @@
 import { AttributionError, checkAttribution, type AttributionDeclaration } from './record/attribution.ts';
 import type { MetricRegistry } from './record/registry.ts';
 import type { Budgets } from './budget/budgets.ts';
-import type { Clock } from './clock.ts';
+import { systemClock, type Clock } from './clock.ts';
 import { ConfigurationError } from './configuration-error.ts';
 import type { PriceTable } from './pricing/prices.ts';
+import { tierProblems, type TierOption } from './tier/tier-option.ts';
 import type { Attribution, Call, Guard, Recorder, RetryPolicy } from './vocabulary.ts';
 
 /** What `instrument()` takes. Nothing is needed. */
@@ -37,6 +38,8 @@ export interface InstrumentOptions {
   readonly retry?: RetryPolicy;
   /** What may be spent: `budgets()` of `plimsoll/budget`. Asked after the guards. */
   readonly budgets?: Budgets;
+  /** The usage tier, `{ name: 'Build' }`, and an alias for the organisation. Default: inferred from response headers. */
+  readonly tier?: TierOption;
   /** Told of every call when it is over. A promise it returns is not waited for. */
   readonly onCall?: (call: Call) => void | Promise<void>;
   /** For tests. */
@@ -61,6 +64,7 @@ export function checkOptions(options: InstrumentOptions): void {
     ...labelProblems(options),
     ...budgetProblems(options),
     ...retryProblems(options.retry),
+    ...tierProblems(options.tier, (options.clock ?? systemClock).epochMs()),
   ];
   if (problems.length > 0) throw new ConfigurationError('PLIMSOLL_OPTIONS_INVALID', problems);
 }

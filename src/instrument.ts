@@ -3,6 +3,7 @@ import { ambientAttribution } from './attribution.ts';
 import { systemClock } from './clock.ts';
 import { ConfigurationError } from './configuration-error.ts';
 import { checkOptions, configuredModels, type InstrumentOptions } from './instrument-options.ts';
+import { KnownBatches } from './observe/known-batches.ts';
 import type { Observation } from './observe/live-call.ts';
 import { observe, type ObservedClient } from './observe/middleware.ts';
 import { cost } from './pricing/cost.ts';
@@ -10,12 +11,14 @@ import { defaultPrices } from './pricing/prices.ts';
 import { defaultRegistry } from './record/default-registry.ts';
 import { recordBudgets } from './record/budget-gauges.ts';
 import { fanOut } from './record/fan-out.ts';
+import { monthBudgets } from './record/month-budgets.ts';
 import { prometheusRecorder } from './record/prometheus.ts';
 import { recordBuild, recordPrices } from './record/facts.ts';
 import { storeFor } from './record/registry.ts';
 import { spanRecorder } from './record/spans.ts';
 import type { Store } from './record/store.ts';
-import type { Attribution, Recorder } from './vocabulary.ts';
+import { tierRecorder } from './record/tier-gauges.ts';
+import type { Attribution, Call, Recorder } from './vocabulary.ts';
 
 /**
  * What plimsoll needs of an Anthropic client: the clients of SDK 1.x, those for Bedrock, Vertex and Foundry included.
@@ -58,19 +61,18 @@ function observation(options: InstrumentOptions, tracerProvider: TracerProvider 
   const store = storeFor(registry);
   const onError: Observation['onError'] = (stage) => store.errors(stage);
   const spans = spanRecorder({ attribution: Object.keys(options.attribution ?? {}), tracerProvider, clock });
-  const metrics = prometheusRecorder({
-    registry,
-    clock,
+  const labels = {
     keys: [key],
     models: options.models ?? configuredModels(process.env),
-    attribution: options.attribution ?? {},
     knownModels: prices.knownModels,
-    canonicalModel: (model) => prices.canonicalModel(model),
-    trace: (call) => spans.trace(call),
-  });
+    canonicalModel: (model: string) => prices.canonicalModel(model),
+  };
+  const { attribution = {}, budgets, tier } = options;
+  const trace = (call: Call) => spans.trace(call);
+  const metrics = prometheusRecorder({ ...labels, registry, clock, attribution, trace });
+  const tiers = tierRecorder(store, { ...labels, ...tier, ...(budgets && monthBudgets(budgets)), clock });
   recordBuild(store);
   recordPrices(store, prices, clock.epochMs());
-  const { budgets } = options;
   const held = budgets === undefined ? [] : [budgets.attach({ prices, listener: recordBudgets(store, budgets) })];
   return {
     clock,
@@ -78,12 +80,24 @@ function observation(options: InstrumentOptions, tracerProvider: TracerProvider 
     onError,
     guards: [...(options.guards ?? []), ...held],
     retry: options.retry,
-    recorder: fanOut([spans, metrics, ...held, ...(options.recorders ?? []), ...onCallRecorder(options, store)], () =>
-      store.errors('recorder'),
+    recorder: fanOut(
+      [spans, metrics, tiers, ...held, ...(options.recorders ?? []), ...onCallRecorder(options, store)],
+      () => store.errors('recorder'),
     ),
     attribution: () => attributionOf(options.labels, () => store.errors('attribution')),
     price: (usage, model, atMs) => cost(usage, { prices, model, atMs }),
+    batchPrice: (usage, model, atMs) => cost(usage, { prices, model, atMs, batch: true }),
+    batches: batchesOf(store),
   };
+}
+
+const batchesByStore = new WeakMap<Store, KnownBatches>();
+
+/** Of all clients that feed the same metrics: a result that one has read is not counted again for another. */
+function batchesOf(store: Store): KnownBatches {
+  const known = batchesByStore.get(store) ?? new KnownBatches();
+  batchesByStore.set(store, known);
+  return known;
 }
 
 /** A callback that answers with a promise is not waited for; its failure is counted as a throw is. */

@@ -6,16 +6,12 @@ import { SeenSpend } from '../tier/seen-spend.ts';
 import { ThrottleHistory } from '../tier/throttle-history.ts';
 import { tierVerdict, type TierVerdict } from '../tier/tier-verdict.ts';
 import type { Attempt } from '../vocabulary.ts';
+import type { MonthBudgets, MonthSpendNanoUsd } from './month-budgets.ts';
 
-/** Nano-dollars spent in the present calendar month (UTC), as a ledger knows them; `null` while it does not. */
-export type MonthSpendNanoUsd = () => bigint | number | null;
-
-/** What may be told of an organisation's tier; what is told later holds. */
-export interface ToldOfTier {
+/** What may be told of an organisation's tier; what is told later holds. The spend is asked for at each scrape. */
+export interface ToldOfTier extends Partial<MonthBudgets> {
   /** The tier's name, as configured. */
   readonly name?: string | undefined;
-  /** Asked at each scrape instead of what this process saw itself. */
-  readonly monthSpendNanoUsd?: MonthSpendNanoUsd | undefined;
 }
 
 /** What one process knows of the tier of one organisation. Bounded in memory. */
@@ -27,6 +23,7 @@ export class OrganizationTier {
   readonly #seen = new SeenSpend();
   #name: string | null = null;
   #monthSpend: MonthSpendNanoUsd | null = null;
+  #monthBudgets: readonly MonthBudget[] = [];
   #verdict: { readonly atMs: number; readonly verdict: TierVerdict } | null = null;
   #lastTier: string | null = null;
   #changedAtMs: number | null = null;
@@ -36,9 +33,10 @@ export class OrganizationTier {
     this.#countedSinceMs = epochMs();
   }
 
-  tell({ name, monthSpendNanoUsd }: ToldOfTier): void {
+  tell({ name, monthSpendNanoUsd, monthBudgets }: ToldOfTier): void {
     if (name !== undefined) this.#name = name;
     if (monthSpendNanoUsd !== undefined) this.#monthSpend = monthSpendNanoUsd;
+    if (monthBudgets !== undefined) this.#monthBudgets = monthBudgets;
     this.#verdict = null;
   }
 
@@ -93,8 +91,8 @@ export class OrganizationTier {
     return this.#limiters.headroom(this.#epochMs());
   }
 
-  /** Most important first. Of the budgets only those that hold for all calls of a calendar month matter. */
-  advice(monthBudgets: readonly MonthBudget[] = []): readonly Advice[] {
+  /** Most important first. */
+  advice(): readonly Advice[] {
     const atMs = this.#epochMs();
     return advice({
       atMs,
@@ -103,7 +101,7 @@ export class OrganizationTier {
       progress: this.progress(),
       week: this.#throttles.week(atMs),
       peaks: this.#throttles.peaks(atMs),
-      monthBudgets,
+      monthBudgets: this.#monthBudgets,
     });
   }
 }

@@ -10,6 +10,7 @@ import { resolvedSeries } from './call-series.ts';
 import type { ResolvedSeries } from './call-series.ts';
 import { limiterRecorder } from './limiter-gauges.ts';
 import type { LimiterRecorder } from './limiter-gauges.ts';
+import { LIMITED_OPERATIONS } from './limited-operations.ts';
 import { storeFor } from './registry.ts';
 import type { MetricRegistry } from './registry.ts';
 import { resolvedOnce } from './resolved-once.ts';
@@ -30,12 +31,6 @@ export interface PrometheusRecorderOptions extends CallLabelOptions {
   /** Told what the registry threw. */
   readonly onError?: OnError;
 }
-
-/**
- * The operations that use the rate limits of a model class. Counting tokens and batches have limits of their
- * own under the same header names, which would overwrite these.
- */
-const LIMITED_OPERATIONS: ReadonlySet<string> = new Set(['messages.create', 'messages.stream']);
 
 /**
  * The recorder of the catalogue's sections Calls, Attempts, Tokens and cost, Rate limits, and plimsoll

@@ -10,16 +10,13 @@ import type { CallLabelOptions } from './call-labels.ts';
 import { OTHER } from './labels.ts';
 import { LIMITED_OPERATIONS } from './limited-operations.ts';
 import { OrganizationTier } from './organization-tier.ts';
-import type { MonthSpendNanoUsd } from './organization-tier.ts';
+import type { ToldOfTier } from './organization-tier.ts';
 import { resolvedOnce } from './resolved-once.ts';
 import type { Store } from './store.ts';
 
-export interface TierRecorderOptions extends CallLabelOptions {
+export interface TierRecorderOptions extends CallLabelOptions, ToldOfTier {
   /** Alias of the organisation: `default`. */
   readonly organization?: string | undefined;
-  /** The tier's name; inferred from the headers where it is not given. */
-  readonly name?: string | undefined;
-  readonly monthSpendNanoUsd?: MonthSpendNanoUsd | undefined;
   /** The group of models that share a rate limit, by canonical id. */
   readonly modelClass?: (model: string) => string;
   readonly clock?: Clock;
@@ -33,9 +30,9 @@ export const DEFAULT_ORGANIZATION = 'default';
  * organisation, whose gauges are computed at each scrape: what is not known then is absent.
  */
 export function tierRecorder(store: Store, options: TierRecorderOptions): Recorder {
-  const { organization = DEFAULT_ORGANIZATION, name, monthSpendNanoUsd, clock = systemClock } = options;
+  const { organization = DEFAULT_ORGANIZATION, clock = systemClock } = options;
   const tier = tierOf(store, organization, clock);
-  tier.tell({ name, monthSpendNanoUsd });
+  tier.tell(options);
   const labels = new CallLabelValues(store, options);
   const classOf = resolvedOnce(options.modelClass ?? modelClass);
   const showKey = resolvedOnce((key: string) => keyInfo(store, key));
