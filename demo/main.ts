@@ -12,6 +12,7 @@ import { page } from './page.ts';
 import { samples, Samples } from './samples.ts';
 import { service } from './service.ts';
 import { SUMMARY_HEAD, summaryLine } from './summary.ts';
+import { telemetry } from './telemetry.ts';
 import { traffic } from './traffic.ts';
 
 const SUMMARY_EVERY_MS = 5_000;
@@ -151,10 +152,12 @@ async function main(): Promise<number> {
   }
   process.stdout.on('error', () => stop.abort()); // Whoever read the lines has gone.
   const closings: Closing[] = [];
+  const endTelemetry = await telemetry();
   try {
     return await demo(options, closings, stop.signal);
   } finally {
     await Promise.all(closings.map((close) => close()));
+    await endTelemetry();
   }
 }
 

@@ -10,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { serve } from 'plimsoll/http';
 import { simulator } from 'plimsoll/simulator';
 import { demoOptions } from '../../demo/options.ts';
+import { otlpReceiver } from '../otlp-receiver.ts';
 import { scraped, type Scraped } from '../record/scraped.ts';
 import { tool } from '../tools.ts';
 import { started, type Started } from './started.ts';
@@ -202,4 +203,24 @@ test('a real Prometheus scrapes the demo and counts its calls', { skip: promethe
   };
   while ((await value('sum(anthropic_requests_total)')) === 0) await sleep(100);
   assert.equal(await value('up{job="demo"}'), 1);
+});
+
+test('with OTEL_EXPORTER_OTLP_ENDPOINT set it sends its spans there, the last ones when it ends', async (t) => {
+  const receiver = await otlpReceiver();
+  t.after(() => receiver.close());
+  const demo = started(t, ['--port', '0'], { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint });
+  await demo.line(SUMMARY);
+  demo.interrupt();
+  assert.equal(await demo.ended, 0);
+  const calls = receiver.spans.filter(({ attributes }) => attributes['gen_ai.usage.output_tokens'] !== undefined);
+  assert.ok(calls.length > 0);
+  assert.ok(calls.every(({ resource }) => resource['service.name'] === 'plimsoll-demo'));
+  assert.deepEqual(demo.complaints, []);
+});
+
+test('a collector that nobody runs does not hold up the end', async (t) => {
+  const demo = started(t, ['--port', '0'], { OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${await free()}` });
+  await demo.line(SUMMARY);
+  demo.interrupt();
+  assert.equal(await demo.ended, 0);
 });
