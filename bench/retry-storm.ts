@@ -5,7 +5,14 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { exponentialBackoff, plimsoll, sdkDefault, type Refusal, type Strategy, type Surroundings } from './retry-strategies.ts';
+import {
+  exponentialBackoff,
+  plimsoll,
+  sdkDefault,
+  type Refusal,
+  type Strategy,
+  type Surroundings,
+} from './retry-strategies.ts';
 import { seededRandom, VirtualTime } from './virtual-time.ts';
 
 const CLIENTS = 200;
@@ -31,7 +38,16 @@ const SCENARIOS: readonly Scenario[] = [
   {
     title: 'Overloaded (529) from the fourth minute to the sixth, quiet before and after',
     thinkMs: 30_000,
-    api: () => (nowMs) => (nowMs >= 180_000 && nowMs < 360_000 ? { status: 529, retryAfterSeconds: null, errorCode: null } : null),
+    api: () => (nowMs) =>
+      nowMs >= 180_000 && nowMs < 360_000 ? { status: 529, retryAfterSeconds: null, errorCode: null } : null,
+  },
+  {
+    title: 'One request in twenty is answered with 529, at random',
+    thinkMs: 30_000,
+    api: () => {
+      const random = seededRandom(SEED + 2);
+      return () => (random() < 0.05 ? { status: 529, retryAfterSeconds: null, errorCode: null } : null);
+    },
   },
   {
     title: "The month's spend cap of the tier is reached",
@@ -47,7 +63,12 @@ function rateLimited(perMinute: number): Api {
   return (nowMs) => {
     level = Math.min(perMinute, level + ((nowMs - seenMs) * perMinute) / 60_000);
     seenMs = nowMs;
-    if (level < 1) return { status: 429, retryAfterSeconds: Math.max(1, Math.ceil(((1 - level) * 60) / perMinute)), errorCode: null };
+    if (level < 1)
+      return {
+        status: 429,
+        retryAfterSeconds: Math.max(1, Math.ceil(((1 - level) * 60) / perMinute)),
+        errorCode: null,
+      };
     level -= 1;
     return null;
   };
@@ -58,6 +79,7 @@ export interface Figures {
   readonly strategy: string;
   readonly answered: number;
   readonly failed: number;
+  /** Of the calls that are over. */
   readonly requests: number;
   /** From the first refusal of a call to its answer or its failure. */
   readonly lostSeconds: number;
@@ -79,11 +101,11 @@ function figures({ thinkMs, api }: Scenario, makeStrategy: (surroundings: Surrou
     attempt(1, time.nowMs);
   };
   const attempt = (attempts: number, startedMs: number): void => {
-    count.requests += 1;
     const refusal = refuses(time.nowMs);
     const elapsedMs = time.nowMs - startedMs;
     const waitMs = refusal === null ? null : strategy.waitMs(refusal, attempts, elapsedMs);
     if (waitMs !== null) return time.after(waitMs, () => attempt(attempts + 1, startedMs));
+    count.requests += attempts;
     count.lostMs += elapsedMs;
     if (refusal !== null) {
       count.failed += 1;
@@ -131,23 +153,26 @@ export function retryStormTables(): string {
 
 function table(rows: readonly Figures[]): string {
   return [
-    '| after a refusal | answered a minute | calls that failed | requests a call | time lost a call | 95 of 100 waited less than |',
-    '| --- | --: | --: | --: | --: | --: |',
+    '| after a refusal | answered a minute | calls that failed | requests | a call | time lost a call | 95 of 100 waits below |',
+    '| --- | --: | --: | --: | --: | --: | --: |',
     ...rows.map(({ strategy, answered, failed, requests, lostSeconds, p95LostSeconds }) => {
       const calls = answered + failed;
       const waited = p95LostSeconds === null ? '–' : `${p95LostSeconds.toFixed(1)} s`;
-      return `| ${strategy} | ${Math.round((answered * 60_000) / RUN_MS)} | ${((failed * 100) / calls).toFixed(1)} % | ${(requests / calls).toFixed(2)} | ${(lostSeconds / calls).toFixed(2)} s | ${waited} |`;
+      return `| ${strategy} | ${Math.round((answered * 60_000) / RUN_MS)} | ${((failed * 100) / calls).toFixed(1)} % | ${requests} | ${(requests / calls).toFixed(2)} | ${(lostSeconds / calls).toFixed(2)} s | ${waited} |`;
     }),
   ].join('\n');
 }
 
 /** Where the tables stand in docs/resilience.md. */
-export const BLOCK = /(<!-- retry-storm: made by bench\/retry-storm.ts --write -->\n\n)[^]*?(\n\n<!-- \/retry-storm -->)/;
+export const BLOCK = /(?<=<!-- retry-storm: .* -->\n\n)[^]*?(?=<!-- \/retry-storm -->)/;
 
 if (import.meta.main) {
   const tables = retryStormTables();
   const page = join(import.meta.dirname, '../docs/resilience.md');
   if (process.argv.includes('--write'))
-    writeFileSync(page, readFileSync(page, 'utf8').replace(BLOCK, (_block, from: string, to: string) => from + tables + to));
+    writeFileSync(
+      page,
+      readFileSync(page, 'utf8').replace(BLOCK, () => `${tables}\n\n`),
+    );
   console.log(tables);
 }

@@ -38,7 +38,7 @@ export class VirtualTime {
     const last = heap.pop();
     if (last === undefined || heap.length === 0) return;
     heap[0] = last;
-    for (let at = 0; ; ) {
+    for (let at = 0; ;) {
       const left = 2 * at + 1;
       const least = isEarlier(heap[left + 1], heap[left]) ? left + 1 : left;
       if (!isEarlier(heap[least], last)) return;
