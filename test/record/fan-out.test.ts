@@ -9,6 +9,7 @@ function keeping(kept: unknown[], name: string): Recorder {
     started: (call) => kept.push([name, 'started', call]),
     attempted: (call, attempt) => kept.push([name, 'attempted', call, attempt]),
     firstToken: (call) => kept.push([name, 'firstToken', call]),
+    usageKnown: (call) => kept.push([name, 'usageKnown', call]),
     finished: (call) => kept.push([name, 'finished', call]),
   };
 }
@@ -24,6 +25,7 @@ function tellAll(recorder: Required<Recorder>): readonly [object, object] {
   recorder.started(call);
   recorder.attempted(call, attempt);
   recorder.firstToken(call);
+  recorder.usageKnown(call);
   recorder.finished(call);
   return [call, attempt];
 }
@@ -38,6 +40,8 @@ test('every recorder is told of every event, in order, with the same call', () =
     ['two', 'attempted', call, attempt],
     ['one', 'firstToken', call],
     ['two', 'firstToken', call],
+    ['one', 'usageKnown', call],
+    ['two', 'usageKnown', call],
     ['one', 'finished', call],
     ['two', 'finished', call],
   ]);
@@ -46,10 +50,16 @@ test('every recorder is told of every event, in order, with the same call', () =
 test('a recorder that throws at each event is counted each time, and those after it are told', () => {
   const kept: unknown[] = [];
   const errors: unknown[] = [];
-  const bad: Recorder = { started: throwing, attempted: throwing, firstToken: throwing, finished: throwing };
+  const bad = {
+    started: throwing,
+    attempted: throwing,
+    firstToken: throwing,
+    usageKnown: throwing,
+    finished: throwing,
+  };
   tellAll(fanOut([bad, keeping(kept, 'after')], (error) => errors.push(error)));
-  assert.deepEqual(errors, [broken, broken, broken, broken]);
-  assert.equal(kept.length, 4);
+  assert.deepEqual(errors, new Array(5).fill(broken));
+  assert.equal(kept.length, 5);
 });
 
 test('a recorder listens to what it wants to, as itself', () => {

@@ -146,4 +146,7 @@ test('clients of one registry and key show the last that either saw', async () =
   const limiters = [aLimiter({ remaining: 300, resetAtMs: null })];
   other.attempted?.(aCall(), anAttempt({ startedAtMs: clock.nowMs, limiters }));
   assert.equal(await value('remaining'), 300);
+  clock.nowMs += 1000;
+  see({ remaining: 200, resetAtMs: null });
+  assert.equal(await value('remaining'), 200);
 });
