@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs';
 export const ROWS = [
   ['cli'],
   ['http'],
-  ['express', 'gateway', 'console', 'otel'],
+  ['express', 'gateway', 'console', 'otel', 'monitoring'],
   ['instrument'],
   ['instrument-options'],
   ['observe', 'record', 'retry', 'redis', 'organization', 'environment'],
