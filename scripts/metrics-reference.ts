@@ -5,6 +5,7 @@ import { SECTIONS } from '../src/record/metric.ts';
 import type { MetricDeclaration, Section } from '../src/record/metric.ts';
 import { STAGES } from '../src/record/stages.ts';
 import {
+  BATCH_OUTCOMES,
   COST_KINDS,
   LIMIT_DIMENSIONS,
   OUTCOMES,
@@ -47,7 +48,10 @@ const TITLES: Readonly<Record<Section, string>> = {
 const NOTES: Readonly<Record<Section, string>> = {
   calls: values('outcome', OUTCOMES) + values('stop_reason', [...STOP_REASONS, 'other']),
   attempts: `${values('reason', RATE_LIMIT_REASONS, 'of a 429')}${values('scope', SPEND_SCOPES)}- \`reason\` of a retry: the outcome that the attempt before came to.\n${values('reason', RETRY_DENIALS, 'of a retry that was denied')}`,
-  tokens: values('kind', TOKEN_KINDS) + values('kind', COST_KINDS.filter(isNoTokenKind), 'of a cost, besides those'),
+  tokens:
+    values('kind', TOKEN_KINDS) +
+    values('kind', COST_KINDS.filter(isNoTokenKind), 'of a cost, besides those') +
+    values('result', BATCH_OUTCOMES),
   rate_limits: `${values('dimension', LIMIT_DIMENSIONS)}- The server sends the same figures to every replica: aggregate with \`min\` or \`max\`, never with \`sum\`.\n`,
   budgets:
     '- Right for one shared ledger and for many of their own: `sum by (budget) (max by (budget, ledger_id) (anthropic_budget_spent_usd))`.\n',

@@ -16,6 +16,8 @@ export type {
   Admission,
   Attempt,
   Attribution,
+  BatchOutcome,
+  BatchResult,
   Call,
   CallCost,
   Cost,

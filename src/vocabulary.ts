@@ -222,6 +222,20 @@ export interface Call {
   readonly cost: CallCost | null;
 }
 
+/** What a request of a batch came to, in the API's words. */
+export const BATCH_OUTCOMES = ['succeeded', 'errored', 'canceled', 'expired'] as const;
+export type BatchOutcome = (typeof BATCH_OUTCOMES)[number];
+
+/** One line of a batch's results. What did not succeed has no model, no usage and no cost: it is not billed. */
+export interface BatchResult {
+  readonly outcome: BatchOutcome;
+  /** The model that answered. */
+  readonly model: string | null;
+  readonly usage: Usage | null;
+  /** At the batch price in force when the batch was made, where that is known, else when it was read. */
+  readonly cost: CallCost | null;
+}
+
 /**
  * What is told of a call. Every method may throw: the caller counts it and goes on. None may wait.
  * The order for one call is `started`, `attempted` once per attempt, `firstToken` at most once, `finished`.
@@ -240,6 +254,11 @@ export interface Recorder {
    * when it is over. It comes at once, while the SDK's span is still open.
    */
   usageKnown?(call: Call): void;
+  /**
+   * A call that reads the results of a batch has come to a result that was not read before in this process. Its usage
+   * is not the call's own, which has none. Between the call's `started` and `finished`, and waits for nothing else.
+   */
+  batchResult?(call: Call, result: BatchResult): void;
   /** The SDK would have sent a refused request again, and the retry policy said no. Before that attempt's `attempted`. */
   retryDenied?(call: Call, reason: RetryDenial): void;
   /** The call is over, its last event; exactly once. */

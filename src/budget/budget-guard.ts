@@ -1,4 +1,4 @@
-import type { Admission, Call, Guard, GuardedRequest, Recorder } from '../vocabulary.ts';
+import type { Admission, BatchResult, Call, Guard, GuardedRequest, Recorder } from '../vocabulary.ts';
 import type { Account } from './account.ts';
 import { BudgetExceededError, type BudgetRefusal } from './budget-exceeded.ts';
 import { inScope, shareOf, type Budget, type Decision } from './budget.ts';
@@ -71,6 +71,15 @@ export class BudgetGuard implements Guard, Recorder {
       if (held !== 0n || spent !== 0n) account.settle(call.startedAtMs, held, spent);
     }
     if (admitted !== undefined && cost !== null) this.#estimator.learn(admitted.estimate, cost);
+  }
+
+  /** What a batch cost is known, and counted, when its results are read. */
+  batchResult(call: Call, { cost }: BatchResult): void {
+    if (cost === null) return;
+    for (const account of this.#accounts) {
+      const spent = shareOf(account.budget.scope, call, cost);
+      if (spent !== 0n) account.settle(call.startedAtMs, 0n, spent);
+    }
   }
 
   #decide(call: Call, answers: readonly Answer[]): undefined {

@@ -1,4 +1,5 @@
 import { tapBody } from './body-tap.ts';
+import { BatchResultsScanner } from './batch-results.ts';
 import { EventStreamScanner } from './event-stream.ts';
 import { tapJson, type JsonEnd } from './json-body.ts';
 import type { LiveCall, Observation } from './live-call.ts';
@@ -13,6 +14,8 @@ import type { Outcome } from '../vocabulary.ts';
  */
 export interface Answered {
   readonly call: LiveCall;
+  /** Of the request, or its whole URL. */
+  readonly path: string;
   readonly observation: Observation;
 }
 
@@ -21,6 +24,7 @@ export function followAnswer(answered: Answered, response: Response): void {
   const { call } = answered;
   const type = response.headers.get('content-type') ?? '';
   if (response.body === null) return call.end('ok');
+  if (call.operation === 'messages.batches.results') return tapBody(response.body, resultsFollower(answered));
   if (type.startsWith('text/event-stream')) return tapBody(response.body, new StreamFollower(answered));
   if (type.includes('json') && !type.includes('jsonl')) {
     return tapJson(
@@ -41,8 +45,20 @@ function followJson(answered: Answered, value: unknown, how: JsonEnd): void {
     if (typeof value['model'] === 'string') call.model = value['model'];
     if (typeof value['stop_reason'] === 'string') call.stopReason = value['stop_reason'];
     if (isJson(value['usage'])) setUsage(answered, value['usage']);
+    if (value['type'] === 'message_batch') answered.observation.batches.note(value);
   }
   call.end(plainOutcome(how));
+}
+
+function resultsFollower(answered: Answered): BodyListener {
+  const results = new BatchResultsScanner(answered);
+  return {
+    chunk: (bytes) => results.feed(bytes),
+    end: guarded(answered, (how) => {
+      if (how === 'done') results.end();
+      answered.call.end(plainOutcome(how));
+    }),
+  };
 }
 
 function setUsage({ call, observation }: Answered, raw: Json): void {

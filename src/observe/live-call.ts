@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts';
+import type { KnownBatches } from './known-batches.ts';
 import type {
   Attempt,
   Attribution,
@@ -31,6 +32,10 @@ export interface Observation {
   readonly retry?: RetryPolicy | undefined;
   /** The cost of a usage at what was in force then; it may throw. */
   readonly price: (usage: Usage, model: string | null, atMs: number) => CallCost;
+  /** As `price`, of a batch result. */
+  readonly batchPrice: (usage: Usage, model: string | null, atMs: number) => CallCost;
+  /** Which results of batches have been told. */
+  readonly batches: KnownBatches;
   readonly onError: (stage: ObserveStage, error: unknown) => void;
 }
 

@@ -109,7 +109,7 @@ function answered(exchange: Exchange, response: Response): Promise<void> | undef
   const { call, observation } = exchange;
   if (!response.ok) return refused(exchange, response);
   call.answered(response.status, limiters(response.headers));
-  followAnswer({ call, observation }, response);
+  followAnswer({ call, observation, path: exchange.options.path }, response);
   return undefined;
 }
 

@@ -1,5 +1,15 @@
 import { COST_KINDS, TOKEN_KINDS } from '../vocabulary.ts';
-import type { Attempt, Attribution, Cost, CostKind, Outcome, RetryDenial, TokenKind, Tokens } from '../vocabulary.ts';
+import type {
+  Attempt,
+  Attribution,
+  BatchOutcome,
+  Cost,
+  CostKind,
+  Outcome,
+  RetryDenial,
+  TokenKind,
+  Tokens,
+} from '../vocabulary.ts';
 import type { AttributionLabels } from './attribution.ts';
 import { statusLabel } from './labels.ts';
 import { ModelSeries } from './model-series.ts';
@@ -72,6 +82,7 @@ export interface ResolvedSeries {
   readonly inFlight: (operation: string) => (key: string) => GaugeSeries;
   readonly retriesDenied: (key: string) => (reason: RetryDenial) => CounterSeries;
   readonly fallbacks: (key: string) => (model: string) => (fallbackModel: string) => CounterSeries;
+  readonly batchResults: (key: string) => (model: string) => (result: BatchOutcome) => CounterSeries;
   readonly ofModel: (key: string) => (model: string) => ModelSeries;
   readonly ofOperation: (operation: string) => (key: string) => (model: string) => OperationSeries;
   readonly attributed: (
@@ -84,6 +95,7 @@ export function resolvedSeries(store: Store, attribution: AttributionLabels): Re
   const inFlight = store.families.anthropic_requests_in_flight;
   const denied = store.families.anthropic_retries_denied_total;
   const fallbacks = store.families.anthropic_model_fallbacks_total;
+  const results = store.families.anthropic_batch_results_total;
   const byCall = <Thing>(make: (labels: CallLabels) => Thing) =>
     resolvedOnce((operation: string) =>
       resolvedOnce((key: string) => resolvedOnce((model: string) => make({ operation, key, model }))),
@@ -93,6 +105,9 @@ export function resolvedSeries(store: Store, attribution: AttributionLabels): Re
     retriesDenied: resolvedOnce((key) => resolvedOnce((reason) => denied.series({ key, reason }))),
     fallbacks: resolvedOnce((key) =>
       resolvedOnce((model) => resolvedOnce((fallback_model) => fallbacks.series({ model, fallback_model, key }))),
+    ),
+    batchResults: resolvedOnce((key) =>
+      resolvedOnce((model) => resolvedOnce((result) => results.series({ model, key, result }))),
     ),
     ofModel: resolvedOnce((key) => resolvedOnce((model) => new ModelSeries(store, { model, key }))),
     ofOperation: byCall((labels) => new OperationSeries(store, labels)),

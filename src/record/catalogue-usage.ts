@@ -51,6 +51,15 @@ export const TOKEN_METRICS = [
     aggregator: 'sum',
   },
   {
+    name: 'anthropic_batch_results_total',
+    type: 'counter',
+    section: 'tokens',
+    help: 'Results of batches, each counted when it is first read. What did not succeed costs nothing and has no model.',
+    unit: null,
+    labels: ['model', 'key', 'result'],
+    aggregator: 'sum',
+  },
+  {
     name: 'anthropic_max_tokens_ratio',
     type: 'histogram',
     section: 'tokens',

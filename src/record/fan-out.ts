@@ -1,4 +1,4 @@
-import type { Attempt, Call, Recorder, RetryDenial } from '../vocabulary.ts';
+import type { Attempt, BatchResult, Call, Recorder, RetryDenial } from '../vocabulary.ts';
 
 /**
  * One recorder that tells many, in order. One that throws is told to `onError` and is never felt: neither
@@ -19,6 +19,7 @@ export function fanOut(recorders: readonly Recorder[], onError: (error: unknown)
     attempted: (call: Call, attempt: Attempt) => each((recorder) => recorder.attempted?.(call, attempt)),
     firstToken: (call: Call) => each((recorder) => recorder.firstToken?.(call)),
     usageKnown: (call: Call) => each((recorder) => recorder.usageKnown?.(call)),
+    batchResult: (call: Call, result: BatchResult) => each((recorder) => recorder.batchResult?.(call, result)),
     retryDenied: (call: Call, reason: RetryDenial) => each((recorder) => recorder.retryDenied?.(call, reason)),
     finished: (call: Call) => each((recorder) => recorder.finished?.(call)),
   };

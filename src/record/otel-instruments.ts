@@ -65,6 +65,11 @@ const COUNTERS = {
     unit: '{call}',
     description: 'Calls that used tokens of a model without a known price.',
   },
+  batchResults: {
+    name: 'plimsoll.client.batch_results',
+    unit: '{result}',
+    description: 'Results of batches, each counted when it is first read.',
+  },
   attempts: { name: 'plimsoll.client.attempts', unit: '{request}', description: 'HTTP requests, by what came.' },
   retries: {
     name: 'plimsoll.client.retries',

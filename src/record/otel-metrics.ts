@@ -2,7 +2,17 @@ import { metrics } from '@opentelemetry/api';
 import type { Attributes, MeterProvider } from '@opentelemetry/api';
 import { VERSION } from '../version.ts';
 import { COST_KINDS, TOKEN_KINDS } from '../vocabulary.ts';
-import type { Attempt, Call, Cost, Recorder, RetryDenial, Usage, UsagePart } from '../vocabulary.ts';
+import type {
+  Attempt,
+  BatchResult,
+  Call,
+  CallCost,
+  Cost,
+  Recorder,
+  RetryDenial,
+  Usage,
+  UsagePart,
+} from '../vocabulary.ts';
 import { AttributionLabels, checkAttribution } from './attribution.ts';
 import type { AttributionDeclaration } from './attribution.ts';
 import { CallLabelValues } from './call-labels.ts';
@@ -60,6 +70,13 @@ interface CallAttributes {
   readonly answeredBy: string | null;
 }
 
+/** A usage with its cost, and whether it is all that there was. */
+interface Used {
+  readonly usage: Usage;
+  readonly cost: CallCost | null;
+  readonly isComplete: boolean;
+}
+
 class OtelMetrics implements Recorder {
   readonly #given: MeterProvider | undefined;
   readonly #labels: CallLabelValues;
@@ -99,6 +116,13 @@ class OtelMetrics implements Recorder {
     this.#feeds().retriesDenied.add(1, { ...this.#ownAttributes(call), 'plimsoll.retry.denied': reason });
   }
 
+  batchResult(call: Call, { outcome, model, usage, cost }: BatchResult): void {
+    const answeredBy = model === null ? null : this.#labels.countedModel(model);
+    const attributes = { ...this.#attributesOf(call), answeredBy };
+    this.#feeds().batchResults.add(1, { ...answered(attributes.own, answeredBy), 'plimsoll.batch.result': outcome });
+    if (usage !== null) this.#recordUsage({ usage, cost, isComplete: true }, attributes);
+  }
+
   finished(call: Call): void {
     const attributes = this.#attributesOf(call);
     this.#recordEnd(call, attributes);
@@ -106,7 +130,8 @@ class OtelMetrics implements Recorder {
       const from = this.#labels.model(call.fallbackFrom);
       this.#feeds().fallbacks.add(1, { ...attributes.own, 'plimsoll.fallback_from': from });
     }
-    if (call.usage !== null) this.#recordUsage(call, call.usage, attributes);
+    const { usage, cost, outcome } = call;
+    if (usage !== null) this.#recordUsage({ usage, cost, isComplete: outcome === 'ok' }, attributes);
   }
 
   #recordEnd(call: Call, { convention, own, answeredBy }: CallAttributes): void {
@@ -125,15 +150,17 @@ class OtelMetrics implements Recorder {
     feeds.timePerOutputToken.record((durationSeconds - firstTokenSeconds) / (sums.output - 1), whole);
   }
 
-  #recordUsage(call: Call, usage: Usage, attributes: CallAttributes): void {
+  #recordUsage({ usage, cost: whole, isComplete }: Used, attributes: CallAttributes): void {
     const unpriced = new Set<string | null>();
     for (const [index, part] of usage.parts.entries()) {
-      this.#recordTokens(part, attributes, call.outcome === 'ok');
-      const cost = call.cost?.parts[index]?.cost ?? null;
+      this.#recordTokens(part, attributes, isComplete);
+      const cost = whole?.parts[index]?.cost ?? null;
       const model = this.#billed(part.model, attributes);
       if (cost === null) unpriced.add(model);
       else this.#recordCost(cost, answered(attributes.own, model));
     }
+    // What has no price although every part has one is a server tool.
+    if (whole?.priced === false && unpriced.size === 0) unpriced.add(attributes.answeredBy);
     for (const model of unpriced) this.#feeds().unpriced.add(1, answered(attributes.own, model));
   }
 

@@ -1,7 +1,7 @@
 import { systemClock } from '../clock.ts';
 import type { Clock } from '../clock.ts';
 import { modelClass } from '../tier/model-class.ts';
-import type { Attempt, Call, Recorder, RetryDenial, Usage } from '../vocabulary.ts';
+import type { Attempt, BatchResult, Call, Recorder, RetryDenial, Usage } from '../vocabulary.ts';
 import { AttributionLabels, checkAttribution } from './attribution.ts';
 import type { AttributionDeclaration } from './attribution.ts';
 import { CallLabelValues } from './call-labels.ts';
@@ -84,6 +84,16 @@ class PrometheusRecorder implements Recorder {
     if (LIMITED_OPERATIONS.has(operation)) this.#limiters(key, this.#modelClass(model), attempt);
   }
 
+  batchResult(call: Call, { outcome, ...result }: BatchResult): void {
+    const operation = this.#labels.operation.value(call.operation);
+    const key = this.#labels.key.value(call.key);
+    const model = this.#labels.countedModel(result.model);
+    this.#series.batchResults(key)(model)(outcome).add(1);
+    if (result.usage === null) return;
+    const place = { operation, key, model, values: this.#attribution.values(call.attribution) };
+    this.#recordUsage({ cost: result.cost, maxTokens: null }, result.usage, place);
+  }
+
   retryDenied(call: Call, reason: RetryDenial): void {
     this.#series.retriesDenied(this.#labels.key.value(call.key))(reason).add(1);
   }
@@ -114,23 +124,27 @@ class PrometheusRecorder implements Recorder {
   }
 
   /** Tokens and cost go to the model of each part, the rest to the model of the call. */
-  #recordUsage(call: Call, usage: Usage, { operation, key, model, values }: Place): void {
+  #recordUsage({ cost, maxTokens }: Used, usage: Usage, { operation, key, model, values }: Place): void {
     const attributed = this.#series.attributed(operation)(key);
     const ofModel = this.#series.ofModel(key);
     const modelOf = (part: string | null): string => (part === null ? model : this.#labels.model(part));
-    ofModel(model).used(usage, call.maxTokens);
+    ofModel(model).used(usage, maxTokens);
     for (const part of usage.parts) attributed(modelOf(part.model))(values).addTokens(part.tokens);
     for (const [tool, uses] of Object.entries(usage.serverToolUses)) {
       ofModel(model).usedTool(this.#labels.tool.counted(tool), uses);
     }
-    if (call.cost === null) return ofModel(model).wasUnpriced();
-    for (const { model: priced, cost } of call.cost.parts)
-      if (cost !== null) attributed(modelOf(priced))(values).addCost(cost);
-    if (call.cost.priced) return;
-    const unpriced = new Set(call.cost.parts.filter(({ cost }) => cost === null).map((part) => modelOf(part.model)));
+    if (cost === null) return ofModel(model).wasUnpriced();
+    for (const { model: priced, cost: kinds } of cost.parts)
+      if (kinds !== null) attributed(modelOf(priced))(values).addCost(kinds);
+    if (cost.priced) return;
+    const unpriced = new Set(cost.parts.filter((part) => part.cost === null).map((part) => modelOf(part.model)));
+    if (unpriced.size === 0) unpriced.add(model); // what has no price is a server tool
     for (const label of unpriced) ofModel(label).wasUnpriced();
   }
 }
+
+/** What is counted of a usage besides its tokens. */
+type Used = Pick<Call, 'cost' | 'maxTokens'>;
 
 /** The label values of one call. */
 interface Place {

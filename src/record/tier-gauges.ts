@@ -46,6 +46,9 @@ export function tierRecorder(store: Store, options: TierRecorderOptions): Record
       if (!LIMITED_OPERATIONS.has(call.operation) || model === '' || model === OTHER) return;
       tier.attempted({ key: labels.key.value(call.key), modelClass: classOf(model) }, attempt);
     },
+    batchResult: (_call, { cost }) => {
+      if (cost !== null) tier.spent(cost.totalNanoUsd);
+    },
     finished: (call) => {
       if (call.cost !== null) tier.spent(call.cost.totalNanoUsd);
     },
