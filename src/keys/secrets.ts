@@ -1,0 +1,107 @@
+/** What a secret of Anthropic's is, by its prefix. */
+export type SecretKind =
+  'api_key' | 'admin_key' | 'enterprise_admin_key' | 'oauth_token' | 'refresh_token' | 'session' | 'unknown';
+
+/**
+ * What stands between `sk-ant-` and the secret part. Source: the Admin API's pages of August 2026 for the first four; the
+ * other two are what the logins of Claude Code and of claude.ai hand out, seen in public reports.
+ */
+const KIND_OF_FORM: ReadonlyMap<string, SecretKind> = new Map([
+  ['api03', 'api_key'],
+  ['admin01', 'admin_key'],
+  ['api01', 'enterprise_admin_key'],
+  ['oat01', 'oauth_token'],
+  ['ort01', 'refresh_token'],
+  ['sid01', 'session'],
+]);
+
+/** A secret in a text; what it is, and where, without the secret itself. */
+export interface FoundSecret {
+  readonly kind: SecretKind;
+  /** What may be shown of it: `sk-ant-api03-`. */
+  readonly prefix: string;
+  /** Where it begins in the text, and where what follows begins; UTF-16 units. */
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Secrets have some ninety characters after their prefix: fewer than 20 are an abbreviation in a text about keys. */
+const SHORTEST_BODY = 20;
+const SECRET = new RegExp(`(sk-ant-([a-z]{2,12}\\d{2})-)([A-Za-z0-9_-]{${SHORTEST_BODY},})`, 'g');
+
+/** The secrets in a text, in order; placeholders are none. Inside other text too: in a URL, in escaped JSON. */
+export function secretsIn(text: string): readonly FoundSecret[] {
+  const found: FoundSecret[] = [];
+  for (const { index, 0: whole, 1: prefix = '', 2: form = '', 3: body = '' } of text.matchAll(SECRET)) {
+    if (isFiller(body)) continue;
+    found.push({ kind: KIND_OF_FORM.get(form) ?? 'unknown', prefix, start: index, end: index + whole.length });
+  }
+  return found;
+}
+
+/** The text with `…` in place of whatever may be of a secret, however short; placeholders as well. */
+export function redacted(text: string): string {
+  return text.replace(/(sk-ant-(?:[a-z]{2,12}\d{2}-)?)[A-Za-z0-9_-]+/gi, '$1…');
+}
+
+/** What can be told of a credential without asking the API. */
+export interface KeyJudgement {
+  readonly kind: SecretKind | 'placeholder' | 'unrecognized';
+  /** What may be shown of it; empty where it has no known form. */
+  readonly prefix: string;
+  /** It can be sent as the credential of a Messages request. What is unrecognized may be a token of a gateway's. */
+  readonly usable: boolean;
+  /** What came and what to do, without the secret, as the second half of a sentence; `null` for a usable one. */
+  readonly problem: string | null;
+}
+
+const KEYS_PAGE = 'https://platform.claude.com/settings/keys';
+
+/** Why a secret of this kind is no credential for messages. */
+const UNUSABLE: Readonly<Partial<Record<KeyJudgement['kind'], string>>> = {
+  admin_key: `got an admin key, which manages the organization and answers no messages: make an API key at ${KEYS_PAGE}`,
+  enterprise_admin_key: `got an admin key of an enterprise, which answers no messages: make an API key at ${KEYS_PAGE}`,
+  refresh_token: `got a refresh token, which only a login can use: make an API key at ${KEYS_PAGE}`,
+  session: `got the session of a browser: log out of it, and make an API key at ${KEYS_PAGE}`,
+  placeholder: `got a placeholder: put a key from ${KEYS_PAGE} in its place`,
+};
+
+/** Judges what is to be sent as the credential. Never shows more of it than the prefix that all of its kind share. */
+export function judgedKey(value: string): KeyJudgement {
+  const [, prefix = '', form = '', body = ''] = /^(sk-ant-([a-z]{2,12}\d{2})-)(.*)$/s.exec(value) ?? [];
+  const kind = isPlaceholder(value) ? 'placeholder' : kindOf(form);
+  const problem = UNUSABLE[kind] ?? formProblem(value, prefix, body);
+  return { kind, prefix, usable: problem === null, problem };
+}
+
+function kindOf(form: string): KeyJudgement['kind'] {
+  return form === '' ? 'unrecognized' : (KIND_OF_FORM.get(form) ?? 'unknown');
+}
+
+function formProblem(value: string, prefix: string, body: string): string | null {
+  if (!/^[\x21-\x7e]+$/.test(value) || /["'`]/.test(value)) {
+    return 'got one with blanks, quotes or other characters that no key has: copy it again, without them';
+  }
+  if (prefix === '' || body.length >= SHORTEST_BODY) return null;
+  return `got ${prefix}… cut off after ${value.length} characters: copy all of it`;
+}
+
+/** A text that stands where a key is to be put: `<REPLACE_WITH_KEY>`, `your-key-here`, `${SECRET}`, `sk-ant-…`, `xxxx`. */
+export function isPlaceholder(value: string): boolean {
+  const text = value.trim();
+  if (/^<.*>$|^\[.*\]$|^\$|^\{\{|…|\.{3}/.test(text)) return true;
+  const body = text.replace(/^sk-ant-(?:[a-z]{2,12}\d{2}-)?/i, '');
+  return body === text ? ASKING.test(text) || REPEATED.test(text) : isFiller(body);
+}
+
+/** A drawn secret has neither words that ask for a key nor one character over and over. */
+function isFiller(body: string): boolean {
+  return body === '' || ASKING.test(body) || PRETENDING.test(body) || REPEATED.test(body);
+}
+
+/** Set off by what joins words: a drawn secret has one of these about once in a million. */
+const ASKING =
+  /(?:^|[-_ ])(?:your|replace|insert|change|change-?me|example|placeholder|todo|fixme)(?:$|[-_ ])|^(?:your|replace|insert|example)/i;
+/** Only after a prefix: `fake-key` alone is what a test may call its credential. */
+const PRETENDING = /(?:^|[-_])(?:fake|dummy|mock|test|redacted)(?:$|[-_])/i;
+const REPEATED = /^(.)\1+$|(.)\2{7,}/;
