@@ -30,13 +30,17 @@ interface Followed extends LimiterPlace {
 
 /** What the headers of this process's responses said of the limits of an organisation. Bounded in memory. */
 export class LimiterHistory {
-  readonly #followed = new Map<string, Followed>();
+  readonly #followed: Followed[] = [];
+  /** By key, model class and dimension, for the call path. */
+  readonly #windows = new Map<string, Map<string, Map<string, LimiterWindow>>>();
 
   /** Says whether a limit is another than before, or new. */
-  see({ key, modelClass }: LimiterPlace, limiters: readonly Limiter[], atMs: number): boolean {
+  see(place: LimiterPlace, limiters: readonly Limiter[], atMs: number): boolean {
+    const windows = nested(nested(this.#windows, place.key), place.modelClass);
     let isAnother = false;
     for (const limiter of limiters) {
-      if (this.#window({ key, modelClass }, limiter.dimension)?.see(limiter, atMs) === true) isAnother = true;
+      const window = windows.get(limiter.dimension) ?? this.#follow(place, limiter.dimension, windows);
+      if (window?.see(limiter, atMs) === true) isAnother = true;
     }
     return isAnother;
   }
@@ -46,7 +50,7 @@ export class LimiterHistory {
    * since a workspace can only have less than its organisation.
    */
   limits(nowMs: number): readonly SeenLimit[] {
-    const known = [...this.#followed.values()].flatMap(({ modelClass, dimension, window }) => {
+    const known = this.#followed.flatMap(({ modelClass, dimension, window }) => {
       const seen = window.limit();
       // A clock that was set back has seen limits in what is now the future: those are as old.
       return seen === null
@@ -65,7 +69,7 @@ export class LimiterHistory {
   /** For each model class and dimension the headroom of the key that has least left. */
   headroom(nowMs: number): readonly ClassHeadroom[] {
     const places = new Map<string, { readonly place: Followed; readonly seen: Headroom[] }>();
-    for (const place of this.#followed.values()) {
+    for (const place of this.#followed) {
       const own = place.window.headroom(nowMs);
       if (own === null) continue;
       const id = `${place.modelClass}\n${place.dimension}`;
@@ -79,13 +83,19 @@ export class LimiterHistory {
     });
   }
 
-  #window({ key, modelClass }: LimiterPlace, dimension: LimitDimension): LimiterWindow | null {
-    const id = `${key}\n${modelClass}\n${dimension}`;
-    const known = this.#followed.get(id);
-    if (known !== undefined) return known.window;
-    if (this.#followed.size >= MOST_WINDOWS) return null;
+  #follow(place: LimiterPlace, dimension: LimitDimension, windows: Map<string, LimiterWindow>): LimiterWindow | null {
+    if (this.#followed.length >= MOST_WINDOWS) return null;
     const window = new LimiterWindow();
-    this.#followed.set(id, { key, modelClass, dimension, window });
+    this.#followed.push({ ...place, dimension, window });
+    windows.set(dimension, window);
     return window;
   }
+}
+
+function nested<Inner>(outer: Map<string, Map<string, Inner>>, name: string): Map<string, Inner> {
+  const known = outer.get(name);
+  if (known !== undefined) return known;
+  const inner = new Map<string, Inner>();
+  outer.set(name, inner);
+  return inner;
 }

@@ -1,5 +1,12 @@
 import type { Limiter } from '../vocabulary.ts';
-import { headroom, HEADROOM_STANDS_MS, inflow, type FollowedObservation, type Headroom } from './headroom.ts';
+import {
+  headroom,
+  HEADROOM_STANDS_MS,
+  inflow,
+  type FollowedObservation,
+  type Headroom,
+  type LimitObservation,
+} from './headroom.ts';
 
 /** Between observations that are closer only the newest is kept: a window holds about 30, however many calls there are. */
 const RESOLUTION_MS = 10_000;
@@ -27,17 +34,18 @@ export class LimiterWindow {
     if (isAnother) this.#seen = [];
     this.#limit = limit;
     this.#limitAtMs = atMs;
-    if (remaining !== null) this.#follow({ atMs, limit, remaining, resetAtMs, flowedIn: 0 });
+    if (remaining !== null) this.#follow({ atMs, limit, remaining, resetAtMs });
     return isAnother;
   }
 
-  #follow(observation: FollowedObservation): void {
+  #follow(observation: LimitObservation): void {
+    const { atMs, limit, remaining, resetAtMs } = observation;
     const last = this.#seen.at(-1);
     const flowedIn = last === undefined ? 0 : last.flowedIn + inflow(last, observation);
     const beforeLast = this.#seen.at(-2);
-    if (beforeLast !== undefined && observation.atMs - beforeLast.atMs < RESOLUTION_MS) this.#seen.pop();
-    this.#seen.push({ ...observation, flowedIn });
-    while ((this.#seen[0]?.atMs ?? Infinity) < observation.atMs - HEADROOM_STANDS_MS) this.#seen.shift();
+    if (beforeLast !== undefined && atMs - beforeLast.atMs < RESOLUTION_MS) this.#seen.pop();
+    this.#seen.push({ atMs, limit, remaining, resetAtMs, flowedIn });
+    while ((this.#seen[0]?.atMs ?? Infinity) < atMs - HEADROOM_STANDS_MS) this.#seen.shift();
   }
 
   /** The limit as last seen, and when; `null` where none was. */
