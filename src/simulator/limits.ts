@@ -1,10 +1,21 @@
 import table from './tiers.json' with { type: 'json' };
 import type { ExhaustedLimit, RefusalName } from './errors.ts';
 
-export type TierName = keyof typeof table.tiers;
-
-/** The names of the tiers that the simulator knows; `tier1` to `tier4` were in force until June 2026. */
-export const TIER_NAMES = Object.keys(table.tiers) as readonly TierName[];
+/**
+ * The names of the tiers that the simulator knows; `tier1` to `tier4` were in force until June 2026. Written out, because
+ * a declaration file that took them from the JSON would not compile for strict users.
+ */
+export const TIER_NAMES = [
+  'start',
+  'build',
+  'scale',
+  'custom',
+  'tier1',
+  'tier2',
+  'tier3',
+  'tier4',
+] as const satisfies readonly (keyof typeof table.tiers)[];
+export type TierName = (typeof TIER_NAMES)[number];
 
 /** Limits of one model class, per minute. What is not given is as in the tier. */
 export interface ClassLimits {
