@@ -1,0 +1,37 @@
+import { judgedKey } from '../keys/secrets.ts';
+import { textOf, type Env, type Findings } from './findings.ts';
+
+/** The credential of the environment. Its text comes out of a function, so that printing a configuration shows none. */
+export interface Credential {
+  readonly variable: 'ANTHROPIC_AUTH_TOKEN' | 'ANTHROPIC_API_KEY';
+  readonly token: () => string;
+}
+
+const MISSING =
+  'ANTHROPIC_AUTH_TOKEN is undefined: expected the key that calls are made with, got nothing. Make one at ' +
+  'https://platform.claude.com/settings/keys, put ANTHROPIC_AUTH_TOKEN=... into .env (.env.example shows it), and start ' +
+  'with node --env-file=.env';
+
+/** `null` where none can be used; `findings` then says why. */
+export function credential(env: Env, findings: Findings): Credential | null {
+  const [named, other] = (['ANTHROPIC_AUTH_TOKEN', 'ANTHROPIC_API_KEY'] as const)
+    .map((variable) => ({ variable, value: textOf(env, variable) }))
+    .filter(({ value }) => value !== '');
+  if (named === undefined) {
+    findings.problems.push(
+      env['ANTHROPIC_AUTH_TOKEN'] === undefined ? MISSING : MISSING.replace('is undefined', 'is empty'),
+    );
+    return null;
+  }
+  const { variable, value } = named;
+  if (other !== undefined && other.value !== value)
+    findings.notice(variable, `it is used, and not ${other.variable}, which is set to another value: unset one`);
+  const { kind, problem } = judgedKey(value);
+  if (problem !== null) {
+    findings.problem(variable, 'a key of the Claude API', problem.replace(/^got /, ''));
+    return null;
+  }
+  if (kind === 'unrecognized' && textOf(env, 'ANTHROPIC_BASE_URL') === '')
+    findings.notice(variable, 'keys of the API begin with sk-ant- and this does not: the API will refuse it with 401');
+  return { variable, token: () => value };
+}

@@ -1,0 +1,49 @@
+/** What a route's calls are for. */
+export const TASKS = ['conversation', 'simple', 'code', 'analysis'] as const;
+export type Task = (typeof TASKS)[number];
+
+/** The three models of a service, cheapest first. */
+export interface Models {
+  readonly default: string;
+  readonly reasoning: string;
+  readonly critical: string;
+}
+export type ModelRole = keyof Models;
+
+/** The variable that names each model. */
+export const MODEL_VARIABLES = {
+  default: 'ANTHROPIC_DEFAULT_MODEL',
+  reasoning: 'ANTHROPIC_REASONING_MODEL',
+  critical: 'ANTHROPIC_CRITICAL_MODEL',
+} as const satisfies Readonly<Record<ModelRole, string>>;
+
+/** Where the environment says nothing. */
+export const DEFAULT_MODELS: Models = {
+  default: 'claude-haiku-4-5',
+  reasoning: 'claude-sonnet-5-5',
+  critical: 'claude-opus-5-5',
+};
+
+/** Conversation and simple work go to the default model, code to the reasoning one, analysis to the critical one. */
+export const ROLE_OF_TASK: Readonly<Record<Task, ModelRole>> = {
+  conversation: 'default',
+  simple: 'default',
+  code: 'reasoning',
+  analysis: 'critical',
+};
+
+/** The models that the environment names, unchecked; blanks around a name are not part of it. */
+export function models(env: Readonly<Record<string, string | undefined>>): Models {
+  const named = (role: ModelRole): string => env[MODEL_VARIABLES[role]]?.trim() || DEFAULT_MODELS[role];
+  return { default: named('default'), reasoning: named('reasoning'), critical: named('critical') };
+}
+
+export const MAX_TOKENS_VARIABLE = 'ANTHROPIC_MAX_TOKENS';
+export const DEFAULT_MAX_TOKENS = 1_024;
+
+/** The `max_tokens` of a call that does not say; `null` where the environment names what is no count of tokens. */
+export function maxTokens(env: Readonly<Record<string, string | undefined>>): number | null {
+  const text = env[MAX_TOKENS_VARIABLE]?.trim() ?? '';
+  if (text === '') return DEFAULT_MAX_TOKENS;
+  return /^[1-9]\d{0,6}$/.test(text) ? Number(text) : null;
+}
