@@ -8,10 +8,10 @@ import { readFileSync } from 'node:fs';
 export const ROWS = [
   ['cli'],
   ['http'],
-  ['express', 'gateway', 'console', 'otel', 'monitoring'],
+  ['express', 'gateway', 'console', 'otel', 'check', 'monitoring'],
   ['instrument'],
   ['instrument-options'],
-  ['observe', 'record', 'retry', 'redis', 'organization', 'environment'],
+  ['observe', 'record', 'retry', 'redis', 'organization', 'environment', 'scan'],
   ['budget', 'tier', 'pricing', 'routing', 'keys', 'attribution'],
   ['vocabulary', 'clock', 'configuration-error', 'version'],
 ];

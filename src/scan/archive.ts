@@ -1,0 +1,36 @@
+import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from 'node:zlib';
+import { isTar, tarEntries, type Entry } from './tar.ts';
+import { isZip, unpackingProblem, zipContent, type ZipContent } from './zip.ts';
+
+/** What is in an archive; or a word that says why it cannot be opened; or `null` for what is no archive. */
+export type Opened = ZipContent | string | null;
+
+const ZSTD = 0xfd2fb528;
+
+/**
+ * Opens tar, zip and its relatives (jar, whl, vsix), gzip, zstd, and brotli by its name. A compressed file is an
+ * archive of one. At most `limitBytes` are unpacked.
+ */
+export function opened(name: string, bytes: Buffer, limitBytes: number): Opened {
+  if (isTar(bytes)) return { entries: tarEntries(bytes), skipped: [] };
+  if (isZip(bytes)) return zipContent(bytes, limitBytes) ?? 'damaged';
+  const decompress = decompressor(name, bytes);
+  if (decompress === null) return null;
+  try {
+    return { entries: [inner(name, decompress(bytes, { maxOutputLength: Math.max(1, limitBytes) }))], skipped: [] };
+  } catch (error) {
+    return unpackingProblem(error);
+  }
+}
+
+function decompressor(name: string, bytes: Buffer) {
+  if (bytes.length > 2 && bytes[0] === 0x1f && bytes[1] === 0x8b) return gunzipSync;
+  if (bytes.length > 4 && bytes.readUInt32LE(0) === ZSTD) return zstdDecompressSync;
+  return name.endsWith('.br') ? brotliDecompressSync : null;
+}
+
+/** `app.js.gz` has `app.js` in it, and `app.tgz` has `app.tar`. */
+function inner(name: string, bytes: Buffer): Entry {
+  const base = name.slice(name.lastIndexOf('/') + 1);
+  return { name: base.replace(/\.tgz$/, '.tar.gz').replace(/\.(?:gz|zst|br)$/, ''), bytes };
+}
