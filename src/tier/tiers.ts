@@ -67,9 +67,6 @@ export const TIER_STEPS: readonly { readonly tier: string; readonly next: string
   ({ tiers }) => tiers.map(({ name }, index) => ({ tier: name, next: tiers[index + 1]?.name ?? null })),
 );
 
-/** The UTC day on which the table was last compared with what is published. */
-export const TIERS_CHECKED_ON = table.checkedOn;
-
 function tierAt({ name, creditPurchaseUsd, uncapped, monthlyCaps, limits }: ListedTier, atMs: number): Tier {
   const cap = (monthlyCaps as readonly (Period & { readonly usd: number })[]).find((period) => holds(period, atMs));
   return {

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { advice } from '../../src/tier/advice.ts';
-import { SEVERITIES, type Advice, type AdviceBasis } from '../../src/tier/advice-basis.ts';
+import { ADVICE_KINDS, SEVERITIES, type Advice, type AdviceBasis } from '../../src/tier/advice-basis.ts';
 import type { SeenLimit } from '../../src/tier/implied-tier.ts';
 import { tierProgress, type MonthSpend } from '../../src/tier/progress.ts';
 import type { DayOfMinutes, Throttling } from '../../src/tier/throttle-history.ts';
@@ -252,6 +253,17 @@ describe('advice', () => {
   for (const { name, situation, says } of CASES) {
     it(name, () => assert.deepEqual(texts(situation), says));
   }
+
+  it('reads as the manual shows it, kind by kind', () => {
+    const manual = readFileSync(new URL('../../docs/tiers.md', import.meta.url), 'utf8');
+    const rows = [...manual.matchAll(/^\| `(\w+)` \| [^|]* \| (.*?)(?: \(.*\))? \|$/gm)];
+    const shown = new Map(rows.map(([, kind = '', text = '']) => [kind, text] as const));
+    const said = new Set(
+      CASES.flatMap(({ situation }) => adviceOn(situation)).map(({ kind, text }) => `${kind}: ${text}`),
+    );
+    assert.deepEqual([...shown.keys()], ADVICE_KINDS);
+    for (const [kind, text] of shown) assert.ok(said.has(`${kind}: ${text}`), `${kind}: ${text}`);
+  });
 
   it('carries the figures that it stands on', () => {
     const [one] = adviceOn({ tier: 'Start', week: [sonnet('input_tokens', evenly(30))] });
