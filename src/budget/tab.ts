@@ -199,13 +199,20 @@ export class Tab implements Correspondent {
     if (this.#sending === sending) this.#sending = null;
     this.#heldIsNews = true;
     for (const ask of sending.asks) if (ask.verdict === null) this.#unheard(ask);
-    this.#link.failed(error);
+    this.#fail(error);
   }
 
   #giveUp(ask: Ask): void {
-    this.#waiting = this.#waiting.filter((waiting) => waiting !== ask);
     this.#unheard(ask);
-    this.#link.failed(new LedgerUnavailableError(`no answer within ${this.#link.deadlineMs} ms`));
+    this.#fail(new LedgerUnavailableError(`no answer within ${this.#link.deadlineMs} ms`));
+  }
+
+  /** Those who wait behind what failed would wait for the same. */
+  #fail(error: unknown): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const ask of waiting) if (ask.verdict === null) this.#unheard(ask);
+    this.#link.failed(error);
   }
 
   #unheard(ask: Ask): void {

@@ -23,7 +23,7 @@ local window, from, untilMs, step = word(), number(), number(), number()
 local function takeBack(one)
   local amount = redis.call('HGET', held, one)
   if not amount then return end
-  redis.call('HINCRBY', state, 'reserved', '-' .. amount)
+  if amount ~= '0' then redis.call('HINCRBY', state, 'reserved', '-' .. amount) end
   redis.call('HDEL', held, one)
   redis.call('ZREM', heard, one)
 end
