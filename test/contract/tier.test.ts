@@ -91,9 +91,11 @@ describe('the tier of a client on the API', () => {
   it('with a ledger shows what all replicas spent, whichever of them is asked', async (t) => {
     const folder = mkdtempSync(join(tmpdir(), 'plimsoll-tier-'));
     t.after(() => rmSync(folder, { recursive: true }));
-    const replicas = [1, 2].map(() => {
+    const all = { name: 'all', period: 'month', usd: 300 } as const;
+    // The second has a budget that was added in the middle of the month: it has counted less.
+    const replicas = [[all], [{ ...all, name: 'added' }, all]].map((definitions) => {
       const spending = budgets({
-        definitions: [{ name: 'all', period: 'month', usd: 300 }],
+        definitions,
         ledger: sqliteLedger(join(folder, 'budgets.db')),
       });
       return { ...workbench({ instrument: { tier: { name: 'Start' }, budgets: spending } }), spending };

@@ -136,6 +136,14 @@ describe('the gauges of the tier', () => {
     assert.deepEqual(await shown('anthropic_tier_info'), {});
   });
 
+  it('take no limits of models without a place as label values: many models would look like one', () => {
+    const { saw, store } = watched({ modelCap: 1 });
+    saw(limiters(START), { requestedModel: 'claude-sonnet-5' });
+    saw(limiters(BUILD), { requestedModel: 'claude-opus-5' });
+    const seen = organizationTier(store)?.headroom() ?? [];
+    assert.deepEqual([...new Set(seen.map(({ modelClass }) => modelClass))], ['sonnet-5']);
+  });
+
   it('begin each calendar month with a spend of 0, in UTC', async () => {
     const { cost, shown, clock } = watched({ name: 'Start' });
     const spend = async () => Object.values(await shown('anthropic_tier_spend_usd'))[0];

@@ -36,6 +36,8 @@ describe('the minutes of a week', () => {
     assert.equal(marks.count(T0 - DAY, T0 + MINUTE), 1);
     marks.mark(T0 - WEEK);
     assert.equal(marks.count(T0 - WEEK, T0 + WEEK), 1);
+    marks.mark(T0 - 2 * WEEK);
+    assert.equal(marks.count(T0 - WEEK, T0), 0, 'a week back to the minute');
   });
 
   it('are those of a set of minutes that forgets what is a week old', () => {
@@ -110,7 +112,7 @@ describe('the history of 429s', () => {
 
   it('keeps the most that was used of each limit, until a week has passed', () => {
     const history = new ThrottleHistory();
-    history.answered('sonnet-5', [left(140)], T0);
+    for (const remaining of [500, 140, 900]) history.answered('sonnet-5', [left(remaining)], T0);
     history.answered('sonnet-5', [left(960), left(50, { dimension: 'requests', limit: 100 })], T0 + DAY);
     const peaks = (nowMs: number) =>
       history.peaks(nowMs).map(({ dimension, usedRatio }) => `${dimension} ${usedRatio.toFixed(2)}`);
