@@ -1,0 +1,166 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { memoryLedger, type BudgetDefinition } from 'plimsoll/budget';
+import { PARAMS, samples, total } from '../contract/workbench.ts';
+import { budgeted } from './budgeted-client.ts';
+import { refusal } from './refusal.ts';
+import { NOW_MS } from './ledgers.ts';
+import { aBudget, DEADLINE_MS, HOLD_MS, oneProcess } from './one-process.ts';
+import { StandingTime } from './standing-time.ts';
+import { UnreliableLedger } from './unreliable-ledger.ts';
+
+const ROOMY: BudgetDefinition = { name: 'all', period: 'day', usd: 100, mode: 'block' };
+
+function away() {
+  const ledger = new UnreliableLedger(memoryLedger());
+  const time = new StandingTime(NOW_MS);
+  ledger.usually = 'is lost';
+  return { ledger, time, budgets: { ledger, timers: time, clock: time, random: () => 0.5 } };
+}
+
+for (const mode of ['observe', 'warn', 'block'] as const) {
+  test(`a call goes on while the ledger of a budget in mode ${mode} is down, and what it spent is settled later`, async () => {
+    const { ledger, time, budgets } = away();
+    const { claude, registry, balance, billed } = budgeted([{ ...ROOMY, mode }], {
+      budgets,
+      instrument: { clock: time },
+    });
+    for (let calls = 0; calls < 3; calls += 1) await claude.messages.create(PARAMS);
+    assert.deepEqual(await samples(registry, 'anthropic_budget_decisions_total'), {
+      'budget=all,decision=unavailable': 3,
+    });
+    assert.equal(await total(registry, 'anthropic_budget_ledger_up'), 0);
+    assert.deepEqual(await samples(registry, 'plimsoll_errors_total'), { 'stage=ledger': 1 });
+    ledger.usually = 'arrives';
+    time.pass(10_000);
+    assert.deepEqual(await balance(), { spent: billed(), reserved: 0n });
+    assert.equal(await total(registry, 'anthropic_budget_ledger_up'), 1);
+  });
+}
+
+test('a budget that is closed refuses while its ledger is down, and opens when it is back', async () => {
+  const { ledger, time, budgets } = away();
+  const closed: BudgetDefinition = { ...ROOMY, onLedgerDown: 'closed' };
+  const { claude, sim, registry, balance, billed } = budgeted([closed], { budgets, instrument: { clock: time } });
+  const error = await refusal(() => claude.messages.create(PARAMS));
+  assert.equal(error.reason, 'ledger_unavailable');
+  assert.equal(error.spentUsd, null);
+  assert.equal(sim.truth.requests.length, 0);
+  assert.deepEqual(await samples(registry, 'anthropic_budget_decisions_total'), {
+    'budget=all,decision=unavailable': 1,
+  });
+  ledger.usually = 'arrives';
+  time.pass(10_000);
+  await claude.messages.create(PARAMS);
+  assert.deepEqual(await balance(), { spent: billed(), reserved: 0n });
+});
+
+test('a ledger that does not answer is waited for until the deadline, and then not at all', async () => {
+  const ledger = new UnreliableLedger(memoryLedger());
+  const time = new StandingTime(NOW_MS);
+  const { account, link, errors } = oneProcess(ledger, time);
+  ledger.usually = 'hangs';
+  const first = account.reserve(10n, NOW_MS);
+  assert.ok(first instanceof Promise);
+  const behind = account.reserve(10n, NOW_MS);
+  time.pass(DEADLINE_MS - 1);
+  assert.equal(link.up, true);
+  time.pass(1);
+  assert.equal((await first).kind, 'unavailable');
+  assert.equal((await behind).kind, 'unavailable');
+  assert.equal(link.up, false);
+  const next = account.reserve(10n, NOW_MS);
+  assert.ok(!(next instanceof Promise));
+  assert.equal(next.kind, 'unavailable');
+  assert.equal(errors.length, 1);
+});
+
+test('an answer that comes after its deadline is heard all the same, and nothing of it counts twice', async () => {
+  const ledger = new UnreliableLedger(memoryLedger());
+  const time = new StandingTime(NOW_MS);
+  const { account, link } = oneProcess(ledger, time);
+  account.settle(NOW_MS, 0n, 5n);
+  ledger.script('hangs');
+  account.settle(NOW_MS, 0n, 7n);
+  const late = account.reserve(10n, NOW_MS);
+  time.pass(DEADLINE_MS);
+  assert.equal((await late).kind, 'unavailable');
+  time.pass(10_000);
+  assert.equal(link.up, true);
+  ledger.release();
+  await ledger.caughtUp();
+  const { balance } = await account.refreshed();
+  assert.equal(balance?.spentNanoUsd, 12n);
+  assert.equal(balance?.reservedNanoUsd, 10n);
+});
+
+test('a posting that arrives after a later one does not undo what the later one said is held', async () => {
+  const ledger = new UnreliableLedger(memoryLedger());
+  const time = new StandingTime(NOW_MS);
+  const { account, link } = oneProcess(ledger, time);
+  await account.reserve(10n, NOW_MS);
+  ledger.script('hangs');
+  account.settle(NOW_MS, 0n, 5n);
+  const late = account.reserve(1n, NOW_MS);
+  time.pass(DEADLINE_MS);
+  await late;
+  account.settle(NOW_MS, 11n, 0n);
+  time.pass(10_000);
+  assert.equal(link.up, true);
+  assert.equal((await account.refreshed()).balance?.reservedNanoUsd, 0n);
+  ledger.release();
+  await ledger.caughtUp();
+  assert.deepEqual((await account.refreshed()).balance, { spentNanoUsd: 5n, reservedNanoUsd: 0n });
+});
+
+test('while the ledger is down it is asked ever less often, at most every five seconds', () => {
+  const ledger = new UnreliableLedger(memoryLedger());
+  const time = new StandingTime(NOW_MS);
+  const { account } = oneProcess(ledger, time);
+  ledger.usually = 'is lost';
+  account.settle(NOW_MS, 0n, 5n);
+  time.pass(60_000);
+  const inAMinute = ledger.posts;
+  time.pass(60_000);
+  assert.ok(inAMinute < 30, String(inAMinute));
+  // 5 s, half of which chance may take off: here it takes a quarter.
+  assert.equal(ledger.posts - inAMinute, 16);
+});
+
+test('a million calls while the ledger is down leave one number for each hour', async () => {
+  const ledger = new UnreliableLedger(memoryLedger());
+  const time = new StandingTime(NOW_MS);
+  const { account } = oneProcess(ledger, time);
+  ledger.usually = 'is lost';
+  for (let calls = 0; calls < 1_000_000; calls += 1) account.settle(NOW_MS + (calls % 3) * 3_600_000, 0n, 1n);
+  ledger.usually = 'arrives';
+  const before = ledger.posts;
+  time.pass(10_000);
+  // What was sent when it went down comes again, and then the rest.
+  assert.equal(ledger.posts - before, 2);
+  assert.equal((await account.refreshed()).balance?.spentNanoUsd, 1_000_000n);
+});
+
+test('what is held is said again for as long as it is, so that a long call keeps its reservation', async () => {
+  const shared = memoryLedger();
+  const time = new StandingTime(NOW_MS);
+  const { account } = oneProcess(shared, time);
+  const other = oneProcess(shared, time);
+  await account.reserve(900n, NOW_MS);
+  time.pass(HOLD_MS * 10);
+  assert.equal((await other.account.reserve(200n, NOW_MS)).kind, 'refused');
+  account.settle(NOW_MS, 900n, 0n);
+  assert.equal((await other.account.reserve(200n, NOW_MS)).kind, 'granted');
+});
+
+test('calls that ask at the same moment go to the ledger together', async () => {
+  const ledger = new UnreliableLedger(memoryLedger());
+  const time = new StandingTime(NOW_MS);
+  const { account } = oneProcess(ledger, time, aBudget({ limitNanoUsd: 500n }));
+  ledger.script('hangs');
+  const asked = Array.from({ length: 100 }, async () => account.reserve(10n, NOW_MS));
+  ledger.release();
+  const verdicts = await Promise.all(asked);
+  assert.equal(verdicts.filter(({ kind }) => kind === 'granted').length, 50);
+  assert.equal(ledger.posts, 2);
+});
