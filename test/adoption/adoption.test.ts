@@ -1,0 +1,221 @@
+import assert from 'node:assert/strict';
+import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { delimiter, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import test, { type TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { sampleKey, scraped } from '../record/scraped.ts';
+import { packed, project } from './packed.ts';
+
+const root = join(import.meta.dirname, '..', '..');
+const readme = readFileSync(join(root, 'README.md'), 'utf8');
+const [, code = ''] = /```ts\n([^]*?)```/.exec(readme) ?? [];
+
+/** The blocks of the guide that begin with their file's name. */
+const guide = Object.fromEntries(
+  [...readFileSync(join(root, 'docs', 'guide.md'), 'utf8').matchAll(/```ts\n(\/\/ ([\w/.-]+\.ts)\n[^]*?)```/g)].map(
+    ([, text = '', name = '']) => [name, text],
+  ),
+);
+
+/** Stands in for Next: what it does with the files of the guide. */
+const asNext = `
+  import { serve } from 'plimsoll/http';
+  import { POST } from './app/api/chat/route.js';
+  import { register } from './instrumentation.js';
+  await register();
+  await serve(POST, { port: Number(process.env.PORT) });
+`;
+
+const types = { '@types/node': '^22.20.5' };
+const pack = await packed();
+test.after(() => pack.remove());
+
+const [esm, cjs] = await Promise.all([
+  project(pack, {
+    name: 'esm',
+    type: 'module',
+    dependencies: {
+      '@anthropic-ai/sdk': '1.12.0',
+      'sdk-too-old': 'npm:@anthropic-ai/sdk@0.100.1',
+      express: '^5.3.0',
+      '@types/express': '^5.0.6',
+      fastify: '^5.0.0',
+      hono: '^4.8.0',
+      '@hono/node-server': '^1.14.0',
+      ...types,
+    },
+    sources: { 'app.ts': code, ...guide, 'as-next.ts': asNext },
+  }),
+  project(pack, {
+    name: 'cjs',
+    type: 'commonjs',
+    dependencies: { '@anthropic-ai/sdk': '1.0.0', express: '^4.18.0', '@types/express': '^4.17.0', ...types },
+    sources: { 'app.ts': code },
+  }),
+]);
+
+/** The simulated API of the installed package, and what it will say that it billed. */
+async function simulated(t: TestContext, folder: string) {
+  const child = spawn(process.execPath, ['node_modules/.bin/plimsoll', 'simulate', '--port', '0', '--json'], {
+    cwd: folder,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  ends(t, child);
+  const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
+  const next = async (): Promise<Record<string, unknown>> =>
+    JSON.parse(String((await lines.next()).value)) as Record<string, unknown>;
+  const { url } = await next();
+  return {
+    url: String(url),
+    async account() {
+      child.kill('SIGINT');
+      return next();
+    },
+  };
+}
+
+function ends(t: TestContext, child: ChildProcess): void {
+  const exited = once(child, 'exit');
+  t.after(async () => {
+    child.kill('SIGKILL');
+    await exited;
+  });
+}
+
+async function free(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+/** The response, as soon as somebody listens there. */
+async function answered(url: string, init: RequestInit, child: ChildProcess): Promise<Response> {
+  for (;;) {
+    const response = await fetch(url, init).catch(() => null);
+    if (response !== null) return response;
+    assert.equal(child.exitCode, null, 'the app has ended');
+    await sleep(50);
+  }
+}
+
+interface Adopter {
+  readonly folder: string;
+  readonly file: string;
+  readonly path: string;
+  /** Of the one call that is counted. */
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** Starts an app on a simulated API, asks it one question, and looks at its metrics. */
+async function adopts(t: TestContext, { folder, file, path, labels }: Adopter): Promise<void> {
+  const api = await simulated(t, folder);
+  const [port, metricsPort] = [await free(), await free()];
+  const surroundings = {
+    PATH: process.env['PATH'],
+    NEXT_RUNTIME: 'nodejs',
+    PORT: String(port),
+    METRICS_PORT: String(metricsPort),
+  };
+  const env = { ...surroundings, ANTHROPIC_BASE_URL: api.url, ANTHROPIC_AUTH_TOKEN: 'test' };
+  const child = spawn(process.execPath, [file], { cwd: folder, stdio: 'inherit', env });
+  ends(t, child);
+  const headers = { 'content-type': 'application/json', authorization: 'Bearer token-h', 'x-feature': 'search' };
+  const question = { method: 'POST', headers, body: '{"question":"Ahoy?"}' };
+  const answer = await answered(`http://127.0.0.1:${port}${path}`, question, child);
+  assert.equal(answer.status, 200);
+  const metrics = await answered(`http://127.0.0.1:${metricsPort}/metrics`, {}, child);
+  const page = scraped(await metrics.text());
+  const found = (name: string) => [...page.samples].filter(([key, value]) => key.startsWith(`${name}{`) && value > 0);
+  const call = {
+    key: 'dev-local-key',
+    model: 'claude-haiku-4-5',
+    operation: 'messages.create',
+    outcome: 'ok',
+    ...labels,
+  };
+  assert.deepEqual(found('anthropic_requests_total'), [[sampleKey('anthropic_requests_total', call), 1]]);
+  const costUsd = found('anthropic_cost_usd_total').reduce((sum, [, value]) => sum + value, 0);
+  const { requests, billedUsd } = await api.account();
+  assert.deepEqual(requests, { 200: 1 });
+  assert.equal(costUsd.toFixed(9), Number(billedUsd).toFixed(9));
+}
+
+const first = { file: 'app.js', path: '/chat', labels: { route: '/chat' } };
+
+test('the code of the README, unedited, shows its first call as an ES module on the newest SDK and Express 5', (t) =>
+  adopts(t, { ...first, folder: esm }));
+
+test('the code of the README, unedited, shows its first call as CommonJS on the oldest SDK and Express 4', (t) =>
+  adopts(t, { ...first, folder: cjs }));
+
+const path = '/conversations/7/chat';
+const route = '/conversations/:id/chat';
+
+test('the guide attributes calls by route, tenant and feature', (t) =>
+  adopts(t, { folder: esm, file: 'attributed.js', path, labels: { route, tenant: 'harbour', feature: 'search' } }));
+
+test('the guide measures a Fastify service', (t) =>
+  adopts(t, { folder: esm, file: 'fastify.js', path, labels: { route } }));
+
+test('the guide measures a Hono service', (t) => adopts(t, { folder: esm, file: 'hono.js', path, labels: { route } }));
+
+test('the guide measures a route handler of Next', (t) =>
+  adopts(t, { folder: esm, file: 'as-next.js', path: '/api/chat', labels: { route: '/api/chat' } }));
+
+test('the programs of the guide that end by themselves end well', async (t) => {
+  const api = await simulated(t, esm);
+  const env = { PATH: process.env['PATH'], ANTHROPIC_BASE_URL: api.url, ANTHROPIC_AUTH_TOKEN: 'test' };
+  for (const file of ['job.js', 'simulated.js']) execFileSync(process.execPath, [file], { cwd: esm, env });
+  assert.deepEqual((await api.account())['requests'], { 200: 1 });
+});
+
+/** What a program says that ends with an error. */
+function complaint(node: string, args: readonly string[]): string {
+  const env = { PATH: process.env['PATH'], ANTHROPIC_AUTH_TOKEN: 'test', PORT: '0', METRICS_PORT: '0' };
+  const { status, stderr } = spawnSync(node, args, { cwd: esm, env, encoding: 'utf8', timeout: 30_000 });
+  assert.equal(status, 1);
+  return stderr;
+}
+
+test('an SDK that is too old gives one error that names its code and what to install', () => {
+  const program = `
+    import Anthropic from 'sdk-too-old';
+    import { instrument } from 'plimsoll';
+    instrument(new Anthropic());`;
+  const said = complaint(process.execPath, ['--input-type=module', '--eval', program]);
+  assert.match(said, /expected a client of @anthropic-ai\/sdk 1\.0 or later.*install @anthropic-ai\/sdk@\^1/);
+  assert.match(said, /PLIMSOLL_SDK_TOO_OLD/);
+});
+
+/** A Node of this machine that is older than the package runs on; `undefined` where there is none. */
+function oldNode(): string | undefined {
+  const folders = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
+  return folders
+    .map((folder) => join(folder, 'node'))
+    .find((node) => {
+      try {
+        const [major = 0, minor = 0] = execFileSync(node, ['-p', 'process.versions.node'], { encoding: 'utf8' })
+          .split('.')
+          .map(Number);
+        return major >= 20 && (major < 22 || (major === 22 && minor < 15));
+      } catch {
+        return false; // No Node there.
+      }
+    });
+}
+
+const old = oldNode();
+const noOldNode = old === undefined && 'no Node between 20 and 22.14 is on this machine';
+
+test('a Node that is too old gives one error that names its code and what is needed', { skip: noOldNode }, () => {
+  const said = complaint(String(old), ['app.js']);
+  assert.match(said, /expected Node 22\.15 or later, got \d+\.\d+\.\d+: run this program on a newer Node/);
+  assert.match(said, /PLIMSOLL_NODE_TOO_OLD/);
+});
