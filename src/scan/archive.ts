@@ -31,6 +31,6 @@ function decompressor(name: string, bytes: Buffer) {
 
 /** `app.js.gz` has `app.js` in it, and `app.tgz` has `app.tar`. */
 function inner(name: string, bytes: Buffer): Entry {
-  const base = name.slice(name.lastIndexOf('/') + 1);
+  const base = name.slice(Math.max(name.lastIndexOf('/'), name.lastIndexOf('!')) + 1);
   return { name: base.replace(/\.tgz$/, '.tar.gz').replace(/\.(?:gz|zst|br)$/, ''), bytes };
 }

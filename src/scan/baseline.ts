@@ -17,7 +17,7 @@ export function parsedBaseline(text: string): Baseline | { readonly problem: str
   } catch {
     // Said below, as for any other file that is no baseline.
   }
-  return { problem: 'expected a file that --write-baseline wrote, got something else: write it again' };
+  return { problem: 'expected what --write-baseline writes, got something else' };
 }
 
 /** A baseline of all these. It holds no secret; kind and place are for those who read it. */

@@ -1,5 +1,5 @@
 import type { Finding } from './finding.ts';
-import { consequence, nameOfKind } from './wording.ts';
+import { consequence, DELETING_IS_NOT_ENOUGH, nameOfKind } from './wording.ts';
 
 /** The findings as SARIF 2.1.0, which code hosts show beside the lines. */
 export function sarif(findings: readonly Finding[], version: string): string {
@@ -7,7 +7,7 @@ export function sarif(findings: readonly Finding[], version: string): string {
   const rules = kinds.map((kind) => ({
     id: ruleId(kind),
     shortDescription: { text: `Anthropic secret: ${nameOfKind(kind)}` },
-    help: { text: consequence(kind) },
+    help: { text: `${consequence(kind)} ${DELETING_IS_NOT_ENOUGH}` },
     defaultConfiguration: { level: 'error' },
   }));
   const driver = { name: 'plimsoll', version, rules };

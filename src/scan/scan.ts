@@ -48,7 +48,8 @@ export class Scan {
     const scan = ({ name, bytes }: Entry, depth: number): void => {
       this.#files += 1;
       this.#bytes += bytes.length;
-      const content = depth < DEEPEST ? opened(name, bytes, left) : null;
+      const content = opened(name, bytes, left);
+      if (content !== null && depth === DEEPEST) return this.skip(name, 'too deep in other archives');
       if (content === null) return this.#addText({ name, bytes, commit: file.commit ?? null });
       if (typeof content === 'string') return this.skip(name, content);
       for (const { name: inside, reason } of content.skipped) this.skip(`${name}!${inside}`, reason);

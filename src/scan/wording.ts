@@ -14,9 +14,10 @@ export function nameOfKind(kind: string): string {
 
 /** What to do about a secret that others may have seen. */
 export function consequence(kind: string): string {
-  if (kind === 'session') return 'Log out of claude.ai in that browser: deleting the text does not end the session.';
-  if (kind === 'oauth_token' || kind === 'refresh_token') {
-    return 'Log out of the program it was given to: deleting the text does not take it back.';
-  }
-  return 'Disable it at https://platform.claude.com/settings/keys: deleting the text does not take it back.';
+  if (kind === 'session') return 'Log out of claude.ai in that browser.';
+  if (kind === 'oauth_token' || kind === 'refresh_token') return 'Log out of the program that the token was given to.';
+  return 'Disable the key in the Console: https://platform.claude.com/settings/keys';
 }
+
+/** What many hope, and should not. */
+export const DELETING_IS_NOT_ENOUGH = 'Deleting the text takes nothing back: who has seen a secret can use it.';

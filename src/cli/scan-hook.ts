@@ -1,0 +1,55 @@
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { gitText } from './git.ts';
+
+const MARK = '# Written by plimsoll scan --install';
+
+const HOOK = `#!/bin/sh
+${MARK}: a commit with an Anthropic secret in it is refused.
+for plimsoll in node_modules/.bin/plimsoll plimsoll; do
+  if command -v "$plimsoll" >/dev/null; then exec "$plimsoll" scan --staged; fi
+done
+echo 'plimsoll is not installed, so nothing was scanned and nothing is committed.' >&2
+echo 'Install it (npm install), or commit unscanned: git commit --no-verify' >&2
+exit 1
+`;
+
+/** What came of it, as lines to be shown. */
+export interface Installed {
+  readonly ok: boolean;
+  readonly lines: readonly string[];
+}
+
+/**
+ * Writes git's pre-commit hook, where `core.hooksPath` says. A hook of somebody else's is kept as it is: what is to be
+ * added to it is said instead. Throws `GitError` outside a git work tree.
+ */
+export async function installHook(): Promise<Installed> {
+  const top = (await gitText(['rev-parse', '--show-toplevel'])).trim();
+  const hooks = (await gitText(['rev-parse', '--path-format=absolute', '--git-path', 'hooks'])).trim();
+  const path = join(hooks, 'pre-commit');
+  const shown = path.startsWith(`${top}/`) ? path.slice(top.length + 1) : path;
+  const present = await textOf(path);
+  if (present !== null && !present.includes(MARK)) return { ok: false, lines: kept(shown) };
+  await mkdir(hooks, { recursive: true });
+  await writeFile(path, HOOK);
+  await chmod(path, 0o755);
+  return { ok: true, lines: [`Wrote ${shown}: each commit is scanned before it is made.`] };
+}
+
+function kept(shown: string): readonly string[] {
+  return [
+    `There is a hook already, which was not changed: ${shown}`,
+    'Add this line to it, behind its first:',
+    '  npx --no-install plimsoll scan --staged || exit 1',
+  ];
+}
+
+async function textOf(path: string): Promise<string | null> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
+    throw error;
+  }
+}
