@@ -38,6 +38,7 @@ const TITLES: Readonly<Record<Section, string>> = {
   calls: 'Calls: one per SDK call, however many attempts it takes',
   attempts: 'Attempts: one per HTTP request',
   tokens: 'Tokens and cost',
+  routes: 'Routes',
   rate_limits: 'Rate limits, from response headers',
   budgets: 'Budgets',
   tier: 'Tier',
@@ -52,6 +53,7 @@ const NOTES: Readonly<Record<Section, string>> = {
     values('kind', TOKEN_KINDS) +
     values('kind', COST_KINDS.filter(isNoTokenKind), 'of a cost, besides those') +
     values('result', BATCH_OUTCOMES),
+  routes: `${values('decision', ['filled', 'warned', 'clamped', 'rejected'])}- Answers cut off at their max_tokens, by route: \`anthropic_stop_reasons_total{stop_reason="max_tokens"}\`.\n`,
   rate_limits: `${values('dimension', LIMIT_DIMENSIONS)}- The server sends the same figures to every replica: aggregate with \`min\` or \`max\`, never with \`sum\`.\n`,
   budgets:
     '- Right for one shared ledger and for many of their own: `sum by (budget) (max by (budget, ledger_id) (anthropic_budget_spent_usd))`.\n',

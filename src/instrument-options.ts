@@ -4,6 +4,7 @@ import type { Budgets } from './budget/budgets.ts';
 import { systemClock, type Clock } from './clock.ts';
 import { ConfigurationError } from './configuration-error.ts';
 import type { PriceTable } from './pricing/prices.ts';
+import type { Routes } from './routing/routes.ts';
 import { tierProblems, type TierOption } from './tier/tier-option.ts';
 import type { Attribution, Call, Guard, Recorder, RetryPolicy } from './vocabulary.ts';
 
@@ -40,6 +41,11 @@ export interface InstrumentOptions {
   readonly budgets?: Budgets;
   /** The usage tier, `{ name: 'Build' }`, and an alias for the organisation. Default: inferred from response headers. */
   readonly tier?: TierOption;
+  /**
+   * The routes of the service, of `routes()`: the attribution label `route` is declared with their names, calls made with
+   * `route()` are counted under theirs, and `max_tokens` is kept at what they allow.
+   */
+  readonly routes?: Omit<Routes, 'route'>;
   /** Told of every call when it is over. A promise it returns is not waited for. */
   readonly onCall?: (call: Call) => void | Promise<void>;
   /** For tests. */
@@ -56,17 +62,24 @@ export function configuredModels(env: Readonly<Record<string, string | undefined
   return [...new Set(models as readonly string[])];
 }
 
-/** Throws a `ConfigurationError` (`PLIMSOLL_OPTIONS_INVALID`) with all problems of the options. */
-export function checkOptions(options: InstrumentOptions): void {
+/**
+ * The options, with the label `route` declared where there are routes. Throws a `ConfigurationError`
+ * (`PLIMSOLL_OPTIONS_INVALID`) with all problems.
+ */
+export function checkedOptions(given: InstrumentOptions): InstrumentOptions {
+  const unrouted = routesProblems(given.routes);
+  const options = unrouted.length > 0 ? given : withRouteLabel(given);
   const problems = [
     ...keyProblems(options.key),
     ...attributionProblems(options),
     ...labelProblems(options),
     ...budgetProblems(options),
     ...retryProblems(options.retry),
+    ...unrouted,
     ...tierProblems(options.tier, (options.clock ?? systemClock).epochMs()),
   ];
   if (problems.length > 0) throw new ConfigurationError('PLIMSOLL_OPTIONS_INVALID', problems);
+  return options;
 }
 
 const LONGEST_ALIAS = 64;
@@ -132,4 +145,17 @@ function retryProblems(retry: unknown): readonly string[] {
 
 function hasDecide(value: unknown): boolean {
   return typeof value === 'object' && value !== null && 'decide' in value && typeof value.decide === 'function';
+}
+
+function routesProblems(routes: unknown): readonly string[] {
+  if (routes === undefined || (typeof routes === 'object' && routes !== null && 'guard' in routes)) return [];
+  return [`routes: expected routes, got ${typeof routes}: pass routes({ chat: { maxTokens: 512 } })`];
+}
+
+/** The names of the routes keep their places as label values. */
+function withRouteLabel(options: InstrumentOptions): InstrumentOptions {
+  const { routes, attribution = {} } = options;
+  if (routes === undefined) return options;
+  const names = new Set([...routes.names, ...(attribution['route'] ?? [])]);
+  return { ...options, attribution: { ...attribution, route: [...names] } };
 }

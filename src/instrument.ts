@@ -2,7 +2,7 @@ import type { TracerProvider } from '@opentelemetry/api';
 import { ambientAttribution } from './attribution.ts';
 import { systemClock } from './clock.ts';
 import { ConfigurationError } from './configuration-error.ts';
-import { checkOptions, configuredModels, type InstrumentOptions } from './instrument-options.ts';
+import { checkedOptions, configuredModels, type InstrumentOptions } from './instrument-options.ts';
 import { KnownBatches } from './observe/known-batches.ts';
 import type { Observation } from './observe/live-call.ts';
 import { observe, type ObservedClient } from './observe/middleware.ts';
@@ -18,7 +18,8 @@ import { storeFor } from './record/registry.ts';
 import { spanRecorder } from './record/spans.ts';
 import type { Store } from './record/store.ts';
 import { tierRecorder } from './record/tier-gauges.ts';
-import type { Attribution, Call, Recorder } from './vocabulary.ts';
+import { routeOf } from './routing/routes.ts';
+import type { Attribution, Call, Guard, Recorder } from './vocabulary.ts';
 
 /**
  * What plimsoll needs of an Anthropic client: the clients of SDK 1.x, those for Bedrock, Vertex and Foundry included.
@@ -44,12 +45,9 @@ export interface InstrumentableClient extends ObservedClient {
  * @example
  * const claude = instrument(new Anthropic(), { key: 'prod-checkout-api' });
  */
-export function instrument<Client extends InstrumentableClient>(
-  client: Client,
-  options: InstrumentOptions = {},
-): Client {
+export function instrument<Client extends InstrumentableClient>(client: Client, given: InstrumentOptions = {}): Client {
   checkRuntime(client);
-  checkOptions(options);
+  const options = checkedOptions(given);
   const { retry } = options;
   const tries = retry === undefined ? {} : { maxRetries: retry.attempts - 1 };
   return attached(client, tries, observation(options, client.openTelemetry?.tracerProvider));
@@ -78,13 +76,13 @@ function observation(options: InstrumentOptions, tracerProvider: TracerProvider 
     clock,
     key,
     onError,
-    guards: [...(options.guards ?? []), ...held],
+    guards: [...ceilingsOf(options, store), ...(options.guards ?? []), ...held],
     retry: options.retry,
     recorder: fanOut(
       [spans, metrics, tiers, ...held, ...(options.recorders ?? []), ...onCallRecorder(options, store)],
       () => store.errors('recorder'),
     ),
-    attribution: () => attributionOf(options.labels, () => store.errors('attribution')),
+    attribution: attributionOf(options, () => store.errors('attribution')),
     price: (usage, model, atMs) => cost(usage, { prices, model, atMs }),
     batchPrice: (usage, model, atMs) => cost(usage, { prices, model, atMs, batch: true }),
     batches: batchesOf(store),
@@ -117,11 +115,27 @@ function onCallRecorder({ onCall }: InstrumentOptions, store: Store): readonly R
   ];
 }
 
+/** First of the guards: the budgets then reserve for what is sent. */
+function ceilingsOf({ routes, key = 'default' }: InstrumentOptions, { families }: Store): readonly Guard[] {
+  const decisions = families.anthropic_max_tokens_decisions_total;
+  return routes === undefined
+    ? []
+    : [routes.guard((route, decision) => decisions.series({ route, key, decision }).add(1))];
+}
+
 const NO_LABELS: Attribution = Object.freeze({});
 
-function attributionOf(labels: Attribution = NO_LABELS, onError: () => void): Attribution {
-  const ambient = ambientAttribution(onError);
-  return ambient === undefined ? labels : { ...labels, ...ambient };
+/** Of the labels of a call the nearest to it hold: those of its parameters, then those around it, then the client's. */
+function attributionOf(
+  { labels = NO_LABELS, routes }: InstrumentOptions,
+  onError: () => void,
+): Observation['attribution'] {
+  return (body) => {
+    const ambient = ambientAttribution(onError);
+    const route = routes === undefined ? undefined : routeOf(body);
+    if (ambient === undefined && route === undefined) return labels;
+    return { ...labels, ...ambient, ...(route !== undefined && { route }) };
+  };
 }
 
 /** Marks the middleware, so that it is found again in a client, by another copy of this package too. */

@@ -198,7 +198,7 @@ export interface Call {
   readonly baseUrl?: string;
   /** The SDK's own span of this call, for who knows spans; absent where the SDK has none. */
   readonly sdkSpan?: unknown;
-  /** `max_tokens` as asked for; `null` where the request had none. */
+  /** `max_tokens` as sent, once guards have let it through; `null` where the request has none. */
   readonly maxTokens: number | null;
   /** Wall clock when the first attempt reached plimsoll. */
   readonly startedAtMs: number;

@@ -5,14 +5,17 @@ import { isJson } from './usage.ts';
 
 /**
  * Asks the guards whether the call may be sent. Throws the refusal of the first that refuses, after the call has ended
- * as `blocked`; whatever else a guard throws is counted, and the call goes on.
+ * as `blocked`; whatever else a guard throws is counted, and the call goes on. Each sees what those before it changed.
  */
 export async function admitted(observation: Observation, call: LiveCall, request: GuardedRequest): Promise<void> {
+  let asked = request;
   for (const guard of observation.guards) {
     try {
-      const answer = guard.admit(call, request);
+      const answer = guard.admit(call, asked);
       const admission = answer instanceof Promise ? await answer : answer;
-      if (admission !== undefined) call.admittedMaxTokens = admission.maxTokens;
+      if (admission === undefined) continue;
+      call.admit(admission.maxTokens);
+      asked = { ...asked, body: { ...asked.body, max_tokens: admission.maxTokens } };
     } catch (error) {
       if (isRefusal(error)) {
         call.end('blocked');

@@ -24,8 +24,8 @@ export interface Observation {
   readonly clock: Clock;
   /** Alias of the API key. */
   readonly key: string;
-  /** The declared labels that hold at this moment. */
-  readonly attribution: () => Attribution;
+  /** The labels that hold at this moment, for a request with this body. */
+  readonly attribution: (body: Readonly<Record<string, unknown>> | null) => Attribution;
   /** Asked in this order; the first refusal counts. */
   readonly guards: readonly Guard[];
   /** Without one the SDK retries as it always does. */
@@ -44,6 +44,7 @@ export interface CallRequest {
   readonly operation: string;
   readonly model: string | null;
   readonly maxTokens: number | null;
+  readonly body?: Readonly<Record<string, unknown>> | null;
   readonly baseUrl: string;
   readonly sdkSpan: unknown;
 }
@@ -74,7 +75,7 @@ export class LiveCall implements Call {
   readonly key: string;
   requestedModel: string | null;
   fallbackFrom: string | null = null;
-  readonly maxTokens: number | null;
+  maxTokens: number | null;
   readonly attribution: Attribution;
   readonly baseUrl: string;
   readonly sdkSpan: unknown;
@@ -112,13 +113,19 @@ export class LiveCall implements Call {
     this.baseUrl = request.baseUrl;
     this.sdkSpan = request.sdkSpan;
     this.key = observation.key;
-    this.attribution = observation.attribution();
+    this.attribution = observation.attribution(request.body ?? null);
     this.startedAtMs = observation.clock.epochMs();
     this.#startedMs = observation.clock.monotonicMs();
     this.#attemptStartedMs = this.#startedMs;
     this.#attemptStartedAtMs = this.startedAtMs;
     this.attempts = 1;
     observation.recorder.started?.(this);
+  }
+
+  /** A guard lets it through with this `max_tokens` in place of the request's own. */
+  admit(maxTokens: number): void {
+    this.admittedMaxTokens = maxTokens;
+    this.maxTokens = maxTokens;
   }
 
   /** Another attempt of this call begins. */

@@ -92,6 +92,7 @@ function callRequest(options: SdkOptions, { baseURL }: ObservedClient): CallRequ
     operation: operation(options.method, options.path, options.stream === true),
     model: typeof model === 'string' ? model : null,
     maxTokens: typeof maxTokens === 'number' ? maxTokens : null,
+    body,
     baseUrl: withoutCredentials(baseURL),
     sdkSpan: sdkSpan(options),
   };

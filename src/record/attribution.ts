@@ -26,11 +26,12 @@ export class AttributionError extends Error {
 /** https://prometheus.io/docs/concepts/data_model/#metric-names-and-labels */
 const LABEL_NAME = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
 
+/** Sections whose metrics carry no attribution: their labels may be names of a user's. */
+const UNATTRIBUTED: ReadonlySet<string> = new Set(['organization', 'tier', 'routes']);
+
 /** Labels of plimsoll's own, of the exposition formats, and those that a scrape adds. */
 const RESERVED: ReadonlySet<string> = new Set([
-  ...CATALOGUE.filter(({ section }) => section !== 'organization' && section !== 'tier').flatMap(({ labels }) => [
-    ...labels,
-  ]),
+  ...CATALOGUE.filter(({ section }) => !UNATTRIBUTED.has(section)).flatMap(({ labels }) => [...labels]),
   'le',
   'quantile',
   'job',

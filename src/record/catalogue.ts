@@ -6,6 +6,7 @@ import { ATTEMPT_METRICS, CALL_METRICS } from './catalogue-calls.ts';
 import { BUDGET_METRICS, RATE_LIMIT_METRICS, TIER_METRICS } from './catalogue-limits.ts';
 import { ORGANIZATION_METRICS } from './catalogue-organization.ts';
 import { PLIMSOLL_METRICS } from './catalogue-plimsoll.ts';
+import { ROUTE_METRICS } from './catalogue-routes.ts';
 import { TOKEN_METRICS } from './catalogue-usage.ts';
 
 /** In the order of the reference page. Families that nobody feeds are declared all the same. */
@@ -13,6 +14,7 @@ export const CATALOGUE = [
   ...CALL_METRICS,
   ...ATTEMPT_METRICS,
   ...TOKEN_METRICS,
+  ...ROUTE_METRICS,
   ...RATE_LIMIT_METRICS,
   ...BUDGET_METRICS,
   ...TIER_METRICS,

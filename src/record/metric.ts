@@ -3,6 +3,7 @@ export const SECTIONS = [
   'calls',
   'attempts',
   'tokens',
+  'routes',
   'rate_limits',
   'budgets',
   'tier',
