@@ -30,3 +30,9 @@ export function budgeted(definitions: readonly BudgetDefinition[], options: Budg
       BigInt([...bench.sim.truth.totals().values()].reduce((sum, { totalNanoUsd }) => sum + totalNanoUsd, 0)),
   };
 }
+
+/** Reads what there is to its end. */
+export async function readAll(items: AsyncIterable<unknown>): Promise<void> {
+  const iterator = items[Symbol.asyncIterator]();
+  while ((await iterator.next()).done !== true);
+}

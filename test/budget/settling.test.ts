@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { BudgetDefinition, ThresholdReached } from 'plimsoll/budget';
 import { PARAMS, samples, total } from '../contract/workbench.ts';
-import { budgeted } from './budgeted-client.ts';
+import { budgeted, readAll } from './budgeted-client.ts';
 
 const ROOMY: BudgetDefinition = { name: 'all', period: 'month', usd: 100, mode: 'block' };
 
@@ -12,7 +12,7 @@ test('while a call is under way its expected cost is held; when it ends the trut
   const during = await balance();
   assert.equal(during.spent, 0n);
   assert.ok(during.reserved > 0n);
-  for await (const _event of stream);
+  await readAll(stream);
   assert.deepEqual(await balance(), { spent: billed(), reserved: 0n });
 });
 
@@ -34,7 +34,7 @@ test('what is held follows what the route has used of its max_tokens so far', as
   const heldForOne = async (): Promise<number> => {
     const stream = await claude.messages.create({ ...params, stream: true });
     const { reserved } = await balance();
-    for await (const _event of stream);
+    await readAll(stream);
     return Number(reserved);
   };
   const first = await heldForOne();
@@ -119,7 +119,7 @@ test('a batch holds nothing once it is created, and is spent when its results ar
   const { id } = await claude.messages.batches.create({ requests });
   assert.deepEqual(await balance(), { spent: 0n, reserved: 0n });
   for (;;) if ((await claude.messages.batches.retrieve(id)).processing_status === 'ended') break;
-  for await (const _result of await claude.messages.batches.results(id));
+  await readAll(await claude.messages.batches.results(id));
   assert.ok(billed() > 0n);
   assert.deepEqual(await balance(), { spent: billed(), reserved: 0n });
 });

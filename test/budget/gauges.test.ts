@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import test from 'node:test';
+import { budgets, memoryLedger, type BudgetDefinition } from 'plimsoll/budget';
+import { PARAMS, samples, total } from '../contract/workbench.ts';
+import { budgeted, readAll } from './budgeted-client.ts';
+import { StandingTime } from './standing-time.ts';
+import { UnreliableLedger } from './unreliable-ledger.ts';
+
+const MONTH: BudgetDefinition = { name: 'all', period: 'month', usd: 300 };
+
+test('the gauges of a budget are what its ledger has at the scrape', async () => {
+  const time = new StandingTime(Date.UTC(2026, 10, 24, 12));
+  const { claude, registry, held, billed } = budgeted([MONTH], {
+    budgets: { clock: time, timers: time },
+    instrument: { clock: time },
+  });
+  await claude.messages.create(PARAMS);
+  const stream = await claude.messages.create({ ...PARAMS, stream: true });
+  const period = 'budget=all,period=month,scope=all';
+  const series = `${period},ledger_id=${held.ledger.id}`;
+  const gauge = async (name: string) => samples(registry, `anthropic_budget_${name}`);
+  assert.deepEqual(await gauge('limit_usd'), { [series]: 300 });
+  assert.deepEqual(await gauge('spent_usd'), { [series]: Number(billed()) / 1e9 });
+  assert.ok(((await gauge('reserved_usd'))[series] ?? 0) > 0);
+  assert.deepEqual(await gauge('period_start_timestamp_seconds'), { [period]: Date.UTC(2026, 10, 1) / 1000 });
+  assert.deepEqual(await gauge('period_end_timestamp_seconds'), { [period]: Date.UTC(2026, 11, 1) / 1000 });
+  assert.deepEqual(await gauge('ledger_up'), { [`ledger=sqlite,ledger_id=${held.ledger.id}`]: 1 });
+  await readAll(stream);
+  assert.deepEqual(await gauge('spent_usd'), { [series]: Number(billed()) / 1e9 });
+  assert.deepEqual(await gauge('reserved_usd'), {});
+  // An hour's spend at this pace, for the 156 hours that are left.
+  time.pass(3_600_000);
+  const forecast = (await gauge('forecast_usd'))[series] ?? 0;
+  assert.ok(forecast > (Number(billed()) / 1e9) * 100 && forecast < (Number(billed()) / 1e9) * 200, String(forecast));
+});
+
+test('scope and period are told in labels', async () => {
+  const { registry } = budgeted(
+    [
+      { ...MONTH, name: 'key', scope: { key: 'prod-search-api' }, period: 'day' },
+      { ...MONTH, name: 'model', scope: { model: 'claude-haiku-4-5' }, period: { rollingHours: 24 } },
+      { ...MONTH, name: 'tenant', scope: { label: 'tenant', value: 'acme' }, period: { rollingMs: 90_000 } },
+    ],
+    { instrument: { attribution: { tenant: ['acme'] } } },
+  );
+  assert.deepEqual(Object.keys(await samples(registry, 'anthropic_budget_period_end_timestamp_seconds')), [
+    'budget=key,period=day,scope=key=prod-search-api',
+    'budget=model,period=rolling_24h,scope=model=claude-haiku-4-5',
+    'budget=tenant,period=rolling_90s,scope=tenant=acme',
+  ]);
+});
+
+test('every decision and threshold of a budget is born at zero', async () => {
+  const { registry } = budgeted([MONTH]);
+  const text = await registry.metrics();
+  for (const decision of ['allowed', 'warned', 'blocked', 'unavailable']) {
+    assert.ok(text.includes(`anthropic_budget_decisions_total{budget="all",decision="${decision}"} 0\n`), decision);
+  }
+  for (const threshold of ['0.5', '0.8', '1']) {
+    assert.ok(text.includes(`anthropic_budget_thresholds_reached_total{budget="all",threshold="${threshold}"} 0\n`));
+  }
+});
+
+test('clients that share budgets and a registry show them once, and each counts its own decisions', async () => {
+  const { claude, registry, held } = budgeted([MONTH]);
+  const { instrument } = await import('plimsoll');
+  const again = instrument(claude, { registry, budgets: held });
+  await claude.messages.create(PARAMS);
+  await again.messages.create(PARAMS);
+  assert.equal(Object.keys(await samples(registry, 'anthropic_budget_limit_usd')).length, 1);
+  assert.equal(await total(registry, 'anthropic_budget_decisions_total'), 2);
+});
+
+test('a scrape does not wait for a ledger that hangs, and shows what it said last', async () => {
+  const ledger = new UnreliableLedger(memoryLedger());
+  const { claude, registry, billed } = budgeted([{ ...MONTH, period: 'day' }], { budgets: { ledger, deadlineMs: 5 } });
+  await claude.messages.create(PARAMS);
+  ledger.usually = 'hangs';
+  assert.equal(await total(registry, 'anthropic_budget_spent_usd'), Number(billed()) / 1e9);
+});
+
+test('a budget that blocks or lasts a month warns of a ledger in memory, at the start and in a metric', async () => {
+  const definitions: readonly BudgetDefinition[] = [
+    MONTH,
+    { ...MONTH, name: 'day', period: 'day' },
+    { ...MONTH, name: 'blocks', period: 'day', mode: 'block' },
+  ];
+  const warned = once(process, 'warning') as Promise<[Error & { code: string }]>;
+  const { registry, held } = budgeted(definitions, { budgets: { ledger: memoryLedger() } });
+  const [{ name, code, message }] = await warned;
+  assert.equal(name, 'PlimsollWarning');
+  assert.equal(code, 'PLIMSOLL_VOLATILE_LEDGER');
+  assert.match(message, /each replica enforces separately; lost on restart \(all, blocks\)/);
+  assert.deepEqual(await samples(registry, 'anthropic_budget_volatile_ledger'), {
+    [`budget=all,ledger_id=${held.ledger.id}`]: 1,
+    [`budget=blocks,ledger_id=${held.ledger.id}`]: 1,
+  });
+});
+
+test('a day that only warns may be kept in memory without a word', async () => {
+  let warnings = 0;
+  const count = (): void => void (warnings += 1);
+  process.on('warning', count);
+  budgets({ definitions: [{ ...MONTH, period: 'day' }] });
+  await new Promise((resolve) => setImmediate(resolve));
+  process.off('warning', count);
+  assert.equal(warnings, 0);
+});
