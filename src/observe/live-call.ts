@@ -35,7 +35,7 @@ export interface Observation {
   /** As `price`, of a batch result. */
   readonly batchPrice: (usage: Usage, model: string | null, atMs: number) => CallCost;
   /** Which results of batches have been told. */
-  readonly batches: KnownBatches;
+  readonly batches: Pick<KnownBatches, 'note' | 'createdAtMs' | 'isNew'>;
   readonly onError: (stage: ObserveStage, error: unknown) => void;
 }
 

@@ -53,7 +53,7 @@ const REASON_OF_MESSAGE: readonly (readonly [RegExp, RateLimitReason])[] = [
   [/output tokens?/i, 'output_tokens'],
   [/input tokens?/i, 'input_tokens'],
   [/tokens? per/i, 'tokens'],
-  [/requests?(?: per|\b)/i, 'requests'],
+  [/\brequests\b/i, 'requests'], // in the plural: every message begins with "This request would exceed"
 ];
 
 /** A limit that the organization or the workspace set for itself: known by its message, there is no code for it. */

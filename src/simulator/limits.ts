@@ -132,6 +132,9 @@ export class Limits {
 
   /** The rate-limit headers of a response; `exhausted` is shown as used up, whatever the bucket says. */
   headers(scope: LimitScope, nowMs: number, exhausted?: ExhaustedLimit): Record<string, string> {
+    // A refusal of fast mode that was asked for shows the pool of fast mode, on whatever request.
+    if (exhausted === 'fast_input_tokens' && !scope.fast)
+      return this.headers({ ...scope, fast: true }, nowMs, exhausted);
     const buckets = this.#buckets(scope, nowMs);
     const used = exhausted === undefined ? null : DIMENSION_OF[exhausted];
     const shown = (dimension: Dimension): Shown => show(buckets[dimension], nowMs, used === dimension);

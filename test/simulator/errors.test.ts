@@ -161,6 +161,14 @@ describe('messages say which limit it was, for whom and until when', () => {
     assert.equal(headers?.get('anthropic-fast-input-tokens-remaining'), '0');
     assert.equal(headers?.get('anthropic-ratelimit-input-tokens-remaining'), null);
   });
+
+  test('the fast-mode limit shows the fast pool on a request that is not fast, too', async () => {
+    const { claude, sdk } = bench();
+    claude.script([{ fault: 'fast_mode_limit' }]);
+    const { headers } = await refusal(sdk.messages.create(ASK));
+    assert.equal(headers?.get('anthropic-fast-input-tokens-remaining'), '0');
+    assert.equal(headers?.get('anthropic-ratelimit-input-tokens-remaining'), null);
+  });
 });
 
 describe('headers can be overridden, on refusals and on answers', () => {

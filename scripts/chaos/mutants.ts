@@ -1,0 +1,163 @@
+import type { Observation } from '../../src/observe/live-call.ts';
+import { KnownBatches } from '../../src/observe/known-batches.ts';
+import type { Call, CallCost, Cost, Recorder, Usage } from '../../src/vocabulary.ts';
+
+/** A mistake that plimsoll could make, put in at a seam: what it is told, what it asks, or what it reads. */
+export interface Mutant {
+  readonly observation?: (right: Observation) => Observation;
+  /** What it makes of an event of a stream; `null` where it drops it. */
+  readonly event?: (event: string) => string | null;
+}
+
+function priced(usageSeen: (usage: Usage) => Usage): Mutant {
+  return {
+    observation: (right) => ({
+      ...right,
+      price: (usage, model, atMs) => right.price(usageSeen(usage), model, atMs),
+      batchPrice: (usage, model, atMs) => right.batchPrice(usageSeen(usage), model, atMs),
+    }),
+  };
+}
+
+function recorded(change: (right: Recorder) => Recorder): Mutant {
+  return {
+    observation: (right) => ({ ...right, recorder: { ...bound(right.recorder), ...change(bound(right.recorder)) } }),
+  };
+}
+
+/** The recorder's methods, as functions that can be spread. */
+function bound(recorder: Recorder): Recorder {
+  return {
+    started: (call) => recorder.started?.(call),
+    attempted: (call, attempt) => recorder.attempted?.(call, attempt),
+    firstToken: (call) => recorder.firstToken?.(call),
+    usageKnown: (call) => recorder.usageKnown?.(call),
+    batchResult: (call, result) => recorder.batchResult?.(call, result),
+    finished: (call) => recorder.finished?.(call),
+  };
+}
+
+function withCosts(cost: CallCost, change: (kinds: Cost) => Cost): CallCost {
+  return { ...cost, parts: cost.parts.map((part) => ({ ...part, cost: part.cost && change(part.cost) })) };
+}
+
+/** The price of a 5-minute write for a 1-hour one. */
+function shortWrites(usage: Usage): Usage {
+  const parts = usage.parts.map((part) => {
+    const { cache_write_5m: short, cache_write_1h: long } = part.tokens;
+    return { ...part, tokens: { ...part.tokens, cache_write_5m: short + long, cache_write_1h: 0 } };
+  });
+  return { ...usage, parts };
+}
+
+/** The data of a usage event, changed. */
+function withUsage(event: string, change: (usage: Record<string, unknown>) => void): string {
+  const [head = '', json = ''] = event.split('data: ');
+  const data = JSON.parse(json) as { usage?: Record<string, unknown>; message?: { usage: Record<string, unknown> } };
+  change(data.usage ?? data.message?.usage ?? {});
+  return `${head}data: ${JSON.stringify(data)}\n\n`;
+}
+
+const isDelta = (event: string): boolean => event.startsWith('event: message_delta');
+const isStart = (event: string): boolean => event.startsWith('event: message_start');
+
+const always = (usage: Usage): Usage => usage;
+
+export const MUTANTS = {
+  /** No mistake: shows that the seams themselves change nothing. */
+  none: priced(always),
+  'a retry counted twice': recorded((right) => ({
+    attempted: (call, attempt) => {
+      right.attempted?.(call, attempt);
+      if (attempt.index > 0) right.attempted?.(call, attempt);
+    },
+  })),
+  'a retry counted as a call': recorded((right) => ({
+    attempted: (call, attempt) => {
+      right.attempted?.(call, attempt);
+      if (attempt.index > 0) right.finished?.({ ...plain(call), outcome: 'ok', durationSeconds: 1, usage: null });
+    },
+  })),
+  'the reason of a 429 lost': recorded((right) => ({
+    attempted: (call, attempt) => {
+      const rejection = attempt.rejection && { ...attempt.rejection, rateLimitReason: null };
+      right.attempted?.(call, { ...attempt, rejection });
+    },
+  })),
+  'a dropped message_delta': { event: (event) => (isDelta(event) ? null : event) },
+  'output of message_start added': {
+    event: (event) => (isDelta(event) ? withUsage(event, (usage) => addTo(usage, 'output_tokens', 1)) : event),
+  },
+  'the 1 h split lost': {
+    event: (event) => (isStart(event) ? withUsage(event, (usage) => delete usage['cache_creation']) : event),
+  },
+  'iterations overlooked': {
+    event: (event) => (isDelta(event) ? withUsage(event, (usage) => delete usage['iterations']) : event),
+  },
+  'the 5 m price for a 1 h write': {
+    observation: (right) => ({
+      ...right,
+      price: (usage, model, atMs) => {
+        const wrong = right.price(shortWrites(usage), model, atMs);
+        const { parts } = right.price(usage, model, atMs);
+        let part = 0;
+        return withCosts(wrong, (kinds) => {
+          const short = parts[part++]?.cost?.cache_write_5m ?? 0;
+          return { ...kinds, cache_write_5m: short, cache_write_1h: kinds.cache_write_5m - short };
+        });
+      },
+    }),
+  },
+  'batch discount missing': {
+    observation: (right) => ({
+      ...right,
+      batchPrice: (usage, model, atMs) => right.price({ ...usage, serviceTier: null }, model, atMs),
+    }),
+  },
+  'batch results counted at every reading': {
+    observation: (right) => ({ ...right, batches: forgetful() }),
+  },
+  'web searches dropped': priced((usage) => ({ ...usage, serverToolUses: {} })),
+  'inference geo overlooked': priced((usage) => ({ ...usage, inferenceGeo: null })),
+  'speed overlooked': priced((usage) => ({ ...usage, parts: usage.parts.map((part) => ({ ...part, speed: null })) })),
+  'a nano-dollar lost': {
+    observation: (right) => ({
+      ...right,
+      price: (usage, model, atMs) =>
+        withCosts(right.price(usage, model, atMs), (kinds) => ({ ...kinds, output: Math.max(0, kinds.output - 1) })),
+    }),
+  },
+  'an unknown model at no cost': {
+    observation: (right) => ({
+      ...right,
+      price: (usage, model, atMs) => ({ ...right.price(usage, model, atMs), priced: true }),
+      batchPrice: (usage, model, atMs) => ({ ...right.batchPrice(usage, model, atMs), priced: true }),
+    }),
+  },
+} satisfies Readonly<Record<string, Mutant>>;
+
+export type MutantName = keyof typeof MUTANTS;
+export const MUTANT_NAMES = Object.keys(MUTANTS) as readonly MutantName[];
+
+/** Keeps when a batch was made, and not what was read of it. */
+function forgetful(): Observation['batches'] {
+  const known = new KnownBatches();
+  return {
+    note: (batch) => known.note(batch),
+    createdAtMs: (batchId) => known.createdAtMs(batchId),
+    isNew: () => true,
+  };
+}
+
+function plain(call: Call): Call {
+  const { operation, key, requestedModel, fallbackFrom, attribution, maxTokens, startedAtMs, model } = call;
+  const { attempts, waitSeconds, firstTokenSeconds, durationSeconds, outcome, stopReason, usage, cost } = call;
+  return {
+    ...{ operation, key, requestedModel, fallbackFrom, attribution, maxTokens, startedAtMs, model },
+    ...{ attempts, waitSeconds, firstTokenSeconds, durationSeconds, outcome, stopReason, usage, cost },
+  };
+}
+
+function addTo(usage: Record<string, unknown>, field: string, amount: number): void {
+  usage[field] = Number(usage[field]) + amount;
+}

@@ -1,0 +1,177 @@
+import type { BilledPart, TruthBatchItem, TruthRequest } from 'plimsoll/simulator';
+import { bill, totalNanoUsd } from '../../src/simulator/billing.ts';
+import { Tally, type Cells } from './cells.ts';
+import { neverAnswers } from './faults.ts';
+import type { SeenCall, SeenRequest } from './wire.ts';
+
+/** What the server knows, told apart by whether the client could know it too. */
+export interface TruthAccount {
+  readonly cells: Cells;
+  /** Billed and never reached the client: answers that were lost, and what a stream made after its last word of usage. */
+  readonly unseen: Cells;
+}
+
+const INPUT_KINDS = ['input', 'cache_read', 'cache_write_5m', 'cache_write_1h'] as const;
+
+/** The catalogue's numbers as they should be, worked out from what the server did and from nothing of plimsoll's. */
+export function truthAccount(calls: readonly SeenCall[], items: readonly TruthBatchItem[]): TruthAccount {
+  const tally = new Tally();
+  const unseen = new Tally();
+  for (const call of calls) {
+    countCall(tally, call);
+    for (const [index, request] of call.entries()) {
+      countAttempt(tally, request, call[index - 1]);
+      countUsage(tally, unseen, request.truth);
+    }
+  }
+  for (const item of items) countItem(tally, unseen, item);
+  return { cells: tally.cells, unseen: unseen.cells };
+}
+
+/** The id that a model is counted under: without its date. */
+function label(model: string | null): string {
+  return model?.replace(/-20\d{6}$/, '') ?? '';
+}
+
+function countCall(tally: Tally, call: SeenCall): void {
+  const last = call.at(-1);
+  if (last === undefined) return;
+  const { operation, model, requestedModel, usageReported } = last.truth;
+  const named = label(usageReported === 'none' ? requestedModel : model);
+  tally.add('requests', { model: named, operation, outcome: lastOutcome(last) });
+}
+
+/** A caller who leaves while the SDK waits for the next try ends the call as cancelled. */
+function lastOutcome(last: SeenRequest): string {
+  const waits = last.signal.aborted && last.truth.status !== null && last.truth.status !== 200;
+  return waits ? 'cancelled' : outcome(last);
+}
+
+function countAttempt(tally: Tally, request: SeenRequest, before: SeenRequest | undefined): void {
+  const { operation, status, requestedModel, errorCode, fault } = request.truth;
+  const model = label(requestedModel);
+  tally.add('attempts', { model, operation, status: String(status ?? outcome(request)) });
+  if (status === 429) tally.add('rate_limited', { model, reason: REASONS[errorCode ?? fault ?? ''] ?? 'unknown' });
+  if (status === 529) tally.add('overloaded', { model });
+  const scope = SPEND_SCOPES[fault ?? ''];
+  if (scope !== undefined) tally.add('spend_limited', { model, scope });
+  if (before !== undefined) tally.add('retries', { model, reason: outcome(before) });
+}
+
+/** By the error's code, else by the name of the fault. A plain `error` of the scenario has an empty token bucket. */
+const REASONS: Readonly<Record<string, string>> = {
+  requests_limit: 'requests',
+  batch_queue_limit: 'requests',
+  input_tokens_limit: 'input_tokens',
+  output_tokens_limit: 'output_tokens',
+  error_event: 'output_tokens',
+  error: 'tokens',
+  fast_mode_limit: 'fast_mode',
+  ramp_limit_exceeded: 'acceleration',
+  enforced_spend_limit_reached: 'spend_limit',
+  contract_spend_limit_reached: 'contract_spend_limit',
+};
+
+const SPEND_SCOPES: Readonly<Record<string, string>> = {
+  tier_spend_cap: 'tier',
+  contract_spend_cap: 'contract',
+  organization_spend_limit: 'organization',
+  workspace_spend_limit: 'workspace',
+  linked_organization_spend_limit: 'linked_organization',
+};
+
+const OUTCOMES: Readonly<Record<number, string>> = {
+  401: 'unauthorized',
+  402: 'payment_required',
+  403: 'unauthorized',
+  404: 'not_found',
+  408: 'timeout',
+  413: 'too_large',
+  429: 'rate_limited',
+  529: 'overloaded',
+};
+
+/** What a request came to. */
+function outcome(request: SeenRequest): string {
+  const { status, fault } = request.truth;
+  if (status === null) return noAnswer(request);
+  if (status === 200) return answered(request.truth);
+  if (SPEND_SCOPES[fault ?? ''] !== undefined) return 'spend_limited';
+  return OUTCOMES[status] ?? (status >= 500 ? 'server_error' : 'invalid_request');
+}
+
+function noAnswer({ truth, fault, signal }: SeenRequest): string {
+  if (truth.delivery !== 'cancelled') return 'connection_error';
+  return neverAnswers(fault) && !signal.aborted ? 'timeout' : 'cancelled';
+}
+
+function answered({ delivery, fault, streamed, operation }: TruthRequest): string {
+  const isLines = operation === 'messages.batches.results';
+  if (delivery === 'cancelled') return 'cancelled';
+  if (delivery === 'complete') return fault === 'malformed_json' && !streamed && !isLines ? 'server_error' : 'ok';
+  if (fault === 'error_event') return 'stream_error';
+  if (fault === 'body_reset') return 'connection_error';
+  if (streamed) return 'truncated';
+  return isLines ? 'ok' : 'server_error';
+}
+
+function countUsage(tally: Tally, unseen: Tally, truth: TruthRequest): void {
+  const { billed, usageReported, fault, delivery } = truth;
+  if (billed.length === 0) return;
+  if (usageReported === 'none') return lost(unseen, billed, fault ?? delivery);
+  if (usageReported === 'full') return countBill(tally, truth, true);
+  const told = { ...truth, billed: toldAtStart(truth) };
+  countBill(tally, told, false);
+  cut(unseen, truth, told);
+}
+
+/** What `message_start` told of: no steps, no server tools, and a placeholder for the output. */
+function toldAtStart({ model, usage, startedAtMs }: TruthRequest): readonly BilledPart[] {
+  if (model === null || usage === null) return [];
+  const { iterations: _iterations, server_tool_use: _tools, ...start } = usage;
+  return bill({ model, usage: { ...start, output_tokens: 0 }, atMs: startedAtMs, betas: [] });
+}
+
+/** Of what was not reported whole, the input side counts. */
+function countBill(tally: Tally, { billed, model, usage }: Bill, isWhole: boolean): void {
+  for (const part of billed) countPart(tally, part, isWhole);
+  const unpriced = billed.filter(({ nanoUsd }) => nanoUsd === null).map((part) => label(part.model));
+  for (const name of new Set(unpriced)) tally.add('unpriced', { model: name });
+  if (!isWhole) return;
+  tally.add('thinking_tokens', { model: label(model) }, usage?.output_tokens_details?.thinking_tokens ?? 0);
+  for (const tool of ['web_search', 'web_fetch'] as const) {
+    tally.add('server_tool_uses', { model: label(model), tool }, usage?.server_tool_use?.[`${tool}_requests`] ?? 0);
+  }
+}
+
+type Bill = Pick<TruthRequest, 'billed' | 'model' | 'usage'>;
+
+function countPart(tally: Tally, { model, tokens, nanoUsd }: BilledPart, isWhole: boolean): void {
+  const kinds = isWhole ? ([...INPUT_KINDS, 'output'] as const) : INPUT_KINDS;
+  for (const kind of kinds) {
+    tally.add('tokens', { model: label(model), kind }, tokens[kind]);
+    tally.add('nano_usd', { model: label(model), kind }, nanoUsd?.[kind] ?? 0);
+  }
+  if (isWhole) tally.add('nano_usd', { model: label(model), kind: 'server_tools' }, nanoUsd?.server_tools ?? 0);
+}
+
+/** What a cut stream was billed beyond what its `message_start` told: its output, and steps that nobody heard of. */
+function cut(unseen: Tally, truth: TruthRequest, told: Pick<TruthRequest, 'billed'>): void {
+  const model = label(truth.model);
+  const output = truth.billed.reduce((sum, { tokens }) => sum + tokens.output, 0);
+  unseen.add('output_tokens_of_cut_streams', { model }, output);
+  unseen.add('nano_usd_of_cut_streams', { model }, totalNanoUsd(truth.billed) - totalNanoUsd(told.billed));
+}
+
+function lost(unseen: Tally, billed: readonly BilledPart[], how: string): void {
+  unseen.add('answers_lost', { how });
+  unseen.add('nano_usd_lost', { how }, totalNanoUsd(billed));
+}
+
+function countItem(tally: Tally, unseen: Tally, item: TruthBatchItem): void {
+  const { told, result, model, billed } = item;
+  if (!told && billed.length > 0) lost(unseen, billed, 'batch result not read');
+  if (!told) return;
+  tally.add('batch_results', { model: label(model), result });
+  if (billed.length > 0) countBill(tally, item, true);
+}
