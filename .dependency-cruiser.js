@@ -9,6 +9,7 @@ export const ROWS = [
   ['cli'],
   ['http'],
   ['express', 'gateway', 'console', 'otel', 'check', 'monitoring'],
+  ['client-from-environment'],
   ['instrument'],
   ['instrument-options'],
   ['observe', 'record', 'retry', 'redis', 'organization', 'environment', 'scan'],

@@ -1,6 +1,10 @@
 export { instrument } from './instrument.ts';
 export type { InstrumentableClient } from './instrument.ts';
 export type { InstrumentOptions } from './instrument-options.ts';
+export { clientFromEnvironment } from './client-from-environment.ts';
+export type { EnvironmentClientOptions } from './client-from-environment.ts';
+export { environment, environmentReport } from './environment/environment.ts';
+export type { Configuration, EnvironmentReport } from './environment/environment.ts';
 export { withAttribution } from './attribution.ts';
 export { metricsHandler } from './record/metrics-handler.ts';
 export type { MetricsHandlerOptions } from './record/metrics-handler.ts';

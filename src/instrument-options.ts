@@ -152,10 +152,10 @@ function routesProblems(routes: unknown): readonly string[] {
   return [`routes: expected routes, got ${typeof routes}: pass routes({ chat: { maxTokens: 512 } })`];
 }
 
-/** The names of the routes keep their places as label values. */
+/** The names of the routes keep their places as label values; routes without names only fill `max_tokens`. */
 function withRouteLabel(options: InstrumentOptions): InstrumentOptions {
   const { routes, attribution = {} } = options;
-  if (routes === undefined) return options;
+  if (routes === undefined || routes.names.length === 0) return options;
   const names = new Set([...routes.names, ...(attribution['route'] ?? [])]);
   return { ...options, attribution: { ...attribution, route: [...names] } };
 }
