@@ -70,7 +70,7 @@ function observation(options: InstrumentOptions, tracerProvider: TracerProvider 
   const metrics = prometheusRecorder({ ...labels, registry, clock, attribution, trace });
   const tiers = tierRecorder(store, { ...labels, ...tier, ...(budgets && monthBudgets(budgets)), clock });
   recordBuild(store);
-  recordPrices(store, prices, clock.epochMs());
+  recordPrices(store, prices, () => clock.epochMs());
   const held = budgets === undefined ? [] : [budgets.attach({ prices, listener: recordBudgets(store, budgets) })];
   return {
     clock,

@@ -1,4 +1,4 @@
-import { priceGauges, priceTableTimestampSeconds } from '../pricing/price-gauges.ts';
+import { priceGauges, priceTableTimestampSeconds, type PriceGauge } from '../pricing/price-gauges.ts';
 import type { PriceTable } from '../pricing/prices.ts';
 import { VERSION } from '../version.ts';
 import type { Store } from './store.ts';
@@ -8,14 +8,50 @@ export function recordBuild(store: Store): void {
   store.family('plimsoll_build_info').series({ version: VERSION }).set(1);
 }
 
-/** Shows the prices in force at `atMs`, and when they were last compared with what is published. */
-export function recordPrices(store: Store, prices: PriceTable, atMs: number): void {
+/**
+ * Shows the prices in force, those of the UTC day of each scrape, so that a process that runs for months follows the
+ * table; and when the table was last compared with what is published.
+ */
+export function recordPrices(store: Store, prices: PriceTable, epochMs: () => number): void {
   const family = store.family('anthropic_price_usd_per_million_tokens');
-  for (const { model, kind, rate, usdPerMillionTokens } of priceGauges(prices, atMs)) {
-    family.series({ model, kind, rate }).set(usdPerMillionTokens);
+  const inForce = pricesOfTheDay(prices, epochMs);
+  for (const gauge of gaugesFromNowOn(prices, epochMs())) {
+    const { model, kind, rate } = gauge;
+    const name = nameOf(gauge);
+    family.series({ model, kind, rate }).computeBy(() => inForce().get(name) ?? null);
   }
   store
     .family('anthropic_price_table_timestamp_seconds')
     .series({ source: prices.source })
     .set(priceTableTimestampSeconds(prices));
+}
+
+const DAY_MS = 24 * 60 * 60 * 1_000;
+
+/** Prices change at the beginning of a day, UTC: the look-up is made once a day and not for each of the gauges. */
+function pricesOfTheDay(prices: PriceTable, epochMs: () => number): () => ReadonlyMap<string, number> {
+  let day = Number.NaN;
+  let inForce: ReadonlyMap<string, number> = new Map();
+  return () => {
+    const nowMs = epochMs();
+    const today = Math.floor(nowMs / DAY_MS);
+    if (today !== day) {
+      inForce = new Map(priceGauges(prices, nowMs).map((gauge) => [nameOf(gauge), gauge.usdPerMillionTokens]));
+      day = today;
+    }
+    return inForce;
+  };
+}
+
+/** All that are, or will be, in force. One that is in force on several days comes several times. */
+function gaugesFromNowOn(prices: PriceTable, nowMs: number): readonly PriceGauge[] {
+  const starts = prices.models.flatMap((model) =>
+    model.prices.map(({ effectiveFrom }) => Date.parse(`${effectiveFrom}`)),
+  );
+  const later = [...new Set(starts)].filter((startMs) => startMs > nowMs);
+  return [nowMs, ...later].flatMap((atMs) => priceGauges(prices, atMs));
+}
+
+function nameOf({ model, kind, rate }: PriceGauge): string {
+  return `${model} ${kind} ${rate}`;
 }
