@@ -31,6 +31,13 @@ class Reader {
     this.malformed = true;
     return 0;
   }
+
+  /** An iteration; what is none is empty and marks the usage. */
+  object(value: unknown): Json {
+    if (isJson(value)) return value;
+    this.malformed = true;
+    return {};
+  }
 }
 
 /**
@@ -58,7 +65,7 @@ export function usage(raw: Json): Usage {
   const iterations = raw['iterations'];
   const parts =
     Array.isArray(iterations) && iterations.length > 0
-      ? iterations.map((entry) => part(isJson(entry) ? entry : {}, speed, reader))
+      ? iterations.map((entry) => part(reader.object(entry), speed, reader))
       : [part(raw, speed, reader)];
   const details = raw['output_tokens_details'];
   return {
