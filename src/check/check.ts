@@ -1,0 +1,161 @@
+import { type Clock, systemClock } from '../clock.ts';
+import { environmentReport, type Configuration } from '../environment/environment.ts';
+import { api, type Api, type Answer } from './api.ts';
+import { clockStep, promptStep, tierStep } from './answer-steps.ts';
+import { configurationFailure } from './configuration-failure.ts';
+import { credentialsStep, modelStep } from './model-steps.ts';
+import { redacted } from '../keys/secrets.ts';
+import { models } from '../routing/models.ts';
+import { addresses, connection, endpointOf, handshake, type Endpoint } from './endpoint.ts';
+import { networkFailure } from './network-failure.ts';
+import { CheckFailure, type CheckReport, type Diagnosis, type Step, type StepName, type StepStatus } from './report.ts';
+
+/** Where calls go if nobody says where. */
+export const DEFAULT_BASE_URL = 'https://api.anthropic.com';
+
+/** What is checked, and by which clock. */
+export interface CheckOptions {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly clock?: Clock;
+  /** Told of each step as it ends. */
+  readonly onStep?: (step: Step) => void;
+}
+
+/** What a step shows. */
+export interface Seen {
+  readonly status?: StepStatus;
+  readonly text: string;
+}
+
+/**
+ * Checks that a Claude API can be called with this environment, step by step, up to the first step that fails. It sends
+ * one prompt, which is billed. Never throws for what it finds; its report shows no secret.
+ */
+export async function check({
+  env,
+  clock = systemClock,
+  onStep = () => undefined,
+}: CheckOptions): Promise<CheckReport> {
+  const visit = new Visit(clock, onStep);
+  const { configuration, problems, notices } = environmentReport(env, clock.epochMs());
+  const model = models(env).default;
+  try {
+    await visit.step('configuration', () => configured(configuration, problems, env));
+    if (configuration !== null) await calls(visit, { configuration, env, clock, model });
+  } catch (error) {
+    if (!(error instanceof CheckFailure)) throw error;
+    visit.diagnosis = error.diagnosis;
+  }
+  const { steps, diagnosis, tier, costNanoUsd, skewMs } = visit;
+  const clockSkewSeconds = skewMs === null ? null : Math.trunc(skewMs / 1_000);
+  const baseUrl = shownUrl(env);
+  return { ok: diagnosis === null, baseUrl, model, steps, diagnosis, notices, tier, clockSkewSeconds, costNanoUsd };
+}
+
+/** The base URL as it may be shown, without a password that somebody put into it. */
+function shownUrl(env: CheckOptions['env']): string {
+  const url = URL.parse(env['ANTHROPIC_BASE_URL']?.trim() || DEFAULT_BASE_URL);
+  return url === null ? '' : redacted(`${url.protocol}//${url.host}${url.pathname.replace(/\/+$/, '')}`);
+}
+
+async function configured(
+  configuration: Configuration | null,
+  problems: readonly string[],
+  env: CheckOptions['env'],
+): Promise<Seen> {
+  if (configuration === null) throw configurationFailure(problems, env);
+  return { text: `${configuration.credential.variable} is set` };
+}
+
+interface Calls {
+  readonly configuration: Configuration;
+  readonly env: CheckOptions['env'];
+  readonly clock: Clock;
+  readonly model: string;
+}
+
+async function calls(visit: Visit, { configuration, env, clock, model }: Calls): Promise<void> {
+  const baseUrl = configuration.baseUrl ?? DEFAULT_BASE_URL;
+  const endpoint = endpointOf(baseUrl, env, configuration.timeoutMs);
+  await networkSteps(visit, endpoint);
+  const server = visit.heard(api({ configuration, baseUrl, asked: endpoint, clock }));
+  try {
+    const list = await visit.step('credentials', () => credentialsStep(server, model));
+    await visit.step('model', () => modelStep(server, { model, list: list.models, nowMs: clock.epochMs() }));
+    const prompted = await visit.step('prompt', () => promptStep(server, { model, configuration, clock }));
+    visit.costNanoUsd = prompted.costNanoUsd;
+    const { tier } = await visit.step('tier', async () => tierStep(prompted, clock.epochMs()));
+    visit.tier = tier;
+  } finally {
+    const { skewMs } = visit;
+    if (skewMs !== null) await visit.step('clock', async () => clockStep(skewMs));
+  }
+}
+
+async function networkSteps(visit: Visit, endpoint: Endpoint): Promise<void> {
+  const through = endpoint.proxy === null ? '' : `, the proxy`;
+  const network = async (name: StepName, look: () => Promise<string>): Promise<void> => {
+    await visit.step(name, async () => {
+      try {
+        return { text: await look() };
+      } catch (error) {
+        throw networkFailure(error, endpoint);
+      }
+    });
+  };
+  await network('dns', async () => {
+    const [first, ...more] = await addresses(endpoint);
+    return `${endpoint.hostname}${through}: ${first}${more.length === 0 ? '' : ` and ${more.length} more`}`;
+  });
+  await network('connection', async () => {
+    await connection(endpoint);
+    return `port ${endpoint.port} is open`;
+  });
+  if (endpoint.tls) await network('tls', () => handshake(endpoint));
+}
+
+/** What has been seen so far. */
+class Visit {
+  readonly steps: Step[] = [];
+  diagnosis: Diagnosis | null = null;
+  tier: string | null = null;
+  costNanoUsd: number | null = null;
+  skewMs: number | null = null;
+  readonly #clock: Clock;
+  readonly #onStep: (step: Step) => void;
+
+  constructor(clock: Clock, onStep: (step: Step) => void) {
+    this.#clock = clock;
+    this.#onStep = onStep;
+  }
+
+  /** Takes a step, and passes on what it comes back with or fails with. */
+  async step<T extends Seen>(name: StepName, take: () => Promise<T>): Promise<T> {
+    const startedMs = this.#clock.monotonicMs();
+    const end = (status: StepStatus, text: string): void => {
+      const step = { name, status, durationMs: Math.round(this.#clock.monotonicMs() - startedMs), text };
+      this.steps.push(step);
+      this.#onStep(step);
+    };
+    try {
+      const seen = await take();
+      end(seen.status ?? 'ok', seen.text);
+      return seen;
+    } catch (error) {
+      if (error instanceof CheckFailure) end('failed', error.message);
+      throw error;
+    }
+  }
+
+  /** The same API; the clock of the last answer is kept. */
+  heard(server: Api): Api {
+    return {
+      ...server,
+      ask: async (path, body): Promise<Answer> => {
+        const answer = await server.ask(path, body);
+        this.skewMs = answer.clockSkewMs ?? this.skewMs;
+        return answer;
+      },
+    };
+  }
+}

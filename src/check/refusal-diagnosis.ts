@@ -1,0 +1,148 @@
+import { redacted } from '../keys/secrets.ts';
+import { rejection } from '../observe/rejection.ts';
+import { calendarMonth } from '../tier/calendar-month.ts';
+import type { SpendScope } from '../vocabulary.ts';
+import type { Diagnosis } from './report.ts';
+
+/** An answer that is no success, and what was asked. */
+export interface Refused {
+  readonly status: number;
+  readonly headers: Headers;
+  /** Parsed; `null` where it is not JSON. */
+  readonly body: unknown;
+  /** The variable that the credential came from. */
+  readonly variable: string;
+  readonly model: string;
+  readonly host: string;
+  readonly nowMs: number;
+}
+
+const CONSOLE = 'https://platform.claude.com/settings';
+const LATER = 'Nothing is to be changed here. Try again in a minute; a retry policy with backoff does so by itself.';
+
+/** The likely cause of a refusal, read from status and code first, and from the message only where there is no code. */
+export function refusalDiagnosis(refused: Refused): Diagnosis {
+  const { rateLimitReason, spendScope } = rejection(refused);
+  if (isOfProxy(refused)) return ofProxy(refused);
+  if (spendScope !== null && spendScope !== 'linked_organization') return spendLimit(spendScope, refused.nowMs);
+  if (refused.status === 402 || isOutOfCredit(refused.body)) return BILLING;
+  if (refused.status === 429) return rateLimited(rateLimitReason ?? 'unknown', refused.headers);
+  return byStatus(refused);
+}
+
+/** The API's own refusals are JSON and bear a request id. */
+function isOfProxy({ status, headers, body }: Refused): boolean {
+  return status === 407 || (body === null && !headers.has('request-id') && status < 500);
+}
+
+function ofProxy({ status, host }: Refused): Diagnosis {
+  return {
+    cause: 'proxy',
+    text: `Something on the way to ${host} answered with ${status}, and it was not the API: a proxy, or another service.`,
+    next: 'See that ANTHROPIC_BASE_URL names an API; then ask whoever runs the proxy to let calls to that host pass.',
+  };
+}
+
+const BILLING: Diagnosis = {
+  cause: 'billing',
+  text: 'The organization cannot be billed: no credit is left, or the payment method was declined.',
+  next: `Confirm the payment method in Billing, and add credit where it is prepaid: ${CONSOLE}/billing`,
+};
+
+/** Seen with status 400 and no code before there was a 402. */
+function isOutOfCredit(body: unknown): boolean {
+  return /credit balance is too low/i.test(messageOf(body));
+}
+
+function spendLimit(scope: Exclude<SpendScope, 'linked_organization'>, nowMs: number): Diagnosis {
+  const lifts = `${new Date(calendarMonth(nowMs).endMs).toISOString().slice(0, 10)} 00:00 UTC`;
+  const whose = {
+    tier: 'The organization has spent what its usage tier allows in a month',
+    contract: 'The organization has spent what its contract allows',
+    organization: 'The organization has spent the limit that it set for itself',
+    workspace: 'The workspace has spent the limit that was set for it',
+  }[scope];
+  if (scope === 'contract') {
+    return {
+      cause: 'spend_limit',
+      text: `${whose}.`,
+      next: 'Ask your contact at Anthropic to raise it. Trying again cannot help.',
+    };
+  }
+  const raise = scope === 'tier' ? 'ask for a higher limit' : 'raise the limit';
+  return {
+    cause: 'spend_limit',
+    text: `${whose}. It lifts on ${lifts}.`,
+    next: `Wait until then, or ${raise}: ${CONSOLE}/limits. Trying again before cannot help.`,
+  };
+}
+
+function rateLimited(reason: string, headers: Headers): Diagnosis {
+  const seconds = Number(headers.get('retry-after') ?? Number.NaN);
+  const wait = Number.isFinite(seconds) ? `Wait ${seconds} s, as the answer asks` : 'Wait a minute';
+  const which = reason === 'unknown' ? 'A rate limit' : `The rate limit of ${reason.replaceAll('_', ' ')}`;
+  return {
+    cause: 'rate_limited',
+    text: `${which} is used up at the moment; key, model and network are good.`,
+    next: `${wait}, and check again. If it stays so, something else is using the same limits.`,
+  };
+}
+
+function byStatus({ status, body, variable, model, host }: Refused): Diagnosis {
+  if (status === 401) {
+    return {
+      cause: 'unauthorized',
+      text: `${host} does not accept the key in ${variable}: it was disabled, has expired, was not copied whole, or is for another service.`,
+      next: `See whether the key is active at ${CONSOLE}/keys, or make a new one there and put it into ${variable}.`,
+    };
+  }
+  if (status === 403) {
+    return {
+      cause: 'forbidden',
+      text: `The key in ${variable} is known, and may not do this: its workspace, its scopes or the place it is called from does not allow it.`,
+      next: `See at ${CONSOLE}/keys what the key's workspace allows, or use a key of another workspace.`,
+    };
+  }
+  if (status === 404) return modelUnknown(model, null);
+  if (status === 529) {
+    return {
+      cause: 'overloaded',
+      text: 'The API is overloaded for everybody at the moment; key, model and network are good.',
+      next: LATER,
+    };
+  }
+  if (status === 408 || status >= 500) {
+    const text = `${host} answered with ${status}: it fails at the moment, and not for anything in the request.`;
+    return { cause: 'server_error', text, next: `${LATER} See also https://status.claude.com` };
+  }
+  const said = shownMessage(body);
+  return {
+    cause: 'unexpected',
+    text: `${host} refused with ${status}${said === '' ? '' : `: ${said}`}`,
+    next: 'The message says what is wrong; if it does not, see https://platform.claude.com/docs/en/api/errors',
+  };
+}
+
+/** No model of that name; `near` is one that there is. */
+export function modelUnknown(model: string, near: string | null): Diagnosis {
+  return {
+    cause: 'model_unknown',
+    text: `There is no model ${model} for this key${near === null ? '.' : `; the nearest is ${near}.`}`,
+    next: `Set ANTHROPIC_DEFAULT_MODEL${near === null ? ' to a model of the list at GET /v1/models.' : `=${near}, or another of the list at GET /v1/models.`}`,
+  };
+}
+
+const LONGEST_MESSAGE = 300;
+
+/** As it may go to a terminal. */
+function shownMessage(body: unknown): string {
+  return redacted(messageOf(body))
+    .replace(/\p{Cc}/gu, ' ')
+    .slice(0, LONGEST_MESSAGE);
+}
+
+function messageOf(body: unknown): string {
+  const { error } = (typeof body === 'object' && body !== null ? body : {}) as { readonly error?: unknown };
+  const { message } = (typeof error === 'object' && error !== null ? error : {}) as { readonly message?: unknown };
+  return typeof message === 'string' ? message : '';
+}

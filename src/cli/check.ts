@@ -1,0 +1,99 @@
+import { parseArgs } from 'node:util';
+import { check } from '../check/check.ts';
+import type { Cause } from '../check/report.ts';
+import { stepLines, verdictLines } from './check-lines.ts';
+import type { Command, CommandIo } from './command.ts';
+
+const USAGE = [
+  'plimsoll check [options]              can the Claude API be called from here?',
+  '  --base-url URL      another API: a gateway, or plimsoll simulate',
+  '                      (ANTHROPIC_BASE_URL)',
+  '  --model ID          the model to ask (ANTHROPIC_DEFAULT_MODEL)',
+  '  --timeout MS        how long a step may take (ANTHROPIC_TIMEOUT_MS)',
+  '  --json              for programs: one object',
+  '',
+  'Takes the steps of a call one by one and stops at the first that fails:',
+  'configuration, DNS, connection, TLS, credentials, model, a prompt of a few',
+  "tokens, which is billed; then the tier by the answer's limits, and the clock.",
+  'Says what is the likely cause, and what to do next. Nothing is retried.',
+  'Settings are those of .env.example: node --env-file=.env, or export them.',
+  'Exit code: 0 calls can be made, 2 wrong arguments, 3 configuration or kind of',
+  'key, 4 network, 5 the key is refused, 6 model, 7 billing or spend limit,',
+  '8 try again later, 1 anything else.',
+];
+
+const OPTIONS = {
+  'base-url': { type: 'string' },
+  model: { type: 'string' },
+  timeout: { type: 'string' },
+  json: { type: 'boolean', default: false },
+  help: { type: 'boolean', short: 'h', default: false },
+} as const;
+
+const EXIT_CODES: Readonly<Record<Cause, number>> = {
+  no_key: 3,
+  wrong_key: 3,
+  configuration: 3,
+  dns: 4,
+  connection_refused: 4,
+  connection_broken: 4,
+  certificate: 4,
+  no_tls: 4,
+  proxy: 4,
+  timeout: 4,
+  unauthorized: 5,
+  forbidden: 5,
+  model_unknown: 6,
+  model_retired: 6,
+  billing: 7,
+  spend_limit: 7,
+  rate_limited: 8,
+  overloaded: 8,
+  server_error: 8,
+  unexpected: 1,
+};
+
+/** `plimsoll check`. */
+export const command: Command = {
+  name: 'check',
+  summary: 'can the Claude API be called from here? If not, why, and what to do',
+  async run(args, io) {
+    const asked = parsed(args);
+    if (typeof asked === 'string') return refused(asked, io);
+    if (asked.help) return shown(USAGE, io);
+    const clock = { epochMs: () => io.now(), monotonicMs: () => performance.now() };
+    const onStep = asked.json ? undefined : (step: Parameters<typeof stepLines>[0]) => shown(stepLines(step), io);
+    const report = await check({ env: environmentOf(asked, io), clock, ...(onStep && { onStep }) });
+    shown(asked.json ? [JSON.stringify(report, null, 2)] : verdictLines(report), io);
+    return report.diagnosis === null ? 0 : EXIT_CODES[report.diagnosis.cause];
+  },
+};
+
+/** An option stands in place of its variable. */
+function environmentOf(asked: Exclude<ReturnType<typeof parsed>, string>, io: CommandIo): CommandIo['env'] {
+  return {
+    ...io.env,
+    ...(asked['base-url'] !== undefined && { ANTHROPIC_BASE_URL: asked['base-url'] }),
+    ...(asked.model !== undefined && { ANTHROPIC_DEFAULT_MODEL: asked.model }),
+    ...(asked.timeout !== undefined && { ANTHROPIC_TIMEOUT_MS: asked.timeout }),
+  };
+}
+
+function parsed(args: readonly string[]) {
+  try {
+    return parseArgs({ args: [...args], options: OPTIONS }).values;
+  } catch (error) {
+    // Node's message goes on to explain how positional arguments may begin with a dash.
+    return error instanceof Error ? `${error.message.split('. ')[0]}.` : String(error);
+  }
+}
+
+function refused(reason: string, io: CommandIo): number {
+  [reason, '', ...USAGE].forEach((line) => io.err(line));
+  return 2;
+}
+
+function shown(lines: readonly string[], io: CommandIo): number {
+  lines.forEach((line) => io.out(line));
+  return 0;
+}
