@@ -7,7 +7,7 @@ import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import test, { type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { sampleKey, scraped } from '../record/scraped.ts';
+import { sampleKey, scraped, type Scraped } from '../record/scraped.ts';
 import { packed, project } from './packed.ts';
 
 const root = join(import.meta.dirname, '..', '..');
@@ -15,10 +15,9 @@ const readme = readFileSync(join(root, 'README.md'), 'utf8');
 const [, code = ''] = /```ts\n([^]*?)```/.exec(readme) ?? [];
 
 /** The blocks of the guide that begin with their file's name. */
+const guidePage = readFileSync(join(root, 'docs', 'guide.md'), 'utf8');
 const guide = Object.fromEntries(
-  [...readFileSync(join(root, 'docs', 'guide.md'), 'utf8').matchAll(/```ts\n(\/\/ ([\w/.-]+\.ts)\n[^]*?)```/g)].map(
-    ([, text = '', name = '']) => [name, text],
-  ),
+  [...guidePage.matchAll(/```ts\n(\/\/ ([\w/.-]+\.ts)\n[^]*?)```/g)].map(([, text = '', name = '']) => [name, text]),
 );
 
 /** Stands in for Next: what it does with the files of the guide. */
@@ -29,6 +28,14 @@ const asNext = `
   await register();
   await serve(POST, { port: Number(process.env.PORT) });
 `;
+
+/** The code of the README behind a router, whose mount path has a parameter. */
+const mounted = code
+  .replace(
+    "app.post('/chat'",
+    "const router = express.Router();\napp.use('/tenants/:tenant', router);\nrouter.post('/chat/:topic'",
+  )
+  .replace('async (req, res)', 'async (req: express.Request, res: express.Response)');
 
 const types = { '@types/node': '^22.20.5' };
 const pack = await packed();
@@ -54,7 +61,7 @@ const [esm, cjs] = await Promise.all([
     name: 'cjs',
     type: 'commonjs',
     dependencies: { '@anthropic-ai/sdk': '1.0.0', express: '^4.18.0', '@types/express': '^4.17.0', ...types },
-    sources: { 'app.ts': code },
+    sources: { 'app.ts': code, 'mounted.ts': mounted },
   }),
 ]);
 
@@ -114,7 +121,7 @@ interface Adopter {
 }
 
 /** Starts an app on a simulated API, asks it one question, and looks at its metrics. */
-async function adopts(t: TestContext, { folder, file, path, labels }: Adopter): Promise<void> {
+async function adopts(t: TestContext, { folder, file, path, labels }: Adopter): Promise<Scraped> {
   const api = await simulated(t, folder);
   const [port, metricsPort] = [await free(), await free()];
   const surroundings = {
@@ -127,7 +134,7 @@ async function adopts(t: TestContext, { folder, file, path, labels }: Adopter): 
   const child = spawn(process.execPath, [file], { cwd: folder, stdio: 'inherit', env });
   ends(t, child);
   const headers = { 'content-type': 'application/json', authorization: 'Bearer token-h', 'x-feature': 'search' };
-  const question = { method: 'POST', headers, body: '{"question":"Ahoy?"}' };
+  const question = { method: 'POST', headers, body: '{"question":"When is high water?"}' };
   const answer = await answered(`http://127.0.0.1:${port}${path}`, question, child);
   assert.equal(answer.status, 200);
   const metrics = await answered(`http://127.0.0.1:${metricsPort}/metrics`, {}, child);
@@ -145,29 +152,51 @@ async function adopts(t: TestContext, { folder, file, path, labels }: Adopter): 
   const { requests, billedUsd } = await api.account();
   assert.deepEqual(requests, { 200: 1 });
   assert.equal(costUsd.toFixed(9), Number(billedUsd).toFixed(9));
+  return page;
 }
 
 const first = { file: 'app.js', path: '/chat', labels: { route: '/chat' } };
 
-test('the code of the README, unedited, shows its first call as an ES module on the newest SDK and Express 5', (t) =>
-  adopts(t, { ...first, folder: esm }));
+test('the code of the README, unedited, shows its first call as an ES module on the newest SDK and Express 5', async (t) => {
+  const page = await adopts(t, { ...first, folder: esm });
+  const [shown = ''] = /^ {4}anthropic_tokens_total.*$/m.exec(guidePage) ?? [];
+  const [[key, value] = []] = scraped(`${shown.trim()}\n`).samples;
+  assert.equal(page.samples.get(key ?? 'the line of the guide'), value);
+  assert.notEqual(value, undefined);
+});
 
-test('the code of the README, unedited, shows its first call as CommonJS on the oldest SDK and Express 4', (t) =>
-  adopts(t, { ...first, folder: cjs }));
+test('the code of the README, unedited, shows its first call as CommonJS on the oldest SDK and Express 4', async (t) => {
+  await adopts(t, { ...first, folder: cjs });
+});
+
+test('a route of Express 4 behind a mount path with a parameter is its pattern, without the value', async (t) => {
+  const labels = { route: '/tenants/:tenant/chat/:topic' };
+  await adopts(t, { folder: cjs, file: 'mounted.js', path: '/tenants/acme/chat/tides', labels });
+});
 
 const path = '/conversations/7/chat';
 const route = '/conversations/:id/chat';
 
-test('the guide attributes calls by route, tenant and feature', (t) =>
-  adopts(t, { folder: esm, file: 'attributed.js', path, labels: { route, tenant: 'harbour', feature: 'search' } }));
+test('the guide attributes calls by route, tenant and feature', async (t) => {
+  await adopts(t, {
+    folder: esm,
+    file: 'attributed.js',
+    path,
+    labels: { route, tenant: 'harbour', feature: 'search' },
+  });
+});
 
-test('the guide measures a Fastify service', (t) =>
-  adopts(t, { folder: esm, file: 'fastify.js', path, labels: { route } }));
+test('the guide measures a Fastify service', async (t) => {
+  await adopts(t, { folder: esm, file: 'fastify.js', path, labels: { route } });
+});
 
-test('the guide measures a Hono service', (t) => adopts(t, { folder: esm, file: 'hono.js', path, labels: { route } }));
+test('the guide measures a Hono service', async (t) => {
+  await adopts(t, { folder: esm, file: 'hono.js', path, labels: { route } });
+});
 
-test('the guide measures a route handler of Next', (t) =>
-  adopts(t, { folder: esm, file: 'as-next.js', path: '/api/chat', labels: { route: '/api/chat' } }));
+test('the guide measures a route handler of Next', async (t) => {
+  await adopts(t, { folder: esm, file: 'as-next.js', path: '/api/chat', labels: { route: '/api/chat' } });
+});
 
 test('the programs of the guide that end by themselves end well', async (t) => {
   const api = await simulated(t, esm);
