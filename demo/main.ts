@@ -5,18 +5,20 @@ import type { Express } from 'express';
 import { metricsHandler } from 'plimsoll';
 import { PortError, serve, type Handler } from 'plimsoll/http';
 import { register } from 'prom-client';
+import { demoBudgets } from './budgets.ts';
 import { claudeApi } from './claude-api.ts';
 import { liveCalls, liveCosts } from './live.ts';
 import { demoOptions, HELP, UsageError, type DemoOptions } from './options.ts';
 import { page } from './page.ts';
 import { samples, Samples } from './samples.ts';
 import { service } from './service.ts';
-import { SUMMARY_HEAD, summaryLine } from './summary.ts';
+import { budgetsLine, SUMMARY_HEAD, summaryLine } from './summary.ts';
 import { telemetry } from './telemetry.ts';
 import { traffic } from './traffic.ts';
 
 const SUMMARY_EVERY_MS = 5_000;
 const LINES_PER_HEAD = 20;
+const LINES_PER_BUDGETS = 4;
 /** Of live calls: the answers are a word each, and a mistake stays cheap. */
 const LIVE_MAX_TOKENS = '16';
 
@@ -35,7 +37,10 @@ async function demo(options: DemoOptions, closings: Closing[], signal: AbortSign
     closings.push(() => serving.close(0));
     useApi(serving.url);
   }
-  const servicePort = await listening(service(), options, closings);
+  const kept = await demoBudgets(options);
+  closings.push(() => kept.close());
+  const app = service({ budgets: kept.budgets, ...(options.live ? {} : { tier: 'Start' }) });
+  const servicePort = await listening(app, options, closings);
   const host = ANY_ADDRESS.has(options.host) ? 'localhost' : options.host;
   links.serviceUrl = urlOf(host, servicePort);
   console.log(greeting(options.live, urlOf(host, pages.port), links.serviceUrl));
@@ -116,6 +121,7 @@ async function summaries(signal: AbortSignal): Promise<void> {
     const now = await samples(register);
     if (line % LINES_PER_HEAD === 0) console.log(SUMMARY_HEAD);
     console.log(summaryLine(new Date().toTimeString().slice(0, 8), now.since(earlier)));
+    if (line % LINES_PER_BUDGETS === LINES_PER_BUDGETS - 1) console.log(budgetsLine(now));
     earlier = now;
   }
   console.log(summaryLine('in all', (await samples(register)).since(new Samples())));

@@ -23,6 +23,8 @@ export function page(now: Samples, { serviceUrl, live }: PageLinks): Response {
 ${models(now)}
 <h2>Rate limits</h2>
 ${limits(now)}
+<h2>Budgets and tier</h2>
+${budgets(now)}
 <h2>Cost by tenant</h2>
 ${tenants(now)}
 <h2>What is here</h2>
@@ -92,6 +94,27 @@ function limits(now: Samples): string {
     }),
   );
   return table(['Model class', 'Limit of', 'Limit', 'Left, as last seen'], rows);
+}
+
+function budgets(now: Samples): string {
+  const rows = [...now.by('budget', 'anthropic_budget_limit_usd')].map(([budget, limit]) => {
+    const spent = now.total('anthropic_budget_spent_usd', { budget });
+    const forecast = now.total('anthropic_budget_forecast_usd', { budget });
+    const [period = ''] = now.by('period', 'anthropic_budget_limit_usd', { budget }).keys();
+    return [escaped(budget), `${usd(limit)} a ${escaped(period)}`, spentOf(spent, limit), usd(forecast)];
+  });
+  for (const [tier, known] of now.by('tier', 'anthropic_tier_info')) {
+    const cap = now.total('anthropic_tier_monthly_cap_usd');
+    if (known === 0 || cap === 0) continue;
+    const spent = now.total('anthropic_tier_spend_usd');
+    rows.push([`tier ${escaped(tier)}`, `${usd(cap)} a month`, spentOf(spent, cap), '']);
+  }
+  return table(['Budget', 'Limit', 'Spent', 'Forecast for the period'], rows);
+}
+
+function spentOf(spent: number, limit: number): string {
+  const meter = `<meter min="0" max="${limit}" high="${limit * 0.8}" optimum="0" value="${spent}"></meter>`;
+  return `${meter} ${usd(spent)}, ${((100 * spent) / limit).toFixed(0)} %`;
 }
 
 function tenants(now: Samples): string {

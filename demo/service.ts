@@ -1,6 +1,7 @@
 import Anthropic from '@anthropic-ai/sdk';
 import express, { type ErrorRequestHandler, type Express, type Request } from 'express';
 import { instrument } from 'plimsoll';
+import type { Budgets } from 'plimsoll/budget';
 import { attribution } from 'plimsoll/express';
 
 type Authenticated = Request & { tenant?: string };
@@ -11,8 +12,15 @@ const TENANTS: Readonly<Record<string, string>> = { 'token-h': 'harbour', 'token
 const STYLE_GUIDE =
   'Names say what a thing is. A function does one thing. Errors are handled where they can be. '.repeat(40);
 
+/** What its owners decide for it. */
+export interface ServiceOptions {
+  readonly budgets: Budgets;
+  /** The usage tier of its organisation; inferred where it is not said. */
+  readonly tier?: string;
+}
+
 /** A service as any team would write it: three endpoints, three models. Models and limits come from the environment. */
-export function service(): Express {
+export function service({ budgets, tier }: ServiceOptions): Express {
   const { ANTHROPIC_DEFAULT_MODEL: haiku = 'claude-haiku-4-5' } = process.env;
   const { ANTHROPIC_REASONING_MODEL: sonnet = 'claude-sonnet-5-5' } = process.env;
   const { ANTHROPIC_CRITICAL_MODEL: opus = 'claude-opus-5-5' } = process.env;
@@ -22,6 +30,8 @@ export function service(): Express {
     key: 'dev-local-key',
     models: [haiku, sonnet, opus],
     attribution: { route: ['/chat', '/review', '/research'], tenant: Object.values(TENANTS) },
+    budgets,
+    tier: tier === undefined ? {} : { name: tier },
   });
 
   const app = express();

@@ -23,9 +23,28 @@ export function summaryLine(time: string, happened: Samples): string {
   );
 }
 
+/** One line on what was spent of each budget, and of the tier's cap; at most 80 columns. */
+export function budgetsLine(now: Samples): string {
+  const budgets = [...now.by('budget', 'anthropic_budget_limit_usd')].map(([budget, limit]) => {
+    const spent = now.total('anthropic_budget_spent_usd', { budget });
+    return `${budget} ${percent(spent / limit)}`;
+  });
+  const tiers = [...now.by('tier', 'anthropic_tier_info').keys()].map(
+    (tier) => `tier ${tier} ${percent(now.total('anthropic_tier_progress_ratio'))} of cap`,
+  );
+  return cut(`budgets   ${[...budgets, ...tiers].join(', ')}`);
+}
+
+function percent(ratio: number): string {
+  return `${(100 * ratio).toFixed(0)} %`;
+}
+
+function cut(text: string): string {
+  return text.length <= WIDTH ? text : `${text.slice(0, WIDTH - 1)}…`;
+}
+
 function line(time: string, columns: readonly string[], last: string): string {
   const widths = [7, 6, 9, 8, 8, 10];
   const figures = columns.map((column, index) => column.padStart(widths[index] ?? 0)).join('');
-  const text = `${time.padEnd(8)}${figures}  ${last}`.trimEnd();
-  return text.length <= WIDTH ? text : `${text.slice(0, WIDTH - 1)}…`;
+  return cut(`${time.padEnd(8)}${figures}  ${last}`.trimEnd());
 }
