@@ -17,6 +17,8 @@ export type { RouteDefinition, RouteParams, Routes, RoutesOptions } from './rout
 export { isRouteError, RouteError } from './routing/route-error.ts';
 export type { CeilingMode } from './routing/ceilings.ts';
 export type { Task } from './routing/models.ts';
+export { costOn } from './pricing/cost.ts';
+export type { Pricing } from './pricing/cost.ts';
 export { loadPrices } from './pricing/load-prices.ts';
 export { PricesError } from './pricing/price-file.ts';
 export { defaultPrices } from './pricing/prices.ts';
