@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import Anthropic from '@anthropic-ai/sdk';
+import type Anthropic from '@anthropic-ai/sdk';
 import { ConfigurationError, isRouteError, RouteError, routes, withAttribution, type RoutesOptions } from 'plimsoll';
 import { PARAMS, samples, workbench, type Workbench } from '../contract/workbench.ts';
 
@@ -94,7 +94,8 @@ describe('a call made with route()', () => {
   > = {
     create: (claude, params) => claude.messages.create(params),
     'a stream': async (claude, params) => {
-      for await (const _event of await claude.messages.create({ ...params, stream: true }));
+      const events = await claude.messages.create({ ...params, stream: true });
+      for await (const event of events) assert.ok(event.type);
     },
     'the stream helper': (claude, params) => claude.messages.stream(params).finalMessage(),
     parse: (claude, params) => claude.messages.parse(params),

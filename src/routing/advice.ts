@@ -1,0 +1,169 @@
+import { TOKEN_KINDS, type Tokens } from '../vocabulary.ts';
+import type { CeilingDecision } from './ceilings.ts';
+import type { Models } from './models.ts';
+import { tokenFactor } from './tokenizer.ts';
+
+/** What the calls of a route came to on one model: sums, and never their content. */
+export interface RouteUsage {
+  /** Empty for calls without a route. */
+  readonly route: string;
+  readonly model: string;
+  readonly calls: number;
+  readonly tokens: Tokens;
+  /** Answers by why they stopped. */
+  readonly stopReasons: Readonly<Record<string, number>>;
+}
+
+/** What was done about the `max_tokens` of a route's calls. */
+export interface RouteDecisions {
+  readonly route: string;
+  readonly decisions: Readonly<Partial<Record<CeilingDecision, number>>>;
+}
+
+export interface RouteAdviceBasis {
+  readonly usages: readonly RouteUsage[];
+  readonly decisions: readonly RouteDecisions[];
+  /** The models that the service has anyway. */
+  readonly models: Models;
+  /** What tokens cost on a model, in whole nano-dollars; `null` where no price is known. */
+  readonly priceOn: (tokens: Tokens, model: string) => number | null;
+}
+
+/** `model_too_dear`: short and simple calls on an expensive model. `answers_cut`: at `max_tokens`. */
+export type RouteAdviceKind = 'model_too_dear' | 'answers_cut' | 'above_ceiling';
+
+export interface RouteAdvice {
+  readonly kind: RouteAdviceKind;
+  readonly severity: 'warning' | 'info';
+  /** Plain words. */
+  readonly text: string;
+  /** The figures it stands on. Money in USD. */
+  readonly evidence: Readonly<Record<string, string | number>>;
+}
+
+/** Fewer calls are chance. */
+const FEWEST_CALLS = 50;
+/** Of a call that is short: what a question and a paragraph come to, with instructions. */
+const SHORT_PROMPT_TOKENS = 2_000;
+const SHORT_ANSWER_TOKENS = 300;
+/** Of a route that is simple in shape: answers that end by themselves, without a tool. */
+const SIMPLE_SHARE = 0.95;
+const LEAST_SAVED = 0.3;
+const CUT_SHARE = 0.05;
+const ABOVE_SHARE = 0.05;
+
+const NANO_PER_USD = 1e9;
+
+/**
+ * Which routes ask a dearer model than their calls look like, which have their answers cut, which ask for more than they
+ * may; most money first, then most calls. By shape and price alone: whether the cheaper model answers well enough, only
+ * a trial tells.
+ */
+export function routeAdvice(basis: RouteAdviceBasis): readonly RouteAdvice[] {
+  const dear = basis.usages.flatMap((usage) => tooDear(usage, basis));
+  const cut = basis.usages.flatMap(answersCut);
+  const above = basis.decisions.flatMap((one) => aboveCeiling(one, basis));
+  const by = (figure: string) => (one: RouteAdvice, other: RouteAdvice) =>
+    Number(other.evidence[figure]) - Number(one.evidence[figure]);
+  return [...dear.toSorted(by('savedUsd')), ...cut.toSorted(by('calls')), ...above.toSorted(by('calls'))];
+}
+
+function tooDear(usage: RouteUsage, { models, priceOn }: RouteAdviceBasis): readonly RouteAdvice[] {
+  const { route, model, calls, tokens } = usage;
+  const now = priceOn(tokens, model);
+  if (now === null || !isShort(usage) || !isSimple(usage)) return [];
+  const others: readonly string[] = [...new Set([models.default, models.reasoning, models.critical])].filter(
+    (other) => other !== model,
+  );
+  const cheapest = others
+    .flatMap((other) => {
+      const nanoUsd = priceOn(scaled(tokens, tokenFactor(model, other)), other);
+      return nanoUsd === null ? [] : [{ other, nanoUsd }];
+    })
+    .toSorted((one, other) => one.nanoUsd - other.nanoUsd)[0];
+  if (cheapest === undefined || cheapest.nanoUsd > now * (1 - LEAST_SAVED)) return [];
+  const [prompt, answer] = [Math.round(promptTokens(tokens) / calls), Math.round(answerTokens(tokens) / calls)];
+  const [spentUsd, insteadUsd] = [now / NANO_PER_USD, cheapest.nanoUsd / NANO_PER_USD];
+  const factor = tokenFactor(model, cheapest.other);
+  const text =
+    `${named(route)}: ${count(calls)} calls of ${count(prompt)} tokens in and ${count(answer)} out, without tools, on ` +
+    `${model} cost ${usd(spentUsd)}; ${cheapest.other} would have cost about ${usd(insteadUsd)}` +
+    `${factor === 1 ? '' : ', its more tokens for a text included'}. Try it on these calls.`;
+  const evidence = {
+    ...{ route, model, calls, promptTokensPerCall: prompt, answerTokensPerCall: answer, costUsd: spentUsd },
+    ...{ cheaperModel: cheapest.other, cheaperUsd: insteadUsd, savedUsd: spentUsd - insteadUsd, tokenFactor: factor },
+  };
+  return [{ kind: 'model_too_dear', severity: 'warning', text, evidence }];
+}
+
+function isShort({ calls, tokens }: RouteUsage): boolean {
+  return (
+    calls >= FEWEST_CALLS &&
+    promptTokens(tokens) <= SHORT_PROMPT_TOKENS * calls &&
+    answerTokens(tokens) <= SHORT_ANSWER_TOKENS * calls
+  );
+}
+
+function isSimple({ stopReasons }: RouteUsage): boolean {
+  const { end_turn = 0, stop_sequence = 0 } = stopReasons;
+  const answers = sum(stopReasons);
+  return answers >= FEWEST_CALLS && end_turn + stop_sequence >= SIMPLE_SHARE * answers;
+}
+
+function answersCut({ route, model, stopReasons }: RouteUsage): readonly RouteAdvice[] {
+  const answers = sum(stopReasons);
+  const { max_tokens: cut = 0 } = stopReasons;
+  if (answers < FEWEST_CALLS || cut < CUT_SHARE * answers) return [];
+  const share = cut / answers;
+  const text =
+    `${named(route)}: ${percent(share)} of ${count(answers)} answers of ${model} are cut off at max_tokens. ` +
+    'Ask for shorter answers, or raise maxTokens of the route.';
+  return [{ kind: 'answers_cut', severity: 'warning', text, evidence: { route, model, calls: answers, cut, share } }];
+}
+
+function aboveCeiling({ route, decisions }: RouteDecisions, { usages }: RouteAdviceBasis): readonly RouteAdvice[] {
+  const { warned = 0, clamped = 0, rejected = 0 } = decisions;
+  const above = warned + clamped + rejected;
+  const finished = usages.filter((usage) => usage.route === route).reduce((calls, usage) => calls + usage.calls, 0);
+  // What is rejected has no usage.
+  const calls = Math.max(finished, warned + clamped) + rejected;
+  if (calls < FEWEST_CALLS || above < ABOVE_SHARE * calls) return [];
+  const share = above / calls;
+  const done = rejected > 0 ? 'and are rejected' : clamped > 0 ? 'and are clamped' : 'and are only counted';
+  const text =
+    `${named(route)}: ${percent(share)} of ${count(calls)} calls ask for more max_tokens than the route allows, ${done}. ` +
+    (warned > 0 ? "Take route()'s, or set ceilings: 'clamp'." : "Take route()'s, or raise maxTokens of the route.");
+  return [{ kind: 'above_ceiling', severity: 'info', text, evidence: { route, calls, above, share } }];
+}
+
+function promptTokens(tokens: Tokens): number {
+  return tokens.input + tokens.cache_read + tokens.cache_write_5m + tokens.cache_write_1h;
+}
+
+function answerTokens({ output, output_estimated }: Tokens): number {
+  return output + output_estimated;
+}
+
+function scaled(tokens: Tokens, factor: number): Tokens {
+  return Object.fromEntries(TOKEN_KINDS.map((kind) => [kind, Math.round(tokens[kind] * factor)])) as Tokens;
+}
+
+function sum(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((total, number) => total + number, 0);
+}
+
+function named(route: string): string {
+  return route === '' ? 'Calls without a route' : `Route ${route}`;
+}
+
+function count(number: number): string {
+  return number.toLocaleString('en-US');
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(0)} %`;
+}
+
+function usd(amount: number): string {
+  return `$${amount.toLocaleString('en-US', { minimumFractionDigits: 2, maximumFractionDigits: amount < 0.1 ? 4 : 2 })}`;
+}
