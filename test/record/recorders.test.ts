@@ -6,7 +6,7 @@ import { MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk
 import { Registry } from 'prom-client';
 import { otelMetrics } from '../../src/record/otel-metrics.ts';
 import { prometheusRecorder } from '../../src/record/prometheus.ts';
-import type { Attempt, Call, Cost, Recorder } from '../../src/vocabulary.ts';
+import type { Attempt, BatchResult, Call, Cost, Recorder } from '../../src/vocabulary.ts';
 import { otlpReceiver } from '../otlp-receiver.ts';
 import type { ReceivedPoint } from '../otlp-receiver.ts';
 import { aCall, aPart, aUsage, anAttempt } from './calls.ts';
@@ -23,6 +23,7 @@ function costs(given: Partial<Cost>): Cost {
 interface Told {
   readonly call: Partial<Call>;
   readonly attempts?: readonly Partial<Attempt>[];
+  readonly results?: readonly BatchResult[];
 }
 
 /** What was counted, each under a name that no recorder has: a total, and what it is broken down by. */
@@ -226,6 +227,55 @@ const CASES: Readonly<Record<string, Case>> = {
       'attempt duration sum': 1,
     },
   },
+  'the results of a batch, and a call whose server tool has no price': {
+    told: [
+      {
+        call: { operation: 'messages.batches.results', requestedModel: null },
+        results: [
+          {
+            outcome: 'succeeded',
+            model: HAIKU,
+            usage: aUsage([aPart({ input: 10, output: 2 })]),
+            cost: {
+              parts: [{ model: HAIKU, cost: costs({ input: 5_000, output: 5_000 }) }],
+              totalNanoUsd: 10_000,
+              priced: true,
+            },
+          },
+          {
+            outcome: 'succeeded',
+            model: 'claude-unheard-of',
+            usage: aUsage([aPart({ input: 3 })]),
+            cost: { parts: [{ model: 'claude-unheard-of', cost: null }], totalNanoUsd: 0, priced: false },
+          },
+          { outcome: 'errored', model: null, usage: null, cost: null },
+          { outcome: 'expired', model: null, usage: null, cost: null },
+        ],
+      },
+      {
+        call: {
+          model: HAIKU,
+          usage: aUsage([aPart({ input: 1 })]),
+          cost: { parts: [{ model: HAIKU, cost: costs({ input: 1_000 }) }], totalNanoUsd: 1_000, priced: false },
+        },
+      },
+    ],
+    totals: {
+      'calls ok': 2,
+      'duration count': 2,
+      'duration sum': 3,
+      'attempts 200': 2,
+      'attempt duration sum': 1,
+      'batch results succeeded': 2,
+      'batch results errored': 1,
+      'batch results expired': 1,
+      'tokens input': 14,
+      'tokens output': 2,
+      'nano-dollars input': 6_000,
+      'nano-dollars output': 5_000,
+      unpriced: 2,
+    },
+  },
   'a call that went on with another model, and one whose retry was denied': {
     told: [
       { call: { fallbackFrom: OPUS } },
@@ -246,13 +296,14 @@ const CASES: Readonly<Record<string, Case>> = {
 };
 
 function tell(recorder: Recorder, told: readonly Told[]): void {
-  for (const { call: given, attempts = [{}] } of told) {
+  for (const { call: given, attempts = [{}], results = [] } of told) {
     const call = aCall(given);
     recorder.started?.(call);
     for (const attempt of attempts) {
       if (call.outcome === 'overloaded') recorder.retryDenied?.(call, 'retry_budget');
       recorder.attempted?.(call, anAttempt(attempt));
     }
+    for (const result of results) recorder.batchResult?.(call, result);
     recorder.finished?.(call);
   }
 }
@@ -281,6 +332,7 @@ const IN_PROMETHEUS: Readonly<Record<string, Reading>> = {
   anthropic_tokens_total: { total: 'tokens', by: ['kind'] },
   anthropic_cost_usd_total: { total: 'nano-dollars', by: ['kind'], scale: 1e9 },
   anthropic_unpriced_requests_total: { total: 'unpriced' },
+  anthropic_batch_results_total: { total: 'batch results', by: ['result'] },
 };
 
 const IN_OPENTELEMETRY: Readonly<Record<string, Reading>> = {
@@ -300,6 +352,7 @@ const IN_OPENTELEMETRY: Readonly<Record<string, Reading>> = {
   'plimsoll.client.tokens': { total: 'tokens', by: ['plimsoll.token.kind'] },
   'plimsoll.client.cost': { total: 'nano-dollars', by: ['plimsoll.cost.kind'], scale: 1e9 },
   'plimsoll.client.unpriced': { total: 'unpriced' },
+  'plimsoll.client.batch_results': { total: 'batch results', by: ['plimsoll.batch.result'] },
 };
 
 interface Sample {
