@@ -13,7 +13,7 @@ import { demoOptions } from '../../demo/options.ts';
 import { otlpReceiver } from '../otlp-receiver.ts';
 import { scraped, type Scraped } from '../record/scraped.ts';
 import { tool } from '../tools.ts';
-import { started, type Started } from './started.ts';
+import { started, startedBy, type Started } from './started.ts';
 
 const METRICS = /^ {2}metrics +(http:\S+\/metrics)$/;
 const SERVICE = /^ {2}the service +(http:\S+) /;
@@ -103,6 +103,15 @@ test('a demo that runs', async (t) => {
       [],
     );
   });
+});
+
+test('`npm start` that is terminated leaves nothing that listens', async (t) => {
+  const demo = startedBy(t, ['npm', 'start', '--', '--port', '0'], { HOME: process.env['HOME'] });
+  const { metrics, service } = await urls(demo);
+  demo.terminate();
+  await demo.line(/^in all /);
+  assert.equal(await demo.ended, 0);
+  for (const url of [metrics, service]) await assert.rejects(fetch(url));
 });
 
 test('--port moves the pages to that port and the service to the next, unless it is given its own', () => {

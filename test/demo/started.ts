@@ -14,7 +14,10 @@ export interface Started {
   nextLine(): Promise<string | null>;
   /** The first line like this that `nextLine` would give. */
   line(like: RegExp): Promise<RegExpExecArray>;
+  /** Ctrl-C. */
   interrupt(): void;
+  /** What a container or a supervisor sends. */
+  terminate(): void;
   /** The exit code, once it has ended. */
   readonly ended: Promise<number | null>;
 }
@@ -23,7 +26,13 @@ const root = join(import.meta.dirname, '..', '..');
 
 /** Starts the demo with these arguments, on the Node of the tests; the end of the test ends it. */
 export function started(t: TestContext, args: readonly string[], env: NodeJS.ProcessEnv = {}): Started {
-  const child = spawn(process.execPath, ['--conditions=plimsoll-source', 'demo/main.ts', ...args], {
+  return startedBy(t, [process.execPath, '--conditions=plimsoll-source', 'demo/main.ts', ...args], env);
+}
+
+/** The same by a command of yours. */
+export function startedBy(t: TestContext, command: readonly string[], env: NodeJS.ProcessEnv = {}): Started {
+  const [program = '', ...args] = command;
+  const child = spawn(program, args, {
     cwd: root,
     env: { PATH: process.env['PATH'], ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -55,6 +64,7 @@ export function started(t: TestContext, args: readonly string[], env: NodeJS.Pro
       throw new Error(`the demo ended without a line like ${like}: ${[...lines, ...complaints].join('\n')}`);
     },
     interrupt: () => child.kill('SIGINT'),
+    terminate: () => child.kill('SIGTERM'),
     ended,
   };
 }
