@@ -1,0 +1,92 @@
+import { day, percent, usd } from '../tier/wording.ts';
+import type { AdviceItem } from './advice-item.ts';
+import type { Sample } from './exposition-samples.ts';
+import { label, samplesOf, sums } from './sample-sums.ts';
+
+interface BudgetFigures {
+  readonly budget: string;
+  readonly limitUsd: number;
+  readonly spentUsd: number;
+  readonly expectedUsd: number | null;
+  readonly blocked: number;
+  readonly endMs: number | null;
+}
+
+/** Advice on the budgets of a metrics page: which are spent, which will be, and which cannot be relied on. */
+export function budgetItems(samples: readonly Sample[]): readonly AdviceItem[] {
+  return [...budgetsOf(samples).flatMap(budgetItem), ...ledgerItems(samples)];
+}
+
+const byBudget = (sample: Sample): string => label(sample, 'budget');
+
+/** One page is one process: of several ledgers of a budget, each counts its own spend. */
+function budgetsOf(samples: readonly Sample[]): readonly BudgetFigures[] {
+  const of = (name: string) => sums(samples, name, byBudget);
+  const limits = new Map(samplesOf(samples, 'anthropic_budget_limit_usd').map((one) => [byBudget(one), one.value]));
+  const spent = of('anthropic_budget_spent_usd');
+  const expected = of('anthropic_budget_forecast_usd');
+  const ends = new Map(
+    samplesOf(samples, 'anthropic_budget_period_end_timestamp_seconds').map((one) => [byBudget(one), one.value]),
+  );
+  const decisions = sums(
+    samples,
+    'anthropic_budget_decisions_total',
+    (one) => `${byBudget(one)} ${label(one, 'decision')}`,
+  );
+  return [...limits].flatMap(([budget, limitUsd]) => {
+    const [spentUsd, end] = [spent.get(budget), ends.get(budget)];
+    if (spentUsd === undefined) return [];
+    const blocked = decisions.get(`${budget} blocked`) ?? 0;
+    return [
+      {
+        ...{ budget, limitUsd, spentUsd, blocked },
+        expectedUsd: expected.get(budget) ?? null,
+        endMs: end === undefined ? null : end * 1_000,
+      },
+    ];
+  });
+}
+
+function budgetItem(figures: BudgetFigures): readonly AdviceItem[] {
+  const { budget, limitUsd, spentUsd, expectedUsd, blocked, endMs } = figures;
+  const evidence = { ...figures };
+  const until = endMs === null ? '' : ` until ${day(endMs)}`;
+  if (spentUsd >= limitUsd || blocked > 0) {
+    const refused = blocked > 0 ? ` ${blocked.toLocaleString('en-US')} calls were refused.` : ' Nothing is refused.';
+    const text = `Budget ${budget}: ${usd(spentUsd)} of ${usd(limitUsd)} is spent${until}.${refused}`;
+    return [{ about: 'budget', kind: 'budget_spent', severity: 'critical', text, evidence }];
+  }
+  if (expectedUsd === null || expectedUsd <= limitUsd) return [];
+  const over = percent(expectedUsd / limitUsd - 1);
+  const text =
+    `Budget ${budget}: ${usd(spentUsd)} of ${usd(limitUsd)} is spent, and at this pace ${usd(expectedUsd)} will be` +
+    `${until}: ${over} over it. Raise it, or find in the attribution what spends.`;
+  return [{ about: 'budget', kind: 'budget_ahead', severity: 'warning', text, evidence }];
+}
+
+function ledgerItems(samples: readonly Sample[]): readonly AdviceItem[] {
+  const down = samplesOf(samples, 'anthropic_budget_ledger_up').filter(({ value }) => value === 0);
+  const volatile = [...new Set(samplesOf(samples, 'anthropic_budget_volatile_ledger').map(byBudget))];
+  return [
+    ...down.map((sample): AdviceItem => {
+      const ledger = label(sample, 'ledger');
+      const text = `The ${ledger} ledger of the budgets does not answer: spend is not seen, and budgets do what onLedgerDown says.`;
+      return { about: 'budget', kind: 'ledger_down', severity: 'critical', text, evidence: { ledger } };
+    }),
+    ...(volatile.length === 0 ? [] : [volatileItem(volatile)]),
+  ];
+}
+
+function volatileItem(budgets: readonly string[]): AdviceItem {
+  const [which, keeps] = budgets.length === 1 ? ['Budget', 'is'] : ['Budgets', 'are'];
+  const text =
+    `${which} ${budgets.join(', ')} ${keeps} kept in memory: each replica counts for itself, and a restart forgets. ` +
+    'Give them a SQLite or Redis ledger.';
+  return {
+    about: 'budget',
+    kind: 'ledger_volatile',
+    severity: 'info',
+    text,
+    evidence: { budgets: budgets.join(', ') },
+  };
+}
