@@ -8,6 +8,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ readonly command: Comman
   prices: () => import('./prices.ts'),
   check: () => import('./check.ts'),
   scan: () => import('./scan.ts'),
+  keys: () => import('./keys.ts'),
 };
 
 /** Runs the command that the arguments name; comes back with the exit code. */
