@@ -5,6 +5,7 @@ import type { Cancel } from './timers.ts';
 
 /** What became of an ask. Unless it was refused, its amount is held until it is settled. */
 export interface Verdict {
+  /** `refused` also where the ledger does not answer, but has said before that the period's spend leaves no room. */
   readonly kind: 'granted' | 'refused' | 'unavailable';
   /** As the ledger said it with the verdict, or last. */
   readonly balance: Balance | null;
@@ -217,7 +218,16 @@ export class Tab implements Correspondent {
 
   #unheard(ask: Ask): void {
     this.#heldIsNews = true;
-    this.#tell(ask, { kind: 'unavailable', balance: this.#known });
+    this.#tell(ask, { kind: this.#isUsedUp(ask.nanoUsd) ? 'refused' : 'unavailable', balance: this.#known });
+  }
+
+  /** What was spent in a period of the calendar stays spent: that needs no ledger to be sure of. */
+  #isUsedUp(askNanoUsd: bigint): boolean {
+    const { limitNanoUsd, window } = this.#terms();
+    if (limitNanoUsd === null || this.#known === null || window.kind !== 'calendar') return false;
+    let spentNanoUsd = this.#known.spentNanoUsd;
+    for (const nanoUsd of this.#unsent.values()) spentNanoUsd += nanoUsd;
+    return spentNanoUsd + askNanoUsd > limitNanoUsd;
   }
 
   #tell(ask: Ask, verdict: Verdict): void {

@@ -55,6 +55,19 @@ test('a budget that is closed refuses while its ledger is down, and opens when i
   assert.deepEqual(await balance(), { spent: billed(), reserved: 0n });
 });
 
+test('what the ledger has said is spent of a month stays spent while it is down: a call that cannot fit is refused', async () => {
+  const ledger = new UnreliableLedger(memoryLedger());
+  const time = new StandingTime(NOW_MS);
+  const { account } = oneProcess(ledger, time, aBudget({ limitNanoUsd: 100n }));
+  account.settle(NOW_MS, 0n, 90n);
+  ledger.usually = 'is lost';
+  assert.equal((await account.reserve(5n, NOW_MS)).kind, 'unavailable');
+  assert.equal((await account.reserve(11n, NOW_MS)).kind, 'refused');
+  account.settle(NOW_MS, 5n, 8n);
+  assert.equal((await account.reserve(3n, NOW_MS)).kind, 'refused');
+  assert.equal((await account.reserve(2n, NOW_MS)).kind, 'unavailable');
+});
+
 test('a ledger that does not answer is waited for until the deadline, and then not at all', async () => {
   const ledger = new UnreliableLedger(memoryLedger());
   const time = new StandingTime(NOW_MS);
