@@ -40,7 +40,7 @@ export const command: Command = {
     if (asked.help) return shown(USAGE, io);
     const anthropicEnv = io.env['ANTHROPIC_ENV']?.trim() || null;
     if (anthropicEnv !== null && environment(anthropicEnv) === null) {
-      return refused('ANTHROPIC_ENV: expected dev, test, ci, staging, demo or prod, got something else.', io);
+      return refused('ANTHROPIC_ENV: expected dev, test, ci, staging, demo or prod, got another.', io);
     }
     const aliases = aliasesOf([...(asked.alias ?? []), io.env['PLIMSOLL_KEY'] ?? '']);
     if (aliases.length === 0 && asked.metrics === undefined) {
