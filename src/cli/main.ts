@@ -8,6 +8,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ readonly command: Comman
   prices: () => import('./prices.ts'),
   check: () => import('./check.ts'),
   scan: () => import('./scan.ts'),
+  advise: () => import('./advise.ts'),
   keys: () => import('./keys.ts'),
 };
 
