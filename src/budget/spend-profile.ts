@@ -12,7 +12,7 @@ const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
 /** The pace is that of the last days: what is so old counts half. Tried with `scripts/forecast-error.ts`. */
-const HALF_LIFE_MS = 4 * DAY_MS;
+const HALF_LIFE_MS = 7 * DAY_MS;
 
 /** With how much average spend each weekday and each hour of the day begins, before its own is seen. */
 const PRIOR_DAYS = 1;
@@ -56,8 +56,9 @@ function hourly(hours: readonly Spend[], nowMs: number): readonly Sample[] {
   if (first === undefined) return [];
   const spends = new Map(past.map(({ startMs, nanoUsd }) => [startMs, Number(nanoUsd)]));
   const samples: Sample[] = [];
+  const leastHours = nowMs - first.startMs < SHORTEST_HOURS * HOUR_MS ? SHORTEST_HOURS : 0;
   for (let startMs = first.startMs; startMs <= nowMs; startMs += HOUR_MS) {
-    const length = Math.min(1, Math.max(SHORTEST_HOURS, (nowMs - startMs) / HOUR_MS));
+    const length = Math.min(1, Math.max(leastHours, (nowMs - startMs) / HOUR_MS));
     samples.push({ startMs, length, nanoUsd: spends.get(startMs) ?? 0 });
   }
   return samples;
