@@ -1,3 +1,5 @@
+import { ruleFiles } from '../src/monitoring/rule-groups.ts';
+import { ruleFileText } from '../src/monitoring/rule-text.ts';
 import { metricsReference } from './metrics-reference.ts';
 import { outputEstimates } from './output-estimates.ts';
 
@@ -8,8 +10,14 @@ export interface Generated {
   readonly text: () => string | Promise<string>;
 }
 
+const rules: readonly Generated[] = ruleFiles().map(({ name, groups }) => ({
+  path: `alerts/${name}.yml`,
+  text: () => ruleFileText(groups),
+}));
+
 /** Every generated file of the repository. Add a line here; `npm run generate` writes it, CI fails when it is stale. */
 export const GENERATED: readonly Generated[] = [
   { path: 'docs/metrics.md', text: metricsReference },
   { path: 'docs/output-estimates.md', text: outputEstimates },
+  ...rules,
 ];

@@ -1,0 +1,46 @@
+import { growth, series, sumBy } from '../promql.ts';
+import type { Alert } from '../rule.ts';
+
+/** What plimsoll has to say of itself: figures may be missing or coarse. */
+export function ownAlerts(): readonly Alert[] {
+  return [ledgerDown(), errors(), dropped()];
+}
+
+function ledgerDown(): Alert {
+  return {
+    name: 'PlimsollLedgerDown',
+    severity: 'ticket',
+    expr: `min by (job, ledger, ledger_id) (${series('anthropic_budget_ledger_up')}) == 0`,
+    for: '5m',
+    dashboard: 'budget',
+    summary: 'The {{ $labels.ledger }} ledger of job {{ $labels.job }} does not answer',
+    description:
+      'For 5 minutes a process could not reach the ledger of its budgets. Calls go through and are not held to them, unless a budget says otherwise.',
+  };
+}
+
+function errors(): Alert {
+  return {
+    name: 'PlimsollErrors',
+    severity: 'ticket',
+    expr: `${sumBy('job, stage', growth('plimsoll_errors_total', '15m'))} > 0`,
+    for: '0s',
+    dashboard: 'overview',
+    summary: 'plimsoll failed in stage {{ $labels.stage }} of job {{ $labels.job }} and let the calls through',
+    description:
+      '{{ $value | printf "%.0f" }} errors of its own in 15 minutes. Calls are not affected; figures of them may be missing.',
+  };
+}
+
+function dropped(): Alert {
+  return {
+    name: 'PlimsollLabelValuesDropped',
+    severity: 'ticket',
+    expr: `${sumBy('job, label', growth('plimsoll_label_values_dropped_total', '1h'))} > 0`,
+    for: '0s',
+    dashboard: 'calls',
+    summary: 'Values of label {{ $labels.label }} of job {{ $labels.job }} are counted as other',
+    description:
+      '{{ $value | printf "%.0f" }} calls in the last hour had a value of {{ $labels.label }} over its cap or unfit for a label; their figures are under other.',
+  };
+}

@@ -1,0 +1,272 @@
+import { grown, level, type AlertCase } from '../promtool.ts';
+
+const LABELS = { job: 'plimsoll', key: 'prod-a-api', model: 'claude-haiku-4-5' };
+const on = (instance: string): string =>
+  `job="plimsoll",instance="${instance}",key="prod-a-api",model="claude-haiku-4-5"`;
+const attempts = (status: string, instance = 'a'): string =>
+  `anthropic_attempts_total{${on(instance)},operation="messages.create",status="${status}"}`;
+const limited = (reason: string, instance = 'a'): string =>
+  `anthropic_rate_limited_total{${on(instance)},reason="${reason}"}`;
+const overloaded = `anthropic_overloaded_total{${on('a')}}`;
+const retries = (reason: string): string => `anthropic_retries_total{${on('a')},reason="${reason}"}`;
+const calls = `anthropic_requests_total{${on('a')},operation="messages.create",outcome="ok"}`;
+const waited = `anthropic_retry_wait_seconds_total{${on('a')}}`;
+const callSeconds = `anthropic_request_duration_seconds_sum{${on('a')},operation="messages.create",outcome="ok"}`;
+
+const limitedBy = (reason: string, share: string) =>
+  [[{ ...LABELS, reason }, `429 (${reason}) for key prod-a-api on claude-haiku-4-5: ${share}`] as const] as const;
+
+const RATE_LIMITED: readonly AlertCase[] = [
+  {
+    name: 'fires when a fifth of attempts meets the limit on input tokens, and names that limit only',
+    alert: 'PlimsollRateLimited',
+    series: {
+      [attempts('200')]: grown([40, 8]),
+      [attempts('429')]: grown([40, 2]),
+      [limited('input_tokens')]: grown([40, 2]),
+      [limited('requests')]: level([41, 0]),
+    },
+    at: '30m',
+    firing: limitedBy('input_tokens', '20%'),
+  },
+  {
+    name: 'fires when the first thirty attempts of a cold process are 429s, in series that were never seen lower',
+    alert: 'PlimsollRateLimited',
+    series: {
+      [attempts('429')]: '_x10 30x10',
+      [limited('requests')]: '_x10 30x10',
+    },
+    at: '13m',
+    firing: limitedBy('requests', '100%'),
+  },
+  {
+    name: 'fires after a restart in the middle: what was counted before is not taken for lost',
+    alert: 'PlimsollRateLimited',
+    series: {
+      [attempts('429')]: [...grown([15, 2]), ...grown([15, 2])],
+      [attempts('200')]: [...grown([15, 8]), ...grown([15, 8])],
+      [limited('requests')]: [...grown([15, 2]), ...grown([15, 2])],
+    },
+    at: '28m',
+    firing: limitedBy('requests', '20%'),
+  },
+  {
+    name: 'fires once for two replicas, with the share of both together',
+    alert: 'PlimsollRateLimited',
+    series: {
+      [attempts('200', 'a')]: grown([40, 8]),
+      [attempts('200', 'b')]: grown([40, 10]),
+      [attempts('429', 'a')]: grown([40, 2]),
+      [limited('requests', 'a')]: grown([40, 2]),
+      [limited('requests', 'b')]: level([41, 0]),
+    },
+    at: '30m',
+    firing: limitedBy('requests', '10%'),
+  },
+  {
+    name: 'does not fire when one attempt in twenty-five is refused',
+    alert: 'PlimsollRateLimited',
+    series: { [attempts('200')]: grown([40, 9.6]), [attempts('429')]: grown([40, 0.4]), [limited('requests')]: grown([40, 0.4]) },
+    at: '30m',
+    firing: [],
+  },
+  {
+    name: 'does not fire when half the attempts are refused but there are three a minute',
+    alert: 'PlimsollRateLimited',
+    series: { [attempts('200')]: grown([40, 1.5]), [attempts('429')]: grown([40, 1.5]), [limited('requests')]: grown([40, 1.5]) },
+    at: '30m',
+    firing: [],
+  },
+  {
+    name: 'does not fire for a burst of five minutes that is lost in a busy hour',
+    alert: 'PlimsollRateLimited',
+    series: {
+      [attempts('200')]: grown([90, 200], [4, 9]),
+      [attempts('429')]: grown([90, 0], [4, 20]),
+      [limited('requests')]: grown([90, 0], [4, 20]),
+    },
+    at: '94m',
+    firing: [],
+  },
+  {
+    name: 'does not fire when the tier has no money left: that has a page of its own',
+    alert: 'PlimsollRateLimited',
+    series: { [attempts('429')]: grown([40, 10]), [limited('spend_limit')]: grown([40, 10]), [limited('acceleration')]: grown([40, 10]) },
+    at: '30m',
+    firing: [],
+  },
+  {
+    name: 'does not fire when nobody calls',
+    alert: 'PlimsollRateLimited',
+    series: { [attempts('429')]: level([41, 30]), [limited('requests')]: level([41, 30]) },
+    at: '30m',
+    firing: [],
+  },
+];
+
+const REFUSED: readonly AlertCase[] = [
+  {
+    name: 'fires when a ramp has met the acceleration limit again and again',
+    alert: 'PlimsollAccelerationLimited',
+    series: { [limited('acceleration')]: grown([20, 0], [20, 1]) },
+    at: '32m',
+    firing: [[LABELS, 'Traffic of key prod-a-api on claude-haiku-4-5 grows too fast for the API']],
+  },
+  {
+    name: 'does not fire when a ramp met the acceleration limit three times',
+    alert: 'PlimsollAccelerationLimited',
+    series: { [limited('acceleration')]: grown([20, 0], [3, 1], [20, 0]), [limited('requests')]: grown([43, 5]) },
+    at: '26m',
+    firing: [],
+  },
+  {
+    name: 'fires when a tenth of attempts gets 529',
+    alert: 'PlimsollOverloaded',
+    series: { [attempts('200')]: grown([40, 9]), [attempts('529')]: grown([40, 1]), [overloaded]: grown([40, 1]) },
+    at: '30m',
+    firing: [[LABELS, 'The API is overloaded (529) for claude-haiku-4-5: 10% of key prod-a-api']],
+  },
+  {
+    name: 'does not fire when three attempts in a hundred get 529',
+    alert: 'PlimsollOverloaded',
+    series: { [attempts('200')]: grown([40, 97]), [attempts('529')]: grown([40, 3]), [overloaded]: grown([40, 3]) },
+    at: '30m',
+    firing: [],
+  },
+  {
+    name: 'does not fire when half the attempts get 529 but there are two a minute',
+    alert: 'PlimsollOverloaded',
+    series: { [attempts('200')]: grown([40, 1]), [attempts('529')]: grown([40, 1]), [overloaded]: grown([40, 1]) },
+    at: '30m',
+    firing: [],
+  },
+  {
+    name: 'does not fire for 529s of five minutes that are lost in a busy hour',
+    alert: 'PlimsollOverloaded',
+    series: {
+      [attempts('200')]: grown([90, 200], [4, 9]),
+      [attempts('529')]: grown([90, 0], [4, 20]),
+      [overloaded]: grown([90, 0], [4, 20]),
+    },
+    at: '94m',
+    firing: [],
+  },
+];
+
+const RETRIES: readonly AlertCase[] = [
+  {
+    name: 'fires when calls need a retry each, whatever for',
+    alert: 'PlimsollRetryStorm',
+    series: { [calls]: grown([40, 10]), [retries('rate_limited')]: grown([40, 6]), [retries('overloaded')]: grown([40, 4]) },
+    at: '30m',
+    firing: [[LABELS, 'Retry storm of key prod-a-api on claude-haiku-4-5: 1.0 retries a call']],
+  },
+  {
+    name: 'does not fire when one call in three needs a retry',
+    alert: 'PlimsollRetryStorm',
+    series: { [calls]: grown([40, 30]), [retries('rate_limited')]: grown([40, 10]) },
+    at: '30m',
+    firing: [],
+  },
+  {
+    name: 'does not fire when each call needs a retry but there are two a minute',
+    alert: 'PlimsollRetryStorm',
+    series: { [calls]: grown([40, 2]), [retries('rate_limited')]: grown([40, 2]) },
+    at: '30m',
+    firing: [],
+  },
+  {
+    name: 'fires when calls wait for half their time',
+    alert: 'PlimsollRetryTimeLost',
+    series: { [callSeconds]: grown([60, 100]), [waited]: grown([60, 50]) },
+    at: '40m',
+    firing: [[LABELS, 'Calls of key prod-a-api to claude-haiku-4-5 wait 50% of their time to retry']],
+  },
+  {
+    name: 'does not fire when calls wait for a fifth of their time',
+    alert: 'PlimsollRetryTimeLost',
+    series: { [callSeconds]: grown([60, 100]), [waited]: grown([60, 20]) },
+    at: '40m',
+    firing: [],
+  },
+  {
+    name: 'does not fire when the one call of a minute waits for half of its ten seconds',
+    alert: 'PlimsollRetryTimeLost',
+    series: { [callSeconds]: grown([60, 10]), [waited]: grown([60, 5]) },
+    at: '40m',
+    firing: [],
+  },
+];
+
+const CLASS = 'key="prod-a-api",model_class="haiku-4",dimension="input_tokens"';
+const limiter = (name: string, instance = 'a'): string =>
+  `anthropic_ratelimit_${name}{job="plimsoll",instance="${instance}",${CLASS}}`;
+
+/** Headers that were seen at every step. */
+const seenNow = (steps: number): readonly number[] => Array.from({ length: steps }, (_, step) => step * 60);
+
+const HEADROOM: readonly AlertCase[] = [
+  {
+    name: 'fires when the replica that saw the least says that a twentieth is left',
+    alert: 'PlimsollHeadroomLow',
+    series: {
+      [limiter('limit')]: level([30, 1000]),
+      [limiter('limit', 'b')]: level([30, 1000]),
+      [limiter('remaining')]: level([30, 900]),
+      [limiter('remaining', 'b')]: level([30, 50]),
+      [limiter('observed_timestamp_seconds')]: seenNow(30),
+      [limiter('observed_timestamp_seconds', 'b')]: seenNow(30),
+    },
+    at: '10m',
+    firing: [
+      [
+        { key: 'prod-a-api', model_class: 'haiku-4', dimension: 'input_tokens' },
+        'Limit on input_tokens nearly used by key prod-a-api on haiku-4: 5% left',
+      ],
+    ],
+  },
+  {
+    name: 'does not fire when a fifth is left',
+    alert: 'PlimsollHeadroomLow',
+    series: {
+      [limiter('limit')]: level([30, 1000]),
+      [limiter('remaining')]: level([30, 200]),
+      [limiter('observed_timestamp_seconds')]: seenNow(30),
+    },
+    at: '10m',
+    firing: [],
+  },
+  {
+    name: 'does not fire when the headers are ten minutes old: the replica has stopped calling',
+    alert: 'PlimsollHeadroomLow',
+    series: {
+      [limiter('limit')]: level([30, 1000]),
+      [limiter('remaining')]: level([30, 50]),
+      [limiter('observed_timestamp_seconds')]: level([30, 0]),
+    },
+    at: '15m',
+    firing: [],
+  },
+];
+
+const progress = (source: string): string =>
+  `anthropic_tier_progress_ratio{job="plimsoll",instance="a",organization="default",source="${source}"}`;
+
+const TIER: readonly AlertCase[] = [
+  {
+    name: 'fires when 95 % of the cap is spent by the report of the organisation, though less was seen here',
+    alert: 'PlimsollTierCapNear',
+    series: { [progress('ledger')]: level([30, 0.2]), [progress('organization')]: level([30, 0.95]) },
+    at: '10m',
+    firing: [[{ organization: 'default' }, 'Organisation default has spent 95% of its monthly cap']],
+  },
+  {
+    name: 'does not fire when four fifths of the cap are spent',
+    alert: 'PlimsollTierCapNear',
+    series: { [progress('ledger')]: level([30, 0.8]) },
+    at: '10m',
+    firing: [],
+  },
+];
+
+export const LIMIT_CASES: readonly AlertCase[] = [...RATE_LIMITED, ...REFUSED, ...RETRIES, ...HEADROOM, ...TIER];

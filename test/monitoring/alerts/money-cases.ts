@@ -1,0 +1,334 @@
+import { grown, level, type AlertCase } from '../promtool.ts';
+
+const LABELS = { budget: 'team', period: 'month', scope: 'all' };
+const DAY = 86_400;
+const MONTH = 30 * DAY;
+
+const gauge = (name: string, ledger: string, instance = ledger): string =>
+  `anthropic_budget_${name}{job="plimsoll",instance="${instance}",budget="team",period="month",scope="all",ledger_id="${ledger}"}`;
+const bound = (name: 'start' | 'end', instance = 'a'): string =>
+  `anthropic_budget_period_${name}_timestamp_seconds{job="plimsoll",instance="${instance}",budget="team",period="month",scope="all"}`;
+
+/** A budget of $3000 for a month of 30 days, which began so many seconds before the first sample. */
+const month = (steps: number, beganSeconds = 10 * DAY): AlertCase['series'] => ({
+  [gauge('limit_usd', 'a')]: level([steps, 3000]),
+  [bound('start')]: level([steps, -beganSeconds]),
+  [bound('end')]: level([steps, MONTH - beganSeconds]),
+});
+
+/** What an even pace through the month spends in a minute. */
+const EVEN = 3000 / (MONTH / 60);
+
+/** A budget of $1440 for a day, a dollar a minute, of which twenty times so much is spent in each step of `pace` minutes. */
+const aDay = (steps: number, pace: number): AlertCase['series'] => ({
+  [gauge('limit_usd', 'a')]: level([steps, 1440]),
+  [bound('start')]: level([steps, 0]),
+  [bound('end')]: level([steps, DAY]),
+  [gauge('spent_usd', 'a')]: grown([steps, 20 * pace]),
+});
+
+const burns = (multiple: number) =>
+  [[LABELS, `Budget team burns ${multiple} times as fast as it lasts`] as const] as const;
+
+const SPENT: readonly AlertCase[] = [
+  {
+    name: 'fires when two ledgers together have spent the budget',
+    alert: 'PlimsollBudgetSpent',
+    series: {
+      ...month(20),
+      [gauge('spent_usd', 'a')]: level([20, 2000]),
+      [gauge('spent_usd', 'b')]: level([20, 1000]),
+    },
+    at: '5m',
+    firing: [[LABELS, 'Budget team is spent: $3000.00 this month']],
+  },
+  {
+    name: 'does not fire when two replicas say the same of the ledger they share',
+    alert: 'PlimsollBudgetSpent',
+    series: {
+      ...month(20),
+      [gauge('spent_usd', 'a')]: level([20, 2000]),
+      [gauge('spent_usd', 'a', 'b')]: level([20, 2000]),
+    },
+    at: '5m',
+    firing: [],
+  },
+];
+
+const BURN: readonly AlertCase[] = [
+  {
+    name: 'fires when an hour has gone at twenty times an even pace',
+    alert: 'PlimsollBudgetBurnFast',
+    series: { ...month(90), [gauge('spent_usd', 'a')]: grown([90, 20 * EVEN]) },
+    at: '80m',
+    firing: burns(20),
+  },
+  {
+    name: 'fires for a budget of a day, too',
+    alert: 'PlimsollBudgetBurnFast',
+    series: aDay(90, 1),
+    at: '80m',
+    firing: burns(20),
+  },
+  {
+    name: 'does not fire at five times an even pace',
+    alert: 'PlimsollBudgetBurnFast',
+    series: { ...month(90), [gauge('spent_usd', 'a')]: grown([90, 5 * EVEN]) },
+    at: '80m',
+    firing: [],
+  },
+  {
+    name: 'does not fire for five expensive minutes',
+    alert: 'PlimsollBudgetBurnFast',
+    series: { ...month(130), [gauge('spent_usd', 'a')]: grown([120, EVEN], [8, 50 * EVEN]) },
+    at: '128m',
+    firing: [],
+  },
+  {
+    name: 'does not fire when the expensive hour is over',
+    alert: 'PlimsollBudgetBurnFast',
+    series: { ...month(130), [gauge('spent_usd', 'a')]: grown([110, 30 * EVEN], [10, EVEN]) },
+    at: '120m',
+    firing: [],
+  },
+  {
+    name: 'does not fire when a new month begins',
+    alert: 'PlimsollBudgetBurnFast',
+    series: { ...month(130), [gauge('spent_usd', 'a')]: [...level([90, 2900]), ...level([30, 1])] },
+    at: '100m',
+    firing: [],
+  },
+  {
+    name: 'does not fire for a budget of an hour: any hour is its whole period',
+    alert: 'PlimsollBudgetBurnFast',
+    series: {
+      [gauge('limit_usd', 'a')]: level([90, 10]),
+      [bound('start')]: level([90, 0]),
+      [bound('end')]: level([90, 3600]),
+      [gauge('spent_usd', 'a')]: grown([90, 20 * (10 / 60)]),
+    },
+    at: '80m',
+    firing: [],
+  },
+  {
+    name: 'fires when six hours have gone at ten times an even pace',
+    alert: 'PlimsollBudgetBurnSlow',
+    step: '5m',
+    series: { ...month(84), [gauge('spent_usd', 'a')]: grown([84, 50 * EVEN]) },
+    at: '400m',
+    firing: [[LABELS, 'Budget team has burnt 10 times as fast as it lasts for hours']],
+  },
+  {
+    name: 'fires for a budget of a day, too',
+    alert: 'PlimsollBudgetBurnSlow',
+    step: '5m',
+    series: aDay(84, 2.5),
+    at: '400m',
+    firing: [[LABELS, 'Budget team has burnt 10 times as fast as it lasts for hours']],
+  },
+  {
+    name: 'does not fire at three times an even pace',
+    alert: 'PlimsollBudgetBurnSlow',
+    step: '5m',
+    series: { ...month(84), [gauge('spent_usd', 'a')]: grown([84, 15 * EVEN]) },
+    at: '400m',
+    firing: [],
+  },
+  {
+    name: 'does not fire for an expensive hour',
+    alert: 'PlimsollBudgetBurnSlow',
+    step: '5m',
+    series: { ...month(84), [gauge('spent_usd', 'a')]: grown([72, 5 * EVEN], [12, 100 * EVEN]) },
+    at: '418m',
+    firing: [],
+  },
+  {
+    name: 'does not fire when the expensive hours are over',
+    alert: 'PlimsollBudgetBurnSlow',
+    step: '5m',
+    series: { ...month(84), [gauge('spent_usd', 'a')]: grown([72, 50 * EVEN], [12, 5 * EVEN]) },
+    at: '418m',
+    firing: [],
+  },
+  {
+    name: 'does not fire for a budget of an hour: any hour is its whole period',
+    alert: 'PlimsollBudgetBurnSlow',
+    step: '5m',
+    series: {
+      [gauge('limit_usd', 'a')]: level([84, 10]),
+      [bound('start')]: level([84, 0]),
+      [bound('end')]: level([84, 3600]),
+      [gauge('spent_usd', 'a')]: grown([84, 50 * (10 / 60)]),
+    },
+    at: '400m',
+    firing: [],
+  },
+];
+
+const forecast = (name: string, usd: number, rest: Partial<AlertCase> = {}): AlertCase => ({
+  name,
+  alert: 'PlimsollBudgetForecastOver',
+  series: {
+    ...month(90),
+    [gauge('spent_usd', 'a')]: level([90, 1500]),
+    [gauge('forecast_usd', 'a')]: level([90, usd]),
+  },
+  at: '70m',
+  firing: [],
+  ...rest,
+});
+
+const FORECAST: readonly AlertCase[] = [
+  forecast('fires when the month is heading for more than the budget', 4500, {
+    firing: [[LABELS, 'Budget team is heading for $4500.00 this month']],
+  }),
+  forecast('fires when ledgers of their own are heading for more together', 0, {
+    series: {
+      ...month(90),
+      [gauge('spent_usd', 'a')]: level([90, 700]),
+      [gauge('spent_usd', 'b')]: level([90, 800]),
+      [gauge('forecast_usd', 'a')]: level([90, 2100]),
+      [gauge('forecast_usd', 'b')]: level([90, 2400]),
+    },
+    firing: [[LABELS, 'Budget team is heading for $4500.00 this month']],
+  }),
+  forecast('does not fire when the month is heading for a little less', 2900),
+  forecast('does not fire when two replicas say the same of the ledger they share', 0, {
+    series: {
+      ...month(90),
+      [gauge('spent_usd', 'a')]: level([90, 700]),
+      [gauge('forecast_usd', 'a')]: level([90, 2100]),
+      [gauge('forecast_usd', 'a', 'b')]: level([90, 2100]),
+    },
+  }),
+  forecast('does not fire on the first day of a month, when a morning says little', 0, {
+    series: {
+      ...month(90, DAY / 2),
+      [gauge('spent_usd', 'a')]: level([90, 150]),
+      [gauge('forecast_usd', 'a')]: level([90, 9000]),
+    },
+  }),
+  forecast('does not fire when the budget is spent already: that is another alert', 0, {
+    series: {
+      ...month(90),
+      [gauge('spent_usd', 'a')]: level([90, 3100]),
+      [gauge('forecast_usd', 'a')]: level([90, 9000]),
+    },
+  }),
+];
+
+const ON = 'job="plimsoll",instance="a",operation="messages.create",key="prod-a-api",model="claude-haiku-4-5"';
+const calls = `anthropic_requests_total{${ON},outcome="ok"}`;
+const AMOUNTS = { Cost: `anthropic_cost_usd_total{${ON},kind="output"}`, Tokens: `anthropic_tokens_total{${ON},kind="output"}` };
+
+/** A week of half hours, then six and a half. */
+const WEEK = 336;
+const NOW = 13;
+
+const perCall = (what: 'Cost' | 'Tokens'): readonly AlertCase[] => {
+  const alert = `Plimsoll${what}PerCallUp`;
+  const amount = AMOUNTS[what];
+  const plain = { alert, step: '30m', at: '10470m', firing: [] } as const;
+  return [
+    {
+      ...plain,
+      name: 'fires when a call takes twice what it took a week ago',
+      series: { [calls]: grown([WEEK + NOW, 30]), [amount]: grown([WEEK, 30], [NOW, 60]) },
+      firing: [
+        [{ job: 'plimsoll', model: 'claude-haiku-4-5' }, `${what} per call to claude-haiku-4-5 is 2.0 times last week's`],
+      ],
+    },
+    {
+      ...plain,
+      name: 'does not fire when a call takes a quarter more',
+      series: { [calls]: grown([WEEK + NOW, 30]), [amount]: grown([WEEK, 30], [NOW, 37.5]) },
+    },
+    {
+      ...plain,
+      name: 'does not fire when there are twice as many calls at the old price',
+      series: { [calls]: grown([WEEK, 30], [NOW, 60]), [amount]: grown([WEEK, 30], [NOW, 60]) },
+    },
+    {
+      ...plain,
+      name: 'does not fire when there are hardly any calls now',
+      series: { [calls]: grown([WEEK, 30], [NOW, 3]), [amount]: grown([WEEK, 30], [NOW, 6]) },
+    },
+    {
+      ...plain,
+      name: 'does not fire when there were hardly any calls a week ago',
+      series: { [calls]: grown([WEEK, 3], [NOW, 30]), [amount]: grown([WEEK, 3], [NOW, 60]) },
+    },
+    {
+      ...plain,
+      name: 'does not fire when the model was not used a week ago',
+      series: { [calls]: grown([WEEK, 0], [NOW, 30]), [amount]: grown([WEEK, 0], [NOW, 60]) },
+    },
+  ];
+};
+
+const stopped = (reason: string): string => `anthropic_stop_reasons_total{${ON},stop_reason="${reason}"}`;
+const PER_KEY = { job: 'plimsoll', key: 'prod-a-api', model: 'claude-haiku-4-5' };
+
+const REST: readonly AlertCase[] = [
+  {
+    name: 'fires when a fifth of the answers ends at max_tokens',
+    alert: 'PlimsollTruncated',
+    series: { [stopped('end_turn')]: grown([100, 4]), [stopped('max_tokens')]: grown([100, 1]) },
+    at: '90m',
+    firing: [[PER_KEY, 'Answers of claude-haiku-4-5 to key prod-a-api are cut off: 20% end at max_tokens']],
+  },
+  {
+    name: 'does not fire when one answer in twenty ends at max_tokens',
+    alert: 'PlimsollTruncated',
+    series: { [stopped('end_turn')]: grown([100, 9.5]), [stopped('max_tokens')]: grown([100, 0.5]) },
+    at: '90m',
+    firing: [],
+  },
+  {
+    name: 'does not fire when half of forty answers ends at max_tokens',
+    alert: 'PlimsollTruncated',
+    series: { [stopped('end_turn')]: grown([100, 0.3]), [stopped('max_tokens')]: grown([100, 0.3]) },
+    at: '90m',
+    firing: [],
+  },
+  {
+    name: 'fires for the first call whose model has no price',
+    alert: 'PlimsollUnpricedUsage',
+    series: { 'anthropic_unpriced_requests_total{job="plimsoll",instance="a",key="prod-a-api",model="other"}': '_x10 1x10' },
+    at: '15m',
+    firing: [[{ ...PER_KEY, model: 'other' }, 'No price is known for other, used by key prod-a-api']],
+  },
+  {
+    name: 'does not fire when every call has a price',
+    alert: 'PlimsollUnpricedUsage',
+    series: { 'anthropic_unpriced_requests_total{job="plimsoll",instance="a",key="prod-a-api",model="other"}': level([180, 3]) },
+    at: '170m',
+    firing: [],
+  },
+  {
+    name: 'fires when the prices were checked a hundred days ago',
+    alert: 'PlimsollPriceTableOld',
+    series: { 'anthropic_price_table_timestamp_seconds{job="plimsoll",instance="a",source="built-in"}': level([90, -100 * DAY]) },
+    at: '80m',
+    firing: [[{ job: 'plimsoll', source: 'built-in' }, 'The price table of job plimsoll is 100d 1h 20m 0s old']],
+  },
+  {
+    name: 'does not fire when the prices were checked two months ago, or in one of two replicas later',
+    alert: 'PlimsollPriceTableOld',
+    series: {
+      'anthropic_price_table_timestamp_seconds{job="plimsoll",instance="a",source="built-in"}': level([90, -60 * DAY]),
+      'anthropic_price_table_timestamp_seconds{job="plimsoll",instance="b",source="built-in"}': level([90, -100 * DAY]),
+    },
+    at: '80m',
+    firing: [],
+  },
+];
+
+export const MONEY_CASES: readonly AlertCase[] = [
+  ...SPENT,
+  ...BURN,
+  ...FORECAST,
+  ...perCall('Cost'),
+  ...perCall('Tokens'),
+  ...REST,
+];

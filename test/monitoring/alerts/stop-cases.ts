@@ -1,0 +1,178 @@
+import { grown, level, type AlertCase } from '../promtool.ts';
+
+const ON = 'job="plimsoll",instance="a",key="prod-a-api"';
+const spend = (scope: string): string => `anthropic_spend_limited_total{${ON},model="claude-haiku-4-5",scope="${scope}"}`;
+const decided = (decision: string): string =>
+  `anthropic_budget_decisions_total{job="plimsoll",instance="a",budget="team",decision="${decision}"}`;
+const blocked = `anthropic_requests_total{${ON},operation="messages.create",model="claude-haiku-4-5",outcome="blocked"}`;
+const attempts = (status: string): string =>
+  `anthropic_attempts_total{${ON},operation="messages.create",model="claude-haiku-4-5",status="${status}"}`;
+const build = (job: string): string => `plimsoll_build_info{job="${job}",instance="a",version="0.1.0"}`;
+const up = (instance: string): string => `up{job="plimsoll",instance="${instance}"}`;
+
+const SPEND: readonly AlertCase[] = [
+  {
+    name: 'fires when the monthly cap of the tier refuses a request',
+    alert: 'PlimsollSpendCapReached',
+    series: { [spend('tier')]: grown([20, 0], [10, 1]) },
+    at: '23m',
+    firing: [
+      [
+        { job: 'plimsoll', key: 'prod-a-api', model: 'claude-haiku-4-5', scope: 'tier' },
+        'Spend limit (tier) refuses key prod-a-api on claude-haiku-4-5',
+      ],
+    ],
+  },
+  {
+    name: 'fires when the first thing a new process meets is a limit of its workspace',
+    alert: 'PlimsollSpendCapReached',
+    series: { [spend('workspace')]: '_x20 7x10' },
+    at: '22m',
+    firing: [
+      [
+        { job: 'plimsoll', key: 'prod-a-api', model: 'claude-haiku-4-5', scope: 'workspace' },
+        'Spend limit (workspace) refuses key prod-a-api on claude-haiku-4-5',
+      ],
+    ],
+  },
+  {
+    name: 'does not fire when nothing was refused for spend',
+    alert: 'PlimsollSpendCapReached',
+    series: { [spend('tier')]: level([60, 0]) },
+    at: '30m',
+    firing: [],
+  },
+  {
+    name: 'does not fire when the last refusal is a quarter of an hour old',
+    alert: 'PlimsollSpendCapReached',
+    series: { [spend('tier')]: grown([80, 0], [10, 1], [15, 0]) },
+    at: '104m',
+    firing: [],
+  },
+];
+
+const BUDGETS: readonly AlertCase[] = [
+  {
+    name: 'fires when a budget has blocked a call',
+    alert: 'PlimsollBudgetBlocks',
+    series: { [decided('blocked')]: grown([20, 0], [10, 1]) },
+    at: '22m',
+    firing: [[{ job: 'plimsoll', budget: 'team' }, 'Budget team blocks calls']],
+  },
+  {
+    name: 'does not fire when calls are allowed and warned',
+    alert: 'PlimsollBudgetBlocks',
+    series: {
+      [decided('allowed')]: grown([30, 9]),
+      [decided('warned')]: grown([30, 3]),
+      [decided('blocked')]: level([31, 0]),
+    },
+    at: '22m',
+    firing: [],
+  },
+  {
+    name: 'fires when the ledger is down and calls are refused for it',
+    alert: 'PlimsollLedgerFailsClosed',
+    series: {
+      [decided('unavailable')]: grown([20, 0], [10, 2]),
+      [decided('blocked')]: level([31, 0]),
+      [blocked]: grown([20, 0], [10, 2]),
+    },
+    at: '26m',
+    firing: [
+      [{ job: 'plimsoll', budget: 'team' }, 'Budget team refuses calls: its ledger does not answer'],
+    ],
+  },
+  {
+    name: 'does not fire when the ledger is down and calls go through',
+    alert: 'PlimsollLedgerFailsClosed',
+    series: {
+      [decided('unavailable')]: grown([20, 0], [10, 2]),
+      [decided('blocked')]: level([31, 0]),
+      [blocked]: level([31, 0]),
+    },
+    at: '26m',
+    firing: [],
+  },
+  {
+    name: 'does not fire when a budget that is spent refuses calls',
+    alert: 'PlimsollLedgerFailsClosed',
+    series: {
+      [decided('unavailable')]: level([31, 0]),
+      [decided('blocked')]: grown([20, 0], [10, 2]),
+      [blocked]: grown([20, 0], [10, 2]),
+    },
+    at: '26m',
+    firing: [],
+  },
+  {
+    name: 'does not fire when a guard of the service refuses calls and the ledger is well',
+    alert: 'PlimsollLedgerFailsClosed',
+    series: {
+      [decided('unavailable')]: level([31, 0]),
+      [decided('blocked')]: level([31, 0]),
+      [blocked]: grown([20, 0], [10, 2]),
+    },
+    at: '26m',
+    firing: [],
+  },
+];
+
+const KEYS: readonly AlertCase[] = [
+  {
+    name: 'fires when a key is refused from the first request of a process on',
+    alert: 'PlimsollUnauthorized',
+    series: { [attempts('401')]: '_x20 5x10' },
+    at: '21m',
+    firing: [[{ job: 'plimsoll', key: 'prod-a-api' }, 'Key prod-a-api is not accepted (401)']],
+  },
+  {
+    name: 'does not fire for a single 401',
+    alert: 'PlimsollUnauthorized',
+    series: { [attempts('401')]: grown([20, 0], [1, 1], [10, 0]), [attempts('403')]: grown([30, 5]) },
+    at: '22m',
+    firing: [],
+  },
+];
+
+const missing = (job: string) => [[{ job }, `No metrics from job ${job}`] as const];
+
+const TELEMETRY: readonly AlertCase[] = [
+  {
+    name: 'fires when all targets of a job are down',
+    alert: 'PlimsollTelemetryMissing',
+    series: { [up('a')]: level([100, 1], [20, 0]), [up('b')]: level([100, 1], [20, 0]) },
+    at: '107m',
+    firing: missing('plimsoll'),
+  },
+  {
+    name: 'fires when a job that must be there has no target',
+    alert: 'PlimsollTelemetryMissing',
+    series: { 'up{job="other",instance="a"}': level([30, 1]) },
+    at: '10m',
+    firing: missing('plimsoll'),
+  },
+  {
+    name: 'fires when the service answers scrapes but plimsoll is not in it any more',
+    alert: 'PlimsollTelemetryMissing',
+    series: { [up('a')]: level([60, 1]), 'up{job="shop",instance="a"}': level([60, 1]), [build('shop')]: '1x30 stale' },
+    at: '40m',
+    firing: missing('shop'),
+  },
+  {
+    name: 'does not fire when one replica of two is down',
+    alert: 'PlimsollTelemetryMissing',
+    series: { [up('a')]: level([60, 1]), [up('b')]: level([60, 0]), [build('plimsoll')]: level([60, 1]) },
+    at: '40m',
+    firing: [],
+  },
+  {
+    name: 'does not fire during a restart of three minutes',
+    alert: 'PlimsollTelemetryMissing',
+    series: { [up('a')]: level([30, 1], [3, 0], [30, 1]), [build('plimsoll')]: '1x29 stale _x2 1x30' },
+    at: '36m',
+    firing: [],
+  },
+];
+
+export const STOP_CASES: readonly AlertCase[] = [...SPEND, ...BUDGETS, ...KEYS, ...TELEMETRY];
