@@ -92,7 +92,7 @@ export interface Budgets {
  * });
  */
 export function budgets({ definitions, ...settings }: BudgetsOptions): Budgets {
-  return new SharedBudgets(budgetsOf(definitions), settings);
+  return sharedBudgets(budgetsOf(definitions), settings);
 }
 
 /**
@@ -105,7 +105,12 @@ export function budgetsFromFile(path = process.env['PLIMSOLL_BUDGETS'], settings
       'budgets: expected the path of a file, got nothing: pass one, or set PLIMSOLL_BUDGETS',
     ]);
   }
-  return new SharedBudgets(loadBudgets(path), settings);
+  return sharedBudgets(loadBudgets(path), settings);
+}
+
+/** As `budgets()`, of budgets that were read already. */
+export function sharedBudgets(all: readonly Budget[], settings: BudgetsSettings): Budgets {
+  return new SharedBudgets(all, settings);
 }
 
 const DEADLINE_MS = 50;

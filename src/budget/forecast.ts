@@ -25,14 +25,18 @@ export interface Forecast {
 const HOUR_MS = 3_600_000;
 const NANO_PER_USD = 1e9;
 
+/** A first call says little about the month: nothing is said before so much of the period was seen, 7 hours of a month. */
+const LEAST_SEEN = 0.01;
+
 /**
  * Expected spend at the end of a calendar period: what is spent, and for each hour that is left the present pace times
  * the part that this weekday and this hour of the day usually have. The method and its error are in `docs/budgets.md`.
- * `null` before there is anything to go by.
+ * `null` before there is enough to go by.
  */
 export function forecast(seen: SpendSoFar): Forecast | null {
   const { startMs, endMs, nowMs } = seen;
-  const usual = profile(seen.hours, nowMs);
+  const firstMs = seen.hours[0]?.startMs ?? nowMs;
+  const usual = nowMs - firstMs < (endMs - startMs) * LEAST_SEEN ? null : profile(seen.hours, nowMs);
   if (usual === null) return null;
   const limit = Number(seen.limitNanoUsd);
   let expected = Number(seen.spentNanoUsd);

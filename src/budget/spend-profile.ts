@@ -47,18 +47,14 @@ interface Sample {
   readonly nanoUsd: number;
 }
 
-/** The shortest time that a pace is taken from: a first call says little about the month. */
-const SHORTEST_HOURS = 0.25;
-
 function hourly(hours: readonly Spend[], nowMs: number): readonly Sample[] {
   const past = hours.filter(({ startMs }) => startMs <= nowMs);
   const first = past[0];
   if (first === undefined) return [];
   const spends = new Map(past.map(({ startMs, nanoUsd }) => [startMs, Number(nanoUsd)]));
   const samples: Sample[] = [];
-  const leastHours = nowMs - first.startMs < SHORTEST_HOURS * HOUR_MS ? SHORTEST_HOURS : 0;
   for (let startMs = first.startMs; startMs <= nowMs; startMs += HOUR_MS) {
-    const length = Math.min(1, Math.max(leastHours, (nowMs - startMs) / HOUR_MS));
+    const length = Math.min(1, (nowMs - startMs) / HOUR_MS);
     samples.push({ startMs, length, nanoUsd: spends.get(startMs) ?? 0 });
   }
   return samples;

@@ -6,6 +6,7 @@ import type { Command, CommandIo } from './command.ts';
 const COMMANDS: Readonly<Record<string, () => Promise<{ readonly command: Command }>>> = {
   simulate: () => import('./simulate.ts'),
   prices: () => import('./prices.ts'),
+  budgets: () => import('./budgets.ts'),
   check: () => import('./check.ts'),
   scan: () => import('./scan.ts'),
   advise: () => import('./advise.ts'),

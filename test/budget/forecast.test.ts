@@ -85,9 +85,10 @@ test('before anything is spent there is no forecast', () => {
   assert.equal(forecast(november({ hours: [{ startMs: NOVEMBER_MS, nanoUsd: 0n }] })), null);
 });
 
-test('a first call does not make a month of calls: the pace is that of a quarter of an hour at least', () => {
-  const found = forecast(november({ hours: [{ startMs: NOVEMBER_MS, nanoUsd: USD }], nowMs: NOVEMBER_MS + 1 }));
-  near(found?.burnUsdPerHour, 4, 0.001);
+test('a first call does not make a month of calls: nothing is said before a hundredth of the period was seen', () => {
+  const hours = [{ startMs: NOVEMBER_MS, nanoUsd: 8n * USD }];
+  assert.equal(forecast(november({ hours, nowMs: NOVEMBER_MS + 7 * HOUR_MS })), null);
+  near(forecast(november({ hours, nowMs: NOVEMBER_MS + 8 * HOUR_MS }))?.burnUsdPerHour, 1, 0.05);
 });
 
 test('spend of a time to come, of a clock that was set back, does not make the pace', () => {

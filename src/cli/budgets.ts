@@ -1,0 +1,108 @@
+import { parseArgs } from 'node:util';
+import { loadBudgets } from '../budget/budget-file.ts';
+import type { Budget } from '../budget/budget.ts';
+import { sharedBudgets, type BudgetsStatus } from '../budget/budgets.ts';
+import type { Ledger } from '../budget/ledger.ts';
+import { sqliteLedger } from '../budget/sqlite-ledger.ts';
+import { ConfigurationError } from '../configuration-error.ts';
+import { budgetLines, budgetsJson, LEGEND } from './budget-table.ts';
+import type { Command, CommandIo } from './command.ts';
+
+const USAGE = [
+  'plimsoll budgets [options]            what is spent, held and expected',
+  '  --budgets FILE      the budgets, JSON or YAML; else PLIMSOLL_BUDGETS names it',
+  '  --ledger PLACE      where spend is kept: the path of an SQLite file, or the',
+  '                      URL of a Redis; else PLIMSOLL_LEDGER names it',
+  '  --json              for programs',
+];
+
+const OPTIONS = {
+  budgets: { type: 'string' },
+  ledger: { type: 'string' },
+  json: { type: 'boolean', default: false },
+  help: { type: 'boolean', short: 'h', default: false },
+} as const;
+
+/** Nobody's call waits here: time enough to connect. */
+const DEADLINE_MS = 5_000;
+
+/** `plimsoll budgets`. Reads; changes nothing. */
+export const command: Command = {
+  name: 'budgets',
+  summary: 'budgets with what is spent of them, what is held, and where it is going',
+  async run(args, io) {
+    const values = parsed(args);
+    if (typeof values === 'string') return refused(values, io);
+    if (values.help) return shown(USAGE, io);
+    const file = values.budgets ?? io.env['PLIMSOLL_BUDGETS'];
+    const place = values.ledger ?? io.env['PLIMSOLL_LEDGER'];
+    if (!file) return refused('Expected the budgets, got none: --budgets FILE, or PLIMSOLL_BUDGETS.', io);
+    if (!place) return refused('Expected a ledger, got none: --ledger PLACE, or PLIMSOLL_LEDGER.', io);
+    try {
+      const status = await statusOf(loadBudgets(file), await ledgerAt(place), io);
+      if (!status.ledger.up) return failed([`The ledger does not answer: ${shownPlace(place)}.`], io);
+      return shown(values.json ? [budgetsJson(status, io.now())] : linesOf(status, place, io), io);
+    } catch (error) {
+      if (!(error instanceof ConfigurationError)) throw error;
+      return failed(error.problems, io);
+    }
+  },
+};
+
+function parsed(args: readonly string[]) {
+  try {
+    return parseArgs({ args: [...args], options: OPTIONS }).values;
+  } catch (error) {
+    // Node's message goes on to explain how positional arguments may begin with a dash.
+    return error instanceof Error ? `${error.message.split('. ')[0]}.` : String(error);
+  }
+}
+
+async function ledgerAt(place: string): Promise<Ledger> {
+  if (!/^rediss?:/.test(place)) return sqliteLedger(place, { open: 'existing' });
+  try {
+    const { redisLedger } = await import('../redis/redis-ledger.ts');
+    return redisLedger(place);
+  } catch {
+    // Its own message has the URL in it, with its password.
+    throw new ConfigurationError('PLIMSOLL_LEDGER_INVALID', [
+      'ledger: expected a Redis URL and the package ioredis, got one without the other: npm install ioredis',
+    ]);
+  }
+}
+
+async function statusOf(budgets: readonly Budget[], ledger: Ledger, io: CommandIo): Promise<BudgetsStatus> {
+  const clock = { epochMs: () => io.now(), monotonicMs: () => performance.now() };
+  const held = sharedBudgets(budgets, { ledger, clock, deadlineMs: DEADLINE_MS });
+  try {
+    return await held.refreshed();
+  } finally {
+    await held.close();
+  }
+}
+
+function linesOf(status: BudgetsStatus, place: string, io: CommandIo): readonly string[] {
+  const columns = Math.min(80, io.columns);
+  const at = new Date(io.now()).toISOString().slice(0, 16).replace('T', ' ');
+  return [`Budgets on ${at} UTC, ledger ${shownPlace(place)}`, ...budgetLines(status, columns), '', LEGEND];
+}
+
+/** A Redis URL may have a password in it. */
+function shownPlace(place: string): string {
+  return /^rediss?:/.test(place) ? `redis at ${URL.parse(place)?.host ?? 'that URL'}` : place;
+}
+
+function refused(reason: string, io: CommandIo): number {
+  [reason, '', ...USAGE].forEach((line) => io.err(line));
+  return 2;
+}
+
+function failed(lines: readonly string[], io: CommandIo): number {
+  lines.forEach((line) => io.err(line));
+  return 1;
+}
+
+function shown(lines: readonly string[], io: CommandIo): number {
+  lines.forEach((line) => io.out(line));
+  return 0;
+}

@@ -1,0 +1,201 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test, { after } from 'node:test';
+import { budgets, sqliteLedger, type BudgetDefinition, type Ledger } from 'plimsoll/budget';
+import { redisLedger } from 'plimsoll/redis';
+import { command } from '../../src/cli/budgets.ts';
+import type { CommandIo } from '../../src/cli/command.ts';
+import { aPosting } from '../budget/ledgers.ts';
+import { redis, redisServer } from '../redis/redis-server.ts';
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+const NOVEMBER_MS = Date.UTC(2026, 10, 1);
+const NOW_MS = NOVEMBER_MS + 15 * DAY_MS;
+
+const folder = mkdtempSync(join(tmpdir(), 'plimsoll-budgets-'));
+after(() => rmSync(folder, { recursive: true }));
+
+interface Ran {
+  readonly code: number;
+  readonly out: readonly string[];
+  readonly err: readonly string[];
+}
+
+async function run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ran> {
+  const out: string[] = [];
+  const err: string[] = [];
+  const io: CommandIo = {
+    stdin: (async function* () {})(),
+    out: (line) => out.push(line),
+    err: (line) => err.push(line),
+    env,
+    now: () => NOW_MS,
+    columns: 80,
+    color: false,
+    signal: new AbortController().signal,
+  };
+  const code = await command.run(args, io);
+  assert.deepEqual(
+    out.filter((line) => line.length > 80 && !args.includes('--json')),
+    [],
+  );
+  return { code, out, err };
+}
+
+const DEFINITIONS: readonly BudgetDefinition[] = [
+  { name: 'everything', period: 'month', usd: 600, mode: 'block' },
+  { name: 'acme', scope: { label: 'tenant', value: 'acme' }, period: 'month', usd: 1_000 },
+  {
+    name: 'x'.repeat(64),
+    scope: { model: 'claude-opus-5-5' },
+    period: { rollingHours: 24 },
+    usd: '0.5',
+    mode: 'observe',
+  },
+];
+
+const file = join(folder, 'budgets.json');
+writeFileSync(file, JSON.stringify({ budgets: DEFINITIONS }));
+
+/** A dollar in each hour of the first half of November for `everything`, and $42 held; $100 at once for `acme`. */
+async function spend(ledger: Ledger): Promise<void> {
+  const usd = 1_000_000_000n;
+  const hours = Array.from({ length: 15 * 24 }, (_, hour) => ({ startMs: NOVEMBER_MS + hour * HOUR_MS, nanoUsd: usd }));
+  const everything = { account: 'everything/month', periodMs: NOVEMBER_MS, nowMs: NOW_MS };
+  await ledger.post(aPosting({ ...everything, sequence: 1, spends: hours, heldNanoUsd: 42n * usd }));
+  const late = [{ startMs: NOW_MS - HOUR_MS, nanoUsd: 1_000n * usd }];
+  await ledger.post(aPosting({ ...everything, account: 'acme/month', sequence: 1, spends: late }));
+}
+
+const path = join(folder, 'ledger.db');
+const ledger = sqliteLedger(path);
+await spend(ledger);
+await ledger.close();
+
+test('plimsoll budgets shows each budget with its bar and where it is going, at 80 columns', async () => {
+  const { code, out, err } = await run(['--budgets', file, '--ledger', path]);
+  assert.deepEqual(err, []);
+  assert.equal(code, 0);
+  assert.deepEqual(out, [
+    `Budgets on 2026-11-16 00:00 UTC, ledger ${path}`,
+    '',
+    'everything               month          block     all',
+    '  [██████████████████████████████▓▓▓▓░░░░░░░░░░░░░░░░]  60 %  $360.00 of $600.00',
+    '  $42.00 held, $720.00 expected by 2026-12-01 00:00, runs out 2026-11-26 00:00',
+    '',
+    'acme                     month          warn      tenant=acme',
+    '  [████████████████████████████████████████████████] 100 %  $1000.00 of $1000.00',
+    '  no forecast yet, used up',
+    '',
+    `${'x'.repeat(23)}… rolling_24h    observe   model=claude-opus-5-5`,
+    '  [····················································]   0 %  $0.00 of $0.5000',
+    '  no forecast yet',
+    '',
+    '█ spent  ▓ held for calls under way  ░ expected by the end of the period',
+  ]);
+});
+
+test('plimsoll budgets --json gives the same for programs, and null for what is not known', async () => {
+  const { code, out } = await run(['--budgets', file, '--ledger', path, '--json']);
+  assert.equal(code, 0);
+  const {
+    at,
+    ledger,
+    budgets: shown,
+  } = JSON.parse(out.join('\n')) as {
+    readonly at: string;
+    readonly ledger: { readonly kind: string };
+    readonly budgets: readonly Record<string, unknown>[];
+  };
+  assert.equal(at, '2026-11-16T00:00:00.000Z');
+  assert.equal(ledger.kind, 'sqlite');
+  const [everything, , none] = shown;
+  const { burnUsdPerHour, forecastUsd, runsOutAt, ...exact } = everything ?? {};
+  assert.deepEqual(exact, {
+    budget: 'everything',
+    scope: 'all',
+    period: 'month',
+    mode: 'block',
+    periodStart: '2026-11-01T00:00:00.000Z',
+    periodEnd: '2026-12-01T00:00:00.000Z',
+    limitUsd: 600,
+    spentUsd: 360,
+    reservedUsd: 42,
+    usedRatio: 0.6,
+  });
+  assert.ok(Math.abs(Number(burnUsdPerHour) - 1) < 1e-9);
+  assert.ok(Math.abs(Number(forecastUsd) - 720) < 1e-6);
+  assert.match(String(runsOutAt), /^2026-11-2[56]T/);
+  assert.deepEqual([none?.['spentUsd'], none?.['forecastUsd'], none?.['runsOutAt']], [0, null, null]);
+});
+
+test('plimsoll budgets reads what a service has just written, from the files that the environment names', async () => {
+  const fresh = join(folder, 'service.db');
+  const clock = { epochMs: () => NOW_MS, monotonicMs: () => 0 };
+  const held = budgets({ definitions: DEFINITIONS, ledger: sqliteLedger(fresh), clock });
+  await held.refreshed();
+  const { code, out } = await run([], { PLIMSOLL_BUDGETS: file, PLIMSOLL_LEDGER: fresh });
+  assert.equal(code, 0);
+  assert.ok(out.includes('everything               month          block     all'));
+  await held.close();
+});
+
+test('plimsoll budgets reads a Redis, and never shows its password', { skip: redis.skip }, async () => {
+  const server = await redisServer(['--requirepass', 'hush']);
+  const url = `redis://:hush@127.0.0.1:${server.port}`;
+  const writing = redisLedger(url);
+  try {
+    await spend(writing);
+    const { code, out } = await run(['--budgets', file, '--ledger', url]);
+    assert.equal(code, 0);
+    assert.equal(out[0], `Budgets on 2026-11-16 00:00 UTC, ledger redis at 127.0.0.1:${server.port}`);
+    assert.ok(out.some((line) => line.endsWith('60 %  $360.00 of $600.00')));
+    await server.stop();
+    const down = await run(['--budgets', file, '--ledger', url]);
+    assert.deepEqual(down.err, [`The ledger does not answer: redis at 127.0.0.1:${server.port}.`]);
+    assert.equal(down.code, 1);
+  } finally {
+    await writing.close();
+    await server.end();
+  }
+});
+
+test('plimsoll budgets says in a line what is wrong, and ends with 1 or, for its arguments, with 2', async () => {
+  const wrong = join(folder, 'wrong.json');
+  writeFileSync(
+    wrong,
+    JSON.stringify({
+      budgets: [
+        { name: 'all', period: 'week', usd: 1 },
+        { name: 'day', period: 'day' },
+      ],
+    }),
+  );
+  const bad = await run(['--budgets', wrong, '--ledger', path]);
+  assert.equal(bad.code, 1);
+  assert.equal(bad.err.length, 2);
+  assert.ok(bad.err.every((line) => line.startsWith(`${wrong}: budgets[`)));
+
+  const absent = await run(['--budgets', file, '--ledger', join(folder, 'absent.db')]);
+  assert.equal(absent.code, 1);
+  assert.equal(absent.err.length, 1);
+  assert.match(
+    absent.err[0] ?? '',
+    /^ledger: expected a path for an SQLite file, got ".*absent\.db", where there is none/,
+  );
+
+  for (const [args, first] of [
+    [['--ledger', path], 'Expected the budgets, got none: --budgets FILE, or PLIMSOLL_BUDGETS.'],
+    [['--budgets', file], 'Expected a ledger, got none: --ledger PLACE, or PLIMSOLL_LEDGER.'],
+    [['--colour'], "Unknown option '--colour'."],
+    [['all'], "Unexpected argument 'all'."],
+  ] as const) {
+    const { code, err } = await run(args);
+    assert.equal(code, 2);
+    assert.equal(err[0], first);
+  }
+  assert.equal((await run(['--help'])).code, 0);
+});
