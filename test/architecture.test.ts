@@ -82,7 +82,7 @@ const breaches: ReadonlyArray<readonly [rule: string, files: Readonly<Record<str
       'src/express/express.ts': "import 'express';\n" + value,
     },
   ],
-  ['only-peers-are-imported', { 'src/record/labels.ts': "import 'yaml';\n" }],
+  ['only-peers-are-imported', { 'src/record/labels.ts': "import 'fast-check';\n" }],
   ['src-stands-alone', { 'src/record/labels.ts': importing('../../demo/main.ts'), 'demo/main.ts': value }],
   ['the-demo-is-a-user', { 'demo/main.ts': importing('../src/observe/usage.ts'), 'src/observe/usage.ts': value }],
   ['resolvable', { 'src/observe/usage.ts': importing('./not-there.ts') }],
