@@ -10,9 +10,9 @@ import { Registry } from 'prom-client';
 /** A budget for the month, and one a day for each route; that of research is too small for what is asked of it. */
 const DEFINITIONS: readonly BudgetDefinition[] = [
   { name: 'all', period: 'month', usd: 600 },
-  { name: 'chat', scope: { label: 'route', value: '/chat' }, period: 'day', usd: 20 },
-  { name: 'review', scope: { label: 'route', value: '/review' }, period: 'day', usd: 20 },
-  { name: 'research', scope: { label: 'route', value: '/research' }, period: 'day', usd: '0.25' },
+  { name: 'chat', scope: { label: 'route', value: 'chat' }, period: 'day', usd: 20 },
+  { name: 'review', scope: { label: 'route', value: 'review' }, period: 'day', usd: 20 },
+  { name: 'research', scope: { label: 'route', value: 'research' }, period: 'day', usd: '0.25' },
 ];
 
 /** What the service is said to have spent this month before the demo began: its tier's cap, of $500, is in sight. */

@@ -1,6 +1,6 @@
 import Anthropic from '@anthropic-ai/sdk';
 import express, { type ErrorRequestHandler, type Express, type Request } from 'express';
-import { instrument } from 'plimsoll';
+import { clientFromEnvironment, retryPolicy, routes } from 'plimsoll';
 import type { Budgets } from 'plimsoll/budget';
 import { attribution } from 'plimsoll/express';
 
@@ -21,17 +21,16 @@ export interface ServiceOptions {
 
 /** A service as any team would write it: three endpoints, three models. Models and limits come from the environment. */
 export function service({ budgets, tier }: ServiceOptions): Express {
-  const { ANTHROPIC_DEFAULT_MODEL: haiku = 'claude-haiku-4-5' } = process.env;
-  const { ANTHROPIC_REASONING_MODEL: sonnet = 'claude-sonnet-5-5' } = process.env;
-  const { ANTHROPIC_CRITICAL_MODEL: opus = 'claude-opus-5-5' } = process.env;
-  const max_tokens = Number(process.env['ANTHROPIC_MAX_TOKENS'] ?? 1024);
+  const harbour = routes({ chat: { task: 'conversation' }, review: { task: 'code' }, research: { task: 'analysis' } });
 
-  const claude = instrument(new Anthropic(), {
+  const claude = clientFromEnvironment({
     key: 'dev-local-key',
-    models: [haiku, sonnet, opus],
-    attribution: { route: ['/chat', '/review', '/research'], tenant: Object.values(TENANTS) },
+    retry: retryPolicy(),
+    routes: harbour,
+    attribution: { tenant: Object.values(TENANTS) },
     budgets,
     tier: tier === undefined ? {} : { name: tier },
+    onNotice: () => undefined, // The models are those of the defaults, newer ones or not.
   });
 
   const app = express();
@@ -39,7 +38,7 @@ export function service({ budgets, tier }: ServiceOptions): Express {
   app.use(attribution({ labels: (req: Authenticated) => ({ tenant: req.tenant }) }));
 
   app.post('/chat', async (req, res) => {
-    const stream = claude.messages.stream({ model: haiku, max_tokens, messages: [user(req)] });
+    const stream = claude.messages.stream({ ...harbour.route('chat'), messages: [user(req)] });
     res.on('close', () => stream.abort());
     stream.on('text', (text) => res.write(text));
     await stream.done();
@@ -48,12 +47,12 @@ export function service({ budgets, tier }: ServiceOptions): Express {
 
   app.post('/review', async (req, res) => {
     const system = [{ type: 'text' as const, text: STYLE_GUIDE, cache_control: { type: 'ephemeral' as const } }];
-    const message = await claude.messages.create({ model: sonnet, max_tokens, system, messages: [user(req)] });
+    const message = await claude.messages.create({ ...harbour.route('review'), system, messages: [user(req)] });
     res.json({ review: text(message) });
   });
 
   app.post('/research', async (req, res) => {
-    const stream = claude.messages.stream({ model: opus, max_tokens, messages: [user(req)] });
+    const stream = claude.messages.stream({ ...harbour.route('research'), messages: [user(req)] });
     res.json({ report: text(await stream.finalMessage()) });
   });
 

@@ -76,7 +76,7 @@ test('a demo that runs', async (t) => {
   await t.test('shows calls, refusals with their reason, retries, tokens and cost within its first rush', async () => {
     let page = scraped(await (await fetch(metrics)).text());
     const named = (name: string, ...labels: string[]): number => sum(page, name, ...labels);
-    while (named('anthropic_retries_total') === 0 || named('anthropic_cost_usd_total', 'route="/chat"') === 0) {
+    while (named('anthropic_retries_total') === 0 || named('anthropic_cost_usd_total', 'route="chat"') === 0) {
       await demo.line(SUMMARY);
       page = scraped(await (await fetch(metrics)).text());
     }
