@@ -117,7 +117,7 @@ export class LedgerLink {
   }
 
   #probe(): void {
-    const nowhere = { account: '', periodMs: 0, window: { kind: 'calendar' } } as const;
+    const nowhere = { account: 'probe', periodMs: 0, window: { kind: 'calendar' } } as const;
     const at = { nowMs: this.clock.epochMs(), holdMs: this.holdMs };
     void this.asked(
       () => this.ledger.balance(nowhere, at),

@@ -33,7 +33,8 @@ export function openLedgerFile(path: string, open: 'create' | 'existing'): Ledge
     database.exec(`PRAGMA busy_timeout = ${OPEN_WAIT_MS}`);
     const version = database.prepare('PRAGMA user_version').get()?.['user_version'];
     if (BigInt(Number(version)) > TABLES_VERSION) throw invalid(`${expected}, written by a newer plimsoll: update`);
-    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL');
+    // Small pages: a posting changes three of them, and the log takes whole ones.
+    database.exec('PRAGMA page_size = 1024; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL');
     database.exec(`BEGIN IMMEDIATE; ${TABLES} PRAGMA user_version = ${TABLES_VERSION}; COMMIT`);
     const file = new LedgerFile(database);
     database.exec('PRAGMA busy_timeout = 0');
@@ -57,6 +58,17 @@ function sqlite(): typeof Sqlite {
 
 type Name = keyof typeof STATEMENTS;
 type Row = Readonly<Record<string, unknown>>;
+
+/** What is in a place before a posting. */
+interface Found {
+  /** Spent in the period; for a rolling window, ever. */
+  readonly periodNanoUsd: bigint;
+  readonly level: number;
+  /** Held by other writers. */
+  readonly othersNanoUsd: bigint;
+  /** The writer's last; `null` where it is new here. */
+  readonly sequence: number | null;
+}
 
 /** An open file. Methods throw what SQLite throws, and then nothing of the posting is in the file. */
 export class LedgerFile {
@@ -98,8 +110,8 @@ export class LedgerFile {
   }
 
   balance(place: Place, silentSinceMs: number): Balance {
-    const { spentNanoUsd } = this.#spent(place);
-    return { spentNanoUsd, reservedNanoUsd: this.#held(place, '', silentSinceMs) };
+    const { periodNanoUsd, othersNanoUsd } = this.#found(place, '', silentSinceMs);
+    return { spentNanoUsd: this.#spent(place, periodNanoUsd), reservedNanoUsd: othersNanoUsd };
   }
 
   history(account: string, fromMs: number): readonly Spend[] {
@@ -112,41 +124,49 @@ export class LedgerFile {
   }
 
   #posted(posting: Posting): Posted {
-    const { account, periodMs, writer, nowMs, holdMs, thresholdsNanoUsd } = posting;
-    if (posting.spends.length > 0) this.#spend(posting);
-    const { spentNanoUsd, level: levelBefore } = this.#spent(posting);
-    const others = this.#held(posting, writer, nowMs - holdMs);
-    const reservedBefore = others + posting.heldNanoUsd;
+    const { account, periodMs, writer, sequence, heldNanoUsd, nowMs, holdMs } = posting;
+    const before = this.#found(posting, writer, nowMs - holdMs);
+    const isNews = posting.spends.length > 0 && (before.sequence === null || before.sequence < sequence);
+    if (before.sequence === null) this.#run('forgetWriters', [account, nowMs - FORGET_WRITERS_MS]);
+    const addedNanoUsd = isNews ? this.#spend(posting) : 0n;
+    const spentNanoUsd = this.#spent(posting, before.periodNanoUsd + addedNanoUsd);
+    const reservedBefore = before.othersNanoUsd + heldNanoUsd;
     const { granted, grantedNanoUsd } = grants(posting, { spentNanoUsd, reservedNanoUsd: reservedBefore });
-    this.#run('hold', [account, periodMs, writer, posting.sequence, posting.heldNanoUsd + grantedNanoUsd, nowMs]);
-    const level = levelOf(thresholdsNanoUsd, spentNanoUsd);
-    if (level !== levelBefore) this.#run('level', [account, periodMs, level]);
-    return { granted, spentNanoUsd, reservedNanoUsd: reservedBefore + grantedNanoUsd, levelBefore, level };
+    this.#run('hold', [account, periodMs, writer, sequence, heldNanoUsd + grantedNanoUsd, nowMs]);
+    const level = levelOf(posting.thresholdsNanoUsd, spentNanoUsd);
+    if (level !== before.level) this.#run('level', [account, periodMs, level]);
+    const reservedNanoUsd = reservedBefore + grantedNanoUsd;
+    return { granted, spentNanoUsd, reservedNanoUsd, levelBefore: before.level, level };
   }
 
-  #spend({ account, periodMs, writer, sequence, spends, nowMs, keepFromMs }: Posting): void {
-    const taken = this.#row('sequence', [account, periodMs, writer])?.['sequence'];
-    if (taken === undefined) this.#run('forgetWriters', [account, nowMs - FORGET_WRITERS_MS]);
-    else if (Number(taken) >= sequence) return;
+  /** Adds what was spent, and comes back with the sum. */
+  #spend({ account, periodMs, spends, keepFromMs }: Posting): bigint {
     let sum = 0n;
+    let isNewBucket = false;
     for (const { startMs, nanoUsd } of spends) {
-      this.#run('addToBucket', [account, startMs, nanoUsd]);
+      const bucket = this.#row('addToBucket', [account, startMs, nanoUsd]);
+      if (bucket?.['spent'] === nanoUsd) isNewBucket = true;
       sum += nanoUsd;
     }
-    this.#run('dropBuckets', [account, keepFromMs]);
+    if (isNewBucket) this.#run('dropBuckets', [account, keepFromMs]);
     this.#run('addToPeriod', [account, periodMs, sum]);
+    return sum;
   }
 
-  #spent({ account, periodMs, window }: Place): { readonly spentNanoUsd: bigint; readonly level: number } {
-    const period = this.#row('period', [account, periodMs]);
-    const level = Number(period?.['level'] ?? 0);
-    if (window.kind === 'calendar') return { spentNanoUsd: amount(period?.['spent'] ?? 0n), level };
-    const rolling = this.#row('rolling', [account, window.fromMs, window.untilMs]);
-    return { spentNanoUsd: amount(rolling?.['spent']), level };
+  #found({ account, periodMs }: Place, writer: string, silentSinceMs: number): Found {
+    const row = this.#row('place', [account, periodMs, writer, silentSinceMs]);
+    const sequence = row?.['sequence'];
+    return {
+      periodNanoUsd: amount(row?.['spent'] ?? 0n),
+      level: Number(row?.['level'] ?? 0),
+      othersNanoUsd: amount(row?.['held'] ?? 0n),
+      sequence: typeof sequence === 'bigint' ? Number(sequence) : null,
+    };
   }
 
-  #held({ account, periodMs }: Place, exceptWriter: string, silentSinceMs: number): bigint {
-    return amount(this.#row('held', [account, periodMs, exceptWriter, silentSinceMs])?.['held']);
+  #spent({ account, window }: Place, periodNanoUsd: bigint): bigint {
+    if (window.kind === 'calendar') return periodNanoUsd;
+    return amount(this.#row('rolling', [account, window.fromMs, window.untilMs])?.['spent']);
   }
 
   #run(name: Name, values: readonly (string | number | bigint)[]): void {

@@ -25,17 +25,21 @@ export const STATEMENTS = {
   rollback: 'ROLLBACK',
   nameLedger: 'INSERT INTO ledger SELECT ? WHERE NOT EXISTS (SELECT 1 FROM ledger)',
   id: 'SELECT id FROM ledger',
-  sequence: 'SELECT sequence FROM holding WHERE account = ? AND period = ? AND writer = ?',
   forgetWriters: 'DELETE FROM holding WHERE account = ? AND seen < ?',
   addToBucket: `INSERT INTO bucket VALUES (?, ?, ?)
-    ON CONFLICT DO UPDATE SET spent = spent + excluded.spent`,
+    ON CONFLICT DO UPDATE SET spent = spent + excluded.spent RETURNING spent`,
   dropBuckets: 'DELETE FROM bucket WHERE account = ? AND start < ?',
   addToPeriod: `INSERT INTO period VALUES (?, ?, ?, 0)
     ON CONFLICT DO UPDATE SET spent = spent + excluded.spent`,
-  period: 'SELECT spent, level FROM period WHERE account = ? AND start = ?',
+  // One statement for all that a posting goes by: each more costs as much as the reading itself.
+  place: `SELECT period.spent, period.level, own.sequence,
+      (SELECT sum(held) FROM holding
+        WHERE account = asked.account AND period = asked.period AND writer <> asked.writer AND seen >= asked.since) AS held
+    FROM (SELECT ? AS account, ? AS period, ? AS writer, ? AS since) AS asked
+    LEFT JOIN period ON period.account = asked.account AND period.start = asked.period
+    LEFT JOIN holding AS own
+      ON own.account = asked.account AND own.period = asked.period AND own.writer = asked.writer`,
   rolling: 'SELECT coalesce(sum(spent), 0) AS spent FROM bucket WHERE account = ? AND start >= ? AND start < ?',
-  held: `SELECT coalesce(sum(held), 0) AS held FROM holding
-    WHERE account = ? AND period = ? AND writer <> ? AND seen >= ?`,
   hold: `INSERT INTO holding VALUES (?, ?, ?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET sequence = max(sequence, excluded.sequence), held = excluded.held, seen = excluded.seen`,
   level: `INSERT INTO period VALUES (?, ?, 0, ?)
