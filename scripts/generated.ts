@@ -1,3 +1,5 @@
+import { DASHBOARDS } from '../monitoring/dashboards/dashboards.ts';
+import { dashboardText } from '../monitoring/dashboards/grafana-dashboard.ts';
 import { ruleFiles } from '../src/monitoring/rule-groups.ts';
 import { ruleFileText } from '../src/monitoring/rule-text.ts';
 import { metricsReference } from './metrics-reference.ts';
@@ -15,9 +17,15 @@ const rules: readonly Generated[] = ruleFiles().map(({ name, groups }) => ({
   text: () => ruleFileText(groups),
 }));
 
+const dashboards: readonly Generated[] = DASHBOARDS.map((dashboard) => ({
+  path: `dashboards/${dashboard.name}.json`,
+  text: () => dashboardText(dashboard),
+}));
+
 /** Every generated file of the repository. Add a line here; `npm run generate` writes it, CI fails when it is stale. */
 export const GENERATED: readonly Generated[] = [
   { path: 'docs/metrics.md', text: metricsReference },
   { path: 'docs/output-estimates.md', text: outputEstimates },
   ...rules,
+  ...dashboards,
 ];

@@ -1,0 +1,154 @@
+import * as units from '@grafana/grafana-foundation-sdk/units';
+import { charts, type DashboardFile, type FieldDefaults, type PanelFile, type TargetFile } from './dashboard-file.ts';
+import { labelsOf } from './known.ts';
+import { queryShape } from './promql.ts';
+import { queryComplaints, readable } from './query-lint.ts';
+import { variablesIn } from './variables.ts';
+
+const UNITS: ReadonlySet<unknown> = new Set(Object.values(units));
+const CHOSEN = '${datasource}';
+
+/**
+ * What is wrong with a dashboard: the rules of Grafana's dashboard-linter, as far as they fit calls that have no instance, and
+ * those that public dashboards for LLMs break. Empty where nothing is.
+ */
+export function dashboardComplaints(dashboard: DashboardFile): readonly string[] {
+  return [
+    ...frameComplaints(dashboard),
+    ...variableComplaints(dashboard),
+    ...gridComplaints(dashboard),
+    ...charts(dashboard).flatMap((panel) =>
+      [...panelComplaints(panel), ...(panel.targets ?? []).flatMap((target) => targetComplaints(target, panel))].map(
+        (complaint) => `${panel.title}: ${complaint}`,
+      ),
+    ),
+  ];
+}
+
+function frameComplaints(dashboard: DashboardFile): readonly string[] {
+  const { editable, timezone, schemaVersion, links, annotations, panels } = dashboard;
+  const ids = panels.map(({ id }) => id);
+  return [
+    editable && 'it can be edited: changes would be lost',
+    timezone !== 'utc' && `timezone ${timezone}: limits and months are those of UTC`,
+    schemaVersion !== 39 && `schemaVersion ${schemaVersion}: Grafana 11 to 13 all migrate from 39`,
+    charts(dashboard).length > 25 && `${charts(dashboard).length} panels: nobody reads more than 25`,
+    new Set(ids).size < ids.length && 'two panels have the same id',
+    !links.some(({ keepTime, includeVars }) => keepTime && includeVars) &&
+      'no links to the others that keep time and variables',
+    !annotations.list.some(({ expr }) => expr.includes('ALERTS')) && 'no annotation shows when alerts fired',
+  ].filter((complaint) => complaint !== false);
+}
+
+function variableComplaints({ templating, ...rest }: DashboardFile): readonly string[] {
+  const defined = templating.list.map(({ name }) => name);
+  const used = new Set(variablesIn(JSON.stringify({ rest, queries: templating.list.map(({ query }) => query) })));
+  const own = (name: string): boolean => name.startsWith('__');
+  const asked = templating.list.filter(({ type }) => type === 'query');
+  return [
+    ...[...used]
+      .filter((name) => !own(name) && !defined.includes(name))
+      .map((name) => `$${name} is used and not defined`),
+    ...defined.filter((name) => !used.has(name)).map((name) => `$${name} is defined and not used`),
+    ...asked
+      .filter(({ refresh }) => refresh !== 2)
+      .map(({ name }) => `$${name} is not asked for anew with the time range`),
+    ...asked.filter(({ datasource }) => datasource?.uid !== CHOSEN).map(({ name }) => `$${name} names a data source`),
+    ...asked
+      .filter(({ includeAll, allValue }) => includeAll === true && allValue === undefined)
+      .map(({ name }) => `$${name}: all its values would stand in every query`),
+  ];
+}
+
+function gridComplaints({ panels }: DashboardFile): readonly string[] {
+  const wide = panels.filter(({ gridPos: { x, w } }) => x + w > 24).map(({ title }) => `${title}: wider than the grid`);
+  const overlaps = panels.flatMap((panel, index) =>
+    panels
+      .slice(index + 1)
+      .filter((other) => overlap(panel, other))
+      .map((other) => `${panel.title} lies on ${other.title}`),
+  );
+  return [...wide, ...overlaps];
+}
+
+function overlap({ gridPos: a }: PanelFile, { gridPos: b }: PanelFile): boolean {
+  return a.x < b.x + b.w && b.x < a.x + a.w && a.y < b.y + b.h && b.y < a.y + a.h;
+}
+
+const REDUCING = new Set(['stat', 'gauge', 'bargauge']);
+
+function panelComplaints(panel: PanelFile): readonly string[] {
+  const { description = '', datasource, targets = [], fieldConfig } = panel;
+  return [
+    ...unitComplaints(fieldConfig?.defaults ?? {}),
+    ...(REDUCING.has(panel.type) ? reducingComplaints(panel) : []),
+    description.length < 30 && 'its description does not say what it means and what to do',
+    targets.length === 0 && 'no query',
+    datasource?.uid !== CHOSEN && 'names a data source',
+    fieldConfig?.defaults.noValue === undefined && 'says nothing where there is no answer',
+  ].filter((complaint) => complaint !== false);
+}
+
+function unitComplaints({ unit, max = 1 }: FieldDefaults): readonly string[] {
+  return [
+    (unit === undefined || !UNITS.has(unit)) && `its unit ${unit} is not one of Grafana's`,
+    unit === 'percent' && 'a ratio from 0 to 1 is a percentunit',
+    unit === 'percentunit' && max > 2 && 'a ratio has an axis from 0 to 1, or a little beyond',
+  ].filter((complaint) => complaint !== false);
+}
+
+function reducingComplaints({ fieldConfig, options }: PanelFile): readonly string[] {
+  const steps = fieldConfig?.defaults.thresholds?.steps ?? [];
+  return [
+    steps.length === 0 && 'no thresholds',
+    options?.reduceOptions?.calcs.join() !== 'lastNotNull' && 'a gap at the end would make it empty',
+  ].filter((complaint) => complaint !== false);
+}
+
+function targetComplaints(
+  { expr, legendFormat, datasource, instant }: TargetFile,
+  { type }: PanelFile,
+): readonly string[] {
+  const shape = queryShape(readable(expr));
+  const narrowed = shape.selectors.filter(({ metric }) => !NOT_NARROWED.test(metric));
+  const missing = narrowed.flatMap(({ metric, matchers }) =>
+    NARROWING.filter((label) => labelsOf(metric)?.has(label) && !isMatched(matchers, label)).map(
+      (label) => `${metric} is not narrowed by $${label}`,
+    ),
+  );
+  const rates = [...expr.matchAll(/rate\([^[]*\[([^\]]+)\]/g)].map(([, window = '']) => window);
+  return [
+    ...queryComplaints(expr),
+    ...missing,
+    ...legendComplaints(legendFormat, shape.groupingLabels, expr),
+    datasource?.uid !== CHOSEN && 'a query names a data source',
+    /\btopk\b/.test(expr) && instant !== true && 'topk in a range shows other series at each point',
+    type === 'timeseries' &&
+      rates.some((window) => window !== '$__rate_interval' && !/^\d+[hd]$/.test(window)) &&
+      'a rate whose window is not $__rate_interval',
+  ].filter((complaint) => complaint !== false);
+}
+
+const NARROWING = ['job', 'model', 'key'];
+/** Budgets are those of all jobs that share a ledger; alerts those of all. */
+const NOT_NARROWED = /^(ALERTS|up|budget_.*|anthropic_budget_period_.*)$/;
+
+/** A price is of a model that is chosen, not of the models that are looked at. */
+function isMatched(matchers: readonly { readonly label: string; readonly value: string }[], label: string): boolean {
+  return matchers.some((matcher) => matcher.label === label && variablesIn(matcher.value).length > 0);
+}
+
+/** A label that aggregation has taken away is empty in every legend. */
+function legendComplaints(legend: string, grouping: readonly string[], expr: string): readonly string[] {
+  const kept = new Set([...grouping, ...recordedLabels(expr)]);
+  return [...legend.matchAll(/\{\{\s*(\w+)\s*\}\}/g)]
+    .map(([, label = '']) => label)
+    .filter((label) => !kept.has(label))
+    .map((label) => `its legend shows ${label}, which the query does not keep`);
+}
+
+function recordedLabels(expr: string): readonly string[] {
+  return queryShape(readable(expr)).selectors.flatMap(({ metric }) =>
+    metric.includes(':') ? [...(labelsOf(metric) ?? [])] : [],
+  );
+}

@@ -1,0 +1,52 @@
+import { CATALOGUE } from '../../src/record/catalogue.ts';
+import { ruleFiles } from '../../src/monitoring/rule-groups.ts';
+
+/** What Prometheus itself brings. */
+const OF_PROMETHEUS = ['up', 'ALERTS'];
+
+const TARGET_LABELS = ['job', 'instance'];
+/** A user declares attribution labels; these are the demo's, and the counters marked `attributed` may have them. */
+const ATTRIBUTION = ['route', 'tenant'];
+
+/** Names of what recording rules keep. */
+export const RECORDED_NAMES: ReadonlySet<string> = new Set(
+  ruleFiles().flatMap(({ groups }) =>
+    groups.flatMap(({ rules }) => rules.flatMap((rule) => ('record' in rule ? [rule.record] : []))),
+  ),
+);
+
+/** The labels that a sample of the name can have; `null` where nothing has the name. */
+export function labelsOf(name: string): ReadonlySet<string> | null {
+  if (OF_PROMETHEUS.includes(name)) return new Set([...TARGET_LABELS, 'alertname', 'alertstate', 'severity']);
+  if (RECORDED_NAMES.has(name))
+    return new Set(
+      name
+        .split(':')[0]
+        ?.replace('model_class', 'class')
+        .split('_')
+        .map((label) => (label === 'class' ? 'model_class' : label)),
+    );
+  const metric = CATALOGUE.find((each) => each.name === name || sampleNames(each).includes(name));
+  if (metric === undefined) return null;
+  const attribution = 'attributed' in metric ? ATTRIBUTION : [];
+  return new Set([...TARGET_LABELS, ...metric.labels, ...attribution, ...(name.endsWith('_bucket') ? ['le'] : [])]);
+}
+
+/** Names of the samples of a histogram; the histogram's own name is no sample's. */
+function sampleNames({ name, type }: (typeof CATALOGUE)[number]): readonly string[] {
+  return type === 'histogram' ? [`${name}_bucket`, `${name}_sum`, `${name}_count`] : [];
+}
+
+export function isCounter(name: string): boolean {
+  if (/_(bucket|sum|count)$/.test(name)) return labelsOf(name) !== null && !RECORDED_NAMES.has(name);
+  return CATALOGUE.some((metric) => metric.name === name && metric.type === 'counter');
+}
+
+export function isGauge(name: string): boolean {
+  return CATALOGUE.some((metric) => metric.name === name && metric.type === 'gauge');
+}
+
+/** How replicas' values of a gauge become one. */
+export function aggregatorOf(name: string): string | null {
+  return CATALOGUE.find((metric) => metric.name === name)?.aggregator ?? null;
+}

@@ -1,0 +1,141 @@
+import {
+  AnnotationQueryBuilder,
+  DashboardBuilder,
+  DashboardCursorSync,
+  DashboardLinkBuilder,
+  DashboardLinkType,
+  DatasourceVariableBuilder,
+  QueryVariableBuilder,
+  VariableRefresh,
+  VariableSort,
+  type GridPos,
+  type Panel as GrafanaPanel,
+} from '@grafana/grafana-foundation-sdk/dashboard';
+import { DATA_SOURCE, grafanaPanel } from './grafana-panel.ts';
+import type { Dashboard, Panel } from './panel.ts';
+
+/**
+ * Grafana 11, 12 and 13 all migrate upwards from it; the builders' own 42 would be taken on trust by the older ones.
+ */
+const SCHEMA_VERSION = 39;
+
+/** The JSON text of a dashboard in the classic model: file provisioning refuses the newer one. */
+export function dashboardText(dashboard: Dashboard): string {
+  const built = frame(dashboard).build();
+  const { panels: _none, ...rest } = built;
+  const whole = { ...rest, schemaVersion: SCHEMA_VERSION, panels: laidOut(dashboard) };
+  return `${JSON.stringify(whole, null, 2)}\n`;
+}
+
+function frame({ name, title, description, from, whatIf = false }: Dashboard): DashboardBuilder {
+  const builder = new DashboardBuilder(title)
+    .uid(`plimsoll-${name}`)
+    .description(description)
+    .tags(['plimsoll'])
+    .time({ from, to: 'now' })
+    .refresh('30s')
+    .timezone('utc')
+    .readonly()
+    .tooltip(DashboardCursorSync.Crosshair)
+    .withVariable(new DatasourceVariableBuilder('datasource').label('Data source').type('prometheus'))
+    .withVariable(variable('job', 'plimsoll_build_info'))
+    .withVariable(variable('model', 'anthropic_attempts_total{job=~"$job"}'))
+    .withVariable(variable('key', 'anthropic_attempts_total{job=~"$job"}'))
+    .annotation(alerts())
+    .link(
+      new DashboardLinkBuilder('Claude API')
+        .type(DashboardLinkType.Dashboards)
+        .tags(['plimsoll'])
+        .asDropdown(false)
+        .includeVars(true)
+        .keepTime(true),
+    );
+  return whatIf ? builder.withVariable(whatIfVariable()) : builder;
+}
+
+function variable(name: string, of: string): QueryVariableBuilder {
+  return asked(name, of)
+    .label(name === 'job' ? 'Job' : name === 'model' ? 'Model' : 'Key')
+    .multi(true)
+    .includeAll(true)
+    .allValue('.*')
+    .current({ text: ['All'], value: ['$__all'] });
+}
+
+function whatIfVariable(): QueryVariableBuilder {
+  return asked('what_if', 'anthropic_price_usd_per_million_tokens{job=~"$job"}', 'model').label('What if on');
+}
+
+function asked(name: string, of: string, label = name): QueryVariableBuilder {
+  const query = { qryType: 1, query: `label_values(${of}, ${label})`, refId: name };
+  return new QueryVariableBuilder(name)
+    .datasource(DATA_SOURCE)
+    .query(query)
+    .refresh(VariableRefresh.OnTimeRangeChanged)
+    .sort(VariableSort.AlphabeticalAsc);
+}
+
+function alerts(): AnnotationQueryBuilder {
+  return new AnnotationQueryBuilder()
+    .name('Alerts')
+    .datasource(DATA_SOURCE)
+    .enable(true)
+    .iconColor('red')
+    .expr('ALERTS{alertname=~"Plimsoll.+", alertstate="firing"}')
+    .titleFormat('{{alertname}}')
+    .textFormat('{{severity}} {{key}} {{model}} {{budget}}')
+    .step('60s');
+}
+
+const COLUMNS = 24;
+const HEIGHT = 8;
+
+/** Panels from left to right; a new line where the next does not fit. */
+function laidOut({ name, rows }: Dashboard): readonly object[] {
+  const panels: object[] = [];
+  let y = 0;
+  for (const { title, panels: ofRow } of rows) {
+    panels.push(rowPanel(`${name}/${title}`, title, y));
+    y += 1;
+    const placed = places(ofRow, y);
+    ofRow.forEach((panel, index) => {
+      const at = placed[index];
+      if (at !== undefined) panels.push(sorted(grafanaPanel(panel, stableId(`${name}/${panel.title}`), at)));
+    });
+    y = Math.max(y, ...placed.map((at) => at.y + at.h));
+  }
+  return panels;
+}
+
+function rowPanel(id: string, title: string, y: number): object {
+  return { id: stableId(id), type: 'row', title, collapsed: false, panels: [], gridPos: { x: 0, y, w: COLUMNS, h: 1 } };
+}
+
+/** The id first: it is what links name. */
+function sorted({ id, type, title, ...rest }: GrafanaPanel): object {
+  return { id, type, title, ...rest };
+}
+
+function places(panels: readonly Panel[], top: number): readonly GridPos[] {
+  let x = 0;
+  let y = top;
+  let line = 0;
+  return panels.map(({ width, height = HEIGHT }) => {
+    if (x + width > COLUMNS) {
+      x = 0;
+      y += line;
+      line = 0;
+    }
+    const at = { x, y, w: width, h: height };
+    x += width;
+    line = Math.max(line, height);
+    return at;
+  });
+}
+
+/** The same for the same title, whatever stands around it: links to a panel and alerts on it name its id. FNV-1a, 31 bits. */
+function stableId(text: string): number {
+  let hash = 0x811c9dc5;
+  for (const character of text) hash = Math.imul(hash ^ (character.codePointAt(0) ?? 0), 0x01000193);
+  return (hash >>> 1) + 1;
+}

@@ -1,0 +1,52 @@
+/** A panel as its author thinks of it; `grafana-panel.ts` makes Grafana's of it. */
+export interface Panel {
+  readonly kind: 'stat' | 'gauge' | 'bar gauge' | 'time series' | 'stacked' | 'heatmap' | 'table';
+  readonly title: string;
+  /** What it means, and what to do when it is not as it should be. */
+  readonly description: string;
+  /** A unit id of Grafana's. */
+  readonly unit: string;
+  readonly targets: readonly Target[];
+  /** Of 24 columns. */
+  readonly width: number;
+  /** In grid rows. Default 8. */
+  readonly height?: number;
+  readonly min?: number;
+  readonly max?: number;
+  readonly decimals?: number;
+  /** Colours from the first value on; the first step has no value. */
+  readonly steps?: readonly (readonly [from: number | null, color: string])[];
+  /** What is shown where there is no answer. */
+  readonly noValue?: string;
+  /** Tables: units of columns by their names. */
+  readonly columns?: Readonly<Record<string, string>>;
+  /** Opens the dashboard Calls, narrowed to the series. */
+  readonly drillDown?: boolean;
+}
+
+export interface Target {
+  readonly expr: string;
+  /** The legend, or the column's name in a table. */
+  readonly legend: string;
+  /** Traces that observations came from. */
+  readonly exemplars?: boolean;
+}
+
+/** A titled row of panels; they flow from left to right and top to bottom. */
+export interface Row {
+  readonly title: string;
+  readonly panels: readonly Panel[];
+}
+
+export interface Dashboard {
+  readonly name: 'overview' | 'budget' | 'tier' | 'calls';
+  readonly title: string;
+  readonly description: string;
+  readonly from: string;
+  readonly rows: readonly Row[];
+  /** Offers another model to reckon with. */
+  readonly whatIf?: boolean;
+}
+
+/** Kinds that show one value a series, asked for at one moment. */
+export const REDUCED: ReadonlySet<Panel['kind']> = new Set(['stat', 'gauge', 'bar gauge', 'table']);

@@ -1,0 +1,54 @@
+import { CATALOGUE, type HistogramName, type MetricName } from '../../src/record/catalogue.ts';
+
+type Sample = Exclude<MetricName, HistogramName> | `${HistogramName}_${'bucket' | 'sum' | 'count'}`;
+
+/** The variables of every dashboard that narrow queries, by the label that each narrows. */
+const NARROWED = ['job', 'model', 'key'] as const;
+
+const DATA_LABELS: ReadonlyMap<string, readonly string[]> = new Map(CATALOGUE.map(({ name, labels }) => [name, labels]));
+
+/** Series of the catalogue, narrowed by every variable whose label the metric has; more matchers may be added. */
+export function selected(name: Sample, matchers = ''): string {
+  const labels = DATA_LABELS.get(name) ?? DATA_LABELS.get(name.replace(/_(bucket|sum|count)$/, '')) ?? [];
+  return narrowed(name, ['job', ...labels], matchers);
+}
+
+/** What a recording rule keeps, narrowed likewise: the part before its first colon names its labels. */
+export function recorded(name: string, matchers = ''): string {
+  const labels = name.split(':')[0] ?? '';
+  return narrowed(name, labels.replace('model_class', 'class').split('_'), matchers);
+}
+
+function narrowed(name: string, labels: readonly string[], matchers: string): string {
+  const all = NARROWED.filter((label) => labels.includes(label)).map((label) => `${label}=~"$${label}"`);
+  if (matchers !== '') all.push(matchers);
+  return all.length === 0 ? name : `${name}{${all.join(', ')}}`;
+}
+
+/** Per second, over what Grafana finds fit for the resolution of the panel. */
+export function rate(name: Sample, matchers = ''): string {
+  return `rate(${selected(name, matchers)}[$__rate_interval])`;
+}
+
+/** In the time range that is looked at. */
+export function inRange(name: Sample, matchers = ''): string {
+  return `increase(${selected(name, matchers)}[$__range])`;
+}
+
+export function sumBy(labels: string, expression: string): string {
+  return labels === '' ? `sum(${expression})` : `sum by (${labels}) (${expression})`;
+}
+
+/** A quotient that is absent, not NaN, where the divisor is 0. */
+export function share(dividend: string, divisor: string): string {
+  return `${dividend} / (${divisor} > 0)`;
+}
+
+/** Over the rates of buckets; `by` splits it. */
+export function quantile(
+  part: number,
+  buckets: `${HistogramName}_bucket`,
+  { by = '', matchers = '' }: { readonly by?: string; readonly matchers?: string } = {},
+): string {
+  return `histogram_quantile(${part}, ${sumBy(by === '' ? 'le' : `le, ${by}`, rate(buckets, matchers))})`;
+}

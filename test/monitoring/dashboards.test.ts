@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'node:test';
+import { stringify } from 'yaml';
+import { charts, type DashboardFile } from '../../monitoring/check/dashboard-file.ts';
+import { dashboardComplaints } from '../../monitoring/check/dashboard-lint.ts';
+import { queryComplaints } from '../../monitoring/check/query-lint.ts';
+import { grafanaValues, interpolated } from '../../monitoring/check/variables.ts';
+import { ruleFiles } from '../../src/monitoring/rule-groups.ts';
+import { promtool } from './promtool.ts';
+
+const folder = join(import.meta.dirname, '..', '..', 'dashboards');
+
+const dashboards: readonly DashboardFile[] = readdirSync(folder).map(
+  (file) => JSON.parse(readFileSync(join(folder, file), 'utf8')) as DashboardFile,
+);
+
+const named = (uid: string): DashboardFile => {
+  const found = dashboards.find((each) => each.uid === uid);
+  if (found === undefined) throw new Error(`no dashboard ${uid}`);
+  return found;
+};
+
+for (const dashboard of dashboards) {
+  test(`the dashboard ${dashboard.uid} passes the linter's rules and ours`, () => {
+    assert.deepEqual(dashboardComplaints(dashboard), []);
+  });
+}
+
+test('there are four dashboards, each with the tag that links them', () => {
+  assert.deepEqual(dashboards.map(({ uid }) => uid).sort(), [
+    'plimsoll-budget',
+    'plimsoll-calls',
+    'plimsoll-overview',
+    'plimsoll-tier',
+  ]);
+  for (const { tags } of dashboards) assert.deepEqual(tags, ['plimsoll']);
+});
+
+test('every query of every rule asks for what the catalogue has, and sums nothing that replicas share', () => {
+  for (const rule of ruleFiles().flatMap(({ groups }) => groups.flatMap(({ rules }) => rules))) {
+    assert.deepEqual(queryComplaints(rule.expr), [], 'record' in rule ? rule.record : rule.alert);
+  }
+});
+
+test('every query of every panel has the types that Prometheus wants', { skip: promtool.skip }, () => {
+  const values = { ...grafanaValues(21_600, 15), job: '.*', model: '.*', key: '.*', what_if: 'claude-haiku-4-5' };
+  const rules = dashboards.flatMap((dashboard) =>
+    charts(dashboard).flatMap(({ targets = [] }) =>
+      targets.map(({ expr }, index) => ({ record: `panel:query_${index}`, expr: interpolated(expr, values) })),
+    ),
+  );
+  assert.ok(rules.length > 80, `only ${rules.length} queries were found`);
+  const held = mkdtempSync(join(tmpdir(), 'plimsoll-panels-'));
+  try {
+    writeFileSync(join(held, 'panels.yml'), stringify({ groups: [{ name: 'panels', rules }] }));
+    execFileSync(promtool.path, ['check', 'rules', '--lint=none', join(held, 'panels.yml')], { encoding: 'utf8' });
+  } finally {
+    rmSync(held, { recursive: true });
+  }
+});
+
+/** What each rule of the lint is for: a dashboard that breaks it, and what is said. */
+const broken: ReadonlyArray<readonly [what: string, change: (text: string) => string, said: RegExp]> = [
+  [
+    'a misspelt metric',
+    (text) => text.replaceAll('anthropic_overloaded_total', 'anthropic_overload_total'),
+    /not in the catalogue/,
+  ],
+  [
+    'a label that the metric has not',
+    (text) => text.replaceAll('sum by (reason)', 'sum by (limiter)'),
+    /groups by limiter|does not keep/,
+  ],
+  [
+    'a counter without a rate',
+    (text) => text.replaceAll(/rate\((anthropic_overloaded_total\{[^}]*\})\[[^\]]*\]\)/g, '$1'),
+    /without rate/,
+  ],
+  [
+    'a rate of a gauge',
+    (text) =>
+      text.replace(
+        'sum(anthropic_requests_in_flight{job=~\\"$job\\", key=~\\"$key\\"})',
+        'sum(rate(anthropic_requests_in_flight{job=~\\"$job\\", key=~\\"$key\\"}[$__rate_interval]))',
+      ),
+    /of the gauge/,
+  ],
+  [
+    'a query that the job does not narrow',
+    (text) => text.replaceAll('anthropic_overloaded_total{job=~\\"$job\\", ', 'anthropic_overloaded_total{'),
+    /not narrowed by \$job/,
+  ],
+  ['a window of its own', (text) => text.replaceAll('$__rate_interval', '30s'), /\$__rate_interval/],
+  ['a percent that is a ratio', (text) => text.replaceAll('"percentunit"', '"percent"'), /percentunit/],
+  [
+    'a unit that Grafana has not',
+    (text) => text.replaceAll('"reqps"', '"requests per second"'),
+    /not one of Grafana's/,
+  ],
+  ['a data source that is named', (text) => text.replaceAll('${datasource}', 'prometheus'), /names a data source/],
+  [
+    'a grammar that is not PromQL',
+    (text) => text.replaceAll('sum by (model) (', 'sum by (model) (('),
+    /cannot be read/,
+  ],
+  ['a legend whose label is gone', (text) => text.replaceAll('{{model}}', '{{tenant}}'), /does not keep/],
+  ['a variable that is not defined', (text) => text.replaceAll('$job', '$service'), /not defined/],
+  ['a panel that lies on another', (text) => text.replaceAll('"x": 12', '"x": 3'), /lies on/],
+  ['a gauge that reads the last sample', (text) => text.replaceAll('"lastNotNull"', '"last"'), /gap at the end/],
+  [
+    'a schema that older Grafana does not know',
+    (text) => text.replace('"schemaVersion": 39', '"schemaVersion": 42'),
+    /schemaVersion/,
+  ],
+];
+
+for (const [what, change, said] of broken) {
+  test(`the lint refuses ${what}`, () => {
+    const text = JSON.stringify(named('plimsoll-overview'), null, 2);
+    const changed = change(text);
+    assert.notEqual(changed, text);
+    assert.match(dashboardComplaints(JSON.parse(changed) as DashboardFile).join('\n'), said);
+  });
+}
+
+test('the lint refuses a sum of what every replica says the same of', () => {
+  assert.match(queryComplaints('sum(anthropic_budget_spent_usd)').join(), /every replica/);
+  assert.deepEqual(queryComplaints('sum by (budget) (max by (budget, ledger_id) (anthropic_budget_spent_usd))'), []);
+});
