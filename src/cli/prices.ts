@@ -16,6 +16,7 @@ const USAGE = [
   '  --json              for programs, with the source of every figure',
   '  --model ID          explain: the model of a usage that names none',
   '  --batch             explain: at the price of a batch',
+  '  --on ID             explain: and what it would have cost on that model',
 ];
 
 const OPTIONS = {
@@ -24,6 +25,7 @@ const OPTIONS = {
   file: { type: 'string' },
   model: { type: 'string' },
   batch: { type: 'boolean', default: false },
+  on: { type: 'string' },
   help: { type: 'boolean', short: 'h', default: false },
 } as const;
 
@@ -45,7 +47,8 @@ export const command: Command = {
     if (prices === null) return 1;
     warnIfOld(prices, io);
     if (action === 'list') return shown(values.json ? [priceListJson(prices, atMs)] : priceListLines(prices, atMs), io);
-    return explain({ prices, atMs, model: values.model ?? null, batch: values.batch }, values.json, io);
+    const pricing = { prices, atMs, model: values.model ?? null, batch: values.batch };
+    return explain({ pricing, json: values.json, on: values.on ?? null }, io);
   },
 };
 

@@ -233,6 +233,25 @@ describe('plimsoll prices explain', () => {
     );
   });
 
+  it('says what the same tokens would have cost on another model, and that its tokens may be others', async () => {
+    const stdin = JSON.stringify({
+      model: 'claude-opus-5-5',
+      usage: { input_tokens: 1_000_000, output_tokens: 100_000 },
+    });
+    const { code, out } = await run(['explain', '--on', 'claude-haiku-4-5'], { stdin });
+    assert.equal(code, 0);
+    // 4 + 2 dollars on Opus 5.5; 1 + 0.5 on Haiku 4.5.
+    assert.ok(out.includes('on claude-haiku-4-5: 1.500000000 USD, 25 % of it'));
+    assert.ok(out.some((line) => line.includes('about 30 % more tokens')));
+    assert.ok(out.every((line) => line.length <= 80));
+    const elsewhere = json(await run(['explain', '--json', '--on', 'claude-haiku-4-5'], { stdin })) as {
+      readonly on: object;
+    };
+    assert.deepEqual(elsewhere.on, { model: 'claude-haiku-4-5', totalNanoUsd: 1_500_000_000, priced: true });
+    const unknown = await run(['explain', '--on', 'claude-unheard-of'], { stdin });
+    assert.ok(unknown.out.includes('on claude-unheard-of: unpriced'));
+  });
+
   it('prices a usage object that stands alone, of the model given', async () => {
     const stdin = JSON.stringify({ input_tokens: 10, output_tokens: 10 });
     const { out, code } = await run(['explain', '--model', 'claude-haiku-4-5', '--batch'], { stdin });
