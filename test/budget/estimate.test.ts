@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import fc from 'fast-check';
+import { cost } from '../../src/pricing/cost.ts';
+import { defaultPrices } from '../../src/pricing/prices.ts';
+import { Estimator } from '../../src/budget/estimate.ts';
+import { RunningRatios } from '../../src/budget/running-ratio.ts';
+import type { Call } from '../../src/vocabulary.ts';
+import { aCall, aPart, aUsage } from '../record/calls.ts';
+
+const prices = defaultPrices();
+const HAIKU = 'claude-haiku-4-5';
+
+function expected(
+  body: Readonly<Record<string, unknown>>,
+  call: Partial<Call> = {},
+  estimator = new Estimator(prices),
+): number {
+  const asked = aCall({ requestedModel: HAIKU, maxTokens: 0, ...call });
+  const found = estimator.estimate(asked, { body, bodyLength: JSON.stringify(body).length });
+  assert.equal(found?.parts.length, 1);
+  return Number(found?.parts[0]?.nanoUsd);
+}
+
+const message = (content: unknown) => ({ model: HAIKU, messages: [{ role: 'user', content }] });
+
+test('text is expected at 2.7 characters a token, and output at half of max_tokens, to begin with', () => {
+  const body = message('x'.repeat(2_700 - JSON.stringify(message('')).length));
+  // $1 and $5 a million tokens: 1,000 tokens in, 500 out.
+  assert.equal(expected(body), 1_000_000);
+  assert.equal(expected(body, { maxTokens: 1_000 }), 1_000_000 + 500 * 5_000);
+});
+
+test('an image counts as its 4,784 tokens at most, not as its megabyte of base64, in tool results too', () => {
+  const image = { type: 'image', source: { type: 'base64', media_type: 'image/png', data: 'A'.repeat(1_000_000) } };
+  for (const content of [[image], [{ type: 'tool_result', tool_use_id: 'toolu_1', content: [image] }]]) {
+    const tokens = expected(message(content)) / 1_000;
+    assert.ok(tokens > 4_784 && tokens < 4_900, String(tokens));
+  }
+});
+
+test('a document counts by its pages', () => {
+  const source = { type: 'base64', media_type: 'application/pdf', data: 'A'.repeat(750_000) };
+  const tokens = expected(message([{ type: 'document', source }])) / 1_000;
+  assert.ok(tokens > 30_000 && tokens < 30_100, String(tokens));
+});
+
+test('a batch is the sum of its requests at half the price, by model', () => {
+  const estimator = new Estimator(prices);
+  const params = (model: string) => ({ model, max_tokens: 1_000, messages: [] });
+  const requests = [HAIKU, HAIKU, 'claude-sonnet-5', 'claude-unheard-of'].map((model) => ({ params: params(model) }));
+  const call = aCall({ operation: 'messages.batches.create', requestedModel: null });
+  const found = estimator.estimate(call, { body: { requests }, bodyLength: 1_080 });
+  assert.deepEqual(found?.parts, [
+    // 100 tokens in and 500 out, each, at half of $1 and $5, $2 and $10.
+    { model: HAIKU, nanoUsd: 2n * (100n * 500n + 500n * 2_500n) },
+    { model: 'claude-sonnet-5', nanoUsd: 100n * 1_000n + 500n * 5_000n },
+    { model: 'claude-unheard-of', nanoUsd: null },
+  ]);
+});
+
+test('fast mode and long prompts are expected at their own prices', () => {
+  const body = message('');
+  const fast = expected({ ...body, speed: 'fast' }, { requestedModel: 'claude-opus-5-5', maxTokens: 1_000 });
+  const plain = expected(body, { requestedModel: 'claude-opus-5-5', maxTokens: 1_000 });
+  assert.ok(Math.abs(fast / plain - 2) < 0.01, `${fast} ${plain}`);
+  const startedAtMs = Date.UTC(2026, 10, 24);
+  const long = expected(message('x'.repeat(300_000)), { requestedModel: 'claude-haiku-5-5', startedAtMs });
+  const short = expected(message('x'.repeat(200_000)), { requestedModel: 'claude-haiku-5-5', startedAtMs });
+  // Over 100,000 tokens each of them costs five times as much.
+  assert.ok(Math.abs(long / short - 7.5) < 0.01, String(long / short));
+});
+
+test('routes are told apart by the attribution label route', () => {
+  const estimator = new Estimator(prices);
+  const call = (route: string) => aCall({ requestedModel: HAIKU, maxTokens: 1_000, attribution: { route } });
+  const request = { body: message(''), bodyLength: 100 };
+  const used = cost(aUsage([aPart({ output: 10 })]), { prices, model: HAIKU, atMs: call('').startedAtMs });
+  for (let calls = 0; calls < 100; calls += 1) {
+    const estimate = estimator.estimate(call('terse'), request);
+    assert.ok(estimate !== null);
+    estimator.learn(estimate, used);
+  }
+  const of = (route: string) => Number(estimator.estimate(call(route), request)?.parts[0]?.nanoUsd);
+  assert.ok(of('terse') < of('verbose') / 10, `${of('terse')} ${of('verbose')}`);
+});
+
+test('whatever was learnt, no more is expected than the worst case, and no less than nothing', () => {
+  const tokens = fc.nat({ max: 1_000_000 });
+  const call = fc.record({ input: tokens, output: tokens, maxTokens: tokens, length: tokens });
+  fc.assert(
+    fc.property(fc.array(call, { maxLength: 20 }), (calls) => {
+      const estimator = new Estimator(prices);
+      for (const { input, output, maxTokens, length } of calls) {
+        const asked = aCall({ requestedModel: HAIKU, maxTokens });
+        const estimate = estimator.estimate(asked, { body: null, bodyLength: length });
+        const nanoUsd = estimate?.parts[0]?.nanoUsd ?? -1n;
+        assert.ok(nanoUsd >= 0n && nanoUsd <= BigInt(length * 2_000 + maxTokens * 5_000));
+        const usage = aUsage([aPart({ input, output })]);
+        if (estimate !== null)
+          estimator.learn(estimate, cost(usage, { prices, model: HAIKU, atMs: asked.startedAtMs }));
+      }
+    }),
+  );
+});
+
+test('expectations of calls of all sizes add up to what they use', () => {
+  const ratios = new RunningRatios({ start: 1, startWeight: 1, keep: 0.95, most: 10 });
+  let [used, foreseen] = [0, 0];
+  for (let call = 0; call < 2_000; call += 1) {
+    const asked = call % 10 === 0 ? 100_000 : 100;
+    const uses = call % 10 === 0 ? 1_000 : 90;
+    if (call >= 200) {
+      used += uses;
+      foreseen += asked * ratios.of('route');
+    }
+    ratios.learn('route', uses, asked);
+  }
+  assert.ok(Math.abs(foreseen / used - 1) < 0.2, `${foreseen} ${used}`);
+});
+
+test('however many routes there are, as many are remembered as were said, the latest of them', () => {
+  const ratios = new RunningRatios({ start: 0.5, startWeight: 0, keep: 1, most: 2 });
+  ratios.learn('a', 1, 10);
+  ratios.learn('b', 2, 10);
+  ratios.learn('a', 1, 10);
+  ratios.learn('c', 3, 10);
+  assert.deepEqual(
+    ['a', 'b', 'c'].map((name) => ratios.of(name)),
+    [0.1, 0.5, 0.3],
+  );
+});
