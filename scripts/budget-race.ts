@@ -2,7 +2,7 @@
  * Races processes for one budget of 5 dollars in mode `block`, on the real SDK and real ledgers, and prints how much of
  * it was spent: at the end every call that still fits has been made, and little more. Needs `redis-server`.
  *
- *     npm run … -- scripts/budget-race.ts          16 processes on Redis, 4 on SQLite, 500 calls each
+ *     node --conditions=plimsoll-source scripts/budget-race.ts    16 processes on Redis, 4 on SQLite, 500 calls each
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
