@@ -93,7 +93,7 @@ export class Account implements BudgetView {
     return this.#forecast(nowMs);
   }
 
-  /** Asks the ledger, and waits for it within its deadline. */
+  /** Asks the ledger, and waits for it. */
   async refreshed(): Promise<AccountStatus> {
     const nowMs = this.#link.clock.epochMs();
     await Promise.all([this.#readBalance(nowMs), this.#readHistory(nowMs)]);

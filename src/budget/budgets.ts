@@ -69,7 +69,7 @@ export interface Budgets {
   attach(host: BudgetHost): Guard & Recorder;
   /** The ledger, and whether it answers; without asking it. */
   readonly ledger: BudgetsStatus['ledger'];
-  /** What the ledger says now, waited for within the deadline. */
+  /** What the ledger says now, waited for up to a second, or the deadline where that is longer. */
   refreshed(): Promise<BudgetsStatus>;
   /**
    * Waits until the ledger has what was spent, up to 2 s, and closes it: for the end of the process.

@@ -34,6 +34,9 @@ export interface LedgerLinkOptions {
   readonly onUp: () => void;
 }
 
+/** Readings may take longer than a call would wait: a first connection, for one. */
+const READING_MS = 1_000;
+
 const FIRST_RETRY_MS = 50;
 const LONGEST_RETRY_MS = 5_000;
 
@@ -151,9 +154,10 @@ export class LedgerLink {
   }
 
   #inTime<T>(answer: Promise<T>): Promise<T> {
+    const longestMs = Math.max(READING_MS, this.deadlineMs);
     return new Promise<T>((resolve, reject) => {
-      const late = (): void => reject(new LedgerUnavailableError(`no answer within ${this.deadlineMs} ms`));
-      const cancel = this.timers.whileWaiting(this.deadlineMs, late);
+      const late = (): void => reject(new LedgerUnavailableError(`no answer within ${longestMs} ms`));
+      const cancel = this.timers.whileWaiting(longestMs, late);
       void answer.then(resolve, reject).finally(cancel);
     });
   }

@@ -88,6 +88,23 @@ test('a ledger that does not answer is waited for until the deadline, and then n
   assert.equal(errors.length, 1);
 });
 
+test('a reading that no call waits for may take a second', async () => {
+  const ledger = new UnreliableLedger(memoryLedger());
+  const time = new StandingTime(NOW_MS);
+  const { account, link } = oneProcess(ledger, time);
+  ledger.script('hangs');
+  const reading = account.refreshed();
+  time.pass(999);
+  assert.equal(link.up, true);
+  ledger.release();
+  assert.deepEqual((await reading).balance, { spentNanoUsd: 0n, reservedNanoUsd: 0n });
+  ledger.script('hangs');
+  const late = account.refreshed();
+  time.pass(1_000);
+  await late;
+  assert.equal(link.up, false);
+});
+
 test('an answer that comes after its deadline is heard all the same, and nothing of it counts twice', async () => {
   const ledger = new UnreliableLedger(memoryLedger());
   const time = new StandingTime(NOW_MS);
