@@ -1,6 +1,10 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import Anthropic, { type ClientOptions } from '@anthropic-ai/sdk';
 import { TracerProvider } from '@opentelemetry/sdk-trace';
-import { instrument } from 'plimsoll';
+import { instrument, type InstrumentOptions } from 'plimsoll';
+import { budgets, memoryLedger, sqliteLedger } from 'plimsoll/budget';
 import { Registry } from 'prom-client';
 import { compare, type Compared } from './compare.ts';
 import { answersJson, answersStream, PARAMS, TOKENS_PER_ANSWER } from './messages.ts';
@@ -23,14 +27,18 @@ interface Measured {
   readonly check: () => Promise<void>;
 }
 
-function measured(fetch: typeof globalThis.fetch, options: ClientOptions = {}): Measured {
+function measured(
+  fetch: typeof globalThis.fetch,
+  options: ClientOptions = {},
+  settings: InstrumentOptions = {},
+): Measured {
   const registry = new Registry();
   let calls = 0;
   const counting: typeof globalThis.fetch = (...request) => {
     calls++;
     return fetch(...request);
   };
-  const claude = instrument(new Anthropic({ apiKey: 'bench', fetch: counting, ...options }), { registry });
+  const claude = instrument(new Anthropic({ apiKey: 'bench', fetch: counting, ...options }), { registry, ...settings });
   return {
     claude,
     async check() {
@@ -49,18 +57,28 @@ export async function jsonCalls(length: Length): Promise<Compared> {
   const rawSpans = new Anthropic({ apiKey: 'bench', fetch: answersJson, openTelemetry: spansThatGoNowhere() });
   const plain = measured(answersJson);
   const spans = measured(answersJson, { openTelemetry: spansThatGoNowhere() });
+  const folder = mkdtempSync(join(tmpdir(), 'plimsoll-bench-'));
+  const definitions = [{ name: 'all', period: 'day', usd: 1_000_000, mode: 'block' }] as const;
+  const memory = budgets({ definitions, ledger: memoryLedger() });
+  const sqlite = budgets({ definitions, ledger: sqliteLedger(join(folder, 'budgets.sqlite')) });
+  const inMemory = measured(answersJson, {}, { budgets: memory });
+  const inSqlite = measured(answersJson, {}, { budgets: sqlite });
   const compared = await compare({
     raw: () => raw.messages.create(PARAMS),
     variants: {
       'all metrics': () => plain.claude.messages.create(PARAMS),
       "the SDK's own span": () => rawSpans.messages.create(PARAMS),
       'all metrics, and its part of that span': () => spans.claude.messages.create(PARAMS),
+      'all metrics, and a budget in memory': () => inMemory.claude.messages.create(PARAMS),
+      'all metrics, and a budget in SQLite': () => inSqlite.claude.messages.create(PARAMS),
     },
     callsPerBlock: 25,
     blocksPerRound: length === 'full' ? 60 : 4,
     rounds: ROUNDS[length],
   });
-  await Promise.all([plain.check(), spans.check()]);
+  await Promise.all([plain, spans, inMemory, inSqlite].map((client) => client.check()));
+  await Promise.all([memory.close(), sqlite.close()]);
+  rmSync(folder, { recursive: true, force: true });
   return compared;
 }
 

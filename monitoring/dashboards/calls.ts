@@ -96,6 +96,16 @@ const tokens: Row = {
       ],
     },
     {
+      kind: 'time series', title: 'Cost per call, by route and model', unit: 'currencyUSD', width: 24, min: 0, decimals: 4,
+      description: 'A route of short answers on a dear model stands out here. plimsoll advise names it, with what the cheaper class would have cost.',
+      targets: [
+        {
+          expr: share(sumBy('route, model', rate('anthropic_cost_usd_total')), sumBy('route, model', rate('anthropic_requests_total', 'outcome="ok"'))),
+          legend: '{{route}} on {{model}}',
+        },
+      ],
+    },
+    {
       kind: 'time series', title: 'Tokens per call', unit: 'short', width: 8, min: 0,
       description: 'Over six hours, beside the same hours of last week.',
       targets: [
