@@ -10,6 +10,7 @@ import { claudeApi } from './claude-api.ts';
 import { liveCalls, liveCosts } from './live.ts';
 import { demoOptions, HELP, UsageError, type DemoOptions } from './options.ts';
 import { page } from './page.ts';
+import { runbook } from './runbooks.ts';
 import { samples, Samples } from './samples.ts';
 import { service } from './service.ts';
 import { budgetsLine, SUMMARY_HEAD, summaryLine } from './summary.ts';
@@ -59,7 +60,8 @@ function pagesOf(links: Parameters<typeof page>[1]): Handler {
     const { pathname } = new URL(request.url);
     if (pathname === '/metrics') return metrics(request);
     if (pathname === '/') return page(await samples(register), links);
-    return new Response('Not here: try / or /metrics.\n', { status: 404 });
+    if (pathname.startsWith('/runbooks/')) return runbook(pathname.slice('/runbooks/'.length));
+    return new Response('Not here: try /, /metrics or /runbooks/.\n', { status: 404 });
   };
 }
 

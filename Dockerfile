@@ -1,0 +1,26 @@
+# The demo service. Two stages: what builds is not in the image; it runs as `node`, with the demo's own dependencies only.
+FROM node:24-bookworm-slim@sha256:6f7b03f7c2c8e2e784dcf9295400527b9b1270fd37b7e9a7285cf83b6951452d AS build
+WORKDIR /build
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --ignore-scripts
+COPY tsconfig.json tsconfig.build.json ./
+COPY scripts scripts
+COPY src src
+RUN node scripts/build.ts
+
+WORKDIR /app
+COPY deploy/demo/package.json deploy/demo/package-lock.json ./
+RUN npm ci --omit=dev --ignore-scripts && mkdir node_modules/plimsoll \
+  && cp -r /build/dist /build/package.json node_modules/plimsoll/
+
+FROM node:24-bookworm-slim@sha256:6f7b03f7c2c8e2e784dcf9295400527b9b1270fd37b7e9a7285cf83b6951452d
+ENV NODE_ENV=production
+WORKDIR /app
+COPY --from=build /app ./
+COPY demo demo
+COPY docs/runbooks docs/runbooks
+USER node
+EXPOSE 8080 9464
+HEALTHCHECK --interval=10s --timeout=5s --start-period=20s \
+  CMD ["node", "-e", "fetch('http://127.0.0.1:9464/metrics').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+CMD ["node", "demo/main.ts", "--host", "0.0.0.0"]
