@@ -1,0 +1,15 @@
+/**
+ * The way of an alert with the shipped files as they are: a service meets 429s, and how long it takes until a webhook hears of
+ * them and that they are over. Some ten minutes; `npm test` has the same at a thirtieth of the time.
+ */
+import { alertPath } from '../monitoring/run/alert-path.ts';
+import { tool } from '../test/tools.ts';
+
+const { firing, firedAfterMs, resolvedAfterMs } = await alertPath({
+  prometheus: tool('prometheus').path,
+  alertmanager: tool('alertmanager').path,
+  factor: 1,
+});
+const seconds = (ms: number): string => `${(ms / 1_000).toFixed(0)} s`;
+console.log(firing.annotations['summary']);
+console.log(`fired after ${seconds(firedAfterMs)}, resolved after ${seconds(resolvedAfterMs)}`);
