@@ -43,9 +43,13 @@ function selectorComplaints(selector: Selector): readonly string[] {
   ];
 }
 
+/** What each process has seen for itself, where no ledger is shared. */
+const SEEN_BY_EACH = 'anthropic_tier_spend_usd';
+
 /** The same truth said by every replica: added up, it is as many times too large. */
 function summed(metric: string, within: readonly string[]): readonly string[] {
-  if (RECORDED_NAMES.has(metric) || !isGauge(metric) || aggregatorOf(metric) === 'sum') return [];
+  if (metric === SEEN_BY_EACH || RECORDED_NAMES.has(metric) || !isGauge(metric) || aggregatorOf(metric) === 'sum')
+    return [];
   const first = within.find((name) => ['sum', 'min', 'max', 'count', 'group', 'avg'].includes(name));
   return first === 'sum' ? [`sums ${metric}, which every replica says the same of`] : [];
 }

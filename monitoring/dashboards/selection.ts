@@ -1,4 +1,5 @@
 import { CATALOGUE, type HistogramName, type MetricName } from '../../src/record/catalogue.ts';
+import { grown, type Counter } from '../../src/monitoring/promql.ts';
 
 type Sample = Exclude<MetricName, HistogramName> | `${HistogramName}_${'bucket' | 'sum' | 'count'}`;
 
@@ -30,10 +31,12 @@ export function rate(name: Sample, matchers = ''): string {
   return `rate(${selected(name, matchers)}[$__rate_interval])`;
 }
 
-/** In the time range that is looked at. */
-export function inRange(name: Sample, matchers = ''): string {
-  return `increase(${selected(name, matchers)}[$__range])`;
+/** What was counted in the time range that is looked at, by series that were born in it too. */
+export function inRange(name: Counted, matchers = ''): string {
+  return grown(selected(name, matchers), '$__range');
 }
+
+type Counted = Counter | `${HistogramName}_${'bucket' | 'sum' | 'count'}`;
 
 export function sumBy(labels: string, expression: string): string {
   return labels === '' ? `sum(${expression})` : `sum by (${labels}) (${expression})`;

@@ -4,7 +4,7 @@ import { inRange, quantile, rate, recorded, selected, sumBy } from './selection.
 
 const LIMIT = 'key, model_class, dimension';
 const OF = '{{model_class}} {{dimension}}';
-const spend = `max by (organization) (${selected('anthropic_tier_spend_usd')})`;
+const spend = RECORDED.tierSpend;
 const cap = `max by (organization) (${selected('anthropic_tier_monthly_cap_usd')})`;
 const perDay = `sum(rate(${selected('anthropic_cost_usd_total')}[1d])) * 86400`;
 
@@ -19,7 +19,7 @@ const tierNow: Row = {
     {
       kind: 'gauge', title: 'Spend of the monthly cap', unit: 'percentunit', width: 4, height: 5, min: 0, max: 1, decimals: 0,
       description: 'At the cap every call is refused until the month ends, UTC. What plimsoll has seen is a lower bound.',
-      targets: [{ expr: `max by (organization) (${selected('anthropic_tier_progress_ratio')})`, legend: '{{organization}}' }],
+      targets: [{ expr: RECORDED.tierProgress, legend: '{{organization}}' }],
       steps: [[null, 'green'], [0.75, 'orange'], [0.9, 'red']],
     },
     {
@@ -37,7 +37,7 @@ const tierNow: Row = {
     {
       kind: 'stat', title: 'Days until the cap', unit: 'd', width: 4, height: 5, decimals: 1,
       description: 'At the rate of the last day. Fewer than the month still has: slow down, or get a higher cap.',
-      targets: [{ expr: `(${cap} - ${spend}) / scalar(${perDay} > 0)`, legend: '{{organization}}' }],
+      targets: [{ expr: `(${cap} - on (organization) ${spend}) / scalar(${perDay} > 0)`, legend: '{{organization}}' }],
       steps: [[null, 'red'], [3, 'orange'], [10, 'green']],
     },
   ],

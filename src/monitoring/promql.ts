@@ -24,7 +24,11 @@ export function growth(
   window: string,
   matchers: Matchers = '',
 ): string {
-  const counted = series(name, matchers);
+  return grown(series(name, matchers), window);
+}
+
+/** The same of a selector that is written already. */
+export function grown(counted: string, window: string): string {
   return `((${counted} unless last_over_time(${counted}[1h] offset ${window})) or increase(${counted}[${window}]))`;
 }
 

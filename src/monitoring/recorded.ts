@@ -17,6 +17,8 @@ export const RECORDED = {
   budgetForecast: 'budget_period_scope:anthropic_budget_forecast_usd:sum',
   budgetLimit: 'budget_period_scope:anthropic_budget_limit_usd:max',
   budgetEvenPace: 'budget_period_scope:anthropic_budget_even_pace_usd_per_second:max',
+  tierSpend: 'organization:anthropic_tier_spend_usd:sum',
+  tierProgress: 'organization:anthropic_tier_progress:ratio',
   costPerCall: 'job_model:anthropic_cost_usd_per_request:ratio_rate6h',
   tokensPerCall: 'job_model:anthropic_tokens_per_request:ratio_rate6h',
   answered: 'job_model:anthropic_requests_answered:increase6h',

@@ -17,6 +17,7 @@ export function recordingGroups(settings: MonitoringSettings): readonly RuleGrou
     { name: 'plimsoll_slo_volume', interval: '30s', rules: BURN_WINDOWS.flatMap(({ long }) => volumeRules(long)) },
     { name: 'plimsoll_limits', interval: '30s', rules: limitRules() },
     { name: 'plimsoll_budgets', interval: '30s', rules: budgetRules() },
+    { name: 'plimsoll_tier', interval: '30s', rules: tierRules() },
     { name: 'plimsoll_per_call', interval: '1m', rules: perCallRules() },
   ];
 }
@@ -97,6 +98,26 @@ function budgetRules(): readonly RecordingRule[] {
     { record: RECORDED.budgetForecast, expr: sumOverLedgers('anthropic_budget_forecast_usd') },
     { record: RECORDED.budgetLimit, expr: limit },
     { record: RECORDED.budgetEvenPace, expr: ratio(limit, `(${end} - ${start})`) },
+  ];
+}
+
+/**
+ * The spend of the month as the organisation reports it; else as plimsoll has seen it: the most that any process says of a
+ * ledger, summed over ledgers, or summed over processes where there is none.
+ */
+function tierRules(): readonly RecordingRule[] {
+  const seen = series('anthropic_tier_spend_usd', 'source="ledger"');
+  const ledgerOf = `topk by (job, instance) (1, 0 * ${series('anthropic_budget_ledger_up')} + 1)`;
+  const byLedger = `max by (organization, ledger_id) (${seen} * on (job, instance) group_left (ledger_id) ${ledgerOf})`;
+  const cap = `max by (organization) (${series('anthropic_tier_monthly_cap_usd')})`;
+  const spend = [
+    `max by (organization) (${series('anthropic_tier_spend_usd', 'source="organization"')})`,
+    `sum by (organization) (${byLedger})`,
+    `sum by (organization) (${seen})`,
+  ];
+  return [
+    { record: RECORDED.tierSpend, expr: spend.join(' or ') },
+    { record: RECORDED.tierProgress, expr: ratio(RECORDED.tierSpend, cap) },
   ];
 }
 

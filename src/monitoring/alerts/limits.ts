@@ -1,4 +1,4 @@
-import { growth, series, sumBy } from '../promql.ts';
+import { growth, sumBy } from '../promql.ts';
 import { RECORDED } from '../recorded.ts';
 import type { Alert } from '../rule.ts';
 import type { MonitoringSettings } from '../settings.ts';
@@ -118,7 +118,7 @@ function tierCap({ tierCapRatio }: MonitoringSettings): Alert {
   return {
     name: 'PlimsollTierCapNear',
     severity: 'ticket',
-    expr: `max by (organization) (${series('anthropic_tier_progress_ratio')}) > ${tierCapRatio}`,
+    expr: `${RECORDED.tierProgress} > ${tierCapRatio}`,
     for: '5m',
     dashboard: 'tier',
     summary: 'Organisation {{ $labels.organization }} has spent {{ $value | humanizePercentage }} of its monthly cap',

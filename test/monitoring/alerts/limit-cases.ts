@@ -249,21 +249,48 @@ const HEADROOM: readonly AlertCase[] = [
   },
 ];
 
-const progress = (source: string): string =>
-  `anthropic_tier_progress_ratio{job="plimsoll",instance="a",organization="default",source="${source}"}`;
+const spent = (source: string, instance = 'a'): string =>
+  `anthropic_tier_spend_usd{job="plimsoll",instance="${instance}",organization="default",source="${source}"}`;
+const ledger = (id: string, instance = 'a'): string =>
+  `anthropic_budget_ledger_up{job="plimsoll",instance="${instance}",ledger="redis",ledger_id="${id}"}`;
+const capped = {
+  'anthropic_tier_monthly_cap_usd{job="plimsoll",instance="a",organization="default"}': level([30, 1000]),
+};
+const near = (share: string) =>
+  [[{ organization: 'default' }, `Organisation default has spent ${share} of its monthly cap`]] as const;
 
 const TIER: readonly AlertCase[] = [
   {
     name: 'fires when 95 % of the cap is spent by the report of the organisation, though less was seen here',
     alert: 'PlimsollTierCapNear',
-    series: { [progress('ledger')]: level([30, 0.2]), [progress('organization')]: level([30, 0.95]) },
+    series: { ...capped, [spent('ledger')]: level([30, 200]), [spent('organization')]: level([30, 950]) },
     at: '10m',
-    firing: [[{ organization: 'default' }, 'Organisation default has spent 95% of its monthly cap']],
+    firing: near('95%'),
+  },
+  {
+    name: 'fires when processes without a ledger have spent 92 % together',
+    alert: 'PlimsollTierCapNear',
+    series: { ...capped, [spent('ledger')]: level([30, 500]), [spent('ledger', 'b')]: level([30, 420]) },
+    at: '10m',
+    firing: near('92%'),
+  },
+  {
+    name: 'does not fire when two replicas say the same of the ledger they share',
+    alert: 'PlimsollTierCapNear',
+    series: {
+      ...capped,
+      [spent('ledger')]: level([30, 500]),
+      [spent('ledger', 'b')]: level([30, 500]),
+      [ledger('r')]: level([30, 1]),
+      [ledger('r', 'b')]: level([30, 0]),
+    },
+    at: '10m',
+    firing: [],
   },
   {
     name: 'does not fire when four fifths of the cap are spent',
     alert: 'PlimsollTierCapNear',
-    series: { [progress('ledger')]: level([30, 0.8]) },
+    series: { ...capped, [spent('ledger')]: level([30, 800]) },
     at: '10m',
     firing: [],
   },
