@@ -17,7 +17,7 @@ const who: Row = {
         { expr: calls, legend: 'Calls' },
         { expr: share(`(${sumBy(PAIR, inRange('anthropic_requests_total', `outcome=~"${FAILED}"`))} or 0 * ${calls})`, calls), legend: 'Failed' },
         { expr: share(sumBy(PAIR, inRange('anthropic_retries_total')), calls), legend: 'Retries a call' },
-        { expr: `histogram_quantile(0.95, ${sumBy(`le, ${PAIR}`, inRange(duration, 'outcome="ok"'))})`, legend: 'p95' },
+        { expr: `histogram_quantile(0.95, ${sumBy(`le, ${PAIR}`, inRange(duration, 'outcome="ok"'))}) >= 0`, legend: 'p95' },
         { expr: sumBy(PAIR, inRange('anthropic_tokens_total')), legend: 'Tokens' },
         { expr: sumBy(PAIR, inRange('anthropic_cost_usd_total')), legend: 'Cost' },
       ],

@@ -47,11 +47,11 @@ export function share(dividend: string, divisor: string): string {
   return `${dividend} / (${divisor} > 0)`;
 }
 
-/** Over the rates of buckets; `by` splits it. */
+/** Over the rates of buckets; `by` splits it. Absent, not NaN, where nothing was observed. */
 export function quantile(
   part: number,
   buckets: `${HistogramName}_bucket`,
   { by = '', matchers = '' }: { readonly by?: string; readonly matchers?: string } = {},
 ): string {
-  return `histogram_quantile(${part}, ${sumBy(by === '' ? 'le' : `le, ${by}`, rate(buckets, matchers))})`;
+  return `histogram_quantile(${part}, ${sumBy(by === '' ? 'le' : `le, ${by}`, rate(buckets, matchers))}) >= 0`;
 }

@@ -37,7 +37,7 @@ const tierNow: Row = {
     {
       kind: 'stat', title: 'Days until the cap', unit: 'd', width: 4, height: 5, decimals: 1,
       description: 'At the rate of the last day. Fewer than the month still has: slow down, or get a higher cap.',
-      targets: [{ expr: `(${cap} - on (organization) ${spend}) / scalar(${perDay} > 0)`, legend: '{{organization}}' }],
+      targets: [{ expr: `(${cap} - on (organization) ${spend}) / on () group_left () (${perDay} > 0)`, legend: '{{organization}}' }],
       steps: [[null, 'red'], [3, 'orange'], [10, 'green']],
     },
   ],
@@ -104,7 +104,7 @@ const headroom: Row = {
     {
       kind: 'bar gauge', title: '429s by limiter', unit: 'percentunit', width: 8, min: 0, max: 1, decimals: 0,
       description: 'Share of the refusals of the time range. The longest bar is the limit to raise first.',
-      targets: [{ expr: `${sumBy('reason', inRange('anthropic_rate_limited_total'))} / scalar(${sumBy('', inRange('anthropic_rate_limited_total'))} > 0)`, legend: '{{reason}}' }],
+      targets: [{ expr: `${sumBy('reason', inRange('anthropic_rate_limited_total'))} / on () group_left () (${sumBy('', inRange('anthropic_rate_limited_total'))} > 0)`, legend: '{{reason}}' }],
       steps: [[null, 'orange']],
       noValue: 'none refused',
     },

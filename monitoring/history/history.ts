@@ -1,0 +1,161 @@
+import { createWriteStream, mkdtempSync, rmSync } from 'node:fs';
+import { once } from 'node:events';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { WriteStream } from 'node:fs';
+import { simulator, type Fault, type Scenario, type Simulator } from 'plimsoll/simulator';
+import { HistoryClock, hurried } from './history-clock.ts';
+import { replica, type Replica, type ReplicaOptions } from './replica.ts';
+import { drawnCall, seeded, unpricedCall, type Counts } from './traffic.ts';
+
+/** How often Prometheus scrapes it: long enough for days in seconds, short enough for windows of five minutes. */
+export const SCRAPE_SECONDS = 120;
+const STEP_MS = SCRAPE_SECONDS * 1_000;
+
+/** Some hours of a service, to be driven in seconds. */
+export interface HistoryOptions {
+  /** Its job, key, budget and organisation. */
+  readonly name: string;
+  readonly endMs: number;
+  /** A multiple of the scrape interval. */
+  readonly minutes: number;
+  readonly replicas?: number;
+  readonly ledger?: 'shared' | 'own';
+  readonly budgetUsd?: number;
+  readonly mode?: ReplicaOptions['mode'];
+  readonly seed?: number;
+  /** Between two scrapes, by the number of the first; fractions are drawn. */
+  readonly calls: (step: number) => number;
+  /** What the calls between two scrapes meet first. */
+  readonly faults?: (step: number) => readonly Fault[];
+  /** Called besides the three of the service; the simulator answers it, and nobody knows its price. */
+  readonly unpricedModel?: string;
+  readonly scenario?: Scenario;
+}
+
+/** What really happened: the simulator's word, and the calls as they were made. */
+export interface HistoryTruth extends Counts {
+  readonly name: string;
+  readonly rateLimited: number;
+  readonly tokens: number;
+  readonly costUsd: number;
+}
+
+/** What every history has unless it says otherwise: the waits and faults of an ordinary day. */
+export const ORDINARY: Scenario = {
+  latency: {
+    firstByteMs: { kind: 'lognormal', median: 350, sigma: 0.5 },
+    perTokenMs: { kind: 'lognormal', median: 8, sigma: 0.3 },
+  },
+  outputTokens: { kind: 'lognormal', median: 110, sigma: 0.5 },
+  faults: [
+    { probability: 0.01, fault: { fault: 'overloaded' } },
+    { probability: 0.005, fault: { fault: 'server_error' } },
+    { probability: 0.01, fault: { fault: 'input_tokens_limit', headers: { 'retry-after': '2' } } },
+    { probability: 0.002, fault: { fault: 'connection_reset' } },
+  ],
+};
+
+/** Drives the history and writes what the scrapes of all replicas read, as OpenMetrics with timestamps. */
+export async function history(options: HistoryOptions, out: WriteStream): Promise<HistoryTruth> {
+  const { endMs, minutes, seed = 1, scenario = ORDINARY } = options;
+  const steps = (minutes * 60_000) / STEP_MS;
+  const startMs = endMs - steps * STEP_MS;
+  const clock = new HistoryClock(startMs);
+  const api = simulator({
+    ...{ seed, clock, scenario, tier: 'start', keepRequests: 10, unknownModels: 'serve' },
+    limits: { 'haiku-4-5': { requests: 60, inputTokens: 50_000, outputTokens: 20_000 } },
+  });
+  const folder = mkdtempSync(join(tmpdir(), 'plimsoll-history-'));
+  const replicas = running(options, { api, clock, ledgerPath: join(folder, 'ledger.sqlite') });
+  const counts: Counts = { calls: 0, answered: 0 };
+  const random = seeded(seed);
+  try {
+    await hurried(clock, async () => {
+      for (let step = 0; step <= steps; step += 1) {
+        const atMs = startMs + step * STEP_MS;
+        clock.advanceTo(atMs);
+        await scraped(options.name, replicas, { out, atMs });
+        if (step === steps) return;
+        api.script(options.faults?.(step) ?? []);
+        const expected = options.calls(step);
+        // Late, so that the next scrape sees limits before they have refilled.
+        clock.advanceTo(atMs + STEP_MS - Math.min(STEP_MS, expected * SECONDS_OF_A_CALL * 1_000));
+        await called(replicas, { random, counts, expected, unpricedModel: options.unpricedModel });
+      }
+    });
+  } finally {
+    for (const each of replicas) await each.close();
+    rmSync(folder, { recursive: true });
+  }
+  return { ...counts, name: options.name, ...truthOf(api) };
+}
+
+function running(
+  { name, replicas = 1, ledger = 'own', budgetUsd = 1_000, mode = 'observe' }: HistoryOptions,
+  { api, clock, ledgerPath }: Pick<ReplicaOptions, 'api' | 'clock'> & { readonly ledgerPath: string },
+): readonly Replica[] {
+  const path = ledger === 'shared' ? ledgerPath : null;
+  return Array.from({ length: replicas }, () => replica({ api, clock, name, ledgerPath: path, budgetUsd, mode }));
+}
+
+/** About; a step that takes longer than it has goes into the next. */
+const SECONDS_OF_A_CALL = 2;
+
+interface Step {
+  readonly random: () => number;
+  readonly counts: Counts;
+  readonly expected: number;
+  readonly unpricedModel: string | undefined;
+}
+
+async function called(replicas: readonly Replica[], { random, counts, expected, unpricedModel }: Step): Promise<void> {
+  const calls = Math.floor(expected) + (random() < expected % 1 ? 1 : 0);
+  for (let call = 0; call < calls; call += 1) {
+    const client = replicas[Math.floor(random() * replicas.length)]?.client;
+    if (client === undefined) continue;
+    if (unpricedModel !== undefined && call === 0) await unpricedCall(client, unpricedModel, counts);
+    else await drawnCall(client, random, counts);
+  }
+}
+
+async function scraped(
+  job: string,
+  replicas: readonly Replica[],
+  { out, atMs }: { readonly out: WriteStream; readonly atMs: number },
+): Promise<void> {
+  for (const [index, each] of replicas.entries()) {
+    const target = `job="${job}",instance="replica-${index}:9464"`;
+    const lines = (await each.scrape()).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+    const stamped = [`up{} 1`, ...lines].map((line) => stampedLine(line, target, atMs / 1_000)).join('');
+    if (!out.write(stamped)) await once(out, 'drain');
+  }
+}
+
+/** Exemplars cannot be brought in afterwards: they are left out. */
+function stampedLine(line: string, target: string, atSeconds: number): string {
+  const [sample = ''] = line.split(' # ');
+  const [, name = '', labels = '', value = ''] = /^(\w+)(?:\{(.*)\})? (\S+)$/.exec(sample) ?? [];
+  return `${name}{${target}${labels === '' ? '' : ','}${labels}} ${value} ${atSeconds}\n`;
+}
+
+function truthOf({ truth }: Simulator): Pick<HistoryTruth, 'rateLimited' | 'tokens' | 'costUsd'> {
+  let tokens = 0;
+  let nanoUsd = 0;
+  for (const totals of truth.totals('reported').values()) {
+    const { input, cache_read, cache_write_5m, cache_write_1h, output } = totals.tokens;
+    tokens += input + cache_read + cache_write_5m + cache_write_1h + output;
+    nanoUsd += totals.totalNanoUsd;
+  }
+  return { rateLimited: truth.statuses.get(429) ?? 0, tokens, costUsd: nanoUsd / 1e9 };
+}
+
+/** A file of histories, one after the other, as `promtool tsdb create-blocks-from openmetrics` reads it. */
+export async function written(path: string, histories: readonly HistoryOptions[]): Promise<readonly HistoryTruth[]> {
+  const out = createWriteStream(path);
+  const truths: HistoryTruth[] = [];
+  for (const options of histories) truths.push(await history(options, out));
+  out.end('# EOF\n');
+  await once(out, 'close');
+  return truths;
+}

@@ -1,0 +1,55 @@
+import Anthropic from '@anthropic-ai/sdk';
+import { instrument, metricsHandler } from 'plimsoll';
+import { budgets, memoryLedger, sqliteLedger, type BudgetDefinition, type Timers } from 'plimsoll/budget';
+import type { Simulator } from 'plimsoll/simulator';
+import { Registry } from 'prom-client';
+import type { HistoryClock } from './history-clock.ts';
+import { HISTORY_MODELS } from './traffic.ts';
+
+export interface ReplicaOptions {
+  readonly api: Simulator;
+  readonly clock: HistoryClock;
+  /** The alias of its key, the budget's name and the organisation's: what is told apart in one Prometheus. */
+  readonly name: string;
+  /** A SQLite file that all replicas share; `null` for a ledger of its own. */
+  readonly ledgerPath: string | null;
+  readonly budgetUsd: number;
+  readonly mode?: 'observe' | 'block';
+}
+
+export interface Replica {
+  readonly client: Anthropic;
+  /** What Prometheus would read now, as OpenMetrics. */
+  scrape(): Promise<string>;
+  close(): Promise<void>;
+}
+
+/** What holds and refreshes in the background is not needed where nothing takes time. */
+const NO_TIMERS: Timers = { whileWaiting: () => () => undefined, inBackground: () => () => undefined };
+
+/** A process of a service, but for the process: a registry, a client and budgets of its own. */
+export function replica({ api, clock, name, ledgerPath, budgetUsd, mode = 'observe' }: ReplicaOptions): Replica {
+  const registry = new Registry();
+  const definitions: readonly BudgetDefinition[] = [{ name, period: 'month', usd: budgetUsd, mode }];
+  const ledger = ledgerPath === null ? memoryLedger() : sqliteLedger(ledgerPath);
+  const kept = budgets({ definitions, ledger, clock, timers: NO_TIMERS });
+  const client = instrument(new Anthropic({ apiKey: 'simulated', fetch: api.fetch, maxRetries: 2, logLevel: 'off' }), {
+    key: name,
+    models: HISTORY_MODELS,
+    attribution: { route: ['chat', 'review', 'research'] },
+    registry,
+    clock,
+    budgets: kept,
+    tier: { organization: name, name: 'Start' },
+  });
+  const handle = metricsHandler({ registry });
+  return {
+    client,
+    async scrape() {
+      await kept.refreshed();
+      const accept = 'application/openmetrics-text;version=1.0.0';
+      return (await handle(new Request('http://replica/metrics', { headers: { accept } }))).text();
+    },
+    close: async () => void (await kept.close()),
+  };
+}

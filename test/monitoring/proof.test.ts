@@ -1,0 +1,178 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test, { after, before } from 'node:test';
+import { answer, type Sample } from '../../monitoring/check/answers.ts';
+import { everyQuery, type Query } from '../../monitoring/check/every-query.ts';
+import { firedIn, type Fired } from '../../monitoring/check/firing.ts';
+import { FLEETS, ORDINARY_JOB, proof, QUIET_JOB, type Proof } from '../../monitoring/check/proof.ts';
+import { grafanaValues, type Values } from '../../monitoring/check/variables.ts';
+import { inRange } from '../../monitoring/dashboards/selection.ts';
+import { CAUSES } from '../../monitoring/history/causes.ts';
+import { SCRAPE_SECONDS } from '../../monitoring/history/history.ts';
+import { backfilled } from '../../monitoring/history/backfill.ts';
+import { promtool } from './promtool.ts';
+import { tool } from '../tools.ts';
+
+const prometheus = tool('prometheus');
+const skip = promtool.skip || prometheus.skip;
+
+/** Days are for `npm run monitoring:proof`. A forecast of a month needs seven hours. */
+const HOURS = Number(process.env['PLIMSOLL_PROOF_HOURS'] ?? 8);
+
+let proven: Proof;
+let fired: readonly Fired[] = [];
+
+before(async () => {
+  if (skip !== false) return;
+  proven = await proof({ prometheus: prometheus.path, promtool: promtool.path, hours: HOURS });
+  fired = await firedIn(proven.prometheus.url, proven.range);
+});
+after(() => proven?.prometheus.stop());
+
+const variables = (job: string, rest: Partial<Record<'model' | 'key', string>> = {}): Values => ({
+  ...grafanaValues(HOURS * 3_600, SCRAPE_SECONDS),
+  job,
+  model: '.*',
+  key: '.*',
+  what_if: 'claude-haiku-4-5',
+  ...rest,
+});
+
+const queries = everyQuery();
+
+/** What is empty here, and why that is as it must be. */
+const EMPTY: ReadonlyMap<string, string> = new Map([
+  ['tier/Next tier at A', 'no threshold is published for the tiers of 2026'],
+  ['rule PlimsollTelemetryMissing', 'every job is scraped'],
+  ['runbook PlimsollBudgetBurnSlow 2', 'nothing was called yesterday'],
+]);
+
+const askedOf = (name: string): Query => {
+  const query = queries.find((each) => each.name === name);
+  if (query === undefined) throw new Error(`no query is called ${name}`);
+  return query;
+};
+
+const total = (samples: readonly Sample[]): number =>
+  samples.reduce((sum, { values }) => sum + (values.at(-1) ?? NaN), 0);
+
+test('every query of every panel, rule and runbook is answered, and not with nothing', { skip }, async () => {
+  const empty: string[] = [];
+  for (const query of queries) {
+    const job = query.kind === 'panel' ? ORDINARY_JOB : '.*';
+    const samples = await answer(proven.prometheus.url, query, { values: variables(job), range: proven.range });
+    // An alert that does not fire is empty as it should be; that each can fire is shown elsewhere.
+    if (samples.length === 0 && !query.name.startsWith('rule Plimsoll')) empty.push(query.name);
+  }
+  assert.deepEqual(
+    empty.filter((name) => !EMPTY.has(name)),
+    [],
+  );
+});
+
+test('every panel can be narrowed to one model and one key', { skip }, async () => {
+  const values = variables(ORDINARY_JOB, { model: 'claude-haiku-4-5', key: ORDINARY_JOB });
+  for (const query of queries.filter(({ kind }) => kind === 'panel')) {
+    const samples = await answer(proven.prometheus.url, query, { values, range: proven.range });
+    const models = samples.map(({ labels }) => labels['model']).filter((model) => model !== undefined);
+    assert.deepEqual(
+      [...new Set(models)].filter((model) => model !== 'claude-haiku-4-5'),
+      [],
+      query.name,
+    );
+    assert.ok(samples.length <= 50, `${query.name} shows ${samples.length} series`);
+  }
+});
+
+test('an hour without calls shows nothing that is not a number', { skip }, async () => {
+  const { to } = proven.range;
+  const values = { ...variables(QUIET_JOB), __range: '1800s' };
+  for (const query of queries.filter(({ kind }) => kind === 'panel')) {
+    const samples = await answer(proven.prometheus.url, query, {
+      values,
+      range: { ...proven.range, from: to - 3_600 },
+    });
+    for (const { values: numbers } of samples) assert.ok(!numbers.some(Number.isNaN), query.name);
+  }
+});
+
+test('an empty Prometheus answers every query without an error', { skip }, async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'plimsoll-empty-'));
+  const file = join(folder, 'empty.txt');
+  writeFileSync(file, `nothing_of_ours 1 ${proven.range.to}\n# EOF\n`);
+  const empty = await backfilled({ prometheus: prometheus.path, promtool: promtool.path, files: [file] });
+  try {
+    for (const query of queries) {
+      const samples = await answer(empty.url, query, { values: variables('.*'), range: proven.range });
+      for (const { values } of samples) assert.ok(!values.some(Number.isNaN), query.name);
+    }
+  } finally {
+    await empty.stop();
+    rmSync(folder, { recursive: true });
+  }
+});
+
+/** Figures that somebody acts on, and what the simulator and the callers say of them. */
+const CAP_USD = 500;
+
+for (const { name, replicas, ledger } of FLEETS) {
+  test(`with ${replicas} replicas (ledger: ${ledger}) the figures of the dashboards are true`, { skip }, async () => {
+    const { url } = proven.prometheus;
+    const truth = proven.truths.get(name);
+    assert.ok(truth !== undefined && truth.calls > 100 && truth.rateLimited > 0, JSON.stringify(truth));
+    // What the rules kept of the last scrape, and what others kept of that, is there two evaluations later.
+    const on = { values: variables(name), range: { ...proven.range, to: proven.range.to + 2 * SCRAPE_SECONDS } };
+    const shown = async (query: string, where: (sample: Sample) => boolean = () => true): Promise<number> =>
+      total((await answer(url, askedOf(query), on)).filter(where));
+    const limited = { expr: `sum(${inRange('anthropic_rate_limited_total')})`, instant: true };
+    const ofBudget = ({ labels }: Sample): boolean => labels['budget'] === name;
+    const ofOrganization = ({ labels }: Sample): boolean => labels['organization'] === name;
+    const figures = {
+      calls: [await shown('calls/Calls by model and key A'), truth.calls],
+      tokens: [await shown('calls/Calls by model and key E'), truth.tokens],
+      costUsd: [await shown('budget/Cost as it was A'), truth.costUsd],
+      rateLimited: [total(await answer(url, limited, on)), truth.rateLimited],
+      budgetSpentUsd: [await shown('budget/Budgets A', ofBudget), truth.costUsd],
+      tierProgress: [await shown('tier/Spend of the monthly cap A', ofOrganization), truth.costUsd / CAP_USD],
+    };
+    for (const [figure, [seen = NaN, real = NaN]] of Object.entries(figures)) {
+      assert.ok(Math.abs(seen - real) <= 0.01 * real, `${figure}: ${seen} is shown, ${real} is true`);
+    }
+  });
+}
+
+const ofJob =
+  (name: string) =>
+  (each: Fired): boolean =>
+    [each.labels['job'], each.labels['budget'], each.labels['key'], each.labels['organization']].includes(name);
+
+test(`${HOURS} hours of ordinary calls page nobody`, { skip }, () => {
+  assert.deepEqual(
+    fired.filter(ofJob(ORDINARY_JOB)).filter(({ severity }) => severity === 'page'),
+    [],
+  );
+  for (const { name } of FLEETS)
+    assert.deepEqual(
+      fired.filter(ofJob(name)).filter(({ severity }) => severity === 'page'),
+      [],
+    );
+});
+
+for (const { history, alerts } of CAUSES) {
+  test(`the cause ${history.name} fires ${alerts.join(' and ')}, and no page but its own`, { skip }, () => {
+    const ofCause = fired.filter(ofJob(history.name));
+    const names = new Set(ofCause.map(({ alert }) => alert));
+    assert.deepEqual(
+      alerts.filter((alert) => !names.has(alert)),
+      [],
+      [...names].join(),
+    );
+    const pages = ofCause.filter(({ severity }) => severity === 'page').map(({ alert }) => alert);
+    assert.deepEqual(
+      [...new Set(pages)].filter((page) => !alerts.includes(page)),
+      [],
+    );
+  });
+}
