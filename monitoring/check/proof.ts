@@ -75,10 +75,10 @@ export async function proof({ hours, ...programs }: ProofOptions): Promise<Proof
     const to = END_MS / 1_000;
     const range = { from: to - hours * HOUR_SECONDS, to, step: SCRAPE_SECONDS };
     const weekAgo = to - WEEK_MS / 1_000;
-    // The last evaluation of a range is left out by promtool.
+    // What rules keep of what rules have kept comes a little later.
     const recorded = [
       { from: weekAgo - SCRAPE_SECONDS, to: weekAgo + SCRAPE_SECONDS },
-      { from: range.from, to: to + SCRAPE_SECONDS },
+      { from: range.from, to: to + 4 * SCRAPE_SECONDS },
     ];
     const prometheus = await backfilled({ ...programs, files: [lastWeek, now], recorded });
     return { prometheus, truths: new Map(truths.map((truth) => [truth.name, truth])), range };

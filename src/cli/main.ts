@@ -11,6 +11,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ readonly command: Comman
   scan: () => import('./scan.ts'),
   advise: () => import('./advise.ts'),
   keys: () => import('./keys.ts'),
+  dashboards: () => import('./dashboards.ts'),
 };
 
 /** Runs the command that the arguments name; comes back with the exit code. */
@@ -34,7 +35,7 @@ async function usage(): Promise<readonly string[]> {
   return [
     'plimsoll COMMAND [options]',
     '',
-    ...commands.map(({ command }) => `  ${command.name.padEnd(10)}${command.summary}`),
+    ...commands.map(({ command }) => `  ${command.name.padEnd(12)}${command.summary}`),
     '',
     'plimsoll COMMAND --help says what a command does and how.',
   ];

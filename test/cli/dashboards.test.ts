@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'node:test';
+import { parseAllDocuments, parse } from 'yaml';
+import { command } from '../../src/cli/dashboards.ts';
+import { DEFAULT_SETTINGS } from '../../src/monitoring/settings.ts';
+import { tool } from '../tools.ts';
+
+const promtool = tool('promtool');
+const root = join(import.meta.dirname, '..', '..');
+
+const ran = async (...args: readonly string[]) => {
+  const out: string[] = [];
+  const err: string[] = [];
+  const code = await command.run(args, {
+    stdin: (async function* () {})(),
+    out: (line) => out.push(line),
+    err: (line) => err.push(line),
+    env: {},
+    now: () => 0,
+    columns: 80,
+    color: false,
+    signal: new AbortController().signal,
+  });
+  return { code, out: out.join('\n'), err: err.join('\n') };
+};
+
+const folder = (t: test.TestContext): string => {
+  const path = mkdtempSync(join(tmpdir(), 'plimsoll-export-'));
+  t.after(() => rmSync(path, { recursive: true }));
+  return path;
+};
+
+test('as files, the export is what the repository has', async (t) => {
+  const out = folder(t);
+  assert.equal((await ran('export', '--out', out)).code, 0);
+  for (const kind of ['dashboards', 'alerts']) {
+    assert.deepEqual(readdirSync(join(out, kind)), readdirSync(join(root, kind)));
+    for (const file of readdirSync(join(out, kind))) {
+      assert.equal(readFileSync(join(out, kind, file), 'utf8'), readFileSync(join(root, kind, file), 'utf8'), file);
+    }
+  }
+});
+
+test('thresholds, jobs, objectives and the place of runbooks can be set', { skip: promtool.skip }, async (t) => {
+  const out = folder(t);
+  const set = [
+    'rateLimitedRatio=0.2',
+    'successObjective=0.999',
+    'latencySeconds=8',
+    'runbookBaseUrl=https://wiki.example/r',
+  ];
+  const args = ['export', '--out', out, '--job', 'shop', '--job', 'mail', ...set.flatMap((pair) => ['--set', pair])];
+  assert.equal((await ran(...args)).code, 0);
+  const alerts = (file: string): string => readFileSync(join(out, 'alerts', file), 'utf8');
+  assert.match(alerts('limits.yml'), /ratio_increase5m\{[^}]*\} > 0\.2\n/);
+  assert.match(alerts('slo.yml'), /> 0\.0144 /);
+  assert.match(alerts('recording.yml'), /le=~"8\(/);
+  assert.match(alerts('stops.yml'), /absent\(up\{job="shop"\}\)\n\s+or absent\(up\{job="mail"\}\)/);
+  assert.match(alerts('own.yml'), /runbook_url: "https:\/\/wiki\.example\/r\/PlimsollErrors"/);
+  execFileSync(promtool.path, [
+    'check',
+    'rules',
+    ...readdirSync(join(out, 'alerts')).map((file) => join(out, 'alerts', file)),
+  ]);
+});
+
+test('a PrometheusRule holds every group, and its spec is a rule file', { skip: promtool.skip }, async (t) => {
+  const { code, out } = await ran('export', '--format', 'prometheusrule', '--namespace', 'monitoring');
+  assert.equal(code, 0);
+  const rule = parse(out) as { kind: string; metadata: { namespace: string }; spec: { groups: readonly object[] } };
+  assert.equal(rule.kind, 'PrometheusRule');
+  assert.equal(rule.metadata.namespace, 'monitoring');
+  const file = join(folder(t), 'spec.json');
+  writeFileSync(file, JSON.stringify(rule.spec)); // JSON is YAML.
+  assert.match(execFileSync(promtool.path, ['check', 'rules', file], { encoding: 'utf8' }), /SUCCESS: 69 rules found/);
+});
+
+test('each dashboard is in a ConfigMap that the sidecar of Grafana finds', async () => {
+  const { code, out } = await ran('export', '--format', 'configmap');
+  assert.equal(code, 0);
+  const maps = parseAllDocuments(out).map(
+    (each) => each.toJS() as { metadata: { labels: Record<string, string> }; data: Record<string, string> },
+  );
+  assert.equal(maps.length, 4);
+  for (const { metadata, data } of maps) {
+    assert.equal(metadata.labels['grafana_dashboard'], '1');
+    const [[name = '', text = ''] = []] = Object.entries(data);
+    assert.equal(`${text}\n`, readFileSync(join(root, 'dashboards', name.replace('plimsoll-', '')), 'utf8'));
+  }
+});
+
+test('all that is wrong with settings is said at once, and nothing is written', async (t) => {
+  const out = folder(t);
+  const { code, err } = await ran(
+    'export',
+    '--out',
+    out,
+    '--job',
+    'a b',
+    '--set',
+    'waitRatio=2',
+    '--set',
+    'latencySeconds=33',
+  );
+  assert.equal(code, 2);
+  assert.match(err, /3 problems/);
+  for (const problem of [
+    /jobs: expected .*"a b"/,
+    /waitRatio: expected a number between 0 and 1, got 2/,
+    /latencySeconds: expected one of 0.25/,
+  ]) {
+    assert.match(err, problem);
+  }
+  assert.deepEqual(readdirSync(out), []);
+});
+
+test('an unknown setting, format or word is refused with the usage', async () => {
+  assert.match((await ran('export', '--set', 'colour=red')).err, /--set: expected NAME=VALUE/);
+  assert.match((await ran('export', '--format', 'pdf')).err, /--format: expected files, configmap or prometheusrule/);
+  assert.match((await ran('import')).err, /^Expected export, got import\./);
+  assert.equal((await ran('import')).code, 2);
+});
+
+test('--settings lists every setting that can be set, with its value', async () => {
+  const { out } = await ran('--settings');
+  assert.deepEqual(
+    out.split('\n').map((line) => line.split('=')[0]),
+    Object.keys(DEFAULT_SETTINGS).filter((name) => name !== 'jobs'),
+  );
+});
