@@ -124,8 +124,10 @@ for (const { name, replicas, ledger } of FLEETS) {
     assert.ok(truth !== undefined && truth.calls > 100 && truth.rateLimited > 0, JSON.stringify(truth));
     // What the rules kept of the last scrape, and what others kept of that, is there two evaluations later.
     const on = { values: variables(name), range: { ...proven.range, to: proven.range.to + 2 * SCRAPE_SECONDS } };
-    const shown = async (query: string, where: (sample: Sample) => boolean = () => true): Promise<number> =>
-      total((await answer(url, askedOf(query), on)).filter(where));
+    const shown = async (query: string, where: (sample: Sample) => boolean = () => true, at = on): Promise<number> =>
+      total((await answer(url, askedOf(query), at)).filter(where));
+    // A rule that stands on another's last value has it for sure when both have been evaluated past it.
+    const later = { ...on, range: { ...on.range, to: proven.range.to + 4 * SCRAPE_SECONDS } };
     const limited = { expr: `sum(${inRange('anthropic_rate_limited_total')})`, instant: true };
     const ofBudget = ({ labels }: Sample): boolean => labels['budget'] === name;
     const ofOrganization = ({ labels }: Sample): boolean => labels['organization'] === name;
@@ -135,7 +137,7 @@ for (const { name, replicas, ledger } of FLEETS) {
       costUsd: [await shown('budget/Cost as it was A'), truth.costUsd],
       rateLimited: [total(await answer(url, limited, on)), truth.rateLimited],
       budgetSpentUsd: [await shown('budget/Budgets A', ofBudget), truth.costUsd],
-      tierProgress: [await shown('tier/Spend of the monthly cap A', ofOrganization), truth.costUsd / CAP_USD],
+      tierProgress: [await shown('tier/Spend of the monthly cap A', ofOrganization, later), truth.costUsd / CAP_USD],
     };
     for (const [figure, [seen = NaN, real = NaN]] of Object.entries(figures)) {
       assert.ok(Math.abs(seen - real) <= 0.01 * real, `${figure}: ${seen} is shown, ${real} is true`);
