@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import type Anthropic from '@anthropic-ai/sdk';
 import type { ClientOptions } from '@anthropic-ai/sdk';
-import { budgetsFromFile } from './budget/budgets.ts';
+import { sharedBudgets } from './budget/budgets.ts';
 import { ConfigurationError } from './configuration-error.ts';
 import { environment, type Configuration } from './environment/environment.ts';
 import type { Env } from './environment/findings.ts';
@@ -25,8 +25,8 @@ export interface EnvironmentClientOptions extends InstrumentOptions {
 }
 
 /**
- * An instrumented client, configured by the environment alone: credential, address, timeout, key alias, prices, budgets,
- * the three models, and the `max_tokens` of calls that do not say. `.env.example` has every variable.
+ * An instrumented client, configured by the environment alone: credential, address, timeout, key alias, prices, budgets
+ * and their ledger, the three models, and the `max_tokens` of calls that do not say. `.env.example` has every variable.
  *
  * Throws a `ConfigurationError` (`PLIMSOLL_ENVIRONMENT_INVALID`) with every problem of the environment, and what
  * `instrument()` throws.
@@ -40,7 +40,7 @@ export function clientFromEnvironment(options: EnvironmentClientOptions = {}): A
   const Client = given ?? installedSdk();
   return instrument(new Client({ ...sdkOptions(configuration), ...client }), {
     ...instrumentOptions(configuration, env),
-    ...(own.budgets === undefined && budgetsOption(configuration, env)),
+    ...(own.budgets === undefined && budgetsOption(configuration)),
     ...own,
   });
 }
@@ -62,8 +62,9 @@ function instrumentOptions({ key, models, prices }: Configuration, env: Env): In
   };
 }
 
-function budgetsOption({ budgets }: Configuration, env: Env): Pick<InstrumentOptions, 'budgets'> {
-  return budgets.length === 0 ? {} : { budgets: budgetsFromFile(env['PLIMSOLL_BUDGETS']?.trim()) };
+function budgetsOption({ budgets, ledger }: Configuration): Pick<InstrumentOptions, 'budgets'> {
+  if (budgets.length === 0) return {};
+  return { budgets: sharedBudgets(budgets, ledger === null ? {} : { ledger: ledger.open() }) };
 }
 
 function warn(notice: string): void {

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import Anthropic from '@anthropic-ai/sdk';
 import { clientFromEnvironment, ConfigurationError, routes, type EnvironmentClientOptions } from 'plimsoll';
@@ -78,6 +81,28 @@ describe('a client from the environment', () => {
     assert.deepEqual(
       notices.map((notice) => notice.split(':')[0]),
       ['ANTHROPIC_DEFAULT_MODEL'],
+    );
+  });
+
+  it('keeps spend where the environment says, so that it outlives the client', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'plimsoll-environment-'));
+    const PLIMSOLL_BUDGETS = join(folder, 'budgets.json');
+    const PLIMSOLL_LEDGER = join(folder, 'budgets.db');
+    writeFileSync(PLIMSOLL_BUDGETS, '{"budgets":[{"name":"all","usd":1,"period":"day","mode":"block"}]}');
+    const env = { ANTHROPIC_AUTH_TOKEN: 'token-1', PLIMSOLL_BUDGETS, PLIMSOLL_LEDGER };
+    const first = made(env);
+    await first.claude.messages.create({ model: 'claude-haiku-4-5', max_tokens: 16, messages });
+    const spent = await samples(made(env).registry, 'anthropic_budget_spent_usd');
+    rmSync(folder, { recursive: true });
+    const [billed] = first.sim.truth.totals().values();
+    assert.deepEqual(Object.values(spent), [Number(billed?.totalNanoUsd) / 1e9]);
+  });
+
+  it('with a Redis that has no package says what to install, and no password', () => {
+    const env = { ANTHROPIC_AUTH_TOKEN: 'token-1', PLIMSOLL_LEDGER: 'redis://user:secret@127.0.0.1:not-a-port/0' };
+    assert.throws(
+      () => made(env),
+      (error: unknown) => error instanceof ConfigurationError && !error.message.includes('secret'),
     );
   });
 

@@ -3,8 +3,8 @@ import { loadBudgets } from '../budget/budget-file.ts';
 import type { Budget } from '../budget/budget.ts';
 import { sharedBudgets, type BudgetsStatus } from '../budget/budgets.ts';
 import type { Ledger } from '../budget/ledger.ts';
-import { sqliteLedger } from '../budget/sqlite-ledger.ts';
 import { ConfigurationError } from '../configuration-error.ts';
+import { ledgerPlace, type LedgerPlace } from '../environment/ledger-place.ts';
 import { budgetLines, budgetsJson, LEGEND } from './budget-table.ts';
 import type { Command, CommandIo } from './command.ts';
 
@@ -35,12 +35,14 @@ export const command: Command = {
     if (typeof values === 'string') return refused(values, io);
     if (values.help) return shown(USAGE, io);
     const file = values.budgets ?? io.env['PLIMSOLL_BUDGETS'];
-    const place = values.ledger ?? io.env['PLIMSOLL_LEDGER'];
+    const named = values.ledger ?? io.env['PLIMSOLL_LEDGER'];
     if (!file) return refused('Expected the budgets, got none: --budgets FILE, or PLIMSOLL_BUDGETS.', io);
-    if (!place) return refused('Expected a ledger, got none: --ledger PLACE, or PLIMSOLL_LEDGER.', io);
+    if (!named) return refused('Expected a ledger, got none: --ledger PLACE, or PLIMSOLL_LEDGER.', io);
+    const place = ledgerPlace(named);
+    if (typeof place === 'string') return failed([`ledger: ${place}`], io);
     try {
-      const status = await statusOf(loadBudgets(file), await ledgerAt(place), io);
-      if (!status.ledger.up) return failed([`The ledger does not answer: ${shownPlace(place)}.`], io);
+      const status = await statusOf(loadBudgets(file), place.open({ open: 'existing' }), io);
+      if (!status.ledger.up) return failed([`The ledger does not answer: ${place.shown}.`], io);
       return shown(values.json ? [budgetsJson(status, io.now())] : linesOf(status, place, io), io);
     } catch (error) {
       if (!(error instanceof ConfigurationError)) throw error;
@@ -58,19 +60,6 @@ function parsed(args: readonly string[]) {
   }
 }
 
-async function ledgerAt(place: string): Promise<Ledger> {
-  if (!/^rediss?:/.test(place)) return sqliteLedger(place, { open: 'existing' });
-  try {
-    const { redisLedger } = await import('../redis/redis-ledger.ts');
-    return redisLedger(place);
-  } catch {
-    // Its own message has the URL in it, with its password.
-    throw new ConfigurationError('PLIMSOLL_LEDGER_INVALID', [
-      'ledger: expected a Redis URL and the package ioredis, got one without the other: npm install ioredis',
-    ]);
-  }
-}
-
 async function statusOf(budgets: readonly Budget[], ledger: Ledger, io: CommandIo): Promise<BudgetsStatus> {
   const clock = { epochMs: () => io.now(), monotonicMs: () => performance.now() };
   const held = sharedBudgets(budgets, { ledger, clock, deadlineMs: DEADLINE_MS });
@@ -81,15 +70,10 @@ async function statusOf(budgets: readonly Budget[], ledger: Ledger, io: CommandI
   }
 }
 
-function linesOf(status: BudgetsStatus, place: string, io: CommandIo): readonly string[] {
+function linesOf(status: BudgetsStatus, { shown: ledger }: LedgerPlace, io: CommandIo): readonly string[] {
   const columns = Math.min(80, io.columns);
   const at = new Date(io.now()).toISOString().slice(0, 16).replace('T', ' ');
-  return [`Budgets on ${at} UTC, ledger ${shownPlace(place)}`, ...budgetLines(status, columns), '', LEGEND];
-}
-
-/** A Redis URL may have a password in it. */
-function shownPlace(place: string): string {
-  return /^rediss?:/.test(place) ? `redis at ${URL.parse(place)?.host ?? 'that URL'}` : place;
+  return [`Budgets on ${at} UTC, ledger ${ledger}`, ...budgetLines(status, columns), '', LEGEND];
 }
 
 function refused(reason: string, io: CommandIo): number {

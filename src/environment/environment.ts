@@ -5,6 +5,7 @@ import type { PriceTable } from '../pricing/prices.ts';
 import { models, type Models } from '../routing/models.ts';
 import { credential, type Credential } from './credential.ts';
 import { Findings, type Env } from './findings.ts';
+import { ledgerOf, type LedgerPlace } from './ledger-place.ts';
 import { modelFindings } from './model-findings.ts';
 import { budgetsOf, pricesOf } from './named-files.ts';
 import { baseUrlOf, environmentOf, keyOf, maxTokensOf, timeoutOf } from './settings.ts';
@@ -26,6 +27,8 @@ export interface Configuration {
   readonly prices: PriceTable;
   /** Of `PLIMSOLL_BUDGETS`; empty where it is not set. */
   readonly budgets: readonly Budget[];
+  /** Where the spend of budgets is kept; `null` where nothing is said. */
+  readonly ledger: LedgerPlace | null;
 }
 
 /** A configuration, or what is wrong with it. */
@@ -70,6 +73,7 @@ export function environmentReport(env: Env = process.env, nowMs: number = system
     key: keyOf(env, where, findings),
     prices,
     budgets: budgetsOf(env, findings),
+    ledger: ledgerOf(env, findings),
   };
   const { problems, notices } = findings;
   const usable = sent !== null && problems.length === 0;

@@ -38,6 +38,7 @@ describe('the environment', () => {
       baseUrl: null,
       key: null,
       budgets: [],
+      ledger: null,
     });
   });
 
@@ -55,8 +56,11 @@ describe('the environment', () => {
       PLIMSOLL_KEY: 'prod-checkout-api',
       PLIMSOLL_PRICES: file('prices.json', '{"extends":"default"}'),
       PLIMSOLL_BUDGETS: file('budgets.json', JSON.stringify({ budgets: [budget] })),
+      PLIMSOLL_LEDGER: 'redis://user:secret@cache.example:6379/0',
     });
-    const { credential, prices, budgets, ...settings } = configuration;
+    const { credential, prices, budgets, ledger, ...settings } = configuration;
+    assert.equal(ledger?.shown, 'redis at cache.example:6379');
+    assert.doesNotMatch(inspect(configuration, { depth: 9 }), /secret/);
     assert.equal(credential.variable, 'ANTHROPIC_API_KEY');
     assert.equal(prices.source, 'file');
     assert.deepEqual(
@@ -101,12 +105,18 @@ describe('the environment', () => {
         PLIMSOLL_KEY: KEY,
         PLIMSOLL_PRICES: join(folder, 'none.json'),
         PLIMSOLL_BUDGETS: file('wrong.json', '{"budgets":[{"name":"a"}]}'),
+        PLIMSOLL_LEDGER: 'postgres://user:secret@db.example/budgets',
       },
       NOW_MS,
     );
     assert.equal(configuration, null);
+    assert.equal(
+      problems.at(-1),
+      'PLIMSOLL_LEDGER: expected the path of an SQLite file, the URL of a Redis such as redis://127.0.0.1:6379, ' +
+        'or "memory", got a URL of postgres: name one of them',
+    );
     assert.deepEqual(
-      problems.map((problem) => problem.split(':')[0]),
+      problems.slice(0, -1).map((problem) => problem.split(':')[0]),
       [
         'ANTHROPIC_AUTH_TOKEN',
         'PLIMSOLL_PRICES',
@@ -116,7 +126,7 @@ describe('the environment', () => {
         'ANTHROPIC_TIMEOUT_MS',
         'ANTHROPIC_BASE_URL',
         'PLIMSOLL_KEY',
-        ...problems.slice(8).map(() => 'PLIMSOLL_BUDGETS'),
+        ...problems.slice(8, -1).map(() => 'PLIMSOLL_BUDGETS'),
       ],
     );
     assert.ok(problems.length > 8);
@@ -248,6 +258,7 @@ describe('.env.example', () => {
       'PLIMSOLL_KEY',
       'PLIMSOLL_PRICES',
       'PLIMSOLL_BUDGETS',
+      'PLIMSOLL_LEDGER',
     ]);
   });
 
