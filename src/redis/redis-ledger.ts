@@ -1,5 +1,5 @@
-import { createHash, randomUUID } from 'node:crypto';
-import { Redis, type Cluster } from 'ioredis';
+import { randomUUID } from 'node:crypto';
+import type { Cluster, Redis } from 'ioredis';
 import {
   LedgerUnavailableError,
   type Balance,
@@ -10,10 +10,13 @@ import {
   type Spend,
 } from '../budget/ledger.ts';
 import { ACCOUNT_SCRIPT } from './account-script.ts';
+import { connected, isWorthAsking, RedisScript } from './connection.ts';
 
 export interface RedisLedgerOptions {
   /** What all keys of the ledger begin with: `plimsoll:`. Ledgers of different prefixes do not know each other. */
   readonly prefix?: string;
+  /** How long what nothing is posted to any more is kept: 70 days, longer than a forecast looks back. */
+  readonly keepMs?: number;
 }
 
 /**
@@ -24,10 +27,10 @@ export interface RedisLedgerOptions {
  */
 export function redisLedger(
   redis: Redis | Cluster | string,
-  { prefix = 'plimsoll:' }: RedisLedgerOptions = {},
+  { prefix = 'plimsoll:', keepMs = KEY_LIFETIME_MS }: RedisLedgerOptions = {},
 ): Ledger {
   const client = typeof redis === 'string' ? connected(redis) : redis;
-  const store = new RedisStore(client, prefix);
+  const store = new RedisStore(client, { prefix, keepMs });
   return {
     kind: 'redis',
     id: () => store.id,
@@ -40,47 +43,31 @@ export function redisLedger(
   };
 }
 
-const CONNECT_MS = 2_000;
-const LONGEST_RECONNECT_MS = 2_000;
-
-function connected(url: string): Redis {
-  const client = new Redis(url, {
-    connectTimeout: CONNECT_MS,
-    maxRetriesPerRequest: 1,
-    retryStrategy: (tries) => Math.min(tries * 50, LONGEST_RECONNECT_MS),
-  });
-  // Without a listener ioredis prints it; that the ledger is down is seen where it is asked.
-  client.on('error', () => undefined);
-  return client;
-}
-
 const DAY_MS = 86_400_000;
 
-/** Keys of an account that nothing is posted to are gone after so long: longer than the forecast looks back. */
 const KEY_LIFETIME_MS = 70 * DAY_MS;
 
 /** A posting that comes again after a longer silence would count twice. */
 const SEQUENCE_LIFETIME_MS = 7 * DAY_MS;
 
-const SCRIPT_SHA = createHash('sha1').update(ACCOUNT_SCRIPT).digest('hex');
-
-/** Commands that are sent while the client has no connection wait in it; one that has lost it is not waited for. */
-const WORTH_ASKING: ReadonlySet<string> = new Set(['ready', 'connect', 'connecting', 'wait']);
+const SCRIPT = new RedisScript(ACCOUNT_SCRIPT);
 
 class RedisStore {
   id: string | null = null;
   readonly #client: Redis | Cluster;
   readonly #prefix: string;
+  readonly #keepMs: number;
 
-  constructor(client: Redis | Cluster, prefix: string) {
+  constructor(client: Redis | Cluster, { prefix, keepMs }: Required<RedisLedgerOptions>) {
     this.#client = client;
     this.#prefix = prefix;
+    this.#keepMs = keepMs;
   }
 
   async post(posting: Posting): Promise<Posted> {
     const { writer, heldNanoUsd, sequence, keepFromMs, spends, thresholdsNanoUsd, asks, limitNanoUsd } = posting;
     const rest = [
-      ...[limitNanoUsd ?? '', heldNanoUsd, sequence, keepFromMs, lifetimeMs(posting), SEQUENCE_LIFETIME_MS],
+      ...[limitNanoUsd ?? '', heldNanoUsd, sequence, keepFromMs, this.#lifetimeMs(posting), this.#sequenceMs],
       ...listed(spends.flatMap(({ startMs, nanoUsd }) => [startMs, nanoUsd])),
       ...listed(thresholdsNanoUsd),
       ...listed(asks),
@@ -117,20 +104,21 @@ class RedisStore {
       ...[this.#key(account, 'buckets'), period(`taken:${writer}`)],
     ];
     const span = window.kind === 'rolling' ? [window.fromMs, window.untilMs, window.bucketMs] : [0, 0, 1];
-    const words = [writer, ...times, window.kind, ...span, ...rest].map(String);
-    const reply = await this.#asked(async () => {
-      try {
-        return await this.#client.evalsha(SCRIPT_SHA, keys.length, ...keys, ...words);
-      } catch (error) {
-        if (!isUnknownScript(error)) throw error;
-        return this.#client.eval(ACCOUNT_SCRIPT, keys.length, ...keys, ...words);
-      }
-    });
+    const words = [writer, ...times, window.kind, ...span, ...rest];
+    const reply = await this.#asked(() => SCRIPT.run(this.#client, keys, words));
     return reply as readonly unknown[];
   }
 
+  #lifetimeMs({ window }: Place): number {
+    return this.#keepMs + (window.kind === 'rolling' ? window.untilMs - window.fromMs : 0);
+  }
+
+  get #sequenceMs(): number {
+    return Math.min(this.#keepMs, SEQUENCE_LIFETIME_MS);
+  }
+
   async #asked<T>(ask: () => Promise<T>): Promise<T> {
-    if (!WORTH_ASKING.has(this.#client.status)) throw new LedgerUnavailableError('Redis is not connected');
+    if (!isWorthAsking(this.#client)) throw new LedgerUnavailableError('Redis is not connected');
     try {
       const [answer] = await Promise.all([ask(), this.id ?? this.#identify()]);
       return answer;
@@ -156,12 +144,4 @@ type Words = readonly (string | number | bigint)[];
 
 function listed(words: Words): Words {
   return [words.length, ...words];
-}
-
-function lifetimeMs({ window }: Place): number {
-  return KEY_LIFETIME_MS + (window.kind === 'rolling' ? window.untilMs - window.fromMs : 0);
-}
-
-function isUnknownScript(error: unknown): boolean {
-  return error instanceof Error && error.message.startsWith('NOSCRIPT');
 }

@@ -1,0 +1,52 @@
+import { createHash } from 'node:crypto';
+import { Redis, type Cluster } from 'ioredis';
+
+const CONNECT_MS = 2_000;
+const LONGEST_RECONNECT_MS = 2_000;
+
+/** A client of our own, which fails rather than waits. `commandMs`: how long a command may take; default: as long as it takes. */
+export function connected(url: string, commandMs?: number): Redis {
+  const client = new Redis(url, {
+    connectTimeout: CONNECT_MS,
+    maxRetriesPerRequest: 1,
+    retryStrategy: (tries) => Math.min(tries * 50, LONGEST_RECONNECT_MS),
+    ...(commandMs !== undefined && { commandTimeout: commandMs }),
+  });
+  // Without a listener ioredis prints it; that Redis is down is seen where it is asked.
+  client.on('error', () => undefined);
+  return client;
+}
+
+/** Commands that are sent while the client has no connection wait in it; one that has lost it is not waited for. */
+const WORTH_ASKING: ReadonlySet<string> = new Set(['ready', 'connect', 'connecting', 'wait']);
+
+export function isWorthAsking(client: Redis | Cluster): boolean {
+  return WORTH_ASKING.has(client.status);
+}
+
+type Words = readonly (string | number | bigint)[];
+
+/** A script that Redis runs whole, and nothing in between; its text is sent once. */
+export class RedisScript {
+  readonly #text: string;
+  readonly #sha: string;
+
+  constructor(text: string) {
+    this.#text = text;
+    this.#sha = createHash('sha1').update(text).digest('hex');
+  }
+
+  async run(client: Redis | Cluster, keys: readonly string[], words: Words): Promise<unknown> {
+    const rest = [...keys, ...words.map(String)];
+    try {
+      return await client.evalsha(this.#sha, keys.length, ...rest);
+    } catch (error) {
+      if (!isUnknownScript(error)) throw error;
+      return client.eval(this.#text, keys.length, ...rest);
+    }
+  }
+}
+
+function isUnknownScript(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('NOSCRIPT');
+}
