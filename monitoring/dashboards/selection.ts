@@ -6,7 +6,9 @@ type Sample = Exclude<MetricName, HistogramName> | `${HistogramName}_${'bucket' 
 /** The variables of every dashboard that narrow queries, by the label that each narrows. */
 const NARROWED = ['job', 'model', 'key'] as const;
 
-const DATA_LABELS: ReadonlyMap<string, readonly string[]> = new Map(CATALOGUE.map(({ name, labels }) => [name, labels]));
+const DATA_LABELS: ReadonlyMap<string, readonly string[]> = new Map(
+  CATALOGUE.map(({ name, labels }) => [name, labels]),
+);
 
 /** Series of the catalogue, narrowed by every variable whose label the metric has; more matchers may be added. */
 export function selected(name: Sample, matchers = ''): string {

@@ -30,7 +30,8 @@ function rateLimited({ rateLimitedRatio, refusedHourRatio, minAttempts }: Monito
       `and ${ON} ${RECORDED.attempts('5m')} >= ${minAttempts}`,
     for: '2m',
     dashboard: 'tier',
-    summary: '429 ({{ $labels.reason }}) for key {{ $labels.key }} on {{ $labels.model }}: {{ $value | humanizePercentage }}',
+    summary:
+      '429 ({{ $labels.reason }}) for key {{ $labels.key }} on {{ $labels.model }}: {{ $value | humanizePercentage }}',
     description:
       '{{ $value | humanizePercentage }} of the attempts of the last 5 minutes were refused by the limit on {{ $labels.reason }}. Retries cost time; if they do not absorb it, the error budget burns and that pages.',
   };
@@ -61,7 +62,8 @@ function overloaded({ overloadedRatio, refusedHourRatio, minAttempts }: Monitori
       `and ${ON} ${RECORDED.attempts('5m')} >= ${minAttempts}`,
     for: '2m',
     dashboard: 'overview',
-    summary: 'The API is overloaded (529) for {{ $labels.model }}: {{ $value | humanizePercentage }} of key {{ $labels.key }}',
+    summary:
+      'The API is overloaded (529) for {{ $labels.model }}: {{ $value | humanizePercentage }} of key {{ $labels.key }}',
     description:
       '{{ $value | humanizePercentage }} of the attempts of the last 5 minutes got 529. That is the side of the API: no limit of yours is met.',
   };

@@ -66,14 +66,22 @@ const RATE_LIMITED: readonly AlertCase[] = [
   {
     name: 'does not fire when one attempt in twenty-five is refused',
     alert: 'PlimsollRateLimited',
-    series: { [attempts('200')]: grown([40, 9.6]), [attempts('429')]: grown([40, 0.4]), [limited('requests')]: grown([40, 0.4]) },
+    series: {
+      [attempts('200')]: grown([40, 9.6]),
+      [attempts('429')]: grown([40, 0.4]),
+      [limited('requests')]: grown([40, 0.4]),
+    },
     at: '30m',
     firing: [],
   },
   {
     name: 'does not fire when half the attempts are refused but there are three a minute',
     alert: 'PlimsollRateLimited',
-    series: { [attempts('200')]: grown([40, 1.5]), [attempts('429')]: grown([40, 1.5]), [limited('requests')]: grown([40, 1.5]) },
+    series: {
+      [attempts('200')]: grown([40, 1.5]),
+      [attempts('429')]: grown([40, 1.5]),
+      [limited('requests')]: grown([40, 1.5]),
+    },
     at: '30m',
     firing: [],
   },
@@ -91,7 +99,11 @@ const RATE_LIMITED: readonly AlertCase[] = [
   {
     name: 'does not fire when the tier has no money left: that has a page of its own',
     alert: 'PlimsollRateLimited',
-    series: { [attempts('429')]: grown([40, 10]), [limited('spend_limit')]: grown([40, 10]), [limited('acceleration')]: grown([40, 10]) },
+    series: {
+      [attempts('429')]: grown([40, 10]),
+      [limited('spend_limit')]: grown([40, 10]),
+      [limited('acceleration')]: grown([40, 10]),
+    },
     at: '30m',
     firing: [],
   },
@@ -157,7 +169,11 @@ const RETRIES: readonly AlertCase[] = [
   {
     name: 'fires when calls need a retry each, whatever for',
     alert: 'PlimsollRetryStorm',
-    series: { [calls]: grown([40, 10]), [retries('rate_limited')]: grown([40, 6]), [retries('overloaded')]: grown([40, 4]) },
+    series: {
+      [calls]: grown([40, 10]),
+      [retries('rate_limited')]: grown([40, 6]),
+      [retries('overloaded')]: grown([40, 4]),
+    },
     at: '30m',
     firing: [[LABELS, 'Retry storm of key prod-a-api on claude-haiku-4-5: 1.0 retries a call']],
   },

@@ -219,7 +219,10 @@ const FORECAST: readonly AlertCase[] = [
 
 const ON = 'job="plimsoll",instance="a",operation="messages.create",key="prod-a-api",model="claude-haiku-4-5"';
 const calls = `anthropic_requests_total{${ON},outcome="ok"}`;
-const AMOUNTS = { Cost: `anthropic_cost_usd_total{${ON},kind="output"}`, Tokens: `anthropic_tokens_total{${ON},kind="output"}` };
+const AMOUNTS = {
+  Cost: `anthropic_cost_usd_total{${ON},kind="output"}`,
+  Tokens: `anthropic_tokens_total{${ON},kind="output"}`,
+};
 
 /** A week of half hours, then six and a half. */
 const WEEK = 336;
@@ -235,7 +238,10 @@ const perCall = (what: 'Cost' | 'Tokens'): readonly AlertCase[] => {
       name: 'fires when a call takes twice what it took a week ago',
       series: { [calls]: grown([WEEK + NOW, 30]), [amount]: grown([WEEK, 30], [NOW, 60]) },
       firing: [
-        [{ job: 'plimsoll', model: 'claude-haiku-4-5' }, `${what} per call to claude-haiku-4-5 is 2.0 times last week's`],
+        [
+          { job: 'plimsoll', model: 'claude-haiku-4-5' },
+          `${what} per call to claude-haiku-4-5 is 2.0 times last week's`,
+        ],
       ],
     },
     {
@@ -294,21 +300,27 @@ const REST: readonly AlertCase[] = [
   {
     name: 'fires for the first call whose model has no price',
     alert: 'PlimsollUnpricedUsage',
-    series: { 'anthropic_unpriced_requests_total{job="plimsoll",instance="a",key="prod-a-api",model="other"}': '_x10 1x10' },
+    series: {
+      'anthropic_unpriced_requests_total{job="plimsoll",instance="a",key="prod-a-api",model="other"}': '_x10 1x10',
+    },
     at: '15m',
     firing: [[{ ...PER_KEY, model: 'other' }, 'No price is known for other, used by key prod-a-api']],
   },
   {
     name: 'does not fire when every call has a price',
     alert: 'PlimsollUnpricedUsage',
-    series: { 'anthropic_unpriced_requests_total{job="plimsoll",instance="a",key="prod-a-api",model="other"}': level([180, 3]) },
+    series: {
+      'anthropic_unpriced_requests_total{job="plimsoll",instance="a",key="prod-a-api",model="other"}': level([180, 3]),
+    },
     at: '170m',
     firing: [],
   },
   {
     name: 'fires when the prices were checked a hundred days ago',
     alert: 'PlimsollPriceTableOld',
-    series: { 'anthropic_price_table_timestamp_seconds{job="plimsoll",instance="a",source="built-in"}': level([90, -100 * DAY]) },
+    series: {
+      'anthropic_price_table_timestamp_seconds{job="plimsoll",instance="a",source="built-in"}': level([90, -100 * DAY]),
+    },
     at: '80m',
     firing: [[{ job: 'plimsoll', source: 'built-in' }, 'The price table of job plimsoll is 100d 1h 20m 0s old']],
   },

@@ -89,5 +89,9 @@ function isDivisor(node: SyntaxNode): boolean {
   const { parent } = node;
   if (parent === null) return false;
   if (parent.name === 'ParenExpr') return isDivisor(parent);
-  return parent.name === 'BinaryExpr' && childNamed(parent, new Set(['Div'])) !== null && parent.lastChild?.from === node.from;
+  return (
+    parent.name === 'BinaryExpr' &&
+    childNamed(parent, new Set(['Div'])) !== null &&
+    parent.lastChild?.from === node.from
+  );
 }

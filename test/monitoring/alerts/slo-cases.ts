@@ -48,8 +48,14 @@ const ticket = 'PlimsollErrorBudgetBurnSlow';
 const FAILURE_CASES: readonly AlertCase[] = [
   failures(page, {
     name: 'fires when a fifth of calls has failed for an hour, though the six hours before were good',
-    good: [[300, 5], [72, 4]],
-    bad: [[300, 0], [72, 1]],
+    good: [
+      [300, 5],
+      [72, 4],
+    ],
+    bad: [
+      [300, 0],
+      [72, 1],
+    ],
     at: '372m',
     firing: fails('20%'),
   }),
@@ -76,22 +82,44 @@ const FAILURE_CASES: readonly AlertCase[] = [
   }),
   failures(page, {
     name: 'does not fire ten minutes after an outage of twenty',
-    good: [[370, 5], [20, 0], [10, 5]],
-    bad: [[370, 0], [20, 5], [10, 0]],
+    good: [
+      [370, 5],
+      [20, 0],
+      [10, 5],
+    ],
+    bad: [
+      [370, 0],
+      [20, 5],
+      [10, 0],
+    ],
     at: '400m',
     firing: [],
   }),
   failures(page, {
     name: 'does not fire forty minutes after an outage of an hour',
-    good: [[300, 5], [60, 0], [40, 5]],
-    bad: [[300, 0], [60, 5], [40, 0]],
+    good: [
+      [300, 5],
+      [60, 0],
+      [40, 5],
+    ],
+    bad: [
+      [300, 0],
+      [60, 5],
+      [40, 0],
+    ],
     at: '400m',
     firing: [],
   }),
   failures(page, {
     name: 'does not fire when everything has failed for six minutes only',
-    good: [[394, 5], [6, 0]],
-    bad: [[394, 0], [6, 5]],
+    good: [
+      [394, 5],
+      [6, 0],
+    ],
+    bad: [
+      [394, 0],
+      [6, 5],
+    ],
     at: '400m',
     firing: [],
   }),
@@ -107,7 +135,13 @@ const FAILURE_CASES: readonly AlertCase[] = [
     at: '390m',
     firing: [],
   },
-  { name: 'does not fire when nobody calls', alert: page, series: { [calls('server_error')]: grown([400, 0]) }, at: '390m', firing: [] },
+  {
+    name: 'does not fire when nobody calls',
+    alert: page,
+    series: { [calls('server_error')]: grown([400, 0]) },
+    at: '390m',
+    firing: [],
+  },
   {
     name: 'fires when 429s outlast the retries, once for all replicas together',
     alert: page,
@@ -123,8 +157,14 @@ const FAILURE_CASES: readonly AlertCase[] = [
   failures(ticket, {
     name: 'fires when a twenty-fifth of calls has failed for a day, after two busy days that were good',
     step: '10m',
-    good: [[288, 100], [150, 9.6]],
-    bad: [[288, 0], [150, 0.4]],
+    good: [
+      [288, 100],
+      [150, 9.6],
+    ],
+    bad: [
+      [288, 0],
+      [150, 0.4],
+    ],
     at: '73h',
     firing: fails('4%'),
   }),
@@ -155,24 +195,44 @@ const FAILURE_CASES: readonly AlertCase[] = [
   failures(ticket, {
     name: 'does not fire three hours after a bad day',
     step: '10m',
-    good: [[288, 100], [132, 9.6], [18, 10]],
-    bad: [[288, 0], [132, 0.5], [18, 0]],
+    good: [
+      [288, 100],
+      [132, 9.6],
+      [18, 10],
+    ],
+    bad: [
+      [288, 0],
+      [132, 0.5],
+      [18, 0],
+    ],
     at: '73h',
     firing: [],
   }),
   failures(ticket, {
     name: 'does not fire seven hours after three bad days',
     step: '10m',
-    good: [[420, 9.8], [42, 10]],
-    bad: [[420, 0.2], [42, 0]],
+    good: [
+      [420, 9.8],
+      [42, 10],
+    ],
+    bad: [
+      [420, 0.2],
+      [42, 0],
+    ],
     at: '77h',
     firing: [],
   }),
   failures(ticket, {
     name: 'does not fire when a twentieth of calls has failed for four hours',
     step: '10m',
-    good: [[436, 20], [24, 19]],
-    bad: [[436, 0], [24, 1]],
+    good: [
+      [436, 20],
+      [24, 19],
+    ],
+    bad: [
+      [436, 0],
+      [24, 1],
+    ],
     at: '76h40m',
     firing: [],
   }),
@@ -184,8 +244,14 @@ const slowTicket = 'PlimsollLatencyBudgetBurnSlow';
 const LATENCY_CASES: readonly AlertCase[] = [
   latencies(slowPage, {
     name: 'fires when four fifths of calls have been slow for an hour, though the six hours before were good',
-    good: [[300, 1], [72, 0.2]],
-    bad: [[300, 0], [72, 0.8]],
+    good: [
+      [300, 1],
+      [72, 0.2],
+    ],
+    bad: [
+      [300, 0],
+      [72, 0.8],
+    ],
     at: '372m',
     firing: isSlow('80%'),
   }),
@@ -227,31 +293,65 @@ const LATENCY_CASES: readonly AlertCase[] = [
   }),
   latencies(slowPage, {
     name: 'does not fire ten minutes after fifty slow ones, while six hours were good',
-    good: [[700, 50], [50, 0], [14, 1]],
-    bad: [[700, 0], [50, 5], [14, 0]],
+    good: [
+      [700, 50],
+      [50, 0],
+      [14, 1],
+    ],
+    bad: [
+      [700, 0],
+      [50, 5],
+      [14, 0],
+    ],
     at: '764m',
     firing: [],
   }),
   latencies(slowPage, {
     name: 'does not fire forty minutes after three slow hours',
-    good: [[300, 5], [180, 0], [40, 5]],
-    bad: [[300, 0], [180, 5], [40, 0]],
+    good: [
+      [300, 5],
+      [180, 0],
+      [40, 5],
+    ],
+    bad: [
+      [300, 0],
+      [180, 5],
+      [40, 0],
+    ],
     at: '520m',
     firing: [],
   }),
   latencies(slowPage, {
     name: 'does not fire when everything has been slow for twelve minutes only',
-    good: [[394, 5], [12, 0]],
-    bad: [[394, 0], [12, 5]],
+    good: [
+      [394, 5],
+      [12, 0],
+    ],
+    bad: [
+      [394, 0],
+      [12, 5],
+    ],
     at: '406m',
     firing: [],
   }),
-  latencies(slowPage, { name: 'does not fire when nobody calls', good: [[400, 0]], bad: [[400, 0]], at: '390m', firing: [] }),
+  latencies(slowPage, {
+    name: 'does not fire when nobody calls',
+    good: [[400, 0]],
+    bad: [[400, 0]],
+    at: '390m',
+    firing: [],
+  }),
   latencies(slowTicket, {
     name: 'fires when a fifth of calls has been slow for a day, after two busy days that were good',
     step: '10m',
-    good: [[288, 100], [150, 0.32]],
-    bad: [[288, 0], [150, 0.08]],
+    good: [
+      [288, 100],
+      [150, 0.32],
+    ],
+    bad: [
+      [288, 0],
+      [150, 0.08],
+    ],
     at: '73h',
     firing: isSlow('20%'),
   }),
@@ -282,24 +382,44 @@ const LATENCY_CASES: readonly AlertCase[] = [
   latencies(slowTicket, {
     name: 'does not fire three hours after a slow day',
     step: '10m',
-    good: [[288, 100], [132, 8], [18, 10]],
-    bad: [[288, 0], [132, 3], [18, 0]],
+    good: [
+      [288, 100],
+      [132, 8],
+      [18, 10],
+    ],
+    bad: [
+      [288, 0],
+      [132, 3],
+      [18, 0],
+    ],
     at: '73h',
     firing: [],
   }),
   latencies(slowTicket, {
     name: 'does not fire seven hours after three slow days',
     step: '10m',
-    good: [[420, 9], [42, 10]],
-    bad: [[420, 1], [42, 0]],
+    good: [
+      [420, 9],
+      [42, 10],
+    ],
+    bad: [
+      [420, 1],
+      [42, 0],
+    ],
     at: '77h',
     firing: [],
   }),
   latencies(slowTicket, {
     name: 'does not fire when a fifth of calls has been slow for four hours',
     step: '10m',
-    good: [[436, 20], [24, 16]],
-    bad: [[436, 0], [24, 4]],
+    good: [
+      [436, 20],
+      [24, 16],
+    ],
+    bad: [
+      [436, 0],
+      [24, 4],
+    ],
     at: '76h40m',
     firing: [],
   }),

@@ -1,7 +1,8 @@
 import { grown, level, type AlertCase } from '../promtool.ts';
 
 const ON = 'job="plimsoll",instance="a",key="prod-a-api"';
-const spend = (scope: string): string => `anthropic_spend_limited_total{${ON},model="claude-haiku-4-5",scope="${scope}"}`;
+const spend = (scope: string): string =>
+  `anthropic_spend_limited_total{${ON},model="claude-haiku-4-5",scope="${scope}"}`;
 const decided = (decision: string): string =>
   `anthropic_budget_decisions_total{job="plimsoll",instance="a",budget="team",decision="${decision}"}`;
 const blocked = `anthropic_requests_total{${ON},operation="messages.create",model="claude-haiku-4-5",outcome="blocked"}`;
@@ -79,9 +80,7 @@ const BUDGETS: readonly AlertCase[] = [
       [blocked]: grown([20, 0], [10, 2]),
     },
     at: '26m',
-    firing: [
-      [{ job: 'plimsoll', budget: 'team' }, 'Budget team refuses calls: its ledger does not answer'],
-    ],
+    firing: [[{ job: 'plimsoll', budget: 'team' }, 'Budget team refuses calls: its ledger does not answer']],
   },
   {
     name: 'does not fire when the ledger is down and calls go through',
