@@ -17,6 +17,8 @@ export interface ProofOptions {
   readonly promtool: string;
   /** How much of an ordinary day is driven: 8 to 24. */
   readonly hours: number;
+  /** Only the ordinary hours: for pictures. */
+  readonly onlyOrdinary?: boolean;
 }
 
 /** A real Prometheus with histories that plimsoll itself has recorded, and what was true in them. */
@@ -52,7 +54,9 @@ const ordinary = (name: string, minutes: number): Omit<HistoryOptions, 'endMs'> 
 
 const QUIET_AFTER = 30;
 
-function histories(hours: number): readonly HistoryOptions[] {
+function histories({ hours, onlyOrdinary = false }: ProofOptions): readonly HistoryOptions[] {
+  const own = ordinary(ORDINARY_JOB, hours * 60);
+  if (onlyOrdinary) return [{ ...own, endMs: END_MS }];
   const quiet = { ...ordinary(QUIET_JOB, 140), calls: (step: number) => (step < QUIET_AFTER ? 5 : 0) };
   const fleets = FLEETS.map((fleet) => ({
     ...ordinary(fleet.name, fleet.replicas > 2 ? 12 : 30),
@@ -60,17 +64,18 @@ function histories(hours: number): readonly HistoryOptions[] {
     ledger: fleet.ledger,
     calls: () => 30,
   }));
-  const all = [ordinary(ORDINARY_JOB, hours * 60), quiet, ...fleets, ...CAUSES.map(({ history }) => history)];
+  const all = [own, quiet, ...fleets, ...CAUSES.map(({ history }) => history)];
   return all.map((each) => ({ ...each, endMs: END_MS }));
 }
 
 /** Drives all histories and brings them into a Prometheus; `stop` it when done. */
-export async function proof({ hours, ...programs }: ProofOptions): Promise<Proof> {
+export async function proof(options: ProofOptions): Promise<Proof> {
+  const { hours, ...programs } = options;
   const folder = mkdtempSync(join(tmpdir(), 'plimsoll-proof-'));
   try {
     const now = join(folder, 'now.txt');
     const lastWeek = join(folder, 'last-week.txt');
-    const truths = await written(now, histories(hours));
+    const truths = await written(now, histories(options));
     await written(lastWeek, [{ ...ordinary(ORDINARY_JOB, 8 * 60), endMs: END_MS - WEEK_MS }]);
     const to = END_MS / 1_000;
     const range = { from: to - hours * HOUR_SECONDS, to, step: SCRAPE_SECONDS };

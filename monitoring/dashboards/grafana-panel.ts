@@ -12,6 +12,7 @@ import {
   VisibilityMode,
   VizLegendOptionsBuilder,
   VizOrientation,
+  VizTextDisplayOptionsBuilder,
   VizTooltipOptionsBuilder,
 } from '@grafana/grafana-foundation-sdk/common';
 import {
@@ -52,7 +53,7 @@ function chart(panel: Panel): Chart {
     case 'gauge':
       return new Gauge().reduceOptions(lastValue());
     case 'bar gauge':
-      return new BarGauge().reduceOptions(lastValue()).orientation(VizOrientation.Horizontal);
+      return new BarGauge().reduceOptions(lastValue()).orientation(VizOrientation.Horizontal).text(readable());
     case 'heatmap':
       return new Heatmap().calculate(false).yAxis(new YAxisConfigBuilder().unit(panel.unit));
     case 'table':
@@ -75,7 +76,7 @@ function timeSeries(panel: Panel): TimeSeries {
   const builder = new TimeSeries()
     .lineWidth(1)
     .fillOpacity(stacked ? 40 : 10)
-    .showPoints(VisibilityMode.Never)
+    .showPoints(VisibilityMode.Auto)
     .spanNulls(false)
     .legend(
       new VizLegendOptionsBuilder()
@@ -95,7 +96,9 @@ function timeSeries(panel: Panel): TimeSeries {
 /** One table of several queries: joined by their labels, each query a column. */
 function table({ targets, columns = {} }: Panel): Table {
   const builder = new Table().withTransformation({ id: 'merge', options: {} });
-  const renameByName = Object.fromEntries(targets.map(({ legend }, index) => [valueColumn(targets.length, index), legend]));
+  const renameByName = Object.fromEntries(
+    targets.map(({ legend }, index) => [valueColumn(targets.length, index), legend]),
+  );
   builder.withTransformation({ id: 'organize', options: { excludeByName: { Time: true }, renameByName } });
   for (const [name, unit] of Object.entries(columns)) builder.overrideByName(name, [{ id: 'unit', value: unit }]);
   return builder;
@@ -125,8 +128,15 @@ function lastValue(): ReduceDataOptionsBuilder {
   return new ReduceDataOptionsBuilder().calcs(['lastNotNull']).fields('').values(false);
 }
 
+/** Left to itself, a bar is as high as there is room, and its name is cut off. */
+function readable(): VizTextDisplayOptionsBuilder {
+  return new VizTextDisplayOptionsBuilder().titleSize(14).valueSize(18);
+}
+
 function thresholds({ steps = [[null, 'green']] }: Panel): ThresholdsConfigBuilder {
-  return new ThresholdsConfigBuilder().mode(ThresholdsMode.Absolute).steps(steps.map(([value, color]) => ({ value, color })));
+  return new ThresholdsConfigBuilder()
+    .mode(ThresholdsMode.Absolute)
+    .steps(steps.map(([value, color]) => ({ value, color })));
 }
 
 function callsLink(): DashboardLinkBuilder {

@@ -3,7 +3,14 @@ import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { WriteStream } from 'node:fs';
-import { simulator, type Fault, type Scenario, type Simulator } from 'plimsoll/simulator';
+import {
+  simulator,
+  type Fault,
+  type MessagesRequest,
+  type Reply,
+  type Scenario,
+  type Simulator,
+} from 'plimsoll/simulator';
 import { HistoryClock, hurried } from './history-clock.ts';
 import { replica, type Replica, type ReplicaOptions } from './replica.ts';
 import { drawnCall, seeded, unpricedCall, type Counts } from './traffic.ts';
@@ -64,6 +71,7 @@ export async function history(options: HistoryOptions, out: WriteStream): Promis
   const clock = new HistoryClock(startMs);
   const api = simulator({
     ...{ seed, clock, scenario, tier: 'start', keepRequests: 10, unknownModels: 'serve' },
+    respond: cached,
     limits: { 'haiku-4-5': { requests: 60, inputTokens: 50_000, outputTokens: 20_000 } },
   });
   const folder = mkdtempSync(join(tmpdir(), 'plimsoll-history-'));
@@ -101,6 +109,13 @@ function running(
 
 /** About; a step that takes longer than it has goes into the next. */
 const SECONDS_OF_A_CALL = 2;
+
+/** A system prompt that is marked for it is read from the cache, and written to it now and then. */
+function cached({ body, number }: MessagesRequest): Reply | undefined {
+  if (!Array.isArray(body.system)) return undefined;
+  const tokens = number % 40 < 2 ? { cache_creation_input_tokens: 900 } : { cache_read_input_tokens: 900 };
+  return { usage: { input_tokens: 300, ...tokens } };
+}
 
 interface Step {
   readonly random: () => number;

@@ -137,7 +137,7 @@ for (const { name, replicas, ledger } of FLEETS) {
       costUsd: [await shown('budget/Cost as it was A'), truth.costUsd],
       rateLimited: [total(await answer(url, limited, on)), truth.rateLimited],
       budgetSpentUsd: [await shown('budget/Budgets A', ofBudget), truth.costUsd],
-      tierProgress: [await shown('tier/Spend of the monthly cap A', ofOrganization, later), truth.costUsd / CAP_USD],
+      tierProgress: [await shown('tier/Cap used A', ofOrganization, later), truth.costUsd / CAP_USD],
     };
     for (const [figure, [seen = NaN, real = NaN]] of Object.entries(figures)) {
       assert.ok(Math.abs(seen - real) <= 0.01 * real, `${figure}: ${seen} is shown, ${real} is true`);

@@ -1,0 +1,102 @@
+import { RECORDED } from '../../src/monitoring/recorded.ts';
+import type { Row } from './panel.ts';
+
+const { budgetSpent: spent, budgetReserved: reserved, budgetForecast: forecast, budgetLimit: limit } = RECORDED;
+const BY = 'budget, period, scope';
+/** A budget is one for all jobs that share its ledger: the variables do not narrow it. */
+const bound = (which: 'start' | 'end'): string => `max by (${BY}) (anthropic_budget_period_${which}_timestamp_seconds)`;
+const elapsed = `(time() - ${bound('start')}) / (${bound('end')} - ${bound('start')})`;
+const pace = (window: string, seconds: number): string =>
+  `clamp_min(delta(${spent}[${window}]), 0) / (${RECORDED.budgetEvenPace} * ${seconds})`;
+
+const USED = [
+  [null, 'green'],
+  [0.8, 'orange'],
+  [1, 'red'],
+] as const;
+const PACE = [
+  [null, 'green'],
+  [1.5, 'orange'],
+  [6, 'red'],
+] as const;
+
+/** Each budget in its present period. */
+export const budgetNow: Row = {
+  title: 'This period',
+  panels: [
+    {
+      kind: 'bar gauge',
+      title: 'Used',
+      unit: 'percentunit',
+      width: 8,
+      min: 0,
+      max: 1.2,
+      decimals: 0,
+      description: 'Spend of each budget in its present period. At 100 % a budget in mode block refuses calls.',
+      targets: [{ expr: `${spent} / ${limit}`, legend: '{{budget}}' }],
+      steps: USED,
+    },
+    {
+      kind: 'table',
+      title: 'Budgets',
+      unit: 'currencyUSD',
+      width: 16,
+      description:
+        'Spent and reserved count together towards the limit. Forecast over the limit: decide before the period ends.',
+      targets: [
+        { expr: spent, legend: 'Spent' },
+        { expr: reserved, legend: 'Reserved' },
+        { expr: limit, legend: 'Limit' },
+        { expr: forecast, legend: 'Forecast' },
+        { expr: `(${bound('end')} - time()) / 86400`, legend: 'Days left' },
+      ],
+      columns: { 'Days left': 'd' },
+    },
+    {
+      kind: 'bar gauge',
+      title: 'Forecast, of the limit',
+      unit: 'percentunit',
+      width: 8,
+      min: 0,
+      max: 2,
+      decimals: 0,
+      description:
+        'Expected spend at the end of the period: by plimsoll, which knows days of the week, and by a straight line through what is spent.',
+      targets: [
+        { expr: `${forecast} / ${limit}`, legend: '{{budget}}: plimsoll' },
+        { expr: `${spent} / ${limit} / (${elapsed} > 0)`, legend: '{{budget}}: straight line' },
+      ],
+      steps: USED,
+    },
+    {
+      kind: 'bar gauge',
+      title: 'Burn rate',
+      unit: 'short',
+      width: 8,
+      min: 0,
+      max: 15,
+      decimals: 1,
+      description:
+        'Spend as a multiple of an even pace through the period: 1 lasts exactly. Over 6 for hours: look for a job that was just started.',
+      targets: [
+        { expr: pace('1h', 3_600), legend: '{{budget}}: 1 h' },
+        { expr: pace('6h', 21_600), legend: '{{budget}}: 6 h' },
+        { expr: pace('1d', 86_400), legend: '{{budget}}: 1 d' },
+      ],
+      steps: PACE,
+    },
+    {
+      kind: 'time series',
+      title: 'Spent against an even pace',
+      unit: 'currencyUSD',
+      width: 8,
+      min: 0,
+      description: 'Above the line of its even pace, a budget ends before its period does if nothing changes.',
+      targets: [
+        { expr: spent, legend: '{{budget}}: spent' },
+        { expr: `${limit} * ${elapsed}`, legend: '{{budget}}: even pace' },
+        { expr: limit, legend: '{{budget}}: limit' },
+      ],
+    },
+  ],
+};

@@ -1,0 +1,111 @@
+import { RECORDED } from '../../src/monitoring/recorded.ts';
+import type { Row } from './panel.ts';
+import { inRange, quantile, rate, recorded, selected, share, sumBy } from './selection.ts';
+
+const reads = sumBy('model', rate('anthropic_tokens_total', 'kind="cache_read"'));
+const inputs = sumBy('model', rate('anthropic_tokens_total', 'kind=~"input|cache_read|cache_write_5m|cache_write_1h"'));
+
+/** What calls use, and what that costs. */
+export const callTokens: Row = {
+  title: 'Tokens and what they cost',
+  panels: [
+    {
+      kind: 'stacked',
+      title: 'Tokens by kind',
+      unit: 'cps',
+      width: 8,
+      description:
+        'Tokens a second. output_estimated: streams that ended before the count came; many of them: users leave.',
+      targets: [{ expr: sumBy('kind', rate('anthropic_tokens_total')), legend: '{{kind}}' }],
+    },
+    {
+      kind: 'time series',
+      title: 'Cache hit ratio',
+      unit: 'percentunit',
+      width: 8,
+      min: 0,
+      max: 1,
+      drillDown: true,
+      description:
+        'Input that was read from the cache: a tenth of the price, and for most models no load on the limit of input tokens.',
+      targets: [{ expr: share(`(${reads} or 0 * ${inputs})`, inputs), legend: '{{model}}' }],
+    },
+    {
+      kind: 'time series',
+      title: 'Time per output token, p95',
+      unit: 's',
+      width: 8,
+      min: 0,
+      description: 'How fast streams write after their first token.',
+      targets: [
+        {
+          expr: quantile(0.95, 'anthropic_time_per_output_token_seconds_bucket', { by: 'model' }),
+          legend: '{{model}}',
+        },
+      ],
+    },
+    {
+      kind: 'time series',
+      title: 'Cost per call',
+      unit: 'currencyUSD',
+      width: 8,
+      min: 0,
+      decimals: 4,
+      description:
+        'Over six hours, beside the same hours of last week. Apart: prompts, answers or models have changed.',
+      targets: [
+        { expr: recorded(RECORDED.costPerCall), legend: '{{model}}' },
+        { expr: `${recorded(RECORDED.costPerCall)} offset 1w`, legend: '{{model}}: last week' },
+      ],
+    },
+    {
+      kind: 'time series',
+      title: 'Tokens per call',
+      unit: 'short',
+      width: 8,
+      min: 0,
+      description: 'Over six hours, beside the same hours of last week.',
+      targets: [
+        { expr: recorded(RECORDED.tokensPerCall), legend: '{{model}}' },
+        { expr: `${recorded(RECORDED.tokensPerCall)} offset 1w`, legend: '{{model}}: last week' },
+      ],
+    },
+    {
+      kind: 'bar gauge',
+      title: 'Plimsoll of itself',
+      unit: 'short',
+      width: 8,
+      min: 0,
+      description:
+        'Errors that it swallowed, and label values that are counted as other, in the time range. More than none: see their runbooks.',
+      targets: [
+        { expr: `${sumBy('', inRange('plimsoll_errors_total'))} or vector(0)`, legend: 'errors' },
+        {
+          expr: `${sumBy('', inRange('plimsoll_label_values_dropped_total'))} or vector(0)`,
+          legend: 'label values dropped',
+        },
+        { expr: `count(${selected('plimsoll_build_info')})`, legend: 'processes' },
+      ],
+      steps: [[null, 'blue']],
+    },
+    {
+      kind: 'time series',
+      title: 'Cost per call, by route and model',
+      unit: 'currencyUSD',
+      width: 24,
+      min: 0,
+      decimals: 4,
+      description:
+        'A route of short answers on a dear model stands out here. plimsoll advise names it, with what the cheaper class would have cost.',
+      targets: [
+        {
+          expr: share(
+            sumBy('route, model', rate('anthropic_cost_usd_total')),
+            sumBy('route, model', rate('anthropic_requests_total', 'outcome="ok"')),
+          ),
+          legend: '{{route}} on {{model}}',
+        },
+      ],
+    },
+  ],
+};

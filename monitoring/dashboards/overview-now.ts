@@ -1,0 +1,148 @@
+import { RECORDED } from '../../src/monitoring/recorded.ts';
+import { FAILED } from '../../src/monitoring/recording-rules.ts';
+import type { Row } from './panel.ts';
+import { quantile, rate, recorded, selected, share, sumBy } from './selection.ts';
+
+const GOOD_HIGH = [
+  [null, 'red'],
+  [0.95, 'orange'],
+  [0.99, 'green'],
+] as const;
+const GOOD_LOW = [
+  [null, 'green'],
+  [0.01, 'orange'],
+  [0.05, 'red'],
+] as const;
+
+const judged = sumBy('', rate('anthropic_requests_total', `outcome=~"ok|${FAILED}"`));
+const budgetUsed = `max(${RECORDED.budgetSpent} / ${RECORDED.budgetLimit})`;
+
+/** One figure each, for a glance. */
+export const overviewNow: Row = {
+  title: 'Now',
+  panels: [
+    {
+      kind: 'stat',
+      title: 'Alerts firing',
+      unit: 'short',
+      width: 3,
+      height: 4,
+      description:
+        'Alerts of plimsoll that fire now. Open the runbook of each; red lines in the panels below show since when.',
+      targets: [{ expr: 'count(ALERTS{alertname=~"Plimsoll.+", alertstate="firing"}) or vector(0)', legend: 'firing' }],
+      steps: [
+        [null, 'green'],
+        [1, 'red'],
+      ],
+    },
+    {
+      kind: 'stat',
+      title: 'Success ratio',
+      unit: 'percentunit',
+      width: 3,
+      height: 4,
+      decimals: 2,
+      description:
+        'Calls that were answered, of those that the API or the network could fail. Under the objective: look at the outcomes below.',
+      targets: [{ expr: share(sumBy('', rate('anthropic_requests_total', 'outcome="ok"')), judged), legend: 'ok' }],
+      steps: GOOD_HIGH,
+    },
+    {
+      kind: 'stat',
+      title: '429 share',
+      unit: 'percentunit',
+      width: 3,
+      height: 4,
+      decimals: 1,
+      description:
+        'Attempts that were refused by a limit. The reasons below say which limit to raise or to spread over.',
+      targets: [
+        {
+          expr: share(
+            `(${sumBy('', rate('anthropic_attempts_total', 'status="429"'))} or vector(0))`,
+            sumBy('', rate('anthropic_attempts_total')),
+          ),
+          legend: '429',
+        },
+      ],
+      steps: GOOD_LOW,
+    },
+    {
+      kind: 'stat',
+      title: 'Headroom',
+      unit: 'percentunit',
+      width: 3,
+      height: 4,
+      decimals: 0,
+      description: 'What is left of the limit that is nearest to its end. Under a tenth: slow down what can wait.',
+      targets: [{ expr: `min(${recorded(RECORDED.headroom)})`, legend: 'left' }],
+      steps: [
+        [null, 'red'],
+        [0.1, 'orange'],
+        [0.3, 'green'],
+      ],
+      noValue: 'no calls',
+    },
+    {
+      kind: 'stat',
+      title: 'Duration p95',
+      unit: 's',
+      width: 3,
+      height: 4,
+      decimals: 1,
+      description: '95 of 100 calls end within this time, retries and waits included.',
+      targets: [
+        {
+          expr: quantile(0.95, 'anthropic_request_duration_seconds_bucket', { matchers: 'outcome="ok"' }),
+          legend: 'p95',
+        },
+      ],
+      steps: [
+        [null, 'green'],
+        [16, 'orange'],
+        [32, 'red'],
+      ],
+    },
+    {
+      kind: 'stat',
+      title: 'Spend an hour',
+      unit: 'currencyUSD',
+      width: 3,
+      height: 4,
+      decimals: 2,
+      description: 'Estimated cost of the last hour. Far from what is usual: open the dashboard Budget.',
+      targets: [
+        { expr: `3600 * ${sumBy('', `rate(${selected('anthropic_cost_usd_total')}[1h])`)}`, legend: 'an hour' },
+      ],
+      steps: [[null, 'blue']],
+    },
+    {
+      kind: 'stat',
+      title: 'In flight',
+      unit: 'short',
+      width: 3,
+      height: 4,
+      description:
+        'Calls begun and not finished, over all replicas. Rising while calls a second do not: calls hang or wait.',
+      targets: [{ expr: sumBy('', selected('anthropic_requests_in_flight')), legend: 'in flight' }],
+      steps: [[null, 'blue']],
+    },
+    {
+      kind: 'stat',
+      title: 'Fullest budget',
+      unit: 'percentunit',
+      width: 3,
+      height: 4,
+      decimals: 0,
+      description:
+        'Spend of the budget that is nearest to its limit. Over 100 %: it is spent; in mode block its calls are refused.',
+      targets: [{ expr: budgetUsed, legend: 'used' }],
+      steps: [
+        [null, 'green'],
+        [0.8, 'orange'],
+        [1, 'red'],
+      ],
+      noValue: 'no budget',
+    },
+  ],
+};

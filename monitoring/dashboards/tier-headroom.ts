@@ -1,0 +1,101 @@
+import { RECORDED } from '../../src/monitoring/recorded.ts';
+import type { Row } from './panel.ts';
+import { inRange, quantile, rate, recorded, selected, sumBy } from './selection.ts';
+
+const LIMIT = 'key, model_class, dimension';
+const OF = '{{model_class}} {{dimension}}';
+const remaining = `min by (${LIMIT}) (${selected('anthropic_ratelimit_remaining')})`;
+
+/** What is left of each limit, and what limits refuse. */
+export const headroom: Row = {
+  title: 'Headroom',
+  panels: [
+    {
+      kind: 'table',
+      title: 'Limits',
+      unit: 'short',
+      width: 12,
+      description:
+        'A minute, by key, group of models that share it, and dimension; the least that any replica saw. Little left: slow down what can wait.',
+      targets: [
+        { expr: `max by (${LIMIT}) (${selected('anthropic_ratelimit_limit')})`, legend: 'Limit' },
+        { expr: remaining, legend: 'Remaining' },
+        { expr: recorded(RECORDED.headroom), legend: 'Left' },
+      ],
+      columns: { Left: 'percentunit' },
+    },
+    {
+      kind: 'time series',
+      title: 'What is left',
+      unit: 'percentunit',
+      width: 12,
+      min: 0,
+      max: 1,
+      description: 'Of each limit, by headers not older than 5 minutes. A slow fall is growth, a cliff is one job.',
+      targets: [{ expr: recorded(RECORDED.headroom), legend: OF }],
+      steps: [
+        [null, 'red'],
+        [0.1, 'transparent'],
+      ],
+    },
+    {
+      kind: 'time series',
+      title: 'Time until a limit is met',
+      unit: 's',
+      width: 8,
+      min: 0,
+      description: 'If what is left goes on falling as in the last 15 minutes. No line: it does not fall.',
+      targets: [
+        {
+          expr: `${remaining} / (-1 * min by (${LIMIT}) (deriv(${selected('anthropic_ratelimit_remaining')}[15m])) > 0)`,
+          legend: OF,
+        },
+      ],
+    },
+    {
+      kind: 'time series',
+      title: 'Use of limits, p95',
+      unit: 'percentunit',
+      width: 8,
+      min: 0,
+      max: 1,
+      description: 'As each response showed it: the dips between scrapes are in it.',
+      targets: [
+        { expr: quantile(0.95, 'anthropic_ratelimit_used_ratio_bucket', { by: 'model_class, dimension' }), legend: OF },
+      ],
+    },
+    {
+      kind: 'bar gauge',
+      title: '429s by limiter',
+      unit: 'percentunit',
+      width: 8,
+      min: 0,
+      max: 1,
+      decimals: 0,
+      description: 'Share of the refusals of the time range. The longest bar is the limit to raise first.',
+      targets: [
+        {
+          expr: `${sumBy('reason', inRange('anthropic_rate_limited_total'))} / on () group_left () (${sumBy('', inRange('anthropic_rate_limited_total'))} > 0) > 0`,
+          legend: '{{reason}}',
+        },
+      ],
+      steps: [[null, 'orange']],
+      noValue: 'none refused',
+    },
+    {
+      kind: 'time series',
+      title: 'Share of attempts refused, by model',
+      unit: 'percentunit',
+      width: 24,
+      min: 0,
+      drillDown: true,
+      description: 'By each limit. Over 5 % for two minutes is a ticket; what users feel of it pages.',
+      targets: [
+        {
+          expr: `${sumBy('model, reason', rate('anthropic_rate_limited_total'))} / on (model) group_left () (${sumBy('model', rate('anthropic_attempts_total'))} > 0) > 0`,
+          legend: '{{model}} {{reason}}',
+        },
+      ],
+    },
+  ],
+};
