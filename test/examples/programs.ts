@@ -1,0 +1,76 @@
+/** What the tests of the examples share: programs of other languages and processes, run as their readers run them. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+export const root = join(import.meta.dirname, '..', '..');
+export const examples = join(root, 'examples');
+
+/** How a program ended. */
+export interface Ended {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** Where a program runs, with what environment (`PATH` is always there) and on what input. */
+export interface Surroundings {
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly input?: string;
+}
+
+/** Runs a program to its end. It must end by itself; the test runner ends what does not. */
+export async function ran(program: string, args: readonly string[], surroundings: Surroundings = {}): Promise<Ended> {
+  const { cwd = root, env = {}, input = '' } = surroundings;
+  const child = spawn(program, args, { cwd, env: { PATH: process.env['PATH'], ...env } });
+  const said = { out: '', err: '' };
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (said.out += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (said.err += text));
+  child.stdin.end(input);
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, ...said };
+}
+
+/** Starts a program that stays; the end of the test ends it. */
+export function stays(
+  t: TestContext,
+  command: readonly string[],
+  { cwd = root, env = {} }: Surroundings,
+): ChildProcess {
+  const [program = '', ...args] = command;
+  const child = spawn(program, args, {
+    cwd,
+    env: { PATH: process.env['PATH'], ...env },
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  const exited = once(child, 'exit');
+  t.after(async () => {
+    child.kill('SIGKILL');
+    await exited;
+  });
+  return child;
+}
+
+/** A port that nobody has. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+/** The response, as soon as the program listens. */
+export async function answered(child: ChildProcess, url: string, init: RequestInit = {}): Promise<Response> {
+  for (;;) {
+    const response = await fetch(url, init).catch(() => null);
+    if (response !== null) return response;
+    if (child.exitCode !== null) throw new Error('the program has ended');
+    await sleep(50);
+  }
+}
