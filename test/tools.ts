@@ -15,6 +15,8 @@ const TOOLS = {
   amtool: { programs: ['amtool'], debian: 'prometheus-alertmanager' },
   'redis-server': { programs: ['redis-server'], debian: 'redis-server' },
   chromium: { programs: ['chromium'], debian: 'chromium' },
+  python3: { programs: ['python3'], debian: 'python3' },
+  curl: { programs: ['curl'], debian: 'curl' },
 } as const;
 
 export type ToolName = keyof typeof TOOLS;

@@ -71,7 +71,7 @@ class Claude:
         return self._json("/v1/messages/count_tokens", request)["input_tokens"]
 
     def stream(self, **request: Any) -> Iterator[Json]:
-        """The events of an answer as it is written. Raises where the stream ends without `message_stop`."""
+        """The events of an answer as it is written. A stream that ends without `message_stop` is a ConnectionError."""
         connection, response = self._answer("/v1/messages", {**request, "stream": True})
         try:
             for event in _events(response):
@@ -81,6 +81,8 @@ class Claude:
                 if event["type"] == "message_stop":
                     return
             raise ConnectionError("the stream ended before the answer did")
+        except HTTPException as error:
+            raise ConnectionError("the stream ended before the answer did") from error
         finally:
             connection.close()
 

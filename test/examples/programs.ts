@@ -74,3 +74,6 @@ export async function answered(child: ChildProcess, url: string, init: RequestIn
     await sleep(50);
   }
 }
+
+/** For programs in Python: finds those of the examples, and leaves nothing beside them. */
+export const pythonFiles = { PYTHONPATH: join(examples, 'python'), PYTHONDONTWRITEBYTECODE: '1' };
