@@ -80,11 +80,10 @@ export async function proof(options: ProofOptions): Promise<Proof> {
     const to = END_MS / 1_000;
     const range = { from: to - hours * HOUR_SECONDS, to, step: SCRAPE_SECONDS };
     const weekAgo = to - WEEK_MS / 1_000;
-    // What rules keep of what rules have kept comes a little later. When in its interval a group is evaluated hangs on the
-    // name of its file, which is another each time: each pass gets room for one evaluation more than it needs.
+    // Rules see the last scrape in the evaluation after it.
     const recorded = [
       { from: weekAgo - 4 * SCRAPE_SECONDS, to: weekAgo + SCRAPE_SECONDS },
-      { from: range.from, to: to + 4 * SCRAPE_SECONDS },
+      { from: range.from, to: to + SCRAPE_SECONDS },
     ];
     const prometheus = await backfilled({ ...programs, files: [lastWeek, now], recorded });
     return { prometheus, truths: new Map(truths.map((truth) => [truth.name, truth])), range };

@@ -34,8 +34,8 @@ export async function backfilled(options: BackfillOptions): Promise<Running> {
     await run(options.promtool, ['tsdb', 'create-blocks-from', 'openmetrics', '-q', file, data], { maxBuffer: 1e8 });
   }
   const { recorded = [] } = options;
-  for (const [index, rules] of passes().entries()) {
-    if (recorded.length > 0) await recordedInto(data, { ...options, folder, index, rules, recorded });
+  for (const rules of passes()) {
+    if (recorded.length > 0) await recordedInto(data, { ...options, folder, rules, recorded });
   }
   const running = await serving(options.prometheus, folder);
   return { url: running.url, stop: () => running.stop().then(() => rmSync(folder, { recursive: true, force: true })) };
@@ -52,16 +52,22 @@ async function serving(program: string, folder: string): Promise<Running> {
 
 interface Pass extends BackfillOptions {
   readonly folder: string;
-  readonly index: number;
   readonly rules: readonly RecordingRule[];
   readonly recorded: readonly TimeRange[];
 }
 
-async function recordedInto(data: string, { folder, index, rules, recorded, ...options }: Pass): Promise<void> {
+/**
+ * When in its interval a group is evaluated hangs on its name and on the path of its file as promtool was given it: both are
+ * the same for each pass and each run, so a pass reads what the one before it kept of the very same moments.
+ */
+const GROUP = 'pass';
+const FILE = 'rules.yml';
+
+async function recordedInto(data: string, { folder, rules, recorded, ...options }: Pass): Promise<void> {
   const running = await serving(options.prometheus, folder);
-  const file = join(folder, `pass-${index}.yml`);
-  writeFileSync(file, ruleFileText([{ name: 'pass', interval: '2m', rules }]));
-  const out = mkdtempSync(join(folder, 'recorded-'));
+  const cwd = mkdtempSync(join(folder, 'pass-'));
+  writeFileSync(join(cwd, FILE), ruleFileText([{ name: GROUP, interval: '2m', rules }]));
+  const out = join(cwd, 'recorded');
   try {
     for (const { from, to } of recorded) {
       const times = [`--start=${from}`, `--end=${to}`, '--eval-interval=2m'];
@@ -72,9 +78,9 @@ async function recordedInto(data: string, { folder, index, rules, recorded, ...o
         ...times,
         `--url=${running.url}`,
         `--output-dir=${out}`,
-        file,
+        FILE,
       ];
-      await run(options.promtool, args, { maxBuffer: 1e8 });
+      await run(options.promtool, args, { cwd, maxBuffer: 1e8 });
     }
   } finally {
     await running.stop();
