@@ -1,4 +1,5 @@
-# The demo service. Two stages: what builds is not in the image; it runs as `node`, with the demo's own dependencies only.
+# The demo service, and the gateway. Two stages: what builds is not in the image; it runs as `node`, with no other
+# dependencies than theirs. `plimsoll` is on the path.
 FROM node:24-bookworm-slim@sha256:6f7b03f7c2c8e2e784dcf9295400527b9b1270fd37b7e9a7285cf83b6951452d AS build
 WORKDIR /build
 COPY package.json package-lock.json .npmrc ./
@@ -11,14 +12,17 @@ RUN node scripts/build.ts
 WORKDIR /app
 COPY deploy/demo/package.json deploy/demo/package-lock.json ./
 RUN npm ci --omit=dev --ignore-scripts && mkdir node_modules/plimsoll \
-  && cp -r /build/dist /build/package.json node_modules/plimsoll/
+  && cp -r /build/dist /build/package.json node_modules/plimsoll/ \
+  && ln -s ../plimsoll/dist/cli/main.js node_modules/.bin/plimsoll && chmod +x node_modules/plimsoll/dist/cli/main.js
 
 FROM node:24-bookworm-slim@sha256:6f7b03f7c2c8e2e784dcf9295400527b9b1270fd37b7e9a7285cf83b6951452d
-ENV NODE_ENV=production
+ENV NODE_ENV=production PATH=/app/node_modules/.bin:$PATH
 WORKDIR /app
 COPY --from=build /app ./
 COPY demo demo
 COPY docs/runbooks docs/runbooks
+# Where the gateway keeps tokens and budgets: a volume takes over who may write there.
+RUN mkdir -p /var/lib/plimsoll && chown node:node /var/lib/plimsoll
 USER node
 EXPOSE 8080 9464
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s \
