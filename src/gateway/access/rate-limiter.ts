@@ -1,0 +1,65 @@
+import { systemClock, type Clock } from '../../clock.ts';
+import type { Eventually } from '../../budget/ledger.ts';
+import type { Guard } from '../../vocabulary.ts';
+import { RateLimitedError } from './rate-limited.ts';
+
+/**
+ * Limits how often something happens: a bucket of a minute's requests that fills again evenly, as the API's own limits
+ * do. So a minute after a pause can have up to twice as many.
+ */
+export interface RateLimiter {
+  /** Takes one, and comes back with 0; or takes none, and comes back with the milliseconds until there is one. */
+  take(bucket: string, perMinute: number): Eventually<number>;
+}
+
+const MINUTE_MS = 60_000;
+
+interface Bucket {
+  /** When it is full again, as far as that is in the future. */
+  readonly fullAtMs: number;
+  readonly perMinute: number;
+  readonly nowMs: number;
+}
+
+/** When the bucket is full again with one more taken, and how long to wait where none is left. */
+function taken({ fullAtMs, perMinute, nowMs }: Bucket): { readonly fullAtMs: number; readonly waitMs: number } {
+  const next = Math.max(fullAtMs, nowMs) + MINUTE_MS / perMinute;
+  const waitMs = next - nowMs - MINUTE_MS;
+  // Sums of a minute's parts are a little more than the minute.
+  return waitMs > 0.01 ? { fullAtMs, waitMs } : { fullAtMs: next, waitMs: 0 };
+}
+
+/** Looked through for full buckets when there are so many, and again whenever they have doubled. */
+const FIRST_SWEEP = 1_000;
+
+/** Of this process alone. */
+export function memoryRateLimiter({ clock = systemClock }: { readonly clock?: Clock } = {}): RateLimiter {
+  const fullAtMs = new Map<string, number>();
+  let sweepAt = FIRST_SWEEP;
+  return {
+    take(bucket, perMinute) {
+      const nowMs = clock.monotonicMs();
+      const next = taken({ fullAtMs: fullAtMs.get(bucket) ?? nowMs, perMinute, nowMs });
+      fullAtMs.set(bucket, next.fullAtMs);
+      if (fullAtMs.size >= sweepAt) {
+        for (const [name, full] of fullAtMs) if (full <= nowMs) fullAtMs.delete(name);
+        sweepAt = Math.max(FIRST_SWEEP, fullAtMs.size * 2);
+      }
+      return next.waitMs;
+    },
+  };
+}
+
+/** Refuses with a `RateLimitedError`. While the limiter does not answer its error is counted, and calls go on. */
+export function rateGuard(limiter: RateLimiter, bucket: string, perMinute: number): Guard {
+  const judged = (waitMs: number): undefined => {
+    if (waitMs > 0) throw new RateLimitedError(perMinute, waitMs);
+    return undefined;
+  };
+  return {
+    admit() {
+      const waitMs = limiter.take(bucket, perMinute);
+      return waitMs instanceof Promise ? waitMs.then(judged) : judged(waitMs);
+    },
+  };
+}

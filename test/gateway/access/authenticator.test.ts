@@ -1,0 +1,179 @@
+import assert from 'node:assert/strict';
+import test, { describe } from 'node:test';
+import fc from 'fast-check';
+import { defaultPrices } from '../../../src/pricing/prices.ts';
+import { authenticator } from '../../../src/gateway/access/authenticator.ts';
+import { isSecretOf, newToken, secretHash, tokenParts, tokenText } from '../../../src/gateway/access/token.ts';
+import { TokenSpend } from '../../../src/gateway/access/token-spend.ts';
+import { aClient, NOW_MS, registryOffice } from './office.ts';
+
+describe('a token', () => {
+  test('has an id and a secret of its own each time, and is read back whole', () => {
+    const tokens = Array.from({ length: 1_000 }, () => newToken());
+    assert.equal(new Set(tokens.map(({ id }) => id)).size, 1_000);
+    assert.equal(new Set(tokens.map(({ secret }) => secret)).size, 1_000);
+    for (const parts of tokens) assert.deepEqual(tokenParts(tokenText(parts)), parts);
+    assert.match(tokenText(newToken()), /^plk_[0-9a-z]{12}_[0-9a-z]{40}$/);
+  });
+
+  test('takes every bit of chance that it is given', () => {
+    const ofBytes = (bytes: (index: number) => number) =>
+      newToken((length) => Uint8Array.from({ length }, (_, i) => bytes(i)));
+    const letters = new Set(Array.from({ length: 256 }, (_, byte) => ofBytes(() => byte).secret[0]));
+    assert.equal(letters.size, 32);
+    assert.notEqual(ofBytes((i) => (i === 39 ? 1 : 0)).secret, ofBytes(() => 0).secret);
+  });
+
+  test('has no parts where it is anything else', () => {
+    const token = tokenText(newToken());
+    for (const text of [
+      '',
+      'plk_',
+      token.slice(1),
+      `${token}0`,
+      ` ${token}`,
+      `${token}\n`,
+      token.toUpperCase(),
+      `sk-ant-${token}`,
+    ]) {
+      assert.equal(tokenParts(text), null, text);
+    }
+    fc.assert(fc.property(fc.string(), (text) => tokenParts(text) === null));
+  });
+
+  test('is proven by its whole secret alone', () => {
+    const { secret } = newToken();
+    const hash = secretHash(secret);
+    assert.ok(isSecretOf(secret, hash));
+    assert.ok(!isSecretOf(secret.slice(0, -1), hash));
+    assert.ok(!isSecretOf(newToken().secret, hash));
+    assert.ok(!isSecretOf(secret, null));
+    assert.ok(!hash.includes(secret));
+  });
+});
+
+describe('the authenticator', () => {
+  const CHECKOUT = aClient({
+    name: 'checkout',
+    key: 'prod-checkout-api',
+    labels: { team: 'shop' },
+    models: ['claude-haiku-5-5'],
+    maxTokens: { tokens: 512, above: 'clamp' },
+  });
+
+  test('grants what the client of a token may', async () => {
+    const office = registryOffice([CHECKOUT]);
+    const { token, id } = await office.issue('checkout');
+    const grant = await office.authenticate({ token, origin: null });
+    assert.ok(typeof grant === 'object');
+    const { guards, recorders, ...rest } = grant;
+    assert.deepEqual(rest, {
+      tokenId: id,
+      client: 'checkout',
+      key: 'prod-checkout-api',
+      labels: { team: 'shop' },
+      models: ['claude-haiku-5-5'],
+      maxTokens: { tokens: 512, above: 'clamp' },
+    });
+    assert.deepEqual([guards.length, recorders.length], [0, 0]);
+  });
+
+  test('looks in the store for nothing that cannot be a token', async () => {
+    const office = registryOffice([CHECKOUT]);
+    for (const [token, denial] of [
+      [null, 'missing'],
+      ['', 'malformed'],
+      ['sk-ant-api03-abc', 'malformed'],
+      ['plk_'.repeat(100_000), 'malformed'],
+      ["plk_' OR 1=1 --", 'malformed'],
+    ] as const) {
+      assert.equal(await office.authenticate({ token, origin: null }), denial);
+    }
+    assert.equal(office.reads(), 0);
+    assert.equal(await office.authenticate({ token: tokenText(newToken()), origin: null }), 'unknown');
+    assert.equal(office.reads(), 1);
+  });
+
+  test('does not know a token with the id of another, nor one whose client is gone', async () => {
+    const office = registryOffice([CHECKOUT]);
+    const { id, token } = await office.issue('checkout');
+    assert.equal(
+      await office.authenticate({ token: tokenText({ id, secret: newToken().secret }), origin: null }),
+      'unknown',
+    );
+    const without = authenticator({
+      store: office.store,
+      clients: new Map(),
+      spend: new TokenSpend({ prices: defaultPrices() }),
+    });
+    assert.equal(await without({ token, origin: null }), 'unknown');
+  });
+
+  test('refuses a revoked token at the next request, and an expired one from its last millisecond on', async () => {
+    const office = registryOffice([CHECKOUT]);
+    const revoked = await office.issue('checkout');
+    const expiring = await office.issue('checkout', { expiresAtMs: NOW_MS + 10 });
+    const answer = async ({ token }: { readonly token: string }) => {
+      const verdict = await office.authenticate({ token, origin: null });
+      return typeof verdict === 'string' ? verdict : 'granted';
+    };
+    assert.deepEqual([await answer(revoked), await answer(expiring)], ['granted', 'granted']);
+    await office.store.revoke(revoked.id, NOW_MS);
+    office.at(NOW_MS + 9);
+    assert.deepEqual([await answer(revoked), await answer(expiring)], ['revoked', 'granted']);
+    office.at(NOW_MS + 10);
+    assert.equal(await answer(expiring), 'expired');
+  });
+
+  test('tells only who knows the secret that a token was revoked', async () => {
+    const office = registryOffice([CHECKOUT]);
+    const { id } = await office.issue('checkout');
+    await office.store.revoke(id, NOW_MS);
+    const guess = tokenText({ id, secret: newToken().secret });
+    assert.equal(await office.authenticate({ token: guess, origin: null }), 'unknown');
+  });
+
+  test('takes tokens of a client with origins from those alone', async () => {
+    const office = registryOffice([{ ...CHECKOUT, origins: ['https://shop.example'] }]);
+    const { token } = await office.issue('checkout');
+    for (const origin of [null, 'null', 'https://shop.example.evil', 'http://shop.example', 'https://shop.example/']) {
+      assert.equal(await office.authenticate({ token, origin }), 'wrong_origin', String(origin));
+    }
+    assert.ok(typeof (await office.authenticate({ token, origin: 'https://shop.example' })) === 'object');
+  });
+
+  test('counts all tokens of a client against its limit, and none of another', async () => {
+    const office = registryOffice([
+      { ...CHECKOUT, requestsPerMinute: 2 },
+      aClient({ name: 'search', requestsPerMinute: 1 }),
+    ]);
+    const [one, other, search] = [
+      await office.issue('checkout'),
+      await office.issue('checkout'),
+      await office.issue('search'),
+    ];
+    assert.equal(await office.use(one), 'let through');
+    assert.equal(await office.use(other), 'let through');
+    assert.equal(await office.use(one), 'PLIMSOLL_GATEWAY_RATE_LIMITED');
+    assert.equal(await office.use(other), 'PLIMSOLL_GATEWAY_RATE_LIMITED');
+    assert.equal(await office.use(search), 'let through');
+  });
+
+  test('keeps clients of messages from the files and batches that others have with the same key', async () => {
+    const office = registryOffice([{ ...CHECKOUT, endpoints: 'messages' }, aClient({ name: 'search' })]);
+    const [checkout, search] = [await office.issue('checkout'), await office.issue('search')];
+    for (const operation of [
+      'files.list',
+      'files.download',
+      'messages.batches.create',
+      'messages.batches.results',
+      'other',
+    ]) {
+      assert.equal(await office.use(checkout, operation), 'PLIMSOLL_GATEWAY_ENDPOINT_REFUSED', operation);
+      assert.equal(await office.use(search, operation), 'let through', operation);
+    }
+    for (const operation of ['messages.create', 'messages.stream', 'messages.count_tokens', 'models.list']) {
+      assert.equal(await office.use(checkout, operation), 'let through', operation);
+    }
+  });
+});

@@ -1,0 +1,227 @@
+import assert from 'node:assert/strict';
+import test, { describe } from 'node:test';
+import { aClient, NOW_MS, registryOffice, type Office } from './office.ts';
+
+const MINTS = { spendNanoUsd: null, requestsPerMinute: null, lifetimeSeconds: 900, subjectLabel: null };
+const SHOP = aClient({
+  name: 'shop',
+  key: 'prod-api-key',
+  labels: { team: 'shop' },
+  models: ['claude-haiku-5-5', 'claude-sonnet-5-5'],
+  maxTokens: { tokens: 512, above: 'reject' },
+  mints: MINTS,
+});
+
+interface Answer {
+  readonly token: string;
+  readonly id: string;
+  readonly expiresAt: string;
+  readonly error: { readonly type: string; readonly message: string };
+  readonly request_id: string;
+}
+
+async function minted(office: Office, token: string, body: object): Promise<Answer> {
+  const response = await office.mint(token, body);
+  assert.equal(response.status, 201);
+  return (await response.json()) as Answer;
+}
+
+async function refused(response: Response, status: number, type: string): Promise<string> {
+  assert.equal(response.status, status);
+  const { error, request_id } = (await response.json()) as Answer;
+  assert.equal(error.type, type);
+  assert.match(request_id, /^req_plimsoll_/);
+  assert.equal(response.headers.get('request-id'), request_id);
+  return error.message;
+}
+
+describe('POST /plimsoll/tokens', () => {
+  test('mints a token of five minutes that may do what its client may', async () => {
+    const office = registryOffice([SHOP]);
+    const parent = await office.issue('shop');
+    const response = await office.mint(parent.token, { subject: 'user-1842' });
+    assert.equal(response.status, 201);
+    assert.equal(response.headers.get('cache-control'), 'no-store');
+    const { token, id, ...rest } = (await response.json()) as Answer;
+    assert.deepEqual(rest, {
+      type: 'token',
+      subject: 'user-1842',
+      origin: null,
+      models: SHOP.models,
+      spendUsd: null,
+      expiresAt: new Date(NOW_MS + 300_000).toISOString(),
+    });
+    const grant = await office.authenticate({ token, origin: null });
+    assert.ok(typeof grant === 'object');
+    assert.deepEqual(
+      [grant.tokenId, grant.client, grant.key, grant.labels, grant.models, grant.maxTokens],
+      [id, 'shop', 'prod-api-key', { team: 'shop' }, SHOP.models, SHOP.maxTokens],
+    );
+    office.at(NOW_MS + 300_000);
+    assert.equal(await office.use({ token }), 'expired');
+  });
+
+  test('binds it to an origin and to models, and keeps to what the client may by then', async () => {
+    const office = registryOffice([SHOP]);
+    const parent = await office.issue('shop');
+    const { token } = await minted(office, parent.token, {
+      subject: 'user-1842',
+      origin: 'https://app.example.com',
+      models: ['claude-haiku-5-5'],
+    });
+    assert.equal(await office.use({ token }), 'wrong_origin');
+    assert.equal(await office.use({ token }, 'messages.create', 'https://evil.example'), 'wrong_origin');
+    const grant = await office.authenticate({ token, origin: 'https://app.example.com' });
+    assert.deepEqual(typeof grant === 'object' && grant.models, ['claude-haiku-5-5']);
+  });
+
+  test('gives no more than the client has, and says all that is too much', async () => {
+    const office = registryOffice([
+      {
+        ...SHOP,
+        origins: ['https://app.example.com'],
+        mints: { ...MINTS, spendNanoUsd: 500_000_000n, lifetimeSeconds: 60 },
+      },
+    ]);
+    const parent = await office.issue('shop');
+    const from = { origin: 'https://app.example.com' };
+    const message = await refused(
+      await office.mint(
+        parent.token,
+        {
+          subject: 'user-1842',
+          models: ['claude-opus-5-5', 'claude-haiku-5-5'],
+          origin: 'https://evil.example',
+          spendUsd: 0.51,
+          expiresInSeconds: 61,
+        },
+        from,
+      ),
+      403,
+      'permission_error',
+    );
+    assert.equal(
+      message,
+      'The client may not use claude-opus-5-5: it may use claude-haiku-5-5, claude-sonnet-5-5. ' +
+        "The client's tokens may not be sent from https://evil.example: from https://app.example.com. " +
+        "A token of the client's may spend up to 0.5 USD. A token of the client's may live up to 60 seconds.",
+    );
+    const { expiresAt, spendUsd } = (await (
+      await office.mint(parent.token, { subject: 'user-1842' }, from)
+    ).json()) as Answer & { readonly spendUsd: number };
+    assert.deepEqual([expiresAt, spendUsd], [new Date(NOW_MS + 60_000).toISOString(), 0.5]);
+  });
+
+  test('gives no token that outlives the one that it is minted with', async () => {
+    const office = registryOffice([SHOP]);
+    const parent = await office.issue('shop', { expiresAtMs: NOW_MS + 7_000 });
+    const { expiresAt } = await minted(office, parent.token, { subject: 'u', expiresInSeconds: 900 });
+    assert.equal(expiresAt, new Date(NOW_MS + 7_000).toISOString());
+  });
+
+  test('ends what it minted when the token that it was minted with is revoked', async () => {
+    const office = registryOffice([SHOP]);
+    const parent = await office.issue('shop');
+    const child = await minted(office, parent.token, { subject: 'u' });
+    assert.equal(await office.use(child), 'let through');
+    await office.store.revoke(parent.id, NOW_MS);
+    assert.equal(await office.use(child), 'revoked');
+    await refused(await office.mint(parent.token, { subject: 'u' }), 401, 'authentication_error');
+  });
+
+  test('mints for no client that may not, and with no token that was minted', async () => {
+    const office = registryOffice([SHOP, aClient({ name: 'search' })]);
+    const search = await office.issue('search');
+    assert.equal(
+      await refused(await office.mint(search.token, { subject: 'u' }), 403, 'permission_error'),
+      'The client search may not mint tokens.',
+    );
+    const shop = await office.issue('shop');
+    const child = await minted(office, shop.token, { subject: 'u' });
+    await refused(await office.mint(child.token, { subject: 'v' }), 403, 'permission_error');
+    await refused(await office.mint('plk_no', { subject: 'v' }), 401, 'authentication_error');
+    assert.equal((await office.store.list()).length, 3);
+  });
+
+  test('lets a minted token at no files and no batches, whatever its client may', async () => {
+    const office = registryOffice([SHOP]);
+    const shop = await office.issue('shop');
+    const child = await minted(office, shop.token, { subject: 'u' });
+    assert.equal(await office.use(shop, 'files.download'), 'let through');
+    assert.equal(await office.use(child, 'files.download'), 'PLIMSOLL_GATEWAY_ENDPOINT_REFUSED');
+    assert.equal(await office.use(child, 'messages.batches.create'), 'PLIMSOLL_GATEWAY_ENDPOINT_REFUSED');
+    assert.equal(await office.use(child, 'messages.stream'), 'let through');
+  });
+
+  test('makes the subject a label only where the configuration names one', async () => {
+    for (const [subjectLabel, labels] of [
+      [null, { team: 'shop' }],
+      ['tenant', { team: 'shop', tenant: 'acme' }],
+    ] as const) {
+      const office = registryOffice([{ ...SHOP, mints: { ...MINTS, subjectLabel } }]);
+      const child = await minted(office, (await office.issue('shop')).token, { subject: 'acme' });
+      const grant = await office.authenticate({ token: child.token, origin: null });
+      assert.deepEqual(typeof grant === 'object' && grant.labels, labels);
+    }
+  });
+
+  test('counts minting, and each minted token, against limits of requests', async () => {
+    const office = registryOffice([{ ...SHOP, requestsPerMinute: 5, mints: { ...MINTS, requestsPerMinute: 1 } }]);
+    const shop = await office.issue('shop');
+    const [one, other] = [
+      await minted(office, shop.token, { subject: 'u' }),
+      await minted(office, shop.token, { subject: 'v' }),
+    ];
+    assert.equal(await office.use(one), 'let through');
+    assert.equal(await office.use(one), 'PLIMSOLL_GATEWAY_RATE_LIMITED');
+    assert.equal(await office.use(other), 'let through');
+    assert.equal(await office.use(shop), 'let through');
+    const response = await office.mint(shop.token, { subject: 'w' });
+    assert.equal(response.headers.get('retry-after'), '12');
+    await refused(response, 429, 'rate_limit_error');
+  });
+
+  test('names all that is wrong with a request, and shows nothing that could be a secret', async () => {
+    const office = registryOffice([SHOP]);
+    const shop = await office.issue('shop');
+    const message = await refused(
+      await office.mint(shop.token, {
+        subjekt: 'u',
+        [shop.token]: 1,
+        origin: 'https://app.example.com/path',
+        models: [],
+        spendUsd: 0,
+        expiresInSeconds: 901,
+      }),
+      400,
+      'invalid_request_error',
+    );
+    assert.deepEqual(message.split('; '), [
+      'expected the fields subject, origin, models, spendUsd, expiresInSeconds, got "subjekt": did you mean subject?',
+      'expected the fields subject, origin, models, spendUsd, expiresInSeconds, got one that cannot be shown',
+      'subject: expected whom the token is for, got nothing: give an id of your own, such as "user-1842"',
+      'origin: expected a web origin, such as "https://app.example.com", got something else',
+      'models: expected a list of ids of models, got something else',
+      'spendUsd: expected an amount in US dollars above 0, such as 0.25, got something else',
+      'expiresInSeconds: expected whole seconds from 1 to 900, got something else',
+    ]);
+    for (const body of [
+      '',
+      '[]',
+      '{"subject":',
+      `{"subject":"${'x'.repeat(20_000)}"}`,
+      { subject: 'a\nb' },
+      { subject: shop.token },
+    ]) {
+      await refused(await office.mint(shop.token, body), 400, 'invalid_request_error');
+    }
+    assert.equal((await office.store.list()).length, 1);
+  });
+
+  test('says that it is overloaded while the store does not answer', async () => {
+    const office = registryOffice([SHOP]);
+    const shop = await office.issue('shop');
+    await office.store.close();
+    await refused(await office.mint(shop.token, { subject: 'u' }), 529, 'overloaded_error');
+  });
+});

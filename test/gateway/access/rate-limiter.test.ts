@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict';
+import test, { after, describe } from 'node:test';
+import { isRateLimited } from '../../../src/gateway/access/rate-limited.ts';
+import { rateGuard, type RateLimiter } from '../../../src/gateway/access/rate-limiter.ts';
+import { redisRateLimiter } from '../../../src/gateway/access/redis-rate-limiter.ts';
+import { REFUSAL, type Call, type GuardedRequest } from '../../../src/vocabulary.ts';
+import { redis, redisServer } from '../../redis/redis-server.ts';
+import { limiterCases } from './stores.ts';
+
+const MINUTE_MS = 60_000;
+
+/** How many of so many requests at once are let through. */
+async function letThrough(limiter: RateLimiter, requests: number, perMinute: number): Promise<number> {
+  let count = 0;
+  for (let request = 0; request < requests; request += 1) if ((await limiter.take('shop', perMinute)) === 0) count += 1;
+  return count;
+}
+
+for (const { kind, skip, limiter, end } of await limiterCases()) {
+  after(end);
+
+  describe(`a rate limiter ${kind}`, () => {
+    test('lets a minute of requests through at once, and then as many as have come back', { skip }, async () => {
+      for (const perMinute of [1, 7, 60, 1_000]) {
+        let nowMs = 1_000_000;
+        const held = limiter(() => nowMs);
+        assert.equal(await letThrough(held, perMinute + 3, perMinute), perMinute);
+        nowMs += MINUTE_MS / perMinute - 1;
+        assert.equal(await letThrough(held, 2, perMinute), 0);
+        nowMs += 2;
+        assert.equal(await letThrough(held, 3, perMinute), 1);
+        nowMs += 10 * MINUTE_MS;
+        assert.equal(await letThrough(held, perMinute + 3, perMinute), perMinute);
+      }
+    });
+
+    test('says how long to wait, and after that wait lets the request through', { skip }, async () => {
+      let nowMs = 0;
+      const held = limiter(() => nowMs);
+      await letThrough(held, 6, 6);
+      nowMs += 4_000;
+      const waitMs = await held.take('shop', 6);
+      assert.ok(waitMs >= 6_000 && waitMs <= 6_001, String(waitMs));
+      nowMs += waitMs;
+      assert.equal(await held.take('shop', 6), 0);
+    });
+
+    test('counts each bucket for itself', { skip }, async () => {
+      const held = limiter(() => 0);
+      assert.equal(await letThrough(held, 3, 2), 2);
+      assert.equal(await held.take('cafe', 2), 0);
+    });
+  });
+}
+
+const CALL = {} as Call;
+const REQUEST: GuardedRequest = { body: null, bodyLength: 0 };
+
+test('a request over the limit is refused with what a 429 says', () => {
+  const guard = rateGuard({ take: () => 1_001 }, 'client:shop', 30);
+  assert.throws(
+    () => guard.admit(CALL, REQUEST),
+    (error: unknown) => {
+      assert.ok(isRateLimited(error));
+      assert.deepEqual([error.retryAfterSeconds, error.requestsPerMinute, error[REFUSAL]], [2, 30, true]);
+      return true;
+    },
+  );
+});
+
+test('two gateways on one Redis let no more through than one, by its clock', { skip: redis.skip }, async () => {
+  const server = await redisServer();
+  const gateways = [redisRateLimiter(server.url), redisRateLimiter(server.url)];
+  try {
+    const waits = await Promise.all(
+      Array.from({ length: 20 }, async (_, turn) => gateways[turn % 2]?.take('client:shop', 1)),
+    );
+    assert.equal(waits.filter((waitMs) => waitMs === 0).length, 1);
+    assert.ok(waits.every((waitMs) => waitMs !== undefined && waitMs <= MINUTE_MS));
+  } finally {
+    gateways.forEach((gateway) => gateway.close());
+    await server.end();
+  }
+});
+
+test('a Redis that is down refuses nobody: the limit is counted as failed', { skip: redis.skip }, async () => {
+  const server = await redisServer();
+  const limiter = redisRateLimiter(server.url);
+  try {
+    await limiter.take('client:shop', 1);
+    await server.stop();
+    await assert.rejects(Promise.resolve(rateGuard(limiter, 'client:shop', 1).admit(CALL, REQUEST)), (error) => {
+      assert.ok(!isRateLimited(error));
+      return true;
+    });
+  } finally {
+    limiter.close();
+    await server.end();
+  }
+});
