@@ -34,12 +34,19 @@ export class HistoryClock implements Clock, SimulatorClock {
 /** The SDK's own timeout of a request is longer, and is not to pass. */
 const LONGEST_SLEEP_MS = 120_000;
 
+export interface Hurry {
+  readonly clock: HistoryClock;
+  /** In place of the chance with which the SDK spreads its waits. */
+  readonly random: () => number;
+}
+
 /**
  * While `work` runs, a timer of up to two minutes passes at once and moves the clock by its time: so the SDK's own waits
- * between attempts take none. Everybody else in the process is hurried too: run it alone.
+ * between attempts take none, and are the same each time. Everybody else in the process is hurried too: run it alone.
  */
-export async function hurried<Result>(clock: HistoryClock, work: () => Promise<Result>): Promise<Result> {
+export async function hurried<Result>({ clock, random }: Hurry, work: () => Promise<Result>): Promise<Result> {
   const original = globalThis.setTimeout;
+  const originalRandom = Math.random;
   const patched = (task: (...args: unknown[]) => void, ms = 0, ...args: unknown[]): unknown => {
     if (ms > LONGEST_SLEEP_MS) return original(task, ms, ...args);
     return original(() => {
@@ -48,9 +55,11 @@ export async function hurried<Result>(clock: HistoryClock, work: () => Promise<R
     }, 0);
   };
   globalThis.setTimeout = patched as typeof setTimeout;
+  Math.random = random;
   try {
     return await work();
   } finally {
     globalThis.setTimeout = original;
+    Math.random = originalRandom;
   }
 }

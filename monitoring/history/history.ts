@@ -79,7 +79,7 @@ export async function history(options: HistoryOptions, out: WriteStream): Promis
   const counts: Counts = { calls: 0, answered: 0 };
   const random = seeded(seed);
   try {
-    await hurried(clock, async () => {
+    await hurried({ clock, random: seeded(seed) }, async () => {
       for (let step = 0; step <= steps; step += 1) {
         const atMs = startMs + step * STEP_MS;
         clock.advanceTo(atMs);
