@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts';
 import type { Configuration } from '../environment/environment.ts';
+import { judgedKey } from '../keys/secrets.ts';
 import { networkFailure, type Asked } from './network-failure.ts';
 import { refusalDiagnosis } from './refusal-diagnosis.ts';
 import { CheckFailure } from './report.ts';
@@ -61,7 +62,8 @@ export function api({ configuration, baseUrl, asked, clock }: ApiOptions): Api {
     ask,
     failure: (answer, model) => {
       const nowMs = clock.epochMs();
-      const about = { ...answer, model, variable: credential.variable, host: asked.host, nowMs };
+      const isGatewayToken = judgedKey(credential.token()).kind === 'gateway_token';
+      const about = { ...answer, model, variable: credential.variable, host: asked.host, nowMs, isGatewayToken };
       return new CheckFailure(`${answer.status}${typeOf(answer.body)}`, refusalDiagnosis(about));
     },
   };

@@ -78,7 +78,7 @@ async function calls(visit: Visit, { configuration, env, clock, model }: Calls):
   const baseUrl = configuration.baseUrl ?? DEFAULT_BASE_URL;
   const endpoint = endpointOf(baseUrl, env, configuration.timeoutMs);
   await networkSteps(visit, endpoint);
-  const server = visit.heard(api({ configuration, baseUrl, asked: endpoint, clock }));
+  const server = visit.heard(api({ configuration, baseUrl, asked: { ...endpoint, host: endpoint.apiHost }, clock }));
   try {
     const list = await visit.step('credentials', () => credentialsStep(server, model));
     await visit.step('model', () => modelStep(server, { model, list: list.models, nowMs: clock.epochMs() }));

@@ -1,9 +1,20 @@
-import { judgedKey } from '../keys/secrets.ts';
+import { judgedKey, type KeyJudgement } from '../keys/secrets.ts';
 import { CheckFailure } from './report.ts';
+
+/** Kinds that are no key even when they are whole. */
+const OTHER_THAN_KEY: ReadonlySet<string> = new Set<KeyJudgement['kind']>([
+  'admin_key',
+  'enterprise_admin_key',
+  'refresh_token',
+  'session',
+  'placeholder',
+  'gateway_token',
+]);
 
 type Env = Readonly<Record<string, string | undefined>>;
 
 const RETIRED = /, retired/;
+const OF_KEY = /^ANTHROPIC_(?:AUTH_TOKEN|API_KEY): /;
 
 /** The failure that problems of the environment are; each of them says what to do. */
 export function configurationFailure(problems: readonly string[], env: Env): CheckFailure {
@@ -13,9 +24,16 @@ export function configurationFailure(problems: readonly string[], env: Env): Che
   const next = 'Correct the environment or the .env file, and check again.';
   if (key === undefined) return new CheckFailure('no key', { cause: 'no_key', text, next });
   const judged = judgedKey(key);
-  if (!judged.usable) return new CheckFailure(`not an API key: ${judged.kind}`, { cause: 'wrong_key', text, next });
+  // A key is judged where it is sent: a token of a gateway is one only for the API itself.
+  const isWrong =
+    !judged.usable || (judged.kind === 'gateway_token' && problems.some((problem) => OF_KEY.test(problem)));
+  if (isWrong) return new CheckFailure(wrongKey(judged), { cause: 'wrong_key', text, next });
   const cause = problems.every((problem) => RETIRED.test(problem)) ? 'model_retired' : 'configuration';
   return new CheckFailure(seen, { cause, text, next });
+}
+
+function wrongKey({ kind }: KeyJudgement): string {
+  return OTHER_THAN_KEY.has(kind) ? `not an API key: ${kind.replaceAll('_', ' ')}` : 'not a whole key';
 }
 
 function asSentence(problem: string): string {

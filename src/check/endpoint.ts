@@ -6,9 +6,9 @@ import type { Asked } from './network-failure.ts';
 /** What is connected to: the API, or the proxy that stands in front of it. */
 export interface Endpoint extends Asked {
   readonly port: number;
-  /** The proxy's name; `null` where calls go straight. */
-  readonly proxy: string | null;
   readonly tls: boolean;
+  /** Host and port of the API itself, whatever stands in front of it. */
+  readonly apiHost: string;
 }
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -21,17 +21,24 @@ export function endpointOf(baseUrl: string, env: Env, timeoutMs: number): Endpoi
   const proxy = variable === undefined ? null : URL.parse(env[variable] ?? '');
   const isUsed = proxy !== null && env['NODE_USE_ENV_PROXY'] === '1';
   const target = isUsed ? proxy : url;
-  const port = Number(target.port) || (target.protocol === 'https:' ? 443 : 80);
-  const hostname = target.hostname.replace(/^\[|\]$/g, '');
   return {
-    hostname,
-    port,
-    host: `${target.hostname}:${port}`,
-    proxy: isUsed ? proxy.host : null,
+    hostname: target.hostname.replace(/^\[|\]$/g, ''),
+    port: portOf(target),
+    host: hostOf(target),
+    apiHost: hostOf(url),
+    proxy: isUsed && variable !== undefined ? { variable, host: hostOf(target) } : null,
     tls: target.protocol === 'https:',
     timeoutMs,
     unusedProxy: isUsed ? null : (variable ?? null),
   };
+}
+
+function portOf({ port, protocol }: URL): number {
+  return Number(port) || (protocol === 'https:' ? 443 : 80);
+}
+
+function hostOf(url: URL): string {
+  return `${url.hostname}:${portOf(url)}`;
 }
 
 function isExempt(hostname: string, env: Env): boolean {

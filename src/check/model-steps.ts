@@ -6,19 +6,21 @@ import { CheckFailure, type StepStatus } from './report.ts';
 /** The names of models that a server gave; `null` where it does not list any. */
 type Models = readonly string[] | null;
 
+const NO_LIST = { status: 'skipped', text: 'no list of models here: the prompt will tell', models: null } as const;
+
 /** Asks for the list of models, which costs nothing and needs a key. A server without a list leaves it to the prompt. */
 export async function credentialsStep(
   server: Api,
   model: string,
 ): Promise<{ readonly status: StepStatus; readonly text: string; readonly models: Models }> {
   const answer = await server.ask('/v1/models?limit=1000');
-  if (answer.status === 404 || answer.status === 405) {
-    return { status: 'skipped', text: 'no list of models here: the prompt will tell', models: null };
-  }
-  if (answer.status !== 200) throw server.failure(answer, model);
+  if (answer.status === 404 || answer.status === 405) return NO_LIST;
+  if (answer.status !== 200 || answer.body === null) throw server.failure(answer, model);
+  const models = namesIn(answer.body);
+  if (models === null) return NO_LIST;
   const organization = answer.headers.get('anthropic-organization-id');
   const whose = organization === null ? '' : `, organization ${/^[\w-]{1,64}$/.exec(organization)?.[0] ?? '?'}`;
-  return { status: 'ok', text: `accepted${whose}`, models: namesIn(answer.body) };
+  return { status: 'ok', text: `accepted${whose}`, models };
 }
 
 /** What the model is looked up in. */

@@ -1,11 +1,21 @@
 import { CheckFailure, type Cause, type Diagnosis } from './report.ts';
 
+/** A proxy that calls go through. */
+export interface Proxy {
+  /** The variable that names it. */
+  readonly variable: string;
+  /** Host and port. */
+  readonly host: string;
+}
+
 /** Whom something was asked, and how it was reached. */
 export interface Asked {
   /** Host and port of the API or of the proxy. */
   readonly host: string;
   readonly hostname: string;
   readonly timeoutMs: number;
+  /** `null` where calls go straight. */
+  readonly proxy: Proxy | null;
   /** The variable that names a proxy which Node was not told to use; `null` for none. */
   readonly unusedProxy: string | null;
 }
@@ -19,10 +29,16 @@ interface Rule {
 
 const RULES: readonly Rule[] = [
   {
-    code: /^(?:ENOTFOUND|EAI_AGAIN|EAI_NODATA|EAI_NONAME)$/,
+    code: /^(?:ENOTFOUND|EAI_NONAME)$/,
     cause: 'dns',
     text: ({ hostname }) => `The name ${hostname} is not known to the DNS here.`,
     next: 'Look for a typing mistake in ANTHROPIC_BASE_URL; then see whether this machine has a network and a DNS server.',
+  },
+  {
+    code: /^(?:EAI_AGAIN|EAI_NODATA|EAI_FAIL)$/,
+    cause: 'dns',
+    text: ({ hostname }) => `The DNS gave no answer for the name ${hostname}.`,
+    next: 'See whether this machine, or the container, has a network and a DNS server that runs; then check again.',
   },
   {
     code: /^ECONNREFUSED$/,
@@ -31,7 +47,13 @@ const RULES: readonly Rule[] = [
     next: 'Start the gateway or the simulator that ANTHROPIC_BASE_URL names, or correct its port; unset it to call the API itself.',
   },
   {
-    code: /^(?:ETIMEDOUT|UND_ERR_CONNECT_TIMEOUT|EHOSTUNREACH|ENETUNREACH|TimeoutError)$/,
+    code: /^(?:EHOSTUNREACH|ENETUNREACH)$/,
+    cause: 'unreachable',
+    text: ({ host }) => `No way leads from this machine to ${host}.`,
+    next: 'See whether this machine, or the container, is on a network that may call out; a VPN or a firewall can be what is missing.',
+  },
+  {
+    code: /^(?:ETIMEDOUT|UND_ERR_CONNECT_TIMEOUT|TimeoutError)$/,
     cause: 'timeout',
     text: ({ host, timeoutMs }) => `No answer came from ${host} within ${timeoutMs} ms.`,
     next: 'See whether a firewall lets this machine call out on that port; raise ANTHROPIC_TIMEOUT_MS where the network is slow.',
@@ -52,7 +74,7 @@ const RULES: readonly Rule[] = [
     code: /CERT|SIGNATURE|ISSUER/,
     cause: 'certificate',
     text: ({ host }) =>
-      `Nobody whom Node trusts has signed the certificate of ${host}: a proxy that reads TLS, or a certificate of your own.`,
+      `The certificate of ${host} is signed by nobody whom Node trusts: a proxy that reads TLS stands in between, or the certificate is one of your own.`,
     next: 'Get the certificate of the authority that signed it, and name its file in NODE_EXTRA_CA_CERTS. Never turn verification off.',
   },
   {
@@ -72,6 +94,8 @@ const RULES: readonly Rule[] = [
 
 /** The failure of a step that a network error ended; an error that is none of the network is thrown as it is. */
 export function networkFailure(error: unknown, asked: Asked): CheckFailure {
+  const refused = refusedByProxy(error, asked);
+  if (refused !== null) return refused;
   const codes = codesOf(error);
   for (const rule of RULES) {
     const code = codes.find((one) => rule.code.test(one));
@@ -81,21 +105,53 @@ export function networkFailure(error: unknown, asked: Asked): CheckFailure {
       diagnosis(rule, asked),
     );
   }
-  if (codes.length === 0) throw error;
-  return new CheckFailure(codes[0] ?? '', {
+  if (codes.length > 0) return unexpected(asked, codes.join(', '));
+  if (error instanceof TypeError && error.message === 'fetch failed') return unexpected(asked, lastOf(error).message);
+  throw error;
+}
+
+function unexpected({ host }: Asked, what: string): CheckFailure {
+  return new CheckFailure(what, {
     cause: 'unexpected',
-    text: `The request to ${asked.host} failed with ${codes.join(', ')}.`,
-    next: 'Look the code up in the documentation of Node.',
+    text: `The request to ${host} failed with "${what}".`,
+    next: 'Look that up in the documentation of Node; the address in ANTHROPIC_BASE_URL may be one that Node does not call.',
   });
 }
 
 function diagnosis({ cause, text, next }: Rule, asked: Asked): Diagnosis {
-  if (asked.unusedProxy === null) return { cause, text: text(asked), next };
+  const { proxy, host, unusedProxy } = asked;
+  if (proxy !== null && proxy.host === host) {
+    return {
+      cause,
+      text: `${text(asked)} It is the proxy that ${proxy.variable} names.`,
+      next: `Correct ${proxy.variable}, or ask whoever runs the proxy. Where the API is reached without one, unset it.`,
+    };
+  }
+  if (unusedProxy === null) return { cause, text: text(asked), next };
   return {
     cause,
-    text: `${text(asked)} ${asked.unusedProxy} names a proxy, and Node uses it only when it is told to.`,
+    text: `${text(asked)} ${unusedProxy} names a proxy, and Node uses it only when it is told to.`,
     next: `Set NODE_USE_ENV_PROXY=1 if calls are to go through the proxy. ${next}`,
   };
+}
+
+/** Node tells the status with which a proxy refuses to connect in the message alone. */
+function refusedByProxy(error: unknown, { proxy, host }: Asked): CheckFailure | null {
+  const [, status] = /Proxy response \((\d{3})\)/.exec(lastOf(error).message) ?? [];
+  if (proxy === null || status === undefined) return null;
+  const login = `Put name and password for the proxy into ${proxy.variable}, as in http://name:password@${proxy.host}.`;
+  const pass = `Ask whoever runs the proxy to let calls to ${host} pass.`;
+  return new CheckFailure(`the proxy answered ${status}`, {
+    cause: 'proxy',
+    text: `The proxy ${proxy.host}, which ${proxy.variable} names, does not connect to ${host}: it answered ${status}.`,
+    next: status === '407' ? login : pass,
+  });
+}
+
+/** The innermost cause, which has the plainest word for it. */
+function lastOf(error: unknown): Error {
+  if (!(error instanceof Error)) return new Error('');
+  return error.cause instanceof Error ? lastOf(error.cause) : error;
 }
 
 /** The codes of an error, of its causes, and of the attempts that it stands for. */

@@ -1,19 +1,13 @@
-import { redacted } from '../keys/secrets.ts';
 import { rejection } from '../observe/rejection.ts';
 import { calendarMonth } from '../tier/calendar-month.ts';
 import type { SpendScope } from '../vocabulary.ts';
+import { messageOf, shownMessage } from './error-message.ts';
+import { gatewayDiagnosis, type GatewayRefused } from './gateway-refusal.ts';
 import type { Diagnosis } from './report.ts';
 
 /** An answer that is no success, and what was asked. */
-export interface Refused {
-  readonly status: number;
-  readonly headers: Headers;
-  /** Parsed; `null` where it is not JSON. */
-  readonly body: unknown;
-  /** The variable that the credential came from. */
-  readonly variable: string;
+export interface Refused extends GatewayRefused {
   readonly model: string;
-  readonly host: string;
   readonly nowMs: number;
 }
 
@@ -22,6 +16,8 @@ const LATER = 'Nothing is to be changed here. Try again in a minute; a retry pol
 
 /** The likely cause of a refusal, read from status and code first, and from the message only where there is no code. */
 export function refusalDiagnosis(refused: Refused): Diagnosis {
+  const ofGateway = gatewayDiagnosis(refused);
+  if (ofGateway !== null) return ofGateway;
   const { rateLimitReason, spendScope } = rejection(refused);
   if (isOfProxy(refused)) return ofProxy(refused);
   if (spendScope !== null && spendScope !== 'linked_organization') return spendLimit(spendScope, refused.nowMs);
@@ -30,9 +26,11 @@ export function refusalDiagnosis(refused: Refused): Diagnosis {
   return byStatus(refused);
 }
 
-/** The API's own refusals are JSON and bear a request id. */
+/** The API's own refusals are JSON of one shape and bear a request id. What is asked for is never a page of something else. */
 function isOfProxy({ status, headers, body }: Refused): boolean {
-  return status === 407 || (body === null && !headers.has('request-id') && status < 500);
+  if (status === 407 || status < 400) return true;
+  if (headers.has('request-id')) return false;
+  return status < 500 && (body === null || (status === 404 && messageOf(body) === ''));
 }
 
 function ofProxy({ status, host }: Refused): Diagnosis {
@@ -80,6 +78,13 @@ function spendLimit(scope: Exclude<SpendScope, 'linked_organization'>, nowMs: nu
 function rateLimited(reason: string, headers: Headers): Diagnosis {
   const seconds = Number(headers.get('retry-after') ?? Number.NaN);
   const wait = Number.isFinite(seconds) ? `Wait ${seconds} s, as the answer asks` : 'Wait a minute';
+  if (reason === 'acceleration') {
+    return {
+      cause: 'rate_limited',
+      text: 'The organization sends much more than shortly before, faster than the API lets it grow; key, model and network are good.',
+      next: `${wait}, and let traffic rise slowly.`,
+    };
+  }
   const which = reason === 'unknown' ? 'A rate limit' : `The rate limit of ${reason.replaceAll('_', ' ')}`;
   return {
     cause: 'rate_limited',
@@ -130,19 +135,4 @@ export function modelUnknown(model: string, near: string | null): Diagnosis {
     text: `There is no model ${model} for this key${near === null ? '.' : `; the nearest is ${near}.`}`,
     next: `Set ANTHROPIC_DEFAULT_MODEL${near === null ? ' to a model of the list at GET /v1/models.' : `=${near}, or another of the list at GET /v1/models.`}`,
   };
-}
-
-const LONGEST_MESSAGE = 300;
-
-/** As it may go to a terminal. */
-function shownMessage(body: unknown): string {
-  return redacted(messageOf(body))
-    .replace(/\p{Cc}/gu, ' ')
-    .slice(0, LONGEST_MESSAGE);
-}
-
-function messageOf(body: unknown): string {
-  const { error } = (typeof body === 'object' && body !== null ? body : {}) as { readonly error?: unknown };
-  const { message } = (typeof error === 'object' && error !== null ? error : {}) as { readonly message?: unknown };
-  return typeof message === 'string' ? message : '';
 }

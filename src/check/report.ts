@@ -32,6 +32,7 @@ export type Cause =
   | 'dns'
   | 'connection_refused'
   | 'connection_broken'
+  | 'unreachable'
   | 'certificate'
   | 'no_tls'
   | 'proxy'

@@ -37,6 +37,7 @@ const EXIT_CODES: Readonly<Record<Cause, number>> = {
   dns: 4,
   connection_refused: 4,
   connection_broken: 4,
+  unreachable: 4,
   certificate: 4,
   no_tls: 4,
   proxy: 4,

@@ -31,7 +31,20 @@ export function credential(env: Env, findings: Findings): Credential | null {
     findings.problem(variable, 'a key of the Claude API', problem.replace(/^got /, ''));
     return null;
   }
-  if (kind === 'unrecognized' && textOf(env, 'ANTHROPIC_BASE_URL') === '')
+  if (kind === 'gateway_token' && callsTheApi(env)) {
+    findings.problem(variable, 'a key of the Claude API', GATEWAY_TOKEN);
+    return null;
+  }
+  if (kind === 'unrecognized' && callsTheApi(env))
     findings.notice(variable, 'keys of the API begin with sk-ant- and this does not: the API will refuse it with 401');
   return { variable, token: () => value };
+}
+
+const GATEWAY_TOKEN =
+  'a token of a plimsoll gateway, which the API does not know: set ANTHROPIC_BASE_URL to the address of the gateway';
+
+/** And not a gateway, a proxy or the simulator, which have credentials of their own. */
+function callsTheApi(env: Env): boolean {
+  const baseUrl = textOf(env, 'ANTHROPIC_BASE_URL');
+  return baseUrl === '' || /(?:^|\.)(?:anthropic|claude)\.com$/.test(URL.parse(baseUrl)?.hostname ?? '');
 }

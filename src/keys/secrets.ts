@@ -41,12 +41,14 @@ export function secretsIn(text: string): readonly FoundSecret[] {
 
 /** The text with `…` in place of whatever may be of a secret, however short; placeholders as well. */
 export function redacted(text: string): string {
-  return text.replace(/(sk-ant-(?:[a-z]{2,12}\d{2}-)?)[A-Za-z0-9_-]+/gi, '$1…');
+  return text
+    .replace(/(sk-ant-(?:[a-z]{2,12}\d{2}-)?)([A-Za-z0-9_-]*)/gi, (_, prefix: string, rest: string) => prefix + (rest && '…'))
+    .replace(/(plk_[a-z0-9]{12}_)[a-z0-9]+/gi, '$1…');
 }
 
 /** What can be told of a credential without asking the API. */
 export interface KeyJudgement {
-  readonly kind: SecretKind | 'placeholder' | 'unrecognized';
+  readonly kind: SecretKind | 'gateway_token' | 'placeholder' | 'unrecognized';
   /** What may be shown of it; empty where it has no known form. */
   readonly prefix: string;
   /** It can be sent as the credential of a Messages request. What is unrecognized may be a token of a gateway's. */
@@ -70,8 +72,21 @@ const UNUSABLE: Readonly<Partial<Record<KeyJudgement['kind'], string>>> = {
 export function judgedKey(value: string): KeyJudgement {
   const [, prefix = '', form = '', body = ''] = /^(sk-ant-([a-z]{2,12}\d{2})-)(.*)$/s.exec(value) ?? [];
   const kind = isPlaceholder(value) ? 'placeholder' : kindOf(form);
+  if (kind === 'unrecognized' && value.startsWith(GATEWAY_PREFIX)) return judgedGatewayToken(value);
   const problem = UNUSABLE[kind] ?? formProblem(value, prefix, body);
   return { kind, prefix, usable: problem === null, problem };
+}
+
+/** What the tokens of a plimsoll gateway begin with, and how long they are: `plk_<12>_<40>`. */
+const GATEWAY_PREFIX = 'plk_';
+const GATEWAY_TOKEN_LENGTH = 57;
+
+function judgedGatewayToken(value: string): KeyJudgement {
+  const isWhole = /^plk_[a-z0-9]+_[a-z0-9]+$/.test(value) && value.length === GATEWAY_TOKEN_LENGTH;
+  const problem = isWhole
+    ? null
+    : `got a token of a gateway that has ${value.length} characters instead of ${GATEWAY_TOKEN_LENGTH}: copy all of it, and nothing else`;
+  return { kind: 'gateway_token', prefix: GATEWAY_PREFIX, usable: isWhole, problem };
 }
 
 function kindOf(form: string): KeyJudgement['kind'] {

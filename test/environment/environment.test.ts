@@ -11,6 +11,9 @@ const NOW_MS = Date.UTC(2026, 10, 24);
 /** A value of the form of a key, without one being in this file. */
 const KEY = `sk-ant-api03-${'Ab1-'.repeat(23)}`;
 
+/** As a gateway draws them. */
+const TOKEN = `plk_0123456789ab_${'Ab1-'.replace(/\W/g, '2').toLowerCase().repeat(10)}`;
+
 const report = (env: Readonly<Record<string, string>>) =>
   environmentReport({ ANTHROPIC_AUTH_TOKEN: KEY, ...env }, NOW_MS);
 
@@ -157,6 +160,16 @@ const PROBLEMS: readonly (readonly [name: string, env: Readonly<Record<string, s
     { ANTHROPIC_AUTH_TOKEN: `sk-ant-admin01-${'Ab1-'.repeat(23)}` },
     /^ANTHROPIC_AUTH_TOKEN: expected a key of the Claude API, got an admin key, .*: make an API key/,
   ],
+  [
+    'a token of a gateway for the API itself',
+    { ANTHROPIC_AUTH_TOKEN: TOKEN },
+    /got a token of a plimsoll gateway, .*: set ANTHROPIC_BASE_URL to the address of the gateway$/,
+  ],
+  [
+    'a token of a gateway for the address of the API',
+    { ANTHROPIC_AUTH_TOKEN: TOKEN, ANTHROPIC_BASE_URL: 'https://api.anthropic.com' },
+    /got a token of a plimsoll gateway/,
+  ],
   ['a placeholder', { ANTHROPIC_AUTH_TOKEN: 'your-key-here' }, /got a placeholder: put a key/],
   [
     'a retired model',
@@ -210,7 +223,7 @@ const NOTICES: readonly (readonly [name: string, env: Readonly<Record<string, st
 const QUIET: readonly (readonly [name: string, env: Readonly<Record<string, string>>])[] = [
   ['the newest models', {}],
   ['a local address without TLS', { ANTHROPIC_BASE_URL: 'http://127.0.0.1:8787' }],
-  ["a gateway's token at a gateway", { ANTHROPIC_BASE_URL: 'https://gateway.example', ANTHROPIC_AUTH_TOKEN: 'plk_1' }],
+  ["a gateway's token at a gateway", { ANTHROPIC_BASE_URL: 'https://gateway.example', ANTHROPIC_AUTH_TOKEN: TOKEN }],
   ['the key of this environment', { ANTHROPIC_ENV: 'live', PLIMSOLL_KEY: 'prod-checkout-api' }],
   ['the same key twice', { ANTHROPIC_API_KEY: KEY }],
 ];

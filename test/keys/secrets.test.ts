@@ -7,6 +7,9 @@ import { isPlaceholder, judgedKey, redacted, secretsIn } from '../../src/keys/se
 /** Of the form of real ones: ninety-five characters of base64url after the prefix. */
 const drawn = (prefix: string): string => prefix + randomBytes(72).toString('base64url').slice(0, 95);
 
+/** As a gateway draws them: an id of twelve characters, and a secret. */
+const drawnToken = `plk_0123456789ab_${randomBytes(20).toString('hex')}`;
+
 const PREFIXES = {
   'sk-ant-api03-': 'api_key',
   'sk-ant-admin01-': 'admin_key',
@@ -63,6 +66,8 @@ describe('a redacted text', () => {
   });
 
   it('hides what is cut off or of no known form as well', () => {
+    assert.equal(redacted('sk-ant-api03-… is redacted'), 'sk-ant-api03-… is redacted');
+    assert.equal(redacted(`token ${drawnToken}.`), 'token plk_0123456789ab_….');
     assert.equal(redacted('sk-ant-api03-abc and SK-ANT-whatever'), 'sk-ant-api03-… and SK-ANT-…');
   });
 });
@@ -71,7 +76,14 @@ const CASES: readonly (readonly [name: string, value: string, kind: string, prob
   ['an API key', drawn('sk-ant-api03-'), 'api_key', null],
   ['an OAuth token', drawn('sk-ant-oat01-'), 'oauth_token', null],
   ['a key of a form yet to come', drawn('sk-ant-api04-'), 'unknown', null],
-  ["a token of a gateway's", 'plk_0123456789', 'unrecognized', null],
+  ['a token of a gateway', drawnToken, 'gateway_token', null],
+  [
+    'a token of a gateway that was cut off',
+    drawnToken.slice(0, 30),
+    'gateway_token',
+    /30 characters instead of 57: copy all/,
+  ],
+  ['a place for a token of a gateway', 'plk_…', 'placeholder', /^got a placeholder/],
   ['a word for a simulator', 'test', 'unrecognized', null],
   ['an admin key', drawn('sk-ant-admin01-'), 'admin_key', /^got an admin key, .*answers no messages: make an API key/],
   ["an enterprise's admin key", drawn('sk-ant-api01-'), 'enterprise_admin_key', /answers no messages/],

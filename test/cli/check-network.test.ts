@@ -1,0 +1,224 @@
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { describe, it } from 'node:test';
+import { serve } from '../../src/http/serve.ts';
+import { networkFailure } from '../../src/check/network-failure.ts';
+import { certified } from './certificates.ts';
+import { run, served, spawned } from './checked.ts';
+
+describe('what plimsoll check says of the network', () => {
+  it('tells a name that the DNS does not know', async () => {
+    const ran = await run({ ANTHROPIC_BASE_URL: 'https://api.anthropic.invalid' });
+    assert.deepEqual(
+      [ran.code, ran.cause, ran.next],
+      [
+        4,
+        'The name api.anthropic.invalid is not known to the DNS here.',
+        'Look for a typing mistake in ANTHROPIC_BASE_URL; then see whether this machine has a network and a DNS server.',
+      ],
+    );
+  });
+
+  it('tells a port where nothing listens', async () => {
+    const { url, close } = await serve(async () => new Response(), { port: 0 });
+    await close(0);
+    const ran = await run({ ANTHROPIC_BASE_URL: url });
+    assert.deepEqual(
+      [ran.code, ran.cause, ran.next],
+      [
+        4,
+        `Nothing listens at ${new URL(url).host}.`,
+        'Start the gateway or the simulator that ANTHROPIC_BASE_URL names, or correct its port; unset it to call the API itself.',
+      ],
+    );
+  });
+
+  it('tells a server that does not answer in time', async (t) => {
+    const url = await served(t, () => new Promise(() => undefined));
+    const ran = await run({ ANTHROPIC_BASE_URL: url }, ['--timeout', '200']);
+    assert.deepEqual(
+      [ran.code, ran.cause, ran.next],
+      [
+        4,
+        `No answer came from ${new URL(url).host} within 200 ms.`,
+        'See whether a firewall lets this machine call out on that port; raise ANTHROPIC_TIMEOUT_MS where the network is slow.',
+      ],
+    );
+  });
+
+  it('tells a certificate that nobody known has signed', async (t) => {
+    const { host } = await certified(t);
+    const ran = await run({ ANTHROPIC_BASE_URL: `https://${host}` });
+    assert.deepEqual(
+      [ran.code, ran.cause, ran.next],
+      [
+        4,
+        `The certificate of ${host} is signed by nobody whom Node trusts: a proxy that reads TLS stands in between, or the certificate is one of your own.`,
+        'Get the certificate of the authority that signed it, and name its file in NODE_EXTRA_CA_CERTS. Never turn verification off.',
+      ],
+    );
+  });
+
+  it('passes where that certificate is named in NODE_EXTRA_CA_CERTS, as it says', async (t) => {
+    const { host, certificatePath } = await certified(t);
+    const { code, out } = await spawned({
+      ANTHROPIC_BASE_URL: `https://${host}`,
+      NODE_EXTRA_CA_CERTS: certificatePath,
+    });
+    assert.equal(code, 0, out.join('\n'));
+    assert.match(out.join('\n'), /^ok {4}tls +\d+ ms {2}TLSv1\.3, certificate until 2040-01-01$/m);
+  });
+
+  for (const [name, dates] of [
+    ['has expired', { until: '20260101000000Z' }],
+    ['is not valid yet', { from: '20390101000000Z' }],
+  ] as const)
+    it(`tells a certificate that ${name}`, async (t) => {
+      const { host, certificatePath } = await certified(t, dates);
+      const ran = await spawned({ ANTHROPIC_BASE_URL: `https://${host}`, NODE_EXTRA_CA_CERTS: certificatePath });
+      assert.deepEqual(
+        [ran.code, ran.cause, ran.next],
+        [
+          4,
+          `By the clock of this machine the certificate of ${host} is not valid now.`,
+          'Set the clock of this machine; if it is right, the certificate is to be renewed by whoever runs that host.',
+        ],
+      );
+    });
+
+  it('tells a certificate of another name', async (t) => {
+    const { host, certificatePath } = await certified(t, { name: 'api.example' });
+    const ran = await spawned({ ANTHROPIC_BASE_URL: `https://${host}`, NODE_EXTRA_CA_CERTS: certificatePath });
+    assert.deepEqual(
+      [ran.code, ran.cause, ran.next],
+      [
+        4,
+        `The certificate that ${host} shows was issued for another name.`,
+        'Look for a typing mistake in ANTHROPIC_BASE_URL, and for a proxy that answers in place of the API.',
+      ],
+    );
+  });
+
+  it('tells TLS that is spoken to a server without it', async (t) => {
+    const url = (await served(t, async () => new Response())).replace('http:', 'https:');
+    const ran = await run({ ANTHROPIC_BASE_URL: url });
+    assert.deepEqual(
+      [ran.code, ran.cause, ran.next],
+      [
+        4,
+        `${new URL(url).host} does not speak TLS.`,
+        'Begin ANTHROPIC_BASE_URL with http:// if it is a gateway or a simulator on this machine, or correct its port.',
+      ],
+    );
+  });
+
+  it('notices a proxy that Node was not told to use', async () => {
+    const env = {
+      ANTHROPIC_BASE_URL: 'https://api.anthropic.invalid',
+      HTTPS_PROXY: 'http://user:pass@proxy.example:3128',
+    };
+    const ran = await run(env);
+    assert.equal(
+      ran.cause,
+      'The name api.anthropic.invalid is not known to the DNS here. HTTPS_PROXY names a proxy, and Node uses it only when it is told to.',
+    );
+    assert.match(ran.next, /^Set NODE_USE_ENV_PROXY=1 if calls are to go through the proxy\. /);
+    assert.ok(!ran.out.join('').includes('pass'));
+    const exempt = await run({ ...env, NO_PROXY: '.invalid' });
+    assert.doesNotMatch(exempt.cause, /HTTPS_PROXY/);
+  });
+
+  it('looks for the proxy itself where calls go through it', async () => {
+    const { url, close } = await serve(async () => new Response(), { port: 0 });
+    await close(0);
+    const ran = await run({ HTTPS_PROXY: url, NODE_USE_ENV_PROXY: '1' });
+    assert.deepEqual(
+      [ran.code, ran.cause, ran.next],
+      [
+        4,
+        `Nothing listens at ${new URL(url).host}. It is the proxy that HTTPS_PROXY names.`,
+        'Correct HTTPS_PROXY, or ask whoever runs the proxy. Where the API is reached without one, unset it.',
+      ],
+    );
+  });
+
+  for (const [status, name, next] of [
+    [
+      407,
+      'asks for a password',
+      (host) => `Put name and password for the proxy into HTTPS_PROXY, as in http://name:password@${host}.`,
+    ],
+    [403, 'does not let it pass', () => 'Ask whoever runs the proxy to let calls to api.anthropic.com:443 pass.'],
+  ] as readonly (readonly [status: number, name: string, next: (host: string) => string])[])
+    it(`tells a proxy that ${name}`, async (t) => {
+      const proxy = createServer().on('connect', (_request, socket) => socket.end(`HTTP/1.1 ${status} No\r\n\r\n`));
+      await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+      t.after(() => proxy.close());
+      const host = `127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+      const ran = await spawned({ HTTPS_PROXY: `http://${host}`, NODE_USE_ENV_PROXY: '1' });
+      assert.deepEqual(
+        [ran.code, ran.cause, ran.next],
+        [
+          4,
+          `The proxy ${host}, which HTTPS_PROXY names, does not connect to api.anthropic.com:443: it answered ${status}.`,
+          next(host),
+        ],
+      );
+    });
+
+  it('tells a port that Node calls nobody at', async (t) => {
+    const forbidden = 10080;
+    const server = createServer();
+    const open = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false));
+      server.listen(forbidden, '127.0.0.1', () => resolve(true));
+    });
+    if (open) t.after(() => server.close());
+    const ran = await run({ ANTHROPIC_BASE_URL: `http://127.0.0.1:${forbidden}` });
+    assert.deepEqual(
+      [ran.code, ran.cause, ran.next],
+      [
+        1,
+        `The request to 127.0.0.1:${forbidden} failed with "bad port".`,
+        'Look that up in the documentation of Node; the address in ANTHROPIC_BASE_URL may be one that Node does not call.',
+      ],
+    );
+  });
+
+  for (const [code, cause, next] of [
+    [
+      'EAI_AGAIN',
+      'The DNS gave no answer for the name api.example.',
+      'See whether this machine, or the container, has a network and a DNS server that runs; then check again.',
+    ],
+    [
+      'ENETUNREACH',
+      'No way leads from this machine to api.example:443.',
+      'See whether this machine, or the container, is on a network that may call out; a VPN or a firewall can be what is missing.',
+    ],
+    [
+      'ESOMETHING',
+      'The request to api.example:443 failed with "ESOMETHING".',
+      'Look that up in the documentation of Node; the address in ANTHROPIC_BASE_URL may be one that Node does not call.',
+    ],
+  ] as const)
+    it(`tells what the network of this machine may not have: ${code}`, () => {
+      const error = Object.assign(new Error('as Node throws it'), { code });
+      const asked = {
+        host: 'api.example:443',
+        hostname: 'api.example',
+        timeoutMs: 1_000,
+        proxy: null,
+        unusedProxy: null,
+      };
+      const { diagnosis } = networkFailure(error, asked);
+      assert.deepEqual([diagnosis.text, diagnosis.next], [cause, next]);
+    });
+
+  it('shows no password of a base URL', async () => {
+    const { code, out } = await run({ ANTHROPIC_BASE_URL: 'https://me:hunter2@example.org' }, ['--json']);
+    assert.equal(code, 3);
+    assert.ok(!out.join('').includes('hunter2'));
+  });
+});
