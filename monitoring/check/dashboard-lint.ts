@@ -82,6 +82,7 @@ function panelComplaints(panel: PanelFile): readonly string[] {
   return [
     ...unitComplaints(fieldConfig?.defaults ?? {}),
     ...(REDUCING.has(panel.type) ? reducingComplaints(panel) : []),
+    ...(panel.type === 'table' ? tableComplaints(panel) : []),
     description.length < 30 && 'its description does not say what it means and what to do',
     targets.length === 0 && 'no query',
     datasource?.uid !== CHOSEN && 'names a data source',
@@ -103,6 +104,18 @@ function reducingComplaints({ fieldConfig, options }: PanelFile): readonly strin
     steps.length === 0 && 'no thresholds',
     options?.reduceOptions?.calcs.join() !== 'lastNotNull' && 'a gap at the end would make it empty',
   ].filter((complaint) => complaint !== false);
+}
+
+/** A selector, and nothing around it. */
+const BARE = /^[\w:]+(\{[^}]*\})?$/;
+
+/** Rows are joined by all their labels, of which the name of the metric is one; fields of a table have no labels. */
+function tableComplaints({ targets = [], fieldConfig }: PanelFile): readonly string[] {
+  const { links = [] } = fieldConfig?.defaults ?? {};
+  return [
+    ...targets.filter(({ expr }) => BARE.test(expr)).map(({ refId }) => `the rows of query ${refId} join no others`),
+    ...links.filter(({ url }) => url.includes('__field.labels')).map(() => 'its link reads labels, and has columns'),
+  ];
 }
 
 function targetComplaints(

@@ -5,6 +5,8 @@ const { budgetSpent: spent, budgetReserved: reserved, budgetForecast: forecast, 
 const BY = 'budget, period, scope';
 /** A budget is one for all jobs that share its ledger: the variables do not narrow it. */
 const bound = (which: 'start' | 'end'): string => `max by (${BY}) (anthropic_budget_period_${which}_timestamp_seconds)`;
+/** A table takes the name of a metric for a label, and so for another row. */
+const cell = (recorded: string): string => `max by (${BY}) (${recorded})`;
 const elapsed = `(time() - ${bound('start')}) / (${bound('end')} - ${bound('start')})`;
 const pace = (window: string, seconds: number): string =>
   `clamp_min(delta(${spent}[${window}]), 0) / (${RECORDED.budgetEvenPace} * ${seconds})`;
@@ -44,13 +46,14 @@ export const budgetNow: Row = {
       description:
         'Spent and reserved count together towards the limit. Forecast over the limit: decide before the period ends.',
       targets: [
-        { expr: spent, legend: 'Spent' },
-        { expr: reserved, legend: 'Reserved' },
-        { expr: limit, legend: 'Limit' },
-        { expr: forecast, legend: 'Forecast' },
+        { expr: cell(spent), legend: 'Spent' },
+        { expr: cell(reserved), legend: 'Reserved' },
+        { expr: cell(limit), legend: 'Limit' },
+        { expr: cell(forecast), legend: 'Forecast' },
         { expr: `(${bound('end')} - time()) / 86400`, legend: 'Days left' },
       ],
       columns: { 'Days left': 'd' },
+      labels: ['budget', 'period', 'scope'],
     },
     {
       kind: 'bar gauge',

@@ -30,6 +30,7 @@ const where: Row = {
       title: 'Cost in this time range',
       unit: 'currencyUSD',
       width: 12,
+      labels: ['model', 'key'],
       drillDown: true,
       description:
         'By model and key, with what a thousand calls cost. Much more a call than its neighbours: look at its tokens in Calls.',
@@ -134,6 +135,7 @@ const whatIf: Row = {
       kind: 'time series',
       title: 'Decisions before calls',
       unit: 'reqps',
+      colored: true,
       width: 12,
       min: 0,
       description:

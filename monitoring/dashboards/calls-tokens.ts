@@ -11,11 +11,11 @@ export const callTokens: Row = {
   panels: [
     {
       kind: 'stacked',
-      title: 'Tokens by kind',
-      unit: 'cps',
+      title: 'Tokens a second, by kind',
+      unit: 'short',
       width: 8,
       description:
-        'Tokens a second. output_estimated: streams that ended before the count came; many of them: users leave.',
+        'Cache and plain. output_estimated: streams that ended before the count came; many of them: users leave.',
       targets: [{ expr: sumBy('kind', rate('anthropic_tokens_total')), legend: '{{kind}}' }],
     },
     {
@@ -48,7 +48,8 @@ export const callTokens: Row = {
       kind: 'time series',
       title: 'Cost per call',
       unit: 'currencyUSD',
-      width: 8,
+      width: 12,
+      legendAt: 'right',
       min: 0,
       decimals: 4,
       description:
@@ -62,7 +63,8 @@ export const callTokens: Row = {
       kind: 'time series',
       title: 'Tokens per call',
       unit: 'short',
-      width: 8,
+      width: 12,
+      legendAt: 'right',
       min: 0,
       description: 'Over six hours, beside the same hours of last week.',
       targets: [
@@ -71,28 +73,10 @@ export const callTokens: Row = {
       ],
     },
     {
-      kind: 'bar gauge',
-      title: 'Plimsoll of itself',
-      unit: 'short',
-      width: 8,
-      min: 0,
-      description:
-        'Errors that it swallowed, and label values that are counted as other, in the time range. More than none: see their runbooks.',
-      targets: [
-        { expr: `${sumBy('', inRange('plimsoll_errors_total'))} or vector(0)`, legend: 'errors' },
-        {
-          expr: `${sumBy('', inRange('plimsoll_label_values_dropped_total'))} or vector(0)`,
-          legend: 'label values dropped',
-        },
-        { expr: `count(${selected('plimsoll_build_info')})`, legend: 'processes' },
-      ],
-      steps: [[null, 'blue']],
-    },
-    {
       kind: 'time series',
       title: 'Cost per call, by route and model',
       unit: 'currencyUSD',
-      width: 24,
+      width: 16,
       min: 0,
       decimals: 4,
       description:
@@ -106,6 +90,34 @@ export const callTokens: Row = {
           legend: '{{route}} on {{model}}',
         },
       ],
+    },
+    {
+      kind: 'stat',
+      title: 'Plimsoll of itself',
+      unit: 'short',
+      width: 5,
+      description:
+        'In the time range: errors that it swallowed, and label values that are counted as other. More than none: see their runbooks.',
+      targets: [
+        { expr: `${sumBy('', inRange('plimsoll_errors_total'))} or vector(0)`, legend: 'errors' },
+        {
+          expr: `${sumBy('', inRange('plimsoll_label_values_dropped_total'))} or vector(0)`,
+          legend: 'label values dropped',
+        },
+      ],
+      steps: [
+        [null, 'green'],
+        [1, 'red'],
+      ],
+    },
+    {
+      kind: 'stat',
+      title: 'Processes',
+      unit: 'short',
+      width: 3,
+      description: 'Processes with plimsoll that are scraped. Fewer than there should be: see their targets.',
+      targets: [{ expr: `count(${selected('plimsoll_build_info')})`, legend: 'processes' }],
+      steps: [[null, 'blue']],
     },
   ],
 };

@@ -36,6 +36,7 @@ const who: Row = {
         { expr: sumBy(PAIR, inRange('anthropic_cost_usd_total')), legend: 'Cost' },
       ],
       columns: { Failed: 'percentunit', p95: 's', Cost: 'currencyUSD' },
+      labels: ['model', 'key'],
     },
     {
       kind: 'stacked',

@@ -27,8 +27,9 @@ import { PanelBuilder as BarGauge } from '@grafana/grafana-foundation-sdk/bargau
 import { PanelBuilder as Gauge } from '@grafana/grafana-foundation-sdk/gauge';
 import { PanelBuilder as Heatmap, YAxisConfigBuilder } from '@grafana/grafana-foundation-sdk/heatmap';
 import { PanelBuilder as Stat } from '@grafana/grafana-foundation-sdk/stat';
-import { PanelBuilder as Table } from '@grafana/grafana-foundation-sdk/table';
 import { PanelBuilder as TimeSeries } from '@grafana/grafana-foundation-sdk/timeseries';
+import { COLORS } from './colors.ts';
+import { grafanaTable, refId } from './grafana-table.ts';
 import { REDUCED, type Panel } from './panel.ts';
 
 /** Whatever data source is chosen; none is named. */
@@ -41,7 +42,7 @@ export function grafanaPanel(panel: Panel, id: number, at: GridPos): GrafanaPane
   return builder.build();
 }
 
-type Chart = TimeSeries | Stat | Gauge | BarGauge | Heatmap | Table;
+type Chart = TimeSeries | Stat | Gauge | BarGauge | Heatmap | ReturnType<typeof grafanaTable>;
 
 function chart(panel: Panel): Chart {
   switch (panel.kind) {
@@ -57,7 +58,7 @@ function chart(panel: Panel): Chart {
     case 'heatmap':
       return new Heatmap().calculate(false).yAxis(new YAxisConfigBuilder().unit(panel.unit));
     case 'table':
-      return table(panel);
+      return grafanaTable(panel);
   }
 }
 
@@ -67,7 +68,7 @@ function common(builder: Chart, panel: Panel): Chart {
   if (panel.min !== undefined) builder.min(panel.min);
   if (panel.max !== undefined) builder.max(panel.max);
   if (panel.decimals !== undefined) builder.decimals(panel.decimals);
-  if (panel.drillDown === true) builder.dataLinks([callsLink()]);
+  if (panel.drillDown === true) builder.dataLinks([callsLink(panel)]);
   return builder;
 }
 
@@ -81,7 +82,7 @@ function timeSeries(panel: Panel): TimeSeries {
     .legend(
       new VizLegendOptionsBuilder()
         .displayMode(LegendDisplayMode.List)
-        .placement(LegendPlacement.Bottom)
+        .placement(panel.legendAt === 'right' ? LegendPlacement.Right : LegendPlacement.Bottom)
         .showLegend(true)
         .calcs([]),
     )
@@ -90,26 +91,16 @@ function timeSeries(panel: Panel): TimeSeries {
   if (panel.steps !== undefined) {
     builder.thresholdsStyle(new GraphThresholdsStyleConfigBuilder().mode(GraphThresholdsStyleMode.Line));
   }
+  if (panel.colored === true) {
+    for (const [color, names] of Object.entries(COLORS)) {
+      builder.overrideByRegexp(`/^(${names.join('|')})$/`, [fixed(color)]);
+    }
+  }
   return builder;
 }
 
-/** One table of several queries: joined by their labels, each query a column. */
-function table({ targets, columns = {} }: Panel): Table {
-  const builder = new Table().withTransformation({ id: 'merge', options: {} });
-  const renameByName = Object.fromEntries(
-    targets.map(({ legend }, index) => [valueColumn(targets.length, index), legend]),
-  );
-  builder.withTransformation({ id: 'organize', options: { excludeByName: { Time: true }, renameByName } });
-  for (const [name, unit] of Object.entries(columns)) builder.overrideByName(name, [{ id: 'unit', value: unit }]);
-  return builder;
-}
-
-function valueColumn(targets: number, index: number): string {
-  return targets === 1 ? 'Value' : `Value #${refId(index)}`;
-}
-
-function refId(index: number): string {
-  return String.fromCharCode('A'.charCodeAt(0) + index);
+function fixed(color: string): { readonly id: string; readonly value: object } {
+  return { id: 'color', value: { mode: 'fixed', fixedColor: color } };
 }
 
 function queries({ kind, targets }: Panel): readonly Builder<Dataquery>[] {
@@ -139,9 +130,14 @@ function thresholds({ steps = [[null, 'green']] }: Panel): ThresholdsConfigBuild
     .steps(steps.map(([value, color]) => ({ value, color })));
 }
 
-function callsLink(): DashboardLinkBuilder {
-  const url =
-    '/d/plimsoll-calls?${datasource:queryparam}&${job:queryparam}&${key:queryparam}&${__url_time_range}' +
-    '&var-model=${__field.labels.model}';
-  return new DashboardLinkBuilder('Calls of this model').url(url);
+/** Narrowed to the model of a series, or to the model and the key of a table's row. */
+function callsLink({ kind, labels = [] }: Panel): DashboardLinkBuilder {
+  const ofRow = labels.includes('key') ? 'var-key=${__data.fields.Key}' : '${key:queryparam}';
+  const narrowed =
+    kind === 'table'
+      ? `${ofRow}&var-model=\${__data.fields.Model}`
+      : '${key:queryparam}&var-model=${__field.labels.model}';
+  return new DashboardLinkBuilder('Calls of this model').url(
+    `/d/plimsoll-calls?\${datasource:queryparam}&\${job:queryparam}&${narrowed}&\${__url_time_range}`,
+  );
 }

@@ -1,7 +1,8 @@
 import { FAILED } from '../../src/monitoring/recording-rules.ts';
+import { latency } from './overview-latency.ts';
 import { overviewNow } from './overview-now.ts';
 import type { Dashboard, Row } from './panel.ts';
-import { quantile, rate, selected, share, sumBy } from './selection.ts';
+import { rate, selected, share, sumBy } from './selection.ts';
 
 const judgedBy = sumBy('model', rate('anthropic_requests_total', `outcome=~"ok|${FAILED}"`));
 
@@ -12,6 +13,7 @@ const traffic: Row = {
       kind: 'stacked',
       title: 'Calls by outcome',
       unit: 'reqps',
+      colored: true,
       width: 12,
       description: 'Finished calls a second, by how they ended. Anything but ok for long: its runbook says what to do.',
       targets: [{ expr: sumBy('outcome', rate('anthropic_requests_total')), legend: '{{outcome}}' }],
@@ -20,6 +22,7 @@ const traffic: Row = {
       kind: 'stacked',
       title: 'Attempts by status',
       unit: 'reqps',
+      colored: true,
       width: 12,
       description: 'HTTP requests a second, retries included. Far above the calls: retries multiply the load.',
       targets: [{ expr: sumBy('status', rate('anthropic_attempts_total')), legend: '{{status}}' }],
@@ -113,78 +116,26 @@ const refusals: Row = {
       kind: 'stacked',
       title: 'Retries by reason',
       unit: 'reqps',
+      colored: true,
       width: 8,
       description: 'What the attempt before came to.',
       targets: [{ expr: sumBy('reason', rate('anthropic_retries_total')), legend: '{{reason}}' }],
     },
     {
       kind: 'time series',
-      title: 'Time lost to waiting',
-      unit: 's',
-      width: 8,
-      min: 0,
-      description: 'Seconds of waiting between attempts in each second, over all calls. Users wait along.',
-      targets: [{ expr: sumBy('model', rate('anthropic_retry_wait_seconds_total')), legend: '{{model}}' }],
-    },
-  ],
-};
-
-const latency: Row = {
-  title: 'Latency',
-  panels: [
-    {
-      kind: 'time series',
-      title: 'Duration of calls',
+      title: 'Time lost to waiting, a call',
       unit: 's',
       width: 8,
       min: 0,
       description:
-        'Start of a call to its last byte, retries and waits included. Points are single calls: they open their traces.',
+        'Mean wait between attempts, over all calls. Users wait along: over a quarter of the duration for long is a ticket.',
       targets: [
         {
-          expr: quantile(0.5, 'anthropic_request_duration_seconds_bucket', { matchers: 'outcome="ok"' }),
-          legend: 'p50',
-        },
-        {
-          expr: quantile(0.95, 'anthropic_request_duration_seconds_bucket', { matchers: 'outcome="ok"' }),
-          legend: 'p95',
-        },
-        {
-          expr: quantile(0.99, 'anthropic_request_duration_seconds_bucket', { matchers: 'outcome="ok"' }),
-          legend: 'p99',
-          exemplars: true,
-        },
-      ],
-    },
-    {
-      kind: 'time series',
-      title: 'First token, p95',
-      unit: 's',
-      width: 8,
-      min: 0,
-      drillDown: true,
-      description: 'Streams: what a user waits before the answer begins. Late: long prompts, or a slower model.',
-      targets: [
-        {
-          expr: quantile(0.95, 'anthropic_time_to_first_token_seconds_bucket', { by: 'model' }),
-          legend: '{{model}}',
-          exemplars: true,
-        },
-      ],
-    },
-    {
-      kind: 'heatmap',
-      title: 'Duration of calls, all',
-      unit: 's',
-      width: 8,
-      description: 'How many calls took how long. Two bands: two kinds of calls, or calls with and without retries.',
-      targets: [
-        {
-          expr: sumBy(
-            'le',
-            `increase(${selected('anthropic_request_duration_seconds_bucket', 'outcome="ok"')}[$__rate_interval])`,
+          expr: share(
+            sumBy('model', rate('anthropic_retry_wait_seconds_total')),
+            sumBy('model', rate('anthropic_requests_total', 'outcome!="blocked"')),
           ),
-          legend: '{{le}}',
+          legend: '{{model}}',
         },
       ],
     },

@@ -20,13 +20,19 @@ export interface Panel {
   readonly noValue?: string;
   /** Tables: units of columns by their names. */
   readonly columns?: Readonly<Record<string, string>>;
+  /** Tables: the labels that rows are told apart by, in the order of their columns. */
+  readonly labels?: readonly string[];
+  /** Where there are more series than fit below. Default below. */
+  readonly legendAt?: 'right';
+  /** Its series are outcomes, statuses or reasons: each has its colour. */
+  readonly colored?: boolean;
   /** Opens the dashboard Calls, narrowed to the series. */
   readonly drillDown?: boolean;
 }
 
 export interface Target {
   readonly expr: string;
-  /** The legend, or the column's name in a table. */
+  /** The legend, or the column's name in a table; a column without one is not shown. */
   readonly legend: string;
   /** Traces that observations came from. */
   readonly exemplars?: boolean;

@@ -21,9 +21,10 @@ const tierNow: Row = {
       targets: [
         {
           expr: `max by (organization, tier, next_tier, source) (${selected('anthropic_tier_info')})`,
-          legend: 'Known',
+          legend: '',
         },
       ],
+      labels: ['organization', 'tier', 'next_tier', 'source'],
     },
     {
       kind: 'gauge',
@@ -67,7 +68,7 @@ const tierNow: Row = {
     },
     {
       kind: 'stat',
-      title: 'Days until the cap',
+      title: 'Time until the cap',
       unit: 'd',
       width: 4,
       height: 5,

@@ -118,6 +118,35 @@ const broken: ReadonlyArray<readonly [what: string, change: (text: string) => st
   ],
 ];
 
+for (const [what, of, change, said] of [
+  [
+    'a table whose rows bear the name of a metric',
+    'plimsoll-budget',
+    (text: string) => text.replaceAll(/max by \(budget, period, scope\) \((budget_[\w:]+)\)/g, '$1'),
+    /rows of query A join no others/,
+  ],
+  [
+    'a table whose link reads labels',
+    'plimsoll-calls',
+    (text: string) => text.replaceAll('__data.fields.Model', '__field.labels.model'),
+    /link reads labels/,
+  ],
+] as const) {
+  test(`the lint refuses ${what}`, () => {
+    const changed = JSON.parse(change(JSON.stringify(named(of)))) as DashboardFile;
+    assert.match(dashboardComplaints(changed).join('\n'), said);
+  });
+}
+
+test('every link in a panel opens a dashboard that is there', () => {
+  const urls = dashboards.flatMap((dashboard) =>
+    charts(dashboard).flatMap(({ fieldConfig }) => (fieldConfig?.defaults.links ?? []).map(({ url }) => url)),
+  );
+  const uids = urls.map((url) => /^\/d\/([\w-]+)\?/.exec(url)?.[1] ?? url);
+  assert.ok(uids.length >= 6);
+  for (const uid of uids) assert.equal(named(uid).uid, uid);
+});
+
 for (const [what, change, said] of broken) {
   test(`the lint refuses ${what}`, () => {
     const text = JSON.stringify(named('plimsoll-overview'), null, 2);

@@ -1,0 +1,35 @@
+import { PanelBuilder } from '@grafana/grafana-foundation-sdk/table';
+import type { Panel } from './panel.ts';
+
+/** One table of several queries: joined by their labels, which come first, each query a column after them. */
+export function grafanaTable({ targets, columns = {}, labels = [] }: Panel): PanelBuilder {
+  const values = targets.map((_, index) => valueColumn(targets.length, index));
+  const shown = targets.map(({ legend }, index) => [values[index] ?? '', legend] as const);
+  const titles = [...labels.map((label) => [label, title(label)] as const), ...shown.filter(([, name]) => name !== '')];
+  const hidden = ['Time', ...shown.filter(([, name]) => name === '').map(([column]) => column)];
+  const builder = new PanelBuilder().withTransformation({ id: 'merge', options: {} }).withTransformation({
+    id: 'organize',
+    options: {
+      excludeByName: Object.fromEntries(hidden.map((name) => [name, true])),
+      indexByName: Object.fromEntries([...labels, ...values].map((name, index) => [name, index])),
+      renameByName: Object.fromEntries(titles),
+    },
+  });
+  for (const [name, unit] of Object.entries(columns)) builder.overrideByName(name, [{ id: 'unit', value: unit }]);
+  return builder;
+}
+
+function valueColumn(targets: number, index: number): string {
+  return targets === 1 ? 'Value' : `Value #${refId(index)}`;
+}
+
+/** The letter by which Grafana tells the queries of a panel apart. */
+export function refId(index: number): string {
+  return String.fromCharCode('A'.charCodeAt(0) + index);
+}
+
+/** `next_tier` is `Next tier`. */
+function title(label: string): string {
+  const words = label.replaceAll('_', ' ');
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
