@@ -42,7 +42,10 @@ export function secretsIn(text: string): readonly FoundSecret[] {
 /** The text with `…` in place of whatever may be of a secret, however short; placeholders as well. */
 export function redacted(text: string): string {
   return text
-    .replace(/(sk-ant-(?:[a-z]{2,12}\d{2}-)?)([A-Za-z0-9_-]*)/gi, (_, prefix: string, rest: string) => prefix + (rest && '…'))
+    .replace(
+      /(sk-ant-(?:[a-z]{2,12}\d{2}-)?)([A-Za-z0-9_-]*)/gi,
+      (_, prefix: string, rest: string) => prefix + (rest && '…'),
+    )
     .replace(/(plk_[a-z0-9]{12}_)[a-z0-9]+/gi, '$1…');
 }
 
