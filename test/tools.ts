@@ -17,6 +17,8 @@ const TOOLS = {
   chromium: { programs: ['chromium'], debian: 'chromium' },
   python3: { programs: ['python3'], debian: 'python3' },
   curl: { programs: ['curl'], debian: 'curl' },
+  nginx: { programs: ['nginx'], debian: 'nginx-light' },
+  caddy: { programs: ['caddy'], debian: 'caddy' },
 } as const;
 
 export type ToolName = keyof typeof TOOLS;

@@ -1,7 +1,7 @@
 /** What the tests of the examples share: programs of other languages and processes, run as their readers run them. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -35,7 +35,7 @@ export async function ran(program: string, args: readonly string[], surroundings
   return { code, ...said };
 }
 
-/** Starts a program that stays; the end of the test ends it. */
+/** Starts a program that stays; the end of the test ends it, politely: what it has started in its turn must end too. */
 export function stays(
   t: TestContext,
   command: readonly string[],
@@ -49,7 +49,7 @@ export function stays(
   });
   const exited = once(child, 'exit');
   t.after(async () => {
-    child.kill('SIGKILL');
+    child.kill('SIGTERM');
     await exited;
   });
   return child;
@@ -63,6 +63,21 @@ export async function freePort(): Promise<number> {
   server.close();
   await once(server, 'close');
   return port;
+}
+
+/** Waits until the program takes connections. */
+export async function listens(child: ChildProcess, port: number): Promise<void> {
+  for (;;) {
+    const socket = connect(port, 'localhost');
+    const isThere = await once(socket, 'connect').then(
+      () => true,
+      () => false,
+    );
+    socket.destroy();
+    if (isThere) return;
+    if (child.exitCode !== null) throw new Error('the program has ended');
+    await sleep(50);
+  }
 }
 
 /** The response, as soon as the program listens. */
