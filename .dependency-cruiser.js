@@ -11,6 +11,7 @@ export const ROWS = [
   ['express', 'gateway', 'console', 'otel', 'check', 'monitoring'],
   ['client-from-environment'],
   ['instrument'],
+  ['observation'],
   ['instrument-options'],
   ['observe', 'record', 'retry', 'redis', 'organization', 'environment', 'scan'],
   ['budget', 'tier', 'pricing', 'routing', 'keys', 'attribution'],

@@ -1,25 +1,9 @@
 import type { TracerProvider } from '@opentelemetry/api';
-import { ambientAttribution } from './attribution.ts';
-import { systemClock } from './clock.ts';
 import { ConfigurationError } from './configuration-error.ts';
-import { checkedOptions, configuredModels, type InstrumentOptions } from './instrument-options.ts';
-import { KnownBatches } from './observe/known-batches.ts';
+import { checkedOptions, type InstrumentOptions } from './instrument-options.ts';
+import { observation } from './observation.ts';
 import type { Observation } from './observe/live-call.ts';
 import { observe, type ObservedClient } from './observe/middleware.ts';
-import { cost } from './pricing/cost.ts';
-import { defaultPrices } from './pricing/prices.ts';
-import { defaultRegistry } from './record/default-registry.ts';
-import { recordBudgets } from './record/budget-gauges.ts';
-import { fanOut } from './record/fan-out.ts';
-import { monthBudgets } from './record/month-budgets.ts';
-import { prometheusRecorder } from './record/prometheus.ts';
-import { recordBuild, recordPrices } from './record/facts.ts';
-import { storeFor } from './record/registry.ts';
-import { spanRecorder } from './record/spans.ts';
-import type { Store } from './record/store.ts';
-import { tierRecorder } from './record/tier-gauges.ts';
-import { routeOf } from './routing/routes.ts';
-import type { Attribution, Call, Guard, Recorder } from './vocabulary.ts';
 
 /**
  * What plimsoll needs of an Anthropic client: the clients of SDK 1.x, those for Bedrock, Vertex and Foundry included.
@@ -48,94 +32,10 @@ export interface InstrumentableClient extends ObservedClient {
 export function instrument<Client extends InstrumentableClient>(client: Client, given: InstrumentOptions = {}): Client {
   checkRuntime(client);
   const options = checkedOptions(given);
-  const { retry } = options;
+  const { retry, key = 'default' } = options;
   const tries = retry === undefined ? {} : { maxRetries: retry.attempts - 1 };
-  return attached(client, tries, observation(options, client.openTelemetry?.tracerProvider));
-}
-
-function observation(options: InstrumentOptions, tracerProvider: TracerProvider | undefined): Observation {
-  const { clock = systemClock, key = 'default', prices = defaultPrices() } = options;
-  const registry = options.registry ?? defaultRegistry();
-  const store = storeFor(registry);
-  const onError: Observation['onError'] = (stage) => store.errors(stage);
-  const spans = spanRecorder({ attribution: Object.keys(options.attribution ?? {}), tracerProvider, clock });
-  const labels = {
-    keys: [key],
-    models: options.models ?? configuredModels(process.env),
-    knownModels: prices.knownModels,
-    canonicalModel: (model: string) => prices.canonicalModel(model),
-  };
-  const { attribution = {}, budgets, tier } = options;
-  const trace = (call: Call) => spans.trace(call);
-  const metrics = prometheusRecorder({ ...labels, registry, clock, attribution, trace });
-  const tiers = tierRecorder(store, { ...labels, ...tier, ...(budgets && monthBudgets(budgets)), clock });
-  recordBuild(store);
-  recordPrices(store, prices, () => clock.epochMs());
-  const held = budgets === undefined ? [] : [budgets.attach({ prices, listener: recordBudgets(store, budgets) })];
-  return {
-    clock,
-    key,
-    onError,
-    guards: [...ceilingsOf(options, store), ...(options.guards ?? []), ...held],
-    retry: options.retry,
-    recorder: fanOut(
-      [spans, metrics, tiers, ...held, ...(options.recorders ?? []), ...onCallRecorder(options, store)],
-      () => store.errors('recorder'),
-    ),
-    attribution: attributionOf(options, () => store.errors('attribution')),
-    price: (usage, model, atMs) => cost(usage, { prices, model, atMs }),
-    batchPrice: (usage, model, atMs) => cost(usage, { prices, model, atMs, batch: true }),
-    batches: batchesOf(store),
-  };
-}
-
-const batchesByStore = new WeakMap<Store, KnownBatches>();
-
-/** Of all clients that feed the same metrics: a result that one has read is not counted again for another. */
-function batchesOf(store: Store): KnownBatches {
-  const known = batchesByStore.get(store) ?? new KnownBatches();
-  batchesByStore.set(store, known);
-  return known;
-}
-
-/** A callback that answers with a promise is not waited for; its failure is counted as a throw is. */
-function onCallRecorder({ onCall }: InstrumentOptions, store: Store): readonly Recorder[] {
-  if (onCall === undefined) return [];
-  const failed = (): void => store.errors('on_call');
-  return [
-    {
-      finished: (call) => {
-        try {
-          void Promise.resolve(onCall(call)).catch(failed);
-        } catch {
-          failed();
-        }
-      },
-    },
-  ];
-}
-
-/** First of the guards: the budgets then reserve for what is sent. */
-function ceilingsOf({ routes, key = 'default' }: InstrumentOptions, { families }: Store): readonly Guard[] {
-  const decisions = families.anthropic_max_tokens_decisions_total;
-  return routes === undefined
-    ? []
-    : [routes.guard((route, decision) => decisions.series({ route, key, decision }).add(1))];
-}
-
-const NO_LABELS: Attribution = Object.freeze({});
-
-/** Of the labels of a call the nearest to it hold: those of its parameters, then those around it, then the client's. */
-function attributionOf(
-  { labels = NO_LABELS, routes }: InstrumentOptions,
-  onError: () => void,
-): Observation['attribution'] {
-  return (body) => {
-    const ambient = ambientAttribution(onError);
-    const route = routes === undefined ? undefined : routeOf(body);
-    if (ambient === undefined && route === undefined) return labels;
-    return { ...labels, ...ambient, ...(route !== undefined && { route }) };
-  };
+  const tracerProvider = client.openTelemetry?.tracerProvider;
+  return attached(client, tries, observation(options, { keys: [key], tracerProvider }));
 }
 
 /** Marks the middleware, so that it is found again in a client, by another copy of this package too. */

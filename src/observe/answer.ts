@@ -1,7 +1,7 @@
 import { tapBody } from './body-tap.ts';
 import { BatchResultsScanner } from './batch-results.ts';
 import { EventStreamScanner } from './event-stream.ts';
-import { tapJson, type JsonEnd } from './json-body.ts';
+import { JsonListener, tapJson, type JsonEnd } from './json-body.ts';
 import type { LiveCall, Observation } from './live-call.ts';
 import { estimatedOutputTokens } from './output-estimate.ts';
 import type { BodyEnd, BodyListener } from './tap.ts';
@@ -24,18 +24,25 @@ export function followAnswer(answered: Answered, response: Response): void {
   const { call } = answered;
   const type = response.headers.get('content-type') ?? '';
   if (response.body === null) return call.end('ok');
-  if (call.operation === 'messages.batches.results') return tapBody(response.body, resultsFollower(answered));
-  if (type.startsWith('text/event-stream')) return tapBody(response.body, new StreamFollower(answered));
-  if (type.includes('json') && !type.includes('jsonl')) {
-    return tapJson(
-      response,
-      guarded(answered, (value, how) => followJson(answered, value, how)),
-    );
-  }
-  tapBody(response.body, {
-    chunk: () => undefined,
-    end: guarded(answered, (how) => call.end(plainOutcome(how))),
-  });
+  if (isOneJson(call, type)) return tapJson(response, jsonFollower(answered));
+  tapBody(response.body, answerListener(answered, type));
+}
+
+/** Reads along in the bytes of a successful answer of this content type, and ends the call when they are over. */
+export function answerListener(answered: Answered, type: string): BodyListener {
+  const { call } = answered;
+  if (isOneJson(call, type)) return new JsonListener(jsonFollower(answered));
+  if (call.operation === 'messages.batches.results') return resultsFollower(answered);
+  if (type.startsWith('text/event-stream')) return new StreamFollower(answered);
+  return { chunk: () => undefined, end: guarded(answered, (how) => call.end(plainOutcome(how))) };
+}
+
+function isOneJson({ operation }: LiveCall, type: string): boolean {
+  return type.includes('json') && !type.includes('jsonl') && operation !== 'messages.batches.results';
+}
+
+function jsonFollower(answered: Answered): (value: unknown, how: JsonEnd) => void {
+  return guarded(answered, (value, how) => followJson(answered, value, how));
 }
 
 function followJson(answered: Answered, value: unknown, how: JsonEnd): void {

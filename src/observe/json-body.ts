@@ -1,5 +1,5 @@
 import { tapBody, untap } from './body-tap.ts';
-import { failure, type BodyEnd } from './tap.ts';
+import { failure, type BodyEnd, type BodyListener } from './tap.ts';
 
 /** How a JSON body ended: as a body does, or whole and not JSON. */
 export type JsonEnd = BodyEnd | 'malformed';
@@ -39,7 +39,8 @@ async function observedJson(parsing: Promise<unknown>, seen: (value: unknown, ho
   return value;
 }
 
-class JsonListener {
+/** Puts a body together from its chunks and parses it when it is over. `seen` is called once. */
+export class JsonListener implements BodyListener {
   readonly #seen: (value: unknown, how: JsonEnd) => void;
   readonly #chunks: Uint8Array[] = [];
   #bytes = 0;

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts';
 import type { KnownBatches } from './known-batches.ts';
+import { unpriced } from './usage.ts';
 import type {
   Attempt,
   Attribution,
@@ -182,15 +183,24 @@ export class LiveCall implements Call {
 
   /** The call is over. Only the first end counts. `null`: it came to what its last attempt came to. */
   end(outcome: Outcome | null): void {
+    this.#endAt(outcome, this.#observation.clock.monotonicMs());
+  }
+
+  #endAt(outcome: Outcome | null, endedMs: number): void {
     if (this.#over) return;
     this.#over = true;
-    this.durationSeconds = this.#elapsedSeconds();
+    this.durationSeconds = (endedMs - this.#startedMs) / 1_000;
     this.outcome = outcome;
     this.usageKnown();
     this.#inOrder(() => {
       this.outcome ??= this.#lastOutcome ?? 'ok';
       this.#observation.recorder.finished?.(this);
     });
+  }
+
+  /** The next attempt never came: the call ended when its last attempt did, and came to what that came to. */
+  endWithLastAttempt(): void {
+    this.#endAt(null, this.#attemptEndedMs);
   }
 
   /** Resolves when all that has happened so far has been told. */
@@ -246,8 +256,4 @@ export class LiveCall implements Call {
   #elapsedSeconds(): number {
     return this.elapsedMs / 1_000;
   }
-}
-
-function unpriced(usage: Usage): CallCost {
-  return { parts: usage.parts.map(({ model }) => ({ model, cost: null })), totalNanoUsd: 0, priced: false };
 }

@@ -1,16 +1,14 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Middleware } from '@anthropic-ai/sdk';
+import { asAllowed, guardedRequest } from './admission.ts';
 import { followAnswer } from './answer.ts';
-import { limiters } from './limiters.ts';
-import { admitted, asAllowed, guardedRequest } from './admission.ts';
-import { LiveCall, type CallRequest, type Observation, type Verdict } from './live-call.ts';
+import { exchanged, type Exchange, type Way } from './exchange.ts';
+import { LiveCall, type CallRequest, type Observation } from './live-call.ts';
 import { operation } from './operation.ts';
 import { refusalBody } from './refusal-body.ts';
-import { rejection } from './rejection.ts';
-import { informed, judged } from './retry-verdict.ts';
 import { RetryWaits } from './retry-waits.ts';
-import { sdkSpan, type SdkOptions, type SdkRequest } from './sdk-exchange.ts';
-import { isStreamBody, isTimeout, retriesAnswer, retriesFailure, type Answer } from './sdk-retry.ts';
+import { sdkSpan, type SdkNext, type SdkOptions, type SdkRequest } from './sdk-exchange.ts';
+import { isStreamBody, isTimeout, retriesAnswer, retriesFailure } from './sdk-retry.ts';
 import { isJson } from './usage.ts';
 
 /** The settings of the client that its retry loop goes by, read at every attempt because they can be changed. */
@@ -28,40 +26,24 @@ export interface ObservedClient {
  */
 export function observe(observation: Observation, client: () => ObservedClient): Middleware {
   const waits = new RetryWaits();
-  return async function observe(request, next, ctx) {
+  return function observe(request, next, ctx) {
     const { options } = ctx;
     if (options === undefined) return next(request);
-    const exchange = begin({ observation, waits, client, request, options });
-    if (exchange === null) return next(request);
-    const { call } = exchange;
-    if (call.attempts === 1) {
-      if (observation.guards.length > 0) await admitted(observation, call, guardedRequest(request, options));
-      informed(observation, (policy) => policy.began());
-    }
-    let response: Response;
-    try {
-      response = await next(asAllowed(request, call));
-    } catch (error) {
-      guard(exchange, () => failed(exchange, error));
-      throw error;
-    }
-    const steered = guard(exchange, () => answered(exchange, response));
-    if (steered !== undefined) await steered;
-    return response;
+    const exchange = begin({ observation, waits, client, request, options, next });
+    return exchange === null ? next(request) : exchanged(exchange, SDK);
   };
 }
 
-/** One attempt, while it is under way. */
-interface Exchange {
-  readonly observation: Observation;
+/** One attempt of the SDK's. */
+interface SdkExchange extends Exchange {
   readonly waits: RetryWaits;
   readonly client: () => ObservedClient;
   readonly request: SdkRequest;
   readonly options: SdkOptions;
-  readonly call: LiveCall;
+  readonly next: SdkNext;
 }
 
-function begin(attempt: Omit<Exchange, 'call'>): Exchange | null {
+function begin(attempt: Omit<SdkExchange, 'call'>): SdkExchange | null {
   const { observation, options, request, waits } = attempt;
   try {
     const count = request.headers.get('x-stainless-retry-count');
@@ -71,16 +53,6 @@ function begin(attempt: Omit<Exchange, 'call'>): Exchange | null {
   } catch (error) {
     observation.onError('middleware', error);
     return null;
-  }
-}
-
-function guard<T>({ observation, call }: Exchange, step: () => T): T | undefined {
-  try {
-    return step();
-  } catch (error) {
-    observation.onError('middleware', error);
-    call.end(null);
-    return undefined;
   }
 }
 
@@ -105,48 +77,36 @@ function withoutCredentials(baseUrl: string): string {
   return url === null ? '' : `${url.origin}${url.pathname}`;
 }
 
-/** What has to be waited for before the SDK may see the response: what a retry policy says of a refusal. */
-function answered(exchange: Exchange, response: Response): Promise<void> | undefined {
-  const { call, observation } = exchange;
-  if (!response.ok) return refused(exchange, response);
-  call.answered(response.status, limiters(response.headers));
-  followAnswer({ call, observation, path: exchange.options.path }, response);
-  return undefined;
-}
+/** Who asks is the SDK, whose rules of retrying are known and whose options are the same for all attempts of a call. */
+const SDK: Way<SdkExchange, Response> = {
+  guarded: ({ request, options }) => guardedRequest(request, options),
+  send: ({ next, request, call }) => next(asAllowed(request, call)),
+  follow({ call, observation, options }, response) {
+    followAnswer({ call, observation, path: options.path }, response);
+  },
+  refusalBody: (_exchange, response) => refusalBody(response),
+  retriesAnswer: (exchange, { status, headers }) =>
+    retriesAnswer({ status, headers, refreshable: isRefreshable(exchange) }, triesLeft(exchange)),
+  /** The SDK refreshes its token after a 401 without looking at the headers. */
+  isSteerable: (exchange, { status }) => !(status === 401 && isRefreshable(exchange)),
+  refused({ call, options, waits }, response, goesOn) {
+    if (goesOn) waits.add(options, call, options.signal);
+    whenRead(response, call, () => {
+      if (goesOn) waits.resume(options, call.attempts)?.end(null);
+    });
+  },
+  isCancelled: ({ options }) => options.signal?.aborted === true,
+  failedAs: (error) => (isTimeout(error) ? 'timeout' : 'connection_error'),
+  retriesFailure: (exchange, error) =>
+    triesLeft(exchange) > 0 && retriesFailure(error, (exchange.options.middleware?.length ?? 0) > 0),
+  wait({ call, options, waits }) {
+    waits.add(options, call, options.signal);
+  },
+};
 
-function refused(exchange: Exchange, response: Response): Promise<void> | undefined {
-  const { call, observation } = exchange;
-  const { status, headers } = response;
-  const goesOn = retriesAnswer(answerOf(exchange, response), triesLeft(exchange));
-  const asked = goesOn && isSteerable(exchange, response) ? observation.retry : undefined;
-  const rejected = refusalBody(response).then((body) => rejection({ status, headers, body }));
-  const verdict: Promise<Verdict> =
-    asked === undefined
-      ? rejected.then((rejection) => ({ rejection, denied: null, isLast: !goesOn }))
-      : rejected.then((rejection) => judged(exchange, { policy: asked, response, rejection }));
-  call.refused({ status, limiters: limiters(headers), verdict });
-  if (asked === undefined) return followRefusal(exchange, response, goesOn);
-  return verdict
-    .then(({ isLast }) => followRefusal(exchange, response, !isLast))
-    .catch((error: unknown) => observation.onError('retry', error));
-}
-
-function answerOf({ client }: Exchange, { status, headers }: Response): Answer {
+function isRefreshable({ client }: SdkExchange): boolean {
   const { apiKey, authToken } = client();
-  return { status, headers, refreshable: apiKey === null && authToken === null };
-}
-
-/** The SDK refreshes its token after a 401 without looking at the headers. */
-function isSteerable(exchange: Exchange, response: Response): boolean {
-  const { status, refreshable } = answerOf(exchange, response);
-  return !(status === 401 && refreshable);
-}
-
-function followRefusal({ call, options, waits }: Exchange, response: Response, goesOn: boolean): undefined {
-  if (goesOn) waits.add(options, call, options.signal);
-  whenRead(response, call, () => {
-    if (goesOn) waits.resume(options, call.attempts)?.end(null);
-  });
+  return apiKey === null && authToken === null;
 }
 
 /**
@@ -167,21 +127,7 @@ function whenRead(response: Response, call: LiveCall, reported: () => void): voi
   Object.assign(response, { text });
 }
 
-function failed(exchange: Exchange, error: unknown): void {
-  const { call, observation, options, waits } = exchange;
-  if (options.signal?.aborted === true) {
-    call.failed('cancelled');
-    return call.end('cancelled');
-  }
-  const status = isTimeout(error) ? 'timeout' : 'connection_error';
-  call.failed(status);
-  const goesOn = triesLeft(exchange) > 0 && retriesFailure(error, (options.middleware?.length ?? 0) > 0);
-  if (!goesOn) return call.end(status);
-  informed(observation, (policy) => policy.retriedUnasked());
-  waits.add(options, call, options.signal);
-}
-
-function triesLeft({ call, client, options }: Exchange): number {
+function triesLeft({ call, client, options }: SdkExchange): number {
   if (isStreamBody(options.body)) return 0;
   return (options.maxRetries ?? client().maxRetries) - (call.attempts - 1);
 }

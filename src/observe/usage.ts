@@ -1,4 +1,4 @@
-import type { Tokens, Usage, UsagePart } from '../vocabulary.ts';
+import type { CallCost, Tokens, Usage, UsagePart } from '../vocabulary.ts';
 
 /** A JSON object of the API's, read field by field and trusted in none. */
 export type Json = Readonly<Record<string, unknown>>;
@@ -85,6 +85,11 @@ export function withEstimatedOutput(reported: Usage, outputTokens: number): Usag
   if (first === undefined) return reported;
   const tokens = { ...first.tokens, output: 0, output_estimated: outputTokens };
   return { ...reported, thinkingTokens: 0, parts: [{ ...first, tokens }, ...rest] };
+}
+
+/** The cost of a usage whose price cannot be told. */
+export function unpriced({ parts }: Usage): CallCost {
+  return { parts: parts.map(({ model }) => ({ model, cost: null })), totalNanoUsd: 0, priced: false };
 }
 
 function part(raw: Json, speed: string | null, reader: Reader): UsagePart {
