@@ -141,6 +141,8 @@ export default {
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
+    // Has packages of its own, which are installed for `npm run preview` alone.
+    exclude: { path: '^monitoring/preview/' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
     enhancedResolveOptions: {
