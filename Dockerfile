@@ -21,8 +21,6 @@ WORKDIR /app
 COPY --from=build /app ./
 COPY demo demo
 COPY docs/runbooks docs/runbooks
-# Where the gateway keeps tokens and budgets: a volume takes over who may write there.
-RUN mkdir -p /var/lib/plimsoll && chown node:node /var/lib/plimsoll
 USER node
 EXPOSE 8080 9464
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s \
