@@ -1,0 +1,122 @@
+import { nanoUsdOf } from '../../budget/nano-usd.ts';
+import { nearest } from '../../environment/nearest.ts';
+import { LONGEST_MINTED_SECONDS, type GatewayClient, type MintRules } from '../access/client.ts';
+import type { MaxTokensCeiling } from '../grant.ts';
+import { Reader } from './reader.ts';
+
+/** The label that says which client a call is of; its values are the names of the clients. */
+export const CLIENT_LABEL = 'client';
+
+const CLIENT_FIELDS = [
+  ...['key', 'labels', 'models', 'maxTokens', 'endpoints', 'requestsPerMinute', 'origins', 'mints', 'budgets'],
+];
+
+const NAME = { pattern: /^[a-zA-Z0-9][\w.-]{0,63}$/, expected: 'up to 64 letters, digits, ".", "_" and "-"' };
+export const LABEL_NAME = {
+  pattern: /^[a-z_][a-z0-9_]{0,63}$/,
+  expected: 'a label name of small letters, digits and _',
+};
+const LABEL_VALUE = { pattern: /^(?!.*(?:sk-ant-|plk_))[^\p{C}]{1,128}$/u, expected: 'a text of 1 to 128 characters' };
+const MODEL = { pattern: /^[\w.:@/-]{1,128}$/, expected: 'the id of a model' };
+const RATE = { least: 1, most: 1_000_000, expected: 'whole requests from 1 to 1000000' };
+
+/** A web origin as browsers send it. */
+export const ORIGIN = {
+  pattern: /^https?:\/\/(?:[a-z0-9.-]+|\[[0-9a-f:]+\])(?::\d{1,5})?$/,
+  expected: 'a web origin in small letters and without a path, such as https://app.example.com',
+};
+
+/** The clients of the field `clients`, at least one, by name. `aliases`: the keys that there are. */
+export function clientsOf(read: Reader, aliases: readonly string[]): ReadonlyMap<string, GatewayClient> {
+  const clients = read.within('clients', 'names of clients, each with what its tokens may do');
+  const names = clients.names();
+  if (names.length === 0) {
+    const advice = 'add one by the name of the service that calls, such as checkout: {}';
+    read.note('clients', `expected a client, got none: ${advice}`);
+  }
+  const fit = names.filter((name) => {
+    const isFit = NAME.pattern.test(name) && !/^(?:sk-ant-|plk_)/i.test(name);
+    if (!isFit) clients.note('(a name)', `expected ${NAME.expected}, got something else: rename it`);
+    return isFit;
+  });
+  return new Map(fit.map((name) => [name, clientOf(clients, name, aliases)]));
+}
+
+function clientOf(clients: Reader, name: string, aliases: readonly string[]): GatewayClient {
+  const read = clients.within(name, 'what the tokens of the client may do');
+  read.only(CLIENT_FIELDS);
+  return {
+    name,
+    key: aliasOf(read, aliases),
+    labels: { ...labelsOf(read), [CLIENT_LABEL]: name },
+    models: read.texts('models', MODEL) ?? null,
+    maxTokens: ceilingOf(read),
+    endpoints: read.choice('endpoints', ['all', 'messages'] as const) ?? 'all',
+    requestsPerMinute: read.integer('requestsPerMinute', RATE) ?? null,
+    origins: read.texts('origins', ORIGIN) ?? null,
+    mints: mintsOf(read),
+  };
+}
+
+/** Where there is one key alone it need not be named. */
+function aliasOf(read: Reader, aliases: readonly string[]): string {
+  const [only = '', ...others] = aliases;
+  const alias = read.value('key');
+  if (alias === undefined && others.length === 0) return only;
+  if (typeof alias === 'string' && aliases.includes(alias)) return alias;
+  const near = typeof alias === 'string' ? nearest(alias.slice(0, 64), aliases) : null;
+  const advice = near === null ? 'name one of them' : `did you mean ${near}?`;
+  // Keys that could not be read are problems of their own.
+  if (only !== '') read.problem('key', `one of the aliases in keys (${aliases.join(', ')})`, advice);
+  return '';
+}
+
+function labelsOf(read: Reader): Readonly<Record<string, string>> {
+  const labels = read.within('labels', 'names of labels with their values');
+  const pairs = labels.names().flatMap((name) => {
+    const isReserved = name === CLIENT_LABEL;
+    if (isReserved) labels.note(name, 'expected another name, got the label of the name of the client: leave it out');
+    const isName = LABEL_NAME.pattern.test(name);
+    if (!isName) labels.note('(a name)', `expected ${LABEL_NAME.expected}, got something else: rename it`);
+    const value = labels.text(name, LABEL_VALUE);
+    return isReserved || !isName || value === undefined ? [] : [[name, value] as const];
+  });
+  return Object.fromEntries(pairs);
+}
+
+function ceilingOf(read: Reader): MaxTokensCeiling | null {
+  if (read.value('maxTokens') === undefined) return null;
+  const ceiling = read.within('maxTokens', '{ tokens: 1024, above: reject } or above: clamp');
+  ceiling.only(['tokens', 'above']);
+  const bounds = { least: 1, most: 10_000_000, expected: 'whole tokens from 1 up' };
+  const tokens = ceiling.integer('tokens', bounds);
+  if (ceiling.value('tokens') === undefined) ceiling.problem('tokens', bounds.expected, 'say how many');
+  return { tokens: tokens ?? 1, above: ceiling.choice('above', ['reject', 'clamp'] as const) ?? 'reject' };
+}
+
+const LIFETIME = {
+  least: 1,
+  most: LONGEST_MINTED_SECONDS,
+  expected: `whole seconds from 1 to ${LONGEST_MINTED_SECONDS}`,
+};
+
+function mintsOf(read: Reader): MintRules | null {
+  const given = read.value('mints');
+  if (given === undefined || given === false) return null;
+  const mints = given === true ? new Reader({}, '', []) : read.within('mints', 'true, or what minted tokens may do');
+  mints.only(['spendUsd', 'requestsPerMinute', 'lifetimeSeconds', 'subjectLabel']);
+  const spendNanoUsd = nanoUsdOf(mints.value('spendUsd'));
+  if (mints.value('spendUsd') !== undefined && (spendNanoUsd === null || spendNanoUsd === 0n)) {
+    mints.problem(
+      'spendUsd',
+      'an amount above 0 of at most 9 digits on either side of the point',
+      'write dollars, as 0.25',
+    );
+  }
+  return {
+    spendNanoUsd,
+    requestsPerMinute: mints.integer('requestsPerMinute', RATE) ?? null,
+    lifetimeSeconds: mints.integer('lifetimeSeconds', LIFETIME) ?? LONGEST_MINTED_SECONDS,
+    subjectLabel: mints.text('subjectLabel', LABEL_NAME) ?? null,
+  };
+}

@@ -1,0 +1,96 @@
+import { resolve } from 'node:path';
+import { ConfigurationError } from '../../configuration-error.ts';
+import { environmentReport } from '../../environment/environment.ts';
+import { textOf, type Env } from '../../environment/findings.ts';
+import type { GatewayClient } from '../access/client.ts';
+import {
+  API_URL,
+  GATEWAY_INVALID,
+  GATEWAY_PORT,
+  METRICS_PORT,
+  TOKENS_FILE,
+  type GatewayConfiguration,
+} from './gateway-configuration.ts';
+import { DEFAULT_LIMITS } from './limits.ts';
+import type { Place } from './places.ts';
+import { secretInEnvironment } from './secret-source.ts';
+
+/** Variables whose text may be a secret, and may be in a file that the variable with `_FILE` behind its name names. */
+const SECRETS = ['ANTHROPIC_AUTH_TOKEN', 'ANTHROPIC_API_KEY', 'PLIMSOLL_LEDGER', 'PLIMSOLL_TOKENS'];
+
+/**
+ * The configuration of the environment alone: one key, one client called `default`, which may do anything with it. Throws
+ * a `ConfigurationError` (`PLIMSOLL_GATEWAY_INVALID`) with every problem.
+ */
+export function configurationInEnvironment(given: Env, folder: string): GatewayConfiguration {
+  const problems: string[] = [];
+  const env = withFiles(given, folder, problems);
+  const report = environmentReport(env);
+  const tokens = tokensPlace(env, folder, problems);
+  const { configuration } = report;
+  if (configuration === null || tokens === null || problems.length > 0) {
+    throw new ConfigurationError(GATEWAY_INVALID, [...problems, ...report.problems]);
+  }
+  const { credential, baseUrl, budgets, prices } = configuration;
+  const alias = configuration.key ?? 'default';
+  const ledger = textOf(env, 'PLIMSOLL_LEDGER');
+  return {
+    listen: { host: '127.0.0.1', port: GATEWAY_PORT },
+    metrics: { host: '127.0.0.1', port: METRICS_PORT },
+    baseUrl: baseUrl?.replace(/\/+$/, '') ?? API_URL,
+    keys: new Map([[alias, credential.token]]),
+    clients: new Map([['default', defaultClient(alias)]]),
+    labelHeaders: [],
+    attribution: {},
+    budgets,
+    ledger: ledger === '' || ledger === 'memory' ? null : placeIn(ledger, folder),
+    tokens,
+    prices,
+    tier: undefined,
+    limits: DEFAULT_LIMITS,
+    corsOrigins: [],
+    // What is said of the three models matters to who calls, and the gateway calls for others.
+    notices: report.notices.filter((notice) => !/^ANTHROPIC_\w+_MODEL: /.test(notice)),
+  };
+}
+
+function withFiles(env: Env, folder: string, problems: string[]): Env {
+  const read = SECRETS.filter((variable) => textOf(env, `${variable}_FILE`) !== '').map((variable) => {
+    const found = secretInEnvironment(variable, { env, folder });
+    if ('problem' in found) problems.push(`${variable}_FILE: ${found.problem}`);
+    return [variable, 'text' in found ? found.text : undefined] as const;
+  });
+  return { ...env, ...Object.fromEntries(read) };
+}
+
+function defaultClient(alias: string): GatewayClient {
+  return {
+    name: 'default',
+    key: alias,
+    labels: {},
+    models: null,
+    maxTokens: null,
+    endpoints: 'all',
+    requestsPerMinute: null,
+    origins: null,
+    mints: null,
+  };
+}
+
+/** Of `PLIMSOLL_TOKENS`; else the Redis of the ledger, or a file in the folder. */
+function tokensPlace(env: Env, folder: string, problems: string[]): Place | null {
+  const [named, ledger] = [textOf(env, 'PLIMSOLL_TOKENS'), textOf(env, 'PLIMSOLL_LEDGER')];
+  const text = named || (isRedis(ledger) ? ledger : TOKENS_FILE);
+  if (isRedis(text) ? URL.canParse(text) : !/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) return placeIn(text, folder);
+  const expected = 'the path of an SQLite file, or the URL of a Redis such as redis://127.0.0.1:6379';
+  problems.push(`PLIMSOLL_TOKENS: expected ${expected}, got something else: name one of them`);
+  return null;
+}
+
+function isRedis(text: string): boolean {
+  return /^rediss?:\/\//i.test(text);
+}
+
+function placeIn(text: string, folder: string): Place {
+  return isRedis(text) ? { kind: 'redis', url: () => text } : { kind: 'sqlite', path: resolve(folder, text) };
+}

@@ -1,0 +1,90 @@
+import type { Budget } from '../../budget/budget.ts';
+import { AttributionError, checkAttribution } from '../../record/attribution.ts';
+import type { GatewayClient } from '../access/client.ts';
+import { CLIENT_LABEL, LABEL_NAME } from './clients.ts';
+import type { Reader } from './reader.ts';
+
+/** Who uses labels besides those who ask. */
+export interface LabelUsers {
+  readonly clients: readonly GatewayClient[];
+  readonly budgets: readonly Budget[];
+}
+
+/** The labels that calls can have, and which of them requests may set. */
+export interface Labels {
+  readonly labelHeaders: readonly string[];
+  readonly attribution: Readonly<Record<string, readonly string[]>>;
+}
+
+const VALUE = { pattern: /^[^\p{C}]{1,128}$/u, expected: 'a text of 1 to 128 characters' };
+
+/**
+ * Of the fields `attribution` and `labelHeaders`, with the labels that clients have by themselves. A request may set no
+ * label that a budget counts by or that a client has: it would choose whose money it spends.
+ */
+export function labelsOf(read: Reader, { clients, budgets }: LabelUsers): Labels {
+  const declared = declaredOf(read);
+  const set = setByClients(clients);
+  const counted = new Set(budgets.flatMap(({ scope }) => (scope.kind === 'label' ? [scope.label] : [])));
+  const asked = read.texts('labelHeaders', LABEL_NAME) ?? [];
+  const labelHeaders = asked.filter((name, position) => {
+    const user = counted.has(name) ? 'a budget counts by it' : set.has(name) ? 'clients have it' : null;
+    if (user === null) return true;
+    read.note(
+      `labelHeaders[${position}]`,
+      `expected a label for requests to set, got "${name}", and ${user}: leave it out`,
+    );
+    return false;
+  });
+  const attribution = { ...declared };
+  for (const name of labelHeaders) attribution[name] ??= [];
+  for (const [name, values] of set) attribution[name] = [...new Set([...(attribution[name] ?? []), ...values])];
+  for (const name of counted) {
+    if (Object.hasOwn(attribution, name)) continue;
+    read.note(
+      'budgets',
+      `expected the label of a budget to be one that clients have, got "${name}": add it to clients`,
+    );
+  }
+  noteProblems(read, attribution);
+  return { labelHeaders, attribution };
+}
+
+/** A map of names to values, or a list of names. */
+function declaredOf(read: Reader): Record<string, readonly string[]> {
+  if (Array.isArray(read.value('attribution'))) {
+    return Object.fromEntries((read.texts('attribution', LABEL_NAME) ?? []).map((name) => [name, []]));
+  }
+  const names = read.within('attribution', 'names of labels, each with a list of its values');
+  return Object.fromEntries(names.names().map((name) => [name, names.texts(name, VALUE) ?? []]));
+}
+
+/** Each label that clients have, with the values that they give it. */
+function setByClients(clients: readonly GatewayClient[]): ReadonlyMap<string, readonly string[]> {
+  const set = new Map<string, string[]>();
+  for (const { labels, mints } of clients) {
+    for (const [name, value] of Object.entries(labels)) set.set(name, [...(set.get(name) ?? []), value]);
+    const subject = mints?.subjectLabel ?? null;
+    if (subject !== null && !set.has(subject)) set.set(subject, []);
+  }
+  return set;
+}
+
+function noteProblems(read: Reader, attribution: Readonly<Record<string, readonly string[]>>): void {
+  try {
+    checkAttribution(attribution);
+  } catch (error) {
+    if (!(error instanceof AttributionError)) throw error;
+    for (const problem of error.problems) read.note('attribution', problem);
+  }
+}
+
+/** Whether a minted subject would take the place of a label that the client has. */
+export function noteSubjectLabels(read: Reader, clients: readonly GatewayClient[]): void {
+  for (const { name, labels, mints } of clients) {
+    const label = mints?.subjectLabel ?? null;
+    if (label === null || (label !== CLIENT_LABEL && !Object.hasOwn(labels, label))) continue;
+    const advice = 'take a label of its own';
+    read.note(`clients.${name}.mints.subjectLabel`, `expected another label, got one that the client has: ${advice}`);
+  }
+}

@@ -1,0 +1,65 @@
+import type { Reader } from './reader.ts';
+
+/** Where a server listens. */
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** What a gateway takes of its clients before it lets them go. */
+export interface GatewayLimits {
+  /** Open at once; more are refused. */
+  readonly connections: number;
+  /** Of all request headers together. */
+  readonly headerBytes: number;
+  /** A client has so long to send its headers. */
+  readonly headersSeconds: number;
+  /** A client has so long to send its whole request. */
+  readonly requestSeconds: number;
+  /** How long the upstream may say nothing. */
+  readonly upstreamSilenceSeconds: number;
+  /** How long what is under way may take when the gateway is to end. */
+  readonly drainSeconds: number;
+}
+
+/** The longest non-streaming answers take ten minutes, by the API's own documentation (2026-08). */
+export const DEFAULT_LIMITS: GatewayLimits = {
+  connections: 10_000,
+  headerBytes: 16_384,
+  headersSeconds: 10,
+  requestSeconds: 300,
+  upstreamSilenceSeconds: 600,
+  drainSeconds: 30,
+};
+
+const MOST: GatewayLimits = {
+  connections: 1_000_000,
+  headerBytes: 1_048_576,
+  headersSeconds: 3_600,
+  requestSeconds: 86_400,
+  upstreamSilenceSeconds: 86_400,
+  drainSeconds: 86_400,
+};
+
+/** Of the field `limits`. */
+export function limitsOf(read: Reader): GatewayLimits {
+  const limits = read.within('limits', 'limits by name');
+  const names = Object.keys(DEFAULT_LIMITS) as (keyof GatewayLimits)[];
+  limits.only(names);
+  const pairs = names.map((name) => {
+    const [least, most] = [name === 'headerBytes' ? 1_024 : 1, MOST[name]];
+    const value = limits.integer(name, { least, most, expected: `a whole number from ${least} to ${most}` });
+    return [name, value ?? DEFAULT_LIMITS[name]] as const;
+  });
+  return Object.fromEntries(pairs) as unknown as GatewayLimits;
+}
+
+const HOST = { pattern: /^(?:[a-zA-Z0-9.-]{1,253}|[0-9a-fA-F:]{2,39})$/, expected: 'an address or the name of a host' };
+const PORT = { least: 0, most: 65_535, expected: 'a port from 0 to 65535' };
+
+/** Of a field such as `listen`; on loopback where nothing is said. */
+export function addressOf(read: Reader, name: string, port: number): ListenAddress {
+  const address = read.within(name, '{ host: 127.0.0.1, port: 8787 }');
+  address.only(['host', 'port']);
+  return { host: address.text('host', HOST) ?? '127.0.0.1', port: address.integer('port', PORT) ?? port };
+}

@@ -1,0 +1,49 @@
+import { resolve } from 'node:path';
+import { ledgerPlace, type LedgerPlace } from '../../environment/ledger-place.ts';
+import type { Reader } from './reader.ts';
+import { secretOf, type SecretSources } from './secret-source.ts';
+
+/** Where something is kept that outlives a process; a URL may have a password, so it comes out of a function. */
+export type Place =
+  { readonly kind: 'sqlite'; readonly path: string } | { readonly kind: 'redis'; readonly url: () => string };
+
+const REDIS_URL = /^rediss?:\/\/[^/]/i;
+
+/** Of `{ sqlite: PATH }` or `{ redis: { env: NAME } }`; `null` where nothing is said, or with a problem. */
+export function placeOf(read: Reader, name: string, sources: SecretSources): Place | null {
+  if (read.value(name) === undefined) return null;
+  const place = read.within(name, '{ sqlite: PATH } or { redis: { env: NAME } }');
+  place.only(['sqlite', 'redis']);
+  const [isFile, isRedis] = [place.value('sqlite') !== undefined, place.value('redis') !== undefined];
+  if (isFile === isRedis) {
+    read.note(name, `expected either sqlite or redis, got ${isFile ? 'both' : 'neither'}: name one`);
+    return null;
+  }
+  return isFile ? fileOf(place, sources) : redisOf(place, sources);
+}
+
+function fileOf(place: Reader, { folder }: SecretSources): Place | null {
+  const expected = 'the path of an SQLite file';
+  const path = place.text('sqlite', { pattern: /^(?![a-z][a-z0-9+.-]*:\/\/)[^\0]{1,4096}$/i, expected });
+  return path === undefined ? null : { kind: 'sqlite', path: path === ':memory:' ? path : resolve(folder, path) };
+}
+
+function redisOf(place: Reader, sources: SecretSources): Place | null {
+  const url = secretOf(place, 'redis', sources);
+  if (url === null) return null;
+  if (REDIS_URL.test(url) && URL.canParse(url)) return { kind: 'redis', url: () => url };
+  place.note('redis', 'expected the URL of a Redis, such as redis://127.0.0.1:6379, got something else: write it out');
+  return null;
+}
+
+/** The same place as one for the spend of budgets. */
+export function ledgerAt(place: Place): LedgerPlace {
+  const found = ledgerPlace(place.kind === 'sqlite' ? place.path : place.url());
+  if (typeof found === 'string') throw new TypeError('expected a place that was checked');
+  return found;
+}
+
+/** Of the field `ledger`; `null` for this process alone. */
+export function ledgerPlaceOf(read: Reader, sources: SecretSources): Place | null {
+  return read.value('ledger') === 'memory' ? null : placeOf(read, 'ledger', sources);
+}

@@ -1,0 +1,128 @@
+import { nearest } from '../../environment/nearest.ts';
+import { redacted } from '../../keys/secrets.ts';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Bounds of a whole number; what is outside of them is a problem. */
+export interface Bounds {
+  readonly least: number;
+  readonly most: number;
+  /** In words: `whole seconds from 1 to 900`. */
+  readonly expected: string;
+}
+
+/** A text that a field may have. */
+export interface Form {
+  readonly pattern: RegExp;
+  readonly expected: string;
+}
+
+/** Reads the fields of one object of a file and notes what is wrong with them, each with its path in the file. */
+export class Reader {
+  readonly #fields: Fields;
+  readonly #place: string;
+  readonly #problems: string[];
+
+  constructor(fields: unknown, place: string, problems: string[]) {
+    this.#fields = isObject(fields) ? fields : {};
+    this.#place = place;
+    this.#problems = problems;
+  }
+
+  /** `undefined` where the field is absent, or empty as YAML's `name:` is. */
+  value(name: string): unknown {
+    return Object.hasOwn(this.#fields, name) ? (this.#fields[name] ?? undefined) : undefined;
+  }
+
+  place(name: string): string {
+    return this.#place === '' ? name : `${this.#place}.${name}`;
+  }
+
+  problem(name: string, expected: string, advice: string): void {
+    this.note(name, `expected ${expected}, got ${got(this.value(name))}: ${advice}`);
+  }
+
+  /** A whole sentence of the field's. */
+  note(name: string, sentence: string): void {
+    this.#problems.push(`${this.place(name)}: ${sentence}`);
+  }
+
+  /** A misspelt field would be ignored in silence. */
+  only(known: readonly string[]): void {
+    for (const name of Object.keys(this.#fields)) {
+      if (known.includes(name)) continue;
+      const near = nearest(name.slice(0, 64), known);
+      const advice = near === null ? 'leave it out' : `did you mean ${near}?`;
+      const shown = isShowable(name) ? name : `(a name of ${name.length} characters)`;
+      this.note(shown, `expected one of ${known.join(', ')}, got an unknown field: ${advice}`);
+    }
+  }
+
+  /** The object in a field; an empty one where it is absent, and, with a problem, where it is something else. */
+  within(name: string, expected: string): Reader {
+    const value = this.value(name);
+    if (value !== undefined && !isObject(value)) this.problem(name, expected, 'write it with its fields below it');
+    return new Reader(value, this.place(name), this.#problems);
+  }
+
+  /** The fields' own names. */
+  names(): readonly string[] {
+    return Object.keys(this.#fields);
+  }
+
+  text(name: string, { pattern, expected }: Form): string | undefined {
+    const value = this.value(name);
+    if (value === undefined || (typeof value === 'string' && pattern.test(value))) return value;
+    this.problem(name, expected, typeof value === 'number' ? 'quote it' : 'change it');
+    return undefined;
+  }
+
+  integer(name: string, { least, most, expected }: Bounds): number | undefined {
+    const value = this.value(name);
+    if (value === undefined) return undefined;
+    if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return value;
+    this.problem(name, expected, 'change it');
+    return undefined;
+  }
+
+  choice<Choice extends string>(name: string, choices: readonly Choice[]): Choice | undefined {
+    const value = this.value(name);
+    const found = choices.find((choice) => choice === value);
+    if (value !== undefined && found === undefined)
+      this.problem(name, `one of ${choices.join(', ')}`, 'use one of them');
+    return found;
+  }
+
+  /** Texts; what does not fit is a problem of its own, and left out. */
+  texts(name: string, { pattern, expected }: Form): readonly string[] | undefined {
+    const value = this.value(name);
+    if (value === undefined) return undefined;
+    if (!Array.isArray(value)) {
+      this.problem(name, `a list, each ${expected}`, 'write it as a list');
+      return undefined;
+    }
+    return value.filter((item: unknown, position): item is string => {
+      const fits = typeof item === 'string' && pattern.test(item);
+      if (!fits) this.note(`${name}[${position}]`, `expected ${expected}, got ${got(item)}: change it`);
+      return fits;
+    });
+  }
+}
+
+export function isObject(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Neither long nor of a secret: one may stand in the file by mistake. */
+function isShowable(text: string): boolean {
+  return text.length <= 40 && redacted(text) === text;
+}
+
+/** What came instead, short enough for a message, and without what could be a secret. */
+export function got(value: unknown): string {
+  if (value === undefined || value === null) return 'nothing';
+  if (Array.isArray(value)) return `a list of ${value.length}`;
+  if (typeof value === 'object') return 'an object';
+  if (typeof value === 'string' && !isShowable(value)) return `a text of ${value.length} characters`;
+  return JSON.stringify(value);
+}

@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test, { after, describe } from 'node:test';
+import { ConfigurationError } from 'plimsoll';
+import { configurationInEnvironment } from '../../../src/gateway/configuration/environment.ts';
+import { plantedSecret } from '../../scan/planted.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'plimsoll-gateway-'));
+after(() => rmSync(folder, { recursive: true }));
+
+const KEY = plantedSecret(0);
+const read = (env: Readonly<Record<string, string>>) => configurationInEnvironment(env, folder);
+
+describe("a gateway's configuration by the environment alone", () => {
+  test('is one key and one client that may do anything with it', () => {
+    const { keys, clients, tokens, ledger, baseUrl, attribution } = read({ ANTHROPIC_API_KEY: KEY });
+    assert.equal(keys.get('default')?.(), KEY);
+    const client = clients.get('default');
+    assert.deepEqual([clients.size, client?.key, client?.models, client?.labels], [1, 'default', null, {}]);
+    assert.deepEqual(tokens, { kind: 'sqlite', path: join(folder, 'plimsoll-tokens.db') });
+    assert.deepEqual([ledger, baseUrl, attribution], [null, 'https://api.anthropic.com', {}]);
+  });
+
+  test('takes the address, the alias, budgets and the places where things are kept', () => {
+    const budgets = join(folder, 'budgets.json');
+    writeFileSync(budgets, JSON.stringify({ budgets: [{ name: 'all', period: 'day', usd: 1 }] }));
+    const configuration = read({
+      ANTHROPIC_AUTH_TOKEN: KEY,
+      ANTHROPIC_BASE_URL: 'http://127.0.0.1:8788/',
+      PLIMSOLL_KEY: 'prod-api-key',
+      PLIMSOLL_BUDGETS: budgets,
+      PLIMSOLL_LEDGER: 'ledger.db',
+      PLIMSOLL_TOKENS: 'tokens.db',
+    });
+    assert.equal(configuration.baseUrl, 'http://127.0.0.1:8788');
+    assert.equal(configuration.clients.get('default')?.key, 'prod-api-key');
+    assert.deepEqual([...configuration.keys.keys()], ['prod-api-key']);
+    assert.deepEqual(
+      configuration.budgets.map(({ name }) => name),
+      ['all'],
+    );
+    assert.deepEqual(configuration.ledger, { kind: 'sqlite', path: join(folder, 'ledger.db') });
+    assert.deepEqual(configuration.tokens, { kind: 'sqlite', path: join(folder, 'tokens.db') });
+  });
+
+  test('keeps tokens in the Redis of the ledger, where there is one', () => {
+    const url = 'redis://:hush@cache.example:6379';
+    const { ledger, tokens } = read({ ANTHROPIC_API_KEY: KEY, PLIMSOLL_LEDGER: url });
+    assert.ok(ledger?.kind === 'redis' && tokens.kind === 'redis');
+    assert.deepEqual([ledger.url(), tokens.url()], [url, url]);
+  });
+
+  test('finds secrets in the files that variables with _FILE name', () => {
+    writeFileSync(join(folder, 'key'), `${KEY}\n`);
+    writeFileSync(join(folder, 'redis'), 'redis://:hush@cache.example:6379\n');
+    const { keys, ledger } = read({ ANTHROPIC_API_KEY_FILE: 'key', PLIMSOLL_LEDGER_FILE: join(folder, 'redis') });
+    assert.equal(keys.get('default')?.(), KEY);
+    assert.equal(ledger?.kind === 'redis' && ledger.url(), 'redis://:hush@cache.example:6379');
+  });
+
+  test('lists all that is wrong, without a secret', () => {
+    assert.throws(
+      () =>
+        read({
+          ANTHROPIC_API_KEY: KEY,
+          ANTHROPIC_API_KEY_FILE: 'key',
+          PLIMSOLL_TOKENS: `mysql://:${KEY}@db`,
+          PLIMSOLL_KEY: KEY,
+        }),
+      (error: unknown) => {
+        assert.ok(error instanceof ConfigurationError);
+        assert.equal(error.code, 'PLIMSOLL_GATEWAY_INVALID');
+        assert.ok(!error.message.includes(KEY.slice(14, 40)));
+        assert.deepEqual(
+          error.problems.map((problem) => problem.split(':')[0]),
+          ['ANTHROPIC_API_KEY_FILE', 'PLIMSOLL_TOKENS', 'ANTHROPIC_AUTH_TOKEN is undefined', 'PLIMSOLL_KEY'],
+        );
+        return true;
+      },
+    );
+  });
+});
