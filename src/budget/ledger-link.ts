@@ -173,8 +173,13 @@ export class LedgerLink {
     });
   }
 
-  /** Resolves when the ledger has taken all there is, or after so long: `false` then. */
+  /** Resolves when the ledger has taken all there is, or after so long: `false` then. One that is down is asked at once. */
   async drained(longestMs: number): Promise<boolean> {
+    if (this.#retry !== null) {
+      // The next try may be due later than anybody waits for here.
+      this.#retry();
+      this.#tryAgain();
+    }
     if (this.#quiet) return true;
     return new Promise((resolve) => {
       const cancel = this.timers.whileWaiting(longestMs, () => resolve(false));

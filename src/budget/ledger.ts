@@ -32,7 +32,10 @@ export interface Posting extends Place {
   readonly sequence: number;
   /** Settled since the sequence before. */
   readonly spends: readonly Spend[];
-  /** All that the writer holds for calls that are under way, `asks` not included: replaces what it said before. */
+  /**
+   * All that the writer holds for calls that are under way, `asks` not included: replaces what it said before. Together
+   * with the asks never below 0.
+   */
   readonly heldNanoUsd: bigint;
   /** To be held too, each where it still fits under the limit, in this order. */
   readonly asks: readonly bigint[];

@@ -157,6 +157,7 @@ export class Tab implements Correspondent {
 
   #posting({ asks, parcel }: Sending): Posting {
     const { account, periodMs, window, limitNanoUsd, thresholdsNanoUsd, keepFromMs } = this.#terms();
+    const asked = asks.reduce((sum, { nanoUsd }) => sum + nanoUsd, 0n);
     return {
       account,
       periodMs,
@@ -164,7 +165,9 @@ export class Tab implements Correspondent {
       writer: this.#link.writer,
       sequence: parcel?.sequence ?? 0,
       spends: parcel?.spends ?? [],
-      heldNanoUsd: this.#heldNanoUsd,
+      // A call that is over before its ask is answered has been let go of already: the ask makes up for that, but only
+      // where it goes along. A ledger is never told of less than nothing.
+      heldNanoUsd: this.#heldNanoUsd < -asked ? -asked : this.#heldNanoUsd,
       asks: asks.map(({ nanoUsd }) => nanoUsd),
       limitNanoUsd,
       thresholdsNanoUsd,

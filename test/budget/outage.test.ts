@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { memoryLedger, type BudgetDefinition } from 'plimsoll/budget';
+import { Account } from '../../src/budget/account.ts';
 import { PARAMS, samples, total } from '../contract/workbench.ts';
 import { budgeted } from './budgeted-client.ts';
 import { refusal } from './refusal.ts';
@@ -141,6 +142,47 @@ test('a posting that arrives after a later one does not undo what the later one 
   ledger.release();
   await ledger.caughtUp();
   assert.deepEqual((await account.refreshed()).balance, { spentNanoUsd: 5n, reservedNanoUsd: 0n });
+});
+
+test('a call that is over before its answer has come never makes less than nothing held', async () => {
+  const shared = memoryLedger();
+  const ledger = new UnreliableLedger(shared);
+  const time = new StandingTime(NOW_MS);
+  const { account: first, link } = oneProcess(ledger, time);
+  const budget = aBudget({ name: 'second' });
+  const second = new Account(budget, link, () => {});
+  ledger.script('hangs', 'hangs');
+  const given = [first.reserve(10n, NOW_MS)];
+  time.pass(DEADLINE_MS - 10);
+  given.push(second.reserve(10n, NOW_MS));
+  second.settle(NOW_MS, 10n, 0n);
+  const seen = oneProcess(shared, time, budget).account;
+  // The first is given up, and the ledger is back before the second is: what it had asked is still on its way.
+  for (let waitedMs = 0; waitedMs < 100; waitedMs += 1) {
+    time.pass(1);
+    assert.equal((await seen.refreshed()).balance?.reservedNanoUsd, 0n);
+  }
+  ledger.release();
+  await ledger.caughtUp();
+  for (const verdict of given) await verdict;
+  assert.equal((await seen.refreshed()).balance?.reservedNanoUsd, 0n);
+});
+
+test('closing asks a ledger that was down once more at once, so that what was spent is not left behind', async () => {
+  const ledger = new UnreliableLedger(memoryLedger());
+  const time = new StandingTime(NOW_MS);
+  const { account, link } = oneProcess(ledger, time);
+  ledger.usually = 'is lost';
+  account.settle(NOW_MS, 0n, 5n);
+  time.pass(60_000);
+  const asked = ledger.posts;
+  while (ledger.posts === asked) time.pass(100);
+  ledger.usually = 'arrives';
+  // The next try would be later than anybody waits for at the end.
+  const drained = link.drained(2_000);
+  time.pass(2_000);
+  assert.equal(await drained, true);
+  assert.equal((await account.refreshed()).balance?.spentNanoUsd, 5n);
 });
 
 test('while the ledger is down it is asked ever less often, at most every five seconds', () => {
