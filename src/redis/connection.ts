@@ -24,6 +24,11 @@ export function isWorthAsking(client: Redis | Cluster): boolean {
   return WORTH_ASKING.has(client.status);
 }
 
+/** What may be told of an error of ioredis, which has the command that failed on it: that can be the one with the password. */
+export function withoutCommand(error: unknown): Error {
+  return error instanceof Error ? new Error(error.message) : new Error('no reason given');
+}
+
 type Words = readonly (string | number | bigint)[];
 
 /** A script that Redis runs whole, and nothing in between; its text is sent once. */

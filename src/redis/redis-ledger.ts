@@ -10,7 +10,7 @@ import {
   type Spend,
 } from '../budget/ledger.ts';
 import { ACCOUNT_SCRIPT } from './account-script.ts';
-import { connected, isWorthAsking, RedisScript } from './connection.ts';
+import { connected, isWorthAsking, RedisScript, withoutCommand } from './connection.ts';
 
 export interface RedisLedgerOptions {
   /** What all keys of the ledger begin with: `plimsoll:`. Ledgers of different prefixes do not know each other. */
@@ -123,7 +123,7 @@ class RedisStore {
       const [answer] = await Promise.all([ask(), this.id ?? this.#identify()]);
       return answer;
     } catch (error) {
-      throw new LedgerUnavailableError('Redis failed', error);
+      throw new LedgerUnavailableError('Redis failed', withoutCommand(error));
     }
   }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import test, { describe } from 'node:test';
+import { inspect } from 'node:util';
 import { Cluster, Redis } from 'ioredis';
 import type { BudgetDefinition, Ledger } from 'plimsoll/budget';
 import { redisLedger } from 'plimsoll/redis';
@@ -107,6 +108,17 @@ test('a Redis that is not there when the service starts is found when it comes',
     await ledger.close();
     await server.end();
   }
+});
+
+onRedis('a password that Redis refuses is not in the error, whatever is printed of it', async ({ server, keep }) => {
+  const admin = keep(new Redis(server.url));
+  await admin.config('SET', 'requirepass', 'the right one');
+  const ledger = redisLedger(server.url.replace('//', '//:a-wrong-one@'));
+  const error: unknown = await Promise.resolve(ledger.balance(aPosting(), AT)).catch((why: unknown) => why);
+  await ledger.close();
+  const printed = inspect(error, { depth: null, showHidden: true });
+  assert.match(printed, /WRONGPASS/);
+  assert.doesNotMatch(printed, /a-wrong-one/);
 });
 
 describe('in Redis', () => {
