@@ -2,13 +2,15 @@ import type { Attempt, BatchResult, Call, Recorder, RetryDenial } from '../vocab
 
 /**
  * One recorder that tells many, in order. One that throws is told to `onError` and is never felt: neither
- * by the caller nor by those after it. `onError` must not throw.
+ * by the caller nor by those after it. A promise that one returns is not waited for, and told of when it is broken.
+ * `onError` must not throw.
  */
 export function fanOut(recorders: readonly Recorder[], onError: (error: unknown) => void): Required<Recorder> {
-  const each = (tell: (recorder: Recorder) => void): void => {
+  const each = (tell: (recorder: Recorder) => unknown): void => {
     for (const recorder of recorders) {
       try {
-        tell(recorder);
+        const told = tell(recorder);
+        if (told instanceof Promise) told.catch(onError);
       } catch (error) {
         onError(error);
       }

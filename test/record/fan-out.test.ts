@@ -72,3 +72,13 @@ test('a recorder listens to what it wants to, as itself', () => {
   tellAll(fanOut([listener, {}], throwing));
   assert.equal(listener.heard, 1);
 });
+
+test('what a recorder promises is not waited for, and a promise that is broken is counted and ends no process', async () => {
+  const kept: unknown[] = [];
+  const errors: unknown[] = [];
+  const late: object = { finished: async () => throwing() };
+  tellAll(fanOut([late, keeping(kept, 'after')], (error) => errors.push(error)));
+  assert.equal(kept.length, 5);
+  await new Promise(setImmediate);
+  assert.deepEqual(errors, [broken]);
+});
