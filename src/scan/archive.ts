@@ -13,7 +13,7 @@ const ZSTD = 0xfd2fb528;
  */
 export function opened(name: string, bytes: Buffer, limitBytes: number): Opened {
   if (isTar(bytes)) return { entries: tarEntries(bytes), skipped: [] };
-  if (isZip(bytes)) return zipContent(bytes, limitBytes) ?? 'damaged';
+  if (isZip(bytes)) return zipContent(bytes, limitBytes);
   const decompress = decompressor(name, bytes);
   if (decompress === null) return null;
   try {

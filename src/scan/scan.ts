@@ -52,7 +52,8 @@ export class Scan {
       if (content !== null && depth === DEEPEST) return this.skip(name, 'too deep in other archives');
       if (content === null) return this.#addText({ name, bytes, commit: file.commit ?? null });
       if (typeof content === 'string') return this.skip(name, content);
-      for (const { name: inside, reason } of content.skipped) this.skip(`${name}!${inside}`, reason);
+      for (const { name: inside, reason } of content.skipped)
+        this.skip(inside === '' ? name : `${name}!${inside}`, reason);
       for (const entry of content.entries) {
         left -= entry.bytes.length;
         scan({ name: `${name}!${entry.name}`, bytes: entry.bytes }, depth + 1);

@@ -4,6 +4,7 @@ import type { Entry } from './tar.ts';
 /** What of a zip could be read, and why the rest could not. */
 export interface ZipContent {
   readonly entries: readonly Entry[];
+  /** The name is empty where the directory itself ends too early: what else was in the zip is not known. */
   readonly skipped: readonly { readonly name: string; readonly reason: string }[];
 }
 
@@ -12,6 +13,8 @@ const CENTRAL = 0x02014b50;
 const LOCAL = 0x04034b50;
 const END_BYTES = 22;
 const LONGEST_COMMENT = 0xffff;
+/** Stands where the true number is in a record of zip64. */
+const ELSEWHERE = 0xffffffff;
 
 /** By its first bytes. */
 export function isZip(bytes: Buffer): boolean {
@@ -19,18 +22,22 @@ export function isZip(bytes: Buffer): boolean {
 }
 
 /**
- * The files of a zip, by its central directory; `null` where it has none that can be read. All files together are
- * unpacked to `limitBytes` at most: those that would be more are skipped.
+ * The files of a zip, by its central directory; a word that says why where it has none that can be read. All files
+ * together are unpacked to `limitBytes` at most: those that would be more are skipped.
  */
-export function zipContent(bytes: Buffer, limitBytes: number): ZipContent | null {
+export function zipContent(bytes: Buffer, limitBytes: number): ZipContent | string {
   const end = endOfDirectory(bytes);
-  if (end === null) return null;
+  if (end === null) return 'damaged';
   const entries: Entry[] = [];
   const skipped: { name: string; reason: string }[] = [];
   let left = limitBytes;
   let at = bytes.readUInt32LE(end + 16);
+  if (at === ELSEWHERE) return 'zip64';
   for (let count = bytes.readUInt16LE(end + 10); count > 0; count--) {
-    if (at + 46 > bytes.length || bytes.readUInt32LE(at) !== CENTRAL) break;
+    if (at + 46 > bytes.length || bytes.readUInt32LE(at) !== CENTRAL) {
+      skipped.push({ name: '', reason: 'damaged' });
+      break;
+    }
     const nameEnd = at + 46 + bytes.readUInt16LE(at + 28);
     const name = bytes.toString('utf8', at + 46, nameEnd);
     const unpacked = fileBytes(bytes, at, left);
@@ -56,7 +63,7 @@ function fileBytes(bytes: Buffer, at: number, limitBytes: number): Buffer | stri
   const packedBytes = bytes.readUInt32LE(at + 20);
   const local = bytes.readUInt32LE(at + 42);
   if ((bytes.readUInt16LE(at + 8) & 1) === 1) return 'encrypted';
-  if (packedBytes === 0xffffffff || local === 0xffffffff) return 'zip64';
+  if (packedBytes === ELSEWHERE || local === ELSEWHERE) return 'zip64';
   if (local + 30 > bytes.length) return 'damaged';
   const start = local + 30 + bytes.readUInt16LE(local + 26) + bytes.readUInt16LE(local + 28);
   const packed = bytes.subarray(start, start + packedBytes);

@@ -165,6 +165,12 @@ describe('a scan', () => {
     const locked = zipped({ a: SECRET });
     locked.writeUInt16LE(1, locked.indexOf('PK\x01\x02') + 8);
     assert.deepEqual(scanned('b.zip', locked).skipped, [{ path: 'b.zip!a', reason: 'encrypted' }]);
+    const huge = zipped({ a: SECRET });
+    huge.writeUInt32LE(0xffffffff, huge.length - 6);
+    assert.deepEqual(scanned('d.zip', huge).skipped, [{ path: 'd.zip', reason: 'zip64' }]);
+    const broken = zipped({ a: '', b: SECRET });
+    broken.write('XX', broken.lastIndexOf('PK\x01\x02', undefined, 'latin1'), 'latin1');
+    assert.deepEqual(scanned('e.zip', broken).skipped, [{ path: 'e.zip', reason: 'damaged' }]);
     assert.deepEqual(scanned('c.zip', zipped({ a: SECRET }).subarray(0, 60)).skipped, [
       { path: 'c.zip', reason: 'damaged' },
     ]);
