@@ -54,6 +54,14 @@ export function configurationInEnvironment(given: Env, folder: string): GatewayC
   };
 }
 
+/** Where the tokens of that configuration are kept, without asking for the key. Throws as `configurationInEnvironment`. */
+export function tokensInEnvironment(given: Env, folder: string): Place {
+  const problems: string[] = [];
+  const tokens = tokensPlace(withFiles(given, folder, problems), folder, problems);
+  if (tokens === null || problems.length > 0) throw new ConfigurationError(GATEWAY_INVALID, problems);
+  return tokens;
+}
+
 function withFiles(env: Env, folder: string, problems: string[]): Env {
   const read = SECRETS.filter((variable) => textOf(env, `${variable}_FILE`) !== '').map((variable) => {
     const found = secretInEnvironment(variable, { env, folder });

@@ -32,13 +32,33 @@ const FIELDS = [
  * `ConfigurationError` (`PLIMSOLL_GATEWAY_INVALID`) with every problem and its path in the file; none shows a secret.
  */
 export function configurationInFile(path: string, env: Env): GatewayConfiguration {
+  return readFrom(path, (read) => configured(read, { env, folder: dirname(path) }));
+}
+
+/** As much of a configuration as making and revoking tokens needs: no key. */
+export interface TokenOffice {
+  readonly tokens: Place;
+  /** Names of the clients that there are. */
+  readonly clients: readonly string[];
+}
+
+/** Of a file, without asking for the keys that it names. Throws as `configurationInFile` does. */
+export function tokenOfficeInFile(path: string, env: Env): TokenOffice {
+  const sources = { env, folder: dirname(path) };
+  return readFrom(path, (read) => ({
+    tokens: tokensOf(read, sources),
+    clients: [...clientsOf(read, read.within('keys', '').names()).keys()],
+  }));
+}
+
+function readFrom<T>(path: string, reading: (read: Reader) => T): T {
   const file = structuredFile(path);
   if ('problem' in file) throw invalid(path, [file.problem]);
   if (!isObject(file.value)) throw invalid(path, ['expected fields such as keys and clients, got something else']);
   const problems: string[] = [];
-  const configuration = configured(new Reader(file.value, '', problems), { env, folder: dirname(path) });
+  const found = reading(new Reader(file.value, '', problems));
   if (problems.length > 0) throw invalid(path, [...new Set(problems)]);
-  return configuration;
+  return found;
 }
 
 function configured(read: Reader, sources: SecretSources): GatewayConfiguration {
@@ -53,13 +73,13 @@ function configured(read: Reader, sources: SecretSources): GatewayConfiguration 
   noteSubjectLabels(read, named);
   const budgets = allBudgets(read, { clients: [...clients.keys()], aliases });
   const prices = priceTableOf(read, sources);
-  const ledger = ledgerPlaceOf(read, sources);
   return {
     listen: addressOf(read, 'listen', GATEWAY_PORT),
     metrics: addressOf(read, 'metrics', METRICS_PORT),
-    ...{ baseUrl, keys, clients, budgets, prices, ledger },
+    ...{ baseUrl, keys, clients, budgets, prices },
+    ledger: ledgerPlaceOf(read, sources),
     ...labelsOf(read, { clients: named, budgets }),
-    tokens: placeOf(read, 'tokens', sources) ?? tokensBeside(ledger, sources),
+    tokens: tokensOf(read, sources),
     tier: tierOf(read, systemClock.epochMs()),
     limits: limitsOf(read),
     corsOrigins: corsOriginsOf(
@@ -71,8 +91,11 @@ function configured(read: Reader, sources: SecretSources): GatewayConfiguration 
 }
 
 /** A fleet that shares its budgets shares its tokens too. */
-function tokensBeside(ledger: Place | null, { folder }: SecretSources): Place {
-  return ledger?.kind === 'redis' ? ledger : { kind: 'sqlite', path: resolve(folder, TOKENS_FILE) };
+function tokensOf(read: Reader, sources: SecretSources): Place {
+  const named = placeOf(read, 'tokens', sources);
+  if (named !== null) return named;
+  const ledger = ledgerPlaceOf(read, sources);
+  return ledger?.kind === 'redis' ? ledger : { kind: 'sqlite', path: resolve(sources.folder, TOKENS_FILE) };
 }
 
 function corsOriginsOf(read: Reader, ofClients: readonly string[]): readonly string[] {

@@ -1,0 +1,84 @@
+import { ConfigurationError } from '../configuration-error.ts';
+import { nearest } from '../environment/nearest.ts';
+import { newToken, secretHash, tokenText } from '../gateway/access/token.ts';
+import { TokenStoreError, type TokenStore } from '../gateway/access/token-store.ts';
+import { tokensInEnvironment } from '../gateway/configuration/environment.ts';
+import { tokenOfficeInFile, type TokenOffice } from '../gateway/configuration/file.ts';
+import { openAccess } from '../gateway/configuration/open-access.ts';
+import type { CommandIo } from './command.ts';
+import { tokenArguments, USAGE, type TokenAction, type TokenArguments } from './gateway-token-arguments.ts';
+import { tokenLines, tokensJson } from './gateway-token-list.ts';
+import { wrapped } from './wrapped.ts';
+
+/** `plimsoll gateway token`. */
+export async function tokenCommand(args: readonly string[], io: CommandIo): Promise<number> {
+  const asked = tokenArguments(args);
+  if (asked === 'help') return shown(USAGE, io);
+  if ('problem' in asked) return refused(asked.problem, io);
+  try {
+    const office = officeOf(asked.config, io);
+    if (asked.action === 'create' && !office.clients.includes(asked.what)) return unknownClient(asked.what, office, io);
+    const access = await openAccess(office.tokens, asked.action === 'create' ? 'create' : 'existing');
+    try {
+      return await ACTIONS[asked.action](access.store, asked, io);
+    } finally {
+      await access.close();
+    }
+  } catch (error) {
+    if (error instanceof ConfigurationError) error.problems.forEach((problem) => io.err(problem));
+    else if (error instanceof TokenStoreError) io.err(error.message);
+    else throw error;
+    return 1;
+  }
+}
+
+function officeOf(config: string | undefined, io: CommandIo): TokenOffice {
+  if (config !== undefined) return tokenOfficeInFile(config, io.env);
+  return { tokens: tokensInEnvironment(io.env, process.cwd()), clients: ['default'] };
+}
+
+type Action = (store: TokenStore, asked: TokenArguments, io: CommandIo) => Promise<number>;
+
+const ACTIONS: Readonly<Record<TokenAction, Action>> = {
+  async create(store, { what, lifetimeMs, note }, io) {
+    const parts = newToken();
+    const createdAtMs = io.now();
+    const expiresAtMs = lifetimeMs === null ? null : createdAtMs + lifetimeMs;
+    await store.put({
+      ...{ id: parts.id, hash: secretHash(parts.secret), client: what, createdAtMs, expiresAtMs, note },
+      revokedAtMs: null,
+      minted: null,
+    });
+    io.out(tokenText(parts));
+    const until = expiresAtMs === null ? 'until it is revoked' : `until ${new Date(expiresAtMs).toISOString()}`;
+    wrapped(`Token ${parts.id} of ${what} holds ${until}.`, 80).forEach((line) => io.err(line));
+    io.err('It is not shown again: of it a hash is kept, and nothing else.');
+    return 0;
+  },
+  async list(store, { minted, json }, io) {
+    const tokens = (await store.list()).filter((token) => minted || token.minted === null);
+    return shown(json ? [tokensJson(tokens, io.now())] : tokenLines(tokens, io.now()), io);
+  },
+  async revoke(store, { what }, io) {
+    if (await store.revoke(what, io.now())) return shown([`Token ${what} is revoked, and what it minted.`], io);
+    io.err(`Expected the id of a token, got ${what}, which is none.`);
+    return 1;
+  },
+};
+
+function unknownClient(name: string, { clients }: TokenOffice, io: CommandIo): number {
+  const near = nearest(name.slice(0, 64), clients);
+  const advice = near === null ? `name one of ${clients.join(', ')}` : `did you mean ${near}?`;
+  wrapped(`Expected a client of the configuration, got another: ${advice}`, 80).forEach((line) => io.err(line));
+  return 1;
+}
+
+function refused(reason: string, io: CommandIo): number {
+  [reason, '', ...USAGE].forEach((line) => io.err(line));
+  return 2;
+}
+
+function shown(lines: readonly string[], io: CommandIo): number {
+  lines.forEach((line) => io.out(line));
+  return 0;
+}

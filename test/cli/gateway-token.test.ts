@@ -1,0 +1,159 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, it } from 'node:test';
+import { tokenCommand } from '../../src/cli/gateway-token.ts';
+import { secretHash, tokenParts } from '../../src/gateway/access/token.ts';
+import { redis, redisServer } from '../redis/redis-server.ts';
+
+const NOW_MS = Date.UTC(2026, 10, 24, 12);
+const folder = mkdtempSync(join(tmpdir(), 'plimsoll-token-'));
+after(() => rmSync(folder, { recursive: true }));
+
+const config = (name: string, more: object = {}): string => {
+  const path = join(folder, `${name}.json`);
+  const clients = { checkout: {}, 'search-with-a-name-of-many-letters': {} };
+  const keys = { 'prod-api-key': { env: 'A_KEY_THAT_IS_NOT_SET_HERE' } };
+  writeFileSync(path, JSON.stringify({ keys, clients, tokens: { sqlite: `${name}.db` }, ...more }));
+  return path;
+};
+
+async function run(args: readonly string[], env: Readonly<Record<string, string>> = {}, nowMs = NOW_MS) {
+  const out: string[] = [];
+  const err: string[] = [];
+  const code = await tokenCommand(args, {
+    stdin: (async function* none() {})(),
+    out: (line) => out.push(line),
+    err: (line) => err.push(line),
+    env,
+    now: () => nowMs,
+    columns: 80,
+    color: false,
+    signal: new AbortController().signal,
+  });
+  if (!args.includes('--json'))
+    for (const line of [...out, ...err]) assert.ok(line.length <= 80 || line.includes(folder), line);
+  return { code, out, err };
+}
+
+describe('plimsoll gateway token', () => {
+  it('makes a token without needing the key, writes it alone to stdout, and keeps only its hash', async () => {
+    const path = config('made');
+    const { code, out, err } = await run([
+      'create',
+      'checkout',
+      '--config',
+      path,
+      '--expires',
+      '90d',
+      '--note',
+      'the shop',
+    ]);
+    assert.equal(code, 0);
+    const parts = tokenParts(out[0] ?? '');
+    assert.ok(parts !== null && out.length === 1);
+    assert.equal(err[0], `Token ${parts.id} of checkout holds until 2027-02-22T12:00:00.000Z.`);
+    const files = readdirSync(folder).filter((name) => name.startsWith('made.db'));
+    const kept = files.map((name) => readFileSync(join(folder, name), 'latin1')).join('');
+    assert.ok(!kept.includes(parts.secret) && kept.includes(secretHash(parts.secret)));
+  });
+
+  it('lists tokens with what they are for and whether they hold, at 80 columns', async () => {
+    const path = config('list');
+    const ids: string[] = [];
+    for (const args of [
+      ['checkout', '--expires', '30m', '--note', 'the shop at the corner of the street'],
+      ['search-with-a-name-of-many-letters'],
+      ['checkout', '--expires', '2d'],
+    ]) {
+      const { out } = await run(['create', ...args, '--config', path], {}, NOW_MS + ids.length);
+      ids.push(tokenParts(out[0] ?? '')?.id ?? '');
+    }
+    const [first, second, third] = ids;
+    await run(['revoke', second ?? '', '--config', path]);
+    const { code, out } = await run(['list', '--config', path], {}, NOW_MS + 3_600_000);
+    assert.equal(code, 0);
+    assert.deepEqual(out, [
+      'id            client              created     expires     state    note',
+      `${first}  checkout            2026-11-24  2026-11-24  expired  the shop at …`,
+      `${second}  search-with-a-nam…  2026-11-24  never       revoked`,
+      `${third}  checkout            2026-11-24  2026-11-26  holds`,
+    ]);
+    const json = await run(['list', '--config', path, '--json'], {}, NOW_MS);
+    const { tokens } = JSON.parse(json.out.join('\n')) as { tokens: readonly Record<string, unknown>[] };
+    assert.deepEqual(tokens[1], {
+      id: second,
+      client: 'search-with-a-name-of-many-letters',
+      state: 'revoked',
+      createdAt: '2026-11-24T12:00:00.001Z',
+      expiresAt: null,
+      revokedAt: '2026-11-24T12:00:00.000Z',
+      note: '',
+      minted: null,
+    });
+  });
+
+  it('revokes a token by its id, or by the token itself, without showing that', async () => {
+    const path = config('revoke');
+    for (const given of ['id', 'token']) {
+      const [token = ''] = (await run(['create', 'checkout', '--config', path])).out;
+      const id = tokenParts(token)?.id ?? '';
+      const { code, out, err } = await run(['revoke', given === 'id' ? id : token, '--config', path]);
+      assert.deepEqual([code, out, err], [0, [`Token ${id} is revoked, and what it minted.`], []]);
+    }
+    const { code, err } = await run(['revoke', 'nothere', '--config', path]);
+    assert.equal(code, 1);
+    assert.match(err[0] ?? '', /^Expected the id of a token, got nothere, which is none\.$/);
+  });
+
+  it('makes no token for a client that is not configured', async () => {
+    const { code, out, err } = await run(['create', 'chekout', '--config', config('unknown')]);
+    assert.deepEqual([code, out], [1, []]);
+    assert.deepEqual(err, ['Expected a client of the configuration, got another: did you mean checkout?']);
+  });
+
+  it('keeps tokens of the client default where PLIMSOLL_TOKENS says, without a file of configuration', async () => {
+    const env = { PLIMSOLL_TOKENS: join(folder, 'env.db') };
+    assert.equal((await run(['create', 'default'], env)).code, 0);
+    assert.equal((await run(['list'], env)).out.length, 2);
+  });
+
+  it('keeps them in Redis, and says when that does not answer', { skip: redis.skip }, async () => {
+    const server = await redisServer(['--requirepass', 'hush']);
+    const env = { REDIS: `redis://:hush@127.0.0.1:${server.port}` };
+    const path = config('redis', { tokens: { redis: { env: 'REDIS' } } });
+    try {
+      assert.equal((await run(['create', 'checkout', '--config', path], env)).code, 0);
+      assert.equal((await run(['list', '--config', path], env)).out.length, 2);
+      await server.stop();
+      const { code, err } = await run(['list', '--config', path], env);
+      assert.deepEqual([code, err], [1, ['The token store is unavailable: Redis failed.']]);
+    } finally {
+      await server.end();
+    }
+  });
+
+  it('says in a line what is wrong, and ends with 1 or, for its arguments, with 2', async () => {
+    for (const [args, first] of [
+      [[], 'Expected create, list or revoke, got nothing.'],
+      [['make'], 'Expected create, list or revoke, got make.'],
+      [['create'], 'Expected the name of one client, got nothing.'],
+      [['create', 'a', 'b'], 'Expected the name of one client, got something else.'],
+      [['list', 'a'], 'Expected nothing after list, got something else.'],
+      [['revoke', 'not-an-id'], 'Expected the id of one token, got something else.'],
+      [['create', 'a', '--expires', '90'], '--expires: expected a time such as 90d, 12h or 30m, got 90.'],
+      [['create', 'a', '--note', 'a\nb'], '--note: expected up to 200 characters in one line.'],
+      [['list', '--colour'], "Unknown option '--colour'."],
+    ] as const) {
+      const { code, err } = await run(args);
+      assert.deepEqual([code, err[0]], [2, first]);
+    }
+    const absent = await run(['list', '--config', config('absent')]);
+    assert.equal(absent.code, 1);
+    assert.match(absent.err[0] ?? '', /^tokens: expected a path for an SQLite file, got .*where there is none/);
+    const help = await run(['--help']);
+    assert.equal(help.code, 0);
+    assert.ok(help.out.some((line) => line.includes('TOKEN=$(plimsoll gateway token create checkout')));
+  });
+});
