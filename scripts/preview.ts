@@ -10,8 +10,9 @@ import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 import { charts, type DashboardFile, type PanelFile } from '../monitoring/check/dashboard-file.ts';
 import { dashboardFiles } from '../monitoring/check/every-query.ts';
-import { ORDINARY_JOB, proof, type Proof } from '../monitoring/check/proof.ts';
+import { proof, type Proof } from '../monitoring/check/proof.ts';
 import { grafanaValues, interpolated } from '../monitoring/check/variables.ts';
+import { busyMorning } from '../monitoring/history/busy.ts';
 import { SCRAPE_SECONDS } from '../monitoring/history/history.ts';
 import { asked } from '../monitoring/run/prometheus.ts';
 import { tool } from '../test/tools.ts';
@@ -19,9 +20,14 @@ import { tool } from '../test/tools.ts';
 const root = join(import.meta.dirname, '..');
 const preview = join(root, 'monitoring', 'preview');
 const pictures = process.argv[2] ?? join(tmpdir(), 'plimsoll-preview');
-const HOURS = 8;
+const HOURS = 12;
 const SETTLED_MS = 3_000;
 const WIDTH = 24 * 54;
+
+const VALUES = {
+  ...grafanaValues(HOURS * 3_600, SCRAPE_SECONDS),
+  ...{ job: '.*', model: '.*', key: '.*', what_if: 'claude-opus-5-5' },
+};
 
 interface Answer {
   readonly labels: Readonly<Record<string, string>>;
@@ -31,11 +37,9 @@ interface Answer {
 async function answered(proven: Proof, { targets = [] }: PanelFile): Promise<readonly (readonly Answer[])[]> {
   const { from, step } = proven.range;
   const to = proven.range.to + SCRAPE_SECONDS;
-  const values = { ...grafanaValues(HOURS * 3_600, SCRAPE_SECONDS), job: ORDINARY_JOB, model: '.*', key: '.*' };
-  const all = { ...values, what_if: 'claude-opus-5-5' };
   return Promise.all(
     targets.map(async ({ expr, instant }) => {
-      const query = interpolated(expr, all);
+      const query = interpolated(expr, VALUES);
       const { result } = await asked<{ readonly result: readonly Matched[] }>(
         proven.prometheus.url,
         instant === true ? '/api/v1/query' : '/api/v1/query_range',
@@ -64,10 +68,14 @@ async function page(proven: Proof, dashboard: DashboardFile): Promise<string> {
       answers: charts(dashboard).includes(panel) ? await answered(proven, panel) : [],
     })),
   );
-  const { from, to } = proven.range;
-  const data = JSON.stringify({ from, to, panels }).replaceAll('<', '\\u003c');
-  return `<!doctype html><meta charset="utf-8"><title>${dashboard.title}</title><link rel="stylesheet" href="app.css">
-<style>button,th,td{color:#ccccdc}</style><body style="margin:0;background:#111217"><div id="root"></div>
+  const { from, to, step } = proven.range;
+  const { title } = dashboard;
+  const data = JSON.stringify({ title, from, to, stepSeconds: step, values: VALUES, panels }).replaceAll(
+    '<',
+    '\\u003c',
+  );
+  return `<!doctype html><meta charset="utf-8"><title>${title}</title><link rel="stylesheet" href="app.css">
+<style>button,th,td{color:#ccccdc} .sr-only{display:none}</style><body style="margin:0;background:#111217"><div id="root"></div>
 <script>window.preview=${data};window.grafanaBootData={settings:{}}</script><script src="app.js"></script>`;
 }
 
@@ -83,7 +91,7 @@ const proven = await proof({
   prometheus: tool('prometheus').path,
   promtool: tool('promtool').path,
   hours: HOURS,
-  onlyOrdinary: true,
+  only: busyMorning,
 });
 const browser = await chromium.launch({ executablePath: tool('chromium').path, args: ['--no-sandbox'] });
 try {

@@ -98,10 +98,11 @@ function unitComplaints({ unit, max = 1 }: FieldDefaults): readonly string[] {
   ].filter((complaint) => complaint !== false);
 }
 
-function reducingComplaints({ fieldConfig, options }: PanelFile): readonly string[] {
+function reducingComplaints({ type, fieldConfig, options }: PanelFile): readonly string[] {
   const steps = fieldConfig?.defaults.thresholds?.steps ?? [];
   return [
     steps.length === 0 && 'no thresholds',
+    type === 'bargauge' && fieldConfig?.defaults.min === undefined && 'without a min its smallest bar is empty',
     options?.reduceOptions?.calcs.join() !== 'lastNotNull' && 'a gap at the end would make it empty',
   ].filter((complaint) => complaint !== false);
 }

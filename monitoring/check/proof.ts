@@ -17,8 +17,8 @@ export interface ProofOptions {
   readonly promtool: string;
   /** How much of an ordinary day is driven: 8 to 24. */
   readonly hours: number;
-  /** Only the ordinary hours: for pictures. */
-  readonly onlyOrdinary?: boolean;
+  /** In place of all that a proof is made of: histories that end then, and a week before. */
+  readonly only?: (endMs: number) => readonly HistoryOptions[];
 }
 
 /** A real Prometheus with histories that plimsoll itself has recorded, and what was true in them. */
@@ -54,9 +54,8 @@ const ordinary = (name: string, minutes: number): Omit<HistoryOptions, 'endMs'> 
 
 const QUIET_AFTER = 30;
 
-function histories({ hours, onlyOrdinary = false }: ProofOptions): readonly HistoryOptions[] {
+function histories(hours: number): readonly HistoryOptions[] {
   const own = ordinary(ORDINARY_JOB, hours * 60);
-  if (onlyOrdinary) return [{ ...own, endMs: END_MS }];
   const quiet = { ...ordinary(QUIET_JOB, 140), calls: (step: number) => (step < QUIET_AFTER ? 5 : 0) };
   const fleets = FLEETS.map((fleet) => ({
     ...ordinary(fleet.name, fleet.replicas > 2 ? 12 : 30),
@@ -70,13 +69,14 @@ function histories({ hours, onlyOrdinary = false }: ProofOptions): readonly Hist
 
 /** Drives all histories and brings them into a Prometheus; `stop` it when done. */
 export async function proof(options: ProofOptions): Promise<Proof> {
-  const { hours, ...programs } = options;
+  const { hours, only, ...programs } = options;
   const folder = mkdtempSync(join(tmpdir(), 'plimsoll-proof-'));
   try {
     const now = join(folder, 'now.txt');
     const lastWeek = join(folder, 'last-week.txt');
-    const truths = await written(now, histories(options));
-    await written(lastWeek, [{ ...ordinary(ORDINARY_JOB, 8 * 60), endMs: END_MS - WEEK_MS }]);
+    const truths = await written(now, only?.(END_MS) ?? histories(hours));
+    const before = { ...ordinary(ORDINARY_JOB, 8 * 60), endMs: END_MS - WEEK_MS };
+    await written(lastWeek, only?.(before.endMs) ?? [before]);
     const to = END_MS / 1_000;
     const range = { from: to - hours * HOUR_SECONDS, to, step: SCRAPE_SECONDS };
     const weekAgo = to - WEEK_MS / 1_000;

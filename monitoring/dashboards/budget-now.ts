@@ -52,7 +52,7 @@ export const budgetNow: Row = {
         { expr: cell(forecast), legend: 'Forecast' },
         { expr: `(${bound('end')} - time()) / 86400`, legend: 'Days left' },
       ],
-      columns: { 'Days left': 'd' },
+      columns: { 'Days left': ['d', 1] },
       labels: ['budget', 'period', 'scope'],
     },
     {

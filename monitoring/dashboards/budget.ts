@@ -31,6 +31,7 @@ const where: Row = {
       unit: 'currencyUSD',
       width: 12,
       labels: ['model', 'key'],
+      first: { column: 'Cost', largest: true },
       drillDown: true,
       description:
         'By model and key, with what a thousand calls cost. Much more a call than its neighbours: look at its tokens in Calls.',
@@ -47,6 +48,7 @@ const where: Row = {
       title: 'Cost by route',
       unit: 'currencyUSD',
       width: 6,
+      min: 0,
       description:
         'Needs the attribution label route; without it there is one bar. The dearest route is where a smaller model saves most.',
       targets: [{ expr: sumBy('route', inRange('anthropic_cost_usd_total')), legend: '{{route}}' }],
@@ -57,6 +59,7 @@ const where: Row = {
       title: 'Cost by kind',
       unit: 'currencyUSD',
       width: 6,
+      min: 0,
       description:
         'Input, output and cache. Mostly input: cache it; mostly cache writes: what is cached changes too often.',
       targets: [{ expr: sumBy('kind', inRange('anthropic_cost_usd_total')), legend: '{{kind}}' }],
@@ -70,7 +73,7 @@ const whatIf: Row = {
   panels: [
     {
       kind: 'stat',
-      title: 'The same tokens on $what_if',
+      title: 'All on $what_if',
       unit: 'currencyUSD',
       width: 6,
       height: 5,

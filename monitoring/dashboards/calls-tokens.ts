@@ -5,6 +5,11 @@ import { inRange, quantile, rate, recorded, selected, share, sumBy } from './sel
 const reads = sumBy('model', rate('anthropic_tokens_total', 'kind="cache_read"'));
 const inputs = sumBy('model', rate('anthropic_tokens_total', 'kind=~"input|cache_read|cache_write_5m|cache_write_1h"'));
 
+const NONE_IS_GOOD = [
+  [null, 'green'],
+  [1, 'red'],
+] as const;
+
 /** What calls use, and what that costs. */
 export const callTokens: Row = {
   title: 'Tokens and what they cost',
@@ -49,7 +54,7 @@ export const callTokens: Row = {
       title: 'Cost per call',
       unit: 'currencyUSD',
       width: 12,
-      legendAt: 'right',
+      legend: 'lastNotNull',
       min: 0,
       decimals: 4,
       description:
@@ -64,7 +69,7 @@ export const callTokens: Row = {
       title: 'Tokens per call',
       unit: 'short',
       width: 12,
-      legendAt: 'right',
+      legend: 'lastNotNull',
       min: 0,
       description: 'Over six hours, beside the same hours of last week.',
       targets: [
@@ -76,7 +81,7 @@ export const callTokens: Row = {
       kind: 'time series',
       title: 'Cost per call, by route and model',
       unit: 'currencyUSD',
-      width: 16,
+      width: 12,
       min: 0,
       decimals: 4,
       description:
@@ -93,28 +98,29 @@ export const callTokens: Row = {
     },
     {
       kind: 'stat',
-      title: 'Plimsoll of itself',
+      title: 'Own errors',
       unit: 'short',
-      width: 5,
-      description:
-        'In the time range: errors that it swallowed, and label values that are counted as other. More than none: see their runbooks.',
+      width: 4,
+      description: 'Errors of plimsoll that it swallowed, in the time range. More than none: see their runbook.',
+      targets: [{ expr: `${sumBy('', inRange('plimsoll_errors_total'))} or vector(0)`, legend: 'errors' }],
+      steps: NONE_IS_GOOD,
+    },
+    {
+      kind: 'stat',
+      title: 'Labels dropped',
+      unit: 'short',
+      width: 4,
+      description: 'Label values that are counted as other, in the time range. More than none: see their runbook.',
       targets: [
-        { expr: `${sumBy('', inRange('plimsoll_errors_total'))} or vector(0)`, legend: 'errors' },
-        {
-          expr: `${sumBy('', inRange('plimsoll_label_values_dropped_total'))} or vector(0)`,
-          legend: 'label values dropped',
-        },
+        { expr: `${sumBy('', inRange('plimsoll_label_values_dropped_total'))} or vector(0)`, legend: 'dropped' },
       ],
-      steps: [
-        [null, 'green'],
-        [1, 'red'],
-      ],
+      steps: NONE_IS_GOOD,
     },
     {
       kind: 'stat',
       title: 'Processes',
       unit: 'short',
-      width: 3,
+      width: 4,
       description: 'Processes with plimsoll that are scraped. Fewer than there should be: see their targets.',
       targets: [{ expr: `count(${selected('plimsoll_build_info')})`, legend: 'processes' }],
       steps: [[null, 'blue']],

@@ -35,7 +35,8 @@ const who: Row = {
         { expr: sumBy(PAIR, inRange('anthropic_tokens_total')), legend: 'Tokens' },
         { expr: sumBy(PAIR, inRange('anthropic_cost_usd_total')), legend: 'Cost' },
       ],
-      columns: { Failed: 'percentunit', p95: 's', Cost: 'currencyUSD' },
+      columns: { Failed: ['percentunit', 2], 'Retries a call': ['short', 2], p95: 's', Cost: 'currencyUSD' },
+      first: { column: 'Calls', largest: true },
       labels: ['model', 'key'],
     },
     {

@@ -76,27 +76,38 @@ function timeSeries(panel: Panel): TimeSeries {
   const stacked = panel.kind === 'stacked';
   const builder = new TimeSeries()
     .lineWidth(1)
-    .fillOpacity(stacked ? 40 : 10)
+    .fillOpacity(stacked ? 40 : 0)
     .showPoints(VisibilityMode.Auto)
     .spanNulls(false)
-    .legend(
-      new VizLegendOptionsBuilder()
-        .displayMode(LegendDisplayMode.List)
-        .placement(panel.legendAt === 'right' ? LegendPlacement.Right : LegendPlacement.Bottom)
-        .showLegend(true)
-        .calcs([]),
-    )
+    .legend(legend(panel))
     .tooltip(new VizTooltipOptionsBuilder().mode(TooltipDisplayMode.Multi).sort(SortOrder.Descending));
   if (stacked) builder.stacking(new StackingConfigBuilder().mode(StackingMode.Normal).group('A')).min(0);
   if (panel.steps !== undefined) {
     builder.thresholdsStyle(new GraphThresholdsStyleConfigBuilder().mode(GraphThresholdsStyleMode.Line));
   }
+  if (panel.reaches !== undefined) builder.axisSoftMax(panel.reaches);
   if (panel.colored === true) {
     for (const [color, names] of Object.entries(COLORS)) {
       builder.overrideByRegexp(`/^(${names.join('|')})$/`, [fixed(color)]);
     }
   }
   return builder;
+}
+
+/** As Grafana titles the column of each. */
+const CALCULATED = { min: 'Min', max: 'Max', lastNotNull: 'Last *' } as const;
+
+function legend({ legend: calc }: Panel): VizLegendOptionsBuilder {
+  const builder = new VizLegendOptionsBuilder().showLegend(true);
+  if (calc === undefined) {
+    return builder.displayMode(LegendDisplayMode.List).placement(LegendPlacement.Bottom).calcs([]);
+  }
+  return builder
+    .displayMode(LegendDisplayMode.Table)
+    .placement(LegendPlacement.Right)
+    .calcs([calc])
+    .sortBy(CALCULATED[calc])
+    .sortDesc(calc !== 'min');
 }
 
 function fixed(color: string): { readonly id: string; readonly value: object } {

@@ -1,8 +1,9 @@
+import { TableSortByFieldStateBuilder } from '@grafana/grafana-foundation-sdk/common';
 import { PanelBuilder } from '@grafana/grafana-foundation-sdk/table';
 import type { Panel } from './panel.ts';
 
 /** One table of several queries: joined by their labels, which come first, each query a column after them. */
-export function grafanaTable({ targets, columns = {}, labels = [] }: Panel): PanelBuilder {
+export function grafanaTable({ targets, columns = {}, labels = [], first }: Panel): PanelBuilder {
   const values = targets.map((_, index) => valueColumn(targets.length, index));
   const shown = targets.map(({ legend }, index) => [values[index] ?? '', legend] as const);
   const titles = [...labels.map((label) => [label, title(label)] as const), ...shown.filter(([, name]) => name !== '')];
@@ -15,7 +16,17 @@ export function grafanaTable({ targets, columns = {}, labels = [] }: Panel): Pan
       renameByName: Object.fromEntries(titles),
     },
   });
-  for (const [name, unit] of Object.entries(columns)) builder.overrideByName(name, [{ id: 'unit', value: unit }]);
+  for (const [name, given] of Object.entries(columns)) {
+    const [unit, decimals] = typeof given === 'string' ? [given] : given;
+    const unitOnly = [{ id: 'unit', value: unit }];
+    builder.overrideByName(
+      name,
+      decimals === undefined ? unitOnly : [...unitOnly, { id: 'decimals', value: decimals }],
+    );
+  }
+  if (first !== undefined) {
+    builder.sortBy([new TableSortByFieldStateBuilder().displayName(first.column).desc(first.largest)]);
+  }
   return builder;
 }
 

@@ -18,12 +18,16 @@ export interface Panel {
   readonly steps?: readonly (readonly [from: number | null, color: string])[];
   /** What is shown where there is no answer. */
   readonly noValue?: string;
-  /** Tables: units of columns by their names. */
-  readonly columns?: Readonly<Record<string, string>>;
+  /** Tables: units of columns by their names, with decimals where they matter. */
+  readonly columns?: Readonly<Record<string, string | readonly [unit: string, decimals: number]>>;
   /** Tables: the labels that rows are told apart by, in the order of their columns. */
   readonly labels?: readonly string[];
-  /** Where there are more series than fit below. Default below. */
-  readonly legendAt?: 'right';
+  /** Tables: what row comes first. */
+  readonly first?: { readonly column: string; readonly largest: boolean };
+  /** For more series than fit below: a table on the right that says this of each, what matters most first. */
+  readonly legend?: 'min' | 'max' | 'lastNotNull';
+  /** An axis of small numbers reaches this far at least. */
+  readonly reaches?: number;
   /** Its series are outcomes, statuses or reasons: each has its colour. */
   readonly colored?: boolean;
   /** Opens the dashboard Calls, narrowed to the series. */

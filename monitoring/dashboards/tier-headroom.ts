@@ -3,7 +3,7 @@ import type { Row } from './panel.ts';
 import { inRange, quantile, rate, recorded, selected, sumBy } from './selection.ts';
 
 const LIMIT = 'key, model_class, dimension';
-const OF = '{{model_class}} {{dimension}}';
+const OF = '{{key}} {{model_class}} {{dimension}}';
 const remaining = `min by (${LIMIT}) (${selected('anthropic_ratelimit_remaining')})`;
 
 /** What is left of each limit, and what limits refuse. */
@@ -14,7 +14,7 @@ export const headroom: Row = {
       kind: 'table',
       title: 'Limits',
       unit: 'short',
-      width: 12,
+      width: 11,
       description:
         'A minute, by key, group of models that share it, and dimension; the least that any replica saw. Little left: slow down what can wait.',
       targets: [
@@ -25,13 +25,14 @@ export const headroom: Row = {
       ],
       columns: { Left: 'percentunit' },
       labels: ['key', 'model_class', 'dimension'],
+      first: { column: 'Left', largest: false },
     },
     {
       kind: 'time series',
       title: 'What is left',
       unit: 'percentunit',
-      width: 12,
-      legendAt: 'right',
+      width: 13,
+      legend: 'min',
       min: 0,
       max: 1,
       description: 'Of each limit, by headers not older than 5 minutes. A slow fall is growth, a cliff is one job.',
@@ -47,7 +48,7 @@ export const headroom: Row = {
       unit: 's',
       width: 12,
       min: 0,
-      legendAt: 'right',
+      legend: 'min',
       description:
         'If what is left goes on falling as in the last 15 minutes; a day stands for all that is longer. No line: it does not fall.',
       targets: [
@@ -62,13 +63,11 @@ export const headroom: Row = {
       title: 'Use of limits, p95',
       unit: 'percentunit',
       width: 12,
-      legendAt: 'right',
+      legend: 'max',
       min: 0,
       max: 1,
       description: 'As each response showed it: the dips between scrapes are in it.',
-      targets: [
-        { expr: quantile(0.95, 'anthropic_ratelimit_used_ratio_bucket', { by: 'model_class, dimension' }), legend: OF },
-      ],
+      targets: [{ expr: quantile(0.95, 'anthropic_ratelimit_used_ratio_bucket', { by: LIMIT }), legend: OF }],
     },
     {
       kind: 'bar gauge',

@@ -21,15 +21,18 @@ const STEP_MS = SCRAPE_SECONDS * 1_000;
 
 /** Some hours of a service, to be driven in seconds. */
 export interface HistoryOptions {
-  /** Its job, key, budget and organisation. */
+  /** Its key and budget, and its job and organisation unless they are given. */
   readonly name: string;
+  readonly job?: string;
+  readonly organization?: string;
   readonly endMs: number;
   /** A multiple of the scrape interval. */
   readonly minutes: number;
   readonly replicas?: number;
   readonly ledger?: 'shared' | 'own';
   readonly budgetUsd?: number;
-  readonly mode?: ReplicaOptions['mode'];
+  readonly period?: 'day' | 'month';
+  readonly mode?: 'observe' | 'block';
   readonly seed?: number;
   /** Between two scrapes, by the number of the first; fractions are drawn. */
   readonly calls: (step: number) => number;
@@ -38,7 +41,17 @@ export interface HistoryOptions {
   /** Called besides the three of the service; the simulator answers it, and nobody knows its price. */
   readonly unpricedModel?: string;
   readonly scenario?: Scenario;
+  /** A minute, of the class haiku-4.5. Default: what a small organisation has. */
+  readonly limits?: Limits;
 }
+
+interface Limits {
+  readonly requests: number;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+}
+
+const SMALL: Limits = { requests: 60, inputTokens: 50_000, outputTokens: 20_000 };
 
 /** What really happened: the simulator's word, and the calls as they were made. */
 export interface HistoryTruth extends Counts {
@@ -65,14 +78,14 @@ export const ORDINARY: Scenario = {
 
 /** Drives the history and writes what the scrapes of all replicas read, as OpenMetrics with timestamps. */
 export async function history(options: HistoryOptions, out: WriteStream): Promise<HistoryTruth> {
-  const { endMs, minutes, seed = 1, scenario = ORDINARY } = options;
+  const { endMs, minutes, seed = 1, scenario = ORDINARY, limits = SMALL } = options;
   const steps = (minutes * 60_000) / STEP_MS;
   const startMs = endMs - steps * STEP_MS;
   const clock = new HistoryClock(startMs);
   const api = simulator({
     ...{ seed, clock, scenario, tier: 'start', keepRequests: 10, unknownModels: 'serve' },
     respond: cached,
-    limits: { 'haiku-4-5': { requests: 60, inputTokens: 50_000, outputTokens: 20_000 } },
+    limits: { 'haiku-4-5': limits },
   });
   const folder = mkdtempSync(join(tmpdir(), 'plimsoll-history-'));
   const replicas = running(options, { api, clock, ledgerPath: join(folder, 'ledger.sqlite') });
@@ -83,7 +96,7 @@ export async function history(options: HistoryOptions, out: WriteStream): Promis
       for (let step = 0; step <= steps; step += 1) {
         const atMs = startMs + step * STEP_MS;
         clock.advanceTo(atMs);
-        await scraped(options.name, replicas, { out, atMs });
+        await scraped(options, replicas, { out, atMs });
         if (step === steps) return;
         api.script(options.faults?.(step) ?? []);
         const expected = options.calls(step);
@@ -100,11 +113,13 @@ export async function history(options: HistoryOptions, out: WriteStream): Promis
 }
 
 function running(
-  { name, replicas = 1, ledger = 'own', budgetUsd = 1_000, mode = 'observe' }: HistoryOptions,
+  { name, replicas = 1, ledger = 'own', budgetUsd = 1_000, ...given }: HistoryOptions,
   { api, clock, ledgerPath }: Pick<ReplicaOptions, 'api' | 'clock'> & { readonly ledgerPath: string },
 ): readonly Replica[] {
+  const { mode = 'observe', period = 'month', organization = name } = given;
   const path = ledger === 'shared' ? ledgerPath : null;
-  return Array.from({ length: replicas }, () => replica({ api, clock, name, ledgerPath: path, budgetUsd, mode }));
+  const each = { api, clock, name, ledgerPath: path, budgetUsd, mode, period, organization };
+  return Array.from({ length: replicas }, () => replica(each));
 }
 
 /** About; a step that takes longer than it has goes into the next. */
@@ -135,12 +150,12 @@ async function called(replicas: readonly Replica[], { random, counts, expected, 
 }
 
 async function scraped(
-  job: string,
+  { name, job = name }: HistoryOptions,
   replicas: readonly Replica[],
   { out, atMs }: { readonly out: WriteStream; readonly atMs: number },
 ): Promise<void> {
   for (const [index, each] of replicas.entries()) {
-    const target = `job="${job}",instance="replica-${index}:9464"`;
+    const target = `job="${job}",instance="${name}-${index}:9464"`;
     const lines = (await each.scrape()).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
     const stamped = [`up{} 1`, ...lines].map((line) => stampedLine(line, target, atMs / 1_000)).join('');
     if (!out.write(stamped)) await once(out, 'drain');

@@ -14,6 +14,10 @@ export interface ReplicaOptions {
   /** A SQLite file that all replicas share; `null` for a ledger of its own. */
   readonly ledgerPath: string | null;
   readonly budgetUsd: number;
+  /** Default: the month. */
+  readonly period?: 'day' | 'month';
+  /** Default: its name. */
+  readonly organization?: string;
   readonly mode?: 'observe' | 'block';
 }
 
@@ -28,9 +32,10 @@ export interface Replica {
 const NO_TIMERS: Timers = { whileWaiting: () => () => undefined, inBackground: () => () => undefined };
 
 /** A process of a service, but for the process: a registry, a client and budgets of its own. */
-export function replica({ api, clock, name, ledgerPath, budgetUsd, mode = 'observe' }: ReplicaOptions): Replica {
+export function replica({ api, clock, name, ledgerPath, ...given }: ReplicaOptions): Replica {
+  const { budgetUsd, period = 'month', mode = 'observe', organization = name } = given;
   const registry = new Registry();
-  const definitions: readonly BudgetDefinition[] = [{ name, period: 'month', usd: budgetUsd, mode }];
+  const definitions: readonly BudgetDefinition[] = [{ name, period, usd: budgetUsd, mode }];
   const ledger = ledgerPath === null ? memoryLedger() : sqliteLedger(ledgerPath);
   const kept = budgets({ definitions, ledger, clock, timers: NO_TIMERS });
   const client = instrument(new Anthropic({ apiKey: 'simulated', fetch: api.fetch, maxRetries: 2, logLevel: 'off' }), {
@@ -40,7 +45,7 @@ export function replica({ api, clock, name, ledgerPath, budgetUsd, mode = 'obser
     registry,
     clock,
     budgets: kept,
-    tier: { organization: name, name: 'Start' },
+    tier: { organization, name: 'Start' },
   });
   const handle = metricsHandler({ registry });
   return {

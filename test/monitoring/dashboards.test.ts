@@ -126,6 +126,12 @@ for (const [what, of, change, said] of [
     /rows of query A join no others/,
   ],
   [
+    'a bar gauge whose smallest bar would be empty',
+    'plimsoll-budget',
+    (text: string) => text.replaceAll('"min":', '"least":'),
+    /Cost by kind: without a min/,
+  ],
+  [
     'a table whose link reads labels',
     'plimsoll-calls',
     (text: string) => text.replaceAll('__data.fields.Model', '__field.labels.model'),
