@@ -32,6 +32,8 @@ interface Ask {
 interface Parcel {
   readonly sequence: number;
   readonly spends: readonly Spend[];
+  /** The ledger has said something since it was first sent: it may be in what is known. */
+  mayBeKnown: boolean;
 }
 
 interface Sending {
@@ -90,6 +92,7 @@ export class Tab implements Correspondent {
   /** As read from the ledger. */
   learn(balance: Balance): void {
     this.#known = balance;
+    if (this.#parcel !== null) this.#parcel.mayBeKnown = true;
   }
 
   /** Asks the ledger to hold an amount. While it is known to be down nobody waits for it, and the amount is held here. */
@@ -135,7 +138,7 @@ export class Tab implements Correspondent {
     if (this.#sending !== null || !this.hasNews) return;
     if (this.#parcel === null && this.#unsent.size > 0) {
       const spends = [...this.#unsent].map(([startMs, nanoUsd]) => ({ startMs, nanoUsd }));
-      this.#parcel = { sequence: this.#link.nextSequence(), spends };
+      this.#parcel = { sequence: this.#link.nextSequence(), spends, mayBeKnown: false };
       this.#unsent.clear();
     }
     const sending: Sending = { asks: this.#waiting, parcel: this.#parcel };
@@ -180,7 +183,7 @@ export class Tab implements Correspondent {
   /** Also for an answer that comes after it was given up: its spend is taken all the same. */
   #taken(sending: Sending, posted: Posted): void {
     if (this.#parcel === sending.parcel) this.#parcel = null;
-    this.#known = posted;
+    this.learn(posted);
     sending.asks.forEach((ask, position) => {
       // The call went on without waiting, and what is held for it may not be what the ledger has just written down.
       if (ask.verdict !== null) this.#heldIsNews = true;
@@ -230,6 +233,7 @@ export class Tab implements Correspondent {
     if (limitNanoUsd === null || this.#known === null || window.kind !== 'calendar') return false;
     let spentNanoUsd = this.#known.spentNanoUsd;
     for (const nanoUsd of this.#unsent.values()) spentNanoUsd += nanoUsd;
+    if (this.#parcel?.mayBeKnown === false) for (const { nanoUsd } of this.#parcel.spends) spentNanoUsd += nanoUsd;
     return spentNanoUsd + askNanoUsd > limitNanoUsd;
   }
 

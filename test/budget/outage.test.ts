@@ -67,6 +67,22 @@ test('what the ledger has said is spent of a month stays spent while it is down:
   account.settle(NOW_MS, 5n, 8n);
   assert.equal((await account.reserve(3n, NOW_MS)).kind, 'refused');
   assert.equal((await account.reserve(2n, NOW_MS)).kind, 'unavailable');
+  // What is on its way in vain all this time is spent too.
+  time.pass(60_000);
+  assert.equal((await account.reserve(3n, NOW_MS)).kind, 'refused');
+  assert.equal((await account.reserve(2n, NOW_MS)).kind, 'unavailable');
+});
+
+test('what a ledger may have taken already is not held against a call a second time while it is down', async () => {
+  const ledger = new UnreliableLedger(memoryLedger());
+  const time = new StandingTime(NOW_MS);
+  const { account } = oneProcess(ledger, time, aBudget({ limitNanoUsd: 100n }));
+  await account.refreshed();
+  ledger.script('answer is lost', 'arrives');
+  ledger.usually = 'is lost';
+  account.settle(NOW_MS, 0n, 40n);
+  assert.equal((await account.refreshed()).balance?.spentNanoUsd, 40n);
+  assert.equal((await account.reserve(60n, NOW_MS)).kind, 'unavailable');
 });
 
 test('a ledger that does not answer is waited for until the deadline, and then not at all', async () => {
