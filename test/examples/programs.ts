@@ -19,7 +19,7 @@ export interface Ended {
 /** Where a program runs, with what environment (`PATH` is always there) and on what input. */
 export interface Surroundings {
   readonly cwd?: string;
-  readonly env?: Readonly<Record<string, string>>;
+  readonly env?: Readonly<NodeJS.ProcessEnv>;
   readonly input?: string;
 }
 
