@@ -1,6 +1,13 @@
-/** What a secret of Anthropic's is, by its prefix. */
+/** What a secret is, by its prefix: one of Anthropic's, or a token of a gateway of plimsoll's. */
 export type SecretKind =
-  'api_key' | 'admin_key' | 'enterprise_admin_key' | 'oauth_token' | 'refresh_token' | 'session' | 'unknown';
+  | 'api_key'
+  | 'admin_key'
+  | 'enterprise_admin_key'
+  | 'oauth_token'
+  | 'refresh_token'
+  | 'session'
+  | 'gateway_token'
+  | 'unknown';
 
 /**
  * What stands between `sk-ant-` and the secret part. Source: the Admin API's pages of August 2026 for the first four; the
@@ -18,7 +25,7 @@ const KIND_OF_FORM: ReadonlyMap<string, SecretKind> = new Map([
 /** A secret in a text; what it is, and where, without the secret itself. */
 export interface FoundSecret {
   readonly kind: SecretKind;
-  /** What may be shown of it: `sk-ant-api03-`. */
+  /** What may be shown of it: `sk-ant-api03-`; of a gateway's token with the id by which it is revoked. */
   readonly prefix: string;
   /** Where it begins in the text, and where what follows begins; UTF-16 units. */
   readonly start: number;
@@ -27,14 +34,20 @@ export interface FoundSecret {
 
 /** Secrets have some ninety characters after their prefix: fewer than 20 are an abbreviation in a text about keys. */
 const SHORTEST_BODY = 20;
-const SECRET = new RegExp(`(sk-ant-([a-z]{2,12}\\d{2})-)([A-Za-z0-9_-]{${SHORTEST_BODY},})`, 'g');
+const SECRET = new RegExp(
+  `(?<prefix>sk-ant-(?<form>[a-z]{2,12}\\d{2})-)(?<body>[A-Za-z0-9_-]{${SHORTEST_BODY},})` +
+    '|(?<gateway>plk_[0-9a-z]{12}_)(?<drawn>[0-9a-z]{40})(?![0-9A-Za-z])',
+  'g',
+);
 
 /** The secrets in a text, in order; placeholders are none. Inside other text too: in a URL, in escaped JSON. */
 export function secretsIn(text: string): readonly FoundSecret[] {
   const found: FoundSecret[] = [];
-  for (const { index, 0: whole, 1: prefix = '', 2: form = '', 3: body = '' } of text.matchAll(SECRET)) {
-    if (isFiller(body)) continue;
-    found.push({ kind: KIND_OF_FORM.get(form) ?? 'unknown', prefix, start: index, end: index + whole.length });
+  for (const { index, 0: whole, groups = {} } of text.matchAll(SECRET)) {
+    const { prefix = '', form = '', body = '', gateway, drawn = body } = groups;
+    if (isFiller(drawn)) continue;
+    const kind = gateway === undefined ? (KIND_OF_FORM.get(form) ?? 'unknown') : 'gateway_token';
+    found.push({ kind, prefix: gateway ?? prefix, start: index, end: index + whole.length });
   }
   return found;
 }
@@ -51,7 +64,7 @@ export function redacted(text: string): string {
 
 /** What can be told of a credential without asking the API. */
 export interface KeyJudgement {
-  readonly kind: SecretKind | 'gateway_token' | 'placeholder' | 'unrecognized';
+  readonly kind: SecretKind | 'placeholder' | 'unrecognized';
   /** What may be shown of it; empty where it has no known form. */
   readonly prefix: string;
   /** It can be sent as the credential of a Messages request. What is unrecognized may be a token of a gateway's. */

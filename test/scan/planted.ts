@@ -24,3 +24,10 @@ export function plantedSecret(n: number): string {
   };
   return ISSUED[n % ISSUED.length]?.(body) ?? '';
 }
+
+/** The n-th token of a gateway, spelled here once more: an id that may be shown, and a secret. */
+export function plantedToken(n: number): { readonly id: string; readonly token: string } {
+  const drawn = createHash('sha512').update(`token ${n}`).digest('hex');
+  const id = drawn.slice(0, 12);
+  return { id, token: `plk_${id}_${drawn.slice(12, 52).replaceAll('a', 'z').replaceAll('b', 'q')}` };
+}

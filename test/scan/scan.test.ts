@@ -9,7 +9,7 @@ import fc from 'fast-check';
 import { Scan } from '../../src/scan/scan.ts';
 import { SecretScanner } from '../../src/scan/secret-scanner.ts';
 import { zipped } from './archives.ts';
-import { plantedSecret } from './planted.ts';
+import { plantedSecret, plantedToken } from './planted.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'plimsoll-scan-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -71,6 +71,22 @@ describe('a scan', () => {
       }
     }
     assert.deepEqual(missed, []);
+  });
+
+  it('finds tokens of a gateway in all of them too, and shows the id by which each is revoked', () => {
+    const missed: string[] = [];
+    for (let n = 0; n < 300; n++) {
+      const [name, file] = FILE_KINDS[n % FILE_KINDS.length] ?? ['', () => ''];
+      const { id, token } = plantedToken(n);
+      const found = scanned(name, file(token)).findings.map(({ kind, shown }) => `${kind} ${shown}`);
+      if (found.join() !== `gateway_token plk_${id}_…`) missed.push(`${n} ${name}: ${found.join()}`);
+    }
+    assert.deepEqual(missed, []);
+    for (const underscore of ['%5F', '\\u005f', '\\x5f', '&#95;']) {
+      const escaped = plantedToken(0).token.replaceAll('_', underscore);
+      assert.deepEqual(places('page.html', `?key=${escaped}&a=1`), ['page.html:1:6'], underscore);
+    }
+    assert.deepEqual(places('.env', `${plantedToken(0).token}0 plk_0123456789ab_${'0'.repeat(40)}`), []);
   });
 
   it('gives a secret the same fingerprint in whatever disguise', () => {

@@ -60,7 +60,7 @@ function isAliasHere(keys: Reader, alias: string, { sources, notices }: KeysCont
 export function keyProblem(alias: string, text: string, { callsTheApi, notices }: KeysContext): string | null {
   const { kind, problem } = judgedKey(text);
   if (problem !== null) return `expected a key of the Claude API, ${problem}`;
-  if (kind === 'unrecognized' && callsTheApi) {
+  if ((kind === 'unrecognized' || kind === 'gateway_token') && callsTheApi) {
     notices.push(
       `keys.${alias}: keys of the API begin with sk-ant- and this does not: the API will refuse it with 401`,
     );
