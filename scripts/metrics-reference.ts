@@ -1,5 +1,6 @@
 /** The page `docs/metrics.md`, made from the catalogue and the closed sets of its labels. */
 import { CATALOGUE } from '../src/record/catalogue.ts';
+import { GATEWAY_REFUSALS } from '../src/record/gateway-refusals.ts';
 import { STOP_REASONS } from '../src/record/labels.ts';
 import { SECTIONS } from '../src/record/metric.ts';
 import type { MetricDeclaration, Section } from '../src/record/metric.ts';
@@ -43,6 +44,7 @@ const TITLES: Readonly<Record<Section, string>> = {
   budgets: 'Budgets',
   tier: 'Tier',
   organization: 'Organisation, from the Admin API',
+  gateway: 'Gateway',
   plimsoll: 'plimsoll itself',
 };
 
@@ -59,6 +61,7 @@ const NOTES: Readonly<Record<Section, string>> = {
     '- Right for one shared ledger and for many of their own: `sum by (budget) (max by (budget, ledger_id) (anthropic_budget_spent_usd))`.\n',
   tier: '',
   organization: '',
+  gateway: `${values('reason', GATEWAY_REFUSALS)}- What a guard or a budget refuses is a call, with the outcome \`blocked\`.\n`,
   plimsoll: values('stage', STAGES),
 };
 

@@ -38,14 +38,20 @@ export function guardedRequest(request: SdkRequest, options: SdkOptions): Guarde
 }
 
 /** The request as it may be sent: with what a guard or a retry policy set in the place of the caller's own. */
-export function asAllowed(request: SdkRequest, { admittedMaxTokens, fallbackModel }: LiveCall): SdkRequest {
-  if ((admittedMaxTokens === null && fallbackModel === null) || typeof request.body !== 'string') return request;
-  const body: unknown = JSON.parse(request.body);
-  if (!isJson(body)) return request;
-  const changed = {
+export function asAllowed(request: SdkRequest, call: LiveCall): SdkRequest {
+  if (typeof request.body !== 'string') return request;
+  const body = allowedBody(request.body, call);
+  return body === request.body ? request : { ...request, body };
+}
+
+/** The body of a request in the same way; the same text where there is nothing to set. */
+export function allowedBody(text: string, { admittedMaxTokens, fallbackModel }: LiveCall): string {
+  if (admittedMaxTokens === null && fallbackModel === null) return text;
+  const body: unknown = JSON.parse(text);
+  if (!isJson(body)) return text;
+  return JSON.stringify({
     ...body,
     ...(admittedMaxTokens !== null && { max_tokens: admittedMaxTokens }),
     ...(fallbackModel !== null && { model: fallbackModel }),
-  };
-  return { ...request, body: JSON.stringify(changed) };
+  });
 }

@@ -170,7 +170,7 @@ export class LiveCall implements Call {
   }
 
   firstContent(): void {
-    this.firstTokenSeconds = this.#elapsedSeconds();
+    this.firstTokenSeconds = this.elapsedMs / 1_000;
     this.#inOrder(() => this.#observation.recorder.firstToken?.(this));
   }
 
@@ -206,10 +206,6 @@ export class LiveCall implements Call {
   /** Resolves when all that has happened so far has been told. */
   get told(): Promise<void> {
     return this.#telling ?? Promise.resolve();
-  }
-
-  get over(): boolean {
-    return this.#over;
   }
 
   /** From the start of the call to now. */
@@ -251,9 +247,5 @@ export class LiveCall implements Call {
   #inOrder(step: () => void): void {
     if (this.#telling === null) return step();
     this.#telling = this.#telling.then(step).catch((error: unknown) => this.#observation.onError('middleware', error));
-  }
-
-  #elapsedSeconds(): number {
-    return this.elapsedMs / 1_000;
   }
 }

@@ -27,7 +27,7 @@ export class AttributionError extends Error {
 const LABEL_NAME = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
 
 /** Sections whose metrics carry no attribution: their labels may be names of a user's. */
-const UNATTRIBUTED: ReadonlySet<string> = new Set(['organization', 'tier', 'routes']);
+const UNATTRIBUTED: ReadonlySet<string> = new Set(['organization', 'tier', 'routes', 'gateway']);
 
 /** Labels of plimsoll's own, of the exposition formats, and those that a scrape adds. */
 const RESERVED: ReadonlySet<string> = new Set([

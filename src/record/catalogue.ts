@@ -3,6 +3,7 @@
  * checks read it from here; a metric name is written nowhere else.
  */
 import { ATTEMPT_METRICS, CALL_METRICS } from './catalogue-calls.ts';
+import { GATEWAY_METRICS } from './catalogue-gateway.ts';
 import { BUDGET_METRICS, RATE_LIMIT_METRICS, TIER_METRICS } from './catalogue-limits.ts';
 import { ORGANIZATION_METRICS } from './catalogue-organization.ts';
 import { PLIMSOLL_METRICS } from './catalogue-plimsoll.ts';
@@ -19,6 +20,7 @@ export const CATALOGUE = [
   ...BUDGET_METRICS,
   ...TIER_METRICS,
   ...ORGANIZATION_METRICS,
+  ...GATEWAY_METRICS,
   ...PLIMSOLL_METRICS,
 ] as const;
 

@@ -8,6 +8,7 @@ export const SECTIONS = [
   'budgets',
   'tier',
   'organization',
+  'gateway',
   'plimsoll',
 ] as const;
 export type Section = (typeof SECTIONS)[number];

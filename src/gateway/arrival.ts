@@ -1,0 +1,65 @@
+import { Readable } from 'node:stream';
+import { valueOf, type RawHeaders } from './headers.ts';
+
+/** What a request says before its body. */
+export interface Head {
+  readonly method: string;
+  /** Path and query, as they came. */
+  readonly target: string;
+  readonly headers: RawHeaders;
+}
+
+/** A request to the gateway, from whichever server. */
+export class Arrival implements Head {
+  readonly method: string;
+  readonly target: string;
+  readonly headers: RawHeaders;
+  /** `null` where it has none. */
+  readonly body: Readable | null;
+  #isGone = false;
+  #onLeave: (() => void) | null = null;
+
+  constructor({ method, target, headers }: Head, body: Readable | null) {
+    this.method = method;
+    this.target = target;
+    this.headers = headers;
+    this.body = body;
+  }
+
+  header(name: string): string | null {
+    return valueOf(this.headers, name);
+  }
+
+  /** The client has gone away, and wants no answer any more. */
+  get isGone(): boolean {
+    return this.#isGone;
+  }
+
+  /** Whoever works for the client now, and stops at once when it leaves. There is one at a time. */
+  whenGone(stop: () => void): void {
+    if (this.#isGone) stop();
+    else this.#onLeave = stop;
+  }
+
+  leave(): void {
+    if (this.#isGone) return;
+    this.#isGone = true;
+    this.#onLeave?.();
+  }
+}
+
+/** A request of the web's. Its target is what its URL came to, which has been put in order already. */
+export function arrivalOf(request: Request): Arrival {
+  const { pathname, search } = new URL(request.url);
+  const head = { method: request.method, target: pathname + search, headers: [...request.headers].flat() };
+  const body = request.body === null ? null : Readable.fromWeb(request.body);
+  body?.on('error', ignoreLate); // a body that fails is felt where it is read
+  const arrival = new Arrival(head, body);
+  if (request.signal.aborted) arrival.leave();
+  else request.signal.addEventListener('abort', () => arrival.leave(), { once: true });
+  return arrival;
+}
+
+function ignoreLate(): void {
+  return undefined;
+}

@@ -1,0 +1,75 @@
+import { allowedBody } from '../observe/admission.ts';
+import { answerListener } from '../observe/answer.ts';
+import type { Exchange, Way } from '../observe/exchange.ts';
+import { retriesAnswer } from '../observe/sdk-retry.ts';
+import { retryAfterMs } from '../retry/retry-after.ts';
+import type { Arrival } from './arrival.ts';
+import type { ClientRetries } from './client-retries.ts';
+import { forwarded } from './headers.ts';
+import { BodyTooLargeError } from './request-body.ts';
+import type { RequestBody } from './request-facts.ts';
+import { UpstreamAnswer } from './upstream-answer.ts';
+import { UpstreamTimeoutError, type Upstream, type UpstreamRequest } from './upstream.ts';
+
+/** One attempt of a client's, on its way to the API. */
+export interface Forwarding extends Exchange {
+  readonly arrival: Arrival;
+  readonly body: RequestBody;
+  readonly upstream: Upstream;
+  /** The real key. */
+  readonly key: () => string;
+  readonly retries: ClientRetries;
+  /** Joins the attempts of a call; `null` for a client that does not count them: each of its requests is a call. */
+  readonly likeness: string | null;
+}
+
+/** The longest that the SDKs wait on their own account. */
+const LONGEST_BACKOFF_MS = 8_000;
+/** Longer than that no attempt is expected. */
+const LONGEST_WAIT_MS = 10 * 60_000;
+/** On the way, or held up in a busy client. */
+const LATE_MS = 10_000;
+
+/** Who asks is a client with retry rules of its own, of which nothing is known but what the SDKs do. */
+export const FORWARDING: Way<Forwarding, UpstreamAnswer> = {
+  guarded: ({ body }) => ({ body: body.json, bodyLength: body.text?.length ?? 0 }),
+  async send(forwarding) {
+    const { arrival, upstream } = forwarding;
+    const sending = upstream.send(sent(forwarding));
+    arrival.whenGone(() => sending.abort());
+    const answer = new UpstreamAnswer(await sending.answer);
+    arrival.whenGone(() => answer.passage.cancel());
+    return answer;
+  },
+  follow({ call, observation, arrival }, answer) {
+    const type = answer.headers.get('content-type') ?? '';
+    answer.passage.listen(answerListener({ call, observation, path: arrival.target }, type));
+  },
+  refusalBody: (_forwarding, answer) => answer.json(),
+  retriesAnswer: ({ likeness }, { status, headers }) =>
+    likeness !== null && retriesAnswer({ status, headers, refreshable: false }, 1),
+  isSteerable: ({ observation, call }) => call.attempts < (observation.retry?.attempts ?? 0),
+  refused(forwarding, { headers }, goesOn) {
+    if (goesOn) wait(forwarding, retryAfterMs(headers, forwarding.observation.clock.epochMs()));
+  },
+  isCancelled: ({ arrival }) => arrival.isGone,
+  failedAs: (error) => (error instanceof UpstreamTimeoutError ? 'timeout' : 'connection_error'),
+  retriesFailure: ({ likeness }, error) => likeness !== null && !(error instanceof BodyTooLargeError),
+  wait: (forwarding) => wait(forwarding, null),
+};
+
+function wait({ call, retries, likeness }: Forwarding, askedMs: number | null): void {
+  if (likeness !== null)
+    retries.wait(likeness, call, Math.min(askedMs ?? LONGEST_BACKOFF_MS, LONGEST_WAIT_MS) + LATE_MS);
+}
+
+function sent({ arrival, body, call, key }: Forwarding): UpstreamRequest {
+  const { method, target, headers } = arrival;
+  const allowed = body.text === null ? null : allowedBody(body.text, call);
+  return {
+    method,
+    target,
+    headers: [...forwarded(headers), 'x-api-key', key()],
+    body: allowed === null || allowed === body.text ? body.asItCame : allowed,
+  };
+}

@@ -1,0 +1,39 @@
+import { randomUUID } from 'node:crypto';
+import type { RawHeaders } from './headers.ts';
+
+/** What the gateway itself answers, in the API's own shape of an error. */
+export interface Refusal {
+  readonly status: number;
+  /** `error.type` of the API's. */
+  readonly type: string;
+  readonly message: string;
+  /** Seconds after which another try can help; without it none is invited where the SDKs would make one. */
+  readonly retryAfterSeconds?: number;
+}
+
+/** A whole answer. */
+export interface ShortAnswer {
+  readonly status: number;
+  readonly headers: RawHeaders;
+  readonly body: Buffer;
+}
+
+/** Statuses that the SDKs send again unless they are told not to. */
+function isRetried(status: number): boolean {
+  return status === 408 || status === 409 || status === 429 || status >= 500;
+}
+
+/** A refusal as it goes out. `helps`: whether sending the same again can help at all; default: where the status says so. */
+export function refused({ status, type, message, retryAfterSeconds }: Refusal, helps = isRetried(status)): ShortAnswer {
+  const requestId = `req_plimsoll_${randomUUID().replaceAll('-', '')}`;
+  const body = JSON.stringify({ type: 'error', error: { type, message }, request_id: requestId });
+  return {
+    status,
+    headers: [
+      ...['Content-Type', 'application/json', 'Cache-Control', 'no-store', 'request-id', requestId],
+      ...(retryAfterSeconds === undefined ? [] : ['Retry-After', String(retryAfterSeconds)]),
+      ...(helps ? [] : ['x-should-retry', 'false']),
+    ],
+    body: Buffer.from(body),
+  };
+}
