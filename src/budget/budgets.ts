@@ -73,7 +73,7 @@ export interface Budgets {
   refreshed(): Promise<BudgetsStatus>;
   /**
    * Waits until the ledger has what was spent, up to 2 s, and closes it: for the end of the process.
-   * Comes back with whether the ledger has taken all.
+   * Comes back with whether the ledger has taken all; called again, with the same.
    */
   close(): Promise<boolean>;
 }
@@ -124,6 +124,7 @@ class SharedBudgets implements Budgets {
   readonly #listeners = new Set<BudgetListener>();
   readonly #estimators = new WeakMap<BudgetPrices, Estimator>();
   #identified = false;
+  #closed: Promise<boolean> | undefined;
 
   constructor(definitions: readonly Budget[], settings: BudgetsSettings) {
     const { ledger = memoryLedger(), clock = systemClock, timers = systemTimers, random = Math.random } = settings;
@@ -164,7 +165,11 @@ class SharedBudgets implements Budgets {
     return { ledger: this.ledger, budgets: statuses };
   }
 
-  async close(): Promise<boolean> {
+  close(): Promise<boolean> {
+    return (this.#closed ??= this.#close());
+  }
+
+  async #close(): Promise<boolean> {
     const isTaken = await this.#link.drained(CLOSE_MS);
     this.#link.close();
     await this.#link.ledger.close();

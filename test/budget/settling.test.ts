@@ -160,3 +160,9 @@ test('what onThreshold throws, and what its promise rejects with, is counted and
     assert.deepEqual(await samples(registry, 'plimsoll_errors_total'), { 'stage=budget': 1 });
   }
 });
+
+test('budgets can be closed by whoever comes first at the end: the second is told the same', async () => {
+  const { held } = budgeted([{ name: 'all', period: 'day', usd: 1 }]);
+  assert.deepEqual(await Promise.all([held.close(), held.close()]), [true, true]);
+  assert.equal(await held.close(), true);
+});
