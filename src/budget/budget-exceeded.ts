@@ -1,3 +1,4 @@
+import { brandedCause } from '../branded-cause.ts';
 import { REFUSAL } from '../vocabulary.ts';
 
 /** Marks the error in every copy of the package. */
@@ -64,11 +65,5 @@ export function isBudgetExceeded(error: unknown): boolean {
 
 /** The budget's refusal itself, however deep it lies among the causes of the error; `null` where there is none. */
 export function budgetExceeded(error: unknown): BudgetExceededError | null {
-  const seen = new Set<unknown>();
-  for (let cause = error; typeof cause === 'object' && cause !== null && !seen.has(cause);) {
-    if ((cause as { [BRAND]?: unknown })[BRAND] === true) return cause as BudgetExceededError;
-    seen.add(cause);
-    cause = (cause as { cause?: unknown }).cause;
-  }
-  return null;
+  return brandedCause(error, BRAND) as BudgetExceededError | null;
 }

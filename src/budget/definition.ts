@@ -1,4 +1,5 @@
 import { ConfigurationError } from '../configuration-error.ts';
+import { got, gotName } from '../got.ts';
 import { BUDGET_MODES, type Budget, type BudgetMode, type Scope } from './budget.ts';
 import { nanoUsdOf } from './nano-usd.ts';
 import type { Period } from './period.ts';
@@ -122,8 +123,7 @@ class Reader {
   refuseOthers(known: readonly string[]): void {
     for (const name of Object.keys(this.#fields)) {
       if (known.includes(name)) continue;
-      const shown = isShowable(name) ? name : `(a name of ${name.length} characters)`;
-      this.#problems.push(`${this.#place}.${shown}: expected one of ${known.join(', ')}, got an unknown field`);
+      this.#problems.push(`${this.#place}.${gotName(name)}: expected one of ${known.join(', ')}, got an unknown field`);
     }
   }
 
@@ -210,18 +210,4 @@ function thresholds(read: Reader): readonly number[] {
 function object(value: unknown): Readonly<Record<string, unknown>> | null {
   const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
   return isObject ? (value as Readonly<Record<string, unknown>>) : null;
-}
-
-/** Neither long nor the beginning of a key: the file may be one of secrets, given by mistake. */
-function isShowable(text: string): boolean {
-  return text.length <= 32 && !text.includes('sk-');
-}
-
-/** What came instead, short enough for a message. */
-function got(value: unknown): string {
-  if (value === undefined) return 'nothing';
-  if (Array.isArray(value)) return `a list of ${value.length}`;
-  if (typeof value === 'object' && value !== null) return 'an object';
-  if (typeof value === 'string' && !isShowable(value)) return `a text of ${value.length} characters`;
-  return JSON.stringify(value);
 }

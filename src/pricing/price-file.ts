@@ -1,5 +1,6 @@
+import { got } from '../got.ts';
 import { decimal, type Ratio } from './rate.ts';
-import { got, list, mapOf, object, optional, orEmpty, type Reader, value } from './schema.ts';
+import { list, mapOf, object, optional, orEmpty, type Reader, value } from './schema.ts';
 
 const DAY = /^\d{4}-\d{2}-\d{2}$/;
 

@@ -1,3 +1,5 @@
+import { got, gotName } from '../got.ts';
+
 /**
  * Reads one value of parsed JSON. Says what is wrong with it in `problems`, with its place, and then returns
  * `undefined`; so one pass over a file finds every problem.
@@ -5,20 +7,6 @@
 export type Reader<T> = (value: unknown, place: string, problems: string[]) => T | undefined;
 
 type Read<R> = R extends Reader<infer T> ? T : never;
-
-/** Neither long nor the beginning of a key: the file may be one of secrets, given by mistake. */
-function isShowable(text: string): boolean {
-  return text.length <= 32 && !text.includes('sk-');
-}
-
-/** What came instead, short enough for a message. */
-export function got(value: unknown): string {
-  if (value === undefined) return 'nothing';
-  if (Array.isArray(value)) return `a list of ${value.length}`;
-  if (typeof value === 'object' && value !== null) return 'an object';
-  if (typeof value === 'string' && !isShowable(value)) return `a text of ${value.length} characters`;
-  return JSON.stringify(value);
-}
 
 /** A reader that accepts what `parse` makes something of; `expected` completes "expected …". */
 export function value<T>(expected: string, parse: (value: unknown) => T | undefined): Reader<T> {
@@ -95,6 +83,5 @@ function unknownField(place: string, name: string, known: readonly string[]): st
 }
 
 function at(place: string, name: string): string {
-  const short = isShowable(name) ? name : `(a name of ${name.length} characters)`;
-  return place === '' ? short : `${place}.${short}`;
+  return place === '' ? gotName(name) : `${place}.${gotName(name)}`;
 }

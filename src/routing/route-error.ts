@@ -1,3 +1,4 @@
+import { brandedCause } from '../branded-cause.ts';
 import { REFUSAL } from '../vocabulary.ts';
 
 /** Marks the error in every copy of the package. */
@@ -37,11 +38,5 @@ export class RouteError extends Error implements RouteErrorDetails {
 
 /** Whether the error is a route's refusal, or has one among its causes: helpers of the SDK wrap what they catch. */
 export function isRouteError(error: unknown): boolean {
-  const seen = new Set<unknown>();
-  for (let cause = error; typeof cause === 'object' && cause !== null && !seen.has(cause);) {
-    if ((cause as { [BRAND]?: unknown })[BRAND] === true) return true;
-    seen.add(cause);
-    cause = (cause as { cause?: unknown }).cause;
-  }
-  return false;
+  return brandedCause(error, BRAND) !== null;
 }

@@ -134,6 +134,12 @@ budgets:
   });
 });
 
+test('what no file can hold is named as a mistake too, where budgets are written in code', () => {
+  const definitions = [{ name: Symbol('a'), period: () => 'day', usd: 10n }] as unknown as readonly BudgetDefinition[];
+  const got = problemsOf(() => budgets({ definitions })).map((problem) => /got (.*):/.exec(problem)?.[1]);
+  assert.deepEqual(got, ['a symbol', 'a function', 'a bigint']);
+});
+
 test('every kind of mistake is named at once, each with its place, what was expected and what came', () => {
   const path = file(
     JSON.stringify({
