@@ -10,6 +10,7 @@ const attempts = (status: string): string =>
   `anthropic_attempts_total{${ON},operation="messages.create",model="claude-haiku-4-5",status="${status}"}`;
 const build = (job: string): string => `plimsoll_build_info{job="${job}",instance="a",version="0.1.0"}`;
 const up = (instance: string): string => `up{job="plimsoll",instance="${instance}"}`;
+const GATEWAY_UP = 'up{job="plimsoll-gateway",instance="a"}';
 
 const SPEND: readonly AlertCase[] = [
   {
@@ -157,6 +158,24 @@ const TELEMETRY: readonly AlertCase[] = [
     series: { [up('a')]: level([60, 1]), 'up{job="shop",instance="a"}': level([60, 1]), [build('shop')]: '1x30 stale' },
     at: '40m',
     firing: missing('shop'),
+  },
+  {
+    name: 'fires when a gateway that was here within the hour is gone, though no setting names its job',
+    alert: 'PlimsollTelemetryMissing',
+    series: {
+      [up('a')]: level([60, 1]),
+      [GATEWAY_UP]: level([30, 1], [30, 0]),
+      [build('plimsoll-gateway')]: '1x30 stale',
+    },
+    at: '40m',
+    firing: missing('plimsoll-gateway'),
+  },
+  {
+    name: 'does not fire for a gateway that never ran',
+    alert: 'PlimsollTelemetryMissing',
+    series: { [up('a')]: level([60, 1]), [GATEWAY_UP]: level([60, 0]) },
+    at: '40m',
+    firing: [],
   },
   {
     name: 'does not fire when one replica of two is down',
