@@ -1,4 +1,5 @@
-import { PortError, serve } from '../http/serve.ts';
+import { PortError } from '../http/listening.ts';
+import { serve } from '../http/serve.ts';
 import { simulator } from '../simulator/simulator.ts';
 import type { Truth } from '../simulator/truth.ts';
 import type { Command, CommandIo } from './command.ts';

@@ -1,2 +1,6 @@
-export { serve, PortError } from './serve.ts';
-export type { Handler, ServeOptions, Serving } from './serve.ts';
+export { serve } from './serve.ts';
+export type { Handler, ServeOptions } from './serve.ts';
+export { listen } from './listen.ts';
+export type { Listener, ListenOptions } from './listen.ts';
+export { PortError } from './listening.ts';
+export type { Serving } from './listening.ts';

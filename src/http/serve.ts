@@ -1,4 +1,5 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { listening, type Serving } from './listening.ts';
 
 /** What is served: the web's own shape, so that tests need no port. */
 export type Handler = (request: Request) => Promise<Response>;
@@ -13,28 +14,6 @@ export interface ServeOptions {
   readonly onError?: (error: unknown) => void;
 }
 
-/** A server that listens. */
-export interface Serving {
-  readonly url: string;
-  readonly port: number;
-  /**
-   * Takes no new connections, lets the requests under way end for at most `graceMs` (default 5,000), then breaks them.
-   * Safe to call again; every call waits for the end.
-   */
-  readonly close: (graceMs?: number) => Promise<void>;
-}
-
-/** The port cannot be had. `message` is one line that says what to do. */
-export class PortError extends Error {
-  readonly code: 'PLIMSOLL_PORT_IN_USE' | 'PLIMSOLL_PORT_DENIED';
-
-  constructor(code: PortError['code'], message: string) {
-    super(message);
-    this.name = 'PortError';
-    this.code = code;
-  }
-}
-
 /**
  * Puts a handler on node:http. Bodies stream both ways with backpressure; a client that leaves aborts the request's signal
  * and cancels the response's body. A handler that rejects with an ECONNRESET breaks the connection, so that a fake can
@@ -42,66 +21,8 @@ export class PortError extends Error {
  */
 export async function serve(handler: Handler, options: ServeOptions): Promise<Serving> {
   const { port, host = '127.0.0.1', onError = () => undefined } = options;
-  let closing: Promise<void> | null = null;
-  const server = createServer((incoming, outgoing) => {
-    outgoing.once('close', () => {
-      if (closing !== null) server.closeIdleConnections();
-    });
-    void exchange(incoming, outgoing, { handler, onError });
-  });
-  await listening(server, port, host);
-  const address = server.address();
-  const bound = typeof address === 'object' && address !== null ? address.port : port;
-  return {
-    port: bound,
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${bound}`,
-    close(graceMs = 5_000) {
-      closing ??= closed(server, graceMs);
-      return closing;
-    },
-  };
-}
-
-async function listening(server: Server, port: number, host: string): Promise<void> {
-  try {
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(port, host, () => {
-        server.off('error', reject);
-        resolve();
-      });
-    });
-  } catch (error) {
-    throw portError(error, port, host) ?? error;
-  }
-}
-
-function portError(error: unknown, port: number, host: string): PortError | null {
-  switch (codeOf(error)) {
-    case 'EADDRINUSE':
-      return new PortError(
-        'PLIMSOLL_PORT_IN_USE',
-        `Port ${port} on ${host} is in use: choose another with --port, or stop the program that has it.`,
-      );
-    case 'EACCES':
-      return new PortError(
-        'PLIMSOLL_PORT_DENIED',
-        `Port ${port} on ${host} needs more rights than this user has: choose one above 1023 with --port.`,
-      );
-    default:
-      return null;
-  }
-}
-
-function closed(server: Server, graceMs: number): Promise<void> {
-  const impatience = setTimeout(() => server.closeAllConnections(), graceMs);
-  return new Promise((resolve) => {
-    server.close(() => {
-      clearTimeout(impatience);
-      resolve();
-    });
-    server.closeIdleConnections();
-  });
+  const server = createServer((incoming, outgoing) => void exchange(incoming, outgoing, { handler, onError }));
+  return listening(server, port, host);
 }
 
 interface Exchange {

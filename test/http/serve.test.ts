@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { after, test } from 'node:test';
-import { PortError, serve, type Handler, type Serving } from '../../src/http/serve.ts';
+import { PortError, type Serving } from '../../src/http/listening.ts';
+import { serve, type Handler } from '../../src/http/serve.ts';
 
 const servings: Serving[] = [];
 after(() => Promise.all(servings.map((serving) => serving.close(0))));

@@ -4,7 +4,8 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import Anthropic from '@anthropic-ai/sdk';
 import { simulator, type Simulator, type SimulatorOptions } from 'plimsoll/simulator';
-import { serve, type Serving } from '../../src/http/serve.ts';
+import type { Serving } from '../../src/http/listening.ts';
+import { serve } from '../../src/http/serve.ts';
 import { ASK, settle } from './bench.ts';
 
 const servings: Serving[] = [];

@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
+import { connect } from 'node:net';
+import { after, describe, it } from 'node:test';
+import { listen, type Listener, type ListenOptions } from '../../src/http/listen.ts';
+import { PortError, type Serving } from '../../src/http/listening.ts';
+
+const opened: Serving[] = [];
+after(() => Promise.all(opened.map((serving) => serving.close(0))));
+
+async function listens(listener: Listener, options: Partial<ListenOptions> = {}): Promise<Serving> {
+  const serving = await listen(listener, { port: 0, ...options });
+  opened.push(serving);
+  return serving;
+}
+
+const answers: Listener = (_, outgoing) => void outgoing.end('Ahoy');
+
+/** All that comes back for so many bytes on a connection of their own, until it is closed. */
+async function sent(port: number, text: string): Promise<string> {
+  const socket = connect(port, '127.0.0.1');
+  let said = '';
+  socket.on('data', (bytes) => (said += bytes.toString('latin1')));
+  socket.on('error', () => undefined); // a reset is an end like any other here
+  socket.write(text);
+  await once(socket, 'close');
+  return said;
+}
+
+/** Status and type of an error in the API's own shape. */
+function refusal(said: string): readonly string[] {
+  const [head = '', body = ''] = said.split('\r\n\r\n');
+  const { type, error } = JSON.parse(body) as { readonly type: string; readonly error: { readonly type: string } };
+  assert.equal(type, 'error');
+  assert.match(head, /connection: close/);
+  return [head.split(' ')[1] ?? '', error.type];
+}
+
+describe('a listener on node:http', () => {
+  it('answers, and closes when the request under way has ended', async () => {
+    let waiting: ServerResponse | undefined;
+    const serving = await listens((_, outgoing) => (waiting = outgoing));
+    const answer = fetch(serving.url);
+    while (waiting === undefined) await new Promise((resolve) => setImmediate(resolve));
+    const closed = serving.close();
+    waiting.end('Ahoy');
+    assert.equal(await (await answer).text(), 'Ahoy');
+    await closed;
+    await assert.rejects(fetch(serving.url));
+  });
+
+  it('refuses what is no HTTP in the shape of the errors of the API', async () => {
+    const { port } = await listens(answers, { headerBytes: 2_048 });
+    for (const [text, ...expected] of [
+      [
+        'GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n',
+        '400',
+        'invalid_request_error',
+      ],
+      ['GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n', '400', 'invalid_request_error'],
+      ['GET / HTTP/1.1\r\nHost : x\r\n\r\n', '400', 'invalid_request_error'],
+      [`GET / HTTP/1.1\r\nHost: x\r\nX: ${'y'.repeat(3_000)}\r\n\r\n`, '431', 'invalid_request_error'],
+    ] as const) {
+      assert.deepEqual(refusal(await sent(port, text)), expected, text.slice(0, 80));
+    }
+  });
+
+  it('lets a client go that takes its time with its headers, or with its body', async () => {
+    const { port } = await listens(() => undefined, { headersMs: 200, requestMs: 400 });
+    assert.deepEqual(refusal(await sent(port, 'GET / HTTP/1.1\r\nHost: x\r\nX: ')), ['408', 'timeout_error']);
+    const slow = 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nx';
+    assert.deepEqual(refusal(await sent(port, slow)), ['408', 'timeout_error']);
+  });
+
+  it('lets a client go that takes nothing of its answer, and no other', async () => {
+    const stalled: ServerResponse[] = [];
+    const { port, url } = await listens(
+      (incoming, outgoing) => {
+        if (incoming.url === '/slow') return void setTimeout(() => outgoing.end('late'), 500);
+        stalled.push(outgoing);
+        for (let piece = 0; piece < 400; piece += 1) outgoing.write(Buffer.alloc(100_000));
+      },
+      { stalledMs: 200 },
+    );
+    const slow = fetch(`${url}/slow`);
+    const socket = connect(port, '127.0.0.1');
+    socket.on('error', () => undefined); // it is let go
+    socket.pause();
+    socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    while (stalled[0] === undefined) await new Promise((resolve) => setImmediate(resolve));
+    await once(stalled[0], 'close');
+    assert.equal(stalled[0].writableFinished, false);
+    assert.equal(await (await slow).text(), 'late');
+    socket.destroy();
+  });
+
+  it('takes no more connections than it may', async () => {
+    const { port, url } = await listens(answers, { connections: 1 });
+    const held = connect(port, '127.0.0.1');
+    await once(held, 'connect');
+    held.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    await once(held, 'data');
+    await assert.rejects(fetch(url));
+    held.destroy();
+    await once(held, 'close');
+  });
+
+  it('says what to do about a port that is taken', async () => {
+    const { port } = await listens(answers);
+    await assert.rejects(listen(answers, { port }), (error: unknown) => {
+      assert.ok(error instanceof PortError);
+      return error.code === 'PLIMSOLL_PORT_IN_USE';
+    });
+  });
+});
