@@ -1,0 +1,180 @@
+import { writeFile } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import { spread, type Spread } from './compare.ts';
+import { child, type Child } from './gateway/child.ts';
+import type { Target } from './gateway/load-process.ts';
+import { bursts, ratio, waits, type Amount, type Load, type Proxy, type Waited } from './gateway/measure.ts';
+import { EVENTS, type Kind } from './gateway/request.ts';
+import { goals, spreadText, table, type Row } from './report.ts';
+
+const { values } = parseArgs({
+  options: { short: { type: 'boolean' }, write: { type: 'boolean' }, help: { type: 'boolean' } },
+});
+
+if (values.help === true) {
+  console.log(`What the gateway costs, against a bare pipe of node:http in the same run.
+
+  npm run bench:gateway                the figures, in about three minutes
+  npm run bench:gateway -- --short     shows in seconds that everything runs; its figures say little
+  npm run bench:gateway -- --write     also writes them to docs/gateway-benchmarks.md`);
+  process.exit(0);
+}
+
+const full = values.short !== true;
+const PIPE = 'bare pipe';
+const GATEWAY = 'gateway';
+const BUDGET = 'gateway with a budget in SQLite';
+
+const at = (name: string): URL => new URL(`gateway/${name}-process.ts`, import.meta.url);
+
+interface Measured {
+  readonly load: ReadonlyMap<string, Load>;
+  readonly waited: ReadonlyMap<string, Waited>;
+}
+
+const children: Child[] = [];
+function started(name: string, args: readonly string[] = []): Child {
+  const process = child(at(name), args);
+  children.push(process);
+  return process;
+}
+
+async function proxiesBefore(upstream: string): Promise<readonly Proxy[]> {
+  const pipe = started('pipe', [upstream]);
+  const pipeAgain = started('pipe', [upstream]);
+  const plain = started('gateway', [upstream]);
+  const budget = started('gateway', [upstream, 'budget']);
+  const piped = async (process: Child): Promise<Target> => ({ url: await process.ask<string>('url'), token: 'bench' });
+  return [
+    { name: PIPE, process: pipe, target: await piped(pipe) },
+    { name: 'bare pipe again: the noise', process: pipeAgain, target: await piped(pipeAgain) },
+    { name: GATEWAY, process: plain, target: await plain.ask<Target>('target') },
+    { name: BUDGET, process: budget, target: await budget.ask<Target>('target') },
+  ];
+}
+
+async function measured(kind: Kind, proxies: readonly Proxy[], direct: Target): Promise<Measured> {
+  const perBlock = kind === 'json' ? 1_000 : 300;
+  const amount: Amount = { rounds: full ? 9 : 2, requestsPerBlock: full ? perBlock : 100, concurrency: 16 };
+  const load = started('load');
+  const loads = await bursts(proxies, kind, { load, amount });
+  const waited = await waits([{ name: 'direct', target: direct }, ...proxies], kind, { load, rounds: full ? 12 : 1 });
+  return { load: loads, waited };
+}
+
+const upstream = started('upstream');
+const upstreamUrl = await upstream.ask<string>('url');
+const proxies = await proxiesBefore(upstreamUrl);
+const direct: Target = { url: upstreamUrl, token: 'bench' };
+const json = await measured('json', proxies, direct);
+const stream = await measured('stream', proxies, direct);
+const failures = await Promise.all(
+  proxies.slice(2).map(async ({ process, name }) => ({
+    name,
+    errors: await process.ask<readonly string[]>('errors'),
+    counted: await process.ask<{ readonly calls: number }>('counted'),
+  })),
+);
+await Promise.all(children.map((each) => each.end()));
+
+const expectedCalls = failures[0]?.counted.calls;
+for (const { name, errors, counted } of failures)
+  if (errors.length > 0 || counted.calls !== expectedCalls || counted.calls === 0)
+    throw new Error(`${name}: ${counted.calls} calls counted, ${errors.length} errors: ${errors[0] ?? ''}`);
+
+const NONE: Load = { cpuMicros: [], requestsPerSecond: [] };
+const figures = ({ load }: Measured, name: string): Load => load.get(name) ?? NONE;
+const cpuRatio = (of: Measured, name: string): Spread =>
+  ratio(figures(of, name).cpuMicros, figures(of, PIPE).cpuMicros);
+const wait = ({ waited }: Measured, name: string): Waited =>
+  waited.get(name) ?? { p50: Number.NaN, p99: Number.NaN, headP50: Number.NaN };
+const addedP50 = (of: Measured, name: string): number => wait(of, name).p50 - wait(of, 'direct').p50;
+const ms = (figure: number): string => `**${figure.toFixed(2)}**`;
+
+const rows: readonly Row[] = [
+  {
+    figure: 'added to the p50 of a JSON call at 100 requests/s, ms',
+    goal: '< 1',
+    measured: ms(addedP50(json, GATEWAY)),
+    met: addedP50(json, GATEWAY) < 1,
+  },
+  {
+    figure: `added to the p50 of a stream of ${EVENTS} events at 100 requests/s, ms`,
+    goal: '< 1',
+    measured: ms(addedP50(stream, GATEWAY)),
+    met: addedP50(stream, GATEWAY) < 1,
+  },
+  {
+    figure: 'CPU of a JSON call, over a bare pipe',
+    goal: '≤ 2 ×',
+    measured: spreadText(cpuRatio(json, GATEWAY), 2),
+    met: cpuRatio(json, GATEWAY).median <= 2,
+  },
+  {
+    figure: `CPU of a stream of ${EVENTS} events, over a bare pipe`,
+    goal: '≤ 2 ×',
+    measured: spreadText(cpuRatio(stream, GATEWAY), 2),
+    met: cpuRatio(stream, GATEWAY).median <= 2,
+  },
+];
+
+function loadTable(of: Measured): string {
+  return table(
+    ['through', 'CPU µs a request: median (min – max)', 'over the bare pipe', 'requests/s, 16 at once'],
+    [...of.load].map(([name, { cpuMicros, requestsPerSecond }]) => [
+      name,
+      spreadText(spread(cpuMicros), 0),
+      name === PIPE ? '' : `× ${spreadText(cpuRatio(of, name), 2)}`,
+      spreadText(spread(requestsPerSecond), 0),
+    ]),
+  );
+}
+
+function waitTable(of: Measured): string {
+  const straight = wait(of, 'direct');
+  return table(
+    ['through', 'p50, ms', 'added', 'p99, ms', 'added', 'to the head, p50', 'added'],
+    [...of.waited].map(([name, { p50, p99, headP50 }]) => {
+      const added = (figure: number, base: number): string => (name === 'direct' ? '' : (figure - base).toFixed(2));
+      return [
+        name,
+        ms(p50),
+        added(p50, straight.p50),
+        p99.toFixed(2),
+        added(p99, straight.p99),
+        headP50.toFixed(2),
+        added(headP50, straight.headP50),
+      ];
+    }),
+  );
+}
+
+const report = `# What the gateway costs
+
+Written by \`npm run bench:gateway -- --write\`: do not edit. Node ${process.versions.node}, ${full ? 'nine rounds' : 'a short run'}, each part in a process of its own on
+loopback: the load, the proxies, and an API that answers from memory. CPU time is the proxy's by its own account. The ways
+take turns within one run, so the ratios hold where the machine is busy; the times are those of the machine it ran on.
+The bare pipe is what a proxy of node:http costs that reads nothing and changes nothing (\`bench/gateway/pipe.ts\`). Every
+answer is checked for its length, and every call for being counted. Figures are goals, not gates: no test times anything.
+
+${goals(rows)}
+
+## A JSON call: 1 KiB out, 2 KiB back
+
+${loadTable(json)}
+
+At 100 requests a second:
+
+${waitTable(json)}
+
+## A stream of ${EVENTS} events, one to a write
+
+${loadTable(stream)}
+
+At 100 requests a second:
+
+${waitTable(stream)}
+`;
+
+console.log(report);
+if (values.write === true) await writeFile(new URL('../docs/gateway-benchmarks.md', import.meta.url), report);

@@ -1,0 +1,18 @@
+/** What the load asks for. */
+export type Kind = 'json' | 'stream';
+
+/** Events of a streamed answer. */
+export const EVENTS = 50;
+
+const PARAMS = {
+  model: 'claude-haiku-4-5',
+  max_tokens: 1_024,
+  system: 'You are the harbour master of a small port, and answer in a few words. '.repeat(12),
+  messages: [{ role: 'user', content: 'How deep is the harbour?' }],
+};
+
+/** A request of 1 KiB. */
+export const BODIES: Readonly<Record<Kind, Buffer>> = {
+  json: Buffer.from(JSON.stringify(PARAMS)),
+  stream: Buffer.from(JSON.stringify({ ...PARAMS, stream: true })),
+};
