@@ -1,7 +1,7 @@
 import type { Admission, BatchResult, Call, Guard, GuardedRequest, Recorder } from '../vocabulary.ts';
 import type { Account } from './account.ts';
 import { BudgetExceededError, type BudgetRefusal } from './budget-exceeded.ts';
-import { inScope, shareOf, type Budget, type Decision } from './budget.ts';
+import { canonicalScope, inScope, shareOf, type Budget, type Decision, type Scope } from './budget.ts';
 import type { Estimate, Estimator } from './estimate.ts';
 import type { Balance, Eventually } from './ledger.ts';
 import { usdOf } from './nano-usd.ts';
@@ -11,7 +11,16 @@ import type { Verdict } from './tab.ts';
 export interface BudgetGuardOptions {
   readonly accounts: readonly Account[];
   readonly estimator: Estimator;
+  /** The id under which estimates and costs have a model. */
+  readonly canonicalModel: (id: string) => string;
   readonly onDecision: (budget: Budget, decision: Decision) => void;
+}
+
+/** A budget, and the calls that count for it. */
+interface Scoped {
+  readonly account: Account;
+  /** A model is named canonically. */
+  readonly scope: Scope;
 }
 
 /** What a call holds of a budget. */
@@ -37,13 +46,16 @@ interface Answer {
 
 /** Holds what a call will probably cost before it is sent, and puts the truth in its place when it has ended. */
 export class BudgetGuard implements Guard, Recorder {
-  readonly #accounts: readonly Account[];
+  readonly #scoped: readonly Scoped[];
   readonly #estimator: Estimator;
   readonly #onDecision: BudgetGuardOptions['onDecision'];
   readonly #claims = new WeakMap<Call, Claims>();
 
-  constructor({ accounts, estimator, onDecision }: BudgetGuardOptions) {
-    this.#accounts = accounts;
+  constructor({ accounts, estimator, canonicalModel, onDecision }: BudgetGuardOptions) {
+    this.#scoped = accounts.map((account) => ({
+      account,
+      scope: canonicalScope(account.budget.scope, canonicalModel),
+    }));
     this.#estimator = estimator;
     this.#onDecision = onDecision;
   }
@@ -52,7 +64,7 @@ export class BudgetGuard implements Guard, Recorder {
   admit(call: Call, request: GuardedRequest): Admission | Promise<Admission> {
     const estimate = this.#estimator.estimate(call, request);
     if (estimate === null) return undefined;
-    const claims = this.#accounts.flatMap((account) => claimOn(account, call, estimate));
+    const claims = this.#scoped.flatMap((scoped) => claimOn(scoped, call, estimate));
     this.#claims.set(call, { estimate, claims });
     const answers = claims.map((claim) => asked(claim, call.startedAtMs));
     const waits = answers.some((answer) => answer instanceof Promise);
@@ -65,9 +77,9 @@ export class BudgetGuard implements Guard, Recorder {
     const admitted = this.#claims.get(call);
     this.#claims.delete(call);
     const { cost } = call;
-    for (const account of this.#accounts) {
+    for (const { account, scope } of this.#scoped) {
       const held = admitted?.claims.find((claim) => claim.account === account)?.heldNanoUsd ?? 0n;
-      const spent = cost === null ? 0n : shareOf(account.budget.scope, call, cost);
+      const spent = cost === null ? 0n : shareOf(scope, call, cost);
       if (held !== 0n || spent !== 0n) account.settle(call.startedAtMs, held, spent);
     }
     if (admitted !== undefined && cost !== null) this.#estimator.learn(admitted.estimate, cost);
@@ -76,8 +88,8 @@ export class BudgetGuard implements Guard, Recorder {
   /** What a batch cost is known, and counted, when its results are read. */
   batchResult(call: Call, { cost }: BatchResult): void {
     if (cost === null) return;
-    for (const account of this.#accounts) {
-      const spent = shareOf(account.budget.scope, call, cost);
+    for (const { account, scope } of this.#scoped) {
+      const spent = shareOf(scope, call, cost);
       if (spent !== 0n) account.settle(call.startedAtMs, 0n, spent);
     }
   }
@@ -97,8 +109,7 @@ function letGo(claim: Claim, atMs: number): void {
   claim.heldNanoUsd = 0n;
 }
 
-function claimOn(account: Account, call: Call, { parts }: Estimate): readonly Claim[] {
-  const { scope } = account.budget;
+function claimOn({ account, scope }: Scoped, call: Call, { parts }: Estimate): readonly Claim[] {
   if (!inScope(scope, call)) return [];
   const counted = scope.kind === 'model' ? parts.filter(({ model }) => model === scope.model) : parts;
   if (counted.length === 0) return [];

@@ -1,7 +1,7 @@
 import type { Call, CallCost } from '../vocabulary.ts';
 import { periodName, type Period } from './period.ts';
 
-/** Which calls a budget counts. `model` is a canonical id; a label's name is one that `attribution` declares. */
+/** Which calls a budget counts. `model` is any id that a price table knows the model by; a label's name is one that `attribution` declares. */
 export type Scope =
   | { readonly kind: 'all' }
   | { readonly kind: 'key'; readonly key: string }
@@ -45,6 +45,11 @@ export function scopeName(scope: Scope): string {
   }
 }
 
+/** The scope with its model under the id that costs are kept by. */
+export function canonicalScope(scope: Scope, canonicalModel: (id: string) => string): Scope {
+  return scope.kind === 'model' ? { kind: 'model', model: canonicalModel(scope.model) } : scope;
+}
+
 /** What a ledger keeps the budget under: with another period it is another account, with another amount or scope the same. */
 export function accountName({ name, period }: Budget): string {
   return `${name}/${periodName(period)}`;
@@ -59,7 +64,8 @@ export function inScope(scope: Scope, call: Pick<Call, 'key' | 'attribution'>): 
 
 /**
  * What a finished call adds to a budget in whole nano-dollars; 0 for a call out of scope. For a budget of a model only
- * the parts that ran on it count, and they count whatever model the call asked for. Unpriced parts add nothing.
+ * the parts that ran on it count, and they count whatever model the call asked for. Unpriced parts add nothing. The
+ * scope is a canonical one.
  */
 export function shareOf(scope: Scope, call: Pick<Call, 'key' | 'attribution'>, cost: CallCost): bigint {
   if (!inScope(scope, call)) return 0n;

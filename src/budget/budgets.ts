@@ -155,7 +155,8 @@ class SharedBudgets implements Budgets {
       this.#estimators.set(prices, estimator);
     }
     const onDecision = (budget: Budget, decision: Decision): void => listener.decided(budget, decision);
-    return new BudgetGuard({ accounts: this.all, estimator, onDecision });
+    const canonicalModel = (id: string): string => prices.canonicalModel(id);
+    return new BudgetGuard({ accounts: this.all, estimator, canonicalModel, onDecision });
   }
 
   async refreshed(): Promise<BudgetsStatus> {

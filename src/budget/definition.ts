@@ -15,7 +15,7 @@ export type PeriodDefinition = 'day' | 'month' | { readonly rollingHours: number
 export interface BudgetDefinition {
   /** Up to 64 letters, digits, ".", "_" and "-". With the period it names the account: under the same name spend goes on. */
   readonly name: string;
-  /** Default: `all`. A model is named by its id without a date. */
+  /** Default: `all`. A model is named by any id that the price table knows it by. */
   readonly scope?: ScopeDefinition;
   readonly period: PeriodDefinition;
   /** US dollars, exact: a number or a decimal text, up to nine digits on either side of the point. */

@@ -14,9 +14,8 @@ test('the errors of the forecast in the manual are those that the script prints'
 });
 
 test('every code and every field that the manual names is one of the code', () => {
-  const sources = ['definition', 'budgets', 'budget-exceeded'].map((name) =>
-    readFileSync(join(root, 'src', 'budget', `${name}.ts`), 'utf8'),
-  );
+  const files = ['budget/definition.ts', 'budget/budgets.ts', 'budget/budget-exceeded.ts', 'environment/ledger-place.ts'];
+  const sources = files.map((file) => readFileSync(join(root, 'src', file), 'utf8'));
   const named = [...page.matchAll(/^\| `(\w+)` \|/gm), ...page.matchAll(/`(PLIMSOLL_[A-Z_]+)`/g)].map(
     ([, name = '']) => name,
   );

@@ -3,6 +3,7 @@ import test from 'node:test';
 import type { BudgetDefinition, ThresholdReached } from 'plimsoll/budget';
 import { PARAMS, samples, total } from '../contract/workbench.ts';
 import { budgeted, readAll } from './budgeted-client.ts';
+import { refusal } from './refusal.ts';
 
 const ROOMY: BudgetDefinition = { name: 'all', period: 'month', usd: 100, mode: 'block' };
 
@@ -111,6 +112,16 @@ test('spend on another model than was asked for counts for the budget of the mod
   await claude.messages.create({ ...PARAMS, model: 'claude-sonnet-5' });
   assert.deepEqual(await balance('asked'), { spent: 0n, reserved: 0n });
   assert.deepEqual(await balance('ran'), { spent: billed(), reserved: 0n });
+});
+
+test('a budget of a model holds under every id that the price table knows the model by', async () => {
+  const scope = { model: 'claude-haiku-4-5-20251001' };
+  const { claude, balance, billed } = budgeted([{ ...ROOMY, scope, usd: '0.0004', mode: 'block' }]);
+  await claude.messages.create({ ...PARAMS, model: 'claude-haiku-4-5' });
+  assert.deepEqual(await balance(), { spent: billed(), reserved: 0n });
+  await refusal(async () => {
+    for (let tries = 0; tries < 10; tries += 1) await claude.messages.create(PARAMS);
+  });
 });
 
 test('a batch holds nothing once it is created, and is spent when its results are read', async () => {
