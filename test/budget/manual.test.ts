@@ -14,7 +14,12 @@ test('the errors of the forecast in the manual are those that the script prints'
 });
 
 test('every code and every field that the manual names is one of the code', () => {
-  const files = ['budget/definition.ts', 'budget/budgets.ts', 'budget/budget-exceeded.ts', 'environment/ledger-place.ts'];
+  const files = [
+    'budget/definition.ts',
+    'budget/budgets.ts',
+    'budget/budget-exceeded.ts',
+    'environment/ledger-place.ts',
+  ];
   const sources = files.map((file) => readFileSync(join(root, 'src', file), 'utf8'));
   const named = [...page.matchAll(/^\| `(\w+)` \|/gm), ...page.matchAll(/`(PLIMSOLL_[A-Z_]+)`/g)].map(
     ([, name = '']) => name,
