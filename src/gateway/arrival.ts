@@ -7,6 +7,8 @@ export interface Head {
   /** Path and query, as they came. */
   readonly target: string;
   readonly headers: RawHeaders;
+  /** Where the gateway is for who asks: scheme, host and what stands before the target's path. */
+  readonly base: string;
 }
 
 /** A request to the gateway, from whichever server. */
@@ -14,15 +16,17 @@ export class Arrival implements Head {
   readonly method: string;
   readonly target: string;
   readonly headers: RawHeaders;
+  readonly base: string;
   /** `null` where it has none. */
   readonly body: Readable | null;
   #isGone = false;
   #onLeave: (() => void) | null = null;
 
-  constructor({ method, target, headers }: Head, body: Readable | null) {
+  constructor({ method, target, headers, base }: Head, body: Readable | null) {
     this.method = method;
     this.target = target;
     this.headers = headers;
+    this.base = base;
     this.body = body;
   }
 
@@ -50,8 +54,13 @@ export class Arrival implements Head {
 
 /** A request of the web's. Its target is what its URL came to, which has been put in order already. */
 export function arrivalOf(request: Request): Arrival {
-  const { pathname, search } = new URL(request.url);
-  const head = { method: request.method, target: pathname + search, headers: [...request.headers].flat() };
+  const { pathname, search, origin } = new URL(request.url);
+  const head = {
+    method: request.method,
+    target: pathname + search,
+    headers: [...request.headers].flat(),
+    base: origin,
+  };
   const body = request.body === null ? null : Readable.fromWeb(request.body);
   body?.on('error', ignoreLate); // a body that fails is felt where it is read
   const arrival = new Arrival(head, body);

@@ -6,16 +6,19 @@ export interface Endpoint {
   readonly kind: BodyKind;
   /** The most bytes of a body that the API takes. */
   readonly largestBytes: number;
+  /** The answer says where the results of a batch are: at the gateway, and not at the API. */
+  readonly namesResults?: true;
 }
 
 const MIB = 1 << 20;
 
 /** https://platform.claude.com/docs/en/api/overview#request-size-limits */
 const MESSAGE: Endpoint = { kind: 'message', largestBytes: 32 * MIB };
-const BATCH: Endpoint = { kind: 'batch', largestBytes: 256 * MIB };
+const BATCH: Endpoint = { kind: 'batch', largestBytes: 256 * MIB, namesResults: true };
 const FILE: Endpoint = { kind: 'opaque', largestBytes: 500 * MIB };
 /** Has nothing to say in a body, but may send an empty one. */
 const BARE: Endpoint = { kind: 'none', largestBytes: MIB };
+const OF_BATCHES: Endpoint = { ...BARE, namesResults: true };
 
 /** Ids of batches, files and models: letters, digits and what stands between them. Never a dot or two alone, never escaped. */
 const ID = '(?!\\.{1,2}(?:/|$))[\\w.@:-]{1,256}';
@@ -24,10 +27,10 @@ const TABLE: readonly (readonly [RegExp, Endpoint])[] = [
   [/^POST \/v1\/messages$/, MESSAGE],
   [/^POST \/v1\/messages\/count_tokens$/, MESSAGE],
   [/^POST \/v1\/messages\/batches$/, BATCH],
-  [/^GET \/v1\/messages\/batches$/, BARE],
-  [withId('^GET /v1/messages/batches/ID$'), BARE],
+  [/^GET \/v1\/messages\/batches$/, OF_BATCHES],
+  [withId('^GET /v1/messages/batches/ID$'), OF_BATCHES],
   [withId('^GET /v1/messages/batches/ID/results$'), BARE],
-  [withId('^POST /v1/messages/batches/ID/cancel$'), BARE],
+  [withId('^POST /v1/messages/batches/ID/cancel$'), OF_BATCHES],
   [withId('^DELETE /v1/messages/batches/ID$'), BARE],
   [/^GET \/v1\/models$/, BARE],
   [withId('^GET /v1/models/ID$'), BARE],

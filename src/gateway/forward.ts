@@ -2,6 +2,7 @@ import { exchanged } from '../observe/exchange.ts';
 import { LiveCall, type Observation } from '../observe/live-call.ts';
 import { operation } from '../observe/operation.ts';
 import { fanOut } from '../record/fan-out.ts';
+import { withOwnAddress } from './batch-address.ts';
 import type { Desk } from './desk.ts';
 import { FORWARDING, type Forwarding } from './forwarding.ts';
 import type { GatewayAnswer } from './gateway-answer.ts';
@@ -31,9 +32,9 @@ export async function forward(desk: Desk, granted: Granted): Promise<GatewayAnsw
     return refused(request.refusal);
   }
   try {
-    const { arrival } = granted;
+    const { arrival, endpoint } = granted;
     const call = { observation, body: request.body, ...callOf(desk, granted, { observation, body: request.body }) };
-    return await answerTo({ ...call, arrival, key, upstream: desk.upstream, retries: desk.retries });
+    return await answerTo({ ...call, arrival, endpoint, key, upstream: desk.upstream, retries: desk.retries });
   } finally {
     request.release();
   }
@@ -80,9 +81,11 @@ function callOf(
 }
 
 async function answerTo(forwarding: Forwarding): Promise<GatewayAnswer> {
+  const { arrival, endpoint } = forwarding;
   let answer: UpstreamAnswer;
   try {
     answer = await exchanged(forwarding, FORWARDING);
+    if (answer.ok && endpoint.namesResults === true) return await withOwnAddress(answer, arrival.base);
   } catch (error) {
     return guardRefusal(error) ?? refused(failure(error));
   }

@@ -5,7 +5,8 @@ import { retriesAnswer } from '../observe/sdk-retry.ts';
 import { retryAfterMs } from '../retry/retry-after.ts';
 import type { Arrival } from './arrival.ts';
 import type { ClientRetries } from './client-retries.ts';
-import { forwarded } from './headers.ts';
+import type { Endpoint } from './endpoints.ts';
+import { forwarded, without } from './headers.ts';
 import { BodyTooLargeError } from './request-body.ts';
 import type { RequestBody } from './request-facts.ts';
 import { UpstreamAnswer } from './upstream-answer.ts';
@@ -14,6 +15,7 @@ import { UpstreamTimeoutError, type Upstream, type UpstreamRequest } from './ups
 /** One attempt of a client's, on its way to the API. */
 export interface Forwarding extends Exchange {
   readonly arrival: Arrival;
+  readonly endpoint: Endpoint;
   readonly body: RequestBody;
   readonly upstream: Upstream;
   /** The real key. */
@@ -63,13 +65,18 @@ function wait({ call, retries, likeness }: Forwarding, askedMs: number | null): 
     retries.wait(likeness, call, Math.min(askedMs ?? LONGEST_BACKOFF_MS, LONGEST_WAIT_MS) + LATE_MS);
 }
 
-function sent({ arrival, body, call, key }: Forwarding): UpstreamRequest {
+function sent({ arrival, endpoint, body, call, key }: Forwarding): UpstreamRequest {
   const { method, target, headers } = arrival;
   const allowed = body.text === null ? null : allowedBody(body.text, call);
   return {
     method,
     target,
-    headers: [...forwarded(headers), 'x-api-key', key()],
+    headers: [...readable(forwarded(headers), endpoint), 'x-api-key', key()],
     body: allowed === null || allowed === body.text ? body.asItCame : allowed,
   };
+}
+
+/** What has to be changed on its way comes as it is. */
+function readable(headers: string[], { namesResults }: Endpoint): string[] {
+  return namesResults === true ? [...without(headers, 'accept-encoding'), 'accept-encoding', 'identity'] : headers;
 }

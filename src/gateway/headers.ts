@@ -51,6 +51,10 @@ export function forwarded(raw: RawHeaders): string[] {
   );
 }
 
+export function without(raw: RawHeaders, name: string): string[] {
+  return filtered(raw, (other) => other !== name);
+}
+
 /** What the API answered, as far as it goes to the client. */
 export function answered(raw: RawHeaders): string[] {
   return filtered(raw, (name) => !NOT_ANSWERED.has(name));

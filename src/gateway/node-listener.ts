@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Arrival } from './arrival.ts';
 import type { GatewayAnswer } from './gateway-answer.ts';
+import { valueOf, type RawHeaders } from './headers.ts';
 import type { Passage } from './passage.ts';
 
 /** What answers; it never rejects. */
@@ -28,13 +29,20 @@ export function nodeListener(answering: Answering) {
 function arrivalAt(incoming: IncomingMessage): Arrival {
   const { method = 'GET', url = '/', rawHeaders, headers } = incoming;
   const hasBody = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
-  return new Arrival({ method, target: url, headers: rawHeaders }, hasBody ? incoming : null);
+  return new Arrival({ method, target: url, headers: rawHeaders, base: baseOf(incoming) }, hasBody ? incoming : null);
+}
+
+/** As the client sees it: before a proxy that speaks TLS for the gateway, and below the path that it is mounted on. */
+function baseOf(incoming: IncomingMessage & { readonly baseUrl?: unknown }): string {
+  const { headers, socket, baseUrl } = incoming;
+  const isSecure = 'encrypted' in socket || /^https\b/i.test(String(headers['x-forwarded-proto'] ?? ''));
+  return `${isSecure ? 'https' : 'http'}://${headers.host ?? 'localhost'}${typeof baseUrl === 'string' ? baseUrl : ''}`;
 }
 
 function deliver({ status, headers, body }: GatewayAnswer, incoming: IncomingMessage, outgoing: ServerResponse): void {
   if (outgoing.destroyed) return Buffer.isBuffer(body) ? undefined : body.cancel();
   const isRead = incoming.complete;
-  const framed = Buffer.isBuffer(body) ? [...headers, ...lengthOf(status, body)] : [...headers];
+  const framed = Buffer.isBuffer(body) ? [...headers, ...lengthOf(status, headers, body)] : [...headers];
   if (!isRead) framed.push('Connection', 'close');
   outgoing.writeHead(status, framed);
   if (Buffer.isBuffer(body)) outgoing.end(body);
@@ -42,14 +50,18 @@ function deliver({ status, headers, body }: GatewayAnswer, incoming: IncomingMes
   if (!isRead) outgoing.once('finish', () => linger(incoming));
 }
 
-function lengthOf(status: number, body: Buffer): readonly string[] {
-  return status === 204 || status === 304 ? [] : ['Content-Length', String(body.length)];
+function lengthOf(status: number, headers: RawHeaders, body: Buffer): RawHeaders {
+  const isSaid = status === 204 || status === 304 || valueOf(headers, 'content-length') !== null;
+  return isSaid ? [] : ['Content-Length', String(body.length)];
 }
+
+const NOTHING = Buffer.alloc(0);
 
 function pass(passage: Passage, outgoing: ServerResponse): void {
   outgoing.on('drain', () => passage.resume());
   outgoing.once('close', () => passage.cancel());
-  outgoing.flushHeaders();
+  // `flushHeaders()` would write them in UTF-8, and what is beyond ASCII came as bytes.
+  outgoing.write(NOTHING);
   passage.open({
     write: (bytes) => outgoing.write(bytes),
     end: () => void outgoing.end(),

@@ -91,6 +91,24 @@ export class Passage {
     });
   }
 
+  /** The whole body, where it is no longer than so many bytes. Rejects where it breaks off, or is longer. */
+  collect(mostBytes: number): Promise<Buffer> {
+    const pieces: Uint8Array[] = [];
+    let length = 0;
+    return new Promise((resolve, reject) => {
+      const breakOff = (): void => reject(new Error('the body of the answer broke off'));
+      const write = (piece: Uint8Array): boolean => {
+        pieces.push(piece);
+        length += piece.length;
+        if (length <= mostBytes) return true;
+        this.cancel();
+        reject(new Error('the body of the answer is longer than expected'));
+        return false;
+      };
+      this.open({ write, end: () => resolve(Buffer.concat(pieces)), breakOff });
+    });
+  }
+
   #pass(bytes: Buffer): void {
     if (this.#isOver) return;
     for (const listener of this.#listeners) listener.chunk(bytes);
