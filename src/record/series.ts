@@ -119,12 +119,15 @@ export class MoneySeries {
 /** A number that goes up and down. Hidden until it is set. */
 export class GaugeSeries {
   readonly labels: LabelPairs;
+  readonly #onError: () => void;
   #value = 0;
   #shown = false;
   #read: (() => number | null) | null = null;
 
-  constructor(labels: LabelPairs) {
+  /** `onError` hears of values that could not be computed. */
+  constructor(labels: LabelPairs, onError: () => void = () => {}) {
     this.labels = labels;
+    this.#onError = onError;
   }
 
   set(value: number): void {
@@ -144,7 +147,7 @@ export class GaugeSeries {
     this.#shown = false;
   }
 
-  /** From now on the value is what `read` answers at each scrape; `null` hides the series. */
+  /** From now on the value is what `read` answers at each scrape; `null` hides the series, and so does what it throws. */
   computeBy(read: () => number | null): void {
     this.#read = read;
   }
@@ -154,8 +157,13 @@ export class GaugeSeries {
 
   /** `null` while hidden. */
   value(): number | null {
-    if (this.#read !== null) return this.#read();
-    return this.#shown ? this.#value : null;
+    if (this.#read === null) return this.#shown ? this.#value : null;
+    try {
+      return this.#read();
+    } catch {
+      this.#onError();
+      return null;
+    }
   }
 
   exemplar(): null {

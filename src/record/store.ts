@@ -34,8 +34,9 @@ export class Store {
   readonly #labels = new Map<string, BoundedLabel>();
 
   constructor() {
+    const onError = (): void => this.errors('scrape');
     this.families = Object.fromEntries(
-      CATALOGUE.map((metric) => [metric.name, familyOf(metric)]),
+      CATALOGUE.map((metric) => [metric.name, familyOf(metric, onError)]),
     ) as unknown as Families;
   }
 
@@ -71,8 +72,8 @@ export class Store {
   }
 }
 
-function familyOf(metric: MetricDeclaration): AnyFamily {
-  if (metric.type === 'gauge') return new Family(metric, (labels) => new GaugeSeries(labels));
+function familyOf(metric: MetricDeclaration, onError: () => void): AnyFamily {
+  if (metric.type === 'gauge') return new Family(metric, (labels) => new GaugeSeries(labels, onError));
   if (metric.type === 'histogram')
     return new Family(metric, (labels) => new HistogramSeries(labels, metric.buckets ?? []));
   if (metric.unit === 'usd') return new Family(metric, (labels) => new MoneySeries(labels));

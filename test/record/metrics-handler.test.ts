@@ -162,6 +162,22 @@ test('a metric of the user that throws is left out and counted, and the rest is 
   assert.equal(samples.get(sampleKey('plimsoll_errors_total', { stage: 'scrape' })), 2);
 });
 
+test('a gauge of plimsoll that cannot be computed is left out and counted, by the handler and by the registry itself', async () => {
+  const registry = busyRegistry();
+  const scope = { budget: 'all', period: 'day', scope: 'all', ledger_id: 'one' };
+  const spent = storeFor(registry).families.anthropic_budget_spent_usd;
+  spent.series({ ...scope, ledger_id: 'two' }).set(3);
+  spent.series(scope).computeBy(() => {
+    throw new Error('the ledger is of the user');
+  });
+  for (const [index, text] of [await (await get(registry)).text(), await registry.metrics()].entries()) {
+    const { samples } = scraped(text);
+    assert.equal(samples.get(sampleKey('anthropic_budget_spent_usd', { ...scope, ledger_id: 'two' })), 3);
+    assert.equal(samples.has(sampleKey('anthropic_budget_spent_usd', scope)), false);
+    assert.equal(samples.get(sampleKey('plimsoll_errors_total', { stage: 'scrape' })), index + 1);
+  }
+});
+
 test('the answer is compressed when that is asked for', async () => {
   const registry = busyRegistry();
   const plain = await get(registry);
