@@ -17,6 +17,7 @@ import {
 } from '@grafana/grafana-foundation-sdk/common';
 import {
   DashboardLinkBuilder,
+  MappingType,
   ThresholdsConfigBuilder,
   ThresholdsMode,
   type GridPos,
@@ -68,6 +69,8 @@ function common(builder: Chart, panel: Panel): Chart {
   if (panel.min !== undefined) builder.min(panel.min);
   if (panel.max !== undefined) builder.max(panel.max);
   if (panel.decimals !== undefined) builder.decimals(panel.decimals);
+  if (panel.zero !== undefined)
+    builder.mappings([{ type: MappingType.ValueToText, options: { 0: { text: panel.zero } } }]);
   if (panel.drillDown === true) builder.dataLinks([callsLink(panel)]);
   return builder;
 }

@@ -18,6 +18,8 @@ export interface Panel {
   readonly steps?: readonly (readonly [from: number | null, color: string])[];
   /** What is shown where there is no answer. */
   readonly noValue?: string;
+  /** What is shown in place of 0. */
+  readonly zero?: string;
   /** Tables: units of columns by their names, with decimals where they matter. */
   readonly columns?: Readonly<Record<string, string | readonly [unit: string, decimals: number]>>;
   /** Tables: the labels that rows are told apart by, in the order of their columns. */

@@ -99,15 +99,15 @@ const progress: Row = {
       width: 6,
       height: 6,
       decimals: 0,
-      description: 'Spend at which the next tier is reached, where a threshold is published.',
+      description: 'Credit bought at which the next tier is reached, where that is published; else ask for it.',
       targets: [
         {
-          expr: `max by (organization) (${selected('anthropic_tier_next_threshold_usd')})`,
+          expr: `max by (organization) (${selected('anthropic_tier_next_threshold_usd')}) or 0 * max by (organization) (${selected('anthropic_tier_info')})`,
           legend: '{{organization}}',
         },
       ],
       steps: [[null, 'blue']],
-      noValue: 'not published',
+      zero: 'not published',
     },
     {
       kind: 'stat',
