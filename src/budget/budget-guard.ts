@@ -11,8 +11,6 @@ import type { Verdict } from './tab.ts';
 export interface BudgetGuardOptions {
   readonly accounts: readonly Account[];
   readonly estimator: Estimator;
-  /** The id under which estimates and costs have a model. */
-  readonly canonicalModel: (id: string) => string;
   readonly onDecision: (budget: Budget, decision: Decision) => void;
 }
 
@@ -51,10 +49,10 @@ export class BudgetGuard implements Guard, Recorder {
   readonly #onDecision: BudgetGuardOptions['onDecision'];
   readonly #claims = new WeakMap<Call, Claims>();
 
-  constructor({ accounts, estimator, canonicalModel, onDecision }: BudgetGuardOptions) {
+  constructor({ accounts, estimator, onDecision }: BudgetGuardOptions) {
     this.#scoped = accounts.map((account) => ({
       account,
-      scope: canonicalScope(account.budget.scope, canonicalModel),
+      scope: canonicalScope(account.budget.scope, (id) => estimator.canonicalModel(id)),
     }));
     this.#estimator = estimator;
     this.#onDecision = onDecision;

@@ -155,8 +155,7 @@ class SharedBudgets implements Budgets {
       this.#estimators.set(prices, estimator);
     }
     const onDecision = (budget: Budget, decision: Decision): void => listener.decided(budget, decision);
-    const canonicalModel = (id: string): string => prices.canonicalModel(id);
-    return new BudgetGuard({ accounts: this.all, estimator, canonicalModel, onDecision });
+    return new BudgetGuard({ accounts: this.all, estimator, onDecision });
   }
 
   async refreshed(): Promise<BudgetsStatus> {

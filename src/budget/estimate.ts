@@ -48,6 +48,11 @@ export class Estimator {
     this.#prices = prices;
   }
 
+  /** The id under which estimates, and costs by the same prices, have a model. */
+  canonicalModel(id: string): string {
+    return this.#prices.canonicalModel(id);
+  }
+
   /**
    * Never more than the worst case: a token for each character at the dearest way to put it in, and all of `max_tokens`.
    * What server tools will cost is not in it. A batch is the sum of its requests. `null` for what costs nothing.
@@ -90,7 +95,7 @@ export class Estimator {
   }
 
   #part(asked: Asked): EstimatedPart & { readonly basis: Basis | null } {
-    const model = this.#prices.canonicalModel(asked.model);
+    const model = this.canonicalModel(asked.model);
     const kind = `${model} ${asked.call.attribution['route'] ?? ''}`;
     const promptTokens = asked.length * this.#input.of(kind);
     const rates = expectedRates(this.#prices, {
