@@ -8,6 +8,8 @@ export type { Configuration, EnvironmentReport } from './environment/environment
 export { withAttribution } from './attribution.ts';
 export { metricsHandler } from './record/metrics-handler.ts';
 export type { MetricsHandlerOptions } from './record/metrics-handler.ts';
+export { tierReport } from './record/tier-report.ts';
+export type { TierReport, TierReportOptions } from './record/tier-report.ts';
 export { retryPolicy } from './retry/policy.ts';
 export type { RetryPolicyOptions } from './retry/policy.ts';
 export { RetryBudget } from './retry/retry-budget.ts';

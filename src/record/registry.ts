@@ -82,7 +82,12 @@ function absentNames(registry: MetricRegistry, metrics: ReadonlyMap<string, obje
   return absent;
 }
 
+/** The store of a registry that has one already; nothing is created or registered. */
+export function knownStore(registry: MetricRegistry): Store | null {
+  return stores().get(registry)?.store ?? null;
+}
+
 /** Counts an error at the store of a registry that has one. */
 export function countError(registry: MetricRegistry, stage: Stage): void {
-  stores().get(registry)?.store.errors(stage);
+  knownStore(registry)?.errors(stage);
 }

@@ -3,11 +3,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { tierReport, type TierReport } from 'plimsoll';
 import { budgets, sqliteLedger } from 'plimsoll/budget';
 import type { TierName } from 'plimsoll/simulator';
-import { storeFor } from '../../src/record/registry.ts';
-import type { OrganizationTier } from '../../src/record/organization-tier.ts';
-import { organizationTier } from '../../src/record/tier-gauges.ts';
+import { Registry } from 'prom-client';
 import { PARAMS, samples, workbench, type Workbench } from './workbench.ts';
 
 const MINUTE = 60_000;
@@ -36,7 +35,7 @@ function billedUsd({ sim }: Workbench): number {
   return [...sim.truth.totals().values()].reduce((sum, { totalNanoUsd }) => sum + totalNanoUsd, 0) / 1e9;
 }
 
-const knownOf = ({ registry }: Workbench): OrganizationTier => organizationTier(storeFor(registry)) ?? assert.fail();
+const knownOf = ({ registry }: Workbench): TierReport => tierReport({ registry }) ?? assert.fail();
 
 describe('the tier of a client on the API', () => {
   const MODELS = ['claude-opus-5-5', 'claude-fable-5-2', 'claude-sonnet-5', 'claude-opus-4-8'];
@@ -71,7 +70,7 @@ describe('the tier of a client on the API', () => {
       const bench = benchOn(tier, Date.UTC(2026, 3, 25));
       await bench.claude.messages.create({ ...PARAMS, model: 'claude-opus-4-6' });
       await bench.claude.messages.create({ ...PARAMS, model: 'claude-haiku-4-5' });
-      assert.equal(knownOf(bench).verdict().tier, name);
+      assert.equal(knownOf(bench).verdict.tier, name);
     }
   });
 
@@ -117,7 +116,7 @@ describe('the tier of a client on the API', () => {
     await assert.rejects(bench.claude.messages.create({ ...PARAMS, model: 'claude-sonnet-5' }), { status: 429 });
     await bench.log.finishedCalls(2);
     assert.equal(
-      knownOf(bench).advice()[0]?.text,
+      knownOf(bench).advice[0]?.text,
       'The API refused calls on 24 November because the monthly spend cap of $500 was reached. Access returns on 1 December, 00:00 UTC, or with a higher tier.',
     );
   });
@@ -131,7 +130,7 @@ describe('the tier of a client on the API', () => {
     }
     await bench.log.finishedCalls(20);
     assert.equal(
-      knownOf(bench).advice()[0]?.text,
+      knownOf(bench).advice[0]?.text,
       'Throttled by input tokens on Sonnet 5 for 20 % of active minutes this week; Build would lift that limit 2.5×.',
     );
   });
@@ -142,15 +141,28 @@ describe('the tier of a client on the API', () => {
       await bench.claude.messages.create({ ...PARAMS, model: 'claude-sonnet-5' });
       bench.clock.forward(20);
     }
-    const requests = () =>
-      knownOf(bench)
-        .headroom()
-        .find(({ dimension }) => dimension === 'requests');
+    const requests = () => knownOf(bench).headroom.find(({ dimension }) => dimension === 'requests');
     // A request each 20 ms are 3,000 a minute, and 1,000 flow in: of 1,000 some 33 are gone after the second.
     assert.equal(requests()?.modelClass, 'sonnet-5');
     assert.ok(Math.abs((requests()?.remaining ?? 0) - 967) < 20, String(requests()?.remaining));
     bench.clock.forward(30_000);
     assert.equal(requests()?.remaining, 1_000);
+  });
+
+  it('is reported for its own organization, and a registry that nobody feeds stays empty', async () => {
+    const bench = benchOn('build');
+    await bench.claude.messages.create({ ...PARAMS, model: 'claude-sonnet-5' });
+    const { verdict, progress, advice } = knownOf(bench);
+    assert.equal(verdict.source, 'headers');
+    assert.equal(progress?.next?.name, 'Scale');
+    assert.deepEqual(
+      advice.map(({ kind }) => kind),
+      ['limits_ample'],
+    );
+    assert.equal(tierReport({ registry: bench.registry, organization: 'another' }), null);
+    const empty = new Registry();
+    assert.equal(tierReport({ registry: empty }), null);
+    assert.deepEqual(empty.getMetricsAsArray(), []);
   });
 });
 
