@@ -189,7 +189,7 @@ export const TIER_METRICS = [
     name: 'anthropic_tier_next_threshold_usd',
     type: 'gauge',
     section: 'tier',
-    help: 'Spend in US dollars at which the next tier is reached; absent where none is published.',
+    help: 'Credit to be purchased in total, in US dollars, for the next tier; absent where none is published.',
     unit: 'usd',
     labels: ['organization'],
     aggregator: 'max',
