@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { exchanged } from '../observe/exchange.ts';
 import { LiveCall, type Observation } from '../observe/live-call.ts';
 import { operation } from '../observe/operation.ts';
@@ -68,16 +69,15 @@ function callOf(
   const { method, target } = arrival;
   const { stream, ...facts } = requestFacts(body);
   const count = arrival.header('x-stainless-retry-count');
-  const length = body.text?.length ?? arrival.header('content-length');
-  const labels = observation.attribution(null);
-  const likeness =
-    count === null
-      ? null
-      : JSON.stringify([grant.tokenId, method, target, facts.model, length, Object.entries(labels)]);
-  const resumed = likeness === null ? undefined : retries.resume(likeness, Number(count));
+  // A later attempt is not asked of the guards, so it is one only with the very body that they saw.
+  const likeness = (): string => {
+    const content = body.text === null ? arrival.header('content-length') : hash('sha256', body.text);
+    return JSON.stringify([grant.tokenId, method, target, content, Object.entries(observation.attribution(null))]);
+  };
+  const resumed = Number(count) > 0 ? retries.resume(likeness(), Number(count)) : undefined;
   resumed?.retry();
   const begun = { ...facts, operation: operation(method, target, stream), baseUrl, sdkSpan: undefined };
-  return { likeness, call: resumed ?? new LiveCall(observation, begun) };
+  return { likeness: count === null ? null : likeness, call: resumed ?? new LiveCall(observation, begun) };
 }
 
 async function answerTo(forwarding: Forwarding): Promise<GatewayAnswer> {

@@ -22,7 +22,7 @@ export interface Forwarding extends Exchange {
   readonly key: () => string;
   readonly retries: ClientRetries;
   /** Joins the attempts of a call; `null` for a client that does not count them: each of its requests is a call. */
-  readonly likeness: string | null;
+  readonly likeness: (() => string) | null;
 }
 
 /** The longest that the SDKs wait on their own account. */
@@ -62,7 +62,7 @@ export const FORWARDING: Way<Forwarding, UpstreamAnswer> = {
 
 function wait({ call, retries, likeness }: Forwarding, askedMs: number | null): void {
   if (likeness !== null)
-    retries.wait(likeness, call, Math.min(askedMs ?? LONGEST_BACKOFF_MS, LONGEST_WAIT_MS) + LATE_MS);
+    retries.wait(likeness(), call, Math.min(askedMs ?? LONGEST_BACKOFF_MS, LONGEST_WAIT_MS) + LATE_MS);
 }
 
 function sent({ arrival, endpoint, body, call, key }: Forwarding): UpstreamRequest {

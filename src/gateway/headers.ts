@@ -35,7 +35,7 @@ const NOT_FORWARDED: ReadonlySet<string> = new Set([
 ]);
 const NOT_FORWARDED_PREFIXES = ['x-plimsoll-', 'x-forwarded-', 'access-control-', 'proxy-', 'sec-'];
 
-/** Of an answer, what the API says of its own host: it does not hold for that of the gateway. */
+/** Of an answer, what the API says of its own host and of web origins: it does not hold for the gateway. */
 const NOT_ANSWERED: ReadonlySet<string> = new Set([
   'alt-svc',
   'set-cookie',
@@ -57,7 +57,7 @@ export function without(raw: RawHeaders, name: string): string[] {
 
 /** What the API answered, as far as it goes to the client. */
 export function answered(raw: RawHeaders): string[] {
-  return filtered(raw, (name) => !NOT_ANSWERED.has(name));
+  return filtered(raw, (name) => !NOT_ANSWERED.has(name) && !name.startsWith('access-control-'));
 }
 
 function filtered(raw: RawHeaders, keeps: (name: string) => boolean): string[] {

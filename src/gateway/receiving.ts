@@ -2,6 +2,7 @@ import type { GatewayRefusal } from '../record/gateway-refusals.ts';
 import type { Granted } from './granted.ts';
 import type { Refusal } from './refusals.ts';
 import { BodyTooLargeError, heldBody, NoRoomError, type HeldBytes } from './request-body.ts';
+import { repeatsName } from './repeated-names.ts';
 import { readBody, type RequestBody } from './request-facts.ts';
 
 /** A body that can be sent on, and the room it takes until it is sent. */
@@ -41,7 +42,13 @@ export async function received(granted: Granted, { held, isGuarded }: ReceiveOpt
   if (isPassing) return { body: passing(granted, length), release: () => undefined };
   try {
     const { bytes, release } = await heldBody(arrival.body, { largestBytes: most, held });
-    return { body: kind === 'none' ? unread(arrival.body === null ? null : bytes) : readBody(bytes), release };
+    if (kind === 'none') return { body: unread(arrival.body === null ? null : bytes), release };
+    const body = readBody(bytes);
+    if (isBound(granted) && body.text !== null && body.json !== null && repeatsName(body.text)) {
+      release();
+      return AMBIGUOUS;
+    }
+    return { body, release };
   } catch (error) {
     if (error instanceof BodyTooLargeError) return tooLarge(most);
     if (error instanceof NoRoomError) return NO_ROOM;
@@ -69,6 +76,20 @@ const ENCODED: Unreceived = {
     status: 400,
     type: 'invalid_request_error',
     message: 'The gateway takes bodies as they are: expected no content-encoding.',
+  },
+};
+
+/** What its token may ask for has to be read from the body as the API will read it. */
+function isBound({ grant: { models, maxTokens } }: Granted): boolean {
+  return models !== null || maxTokens !== null;
+}
+
+const AMBIGUOUS: Unreceived = {
+  reason: 'invalid',
+  refusal: {
+    status: 400,
+    type: 'invalid_request_error',
+    message: 'The token is bound to models or to a ceiling: expected a body that has no name twice in an object.',
   },
 };
 

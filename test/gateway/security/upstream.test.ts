@@ -1,0 +1,240 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { test } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import { valuesOf } from './http-bytes.ts';
+import { exchanged, rawClient } from './raw-client.ts';
+import { answer, answersWell, MESSAGE, rawUpstream, type Behaviour } from './raw-upstream.ts';
+import { errorIn, post, subject } from './subject.ts';
+
+const EVENT = 'event: ping\ndata: {"type": "ping"}\n\n';
+const chunk = (text: string): string => `${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`;
+
+for (const status of [301, 302, 303, 307, 308] as const)
+  test(`a redirect with ${status} is passed on, and never followed with the key`, async (t) => {
+    const elsewhere = await rawUpstream(t);
+    const location = `${elsewhere.url}/v1/messages`;
+    const upstream = await rawUpstream(t, (socket) => {
+      socket.write(`HTTP/1.1 ${status} Elsewhere\r\nLocation: ${location}\r\nContent-Length: 0\r\n\r\n`);
+    });
+    const gateway = await subject(t, { upstream });
+    const answered = await exchanged(gateway.port, post(gateway.token));
+    assert.equal(answered?.status, status);
+    assert.deepEqual(valuesOf(answered, 'location'), [location]);
+    assert.equal(elsewhere.connections, 0);
+    assert.equal(upstream.requests.length, 1);
+  });
+
+/** An answer that is not all there, or not what it said: the client must be able to tell that it is not whole. */
+const CUT: Readonly<Record<string, Behaviour>> = {
+  'shorter than it says': (socket) => {
+    answer(socket, [`Content-Length: ${MESSAGE.length + 10}`], MESSAGE);
+    socket.end();
+  },
+  'cut within a chunk': (socket) => {
+    answer(socket, ['Transfer-Encoding: chunked'], `${(EVENT.length + 10).toString(16)}\r\n${EVENT}`);
+    socket.end();
+  },
+  'cut between two chunks': (socket) => {
+    answer(socket, ['Content-Type: text/event-stream', 'Transfer-Encoding: chunked'], chunk(EVENT));
+    socket.end();
+  },
+  'reset within a stream': (socket) => {
+    answer(socket, ['Content-Type: text/event-stream', 'Transfer-Encoding: chunked'], chunk(EVENT));
+    setImmediate(() => socket.resetAndDestroy());
+  },
+  'in chunks that are none': (socket) => {
+    answer(socket, ['Transfer-Encoding: chunked'], `${chunk(EVENT)}what is this\r\n`);
+  },
+};
+
+for (const [what, behave] of Object.entries(CUT))
+  test(`an answer that is ${what} reaches the client broken, and never as if it were whole`, async (t) => {
+    const upstream = await rawUpstream(t, behave);
+    const gateway = await subject(t, { upstream });
+    const client = await rawClient(gateway.port);
+    await client.send(post(gateway.token));
+    await client.closed();
+    const answered = await client.answer();
+    assert.ok(answered);
+    assert.equal(answered.whole, false);
+    assert.ok(MESSAGE.startsWith(answered.body.toString()) || EVENT.startsWith(answered.body.toString()));
+  });
+
+test('what comes after the end of an answer is nobody’s answer', async (t) => {
+  const forged = 'HTTP/1.1 200 OK\r\nContent-Length: 6\r\nX-Forged: yes\r\n\r\nforged';
+  const upstream = await rawUpstream(t, (socket) => {
+    answer(socket, [`Content-Length: ${MESSAGE.length}`], MESSAGE + forged);
+  });
+  const gateway = await subject(t, { upstream });
+  for (let request = 0; request < 5; request++) {
+    const answered = await exchanged(gateway.port, post(gateway.token));
+    assert.equal(answered?.status, 200);
+    assert.equal(answered.body.toString(), MESSAGE);
+  }
+});
+
+test('an answer before the request is nobody’s answer', async (t) => {
+  const upstream = await rawUpstream(t, (socket, request) => {
+    answersWell(socket, request);
+    setImmediate(() => answer(socket, ['Content-Length: 6', 'X-Forged: yes'], 'forged'));
+  });
+  const gateway = await subject(t, { upstream });
+  for (let request = 0; request < 5; request++) {
+    const answered = await exchanged(gateway.port, post(gateway.token));
+    assert.ok(answered !== null && (answered.body.toString() === MESSAGE || answered.status === 502));
+  }
+});
+
+/** What is no HTTP, or not an answer to what was asked. */
+const NONSENSE: Readonly<Record<string, Behaviour>> = {
+  'no HTTP': (socket) => socket.end('SSH-2.0-OpenSSH_9.2\r\n'),
+  'an answer without a status': (socket) => socket.end('HTTP/1.1 OK\r\n\r\n'),
+  'a length and chunks': (socket) =>
+    answer(socket, ['Content-Length: 5', 'Transfer-Encoding: chunked'], '0\r\n\r\nHTTP/1.1 200 OK\r\n\r\n'),
+  'two lengths': (socket) => answer(socket, ['Content-Length: 2', 'Content-Length: 3'], 'hi'),
+  'headers without end': (socket) => {
+    socket.write('HTTP/1.1 200 OK\r\n');
+    for (let line = 0; line < 1_000; line++) socket.write(`X-${line}: ${'v'.repeat(100)}\r\n`);
+  },
+  'a folded header': (socket) => answer(socket, ['X-A: a', ' b', 'Content-Length: 2'], 'hi'),
+  'a change of protocol': (socket) =>
+    socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n'),
+  'nothing, and a closed connection': (socket) => socket.end(),
+  'nothing, and a reset': (socket) => socket.resetAndDestroy(),
+};
+
+for (const [what, behave] of Object.entries(NONSENSE))
+  test(`an upstream that answers with ${what} is an api_error to the client`, async (t) => {
+    const upstream = await rawUpstream(t, behave);
+    const gateway = await subject(t, { upstream });
+    const answered = await exchanged(gateway.port, post(gateway.token));
+    assert.equal(answered?.status, 502);
+    assert.equal(errorIn(answered).type, 'api_error');
+    await upstream.idle();
+    assert.equal(upstream.requests.length, 1, 'it was sent twice');
+  });
+
+test('an upstream that cannot be reached is an api_error to the client', async (t) => {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  server.close();
+  await once(server, 'close');
+  const gateway = await subject(t, { upstream: { url: `http://127.0.0.1:${port}` } });
+  const answered = await exchanged(gateway.port, post(gateway.token));
+  assert.equal(answered?.status, 502);
+  const { type, message } = errorIn(answered);
+  assert.equal(type, 'api_error');
+  assert.ok(!message.includes(String(port)), 'where the API is, is nobody’s business');
+});
+
+test('an upstream that never answers is a timeout_error to the client, and its connection is closed', async (t) => {
+  const upstream = await rawUpstream(t, () => undefined);
+  const gateway = await subject(t, { upstream, options: { limits: { upstreamSilenceMs: 200 } } });
+  const answered = await exchanged(gateway.port, post(gateway.token));
+  assert.equal(answered?.status, 504);
+  assert.equal(errorIn(answered).type, 'timeout_error');
+  await upstream.idle();
+});
+
+test('an upstream that falls silent within a stream is broken off', async (t) => {
+  const upstream = await rawUpstream(t, (socket) =>
+    answer(socket, ['Content-Type: text/event-stream', 'Transfer-Encoding: chunked'], chunk(EVENT)),
+  );
+  const gateway = await subject(t, { upstream, options: { limits: { upstreamSilenceMs: 200 } } });
+  const client = await rawClient(gateway.port);
+  await client.send(post(gateway.token));
+  await client.closed();
+  const answered = await client.answer();
+  assert.equal(answered?.whole, false);
+  assert.equal(answered.body.toString(), EVENT);
+  await upstream.idle();
+});
+
+test('a head that comes a byte at a time is waited for, and goes back whole', async (t) => {
+  const upstream = await rawUpstream(t, (socket) => {
+    const bytes = `HTTP/1.1 200 OK\r\nrequest-id: req_slow\r\nContent-Length: 2\r\n\r\nhi`;
+    let at = 0;
+    const drip = setInterval(() => {
+      socket.write(bytes[at++] ?? '');
+      if (at >= bytes.length) clearInterval(drip);
+    }, 5);
+    socket.on('close', () => clearInterval(drip));
+  });
+  const gateway = await subject(t, { upstream });
+  const answered = await exchanged(gateway.port, post(gateway.token));
+  assert.equal(answered?.status, 200);
+  assert.equal(answered.body.toString(), 'hi');
+});
+
+test('a client that leaves while a head comes a byte at a time ends it', async (t) => {
+  const upstream = await rawUpstream(t, (socket) => {
+    socket.write('HTTP/1.1 200 OK\r\n');
+    const drip = setInterval(() => socket.write('x'), 5);
+    socket.on('close', () => clearInterval(drip));
+  });
+  const gateway = await subject(t, { upstream });
+  const client = await rawClient(gateway.port);
+  await client.send(post(gateway.token));
+  await upstream.arrived(1);
+  client.leave();
+  await upstream.idle();
+});
+
+test('interim answers of the upstream are not the answer', async (t) => {
+  const upstream = await rawUpstream(t, (socket, request) => {
+    socket.write('HTTP/1.1 100 Continue\r\n\r\n');
+    socket.write('HTTP/1.1 103 Early Hints\r\nLink: </x>; rel=preload\r\n\r\n');
+    answersWell(socket, request);
+  });
+  const gateway = await subject(t, { upstream });
+  const answered = await exchanged(gateway.port, post(gateway.token));
+  assert.equal(answered?.status, 200);
+  assert.equal(answered.body.toString(), MESSAGE);
+});
+
+test('an answer that says it is compressed and is not goes to the client byte for byte', async (t) => {
+  for (const encoding of ['gzip', 'br', 'deflate', 'zstd', 'rot13', 'gzip, gzip']) {
+    const upstream = await rawUpstream(t, (socket) =>
+      answer(socket, [`Content-Encoding: ${encoding}`, `Content-Length: ${MESSAGE.length}`], MESSAGE),
+    );
+    const gateway = await subject(t, { upstream });
+    const answered = await exchanged(gateway.port, post(gateway.token));
+    assert.equal(answered?.status, 200);
+    assert.deepEqual(valuesOf(answered, 'content-encoding'), [encoding]);
+    assert.equal(answered.body.toString(), MESSAGE);
+    assert.deepEqual(gateway.errors, []);
+  }
+});
+
+test('a compressed answer that grows a thousandfold costs the gateway no memory of that size', async (t) => {
+  const bomb = gzipSync(Buffer.alloc(256 << 20, ' '));
+  const upstream = await rawUpstream(t, (socket) => {
+    answer(socket, ['Content-Type: application/json', 'Content-Encoding: gzip', `Content-Length: ${bomb.length}`]);
+    socket.write(bomb);
+  });
+  const gateway = await subject(t, { upstream });
+  const before = process.memoryUsage().rss;
+  let most = 0;
+  const watch = setInterval(() => (most = Math.max(most, process.memoryUsage().rss)), 5);
+  const answered = await exchanged(gateway.port, post(gateway.token));
+  clearInterval(watch);
+  assert.ok(answered?.body.equals(bomb));
+  assert.ok(most - before < 128 << 20, `${(most - before) >> 20} MiB more were in use`);
+});
+
+test('a connection that was kept and has been closed meanwhile is not used again', async (t) => {
+  const upstream = await rawUpstream(t, (socket, request) => {
+    answersWell(socket, request);
+    setImmediate(() => socket.end());
+  });
+  const gateway = await subject(t, { upstream });
+  for (let request = 1; request <= 5; request++) {
+    const answered = await exchanged(gateway.port, post(gateway.token));
+    assert.equal(answered?.status, 200);
+    await upstream.idle();
+  }
+});
