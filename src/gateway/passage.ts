@@ -46,6 +46,7 @@ export class Passage {
     if (this.#source.destroyed && !this.#source.readableEnded) return this.#broken();
     this.#source.on('data', (bytes: Buffer) => this.#pass(bytes));
     this.#source.once('end', () => this.#end());
+    this.#source.resume();
   }
 
   resume(): void {
