@@ -1,7 +1,7 @@
 import type { GatewayRefusal } from '../record/gateway-refusals.ts';
 import type { Granted } from './granted.ts';
 import type { Refusal } from './refusals.ts';
-import { BodyTooLargeError, heldBody, NoRoomError, type HeldBytes } from './request-body.ts';
+import { BodyTooLargeError, heldBody, NoRoomError, type HeldBody, type HeldBytes } from './request-body.ts';
 import { repeatsName } from './repeated-names.ts';
 import { readBody, type RequestBody } from './request-facts.ts';
 
@@ -42,18 +42,23 @@ export async function received(granted: Granted, { held, isGuarded }: ReceiveOpt
   if (isPassing) return { body: passing(granted, length), release: () => undefined };
   try {
     const { bytes, release } = await heldBody(arrival.body, { largestBytes: most, held });
-    if (kind === 'none') return { body: unread(arrival.body === null ? null : bytes), release };
-    const body = readBody(bytes);
-    if (isBound(granted) && body.text !== null && body.json !== null && repeatsName(body.text)) {
-      release();
-      return AMBIGUOUS;
-    }
-    return { body, release };
+    return readFor(granted, { bytes, release });
   } catch (error) {
     if (error instanceof BodyTooLargeError) return tooLarge(most);
     if (error instanceof NoRoomError) return NO_ROOM;
     throw error;
   }
+}
+
+function readFor({ arrival, endpoint, grant }: Granted, { bytes, release }: HeldBody): Received | Unreceived {
+  if (endpoint.kind === 'none') return { body: unread(arrival.body === null ? null : bytes), release };
+  const body = readBody(bytes);
+  const { json, text } = body;
+  // What its token may ask for has to be read from the body as the API will read it.
+  const isBound = grant.models !== null || grant.maxTokens !== null;
+  if (!isBound || json === null || text === null || !repeatsName(text)) return { body, release };
+  release();
+  return AMBIGUOUS;
 }
 
 function unread(bytes: Uint8Array | null): RequestBody {
@@ -78,11 +83,6 @@ const ENCODED: Unreceived = {
     message: 'The gateway takes bodies as they are: expected no content-encoding.',
   },
 };
-
-/** What its token may ask for has to be read from the body as the API will read it. */
-function isBound({ grant: { models, maxTokens } }: Granted): boolean {
-  return models !== null || maxTokens !== null;
-}
 
 const AMBIGUOUS: Unreceived = {
   reason: 'invalid',

@@ -14,12 +14,12 @@ test('no value that was written as JSON has a name twice', () => {
 test('a name that comes again in its object is found wherever that is, and however it is escaped', () => {
   const escaped = (name: string): string =>
     `"${[...Array(name.length).keys()].map((at) => `\\u${name.charCodeAt(at).toString(16).padStart(4, '0')}`).join('')}"`;
+  const found = fc.record({ name: fc.string(), values: fc.tuple(fc.jsonValue(), fc.jsonValue()), depth: fc.nat(3) });
   fc.assert(
-    fc.property(fc.string(), fc.jsonValue(), fc.jsonValue(), fc.nat(3), (name, value, other, depth) => {
-      const twice = `{${JSON.stringify(name)} : ${JSON.stringify(value)} ,\n${escaped(name)}\t:${JSON.stringify(other)}}`;
-      let text = twice;
-      for (let level = 0; level < depth; level++)
-        text = `[{"around":${JSON.stringify(value)},"within":${text}},"last"]`;
+    fc.property(found, ({ name, values, depth }) => {
+      const [first, second] = values.map((value) => JSON.stringify(value));
+      let text = `{${JSON.stringify(name)} : ${first} ,\n${escaped(name)}\t:${second}}`;
+      for (let level = 0; level < depth; level++) text = `[{"around":${first},"within":${text}},"last"]`;
       assert.equal(repeatsName(text), true);
     }),
   );

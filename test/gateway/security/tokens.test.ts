@@ -39,7 +39,7 @@ function watched(t: TestContext): { readonly comparisons: Compared[]; readonly h
   return { comparisons, hashes };
 }
 
-test('a token costs the same work whether its id is known, and however much of its secret is right', async (t) => {
+test('judging a token takes the same effort whether its id is known, and however much of its secret is right', async (t) => {
   const upstream = await rawUpstream(t);
   const gateway = await subject(t, { upstream });
   const { comparisons, hashes } = watched(t);
