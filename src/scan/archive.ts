@@ -1,9 +1,9 @@
 import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from 'node:zlib';
-import { isTar, tarEntries, type Entry } from './tar.ts';
-import { isZip, unpackingProblem, zipContent, type ZipContent } from './zip.ts';
+import { isTar, tarContent, type Entry, type Unpacked } from './tar.ts';
+import { isZip, unpackingProblem, zipContent } from './zip.ts';
 
 /** What is in an archive; or a word that says why it cannot be opened; or `null` for what is no archive. */
-export type Opened = ZipContent | string | null;
+export type Opened = Unpacked | string | null;
 
 const ZSTD = 0xfd2fb528;
 
@@ -12,7 +12,7 @@ const ZSTD = 0xfd2fb528;
  * archive of one. At most `limitBytes` are unpacked.
  */
 export function opened(name: string, bytes: Buffer, limitBytes: number): Opened {
-  if (isTar(bytes)) return { entries: tarEntries(bytes), skipped: [] };
+  if (isTar(bytes)) return tarContent(bytes);
   if (isZip(bytes)) return zipContent(bytes, limitBytes);
   const decompress = decompressor(name, bytes);
   if (decompress === null) return null;

@@ -4,6 +4,13 @@ export interface Entry {
   readonly bytes: Buffer;
 }
 
+/** What of an archive could be read, and why the rest could not. */
+export interface Unpacked {
+  readonly entries: readonly Entry[];
+  /** The name is empty where the list of files itself ends too early: what else was in the archive is not known. */
+  readonly skipped: readonly { readonly name: string; readonly reason: string }[];
+}
+
 const BLOCK = 512;
 
 /** By its magic word; the tar of before 1988, which has none, is not known. */
@@ -12,13 +19,18 @@ export function isTar(bytes: Buffer): boolean {
 }
 
 /** The files of a tar, long names of GNU and pax included. One that is cut off is read as far as it goes. */
-export function tarEntries(bytes: Buffer): readonly Entry[] {
+export function tarContent(bytes: Buffer): Unpacked {
   const entries: Entry[] = [];
+  const skipped: { name: string; reason: string }[] = [];
   let longName: string | null = null;
   for (let at = 0; at + BLOCK <= bytes.length && bytes[at] !== 0;) {
     const header = bytes.subarray(at, at + BLOCK);
     const size = sizeOf(header);
-    if (size === null) break;
+    if (size === null) {
+      skipped.push({ name: '', reason: 'damaged' });
+      break;
+    }
+    if (at + BLOCK + size > bytes.length) skipped.push({ name: longName ?? nameOf(header), reason: 'cut off' });
     const content = bytes.subarray(at + BLOCK, at + BLOCK + size);
     const type = header.toString('latin1', 156, 157);
     if (type === 'L') longName = text(content);
@@ -29,7 +41,7 @@ export function tarEntries(bytes: Buffer): readonly Entry[] {
     }
     at += BLOCK + Math.ceil(size / BLOCK) * BLOCK;
   }
-  return entries;
+  return { entries, skipped };
 }
 
 function nameOf(header: Buffer): string {

@@ -1,12 +1,5 @@
 import { inflateRawSync } from 'node:zlib';
-import type { Entry } from './tar.ts';
-
-/** What of a zip could be read, and why the rest could not. */
-export interface ZipContent {
-  readonly entries: readonly Entry[];
-  /** The name is empty where the directory itself ends too early: what else was in the zip is not known. */
-  readonly skipped: readonly { readonly name: string; readonly reason: string }[];
-}
+import type { Entry, Unpacked } from './tar.ts';
 
 const END = 0x06054b50;
 const CENTRAL = 0x02014b50;
@@ -25,7 +18,7 @@ export function isZip(bytes: Buffer): boolean {
  * The files of a zip, by its central directory; a word that says why where it has none that can be read. All files
  * together are unpacked to `limitBytes` at most: those that would be more are skipped.
  */
-export function zipContent(bytes: Buffer, limitBytes: number): ZipContent | string {
+export function zipContent(bytes: Buffer, limitBytes: number): Unpacked | string {
   const end = endOfDirectory(bytes);
   if (end === null) return 'damaged';
   const entries: Entry[] = [];

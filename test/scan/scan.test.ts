@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
-import { brotliCompressSync, gzipSync, zstdCompressSync } from 'node:zlib';
+import { brotliCompressSync, gunzipSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import { Scan } from '../../src/scan/scan.ts';
 import { SecretScanner } from '../../src/scan/secret-scanner.ts';
@@ -187,6 +187,12 @@ describe('a scan', () => {
     const broken = zipped({ a: '', b: SECRET });
     broken.write('XX', broken.lastIndexOf('PK\x01\x02', undefined, 'latin1'), 'latin1');
     assert.deepEqual(scanned('e.zip', broken).skipped, [{ path: 'e.zip', reason: 'damaged' }]);
+    const tar = gunzipSync(tarred('long.txt', `${SECRET}\n${'x\n'.repeat(2_000)}`));
+    const short = scanned('f.tar', tar.subarray(0, 2_048));
+    assert.deepEqual(short.skipped, [{ path: 'f.tar!long.txt', reason: 'cut off' }]);
+    assert.equal(short.findings.length, 1);
+    const garbled = Buffer.concat([tar.subarray(0, 5_120), Buffer.alloc(512, 'x')]);
+    assert.deepEqual(scanned('g.tar', garbled).skipped, [{ path: 'g.tar', reason: 'damaged' }]);
     assert.deepEqual(scanned('c.zip', zipped({ a: SECRET }).subarray(0, 60)).skipped, [
       { path: 'c.zip', reason: 'damaged' },
     ]);
