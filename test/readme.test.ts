@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, globSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import test from 'node:test';
 import { Samples } from '../demo/samples.ts';
@@ -22,7 +22,7 @@ function anchors(markdown: string): ReadonlySet<string> {
   );
 }
 
-for (const page of ['README.md', 'docs/guide.md']) {
+for (const page of ['README.md', 'docs/guide.md', 'docs/frameworks.md', 'docs/check.md', 'docs/secrets.md']) {
   test(`every link of ${page} leads to a file, and to a heading of it`, () => {
     const lost = [...read(page).matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)/g)].filter(([, path = '', anchor]) => {
       const target = path === '' ? page : join(dirname(page), path);
@@ -38,7 +38,7 @@ for (const page of ['README.md', 'docs/guide.md']) {
 
 test('every npm script that the pages name is there', () => {
   const { scripts } = JSON.parse(read('package.json')) as { readonly scripts: Readonly<Record<string, string>> };
-  const named = [readme, read('docs/guide.md'), read('CONTRIBUTING.md')].flatMap((page) =>
+  const named = [readme, read('docs/guide.md'), read('docs/frameworks.md'), read('CONTRIBUTING.md')].flatMap((page) =>
     [...page.matchAll(/npm (?:run ([\w:]+)|(start|test))/g)].map(([, script, short]) => script ?? short ?? ''),
   );
   assert.ok(named.length > 3);
@@ -65,15 +65,17 @@ test('the picture is small enough for a page that is read on a train', () => {
 
 test('the version that the pages install is the version of the package', () => {
   const { version } = JSON.parse(read('package.json')) as { readonly version: string };
-  const named = [readme, read('docs/guide.md')].flatMap((page) => [...page.matchAll(/plimsoll-(\d[\w.-]*)\.tgz/g)]);
+  const named = [readme, read('docs/frameworks.md')].flatMap((page) => [
+    ...page.matchAll(/plimsoll-(\d[\w.-]*)\.tgz/g),
+  ]);
   assert.ok(named.length > 0);
   assert.deepEqual([...new Set(named.map(([, found]) => found))], [version]);
 });
 
-test('every error code in the guide is one that the package has', () => {
-  const codes = [...read('docs/guide.md').matchAll(/`(PLIMSOLL_[A-Z_]+)`/g)].map(([, code = '']) => code);
-  const sources = ['instrument.ts', 'instrument-options.ts', 'record/registry.ts', 'http/serve.ts'];
-  const known = sources.map((file) => read(join('src', file))).join('\n');
+test('every error code in the page on frameworks is one that the package has', () => {
+  const codes = [...read('docs/frameworks.md').matchAll(/`(PLIMSOLL_[A-Z_]+)`/g)].map(([, code = '']) => code);
+  const sources = ['src', 'src/record', 'src/http'].flatMap((folder) => globSync(join(root, folder, '*.ts')));
+  const known = sources.map((file) => readFileSync(file, 'utf8')).join('\n');
   assert.ok(codes.length > 3);
   assert.deepEqual(
     codes.filter((code) => !known.includes(`'${code}'`)),

@@ -14,8 +14,8 @@ const root = join(import.meta.dirname, '..', '..');
 const readme = readFileSync(join(root, 'README.md'), 'utf8');
 const [, code = ''] = /```ts\n([^]*?)```/.exec(readme) ?? [];
 
-/** The blocks of the guide that begin with their file's name. */
-const guidePage = readFileSync(join(root, 'docs', 'guide.md'), 'utf8');
+/** The blocks of the page on frameworks that begin with their file's name. */
+const guidePage = readFileSync(join(root, 'docs', 'frameworks.md'), 'utf8');
 const guide = Object.fromEntries(
   [...guidePage.matchAll(/```ts\n(\/\/ ([\w/.-]+\.ts)\n[^]*?)```/g)].map(([, text = '', name = '']) => [name, text]),
 );
@@ -161,7 +161,7 @@ test('the code of the README, unedited, shows its first call as an ES module on 
   const page = await adopts(t, { ...first, folder: esm });
   const [shown = ''] = /^ {4}anthropic_tokens_total.*$/m.exec(guidePage) ?? [];
   const [[key, value] = []] = scraped(`${shown.trim()}\n`).samples;
-  assert.equal(page.samples.get(key ?? 'the line of the guide'), value);
+  assert.equal(page.samples.get(key ?? 'the line of the page'), value);
   assert.notEqual(value, undefined);
 });
 
@@ -177,7 +177,7 @@ test('a route of Express 4 behind a mount path with a parameter is its pattern, 
 const path = '/conversations/7/chat';
 const route = '/conversations/:id/chat';
 
-test('the guide attributes calls by route, tenant and feature', async (t) => {
+test('the page on frameworks attributes calls by route, tenant and feature', async (t) => {
   await adopts(t, {
     folder: esm,
     file: 'attributed.js',
@@ -186,19 +186,19 @@ test('the guide attributes calls by route, tenant and feature', async (t) => {
   });
 });
 
-test('the guide measures a Fastify service', async (t) => {
+test('the page on frameworks measures a Fastify service', async (t) => {
   await adopts(t, { folder: esm, file: 'fastify.js', path, labels: { route } });
 });
 
-test('the guide measures a Hono service', async (t) => {
+test('the page on frameworks measures a Hono service', async (t) => {
   await adopts(t, { folder: esm, file: 'hono.js', path, labels: { route } });
 });
 
-test('the guide measures a route handler of Next', async (t) => {
+test('the page on frameworks measures a route handler of Next', async (t) => {
   await adopts(t, { folder: esm, file: 'as-next.js', path: '/api/chat', labels: { route: '/api/chat' } });
 });
 
-test('the programs of the guide that end by themselves end well', async (t) => {
+test('the programs of the page on frameworks that end by themselves end well', async (t) => {
   const api = await simulated(t, esm);
   const env = { PATH: process.env['PATH'], ANTHROPIC_BASE_URL: api.url, ANTHROPIC_AUTH_TOKEN: 'test' };
   for (const file of ['job.js', 'simulated.js']) execFileSync(process.execPath, [file], { cwd: esm, env });

@@ -1,0 +1,23 @@
+/**
+ * Does what docs/guide.md says, from the top to the bottom, and compares what came of it with what stands there; with
+ * `--write` writes it there. Some two minutes; needs promtool, bash and grep.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { tool } from '../test/tools.ts';
+import { transcribed } from './guide/transcript.ts';
+
+const path = join(import.meta.dirname, '..', 'docs', 'guide.md');
+const written = readFileSync(path, 'utf8');
+const made = await transcribed(written, tool('promtool').path);
+if (made === written) {
+  console.log('docs/guide.md is what happens');
+} else if (process.argv.includes('--write')) {
+  writeFileSync(path, made);
+  console.log('docs/guide.md written');
+} else {
+  console.error(
+    'docs/guide.md is stale: node --conditions=plimsoll-source scripts/guide.ts --write, and look at what changed.',
+  );
+  process.exitCode = 1;
+}

@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'node:test';
+import { promisify } from 'node:util';
+import { filesOf, patched } from '../scripts/guide/blocks.ts';
+import { transcribed } from '../scripts/guide/transcript.ts';
+import { tool } from './tools.ts';
+
+const root = join(import.meta.dirname, '..');
+const guide = readFileSync(join(root, 'docs', 'guide.md'), 'utf8');
+const promtool = tool('promtool');
+
+test(
+  'the guide is what happens when all of it is done, from the first call to the last alert',
+  { skip: promtool.skip },
+  async () => {
+    const made = await transcribed(guide, promtool.path);
+    const [lines, written] = [made.split('\n'), guide.split('\n')];
+    const stale = lines.findIndex((line, index) => line !== written[index]);
+    const how = 'node --conditions=plimsoll-source scripts/guide.ts --write writes it; reread the prose around it then';
+    assert.equal(lines[stale], written[stale], how);
+    assert.equal(made, guide);
+  },
+);
+
+test('the figures in the prose of the guide are those of its output', () => {
+  const [, prose = ''] = /^## Ten o'clock([^]*)/m.exec(guide) ?? [];
+  const figure = (line: RegExp): number => Number(line.exec(guide)?.[1]);
+  const attempts = [...guide.matchAll(/^anthropic_attempts_total.* (\d+)$/gm)].slice(0, 3);
+  const sum = attempts.reduce((total, [, count]) => total + Number(count), 0);
+  assert.ok(prose.includes(`became ${sum.toLocaleString('en-US')} attempts`), `${sum} attempts`);
+  const judged = figure(/^10:\d\d:\d\d digest: (\d+) of 1200/m);
+  assert.ok(prose.includes(`${1_200 - judged} entries are still not judged`), `${judged} entries judged`);
+  const waitedMinutes = Math.round(figure(/^anthropic_retry_wait_seconds_total.* ([\d.]+)$/m) / 60);
+  assert.ok(prose.includes(`waited ${waitedMinutes} minutes`), `${waitedMinutes} minutes waited`);
+  assert.match(guide, /runs out 2026-11-24 13:07\n[^]*\*\*runs out at seven minutes past one\*\*/);
+  assert.match(guide, /^13:09:\d\d chat: BudgetExceededError[^]*from nine minutes past one/m);
+});
+
+test('the code of the guide compiles for strict users, before its changes and after them', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'plimsoll-guide-types-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
+  const paths = { plimsoll: ['src/index.ts'], 'plimsoll/budget': ['src/budget/index.ts'] };
+  const options = {
+    ...{ module: 'nodenext', target: 'es2023', strict: true, noEmit: true, types: ['node'] },
+    ...{ allowImportingTsExtensions: true, resolveJsonModule: true, skipLibCheck: true },
+    paths: Object.fromEntries(Object.entries(paths).map(([name, [file = '']]) => [name, [join(root, file)]])),
+  };
+  const states = { before: guide.slice(0, guide.indexOf('```diff')), after: guide };
+  for (const [name, page] of Object.entries(states)) {
+    mkdirSync(join(folder, name));
+    for (const [file, text] of await filesOf(page)) writeFileSync(join(folder, name, file), text);
+  }
+  writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
+  writeFileSync(
+    join(folder, 'tsconfig.json'),
+    JSON.stringify({ compilerOptions: options, include: ['before', 'after'] }),
+  );
+  const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+  await promisify(execFile)(process.execPath, [compiler, '-p', folder]).catch((error: { stdout?: string }) =>
+    assert.fail(error.stdout ?? 'tsc did not run'),
+  );
+});
+
+test('a diff of the guide changes what it finds once, and is refused where it does not', () => {
+  assert.equal(patched('a\nb\nc\n', '--- x.ts\n@@\n a\n-b\n+B\n'), 'a\nB\nc\n');
+  assert.throws(() => patched('a\na\n', '--- x.ts\n@@\n-a\n+b\n'), /expected these lines once/);
+});
