@@ -9,7 +9,7 @@ import { sqliteTokens } from '../../../src/gateway/access/sqlite-tokens.ts';
 import { TokenSpend } from '../../../src/gateway/access/token-spend.ts';
 import type { TokenStore } from '../../../src/gateway/access/token-store.ts';
 import { newToken, secretHash, tokenText } from '../../../src/gateway/access/token.ts';
-import { gateway } from '../../../src/gateway/gateway.ts';
+import { gateway, type Gateway } from '../../../src/gateway/gateway.ts';
 import type { GatewayOptions } from '../../../src/gateway/gateway-options.ts';
 import { listen, type ListenOptions } from '../../../src/http/listen.ts';
 import { defaultPrices } from '../../../src/pricing/prices.ts';
@@ -34,6 +34,7 @@ export interface Subject {
   readonly realKey: string;
   readonly registry: Registry;
   readonly errors: readonly unknown[];
+  readonly gateway: Gateway;
   metrics(): Promise<string>;
   /** Takes no new requests and breaks those under way. */
   close(): Promise<void>;
@@ -78,6 +79,7 @@ export async function subject(ends: Ends, { upstream, options, client, server }:
     realKey: CANARY,
     registry,
     errors,
+    gateway: held,
     metrics: () => registry.metrics(),
     close,
   };
