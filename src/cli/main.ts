@@ -12,6 +12,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ readonly command: Comman
   advise: () => import('./advise.ts'),
   keys: () => import('./keys.ts'),
   dashboards: () => import('./dashboards.ts'),
+  gateway: () => import('./gateway.ts'),
 };
 
 /** Runs the command that the arguments name; comes back with the exit code. */

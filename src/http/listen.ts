@@ -24,7 +24,7 @@ export interface ListenOptions {
 }
 
 /** Longer than load balancers keep theirs, so that they never send into one that is being closed: AWS 60 s, nginx 60 s. */
-const KEEP_ALIVE_MS = 75_000;
+const KEEP_ALIVE_MS = 130_000;
 
 /**
  * Puts a listener on node:http, with limits against slow, large and malformed requests: these are answered in the API's

@@ -1,0 +1,142 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { ServerResponse } from 'node:http';
+import type { Authenticate } from '../gateway/grant.ts';
+import type { Listener } from '../http/listen.ts';
+import { redacted } from '../keys/secrets.ts';
+import { operation } from '../observe/operation.ts';
+import type { Call, Recorder } from '../vocabulary.ts';
+
+/** What is known of a request so far. */
+interface Entry {
+  readonly startedAtMs: number;
+  readonly startedMs: number;
+  readonly method: string;
+  readonly target: string;
+  requestId: string | null;
+  headMs: number | null;
+  client: string | null;
+  token: string | null;
+  denial: string | null;
+  call: Call | null;
+}
+
+/** What the gateway answers by itself; everything else is named as its calls are. */
+const OWN: Readonly<Record<string, string>> = {
+  '/healthz': 'healthz',
+  '/readyz': 'readyz',
+  '/plimsoll/tokens': 'plimsoll.tokens',
+};
+const PROBES: ReadonlySet<string> = new Set(['healthz', 'readyz']);
+
+/**
+ * One line of JSON for each request, when it is over: who asked for what, what it came to and how long it took. Nothing of
+ * its content is in it, no key and no token, nor any text of the client's but the name of the model. Probes that find the
+ * gateway well are not told.
+ */
+export class RequestLog {
+  readonly #write: (line: string) => void;
+  readonly #current = new AsyncLocalStorage<Entry>();
+
+  constructor(write: (line: string) => void) {
+    this.#write = write;
+  }
+
+  /** Told of what calls ask for. */
+  readonly recorder: Recorder = {
+    started: (call) => this.#told(call),
+    attempted: (call) => this.#told(call),
+  };
+
+  /** The listener, with what it does told. */
+  listener(inner: Listener): Listener {
+    return (incoming, outgoing) => {
+      const { method = '', url = '' } = incoming;
+      const startedMs = performance.now();
+      const nothing = { requestId: null, headMs: null, client: null, token: null, denial: null, call: null };
+      const entry: Entry = { startedAtMs: Date.now(), startedMs, method, target: url, ...nothing };
+      watchHead(outgoing, entry);
+      outgoing.once('close', () => this.#over(entry, outgoing));
+      this.#current.run(entry, inner, incoming, outgoing);
+    };
+  }
+
+  /** The judgement, with whose it is told. */
+  authenticate(inner: Authenticate): Authenticate {
+    return async (presented) => {
+      const verdict = await inner(presented);
+      const entry = this.#current.getStore();
+      if (entry === undefined) return verdict;
+      if (typeof verdict === 'string') entry.denial = verdict;
+      else [entry.client, entry.token] = [verdict.client, verdict.tokenId];
+      return verdict;
+    };
+  }
+
+  #told(call: Call): void {
+    const entry = this.#current.getStore();
+    if (entry !== undefined) entry.call = call;
+  }
+
+  #over(entry: Entry, outgoing: ServerResponse): void {
+    const endpoint = endpointOf(entry);
+    if (PROBES.has(endpoint) && outgoing.statusCode === 200) return;
+    this.#write(
+      JSON.stringify({
+        time: new Date(entry.startedAtMs).toISOString(),
+        level: 'info',
+        event: 'request',
+        method: /^[A-Z]{1,10}$/.test(entry.method) ? entry.method : 'other',
+        endpoint,
+        status: outgoing.headersSent ? outgoing.statusCode : null,
+        ...(!outgoing.writableFinished && { brokenOff: true }),
+        ...asked(entry),
+        ...(entry.headMs !== null && { headMs: rounded(entry.headMs) }),
+        durationMs: rounded(performance.now() - entry.startedMs),
+      }),
+    );
+  }
+}
+
+/** One of a closed set: a path may have anything in it. */
+function endpointOf({ call, method, target }: Entry): string {
+  const path = target.split('?', 1)[0] ?? '';
+  return call?.operation ?? OWN[path] ?? operation(method, path, false);
+}
+
+/** Who asked, and for what. */
+function asked({ requestId, client, token, denial, call }: Entry) {
+  const model = call?.model ?? call?.requestedModel ?? null;
+  return {
+    requestId,
+    client,
+    token,
+    ...(denial !== null && { denial }),
+    key: call?.key ?? null,
+    model: model === null ? null : redacted(model.slice(0, LONGEST)),
+  };
+}
+
+const LONGEST = 128;
+
+function rounded(ms: number): number {
+  return Math.round(ms * 10) / 10;
+}
+
+/** When the head went out, and the id in it, whichever way it was written. */
+function watchHead(outgoing: ServerResponse, entry: Entry): void {
+  const writeHead = outgoing.writeHead.bind(outgoing) as (...args: readonly unknown[]) => ServerResponse;
+  outgoing.writeHead = (...args: readonly unknown[]) => {
+    entry.headMs = performance.now() - entry.startedMs;
+    const headers: unknown = args.at(-1);
+    if (Array.isArray(headers)) entry.requestId = requestIdIn(headers);
+    return writeHead(...args);
+  };
+}
+
+function requestIdIn(headers: readonly unknown[]): string | null {
+  const at = headers.findIndex(
+    (name, index) => index % 2 === 0 && typeof name === 'string' && name.toLowerCase() === 'request-id',
+  );
+  const value = at === -1 ? undefined : headers[at + 1];
+  return typeof value === 'string' && /^[\w.-]{1,128}$/.test(value) ? value : null;
+}

@@ -1,0 +1,129 @@
+import { Registry } from 'prom-client';
+import { sharedBudgets, type Budgets } from '../budget/budgets.ts';
+import { authenticator } from '../gateway/access/authenticator.ts';
+import type { Access } from '../gateway/access/access.ts';
+import { mintHandler } from '../gateway/access/mint-handler.ts';
+import { TokenSpend } from '../gateway/access/token-spend.ts';
+import { openAccess } from '../gateway/configuration/open-access.ts';
+import type { GatewayConfiguration } from '../gateway/configuration/gateway-configuration.ts';
+import { ledgerAt } from '../gateway/configuration/places.ts';
+import { gateway, type Gateway } from '../gateway/gateway.ts';
+import { listen } from '../http/listen.ts';
+import { PortError, type Serving } from '../http/listening.ts';
+import { serve, type ServeOptions } from '../http/serve.ts';
+import { metricsHandler } from '../record/metrics-handler.ts';
+import type { RequestLog } from './gateway-log.ts';
+
+/** A gateway that listens. */
+export interface RunningGateway {
+  readonly url: string;
+  readonly metricsUrl: string;
+  /** Takes nothing new, lets what is under way end for as long as the configuration says, and gives everything back. */
+  close(): Promise<void>;
+}
+
+/** Whom a gateway tells. */
+export interface GatewayTelling {
+  readonly log: RequestLog;
+  readonly onError: (error: unknown) => void;
+}
+
+/**
+ * Opens what the configuration names and listens. Rejects with a `ConfigurationError` or a `PortError`, with everything
+ * given back.
+ */
+export async function startGateway(
+  configuration: GatewayConfiguration,
+  { log, onError }: GatewayTelling,
+): Promise<RunningGateway> {
+  const parts = new Parts();
+  try {
+    const access = parts.add(await openAccess(configuration.tokens), (opened) => opened.close());
+    const budgets = budgetsOf(configuration);
+    if (budgets !== null) parts.add(budgets, (held) => held.close());
+    const spend = new TokenSpend({ prices: configuration.prices, ledger: access.spendLedger, onError });
+    parts.add(spend, (held) => held.close());
+    const registry = new Registry();
+    const page = parts.add(await metricsPage(registry, { ...configuration.metrics, onError }), (open) => open.close(0));
+    const claude = gatewayOf(configuration, { access, budgets, spend, registry, log, onError });
+    const serving = await listening(configuration, log.listener(claude.listener));
+    parts.add(serving, () => drained(claude, serving, configuration.limits.drainSeconds * 1_000));
+    return { url: serving.url, metricsUrl: `${page.url}/metrics`, close: () => parts.close() };
+  } catch (error) {
+    await parts.close();
+    throw error;
+  }
+}
+
+/** What was opened, to be given back in reverse. */
+class Parts {
+  #closers: (() => Promise<unknown>)[] = [];
+
+  add<Part>(part: Part, close: (part: Part) => Promise<unknown>): Part {
+    this.#closers.unshift(() => close(part));
+    return part;
+  }
+
+  async close(): Promise<void> {
+    const closers = this.#closers;
+    this.#closers = [];
+    for (const close of closers) await close();
+  }
+}
+
+function budgetsOf({ budgets, ledger }: GatewayConfiguration): Budgets | null {
+  if (budgets.length === 0) return null;
+  return sharedBudgets(budgets, ledger === null ? {} : { ledger: ledgerAt(ledger).open() });
+}
+
+interface Opened extends GatewayTelling {
+  readonly access: Access;
+  readonly budgets: Budgets | null;
+  readonly spend: TokenSpend;
+  readonly registry: Registry;
+}
+
+function gatewayOf(configuration: GatewayConfiguration, opened: Opened): Gateway {
+  const { access, budgets, spend, registry, log, onError } = opened;
+  const { clients, keys, baseUrl, labelHeaders, attribution, corsOrigins, prices, tier, limits } = configuration;
+  const { store, limiter } = access;
+  const models = [...new Set([...clients.values()].flatMap((client) => client.models ?? []))];
+  return gateway({
+    ...{ keys, baseUrl, labelHeaders, attribution, corsOrigins, prices, registry, onError },
+    authenticate: log.authenticate(authenticator({ store, clients, spend, limiter })),
+    recorders: [log.recorder],
+    pages: { '/plimsoll/tokens': mintHandler({ store, clients, limiter, onError }) },
+    isReady: () => store.find('').then(() => true),
+    limits: { upstreamSilenceMs: limits.upstreamSilenceSeconds * 1_000, requests: limits.connections },
+    ...(budgets !== null && { budgets }),
+    ...(tier !== undefined && { tier }),
+    ...(models.length > 0 && { models }),
+  });
+}
+
+function listening(
+  { listen: where, limits }: GatewayConfiguration,
+  listener: Parameters<typeof listen>[0],
+): Promise<Serving> {
+  const { connections, headerBytes, headersSeconds, requestSeconds } = limits;
+  const times = { headersMs: headersSeconds * 1_000, requestMs: requestSeconds * 1_000 };
+  return listen(listener, { ...where, connections, headerBytes, ...times });
+}
+
+/** What is left of connections when the calls have ended is broken. */
+async function drained(claude: Gateway, serving: Serving, deadlineMs: number): Promise<void> {
+  await Promise.all([claude.close({ deadlineMs }), serving.close(deadlineMs)]);
+}
+
+async function metricsPage(registry: Registry, options: ServeOptions): Promise<Serving> {
+  const page = metricsHandler({ registry });
+  try {
+    return await serve(async (request) => {
+      if (new URL(request.url).pathname === '/metrics') return page(request);
+      return new Response('The metrics are at /metrics\n', { status: 404 });
+    }, options);
+  } catch (error) {
+    if (!(error instanceof PortError)) throw error;
+    throw new PortError(error.code, error.message.replace('--port', '--metrics-port'));
+  }
+}

@@ -1,0 +1,350 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { after, describe, it, type TestContext } from 'node:test';
+import Anthropic from '@anthropic-ai/sdk';
+import type { CommandIo } from '../../src/cli/command.ts';
+import { main } from '../../src/cli/main.ts';
+import { serve } from '../../src/http/serve.ts';
+import { simulator, type Simulator } from '../../src/simulator/simulator.ts';
+import { scraped } from '../record/scraped.ts';
+import { plantedSecret } from '../scan/planted.ts';
+
+const KEY = plantedSecret(0);
+const CLI = join(import.meta.dirname, '../../src/cli/main.ts');
+const ASK = {
+  model: 'claude-haiku-5-5',
+  max_tokens: 20,
+  messages: [{ role: 'user' as const, content: 'Ahoy, sailor' }],
+};
+
+const root = mkdtempSync(join(tmpdir(), 'plimsoll-cli-gateway-'));
+after(() => rmSync(root, { recursive: true }));
+let folders = 0;
+
+interface Started {
+  readonly sim: Simulator;
+  readonly apiUrl: string;
+  readonly env: Readonly<Record<string, string>>;
+  /** The configuration's file. */
+  readonly config: string;
+}
+
+/** A simulated API that takes the real key alone, and a configuration that leads to it. */
+async function upstream(t: TestContext, more: object = {}): Promise<Started> {
+  const sim = simulator({ keys: [{ name: 'real', key: KEY }] });
+  const api = await serve(sim.handle, { port: 0 });
+  t.after(() => api.close(0));
+  const folder = join(root, String((folders += 1)));
+  const config = `${folder}.json`;
+  const content = {
+    baseUrl: api.url,
+    keys: { 'prod-api-key': { env: 'REAL_KEY' } },
+    clients: { checkout: { labels: { team: 'shop' } } },
+    tokens: { sqlite: `${folder}.db` },
+    ...more,
+  };
+  writeFileSync(config, JSON.stringify(content));
+  return { sim, apiUrl: api.url, config, env: { REAL_KEY: KEY } };
+}
+
+/** Runs the command in this process; `started` is its first line. */
+function run(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  const out: string[] = [];
+  const err: string[] = [];
+  const ending = new AbortController();
+  let [hear, fail] = [(_line: string): void => undefined, (_error: Error): void => undefined];
+  const started = new Promise<string>((resolve, reject) => ([hear, fail] = [resolve, reject]));
+  const io: CommandIo = {
+    stdin: (async function* none() {})(),
+    out: (line) => {
+      out.push(line);
+      hear(line);
+    },
+    err: (line) => err.push(line),
+    env,
+    now: () => Date.now(),
+    columns: 80,
+    color: false,
+    signal: ending.signal,
+  };
+  const code = main(['gateway', ...args], io);
+  started.catch(() => undefined); // who does not wait for the start is told by the code
+  void code.finally(() => fail(new Error(err.join('\n'))));
+  return { out, err, code, started, end: () => ending.abort() };
+}
+
+const PORTS = ['--port', '0', '--metrics-port', '0'];
+
+/** Runs the gateway in this process, and ends it with the test. */
+async function gateway(t: TestContext, { config, env }: Pick<Started, 'config' | 'env'>) {
+  const running = run(['--config', config, ...PORTS, '--json'], env);
+  t.after(async () => {
+    running.end();
+    await running.code;
+  });
+  const { url, metricsUrl } = JSON.parse(await running.started) as {
+    readonly url: string;
+    readonly metricsUrl: string;
+  };
+  return { ...running, url, metricsUrl };
+}
+
+async function token({ config, env }: Pick<Started, 'config' | 'env'>, client = 'checkout'): Promise<string> {
+  const made = run(['token', 'create', client, '--config', config], env);
+  assert.equal(await made.code, 0, made.err.join('\n'));
+  return made.out[0] ?? '';
+}
+
+const sdk = (baseURL: string, apiKey: string) => new Anthropic({ apiKey, baseURL, maxRetries: 0, logLevel: 'off' });
+
+async function metricsAt(url: string) {
+  return scraped(await (await fetch(url)).text()).samples;
+}
+
+interface Line {
+  readonly event: string;
+  readonly endpoint: string;
+  readonly status: number | null;
+  readonly [name: string]: unknown;
+}
+
+/** The request log once it has so many lines: a line comes when the connection has taken the answer. */
+async function logged(out: readonly string[], count: number): Promise<readonly Line[]> {
+  const requests = () => out.map((line) => JSON.parse(line) as Line).filter(({ event }) => event === 'request');
+  while (requests().length < count) await new Promise((resolve) => setImmediate(resolve));
+  return requests();
+}
+
+describe('plimsoll gateway', () => {
+  it('is a process that lets a token in, measures its calls, and refuses it from its revocation on', async (t) => {
+    const started = await upstream(t);
+    const args = ['--conditions=plimsoll-source', CLI, 'gateway', '--config', started.config];
+    const env = { ...process.env, ...started.env };
+    const child = spawn(process.execPath, [...args, ...PORTS, '--json'], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const exited = once(child, 'exit');
+    t.after(() => child.kill('SIGKILL'));
+    const out: string[] = [];
+    let err = '';
+    child.stderr.on('data', (bytes: Buffer) => (err += bytes.toString()));
+    const lines = createInterface(child.stdout).on('line', (line) => out.push(line));
+    await once(lines, 'line');
+    const { url, metricsUrl } = JSON.parse(out[0] ?? '') as { readonly url: string; readonly metricsUrl: string };
+
+    const made = spawn(process.execPath, [
+      '--conditions=plimsoll-source',
+      CLI,
+      'gateway',
+      'token',
+      'create',
+      'checkout',
+      '--config',
+      started.config,
+    ]);
+    let plk = '';
+    made.stdout.on('data', (bytes: Buffer) => (plk += bytes.toString()));
+    assert.deepEqual(await once(made, 'close'), [0, null]);
+    const claude = sdk(url, plk.trim());
+    const message = await claude.messages.create(ASK);
+    const streamed = await claude.messages.stream(ASK).finalMessage();
+    assert.ok(message.usage.output_tokens > 0 && streamed.usage.output_tokens > 0);
+
+    const samples = await metricsAt(metricsUrl);
+    const calls = [...samples].filter(
+      ([name]) => name.startsWith('anthropic_requests_total{') && name.includes('client="checkout"'),
+    );
+    assert.equal(
+      calls.reduce((sum, [, value]) => sum + value, 0),
+      2,
+    );
+    assert.ok(calls.every(([name]) => name.includes('key="prod-api-key"') && name.includes('team="shop"')));
+
+    const id = plk.split('_')[1] ?? '';
+    assert.equal(await run(['token', 'revoke', id, '--config', started.config]).code, 0);
+    await assert.rejects(claude.messages.create(ASK), Anthropic.AuthenticationError);
+    assert.equal(started.sim.truth.requests.length, 2);
+
+    child.kill('SIGTERM');
+    assert.deepEqual(await exited, [0, null]);
+    assert.equal(err, '');
+    const said = out.join('\n');
+    for (const secret of [KEY, plk.trim(), 'sailor']) assert.ok(!said.includes(secret), said);
+  });
+
+  it('logs each request as a line of JSON: who, what, how it ended and how long it took, and no content', async (t) => {
+    const started = await upstream(t);
+    const { url, out } = await gateway(t, started);
+    const plk = await token(started);
+    const claude = sdk(url, plk);
+    const { data, request_id } = await claude.messages.create(ASK).withResponse();
+    await claude.messages.stream(ASK).finalMessage();
+    await assert.rejects(sdk(url, 'not-a-token').messages.create(ASK), Anthropic.AuthenticationError);
+    await fetch(`${url}/secret/path?with=${KEY}`);
+    await fetch(`${url}/healthz`);
+    const [created, streamed, refused, lost, ...others] = await logged(out, 4);
+    assert.deepEqual(others, []);
+    assert.ok(created);
+    const { time, headMs, durationMs, ...rest } = created;
+    assert.deepEqual(rest, {
+      level: 'info',
+      event: 'request',
+      method: 'POST',
+      endpoint: 'messages.create',
+      status: 200,
+      requestId: request_id,
+      client: 'checkout',
+      token: plk.split('_')[1],
+      key: 'prod-api-key',
+      model: data.model,
+    });
+    assert.ok(Math.abs(Date.parse(String(time)) - Date.now()) < 60_000);
+    assert.ok(Number(durationMs) >= Number(headMs) && Number(headMs) > 0);
+    assert.deepEqual([streamed?.endpoint, streamed?.status], ['messages.stream', 200]);
+    assert.deepEqual(
+      [refused?.status, refused?.['denial'], refused?.['client'], refused?.['token'], refused?.['model']],
+      [401, 'malformed', null, null, null],
+    );
+    assert.match(String(refused?.['requestId']), /^req_plimsoll_/);
+    assert.deepEqual([lost?.endpoint, lost?.status], ['other', 404]);
+    const said = out.join('\n');
+    for (const secret of [KEY, plk, 'sailor', 'secret']) assert.ok(!said.includes(secret), said);
+  });
+
+  it('says where it listens, which keys and clients it has, and what replicas share', async (t) => {
+    const ledger = join(root, 'spend.db');
+    const { config, env } = await upstream(t, {
+      budgets: [{ name: 'all', period: 'month', usd: 1 }],
+      ledger: { sqlite: ledger },
+    });
+    const running = run(['--config', config, ...PORTS], env);
+    await running.started;
+    running.end();
+    assert.equal(await running.code, 0);
+    assert.match(
+      running.out[0] ?? '',
+      /^Gateway at http:\/\/127\.0\.0\.1:\d+, to http:\/\/127\.0\.0\.1:\d+\. Ctrl-C ends it\.$/,
+    );
+    assert.match(running.out[1] ?? '', /^ {2}metrics {3}http:\/\/127\.0\.0\.1:\d+\/metrics$/);
+    assert.deepEqual(running.out.slice(2, 5), [
+      '  keys      prod-api-key',
+      '  clients   checkout',
+      `  ledger    ${ledger}`,
+    ]);
+    assert.equal(running.out.at(-1), '  replicas  share nothing: run one, or keep tokens and ledger in Redis');
+    assert.deepEqual(running.err, ['Ends when what is under way has ended, in 30 seconds at most.']);
+  });
+
+  it('finishes a stream that is under way when it is told to end, and takes nothing new', async (t) => {
+    const slow = { latency: { perTokenMs: { kind: 'constant', value: 20 } } } as const;
+    const sim = simulator({ keys: [{ name: 'real', key: KEY }], scenario: slow });
+    const api = await serve(sim.handle, { port: 0 });
+    t.after(() => api.close(0));
+    const started = await upstream(t, { baseUrl: api.url });
+    const running = await gateway(t, started);
+    const stream = sdk(running.url, await token(started)).messages.stream(ASK);
+    await new Promise((resolve) => stream.once('text', resolve));
+    running.end();
+    const message = await stream.finalMessage();
+    assert.equal(message.stop_reason === 'end_turn' || message.stop_reason === 'max_tokens', true);
+    assert.equal(await running.code, 0);
+    await assert.rejects(fetch(running.url));
+  });
+
+  it('mints tokens for the clients that may, and holds them to what they may spend', async (t) => {
+    const started = await upstream(t, {
+      clients: { backend: { models: ['claude-haiku-5-5'], mints: { spendUsd: 0.0005 } } },
+    });
+    const { url, metricsUrl } = await gateway(t, started);
+    const parent = await token(started, 'backend');
+    const response = await fetch(`${url}/plimsoll/tokens`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${parent}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ subject: 'user-1842' }),
+    });
+    assert.equal(response.status, 201);
+    const { token: minted } = (await response.json()) as { readonly token: string };
+    const claude = sdk(url, minted);
+    let answered = 0;
+    const spent = async (): Promise<unknown> => {
+      for (; answered < 500; answered += 1) await claude.messages.create(ASK);
+      return undefined;
+    };
+    await assert.rejects(spent(), (error: unknown) => error instanceof Anthropic.APIError && error.status === 402);
+    assert.ok(answered > 1 && answered < 100, String(answered));
+    assert.equal(started.sim.truth.requests.length, answered);
+    await assert.rejects(claude.messages.create({ ...ASK, model: 'claude-opus-5-5' }), Anthropic.PermissionDeniedError);
+    await assert.rejects(claude.beta.files.list(), Anthropic.PermissionDeniedError);
+    const blocked = [...(await metricsAt(metricsUrl))].filter(
+      ([name, value]) =>
+        name.startsWith('anthropic_requests_total{') && name.includes('outcome="blocked"') && value > 0,
+    );
+    assert.equal(
+      blocked.reduce((sum, [, value]) => sum + value, 0),
+      3,
+    );
+  });
+
+  it('answers a client over its rate with 429 and the seconds to wait', async (t) => {
+    const started = await upstream(t, { clients: { checkout: { requestsPerMinute: 2 } } });
+    const { url } = await gateway(t, started);
+    const claude = sdk(url, await token(started));
+    await claude.messages.create(ASK);
+    await claude.messages.create(ASK);
+    await assert.rejects(claude.messages.create(ASK), (error: unknown) => {
+      assert.ok(error instanceof Anthropic.RateLimitError);
+      assert.equal(error.headers.get('retry-after'), '30');
+      return true;
+    });
+  });
+
+  it('needs no file: a key in the environment is enough for the one client default', async (t) => {
+    const { apiUrl } = await upstream(t);
+    const env = { ANTHROPIC_API_KEY: KEY, ANTHROPIC_BASE_URL: apiUrl, PLIMSOLL_TOKENS: join(root, 'environment.db') };
+    const running = run([...PORTS, '--json'], env);
+    const { url } = JSON.parse(await running.started) as { readonly url: string };
+    const made = run(['token', 'create', 'default'], env);
+    assert.equal(await made.code, 0);
+    assert.ok((await sdk(url, made.out[0] ?? '').messages.create(ASK)).usage.output_tokens > 0);
+    running.end();
+    assert.equal(await running.code, 0);
+  });
+
+  it('says all that is wrong, and ends with 1 or, for its arguments, with 2', async (t) => {
+    const { config, env } = await upstream(t, { listn: {}, clients: {} });
+    const wrong = run(['--config', config], env);
+    assert.equal(await wrong.code, 1);
+    assert.deepEqual(
+      wrong.err.map((line) => line.slice(config.length + 2).split(':')[0]),
+      ['listn', 'clients'],
+    );
+    const noKey = run([], {});
+    assert.equal(await noKey.code, 1);
+    assert.match(noKey.err[0] ?? '', /^ANTHROPIC_AUTH_TOKEN is undefined/);
+
+    const taken = await serve(async () => new Response(), { port: 0 });
+    t.after(() => taken.close(0));
+    const right = await upstream(t);
+    for (const [args, advice] of [
+      [['--port', String(taken.port), '--metrics-port', '0'], 'choose another with --port,'],
+      [['--port', '0', '--metrics-port', String(taken.port)], 'choose another with --metrics-port,'],
+    ] as const) {
+      const { code, err } = run(['--config', right.config, ...args], right.env);
+      assert.equal(await code, 1);
+      assert.ok(err[0]?.startsWith(`Port ${taken.port} on 127.0.0.1 is in use: ${advice}`), err[0]);
+    }
+
+    const args = run(['--port', '70000', '--metrics-port', 'x']);
+    assert.equal(await args.code, 2);
+    assert.deepEqual(args.err.slice(0, 2), [
+      '--port: expected 0 to 65535, got 70000.',
+      '--metrics-port: expected 0 to 65535, got x.',
+    ]);
+    const help = run(['--help']);
+    assert.equal(await help.code, 0);
+    assert.ok(help.out.every((line) => line.length <= 80));
+  });
+});
