@@ -43,8 +43,9 @@ export const FORWARDING: Way<Forwarding, UpstreamAnswer> = {
     arrival.whenGone(() => answer.passage.cancel());
     return answer;
   },
+  headers: ({ values }) => values,
   follow({ call, observation, arrival }, answer) {
-    const type = answer.headers.get('content-type') ?? '';
+    const type = answer.values.get('content-type') ?? '';
     answer.passage.listen(answerListener({ call, observation, path: arrival.target }, type));
   },
   refusalBody: (_forwarding, answer) => answer.json(),

@@ -60,12 +60,19 @@ const NOTHING = Buffer.alloc(0);
 function pass(passage: Passage, outgoing: ServerResponse): void {
   outgoing.on('drain', () => passage.resume());
   outgoing.once('close', () => passage.cancel());
-  // `flushHeaders()` would write them in UTF-8, and what is beyond ASCII came as bytes.
-  outgoing.write(NOTHING);
+  let hasBegun = false;
   passage.open({
-    write: (bytes) => outgoing.write(bytes),
+    write(bytes) {
+      hasBegun = true;
+      return outgoing.write(bytes);
+    },
     end: () => void outgoing.end(),
     breakOff: () => void outgoing.destroy(),
+  });
+  // What has come with the head goes out with it; where nothing has, the head goes alone. `flushHeaders()` would write it
+  // in UTF-8, and what is beyond ASCII came as bytes.
+  setImmediate(() => {
+    if (!hasBegun && !outgoing.writableEnded && !outgoing.destroyed) outgoing.write(NOTHING);
   });
 }
 

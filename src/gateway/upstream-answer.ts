@@ -25,6 +25,17 @@ export class UpstreamAnswer implements AnswerHead {
     this.passage = new Passage(message);
   }
 
+  /** As `headers`, for who reads a few of them: to make those takes longer than to pass a short answer on. */
+  get values(): Pick<Headers, 'get'> {
+    const { headers } = this.#message;
+    return {
+      get(name) {
+        const value = headers[name];
+        return typeof value === 'string' ? value : null;
+      },
+    };
+  }
+
   get ok(): boolean {
     return this.status >= 200 && this.status < 300;
   }

@@ -20,6 +20,8 @@ export interface Way<E extends Exchange, A extends AnswerHead> {
   guarded(exchange: E): GuardedRequest;
   /** Sends the request as it may be sent. What it throws is what the attempt failed with. */
   send(exchange: E): Promise<A>;
+  /** The headers of a success, to be read one by one. */
+  headers(answer: A): Pick<Headers, 'get'>;
   /** Reads along in the body of a success, and ends the call when it is over. */
   follow(exchange: E, answer: A): void;
   /** The parsed body of a refusal; `null` where it cannot be had in time. */
@@ -74,7 +76,7 @@ function unfelt<T>({ observation, call }: Exchange, step: () => T): T | undefine
 /** What has to be waited for before the answer may go back: what a retry policy says of a refusal. */
 function answered<E extends Exchange, A extends AnswerHead>(exchange: E, way: Way<E, A>, answer: A) {
   if (!answer.ok) return refused(exchange, way, answer);
-  exchange.call.answered(answer.status, limiters(answer.headers));
+  exchange.call.answered(answer.status, limiters(way.headers(answer)));
   way.follow(exchange, answer);
   return undefined;
 }

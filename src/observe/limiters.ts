@@ -25,7 +25,7 @@ const NONE: readonly Limiter[] = Object.freeze([]);
  * The rate limits that a response's headers show: one limiter for each dimension with a limit. Asking for a header
  * costs about 0.25 µs, so what the response does not limit is asked for once.
  */
-export function limiters(headers: Headers): readonly Limiter[] {
+export function limiters(headers: Pick<Headers, 'get'>): readonly Limiter[] {
   let found: Limiter[] | null = null;
   for (const names of HEADERS) {
     const limit = count(headers.get(names.limit));

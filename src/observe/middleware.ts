@@ -81,6 +81,7 @@ function withoutCredentials(baseUrl: string): string {
 const SDK: Way<SdkExchange, Response> = {
   guarded: ({ request, options }) => guardedRequest(request, options),
   send: ({ next, request, call }) => next(asAllowed(request, call)),
+  headers: ({ headers }) => headers,
   follow({ call, observation, options }, response) {
     followAnswer({ call, observation, path: options.path }, response);
   },
