@@ -148,10 +148,7 @@ export class Tab implements Correspondent {
     try {
       const answer = this.#link.ledger.post(this.#posting(sending));
       if (answer instanceof Promise) {
-        answer.then(
-          (posted) => this.#taken(sending, posted),
-          (error: unknown) => this.#lost(sending, error),
-        );
+        answer.then((posted) => this.#taken(sending, posted)).catch((error: unknown) => this.#lost(sending, error));
       } else this.#taken(sending, answer);
     } catch (error) {
       this.#lost(sending, error);
@@ -182,12 +179,13 @@ export class Tab implements Correspondent {
 
   /** Also for an answer that comes after it was given up: its spend is taken all the same. */
   #taken(sending: Sending, posted: Posted): void {
+    const { granted, level, levelBefore } = posted;
     if (this.#parcel === sending.parcel) this.#parcel = null;
     this.learn(posted);
     sending.asks.forEach((ask, position) => {
       // The call went on without waiting, and what is held for it may not be what the ledger has just written down.
       if (ask.verdict !== null) this.#heldIsNews = true;
-      else this.#tell(ask, { kind: posted.granted[position] === true ? 'granted' : 'refused', balance: posted });
+      else this.#tell(ask, { kind: granted[position] === true ? 'granted' : 'refused', balance: posted });
     });
     if (this.#sending === sending) this.#sending = null;
     // A later posting may have replaced what this one said is held.
@@ -195,9 +193,8 @@ export class Tab implements Correspondent {
     this.#link.answered();
     this.send();
     this.#link.looked();
-    if (posted.level > posted.levelBefore) {
-      const count = posted.level - posted.levelBefore;
-      const positions = Array.from({ length: count }, (_, step) => posted.levelBefore + step);
+    if (level > levelBefore) {
+      const positions = Array.from({ length: level - levelBefore }, (_, step) => levelBefore + step);
       this.#onReached(positions, posted.spentNanoUsd);
     }
   }

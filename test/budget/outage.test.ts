@@ -184,6 +184,17 @@ test('a call that is over before its answer has come never makes less than nothi
   assert.equal((await seen.refreshed()).balance?.reservedNanoUsd, 0n);
 });
 
+for (const when of ['at once', 'later'] as const) {
+  test(`a ledger of one's own that answers nonsense ${when} is a ledger that is down, and ends no process`, async () => {
+    const nonsense = (): never => (when === 'at once' ? undefined : Promise.resolve()) as never;
+    const ledger = { ...memoryLedger(), post: nonsense, balance: nonsense, history: nonsense };
+    const { account, link, errors } = oneProcess(ledger, new StandingTime(NOW_MS));
+    assert.equal((await account.reserve(10n, NOW_MS)).kind, 'unavailable');
+    assert.equal(link.up, false);
+    assert.equal(errors.length, 1);
+  });
+}
+
 test('closing asks a ledger that was down once more at once, so that what was spent is not left behind', async () => {
   const ledger = new UnreliableLedger(memoryLedger());
   const time = new StandingTime(NOW_MS);
