@@ -75,7 +75,8 @@ for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
 onRedis(
   'a Redis that hangs holds up a call for no longer than the deadline, and the calls after it not at all',
   async ({ server, ledger }) => {
-    const client = budgeted([ROOMY], { budgets: { ledger } });
+    // So long that a busy machine answers within it, and a Redis that is stopped does not.
+    const client = budgeted([ROOMY], { budgets: { ledger, deadlineMs: 1_000 } });
     const call = () => client.claude.messages.create(PARAMS);
     await call();
     server.pause();
