@@ -2,18 +2,24 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { serve } from 'plimsoll/http';
 import { simulator, type Simulator, type SimulatorOptions } from 'plimsoll/simulator';
 import { scraped, type Scraped } from '../record/scraped.ts';
-import { ran, root } from './programs.ts';
+import { examples, ran, root } from './programs.ts';
 
 /** What ends things when they are no longer needed: a test, or a script. */
 export interface Ends {
   after(close: () => Promise<void> | void): void;
+}
+
+/** What is particular to this one. */
+export interface GatewayOptions extends SimulatorOptions {
+  readonly pageOrigin?: string;
 }
 
 export interface RunningGateway {
@@ -23,6 +29,7 @@ export interface RunningGateway {
   readonly realKey: string;
   /** A new token for a client of the configuration. */
   readonly token: (client: string) => Promise<string>;
+  /** What its page says, once no call is in flight. */
   readonly metrics: () => Promise<Scraped>;
   /** All that it has printed. */
   readonly said: () => string;
@@ -33,11 +40,10 @@ export const newKey = (): string => `sk-ant-api03-${randomBytes(70).toString('ba
 
 const cli = [process.execPath, '--conditions=plimsoll-source', join(root, 'src', 'cli', 'main.ts')] as const;
 
-/** Starts a gateway with this configuration, in which `UPSTREAM` stands for the simulated API and `FOLDER` for a new folder. */
+/** Starts a gateway with the configuration of the examples, whose page is at this origin, before a simulated API. */
 export async function gateway(
   ends: Ends,
-  configuration: string,
-  options: SimulatorOptions = {},
+  { pageOrigin = 'http://localhost:8080', ...options }: GatewayOptions = {},
 ): Promise<RunningGateway> {
   const realKey = newKey();
   const api = simulator({ ...options, keys: [{ name: 'real', key: realKey }] });
@@ -45,8 +51,9 @@ export async function gateway(
   ends.after(() => upstream.close(0));
   const folder = mkdtempSync(join(tmpdir(), 'plimsoll-gateway-'));
   const file = join(folder, 'gateway.yaml');
-  writeFileSync(file, configuration.replaceAll('UPSTREAM', upstream.url).replaceAll('FOLDER', folder));
-  const env = { PATH: process.env['PATH'], ANTHROPIC_AUTH_TOKEN: realKey, DEV_LOCAL_KEY: realKey };
+  const configuration = readFileSync(join(examples, 'gateway.yaml'), 'utf8');
+  writeFileSync(file, configuration.replace('http://localhost:8080', pageOrigin));
+  const env = { PATH: process.env['PATH'], ANTHROPIC_AUTH_TOKEN: realKey, ANTHROPIC_BASE_URL: upstream.url };
 
   const [program, ...args] = cli;
   const ports = ['--port', '0', '--metrics-port', '0', '--json'];
@@ -77,9 +84,17 @@ export async function gateway(
       if (code !== 0) throw new Error(err);
       return out.trim();
     },
-    metrics: async () => scraped(await (await fetch(metricsUrl)).text()),
+    metrics: () => settled(metricsUrl),
     said: () => said.join('\n'),
   };
+}
+
+async function settled(metricsUrl: string): Promise<Scraped> {
+  for (;;) {
+    const page = scraped(await (await fetch(metricsUrl)).text());
+    if (counted(page, 'anthropic_requests_in_flight').size === 0) return page;
+    await sleep(20);
+  }
 }
 
 /** The samples of a counter that are not zero, by their labels. */
