@@ -43,12 +43,13 @@ export const FLEETS = [
   { name: 'twenty-own', replicas: 20, ledger: 'own' },
 ] as const;
 
-/** Now and then a call fails for good, as on any day. */
+/** Now and then a call fails for good, or a token does not hold, as on any day. */
 const ordinary = (name: string, minutes: number): Omit<HistoryOptions, 'endMs'> => ({
   name,
   minutes,
   calls: (step) => 6 + 3 * Math.sin(step / 40),
   faults: (step) => (step % 61 === 60 ? Array.from({ length: 3 }, () => ({ fault: 'overloaded' as const })) : []),
+  gateway: (step) => ({ unknown: step % 10 === 0 ? 1 : 0 }),
   seed: 7,
 });
 

@@ -96,7 +96,7 @@ const refusals: Row = {
       kind: 'time series',
       title: 'Retries per call',
       unit: 'short',
-      width: 8,
+      width: 6,
       min: 0,
       decimals: 2,
       description: 'Over a half for long is a storm: retries make the load that they are refused for.',
@@ -119,7 +119,7 @@ const refusals: Row = {
       title: 'Retries by reason',
       unit: 'reqps',
       colored: true,
-      width: 8,
+      width: 6,
       description: 'What the attempt before came to.',
       targets: [{ expr: sumBy('reason', rate('anthropic_retries_total')), legend: '{{reason}}' }],
     },
@@ -127,7 +127,7 @@ const refusals: Row = {
       kind: 'time series',
       title: 'Time lost to waiting, a call',
       unit: 's',
-      width: 8,
+      width: 6,
       min: 0,
       description:
         'Mean wait between attempts, over all calls. Users wait along: over a quarter of the duration for long is a ticket.',
@@ -140,6 +140,16 @@ const refusals: Row = {
           legend: '{{model}}',
         },
       ],
+    },
+    {
+      kind: 'stacked',
+      title: 'Refused by the gateway',
+      unit: 'reqps',
+      width: 6,
+      description:
+        'Before they are calls. unavailable, overloaded: it refuses everybody. Others: tokens that do not hold, paths that it does not forward.',
+      targets: [{ expr: `${sumBy('reason', rate('plimsoll_gateway_refusals_total'))} > 0`, legend: '{{reason}}' }],
+      noValue: 'no gateway, or none refused',
     },
   ],
 };

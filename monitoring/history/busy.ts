@@ -22,6 +22,7 @@ export function busyMorning(endMs: number): readonly HistoryOptions[] {
       name: 'web',
       seed: endMs % 1_000,
       budgetUsd: 40,
+      gateway: (step) => ({ unknown: step % 37 < 3 ? 2 : 0 }),
       limits: { requests: 30, inputTokens: 2_000, outputTokens: 1_200 },
       calls: (step) => 30 - 14 * Math.cos((step / 360) * Math.PI),
       faults: (step) =>

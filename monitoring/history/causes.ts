@@ -38,6 +38,7 @@ export const CAUSES: readonly Cause[] = [
   ),
   cause('no-money', { faults: () => many({ fault: 'workspace_spend_limit' }, 3) }, ['PlimsollSpendCapReached']),
   cause('revoked-key', { faults: () => many({ fault: 'unauthorized' }, 4) }, ['PlimsollUnauthorized']),
+  cause('lost-tokens', { gateway: () => ({ unavailable: 4 }) }, ['PlimsollGatewayRefuses']),
   cause('small-budget', { budgetUsd: 0.05, mode: 'block' }, ['PlimsollBudgetBlocks']),
   cause('limited', { calls: () => 30, faults: () => absorbed({ fault: 'output_tokens_limit', headers: soon }, 9) }, [
     'PlimsollRateLimited',

@@ -11,8 +11,10 @@ import {
   type Scenario,
   type Simulator,
 } from 'plimsoll/simulator';
+import { gatewayProcess, type Refused } from './gateway-process.ts';
 import { HistoryClock, hurried } from './history-clock.ts';
 import { replica, type Replica, type ReplicaOptions } from './replica.ts';
+import { scraped } from './scraped.ts';
 import { drawnCall, seeded, unpricedCall, type Counts } from './traffic.ts';
 
 /** How often Prometheus scrapes it: long enough for days in seconds, short enough for windows of five minutes. */
@@ -41,6 +43,8 @@ export interface HistoryOptions {
   /** Called besides the three of the service; the simulator answers it, and nobody knows its price. */
   readonly unpricedModel?: string;
   readonly scenario?: Scenario;
+  /** A gateway runs beside it, and refuses so many between two scrapes. */
+  readonly gateway?: (step: number) => Refused;
   /** A minute, of the class haiku-4.5. Default: what a small organisation has. */
   readonly limits?: Limits;
 }
@@ -78,7 +82,7 @@ export const ORDINARY: Scenario = {
 
 /** Drives the history and writes what the scrapes of all replicas read, as OpenMetrics with timestamps. */
 export async function history(options: HistoryOptions, out: WriteStream): Promise<HistoryTruth> {
-  const { endMs, minutes, seed = 1, scenario = ORDINARY, limits = SMALL } = options;
+  const { name, job = name, endMs, minutes, seed = 1, scenario = ORDINARY, limits = SMALL } = options;
   const steps = (minutes * 60_000) / STEP_MS;
   const startMs = endMs - steps * STEP_MS;
   const clock = new HistoryClock(startMs);
@@ -89,6 +93,11 @@ export async function history(options: HistoryOptions, out: WriteStream): Promis
   });
   const folder = mkdtempSync(join(tmpdir(), 'plimsoll-history-'));
   const replicas = running(options, { api, clock, ledgerPath: join(folder, 'ledger.sqlite') });
+  const beside = options.gateway === undefined ? null : gatewayProcess(clock);
+  const processes = [
+    ...replicas.map((each, index) => ({ instance: `${name}-${index}:9464`, scrape: each.scrape })),
+    ...(beside === null ? [] : [{ instance: `${name}-gateway:9464`, scrape: beside.scrape }]),
+  ];
   const counts: Counts = { calls: 0, answered: 0 };
   const random = seeded(seed);
   try {
@@ -96,20 +105,22 @@ export async function history(options: HistoryOptions, out: WriteStream): Promis
       for (let step = 0; step <= steps; step += 1) {
         const atMs = startMs + step * STEP_MS;
         clock.advanceTo(atMs);
-        await scraped(options, replicas, { out, atMs });
+        await scraped(out, { job, atMs, processes });
         if (step === steps) return;
         api.script(options.faults?.(step) ?? []);
         const expected = options.calls(step);
         // Late, so that the next scrape sees limits before they have refilled.
         clock.advanceTo(atMs + STEP_MS - Math.min(STEP_MS, expected * SECONDS_OF_A_CALL * 1_000));
         await called(replicas, { random, counts, expected, unpricedModel: options.unpricedModel });
+        await beside?.refuse(options.gateway?.(step) ?? {});
       }
     });
   } finally {
     for (const each of replicas) await each.close();
+    await beside?.close();
     rmSync(folder, { recursive: true });
   }
-  return { ...counts, name: options.name, ...truthOf(api) };
+  return { ...counts, name, ...truthOf(api) };
 }
 
 function running(
@@ -147,26 +158,6 @@ async function called(replicas: readonly Replica[], { random, counts, expected, 
     if (unpricedModel !== undefined && call === 0) await unpricedCall(client, unpricedModel, counts);
     else await drawnCall(client, random, counts);
   }
-}
-
-async function scraped(
-  { name, job = name }: HistoryOptions,
-  replicas: readonly Replica[],
-  { out, atMs }: { readonly out: WriteStream; readonly atMs: number },
-): Promise<void> {
-  for (const [index, each] of replicas.entries()) {
-    const target = `job="${job}",instance="${name}-${index}:9464"`;
-    const lines = (await each.scrape()).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
-    const stamped = [`up{} 1`, ...lines].map((line) => stampedLine(line, target, atMs / 1_000)).join('');
-    if (!out.write(stamped)) await once(out, 'drain');
-  }
-}
-
-/** Exemplars cannot be brought in afterwards: they are left out. */
-function stampedLine(line: string, target: string, atSeconds: number): string {
-  const [sample = ''] = line.split(' # ');
-  const [, name = '', labels = '', value = ''] = /^(\w+)(?:\{(.*)\})? (\S+)$/.exec(sample) ?? [];
-  return `${name}{${target}${labels === '' ? '' : ','}${labels}} ${value} ${atSeconds}\n`;
 }
 
 function truthOf({ truth }: Simulator): Pick<HistoryTruth, 'rateLimited' | 'tokens' | 'costUsd'> {

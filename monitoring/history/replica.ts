@@ -24,7 +24,7 @@ export interface ReplicaOptions {
 export interface Replica {
   readonly client: Anthropic;
   /** What Prometheus would read now, as OpenMetrics. */
-  scrape(): Promise<string>;
+  readonly scrape: () => Promise<string>;
   close(): Promise<void>;
 }
 

@@ -4,7 +4,7 @@ import type { MonitoringSettings } from '../settings.ts';
 
 /** What stops hard: calls are refused until somebody acts, or nobody would see it if they were. */
 export function stopAlerts(settings: MonitoringSettings): readonly Alert[] {
-  return [spendCap(), budgetBlocks(), ledgerClosed(), unauthorized(), telemetry(settings)];
+  return [spendCap(), budgetBlocks(), ledgerClosed(), unauthorized(), gatewayRefuses(), telemetry(settings)];
 }
 
 function spendCap(): Alert {
@@ -66,6 +66,21 @@ function unauthorized(): Alert {
     summary: 'Key {{ $labels.key }} is not accepted (401)',
     description:
       '{{ $value | printf "%.0f" }} requests with key {{ $labels.key }} got 401 in 5 minutes: it was revoked, has expired, or was deployed wrongly.',
+  };
+}
+
+/** Such requests never become calls: no objective of theirs sees them. Tokens that do not hold are the business of clients. */
+function gatewayRefuses(): Alert {
+  const refused = growth('plimsoll_gateway_refusals_total', '5m', 'reason=~"unavailable|overloaded"');
+  return {
+    name: 'PlimsollGatewayRefuses',
+    severity: 'page',
+    expr: `${sumBy('job, reason', refused)} >= ${LEAST_REFUSALS}`,
+    for: '1m',
+    dashboard: 'overview',
+    summary: 'Gateway {{ $labels.job }} refuses requests: {{ $labels.reason }}',
+    description:
+      '{{ $value | printf "%.0f" }} requests in 5 minutes were refused as overload. unavailable: it cannot reach the place where tokens are kept; overloaded: it holds as many requests as it may.',
   };
 }
 

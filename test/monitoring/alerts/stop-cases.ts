@@ -137,6 +137,50 @@ const KEYS: readonly AlertCase[] = [
 
 const missing = (job: string) => [[{ job }, `No metrics from job ${job}`] as const];
 
+const refusals = (reason: string, instance = 'a'): string =>
+  `plimsoll_gateway_refusals_total{job="plimsoll-gateway",instance="${instance}",reason="${reason}"}`;
+const refuses = (reason: string) => [
+  [{ job: 'plimsoll-gateway', reason }, `Gateway plimsoll-gateway refuses requests: ${reason}`] as const,
+];
+
+const GATEWAY: readonly AlertCase[] = [
+  {
+    name: 'fires when the gateway cannot reach the place where tokens are kept',
+    alert: 'PlimsollGatewayRefuses',
+    series: { [refusals('unavailable')]: grown([20, 0], [10, 2]) },
+    at: '25m',
+    firing: refuses('unavailable'),
+  },
+  {
+    name: 'fires when a gateway is full from its first minutes on, once for two replicas that refuse two each',
+    alert: 'PlimsollGatewayRefuses',
+    series: { [refusals('overloaded')]: '_x20 2x10', [refusals('overloaded', 'b')]: '_x20 2x10' },
+    at: '22m',
+    firing: refuses('overloaded'),
+  },
+  {
+    name: 'does not fire for two refusals',
+    alert: 'PlimsollGatewayRefuses',
+    series: { [refusals('unavailable')]: grown([20, 0], [2, 0.8], [10, 0]) },
+    at: '23m',
+    firing: [],
+  },
+  {
+    name: 'does not fire for tokens that do not hold, or while it ends',
+    alert: 'PlimsollGatewayRefuses',
+    series: { [refusals('unknown')]: grown([30, 5]), [refusals('draining')]: grown([30, 5]) },
+    at: '25m',
+    firing: [],
+  },
+  {
+    name: 'does not fire when it has answered again for five minutes',
+    alert: 'PlimsollGatewayRefuses',
+    series: { [refusals('unavailable')]: grown([20, 0], [5, 4], [20, 0]) },
+    at: '33m',
+    firing: [],
+  },
+];
+
 const TELEMETRY: readonly AlertCase[] = [
   {
     name: 'fires when all targets of a job are down',
@@ -193,4 +237,4 @@ const TELEMETRY: readonly AlertCase[] = [
   },
 ];
 
-export const STOP_CASES: readonly AlertCase[] = [...SPEND, ...BUDGETS, ...KEYS, ...TELEMETRY];
+export const STOP_CASES: readonly AlertCase[] = [...SPEND, ...BUDGETS, ...KEYS, ...GATEWAY, ...TELEMETRY];
