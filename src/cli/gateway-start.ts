@@ -94,7 +94,11 @@ function gatewayOf(configuration: GatewayConfiguration, opened: Opened): Gateway
     recorders: [log.recorder],
     pages: { '/plimsoll/tokens': mintHandler({ store, clients, limiter, onError }) },
     isReady: () => store.find('').then(() => true),
-    limits: { upstreamSilenceMs: limits.upstreamSilenceSeconds * 1_000, requests: limits.connections },
+    limits: {
+      requests: limits.connections,
+      heldBytes: limits.heldBytes,
+      upstreamSilenceMs: limits.upstreamSilenceSeconds * 1_000,
+    },
     ...(budgets !== null && { budgets }),
     ...(tier !== undefined && { tier }),
     ...(models.length > 0 && { models }),
@@ -105,9 +109,13 @@ function listening(
   { listen: where, limits }: GatewayConfiguration,
   listener: Parameters<typeof listen>[0],
 ): Promise<Serving> {
-  const { connections, headerBytes, headersSeconds, requestSeconds } = limits;
-  const times = { headersMs: headersSeconds * 1_000, requestMs: requestSeconds * 1_000 };
-  return listen(listener, { ...where, connections, headerBytes, ...times });
+  const { connections, headerBytes, headersSeconds, requestSeconds, stalledSeconds } = limits;
+  return listen(listener, {
+    ...{ ...where, connections, headerBytes },
+    headersMs: headersSeconds * 1_000,
+    requestMs: requestSeconds * 1_000,
+    stalledMs: stalledSeconds * 1_000,
+  });
 }
 
 /** What is left of connections when the calls have ended is broken. */

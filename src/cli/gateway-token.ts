@@ -1,6 +1,6 @@
 import { ConfigurationError } from '../configuration-error.ts';
 import { nearest } from '../environment/nearest.ts';
-import { newToken, secretHash, tokenText } from '../gateway/access/token.ts';
+import { issueToken } from '../gateway/access/issue.ts';
 import { TokenStoreError, type TokenStore } from '../gateway/access/token-store.ts';
 import { tokensInEnvironment } from '../gateway/configuration/environment.ts';
 import { tokenOfficeInFile, type TokenOffice } from '../gateway/configuration/file.ts';
@@ -41,17 +41,12 @@ type Action = (store: TokenStore, asked: TokenArguments, io: CommandIo) => Promi
 
 const ACTIONS: Readonly<Record<TokenAction, Action>> = {
   async create(store, { what, lifetimeMs, note }, io) {
-    const parts = newToken();
-    const createdAtMs = io.now();
-    const expiresAtMs = lifetimeMs === null ? null : createdAtMs + lifetimeMs;
-    await store.put({
-      ...{ id: parts.id, hash: secretHash(parts.secret), client: what, createdAtMs, expiresAtMs, note },
-      revokedAtMs: null,
-      minted: null,
-    });
-    io.out(tokenText(parts));
+    const clock = { epochMs: () => io.now() };
+    const { token, record } = await issueToken(store, { client: what, lifetimeMs, note, clock });
+    io.out(token);
+    const { id, expiresAtMs } = record;
     const until = expiresAtMs === null ? 'until it is revoked' : `until ${new Date(expiresAtMs).toISOString()}`;
-    wrapped(`Token ${parts.id} of ${what} holds ${until}.`, 80).forEach((line) => io.err(line));
+    wrapped(`Token ${id} of ${what} holds ${until}.`, 80).forEach((line) => io.err(line));
     io.err('It is not shown again: of it a hash is kept, and nothing else.');
     return 0;
   },

@@ -3,8 +3,9 @@
  * in place of a key, and are measured, priced and held to budgets as by `instrument()`.
  *
  * ```ts
- * import { gateway } from 'plimsoll/gateway';
+ * import { authenticator, gateway, sqliteTokens } from 'plimsoll/gateway';
  *
+ * const authenticate = authenticator({ store: sqliteTokens('tokens.db'), clients });
  * const claude = gateway({ authenticate, keys: new Map([['prod-api-key', () => readKey()]]) });
  * createServer(claude.listener).listen(8787, '127.0.0.1');
  * ```
@@ -12,3 +13,11 @@
 export { gateway, type Gateway } from './gateway.ts';
 export type { GatewayLimits, GatewayOptions } from './gateway-options.ts';
 export type { Authenticate, Denial, Grant, MaxTokensCeiling, Presented } from './grant.ts';
+export { authenticator, type AuthenticatorOptions } from './access/authenticator.ts';
+export type { GatewayClient, MintRules } from './access/client.ts';
+export { issueToken, type IssuedToken, type IssueOptions } from './access/issue.ts';
+export { mintHandler, type MintHandlerOptions } from './access/mint-handler.ts';
+export { memoryRateLimiter, type RateLimiter } from './access/rate-limiter.ts';
+export { sqliteTokens } from './access/sqlite-tokens.ts';
+export { TokenSpend, type TokenSpendOptions } from './access/token-spend.ts';
+export { TokenStoreError, type MintedTerms, type TokenRecord, type TokenStore } from './access/token-store.ts';

@@ -1,19 +1,20 @@
 import { systemClock, type Clock } from '../../clock.ts';
+import { defaultPrices } from '../../pricing/prices.ts';
 import type { Attribution, Guard, Recorder } from '../../vocabulary.ts';
 import type { Authenticate, Grant } from '../grant.ts';
 import type { GatewayClient } from './client.ts';
 import { messagesOnly } from './endpoint-guard.ts';
 import { judged, type Judged } from './judge.ts';
 import { memoryRateLimiter, rateGuard, type RateLimiter } from './rate-limiter.ts';
-import type { TokenSpend } from './token-spend.ts';
+import { TokenSpend } from './token-spend.ts';
 import type { TokenStore } from './token-store.ts';
 
 export interface AuthenticatorOptions {
   readonly store: TokenStore;
   /** What tokens may do, by the name of their client. */
   readonly clients: ReadonlyMap<string, GatewayClient>;
-  /** Keeps what minted tokens have spent. */
-  readonly spend: TokenSpend;
+  /** Keeps what minted tokens have spent. Default: in this process, at the prices that come with the package. */
+  readonly spend?: TokenSpend;
   /** Default: of this process alone. */
   readonly limiter?: RateLimiter;
   /** For tests. */
@@ -22,7 +23,8 @@ export interface AuthenticatorOptions {
 
 /** Judges tokens by their store, each time, and grants what their clients may. Rejects where the store does not answer. */
 export function authenticator(options: AuthenticatorOptions): Authenticate {
-  const { store, clients, spend, limiter = memoryRateLimiter(), clock = systemClock } = options;
+  const { store, clients, limiter = memoryRateLimiter(), clock = systemClock } = options;
+  const spend = options.spend ?? new TokenSpend({ prices: defaultPrices(), clock });
   return async function authenticate(presented) {
     const verdict = await judged(presented, { store, clients, clock });
     return typeof verdict === 'string' ? verdict : granted(verdict, { spend, limiter });

@@ -1,10 +1,12 @@
-import { randomUUID } from 'node:crypto';
 import { usdOf } from '../../budget/nano-usd.ts';
 import { systemClock, type Clock } from '../../clock.ts';
-import type { Denial } from '../grant.ts';
+import { unauthorized } from '../denials.ts';
+import { refused, type Refusal, type ShortAnswer } from '../refusals.ts';
+import { webHeaders } from '../headers.ts';
 import type { GatewayClient } from './client.ts';
 import { judged, type Judged } from './judge.ts';
-import { mint, type Minted } from './mint.ts';
+import type { IssuedToken } from './issue.ts';
+import { mint } from './mint.ts';
 import { mintRequest } from './mint-request.ts';
 import { RateLimitedError } from './rate-limited.ts';
 import { memoryRateLimiter, type RateLimiter } from './rate-limiter.ts';
@@ -43,15 +45,10 @@ export function mintHandler(options: MintHandlerOptions): (request: Request) => 
 
 async function answered(request: Request, options: Required<MintHandlerOptions>): Promise<Response> {
   if (request.method !== 'POST') {
-    return refusal({
-      status: 405,
-      type: 'invalid_request_error',
-      message: 'Expected POST.',
-      headers: { allow: 'POST' },
-    });
+    return refusal({ status: 405, type: 'invalid_request_error', message: 'Expected POST.' });
   }
   const parent = await judged({ token: tokenIn(request.headers), origin: request.headers.get('origin') }, options);
-  if (typeof parent === 'string') return unauthorized(parent);
+  if (typeof parent === 'string') return responseOf(unauthorized(parent));
   const limited = await overLimit(parent.client, options.limiter);
   if (limited !== null) return limited;
   const asked = mintRequest(await bodyOf(request));
@@ -68,8 +65,7 @@ async function overLimit({ name, requestsPerMinute }: GatewayClient, limiter: Ra
   const waitMs = await limiter.take(`client:${name}`, requestsPerMinute);
   if (waitMs === 0) return null;
   const { message, retryAfterSeconds } = new RateLimitedError(requestsPerMinute, waitMs);
-  const headers = { 'retry-after': String(retryAfterSeconds) };
-  return refusal({ status: 429, type: 'rate_limit_error', message, headers });
+  return refusal({ status: 429, type: 'rate_limit_error', message, retryAfterSeconds });
 }
 
 /** Of `x-api-key`, or of `Authorization: Bearer`. */
@@ -96,7 +92,7 @@ async function bodyOf(request: Request): Promise<unknown> {
   }
 }
 
-function told({ token, record }: Minted, { client }: Judged): Response {
+function told({ token, record }: IssuedToken, { client }: Judged): Response {
   const { id, minted, expiresAtMs } = record;
   const spend = minted?.spendNanoUsd ?? null;
   const answer = {
@@ -109,36 +105,13 @@ function told({ token, record }: Minted, { client }: Judged): Response {
     spendUsd: spend === null ? null : usdOf(spend),
     expiresAt: new Date(expiresAtMs ?? 0).toISOString(),
   };
-  return json(201, answer);
+  return Response.json(answer, { status: 201, headers: { 'cache-control': 'no-store' } });
 }
 
-/** Why a token does not hold, for who presented it. */
-export const DENIALS: Readonly<Record<Denial, string>> = {
-  missing: 'Expected a token of the gateway in x-api-key, or in Authorization as a Bearer, got none.',
-  malformed: 'Expected a token of the gateway, which begins with plk_, got something else.',
-  unknown: 'The token is not known here.',
-  expired: 'The token has expired.',
-  revoked: 'The token was revoked.',
-  wrong_origin: 'The token is bound to another origin.',
-};
-
-function unauthorized(denial: Denial): Response {
-  return refusal({ status: 401, type: 'authentication_error', message: DENIALS[denial] });
+function refusal(why: Refusal): Response {
+  return responseOf(refused(why));
 }
 
-interface Refusal {
-  readonly status: number;
-  readonly type: string;
-  readonly message: string;
-  readonly headers?: Readonly<Record<string, string>>;
-}
-
-function refusal({ status, type, message, headers = {} }: Refusal): Response {
-  const requestId = `req_plimsoll_${randomUUID().replaceAll('-', '')}`;
-  const body = { type: 'error', error: { type, message }, request_id: requestId };
-  return json(status, body, { ...headers, 'request-id': requestId });
-}
-
-function json(status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): Response {
-  return Response.json(body, { status, headers: { 'cache-control': 'no-store', ...headers } });
+function responseOf({ status, headers, body }: ShortAnswer): Response {
+  return new Response(new Uint8Array(body), { status, headers: webHeaders(headers) });
 }

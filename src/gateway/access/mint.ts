@@ -1,15 +1,9 @@
 import { usdOf } from '../../budget/nano-usd.ts';
+import type { IssuedToken } from './issue.ts';
 import type { Judged } from './judge.ts';
 import type { MintRequest } from './mint-request.ts';
 import { newToken, secretHash, tokenText } from './token.ts';
 import { DEFAULT_MINTED_SECONDS, LONGEST_MINTED_SECONDS, type MintRules } from './client.ts';
-import type { TokenRecord } from './token-store.ts';
-
-/** A token that was minted: its record, and its text, which is told once. */
-export interface Minted {
-  readonly record: TokenRecord;
-  readonly token: string;
-}
 
 /** Why nothing is minted, for the client that asked. */
 export interface MintDenial {
@@ -20,7 +14,7 @@ export interface MintDenial {
  * A token for a user of the client's, bound to what was asked for and to what the client may. It ends no later than the
  * token that it is minted with. All reasons why not come at once.
  */
-export function mint(parent: Judged, asked: MintRequest, nowMs: number): Minted | MintDenial {
+export function mint(parent: Judged, asked: MintRequest, nowMs: number): IssuedToken | MintDenial {
   const { client, record } = parent;
   if (record.minted !== null) return { reasons: ['A minted token mints no others: use the token of the client.'] };
   if (client.mints === null) return { reasons: [`The client ${client.name} may not mint tokens.`] };

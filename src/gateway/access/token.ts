@@ -1,4 +1,4 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
 
 /** A token in its two parts: the id finds its record, the secret proves that it was handed out. */
 export interface TokenParts {
@@ -34,7 +34,7 @@ export function tokenParts(text: string): TokenParts | null {
 
 /** What is kept of a secret: its SHA-256 in hexadecimal. */
 export function secretHash(secret: string): string {
-  return createHash('sha256').update(secret, 'latin1').digest('hex');
+  return hash('sha256', secret);
 }
 
 const NO_HASH = '0'.repeat(64);
@@ -43,7 +43,7 @@ const NO_HASH = '0'.repeat(64);
  * Whether the secret is the one of the hash, in a time that says nothing of how much of it is right. Without a hash it
  * is not, after the same work: whether an id is known does not show in the time either.
  */
-export function isSecretOf(secret: string, hash: string | null): boolean {
-  const isSame = timingSafeEqual(Buffer.from(secretHash(secret), 'hex'), Buffer.from(hash ?? NO_HASH, 'hex'));
-  return isSame && hash !== null;
+export function isSecretOf(secret: string, kept: string | null): boolean {
+  const isSame = timingSafeEqual(hash('sha256', secret, 'buffer'), Buffer.from(kept ?? NO_HASH, 'hex'));
+  return isSame && kept !== null;
 }

@@ -16,6 +16,10 @@ export interface GatewayLimits {
   readonly headersSeconds: number;
   /** A client has so long to send its whole request. */
   readonly requestSeconds: number;
+  /** A client that takes nothing of its answer for so long is let go. */
+  readonly stalledSeconds: number;
+  /** Of all bodies together that are held until it is known what they ask for. */
+  readonly heldBytes: number;
   /** How long the upstream may say nothing. */
   readonly upstreamSilenceSeconds: number;
   /** How long what is under way may take when the gateway is to end. */
@@ -28,6 +32,8 @@ export const DEFAULT_LIMITS: GatewayLimits = {
   headerBytes: 16_384,
   headersSeconds: 10,
   requestSeconds: 300,
+  stalledSeconds: 120,
+  heldBytes: 536_870_912,
   upstreamSilenceSeconds: 600,
   drainSeconds: 30,
 };
@@ -37,9 +43,14 @@ const MOST: GatewayLimits = {
   headerBytes: 1_048_576,
   headersSeconds: 3_600,
   requestSeconds: 86_400,
+  stalledSeconds: 86_400,
+  heldBytes: 1_099_511_627_776,
   upstreamSilenceSeconds: 86_400,
   drainSeconds: 86_400,
 };
+
+/** The least, where that is more than 1. */
+const LEAST: Readonly<Partial<GatewayLimits>> = { headerBytes: 1_024, heldBytes: 1_048_576 };
 
 /** Of the field `limits`. */
 export function limitsOf(read: Reader): GatewayLimits {
@@ -47,7 +58,7 @@ export function limitsOf(read: Reader): GatewayLimits {
   const names = Object.keys(DEFAULT_LIMITS) as (keyof GatewayLimits)[];
   limits.only(names);
   const pairs = names.map((name) => {
-    const [least, most] = [name === 'headerBytes' ? 1_024 : 1, MOST[name]];
+    const [least, most] = [LEAST[name] ?? 1, MOST[name]];
     const value = limits.integer(name, { least, most, expected: `a whole number from ${least} to ${most}` });
     return [name, value ?? DEFAULT_LIMITS[name]] as const;
   });

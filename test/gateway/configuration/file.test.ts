@@ -81,6 +81,8 @@ describe("a gateway's configuration", () => {
         headerBytes: 16_384,
         headersSeconds: 10,
         requestSeconds: 300,
+        stalledSeconds: 120,
+        heldBytes: 536_870_912,
         upstreamSilenceSeconds: 600,
         drainSeconds: 30,
       },
