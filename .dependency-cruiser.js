@@ -15,7 +15,8 @@ export const ROWS = [
   ['instrument-options'],
   ['observe', 'record', 'retry', 'redis', 'organization', 'environment', 'scan'],
   ['budget', 'tier', 'pricing', 'routing', 'keys', 'attribution'],
-  ['vocabulary', 'branded-cause', 'clock', 'configuration-error', 'got', 'structured-file', 'version'],
+  ['got'],
+  ['vocabulary', 'branded-cause', 'clock', 'configuration-error', 'secret-mark', 'structured-file', 'version'],
 ];
 
 /** The simulator stands outside the rows: it knows no other room, and only cli/ knows it. */

@@ -1,6 +1,8 @@
-/** Neither long nor the beginning of a key: the file may be one of secrets, given by mistake. */
+import { mayHoldSecret } from './secret-mark.ts';
+
+/** Neither long nor the beginning of a key, of whatever vendor: the file may be one of secrets, given by mistake. */
 function isShowable(text: string): boolean {
-  return text.length <= 32 && !text.includes('sk-');
+  return text.length <= 32 && !text.includes('sk-') && !mayHoldSecret(text);
 }
 
 const SCALARS: ReadonlySet<string> = new Set(['string', 'number', 'boolean']);

@@ -1,6 +1,7 @@
 import { ConfigurationError } from '../configuration-error.ts';
 import { got, gotName } from '../got.ts';
 import { BUDGET_MODES, type Budget, type BudgetMode, type Scope } from './budget.ts';
+import { mayHoldSecret } from '../secret-mark.ts';
 import { nanoUsdOf } from './nano-usd.ts';
 import type { Period } from './period.ts';
 
@@ -145,7 +146,13 @@ class Reader {
   text(name: string): string {
     const value = this.value(name);
     // It becomes the value of a label.
-    if (typeof value === 'string' && value !== '' && value.length <= 100 && !/[\p{Cc}]|sk-ant-/u.test(value))
+    if (
+      typeof value === 'string' &&
+      value !== '' &&
+      value.length <= 100 &&
+      !/\p{Cc}/u.test(value) &&
+      !mayHoldSecret(value)
+    )
       return value;
     this.problem(name, 'a text of up to 100 characters', 'quote it if it is a number');
     return '';

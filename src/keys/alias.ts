@@ -1,3 +1,5 @@
+import { mayHoldSecret } from '../secret-mark.ts';
+
 /** Every spelling of an environment, by the one that plimsoll shows. */
 const ENVIRONMENTS: Readonly<Record<string, readonly string[]>> = {
   dev: ['dev', 'develop', 'development', 'local'],
@@ -38,7 +40,7 @@ export interface KeyAlias {
 export function keyAlias(alias: string): KeyAlias {
   const problem = problemOf(alias);
   const [first = '', ...rest] = alias.toLowerCase().split('-');
-  const known = LOOKS_LIKE_A_KEY.test(alias) ? null : environment(first);
+  const known = mayHoldSecret(alias) ? null : environment(first);
   const words = known === null ? [] : rest.filter((word) => word !== '');
   const isComplete = words.length >= 2;
   const service = (isComplete ? words.slice(0, -1) : words).join('-');
@@ -53,12 +55,11 @@ export function keyAlias(alias: string): KeyAlias {
 }
 
 const EXPECTED = 'expected an alias of the form env-service-role, such as "prod-checkout-api"';
-const LOOKS_LIKE_A_KEY = /sk-ant-/i;
 const LONGEST_SHOWN = 64;
 const WORDS = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
 
 function problemOf(alias: string): string | null {
-  if (LOOKS_LIKE_A_KEY.test(alias)) return `${EXPECTED}, got what looks like the key itself: give it a name`;
+  if (mayHoldSecret(alias)) return `${EXPECTED}, got what looks like the key itself: give it a name`;
   const got = alias.length > LONGEST_SHOWN ? `${alias.length} characters` : JSON.stringify(alias);
   if (!WORDS.test(alias)) return `${EXPECTED}, got ${got}: use small letters and digits, joined by "-"`;
   const words = alias.split('-');

@@ -3,6 +3,7 @@
  * responses keeps places for the values that were declared, gives the rest out to the first that come, and
  * calls what is left over `other`, so that totals stay right.
  */
+import { mayHoldSecret } from '../secret-mark.ts';
 import type { CounterSeries } from './series.ts';
 
 /** Stands for every value that has no place of its own. */
@@ -14,15 +15,12 @@ const MAX_LENGTH = 128;
 /** Control characters, and halves of surrogate pairs: two of those would be written as the same character. */
 const UNPRINTABLE = /[\p{Cc}\p{Cs}]/u;
 
-/** What all secrets of the API begin with: keys, admin keys, OAuth tokens. */
-const SECRET = /sk-ant-/i;
-
 /**
  * Whether a value can be shown: not longer than 128 characters, nothing unprintable, and nothing that looks
- * like a secret of the API.
+ * like a secret of the API or of a gateway.
  */
 export function fitForLabel(value: string): boolean {
-  return value.length <= MAX_LENGTH && !UNPRINTABLE.test(value) && !SECRET.test(value);
+  return value.length <= MAX_LENGTH && !UNPRINTABLE.test(value) && !mayHoldSecret(value);
 }
 
 /** The values that one label may take. */

@@ -1,4 +1,6 @@
 import { ConfigurationError } from '../configuration-error.ts';
+import { got } from '../got.ts';
+import { mayHoldSecret } from '../secret-mark.ts';
 import type { Guard } from '../vocabulary.ts';
 import { CEILING_MODES, ceilings, type CeilingDecision, type CeilingMode } from './ceilings.ts';
 import {
@@ -97,7 +99,7 @@ export function routes<const Table extends Readonly<Record<string, RouteDefiniti
 
 function unknownRoute(name: string, names: readonly string[]): never {
   throw new ConfigurationError('PLIMSOLL_ROUTE_UNKNOWN', [
-    `route: expected one of ${names.join(', ')}, got ${JSON.stringify(String(name).slice(0, 40))}: add it to routes()`,
+    `route: expected one of ${names.join(', ')}, got ${got(name)}: add it to routes()`,
   ]);
 }
 
@@ -105,8 +107,9 @@ function unknownRoute(name: string, names: readonly string[]): never {
 const NAME = /^[\w./:-]{1,64}$/;
 
 function routeProblems([name, route]: readonly [string, unknown]): readonly string[] {
-  const place = `routes: ${NAME.test(name) ? name : 'a route'}`;
-  if (!NAME.test(name) || /sk-ant-/i.test(name))
+  const isName = NAME.test(name) && !mayHoldSecret(name);
+  const place = `routes: ${isName ? name : 'a route'}`;
+  if (!isName)
     return [`${place}: expected a name of up to 64 letters, digits and . / : _ -, got another: rename it`];
   if (typeof route !== 'object' || route === null)
     return [`${place}: expected an object, got ${typeof route}: write {} for conversation`];
@@ -114,23 +117,19 @@ function routeProblems([name, route]: readonly [string, unknown]): readonly stri
   return [
     ...(task === undefined || (TASKS as readonly unknown[]).includes(task)
       ? []
-      : [`${place}: expected task to be one of ${TASKS.join(', ')}, got ${shown(task)}: choose the nearest`]),
+      : [`${place}: expected task to be one of ${TASKS.join(', ')}, got ${got(task)}: choose the nearest`]),
     ...(model === undefined || (typeof model === 'string' && model.trim() !== '')
       ? []
-      : [`${place}: expected model to be the id of one, got ${shown(model)}: leave it out for the task's`]),
+      : [`${place}: expected model to be the id of one, got ${got(model)}: leave it out for the task's`]),
     ...(tokens === undefined || (Number.isSafeInteger(tokens) && Number(tokens) > 0)
       ? []
-      : [`${place}: expected maxTokens to be a whole number from 1 up, got ${shown(tokens)}`]),
+      : [`${place}: expected maxTokens to be a whole number from 1 up, got ${got(tokens)}`]),
   ];
-}
-
-function shown(value: unknown): string {
-  return typeof value === 'string' || typeof value === 'number' ? JSON.stringify(value).slice(0, 40) : typeof value;
 }
 
 function modeProblems(mode: unknown): readonly string[] {
   if ((CEILING_MODES as readonly unknown[]).includes(mode)) return [];
-  return [`ceilings: expected one of ${CEILING_MODES.join(', ')}, got ${shown(mode)}`];
+  return [`ceilings: expected one of ${CEILING_MODES.join(', ')}, got ${got(mode)}`];
 }
 
 function fillProblems(fill: number | null): readonly string[] {

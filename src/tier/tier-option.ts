@@ -1,3 +1,4 @@
+import { mayHoldSecret } from '../secret-mark.ts';
 import { tierNamed, tierScheme } from './tiers.ts';
 
 /** What a program may say of its tier. Nothing is needed. */
@@ -35,7 +36,7 @@ function organizationProblems(organization: unknown): readonly string[] {
   const expected = 'tier.organization: expected an alias of your own';
   if (typeof organization !== 'string') return [`${expected}, got ${typeof organization}: pass a name`];
   const isAlias =
-    /^[\w.-]+$/.test(organization) && organization.length <= LONGEST_ALIAS && !/sk-ant-/i.test(organization);
+    /^[\w.-]+$/.test(organization) && organization.length <= LONGEST_ALIAS && !mayHoldSecret(organization);
   if (isAlias) return [];
   return [
     `${expected}, got ${shown(organization)}: use up to ${LONGEST_ALIAS} letters, digits, ".", "_" and "-", and no key`,
@@ -45,5 +46,7 @@ function organizationProblems(organization: unknown): readonly string[] {
 /** Never a secret: only what is short and a plain word is shown. */
 function shown(value: unknown): string {
   if (typeof value !== 'string') return typeof value;
-  return /^[\w .-]{0,20}$/.test(value) && !/sk-/i.test(value) ? `"${value}"` : `${value.length} characters`;
+  return /^[\w .-]{0,20}$/.test(value) && !/sk-/i.test(value) && !mayHoldSecret(value)
+    ? `"${value}"`
+    : `${value.length} characters`;
 }

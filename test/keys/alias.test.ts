@@ -50,7 +50,7 @@ for (const [alias, said, toDo] of BADLY_NAMED) {
 }
 
 it('a key given as its own alias is not shown in the problem and says nothing', () => {
-  for (const key of ['sk-ant-api03-' + 'Zz9'.repeat(20), 'prod-sk-ant-api03-Zz9']) {
+  for (const key of ['sk-ant-api03-' + 'Zz9'.repeat(20), 'prod-sk-ant-api03-Zz9', 'plk_Zz9']) {
     const { problem, ...said } = keyAlias(key);
     assert.match(problem ?? '', /looks like the key itself/);
     assert.doesNotMatch(problem ?? '', /Zz9|sk-ant/);

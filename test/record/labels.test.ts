@@ -74,6 +74,7 @@ const UNFIT: readonly (readonly [what: string, value: string])[] = [
   ['with half a surrogate pair', 'a\ud800'],
   ['that is a key', 'sk-ant-api03-abc'],
   ['with a key in it, in capitals', 'key=SK-ANT-api03-abc'],
+  ["with a token of a gateway's in it", 'token=plk_0123456789ab_cd'],
 ];
 for (const [what, value] of UNFIT) {
   test(`a value ${what} is other, even when a place is free or kept for it`, () => {

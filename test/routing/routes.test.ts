@@ -76,6 +76,20 @@ describe('a route', () => {
   });
 });
 
+it('a secret in the wrong place of a table, or as the name of a route, is not shown', () => {
+  for (const secret of ['sk-ant-api03-Zz9', 'plk_Zz9']) {
+    const mistakes = [
+      () => routes({ [secret]: {} }),
+      () => routes({ chat: { task: secret as never } }),
+      () => routes({ chat: {} }, { ceilings: secret as never }),
+      () => routes({ chat: {} }).route(secret as never),
+    ];
+    for (const mistake of mistakes) {
+      assert.throws(mistake, (error: unknown) => error instanceof ConfigurationError && !/Zz9/.test(error.message));
+    }
+  }
+});
+
 const { messages } = PARAMS;
 
 function bench(options: RoutesOptions = {}): Workbench & { readonly shop: ReturnType<typeof shop> } {

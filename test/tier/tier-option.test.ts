@@ -41,11 +41,12 @@ it('in April 2026 the tiers had other names', () => {
 });
 
 it('a secret in the wrong place is not shown', () => {
-  const secret = 'sk-ant-api03-Zz9';
-  for (const option of [{ name: secret }, { organization: secret }, { name: 'x'.repeat(30) + secret }]) {
-    const [problem = ''] = tierProblems(option, NOW);
-    assert.match(problem, /got \d+ characters/);
-    assert.doesNotMatch(problem, /Zz9/);
+  for (const secret of ['sk-ant-api03-Zz9', 'plk_Zz9']) {
+    for (const option of [{ name: secret }, { organization: secret }, { name: 'x'.repeat(30) + secret }]) {
+      const [problem = ''] = tierProblems(option, NOW);
+      assert.match(problem, /got \d+ characters/);
+      assert.doesNotMatch(problem, /Zz9/);
+    }
   }
 });
 
