@@ -109,8 +109,7 @@ const NAME = /^[\w./:-]{1,64}$/;
 function routeProblems([name, route]: readonly [string, unknown]): readonly string[] {
   const isName = NAME.test(name) && !mayHoldSecret(name);
   const place = `routes: ${isName ? name : 'a route'}`;
-  if (!isName)
-    return [`${place}: expected a name of up to 64 letters, digits and . / : _ -, got another: rename it`];
+  if (!isName) return [`${place}: expected a name of up to 64 letters, digits and . / : _ -, got another: rename it`];
   if (typeof route !== 'object' || route === null)
     return [`${place}: expected an object, got ${typeof route}: write {} for conversation`];
   const { task, model, maxTokens: tokens } = route as { task?: unknown; model?: unknown; maxTokens?: unknown };
