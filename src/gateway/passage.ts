@@ -60,6 +60,7 @@ export class Passage {
     this.#isOver = true;
     this.#source.destroy();
     for (const listener of this.#listeners) listener.end('cancelled');
+    this.#sink?.breakOff();
   }
 
   /**

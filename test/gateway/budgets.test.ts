@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+import { APIError } from '@anthropic-ai/sdk';
+import { budgets, sqliteLedger, type BudgetDefinition } from 'plimsoll/budget';
+import { PARAMS, samples } from '../contract/workbench.ts';
+import { gatewayBench } from './workbench.ts';
+
+const SMALL = { name: 'small', period: 'month', usd: '0.000000001', mode: 'block' } as const;
+const LARGE = { name: 'large', period: 'month', usd: '1000', mode: 'block' } as const;
+
+async function budgeted(t: TestContext, definitions: readonly BudgetDefinition[], text = 'ahoy '.repeat(400)) {
+  const held = budgets({ ledger: sqliteLedger(':memory:'), definitions });
+  const bench = await gatewayBench({
+    simulator: { respond: () => ({ text, usage: { output_tokens: 400 } }) },
+    gateway: { budgets: held },
+  });
+  t.after(async () => {
+    await bench.close();
+    await held.close();
+  });
+  return {
+    ...bench,
+    async balance() {
+      const [first] = (await held.refreshed()).budgets;
+      return { spent: first?.balance?.spentNanoUsd, reserved: first?.balance?.reservedNanoUsd };
+    },
+  };
+}
+
+test('a call that does not fit is a 402 of the API’s kind, sent nowhere, and the SDK does not try it again', async (t) => {
+  const { claude, sim, registry, log } = await budgeted(t, [SMALL]);
+  let requests = 0;
+  const counting: typeof fetch = (...asked) => {
+    requests++;
+    return fetch(...asked);
+  };
+  const error: unknown = await claude({ maxRetries: 5, fetch: counting })
+    .messages.create(PARAMS)
+    .catch((reason: unknown) => reason);
+  assert.ok(error instanceof APIError);
+  assert.equal(error.status, 402);
+  assert.equal(error.type, 'billing_error');
+  assert.match(error.message, /The budget \\"small\\" resets at \d{4}-\d\d-\d\dT/);
+  assert.equal(requests, 1);
+  assert.equal(sim.truth.requests.length, 0);
+  assert.deepEqual(log.events, ['started', 'finished blocked']);
+  assert.deepEqual(await samples(registry, 'anthropic_budget_decisions_total'), { 'budget=small,decision=blocked': 1 });
+});
+
+test('what was spent is what the API bills, for answers, streams and batches', async (t) => {
+  const { claude, sim, balance } = await budgeted(t, [LARGE]);
+  const client = claude();
+  await client.messages.create(PARAMS);
+  await client.messages.stream(PARAMS).finalMessage();
+  const { id } = await client.messages.batches.create({ requests: [{ custom_id: 'a', params: PARAMS }] });
+  for await (const line of await client.messages.batches.results(id)) assert.equal(line.result.type, 'succeeded');
+  const billed = [...sim.truth.totals().values()].reduce((sum, { totalNanoUsd }) => sum + totalNanoUsd, 0);
+  assert.ok(billed > 0);
+  assert.deepEqual(await balance(), { spent: BigInt(billed), reserved: 0n });
+});
+
+test('calls that are left hold nothing afterwards, and have spent what their answer had come to', async (t) => {
+  const { claude, sim, balance, log } = await budgeted(t, [LARGE]);
+  const client = claude({ maxRetries: 0 });
+  sim.script([
+    { fault: 'stalled_body', at: 6 },
+    { fault: 'slow_first_byte', delayMs: 600_000 },
+  ]);
+  for await (const event of await client.messages.create({ ...PARAMS, stream: true })) {
+    if (event.type === 'content_block_delta') break;
+  }
+  const controller = new AbortController();
+  const waiting = client.messages.create(PARAMS, { signal: controller.signal });
+  const left = assert.rejects(waiting, { name: 'APIUserAbortError' });
+  while (sim.truth.requests.length < 2) await new Promise((resolve) => setImmediate(resolve));
+  controller.abort();
+  await left;
+  await log.finishedCalls(2);
+  assert.deepEqual(
+    log.calls.map(({ outcome }) => outcome),
+    ['cancelled', 'cancelled'],
+  );
+  const counted = log.calls.reduce((sum, { cost }) => sum + (cost?.totalNanoUsd ?? 0), 0);
+  assert.ok(counted > 0);
+  assert.deepEqual(await balance(), { spent: BigInt(counted), reserved: 0n });
+});
