@@ -7,10 +7,13 @@ import { serve } from 'plimsoll/http';
 import { simulator } from 'plimsoll/simulator';
 import { packed, project } from '../adoption/packed.ts';
 import { sampleKey, scraped } from '../record/scraped.ts';
-import { answered, examples, freePort, stays } from './programs.ts';
+import { answered, examples, freePort, root, stays } from './programs.ts';
 
 /** Of claude-haiku-4-5, at $5 a million: half of the budget of the route, and more than a tenant of the example may spend. */
 const OUTPUT_TOKENS = 400_000;
+
+const [, embedded = ''] =
+  /```ts\n(\/\/ embedded\.ts\n[^]*?)```/.exec(readFileSync(join(root, 'docs', 'gateway.md'), 'utf8')) ?? [];
 
 const pack = await packed();
 test.after(() => pack.remove());
@@ -23,7 +26,10 @@ const folder = await project(pack, {
     '@types/express': '^5.0.6',
     '@types/node': '^22.20.5',
   },
-  sources: { 'service.ts': readFileSync(join(examples, 'express', 'service.ts'), 'utf8') },
+  sources: {
+    'service.ts': readFileSync(join(examples, 'express', 'service.ts'), 'utf8'),
+    'embedded.ts': embedded,
+  },
 });
 
 test('the Express service of the examples attributes its calls, keeps its budgets and shows its metrics', async (t) => {
@@ -79,4 +85,38 @@ test('the Express service of the examples attributes its calls, keeps its budget
 
   service.kill('SIGTERM');
   assert.deepEqual(await once(service, 'exit'), [0, null]);
+});
+
+test('a gateway within a service, as its page has it, takes the credentials of the service', async (t) => {
+  const api = simulator({ keys: [{ name: 'tools', key: 'test' }] });
+  const serving = await serve(api.handle, { port: 0 });
+  t.after(() => serving.close(0));
+  const [port, metricsPort] = [await freePort(), await freePort()];
+  const env = {
+    PORT: String(port),
+    METRICS_PORT: String(metricsPort),
+    ANTHROPIC_BASE_URL: serving.url,
+    TOOLS_KEY: 'test',
+  };
+  const service = stays(t, [process.execPath, 'embedded.js'], { cwd: folder, env });
+  const here = `http://127.0.0.1:${port}`;
+  assert.equal(await (await answered(service, here)).text(), 'The rest of the service.');
+
+  const asks = async (token: string, model: string): Promise<number> => {
+    const headers = { 'x-api-key': token, 'anthropic-version': '2023-06-01' };
+    const body = JSON.stringify({ model, max_tokens: 20, messages: [{ role: 'user', content: 'Ahoy' }] });
+    const response = await fetch(`${here}/v1/messages`, { method: 'POST', headers, body });
+    await response.body?.cancel();
+    return response.status;
+  };
+  assert.equal(await asks('secret-of-billing', 'claude-haiku-5-5'), 200);
+  assert.equal(await asks('secret-of-billing', 'claude-opus-5-5'), 403);
+  assert.equal(await asks('another', 'claude-haiku-5-5'), 401);
+  assert.deepEqual(
+    api.truth.requests.map(({ key }) => key),
+    ['tools'],
+  );
+  const page = scraped(await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text());
+  const labels = { key: 'prod-tools-api', model: 'claude-haiku-5-5', operation: 'messages.create', service: 'billing' };
+  assert.equal(page.samples.get(sampleKey('anthropic_requests_total', { ...labels, outcome: 'ok' })), 1);
 });
