@@ -3,6 +3,7 @@ import { nearest } from '../../environment/nearest.ts';
 import { LONGEST_MINTED_SECONDS, type GatewayClient, type MintRules } from '../access/client.ts';
 import type { MaxTokensCeiling } from '../grant.ts';
 import { Reader } from './reader.ts';
+import { showableAliases } from './showable-aliases.ts';
 
 /** The label that says which client a call is of; its values are the names of the clients. */
 export const CLIENT_LABEL = 'client';
@@ -64,10 +65,11 @@ function aliasOf(read: Reader, aliases: readonly string[]): string {
   const alias = read.value('key');
   if (alias === undefined && others.length === 0) return only;
   if (typeof alias === 'string' && aliases.includes(alias)) return alias;
-  const near = typeof alias === 'string' ? nearest(alias.slice(0, 64), aliases) : null;
+  const shown = showableAliases(aliases);
+  const near = typeof alias === 'string' ? nearest(alias.slice(0, 64), shown) : null;
   const advice = near === null ? 'name one of them' : `did you mean ${near}?`;
   // Keys that could not be read are problems of their own.
-  if (only !== '') read.problem('key', `one of the aliases in keys (${aliases.join(', ')})`, advice);
+  if (only !== '') read.problem('key', `one of the aliases in keys (${shown.join(', ')})`, advice);
   return '';
 }
 

@@ -4,6 +4,7 @@ import { ConfigurationError } from '../../configuration-error.ts';
 import { nearest } from '../../environment/nearest.ts';
 import { CLIENT_LABEL } from './clients.ts';
 import { isObject, type Reader } from './reader.ts';
+import { showableAliases } from './showable-aliases.ts';
 
 /** Who and what budgets may be of. */
 export interface Known {
@@ -26,7 +27,8 @@ export function allBudgets(read: Reader, { clients, aliases }: Known): readonly 
   }
   for (const { name, scope } of all) {
     if (scope.kind !== 'key' || aliases.length === 0 || aliases.includes(scope.key)) continue;
-    const near = nearest(scope.key, aliases) ?? aliases.join(' or ');
+    const shown = showableAliases(aliases);
+    const near = nearest(scope.key, shown) ?? shown.join(' or ');
     read.note('budgets', `expected ${name} to be of a key in keys, got an alias that is not there: use ${near}`);
   }
   return all;
