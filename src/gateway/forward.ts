@@ -35,7 +35,9 @@ export async function forward(desk: Desk, granted: Granted): Promise<GatewayAnsw
   try {
     const { arrival, endpoint } = granted;
     const call = { observation, body: request.body, ...callOf(desk, granted, { observation, body: request.body }) };
-    return await answerTo({ ...call, arrival, endpoint, key, upstream: desk.upstream, retries: desk.retries });
+    const startedMs = observation.clock.monotonicMs();
+    const { upstream, retries } = desk;
+    return await answerTo({ ...call, arrival, endpoint, key, upstream, retries, startedMs });
   } finally {
     request.release();
   }

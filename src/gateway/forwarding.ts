@@ -21,6 +21,8 @@ export interface Forwarding extends Exchange {
   /** The real key. */
   readonly key: () => string;
   readonly retries: ClientRetries;
+  /** When the client's request had come. */
+  readonly startedMs: number;
   /** Joins the attempts of a call; `null` for a client that does not count them: each of its requests is a call. */
   readonly likeness: (() => string) | null;
 }
@@ -31,12 +33,15 @@ const LONGEST_BACKOFF_MS = 8_000;
 const LONGEST_WAIT_MS = 10 * 60_000;
 /** On the way, or held up in a busy client. */
 const LATE_MS = 10_000;
+/** A client's time began before its request had come. */
+const ON_THE_WAY_MS = 250;
 
 /** Who asks is a client with retry rules of its own, of which nothing is known but what the SDKs do. */
 export const FORWARDING: Way<Forwarding, UpstreamAnswer> = {
   guarded: ({ body }) => ({ body: body.json, bodyLength: body.text?.length ?? 0 }),
   async send(forwarding) {
     const { arrival, upstream } = forwarding;
+    if (arrival.isGone) throw new Error('the client has gone');
     const sending = upstream.send(sent(forwarding));
     arrival.whenGone(() => sending.abort());
     const answer = new UpstreamAnswer(await sending.answer);
@@ -55,11 +60,18 @@ export const FORWARDING: Way<Forwarding, UpstreamAnswer> = {
   refused(forwarding, { headers }, goesOn) {
     if (goesOn) wait(forwarding, retryAfterMs(headers, forwarding.observation.clock.epochMs()));
   },
-  isCancelled: ({ arrival }) => arrival.isGone,
-  failedAs: (error) => (error instanceof UpstreamTimeoutError ? 'timeout' : 'connection_error'),
+  isCancelled: (forwarding) => forwarding.arrival.isGone && !hasTimedOut(forwarding),
+  failedAs: (forwarding, error) =>
+    error instanceof UpstreamTimeoutError || hasTimedOut(forwarding) ? 'timeout' : 'connection_error',
   retriesFailure: ({ likeness }, error) => likeness !== null && !(error instanceof BodyTooLargeError),
   wait: (forwarding) => wait(forwarding, null),
 };
+
+/** The SDKs say how long they wait for an answer, in whole seconds, and leave without a word when they have. */
+function hasTimedOut({ arrival, startedMs, observation }: Forwarding): boolean {
+  const seconds = Number(arrival.header('x-stainless-timeout') ?? Number.NaN);
+  return arrival.isGone && observation.clock.monotonicMs() - startedMs >= seconds * 1_000 - ON_THE_WAY_MS;
+}
 
 function wait({ call, retries, likeness }: Forwarding, askedMs: number | null): void {
   if (likeness !== null)

@@ -34,7 +34,7 @@ export interface Way<E extends Exchange, A extends AnswerHead> {
   refused(exchange: E, answer: A, goesOn: boolean): void;
   /** Did the request fail because who asked wants it no more? */
   isCancelled(exchange: E): boolean;
-  failedAs(error: unknown): 'timeout' | 'connection_error';
+  failedAs(exchange: E, error: unknown): 'timeout' | 'connection_error';
   /** Will the request be sent again after this failure? */
   retriesFailure(exchange: E, error: unknown): boolean;
   /** The call waits for its next attempt. */
@@ -111,7 +111,7 @@ function failed<E extends Exchange, A extends AnswerHead>(exchange: E, way: Way<
     call.failed('cancelled');
     return call.end('cancelled');
   }
-  const status = way.failedAs(error);
+  const status = way.failedAs(exchange, error);
   call.failed(status);
   if (!way.retriesFailure(exchange, error)) return call.end(status);
   informed(observation, (policy) => policy.retriedUnasked());

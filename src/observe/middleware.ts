@@ -97,7 +97,7 @@ const SDK: Way<SdkExchange, Response> = {
     });
   },
   isCancelled: ({ options }) => options.signal?.aborted === true,
-  failedAs: (error) => (isTimeout(error) ? 'timeout' : 'connection_error'),
+  failedAs: (_exchange, error) => (isTimeout(error) ? 'timeout' : 'connection_error'),
   retriesFailure: (exchange, error) =>
     triesLeft(exchange) > 0 && retriesFailure(error, (exchange.options.middleware?.length ?? 0) > 0),
   wait({ call, options, waits }) {

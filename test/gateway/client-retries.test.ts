@@ -87,6 +87,44 @@ describe('a client that was refused', () => {
   });
 });
 
+describe('a client that leaves before its answer', () => {
+  async function left(t: TestContext, afterMs: number) {
+    let arrived: () => void = () => undefined;
+    const asked = new Promise<void>((resolve) => (arrived = resolve));
+    const made = await bench(t, {
+      api: (incoming) => {
+        incoming.resume();
+        arrived();
+      },
+    });
+    const headers = { ...HEADERS, 'x-stainless-retry-count': '0', 'x-stainless-timeout': '60' };
+    const controller = new AbortController();
+    const { signal } = controller;
+    const body = JSON.stringify(PARAMS);
+    const answer = fetch(`${made.url}/v1/messages`, { method: 'POST', headers, body, signal }).catch(() => null);
+    await asked;
+    made.time.pass(afterMs);
+    controller.abort();
+    await answer;
+    while (made.log.attempts.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    return made;
+  }
+
+  it('when it has waited as long as it said it would has timed out, and may come again', async (t) => {
+    const { log, gateway } = await left(t, 60_000);
+    assert.equal(log.attempts[0]?.status, 'timeout');
+    assert.equal(log.inFlight, 1);
+    await gateway.close();
+    assert.equal(log.calls[0]?.outcome, 'timeout');
+  });
+
+  it('earlier than that wants no answer any more', async (t) => {
+    const { log } = await left(t, 30_000);
+    assert.equal(log.attempts[0]?.status, 'cancelled');
+    assert.equal(log.calls[0]?.outcome, 'cancelled');
+  });
+});
+
 describe('a retry policy of the gateway', () => {
   it('tells the client when to come again, and that it need not', async (t) => {
     const retry = retryPolicy({ attempts: 3 });
