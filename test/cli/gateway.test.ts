@@ -12,6 +12,7 @@ import { main } from '../../src/cli/main.ts';
 import { serve } from '../../src/http/serve.ts';
 import { simulator, type Simulator } from '../../src/simulator/simulator.ts';
 import { scraped } from '../record/scraped.ts';
+import { redis, redisServer } from '../redis/redis-server.ts';
 import { plantedSecret } from '../scan/planted.ts';
 
 const KEY = plantedSecret(0);
@@ -300,6 +301,42 @@ describe('plimsoll gateway', () => {
       return true;
     });
   });
+
+  it(
+    'shares tokens, rates and budgets with its replicas by Redis, and lets nobody in while that is down',
+    { skip: redis.skip },
+    async (t) => {
+      const server = await redisServer();
+      t.after(() => server.end());
+      const { config, env } = await upstream(t, {
+        clients: { checkout: { requestsPerMinute: 6 } },
+        budgets: [{ name: 'all', period: 'month', usd: 1, mode: 'block' }],
+        ledger: { redis: { env: 'REDIS' } },
+        tokens: { redis: { env: 'REDIS' } },
+      });
+      const started = { config, env: { ...env, REDIS: server.url } };
+      const [one, other] = [await gateway(t, started), await gateway(t, started)];
+      assert.match(one.out[0] ?? '', /"replicas":"share tokens, rate limits and budgets"/);
+      const plk = await token(started);
+      const replicas = [sdk(one.url, plk), sdk(other.url, plk)];
+      for (let call = 0; call < 6; call += 1) await replicas[call % 2]?.messages.create(ASK);
+      for (const replica of replicas) await assert.rejects(replica.messages.create(ASK), Anthropic.RateLimitError);
+
+      const fresh = await token(started);
+      assert.equal(await run(['token', 'revoke', plk, '--config', config], started.env).code, 0);
+      for (const replica of replicas) await assert.rejects(replica.messages.create(ASK), Anthropic.AuthenticationError);
+
+      await server.stop();
+      const refused = await fetch(`${one.url}/v1/models`, { headers: { 'x-api-key': fresh } });
+      assert.equal(refused.status, 529);
+      assert.equal((await fetch(`${one.url}/readyz`)).status, 503);
+      await server.start();
+      const isReady = async (): Promise<boolean> => (await fetch(`${one.url}/readyz`)).status === 200;
+      while (!(await isReady())) await new Promise((resolve) => setTimeout(resolve, 20));
+      const { status } = await fetch(`${one.url}/v1/models`, { headers: { 'x-api-key': fresh } });
+      assert.ok(status === 200 || status === 429, String(status));
+    },
+  );
 
   it('needs no file: a key in the environment is enough for the one client default', async (t) => {
     const { apiUrl } = await upstream(t);

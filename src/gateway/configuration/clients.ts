@@ -36,7 +36,7 @@ export function clientsOf(read: Reader, aliases: readonly string[]): ReadonlyMap
     read.note('clients', `expected a client, got none: ${advice}`);
   }
   const fit = names.filter((name) => {
-    const isFit = NAME.pattern.test(name) && !/^(?:sk-ant-|plk_)/i.test(name);
+    const isFit = NAME.pattern.test(name) && !/sk-ant-|plk_/i.test(name);
     if (!isFit) clients.note('(a name)', `expected ${NAME.expected}, got something else: rename it`);
     return isFit;
   });

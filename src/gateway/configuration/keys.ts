@@ -1,9 +1,10 @@
 import { environment as environmentNamed, keyAlias } from '../../keys/alias.ts';
 import { judgedKey } from '../../keys/secrets.ts';
 import type { Reader } from './reader.ts';
+import { currentKey } from './current-key.ts';
 import { secretOf, type SecretSources } from './secret-source.ts';
 
-/** The real keys by alias. Each text comes out of a function, so that printing a configuration shows none. */
+/** The real keys by alias, as they are now. Each text comes out of a function, so that printing a configuration shows none. */
 export type RealKeys = ReadonlyMap<string, () => string>;
 
 /** What reading keys goes by and tells, besides problems. */
@@ -27,11 +28,11 @@ export function keysOf(read: Reader, context: KeysContext): RealKeys {
   }
   const found = names.map((alias): readonly (readonly [string, () => string])[] => {
     if (!isAliasHere(keys, alias, context)) return [];
-    const text = secretOf(keys, alias, context.sources);
-    if (text === null) return [];
-    const problem = keyProblem(alias, text, context);
+    const secret = secretOf(keys, alias, context.sources);
+    if (secret === null) return [];
+    const problem = keyProblem(alias, secret.text, context);
     if (problem !== null) keys.note(alias, problem);
-    return problem === null ? [[alias, () => text]] : [];
+    return problem === null ? [[alias, currentKey(secret)]] : [];
   });
   return new Map(found.flat());
 }

@@ -29,8 +29,9 @@ function fileOf(place: Reader, { folder }: SecretSources): Place | null {
 }
 
 function redisOf(place: Reader, sources: SecretSources): Place | null {
-  const url = secretOf(place, 'redis', sources);
-  if (url === null) return null;
+  const secret = secretOf(place, 'redis', sources);
+  if (secret === null) return null;
+  const url = secret.text;
   if (REDIS_URL.test(url) && URL.canParse(url)) return { kind: 'redis', url: () => url };
   place.note('redis', 'expected the URL of a Redis, such as redis://127.0.0.1:6379, got something else: write it out');
   return null;

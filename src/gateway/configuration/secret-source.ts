@@ -9,8 +9,14 @@ export interface SecretSources {
   readonly folder: string;
 }
 
+/** A secret, and the file that it came from, if it did. */
+export interface Secret {
+  readonly text: string;
+  readonly file: string | null;
+}
+
 /** A secret, or why there is none, as what was expected and what came, without the secret. */
-export type SecretFound = { readonly text: string } | { readonly problem: string };
+export type SecretFound = Secret | { readonly problem: string };
 
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
 const EXPECTED = '{ env: NAME } or { file: PATH }';
@@ -19,7 +25,7 @@ const EXPECTED = '{ env: NAME } or { file: PATH }';
  * The secret that a field names, by `{ env: NAME }` or `{ file: PATH }`. The file itself holds none: what stands in the
  * place of one is never shown. `null`, with a problem, where there is none to be had.
  */
-export function secretOf(read: Reader, name: string, sources: SecretSources): string | null {
+export function secretOf(read: Reader, name: string, sources: SecretSources): Secret | null {
   const value = read.value(name);
   const fields = isObject(value) ? Object.entries(value) : [];
   const [kind, where] = fields[0] ?? [];
@@ -30,7 +36,7 @@ export function secretOf(read: Reader, name: string, sources: SecretSources): st
     return null;
   }
   const found = kind === 'env' ? secretInEnvironment(where, sources) : secretInFile(where, sources);
-  if ('text' in found) return found.text;
+  if ('text' in found) return found;
   read.note(`${name}.${kind}`, found.problem);
   return null;
 }
@@ -43,7 +49,7 @@ export function secretInEnvironment(variable: string, sources: SecretSources): S
   const [direct, path] = [variable, `${variable}_FILE`].map((name) => sources.env[name]?.trim() ?? '');
   if (direct && path) return { problem: `expected ${variable} or ${variable}_FILE, got both: unset one` };
   if (path) return secretInFile(path, sources);
-  if (direct) return { text: direct };
+  if (direct) return { text: direct, file: null };
   return { problem: `expected a secret in ${variable}, or a file of one in ${variable}_FILE, got nothing: set one` };
 }
 
@@ -51,12 +57,20 @@ function secretInFile(path: string, { folder }: SecretSources): SecretFound {
   // Whoever writes the secret itself in the place of its path must not see it printed.
   const shown = /[/.]/.test(path) && path.length <= 200 && !/sk-ant-|plk_/.test(path) ? `"${path}"` : 'the file';
   try {
-    const text = readFileSync(resolve(folder, path), 'utf8')
-      .replace(/^\uFEFF/, '')
-      .trim();
-    return text === '' ? { problem: `expected a secret in ${shown}, got an empty file: write it there` } : { text };
+    const file = resolve(folder, path);
+    const text = secretText(file);
+    return text === ''
+      ? { problem: `expected a secret in ${shown}, got an empty file: write it there` }
+      : { text, file };
   } catch (error) {
     const reason = error instanceof Error && 'code' in error ? String(error.code) : 'no reason given';
     return { problem: `expected to read a secret from ${shown}, got ${reason}: check the path and who may read it` };
   }
+}
+
+/** The secret in a file, without what editors and shells put around it. Throws what reading throws. */
+export function secretText(file: string): string {
+  return readFileSync(file, 'utf8')
+    .replace(/^\uFEFF/, '')
+    .trim();
 }
