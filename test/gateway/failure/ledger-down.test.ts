@@ -13,7 +13,8 @@ function overloaded(error: unknown): true {
   assert.ok(error instanceof APIError && !(error instanceof APIConnectionError), String(error));
   assert.equal(error.status, 529);
   assert.match(JSON.stringify(error.error), /"type":"overloaded_error"/);
-  assert.match(String(error.headers?.get('retry-after')), /^\d+$/);
+  const headers = error.headers as Headers | undefined;
+  assert.match(headers?.get('retry-after') ?? '', /^\d+$/);
   return true;
 }
 
