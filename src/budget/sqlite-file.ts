@@ -25,7 +25,10 @@ export function isLocked(error: unknown): boolean {
 
 /** Opens the file and makes its tables. Throws a `ConfigurationError` (`PLIMSOLL_LEDGER_INVALID`). */
 export function openLedgerFile(path: string, open: 'create' | 'existing'): LedgerFile {
-  const expected = `expected a path for an SQLite file, got "${path}"`;
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(path)?.[1];
+  // A URL of something else may have a password in it.
+  const shown = scheme === undefined ? `"${path}"` : `a URL of ${scheme}`;
+  const expected = `expected a path for an SQLite file, got ${shown}`;
   if (open === 'existing' && !existsSync(path)) throw invalid(`${expected}, where there is none: check the path`);
   let database: DatabaseSync | undefined;
   try {

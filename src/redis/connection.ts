@@ -1,12 +1,16 @@
 import { createHash } from 'node:crypto';
-import { Redis, type Cluster } from 'ioredis';
+import { Redis, type Cluster, type RedisOptions } from 'ioredis';
+import { ConfigurationError } from '../configuration-error.ts';
 
 const CONNECT_MS = 2_000;
 const LONGEST_RECONNECT_MS = 2_000;
 
-/** A client of our own, which fails rather than waits. `commandMs`: how long a command may take; default: as long as it takes. */
+/**
+ * A client of our own, which fails rather than waits. `commandMs`: how long a command may take; default: as long as it
+ * takes. Throws a `ConfigurationError` (`PLIMSOLL_LEDGER_INVALID`) for what is no URL.
+ */
 export function connected(url: string, commandMs?: number): Redis {
-  const client = new Redis(url, {
+  const client = clientOf(url, {
     connectTimeout: CONNECT_MS,
     maxRetriesPerRequest: 1,
     retryStrategy: (tries) => Math.min(tries * 50, LONGEST_RECONNECT_MS),
@@ -15,6 +19,17 @@ export function connected(url: string, commandMs?: number): Redis {
   // Without a listener ioredis prints it; that Redis is down is seen where it is asked.
   client.on('error', () => undefined);
   return client;
+}
+
+function clientOf(url: string, options: RedisOptions): Redis {
+  try {
+    return new Redis(url, options);
+  } catch {
+    // Its own error has the URL on it, with its password.
+    throw new ConfigurationError('PLIMSOLL_LEDGER_INVALID', [
+      'redis: expected a URL such as redis://127.0.0.1:6379, got a text that is none: write it out',
+    ]);
+  }
 }
 
 /** Commands that are sent while the client has no connection wait in it; one that has lost it is not waited for. */

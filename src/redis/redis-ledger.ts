@@ -23,7 +23,8 @@ export interface RedisLedgerOptions {
  * A ledger in Redis 6 or later, or Valkey, for a fleet: one atomic script for each decision. Takes a client of
  * `ioredis`, a Cluster's too, or a URL; a client that is passed in stays the caller's to close. What Redis keeps it
  * keeps as durably as it is set up to: turn its append-only file on. A Redis that is not connected is unavailable at
- * once, and a slow one after the deadline of `budgets()`.
+ * once, and a slow one after the deadline of `budgets()`. Throws a `ConfigurationError` (`PLIMSOLL_LEDGER_INVALID`) for a
+ * text that is no URL.
  */
 export function redisLedger(
   redis: Redis | Cluster | string,

@@ -210,4 +210,7 @@ test('a ledger file that cannot be used is refused with its path and what to do'
     problem(() => sqliteLedger(file('not a database, but long enough to be looked at', 'db'))),
     /not a database/,
   );
+  const url = problem(() => sqliteLedger('valkey://user:s3cret@127.0.0.1/0'));
+  assert.match(url, /got a URL of valkey/);
+  assert.doesNotMatch(url, /s3cret/);
 });

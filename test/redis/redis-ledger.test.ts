@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import test, { describe } from 'node:test';
 import { inspect } from 'node:util';
 import { Cluster, Redis } from 'ioredis';
+import { ConfigurationError } from 'plimsoll';
 import type { BudgetDefinition, Ledger } from 'plimsoll/budget';
 import { redisLedger } from 'plimsoll/redis';
 import { budgeted, type BudgetedClient } from '../budget/budgeted-client.ts';
@@ -71,6 +72,18 @@ for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
     },
   );
 }
+
+test('what is no URL of a Redis is refused with what to do, and is not shown', () => {
+  assert.throws(
+    () => redisLedger('redis://not a url with s3cret'),
+    (error: unknown) => {
+      assert.ok(error instanceof ConfigurationError);
+      assert.equal(error.code, 'PLIMSOLL_LEDGER_INVALID');
+      assert.doesNotMatch(inspect(error, { depth: null, showHidden: true }), /s3cret/);
+      return true;
+    },
+  );
+});
 
 onRedis(
   'a Redis that hangs holds up a call for no longer than the deadline, and the calls after it not at all',
