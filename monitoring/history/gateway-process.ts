@@ -19,14 +19,14 @@ export interface GatewayProcess {
 const LOST = 'of-a-store-that-does-not-answer';
 
 /** A real gateway with a registry of its own, whose store of tokens knows none and can be lost. */
-export function gatewayProcess(clock: HistoryClock): GatewayProcess {
+export function gatewayProcess(clock: HistoryClock, organization: string): GatewayProcess {
   const registry = new Registry();
   const keys: GatewayOptions['keys'] = new Map([['prod-gateway-api', () => 'simulated']]);
   const authenticate: GatewayOptions['authenticate'] = async ({ token }) => {
     if (token === LOST) throw new Error('the store of tokens does not answer');
     return 'unknown';
   };
-  const running = gateway({ authenticate, keys, registry, clock });
+  const running = gateway({ authenticate, keys, registry, clock, tier: { organization, name: 'Start' } });
   const scraped = metricsHandler({ registry });
   const send = async (token: string): Promise<void> => {
     const headers = { authorization: `Bearer ${token}` };

@@ -93,7 +93,7 @@ export async function history(options: HistoryOptions, out: WriteStream): Promis
   });
   const folder = mkdtempSync(join(tmpdir(), 'plimsoll-history-'));
   const replicas = running(options, { api, clock, ledgerPath: join(folder, 'ledger.sqlite') });
-  const beside = options.gateway === undefined ? null : gatewayProcess(clock);
+  const beside = options.gateway === undefined ? null : gatewayProcess(clock, options.organization ?? name);
   const processes = [
     ...replicas.map((each, index) => ({ instance: `${name}-${index}:9464`, scrape: each.scrape })),
     ...(beside === null ? [] : [{ instance: `${name}-gateway:9464`, scrape: beside.scrape }]),
