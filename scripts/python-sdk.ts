@@ -53,17 +53,19 @@ async function proved(): Promise<string> {
   const env = { ANTHROPIC_BASE_URL: url, ANTHROPIC_AUTH_TOKEN: await token('python'), PYTHONDONTWRITEBYTECODE: '1' };
   for (const { file, questions, operation } of PROGRAMS) {
     const before = api.truth.requests.length;
-    const { code, err } = await ran(join(folder, 'bin', 'python'), [join(examples, 'python', file), ...questions], {
-      env,
-    });
+    // The first request of each is refused once: the package sends it again, and the call is one all the same.
+    api.script([{ fault: 'requests_limit', headers: { 'retry-after-ms': '1' } }]);
+    const program = [join(examples, 'python', file), ...questions];
+    const { code, err } = await ran(join(folder, 'bin', 'python'), program, { env });
     assert.equal(code, 0, err);
     const made = api.truth.requests.slice(before);
-    assert.deepEqual(
-      made.map((request) => `${request.operation} ${request.key} ${request.status}`),
-      questions.map(() => `${operation} real 200`),
-    );
-    const used = made.map(({ usage }) => `${usage?.input_tokens} tokens in, ${usage?.output_tokens} out`);
-    assert.deepEqual(err.trim().split('\n').sort(), used.sort(), file);
+    assert.deepEqual(made.map((request) => `${request.operation} ${request.key} ${request.status}`).sort(), [
+      ...questions.map(() => `${operation} real 200`),
+      `${operation} real 429`,
+    ]);
+    const used = made.filter(({ status }) => status === 200).map(({ usage }) => usage);
+    const told = used.map((usage) => `${usage?.input_tokens} tokens in, ${usage?.output_tokens} out`);
+    assert.deepEqual(err.trim().split('\n').sort(), told.sort(), file);
   }
   const page = await metrics();
   const labels = { key: 'dev-local-key', client: 'python', team: 'research', model: 'claude-haiku-4-5', outcome: 'ok' };
@@ -76,8 +78,12 @@ async function proved(): Promise<string> {
       [calls('messages.stream', 'stream'), 1],
     ]),
   );
+  const [retries, refusals] = ['anthropic_retries_total', 'anthropic_rate_limited_total'].map((name) =>
+    [...counted(page, name).values()].reduce((sum, value) => sum + value, 0),
+  );
+  assert.deepEqual([retries, refusals], [PROGRAMS.length, PROGRAMS.length]);
   const { counted: cost, billed } = costs(page, api);
   assert.equal(cost, billed);
   const { out } = await ran(join(folder, 'bin', 'python'), ['-c', 'import anthropic; print(anthropic.__version__)']);
-  return `proved: the official Python package ${out.trim()}: 5 calls, 5 counted, $${cost} counted and billed`;
+  return `proved: the official Python package ${out.trim()}: 5 calls and 3 retries, $${cost}, all counted as the API did`;
 }

@@ -57,4 +57,31 @@ describe("a program in nothing but Python's standard library", { skip: python.sk
     assert.equal(cost, billed);
     for (const secret of [realKey, plk]) assert.ok(!`${said()}${out}${err}`.includes(secret));
   });
+
+  it('makes one call of a request that is refused and sent again, as the client says which try it is', async (t) => {
+    const { url, api, token, metrics } = await gateway(t);
+    api.script([{ fault: 'requests_limit', headers: { 'retry-after-ms': '1' } }]);
+    const env = { ...pythonFiles, ANTHROPIC_BASE_URL: url, ANTHROPIC_AUTH_TOKEN: await token('python') };
+    const program = `
+import os
+from claude_client import Claude
+claude = Claude(os.environ["ANTHROPIC_BASE_URL"], os.environ["ANTHROPIC_AUTH_TOKEN"])
+claude.create(model="claude-haiku-4-5", max_tokens=50, messages=[dict(role="user", content="Ahoy")])
+`;
+    const { code, err } = await ran(python.path, ['-'], { env, input: program });
+    assert.equal(code, 0, err);
+    assert.deepEqual(
+      api.truth.requests.map(({ status, retryCount }) => [status, retryCount]),
+      [
+        [429, 0],
+        [200, 1],
+      ],
+    );
+    const page = await metrics();
+    assert.deepEqual([...counted(page, 'anthropic_requests_total').values()], [1]);
+    assert.deepEqual([...counted(page, 'anthropic_retries_total').values()], [1]);
+    const [[limited, times] = []] = counted(page, 'anthropic_rate_limited_total');
+    assert.match(limited ?? '', /reason="requests"/);
+    assert.equal(times, 1);
+  });
 });
