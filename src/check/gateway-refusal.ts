@@ -26,37 +26,51 @@ export function gatewayDiagnosis(refused: GatewayRefused): Diagnosis | null {
   if (status === 401) return unauthorized(refused);
   if (status === 402) {
     const text = `A budget of the gateway at ${host} is spent.${said(refused)}`;
-    const next =
-      'Wait until it begins anew, or ask whoever runs the gateway to raise it. Trying again before cannot help.';
-    return { cause: 'spend_limit', text, next };
+    return {
+      cause: 'spend_limit',
+      text,
+      next: 'Wait until then, or ask whoever runs the gateway to raise it. Trying again before cannot help.',
+    };
   }
   if (status === 403) {
     const text = `The gateway at ${host} knows the token in ${variable}, and it may not do this.${said(refused)}`;
-    return { cause: 'forbidden', text, next: 'Ask whoever runs the gateway what the token allows, or to allow more.' };
-  }
-  if (status === 429) {
-    const text = `The gateway at ${host} lets the token in ${variable} make no more requests at the moment; token, model and network are good.`;
-    const seconds = refused.headers.get('retry-after');
-    const wait = seconds === null ? 'Wait a minute' : `Wait ${seconds} s, as the answer asks`;
     return {
-      cause: 'rate_limited',
+      cause: 'forbidden',
       text,
-      next: `${wait}, and check again. If it stays so, somebody else uses this token.`,
+      next: 'Use what the token allows, or ask whoever runs the gateway to allow more.',
     };
   }
+  if (status === 429) return rateLimited(refused);
+  return status < 500 ? null : failing(refused);
+}
+
+function rateLimited({ variable, host, headers }: GatewayRefused): Diagnosis {
+  const seconds = headers.get('retry-after');
+  const wait = seconds === null ? 'Wait a minute' : `Wait ${seconds} s, as the answer asks`;
+  return {
+    cause: 'rate_limited',
+    text: `The gateway at ${host} lets the token in ${variable} make no more requests at the moment; token, model and network are good.`,
+    next: `${wait}, and check again. If it stays so, somebody else uses this token.`,
+  };
+}
+
+/** The gateway is there, whatever else is not. */
+function failing(refused: GatewayRefused): Diagnosis {
+  const { status, host } = refused;
   if (status === 502 || status === 504) {
     const text = `The gateway at ${host} accepts the token, and gets no answer from the API behind it.`;
     return { cause: 'server_error', text, next: AGAIN };
   }
-  if (status < 500) return null;
-  const text = `The gateway at ${host} takes no call at the moment: it has too many, is about to end, or cannot read its tokens.`;
-  return { cause: 'overloaded', text, next: AGAIN };
+  const cause = status === 529 || status === 503 ? 'overloaded' : 'server_error';
+  const what = cause === 'overloaded' ? 'takes no call at the moment' : `failed with ${status}`;
+  return { cause, text: `The gateway at ${host} ${what}.${said(refused)}`, next: AGAIN };
 }
 
-function unauthorized({ variable, host, isGatewayToken }: GatewayRefused): Diagnosis {
+function unauthorized(refused: GatewayRefused): Diagnosis {
+  const { variable, host, isGatewayToken } = refused;
   const next = `Ask whoever runs the gateway for a token (plimsoll gateway token create), and put it into ${variable}.`;
   const text = isGatewayToken
-    ? `The gateway at ${host} does not accept the token in ${variable}: it was revoked, has expired, or is of another gateway.`
+    ? `The gateway at ${host} does not accept the token in ${variable}.${said(refused)}`
     : `The gateway at ${host} takes tokens of its own, which begin with plk_, and ${variable} holds something else.`;
   return { cause: 'unauthorized', text, next };
 }
@@ -70,6 +84,7 @@ function behindGateway({ status, variable, host, isGatewayToken }: GatewayRefuse
   };
 }
 
+/** The gateway's own words; empty where it has none. */
 function said({ body }: GatewayRefused): string {
   const message = shownMessage(body);
   return message === '' ? '' : ` It says: ${message}`;
