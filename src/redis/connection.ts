@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { Redis, type Cluster, type RedisOptions } from 'ioredis';
+import { Redis, type Cluster } from 'ioredis';
 import { ConfigurationError } from '../configuration-error.ts';
 
 const CONNECT_MS = 2_000;
@@ -10,20 +10,20 @@ const LONGEST_RECONNECT_MS = 2_000;
  * takes. Throws a `ConfigurationError` (`PLIMSOLL_LEDGER_INVALID`) for what is no URL.
  */
 export function connected(url: string, commandMs?: number): Redis {
-  const client = clientOf(url, {
-    connectTimeout: CONNECT_MS,
-    maxRetriesPerRequest: 1,
-    retryStrategy: (tries) => Math.min(tries * 50, LONGEST_RECONNECT_MS),
-    ...(commandMs !== undefined && { commandTimeout: commandMs }),
-  });
+  const client = made(url, commandMs);
   // Without a listener ioredis prints it; that Redis is down is seen where it is asked.
   client.on('error', () => undefined);
   return client;
 }
 
-function clientOf(url: string, options: RedisOptions): Redis {
+function made(url: string, commandMs: number | undefined): Redis {
   try {
-    return new Redis(url, options);
+    return new Redis(url, {
+      connectTimeout: CONNECT_MS,
+      maxRetriesPerRequest: 1,
+      retryStrategy: (tries) => Math.min(tries * 50, LONGEST_RECONNECT_MS),
+      ...(commandMs !== undefined && { commandTimeout: commandMs }),
+    });
   } catch {
     // Its own error has the URL on it, with its password.
     throw new ConfigurationError('PLIMSOLL_LEDGER_INVALID', [
