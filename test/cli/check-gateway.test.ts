@@ -108,9 +108,11 @@ describe('plimsoll check at a gateway', () => {
     const ran = await run({ ANTHROPIC_BASE_URL: url, ANTHROPIC_AUTH_TOKEN: TOKEN });
     assert.equal(ran.code, 7);
     const { host } = new URL(url);
-    const begin = `A budget of the gateway at ${host} is spent. It says: Not sent: the call does not fit into a budget.`;
-    assert.ok(ran.cause.startsWith(begin), ran.cause);
-    assert.match(ran.cause, / The budget "all" resets at \d{4}-\d\d-01T00:00:00\.000Z\.$/);
+    const said = ran.cause.replace(/\d{4}-\d\d-01T/, 'THE-FIRST-T');
+    assert.equal(
+      said,
+      `A budget of the gateway at ${host} is spent. It says: Not sent: the call does not fit into the budget "all", which resets at THE-FIRST-T00:00:00.000Z.`,
+    );
     assert.equal(
       ran.next,
       'Wait until then, or ask whoever runs the gateway to raise it. Trying again before cannot help.',
