@@ -23,9 +23,9 @@ function overBudget({ message, reason, budget, resetsAt }: BudgetExceededError):
   if (reason === 'ledger_unavailable') {
     return refused({ status: 529, type: 'overloaded_error', message, retryAfterSeconds: 5 });
   }
-  const when =
+  const why =
     reason === 'exceeded'
-      ? ` The budget "${budget}" resets at ${resetsAt.toISOString()}.`
-      : ` The budget is "${budget}".`;
-  return refused({ status: 402, type: 'billing_error', message: `${message}${when}` }, false);
+      ? `the call does not fit into the budget "${budget}", which resets at ${resetsAt.toISOString()}`
+      : `no price is known for the model, and the budget "${budget}" blocks what it cannot price`;
+  return refused({ status: 402, type: 'billing_error', message: `Not sent: ${why}.` }, false);
 }

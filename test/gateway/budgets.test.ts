@@ -40,7 +40,7 @@ test('a call that does not fit is a 402 of the API’s kind, sent nowhere, and t
   assert.ok(error instanceof APIError);
   assert.equal(error.status, 402);
   assert.equal(error.type, 'billing_error');
-  assert.match(error.message, /The budget \\"small\\" resets at \d{4}-\d\d-\d\dT/);
+  assert.match(error.message, /does not fit into the budget \\"small\\", which resets at \d{4}-\d\d-\d\dT/);
   assert.equal(requests, 1);
   assert.equal(sim.truth.requests.length, 0);
   assert.deepEqual(log.events, ['started', 'finished blocked']);
