@@ -1,5 +1,5 @@
 import type { Cluster, Redis } from 'ioredis';
-import { connected, isWorthAsking, RedisScript } from '../../redis/connection.ts';
+import { connected, isWorthAsking, RedisScript, withoutCommand } from '../../redis/connection.ts';
 import type { RateLimiter } from './rate-limiter.ts';
 
 export interface RedisRateLimiterOptions {
@@ -40,7 +40,11 @@ export function redisRateLimiter(
     async take(bucket, perMinute) {
       if (!isWorthAsking(client)) throw new Error('Redis is not connected: the rate limit was not asked.');
       const now = nowMs === undefined ? -1 : Math.round(nowMs() * 1_000);
-      return Number(await TAKE.run(client, [`${prefix}rate:${bucket}`], [perMinute, now]));
+      try {
+        return Number(await TAKE.run(client, [`${prefix}rate:${bucket}`], [perMinute, now]));
+      } catch (error) {
+        throw new Error('Redis failed: the rate limit was not asked.', { cause: withoutCommand(error) });
+      }
     },
     close() {
       if (typeof redis === 'string') client.disconnect();

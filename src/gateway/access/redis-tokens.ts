@@ -1,5 +1,5 @@
 import type { Cluster, Redis } from 'ioredis';
-import { connected, isWorthAsking, RedisScript } from '../../redis/connection.ts';
+import { connected, isWorthAsking, RedisScript, withoutCommand } from '../../redis/connection.ts';
 import { recordOf, rowOf, type TokenRow } from './token-row.ts';
 import { MINTED_KEPT_MS, TokenStoreError, type TokenRecord, type TokenStore } from './token-store.ts';
 
@@ -88,6 +88,6 @@ async function asked<T>(client: Redis | Cluster, ask: () => Promise<T>): Promise
   try {
     return await ask();
   } catch (error) {
-    throw new TokenStoreError('Redis failed', error);
+    throw new TokenStoreError('Redis failed', withoutCommand(error));
   }
 }

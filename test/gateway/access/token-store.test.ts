@@ -5,8 +5,10 @@ import { spawn } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { after, describe } from 'node:test';
+import { inspect } from 'node:util';
 import { MINTED_KEPT_MS, TokenStoreError, type TokenRecord } from '../../../src/gateway/access/token-store.ts';
 import { sqliteTokens } from '../../../src/gateway/access/sqlite-tokens.ts';
+import { redisRateLimiter } from '../../../src/gateway/access/redis-rate-limiter.ts';
 import { redisTokens } from '../../../src/gateway/access/redis-tokens.ts';
 import { redis, redisServer } from '../../redis/redis-server.ts';
 import { storeCases, type StoreHome } from './stores.ts';
@@ -176,6 +178,25 @@ test(
     }
   },
 );
+
+test('a Redis that refuses the password is told without it', { skip: redis.skip }, async () => {
+  const server = await redisServer(['--requirepass', 'another']);
+  const url = `redis://:hush@127.0.0.1:${server.port}`;
+  const [store, limiter] = [redisTokens(url), redisRateLimiter(url)];
+  const told = (error: unknown): true => {
+    assert.ok(!inspect(error, { depth: 9, showHidden: true }).includes('hush'));
+    return true;
+  };
+  try {
+    await assert.rejects(store.find('token0000001'), told);
+    await assert.rejects(store.list(), told);
+    await assert.rejects(Promise.resolve(limiter.take('client:shop', 1)), told);
+  } finally {
+    await store.close();
+    limiter.close();
+    await server.end();
+  }
+});
 
 test('a Redis that hangs is given up after a second', { skip: redis.skip }, async () => {
   const server = await redisServer();
