@@ -1,0 +1,82 @@
+/**
+ * Second opinions on dashboards and rules, by programs that Debian has not: Grafana's dashboard-linter, and the Prometheus
+ * that docker-compose.yml runs with its promtool, which judge what the tests give to Debian's. Go builds them; Prometheus
+ * only with `--build`, as that takes ten minutes and more. What cannot be had is printed as `not run: … : reason`: these are
+ * proofs besides the tests, and never counted.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+
+const root = join(import.meta.dirname, '..');
+/** Kept, so that the next run finds what was built. */
+const folder = join(tmpdir(), 'plimsoll-second-opinions');
+const bin = join(folder, 'bin');
+
+interface GoProgram {
+  readonly name: string;
+  readonly path: string;
+  readonly version: string;
+}
+
+/** Why the program is not there; `null` where it is in `bin`. */
+function notBuilt({ name, path, version }: GoProgram): string | null {
+  if (existsSync(join(bin, name))) return null;
+  const cwd = join(folder, name);
+  mkdirSync(cwd, { recursive: true });
+  // In a module of its own: `go install` refuses what replaces modules.
+  if (!existsSync(join(cwd, 'go.mod'))) go(cwd, ['mod', 'init', 'plimsoll-second-opinions']);
+  return go(cwd, ['get', `${path}@${version}`]) ?? go(cwd, ['build', '-o', join(bin, name), path]);
+}
+
+/** What Go says last when it fails; `null` where it does what it is told. */
+function go(cwd: string, args: readonly string[]): string | null {
+  const env = { ...process.env, GOFLAGS: '-mod=mod' };
+  const { status, error, stderr } = spawnSync('go', args, { cwd, env, encoding: 'utf8' });
+  if (error !== undefined) return error.message;
+  return status === 0 ? null : (stderr.trim().split('\n').at(-1)?.trim() ?? `go ${args[0]} failed`);
+}
+
+function linted(): void {
+  const linter = { name: 'dashboard-linter', path: 'github.com/grafana/dashboard-linter', version: 'latest' };
+  const reason = notBuilt(linter);
+  if (reason !== null) return console.log(`not run: Grafana's dashboard-linter: ${reason}`);
+  for (const file of readdirSync(join(root, 'dashboards'))) {
+    const args = ['lint', '--strict', '--config', 'monitoring/dashboard-linter.yaml', join('dashboards', file)];
+    told(`dashboard-linter ${file}`, spawnSync(join(bin, linter.name), args, { cwd: root, stdio: 'inherit' }).status);
+  }
+}
+
+/** The module's version of the image that docker-compose.yml pins: v3.13.3 is v0.313.3. */
+function composedPrometheus(): string {
+  const [, major = '', minor = '', patch = ''] =
+    /prom\/prometheus:v(\d+)\.(\d+)\.(\d+)@/.exec(readFileSync(join(root, 'docker-compose.yml'), 'utf8')) ?? [];
+  return `v0.${major}${minor.padStart(2, '0')}.${patch}`;
+}
+
+function judgedByNewer(mayBuild: boolean): void {
+  const version = composedPrometheus();
+  const programs = ['promtool', 'prometheus'].map((name) => {
+    return { name, path: `github.com/prometheus/prometheus/cmd/${name}`, version };
+  });
+  const what = `Prometheus ${version}`;
+  if (!mayBuild && programs.some(({ name }) => !existsSync(join(bin, name)))) {
+    return console.log(`not run: ${what}: it takes long to build; --build does`);
+  }
+  const reason = programs.reduce<string | null>((found, program) => found ?? notBuilt(program), null);
+  if (reason !== null) return console.log(`not run: ${what}: ${reason}`);
+  const PATH = `${bin}${delimiter}${process.env['PATH'] ?? ''}`;
+  const args = ['--conditions=plimsoll-source', 'scripts/test.ts', 'test/monitoring'];
+  const { status } = spawnSync(process.execPath, args, { cwd: root, env: { ...process.env, PATH }, stdio: 'inherit' });
+  told(`the tests of monitoring with ${what}`, status);
+}
+
+function told(what: string, status: number | null): void {
+  console.log(`${status === 0 ? 'agrees' : 'DISAGREES'}: ${what}`);
+  if (status !== 0) process.exitCode = 1;
+}
+
+mkdirSync(bin, { recursive: true });
+linted();
+judgedByNewer(process.argv.includes('--build'));
