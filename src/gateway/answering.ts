@@ -17,7 +17,7 @@ export async function answerAt(desk: Desk, arrival: Arrival): Promise<GatewayAns
     const added = desk.crossOrigin.headers(arrival);
     return added.length === 0 ? answer : { ...answer, headers: [...answer.headers, ...added] };
   } catch (error) {
-    desk.onError(error);
+    if (!arrival.isGone) desk.onError(error);
     return refused({ status: 500, type: 'api_error', message: 'The gateway could not handle the request.' });
   }
 }

@@ -51,7 +51,7 @@ export function gateway(given: GatewayOptions): Gateway {
       const arrival = arrivalOf(request);
       return responseOf(await answer(arrival), () => open.end(arrival));
     },
-    listener: nodeListener({ answer, over: (arrival) => open.end(arrival) }),
+    listener: nodeListener({ answer, over: (arrival) => open.end(arrival), failed: desk.onError }),
     async close({ deadlineMs = 30_000 } = {}) {
       await open.drain(deadlineMs, timers);
       desk.retries.end();

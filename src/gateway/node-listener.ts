@@ -9,6 +9,8 @@ export interface Answering {
   answer(arrival: Arrival): Promise<GatewayAnswer>;
   /** The client has its answer, or has gone. */
   over(arrival: Arrival): void;
+  /** An answer could not be sent. */
+  failed(error: unknown): void;
 }
 
 /** A client that has its refusal may go on sending for so long, so that it comes to read it. */
@@ -22,7 +24,13 @@ export function nodeListener(answering: Answering) {
       if (!outgoing.writableFinished) arrival.leave();
       answering.over(arrival);
     });
-    void answering.answer(arrival).then((answer) => deliver(answer, incoming, outgoing));
+    answering
+      .answer(arrival)
+      .then((answer) => deliver(answer, incoming, outgoing))
+      .catch((error: unknown) => {
+        outgoing.destroy();
+        answering.failed(error);
+      });
   };
 }
 

@@ -37,6 +37,14 @@ export class NoRoomError extends Error {
   }
 }
 
+/** Nobody is there any more who would want an answer. */
+export class ClientGoneError extends Error {
+  constructor() {
+    super('the client closed the connection within its request');
+    this.name = 'ClientGoneError';
+  }
+}
+
 /** A body that is held, and the room it takes. */
 export interface HeldBody {
   readonly bytes: Buffer;
@@ -60,6 +68,9 @@ export async function heldBody(body: Readable | null, { largestBytes, held }: Ho
     length = 0;
   };
   if (body === null) return { bytes: Buffer.alloc(0), release };
+  if (body.readableEnded)
+    throw new Error('the body was read before it came to the gateway: mount it before what reads bodies');
+  if (body.destroyed) throw new ClientGoneError();
   return new Promise((resolve, reject) => {
     const failed = (error: Error): void => {
       stop();
@@ -78,7 +89,7 @@ export async function heldBody(body: Readable | null, { largestBytes, held }: Ho
       const [only] = pieces;
       resolve({ bytes: pieces.length === 1 && only !== undefined ? only : Buffer.concat(pieces), release });
     };
-    const closed = (): void => failed(new Error('the client closed the connection within its request'));
+    const closed = (): void => failed(new ClientGoneError());
     const stop = (): void => void body.off('data', take).off('end', ended).off('error', failed).off('close', closed);
     body.on('data', take).once('end', ended).once('error', failed).once('close', closed);
   });

@@ -5,10 +5,17 @@ import type { Passage } from './passage.ts';
 /** An answer as the web has it. `over` is called once, when its body has ended or is not wanted any more. */
 export function responseOf({ status, headers, body }: GatewayAnswer, over: () => void): Response {
   const head = { status, headers: webHeaders(headers) };
-  if (!Buffer.isBuffer(body)) return new Response(streamOf(body, over), head);
-  over();
-  return new Response(body.length === 0 ? null : new Uint8Array(body), head);
+  if (Buffer.isBuffer(body)) {
+    over();
+    return new Response(body.length === 0 ? null : new Uint8Array(body), head);
+  }
+  if (!BODILESS.has(status)) return new Response(streamOf(body, over), head);
+  body.open({ write: () => true, end: over, breakOff: over });
+  return new Response(null, head);
 }
+
+/** Of these the web makes no response that has a body, even an empty one. */
+const BODILESS: ReadonlySet<number> = new Set([204, 205, 304]);
 
 function streamOf(passage: Passage, over: () => void): ReadableStream<Uint8Array> {
   return new ReadableStream<Uint8Array>(

@@ -4,12 +4,12 @@ import type { AddressInfo } from 'node:net';
 import test from 'node:test';
 import Anthropic from '@anthropic-ai/sdk';
 import express from 'express';
-import { PARAMS, collected } from '../contract/workbench.ts';
+import { PARAMS, collected, samples } from '../contract/workbench.ts';
 import { gatewayBench, TOKEN } from './workbench.ts';
 
-async function mounted(t: test.TestContext) {
+async function mounted(t: test.TestContext, before = express()) {
   const bench = await gatewayBench();
-  const app = express().get('/', (_, response) => void response.send('a service'));
+  const app = before.get('/', (_, response) => void response.send('a service'));
   const server = app.use('/claude', bench.gateway.listener).listen(0, '127.0.0.1');
   await once(server, 'listening');
   t.after(async () => {
@@ -42,4 +42,12 @@ test('mounted in an Express service, results of batches are found below its path
     ['a'],
   );
   assert.equal(log.calls.at(-1)?.operation, 'messages.batches.results');
+});
+
+test('mounted behind what reads bodies, the gateway says so and waits for none', async (t) => {
+  const { url, registry } = await mounted(t, express().use(express.json()));
+  const headers = { 'x-api-key': TOKEN, 'content-type': 'application/json' };
+  const response = await fetch(`${url}/claude/v1/messages`, { method: 'POST', headers, body: JSON.stringify(PARAMS) });
+  assert.equal(response.status, 500);
+  assert.deepEqual(await samples(registry, 'plimsoll_errors_total'), { 'stage=gateway': 1 });
 });

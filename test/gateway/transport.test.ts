@@ -196,6 +196,21 @@ async function errorOf(answer: IncomingMessage): Promise<unknown> {
   return [answer.statusCode, error.type, answer.headers['x-should-retry']];
 }
 
+describe('an answer without a body', () => {
+  for (const way of ['listener', 'handle'] as const) {
+    it(`comes to who asks by the ${way}`, async (t) => {
+      const { url, gateway } = await bench(
+        t,
+        answering((outgoing) => outgoing.writeHead(204, { 'request-id': 'req_1' }).end()),
+      );
+      const asked = new Request(`${url}/v1/files/file_1`, { method: 'DELETE', headers: HEADERS });
+      const answer = await (way === 'handle' ? gateway.handle(asked) : fetch(asked));
+      assert.deepEqual([answer.status, answer.headers.get('request-id'), await answer.text()], [204, 'req_1', '']);
+      await gateway.close();
+    });
+  }
+});
+
 describe('an API in trouble', () => {
   it('that cannot be reached is a 502 of the shape of its errors, which the SDKs try again', async (t) => {
     const { url, log } = await bench(t, () => undefined, { gateway: { baseUrl: 'http://127.0.0.1:9' } });
