@@ -62,6 +62,8 @@ export function ratio(figures: readonly number[], base: readonly number[]): Spre
 
 /** What clients waited for, in milliseconds. */
 export interface Waited {
+  /** What it takes when no other program is in the way. */
+  readonly p10: number;
   readonly p50: number;
   readonly p99: number;
   /** To the head of the answer. */
@@ -91,6 +93,7 @@ export async function waits(
 
 function waited(latencies: readonly Latency[]): Waited {
   return {
+    p10: percentile(latencies, 0.1, ({ wholeMs }) => wholeMs),
     p50: percentile(latencies, 0.5, ({ wholeMs }) => wholeMs),
     p99: percentile(latencies, 0.99, ({ wholeMs }) => wholeMs),
     headP50: percentile(latencies, 0.5, ({ headMs }) => headMs),

@@ -45,7 +45,7 @@ const server = createServer((incoming, outgoing) => {
     outgoing.end(body);
   });
 });
-server.keepAliveTimeout = 60_000;
+server.keepAliveTimeout = 600_000;
 server.listen(0, '127.0.0.1');
 await once(server, 'listening');
 
