@@ -14,7 +14,7 @@ const CLIENT_FIELDS = [
 
 const NAME = { pattern: /^[a-zA-Z0-9][\w.-]{0,63}$/, expected: 'up to 64 letters, digits, ".", "_" and "-"' };
 export const LABEL_NAME = {
-  pattern: /^[a-z_][a-z0-9_]{0,63}$/,
+  pattern: /^(?!__)[a-z_][a-z0-9_]{0,63}$/,
   expected: 'a label name of small letters, digits and _',
 };
 const LABEL_VALUE = { pattern: /^(?!.*(?:sk-ant-|plk_))[^\p{C}]{1,128}$/u, expected: 'a text of 1 to 128 characters' };

@@ -44,7 +44,8 @@ export class Reader {
 
   /** A whole sentence of the field's. */
   note(name: string, sentence: string): void {
-    this.#problems.push(`${this.place(name)}: ${sentence}`);
+    // A name in the path can be a key that was written in the wrong place.
+    this.#problems.push(redacted(`${this.place(name)}: ${sentence}`));
   }
 
   /** A misspelt field would be ignored in silence. */

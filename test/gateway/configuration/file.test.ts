@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import test, { after, describe } from 'node:test';
 import { inspect } from 'node:util';
 import { parse } from 'yaml';
+import fc from 'fast-check';
 import { ConfigurationError } from 'plimsoll';
 import { configurationInFile } from '../../../src/gateway/configuration/file.ts';
 import { plantedSecret } from '../../scan/planted.ts';
@@ -374,5 +375,57 @@ describe("a gateway's configuration", () => {
     ]);
     assert.deepEqual(problems('[]'), ['expected fields such as keys and clients, got something else']);
     assert.throws(() => configurationInFile(join(folder, 'absent.yaml'), ENV), /expected to read the file, got ENOENT/);
+  });
+
+  test('answers whatever stands in it with problems, and never shows a key that does', () => {
+    const names = fc.constantFrom(
+      ...[
+        'listen',
+        'metrics',
+        'baseUrl',
+        'keys',
+        'clients',
+        'labelHeaders',
+        'attribution',
+        'budgets',
+        'ledger',
+        'tokens',
+      ],
+      ...[
+        'prices',
+        'tier',
+        'limits',
+        'cors',
+        'host',
+        'port',
+        'env',
+        'file',
+        'sqlite',
+        'redis',
+        'labels',
+        'models',
+        'key',
+      ],
+      ...['maxTokens', 'tokens', 'above', 'mints', 'origins', 'name', 'scope', 'period', 'usd', 'label', 'value'],
+      ...['prod-api-key', 'checkout', '__proto__', 'constructor', KEY],
+    );
+    const leaf = fc.oneof(fc.string(), fc.double(), fc.boolean(), fc.constant(null), fc.constant(KEY), names);
+    const tree = fc.letrec((tie) => ({
+      node: fc.oneof({ depthSize: 'medium' }, leaf, fc.array(tie('node'), { maxLength: 3 }), tie('object')),
+      object: fc.dictionary(names, tie('node'), { maxKeys: 5 }),
+    })).object;
+    const path = file({});
+    fc.assert(
+      fc.property(tree, (content) => {
+        writeFileSync(path, JSON.stringify(content));
+        try {
+          configurationInFile(path, ENV);
+        } catch (error) {
+          assert.ok(error instanceof ConfigurationError, inspect(error));
+          assert.ok(!error.message.includes(KEY.slice(14, 40)), error.message);
+        }
+      }),
+      { numRuns: 500 },
+    );
   });
 });
