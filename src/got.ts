@@ -5,15 +5,16 @@ function isShowable(text: string): boolean {
   return text.length <= 32 && !text.includes('sk-') && !mayHoldSecret(text);
 }
 
-const SCALARS: ReadonlySet<string> = new Set(['string', 'number', 'boolean']);
-
 /** What came instead of what was expected, short enough for a message, and never a key. */
 export function got(value: unknown): string {
   if (value === undefined) return 'nothing';
   if (Array.isArray(value)) return `a list of ${value.length}`;
   if (typeof value === 'object' && value !== null) return 'an object';
   if (typeof value === 'string' && !isShowable(value)) return `a text of ${value.length} characters`;
-  return value === null || SCALARS.has(typeof value) ? JSON.stringify(value) : `a ${typeof value}`;
+  if (typeof value === 'string') return JSON.stringify(value);
+  return value === null || typeof value === 'number' || typeof value === 'boolean'
+    ? String(value)
+    : `a ${typeof value}`;
 }
 
 /** The name of a field that nobody knows, as `got` shows what came. */

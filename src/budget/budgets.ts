@@ -1,38 +1,16 @@
-import { systemClock, type Clock } from '../clock.ts';
 import { ConfigurationError } from '../configuration-error.ts';
 import type { Guard, Recorder } from '../vocabulary.ts';
 import { Account, type AccountStatus, type BudgetView, type ThresholdReached } from './account.ts';
 import { BudgetGuard } from './budget-guard.ts';
 import type { BudgetPrices } from './budget-prices.ts';
-import { isVolatileInMemory, type Budget, type Decision } from './budget.ts';
+import type { Budget, Decision } from './budget.ts';
 import { loadBudgets } from './budget-file.ts';
+import { checkedSettings, type BudgetsSettings } from './budget-settings.ts';
+import { warnOfUnknownModels, warnOfVolatile } from './budget-warnings.ts';
 import { budgetsOf, type BudgetDefinition } from './definition.ts';
 import { Estimator } from './estimate.ts';
-import type { Ledger, LedgerKind } from './ledger.ts';
+import type { LedgerKind } from './ledger.ts';
 import { LedgerLink } from './ledger-link.ts';
-import { memoryLedger } from './memory-ledger.ts';
-import { systemTimers, type Timers } from './timers.ts';
-
-/** What budgets need besides their definitions. Nothing is needed. */
-export interface BudgetsSettings {
-  /** Where spend is kept. Default: in this process. */
-  readonly ledger?: Ledger;
-  /**
-   * Told when spend reaches a threshold: once a period, by one of the processes that share the ledger. A promise it
-   * returns is not waited for; what it throws is counted.
-   */
-  readonly onThreshold?: (reached: ThresholdReached) => void | Promise<void>;
-  /** How long a call waits for a ledger that takes time: 50 ms. */
-  readonly deadlineMs?: number;
-  /** How long after the last word of a process what it holds is given up: 60 s. */
-  readonly holdMs?: number;
-  /** For tests. */
-  readonly clock?: Clock;
-  /** For tests. */
-  readonly timers?: Timers;
-  /** For tests. From 0 to 1. */
-  readonly random?: () => number;
-}
 
 export interface BudgetsOptions extends BudgetsSettings {
   readonly definitions: readonly BudgetDefinition[];
@@ -80,8 +58,8 @@ export interface Budgets {
 
 /**
  * Budgets for `instrument(client, { budgets })`. Throws a `ConfigurationError` (`PLIMSOLL_BUDGETS_INVALID`) with every
- * problem of the definitions. Warns, by `process.emitWarning`, of budgets that block or last a month in a ledger that
- * each process has for itself.
+ * problem of the definitions or of the settings. Warns, by `process.emitWarning`, of budgets that block or last a month in a ledger that
+ * each process has for itself, and of those of a model without a price.
  *
  * @example
  * const claude = instrument(new Anthropic(), {
@@ -113,8 +91,6 @@ export function sharedBudgets(all: readonly Budget[], settings: BudgetsSettings)
   return new SharedBudgets(all, settings);
 }
 
-const DEADLINE_MS = 50;
-const HOLD_MS = 60_000;
 const CLOSE_MS = 2_000;
 
 class SharedBudgets implements Budgets {
@@ -127,8 +103,7 @@ class SharedBudgets implements Budgets {
   #closed: Promise<boolean> | undefined;
 
   constructor(definitions: readonly Budget[], settings: BudgetsSettings) {
-    const { ledger = memoryLedger(), clock = systemClock, timers = systemTimers, random = Math.random } = settings;
-    const { deadlineMs = DEADLINE_MS, holdMs = HOLD_MS } = settings;
+    const { ledger, clock, timers, random, deadlineMs, holdMs } = checkedSettings(settings);
     this.#onThreshold = settings.onThreshold;
     this.#link = new LedgerLink({
       ...{ ledger, clock, timers, random, deadlineMs, holdMs },
@@ -136,7 +111,7 @@ class SharedBudgets implements Budgets {
       onUp: () => this.#identify(),
     });
     this.all = definitions.map((budget) => new Account(budget, this.#link, (reached) => this.#reached(reached)));
-    if (ledger.kind === 'memory') warnOfVolatile(definitions.filter(isVolatileInMemory));
+    if (ledger.kind === 'memory') warnOfVolatile(definitions);
   }
 
   get ledger(): BudgetsStatus['ledger'] {
@@ -153,6 +128,11 @@ class SharedBudgets implements Budgets {
     if (estimator === undefined) {
       estimator = new Estimator(prices);
       this.#estimators.set(prices, estimator);
+      warnOfUnknownModels(
+        this.all.map(({ budget }) => budget),
+        prices,
+        this.#link.clock.epochMs(),
+      );
     }
     const onDecision = (budget: Budget, decision: Decision): void => listener.decided(budget, decision);
     return new BudgetGuard({ accounts: this.all, estimator, onDecision });
@@ -196,14 +176,4 @@ class SharedBudgets implements Budgets {
   #failed(stage: 'budget' | 'ledger', error: unknown): void {
     for (const listener of this.#listeners) listener.failed(stage, error);
   }
-}
-
-function warnOfVolatile(budgets: readonly Budget[]): void {
-  if (budgets.length === 0) return;
-  const names = budgets.map(({ name }) => name).join(', ');
-  process.emitWarning(`Budgets kept in memory: each replica enforces separately; lost on restart (${names}).`, {
-    type: 'PlimsollWarning',
-    code: 'PLIMSOLL_VOLATILE_LEDGER',
-    detail: 'Pass a ledger that outlives the process: sqliteLedger(path) on one machine, redisLedger(url) for a fleet.',
-  });
 }

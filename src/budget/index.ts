@@ -2,15 +2,8 @@
  * `plimsoll/budget`: amounts for what may be spent, where spend is kept, and what happens at the limit.
  */
 export { budgets, budgetsFromFile } from './budgets.ts';
-export type {
-  BudgetHost,
-  BudgetListener,
-  Budgets,
-  BudgetsOptions,
-  BudgetsSettings,
-  BudgetsStatus,
-  BudgetStatus,
-} from './budgets.ts';
+export type { BudgetHost, BudgetListener, Budgets, BudgetsOptions, BudgetsStatus, BudgetStatus } from './budgets.ts';
+export type { BudgetsSettings } from './budget-settings.ts';
 export { loadBudgets } from './budget-file.ts';
 export type { BudgetDefinition, PeriodDefinition, ScopeDefinition } from './definition.ts';
 export type { Budget, BudgetMode, Decision, Scope } from './budget.ts';

@@ -134,6 +134,19 @@ budgets:
   });
 });
 
+test('settings that would fail at the first call are named when budgets are made, all of them', () => {
+  const definitions = [{ name: 'all', period: 'day', usd: 1 }] as const;
+  const settings = { ledger: 'budgets.db' as never, deadlineMs: Number.NaN, holdMs: 0 };
+  assert.deepEqual(
+    problemsOf(() => budgets({ ...settings, definitions })),
+    [
+      'ledger: expected a ledger, got "budgets.db": pass memoryLedger(), sqliteLedger(path) or redisLedger(url)',
+      'deadlineMs: expected milliseconds from 1 to 2147483647, got NaN: leave it out',
+      'holdMs: expected milliseconds from 1000 to 2147483647, got 0: leave it out',
+    ],
+  );
+});
+
 test('what no file can hold is named as a mistake too, where budgets are written in code', () => {
   const definitions = [{ name: Symbol('a'), period: () => 'day', usd: 10n }] as unknown as readonly BudgetDefinition[];
   const got = problemsOf(() => budgets({ definitions })).map((problem) => /got (.*):/.exec(problem)?.[1]);

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import test from 'node:test';
-import { budgets, memoryLedger, type BudgetDefinition } from 'plimsoll/budget';
-import { PARAMS, samples, total } from '../contract/workbench.ts';
+import { budgets, memoryLedger, sqliteLedger, type BudgetDefinition } from 'plimsoll/budget';
+import { PARAMS, samples, total, workbench } from '../contract/workbench.ts';
 import { budgeted, readAll } from './budgeted-client.ts';
 import { StandingTime } from './standing-time.ts';
 import { UnreliableLedger } from './unreliable-ledger.ts';
@@ -96,6 +96,26 @@ test('a budget that blocks or lasts a month warns of a ledger in memory, at the 
     [`budget=all,ledger_id=${held.ledger.id}`]: 1,
     [`budget=blocks,ledger_id=${held.ledger.id}`]: 1,
   });
+});
+
+test('a budget of a model that the price table does not know warns of itself when a client is given it, once', async () => {
+  const warnings: (Error & { code?: string })[] = [];
+  const note = (warning: Error): void => void warnings.push(warning);
+  process.on('warning', note);
+  const ledger = sqliteLedger(':memory:');
+  const misspelt = { ...MONTH, name: 'misspelt', scope: { model: 'claude-haiku-45' } };
+  const held = budgets({
+    ledger,
+    definitions: [misspelt, { ...MONTH, scope: { model: 'claude-haiku-4-5-20251001' } }],
+  });
+  for (const key of ['one', 'two']) workbench({ instrument: { budgets: held, key } });
+  await new Promise((resolve) => setImmediate(resolve));
+  process.off('warning', note);
+  assert.deepEqual(
+    warnings.map(({ code }) => code),
+    ['PLIMSOLL_BUDGET_MODEL_UNKNOWN'],
+  );
+  assert.match(warnings[0]?.message ?? '', /\(misspelt\)/);
 });
 
 test('a day that only warns may be kept in memory without a word', async () => {
