@@ -9,7 +9,7 @@ export const USAGE = [
   '  --install           writes a pre-commit hook that runs `plimsoll scan --staged`',
   '  --baseline FILE     secrets that are known and let be',
   `                      (${BASELINE_FILE}, where there is one)`,
-  '  --write-baseline    writes what is found to the baseline and lets it be',
+  '  --write-baseline    adds what is found to the baseline and lets it be',
   '  --format FORMAT     text, json or sarif (text)',
   '',
   'Without a path, the present folder. Of a git work tree it scans what git would',

@@ -7,7 +7,12 @@ const MARK = '# Written by plimsoll scan --install';
 const HOOK = `#!/bin/sh
 ${MARK}: a commit with an Anthropic secret in it is refused.
 for plimsoll in node_modules/.bin/plimsoll plimsoll; do
-  if command -v "$plimsoll" >/dev/null; then exec "$plimsoll" scan --staged; fi
+  if command -v "$plimsoll" >/dev/null; then
+    "$plimsoll" scan --staged && exit 0
+    echo 'Nothing was committed. A secret that was revoked and is to stay is made known by' >&2
+    echo 'plimsoll scan --staged --write-baseline' >&2
+    exit 1
+  fi
 done
 echo 'plimsoll is not installed, so nothing was scanned and nothing is committed.' >&2
 echo 'Install it (npm install), or commit unscanned: git commit --no-verify' >&2

@@ -42,7 +42,7 @@ async function scanned(asked: ScanArguments, io: CommandIo): Promise<number> {
   if (known === null) return 2;
   const scan = new Scan();
   const found = await findings(scan, asked, io);
-  if (asked.writeBaseline) return writeBaseline(asked.baseline ?? BASELINE_FILE, found, io);
+  if (asked.writeBaseline) return writeBaseline(asked.baseline ?? BASELINE_FILE, { found, known }, io);
   const unknown = found.filter(({ fingerprint }) => !known.has(fingerprint));
   report({ ...scan.result, findings: unknown, known: found.length - unknown.length }, asked.format, io);
   if (unknown.length > 0) return FOUND;
@@ -71,7 +71,7 @@ function baseline(asked: ScanArguments, io: CommandIo): Baseline | null {
     text = readFileSync(path, 'utf8');
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : null;
-    if (isOptional && code === 'ENOENT') return new Set();
+    if (isOptional && code === 'ENOENT') return new Map();
     io.err(`${path}: expected a baseline that can be read, got ${String(code)}.`);
     return null;
   }
@@ -81,9 +81,14 @@ function baseline(asked: ScanArguments, io: CommandIo): Baseline | null {
   return null;
 }
 
-function writeBaseline(path: string, found: readonly Finding[], io: CommandIo): number {
-  writeFileSync(path, baselineText(found));
-  const count = new Set(found.map(({ fingerprint }) => fingerprint)).size;
+interface Baselined {
+  readonly found: readonly Finding[];
+  readonly known: Baseline;
+}
+
+function writeBaseline(path: string, { found, known }: Baselined, io: CommandIo): number {
+  writeFileSync(path, baselineText(found, known));
+  const count = new Set([...known.keys(), ...found.map(({ fingerprint }) => fingerprint)]).size;
   io.out(`Wrote ${path}: ${count} ${count === 1 ? 'secret is' : 'secrets are'} known from now on.`);
   return 0;
 }

@@ -1,7 +1,15 @@
 import type { Finding } from './finding.ts';
 
+/** A secret that is let be, with the place where it was first seen, for those who read the file. */
+export interface KnownSecret {
+  readonly fingerprint: string;
+  readonly kind?: string;
+  readonly path?: string;
+  readonly line?: number;
+}
+
 /** Secrets that somebody has looked at and let be, by fingerprint: revoked ones, say. */
-export type Baseline = ReadonlySet<string>;
+export type Baseline = ReadonlyMap<string, KnownSecret>;
 
 /** Where it is looked for if nobody says where. */
 export const BASELINE_FILE = '.plimsoll-baseline.json';
@@ -10,21 +18,23 @@ export const BASELINE_FILE = '.plimsoll-baseline.json';
 export function parsedBaseline(text: string): Baseline | { readonly problem: string } {
   try {
     const { known } = JSON.parse(text) as { readonly known?: unknown };
-    if (Array.isArray(known)) {
-      const fingerprints = known.map((one: unknown) => (one as { readonly fingerprint?: unknown } | null)?.fingerprint);
-      if (fingerprints.every((one) => typeof one === 'string')) return new Set(fingerprints);
-    }
+    if (Array.isArray(known) && known.every(isKnownSecret)) return new Map(known.map((one) => [one.fingerprint, one]));
   } catch {
     // Said below, as for any other file that is no baseline.
   }
   return { problem: 'expected what --write-baseline writes, got something else' };
 }
 
-/** A baseline of all these. It holds no secret; kind and place are for those who read it. */
-export function baselineText(findings: readonly Finding[]): string {
-  const known = new Map(
-    findings.map(({ fingerprint, kind, path, line }) => [fingerprint, { fingerprint, kind, path, line }]),
+function isKnownSecret(one: unknown): one is KnownSecret {
+  return typeof (one as { readonly fingerprint?: unknown } | null)?.fingerprint === 'string';
+}
+
+/** A baseline of all these, and of what one knew before. It holds no secret. */
+export function baselineText(findings: readonly Finding[], before: Baseline = new Map()): string {
+  const found = findings.map(
+    ({ fingerprint, kind, path, line }) => [fingerprint, { fingerprint, kind, path, line }] as const,
   );
+  const known = new Map<string, KnownSecret>([...found, ...before]);
   const sorted = [...known.values()].sort((a, b) => (a.fingerprint < b.fingerprint ? -1 : 1));
   return `${JSON.stringify({ version: 1, known: sorted }, null, 2)}\n`;
 }

@@ -30,6 +30,14 @@ describe('a baseline', () => {
     assert.doesNotMatch(text, /sk-ant/);
   });
 
+  it('keeps what it knew before, where it was first seen', () => {
+    const before = parsedBaseline(baselineText(findings({ 'old.ts': plantedSecret(0), 'gone.ts': plantedSecret(1) })));
+    assert.ok(!('problem' in before));
+    const text = baselineText(findings({ 'new.ts': plantedSecret(0), 'other.ts': plantedSecret(2) }), before);
+    const { known } = JSON.parse(text) as { known: { path: string }[] };
+    assert.deepEqual(known.map(({ path }) => path).sort(), ['gone.ts', 'old.ts', 'other.ts']);
+  });
+
   for (const text of ['', 'null', '{}', '{"known":[1]}', '{"known":[{}]}', '{"known":[null]}'])
     it(`is not what says ${JSON.stringify(text)}`, () => assert.ok('problem' in parsedBaseline(text)));
 });
