@@ -31,7 +31,8 @@ a family without samples is one that nothing feeds in this process.
   \`operation\` is \`messages.create\`, \`messages.stream\`, \`messages.count_tokens\` and so on, \`other\` for what is not known.
   \`key\` is the alias of an API key, never the key.
 - Label values are bounded. Declared and known values keep a place; of others the first 50 models and the first 100
-  values of each attribution label get one; the rest is counted as \`other\`, and in \`plimsoll_label_values_dropped_total\`.
+  values of each attribution label get one, and of several labels together the first 2,000 combinations; the rest is
+  counted as \`other\`, and in \`plimsoll_label_values_dropped_total\`.
 - *Workers* says how prom-client's \`AggregatorRegistry\` makes one value of those of several cluster workers.
 `;
 

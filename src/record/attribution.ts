@@ -11,6 +11,12 @@ export type AttributionDeclaration = Readonly<Record<string, readonly string[]>>
 /** Undeclared values of one attribution label that get a place. */
 export const ATTRIBUTION_CAP = 100;
 
+/**
+ * Combinations of the values of several attribution labels that get series of their own. Without it, labels that are
+ * each bounded would make a million series together.
+ */
+export const COMBINATION_CAP = 2_000;
+
 /** The declared attribution labels cannot be used; the message lists every problem. */
 export class AttributionError extends Error {
   readonly code = 'PLIMSOLL_ATTRIBUTION_INVALID';
@@ -84,11 +90,22 @@ interface Branch<S> {
   series: S | null;
 }
 
+export interface AttributionCaps {
+  /** Undeclared values of one label: 100. */
+  readonly values?: number;
+  /** Combinations of values: 2,000. */
+  readonly combinations?: number;
+}
+
 /** The declared labels of one recorder, and what belongs to each combination of their values. */
 export class AttributionLabels {
   readonly #labels: readonly AttributionLabel[];
+  readonly #seen: Branch<never> = { next: new Map(), series: null };
+  #combinationsLeft: number;
 
-  constructor(store: Store, declared: AttributionDeclaration, cap = ATTRIBUTION_CAP) {
+  constructor(store: Store, declared: AttributionDeclaration, caps: AttributionCaps = {}) {
+    const { values: cap = ATTRIBUTION_CAP, combinations = COMBINATION_CAP } = caps;
+    this.#combinationsLeft = combinations;
     this.#labels = Object.entries(declared).map(([name, reserved]) => ({
       name,
       values: store.boundedLabel(name, { reserved, cap }),
@@ -101,6 +118,16 @@ export class AttributionLabels {
    * what is missing and what was dropped: to be asked once a call.
    */
   values(attribution: Attribution): readonly string[] {
+    const values = this.#each(attribution);
+    if (values.length < 2) return values;
+    if (isThere(this.#seen, values)) return values;
+    if (this.#combinationsLeft === 0) return this.#declared(values);
+    this.#combinationsLeft -= 1;
+    branchOf(this.#seen, values);
+    return values;
+  }
+
+  #each(attribution: Attribution): readonly string[] {
     return this.#labels.map(({ name, values, missing }) => {
       const raw = attribution[name];
       if (raw !== undefined && raw !== '') return values.counted(raw);
@@ -109,12 +136,16 @@ export class AttributionLabels {
     });
   }
 
+  /** There are as many of these as the user has declared, however many calls come. */
+  #declared(values: readonly string[]): readonly string[] {
+    return this.#labels.map((label, index) => label.values.declared(values[index] ?? ''));
+  }
+
   /** A function that resolves once for each combination of values, through nested maps: no key is joined. */
   resolvedOnce<S>(resolve: (attribution: Attribution) => S): (values: readonly string[]) => S {
     const root: Branch<S> = { next: new Map(), series: null };
     return (values) => {
-      let branch = root;
-      for (const value of values) branch = childOf(branch, value);
+      const branch = branchOf(root, values);
       branch.series ??= resolve(this.#named(values));
       return branch.series;
     };
@@ -123,6 +154,18 @@ export class AttributionLabels {
   #named(values: readonly string[]): Attribution {
     return Object.fromEntries(this.#labels.map(({ name }, index) => [name, values[index] ?? '']));
   }
+}
+
+function branchOf<S>(root: Branch<S>, values: readonly string[]): Branch<S> {
+  let branch = root;
+  for (const value of values) branch = childOf(branch, value);
+  return branch;
+}
+
+function isThere<S>(root: Branch<S>, values: readonly string[]): boolean {
+  let branch: Branch<S> | undefined = root;
+  for (const value of values) branch = branch?.next.get(value);
+  return branch !== undefined;
 }
 
 function childOf<S>(branch: Branch<S>, value: string): Branch<S> {

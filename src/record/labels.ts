@@ -26,10 +26,11 @@ export function fitForLabel(value: string): boolean {
 /** The values that one label may take. */
 export class BoundedLabel {
   readonly #places = new Set<string>(['', OTHER]);
+  /** Of them those that nobody declared. */
+  readonly #givenOut = new Set<string>();
   readonly #dropped: CounterSeries;
   readonly #fit: (value: string) => boolean;
   #cap = 0;
-  #taken = 0;
 
   /** `dropped` counts what `counted` turned into `other`; only what is `fit` ever gets a place. */
   constructor(dropped: CounterSeries, fit: (value: string) => boolean) {
@@ -50,8 +51,8 @@ export class BoundedLabel {
   /** The value itself where it has a place or can get one, else `other`. Not counted. */
   value(raw: string): string {
     if (this.#places.has(raw)) return raw;
-    if (this.#taken >= this.#cap || !this.#fit(raw)) return OTHER;
-    this.#taken += 1;
+    if (this.#givenOut.size >= this.#cap || !this.#fit(raw)) return OTHER;
+    this.#givenOut.add(raw);
     this.#places.add(raw);
     return raw;
   }
@@ -61,6 +62,13 @@ export class BoundedLabel {
     const value = this.value(raw);
     if (value === OTHER && raw !== OTHER) this.#dropped.add(1);
     return value;
+  }
+
+  /** What `counted` gave, where it was declared; `other`, counted, for what got a place by coming early. */
+  declared(value: string): string {
+    if (!this.#givenOut.has(value)) return value;
+    this.#dropped.add(1);
+    return OTHER;
   }
 }
 

@@ -53,7 +53,9 @@ class PrometheusRecorder implements Recorder {
   constructor(store: Store, options: PrometheusRecorderOptions) {
     const clock = options.clock ?? systemClock;
     this.#labels = new CallLabelValues(store, options);
-    this.#attribution = new AttributionLabels(store, options.attribution ?? {}, options.attributionCap);
+    this.#attribution = new AttributionLabels(store, options.attribution ?? {}, {
+      ...(options.attributionCap !== undefined && { values: options.attributionCap }),
+    });
     this.#series = resolvedSeries(store, this.#attribution);
     this.#limiters = limiterRecorder(store, () => clock.epochMs());
     this.#modelClass = resolvedOnce(options.modelClass ?? modelClass);

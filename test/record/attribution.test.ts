@@ -72,8 +72,8 @@ test('a label that was not declared is not looked at', () => {
 
 test('clients of one registry share the places of a label', () => {
   const store = storeFor(new Registry());
-  const some = new AttributionLabels(store, { tenant: ['a'] }, 1);
-  const others = new AttributionLabels(store, { tenant: ['b'] }, 1);
+  const some = new AttributionLabels(store, { tenant: ['a'] }, { values: 1 });
+  const others = new AttributionLabels(store, { tenant: ['b'] }, { values: 1 });
   assert.deepEqual(some.values({ tenant: 'first' }), ['first']);
   assert.deepEqual(others.values({ tenant: 'second' }), ['other']);
   assert.deepEqual(some.values({ tenant: 'b' }), ['b']);
@@ -94,4 +94,20 @@ test('what belongs to a combination of values is made once, with the values by t
     { feature: 'x', tenant: 'y' },
     { feature: 'y', tenant: 'x' },
   ]);
+});
+
+test('labels that are each bounded are bounded together: late combinations keep what was declared of them', () => {
+  const store = storeFor(new Registry());
+  const declared = { tenant: [], feature: ['search', 'chat'], region: [] };
+  const labels = new AttributionLabels(store, declared, { combinations: 50 });
+  const valuesOf = (call: number): readonly string[] =>
+    labels.values({ tenant: `t${call % 90}`, feature: call % 3 === 0 ? 'search' : 'chat', region: `r${call % 89}` });
+  const combinations = new Set(Array.from({ length: 8_000 }, (_, call) => valuesOf(call).join()));
+  assert.equal(combinations.size, 52, 'fifty, and the two of what was declared');
+  assert.ok(combinations.has('other,search,other') && combinations.has('other,chat,other'));
+  assert.deepEqual(valuesOf(0), ['t0', 'search', 'r0'], 'who came early keeps its place');
+  const dropped = store.families.plimsoll_label_values_dropped_total;
+  assert.equal(dropped.series({ label: 'tenant' }).value(), 7_950);
+  assert.equal(dropped.series({ label: 'region' }).value(), 7_950);
+  assert.equal(dropped.series({ label: 'feature' }).value(), null);
 });
