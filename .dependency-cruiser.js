@@ -15,7 +15,7 @@ export const ROWS = [
   ['instrument-options'],
   ['observe', 'record', 'retry', 'redis', 'organization', 'environment', 'scan'],
   ['budget', 'tier', 'pricing', 'routing', 'keys', 'attribution'],
-  ['got'],
+  ['got', 'sqlite-database'],
   ['vocabulary', 'branded-cause', 'clock', 'configuration-error', 'secret-mark', 'structured-file', 'version'],
 ];
 

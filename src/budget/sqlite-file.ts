@@ -1,9 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import type Sqlite from 'node:sqlite';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { ConfigurationError } from '../configuration-error.ts';
+import { sqliteDatabase } from '../sqlite-database.ts';
 import { grants, levelOf } from './granting.ts';
 import type { Balance, Place, Posted, Posting, Spend } from './ledger.ts';
 import { STATEMENTS, TABLES, TABLES_VERSION } from './sqlite-tables.ts';
@@ -25,38 +22,20 @@ export function isLocked(error: unknown): boolean {
 
 /** Opens the file and makes its tables. Throws a `ConfigurationError` (`PLIMSOLL_LEDGER_INVALID`). */
 export function openLedgerFile(path: string, open: 'create' | 'existing'): LedgerFile {
-  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(path)?.[1];
-  // A URL of something else may have a password in it.
-  const shown = scheme === undefined ? `"${path}"` : `a URL of ${scheme}`;
-  const expected = `expected a path for an SQLite file, got ${shown}`;
-  if (open === 'existing' && !existsSync(path)) throw invalid(`${expected}, where there is none: check the path`);
-  let database: DatabaseSync | undefined;
-  try {
-    database = new (sqlite().DatabaseSync)(path);
-    database.exec(`PRAGMA busy_timeout = ${OPEN_WAIT_MS}`);
-    const version = database.prepare('PRAGMA user_version').get()?.['user_version'];
-    if (BigInt(Number(version)) > TABLES_VERSION) throw invalid(`${expected}, written by a newer plimsoll: update`);
+  const database = sqliteDatabase({
+    ...{ path, open, tables: TABLES, version: TABLES_VERSION, waitMs: OPEN_WAIT_MS },
     // Small pages: a posting changes three of them, and the log takes whole ones.
-    database.exec('PRAGMA page_size = 1024; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL');
-    database.exec(`BEGIN IMMEDIATE; ${TABLES} PRAGMA user_version = ${TABLES_VERSION}; COMMIT`);
+    pragmas: 'PRAGMA page_size = 1024;',
+    named: { what: 'ledger', code: 'PLIMSOLL_LEDGER_INVALID' },
+  });
+  try {
     const file = new LedgerFile(database);
     database.exec('PRAGMA busy_timeout = 0');
     return file;
   } catch (error) {
-    database?.close();
-    if (error instanceof ConfigurationError) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
-    throw invalid(`${expected}, which SQLite cannot open (${reason}): check the path and who may write there`);
+    database.close();
+    throw error;
   }
-}
-
-function invalid(problem: string): ConfigurationError {
-  return new ConfigurationError('PLIMSOLL_LEDGER_INVALID', [`ledger: ${problem}`]);
-}
-
-/** Loaded only where it is used: on some versions of Node loading it prints a warning. */
-function sqlite(): typeof Sqlite {
-  return createRequire(import.meta.url)('node:sqlite') as typeof Sqlite;
 }
 
 type Name = keyof typeof STATEMENTS;

@@ -1,5 +1,5 @@
 /** Raised with every change of the tables that an older plimsoll could not read. */
-export const TABLES_VERSION = 1n;
+export const TABLES_VERSION = 1;
 
 /** Amounts are whole nano-dollars; times are milliseconds since the Unix epoch. */
 export const TABLES = `

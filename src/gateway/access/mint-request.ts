@@ -1,5 +1,6 @@
 import { nanoUsdOf } from '../../budget/nano-usd.ts';
 import { nearest } from '../../environment/nearest.ts';
+import { mayHoldSecret } from '../../secret-mark.ts';
 import { LONGEST_MINTED_SECONDS } from './client.ts';
 
 /** What a client asks for when it mints a token, read from the body of its request; `null` where it does not say. */
@@ -52,7 +53,7 @@ function unknownFields(names: readonly string[]): string[] {
 
 /** It may become the value of a label, and it stands in logs. */
 function subjectOf(field: unknown): string | undefined {
-  const isFit = typeof field === 'string' && /^[^\p{C}]{1,128}$/u.test(field) && !/sk-ant-|plk_/i.test(field);
+  const isFit = typeof field === 'string' && /^[^\p{C}]{1,128}$/u.test(field) && !mayHoldSecret(field);
   return isFit ? field : undefined;
 }
 

@@ -1,8 +1,6 @@
-import { closeSync, existsSync, openSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import type Sqlite from 'node:sqlite';
+import { closeSync, openSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
-import { ConfigurationError } from '../../configuration-error.ts';
+import { sqliteDatabase } from '../../sqlite-database.ts';
 import { recordOf, rowOf } from './token-row.ts';
 import { MINTED_KEPT_MS, TokenStoreError, type TokenRecord, type TokenStore } from './token-store.ts';
 
@@ -51,25 +49,18 @@ export function sqliteTokens(path: string, open: 'create' | 'existing' = 'create
 }
 
 function opened(path: string, open: 'create' | 'existing'): DatabaseSync {
-  const expected = `expected a path for an SQLite file, got "${path}"`;
-  if (open === 'existing' && !existsSync(path)) {
-    throw invalid(`${expected}, where there is none: check the path, and make a token first`);
-  }
-  let database: DatabaseSync | undefined;
+  const named = { what: 'tokens', code: 'PLIMSOLL_TOKENS_INVALID' };
+  if (open === 'create') makeOwn(path);
+  return sqliteDatabase({ path, open, tables: TABLE, version: TABLE_VERSION, waitMs: LOCK_WAIT_MS, named });
+}
+
+/** SQLite gives the files beside it the rights of this one. */
+function makeOwn(path: string): void {
+  if (path === ':memory:') return;
   try {
-    if (path !== ':memory:') closeSync(openSync(path, 'a', 0o600));
-    database = new (sqlite().DatabaseSync)(path);
-    database.exec(`PRAGMA busy_timeout = ${LOCK_WAIT_MS}`);
-    const version = Number(database.prepare('PRAGMA user_version').get()?.['user_version']);
-    if (version > TABLE_VERSION) throw invalid(`${expected}, written by a newer plimsoll: update`);
-    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL');
-    database.exec(`BEGIN IMMEDIATE; ${TABLE} PRAGMA user_version = ${TABLE_VERSION}; COMMIT`);
-    return database;
-  } catch (error) {
-    database?.close();
-    if (error instanceof ConfigurationError) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
-    throw invalid(`${expected}, which SQLite cannot open (${reason}): check the path and who may write there`);
+    closeSync(openSync(path, 'a', 0o600));
+  } catch {
+    // SQLite says why it cannot be.
   }
 }
 
@@ -97,13 +88,4 @@ function nothing(): void {
 
 function recordOrNull(row: Readonly<Record<string, unknown>> | undefined): TokenRecord | null {
   return row === undefined ? null : recordOf(row);
-}
-
-function invalid(problem: string): ConfigurationError {
-  return new ConfigurationError('PLIMSOLL_TOKENS_INVALID', [`tokens: ${problem}`]);
-}
-
-/** Loaded only where it is used: on some versions of Node loading it prints a warning. */
-function sqlite(): typeof Sqlite {
-  return createRequire(import.meta.url)('node:sqlite') as typeof Sqlite;
 }

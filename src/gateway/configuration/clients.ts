@@ -1,5 +1,6 @@
 import { nanoUsdOf } from '../../budget/nano-usd.ts';
 import { nearest } from '../../environment/nearest.ts';
+import { mayHoldSecret } from '../../secret-mark.ts';
 import { LONGEST_MINTED_SECONDS, type GatewayClient, type MintRules } from '../access/client.ts';
 import type { MaxTokensCeiling } from '../grant.ts';
 import { Reader } from './reader.ts';
@@ -36,7 +37,7 @@ export function clientsOf(read: Reader, aliases: readonly string[]): ReadonlyMap
     read.note('clients', `expected a client, got none: ${advice}`);
   }
   const fit = names.filter((name) => {
-    const isFit = NAME.pattern.test(name) && !/sk-ant-|plk_/i.test(name);
+    const isFit = NAME.pattern.test(name) && !mayHoldSecret(name);
     if (!isFit) clients.note('(a name)', `expected ${NAME.expected}, got something else: rename it`);
     return isFit;
   });

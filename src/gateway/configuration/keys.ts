@@ -1,6 +1,7 @@
 import { environment as environmentNamed, keyAlias } from '../../keys/alias.ts';
 import { judgedKey } from '../../keys/secrets.ts';
 import type { Reader } from './reader.ts';
+import { mayHoldSecret } from '../../secret-mark.ts';
 import { currentKey } from './current-key.ts';
 import { secretOf, type SecretSources } from './secret-source.ts';
 
@@ -40,7 +41,7 @@ export function keysOf(read: Reader, context: KeysContext): RealKeys {
 /** Its form is a problem where it cannot be a label, or is of another environment; else only worth a notice. */
 function isAliasHere(keys: Reader, alias: string, { sources, notices }: KeysContext): boolean {
   const { environment, problem } = keyAlias(alias);
-  if (!ALIAS.test(alias) || /sk-ant-|plk_/i.test(alias)) {
+  if (!ALIAS.test(alias) || mayHoldSecret(alias)) {
     keys.note('(an alias)', problem ?? 'expected up to 64 letters, digits, ".", "_" and "-", got something else');
     return false;
   }

@@ -1,3 +1,4 @@
+import { got, gotName } from '../../got.ts';
 import { nearest } from '../../environment/nearest.ts';
 import { redacted } from '../../keys/secrets.ts';
 
@@ -54,8 +55,7 @@ export class Reader {
       if (known.includes(name)) continue;
       const near = nearest(name.slice(0, 64), known);
       const advice = near === null ? 'leave it out' : `did you mean ${near}?`;
-      const shown = isShowable(name) ? name : `(a name of ${name.length} characters)`;
-      this.note(shown, `expected one of ${known.join(', ')}, got an unknown field: ${advice}`);
+      this.note(gotName(name), `expected one of ${known.join(', ')}, got an unknown field: ${advice}`);
     }
   }
 
@@ -112,18 +112,4 @@ export class Reader {
 
 export function isObject(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** Neither long nor of a secret: one may stand in the file by mistake. */
-function isShowable(text: string): boolean {
-  return text.length <= 40 && redacted(text) === text;
-}
-
-/** What came instead, short enough for a message, and without what could be a secret. */
-export function got(value: unknown): string {
-  if (value === undefined || value === null) return 'nothing';
-  if (Array.isArray(value)) return `a list of ${value.length}`;
-  if (typeof value === 'object') return 'an object';
-  if (typeof value === 'string' && !isShowable(value)) return `a text of ${value.length} characters`;
-  return JSON.stringify(value);
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Env } from '../../environment/findings.ts';
+import { mayHoldSecret } from '../../secret-mark.ts';
 import { isObject, type Reader } from './reader.ts';
 
 /** Where secrets are read from: the environment, and files; relative paths begin at `folder`. */
@@ -55,7 +56,7 @@ export function secretInEnvironment(variable: string, sources: SecretSources): S
 
 function secretInFile(path: string, { folder }: SecretSources): SecretFound {
   // Whoever writes the secret itself in the place of its path must not see it printed.
-  const shown = /[/.]/.test(path) && path.length <= 200 && !/sk-ant-|plk_/.test(path) ? `"${path}"` : 'the file';
+  const shown = /[/.]/.test(path) && path.length <= 200 && !mayHoldSecret(path) ? `"${path}"` : 'the file';
   try {
     const file = resolve(folder, path);
     const text = secretText(file);

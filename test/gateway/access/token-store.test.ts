@@ -152,6 +152,11 @@ test("a file of tokens is its owner's alone", async () => {
 test('a file of tokens that cannot be used is a mistake of configuration', () => {
   for (const [path, open, expected] of [
     ['/nowhere/tokens.db', 'create', /got "\/nowhere\/tokens\.db", which SQLite cannot open/],
+    [
+      'valkey://:hush@cache.example',
+      'create',
+      /^tokens: expected a path for an SQLite file, got a URL of valkey, (?!.*hush)/,
+    ],
     [join(tmpdir(), 'plimsoll-absent.db'), 'existing', /where there is none: check the path/],
   ] as const) {
     assert.throws(() => sqliteTokens(path, open), { code: 'PLIMSOLL_TOKENS_INVALID', message: expected });
