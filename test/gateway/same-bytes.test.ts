@@ -53,9 +53,15 @@ type Client = (options: ClientOptions) => Anthropic;
 async function told(
   t: TestContext,
   { does, script = [] }: Way,
-  side: (bench: GatewayBench) => { readonly client: Client; readonly url: string },
+  {
+    by = 'listener',
+    side,
+  }: {
+    readonly by?: 'listener' | 'handle';
+    readonly side: (bench: GatewayBench) => { readonly client: Client; readonly url: string };
+  },
 ): Promise<{ readonly result: unknown; readonly answers: unknown }> {
-  const bench = await gatewayBench({ simulator: SIMULATED });
+  const bench = await gatewayBench({ simulator: SIMULATED, by });
   t.after(() => bench.close());
   bench.sim.script(script);
   const answers: Answer[] = [];
@@ -67,12 +73,15 @@ async function told(
   };
 }
 
-describe('what the SDK gets by the gateway is what it gets of the API, byte for byte:', () => {
-  for (const [name, way] of Object.entries(WAYS)) {
-    it(name, async (t) => {
-      const direct = await told(t, way, ({ direct: client, apiUrl: url }) => ({ client, url }));
-      const proxied = await told(t, way, ({ claude: client, url }) => ({ client, url }));
-      assert.deepEqual(proxied, direct);
-    });
-  }
-});
+const DIRECT = { side: ({ direct: client, apiUrl: url }: GatewayBench) => ({ client, url }) };
+const PROXIED = { side: ({ claude: client, url }: GatewayBench) => ({ client, url }) };
+
+for (const by of ['listener', 'handle'] as const) {
+  describe(`what the SDK gets by the ${by} of a gateway is what it gets of the API, byte for byte:`, () => {
+    for (const [name, way] of Object.entries(WAYS)) {
+      it(name, async (t) => {
+        assert.deepEqual(await told(t, way, { ...PROXIED, by }), await told(t, way, DIRECT));
+      });
+    }
+  });
+}

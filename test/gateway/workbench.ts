@@ -53,6 +53,8 @@ export interface GatewayBenchOptions {
   readonly simulator?: SimulatorOptions;
   readonly gateway?: Partial<GatewayOptions>;
   readonly grant?: Partial<Grant>;
+  /** How the gateway is put on its port. Default: the listener. */
+  readonly by?: 'listener' | 'handle';
   /** In place of the simulator. */
   readonly api?: RequestListener;
 }
@@ -70,7 +72,7 @@ export async function gatewayBench(options: GatewayBenchOptions = {}): Promise<G
     recorders: [log],
     ...options.gateway,
   });
-  const server = await listening(claude.listener);
+  const server = await (options.by === 'handle' ? serve(claude.handle, { port: 0 }) : listening(claude.listener));
   const sdk = (baseURL: string, apiKey: string) => (client?: ClientOptions) =>
     new Anthropic({ apiKey, baseURL, logLevel: 'off', ...client });
   return {
@@ -84,7 +86,7 @@ export async function gatewayBench(options: GatewayBenchOptions = {}): Promise<G
     direct: sdk(api.url, REAL_KEY),
     async close() {
       await claude.close({ deadlineMs: 0 });
-      await Promise.all([server.close(), api.close(0)]);
+      await Promise.all([server.close(0), api.close(0)]);
     },
   };
 }
