@@ -28,7 +28,12 @@ export async function rawClient(port: number): Promise<RawClient> {
   const pieces: Buffer[] = [];
   let taken = 0;
   let ended = false;
-  let wake = (): void => undefined;
+  let waiting: (() => void)[] = [];
+  const wake = (): void => {
+    const woken = waiting;
+    waiting = [];
+    for (const each of woken) each();
+  };
   socket.on('data', (piece) => {
     pieces.push(piece);
     wake();
@@ -40,7 +45,7 @@ export async function rawClient(port: number): Promise<RawClient> {
       wake();
     });
   const rest = (): Buffer => Buffer.concat(pieces).subarray(taken);
-  const more = (): Promise<void> => new Promise((resolve) => (wake = resolve));
+  const more = (): Promise<void> => new Promise((resolve) => waiting.push(resolve));
 
   return {
     socket,
