@@ -58,11 +58,15 @@ function isAliasHere(keys: Reader, alias: string, { sources, notices }: KeysCont
   return true;
 }
 
+const TOKEN_OF_A_GATEWAY =
+  'got a token of a gateway, which the API does not know: name the key, or that gateway as baseUrl';
+
 /** What is wrong with a real key; `null` where nothing is. */
 export function keyProblem(alias: string, text: string, { callsTheApi, notices }: KeysContext): string | null {
   const { kind, problem } = judgedKey(text);
   if (problem !== null) return `expected a key of the Claude API, ${problem}`;
-  if ((kind === 'unrecognized' || kind === 'gateway_token') && callsTheApi) {
+  if (kind === 'gateway_token' && callsTheApi) return `expected a key of the Claude API, ${TOKEN_OF_A_GATEWAY}`;
+  if (kind === 'unrecognized' && callsTheApi) {
     notices.push(
       `keys.${alias}: keys of the API begin with sk-ant- and this does not: the API will refuse it with 401`,
     );

@@ -1,5 +1,5 @@
 import type { Budget } from '../../budget/budget.ts';
-import { AttributionError, checkAttribution } from '../../record/attribution.ts';
+import { attributionProblems } from '../../record/attribution.ts';
 import type { GatewayClient } from '../access/client.ts';
 import { CLIENT_LABEL, LABEL_NAME } from './clients.ts';
 import type { Reader } from './reader.ts';
@@ -71,12 +71,8 @@ function setByClients(clients: readonly GatewayClient[]): ReadonlyMap<string, re
 }
 
 function noteProblems(read: Reader, attribution: Readonly<Record<string, readonly string[]>>): void {
-  try {
-    checkAttribution(attribution);
-  } catch (error) {
-    if (!(error instanceof AttributionError)) throw error;
-    for (const problem of error.problems) read.note('attribution', problem);
-  }
+  for (const problem of attributionProblems(attribution))
+    read.note('attribution', problem.replace(/^attribution: /, ''));
 }
 
 /** Whether a minted subject would take the place of a label that the client has. */

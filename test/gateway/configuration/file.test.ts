@@ -8,7 +8,7 @@ import { parse } from 'yaml';
 import fc from 'fast-check';
 import { ConfigurationError } from 'plimsoll';
 import { configurationInFile } from '../../../src/gateway/configuration/file.ts';
-import { plantedSecret } from '../../scan/planted.ts';
+import { plantedSecret, plantedToken } from '../../scan/planted.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'plimsoll-gateway-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -221,6 +221,14 @@ describe("a gateway's configuration", () => {
       'keys.prod-e-key: expected a key of the Claude API, got sk-ant-api03-… cut off after 20 characters: copy all of it',
       'keys.prod-f-key.env: expected the name of an environment variable, got something else: put the secret into one',
     ]);
+  });
+
+  test('takes a token of another gateway for a key only where that is called', () => {
+    const env = { ANTHROPIC_API_KEY: plantedToken(0).token };
+    assert.deepEqual(wrong({}, env), [
+      'keys.prod-api-key: expected a key of the Claude API, got a token of a gateway, which the API does not know: name the key, or that gateway as baseUrl',
+    ]);
+    assert.deepEqual(wrong({ baseUrl: 'https://claude.example.com' }, env), []);
   });
 
   test('takes the aliases of one environment where ANTHROPIC_ENV names it, and all of them where it does not', () => {
