@@ -13,6 +13,7 @@ import {
 } from '@grafana/grafana-foundation-sdk/dashboard';
 import { DATA_SOURCE, grafanaPanel } from './grafana-panel.ts';
 import type { Dashboard, Panel } from './panel.ts';
+import { FIRING } from './selection.ts';
 
 /**
  * Grafana 11, 12 and 13 all migrate upwards from it; the builders' own 42 would be taken on trust by the older ones.
@@ -81,7 +82,7 @@ function alerts(): AnnotationQueryBuilder {
     .datasource(DATA_SOURCE)
     .enable(true)
     .iconColor('red')
-    .expr('ALERTS{alertname=~"Plimsoll.+", alertstate="firing"}')
+    .expr(FIRING)
     .titleFormat('{{alertname}}')
     .textFormat('{{severity}} {{key}} {{model}} {{budget}}')
     .step('60s');

@@ -1,7 +1,7 @@
 import { RECORDED } from '../../src/monitoring/recorded.ts';
 import { FAILED } from '../../src/monitoring/recording-rules.ts';
 import type { Row } from './panel.ts';
-import { quantile, rate, recorded, selected, share, sumBy } from './selection.ts';
+import { FIRING, headroomLeft, quantile, rate, selected, share, sumBy } from './selection.ts';
 
 const GOOD_HIGH = [
   [null, 'red'],
@@ -29,7 +29,7 @@ export const overviewNow: Row = {
       height: 4,
       description:
         'Alerts of plimsoll that fire now. Open the runbook of each; red lines in the panels below show since when.',
-      targets: [{ expr: 'count(ALERTS{alertname=~"Plimsoll.+", alertstate="firing"}) or vector(0)', legend: 'firing' }],
+      targets: [{ expr: `count(${FIRING}) or vector(0)`, legend: 'firing' }],
       steps: [
         [null, 'green'],
         [1, 'red'],
@@ -75,7 +75,7 @@ export const overviewNow: Row = {
       height: 4,
       decimals: 0,
       description: 'What is left of the limit that is nearest to its end. Under a tenth: slow down what can wait.',
-      targets: [{ expr: `min(${recorded(RECORDED.headroom)})`, legend: 'left' }],
+      targets: [{ expr: `min(${headroomLeft()})`, legend: 'left' }],
       steps: [
         [null, 'red'],
         [0.1, 'orange'],

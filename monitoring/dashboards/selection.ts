@@ -1,10 +1,14 @@
 import { CATALOGUE, type HistogramName, type MetricName } from '../../src/record/catalogue.ts';
+import { RECORDED } from '../../src/monitoring/recorded.ts';
 import { grown, type Counter } from '../../src/monitoring/promql.ts';
 
 type Sample = Exclude<MetricName, HistogramName> | `${HistogramName}_${'bucket' | 'sum' | 'count'}`;
 
 /** The variables of every dashboard that narrow queries, by the label that each narrows. */
 const NARROWED = ['job', 'model', 'key'] as const;
+
+/** Alerts of the chosen jobs, and of budgets and organisations, which are no job's. */
+export const FIRING = 'ALERTS{alertname=~"Plimsoll.+", alertstate="firing", job=~"$job|"}';
 
 const DATA_LABELS: ReadonlyMap<string, readonly string[]> = new Map(
   CATALOGUE.map(({ name, labels }) => [name, labels]),
@@ -26,6 +30,12 @@ function narrowed(name: string, labels: readonly string[], matchers: string): st
   const all = NARROWED.filter((label) => labels.includes(label)).map((label) => `${label}=~"$${label}"`);
   if (matchers !== '') all.push(matchers);
   return all.length === 0 ? name : `${name}{${all.join(', ')}}`;
+}
+
+/** What is left of each limit, by key, model class and dimension: of limits that the chosen jobs meet. */
+export function headroomLeft(): string {
+  const met = selected('anthropic_ratelimit_limit');
+  return `${recorded(RECORDED.headroom)} and on (key, model_class, dimension) ${met}`;
 }
 
 /** Per second, over what Grafana finds fit for the resolution of the panel. */

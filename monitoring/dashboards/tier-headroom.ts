@@ -1,6 +1,5 @@
-import { RECORDED } from '../../src/monitoring/recorded.ts';
 import type { Row } from './panel.ts';
-import { inRange, quantile, rate, recorded, selected, sumBy } from './selection.ts';
+import { headroomLeft, inRange, quantile, rate, selected, sumBy } from './selection.ts';
 
 const LIMIT = 'key, model_class, dimension';
 const OF = '{{key}} {{model_class}} {{dimension}}';
@@ -21,7 +20,7 @@ export const headroom: Row = {
         { expr: `max by (${LIMIT}) (${selected('anthropic_ratelimit_limit')})`, legend: 'Limit' },
         { expr: remaining, legend: 'Remaining' },
         // A table takes the name of a metric for a label, and so for another row.
-        { expr: `min by (${LIMIT}) (${recorded(RECORDED.headroom)})`, legend: 'Left' },
+        { expr: `min by (${LIMIT}) (${headroomLeft()})`, legend: 'Left' },
       ],
       columns: { Left: 'percentunit' },
       labels: ['key', 'model_class', 'dimension'],
@@ -36,7 +35,7 @@ export const headroom: Row = {
       min: 0,
       max: 1,
       description: 'Of each limit, by headers not older than 5 minutes. A slow fall is growth, a cliff is one job.',
-      targets: [{ expr: recorded(RECORDED.headroom), legend: OF }],
+      targets: [{ expr: headroomLeft(), legend: OF }],
       steps: [
         [null, 'red'],
         [0.1, 'transparent'],

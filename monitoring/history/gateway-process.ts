@@ -16,12 +16,13 @@ export interface GatewayProcess {
   close(): Promise<void>;
 }
 
+export const GATEWAY_KEY = 'prod-gateway-api';
 const LOST = 'of-a-store-that-does-not-answer';
 
 /** A real gateway with a registry of its own, whose store of tokens knows none and can be lost. */
 export function gatewayProcess(clock: HistoryClock, organization: string): GatewayProcess {
   const registry = new Registry();
-  const keys: GatewayOptions['keys'] = new Map([['prod-gateway-api', () => 'simulated']]);
+  const keys: GatewayOptions['keys'] = new Map([[GATEWAY_KEY, () => 'simulated']]);
   const authenticate: GatewayOptions['authenticate'] = async ({ token }) => {
     if (token === LOST) throw new Error('the store of tokens does not answer');
     return 'unknown';

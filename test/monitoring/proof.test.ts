@@ -10,6 +10,7 @@ import { FLEETS, ORDINARY_JOB, proof, QUIET_JOB, type Proof } from '../../monito
 import { grafanaValues, type Values } from '../../monitoring/check/variables.ts';
 import { inRange } from '../../monitoring/dashboards/selection.ts';
 import { CAUSES } from '../../monitoring/history/causes.ts';
+import { GATEWAY_KEY } from '../../monitoring/history/gateway-process.ts';
 import { SCRAPE_SECONDS } from '../../monitoring/history/history.ts';
 import { backfilled } from '../../monitoring/history/backfill.ts';
 import { asked } from '../../monitoring/run/prometheus.ts';
@@ -91,6 +92,22 @@ test('every panel can be narrowed to one model and one key', { skip }, async () 
     );
     assert.ok(samples.length <= 50, `${query.name} shows ${samples.length} series`);
   }
+});
+
+test('every panel can be narrowed to one job: no key of another is shown', { skip }, async () => {
+  const values = variables(ORDINARY_JOB);
+  let shown = 0;
+  for (const query of queries.filter(({ kind }) => kind === 'panel')) {
+    const samples = await answer(proven.prometheus.url, query, { values, range: proven.range });
+    const keys = samples.map(({ labels }) => labels['key']).filter((key) => key !== undefined);
+    shown += keys.length;
+    assert.deepEqual(
+      keys.filter((key) => key !== ORDINARY_JOB && key !== GATEWAY_KEY),
+      [],
+      query.name,
+    );
+  }
+  assert.ok(shown > 50, `${shown} series have a key`);
 });
 
 test('an hour without calls shows nothing that is not a number', { skip }, async () => {
