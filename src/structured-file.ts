@@ -14,7 +14,7 @@ export function structuredFile(path: string): StructuredFile {
     text = readFileSync(path, 'utf8').replace(/^\uFEFF/, '');
   } catch (error) {
     const reason = error instanceof Error && 'code' in error ? String(error.code) : 'no reason given';
-    return { problem: `expected to read the file, got ${reason}` };
+    return { problem: `expected to read the file, got ${reason}: check the path and who may read it` };
   }
   const isYaml = /\.ya?ml$/i.test(path);
   const parse = isYaml ? yaml() : JSON.parse;

@@ -41,16 +41,20 @@ export function api({ configuration, baseUrl, asked, clock }: ApiOptions): Api {
   const ask = async (path: string, body?: unknown): Promise<Answer> => {
     const sentAtMs = clock.epochMs();
     try {
-      const response = await fetch(`${baseUrl.replace(/\/+$/, '')}${path}`, {
+      const url = `${baseUrl.replace(/\/+$/, '')}${path}`;
+      const request: RequestInit = {
         method: body === undefined ? 'GET' : 'POST',
         headers: {
           authorization: `Bearer ${credential.token()}`,
           'anthropic-version': API_VERSION,
           ...(body !== undefined && { 'content-type': 'application/json' }),
         },
+        // Node follows to another origin without the key: where that leads says nothing of the one that was named.
+        redirect: 'manual',
         signal: AbortSignal.timeout(timeoutMs),
         ...(body !== undefined && { body: JSON.stringify(body) }),
-      });
+      };
+      const response = await fetch(url, request);
       const middleMs = (sentAtMs + clock.epochMs()) / 2;
       const { status, headers } = response;
       return { status, headers, body: await parsed(response), clockSkewMs: skew(headers, middleMs) };

@@ -11,6 +11,10 @@ const OTHER_THAN_KEY: ReadonlySet<string> = new Set<KeyJudgement['kind']>([
   'gateway_token',
 ]);
 
+const MAKE_ONE =
+  'Make a key at https://platform.claude.com/settings/keys and put ANTHROPIC_AUTH_TOKEN=... into .env (.env.example shows it); ' +
+  'then check again with node --env-file=.env node_modules/.bin/plimsoll check.';
+
 type Env = Readonly<Record<string, string | undefined>>;
 
 const RETIRED = /, retired/;
@@ -22,7 +26,11 @@ export function configurationFailure(problems: readonly string[], env: Env): Che
   const seen = problems.length === 1 ? '1 problem' : `${problems.length} problems`;
   const text = problems.map(asSentence).join('\n');
   const next = 'Correct the environment or the .env file, and check again.';
-  if (key === undefined) return new CheckFailure('no key', { cause: 'no_key', text, next });
+  if (key === undefined) {
+    // What is to be done about it is said beneath, and not twice.
+    const said = problems.map((problem) => asSentence(problem.split('. Make one at ')[0] ?? '')).join('\n');
+    return new CheckFailure('no key', { cause: 'no_key', text: said, next: MAKE_ONE });
+  }
   const judged = judgedKey(key);
   // A key is judged where it is sent: a token of a gateway is one only for the API itself.
   const isWrong =

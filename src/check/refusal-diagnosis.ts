@@ -33,7 +33,16 @@ function isOfProxy({ status, headers, body }: Refused): boolean {
   return status < 500 && (body === null || (status === 404 && messageOf(body) === ''));
 }
 
-function ofProxy({ status, host }: Refused): Diagnosis {
+function ofProxy({ status, host, headers }: Refused): Diagnosis {
+  const to = headers.get('location');
+  if (status >= 300 && status < 400 && to !== null) {
+    const elsewhere = URL.parse(to)?.host ?? 'another place';
+    return {
+      cause: 'proxy',
+      text: `${host} does not answer; it sends calls on to ${elsewhere} (${status}), and Node sends no key along to there.`,
+      next: `If ${elsewhere} is meant, set ANTHROPIC_BASE_URL to it, with https:// where it has that.`,
+    };
+  }
   return {
     cause: 'proxy',
     text: `Something on the way to ${host} answered with ${status}, and it was not the API: a proxy, or another service.`,
@@ -123,7 +132,7 @@ function byStatus({ status, body, variable, model, host }: Refused): Diagnosis {
   const said = shownMessage(body);
   return {
     cause: 'unexpected',
-    text: `${host} refused with ${status}${said === '' ? '' : `: ${said}`}`,
+    text: `${host} refused with ${status}${said === '' ? '.' : `: ${said}`}`,
     next: 'The message says what is wrong; if it does not, see https://platform.claude.com/docs/en/api/errors',
   };
 }

@@ -7,6 +7,12 @@ const PASS: Fault = { fault: 'none' };
 /** The key of the tests with another prefix. */
 const wrong = (prefix: string): string => KEY.replace('sk-ant-api03-', prefix);
 
+/** A step as one line, without its time. */
+function step(out: readonly string[], name: string): string {
+  const unwrapped = out.join('\n').replace(/\n {31}(?=\S)/g, ' ');
+  return new RegExp(`^(\\w+) +${name} +\\d+ ms  (.*)$`, 'm').exec(unwrapped)?.slice(1).join(' ') ?? '';
+}
+
 describe('plimsoll check', () => {
   it('takes the steps of a call, times them, and says what it cost', async (t) => {
     const { claude, ANTHROPIC_BASE_URL } = await simulated(t, [], { tier: 'build' });
@@ -83,7 +89,39 @@ describe('plimsoll check', () => {
     });
     const { code, out } = await run({ ANTHROPIC_BASE_URL: url });
     assert.equal(code, 0);
-    assert.match(out.join('\n'), /warn {2}clock +\d+ ms {2}this machine is 300 s behind the API/);
+    assert.equal(
+      step(out, 'clock'),
+      "warn this machine is 300 s behind the API: budgets' periods shift, set its clock",
+    );
+  });
+
+  it('says when a model will retire, and that it still answers', async (t) => {
+    const { ANTHROPIC_BASE_URL } = await simulated(t, []);
+    const { code, out } = await run({ ANTHROPIC_BASE_URL, ANTHROPIC_DEFAULT_MODEL: 'claude-sonnet-4-5' });
+    assert.equal(code, 0);
+    assert.equal(
+      step(out, 'model'),
+      'warn claude-sonnet-4-5 is claude-sonnet-4-5-20250929, which retires on 2026-11-30',
+    );
+  });
+
+  it('says what an answer does not show: a price that is known, a tier, limits at all', async (t) => {
+    const named = simulator({ unknownModels: 'serve' });
+    const bare = await served(t, async (request) => {
+      if (request.method === 'GET') return new Response(null, { status: 404 });
+      const { body, status } = await named.handle(request);
+      return new Response(body, { status });
+    });
+    const unknown = await run({ ANTHROPIC_BASE_URL: bare, ANTHROPIC_DEFAULT_MODEL: 'my-model' });
+    assert.equal(unknown.code, 0);
+    assert.equal(step(unknown.out, 'prompt'), 'ok 11 tokens in, 8 out: no price is known');
+    assert.equal(step(unknown.out, 'tier'), 'skip the answer shows no rate limits');
+    const { ANTHROPIC_BASE_URL } = await simulated(t, []);
+    const { out } = await run({ ANTHROPIC_BASE_URL });
+    assert.equal(
+      step(out, 'tier'),
+      'ok not known, by the limits a minute: 10,000 requests, 10,000,000 input tokens, 2,000,000 output tokens',
+    );
   });
 });
 
@@ -269,6 +307,20 @@ describe('what plimsoll check says of a refusal', () => {
       assert.doesNotMatch(ran.out.join('\n'), /accepted/);
     });
 
+  it('tells an address that sends calls elsewhere, and does not follow', async (t) => {
+    const location = 'https://api.anthropic.invalid/v1/models';
+    const url = await served(t, async () => new Response('', { status: 301, headers: { location } }));
+    const ran = await run({ ANTHROPIC_BASE_URL: url });
+    assert.deepEqual(
+      [ran.code, ran.cause, ran.next],
+      [
+        4,
+        `${new URL(url).host} does not answer; it sends calls on to api.anthropic.invalid (301), and Node sends no key along to there.`,
+        'If api.anthropic.invalid is meant, set ANTHROPIC_BASE_URL to it, with https:// where it has that.',
+      ],
+    );
+  });
+
   it('says that no model has a name, where none is near', async (t) => {
     const { ANTHROPIC_BASE_URL } = await simulated(t, []);
     const ran = await run({ ANTHROPIC_BASE_URL, ANTHROPIC_DEFAULT_MODEL: 'a-model-of-my-own' });
@@ -289,14 +341,14 @@ describe('what plimsoll check says of a configuration', () => {
   it('without a key names the variable, and sends nothing', async () => {
     const ran = await run({ ANTHROPIC_AUTH_TOKEN: '' });
     assert.deepEqual(
-      [ran.code, ran.out[0]?.replace(/ +\d+ ms/, ''), ran.next],
-      [3, 'FAIL  configuration  no key', NEXT],
-    );
-    assert.equal(
-      ran.cause,
-      'ANTHROPIC_AUTH_TOKEN is empty: expected the key that calls are made with, got nothing. Make one at ' +
-        'https://platform.claude.com/settings/keys, put ANTHROPIC_AUTH_TOKEN=... into .env (.env.example shows it), and start ' +
-        'with node --env-file=.env.',
+      [ran.code, ran.out[0]?.replace(/ +\d+ ms/, ''), ran.cause, ran.next],
+      [
+        3,
+        'FAIL  configuration  no key',
+        'ANTHROPIC_AUTH_TOKEN is empty: expected the key that calls are made with, got nothing.',
+        'Make a key at https://platform.claude.com/settings/keys and put ANTHROPIC_AUTH_TOKEN=... into .env (.env.example shows it); ' +
+          'then check again with node --env-file=.env node_modules/.bin/plimsoll check.',
+      ],
     );
   });
 
@@ -349,6 +401,48 @@ describe('what plimsoll check says of a configuration', () => {
     const token = wrong('sk-ant-oat01-');
     assert.equal((await run({ ANTHROPIC_BASE_URL, ANTHROPIC_AUTH_TOKEN: token })).code, 0);
   });
+
+  const ADDRESS = 'ANTHROPIC_BASE_URL: expected the address of an API, such as https://api.anthropic.com, got';
+  const MISTAKES: readonly (readonly [env: Readonly<Record<string, string>>, said: string])[] = [
+    [
+      { ANTHROPIC_TIMEOUT_MS: '30s' },
+      'ANTHROPIC_TIMEOUT_MS: expected whole milliseconds from 1 up, got "30s": write digits only, such as 30000 for 30 seconds.',
+    ],
+    [{ ANTHROPIC_BASE_URL: 'gateway:8787' }, `${ADDRESS} "gateway:8787": begin with https://.`],
+    [
+      { ANTHROPIC_BASE_URL: 'https://me:hunter2@api.example' },
+      `${ADDRESS} one with a password in it, of api.example: take it out.`,
+    ],
+    [
+      { ANTHROPIC_BASE_URL: 'https://api.anthropic.com/v1' },
+      `${ADDRESS} "https://api.anthropic.com/v1": leave out /v1, which the SDK adds.`,
+    ],
+    [
+      { PLIMSOLL_KEY: 'my key!' },
+      'PLIMSOLL_KEY: expected an alias of the form env-service-role, such as "prod-checkout-api", got "my key!": use small letters and digits, joined by "-".',
+    ],
+    [
+      { PLIMSOLL_KEY: 'prod-shop-api', ANTHROPIC_ENV: 'dev' },
+      'PLIMSOLL_KEY: expected the alias of a key of dev, which ANTHROPIC_ENV names, got "prod-shop-api", a key of prod: use the key of dev, or correct ANTHROPIC_ENV.',
+    ],
+    [
+      { PLIMSOLL_PRICES: '/nowhere.json' },
+      'PLIMSOLL_PRICES: /nowhere.json: the file: expected to read it, got ENOENT: check the path and who may read it.',
+    ],
+    [
+      { PLIMSOLL_BUDGETS: '/nowhere.json' },
+      'PLIMSOLL_BUDGETS: /nowhere.json: expected to read the file, got ENOENT: check the path and who may read it.',
+    ],
+    [
+      { PLIMSOLL_LEDGER: 'mysql://db.example' },
+      'PLIMSOLL_LEDGER: expected the path of an SQLite file, the URL of a Redis such as redis://127.0.0.1:6379, or "memory", got a URL of mysql: name one of them.',
+    ],
+  ];
+  for (const [env, said] of MISTAKES)
+    it(`tells a mistake in ${Object.keys(env)[0]}, ${JSON.stringify(Object.values(env)[0])}`, async () => {
+      const ran = await run(env);
+      assert.deepEqual([ran.code, ran.cause, ran.next], [3, said, NEXT]);
+    });
 
   it('tells all problems at once', async () => {
     const ran = await run({ ANTHROPIC_MAX_TOKENS: 'many', ANTHROPIC_ENV: 'moon' });
