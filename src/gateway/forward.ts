@@ -14,7 +14,7 @@ import { labelsIn } from './label-headers.ts';
 import { received } from './receiving.ts';
 import { refused, type Refusal } from './refusals.ts';
 import { BodyTooLargeError } from './request-body.ts';
-import { requestFacts, type RequestBody } from './request-facts.ts';
+import type { RequestBody } from './request-facts.ts';
 import type { UpstreamAnswer } from './upstream-answer.ts';
 import { UpstreamTimeoutError } from './upstream.ts';
 
@@ -69,11 +69,12 @@ function callOf(
   { observation, body }: Observed,
 ): Pick<Forwarding, 'call' | 'likeness'> {
   const { method, target } = arrival;
-  const { stream, ...facts } = requestFacts(body);
+  const { stream, ...facts } = body.facts;
   const count = arrival.header('x-stainless-retry-count');
   // A later attempt is not asked of the guards, so it is one only with the very body that they saw.
   const likeness = (): string => {
-    const content = body.text === null ? arrival.header('content-length') : hash('sha256', body.text);
+    const { asItCame } = body;
+    const content = asItCame instanceof Uint8Array ? hash('sha256', asItCame) : arrival.header('content-length');
     return JSON.stringify([grant.tokenId, method, target, content, Object.entries(observation.attribution(null))]);
   };
   const resumed = Number(count) > 0 ? retries.resume(likeness(), Number(count)) : undefined;

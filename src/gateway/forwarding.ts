@@ -1,6 +1,7 @@
 import { allowedBody } from '../observe/admission.ts';
 import { answerListener } from '../observe/answer.ts';
 import type { Exchange, Way } from '../observe/exchange.ts';
+import type { LiveCall } from '../observe/live-call.ts';
 import { retriesAnswer } from '../observe/sdk-retry.ts';
 import { retryAfterMs } from '../retry/retry-after.ts';
 import type { Arrival } from './arrival.ts';
@@ -8,7 +9,7 @@ import type { ClientRetries } from './client-retries.ts';
 import type { Endpoint } from './endpoints.ts';
 import { forwarded, without } from './headers.ts';
 import { BodyTooLargeError } from './request-body.ts';
-import type { RequestBody } from './request-facts.ts';
+import { textOf, type RequestBody } from './request-facts.ts';
 import { UpstreamAnswer } from './upstream-answer.ts';
 import { UpstreamTimeoutError, type Upstream, type UpstreamRequest } from './upstream.ts';
 
@@ -38,7 +39,7 @@ const ON_THE_WAY_MS = 250;
 
 /** Who asks is a client with retry rules of its own, of which nothing is known but what the SDKs do. */
 export const FORWARDING: Way<Forwarding, UpstreamAnswer> = {
-  guarded: ({ body }) => ({ body: body.json, bodyLength: body.text?.length ?? 0 }),
+  guarded: ({ body }) => body.guarded,
   async send(forwarding) {
     const { arrival, upstream } = forwarding;
     if (arrival.isGone) throw new Error('the client has gone');
@@ -80,13 +81,18 @@ function wait({ call, retries, likeness }: Forwarding, askedMs: number | null): 
 
 function sent({ arrival, endpoint, body, call, key }: Forwarding): UpstreamRequest {
   const { method, target, headers } = arrival;
-  const allowed = body.text === null ? null : allowedBody(body.text, call);
   return {
     method,
     target,
     headers: [...readable(forwarded(headers), endpoint), 'x-api-key', key()],
-    body: allowed === null || allowed === body.text ? body.asItCame : allowed,
+    body: allowed(body, call),
   };
+}
+
+/** What nobody has to change goes on byte for byte, text or not. */
+function allowed({ asItCame }: RequestBody, call: LiveCall): UpstreamRequest['body'] {
+  const isChanged = call.admittedMaxTokens !== null || call.fallbackModel !== null;
+  return isChanged && asItCame instanceof Uint8Array ? allowedBody(textOf(asItCame), call) : asItCame;
 }
 
 /** What has to be changed on its way comes as it is. */

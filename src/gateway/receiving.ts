@@ -3,7 +3,7 @@ import type { Granted } from './granted.ts';
 import type { Refusal } from './refusals.ts';
 import { BodyTooLargeError, heldBody, NoRoomError, type HeldBody, type HeldBytes } from './request-body.ts';
 import { repeatsName } from './repeated-names.ts';
-import { readBody, type RequestBody } from './request-facts.ts';
+import { readBody, textOf, unreadBody, type RequestBody } from './request-facts.ts';
 
 /** A body that can be sent on, and the room it takes until it is sent. */
 export interface Received {
@@ -42,7 +42,7 @@ export async function received(granted: Granted, { held, isGuarded }: ReceiveOpt
   if (isPassing) return { body: passing(granted, length), release: () => undefined };
   try {
     const { bytes, release } = await heldBody(arrival.body, { largestBytes: most, held });
-    return readFor(granted, { bytes, release });
+    return readFor(granted, { bytes, release }, isGuarded);
   } catch (error) {
     if (error instanceof BodyTooLargeError) return tooLarge(most);
     if (error instanceof NoRoomError) return NO_ROOM;
@@ -50,24 +50,23 @@ export async function received(granted: Granted, { held, isGuarded }: ReceiveOpt
   }
 }
 
-function readFor({ arrival, endpoint, grant }: Granted, { bytes, release }: HeldBody): Received | Unreceived {
-  if (endpoint.kind === 'none') return { body: unread(arrival.body === null ? null : bytes), release };
-  const body = readBody(bytes);
-  const { json, text } = body;
+function readFor(
+  { arrival, endpoint, grant }: Granted,
+  { bytes, release }: HeldBody,
+  isGuarded: boolean,
+): Received | Unreceived {
+  if (endpoint.kind === 'none') return { body: unreadBody(arrival.body === null ? null : bytes), release };
+  const body = readBody(bytes, isGuarded);
   // What its token may ask for has to be read from the body as the API will read it.
   const isBound = grant.models !== null || grant.maxTokens !== null;
-  if (!isBound || json === null || text === null || !repeatsName(text)) return { body, release };
+  if (!isBound || body.guarded.body === null || !repeatsName(textOf(bytes))) return { body, release };
   release();
   return AMBIGUOUS;
 }
 
-function unread(bytes: Uint8Array | null): RequestBody {
-  return { json: null, text: null, asItCame: bytes };
-}
-
 function passing({ arrival, endpoint: { largestBytes } }: Granted, length: string | null): RequestBody {
   const { body: stream } = arrival;
-  return { json: null, text: null, asItCame: stream === null ? null : { stream, length, largestBytes } };
+  return unreadBody(stream === null ? null : { stream, length, largestBytes });
 }
 
 function tooLarge(most: number): Unreceived {
