@@ -22,7 +22,6 @@ export type { Task } from './routing/models.ts';
 export { costOn } from './pricing/cost.ts';
 export type { Pricing } from './pricing/cost.ts';
 export { loadPrices } from './pricing/load-prices.ts';
-export { PricesError } from './pricing/price-file.ts';
 export { defaultPrices } from './pricing/prices.ts';
 export type { PriceTable } from './pricing/prices.ts';
 export { ConfigurationError } from './configuration-error.ts';

@@ -1,4 +1,4 @@
-import { AttributionError, checkAttribution, type AttributionDeclaration } from './record/attribution.ts';
+import { attributionProblems, type AttributionDeclaration } from './record/attribution.ts';
 import type { MetricRegistry } from './record/registry.ts';
 import type { Budgets } from './budget/budgets.ts';
 import { systemClock, type Clock } from './clock.ts';
@@ -71,7 +71,7 @@ export function checkedOptions(given: InstrumentOptions): InstrumentOptions {
   const options = unrouted.length > 0 ? given : withRouteLabel(given);
   const problems = [
     ...keyProblems(options.key),
-    ...attributionProblems(options),
+    ...attributionProblems(options.attribution ?? {}),
     ...labelProblems(options),
     ...budgetProblems(options),
     ...retryProblems(options.retry),
@@ -94,16 +94,6 @@ function keyProblems(key: unknown): readonly string[] {
     return [`${expected}, got ${key.length} characters: use up to ${LONGEST_ALIAS} letters, digits, ".", "_" and "-"`];
   }
   return [];
-}
-
-function attributionProblems({ attribution }: InstrumentOptions): readonly string[] {
-  try {
-    checkAttribution(attribution ?? {});
-    return [];
-  } catch (error) {
-    if (!(error instanceof AttributionError)) throw error;
-    return error.problems.map((problem) => `attribution: ${problem}`);
-  }
 }
 
 function labelProblems({ labels = {}, attribution = {} }: InstrumentOptions): readonly string[] {

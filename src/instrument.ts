@@ -23,8 +23,8 @@ export interface InstrumentableClient extends ObservedClient {
  * instrumenting it again counts once, with the last options.
  *
  * Throws a `ConfigurationError` for options that cannot be used, for an SDK before 1.0 (`PLIMSOLL_SDK_TOO_OLD`) or a
- * Node before 22.15 (`PLIMSOLL_NODE_TOO_OLD`), and a `MetricNameTakenError` where the registry has other metrics of
- * plimsoll's names.
+ * Node before 22.15 (`PLIMSOLL_NODE_TOO_OLD`), and where the registry has other metrics of plimsoll's names
+ * (`PLIMSOLL_METRIC_NAME_TAKEN`).
  *
  * @example
  * const claude = instrument(new Anthropic(), { key: 'prod-checkout-api' });

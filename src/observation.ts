@@ -29,7 +29,8 @@ export interface Setting {
 
 /**
  * How calls are observed by these options, which have been checked: who is asked, who is told, by what clock and at what
- * price. Throws a `MetricNameTakenError` where the registry has other metrics of plimsoll's names.
+ * price. Throws a `ConfigurationError` (`PLIMSOLL_METRIC_NAME_TAKEN`) where the registry has other metrics of
+ * plimsoll's names.
  */
 export function observation(options: InstrumentOptions, { keys, tracerProvider }: Setting): Observation {
   const { clock = systemClock, key = 'default', prices = defaultPrices() } = options;

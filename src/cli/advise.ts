@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
+import { ConfigurationError } from '../configuration-error.ts';
 import { loadPrices } from '../pricing/load-prices.ts';
-import { PricesError } from '../pricing/price-file.ts';
 import { defaultPrices } from '../pricing/prices.ts';
 import { models } from '../routing/models.ts';
 import { inOrder, type AdviceItem } from './advice-item.ts';
@@ -51,7 +51,7 @@ export const command: Command = {
       const answer = { metrics: asked.metrics, advice: items };
       return shown(asked.json ? [JSON.stringify(answer, null, 2)] : lines(items, asked.metrics, io), io);
     } catch (error) {
-      if (!(error instanceof MetricsPageError || error instanceof PricesError)) throw error;
+      if (!(error instanceof MetricsPageError || error instanceof ConfigurationError)) throw error;
       error.message.split('\n').forEach((line) => io.err(line));
       return 1;
     }

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
+import { ConfigurationError } from '../configuration-error.ts';
 import { loadPrices } from '../pricing/load-prices.ts';
-import { dayStartMs, PricesError } from '../pricing/price-file.ts';
+import { dayStartMs } from '../pricing/price-file.ts';
 import { defaultPrices, type PriceTable } from '../pricing/prices.ts';
 import type { Command, CommandIo } from './command.ts';
 import { priceListJson, priceListLines } from './price-list.ts';
@@ -82,7 +83,7 @@ function table(path: string | undefined, io: CommandIo): PriceTable | null {
   try {
     return loadPrices(path);
   } catch (error) {
-    if (!(error instanceof PricesError)) throw error;
+    if (!(error instanceof ConfigurationError)) throw error;
     error.message.split('\n').forEach((line) => io.err(line));
     return null;
   }

@@ -2,7 +2,6 @@ import { loadBudgets } from '../budget/budget-file.ts';
 import type { Budget } from '../budget/budget.ts';
 import { ConfigurationError } from '../configuration-error.ts';
 import { loadPrices } from '../pricing/load-prices.ts';
-import { PricesError } from '../pricing/price-file.ts';
 import { defaultPrices, type PriceTable } from '../pricing/prices.ts';
 import { textOf, type Env, type Findings } from './findings.ts';
 
@@ -13,8 +12,8 @@ export function pricesOf(env: Env, findings: Findings): PriceTable {
   try {
     return loadPrices(path);
   } catch (error) {
-    if (!(error instanceof PricesError)) throw error;
-    findings.problems.push(...error.problems.map((problem) => `PLIMSOLL_PRICES: ${path}: ${problem}`));
+    if (!(error instanceof ConfigurationError)) throw error;
+    findings.problems.push(...error.problems.map((problem) => `PLIMSOLL_PRICES: ${problem}`));
     return defaultPrices();
   }
 }

@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs';
-import { PricesError } from './price-file.ts';
+import { pricesInvalid } from './price-file.ts';
 import { type PriceTable, pricesFrom } from './prices.ts';
 
 /**
  * The table of a JSON file: `{ "extends": "default" | "none", "checkedOn": "YYYY-MM-DD", "models": […], "serverTools": […] }`,
- * models as in the shipped `prices.json`. Reads it at once; throws a `PricesError` with every problem.
+ * models as in the shipped `prices.json`. Reads it at once; throws a `ConfigurationError` (`PLIMSOLL_PRICES_INVALID`)
+ * with every problem.
  */
 export function loadPrices(path: string): PriceTable {
   return pricesFrom(parsed(path), path);
@@ -16,12 +17,12 @@ function parsed(path: string): unknown {
     text = readFileSync(path, 'utf8');
   } catch (error) {
     const reason = error instanceof Error && 'code' in error ? String(error.code) : 'no reason given';
-    throw new PricesError(path, [`the file: expected to read it, got ${reason}`]);
+    throw pricesInvalid(path, [`the file: expected to read it, got ${reason}: check the path and who may read it`]);
   }
   try {
     return JSON.parse(text.replace(/^\uFEFF/, ''));
   } catch {
     // The parser's own message quotes the text, which may be a file of secrets given by mistake.
-    throw new PricesError(path, ['the file: expected JSON, got a text that is not']);
+    throw pricesInvalid(path, ['the file: expected JSON, got a text that is not']);
   }
 }

@@ -1,3 +1,4 @@
+import { ConfigurationError } from '../configuration-error.ts';
 import { got } from '../got.ts';
 import { decimal, type Ratio } from './rate.ts';
 import { list, mapOf, object, optional, orEmpty, type Reader, value } from './schema.ts';
@@ -96,28 +97,23 @@ export type ListedTool = Value<typeof serverTool>;
 /** The five amounts every mode of a model has, in USD per million tokens. */
 export type ListedRates = Readonly<Record<keyof typeof rates, Ratio>>;
 
-/** Prices that cannot be used. `problems` names every one with its place in the file. */
-export class PricesError extends Error {
-  readonly code = 'PLIMSOLL_PRICES_INVALID';
-  readonly problems: readonly string[];
-
-  constructor(name: string, problems: readonly string[]) {
-    const count = problems.length === 1 ? '1 problem' : `${problems.length} problems`;
-    super([`Prices cannot be used: ${count} in ${name}.`, ...problems.map((problem) => `- ${problem}`)].join('\n'));
-    this.name = 'PricesError';
-    this.problems = problems;
-  }
+/** Prices that cannot be used: every problem with the name of the file and its place there. */
+export function pricesInvalid(name: string, problems: readonly string[]): ConfigurationError {
+  return new ConfigurationError(
+    'PLIMSOLL_PRICES_INVALID',
+    problems.map((problem) => `${name}: ${problem}`),
+  );
 }
 
 /**
- * Checks parsed JSON as a price file. Throws a `PricesError` with all problems at once: wrong or unknown fields,
- * missing amounts, ids given twice, periods that overlap. `name` is what the error calls the file.
+ * Checks parsed JSON as a price file. Throws a `ConfigurationError` (`PLIMSOLL_PRICES_INVALID`) with all problems at
+ * once: wrong or unknown fields, missing amounts, ids given twice, periods that overlap. `name` is what the error calls the file.
  */
 export function priceFileFrom(parsed: unknown, name: string): PriceFile {
   const problems: string[] = [];
   const file = priceFile(parsed, '', problems);
   if (file !== undefined) problems.push(...idClashes(file), ...overlaps(file), ...unstatedBase(file));
-  if (file === undefined || problems.length > 0) throw new PricesError(name, problems);
+  if (file === undefined || problems.length > 0) throw pricesInvalid(name, problems);
   return file;
 }
 

@@ -50,7 +50,7 @@ export function defaultPrices(): PriceTable {
 /**
  * A table from parsed JSON of the form of a price file. With `"extends": "default"` a listed model or tool replaces
  * the shipped one, all its periods, and the others stay; otherwise only what is listed has a price.
- * Throws a `PricesError` with every problem; `name` is what it calls the file.
+ * Throws a `ConfigurationError` (`PLIMSOLL_PRICES_INVALID`) with every problem; `name` is what it calls the file.
  */
 export function pricesFrom(parsed: unknown, name: string): PriceTable {
   const file = priceFileFrom(parsed, name);

@@ -1,3 +1,4 @@
+import { ConfigurationError } from '../configuration-error.ts';
 import type { Attribution } from '../vocabulary.ts';
 import { CATALOGUE } from './catalogue.ts';
 import { fitForLabel } from './labels.ts';
@@ -17,18 +18,6 @@ export const ATTRIBUTION_CAP = 100;
  */
 export const COMBINATION_CAP = 2_000;
 
-/** The declared attribution labels cannot be used; the message lists every problem. */
-export class AttributionError extends Error {
-  readonly code = 'PLIMSOLL_ATTRIBUTION_INVALID';
-  readonly problems: readonly string[];
-
-  constructor(problems: readonly string[]) {
-    super(`attribution labels cannot be used:\n${problems.map((problem) => `- ${problem}`).join('\n')}`);
-    this.name = 'AttributionError';
-    this.problems = problems;
-  }
-}
-
 /** https://prometheus.io/docs/concepts/data_model/#metric-names-and-labels */
 const LABEL_NAME = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
 
@@ -44,13 +33,17 @@ const RESERVED: ReadonlySet<string> = new Set([
   'instance',
 ]);
 
-/** Throws an `AttributionError` with all problems of the declaration at once. */
+/** Throws a `ConfigurationError` (`PLIMSOLL_ATTRIBUTION_INVALID`) with all problems of the declaration at once. */
 export function checkAttribution(declared: AttributionDeclaration): void {
-  const problems = Object.entries(declared).flatMap(([name, values]) => [
-    ...nameProblems(name),
-    ...valueProblems(name, values),
-  ]);
-  if (problems.length > 0) throw new AttributionError(problems);
+  const problems = attributionProblems(declared);
+  if (problems.length > 0) throw new ConfigurationError('PLIMSOLL_ATTRIBUTION_INVALID', problems);
+}
+
+/** What is wrong with a declaration: each problem begins with `attribution:`. */
+export function attributionProblems(declared: AttributionDeclaration): readonly string[] {
+  return Object.entries(declared)
+    .flatMap(([name, values]) => [...nameProblems(name), ...valueProblems(name, values)])
+    .map((problem) => `attribution: ${problem}`);
 }
 
 function nameProblems(name: string): readonly string[] {

@@ -1,3 +1,4 @@
+import { ConfigurationError } from '../configuration-error.ts';
 import type { AnyFamily } from './family.ts';
 import { registeredMetric } from './registered-metric.ts';
 import type { OnError, Stage } from './stages.ts';
@@ -10,21 +11,6 @@ export interface MetricRegistry {
   getSingleMetric(name: string): object | undefined;
   getMetricsAsArray(): readonly object[];
   getMetricsAsJSON(): Promise<readonly object[]>;
-}
-
-/** Other metrics of the registry have names of plimsoll's: thrown before anything is registered. */
-export class MetricNameTakenError extends Error {
-  readonly code = 'PLIMSOLL_METRIC_NAME_TAKEN';
-  readonly names: readonly string[];
-
-  constructor(names: readonly string[]) {
-    super(
-      `expected a registry whose metrics have other names than plimsoll's, got metrics named ${names.join(', ')}: ` +
-        'rename them, or pass another registry as `registry`',
-    );
-    this.name = 'MetricNameTakenError';
-    this.names = names;
-  }
 }
 
 interface Registered {
@@ -45,7 +31,7 @@ function stores(): WeakMap<MetricRegistry, Registered> {
  * The store of a registry, got or created, with all families of the catalogue in the registry. After
  * `registry.clear()` the next call registers the same families again and starts from 0.
  *
- * Throws a `MetricNameTakenError` where another metric has one of the names. Whatever else the registry
+ * Throws a `ConfigurationError` (`PLIMSOLL_METRIC_NAME_TAKEN`) where another metric has one of the names. Whatever else the registry
  * throws is counted and told to `onError`, and the store counts all the same.
  */
 export function storeFor(registry: MetricRegistry, onError: OnError = () => {}): Store {
@@ -56,7 +42,7 @@ export function storeFor(registry: MetricRegistry, onError: OnError = () => {}):
     if (known !== undefined && missing.length === registered.metrics.size) registered.store.reset();
     for (const name of missing) registry.registerMetric(registered.metrics.get(name) as never);
   } catch (error) {
-    if (error instanceof MetricNameTakenError) throw error;
+    if (error instanceof ConfigurationError) throw error;
     registered.store.errors('registry');
     onError('registry', error);
   }
@@ -78,8 +64,15 @@ function absentNames(registry: MetricRegistry, metrics: ReadonlyMap<string, obje
     if (present === undefined) absent.push(name);
     else if (present !== metric) taken.push(name);
   }
-  if (taken.length > 0) throw new MetricNameTakenError(taken);
+  if (taken.length > 0) throw namesTaken(taken);
   return absent;
+}
+
+function namesTaken(names: readonly string[]): ConfigurationError {
+  return new ConfigurationError('PLIMSOLL_METRIC_NAME_TAKEN', [
+    `expected a registry whose metrics have other names than plimsoll's, got metrics named ${names.join(', ')}: ` +
+      'rename them, or pass another registry as `registry`',
+  ]);
 }
 
 /** The store of a registry that has one already; nothing is created or registered. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { PricesError } from '../../src/pricing/price-file.ts';
+import { ConfigurationError } from 'plimsoll';
 import { pricesFrom } from '../../src/pricing/prices.ts';
 
 const RATES = { input: 3, output: 15, cacheWrite5m: 3.75, cacheWrite1h: 6, cacheRead: 0.3 };
@@ -13,10 +13,10 @@ function problemsOf(file: unknown): readonly string[] {
   try {
     pricesFrom(file, 'own.json');
   } catch (error) {
-    assert.ok(error instanceof PricesError);
+    assert.ok(error instanceof ConfigurationError);
     assert.equal(error.code, 'PLIMSOLL_PRICES_INVALID');
-    assert.equal(error.name, 'PricesError');
-    return error.problems;
+    assert.ok(error.problems.every((problem) => problem.startsWith('own.json: ')));
+    return error.problems.map((problem) => problem.slice('own.json: '.length));
   }
   return [];
 }
@@ -217,13 +217,13 @@ it('all problems of a price file are told at once, one a line', () => {
   };
   assert.throws(() => pricesFrom(bad, 'own.json'), {
     message: [
-      'Prices cannot be used: 6 problems in own.json.',
-      '- checkedOn: expected a day as YYYY-MM-DD, got "yesterday"',
-      '- models[0].prices[0].input: expected a number ≥ 0, got -1',
-      '- models[0].prices[0].output: expected a number ≥ 0, got "free"',
-      '- models[1].model: expected a text, got 7',
-      '- models[1].prices[0].effectiveTo: expected a day as YYYY-MM-DD, got "never"',
-      '- models[1].prices[0].cacheRead: expected a number ≥ 0, got nothing',
+      '6 problems:',
+      '- own.json: checkedOn: expected a day as YYYY-MM-DD, got "yesterday"',
+      '- own.json: models[0].prices[0].input: expected a number ≥ 0, got -1',
+      '- own.json: models[0].prices[0].output: expected a number ≥ 0, got "free"',
+      '- own.json: models[1].model: expected a text, got 7',
+      '- own.json: models[1].prices[0].effectiveTo: expected a day as YYYY-MM-DD, got "never"',
+      '- own.json: models[1].prices[0].cacheRead: expected a number ≥ 0, got nothing',
     ].join('\n'),
   });
 });

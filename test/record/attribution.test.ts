@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Registry } from 'prom-client';
 import { AttributionLabels, checkAttribution } from '../../src/record/attribution.ts';
-import type { AttributionError } from '../../src/record/attribution.ts';
+import { ConfigurationError } from '../../src/configuration-error.ts';
 import { prometheusRecorder } from '../../src/record/prometheus.ts';
 import { storeFor } from '../../src/record/registry.ts';
 
@@ -33,7 +33,8 @@ for (const [what, declared, said] of PROBLEMS) {
   test(`a label name ${what} is refused, and no secret is in the message`, () => {
     assert.throws(
       () => checkAttribution(declared as never),
-      (error: AttributionError) => {
+      (error: unknown) => {
+        assert.ok(error instanceof ConfigurationError);
         assert.equal(error.code, 'PLIMSOLL_ATTRIBUTION_INVALID');
         assert.equal(error.problems.length, 1);
         assert.match(error.message, said);
@@ -50,7 +51,7 @@ test('all problems of a declaration come at once, before anything is registered'
   const attribution = { model: [], 'user-id': [''], tenant: 'a' } as never;
   assert.throws(
     () => prometheusRecorder({ registry, attribution }),
-    (error: AttributionError) => error.problems.length === 4,
+    (error: ConfigurationError) => error.problems.length === 4,
   );
   assert.equal(registry.getMetricsAsArray().length, 0);
 });
