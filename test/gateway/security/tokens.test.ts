@@ -21,15 +21,15 @@ interface Compared {
 function watched(t: TestContext): { readonly comparisons: Compared[]; readonly hashes: string[] } {
   const comparisons: Compared[] = [];
   const hashes: string[] = [];
-  const { timingSafeEqual, createHash } = crypto;
+  const { timingSafeEqual, hash } = crypto;
   t.mock.method(crypto, 'timingSafeEqual', (one: NodeJS.ArrayBufferView, other: NodeJS.ArrayBufferView) => {
     assert.equal(one.byteLength, other.byteLength);
     comparisons.push({ bytes: one.byteLength });
     return timingSafeEqual(one, other);
   });
-  t.mock.method(crypto, 'createHash', (algorithm: string) => {
-    hashes.push(algorithm);
-    return createHash(algorithm);
+  t.mock.method(crypto, 'hash', (...asked: Parameters<typeof hash>) => {
+    hashes.push(asked[0]);
+    return hash(...asked);
   });
   syncBuiltinESMExports();
   t.after(() => {
