@@ -10,6 +10,11 @@ export function seconds(value: number | null): string {
   return `${value < 10 ? value.toFixed(2) : value.toFixed(1)} s`;
 }
 
+/** A limit, as people set it: `$600`, `$0.25`. */
+export function limitUsd(value: number): string {
+  return `$${Number.isInteger(value) ? value : value.toFixed(2)}`;
+}
+
 /** More places for less money: a call costs fractions of a cent. */
 export function usd(value: number): string {
   if (value === 0) return '$0';

@@ -1,4 +1,4 @@
-import { count, seconds, usd } from './format.ts';
+import { count, limitUsd, seconds, usd } from './format.ts';
 import type { Samples } from './samples.ts';
 
 /** Where things are. */
@@ -97,23 +97,26 @@ function limits(now: Samples): string {
 }
 
 function budgets(now: Samples): string {
+  const forecasts = now.by('budget', 'anthropic_budget_forecast_usd');
   const rows = [...now.by('budget', 'anthropic_budget_limit_usd')].map(([budget, limit]) => {
     const spent = now.total('anthropic_budget_spent_usd', { budget });
-    const forecast = now.total('anthropic_budget_forecast_usd', { budget });
     const [period = ''] = now.by('period', 'anthropic_budget_limit_usd', { budget }).keys();
-    return [escaped(budget), `${usd(limit)} a ${escaped(period)}`, spentOf(spent, limit), usd(forecast)];
+    const forecast = forecasts.get(budget);
+    const expected = forecast === undefined ? 'too early to say' : usd(forecast);
+    return [escaped(budget), `${limitUsd(limit)} a ${escaped(period)}`, spentOf(spent, limit), expected];
   });
   for (const [tier, known] of now.by('tier', 'anthropic_tier_info')) {
     const cap = now.total('anthropic_tier_monthly_cap_usd');
     if (known === 0 || cap === 0) continue;
     const spent = now.total('anthropic_tier_spend_usd');
-    rows.push([`tier ${escaped(tier)}`, `${usd(cap)} a month`, spentOf(spent, cap), '']);
+    rows.push([`tier ${escaped(tier)}`, `${limitUsd(cap)} a month`, spentOf(spent, cap), '']);
   }
   return table(['Budget', 'Limit', 'Spent', 'Forecast for the period'], rows);
 }
 
 function spentOf(spent: number, limit: number): string {
-  const meter = `<meter min="0" max="${limit}" high="${limit * 0.8}" optimum="0" value="${spent}"></meter>`;
+  const [near, full] = [limit * 0.8, limit * 0.999];
+  const meter = `<meter min="0" max="${limit}" low="${near}" high="${full}" optimum="0" value="${spent}"></meter>`;
   return `${meter} ${usd(spent)}, ${((100 * spent) / limit).toFixed(0)} %`;
 }
 

@@ -65,7 +65,7 @@ export class Samples {
   #named(name: string, labels: Readonly<Record<string, string>>): readonly Sample[] {
     const wanted = Object.entries(labels);
     return this.#samples.filter(
-      (sample) => sample.name === name && wanted.every(([label, value]) => sample.labels[label] === value),
+      (sample) => sample.name === name && wanted.every(([label, value]) => (sample.labels[label] ?? '') === value),
     );
   }
 }

@@ -1,5 +1,5 @@
 import Anthropic from '@anthropic-ai/sdk';
-import express, { type ErrorRequestHandler, type Express, type Request } from 'express';
+import express, { type ErrorRequestHandler, type Express, type Request, type Response } from 'express';
 import { clientFromEnvironment, retryPolicy, routes } from 'plimsoll';
 import type { Budgets } from 'plimsoll/budget';
 import { attribution } from 'plimsoll/express';
@@ -34,7 +34,7 @@ export function service({ budgets, tier }: ServiceOptions): Express {
   });
 
   const app = express();
-  app.use(express.json({ limit: '1mb' }), authenticate);
+  app.use(express.json({ limit: '1mb' }), asked, authenticate);
   app.use(attribution({ labels: (req: Authenticated) => ({ tenant: req.tenant }) }));
 
   app.post('/chat', async (req, res) => {
@@ -66,9 +66,18 @@ function authenticate(req: Authenticated, _res: unknown, next: () => void): void
   next();
 }
 
+function asked(req: Request, res: Response, next: () => void): void {
+  if (req.method !== 'POST' || question(req) !== null) return next();
+  res.status(400).json({ error: 'expected JSON such as {"question":"When is high water?"}, with its content-type' });
+}
+
+function question({ body }: Request): string | null {
+  const { question } = (body ?? {}) as { readonly question?: unknown };
+  return typeof question === 'string' && question !== '' ? question : null;
+}
+
 function user(req: Request): Anthropic.MessageParam {
-  const { question } = req.body as { readonly question?: unknown };
-  return { role: 'user', content: typeof question === 'string' ? question : '' };
+  return { role: 'user', content: question(req) ?? '' };
 }
 
 function text({ content }: Anthropic.Message): string {

@@ -70,7 +70,15 @@ test('a demo that runs', async (t) => {
     assert.match(html, /<a href="\/metrics">/);
     assert.ok(html.includes(`${service}/chat`));
     assert.doesNotMatch(html, /<script/);
+    assert.match(html, /\$20 a day.*too early to say/, 'a forecast that nothing is known of yet is not $0');
+    assert.match(html, /<td>\(none\)<\/td><td>1<\/td>/, 'a call without a tenant is counted with its cost');
     assert.equal((await fetch(new URL('/elsewhere', metrics))).status, 404);
+  });
+
+  await t.test('has a service that says what it expects', async () => {
+    const response = await fetch(`${service}/chat`, { method: 'POST', body: '{}' });
+    assert.equal(response.status, 400);
+    assert.match(await response.text(), /expected JSON such as/);
   });
 
   await t.test('shows calls, refusals with their reason, retries, tokens and cost within its first rush', async () => {
