@@ -22,6 +22,14 @@ export function decoding(encoding: string, listener: BodyListener): Decoding {
     isOver = true;
     listener.end(ending ?? 'failed');
   };
+  let whenDrained: (() => void) | null = null;
+  const caughtUp = (): void => {
+    const drained = whenDrained;
+    whenDrained = null;
+    drained?.();
+  };
+  decoder?.on('drain', caughtUp);
+  decoder?.once('close', caughtUp);
   decoder?.on('data', (bytes: Uint8Array) => listener.chunk(bytes));
   decoder?.once('end', over);
   // What cannot be decompressed is the client's to find out; the rest of it says nothing here.
@@ -30,8 +38,7 @@ export function decoding(encoding: string, listener: BodyListener): Decoding {
     chunk: (bytes) => void (decoder?.destroyed === false && decoder.write(bytes)),
     isBehind(drained) {
       if (decoder?.destroyed !== false || !decoder.writableNeedDrain) return false;
-      decoder.once('drain', drained);
-      decoder.once('close', drained);
+      whenDrained = drained;
       return true;
     },
     end(how) {
@@ -40,6 +47,13 @@ export function decoding(encoding: string, listener: BodyListener): Decoding {
       else over();
     },
   };
+}
+
+const KNOWN: ReadonlySet<string> = new Set(['identity', 'gzip', 'x-gzip', 'deflate', 'br', 'zstd']);
+
+/** Whether what a body of this `content-encoding` says can be read. */
+export function isReadable(encoding: string): boolean {
+  return KNOWN.has(encoding.trim().toLowerCase());
 }
 
 function decoderOf(encoding: string) {

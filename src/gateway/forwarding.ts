@@ -7,6 +7,7 @@ import { retryAfterMs } from '../retry/retry-after.ts';
 import type { Arrival } from './arrival.ts';
 import type { ClientRetries } from './client-retries.ts';
 import type { Endpoint } from './endpoints.ts';
+import { isReadable } from './decoding.ts';
 import { forwarded, without } from './headers.ts';
 import { BodyTooLargeError } from './request-body.ts';
 import { textOf, type RequestBody } from './request-facts.ts';
@@ -51,7 +52,8 @@ export const FORWARDING: Way<Forwarding, UpstreamAnswer> = {
   },
   headers: ({ values }) => values,
   follow({ call, observation, arrival }, answer) {
-    const type = answer.values.get('content-type') ?? '';
+    const isRead = isReadable(answer.values.get('content-encoding') ?? 'identity');
+    const type = (isRead ? answer.values.get('content-type') : null) ?? '';
     answer.passage.listen(answerListener({ call, observation, path: arrival.target }, type));
   },
   refusalBody: (_forwarding, answer) => answer.json(),

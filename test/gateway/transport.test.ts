@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { request, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
 import { describe, it, type TestContext } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
-import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
-import { PARAMS } from '../contract/workbench.ts';
+import { brotliCompressSync, constants, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
+import { PARAMS, samples } from '../contract/workbench.ts';
 import { STREAMED, UNSTREAMED } from '../cassettes/cassettes.ts';
 import { gatewayBench, REAL_KEY, TOKEN, type GatewayBench, type GatewayBenchOptions } from './workbench.ts';
 
@@ -87,6 +88,61 @@ describe('an answer that is compressed goes through as it is, and is counted by 
       });
     }
   }
+
+  it('a stream in gzip that breaks off, as far as it has come', async (t) => {
+    const begun = stream.slice(0, stream.lastIndexOf('event: message_delta'));
+    const sent = gzipSync(begun, { finishFlush: constants.Z_SYNC_FLUSH });
+    const { url, log } = await bench(
+      t,
+      answering((outgoing) => {
+        outgoing.writeHead(200, { 'content-type': 'text/event-stream', 'content-encoding': 'gzip' });
+        outgoing.write(sent, () => outgoing.destroy());
+      }),
+    );
+    await assert.rejects(bytesOf(await asked(url)), { code: 'ECONNRESET' });
+    await log.finishedCalls(1);
+    assert.equal(log.calls[0]?.outcome, 'connection_error');
+    const tokens = log.calls[0].usage?.parts[0]?.tokens;
+    assert.ok((tokens?.input ?? 0) > 0 && (tokens?.output_estimated ?? 0) > 0);
+  });
+
+  it('results of a batch in gzip, more than can be read at once', async (t) => {
+    const warnings: Error[] = [];
+    const warned = (warning: Error): void => void warnings.push(warning);
+    process.on('warning', warned);
+    t.after(() => process.off('warning', warned));
+    const line = (index: number): string =>
+      JSON.stringify({
+        custom_id: `item-${index}`,
+        result: { type: 'errored', error: { noise: randomBytes(6_000).toString('hex') } },
+      });
+    const lines = 600;
+    const sent = gzipSync(Array.from({ length: lines }, (_, index) => line(index)).join('\n'));
+    const { url, registry } = await bench(
+      t,
+      answering((outgoing) =>
+        outgoing.writeHead(200, { 'content-type': 'application/x-jsonl', 'content-encoding': 'gzip' }).end(sent),
+      ),
+    );
+    const answer = await asked(url, { method: 'GET', path: '/v1/messages/batches/batch_1/results' });
+    assert.deepEqual(await bytesOf(answer), sent);
+    const results = (): Promise<Readonly<Record<string, number>>> => samples(registry, 'anthropic_batch_results_total');
+    while (Object.values(await results())[0] !== lines) await turn();
+    assert.deepEqual(warnings, []);
+  });
+
+  it('an encoding that nobody here knows, whose usage is then unknown', async (t) => {
+    const sent = Buffer.from(message);
+    const { url, log } = await bench(
+      t,
+      answering((outgoing) =>
+        outgoing.writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'dcz' }).end(sent),
+      ),
+    );
+    assert.deepEqual(await bytesOf(await asked(url)), sent);
+    await log.finishedCalls(1);
+    assert.deepEqual([log.calls[0]?.outcome, log.calls[0]?.usage], ['ok', null]);
+  });
 
   it('a refusal in gzip, whose reason is read', async (t) => {
     const body = gzipSync(
