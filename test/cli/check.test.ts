@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { simulator, type Fault } from '../../src/simulator/index.ts';
 import { KEY, NOW, run, served, simulated, TOKEN } from './checked.ts';
@@ -37,6 +39,20 @@ describe('plimsoll check', () => {
       `claude-haiku-4-5 answers at ${ANTHROPIC_BASE_URL}.`,
       `This check cost ${price}.`,
     ]);
+  });
+
+  it('says what docs/check.md shows, where all is well and where it is not', async (t) => {
+    const page = readFileSync(join(import.meta.dirname, '../../docs/check.md'), 'utf8');
+    const shown = [...page.matchAll(/^```console\n\$ [^\n]*\n([^]*?)(?:^\$[^]*?)?^```$/gm)].map(
+      ([, text = '']) => text,
+    );
+    const steady = (text: string): string =>
+      text.replace(/ +\d+ ms/g, ' N ms').replace(/(127\.0\.0\.1:|port )\d+/g, '$1PORT');
+    const { ANTHROPIC_BASE_URL } = await simulated(t, [], { tier: 'start' });
+    for (const [index, model] of ['claude-haiku-4-5', 'claude-haku-4-5'].entries()) {
+      const { out } = await run({ ANTHROPIC_BASE_URL }, ['--model', model]);
+      assert.equal(steady(`${out.join('\n')}\n`), steady(shown[index] ?? ''));
+    }
   });
 
   it('sends what the SDK sends: a bearer token, the version, and a prompt of a few tokens', async (t) => {

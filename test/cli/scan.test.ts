@@ -146,6 +146,25 @@ describe('plimsoll scan', () => {
     assert.match(out, /^b\.ts:1:1\n/);
   });
 
+  it('says what docs/secrets.md shows, from the first scan to the baseline', (t) => {
+    const sources = ['../src/admin.ts'];
+    const sourcesContent = [`// Never in a browser.\nexport const ADMIN = '${ADMIN}';\n`];
+    const map = JSON.stringify({ version: 3, sources, sourcesContent, mappings: '' });
+    const cwd = folder(t, {
+      '.env.example': `ANTHROPIC_AUTH_TOKEN=sk-ant-api03-${'x'.repeat(90)}\n`,
+      'k8s/secret.yaml': `kind: Secret\ndata:\n  key: ${Buffer.from(plantedSecret(7)).toString('base64')}\n`,
+      'src/client.ts': `\n\nconst claude = new Anthropic({ apiKey: '${SECRET}' });\n`,
+      'package/index.js.map': map,
+    });
+    execFileSync('tar', ['--create', '--gzip', '--file', 'shop-1.0.0.tgz', 'package'], { cwd });
+    rmSync(join(cwd, 'package'), { recursive: true });
+    const page = readFileSync(join(ROOT, 'docs/secrets.md'), 'utf8');
+    const shown = [...page.matchAll(/^```console\n([^]*?)^```$/gm)].map(([, text = '']) => text);
+    const said = (...args: string[]): string => `$ npx plimsoll ${['scan', ...args].join(' ')}\n${scan(cwd, args).out}`;
+    assert.equal(shown[0], said());
+    assert.equal(shown[2], said('--write-baseline') + said());
+  });
+
   it('refuses a baseline that is none', (t) => {
     const cwd = folder(t, { 'known.json': '[]' });
     const { code, err } = scan(cwd, ['--baseline', 'known.json']);
