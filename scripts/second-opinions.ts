@@ -34,7 +34,7 @@ function notBuilt({ name, path, version }: GoProgram): string | null {
 function go(cwd: string, args: readonly string[]): string | null {
   const env = { ...process.env, GOFLAGS: '-mod=mod' };
   const { status, error, stderr } = spawnSync('go', args, { cwd, env, encoding: 'utf8' });
-  if (error !== undefined) return error.message;
+  if (error !== undefined) return 'code' in error && error.code === 'ENOENT' ? 'Go is not installed' : error.message;
   return status === 0 ? null : (stderr.trim().split('\n').at(-1)?.trim() ?? `go ${args[0]} failed`);
 }
 
