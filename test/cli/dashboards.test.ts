@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { parseAllDocuments, parse } from 'yaml';
 import { command } from '../../src/cli/dashboards.ts';
+import { ruleFiles } from '../../src/monitoring/rule-groups.ts';
 import { DEFAULT_SETTINGS } from '../../src/monitoring/settings.ts';
 import { tool } from '../tools.ts';
 
@@ -76,7 +77,9 @@ test('a PrometheusRule holds every group, and its spec is a rule file', { skip: 
   assert.equal(rule.metadata.namespace, 'monitoring');
   const file = join(folder(t), 'spec.json');
   writeFileSync(file, JSON.stringify(rule.spec)); // JSON is YAML.
-  assert.match(execFileSync(promtool.path, ['check', 'rules', file], { encoding: 'utf8' }), /SUCCESS: 69 rules found/);
+  const printed = execFileSync(promtool.path, ['check', 'rules', file], { encoding: 'utf8' });
+  const count = ruleFiles().flatMap(({ groups }) => groups.flatMap(({ rules }) => rules)).length;
+  assert.match(printed, new RegExp(`SUCCESS: ${count} rules found`));
 });
 
 test('each dashboard is in a ConfigMap that the sidecar of Grafana finds', async () => {
