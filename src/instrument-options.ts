@@ -5,6 +5,7 @@ import { systemClock, type Clock } from './clock.ts';
 import { ConfigurationError } from './configuration-error.ts';
 import type { PriceTable } from './pricing/prices.ts';
 import type { Routes } from './routing/routes.ts';
+import { mayHoldSecret } from './secret-mark.ts';
 import { tierProblems, type TierOption } from './tier/tier-option.ts';
 import type { Attribution, Call, Guard, Recorder, RetryPolicy } from './vocabulary.ts';
 
@@ -84,11 +85,12 @@ export function checkedOptions(given: InstrumentOptions): InstrumentOptions {
 
 const LONGEST_ALIAS = 64;
 
-function keyProblems(key: unknown): readonly string[] {
+/** What is wrong with the alias of a key, told as of the option `key`. */
+export function keyProblems(key: unknown): readonly string[] {
   if (key === undefined) return [];
   const expected = 'key: expected the alias of an API key, such as "prod-checkout-api"';
   if (typeof key !== 'string') return [`${expected}, got ${typeof key}: pass a name of your own`];
-  if (/sk-ant-/i.test(key))
+  if (mayHoldSecret(key))
     return [`${expected}, got what looks like the key itself: pass a name for it, the key stays in the SDK`];
   if (!/^[\w.-]+$/.test(key) || key.length > LONGEST_ALIAS) {
     return [`${expected}, got ${key.length} characters: use up to ${LONGEST_ALIAS} letters, digits, ".", "_" and "-"`];

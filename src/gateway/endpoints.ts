@@ -1,3 +1,5 @@
+import { mayHoldSecret } from '../secret-mark.ts';
+
 /** How the body of a request is treated: read for what decides, read where somebody has to know, or passed on unseen. */
 export type BodyKind = 'message' | 'batch' | 'opaque' | 'none';
 
@@ -65,5 +67,5 @@ export function pathOf(target: string): string {
 /** Characters of a query (RFC 3986); a credential in it would be written into logs on the way. */
 export function isQueryAllowed(target: string): boolean {
   const query = target.slice(pathOf(target).length);
-  return /^[\w.~!$&'()*+,;=:@/?%[\]-]*$/.test(query) && !/plk_|sk-ant-/i.test(query);
+  return /^[\w.~!$&'()*+,;=:@/?%[\]-]*$/.test(query) && !mayHoldSecret(query);
 }

@@ -1,6 +1,7 @@
 import type { Timers } from '../budget/timers.ts';
 import { ConfigurationError } from '../configuration-error.ts';
-import { checkedOptions, type InstrumentOptions } from '../instrument-options.ts';
+import { got } from '../got.ts';
+import { checkedOptions, keyProblems, type InstrumentOptions } from '../instrument-options.ts';
 import type { Authenticate } from './grant.ts';
 
 /** What a gateway holds at a time. */
@@ -42,7 +43,7 @@ const API_URL = 'https://api.anthropic.com';
 export function checkedGatewayOptions(given: GatewayOptions): { readonly options: GatewayOptions; readonly base: URL } {
   const { baseUrl = API_URL } = given;
   const problems = [
-    ...keyProblems(given),
+    ...accessProblems(given),
     ...baseUrlProblems(baseUrl),
     ...labelHeaderProblems(given),
     ...Object.keys(given.pages ?? {}).flatMap(pageProblems),
@@ -62,13 +63,13 @@ function instrumentProblems(given: InstrumentOptions): readonly string[] {
   }
 }
 
-function keyProblems({ keys, authenticate }: GatewayOptions): readonly string[] {
+function accessProblems({ keys, authenticate }: GatewayOptions): readonly string[] {
   return [
     ...(typeof authenticate === 'function'
       ? []
       : [`authenticate: expected a function, got ${typeof authenticate}: pass authenticator({ … })`]),
     ...(keys instanceof Map && keys.size > 0
-      ? []
+      ? [...keys.keys()].flatMap((alias) => keyProblems(alias))
       : ["keys: expected a Map of at least one alias, got none: pass new Map([['prod-api-key', () => key]])"]),
   ];
 }
@@ -88,7 +89,7 @@ function labelHeaderProblems({ labelHeaders = [], attribution = {}, budgets }: G
   );
   return labelHeaders.flatMap((name) => {
     if (!Object.hasOwn(attribution, name))
-      return [`labelHeaders: expected names that \`attribution\` declares, got ${JSON.stringify(name)}: add it there`];
+      return [`labelHeaders: expected names that \`attribution\` declares, got ${got(name)}: add it there`];
     if (budgeted.has(name))
       return [`labelHeaders: expected no name that a budget counts by, got "${name}": a client could pick its budget`];
     return [];
@@ -97,5 +98,5 @@ function labelHeaderProblems({ labelHeaders = [], attribution = {}, budgets }: G
 
 function pageProblems(path: string): readonly string[] {
   if (/^\/plimsoll\/[\w/-]+$/.test(path)) return [];
-  return [`pages: expected paths that begin with /plimsoll/, got ${JSON.stringify(path)}: rename it`];
+  return [`pages: expected paths that begin with /plimsoll/, got ${got(path)}: rename it`];
 }

@@ -169,6 +169,12 @@ describe('options that cannot be used', () => {
     assert.deepEqual(fields, ['keys', 'baseUrl', 'labelHeaders', 'pages', 'labels']);
   });
 
+  it('are keys in the place of their aliases, which are not shown', () => {
+    const [problem = ''] = problems({ keys: new Map([['sk-ant-oops', () => 'prod-api-key']]) });
+    assert.match(problem, /^key: expected the alias of an API key/);
+    assert.doesNotMatch(problem, /sk-ant-oops/);
+  });
+
   it('say nothing of a password in the address', () => {
     const [problem = ''] = problems({ baseUrl: 'https://user:hunter2@api.example' });
     assert.match(problem, /^baseUrl: /);
