@@ -1,7 +1,10 @@
-/** What routers write on a request while they pass it on; the same in Express 4 and 5. */
+/**
+ * What routers write on a request while they pass it on; the same in Express 4 and 5. At the end, where no route has
+ * answered, they put back what was there before the first of them: nothing.
+ */
 export interface RoutedRequest {
-  baseUrl: string;
-  readonly params: Readonly<Record<string, unknown>>;
+  baseUrl: string | undefined;
+  readonly params: Readonly<Record<string, unknown>> | undefined;
   readonly route?: { readonly path: unknown } | undefined;
 }
 
@@ -34,8 +37,8 @@ function written(path: unknown): string {
  * when values are put back to names.
  */
 class MountPath {
-  readonly #patterns: Map<string, string>;
-  #baseUrl: string;
+  readonly #patterns: Map<string | undefined, string>;
+  #baseUrl: string | undefined;
 
   constructor(req: RoutedRequest) {
     this.#baseUrl = req.baseUrl;
@@ -44,7 +47,7 @@ class MountPath {
       configurable: true,
       enumerable: true,
       get: () => this.#baseUrl,
-      set: (baseUrl: string) => this.#move(req, baseUrl),
+      set: (baseUrl: string | undefined) => this.#move(req, baseUrl),
     });
   }
 
@@ -52,13 +55,15 @@ class MountPath {
     return this.#patterns.get(this.#baseUrl) ?? '';
   }
 
-  #move(req: RoutedRequest, baseUrl: string): void {
-    const outer = this.#baseUrl;
-    this.#baseUrl = baseUrl;
+  /** A router is in the midst of a request: whatever it writes, nothing may be thrown at it. */
+  #move(req: RoutedRequest, baseUrl: unknown): void {
+    const outer = this.#baseUrl ?? '';
+    this.#baseUrl = baseUrl as string | undefined;
     // Anything shorter is a router that is left: the one around it is known.
-    if (baseUrl.length <= outer.length || !baseUrl.startsWith(outer)) return;
+    if (typeof baseUrl !== 'string' || baseUrl.length <= outer.length || !baseUrl.startsWith(outer)) return;
     const around = this.#patterns.get(outer) ?? '';
-    this.#patterns.set(baseUrl, around + withoutValues(baseUrl.slice(outer.length), ownParams(req.params, around)));
+    const own = ownParams(req.params ?? {}, around);
+    this.#patterns.set(baseUrl, around + withoutValues(baseUrl.slice(outer.length), own));
   }
 }
 

@@ -3,11 +3,18 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import test from 'node:test';
 import Anthropic from '@anthropic-ai/sdk';
-import express, { type Express, type Request } from 'express';
+import express, { type ErrorRequestHandler, type Express, type Request } from 'express';
+import express4 from 'express4';
 import { ConfigurationError, instrument } from 'plimsoll';
 import { attribution } from 'plimsoll/express';
 import { simulator } from 'plimsoll/simulator';
 import { Registry } from 'prom-client';
+
+/** Both that the package takes. Version 4 has no types here: what is used of it is the same. */
+const EXPRESS = [
+  ['5', express],
+  ['4', express4 as typeof express],
+] as const;
 
 const ask: Anthropic.MessageCreateParamsNonStreaming = {
   model: 'claude-haiku-4-5',
@@ -48,6 +55,36 @@ async function listening(t: test.TestContext, app: Express): Promise<string> {
   await once(server, 'listening');
   t.after(() => server.close());
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+for (const [version, make] of EXPRESS) {
+  test(`with Express ${version} a request that no route answers is a 404, and an error is its handler's`, async (t) => {
+    const { claude, registry } = measured(['route']);
+    const app = make();
+    app.use(attribution());
+    const router = make.Router();
+    router.get('/fails', () => {
+      throw new RangeError('out of water');
+    });
+    router.get('/asks/:id', (_req, res, next) => {
+      claude.messages.create(ask).then((message) => res.json(message), next);
+    });
+    app.use('/harbours/:harbour', router);
+    const said: unknown[] = [];
+    // eslint-disable-next-line max-params -- Express knows an error handler by its four parameters.
+    app.use(((error, req, res, _next) => {
+      said.push(error, req.baseUrl);
+      res.sendStatus(500);
+    }) satisfies ErrorRequestHandler);
+    const url = await listening(t, app);
+    const status = async (path: string): Promise<number> => (await fetch(`${url}${path}`)).status;
+    assert.equal(await status('/favicon.ico'), 404);
+    assert.equal(await status('/harbours/bremen/nothing'), 404);
+    assert.equal(await status('/harbours/bremen/fails'), 500);
+    assert.deepEqual(said, [new RangeError('out of water'), '']);
+    assert.equal(await status('/harbours/bremen/asks/1'), 200);
+    assert.deepEqual(await calls(registry, 'route'), { '/harbours/:harbour/asks/:id': 1 });
+  });
 }
 
 test('a call carries the pattern of the route that made it', async (t) => {
