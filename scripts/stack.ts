@@ -1,12 +1,16 @@
 /**
  * The stack without Docker: Prometheus and Alertmanager of this machine with the repository's own configuration, and the
- * demo. On loopback: the demo on 8080 and 9464, Prometheus on 9090, Alertmanager on 9093. Ctrl-C ends all of them.
+ * demo. On loopback: the demo on 8080 and 9464, Prometheus on 9090, Alertmanager on 9093. Ctrl-C ends all of them;
+ * with `--check` they end by themselves, once everything is scraped and every rule has been evaluated without an error.
  */
 import { join } from 'node:path';
 import { alertmanager, prometheus } from '../monitoring/run/prometheus.ts';
 import { started, type Running } from '../monitoring/run/servers.ts';
+import { stackChecked } from '../monitoring/run/stack-check.ts';
 import { tool } from '../test/tools.ts';
 
+const DEMO_URL = 'http://127.0.0.1:9464';
+const PROMETHEUS_URL = 'http://127.0.0.1:9090';
 const root = join(import.meta.dirname, '..');
 
 /** Started in this order, stopped in the other. */
@@ -15,7 +19,7 @@ const PARTS: readonly (() => Promise<Running>)[] = [
     started({
       program: process.execPath,
       args: ['--conditions=plimsoll-source', 'demo/main.ts'],
-      url: 'http://127.0.0.1:9464',
+      url: DEMO_URL,
       readyPath: '/metrics',
       cwd: root,
     }),
@@ -28,6 +32,15 @@ const PARTS: readonly (() => Promise<Running>)[] = [
   () => prometheus({ program: tool('prometheus').path, configPath: join(root, 'prometheus.yml'), port: 9090 }),
 ];
 
+const USAGE = `npm run stack              Prometheus, Alertmanager and the demo, until Ctrl-C
+npm run stack -- --check   the same, ended once all is scraped and evaluated; 1 where something is wrong`;
+
+const [argument] = process.argv.slice(2);
+if (argument !== undefined && argument !== '--check') {
+  console.log(USAGE);
+  process.exit(argument === '--help' ? 0 : 2);
+}
+
 const ending = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ending.abort());
 
@@ -37,6 +50,24 @@ try {
     if (ending.signal.aborted) break;
     running.push(await part());
   }
+  if (argument === '--check') await checked();
+  else await serving();
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+} finally {
+  for (const part of running.reverse()) await part.stop();
+}
+
+async function checked(): Promise<void> {
+  const { rules, runbookStatus } = await stackChecked({ prometheus: PROMETHEUS_URL, demo: DEMO_URL });
+  if (runbookStatus !== 200) throw new Error(`the demo answers ${runbookStatus} for a runbook`);
+  console.log(
+    `The stack is up: the demo is scraped, Alertmanager is known, ${rules} rules are evaluated without an error.`,
+  );
+}
+
+async function serving(): Promise<void> {
   console.log(`The stack is up. Ctrl-C ends it.
 
   the demo      http://127.0.0.1:9464  what is here, /metrics, /runbooks/
@@ -53,9 +84,4 @@ try {
     if (ending.signal.aborted) end();
     else ending.signal.addEventListener('abort', end);
   });
-} catch (error) {
-  console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 1;
-} finally {
-  for (const part of running.reverse()) await part.stop();
 }

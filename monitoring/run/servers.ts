@@ -35,8 +35,14 @@ export interface ServerOptions {
 const READY_MS = 60_000;
 const POLL_MS = 100;
 
-/** Starts a server and waits until it is ready. Throws with what it printed when it ends before, or takes a minute. */
+/**
+ * Starts a server and waits until it is ready. Throws with what it printed when it ends before, or takes a minute; and, with
+ * nothing started, when somebody else answers there already.
+ */
 export async function started({ program, args, url, readyPath, cwd, onOutput }: ServerOptions): Promise<Running> {
+  if (await answers(`${url}${readyPath}`)) {
+    throw new Error(`${url} is taken: another program answers there already; end it and start again`);
+  }
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], ...(cwd === undefined ? {} : { cwd }) });
   let printed = '';
   for (const stream of [child.stdout, child.stderr]) {
