@@ -126,8 +126,9 @@ export class Passage {
   #end(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    for (const listener of this.#listeners) listener.end('done');
+    // First what the client waits for; nothing else runs before the listeners have been told, too.
     this.#sink?.end();
+    for (const listener of this.#listeners) listener.end('done');
   }
 
   #broken(): void {
