@@ -55,6 +55,7 @@ export interface TargetFile {
   readonly expr: string;
   readonly legendFormat: string;
   readonly instant?: boolean;
+  readonly exemplar?: boolean;
   readonly datasource?: { readonly uid: string };
 }
 
