@@ -1,6 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import { availableParallelism, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
+import { soakLines } from '../scripts/gateway-soak/report.ts';
+import { problemsOf, soak, STREAMS } from '../scripts/gateway-soak/soak.ts';
 import { spread, type Spread } from './compare.ts';
 import { child, type Child } from './gateway/child.ts';
 import type { Target } from './gateway/load-process.ts';
@@ -15,7 +17,7 @@ const { values } = parseArgs({
 if (values.help === true) {
   console.log(`What the gateway costs, against a bare pipe of node:http in the same run.
 
-  npm run bench:gateway                the figures, in about three minutes
+  npm run bench:gateway                the figures, in about five minutes
   npm run bench:gateway -- --short     shows in seconds that everything runs; its figures say little
   npm run bench:gateway -- --write     also writes them to docs/gateway-benchmarks.md`);
   process.exit(0);
@@ -77,6 +79,8 @@ const failures = await Promise.all(
   })),
 );
 await Promise.all(children.map((each) => each.end()));
+const shape = full ? { concurrent: 1_000, forSeconds: 60, ...STREAMS } : { concurrent: 50, forSeconds: 2, ...STREAMS };
+const soaked = await soak(shape);
 
 const expectedCalls = failures[0]?.counted.calls;
 for (const { name, errors, counted } of failures)
@@ -152,6 +156,8 @@ function waitTable(of: Measured): string {
   );
 }
 
+const problems = problemsOf(soaked);
+
 /** Waiting for a core that others have is in every latency; the 10th percentile has the least of it. */
 const machine = `${availableParallelism()} cores with a load average of ${loadavg()[1]?.toFixed(1)} over five minutes, this run's own five processes among it.`;
 
@@ -182,6 +188,15 @@ ${loadTable(stream)}
 At 100 requests a second:
 
 ${waitTable(stream)}
+
+## ${shape.concurrent} streams at once
+
+Each is cut anywhere, every tenth is compressed, and all that a client gets is compared with what was sent, byte by byte
+(\`npm run soak:gateway\`). ${problems.length === 0 ? 'Every byte and every token was right.' : `**${problems.length} wrong**: ${problems[0]}`}
+
+\`\`\`text
+${soakLines(soaked, shape).join('\n')}
+\`\`\`
 `;
 
 console.log(report);

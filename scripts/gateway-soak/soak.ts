@@ -14,6 +14,9 @@ export interface Shape {
   readonly pieces: number;
 }
 
+/** Of the streams of a whole soak. */
+export const STREAMS = { seconds: 5, pieces: 25 } as const;
+
 /** What the client got. */
 export interface Received {
   readonly streams: number;
