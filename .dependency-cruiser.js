@@ -16,7 +16,7 @@ export const ROWS = [
   ['observe', 'record', 'retry', 'redis', 'organization', 'environment', 'scan'],
   ['budget', 'tier', 'pricing', 'routing', 'keys', 'attribution'],
   ['got', 'sqlite-database'],
-  ['vocabulary', 'branded-cause', 'clock', 'configuration-error', 'secret-mark', 'structured-file', 'version'],
+  ['vocabulary', 'branded-cause', 'clock', 'configuration-error', 'node-version', 'secret-mark', 'structured-file', 'version'],
 ];
 
 /** The simulator stands outside the rows: it knows no other room, and only cli/ knows it. */

@@ -2,6 +2,7 @@ import { attributionProblems, type AttributionDeclaration } from './record/attri
 import type { MetricRegistry } from './record/registry.ts';
 import type { Budgets } from './budget/budgets.ts';
 import { systemClock, type Clock } from './clock.ts';
+import { gotName } from './got.ts';
 import { ConfigurationError } from './configuration-error.ts';
 import type { PriceTable } from './pricing/prices.ts';
 import type { Routes } from './routing/routes.ts';
@@ -63,14 +64,31 @@ export function configuredModels(env: Readonly<Record<string, string | undefined
   return [...new Set(models as readonly string[])];
 }
 
+/** All of them, which the compiler holds to. */
+const NAMES: Readonly<Record<keyof InstrumentOptions, true>> = {
+  ...{ key: true, labels: true, attribution: true, models: true, registry: true, prices: true, recorders: true },
+  ...{ guards: true, retry: true, budgets: true, tier: true, routes: true, onCall: true, clock: true },
+};
+
+/** Options of a program in plain JavaScript that are none: a slip would go unnoticed and measure less. */
+export function unknownOptions(given: object): readonly string[] {
+  const names = Object.keys(NAMES);
+  return Object.keys(given)
+    .filter((name) => !names.includes(name))
+    .map(
+      (name) => `${gotName(name)}: expected one of ${names.join(', ')}, got an unknown option: correct or remove it`,
+    );
+}
+
 /**
  * The options, with the label `route` declared where there are routes. Throws a `ConfigurationError`
- * (`PLIMSOLL_OPTIONS_INVALID`) with all problems.
+ * (`PLIMSOLL_OPTIONS_INVALID`) with all problems, those that are `known` already first.
  */
-export function checkedOptions(given: InstrumentOptions): InstrumentOptions {
+export function checkedOptions(given: InstrumentOptions, known: readonly string[] = []): InstrumentOptions {
   const unrouted = routesProblems(given.routes);
   const options = unrouted.length > 0 ? given : withRouteLabel(given);
   const problems = [
+    ...known,
     ...keyProblems(options.key),
     ...attributionProblems(options.attribution ?? {}),
     ...labelProblems(options),

@@ -1,6 +1,7 @@
 import type { TracerProvider } from '@opentelemetry/api';
 import { ConfigurationError } from './configuration-error.ts';
-import { checkedOptions, type InstrumentOptions } from './instrument-options.ts';
+import { checkedOptions, unknownOptions, type InstrumentOptions } from './instrument-options.ts';
+import { nodeProblem } from './node-version.ts';
 import { observation } from './observation.ts';
 import type { Observation } from './observe/live-call.ts';
 import { observe, type ObservedClient } from './observe/middleware.ts';
@@ -31,7 +32,7 @@ export interface InstrumentableClient extends ObservedClient {
  */
 export function instrument<Client extends InstrumentableClient>(client: Client, given: InstrumentOptions = {}): Client {
   checkRuntime(client);
-  const options = checkedOptions(given);
+  const options = checkedOptions(given, unknownOptions(given));
   const { retry, key = 'default' } = options;
   const tries = retry === undefined ? {} : { maxRetries: retry.attempts - 1 };
   const tracerProvider = client.openTelemetry?.tracerProvider;
@@ -85,15 +86,9 @@ function plainWithOptions(client: InstrumentableClient): WithOptions {
   return withOptions[PLAIN] ?? withOptions;
 }
 
-const OLDEST_NODE = [22, 15] as const;
-
 function checkRuntime(client: unknown): void {
-  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
-  if (major < OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor < OLDEST_NODE[1])) {
-    throw new ConfigurationError('PLIMSOLL_NODE_TOO_OLD', [
-      `expected Node ${OLDEST_NODE.join('.')} or later, got ${process.versions.node}: run this program on a newer Node`,
-    ]);
-  }
+  const tooOld = nodeProblem();
+  if (tooOld !== null) throw new ConfigurationError('PLIMSOLL_NODE_TOO_OLD', [tooOld]);
   const { withOptions, middleware } = (client ?? {}) as Partial<InstrumentableClient>;
   if (typeof withOptions !== 'function' || !Array.isArray(middleware)) {
     throw new ConfigurationError('PLIMSOLL_SDK_TOO_OLD', [

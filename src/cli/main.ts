@@ -1,5 +1,7 @@
 #!/usr/bin/env node
 import { realpathSync } from 'node:fs';
+import { nodeProblem } from '../node-version.ts';
+import { VERSION } from '../version.ts';
 import type { Command, CommandIo } from './command.ts';
 
 /** Each command's code is loaded when it is asked for: `plimsoll prices` needs no simulator. */
@@ -18,6 +20,15 @@ const COMMANDS: Readonly<Record<string, () => Promise<{ readonly command: Comman
 /** Runs the command that the arguments name; comes back with the exit code. */
 export async function main(args: readonly string[], io: CommandIo): Promise<number> {
   const [name = '--help', ...rest] = args;
+  const tooOld = nodeProblem();
+  if (tooOld !== null) {
+    io.err(tooOld);
+    return 2;
+  }
+  if (name === '--version' || name === '-v') {
+    io.out(VERSION);
+    return 0;
+  }
   if (name === '--help' || name === '-h' || name === 'help') {
     for (const line of await usage()) io.out(line);
     return 0;

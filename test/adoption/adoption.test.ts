@@ -206,10 +206,10 @@ test('the programs of the page on frameworks that end by themselves end well', a
 });
 
 /** What a program says that ends with an error. */
-function complaint(node: string, args: readonly string[]): string {
+function complaint(node: string, args: readonly string[], code = 1): string {
   const env = { PATH: process.env['PATH'], ANTHROPIC_AUTH_TOKEN: 'test', PORT: '0', METRICS_PORT: '0' };
   const { status, stderr } = spawnSync(node, args, { cwd: esm, env, encoding: 'utf8', timeout: 30_000 });
-  assert.equal(status, 1);
+  assert.equal(status, code);
   return stderr;
 }
 
@@ -247,4 +247,6 @@ test('a Node that is too old gives one error that names its code and what is nee
   const said = complaint(String(old), ['app.js']);
   assert.match(said, /expected Node 22\.15 or later, got \d+\.\d+\.\d+: run this program on a newer Node/);
   assert.match(said, /PLIMSOLL_NODE_TOO_OLD/);
+  const command = complaint(String(old), [join('node_modules', 'plimsoll', 'dist', 'cli', 'main.js'), 'prices'], 2);
+  assert.match(command, /^expected Node 22\.15 or later, got \d+\.\d+\.\d+: run this program on a newer Node\n$/);
 });

@@ -5,7 +5,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import Anthropic, { toFile } from '@anthropic-ai/sdk';
 import { betaTool } from '@anthropic-ai/sdk/helpers/beta/json-schema';
-import { instrument } from 'plimsoll';
+import { ConfigurationError, instrument } from 'plimsoll';
 import { simulator, type MessagesRequest, type Reply } from 'plimsoll/simulator';
 import { Registry } from 'prom-client';
 import { STREAMED, UNSTREAMED } from '../cassettes/cassettes.ts';
@@ -204,6 +204,22 @@ describe('a body that nobody reads', () => {
 });
 
 describe('instrument()', () => {
+  it('knows no option that it does not have: a slip would measure less than was asked', () => {
+    const slip = { attribtion: { route: [] }, key: 'a b' };
+    assert.throws(
+      () => instrument(new Anthropic({ apiKey: 'test' }), slip as never),
+      (error: unknown) => {
+        assert.ok(error instanceof ConfigurationError);
+        assert.deepEqual(
+          error.problems.map((problem) => problem.split(':')[0]),
+          ['attribtion', 'key'],
+        );
+        assert.match(error.message, /attribtion: expected one of key, labels, attribution, .*: correct or remove it/);
+        return true;
+      },
+    );
+  });
+
   const plain = (): { sim: ReturnType<typeof simulator>; client: Anthropic } => {
     const sim = simulator();
     return { sim, client: new Anthropic({ apiKey: 'test', fetch: sim.fetch, logLevel: 'off' }) };

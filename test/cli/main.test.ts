@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'node:test';
+import type { CommandIo } from '../../src/cli/command.ts';
+import { main } from '../../src/cli/main.ts';
+import { nodeProblem } from '../../src/node-version.ts';
+
+async function run(...args: readonly string[]) {
+  const out: string[] = [];
+  const err: string[] = [];
+  const io = { out: (line: string) => out.push(line), err: (line: string) => err.push(line) } as unknown as CommandIo;
+  return { code: await main(args, io), out, err };
+}
+
+test('--version says the version of the package', async () => {
+  const { version } = JSON.parse(readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8')) as {
+    readonly version: string;
+  };
+  assert.deepEqual(await run('--version'), { code: 0, out: [version], err: [] });
+});
+
+test('a command that there is not is refused with the list of those that there are', async () => {
+  const { code, out, err } = await run('gatway');
+  assert.deepEqual([code, out, err[0]], [2, [], 'Expected a command, got gatway.']);
+  assert.ok(err.some((line) => line.startsWith('  gateway ')));
+});
+
+for (const version of ['20.20.0', '22.14.1'])
+  test(`Node ${version} is too old, and told so`, () => {
+    const said = `expected Node 22.15 or later, got ${version}: run this program on a newer Node`;
+    assert.equal(nodeProblem(version), said);
+  });
+
+for (const version of ['22.15.0', '24.0.0', process.versions.node])
+  test(`Node ${version} is not`, () => assert.equal(nodeProblem(version), null));
