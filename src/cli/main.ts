@@ -56,6 +56,9 @@ async function usage(): Promise<readonly string[]> {
 function processIo(): CommandIo {
   const ending = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ending.abort());
+  // Whoever read has read enough, as `head` does: nothing to tell, and a command that would go on comes to its end.
+  process.stdout.on('error', (error: Error) => unlessPipeClosed(error, () => ending.abort()));
+  process.stderr.on('error', (error: Error) => unlessPipeClosed(error, () => undefined));
   return {
     get stdin() {
       return process.stdin;
@@ -68,6 +71,11 @@ function processIo(): CommandIo {
     color: process.stdout.isTTY && process.env['NO_COLOR'] === undefined,
     signal: ending.signal,
   };
+}
+
+function unlessPipeClosed(error: Error, closed: () => void): void {
+  if (!('code' in error && error.code === 'EPIPE')) throw error;
+  closed();
 }
 
 /** Installed, the command is a link to this file. */

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
@@ -25,6 +27,22 @@ test('a command that there is not is refused with the list of those that there a
   assert.deepEqual([code, out, err[0]], [2, [], 'Expected a command, got gatway.']);
   assert.ok(err.some((line) => line.startsWith('  gateway ')));
 });
+
+for (const { args, code } of [
+  { args: ['prices'], code: 0 },
+  { args: ['simulate', '--port', '0'], code: 0 },
+  { args: ['keys', '--alias', 'badly named'], code: 1 },
+])
+  test(`plimsoll ${args[0]} ends quietly, with ${code} as ever, when nobody reads what it prints`, async () => {
+    const entry = join(import.meta.dirname, '../../src/cli/main.ts');
+    const child = spawn(process.execPath, ['--conditions=plimsoll-source', entry, ...args]);
+    child.stdout.destroy();
+    let said = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
+    const [ended] = (await once(child, 'close')) as [number | null];
+    assert.equal(ended, code, said);
+    assert.doesNotMatch(said, /EPIPE|node:events/);
+  });
 
 for (const version of ['20.20.0', '22.14.1'])
   test(`Node ${version} is too old, and told so`, () => {
