@@ -60,7 +60,7 @@ test('the terminal output in the README has the columns that the demo prints, an
 });
 
 test('the picture is small enough for a page that is read on a train', () => {
-  assert.ok(statSync(join(root, 'docs', 'img', 'demo.png')).size < 150_000);
+  assert.ok(statSync(join(root, 'docs', 'pictures', 'demo.png')).size < 150_000);
 });
 
 test('the version that the pages install is the version of the package', () => {
