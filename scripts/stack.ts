@@ -5,7 +5,7 @@
  */
 import { join } from 'node:path';
 import { alertmanager, prometheus } from '../monitoring/run/prometheus.ts';
-import { started, type Running } from '../monitoring/run/servers.ts';
+import { started, takenPorts, type Running } from '../monitoring/run/servers.ts';
 import { stackChecked } from '../monitoring/run/stack-check.ts';
 import { tool } from '../test/tools.ts';
 
@@ -32,8 +32,13 @@ const PARTS: readonly (() => Promise<Running>)[] = [
   () => prometheus({ program: tool('prometheus').path, configPath: join(root, 'prometheus.yml'), port: 9090 }),
 ];
 
+const PORTS = [8080, 9464, 9093, 9090];
+
 const USAGE = `npm run stack              Prometheus, Alertmanager and the demo, until Ctrl-C
-npm run stack -- --check   the same, ended once all is scraped and evaluated; 1 where something is wrong`;
+npm run stack -- --check   the same, ended once all is scraped and evaluated; 1 where something is wrong
+
+On 127.0.0.1 it takes 9090 (Prometheus), 9093 (Alertmanager), 9464 and 8080 (the demo and its service). The first
+three are written in prometheus.yml and deploy/alertmanager, so they have no option: all four must be free.`;
 
 const [argument] = process.argv.slice(2);
 if (argument !== undefined && argument !== '--check') {
@@ -46,6 +51,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => 
 
 const running: Running[] = [];
 try {
+  await refuseTakenPorts();
   for (const part of PARTS) {
     if (ending.signal.aborted) break;
     running.push(await part());
@@ -57,6 +63,12 @@ try {
   process.exitCode = 1;
 } finally {
   for (const part of running.reverse()) await part.stop();
+}
+
+async function refuseTakenPorts(): Promise<void> {
+  const taken = await takenPorts(PORTS);
+  const lines = taken.map((port) => `Port ${port} is in use: stop the program that has it; --help says what is where.`);
+  if (lines.length > 0) throw new Error(lines.join('\n'));
 }
 
 async function checked(): Promise<void> {

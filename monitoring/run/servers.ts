@@ -21,6 +21,25 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
+/** Those of the ports of loopback that another program listens on. */
+export async function takenPorts(ports: readonly number[]): Promise<readonly number[]> {
+  const free = await Promise.all(ports.map(isFree));
+  return ports.filter((_, index) => free[index] === false);
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer();
+  try {
+    await once(server.listen(port, '127.0.0.1'), 'listening');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') return false;
+    throw error;
+  }
+  server.close();
+  await once(server, 'close');
+  return true;
+}
+
 export interface ServerOptions {
   readonly program: string;
   readonly args: readonly string[];
