@@ -1,7 +1,8 @@
 import { ConfigurationError } from '../configuration-error.ts';
 import { configurationInEnvironment } from '../gateway/configuration/environment.ts';
 import { configurationInFile } from '../gateway/configuration/file.ts';
-import type { GatewayConfiguration } from '../gateway/configuration/gateway-configuration.ts';
+import { GATEWAY_INVALID, type GatewayConfiguration } from '../gateway/configuration/gateway-configuration.ts';
+import { ownAddressProblem } from '../gateway/configuration/own-address.ts';
 import { PortError } from '../http/listening.ts';
 import type { Command, CommandIo } from './command.ts';
 import { gatewayArguments, USAGE, type GatewayArguments } from './gateway-arguments.ts';
@@ -35,9 +36,12 @@ function configured({ config, host, port, metricsPort }: GatewayArguments, io: C
   const configuration =
     config === null ? configurationInEnvironment(io.env, process.cwd()) : configurationInFile(config, io.env);
   const { listen, metrics } = configuration;
+  const address = { host: host ?? listen.host, port: port ?? listen.port };
+  const problem = ownAddressProblem(configuration.baseUrl, address);
+  if (problem !== null) throw new ConfigurationError(GATEWAY_INVALID, [problem]);
   return {
     ...configuration,
-    listen: { host: host ?? listen.host, port: port ?? listen.port },
+    listen: address,
     metrics: { ...metrics, port: metricsPort ?? metrics.port },
   };
 }

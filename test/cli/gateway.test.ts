@@ -350,6 +350,28 @@ describe('plimsoll gateway', () => {
     assert.equal(await running.code, 0);
   });
 
+  it('does not start where the API that it is to call is itself, whichever name it has there', async (t) => {
+    const own = (where: string): string =>
+      `expected the API's address, got the gateway's own (${where}): correct or leave out baseUrl in its file, else ANTHROPIC_BASE_URL`;
+    for (const [baseUrl, host] of [
+      ['http://127.0.0.1:8787', '127.0.0.1'],
+      ['http://localhost:8787/', '127.0.0.1'],
+      ['http://[::1]:8787', '0.0.0.0'],
+      ['http://gateway.internal:8787', 'gateway.internal'],
+    ] as const) {
+      const { config, env } = await upstream(t, { baseUrl, listen: { host, port: 8787 } });
+      const { code, err } = run(['--config', config], env);
+      assert.equal(await code, 1);
+      assert.deepEqual(err, [own(new URL(baseUrl).host)]);
+    }
+    const { code, err } = run(['--port', '8790'], {
+      ANTHROPIC_API_KEY: KEY,
+      ANTHROPIC_BASE_URL: 'http://127.0.0.1:8790',
+    });
+    assert.equal(await code, 1);
+    assert.deepEqual(err, [own('127.0.0.1:8790')]);
+  });
+
   it('says all that is wrong, and ends with 1 or, for its arguments, with 2', async (t) => {
     const { config, env } = await upstream(t, { listn: {}, clients: {} });
     const wrong = run(['--config', config], env);
@@ -383,5 +405,6 @@ describe('plimsoll gateway', () => {
     const help = run(['--help']);
     assert.equal(await help.code, 0);
     assert.ok(help.out.every((line) => line.length <= 80));
+    assert.ok(help.out.includes('  ANTHROPIC_AUTH_TOKEN=sk-ant-… plimsoll gateway'));
   });
 });

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { ConfigurationError } from '../../configuration-error.ts';
 import { environmentReport } from '../../environment/environment.ts';
 import { textOf, type Env } from '../../environment/findings.ts';
+import { judgedKey } from '../../keys/secrets.ts';
 import type { GatewayClient } from '../access/client.ts';
 import {
   API_URL,
@@ -27,9 +28,10 @@ export function configurationInEnvironment(given: Env, folder: string): GatewayC
   const env = withFiles(given, folder, problems);
   const report = environmentReport(env);
   const tokens = tokensPlace(env, folder, problems);
+  problems.push(...ofTheKey(env, report.problems));
   const { configuration } = report;
   if (configuration === null || tokens === null || problems.length > 0) {
-    throw new ConfigurationError(GATEWAY_INVALID, [...problems, ...report.problems]);
+    throw new ConfigurationError(GATEWAY_INVALID, problems);
   }
   const { credential, baseUrl, budgets, prices } = configuration;
   const alias = configuration.key ?? 'default';
@@ -60,6 +62,28 @@ export function tokensInEnvironment(given: Env, folder: string): Place {
   const tokens = tokensPlace(withFiles(given, folder, problems), folder, problems);
   if (tokens === null || problems.length > 0) throw new ConfigurationError(GATEWAY_INVALID, problems);
   return tokens;
+}
+
+const MISSING =
+  'ANTHROPIC_AUTH_TOKEN is undefined: expected the key that the gateway holds, got nothing. Make one at ' +
+  'https://platform.claude.com/settings/keys, and set ANTHROPIC_AUTH_TOKEN or ANTHROPIC_API_KEY to it for this process, ' +
+  'or ANTHROPIC_AUTH_TOKEN_FILE or ANTHROPIC_API_KEY_FILE to the path of a file that has it; or name another variable ' +
+  'in a configuration, with --config';
+
+const ENVIRONMENT_OF_A_CLIENT =
+  'expected a key of the API, got a token of a gateway: this is the environment of a client. Start the gateway with the ' +
+  'key, and with the ANTHROPIC_BASE_URL of the API or none; a gateway before another one needs a file, with --config';
+
+/**
+ * The problems, with the gateway's own words for a key that is not there, or that is what its clients have: whoever starts
+ * it in the shell of a client would otherwise have it call itself.
+ */
+function ofTheKey(env: Env, problems: readonly string[]): readonly string[] {
+  const used = ['ANTHROPIC_AUTH_TOKEN', 'ANTHROPIC_API_KEY'].find((variable) => textOf(env, variable) !== '');
+  if (used === undefined)
+    return problems.map((problem) => (/^ANTHROPIC_AUTH_TOKEN is /.test(problem) ? MISSING : problem));
+  if (judgedKey(textOf(env, used)).kind !== 'gateway_token') return problems;
+  return [`${used}: ${ENVIRONMENT_OF_A_CLIENT}`, ...problems.filter((problem) => !problem.startsWith(`${used}: `))];
 }
 
 function withFiles(env: Env, folder: string, problems: string[]): Env {

@@ -65,7 +65,8 @@ function configured(read: Reader, sources: SecretSources): GatewayConfiguration 
   read.only(FIELDS);
   const notices: string[] = [];
   const baseUrl = upstreamOf(read, sources, notices);
-  const keys = keysOf(read, { sources, callsTheApi: baseUrl === API_URL, notices });
+  const called = { callsTheApi: baseUrl === API_URL, namesUpstream: read.value('baseUrl') !== undefined };
+  const keys = keysOf(read, { ...called, sources, notices });
   // Whoever names a key that has a problem of its own made no other mistake.
   const aliases = read.within('keys', '').names();
   const clients = clientsOf(read, aliases);

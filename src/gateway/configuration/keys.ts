@@ -13,6 +13,8 @@ export interface KeysContext {
   readonly sources: SecretSources;
   /** Keys of the API begin with sk-ant-; what is called may be something else. */
   readonly callsTheApi: boolean;
+  /** The file itself says what is called: then that may be another gateway, whose tokens are its keys. */
+  readonly namesUpstream: boolean;
   readonly notices: string[];
 }
 
@@ -59,13 +61,15 @@ function isAliasHere(keys: Reader, alias: string, { sources, notices }: KeysCont
 }
 
 const TOKEN_OF_A_GATEWAY =
-  'got a token of a gateway, which the API does not know: name the key, or that gateway as baseUrl';
+  'expected a key of the API, got a token of a gateway: name the key, or, where it is a token of another gateway, that ' +
+  'gateway as baseUrl in this file';
 
 /** What is wrong with a real key; `null` where nothing is. */
-export function keyProblem(alias: string, text: string, { callsTheApi, notices }: KeysContext): string | null {
+export function keyProblem(alias: string, text: string, context: KeysContext): string | null {
+  const { callsTheApi, namesUpstream, notices } = context;
   const { kind, problem } = judgedKey(text);
   if (problem !== null) return `expected a key of the Claude API, ${problem}`;
-  if (kind === 'gateway_token' && callsTheApi) return `expected a key of the Claude API, ${TOKEN_OF_A_GATEWAY}`;
+  if (kind === 'gateway_token' && (callsTheApi || !namesUpstream)) return TOKEN_OF_A_GATEWAY;
   if (kind === 'unrecognized' && callsTheApi) {
     notices.push(
       `keys.${alias}: keys of the API begin with sk-ant- and this does not: the API will refuse it with 401`,

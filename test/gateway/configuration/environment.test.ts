@@ -5,13 +5,23 @@ import { join } from 'node:path';
 import test, { after, describe } from 'node:test';
 import { ConfigurationError } from 'plimsoll';
 import { configurationInEnvironment } from '../../../src/gateway/configuration/environment.ts';
-import { plantedSecret } from '../../scan/planted.ts';
+import { plantedSecret, plantedToken } from '../../scan/planted.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'plimsoll-gateway-'));
 after(() => rmSync(folder, { recursive: true }));
 
 const KEY = plantedSecret(0);
 const read = (env: Readonly<Record<string, string>>) => configurationInEnvironment(env, folder);
+
+function problemsOf(env: Readonly<Record<string, string>>): readonly string[] {
+  try {
+    read(env);
+    return [];
+  } catch (error) {
+    assert.ok(error instanceof ConfigurationError);
+    return error.problems;
+  }
+}
 
 describe("a gateway's configuration by the environment alone", () => {
   test('is one key and one client that may do anything with it', () => {
@@ -58,6 +68,36 @@ describe("a gateway's configuration by the environment alone", () => {
     const { keys, ledger } = read({ ANTHROPIC_API_KEY_FILE: 'key', PLIMSOLL_LEDGER_FILE: join(folder, 'redis') });
     assert.equal(keys.get('default')?.(), KEY);
     assert.equal(ledger?.kind === 'redis' && ledger.url(), 'redis://:hush@cache.example:6379');
+  });
+
+  test('says which variables can have the key where there is none', () => {
+    for (const env of [{}, { ANTHROPIC_AUTH_TOKEN: '' }]) {
+      const [problem = '', ...others] = problemsOf(env);
+      assert.deepEqual(others, []);
+      assert.match(
+        problem,
+        /^ANTHROPIC_AUTH_TOKEN is undefined: expected the key that the gateway holds, got nothing\./,
+      );
+      for (const variable of ['ANTHROPIC_API_KEY', 'ANTHROPIC_AUTH_TOKEN_FILE', 'ANTHROPIC_API_KEY_FILE'])
+        assert.ok(problem.includes(variable), variable);
+      assert.ok(!problem.includes('.env'));
+    }
+  });
+
+  test('is none where the key is a token of a gateway, whatever is called: that is what clients have', () => {
+    const { token } = plantedToken(0);
+    writeFileSync(join(folder, 'token'), token);
+    for (const [key, variable] of [
+      [{ ANTHROPIC_AUTH_TOKEN: token }, 'ANTHROPIC_AUTH_TOKEN'],
+      [{ ANTHROPIC_API_KEY: token }, 'ANTHROPIC_API_KEY'],
+      [{ ANTHROPIC_AUTH_TOKEN_FILE: 'token' }, 'ANTHROPIC_AUTH_TOKEN'],
+    ] as const)
+      for (const base of [{}, { ANTHROPIC_BASE_URL: 'http://127.0.0.1:8787' }]) {
+        const [problem = '', ...others] = problemsOf({ ...key, ...base });
+        assert.deepEqual(others, []);
+        assert.ok(problem.startsWith(`${variable}: expected a key of the API, got a token of a gateway: `), problem);
+        assert.ok(!problem.includes(token.slice(20)));
+      }
   });
 
   test('lists all that is wrong, without a secret', () => {

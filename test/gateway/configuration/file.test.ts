@@ -223,11 +223,13 @@ describe("a gateway's configuration", () => {
     ]);
   });
 
-  test('takes a token of another gateway for a key only where that is called', () => {
+  test('takes a token of another gateway for a key only where the file itself names that', () => {
     const env = { ANTHROPIC_API_KEY: plantedToken(0).token };
-    assert.deepEqual(wrong({}, env), [
-      'keys.prod-api-key: expected a key of the Claude API, got a token of a gateway, which the API does not know: name the key, or that gateway as baseUrl',
-    ]);
+    const refused =
+      'keys.prod-api-key: expected a key of the API, got a token of a gateway: name the key, or, where it is a token of another gateway, that gateway as baseUrl in this file';
+    assert.deepEqual(wrong({}, env), [refused]);
+    assert.deepEqual(wrong({ baseUrl: 'https://api.anthropic.com' }, env), [refused]);
+    assert.deepEqual(wrong({}, { ...env, ANTHROPIC_BASE_URL: 'http://127.0.0.1:8787' }), [refused]);
     assert.deepEqual(wrong({ baseUrl: 'https://claude.example.com' }, env), []);
   });
 
