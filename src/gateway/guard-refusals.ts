@@ -19,13 +19,19 @@ export function guardRefusal(error: unknown): ShortAnswer | null {
   return refused({ status: 403, type: 'permission_error', message });
 }
 
-function overBudget({ message, reason, budget, resetsAt }: BudgetExceededError): ShortAnswer {
+/** In words: who calls over HTTP has none of the fields that the error has in a program. */
+function overBudget({ message, reason, budget, limitUsd, resetsAt }: BudgetExceededError): ShortAnswer {
   if (reason === 'ledger_unavailable') {
     return refused({ status: 529, type: 'overloaded_error', message, retryAfterSeconds: 5 });
   }
   const why =
     reason === 'exceeded'
-      ? `the call does not fit into the budget "${budget}", which resets at ${resetsAt.toISOString()}`
+      ? `the call does not fit into the budget "${budget}" of ${dollars(limitUsd)}, which resets at ${resetsAt.toISOString()}`
       : `no price is known for the model, and the budget "${budget}" blocks what it cannot price`;
   return refused({ status: 402, type: 'billing_error', message: `Not sent: ${why}.` }, false);
+}
+
+/** Down to the nano-dollar, which a limit may be written in, and with cents at least. */
+function dollars(usd: number): string {
+  return `$${usd.toFixed(9).replace(/(\.\d\d\d*?)0+$/, '$1')}`;
 }

@@ -111,7 +111,7 @@ describe('plimsoll check at a gateway', () => {
     const said = ran.cause.replace(/\d{4}-\d\d-01T/, 'THE-FIRST-T');
     assert.equal(
       said,
-      `A budget of the gateway at ${host} is spent. It says: Not sent: the call does not fit into the budget "all", which resets at THE-FIRST-T00:00:00.000Z.`,
+      `A budget of the gateway at ${host} is spent. It says: Not sent: the call does not fit into the budget "all" of $0.000001, which resets at THE-FIRST-T00:00:00.000Z.`,
     );
     assert.equal(
       ran.next,

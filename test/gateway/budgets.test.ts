@@ -40,11 +40,31 @@ test('a call that does not fit is a 402 of the API’s kind, sent nowhere, and t
   assert.ok(error instanceof APIError);
   assert.equal(error.status, 402);
   assert.equal(error.type, 'billing_error');
-  assert.match(error.message, /does not fit into the budget \\"small\\", which resets at \d{4}-\d\d-\d\dT/);
+  assert.match(
+    error.message,
+    /does not fit into the budget \\"small\\" of \$0\.000000001, which resets at \d{4}-\d\d-\d\dT/,
+  );
+  assert.doesNotMatch(error.message, /fields of this error/);
   assert.equal(requests, 1);
   assert.equal(sim.truth.requests.length, 0);
   assert.deepEqual(log.events, ['started', 'finished blocked']);
   assert.deepEqual(await samples(registry, 'anthropic_budget_decisions_total'), { 'budget=small,decision=blocked': 1 });
+});
+
+test('the amount of a budget stands in its refusal as money does, down to the nano-dollar', async (t) => {
+  for (const [usd, shown] of [
+    ['0.002', '$0.002'],
+    ['0.0005', '$0.0005'],
+    ['0.00000012', '$0.00000012'],
+  ] as const) {
+    const { claude } = await budgeted(t, [{ ...SMALL, usd }]);
+    const large = { ...PARAMS, max_tokens: 20_000 };
+    const asked = claude().messages.create(large);
+    await assert.rejects(
+      asked,
+      (error: unknown) => error instanceof APIError && error.message.includes(` of ${shown}, which`),
+    );
+  }
 });
 
 test('what was spent is what the API bills, for answers, streams and batches', async (t) => {
