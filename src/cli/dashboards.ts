@@ -72,12 +72,24 @@ function exported({ format, out, namespace }: Asked, given: Partial<MonitoringSe
   if (format === 'files') {
     const files = exportedFiles(rules, dashboards());
     for (const { path, text } of files) written(join(out ?? '.', path), text);
+    addressNotices(given).forEach((line) => io.err(line));
     return shown([`${files.length} files under ${out ?? '.'}: dashboards/ for Grafana, alerts/ for Prometheus`], io);
   }
   const place = namespace === undefined ? {} : { namespace };
   if (format === 'configmap') return handedOver(configMaps(dashboards(), place), out, io);
-  if (format === 'prometheusrule') return handedOver(prometheusRules(rules, place), out, io);
+  if (format === 'prometheusrule') {
+    addressNotices(given).forEach((line) => io.err(line));
+    return handedOver(prometheusRules(rules, place), out, io);
+  }
   return refused(`--format: expected files, configmap or prometheusrule, got ${format}.`, io);
+}
+
+/** What alerts link to by default is the demo on this machine: whoever is called elsewhere would come to nothing. */
+function addressNotices(given: Partial<MonitoringSettings>): readonly string[] {
+  const links = { runbook_url: 'runbookBaseUrl', dashboard_url: 'dashboardBaseUrl' } as const;
+  return Object.entries(links)
+    .filter(([, name]) => given[name] === undefined)
+    .flatMap(([link, name]) => [`${link} leads to ${DEFAULT_SETTINGS[name]}: change it with`, `  --set ${name}=URL`]);
 }
 
 function handedOver(text: string, out: string | undefined, io: CommandIo): number {

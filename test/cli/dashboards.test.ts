@@ -69,6 +69,26 @@ test('thresholds, jobs, objectives and the place of runbooks can be set', { skip
   ]);
 });
 
+test('an export with links that lead to this machine says so, and with which setting to change them', async (t) => {
+  for (const args of [
+    ['--out', folder(t)],
+    ['--format', 'prometheusrule'],
+  ]) {
+    const { code, err } = await ran('export', ...args);
+    assert.equal(code, 0);
+    for (const [link, name] of [
+      ['runbook_url', 'runbookBaseUrl'],
+      ['dashboard_url', 'dashboardBaseUrl'],
+    ] as const)
+      assert.ok(err.includes(`${link} leads to ${DEFAULT_SETTINGS[name]}: change it with\n  --set ${name}=URL`), err);
+    const one = await ran('export', ...args, '--set', 'runbookBaseUrl=https://wiki.example/r');
+    assert.doesNotMatch(one.err, /runbook/);
+    const both = ['runbookBaseUrl=https://wiki.example/r', 'dashboardBaseUrl=https://grafana.example'];
+    assert.equal((await ran('export', ...args, ...both.flatMap((pair) => ['--set', pair]))).err, '');
+  }
+  assert.equal((await ran('export', '--format', 'configmap')).err, '', 'dashboards have no such links');
+});
+
 test('a PrometheusRule holds every group, and its spec is a rule file', { skip: promtool.skip }, async (t) => {
   const { code, out } = await ran('export', '--format', 'prometheusrule', '--namespace', 'monitoring');
   assert.equal(code, 0);
