@@ -33,7 +33,7 @@ const USAGE = [
 ];
 
 const OPTIONS = {
-  metrics: { type: 'string', default: DEFAULT_PLACE },
+  metrics: { type: 'string' },
   json: { type: 'boolean', default: false },
   help: { type: 'boolean', short: 'h', default: false },
 } as const;
@@ -46,13 +46,15 @@ export const command: Command = {
     const asked = parsed(args);
     if (typeof asked === 'string') return refused(asked, io);
     if (asked.help) return shown(USAGE, io);
+    if (asked.metrics === undefined) io.err(`Reads ${DEFAULT_PLACE}, as no --metrics is given.`);
+    const place = asked.metrics ?? DEFAULT_PLACE;
     try {
-      const items = itemsOf(await metricsPage(asked.metrics, io), io);
-      const answer = { metrics: asked.metrics, advice: items };
-      return shown(asked.json ? [JSON.stringify(answer, null, 2)] : lines(items, asked.metrics, io), io);
+      const items = itemsOf(await metricsPage(place, io), io);
+      const answer = { metrics: place, advice: items };
+      return shown(asked.json ? [JSON.stringify(answer, null, 2)] : lines(items, place, io), io);
     } catch (error) {
       if (!(error instanceof MetricsPageError || error instanceof ConfigurationError)) throw error;
-      error.message.split('\n').forEach((line) => io.err(line));
+      error.message.split('\n').forEach((line) => wrapped(line, WIDEST).forEach((part) => io.err(part)));
       return 1;
     }
   },

@@ -5,6 +5,7 @@ import type { Command, CommandIo } from './command.ts';
 import { samplesIn, type Sample } from './exposition-samples.ts';
 import { countedSinceMs, keyAccounts, type KeyQuestion } from './key-account.ts';
 import { keyLines } from './key-lines.ts';
+import { unreadableReason } from './unreadable-reason.ts';
 
 const USAGE = [
   'plimsoll keys [options]           are the keys named well, and are they used?',
@@ -70,9 +71,7 @@ async function page(place: string, io: CommandIo): Promise<readonly Sample[] | '
     if (samples !== null) return samples;
     io.err('--metrics: expected a page in the text format of Prometheus, got something else.');
   } catch (error) {
-    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-    const code = cause instanceof Error ? ('code' in cause ? String(cause.code) : cause.message) : String(cause);
-    io.err(`--metrics: expected a page that can be read, got ${code}.`);
+    io.err(`--metrics: expected a page that can be read, got ${unreadableReason(error)}.`);
   }
   return 'unreadable';
 }

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { CommandIo } from './command.ts';
 import { samplesIn, type Sample } from './exposition-samples.ts';
+import { unreadableReason } from './unreadable-reason.ts';
 
 /** The metrics cannot be read, or are not plimsoll's. */
 export class MetricsPageError extends Error {
@@ -28,7 +29,7 @@ async function textAt(place: string, io: CommandIo): Promise<string> {
     if (place === '-') return await standardInput(io);
     return /^https?:\/\//i.test(place) ? await page(place, io) : await readFile(place, 'utf8');
   } catch (error) {
-    throw new MetricsPageError(`No metrics at ${place}: ${reasonOf(error)}. Give another with --metrics.`);
+    throw new MetricsPageError(`No metrics at ${place}: ${unreadableReason(error)}. Give another with --metrics.`);
   }
 }
 
@@ -52,11 +53,4 @@ async function standardInput(io: CommandIo): Promise<string> {
   const pieces: Buffer[] = [];
   for await (const piece of io.stdin) pieces.push(Buffer.from(piece));
   return Buffer.concat(pieces).toString('utf8');
-}
-
-/** `ECONNREFUSED`, `ENOENT`, or what the error calls itself. */
-function reasonOf(error: unknown): string {
-  const cause: unknown = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  if (!(cause instanceof Error)) return 'no reason given';
-  return 'code' in cause && typeof cause.code === 'string' ? cause.code : cause.name;
 }

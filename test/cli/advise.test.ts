@@ -146,6 +146,12 @@ describe('plimsoll advise', () => {
     assert.match(out, /^Nothing to advise/);
   });
 
+  it('says first which page it reads where none is given', async () => {
+    const { err } = await run([]);
+    assert.match(err, /^Reads http:\/\/127\.0\.0\.1:9464\/metrics, as no --metrics is given\.$/m);
+    assert.doesNotMatch((await run(['--metrics', '/none'])).err, /Reads/);
+  });
+
   it('is found among the commands', async () => {
     const out: string[] = [];
     await main(['--help'], { out: (line: string) => out.push(line) } as unknown as CommandIo);
@@ -166,15 +172,15 @@ describe('plimsoll advise', () => {
       /^No metrics at \/none: ENOENT\. Give another with --metrics\.$/,
     ],
     [
-      'a service that is not there',
+      'a port that is kept for another protocol',
       ['--metrics', 'http://127.0.0.1:9'],
       '',
-      /^No metrics at http:\/\/127\.0\.0\.1:9: .*--metrics\.$/,
+      /^No metrics at http:\/\/127\.0\.0\.1:9: a port that fetch never asks\. Give another\swith --metrics\.$/,
     ],
     ['a page of something else', ['--metrics', '-'], '<html>', /^What is at - is no metrics page\.$/],
     ["metrics of another program's", ['--metrics', '-'], 'up 1\n', /none of plimsoll's\.$/],
   ] as const)
-    it(`fails in one line for ${name}`, async () => {
+    it(`fails, and says why in a sentence, for ${name}`, async () => {
       const { code, out, err } = await run(args, { stdin });
       assert.deepEqual([code, out], [1, '']);
       assert.match(err, message);

@@ -143,6 +143,12 @@ describe('plimsoll keys', () => {
     assert.deepEqual([missing.code, missing.err], [1, ['--metrics: expected a page that can be read, got ENOENT.']]);
   });
 
+  it('says of a port that fetch refuses that it is the port', async () => {
+    const { code, err } = await run(['--metrics', 'http://127.0.0.1:1/metrics']);
+    const said = '--metrics: expected a page that can be read, got a port that fetch never asks.';
+    assert.deepEqual([code, err], [1, [said]]);
+  });
+
   it('refuses to judge nothing, and an ANTHROPIC_ENV that is none', async () => {
     const nothing = await run([]);
     assert.equal(nothing.code, 2);
