@@ -13,12 +13,15 @@ const USAGE = [
   '  --budgets FILE      the budgets, JSON or YAML; else PLIMSOLL_BUDGETS names it',
   '  --ledger PLACE      where spend is kept: the path of an SQLite file, or the',
   '                      URL of a Redis; else PLIMSOLL_LEDGER names it',
+  '  --config FILE       of a gateway: its budgets and those of its clients, with',
+  '                      the ledger that FILE names, unless --ledger does',
   '  --json              for programs',
 ];
 
 const OPTIONS = {
   budgets: { type: 'string' },
   ledger: { type: 'string' },
+  config: { type: 'string' },
   json: { type: 'boolean', default: false },
   help: { type: 'boolean', short: 'h', default: false },
 } as const;
@@ -34,22 +37,60 @@ export const command: Command = {
     const values = parsed(args);
     if (typeof values === 'string') return refused(values, io);
     if (values.help) return shown(USAGE, io);
-    const file = values.budgets ?? io.env['PLIMSOLL_BUDGETS'];
-    const named = values.ledger ?? io.env['PLIMSOLL_LEDGER'];
-    if (!file) return refused('Expected the budgets, got none: --budgets FILE, or PLIMSOLL_BUDGETS.', io);
-    if (!named) return refused('Expected a ledger, got none: --ledger PLACE, or PLIMSOLL_LEDGER.', io);
-    const place = ledgerPlace(named);
-    if (typeof place === 'string') return failed([`ledger: ${place}`], io);
     try {
-      const status = await statusOf(loadBudgets(file), place.open({ open: 'existing' }), io);
+      const spending = await spendingOf(values, io);
+      if (typeof spending === 'string') return refused(spending, io);
+      const { budgets, place } = spending;
+      if (typeof place === 'string') return failed([`ledger: ${place}`], io);
+      const status = await statusOf(budgets, place.open({ open: 'existing' }), io);
       if (!status.ledger.up) return failed([`The ledger does not answer: ${place.shown}.`], io);
       return shown(values.json ? [budgetsJson(status, io.now())] : linesOf(status, place, io), io);
     } catch (error) {
       if (!(error instanceof ConfigurationError)) throw error;
-      return failed(error.problems, io);
+      const isOfGateway = error.problems.some((problem) => problem.includes('the field budgets and no other'));
+      return failed([...error.problems, ...(isOfGateway ? [OF_A_GATEWAY] : [])], io);
     }
   },
 };
+
+const OF_A_GATEWAY = 'If the file is the configuration of a gateway, it is --config FILE.';
+
+interface Asked {
+  readonly budgets?: string | undefined;
+  readonly ledger?: string | undefined;
+  readonly config?: string | undefined;
+}
+
+interface Spending {
+  readonly budgets: readonly Budget[];
+  /** Or what is wrong with what was named. */
+  readonly place: LedgerPlace | string;
+}
+
+/** What is asked for, or what is missing of it. */
+async function spendingOf({ budgets, ledger, config }: Asked, io: CommandIo): Promise<Spending | string> {
+  if (config !== undefined && budgets !== undefined) return 'Expected --budgets or --config, got both.';
+  if (config !== undefined) return gatewaySpending(config, ledger, io);
+  const file = budgets ?? io.env['PLIMSOLL_BUDGETS'];
+  const named = ledger ?? io.env['PLIMSOLL_LEDGER'];
+  if (!file) return 'Expected the budgets, got none: --budgets FILE, PLIMSOLL_BUDGETS, or --config FILE of a gateway.';
+  if (!named) return 'Expected a ledger, got none: --ledger PLACE, or PLIMSOLL_LEDGER.';
+  return { budgets: loadBudgets(file), place: ledgerPlace(named) };
+}
+
+const IN_MEMORY =
+  'expected a place that others can read, got none in the configuration: the gateway keeps its spend in its own memory. ' +
+  'Its metrics show it; or write ledger: { sqlite: plimsoll-ledger.db } into the file, and start it anew';
+
+async function gatewaySpending(config: string, ledger: string | undefined, io: CommandIo): Promise<Spending | string> {
+  // Loaded here: who asks for a file of budgets needs nothing of a gateway.
+  const { spendingInFile } = await import('../gateway/configuration/file.ts');
+  const { ledgerAt } = await import('../gateway/configuration/places.ts');
+  const { budgets, ledger: place } = spendingInFile(config, io.env);
+  if (budgets.length === 0) return 'Expected budgets in the configuration, got none: docs/gateway.md shows some.';
+  if (ledger !== undefined) return { budgets, place: ledgerPlace(ledger) };
+  return { budgets, place: place === null ? IN_MEMORY : ledgerAt(place) };
+}
 
 function parsed(args: readonly string[]) {
   try {

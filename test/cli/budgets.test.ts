@@ -163,6 +163,45 @@ test('plimsoll budgets reads a Redis, and never shows its password', { skip: red
   }
 });
 
+/** Its key is not set here, and nobody asks for it. */
+function gatewayFile(name: string, more: object): string {
+  const config = join(folder, `${name}.json`);
+  const keys = { 'prod-shop-api': { env: 'A_KEY_THAT_IS_NOT_SET_HERE' } };
+  writeFileSync(config, JSON.stringify({ keys, clients: { checkout: {} }, ...more }));
+  return config;
+}
+
+test('plimsoll budgets --config shows the budgets of a gateway and of its clients, without needing its keys', async () => {
+  const gateway = {
+    clients: { checkout: { budgets: [{ name: 'checkout-month', period: 'month', usd: 200, mode: 'block' }] } },
+    budgets: [DEFINITIONS[0]],
+    ledger: { sqlite: 'ledger.db' },
+  };
+  const config = gatewayFile('gateway', gateway);
+  const { code, out, err } = await run(['--config', config]);
+  assert.deepEqual([code, err], [0, []]);
+  assert.equal(out[0], `Budgets on 2026-11-16 00:00 UTC, ledger ${path}`);
+  assert.ok(out.some((line) => line.endsWith('60 %  $360.00 of $600.00')));
+  assert.ok(out.includes('checkout-month           month          block     client=checkout'));
+  const elsewhere = join(folder, 'one.db');
+  await sqliteLedger(elsewhere).close();
+  const named = await run(['--config', config, '--ledger', elsewhere]);
+  assert.equal(named.out[0], `Budgets on 2026-11-16 00:00 UTC, ledger ${elsewhere}`);
+});
+
+test('plimsoll budgets says where a gateway has nothing to show, and which option its configuration is for', async () => {
+  const inMemory = await run(['--config', gatewayFile('memory', { budgets: [DEFINITIONS[0]] })]);
+  assert.equal(inMemory.code, 1);
+  assert.match(inMemory.err[0] ?? '', /^ledger: expected a place that others can read, got none in the configuration/);
+  const none = await run(['--config', gatewayFile('none', {})]);
+  assert.equal(none.err[0], 'Expected budgets in the configuration, got none: docs/gateway.md shows some.');
+  const mistaken = await run(['--budgets', gatewayFile('mistaken', {}), '--ledger', path]);
+  assert.deepEqual(
+    [mistaken.code, mistaken.err[1]],
+    [1, 'If the file is the configuration of a gateway, it is --config FILE.'],
+  );
+});
+
 test('plimsoll budgets says in a line what is wrong, and ends with 1 or, for its arguments, with 2', async () => {
   const wrong = join(folder, 'wrong.json');
   writeFileSync(
@@ -188,9 +227,13 @@ test('plimsoll budgets says in a line what is wrong, and ends with 1 or, for its
   );
 
   for (const [args, first] of [
-    [['--ledger', path], 'Expected the budgets, got none: --budgets FILE, or PLIMSOLL_BUDGETS.'],
+    [
+      ['--ledger', path],
+      'Expected the budgets, got none: --budgets FILE, PLIMSOLL_BUDGETS, or --config FILE of a gateway.',
+    ],
     [['--budgets', file], 'Expected a ledger, got none: --ledger PLACE, or PLIMSOLL_LEDGER.'],
     [['--colour'], "Unknown option '--colour'."],
+    [['--budgets', file, '--config', file], 'Expected --budgets or --config, got both.'],
     [['all'], "Unexpected argument 'all'."],
   ] as const) {
     const { code, err } = await run(args);

@@ -1,4 +1,5 @@
 import { dirname, resolve } from 'node:path';
+import type { Budget } from '../../budget/budget.ts';
 import { systemClock } from '../../clock.ts';
 import { ConfigurationError } from '../../configuration-error.ts';
 import type { Env } from '../../environment/findings.ts';
@@ -49,6 +50,26 @@ export function tokenOfficeInFile(path: string, env: Env): TokenOffice {
     tokens: tokensOf(read, sources),
     clients: [...clientsOf(read, read.within('keys', '').names()).keys()],
   }));
+}
+
+/** As much of a configuration as showing what is spent needs: no key. */
+export interface GatewaySpending {
+  /** Those of the gateway, and those of its clients. */
+  readonly budgets: readonly Budget[];
+  /** `null`: in the process of the gateway alone. */
+  readonly ledger: Place | null;
+}
+
+/** Of a file, without asking for the keys that it names. Throws as `configurationInFile` does. */
+export function spendingInFile(path: string, env: Env): GatewaySpending {
+  return readFrom(path, (read) => {
+    const aliases = read.within('keys', '').names();
+    const clients = [...clientsOf(read, aliases).keys()];
+    return {
+      budgets: allBudgets(read, { clients, aliases }),
+      ledger: ledgerPlaceOf(read, { env, folder: dirname(path) }),
+    };
+  });
 }
 
 function readFrom<T>(path: string, reading: (read: Reader) => T): T {
