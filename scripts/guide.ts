@@ -16,8 +16,6 @@ if (made === written) {
   writeFileSync(path, made);
   console.log('docs/guide.md written');
 } else {
-  console.error(
-    'docs/guide.md is stale: node --conditions=plimsoll-source scripts/guide.ts --write, and look at what changed.',
-  );
+  console.error('docs/guide.md is stale: npm run guide -- --write, and look at what changed.');
   process.exitCode = 1;
 }

@@ -20,7 +20,7 @@ test(
     const made = await transcribed(guide, promtool.path);
     const [lines, written] = [made.split('\n'), guide.split('\n')];
     const stale = lines.findIndex((line, index) => line !== written[index]);
-    const how = 'node --conditions=plimsoll-source scripts/guide.ts --write writes it; reread the prose around it then';
+    const how = 'npm run guide -- --write writes it; reread the prose around it then';
     assert.equal(lines[stale], written[stale], how);
     assert.equal(made, guide);
   },

@@ -65,7 +65,7 @@ test('the picture is small enough for a page that is read on a train', () => {
 
 test('the version that the pages install is the version of the package', () => {
   const { version } = JSON.parse(read('package.json')) as { readonly version: string };
-  const named = [readme, read('docs/frameworks.md')].flatMap((page) => [
+  const named = [readme, read('docs/frameworks.md'), read('docs/guide.md')].flatMap((page) => [
     ...page.matchAll(/plimsoll-(\d[\w.-]*)\.tgz/g),
   ]);
   assert.ok(named.length > 0);
