@@ -21,6 +21,8 @@ export interface AlertPathOptions {
   readonly alertmanager: string;
   /** How many times as fast as it is shipped; 1 takes the files as they are. */
   readonly factor: number;
+  /** How far it is followed; `resolved` where nothing is said. */
+  readonly until?: 'firing' | 'resolved';
 }
 
 /** An alert as Alertmanager tells a webhook of it. */
@@ -32,10 +34,10 @@ export interface Told {
 
 export interface AlertPath {
   readonly firing: Told;
-  readonly resolved: Told;
-  /** Milliseconds from the first 429 to the webhook, and from the last to the second webhook. */
+  /** Milliseconds from the first 429 to the webhook. */
   readonly firedAfterMs: number;
-  readonly resolvedAfterMs: number;
+  /** `null` where it was followed until it fired. */
+  readonly over: { readonly resolved: Told; readonly afterMs: number } | null;
 }
 
 /**
@@ -56,7 +58,7 @@ export async function alertPath(options: AlertPathOptions): Promise<AlertPath> {
     const traffic = calls({ client, api, weather, signal: ending.signal });
     stops.push(() => traffic);
     for (const server of await servers(options, { pages: pages.url, hook: hook.url })) stops.push(() => server.stop());
-    return await burst(told, weather, options.factor);
+    return await burst(told, weather, options);
   } finally {
     ending.abort();
     for (const stop of stops.reverse()) await stop();
@@ -69,7 +71,8 @@ async function hooked(told: Told[], request: Request): Promise<Response> {
   return new Response();
 }
 
-async function burst(told: Told[], weather: { limited: boolean }, factor: number): Promise<AlertPath> {
+async function burst(told: Told[], weather: { limited: boolean }, options: AlertPathOptions): Promise<AlertPath> {
+  const { factor, until: last = 'resolved' } = options;
   const withinMs = 60_000 + (20 * 60_000) / factor;
   const heard = (status: Told['status']) => async (): Promise<Told | null> =>
     told.find((each) => each.status === status && each.labels['alertname'] === 'PlimsollRateLimited') ?? null;
@@ -77,10 +80,11 @@ async function burst(told: Told[], weather: { limited: boolean }, factor: number
   weather.limited = true;
   const firing = await until('the webhook hears of the 429s', heard('firing'), withinMs);
   const firedAfterMs = Date.now() - beganMs;
+  if (last === 'firing') return { firing, firedAfterMs, over: null };
   weather.limited = false;
   const endedMs = Date.now();
   const resolved = await until('the webhook hears that they are over', heard('resolved'), withinMs);
-  return { firing, resolved, firedAfterMs, resolvedAfterMs: Date.now() - endedMs };
+  return { firing, firedAfterMs, over: { resolved, afterMs: Date.now() - endedMs } };
 }
 
 function service() {
