@@ -7,6 +7,7 @@ export const USAGE = [
   '  --expires TIME      how long it holds: 90d, 12h, 30m; else until it is revoked',
   '  --note TEXT         what it is for; stands in lists',
   'plimsoll gateway token list [options]            who has tokens; do they hold?',
+  '                      (times are UTC)',
   '  --minted            also those that clients minted for their users',
   '  --json              for programs: one object',
   'plimsoll gateway token revoke ID [options]       at once, with what it minted',

@@ -3,15 +3,22 @@ import type { TokenRecord } from '../gateway/access/token-store.ts';
 const CLIENT_WIDTH = 18;
 const COLUMNS = 80;
 
-/** Tokens for people: one line each, none wider than 80 characters. */
+const DAY_MS = 86_400_000;
+
+/**
+ * Tokens for people: one line each, none wider than 80 characters. Days and times are UTC; where a token lives for less
+ * than a day, its times stand in the place of the years.
+ */
 export function tokenLines(tokens: readonly TokenRecord[], nowMs: number): readonly string[] {
   if (tokens.length === 0) return ['There are no tokens.'];
   return [
     line(['id', 'client', 'created', 'expires', 'state', 'note']),
     ...tokens.map((token) => {
       const { id, client, createdAtMs, expiresAtMs, note, minted } = token;
-      const expires = expiresAtMs === null ? 'never' : date(expiresAtMs);
-      return line([id, client, date(createdAtMs), expires, stateOf(token, nowMs), minted?.subject ?? note]);
+      const isShort = expiresAtMs !== null && expiresAtMs - createdAtMs < DAY_MS;
+      const shown = isShort ? minute : date;
+      const expires = expiresAtMs === null ? 'never' : shown(expiresAtMs);
+      return line([id, client, shown(createdAtMs), expires, stateOf(token, nowMs), minted?.subject ?? note]);
     }),
   ];
 }
@@ -41,7 +48,7 @@ function stateOf({ revokedAtMs, expiresAtMs }: TokenRecord, nowMs: number): stri
 }
 
 function line([id = '', client = '', created = '', expires = '', state = '', note = '']: readonly string[]): string {
-  const cells = [id.padEnd(12), fitted(client, CLIENT_WIDTH), created.padEnd(10), expires.padEnd(10), state.padEnd(7)];
+  const cells = [id.padEnd(12), fitted(client, CLIENT_WIDTH), created.padEnd(11), expires.padEnd(11), state.padEnd(7)];
   const before = cells.join('  ');
   return `${before}  ${fitted(note, COLUMNS - before.length - 2)}`.trimEnd();
 }
@@ -56,4 +63,9 @@ function iso(atMs: number): string {
 
 function date(atMs: number): string {
   return iso(atMs).slice(0, 10);
+}
+
+/** `11-24 12:30` */
+function minute(atMs: number): string {
+  return iso(atMs).slice(5, 16).replace('T', ' ');
 }

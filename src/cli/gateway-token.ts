@@ -2,12 +2,11 @@ import { ConfigurationError } from '../configuration-error.ts';
 import { nearest } from '../environment/nearest.ts';
 import { issueToken } from '../gateway/access/issue.ts';
 import { TokenStoreError, type TokenStore } from '../gateway/access/token-store.ts';
-import { tokensInEnvironment } from '../gateway/configuration/environment.ts';
-import { tokenOfficeInFile, type TokenOffice } from '../gateway/configuration/file.ts';
 import { openAccess } from '../gateway/configuration/open-access.ts';
 import type { CommandIo } from './command.ts';
 import { tokenArguments, USAGE, type TokenAction, type TokenArguments } from './gateway-token-arguments.ts';
 import { tokenLines, tokensJson } from './gateway-token-list.ts';
+import { officeOf, passedOverLines, strangerLines, usedLines, type NamedOffice } from './gateway-token-office.ts';
 import { wrapped } from './wrapped.ts';
 
 /** `plimsoll gateway token`. */
@@ -20,7 +19,7 @@ export async function tokenCommand(args: readonly string[], io: CommandIo): Prom
     if (asked.action === 'create' && !office.clients.includes(asked.what)) return unknownClient(asked.what, office, io);
     const access = await openAccess(office.tokens, asked.action === 'create' ? 'create' : 'existing');
     try {
-      return await ACTIONS[asked.action](access.store, asked, io);
+      return await ACTIONS[asked.action](asked, { store: access.store, office, io });
     } finally {
       await access.close();
     }
@@ -32,15 +31,16 @@ export async function tokenCommand(args: readonly string[], io: CommandIo): Prom
   }
 }
 
-function officeOf(config: string | undefined, io: CommandIo): TokenOffice {
-  if (config !== undefined) return tokenOfficeInFile(config, io.env);
-  return { tokens: tokensInEnvironment(io.env, process.cwd()), clients: ['default'] };
+interface Desk {
+  readonly store: TokenStore;
+  readonly office: NamedOffice;
+  readonly io: CommandIo;
 }
 
-type Action = (store: TokenStore, asked: TokenArguments, io: CommandIo) => Promise<number>;
+type Action = (asked: TokenArguments, desk: Desk) => Promise<number>;
 
 const ACTIONS: Readonly<Record<TokenAction, Action>> = {
-  async create(store, { what, lifetimeMs, note }, io) {
+  async create({ what, lifetimeMs, note }, { store, office, io }) {
     const clock = { epochMs: () => io.now() };
     const { token, record } = await issueToken(store, { client: what, lifetimeMs, note, clock });
     io.out(token);
@@ -48,23 +48,26 @@ const ACTIONS: Readonly<Record<TokenAction, Action>> = {
     const until = expiresAtMs === null ? 'until it is revoked' : `until ${new Date(expiresAtMs).toISOString()}`;
     wrapped(`Token ${id} of ${what} holds ${until}.`, 80).forEach((line) => io.err(line));
     io.err('It is not shown again: of it a hash is kept, and nothing else.');
+    usedLines(office).forEach((line) => io.err(line));
     return 0;
   },
-  async list(store, { minted, json }, io) {
+  async list({ minted, json }, { store, office, io }) {
     const tokens = (await store.list()).filter((token) => minted || token.minted === null);
+    strangerLines(tokens, office, io.now()).forEach((line) => io.err(line));
     return shown(json ? [tokensJson(tokens, io.now())] : tokenLines(tokens, io.now()), io);
   },
-  async revoke(store, { what }, io) {
+  async revoke({ what }, { store, io }) {
     if (await store.revoke(what, io.now())) return shown([`Token ${what} is revoked, and what it minted.`], io);
     io.err(`Expected the id of a token, got ${what}, which is none.`);
     return 1;
   },
 };
 
-function unknownClient(name: string, { clients }: TokenOffice, io: CommandIo): number {
+function unknownClient(name: string, { clients, configuration, passedOver }: NamedOffice, io: CommandIo): number {
   const near = nearest(name.slice(0, 64), clients);
-  const advice = near === null ? `name one of ${clients.join(', ')}` : `did you mean ${near}?`;
-  wrapped(`Expected a client of the configuration, got another: ${advice}`, 80).forEach((line) => io.err(line));
+  const advice = near === null ? `name one of ${clients.join(', ')}.` : `did you mean ${near}?`;
+  wrapped(`Expected a client of ${configuration}, got another: ${advice}`, 80).forEach((line) => io.err(line));
+  passedOverLines(passedOver).forEach((line) => io.err(line));
   return 1;
 }
 

@@ -75,10 +75,10 @@ describe('plimsoll gateway token', () => {
     const { code, out } = await run(['list', '--config', path], {}, NOW_MS + 3_600_000);
     assert.equal(code, 0);
     assert.deepEqual(out, [
-      'id            client              created     expires     state    note',
-      `${first}  checkout            2026-11-24  2026-11-24  expired  the shop at …`,
-      `${second}  search-with-a-nam…  2026-11-24  never       revoked`,
-      `${third}  checkout            2026-11-24  2026-11-26  holds`,
+      'id            client              created      expires      state    note',
+      `${first}  checkout            11-24 12:00  11-24 12:30  expired  the shop a…`,
+      `${second}  search-with-a-nam…  2026-11-24   never        revoked`,
+      `${third}  checkout            2026-11-24   2026-11-26   holds`,
     ]);
     const json = await run(['list', '--config', path, '--json'], {}, NOW_MS);
     const { tokens } = JSON.parse(json.out.join('\n')) as { tokens: readonly Record<string, unknown>[] };
@@ -110,13 +110,51 @@ describe('plimsoll gateway token', () => {
   it('makes no token for a client that is not configured', async () => {
     const { code, out, err } = await run(['create', 'chekout', '--config', config('unknown')]);
     assert.deepEqual([code, out], [1, []]);
-    assert.deepEqual(err, ['Expected a client of the configuration, got another: did you mean checkout?']);
+    const said = err.join(' ').replace(join(folder, 'unknown.json'), 'FILE');
+    assert.equal(said, 'Expected a client of FILE, got another: did you mean checkout?');
   });
 
   it('keeps tokens of the client default where PLIMSOLL_TOKENS says, without a file of configuration', async () => {
     const env = { PLIMSOLL_TOKENS: join(folder, 'env.db') };
     assert.equal((await run(['create', 'default'], env)).code, 0);
     assert.equal((await run(['list'], env)).out.length, 2);
+  });
+
+  it('says for which configuration a token is, and what was passed over where there is a file and it was not named', async (t) => {
+    const path = config('said');
+    const named = await run(['create', 'checkout', '--config', path]);
+    const made = (file: string, tokens: string) => `Made for a gateway with ${file}, whose tokens are in ${tokens}.`;
+    assert.equal(named.err.slice(2).join(' '), made(path, join(folder, 'said.db')));
+
+    const before = process.cwd();
+    t.after(() => process.chdir(before));
+    const here = mkdtempSync(join(folder, 'here-'));
+    process.chdir(here);
+    const tokens = join(here, 'plimsoll-tokens.db');
+    const alone = await run(['create', 'default']);
+    assert.equal(alone.err.slice(2).join(' '), made('the environment alone', tokens));
+    writeFileSync('gateway.yaml', 'clients: { checkout: {} }');
+    const advice = 'gateway.yaml of this folder was not read: for a gateway with it, add --config gateway.yaml.';
+    const besides = await run(['create', 'default']);
+    assert.equal(besides.err.slice(2).join(' '), `${made('the environment alone', tokens)} ${advice}`);
+    const stranger = await run(['create', 'checkout']);
+    assert.deepEqual([stranger.code, stranger.out], [1, []]);
+    assert.equal(
+      stranger.err.join(' '),
+      `Expected a client of the environment alone, got another: name one of default. ${advice}`,
+    );
+  });
+
+  it('lists tokens that hold and are of no client of the configuration, and says that they are refused', async () => {
+    const tokens = { tokens: { sqlite: 'shared.db' } };
+    const path = config('shared', tokens);
+    await run(['create', 'checkout', '--config', path]);
+    assert.deepEqual((await run(['list', '--config', path])).err, []);
+    const other = config('other', { ...tokens, clients: { billing: {} } });
+    const { code, out, err } = await run(['list', '--config', other]);
+    assert.deepEqual([code, out.length], [0, 2]);
+    const refused = 'A gateway with that configuration refuses such tokens.';
+    assert.equal(err.join(' '), `No client of ${other}: checkout. ${refused}`);
   });
 
   it('keeps them in Redis, and says when that does not answer', { skip: redis.skip }, async () => {
