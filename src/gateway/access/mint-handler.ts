@@ -64,7 +64,7 @@ async function overLimit({ name, requestsPerMinute }: GatewayClient, limiter: Ra
   if (requestsPerMinute === null) return null;
   const waitMs = await limiter.take(`client:${name}`, requestsPerMinute);
   if (waitMs === 0) return null;
-  const { message, retryAfterSeconds } = new RateLimitedError(requestsPerMinute, waitMs);
+  const { message, retryAfterSeconds } = new RateLimitedError(requestsPerMinute, waitMs, 'client');
   return refusal({ status: 429, type: 'rate_limit_error', message, retryAfterSeconds });
 }
 

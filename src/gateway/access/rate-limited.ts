@@ -2,7 +2,15 @@ import { REFUSAL } from '../../vocabulary.ts';
 
 const BRAND = Symbol.for('plimsoll.gateway_rate_limited');
 
-/** More requests came in a minute than a client of the gateway may make: refused, and nothing was sent. */
+/** Whose limit it was: of all tokens of a client together, or of one minted token alone. */
+export type RateLimitHolder = 'client' | 'token';
+
+const WHO: Readonly<Record<RateLimitHolder, string>> = {
+  client: 'the tokens of the client together',
+  token: 'this token',
+};
+
+/** More requests came in a minute than a client of the gateway, or a token, may make: refused, and nothing was sent. */
 export class RateLimitedError extends Error {
   readonly code = 'PLIMSOLL_GATEWAY_RATE_LIMITED';
   readonly requestsPerMinute: number;
@@ -11,8 +19,8 @@ export class RateLimitedError extends Error {
   readonly [REFUSAL] = true;
   readonly [BRAND] = true;
 
-  constructor(requestsPerMinute: number, waitMs: number) {
-    super('Not sent: the client of the gateway made more requests than its limit of requests per minute.');
+  constructor(requestsPerMinute: number, waitMs: number, holder: RateLimitHolder) {
+    super(`Not sent: ${WHO[holder]} made more requests than the limit of ${requestsPerMinute} per minute.`);
     this.name = 'RateLimitedError';
     this.requestsPerMinute = requestsPerMinute;
     this.retryAfterSeconds = Math.max(1, Math.ceil(waitMs / 1_000));

@@ -1,7 +1,7 @@
 import { systemClock, type Clock } from '../../clock.ts';
 import type { Eventually } from '../../budget/ledger.ts';
 import type { Guard } from '../../vocabulary.ts';
-import { RateLimitedError } from './rate-limited.ts';
+import { RateLimitedError, type RateLimitHolder } from './rate-limited.ts';
 
 /**
  * Limits how often something happens: a bucket of a minute's requests that fills again evenly, as the API's own limits
@@ -50,10 +50,14 @@ export function memoryRateLimiter({ clock = systemClock }: { readonly clock?: Cl
   };
 }
 
+/** Whose bucket it is, and its name or id. */
+export type HeldBucket = `${RateLimitHolder}:${string}`;
+
 /** Refuses with a `RateLimitedError`. While the limiter does not answer its error is counted, and calls go on. */
-export function rateGuard(limiter: RateLimiter, bucket: string, perMinute: number): Guard {
+export function rateGuard(limiter: RateLimiter, bucket: HeldBucket, perMinute: number): Guard {
+  const holder = bucket.startsWith('token:') ? 'token' : 'client';
   const judged = (waitMs: number): undefined => {
-    if (waitMs > 0) throw new RateLimitedError(perMinute, waitMs);
+    if (waitMs > 0) throw new RateLimitedError(perMinute, waitMs, holder);
     return undefined;
   };
   return {

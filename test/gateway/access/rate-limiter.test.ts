@@ -68,6 +68,17 @@ test('a request over the limit is refused with what a 429 says', () => {
   );
 });
 
+test('a refusal says whose limit it was: that of the client, or of the token alone', () => {
+  for (const [bucket, who] of [
+    ['client:shop', 'the tokens of the client together'],
+    ['token:cafe', 'this token'],
+  ] as const) {
+    const guard = rateGuard({ take: () => 1_001 }, bucket, 30);
+    const message = `Not sent: ${who} made more requests than the limit of 30 per minute.`;
+    assert.throws(() => guard.admit(CALL, REQUEST), { message });
+  }
+});
+
 test('two gateways on one Redis let no more through than one, by its clock', { skip: redis.skip }, async () => {
   const server = await redisServer();
   const gateways = [redisRateLimiter(server.url), redisRateLimiter(server.url)];
