@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
+import { RATE_LIMIT_REASONS } from '../../src/vocabulary.ts';
 import { ALERTS } from './promtool.ts';
 
 const folder = join(import.meta.dirname, '..', '..', 'docs', 'runbooks');
@@ -44,4 +45,16 @@ test('no two runbooks give the same first action', () => {
     sections(readFileSync(join(folder, `${alert}.md`), 'utf8')).get('First action'),
   );
   assert.equal(new Set(actions).size, actions.length);
+});
+
+test('the runbook of 429s says what to do for every reason that its alert can have', () => {
+  const [, others = ''] =
+    /reason!~"([^"]+)"/.exec(ALERTS.find(({ alert }) => alert === 'PlimsollRateLimited')?.expr ?? '') ?? [];
+  const reasons = RATE_LIMIT_REASONS.filter((reason) => !others.split('|').includes(reason));
+  assert.ok(reasons.length > 4 && reasons.length < RATE_LIMIT_REASONS.length);
+  const action = sections(readFileSync(join(folder, 'PlimsollRateLimited.md'), 'utf8')).get('First action') ?? '';
+  assert.deepEqual(
+    reasons.filter((reason) => !action.includes(`- \`${reason}\`: `)),
+    [],
+  );
 });
