@@ -46,7 +46,7 @@ const CASES: readonly Case[] = [
     'the rate limit of the token',
     {
       grant: {
-        guards: [{ admit: () => Promise.reject(new RateLimitedError(1, 9_000)) }],
+        guards: [{ admit: () => Promise.reject(new RateLimitedError(1, 9_000, 'client')) }],
       },
     },
     8,
