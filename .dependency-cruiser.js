@@ -15,8 +15,17 @@ export const ROWS = [
   ['instrument-options'],
   ['observe', 'record', 'retry', 'redis', 'organization', 'environment', 'scan'],
   ['budget', 'tier', 'pricing', 'routing', 'keys', 'attribution'],
-  ['got', 'sqlite-database'],
-  ['vocabulary', 'branded-cause', 'clock', 'configuration-error', 'node-version', 'secret-mark', 'structured-file', 'version'],
+  ['got', 'sqlite-database', 'structured-file'],
+  [
+    'vocabulary',
+    'branded-cause',
+    'clock',
+    'configuration-error',
+    'node-version',
+    'secret-mark',
+    'unreadable',
+    'version',
+  ],
 ];
 
 /** The simulator stands outside the rows: it knows no other room, and only cli/ knows it. */

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { unreadable } from './unreadable.ts';
 
 /** What a file of JSON or YAML says, or why it could not be read, as the second half of a sentence. */
 export type StructuredFile = { readonly value: unknown } | { readonly problem: string };
@@ -13,8 +14,7 @@ export function structuredFile(path: string): StructuredFile {
   try {
     text = readFileSync(path, 'utf8').replace(/^\uFEFF/, '');
   } catch (error) {
-    const reason = error instanceof Error && 'code' in error ? String(error.code) : 'no reason given';
-    return { problem: `expected to read the file, got ${reason}: check the path and who may read it` };
+    return { problem: `expected to read the file, got ${unreadable(error)}` };
   }
   const isYaml = /\.ya?ml$/i.test(path);
   const parse = isYaml ? yaml() : JSON.parse;

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { unreadable } from '../unreadable.ts';
 import { pricesInvalid } from './price-file.ts';
 import { type PriceTable, pricesFrom } from './prices.ts';
 
@@ -16,8 +17,7 @@ function parsed(path: string): unknown {
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    const reason = error instanceof Error && 'code' in error ? String(error.code) : 'no reason given';
-    throw pricesInvalid(path, [`the file: expected to read it, got ${reason}: check the path and who may read it`]);
+    throw pricesInvalid(path, [`the file: expected to read it, got ${unreadable(error)}`]);
   }
   try {
     return JSON.parse(text.replace(/^\uFEFF/, ''));

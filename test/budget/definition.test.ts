@@ -113,7 +113,8 @@ budgets:
   test('that cannot be read, is not JSON or YAML, or has no budgets, is refused in one line without its text', () => {
     const secret = 'sk-ant-api03-secret';
     const cases: ReadonlyArray<readonly [string, RegExp]> = [
-      [join(folder, 'absent.json'), /expected to read the file, got ENOENT: check the path and who may read it$/],
+      [join(folder, 'absent.json'), /expected to read the file, got no such file: check the path$/],
+      [folder, /expected to read the file, got a folder: name a file in it$/],
       [file(`key: ${secret}`), /expected JSON, got a text that is not$/],
       [file(`"${secret}`, 'yaml'), /expected YAML, got a text that is not \(line 1, column \d+\)$/],
       [file(JSON.stringify([secret])), /expected an object with the field budgets, got something else$/],

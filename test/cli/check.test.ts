@@ -443,11 +443,11 @@ describe('what plimsoll check says of a configuration', () => {
     ],
     [
       { PLIMSOLL_PRICES: '/nowhere.json' },
-      'PLIMSOLL_PRICES: /nowhere.json: the file: expected to read it, got ENOENT: check the path and who may read it.',
+      'PLIMSOLL_PRICES: /nowhere.json: the file: expected to read it, got no such file: check the path.',
     ],
     [
       { PLIMSOLL_BUDGETS: '/nowhere.json' },
-      'PLIMSOLL_BUDGETS: /nowhere.json: expected to read the file, got ENOENT: check the path and who may read it.',
+      'PLIMSOLL_BUDGETS: /nowhere.json: expected to read the file, got no such file: check the path.',
     ],
     [
       { PLIMSOLL_LEDGER: 'mysql://db.example' },

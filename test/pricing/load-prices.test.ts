@@ -30,7 +30,7 @@ describe('prices loaded from a file', () => {
     const path = join(folder, 'none.json');
     assert.throws(() => loadPrices(path), {
       code: 'PLIMSOLL_PRICES_INVALID',
-      message: `${path}: the file: expected to read it, got ENOENT: check the path and who may read it`,
+      message: `${path}: the file: expected to read it, got no such file: check the path`,
     });
   });
 

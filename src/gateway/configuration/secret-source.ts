@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Env } from '../../environment/findings.ts';
 import { mayHoldSecret } from '../../secret-mark.ts';
+import { unreadable } from '../../unreadable.ts';
 import { isObject, type Reader } from './reader.ts';
 
 /** Where secrets are read from: the environment, and files; relative paths begin at `folder`. */
@@ -64,8 +65,7 @@ function secretInFile(path: string, { folder }: SecretSources): SecretFound {
       ? { problem: `expected a secret in ${shown}, got an empty file: write it there` }
       : { text, file };
   } catch (error) {
-    const reason = error instanceof Error && 'code' in error ? String(error.code) : 'no reason given';
-    return { problem: `expected to read a secret from ${shown}, got ${reason}: check the path and who may read it` };
+    return { problem: `expected to read a secret from ${shown}, got ${unreadable(error)}` };
   }
 }
 

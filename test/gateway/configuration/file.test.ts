@@ -215,7 +215,7 @@ describe("a gateway's configuration", () => {
     const env = { BOTH: KEY, BOTH_FILE: empty, CUT: KEY.slice(0, 20) };
     assert.deepEqual(problems({ keys, clients: { checkout: { key: 'prod-a-key' } } }, env), [
       'keys.prod-a-key.env: expected a secret in NONE, or a file of one in NONE_FILE, got nothing: set one',
-      `keys.prod-b-key.file: expected to read a secret from "${join(folder, 'absent')}", got ENOENT: check the path and who may read it`,
+      `keys.prod-b-key.file: expected to read a secret from "${join(folder, 'absent')}", got no such file: check the path`,
       `keys.prod-c-key.file: expected a secret in "${empty}", got an empty file: write it there`,
       'keys.prod-d-key.env: expected BOTH or BOTH_FILE, got both: unset one',
       'keys.prod-e-key: expected a key of the Claude API, got sk-ant-api03-… cut off after 20 characters: copy all of it',
@@ -384,7 +384,10 @@ describe("a gateway's configuration", () => {
       'expected YAML, got a text that is not (line 5, column ' + String(KEY.length + 5) + ')',
     ]);
     assert.deepEqual(problems('[]'), ['expected fields such as keys and clients, got something else']);
-    assert.throws(() => configurationInFile(join(folder, 'absent.yaml'), ENV), /expected to read the file, got ENOENT/);
+    assert.throws(
+      () => configurationInFile(join(folder, 'absent.yaml'), ENV),
+      /expected to read the file, got no such file: check the path$/m,
+    );
   });
 
   test('answers whatever stands in it with problems, and never shows a key that does', () => {
