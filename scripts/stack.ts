@@ -34,11 +34,14 @@ const PARTS: readonly (() => Promise<Running>)[] = [
 
 const PORTS = [8080, 9464, 9093, 9090];
 
+const NO_GRAFANA = 'Grafana, where the dashboard links of alerts lead, is in docker compose only.';
+
 const USAGE = `npm run stack              Prometheus, Alertmanager and the demo, until Ctrl-C
 npm run stack -- --check   the same, ended once all is scraped and evaluated; 1 where something is wrong
 
 On 127.0.0.1 it takes 9090 (Prometheus), 9093 (Alertmanager), 9464 and 8080 (the demo and its service). The first
-three are written in prometheus.yml and deploy/alertmanager, so they have no option: all four must be free.`;
+three are written in prometheus.yml and deploy/alertmanager, so they have no option: all four must be free.
+${NO_GRAFANA}`;
 
 const [argument] = process.argv.slice(2);
 if (argument !== undefined && argument !== '--check') {
@@ -85,6 +88,8 @@ async function serving(): Promise<void> {
   the demo      http://127.0.0.1:9464  what is here, /metrics, /runbooks/
   Prometheus    http://127.0.0.1:9090  /alerts, /targets
   Alertmanager  http://127.0.0.1:9093
+
+${NO_GRAFANA}
 `);
   await new Promise<void>((resolve) => {
     // A timer keeps the process alive: a listener alone does not.

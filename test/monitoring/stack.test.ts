@@ -17,10 +17,11 @@ async function stack(...args: readonly string[]) {
   return { code, ...said };
 }
 
-test('the help of the stack names every port that it takes, and starts nothing', async () => {
+test('the help of the stack names every port that it takes and what it has not, and starts nothing', async () => {
   const { code, out, err } = await stack('--help');
   assert.deepEqual([code, err], [0, '']);
   for (const port of [8080, 9090, 9093, 9464]) assert.match(out, new RegExp(`\\b${port}\\b`));
+  assert.match(out, /Grafana, .* is in docker compose only/);
   assert.doesNotMatch(out, /is up/);
 });
 
