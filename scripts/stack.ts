@@ -39,8 +39,8 @@ const NO_GRAFANA = 'Grafana, where the dashboard links of alerts lead, is in doc
 const USAGE = `npm run stack              Prometheus, Alertmanager and the demo, until Ctrl-C
 npm run stack -- --check   the same, ended once all is scraped and evaluated; 1 where something is wrong
 
-On 127.0.0.1 it takes 9090 (Prometheus), 9093 (Alertmanager), 9464 and 8080 (the demo and its service). The first
-three are written in prometheus.yml and deploy/alertmanager, so they have no option: all four must be free.
+On 127.0.0.1 it takes 9090 (Prometheus), 9093 (Alertmanager), 9464 and 8080 (the demo and its service). All four must
+be free, and there is no option for another: deploy/targets has 9093 and 9464 for Prometheus, and alerts link to 9464.
 ${NO_GRAFANA}`;
 
 const [argument] = process.argv.slice(2);
