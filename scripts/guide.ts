@@ -16,6 +16,10 @@ if (made === written) {
   writeFileSync(path, made);
   console.log('docs/guide.md written');
 } else {
+  const [lines, there] = [made.split('\n'), written.split('\n')];
+  const first = lines.findIndex((line, index) => line !== there[index]);
+  console.error(`line ${first + 1}: what happens is ${lines[first] ?? 'its end'}`);
+  console.error(`           what stands there is ${there[first] ?? 'its end'}`);
   console.error('docs/guide.md is stale: npm run guide -- --write, and look at what changed.');
   process.exitCode = 1;
 }

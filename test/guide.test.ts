@@ -6,25 +6,9 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { promisify } from 'node:util';
 import { filesOf, patched } from '../scripts/guide/blocks.ts';
-import { transcribed } from '../scripts/guide/transcript.ts';
-import { tool } from './tools.ts';
 
 const root = join(import.meta.dirname, '..');
 const guide = readFileSync(join(root, 'docs', 'guide.md'), 'utf8');
-const promtool = tool('promtool');
-
-test(
-  'the guide is what happens when all of it is done, from the first call to the last alert',
-  { skip: promtool.skip },
-  async () => {
-    const made = await transcribed(guide, promtool.path);
-    const [lines, written] = [made.split('\n'), guide.split('\n')];
-    const stale = lines.findIndex((line, index) => line !== written[index]);
-    const how = 'npm run guide -- --write writes it; reread the prose around it then';
-    assert.equal(lines[stale], written[stale], how);
-    assert.equal(made, guide);
-  },
-);
 
 test('the figures in the prose of the guide are those of its output', () => {
   const [, prose = ''] = /^## Ten o'clock([^]*)/m.exec(guide) ?? [];
