@@ -37,7 +37,8 @@ const PORTS = [8080, 9464, 9093, 9090];
 const NO_GRAFANA = 'Grafana, where the dashboard links of alerts lead, is in docker compose only.';
 
 const USAGE = `npm run stack              Prometheus, Alertmanager and the demo, until Ctrl-C
-npm run stack -- --check   the same, ended once all is scraped and evaluated; 1 where something is wrong
+npm run stack -- --check   the same, ended once all is scraped and evaluated; 1 where something is wrong,
+                           3 where a port is taken
 
 On 127.0.0.1 it takes 9090 (Prometheus), 9093 (Alertmanager), 9464 and 8080 (the demo and its service). All four must
 be free, and there is no option for another: deploy/targets has 9093 and 9464 for Prometheus, and alerts link to 9464.
@@ -53,8 +54,11 @@ const ending = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ending.abort());
 
 const running: Running[] = [];
+const taken = await takenPorts(PORTS);
+for (const port of taken)
+  console.error(`Port ${port} is in use: stop the program that has it; --help says what is where.`);
+if (taken.length > 0) process.exit(3);
 try {
-  await refuseTakenPorts();
   for (const part of PARTS) {
     if (ending.signal.aborted) break;
     running.push(await part());
@@ -66,12 +70,6 @@ try {
   process.exitCode = 1;
 } finally {
   for (const part of running.reverse()) await part.stop();
-}
-
-async function refuseTakenPorts(): Promise<void> {
-  const taken = await takenPorts(PORTS);
-  const lines = taken.map((port) => `Port ${port} is in use: stop the program that has it; --help says what is where.`);
-  if (lines.length > 0) throw new Error(lines.join('\n'));
 }
 
 async function checked(): Promise<void> {

@@ -31,7 +31,7 @@ test('the stack names a port that another program has, before anything is starte
   await Promise.race([once(other, 'listening'), once(other, 'error')]).catch(() => undefined);
   t.after(() => other.close());
   const { code, out, err } = await stack();
-  assert.deepEqual([code, out], [1, '']);
+  assert.deepEqual([code, out], [3, '']);
   assert.match(err, /^Port 9093 is in use: stop the program that has it; --help says what is where\.$/m);
   assert.doesNotMatch(err, /prometheus|alertmanager/i);
 });
