@@ -11,6 +11,7 @@ import type { Command, CommandIo } from './command.ts';
 import type { Sample } from './exposition-samples.ts';
 import { metricsPage, MetricsPageError } from './metrics-page.ts';
 import { wrapped } from './wrapped.ts';
+import { argumentProblem, refused, shown } from './replies.ts';
 
 const DEFAULT_PLACE = 'http://127.0.0.1:9464/metrics';
 
@@ -44,7 +45,7 @@ export const command: Command = {
   summary: 'what to do about the budgets, limits and routes of a running service',
   async run(args, io) {
     const asked = parsed(args);
-    if (typeof asked === 'string') return refused(asked, io);
+    if (typeof asked === 'string') return refused([asked], USAGE, io);
     if (asked.help) return shown(USAGE, io);
     if (asked.metrics === undefined) io.err(`Reads ${DEFAULT_PLACE}, as no --metrics is given.`);
     const place = asked.metrics ?? DEFAULT_PLACE;
@@ -64,19 +65,8 @@ function parsed(args: readonly string[]) {
   try {
     return parseArgs({ args: [...args], options: OPTIONS }).values;
   } catch (error) {
-    // Node's message goes on to explain how positional arguments may begin with a dash.
-    return error instanceof Error ? `${error.message.split('. ')[0]}.` : String(error);
+    return argumentProblem(error);
   }
-}
-
-function refused(reason: string, io: CommandIo): number {
-  [reason, '', ...USAGE].forEach((line) => io.err(line));
-  return 2;
-}
-
-function shown(lines: readonly string[], io: CommandIo): number {
-  lines.forEach((line) => io.out(line));
-  return 0;
 }
 
 function itemsOf(samples: readonly Sample[], io: CommandIo): readonly AdviceItem[] {

@@ -7,6 +7,7 @@ import { ConfigurationError } from '../configuration-error.ts';
 import { ledgerPlace, type LedgerPlace } from '../environment/ledger-place.ts';
 import { budgetLines, budgetsJson, LEGEND } from './budget-table.ts';
 import type { Command, CommandIo } from './command.ts';
+import { argumentProblem, failed, refused, shown } from './replies.ts';
 
 const USAGE = [
   'plimsoll budgets [options]            what is spent, held and expected',
@@ -35,11 +36,11 @@ export const command: Command = {
   summary: 'budgets with what is spent of them, what is held, and where it is going',
   async run(args, io) {
     const values = parsed(args);
-    if (typeof values === 'string') return refused(values, io);
+    if (typeof values === 'string') return refused([values], USAGE, io);
     if (values.help) return shown(USAGE, io);
     try {
       const spending = await spendingOf(values, io);
-      if (typeof spending === 'string') return refused(spending, io);
+      if (typeof spending === 'string') return refused([spending], USAGE, io);
       const { budgets, place } = spending;
       if (typeof place === 'string') return failed([`ledger: ${place}`], io);
       const status = await statusOf(budgets, place.open({ open: 'existing' }), io);
@@ -96,8 +97,7 @@ function parsed(args: readonly string[]) {
   try {
     return parseArgs({ args: [...args], options: OPTIONS }).values;
   } catch (error) {
-    // Node's message goes on to explain how positional arguments may begin with a dash.
-    return error instanceof Error ? `${error.message.split('. ')[0]}.` : String(error);
+    return argumentProblem(error);
   }
 }
 
@@ -115,19 +115,4 @@ function linesOf(status: BudgetsStatus, { shown: ledger }: LedgerPlace, io: Comm
   const columns = Math.min(80, io.columns);
   const at = new Date(io.now()).toISOString().slice(0, 16).replace('T', ' ');
   return [`Budgets on ${at} UTC, ledger ${ledger}`, ...budgetLines(status, columns), '', LEGEND];
-}
-
-function refused(reason: string, io: CommandIo): number {
-  [reason, '', ...USAGE].forEach((line) => io.err(line));
-  return 2;
-}
-
-function failed(lines: readonly string[], io: CommandIo): number {
-  lines.forEach((line) => io.err(line));
-  return 1;
-}
-
-function shown(lines: readonly string[], io: CommandIo): number {
-  lines.forEach((line) => io.out(line));
-  return 0;
 }

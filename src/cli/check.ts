@@ -3,6 +3,7 @@ import { check } from '../check/check.ts';
 import type { Cause } from '../check/report.ts';
 import { stepLines, verdictLines } from './check-lines.ts';
 import type { Command, CommandIo } from './command.ts';
+import { argumentProblem, refused, shown } from './replies.ts';
 
 const USAGE = [
   'plimsoll check [options]              can the Claude API be called from here?',
@@ -60,7 +61,7 @@ export const command: Command = {
   summary: 'can the Claude API be called from here? If not, why, and what to do',
   async run(args, io) {
     const asked = parsed(args);
-    if (typeof asked === 'string') return refused(asked, io);
+    if (typeof asked === 'string') return refused([asked], USAGE, io);
     if (asked.help) return shown(USAGE, io);
     const clock = { epochMs: () => io.now(), monotonicMs: () => performance.now() };
     const onStep = asked.json ? undefined : (step: Parameters<typeof stepLines>[0]) => shown(stepLines(step), io);
@@ -84,17 +85,6 @@ function parsed(args: readonly string[]) {
   try {
     return parseArgs({ args: [...args], options: OPTIONS }).values;
   } catch (error) {
-    // Node's message goes on to explain how positional arguments may begin with a dash.
-    return error instanceof Error ? `${error.message.split('. ')[0]}.` : String(error);
+    return argumentProblem(error);
   }
-}
-
-function refused(reason: string, io: CommandIo): number {
-  [reason, '', ...USAGE].forEach((line) => io.err(line));
-  return 2;
-}
-
-function shown(lines: readonly string[], io: CommandIo): number {
-  lines.forEach((line) => io.out(line));
-  return 0;
 }

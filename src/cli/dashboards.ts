@@ -6,6 +6,7 @@ import { configMaps, exportedFiles, prometheusRules, type DashboardSource } from
 import { ruleFiles } from '../monitoring/rule-groups.ts';
 import { DEFAULT_SETTINGS, type MonitoringSettings } from '../monitoring/settings.ts';
 import type { Command, CommandIo } from './command.ts';
+import { argumentProblem, refused, shown } from './replies.ts';
 
 const USAGE = [
   'plimsoll dashboards export [options]   dashboards and alert rules, for your own',
@@ -41,7 +42,7 @@ export const command: Command = {
       if (values.help) return shown(USAGE, io);
       if (values.settings) return shown(settingLines(), io);
       if (positionals.join(' ') !== 'export')
-        return refused(`Expected export, got ${positionals.join(' ') || 'nothing'}.`, io);
+        return refused([`Expected export, got ${positionals.join(' ') || 'nothing'}.`], USAGE, io);
       return exported(
         values,
         { ...setting(values.set ?? []), ...(values.job === undefined ? {} : { jobs: values.job }) },
@@ -55,7 +56,7 @@ export const command: Command = {
       }
       // Node's message goes on to explain how positional arguments may begin with a dash.
       if ('code' in error && String(error.code).startsWith('ERR_PARSE_ARGS'))
-        return refused(`${error.message.split('. ')[0]}.`, io);
+        return refused([argumentProblem(error)], USAGE, io);
       throw error;
     }
   },
@@ -81,7 +82,7 @@ function exported({ format, out, namespace }: Asked, given: Partial<MonitoringSe
     addressNotices(given).forEach((line) => io.err(line));
     return handedOver(prometheusRules(rules, place), out, io);
   }
-  return refused(`--format: expected files, configmap or prometheusrule, got ${format}.`, io);
+  return refused([`--format: expected files, configmap or prometheusrule, got ${format}.`], USAGE, io);
 }
 
 /** What alerts link to by default is the demo on this machine: whoever is called elsewhere would come to nothing. */
@@ -130,14 +131,4 @@ function settingLines(): readonly string[] {
   return Object.entries(DEFAULT_SETTINGS)
     .filter(([name]) => name !== 'jobs')
     .map(([name, value]) => `${name}=${String(value)}`);
-}
-
-function refused(reason: string, io: CommandIo): number {
-  [reason, '', ...USAGE].forEach((line) => io.err(line));
-  return 2;
-}
-
-function shown(lines: readonly string[], io: CommandIo): number {
-  lines.forEach((line) => io.out(line));
-  return 0;
 }

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { argumentProblem } from './replies.ts';
 
 /** What `plimsoll gateway --help` teaches. */
 export const USAGE = [
@@ -54,8 +55,7 @@ export function gatewayArguments(
     if (problems.length > 0) return { problems };
     return { config, host, port: numberOf(port), metricsPort: numberOf(metricsPort), json };
   } catch (error) {
-    // Node's message goes on to explain how positional arguments may begin with a dash.
-    return { problems: [error instanceof Error ? `${error.message.split('. ')[0]}.` : String(error)] };
+    return { problems: [argumentProblem(error)] };
   }
 }
 

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { tokenParts } from '../gateway/access/token.ts';
+import { argumentProblem } from './replies.ts';
 
 /** What `plimsoll gateway token --help` teaches. */
 export const USAGE = [
@@ -58,8 +59,7 @@ export function tokenArguments(args: readonly string[]): TokenArguments | 'help'
     const { config, note, minted, json } = values;
     return { action, what: action === 'revoke' ? idIn(what) : what, config, lifetimeMs, note, minted, json };
   } catch (error) {
-    // Node's message goes on to explain how positional arguments may begin with a dash.
-    return { problem: error instanceof Error ? `${error.message.split('. ')[0]}.` : String(error) };
+    return { problem: argumentProblem(error) };
   }
 }
 

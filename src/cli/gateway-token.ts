@@ -8,12 +8,13 @@ import { tokenArguments, USAGE, type TokenAction, type TokenArguments } from './
 import { tokenLines, tokensJson } from './gateway-token-list.ts';
 import { officeOf, passedOverLines, strangerLines, usedLines, type NamedOffice } from './gateway-token-office.ts';
 import { wrapped } from './wrapped.ts';
+import { refused, shown } from './replies.ts';
 
 /** `plimsoll gateway token`. */
 export async function tokenCommand(args: readonly string[], io: CommandIo): Promise<number> {
   const asked = tokenArguments(args);
   if (asked === 'help') return shown(USAGE, io);
-  if ('problem' in asked) return refused(asked.problem, io);
+  if ('problem' in asked) return refused([asked.problem], USAGE, io);
   try {
     const office = officeOf(asked.config, io);
     if (asked.action === 'create' && !office.clients.includes(asked.what)) return unknownClient(asked.what, office, io);
@@ -69,14 +70,4 @@ function unknownClient(name: string, { clients, configuration, passedOver }: Nam
   wrapped(`Expected a client of ${configuration}, got another: ${advice}`, 80).forEach((line) => io.err(line));
   passedOverLines(passedOver).forEach((line) => io.err(line));
   return 1;
-}
-
-function refused(reason: string, io: CommandIo): number {
-  [reason, '', ...USAGE].forEach((line) => io.err(line));
-  return 2;
-}
-
-function shown(lines: readonly string[], io: CommandIo): number {
-  lines.forEach((line) => io.out(line));
-  return 0;
 }

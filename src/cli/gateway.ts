@@ -9,6 +9,7 @@ import { gatewayArguments, USAGE, type GatewayArguments } from './gateway-argume
 import { greeting, greetingJson } from './gateway-greeting.ts';
 import { RequestLog } from './gateway-log.ts';
 import { tokenCommand } from './gateway-token.ts';
+import { refused, shown } from './replies.ts';
 
 /** `plimsoll gateway`: serves until the signal is aborted, then lets what is under way end. */
 export const command: Command = {
@@ -18,7 +19,7 @@ export const command: Command = {
     if (args[0] === 'token') return tokenCommand(args.slice(1), io);
     const asked = gatewayArguments(args);
     if (asked === 'help') return shown(USAGE, io);
-    if ('problems' in asked) return refused(asked.problems, io);
+    if ('problems' in asked) return refused(asked.problems, USAGE, io);
     try {
       await served(configured(asked, io), asked, io);
       return 0;
@@ -75,16 +76,6 @@ function errorLine(error: unknown, nowMs: number): string {
 function kindOf(error: unknown): { readonly name: string; readonly code?: string; readonly cause?: unknown } {
   if (!(error instanceof Error)) return { name: typeof error };
   return { name: error.name, cause: error.cause, ...('code' in error && { code: String(error.code) }) };
-}
-
-function refused(problems: readonly string[], io: CommandIo): number {
-  [...problems, '', ...USAGE].forEach((line) => io.err(line));
-  return 2;
-}
-
-function shown(lines: readonly string[], io: CommandIo): number {
-  lines.forEach((line) => io.out(line));
-  return 0;
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

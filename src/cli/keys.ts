@@ -6,6 +6,7 @@ import { samplesIn, type Sample } from './exposition-samples.ts';
 import { countedSinceMs, keyAccounts, type KeyQuestion } from './key-account.ts';
 import { keyLines } from './key-lines.ts';
 import { unreadableReason } from './unreadable-reason.ts';
+import { argumentProblem, refused, shown } from './replies.ts';
 
 const USAGE = [
   'plimsoll keys [options]           are the keys named well, and are they used?',
@@ -37,15 +38,15 @@ export const command: Command = {
   summary: 'are the keys named well, and which were used, when, and for how much?',
   async run(args, io) {
     const asked = parsed(args);
-    if (typeof asked === 'string') return refused(asked, io);
+    if (typeof asked === 'string') return refused([asked], USAGE, io);
     if (asked.help) return shown(USAGE, io);
     const anthropicEnv = io.env['ANTHROPIC_ENV']?.trim() || null;
     if (anthropicEnv !== null && environment(anthropicEnv) === null) {
-      return refused('ANTHROPIC_ENV: expected dev, test, ci, staging, demo or prod, got another.', io);
+      return refused(['ANTHROPIC_ENV: expected dev, test, ci, staging, demo or prod, got another.'], USAGE, io);
     }
     const aliases = aliasesOf([...(asked.alias ?? []), io.env['PLIMSOLL_KEY'] ?? '']);
     if (aliases.length === 0 && asked.metrics === undefined) {
-      return refused('Expected a key to judge, got none: give --alias, --metrics, or set PLIMSOLL_KEY.', io);
+      return refused(['Expected a key to judge, got none: give --alias, --metrics, or set PLIMSOLL_KEY.'], USAGE, io);
     }
     const samples = asked.metrics === undefined ? null : await page(asked.metrics, io);
     if (samples === 'unreadable') return 1;
@@ -95,17 +96,6 @@ function parsed(args: readonly string[]) {
   try {
     return parseArgs({ args: [...args], options: OPTIONS }).values;
   } catch (error) {
-    // Node's message goes on to explain how positional arguments may begin with a dash.
-    return error instanceof Error ? `${error.message.split('. ')[0]}.` : String(error);
+    return argumentProblem(error);
   }
-}
-
-function refused(reason: string, io: CommandIo): number {
-  [reason, '', ...USAGE].forEach((line) => io.err(line));
-  return 2;
-}
-
-function shown(lines: readonly string[], io: CommandIo): number {
-  lines.forEach((line) => io.out(line));
-  return 0;
 }

@@ -6,6 +6,7 @@ import { defaultPrices, type PriceTable } from '../pricing/prices.ts';
 import type { Command, CommandIo } from './command.ts';
 import { priceListJson, priceListLines } from './price-list.ts';
 import { explain } from './prices-explain.ts';
+import { argumentProblem, refused, shown } from './replies.ts';
 
 const USAGE = [
   'plimsoll prices [options]             the prices in force',
@@ -39,11 +40,11 @@ export const command: Command = {
   summary: 'the prices in force on a day, and what a response cost, line by line',
   async run(args, io) {
     const asked = parsed(args);
-    if (typeof asked === 'string') return refused(asked, io);
+    if (typeof asked === 'string') return refused([asked], USAGE, io);
     const { values, action } = asked;
     if (values.help) return shown(USAGE, io);
     const atMs = values.date === undefined ? io.now() : dayStartMs(values.date);
-    if (atMs === null) return refused(`--date: expected a day as YYYY-MM-DD, got ${values.date}.`, io);
+    if (atMs === null) return refused([`--date: expected a day as YYYY-MM-DD, got ${values.date}.`], USAGE, io);
     const prices = table(values.file ?? io.env['PLIMSOLL_PRICES'], io);
     if (prices === null) return 1;
     warnIfOld(prices, io);
@@ -63,19 +64,8 @@ function parsed(args: readonly string[]) {
     }
     return { values, action };
   } catch (error) {
-    // Node's message goes on to explain how positional arguments may begin with a dash.
-    return error instanceof Error ? `${error.message.split('. ')[0]}.` : String(error);
+    return argumentProblem(error);
   }
-}
-
-function refused(reason: string, io: CommandIo): number {
-  [reason, '', ...USAGE].forEach((line) => io.err(line));
-  return 2;
-}
-
-function shown(lines: readonly string[], io: CommandIo): number {
-  lines.forEach((line) => io.out(line));
-  return 0;
 }
 
 function table(path: string | undefined, io: CommandIo): PriceTable | null {

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { BASELINE_FILE } from '../scan/baseline.ts';
+import { argumentProblem } from './replies.ts';
 
 /** What `plimsoll scan --help` teaches. */
 export const USAGE = [
@@ -71,7 +72,6 @@ export function scanArguments(
       writeBaseline: values['write-baseline'],
     };
   } catch (error) {
-    // Node's message goes on to explain how positional arguments may begin with a dash.
-    return { problems: [error instanceof Error ? `${error.message.split('. ')[0]}.` : String(error)] };
+    return { problems: [argumentProblem(error)] };
   }
 }

@@ -9,6 +9,7 @@ import { scanPaths } from './scan-files.ts';
 import { scanHistory, scanStaged } from './scan-git.ts';
 import { installHook } from './scan-hook.ts';
 import { report } from './scan-report.ts';
+import { refused, shown } from './replies.ts';
 
 const FOUND = 1;
 const INCOMPLETE = 3;
@@ -20,7 +21,7 @@ export const command: Command = {
   async run(args, io) {
     const asked = scanArguments(args);
     if (asked === 'help') return shown(USAGE, io);
-    if ('problems' in asked) return refused(asked.problems, io);
+    if ('problems' in asked) return refused(asked.problems, USAGE, io);
     try {
       return asked.source === 'install' ? await install(io) : await scanned(asked, io);
     } catch (error) {
@@ -90,15 +91,5 @@ function writeBaseline(path: string, { found, known }: Baselined, io: CommandIo)
   writeFileSync(path, baselineText(found, known));
   const count = new Set([...known.keys(), ...found.map(({ fingerprint }) => fingerprint)]).size;
   io.out(`Wrote ${path}: ${count} ${count === 1 ? 'secret is' : 'secrets are'} known from now on.`);
-  return 0;
-}
-
-function refused(problems: readonly string[], io: CommandIo): number {
-  [...problems, '', ...USAGE].forEach((line) => io.err(line));
-  return 2;
-}
-
-function shown(lines: readonly string[], io: CommandIo): number {
-  lines.forEach((line) => io.out(line));
   return 0;
 }

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { TIER_NAMES, type TierName } from '../simulator/limits.ts';
 import type { Scenario } from '../simulator/scenario.ts';
+import { argumentProblem } from './replies.ts';
 
 /** Figures of the simulator's own: about what a small model takes. */
 const PACES: Readonly<Record<string, Scenario>> = {
@@ -69,7 +70,6 @@ export function simulateArguments(
     if (tier === undefined || scenario === undefined || problems.length > 0) return { problems };
     return { port, tier, seed, scenario, json: values.json };
   } catch (error) {
-    // Node's message goes on to explain how positional arguments may begin with a dash.
-    return { problems: [error instanceof Error ? `${error.message.split('. ')[0]}.` : String(error)] };
+    return { problems: [argumentProblem(error)] };
   }
 }

@@ -4,6 +4,7 @@ import { simulator } from '../simulator/simulator.ts';
 import type { Truth } from '../simulator/truth.ts';
 import type { Command, CommandIo } from './command.ts';
 import { simulateArguments, USAGE, type SimulateArguments } from './simulate-arguments.ts';
+import { refused, shown } from './replies.ts';
 
 /** `plimsoll simulate`: serves until the signal is aborted, then says what it was asked. */
 export const command: Command = {
@@ -12,7 +13,7 @@ export const command: Command = {
   async run(args, io) {
     const asked = simulateArguments(args);
     if (asked === 'help') return shown(USAGE, io);
-    if ('problems' in asked) return refused(asked.problems, io);
+    if ('problems' in asked) return refused(asked.problems, USAGE, io);
     try {
       await simulate(asked, io);
       return 0;
@@ -56,16 +57,6 @@ function accountOf(truth: Truth): Account {
 function farewell({ requests, billedUsd }: Account): string {
   const counts = Object.entries(requests).map(([status, count]) => `${status} × ${count}`);
   return `${counts.length === 0 ? 'Nothing was asked' : `Answered ${counts.join(', ')}`}; billed ${billedUsd.toFixed(6)} USD.`;
-}
-
-function shown(lines: readonly string[], io: CommandIo): number {
-  lines.forEach((line) => io.out(line));
-  return 0;
-}
-
-function refused(problems: readonly string[], io: CommandIo): number {
-  [...problems, '', ...USAGE].forEach((line) => io.err(line));
-  return 2;
 }
 
 function aborted(signal: AbortSignal): Promise<void> {
