@@ -5,6 +5,7 @@ import { systemClock, type Clock } from './clock.ts';
 import { gotName } from './got.ts';
 import { ConfigurationError } from './configuration-error.ts';
 import type { PriceTable } from './pricing/prices.ts';
+import { MODEL_VARIABLES } from './routing/models.ts';
 import type { Routes } from './routing/routes.ts';
 import { mayHoldSecret } from './secret-mark.ts';
 import { tierProblems, type TierOption } from './tier/tier-option.ts';
@@ -54,13 +55,11 @@ export interface InstrumentOptions {
   readonly clock?: Clock;
 }
 
-const MODEL_VARIABLES = ['ANTHROPIC_DEFAULT_MODEL', 'ANTHROPIC_REASONING_MODEL', 'ANTHROPIC_CRITICAL_MODEL'] as const;
-
 /** The models of the environment, each once. */
 export function configuredModels(env: Readonly<Record<string, string | undefined>>): readonly string[] {
-  const models = MODEL_VARIABLES.map((name) => env[name]?.trim()).filter(
-    (model) => model !== undefined && model !== '',
-  );
+  const models = Object.values(MODEL_VARIABLES)
+    .map((name) => env[name]?.trim())
+    .filter((model) => model !== undefined && model !== '');
   return [...new Set(models as readonly string[])];
 }
 
@@ -90,7 +89,7 @@ export function checkedOptions(given: InstrumentOptions, known: readonly string[
   const problems = [
     ...known,
     ...keyProblems(options.key),
-    ...attributionProblems(options.attribution ?? {}),
+    ...attributionProblems(options.attribution ?? {}).map((problem) => `attribution: ${problem}`),
     ...labelProblems(options),
     ...budgetProblems(options),
     ...retryProblems(options.retry),

@@ -6,6 +6,7 @@ import { budgets, sqliteLedger } from 'plimsoll/budget';
 import { gateway } from 'plimsoll/gateway';
 import { Registry } from 'prom-client';
 import { authenticator } from '../../src/gateway/access/authenticator.ts';
+import { unboundClient } from '../../src/gateway/access/client.ts';
 import { sqliteTokens } from '../../src/gateway/access/sqlite-tokens.ts';
 import { TokenSpend } from '../../src/gateway/access/token-spend.ts';
 import { newToken, secretHash, tokenText } from '../../src/gateway/access/token.ts';
@@ -21,17 +22,7 @@ process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 const errors: string[] = [];
 const registry = new Registry();
 const store = sqliteTokens(join(folder, 'tokens.db'));
-const client = {
-  name: 'bench',
-  key: 'prod-api-key',
-  labels: {},
-  models: null,
-  maxTokens: null,
-  endpoints: 'all',
-  requestsPerMinute: null,
-  origins: null,
-  mints: null,
-} as const;
+const client = unboundClient('bench', 'prod-api-key');
 const definitions = [{ name: 'all', period: 'day', usd: 1_000_000, mode: 'block' }] as const;
 const held = gateway({
   authenticate: authenticator({

@@ -7,7 +7,8 @@ import { ruleFiles } from '../../src/monitoring/rule-groups.ts';
 import type { RecordingRule } from '../../src/monitoring/rule.ts';
 import { ruleFileText } from '../../src/monitoring/rule-text.ts';
 import { prometheus } from '../run/prometheus.ts';
-import { freePort, type Running } from '../run/servers.ts';
+import type { Running } from '../run/servers.ts';
+import { freePort } from '../../test/free-port.ts';
 
 export interface BackfillOptions {
   readonly prometheus: string;

@@ -12,7 +12,8 @@ import { ruleFiles } from '../../src/monitoring/rule-groups.ts';
 import { ruleFileText } from '../../src/monitoring/rule-text.ts';
 import { alertmanager, prometheus } from './prometheus.ts';
 import { scaled, scaledGroups } from './scaled.ts';
-import { freePort, until, type Running } from './servers.ts';
+import { until, type Running } from './servers.ts';
+import { freePort } from '../../test/free-port.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 

@@ -35,15 +35,13 @@ const RESERVED: ReadonlySet<string> = new Set([
 
 /** Throws a `ConfigurationError` (`PLIMSOLL_ATTRIBUTION_INVALID`) with all problems of the declaration at once. */
 export function checkAttribution(declared: AttributionDeclaration): void {
-  const problems = attributionProblems(declared);
+  const problems = attributionProblems(declared).map((problem) => `attribution: ${problem}`);
   if (problems.length > 0) throw new ConfigurationError('PLIMSOLL_ATTRIBUTION_INVALID', problems);
 }
 
-/** What is wrong with a declaration: each problem begins with `attribution:`. */
+/** What is wrong with a declaration: all of it, for whoever knows what it is called there. */
 export function attributionProblems(declared: AttributionDeclaration): readonly string[] {
-  return Object.entries(declared)
-    .flatMap(([name, values]) => [...nameProblems(name), ...valueProblems(name, values)])
-    .map((problem) => `attribution: ${problem}`);
+  return Object.entries(declared).flatMap(([name, values]) => [...nameProblems(name), ...valueProblems(name, values)]);
 }
 
 function nameProblems(name: string): readonly string[] {

@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import test, { type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sampleKey, scraped, type Scraped } from '../record/scraped.ts';
 import { packed, project } from './packed.ts';
+import { freePort } from '../free-port.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const readme = readFileSync(join(root, 'README.md'), 'utf8');
@@ -93,15 +93,6 @@ function ends(t: TestContext, child: ChildProcess): void {
   });
 }
 
-async function free(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
 /** The response, as soon as somebody listens there. */
 async function answered(url: string, init: RequestInit, child: ChildProcess): Promise<Response> {
   for (;;) {
@@ -123,7 +114,7 @@ interface Adopter {
 /** Starts an app on a simulated API, asks it one question, and looks at its metrics. */
 async function adopts(t: TestContext, { folder, file, path, labels }: Adopter): Promise<Scraped> {
   const api = await simulated(t, folder);
-  const [port, metricsPort] = [await free(), await free()];
+  const [port, metricsPort] = [await freePort(), await freePort()];
   const surroundings = {
     PATH: process.env['PATH'],
     NEXT_RUNTIME: 'nodejs',

@@ -14,6 +14,7 @@ import { otlpReceiver } from '../otlp-receiver.ts';
 import { scraped, type Scraped } from '../record/scraped.ts';
 import { tool } from '../tools.ts';
 import { started, startedBy, type Started } from './started.ts';
+import { freePort } from '../free-port.ts';
 
 const METRICS = /^ {2}metrics +(http:\S+\/metrics)$/;
 const SERVICE = /^ {2}the service +(http:\S+) /;
@@ -37,16 +38,6 @@ async function taken(t: TestContext): Promise<number> {
   await once(server, 'listening');
   t.after(() => server.close());
   return (server.address() as AddressInfo).port;
-}
-
-/** A port that nobody listens on, as far as anyone can know. */
-async function free(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 test('a demo that runs', async (t) => {
@@ -193,7 +184,7 @@ test('a real Prometheus scrapes the demo and counts its calls', { skip: promethe
   const demo = started(t, ['--port', '0']);
   const { metrics } = await urls(demo);
   const folder = mkdtempSync(join(tmpdir(), 'plimsoll-prometheus-'));
-  const port = await free();
+  const port = await freePort();
   const config = {
     scrape_configs: [
       { job_name: 'demo', scrape_interval: '1s', static_configs: [{ targets: [new URL(metrics).host] }] },
@@ -236,7 +227,7 @@ test('with OTEL_EXPORTER_OTLP_ENDPOINT set it sends its spans there, the last on
 });
 
 test('a collector that nobody runs does not hold up the end', async (t) => {
-  const demo = started(t, ['--port', '0'], { OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${await free()}` });
+  const demo = started(t, ['--port', '0'], { OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${await freePort()}` });
   await demo.line(SUMMARY);
   demo.interrupt();
   assert.equal(await demo.ended, 0);

@@ -5,7 +5,8 @@ import { chromium, type Page } from 'playwright-core';
 import { sampleKey } from '../record/scraped.ts';
 import { tool } from '../tools.ts';
 import { counted, gateway } from './gateway.ts';
-import { answered, examples, freePort, stays } from './programs.ts';
+import { answered, examples, stays } from './programs.ts';
+import { freePort } from '../free-port.ts';
 
 const browser = tool('chromium');
 

@@ -9,7 +9,8 @@ import test, { type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { tool } from '../tools.ts';
 import { gateway } from './gateway.ts';
-import { freePort, listens, root, stays } from './programs.ts';
+import { listens, root, stays } from './programs.ts';
+import { freePort } from '../free-port.ts';
 
 const nginx = tool('nginx');
 const caddy = tool('caddy');

@@ -11,10 +11,11 @@ import { charts } from '../../monitoring/check/dashboard-file.ts';
 import { dashboardFiles } from '../../monitoring/check/every-query.ts';
 import { grafanaValues, interpolated } from '../../monitoring/check/variables.ts';
 import { asked, prometheus } from '../../monitoring/run/prometheus.ts';
-import { freePort, until } from '../../monitoring/run/servers.ts';
+import { until } from '../../monitoring/run/servers.ts';
 import { prometheusRecorder } from '../../src/record/prometheus.ts';
 import { aCall, anAttempt } from '../record/calls.ts';
 import { tool } from '../tools.ts';
+import { freePort } from '../free-port.ts';
 
 const program = tool('prometheus');
 const TRACE = '0af7651916cd43dd8448eb211c80319c';

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import test, { after, before } from 'node:test';
 import { alertmanager } from '../../monitoring/run/prometheus.ts';
-import { freePort, until, type Running } from '../../monitoring/run/servers.ts';
+import { until, type Running } from '../../monitoring/run/servers.ts';
 import { tool } from '../tools.ts';
+import { freePort } from '../free-port.ts';
 
 const program = tool('alertmanager');
 const { skip } = program;

@@ -1,11 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { tool } from '../tools.ts';
+import { freePort } from '../free-port.ts';
 
 /** A real Redis of the test's own: on a port and in a folder that nobody else has, with its append-only file on. */
 export interface RedisServer {
@@ -70,13 +70,4 @@ export async function redisServer(args: readonly string[] = []): Promise<RedisSe
       rmSync(folder, { recursive: true, force: true });
     },
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

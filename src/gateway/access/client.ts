@@ -20,6 +20,21 @@ export interface GatewayClient {
   readonly mints: MintRules | null;
 }
 
+/** A client that may do anything with its key but mint. */
+export function unboundClient(name: string, key: string): GatewayClient {
+  return {
+    name,
+    key,
+    labels: {},
+    models: null,
+    maxTokens: null,
+    endpoints: 'all',
+    requestsPerMinute: null,
+    origins: null,
+    mints: null,
+  };
+}
+
 /** Bounds of what a client mints. A minted token may do no more than its client besides. */
 export interface MintRules {
   /** The most a token may spend, and what it may where its request does not say; `null`: no limit of its own. */

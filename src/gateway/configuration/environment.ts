@@ -3,7 +3,7 @@ import { ConfigurationError } from '../../configuration-error.ts';
 import { environmentReport } from '../../environment/environment.ts';
 import { textOf, type Env } from '../../environment/findings.ts';
 import { judgedKey } from '../../keys/secrets.ts';
-import type { GatewayClient } from '../access/client.ts';
+import { unboundClient } from '../access/client.ts';
 import {
   API_URL,
   GATEWAY_INVALID,
@@ -41,7 +41,7 @@ export function configurationInEnvironment(given: Env, folder: string): GatewayC
     metrics: { host: '127.0.0.1', port: METRICS_PORT },
     baseUrl: baseUrl?.replace(/\/+$/, '') ?? API_URL,
     keys: new Map([[alias, credential.token]]),
-    clients: new Map([['default', defaultClient(alias)]]),
+    clients: new Map([['default', unboundClient('default', alias)]]),
     labelHeaders: [],
     attribution: {},
     budgets,
@@ -93,20 +93,6 @@ function withFiles(env: Env, folder: string, problems: string[]): Env {
     return [variable, 'text' in found ? found.text : undefined] as const;
   });
   return { ...env, ...Object.fromEntries(read) };
-}
-
-function defaultClient(alias: string): GatewayClient {
-  return {
-    name: 'default',
-    key: alias,
-    labels: {},
-    models: null,
-    maxTokens: null,
-    endpoints: 'all',
-    requestsPerMinute: null,
-    origins: null,
-    mints: null,
-  };
 }
 
 /** Of `PLIMSOLL_TOKENS`; else the Redis of the ledger, or a file in the folder. */

@@ -71,8 +71,7 @@ function setByClients(clients: readonly GatewayClient[]): ReadonlyMap<string, re
 }
 
 function noteProblems(read: Reader, attribution: Readonly<Record<string, readonly string[]>>): void {
-  for (const problem of attributionProblems(attribution))
-    read.note('attribution', problem.replace(/^attribution: /, ''));
+  for (const problem of attributionProblems(attribution)) read.note('attribution', problem);
 }
 
 /** Whether a minted subject would take the place of a label that the client has. */

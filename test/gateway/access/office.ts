@@ -1,5 +1,5 @@
 import { authenticator } from '../../../src/gateway/access/authenticator.ts';
-import type { GatewayClient } from '../../../src/gateway/access/client.ts';
+import { unboundClient, type GatewayClient } from '../../../src/gateway/access/client.ts';
 import { mintHandler } from '../../../src/gateway/access/mint-handler.ts';
 import { memoryRateLimiter } from '../../../src/gateway/access/rate-limiter.ts';
 import { sqliteTokens } from '../../../src/gateway/access/sqlite-tokens.ts';
@@ -14,17 +14,7 @@ export const NOW_MS = Date.UTC(2026, 10, 24, 12);
 
 /** A client that may do anything but mint. */
 export function aClient(given: Partial<GatewayClient> & Pick<GatewayClient, 'name'>): GatewayClient {
-  return {
-    key: 'prod-api-key',
-    labels: {},
-    models: null,
-    maxTokens: null,
-    endpoints: 'all',
-    requestsPerMinute: null,
-    origins: null,
-    mints: null,
-    ...given,
-  };
+  return { ...unboundClient(given.name, 'prod-api-key'), ...given };
 }
 
 interface Issued {

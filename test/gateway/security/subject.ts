@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Registry } from 'prom-client';
 import { authenticator } from '../../../src/gateway/access/authenticator.ts';
-import type { GatewayClient } from '../../../src/gateway/access/client.ts';
+import { unboundClient, type GatewayClient } from '../../../src/gateway/access/client.ts';
 import { sqliteTokens } from '../../../src/gateway/access/sqlite-tokens.ts';
 import { TokenSpend } from '../../../src/gateway/access/token-spend.ts';
 import type { TokenStore } from '../../../src/gateway/access/token-store.ts';
@@ -85,17 +85,7 @@ export async function subject(ends: Ends, { upstream, options, client, server }:
   };
 }
 
-const ANYTHING: GatewayClient = {
-  name: 'web',
-  key: 'prod-api-key',
-  labels: {},
-  models: null,
-  maxTokens: null,
-  endpoints: 'all',
-  requestsPerMinute: null,
-  origins: null,
-  mints: null,
-};
+const ANYTHING = unboundClient('web', 'prod-api-key');
 
 const FOREVER = { expiresAtMs: null, revokedAtMs: null, note: '', minted: null } as const;
 
