@@ -48,7 +48,7 @@ test('what the guide says can be typed along can be: the first call, and the cha
   assert.match(first, /^13 tokens in, \d+ out$/m);
   assert.match(first, /^anthropic_requests_total\{.*outcome="ok",route="chat"\} 1$/m);
 
-  await write(guide.slice(0, guide.indexOf('## A budget, and trouble with it')));
+  await write(guide.slice(0, guide.indexOf('## The budget runs out')));
   await node('first.ts');
   const main = join(root, 'src', 'cli', 'main.ts');
   const account = await node(main, 'budgets', '--budgets', 'budgets.yaml', '--ledger', 'budgets.db');

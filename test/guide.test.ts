@@ -11,7 +11,7 @@ const root = join(import.meta.dirname, '..');
 const guide = readFileSync(join(root, 'docs', 'guide.md'), 'utf8');
 
 test('the figures in the prose of the guide are those of its output', () => {
-  const [, prose = ''] = /^## Ten o'clock([^]*)/m.exec(guide) ?? [];
+  const [, prose = ''] = /^## A spike of 429s([^]*)/m.exec(guide) ?? [];
   const figure = (line: RegExp): number => Number(line.exec(guide)?.[1]);
   const attempts = [...guide.matchAll(/^anthropic_attempts_total.* (\d+)$/gm)].slice(0, 3);
   const sum = attempts.reduce((total, [, count]) => total + Number(count), 0);
@@ -20,8 +20,8 @@ test('the figures in the prose of the guide are those of its output', () => {
   assert.ok(prose.includes(`${1_200 - judged} entries are still not judged`), `${judged} entries judged`);
   const waitedMinutes = Math.round(figure(/^anthropic_retry_wait_seconds_total.* ([\d.]+)$/m) / 60);
   assert.ok(prose.includes(`waited ${waitedMinutes} minutes`), `${waitedMinutes} minutes waited`);
-  assert.match(guide, /runs out 2026-11-24 13:07\n[^]*\*\*runs out at seven minutes past one\*\*/);
-  assert.match(guide, /^13:09:\d\d chat: BudgetExceededError[^]*from nine minutes past one/m);
+  assert.match(guide, /runs out 2026-11-24 13:07\n[^]*\*\*runs out at 13:07\*\*/);
+  assert.match(guide, /^13:09:\d\d chat: BudgetExceededError[^]*from 13:09 on/m);
 });
 
 test('the code of the guide compiles for strict users, before its changes and after them', async (t) => {
