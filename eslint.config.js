@@ -57,7 +57,7 @@ export default defineConfig(
       complexity: ['error', 15],
       eqeqeq: 'error',
       'max-depth': ['error', 4],
-      'max-lines': ['error', { max: 200, skipBlankLines: true, skipComments: true }],
+      'max-lines': ['error', { max: 350, skipBlankLines: true, skipComments: true }],
       'max-lines-per-function': ['error', { max: 40, skipBlankLines: true, skipComments: true }],
       'max-params': ['error', 3],
       'no-console': 'error',
@@ -76,7 +76,7 @@ export default defineConfig(
   // Read by people whose Express error handlers have four parameters, and who have linters of their own.
   { files: ['examples/**/*.ts'], rules: { 'no-console': 'off', 'max-params': ['error', 4] } },
   {
-    files: ['test/**/*.ts'],
+    files: ['test/**/*.ts', 'testing/**/*.ts'],
     rules: {
       'max-lines': 'off',
       'max-lines-per-function': 'off',

@@ -1,6 +1,6 @@
 import { metricsHandler } from 'plimsoll';
 import { Counter, Registry } from 'prom-client';
-import { storeFor } from '../src/record/registry.ts';
+import { storeFor } from '../src/record/metrics/registry.ts';
 import { spread, type Spread } from './compare.ts';
 
 /** Milliseconds of CPU for one scrape of so many series: by plimsoll's writer, and by prom-client of counters of its own. */

@@ -5,7 +5,7 @@
  */
 import { parseArgs } from 'node:util';
 import { alertPath } from '../monitoring/run/alert-path.ts';
-import { tool } from '../test/tools.ts';
+import { tool } from '../testing/tools.ts';
 
 const { values } = parseArgs({ options: { until: { type: 'string', default: 'resolved' } } });
 const { firing, firedAfterMs, over } = await alertPath({

@@ -7,8 +7,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { race, scrapedSpentUsd, type RaceOutcome } from '../test/budget/race.ts';
-import { redisServer } from '../test/redis/redis-server.ts';
+import { race, scrapedSpentUsd, type RaceOutcome } from '../testing/budget/race.ts';
+import { redisServer } from '../testing/redis-server.ts';
 
 const CALLS = 500;
 const LIMIT_USD = 5;

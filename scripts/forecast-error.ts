@@ -4,7 +4,7 @@
  * line through what is spent, which is what many a dashboard draws. The same figures every time.
  */
 import { forecast, type Spend } from 'plimsoll/budget';
-import { traffic, TRAFFICS, type Traffic } from '../test/budget/traffic.ts';
+import { traffic, TRAFFICS, type Traffic } from '../testing/budget/traffic.ts';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;

@@ -1,7 +1,7 @@
 import { DASHBOARDS } from '../monitoring/dashboards/dashboards.ts';
 import { dashboardText } from '../monitoring/dashboards/grafana-dashboard.ts';
-import { ruleFiles } from '../src/monitoring/rule-groups.ts';
-import { ruleFileText } from '../src/monitoring/rule-text.ts';
+import { ruleFiles } from '../src/rules/rule-files.ts';
+import { ruleFileText } from '../src/rules/rule.ts';
 import { metricsReference } from './metrics-reference.ts';
 import { outputEstimates } from './output-estimates.ts';
 

@@ -4,7 +4,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { tool } from '../test/tools.ts';
+import { tool } from '../testing/tools.ts';
 import { transcribed } from './guide/transcript.ts';
 
 const path = join(import.meta.dirname, '..', 'docs', 'guide.md');

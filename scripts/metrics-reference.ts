@@ -1,10 +1,8 @@
 /** The page `docs/metrics.md`, made from the catalogue and the closed sets of its labels. */
-import { CATALOGUE } from '../src/record/catalogue.ts';
-import { GATEWAY_REFUSALS } from '../src/record/gateway-refusals.ts';
-import { STOP_REASONS } from '../src/record/labels.ts';
-import { SECTIONS } from '../src/record/metric.ts';
-import type { MetricDeclaration, Section } from '../src/record/metric.ts';
-import { STAGES } from '../src/record/stages.ts';
+import { GATEWAY_REFUSALS } from '../src/record/metrics/catalogue-limits.ts';
+import { CATALOGUE } from '../src/record/metrics/catalogue.ts';
+import { SECTIONS, STAGES, type MetricDeclaration, type Section } from '../src/record/metrics/metric.ts';
+import { STOP_REASONS } from '../src/record/metrics/store.ts';
 import {
   BATCH_OUTCOMES,
   COST_KINDS,
@@ -18,7 +16,7 @@ import {
 
 const INTRODUCTION = `# Metrics
 
-<!-- Made from src/record/catalogue.ts by \`npm run generate\`. -->
+<!-- Made from src/record/metrics/catalogue.ts by \`npm run generate\`. -->
 
 Names, labels and units are public: a rename is a breaking change. All families are in the registry from the start;
 a family without samples is one that nothing feeds in this process.

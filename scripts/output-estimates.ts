@@ -1,7 +1,7 @@
 /** The page `docs/output-estimates.md`: how far the estimate of a cut stream's output is from the server's own count. */
 import { EventStreamScanner } from '../src/observe/event-stream.ts';
-import { estimatedOutputTokens } from '../src/observe/output-estimate.ts';
-import { STREAMED, type Cassette } from '../test/cassettes/cassettes.ts';
+import { estimatedOutputTokens } from '../src/observe/usage.ts';
+import { STREAMED, type Cassette } from '../testing/cassettes/cassettes.ts';
 
 const INTRODUCTION = `# How good the estimate of a cut stream's output is
 

@@ -15,7 +15,7 @@ import { grafanaValues, interpolated } from '../monitoring/check/variables.ts';
 import { busyMorning } from '../monitoring/history/busy.ts';
 import { SCRAPE_SECONDS } from '../monitoring/history/history.ts';
 import { asked } from '../monitoring/run/prometheus.ts';
-import { tool } from '../test/tools.ts';
+import { tool } from '../testing/tools.ts';
 
 const root = join(import.meta.dirname, '..');
 const preview = join(root, 'monitoring', 'preview');

@@ -7,9 +7,9 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { sampleKey } from '../test/record/scraped.ts';
-import { counted, costs, gateway } from '../test/examples/gateway.ts';
-import { examples, ran } from '../test/examples/programs.ts';
+import { sampleKey } from '../testing/scraped.ts';
+import { counted, costs, gateway } from '../testing/examples/gateway.ts';
+import { examples, ran } from '../testing/examples/programs.ts';
 
 /** Each program, what it asks, and the calls that it makes. */
 const PROGRAMS = [

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { alertmanager, prometheus } from '../monitoring/run/prometheus.ts';
 import { started, takenPorts, type Running } from '../monitoring/run/servers.ts';
 import { stackChecked } from '../monitoring/run/stack-check.ts';
-import { tool } from '../test/tools.ts';
+import { tool } from '../testing/tools.ts';
 
 const DEMO_URL = 'http://127.0.0.1:9464';
 const PROMETHEUS_URL = 'http://127.0.0.1:9090';

@@ -10,3 +10,34 @@ export const systemClock: Clock = {
   epochMs: () => Date.now(),
   monotonicMs: () => performance.now(),
 };
+
+/** Forgets a task that has not begun. */
+export type Cancel = () => void;
+
+/** What waits in this room; passed in, so that tests need not wait. */
+export interface Timers {
+  /**
+   * For what a call waits for: keeps the process alive until then. An answer that has arrived by then is heard first,
+   * even where the process was too busy to look.
+   */
+  whileWaiting(waitMs: number, task: () => void): Cancel;
+  /** For what can be left undone when the process has nothing else to do. */
+  inBackground(waitMs: number, task: () => void): Cancel;
+}
+
+export const systemTimers: Timers = {
+  whileWaiting(waitMs, task) {
+    // Timers run before sockets are read; what runs immediately runs after.
+    let immediate: NodeJS.Immediate | undefined;
+    const timer = setTimeout(() => (immediate = setImmediate(task)), waitMs);
+    return () => {
+      clearTimeout(timer);
+      clearImmediate(immediate);
+    };
+  },
+  inBackground(waitMs, task) {
+    const timer = setTimeout(task, waitMs);
+    timer.unref();
+    return () => clearTimeout(timer);
+  },
+};

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { unreadable } from './unreadable.ts';
+import { unreadable } from './errors.ts';
 
 /** What a file of JSON or YAML says, or why it could not be read, as the second half of a sentence. */
 export type StructuredFile = { readonly value: unknown } | { readonly problem: string };

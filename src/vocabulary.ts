@@ -21,10 +21,12 @@ export const TOKEN_KINDS = [
   'output',
   'output_estimated',
 ] as const;
+
 export type TokenKind = (typeof TOKEN_KINDS)[number];
 
 /** What money is spent on: the kinds of tokens, and server tools billed per use. */
 export const COST_KINDS = [...TOKEN_KINDS, 'server_tools'] as const;
+
 export type CostKind = (typeof COST_KINDS)[number];
 
 /** Token counts by kind: whole numbers, not negative. */
@@ -99,6 +101,7 @@ export const OUTCOMES = [
   'abandoned',
   'blocked',
 ] as const;
+
 export type Outcome = (typeof OUTCOMES)[number];
 
 /** Why a 429 was sent. `acceleration` is the API's `ramp_limit_exceeded`. */
@@ -113,10 +116,12 @@ export const RATE_LIMIT_REASONS = [
   'contract_spend_limit',
   'unknown',
 ] as const;
+
 export type RateLimitReason = (typeof RATE_LIMIT_REASONS)[number];
 
 /** Whose spend limit refused a request. */
 export const SPEND_SCOPES = ['tier', 'contract', 'organization', 'workspace', 'linked_organization'] as const;
+
 export type SpendScope = (typeof SPEND_SCOPES)[number];
 
 /** Why the server refused an attempt. */
@@ -131,6 +136,7 @@ export interface Rejection {
 
 /** Why a retry policy did not let a refused request be sent again. `retry_after`: the server asks for too long a wait. */
 export const RETRY_DENIALS = ['spend_limit', 'retry_budget', 'deadline', 'retry_after', 'not_retryable'] as const;
+
 export type RetryDenial = (typeof RETRY_DENIALS)[number];
 
 /** Which limit a limiter measures. */
@@ -144,6 +150,7 @@ export const LIMIT_DIMENSIONS = [
   'priority_input_tokens',
   'priority_output_tokens',
 ] as const;
+
 export type LimitDimension = (typeof LIMIT_DIMENSIONS)[number];
 
 /** One rate limit as a response's headers showed it. Numbers are `null` where the header was absent or unreadable. */
@@ -224,6 +231,7 @@ export interface Call {
 
 /** What a request of a batch came to, in the API's words. */
 export const BATCH_OUTCOMES = ['succeeded', 'errored', 'canceled', 'expired'] as const;
+
 export type BatchOutcome = (typeof BATCH_OUTCOMES)[number];
 
 /** One line of a batch's results. What did not succeed has no model, no usage and no cost: it is not billed. */
@@ -318,3 +326,9 @@ export interface RetryPolicy {
   /** A request is sent again without having been decided: after a timeout or a connection error. */
   retriedUnasked(): void;
 }
+
+/**
+ * The operations that use the rate limits of a model class. Counting tokens and batches have limits of their
+ * own under the same header names, which would overwrite these.
+ */
+export const LIMITED_OPERATIONS: ReadonlySet<string> = new Set(['messages.create', 'messages.stream']);

@@ -108,8 +108,9 @@ for (const [number, [rule, files]] of breaches.entries()) {
 
 test('a tree that follows every rule has no violation', async (t) => {
   const folder = await planted(t, {
-    'src/index.ts': importing('./instrument.ts'),
-    'src/instrument.ts': "import '@anthropic-ai/sdk';\nimport './observe/middleware.ts';\nexport const value = 1;\n",
+    'src/index.ts': importing('./client/instrument.ts'),
+    'src/client/instrument.ts':
+      "import '@anthropic-ai/sdk';\nimport '../observe/middleware.ts';\nexport const value = 1;\n",
     'src/observe/middleware.ts': "import type Anthropic from '@anthropic-ai/sdk';\nexport type Value = Anthropic;\n",
     'src/record/prometheus.ts': "import 'prom-client';\n" + importing('../pricing/cost.ts'),
     'src/pricing/cost.ts': "import 'node:util';\nexport type { Value } from '../vocabulary.ts';\n" + value,

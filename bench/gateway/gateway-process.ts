@@ -9,7 +9,7 @@ import { authenticator } from '../../src/gateway/access/authenticator.ts';
 import { unboundClient } from '../../src/gateway/access/client.ts';
 import { sqliteTokens } from '../../src/gateway/access/sqlite-tokens.ts';
 import { TokenSpend } from '../../src/gateway/access/token-spend.ts';
-import { newToken, secretHash, tokenText } from '../../src/gateway/access/token.ts';
+import { newToken, secretHash, tokenText } from '../../src/gateway/access/tokens.ts';
 import { listen } from '../../src/http/listen.ts';
 import { defaultPrices } from '../../src/pricing/prices.ts';
 import { answering } from './child.ts';

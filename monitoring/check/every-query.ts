@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ruleFiles } from '../../src/monitoring/rule-groups.ts';
+import { ruleFiles } from '../../src/rules/rule-files.ts';
 import { charts, type DashboardFile } from './dashboard-file.ts';
 
 const root = join(import.meta.dirname, '..', '..');

@@ -1,5 +1,5 @@
-import { ruleFiles } from '../../src/monitoring/rule-groups.ts';
-import type { AlertingRule } from '../../src/monitoring/rule.ts';
+import { ruleFiles } from '../../src/rules/rule-files.ts';
+import type { AlertingRule } from '../../src/rules/rule.ts';
 import { asked } from '../run/prometheus.ts';
 import type { Range } from './answers.ts';
 

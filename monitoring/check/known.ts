@@ -1,5 +1,5 @@
-import { CATALOGUE } from '../../src/record/catalogue.ts';
-import { ruleFiles } from '../../src/monitoring/rule-groups.ts';
+import { CATALOGUE } from '../../src/record/metrics/catalogue.ts';
+import { ruleFiles } from '../../src/rules/rule-files.ts';
 
 /** What Prometheus itself brings. */
 const OF_PROMETHEUS = ['up', 'ALERTS'];

@@ -1,4 +1,4 @@
-import { RECORDED } from '../../src/monitoring/recorded.ts';
+import { RECORDED } from '../../src/rules/recording.ts';
 import type { Row } from './panel.ts';
 
 const { budgetSpent: spent, budgetReserved: reserved, budgetForecast: forecast, budgetLimit: limit } = RECORDED;

@@ -1,4 +1,4 @@
-import { RECORDED } from '../../src/monitoring/recorded.ts';
+import { RECORDED } from '../../src/rules/recording.ts';
 import type { Row } from './panel.ts';
 import { inRange, quantile, rate, recorded, selected, share, sumBy } from './selection.ts';
 

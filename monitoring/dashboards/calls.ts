@@ -1,4 +1,4 @@
-import { FAILED } from '../../src/monitoring/recording-rules.ts';
+import { FAILED } from '../../src/rules/recording.ts';
 import { callTokens } from './calls-tokens.ts';
 import type { Dashboard, Row } from './panel.ts';
 import { inRange, quantile, rate, share, sumBy } from './selection.ts';

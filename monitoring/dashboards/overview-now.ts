@@ -1,5 +1,4 @@
-import { RECORDED } from '../../src/monitoring/recorded.ts';
-import { FAILED } from '../../src/monitoring/recording-rules.ts';
+import { FAILED, RECORDED } from '../../src/rules/recording.ts';
 import type { Row } from './panel.ts';
 import { FIRING, headroomLeft, quantile, rate, selected, share, sumBy } from './selection.ts';
 
@@ -8,6 +7,7 @@ const GOOD_HIGH = [
   [0.95, 'orange'],
   [0.99, 'green'],
 ] as const;
+
 const GOOD_LOW = [
   [null, 'green'],
   [0.01, 'orange'],
@@ -15,6 +15,7 @@ const GOOD_LOW = [
 ] as const;
 
 const judged = sumBy('', rate('anthropic_requests_total', `outcome=~"ok|${FAILED}"`));
+
 const budgetUsed = `max(${RECORDED.budgetSpent} / ${RECORDED.budgetLimit})`;
 
 /** One figure each, for a glance. */

@@ -1,4 +1,4 @@
-import { FAILED } from '../../src/monitoring/recording-rules.ts';
+import { FAILED } from '../../src/rules/recording.ts';
 import { latency } from './overview-latency.ts';
 import { overviewNow } from './overview-now.ts';
 import type { Dashboard, Row } from './panel.ts';

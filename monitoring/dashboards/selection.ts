@@ -1,6 +1,6 @@
-import { CATALOGUE, type HistogramName, type MetricName } from '../../src/record/catalogue.ts';
-import { RECORDED } from '../../src/monitoring/recorded.ts';
-import { grown, type Counter } from '../../src/monitoring/promql.ts';
+import { CATALOGUE, type HistogramName, type MetricName } from '../../src/record/metrics/catalogue.ts';
+import { RECORDED } from '../../src/rules/recording.ts';
+import { grown, type Counter } from '../../src/rules/promql.ts';
 
 type Sample = Exclude<MetricName, HistogramName> | `${HistogramName}_${'bucket' | 'sum' | 'count'}`;
 

@@ -1,4 +1,4 @@
-import { RECORDED } from '../../src/monitoring/recorded.ts';
+import { RECORDED } from '../../src/rules/recording.ts';
 import type { Dashboard, Row } from './panel.ts';
 import { headroom } from './tier-headroom.ts';
 import { selected, sumBy } from './selection.ts';

@@ -3,12 +3,11 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } fr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { ruleFiles } from '../../src/monitoring/rule-groups.ts';
-import type { RecordingRule } from '../../src/monitoring/rule.ts';
-import { ruleFileText } from '../../src/monitoring/rule-text.ts';
+import { ruleFiles } from '../../src/rules/rule-files.ts';
+import { ruleFileText, type RecordingRule } from '../../src/rules/rule.ts';
+import { freePort } from '../../testing/free-port.ts';
 import { prometheus } from '../run/prometheus.ts';
 import type { Running } from '../run/servers.ts';
-import { freePort } from '../../test/free-port.ts';
 
 export interface BackfillOptions {
   readonly prometheus: string;
@@ -62,6 +61,7 @@ interface Pass extends BackfillOptions {
  * the same for each pass and each run, so a pass reads what the one before it kept of the very same moments.
  */
 const GROUP = 'pass';
+
 const FILE = 'rules.yml';
 
 async function recordedInto(data: string, { folder, rules, recorded, ...options }: Pass): Promise<void> {

@@ -8,12 +8,12 @@ import { serve } from 'plimsoll/http';
 import { simulator, type Simulator } from 'plimsoll/simulator';
 import { Registry } from 'prom-client';
 import { parse, stringify } from 'yaml';
-import { ruleFiles } from '../../src/monitoring/rule-groups.ts';
-import { ruleFileText } from '../../src/monitoring/rule-text.ts';
+import { ruleFiles } from '../../src/rules/rule-files.ts';
+import { ruleFileText } from '../../src/rules/rule.ts';
 import { alertmanager, prometheus } from './prometheus.ts';
 import { scaled, scaledGroups } from './scaled.ts';
 import { until, type Running } from './servers.ts';
-import { freePort } from '../../test/free-port.ts';
+import { freePort } from '../../testing/free-port.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 

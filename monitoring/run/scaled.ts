@@ -1,4 +1,4 @@
-import type { RuleGroup } from '../../src/monitoring/rule.ts';
+import type { RuleGroup } from '../../src/rules/rule.ts';
 
 /**
  * The same rules on a clock that goes so many times as fast: windows, offsets, waits and intervals are divided, and nothing

@@ -9,7 +9,7 @@ import { observe } from '../../src/observe/middleware.ts';
 import { cost } from '../../src/pricing/cost.ts';
 import { defaultPrices } from '../../src/pricing/prices.ts';
 import { prometheusRecorder } from '../../src/record/prometheus.ts';
-import { storeFor } from '../../src/record/registry.ts';
+import { storeFor } from '../../src/record/metrics/registry.ts';
 import { differences, type Cells, type Difference } from './cells.ts';
 import { neverAnswers } from './faults.ts';
 import { metricAccount } from './metric-cells.ts';

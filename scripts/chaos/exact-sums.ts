@@ -1,4 +1,4 @@
-import { Store } from '../../src/record/store.ts';
+import { Store } from '../../src/record/metrics/store.ts';
 
 export interface ExactSums {
   /** Of the metric, in nano-dollars: one for each order of adding, and the last by other means. */

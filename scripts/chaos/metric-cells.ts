@@ -1,4 +1,4 @@
-import type { MetricRegistry } from '../../src/record/registry.ts';
+import type { MetricRegistry } from '../../src/record/metrics/registry.ts';
 import { Tally, type Cells } from './cells.ts';
 
 /** What plimsoll's metrics say. */

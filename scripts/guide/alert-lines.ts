@@ -1,4 +1,4 @@
-import { wrapped } from '../../src/cli/wrapped.ts';
+import { wrapped } from '../../src/cli/command.ts';
 import type { FiredAlert } from './alerts.ts';
 
 const WIDTH = 80;

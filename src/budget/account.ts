@@ -1,10 +1,18 @@
-import { accountName, thresholdsNanoUsd, type Budget } from './budget.ts';
+import { usdOf } from '../figures.ts';
+import {
+  HISTORY_MS,
+  accountName,
+  bucketAt,
+  bucketMs,
+  spanAt,
+  thresholdsNanoUsd,
+  type Budget,
+  type Span,
+} from './budget.ts';
 import { forecast, rollingForecast, type Forecast } from './forecast.ts';
-import type { Balance, Eventually, Place, Spend } from './ledger.ts';
 import type { LedgerLink } from './ledger-link.ts';
-import { usdOf } from './nano-usd.ts';
-import { bucketAt, bucketMs, HISTORY_MS, spanAt, type Span } from './period.ts';
-import { Tab, type Verdict } from './tab.ts';
+import type { Balance, Eventually, Place, Spend } from './ledger.ts';
+import { Tab, type Verdict } from './reservations.ts';
 
 /** What a budget has come to, as the ledger last said it. */
 export interface AccountStatus extends Span {

@@ -1,4 +1,4 @@
-import { brandedCause } from '../branded-cause.ts';
+import { brandedCause } from '../errors.ts';
 import { REFUSAL } from '../vocabulary.ts';
 
 /** Marks the error in every copy of the package. */

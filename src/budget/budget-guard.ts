@@ -1,12 +1,11 @@
+import { usdOf } from '../figures.ts';
 import type { Admission, BatchResult, Call, Guard, GuardedRequest, Recorder } from '../vocabulary.ts';
 import type { Account } from './account.ts';
 import { BudgetExceededError, type BudgetRefusal } from './budget-exceeded.ts';
-import { canonicalScope, inScope, shareOf, type Budget, type Decision, type Scope } from './budget.ts';
+import { canonicalScope, inScope, shareOf, spanAt, type Budget, type Decision, type Scope } from './budget.ts';
 import type { Estimate, Estimator } from './estimate.ts';
 import type { Balance, Eventually } from './ledger.ts';
-import { usdOf } from './nano-usd.ts';
-import { spanAt } from './period.ts';
-import type { Verdict } from './tab.ts';
+import type { Verdict } from './reservations.ts';
 
 export interface BudgetGuardOptions {
   readonly accounts: readonly Account[];

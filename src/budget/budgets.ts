@@ -1,16 +1,14 @@
-import { ConfigurationError } from '../configuration-error.ts';
+import { systemClock, systemTimers, type Clock, type Timers } from '../clock.ts';
+import { ConfigurationError, got } from '../errors.ts';
 import type { Guard, Recorder } from '../vocabulary.ts';
 import { Account, type AccountStatus, type BudgetView, type ThresholdReached } from './account.ts';
 import { BudgetGuard } from './budget-guard.ts';
-import type { BudgetPrices } from './budget-prices.ts';
-import type { Budget, Decision } from './budget.ts';
-import { loadBudgets } from './budget-file.ts';
-import { checkedSettings, type BudgetsSettings } from './budget-settings.ts';
-import { warnOfUnknownModels, warnOfVolatile } from './budget-warnings.ts';
-import { budgetsOf, type BudgetDefinition } from './definition.ts';
-import { Estimator } from './estimate.ts';
-import type { LedgerKind } from './ledger.ts';
+import { isVolatileInMemory, type Budget, type Decision } from './budget.ts';
+import { budgetsOf, loadBudgets, type BudgetDefinition } from './definition.ts';
+import { Estimator, type BudgetPrices } from './estimate.ts';
 import { LedgerLink } from './ledger-link.ts';
+import type { Ledger, LedgerKind } from './ledger.ts';
+import { memoryLedger } from './memory-ledger.ts';
 
 export interface BudgetsOptions extends BudgetsSettings {
   readonly definitions: readonly BudgetDefinition[];
@@ -176,4 +174,93 @@ class SharedBudgets implements Budgets {
   #failed(stage: 'budget' | 'ledger', error: unknown): void {
     for (const listener of this.#listeners) listener.failed(stage, error);
   }
+}
+
+/** What budgets need besides their definitions. Nothing is needed. */
+export interface BudgetsSettings {
+  /** Where spend is kept. Default: in this process. */
+  readonly ledger?: Ledger;
+  /**
+   * Told when spend reaches a threshold: once a period, by one of the processes that share the ledger. A promise it
+   * returns is not waited for; what it throws is counted.
+   */
+  readonly onThreshold?: (reached: ThresholdReached) => void | Promise<void>;
+  /** How long a call waits for a ledger that takes time: 50 ms. */
+  readonly deadlineMs?: number;
+  /** How long after the last word of a process what it holds is given up: 60 s. */
+  readonly holdMs?: number;
+  /** For tests. */
+  readonly clock?: Clock;
+  /** For tests. */
+  readonly timers?: Timers;
+  /** For tests. From 0 to 1. */
+  readonly random?: () => number;
+}
+
+const DEADLINE_MS = 50;
+
+const HOLD_MS = 60_000;
+
+/** What is held is said again three times in it: a shorter one would be nothing but postings. */
+const SHORTEST_HOLD_MS = 1_000;
+
+/** `setTimeout` fires at once for more. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+type Checked = Required<Omit<BudgetsSettings, 'onThreshold'>>;
+
+/** The settings with their defaults. Throws a `ConfigurationError` (`PLIMSOLL_BUDGETS_INVALID`) with all problems. */
+export function checkedSettings(settings: BudgetsSettings): Checked {
+  const { ledger = memoryLedger(), clock = systemClock, timers = systemTimers, random = Math.random } = settings;
+  const { deadlineMs = DEADLINE_MS, holdMs = HOLD_MS } = settings;
+  const problems = [
+    ...(isLedger(ledger)
+      ? []
+      : [`ledger: expected a ledger, got ${got(ledger)}: pass memoryLedger(), sqliteLedger(path) or redisLedger(url)`]),
+    ...milliseconds('deadlineMs', deadlineMs, 1),
+    ...milliseconds('holdMs', holdMs, SHORTEST_HOLD_MS),
+  ];
+  if (problems.length > 0) throw new ConfigurationError('PLIMSOLL_BUDGETS_INVALID', problems);
+  return { ledger, clock, timers, random, deadlineMs, holdMs };
+}
+
+function isLedger(value: unknown): value is Ledger {
+  return typeof value === 'object' && value !== null && 'post' in value && typeof value.post === 'function';
+}
+
+function milliseconds(name: string, value: number, least: number): readonly string[] {
+  if (value >= least && value <= LONGEST_TIMER_MS) return [];
+  return [`${name}: expected milliseconds from ${least} to ${LONGEST_TIMER_MS}, got ${got(value)}: leave it out`];
+}
+
+/** Warns of budgets that a ledger in memory serves badly; says nothing where there is none. */
+export function warnOfVolatile(budgets: readonly Budget[]): void {
+  warn(budgets.filter(isVolatileInMemory), {
+    says: 'Budgets kept in memory: each replica enforces separately; lost on restart',
+    code: 'PLIMSOLL_VOLATILE_LEDGER',
+    detail: 'Pass a ledger that outlives the process: sqliteLedger(path) on one machine, redisLedger(url) for a fleet.',
+  });
+}
+
+/** Warns of budgets whose model has no price now: it may be a name that no call will ever have. */
+export function warnOfUnknownModels(budgets: readonly Budget[], prices: BudgetPrices, atMs: number): void {
+  const isUnknown = ({ scope }: Budget): boolean =>
+    scope.kind === 'model' && prices.priceAt(prices.canonicalModel(scope.model), atMs) === null;
+  warn(budgets.filter(isUnknown), {
+    says: 'Budgets of a model that the price table does not know: they may count nothing',
+    code: 'PLIMSOLL_BUDGET_MODEL_UNKNOWN',
+    detail: 'Check the id of the model against `plimsoll prices`, or give it a price.',
+  });
+}
+
+interface Warning {
+  readonly says: string;
+  readonly code: string;
+  readonly detail: string;
+}
+
+function warn(budgets: readonly Budget[], { says, code, detail }: Warning): void {
+  if (budgets.length === 0) return;
+  const names = budgets.map(({ name }) => name).join(', ');
+  process.emitWarning(`${says} (${names}).`, { type: 'PlimsollWarning', code, detail });
 }

@@ -1,9 +1,7 @@
-import { ConfigurationError } from '../configuration-error.ts';
-import { got, gotName } from '../got.ts';
-import { BUDGET_MODES, type Budget, type BudgetMode, type Scope } from './budget.ts';
-import { mayHoldSecret } from '../secret-mark.ts';
-import { nanoUsdOf } from './nano-usd.ts';
-import type { Period } from './period.ts';
+import { ConfigurationError, got, gotName, mayHoldSecret } from '../errors.ts';
+import { nanoUsdOf } from '../figures.ts';
+import { structuredFile } from '../structured-file.ts';
+import { BUDGET_MODES, type Budget, type BudgetMode, type Period, type Scope } from './budget.ts';
 
 /** Which calls a budget counts: all, those of a key's alias, of a model, or of a value of an attribution label. */
 export type ScopeDefinition =
@@ -176,7 +174,9 @@ function scope(read: Reader): Scope {
 }
 
 const HOUR_MS = 3_600_000;
+
 const SHORTEST_WINDOW_MS = 60_000;
+
 const LONGEST_WINDOW_MS = 366 * 24 * HOUR_MS;
 
 function period(read: Reader): Period {
@@ -201,6 +201,7 @@ function amount(read: Reader): bigint {
 }
 
 const MOST_THRESHOLDS = 20;
+
 const HIGHEST_THRESHOLD = 10;
 
 function thresholds(read: Reader): readonly number[] {
@@ -217,4 +218,24 @@ function thresholds(read: Reader): readonly number[] {
 function object(value: unknown): Readonly<Record<string, unknown>> | null {
   const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
   return isObject ? (value as Readonly<Record<string, unknown>>) : null;
+}
+
+/**
+ * The budgets of a file: `budgets`, a list of definitions as `budgets()` takes them, in JSON, or in YAML where its name
+ * ends in `.yaml` or `.yml` and the package `yaml` is installed. Reads it at once. Throws a `ConfigurationError`
+ * (`PLIMSOLL_BUDGETS_INVALID`) with every problem and its place.
+ */
+export function loadBudgets(path: string): readonly Budget[] {
+  const read = structuredFile(path);
+  if ('problem' in read) throw invalid(path, read.problem);
+  const file = read.value;
+  const isObject = typeof file === 'object' && file !== null && !Array.isArray(file);
+  if (!isObject) throw invalid(path, 'expected an object with the field budgets, got something else');
+  const others = Object.keys(file).filter((name) => name !== 'budgets');
+  if (others.length > 0) throw invalid(path, `expected the field budgets and no other, got ${others.length} others`);
+  return budgetsOf((file as { budgets?: unknown }).budgets, path);
+}
+
+function invalid(path: string, problem: string): ConfigurationError {
+  return new ConfigurationError('PLIMSOLL_BUDGETS_INVALID', [`${path}: ${problem}`]);
 }

@@ -1,7 +1,170 @@
 import type { Call, CallCost, GuardedRequest } from '../vocabulary.ts';
-import { expectedRates, type BudgetPrices, type ExpectedRates } from './budget-prices.ts';
-import { CHARACTERS_PER_TOKEN, promptLength } from './prompt-length.ts';
-import { RunningRatios } from './running-ratio.ts';
+
+/** A price of one token, as a fraction of nano-dollars. */
+interface TokenRate {
+  readonly fastNum: number;
+  readonly fastDen: number;
+}
+
+interface TokenRates {
+  readonly input: TokenRate;
+  readonly cache_write_1h: TokenRate;
+  readonly output: TokenRate;
+}
+
+interface TokenCard {
+  readonly standard: TokenRates;
+  readonly batch: TokenRates | null;
+}
+
+/** What budgets need of a price table: the one of `instrument()` is one. */
+export interface BudgetPrices {
+  canonicalModel(id: string): string;
+  priceAt(
+    model: string,
+    whenMs: number,
+  ): {
+    readonly base: TokenCard;
+    readonly longContext: { readonly aboveTokens: number; readonly card: TokenCard } | null;
+    readonly fast: TokenCard | null;
+  } | null;
+}
+
+/** What a token costs where a request would run, in nano-dollars, for estimates. */
+export interface ExpectedRates {
+  readonly input: number;
+  /** The dearest way to put a token into the prompt. */
+  readonly dearestInput: number;
+  readonly output: number;
+}
+
+/** How a request would be charged, as far as it is known beforehand. */
+export interface Manner {
+  readonly model: string;
+  readonly atMs: number;
+  readonly promptTokens: number;
+  readonly speed: unknown;
+  readonly batch: boolean;
+}
+
+/** `null` where the table has no price for it. */
+export function expectedRates(prices: BudgetPrices, manner: Manner): ExpectedRates | null {
+  const price = prices.priceAt(manner.model, manner.atMs);
+  if (price === null) return null;
+  const { base, fast, longContext } = price;
+  const isLong = longContext !== null && manner.promptTokens > longContext.aboveTokens;
+  const card = manner.speed === 'fast' ? fast : isLong ? longContext.card : base;
+  const rates = manner.batch ? card?.batch : card?.standard;
+  if (!rates) return null;
+  return {
+    input: perToken(rates.input),
+    dearestInput: perToken(rates.cache_write_1h),
+    output: perToken(rates.output),
+  };
+}
+
+function perToken({ fastNum, fastDen }: TokenRate): number {
+  return fastNum / fastDen;
+}
+
+/**
+ * Characters of a request for each token of its prompt, to begin with: Anthropic's glossary has about 3.5 of English
+ * text, and models since Opus 4.7 make about 30 % more tokens of it (pricing page, 2026-08).
+ */
+export const CHARACTERS_PER_TOKEN = 2.7;
+
+/** The largest image: 92 x 52 patches of 28 pixels, a token each, as models since Opus 4.7 read them (vision page, 2026). */
+const TOKENS_PER_IMAGE = 4_784;
+
+/** A page of a PDF: its text alone has 1,500 to 3,000 (page on PDF support, 2025). */
+const TOKENS_PER_PAGE = 3_000;
+
+/** Base64 of a page of a PDF: a guess, with which a scan is taken for few pages and a bare text for more than it has. */
+const CHARACTERS_PER_PAGE = 75_000;
+
+/** A smaller body has no room for an image or a document that matters, and is not searched for one. */
+const SEARCHED_FROM = 20_000;
+
+type Json = Readonly<Record<string, unknown>>;
+
+/**
+ * The length of a request in characters, as far as it becomes prompt: base64 data does not count by its characters but
+ * by the image or the pages that it is.
+ */
+export function promptLength({ body, bodyLength }: GuardedRequest): number {
+  if (body === null || bodyLength < SEARCHED_FROM) return bodyLength;
+  const batch = list(body['requests']).map((request) => object(object(request)['params']));
+  const messages = [body, ...batch].flatMap((request) => list(request['messages']));
+  return messages.reduce<number>((length, message) => length + correction(object(message)['content']), bodyLength);
+}
+
+/** How much longer (or shorter: below 0) the content is as prompt than in characters. */
+function correction(content: unknown): number {
+  return list(content).reduce<number>((sum, item) => {
+    const block = object(item);
+    const { type, data } = object(block['source']);
+    if (type !== 'base64' || typeof data !== 'string') return sum + correction(block['content']);
+    const pages = Math.ceil(data.length / CHARACTERS_PER_PAGE);
+    const tokens = block['type'] === 'image' ? TOKENS_PER_IMAGE : pages * TOKENS_PER_PAGE;
+    return sum + tokens * CHARACTERS_PER_TOKEN - data.length;
+  }, 0);
+}
+
+function list(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+function object(value: unknown): Json {
+  return typeof value === 'object' && value !== null ? (value as Json) : {};
+}
+
+/** The ratio of two sums in which the past fades. */
+interface Sums {
+  used: number;
+  asked: number;
+}
+
+export interface RunningRatiosOptions {
+  /** The ratio of what was never seen. */
+  readonly start: number;
+  /** How many observations the start is worth. */
+  readonly startWeight: number;
+  /** What one observation leaves of those before: 0.95 means that about the last 20 count. */
+  readonly keep: number;
+  /** How many ratios are kept; the one that was learnt from least recently goes first. */
+  readonly most: number;
+}
+
+/**
+ * What part of what was asked for has been used so far, by name. A ratio of sums and not a mean of ratios, so that
+ * expectations made with it add up to what is used.
+ */
+export class RunningRatios {
+  readonly #options: RunningRatiosOptions;
+  readonly #sums = new Map<string, Sums>();
+
+  constructor(options: RunningRatiosOptions) {
+    this.#options = options;
+  }
+
+  of(name: string): number {
+    const sums = this.#sums.get(name);
+    return sums === undefined ? this.#options.start : sums.used / sums.asked;
+  }
+
+  /** `asked` above 0; otherwise nothing is learnt. */
+  learn(name: string, used: number, asked: number): void {
+    if (!(asked > 0) || !(used >= 0)) return;
+    const { start, startWeight, keep, most } = this.#options;
+    const sums = this.#sums.get(name) ?? { used: start * startWeight * asked, asked: startWeight * asked };
+    this.#sums.delete(name);
+    const oldest = this.#sums.size >= most ? this.#sums.keys().next().value : undefined;
+    if (oldest !== undefined) this.#sums.delete(oldest);
+    sums.used = sums.used * keep + used;
+    sums.asked = sums.asked * keep + asked;
+    this.#sums.set(name, sums);
+  }
+}
 
 /** What a call will probably cost on one model. */
 export interface EstimatedPart {

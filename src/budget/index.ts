@@ -3,11 +3,11 @@
  */
 export { budgets, budgetsFromFile } from './budgets.ts';
 export type { BudgetHost, BudgetListener, Budgets, BudgetsOptions, BudgetsStatus, BudgetStatus } from './budgets.ts';
-export type { BudgetsSettings } from './budget-settings.ts';
-export { loadBudgets } from './budget-file.ts';
+export type { BudgetsSettings } from './budgets.ts';
+export { loadBudgets } from './definition.ts';
 export type { BudgetDefinition, PeriodDefinition, ScopeDefinition } from './definition.ts';
 export type { Budget, BudgetMode, Decision, Scope } from './budget.ts';
-export type { Period, Span } from './period.ts';
+export type { Period, Span } from './budget.ts';
 export type { AccountStatus, BudgetView, ThresholdReached } from './account.ts';
 export { BudgetExceededError, budgetExceeded, isBudgetExceeded } from './budget-exceeded.ts';
 export type { BudgetExceededDetails, BudgetRefusal } from './budget-exceeded.ts';
@@ -18,5 +18,5 @@ export { sqliteLedger } from './sqlite-ledger.ts';
 export type { SqliteLedgerOptions } from './sqlite-ledger.ts';
 export { LedgerUnavailableError } from './ledger.ts';
 export type { Balance, Eventually, Ledger, LedgerKind, Place, Posted, Posting, Spend, Window } from './ledger.ts';
-export type { Cancel, Timers } from './timers.ts';
-export type { BudgetPrices } from './budget-prices.ts';
+export type { Cancel, Timers } from '../clock.ts';
+export type { BudgetPrices } from './estimate.ts';

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import type { Clock } from '../clock.ts';
+import type { Cancel, Clock, Timers } from '../clock.ts';
 import { LedgerUnavailableError, type Eventually, type Ledger } from './ledger.ts';
-import type { Cancel, Timers } from './timers.ts';
 
 /** Has something for the ledger, and is told when to try again. */
 export interface Correspondent {
@@ -38,6 +37,7 @@ export interface LedgerLinkOptions {
 const READING_MS = 1_000;
 
 const FIRST_RETRY_MS = 50;
+
 const LONGEST_RETRY_MS = 5_000;
 
 /** The ledger as this process sees it: whether it answers, and when to try again if it does not. */

@@ -1,6 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { grants, levelOf } from './granting.ts';
-import type { Balance, Ledger, Place, Posted, Posting, Spend, Window } from './ledger.ts';
+import {
+  grants,
+  levelOf,
+  type Balance,
+  type Ledger,
+  type Place,
+  type Posted,
+  type Posting,
+  type Spend,
+  type Window,
+} from './ledger.ts';
 
 /**
  * A ledger in this process: nothing to install, and gone when the process is. Each replica has its own, so a budget

@@ -1,14 +1,11 @@
-import { type Clock, systemClock } from '../clock.ts';
+import { systemClock, type Clock } from '../clock.ts';
 import { environmentReport, type Configuration } from '../environment/environment.ts';
-import { api, type Api, type Answer } from './api.ts';
-import { clockStep, promptStep, tierStep } from './answer-steps.ts';
-import { configurationFailure } from './configuration-failure.ts';
-import { credentialsStep, modelStep } from './model-steps.ts';
 import { redacted } from '../keys/secrets.ts';
 import { models } from '../routing/models.ts';
-import { addresses, connection, endpointOf, handshake, type Endpoint } from './endpoint.ts';
-import { networkFailure } from './network-failure.ts';
+import { addresses, api, connection, endpointOf, handshake, type Answer, type Api, type Endpoint } from './api.ts';
+import { configurationFailure, networkFailure } from './failures.ts';
 import { CheckFailure, type CheckReport, type Diagnosis, type Step, type StepName, type StepStatus } from './report.ts';
+import { clockStep, credentialsStep, modelStep, promptStep, tierStep } from './steps.ts';
 
 /** Where calls go if nobody says where. */
 export const DEFAULT_BASE_URL = 'https://api.anthropic.com';

@@ -1,7 +1,5 @@
-import { day, percent, usd } from '../tier/wording.ts';
-import type { AdviceItem } from './advice-item.ts';
-import type { Sample } from './exposition-samples.ts';
-import { label, samplesOf, sums } from './sample-sums.ts';
+import { day, percent, usd } from '../figures.ts';
+import { label, samplesOf, sums, type Sample } from './metrics-page.ts';
 
 interface BudgetFigures {
   readonly budget: string;
@@ -89,4 +87,23 @@ function volatileItem(budgets: readonly string[]): AdviceItem {
     text,
     evidence: { budgets: budgets.join(', ') },
   };
+}
+
+/** One piece of advice, whatever it is about. */
+export interface AdviceItem {
+  readonly about: 'budget' | 'tier' | 'route';
+  readonly kind: string;
+  readonly severity: Severity;
+  readonly text: string;
+  /** The figures it stands on. */
+  readonly evidence: Readonly<Record<string, string | number | null>>;
+}
+
+export type Severity = (typeof SEVERITIES)[number];
+
+const SEVERITIES = ['critical', 'warning', 'info'] as const;
+
+/** Most important first; of equal importance in the order given. */
+export function inOrder(items: readonly AdviceItem[]): readonly AdviceItem[] {
+  return items.toSorted((one, other) => SEVERITIES.indexOf(one.severity) - SEVERITIES.indexOf(other.severity));
 }

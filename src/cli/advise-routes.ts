@@ -1,11 +1,10 @@
-import { charge } from '../pricing/rate.ts';
 import type { PriceTable } from '../pricing/prices.ts';
+import { charge } from '../pricing/rate.ts';
 import { routeAdvice, type RouteDecisions, type RouteUsage } from '../routing/advice.ts';
 import type { Models } from '../routing/models.ts';
 import { TOKEN_KINDS, type Tokens } from '../vocabulary.ts';
-import type { AdviceItem } from './advice-item.ts';
-import type { Sample } from './exposition-samples.ts';
-import { label, samplesOf } from './sample-sums.ts';
+import type { AdviceItem } from './advise-budgets.ts';
+import { label, samplesOf, type Sample } from './metrics-page.ts';
 
 /** By which models and prices routes are judged. */
 export interface RouteJudging {

@@ -1,12 +1,11 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { ConfigurationError } from '../configuration-error.ts';
-import { configMaps, exportedFiles, prometheusRules, type DashboardSource } from '../monitoring/export.ts';
-import { ruleFiles } from '../monitoring/rule-groups.ts';
-import { DEFAULT_SETTINGS, type MonitoringSettings } from '../monitoring/settings.ts';
-import type { Command, CommandIo } from './command.ts';
-import { argumentProblem, refused, shown } from './replies.ts';
+import { ConfigurationError } from '../errors.ts';
+import { configMaps, exportedFiles, prometheusRules, type DashboardSource } from '../rules/export.ts';
+import { ruleFiles } from '../rules/rule-files.ts';
+import { DEFAULT_SETTINGS, type MonitoringSettings } from '../rules/settings.ts';
+import { argumentProblem, refused, shown, type Command, type CommandIo } from './command.ts';
 
 const USAGE = [
   'plimsoll dashboards export [options]   dashboards and alert rules, for your own',

@@ -1,17 +1,15 @@
 import { Registry } from 'prom-client';
 import { sharedBudgets, type Budgets } from '../budget/budgets.ts';
 import { authenticator } from '../gateway/access/authenticator.ts';
-import type { Access } from '../gateway/access/access.ts';
-import { mintHandler } from '../gateway/access/mint-handler.ts';
+import { mintHandler } from '../gateway/access/mint.ts';
+import type { Access } from '../gateway/access/sqlite-tokens.ts';
 import { TokenSpend } from '../gateway/access/token-spend.ts';
-import { openAccess } from '../gateway/configuration/open-access.ts';
-import type { GatewayConfiguration } from '../gateway/configuration/gateway-configuration.ts';
-import { ledgerAt } from '../gateway/configuration/places.ts';
+import type { GatewayConfiguration } from '../gateway/configuration/configuration.ts';
+import { ledgerAt, openAccess } from '../gateway/configuration/places.ts';
 import { gateway, type Gateway } from '../gateway/gateway.ts';
-import { listen } from '../http/listen.ts';
-import { PortError, type Serving } from '../http/listening.ts';
+import { PortError, listen, type Serving } from '../http/listen.ts';
 import { serve, type ServeOptions } from '../http/serve.ts';
-import { metricsHandler } from '../record/metrics-handler.ts';
+import { metricsHandler } from '../record/metrics/page.ts';
 import type { RequestLog } from './gateway-log.ts';
 
 /** A gateway that listens. */

@@ -1,12 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import { environment } from '../keys/alias.ts';
-import type { Command, CommandIo } from './command.ts';
-import { samplesIn, type Sample } from './exposition-samples.ts';
-import { countedSinceMs, keyAccounts, type KeyQuestion } from './key-account.ts';
-import { keyLines } from './key-lines.ts';
-import { unreadableReason } from './unreadable-reason.ts';
-import { argumentProblem, refused, shown } from './replies.ts';
+import { keyAlias, keyEnvironment, type KeyAlias } from '../keys/alias.ts';
+import { redacted } from '../keys/secrets.ts';
+import { argumentProblem, refused, shown, unreadableReason, wrapped, type Command, type CommandIo } from './command.ts';
+import { samplesIn, type Sample } from './metrics-page.ts';
 
 const USAGE = [
   'plimsoll keys [options]           are the keys named well, and are they used?',
@@ -41,7 +38,7 @@ export const command: Command = {
     if (typeof asked === 'string') return refused([asked], USAGE, io);
     if (asked.help) return shown(USAGE, io);
     const anthropicEnv = io.env['ANTHROPIC_ENV']?.trim() || null;
-    if (anthropicEnv !== null && environment(anthropicEnv) === null) {
+    if (anthropicEnv !== null && keyEnvironment(anthropicEnv) === null) {
       return refused(['ANTHROPIC_ENV: expected dev, test, ci, staging, demo or prod, got another.'], USAGE, io);
     }
     const aliases = aliasesOf([...(asked.alias ?? []), io.env['PLIMSOLL_KEY'] ?? '']);
@@ -98,4 +95,113 @@ function parsed(args: readonly string[]) {
   } catch (error) {
     return argumentProblem(error);
   }
+}
+
+/** What a `/metrics` page says of the calls with one key, since the process that wrote it began. */
+export interface KeyUse {
+  /** Finished calls, refused ones too. */
+  readonly calls: number;
+  readonly tokens: number;
+  /** Estimated, as the counter has it. */
+  readonly costUsd: number;
+  /** Calls that the cost leaves out, for want of a price. */
+  readonly unpricedCalls: number;
+  /** When rate-limit headers were last seen, which the page keeps for an hour; `null` where it has none. */
+  readonly lastSeenAtMs: number | null;
+}
+
+/** One key of the configuration or of the page. */
+export interface KeyAccount extends KeyAlias {
+  /** Of ANTHROPIC_ENV, or without an environment of its own; `null` where ANTHROPIC_ENV says nothing. */
+  readonly fits: boolean | null;
+  /** All that is wrong with it; empty where nothing is. */
+  readonly problems: readonly string[];
+  /** `null` where no page was read. */
+  readonly use: KeyUse | null;
+}
+
+/** What keys are accounted for. */
+export interface KeyQuestion {
+  readonly aliases: readonly string[];
+  /** As ANTHROPIC_ENV says; `null` where it says nothing. */
+  readonly anthropicEnv: string | null;
+  /** `null` where no page was read. */
+  readonly samples: readonly Sample[] | null;
+}
+
+/** What the label `key` says where nobody gave an alias. */
+const NO_ALIAS = 'default';
+
+/** The keys that were named, and those that the page has calls of, each judged and with its use. */
+export function keyAccounts({ aliases, anthropicEnv, samples }: KeyQuestion): readonly KeyAccount[] {
+  const seen = samples === null ? [] : keysIn(samples);
+  return [...new Set([...aliases, ...seen])].map((alias) => {
+    const judged = keyAlias(alias);
+    const wanted = anthropicEnv === null ? null : keyEnvironment(anthropicEnv);
+    const fits = wanted === null ? null : judged.environment === null || judged.environment === wanted;
+    const misplaced = `a key of ${judged.environment} where ANTHROPIC_ENV is ${wanted}: use the key of ${wanted}`;
+    const unnamed =
+      alias === NO_ALIAS ? 'these calls name no key: set PLIMSOLL_KEY, or the option key' : judged.problem;
+    const problems = [unnamed, fits === false ? misplaced : null].filter((problem) => problem !== null);
+    return { ...judged, alias: redacted(alias), fits, problems, use: samples === null ? null : useOf(alias, samples) };
+  });
+}
+
+/** When the page began to count; `null` where it does not say. */
+export function countedSinceMs(samples: readonly Sample[]): number | null {
+  const starts = samples.filter(({ name }) => name === 'process_start_time_seconds').map(({ value }) => value * 1_000);
+  return starts.length === 0 ? null : Math.min(...starts);
+}
+
+function keysIn(samples: readonly Sample[]): readonly string[] {
+  const keyed = samples.filter(({ name, labels }) => name.startsWith('anthropic_') && labels['key'] !== undefined);
+  return [...new Set(keyed.map(({ labels }) => labels['key'] ?? ''))].sort();
+}
+
+function useOf(alias: string, samples: readonly Sample[]): KeyUse {
+  const of = (name: string): readonly number[] =>
+    samples.filter((sample) => sample.name === name && sample.labels['key'] === alias).map(({ value }) => value);
+  const sum = (name: string): number => of(name).reduce((total, value) => total + value, 0);
+  const seen = of('anthropic_ratelimit_observed_timestamp_seconds');
+  return {
+    calls: sum('anthropic_requests_total'),
+    tokens: sum('anthropic_tokens_total'),
+    costUsd: sum('anthropic_cost_usd_total'),
+    unpricedCalls: sum('anthropic_unpriced_requests_total'),
+    lastSeenAtMs: seen.length === 0 ? null : Math.max(...seen) * 1_000,
+  };
+}
+
+/** The keys for people: each on two lines or more, and at the end those that were not used. */
+export function keyLines(keys: readonly KeyAccount[], sinceMs: number | null): readonly string[] {
+  const unused = keys.filter(({ use }) => use !== null && use.calls === 0);
+  const since = sinceMs === null ? 'since its process began' : `since ${instant(sinceMs)}`;
+  return [
+    ...keys.flatMap(accountLines),
+    ...(keys.some(({ use }) => use !== null) ? ['', `Counted ${since}, by this page alone.`] : []),
+    ...(unused.length === 0 ? [] : ['Not used in that time:', ...unused.map(({ alias }) => `  ${alias}`)]),
+  ];
+}
+
+function accountLines({ alias, environment, service, role, problems, use }: KeyAccount): readonly string[] {
+  const reading = [environment, service, role].map((part) => part ?? '?').join(' / ');
+  return [
+    `${problems.length === 0 ? 'ok   ' : 'BAD  '} ${alias}`,
+    `      ${reading}`,
+    ...problems.flatMap((problem) => wrapped(problem, 74).map((line) => `      ${line}`)),
+    ...(use === null ? [] : useLines(use).map((line) => `      ${line}`)),
+  ];
+}
+
+function useLines({ calls, tokens, costUsd, unpricedCalls, lastSeenAtMs }: KeyUse): readonly string[] {
+  if (calls === 0) return ['no calls'];
+  const cost = `${costUsd.toFixed(6)} USD${unpricedCalls === 0 ? '' : `, without ${unpricedCalls} unpriced calls`}`;
+  return [
+    `${calls} calls, ${tokens} tokens, ${cost}`,
+    ...(lastSeenAtMs === null ? [] : [`last answered at ${instant(lastSeenAtMs)}`]),
+  ];
+}
+
+function instant(ms: number): string {
+  return new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
 }

@@ -1,7 +1,6 @@
 #!/usr/bin/env node
 import { realpathSync } from 'node:fs';
-import { nodeProblem } from '../node-version.ts';
-import { VERSION } from '../version.ts';
+import { VERSION, nodeProblem } from '../version.ts';
 import type { Command, CommandIo } from './command.ts';
 
 /** Each command's code is loaded when it is asked for: `plimsoll prices` needs no simulator. */
@@ -80,4 +79,5 @@ function unlessPipeClosed(error: Error, closed: () => void): void {
 
 /** Installed, the command is a link to this file. */
 const started = process.argv[1] === undefined ? null : realpathSync(process.argv[1]);
+
 if (started === import.meta.filename) process.exitCode = await main(process.argv.slice(2), processIo());

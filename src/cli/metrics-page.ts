@@ -1,7 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import type { CommandIo } from './command.ts';
-import { samplesIn, type Sample } from './exposition-samples.ts';
-import { unreadableReason } from './unreadable-reason.ts';
+import { unreadableReason, type CommandIo } from './command.ts';
 
 /** The metrics cannot be read, or are not plimsoll's. */
 export class MetricsPageError extends Error {
@@ -53,4 +51,59 @@ async function standardInput(io: CommandIo): Promise<string> {
   const pieces: Buffer[] = [];
   for await (const piece of io.stdin) pieces.push(Buffer.from(piece));
   return Buffer.concat(pieces).toString('utf8');
+}
+
+/** One line of a `/metrics` page. */
+export interface Sample {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
+const LINE = /^([A-Za-z_:][\w:]*)(?:\{(.*)\})?[ \t]+(\S+)(?:[ \t]|$)/;
+
+const LABEL = /([A-Za-z_]\w*)="((?:[^"\\]|\\.)*)"/g;
+
+/** The samples of a page in the text format of Prometheus or OpenMetrics; `null` for a text that is none. */
+export function samplesIn(text: string): readonly Sample[] | null {
+  const samples: Sample[] = [];
+  for (const line of text.split(/\r?\n/)) {
+    // What follows is an exemplar.
+    const match = line.startsWith('#') || line === '' ? null : LINE.exec(line.split(' # ')[0] ?? '');
+    if (match === null && line !== '' && !line.startsWith('#')) return null;
+    const [, name = '', labels = '', value = ''] = match ?? [];
+    if (match !== null)
+      samples.push({ name, labels: labelsIn(labels), value: Number(value.replace(/Inf$/, 'Infinity')) });
+  }
+  return samples;
+}
+
+function labelsIn(text: string): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    [...text.matchAll(LABEL)].map(([, name = '', value = '']) => [
+      name,
+      value.replace(/\\n/g, '\n').replace(/\\(.)/g, '$1'),
+    ]),
+  );
+}
+
+/** The samples of one metric. */
+export function samplesOf(samples: readonly Sample[], name: string): readonly Sample[] {
+  return samples.filter((sample) => sample.name === name);
+}
+
+/** The label, empty where the sample has none. */
+export function label({ labels }: Sample, name: string): string {
+  return labels[name] ?? '';
+}
+
+/** Sums of one metric by what `key` makes of a sample. */
+export function sums(
+  samples: readonly Sample[],
+  name: string,
+  key: (sample: Sample) => string,
+): ReadonlyMap<string, number> {
+  const found = new Map<string, number>();
+  for (const sample of samplesOf(samples, name)) found.set(key(sample), (found.get(key(sample)) ?? 0) + sample.value);
+  return found;
 }

@@ -1,12 +1,11 @@
 import { parseArgs } from 'node:util';
-import { ConfigurationError } from '../configuration-error.ts';
-import { loadPrices } from '../pricing/load-prices.ts';
-import { dayStartMs } from '../pricing/price-file.ts';
-import { defaultPrices, type PriceTable } from '../pricing/prices.ts';
-import type { Command, CommandIo } from './command.ts';
-import { priceListJson, priceListLines } from './price-list.ts';
+import { ConfigurationError } from '../errors.ts';
+import { dayStartMs, type ListedModel, type ListedRates } from '../pricing/price-file.ts';
+import { defaultPrices, loadPrices, type PriceTable } from '../pricing/prices.ts';
+import type { Price } from '../pricing/rate-choice.ts';
+import { approximately, type Ratio } from '../pricing/rate.ts';
+import { argumentProblem, refused, shown, type Command, type CommandIo } from './command.ts';
 import { explain } from './prices-explain.ts';
-import { argumentProblem, refused, shown } from './replies.ts';
 
 const USAGE = [
   'plimsoll prices [options]             the prices in force',
@@ -32,6 +31,7 @@ const OPTIONS = {
 } as const;
 
 const DAY_MS = 86_400_000;
+
 const OLD_AFTER_DAYS = 45;
 
 /** `plimsoll prices` and `plimsoll prices explain`. */
@@ -84,4 +84,91 @@ function warnIfOld({ checkedAtMs, checkedOn }: PriceTable, io: CommandIo): void 
   if (days <= OLD_AFTER_DAYS) return;
   io.err(`The prices were last checked on ${checkedOn}, ${days} days ago:`);
   io.err('update plimsoll, or give newer ones with PLIMSOLL_PRICES.');
+}
+
+/** The table in force as JSON: every model with its life cycle, the price of that day (`null`: none) and its sources. */
+export function priceListJson(prices: PriceTable, atMs: number): string {
+  const models = prices.models.map(({ prices: _all, ...model }) => ({
+    ...model,
+    price: prices.priceAt(model.model, atMs)?.listed ?? null,
+  }));
+  const serverTools = prices.serverTools.map(({ prices: _all, ...tool }) => ({
+    ...tool,
+    usdPerThousandUses: perThousand(prices, tool.tool, atMs),
+  }));
+  const { source, checkedOn } = prices;
+  return JSON.stringify({ date: dayOf(atMs), source, checkedOn, models, serverTools }, plain, 2);
+}
+
+/** Amounts as JSON numbers, maps as objects. */
+function plain(_key: string, value: unknown): unknown {
+  if (value instanceof Map) return Object.fromEntries(value);
+  return isRatio(value) ? approximately(value) : value;
+}
+
+function isRatio(value: unknown): value is Ratio {
+  return typeof value === 'object' && value !== null && 'num' in value && 'den' in value;
+}
+
+/** The table in force for people, at most 80 columns wide. Models past their end of life are left out. */
+export function priceListLines(prices: PriceTable, atMs: number): readonly string[] {
+  return [
+    `Prices on ${dayOf(atMs)}, in USD per million tokens`,
+    `${prices.source === 'default' ? 'the shipped table' : 'a table of your own'}, checked ${prices.checkedOn}`,
+    '',
+    columns('model', ['input', 'output', 'write5m', 'write1h', 'read', 'batch', 'geo']),
+    ...prices.models.flatMap((model) => modelLines(model, prices, atMs)),
+    '',
+    ...prices.serverTools.map(({ tool }) => toolLine(tool, perThousand(prices, tool, atMs))),
+    '~ not every figure was seen on a page of Anthropic: --json has the sources',
+  ];
+}
+
+function modelLines(model: ListedModel, prices: PriceTable, atMs: number): readonly string[] {
+  const { model: name, eol } = model;
+  if (eol !== null && (dayStartMs(eol) ?? 0) <= atMs) return [];
+  const price = prices.priceAt(name, atMs);
+  if (price === null) return model.prices.length === 0 ? [columns(name, ['unpriced'])] : [];
+  return [...priceLines(price), ...(eol === null ? [] : [`  ends ${eol}`])];
+}
+
+function priceLines({ model, listed }: Price): readonly string[] {
+  const { batchMultiplier, geoMultipliers, longContext, fast } = listed;
+  const geos = [...geoMultipliers].map(([geo, multiplier]) => `${geo} x${approximately(multiplier)}`);
+  const batch = batchMultiplier === null ? '' : `x${approximately(batchMultiplier)}`;
+  return [
+    columns(model + (isConfirmed(listed.verified) ? '' : ' ~'), [...amounts(listed), batch, ...geos]),
+    ...(longContext ? [columns(`  over ${longContext.aboveTokens}`, amounts(longContext))] : []),
+    ...(fast ? [columns(isConfirmed(fast.verified) ? '  fast' : '  fast ~', amounts(fast))] : []),
+  ];
+}
+
+/** A file that says nothing of it is its writer's own business. */
+function isConfirmed(verified: string | null): boolean {
+  return verified === null || verified === 'VERIFIED';
+}
+
+function amounts(rates: ListedRates): readonly string[] {
+  const { input, output, cacheWrite5m, cacheWrite1h, cacheRead } = rates;
+  return [input, output, cacheWrite5m, cacheWrite1h, cacheRead].map((amount) => String(approximately(amount)));
+}
+
+function columns(name: string, cells: readonly string[]): string {
+  const widths = [6, 7, 8, 8, 6, 6, 8];
+  const padded = cells.map((cell, index) => cell.padStart(widths[index] ?? 9));
+  return (name.padEnd(26) + padded.join('')).trimEnd();
+}
+
+function toolLine(tool: string, usdPerThousand: number | null): string {
+  return `${tool.padEnd(26)}${usdPerThousand === null ? 'unpriced' : `${usdPerThousand} per 1,000 uses`}`;
+}
+
+function perThousand(prices: PriceTable, tool: string, atMs: number): number | null {
+  const price = prices.toolPriceAt(tool, atMs);
+  // Nano-dollars per use are millionths of dollars per thousand uses.
+  return price === null ? null : approximately(price.perUse) / 1e6;
+}
+
+function dayOf(atMs: number): string {
+  return new Date(atMs).toISOString().slice(0, 10);
 }

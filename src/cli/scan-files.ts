@@ -1,8 +1,9 @@
+import { spawn } from 'node:child_process';
 import { createReadStream } from 'node:fs';
-import { lstat, readdir, readFile, stat } from 'node:fs/promises';
+import { lstat, readFile, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Scan } from '../scan/scan.ts';
-import { GitError, gitText } from './git.ts';
+import type { Finding } from '../scan/secret-scanner.ts';
 
 /** Larger files are read piece by piece, and not opened as archives. */
 const LARGEST_WHOLE_BYTES = 256 << 20;
@@ -78,4 +79,155 @@ function reasonOf(error: unknown): string {
 
 function codeOf(error: unknown): unknown {
   return error instanceof Error && 'code' in error ? error.code : null;
+}
+
+/** Git is not there, or refused: `message` is the last line that it said. */
+export class GitError extends Error {
+  readonly code = 'PLIMSOLL_GIT';
+
+  constructor(message: string) {
+    super(message);
+    this.name = 'GitError';
+  }
+}
+
+/** How git is run. */
+export interface GitRun {
+  /** Default: the present folder. */
+  readonly cwd?: string;
+  readonly stdin?: string;
+}
+
+/** Runs git and gives its output as it comes. Throws `GitError` where git fails; a reader that stops ends git. */
+export async function* gitOutput(args: readonly string[], { cwd, stdin = '' }: GitRun = {}): AsyncGenerator<Buffer> {
+  const child = spawn('git', args, { ...(cwd !== undefined && { cwd }), stdio: 'pipe' });
+  let said = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-2_000)));
+  const ended = new Promise<number | null>((resolve, reject) => {
+    child.once('error', () => reject(new GitError('git is not to be found: install it, or name files to scan.')));
+    child.once('close', resolve);
+  });
+  ended.catch(() => undefined); // awaited below, when the output is over
+  // A git that ends early says why itself.
+  child.stdin.on('error', () => undefined);
+  child.stdin.end(stdin);
+  try {
+    for await (const piece of child.stdout) yield piece as Buffer;
+    if ((await ended) !== 0) throw new GitError(said.trim().split('\n').at(-1) ?? '');
+  } finally {
+    child.kill();
+  }
+}
+
+/** All that git says, as a text. */
+export async function gitText(args: readonly string[], run: GitRun = {}): Promise<string> {
+  const pieces: Buffer[] = [];
+  for await (const piece of gitOutput(args, run)) pieces.push(piece);
+  return Buffer.concat(pieces).toString('utf8');
+}
+
+interface GitObject {
+  readonly id: string;
+  readonly name: string;
+  /** What findings in it bear in place of a commit. */
+  readonly origin: string | null;
+}
+
+/** Scans the files that are staged, as they stand in the index. Throws `GitError` outside a git work tree. */
+export async function scanStaged(scan: Scan): Promise<void> {
+  // Without --no-renames a renamed file would have two names here.
+  const raw = await gitText(['diff', '--cached', '--raw', '-z', '--no-abbrev', '--no-renames', '--diff-filter=d']);
+  const fields = raw.split('\0');
+  const staged: GitObject[] = [];
+  for (let at = 0; at + 1 < fields.length; at += 2) {
+    const [, newMode = '', , id = ''] = (fields[at] ?? '').split(' ');
+    // A submodule's commit is no object of this repository.
+    if (newMode !== '160000') staged.push({ id, name: fields[at + 1] ?? '', origin: null });
+  }
+  await scanObjects(scan, staged);
+}
+
+/**
+ * Scans every file there ever was on a branch, a tag, a stash or in the reflog, and every commit's message. Each content
+ * is scanned once, under the first name that git gives it. What comes back are the findings with the oldest commit that
+ * has them.
+ */
+export async function scanHistory(scan: Scan): Promise<readonly Finding[]> {
+  const all = ['rev-list', '--all', '--reflog'];
+  const blobs = listed(await gitText([...all, '--objects', '--filter=object:type=blob', '--filter-provided-objects']));
+  const commits = listed(await gitText(all)).map(({ id }) => ({ id, name: 'commit message', origin: id }));
+  await scanObjects(scan, [...blobs, ...commits]);
+  const commitOf = new Map<string | null, string | null>(commits.map(({ id }) => [id, id]));
+  const findings: Finding[] = [];
+  for (const finding of scan.result.findings) {
+    const { commit: origin } = finding;
+    if (origin !== null && !commitOf.has(origin)) commitOf.set(origin, await oldestCommit(origin));
+    findings.push({ ...finding, commit: commitOf.get(origin) ?? null });
+  }
+  return findings;
+}
+
+async function oldestCommit(blob: string): Promise<string | null> {
+  const log = await gitText([
+    'log',
+    '--all',
+    '--reflog',
+    '-m',
+    '--topo-order',
+    '--reverse',
+    '--format=%H',
+    `--find-object=${blob}`,
+  ]);
+  return log.split('\n')[0] || null;
+}
+
+/** The lines of `git rev-list`: an id, and a name where there is one. */
+function listed(list: string): readonly GitObject[] {
+  const lines = list.split('\n').filter((line) => line !== '');
+  return lines.map((line) => {
+    const [id = ''] = line.split(' ', 1);
+    return { id, name: line.slice(id.length + 1), origin: id };
+  });
+}
+
+async function scanObjects(scan: Scan, wanted: readonly GitObject[]): Promise<void> {
+  if (wanted.length === 0) return;
+  const stdin = wanted.map(({ id }) => `${id}\n`).join('');
+  let at = 0;
+  for await (const bytes of contents(gitOutput(['cat-file', '--batch'], { stdin }))) {
+    const object = wanted[at++];
+    if (object === undefined) break;
+    if (bytes === null) scan.skip(object.name, 'git does not have it');
+    else scan.add({ name: object.name, bytes, commit: object.origin });
+  }
+}
+
+/**
+ * The contents that `git cat-file --batch` writes, one by one; `null` for an object that is missing. Of a commit it is
+ * the message.
+ */
+async function* contents(output: AsyncIterable<Buffer>): AsyncGenerator<Buffer | null> {
+  let pieces: Buffer[] = [];
+  let length = 0;
+  let needed = 0;
+  for await (const piece of output) {
+    pieces.push(piece);
+    length += piece.length;
+    if (length < needed) continue;
+    let rest = pieces.length === 1 ? piece : Buffer.concat(pieces);
+    for (;;) {
+      const head = rest.indexOf(0x0a);
+      if (head === -1) break;
+      const [, type, size] = rest.toString('latin1', 0, head).split(' ');
+      const isMissing = type === 'missing';
+      needed = isMissing ? head + 1 : head + 1 + Number(size) + 1;
+      if (rest.length < needed) break;
+      const content = rest.subarray(head + 1, needed - 1);
+      yield isMissing ? null : type === 'commit' ? content.subarray(content.indexOf('\n\n') + 2) : content;
+      rest = rest.subarray(needed);
+      needed = 0;
+    }
+    pieces = [rest];
+    length = rest.length;
+  }
 }

@@ -1,6 +1,6 @@
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { gitText } from './git.ts';
+import { gitText } from './scan-files.ts';
 
 const MARK = '# Written by plimsoll scan --install';
 

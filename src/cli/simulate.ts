@@ -1,10 +1,11 @@
-import { PortError } from '../http/listening.ts';
+import { parseArgs } from 'node:util';
+import { PortError } from '../http/listen.ts';
 import { serve } from '../http/serve.ts';
+import { TIER_NAMES, type TierName } from '../simulator/limits.ts';
+import type { Scenario } from '../simulator/scenario.ts';
 import { simulator } from '../simulator/simulator.ts';
 import type { Truth } from '../simulator/truth.ts';
-import type { Command, CommandIo } from './command.ts';
-import { simulateArguments, USAGE, type SimulateArguments } from './simulate-arguments.ts';
-import { refused, shown } from './replies.ts';
+import { argumentProblem, refused, shown, type Command, type CommandIo } from './command.ts';
 
 /** `plimsoll simulate`: serves until the signal is aborted, then says what it was asked. */
 export const command: Command = {
@@ -64,4 +65,75 @@ function aborted(signal: AbortSignal): Promise<void> {
     if (signal.aborted) resolve();
     signal.addEventListener('abort', () => resolve(), { once: true });
   });
+}
+
+/** Figures of the simulator's own: about what a small model takes. */
+const PACES: Readonly<Record<string, Scenario>> = {
+  instant: {},
+  natural: {
+    latency: {
+      firstByteMs: { kind: 'lognormal', median: 450, sigma: 0.4 },
+      perTokenMs: { kind: 'lognormal', median: 12, sigma: 0.3 },
+    },
+  },
+};
+
+/** What `plimsoll simulate --help` teaches. */
+export const USAGE = [
+  'plimsoll simulate [options]           a fake Claude API on this machine',
+  '  --port N            where it listens, on 127.0.0.1; 0 for any free port (8788)',
+  `  --tier NAME         whose rate limits and monthly cap it has (scale):`,
+  `                      ${TIER_NAMES.join(', ')}`,
+  '  --seed N            where chance begins: the same seed, the same answers (1)',
+  '  --pace NAME         instant, or natural: as slow as a small model (instant)',
+  '  --json              for programs: one object at the start, one at the end',
+  '',
+  'Any key is accepted and nothing leaves the machine. Point a client at it:',
+  '  ANTHROPIC_BASE_URL=http://127.0.0.1:8788 ANTHROPIC_AUTH_TOKEN=any npm start',
+  'or speak to it by hand:',
+  '  curl http://127.0.0.1:8788/v1/messages -H "x-api-key: any" \\',
+  '    -H "anthropic-version: 2023-06-01" -d \'{"model":"claude-haiku-5-5",',
+  '    "max_tokens":64,"messages":[{"role":"user","content":"Ahoy"}]}\'',
+  'In tests, import { simulator } from "plimsoll/simulator": it scripts faults too.',
+];
+
+const OPTIONS = {
+  port: { type: 'string', default: '8788' },
+  tier: { type: 'string', default: 'scale' },
+  seed: { type: 'string', default: '1' },
+  pace: { type: 'string', default: 'instant' },
+  json: { type: 'boolean', default: false },
+  help: { type: 'boolean', short: 'h', default: false },
+} as const;
+
+/** The arguments of `plimsoll simulate`. */
+export interface SimulateArguments {
+  readonly port: number;
+  readonly tier: TierName;
+  readonly seed: number;
+  readonly scenario: Scenario;
+  readonly json: boolean;
+}
+
+/** What is asked for, or everything that is wrong with it. */
+export function simulateArguments(
+  args: readonly string[],
+): SimulateArguments | 'help' | { readonly problems: readonly string[] } {
+  try {
+    const { values } = parseArgs({ args: [...args], options: OPTIONS });
+    if (values.help) return 'help';
+    const tier = TIER_NAMES.find((name) => name === values.tier);
+    const [port, seed] = [Number(values.port), Number(values.seed)];
+    const scenario = PACES[values.pace];
+    const problems = [
+      ...(/^\d+$/.test(values.port) && port <= 65_535 ? [] : [`--port: expected 0 to 65535, got ${values.port}.`]),
+      ...(tier === undefined ? [`--tier: expected one of ${TIER_NAMES.join(', ')}, got ${values.tier}.`] : []),
+      ...(/^-?\d+$/.test(values.seed) ? [] : [`--seed: expected a whole number, got ${values.seed}.`]),
+      ...(scenario ? [] : [`--pace: expected one of ${Object.keys(PACES).join(', ')}, got ${values.pace}.`]),
+    ];
+    if (tier === undefined || scenario === undefined || problems.length > 0) return { problems };
+    return { port, tier, seed, scenario, json: values.json };
+  } catch (error) {
+    return { problems: [argumentProblem(error)] };
+  }
 }

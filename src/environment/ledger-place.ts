@@ -1,9 +1,12 @@
 import { createRequire } from 'node:module';
+import type { Budget } from '../budget/budget.ts';
+import { loadBudgets } from '../budget/definition.ts';
 import type { Ledger } from '../budget/ledger.ts';
 import { memoryLedger } from '../budget/memory-ledger.ts';
 import { sqliteLedger, type SqliteLedgerOptions } from '../budget/sqlite-ledger.ts';
-import { ConfigurationError } from '../configuration-error.ts';
-import { textOf, type Env, type Findings } from './findings.ts';
+import { ConfigurationError } from '../errors.ts';
+import { defaultPrices, loadPrices, type PriceTable } from '../pricing/prices.ts';
+import { textOf, type Env, type Findings } from './credential.ts';
 
 /** Where spend is kept. What was written may hold a password, so it comes out in `open` alone. */
 export interface LedgerPlace {
@@ -50,5 +53,31 @@ function redisAt(url: string): Ledger {
     throw new ConfigurationError('PLIMSOLL_LEDGER_INVALID', [
       'ledger: expected a Redis URL and the package ioredis, got one without the other: npm install ioredis',
     ]);
+  }
+}
+
+/** Of the file that `PLIMSOLL_PRICES` names; else, and where it cannot be used, the table that comes with the package. */
+export function pricesOf(env: Env, findings: Findings): PriceTable {
+  const path = textOf(env, 'PLIMSOLL_PRICES');
+  if (path === '') return defaultPrices();
+  try {
+    return loadPrices(path);
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    findings.problems.push(...error.problems.map((problem) => `PLIMSOLL_PRICES: ${problem}`));
+    return defaultPrices();
+  }
+}
+
+/** Of the file that `PLIMSOLL_BUDGETS` names; else none. */
+export function budgetsOf(env: Env, findings: Findings): readonly Budget[] {
+  const path = textOf(env, 'PLIMSOLL_BUDGETS');
+  if (path === '') return [];
+  try {
+    return loadBudgets(path);
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    findings.problems.push(...error.problems.map((problem) => `PLIMSOLL_BUDGETS: ${problem}`));
+    return [];
   }
 }

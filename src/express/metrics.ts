@@ -1,5 +1,5 @@
 import type { RequestHandler } from 'express';
-import { metricsHandler, type MetricsHandlerOptions } from '../record/metrics-handler.ts';
+import { metricsHandler, type MetricsHandlerOptions } from '../record/metrics/page.ts';
 
 /**
  * Express handler that answers scrapes as `metricsHandler()` does, whatever path it is mounted at. The page shows

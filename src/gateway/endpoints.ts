@@ -1,4 +1,4 @@
-import { mayHoldSecret } from '../secret-mark.ts';
+import { mayHoldSecret } from '../errors.ts';
 
 /** How the body of a request is treated: read for what decides, read where somebody has to know, or passed on unseen. */
 export type BodyKind = 'message' | 'batch' | 'opaque' | 'none';

@@ -1,22 +1,21 @@
 import { hash } from 'node:crypto';
+import { budgetExceeded, type BudgetExceededError } from '../budget/budget-exceeded.ts';
 import { exchanged } from '../observe/exchange.ts';
 import { LiveCall, type Observation } from '../observe/live-call.ts';
 import { operation } from '../observe/operation.ts';
 import { fanOut } from '../record/fan-out.ts';
-import { withOwnAddress } from './batch-address.ts';
-import type { Desk } from './desk.ts';
-import { FORWARDING, type Forwarding } from './forwarding.ts';
-import type { GatewayAnswer } from './gateway-answer.ts';
-import { grantRules } from './grant-rules.ts';
-import type { Granted } from './granted.ts';
-import { guardRefusal } from './guard-refusals.ts';
-import { labelsIn } from './label-headers.ts';
-import { received } from './receiving.ts';
-import { refused, type Refusal } from './refusals.ts';
+import { REFUSAL } from '../vocabulary.ts';
+import { isRateLimited } from './access/rate-limiter.ts';
+import { FORWARDING, type Forwarding } from './attempt.ts';
+import type { Desk } from './context.ts';
+import { refused, type Refusal, type ShortAnswer } from './errors.ts';
+import { labelsIn, without } from './headers.ts';
+import { received, type RequestBody } from './receive.ts';
 import { BodyTooLargeError } from './request-body.ts';
-import type { RequestBody } from './request-facts.ts';
-import type { UpstreamAnswer } from './upstream-answer.ts';
-import { UpstreamTimeoutError } from './upstream.ts';
+import type { Granted } from './request.ts';
+import type { GatewayAnswer } from './response-body.ts';
+import { NotGrantedError, grantRules, isEndpointRefused } from './rules.ts';
+import { UpstreamTimeoutError, type UpstreamAnswer } from './upstream.ts';
 
 /** Sends a request on with the real key and gives back what the API answers, or why it was not sent. */
 export async function forward(desk: Desk, granted: Granted): Promise<GatewayAnswer> {
@@ -102,4 +101,51 @@ function failure(error: unknown): Refusal {
   if (error instanceof UpstreamTimeoutError)
     return { status: 504, type: 'timeout_error', message: 'The API did not answer in time.' };
   return { status: 502, type: 'api_error', message: 'The gateway cannot reach the API.' };
+}
+
+/** A page of the list has 1,000 batches at the most, each below 1 KiB. */
+const LARGEST_BYTES = 8 << 20;
+
+const RESULTS_URL = /("results_url"\s*:\s*")https?:\/\/[^"/]+[^"]*?(\/v1\/messages\/batches\/)/g;
+
+/**
+ * An answer about batches, in which their results are where the gateway is: the SDKs fetch them from the address that is
+ * in it, with the token of the gateway. Rejects where the answer breaks off.
+ */
+export async function withOwnAddress(answer: UpstreamAnswer, base: string): Promise<GatewayAnswer> {
+  const text = (await answer.passage.collect(LARGEST_BYTES)).toString('utf8');
+  const own = JSON.stringify(base).slice(1, -1);
+  const body = Buffer.from(text.replace(RESULTS_URL, (_all, before: string, path: string) => before + own + path));
+  return { status: answer.status, headers: without(answer.rawHeaders, 'content-length'), body };
+}
+
+/** The answer to a request that a guard refused; `null` for an error that is no refusal of a guard's. */
+export function guardRefusal(error: unknown): ShortAnswer | null {
+  if (typeof error !== 'object' || error === null || (error as { [REFUSAL]?: unknown })[REFUSAL] !== true) return null;
+  const budget = budgetExceeded(error);
+  if (budget !== null) return overBudget(budget);
+  if (isRateLimited(error)) {
+    const { message, retryAfterSeconds } = error;
+    return refused({ status: 429, type: 'rate_limit_error', message, retryAfterSeconds });
+  }
+  if (error instanceof NotGrantedError) return refused(error.refusal);
+  const message = isEndpointRefused(error) ? error.message : 'Not sent: a guard of the gateway refused the request.';
+  return refused({ status: 403, type: 'permission_error', message });
+}
+
+/** In words: who calls over HTTP has none of the fields that the error has in a program. */
+function overBudget({ message, reason, budget, limitUsd, resetsAt }: BudgetExceededError): ShortAnswer {
+  if (reason === 'ledger_unavailable') {
+    return refused({ status: 529, type: 'overloaded_error', message, retryAfterSeconds: 5 });
+  }
+  const why =
+    reason === 'exceeded'
+      ? `the call does not fit into the budget "${budget}" of ${dollars(limitUsd)}, which resets at ${resetsAt.toISOString()}`
+      : `no price is known for the model, and the budget "${budget}" blocks what it cannot price`;
+  return refused({ status: 402, type: 'billing_error', message: `Not sent: ${why}.` }, false);
+}
+
+/** Down to the nano-dollar, which a limit may be written in, and with cents at least. */
+function dollars(usd: number): string {
+  return `$${usd.toFixed(9).replace(/(\.\d\d\d*?)0+$/, '$1')}`;
 }

@@ -1,3 +1,5 @@
+import type { Attribution } from '../vocabulary.ts';
+
 /** Names and values in turn, as they came: the way node:http has them, and takes them. */
 export type RawHeaders = readonly string[];
 
@@ -33,6 +35,7 @@ const NOT_FORWARDED: ReadonlySet<string> = new Set([
   'x-api-key',
   'x-real-ip',
 ]);
+
 const NOT_FORWARDED_PREFIXES = ['x-plimsoll-', 'x-forwarded-', 'access-control-', 'proxy-', 'sec-'];
 
 /** Of an answer, what the API says of its own host and of web origins: it does not hold for the gateway. */
@@ -101,4 +104,21 @@ export function webHeaders(raw: RawHeaders): Headers {
     }
   }
   return headers;
+}
+
+const PREFIX = 'x-plimsoll-';
+
+/** Longer values are cut: they are names of features and teams, and not texts. */
+const LONGEST_VALUE = 64;
+
+/** The labels that the headers of a request set, of those whose names are allowed to. */
+export function labelsIn(headers: RawHeaders, allowed: readonly string[]): Attribution {
+  const labels: Record<string, string> = {};
+  for (const name of allowed) {
+    const value = valueOf(headers, `${PREFIX}${name.toLowerCase().replaceAll('_', '-')}`)
+      ?.trim()
+      .slice(0, LONGEST_VALUE);
+    if (value !== undefined && value !== '') labels[name] = value;
+  }
+  return labels;
 }

@@ -11,13 +11,13 @@
  * ```
  */
 export { gateway, type Gateway } from './gateway.ts';
-export type { GatewayLimits, GatewayOptions } from './gateway-options.ts';
+export type { GatewayLimits, GatewayOptions } from './options.ts';
 export type { Authenticate, Denial, Grant, MaxTokensCeiling, Presented } from './grant.ts';
 export { authenticator, type AuthenticatorOptions } from './access/authenticator.ts';
 export type { GatewayClient, MintRules } from './access/client.ts';
-export { issueToken, type IssuedToken, type IssueOptions } from './access/issue.ts';
-export { mintHandler, type MintHandlerOptions } from './access/mint-handler.ts';
+export { issueToken, type IssuedToken, type IssueOptions } from './access/tokens.ts';
+export { mintHandler, type MintHandlerOptions } from './access/mint.ts';
 export { memoryRateLimiter, type RateLimiter } from './access/rate-limiter.ts';
 export { sqliteTokens } from './access/sqlite-tokens.ts';
 export { TokenSpend, type TokenSpendOptions } from './access/token-spend.ts';
-export { TokenStoreError, type MintedTerms, type TokenRecord, type TokenStore } from './access/token-store.ts';
+export { TokenStoreError, type MintedTerms, type TokenRecord, type TokenStore } from './access/tokens.ts';

@@ -1,6 +1,5 @@
-import type { GatewayAnswer } from './gateway-answer.ts';
 import { webHeaders } from './headers.ts';
-import type { Passage } from './passage.ts';
+import type { GatewayAnswer, Passage } from './response-body.ts';
 
 /** An answer as the web has it. `over` is called once, when its body has ended or is not wanted any more. */
 export function responseOf({ status, headers, body }: GatewayAnswer, over: () => void): Response {

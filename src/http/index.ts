@@ -2,5 +2,5 @@ export { serve } from './serve.ts';
 export type { Handler, ServeOptions } from './serve.ts';
 export { listen } from './listen.ts';
 export type { Listener, ListenOptions } from './listen.ts';
-export { PortError } from './listening.ts';
-export type { Serving } from './listening.ts';
+export { PortError } from './listen.ts';
+export type { Serving } from './listen.ts';

@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { listening, type Serving } from './listening.ts';
+import { listening, type Serving } from './listen.ts';
 
 /** What is served: the web's own shape, so that tests need no port. */
 export type Handler = (request: Request) => Promise<Response>;

@@ -1,4 +1,4 @@
-import { mayHoldSecret } from '../secret-mark.ts';
+import { mayHoldSecret } from '../errors.ts';
 
 /** Every spelling of an environment, by the one that plimsoll shows. */
 const ENVIRONMENTS: Readonly<Record<string, readonly string[]>> = {
@@ -15,7 +15,7 @@ const ENVIRONMENT_OF: ReadonlyMap<string, string> = new Map(
 );
 
 /** The one spelling of an environment (`production` → `prod`), whatever its case; `null` for what is none. */
-export function environment(name: string): string | null {
+export function keyEnvironment(name: string): string | null {
   return ENVIRONMENT_OF.get(name.trim().toLowerCase()) ?? null;
 }
 
@@ -40,7 +40,7 @@ export interface KeyAlias {
 export function keyAlias(alias: string): KeyAlias {
   const problem = problemOf(alias);
   const [first = '', ...rest] = alias.toLowerCase().split('-');
-  const known = mayHoldSecret(alias) ? null : environment(first);
+  const known = mayHoldSecret(alias) ? null : keyEnvironment(first);
   const words = known === null ? [] : rest.filter((word) => word !== '');
   const isComplete = words.length >= 2;
   const service = (isComplete ? words.slice(0, -1) : words).join('-');
@@ -63,7 +63,7 @@ function problemOf(alias: string): string | null {
   const got = alias.length > LONGEST_SHOWN ? `${alias.length} characters` : JSON.stringify(alias);
   if (!WORDS.test(alias)) return `${EXPECTED}, got ${got}: use small letters and digits, joined by "-"`;
   const words = alias.split('-');
-  if (environment(words[0] ?? '') === null) {
+  if (keyEnvironment(words[0] ?? '') === null) {
     return `${EXPECTED}, got ${got}: begin with one of ${Object.keys(ENVIRONMENTS).join(', ')}`;
   }
   if (words.length < 3) return `${EXPECTED}, got ${got}: name the environment, the service and the role`;

@@ -1,6 +1,5 @@
 import { REFUSAL, type GuardedRequest } from '../vocabulary.ts';
 import type { LiveCall, Observation } from './live-call.ts';
-import type { SdkOptions, SdkRequest } from './sdk-exchange.ts';
 import { isJson } from './usage.ts';
 
 /**
@@ -30,21 +29,7 @@ function isRefusal(error: unknown): boolean {
   return typeof error === 'object' && error !== null && (error as { [REFUSAL]?: unknown })[REFUSAL] === true;
 }
 
-export function guardedRequest(request: SdkRequest, options: SdkOptions): GuardedRequest {
-  return {
-    body: isJson(options.body) ? options.body : null,
-    bodyLength: typeof request.body === 'string' ? request.body.length : 0,
-  };
-}
-
-/** The request as it may be sent: with what a guard or a retry policy set in the place of the caller's own. */
-export function asAllowed(request: SdkRequest, call: LiveCall): SdkRequest {
-  if (typeof request.body !== 'string') return request;
-  const body = allowedBody(request.body, call);
-  return body === request.body ? request : { ...request, body };
-}
-
-/** The body of a request in the same way; the same text where there is nothing to set. */
+/** The body of a request as it may be sent, with what a guard or a retry policy set in place of the caller's own; the same text where there is nothing to set. */
 export function allowedBody(text: string, { admittedMaxTokens, fallbackModel }: LiveCall): string {
   if (admittedMaxTokens === null && fallbackModel === null) return text;
   const body: unknown = JSON.parse(text);

@@ -1,16 +1,3 @@
-import {
-  end,
-  failure,
-  see,
-  Tap,
-  type Body,
-  type BodyListener,
-  type Branch,
-  type Reader,
-  type ReadResult,
-} from './tap.ts';
-import { TappedIterator } from './tapped-iterator.ts';
-
 type PipeOptions = Parameters<Body['pipeTo']>[1];
 
 /**
@@ -147,4 +134,147 @@ const tapped = Object.create(
     ]),
   ),
 ) as Body;
+
 Object.defineProperty(tapped, Symbol.asyncIterator, { value: values, writable: true, configurable: true });
+
+/** What is told of a body while its reader reads it. Methods must not throw, wait or keep the bytes. */
+export interface BodyListener {
+  /** The next bytes, each once, in order, whichever branch of the body gets them first. */
+  chunk(bytes: Uint8Array): void;
+  /** The body is over: read to its end, failed, or given up by its reader. Exactly once. */
+  end(how: BodyEnd): void;
+}
+
+export type BodyEnd = 'done' | 'failed' | 'aborted' | 'cancelled' | 'abandoned';
+
+/** How a body ended whose reading threw: `aborted` by the request's signal, or broken. */
+export function failure(error: unknown): 'aborted' | 'failed' {
+  return typeof error === 'object' && error !== null && 'name' in error && error.name === 'AbortError'
+    ? 'aborted'
+    : 'failed';
+}
+
+export type Body = ReadableStream<Uint8Array>;
+
+export type Reader = ReadableStreamDefaultReader<Uint8Array>;
+
+export type ReadResult = Awaited<ReturnType<Reader['read']>>;
+
+/** One body and all the branches that `tee` and `clone` made of it. */
+export class Tap {
+  readonly #listener: BodyListener;
+  #seenBytes = 0;
+  #openBranches = 1;
+  #over = false;
+
+  constructor(listener: BodyListener) {
+    this.#listener = listener;
+  }
+
+  split(): void {
+    this.#openBranches++;
+  }
+
+  /** A chunk that a branch read at its own offset: what another branch has shown already is left out. */
+  chunk(bytes: Uint8Array, offset: number): void {
+    if (this.#over) return;
+    const known = this.#seenBytes - offset;
+    if (known >= bytes.byteLength) return;
+    this.#seenBytes = offset + bytes.byteLength;
+    this.#listener.chunk(known > 0 ? bytes.subarray(known) : bytes);
+  }
+
+  /** A branch ended. Given-up branches end the body only when there is no other left to read. */
+  end(how: BodyEnd): void {
+    if (this.#over) return;
+    if ((how === 'cancelled' || how === 'abandoned') && --this.#openBranches > 0) return;
+    this.#over = true;
+    this.#listener.end(how);
+  }
+}
+
+/** What is known of one readable body. Never refers to the body itself: a dropped body must stay collectable. */
+export interface Branch {
+  readonly tap: Tap;
+  offset: number;
+  over: boolean;
+}
+
+/** The body of this branch is over; only the first time counts. */
+export function end(branch: Branch, how: BodyEnd): void {
+  if (branch.over) return;
+  branch.over = true;
+  branch.tap.end(how);
+}
+
+/** What a branch's reader was given, seen on its way. */
+export function see(branch: Branch, result: ReadResult): ReadResult {
+  if (result.done) {
+    end(branch, 'done');
+  } else if (result.value instanceof Uint8Array) {
+    branch.tap.chunk(result.value, branch.offset);
+    branch.offset += result.value.byteLength;
+  }
+  return result;
+}
+
+/** Does what a stream's own iterator does, over the reader and with less between. */
+export class TappedIterator implements AsyncIterableIterator<Uint8Array> {
+  readonly #branch: Branch;
+  readonly #reader: Reader;
+  readonly #preventCancel: boolean;
+  #finished = false;
+  /** `return` waits for a `next` that is under way; reads queue in the reader itself. */
+  #lastRead: Promise<unknown> | null = null;
+
+  constructor(branch: Branch, reader: Reader, preventCancel: boolean) {
+    this.#branch = branch;
+    this.#reader = reader;
+    this.#preventCancel = preventCancel;
+  }
+
+  next(): Promise<IteratorResult<Uint8Array, undefined>> {
+    if (this.#finished) return Promise.resolve({ done: true, value: undefined });
+    const read = this.#read();
+    this.#lastRead = read;
+    return read;
+  }
+
+  async return(value?: unknown): Promise<IteratorResult<Uint8Array, undefined>> {
+    await this.#lastRead?.catch(() => undefined); // the caller of `next` has that failure
+    if (!this.#finished) {
+      this.#finished = true;
+      await this.#giveUp(value);
+    }
+    return { done: true, value: value as undefined };
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async #giveUp(reason: unknown): Promise<void> {
+    if (this.#preventCancel) return this.#reader.releaseLock();
+    end(this.#branch, 'cancelled');
+    const cancelled = this.#reader.cancel(reason);
+    this.#reader.releaseLock();
+    await cancelled;
+  }
+
+  async #read(): Promise<IteratorResult<Uint8Array, undefined>> {
+    let result: ReadResult;
+    try {
+      result = await this.#reader.read();
+    } catch (error) {
+      this.#finished = true;
+      this.#reader.releaseLock();
+      end(this.#branch, failure(error));
+      throw error;
+    }
+    if (!this.#branch.over) see(this.#branch, result);
+    if (!result.done) return result;
+    this.#finished = true;
+    this.#reader.releaseLock();
+    return { done: true, value: undefined };
+  }
+}

@@ -1,5 +1,4 @@
-import { tapBody, untap } from './body-tap.ts';
-import { failure, type BodyEnd, type BodyListener } from './tap.ts';
+import { failure, tapBody, untap, type BodyEnd, type BodyListener } from './body-tap.ts';
 
 /** How a JSON body ended: as a body does, or whole and not JSON. */
 export type JsonEnd = BodyEnd | 'malformed';

@@ -1,14 +1,13 @@
 import { setImmediate } from 'node:timers/promises';
-import type { Middleware } from '@anthropic-ai/sdk';
-import { asAllowed, guardedRequest } from './admission.ts';
+import type { Middleware, MiddlewareContext } from '@anthropic-ai/sdk';
+import type { GuardedRequest } from '../vocabulary.ts';
+import { allowedBody } from './admission.ts';
 import { followAnswer } from './answer.ts';
 import { exchanged, type Exchange, type Way } from './exchange.ts';
 import { LiveCall, type CallRequest, type Observation } from './live-call.ts';
 import { operation } from './operation.ts';
-import { refusalBody } from './refusal-body.ts';
-import { RetryWaits } from './retry-waits.ts';
-import { sdkSpan, type SdkNext, type SdkOptions, type SdkRequest } from './sdk-exchange.ts';
-import { isStreamBody, isTimeout, retriesAnswer, retriesFailure } from './sdk-retry.ts';
+import { refusalBody } from './rejection.ts';
+import { RetryWaits, isStreamBody, isTimeout, retriesAnswer, retriesFailure } from './sdk-retry.ts';
 import { isJson } from './usage.ts';
 
 /** The settings of the client that its retry loop goes by, read at every attempt because they can be changed. */
@@ -131,4 +130,32 @@ function whenRead(response: Response, call: LiveCall, reported: () => void): voi
 function triesLeft({ call, client, options }: SdkExchange): number {
   if (isStreamBody(options.body)) return 0;
   return (options.maxRetries ?? client().maxRetries) - (call.attempts - 1);
+}
+
+export function guardedRequest(request: SdkRequest, options: SdkOptions): GuardedRequest {
+  return {
+    body: isJson(options.body) ? options.body : null,
+    bodyLength: typeof request.body === 'string' ? request.body.length : 0,
+  };
+}
+
+/** The request as it may be sent: with what a guard or a retry policy set in the place of the caller's own. */
+export function asAllowed(request: SdkRequest, call: LiveCall): SdkRequest {
+  if (typeof request.body !== 'string') return request;
+  const body = allowedBody(request.body, call);
+  return body === request.body ? request : { ...request, body };
+}
+
+/** The request as the SDK hands it to a middleware. */
+export type SdkRequest = Parameters<Middleware>[0];
+
+/** Hands a request on to what is nearer to the wire. */
+export type SdkNext = Parameters<Middleware>[1];
+
+/** The SDK's options of a call: the same object for all attempts of it. */
+export type SdkOptions = NonNullable<MiddlewareContext['options']>;
+
+/** The SDK's own span of a call. The one private field of the SDK's that is read: a contract test holds it. */
+export function sdkSpan(options: SdkOptions): unknown {
+  return (options as { readonly __span?: { readonly span?: unknown } }).__span?.span;
 }

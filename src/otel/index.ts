@@ -1,4 +1,4 @@
 export { startTelemetry } from './telemetry.ts';
 export type { Telemetry, TelemetryOptions } from './telemetry.ts';
-export { otelMetrics } from '../record/otel-metrics.ts';
-export type { OtelMetricsOptions } from '../record/otel-metrics.ts';
+export { otelMetrics } from '../record/otel/metrics.ts';
+export type { OtelMetricsOptions } from '../record/otel/metrics.ts';

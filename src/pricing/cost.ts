@@ -1,8 +1,7 @@
 import type { CallCost, Cost, PricedPart, Tokens, Usage, UsagePart } from '../vocabulary.ts';
-import type { Rates, ToolPrice } from './price.ts';
 import type { PriceTable } from './prices.ts';
+import { modeOf, ratesFor, type Mode, type Rates, type ToolPrice } from './rate-choice.ts';
 import { charge } from './rate.ts';
-import { type Mode, modeOf, ratesFor } from './rate-choice.ts';
 
 /** By which prices a usage is priced, and as of when. */
 export interface Pricing {

@@ -1,7 +1,5 @@
-import { ConfigurationError } from '../configuration-error.ts';
-import { got } from '../got.ts';
+import { ConfigurationError, got, gotName } from '../errors.ts';
 import { decimal, type Ratio } from './rate.ts';
-import { list, mapOf, object, optional, orEmpty, type Reader, value } from './schema.ts';
 
 const DAY = /^\d{4}-\d{2}-\d{2}$/;
 
@@ -13,16 +11,21 @@ export function dayStartMs(day: string): number | null {
 }
 
 const text = value('a text', (raw) => (typeof raw === 'string' && raw !== '' ? raw : undefined));
+
 const flag = value('true or false', (raw) => (typeof raw === 'boolean' ? raw : undefined));
+
 const tokenCount = value('a whole number ≥ 0', (raw) =>
   Number.isSafeInteger(raw) && Number(raw) >= 0 ? Number(raw) : undefined,
 );
+
 const day = value('a day as YYYY-MM-DD', (raw) =>
   typeof raw === 'string' && dayStartMs(raw) !== null ? raw : undefined,
 );
+
 const status = value('active, legacy, deprecated or retired', (raw) =>
   raw === 'active' || raw === 'legacy' || raw === 'deprecated' || raw === 'retired' ? raw : undefined,
 );
+
 const base = value('"default" or "none"', (raw) => (raw === 'default' || raw === 'none' ? raw : undefined));
 
 /** JSON numbers and decimal texts are both taken as they are written, so 0.1 means one tenth. */
@@ -47,7 +50,9 @@ function factor(most: bigint): Reader<Ratio> {
 }
 
 const evidence = { verified: optional(text), source: optional(text), note: optional(text) };
+
 const rates = { input: amount, output: amount, cacheWrite5m: amount, cacheWrite1h: amount, cacheRead: amount };
+
 const period = { effectiveFrom: optional(day), effectiveTo: optional(day) };
 
 const modelPrice = object({
@@ -88,12 +93,16 @@ type Value<R> = R extends Reader<infer T> ? T : never;
 
 /** A price file as it was written, amounts exact. */
 export type PriceFile = Value<typeof priceFile>;
+
 /** One model of a price file: its ids, its life cycle, and its prices by date, in USD per million tokens. */
 export type ListedModel = Value<typeof model>;
+
 /** What a model costs between two days, in USD per million tokens. */
 export type ListedPrice = Value<typeof modelPrice>;
+
 /** A server tool of a price file. One without prices is known, and cannot be priced. */
 export type ListedTool = Value<typeof serverTool>;
+
 /** The five amounts every mode of a model has, in USD per million tokens. */
 export type ListedRates = Readonly<Record<keyof typeof rates, Ratio>>;
 
@@ -171,4 +180,90 @@ function overlapping(periods: readonly Period[], place: string): readonly string
     ];
   });
   return [...backwards, ...shared];
+}
+
+/**
+ * Reads one value of parsed JSON. Says what is wrong with it in `problems`, with its place, and then returns
+ * `undefined`; so one pass over a file finds every problem.
+ */
+export type Reader<T> = (value: unknown, place: string, problems: string[]) => T | undefined;
+
+type Read<R> = R extends Reader<infer T> ? T : never;
+
+/** A reader that accepts what `parse` makes something of; `expected` completes "expected …". */
+export function value<T>(expected: string, parse: (value: unknown) => T | undefined): Reader<T> {
+  return (raw, place, problems) => {
+    const parsed = parse(raw);
+    if (parsed === undefined) problems.push(`${place}: expected ${expected}, got ${got(raw)}`);
+    return parsed;
+  };
+}
+
+/** The same reader, for a field that may be absent or `null`: both read as `null`. */
+export function optional<T>(reader: Reader<T>): Reader<T | null> {
+  return (raw, place, problems) => (raw === undefined || raw === null ? null : reader(raw, place, problems));
+}
+
+/** A list whose items `item` reads. */
+export function list<T>(item: Reader<T>): Reader<readonly T[]> {
+  return (raw, place, problems) => {
+    if (!Array.isArray(raw)) {
+      problems.push(`${place}: expected a list, got ${got(raw)}`);
+      return undefined;
+    }
+    const items = raw.map((entry: unknown, index) => item(entry, `${place}[${index}]`, problems));
+    return items.every((entry) => entry !== undefined) ? items : undefined;
+  };
+}
+
+/** The same list, for a field that may be absent: that reads as empty. */
+export function orEmpty<T>(reader: Reader<readonly T[]>): Reader<readonly T[]> {
+  return (raw, place, problems) => (raw === undefined ? [] : reader(raw, place, problems));
+}
+
+/** An object with any names, whose values `entry` reads; absent reads as empty. */
+export function mapOf<T>(entry: Reader<T>): Reader<ReadonlyMap<string, T>> {
+  return (raw, place, problems) => {
+    if (raw === undefined || raw === null) return new Map<string, T>();
+    if (!isObject(raw)) {
+      problems.push(`${place}: expected an object, got ${got(raw)}`);
+      return undefined;
+    }
+    const read = new Map<string, T>();
+    for (const [name, one] of Object.entries(raw)) {
+      const parsed = entry(one, at(place, name), problems);
+      if (parsed !== undefined) read.set(name, parsed);
+    }
+    return read;
+  };
+}
+
+/** An object with exactly these fields; any other is a problem, since a misspelt field would be ignored in silence. */
+export function object<S extends Readonly<Record<string, Reader<unknown>>>>(
+  fields: S,
+): Reader<{ readonly [K in keyof S]: Read<S[K]> }> {
+  return (raw, place, problems) => {
+    if (!isObject(raw)) {
+      problems.push(`${place === '' ? 'the file' : place}: expected an object, got ${got(raw)}`);
+      return undefined;
+    }
+    const before = problems.length;
+    for (const name of Object.keys(raw)) {
+      if (!Object.hasOwn(fields, name)) problems.push(unknownField(place, name, Object.keys(fields)));
+    }
+    const read = Object.entries(fields).map(([name, reader]) => [name, reader(raw[name], at(place, name), problems)]);
+    return problems.length === before ? (Object.fromEntries(read) as { [K in keyof S]: Read<S[K]> }) : undefined;
+  };
+}
+
+function isObject(raw: unknown): raw is Record<string, unknown> {
+  return typeof raw === 'object' && raw !== null && !Array.isArray(raw);
+}
+
+function unknownField(place: string, name: string, known: readonly string[]): string {
+  return `${at(place, name)}: expected one of ${known.join(', ')}, got an unknown field`;
+}
+
+function at(place: string, name: string): string {
+  return place === '' ? gotName(name) : `${place}.${gotName(name)}`;
 }

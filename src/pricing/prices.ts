@@ -1,15 +1,18 @@
-import defaults from './prices.json' with { type: 'json' };
-import type { Price, RateCard, RatePair, Rates, ToolPrice } from './price.ts';
+import { readFileSync } from 'node:fs';
+import { unreadable } from '../errors.ts';
 import {
   dayStartMs,
+  priceFileFrom,
+  pricesInvalid,
   type ListedModel,
   type ListedPrice,
   type ListedRates,
   type ListedTool,
   type PriceFile,
-  priceFileFrom,
 } from './price-file.ts';
-import { type Ratio, rate, times } from './rate.ts';
+import defaults from './prices.json' with { type: 'json' };
+import type { Price, RateCard, RatePair, Rates, ToolPrice } from './rate-choice.ts';
+import { rate, times, type Ratio } from './rate.ts';
 
 /** Prices by model and date. Immutable; made once, asked for every call. */
 export interface PriceTable {
@@ -35,8 +38,11 @@ export interface PriceTable {
 }
 
 const NANO_USD_PER_TOKEN: Ratio = { num: 1000n, den: 1n };
+
 const NANO_USD_PER_USE: Ratio = { num: 1_000_000n, den: 1n };
+
 const DATE_SUFFIX = /^-20\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])$/;
+
 const DATE_SUFFIX_LENGTH = '-YYYYMMDD'.length;
 
 let shipped: PriceTable | undefined;
@@ -187,4 +193,28 @@ function toolPrices({ prices }: ListedTool): readonly ToolPrice[] {
     ...dated(effectiveFrom, effectiveTo),
     perUse: rate(times(usdPerThousandUses, NANO_USD_PER_USE)),
   }));
+}
+
+/**
+ * The table of a JSON file: `{ "extends": "default" | "none", "checkedOn": "YYYY-MM-DD", "models": […], "serverTools": […] }`,
+ * models as in the shipped `prices.json`. Reads it at once; throws a `ConfigurationError` (`PLIMSOLL_PRICES_INVALID`)
+ * with every problem.
+ */
+export function loadPrices(path: string): PriceTable {
+  return pricesFrom(parsed(path), path);
+}
+
+function parsed(path: string): unknown {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw pricesInvalid(path, [`the file: expected to read it, got ${unreadable(error)}`]);
+  }
+  try {
+    return JSON.parse(text.replace(/^\uFEFF/, ''));
+  } catch {
+    // The parser's own message quotes the text, which may be a file of secrets given by mistake.
+    throw pricesInvalid(path, ['the file: expected JSON, got a text that is not']);
+  }
 }

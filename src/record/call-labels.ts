@@ -1,6 +1,16 @@
-import { OTHER, SERVER_TOOLS, STOP_REASONS, fitForOperation } from './labels.ts';
-import type { BoundedLabel } from './labels.ts';
-import type { Store } from './store.ts';
+import { ConfigurationError } from '../errors.ts';
+import type { Attribution } from '../vocabulary.ts';
+import { CATALOGUE } from './metrics/catalogue.ts';
+import type { CounterSeries } from './metrics/series.ts';
+import {
+  OTHER,
+  SERVER_TOOLS,
+  STOP_REASONS,
+  fitForLabel,
+  fitForOperation,
+  type BoundedLabel,
+  type Store,
+} from './metrics/store.ts';
 
 /** Models beyond the declared and the known ones that get a label value of their own. */
 export const MODEL_CAP = 50;
@@ -67,4 +77,166 @@ export class CallLabelValues {
     if (label !== OTHER && this.#spellings.size < SPELLINGS) this.#spellings.set(spelling, label);
     return label;
   }
+}
+
+/** Label names, each with the values that keep a place of their own; an empty list declares the name alone. */
+export type AttributionDeclaration = Readonly<Record<string, readonly string[]>>;
+
+/** Undeclared values of one attribution label that get a place. */
+export const ATTRIBUTION_CAP = 100;
+
+/**
+ * Combinations of the values of several attribution labels that get series of their own. Without it, labels that are
+ * each bounded would make a million series together.
+ */
+export const COMBINATION_CAP = 2_000;
+
+/** https://prometheus.io/docs/concepts/data_model/#metric-names-and-labels */
+const LABEL_NAME = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
+
+/** Sections whose metrics carry no attribution: their labels may be names of a user's. */
+const UNATTRIBUTED: ReadonlySet<string> = new Set(['organization', 'tier', 'routes', 'gateway']);
+
+/** Labels of plimsoll's own, of the exposition formats, and those that a scrape adds. */
+const RESERVED: ReadonlySet<string> = new Set([
+  ...CATALOGUE.filter(({ section }) => !UNATTRIBUTED.has(section)).flatMap(({ labels }) => [...labels]),
+  'le',
+  'quantile',
+  'job',
+  'instance',
+]);
+
+/** Throws a `ConfigurationError` (`PLIMSOLL_ATTRIBUTION_INVALID`) with all problems of the declaration at once. */
+export function checkAttribution(declared: AttributionDeclaration): void {
+  const problems = attributionProblems(declared).map((problem) => `attribution: ${problem}`);
+  if (problems.length > 0) throw new ConfigurationError('PLIMSOLL_ATTRIBUTION_INVALID', problems);
+}
+
+/** What is wrong with a declaration: all of it, for whoever knows what it is called there. */
+export function attributionProblems(declared: AttributionDeclaration): readonly string[] {
+  return Object.entries(declared).flatMap(([name, values]) => [...nameProblems(name), ...valueProblems(name, values)]);
+}
+
+function nameProblems(name: string): readonly string[] {
+  if (!fitForLabel(name) || !LABEL_NAME.test(name)) {
+    const shown = fitForLabel(name) ? ` "${name}"` : ', one that cannot be shown';
+    return [`expected a label name of letters, digits and _, got${shown}: rename it`];
+  }
+  if (name.startsWith('__'))
+    return [`expected a label name without __ in front, got "${name}": Prometheus keeps those`];
+  if (RESERVED.has(name))
+    return [`expected a label name of your own, got "${name}", which the metrics have already: rename it`];
+  return [];
+}
+
+function valueProblems(name: string, values: unknown): readonly string[] {
+  const label = LABEL_NAME.test(name) && fitForLabel(name) ? `"${name}"` : 'a label';
+  if (!Array.isArray(values))
+    return [`expected a list of values for ${label}, got ${typeof values}: write [] for any value`];
+  return values.flatMap((value: unknown, index) =>
+    typeof value === 'string' && value !== '' && fitForLabel(value)
+      ? []
+      : [
+          `expected value ${index + 1} of ${label} to be text of 1 to 128 characters without control characters ` +
+            'and without a key in it, got something else: change it',
+        ],
+  );
+}
+
+interface AttributionLabel {
+  readonly name: string;
+  readonly values: BoundedLabel;
+  readonly missing: CounterSeries;
+}
+
+interface Branch<S> {
+  readonly next: Map<string, Branch<S>>;
+  series: S | null;
+}
+
+export interface AttributionCaps {
+  /** Undeclared values of one label: 100. */
+  readonly values?: number;
+  /** Combinations of values: 2,000. */
+  readonly combinations?: number;
+}
+
+/** The declared labels of one recorder, and what belongs to each combination of their values. */
+export class AttributionLabels {
+  readonly #labels: readonly AttributionLabel[];
+  readonly #seen: Branch<never> = { next: new Map(), series: null };
+  #combinationsLeft: number;
+
+  constructor(store: Store, declared: AttributionDeclaration, caps: AttributionCaps = {}) {
+    const { values: cap = ATTRIBUTION_CAP, combinations = COMBINATION_CAP } = caps;
+    this.#combinationsLeft = combinations;
+    this.#labels = Object.entries(declared).map(([name, reserved]) => ({
+      name,
+      values: store.boundedLabel(name, { reserved, cap }),
+      missing: store.family('plimsoll_attribution_missing_total').series({ label: name }),
+    }));
+  }
+
+  /**
+   * The values of a call in the order of the declaration, bounded; empty where the call has none. Counts
+   * what is missing and what was dropped: to be asked once a call.
+   */
+  values(attribution: Attribution): readonly string[] {
+    const values = this.#each(attribution);
+    if (values.length < 2) return values;
+    if (isThere(this.#seen, values)) return values;
+    if (this.#combinationsLeft === 0) return this.#declared(values);
+    this.#combinationsLeft -= 1;
+    branchOf(this.#seen, values);
+    return values;
+  }
+
+  #each(attribution: Attribution): readonly string[] {
+    return this.#labels.map(({ name, values, missing }) => {
+      const raw = attribution[name];
+      if (raw !== undefined && raw !== '') return values.counted(raw);
+      missing.add(1);
+      return '';
+    });
+  }
+
+  /** There are as many of these as the user has declared, however many calls come. */
+  #declared(values: readonly string[]): readonly string[] {
+    return this.#labels.map((label, index) => label.values.declared(values[index] ?? ''));
+  }
+
+  /** A function that resolves once for each combination of values, through nested maps: no key is joined. */
+  resolvedOnce<S>(resolve: (attribution: Attribution) => S): (values: readonly string[]) => S {
+    const root: Branch<S> = { next: new Map(), series: null };
+    return (values) => {
+      const branch = branchOf(root, values);
+      branch.series ??= resolve(this.#named(values));
+      return branch.series;
+    };
+  }
+
+  #named(values: readonly string[]): Attribution {
+    return Object.fromEntries(this.#labels.map(({ name }, index) => [name, values[index] ?? '']));
+  }
+}
+
+function branchOf<S>(root: Branch<S>, values: readonly string[]): Branch<S> {
+  let branch = root;
+  for (const value of values) branch = childOf(branch, value);
+  return branch;
+}
+
+function isThere<S>(root: Branch<S>, values: readonly string[]): boolean {
+  let branch: Branch<S> | undefined = root;
+  for (const value of values) branch = branch?.next.get(value);
+  return branch !== undefined;
+}
+
+function childOf<S>(branch: Branch<S>, value: string): Branch<S> {
+  let child = branch.next.get(value);
+  if (child === undefined) {
+    child = { next: new Map(), series: null };
+    branch.next.set(value, child);
+  }
+  return child;
 }

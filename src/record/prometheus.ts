@@ -1,22 +1,27 @@
-import { systemClock } from '../clock.ts';
-import type { Clock } from '../clock.ts';
-import { modelClass } from '../tier/model-class.ts';
-import type { Attempt, BatchResult, Call, Recorder, RetryDenial, Usage } from '../vocabulary.ts';
-import { AttributionLabels, checkAttribution } from './attribution.ts';
-import type { AttributionDeclaration } from './attribution.ts';
-import { CallLabelValues } from './call-labels.ts';
-import type { CallLabelOptions } from './call-labels.ts';
-import { resolvedSeries } from './call-series.ts';
-import type { ResolvedSeries } from './call-series.ts';
-import { limiterRecorder } from './limiter-gauges.ts';
-import type { LimiterRecorder } from './limiter-gauges.ts';
-import { LIMITED_OPERATIONS } from './limited-operations.ts';
-import { storeFor } from './registry.ts';
-import type { MetricRegistry } from './registry.ts';
-import { resolvedOnce } from './resolved-once.ts';
-import type { Trace } from './series.ts';
-import type { OnError } from './stages.ts';
-import type { Store } from './store.ts';
+import { systemClock, type Clock } from '../clock.ts';
+import { modelClass } from '../tier/tiers.ts';
+import {
+  LIMITED_OPERATIONS,
+  type Attempt,
+  type BatchResult,
+  type Call,
+  type Recorder,
+  type RetryDenial,
+  type Usage,
+} from '../vocabulary.ts';
+import {
+  AttributionLabels,
+  CallLabelValues,
+  checkAttribution,
+  type AttributionDeclaration,
+  type CallLabelOptions,
+} from './call-labels.ts';
+import { resolvedSeries, type ResolvedSeries } from './call-series.ts';
+import { limiterRecorder, type LimiterRecorder } from './limiters.ts';
+import type { OnError } from './metrics/metric.ts';
+import { storeFor, type MetricRegistry } from './metrics/registry.ts';
+import type { Trace } from './metrics/series.ts';
+import { resolvedOnce, type Store } from './metrics/store.ts';
 
 export interface PrometheusRecorderOptions extends CallLabelOptions {
   readonly registry: MetricRegistry;

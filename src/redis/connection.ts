@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { Redis, type Cluster } from 'ioredis';
-import { ConfigurationError } from '../configuration-error.ts';
+import { ConfigurationError } from '../errors.ts';
 
 const CONNECT_MS = 2_000;
 const LONGEST_RECONNECT_MS = 2_000;

@@ -6,5 +6,5 @@ export { redisLedger } from './redis-ledger.ts';
 export type { RedisLedgerOptions } from './redis-ledger.ts';
 export { redisTokens } from '../gateway/access/redis-tokens.ts';
 export type { RedisTokensOptions } from '../gateway/access/redis-tokens.ts';
-export { redisRateLimiter } from '../gateway/access/redis-rate-limiter.ts';
-export type { RedisRateLimiterOptions } from '../gateway/access/redis-rate-limiter.ts';
+export { redisRateLimiter } from '../gateway/access/redis-tokens.ts';
+export type { RedisRateLimiterOptions } from '../gateway/access/redis-tokens.ts';

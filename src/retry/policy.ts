@@ -1,9 +1,7 @@
 import { systemClock, type Clock } from '../clock.ts';
-import { ConfigurationError } from '../configuration-error.ts';
+import { ConfigurationError } from '../errors.ts';
 import type { Call, RefusedAttempt, RetryDecision, RetryPolicy } from '../vocabulary.ts';
-import { waitMs, type Backoff } from './backoff.ts';
-import { retryAfterMs } from './retry-after.ts';
-import { processRetryBudget, RetryBudget } from './retry-budget.ts';
+import { RetryBudget, processRetryBudget } from './retry-budget.ts';
 
 /** What `retryPolicy()` takes. Nothing is needed. */
 export interface RetryPolicyOptions {
@@ -138,4 +136,51 @@ const WITH_A_MODEL: ReadonlySet<string> = new Set(['messages.create', 'messages.
 function fallbackOf({ fallbackModel }: Settings, { operation, requestedModel }: Call): string | null {
   if (!WITH_A_MODEL.has(operation) || requestedModel === null || requestedModel === fallbackModel) return null;
   return fallbackModel;
+}
+
+/** How waits grow. */
+export interface Backoff {
+  /** The longest wait before the first retry. */
+  readonly backoffMs: number;
+  /** Where doubling stops. */
+  readonly maxBackoffMs: number;
+}
+
+/** What a wait depends on besides the backoff. */
+export interface Waiting {
+  /** Retries made so far: 0 before the first. */
+  readonly retries: number;
+  /** What the server asked for; `null` where it did not. */
+  readonly retryAfterMs: number | null;
+  /** From 0 up to 1. */
+  readonly random: () => number;
+}
+
+/**
+ * The wait before the next try, in milliseconds: anything from nothing to a bound that doubles with each retry (full
+ * jitter), on top of what the server asked for. Never shorter than that, and spread beyond it: clients that are refused
+ * together are told the same time, and would come back together.
+ */
+export function waitMs({ backoffMs, maxBackoffMs }: Backoff, { retries, retryAfterMs, random }: Waiting): number {
+  const bound = Math.min(maxBackoffMs, backoffMs * 2 ** retries);
+  return (retryAfterMs ?? 0) + random() * bound;
+}
+
+/**
+ * How long a response asks to be waited for, in milliseconds: `retry-after-ms`, else `retry-after` as seconds or as an
+ * HTTP date. `null` where it does not say, or says what is over already. Read as the SDK reads it (1.x, `retryRequest`).
+ */
+export function retryAfterMs(headers: Headers, nowMs: number): number | null {
+  const asked = inMilliseconds(headers.get('retry-after-ms')) || inSeconds(headers.get('retry-after'), nowMs);
+  return asked > 0 ? asked : null;
+}
+
+function inMilliseconds(value: string | null): number {
+  return value === null ? Number.NaN : Number.parseFloat(value);
+}
+
+function inSeconds(value: string | null, nowMs: number): number {
+  if (value === null) return Number.NaN;
+  const seconds = Number.parseFloat(value);
+  return Number.isNaN(seconds) ? Date.parse(value) - nowMs : seconds * 1_000;
 }

@@ -1,5 +1,5 @@
 import { systemClock, type Clock } from '../clock.ts';
-import { ConfigurationError } from '../configuration-error.ts';
+import { ConfigurationError } from '../errors.ts';
 
 /** How many retries a process may make. */
 export interface RetryBudgetOptions {

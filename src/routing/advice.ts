@@ -1,7 +1,6 @@
 import { TOKEN_KINDS, type Tokens } from '../vocabulary.ts';
-import type { CeilingDecision } from './ceilings.ts';
 import type { Models } from './models.ts';
-import { tokenFactor } from './tokenizer.ts';
+import type { CeilingDecision } from './routes.ts';
 
 /** What the calls of a route came to on one model: sums, and never their content. */
 export interface RouteUsage {
@@ -43,13 +42,19 @@ export interface RouteAdvice {
 
 /** Fewer calls are chance. */
 const FEWEST_CALLS = 50;
+
 /** Of a call that is short: what a question and a paragraph come to, with instructions. */
 const SHORT_PROMPT_TOKENS = 2_000;
+
 const SHORT_ANSWER_TOKENS = 300;
+
 /** Of a route that is simple in shape: answers that end by themselves, without a tool. */
 const SIMPLE_SHARE = 0.95;
+
 const LEAST_SAVED = 0.3;
+
 const CUT_SHARE = 0.05;
+
 const ABOVE_SHARE = 0.05;
 
 const NANO_PER_USD = 1e9;
@@ -166,4 +171,28 @@ function percent(share: number): string {
 
 function usd(amount: number): string {
   return `$${amount.toLocaleString('en-US', { minimumFractionDigits: 2, maximumFractionDigits: amount < 0.1 ? 4 : 2 })}`;
+}
+
+/**
+ * Models before 4.7 make fewer tokens of a text. Source: the API's model pages, August 2026
+ * ("4.7 and later"), and Haiku 5.5's own, October 2026.
+ */
+const FIRST_NEW = { major: 4, minor: 7 };
+
+/** About 30 % more, by the same pages. */
+const MORE_TOKENS = 1.3;
+
+/**
+ * How many times as many tokens the text of a call comes to on another model, at most: 1.3 where that has the newer
+ * tokenizer and the present one has not, else 1. A model whose version its id does not say counts as new.
+ */
+export function tokenFactor(from: string, to: string): number {
+  return !hasNewTokenizer(from) && hasNewTokenizer(to) ? MORE_TOKENS : 1;
+}
+
+function hasNewTokenizer(model: string): boolean {
+  if (/^claude-\d/.test(model)) return false;
+  const [, major, minor = '0'] = /^claude-[a-z]+-(\d+)(?:-(\d{1,2}))?(?:-\d{8})?$/.exec(model) ?? [];
+  if (major === undefined || Number(major) > FIRST_NEW.major) return true;
+  return Number(major) === FIRST_NEW.major && Number(minor) >= FIRST_NEW.minor;
 }

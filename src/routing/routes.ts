@@ -1,15 +1,12 @@
-import { ConfigurationError } from '../configuration-error.ts';
-import { got } from '../got.ts';
-import { mayHoldSecret } from '../secret-mark.ts';
-import type { Guard } from '../vocabulary.ts';
-import { CEILING_MODES, ceilings, type CeilingDecision, type CeilingMode } from './ceilings.ts';
+import { ConfigurationError, brandedCause, got, mayHoldSecret } from '../errors.ts';
+import { REFUSAL, type Admission, type Call, type Guard, type GuardedRequest } from '../vocabulary.ts';
 import {
   DEFAULT_MAX_TOKENS,
   MAX_TOKENS_VARIABLE,
-  maxTokens,
-  models,
   ROLE_OF_TASK,
   TASKS,
+  maxTokens,
+  models,
   type Task,
 } from './models.ts';
 
@@ -136,4 +133,94 @@ function fillProblems(fill: number | null): readonly string[] {
   return [
     `${MAX_TOKENS_VARIABLE}: expected a whole number of tokens from 1 up, got another: write digits only, such as 1024`,
   ];
+}
+
+/** What happens to a call that asks for more tokens than its route allows. */
+export const CEILING_MODES = ['warn', 'clamp', 'reject'] as const;
+
+export type CeilingMode = (typeof CEILING_MODES)[number];
+
+/** What was done about the `max_tokens` of a call; of one within its ceiling there is nothing to tell. */
+export type CeilingDecision = 'filled' | 'warned' | 'clamped' | 'rejected';
+
+export interface CeilingOptions {
+  readonly mode: CeilingMode;
+  /** The ceiling of a route; `undefined` for a route that is not in the table. */
+  readonly ceilingOf: (route: string) => number | undefined;
+  /** For calls without a route of the table. */
+  readonly fill: number;
+  /** Told once per call at the most; `route` is empty for none of the table. */
+  readonly decided: (route: string, decision: CeilingDecision) => void;
+}
+
+const WITH_MAX_TOKENS: ReadonlySet<string> = new Set(['messages.create', 'messages.stream']);
+
+/**
+ * A guard that keeps `max_tokens` at what the route of a call allows. One that is missing is filled, in every mode. In
+ * mode `reject` it throws a `RouteError` for one that is above. Batches, and what is no message, it lets pass.
+ */
+export function ceilings({ mode, ceilingOf, fill, decided }: CeilingOptions): Guard {
+  return {
+    admit(call: Call, { body }: GuardedRequest): Admission {
+      if (body === null || !WITH_MAX_TOKENS.has(call.operation)) return undefined;
+      const named = call.attribution['route'] ?? '';
+      const ceiling = ceilingOf(named);
+      const route = ceiling === undefined ? '' : named;
+      const asked = body['max_tokens'];
+      if (asked === undefined || asked === null) {
+        decided(route, 'filled');
+        return { maxTokens: ceiling ?? fill };
+      }
+      if (ceiling === undefined || typeof asked !== 'number' || asked <= ceiling) return undefined;
+      decided(route, DECISIONS[mode]);
+      if (mode === 'reject') throw new RouteError({ route, maxTokens: asked, ceiling });
+      return mode === 'clamp' ? { maxTokens: ceiling } : undefined;
+    },
+  };
+}
+
+const DECISIONS: Readonly<Record<CeilingMode, CeilingDecision>> = {
+  warn: 'warned',
+  clamp: 'clamped',
+  reject: 'rejected',
+};
+
+/** Marks the error in every copy of the package. */
+const BRAND = Symbol.for('plimsoll.route-error');
+
+/** What a refusal says. */
+export interface RouteErrorDetails {
+  readonly route: string;
+  /** As the call asked for it. */
+  readonly maxTokens: number;
+  /** What the route allows. */
+  readonly ceiling: number;
+}
+
+/**
+ * A call asked for more tokens than its route allows, and the routes reject that. Nothing was sent, and the SDK does not
+ * retry it. The message is fixed, since the SDK takes an error for a timeout when its text looks like one.
+ */
+export class RouteError extends Error implements RouteErrorDetails {
+  readonly code = 'PLIMSOLL_MAX_TOKENS_ABOVE_CEILING';
+  readonly route: string;
+  readonly maxTokens: number;
+  readonly ceiling: number;
+  readonly [REFUSAL] = true;
+  readonly [BRAND] = true;
+
+  constructor({ route, maxTokens, ceiling }: RouteErrorDetails) {
+    super(
+      'Not sent: max_tokens is above the ceiling of the route. The fields of this error say which, and by how much.',
+    );
+    this.name = 'RouteError';
+    this.route = route;
+    this.maxTokens = maxTokens;
+    this.ceiling = ceiling;
+  }
+}
+
+/** Whether the error is a route's refusal, or has one among its causes: helpers of the SDK wrap what they catch. */
+export function isRouteError(error: unknown): boolean {
+  return brandedCause(error, BRAND) !== null;
 }

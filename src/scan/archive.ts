@@ -1,6 +1,4 @@
-import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from 'node:zlib';
-import { isTar, tarContent, type Entry, type Unpacked } from './tar.ts';
-import { isZip, unpackingProblem, zipContent } from './zip.ts';
+import { brotliDecompressSync, gunzipSync, inflateRawSync, zstdDecompressSync } from 'node:zlib';
 
 /** What is in an archive; or a word that says why it cannot be opened; or `null` for what is no archive. */
 export type Opened = Unpacked | string | null;
@@ -33,4 +31,172 @@ function decompressor(name: string, bytes: Buffer) {
 function inner(name: string, bytes: Buffer): Entry {
   const base = name.slice(Math.max(name.lastIndexOf('/'), name.lastIndexOf('!')) + 1);
   return { name: base.replace(/\.tgz$/, '.tar.gz').replace(/\.(?:gz|zst|br)$/, ''), bytes };
+}
+
+/** The sources that a source map carries, as they were before the build; empty where it is none or carries none. */
+export function mappedSources(bytes: Buffer): readonly Entry[] {
+  const map = parsed(bytes);
+  const { sources, sourcesContent } = map;
+  if (!Array.isArray(sourcesContent)) return [];
+  return sourcesContent.flatMap((content: unknown, index) => {
+    const source: unknown = Array.isArray(sources) ? sources[index] : undefined;
+    const name = typeof source === 'string' ? source : String(index);
+    return typeof content === 'string' ? [{ name, bytes: Buffer.from(content) }] : [];
+  });
+}
+
+function parsed(bytes: Buffer): { readonly sources?: unknown; readonly sourcesContent?: unknown } {
+  try {
+    // Some servers expect a line in front that no script can run past.
+    const value: unknown = JSON.parse(bytes.toString('utf8').replace(/^\)\]\}'[^\n]*\n/, ''));
+    return typeof value === 'object' && value !== null ? value : {};
+  } catch {
+    return {}; // it was scanned as a text already
+  }
+}
+
+/** A file inside an archive. */
+export interface Entry {
+  readonly name: string;
+  readonly bytes: Buffer;
+}
+
+/** What of an archive could be read, and why the rest could not. */
+export interface Unpacked {
+  readonly entries: readonly Entry[];
+  /** The name is empty where the list of files itself ends too early: what else was in the archive is not known. */
+  readonly skipped: readonly { readonly name: string; readonly reason: string }[];
+}
+
+const BLOCK = 512;
+
+/** By its magic word; the tar of before 1988, which has none, is not known. */
+export function isTar(bytes: Buffer): boolean {
+  return bytes.toString('latin1', 257, 262) === 'ustar';
+}
+
+/** The files of a tar, long names of GNU and pax included. One that is cut off is read as far as it goes. */
+export function tarContent(bytes: Buffer): Unpacked {
+  const entries: Entry[] = [];
+  const skipped: { name: string; reason: string }[] = [];
+  let longName: string | null = null;
+  for (let at = 0; at + BLOCK <= bytes.length && bytes[at] !== 0;) {
+    const header = bytes.subarray(at, at + BLOCK);
+    const size = sizeOf(header);
+    if (size === null) {
+      skipped.push({ name: '', reason: 'damaged' });
+      break;
+    }
+    if (at + BLOCK + size > bytes.length) skipped.push({ name: longName ?? nameOf(header), reason: 'cut off' });
+    const content = bytes.subarray(at + BLOCK, at + BLOCK + size);
+    const type = header.toString('latin1', 156, 157);
+    if (type === 'L') longName = text(content);
+    else if (type === 'x') longName = paxPath(content) ?? longName;
+    else {
+      if (type === '0' || type === '\0') entries.push({ name: longName ?? nameOf(header), bytes: content });
+      longName = null;
+    }
+    at += BLOCK + Math.ceil(size / BLOCK) * BLOCK;
+  }
+  return { entries, skipped };
+}
+
+function nameOf(header: Buffer): string {
+  const prefix = text(header.subarray(345, 500));
+  const name = text(header.subarray(0, 100));
+  return prefix === '' ? name : `${prefix}/${name}`;
+}
+
+/** `null` for what is no number in octal: not a header, or a file of more than 8 GiB. */
+function sizeOf(header: Buffer): number | null {
+  const octal = text(header.subarray(124, 136)).trim();
+  return /^[0-7]+$/.test(octal) ? Number.parseInt(octal, 8) : null;
+}
+
+function text(field: Buffer): string {
+  const end = field.indexOf(0);
+  return field.toString('utf8', 0, end === -1 ? field.length : end);
+}
+
+function paxPath(records: Buffer): string | null {
+  return /(?:^|\n)\d+ path=([^\n]*)\n/.exec(records.toString('utf8'))?.[1] ?? null;
+}
+
+const END = 0x06054b50;
+
+const CENTRAL = 0x02014b50;
+
+const LOCAL = 0x04034b50;
+
+const END_BYTES = 22;
+
+const LONGEST_COMMENT = 0xffff;
+
+/** Stands where the true number is in a record of zip64. */
+const ELSEWHERE = 0xffffffff;
+
+/** By its first bytes. */
+export function isZip(bytes: Buffer): boolean {
+  return bytes.length >= END_BYTES && bytes.readUInt32LE(0) === LOCAL;
+}
+
+/**
+ * The files of a zip, by its central directory; a word that says why where it has none that can be read. All files
+ * together are unpacked to `limitBytes` at most: those that would be more are skipped.
+ */
+export function zipContent(bytes: Buffer, limitBytes: number): Unpacked | string {
+  const end = endOfDirectory(bytes);
+  if (end === null) return 'damaged';
+  const entries: Entry[] = [];
+  const skipped: { name: string; reason: string }[] = [];
+  let left = limitBytes;
+  let at = bytes.readUInt32LE(end + 16);
+  if (at === ELSEWHERE) return 'zip64';
+  for (let count = bytes.readUInt16LE(end + 10); count > 0; count--) {
+    if (at + 46 > bytes.length || bytes.readUInt32LE(at) !== CENTRAL) {
+      skipped.push({ name: '', reason: 'damaged' });
+      break;
+    }
+    const nameEnd = at + 46 + bytes.readUInt16LE(at + 28);
+    const name = bytes.toString('utf8', at + 46, nameEnd);
+    const unpacked = fileBytes(bytes, at, left);
+    if (typeof unpacked === 'string') skipped.push({ name, reason: unpacked });
+    else {
+      left -= unpacked.length;
+      if (unpacked.length > 0) entries.push({ name, bytes: unpacked });
+    }
+    at = nameEnd + bytes.readUInt16LE(at + 30) + bytes.readUInt16LE(at + 32);
+  }
+  return { entries, skipped };
+}
+
+function endOfDirectory(bytes: Buffer): number | null {
+  const first = Math.max(0, bytes.length - END_BYTES - LONGEST_COMMENT);
+  for (let at = bytes.length - END_BYTES; at >= first; at--) if (bytes.readUInt32LE(at) === END) return at;
+  return null;
+}
+
+/** The content of the file that the directory names at `at`, or why it cannot be had. */
+function fileBytes(bytes: Buffer, at: number, limitBytes: number): Buffer | string {
+  const method = bytes.readUInt16LE(at + 10);
+  const packedBytes = bytes.readUInt32LE(at + 20);
+  const local = bytes.readUInt32LE(at + 42);
+  if ((bytes.readUInt16LE(at + 8) & 1) === 1) return 'encrypted';
+  if (packedBytes === ELSEWHERE || local === ELSEWHERE) return 'zip64';
+  if (local + 30 > bytes.length) return 'damaged';
+  const start = local + 30 + bytes.readUInt16LE(local + 26) + bytes.readUInt16LE(local + 28);
+  const packed = bytes.subarray(start, start + packedBytes);
+  if (method === 0) return packed.length > limitBytes ? 'too large' : packed;
+  if (method !== 8) return `packed by method ${method}`;
+  try {
+    return packedBytes === 0 ? Buffer.alloc(0) : inflateRawSync(packed, { maxOutputLength: Math.max(1, limitBytes) });
+  } catch (error) {
+    return unpackingProblem(error);
+  }
+}
+
+/** Why zlib gave up, in two words. */
+export function unpackingProblem(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? error.code : null;
+  return code === 'ERR_BUFFER_TOO_LARGE' ? 'too large when unpacked' : 'damaged';
 }

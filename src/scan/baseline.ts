@@ -1,4 +1,4 @@
-import type { Finding } from './finding.ts';
+import type { Finding } from './secret-scanner.ts';
 
 /** A secret that is let be, with the place where it was first seen, for those who read the file. */
 export interface KnownSecret {

@@ -1,12 +1,11 @@
-import { opened } from './archive.ts';
-import type { Finding, Skipped } from './finding.ts';
-import { SecretScanner, type Hit } from './secret-scanner.ts';
-import { mappedSources } from './source-map.ts';
-import type { Entry } from './tar.ts';
+import { mappedSources, opened, type Entry } from './archive.ts';
+import { SecretScanner, type Finding, type Hit, type Skipped } from './secret-scanner.ts';
 
 /** All that one file unpacks to, archives inside archives included: a bomb ends here. */
 const MOST_UNPACKED_BYTES = 256 << 20;
+
 const DEEPEST = 4;
+
 /** Git's own rule: a zero byte so near the beginning, and it is no text. */
 const BINARY_WITHIN_BYTES = 8_000;
 

@@ -1,7 +1,5 @@
 import { createHash } from 'node:crypto';
 import { secretsIn } from '../keys/secrets.ts';
-import { isDrawn } from './drawn.ts';
-import type { Disguise, Finding } from './finding.ts';
 
 /** A finding in a text whose name the scanner does not know. */
 export type Hit = Pick<Finding, 'kind' | 'shown' | 'fingerprint' | 'line' | 'column' | 'disguise'>;
@@ -30,8 +28,10 @@ const BASE64_LEAD: ReadonlyMap<string, string> = new Map([
 
 /** How far a secret may reach from its beginning, escapes and line breaks of base64 included. */
 const REACH = 1_024;
+
 /** So much text is turned into one string at a time. */
 const PIECE = 16 << 20;
+
 const LINE_FEED = 0x0a;
 
 /**
@@ -122,6 +122,7 @@ function disguiseOf(lead: string | undefined, isPlain: boolean): Disguise {
 }
 
 const ESCAPED_DASH = /\\u002d|\\x2d|%2d|&#45;|&#x2d;/gi;
+
 const ESCAPED_UNDERSCORE = /\\u005f|\\x5f|%5f|&#95;|&#x5f;/gi;
 
 function unescaped(text: string): string {
@@ -140,4 +141,62 @@ function fromBase64(lead: string, text: string): string {
 /** Half of a SHA-256, in hexadecimal: a secret has far more chance in it than anybody could try. */
 function fingerprint(secret: string): string {
   return createHash('sha256').update(`plimsoll secret ${secret}`, 'latin1').digest('hex').slice(0, 32);
+}
+
+/** Bits a character: twenty drawn hexadecimal digits have more than 3, a few characters over and over less than 2. */
+const LEAST_ENTROPY = 2.6;
+
+const CLASSES = [/[a-z]/, /[A-Z]/, /\d/];
+
+const WORD = /^(?:[a-z]+|[A-Z]+|[A-Z][a-z]+|\d{1,4})$/;
+
+/**
+ * Whether the part of a secret behind its prefix can have been drawn by chance: not words joined by dashes, not an
+ * alphabet, not a few characters over and over. Of real keys, which have 95 characters, it takes every one for drawn.
+ */
+export function isDrawn(body: string): boolean {
+  if (CLASSES.filter((characters) => characters.test(body)).length < 2) return false;
+  const words = body.split(/[-_]+/).filter((word) => word !== '');
+  return !words.every((word) => WORD.test(word)) && entropy(body) >= LEAST_ENTROPY && stepsUp(body) < body.length / 2;
+}
+
+function entropy(text: string): number {
+  const counts = new Map<string, number>();
+  for (const character of text) counts.set(character, (counts.get(character) ?? 0) + 1);
+  return [...counts.values()].reduce((bits, count) => bits - (count / text.length) * Math.log2(count / text.length), 0);
+}
+
+/** How often a character follows its neighbour of the alphabet: `abcdef`, `012345`. */
+function stepsUp(text: string): number {
+  let steps = 0;
+  for (let at = 1; at < text.length; at++) if (text.charCodeAt(at) - text.charCodeAt(at - 1) === 1) steps += 1;
+  return steps;
+}
+
+/** How a secret was written where it was found. `escaped`: with `%2D`, `\u002d` or the like for its dashes. */
+export type Disguise = 'plain' | 'escaped' | 'base64';
+
+/** A secret that was found. Nothing in it is secret. */
+export interface Finding {
+  /** The kind of secret, as keys/secrets.ts names it. */
+  readonly kind: string;
+  /** As much of the secret as may be shown: `sk-ant-api03-…`. */
+  readonly shown: string;
+  /** The same for the same secret, wherever it is found: of its SHA-256, so it says nothing of the secret. */
+  readonly fingerprint: string;
+  /** What is inside an archive or a source map is named behind an `!`: `app.tgz!package/index.js`. */
+  readonly path: string;
+  /** From 1. */
+  readonly line: number;
+  /** In characters, from 1. */
+  readonly column: number;
+  readonly disguise: Disguise;
+  /** Where git's history was scanned: the oldest commit that has it. */
+  readonly commit: string | null;
+}
+
+/** Something that was asked for and not looked into, and why. */
+export interface Skipped {
+  readonly path: string;
+  readonly reason: string;
 }

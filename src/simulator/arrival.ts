@@ -1,17 +1,34 @@
-import { connectionError } from './body.ts';
-import { wait } from './clock.ts';
-import { callerOf, UNKNOWN_CALLER } from './credentials.ts';
-import { response } from './delivery.ts';
 import { askedModel, scopeOf, type Ask, type Json } from './ask.ts';
-import { endpoint } from './endpoints.ts';
+import {
+  batchResults,
+  cancelBatch,
+  createBatch,
+  deleteBatch,
+  listBatches,
+  page,
+  retrieveBatch,
+} from './batch-endpoints.ts';
+import { wait } from './clock.ts';
+import { UNKNOWN_CALLER, callerOf } from './credentials.ts';
+import { connectionError, response } from './delivery.ts';
 import { refusal, type Refusal } from './errors.ts';
-import { refused, type Answered } from './exchange.ts';
-import { messages, readMessages } from './message-endpoints.ts';
+import { json, refused, type Answered } from './exchange.ts';
+import { deleteFile, downloadFile, listFiles, retrieveFile, uploadFile } from './files.ts';
+import { modelInfo, modelList, modelNamed } from './limits.ts';
+import { countTokens, messages, readMessages } from './message-endpoints.ts';
 import { parsedJson } from './messages.ts';
 import { checkFaults } from './options.ts';
-import { draw, requestRandom, wireId, type Random } from './random.ts';
-import { route } from './routes.ts';
-import { drawFault, NO_FAULT, refusalOf, type Fault, type Latency } from './scenario.ts';
+import {
+  NO_FAULT,
+  draw,
+  drawFault,
+  refusalOf,
+  requestRandom,
+  wireId,
+  type Fault,
+  type Latency,
+  type Random,
+} from './scenario.ts';
 import type { Entry } from './truth.ts';
 import type { World } from './world.ts';
 
@@ -168,4 +185,66 @@ function faulted(ask: Ask, fault: Fault): Answered | 'reset' | null {
   if (fault.fault === 'connection_reset') return 'reset';
   const why = refusalOf(fault, ask.operation === 'messages.stream');
   return why === null ? null : { refusal: why, scope: scopeOf(ask), model: askedModel(ask) };
+}
+
+const ENDPOINTS: Readonly<Record<string, (world: World, ask: Ask) => Answered | Promise<Answered>>> = {
+  'messages.count_tokens': countTokens,
+  'messages.batches.create': createBatch,
+  'messages.batches.list': listBatches,
+  'messages.batches.retrieve': retrieveBatch,
+  'messages.batches.cancel': cancelBatch,
+  'messages.batches.delete': deleteBatch,
+  'messages.batches.results': batchResults,
+  'models.list': ({ clock }, ask) => json(page(modelList(clock.now()), ask.url.searchParams)),
+  'models.retrieve': retrieveModel,
+  'files.upload': uploadFile,
+  'files.list': listFiles,
+  'files.retrieve_metadata': retrieveFile,
+  'files.download': downloadFile,
+  'files.delete': deleteFile,
+};
+
+/** The answer of an endpoint that is not `/v1/messages` itself; a path that is not served is a 404. */
+export async function endpoint(world: World, ask: Ask): Promise<Answered> {
+  return (await ENDPOINTS[ask.operation]?.(world, ask)) ?? refused(refusal('not_found'));
+}
+
+function retrieveModel({ clock }: World, ask: Ask): Answered {
+  const model = modelNamed(ask.id);
+  if (model === undefined) return refused(refusal('not_found', { message: `model: ${ask.id}` }));
+  return json(modelInfo(model, clock.now()));
+}
+
+/** What a request asks for. Operations are named as the SDK's methods are. */
+export interface Route {
+  readonly operation: string;
+  /** The id in the path, as it stands there; empty where the route has none. */
+  readonly id: string;
+}
+
+const ROUTES: readonly (readonly [method: string, path: RegExp, operation: string])[] = [
+  ['POST', /^\/v1\/messages$/, 'messages.create'],
+  ['POST', /^\/v1\/messages\/count_tokens$/, 'messages.count_tokens'],
+  ['POST', /^\/v1\/messages\/batches$/, 'messages.batches.create'],
+  ['GET', /^\/v1\/messages\/batches$/, 'messages.batches.list'],
+  ['GET', /^\/v1\/messages\/batches\/([^/]+)$/, 'messages.batches.retrieve'],
+  ['DELETE', /^\/v1\/messages\/batches\/([^/]+)$/, 'messages.batches.delete'],
+  ['POST', /^\/v1\/messages\/batches\/([^/]+)\/cancel$/, 'messages.batches.cancel'],
+  ['GET', /^\/v1\/messages\/batches\/([^/]+)\/results$/, 'messages.batches.results'],
+  ['GET', /^\/v1\/models$/, 'models.list'],
+  ['GET', /^\/v1\/models\/([^/]+)$/, 'models.retrieve'],
+  ['POST', /^\/v1\/files$/, 'files.upload'],
+  ['GET', /^\/v1\/files$/, 'files.list'],
+  ['GET', /^\/v1\/files\/([^/]+)$/, 'files.retrieve_metadata'],
+  ['GET', /^\/v1\/files\/([^/]+)\/content$/, 'files.download'],
+  ['DELETE', /^\/v1\/files\/([^/]+)$/, 'files.delete'],
+];
+
+/** The route of a request; `other` for what is not served. */
+export function route(method: string, path: string): Route {
+  for (const [routeMethod, pattern, operation] of ROUTES) {
+    const match = routeMethod === method ? pattern.exec(path) : null;
+    if (match !== null) return { operation, id: match[1] ?? '' };
+  }
+  return { operation: 'other', id: '' };
 }

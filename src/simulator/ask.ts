@@ -1,9 +1,8 @@
 import type { Caller } from './credentials.ts';
 import type { Refusal } from './errors.ts';
-import type { LimitScope } from './limits.ts';
+import { modelNamed, type LimitScope } from './limits.ts';
 import type { Checked } from './messages.ts';
-import { modelNamed } from './models.ts';
-import type { Random } from './random.ts';
+import type { Random } from './scenario.ts';
 
 /** A JSON request body, or why the API would refuse it. */
 export type Json = Checked<Readonly<Record<string, unknown>>>;

@@ -1,8 +1,6 @@
-import type { Answer } from './answer.ts';
-import { CHARACTERS_PER_TOKEN, type ContentBlock } from './content.ts';
-import type { Random } from './random.ts';
+import { CHARACTERS_PER_TOKEN, type Answer, type ContentBlock } from './answer.ts';
+import type { Random, StreamEventType } from './scenario.ts';
 import { deltaUsage } from './usage.ts';
-import type { StreamEventType } from './scenario.ts';
 
 /** A piece of a body: an event of a stream, or a whole JSON document. */
 export interface BodyItem {
@@ -21,7 +19,9 @@ export interface BodyItem {
 
 /** Deltas are some tokens long, the first one a single token, as the API's are. */
 const FIRST_PIECE = CHARACTERS_PER_TOKEN;
+
 const PIECE = 6 * CHARACTERS_PER_TOKEN;
+
 const MOST_PADDING = 15;
 
 /**

@@ -1,6 +1,6 @@
 import type { Caller } from './credentials.ts';
 import { errorBody, fillMessage, type ExhaustedLimit, type Refusal } from './errors.ts';
-import { regainDay } from './spend.ts';
+import { regainDay } from './billing.ts';
 import type { Limits, LimitScope } from './limits.ts';
 import type { BodyItem } from './event-stream.ts';
 import type { WireUsage } from './usage.ts';

@@ -1,8 +1,8 @@
 import type { Ask } from './ask.ts';
 import { refusal } from './errors.ts';
 import { json, jsonItem, refused, type Answered } from './exchange.ts';
-import { cursorPage } from './paging.ts';
-import { wireId } from './random.ts';
+import { cursorPage } from './batch-endpoints.ts';
+import { wireId } from './scenario.ts';
 import type { StoredFile, World } from './world.ts';
 
 /** `POST /v1/files`: a multipart form with a `file`. */

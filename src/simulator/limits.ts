@@ -1,5 +1,6 @@
-import table from './tiers.json' with { type: 'json' };
 import type { ExhaustedLimit, RefusalName } from './errors.ts';
+import catalogue from './models.json' with { type: 'json' };
+import table from './tiers.json' with { type: 'json' };
 
 /**
  * The names of the tiers that the simulator knows; `tier1` to `tier4` were in force until June 2026. Written out, because
@@ -15,6 +16,7 @@ export const TIER_NAMES = [
   'tier3',
   'tier4',
 ] as const satisfies readonly (keyof typeof table.tiers)[];
+
 export type TierName = (typeof TIER_NAMES)[number];
 
 /** Limits of one model class, per minute. What is not given is as in the tier. */
@@ -70,6 +72,7 @@ export interface LimitRefusal {
 }
 
 type Dimension = 'requests' | 'input' | 'output';
+
 type Buckets = Readonly<Record<Dimension, Bucket>>;
 
 /**
@@ -228,5 +231,67 @@ function headersOf(name: string, shown: Shown): Record<string, string> {
     [`${name}-limit`]: String(shown.limit),
     [`${name}-remaining`]: String(shown.remaining),
     [`${name}-reset`]: fullAt,
+  };
+}
+
+/** A model that the simulator serves. Figures and their sources are in models.json. */
+export interface SimulatedModel {
+  /** The id that answers carry; where it is dated, `alias` is the short name that requests may use. */
+  readonly id: string;
+  readonly alias?: string;
+  readonly name: string;
+  readonly line: string | null;
+  /** Models of one class share their rate limits. */
+  readonly class: string;
+  /** Day of release, UTC. */
+  readonly created: string;
+  /** Announced end of life, UTC; it is shown in the models list, and requests are served all the same. */
+  readonly retires?: string;
+  /** What `speed: "fast"` does: it is fast, it is standard without a word, or it is a 400. */
+  readonly fast: string;
+  /** Whether a request may choose `inference_geo`. */
+  readonly geo: boolean;
+}
+
+const MODELS: readonly SimulatedModel[] = catalogue.models;
+
+const BY_NAME = new Map(
+  MODELS.flatMap((model) => [model.id, model.alias ?? model.id].map((name) => [name, model] as const)),
+);
+
+/** The groups that share limits. */
+export const MODEL_CLASSES: readonly string[] = [...new Set(MODELS.map((model) => model.class))];
+
+/** The model of that id or alias; `undefined` where there is none. */
+export function modelNamed(name: string): SimulatedModel | undefined {
+  return BY_NAME.get(name);
+}
+
+/** A model nobody knows, served under any name when the simulator was told to: its own class, no fast mode. */
+export function unlistedModel(name: string): SimulatedModel {
+  return { id: name, name, line: null, class: name, created: '1970-01-01', fast: 'refused', geo: true };
+}
+
+/** All models, newest first, as `GET /v1/models` writes them. `nowMs` decides which are retired. */
+export function modelList(nowMs: number): readonly Record<string, unknown>[] {
+  return MODELS.map((model) => modelInfo(model, nowMs));
+}
+
+/** One model as `GET /v1/models/{id}` writes it. */
+export function modelInfo(model: SimulatedModel, nowMs: number): Record<string, unknown> {
+  const retiresAt = model.retires === undefined ? null : `${model.retires}T00:00:00Z`;
+  const retired = retiresAt !== null && Date.parse(retiresAt) <= nowMs;
+  return {
+    type: 'model',
+    id: model.id,
+    display_name: model.name,
+    created_at: `${model.created}T00:00:00Z`,
+    line: model.line,
+    lifecycle: retired ? 'retired' : retiresAt === null ? 'active' : 'deprecated',
+    deprecated_at: null,
+    retires_at: retiresAt,
+    max_input_tokens: null,
+    max_tokens: null,
+    capabilities: null,
   };
 }

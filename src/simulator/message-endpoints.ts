@@ -1,10 +1,9 @@
-import { answer, estimatedInputTokens, type Answer, type AnswerFrom } from './answer.ts';
+import { answer, estimatedInputTokens, type Answer, type AnswerFrom, type MessagesBody, type Reply } from './answer.ts';
 import { scopeOf, type Ask } from './ask.ts';
 import { answerEvents } from './event-stream.ts';
 import { json, refused, type Answered, type Bill } from './exchange.ts';
 import { checkedCount, checkedMessages, checkedModel, messageJson, type Checked } from './messages.ts';
-import type { Distribution } from './random.ts';
-import type { MessagesBody, Reply } from './reply.ts';
+import type { Distribution } from './scenario.ts';
 import { admission, limitedInputTokens, type World } from './world.ts';
 
 /** A Messages request that was understood, and what a `respond` hook says to it. */

@@ -1,9 +1,8 @@
+import type { MessagesRequest, Reply } from './answer.ts';
 import type { SimulatorClock } from './clock.ts';
 import type { AcceptedKey } from './credentials.ts';
-import { TIER_NAMES, type ClassLimits, type TierName } from './limits.ts';
-import type { MessagesRequest, Reply } from './reply.ts';
+import { MODEL_CLASSES, TIER_NAMES, type ClassLimits, type TierName } from './limits.ts';
 import { faultProblems, type Fault, type Scenario } from './scenario.ts';
-import { MODEL_CLASSES } from './models.ts';
 
 /** How a simulator behaves; nothing is needed. */
 export interface SimulatorOptions {

@@ -5,8 +5,8 @@ import { refusal } from './errors.ts';
 import type { Refused } from './exchange.ts';
 import { Limits, type LimitScope } from './limits.ts';
 import { checkOptions, type SimulatorOptions } from './options.ts';
-import { MonthlySpend } from './spend.ts';
-import { Threads } from './threads.ts';
+import { MonthlySpend } from './billing.ts';
+import { Threads } from './messages.ts';
 import { Ledger } from './truth.ts';
 import type { WireUsage } from './usage.ts';
 

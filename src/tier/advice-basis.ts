@@ -1,6 +1,6 @@
 import type { TierProgress } from './progress.ts';
-import type { PeakUse, Throttling } from './throttle-history.ts';
-import type { TierVerdict } from './tier-verdict.ts';
+import type { PeakUse, Throttling } from './throttles.ts';
+import type { TierVerdict } from './verdict.ts';
 
 /** A budget for all calls of a calendar month. */
 export interface MonthBudget {

@@ -1,3 +1,6 @@
+import type { LimitDimension, Limiter } from '../vocabulary.ts';
+import type { SeenLimit } from './verdict.ts';
+
 /** What the headers of one response said of one limit. */
 export interface LimitObservation {
   readonly atMs: number;
@@ -99,4 +102,152 @@ function rate(observations: readonly FollowedObservation[], last: FollowedObserv
 
 function secondsToEmpty(remaining: number, netPerMinute: number): number | null {
   return netPerMinute > 0 ? (remaining * 60) / netPerMinute : null;
+}
+
+/** The limits of one model class as one key sees them. */
+export interface LimiterPlace {
+  readonly key: string;
+  readonly modelClass: string;
+}
+
+export interface ClassHeadroom extends Headroom {
+  readonly modelClass: string;
+  readonly dimension: LimitDimension;
+}
+
+/** Far more than keys × model classes × dimensions that occur; the rest is not followed. */
+const MOST_WINDOWS = 2_000;
+
+/** Limits that were seen this long before the newest one are not compared with it: the tier may have changed since. */
+const SAME_TIME_MS = 60 * 60_000;
+
+/** A limit that was seen longer ago is not known any more. */
+const STANDS_MS = 24 * 60 * 60_000;
+
+interface Followed extends LimiterPlace {
+  readonly dimension: LimitDimension;
+  readonly window: LimiterWindow;
+}
+
+/** What the headers of this process's responses said of the limits of an organisation. Bounded in memory. */
+export class LimiterHistory {
+  readonly #followed: Followed[] = [];
+  /** By key, model class and dimension, for the call path. */
+  readonly #windows = new Map<string, Map<string, Map<string, LimiterWindow>>>();
+
+  /** Says whether a limit is another than before, or new. */
+  see(place: LimiterPlace, limiters: readonly Limiter[], atMs: number): boolean {
+    const windows = nested(nested(this.#windows, place.key), place.modelClass);
+    let isAnother = false;
+    for (const limiter of limiters) {
+      const window = windows.get(limiter.dimension) ?? this.#follow(place, limiter.dimension, windows);
+      if (window?.see(limiter, atMs) === true) isAnother = true;
+    }
+    return isAnother;
+  }
+
+  /**
+   * The limits that stand: those of the last day that were seen within an hour of the newest. Several keys: the highest,
+   * since a workspace can only have less than its organisation.
+   */
+  limits(nowMs: number): readonly SeenLimit[] {
+    const known = this.#followed.flatMap(({ modelClass, dimension, window }) => {
+      const seen = window.limit();
+      // A clock that was set back has seen limits in what is now the future: those are as old.
+      return seen === null
+        ? []
+        : [{ modelClass, dimension, limit: seen.limit, ageMs: Math.abs(nowMs - seen.seenAtMs) }];
+    });
+    const oldestMs = Math.min(STANDS_MS, Math.min(...known.map(({ ageMs }) => ageMs)) + SAME_TIME_MS);
+    const highest = new Map<string, SeenLimit>();
+    for (const { ageMs, ...limit } of known) {
+      const id = `${limit.modelClass}\n${limit.dimension}`;
+      if (ageMs <= oldestMs && limit.limit > (highest.get(id)?.limit ?? -1)) highest.set(id, limit);
+    }
+    return [...highest.values()];
+  }
+
+  /** For each model class and dimension the headroom of the key that has least left. */
+  headroom(nowMs: number): readonly ClassHeadroom[] {
+    const places = new Map<string, { readonly place: Followed; readonly seen: Headroom[] }>();
+    for (const place of this.#followed) {
+      const own = place.window.headroom(nowMs);
+      if (own === null) continue;
+      const id = `${place.modelClass}\n${place.dimension}`;
+      const known = places.get(id);
+      if (known === undefined) places.set(id, { place, seen: [own] });
+      else known.seen.push(own);
+    }
+    return [...places.values()].flatMap(({ place: { modelClass, dimension }, seen }) => {
+      const least = tightest(seen);
+      return least === null ? [] : [{ modelClass, dimension, ...least }];
+    });
+  }
+
+  #follow(place: LimiterPlace, dimension: LimitDimension, windows: Map<string, LimiterWindow>): LimiterWindow | null {
+    if (this.#followed.length >= MOST_WINDOWS) return null;
+    const window = new LimiterWindow();
+    this.#followed.push({ ...place, dimension, window });
+    windows.set(dimension, window);
+    return window;
+  }
+}
+
+function nested<Inner>(outer: Map<string, Map<string, Inner>>, name: string): Map<string, Inner> {
+  const known = outer.get(name);
+  if (known !== undefined) return known;
+  const inner = new Map<string, Inner>();
+  outer.set(name, inner);
+  return inner;
+}
+
+/** Between observations that are closer only the newest is kept: a window holds about 30, however many calls there are. */
+const RESOLUTION_MS = 10_000;
+
+/** Answers come out of order by less; what is older was seen by a clock that has been set back since. */
+const OUT_OF_ORDER_MS = 60_000;
+
+/** The last five minutes of one limit, as one key saw it. Bounded in memory. */
+export class LimiterWindow {
+  #seen: FollowedObservation[] = [];
+  #limit: number | null = null;
+  #limitAtMs = -Infinity;
+  #atMs = -Infinity;
+
+  /** Says whether the limit itself is another than before. What is older than the last is left out, unless the clock was set back. */
+  see({ limit, remaining, resetAtMs }: Limiter, atMs: number): boolean {
+    if (atMs < this.#atMs) {
+      if (this.#atMs - atMs < OUT_OF_ORDER_MS) return false;
+      this.#seen = [];
+    }
+    this.#atMs = atMs;
+    if (limit === null) return false;
+    const isAnother = limit !== this.#limit;
+    // A bucket of another size is another bucket: what was seen of the one before says nothing of it.
+    if (isAnother) this.#seen = [];
+    this.#limit = limit;
+    this.#limitAtMs = atMs;
+    if (remaining !== null) this.#follow({ atMs, limit, remaining, resetAtMs });
+    return isAnother;
+  }
+
+  #follow(observation: LimitObservation): void {
+    const { atMs, limit, remaining, resetAtMs } = observation;
+    const last = this.#seen.at(-1);
+    const flowedIn = last === undefined ? 0 : last.flowedIn + inflow(last, observation);
+    const beforeLast = this.#seen.at(-2);
+    if (beforeLast !== undefined && atMs - beforeLast.atMs < RESOLUTION_MS) this.#seen.pop();
+    this.#seen.push({ atMs, limit, remaining, resetAtMs, flowedIn });
+    while ((this.#seen[0]?.atMs ?? Infinity) < atMs - HEADROOM_STANDS_MS) this.#seen.shift();
+  }
+
+  /** The limit as last seen, and when; `null` where none was. */
+  limit(): { readonly limit: number; readonly seenAtMs: number } | null {
+    return this.#limit === null ? null : { limit: this.#limit, seenAtMs: this.#limitAtMs };
+  }
+
+  /** `null` where nothing was seen in the last five minutes. */
+  headroom(nowMs: number): Headroom | null {
+    return headroom(this.#seen, nowMs);
+  }
 }

@@ -1,5 +1,3 @@
-import { calendarMonth } from './calendar-month.ts';
-import { publishedLimit, type SeenLimit } from './implied-tier.ts';
 import {
   PUBLISHED_DIMENSIONS,
   tierAbove,
@@ -9,6 +7,7 @@ import {
   type Tier,
   type TierScheme,
 } from './tiers.ts';
+import { publishedLimit, type SeenLimit } from './verdict.ts';
 
 /** Where the spend is from. `ledger`: what plimsoll saw itself, a lower bound; `organization`: as it was reported. */
 export type SpendSource = 'ledger' | 'organization';
@@ -136,4 +135,46 @@ function presentLimit(place: PublishedPlace, tier: Tier, limits: readonly SeenLi
     ({ modelClass, dimension }) => modelClass === place.modelClass && dimension === place.dimension,
   );
   return seen?.limit ?? publishedLimit(tier, place);
+}
+
+/** A calendar month in UTC, as the API's own caps count: `startMs` belongs to it, `endMs` to the next. */
+export interface CalendarMonth {
+  readonly startMs: number;
+  readonly endMs: number;
+}
+
+/** The month that holds this time. */
+export function calendarMonth(atMs: number): CalendarMonth {
+  const at = new Date(atMs);
+  const [year, month] = [at.getUTCFullYear(), at.getUTCMonth()];
+  return { startMs: Date.UTC(year, month, 1), endMs: Date.UTC(year, month + 1, 1) };
+}
+
+/** As many as a clock that jumps to and fro over a month's end needs; what is farthest from now is dropped. */
+const MOST_MONTHS = 3;
+
+/** Spend by calendar month (UTC), as one process sees it. */
+export class SeenSpend {
+  readonly #byMonth = new Map<number, bigint>();
+  #month: CalendarMonth = { startMs: 0, endMs: 0 };
+
+  add(nanoUsd: number, atMs: number): void {
+    const { startMs } = this.#monthOf(atMs);
+    this.#byMonth.set(startMs, (this.#byMonth.get(startMs) ?? 0n) + BigInt(nanoUsd));
+    if (this.#byMonth.size <= MOST_MONTHS) return;
+    const away = (month: number): number => Math.abs(month - startMs);
+    const farthest = [...this.#byMonth.keys()].toSorted((a, b) => away(b) - away(a))[0];
+    if (farthest !== undefined) this.#byMonth.delete(farthest);
+  }
+
+  /** Spend in the month that holds this time: a lower bound, 0 where nothing was seen. */
+  nanoUsd(atMs: number): bigint {
+    return this.#byMonth.get(this.#monthOf(atMs).startMs) ?? 0n;
+  }
+
+  /** Calls come one after the other in the same month: the calendar need not be asked each time. */
+  #monthOf(atMs: number): CalendarMonth {
+    if (atMs < this.#month.startMs || atMs >= this.#month.endMs) this.#month = calendarMonth(atMs);
+    return this.#month;
+  }
 }

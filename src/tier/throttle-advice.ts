@@ -1,15 +1,19 @@
+import { className, count, percent, times } from '../figures.ts';
 import type { Advice, AdviceBasis, Severity } from './advice-basis.ts';
-import { remedy } from './remedy.ts';
-import type { PeakUse, Throttling } from './throttle-history.ts';
-import { limitName, throttledShare, total } from './throttled-minutes.ts';
-import { PUBLISHED_DIMENSIONS } from './tiers.ts';
-import { className, percent } from './wording.ts';
+import type { Lift } from './progress.ts';
+import { limitName, throttledShare, total, type PeakUse, type Throttling } from './throttles.ts';
+import { PUBLISHED_DIMENSIONS, tierNamed, tierScheme } from './tiers.ts';
+import { publishedLimit } from './verdict.ts';
 
 /** Fewer refused minutes in a week are chance. */
 const FEWEST_MINUTES = 3;
+
 const CRITICAL_SHARE = 0.1;
+
 const WARNING_SHARE = 0.01;
+
 const NEAR = 0.8;
+
 const AMPLE = 0.5;
 
 /** What the limits do to calls: those that refuse, those that are near, or that there is room enough. */
@@ -71,4 +75,46 @@ function ampleAdvice({ week, peaks, verdict: { tier, nextTier } }: AdviceBasis):
   const need = nextTier === null ? 'no need for higher limits' : `no need for ${nextTier}`;
   const text = `At ${percent(highest.usedRatio)} of the limits at most this week: ${need}.`;
   return [{ kind: 'limits_ample', severity: 'info', text, evidence: { ...highest, tier } }];
+}
+
+/** One limit of one model class; the reason of a 429 or the dimension of a limiter. */
+export interface LimitPlace {
+  readonly modelClass: string;
+  readonly limit: string;
+}
+
+/** What would make more of a limit, in words and in figures. */
+export interface Remedy {
+  /** Completes a sentence, with the `; ` before it; empty where there is none. */
+  readonly text: string;
+  readonly evidence: Readonly<Record<string, string | number | null>>;
+}
+
+/** A limit that is below its tier's is a workspace's own and is raised there; others rise with the tier. */
+export function remedy(place: LimitPlace, basis: AdviceBasis): Remedy {
+  const lift = liftOf(place, basis);
+  const { tier, nextTier } = basis.verdict;
+  return {
+    text: own(lift, basis) ?? higher(lift, nextTier),
+    evidence: { tier, nextTier, limit: lift?.from ?? null, nextLimit: lift?.to ?? null, factor: lift?.factor ?? null },
+  };
+}
+
+function liftOf({ modelClass, limit }: LimitPlace, { progress }: AdviceBasis): Lift | null {
+  const lifts = progress?.next?.lifts ?? [];
+  return lifts.find((lift) => lift.modelClass === modelClass && lift.dimension === limit) ?? null;
+}
+
+function own(lift: Lift | null, { verdict, atMs }: AdviceBasis): string | null {
+  const tier = tierNamed(tierScheme(atMs), verdict.tier ?? '');
+  if (lift === null || tier === null || lift.from === null) return null;
+  const published = publishedLimit(tier, lift);
+  if (published === null || lift.from >= published) return null;
+  return `; that limit is ${count(lift.from)}, and ${tier.name}'s is ${count(published)}: raise it in the workspace`;
+}
+
+function higher(lift: Lift | null, nextTier: string | null): string {
+  if (nextTier === null) return '';
+  if (lift === null || lift.factor === null || lift.factor <= 1) return `; what ${nextTier} allows is not published`;
+  return `; ${nextTier} would lift that limit ${times(lift.factor)}`;
 }

@@ -6,9 +6,9 @@ import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import test, { type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { sampleKey, scraped, type Scraped } from '../record/scraped.ts';
-import { packed, project } from './packed.ts';
-import { freePort } from '../free-port.ts';
+import { sampleKey, scraped, type Scraped } from '../../testing/scraped.ts';
+import { packed, project } from '../../testing/packed.ts';
+import { freePort } from '../../testing/free-port.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const readme = readFileSync(join(root, 'README.md'), 'utf8');

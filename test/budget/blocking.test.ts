@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import type Anthropic from '@anthropic-ai/sdk';
 import { BudgetExceededError, isBudgetExceeded, type BudgetDefinition } from 'plimsoll/budget';
-import { PARAMS, samples, total } from '../contract/workbench.ts';
-import { budgeted } from './budgeted-client.ts';
-import { refusal } from './refusal.ts';
+import { PARAMS, samples, total } from '../../testing/client-workbench.ts';
+import { budgeted } from '../../testing/budget/budgeted-client.ts';
+import { refusal } from '../../testing/budget/refusal.ts';
 
 /** The smallest budget there is: no call fits. */
 const EMPTY: BudgetDefinition = { name: 'timeout', period: 'month', usd: '0.000000001', mode: 'block' };

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import test, { describe } from 'node:test';
 import { memoryLedger, sqliteLedger, type BudgetDefinition } from 'plimsoll/budget';
-import { bucketAt, spanAt, type Period } from '../../src/budget/period.ts';
-import { PARAMS } from '../contract/workbench.ts';
-import { budgeted, readAll } from './budgeted-client.ts';
-import { aBudget, oneProcess } from './one-process.ts';
-import { refusal } from './refusal.ts';
-import { StandingTime } from './standing-time.ts';
+import { bucketAt, spanAt, type Period } from '../../src/budget/budget.ts';
+import { PARAMS } from '../../testing/client-workbench.ts';
+import { budgeted, readAll } from '../../testing/budget/budgeted-client.ts';
+import { aBudget, oneProcess } from '../../testing/budget/one-process.ts';
+import { refusal } from '../../testing/budget/refusal.ts';
+import { StandingTime } from '../../testing/budget/standing-time.ts';
 
 const DAY: Period = { kind: 'day' };
 const MONTH: Period = { kind: 'month' };

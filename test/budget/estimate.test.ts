@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
+import { Estimator, RunningRatios } from '../../src/budget/estimate.ts';
 import { cost } from '../../src/pricing/cost.ts';
 import { defaultPrices } from '../../src/pricing/prices.ts';
-import { Estimator } from '../../src/budget/estimate.ts';
-import { RunningRatios } from '../../src/budget/running-ratio.ts';
 import type { Call } from '../../src/vocabulary.ts';
-import { aCall, aPart, aUsage } from '../record/calls.ts';
+import { aCall, aPart, aUsage } from '../../testing/calls.ts';
 
 const prices = defaultPrices();
+
 const HAIKU = 'claude-haiku-4-5';
 
 function expected(

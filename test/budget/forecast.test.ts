@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { forecast, rollingForecast, type Spend, type SpendSoFar } from 'plimsoll/budget';
-import { traffic, TRAFFICS } from './traffic.ts';
+import { traffic, TRAFFICS } from '../../testing/budget/traffic.ts';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import test from 'node:test';
 import { budgets, memoryLedger, sqliteLedger, type BudgetDefinition } from 'plimsoll/budget';
-import { PARAMS, samples, total, workbench } from '../contract/workbench.ts';
-import { budgeted, readAll } from './budgeted-client.ts';
-import { StandingTime } from './standing-time.ts';
-import { UnreliableLedger } from './unreliable-ledger.ts';
+import { PARAMS, samples, total, workbench } from '../../testing/client-workbench.ts';
+import { budgeted, readAll } from '../../testing/budget/budgeted-client.ts';
+import { StandingTime } from '../../testing/budget/standing-time.ts';
+import { UnreliableLedger } from '../../testing/budget/unreliable-ledger.ts';
 
 const MONTH: BudgetDefinition = { name: 'all', period: 'month', usd: 300 };
 

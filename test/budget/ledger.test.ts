@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test, { after, describe } from 'node:test';
 import type { Ledger, Posting } from 'plimsoll/budget';
-import { aPosting, ledgerKinds, NOW_MS, type LedgerHome } from './ledgers.ts';
+import { aPosting, ledgerKinds, NOW_MS, type LedgerHome } from '../../testing/budget/ledgers.ts';
 
 const HOUR_MS = 3_600_000;
 const LATER = { nowMs: NOW_MS, holdMs: 60_000 };

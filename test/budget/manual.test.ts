@@ -17,7 +17,6 @@ test('every code and every field that the manual names is one of the code', () =
   const files = [
     'budget/definition.ts',
     'budget/budgets.ts',
-    'budget/budget-warnings.ts',
     'budget/budget-exceeded.ts',
     'environment/ledger-place.ts',
   ];

@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { memoryLedger, type BudgetDefinition } from 'plimsoll/budget';
 import { Account } from '../../src/budget/account.ts';
-import { PARAMS, samples, total } from '../contract/workbench.ts';
-import { budgeted } from './budgeted-client.ts';
-import { refusal } from './refusal.ts';
-import { NOW_MS } from './ledgers.ts';
-import { aBudget, DEADLINE_MS, HOLD_MS, oneProcess } from './one-process.ts';
-import { StandingTime } from './standing-time.ts';
-import { UnreliableLedger } from './unreliable-ledger.ts';
+import { PARAMS, samples, total } from '../../testing/client-workbench.ts';
+import { budgeted } from '../../testing/budget/budgeted-client.ts';
+import { refusal } from '../../testing/budget/refusal.ts';
+import { NOW_MS } from '../../testing/budget/ledgers.ts';
+import { aBudget, DEADLINE_MS, HOLD_MS, oneProcess } from '../../testing/budget/one-process.ts';
+import { StandingTime } from '../../testing/budget/standing-time.ts';
+import { UnreliableLedger } from '../../testing/budget/unreliable-ledger.ts';
 
 const ROOMY: BudgetDefinition = { name: 'all', period: 'day', usd: 100, mode: 'block' };
 

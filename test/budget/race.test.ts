@@ -7,9 +7,9 @@ import test, { after } from 'node:test';
 import { budgets, sqliteLedger } from 'plimsoll/budget';
 import { serve } from 'plimsoll/http';
 import { simulator } from 'plimsoll/simulator';
-import { redis, redisServer } from '../redis/redis-server.ts';
-import { finish, race, racer, scrapedSpentUsd } from './race.ts';
-import { StandingTime } from './standing-time.ts';
+import { redis, redisServer } from '../../testing/redis-server.ts';
+import { finish, race, racer, scrapedSpentUsd } from '../../testing/budget/race.ts';
+import { StandingTime } from '../../testing/budget/standing-time.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'plimsoll-race-'));
 after(() => rmSync(folder, { recursive: true }));

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import test, { after, describe } from 'node:test';
 import fc from 'fast-check';
-import { ledgerKinds, NOW_MS, type LedgerHome } from './ledgers.ts';
-import { aBudget, HOLD_MS, oneProcess, type OneProcess } from './one-process.ts';
-import { StandingTime } from './standing-time.ts';
-import { UnreliableLedger, type Fate } from './unreliable-ledger.ts';
+import { ledgerKinds, NOW_MS, type LedgerHome } from '../../testing/budget/ledgers.ts';
+import { aBudget, HOLD_MS, oneProcess, type OneProcess } from '../../testing/budget/one-process.ts';
+import { StandingTime } from '../../testing/budget/standing-time.ts';
+import { UnreliableLedger, type Fate } from '../../testing/budget/unreliable-ledger.ts';
 
 const PROCESSES = 3;
 const LIMIT = 1_000n;

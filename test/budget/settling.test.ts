@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { BudgetDefinition, ThresholdReached } from 'plimsoll/budget';
-import { PARAMS, samples, total } from '../contract/workbench.ts';
-import { budgeted, readAll } from './budgeted-client.ts';
-import { refusal } from './refusal.ts';
+import { PARAMS, samples, total } from '../../testing/client-workbench.ts';
+import { budgeted, readAll } from '../../testing/budget/budgeted-client.ts';
+import { refusal } from '../../testing/budget/refusal.ts';
 
 const ROOMY: BudgetDefinition = { name: 'all', period: 'month', usd: 100, mode: 'block' };
 

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { metricsHandler, routes } from 'plimsoll';
 import { serve } from 'plimsoll/http';
-import type { AdviceItem } from '../../src/cli/advice-item.ts';
+import type { AdviceItem } from '../../src/cli/advise-budgets.ts';
 import { command } from '../../src/cli/advise.ts';
 import type { CommandIo } from '../../src/cli/command.ts';
 import { main } from '../../src/cli/main.ts';
-import { workbench } from '../contract/workbench.ts';
+import { workbench } from '../../testing/client-workbench.ts';
 
 const NOW_MS = Date.UTC(2026, 10, 24, 12);
 

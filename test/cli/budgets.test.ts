@@ -7,8 +7,8 @@ import { budgets, sqliteLedger, type BudgetDefinition, type Ledger } from 'plims
 import { redisLedger } from 'plimsoll/redis';
 import { command } from '../../src/cli/budgets.ts';
 import type { CommandIo } from '../../src/cli/command.ts';
-import { aPosting } from '../budget/ledgers.ts';
-import { redis, redisServer } from '../redis/redis-server.ts';
+import { aPosting } from '../../testing/budget/ledgers.ts';
+import { redis, redisServer } from '../../testing/redis-server.ts';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;

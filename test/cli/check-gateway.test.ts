@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { budgets } from 'plimsoll/budget';
-import { RateLimitedError } from '../../src/gateway/access/rate-limited.ts';
-import { GRANT, gatewayBench, tokens, type GatewayBenchOptions } from '../gateway/workbench.ts';
-import { KEY, run, served, TOKEN } from './checked.ts';
+import { RateLimitedError } from '../../src/gateway/access/rate-limiter.ts';
+import { GRANT, gatewayBench, tokens, type GatewayBenchOptions } from '../../testing/gateway/workbench.ts';
+import { KEY, run, served, TOKEN } from '../../testing/checked.ts';
 
 /** A gateway that knows a token as it is drawn, and no other. */
 async function bench(t: TestContext, { grant, ...options }: GatewayBenchOptions = {}) {

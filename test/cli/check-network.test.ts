@@ -3,9 +3,9 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, it } from 'node:test';
 import { serve } from '../../src/http/serve.ts';
-import { networkFailure } from '../../src/check/network-failure.ts';
-import { certified } from './certificates.ts';
-import { run, served, spawned } from './checked.ts';
+import { networkFailure } from '../../src/check/failures.ts';
+import { certified } from '../../testing/certificates.ts';
+import { run, served, spawned } from '../../testing/checked.ts';
 
 describe('what plimsoll check says of the network', () => {
   it('tells a name that the DNS does not know', async () => {

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { simulator, type Fault } from '../../src/simulator/index.ts';
-import { KEY, NOW, run, served, simulated, TOKEN } from './checked.ts';
+import { KEY, NOW, run, served, simulated, TOKEN } from '../../testing/checked.ts';
 
 const PASS: Fault = { fault: 'none' };
 /** The key of the tests with another prefix. */

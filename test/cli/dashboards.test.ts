@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { parseAllDocuments, parse } from 'yaml';
 import { command } from '../../src/cli/dashboards.ts';
-import { ruleFiles } from '../../src/monitoring/rule-groups.ts';
-import { DEFAULT_SETTINGS } from '../../src/monitoring/settings.ts';
-import { tool } from '../tools.ts';
+import { ruleFiles } from '../../src/rules/rule-files.ts';
+import { DEFAULT_SETTINGS } from '../../src/rules/settings.ts';
+import { tool } from '../../testing/tools.ts';
 
 const promtool = tool('promtool');
 const root = join(import.meta.dirname, '..', '..');

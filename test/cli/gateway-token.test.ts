@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { tokenCommand } from '../../src/cli/gateway-token.ts';
-import { secretHash, tokenParts } from '../../src/gateway/access/token.ts';
-import { redis, redisServer } from '../redis/redis-server.ts';
+import { secretHash, tokenParts } from '../../src/gateway/access/tokens.ts';
+import { redis, redisServer } from '../../testing/redis-server.ts';
 
 const NOW_MS = Date.UTC(2026, 10, 24, 12);
 const folder = mkdtempSync(join(tmpdir(), 'plimsoll-token-'));

@@ -11,9 +11,9 @@ import type { CommandIo } from '../../src/cli/command.ts';
 import { main } from '../../src/cli/main.ts';
 import { serve } from '../../src/http/serve.ts';
 import { simulator, type Simulator } from '../../src/simulator/simulator.ts';
-import { scraped } from '../record/scraped.ts';
-import { redis, redisServer } from '../redis/redis-server.ts';
-import { plantedSecret } from '../scan/planted.ts';
+import { scraped } from '../../testing/scraped.ts';
+import { redis, redisServer } from '../../testing/redis-server.ts';
+import { plantedSecret } from '../../testing/planted.ts';
 
 const KEY = plantedSecret(0);
 const CLI = join(import.meta.dirname, '../../src/cli/main.ts');

@@ -7,10 +7,10 @@ import Anthropic from '@anthropic-ai/sdk';
 import { instrument, metricsHandler } from 'plimsoll';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { command } from '../../src/cli/keys.ts';
-import { samplesIn } from '../../src/cli/exposition-samples.ts';
+import { samplesIn } from '../../src/cli/metrics-page.ts';
 import { serve } from '../../src/http/serve.ts';
 import { simulator } from '../../src/simulator/index.ts';
-import { plantedSecret } from '../scan/planted.ts';
+import { plantedSecret } from '../../testing/planted.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'plimsoll-keys-'));
 after(() => rmSync(folder, { recursive: true }));

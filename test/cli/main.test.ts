@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import type { CommandIo } from '../../src/cli/command.ts';
 import { main } from '../../src/cli/main.ts';
-import { nodeProblem } from '../../src/node-version.ts';
+import { nodeProblem } from '../../src/version.ts';
 
 async function run(...args: readonly string[]) {
   const out: string[] = [];

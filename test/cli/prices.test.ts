@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import type { CommandIo } from '../../src/cli/command.ts';
 import { command } from '../../src/cli/prices.ts';
-import { CASSETTES } from '../cassettes/cassettes.ts';
+import { CASSETTES } from '../../testing/cassettes/cassettes.ts';
 
 const NOW = Date.UTC(2026, 10, 24, 12);
 

@@ -8,8 +8,8 @@ import { betaTool } from '@anthropic-ai/sdk/helpers/beta/json-schema';
 import { ConfigurationError, instrument } from 'plimsoll';
 import { simulator, type MessagesRequest, type Reply } from 'plimsoll/simulator';
 import { Registry } from 'prom-client';
-import { STREAMED, UNSTREAMED } from '../cassettes/cassettes.ts';
-import { collected, PARAMS, samples, total, workbench, type Workbench } from './workbench.ts';
+import { STREAMED, UNSTREAMED } from '../../testing/cassettes/cassettes.ts';
+import { collected, PARAMS, samples, total, workbench, type Workbench } from '../../testing/client-workbench.ts';
 
 /** Calls a tool at the first turn and answers at the second. */
 function usesTool({ body }: MessagesRequest): Reply {

@@ -4,7 +4,7 @@ import Anthropic from '@anthropic-ai/sdk';
 import { instrument, type InstrumentOptions, type Recorder } from 'plimsoll';
 import { simulator } from 'plimsoll/simulator';
 import { Registry } from 'prom-client';
-import { collected, PARAMS, samples, total } from './workbench.ts';
+import { collected, PARAMS, samples, total } from '../../testing/client-workbench.ts';
 
 /** What nothing may change: an answer, a stream and a refusal, as the caller gets them. */
 async function experience(claude: Anthropic): Promise<unknown[]> {

@@ -3,8 +3,8 @@ import { describe, it } from 'node:test';
 import Anthropic from '@anthropic-ai/sdk';
 import { instrument, type Call } from 'plimsoll';
 import { Registry } from 'prom-client';
-import { CASSETTES, eventsOf, STREAMED, UNSTREAMED, type Cassette } from '../cassettes/cassettes.ts';
-import { collected, PARAMS } from './workbench.ts';
+import { CASSETTES, eventsOf, STREAMED, UNSTREAMED, type Cassette } from '../../testing/cassettes/cassettes.ts';
+import { collected, PARAMS } from '../../testing/client-workbench.ts';
 
 /** A `fetch` that answers every request with the recording. */
 function replay({ response }: Cassette): typeof fetch {

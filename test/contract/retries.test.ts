@@ -11,7 +11,7 @@ import {
   withSteppedTime,
   workbench,
   type Workbench,
-} from './workbench.ts';
+} from '../../testing/client-workbench.ts';
 
 const AT_ONCE = { 'retry-after-ms': '1' };
 

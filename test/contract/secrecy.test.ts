@@ -5,7 +5,7 @@ import Anthropic, { toFile } from '@anthropic-ai/sdk';
 import { ConfigurationError, instrument, withAttribution, type Recorder } from 'plimsoll';
 import { simulator } from 'plimsoll/simulator';
 import { Registry } from 'prom-client';
-import { collected, PARAMS } from './workbench.ts';
+import { collected, PARAMS } from '../../testing/client-workbench.ts';
 
 /** Stands in for whatever must not get out; every place has its own, so that a find says where it came from. */
 const canary = (place: string): string => `canary-${place}-6f1d`;

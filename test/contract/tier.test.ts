@@ -7,7 +7,7 @@ import { tierReport, type TierReport } from 'plimsoll';
 import { budgets, sqliteLedger } from 'plimsoll/budget';
 import type { TierName } from 'plimsoll/simulator';
 import { Registry } from 'prom-client';
-import { PARAMS, samples, workbench, type Workbench } from './workbench.ts';
+import { PARAMS, samples, workbench, type Workbench } from '../../testing/client-workbench.ts';
 
 const MINUTE = 60_000;
 const NOW = Date.UTC(2026, 10, 24, 12);

@@ -10,11 +10,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { serve } from 'plimsoll/http';
 import { simulator } from 'plimsoll/simulator';
 import { demoOptions } from '../../demo/options.ts';
-import { otlpReceiver } from '../otlp-receiver.ts';
-import { scraped, type Scraped } from '../record/scraped.ts';
-import { tool } from '../tools.ts';
-import { started, startedBy, type Started } from './started.ts';
-import { freePort } from '../free-port.ts';
+import { otlpReceiver } from '../../testing/otlp-receiver.ts';
+import { scraped, type Scraped } from '../../testing/scraped.ts';
+import { tool } from '../../testing/tools.ts';
+import { started, startedBy, type Started } from '../../testing/demo.ts';
+import { freePort } from '../../testing/free-port.ts';
 
 const METRICS = /^ {2}metrics +(http:\S+\/metrics)$/;
 const SERVICE = /^ {2}the service +(http:\S+) /;

@@ -4,7 +4,7 @@ import Anthropic from '@anthropic-ai/sdk';
 import { instrument, withAttribution } from 'plimsoll';
 import { simulator } from 'plimsoll/simulator';
 import { Registry } from 'prom-client';
-import { PARAMS, samples, total } from '../contract/workbench.ts';
+import { PARAMS, samples, total } from '../../testing/client-workbench.ts';
 
 const CALLS = 10_000;
 const BATCH = 100;

@@ -12,7 +12,7 @@ import { shortcomings } from '../../scripts/chaos/report.ts';
 import { scenario, type ChaosCall } from '../../scripts/chaos/scenario.ts';
 import { MODELS, RECIPE_NAMES } from '../../scripts/chaos/usages.ts';
 import { WAY_NAMES } from '../../scripts/chaos/ways.ts';
-import { withSteppedTime } from '../contract/workbench.ts';
+import { withSteppedTime } from '../../testing/client-workbench.ts';
 
 const SEEDS = [1, 2, 3];
 

@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import Anthropic from '@anthropic-ai/sdk';
 import { instrument } from 'plimsoll';
 import { Registry } from 'prom-client';
-import { PARAMS, samples, total } from '../contract/workbench.ts';
+import { PARAMS, samples, total } from '../../testing/client-workbench.ts';
 
 async function answered(message: object): Promise<Registry> {
   const registry = new Registry();

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import test from 'node:test';
 import { chromium, type Page } from 'playwright-core';
-import { sampleKey } from '../record/scraped.ts';
-import { tool } from '../tools.ts';
-import { counted, gateway } from './gateway.ts';
-import { answered, examples, stays } from './programs.ts';
-import { freePort } from '../free-port.ts';
+import { sampleKey } from '../../testing/scraped.ts';
+import { tool } from '../../testing/tools.ts';
+import { counted, gateway } from '../../testing/examples/gateway.ts';
+import { answered, examples, stays } from '../../testing/examples/programs.ts';
+import { freePort } from '../../testing/free-port.ts';
 
 const browser = tool('chromium');
 

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { serve } from 'plimsoll/http';
 import { simulator, type Fault } from 'plimsoll/simulator';
-import { tool } from '../tools.ts';
-import { pythonFiles, ran } from './programs.ts';
+import { tool } from '../../testing/tools.ts';
+import { pythonFiles, ran } from '../../testing/examples/programs.ts';
 
 const python = tool('python3');
 

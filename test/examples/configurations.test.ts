@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { parse } from 'yaml';
 import { configurationInFile } from '../../src/gateway/configuration/file.ts';
-import { newKey } from './gateway.ts';
-import { root } from './programs.ts';
+import { newKey } from '../../testing/examples/gateway.ts';
+import { root } from '../../testing/examples/programs.ts';
 
 const key = newKey();
 

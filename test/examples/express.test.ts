@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { serve } from 'plimsoll/http';
 import { simulator } from 'plimsoll/simulator';
-import { packed, project } from '../adoption/packed.ts';
-import { sampleKey, scraped } from '../record/scraped.ts';
-import { answered, examples, root, stays } from './programs.ts';
-import { freePort } from '../free-port.ts';
+import { packed, project } from '../../testing/packed.ts';
+import { sampleKey, scraped } from '../../testing/scraped.ts';
+import { answered, examples, root, stays } from '../../testing/examples/programs.ts';
+import { freePort } from '../../testing/free-port.ts';
 
 /** Of claude-haiku-4-5, at $5 a million: half of the budget of the route, and more than a tenant of the example may spend. */
 const OUTPUT_TOKENS = 400_000;

@@ -7,10 +7,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { tool } from '../tools.ts';
-import { gateway } from './gateway.ts';
-import { listens, root, stays } from './programs.ts';
-import { freePort } from '../free-port.ts';
+import { tool } from '../../testing/tools.ts';
+import { gateway } from '../../testing/examples/gateway.ts';
+import { listens, root, stays } from '../../testing/examples/programs.ts';
+import { freePort } from '../../testing/free-port.ts';
 
 const nginx = tool('nginx');
 const caddy = tool('caddy');

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { sampleKey } from '../record/scraped.ts';
-import { tool } from '../tools.ts';
-import { costs, counted, gateway } from './gateway.ts';
-import { examples, pythonFiles, ran } from './programs.ts';
+import { sampleKey } from '../../testing/scraped.ts';
+import { tool } from '../../testing/tools.ts';
+import { costs, counted, gateway } from '../../testing/examples/gateway.ts';
+import { examples, pythonFiles, ran } from '../../testing/examples/programs.ts';
 
 const python = tool('python3');
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
-import { root } from './programs.ts';
+import { root } from '../../testing/examples/programs.ts';
 
 test('what the threat model says is shown by tests is shown by tests of that name', () => {
   const page = readFileSync(join(root, 'docs', 'threat-model.md'), 'utf8');

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import test from 'node:test';
-import { examples, ran, root } from './programs.ts';
+import { examples, ran, root } from '../../testing/examples/programs.ts';
 
 test('the examples in TypeScript have no mistake of types', async () => {
   const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');

@@ -4,7 +4,7 @@ import { request, type IncomingMessage } from 'node:http';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import fc from 'fast-check';
-import { gatewayBench, TOKEN } from './workbench.ts';
+import { gatewayBench, TOKEN } from '../../testing/gateway/workbench.ts';
 
 const pieces = fc.array(fc.uint8Array({ maxLength: 5_000 }), { maxLength: 12 });
 

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { APIError } from '@anthropic-ai/sdk';
 import { budgets, sqliteLedger, type BudgetDefinition } from 'plimsoll/budget';
-import { PARAMS, samples } from '../contract/workbench.ts';
-import { gatewayBench } from './workbench.ts';
+import { PARAMS, samples } from '../../testing/client-workbench.ts';
+import { gatewayBench } from '../../testing/gateway/workbench.ts';
 
 const SMALL = { name: 'small', period: 'month', usd: '0.000000001', mode: 'block' } as const;
 const LARGE = { name: 'large', period: 'month', usd: '1000', mode: 'block' } as const;

@@ -4,8 +4,8 @@ import type { AddressInfo } from 'node:net';
 import test from 'node:test';
 import Anthropic from '@anthropic-ai/sdk';
 import express from 'express';
-import { PARAMS, collected, samples } from '../contract/workbench.ts';
-import { gatewayBench, TOKEN } from './workbench.ts';
+import { PARAMS, collected, samples } from '../../testing/client-workbench.ts';
+import { gatewayBench, TOKEN } from '../../testing/gateway/workbench.ts';
 
 async function mounted(t: test.TestContext, before = express()) {
   const bench = await gatewayBench();

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import { PARAMS, collected, samples } from '../contract/workbench.ts';
-import { ALIAS, gatewayBench, REAL_KEY, TOKEN, type GatewayBenchOptions } from './workbench.ts';
+import { PARAMS, collected, samples } from '../../testing/client-workbench.ts';
+import { ALIAS, gatewayBench, REAL_KEY, TOKEN, type GatewayBenchOptions } from '../../testing/gateway/workbench.ts';
 
 async function bench(t: TestContext, options?: GatewayBenchOptions) {
   const made = await gatewayBench(options);

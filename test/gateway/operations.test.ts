@@ -4,8 +4,8 @@ import { ConfigurationError } from 'plimsoll';
 import { budgets, memoryLedger } from 'plimsoll/budget';
 import { gateway, type GatewayOptions } from 'plimsoll/gateway';
 import { Registry } from 'prom-client';
-import { PARAMS, samples } from '../contract/workbench.ts';
-import { ALIAS, gatewayBench, tokens, TOKEN, type GatewayBenchOptions } from './workbench.ts';
+import { PARAMS, samples } from '../../testing/client-workbench.ts';
+import { ALIAS, gatewayBench, tokens, TOKEN, type GatewayBenchOptions } from '../../testing/gateway/workbench.ts';
 
 async function bench(t: TestContext, options: GatewayBenchOptions = {}) {
   const made = await gatewayBench(options);

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import type Anthropic from '@anthropic-ai/sdk';
 import type { ClientOptions } from '@anthropic-ai/sdk';
-import { respond, WAYS, type Way } from './ways.ts';
-import { gatewayBench, REAL_KEY, type GatewayBench } from './workbench.ts';
+import { respond, WAYS, type Way } from '../../testing/gateway/ways.ts';
+import { gatewayBench, REAL_KEY, type GatewayBench } from '../../testing/gateway/workbench.ts';
 
 const NOW_MS = Date.UTC(2026, 10, 24);
 const standing = { now: () => NOW_MS, sleep: () => new Promise<void>((resolve) => setImmediate(resolve)) };

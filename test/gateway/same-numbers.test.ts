@@ -5,12 +5,12 @@ import { instrument, type Clock } from 'plimsoll';
 import { serve } from 'plimsoll/http';
 import { simulator } from 'plimsoll/simulator';
 import { Registry } from 'prom-client';
-import { CASSETTES, type Cassette } from '../cassettes/cassettes.ts';
-import { collected, PARAMS } from '../contract/workbench.ts';
-import { KeepingRecorder } from '../keeping-recorder.ts';
-import { scraped } from '../record/scraped.ts';
-import { BROKEN_WAYS, respond, WAYS, type Way } from './ways.ts';
-import { ALIAS, gatewayBench, listening, REAL_KEY } from './workbench.ts';
+import { CASSETTES, type Cassette } from '../../testing/cassettes/cassettes.ts';
+import { collected, PARAMS } from '../../testing/client-workbench.ts';
+import { KeepingRecorder } from '../../testing/keeping-recorder.ts';
+import { scraped } from '../../testing/scraped.ts';
+import { BROKEN_WAYS, respond, WAYS, type Way } from '../../testing/gateway/ways.ts';
+import { ALIAS, gatewayBench, listening, REAL_KEY } from '../../testing/gateway/workbench.ts';
 
 const NOW_MS = Date.UTC(2026, 10, 24);
 /** No time passes, so that no duration differs. */

@@ -5,9 +5,15 @@ import { request, type IncomingMessage, type RequestListener, type ServerRespons
 import { describe, it, type TestContext } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { brotliCompressSync, constants, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
-import { PARAMS, samples } from '../contract/workbench.ts';
-import { STREAMED, UNSTREAMED } from '../cassettes/cassettes.ts';
-import { gatewayBench, REAL_KEY, TOKEN, type GatewayBench, type GatewayBenchOptions } from './workbench.ts';
+import { PARAMS, samples } from '../../testing/client-workbench.ts';
+import { STREAMED, UNSTREAMED } from '../../testing/cassettes/cassettes.ts';
+import {
+  gatewayBench,
+  REAL_KEY,
+  TOKEN,
+  type GatewayBench,
+  type GatewayBenchOptions,
+} from '../../testing/gateway/workbench.ts';
 
 const HEADERS = { 'x-api-key': TOKEN, 'content-type': 'application/json', 'anthropic-version': '2023-06-01' };
 const ASK = JSON.stringify(PARAMS);

@@ -3,10 +3,10 @@ import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { after, describe, it } from 'node:test';
-import { listen, type Listener, type ListenOptions } from '../../src/http/listen.ts';
-import { PortError, type Serving } from '../../src/http/listening.ts';
+import { PortError, listen, type ListenOptions, type Listener, type Serving } from '../../src/http/listen.ts';
 
 const opened: Serving[] = [];
+
 after(() => Promise.all(opened.map((serving) => serving.close(0))));
 
 async function listens(listener: Listener, options: Partial<ListenOptions> = {}): Promise<Serving> {

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { after, test } from 'node:test';
-import { PortError, type Serving } from '../../src/http/listening.ts';
+import { PortError, type Serving } from '../../src/http/listen.ts';
 import { serve, type Handler } from '../../src/http/serve.ts';
 
 const servings: Serving[] = [];

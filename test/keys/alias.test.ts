@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import fc from 'fast-check';
-import { environment, keyAlias } from '../../src/keys/alias.ts';
+import { keyEnvironment, keyAlias } from '../../src/keys/alias.ts';
 
 const WELL_NAMED: readonly (readonly [alias: string, environment: string, service: string, role: string])[] = [
   ['prod-checkout-api', 'prod', 'checkout', 'api'],
@@ -83,10 +83,10 @@ it('any environment, service and role joined by dashes are read back', () => {
 });
 
 it('the spellings of an environment come to one, and what is none is told apart', () => {
-  assert.equal(environment('production'), 'prod');
-  assert.equal(environment(' Prod '), 'prod');
-  assert.equal(environment('development'), 'dev');
-  assert.equal(environment('uat'), 'staging');
-  assert.equal(environment('checkout'), null);
-  assert.equal(environment('constructor'), null);
+  assert.equal(keyEnvironment('production'), 'prod');
+  assert.equal(keyEnvironment(' Prod '), 'prod');
+  assert.equal(keyEnvironment('development'), 'dev');
+  assert.equal(keyEnvironment('uat'), 'staging');
+  assert.equal(keyEnvironment('checkout'), null);
+  assert.equal(keyEnvironment('constructor'), null);
 });

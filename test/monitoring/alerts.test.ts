@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { CASES, casesOf } from './alerts/cases.ts';
-import { mutantsOf } from './alerts/mutants.ts';
-import { alertNamed, ALERTS, judged, promtool } from './promtool.ts';
+import { CASES, casesOf } from '../../testing/alerts/cases.ts';
+import { mutantsOf } from '../../testing/alerts/mutants.ts';
+import { alertNamed, ALERTS, judged, promtool } from '../../testing/promtool.ts';
 
 test('every alert has a case in which it fires and one in which it does not', () => {
   for (const { alert } of ALERTS) {

@@ -9,8 +9,8 @@ import { charts, type DashboardFile } from '../../monitoring/check/dashboard-fil
 import { dashboardComplaints } from '../../monitoring/check/dashboard-lint.ts';
 import { queryComplaints } from '../../monitoring/check/query-lint.ts';
 import { grafanaValues, interpolated } from '../../monitoring/check/variables.ts';
-import { ruleFiles } from '../../src/monitoring/rule-groups.ts';
-import { promtool } from './promtool.ts';
+import { ruleFiles } from '../../src/rules/rule-files.ts';
+import { promtool } from '../../testing/promtool.ts';
 
 const folder = join(import.meta.dirname, '..', '..', 'dashboards');
 

@@ -13,9 +13,9 @@ import { grafanaValues, interpolated } from '../../monitoring/check/variables.ts
 import { asked, prometheus } from '../../monitoring/run/prometheus.ts';
 import { until } from '../../monitoring/run/servers.ts';
 import { prometheusRecorder } from '../../src/record/prometheus.ts';
-import { aCall, anAttempt } from '../record/calls.ts';
-import { tool } from '../tools.ts';
-import { freePort } from '../free-port.ts';
+import { aCall, anAttempt } from '../../testing/calls.ts';
+import { tool } from '../../testing/tools.ts';
+import { freePort } from '../../testing/free-port.ts';
 
 const program = tool('prometheus');
 const TRACE = '0af7651916cd43dd8448eb211c80319c';

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import test, { after, before } from 'node:test';
 import { alertmanager } from '../../monitoring/run/prometheus.ts';
 import { until, type Running } from '../../monitoring/run/servers.ts';
-import { tool } from '../tools.ts';
-import { freePort } from '../free-port.ts';
+import { tool } from '../../testing/tools.ts';
+import { freePort } from '../../testing/free-port.ts';
 
 const program = tool('alertmanager');
 const { skip } = program;

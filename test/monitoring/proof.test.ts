@@ -14,8 +14,8 @@ import { GATEWAY_KEY } from '../../monitoring/history/gateway-process.ts';
 import { SCRAPE_SECONDS } from '../../monitoring/history/history.ts';
 import { backfilled } from '../../monitoring/history/backfill.ts';
 import { asked } from '../../monitoring/run/prometheus.ts';
-import { promtool } from './promtool.ts';
-import { tool } from '../tools.ts';
+import { promtool } from '../../testing/promtool.ts';
+import { tool } from '../../testing/tools.ts';
 
 const prometheus = tool('prometheus');
 const skip = promtool.skip || prometheus.skip;

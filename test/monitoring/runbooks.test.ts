@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { RATE_LIMIT_REASONS } from '../../src/vocabulary.ts';
-import { ALERTS } from './promtool.ts';
+import { ALERTS } from '../../testing/promtool.ts';
 
 const folder = join(import.meta.dirname, '..', '..', 'docs', 'runbooks');
 

@@ -4,8 +4,8 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { parse } from 'yaml';
-import { ALERTS, promtool } from './promtool.ts';
-import { tool } from '../tools.ts';
+import { ALERTS, promtool } from '../../testing/promtool.ts';
+import { tool } from '../../testing/tools.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const amtool = tool('amtool');

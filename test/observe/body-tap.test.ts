@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { tapBody } from '../../src/observe/body-tap.ts';
-import type { BodyEnd } from '../../src/observe/tap.ts';
-import { STREAMED } from '../cassettes/cassettes.ts';
+import { tapBody, type BodyEnd } from '../../src/observe/body-tap.ts';
+import { STREAMED } from '../../testing/cassettes/cassettes.ts';
 
 /** A body of so many chunks, and what became of it. */
 function source(chunks: readonly Uint8Array[]): {
@@ -35,6 +34,7 @@ function listener(): { chunk(bytes: Uint8Array): void; end(how: BodyEnd): void; 
 }
 
 const CHUNKS = [Uint8Array.of(1, 2, 3), Uint8Array.of(4), Uint8Array.of(5, 6)];
+
 const ALL = [1, 2, 3, 4, 5, 6];
 
 async function collected(stream: ReadableStream<Uint8Array>): Promise<number[]> {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { EventStreamScanner } from '../../src/observe/event-stream.ts';
-import { eventsOf, STREAMED } from '../cassettes/cassettes.ts';
+import { eventsOf, STREAMED } from '../../testing/cassettes/cassettes.ts';
 
 /** What a scanner has come to know, as plain data. */
 function knowledge(scanner: EventStreamScanner): object {

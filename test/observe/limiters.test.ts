@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { limiters } from '../../src/observe/limiters.ts';
-import { CASSETTES } from '../cassettes/cassettes.ts';
+import { CASSETTES } from '../../testing/cassettes/cassettes.ts';
 
 it('reads the limits of every recorded response as its headers say them', () => {
   const limited = CASSETTES.filter(({ response }) => 'anthropic-ratelimit-requests-limit' in response.headers);

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import type { TestContext } from 'node:test';
 import { promisify } from 'node:util';
-import { otlpReceiver } from '../otlp-receiver.ts';
-import type { OtlpReceiver, ReceivedSpan } from '../otlp-receiver.ts';
+import { otlpReceiver } from '../../testing/otlp-receiver.ts';
+import type { OtlpReceiver, ReceivedSpan } from '../../testing/otlp-receiver.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const run = promisify(execFile);

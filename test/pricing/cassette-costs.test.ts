@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { it } from 'node:test';
-import { usagesIn } from '../../src/cli/usage-input.ts';
+import { usagesIn } from '../../src/cli/prices-explain.ts';
 import { cost } from '../../src/pricing/cost.ts';
 import { defaultPrices } from '../../src/pricing/prices.ts';
-import { CASSETTES, type Cassette } from '../cassettes/cassettes.ts';
-import { dayMs } from './usages.ts';
+import { CASSETTES, type Cassette } from '../../testing/cassettes/cassettes.ts';
+import { dayMs } from '../../testing/usages.ts';
 
 /** The rows of cassette-costs.md, which was worked out apart from this code. */
 const ROWS = readFileSync(new URL('cassette-costs.md', import.meta.url), 'utf8')

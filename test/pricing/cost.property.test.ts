@@ -6,7 +6,7 @@ import table from '../../src/pricing/prices.json' with { type: 'json' };
 import { defaultPrices } from '../../src/pricing/prices.ts';
 import { charge, decimal, rate } from '../../src/pricing/rate.ts';
 import { TOKEN_KINDS, type CallCost, type Tokens, type Usage } from '../../src/vocabulary.ts';
-import { dayMs, usageOf } from './usages.ts';
+import { dayMs, usageOf } from '../../testing/usages.ts';
 
 const prices = defaultPrices();
 const atMs = dayMs('2026-11-24');

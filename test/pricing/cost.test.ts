@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { cost, costOn } from '../../src/pricing/cost.ts';
 import { defaultPrices, pricesFrom } from '../../src/pricing/prices.ts';
 import type { Cost, Tokens, Usage } from '../../src/vocabulary.ts';
-import { dayMs, type SomePart, usageOf } from './usages.ts';
+import { dayMs, type SomePart, usageOf } from '../../testing/usages.ts';
 
 interface Case {
   /** What the case shows. */

@@ -3,9 +3,9 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { Registry } from 'prom-client';
 import { prometheusRecorder } from '../../src/record/prometheus.ts';
-import { storeFor } from '../../src/record/registry.ts';
-import { aCall, aLimiter, aPart, aUsage, anAttempt } from './calls.ts';
-import { sampleKey, scraped } from './scraped.ts';
+import { storeFor } from '../../src/record/metrics/registry.ts';
+import { aCall, aLimiter, aPart, aUsage, anAttempt } from '../../testing/calls.ts';
+import { sampleKey, scraped } from '../../testing/scraped.ts';
 
 const MODELS = ['claude-haiku-4-5', 'claude-opus-5'];
 const TENANTS = ['acme', 'globex'];

@@ -1,8 +1,8 @@
 /** A worker of the cluster test: records what its number says, and answers prom-client's questions until it is ended. */
 import { AggregatorRegistry, Registry } from 'prom-client';
 import { prometheusRecorder } from '../../src/record/prometheus.ts';
-import { storeFor } from '../../src/record/registry.ts';
-import { START_MS, aCall, aLimiter, aPart, aUsage, anAttempt } from './calls.ts';
+import { storeFor } from '../../src/record/metrics/registry.ts';
+import { START_MS, aCall, aLimiter, aPart, aUsage, anAttempt } from '../../testing/calls.ts';
 
 const number = Number(process.env['WORKER_NUMBER']);
 const registry = new Registry();

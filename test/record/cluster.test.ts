@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { AggregatorRegistry } from 'prom-client';
-import { sampleKey, scraped } from './scraped.ts';
+import { sampleKey, scraped } from '../../testing/scraped.ts';
 
 /** A worker that has recorded. Rejects when it ends before it has. */
 async function recorded(t: TestContext, number: number): Promise<void> {

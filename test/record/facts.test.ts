@@ -1,10 +1,67 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { pricesFrom } from '../../src/pricing/prices.ts';
-import { recordPrices } from '../../src/record/facts.ts';
-import { Store } from '../../src/record/store.ts';
+import { it, test } from 'node:test';
+import { defaultPrices, pricesFrom } from '../../src/pricing/prices.ts';
+import { priceGauges, priceTableTimestampSeconds, recordPrices } from '../../src/record/facts.ts';
+import { Store } from '../../src/record/metrics/store.ts';
+import { dayMs } from '../../testing/usages.ts';
+
+const prices = defaultPrices();
+
+/** `rate kind` → USD per million tokens, of one model. */
+function gauges(model: string, day: string): Readonly<Record<string, number>> {
+  const own = priceGauges(prices, dayMs(day)).filter((gauge) => gauge.model === model);
+  return Object.fromEntries(own.map(({ rate, kind, usdPerMillionTokens }) => [`${rate} ${kind}`, usdPerMillionTokens]));
+}
+
+it('the gauges of a model show each kind at each rate it is sold at', () => {
+  assert.deepEqual(gauges('claude-haiku-5-5', '2026-11-24'), {
+    'standard input': 0.1,
+    'standard cache_read': 0.01,
+    'standard cache_write_5m': 0.125,
+    'standard cache_write_1h': 0.2,
+    'standard output': 0.5,
+    'standard output_estimated': 0.5,
+    'batch input': 0.05,
+    'batch cache_read': 0.005,
+    'batch cache_write_5m': 0.0625,
+    'batch cache_write_1h': 0.1,
+    'batch output': 0.25,
+    'batch output_estimated': 0.25,
+    'long_context input': 0.5,
+    'long_context cache_read': 0.05,
+    'long_context cache_write_5m': 0.625,
+    'long_context cache_write_1h': 1,
+    'long_context output': 2.5,
+    'long_context output_estimated': 2.5,
+  });
+});
+
+it('fast prices are shown as long as they are in force', () => {
+  assert.equal(gauges('claude-opus-4-8', '2026-11-29')['fast output'], 50);
+  assert.equal(gauges('claude-opus-4-8', '2026-11-30')['fast output'], undefined);
+  assert.equal(gauges('claude-opus-4-8', '2026-11-30')['standard output'], 25);
+});
+
+it('models that are not out yet, that have ended or that have no price are not shown', () => {
+  const shown = (day: string) => new Set(priceGauges(prices, dayMs(day)).map(({ model }) => model));
+  assert.equal(shown('2026-11-08').has('claude-fable-5-2'), false);
+  assert.equal(shown('2026-11-09').has('claude-fable-5-2'), true);
+  assert.equal(shown('2026-11-29').has('claude-sonnet-4-5'), true);
+  assert.equal(shown('2026-11-30').has('claude-sonnet-4-5'), false);
+  assert.equal(shown('2026-11-24').has('claude-mythos-preview'), false);
+});
+
+it('no series is shown twice', () => {
+  const series = priceGauges(prices, dayMs('2026-11-24')).map(({ model, kind, rate }) => `${model} ${kind} ${rate}`);
+  assert.equal(new Set(series).size, series.length);
+});
+
+it('the timestamp of the table is the day of its last check', () => {
+  assert.equal(priceTableTimestampSeconds(prices), Date.UTC(2026, 10, 24) / 1000);
+});
 
 const RATES = { output: 10, cacheWrite5m: 2, cacheWrite1h: 4, cacheRead: 0.2 };
+
 const PRICES = pricesFrom(
   {
     extends: 'none',

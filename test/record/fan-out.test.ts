@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fanOut } from '../../src/record/fan-out.ts';
 import type { Recorder } from '../../src/vocabulary.ts';
-import { aCall, anAttempt } from './calls.ts';
+import { aCall, anAttempt } from '../../testing/calls.ts';
 
 function keeping(kept: unknown[], name: string): Recorder {
   return {

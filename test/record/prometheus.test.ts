@@ -5,8 +5,8 @@ import { prometheusRecorder } from '../../src/record/prometheus.ts';
 import type { PrometheusRecorderOptions } from '../../src/record/prometheus.ts';
 import { OUTCOMES } from '../../src/vocabulary.ts';
 import type { Attempt, Call, Cost, Outcome } from '../../src/vocabulary.ts';
-import { aCall, aPart, aUsage, anAttempt } from './calls.ts';
-import { sampleKey, scraped } from './scraped.ts';
+import { aCall, aPart, aUsage, anAttempt } from '../../testing/calls.ts';
+import { sampleKey, scraped } from '../../testing/scraped.ts';
 
 const of = { model: 'claude-haiku-4-5', key: 'prod-api-key' };
 const created = { ...of, operation: 'messages.create' };

@@ -4,13 +4,13 @@ import { describe, it } from 'node:test';
 import { OTLPMetricExporter } from '@opentelemetry/exporter-metrics-otlp-proto';
 import { MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
 import { Registry } from 'prom-client';
-import { otelMetrics } from '../../src/record/otel-metrics.ts';
+import { otelMetrics } from '../../src/record/otel/metrics.ts';
 import { prometheusRecorder } from '../../src/record/prometheus.ts';
 import type { Attempt, BatchResult, Call, Cost, Recorder } from '../../src/vocabulary.ts';
-import { otlpReceiver } from '../otlp-receiver.ts';
-import type { ReceivedPoint } from '../otlp-receiver.ts';
-import { aCall, aPart, aUsage, anAttempt } from './calls.ts';
-import { scraped } from './scraped.ts';
+import { otlpReceiver } from '../../testing/otlp-receiver.ts';
+import type { ReceivedPoint } from '../../testing/otlp-receiver.ts';
+import { aCall, aPart, aUsage, anAttempt } from '../../testing/calls.ts';
+import { scraped } from '../../testing/scraped.ts';
 
 const HAIKU = 'claude-haiku-4-5';
 const OPUS = 'claude-opus-5';

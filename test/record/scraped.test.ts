@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { sampleKey, scraped } from './scraped.ts';
+import { sampleKey, scraped } from '../../testing/scraped.ts';
 
 test('a sample is found by its name and labels, whatever their order and escapes', () => {
   const { samples, types, helps } = scraped('# HELP a Why.\n# TYPE a gauge\na{y="1",x="\\"\\\\\\n}"} 2.5\na -Inf\n');

@@ -5,10 +5,10 @@ import { Cluster, Redis } from 'ioredis';
 import { ConfigurationError } from 'plimsoll';
 import type { BudgetDefinition, Ledger } from 'plimsoll/budget';
 import { redisLedger } from 'plimsoll/redis';
-import { budgeted, type BudgetedClient } from '../budget/budgeted-client.ts';
-import { aPosting, NOW_MS } from '../budget/ledgers.ts';
-import { PARAMS, samples, total } from '../contract/workbench.ts';
-import { redis, redisServer, type RedisServer } from './redis-server.ts';
+import { budgeted, type BudgetedClient } from '../../testing/budget/budgeted-client.ts';
+import { aPosting, NOW_MS } from '../../testing/budget/ledgers.ts';
+import { PARAMS, samples, total } from '../../testing/client-workbench.ts';
+import { redis, redisServer, type RedisServer } from '../../testing/redis-server.ts';
 
 const ROOMY: BudgetDefinition = { name: 'all', period: 'day', usd: 100, mode: 'block' };
 const AT = { nowMs: NOW_MS, holdMs: 60_000 };

@@ -13,7 +13,7 @@ import {
   withSteppedTime,
   workbench,
   type Workbench,
-} from '../contract/workbench.ts';
+} from '../../testing/client-workbench.ts';
 
 const many = (count: number, fault: Fault): readonly Fault[] => Array.from({ length: count }, () => fault);
 

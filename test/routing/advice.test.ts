@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { routeAdvice, type RouteAdviceBasis, type RouteUsage } from '../../src/routing/advice.ts';
+import { routeAdvice, tokenFactor, type RouteAdviceBasis, type RouteUsage } from '../../src/routing/advice.ts';
 import { DEFAULT_MODELS } from '../../src/routing/models.ts';
-import { tokenFactor } from '../../src/routing/tokenizer.ts';
 import type { Tokens } from '../../src/vocabulary.ts';
 
 const NONE: Tokens = { input: 0, cache_read: 0, cache_write_5m: 0, cache_write_1h: 0, output: 0, output_estimated: 0 };

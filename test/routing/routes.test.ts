@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type Anthropic from '@anthropic-ai/sdk';
 import { ConfigurationError, isRouteError, RouteError, routes, withAttribution, type RoutesOptions } from 'plimsoll';
-import { PARAMS, samples, workbench, type Workbench } from '../contract/workbench.ts';
+import { PARAMS, samples, workbench, type Workbench } from '../../testing/client-workbench.ts';
 
 const TABLE = {
   chat: { task: 'conversation', maxTokens: 512 },

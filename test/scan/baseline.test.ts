@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { baselineText, parsedBaseline } from '../../src/scan/baseline.ts';
 import { sarif } from '../../src/scan/sarif.ts';
 import { Scan } from '../../src/scan/scan.ts';
-import { plantedSecret } from './planted.ts';
+import { plantedSecret } from '../../testing/planted.ts';
 
 function findings(files: Readonly<Record<string, string>>) {
   const scan = new Scan();

@@ -8,8 +8,8 @@ import { brotliCompressSync, gunzipSync, gzipSync, zstdCompressSync } from 'node
 import fc from 'fast-check';
 import { Scan } from '../../src/scan/scan.ts';
 import { SecretScanner } from '../../src/scan/secret-scanner.ts';
-import { zipped } from './archives.ts';
-import { plantedSecret, plantedToken } from './planted.ts';
+import { zipped } from '../../testing/archives.ts';
+import { plantedSecret, plantedToken } from '../../testing/planted.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'plimsoll-scan-'));
 after(() => rmSync(folder, { recursive: true }));

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { simulator, type BilledNanoUsd, type BilledPart, type PartialUsage } from 'plimsoll/simulator';
-import { ASK, NOW_MS, post } from './bench.ts';
+import { ASK, NOW_MS, post } from '../../testing/simulator-bench.ts';
 
 /**
  * Worked out by hand from the published prices: USD per million tokens × 1,000 = nano-dollars per token.

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import Anthropic, { toFile } from '@anthropic-ai/sdk';
 import { simulator } from 'plimsoll/simulator';
-import { ASK, bench, NOW_MS, StandingClock } from './bench.ts';
+import { ASK, bench, NOW_MS, StandingClock } from '../../testing/simulator-bench.ts';
 
 const HOUR_MS = 3_600_000;
 

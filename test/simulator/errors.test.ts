@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import Anthropic from '@anthropic-ai/sdk';
 import { REFUSALS, type RefusalName } from 'plimsoll/simulator';
-import { ASK, bench, get, post } from './bench.ts';
+import { ASK, bench, get, post } from '../../testing/simulator-bench.ts';
 
 /** From the API's error pages: what each refusal is to whoever sees it. */
 const EXPECTED: Readonly<

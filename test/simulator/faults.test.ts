@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import Anthropic from '@anthropic-ai/sdk';
 import { simulator, type Fault, type Place } from 'plimsoll/simulator';
-import { eventsOf } from '../cassettes/cassettes.ts';
-import { ASK, bench, post, settle, SkippingClock, StandingClock } from './bench.ts';
+import { eventsOf } from '../../testing/cassettes/cassettes.ts';
+import { ASK, bench, post, settle, SkippingClock, StandingClock } from '../../testing/simulator-bench.ts';
 
 const STREAM = { ...ASK, stream: true } as const;
 

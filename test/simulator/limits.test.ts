@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { simulator, TIER_NAMES, type ClassLimits, type Simulator, type TierName } from 'plimsoll/simulator';
-import { ASK, NOW_MS, bench, get, post, StandingClock } from './bench.ts';
+import { ASK, NOW_MS, bench, get, post, StandingClock } from '../../testing/simulator-bench.ts';
 
 const STREAM = { ...ASK, stream: true } as const;
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { simulator, SimulatorOptionsError, type Fault, type SimulatorOptions, type TierName } from 'plimsoll/simulator';
-import { ASK, bench, post } from './bench.ts';
+import { ASK, bench, post } from '../../testing/simulator-bench.ts';
 
 function problems(options: SimulatorOptions): string {
   try {

@@ -4,9 +4,9 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import Anthropic from '@anthropic-ai/sdk';
 import { simulator, type Simulator, type SimulatorOptions } from 'plimsoll/simulator';
-import type { Serving } from '../../src/http/listening.ts';
+import type { Serving } from '../../src/http/listen.ts';
 import { serve } from '../../src/http/serve.ts';
-import { ASK, settle } from './bench.ts';
+import { ASK, settle } from '../../testing/simulator-bench.ts';
 
 const servings: Serving[] = [];
 after(() => Promise.all(servings.map(({ close }) => close(0))));

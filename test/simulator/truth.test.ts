@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { simulator, type Totals, type TruthRequest } from 'plimsoll/simulator';
-import { ASK, bench, get, NOW_MS, post, settle, SkippingClock, StandingClock } from './bench.ts';
+import { ASK, bench, get, NOW_MS, post, settle, SkippingClock, StandingClock } from '../../testing/simulator-bench.ts';
 
 const STREAM = { ...ASK, stream: true } as const;
 

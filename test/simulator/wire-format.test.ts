@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { simulator, type ContentBlock } from 'plimsoll/simulator';
-import { CASSETTES, eventsOf, STREAMED, UNSTREAMED, type Cassette } from '../cassettes/cassettes.ts';
-import { ASK, bench, post } from './bench.ts';
+import { CASSETTES, eventsOf, STREAMED, UNSTREAMED, type Cassette } from '../../testing/cassettes/cassettes.ts';
+import { ASK, bench, post } from '../../testing/simulator-bench.ts';
 
 type Event = Readonly<Record<string, unknown>>;
 type Json = Readonly<Record<string, unknown>>;

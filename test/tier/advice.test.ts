@@ -2,14 +2,14 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { advice } from '../../src/tier/advice.ts';
 import { ADVICE_KINDS, SEVERITIES, type Advice, type AdviceBasis } from '../../src/tier/advice-basis.ts';
-import type { SeenLimit } from '../../src/tier/implied-tier.ts';
+import { advice } from '../../src/tier/advice.ts';
 import { tierProgress, type MonthSpend } from '../../src/tier/progress.ts';
-import type { DayOfMinutes, Throttling } from '../../src/tier/throttle-history.ts';
-import { tierVerdict } from '../../src/tier/tier-verdict.ts';
+import type { DayOfMinutes, Throttling } from '../../src/tier/throttles.ts';
+import { tierVerdict, type SeenLimit } from '../../src/tier/verdict.ts';
 
 const NOW = Date.UTC(2026, 10, 24, 12);
+
 const DAY = 86_400_000;
 
 interface Situation extends Partial<Pick<AdviceBasis, 'week' | 'peaks' | 'monthBudgets' | 'tierChangedAtMs'>> {

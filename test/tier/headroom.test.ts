@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { tightest, type Headroom } from '../../src/tier/headroom.ts';
-import { LimiterHistory } from '../../src/tier/limiter-history.ts';
-import { LimiterWindow } from '../../src/tier/limiter-window.ts';
+import { LimiterHistory, LimiterWindow, tightest, type Headroom } from '../../src/tier/headroom.ts';
 import type { Limiter } from '../../src/vocabulary.ts';
 
 const T0 = Date.UTC(2026, 10, 24, 12);
+
 const SECOND = 1_000;
+
 const MINUTE = 60_000;
 
 const input = (given: Partial<Limiter>): Limiter => ({

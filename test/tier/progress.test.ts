@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { calendarMonth } from '../../src/tier/calendar-month.ts';
-import { tierProgress, type MonthSpend, type ProgressQuestion, type TierProgress } from '../../src/tier/progress.ts';
-import { SeenSpend } from '../../src/tier/seen-spend.ts';
+import {
+  SeenSpend,
+  calendarMonth,
+  tierProgress,
+  type MonthSpend,
+  type ProgressQuestion,
+  type TierProgress,
+} from '../../src/tier/progress.ts';
 
 const at = (text: string): number => Date.parse(`${text}Z`);
 

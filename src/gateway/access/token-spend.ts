@@ -1,13 +1,11 @@
 import { Account } from '../../budget/account.ts';
 import { BudgetGuard } from '../../budget/budget-guard.ts';
-import type { BudgetPrices } from '../../budget/budget-prices.ts';
 import type { Budget } from '../../budget/budget.ts';
-import { Estimator } from '../../budget/estimate.ts';
-import type { Ledger } from '../../budget/ledger.ts';
+import { Estimator, type BudgetPrices } from '../../budget/estimate.ts';
 import { LedgerLink } from '../../budget/ledger-link.ts';
+import type { Ledger } from '../../budget/ledger.ts';
 import { memoryLedger } from '../../budget/memory-ledger.ts';
-import { systemTimers, type Timers } from '../../budget/timers.ts';
-import { systemClock, type Clock } from '../../clock.ts';
+import { systemClock, systemTimers, type Clock, type Timers } from '../../clock.ts';
 import type { Guard, Recorder } from '../../vocabulary.ts';
 import { LONGEST_MINTED_SECONDS } from './client.ts';
 
@@ -34,9 +32,12 @@ export interface SpendingToken {
 }
 
 const LIFE_MS = LONGEST_MINTED_SECONDS * 1_000;
+
 /** Longer than for a budget that is open while its ledger is slow: a call that is late is better than one that is refused. */
 const DEADLINE_MS = 1_000;
+
 const HOLD_MS = 60_000;
+
 const CLOSE_MS = 2_000;
 
 interface Purse {

@@ -1,10 +1,9 @@
-import { nanoUsdOf } from '../../budget/nano-usd.ts';
-import { nearest } from '../../environment/nearest.ts';
-import { mayHoldSecret } from '../../secret-mark.ts';
+import { nearest } from '../../environment/models.ts';
+import { mayHoldSecret } from '../../errors.ts';
+import { nanoUsdOf } from '../../figures.ts';
 import { LONGEST_MINTED_SECONDS, type GatewayClient, type MintRules } from '../access/client.ts';
 import type { MaxTokensCeiling } from '../grant.ts';
 import { Reader } from './reader.ts';
-import { showableAliases } from './showable-aliases.ts';
 
 /** The label that says which client a call is of; its values are the names of the clients. */
 export const CLIENT_LABEL = 'client';
@@ -14,12 +13,16 @@ const CLIENT_FIELDS = [
 ];
 
 const NAME = { pattern: /^[a-zA-Z0-9][\w.-]{0,63}$/, expected: 'up to 64 letters, digits, ".", "_" and "-"' };
+
 export const LABEL_NAME = {
   pattern: /^(?!__)[a-z_][a-z0-9_]{0,63}$/,
   expected: 'a label name of small letters, digits and _',
 };
+
 const LABEL_VALUE = { pattern: /^(?!.*(?:sk-ant-|plk_))[^\p{C}]{1,128}$/u, expected: 'a text of 1 to 128 characters' };
+
 const MODEL = { pattern: /^[\w.:@/-]{1,128}$/, expected: 'the id of a model' };
+
 const RATE = { least: 1, most: 1_000_000, expected: 'whole requests from 1 to 1000000' };
 
 /** A web origin as browsers send it. */
@@ -122,4 +125,9 @@ function mintsOf(read: Reader): MintRules | null {
     lifetimeSeconds: mints.integer('lifetimeSeconds', LIFETIME) ?? LONGEST_MINTED_SECONDS,
     subjectLabel: mints.text('subjectLabel', LABEL_NAME) ?? null,
   };
+}
+
+/** Of names that are to be aliases of keys, those that a message may show: where nobody wrote a key itself. */
+export function showableAliases(names: readonly string[]): readonly string[] {
+  return names.filter((name) => /^[\w.-]{1,64}$/.test(name) && !mayHoldSecret(name));
 }

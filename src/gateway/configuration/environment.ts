@@ -1,20 +1,21 @@
 import { resolve } from 'node:path';
-import { ConfigurationError } from '../../configuration-error.ts';
+import { textOf, type Env } from '../../environment/credential.ts';
 import { environmentReport } from '../../environment/environment.ts';
-import { textOf, type Env } from '../../environment/findings.ts';
+import { ConfigurationError } from '../../errors.ts';
 import { judgedKey } from '../../keys/secrets.ts';
 import { unboundClient } from '../access/client.ts';
 import {
   API_URL,
+  DEFAULT_LIMITS,
   GATEWAY_INVALID,
   GATEWAY_PORT,
   METRICS_PORT,
   TOKENS_FILE,
   type GatewayConfiguration,
-} from './gateway-configuration.ts';
-import { DEFAULT_LIMITS } from './limits.ts';
+  type ListenAddress,
+} from './configuration.ts';
+import { secretInEnvironment } from './keys.ts';
 import type { Place } from './places.ts';
-import { secretInEnvironment } from './secret-source.ts';
 
 /** Variables whose text may be a secret, and may be in a file that the variable with `_FILE` behind its name names. */
 const SECRETS = ['ANTHROPIC_AUTH_TOKEN', 'ANTHROPIC_API_KEY', 'PLIMSOLL_LEDGER', 'PLIMSOLL_TOKENS'];
@@ -111,4 +112,26 @@ function isRedis(text: string): boolean {
 
 function placeIn(text: string, folder: string): Place {
   return isRedis(text) ? { kind: 'redis', url: () => text } : { kind: 'sqlite', path: resolve(folder, text) };
+}
+
+const LOOPBACK = /^(?:localhost|127\.\d+\.\d+\.\d+|\[?::1\]?)$/;
+
+const EVERY = /^(?:0\.0\.0\.0|::)$/;
+
+/**
+ * What is wrong with the address of the API where it is the one that the gateway itself listens on: each request would
+ * come back to it, without end. `null` for any other. Names of this machine besides loopback are not looked up.
+ */
+export function ownAddressProblem(baseUrl: string, { host, port }: ListenAddress): string | null {
+  const url = URL.parse(baseUrl);
+  if (url === null || port !== portOf(url)) return null;
+  const isHere = LOOPBACK.test(url.hostname) && (LOOPBACK.test(host) || EVERY.test(host));
+  if (!isHere && url.hostname.replace(/^\[|\]$/g, '') !== host.toLowerCase()) return null;
+  const advice = 'correct or leave out baseUrl in its file, else ANTHROPIC_BASE_URL';
+  return `expected the API's address, got the gateway's own (${url.host}): ${advice}`;
+}
+
+function portOf({ port, protocol }: URL): number {
+  if (port !== '') return Number(port);
+  return protocol === 'https:' ? 443 : 80;
 }

@@ -1,7 +1,9 @@
 import { resolve } from 'node:path';
 import { ledgerPlace, type LedgerPlace } from '../../environment/ledger-place.ts';
+import { ConfigurationError } from '../../errors.ts';
+import { fileAccess, type Access } from '../access/sqlite-tokens.ts';
+import { secretOf, type SecretSources } from './keys.ts';
 import type { Reader } from './reader.ts';
-import { secretOf, type SecretSources } from './secret-source.ts';
 
 /** Where something is kept that outlives a process; a URL may have a password, so it comes out of a function. */
 export type Place =
@@ -47,4 +49,20 @@ export function ledgerAt(place: Place): LedgerPlace {
 /** Of the field `ledger`; `null` for this process alone. */
 export function ledgerPlaceOf(read: Reader, sources: SecretSources): Place | null {
   return read.value('ledger') === 'memory' ? null : placeOf(read, 'ledger', sources);
+}
+
+/**
+ * Opens the place of tokens. Rejects with a `ConfigurationError` (`PLIMSOLL_TOKENS_INVALID`) where the file or the package
+ * `ioredis` cannot be used; a Redis that does not answer shows when it is asked.
+ */
+export async function openAccess(place: Place, open: 'create' | 'existing' = 'create'): Promise<Access> {
+  if (place.kind === 'sqlite') return fileAccess(place.path, open);
+  const { redisAccess } = await import('../access/redis-tokens.ts').catch(withoutIoredis);
+  return redisAccess(place.url());
+}
+
+function withoutIoredis(): never {
+  throw new ConfigurationError('PLIMSOLL_TOKENS_INVALID', [
+    'tokens: expected a Redis URL and the package ioredis, got one without the other: npm install ioredis',
+  ]);
 }

@@ -1,5 +1,5 @@
-import { got, gotName } from '../../got.ts';
-import { nearest } from '../../environment/nearest.ts';
+import { got, gotName } from '../../errors.ts';
+import { nearest } from '../../environment/models.ts';
 import { redacted } from '../../keys/secrets.ts';
 
 type Fields = Readonly<Record<string, unknown>>;

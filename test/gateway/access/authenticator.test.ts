@@ -3,9 +3,9 @@ import test, { describe } from 'node:test';
 import fc from 'fast-check';
 import { defaultPrices } from '../../../src/pricing/prices.ts';
 import { authenticator } from '../../../src/gateway/access/authenticator.ts';
-import { isSecretOf, newToken, secretHash, tokenParts, tokenText } from '../../../src/gateway/access/token.ts';
+import { isSecretOf, newToken, secretHash, tokenParts, tokenText } from '../../../src/gateway/access/tokens.ts';
 import { TokenSpend } from '../../../src/gateway/access/token-spend.ts';
-import { aClient, NOW_MS, registryOffice } from './office.ts';
+import { aClient, NOW_MS, registryOffice } from '../../../testing/gateway/office.ts';
 
 describe('a token', () => {
   test('has an id and a secret of its own each time, and is read back whole', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test, { describe } from 'node:test';
-import { aClient, NOW_MS, registryOffice, type Office } from './office.ts';
+import { aClient, NOW_MS, registryOffice, type Office } from '../../../testing/gateway/office.ts';
 
 const MINTS = { spendNanoUsd: null, requestsPerMinute: null, lifetimeSeconds: 900, subjectLabel: null };
 const SHOP = aClient({

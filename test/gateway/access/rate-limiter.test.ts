@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import test, { after, describe } from 'node:test';
-import { isRateLimited } from '../../../src/gateway/access/rate-limited.ts';
-import { rateGuard, type RateLimiter } from '../../../src/gateway/access/rate-limiter.ts';
-import { redisRateLimiter } from '../../../src/gateway/access/redis-rate-limiter.ts';
+import { isRateLimited, rateGuard, type RateLimiter } from '../../../src/gateway/access/rate-limiter.ts';
+import { redisRateLimiter } from '../../../src/gateway/access/redis-tokens.ts';
 import { REFUSAL, type Call, type GuardedRequest } from '../../../src/vocabulary.ts';
-import { redis, redisServer } from '../../redis/redis-server.ts';
-import { limiterCases } from './stores.ts';
+import { limiterCases } from '../../../testing/gateway/stores.ts';
+import { redis, redisServer } from '../../../testing/redis-server.ts';
 
 const MINUTE_MS = 60_000;
 
@@ -54,6 +53,7 @@ for (const { kind, skip, limiter, end } of await limiterCases()) {
 }
 
 const CALL = {} as Call;
+
 const REQUEST: GuardedRequest = { body: null, bodyLength: 0 };
 
 test('a request over the limit is refused with what a 429 says', () => {

@@ -5,8 +5,8 @@ import { redisLedger } from 'plimsoll/redis';
 import { Redis } from 'ioredis';
 import { TokenSpend } from '../../../src/gateway/access/token-spend.ts';
 import { defaultPrices } from '../../../src/pricing/prices.ts';
-import { PARAMS, workbench } from '../../contract/workbench.ts';
-import { redis, redisServer } from '../../redis/redis-server.ts';
+import { PARAMS, workbench } from '../../../testing/client-workbench.ts';
+import { redis, redisServer } from '../../../testing/redis-server.ts';
 
 const EXPIRES_AT_MS = Date.now() + 300_000;
 const CENT = 10_000_000n;

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import test, { after, describe } from 'node:test';
 import { ConfigurationError } from 'plimsoll';
 import { configurationInEnvironment } from '../../../src/gateway/configuration/environment.ts';
-import { plantedSecret, plantedToken } from '../../scan/planted.ts';
+import { plantedSecret, plantedToken } from '../../../testing/planted.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'plimsoll-gateway-'));
 after(() => rmSync(folder, { recursive: true }));

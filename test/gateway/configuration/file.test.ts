@@ -8,7 +8,7 @@ import { parse } from 'yaml';
 import fc from 'fast-check';
 import { ConfigurationError } from 'plimsoll';
 import { configurationInFile } from '../../../src/gateway/configuration/file.ts';
-import { plantedSecret, plantedToken } from '../../scan/planted.ts';
+import { plantedSecret, plantedToken } from '../../../testing/planted.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'plimsoll-gateway-'));
 after(() => rmSync(folder, { recursive: true }));

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { APIConnectionError, APIError } from '@anthropic-ai/sdk';
 import { sqliteLedger } from 'plimsoll/budget';
-import { api, balanceIn, BUDGET, gatewayPlace, PARAMS, sdk } from './processes.ts';
+import { api, balanceIn, BUDGET, gatewayPlace, PARAMS, sdk } from '../../../testing/gateway/processes.ts';
 
 const LINES = [
   `budgets: [${JSON.stringify(BUDGET)}]`,

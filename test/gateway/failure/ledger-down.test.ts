@@ -4,8 +4,8 @@ import { test } from 'node:test';
 import { APIConnectionError, APIError } from '@anthropic-ai/sdk';
 import { sqliteLedger } from 'plimsoll/budget';
 import { redisLedger } from 'plimsoll/redis';
-import { redis, redisServer } from '../../redis/redis-server.ts';
-import { api, balanceIn, BUDGET, gatewayPlace, hasAll, PARAMS, sdk } from './processes.ts';
+import { redis, redisServer } from '../../../testing/redis-server.ts';
+import { api, balanceIn, BUDGET, gatewayPlace, hasAll, PARAMS, sdk } from '../../../testing/gateway/processes.ts';
 
 const ON_REDIS = '{ redis: { env: PLIMSOLL_REDIS_URL } }';
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { valuesOf } from './http-bytes.ts';
-import { exchanged } from './raw-client.ts';
-import { rawUpstream } from './raw-upstream.ts';
-import { post, requestTo, subject } from './subject.ts';
+import { valuesOf } from '../../../testing/gateway/http-bytes.ts';
+import { exchanged } from '../../../testing/gateway/raw-client.ts';
+import { rawUpstream } from '../../../testing/gateway/raw-upstream.ts';
+import { post, requestTo, subject } from '../../../testing/gateway/subject.ts';
 
 const PAGE = 'https://app.example.com';
 

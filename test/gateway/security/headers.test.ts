@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { valuesOf } from './http-bytes.ts';
-import { exchanged } from './raw-client.ts';
-import { answer, MESSAGE, rawUpstream } from './raw-upstream.ts';
-import { BODY, errorIn, post, subject } from './subject.ts';
+import { valuesOf } from '../../../testing/gateway/http-bytes.ts';
+import { exchanged } from '../../../testing/gateway/raw-client.ts';
+import { answer, MESSAGE, rawUpstream } from '../../../testing/gateway/raw-upstream.ts';
+import { BODY, errorIn, post, subject } from '../../../testing/gateway/subject.ts';
 
 /** Names and values of what the client sends, each unlike any that the gateway makes. */
 const KEPT_BACK: Readonly<Record<string, string>> = {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { rawClient, exchanged } from './raw-client.ts';
-import { answer, rawUpstream } from './raw-upstream.ts';
-import { BODY, errorIn, post, requestTo, subject } from './subject.ts';
+import { rawClient, exchanged } from '../../../testing/gateway/raw-client.ts';
+import { answer, rawUpstream } from '../../../testing/gateway/raw-upstream.ts';
+import { BODY, errorIn, post, requestTo, subject } from '../../../testing/gateway/subject.ts';
 
 const MIB = 1 << 20;
 

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
-import { valuesOf } from './http-bytes.ts';
-import { exchanged, rawClient } from './raw-client.ts';
-import { rawUpstream } from './raw-upstream.ts';
-import { BODY, post, requestTo, subject } from './subject.ts';
+import { valuesOf } from '../../../testing/gateway/http-bytes.ts';
+import { exchanged, rawClient } from '../../../testing/gateway/raw-client.ts';
+import { rawUpstream } from '../../../testing/gateway/raw-upstream.ts';
+import { BODY, post, requestTo, subject } from '../../../testing/gateway/subject.ts';
 
 /** What makes servers disagree, and some noise. */
 const PIECES = [

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { exchanged, rawClient } from './raw-client.ts';
-import { rawUpstream } from './raw-upstream.ts';
-import { BODY, errorIn, requestTo, subject } from './subject.ts';
+import { exchanged, rawClient } from '../../../testing/gateway/raw-client.ts';
+import { rawUpstream } from '../../../testing/gateway/raw-upstream.ts';
+import { BODY, errorIn, requestTo, subject } from '../../../testing/gateway/subject.ts';
 
 /** What has to be decoded, joined or cut to become a path of the API, and what is none. */
 const TRICKS = [

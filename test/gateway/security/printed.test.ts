@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { api, BUDGET, gatewayPlace, PARAMS, sdk, type Api, type GatewayPlace } from '../failure/processes.ts';
+import {
+  api,
+  BUDGET,
+  gatewayPlace,
+  PARAMS,
+  sdk,
+  type Api,
+  type GatewayPlace,
+} from '../../../testing/gateway/processes.ts';
 
 const LINES = [
   `budgets: [${JSON.stringify(BUDGET)}]`,

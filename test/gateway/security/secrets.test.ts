@@ -1,9 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { inspect } from 'node:util';
-import { exchanged } from './raw-client.ts';
-import { answer, answersWell, rawUpstream, type Behaviour } from './raw-upstream.ts';
-import { CANARY, post, requestTo, subject, type Subject, type SubjectOptions } from './subject.ts';
+import { exchanged } from '../../../testing/gateway/raw-client.ts';
+import { answer, answersWell, rawUpstream, type Behaviour } from '../../../testing/gateway/raw-upstream.ts';
+import {
+  CANARY,
+  post,
+  requestTo,
+  subject,
+  type Subject,
+  type SubjectOptions,
+} from '../../../testing/gateway/subject.ts';
 
 /** All that anybody could get to see of a gateway. */
 async function shown(gateway: Subject): Promise<string> {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { valuesOf } from './http-bytes.ts';
-import { rawClient, type RawAnswer } from './raw-client.ts';
-import { rawUpstream } from './raw-upstream.ts';
-import { BODY, requestTo, subject } from './subject.ts';
+import { valuesOf } from '../../../testing/gateway/http-bytes.ts';
+import { rawClient, type RawAnswer } from '../../../testing/gateway/raw-client.ts';
+import { rawUpstream } from '../../../testing/gateway/raw-upstream.ts';
+import { BODY, requestTo, subject } from '../../../testing/gateway/subject.ts';
 
 const HIDDEN = 'GET /v1/models HTTP/1.1\r\nHost: hidden\r\nX-Hidden: yes\r\n\r\n';
 const CHUNKED = `${BODY.length.toString(16)}\r\n${BODY}\r\n0\r\n\r\n`;

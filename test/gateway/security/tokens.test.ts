@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
 import { syncBuiltinESMExports } from 'node:module';
 import { test, type TestContext } from 'node:test';
-import { exchanged, rawClient, type RawAnswer } from './raw-client.ts';
-import { answer, answersWell, rawUpstream } from './raw-upstream.ts';
-import { CANARY, errorIn, post, requestTo, subject } from './subject.ts';
+import { exchanged, rawClient, type RawAnswer } from '../../../testing/gateway/raw-client.ts';
+import { answer, answersWell, rawUpstream } from '../../../testing/gateway/raw-upstream.ts';
+import { CANARY, errorIn, post, requestTo, subject } from '../../../testing/gateway/subject.ts';
 
 /** Another character of the alphabet in that place. */
 function changed(token: string, at: number): string {

@@ -3,10 +3,10 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { valuesOf } from './http-bytes.ts';
-import { exchanged, rawClient } from './raw-client.ts';
-import { answer, answersWell, MESSAGE, rawUpstream, type Behaviour } from './raw-upstream.ts';
-import { errorIn, post, subject } from './subject.ts';
+import { valuesOf } from '../../../testing/gateway/http-bytes.ts';
+import { exchanged, rawClient } from '../../../testing/gateway/raw-client.ts';
+import { answer, answersWell, MESSAGE, rawUpstream, type Behaviour } from '../../../testing/gateway/raw-upstream.ts';
+import { errorIn, post, subject } from '../../../testing/gateway/subject.ts';
 
 const EVENT = 'event: ping\ndata: {"type": "ping"}\n\n';
 const chunk = (text: string): string => `${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`;

@@ -1,0 +1,88 @@
+import { createRequire } from 'node:module';
+import type Anthropic from '@anthropic-ai/sdk';
+import type { ClientOptions } from '@anthropic-ai/sdk';
+import { sharedBudgets } from '../budget/budgets.ts';
+import { ConfigurationError } from '../errors.ts';
+import { environment, type Configuration } from '../environment/environment.ts';
+import type { Env } from '../environment/credential.ts';
+import { instrument } from './instrument.ts';
+import type { InstrumentOptions } from './options.ts';
+import { routes } from '../routing/routes.ts';
+
+/** What `clientFromEnvironment()` takes besides the options of `instrument()`, which win over the environment. */
+export interface EnvironmentClientOptions extends InstrumentOptions {
+  /** Default: `process.env`. */
+  readonly env?: Env;
+  /** Options of the SDK's own, such as `fetch`; they win over the environment. */
+  readonly client?: ClientOptions;
+  /**
+   * The SDK's class. Default: the one that `import Anthropic from '@anthropic-ai/sdk'` gives. Pass it where that is
+   * another: in CommonJS, whose `require` gives a class of its own, and in a bundle.
+   */
+  readonly Anthropic?: new (options: ClientOptions) => Anthropic;
+  /** Told what works and had better be changed. Default: a warning of the process. */
+  readonly onNotice?: (notice: string) => void;
+}
+
+/**
+ * An instrumented client, configured by the environment alone: credential, address, timeout, key alias, prices, budgets
+ * and their ledger, the three models, and the `max_tokens` of calls that do not say. `.env.example` has every variable.
+ *
+ * Throws a `ConfigurationError` (`PLIMSOLL_ENVIRONMENT_INVALID`) with every problem of the environment, and what
+ * `instrument()` throws.
+ *
+ * @example
+ * const claude = clientFromEnvironment({ retry: retryPolicy() });
+ */
+export function clientFromEnvironment(options: EnvironmentClientOptions = {}): Anthropic {
+  const { env = process.env, client = {}, Anthropic: given, onNotice = warn, ...own } = options;
+  const configuration = environment(env, onNotice);
+  const Client = given ?? installedSdk();
+  return instrument(new Client({ ...sdkOptions(configuration), ...client }), {
+    ...instrumentOptions(configuration, env),
+    ...(own.budgets === undefined && budgetsOption(configuration)),
+    ...own,
+  });
+}
+
+function sdkOptions({ credential, baseUrl, timeoutMs }: Configuration): ClientOptions {
+  const sent =
+    credential.variable === 'ANTHROPIC_API_KEY'
+      ? { apiKey: credential.token() }
+      : { authToken: credential.token(), apiKey: null };
+  return { ...sent, timeout: timeoutMs, ...(baseUrl !== null && { baseURL: baseUrl }) };
+}
+
+function instrumentOptions({ key, models, prices }: Configuration, env: Env): InstrumentOptions {
+  return {
+    ...(key !== null && { key }),
+    models: [...new Set(Object.values(models))],
+    prices,
+    routes: routes({}, { env }),
+  };
+}
+
+function budgetsOption({ budgets, ledger }: Configuration): Pick<InstrumentOptions, 'budgets'> {
+  if (budgets.length === 0) return {};
+  return { budgets: sharedBudgets(budgets, ledger === null ? {} : { ledger: ledger.open() }) };
+}
+
+function warn(notice: string): void {
+  process.emitWarning(notice, { type: 'PlimsollNotice' });
+}
+
+/**
+ * Loaded when it is asked for: who makes clients by `instrument()` has loaded it already, maybe its other half. By the
+ * file's name, because `require` of the package gives CommonJS its own classes, of which no error is an `instanceof`.
+ */
+function installedSdk(): new (options: ClientOptions) => Anthropic {
+  try {
+    const sdk = createRequire(import.meta.url)('@anthropic-ai/sdk/index.mjs') as { readonly default: typeof Anthropic };
+    return sdk.default;
+  } catch (error) {
+    const reason = error instanceof Error && 'code' in error ? String(error.code) : 'an error';
+    throw new ConfigurationError('PLIMSOLL_SDK_MISSING', [
+      `expected the package @anthropic-ai/sdk, got ${reason}: npm install @anthropic-ai/sdk, or pass its class as Anthropic`,
+    ]);
+  }
+}

@@ -1,0 +1,116 @@
+import type { TracerProvider } from '@opentelemetry/api';
+import { systemClock } from '../clock.ts';
+import { KnownBatches } from '../observe/known-batches.ts';
+import type { Observation } from '../observe/live-call.ts';
+import { cost } from '../pricing/cost.ts';
+import { defaultPrices } from '../pricing/prices.ts';
+import { monthBudgets, recordBudgets } from '../record/budgets.ts';
+import { recordBuild, recordPrices } from '../record/facts.ts';
+import { fanOut } from '../record/fan-out.ts';
+import { defaultRegistry, storeFor } from '../record/metrics/registry.ts';
+import type { Store } from '../record/metrics/store.ts';
+import { spanRecorder } from '../record/otel/spans.ts';
+import { prometheusRecorder } from '../record/prometheus.ts';
+import { tierRecorder } from '../record/tier.ts';
+import { routeOf } from '../routing/routes.ts';
+import type { Attribution, Call, Guard, Recorder } from '../vocabulary.ts';
+import { ambientAttribution } from './attribution.ts';
+import { configuredModels, type InstrumentOptions } from './options.ts';
+
+/** What the options of `instrument()` do not say. */
+export interface Setting {
+  /** Aliases of the API keys whose series are born at zero. */
+  readonly keys: readonly string[];
+  /** Where spans are made, if that is not the registered provider. */
+  readonly tracerProvider?: TracerProvider | undefined;
+}
+
+/**
+ * How calls are observed by these options, which have been checked: who is asked, who is told, by what clock and at what
+ * price. Throws a `ConfigurationError` (`PLIMSOLL_METRIC_NAME_TAKEN`) where the registry has other metrics of
+ * plimsoll's names.
+ */
+export function observation(options: InstrumentOptions, { keys, tracerProvider }: Setting): Observation {
+  const { clock = systemClock, key = 'default', prices = defaultPrices() } = options;
+  const registry = options.registry ?? defaultRegistry();
+  const store = storeFor(registry);
+  const onError: Observation['onError'] = (stage) => store.errors(stage);
+  const spans = spanRecorder({ attribution: Object.keys(options.attribution ?? {}), tracerProvider, clock });
+  const labels = {
+    keys,
+    models: options.models ?? configuredModels(process.env),
+    knownModels: prices.knownModels,
+    canonicalModel: (model: string) => prices.canonicalModel(model),
+  };
+  const { attribution = {}, budgets, tier } = options;
+  const trace = (call: Call) => spans.trace(call);
+  const metrics = prometheusRecorder({ ...labels, registry, clock, attribution, trace });
+  const tiers = tierRecorder(store, { ...labels, ...tier, ...(budgets && monthBudgets(budgets)), clock });
+  recordBuild(store);
+  recordPrices(store, prices, () => clock.epochMs());
+  const held = budgets === undefined ? [] : [budgets.attach({ prices, listener: recordBudgets(store, budgets) })];
+  return {
+    clock,
+    key,
+    onError,
+    guards: [...ceilingsOf(options, store), ...(options.guards ?? []), ...held],
+    retry: options.retry,
+    recorder: fanOut(
+      [spans, metrics, tiers, ...held, ...(options.recorders ?? []), ...onCallRecorder(options, store)],
+      () => store.errors('recorder'),
+    ),
+    attribution: attributionOf(options, () => store.errors('attribution')),
+    price: (usage, model, atMs) => cost(usage, { prices, model, atMs }),
+    batchPrice: (usage, model, atMs) => cost(usage, { prices, model, atMs, batch: true }),
+    batches: batchesOf(store),
+  };
+}
+
+const batchesByStore = new WeakMap<Store, KnownBatches>();
+
+/** Of all clients that feed the same metrics: a result that one has read is not counted again for another. */
+function batchesOf(store: Store): KnownBatches {
+  const known = batchesByStore.get(store) ?? new KnownBatches();
+  batchesByStore.set(store, known);
+  return known;
+}
+
+/** A callback that answers with a promise is not waited for; its failure is counted as a throw is. */
+function onCallRecorder({ onCall }: InstrumentOptions, store: Store): readonly Recorder[] {
+  if (onCall === undefined) return [];
+  const failed = (): void => store.errors('on_call');
+  return [
+    {
+      finished: (call) => {
+        try {
+          void Promise.resolve(onCall(call)).catch(failed);
+        } catch {
+          failed();
+        }
+      },
+    },
+  ];
+}
+
+/** First of the guards: the budgets then reserve for what is sent. */
+function ceilingsOf({ routes, key = 'default' }: InstrumentOptions, { families }: Store): readonly Guard[] {
+  const decisions = families.anthropic_max_tokens_decisions_total;
+  return routes === undefined
+    ? []
+    : [routes.guard((route, decision) => decisions.series({ route, key, decision }).add(1))];
+}
+
+const NO_LABELS: Attribution = Object.freeze({});
+
+/** Of the labels of a call the nearest to it hold: those of its parameters, then those around it, then the client's. */
+function attributionOf(
+  { labels = NO_LABELS, routes }: InstrumentOptions,
+  onError: () => void,
+): Observation['attribution'] {
+  return (body) => {
+    const ambient = ambientAttribution(onError);
+    const route = routes === undefined ? undefined : routeOf(body);
+    if (ambient === undefined && route === undefined) return labels;
+    return { ...labels, ...ambient, ...(route !== undefined && { route }) };
+  };
+}

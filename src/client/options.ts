@@ -1,0 +1,168 @@
+import type { Budgets } from '../budget/budgets.ts';
+import { systemClock, type Clock } from '../clock.ts';
+import { ConfigurationError, gotName, mayHoldSecret } from '../errors.ts';
+import type { PriceTable } from '../pricing/prices.ts';
+import { attributionProblems, type AttributionDeclaration } from '../record/call-labels.ts';
+import type { MetricRegistry } from '../record/metrics/registry.ts';
+import { MODEL_VARIABLES } from '../routing/models.ts';
+import type { Routes } from '../routing/routes.ts';
+import { tierProblems, type TierOption } from '../tier/tiers.ts';
+import type { Attribution, Call, Guard, Recorder, RetryPolicy } from '../vocabulary.ts';
+
+/** What `instrument()` takes. Nothing is needed. */
+export interface InstrumentOptions {
+  /** Alias of the API key that the client uses, such as `prod-checkout-api`; never the key. Default: `default`. */
+  readonly key?: string;
+  /** Attribution labels that hold for every call of this client; each name must be in `attribution`. */
+  readonly labels?: Attribution;
+  /**
+   * Names of attribution labels, each with values that are sure of a place as label values. Of other values the first
+   * hundred get one, and the rest is counted as `other`. An empty list declares the name alone.
+   */
+  readonly attribution?: AttributionDeclaration;
+  /**
+   * Models whose series are born at zero, so that their first burst of 429s is seen by `increase()`. Default: what
+   * `ANTHROPIC_DEFAULT_MODEL`, `ANTHROPIC_REASONING_MODEL` and `ANTHROPIC_CRITICAL_MODEL` name.
+   */
+  readonly models?: readonly string[];
+  /** A prom-client registry. Default: prom-client's own `register`. */
+  readonly registry?: MetricRegistry;
+  /** Default: the table that comes with the package. */
+  readonly prices?: PriceTable;
+  /** Told of every call besides the Prometheus metrics. */
+  readonly recorders?: readonly Recorder[];
+  /** May refuse a call before it is sent; asked in this order. */
+  readonly guards?: readonly Guard[];
+  /**
+   * Decides which refused requests are sent again, and when: `retryPolicy()`. Its `attempts` replace the client's
+   * `maxRetries`; a call that sets its own keeps it. Default: the SDK's own rules.
+   */
+  readonly retry?: RetryPolicy;
+  /** What may be spent: `budgets()` of `plimsoll/budget`. Asked after the guards. */
+  readonly budgets?: Budgets;
+  /** The usage tier, `{ name: 'Build' }`, and an alias for the organisation. Default: inferred from response headers. */
+  readonly tier?: TierOption;
+  /**
+   * The routes of the service, of `routes()`: the attribution label `route` is declared with their names, calls made with
+   * `route()` are counted under theirs, and `max_tokens` is kept at what they allow.
+   */
+  readonly routes?: Omit<Routes, 'route'>;
+  /** Told of every call when it is over. A promise it returns is not waited for. */
+  readonly onCall?: (call: Call) => void | Promise<void>;
+  /** For tests. */
+  readonly clock?: Clock;
+}
+
+/** The models of the environment, each once. */
+export function configuredModels(env: Readonly<Record<string, string | undefined>>): readonly string[] {
+  const models = Object.values(MODEL_VARIABLES)
+    .map((name) => env[name]?.trim())
+    .filter((model) => model !== undefined && model !== '');
+  return [...new Set(models as readonly string[])];
+}
+
+/** All of them, which the compiler holds to. */
+const NAMES: Readonly<Record<keyof InstrumentOptions, true>> = {
+  ...{ key: true, labels: true, attribution: true, models: true, registry: true, prices: true, recorders: true },
+  ...{ guards: true, retry: true, budgets: true, tier: true, routes: true, onCall: true, clock: true },
+};
+
+/** Options of a program in plain JavaScript that are none: a slip would go unnoticed and measure less. */
+export function unknownOptions(given: object): readonly string[] {
+  const names = Object.keys(NAMES);
+  return Object.keys(given)
+    .filter((name) => !names.includes(name))
+    .map(
+      (name) => `${gotName(name)}: expected one of ${names.join(', ')}, got an unknown option: correct or remove it`,
+    );
+}
+
+/**
+ * The options, with the label `route` declared where there are routes. Throws a `ConfigurationError`
+ * (`PLIMSOLL_OPTIONS_INVALID`) with all problems, those that are `known` already first.
+ */
+export function checkedOptions(given: InstrumentOptions, known: readonly string[] = []): InstrumentOptions {
+  const unrouted = routesProblems(given.routes);
+  const options = unrouted.length > 0 ? given : withRouteLabel(given);
+  const problems = [
+    ...known,
+    ...keyProblems(options.key),
+    ...attributionProblems(options.attribution ?? {}).map((problem) => `attribution: ${problem}`),
+    ...labelProblems(options),
+    ...budgetProblems(options),
+    ...retryProblems(options.retry),
+    ...unrouted,
+    ...tierProblems(options.tier, (options.clock ?? systemClock).epochMs()),
+  ];
+  if (problems.length > 0) throw new ConfigurationError('PLIMSOLL_OPTIONS_INVALID', problems);
+  return options;
+}
+
+const LONGEST_ALIAS = 64;
+
+/** What is wrong with the alias of a key, told as of the option `key`. */
+export function keyProblems(key: unknown): readonly string[] {
+  if (key === undefined) return [];
+  const expected = 'key: expected the alias of an API key, such as "prod-checkout-api"';
+  if (typeof key !== 'string') return [`${expected}, got ${typeof key}: pass a name of your own`];
+  if (mayHoldSecret(key))
+    return [`${expected}, got what looks like the key itself: pass a name for it, the key stays in the SDK`];
+  if (!/^[\w.-]+$/.test(key) || key.length > LONGEST_ALIAS) {
+    return [`${expected}, got ${key.length} characters: use up to ${LONGEST_ALIAS} letters, digits, ".", "_" and "-"`];
+  }
+  return [];
+}
+
+function labelProblems({ labels = {}, attribution = {} }: InstrumentOptions): readonly string[] {
+  return Object.entries(labels).flatMap(([name, value]) => {
+    if (!Object.hasOwn(attribution, name)) {
+      return [`labels: expected names that \`attribution\` declares, got ${shown(name)}: add it there, with []`];
+    }
+    return typeof value === 'string'
+      ? []
+      : [`labels: expected text as the value of ${shown(name)}, got ${typeof value}: pass a string`];
+  });
+}
+
+/** A name that could be a label's is shown; anything else could be a secret in the wrong place. */
+function shown(name: string): string {
+  return /^\w{1,64}$/.test(name) ? `"${name}"` : 'one that cannot be shown';
+}
+
+function budgetProblems({ budgets, attribution = {} }: InstrumentOptions): readonly string[] {
+  if (budgets === undefined) return [];
+  if (!hasAttach(budgets))
+    return [`budgets: expected budgets, got ${typeof budgets}: pass budgets({ definitions: [...] })`];
+  return budgets.all.flatMap(({ budget: { name, scope } }) => {
+    if (scope.kind !== 'label' || Object.hasOwn(attribution, scope.label)) return [];
+    return [
+      `budgets: expected ${name} to have a label that \`attribution\` declares, got "${scope.label}": add it there`,
+    ];
+  });
+}
+
+function hasAttach(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'attach' in value;
+}
+
+function retryProblems(retry: unknown): readonly string[] {
+  if (retry === undefined || hasDecide(retry)) return [];
+  return [`retry: expected a retry policy, got ${typeof retry}: pass retryPolicy({ attempts: 4 })`];
+}
+
+function hasDecide(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'decide' in value && typeof value.decide === 'function';
+}
+
+function routesProblems(routes: unknown): readonly string[] {
+  if (routes === undefined || (typeof routes === 'object' && routes !== null && 'guard' in routes)) return [];
+  return [`routes: expected routes, got ${typeof routes}: pass routes({ chat: { maxTokens: 512 } })`];
+}
+
+/** The names of the routes keep their places as label values; routes without names only fill `max_tokens`. */
+function withRouteLabel(options: InstrumentOptions): InstrumentOptions {
+  const { routes, attribution = {} } = options;
+  if (routes === undefined || routes.names.length === 0) return options;
+  const names = new Set([...routes.names, ...(attribution['route'] ?? [])]);
+  return { ...options, attribution: { ...attribution, route: [...names] } };
+}

@@ -1,0 +1,107 @@
+import { dayStartMs, type ListedModel } from '../pricing/price-file.ts';
+import type { PriceTable } from '../pricing/prices.ts';
+import { approximately } from '../pricing/rate.ts';
+import { MODEL_VARIABLES, type Models } from '../routing/models.ts';
+import type { Findings } from './credential.ts';
+
+/** How long before its end a model is worth a notice: time to try the next one. */
+const SOON_DAYS = 120;
+
+const DAY_MS = 86_400_000;
+
+/** When, and by which prices and life cycles, models are judged. */
+export interface Judging {
+  readonly prices: PriceTable;
+  readonly nowMs: number;
+}
+
+/** What is to be said of the three models: one that is retired is a problem; one that ends soon or is not the newest, a notice. */
+export function modelFindings(models: Models, judging: Judging, findings: Findings): void {
+  for (const role of ['default', 'reasoning', 'critical'] as const)
+    modelFinding({ variable: MODEL_VARIABLES[role], id: models[role] }, judging, findings);
+}
+
+interface Named {
+  readonly variable: string;
+  readonly id: string;
+}
+
+function modelFinding({ variable, id }: Named, judging: Judging, findings: Findings): void {
+  const { prices, nowMs } = judging;
+  const listed = prices.models.find(({ model }) => model === prices.canonicalModel(id));
+  if (listed === undefined) return findings.notice(variable, unknown(id, prices));
+  const newer = newest(listed, judging);
+  const instead = newer === null ? 'choose another' : `use ${newer.model}`;
+  if (listed.status === 'retired' || daysLeft(listed, nowMs) <= 0) {
+    const since = listed.eol === null ? '' : ` since ${listed.eol}`;
+    return findings.problem(variable, 'the id of a model that answers', `${id}, retired${since}: ${instead}`);
+  }
+  if (daysLeft(listed, nowMs) <= SOON_DAYS)
+    return findings.notice(variable, `${id} retires on ${listed.eol}, in ${daysLeft(listed, nowMs)} days: ${instead}`);
+  if (listed.status === 'deprecated') return findings.notice(variable, `${id} is deprecated: ${instead}`);
+  if (newer !== null) findings.notice(variable, newerOne(listed, newer, judging));
+}
+
+function unknown(id: string, prices: PriceTable): string {
+  const near = nearest(id, prices.knownModels);
+  const meant = near === null ? '' : `, did you mean ${near}?`;
+  return `${id} is not in the price table${meant} Its calls are counted as unpriced: give its price with PLIMSOLL_PRICES`;
+}
+
+/** Whole days, `Infinity` where no end is known. */
+function daysLeft({ eol }: ListedModel, nowMs: number): number {
+  return eol === null ? Infinity : Math.ceil(((dayStartMs(eol) ?? 0) - nowMs) / DAY_MS);
+}
+
+/** The newest model of the family, where that is another, and newer. */
+function newest(listed: ListedModel, { prices, nowMs }: Judging): ListedModel | null {
+  const family = prices.models.filter(
+    (model) => model.family === listed.family && model.status === 'active' && releasedMs(model) <= nowMs,
+  );
+  const [last] = family.sort((one, other) => releasedMs(other) - releasedMs(one));
+  return last !== undefined && listed.family !== null && releasedMs(last) > releasedMs(listed) ? last : null;
+}
+
+/** A model's first price begins with it. */
+function releasedMs({ prices }: ListedModel): number {
+  return Math.min(
+    ...prices.map(({ effectiveFrom }) => (effectiveFrom === null ? -Infinity : (dayStartMs(effectiveFrom) ?? 0))),
+  );
+}
+
+function newerOne(listed: ListedModel, newer: ListedModel, { prices, nowMs }: Judging): string {
+  const mayEnd = listed.retiresNotSoonerThan !== null && (dayStartMs(listed.retiresNotSoonerThan) ?? Infinity) <= nowMs;
+  const price = (model: string): string | null => {
+    const at = prices.priceAt(model, nowMs)?.listed;
+    return at === undefined ? null : `${approximately(at.input)}/${approximately(at.output)}`;
+  };
+  const [now, then] = [price(listed.model), price(newer.model)];
+  const costs = now === null || then === null ? '' : ` (${then} instead of ${now} USD per million tokens in/out)`;
+  const end = mayEnd ? `; ${listed.model} may be retired at 60 days' notice` : '';
+  return `a newer ${listed.family} than ${listed.model} exists: ${newer.model}${costs}${end}`;
+}
+
+/** The name that is fewest typing mistakes away, at most a third of its length; `null` where none is near. */
+export function nearest(name: string, names: readonly string[]): string | null {
+  let best: string | null = null;
+  let fewest = Math.floor(name.length / 3) + 1;
+  for (const candidate of names) {
+    const count = mistakes(name.toLowerCase(), candidate.toLowerCase());
+    if (count < fewest) [best, fewest] = [candidate, count];
+  }
+  return best;
+}
+
+/** Characters to add, drop or change: Levenshtein's distance, a row at a time. */
+function mistakes(typed: string, meant: string): number {
+  let row = Array.from({ length: meant.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= typed.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= meant.length; j++) {
+      const changed = (row[j - 1] ?? 0) + (typed[i - 1] === meant[j - 1] ? 0 : 1);
+      next.push(Math.min(changed, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[meant.length] ?? 0;
+}

@@ -1,0 +1,123 @@
+import type { Budget } from '../../budget/budget.ts';
+import type { PriceTable } from '../../pricing/prices.ts';
+import type { TierOption } from '../../tier/tiers.ts';
+import type { GatewayClient } from '../access/client.ts';
+import type { RealKeys } from './keys.ts';
+import type { Place } from './places.ts';
+import type { Reader } from './reader.ts';
+
+/** All that a gateway goes by, checked, with the defaults filled in. No secret is in it but in what functions give. */
+export interface GatewayConfiguration {
+  readonly listen: ListenAddress;
+  /** Of the page with the metrics. */
+  readonly metrics: ListenAddress;
+  /** Of the API that is called, without `/v1`. */
+  readonly baseUrl: string;
+  readonly keys: RealKeys;
+  readonly clients: ReadonlyMap<string, GatewayClient>;
+  /** Names of labels that requests may set, by `x-plimsoll-<name>`. */
+  readonly labelHeaders: readonly string[];
+  /** All labels, with the values that are sure of a place. */
+  readonly attribution: Readonly<Record<string, readonly string[]>>;
+  readonly budgets: readonly Budget[];
+  /** Where the spend of budgets is kept; `null`: in this process. */
+  readonly ledger: Place | null;
+  /** Where tokens are kept. */
+  readonly tokens: Place;
+  readonly prices: PriceTable;
+  /** `undefined`: inferred from response headers. */
+  readonly tier: TierOption | undefined;
+  readonly limits: GatewayLimits;
+  /** Web origins whose pages may call the gateway. */
+  readonly corsOrigins: readonly string[];
+  /** What works and had better be changed. */
+  readonly notices: readonly string[];
+}
+
+/** Where tokens are kept where nothing is said. */
+export const TOKENS_FILE = 'plimsoll-tokens.db';
+
+export const GATEWAY_PORT = 8_787;
+
+export const METRICS_PORT = 9_464;
+
+export const API_URL = 'https://api.anthropic.com';
+
+/** What the configuration of a gateway is called in the `code` of a `ConfigurationError`. */
+export const GATEWAY_INVALID = 'PLIMSOLL_GATEWAY_INVALID';
+
+/** Where a server listens. */
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** What a gateway takes of its clients before it lets them go. */
+export interface GatewayLimits {
+  /** Open at once; more are refused. */
+  readonly connections: number;
+  /** Of all request headers together. */
+  readonly headerBytes: number;
+  /** A client has so long to send its headers. */
+  readonly headersSeconds: number;
+  /** A client has so long to send its whole request. */
+  readonly requestSeconds: number;
+  /** A client that takes nothing of its answer for so long is let go. */
+  readonly stalledSeconds: number;
+  /** Of all bodies together that are held until it is known what they ask for. */
+  readonly heldBytes: number;
+  /** How long the upstream may say nothing. */
+  readonly upstreamSilenceSeconds: number;
+  /** How long what is under way may take when the gateway is to end. */
+  readonly drainSeconds: number;
+}
+
+/** The longest non-streaming answers take ten minutes, by the API's own documentation (2026-08). */
+export const DEFAULT_LIMITS: GatewayLimits = {
+  connections: 10_000,
+  headerBytes: 16_384,
+  headersSeconds: 10,
+  requestSeconds: 300,
+  stalledSeconds: 120,
+  heldBytes: 536_870_912,
+  upstreamSilenceSeconds: 600,
+  drainSeconds: 30,
+};
+
+const MOST: GatewayLimits = {
+  connections: 1_000_000,
+  headerBytes: 1_048_576,
+  headersSeconds: 3_600,
+  requestSeconds: 86_400,
+  stalledSeconds: 86_400,
+  heldBytes: 1_099_511_627_776,
+  upstreamSilenceSeconds: 86_400,
+  drainSeconds: 86_400,
+};
+
+/** The least, where that is more than 1. */
+const LEAST: Readonly<Partial<GatewayLimits>> = { headerBytes: 1_024, heldBytes: 1_048_576 };
+
+/** Of the field `limits`. */
+export function limitsOf(read: Reader): GatewayLimits {
+  const limits = read.within('limits', 'limits by name');
+  const names = Object.keys(DEFAULT_LIMITS) as (keyof GatewayLimits)[];
+  limits.only(names);
+  const pairs = names.map((name) => {
+    const [least, most] = [LEAST[name] ?? 1, MOST[name]];
+    const value = limits.integer(name, { least, most, expected: `a whole number from ${least} to ${most}` });
+    return [name, value ?? DEFAULT_LIMITS[name]] as const;
+  });
+  return Object.fromEntries(pairs) as unknown as GatewayLimits;
+}
+
+const HOST = { pattern: /^(?:[a-zA-Z0-9.-]{1,253}|[0-9a-fA-F:]{2,39})$/, expected: 'an address or the name of a host' };
+
+const PORT = { least: 0, most: 65_535, expected: 'a port from 0 to 65535' };
+
+/** Of a field such as `listen`; on loopback where nothing is said. */
+export function addressOf(read: Reader, name: string, port: number): ListenAddress {
+  const address = read.within(name, '{ host: 127.0.0.1, port: 8787 }');
+  address.only(['host', 'port']);
+  return { host: address.text('host', HOST) ?? '127.0.0.1', port: address.integer('port', PORT) ?? port };
+}

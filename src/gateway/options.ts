@@ -1,0 +1,101 @@
+import { checkedOptions, keyProblems, type InstrumentOptions } from '../client/options.ts';
+import type { Timers } from '../clock.ts';
+import { ConfigurationError, got } from '../errors.ts';
+import type { Authenticate } from './grant.ts';
+
+/** What a gateway holds at a time. */
+export interface GatewayLimits {
+  /** Requests under way; more are refused as overload. Default 10,000. */
+  readonly requests?: number;
+  /** Bytes of request bodies that are held until what decides is known. Default 512 MiB. */
+  readonly heldBytes?: number;
+  /** Longest silence of the API, before an answer or in the middle of one. Default 600 s. */
+  readonly upstreamSilenceMs?: number;
+}
+
+/** What `gateway()` takes: besides what is its own, the options of `instrument()`. */
+export interface GatewayOptions extends Omit<InstrumentOptions, 'key' | 'routes'> {
+  /** Judges the token of each request. */
+  readonly authenticate: Authenticate;
+  /** The real keys by their aliases, each asked for when it is used. */
+  readonly keys: ReadonlyMap<string, () => string>;
+  /** Of the API, without `/v1`. Default: https://api.anthropic.com */
+  readonly baseUrl?: string;
+  /** Names of labels that requests may set, by headers `x-plimsoll-<name>`. None of a budget's. */
+  readonly labelHeaders?: readonly string[];
+  /** Web origins whose pages may call the gateway. */
+  readonly corsOrigins?: readonly string[];
+  /** Pages of the gateway's own by their paths, which begin with `/plimsoll/`. */
+  readonly pages?: Readonly<Record<string, (request: Request) => Promise<Response>>>;
+  /** Whether what the gateway needs is there, for `/readyz`. Default: always. */
+  readonly isReady?: () => Promise<boolean>;
+  readonly limits?: GatewayLimits;
+  /** Told what went wrong in the gateway itself. Default: it is only counted. */
+  readonly onError?: (error: unknown) => void;
+  /** For tests. */
+  readonly timers?: Timers;
+}
+
+const API_URL = 'https://api.anthropic.com';
+
+/** The options and the address. Throws a `ConfigurationError` (`PLIMSOLL_OPTIONS_INVALID`) with all problems. */
+export function checkedGatewayOptions(given: GatewayOptions): { readonly options: GatewayOptions; readonly base: URL } {
+  const { baseUrl = API_URL } = given;
+  const problems = [
+    ...accessProblems(given),
+    ...baseUrlProblems(baseUrl),
+    ...labelHeaderProblems(given),
+    ...Object.keys(given.pages ?? {}).flatMap(pageProblems),
+    ...instrumentProblems(given),
+  ];
+  if (problems.length > 0) throw new ConfigurationError('PLIMSOLL_OPTIONS_INVALID', problems);
+  return { options: given, base: new URL(baseUrl) };
+}
+
+function instrumentProblems(given: InstrumentOptions): readonly string[] {
+  try {
+    checkedOptions(given);
+    return [];
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    return error.problems;
+  }
+}
+
+function accessProblems({ keys, authenticate }: GatewayOptions): readonly string[] {
+  return [
+    ...(typeof authenticate === 'function'
+      ? []
+      : [`authenticate: expected a function, got ${typeof authenticate}: pass authenticator({ … })`]),
+    ...(keys instanceof Map && keys.size > 0
+      ? [...keys.keys()].flatMap((alias) => keyProblems(alias))
+      : ["keys: expected a Map of at least one alias, got none: pass new Map([['prod-api-key', () => key]])"]),
+  ];
+}
+
+function baseUrlProblems(baseUrl: string): readonly string[] {
+  const url = URL.parse(baseUrl);
+  // The address is not shown: it may hold a password.
+  const told = 'baseUrl: expected an http or https address without a query or credentials';
+  if (url === null || !/^https?:$/.test(url.protocol)) return [`${told}, got something else: pass ${API_URL}`];
+  if (url.username + url.password + url.search + url.hash !== '') return [`${told}, got one with them: take them away`];
+  return [];
+}
+
+function labelHeaderProblems({ labelHeaders = [], attribution = {}, budgets }: GatewayOptions): readonly string[] {
+  const budgeted = new Set(
+    (budgets?.all ?? []).flatMap(({ budget: { scope } }) => (scope.kind === 'label' ? [scope.label] : [])),
+  );
+  return labelHeaders.flatMap((name) => {
+    if (!Object.hasOwn(attribution, name))
+      return [`labelHeaders: expected names that \`attribution\` declares, got ${got(name)}: add it there`];
+    if (budgeted.has(name))
+      return [`labelHeaders: expected no name that a budget counts by, got "${name}": a client could pick its budget`];
+    return [];
+  });
+}
+
+function pageProblems(path: string): readonly string[] {
+  if (/^\/plimsoll\/[\w/-]+$/.test(path)) return [];
+  return [`pages: expected paths that begin with /plimsoll/, got ${got(path)}: rename it`];
+}

@@ -1,0 +1,119 @@
+import type { BudgetView } from '../budget/account.ts';
+import { DECISIONS, isVolatileInMemory, periodName, scopeName, type Budget } from '../budget/budget.ts';
+import type { BudgetListener, Budgets } from '../budget/budgets.ts';
+import { usdOf } from '../figures.ts';
+import type { MonthBudget } from '../tier/advice-basis.ts';
+import type { Store } from './metrics/store.ts';
+
+const shown = new WeakMap<Store, WeakMap<Budgets, BudgetListener>>();
+
+/**
+ * Shows budgets in the store: their gauges are computed at each scrape, from what the ledger last said, and their
+ * decisions are counted by the listener that comes back; the same one for the same store, so clients that share budgets
+ * and a registry show them once. What the ledger has not said is absent.
+ */
+export function recordBudgets(store: Store, budgets: Budgets): BudgetListener {
+  const ofStore = shown.get(store) ?? new WeakMap<Budgets, BudgetListener>();
+  shown.set(store, ofStore);
+  const known = ofStore.get(budgets);
+  if (known !== undefined) return known;
+  const listener = newListener(store, budgets);
+  ofStore.set(budgets, listener);
+  return listener;
+}
+
+function newListener(store: Store, budgets: Budgets): BudgetListener {
+  const { families } = store;
+  for (const view of budgets.all) {
+    bearCounters(store, view);
+    showPeriod(store, view);
+  }
+  const unidentified = families.anthropic_budget_ledger_up.series({ ledger: budgets.ledger.kind, ledger_id: '' });
+  unidentified.computeBy(() => (budgets.ledger.id === null ? Number(budgets.ledger.up) : null));
+  let isIdentified = false;
+  return {
+    decided: ({ name }, decision) =>
+      families.anthropic_budget_decisions_total.series({ budget: name, decision }).add(1),
+    reached: ({ budget, threshold }) =>
+      families.anthropic_budget_thresholds_reached_total.series({ budget, threshold: String(threshold) }).add(1),
+    identified(ledgerId) {
+      if (!isIdentified) showBalances(store, budgets, ledgerId);
+      isIdentified = true;
+    },
+    failed: (stage) => store.errors(stage),
+  };
+}
+
+/** Born at zero, so that `increase()` sees the first. */
+function bearCounters({ families }: Store, { budget: { name, thresholds } }: BudgetView): void {
+  for (const decision of DECISIONS) {
+    families.anthropic_budget_decisions_total.series({ budget: name, decision }).bear();
+  }
+  for (const threshold of thresholds) {
+    families.anthropic_budget_thresholds_reached_total.series({ budget: name, threshold: String(threshold) }).bear();
+  }
+}
+
+function labelsOf({ name, period, scope }: Budget) {
+  return { budget: name, period: periodName(period), scope: scopeName(scope) };
+}
+
+function showPeriod({ families }: Store, view: BudgetView): void {
+  const labels = labelsOf(view.budget);
+  const start = families.anthropic_budget_period_start_timestamp_seconds.series(labels);
+  const end = families.anthropic_budget_period_end_timestamp_seconds.series(labels);
+  start.computeBy(() => view.span().startMs / 1000);
+  end.computeBy(() => view.span().endMs / 1000);
+}
+
+function showBalances({ families }: Store, budgets: Budgets, ledgerId: string): void {
+  const { kind } = budgets.ledger;
+  const up = families.anthropic_budget_ledger_up.series({ ledger: kind, ledger_id: ledgerId });
+  up.computeBy(() => Number(budgets.ledger.up));
+  for (const view of budgets.all) {
+    const labels = { ...labelsOf(view.budget), ledger_id: ledgerId };
+    families.anthropic_budget_limit_usd.series(labels).set(usdOf(view.budget.limitNanoUsd));
+    families.anthropic_budget_spent_usd.series(labels).computeBy(() => shownUsd(view.balance()?.spentNanoUsd));
+    families.anthropic_budget_reserved_usd.series(labels).computeBy(() => shownUsd(view.balance()?.reservedNanoUsd));
+    families.anthropic_budget_forecast_usd.series(labels).computeBy(() => view.forecast()?.expectedUsd ?? null);
+    if (kind !== 'memory' || !isVolatileInMemory(view.budget)) continue;
+    families.anthropic_budget_volatile_ledger.series({ budget: view.budget.name, ledger_id: ledgerId }).set(1);
+  }
+}
+
+/** What is not known is absent. */
+function shownUsd(nanoUsd: bigint | undefined): number | null {
+  return nanoUsd === undefined ? null : usdOf(nanoUsd);
+}
+
+/** Nano-dollars spent in the present calendar month (UTC), as a ledger knows them; `null` while it does not. */
+export type MonthSpendNanoUsd = () => bigint | number | null;
+
+/** What budgets know of the month that a tier's cap counts. */
+export interface MonthBudgets {
+  readonly monthBudgets: readonly MonthBudget[];
+  /** `undefined` where nothing but this process itself has counted. */
+  readonly monthSpendNanoUsd: MonthSpendNanoUsd | undefined;
+}
+
+/** The budgets for all calls of a calendar month. A ledger in memory knows no more than this process has seen itself. */
+export function monthBudgets(budgets: Budgets): MonthBudgets {
+  const views = budgets.all.filter(({ budget: { scope, period } }) => scope.kind === 'all' && period.kind === 'month');
+  const isOwnCount = views.length === 0 || budgets.ledger.kind === 'memory';
+  return {
+    monthBudgets: views.map(({ budget }) => monthBudget(budget)),
+    monthSpendNanoUsd: isOwnCount ? undefined : () => mostSpent(views),
+  };
+}
+
+function monthBudget({ name, limitNanoUsd, mode }: BudgetView['budget']): MonthBudget {
+  return { name, limitUsd: usdOf(limitNanoUsd), blocks: mode === 'block' };
+}
+
+/** Each budget counts the same calls; one that was added in the middle of the month has counted fewer. */
+function mostSpent(views: readonly BudgetView[]): bigint | null {
+  return views.reduce<bigint | null>((most, view) => {
+    const spent = view.balance()?.spentNanoUsd ?? null;
+    return spent !== null && (most === null || spent > most) ? spent : most;
+  }, null);
+}

@@ -1,0 +1,45 @@
+/**
+ * Every metric of plimsoll, declared once. The registry, the reference page, dashboards, alert rules and
+ * checks read it from here; a metric name is written nowhere else.
+ */
+import { ATTEMPT_METRICS, CALL_METRICS, ROUTE_METRICS, TOKEN_METRICS } from './catalogue-calls.ts';
+import {
+  BUDGET_METRICS,
+  GATEWAY_METRICS,
+  ORGANIZATION_METRICS,
+  PLIMSOLL_METRICS,
+  RATE_LIMIT_METRICS,
+  TIER_METRICS,
+} from './catalogue-limits.ts';
+
+/** In the order of the reference page. Families that nobody feeds are declared all the same. */
+export const CATALOGUE = [
+  ...CALL_METRICS,
+  ...ATTEMPT_METRICS,
+  ...TOKEN_METRICS,
+  ...ROUTE_METRICS,
+  ...RATE_LIMIT_METRICS,
+  ...BUDGET_METRICS,
+  ...TIER_METRICS,
+  ...ORGANIZATION_METRICS,
+  ...GATEWAY_METRICS,
+  ...PLIMSOLL_METRICS,
+] as const;
+
+type Declared = (typeof CATALOGUE)[number];
+
+export type MetricName = Declared['name'];
+
+/** Counters of whole nano-dollars, shown as US dollars. */
+export type MoneyName = Extract<Declared, { type: 'counter'; unit: 'usd' }>['name'];
+
+export type CounterName = Exclude<Extract<Declared, { type: 'counter' }>['name'], MoneyName>;
+
+export type GaugeName = Extract<Declared, { type: 'gauge' }>['name'];
+
+export type HistogramName = Extract<Declared, { type: 'histogram' }>['name'];
+
+/** A value for each label of a metric; attribution labels come on top. */
+export type LabelsOf<Name extends MetricName> = Readonly<
+  Record<Extract<Declared, { name: Name }>['labels'][number], string>
+>;

@@ -1,0 +1,282 @@
+import type { MetricDeclaration } from './metric.ts';
+
+/**
+ * Where the numbers are. A series is one label set and its number; whoever feeds it resolves it once and
+ * keeps it, so that an update is an addition and allocates nothing. prom-client hashes and validates the
+ * labels at each update instead, which is most of what recording a call costs there.
+ */
+
+/** Names and values in the order in which they are shown. */
+export type LabelPairs = readonly (readonly [name: string, value: string])[];
+
+/** The trace that an observation came from. */
+export interface Trace {
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly timestampSeconds: number;
+}
+
+/** The last observation that had a trace. */
+export interface Exemplar extends Trace {
+  readonly value: number;
+}
+
+/** A number that only goes up. Hidden until the first `add`, even of 0, or until it is born. */
+export class CounterSeries {
+  readonly labels: LabelPairs;
+  #value = 0;
+  #shown = false;
+  #born = false;
+  #exemplar: Exemplar | null = null;
+
+  constructor(labels: LabelPairs) {
+    this.labels = labels;
+  }
+
+  /** Throws a `RangeError` for what would go down or is not a number: it could never be taken back. */
+  add(amount: number, trace?: Trace | null): void {
+    if (!(amount >= 0 && amount < Infinity)) throw new RangeError('a counter takes finite amounts from 0 up');
+    this.#value += amount;
+    this.#shown = true;
+    if (trace) this.#exemplar = { ...trace, value: amount };
+  }
+
+  /** Shows the series at 0 from now on. */
+  bear(): void {
+    this.#born = true;
+    this.#shown = true;
+  }
+
+  /** Back to 0; what was not born is hidden again. */
+  reset(): void {
+    this.#value = 0;
+    this.#shown = this.#born;
+    this.#exemplar = null;
+  }
+
+  /** `null` while hidden. */
+  value(): number | null {
+    return this.#shown ? this.#value : null;
+  }
+
+  exemplar(): Exemplar | null {
+    return this.#exemplar;
+  }
+}
+
+const NANO_PER_USD = 1_000_000_000;
+
+/**
+ * A sum of money that only goes up: exact at any size, since whole dollars and the nano-dollars left over
+ * are two integers. Hidden until the first `addNanoUsd`.
+ */
+export class MoneySeries {
+  readonly labels: LabelPairs;
+  #usd = 0;
+  #nanoUsd = 0;
+  #shown = false;
+
+  constructor(labels: LabelPairs) {
+    this.labels = labels;
+  }
+
+  /** Throws a `RangeError` for anything but a whole number of nano-dollars from 0 to 2^53 - 1. */
+  addNanoUsd(amount: number): void {
+    if (!(Number.isSafeInteger(amount) && amount >= 0)) throw new RangeError('expected whole nano-dollars from 0 up');
+    const usd = Math.floor(amount / NANO_PER_USD);
+    this.#usd += usd;
+    this.#nanoUsd += amount - usd * NANO_PER_USD;
+    if (this.#nanoUsd >= NANO_PER_USD) {
+      this.#nanoUsd -= NANO_PER_USD;
+      this.#usd += 1;
+    }
+    this.#shown = true;
+  }
+
+  reset(): void {
+    this.#usd = 0;
+    this.#nanoUsd = 0;
+    this.#shown = false;
+  }
+
+  /** The exact sum. */
+  totalNanoUsd(): bigint {
+    return BigInt(this.#usd) * BigInt(NANO_PER_USD) + BigInt(this.#nanoUsd);
+  }
+
+  /** In US dollars, the double nearest to the exact sum; `null` while hidden. */
+  value(): number | null {
+    if (!this.#shown) return null;
+    const nanoUsd = this.#usd * NANO_PER_USD + this.#nanoUsd;
+    // Up to 2^53 the dividend is exact and the division rounds once; beyond, only the decimals are exact.
+    if (nanoUsd <= Number.MAX_SAFE_INTEGER) return nanoUsd / NANO_PER_USD;
+    return Number(`${this.#usd}.${String(this.#nanoUsd).padStart(9, '0')}`);
+  }
+
+  exemplar(): null {
+    return null;
+  }
+}
+
+/** A number that goes up and down. Hidden until it is set. */
+export class GaugeSeries {
+  readonly labels: LabelPairs;
+  readonly #onError: () => void;
+  #value = 0;
+  #shown = false;
+  #read: (() => number | null) | null = null;
+
+  /** `onError` hears of values that could not be computed. */
+  constructor(labels: LabelPairs, onError: () => void = () => {}) {
+    this.labels = labels;
+    this.#onError = onError;
+  }
+
+  set(value: number): void {
+    this.#value = value;
+    this.#shown = true;
+  }
+
+  /** Up, or down by a negative amount. */
+  add(amount: number): void {
+    this.#value += amount;
+    this.#shown = true;
+  }
+
+  /** Hides it: what it measured is not known any more. */
+  clear(): void {
+    this.#value = 0;
+    this.#shown = false;
+  }
+
+  /** From now on the value is what `read` answers at each scrape; `null` hides the series, and so does what it throws. */
+  computeBy(read: () => number | null): void {
+    this.#read = read;
+  }
+
+  /** Nothing: a gauge says what is, which resetting does not change. Calls in flight would come out below 0. */
+  reset(): void {}
+
+  /** `null` while hidden. */
+  value(): number | null {
+    if (this.#read === null) return this.#shown ? this.#value : null;
+    try {
+      return this.#read();
+    } catch {
+      this.#onError();
+      return null;
+    }
+  }
+
+  exemplar(): null {
+    return null;
+  }
+}
+
+/** Observations counted by size. Hidden until the first. */
+export class HistogramSeries {
+  readonly labels: LabelPairs;
+  readonly #bounds: readonly number[];
+  readonly #counts: number[];
+  #sum = 0;
+  #count = 0;
+  #exemplars: (Exemplar | null)[] | null = null;
+
+  constructor(labels: LabelPairs, bounds: readonly number[]) {
+    this.labels = labels;
+    this.#bounds = bounds;
+    this.#counts = new Array<number>(bounds.length + 1).fill(0);
+  }
+
+  /** Throws a `RangeError` for what is not a finite number: it would make the sum unusable for ever. */
+  observe(value: number, trace?: Trace | null): void {
+    if (!(value - value === 0)) throw new RangeError('a histogram takes finite numbers');
+    let bucket = 0;
+    while (value > (this.#bounds[bucket] ?? Infinity)) bucket += 1;
+    this.#counts[bucket] = this.countIn(bucket) + 1;
+    this.#sum += value;
+    this.#count += 1;
+    if (trace) {
+      this.#exemplars ??= new Array<Exemplar | null>(this.#counts.length).fill(null);
+      this.#exemplars[bucket] = { ...trace, value };
+    }
+  }
+
+  reset(): void {
+    this.#counts.fill(0);
+    this.#sum = 0;
+    this.#count = 0;
+    this.#exemplars = null;
+  }
+
+  /** How many observations; `null` while hidden. */
+  value(): number | null {
+    return this.#count === 0 ? null : this.#count;
+  }
+
+  sum(): number {
+    return this.#sum;
+  }
+
+  /** Upper bounds, without `+Inf`. */
+  bounds(): readonly number[] {
+    return this.#bounds;
+  }
+
+  /** Observations in one bucket alone, not cumulated; the last bucket is `+Inf`. */
+  countIn(bucket: number): number {
+    return this.#counts[bucket] ?? 0;
+  }
+
+  exemplarIn(bucket: number): Exemplar | null {
+    return this.#exemplars?.[bucket] ?? null;
+  }
+}
+
+export type Series = CounterSeries | MoneySeries | GaugeSeries | HistogramSeries;
+
+/** One metric and all its series. `Labels` are those that the catalogue declares for it. */
+export class Family<Labels extends Readonly<Record<string, string>>, S extends Series> {
+  readonly declaration: MetricDeclaration;
+  readonly #create: (labels: LabelPairs) => S;
+  readonly #byLabels = new Map<string, S>();
+  readonly #all: S[] = [];
+
+  constructor(declaration: MetricDeclaration, create: (labels: LabelPairs) => S) {
+    this.declaration = declaration;
+    this.#create = create;
+  }
+
+  /**
+   * The series of a label set, always the same object for the same labels. Resolving does not show it. An
+   * attribution label without a value is left out, which to Prometheus is the same: two clients of one
+   * registry that declare different labels then share a series rather than show it twice.
+   */
+  series(labels: Labels, attribution: Readonly<Record<string, string>> = {}): S {
+    const pairs: (readonly [string, string])[] = [];
+    for (const name of this.declaration.labels) pairs.push([name, labels[name] ?? '']);
+    for (const name of Object.keys(attribution).sort()) {
+      const value = attribution[name];
+      if (value !== undefined && value !== '') pairs.push([name, value]);
+    }
+    const id = JSON.stringify(pairs);
+    const known = this.#byLabels.get(id);
+    if (known !== undefined) return known;
+    const created = this.#create(pairs);
+    this.#byLabels.set(id, created);
+    this.#all.push(created);
+    return created;
+  }
+
+  /** In the order of creation, hidden ones included. Only ever grows, so an index stands for one series. */
+  all(): readonly S[] {
+    return this.#all;
+  }
+
+  reset(): void {
+    for (const series of this.#all) series.reset();
+  }
+}
+
+/** Any family, for those who only read. */
+export type AnyFamily = Pick<Family<never, Series>, 'declaration' | 'all' | 'reset'>;

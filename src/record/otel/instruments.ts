@@ -1,0 +1,215 @@
+import type { Attributes, Counter, Histogram, Meter } from '@opentelemetry/api';
+import type { Call, Outcome, UsagePart } from '../../vocabulary.ts';
+import { OUTPUT_TOKEN_SECONDS } from '../metrics/metric.ts';
+import { OTHER, fitForLabel } from '../metrics/store.ts';
+
+interface CounterDeclaration {
+  readonly name: string;
+  readonly unit: string;
+  readonly description: string;
+}
+
+interface HistogramDeclaration extends CounterDeclaration {
+  readonly boundaries: readonly number[];
+}
+
+/** Boundaries that the conventions for generative AI ask for, as of November 2026. */
+const TOKENS = Array.from({ length: 14 }, (_, power) => 4 ** power);
+
+const SECONDS = Array.from({ length: 14 }, (_, power) => 2 ** power / 100);
+
+/**
+ * The client metrics of the conventions for generative AI, and under `plimsoll.` what they have no name for. There is no
+ * `gen_ai.client.operation.time_per_output_chunk`: it asks for the time of every chunk, and plimsoll times none of them;
+ * `plimsoll.client.time_per_output_token` has the mean of each stream instead.
+ */
+const HISTOGRAMS = {
+  tokenUsage: {
+    name: 'gen_ai.client.token.usage',
+    unit: '{token}',
+    description: 'Number of input and output tokens used, as the server reported them.',
+    boundaries: TOKENS,
+  },
+  duration: {
+    name: 'gen_ai.client.operation.duration',
+    unit: 's',
+    description: 'Start of a call to its last byte, retries and the waits between them included.',
+    boundaries: SECONDS,
+  },
+  timeToFirstChunk: {
+    name: 'gen_ai.client.operation.time_to_first_chunk',
+    unit: 's',
+    description: 'Streams: start of a call to its first content, retries and waits included.',
+    boundaries: SECONDS,
+  },
+  timePerOutputToken: {
+    name: 'plimsoll.client.time_per_output_token',
+    unit: 's',
+    description: 'Streams: mean time of an output token after the first.',
+    boundaries: OUTPUT_TOKEN_SECONDS,
+  },
+  attemptDuration: {
+    name: 'plimsoll.client.attempt.duration',
+    unit: 's',
+    description: 'HTTP request sent to response headers, or to the failure.',
+    boundaries: SECONDS,
+  },
+} as const satisfies Readonly<Record<string, HistogramDeclaration>>;
+
+const COUNTERS = {
+  calls: { name: 'plimsoll.client.calls', unit: '{call}', description: 'Finished calls, by how they ended.' },
+  tokens: {
+    name: 'plimsoll.client.tokens',
+    unit: '{token}',
+    description: 'Tokens by kind. The kinds add up; estimated output is one of them.',
+  },
+  cost: { name: 'plimsoll.client.cost', unit: '{USD}', description: 'Estimated cost, by what it was for.' },
+  unpriced: {
+    name: 'plimsoll.client.unpriced',
+    unit: '{call}',
+    description: 'Calls that used tokens of a model without a known price.',
+  },
+  batchResults: {
+    name: 'plimsoll.client.batch_results',
+    unit: '{result}',
+    description: 'Results of batches, each counted when it is first read.',
+  },
+  attempts: { name: 'plimsoll.client.attempts', unit: '{request}', description: 'HTTP requests, by what came.' },
+  retries: {
+    name: 'plimsoll.client.retries',
+    unit: '{request}',
+    description: 'HTTP requests after the first of a call, by what the one before came to.',
+  },
+  retryWait: {
+    name: 'plimsoll.client.retry.wait',
+    unit: 's',
+    description: 'Time between the HTTP requests of a call.',
+  },
+  retriesDenied: {
+    name: 'plimsoll.client.retries_denied',
+    unit: '{request}',
+    description: "Refused requests that the retry policy did not let the SDK's loop send again, by why.",
+  },
+  fallbacks: {
+    name: 'plimsoll.client.model_fallbacks',
+    unit: '{call}',
+    description: 'Calls that a retry policy went on with another model.',
+  },
+  rateLimited: {
+    name: 'plimsoll.client.rate_limited',
+    unit: '{request}',
+    description: 'Responses with status 429, by reason.',
+  },
+  spendLimited: {
+    name: 'plimsoll.client.spend_limited',
+    unit: '{request}',
+    description: 'Requests refused for spend, by whose limit it was. A 429 of the tier is in rate_limited too.',
+  },
+} as const satisfies Readonly<Record<string, CounterDeclaration>>;
+
+/** What `otelMetrics()` feeds. */
+export type Instruments = Readonly<Record<keyof typeof HISTOGRAMS, Histogram> & Record<keyof typeof COUNTERS, Counter>>;
+
+export function instruments(meter: Meter): Instruments {
+  const made = [
+    ...Object.entries<HistogramDeclaration>(HISTOGRAMS).map(([key, { name, boundaries, ...rest }]) => [
+      key,
+      meter.createHistogram(name, { ...rest, advice: { explicitBucketBoundaries: [...boundaries] } }),
+    ]),
+    ...Object.entries<CounterDeclaration>(COUNTERS).map(([key, { name, ...rest }]) => [
+      key,
+      meter.createCounter(name, rest),
+    ]),
+  ];
+  return Object.fromEntries(made) as Instruments;
+}
+
+/**
+ * Names and sums of the OpenTelemetry conventions for generative AI, as of November 2026
+ * (https://github.com/open-telemetry/semantic-conventions-genai), in the spelling that the SDK's own spans use (1.12.0).
+ * `plimsoll.*` is what the conventions have no name for.
+ */
+
+export const ERROR_TYPE = 'error.type';
+
+export const OPERATION_NAME = 'gen_ai.operation.name';
+
+export const PROVIDER_NAME = 'gen_ai.provider.name';
+
+export const REQUEST_MODEL = 'gen_ai.request.model';
+
+export const RESPONSE_MODEL = 'gen_ai.response.model';
+
+export const TOKEN_TYPE = 'gen_ai.token.type';
+
+export const ANTHROPIC = 'anthropic';
+
+/** Before the name of a declared attribution label. */
+export const ATTRIBUTION = 'plimsoll.attribution.';
+
+/** Whether a call is what the conventions call `chat`. They have no name for the other operations of the API. */
+export function isChat({ operation }: Call): boolean {
+  return operation === 'messages.create' || operation === 'messages.stream';
+}
+
+/** A name from a request or a response that can be shown; `other` for what cannot, a key among them. */
+export function shown(name: string): string {
+  return fitForLabel(name) ? name : OTHER;
+}
+
+/** Outcomes that are no errors: the caller got what it asked for, or stopped asking. */
+const NO_ERROR: ReadonlySet<Outcome> = new Set(['ok', 'cancelled', 'abandoned']);
+
+/** `error.type`: the outcome of a call that failed, and nothing for one that did not. */
+export function errorType({ outcome }: Call): Outcome | null {
+  return outcome === null || NO_ERROR.has(outcome) ? null : outcome;
+}
+
+/** `server.address` and `server.port` of a base URL; nothing of what else is in it. */
+export function serverAttributes(baseUrl: string | undefined): Attributes {
+  const url = baseUrl === undefined ? null : URL.parse(baseUrl);
+  if (url === null) return {};
+  const standardPort = url.protocol === 'http:' ? 80 : 443;
+  return {
+    'server.address': url.hostname.replace(/^\[(.*)\]$/, '$1'),
+    'server.port': url.port === '' ? standardPort : Number(url.port),
+  };
+}
+
+/** The declared labels that a call has. */
+export function attributionAttributes({ attribution }: Call, declared: readonly string[]): Attributes {
+  const attributes: Attributes = {};
+  for (const name of declared) {
+    const value = attribution[name];
+    if (value !== undefined && value !== '') attributes[`${ATTRIBUTION}${name}`] = shown(value);
+  }
+  return attributes;
+}
+
+/** Tokens of parts of a usage, in the sums of the conventions: input includes what came from and went to caches. */
+export interface TokenSums {
+  readonly input: number;
+  readonly cacheRead: number;
+  readonly cacheWrite: number;
+  /** What the server reported. */
+  readonly output: number;
+  readonly estimatedOutput: number;
+}
+
+export function tokenSums(parts: readonly UsagePart[]): TokenSums {
+  const sums = { input: 0, cacheRead: 0, cacheWrite: 0, output: 0, estimatedOutput: 0 };
+  for (const { tokens } of parts) {
+    const written = tokens.cache_write_5m + tokens.cache_write_1h;
+    sums.input += tokens.input + tokens.cache_read + written;
+    sums.cacheRead += tokens.cache_read;
+    sums.cacheWrite += written;
+    sums.output += tokens.output;
+    sums.estimatedOutput += tokens.output_estimated;
+  }
+  return sums;
+}
+
+/** Nano-dollars as the number of US dollars that backends expect. */
+export function usd(nanoUsd: number): number {
+  return nanoUsd / 1_000_000_000;
+}

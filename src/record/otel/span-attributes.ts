@@ -1,0 +1,106 @@
+import type { Attributes } from '@opentelemetry/api';
+import type { Attempt, Call, Usage } from '../../vocabulary.ts';
+import {
+  ANTHROPIC,
+  OPERATION_NAME,
+  PROVIDER_NAME,
+  REQUEST_MODEL,
+  RESPONSE_MODEL,
+  attributionAttributes,
+  errorType,
+  isChat,
+  serverAttributes,
+  shown,
+  tokenSums,
+  usd,
+} from './instruments.ts';
+
+/**
+ * The name of a span that plimsoll opens: `chat {model}` by the conventions, and `anthropic.{operation}`, as the SDK names
+ * its spans, for operations that the conventions do not know. Bounded but for the model, which is as asked for.
+ */
+export function spanName(call: Call): string {
+  if (!isChat(call)) return `anthropic.${call.operation}`;
+  return call.requestedModel === null ? 'chat' : `chat ${shown(call.requestedModel)}`;
+}
+
+/** What a span that plimsoll opens begins with, for samplers to see. */
+export function requestAttributes(call: Call): Attributes {
+  const attributes = serverAttributes(call.baseUrl);
+  attributes[PROVIDER_NAME] = ANTHROPIC;
+  if (isChat(call)) attributes[OPERATION_NAME] = 'chat';
+  if (call.requestedModel !== null) attributes[REQUEST_MODEL] = shown(call.requestedModel);
+  if (call.maxTokens !== null) attributes['gen_ai.request.max_tokens'] = call.maxTokens;
+  if (call.operation === 'messages.stream') attributes['gen_ai.request.stream'] = true;
+  return attributes;
+}
+
+/** What the SDK's own span says of an answer, for calls where there is none. */
+export function responseAttributes(call: Call): Attributes {
+  const attributes: Attributes = call.usage === null ? {} : usageAttributes(call.usage, call.outcome === 'ok');
+  const error = errorType(call);
+  if (error !== null) attributes['error.type'] = error;
+  if (call.model !== null) attributes[RESPONSE_MODEL] = shown(call.model);
+  if (call.stopReason !== null) attributes['gen_ai.response.finish_reasons'] = [shown(call.stopReason)];
+  if (call.firstTokenSeconds !== null) attributes['gen_ai.response.time_to_first_chunk'] = call.firstTokenSeconds;
+  if (call.attempts > 1) attributes['http.request.resend_count'] = call.attempts - 1;
+  return attributes;
+}
+
+/** Tokens. An output that the server did not report is left out, as the SDK's span leaves it out. */
+export function usageAttributes(usage: Usage, isComplete: boolean): Attributes {
+  const sums = tokenSums(usage.parts);
+  const attributes: Attributes = {
+    'gen_ai.usage.input_tokens': sums.input,
+    'gen_ai.usage.cache_read.input_tokens': sums.cacheRead,
+    'gen_ai.usage.cache_write.input_tokens': sums.cacheWrite,
+  };
+  if (sums.estimatedOutput === 0 && (isComplete || sums.output > 0)) {
+    attributes['gen_ai.usage.output_tokens'] = sums.output;
+  }
+  if (usage.thinkingTokens > 0) attributes['gen_ai.usage.reasoning.output_tokens'] = usage.thinkingTokens;
+  return attributes;
+}
+
+/** Whose call it is: known from its start. `declared` are the attribution labels that may be shown. */
+export function ownerAttributes(call: Call, declared: readonly string[]): Attributes {
+  return { 'plimsoll.key': call.key, ...attributionAttributes(call, declared) };
+}
+
+/** What plimsoll knows of a call so far and the SDK does not. `reasons` are those of its 429s. */
+export function callAttributes(call: Call, reasons: readonly string[]): Attributes {
+  const attributes: Attributes = { 'plimsoll.attempts': call.attempts };
+  if (call.attempts > 1) attributes['plimsoll.retry.wait_seconds'] = call.waitSeconds;
+  if (reasons.length > 0) attributes['plimsoll.rate_limited.reasons'] = [...reasons];
+  if (call.fallbackFrom !== null) attributes['plimsoll.fallback_from'] = shown(call.fallbackFrom);
+  const estimated = call.usage === null ? 0 : tokenSums(call.usage.parts).estimatedOutput;
+  if (estimated > 0) attributes['plimsoll.usage.estimated_output_tokens'] = estimated;
+  if (call.cost === null) return attributes;
+  // What is not known is left out: a cost of 0 would be taken for one.
+  if (call.cost.priced || call.cost.totalNanoUsd > 0) attributes['plimsoll.cost_usd'] = usd(call.cost.totalNanoUsd);
+  if (!call.cost.priced) attributes['plimsoll.unpriced'] = true;
+  return attributes;
+}
+
+/** One HTTP request: what it came to, why it was refused, and what it waited for. */
+export function attemptAttributes(attempt: Attempt): Attributes {
+  const { status, rejection, index } = attempt;
+  const attributes: Attributes = { 'plimsoll.headers_seconds': attempt.durationSeconds };
+  if (typeof status === 'number') attributes['http.response.status_code'] = status;
+  if (isFailure(attempt)) attributes['error.type'] = String(status);
+  if (index > 0) attributes['http.request.resend_count'] = index;
+  if (attempt.retryReason !== null) {
+    attributes['plimsoll.retry.reason'] = attempt.retryReason;
+    attributes['plimsoll.retry.wait_seconds'] = attempt.waitSeconds;
+  }
+  if (rejection === null) return attributes;
+  attributes['plimsoll.attempt.outcome'] = rejection.outcome;
+  if (rejection.rateLimitReason !== null) attributes['plimsoll.rate_limited.reason'] = rejection.rateLimitReason;
+  if (rejection.spendScope !== null) attributes['plimsoll.spend_limited.scope'] = rejection.spendScope;
+  return attributes;
+}
+
+/** Whether an attempt is an error to a trace: a cancelled one is not. */
+export function isFailure({ status, rejection }: Attempt): boolean {
+  return rejection !== null && status !== 'cancelled';
+}

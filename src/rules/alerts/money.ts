@@ -1,0 +1,145 @@
+import { growth, ratio, series, sumBy } from '../promql.ts';
+import { RECORDED } from '../recording.ts';
+import type { Alert } from '../rule.ts';
+import type { MonitoringSettings } from '../settings.ts';
+
+/** Where money goes faster, or to other things, than was meant. */
+export function moneyAlerts(settings: MonitoringSettings): readonly Alert[] {
+  return [
+    budgetSpent(),
+    budgetBurn(settings),
+    budgetBurnSlow(settings),
+    budgetForecast(settings),
+    perCall(settings, 'Cost'),
+    perCall(settings, 'Tokens'),
+    truncated(settings),
+    unpriced(),
+    priceTable(settings),
+  ];
+}
+
+function budgetSpent(): Alert {
+  return {
+    name: 'PlimsollBudgetSpent',
+    severity: 'ticket',
+    expr: `${RECORDED.budgetSpent} >= ${RECORDED.budgetLimit}`,
+    for: '0s',
+    dashboard: 'budget',
+    summary: 'Budget {{ $labels.budget }} is spent: ${{ $value | printf "%.2f" }} this {{ $labels.period }}',
+    description:
+      '${{ $value | printf "%.2f" }} of scope {{ $labels.scope }} is spent in the present period, all of the budget or more.',
+  };
+}
+
+/** Spend in the window as a multiple of an even pace. A period that begins makes the gauge fall: that is no spend. */
+function pace(window: string, seconds: number): string {
+  return `clamp_min(delta(${RECORDED.budgetSpent}[${window}]), 0) / (${RECORDED.budgetEvenPace} * ${seconds})`;
+}
+
+/** In a budget for an hour, any hour is a whole period. */
+const A_DAY_OR_LONGER = `(${RECORDED.budgetLimit} / ${RECORDED.budgetEvenPace} >= 86000)`;
+
+function budgetBurn({ budgetBurnFast }: MonitoringSettings): Alert {
+  return {
+    name: 'PlimsollBudgetBurnFast',
+    severity: 'ticket',
+    expr: `${pace('1h', 3_600)} > ${budgetBurnFast} and ${pace('5m', 300)} > ${budgetBurnFast} and ${A_DAY_OR_LONGER}`,
+    for: '2m',
+    dashboard: 'budget',
+    summary: 'Budget {{ $labels.budget }} burns {{ $value | printf "%.0f" }} times as fast as it lasts',
+    description:
+      'In the last hour scope {{ $labels.scope }} spent {{ $value | printf "%.1f" }} times an even pace through the {{ $labels.period }}.',
+  };
+}
+
+function budgetBurnSlow({ budgetBurnSlow }: MonitoringSettings): Alert {
+  return {
+    name: 'PlimsollBudgetBurnSlow',
+    severity: 'ticket',
+    expr: `${pace('6h', 21_600)} > ${budgetBurnSlow} and ${pace('30m', 1_800)} > ${budgetBurnSlow} and ${A_DAY_OR_LONGER}`,
+    for: '15m',
+    dashboard: 'budget',
+    summary: 'Budget {{ $labels.budget }} has burnt {{ $value | printf "%.0f" }} times as fast as it lasts for hours',
+    description:
+      'In the last six hours scope {{ $labels.scope }} spent {{ $value | printf "%.1f" }} times an even pace through the {{ $labels.period }}.',
+  };
+}
+
+function budgetForecast({ forecastAfterRatio }: MonitoringSettings): Alert {
+  const labels = 'budget, period, scope';
+  const elapsed = `(time() - max by (${labels}) (${series('anthropic_budget_period_start_timestamp_seconds')}))`;
+  const share = `${elapsed} * ${RECORDED.budgetEvenPace} / ${RECORDED.budgetLimit}`;
+  return {
+    name: 'PlimsollBudgetForecastOver',
+    severity: 'ticket',
+    expr:
+      `${RECORDED.budgetForecast} > ${RECORDED.budgetLimit} and ${RECORDED.budgetSpent} < ${RECORDED.budgetLimit} ` +
+      `and ${share} > ${forecastAfterRatio}`,
+    for: '1h',
+    dashboard: 'budget',
+    summary: 'Budget {{ $labels.budget }} is heading for ${{ $value | printf "%.2f" }} this {{ $labels.period }}',
+    description:
+      'By the spend so far, scope {{ $labels.scope }} will have spent ${{ $value | printf "%.2f" }} when the period ends, more than its budget.',
+  };
+}
+
+function perCall({ perCallGrowth, minCallsCompared }: MonitoringSettings, what: 'Cost' | 'Tokens'): Alert {
+  const now = what === 'Cost' ? RECORDED.costPerCall : RECORDED.tokensPerCall;
+  const calls = RECORDED.answered;
+  return {
+    name: `Plimsoll${what}PerCallUp`,
+    severity: 'ticket',
+    expr:
+      `${ratio(now, `${now} offset 1w`)} > ${perCallGrowth} ` +
+      `and ${calls} >= ${minCallsCompared} and ${calls} offset 1w >= ${minCallsCompared}`,
+    for: '30m',
+    dashboard: 'calls',
+    summary: `${what} per call to {{ $labels.model }} is {{ $value | printf "%.1f" }} times last week's`,
+    description: `Over six hours, a call of job {{ $labels.job }} to {{ $labels.model }} takes {{ $value | printf "%.2f" }} times the ${what.toLowerCase()} of the same hours a week ago.`,
+  };
+}
+
+function truncated({ truncatedRatio, minAnswers }: MonitoringSettings): Alert {
+  const answers = sumBy('job, key, model', growth('anthropic_stop_reasons_total', '1h'));
+  const cut = sumBy('job, key, model', growth('anthropic_stop_reasons_total', '1h', 'stop_reason="max_tokens"'));
+  return {
+    name: 'PlimsollTruncated',
+    severity: 'ticket',
+    expr: `${ratio(cut, answers)} > ${truncatedRatio} and ${answers} >= ${minAnswers}`,
+    for: '15m',
+    dashboard: 'calls',
+    summary:
+      'Answers of {{ $labels.model }} to key {{ $labels.key }} are cut off: {{ $value | humanizePercentage }} end at max_tokens',
+    description:
+      '{{ $value | humanizePercentage }} of the answers of the last hour ended at max_tokens: paid for, and not complete.',
+  };
+}
+
+function unpriced(): Alert {
+  return {
+    name: 'PlimsollUnpricedUsage',
+    severity: 'ticket',
+    expr: `${sumBy('job, key, model', growth('anthropic_unpriced_requests_total', '1h'))} > 0`,
+    for: '0s',
+    dashboard: 'budget',
+    summary: 'No price is known for {{ $labels.model }}, used by key {{ $labels.key }}',
+    description:
+      '{{ $value | printf "%.0f" }} calls in the last hour have no cost: costs and budgets are too low by what they really cost.',
+  };
+}
+
+const DAY_SECONDS = 86_400;
+
+function priceTable({ priceTableMaxAgeDays }: MonitoringSettings): Alert {
+  const checked = series('anthropic_price_table_timestamp_seconds');
+  return {
+    name: 'PlimsollPriceTableOld',
+    severity: 'ticket',
+    expr: `time() - max by (job, source) (${checked}) > ${priceTableMaxAgeDays * DAY_SECONDS}`,
+    for: '1h',
+    dashboard: 'budget',
+    summary: 'The price table of job {{ $labels.job }} is {{ $value | humanizeDuration }} old',
+    description:
+      'The prices ({{ $labels.source }}) were last checked {{ $value | humanizeDuration }} ago: costs may be wrong. Update plimsoll, or give a newer price file.',
+  };
+}

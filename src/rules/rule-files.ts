@@ -1,0 +1,48 @@
+import { limitAlerts } from './alerts/limits.ts';
+import { moneyAlerts } from './alerts/money.ts';
+import { ownAlerts } from './alerts/own.ts';
+import { sloAlerts } from './alerts/slo.ts';
+import { stopAlerts } from './alerts/stops.ts';
+import { recordingGroups } from './recording.ts';
+import type { Alert, AlertingRule, RuleGroup } from './rule.ts';
+import { monitoringSettings, type MonitoringSettings } from './settings.ts';
+
+/** A file of rules, without its ending. */
+export interface RuleFile {
+  readonly name: string;
+  readonly groups: readonly RuleGroup[];
+}
+
+/** The rule files, one for what is recorded and one for each concern. Throws a `ConfigurationError` for bad settings. */
+export function ruleFiles(given: Partial<MonitoringSettings> = {}): readonly RuleFile[] {
+  const settings = monitoringSettings(given);
+  const alerting = (name: string, alerts: readonly Alert[]): RuleFile => {
+    const rules = alerts.map((alert) => alertingRule(alert, settings));
+    return { name, groups: [{ name: `plimsoll_alerts_${name}`, interval: '30s', rules }] };
+  };
+  return [
+    { name: 'recording', groups: recordingGroups(settings) },
+    alerting('slo', sloAlerts(settings)),
+    alerting('stops', stopAlerts(settings)),
+    alerting('limits', limitAlerts(settings)),
+    alerting('money', moneyAlerts(settings)),
+    alerting('own', ownAlerts()),
+  ];
+}
+
+/** The passes that every alert goes through: its runbook and its dashboard are never written by hand. */
+function alertingRule(alert: Alert, { runbookBaseUrl, dashboardBaseUrl }: MonitoringSettings): AlertingRule {
+  const { name, severity, expr, summary, description, dashboard } = alert;
+  return {
+    alert: name,
+    expr,
+    for: alert.for,
+    labels: { severity },
+    annotations: {
+      summary,
+      description,
+      runbook_url: `${runbookBaseUrl.replace(/\/$/, '')}/${name}`,
+      dashboard_url: `${dashboardBaseUrl.replace(/\/$/, '')}/d/plimsoll-${dashboard}`,
+    },
+  };
+}

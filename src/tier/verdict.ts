@@ -1,0 +1,188 @@
+import type { LimitDimension } from '../vocabulary.ts';
+import { PUBLISHED_DIMENSIONS, tierAbove, tierNamed, tierScheme, type Tier, type TierScheme } from './tiers.ts';
+
+/** How the tier is known. `organization`: from the organisation's own report, by the Admin API. */
+export type TierSource = 'config' | 'headers' | 'organization';
+
+/** A tier that somebody names, so that it need not be inferred. */
+export interface ToldTier {
+  readonly name: string;
+  readonly source: 'config' | 'organization';
+}
+
+export interface TierQuestion {
+  /** For each model class and dimension the highest limit that was seen: workspaces can only have lower ones. */
+  readonly limits: readonly SeenLimit[];
+  readonly told?: ToldTier | null;
+  /** Decides which tiers are in force. */
+  readonly atMs: number;
+}
+
+export interface TierVerdict {
+  /** `null` where it is neither told nor to be inferred. */
+  readonly tier: string | null;
+  /** `null` for the highest tier, and where the tier is not known. */
+  readonly nextTier: string | null;
+  readonly source: TierSource;
+  /** What speaks against it, in plain words; `null` where the tier was told and nothing does. */
+  readonly doubt: string | null;
+  /** The limits that were looked at: those of model classes and dimensions whose limits are published by tier. */
+  readonly evidence: readonly LimitEvidence[];
+}
+
+/**
+ * The usage tier: the one that was told, else the one that the limits seen imply. Limits of model classes that the table
+ * does not have are left out. A tier that was told and is not in force at that time is not believed.
+ */
+export function tierVerdict({ limits, told = null, atMs }: TierQuestion): TierVerdict {
+  const scheme = tierScheme(atMs);
+  const evidence = limitEvidence(limits, scheme);
+  const toldTier = told === null ? null : tierNamed(scheme, told.name);
+  if (told !== null && toldTier !== null) {
+    const doubts = toldDoubts(evidence, toldTier, scheme);
+    return verdict(scheme, toldTier, { source: told.source, evidence, doubts });
+  }
+  const tier = impliedTier(evidence, scheme);
+  const doubts = [
+    ...(told === null ? [] : [`"${told.name.slice(0, 40)}" was told, which is no tier at this date`]),
+    ...(tier === null ? [unknownDoubt(evidence, scheme)] : inferredDoubts(evidence, tier)),
+  ];
+  return verdict(scheme, tier, { source: 'headers', evidence, doubts });
+}
+
+interface Grounds {
+  readonly source: TierSource;
+  readonly evidence: readonly LimitEvidence[];
+  readonly doubts: readonly string[];
+}
+
+function verdict(scheme: TierScheme, tier: Tier | null, { source, evidence, doubts }: Grounds): TierVerdict {
+  return {
+    tier: tier?.name ?? null,
+    nextTier: (tier === null ? null : tierAbove(scheme, tier))?.name ?? null,
+    source,
+    doubt: doubts.length === 0 ? null : doubts.join('; '),
+    evidence,
+  };
+}
+
+function toldDoubts(evidence: readonly LimitEvidence[], tier: Tier, scheme: TierScheme): readonly string[] {
+  if (tier.limits.size > 0) return strayDoubts(evidence, tier);
+  const implied = impliedTier(evidence, scheme);
+  if (implied === null || implied.name === tier.name) return [];
+  return [`${tier.name} was told, and the limits seen are those of ${implied.name} (${places(evidence)})`];
+}
+
+function unknownDoubt(evidence: readonly LimitEvidence[], { tiers }: TierScheme): string {
+  if (evidence.length === 0) return 'no limit was seen of a model class whose limits are published';
+  const isBelowAll = evidence.every((seen) =>
+    tiers.every((tier) => (publishedLimit(tier, seen) ?? Infinity) > seen.limit),
+  );
+  return isBelowAll
+    ? `limits below every tier's (${places(evidence)}): a tier whose limits are not published, or a workspace's own`
+    : `limits that are no tier's (${places(evidence)}): set for a workspace, or by agreement`;
+}
+
+function inferredDoubts(evidence: readonly LimitEvidence[], tier: Tier): readonly string[] {
+  if (tier.limits.size === 0) return [`limits above every tier's that are published (${places(evidence)})`];
+  const strays = strayDoubts(evidence, tier);
+  return strays.length > 0 ? strays : ["inferred from limits, and a workspace's own can look like a lower tier's"];
+}
+
+function strayDoubts(evidence: readonly LimitEvidence[], tier: Tier): readonly string[] {
+  const { below, above } = strayLimits(evidence, tier);
+  return [
+    ...(below.length === 0
+      ? []
+      : [`limits below ${tier.name}'s (${places(below)}): a workspace's own, or from before the tier rose`]),
+    ...(above.length === 0
+      ? []
+      : [`limits above ${tier.name}'s (${places(above)}): raised by agreement, or the tier is higher`]),
+  ];
+}
+
+const MOST_PLACES = 3;
+
+function places(evidence: readonly LimitEvidence[]): string {
+  const named = evidence.slice(0, MOST_PLACES).map(({ modelClass, dimension, limit, tier }) => {
+    const owner = tier === null ? '' : `, as in ${tier}`;
+    return `${modelClass} ${dimension} ${limit.toLocaleString('en-US')}${owner}`;
+  });
+  const more = evidence.length - named.length;
+  return named.join('; ') + (more > 0 ? `; and ${more} more` : '');
+}
+
+/** A limit as the headers showed it, for one model class. */
+export interface SeenLimit {
+  readonly modelClass: string;
+  readonly dimension: LimitDimension;
+  /** Units a minute. */
+  readonly limit: number;
+}
+
+/** A limit that can tell something of the tier, and the tier that has exactly this limit; `null` for none. */
+export interface LimitEvidence extends SeenLimit {
+  readonly tier: string | null;
+}
+
+/** Those of the limits for which a tier of the scheme publishes figures; the others say nothing. */
+export function limitEvidence(limits: readonly SeenLimit[], { tiers }: TierScheme): readonly LimitEvidence[] {
+  return limits
+    .filter((seen) => tiers.some((tier) => publishedLimit(tier, seen) !== null))
+    .map((seen) => ({ ...seen, tier: tiers.find((tier) => publishedLimit(tier, seen) === seen.limit)?.name ?? null }));
+}
+
+/** What a tier publishes for the model class and dimension of a limit; `null` for nothing. */
+export function publishedLimit(tier: Tier, { modelClass, dimension }: Omit<SeenLimit, 'limit'>): number | null {
+  const published = PUBLISHED_DIMENSIONS.find((name) => name === dimension);
+  return (published === undefined ? null : tier.limits.get(modelClass)?.[published]) ?? null;
+}
+
+/**
+ * The tier that the limits speak for; `null` where they speak for none. A workspace's administrator can lower a limit,
+ * and only an agreement raises one: so where limits contradict each other, the higher tier is nearer the truth.
+ *
+ * | limits seen | tier |
+ * | --- | --- |
+ * | all those of a model class are one tier's | that tier; of several classes the highest |
+ * | classes are mixed in themselves | the tier with most limits; of equals the highest |
+ * | none is any tier's, one is above every tier's | the top tier, if that publishes no limits |
+ * | none is any tier's | none |
+ */
+export function impliedTier(evidence: readonly LimitEvidence[], { tiers }: TierScheme): Tier | null {
+  const highestFirst = tiers.toReversed();
+  const whole = wholeClasses(evidence);
+  const fitting = highestFirst.find(({ name }) => whole.has(name));
+  if (fitting !== undefined) return fitting;
+  const votes = highestFirst.map((tier) => ({ tier, count: evidence.filter((one) => one.tier === tier.name).length }));
+  const most = Math.max(0, ...votes.map(({ count }) => count));
+  if (most > 0) return votes.find(({ count }) => count === most)?.tier ?? null;
+  const top = highestFirst[0];
+  const isAboveAll = evidence.some((seen) => tiers.every((tier) => (publishedLimit(tier, seen) ?? 0) < seen.limit));
+  return top !== undefined && top.limits.size === 0 && isAboveAll ? top : null;
+}
+
+/** The tiers that some model class fits with all its limits that were seen. */
+function wholeClasses(evidence: readonly LimitEvidence[]): ReadonlySet<string> {
+  const tiersOf = new Map<string, Set<string | null>>();
+  for (const { modelClass, tier } of evidence) {
+    tiersOf.set(modelClass, (tiersOf.get(modelClass) ?? new Set()).add(tier));
+  }
+  const whole = [...tiersOf.values()].filter((names) => names.size === 1).flatMap((names) => [...names]);
+  return new Set(whole.filter((name) => name !== null));
+}
+
+/** The limits that are below, or above, what the tier publishes. */
+export function strayLimits(
+  evidence: readonly LimitEvidence[],
+  tier: Tier,
+): { readonly below: readonly LimitEvidence[]; readonly above: readonly LimitEvidence[] } {
+  const difference = (seen: LimitEvidence): number => {
+    const published = publishedLimit(tier, seen);
+    return published === null ? 0 : seen.limit - published;
+  };
+  return {
+    below: evidence.filter((seen) => difference(seen) < 0),
+    above: evidence.filter((seen) => difference(seen) > 0),
+  };
+}

@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test, { after } from 'node:test';
+import { currentKey } from '../../../src/gateway/configuration/keys.ts';
+import { plantedSecret } from '../../../testing/planted.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'plimsoll-key-'));
+after(() => rmSync(folder, { recursive: true }));
+
+const [FIRST, SECOND, THIRD] = [plantedSecret(0), plantedSecret(7), plantedSecret(14)];
+
+function kept(name: string) {
+  let nowMs = 0;
+  const file = join(folder, name);
+  writeFileSync(file, FIRST);
+  const key = currentKey({ text: FIRST, file }, { epochMs: () => 0, monotonicMs: () => nowMs });
+  return { file, key: (): string => ((nowMs += 5_000), key()), atOnce: key };
+}
+
+test('a key that is rotated in its file is used without a restart, five seconds later', () => {
+  const { file, key, atOnce } = kept('rotated');
+  assert.equal(key(), FIRST);
+  writeFileSync(`${file}.new`, `${SECOND}\n`);
+  renameSync(`${file}.new`, file);
+  assert.equal(atOnce(), FIRST);
+  assert.equal(key(), SECOND);
+  assert.equal(atOnce(), SECOND);
+});
+
+test('a key that is put in place by another link is used, as clusters hand their secrets in', () => {
+  const { file, key } = kept('first');
+  const link = join(folder, 'link');
+  symlinkSync(file, link);
+  let nowMs = 0;
+  const linked = currentKey({ text: FIRST, file: link }, { epochMs: () => 0, monotonicMs: () => (nowMs += 5_000) });
+  assert.equal(linked(), FIRST);
+  writeFileSync(join(folder, 'second'), THIRD);
+  symlinkSync(join(folder, 'second'), `${link}.new`);
+  renameSync(`${link}.new`, link);
+  assert.equal(linked(), THIRD);
+  assert.equal(key(), FIRST);
+});
+
+test('a file that has no key any more leaves the last one in use, until there is another', () => {
+  const { file, key } = kept('lost');
+  for (const text of ['', 'sk-ant-api03-cut', '<REPLACE_WITH_KEY>']) {
+    writeFileSync(file, text);
+    assert.equal(key(), FIRST);
+  }
+  rmSync(file);
+  assert.equal(key(), FIRST);
+  writeFileSync(file, SECOND);
+  assert.equal(key(), SECOND);
+});
+
+test('a key of a variable stays what it was', () => {
+  assert.equal(currentKey({ text: FIRST, file: null })(), FIRST);
+});

@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict';
+import { describe, it, type TestContext } from 'node:test';
+import { APIError } from '@anthropic-ai/sdk';
+import { PARAMS, samples } from '../../testing/client-workbench.ts';
+import type { Grant } from 'plimsoll/gateway';
+import { gatewayBench, type GatewayBenchOptions } from '../../testing/gateway/workbench.ts';
+
+async function granted(t: TestContext, grant: Partial<Grant>, options: GatewayBenchOptions = {}) {
+  const bench = await gatewayBench({ ...options, grant });
+  t.after(() => bench.close());
+  return bench;
+}
+
+async function refusal(call: Promise<unknown>): Promise<unknown> {
+  const error: unknown = await call.then(
+    () => null,
+    (reason: unknown) => reason,
+  );
+  assert.ok(error instanceof APIError, String(error));
+  return [error.status, error.type];
+}
+
+const OTHER = 'claude-opus-4-1';
+const MINE: Partial<Grant> = { models: [PARAMS.model] };
+
+describe('a token that is bound to models', () => {
+  it('asks for those, and for no other: that is a permission_error, and a call that was blocked', async (t) => {
+    const { claude, sim, log } = await granted(t, MINE);
+    await claude().messages.create(PARAMS);
+    assert.deepEqual(await refusal(claude().messages.create({ ...PARAMS, model: OTHER })), [403, 'permission_error']);
+    assert.equal(sim.truth.requests.length, 1);
+    assert.equal(log.calls[1]?.outcome, 'blocked');
+  });
+
+  it('counts tokens of no other either', async (t) => {
+    const { claude } = await granted(t, MINE);
+    const { messages } = PARAMS;
+    assert.deepEqual(await refusal(claude().messages.countTokens({ model: OTHER, messages })), [
+      403,
+      'permission_error',
+    ]);
+  });
+
+  it('reaches no other by way of a tool that asks one', async (t) => {
+    const { claude } = await granted(t, MINE);
+    const tools = [{ type: 'advisor_20260301', name: 'advisor', model: OTHER }] as never;
+    assert.deepEqual(await refusal(claude().messages.create({ ...PARAMS, tools })), [403, 'permission_error']);
+  });
+
+  it('may speak of others in its messages and in the schemas of its tools', async (t) => {
+    const { claude } = await granted(t, MINE);
+    const input = { model: OTHER };
+    const schema = { type: 'object' as const, properties: { model: { type: 'string' } }, examples: [input] };
+    const messages = [
+      { role: 'user' as const, content: 'Which?' },
+      { role: 'assistant' as const, content: [{ type: 'tool_use' as const, id: 'a', name: 'ask', input }] },
+      { role: 'user' as const, content: [{ type: 'tool_result' as const, tool_use_id: 'a', content: 'x' }] },
+    ];
+    await claude().messages.create({ ...PARAMS, messages, tools: [{ name: 'ask', input_schema: schema }] });
+  });
+
+  it('sends no batch of which any request asks for another', async (t) => {
+    const { claude, sim } = await granted(t, MINE);
+    const requests = [
+      { custom_id: 'a', params: PARAMS },
+      { custom_id: 'b', params: { ...PARAMS, model: OTHER } },
+    ];
+    assert.deepEqual(await refusal(claude().messages.batches.create({ requests })), [403, 'permission_error']);
+    assert.equal(sim.truth.requests.length, 0);
+  });
+});
+
+describe('a token with a ceiling of max_tokens', () => {
+  it('is told of it where it asks for more', async (t) => {
+    const { claude } = await granted(t, { maxTokens: { tokens: 10, above: 'reject' } });
+    const error: unknown = await claude()
+      .messages.create(PARAMS)
+      .catch((reason: unknown) => reason);
+    assert.ok(error instanceof APIError);
+    assert.equal(error.status, 400);
+    assert.match(error.message, /max_tokens: the token allows 10 at the most/);
+  });
+
+  it('or gets so many, where that is its rule', async (t) => {
+    const { claude, log } = await granted(t, { maxTokens: { tokens: 10, above: 'clamp' } });
+    const message = await claude().messages.create(PARAMS);
+    assert.ok(message.usage.output_tokens <= 10);
+    assert.equal(log.calls[0]?.maxTokens, 10);
+  });
+
+  it('gets what it asks for below it', async (t) => {
+    const { claude, log } = await granted(t, { maxTokens: { tokens: 64, above: 'reject' } });
+    await claude().messages.create(PARAMS);
+    assert.equal(log.calls[0]?.outcome, 'ok');
+  });
+
+  it('sends no batch that asks for more, whatever its rule', async (t) => {
+    const { claude } = await granted(t, { maxTokens: { tokens: 10, above: 'clamp' } });
+    const batch = claude().messages.batches.create({ requests: [{ custom_id: 'a', params: PARAMS }] });
+    assert.deepEqual(await refusal(batch), [400, 'invalid_request_error']);
+  });
+});
+
+describe('labels', () => {
+  const attribution = { feature: [], team: [], cost_center: [] };
+
+  it('come from headers where that is allowed, and from the token whatever a header says', async (t) => {
+    const gateway = { attribution, labels: { team: 'none' }, labelHeaders: ['feature', 'cost_center', 'team'] };
+    const { claude, log, registry } = await granted(t, { labels: { team: 'payments' } }, { gateway });
+    const defaultHeaders = {
+      'x-plimsoll-feature': ' chat ',
+      'x-plimsoll-cost-center': 'c-7',
+      'x-plimsoll-team': 'mallory',
+    };
+    await claude({ defaultHeaders }).messages.create(PARAMS);
+    assert.deepEqual(log.calls[0]?.attribution, { feature: 'chat', cost_center: 'c-7', team: 'payments' });
+    const [series] = Object.keys(await samples(registry, 'anthropic_requests_total'));
+    assert.match(series ?? '', /team=payments/);
+  });
+
+  it('that are not allowed are not heard', async (t) => {
+    const { claude, log } = await granted(t, {}, { gateway: { attribution, labelHeaders: ['team'] } });
+    await claude({ defaultHeaders: { 'x-plimsoll-feature': 'chat' } }).messages.create(PARAMS);
+    assert.deepEqual(log.calls[0]?.attribution, {});
+  });
+
+  it('are cut where they are too long for a name', async (t) => {
+    const { claude, log } = await granted(t, {}, { gateway: { attribution, labelHeaders: ['team'] } });
+    await claude({ defaultHeaders: { 'x-plimsoll-team': 'x'.repeat(100) } }).messages.create(PARAMS);
+    assert.deepEqual(log.calls[0]?.attribution, { team: 'x'.repeat(64) });
+  });
+});

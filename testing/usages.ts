@@ -1,0 +1,31 @@
+import type { Tokens, Usage, UsagePart } from '../src/vocabulary.ts';
+
+/** What a test says of a part; the rest is none or not said. */
+export interface SomePart {
+  readonly model?: string | null;
+  readonly speed?: string | null;
+  readonly tokens?: Partial<Tokens>;
+}
+
+export function part({ model = null, speed = null, tokens = {} }: SomePart): UsagePart {
+  const none = { input: 0, cache_read: 0, cache_write_5m: 0, cache_write_1h: 0, output: 0, output_estimated: 0 };
+  return { model, speed, tokens: { ...none, ...tokens } };
+}
+
+/** A usage of these parts, at the standard tier, without anything else. */
+export function usageOf(parts: readonly SomePart[], rest: Partial<Omit<Usage, 'parts'>> = {}): Usage {
+  return {
+    parts: parts.map(part),
+    thinkingTokens: 0,
+    serverToolUses: {},
+    serviceTier: 'standard',
+    inferenceGeo: null,
+    cacheSplitAssumed: false,
+    malformed: false,
+    ...rest,
+  };
+}
+
+export function dayMs(day: string): number {
+  return Date.parse(`${day}T00:00:00Z`);
+}
