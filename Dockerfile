@@ -1,5 +1,5 @@
-# The demo service, and the gateway. Two stages: what builds is not in the image; it runs as `node`, with no other
-# dependencies than theirs. `plimsoll` is on the path.
+# The demo service and the gateway. The image has two stages, so that it contains no build tools and only the
+# dependencies that these two need. It runs as user `node`, and `plimsoll` is on the PATH.
 FROM node:24-bookworm-slim@sha256:6f7b03f7c2c8e2e784dcf9295400527b9b1270fd37b7e9a7285cf83b6951452d AS build
 WORKDIR /build
 COPY package.json package-lock.json .npmrc ./

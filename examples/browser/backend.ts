@@ -1,7 +1,7 @@
 /**
- * The backend of a page that asks Claude. It holds a token of the gateway's that may mint others, and hands each visitor one of
- * a few minutes, bound to the visitor, to this page's origin, to one model and to a small sum. The page then speaks with
- * the gateway itself: answers do not pass through here.
+ * The backend of a page that calls Claude. It holds a gateway token that may mint others, and gives each visitor a token
+ * that lasts minutes and is bound to the visitor, this page's origin, one model and a small amount of money. The page
+ * then calls the gateway directly: responses do not pass through here.
  *
  *     ANTHROPIC_BASE_URL=http://127.0.0.1:8787 ANTHROPIC_AUTH_TOKEN=plk_… node backend.ts
  */
@@ -32,7 +32,7 @@ app.use(express.static(`${import.meta.dirname}/page`));
 app.post('/token', async (req, res) => {
   const visitor = signedIn(req, res);
   if (visitor === null) return res.status(401).end();
-  // Another site's page can make a visitor's browser send this; it cannot make the browser say so here.
+  // Another site's page can make a visitor's browser send this request, but cannot forge its Origin header.
   if (req.get('origin') !== origin) return res.status(403).end();
   const response = await fetch(`${gateway}/plimsoll/tokens`, {
     method: 'POST',
@@ -44,7 +44,7 @@ app.post('/token', async (req, res) => {
   return res.setHeader('cache-control', 'no-store').json({ token, expiresAt, gateway, model });
 });
 
-/** Who asks, by a session of yours. Here whoever comes is somebody, and known again by a cookie. */
+/** Returns the visitor's id. A real backend checks its session; this one accepts anyone and sets a cookie. */
 function signedIn(req: Request, res: Response): string | null {
   const [, known] = /(?:^|; )visitor=([\w-]{36})/.exec(req.get('cookie') ?? '') ?? [];
   const visitor = known ?? randomUUID();

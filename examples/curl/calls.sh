@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# The gateway by hand: count, call, stream, and an error. Every answer, errors included, is the Claude API's own shape.
+# Calls the gateway by hand: count, call, stream, and an error. Every response has the Claude API's format, even errors.
 #
 #   export ANTHROPIC_BASE_URL=http://127.0.0.1:8787 ANTHROPIC_AUTH_TOKEN=plk_...
-#   ./calls.sh            all of them; or one: ./calls.sh stream
+#   ./calls.sh            # runs all four; ./calls.sh stream runs one
 set -euo pipefail
 : "${ANTHROPIC_BASE_URL:?the address of the gateway, without /v1}"
 : "${ANTHROPIC_AUTH_TOKEN:?a token of the gateway}"
 
 model=${ANTHROPIC_DEFAULT_MODEL:-claude-haiku-4-5}
 
-# The token goes in by a file that has no name: on the command line every user of the machine could read it.
+# Passes the token through a file descriptor: every user of the machine can read a command line.
 claude() {
   curl --silent --show-error --max-time 600 \
     --header @<(printf 'authorization: Bearer %s\n' "$ANTHROPIC_AUTH_TOKEN") \
@@ -19,27 +19,27 @@ claude() {
     "$ANTHROPIC_BASE_URL$1" "${@:2}"
 }
 
-# How many tokens a request has. Free of charge.
+# Counts the tokens of a request. This is free.
 count() {
   claude /v1/messages/count_tokens --fail-with-body \
     --data '{"model":"'"$model"'","messages":[{"role":"user","content":"When is high water?"}]}'
   echo
 }
 
-# A whole message.
+# Creates a message.
 call() {
   claude /v1/messages --fail-with-body \
     --data '{"model":"'"$model"'","max_tokens":300,"messages":[{"role":"user","content":"When is high water?"}]}'
   echo
 }
 
-# The same as it is written: server-sent events. Without --no-buffer, curl would show them in lumps.
+# Streams the message as server-sent events. Without --no-buffer, curl would print them in chunks.
 stream() {
   claude /v1/messages --fail-with-body --no-buffer \
     --data '{"model":"'"$model"'","max_tokens":300,"stream":true,"messages":[{"role":"user","content":"When is high water?"}]}'
 }
 
-# What a mistake looks like: status, the API's error, and the id of the request to ask about.
+# Shows an error: the status, the API's error body, and the request id to quote when you ask about it.
 error() {
   claude /v1/messages --write-out '\n%{http_code} %header{request-id}\n' \
     --data '{"model":"'"$model"'","max_tokens":300,"messages":[]}'

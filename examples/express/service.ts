@@ -1,5 +1,5 @@
 /**
- * A service of two endpoints that watches its own calls to Claude: who caused them, what they cost, and a budget for each.
+ * A service with two endpoints that measures its own Claude calls: who caused them and what they cost, within budgets.
  *
  *     ANTHROPIC_AUTH_TOKEN=… node service.ts
  *     curl -H 'authorization: Bearer token-h' -H 'content-type: application/json' \
@@ -14,7 +14,7 @@ import { attribution, metrics } from 'plimsoll/express';
 
 type Authenticated = Request & { tenant?: string };
 
-/** Who may call, by token. A service of yours asks its database. */
+/** The callers, by token. A real service asks its database. */
 const tenants: Readonly<Record<string, string>> = { 'Bearer token-h': 'harbour', 'Bearer token-p': 'pilot' };
 
 const spending = budgets({
@@ -23,7 +23,7 @@ const spending = budgets({
     { name: 'chat', scope: { label: 'route', value: '/chat' }, period: 'day', usd: 5, mode: 'block' },
     { name: 'pilot', scope: { label: 'tenant', value: 'pilot' }, period: 'day', usd: 1, mode: 'block' },
   ],
-  // In a file, so that a restart does not begin the month anew.
+  // A file, so that a restart does not reset the month.
   ledger: sqliteLedger(process.env.LEDGER ?? 'budgets.sqlite'),
   onThreshold: ({ budget, threshold, spentUsd }) =>
     console.warn(`budget ${budget}: ${threshold * 100} % at $${spentUsd}`),
@@ -52,7 +52,7 @@ app.post('/chat', async (req, res) => {
     max_tokens: 300,
     messages: [{ role: 'user', content: question(req) }],
   });
-  // Whoever closes the page ends the answer, and pays no more for it.
+  // Closing the page ends the response, so nobody pays for the rest.
   res.on('close', () => stream.abort());
   stream.on('text', (text) => res.write(text));
   await stream.done();
@@ -68,7 +68,7 @@ app.post('/logbooks/:id/summary', async (req, res) => {
   res.json({ summary: message.content.flatMap((block) => (block.type === 'text' ? [block.text] : [])).join('') });
 });
 
-// Express knows an error handler by its four parameters.
+// Express recognizes an error handler by its four parameters.
 app.use((error: unknown, _req: Request, res: Response, _next: NextFunction) => {
   const refusal = budgetExceeded(error);
   if (res.headersSent) res.destroy();
@@ -84,12 +84,12 @@ function question(req: Request): string {
 
 const server = app.listen(Number(process.env.PORT ?? 8080));
 
-// The metrics tell what is spent, and on what: a port of their own, on loopback.
+// Metrics reveal what you spend and on what: serve them on a port of their own, on loopback.
 const pages = express()
   .use('/metrics', metrics())
   .listen(Number(process.env.METRICS_PORT ?? 9464), '127.0.0.1');
 
-// What was spent is in the ledger before the process ends.
+// Waits until the ledger has all spend before the process ends.
 process.once('SIGTERM', () => {
   pages.close();
   server.close(() => void spending.close());

@@ -1,4 +1,4 @@
-"""One question to Claude through the gateway. Only the two lines of the client differ from a program that holds a key.
+"""Asks Claude one question through the gateway. Only the base URL and the token differ from a program that holds a key.
 
     export ANTHROPIC_BASE_URL=http://127.0.0.1:8787 ANTHROPIC_AUTH_TOKEN=plk_...
     python ask.py "When is high water?"
@@ -11,7 +11,7 @@ import anthropic
 
 client = anthropic.Anthropic(
     base_url=os.environ["ANTHROPIC_BASE_URL"],  # the gateway, without /v1
-    api_key=os.environ["ANTHROPIC_AUTH_TOKEN"],  # a token of the gateway's: the key stays there
+    api_key=os.environ["ANTHROPIC_AUTH_TOKEN"],  # a gateway token: the key stays in the gateway
 )
 
 

@@ -1,4 +1,4 @@
-"""Several questions at once through the gateway, with the asynchronous client.
+"""Asks several questions at once through the gateway, with the asynchronous client.
 
     export ANTHROPIC_BASE_URL=http://127.0.0.1:8787 ANTHROPIC_AUTH_TOKEN=plk_...
     python ask_async.py "When is high water?" "And the next one?"

@@ -1,12 +1,12 @@
-"""A client of the Claude API in nothing but Python's standard library (3.10 or later).
+"""A Claude API client that uses only Python's standard library (3.10 or later).
 
     claude = Claude("http://127.0.0.1:8787", "plk_...")
     message = claude.create(model="claude-haiku-4-5", max_tokens=300, messages=[...])
     for event in claude.stream(model="claude-haiku-4-5", max_tokens=300, messages=[...]):
         ...
 
-Refused requests are sent again as the API asks: after `retry-after`, or after a pause that doubles, and never where
-the answer says `x-should-retry: false`. A stream that has begun is not sent again.
+The client retries as the API asks: after `retry-after`, or after a wait that doubles, and never if the response says
+`x-should-retry: false`. It does not retry a stream that has begun.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LONGEST_WAIT_SECONDS = 60.0
 
 
 class ClaudeError(Exception):
-    """What the API or the gateway answered instead of a message. `type` is the API's own, such as rate_limit_error."""
+    """An error response from the API or the gateway. `type` is the API's error type, such as rate_limit_error."""
 
     def __init__(self, status: int, body: Json, headers: dict[str, str]) -> None:
         error = body.get("error") or {}
@@ -39,7 +39,7 @@ class ClaudeError(Exception):
 
 
 class Claude:
-    """`headers` go with every request: the labels that the gateway lets a client set, such as x-plimsoll-feature."""
+    """Sends `headers` with every request, for example the labels that the gateway accepts, such as x-plimsoll-feature."""
 
     def __init__(
         self,
@@ -63,15 +63,15 @@ class Claude:
         self._sleep = sleep
 
     def create(self, **request: Any) -> Json:
-        """The whole message."""
+        """Returns the complete message."""
         return self._json("/v1/messages", request)
 
     def count_tokens(self, **request: Any) -> int:
-        """How many input tokens the request has. Nothing is generated, and nothing is billed."""
+        """Returns the number of input tokens of a request. This is free."""
         return self._json("/v1/messages/count_tokens", request)["input_tokens"]
 
     def stream(self, **request: Any) -> Iterator[Json]:
-        """The events of an answer as it is written. A stream that ends without `message_stop` is a ConnectionError."""
+        """Yields events as they arrive. Raises ConnectionError if the stream ends without `message_stop`."""
         connection, response = self._answer("/v1/messages", {**request, "stream": True})
         try:
             for event in _events(response):
@@ -94,7 +94,7 @@ class Claude:
             connection.close()
 
     def _answer(self, path: str, request: Json) -> tuple[HTTPConnection, HTTPResponse]:
-        """The first answer that is no refusal. The number of tries before goes along, so that they count as one call."""
+        """Sends until a request succeeds. Each says how many tries came before, so that all of them count as one call."""
         body = json.dumps(request).encode()
         for tries in range(self._attempts):
             last = tries == self._attempts - 1
@@ -128,7 +128,7 @@ class Claude:
 
 
 def _events(response: HTTPResponse) -> Iterator[Json]:
-    """Server-sent events: the data of each is JSON, and an empty line ends it."""
+    """Parses server-sent events. Each has JSON as its data, and an empty line ends it."""
     data: list[str] = []
     for line in response:
         text = line.decode().rstrip("\r\n")
@@ -140,7 +140,7 @@ def _events(response: HTTPResponse) -> Iterator[Json]:
 
 
 def _refusal(response: HTTPResponse) -> ClaudeError:
-    """A load balancer in between may answer with a page instead of JSON: the status is told all the same."""
+    """Reads an error. A load balancer may send a web page instead of JSON: then only the status is known."""
     try:
         body = json.load(response)
     except ValueError:
@@ -167,5 +167,5 @@ def _seconds(headers: dict[str, str]) -> float | None:
 
 
 def _backoff(tries: int) -> float:
-    """Half to whole of 0.5, 1, 2, … 8 seconds: clients that were refused together do not come back together."""
+    """Returns 50% to 100% of 0.5, 1, 2, … 8 seconds, so that clients refused together do not retry together."""
     return min(8.0, 0.5 * 2**tries) * random.uniform(0.5, 1.0)

@@ -1,4 +1,4 @@
-"""Everything that claude_client.py can do, with no package installed.
+"""Shows everything that claude_client.py can do. It needs no package.
 
     export ANTHROPIC_BASE_URL=http://127.0.0.1:8787 ANTHROPIC_AUTH_TOKEN=plk_...
     python3 standard_library.py "When is high water?"

@@ -1,4 +1,4 @@
-"""An answer as it is written, through the gateway.
+"""Streams a response through the gateway.
 
     export ANTHROPIC_BASE_URL=http://127.0.0.1:8787 ANTHROPIC_AUTH_TOKEN=plk_...
     python stream.py "When is high water?"

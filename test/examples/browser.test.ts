@@ -97,5 +97,5 @@ test(name, { skip: browser.skip }, async (t) => {
   await stranger.goto(`http://127.0.0.1:${port}`);
   await asks(stranger, 'May I?');
   await stranger.waitForSelector('#problem:not(:empty)');
-  assert.equal(await stranger.textContent('#problem'), 'Your session gives no access to Claude.');
+  assert.equal(await stranger.textContent('#problem'), 'Your session has no access to Claude.');
 });

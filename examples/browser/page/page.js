@@ -1,19 +1,19 @@
-// Asks the gateway from the browser. The only secret here is a token of some minutes, which stays in this variable.
+// Calls the gateway from the browser. The only secret here is a token that lasts minutes and stays in this variable.
 let token = null;
 
 const RENEW_BEFORE_MS = 30_000;
 
-/** A token that is good for a while: the one at hand, or a new one of the backend's. */
+/** Returns a token that is valid for a while: the current one, or a new one from the backend. */
 async function usableToken() {
   if (token !== null && Date.parse(token.expiresAt) - Date.now() > RENEW_BEFORE_MS) return token;
   const response = await fetch('token', { method: 'POST' });
-  if (!response.ok) throw new Error('Your session gives no access to Claude.');
+  if (!response.ok) throw new Error('Your session has no access to Claude.');
   token = await response.json();
   return token;
 }
 
-/** The pieces of an answer's text, as they come. */
-async function* asked(question, signal) {
+/** Yields the text of a response as it arrives. */
+async function* ask(question, signal) {
   const { token: bearer, gateway, model } = await usableToken();
   const response = await fetch(`${gateway}/v1/messages`, {
     method: 'POST',
@@ -36,18 +36,18 @@ async function* asked(question, signal) {
     if (event.type === 'content_block_delta' && event.delta.type === 'text_delta') yield event.delta.text;
     if (event.type === 'message_stop') return;
   }
-  throw new Error('The answer broke off.');
+  throw new Error('The response was cut off.');
 }
 
-/** What the gateway said, in words for whoever sits before the page. */
+/** Turns an error response of the gateway into a message for the visitor. */
 async function refusal(response) {
   if (response.status === 401) token = null;
   const { error } = await response.json();
   const wait = response.headers.get('retry-after');
-  return new Error(wait === null ? error.message : `${error.message} (again in ${wait} s)`);
+  return new Error(wait === null ? error.message : `${error.message} (try again in ${wait} s)`);
 }
 
-/** Server-sent events: an empty line ends one, and the data of each is JSON. */
+/** Parses server-sent events. Each has JSON as its data, and an empty line ends it. */
 async function* events(body) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let text = '';
@@ -79,7 +79,7 @@ form.addEventListener('submit', async (submitted) => {
   answer.textContent = '';
   problem.textContent = '';
   try {
-    for await (const text of asked(form.elements.question.value, leaving.signal)) answer.append(text);
+    for await (const text of ask(form.elements.question.value, leaving.signal)) answer.append(text);
   } catch (error) {
     if (!leaving.signal.aborted) problem.textContent = error.message;
   } finally {
