@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
-import { tool } from '../testing/tools.ts';
+import { tool } from '../../testing/tools.ts';
 
 const folderWith = (t: test.TestContext, program: string, mode: number): string => {
   const folder = mkdtempSync(join(tmpdir(), 'plimsoll-tools-'));

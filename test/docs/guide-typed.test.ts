@@ -7,9 +7,9 @@ import test from 'node:test';
 import { promisify } from 'node:util';
 import { serve } from 'plimsoll/http';
 import { simulator } from 'plimsoll/simulator';
-import { filesOf } from '../scripts/guide/blocks.ts';
+import { filesOf } from '../../scripts/guide/blocks.ts';
 
-const root = join(import.meta.dirname, '..');
+const root = join(import.meta.dirname, '..', '..');
 const guide = readFileSync(join(root, 'docs', 'guide.md'), 'utf8');
 
 /** A folder as the guide's first lines make it, and what a program of Node's prints there. */

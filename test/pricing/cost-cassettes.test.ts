@@ -7,8 +7,8 @@ import { defaultPrices } from '../../src/pricing/prices.ts';
 import { CASSETTES, type Cassette } from '../../testing/cassettes/cassettes.ts';
 import { dayMs } from '../../testing/usages.ts';
 
-/** The rows of cassette-costs.md, which was worked out apart from this code. */
-const ROWS = readFileSync(new URL('cassette-costs.md', import.meta.url), 'utf8')
+/** The rows of cost-cassettes.md, which was worked out apart from this code. */
+const ROWS = readFileSync(new URL('cost-cassettes.md', import.meta.url), 'utf8')
   .split('\n')
   .filter((line) => /^\| (?:tests|packages|js)\//.test(line))
   .map((line) =>

@@ -21,7 +21,7 @@ async function recorded(t: TestContext, number: number): Promise<void> {
 }
 
 test('two cluster workers give the right totals, and each gauge is joined as it is declared', async (t) => {
-  cluster.setupPrimary({ exec: join(import.meta.dirname, 'cluster-worker.ts') });
+  cluster.setupPrimary({ exec: join(import.meta.dirname, 'prometheus-cluster-worker.ts') });
   const registry = new AggregatorRegistry();
   await Promise.all([recorded(t, 1), recorded(t, 2)]);
   const { samples, types } = scraped(await registry.clusterMetrics());

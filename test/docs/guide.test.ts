@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 import { promisify } from 'node:util';
-import { filesOf, patched } from '../scripts/guide/blocks.ts';
+import { filesOf, patched } from '../../scripts/guide/blocks.ts';
 
-const root = join(import.meta.dirname, '..');
+const root = join(import.meta.dirname, '..', '..');
 const guide = readFileSync(join(root, 'docs', 'guide.md'), 'utf8');
 
 test('the figures in the prose of the guide are those of its output', () => {

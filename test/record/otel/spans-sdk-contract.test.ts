@@ -4,10 +4,10 @@ import { describe, it } from 'node:test';
 import type { TestContext } from 'node:test';
 import type Anthropic from '@anthropic-ai/sdk';
 import type { Span } from '@opentelemetry/api';
-import type { Call, Recorder } from '../../src/vocabulary.ts';
-import { PARAMS, workbench } from '../../testing/client-workbench.ts';
-import type { WorkbenchOptions } from '../../testing/client-workbench.ts';
-import { tracing } from '../../testing/tracing.ts';
+import type { Call, Recorder } from '../../../src/vocabulary.ts';
+import { PARAMS, workbench } from '../../../testing/client-workbench.ts';
+import type { WorkbenchOptions } from '../../../testing/client-workbench.ts';
+import { tracing } from '../../../testing/tracing.ts';
 
 const streamed = { ...PARAMS, stream: true as const };
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { alertPath } from '../../monitoring/run/alert-path.ts';
-import { tool } from '../../testing/tools.ts';
+import { alertPath } from '../../../monitoring/run/alert-path.ts';
+import { tool } from '../../../testing/tools.ts';
 
 const prometheus = tool('prometheus');
 const alertmanager = tool('alertmanager');

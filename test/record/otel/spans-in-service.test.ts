@@ -9,11 +9,11 @@ import express from 'express';
 import type { RequestHandler } from 'express';
 import { metricsHandler } from 'plimsoll';
 import { simulator } from 'plimsoll/simulator';
-import { PARAMS, workbench } from '../../testing/client-workbench.ts';
-import type { Workbench } from '../../testing/client-workbench.ts';
-import type { ReceivedSpan } from '../../testing/otlp-receiver.ts';
-import { scraped } from '../../testing/scraped.ts';
-import { tracing } from '../../testing/tracing.ts';
+import { PARAMS, workbench } from '../../../testing/client-workbench.ts';
+import type { Workbench } from '../../../testing/client-workbench.ts';
+import type { ReceivedSpan } from '../../../testing/otlp-receiver.ts';
+import { scraped } from '../../../testing/scraped.ts';
+import { tracing } from '../../../testing/tracing.ts';
 
 const SOON = { 'retry-after-ms': '1' };
 const streamed = { ...PARAMS, stream: true as const };

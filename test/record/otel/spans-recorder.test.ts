@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { TestContext } from 'node:test';
-import { spanRecorder } from '../../src/record/otel/spans.ts';
-import type { SpanRecorder } from '../../src/record/otel/spans.ts';
-import type { Call } from '../../src/vocabulary.ts';
-import type { ReceivedSpan } from '../../testing/otlp-receiver.ts';
-import { START_MS, aCall, aPart, aUsage, anAttempt } from '../../testing/calls.ts';
-import { tracing } from '../../testing/tracing.ts';
+import { spanRecorder } from '../../../src/record/otel/spans.ts';
+import type { SpanRecorder } from '../../../src/record/otel/spans.ts';
+import type { Call } from '../../../src/vocabulary.ts';
+import type { ReceivedSpan } from '../../../testing/otlp-receiver.ts';
+import { START_MS, aCall, aPart, aUsage, anAttempt } from '../../../testing/calls.ts';
+import { tracing } from '../../../testing/tracing.ts';
 
 /** The spans of one call, the call's own last. */
 async function recorded(
