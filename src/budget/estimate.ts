@@ -24,9 +24,12 @@ export interface BudgetPrices {
     model: string,
     whenMs: number,
   ): {
-    readonly base: TokenCard;
-    readonly longContext: { readonly aboveTokens: number; readonly card: TokenCard } | null;
-    readonly fast: TokenCard | null;
+    readonly cards: {
+      readonly standard: TokenCard;
+      readonly fast: TokenCard | null;
+      readonly long_context: TokenCard | null;
+    };
+    readonly longContextAboveTokens: number;
   } | null;
 }
 
@@ -51,9 +54,8 @@ export interface Manner {
 export function expectedRates(prices: BudgetPrices, manner: Manner): ExpectedRates | null {
   const price = prices.priceAt(manner.model, manner.atMs);
   if (price === null) return null;
-  const { base, fast, longContext } = price;
-  const isLong = longContext !== null && manner.promptTokens > longContext.aboveTokens;
-  const card = manner.speed === 'fast' ? fast : isLong ? longContext.card : base;
+  const isLong = manner.promptTokens > price.longContextAboveTokens;
+  const card = price.cards[manner.speed === 'fast' ? 'fast' : isLong ? 'long_context' : 'standard'];
   const rates = manner.batch ? card?.batch : card?.standard;
   if (!rates) return null;
   return {

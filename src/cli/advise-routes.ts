@@ -1,5 +1,5 @@
+import { sumOfKinds, tokenCost } from '../pricing/cost.ts';
 import type { PriceTable } from '../pricing/prices.ts';
-import { charge } from '../pricing/rate.ts';
 import { routeAdvice, type RouteDecisions, type RouteUsage } from '../routing/advice.ts';
 import type { Models } from '../routing/models.ts';
 import { TOKEN_KINDS, type Tokens } from '../vocabulary.ts';
@@ -24,16 +24,13 @@ export function routeItems(samples: readonly Sample[], { models, prices, nowMs }
       reasoning: canonical(models.reasoning),
       critical: canonical(models.critical),
     },
-    priceOn: (tokens, model) => standardCost(tokens, model, prices, nowMs),
+    // At the standard rates: sums say nothing of the length of a prompt, and short calls are below where it matters.
+    priceOn: (tokens, model) => {
+      const rates = prices.priceAt(model, nowMs)?.cards.standard.standard;
+      return rates === undefined ? null : sumOfKinds(tokenCost(tokens, rates));
+    },
   });
   return advice.map((one) => ({ about: 'route', ...one }));
-}
-
-/** At the standard rates: sums say nothing of the length of a prompt, and short calls are below where it matters. */
-function standardCost(...[tokens, model, prices, atMs]: [Tokens, string, PriceTable, number]): number | null {
-  const rates = prices.priceAt(model, atMs)?.base.standard;
-  if (rates === undefined) return null;
-  return TOKEN_KINDS.reduce((nanoUsd, kind) => nanoUsd + charge(tokens[kind], rates[kind]), 0);
 }
 
 const MESSAGES = /^messages\.(?:create|stream)$/;

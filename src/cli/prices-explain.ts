@@ -1,8 +1,9 @@
 import { EventStreamScanner } from '../observe/event-stream.ts';
 import { estimatedOutputTokens, isJson, mergedUsage, usage, withEstimatedOutput, type Json } from '../observe/usage.ts';
-import { cost, costOn, type Pricing } from '../pricing/cost.ts';
-import { modeOf, promptTokens, rateName, ratesFor, type Mode, type Price } from '../pricing/rate-choice.ts';
-import { approximately, charge, usdPerMillion } from '../pricing/rate.ts';
+import { cardName, charge, cost, costOn, modeOf, promptTokens, ratesFor } from '../pricing/cost.ts';
+import type { Mode, Pricing } from '../pricing/cost.ts';
+import type { Price } from '../pricing/prices.ts';
+import { approximately, usdPerMillion, type Rate } from '../pricing/rate.ts';
 import { TOKEN_KINDS, type TokenKind, type Usage, type UsagePart } from '../vocabulary.ts';
 import type { CommandIo } from './command.ts';
 
@@ -210,12 +211,12 @@ function partExplanation(priceable: Priceable): PartExplanation {
   };
 }
 
-function kindLine(kind: TokenKind, tokens: number, rate: Parameters<typeof charge>[1]): KindLine {
+function kindLine(kind: TokenKind, tokens: number, rate: Rate): KindLine {
   return { kind, tokens, usdPerMillionTokens: usdPerMillion(rate), nanoUsd: charge(tokens, rate) };
 }
 
 function how(price: Price, part: UsagePart, { batch, geo }: Mode): string {
-  const name = rateName(price, part) ?? '';
+  const name = cardName(price, part) ?? '';
   const listed = price.listed;
   const geoMultiplier = geo === null ? undefined : listed.geoMultipliers.get(geo);
   return [

@@ -1,8 +1,7 @@
 import { parseArgs } from 'node:util';
 import { ConfigurationError } from '../errors.ts';
 import { dayStartMs, type ListedModel, type ListedRates } from '../pricing/price-file.ts';
-import { defaultPrices, loadPrices, type PriceTable } from '../pricing/prices.ts';
-import type { Price } from '../pricing/rate-choice.ts';
+import { defaultPrices, loadPrices, type Price, type PriceTable } from '../pricing/prices.ts';
 import { approximately, type Ratio } from '../pricing/rate.ts';
 import { argumentProblem, refused, shown, type Command, type CommandIo } from './command.ts';
 import { explain } from './prices-explain.ts';

@@ -1,9 +1,9 @@
-import type { CallCost, Cost, PricedPart, Tokens, Usage, UsagePart } from '../vocabulary.ts';
-import type { PriceTable } from './prices.ts';
-import { modeOf, ratesFor, type Mode, type Rates, type ToolPrice } from './rate-choice.ts';
-import { charge } from './rate.ts';
+import { TOKEN_KINDS, type CallCost, type Cost, type CostKind, type PricedPart } from '../vocabulary.ts';
+import type { Tokens, Usage, UsagePart } from '../vocabulary.ts';
+import type { CardName, Price, PriceTable, Rates } from './prices.ts';
+import type { Rate } from './rate.ts';
 
-/** By which prices a usage is priced, and as of when. */
+/** The prices for a usage, and the time they are taken at. */
 export interface Pricing {
   readonly prices: PriceTable;
   /** When the call was made: its price is the one in force then. */
@@ -15,11 +15,11 @@ export interface Pricing {
 }
 
 /**
- * What a usage costs, each part at its own model, in whole nano-dollars: the exact product of tokens, rate and
+ * Prices a usage in whole nano-dollars, each part at its own model: the exact product of tokens, rate and
  * multipliers, rounded half up once for each part and kind. `output_estimated` costs what output does.
  *
- * Loudly unpriced, never zero and never a guess: a part whose model has no price at that time, a speed or service
- * tier that the table does not sell for it (fast on a model without a fast price), counts that are no counts.
+ * A part is unpriced (`cost: null`, `priced: false`), never zero and never a guess, where its model has no price at
+ * that time, where the model is not sold at its speed or service tier, and where its counts are not counts.
  * `priced` is false too where a server tool was used whose price is not known. Never throws.
  *
  * The length of the prompt is the part's own. A geo without a multiplier for the model costs what `global` does.
@@ -27,7 +27,7 @@ export interface Pricing {
  */
 export function cost(usage: Usage, pricing: Pricing): CallCost {
   const mode = usage.malformed ? null : modeOf(usage, pricing.batch === true);
-  const tools = toolCharge(usage.serverToolUses, pricing);
+  const tools = serverToolsCost(usage.serverToolUses, pricing);
   const parts: PricedPart[] = [];
   let serverToolsLeft = tools.nanoUsd;
   let totalNanoUsd = 0;
@@ -35,7 +35,7 @@ export function cost(usage: Usage, pricing: Pricing): CallCost {
   for (const part of usage.parts) {
     const priced = pricedPart(part, mode, pricing);
     const charged = priced.cost && { ...priced.cost, server_tools: serverToolsLeft };
-    const total = charged === null ? Number.NaN : totalNanoUsd + sum(charged);
+    const total = charged === null ? Number.NaN : totalNanoUsd + sumOfKinds(charged);
     const fits = Number.isSafeInteger(total);
     parts.push(fits ? { model: priced.model, cost: charged } : { model: priced.model, cost: null });
     if (fits) [totalNanoUsd, serverToolsLeft] = [total, 0];
@@ -45,10 +45,10 @@ export function cost(usage: Usage, pricing: Pricing): CallCost {
 }
 
 /**
- * What the same usage would have cost on `model`: every part at its prices, everything else as it was, so unpriced
- * where that model is not sold that way. An answer about the same number of tokens, not about the same text: models
- * since Opus 4.7, and Haiku 5.5, make about 30 % more tokens of a text than those before, so a comparison across
- * that line flatters the newer model by as much.
+ * Prices the same usage on another model: every part at that model's prices, everything else as it was. A part is
+ * unpriced where the model is not sold that way. The answer is for the same number of tokens, not for the same text:
+ * models since Opus 4.7, and Haiku 5.5, make about 30% more tokens of a text than older ones, so a comparison of an
+ * older model with a newer one flatters the newer by as much.
  */
 export function costOn(usage: Usage, model: string, pricing: Pricing): CallCost {
   return cost({ ...usage, parts: usage.parts.map((part) => ({ ...part, model })) }, pricing);
@@ -62,40 +62,103 @@ function pricedPart(part: UsagePart, mode: Mode | null, { prices, atMs, model = 
   return { model: price?.model ?? prices.canonicalModel(id), cost: rates && tokenCost(part.tokens, rates) };
 }
 
-function tokenCost(tokens: Tokens, rates: Rates): Cost {
-  return {
-    input: charge(tokens.input, rates.input),
-    cache_read: charge(tokens.cache_read, rates.cache_read),
-    cache_write_5m: charge(tokens.cache_write_5m, rates.cache_write_5m),
-    cache_write_1h: charge(tokens.cache_write_1h, rates.cache_write_1h),
-    output: charge(tokens.output, rates.output),
-    output_estimated: charge(tokens.output_estimated, rates.output_estimated),
-    server_tools: 0,
-  };
+/** How a usage was run, as far as its price depends on it; the speed is each part's own. */
+export interface Mode {
+  readonly batch: boolean;
+  readonly geo: string | null;
 }
 
-/** No safe integer where any kind is none: each is 0 or more, and NaN stays NaN. */
-function sum(cost: Cost): number {
+/**
+ * The mode of a usage; `null` where its service tier is not one of those known, so that no rate can be named for it.
+ * `priority` is charged as `standard`.
+ */
+export function modeOf({ serviceTier, inferenceGeo }: Usage, isBatchResult: boolean): Mode | null {
+  const isBatch = serviceTier === 'batch';
+  const isKnown = isBatch || serviceTier === null || serviceTier === 'standard' || serviceTier === 'priority';
+  return isKnown ? { batch: isBatch || isBatchResult, geo: inferenceGeo } : null;
+}
+
+/** The rates of a part, all multipliers included; `null` where the model is not sold that way. */
+export function ratesFor(price: Price, part: UsagePart, { batch, geo }: Mode): Rates | null {
+  const name = cardName(price, part);
+  const card = name && price.cards[name];
+  if (card === null) return null;
+  const pair = geo === null ? card : (card.byGeo.get(geo) ?? card);
+  return batch ? pair.batch : pair.standard;
+}
+
+/** The rate card of a model that a part is charged by; `null` where none is published for its speed and length. */
+export function cardName({ longContextAboveTokens }: Price, { speed, tokens }: UsagePart): CardName | null {
+  const isLong = promptTokens(tokens) > longContextAboveTokens;
+  // No model has both fast mode and a price by prompt length, so nobody says what both together cost.
+  if (speed === 'fast') return isLong ? null : 'fast';
+  if (speed !== null && speed !== 'standard') return null;
+  return isLong ? 'long_context' : 'standard';
+}
+
+/** The tokens that count for the length of a prompt: input, cache reads and cache writes. */
+export function promptTokens(tokens: Tokens): number {
+  return tokens.input + tokens.cache_read + tokens.cache_write_5m + tokens.cache_write_1h;
+}
+
+const NO_COST: Cost = {
+  input: 0,
+  cache_read: 0,
+  cache_write_5m: 0,
+  cache_write_1h: 0,
+  output: 0,
+  output_estimated: 0,
+  server_tools: 0,
+};
+
+/** The cost of tokens by kind, server tools left at 0. A kind is NaN where `charge` says so. */
+export function tokenCost(tokens: Tokens, rates: Rates): Cost {
+  const cost: Record<CostKind, number> = { ...NO_COST };
+  for (const kind of TOKEN_KINDS) {
+    if (tokens[kind] !== 0) cost[kind] = charge(tokens[kind], rates[kind]);
+  }
+  return cost;
+}
+
+/** Nano-dollars over all kinds. Not a safe integer where any kind is not one: each is 0 or more, and NaN stays NaN. */
+export function sumOfKinds(cost: Cost): number {
   const cached = cost.cache_read + cost.cache_write_5m + cost.cache_write_1h;
   return cost.input + cached + cost.output + cost.output_estimated + cost.server_tools;
 }
 
-interface ToolCharge {
+/**
+ * The cost of `count` units in whole nano-dollars: the exact product, rounded half up once. NaN where the count is not
+ * a whole number of 0 or more, or where the result is too big to be exact in a double.
+ */
+export function charge(count: number, per: Rate): number {
+  if (!Number.isSafeInteger(count) || count < 0) return Number.NaN;
+  if (count > per.exactUpTo) return chargeExactly(BigInt(count), per);
+  const product = count * per.fastNum;
+  const rest = product % per.fastDen;
+  const floor = (product - rest) / per.fastDen;
+  return rest * 2 >= per.fastDen ? floor + 1 : floor;
+}
+
+function chargeExactly(count: bigint, { num, den }: Rate): number {
+  const nanoUsd = (count * num * 2n + den) / (den * 2n);
+  return nanoUsd <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(nanoUsd) : Number.NaN;
+}
+
+interface ServerToolsCost {
   readonly nanoUsd: number;
+  /** Every tool that was used has a price. */
   readonly priced: boolean;
 }
 
-const NO_TOOLS: ToolCharge = { nanoUsd: 0, priced: true };
-
-function toolCharge(uses: Usage['serverToolUses'], { prices, atMs }: Pricing): ToolCharge {
-  let charged = NO_TOOLS;
+function serverToolsCost(uses: Usage['serverToolUses'], { prices, atMs }: Pricing): ServerToolsCost {
+  let nanoUsd = 0;
+  let isPriced = true;
   for (const [tool, count] of Object.entries(uses)) {
-    if (count !== 0) charged = plusTool(charged, count, prices.toolPriceAt(tool, atMs));
+    if (count === 0) continue;
+    const price = prices.toolPriceAt(tool, atMs);
+    const sum = price === null ? Number.NaN : nanoUsd + charge(count, price.perUse);
+    if (Number.isSafeInteger(sum)) nanoUsd = sum;
+    else isPriced = false;
   }
-  return charged;
-}
-
-function plusTool(before: ToolCharge, count: number, price: ToolPrice | null): ToolCharge {
-  const nanoUsd = before.nanoUsd + (price === null ? Number.NaN : charge(count, price.perUse));
-  return Number.isSafeInteger(nanoUsd) ? { nanoUsd, priced: before.priced } : { ...before, priced: false };
+  return { nanoUsd, priced: isPriced };
 }

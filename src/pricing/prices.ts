@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { unreadable } from '../errors.ts';
+import type { TokenKind } from '../vocabulary.ts';
 import {
   dayStartMs,
   priceFileFrom,
@@ -11,8 +12,52 @@ import {
   type PriceFile,
 } from './price-file.ts';
 import defaults from './prices.json' with { type: 'json' };
-import type { Price, RateCard, RatePair, Rates, ToolPrice } from './rate-choice.ts';
-import { rate, times, type Ratio } from './rate.ts';
+import { rate, times, type Rate, type Ratio } from './rate.ts';
+
+/** Nano-dollars per token by kind. */
+export type Rates = Readonly<Record<TokenKind, Rate>>;
+
+/** Rates with and without the batch discount. `batch` is `null` where batches are not sold at this price. */
+export interface RatePair {
+  readonly standard: Rates;
+  readonly batch: Rates | null;
+}
+
+/** The rates of one model in one mode; a place of inference that costs more has its own pair. */
+export interface RateCard extends RatePair {
+  readonly byGeo: ReadonlyMap<string, RatePair>;
+}
+
+/** The rate cards of a model: the usual one, that of fast mode, and that of long prompts. */
+export type CardName = 'standard' | 'fast' | 'long_context';
+
+/** The ways a model is sold, as the price gauge names them. A batch is a discount on a card. */
+export type PriceRate = CardName | 'batch';
+
+/** The price of one model between two days. Immutable. */
+export interface Price extends Dated {
+  /** The canonical id. */
+  readonly model: string;
+  /** `null` where the model is not sold that way, or no price for it is published. */
+  readonly cards: Readonly<Record<CardName, RateCard | null>> & { readonly standard: RateCard };
+  /** A request whose prompt has more tokens is charged by the card `long_context`; `Infinity` where there is none. */
+  readonly longContextAboveTokens: number;
+  /** As it was listed: the amounts in USD per million tokens, how well they are known and from where. */
+  readonly listed: ListedPrice;
+}
+
+/** The price of one server tool between two days. */
+export interface ToolPrice extends Dated {
+  /** Nano-dollars per use. */
+  readonly perUse: Rate;
+}
+
+interface Dated {
+  /** `-Infinity` where no beginning is known. */
+  readonly effectiveFromMs: number;
+  /** Exclusive; `Infinity` where no end is known. */
+  readonly effectiveToMs: number;
+}
 
 /** Prices by model and date. Immutable; made once, asked for every call. */
 export interface PriceTable {
@@ -37,30 +82,45 @@ export interface PriceTable {
   toolPriceAt(tool: string, whenMs: number): ToolPrice | null;
 }
 
-const NANO_USD_PER_TOKEN: Ratio = { num: 1000n, den: 1n };
-
-const NANO_USD_PER_USE: Ratio = { num: 1_000_000n, den: 1n };
-
-const DATE_SUFFIX = /^-20\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])$/;
-
-const DATE_SUFFIX_LENGTH = '-YYYYMMDD'.length;
-
 let shipped: PriceTable | undefined;
 
-/** The prices shipped with this version; checked and put in order at the first call, then the same table always. */
+/** The prices shipped with this version: checked and put in order at the first call, and the same table from then on. */
 export function defaultPrices(): PriceTable {
   shipped ??= priceTable(priceFileFrom(defaults, 'the shipped prices'), 'default');
   return shipped;
 }
 
 /**
- * A table from parsed JSON of the form of a price file. With `"extends": "default"` a listed model or tool replaces
+ * Makes a table of parsed JSON in the form of a price file. With `"extends": "default"` a listed model or tool replaces
  * the shipped one, all its periods, and the others stay; otherwise only what is listed has a price.
  * Throws a `ConfigurationError` (`PLIMSOLL_PRICES_INVALID`) with every problem; `name` is what it calls the file.
  */
 export function pricesFrom(parsed: unknown, name: string): PriceTable {
   const file = priceFileFrom(parsed, name);
   return priceTable(file.extends === 'default' ? extended(file) : file, 'file');
+}
+
+/**
+ * Reads a table from a JSON file at once: `{ "extends": "default" | "none", "checkedOn": "YYYY-MM-DD", "models": […], "serverTools": […] }`,
+ * models as in the shipped `prices.json`. Throws a `ConfigurationError` (`PLIMSOLL_PRICES_INVALID`) with every problem.
+ */
+export function loadPrices(path: string): PriceTable {
+  return pricesFrom(parsed(path), path);
+}
+
+function parsed(path: string): unknown {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw pricesInvalid(path, [`the file: expected to read it, got ${unreadable(error)}`]);
+  }
+  try {
+    return JSON.parse(text.replace(/^\uFEFF/, ''));
+  } catch {
+    // The parser's own message quotes the text, which may be a file of secrets given by mistake.
+    throw pricesInvalid(path, ['the file: expected JSON, got a text that is not']);
+  }
 }
 
 function extended(file: PriceFile): PriceFile {
@@ -104,11 +164,8 @@ function priceTable(file: PriceFile, source: PriceTable['source']): PriceTable {
     models: file.models,
     serverTools: file.serverTools,
     canonicalModel,
-    priceAt(model: string, whenMs: number): Price | null {
-      const entry = byId.get(model) ?? byId.get(canonicalModel(model));
-      return entry === undefined ? null : inForce(entry.prices, whenMs);
-    },
-    toolPriceAt: (tool: string, whenMs: number) => inForce(tools.get(tool) ?? [], whenMs),
+    priceAt: (id: string, whenMs: number) => inForce((byId.get(id) ?? byId.get(canonicalModel(id)))?.prices, whenMs),
+    toolPriceAt: (tool: string, whenMs: number) => inForce(tools.get(tool), whenMs),
   });
 }
 
@@ -127,56 +184,34 @@ function pricesById(models: readonly ListedModel[]): ReadonlyMap<string, PricedM
   return new Map([...aliases, ...entries.map(({ entry }) => [entry.model, entry] as const)]);
 }
 
-function undated(id: string, known: ReadonlySet<string>): string | undefined {
-  const base = id.slice(0, -DATE_SUFFIX_LENGTH);
-  return known.has(base) && DATE_SUFFIX.test(id.slice(-DATE_SUFFIX_LENGTH)) ? base : undefined;
-}
-
-interface Dated {
-  readonly effectiveFromMs: number;
-  readonly effectiveToMs: number;
-}
-
-function inForce<T extends Dated>(prices: readonly T[], whenMs: number): T | null {
-  for (const price of prices) {
-    if (price.effectiveFromMs <= whenMs && whenMs < price.effectiveToMs) return price;
-  }
-  return null;
-}
-
-function dated(from: string | null, to: string | null): Dated {
-  return {
-    effectiveFromMs: from === null ? -Infinity : (dayStartMs(from) ?? -Infinity),
-    effectiveToMs: to === null ? Infinity : (dayStartMs(to) ?? Infinity),
-  };
-}
-
 function priced(model: string, listed: ListedPrice): Price {
   const { batchMultiplier, geoMultipliers, longContext, fast } = listed;
   const fastBatch = fast?.batchAllowed === true ? batchMultiplier : null;
   return {
     model,
     ...dated(listed.effectiveFrom, listed.effectiveTo),
-    base: rateCard(listed, batchMultiplier, geoMultipliers),
-    longContext: longContext && {
-      aboveTokens: longContext.aboveTokens,
-      card: rateCard(longContext, batchMultiplier, geoMultipliers),
+    cards: {
+      standard: rateCard(listed, batchMultiplier, geoMultipliers),
+      fast: fast && rateCard(fast, fastBatch, geoMultipliers),
+      long_context: longContext && rateCard(longContext, batchMultiplier, geoMultipliers),
     },
-    fast: fast && rateCard(fast, fastBatch, geoMultipliers),
+    longContextAboveTokens: longContext?.aboveTokens ?? Infinity,
     listed,
   };
 }
 
+const NANO_USD_PER_TOKEN: Ratio = { num: 1000n, den: 1n };
+
 function rateCard(listed: ListedRates, batch: Ratio | null, geos: ReadonlyMap<string, Ratio>): RateCard {
   const pair = (multiplier: Ratio): RatePair => ({
-    standard: ratesTimes(listed, multiplier),
-    batch: batch && ratesTimes(listed, times(multiplier, batch)),
+    standard: ratesOf(listed, multiplier),
+    batch: batch && ratesOf(listed, times(multiplier, batch)),
   });
   const byGeo = new Map([...geos].map(([geo, multiplier]) => [geo, pair(times(NANO_USD_PER_TOKEN, multiplier))]));
   return { ...pair(NANO_USD_PER_TOKEN), byGeo };
 }
 
-function ratesTimes(listed: ListedRates, multiplier: Ratio): Rates {
+function ratesOf(listed: ListedRates, multiplier: Ratio): Rates {
   const output = rate(times(listed.output, multiplier));
   return {
     input: rate(times(listed.input, multiplier)),
@@ -188,6 +223,8 @@ function ratesTimes(listed: ListedRates, multiplier: Ratio): Rates {
   };
 }
 
+const NANO_USD_PER_USE: Ratio = { num: 1_000_000n, den: 1n };
+
 function toolPrices({ prices }: ListedTool): readonly ToolPrice[] {
   return prices.map(({ effectiveFrom, effectiveTo, usdPerThousandUses }) => ({
     ...dated(effectiveFrom, effectiveTo),
@@ -195,26 +232,25 @@ function toolPrices({ prices }: ListedTool): readonly ToolPrice[] {
   }));
 }
 
-/**
- * The table of a JSON file: `{ "extends": "default" | "none", "checkedOn": "YYYY-MM-DD", "models": […], "serverTools": […] }`,
- * models as in the shipped `prices.json`. Reads it at once; throws a `ConfigurationError` (`PLIMSOLL_PRICES_INVALID`)
- * with every problem.
- */
-export function loadPrices(path: string): PriceTable {
-  return pricesFrom(parsed(path), path);
+function dated(from: string | null, to: string | null): Dated {
+  return {
+    effectiveFromMs: from === null ? -Infinity : (dayStartMs(from) ?? -Infinity),
+    effectiveToMs: to === null ? Infinity : (dayStartMs(to) ?? Infinity),
+  };
 }
 
-function parsed(path: string): unknown {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (error) {
-    throw pricesInvalid(path, [`the file: expected to read it, got ${unreadable(error)}`]);
+const DATE_SUFFIX = /^-20\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])$/;
+
+const DATE_SUFFIX_LENGTH = '-YYYYMMDD'.length;
+
+function undated(id: string, known: ReadonlySet<string>): string | undefined {
+  const base = id.slice(0, -DATE_SUFFIX_LENGTH);
+  return known.has(base) && DATE_SUFFIX.test(id.slice(-DATE_SUFFIX_LENGTH)) ? base : undefined;
+}
+
+function inForce<T extends Dated>(prices: readonly T[] = [], whenMs: number): T | null {
+  for (const price of prices) {
+    if (price.effectiveFromMs <= whenMs && whenMs < price.effectiveToMs) return price;
   }
-  try {
-    return JSON.parse(text.replace(/^\uFEFF/, ''));
-  } catch {
-    // The parser's own message quotes the text, which may be a file of secrets given by mistake.
-    throw pricesInvalid(path, ['the file: expected JSON, got a text that is not']);
-  }
+  return null;
 }

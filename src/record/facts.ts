@@ -1,6 +1,5 @@
 import { dayStartMs } from '../pricing/price-file.ts';
-import type { PriceTable } from '../pricing/prices.ts';
-import type { Price, PriceRate, Rates } from '../pricing/rate-choice.ts';
+import type { Price, PriceRate, PriceTable, Rates } from '../pricing/prices.ts';
 import { usdPerMillion } from '../pricing/rate.ts';
 import { VERSION } from '../version.ts';
 import { TOKEN_KINDS, type TokenKind } from '../vocabulary.ts';
@@ -83,14 +82,17 @@ export function priceTableTimestampSeconds({ checkedAtMs }: PriceTable): number 
   return checkedAtMs / 1000;
 }
 
-function gaugesOf({ model, base, fast, longContext }: Price): readonly PriceGauge[] {
-  const sold: readonly (readonly [PriceRate, Rates | null | undefined])[] = [
-    ['standard', base.standard],
-    ['batch', base.batch],
-    ['fast', fast?.standard],
-    ['long_context', longContext?.card.standard],
-  ];
-  return sold.flatMap(([rate, rates]) =>
-    rates ? TOKEN_KINDS.map((kind) => ({ model, kind, rate, usdPerMillionTokens: usdPerMillion(rates[kind]) })) : [],
-  );
+function gaugesOf({ model, cards: { standard, fast, long_context } }: Price): readonly PriceGauge[] {
+  const sold: Readonly<Record<PriceRate, Rates | null>> = {
+    standard: standard.standard,
+    batch: standard.batch,
+    fast: fast && fast.standard,
+    long_context: long_context && long_context.standard,
+  };
+  return (Object.keys(sold) as PriceRate[]).flatMap((rate) => {
+    const rates = sold[rate];
+    return rates === null
+      ? []
+      : TOKEN_KINDS.map((kind) => ({ model, kind, rate, usdPerMillionTokens: usdPerMillion(rates[kind]) }));
+  });
 }

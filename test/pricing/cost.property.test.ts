@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import fc from 'fast-check';
-import { cost } from '../../src/pricing/cost.ts';
+import { charge, cost } from '../../src/pricing/cost.ts';
 import table from '../../src/pricing/prices.json' with { type: 'json' };
 import { defaultPrices } from '../../src/pricing/prices.ts';
-import { charge, decimal, rate } from '../../src/pricing/rate.ts';
+import { decimal, rate } from '../../src/pricing/rate.ts';
 import { TOKEN_KINDS, type CallCost, type Tokens, type Usage } from '../../src/vocabulary.ts';
 import { dayMs, usageOf } from '../../testing/usages.ts';
 

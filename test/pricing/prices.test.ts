@@ -12,7 +12,7 @@ const prices = defaultPrices();
 
 function inputUsd(table: typeof prices, model: string, day: string): number | null {
   const price = table.priceAt(model, dayMs(day));
-  return price && usdPerMillion(price.base.standard.input);
+  return price && usdPerMillion(price.cards.standard.standard.input);
 }
 
 describe('the shipped table', () => {
@@ -104,7 +104,7 @@ describe('the price in force', () => {
   const turn = dayMs('2026-10-07');
   const readUsd = (whenMs: number) => {
     const price = prices.priceAt('claude-sonnet-5-5', whenMs);
-    return price && usdPerMillion(price.base.standard.cache_read);
+    return price && usdPerMillion(price.cards.standard.standard.cache_read);
   };
 
   it('changes with the first millisecond of a UTC day', () => {
@@ -221,7 +221,8 @@ describe('prices loaded from a file', () => {
     const prices = { input: '0.1', output: 0.3, cacheWrite5m: 0.125, cacheWrite1h: 0.2, cacheRead: 0.01 };
     const text = JSON.stringify({ extends: 'default', models: [{ model: 'claude-opus-5', prices: [prices] }] });
     const table = loadPrices(written('own.json', `\uFEFF${text}`));
-    const { input, output } = table.priceAt('claude-opus-5', dayMs('2026-11-24'))?.base.standard ?? assert.fail();
+    const { input, output } =
+      table.priceAt('claude-opus-5', dayMs('2026-11-24'))?.cards.standard.standard ?? assert.fail();
     assert.deepEqual([input.num, input.den, output.num, output.den], [100n, 1n, 300n, 1n]);
     assert.deepEqual([usdPerMillion(input), usdPerMillion(output)], [0.1, 0.3]);
   });
