@@ -62,6 +62,7 @@ export const FORWARDING: Way<Forwarding, UpstreamAnswer> = {
   retriesAnswer: ({ likeness }, { status, headers }) =>
     likeness !== null && retriesAnswer({ status, headers, refreshable: false }, 1),
   isSteerable: ({ observation, call }) => call.attempts < (observation.retry?.attempts ?? 0),
+  steer: (answer, headers) => answer.steer(headers),
   refused(forwarding, { headers }, goesOn) {
     if (goesOn) wait(forwarding, retryAfterMs(headers, forwarding.observation.clock.epochMs()));
   },

@@ -1,9 +1,9 @@
 import { Agent as HttpAgent, request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { Readable } from 'node:stream';
-import type { AnswerHead } from '../observe/exchange.ts';
+import type { AnswerHead, RetryHeaders } from '../observe/exchange.ts';
 import { JsonListener } from '../observe/json-body.ts';
-import { answered, webHeaders, type RawHeaders } from './headers.ts';
+import { answered, webHeaders, without, type RawHeaders } from './headers.ts';
 import { BodyTooLargeError } from './request-body.ts';
 import { Passage, decoding } from './response-body.ts';
 
@@ -120,15 +120,13 @@ function sendBody(request: ClientRequest, body: UpstreamRequest['body']): void {
 /** What is read of a refusal before it goes back to the client: the API's are below 1 KiB. */
 const PEEKED = { bytes: 64 << 10, waitMs: 1_000 } as const;
 
-/** Headers of a refusal in which a retry policy says something to the client. */
-const STEERING = ['x-should-retry', 'retry-after-ms', 'plimsoll-retry-denied'] as const;
-
 /** What the API answered. */
 export class UpstreamAnswer implements AnswerHead {
   readonly status: number;
   readonly passage: Passage;
   readonly #message: IncomingMessage;
   #headers: Headers | null = null;
+  #steering: RetryHeaders = [];
   #whole: Promise<Buffer | null> | null = null;
 
   constructor(message: IncomingMessage) {
@@ -157,11 +155,16 @@ export class UpstreamAnswer implements AnswerHead {
     return this.#headers;
   }
 
-  /** As they go to the client, with what a retry policy has put in. */
+  /** Replaces headers by those of a retry decision, for observers and for the client. */
+  steer(changes: RetryHeaders): void {
+    this.#steering = changes;
+    for (const [name, value] of changes) this.headers.set(name, value);
+  }
+
+  /** The headers that go to the client, with a retry decision's in place of the API's. */
   get rawHeaders(): string[] {
-    const raw = answered(this.#message.rawHeaders);
-    const own = Object.getOwnPropertyDescriptor(this, 'headers')?.value as Headers | undefined;
-    return own === undefined ? raw : steered(raw, own);
+    const raw = this.#steering.reduce((rest, [name]) => without(rest, name), answered(this.#message.rawHeaders));
+    return [...raw, ...this.#steering.flat()];
   }
 
   /** The body where it is short and has come in time, else `null`: then it is to be passed on as it comes. */
@@ -182,17 +185,4 @@ export class UpstreamAnswer implements AnswerHead {
       reader.end('done');
     });
   }
-}
-
-function steered(raw: readonly string[], own: Headers): string[] {
-  const kept: string[] = [];
-  for (let at = 0; at + 1 < raw.length; at += 2) {
-    const [name = '', value = ''] = [raw[at], raw[at + 1]];
-    if (!STEERING.some((steering) => steering === name.toLowerCase())) kept.push(name, value);
-  }
-  for (const name of STEERING) {
-    const value = own.get(name);
-    if (value !== null) kept.push(name, value);
-  }
-  return kept;
 }

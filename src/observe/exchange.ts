@@ -28,6 +28,8 @@ export interface Way<E extends Exchange, A extends AnswerHead> {
   retriesAnswer(exchange: E, answer: A): boolean;
   /** May a retry policy say whether and when? */
   isSteerable(exchange: E, answer: A): boolean;
+  /** Puts the retry policy's decision into the headers of a refusal, where the sender's retry loop reads it. */
+  steer(answer: A, headers: RetryHeaders): void;
   /** A refusal goes back to who asked, who sends again where it `goesOn`. */
   refused(exchange: E, answer: A, goesOn: boolean): void;
   /** Did the request fail because who asked wants it no more? */
@@ -92,7 +94,7 @@ function refused<E extends Exchange, A extends AnswerHead>(
   const verdict: Promise<Verdict> =
     asked === undefined
       ? rejected.then((rejection) => ({ rejection, denied: null, isLast: !goesOn }))
-      : rejected.then((rejection) => judged(exchange, { policy: asked, answer, rejection }));
+      : rejected.then((rejection) => judged(exchange, way, { policy: asked, answer, rejection }));
   call.refused({ status, limiters: limiters(headers), verdict });
   if (asked === undefined) {
     way.refused(exchange, answer, goesOn);
@@ -116,33 +118,30 @@ function failed<E extends Exchange, A extends AnswerHead>(exchange: E, way: Way<
   way.wait(exchange);
 }
 
-/** What is known of an answer before its body. `headers` of a refusal are replaced where a retry policy has a say in them. */
+/** An answer before its body. */
 export interface AnswerHead {
   readonly status: number;
   readonly ok: boolean;
   readonly headers: Headers;
 }
 
-/** Says on a refusal why the policy ended the call with it, for whoever reads the headers of the SDK's error. */
-const DENIED_HEADER = 'plimsoll-retry-denied';
-
-/** A refusal that the SDK would retry, and who is to decide on it. */
-export interface Appeal {
+/** A refusal that the sender would retry, and the policy that decides on it. */
+interface Appeal<A extends AnswerHead> {
   readonly policy: RetryPolicy;
-  /** Its `headers` are replaced. */
-  readonly answer: AnswerHead;
+  readonly answer: A;
   readonly rejection: Rejection;
 }
 
-/** Asks the policy, and tells the SDK what it said. A policy that throws is counted, and the SDK does as it would alone. */
-export function judged(
-  { call, observation }: { readonly call: LiveCall; readonly observation: Observation },
-  { policy, answer, rejection }: Appeal,
+/** Asks the policy, and tells the sender what it said. A policy that throws is counted, and the sender does as it would alone. */
+function judged<E extends Exchange, A extends AnswerHead>(
+  { call, observation }: E,
+  way: Way<E, A>,
+  { policy, answer, rejection }: Appeal<A>,
 ): Verdict {
   const { status, headers } = answer;
   try {
     const decision = policy.decide({ call, status, headers, rejection, elapsedMs: call.elapsedMs });
-    steer(answer, decision);
+    way.steer(answer, retryHeaders(decision));
     if (!decision.retry) return { rejection, denied: decision.reason, isLast: true };
     if (decision.model !== undefined) call.fallbackModel = decision.model;
   } catch (error) {
@@ -151,18 +150,18 @@ export function judged(
   return { rejection, denied: null, isLast: false };
 }
 
-/**
- * Puts a decision where the SDK's own loop reads it: in the headers of this answer. What the server said stays
- * beside it, so the error that the SDK throws still shows its `retry-after`.
- */
-function steer(answer: AnswerHead, decision: RetryDecision): void {
-  // The headers of a fetched response cannot be changed.
-  const headers = new Headers(answer.headers);
-  headers.set('x-should-retry', String(decision.retry));
+/** Names and values of headers that carry a retry decision. */
+export type RetryHeaders = readonly (readonly [name: string, value: string])[];
+
+/** Says why the policy ended the call, to those who read the headers of the SDK's error. */
+const DENIED_HEADER = 'plimsoll-retry-denied';
+
+/** The decision as the SDK's retry loop reads it. The server's own `retry-after` stays beside it. */
+function retryHeaders(decision: RetryDecision): RetryHeaders {
+  const retry = ['x-should-retry', String(decision.retry)] as const;
+  if (!decision.retry) return [retry, [DENIED_HEADER, decision.reason]];
   // The SDK takes 0 for "not said".
-  if (decision.retry) headers.set('retry-after-ms', String(Math.max(1, Math.ceil(decision.waitMs))));
-  else headers.set(DENIED_HEADER, decision.reason);
-  Object.defineProperty(answer, 'headers', { value: headers, configurable: true });
+  return [retry, ['retry-after-ms', String(Math.max(1, Math.ceil(decision.waitMs)))]];
 }
 
 /** Tells the policy, where there is one; what it throws is counted and not felt. */

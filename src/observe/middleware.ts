@@ -3,7 +3,7 @@ import type { Middleware, MiddlewareContext } from '@anthropic-ai/sdk';
 import type { GuardedRequest } from '../vocabulary.ts';
 import { allowedBody } from './admission.ts';
 import { followAnswer } from './answer.ts';
-import { exchanged, type Exchange, type Way } from './exchange.ts';
+import { exchanged, type Exchange, type RetryHeaders, type Way } from './exchange.ts';
 import { LiveCall, type CallRequest, type Observation } from './live-call.ts';
 import { operation } from './operation.ts';
 import { refusalBody } from './rejection.ts';
@@ -89,6 +89,7 @@ const SDK: Way<SdkExchange, Response> = {
     retriesAnswer({ status, headers, refreshable: isRefreshable(exchange) }, triesLeft(exchange)),
   /** The SDK refreshes its token after a 401 without looking at the headers. */
   isSteerable: (exchange, { status }) => !(status === 401 && isRefreshable(exchange)),
+  steer: replaceHeaders,
   refused({ call, options, waits }, response, goesOn) {
     if (goesOn) waits.add(options, call, options.signal);
     whenRead(response, call, () => {
@@ -103,6 +104,13 @@ const SDK: Way<SdkExchange, Response> = {
     waits.add(options, call, options.signal);
   },
 };
+
+/** Replaces the `headers` property: the headers of a fetched response cannot be changed, and the SDK must get this response. */
+function replaceHeaders(response: Response, changes: RetryHeaders): void {
+  const headers = new Headers(response.headers);
+  for (const [name, value] of changes) headers.set(name, value);
+  Object.defineProperty(response, 'headers', { value: headers, configurable: true });
+}
 
 function isRefreshable({ client }: SdkExchange): boolean {
   const { apiKey, authToken } = client();
