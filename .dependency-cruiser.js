@@ -23,6 +23,17 @@ const PURE = ['pricing', 'tier', 'routing', 'keys'];
 const IMPURE_NODE =
   '^(node:)?(child_process|cluster|dgram|dns|http|http2|https|inspector|net|readline|repl|sqlite|timers|tls|tty|v8|vm|worker_threads)(/|$)';
 
+/**
+ * What stands beside src/, and the folders that each of them imports from besides itself. The demo is not here: it has a
+ * rule of its own. Nothing imports from test/; a test of the workshop stands in test/ under the name of its folder.
+ */
+export const WORKSHOP = {
+  bench: ['src', 'testing'],
+  monitoring: ['src', 'testing'],
+  scripts: ['monitoring', 'src', 'testing'],
+  testing: ['src'],
+};
+
 /** @param {readonly string[]} names */
 const rooms = (names) => `^src/(${names.join('|')})(/|\\.ts$)`;
 
@@ -45,10 +56,21 @@ const inward = ROWS.flatMap((names, row) =>
   })),
 );
 
+const folder = `^(bench|demo|monitoring|scripts|src|test|testing)/`;
+
+const workshop = Object.entries(WORKSHOP).map(([name, known]) => ({
+  name: `${name}-imports-inward`,
+  comment: 'Helpers of tests are in testing/. Nobody imports a test, and no library imports a program.',
+  severity: 'error',
+  from: { path: `^${name}/` },
+  to: { path: folder, pathNot: `^(${[name, ...known].join('|')})/` },
+}));
+
 /** @type {import('dependency-cruiser').IConfiguration} */
 export default {
   forbidden: [
     ...inward,
+    ...workshop,
     {
       name: 'no-cycles',
       comment: 'Two files that need each other are one file, or a third is missing. Types count.',
@@ -128,7 +150,15 @@ export default {
       comment: 'The demo imports plimsoll as its users do.',
       severity: 'error',
       from: { path: '^demo/' },
-      to: { path: '^src/', pathNot: entry },
+      to: { path: folder, pathNot: [entry, '^demo/'] },
+    },
+    {
+      name: 'the-workshop-is-imported-by-its-own-tests',
+      comment:
+        'What tests share is in testing/: a test imports from scripts/ only to test scripts/, and so on. The files of deploy/ are run by monitoring/.',
+      severity: 'error',
+      from: { path: '^test/([^/]+)' },
+      to: { path: '^(bench|demo|monitoring|scripts)/', pathNot: ['^$1/', '^monitoring/run/'] },
     },
     {
       name: 'resolvable',

@@ -13,7 +13,8 @@ import {
   type Strategy,
   type Surroundings,
 } from './retry-strategies.ts';
-import { seededRandom, VirtualTime } from './virtual-time.ts';
+import { seededRandom } from '../testing/seeded-random.ts';
+import { VirtualTime } from './virtual-time.ts';
 
 const CLIENTS = 200;
 const RUN_MS = 10 * 60_000;

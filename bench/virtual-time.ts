@@ -1,5 +1,3 @@
-/** Time that goes on from event to event, and chance that is the same each run. */
-
 interface Event {
   readonly atMs: number;
   readonly order: number;
@@ -56,15 +54,4 @@ function isEarlier(one: Event | undefined, other: Event | undefined): boolean {
 function swap(heap: Event[], one: number, other: number): void {
   const [a, b] = [heap[one], heap[other]];
   if (a !== undefined && b !== undefined) [heap[one], heap[other]] = [b, a];
-}
-
-/** Numbers from 0 up to 1: mulberry32, by Tommy Ettinger, in the public domain. */
-export function seededRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

@@ -67,9 +67,9 @@ function judgedByNewer(mayBuild: boolean): void {
   const reason = programs.reduce<string | null>((found, program) => found ?? notBuilt(program), null);
   if (reason !== null) return console.log(`not run: ${what}: ${reason}`);
   const PATH = `${bin}${delimiter}${process.env['PATH'] ?? ''}`;
-  const args = ['--conditions=plimsoll-source', 'scripts/test.ts', 'test/monitoring'];
+  const args = ['--conditions=plimsoll-source', 'scripts/test/main.ts', 'test/monitoring', 'test/deploy'];
   const { status } = spawnSync(process.execPath, args, { cwd: root, env: { ...process.env, PATH }, stdio: 'inherit' });
-  told(`the tests of monitoring with ${what}`, status);
+  told(`the tests of monitoring and deploy with ${what}`, status);
 }
 
 function told(what: string, status: number | null): void {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { copyFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
@@ -15,6 +15,7 @@ const { APART, ROWS, entries } = (await import(configPath)) as {
   readonly ROWS: readonly (readonly string[])[];
   readonly entries: readonly string[];
 };
+const FOLDERS = ['src', 'demo', 'monitoring', 'testing', 'test', 'bench', 'scripts'];
 const options = await extractOptions(configPath);
 
 const violations = async (folders: readonly string[], baseDir: string): Promise<readonly string[]> => {
@@ -85,20 +86,36 @@ const breaches: ReadonlyArray<readonly [rule: string, files: Readonly<Record<str
   ['only-peers-are-imported', { 'src/record/labels.ts': "import 'fast-check';\n" }],
   ['src-stands-alone', { 'src/record/labels.ts': importing('../../demo/main.ts'), 'demo/main.ts': value }],
   ['the-demo-is-a-user', { 'demo/main.ts': importing('../src/observe/usage.ts'), 'src/observe/usage.ts': value }],
+  ['the-demo-is-a-user', { 'demo/main.ts': importing('../testing/calls.ts'), 'testing/calls.ts': value }],
+  ['scripts-imports-inward', { 'scripts/stack.ts': importing('../test/calls.ts'), 'test/calls.ts': value }],
+  ['monitoring-imports-inward', { 'monitoring/lint.ts': importing('../test/calls.ts'), 'test/calls.ts': value }],
+  ['monitoring-imports-inward', { 'monitoring/lint.ts': importing('../scripts/stack.ts'), 'scripts/stack.ts': value }],
+  ['bench-imports-inward', { 'bench/calls.ts': importing('../scripts/stack.ts'), 'scripts/stack.ts': value }],
+  ['testing-imports-inward', { 'testing/calls.ts': importing('../test/calls.ts'), 'test/calls.ts': value }],
+  ['testing-imports-inward', { 'testing/calls.ts': importing('../monitoring/lint.ts'), 'monitoring/lint.ts': value }],
+  [
+    'the-workshop-is-imported-by-its-own-tests',
+    { 'test/observe/usage.test.ts': importing('../../scripts/stack.ts'), 'scripts/stack.ts': value },
+  ],
+  [
+    'the-workshop-is-imported-by-its-own-tests',
+    { 'test/scripts/stack.test.ts': importing('../../monitoring/lint.ts'), 'monitoring/lint.ts': value },
+  ],
   ['resolvable', { 'src/observe/usage.ts': importing('./not-there.ts') }],
 ];
 
 test('imports point inward, without cycles, types included', async () => {
-  const folders = ['src', 'test', 'demo', 'bench', 'scripts'].filter((folder) => readdirSync(root).includes(folder));
-  assert.deepEqual(await violations(folders, root), []);
+  assert.deepEqual(await violations(FOLDERS, root), []);
 });
 
 for (const [number, [rule, files]] of breaches.entries()) {
   const importer = Object.keys(files)[0];
   test(`a breach of ${rule} is found in ${importer} (case ${number + 1})`, async (t) => {
     const folder = await planted(t, files);
-    const folders = readdirSync(folder).filter((name) => name === 'src' || name === 'demo');
-    const found = await violations(folders, folder);
+    const found = await violations(
+      FOLDERS.filter((name) => existsSync(join(folder, name))),
+      folder,
+    );
     assert.ok(
       found.some((violation) => violation.startsWith(`${rule}: ${importer} →`)),
       `found only ${JSON.stringify(found)}`,
@@ -118,8 +135,12 @@ test('a tree that follows every rule has no violation', async (t) => {
     'src/cli/main.ts': importing('../simulator/simulator.ts'),
     'src/simulator/simulator.ts': value,
     'demo/main.ts': "import { value } from 'plimsoll';\nexport const other = value;\n",
+    'testing/calls.ts': importing('../src/pricing/cost.ts'),
+    'scripts/stack.ts': importing('../monitoring/lint.ts'),
+    'monitoring/lint.ts': "import '../testing/calls.ts';\nexport const value = 1;\n",
+    'test/scripts/stack.test.ts': "import '../../scripts/stack.ts';\nimport '../../testing/calls.ts';\n",
   });
-  assert.deepEqual(await violations(['src', 'demo'], folder), []);
+  assert.deepEqual(await violations(['src', 'demo', 'testing', 'scripts', 'monitoring', 'test'], folder), []);
 });
 
 test('every room of src/ stands in a row of the table', () => {

@@ -2,8 +2,6 @@ import assert from 'node:assert/strict';
 import { existsSync, globSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import test from 'node:test';
-import { Samples } from '../demo/samples.ts';
-import { SUMMARY_HEAD, summaryLine } from '../demo/summary.ts';
 
 const root = join(import.meta.dirname, '..');
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
@@ -46,17 +44,6 @@ test('every npm script that the pages name is there', () => {
     named.filter((script) => !Object.hasOwn(scripts, script)),
     [],
   );
-});
-
-test('the terminal output in the README has the columns that the demo prints, and fits 80 of them', () => {
-  const [, output = ''] = /```\n(plimsoll demo[^]*?)```/.exec(readme) ?? [];
-  const lines = output.trimEnd().split('\n');
-  assert.ok(lines.includes(SUMMARY_HEAD));
-  assert.ok(lines.every((line) => line.length <= 80));
-  const empty = summaryLine('08:00:37', new Samples());
-  for (const line of lines.filter((each) => /^\d\d:/.test(each))) {
-    assert.match(line.slice(0, empty.length), /^\d\d:\d\d:\d\d +\d+ +\d+ +\d+ +[\d.]+ s +[\d.]+k? +\$[\d.]+$/);
-  }
 });
 
 test('the picture is small enough for a page that is read on a train', () => {

@@ -7,7 +7,7 @@ import { appendFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { metricsHandler } from 'plimsoll';
-import { seededRandom } from '../../bench/virtual-time.ts';
+import { seededRandom } from '../../testing/seeded-random.ts';
 import { SCRAPE_SECONDS, type Page } from './scraping.ts';
 
 interface Service {

@@ -3,7 +3,7 @@
  * the same each run, and the Claude API is a simulated one, in the same process.
  */
 import { simulator } from 'plimsoll/simulator';
-import { seededRandom } from '../../bench/virtual-time.ts';
+import { seededRandom } from '../../testing/seeded-random.ts';
 import { virtualTime } from './virtual-time.ts';
 
 virtualTime(Date.parse(process.env['GUIDE_NOW'] ?? ''));

@@ -2,8 +2,8 @@
 import { createHash } from 'node:crypto';
 import { Agent, request, type IncomingMessage } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { answering } from '../../bench/gateway/child.ts';
-import type { Target } from '../../bench/gateway/load-process.ts';
+import { answering } from '../gateway/child.ts';
+import type { Target } from '../gateway/load-process.ts';
 import type { Received, Shape } from './soak.ts';
 import { soakStream } from './stream.ts';
 

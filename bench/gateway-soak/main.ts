@@ -4,8 +4,8 @@
  * the same and the gateway reported no failure. Its memory is printed for the reader to judge.
  */
 import { parseArgs } from 'node:util';
-import { soakLines } from './gateway-soak/report.ts';
-import { problemsOf, soak, STREAMS } from './gateway-soak/soak.ts';
+import { soakLines } from './report.ts';
+import { problemsOf, soak, STREAMS } from './soak.ts';
 
 const { values } = parseArgs({
   options: { streams: { type: 'string', default: '1000' }, seconds: { type: 'string', default: '60' } },

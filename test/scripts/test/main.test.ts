@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 
-const runner = join(import.meta.dirname, '..', '..', 'scripts', 'test.ts');
+const runner = join(import.meta.dirname, '..', '..', '..', 'scripts', 'test', 'main.ts');
 
 interface Run {
   readonly status: number | null;

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 import { promisify } from 'node:util';
-import { filesOf, patched } from '../../scripts/guide/blocks.ts';
+import { filesOf } from '../../scripts/guide/blocks.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const guide = readFileSync(join(root, 'docs', 'guide.md'), 'utf8');
@@ -48,29 +48,4 @@ test('the code of the guide compiles for strict users, before its changes and af
   await promisify(execFile)(process.execPath, [compiler, '-p', folder]).catch((error: { stdout?: string }) =>
     assert.fail(error.stdout ?? 'tsc did not run'),
   );
-});
-
-test('virtual time goes from timer to timer, in the order in which they are due, and waits for nothing', async () => {
-  const program = `
-    import { virtualTime } from '${join(root, 'scripts/guide/virtual-time.ts')}';
-    virtualTime(Date.UTC(2026, 0, 1));
-    const said = [];
-    const say = (word) => said.push(word + ' ' + new Date().toISOString().slice(11, 19) + ' ' + performance.now());
-    setTimeout(say, 3_600_000, 'later');
-    setTimeout(say, 1_000, 'soon');
-    clearTimeout(setTimeout(say, 2_000, 'never'));
-    setTimeout(say, 86_400_000, 'when nobody waits').unref();
-    setTimeout(() => setTimeout(say, 500, 'after it'), 1_000);
-    process.on('exit', () => console.log(said.join('\\n')));`;
-  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', program]);
-  assert.deepEqual(stdout.trimEnd().split('\n'), [
-    'soon 00:00:01 1000',
-    'after it 00:00:01 1500',
-    'later 01:00:00 3600000',
-  ]);
-});
-
-test('a diff of the guide changes what it finds once, and is refused where it does not', () => {
-  assert.equal(patched('a\nb\nc\n', '--- x.ts\n@@\n a\n-b\n+B\n'), 'a\nB\nc\n');
-  assert.throws(() => patched('a\na\n', '--- x.ts\n@@\n-a\n+b\n'), /expected these lines once/);
 });

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { child, type Accounts, type Child } from '../../bench/gateway/child.ts';
+import { child, type Accounts, type Child } from '../gateway/child.ts';
 import { INPUT_TOKENS } from './stream.ts';
 
 /** How many streams, how long, and what each is like. */
@@ -54,7 +54,7 @@ export async function soak(shape: Shape): Promise<Soaked> {
   let gateway: Child | null = null;
   try {
     const upstreamUrl = await upstream.ask<string>('url');
-    gateway = child(new URL('../../bench/gateway/gateway-process.ts', HERE), [upstreamUrl]);
+    gateway = child(new URL('../gateway/gateway-process.ts', HERE), [upstreamUrl]);
     const target = await gateway.ask('target');
     const remembering = memoryOf(gateway, shape);
     const received = await load.ask<Received>('soak', { target, shape });

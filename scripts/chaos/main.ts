@@ -3,10 +3,10 @@
  * number of plimsoll's against the server's own. The exit code is 0 only if all are equal and everything was met.
  */
 import { parseArgs } from 'node:util';
-import { chaos } from './chaos/chaos.ts';
-import { MUTANTS, MUTANT_NAMES, type MutantName } from './chaos/mutants.ts';
-import { printed, shortcomings } from './chaos/report.ts';
-import { scenario } from './chaos/scenario.ts';
+import { chaos } from './chaos.ts';
+import { MUTANTS, MUTANT_NAMES, type MutantName } from './mutants.ts';
+import { printed, shortcomings } from './report.ts';
+import { scenario } from './scenario.ts';
 
 const { values } = parseArgs({
   options: {

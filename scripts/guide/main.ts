@@ -4,10 +4,10 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { tool } from '../testing/tools.ts';
-import { transcribed } from './guide/transcript.ts';
+import { tool } from '../../testing/tools.ts';
+import { transcribed } from './transcript.ts';
 
-const path = join(import.meta.dirname, '..', 'docs', 'guide.md');
+const path = join(import.meta.dirname, '..', '..', 'docs', 'guide.md');
 const written = readFileSync(path, 'utf8');
 const made = await transcribed(written, tool('promtool').path);
 if (made === written) {

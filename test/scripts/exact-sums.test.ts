@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { exactSums } from '../../scripts/chaos/exact-sums.ts';
+import { exactSums } from '../../scripts/exact-sums.ts';
 
 // `scripts/exact-sums.ts` does it with 10 million.
 it('costs come to the same integer in whatever order they are added, and the metric is within 1e-9 of it', () => {

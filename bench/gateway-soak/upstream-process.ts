@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { answering } from '../../bench/gateway/child.ts';
+import { answering } from '../gateway/child.ts';
 import type { Shape } from './soak.ts';
 import { soakStream } from './stream.ts';
 

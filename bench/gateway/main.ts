@@ -1,14 +1,14 @@
 import { writeFile } from 'node:fs/promises';
 import { availableParallelism, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
-import { soakLines } from '../scripts/gateway-soak/report.ts';
-import { problemsOf, soak, STREAMS } from '../scripts/gateway-soak/soak.ts';
-import { spread, type Spread } from './compare.ts';
-import { child, type Child } from './gateway/child.ts';
-import type { Target } from './gateway/load-process.ts';
-import { bursts, ratio, waits, type Amount, type Load, type Proxy, type Waited } from './gateway/measure.ts';
-import { EVENTS, type Kind } from './gateway/request.ts';
-import { goals, spreadText, table, type Row } from './report.ts';
+import { soakLines } from '../gateway-soak/report.ts';
+import { problemsOf, soak, STREAMS } from '../gateway-soak/soak.ts';
+import { spread, type Spread } from '../compare.ts';
+import { child, type Child } from './child.ts';
+import type { Target } from './load-process.ts';
+import { bursts, ratio, waits, type Amount, type Load, type Proxy, type Waited } from './measure.ts';
+import { EVENTS, type Kind } from './request.ts';
+import { goals, spreadText, table, type Row } from '../report.ts';
 
 const { values } = parseArgs({
   options: { short: { type: 'boolean' }, write: { type: 'boolean' }, help: { type: 'boolean' } },
@@ -28,7 +28,7 @@ const PIPE = 'bare pipe';
 const GATEWAY = 'gateway';
 const BUDGET = 'gateway with a budget in SQLite';
 
-const at = (name: string): URL => new URL(`gateway/${name}-process.ts`, import.meta.url);
+const at = (name: string): URL => new URL(`${name}-process.ts`, import.meta.url);
 
 interface Measured {
   readonly load: ReadonlyMap<string, Load>;
@@ -208,4 +208,4 @@ ${soakLines(soaked, shape).join('\n')}
 `;
 
 console.log(report);
-if (values.write === true) await writeFile(new URL('../docs/gateway-benchmarks.md', import.meta.url), report);
+if (values.write === true) await writeFile(new URL('../../docs/gateway-benchmarks.md', import.meta.url), report);
