@@ -2,10 +2,10 @@ import { Registry } from 'prom-client';
 import { sharedBudgets, type Budgets } from '../budget/budgets.ts';
 import { authenticator } from '../gateway/access/authenticator.ts';
 import { mintHandler } from '../gateway/access/mint.ts';
-import type { Access } from '../gateway/access/sqlite-tokens.ts';
+import type { AccessStores } from '../gateway/access/stores.ts';
 import { TokenSpend } from '../gateway/access/token-spend.ts';
 import type { GatewayConfiguration } from '../gateway/configuration/configuration.ts';
-import { ledgerAt, openAccess } from '../gateway/configuration/places.ts';
+import { ledgerAt, openStores } from '../gateway/configuration/places.ts';
 import { gateway, type Gateway } from '../gateway/gateway.ts';
 import { PortError, listen, type Serving } from '../http/listen.ts';
 import { serve, type ServeOptions } from '../http/serve.ts';
@@ -36,14 +36,14 @@ export async function startGateway(
 ): Promise<RunningGateway> {
   const parts = new Parts();
   try {
-    const access = parts.add(await openAccess(configuration.tokens), (opened) => opened.close());
+    const stores = parts.add(openStores(configuration.tokens), (opened) => opened.close());
     const budgets = budgetsOf(configuration);
     if (budgets !== null) parts.add(budgets, (held) => held.close());
-    const spend = new TokenSpend({ prices: configuration.prices, ledger: access.spendLedger, onError });
+    const spend = new TokenSpend({ prices: configuration.prices, ledger: stores.spendLedger, onError });
     parts.add(spend, (held) => held.close());
     const registry = new Registry();
     const page = parts.add(await metricsPage(registry, { ...configuration.metrics, onError }), (open) => open.close(0));
-    const claude = gatewayOf(configuration, { access, budgets, spend, registry, log, onError });
+    const claude = gatewayOf(configuration, { stores, budgets, spend, registry, log, onError });
     const serving = await listening(configuration, log.listener(claude.listener));
     parts.add(serving, () => drained(claude, serving, configuration.limits.drainSeconds * 1_000));
     return { url: serving.url, metricsUrl: `${page.url}/metrics`, close: () => parts.close() };
@@ -75,23 +75,23 @@ function budgetsOf({ budgets, ledger }: GatewayConfiguration): Budgets | null {
 }
 
 interface Opened extends GatewayTelling {
-  readonly access: Access;
+  readonly stores: AccessStores;
   readonly budgets: Budgets | null;
   readonly spend: TokenSpend;
   readonly registry: Registry;
 }
 
 function gatewayOf(configuration: GatewayConfiguration, opened: Opened): Gateway {
-  const { access, budgets, spend, registry, log, onError } = opened;
+  const { stores, budgets, spend, registry, log, onError } = opened;
   const { clients, keys, baseUrl, labelHeaders, attribution, corsOrigins, prices, tier, limits } = configuration;
-  const { store, limiter } = access;
+  const { tokens, limiter } = stores;
   const models = [...new Set([...clients.values()].flatMap((client) => client.models ?? []))];
   return gateway({
     ...{ keys, baseUrl, labelHeaders, attribution, corsOrigins, prices, registry, onError },
-    authenticate: log.authenticate(authenticator({ store, clients, spend, limiter })),
+    authenticate: log.authenticate(authenticator({ store: tokens, clients, spend, limiter })),
     recorders: [log.recorder],
-    pages: { '/plimsoll/tokens': mintHandler({ store, clients, limiter, onError }) },
-    isReady: () => store.find('').then(() => true),
+    pages: { '/plimsoll/tokens': mintHandler({ store: tokens, clients, limiter, onError }) },
+    isReady: () => tokens.find('').then(() => true),
     limits: {
       requests: limits.connections,
       heldBytes: limits.heldBytes,

@@ -11,7 +11,7 @@ import {
 } from '../gateway/access/tokens.ts';
 import { tokensInEnvironment } from '../gateway/configuration/environment.ts';
 import { tokenOfficeInFile, type TokenOffice } from '../gateway/configuration/file.ts';
-import { ledgerAt, openAccess } from '../gateway/configuration/places.ts';
+import { ledgerAt, openStores } from '../gateway/configuration/places.ts';
 import { argumentProblem, refused, shown, wrapped, type CommandIo } from './command.ts';
 
 /** `plimsoll gateway token`. */
@@ -22,11 +22,11 @@ export async function tokenCommand(args: readonly string[], io: CommandIo): Prom
   try {
     const office = officeOf(asked.config, io);
     if (asked.action === 'create' && !office.clients.includes(asked.what)) return unknownClient(asked.what, office, io);
-    const access = await openAccess(office.tokens, asked.action === 'create' ? 'create' : 'existing');
+    const stores = openStores(office.tokens, asked.action === 'create' ? 'create' : 'existing');
     try {
-      return await ACTIONS[asked.action](asked, { store: access.store, office, io });
+      return await ACTIONS[asked.action](asked, { store: stores.tokens, office, io });
     } finally {
-      await access.close();
+      await stores.close();
     }
   } catch (error) {
     if (error instanceof ConfigurationError) error.problems.forEach((problem) => io.err(problem));

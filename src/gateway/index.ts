@@ -17,7 +17,14 @@ export { authenticator, type AuthenticatorOptions } from './access/authenticator
 export type { GatewayClient, MintRules } from './access/client.ts';
 export { issueToken, type IssuedToken, type IssueOptions } from './access/tokens.ts';
 export { mintHandler, type MintHandlerOptions } from './access/mint.ts';
-export { memoryRateLimiter, type RateLimiter } from './access/rate-limiter.ts';
+export {
+  memoryRateLimiter,
+  redisRateLimiter,
+  type RateLimiter,
+  type RedisRateLimiterOptions,
+} from './access/rate-limiter.ts';
+export { redisTokens, type RedisTokensOptions } from './access/redis-tokens.ts';
 export { sqliteTokens } from './access/sqlite-tokens.ts';
 export { TokenSpend, type TokenSpendOptions } from './access/token-spend.ts';
+export type { RedisClient } from '../redis/connection.ts';
 export { TokenStoreError, type MintedTerms, type TokenRecord, type TokenStore } from './access/tokens.ts';

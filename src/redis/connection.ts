@@ -1,52 +1,90 @@
 import { createHash } from 'node:crypto';
-import { Redis, type Cluster } from 'ioredis';
+import { createRequire } from 'node:module';
 import { ConfigurationError } from '../errors.ts';
 
-const CONNECT_MS = 2_000;
-const LONGEST_RECONNECT_MS = 2_000;
+/**
+ * The part of a client of `ioredis`, a Cluster client included, that plimsoll calls. Written out here so that no type of
+ * `ioredis` is needed by programs that do without it.
+ */
+export interface RedisClient {
+  readonly status: string;
+  evalsha(sha: string, keyCount: number, ...words: string[]): Promise<unknown>;
+  eval(script: string, keyCount: number, ...words: string[]): Promise<unknown>;
+  get(key: string): Promise<string | null>;
+  setnx(key: string, value: string): Promise<number>;
+  hgetall(key: string): Promise<Record<string, string>>;
+  zrange(key: string, start: string, stop: string): Promise<string[]>;
+  disconnect(): void;
+}
 
 /**
- * A client of our own, which fails rather than waits. `commandMs`: how long a command may take; default: as long as it
- * takes. Throws a `ConfigurationError` (`PLIMSOLL_LEDGER_INVALID`) for what is no URL.
+ * Connects with a client of its own, which fails rather than waits. `commandMs` limits each command; by default nothing
+ * does. Loads `ioredis` when it is called. Throws a `ConfigurationError` (`PLIMSOLL_LEDGER_INVALID`) for a text that is no
+ * URL, or without the package.
  */
-export function connected(url: string, commandMs?: number): Redis {
-  const client = made(url, commandMs);
-  // Without a listener ioredis prints it; that Redis is down is seen where it is asked.
+export function connect(url: string, commandMs?: number): RedisClient {
+  const Redis = loadedIoredis();
+  const client = clientFor(Redis, url, {
+    connectTimeout: CONNECT_MS,
+    maxRetriesPerRequest: 1,
+    retryStrategy: (tries) => Math.min(tries * 50, LONGEST_RECONNECT_MS),
+    ...(commandMs !== undefined && { commandTimeout: commandMs }),
+  });
+  // Without a listener ioredis prints the error. Commands report that Redis is down.
   client.on('error', () => undefined);
   return client;
 }
 
-function made(url: string, commandMs: number | undefined): Redis {
+const CONNECT_MS = 2_000;
+const LONGEST_RECONNECT_MS = 2_000;
+
+interface ConnectOptions {
+  readonly connectTimeout: number;
+  readonly maxRetriesPerRequest: number;
+  readonly retryStrategy: (tries: number) => number;
+  readonly commandTimeout?: number;
+}
+
+type RedisConstructor = new (
+  url: string,
+  options: ConnectOptions,
+) => RedisClient & { on(event: 'error', listener: (error: unknown) => void): unknown };
+
+function loadedIoredis(): RedisConstructor {
   try {
-    return new Redis(url, {
-      connectTimeout: CONNECT_MS,
-      maxRetriesPerRequest: 1,
-      retryStrategy: (tries) => Math.min(tries * 50, LONGEST_RECONNECT_MS),
-      ...(commandMs !== undefined && { commandTimeout: commandMs }),
-    });
+    return (createRequire(import.meta.url)('ioredis') as { readonly Redis: RedisConstructor }).Redis;
   } catch {
-    // Its own error has the URL on it, with its password.
+    throw new ConfigurationError('PLIMSOLL_LEDGER_INVALID', [
+      'redis: expected the package ioredis, got none: npm install ioredis',
+    ]);
+  }
+}
+
+function clientFor(Redis: RedisConstructor, url: string, options: ConnectOptions): InstanceType<RedisConstructor> {
+  try {
+    return new Redis(url, options);
+  } catch {
+    // The error of ioredis holds the URL, with its password.
     throw new ConfigurationError('PLIMSOLL_LEDGER_INVALID', [
       'redis: expected a URL such as redis://127.0.0.1:6379, got a text that is none: write it out',
     ]);
   }
 }
 
-/** Commands that are sent while the client has no connection wait in it; one that has lost it is not waited for. */
-const WORTH_ASKING: ReadonlySet<string> = new Set(['ready', 'connect', 'connecting', 'wait']);
+/** States in which a command is sent, or waits for the first connection. A lost connection is not waited for. */
+const ANSWERING: ReadonlySet<string> = new Set(['ready', 'connect', 'connecting', 'wait']);
 
-export function isWorthAsking(client: Redis | Cluster): boolean {
-  return WORTH_ASKING.has(client.status);
+/** Whether a command may be answered: the client is connected, or connects for the first time. */
+export function isConnected(client: RedisClient): boolean {
+  return ANSWERING.has(client.status);
 }
 
-/** What may be told of an error of ioredis, which has the command that failed on it: that can be the one with the password. */
+/** The error without the command that failed, which ioredis attaches to it: that can be the one with the password. */
 export function withoutCommand(error: unknown): Error {
   return error instanceof Error ? new Error(error.message) : new Error('no reason given');
 }
 
-type Words = readonly (string | number | bigint)[];
-
-/** A script that Redis runs whole, and nothing in between; its text is sent once. */
+/** A script that Redis runs atomically. Its text is sent once, and its hash afterwards. */
 export class RedisScript {
   readonly #text: string;
   readonly #sha: string;
@@ -56,7 +94,11 @@ export class RedisScript {
     this.#sha = createHash('sha1').update(text).digest('hex');
   }
 
-  async run(client: Redis | Cluster, keys: readonly string[], words: Words): Promise<unknown> {
+  async run(
+    client: RedisClient,
+    keys: readonly string[],
+    words: readonly (string | number | bigint)[],
+  ): Promise<unknown> {
     const rest = [...keys, ...words.map(String)];
     try {
       return await client.evalsha(this.#sha, keys.length, ...rest);

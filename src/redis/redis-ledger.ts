@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import type { Cluster, Redis } from 'ioredis';
 import {
   LedgerUnavailableError,
   type Balance,
@@ -9,7 +8,7 @@ import {
   type Posting,
   type Spend,
 } from '../budget/ledger.ts';
-import { RedisScript, connected, isWorthAsking, withoutCommand } from './connection.ts';
+import { RedisScript, connect, isConnected, withoutCommand, type RedisClient } from './connection.ts';
 
 /**
  * A posting, or a reading where no writer is named, as one script: Redis runs it whole, and nothing in between. Sums are
@@ -119,10 +118,10 @@ export interface RedisLedgerOptions {
  * text that is no URL.
  */
 export function redisLedger(
-  redis: Redis | Cluster | string,
+  redis: RedisClient | string,
   { prefix = 'plimsoll:', keepMs = KEY_LIFETIME_MS }: RedisLedgerOptions = {},
 ): Ledger {
-  const client = typeof redis === 'string' ? connected(redis) : redis;
+  const client = typeof redis === 'string' ? connect(redis) : redis;
   const store = new RedisStore(client, { prefix, keepMs });
   return {
     kind: 'redis',
@@ -147,11 +146,11 @@ const SCRIPT = new RedisScript(ACCOUNT_SCRIPT);
 
 class RedisStore {
   id: string | null = null;
-  readonly #client: Redis | Cluster;
+  readonly #client: RedisClient;
   readonly #prefix: string;
   readonly #keepMs: number;
 
-  constructor(client: Redis | Cluster, { prefix, keepMs }: Required<RedisLedgerOptions>) {
+  constructor(client: RedisClient, { prefix, keepMs }: Required<RedisLedgerOptions>) {
     this.#client = client;
     this.#prefix = prefix;
     this.#keepMs = keepMs;
@@ -211,7 +210,7 @@ class RedisStore {
   }
 
   async #asked<T>(ask: () => Promise<T>): Promise<T> {
-    if (!isWorthAsking(this.#client)) throw new LedgerUnavailableError('Redis is not connected');
+    if (!isConnected(this.#client)) throw new LedgerUnavailableError('Redis is not connected');
     try {
       const [answer] = await Promise.all([ask(), this.id ?? this.#identify()]);
       return answer;

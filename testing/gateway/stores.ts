@@ -1,8 +1,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { memoryRateLimiter, type RateLimiter } from '../../src/gateway/access/rate-limiter.ts';
-import { redisRateLimiter, redisTokens } from '../../src/gateway/access/redis-tokens.ts';
+import { memoryRateLimiter, redisRateLimiter, type RateLimiter } from '../../src/gateway/access/rate-limiter.ts';
+import { redisTokens } from '../../src/gateway/access/redis-tokens.ts';
 import { sqliteTokens } from '../../src/gateway/access/sqlite-tokens.ts';
 import type { TokenStore } from '../../src/gateway/access/tokens.ts';
 import { redis, redisServer } from '../redis-server.ts';

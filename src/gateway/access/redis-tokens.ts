@@ -1,9 +1,4 @@
-import type { Cluster, Redis } from 'ioredis';
-import { RedisScript, connected, isWorthAsking, withoutCommand } from '../../redis/connection.ts';
-import { redisLedger } from '../../redis/redis-ledger.ts';
-import { LONGEST_MINTED_SECONDS } from './client.ts';
-import type { RateLimiter } from './rate-limiter.ts';
-import type { Access } from './sqlite-tokens.ts';
+import { RedisScript, connect, isConnected, withoutCommand, type RedisClient } from '../../redis/connection.ts';
 import {
   MINTED_KEPT_MS,
   TokenStoreError,
@@ -13,56 +8,6 @@ import {
   type TokenRow,
   type TokenStore,
 } from './tokens.ts';
-
-export interface RedisRateLimiterOptions {
-  /** What all keys begin with: `plimsoll:`. */
-  readonly prefix?: string;
-  /** For tests. Default: the clock of Redis, which is the same for the whole fleet. */
-  readonly nowMs?: () => number;
-}
-
-/** A call waits for its limit no longer than this. */
-const RATE_ANSWER_MS = 500;
-
-/**
- * The same bucket as in memory, in microseconds, which Lua's doubles and Redis's integers both hold exactly. The key is
- * gone when the bucket is full.
- */
-const TAKE = new RedisScript(`
-local interval, minute = 60000000 / tonumber(ARGV[1]), 60000000
-local now = tonumber(ARGV[2])
-if now < 0 then
-  local time = redis.call('TIME')
-  now = tonumber(time[1]) * 1000000 + tonumber(time[2])
-end
-local full = math.max(tonumber(redis.call('GET', KEYS[1]) or '0'), now) + interval
-local wait = full - now - minute
-if wait > 10 then return string.format('%.0f', math.ceil(wait / 1000)) end
-redis.call('SET', KEYS[1], string.format('%.0f', full), 'PX', math.max(1, math.ceil((full - now) / 1000)))
-return '0'
-`);
-
-/** Shared by a fleet: each request is counted once, by Redis. Takes a client, which stays the caller's to close, or a URL. */
-export function redisRateLimiter(
-  redis: Redis | Cluster | string,
-  { prefix = 'plimsoll:', nowMs }: RedisRateLimiterOptions = {},
-): RateLimiter & { close(): void } {
-  const client = typeof redis === 'string' ? connected(redis, RATE_ANSWER_MS) : redis;
-  return {
-    async take(bucket, perMinute) {
-      if (!isWorthAsking(client)) throw new Error('Redis is not connected: the rate limit was not asked.');
-      const now = nowMs === undefined ? -1 : Math.round(nowMs() * 1_000);
-      try {
-        return Number(await TAKE.run(client, [`${prefix}rate:${bucket}`], [perMinute, now]));
-      } catch (error) {
-        throw new Error('Redis failed: the rate limit was not asked.', { cause: withoutCommand(error) });
-      }
-    },
-    close() {
-      if (typeof redis === 'string') client.disconnect();
-    },
-  };
-}
 
 export interface RedisTokensOptions {
   /** What all keys begin with: `plimsoll:`. */
@@ -98,10 +43,10 @@ return 1
  * as it is set up to: turn its append-only file on.
  */
 export function redisTokens(
-  redis: Redis | Cluster | string,
+  redis: RedisClient | string,
   { prefix = 'plimsoll:' }: RedisTokensOptions = {},
 ): TokenStore {
-  const client = typeof redis === 'string' ? connected(redis, ANSWER_MS) : redis;
+  const client = typeof redis === 'string' ? connect(redis, ANSWER_MS) : redis;
   // The braces make a Cluster keep all of them in one slot, or no script could write two.
   const key = (name: string): string => `${prefix}{tokens}:${name}`;
   const lists = [key('made'), key('minted')] as const;
@@ -144,26 +89,11 @@ function byAge(one: TokenRecord, other: TokenRecord): number {
   return one.createdAtMs - other.createdAtMs || (one.id < other.id ? -1 : 1);
 }
 
-async function asked<T>(client: Redis | Cluster, ask: () => Promise<T>): Promise<T> {
-  if (!isWorthAsking(client)) throw new TokenStoreError('Redis is not connected');
+async function asked<T>(client: RedisClient, ask: () => Promise<T>): Promise<T> {
+  if (!isConnected(client)) throw new TokenStoreError('Redis is not connected');
   try {
     return await ask();
   } catch (error) {
     throw new TokenStoreError('Redis failed', withoutCommand(error));
   }
-}
-
-/** Besides the window of a token's spend, which is as long as its life. */
-const SPEND_KEPT_MS = LONGEST_MINTED_SECONDS * 1_000;
-
-/** All of it on one connection. */
-export function redisAccess(url: string): Access {
-  const client = connected(url, ANSWER_MS);
-  return {
-    store: redisTokens(client),
-    limiter: redisRateLimiter(client),
-    spendLedger: () => redisLedger(client, { prefix: 'plimsoll:token-spend:', keepMs: SPEND_KEPT_MS }),
-    shared: true,
-    close: async () => client.disconnect(),
-  };
 }

@@ -1,9 +1,6 @@
 import { closeSync, openSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
-import type { Ledger } from '../../budget/ledger.ts';
-import { memoryLedger } from '../../budget/memory-ledger.ts';
 import { sqliteDatabase } from '../../sqlite-database.ts';
-import { memoryRateLimiter, type RateLimiter } from './rate-limiter.ts';
 import { MINTED_KEPT_MS, TokenStoreError, recordOf, rowOf, type TokenRecord, type TokenStore } from './tokens.ts';
 
 /** Raised with every change of the table that an older plimsoll could not read. */
@@ -90,27 +87,4 @@ function nothing(): void {
 
 function recordOrNull(row: Readonly<Record<string, unknown>> | undefined): TokenRecord | null {
   return row === undefined ? null : recordOf(row);
-}
-
-/** Where tokens, their rates and what minted ones have spent are kept. */
-export interface Access {
-  readonly store: TokenStore;
-  readonly limiter: RateLimiter;
-  /** For what a minted token has spent. */
-  readonly spendLedger: () => Ledger;
-  /** Whether several gateways share all of it. */
-  readonly shared: boolean;
-  close(): Promise<void>;
-}
-
-/** In a file: for one gateway, whose rates and minted spend are forgotten when it ends. Throws as `sqliteTokens` does. */
-export function fileAccess(path: string, open: 'create' | 'existing' = 'create'): Access {
-  const store = sqliteTokens(path, open);
-  return {
-    store,
-    limiter: memoryRateLimiter(),
-    spendLedger: memoryLedger,
-    shared: false,
-    close: () => store.close(),
-  };
 }

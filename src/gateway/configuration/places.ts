@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { ledgerPlace, type LedgerPlace } from '../../environment/ledger-place.ts';
 import { ConfigurationError } from '../../errors.ts';
-import { fileAccess, type Access } from '../access/sqlite-tokens.ts';
+import { fileStores, redisStores, type AccessStores } from '../access/stores.ts';
 import { secretOf, type SecretSources } from './keys.ts';
 import type { Reader } from './reader.ts';
 
@@ -52,17 +52,16 @@ export function ledgerPlaceOf(read: Reader, sources: SecretSources): Place | nul
 }
 
 /**
- * Opens the place of tokens. Rejects with a `ConfigurationError` (`PLIMSOLL_TOKENS_INVALID`) where the file or the package
- * `ioredis` cannot be used; a Redis that does not answer shows when it is asked.
+ * Opens the place of tokens. Throws a `ConfigurationError` (`PLIMSOLL_TOKENS_INVALID`) if the file or the package `ioredis`
+ * cannot be used; a Redis that does not answer shows when it is asked.
  */
-export async function openAccess(place: Place, open: 'create' | 'existing' = 'create'): Promise<Access> {
-  if (place.kind === 'sqlite') return fileAccess(place.path, open);
-  const { redisAccess } = await import('../access/redis-tokens.ts').catch(withoutIoredis);
-  return redisAccess(place.url());
-}
-
-function withoutIoredis(): never {
-  throw new ConfigurationError('PLIMSOLL_TOKENS_INVALID', [
-    'tokens: expected a Redis URL and the package ioredis, got one without the other: npm install ioredis',
-  ]);
+export function openStores(place: Place, open: 'create' | 'existing' = 'create'): AccessStores {
+  if (place.kind === 'sqlite') return fileStores(place.path, open);
+  try {
+    return redisStores(place.url());
+  } catch {
+    throw new ConfigurationError('PLIMSOLL_TOKENS_INVALID', [
+      'tokens: expected a Redis URL and the package ioredis, got one without the other: npm install ioredis',
+    ]);
+  }
 }

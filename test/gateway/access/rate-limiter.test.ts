@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
 import test, { after, describe } from 'node:test';
-import { isRateLimited, rateGuard, type RateLimiter } from '../../../src/gateway/access/rate-limiter.ts';
-import { redisRateLimiter } from '../../../src/gateway/access/redis-tokens.ts';
+import {
+  isRateLimited,
+  rateGuard,
+  redisRateLimiter,
+  type RateLimiter,
+} from '../../../src/gateway/access/rate-limiter.ts';
 import { REFUSAL, type Call, type GuardedRequest } from '../../../src/vocabulary.ts';
 import { limiterCases } from '../../../testing/gateway/stores.ts';
 import { redis, redisServer } from '../../../testing/redis-server.ts';

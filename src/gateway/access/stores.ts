@@ -1,0 +1,53 @@
+import type { Ledger } from '../../budget/ledger.ts';
+import { memoryLedger } from '../../budget/memory-ledger.ts';
+import { connect } from '../../redis/connection.ts';
+import { redisLedger } from '../../redis/redis-ledger.ts';
+import { LONGEST_MINTED_SECONDS } from './client.ts';
+import { memoryRateLimiter, redisRateLimiter, type RateLimiter } from './rate-limiter.ts';
+import { redisTokens } from './redis-tokens.ts';
+import { sqliteTokens } from './sqlite-tokens.ts';
+import type { TokenStore } from './tokens.ts';
+
+/** Keeps tokens, how often they are used, and what minted ones have spent. */
+export interface AccessStores {
+  readonly tokens: TokenStore;
+  readonly limiter: RateLimiter;
+  /** Opens the ledger of one minted token. */
+  readonly spendLedger: () => Ledger;
+  /** Whether several gateways share all of it. */
+  readonly shared: boolean;
+  close(): Promise<void>;
+}
+
+/**
+ * Keeps tokens in an SQLite file, for one gateway. Rates and minted spend are in memory and are forgotten when it ends.
+ * Throws as `sqliteTokens` does.
+ */
+export function fileStores(path: string, open: 'create' | 'existing' = 'create'): AccessStores {
+  const tokens = sqliteTokens(path, open);
+  return {
+    tokens,
+    limiter: memoryRateLimiter(),
+    spendLedger: memoryLedger,
+    shared: false,
+    close: () => tokens.close(),
+  };
+}
+
+/** A request waits no longer than this for Redis. */
+const ANSWER_MS = 1_000;
+
+/** A token's spend is kept for as long again as it can live. */
+const SPEND_KEPT_MS = LONGEST_MINTED_SECONDS * 1_000;
+
+/** Keeps all of it in Redis, for a fleet, on one connection. Throws a `ConfigurationError` without the package `ioredis`. */
+export function redisStores(url: string): AccessStores {
+  const client = connect(url, ANSWER_MS);
+  return {
+    tokens: redisTokens(client),
+    limiter: redisRateLimiter(client),
+    spendLedger: () => redisLedger(client, { prefix: 'plimsoll:token-spend:', keepMs: SPEND_KEPT_MS }),
+    shared: true,
+    close: async () => client.disconnect(),
+  };
+}
