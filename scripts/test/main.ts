@@ -1,77 +1,91 @@
 /**
- * Runs the tests with node:test, one process a file: all of `test/`, or what the arguments name (files or folders).
- * Ends with what was skipped and why, and `N passed, N failed` (`, N skipped` when any) on a line of its own.
+ * `npm test [-- FILE|FOLDER…] [--remember]`: runs the tests with node:test, one process a file, as many at once as there
+ * are cores, the longest first: all of `test/`, or what the arguments name. Prints a line for each file when it ends, then
+ * the failures in full, what was skipped and why, and last `N passed, N failed` (`, N skipped` when any).
  * The exit code is 0 only if something ran and nothing failed. A rejection that nobody handles fails its file.
+ * `--remember` writes how long each file took to `durations.json`, from which the next runs tell how long they will take.
  */
 import { existsSync, globSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join, relative, resolve } from 'node:path';
+import { join, relative } from 'node:path';
+import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
+import { parseArgs } from 'node:util';
+import { remember, remembered } from './durations.ts';
+import { runFile, type FileOutcome } from './run-file.ts';
+import { clock, Schedule } from './schedule.ts';
 
-/**
- * When nothing has been heard for so long, the files that still run are ended and have failed: they leak a handle or
- * wait for what never comes. (node:test's own `timeout` is for each test: it does not end a file whose tests are done.)
- */
-const SILENCE_MS = 10 * 60_000;
+const SLOWEST = 5;
 
-interface Outcome {
-  readonly passed: number;
-  readonly failures: readonly string[];
-  readonly skipped: readonly string[];
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { remember: { type: 'boolean', default: false } },
+});
+
+function testFiles(paths: readonly string[]): readonly string[] {
+  const named = paths.flatMap((path) => (statSync(path).isDirectory() ? globSync(join(path, '**/*.test.ts')) : [path]));
+  return [...new Set(named.map((path) => relative('', path)))];
 }
 
-const testFiles = (paths: readonly string[]): readonly string[] =>
-  paths.flatMap((path) =>
-    statSync(path).isDirectory() ? globSync(join(path, '**/*.test.ts')).map((file) => resolve(file)) : [resolve(path)],
-  );
+async function runAll(files: readonly string[]): Promise<readonly FileOutcome[]> {
+  const cores = availableParallelism();
+  const schedule = new Schedule(files, { remembered: remembered(), cores });
+  const about = schedule.expectedSeconds();
+  const length = about === null ? '' : `, about ${clock(about)}`;
+  console.log(`${files.length} ${files.length === 1 ? 'file' : 'files'} on ${cores} cores${length}`);
+  const outcomes: FileOutcome[] = [];
+  const startedMs = performance.now();
+  const work = async (): Promise<void> => {
+    for (let file = schedule.next(); file !== undefined; file = schedule.next()) {
+      const outcome = await runFile(file);
+      outcomes.push(outcome);
+      schedule.ended(file, outcome.seconds);
+      console.log(`${schedule.progress((performance.now() - startedMs) / 1_000)}  ${lineOf(outcome)}`);
+    }
+  };
+  await Promise.all(Array.from({ length: cores }, work));
+  return outcomes;
+}
 
-const runFiles = async (files: readonly string[]): Promise<Outcome> => {
-  let passed = 0;
-  const failures: string[] = [];
-  const skipped: string[] = [];
-  const silence = new AbortController();
-  const timer = setTimeout(() => silence.abort(new Error('ended: nothing was heard of it for 10 minutes')), SILENCE_MS);
-  const tests = run({ files, concurrency: availableParallelism(), isolation: 'process', signal: silence.signal });
-  tests.on('data', () => timer.refresh());
-  tests.on('test:pass', (event) => {
-    const name = `${event.name} (${relative('', event.file ?? '')})`;
-    if (event.skip !== undefined) skipped.push(`${name}: ${reason(event.skip)}`);
-    else if (event.todo !== undefined) skipped.push(`${name}: to do`);
-    else if (event.details.type === 'suite') return;
-    // node:test calls a file without any test a passed test that is named after the file.
-    else if (event.name === event.file) failures.push(`${relative('', event.file)} ran no test`);
-    else passed += 1;
-  });
-  tests.on('test:fail', (event) => {
-    const { failureType } = event.details.error as { readonly failureType?: string };
-    if (event.details.type === 'suite' && failureType === 'subtestsFailed') return;
-    failures.push(
-      event.name === event.file ? relative('', event.file) : `${event.name} (${relative('', event.file ?? '')})`,
-    );
-  });
-  await pipeline(tests, new spec(), process.stdout, { end: false });
-  clearTimeout(timer);
-  return { passed, failures, skipped };
-};
+function lineOf({ file, seconds, passed, failures, skipped }: FileOutcome): string {
+  const counts = [`${passed} passed`];
+  if (failures.length > 0) counts.push(`${failures.length} FAILED`);
+  if (skipped.length > 0) counts.push(`${skipped.length} skipped`);
+  return `${file}: ${counts.join(', ')} in ${seconds.toFixed(1)} s`;
+}
 
-const reason = (skip: string | boolean): string => (typeof skip === 'string' ? skip : 'no reason given');
+async function printFailures(outcomes: readonly FileOutcome[]): Promise<void> {
+  const events = outcomes.filter(({ failures }) => failures.length > 0).flatMap(({ details }) => details);
+  if (events.length > 0) await pipeline(Readable.from(events), new spec(), process.stdout, { end: false });
+}
 
-const report = ({ passed, failures, skipped }: Outcome): void => {
+function printSlowest(outcomes: readonly FileOutcome[]): void {
+  if (outcomes.length <= 2 * SLOWEST) return;
+  const slowest = outcomes.toSorted((one, other) => other.seconds - one.seconds).slice(0, SLOWEST);
+  console.log(`slowest: ${slowest.map(({ file, seconds }) => `${file} ${seconds.toFixed(1)} s`).join(', ')}`);
+}
+
+/** Prints the end of a run, and returns its exit code. */
+function report(outcomes: readonly FileOutcome[]): number {
+  const passed = outcomes.reduce((sum, outcome) => sum + outcome.passed, 0);
+  const skipped = outcomes.flatMap((outcome) => outcome.skipped);
+  const failures = outcomes.flatMap((outcome) => outcome.failures);
   for (const skip of skipped) console.log(`skipped: ${skip}`);
   for (const failure of failures) console.log(`failed: ${failure}`);
   if (passed + failures.length === 0) console.log('No test ran: that is a failure.');
   console.log(`${passed} passed, ${failures.length} failed${skipped.length > 0 ? `, ${skipped.length} skipped` : ''}`);
-};
+  return failures.length > 0 || passed === 0 ? 1 : 0;
+}
 
-const paths = process.argv.slice(2);
-const missing = paths.filter((path) => !existsSync(path));
+const missing = positionals.filter((path) => !existsSync(path));
 if (missing.length > 0) {
   console.error(`Expected files or folders of tests, got ${missing.join(', ')}. Try: npm test -- test/observe`);
   process.exitCode = 2;
 } else {
-  const outcome = await runFiles(testFiles(paths.length > 0 ? paths : ['test']));
-  report(outcome);
-  if (outcome.failures.length > 0 || outcome.passed === 0) process.exitCode = 1;
+  const outcomes = await runAll(testFiles(positionals.length > 0 ? positionals : ['test']));
+  if (values.remember) remember(outcomes);
+  await printFailures(outcomes);
+  printSlowest(outcomes);
+  process.exitCode = report(outcomes);
 }

@@ -37,6 +37,36 @@ test('a run in which everything passes exits with 0 and ends with the counts', (
   assert.equal(status, 0);
 });
 
+test('each file has a line when it ends, with its place in the run, its counts and its seconds', (t) => {
+  const { lines } = runOf(t, { 'a.test.ts': passes, 'b.test.ts': passes });
+  assert.match(lines.at(0) ?? '', /^2 files on \d+ cores$/);
+  assert.deepEqual(
+    lines.slice(1, -1).map((line) =>
+      line
+        .replace(/ \d:\d\d( of about \d:\d\d)? /, ' M:SS ')
+        .replace(/[\d.]+ s$/, 'N s')
+        .replace(/(a|b)(?=\.test)/, 'X'),
+    ),
+    ['[1/2] M:SS  X.test.ts: 1 passed in N s', '[2/2] M:SS  X.test.ts: 1 passed in N s'],
+  );
+});
+
+test('a file that passes says nothing else, and what one printed that fails is shown with its failure', (t) => {
+  const { lines } = runOf(t, {
+    'a.test.ts': "test('quiet', () => console.log('said by a'));",
+    'b.test.ts': "test('loud', () => { console.log('said by b'); throw new Error('for this reason'); });",
+  });
+  const text = lines.join('\n');
+  assert.doesNotMatch(text, /said by a/);
+  assert.match(text, /said by b[^]*✖ failing tests:[^]*b\.test\.ts[^]*✖ loud[^]*Error: for this reason/);
+});
+
+test('the slowest files are named at the end of a run of many', (t) => {
+  const files = Object.fromEntries(Array.from({ length: 11 }, (_, index) => [`${index}.test.ts`, passes]));
+  const [slowest = ''] = runOf(t, files).lines.slice(-2);
+  assert.match(slowest, /^slowest: (\d+\.test\.ts [\d.]+ s(, )?){5}$/);
+});
+
 test('a run of no test at all is a failure', (t) => {
   const { status, lines } = runOf(t, {});
   assert.equal(lines.at(-1), '0 passed, 0 failed');
