@@ -40,8 +40,6 @@ const OPTIONS = {
 
 /** `plimsoll advise`. */
 export const command: Command = {
-  name: 'advise',
-  summary: 'what to do about the budgets, limits and routes of a running service',
   async run(args, io) {
     const asked = parsed(args);
     if (typeof asked === 'string') return refused([asked], USAGE, io);

@@ -31,8 +31,6 @@ const DEADLINE_MS = 5_000;
 
 /** `plimsoll budgets`. Reads; changes nothing. */
 export const command: Command = {
-  name: 'budgets',
-  summary: 'budgets with what is spent of them, what is held, and where it is going',
   async run(args, io) {
     const values = parsed(args);
     if (typeof values === 'string') return refused([values], USAGE, io);

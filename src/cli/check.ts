@@ -56,8 +56,6 @@ const EXIT_CODES: Readonly<Record<Cause, number>> = {
 
 /** `plimsoll check`. */
 export const command: Command = {
-  name: 'check',
-  summary: 'can the Claude API be called from here? If not, why, and what to do',
   async run(args, io) {
     const asked = parsed(args);
     if (typeof asked === 'string') return refused([asked], USAGE, io);

@@ -17,9 +17,6 @@ export interface CommandIo {
 
 /** One word after `plimsoll`. */
 export interface Command {
-  readonly name: string;
-  /** One line, for the list of commands. */
-  readonly summary: string;
   /** Comes back with the exit code: 0 done, 1 what was asked for failed, 2 wrong arguments. Reports errors on `err`. */
   run(args: readonly string[], io: CommandIo): Promise<number>;
 }

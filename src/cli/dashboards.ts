@@ -1,4 +1,5 @@
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ConfigurationError } from '../errors.ts';
@@ -33,8 +34,6 @@ const OPTIONS = {
 
 /** `plimsoll dashboards export`. */
 export const command: Command = {
-  name: 'dashboards',
-  summary: 'dashboards and alert rules, with thresholds of your own',
   async run(args, io) {
     try {
       const { values, positionals } = parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true });
@@ -103,9 +102,10 @@ function written(path: string, text: string): void {
   writeFileSync(path, text);
 }
 
-/** Beside `src` and beside `dist`, in the repository and in the package. */
+/** Beside the package's own manifest, in the repository and where it is installed. */
 function dashboards(): readonly DashboardSource[] {
-  const folder = join(import.meta.dirname, '..', '..', 'dashboards');
+  const manifest = createRequire(import.meta.url).resolve('plimsoll/package.json');
+  const folder = join(dirname(manifest), 'dashboards');
   const names = readdirSync(folder).filter((name) => name.endsWith('.json'));
   return names.sort().map((name) => ({ name, text: readFileSync(join(folder, name), 'utf8') }));
 }

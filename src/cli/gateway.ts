@@ -12,8 +12,6 @@ import { tokenCommand } from './gateway-token.ts';
 
 /** `plimsoll gateway`: serves until the signal is aborted, then lets what is under way end. */
 export const command: Command = {
-  name: 'gateway',
-  summary: 'a proxy that holds the key: own tokens in, the same metrics out',
   async run(args, io) {
     if (args[0] === 'token') return tokenCommand(args.slice(1), io);
     const asked = gatewayArguments(args);

@@ -31,8 +31,6 @@ const LONGEST_WAIT_MS = 10_000;
 
 /** `plimsoll keys`. */
 export const command: Command = {
-  name: 'keys',
-  summary: 'are the keys named well, and which were used, when, and for how much?',
   async run(args, io) {
     const asked = parsed(args);
     if (typeof asked === 'string') return refused([asked], USAGE, io);

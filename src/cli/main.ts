@@ -3,17 +3,50 @@ import { realpathSync } from 'node:fs';
 import { VERSION, nodeProblem } from '../version.ts';
 import type { Command, CommandIo } from './command.ts';
 
-/** Each command's code is loaded when it is asked for: `plimsoll prices` needs no simulator. */
-const COMMANDS: Readonly<Record<string, () => Promise<{ readonly command: Command }>>> = {
-  simulate: () => import('./simulate.ts'),
-  prices: () => import('./prices.ts'),
-  budgets: () => import('./budgets.ts'),
-  check: () => import('./check.ts'),
-  scan: () => import('./scan.ts'),
-  advise: () => import('./advise.ts'),
-  keys: () => import('./keys.ts'),
-  dashboards: () => import('./dashboards.ts'),
-  gateway: () => import('./gateway.ts'),
+interface Listed {
+  /** One line, for the list of commands. */
+  readonly summary: string;
+  readonly load: () => Promise<{ readonly command: Command }>;
+}
+
+/** Each command's code is loaded when somebody asks for it: `plimsoll prices` needs no simulator, and `--help` nothing. */
+const COMMANDS: Readonly<Record<string, Listed>> = {
+  simulate: {
+    summary: 'a fake Claude API on this machine, without a key',
+    load: () => import('./simulate.ts'),
+  },
+  prices: {
+    summary: 'the prices in force on a day, and what a response cost, line by line',
+    load: () => import('./prices.ts'),
+  },
+  budgets: {
+    summary: 'budgets with what is spent of them, what is held, and where it is going',
+    load: () => import('./budgets.ts'),
+  },
+  check: {
+    summary: 'can the Claude API be called from here? If not, why, and what to do',
+    load: () => import('./check.ts'),
+  },
+  scan: {
+    summary: "finds Anthropic secrets in files, in what is staged, in git's history",
+    load: () => import('./scan.ts'),
+  },
+  advise: {
+    summary: 'what to do about the budgets, limits and routes of a running service',
+    load: () => import('./advise.ts'),
+  },
+  keys: {
+    summary: 'are the keys named well, and which were used, when, and for how much?',
+    load: () => import('./keys.ts'),
+  },
+  dashboards: {
+    summary: 'dashboards and alert rules, with thresholds of your own',
+    load: () => import('./dashboards.ts'),
+  },
+  gateway: {
+    summary: 'a proxy that holds the key: own tokens in, the same metrics out',
+    load: () => import('./gateway.ts'),
+  },
 };
 
 /** Runs the command that the arguments name; comes back with the exit code. */
@@ -29,24 +62,23 @@ export async function main(args: readonly string[], io: CommandIo): Promise<numb
     return 0;
   }
   if (name === '--help' || name === '-h' || name === 'help') {
-    for (const line of await usage()) io.out(line);
+    for (const line of usage()) io.out(line);
     return 0;
   }
-  const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if (load === undefined) {
+  const listed = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (listed === undefined) {
     io.err(`Expected a command, got ${name}.`);
-    for (const line of await usage()) io.err(line);
+    for (const line of usage()) io.err(line);
     return 2;
   }
-  return (await load()).command.run(rest, io);
+  return (await listed.load()).command.run(rest, io);
 }
 
-async function usage(): Promise<readonly string[]> {
-  const commands = await Promise.all(Object.values(COMMANDS).map((load) => load()));
+function usage(): readonly string[] {
   return [
     'plimsoll COMMAND [options]',
     '',
-    ...commands.map(({ command }) => `  ${command.name.padEnd(12)}${command.summary}`),
+    ...Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(12)}${summary}`),
     '',
     'plimsoll COMMAND --help says what a command does and how.',
   ];

@@ -35,8 +35,6 @@ const OLD_AFTER_DAYS = 45;
 
 /** `plimsoll prices` and `plimsoll prices explain`. */
 export const command: Command = {
-  name: 'prices',
-  summary: 'the prices in force on a day, and what a response cost, line by line',
   async run(args, io) {
     const asked = parsed(args);
     if (typeof asked === 'string') return refused([asked], USAGE, io);

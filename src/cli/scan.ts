@@ -15,8 +15,6 @@ const INCOMPLETE = 3;
 
 /** `plimsoll scan`. */
 export const command: Command = {
-  name: 'scan',
-  summary: "finds Anthropic secrets in files, in what is staged, in git's history",
   async run(args, io) {
     const asked = scanArguments(args);
     if (asked === 'help') return shown(USAGE, io);

@@ -9,8 +9,6 @@ import { argumentProblem, refused, shown, type Command, type CommandIo } from '.
 
 /** `plimsoll simulate`: serves until the signal is aborted, then says what it was asked. */
 export const command: Command = {
-  name: 'simulate',
-  summary: 'a fake Claude API on this machine, without a key',
   async run(args, io) {
     const asked = simulateArguments(args);
     if (asked === 'help') return shown(USAGE, io);
