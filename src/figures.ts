@@ -2,11 +2,13 @@ const LONGEST_NAME = 40;
 
 const LONGEST_TEXT = 200;
 
-const shownDay = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'long', timeZone: 'UTC' });
+let dayFormat: Intl.DateTimeFormat | undefined;
 
 /** `27 November`, in UTC. */
 export function day(atMs: number): string {
-  return shownDay.format(atMs);
+  // Making one takes 10 ms and more: not while the package is imported.
+  dayFormat ??= new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'long', timeZone: 'UTC' });
+  return dayFormat.format(atMs);
 }
 
 /** `$1,000`; with cents below ten dollars, `$4.20`. */

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import type { Cancel, Clock, Timers } from '../clock.ts';
 import { LedgerUnavailableError, type Eventually, type Ledger } from './ledger.ts';
 
@@ -48,7 +47,7 @@ export class LedgerLink {
   readonly deadlineMs: number;
   readonly holdMs: number;
   /** Names this process in the ledger, for its lifetime. */
-  readonly writer = randomUUID();
+  readonly writer = crypto.randomUUID();
   readonly #random: () => number;
   readonly #onError: (error: unknown) => void;
   readonly #onUp: () => void;

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import {
   grants,
   levelOf,
@@ -17,7 +16,7 @@ import {
  */
 export function memoryLedger(): Ledger {
   const accounts = new Accounts();
-  const id = randomUUID();
+  const id = crypto.randomUUID();
   return {
     kind: 'memory',
     id: () => id,

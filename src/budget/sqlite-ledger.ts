@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { systemTimers, type Timers } from '../clock.ts';
 import { sqliteDatabase } from '../sqlite-database.ts';
@@ -194,7 +193,7 @@ export class LedgerFile {
       return [name, statement] as const;
     });
     this.#statements = Object.fromEntries(prepared) as Record<Name, StatementSync>;
-    this.#run('nameLedger', [randomUUID()]);
+    this.#run('nameLedger', [crypto.randomUUID()]);
     this.id = String(this.#row('id', [])?.['id']);
   }
 

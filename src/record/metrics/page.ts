@@ -1,4 +1,3 @@
-import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import {
   defaultLabels,
@@ -15,8 +14,6 @@ const CONTENT_TYPES: Readonly<Record<ExpositionFormat, string>> = {
   text: 'text/plain; version=0.0.4; charset=utf-8',
   openmetrics: 'application/openmetrics-text; version=1.0.0; charset=utf-8',
 };
-
-const compressed = promisify(gzip);
 
 export interface MetricsHandlerOptions {
   /** A prom-client registry. Default: prom-client's own `register`. */
@@ -41,8 +38,14 @@ export function metricsHandler(options: MetricsHandlerOptions = {}): (request: R
     if (zip) headers.set('content-encoding', 'gzip');
     if (request.method === 'HEAD') return new Response(null, { headers });
     const text = exposition(await present(registry), { format, defaultLabels: await labelsForAll(registry) });
-    return new Response(zip ? await compressed(text) : text, { headers });
+    return new Response(zip ? await compress(text) : text, { headers });
   };
+}
+
+function compress(text: string): Promise<NonSharedBuffer> {
+  return new Promise((resolve, reject) => {
+    gzip(text, (error, compressed) => (error === null ? resolve(compressed) : reject(error)));
+  });
 }
 
 async function present(registry: MetricRegistry): Promise<readonly (AnyFamily | ForeignMetric)[]> {
