@@ -1,18 +1,121 @@
 /**
- * Builds `dist/` from `src/` with plain tsc, from nothing, so that no file of an earlier build is published.
- * The commands of package.json `bin` are made executable.
+ * Builds `dist/` from `src/`, from nothing, so that no file of an earlier build is published. Rollup joins the code into
+ * a few chunks; tsc checks it and writes the declarations, which are joined in the same way. package.json says what is
+ * built: the entries of `exports` that have a `plimsoll-source`, and the commands of `bin`.
  */
-import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, readFileSync, rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { rollup, type GetManualChunk, type GetModuleInfo, type Plugin } from 'rollup';
+import { dts } from 'rollup-plugin-dts';
+import typescript from 'typescript';
 
 const root = join(import.meta.dirname, '..');
-const { bin } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { bin: Record<string, string> };
+const dist = join(root, 'dist');
+const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+  readonly exports: Readonly<Record<string, string | Readonly<Record<string, string>>>>;
+  readonly bin: Readonly<Record<string, string>>;
+};
 
-rmSync(join(root, 'dist'), { recursive: true, force: true });
-const tsc = join(root, 'node_modules/.bin/tsc');
-const { status } = spawnSync(tsc, ['-p', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' });
-process.exitCode = status ?? 1;
-for (const file of Object.values(bin)) {
-  if (existsSync(join(root, file))) chmodSync(join(root, file), 0o755);
+/** The name of an entry in `dist/`, and of its file in `src/`, both without their endings. */
+type Entry = readonly [name: string, source: string];
+
+const stem = (path: string): string => path.replace(/^\.\/(dist|src)\//, '').replace(/\.(js|ts)$/, '');
+const subpaths = Object.values(manifest.exports)
+  .filter((target) => typeof target !== 'string')
+  .map((target): Entry => [stem(target['default'] ?? ''), stem(target['plimsoll-source'] ?? '')]);
+const commands = Object.values(manifest.bin).map((path): Entry => [stem(path), stem(path)]);
+
+/** What is joined: the code in `src/`, or the declarations of it. */
+interface Kind {
+  readonly folder: string;
+  readonly entries: readonly Entry[];
+  /** The ending of a file before it is joined, and after. */
+  readonly endings: readonly [source: string, built: string];
+  readonly plugin: Plugin;
 }
+
+/** Compiles a file at a time, as `isolatedModules` allows. Comments are for the readers of the declarations. */
+const compiler: Plugin = {
+  name: 'compiler',
+  transform(code, id) {
+    if (id.endsWith('.json')) return { code: `export default ${code}`, map: null };
+    const { ScriptTarget, ModuleKind, transpileModule } = typescript;
+    const compilerOptions = {
+      target: ScriptTarget.ES2023,
+      module: ModuleKind.ESNext,
+      verbatimModuleSyntax: true,
+      removeComments: true,
+    };
+    return { code: transpileModule(code, { compilerOptions }).outputText, map: null };
+  },
+};
+
+/** The modules that importing `id` loads at once, itself included. */
+function loadedWith(id: string, getModuleInfo: GetModuleInfo): ReadonlySet<string> {
+  const loaded = new Set([id]);
+  for (const module of loaded) for (const imported of getModuleInfo(module)?.importedIds ?? []) loaded.add(imported);
+  return loaded;
+}
+
+/**
+ * Puts each module into one chunk, so that all subpaths share one copy of its state: `core` has what `plimsoll` itself and
+ * others load, the rest is in a chunk named after those that load it. `base` has what a command loads before it knows
+ * what it is to do. What only the commands load is left to Rollup.
+ */
+function chunksOf({ folder, endings: [ending] }: Kind): GetManualChunk {
+  const cache = new Map<string, ReadonlySet<string>>();
+  return (id, { getModuleInfo }) => {
+    const loads = ([, source]: Entry): boolean => {
+      const entry = join(folder, `${source}${ending}`);
+      const loaded = cache.get(entry) ?? loadedWith(entry, getModuleInfo);
+      cache.set(entry, loaded);
+      return loaded.has(id);
+    };
+    const loading = subpaths.filter(loads).map(([name]) => name);
+    if (loading.length === 0) return null;
+    if (commands.some(loads)) return 'base';
+    return loading.length > 1 && loading.includes('index') ? 'core' : loading.join('-');
+  };
+}
+
+/** Packages stay imports. A warning of Rollup ends the build: a cycle, or a type that no subpath exports. */
+async function writeJoined(kind: Kind): Promise<void> {
+  const { folder, entries, plugin } = kind;
+  const [source, built] = kind.endings;
+  await using bundle = await rollup({
+    input: Object.fromEntries(entries.map(([name, file]) => [name, join(folder, `${file}${source}`)])),
+    plugins: [plugin],
+    external: (id) => !id.startsWith('.') && !id.startsWith('/'),
+    onwarn: ({ message }) => {
+      throw new Error(message);
+    },
+  });
+  await bundle.write({
+    dir: dist,
+    format: 'es',
+    manualChunks: chunksOf(kind),
+    minifyInternalExports: false,
+    hoistTransitiveImports: false,
+    entryFileNames: `[name]${built}`,
+    chunkFileNames: ({ facadeModuleId }) =>
+      `${facadeModuleId?.startsWith(join(folder, 'cli')) === true ? 'cli' : 'chunks'}/[name]${built}`,
+  });
+}
+
+rmSync(dist, { recursive: true, force: true });
+const folder = mkdtempSync(join(tmpdir(), 'plimsoll-build-'));
+try {
+  const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+  execFileSync(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', folder], {
+    cwd: root,
+    stdio: 'inherit',
+  });
+  await writeJoined({ folder, entries: subpaths, endings: ['.d.ts', '.d.ts'], plugin: dts() });
+  const code = [...subpaths, ...commands];
+  await writeJoined({ folder: join(root, 'src'), entries: code, endings: ['.ts', '.js'], plugin: compiler });
+} finally {
+  rmSync(folder, { recursive: true });
+}
+for (const file of Object.values(manifest.bin)) chmodSync(join(root, file), 0o755);

@@ -1,6 +1,7 @@
 export { instrument } from './client/instrument.ts';
 export type { InstrumentableClient } from './client/instrument.ts';
 export type { InstrumentOptions } from './client/options.ts';
+export type { AttributionDeclaration } from './record/call-labels.ts';
 export { clientFromEnvironment } from './client/from-environment.ts';
 export type { EnvironmentClientOptions } from './client/from-environment.ts';
 export { environment, environmentReport } from './environment/environment.ts';
@@ -8,6 +9,7 @@ export type { Configuration, EnvironmentReport } from './environment/environment
 export { withAttribution } from './client/attribution.ts';
 export { metricsHandler } from './record/metrics/page.ts';
 export type { MetricsHandlerOptions } from './record/metrics/page.ts';
+export type { MetricRegistry } from './record/metrics/registry.ts';
 export { tierReport } from './record/tier.ts';
 export type { TierReport, TierReportOptions } from './record/tier.ts';
 export { retryPolicy } from './retry/policy.ts';
@@ -18,7 +20,8 @@ export { routes } from './routing/routes.ts';
 export type { RouteDefinition, RouteParams, Routes, RoutesOptions } from './routing/routes.ts';
 export { isRouteError, RouteError } from './routing/routes.ts';
 export type { CeilingMode } from './routing/routes.ts';
-export type { Task } from './routing/models.ts';
+export type { Models, Task } from './routing/models.ts';
+export type { PublishedDimension } from './tier/tiers.ts';
 export { costOn } from './pricing/cost.ts';
 export type { Pricing } from './pricing/cost.ts';
 export { loadPrices } from './pricing/prices.ts';

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -15,29 +15,26 @@ export interface Packed {
   remove(): void;
 }
 
-/** Builds and packs a copy, so that nobody's `dist/` is touched. */
+/** What packing needs of the repository: the manifest, what builds, what is built, and what is shipped as it is. */
+const PARTS = [
+  '.npmrc',
+  'CHANGELOG.md',
+  'LICENSE',
+  'README.md',
+  'package.json',
+  'tsconfig.json',
+  'tsconfig.build.json',
+].concat(['alerts', 'dashboards', 'deploy', 'docs', 'examples', 'scripts', 'src']);
+
+/** Packs a copy, as `npm pack` does in a clean clone: its `prepack` builds. Nobody's `dist/` is touched. */
 export async function packed(): Promise<Packed> {
-  const folder = mkdtempSync(join(tmpdir(), 'plimsoll-adoption-'));
-  const copy = join(folder, 'package');
-  const { files } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
-    readonly files: readonly string[];
-  };
-  for (const name of [
-    'package.json',
-    'README.md',
-    'LICENSE',
-    'tsconfig.json',
-    'tsconfig.build.json',
-    'scripts',
-    ...files,
-  ]) {
-    if (name !== 'dist' && existsSync(join(root, name)))
-      cpSync(join(root, name), join(copy, name), { recursive: true });
-  }
+  const folder = mkdtempSync(join(tmpdir(), 'plimsoll-packed-'));
+  const copy = join(folder, 'copy');
+  for (const name of PARTS) cpSync(join(root, name), join(copy, name), { recursive: true });
   symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));
-  await run(process.execPath, ['scripts/build.ts'], { cwd: copy });
-  const { stdout } = await run('npm', ['pack', '--ignore-scripts', '--silent'], { cwd: copy });
-  return { folder, tarball: join(copy, stdout.trim()), remove: () => rmSync(folder, { recursive: true }) };
+  await run('npm', ['pack', '--silent', '--pack-destination', folder], { cwd: copy });
+  const [tarball = ''] = readdirSync(folder).filter((name) => name.endsWith('.tgz'));
+  return { folder, tarball: join(folder, tarball), remove: () => rmSync(folder, { recursive: true }) };
 }
 
 /** What a project is made of. */
