@@ -7,9 +7,9 @@ export function claudeApi(seed: number): Simulator {
     tier: 'scale',
     keepRequests: 100,
     limits: {
-      'haiku-4-5': { requests: 60, inputTokens: 50_000, outputTokens: 20_000 },
-      'sonnet-5-5': { requests: 50, inputTokens: 40_000, outputTokens: 3_000 },
-      'opus-5-5': { requests: 50, inputTokens: 60_000, outputTokens: 10_000 },
+      'haiku-4.5': { requests: 60, inputTokens: 50_000, outputTokens: 20_000 },
+      'sonnet-5.5': { requests: 50, inputTokens: 40_000, outputTokens: 3_000 },
+      'opus-5.5': { requests: 50, inputTokens: 60_000, outputTokens: 10_000 },
     },
     scenario: {
       latency: {

@@ -89,7 +89,7 @@ export async function history(options: HistoryOptions, out: WriteStream): Promis
   const api = simulator({
     ...{ seed, clock, scenario, tier: 'start', keepRequests: 10, unknownModels: 'serve' },
     respond: cached,
-    limits: { 'haiku-4-5': limits },
+    limits: { 'haiku-4.5': limits },
   });
   const folder = mkdtempSync(join(tmpdir(), 'plimsoll-history-'));
   const replicas = running(options, { api, clock, ledgerPath: join(folder, 'ledger.sqlite') });

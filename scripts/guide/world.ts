@@ -14,7 +14,7 @@ const api = simulator({
   tier: 'start',
   keepRequests: 0,
   // What the workspace of the guide allows Opus: less than its tier.
-  limits: { 'opus-5-5': { requests: 1_000, inputTokens: 50_000, outputTokens: 400_000 } },
+  limits: { 'opus-5.5': { requests: 1_000, inputTokens: 50_000, outputTokens: 400_000 } },
   scenario: {
     latency: {
       firstByteMs: { kind: 'lognormal', median: 600, sigma: 0.4 },

@@ -11,7 +11,7 @@ export interface SimulatorOptions {
   /** The usage tier, which sets limits and the monthly cap. Default `scale`. */
   readonly tier?: TierName;
   /**
-   * Limits by model class (`sonnet-5-5`, `opus-4`, …), `batch`, `count_tokens`, `fast`, or `other` for all that are not
+   * Limits by model class (`sonnet-5.5`, `opus-4.x`, …), `batch`, `count_tokens`, `fast`, or `other` for all that are not
    * named, in place of the tier's.
    */
   readonly limits?: Readonly<Record<string, ClassLimits>>;

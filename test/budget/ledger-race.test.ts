@@ -54,7 +54,7 @@ test('a process killed in the middle of a thousand calls leaves all that it sett
   const sim = simulator({
     keepRequests: 0,
     scenario: { latency: { firstByteMs: { kind: 'constant', value: 3 } } },
-    limits: { other: {}, 'haiku-4-5': { requests: 1e9, inputTokens: 1e9, outputTokens: 1e9 } },
+    limits: { other: {}, 'haiku-4.5': { requests: 1e9, inputTokens: 1e9, outputTokens: 1e9 } },
     respond: () => ({ text: 'Aye.', usage: { input_tokens: 1_000, output_tokens: 100 } }),
   });
   const callNanoUsd = 1_500_000n;
@@ -72,7 +72,7 @@ test('a process killed in the middle of a thousand calls leaves all that it sett
   const ledger = sqliteLedger(path);
   const definitions = [{ name: 'race', period: 'month', usd: 100, mode: 'block' }] as const;
   const held = budgets({ definitions, ledger, clock: time, timers: time });
-  const balance = async () => (await held.refreshed()).budgets[0]?.balance;
+  const balance = async () => (await held.refresh()).budgets[0]?.balance;
   const billed = [...sim.truth.totals().values()].reduce((sum, { totalNanoUsd }) => sum + BigInt(totalNanoUsd), 0n);
   const spent = (await balance())?.spentNanoUsd ?? 0n;
   assert.equal(spent % callNanoUsd, 0n);
@@ -93,7 +93,7 @@ test('a process that ends by itself has settled everything when its budgets are 
     racer({ ...LEG, ledger: path, limitUsd: '100', calls: 50, atOnce: 5, seed: 3 }),
   );
   const held = budgets({ definitions: [{ name: 'race', period: 'month', usd: 100 }], ledger: sqliteLedger(path) });
-  assert.deepEqual((await held.refreshed()).budgets[0]?.balance, {
+  assert.deepEqual((await held.refresh()).budgets[0]?.balance, {
     spentNanoUsd: BigInt(billedNanoUsd),
     reservedNanoUsd: 0n,
   });

@@ -269,7 +269,7 @@ describe('tiers', () => {
   });
 
   test('a limit of one class leaves the others as the tier has them', async () => {
-    const { claude } = bench({ tier: 'start', limits: { 'haiku-5-5': { requests: 7 } } });
+    const { claude } = bench({ tier: 'start', limits: { 'haiku-5.5': { requests: 7 } } });
     const limit = async (model: string): Promise<string | null> =>
       (await claude.handle(post('/v1/messages', { ...ASK, model }))).headers.get('anthropic-ratelimit-requests-limit');
     assert.equal(await limit('claude-haiku-5-5'), '7');

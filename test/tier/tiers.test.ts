@@ -3,6 +3,7 @@ import { describe, it, test } from 'node:test';
 import Anthropic from '@anthropic-ai/sdk';
 import { instrument } from 'plimsoll';
 import { Registry } from 'prom-client';
+import served from '../../src/simulator/models.json' with { type: 'json' };
 import modelClasses from '../../src/tier/model-classes.json' with { type: 'json' };
 import table from '../../src/tier/tiers.json' with { type: 'json' };
 import { TIER_STEPS, modelClass, tierAbove, tierNamed, tierProblems, tierScheme } from '../../src/tier/tiers.ts';
@@ -86,6 +87,14 @@ describe('the table of tiers', () => {
       PUBLISHED.map(([, , modelClass]) => modelClass).filter((one) => !known.has(one)),
       [],
     );
+  });
+
+  it('spells model classes as the simulator does', () => {
+    for (const { class: modelClass, models } of modelClasses.classes) {
+      const simulated = served.models.filter((one) => models.includes(one.alias ?? one.id));
+      assert.ok(simulated.length > 0, modelClass);
+      for (const one of simulated) assert.equal(one.class, modelClass, one.id);
+    }
   });
 
   it('has no figures for Opus 5.5, Sonnet 5.5 and Haiku 5.5, since none are published', () => {

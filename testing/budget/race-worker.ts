@@ -54,7 +54,7 @@ async function run(leg: RaceLeg): Promise<RaceResult> {
     keepRequests: 0,
     // Without any waiting the process would never look at its sockets: a real API is always a network away.
     scenario: { latency: { firstByteMs: { kind: 'uniform', min: leg.answerMs[0], max: leg.answerMs[1] } } },
-    limits: { other: UNLIMITED, 'haiku-4-5': UNLIMITED },
+    limits: { other: UNLIMITED, 'haiku-4.5': UNLIMITED },
     respond: () => ({ text: 'Aye.', usage: usageOf(leg.dearness, random()) }),
   });
   const held = budgets({
