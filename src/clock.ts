@@ -41,3 +41,16 @@ export const systemTimers: Timers = {
     return () => clearTimeout(timer);
   },
 };
+
+/** A stretch of time, from `startMs` to before `endMs`. */
+export interface Span {
+  readonly startMs: number;
+  readonly endMs: number;
+}
+
+/** The calendar month in UTC that `atMs` lies in: the month that the API's own spend caps count by. */
+export function utcMonth(atMs: number): Span {
+  const at = new Date(atMs);
+  const [year, month] = [at.getUTCFullYear(), at.getUTCMonth()];
+  return { startMs: Date.UTC(year, month, 1), endMs: Date.UTC(year, month + 1, 1) };
+}

@@ -51,7 +51,7 @@ export function replica({ api, clock, name, ledgerPath, ...given }: ReplicaOptio
   return {
     client,
     async scrape() {
-      await kept.refreshed();
+      await kept.refresh();
       const accept = 'application/openmetrics-text;version=1.0.0';
       return (await handle(new Request('http://replica/metrics', { headers: { accept } }))).text();
     },

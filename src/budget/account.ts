@@ -1,20 +1,23 @@
+import type { Span } from '../clock.ts';
 import { usdOf } from '../figures.ts';
-import {
-  HISTORY_MS,
-  accountName,
-  bucketAt,
-  bucketMs,
-  spanAt,
-  thresholdsNanoUsd,
-  type Budget,
-  type Span,
-} from './budget.ts';
+import { accountName, bucketAt, bucketMs, historyFromMs, spanAt, type Budget } from './budget.ts';
 import { forecast, rollingForecast, type Forecast } from './forecast.ts';
 import type { LedgerLink } from './ledger-link.ts';
-import type { Balance, Eventually, Place, Spend } from './ledger.ts';
-import { Tab, type Verdict } from './reservations.ts';
+import type { Balance, Eventually, Spend } from './ledger.ts';
+import { Reservations, type Verdict } from './reservations.ts';
 
-/** What a budget has come to, as the ledger last said it. */
+/** A budget as it can be seen at any time, without waiting. */
+export interface BudgetView {
+  readonly budget: Budget;
+  /** The period of now. */
+  span(): Span;
+  /** As the ledger last said it; `null` before it has. */
+  balance(): Balance | null;
+  /** `null` before there is spend to go by. */
+  forecast(): Forecast | null;
+}
+
+/** A budget as its ledger says it now. */
 export interface AccountStatus extends Span {
   /** `null` while the ledger has not said anything. */
   readonly balance: Balance | null;
@@ -37,24 +40,21 @@ export interface ThresholdReached {
 /** Spend by hour need not be read at every scrape. */
 const HISTORY_STANDS_MS = 60_000;
 
-/** What can be seen of a budget. Nothing waits. */
-export interface BudgetView {
-  readonly budget: Budget;
-  span(): Span;
-  /** As the ledger last said it; `null` before it has. */
-  balance(): Balance | null;
-  /** `null` before there is spend to go by. */
-  forecast(): Forecast | null;
+const ALWAYS: Span = { startMs: -Infinity, endMs: Infinity };
+
+/** A period that has calls under way, or had them last. */
+interface OpenPeriod extends Span {
+  readonly reservations: Reservations;
 }
 
-/** One budget of this process: a tab for each period that has calls under way. */
+/** The account of one budget as this process uses it: it reserves, settles, and says what there is. */
 export class Account implements BudgetView {
   readonly budget: Budget;
   readonly #link: LedgerLink;
-  readonly #name: string;
-  readonly #thresholdsNanoUsd: readonly bigint[];
   readonly #onReached: (reached: ThresholdReached) => void;
-  readonly #tabs = new Map<number, Tab>();
+  /** By their start. */
+  readonly #open = new Map<number, OpenPeriod>();
+  #latest: OpenPeriod | null = null;
   #history: { readonly spends: readonly Spend[]; readonly atMs: number } | null = null;
   #balanceRead: Promise<void> | undefined;
   #historyRead: Promise<void> | undefined;
@@ -62,59 +62,56 @@ export class Account implements BudgetView {
   constructor(budget: Budget, link: LedgerLink, onReached: (reached: ThresholdReached) => void) {
     this.budget = budget;
     this.#link = link;
-    this.#name = accountName(budget);
-    this.#thresholdsNanoUsd = thresholdsNanoUsd(budget);
     this.#onReached = onReached;
   }
 
-  /** Asks for an amount in the period of `atMs`; `settle` with the same time lets go of it. */
+  /** Asks for an amount in the period of `atMs`; `settle` with the same time releases it. */
   reserve(nanoUsd: bigint, atMs: number): Eventually<Verdict> {
-    return this.#tab(atMs).reserve(nanoUsd);
+    return this.#reservations(atMs).reserve(nanoUsd);
   }
 
-  /** Lets go of what was held and counts what was spent, both in the period of `atMs`. Never waits. */
+  /** Releases what was held and counts what was spent, both in the period of `atMs`. Never waits. */
   settle(atMs: number, heldNanoUsd: bigint, spentNanoUsd: bigint): void {
-    this.#tab(atMs).settle(heldNanoUsd, { startMs: bucketAt(this.budget.period, atMs), nanoUsd: spentNanoUsd });
+    const startMs = bucketAt(this.budget.period, atMs);
+    this.#reservations(atMs).settle(heldNanoUsd, { startMs, nanoUsd: spentNanoUsd });
   }
 
-  /** As the ledger last said it; `null` before it has. */
+  /** The balance of the period of `atMs` as the ledger last said it; `null` before it has. */
   known(atMs: number): Balance | null {
-    return this.#tabs.get(this.#periodMs(atMs))?.known ?? null;
+    return this.#open.get(this.#periodAt(atMs).startMs)?.reservations.known ?? null;
   }
 
-  /** The period of now. */
   span(): Span {
     return spanAt(this.budget.period, this.#link.clock.epochMs());
   }
 
-  /** A ledger that answers at once is asked; from one that takes time an answer is sent for, and shows next time. */
+  /** Reads the balance again for the next time, where the ledger takes time to answer; for this time where it does not. */
   balance(): Balance | null {
     const nowMs = this.#link.clock.epochMs();
     if (this.#link.up) void this.#readBalance(nowMs);
     return this.known(nowMs);
   }
 
-  /** As `balance`; goes by hours, so those are read once a minute. */
+  /** Reads the hours again once a minute, as `balance` does. */
   forecast(): Forecast | null {
     const nowMs = this.#link.clock.epochMs();
     if (this.#link.up) void this.#readHistory(nowMs);
     return this.#forecast(nowMs);
   }
 
-  /** Asks the ledger, and waits for it. */
-  async refreshed(): Promise<AccountStatus> {
+  /** Reads the account from the ledger, and waits for it. */
+  async refresh(): Promise<AccountStatus> {
     const nowMs = this.#link.clock.epochMs();
     await Promise.all([this.#readBalance(nowMs), this.#readHistory(nowMs)]);
     return { ...spanAt(this.budget.period, nowMs), balance: this.known(nowMs), forecast: this.#forecast(nowMs) };
   }
 
   async #readBalance(nowMs: number): Promise<void> {
-    const tab = this.#tab(nowMs);
+    const reservations = this.#reservations(nowMs);
     const { ledger, holdMs } = this.#link;
-    const place = this.#place(nowMs);
-    this.#balanceRead ??= this.#link.asked(
-      () => ledger.balance(place, { nowMs, holdMs }),
-      (answer) => tab.learn(answer),
+    this.#balanceRead ??= this.#link.read(
+      () => ledger.balance(reservations.at(nowMs), { nowMs, holdMs }),
+      (balance) => reservations.learn(balance),
     );
     await this.#balanceRead;
     this.#balanceRead = undefined;
@@ -122,8 +119,8 @@ export class Account implements BudgetView {
 
   async #readHistory(nowMs: number): Promise<void> {
     if (this.#history !== null && Math.abs(nowMs - this.#history.atMs) < HISTORY_STANDS_MS) return;
-    this.#historyRead ??= this.#link.asked(
-      () => this.#link.ledger.history(this.#name, this.#keepFromMs(nowMs)),
+    this.#historyRead ??= this.#link.read(
+      () => this.#link.ledger.history(accountName(this.budget), historyFromMs(this.budget.period, nowMs)),
       (spends) => (this.#history = { spends, atMs: nowMs }),
     );
     await this.#historyRead;
@@ -134,24 +131,46 @@ export class Account implements BudgetView {
     const balance = this.known(nowMs);
     if (balance === null || this.#history === null) return null;
     const { period, limitNanoUsd } = this.budget;
-    const seen = { nowMs, spentNanoUsd: balance.spentNanoUsd, limitNanoUsd };
+    const soFar = { nowMs, spentNanoUsd: balance.spentNanoUsd, limitNanoUsd };
     const { spends } = this.#history;
-    if (period.kind !== 'rolling') return forecast({ ...seen, ...spanAt(period, nowMs), hours: spends });
-    return rollingForecast({ ...seen, buckets: spends, bucketMs: bucketMs(period), lengthMs: period.lengthMs });
+    if (period.kind !== 'rolling') return forecast({ ...soFar, ...spanAt(period, nowMs), hours: spends });
+    return rollingForecast({ ...soFar, buckets: spends, bucketMs: bucketMs(period), lengthMs: period.lengthMs });
   }
 
-  #tab(atMs: number): Tab {
-    const periodMs = this.#periodMs(atMs);
-    const open = this.#tabs.get(periodMs);
-    if (open !== undefined) return open;
+  #reservations(atMs: number): Reservations {
+    if (this.#latest !== null && atMs >= this.#latest.startMs && atMs < this.#latest.endMs) {
+      return this.#latest.reservations;
+    }
+    const span = this.#periodAt(atMs);
+    this.#latest = this.#open.get(span.startMs) ?? this.#openPeriod(span, atMs);
+    return this.#latest.reservations;
+  }
+
+  #openPeriod(span: Span, atMs: number): OpenPeriod {
     this.#closeIdle();
-    const tab = new Tab({
+    const reservations = new Reservations({
       link: this.#link,
-      terms: () => this.#terms(periodMs),
+      budget: this.budget,
+      periodMs: this.budget.period.kind === 'rolling' ? 0 : span.startMs,
       onReached: (positions, spentNanoUsd) => this.#tellReached(positions, { spentNanoUsd, atMs }),
     });
-    this.#tabs.set(periodMs, tab);
-    return tab;
+    const period = { ...span, reservations };
+    this.#open.set(span.startMs, period);
+    return period;
+  }
+
+  #closeIdle(): void {
+    for (const [startMs, { reservations }] of this.#open) {
+      if (!reservations.isIdle) continue;
+      this.#open.delete(startMs);
+      this.#link.leave(reservations);
+    }
+  }
+
+  /** A rolling window is one period without an end. */
+  #periodAt(atMs: number): Span {
+    const { period } = this.budget;
+    return period.kind === 'rolling' ? ALWAYS : spanAt(period, atMs);
   }
 
   #tellReached(positions: readonly number[], seen: { readonly spentNanoUsd: bigint; readonly atMs: number }): void {
@@ -167,44 +186,5 @@ export class Account implements BudgetView {
         periodEnd: new Date(endMs),
       });
     }
-  }
-
-  #closeIdle(): void {
-    for (const [periodMs, tab] of this.#tabs) {
-      if (!tab.idle) continue;
-      this.#tabs.delete(periodMs);
-      this.#link.leave(tab);
-    }
-  }
-
-  #terms(periodMs: number) {
-    const { mode, limitNanoUsd } = this.budget;
-    const nowMs = this.#link.clock.epochMs();
-    return {
-      ...this.#place(nowMs),
-      periodMs,
-      limitNanoUsd: mode === 'block' ? limitNanoUsd : null,
-      thresholdsNanoUsd: this.#thresholdsNanoUsd,
-      keepFromMs: this.#keepFromMs(nowMs),
-    };
-  }
-
-  #periodMs(atMs: number): number {
-    const { period } = this.budget;
-    return period.kind === 'rolling' ? 0 : spanAt(period, atMs).startMs;
-  }
-
-  #place(nowMs: number): Place {
-    const { period } = this.budget;
-    const at = { account: this.#name, periodMs: this.#periodMs(nowMs) };
-    if (period.kind !== 'rolling') return { ...at, window: { kind: 'calendar' } };
-    const fromMs = bucketAt(period, nowMs - period.lengthMs);
-    // Spend of a time to come was written by a clock that has been set back since: it is spent all the same.
-    return { ...at, window: { kind: 'rolling', fromMs, untilMs: nowMs + period.lengthMs, bucketMs: bucketMs(period) } };
-  }
-
-  #keepFromMs(nowMs: number): number {
-    const { period } = this.budget;
-    return bucketAt(period, nowMs - (period.kind === 'rolling' ? period.lengthMs : HISTORY_MS));
   }
 }

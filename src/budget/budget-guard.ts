@@ -2,7 +2,7 @@ import { usdOf } from '../figures.ts';
 import type { Admission, BatchResult, Call, Guard, GuardedRequest, Recorder } from '../vocabulary.ts';
 import type { Account } from './account.ts';
 import { BudgetExceededError, type BudgetRefusal } from './budget-exceeded.ts';
-import { canonicalScope, inScope, shareOf, spanAt, type Budget, type Decision, type Scope } from './budget.ts';
+import { canonicalScope, costInScope, inScope, spanAt, type Budget, type Decision, type Scope } from './budget.ts';
 import type { Estimate, Estimator } from './estimate.ts';
 import type { Balance, Eventually } from './ledger.ts';
 import type { Verdict } from './reservations.ts';
@@ -13,158 +13,200 @@ export interface BudgetGuardOptions {
   readonly onDecision: (budget: Budget, decision: Decision) => void;
 }
 
-/** A budget, and the calls that count for it. */
-interface Scoped {
+/** An account, and the calls that count for it. */
+interface ScopedAccount {
   readonly account: Account;
   /** A model is named canonically. */
   readonly scope: Scope;
 }
 
-/** What a call holds of a budget. */
-interface Claim {
-  readonly account: Account;
-  /** `null`: the model has no price. */
-  readonly expectedNanoUsd: bigint | null;
+/** Reserves what a call will probably cost before it is sent, and settles what it did cost when it has ended. */
+export class BudgetGuard implements Guard, Recorder {
+  readonly #accounts: readonly ScopedAccount[];
+  readonly #options: BudgetGuardOptions;
+  readonly #calls = new WeakMap<Call, BudgetedCall>();
+
+  constructor(options: BudgetGuardOptions) {
+    const { accounts, estimator } = options;
+    this.#options = options;
+    this.#accounts = accounts.map((account) => ({
+      account,
+      scope: canonicalScope(account.budget.scope, (id) => estimator.canonicalModel(id)),
+    }));
+  }
+
+  started(call: Call): BudgetedCall {
+    const reservations: Reservation[] = [];
+    for (const { account, scope } of this.#accounts) {
+      if (inScope(scope, call)) reservations.push({ account, scope, heldNanoUsd: 0n });
+    }
+    const budgeted = new BudgetedCall(call, reservations, this.#options);
+    this.#calls.set(call, budgeted);
+    return budgeted;
+  }
+
+  admit(call: Call, request: GuardedRequest): Admission | Promise<Admission> {
+    return this.#calls.get(call)?.admit(request);
+  }
+
+  finished(call: Call): void {
+    this.#calls.get(call)?.finished();
+  }
+
+  batchResult(call: Call, result: BatchResult): void {
+    this.#calls.get(call)?.batchResult(result);
+  }
+}
+
+/** What a call holds of a budget that counts it. */
+interface Reservation extends ScopedAccount {
   heldNanoUsd: bigint;
 }
 
-interface Claims {
-  readonly estimate: Estimate;
-  readonly claims: readonly Claim[];
-}
-
-/** What a budget says to one call. */
+/** The answer of one budget to one call. */
 interface Answer {
-  readonly claim: Claim;
+  readonly reservation: Reservation;
   readonly decision: Decision;
   readonly refusal: BudgetRefusal | null;
   readonly balance: Balance | null;
 }
 
-/** Holds what a call will probably cost before it is sent, and puts the truth in its place when it has ended. */
-export class BudgetGuard implements Guard, Recorder {
-  readonly #scoped: readonly Scoped[];
+/** One call, and what it holds of the budgets that count it. */
+class BudgetedCall {
+  readonly #call: Call;
+  readonly #reservations: readonly Reservation[];
   readonly #estimator: Estimator;
   readonly #onDecision: BudgetGuardOptions['onDecision'];
-  readonly #claims = new WeakMap<Call, Claims>();
+  #estimate: Estimate | null = null;
+  #isOver = false;
 
-  constructor({ accounts, estimator, onDecision }: BudgetGuardOptions) {
-    this.#scoped = accounts.map((account) => ({
-      account,
-      scope: canonicalScope(account.budget.scope, (id) => estimator.canonicalModel(id)),
-    }));
+  constructor(call: Call, reservations: readonly Reservation[], { estimator, onDecision }: BudgetGuardOptions) {
+    this.#call = call;
+    this.#reservations = reservations;
     this.#estimator = estimator;
     this.#onDecision = onDecision;
   }
 
-  /** All budgets that the call counts for must allow it. Throws or rejects with a `BudgetExceededError`. */
-  admit(call: Call, request: GuardedRequest): Admission | Promise<Admission> {
-    const estimate = this.#estimator.estimate(call, request);
-    if (estimate === null) return undefined;
-    const claims = this.#scoped.flatMap((scoped) => claimOn(scoped, call, estimate));
-    this.#claims.set(call, { estimate, claims });
-    const answers = claims.map((claim) => asked(claim, call.startedAtMs));
-    const waits = answers.some((answer) => answer instanceof Promise);
-    if (!waits) return this.#decide(call, answers as readonly Answer[]);
-    return Promise.all(answers.map(async (answer) => answer)).then((heard) => this.#decide(call, heard));
-  }
-
-  /** What was spent is counted for every budget of the call, whether or not it was asked before. */
-  finished(call: Call): void {
-    const admitted = this.#claims.get(call);
-    this.#claims.delete(call);
-    const { cost } = call;
-    for (const { account, scope } of this.#scoped) {
-      const held = admitted?.claims.find((claim) => claim.account === account)?.heldNanoUsd ?? 0n;
-      const spent = cost === null ? 0n : shareOf(scope, call, cost);
-      if (held !== 0n || spent !== 0n) account.settle(call.startedAtMs, held, spent);
+  /** Reserves on all budgets that the call counts for. Throws or rejects with a `BudgetExceededError` where one refuses. */
+  admit(request: GuardedRequest): undefined | Promise<undefined> {
+    this.#estimate = this.#estimator.estimate(this.#call, request);
+    if (this.#estimate === null) return undefined;
+    const answers: Eventually<Answer>[] = [];
+    let waits = false;
+    for (const reservation of this.#reservations) {
+      const nanoUsd = expectedInScope(reservation.scope, this.#estimate);
+      if (nanoUsd === undefined) continue;
+      const answer = this.#reserve(reservation, nanoUsd);
+      answers.push(answer);
+      waits ||= answer instanceof Promise;
     }
-    if (admitted !== undefined && cost !== null) this.#estimator.learn(admitted.estimate, cost);
+    if (!waits) return this.#conclude(answers as readonly Answer[]);
+    return Promise.all(answers.map(async (answer) => answer)).then((all) => this.#conclude(all));
   }
 
-  /** What a batch cost is known, and counted, when its results are read. */
-  batchResult(call: Call, { cost }: BatchResult): void {
+  /** Settles what the call cost on every budget that it counts for, whether or not the budget was asked before. */
+  finished(): void {
+    this.#isOver = true;
+    const { cost, startedAtMs } = this.#call;
+    for (const reservation of this.#reservations) {
+      const { account, scope, heldNanoUsd } = reservation;
+      const spentNanoUsd = cost === null ? 0n : costInScope(scope, cost);
+      reservation.heldNanoUsd = 0n;
+      if (heldNanoUsd !== 0n || spentNanoUsd !== 0n) account.settle(startedAtMs, heldNanoUsd, spentNanoUsd);
+    }
+    if (this.#estimate !== null && cost !== null) this.#estimator.learn(this.#estimate, cost);
+  }
+
+  /** Settles what a result of a batch cost: that is known, and counted, when it is read. */
+  batchResult({ cost }: BatchResult): void {
     if (cost === null) return;
-    for (const { account, scope } of this.#scoped) {
-      const spent = shareOf(scope, call, cost);
-      if (spent !== 0n) account.settle(call.startedAtMs, 0n, spent);
+    for (const { account, scope } of this.#reservations) {
+      const spentNanoUsd = costInScope(scope, cost);
+      if (spentNanoUsd !== 0n) account.settle(this.#call.startedAtMs, 0n, spentNanoUsd);
     }
   }
 
-  #decide(call: Call, answers: readonly Answer[]): undefined {
-    for (const { claim, decision } of answers) this.#onDecision(claim.account.budget, decision);
-    const refused = answers.filter(({ refusal }) => refusal !== null);
-    const isOver = !this.#claims.has(call);
-    if (refused.length > 0 || isOver) for (const { claim } of answers) letGo(claim, call.startedAtMs);
-    if (refused.length > 0) throw strictest(refused, call.startedAtMs);
+  /** `nanoUsd`: `null` where the model has no price. */
+  #reserve(reservation: Reservation, nanoUsd: bigint | null): Eventually<Answer> {
+    const { account } = reservation;
+    const { mode, onUnknownPrice } = account.budget;
+    const atMs = this.#call.startedAtMs;
+    if (nanoUsd === null && onUnknownPrice === 'block' && mode === 'block') {
+      return { reservation, decision: 'blocked', refusal: 'unknown_price', balance: account.known(atMs) };
+    }
+    const amount = nanoUsd ?? 0n;
+    const verdict = account.reserve(amount, atMs);
+    if (!(verdict instanceof Promise)) return answered(reservation, amount, verdict);
+    if (mode === 'block') return verdict.then((late) => answered(reservation, amount, late));
+    // Nothing depends on the answer but a count: the call does not wait for it.
+    reservation.heldNanoUsd = amount;
+    return allowed(reservation, account.known(atMs), amount);
+  }
+
+  #conclude(answers: readonly Answer[]): undefined {
+    let refused: Answer | undefined;
+    for (const answer of answers) {
+      this.#onDecision(answer.reservation.account.budget, answer.decision);
+      if (answer.refusal !== null && (refused === undefined || this.#resetsAtMs(answer) > this.#resetsAtMs(refused))) {
+        refused = answer;
+      }
+    }
+    if (refused !== undefined || this.#isOver) this.#release();
+    if (refused !== undefined) throw this.#exceeded(refused);
     return undefined;
   }
-}
 
-function letGo(claim: Claim, atMs: number): void {
-  if (claim.heldNanoUsd !== 0n) claim.account.settle(atMs, claim.heldNanoUsd, 0n);
-  claim.heldNanoUsd = 0n;
-}
-
-function claimOn({ account, scope }: Scoped, call: Call, { parts }: Estimate): readonly Claim[] {
-  if (!inScope(scope, call)) return [];
-  const counted = scope.kind === 'model' ? parts.filter(({ model }) => model === scope.model) : parts;
-  if (counted.length === 0) return [];
-  let expectedNanoUsd: bigint | null = 0n;
-  for (const { nanoUsd } of counted) {
-    expectedNanoUsd = expectedNanoUsd === null || nanoUsd === null ? null : expectedNanoUsd + nanoUsd;
+  #release(): void {
+    for (const reservation of this.#reservations) {
+      if (reservation.heldNanoUsd === 0n) continue;
+      reservation.account.settle(this.#call.startedAtMs, reservation.heldNanoUsd, 0n);
+      reservation.heldNanoUsd = 0n;
+    }
   }
-  return [{ account, expectedNanoUsd, heldNanoUsd: 0n }];
-}
 
-function asked(claim: Claim, atMs: number): Eventually<Answer> {
-  const { account, expectedNanoUsd } = claim;
-  const { mode, onUnknownPrice } = account.budget;
-  if (expectedNanoUsd === null && onUnknownPrice === 'block' && mode === 'block') {
-    return { claim, decision: 'blocked', refusal: 'unknown_price', balance: account.known(atMs) };
+  /** Of several budgets that refuse, the one that resets last says when another try makes sense. */
+  #resetsAtMs({ reservation }: Answer): number {
+    return spanAt(reservation.account.budget.period, this.#call.startedAtMs).endMs;
   }
-  const nanoUsd = expectedNanoUsd ?? 0n;
-  const verdict = account.reserve(nanoUsd, atMs);
-  if (!(verdict instanceof Promise)) return answer(claim, nanoUsd, verdict);
-  if (mode === 'block') return verdict.then((heard) => answer(claim, nanoUsd, heard));
-  // Nothing depends on the answer but a count: the call does not wait for it.
-  claim.heldNanoUsd = nanoUsd;
-  return unasked(claim, nanoUsd, account.known(atMs));
-}
 
-function answer(claim: Claim, nanoUsd: bigint, { kind, balance }: Verdict): Answer {
-  const { budget } = claim.account;
-  if (kind !== 'refused') claim.heldNanoUsd = nanoUsd;
-  if (kind === 'refused') return { claim, decision: 'blocked', refusal: 'exceeded', balance };
-  if (kind === 'unavailable') {
-    const isClosed = budget.mode === 'block' && budget.onLedgerDown === 'closed';
-    return { claim, decision: 'unavailable', refusal: isClosed ? 'ledger_unavailable' : null, balance };
-  }
-  return { claim, decision: isOver(budget, balance, 0n) ? 'warned' : 'allowed', refusal: null, balance };
-}
-
-function unasked(claim: Claim, nanoUsd: bigint, balance: Balance | null): Answer {
-  const isWarned = isOver(claim.account.budget, balance, nanoUsd);
-  return { claim, decision: isWarned ? 'warned' : 'allowed', refusal: null, balance };
-}
-
-function isOver({ mode, limitNanoUsd }: Budget, balance: Balance | null, besides: bigint): boolean {
-  if (mode !== 'warn' || balance === null) return false;
-  return balance.spentNanoUsd + balance.reservedNanoUsd + besides > limitNanoUsd;
-}
-
-/** Of several budgets that refuse, the one that resets last says when another try makes sense. */
-function strictest(refused: readonly Answer[], atMs: number): BudgetExceededError {
-  const errors = refused.map(({ claim, refusal, balance }) => {
-    const { name, limitNanoUsd, period } = claim.account.budget;
+  #exceeded(answer: Answer): BudgetExceededError {
+    const { name, limitNanoUsd } = answer.reservation.account.budget;
+    const { balance } = answer;
     return new BudgetExceededError({
-      reason: refusal ?? 'exceeded',
+      reason: answer.refusal ?? 'exceeded',
       budget: name,
       limitUsd: usdOf(limitNanoUsd),
       spentUsd: balance && usdOf(balance.spentNanoUsd),
       reservedUsd: balance && usdOf(balance.reservedNanoUsd),
-      resetsAt: new Date(spanAt(period, atMs).endMs),
+      resetsAt: new Date(this.#resetsAtMs(answer)),
     });
-  });
-  return errors.reduce((latest, error) => (error.resetsAt > latest.resetsAt ? error : latest));
+  }
+}
+
+/** What the call will probably cost on the models of the scope: `null` where one has no price, `undefined` for none of them. */
+function expectedInScope(scope: Scope, { parts }: Estimate): bigint | null | undefined {
+  let sum: bigint | null | undefined;
+  for (const { model, nanoUsd } of parts) {
+    if (scope.kind === 'model' && model !== scope.model) continue;
+    if (nanoUsd === null) return null;
+    sum = (sum ?? 0n) + nanoUsd;
+  }
+  return sum;
+}
+
+function answered(reservation: Reservation, nanoUsd: bigint, { kind, balance }: Verdict): Answer {
+  if (kind === 'refused') return { reservation, decision: 'blocked', refusal: 'exceeded', balance };
+  reservation.heldNanoUsd = nanoUsd;
+  if (kind === 'granted') return allowed(reservation, balance, 0n);
+  const { mode, onLedgerDown } = reservation.account.budget;
+  const isClosed = mode === 'block' && onLedgerDown === 'closed';
+  return { reservation, decision: 'unavailable', refusal: isClosed ? 'ledger_unavailable' : null, balance };
+}
+
+/** `besides`: what is reserved for the call and not yet part of the balance. */
+function allowed(reservation: Reservation, balance: Balance | null, besides: bigint): Answer {
+  const { mode, limitNanoUsd } = reservation.account.budget;
+  const total = balance === null ? 0n : balance.spentNanoUsd + balance.reservedNanoUsd + besides;
+  const isOver = mode === 'warn' && total > limitNanoUsd;
+  return { reservation, decision: isOver ? 'warned' : 'allowed', refusal: null, balance };
 }

@@ -1,23 +1,8 @@
+import { utcMonth, type Span } from '../clock.ts';
 import type { Call, CallCost } from '../vocabulary.ts';
+import type { Window } from './ledger.ts';
 
-/** Which calls a budget counts. `model` is any id that a price table knows the model by; a label's name is one that `attribution` declares. */
-export type Scope =
-  | { readonly kind: 'all' }
-  | { readonly kind: 'key'; readonly key: string }
-  | { readonly kind: 'model'; readonly model: string }
-  | { readonly kind: 'label'; readonly label: string; readonly value: string };
-
-/** `observe` measures, `warn` also counts the calls that go over, `block` refuses them before they are sent. */
-export const BUDGET_MODES = ['observe', 'warn', 'block'] as const;
-
-export type BudgetMode = (typeof BUDGET_MODES)[number];
-
-/** What a budget came to before a call. `unavailable`: its ledger did not answer, and the call was not held to it. */
-export const DECISIONS = ['allowed', 'warned', 'blocked', 'unavailable'] as const;
-
-export type Decision = (typeof DECISIONS)[number];
-
-/** An amount for a scope and a period, with every choice made. Made by `budgets()` from what the user wrote. */
+/** A limit on what calls of a scope may cost in a period, with every choice made. Read from a `BudgetDefinition`. */
 export interface Budget {
   readonly name: string;
   readonly scope: Scope;
@@ -26,13 +11,48 @@ export interface Budget {
   readonly mode: BudgetMode;
   /** Parts of the limit, ascending. */
   readonly thresholds: readonly number[];
-  /** What becomes of a call whose model has no price. */
+  /** Whether a call whose model has no price is sent. */
   readonly onUnknownPrice: 'allow' | 'block';
-  /** What becomes of a call while the ledger does not answer; `closed` refuses it. */
+  /** Whether calls are sent while the ledger does not answer; `closed` refuses them. */
   readonly onLedgerDown: 'open' | 'closed';
 }
 
-/** `all`, `key=prod-api`, `model=claude-opus-5-5`, `tenant=acme`: the label. */
+/** `observe` measures, `warn` also counts the calls that go over, `block` refuses them before they are sent. */
+export const BUDGET_MODES = ['observe', 'warn', 'block'] as const;
+
+export type BudgetMode = (typeof BUDGET_MODES)[number];
+
+/** A budget's answer before a call. `unavailable`: its ledger did not answer, and the call was sent or refused without. */
+export const DECISIONS = ['allowed', 'warned', 'blocked', 'unavailable'] as const;
+
+export type Decision = (typeof DECISIONS)[number];
+
+/** The budget's account in a ledger: another period is another account, another limit or scope is the same one. */
+export function accountName({ name, period }: Budget): string {
+  return `${name}/${periodName(period)}`;
+}
+
+/** Whether a ledger in memory serves the budget badly: it forgets a month at every restart, and blocks for one process. */
+export function isVolatileInMemory({ mode, period }: Budget): boolean {
+  return mode === 'block' || period.kind === 'month';
+}
+
+const MILLIONTHS = 1_000_000;
+
+/** The thresholds as spend in nano-dollars, ascending, each rounded up to a millionth of the limit. */
+export function thresholdsNanoUsd({ thresholds, limitNanoUsd }: Budget): readonly bigint[] {
+  const millionths = thresholds.map((part) => BigInt(Math.round(part * MILLIONTHS)));
+  return millionths.map((part) => (limitNanoUsd * part + BigInt(MILLIONTHS - 1)) / BigInt(MILLIONTHS));
+}
+
+/** The calls that a budget counts. A model may be any id that the price table knows; a label is one that `attribution` declares. */
+export type Scope =
+  | { readonly kind: 'all' }
+  | { readonly kind: 'key'; readonly key: string }
+  | { readonly kind: 'model'; readonly model: string }
+  | { readonly kind: 'label'; readonly label: string; readonly value: string };
+
+/** `all`, `key=prod-api`, `model=claude-opus-5-5`, `tenant=acme`: the value of the metric label `scope`. */
 export function scopeName(scope: Scope): string {
   switch (scope.kind) {
     case 'all':
@@ -51,12 +71,7 @@ export function canonicalScope(scope: Scope, canonicalModel: (id: string) => str
   return scope.kind === 'model' ? { kind: 'model', model: canonicalModel(scope.model) } : scope;
 }
 
-/** What a ledger keeps the budget under: with another period it is another account, with another amount or scope the same. */
-export function accountName({ name, period }: Budget): string {
-  return `${name}/${periodName(period)}`;
-}
-
-/** Whether the call counts, its model left aside: whose money a model's is, is known part by part. */
+/** Whether a scope counts the call. True for every call where the scope is a model: costs are told apart part by part. */
 export function inScope(scope: Scope, call: Pick<Call, 'key' | 'attribution'>): boolean {
   if (scope.kind === 'key') return call.key === scope.key;
   if (scope.kind === 'label') return call.attribution[scope.label] === scope.value;
@@ -64,72 +79,56 @@ export function inScope(scope: Scope, call: Pick<Call, 'key' | 'attribution'>): 
 }
 
 /**
- * What a finished call adds to a budget in whole nano-dollars; 0 for a call out of scope. For a budget of a model only
- * the parts that ran on it count, and they count whatever model the call asked for. Unpriced parts add nothing. The
- * scope is a canonical one.
+ * The part of a call's cost that counts for a canonical scope, in whole nano-dollars; the call is in the scope. For a
+ * model's scope only the parts that ran on it count, whatever model the call asked for. Unpriced parts add nothing.
  */
-export function shareOf(scope: Scope, call: Pick<Call, 'key' | 'attribution'>, cost: CallCost): bigint {
-  if (!inScope(scope, call)) return 0n;
+export function costInScope(scope: Scope, cost: CallCost): bigint {
   if (scope.kind !== 'model') return BigInt(cost.totalNanoUsd);
-  const own = cost.parts.filter(({ model }) => model === scope.model);
-  return own.reduce((sum, { cost: kinds }) => sum + BigInt(kinds === null ? 0 : total(kinds)), 0n);
+  let sum = 0n;
+  for (const { model, cost: kinds } of cost.parts) {
+    if (model !== scope.model || kinds === null) continue;
+    for (const nanoUsd of Object.values(kinds)) sum += BigInt(nanoUsd);
+  }
+  return sum;
 }
 
-function total(kinds: Readonly<Record<string, number>>): number {
-  return Object.values(kinds).reduce((sum, nanoUsd) => sum + nanoUsd, 0);
-}
-
-/** A ledger of one process serves it badly: it forgets a month at every restart, and blocks for itself alone. */
-export function isVolatileInMemory({ mode, period }: Budget): boolean {
-  return mode === 'block' || period.kind === 'month';
-}
-
-const PARTS_OF_LIMIT = 1_000_000;
-
-/** The thresholds as spend in nano-dollars, ascending, each rounded up to a millionth of the limit. */
-export function thresholdsNanoUsd({ thresholds, limitNanoUsd }: Budget): readonly bigint[] {
-  const millionths = thresholds.map((part) => BigInt(Math.round(part * PARTS_OF_LIMIT)));
-  return millionths.map((part) => (limitNanoUsd * part + BigInt(PARTS_OF_LIMIT - 1)) / BigInt(PARTS_OF_LIMIT));
-}
-
-/** How long a budget's amount lasts. Days and months are those of the calendar in UTC, as the API's own caps are. */
+/** The time that a budget's limit is for. Days and months are those of the calendar in UTC, as the API's own caps are. */
 export type Period =
   { readonly kind: 'day' } | { readonly kind: 'month' } | { readonly kind: 'rolling'; readonly lengthMs: number };
 
-/** One period of a budget: from `startMs` to before `endMs`. A rolling one ends where its length from now would be over. */
-export interface Span {
-  readonly startMs: number;
-  readonly endMs: number;
+/** `day`, `month`, `rolling_24h`, `rolling_90s`: the value of the metric label `period`, and part of the account's name. */
+export function periodName(period: Period): string {
+  if (period.kind !== 'rolling') return period.kind;
+  const { lengthMs } = period;
+  if (lengthMs % HOUR_MS === 0) return `rolling_${lengthMs / HOUR_MS}h`;
+  return lengthMs % 1000 === 0 ? `rolling_${lengthMs / 1000}s` : `rolling_${lengthMs}ms`;
 }
 
 const HOUR_MS = 3_600_000;
 
 const DAY_MS = 24 * HOUR_MS;
 
-/** A rolling window is kept in so many parts: spend leaves it up to one part late, never early. */
-const ROLLING_PARTS = 60;
-
-/** How long the hours of a calendar budget are kept, for the forecast: five weeks. */
-export const HISTORY_MS = 35 * DAY_MS;
-
-/** The period that `atMs` lies in. */
+/**
+ * The period that `atMs` lies in. A rolling one reaches back over its length from `atMs`, and ends when all that is
+ * spent by then no longer counts.
+ */
 export function spanAt(period: Period, atMs: number): Span {
   switch (period.kind) {
     case 'day': {
       const startMs = Math.floor(atMs / DAY_MS) * DAY_MS;
       return { startMs, endMs: startMs + DAY_MS };
     }
-    case 'month': {
-      const at = new Date(atMs);
-      const [year, month] = [at.getUTCFullYear(), at.getUTCMonth()];
-      return { startMs: Date.UTC(year, month, 1), endMs: Date.UTC(year, month + 1, 1) };
-    }
+    case 'month':
+      return utcMonth(atMs);
     case 'rolling':
       return { startMs: atMs - period.lengthMs, endMs: atMs + period.lengthMs };
   }
 }
 
-/** How fine spend is kept by time: hours for the calendar's periods, parts of the window for a rolling one. */
+/** A rolling window is kept in this many parts: spend leaves it up to one part late, never early. */
+const ROLLING_PARTS = 60;
+
+/** How finely spend is kept by time: hours for calendar periods, parts of the window for a rolling one. */
 export function bucketMs(period: Period): number {
   return period.kind === 'rolling' ? Math.ceil(period.lengthMs / ROLLING_PARTS) : HOUR_MS;
 }
@@ -140,10 +139,20 @@ export function bucketAt(period: Period, atMs: number): number {
   return Math.floor(atMs / length) * length;
 }
 
-/** `day`, `month`, `rolling_24h`, `rolling_90s`: the label, and part of what a ledger keeps the budget under. */
-export function periodName(period: Period): string {
-  if (period.kind !== 'rolling') return period.kind;
-  const { lengthMs } = period;
-  if (lengthMs % HOUR_MS === 0) return `rolling_${lengthMs / HOUR_MS}h`;
-  return lengthMs % 1000 === 0 ? `rolling_${lengthMs / 1000}s` : `rolling_${lengthMs}ms`;
+const CALENDAR: Window = { kind: 'calendar' };
+
+/** The spend that makes up the balance of a period now. */
+export function windowAt(period: Period, nowMs: number): Window {
+  if (period.kind !== 'rolling') return CALENDAR;
+  const fromMs = bucketAt(period, nowMs - period.lengthMs);
+  // Spend of a time to come was written by a clock that has been set back since: it is spent all the same.
+  return { kind: 'rolling', fromMs, untilMs: nowMs + period.lengthMs, bucketMs: bucketMs(period) };
+}
+
+/** How far back a forecast for a calendar period looks: five weeks. */
+const HISTORY_MS = 35 * DAY_MS;
+
+/** The time from which on a ledger keeps the buckets of the account. */
+export function historyFromMs(period: Period, nowMs: number): number {
+  return bucketAt(period, nowMs - (period.kind === 'rolling' ? period.lengthMs : HISTORY_MS));
 }

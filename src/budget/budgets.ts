@@ -46,7 +46,7 @@ export interface Budgets {
   /** The ledger, and whether it answers; without asking it. */
   readonly ledger: BudgetsStatus['ledger'];
   /** What the ledger says now, waited for up to a second, or the deadline where that is longer. */
-  refreshed(): Promise<BudgetsStatus>;
+  refresh(): Promise<BudgetsStatus>;
   /**
    * Waits until the ledger has what was spent, up to 2 s, and closes it: for the end of the process.
    * Comes back with whether the ledger has taken all; called again, with the same.
@@ -121,7 +121,7 @@ class SharedBudgets implements Budgets {
     this.#listeners.add(listener);
     const id = this.#link.ledger.id();
     if (id !== null) listener.identified(id);
-    else void this.refreshed().then(() => this.#identify());
+    else void this.refresh().then(() => this.#identify());
     let estimator = this.#estimators.get(prices);
     if (estimator === undefined) {
       estimator = new Estimator(prices);
@@ -136,9 +136,9 @@ class SharedBudgets implements Budgets {
     return new BudgetGuard({ accounts: this.all, estimator, onDecision });
   }
 
-  async refreshed(): Promise<BudgetsStatus> {
+  async refresh(): Promise<BudgetsStatus> {
     const statuses = await Promise.all(
-      this.all.map(async (account) => ({ budget: account.budget, ...(await account.refreshed()) })),
+      this.all.map(async (account) => ({ budget: account.budget, ...(await account.refresh()) })),
     );
     return { ledger: this.ledger, budgets: statuses };
   }
@@ -148,7 +148,7 @@ class SharedBudgets implements Budgets {
   }
 
   async #close(): Promise<boolean> {
-    const isTaken = await this.#link.drained(CLOSE_MS);
+    const isTaken = await this.#link.drain(CLOSE_MS);
     this.#link.close();
     await this.#link.ledger.close();
     return isTaken;

@@ -1,13 +1,10 @@
-/**
- * `plimsoll/budget`: amounts for what may be spent, where spend is kept, and what happens at the limit.
- */
+/** `plimsoll/budget`: limits on what may be spent, the ledgers that keep what was, and the refusal at the limit. */
 export { budgets, budgetsFromFile } from './budgets.ts';
-export type { BudgetHost, BudgetListener, Budgets, BudgetsOptions, BudgetsStatus, BudgetStatus } from './budgets.ts';
-export type { BudgetsSettings } from './budgets.ts';
+export type { BudgetHost, BudgetListener, Budgets, BudgetsOptions, BudgetsSettings } from './budgets.ts';
+export type { BudgetsStatus, BudgetStatus } from './budgets.ts';
 export { loadBudgets } from './definition.ts';
 export type { BudgetDefinition, PeriodDefinition, ScopeDefinition } from './definition.ts';
-export type { Budget, BudgetMode, Decision, Scope } from './budget.ts';
-export type { Period, Span } from './budget.ts';
+export type { Budget, BudgetMode, Decision, Period, Scope } from './budget.ts';
 export type { AccountStatus, BudgetView, ThresholdReached } from './account.ts';
 export { BudgetExceededError, budgetExceeded, isBudgetExceeded } from './budget-exceeded.ts';
 export type { BudgetExceededDetails, BudgetRefusal } from './budget-exceeded.ts';
@@ -17,6 +14,16 @@ export { memoryLedger } from './memory-ledger.ts';
 export { sqliteLedger } from './sqlite-ledger.ts';
 export type { SqliteLedgerOptions } from './sqlite-ledger.ts';
 export { LedgerUnavailableError } from './ledger.ts';
-export type { Balance, Eventually, Ledger, LedgerKind, Place, Posted, Posting, Spend, Window } from './ledger.ts';
-export type { Cancel, Timers } from '../clock.ts';
+export type {
+  AccountPeriod,
+  Balance,
+  Eventually,
+  Ledger,
+  LedgerKind,
+  Posted,
+  Posting,
+  Spend,
+  Window,
+} from './ledger.ts';
+export type { Cancel, Span, Timers } from '../clock.ts';
 export type { BudgetPrices } from './estimate.ts';

@@ -1,19 +1,19 @@
 import type { Cancel, Clock, Timers } from '../clock.ts';
 import { LedgerUnavailableError, type Eventually, type Ledger } from './ledger.ts';
 
-/** Has something for the ledger, and is told when to try again. */
-export interface Correspondent {
+/** Has postings for the ledger, and is told by the link when to send them. */
+export interface Sender {
   /** There is something that the ledger has not taken. */
-  readonly hasNews: boolean;
-  /** Something is held there, which the ledger forgets when it hears nothing. */
-  readonly holds: boolean;
-  /** The ledger has taken all there is to take. */
-  readonly quiet: boolean;
-  /** Sends what there is, unless something is still under way. */
+  readonly hasUnsent: boolean;
+  /** Something is held, which the ledger forgets when it hears nothing. */
+  readonly isHolding: boolean;
+  /** The ledger has taken everything. */
+  readonly isSettled: boolean;
+  /** Sends what there is, unless a posting is still under way. */
   send(): void;
-  /** Sends what there is: what is still under way is given up. */
+  /** Sends what there is, and gives up a posting that is still under way. */
   resend(): void;
-  /** Says again what is held. */
+  /** Tells the ledger again what is held. */
   renew(): void;
 }
 
@@ -25,7 +25,7 @@ export interface LedgerLinkOptions {
   readonly random: () => number;
   /** How long a call waits for an answer. */
   readonly deadlineMs: number;
-  /** How long a writer may be silent before what it holds is forgotten. */
+  /** How long a writer may be silent before the ledger forgets what it holds. */
   readonly holdMs: number;
   readonly onError: (error: unknown) => void;
   /** The ledger answers again. */
@@ -46,19 +46,19 @@ export class LedgerLink {
   readonly timers: Timers;
   readonly deadlineMs: number;
   readonly holdMs: number;
-  /** Names this process in the ledger, for its lifetime. */
+  /** Identifies this process in the ledger, for its lifetime. */
   readonly writer = crypto.randomUUID();
   readonly #random: () => number;
   readonly #onError: (error: unknown) => void;
   readonly #onUp: () => void;
-  readonly #correspondents = new Set<Correspondent>();
+  readonly #senders = new Set<Sender>();
   #sequence = 0;
-  #whenQuiet: (() => void)[] = [];
   #up = true;
   #closed = false;
   #nextRetryMs = FIRST_RETRY_MS;
   #retry: Cancel | null = null;
   #renewal: Cancel | null = null;
+  #whenSettled: (() => void)[] = [];
 
   constructor(options: LedgerLinkOptions) {
     this.ledger = options.ledger;
@@ -71,37 +71,41 @@ export class LedgerLink {
     this.#onUp = options.onUp;
   }
 
-  /** While it is not, nobody waits for it. */
+  /** `false` from a failure until the next answer: nobody waits for the ledger then. */
   get up(): boolean {
     return this.#up;
   }
 
-  /** Numbers what is posted: a later posting has a higher number, whichever place it is for. */
+  join(sender: Sender): void {
+    this.#senders.add(sender);
+  }
+
+  leave(sender: Sender): void {
+    this.#senders.delete(sender);
+  }
+
+  /** The number of the next posting with spend: a later posting has a higher one, whichever account it is for. */
   nextSequence(): number {
     this.#sequence += 1;
     return this.#sequence;
   }
 
-  join(correspondent: Correspondent): void {
-    this.#correspondents.add(correspondent);
+  /** The ledger has answered. */
+  noteAnswer(): void {
+    if (!this.#up) {
+      this.#up = true;
+      this.#nextRetryMs = FIRST_RETRY_MS;
+      this.#retry?.();
+      this.#retry = null;
+      // What was left while the ledger was down.
+      for (const sender of this.#senders) sender.send();
+      this.#onUp();
+    }
+    if (this.#whenSettled.length > 0) this.#tellIfSettled();
   }
 
-  leave(correspondent: Correspondent): void {
-    this.#correspondents.delete(correspondent);
-  }
-
-  answered(): void {
-    if (this.#up) return;
-    this.#up = true;
-    this.#nextRetryMs = FIRST_RETRY_MS;
-    this.#retry?.();
-    this.#retry = null;
-    // What was left while the ledger was down.
-    for (const correspondent of this.#correspondents) correspondent.send();
-    this.#onUp();
-  }
-
-  failed(error: unknown): void {
+  /** The ledger has failed, or its answer is late. Tries again later by itself. */
+  noteFailure(error: unknown): void {
     if (this.#up) this.#onError(error);
     this.#up = false;
     if (this.#retry !== null || this.#closed) return;
@@ -112,43 +116,43 @@ export class LedgerLink {
 
   #tryAgain(): void {
     this.#retry = null;
-    const waiting = [...this.#correspondents].filter(({ hasNews }) => hasNews);
+    const waiting = [...this.#senders].filter(({ hasUnsent }) => hasUnsent);
     if (waiting.length === 0) this.#probe();
     // A ledger that is still down fails the first; the rest would only wait behind it.
-    for (const correspondent of waiting) if (this.#retry === null) correspondent.resend();
+    for (const sender of waiting) if (this.#retry === null) sender.resend();
   }
 
   #probe(): void {
     const nowhere = { account: 'probe', periodMs: 0, window: { kind: 'calendar' } } as const;
     const at = { nowMs: this.clock.epochMs(), holdMs: this.holdMs };
-    void this.asked(
+    void this.read(
       () => this.ledger.balance(nowhere, at),
       () => undefined,
     );
   }
 
   /**
-   * Reads, and tells what came. Nothing comes back where it was there at once; else a promise that is resolved when it
-   * has come, has failed or is late.
+   * Reads from the ledger, and passes on what it says. Returns nothing where the answer is there at once; else a promise
+   * that resolves when the answer has come, has failed or is late.
    */
-  asked<T>(read: () => Eventually<T>, told: (answer: T) => void): Promise<void> | undefined {
+  read<T>(ask: () => Eventually<T>, onAnswer: (answer: T) => void): Promise<void> | undefined {
     try {
-      const answer = read();
-      if (answer instanceof Promise) return this.#awaited(answer, told);
-      told(answer);
-      this.answered();
+      const answer = ask();
+      if (answer instanceof Promise) return this.#awaitAnswer(answer, onAnswer);
+      onAnswer(answer);
+      this.noteAnswer();
     } catch (error) {
-      this.failed(error);
+      this.noteFailure(error);
     }
     return undefined;
   }
 
-  async #awaited<T>(answer: Promise<T>, told: (answer: T) => void): Promise<void> {
+  async #awaitAnswer<T>(answer: Promise<T>, onAnswer: (answer: T) => void): Promise<void> {
     try {
-      told(await this.#inTime(answer));
-      this.answered();
+      onAnswer(await this.#inTime(answer));
+      this.noteAnswer();
     } catch (error) {
-      this.failed(error);
+      this.noteFailure(error);
     }
   }
 
@@ -161,44 +165,45 @@ export class LedgerLink {
     });
   }
 
-  /** Something is held from now on: it is said again in time for as long as it is. */
+  /** Tells the ledger again in time what is held, for as long as something is. */
   keepHeld(): void {
     if (this.#renewal !== null || this.#closed) return;
     this.#renewal = this.timers.inBackground(this.holdMs / 3, () => {
       this.#renewal = null;
-      const holding = [...this.#correspondents].filter(({ holds }) => holds);
+      const holding = [...this.#senders].filter(({ isHolding }) => isHolding);
       if (holding.length > 0) this.keepHeld();
-      for (const correspondent of holding) correspondent.renew();
+      for (const sender of holding) sender.renew();
     });
   }
 
-  /** Resolves when the ledger has taken all there is, or after so long: `false` then. One that is down is asked at once. */
-  async drained(longestMs: number): Promise<boolean> {
+  /**
+   * Resolves with `true` when the ledger has taken everything, with `false` after `longestMs`. A ledger that is down is
+   * tried at once: the next try may be due later than anybody waits for here.
+   */
+  async drain(longestMs: number): Promise<boolean> {
     if (this.#retry !== null) {
-      // The next try may be due later than anybody waits for here.
       this.#retry();
       this.#tryAgain();
     }
-    if (this.#quiet) return true;
+    if (this.#isSettled) return true;
     return new Promise((resolve) => {
       const cancel = this.timers.whileWaiting(longestMs, () => resolve(false));
-      this.#whenQuiet.push(() => {
+      this.#whenSettled.push(() => {
         cancel();
         resolve(true);
       });
     });
   }
 
-  /** A correspondent may have become quiet. */
-  looked(): void {
-    if (this.#whenQuiet.length === 0 || !this.#quiet) return;
-    const waiting = this.#whenQuiet;
-    this.#whenQuiet = [];
+  #tellIfSettled(): void {
+    if (!this.#isSettled) return;
+    const waiting = this.#whenSettled;
+    this.#whenSettled = [];
     for (const tell of waiting) tell();
   }
 
-  get #quiet(): boolean {
-    return [...this.#correspondents].every(({ quiet }) => quiet);
+  get #isSettled(): boolean {
+    return [...this.#senders].every(({ isSettled }) => isSettled);
   }
 
   /** Stops trying. */

@@ -1,87 +1,96 @@
-import type { Balance, Eventually, Place, Posted, Posting, Spend } from './ledger.ts';
-import { LedgerUnavailableError } from './ledger.ts';
-import type { Correspondent, LedgerLink } from './ledger-link.ts';
 import type { Cancel } from '../clock.ts';
+import { accountName, historyFromMs, thresholdsNanoUsd, windowAt, type Budget } from './budget.ts';
+import type { LedgerLink, Sender } from './ledger-link.ts';
+import { LedgerUnavailableError } from './ledger.ts';
+import type { AccountPeriod, Balance, Eventually, Posted, Posting, Spend } from './ledger.ts';
 
-/** What became of an ask. Unless it was refused, its amount is held until it is settled. */
+/** The answer to a request to reserve. Unless it was refused, the amount is held until it is settled. */
 export interface Verdict {
   /** `refused` also where the ledger does not answer, but has said before that the period's spend leaves no room. */
   readonly kind: 'granted' | 'refused' | 'unavailable';
-  /** As the ledger said it with the verdict, or last. */
+  /** As the ledger last said it; `null` before it has. */
   readonly balance: Balance | null;
 }
 
-/** What the postings of a tab say besides what is on it; asked for each. */
-export type Terms = Pick<Posting, 'limitNanoUsd' | 'thresholdsNanoUsd' | 'keepFromMs'> & Place;
-
-export interface TabOptions {
+export interface ReservationsOptions {
   readonly link: LedgerLink;
-  readonly terms: () => Terms;
-  /** Told of the thresholds that spend has newly reached, by their position. */
+  readonly budget: Budget;
+  /** The start of the period; 0 for a rolling window, which has only one. */
+  readonly periodMs: number;
+  /** Called with the thresholds that spend has newly reached, by their position. */
   readonly onReached: (positions: readonly number[], spentNanoUsd: bigint) => void;
 }
 
-interface Ask {
+interface Request {
   readonly nanoUsd: bigint;
   verdict: Verdict | null;
-  tell: ((verdict: Verdict) => void) | null;
+  onVerdict: ((verdict: Verdict) => void) | null;
   cancelDeadline: Cancel | null;
 }
 
-/** Spend on its way: the same under the same number until the ledger has taken it. */
-interface Parcel {
+/** Spend on its way, under one number until the ledger has taken it. */
+interface SpendBatch {
   readonly sequence: number;
   readonly spends: readonly Spend[];
-  /** The ledger has said something since it was first sent: it may be in what is known. */
+  /** The ledger has said something since the batch was first sent: it may be in the balance that is known. */
   mayBeKnown: boolean;
 }
 
+/** A posting under way. */
 interface Sending {
-  readonly asks: readonly Ask[];
-  readonly parcel: Parcel | null;
+  readonly requests: readonly Request[];
+  readonly batch: SpendBatch | null;
 }
 
 /**
- * What this process holds and has spent in one period of one budget, and what of it the ledger has yet to take. One
- * posting is under way at a time, and the asks that come meanwhile go together in the next. Spend is numbered, so what
- * is sent twice counts once; what is held is said whole, so what got lost is made good by the next posting. While the
- * ledger is away nothing is lost and nothing piles up: there is one number for each hour.
+ * Reserves and settles for one period of one budget: what this process holds and has spent there, and what of it the
+ * ledger has yet to take. One posting is under way at a time, and the requests that come meanwhile go together in the
+ * next. Spend is numbered, so a posting that is sent twice counts once; holdings are stated in full, so the next posting
+ * makes up for one that got lost. While the ledger is away nothing is lost and nothing piles up: there is one number for
+ * each hour.
  */
-export class Tab implements Correspondent {
+export class Reservations implements Sender {
   readonly #link: LedgerLink;
-  readonly #terms: () => Terms;
-  readonly #onReached: TabOptions['onReached'];
+  readonly #budget: Budget;
+  readonly #periodMs: number;
+  readonly #account: string;
+  readonly #limitNanoUsd: bigint | null;
+  readonly #thresholdsNanoUsd: readonly bigint[];
+  readonly #onReached: ReservationsOptions['onReached'];
+  readonly #unsentSpends = new Map<number, bigint>();
   #heldNanoUsd = 0n;
-  #heldIsNews = false;
-  readonly #unsent = new Map<number, bigint>();
-  #parcel: Parcel | null = null;
-  #waiting: Ask[] = [];
+  #heldIsUnsent = false;
+  #batch: SpendBatch | null = null;
+  #waiting: Request[] = [];
   #sending: Sending | null = null;
   #known: Balance | null = null;
 
-  constructor({ link, terms, onReached }: TabOptions) {
+  constructor({ link, budget, periodMs, onReached }: ReservationsOptions) {
     this.#link = link;
-    this.#terms = terms;
+    this.#budget = budget;
+    this.#periodMs = periodMs;
+    this.#account = accountName(budget);
+    this.#limitNanoUsd = budget.mode === 'block' ? budget.limitNanoUsd : null;
+    this.#thresholdsNanoUsd = thresholdsNanoUsd(budget);
     this.#onReached = onReached;
     link.join(this);
   }
 
-  get hasNews(): boolean {
-    return this.#waiting.length > 0 || this.#heldIsNews || this.#parcel !== null || this.#unsent.size > 0;
+  get hasUnsent(): boolean {
+    return this.#waiting.length > 0 || this.#heldIsUnsent || this.#batch !== null || this.#unsentSpends.size > 0;
   }
 
-  get holds(): boolean {
+  get isHolding(): boolean {
     return this.#heldNanoUsd > 0n;
   }
 
-  /** Nothing is held, nothing is on its way. */
-  get idle(): boolean {
-    return !this.holds && this.quiet;
+  get isSettled(): boolean {
+    return !this.hasUnsent && this.#sending === null;
   }
 
-  /** The ledger has taken all there is to take. */
-  get quiet(): boolean {
-    return !this.hasNews && this.#sending === null;
+  /** Nothing is held and nothing is on its way. */
+  get isIdle(): boolean {
+    return !this.isHolding && this.isSettled;
   }
 
   /** As the ledger last said it; `null` before it has. */
@@ -89,37 +98,47 @@ export class Tab implements Correspondent {
     return this.#known;
   }
 
-  /** As read from the ledger. */
+  /** Takes note of a balance that was read from the ledger. */
   learn(balance: Balance): void {
     this.#known = balance;
-    if (this.#parcel !== null) this.#parcel.mayBeKnown = true;
+    if (this.#batch !== null) this.#batch.mayBeKnown = true;
   }
 
-  /** Asks the ledger to hold an amount. While it is known to be down nobody waits for it, and the amount is held here. */
+  /** The period as the ledger keeps it. */
+  at(nowMs: number): AccountPeriod {
+    return { account: this.#account, periodMs: this.#periodMs, window: windowAt(this.#budget.period, nowMs) };
+  }
+
+  /** Asks the ledger to reserve an amount. While it is known to be down nobody waits for it, and the amount is held here. */
   reserve(nanoUsd: bigint): Eventually<Verdict> {
-    const ask: Ask = { nanoUsd, verdict: null, tell: null, cancelDeadline: null };
-    if (!this.#link.up) {
-      this.#unheard(ask);
-    } else {
-      this.#waiting.push(ask);
+    const request: Request = { nanoUsd, verdict: null, onVerdict: null, cancelDeadline: null };
+    if (this.#link.up) {
+      this.#waiting.push(request);
       this.send();
+    } else {
+      this.#decideAlone(request);
     }
-    if (ask.verdict !== null) return ask.verdict;
+    if (request.verdict !== null) return request.verdict;
     return new Promise((resolve) => {
-      ask.tell = resolve;
-      ask.cancelDeadline = this.#link.timers.whileWaiting(this.#link.deadlineMs, () => this.#giveUp(ask));
+      request.onVerdict = resolve;
+      request.cancelDeadline = this.#link.timers.whileWaiting(this.#link.deadlineMs, () => this.#giveUp(request));
     });
   }
 
-  /** Lets go of what was held for a call and counts what it spent at that time. Never waits. */
+  /** Releases what was held for a call, and counts what it spent. Never waits. */
   settle(heldNanoUsd: bigint, spend: Spend): void {
     if (heldNanoUsd !== 0n) {
       this.#heldNanoUsd -= heldNanoUsd;
-      this.#heldIsNews = true;
+      this.#heldIsUnsent = true;
     }
     if (spend.nanoUsd !== 0n) {
-      this.#unsent.set(spend.startMs, (this.#unsent.get(spend.startMs) ?? 0n) + spend.nanoUsd);
+      this.#unsentSpends.set(spend.startMs, (this.#unsentSpends.get(spend.startMs) ?? 0n) + spend.nanoUsd);
     }
+    if (this.#link.up) this.send();
+  }
+
+  renew(): void {
+    this.#heldIsUnsent = true;
     if (this.#link.up) this.send();
   }
 
@@ -128,86 +147,82 @@ export class Tab implements Correspondent {
     this.send();
   }
 
-  renew(): void {
-    this.#heldIsNews = true;
-    if (this.#link.up) this.send();
-  }
-
-  /** Sends what there is, unless something is still under way. */
   send(): void {
-    if (this.#sending !== null || !this.hasNews) return;
-    if (this.#parcel === null && this.#unsent.size > 0) {
-      const spends = [...this.#unsent].map(([startMs, nanoUsd]) => ({ startMs, nanoUsd }));
-      this.#parcel = { sequence: this.#link.nextSequence(), spends, mayBeKnown: false };
-      this.#unsent.clear();
+    if (this.#sending !== null || !this.hasUnsent) return;
+    if (this.#batch === null && this.#unsentSpends.size > 0) {
+      const spends = Array.from(this.#unsentSpends, ([startMs, nanoUsd]) => ({ startMs, nanoUsd }));
+      this.#batch = { sequence: this.#link.nextSequence(), spends, mayBeKnown: false };
+      this.#unsentSpends.clear();
     }
-    const sending: Sending = { asks: this.#waiting, parcel: this.#parcel };
+    const sending: Sending = { requests: this.#waiting, batch: this.#batch };
     this.#sending = sending;
     this.#waiting = [];
-    this.#heldIsNews = false;
+    this.#heldIsUnsent = false;
     try {
       const answer = this.#link.ledger.post(this.#posting(sending));
       if (answer instanceof Promise) {
-        answer.then((posted) => this.#taken(sending, posted)).catch((error: unknown) => this.#lost(sending, error));
-      } else this.#taken(sending, answer);
+        answer.then((posted) => this.#take(sending, posted)).catch((error: unknown) => this.#lose(sending, error));
+      } else this.#take(sending, answer);
     } catch (error) {
-      this.#lost(sending, error);
+      this.#lose(sending, error);
     }
   }
 
-  #posting({ asks, parcel }: Sending): Posting {
-    const { account, periodMs, window, limitNanoUsd, thresholdsNanoUsd, keepFromMs } = this.#terms();
-    const asked = asks.reduce((sum, { nanoUsd }) => sum + nanoUsd, 0n);
+  #posting({ requests, batch }: Sending): Posting {
+    const nowMs = this.#link.clock.epochMs();
+    const amounts: bigint[] = [];
+    let requested = 0n;
+    for (const { nanoUsd } of requests) {
+      amounts.push(nanoUsd);
+      requested += nanoUsd;
+    }
     return {
-      account,
-      periodMs,
-      window,
+      ...this.at(nowMs),
       writer: this.#link.writer,
-      sequence: parcel?.sequence ?? 0,
-      spends: parcel?.spends ?? [],
-      // A call that is over before its ask is answered has been let go of already: the ask makes up for that, but only
-      // where it goes along. A ledger is never told of less than nothing.
-      heldNanoUsd: this.#heldNanoUsd < -asked ? -asked : this.#heldNanoUsd,
-      asks: asks.map(({ nanoUsd }) => nanoUsd),
-      limitNanoUsd,
-      thresholdsNanoUsd,
-      nowMs: this.#link.clock.epochMs(),
+      sequence: batch?.sequence ?? 0,
+      spends: batch?.spends ?? [],
+      // A call that is over before its request is answered has been settled already: the request makes up for that, but
+      // only where it goes along. A ledger never gets less than nothing.
+      heldNanoUsd: this.#heldNanoUsd < -requested ? -requested : this.#heldNanoUsd,
+      requests: amounts,
+      limitNanoUsd: this.#limitNanoUsd,
+      thresholdsNanoUsd: this.#thresholdsNanoUsd,
+      nowMs,
       holdMs: this.#link.holdMs,
-      keepFromMs,
+      keepFromMs: historyFromMs(this.#budget.period, nowMs),
     };
   }
 
-  /** Also for an answer that comes after it was given up: its spend is taken all the same. */
-  #taken(sending: Sending, posted: Posted): void {
-    const { granted, level, levelBefore } = posted;
-    if (this.#parcel === sending.parcel) this.#parcel = null;
+  /** Takes the answer to a posting, also one that comes after it was given up: the ledger has its spend all the same. */
+  #take(sending: Sending, posted: Posted): void {
+    const { granted, level, levelBefore, spentNanoUsd } = posted;
+    if (this.#batch === sending.batch) this.#batch = null;
     this.learn(posted);
-    sending.asks.forEach((ask, position) => {
+    for (const [position, request] of sending.requests.entries()) {
       // The call went on without waiting, and what is held for it may not be what the ledger has just written down.
-      if (ask.verdict !== null) this.#heldIsNews = true;
-      else this.#tell(ask, { kind: granted[position] === true ? 'granted' : 'refused', balance: posted });
-    });
+      if (request.verdict !== null) this.#heldIsUnsent = true;
+      else this.#decide(request, { kind: granted[position] === true ? 'granted' : 'refused', balance: posted });
+    }
     if (this.#sending === sending) this.#sending = null;
-    // A later posting may have replaced what this one said is held.
-    else this.#heldIsNews = true;
-    this.#link.answered();
+    // A later posting may have replaced the holdings that this one stated.
+    else this.#heldIsUnsent = true;
+    this.#link.noteAnswer();
     this.send();
-    this.#link.looked();
     if (level > levelBefore) {
-      const positions = Array.from({ length: level - levelBefore }, (_, step) => levelBefore + step);
-      this.#onReached(positions, posted.spentNanoUsd);
+      const reached = Array.from({ length: level - levelBefore }, (_, step) => levelBefore + step);
+      this.#onReached(reached, spentNanoUsd);
     }
   }
 
-  #lost(sending: Sending, error: unknown): void {
+  #lose(sending: Sending, error: unknown): void {
     if (this.#sending === sending) this.#sending = null;
-    this.#heldIsNews = true;
-    for (const ask of sending.asks) if (ask.verdict === null) this.#unheard(ask);
+    this.#heldIsUnsent = true;
+    for (const request of sending.requests) if (request.verdict === null) this.#decideAlone(request);
     this.#fail(error);
   }
 
-  #giveUp(ask: Ask): void {
-    this.#unheard(ask);
+  #giveUp(request: Request): void {
+    this.#decideAlone(request);
     this.#fail(new LedgerUnavailableError(`no answer within ${this.#link.deadlineMs} ms`));
   }
 
@@ -215,30 +230,29 @@ export class Tab implements Correspondent {
   #fail(error: unknown): void {
     const waiting = this.#waiting;
     this.#waiting = [];
-    for (const ask of waiting) if (ask.verdict === null) this.#unheard(ask);
-    this.#link.failed(error);
+    for (const request of waiting) if (request.verdict === null) this.#decideAlone(request);
+    this.#link.noteFailure(error);
   }
 
-  #unheard(ask: Ask): void {
-    this.#heldIsNews = true;
-    this.#tell(ask, { kind: this.#isUsedUp(ask.nanoUsd) ? 'refused' : 'unavailable', balance: this.#known });
+  #decideAlone(request: Request): void {
+    this.#heldIsUnsent = true;
+    this.#decide(request, { kind: this.#isUsedUp(request.nanoUsd) ? 'refused' : 'unavailable', balance: this.#known });
   }
 
-  /** What was spent in a period of the calendar stays spent: that needs no ledger to be sure of. */
-  #isUsedUp(askNanoUsd: bigint): boolean {
-    const { limitNanoUsd, window } = this.#terms();
-    if (limitNanoUsd === null || this.#known === null || window.kind !== 'calendar') return false;
+  /** What was spent in a calendar period stays spent: that needs no ledger to be sure of. */
+  #isUsedUp(requestNanoUsd: bigint): boolean {
+    if (this.#limitNanoUsd === null || this.#known === null || this.#budget.period.kind === 'rolling') return false;
     let spentNanoUsd = this.#known.spentNanoUsd;
-    for (const nanoUsd of this.#unsent.values()) spentNanoUsd += nanoUsd;
-    if (this.#parcel?.mayBeKnown === false) for (const { nanoUsd } of this.#parcel.spends) spentNanoUsd += nanoUsd;
-    return spentNanoUsd + askNanoUsd > limitNanoUsd;
+    for (const nanoUsd of this.#unsentSpends.values()) spentNanoUsd += nanoUsd;
+    if (this.#batch?.mayBeKnown === false) for (const { nanoUsd } of this.#batch.spends) spentNanoUsd += nanoUsd;
+    return spentNanoUsd + requestNanoUsd > this.#limitNanoUsd;
   }
 
-  #tell(ask: Ask, verdict: Verdict): void {
-    ask.verdict = verdict;
-    if (verdict.kind !== 'refused') this.#heldNanoUsd += ask.nanoUsd;
-    if (this.holds) this.#link.keepHeld();
-    ask.cancelDeadline?.();
-    ask.tell?.(verdict);
+  #decide(request: Request, verdict: Verdict): void {
+    request.verdict = verdict;
+    if (verdict.kind !== 'refused') this.#heldNanoUsd += request.nanoUsd;
+    if (this.#heldNanoUsd > 0n) this.#link.keepHeld();
+    request.cancelDeadline?.();
+    request.onVerdict?.(verdict);
   }
 }

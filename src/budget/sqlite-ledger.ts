@@ -3,11 +3,11 @@ import { systemTimers, type Timers } from '../clock.ts';
 import { sqliteDatabase } from '../sqlite-database.ts';
 import {
   LedgerUnavailableError,
-  grants,
+  grantRequests,
   levelOf,
+  type AccountPeriod,
   type Balance,
   type Ledger,
-  type Place,
   type Posted,
   type Posting,
   type Spend,
@@ -25,9 +25,9 @@ export interface SqliteLedgerOptions {
 }
 
 /**
- * A ledger in a file of `node:sqlite`, for the processes of one machine. What is settled is in the file when the
- * posting is answered, and survives the end of the process however it comes; a machine that fails can lose the last
- * moments (WAL, `synchronous = NORMAL`). A file that stays locked is an unavailable ledger.
+ * A ledger in a file of `node:sqlite`, for the processes of one machine. Settled spend is in the file when the posting is
+ * answered, and survives the end of the process, a crash too; a machine that fails can lose the last moments (WAL,
+ * `synchronous = NORMAL`). While the file stays locked the ledger is unavailable.
  * Throws a `ConfigurationError` (`PLIMSOLL_LEDGER_INVALID`) where the file cannot be used.
  */
 export function sqliteLedger(path: string, options: SqliteLedgerOptions = {}): Ledger {
@@ -39,21 +39,21 @@ export function sqliteLedger(path: string, options: SqliteLedgerOptions = {}): L
       try {
         return file.post(posting);
       } catch (error) {
-        if (isLocked(error)) return whenUnlocked(file, posting, options);
+        if (isLocked(error)) return postWhenUnlocked(file, posting, options);
         throw unavailable(error);
       }
     },
-    balance: (place, { nowMs, holdMs }) => orUnavailable(() => file.balance(place, nowMs - holdMs)),
+    balance: (period, { nowMs, holdMs }) => orUnavailable(() => file.balance(period, nowMs - holdMs)),
     history: (account, fromMs) => orUnavailable(() => file.history(account, fromMs)),
     close: () => file.close(),
   };
 }
 
 /**
- * Asks again after pauses: SQLite's own busy timeout would stop the whole process meanwhile. They get longer, and no
- * two processes make the same, so that they do not meet again.
+ * Posts again after pauses: SQLite's own busy timeout would stop the whole process meanwhile. The pauses get longer, and
+ * no two processes make the same, so that they do not meet again.
  */
-async function whenUnlocked(file: LedgerFile, posting: Posting, options: SqliteLedgerOptions): Promise<Posted> {
+async function postWhenUnlocked(file: LedgerFile, posting: Posting, options: SqliteLedgerOptions): Promise<Posted> {
   const { lockWaitMs = 50, timers = systemTimers, random = Math.random } = options;
   let waitedMs = 0;
   for (let longestMs = 1; waitedMs < lockWaitMs; longestMs *= 1.5) {
@@ -81,72 +81,20 @@ function unavailable(error: unknown): LedgerUnavailableError {
   return new LedgerUnavailableError('the file cannot be used', error);
 }
 
-/** Raised with every change of the tables that an older plimsoll could not read. */
-export const TABLES_VERSION = 1;
-
-/** Amounts are whole nano-dollars; times are milliseconds since the Unix epoch. */
-export const TABLES = `
-  CREATE TABLE IF NOT EXISTS ledger (id TEXT NOT NULL);
-  CREATE TABLE IF NOT EXISTS period (
-    account TEXT NOT NULL, start INTEGER NOT NULL, spent INTEGER NOT NULL, level INTEGER NOT NULL,
-    PRIMARY KEY (account, start)
-  ) WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS bucket (
-    account TEXT NOT NULL, start INTEGER NOT NULL, spent INTEGER NOT NULL,
-    PRIMARY KEY (account, start)
-  ) WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS holding (
-    account TEXT NOT NULL, period INTEGER NOT NULL, writer TEXT NOT NULL,
-    sequence INTEGER NOT NULL, held INTEGER NOT NULL, seen INTEGER NOT NULL,
-    PRIMARY KEY (account, period, writer)
-  ) WITHOUT ROWID;
-`;
-
-export const STATEMENTS = {
-  begin: 'BEGIN IMMEDIATE',
-  commit: 'COMMIT',
-  rollback: 'ROLLBACK',
-  nameLedger: 'INSERT INTO ledger SELECT ? WHERE NOT EXISTS (SELECT 1 FROM ledger)',
-  id: 'SELECT id FROM ledger',
-  forgetWriters: 'DELETE FROM holding WHERE account = ? AND seen < ?',
-  addToBucket: `INSERT INTO bucket VALUES (?, ?, ?)
-    ON CONFLICT DO UPDATE SET spent = spent + excluded.spent RETURNING spent`,
-  dropBuckets: 'DELETE FROM bucket WHERE account = ? AND start < ?',
-  addToPeriod: `INSERT INTO period VALUES (?, ?, ?, 0)
-    ON CONFLICT DO UPDATE SET spent = spent + excluded.spent`,
-  // One statement for all that a posting goes by: each more costs as much as the reading itself.
-  place: `SELECT period.spent, period.level, own.sequence,
-      (SELECT sum(held) FROM holding
-        WHERE account = asked.account AND period = asked.period AND writer <> asked.writer AND seen >= asked.since) AS held
-    FROM (SELECT ? AS account, ? AS period, ? AS writer, ? AS since) AS asked
-    LEFT JOIN period ON period.account = asked.account AND period.start = asked.period
-    LEFT JOIN holding AS own
-      ON own.account = asked.account AND own.period = asked.period AND own.writer = asked.writer`,
-  rolling: 'SELECT coalesce(sum(spent), 0) AS spent FROM bucket WHERE account = ? AND start >= ? AND start < ?',
-  hold: `INSERT INTO holding VALUES (?, ?, ?, ?, ?, ?)
-    ON CONFLICT DO UPDATE SET sequence = max(sequence, excluded.sequence), held = excluded.held, seen = excluded.seen`,
-  level: `INSERT INTO period VALUES (?, ?, 0, ?)
-    ON CONFLICT DO UPDATE SET level = excluded.level`,
-  history: 'SELECT start, spent FROM bucket WHERE account = ? AND start >= ? ORDER BY start',
-} as const;
-
-/** Opening waits so long for other processes that open the same file; nobody makes calls yet. */
-const OPEN_WAIT_MS = 5_000;
-
-/** A writer that was silent for so long does not come again with a posting that was already taken. */
-const FORGET_WRITERS_MS = 24 * 3_600_000;
-
 /** SQLite's result codes SQLITE_BUSY and SQLITE_LOCKED; more exact codes have them in their low byte. */
 const LOCKED_CODES = [5, 6];
 
-/** Whether another process, or connection, was in the way. */
-export function isLocked(error: unknown): boolean {
+/** Whether another process, or another connection, has the file locked. */
+function isLocked(error: unknown): boolean {
   const code = (error as { errcode?: unknown } | null)?.errcode;
   return typeof code === 'number' && LOCKED_CODES.includes(code & 0xff);
 }
 
+/** How long opening waits for other processes that open the same file; nobody makes calls yet. */
+const OPEN_WAIT_MS = 5_000;
+
 /** Opens the file and makes its tables. Throws a `ConfigurationError` (`PLIMSOLL_LEDGER_INVALID`). */
-export function openLedgerFile(path: string, open: 'create' | 'existing'): LedgerFile {
+function openLedgerFile(path: string, open: 'create' | 'existing'): LedgerFile {
   const database = sqliteDatabase({
     ...{ path, open, tables: TABLES, version: TABLES_VERSION, waitMs: OPEN_WAIT_MS },
     // Small pages: a posting changes three of them, and the log takes whole ones.
@@ -163,12 +111,15 @@ export function openLedgerFile(path: string, open: 'create' | 'existing'): Ledge
   }
 }
 
+/** A writer that was silent for this long does not repeat a posting that was already taken. */
+const FORGET_WRITERS_MS = 24 * 3_600_000;
+
 type Name = keyof typeof STATEMENTS;
 
 type Row = Readonly<Record<string, unknown>>;
 
-/** What is in a place before a posting. */
-interface Found {
+/** An account's period before a posting. */
+interface PeriodRow {
   /** Spent in the period; for a rolling window, ever. */
   readonly periodNanoUsd: bigint;
   readonly level: number;
@@ -178,8 +129,8 @@ interface Found {
   readonly sequence: number | null;
 }
 
-/** An open file. Methods throw what SQLite throws, and then nothing of the posting is in the file. */
-export class LedgerFile {
+/** An open file. A method that throws throws what SQLite does, and leaves nothing of the posting in the file. */
+class LedgerFile {
   readonly id: string;
   readonly #database: DatabaseSync;
   readonly #statements: Readonly<Record<Name, StatementSync>>;
@@ -200,7 +151,7 @@ export class LedgerFile {
   post(posting: Posting): Posted {
     this.#run('begin', []);
     try {
-      const posted = this.#posted(posting);
+      const posted = this.#write(posting);
       this.#run('commit', []);
       return posted;
     } catch (error) {
@@ -217,9 +168,9 @@ export class LedgerFile {
     }
   }
 
-  balance(place: Place, silentSinceMs: number): Balance {
-    const { periodNanoUsd, othersNanoUsd } = this.#found(place, '', silentSinceMs);
-    return { spentNanoUsd: this.#spent(place, periodNanoUsd), reservedNanoUsd: othersNanoUsd };
+  balance(period: AccountPeriod, silentSinceMs: number): Balance {
+    const { periodNanoUsd, othersNanoUsd } = this.#read(period, '', silentSinceMs);
+    return { spentNanoUsd: this.#spentIn(period, periodNanoUsd), reservedNanoUsd: othersNanoUsd };
   }
 
   history(account: string, fromMs: number): readonly Spend[] {
@@ -231,15 +182,15 @@ export class LedgerFile {
     this.#database.close();
   }
 
-  #posted(posting: Posting): Posted {
+  #write(posting: Posting): Posted {
     const { account, periodMs, writer, sequence, heldNanoUsd, nowMs, holdMs } = posting;
-    const before = this.#found(posting, writer, nowMs - holdMs);
-    const isNews = posting.spends.length > 0 && (before.sequence === null || before.sequence < sequence);
+    const before = this.#read(posting, writer, nowMs - holdMs);
+    const isNew = posting.spends.length > 0 && (before.sequence === null || before.sequence < sequence);
     if (before.sequence === null) this.#run('forgetWriters', [account, nowMs - FORGET_WRITERS_MS]);
-    const addedNanoUsd = isNews ? this.#spend(posting) : 0n;
-    const spentNanoUsd = this.#spent(posting, before.periodNanoUsd + addedNanoUsd);
+    const addedNanoUsd = isNew ? this.#addSpends(posting) : 0n;
+    const spentNanoUsd = this.#spentIn(posting, before.periodNanoUsd + addedNanoUsd);
     const reservedBefore = before.othersNanoUsd + heldNanoUsd;
-    const { granted, grantedNanoUsd } = grants(posting, { spentNanoUsd, reservedNanoUsd: reservedBefore });
+    const { granted, grantedNanoUsd } = grantRequests(posting, spentNanoUsd + reservedBefore);
     this.#run('hold', [account, periodMs, writer, sequence, heldNanoUsd + grantedNanoUsd, nowMs]);
     const level = levelOf(posting.thresholdsNanoUsd, spentNanoUsd);
     if (level !== before.level) this.#run('level', [account, periodMs, level]);
@@ -247,8 +198,8 @@ export class LedgerFile {
     return { granted, spentNanoUsd, reservedNanoUsd, levelBefore: before.level, level };
   }
 
-  /** Adds what was spent, and comes back with the sum. */
-  #spend({ account, periodMs, spends, keepFromMs }: Posting): bigint {
+  /** Adds the spends, and returns their sum. */
+  #addSpends({ account, periodMs, spends, keepFromMs }: Posting): bigint {
     let sum = 0n;
     let isNewBucket = false;
     for (const { startMs, nanoUsd } of spends) {
@@ -261,8 +212,8 @@ export class LedgerFile {
     return sum;
   }
 
-  #found({ account, periodMs }: Place, writer: string, silentSinceMs: number): Found {
-    const row = this.#row('place', [account, periodMs, writer, silentSinceMs]);
+  #read({ account, periodMs }: AccountPeriod, writer: string, silentSinceMs: number): PeriodRow {
+    const row = this.#row('period', [account, periodMs, writer, silentSinceMs]);
     const sequence = row?.['sequence'];
     return {
       periodNanoUsd: amount(row?.['spent'] ?? 0n),
@@ -272,7 +223,7 @@ export class LedgerFile {
     };
   }
 
-  #spent({ account, window }: Place, periodNanoUsd: bigint): bigint {
+  #spentIn({ account, window }: AccountPeriod, periodNanoUsd: bigint): bigint {
     if (window.kind === 'calendar') return periodNanoUsd;
     return amount(this.#row('rolling', [account, window.fromMs, window.untilMs])?.['spent']);
   }
@@ -290,3 +241,52 @@ function amount(value: unknown): bigint {
   if (typeof value !== 'bigint') throw new TypeError('expected a whole number from the ledger file');
   return value;
 }
+
+/** Raised with every change of the tables that an older plimsoll could not read. */
+const TABLES_VERSION = 1;
+
+/** Amounts are whole nano-dollars; times are milliseconds since the Unix epoch. */
+const TABLES = `
+  CREATE TABLE IF NOT EXISTS ledger (id TEXT NOT NULL);
+  CREATE TABLE IF NOT EXISTS period (
+    account TEXT NOT NULL, start INTEGER NOT NULL, spent INTEGER NOT NULL, level INTEGER NOT NULL,
+    PRIMARY KEY (account, start)
+  ) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS bucket (
+    account TEXT NOT NULL, start INTEGER NOT NULL, spent INTEGER NOT NULL,
+    PRIMARY KEY (account, start)
+  ) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS holding (
+    account TEXT NOT NULL, period INTEGER NOT NULL, writer TEXT NOT NULL,
+    sequence INTEGER NOT NULL, held INTEGER NOT NULL, seen INTEGER NOT NULL,
+    PRIMARY KEY (account, period, writer)
+  ) WITHOUT ROWID;
+`;
+
+const STATEMENTS = {
+  begin: 'BEGIN IMMEDIATE',
+  commit: 'COMMIT',
+  rollback: 'ROLLBACK',
+  nameLedger: 'INSERT INTO ledger SELECT ? WHERE NOT EXISTS (SELECT 1 FROM ledger)',
+  id: 'SELECT id FROM ledger',
+  forgetWriters: 'DELETE FROM holding WHERE account = ? AND seen < ?',
+  addToBucket: `INSERT INTO bucket VALUES (?, ?, ?)
+    ON CONFLICT DO UPDATE SET spent = spent + excluded.spent RETURNING spent`,
+  dropBuckets: 'DELETE FROM bucket WHERE account = ? AND start < ?',
+  addToPeriod: `INSERT INTO period VALUES (?, ?, ?, 0)
+    ON CONFLICT DO UPDATE SET spent = spent + excluded.spent`,
+  // One statement for all that a posting depends on: each further one costs as much as the reading itself.
+  period: `SELECT period.spent, period.level, own.sequence,
+      (SELECT sum(held) FROM holding
+        WHERE account = asked.account AND period = asked.period AND writer <> asked.writer AND seen >= asked.since) AS held
+    FROM (SELECT ? AS account, ? AS period, ? AS writer, ? AS since) AS asked
+    LEFT JOIN period ON period.account = asked.account AND period.start = asked.period
+    LEFT JOIN holding AS own
+      ON own.account = asked.account AND own.period = asked.period AND own.writer = asked.writer`,
+  rolling: 'SELECT coalesce(sum(spent), 0) AS spent FROM bucket WHERE account = ? AND start >= ? AND start < ?',
+  hold: `INSERT INTO holding VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET sequence = max(sequence, excluded.sequence), held = excluded.held, seen = excluded.seen`,
+  level: `INSERT INTO period VALUES (?, ?, 0, ?)
+    ON CONFLICT DO UPDATE SET level = excluded.level`,
+  history: 'SELECT start, spent FROM bucket WHERE account = ? AND start >= ? ORDER BY start',
+} as const;

@@ -102,7 +102,7 @@ async function statusOf(budgets: readonly Budget[], ledger: Ledger, io: CommandI
   const clock = { epochMs: () => io.now(), monotonicMs: () => performance.now() };
   const held = sharedBudgets(budgets, { ledger, clock, deadlineMs: DEADLINE_MS });
   try {
-    return await held.refreshed();
+    return await held.refresh();
   } finally {
     await held.close();
   }

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import {
   LedgerUnavailableError,
+  type AccountPeriod,
   type Balance,
   type Ledger,
-  type Place,
   type Posted,
   type Posting,
   type Spend,
@@ -18,7 +18,7 @@ import { RedisScript, connect, isConnected, withoutCommand, type RedisClient } f
  * Keys, all of one account, so of one slot: the period's state (`spent`, `reserved`, `level`), what each writer holds
  * and when it was last heard, the account's buckets, and the last sequence of this writer.
  */
-export const ACCOUNT_SCRIPT = `
+const ACCOUNT_SCRIPT = `
 local state, held, heard, buckets, taken = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local cursor = 0
 local function word() cursor = cursor + 1 return ARGV[cursor] end
@@ -127,7 +127,7 @@ export function redisLedger(
     kind: 'redis',
     id: () => store.id,
     post: (posting) => store.post(posting),
-    balance: (place, { nowMs, holdMs }) => store.balance(place, nowMs, holdMs),
+    balance: (period, { nowMs, holdMs }) => store.balance(period, nowMs, holdMs),
     history: (account, fromMs) => store.history(account, fromMs),
     close: async () => {
       if (typeof redis === 'string') client.disconnect();
@@ -157,12 +157,12 @@ class RedisStore {
   }
 
   async post(posting: Posting): Promise<Posted> {
-    const { writer, heldNanoUsd, sequence, keepFromMs, spends, thresholdsNanoUsd, asks, limitNanoUsd } = posting;
+    const { writer, heldNanoUsd, sequence, keepFromMs, spends, thresholdsNanoUsd, requests, limitNanoUsd } = posting;
     const rest = [
       ...[limitNanoUsd ?? '', heldNanoUsd, sequence, keepFromMs, this.#lifetimeMs(posting), this.#sequenceMs],
-      ...listed(spends.flatMap(({ startMs, nanoUsd }) => [startMs, nanoUsd])),
-      ...listed(thresholdsNanoUsd),
-      ...listed(asks),
+      ...counted(spends.flatMap(({ startMs, nanoUsd }) => [startMs, nanoUsd])),
+      ...counted(thresholdsNanoUsd),
+      ...counted(requests),
     ];
     const reply = await this.#run(posting, [writer, posting.nowMs, posting.holdMs], rest);
     const [granted, spent, reserved, levelBefore, level] = reply;
@@ -175,33 +175,30 @@ class RedisStore {
     };
   }
 
-  async balance(place: Place, nowMs: number, holdMs: number): Promise<Balance> {
-    const [spent, reserved] = await this.#run(place, ['', nowMs, holdMs], []);
+  async balance(period: AccountPeriod, nowMs: number, holdMs: number): Promise<Balance> {
+    const [spent, reserved] = await this.#run(period, ['', nowMs, holdMs], []);
     return { spentNanoUsd: BigInt(String(spent)), reservedNanoUsd: BigInt(String(reserved)) };
   }
 
   async history(account: string, fromMs: number): Promise<readonly Spend[]> {
-    const buckets = await this.#asked(() => this.#client.hgetall(this.#key(account, 'buckets')));
+    const buckets = await this.#ask(() => this.#client.hgetall(this.#key(account, 'buckets')));
     return Object.entries(buckets)
       .map(([start, amount]) => ({ startMs: Number(start), nanoUsd: BigInt(amount) }))
       .filter(({ startMs }) => startMs >= fromMs)
       .sort((a, b) => a.startMs - b.startMs);
   }
 
-  async #run(place: Place, [writer = '', ...times]: Words, rest: Words): Promise<readonly unknown[]> {
-    const { account, periodMs, window } = place;
-    const period = (name: string): string => this.#key(account, `${periodMs}:${name}`);
-    const keys = [
-      ...[period('state'), period('held'), period('heard')],
-      ...[this.#key(account, 'buckets'), period(`taken:${writer}`)],
-    ];
+  async #run(period: AccountPeriod, [writer = '', ...times]: Words, rest: Words): Promise<readonly unknown[]> {
+    const { account, periodMs, window } = period;
+    const key = (name: string): string => this.#key(account, `${periodMs}:${name}`);
+    const keys = [key('state'), key('held'), key('heard'), this.#key(account, 'buckets'), key(`taken:${writer}`)];
     const span = window.kind === 'rolling' ? [window.fromMs, window.untilMs, window.bucketMs] : [0, 0, 1];
     const words = [writer, ...times, window.kind, ...span, ...rest];
-    const reply = await this.#asked(() => SCRIPT.run(this.#client, keys, words));
+    const reply = await this.#ask(() => SCRIPT.run(this.#client, keys, words));
     return reply as readonly unknown[];
   }
 
-  #lifetimeMs({ window }: Place): number {
+  #lifetimeMs({ window }: AccountPeriod): number {
     return this.#keepMs + (window.kind === 'rolling' ? window.untilMs - window.fromMs : 0);
   }
 
@@ -209,10 +206,10 @@ class RedisStore {
     return Math.min(this.#keepMs, SEQUENCE_LIFETIME_MS);
   }
 
-  async #asked<T>(ask: () => Promise<T>): Promise<T> {
+  async #ask<T>(command: () => Promise<T>): Promise<T> {
     if (!isConnected(this.#client)) throw new LedgerUnavailableError('Redis is not connected');
     try {
-      const [answer] = await Promise.all([ask(), this.id ?? this.#identify()]);
+      const [answer] = await Promise.all([command(), this.id ?? this.#identify()]);
       return answer;
     } catch (error) {
       throw new LedgerUnavailableError('Redis failed', withoutCommand(error));
@@ -234,6 +231,6 @@ class RedisStore {
 
 type Words = readonly (string | number | bigint)[];
 
-function listed(words: Words): Words {
+function counted(words: Words): Words {
   return [words.length, ...words];
 }

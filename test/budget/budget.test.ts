@@ -87,13 +87,13 @@ for (const ledgerOf of [memoryLedger, () => sqliteLedger(':memory:')]) {
     await call(100n);
     time.set(at('2026-11-23T23:59:59Z'));
     await call(7n);
-    assert.deepEqual((await account.refreshed()).balance?.spentNanoUsd, 7n);
+    assert.deepEqual((await account.refresh()).balance?.spentNanoUsd, 7n);
     await call(3n);
     time.set(at('2026-11-24T00:00:02Z'));
     await call(1n);
-    assert.deepEqual((await account.refreshed()).balance, { spentNanoUsd: 101n, reservedNanoUsd: 0n });
+    assert.deepEqual((await account.refresh()).balance, { spentNanoUsd: 101n, reservedNanoUsd: 0n });
     time.set(at('2026-11-23T12:00:00Z'));
-    assert.deepEqual((await account.refreshed()).balance, { spentNanoUsd: 10n, reservedNanoUsd: 0n });
+    assert.deepEqual((await account.refresh()).balance, { spentNanoUsd: 10n, reservedNanoUsd: 0n });
   });
 
   test(`spend leaves a rolling window within a sixtieth of its length after its time, and never before (${kind})`, async () => {

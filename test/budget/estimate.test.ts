@@ -112,7 +112,7 @@ test('expectations of calls of all sizes add up to what they use', () => {
     const uses = call % 10 === 0 ? 1_000 : 90;
     if (call >= 200) {
       used += uses;
-      foreseen += asked * ratios.of('route');
+      foreseen += asked * ratios.ratio('route');
     }
     ratios.learn('route', uses, asked);
   }
@@ -126,7 +126,7 @@ test('however many routes there are, as many are remembered as were said, the la
   ratios.learn('a', 1, 10);
   ratios.learn('c', 3, 10);
   assert.deepEqual(
-    ['a', 'b', 'c'].map((name) => ratios.of(name)),
+    ['a', 'b', 'c'].map((name) => ratios.ratio(name)),
     [0.1, 0.5, 0.3],
   );
 });

@@ -77,11 +77,11 @@ test('what a ledger may have taken already is not held against a call a second t
   const ledger = new UnreliableLedger(memoryLedger());
   const time = new StandingTime(NOW_MS);
   const { account } = oneProcess(ledger, time, aBudget({ limitNanoUsd: 100n }));
-  await account.refreshed();
+  await account.refresh();
   ledger.script('answer is lost', 'arrives');
   ledger.usually = 'is lost';
   account.settle(NOW_MS, 0n, 40n);
-  assert.equal((await account.refreshed()).balance?.spentNanoUsd, 40n);
+  assert.equal((await account.refresh()).balance?.spentNanoUsd, 40n);
   assert.equal((await account.reserve(60n, NOW_MS)).kind, 'unavailable');
 });
 
@@ -110,13 +110,13 @@ test('a reading that no call waits for may take a second', async () => {
   const time = new StandingTime(NOW_MS);
   const { account, link } = oneProcess(ledger, time);
   ledger.script('hangs');
-  const reading = account.refreshed();
+  const reading = account.refresh();
   time.pass(999);
   assert.equal(link.up, true);
   ledger.release();
   assert.deepEqual((await reading).balance, { spentNanoUsd: 0n, reservedNanoUsd: 0n });
   ledger.script('hangs');
-  const late = account.refreshed();
+  const late = account.refresh();
   time.pass(1_000);
   await late;
   assert.equal(link.up, false);
@@ -136,7 +136,7 @@ test('an answer that comes after its deadline is heard all the same, and nothing
   assert.equal(link.up, true);
   ledger.release();
   await ledger.caughtUp();
-  const { balance } = await account.refreshed();
+  const { balance } = await account.refresh();
   assert.equal(balance?.spentNanoUsd, 12n);
   assert.equal(balance?.reservedNanoUsd, 10n);
 });
@@ -154,10 +154,10 @@ test('a posting that arrives after a later one does not undo what the later one 
   account.settle(NOW_MS, 11n, 0n);
   time.pass(10_000);
   assert.equal(link.up, true);
-  assert.equal((await account.refreshed()).balance?.reservedNanoUsd, 0n);
+  assert.equal((await account.refresh()).balance?.reservedNanoUsd, 0n);
   ledger.release();
   await ledger.caughtUp();
-  assert.deepEqual((await account.refreshed()).balance, { spentNanoUsd: 5n, reservedNanoUsd: 0n });
+  assert.deepEqual((await account.refresh()).balance, { spentNanoUsd: 5n, reservedNanoUsd: 0n });
 });
 
 test('a call that is over before its answer has come never makes less than nothing held', async () => {
@@ -176,12 +176,12 @@ test('a call that is over before its answer has come never makes less than nothi
   // The first is given up, and the ledger is back before the second is: what it had asked is still on its way.
   for (let waitedMs = 0; waitedMs < 100; waitedMs += 1) {
     time.pass(1);
-    assert.equal((await seen.refreshed()).balance?.reservedNanoUsd, 0n);
+    assert.equal((await seen.refresh()).balance?.reservedNanoUsd, 0n);
   }
   ledger.release();
   await ledger.caughtUp();
   for (const verdict of given) await verdict;
-  assert.equal((await seen.refreshed()).balance?.reservedNanoUsd, 0n);
+  assert.equal((await seen.refresh()).balance?.reservedNanoUsd, 0n);
 });
 
 for (const when of ['at once', 'later'] as const) {
@@ -206,10 +206,10 @@ test('closing asks a ledger that was down once more at once, so that what was sp
   while (ledger.posts === asked) time.pass(100);
   ledger.usually = 'arrives';
   // The next try would be later than anybody waits for at the end.
-  const drained = link.drained(2_000);
+  const drained = link.drain(2_000);
   time.pass(2_000);
   assert.equal(await drained, true);
-  assert.equal((await account.refreshed()).balance?.spentNanoUsd, 5n);
+  assert.equal((await account.refresh()).balance?.spentNanoUsd, 5n);
 });
 
 test('while the ledger is down it is asked ever less often, at most every five seconds', () => {
@@ -237,7 +237,7 @@ test('a million calls while the ledger is down leave one number for each hour', 
   time.pass(10_000);
   // What was sent when it went down comes again, and then the rest.
   assert.equal(ledger.posts - before, 2);
-  assert.equal((await account.refreshed()).balance?.spentNanoUsd, 1_000_000n);
+  assert.equal((await account.refresh()).balance?.spentNanoUsd, 1_000_000n);
 });
 
 test('what is held is said again for as long as it is, so that a long call keeps its reservation', async () => {

@@ -64,22 +64,22 @@ for (const { kind, skip, home, end } of await ledgerKinds()) {
     kept('grants each ask that still fits, in their order', async (_, ledger) => {
       const spends = [{ startMs: NOW_MS, nanoUsd: 50n }];
       const posted = await ledger.post(
-        aPosting({ sequence: 1, spends, heldNanoUsd: 10n, limitNanoUsd: 100n, asks: [30n, 20n, 10n, 1n] }),
+        aPosting({ sequence: 1, spends, heldNanoUsd: 10n, limitNanoUsd: 100n, requests: [30n, 20n, 10n, 1n] }),
       );
       assert.deepEqual(posted.granted, [true, false, true, false]);
       assert.equal(posted.reservedNanoUsd, 50n);
-      const [onlyFit] = (await ledger.post(aPosting({ writer: 'b', limitNanoUsd: 100n, asks: [1n] }))).granted;
+      const [onlyFit] = (await ledger.post(aPosting({ writer: 'b', limitNanoUsd: 100n, requests: [1n] }))).granted;
       assert.equal(onlyFit, false);
     });
 
     kept('grants every ask where there is no limit', async (_, ledger) => {
-      const posted = await ledger.post(aPosting({ asks: [30n, 20n] }));
+      const posted = await ledger.post(aPosting({ requests: [30n, 20n] }));
       assert.deepEqual(posted.granted, [true, true]);
       assert.equal(posted.reservedNanoUsd, 50n);
     });
 
     kept('takes what a writer says it holds in place of what it said before', async (_, ledger) => {
-      await ledger.post(aPosting({ heldNanoUsd: 10n, asks: [5n] }));
+      await ledger.post(aPosting({ heldNanoUsd: 10n, requests: [5n] }));
       assert.equal((await ledger.post(aPosting({ heldNanoUsd: 3n }))).reservedNanoUsd, 3n);
       assert.equal((await ledger.post(aPosting())).reservedNanoUsd, 0n);
     });
@@ -145,7 +145,7 @@ for (const { kind, skip, home, end } of await ledgerKinds()) {
       assert.equal((await ledger.balance(aPosting(rolling(at(1))), LATER)).spentNanoUsd, 91n);
       assert.equal((await ledger.balance(aPosting(rolling(at(31))), LATER)).spentNanoUsd, 60n);
       assert.equal((await ledger.balance(aPosting(rolling(at(60))), LATER)).spentNanoUsd, 0n);
-      const refused = await ledger.post(aPosting({ ...rolling(at(1)), limitNanoUsd: 93n, asks: [3n, 2n] }));
+      const refused = await ledger.post(aPosting({ ...rolling(at(1)), limitNanoUsd: 93n, requests: [3n, 2n] }));
       assert.deepEqual(refused.granted, [false, true]);
     });
 

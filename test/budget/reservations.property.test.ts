@@ -80,13 +80,13 @@ class Model {
 
   async quiet(): Promise<void> {
     for (const { link } of this.processes) {
-      if (link.up) assert.equal(await link.drained(1_000), true);
+      if (link.up) assert.equal(await link.drain(1_000), true);
     }
   }
 
   async check(): Promise<void> {
     await this.quiet();
-    const { balance } = await this.process(0).account.refreshed();
+    const { balance } = await this.process(0).account.refresh();
     const { spentNanoUsd, reservedNanoUsd } = this;
     assert.deepEqual(plain(balance), { spentNanoUsd, reservedNanoUsd });
   }

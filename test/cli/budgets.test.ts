@@ -136,7 +136,7 @@ test('plimsoll budgets reads what a service has just written, from the files tha
   const fresh = join(folder, 'service.db');
   const clock = { epochMs: () => NOW_MS, monotonicMs: () => 0 };
   const held = budgets({ definitions: DEFINITIONS, ledger: sqliteLedger(fresh), clock });
-  await held.refreshed();
+  await held.refresh();
   const { code, out } = await run([], { PLIMSOLL_BUDGETS: file, PLIMSOLL_LEDGER: fresh });
   assert.equal(code, 0);
   assert.ok(out.includes('everything               month          block     all'));

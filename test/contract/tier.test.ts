@@ -102,7 +102,7 @@ describe('the tier of a client on the API', () => {
     for (const { claude } of replicas) await claude.messages.create(PARAMS);
     const truthUsd = replicas.reduce((sum, replica) => sum + billedUsd(replica), 0);
     for (const { registry, spending } of replicas) {
-      await spending.refreshed();
+      await spending.refresh();
       const [spent = 0] = Object.values(await samples(registry, 'anthropic_tier_spend_usd'));
       assert.ok(Math.abs(spent - truthUsd) < 1e-9, `${spent} of ${truthUsd}`);
     }

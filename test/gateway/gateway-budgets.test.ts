@@ -21,7 +21,7 @@ async function budgeted(t: TestContext, definitions: readonly BudgetDefinition[]
   return {
     ...bench,
     async balance() {
-      const [first] = (await held.refreshed()).budgets;
+      const [first] = (await held.refresh()).budgets;
       return { spent: first?.balance?.spentNanoUsd, reserved: first?.balance?.reservedNanoUsd };
     },
   };

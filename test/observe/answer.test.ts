@@ -90,7 +90,7 @@ describe('the results of a batch', () => {
     const held = budgets({ definitions: [{ name: 'day', period: 'day', usd: 5 }] });
     const bench = workbench({ ...BENCH, instrument: { budgets: held } });
     await readAll(bench.claude, await batch(bench, [item('a'), item('b')]));
-    const status = await held.refreshed();
+    const status = await held.refresh();
     assert.equal(status.budgets[0]?.balance?.spentNanoUsd, BigInt(2 * (1_001 * 500 + 3 * 1_000 + 7 * 2_500)));
     await held.close();
   });

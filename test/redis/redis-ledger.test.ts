@@ -39,7 +39,7 @@ function onRedis(name: string, check: (on: OnRedis) => Promise<void>, args: read
 /** Asks until the ledger has it: what is on its way, or waits for the next try, takes its time. */
 async function eventually(client: BudgetedClient, isSo: () => Promise<boolean>): Promise<void> {
   for (const untilMs = performance.now() + 20_000; performance.now() < untilMs;) {
-    await client.held.refreshed();
+    await client.held.refresh();
     if (await isSo()) return;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
@@ -152,14 +152,14 @@ describe('in Redis', () => {
     };
     const before = await commands();
     await ledger.post(
-      aPosting({ heldNanoUsd: 1n, asks: [1n, 2n, 3n], sequence: 1, spends: [{ startMs: NOW_MS, nanoUsd: 1n }] }),
+      aPosting({ heldNanoUsd: 1n, requests: [1n, 2n, 3n], sequence: 1, spends: [{ startMs: NOW_MS, nanoUsd: 1n }] }),
     );
     assert.equal((await commands()) - before, 1);
   });
 
   onRedis('every key goes away when nothing is posted for ten weeks', async ({ server, ledger, keep }) => {
     const client = keep(new Redis(server.url));
-    await ledger.post(aPosting({ asks: [1n], sequence: 1, spends: [{ startMs: NOW_MS, nanoUsd: 1n }] }));
+    await ledger.post(aPosting({ requests: [1n], sequence: 1, spends: [{ startMs: NOW_MS, nanoUsd: 1n }] }));
     const keys = (await client.keys('*')).filter((key) => key !== 'plimsoll:ledger_id');
     assert.ok(keys.length >= 4);
     const dayMs = 86_400_000;
@@ -172,7 +172,7 @@ describe('in Redis', () => {
   onRedis('a client that was passed in keeps its prefix, and stays open', async ({ server, keep }) => {
     const client = keep(new Redis(server.url, { keyPrefix: 'shop:' }));
     const ledger = redisLedger(client, { prefix: 'money:' });
-    await ledger.post(aPosting({ asks: [1n] }));
+    await ledger.post(aPosting({ requests: [1n] }));
     await ledger.close();
     assert.equal(await client.ping(), 'PONG');
     const plain = keep(new Redis(server.url));

@@ -22,7 +22,7 @@ export function budgeted(definitions: readonly BudgetDefinition[], options: Budg
     ...bench,
     held,
     async balance(name = definitions[0]?.name ?? '') {
-      const { budgets: all } = await held.refreshed();
+      const { budgets: all } = await held.refresh();
       const balance = all.find(({ budget }) => budget.name === name)?.balance;
       return { spent: balance?.spentNanoUsd ?? -1n, reserved: balance?.reservedNanoUsd ?? -1n };
     },

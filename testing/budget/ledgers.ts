@@ -94,7 +94,7 @@ export function aPosting(given: Partial<Posting> = {}): Posting {
     sequence: 0,
     spends: [],
     heldNanoUsd: 0n,
-    asks: [],
+    requests: [],
     limitNanoUsd: null,
     thresholdsNanoUsd: [],
     nowMs: NOW_MS,

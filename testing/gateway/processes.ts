@@ -151,7 +151,7 @@ export function sdk(gateway: Pick<GatewayProcess, 'url'>, token: string, options
 /** What a ledger says was spent of the budget, and is held, in nano-dollars. Closes it. */
 export async function balanceIn(ledger: Ledger): Promise<{ readonly spent: bigint; readonly reserved: bigint }> {
   const reader = budgets({ definitions: [BUDGET], ledger });
-  const { budgets: all } = await reader.refreshed();
+  const { budgets: all } = await reader.refresh();
   await reader.close();
   const balance = all[0]?.balance;
   return { spent: balance?.spentNanoUsd ?? -1n, reserved: balance?.reservedNanoUsd ?? -1n };

@@ -78,7 +78,7 @@ export class TokenSpend {
   /** Waits until the ledgers have what was spent, up to 2 s. */
   async close(): Promise<void> {
     const links = [...this.#purses.values()].map(({ link }) => link);
-    await Promise.all(links.map((link) => link.drained(CLOSE_MS)));
+    await Promise.all(links.map((link) => link.drain(CLOSE_MS)));
     for (const link of links) link.close();
   }
 
