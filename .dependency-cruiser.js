@@ -12,8 +12,8 @@ export const ROWS = [
   ['client'],
   ['observe', 'record', 'retry', 'redis', 'organization', 'environment', 'scan'],
   ['budget', 'tier', 'pricing', 'routing', 'keys'],
-  ['sqlite-database', 'structured-file'],
-  ['vocabulary', 'clock', 'errors', 'figures', 'version'],
+  ['sqlite-database', 'structured-file', 'version'],
+  ['vocabulary', 'clock', 'errors', 'figures'],
 ];
 
 /** The simulator stands outside the rows: it knows no other room, and only cli/ knows it. */

@@ -1,22 +1,148 @@
+/** What can be wrong with a setting: a closed set, for whoever diagnoses. */
+export const PROBLEM_KINDS = [
+  'missing',
+  'invalid',
+  'unknown_field',
+  'conflict',
+  'unreadable',
+  'no_key',
+  'wrong_key',
+  'gateway_token',
+  'retired_model',
+  'not_installed',
+  'too_old',
+] as const;
+
+export type ProblemKind = (typeof PROBLEM_KINDS)[number];
+
+/** A setting that cannot be used, as data. Every text is a short phrase that may be shown: none has a secret in it. */
+export interface Problem {
+  readonly kind: ProblemKind;
+  /** The variable, the option, or the path in a file: `ANTHROPIC_TIMEOUT_MS`, `gateway.yaml: clients.web.models[2]`. */
+  readonly field: string;
+  /** Completes "expected …". */
+  readonly expected: string;
+  /** Completes "got …". */
+  readonly got: string;
+  /** Says what to do, as an imperative; `null` where `expected` says it all. */
+  readonly advice: string | null;
+}
+
+/** A problem of a value before it is known where the value stands. */
+export type ValueProblem = Omit<Problem, 'field'>;
+
+/** A setting that works and had better be changed. */
+export interface Notice {
+  /** As in a `Problem`. */
+  readonly field: string;
+  /** Says what had better be changed, without a secret. */
+  readonly text: string;
+}
+
 /**
- * Something the user set cannot be used. Thrown where it was set, with every problem at once; each says what was
- * expected, what came and what to do, and never shows a secret.
+ * Something the user set cannot be used. Thrown where it was set, with every problem at once. `code` says what kind of
+ * settings they are; `problems` say what is wrong, as data; `message` says the same in sentences.
  */
 export class ConfigurationError extends Error {
-  /** Stable: what kind of setting is wrong. */
   readonly code: string;
-  readonly problems: readonly string[];
+  readonly problems: readonly Problem[];
 
-  constructor(code: string, problems: readonly string[]) {
+  constructor(code: string, problems: readonly Problem[]) {
+    const sentences = problems.map(sentenceOf);
     super(
-      problems.length === 1
-        ? problems[0]
-        : `${problems.length} problems:\n${problems.map((problem) => `- ${problem}`).join('\n')}`,
+      sentences.length === 1
+        ? sentences[0]
+        : `${sentences.length} problems:\n${sentences.map((sentence) => `- ${sentence}`).join('\n')}`,
     );
     this.name = 'ConfigurationError';
     this.code = code;
     this.problems = problems;
   }
+}
+
+/** Says a problem or a notice in one sentence without a period: `FIELD: expected …, got …: do …`. */
+export function sentenceOf(finding: Problem | Notice): string {
+  if ('text' in finding) return `${finding.field}: ${finding.text}`;
+  if (finding.kind !== 'no_key') return `${finding.field}: ${phraseOf(finding)}`;
+  return `${finding.field} is ${finding.got}: ${phraseOf({ ...finding, got: 'nothing' })}`;
+}
+
+/** Says the same without the field. */
+export function phraseOf({ expected, got, advice }: ValueProblem): string {
+  return `expected ${expected}, got ${got}${advice === null ? '' : `: ${advice}`}`;
+}
+
+/** The same problems, of fields inside of `place`: a file, or the variable that names it. */
+export function inside(place: string, problems: readonly Problem[]): readonly Problem[] {
+  return problems.map((problem) => ({
+    ...problem,
+    field: problem.field === '' ? place : `${place}: ${problem.field}`,
+  }));
+}
+
+/** The problem of a value that is absent, or that is not what was expected. */
+export function unfit(
+  field: string,
+  value: unknown,
+  { expected, advice = null }: { readonly expected: string; readonly advice?: string | null },
+): Problem {
+  return { kind: value === undefined ? 'missing' : 'invalid', field, expected, got: got(value), advice };
+}
+
+/** The problem of a field that nobody reads: a misspelt one would be ignored in silence. `field` is its path. */
+export function unknownField(field: string, known: readonly string[], advice: string | null = null): Problem {
+  return { kind: 'unknown_field', field, expected: `one of ${known.join(', ')}`, got: 'an unknown field', advice };
+}
+
+/** Shows what came instead of what was expected, short enough for a message, and never a key. */
+export function got(value: unknown): string {
+  if (value === undefined) return 'nothing';
+  if (Array.isArray(value)) return `a list of ${value.length}`;
+  if (typeof value === 'object' && value !== null) return 'an object';
+  if (typeof value === 'string' && !isShowable(value)) return `a text of ${value.length} characters`;
+  if (typeof value === 'string') return JSON.stringify(value);
+  return value === null || typeof value === 'number' || typeof value === 'boolean'
+    ? String(value)
+    : `a ${typeof value}`;
+}
+
+/** Shows the name of an unknown field, as `got` shows a value. */
+export function gotName(name: string): string {
+  return isShowable(name) ? name : `(a name of ${name.length} characters)`;
+}
+
+/** Neither long nor the beginning of a key, of whatever vendor: the file may be one of secrets, given by mistake. */
+function isShowable(text: string): boolean {
+  return text.length <= 32 && !text.includes('sk-') && !mayHoldSecret(text);
+}
+
+/** The beginning of every secret: those of the API, and the tokens of a plimsoll gateway. */
+const MARK = /sk-ant-|plk_/i;
+
+/** Whether a text may have a secret in it, whole or in part: then it is shown nowhere. */
+export function mayHoldSecret(text: string): boolean {
+  return MARK.test(text);
+}
+
+/** What came and what to do, by the code of Node's error. */
+const UNREADABLE: Readonly<Record<string, readonly [got: string, advice: string]>> = {
+  ENOENT: ['no such file', 'check the path'],
+  ENOTDIR: ['no such file', 'check the path'],
+  EISDIR: ['a folder', 'name a file in it'],
+  EACCES: ['no permission', 'check who may read it'],
+  EPERM: ['no permission', 'check who may read it'],
+};
+
+/** The problem of a file that cannot be read. Of the error its code alone is shown. */
+export function unreadable(error: unknown, expected = 'to read the file'): ValueProblem {
+  const code = codeOf(error) ?? 'no reason given';
+  const [got, advice] = UNREADABLE[code] ?? [code, 'check the path and who may read it'];
+  return { kind: 'unreadable', expected, got, advice };
+}
+
+/** The code of an error of Node's or of ours; `null` where it has none. */
+export function codeOf(error: unknown): string | null {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : null;
 }
 
 /**
@@ -31,51 +157,4 @@ export function brandedCause(error: unknown, brand: symbol): object | null {
     cause = (cause as { cause?: unknown }).cause;
   }
   return null;
-}
-
-/** Neither long nor the beginning of a key, of whatever vendor: the file may be one of secrets, given by mistake. */
-function isShowable(text: string): boolean {
-  return text.length <= 32 && !text.includes('sk-') && !mayHoldSecret(text);
-}
-
-/** What came instead of what was expected, short enough for a message, and never a key. */
-export function got(value: unknown): string {
-  if (value === undefined) return 'nothing';
-  if (Array.isArray(value)) return `a list of ${value.length}`;
-  if (typeof value === 'object' && value !== null) return 'an object';
-  if (typeof value === 'string' && !isShowable(value)) return `a text of ${value.length} characters`;
-  if (typeof value === 'string') return JSON.stringify(value);
-  return value === null || typeof value === 'number' || typeof value === 'boolean'
-    ? String(value)
-    : `a ${typeof value}`;
-}
-
-/** The name of a field that nobody knows, as `got` shows what came. */
-export function gotName(name: string): string {
-  return isShowable(name) ? name : `(a name of ${name.length} characters)`;
-}
-
-/** What every secret begins with: those of the API, and the tokens of a plimsoll gateway. */
-const MARK = /sk-ant-|plk_/i;
-
-/** Whether a text may have a secret in it, whole or in part: then it is shown nowhere. */
-export function mayHoldSecret(text: string): boolean {
-  return MARK.test(text);
-}
-
-const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: 'no such file: check the path',
-  ENOTDIR: 'no such file: check the path',
-  EISDIR: 'a folder: name a file in it',
-  EACCES: 'no permission: check who may read it',
-  EPERM: 'no permission: check who may read it',
-};
-
-/**
- * What came instead of a file, and what to do, as the end of a sentence that begins with what was expected. Of an error its
- * code alone is shown.
- */
-export function unreadable(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : 'no reason given';
-  return REASONS[code] ?? `${code}: check the path and who may read it`;
 }

@@ -2,9 +2,9 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type Sqlite from 'node:sqlite';
 import type { DatabaseSync } from 'node:sqlite';
-import { ConfigurationError } from './errors.ts';
+import { ConfigurationError, type ProblemKind } from './errors.ts';
 
-/** A file of SQLite, and what is to be in it. */
+/** An SQLite file, and what is to be in it. */
 export interface SqliteFile {
   readonly path: string;
   /** `existing` refuses where there is no file. */
@@ -13,11 +13,11 @@ export interface SqliteFile {
   readonly tables: string;
   /** Raised with every change of the tables that an older plimsoll could not read. */
   readonly version: number;
-  /** Said before there is anything in the file. */
+  /** Run before there is anything in the file. */
   readonly pragmas?: string;
-  /** Opening waits so long for other processes that have the file locked. */
+  /** How long opening waits for other processes that have the file locked. */
   readonly waitMs: number;
-  /** What the file is to the user: the first word of a problem, and the code of its error. */
+  /** What the file is to the user: the field of a problem, and the code of its error. */
   readonly named: { readonly what: string; readonly code: string };
 }
 
@@ -26,15 +26,19 @@ export interface SqliteFile {
  * `ConfigurationError` where that cannot be.
  */
 export function sqliteDatabase({ path, open, tables, version, pragmas = '', waitMs, named }: SqliteFile): DatabaseSync {
-  const expected = `expected a path for an SQLite file, got ${shown(path)}`;
-  const invalid = (problem: string) => new ConfigurationError(named.code, [`${named.what}: ${expected}, ${problem}`]);
-  if (open === 'existing' && !existsSync(path)) throw invalid('where there is none: check the path');
+  const invalid = (kind: ProblemKind, found: string, advice: string): ConfigurationError => {
+    const expected = 'a path for an SQLite file';
+    return new ConfigurationError(named.code, [
+      { kind, field: named.what, expected, got: `${shown(path)}, ${found}`, advice },
+    ]);
+  };
+  if (open === 'existing' && !existsSync(path)) throw invalid('unreadable', 'where there is none', 'check the path');
   let database: DatabaseSync | undefined;
   try {
     database = new (sqlite().DatabaseSync)(path);
     database.exec(`PRAGMA busy_timeout = ${waitMs}`);
     const written = Number(database.prepare('PRAGMA user_version').get()?.['user_version']);
-    if (written > version) throw invalid('written by a newer plimsoll: update');
+    if (written > version) throw invalid('too_old', 'written by a newer plimsoll', 'update this one');
     database.exec(`${pragmas} PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL`);
     database.exec(`BEGIN IMMEDIATE; ${tables} PRAGMA user_version = ${version}; COMMIT`);
     return database;
@@ -42,7 +46,7 @@ export function sqliteDatabase({ path, open, tables, version, pragmas = '', wait
     database?.close();
     if (error instanceof ConfigurationError) throw error;
     const reason = error instanceof Error ? error.message : String(error);
-    throw invalid(`which SQLite cannot open (${reason}): check the path and who may write there`);
+    throw invalid('unreadable', `which SQLite cannot open (${reason})`, 'check the path and who may write there');
   }
 }
 

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { unreadable } from './errors.ts';
+import { unreadable, type ValueProblem } from './errors.ts';
 
-/** What a file of JSON or YAML says, or why it could not be read, as the second half of a sentence. */
-export type StructuredFile = { readonly value: unknown } | { readonly problem: string };
+/** The value in a file of JSON or YAML, or why it could not be read. */
+export type StructuredFile = { readonly value: unknown } | { readonly problem: ValueProblem };
 
 /**
  * Reads a file at once: YAML where its name ends in `.yaml` or `.yml`, which needs the package `yaml`, else JSON. A
@@ -14,32 +14,34 @@ export function structuredFile(path: string): StructuredFile {
   try {
     text = readFileSync(path, 'utf8').replace(/^\uFEFF/, '');
   } catch (error) {
-    return { problem: `expected to read the file, got ${unreadable(error)}` };
+    return { problem: unreadable(error) };
   }
   const isYaml = /\.ya?ml$/i.test(path);
   const parse = isYaml ? yaml() : JSON.parse;
   if (parse === null) {
-    return { problem: 'expected the package yaml to read it, got none: npm install yaml, or write the file as JSON' };
+    const advice = 'npm install yaml, or write the file as JSON';
+    return { problem: { kind: 'not_installed', expected: 'the package yaml to read it', got: 'none', advice } };
   }
   try {
     return { value: parse(text) as unknown };
   } catch (error) {
-    return { problem: `expected ${isYaml ? 'YAML' : 'JSON'}, got a text that is not${placeOf(error)}` };
+    const [expected, got] = [isYaml ? 'YAML' : 'JSON', `a text that is not${placeOf(error)}`];
+    return { problem: { kind: 'unreadable', expected, got, advice: null } };
   }
 }
 
-/** YAML errors say where they are. */
+/** Where the text is wrong, as errors of YAML say. */
 function placeOf(error: unknown): string {
   const [at] = (error as { linePos?: readonly { readonly line: number; readonly col: number }[] }).linePos ?? [];
   return at === undefined ? '' : ` (line ${at.line}, column ${at.col})`;
 }
 
-/** Only who writes YAML needs the package; `null` where there is none. */
+/** The parser of the package `yaml`; `null` where it is not installed: only those who write YAML need it. */
 function yaml(): ((text: string) => unknown) | null {
   try {
     return (createRequire(import.meta.url)('yaml') as { readonly parse: (text: string) => unknown }).parse;
   } catch {
-    // Who asked says that it is missing.
+    // The caller reports that it is missing.
     return null;
   }
 }

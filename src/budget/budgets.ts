@@ -1,5 +1,5 @@
 import { systemClock, systemTimers, type Clock, type Timers } from '../clock.ts';
-import { ConfigurationError, got } from '../errors.ts';
+import { ConfigurationError, unfit, type Problem } from '../errors.ts';
 import type { Guard, Recorder } from '../vocabulary.ts';
 import { Account, type AccountStatus, type BudgetView, type ThresholdReached } from './account.ts';
 import { BudgetGuard } from './budget-guard.ts';
@@ -77,9 +77,8 @@ export function budgets({ definitions, ...settings }: BudgetsOptions): Budgets {
  */
 export function budgetsFromFile(path = process.env['PLIMSOLL_BUDGETS'], settings: BudgetsSettings = {}): Budgets {
   if (path === undefined || path === '') {
-    throw new ConfigurationError('PLIMSOLL_BUDGETS_INVALID', [
-      'budgets: expected the path of a file, got nothing: pass one, or set PLIMSOLL_BUDGETS',
-    ]);
+    const wanted = { expected: 'the path of a file', advice: 'pass one, or set PLIMSOLL_BUDGETS' };
+    throw new ConfigurationError('PLIMSOLL_BUDGETS_INVALID', [unfit('budgets', undefined, wanted)]);
   }
   return sharedBudgets(loadBudgets(path), settings);
 }
@@ -216,7 +215,12 @@ export function checkedSettings(settings: BudgetsSettings): Checked {
   const problems = [
     ...(isLedger(ledger)
       ? []
-      : [`ledger: expected a ledger, got ${got(ledger)}: pass memoryLedger(), sqliteLedger(path) or redisLedger(url)`]),
+      : [
+          unfit('ledger', ledger, {
+            expected: 'a ledger',
+            advice: 'pass memoryLedger(), sqliteLedger(path) or redisLedger(url)',
+          }),
+        ]),
     ...milliseconds('deadlineMs', deadlineMs, 1),
     ...milliseconds('holdMs', holdMs, SHORTEST_HOLD_MS),
   ];
@@ -228,9 +232,11 @@ function isLedger(value: unknown): value is Ledger {
   return typeof value === 'object' && value !== null && 'post' in value && typeof value.post === 'function';
 }
 
-function milliseconds(name: string, value: number, least: number): readonly string[] {
+function milliseconds(name: string, value: number, least: number): readonly Problem[] {
   if (value >= least && value <= LONGEST_TIMER_MS) return [];
-  return [`${name}: expected milliseconds from ${least} to ${LONGEST_TIMER_MS}, got ${got(value)}: leave it out`];
+  return [
+    unfit(name, value, { expected: `milliseconds from ${least} to ${LONGEST_TIMER_MS}`, advice: 'leave it out' }),
+  ];
 }
 
 /** Warns of budgets that a ledger in memory serves badly; says nothing where there is none. */

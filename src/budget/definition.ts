@@ -1,4 +1,4 @@
-import { ConfigurationError, got, gotName, mayHoldSecret } from '../errors.ts';
+import { ConfigurationError, gotName, inside, mayHoldSecret, unfit, unknownField, type Problem } from '../errors.ts';
 import { nanoUsdOf } from '../figures.ts';
 import { structuredFile } from '../structured-file.ts';
 import { BUDGET_MODES, type Budget, type BudgetMode, type Period, type Scope } from './budget.ts';
@@ -36,21 +36,15 @@ const DEFAULT_THRESHOLDS = [0.5, 0.8, 1] as const;
  * (`PLIMSOLL_BUDGETS_INVALID`) with all problems at once, each with its place; `from` names the file, if there is one.
  */
 export function budgetsOf(definitions: unknown, from?: string): readonly Budget[] {
-  const problems: string[] = [];
+  const problems: Problem[] = [];
   const budgets = listed(definitions, problems);
-  if (problems.length > 0) {
-    const source = from === undefined ? '' : `${from}: `;
-    throw new ConfigurationError(
-      'PLIMSOLL_BUDGETS_INVALID',
-      problems.map((problem) => source + problem),
-    );
-  }
-  return budgets;
+  if (problems.length === 0) return budgets;
+  throw new ConfigurationError('PLIMSOLL_BUDGETS_INVALID', from === undefined ? problems : inside(from, problems));
 }
 
-function listed(definitions: unknown, problems: string[]): readonly Budget[] {
+function listed(definitions: unknown, problems: Problem[]): readonly Budget[] {
   if (!Array.isArray(definitions) || definitions.length === 0) {
-    problems.push(`budgets: expected a list of budgets, got ${got(definitions)}: give at least one`);
+    problems.push(unfit('budgets', definitions, { expected: 'a list of budgets', advice: 'give at least one' }));
     return [];
   }
   const budgets = definitions.map((definition: unknown, position) =>
@@ -60,16 +54,22 @@ function listed(definitions: unknown, problems: string[]): readonly Budget[] {
   names.forEach((name, position) => {
     const first = names.indexOf(name);
     if (name === '' || first === position) return;
-    problems.push(`budgets[${position}].name: expected a name of its own, got that of budgets[${first}]: rename one`);
+    problems.push({
+      kind: 'conflict',
+      field: `budgets[${position}].name`,
+      expected: 'a name of its own',
+      got: `that of budgets[${first}]`,
+      advice: 'rename one',
+    });
   });
   return budgets;
 }
 
 const FIELDS = ['name', 'scope', 'period', 'usd', 'mode', 'thresholds', 'onUnknownPrice', 'onLedgerDown'];
 
-function budget(definition: unknown, place: string, problems: string[]): Budget {
+function budget(definition: unknown, place: string, problems: Problem[]): Budget {
   const fields = object(definition);
-  if (fields === null) problems.push(`${place}: expected a budget with name, period and usd, got ${got(definition)}`);
+  if (fields === null) problems.push(unfit(place, definition, { expected: 'a budget with name, period and usd' }));
   const read = new Reader(fields ?? {}, place, fields === null ? [] : problems);
   read.refuseOthers(FIELDS);
   const mode = read.choice('mode', BUDGET_MODES) ?? 'warn';
@@ -98,9 +98,9 @@ const LONGEST_NAME = 64;
 class Reader {
   readonly #fields: Readonly<Record<string, unknown>>;
   readonly #place: string;
-  readonly #problems: string[];
+  readonly #problems: Problem[];
 
-  constructor(fields: Readonly<Record<string, unknown>>, place: string, problems: string[]) {
+  constructor(fields: Readonly<Record<string, unknown>>, place: string, problems: Problem[]) {
     this.#fields = fields;
     this.#place = place;
     this.#problems = problems;
@@ -111,7 +111,7 @@ class Reader {
   }
 
   problem(name: string, expected: string, advice: string): void {
-    this.#problems.push(`${this.#place}.${name}: expected ${expected}, got ${got(this.#fields[name])}: ${advice}`);
+    this.#problems.push(unfit(`${this.#place}.${name}`, this.#fields[name], { expected, advice }));
   }
 
   within(name: string): Reader {
@@ -121,8 +121,7 @@ class Reader {
   /** A misspelt field would be ignored in silence. */
   refuseOthers(known: readonly string[]): void {
     for (const name of Object.keys(this.#fields)) {
-      if (known.includes(name)) continue;
-      this.#problems.push(`${this.#place}.${gotName(name)}: expected one of ${known.join(', ')}, got an unknown field`);
+      if (!known.includes(name)) this.#problems.push(unknownField(`${this.#place}.${gotName(name)}`, known));
     }
   }
 
@@ -211,7 +210,7 @@ function thresholds(read: Reader): readonly number[] {
   if (Array.isArray(given) && fit.length === parts.length && fit.length <= MOST_THRESHOLDS) {
     return [...new Set(fit)].sort((a, b) => a - b);
   }
-  read.problem('thresholds', 'a list of parts of the amount', 'write 0.8 for 80 %');
+  read.problem('thresholds', 'a list of parts of the amount', 'write 0.8 for 80%');
   return [];
 }
 
@@ -227,15 +226,16 @@ function object(value: unknown): Readonly<Record<string, unknown>> | null {
  */
 export function loadBudgets(path: string): readonly Budget[] {
   const read = structuredFile(path);
-  if ('problem' in read) throw invalid(path, read.problem);
-  const file = read.value;
-  const isObject = typeof file === 'object' && file !== null && !Array.isArray(file);
-  if (!isObject) throw invalid(path, 'expected an object with the field budgets, got something else');
-  const others = Object.keys(file).filter((name) => name !== 'budgets');
-  if (others.length > 0) throw invalid(path, `expected the field budgets and no other, got ${others.length} others`);
-  return budgetsOf((file as { budgets?: unknown }).budgets, path);
+  const problem = 'problem' in read ? { field: path, ...read.problem } : fileProblem(read.value, path);
+  if (problem !== null) throw new ConfigurationError('PLIMSOLL_BUDGETS_INVALID', [problem]);
+  return budgetsOf(('value' in read ? (read.value as { budgets?: unknown }) : {}).budgets, path);
 }
 
-function invalid(path: string, problem: string): ConfigurationError {
-  return new ConfigurationError('PLIMSOLL_BUDGETS_INVALID', [`${path}: ${problem}`]);
+function fileProblem(value: unknown, path: string): Problem | null {
+  const file = object(value);
+  if (file === null) return unfit(path, value, { expected: 'an object with the field budgets' });
+  const others = Object.keys(file).filter((name) => name !== 'budgets').length;
+  if (others === 0) return null;
+  const got = others === 1 ? 'another one' : `${others} others`;
+  return { kind: 'unknown_field', field: path, expected: 'the field budgets and no other', got, advice: null };
 }

@@ -1,5 +1,5 @@
 import { systemClock, type Clock } from '../clock.ts';
-import { environmentReport, type Configuration } from '../environment/environment.ts';
+import { environmentReport, type Configuration, type EnvironmentReport } from '../environment/environment.ts';
 import { redacted } from '../keys/secrets.ts';
 import { models } from '../routing/models.ts';
 import { addresses, api, connection, endpointOf, handshake, type Answer, type Api, type Endpoint } from './api.ts';
@@ -34,10 +34,11 @@ export async function check({
   onStep = () => undefined,
 }: CheckOptions): Promise<CheckReport> {
   const visit = new Visit(clock, onStep);
-  const { configuration, problems, notices } = environmentReport(env, clock.epochMs());
+  const report = environmentReport(env, clock.epochMs());
+  const { configuration, problems, notices } = report;
   const model = models(env).default;
   try {
-    await visit.step('configuration', () => configured(configuration, problems, env));
+    await visit.step('configuration', () => configured(report, env));
     if (configuration !== null) await calls(visit, { configuration, env, clock, model });
   } catch (error) {
     if (!(error instanceof CheckFailure)) throw error;
@@ -45,8 +46,8 @@ export async function check({
   }
   const { steps, diagnosis, tier, costNanoUsd, skewMs } = visit;
   const clockSkewSeconds = skewMs === null ? null : Math.trunc(skewMs / 1_000);
-  const baseUrl = shownUrl(env);
-  return { ok: diagnosis === null, baseUrl, model, steps, diagnosis, notices, tier, clockSkewSeconds, costNanoUsd };
+  const found = { problems, notices, tier, clockSkewSeconds, costNanoUsd };
+  return { ok: diagnosis === null, baseUrl: shownUrl(env), model, steps, diagnosis, ...found };
 }
 
 /** The base URL as it may be shown, without a password that somebody put into it. */
@@ -55,11 +56,7 @@ function shownUrl(env: CheckOptions['env']): string {
   return url === null ? '' : redacted(`${url.protocol}//${url.host}${url.pathname.replace(/\/+$/, '')}`);
 }
 
-async function configured(
-  configuration: Configuration | null,
-  problems: readonly string[],
-  env: CheckOptions['env'],
-): Promise<Seen> {
+async function configured({ configuration, problems }: EnvironmentReport, env: CheckOptions['env']): Promise<Seen> {
   if (configuration === null) throw configurationFailure(problems, env);
   return { text: `${configuration.credential.variable} is set` };
 }

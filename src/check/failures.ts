@@ -1,3 +1,4 @@
+import { sentenceOf, type Problem } from '../errors.ts';
 import { judgedKey, type KeyJudgement } from '../keys/secrets.ts';
 import { CheckFailure, type Cause, type Diagnosis } from './report.ts';
 
@@ -180,34 +181,27 @@ const MAKE_ONE =
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-const RETIRED = /, retired/;
-
-const OF_KEY = /^ANTHROPIC_(?:AUTH_TOKEN|API_KEY): /;
-
 /** The failure that problems of the environment are; each of them says what to do. */
-export function configurationFailure(problems: readonly string[], env: Env): CheckFailure {
-  const key = [env['ANTHROPIC_AUTH_TOKEN'], env['ANTHROPIC_API_KEY']].map((value) => value?.trim() ?? '').find(Boolean);
-  const seen = problems.length === 1 ? '1 problem' : `${problems.length} problems`;
-  const text = problems.map(asSentence).join('\n');
+export function configurationFailure(problems: readonly Problem[], env: Env): CheckFailure {
+  const kinds = new Set(problems.map(({ kind }) => kind));
+  const text = problems.map((problem) => `${sentenceOf(problem)}.`).join('\n');
   const next = 'Correct the environment or the .env file, and check again.';
-  if (key === undefined) {
-    // What is to be done about it is said beneath, and not twice.
-    const said = problems.map((problem) => asSentence(problem.split('. Make one at ')[0] ?? '')).join('\n');
-    return new CheckFailure('no key', { cause: 'no_key', text: said, next: MAKE_ONE });
+  if (kinds.has('no_key')) {
+    // `next` says what to do about it: said once is enough.
+    const said = problems.map((problem) =>
+      sentenceOf(problem.kind === 'no_key' ? { ...problem, advice: null } : problem),
+    );
+    return new CheckFailure('no key', { cause: 'no_key', text: `${said.join('.\n')}.`, next: MAKE_ONE });
   }
-  const judged = judgedKey(key);
-  // A key is judged where it is sent: a token of a gateway is one only for the API itself.
-  const isWrong =
-    !judged.usable || (judged.kind === 'gateway_token' && problems.some((problem) => OF_KEY.test(problem)));
-  if (isWrong) return new CheckFailure(wrongKey(judged), { cause: 'wrong_key', text, next });
-  const cause = problems.every((problem) => RETIRED.test(problem)) ? 'model_retired' : 'configuration';
-  return new CheckFailure(seen, { cause, text, next });
+  if (kinds.has('wrong_key') || kinds.has('gateway_token'))
+    return new CheckFailure(wrongKey(env), { cause: 'wrong_key', text, next });
+  const seen = problems.length === 1 ? '1 problem' : `${problems.length} problems`;
+  const isRetired = kinds.has('retired_model') && kinds.size === 1;
+  return new CheckFailure(seen, { cause: isRetired ? 'model_retired' : 'configuration', text, next });
 }
 
-function wrongKey({ kind }: KeyJudgement): string {
+function wrongKey(env: Env): string {
+  const key = env['ANTHROPIC_AUTH_TOKEN']?.trim() || env['ANTHROPIC_API_KEY']?.trim() || '';
+  const { kind } = judgedKey(key);
   return OTHER_THAN_KEY.has(kind) ? `not an API key: ${kind.replaceAll('_', ' ')}` : 'not a whole key';
-}
-
-function asSentence(problem: string): string {
-  return /[.!?]$/.test(problem) ? problem : `${problem}.`;
 }

@@ -1,3 +1,5 @@
+import type { Notice, Problem } from '../errors.ts';
+
 /** The steps, in the order in which they are taken. */
 export const STEPS = [
   'configuration',
@@ -64,8 +66,10 @@ export interface CheckReport {
   readonly steps: readonly Step[];
   /** `null` where nothing failed. */
   readonly diagnosis: Diagnosis | null;
+  /** Of the configuration; empty where it can be used. */
+  readonly problems: readonly Problem[];
   /** What works and had better be changed. */
-  readonly notices: readonly string[];
+  readonly notices: readonly Notice[];
   /** `null` where the limits seen imply none. */
   readonly tier: string | null;
   /** The API's clock less this one; `null` where no answer came. */

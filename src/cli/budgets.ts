@@ -4,7 +4,7 @@ import { sharedBudgets, type BudgetStatus, type BudgetsStatus } from '../budget/
 import { loadBudgets } from '../budget/definition.ts';
 import type { Ledger } from '../budget/ledger.ts';
 import { ledgerPlace, type LedgerPlace } from '../environment/ledger-place.ts';
-import { ConfigurationError } from '../errors.ts';
+import { ConfigurationError, sentenceOf, type Problem } from '../errors.ts';
 import { usdOf } from '../figures.ts';
 import { argumentProblem, failed, refused, shown, type Command, type CommandIo } from './command.ts';
 
@@ -39,14 +39,15 @@ export const command: Command = {
       const spending = await spendingOf(values, io);
       if (typeof spending === 'string') return refused([spending], USAGE, io);
       const { budgets, place } = spending;
-      if (typeof place === 'string') return failed([`ledger: ${place}`], io);
+      if ('kind' in place) return failed([sentenceOf(place)], io);
       const status = await statusOf(budgets, place.open({ open: 'existing' }), io);
       if (!status.ledger.up) return failed([`The ledger does not answer: ${place.shown}.`], io);
       return shown(values.json ? [budgetsJson(status, io.now())] : linesOf(status, place, io), io);
     } catch (error) {
       if (!(error instanceof ConfigurationError)) throw error;
-      const isOfGateway = error.problems.some((problem) => problem.includes('the field budgets and no other'));
-      return failed([...error.problems, ...(isOfGateway ? [OF_A_GATEWAY] : [])], io);
+      const file = values.budgets ?? io.env['PLIMSOLL_BUDGETS'];
+      const isOfGateway = error.problems.some(({ kind, field }) => kind === 'unknown_field' && field === file);
+      return failed([...error.problems.map(sentenceOf), ...(isOfGateway ? [OF_A_GATEWAY] : [])], io);
     }
   },
 };
@@ -62,7 +63,7 @@ interface Asked {
 interface Spending {
   readonly budgets: readonly Budget[];
   /** Or what is wrong with what was named. */
-  readonly place: LedgerPlace | string;
+  readonly place: LedgerPlace | Problem;
 }
 
 /** What is asked for, or what is missing of it. */
@@ -73,12 +74,23 @@ async function spendingOf({ budgets, ledger, config }: Asked, io: CommandIo): Pr
   const named = ledger ?? io.env['PLIMSOLL_LEDGER'];
   if (!file) return 'Expected the budgets, got none: --budgets FILE, PLIMSOLL_BUDGETS, or --config FILE of a gateway.';
   if (!named) return 'Expected a ledger, got none: --ledger PLACE, or PLIMSOLL_LEDGER.';
-  return { budgets: loadBudgets(file), place: ledgerPlace(named) };
+  return { budgets: loadBudgets(file), place: placeOf(named) };
 }
 
-const IN_MEMORY =
-  'expected a place that others can read, got none in the configuration: the gateway keeps its spend in its own memory. ' +
-  'Its metrics show it; or write ledger: { sqlite: plimsoll-ledger.db } into the file, and start it anew';
+function placeOf(ledger: string): LedgerPlace | Problem {
+  const place = ledgerPlace(ledger);
+  return 'problem' in place ? { field: 'ledger', ...place.problem } : place;
+}
+
+const IN_MEMORY: Problem = {
+  kind: 'missing',
+  field: 'ledger',
+  expected: 'a place that others can read',
+  got: 'none in the configuration',
+  advice:
+    'the gateway keeps its spend in its own memory. Its metrics show it; or write ledger: { sqlite: ' +
+    'plimsoll-ledger.db } into the file, and start it anew',
+};
 
 async function gatewaySpending(config: string, ledger: string | undefined, io: CommandIo): Promise<Spending | string> {
   // Loaded here: who asks for a file of budgets needs nothing of a gateway.
@@ -86,7 +98,7 @@ async function gatewaySpending(config: string, ledger: string | undefined, io: C
   const { ledgerAt } = await import('../gateway/configuration/places.ts');
   const { budgets, ledger: place } = spendingInFile(config, io.env);
   if (budgets.length === 0) return 'Expected budgets in the configuration, got none: docs/gateway.md shows some.';
-  if (ledger !== undefined) return { budgets, place: ledgerPlace(ledger) };
+  if (ledger !== undefined) return { budgets, place: placeOf(ledger) };
   return { budgets, place: place === null ? IN_MEMORY : ledgerAt(place) };
 }
 

@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { check } from '../check/check.ts';
 import type { Cause, CheckReport, Step } from '../check/report.ts';
 import { usd } from '../check/steps.ts';
+import { sentenceOf } from '../errors.ts';
 import { argumentProblem, refused, shown, wrapped, type Command, type CommandIo } from './command.ts';
 
 const USAGE = [
@@ -107,7 +108,7 @@ export function verdictLines({ diagnosis, notices, model, baseUrl, costNanoUsd }
     '',
     ...wrapped(`${model} answers at ${baseUrl}.`, WIDTH),
     ...(costNanoUsd === null ? [] : [`This check cost ${usd(costNanoUsd)}.`]),
-    ...notices.flatMap((notice) => labelled('Notice', notice)),
+    ...notices.flatMap((notice) => labelled('Notice', sentenceOf(notice))),
   ];
 }
 

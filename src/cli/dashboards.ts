@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { ConfigurationError } from '../errors.ts';
+import { ConfigurationError, type Problem } from '../errors.ts';
 import { configMaps, exportedFiles, prometheusRules, type DashboardSource } from '../rules/export.ts';
 import { ruleFiles } from '../rules/rule-files.ts';
 import { DEFAULT_SETTINGS, type MonitoringSettings } from '../rules/settings.ts';
@@ -112,12 +112,13 @@ function dashboards(): readonly DashboardSource[] {
 
 /** `name=value` pairs as settings; what the name stands for decides whether the value is a number. */
 function setting(pairs: readonly string[]): Partial<MonitoringSettings> {
-  const problems: string[] = [];
+  const problems: Problem[] = [];
   const entries = pairs.map((pair) => {
     const [name = '', ...rest] = pair.split('=');
     const value = rest.join('=');
     if (!Object.hasOwn(DEFAULT_SETTINGS, name) || name === 'jobs' || rest.length === 0) {
-      problems.push(`--set: expected NAME=VALUE with a name that --settings lists, got ${pair}: see --settings`);
+      const expected = 'NAME=VALUE with a name that --settings lists';
+      problems.push({ kind: 'invalid', field: '--set', expected, got: pair, advice: 'see --settings' });
     }
     const isText = typeof DEFAULT_SETTINGS[name as keyof MonitoringSettings] === 'string';
     return [name, isText ? value : value === '' ? NaN : Number(value)] as const;

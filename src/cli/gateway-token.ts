@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { nearest } from '../environment/models.ts';
-import { ConfigurationError } from '../errors.ts';
+import { ConfigurationError, sentenceOf } from '../errors.ts';
 import {
   TokenStoreError,
   issueToken,
@@ -29,7 +29,7 @@ export async function tokenCommand(args: readonly string[], io: CommandIo): Prom
       await stores.close();
     }
   } catch (error) {
-    if (error instanceof ConfigurationError) error.problems.forEach((problem) => io.err(problem));
+    if (error instanceof ConfigurationError) error.problems.forEach((problem) => io.err(sentenceOf(problem)));
     else if (error instanceof TokenStoreError) io.err(error.message);
     else throw error;
     return 1;

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { ConfigurationError } from '../errors.ts';
+import { ConfigurationError, sentenceOf } from '../errors.ts';
 import { GATEWAY_INVALID, type GatewayConfiguration } from '../gateway/configuration/configuration.ts';
 import { configurationInEnvironment, ownAddressProblem } from '../gateway/configuration/environment.ts';
 import { configurationInFile } from '../gateway/configuration/file.ts';
@@ -21,7 +21,7 @@ export const command: Command = {
       await served(configured(asked, io), asked, io);
       return 0;
     } catch (error) {
-      if (error instanceof ConfigurationError) error.problems.forEach((problem) => io.err(problem));
+      if (error instanceof ConfigurationError) error.problems.forEach((problem) => io.err(sentenceOf(problem)));
       else if (error instanceof PortError) io.err(error.message);
       else throw error;
       return 1;
@@ -45,7 +45,7 @@ function configured({ config, host, port, metricsPort }: GatewayArguments, io: C
 }
 
 async function served(configuration: GatewayConfiguration, { json }: GatewayArguments, io: CommandIo): Promise<void> {
-  configuration.notices.forEach((notice) => io.err(notice));
+  configuration.notices.forEach((notice) => io.err(sentenceOf(notice)));
   const log = new RequestLog((line) => io.out(line));
   // Loaded here: who asks for help, or makes a token, needs no registry of metrics.
   const { startGateway } = await import('./gateway-start.ts');

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { keyAlias, keyEnvironment, type KeyAlias } from '../keys/alias.ts';
+import { phraseOf, type ValueProblem } from '../errors.ts';
 import { redacted } from '../keys/secrets.ts';
 import { argumentProblem, refused, shown, unreadableReason, wrapped, type Command, type CommandIo } from './command.ts';
 import { samplesIn, type Sample } from './metrics-page.ts';
@@ -113,7 +114,7 @@ export interface KeyAccount extends KeyAlias {
   /** Of ANTHROPIC_ENV, or without an environment of its own; `null` where ANTHROPIC_ENV says nothing. */
   readonly fits: boolean | null;
   /** All that is wrong with it; empty where nothing is. */
-  readonly problems: readonly string[];
+  readonly problems: readonly ValueProblem[];
   /** `null` where no page was read. */
   readonly use: KeyUse | null;
 }
@@ -130,6 +131,13 @@ export interface KeyQuestion {
 /** What the label `key` says where nobody gave an alias. */
 const NO_ALIAS = 'default';
 
+const UNNAMED: ValueProblem = {
+  kind: 'missing',
+  expected: 'calls that name their key',
+  got: 'none',
+  advice: 'set PLIMSOLL_KEY, or the option key',
+};
+
 /** The keys that were named, and those that the page has calls of, each judged and with its use. */
 export function keyAccounts({ aliases, anthropicEnv, samples }: KeyQuestion): readonly KeyAccount[] {
   const seen = samples === null ? [] : keysIn(samples);
@@ -137,9 +145,13 @@ export function keyAccounts({ aliases, anthropicEnv, samples }: KeyQuestion): re
     const judged = keyAlias(alias);
     const wanted = anthropicEnv === null ? null : keyEnvironment(anthropicEnv);
     const fits = wanted === null ? null : judged.environment === null || judged.environment === wanted;
-    const misplaced = `a key of ${judged.environment} where ANTHROPIC_ENV is ${wanted}: use the key of ${wanted}`;
-    const unnamed =
-      alias === NO_ALIAS ? 'these calls name no key: set PLIMSOLL_KEY, or the option key' : judged.problem;
+    const misplaced: ValueProblem = {
+      kind: 'conflict',
+      expected: `a key of ${wanted}, which ANTHROPIC_ENV names`,
+      got: `one of ${judged.environment}`,
+      advice: `use the key of ${wanted}`,
+    };
+    const unnamed = alias === NO_ALIAS ? UNNAMED : judged.problem;
     const problems = [unnamed, fits === false ? misplaced : null].filter((problem) => problem !== null);
     return { ...judged, alias: redacted(alias), fits, problems, use: samples === null ? null : useOf(alias, samples) };
   });
@@ -186,7 +198,7 @@ function accountLines({ alias, environment, service, role, problems, use }: KeyA
   return [
     `${problems.length === 0 ? 'ok   ' : 'BAD  '} ${alias}`,
     `      ${reading}`,
-    ...problems.flatMap((problem) => wrapped(problem, 74).map((line) => `      ${line}`)),
+    ...problems.flatMap((problem) => wrapped(phraseOf(problem), 74).map((line) => `      ${line}`)),
     ...(use === null ? [] : useLines(use).map((line) => `      ${line}`)),
   ];
 }

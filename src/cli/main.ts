@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { realpathSync } from 'node:fs';
+import { sentenceOf } from '../errors.ts';
 import { VERSION, nodeProblem } from '../version.ts';
 import type { Command, CommandIo } from './command.ts';
 
@@ -54,7 +55,7 @@ export async function main(args: readonly string[], io: CommandIo): Promise<numb
   const [name = '--help', ...rest] = args;
   const tooOld = nodeProblem();
   if (tooOld !== null) {
-    io.err(tooOld);
+    io.err(sentenceOf(tooOld));
     return 2;
   }
   if (name === '--version' || name === '-v') {

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import type Anthropic from '@anthropic-ai/sdk';
 import type { ClientOptions } from '@anthropic-ai/sdk';
 import { sharedBudgets } from '../budget/budgets.ts';
-import { ConfigurationError } from '../errors.ts';
+import { ConfigurationError, codeOf, sentenceOf, type Notice } from '../errors.ts';
 import { environment, type Configuration } from '../environment/environment.ts';
 import type { Env } from '../environment/credential.ts';
 import { instrument } from './instrument.ts';
@@ -20,8 +20,8 @@ export interface EnvironmentClientOptions extends InstrumentOptions {
    * another: in CommonJS, whose `require` gives a class of its own, and in a bundle.
    */
   readonly Anthropic?: new (options: ClientOptions) => Anthropic;
-  /** Told what works and had better be changed. Default: a warning of the process. */
-  readonly onNotice?: (notice: string) => void;
+  /** Gets what works and had better be changed. Default: warns by `process.emitWarning`. */
+  readonly onNotice?: (notice: Notice) => void;
 }
 
 /**
@@ -67,8 +67,8 @@ function budgetsOption({ budgets, ledger }: Configuration): Pick<InstrumentOptio
   return { budgets: sharedBudgets(budgets, ledger === null ? {} : { ledger: ledger.open() }) };
 }
 
-function warn(notice: string): void {
-  process.emitWarning(notice, { type: 'PlimsollNotice' });
+function warn(notice: Notice): void {
+  process.emitWarning(sentenceOf(notice), { type: 'PlimsollNotice' });
 }
 
 /**
@@ -80,9 +80,14 @@ function installedSdk(): new (options: ClientOptions) => Anthropic {
     const sdk = createRequire(import.meta.url)('@anthropic-ai/sdk/index.mjs') as { readonly default: typeof Anthropic };
     return sdk.default;
   } catch (error) {
-    const reason = error instanceof Error && 'code' in error ? String(error.code) : 'an error';
     throw new ConfigurationError('PLIMSOLL_SDK_MISSING', [
-      `expected the package @anthropic-ai/sdk, got ${reason}: npm install @anthropic-ai/sdk, or pass its class as Anthropic`,
+      {
+        kind: 'not_installed',
+        field: 'Anthropic',
+        expected: 'the package @anthropic-ai/sdk',
+        got: codeOf(error) ?? 'an error',
+        advice: 'npm install @anthropic-ai/sdk, or pass its class as Anthropic',
+      },
     ]);
   }
 }

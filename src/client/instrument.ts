@@ -92,9 +92,13 @@ function checkRuntime(client: unknown): void {
   const { withOptions, middleware } = (client ?? {}) as Partial<InstrumentableClient>;
   if (typeof withOptions !== 'function' || !Array.isArray(middleware)) {
     throw new ConfigurationError('PLIMSOLL_SDK_TOO_OLD', [
-      'expected a client of @anthropic-ai/sdk 1.0 or later, which has `middleware`, ' +
-        `got ${client instanceof Object ? `a ${client.constructor.name} without it` : String(client)}: ` +
-        'pass `new Anthropic()` and install @anthropic-ai/sdk@^1',
+      {
+        kind: 'too_old',
+        field: 'client',
+        expected: 'a client of @anthropic-ai/sdk 1.0 or later, which has `middleware`',
+        got: client instanceof Object ? `a ${client.constructor.name} without it` : String(client),
+        advice: 'pass `new Anthropic()` and install @anthropic-ai/sdk@^1',
+      },
     ]);
   }
 }

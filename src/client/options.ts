@@ -1,6 +1,6 @@
 import type { Budgets } from '../budget/budgets.ts';
 import { systemClock, type Clock } from '../clock.ts';
-import { ConfigurationError, gotName, mayHoldSecret } from '../errors.ts';
+import { ConfigurationError, gotName, mayHoldSecret, unfit, unknownField, type Problem } from '../errors.ts';
 import type { PriceTable } from '../pricing/prices.ts';
 import { attributionProblems, type AttributionDeclaration } from '../record/call-labels.ts';
 import type { MetricRegistry } from '../record/metrics/registry.ts';
@@ -68,26 +68,24 @@ const NAMES: Readonly<Record<keyof InstrumentOptions, true>> = {
 };
 
 /** Options of a program in plain JavaScript that are none: a slip would go unnoticed and measure less. */
-export function unknownOptions(given: object): readonly string[] {
+export function unknownOptions(given: object): readonly Problem[] {
   const names = Object.keys(NAMES);
   return Object.keys(given)
     .filter((name) => !names.includes(name))
-    .map(
-      (name) => `${gotName(name)}: expected one of ${names.join(', ')}, got an unknown option: correct or remove it`,
-    );
+    .map((name) => unknownField(gotName(name), names, 'correct or remove it'));
 }
 
 /**
  * The options, with the label `route` declared where there are routes. Throws a `ConfigurationError`
  * (`PLIMSOLL_OPTIONS_INVALID`) with all problems, those that are `known` already first.
  */
-export function checkedOptions(given: InstrumentOptions, known: readonly string[] = []): InstrumentOptions {
+export function checkedOptions(given: InstrumentOptions, known: readonly Problem[] = []): InstrumentOptions {
   const unrouted = routesProblems(given.routes);
   const options = unrouted.length > 0 ? given : withRouteLabel(given);
   const problems = [
     ...known,
     ...keyProblems(options.key),
-    ...attributionProblems(options.attribution ?? {}).map((problem) => `attribution: ${problem}`),
+    ...attributionProblems(options.attribution ?? {}),
     ...labelProblems(options),
     ...budgetProblems(options),
     ...retryProblems(options.retry),
@@ -100,27 +98,29 @@ export function checkedOptions(given: InstrumentOptions, known: readonly string[
 
 const LONGEST_ALIAS = 64;
 
-/** What is wrong with the alias of a key, told as of the option `key`. */
-export function keyProblems(key: unknown): readonly string[] {
+/** What is wrong with the alias of a key, as the option `key`. */
+export function keyProblems(key: unknown): readonly Problem[] {
   if (key === undefined) return [];
-  const expected = 'key: expected the alias of an API key, such as "prod-checkout-api"';
-  if (typeof key !== 'string') return [`${expected}, got ${typeof key}: pass a name of your own`];
+  const wrong = (got: string, advice: string): readonly Problem[] => {
+    const expected = 'the alias of an API key, such as "prod-checkout-api"';
+    return [{ kind: 'invalid', field: 'key', expected, got, advice }];
+  };
+  if (typeof key !== 'string') return wrong(typeof key, 'pass a name of your own');
   if (mayHoldSecret(key))
-    return [`${expected}, got what looks like the key itself: pass a name for it, the key stays in the SDK`];
-  if (!/^[\w.-]+$/.test(key) || key.length > LONGEST_ALIAS) {
-    return [`${expected}, got ${key.length} characters: use up to ${LONGEST_ALIAS} letters, digits, ".", "_" and "-"`];
-  }
-  return [];
+    return wrong('what looks like the key itself', 'pass a name for it, the key stays in the SDK');
+  if (/^[\w.-]+$/.test(key) && key.length <= LONGEST_ALIAS) return [];
+  return wrong(`${key.length} characters`, `use up to ${LONGEST_ALIAS} letters, digits, ".", "_" and "-"`);
 }
 
-function labelProblems({ labels = {}, attribution = {} }: InstrumentOptions): readonly string[] {
-  return Object.entries(labels).flatMap(([name, value]) => {
+function labelProblems({ labels = {}, attribution = {} }: InstrumentOptions): readonly Problem[] {
+  return Object.entries(labels).flatMap(([name, value]: [string, unknown]): readonly Problem[] => {
     if (!Object.hasOwn(attribution, name)) {
-      return [`labels: expected names that \`attribution\` declares, got ${shown(name)}: add it there, with []`];
+      const what = { expected: 'names that `attribution` declares', got: shown(name), advice: 'add it there, with []' };
+      return [{ kind: 'conflict', field: 'labels', ...what }];
     }
-    return typeof value === 'string'
-      ? []
-      : [`labels: expected text as the value of ${shown(name)}, got ${typeof value}: pass a string`];
+    if (typeof value === 'string') return [];
+    const wanted = { expected: `text as the value of ${shown(name)}`, advice: 'pass a string' };
+    return [{ ...unfit('labels', value, wanted), got: typeof value }];
   });
 }
 
@@ -129,15 +129,14 @@ function shown(name: string): string {
   return /^\w{1,64}$/.test(name) ? `"${name}"` : 'one that cannot be shown';
 }
 
-function budgetProblems({ budgets, attribution = {} }: InstrumentOptions): readonly string[] {
+function budgetProblems({ budgets, attribution = {} }: InstrumentOptions): readonly Problem[] {
   if (budgets === undefined) return [];
   if (!hasAttach(budgets))
-    return [`budgets: expected budgets, got ${typeof budgets}: pass budgets({ definitions: [...] })`];
-  return budgets.all.flatMap(({ budget: { name, scope } }) => {
+    return [unfit('budgets', budgets, { expected: 'budgets', advice: 'pass budgets({ definitions: [...] })' })];
+  return budgets.all.flatMap(({ budget: { name, scope } }): readonly Problem[] => {
     if (scope.kind !== 'label' || Object.hasOwn(attribution, scope.label)) return [];
-    return [
-      `budgets: expected ${name} to have a label that \`attribution\` declares, got "${scope.label}": add it there`,
-    ];
+    const expected = `${name} to have a label that \`attribution\` declares`;
+    return [{ kind: 'conflict', field: 'budgets', expected, got: `"${scope.label}"`, advice: 'add it there' }];
   });
 }
 
@@ -145,18 +144,18 @@ function hasAttach(value: unknown): boolean {
   return typeof value === 'object' && value !== null && 'attach' in value;
 }
 
-function retryProblems(retry: unknown): readonly string[] {
+function retryProblems(retry: unknown): readonly Problem[] {
   if (retry === undefined || hasDecide(retry)) return [];
-  return [`retry: expected a retry policy, got ${typeof retry}: pass retryPolicy({ attempts: 4 })`];
+  return [unfit('retry', retry, { expected: 'a retry policy', advice: 'pass retryPolicy({ attempts: 4 })' })];
 }
 
 function hasDecide(value: unknown): boolean {
   return typeof value === 'object' && value !== null && 'decide' in value && typeof value.decide === 'function';
 }
 
-function routesProblems(routes: unknown): readonly string[] {
+function routesProblems(routes: unknown): readonly Problem[] {
   if (routes === undefined || (typeof routes === 'object' && routes !== null && 'guard' in routes)) return [];
-  return [`routes: expected routes, got ${typeof routes}: pass routes({ chat: { maxTokens: 512 } })`];
+  return [unfit('routes', routes, { expected: 'routes', advice: 'pass routes({ chat: { maxTokens: 512 } })' })];
 }
 
 /** The names of the routes keep their places as label values; routes without names only fill `max_tokens`. */

@@ -1,3 +1,4 @@
+import type { Notice, Problem } from '../errors.ts';
 import { judgedKey, redacted } from '../keys/secrets.ts';
 
 /** The credential of the environment. Its text comes out of a function, so that printing a configuration shows none. */
@@ -6,20 +7,23 @@ export interface Credential {
   readonly token: () => string;
 }
 
-const MISSING =
-  'ANTHROPIC_AUTH_TOKEN is undefined: expected the key that calls are made with, got nothing. Make one at ' +
-  'https://platform.claude.com/settings/keys, put ANTHROPIC_AUTH_TOKEN=... into .env (.env.example shows it), and start ' +
-  'with node --env-file=.env';
+const MAKE_ONE =
+  'make one at https://platform.claude.com/settings/keys, put ANTHROPIC_AUTH_TOKEN=... into .env (.env.example shows ' +
+  'it), and start with node --env-file=.env';
 
-/** `null` where none can be used; `findings` then says why. */
+/** Reads the credential; `null` where none can be used: `findings` then has the problem. */
 export function credential(env: Env, findings: Findings): Credential | null {
   const [named, other] = (['ANTHROPIC_AUTH_TOKEN', 'ANTHROPIC_API_KEY'] as const)
     .map((variable) => ({ variable, value: textOf(env, variable) }))
     .filter(({ value }) => value !== '');
   if (named === undefined) {
-    findings.problems.push(
-      env['ANTHROPIC_AUTH_TOKEN'] === undefined ? MISSING : MISSING.replace('is undefined', 'is empty'),
-    );
+    findings.problem({
+      kind: 'no_key',
+      field: 'ANTHROPIC_AUTH_TOKEN',
+      expected: 'the key that calls are made with',
+      got: env['ANTHROPIC_AUTH_TOKEN'] === undefined ? 'undefined' : 'empty',
+      advice: MAKE_ONE,
+    });
     return null;
   }
   const { variable, value } = named;
@@ -27,11 +31,17 @@ export function credential(env: Env, findings: Findings): Credential | null {
     findings.notice(variable, `it is used, and not ${other.variable}, which is set to another value: unset one`);
   const { kind, problem } = judgedKey(value);
   if (problem !== null) {
-    findings.problem(variable, 'a key of the Claude API', problem.replace(/^got /, ''));
+    findings.problem({ field: variable, ...problem });
     return null;
   }
   if (kind === 'gateway_token' && callsTheApi(env)) {
-    findings.problem(variable, 'a key of the Claude API', GATEWAY_TOKEN);
+    findings.problem({
+      kind: 'gateway_token',
+      field: variable,
+      expected: 'a key of the Claude API',
+      got: 'a token of a plimsoll gateway, which the API does not know',
+      advice: 'set ANTHROPIC_BASE_URL to the address of the gateway',
+    });
     return null;
   }
   if (kind === 'unrecognized' && callsTheApi(env))
@@ -39,10 +49,7 @@ export function credential(env: Env, findings: Findings): Credential | null {
   return { variable, token: () => value };
 }
 
-const GATEWAY_TOKEN =
-  'a token of a plimsoll gateway, which the API does not know: set ANTHROPIC_BASE_URL to the address of the gateway';
-
-/** And not a gateway, a proxy or the simulator, which have credentials of their own. */
+/** Whether calls go to the API itself, not to a gateway, a proxy or the simulator, which have credentials of their own. */
 function callsTheApi(env: Env): boolean {
   const baseUrl = textOf(env, 'ANTHROPIC_BASE_URL');
   return baseUrl === '' || /(?:^|\.)(?:anthropic|claude)\.com$/.test(URL.parse(baseUrl)?.hostname ?? '');
@@ -51,29 +58,28 @@ function callsTheApi(env: Env): boolean {
 /** Variables by name, such as `process.env`. */
 export type Env = Readonly<Record<string, string | undefined>>;
 
-/** A variable without the blanks around it; empty where it is not set. */
+/** The text of a variable without the blanks around it; empty where it is not set. */
 export function textOf(env: Env, variable: string): string {
   return env[variable]?.trim() ?? '';
 }
 
 const LONGEST_SHOWN = 60;
 
-/** What is wrong with an environment, and what is worth saying of it. */
+/** Collects the problems and the notices of an environment, without what looks like a secret. */
 export class Findings {
-  readonly problems: string[] = [];
-  readonly notices: string[] = [];
+  readonly problems: Problem[] = [];
+  readonly notices: Notice[] = [];
 
-  /** `got` comes with what to do; both are shown without what looks like a secret. */
-  problem(variable: string, expected: string, got: string): void {
-    this.problems.push(`${variable}: expected ${expected}, got ${redacted(got)}`);
+  problem(...problems: readonly Problem[]): void {
+    this.problems.push(...problems.map((problem) => ({ ...problem, got: redacted(problem.got) })));
   }
 
-  notice(variable: string, text: string): void {
-    this.notices.push(`${variable}: ${redacted(text)}`);
+  notice(field: string, text: string): void {
+    this.notices.push({ field, text: redacted(text) });
   }
 }
 
-/** A value as it may be shown: quoted, cut, and without secrets. */
+/** Shows a value: quoted, cut, and without secrets. */
 export function quoted(value: string): string {
   const shown = redacted(value);
   return JSON.stringify(shown.length > LONGEST_SHOWN ? `${shown.slice(0, LONGEST_SHOWN)}…` : shown);

@@ -1,6 +1,6 @@
 import type { Budget } from '../budget/budget.ts';
 import { systemClock } from '../clock.ts';
-import { ConfigurationError } from '../errors.ts';
+import { ConfigurationError, mayHoldSecret, phraseOf, type Notice, type Problem } from '../errors.ts';
 import { keyAlias, keyEnvironment } from '../keys/alias.ts';
 import type { PriceTable } from '../pricing/prices.ts';
 import { DEFAULT_MAX_TOKENS, MAX_TOKENS_VARIABLE, maxTokens, models, type Models } from '../routing/models.ts';
@@ -29,24 +29,23 @@ export interface Configuration {
   readonly ledger: LedgerPlace | null;
 }
 
-/** A configuration, or what is wrong with it. */
+/** A configuration, or the problems for which there is none. */
 export interface EnvironmentReport {
   /** `null` where there is a problem. */
   readonly configuration: Configuration | null;
-  /** Each with the variable, what was expected, what came and what to do. */
-  readonly problems: readonly string[];
-  /** What works and had better be changed. */
-  readonly notices: readonly string[];
+  /** All of them; `field` is the variable, and the place in the file that it names. */
+  readonly problems: readonly Problem[];
+  readonly notices: readonly Notice[];
 }
 
 /**
- * The configuration of the environment: `ANTHROPIC_AUTH_TOKEN` (or `ANTHROPIC_API_KEY`) and the variables of `.env.example`.
+ * Reads the configuration of the environment: `ANTHROPIC_AUTH_TOKEN` (or `ANTHROPIC_API_KEY`) and the variables of `.env.example`.
  * Reads the files that are named. Throws a `ConfigurationError` (`PLIMSOLL_ENVIRONMENT_INVALID`) with every problem; none
- * shows a secret. `onNotice` is told what works and had better be changed.
+ * shows a secret. `onNotice` gets what works and had better be changed; `sentenceOf` makes a sentence of it.
  */
 export function environment(
   env: Env = process.env,
-  onNotice: (notice: string) => void = () => undefined,
+  onNotice: (notice: Notice) => void = () => undefined,
 ): Configuration {
   const { configuration, problems, notices } = environmentReport(env);
   if (configuration === null) throw new ConfigurationError('PLIMSOLL_ENVIRONMENT_INVALID', problems);
@@ -54,7 +53,7 @@ export function environment(
   return configuration;
 }
 
-/** The same without throwing, with problems and notices together. */
+/** Reads the same without throwing, with problems and notices together. */
 export function environmentReport(env: Env = process.env, nowMs: number = systemClock.epochMs()): EnvironmentReport {
   const findings = new Findings();
   const sent = credential(env, findings);
@@ -82,8 +81,13 @@ export function environmentReport(env: Env = process.env, nowMs: number = system
 export function maxTokensOf(env: Env, findings: Findings): number {
   const tokens = maxTokens(env);
   if (tokens !== null) return tokens;
-  const got = `${quoted(textOf(env, MAX_TOKENS_VARIABLE))}: write digits only, such as ${DEFAULT_MAX_TOKENS}`;
-  findings.problem(MAX_TOKENS_VARIABLE, 'a whole number of tokens from 1 up', got);
+  findings.problem({
+    kind: 'invalid',
+    field: MAX_TOKENS_VARIABLE,
+    expected: 'a whole number of tokens from 1 up',
+    got: quoted(textOf(env, MAX_TOKENS_VARIABLE)),
+    advice: `write digits only, such as ${DEFAULT_MAX_TOKENS}`,
+  });
   return DEFAULT_MAX_TOKENS;
 }
 
@@ -94,62 +98,85 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** 30 seconds where nothing is said. */
 export function timeoutOf(env: Env, findings: Findings): number {
-  const variable = 'ANTHROPIC_TIMEOUT_MS';
-  const text = textOf(env, variable);
+  const field = 'ANTHROPIC_TIMEOUT_MS';
+  const text = textOf(env, field);
   if (text === '') return DEFAULT_TIMEOUT_MS;
   const ms = /^\d+$/.test(text) ? Number(text) : Number.NaN;
   if (!(ms >= 1 && ms <= LONGEST_TIMER_MS)) {
-    const got = `${quoted(text)}: write digits only, such as ${DEFAULT_TIMEOUT_MS} for 30 seconds`;
-    findings.problem(variable, 'whole milliseconds from 1 up', got);
+    const advice = `write digits only, such as ${DEFAULT_TIMEOUT_MS} for 30 seconds`;
+    findings.problem({ kind: 'invalid', field, expected: 'whole milliseconds from 1 up', got: quoted(text), advice });
   } else if (ms < 1_000) {
-    findings.notice(variable, `${ms} ms is less than a second, and hardly any answer is so quick: were seconds meant?`);
+    findings.notice(field, `${ms} ms is less than a second, and hardly any answer is so quick: were seconds meant?`);
   }
   return ms;
 }
 
 /** The one spelling of it; `null` where nothing is said. */
 export function environmentOf(env: Env, findings: Findings): string | null {
-  const text = textOf(env, 'ANTHROPIC_ENV');
+  const field = 'ANTHROPIC_ENV';
+  const text = textOf(env, field);
   if (text === '') return null;
   const known = keyEnvironment(text);
-  if (known === null)
-    findings.problem('ANTHROPIC_ENV', 'dev, test, ci, staging, demo or prod', `${quoted(text)}: name one of them`);
-  return known;
+  if (known !== null) return known;
+  const expected = 'dev, test, ci, staging, demo or prod';
+  findings.problem({ kind: 'invalid', field, expected, got: quoted(text), advice: 'name one of them' });
+  return null;
 }
 
 const LOOPBACK = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 
 /** `null` where nothing is said. */
 export function baseUrlOf(env: Env, findings: Findings): string | null {
-  const variable = 'ANTHROPIC_BASE_URL';
-  const text = textOf(env, variable);
+  const field = 'ANTHROPIC_BASE_URL';
+  const text = textOf(env, field);
   if (text === '') return null;
   const url = URL.parse(text);
-  const expected = 'the address of an API, such as https://api.anthropic.com';
+  const wrong = (got: string, advice: string): void => {
+    const expected = 'the address of an API, such as https://api.anthropic.com';
+    findings.problem({ kind: 'invalid', field, expected, got, advice });
+  };
   if (url === null || !/^https?:$/.test(url.protocol)) {
-    findings.problem(variable, expected, `${quoted(text)}: begin with https://`);
+    wrong(quoted(text), 'begin with https://');
   } else if (url.username !== '' || url.password !== '') {
-    findings.problem(variable, expected, `one with a password in it, of ${url.host}: take it out`);
+    wrong(`one with a password in it, of ${url.host}`, 'take it out');
   } else if (/\/v1\/?$/.test(url.pathname)) {
-    findings.problem(variable, expected, `${quoted(text)}: leave out /v1, which the SDK adds`);
+    wrong(quoted(text), 'leave out /v1, which the SDK adds');
   } else if (url.protocol === 'http:' && !LOOPBACK.test(url.hostname)) {
-    findings.notice(variable, `${url.host} is called without TLS: the key can be read on the way. Use https://`);
+    findings.notice(field, `${url.host} is called without TLS: the key can be read on the way. Use https://`);
   }
   return text;
 }
 
 /** `null` where nothing is said. An alias of another environment than `where` is a problem. */
 export function keyOf(env: Env, where: string | null, findings: Findings): string | null {
-  const text = textOf(env, 'PLIMSOLL_KEY');
+  const field = 'PLIMSOLL_KEY';
+  const text = textOf(env, field);
   if (text === '') return null;
-  const alias = keyAlias(text);
-  if (!/^[\w.-]{1,64}$/.test(text) || /sk-ant-/i.test(text)) {
-    findings.problems.push(`PLIMSOLL_KEY: ${alias.problem}`);
-  } else if (where !== null && alias.environment !== null && alias.environment !== where) {
-    const got = `${quoted(text)}, a key of ${alias.environment}: use the key of ${where}, or correct ANTHROPIC_ENV`;
-    findings.problem('PLIMSOLL_KEY', `the alias of a key of ${where}, which ANTHROPIC_ENV names`, got);
-  } else if (alias.problem !== null) {
-    findings.notice('PLIMSOLL_KEY', alias.problem);
+  const { environment: named, problem } = keyAlias(text);
+  if (!isLabel(text)) {
+    findings.problem({ field, ...(problem ?? TOO_LONG) });
+  } else if (where !== null && named !== null && named !== where) {
+    findings.problem({
+      kind: 'conflict',
+      field,
+      expected: `the alias of a key of ${where}, which ANTHROPIC_ENV names`,
+      got: `${quoted(text)}, a key of ${named}`,
+      advice: `use the key of ${where}, or correct ANTHROPIC_ENV`,
+    });
+  } else if (problem !== null) {
+    findings.notice(field, phraseOf(problem));
   }
   return text;
 }
+
+/** What may stand as the value of the label `key`. */
+function isLabel(alias: string): boolean {
+  return /^[\w.-]{1,64}$/.test(alias) && !mayHoldSecret(alias);
+}
+
+const TOO_LONG = {
+  kind: 'invalid',
+  expected: 'an alias of up to 64 characters',
+  got: 'more',
+  advice: 'shorten it',
+} as const;

@@ -4,7 +4,7 @@ import { loadBudgets } from '../budget/definition.ts';
 import type { Ledger } from '../budget/ledger.ts';
 import { memoryLedger } from '../budget/memory-ledger.ts';
 import { sqliteLedger, type SqliteLedgerOptions } from '../budget/sqlite-ledger.ts';
-import { ConfigurationError } from '../errors.ts';
+import { ConfigurationError, inside, type ValueProblem } from '../errors.ts';
 import { defaultPrices, loadPrices, type PriceTable } from '../pricing/prices.ts';
 import { textOf, type Env, type Findings } from './credential.ts';
 
@@ -16,28 +16,30 @@ export interface LedgerPlace {
   readonly open: (file?: Pick<SqliteLedgerOptions, 'open'>) => Ledger;
 }
 
-const EXPECTED = 'the path of an SQLite file, the URL of a Redis such as redis://127.0.0.1:6379, or "memory"';
-
-/** The place that `text` names, or a sentence that begins with what was expected. */
-export function ledgerPlace(text: string): LedgerPlace | string {
+/** The place that `text` names, or what is wrong with it. */
+export function ledgerPlace(text: string): LedgerPlace | { readonly problem: ValueProblem } {
   if (text === 'memory') return { shown: text, open: memoryLedger };
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase();
   if (scheme === undefined) return { shown: text, open: (file) => sqliteLedger(text, file) };
-  if (scheme !== 'redis' && scheme !== 'rediss')
-    return `expected ${EXPECTED}, got a URL of ${scheme}: name one of them`;
+  if (scheme !== 'redis' && scheme !== 'rediss') return noPlace(`a URL of ${scheme}`, 'name one of them');
   const url = URL.parse(text);
-  if (url === null || url.host === '')
-    return `expected ${EXPECTED}, got a URL of ${scheme} without a host: write it out`;
+  if (url === null || url.host === '') return noPlace(`a URL of ${scheme} without a host`, 'write it out');
   return { shown: `redis at ${url.host}`, open: () => redisAt(text) };
 }
 
-/** Of `PLIMSOLL_LEDGER`; `null` where nothing is said. */
+function noPlace(got: string, advice: string): { readonly problem: ValueProblem } {
+  const expected = 'the path of an SQLite file, the URL of a Redis such as redis://127.0.0.1:6379, or "memory"';
+  return { problem: { kind: 'invalid', expected, got, advice } };
+}
+
+/** The place that `PLIMSOLL_LEDGER` names; `null` where it is not set. */
 export function ledgerOf(env: Env, findings: Findings): LedgerPlace | null {
-  const text = textOf(env, 'PLIMSOLL_LEDGER');
+  const field = 'PLIMSOLL_LEDGER';
+  const text = textOf(env, field);
   if (text === '') return null;
   const place = ledgerPlace(text);
-  if (typeof place !== 'string') return place;
-  findings.problems.push(`PLIMSOLL_LEDGER: ${place}`);
+  if (!('problem' in place)) return place;
+  findings.problem({ field, ...place.problem });
   return null;
 }
 
@@ -50,13 +52,14 @@ function redisAt(url: string): Ledger {
     return redisLedger(url);
   } catch {
     // Its own message may have the URL in it, with its password.
+    const [expected, got] = ['a Redis URL and the package ioredis', 'one without the other'];
     throw new ConfigurationError('PLIMSOLL_LEDGER_INVALID', [
-      'ledger: expected a Redis URL and the package ioredis, got one without the other: npm install ioredis',
+      { kind: 'not_installed', field: 'ledger', expected, got, advice: 'npm install ioredis' },
     ]);
   }
 }
 
-/** Of the file that `PLIMSOLL_PRICES` names; else, and where it cannot be used, the table that comes with the package. */
+/** The prices of the file that `PLIMSOLL_PRICES` names; else, and where it cannot be used, those that are shipped. */
 export function pricesOf(env: Env, findings: Findings): PriceTable {
   const path = textOf(env, 'PLIMSOLL_PRICES');
   if (path === '') return defaultPrices();
@@ -64,12 +67,12 @@ export function pricesOf(env: Env, findings: Findings): PriceTable {
     return loadPrices(path);
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
-    findings.problems.push(...error.problems.map((problem) => `PLIMSOLL_PRICES: ${problem}`));
+    findings.problem(...inside('PLIMSOLL_PRICES', error.problems));
     return defaultPrices();
   }
 }
 
-/** Of the file that `PLIMSOLL_BUDGETS` names; else none. */
+/** The budgets of the file that `PLIMSOLL_BUDGETS` names; else none. */
 export function budgetsOf(env: Env, findings: Findings): readonly Budget[] {
   const path = textOf(env, 'PLIMSOLL_BUDGETS');
   if (path === '') return [];
@@ -77,7 +80,7 @@ export function budgetsOf(env: Env, findings: Findings): readonly Budget[] {
     return loadBudgets(path);
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
-    findings.problems.push(...error.problems.map((problem) => `PLIMSOLL_BUDGETS: ${problem}`));
+    findings.problem(...inside('PLIMSOLL_BUDGETS', error.problems));
     return [];
   }
 }

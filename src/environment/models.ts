@@ -15,7 +15,7 @@ export interface Judging {
   readonly nowMs: number;
 }
 
-/** What is to be said of the three models: one that is retired is a problem; one that ends soon or is not the newest, a notice. */
+/** Judges the three models: a retired one is a problem; one that ends soon, or is not the newest, a notice. */
 export function modelFindings(models: Models, judging: Judging, findings: Findings): void {
   for (const role of ['default', 'reasoning', 'critical'] as const)
     modelFinding({ variable: MODEL_VARIABLES[role], id: models[role] }, judging, findings);
@@ -34,7 +34,13 @@ function modelFinding({ variable, id }: Named, judging: Judging, findings: Findi
   const instead = newer === null ? 'choose another' : `use ${newer.model}`;
   if (listed.status === 'retired' || daysLeft(listed, nowMs) <= 0) {
     const since = listed.eol === null ? '' : ` since ${listed.eol}`;
-    return findings.problem(variable, 'the id of a model that answers', `${id}, retired${since}: ${instead}`);
+    return findings.problem({
+      kind: 'retired_model',
+      field: variable,
+      expected: 'the id of a model that answers',
+      got: `${id}, retired${since}`,
+      advice: instead,
+    });
   }
   if (daysLeft(listed, nowMs) <= SOON_DAYS)
     return findings.notice(variable, `${id} retires on ${listed.eol}, in ${daysLeft(listed, nowMs)} days: ${instead}`);

@@ -1,6 +1,6 @@
 import type { Request, RequestHandler } from 'express';
 import { withLateAttribution } from '../client/attribution.ts';
-import { ConfigurationError } from '../errors.ts';
+import { ConfigurationError, type Problem } from '../errors.ts';
 
 /** Labels by name; a name without a value stays without one, whatever the client's headers say. */
 export type RequestLabels = Readonly<Record<string, string | undefined>>;
@@ -55,14 +55,17 @@ function checkOptions(options: AttributionOptions): void {
   const closed = new Set([...reserved, 'route']);
   const problems = Object.entries(headers)
     .filter(([, label]) => closed.has(label))
-    .map(
-      ([header, label]) =>
-        `headers: expected labels that any client may set, got "${label}" for "${header}", which is protected: ` +
-        'set it in `labels`, from the authenticated request',
-    );
-  const given = typeof options.labels;
-  if (given !== 'undefined' && given !== 'function') {
-    problems.push(`labels: expected a function of the request, got ${given}: write labels: (req) => ({ … })`);
+    .map(([header, label]): Problem => ({
+      kind: 'conflict',
+      field: 'headers',
+      expected: 'labels that any client may set',
+      got: `"${label}" for "${header}", which is protected`,
+      advice: 'set it in `labels`, from the authenticated request',
+    }));
+  const got = typeof options.labels;
+  if (got !== 'undefined' && got !== 'function') {
+    const what = { expected: 'a function of the request', got, advice: 'write labels: (req) => ({ … })' };
+    problems.push({ kind: 'invalid', field: 'labels', ...what });
   }
   if (problems.length > 0) throw new ConfigurationError('PLIMSOLL_OPTIONS_INVALID', problems);
 }

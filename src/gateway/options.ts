@@ -1,6 +1,6 @@
 import { checkedOptions, keyProblems, type InstrumentOptions } from '../client/options.ts';
 import type { Timers } from '../clock.ts';
-import { ConfigurationError, got } from '../errors.ts';
+import { ConfigurationError, unfit, type Problem } from '../errors.ts';
 import type { Authenticate } from './grant.ts';
 
 /** What a gateway holds at a time. */
@@ -52,7 +52,7 @@ export function checkedGatewayOptions(given: GatewayOptions): { readonly options
   return { options: given, base: new URL(baseUrl) };
 }
 
-function instrumentProblems(given: InstrumentOptions): readonly string[] {
+function instrumentProblems(given: InstrumentOptions): readonly Problem[] {
   try {
     checkedOptions(given);
     return [];
@@ -62,40 +62,46 @@ function instrumentProblems(given: InstrumentOptions): readonly string[] {
   }
 }
 
-function accessProblems({ keys, authenticate }: GatewayOptions): readonly string[] {
+function accessProblems({ keys, authenticate }: GatewayOptions): readonly Problem[] {
+  const aliases = keys instanceof Map ? [...keys.keys()] : [];
+  const advice = "pass new Map([['prod-api-key', () => key]])";
   return [
     ...(typeof authenticate === 'function'
       ? []
-      : [`authenticate: expected a function, got ${typeof authenticate}: pass authenticator({ … })`]),
-    ...(keys instanceof Map && keys.size > 0
-      ? [...keys.keys()].flatMap((alias) => keyProblems(alias))
-      : ["keys: expected a Map of at least one alias, got none: pass new Map([['prod-api-key', () => key]])"]),
+      : [unfit('authenticate', authenticate, { expected: 'a function', advice: 'pass authenticator({ … })' })]),
+    ...(aliases.length > 0
+      ? aliases.flatMap((alias) => keyProblems(alias))
+      : [unfit('keys', undefined, { expected: 'a Map of at least one alias', advice })]),
   ];
 }
 
-function baseUrlProblems(baseUrl: string): readonly string[] {
+function baseUrlProblems(baseUrl: string): readonly Problem[] {
   const url = URL.parse(baseUrl);
   // The address is not shown: it may hold a password.
-  const told = 'baseUrl: expected an http or https address without a query or credentials';
-  if (url === null || !/^https?:$/.test(url.protocol)) return [`${told}, got something else: pass ${API_URL}`];
-  if (url.username + url.password + url.search + url.hash !== '') return [`${told}, got one with them: take them away`];
-  return [];
+  const wrong = (got: string, advice: string): readonly Problem[] => {
+    const expected = 'an http or https address without a query or credentials';
+    return [{ kind: 'invalid', field: 'baseUrl', expected, got, advice }];
+  };
+  if (url === null || !/^https?:$/.test(url.protocol)) return wrong('something else', `pass ${API_URL}`);
+  if (url.username + url.password + url.search + url.hash === '') return [];
+  return wrong('one with them', 'take them out');
 }
 
-function labelHeaderProblems({ labelHeaders = [], attribution = {}, budgets }: GatewayOptions): readonly string[] {
+function labelHeaderProblems({ labelHeaders = [], attribution = {}, budgets }: GatewayOptions): readonly Problem[] {
   const budgeted = new Set(
     (budgets?.all ?? []).flatMap(({ budget: { scope } }) => (scope.kind === 'label' ? [scope.label] : [])),
   );
-  return labelHeaders.flatMap((name) => {
+  const field = 'labelHeaders';
+  return labelHeaders.flatMap((name): readonly Problem[] => {
     if (!Object.hasOwn(attribution, name))
-      return [`labelHeaders: expected names that \`attribution\` declares, got ${got(name)}: add it there`];
-    if (budgeted.has(name))
-      return [`labelHeaders: expected no name that a budget counts by, got "${name}": a client could pick its budget`];
-    return [];
+      return [unfit(field, name, { expected: 'names that `attribution` declares', advice: 'add it there' })];
+    if (!budgeted.has(name)) return [];
+    const [expected, advice] = ['no name that a budget counts by', 'a client could pick its budget'];
+    return [{ kind: 'conflict', field, expected, got: `"${name}"`, advice }];
   });
 }
 
-function pageProblems(path: string): readonly string[] {
+function pageProblems(path: string): readonly Problem[] {
   if (/^\/plimsoll\/[\w/-]+$/.test(path)) return [];
-  return [`pages: expected paths that begin with /plimsoll/, got ${got(path)}: rename it`];
+  return [unfit('pages', path, { expected: 'paths that begin with /plimsoll/', advice: 'rename it' })];
 }

@@ -1,4 +1,4 @@
-import { mayHoldSecret } from '../errors.ts';
+import { mayHoldSecret, type ValueProblem } from '../errors.ts';
 
 /** Every spelling of an environment, by the one that plimsoll shows. */
 const ENVIRONMENTS: Readonly<Record<string, readonly string[]>> = {
@@ -29,8 +29,8 @@ export interface KeyAlias {
   /** The last word; `null` where the alias does not say. */
   readonly role: string | null;
   readonly wellNamed: boolean;
-  /** What to do about a badly named alias, without a secret in it; `null` for a well-named one. */
-  readonly problem: string | null;
+  /** What is wrong with a badly named alias, without a secret in it; `null` for a well-named one. */
+  readonly problem: ValueProblem | null;
 }
 
 /**
@@ -54,19 +54,22 @@ export function keyAlias(alias: string): KeyAlias {
   };
 }
 
-const EXPECTED = 'expected an alias of the form env-service-role, such as "prod-checkout-api"';
 const LONGEST_SHOWN = 64;
 const WORDS = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
 
-function problemOf(alias: string): string | null {
-  if (mayHoldSecret(alias)) return `${EXPECTED}, got what looks like the key itself: give it a name`;
+function problemOf(alias: string): ValueProblem | null {
+  const expected = 'an alias of the form env-service-role, such as "prod-checkout-api"';
+  if (mayHoldSecret(alias))
+    return { kind: 'invalid', expected, got: 'what looks like the key itself', advice: 'give it a name' };
   const got = alias.length > LONGEST_SHOWN ? `${alias.length} characters` : JSON.stringify(alias);
-  if (!WORDS.test(alias)) return `${EXPECTED}, got ${got}: use small letters and digits, joined by "-"`;
+  const advice = adviceOn(alias);
+  return advice === null ? null : { kind: 'invalid', expected, got, advice };
+}
+
+function adviceOn(alias: string): string | null {
+  if (!WORDS.test(alias)) return 'use small letters and digits, joined by "-"';
   const words = alias.split('-');
-  if (keyEnvironment(words[0] ?? '') === null) {
-    return `${EXPECTED}, got ${got}: begin with one of ${Object.keys(ENVIRONMENTS).join(', ')}`;
-  }
-  if (words.length < 3) return `${EXPECTED}, got ${got}: name the environment, the service and the role`;
-  if (!/^[a-z]/.test(words.at(-1) ?? '')) return `${EXPECTED}, got ${got}: end with what the key is for, as a word`;
-  return null;
+  if (keyEnvironment(words[0] ?? '') === null) return `begin with one of ${Object.keys(ENVIRONMENTS).join(', ')}`;
+  if (words.length < 3) return 'name the environment, the service and the role';
+  return /^[a-z]/.test(words.at(-1) ?? '') ? null : 'end with what the key is for, as a word';
 }

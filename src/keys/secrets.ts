@@ -1,3 +1,5 @@
+import type { ValueProblem } from '../errors.ts';
+
 /** What a secret is, by its prefix: one of Anthropic's, or a token of a gateway of plimsoll's. */
 export type SecretKind =
   | 'api_key'
@@ -69,20 +71,26 @@ export interface KeyJudgement {
   readonly prefix: string;
   /** It can be sent as the credential of a Messages request. What is unrecognized may be a token of a gateway's. */
   readonly usable: boolean;
-  /** What came and what to do, without the secret, as the second half of a sentence; `null` for a usable one. */
-  readonly problem: string | null;
+  /** What came and what to do, without the secret; `null` for a usable one. */
+  readonly problem: ValueProblem | null;
 }
 
 const KEYS_PAGE = 'https://platform.claude.com/settings/keys';
 
+const MAKE_ONE = `make an API key at ${KEYS_PAGE}`;
+
 /** Why a secret of this kind is no credential for messages. */
-const UNUSABLE: Readonly<Partial<Record<KeyJudgement['kind'], string>>> = {
-  admin_key: `got an admin key, which manages the organization and answers no messages: make an API key at ${KEYS_PAGE}`,
-  enterprise_admin_key: `got an admin key of an enterprise, which answers no messages: make an API key at ${KEYS_PAGE}`,
-  refresh_token: `got a refresh token, which only a login can use: make an API key at ${KEYS_PAGE}`,
-  session: `got the session of a browser: log out of it, and make an API key at ${KEYS_PAGE}`,
-  placeholder: `got a placeholder: put a key from ${KEYS_PAGE} in its place`,
+const UNUSABLE: Readonly<Partial<Record<KeyJudgement['kind'], ValueProblem>>> = {
+  admin_key: wrongKey('an admin key, which manages the organization and answers no messages', MAKE_ONE),
+  enterprise_admin_key: wrongKey('an admin key of an enterprise, which answers no messages', MAKE_ONE),
+  refresh_token: wrongKey('a refresh token, which only a login can use', MAKE_ONE),
+  session: wrongKey('the session of a browser', `log out of it, and ${MAKE_ONE}`),
+  placeholder: wrongKey('a placeholder', `put a key from ${KEYS_PAGE} in its place`),
 };
+
+function wrongKey(got: string, advice: string): ValueProblem {
+  return { kind: 'wrong_key', expected: 'a key of the Claude API', got, advice };
+}
 
 /** Judges what is to be sent as the credential. Never shows more of it than the prefix that all of its kind share. */
 export function judgedKey(value: string): KeyJudgement {
@@ -99,9 +107,8 @@ const GATEWAY_TOKEN_LENGTH = 57;
 
 function judgedGatewayToken(value: string): KeyJudgement {
   const isWhole = /^plk_[a-z0-9]+_[a-z0-9]+$/.test(value) && value.length === GATEWAY_TOKEN_LENGTH;
-  const problem = isWhole
-    ? null
-    : `got a token of a gateway that has ${value.length} characters instead of ${GATEWAY_TOKEN_LENGTH}: copy all of it, and nothing else`;
+  const cut = `a token of a gateway that has ${value.length} characters instead of ${GATEWAY_TOKEN_LENGTH}`;
+  const problem = isWhole ? null : wrongKey(cut, 'copy all of it, and nothing else');
   return { kind: 'gateway_token', prefix: GATEWAY_PREFIX, usable: isWhole, problem };
 }
 
@@ -109,12 +116,12 @@ function kindOf(form: string): KeyJudgement['kind'] {
   return form === '' ? 'unrecognized' : (KIND_OF_FORM.get(form) ?? 'unknown');
 }
 
-function formProblem(value: string, prefix: string, body: string): string | null {
+function formProblem(value: string, prefix: string, body: string): ValueProblem | null {
   if (!/^[\x21-\x7e]+$/.test(value) || /["'`]/.test(value)) {
-    return 'got one with blanks, quotes or other characters that no key has: copy it again, without them';
+    return wrongKey('one with blanks, quotes or other characters that no key has', 'copy it again, without them');
   }
   if (prefix === '' || body.length >= SHORTEST_BODY) return null;
-  return `got ${prefix}… cut off after ${value.length} characters: copy all of it`;
+  return wrongKey(`${prefix}… cut off after ${value.length} characters`, 'copy all of it');
 }
 
 /** A text that stands where a key is to be put: `<REPLACE_WITH_KEY>`, `your-key-here`, `${SECRET}`, `sk-ant-…`, `xxxx`. */

@@ -71,11 +71,22 @@ async function loaded(): Promise<typeof SdkNode> {
   try {
     return await import('@opentelemetry/sdk-node');
   } catch (error) {
-    if (!(error instanceof Error && error.message.startsWith("Cannot find package '@opentelemetry/sdk-node'")))
-      throw error;
+    if (isInstalled(SDK_NODE)) throw error;
+    const [expected, advice] = [`the package ${SDK_NODE}`, `run \`npm install ${SDK_NODE}\``];
     throw new ConfigurationError('PLIMSOLL_OPENTELEMETRY_SDK_MISSING', [
-      'startTelemetry: expected the package @opentelemetry/sdk-node, got none: run `npm install @opentelemetry/sdk-node`',
+      { kind: 'not_installed', field: 'startTelemetry', expected, got: 'none', advice },
     ]);
+  }
+}
+
+const SDK_NODE = '@opentelemetry/sdk-node';
+
+function isInstalled(name: string): boolean {
+  try {
+    import.meta.resolve(name);
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -1,4 +1,4 @@
-import { ConfigurationError, got, gotName } from '../errors.ts';
+import { ConfigurationError, got, gotName, inside, unfit, unknownField, type Problem } from '../errors.ts';
 import { decimal, type Ratio } from './rate.ts';
 
 const DAY = /^\d{4}-\d{2}-\d{2}$/;
@@ -35,7 +35,7 @@ const amount: Reader<Ratio> = (raw, place, problems) => {
   if (exact !== null) return exact;
   const expected =
     isNumber && Number(raw) >= 0 ? 'a decimal of at most 9 digits on either side of the point' : 'a number ≥ 0';
-  problems.push(`${place}: expected ${expected}, got ${got(raw)}`);
+  problems.push(unfit(place, raw, { expected }));
   return undefined;
 };
 
@@ -44,7 +44,7 @@ function factor(most: bigint): Reader<Ratio> {
   return (raw, place, problems) => {
     const exact = amount(raw, place, problems);
     if (exact === undefined || exact.num <= most * exact.den) return exact;
-    problems.push(`${place}: expected a factor from 0 to ${most}, got ${got(raw)}`);
+    problems.push(unfit(place, raw, { expected: `a factor from 0 to ${most}` }));
     return undefined;
   };
 }
@@ -107,11 +107,8 @@ export type ListedTool = Value<typeof serverTool>;
 export type ListedRates = Readonly<Record<keyof typeof rates, Ratio>>;
 
 /** Prices that cannot be used: every problem with the name of the file and its place there. */
-export function pricesInvalid(name: string, problems: readonly string[]): ConfigurationError {
-  return new ConfigurationError(
-    'PLIMSOLL_PRICES_INVALID',
-    problems.map((problem) => `${name}: ${problem}`),
-  );
+export function pricesInvalid(name: string, problems: readonly Problem[]): ConfigurationError {
+  return new ConfigurationError('PLIMSOLL_PRICES_INVALID', inside(name, problems));
 }
 
 /**
@@ -119,19 +116,20 @@ export function pricesInvalid(name: string, problems: readonly string[]): Config
  * once: wrong or unknown fields, missing amounts, ids given twice, periods that overlap. `name` is what the error calls the file.
  */
 export function priceFileFrom(parsed: unknown, name: string): PriceFile {
-  const problems: string[] = [];
+  const problems: Problem[] = [];
   const file = priceFile(parsed, '', problems);
   if (file !== undefined) problems.push(...idClashes(file), ...overlaps(file), ...unstatedBase(file));
   if (file === undefined || problems.length > 0) throw pricesInvalid(name, problems);
   return file;
 }
 
-function unstatedBase({ extends: base, checkedOn }: PriceFile): readonly string[] {
+function unstatedBase({ extends: base, checkedOn }: PriceFile): readonly Problem[] {
   if (base === 'default' || checkedOn !== null) return [];
-  return ['checkedOn: expected a day as YYYY-MM-DD in a file that does not say "extends": "default", got nothing'];
+  const expected = 'a day as YYYY-MM-DD in a file that does not say "extends": "default"';
+  return [unfit('checkedOn', undefined, { expected })];
 }
 
-function idClashes({ models, serverTools }: PriceFile): readonly string[] {
+function idClashes({ models, serverTools }: PriceFile): readonly Problem[] {
   const ids = models.flatMap(({ model, aliases }, index) => [
     { id: model, place: `models[${index}].model` },
     ...aliases.map((id, alias) => ({ id, place: `models[${index}].aliases[${alias}]` })),
@@ -140,13 +138,18 @@ function idClashes({ models, serverTools }: PriceFile): readonly string[] {
   return [...repeated(ids), ...repeated(tools)];
 }
 
-function repeated(ids: readonly { readonly id: string; readonly place: string }[]): readonly string[] {
+function repeated(ids: readonly { readonly id: string; readonly place: string }[]): readonly Problem[] {
   const first = new Map<string, string>();
   return ids.flatMap(({ id, place }) => {
     const earlier = first.get(id);
     if (earlier === undefined) first.set(id, place);
-    return earlier === undefined ? [] : [`${place}: expected an id of its own, got ${got(id)}, which ${earlier} has`];
+    if (earlier === undefined) return [];
+    return [conflict(place, 'an id of its own', `${got(id)}, which ${earlier} has`)];
   });
+}
+
+function conflict(field: string, expected: string, got: string): Problem {
+  return { kind: 'conflict', field, expected, got, advice: null };
 }
 
 interface Period {
@@ -154,17 +157,17 @@ interface Period {
   readonly effectiveTo: string | null;
 }
 
-function overlaps({ models, serverTools }: PriceFile): readonly string[] {
+function overlaps({ models, serverTools }: PriceFile): readonly Problem[] {
   return [
     ...models.flatMap(({ prices }, index) => overlapping(prices, `models[${index}].prices`)),
     ...serverTools.flatMap(({ prices }, index) => overlapping(prices, `serverTools[${index}].prices`)),
   ];
 }
 
-function overlapping(periods: readonly Period[], place: string): readonly string[] {
+function overlapping(periods: readonly Period[], place: string): readonly Problem[] {
   const backwards = periods.flatMap(({ effectiveFrom, effectiveTo }, index) =>
     effectiveFrom !== null && effectiveTo !== null && effectiveTo <= effectiveFrom
-      ? [`${place}[${index}].effectiveTo: expected a day after ${effectiveFrom}, got ${effectiveTo}`]
+      ? [conflict(`${place}[${index}].effectiveTo`, `a day after ${effectiveFrom}`, effectiveTo)]
       : [],
   );
   const inOrder = periods
@@ -175,9 +178,8 @@ function overlapping(periods: readonly Period[], place: string): readonly string
     if (before === undefined || (before.effectiveTo !== null && before.effectiveTo <= (effectiveFrom ?? ''))) return [];
     const from = effectiveFrom ?? 'no day';
     const to = before.effectiveTo ?? 'no day';
-    return [
-      `${place}[${index}].effectiveFrom: expected ${place}[${before.index}] to have ended, got ${from} before ${to}`,
-    ];
+    const expected = `${place}[${before.index}] to have ended`;
+    return [conflict(`${place}[${index}].effectiveFrom`, expected, `${from} before ${to}`)];
   });
   return [...backwards, ...shared];
 }
@@ -186,7 +188,7 @@ function overlapping(periods: readonly Period[], place: string): readonly string
  * Reads one value of parsed JSON. Says what is wrong with it in `problems`, with its place, and then returns
  * `undefined`; so one pass over a file finds every problem.
  */
-export type Reader<T> = (value: unknown, place: string, problems: string[]) => T | undefined;
+export type Reader<T> = (value: unknown, place: string, problems: Problem[]) => T | undefined;
 
 type Read<R> = R extends Reader<infer T> ? T : never;
 
@@ -194,7 +196,7 @@ type Read<R> = R extends Reader<infer T> ? T : never;
 export function value<T>(expected: string, parse: (value: unknown) => T | undefined): Reader<T> {
   return (raw, place, problems) => {
     const parsed = parse(raw);
-    if (parsed === undefined) problems.push(`${place}: expected ${expected}, got ${got(raw)}`);
+    if (parsed === undefined) problems.push(unfit(place, raw, { expected }));
     return parsed;
   };
 }
@@ -208,7 +210,7 @@ export function optional<T>(reader: Reader<T>): Reader<T | null> {
 export function list<T>(item: Reader<T>): Reader<readonly T[]> {
   return (raw, place, problems) => {
     if (!Array.isArray(raw)) {
-      problems.push(`${place}: expected a list, got ${got(raw)}`);
+      problems.push(unfit(place, raw, { expected: 'a list' }));
       return undefined;
     }
     const items = raw.map((entry: unknown, index) => item(entry, `${place}[${index}]`, problems));
@@ -226,7 +228,7 @@ export function mapOf<T>(entry: Reader<T>): Reader<ReadonlyMap<string, T>> {
   return (raw, place, problems) => {
     if (raw === undefined || raw === null) return new Map<string, T>();
     if (!isObject(raw)) {
-      problems.push(`${place}: expected an object, got ${got(raw)}`);
+      problems.push(unfit(place, raw, { expected: 'an object' }));
       return undefined;
     }
     const read = new Map<string, T>();
@@ -244,12 +246,12 @@ export function object<S extends Readonly<Record<string, Reader<unknown>>>>(
 ): Reader<{ readonly [K in keyof S]: Read<S[K]> }> {
   return (raw, place, problems) => {
     if (!isObject(raw)) {
-      problems.push(`${place === '' ? 'the file' : place}: expected an object, got ${got(raw)}`);
+      problems.push(unfit(place, raw, { expected: 'an object' }));
       return undefined;
     }
     const before = problems.length;
     for (const name of Object.keys(raw)) {
-      if (!Object.hasOwn(fields, name)) problems.push(unknownField(place, name, Object.keys(fields)));
+      if (!Object.hasOwn(fields, name)) problems.push(unknownField(at(place, name), Object.keys(fields)));
     }
     const read = Object.entries(fields).map(([name, reader]) => [name, reader(raw[name], at(place, name), problems)]);
     return problems.length === before ? (Object.fromEntries(read) as { [K in keyof S]: Read<S[K]> }) : undefined;
@@ -258,10 +260,6 @@ export function object<S extends Readonly<Record<string, Reader<unknown>>>>(
 
 function isObject(raw: unknown): raw is Record<string, unknown> {
   return typeof raw === 'object' && raw !== null && !Array.isArray(raw);
-}
-
-function unknownField(place: string, name: string, known: readonly string[]): string {
-  return `${at(place, name)}: expected one of ${known.join(', ')}, got an unknown field`;
 }
 
 function at(place: string, name: string): string {

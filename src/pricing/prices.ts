@@ -113,13 +113,15 @@ function parsed(path: string): unknown {
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    throw pricesInvalid(path, [`the file: expected to read it, got ${unreadable(error)}`]);
+    throw pricesInvalid(path, [{ field: '', ...unreadable(error) }]);
   }
   try {
     return JSON.parse(text.replace(/^\uFEFF/, ''));
   } catch {
     // The parser's own message quotes the text, which may be a file of secrets given by mistake.
-    throw pricesInvalid(path, ['the file: expected JSON, got a text that is not']);
+    throw pricesInvalid(path, [
+      { kind: 'unreadable', field: '', expected: 'JSON', got: 'a text that is not', advice: null },
+    ]);
   }
 }
 

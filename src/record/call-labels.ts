@@ -1,4 +1,4 @@
-import { ConfigurationError } from '../errors.ts';
+import { ConfigurationError, unfit, type Problem } from '../errors.ts';
 import type { Attribution } from '../vocabulary.ts';
 import { CATALOGUE } from './metrics/catalogue.ts';
 import type { CounterSeries } from './metrics/series.ts';
@@ -108,39 +108,43 @@ const RESERVED: ReadonlySet<string> = new Set([
 
 /** Throws a `ConfigurationError` (`PLIMSOLL_ATTRIBUTION_INVALID`) with all problems of the declaration at once. */
 export function checkAttribution(declared: AttributionDeclaration): void {
-  const problems = attributionProblems(declared).map((problem) => `attribution: ${problem}`);
+  const problems = attributionProblems(declared);
   if (problems.length > 0) throw new ConfigurationError('PLIMSOLL_ATTRIBUTION_INVALID', problems);
 }
 
-/** What is wrong with a declaration: all of it, for whoever knows what it is called there. */
-export function attributionProblems(declared: AttributionDeclaration): readonly string[] {
+/** All that is wrong with a declaration. */
+export function attributionProblems(declared: AttributionDeclaration): readonly Problem[] {
   return Object.entries(declared).flatMap(([name, values]) => [...nameProblems(name), ...valueProblems(name, values)]);
 }
 
-function nameProblems(name: string): readonly string[] {
+function nameProblems(name: string): readonly Problem[] {
+  const wrong = (expected: string, got: string, advice: string): readonly Problem[] => [
+    { kind: 'invalid', field: 'attribution', expected, got, advice },
+  ];
   if (!fitForLabel(name) || !LABEL_NAME.test(name)) {
-    const shown = fitForLabel(name) ? ` "${name}"` : ', one that cannot be shown';
-    return [`expected a label name of letters, digits and _, got${shown}: rename it`];
+    const shown = fitForLabel(name) ? `"${name}"` : 'one that cannot be shown';
+    return wrong('a label name of letters, digits and _', shown, 'rename it');
   }
   if (name.startsWith('__'))
-    return [`expected a label name without __ in front, got "${name}": Prometheus keeps those`];
+    return wrong('a label name without __ in front', `"${name}", which Prometheus keeps for itself`, 'rename it');
   if (RESERVED.has(name))
-    return [`expected a label name of your own, got "${name}", which the metrics have already: rename it`];
+    return wrong('a label name of your own', `"${name}", which the metrics have already`, 'rename it');
   return [];
 }
 
-function valueProblems(name: string, values: unknown): readonly string[] {
+function valueProblems(name: string, values: unknown): readonly Problem[] {
   const label = LABEL_NAME.test(name) && fitForLabel(name) ? `"${name}"` : 'a label';
-  if (!Array.isArray(values))
-    return [`expected a list of values for ${label}, got ${typeof values}: write [] for any value`];
-  return values.flatMap((value: unknown, index) =>
-    typeof value === 'string' && value !== '' && fitForLabel(value)
-      ? []
-      : [
-          `expected value ${index + 1} of ${label} to be text of 1 to 128 characters without control characters ` +
-            'and without a key in it, got something else: change it',
-        ],
-  );
+  if (!Array.isArray(values)) {
+    const wanted = { expected: `a list of values for ${label}`, advice: 'write [] for any value' };
+    return [unfit('attribution', values, wanted)];
+  }
+  const expected = 'to be text of 1 to 128 characters without control characters and without a key in it';
+  return values.flatMap((value: unknown, index): readonly Problem[] => {
+    if (typeof value === 'string' && value !== '' && fitForLabel(value)) return [];
+    const which = `value ${index + 1} of ${label}`;
+    const what = { expected: `${which} ${expected}`, got: 'something else', advice: 'change it' };
+    return [{ kind: 'invalid', field: 'attribution', ...what }];
+  });
 }
 
 interface AttributionLabel {

@@ -55,7 +55,13 @@ function loadedIoredis(): RedisConstructor {
     return (createRequire(import.meta.url)('ioredis') as { readonly Redis: RedisConstructor }).Redis;
   } catch {
     throw new ConfigurationError('PLIMSOLL_LEDGER_INVALID', [
-      'redis: expected the package ioredis, got none: npm install ioredis',
+      {
+        kind: 'not_installed',
+        field: 'redis',
+        expected: 'the package ioredis',
+        got: 'none',
+        advice: 'npm install ioredis',
+      },
     ]);
   }
 }
@@ -65,8 +71,9 @@ function clientFor(Redis: RedisConstructor, url: string, options: ConnectOptions
     return new Redis(url, options);
   } catch {
     // The error of ioredis holds the URL, with its password.
+    const [expected, got] = ['a URL such as redis://127.0.0.1:6379', 'a text that is none'];
     throw new ConfigurationError('PLIMSOLL_LEDGER_INVALID', [
-      'redis: expected a URL such as redis://127.0.0.1:6379, got a text that is none: write it out',
+      { kind: 'invalid', field: 'redis', expected, got, advice: 'write it out' },
     ]);
   }
 }

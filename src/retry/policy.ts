@@ -1,5 +1,5 @@
 import { systemClock, type Clock } from '../clock.ts';
-import { ConfigurationError } from '../errors.ts';
+import { ConfigurationError, unfit, type Problem } from '../errors.ts';
 import type { Call, RefusedAttempt, RetryDecision, RetryPolicy } from '../vocabulary.ts';
 import { RetryBudget, processRetryBudget } from './retry-budget.ts';
 
@@ -78,23 +78,29 @@ function settingsOf(options: RetryPolicyOptions): Settings {
   return { ...settings, budget: options.budget === undefined ? processRetryBudget() : options.budget };
 }
 
-function settingProblems(settings: Omit<Settings, 'budget'>, budget: unknown): readonly string[] {
+function settingProblems(settings: Omit<Settings, 'budget'>, budget: unknown): readonly Problem[] {
   const { attempts, deadlineMs, fallbackModel } = settings;
-  const times = (['backoffMs', 'maxBackoffMs', 'maxRetryAfterMs'] as const).filter(
+  const times = `milliseconds from 0 to ${LONGEST_TIMER_MS}`;
+  const outside = (['backoffMs', 'maxBackoffMs', 'maxRetryAfterMs'] as const).filter(
     (name) => !(settings[name] >= 0 && settings[name] <= LONGEST_TIMER_MS),
   );
   return [
     ...(Number.isSafeInteger(attempts) && attempts >= 1
       ? []
-      : [`attempts: expected a whole number from 1 up, got ${attempts}: 1 is no retry`]),
-    ...times.map((name) => `${name}: expected milliseconds from 0 to ${LONGEST_TIMER_MS}, got ${settings[name]}`),
-    ...(deadlineMs > 0 ? [] : [`deadlineMs: expected milliseconds above 0, got ${deadlineMs}`]),
+      : [unfit('attempts', attempts, { expected: 'a whole number from 1 up', advice: '1 makes no retry' })]),
+    ...outside.map((name) => unfit(name, settings[name], { expected: times })),
+    ...(deadlineMs > 0 ? [] : [unfit('deadlineMs', deadlineMs, { expected: 'milliseconds above 0' })]),
     ...(budget === undefined || budget === null || budget instanceof RetryBudget
       ? []
-      : [`budget: expected a RetryBudget or null, got ${typeof budget}: pass new RetryBudget({ ratio: 0.2 })`]),
+      : [
+          unfit('budget', budget, {
+            expected: 'a RetryBudget or null',
+            advice: 'pass new RetryBudget({ ratio: 0.2 })',
+          }),
+        ]),
     ...(fallbackModel === null || /\S/.test(fallbackModel)
       ? []
-      : ['fallbackModel: expected the id of a model, got an empty text: leave it out']),
+      : [unfit('fallbackModel', fallbackModel, { expected: 'the id of a model', advice: 'leave it out' })]),
   ];
 }
 

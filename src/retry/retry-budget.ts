@@ -1,5 +1,5 @@
 import { systemClock, type Clock } from '../clock.ts';
-import { ConfigurationError } from '../errors.ts';
+import { ConfigurationError, unfit } from '../errors.ts';
 
 /** How many retries a process may make. */
 export interface RetryBudgetOptions {
@@ -35,11 +35,15 @@ export class RetryBudget {
   constructor(options: RetryBudgetOptions = {}) {
     const { ratio = 0.2, floor = 10, windowMs = 60_000, clock = systemClock } = options;
     const problems = [
-      ...(ratio >= 0 && ratio < Infinity ? [] : [`ratio: expected a number from 0 up, got ${ratio}: 0.2 is 20 %`]),
-      ...(Number.isInteger(floor) && floor >= 0 ? [] : [`floor: expected a whole number from 0 up, got ${floor}`]),
+      ...(ratio >= 0 && ratio < Infinity
+        ? []
+        : [unfit('ratio', ratio, { expected: 'a number from 0 up', advice: 'write 0.2 for 20%' })]),
+      ...(Number.isInteger(floor) && floor >= 0
+        ? []
+        : [unfit('floor', floor, { expected: 'a whole number from 0 up' })]),
       ...(windowMs >= SLOTS && windowMs < Infinity
         ? []
-        : [`windowMs: expected ${SLOTS} milliseconds or more, got ${windowMs}`]),
+        : [unfit('windowMs', windowMs, { expected: `${SLOTS} milliseconds or more` })]),
     ];
     if (problems.length > 0) throw new ConfigurationError('PLIMSOLL_RETRY_INVALID', problems);
     this.#ratio = ratio;

@@ -1,4 +1,4 @@
-import { ConfigurationError, brandedCause, got, mayHoldSecret } from '../errors.ts';
+import { ConfigurationError, brandedCause, mayHoldSecret, unfit, type Problem } from '../errors.ts';
 import { REFUSAL, type Admission, type Call, type Guard, type GuardedRequest } from '../vocabulary.ts';
 import {
   DEFAULT_MAX_TOKENS,
@@ -96,43 +96,44 @@ export function routes<const Table extends Readonly<Record<string, RouteDefiniti
 
 function unknownRoute(name: string, names: readonly string[]): never {
   throw new ConfigurationError('PLIMSOLL_ROUTE_UNKNOWN', [
-    `route: expected one of ${names.join(', ')}, got ${got(name)}: add it to routes()`,
+    unfit('route', name, { expected: `one of ${names.join(', ')}`, advice: 'add it to routes()' }),
   ]);
 }
 
 /** Names become label values. */
 const NAME = /^[\w./:-]{1,64}$/;
 
-function routeProblems([name, route]: readonly [string, unknown]): readonly string[] {
-  const isName = NAME.test(name) && !mayHoldSecret(name);
-  const place = `routes: ${isName ? name : 'a route'}`;
-  if (!isName) return [`${place}: expected a name of up to 64 letters, digits and . / : _ -, got another: rename it`];
+function routeProblems([name, route]: readonly [string, unknown]): readonly Problem[] {
+  if (!NAME.test(name) || mayHoldSecret(name)) {
+    const expected = 'names of up to 64 letters, digits and . / : _ -';
+    return [{ kind: 'invalid', field: 'routes', expected, got: 'another', advice: 'rename it' }];
+  }
+  const place = `routes.${name}`;
   if (typeof route !== 'object' || route === null)
-    return [`${place}: expected an object, got ${typeof route}: write {} for conversation`];
+    return [unfit(place, route, { expected: 'an object', advice: 'write {} for conversation' })];
   const { task, model, maxTokens: tokens } = route as { task?: unknown; model?: unknown; maxTokens?: unknown };
   return [
     ...(task === undefined || (TASKS as readonly unknown[]).includes(task)
       ? []
-      : [`${place}: expected task to be one of ${TASKS.join(', ')}, got ${got(task)}: choose the nearest`]),
+      : [unfit(`${place}.task`, task, { expected: `one of ${TASKS.join(', ')}`, advice: 'choose the nearest' })]),
     ...(model === undefined || (typeof model === 'string' && model.trim() !== '')
       ? []
-      : [`${place}: expected model to be the id of one, got ${got(model)}: leave it out for the task's`]),
+      : [unfit(`${place}.model`, model, { expected: 'the id of a model', advice: "leave it out for the task's" })]),
     ...(tokens === undefined || (Number.isSafeInteger(tokens) && Number(tokens) > 0)
       ? []
-      : [`${place}: expected maxTokens to be a whole number from 1 up, got ${got(tokens)}`]),
+      : [unfit(`${place}.maxTokens`, tokens, { expected: 'a whole number from 1 up' })]),
   ];
 }
 
-function modeProblems(mode: unknown): readonly string[] {
+function modeProblems(mode: unknown): readonly Problem[] {
   if ((CEILING_MODES as readonly unknown[]).includes(mode)) return [];
-  return [`ceilings: expected one of ${CEILING_MODES.join(', ')}, got ${got(mode)}`];
+  return [unfit('ceilings', mode, { expected: `one of ${CEILING_MODES.join(', ')}` })];
 }
 
-function fillProblems(fill: number | null): readonly string[] {
+function fillProblems(fill: number | null): readonly Problem[] {
   if (fill !== null) return [];
-  return [
-    `${MAX_TOKENS_VARIABLE}: expected a whole number of tokens from 1 up, got another: write digits only, such as 1024`,
-  ];
+  const [expected, advice] = ['a whole number of tokens from 1 up', 'write digits only, such as 1024'];
+  return [{ kind: 'invalid', field: MAX_TOKENS_VARIABLE, expected, got: 'another', advice }];
 }
 
 /** What happens to a call that asks for more tokens than its route allows. */

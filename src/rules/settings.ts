@@ -1,4 +1,4 @@
-import { ConfigurationError } from '../errors.ts';
+import { ConfigurationError, unfit, type Problem } from '../errors.ts';
 import { CALL_SECONDS } from '../record/metrics/metric.ts';
 
 /**
@@ -86,17 +86,18 @@ export function monitoringSettings(given: Partial<MonitoringSettings> = {}): Mon
   return settings;
 }
 
-function jobProblems({ jobs }: MonitoringSettings): readonly string[] {
-  if (jobs.length === 0) return ['jobs: expected one scrape job or more, got none: name the job of your service'];
+function jobProblems({ jobs }: MonitoringSettings): readonly Problem[] {
+  if (jobs.length === 0)
+    return [unfit('jobs', undefined, { expected: 'one scrape job or more', advice: 'name the job of your service' })];
   return jobs
     .filter((job) => !/^[\w./-]+$/.test(job))
-    .map((job) => `jobs: expected letters, digits, ".", "_", "/" and "-", got ${JSON.stringify(job)}: rename the job`);
+    .map((job) => unfit('jobs', job, { expected: 'letters, digits, ".", "_", "/" and "-"', advice: 'rename the job' }));
 }
 
-function urlProblems(settings: MonitoringSettings): readonly string[] {
+function urlProblems(settings: MonitoringSettings): readonly Problem[] {
   return (['runbookBaseUrl', 'dashboardBaseUrl'] as const)
     .filter((name) => !/^https?:\/\/[^\s'"{}]+$/.test(settings[name]))
-    .map((name) => `${name}: expected an http or https URL, got ${JSON.stringify(settings[name])}: write it in full`);
+    .map((name) => unfit(name, settings[name], { expected: 'an http or https URL', advice: 'write it in full' }));
 }
 
 /** Ratios of which 0 or 1 would always or never fire. */
@@ -113,18 +114,18 @@ const BETWEEN_0_AND_1 = [
   'truncatedRatio',
 ] as const satisfies readonly (keyof MonitoringSettings)[];
 
-function figureProblems(settings: MonitoringSettings): readonly string[] {
+function figureProblems(settings: MonitoringSettings): readonly Problem[] {
   const ratios = new Set<string>(BETWEEN_0_AND_1);
   const problems = Object.entries(settings).flatMap(([name, value]) => {
     if (typeof DEFAULT_SETTINGS[name as keyof MonitoringSettings] !== 'number') return [];
     const range = ratios.has(name) ? 'between 0 and 1' : 'above 0';
     const fits = typeof value === 'number' && value > 0 && value < (ratios.has(name) ? 1 : Infinity);
-    return fits ? [] : [`${name}: expected a number ${range}, got ${String(value)}: see docs/monitoring.md`];
+    return fits ? [] : [unfit(name, value, { expected: `a number ${range}`, advice: 'see docs/monitoring.md' })];
   });
   const edges: readonly number[] = CALL_SECONDS;
   if (edges.includes(settings.latencySeconds)) return problems;
-  const got = `got ${settings.latencySeconds}: only what is an edge was counted`;
-  return [...problems, `latencySeconds: expected one of ${edges.join(', ')}, ${got}`];
+  const wanted = { expected: `one of ${edges.join(', ')}`, advice: 'choose an edge of the histogram' };
+  return [...problems, unfit('latencySeconds', settings.latencySeconds, wanted)];
 }
 
 /** A pair of windows and the multiple of the error budget's even pace at which both must burn. */

@@ -1,4 +1,4 @@
-import { mayHoldSecret } from '../errors.ts';
+import { mayHoldSecret, unfit, type Problem } from '../errors.ts';
 import type { LimitDimension } from '../vocabulary.ts';
 import classTable from './model-classes.json' with { type: 'json' };
 import table from './tiers.json' with { type: 'json' };
@@ -113,35 +113,40 @@ export interface TierOption {
 const LONGEST_ALIAS = 64;
 
 /** What is wrong with the option, each with what to do; at that time, since tiers have dates. */
-export function tierProblems(option: unknown, atMs: number): readonly string[] {
+export function tierProblems(option: unknown, atMs: number): readonly Problem[] {
   if (option === undefined) return [];
   if (typeof option !== 'object' || option === null) {
-    return [`tier: expected an object such as { name: 'Build' }, got ${typeof option}: put the name into \`name\``];
+    const wanted = { expected: "an object such as { name: 'Build' }", advice: 'put the name into `name`' };
+    return [{ ...unfit('tier', option, wanted), got: typeof option }];
   }
   const { name, organization } = option as Record<keyof TierOption, unknown>;
   return [...nameProblems(name, atMs), ...organizationProblems(organization)];
 }
 
-function nameProblems(name: unknown, atMs: number): readonly string[] {
+function nameProblems(name: unknown, atMs: number): readonly Problem[] {
   if (name === undefined) return [];
   const scheme = tierScheme(atMs);
   if (typeof name === 'string' && tierNamed(scheme, name) !== null) return [];
   const known = scheme.tiers.map((tier) => tier.name).join(', ');
-  return [
-    `tier.name: expected one of ${known}, got ${shown(name)}: see the Limits page of the Console, or leave it out`,
-  ];
+  const wanted = { expected: `one of ${known}`, advice: 'see the Limits page of the Console, or leave it out' };
+  return [{ ...unfit('tier.name', name, wanted), got: shown(name) }];
 }
 
-function organizationProblems(organization: unknown): readonly string[] {
+function organizationProblems(organization: unknown): readonly Problem[] {
   if (organization === undefined) return [];
-  const expected = 'tier.organization: expected an alias of your own';
-  if (typeof organization !== 'string') return [`${expected}, got ${typeof organization}: pass a name`];
+  const wrong = (advice: string): readonly Problem[] => [
+    {
+      kind: 'invalid',
+      field: 'tier.organization',
+      expected: 'an alias of your own',
+      got: shown(organization),
+      advice,
+    },
+  ];
+  if (typeof organization !== 'string') return wrong('pass a name');
   const isAlias =
     /^[\w.-]+$/.test(organization) && organization.length <= LONGEST_ALIAS && !mayHoldSecret(organization);
-  if (isAlias) return [];
-  return [
-    `${expected}, got ${shown(organization)}: use up to ${LONGEST_ALIAS} letters, digits, ".", "_" and "-", and no key`,
-  ];
+  return isAlias ? [] : wrong(`use up to ${LONGEST_ALIAS} letters, digits, ".", "_" and "-", and no key`);
 }
 
 /** Never a secret: only what is short and a plain word is shown. */

@@ -239,5 +239,5 @@ test('a Node that is too old gives one error that names its code and what is nee
   assert.match(said, /expected Node 22\.15 or later, got \d+\.\d+\.\d+: run this program on a newer Node/);
   assert.match(said, /PLIMSOLL_NODE_TOO_OLD/);
   const command = complaint(String(old), [join('node_modules', 'plimsoll', 'dist', 'cli', 'main.js'), 'prices'], 2);
-  assert.match(command, /^expected Node 22\.15 or later, got \d+\.\d+\.\d+: run this program on a newer Node\n$/);
+  assert.match(command, /^node: expected Node 22\.15 or later, got \d+\.\d+\.\d+: run this program on a newer Node\n$/);
 });

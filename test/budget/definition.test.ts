@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { after, describe } from 'node:test';
-import { ConfigurationError, instrument } from 'plimsoll';
+import { ConfigurationError, instrument, sentenceOf } from 'plimsoll';
 import {
   budgets,
   budgetsFromFile,
@@ -32,7 +32,7 @@ function problemsOf(make: () => unknown, code = 'PLIMSOLL_BUDGETS_INVALID'): rea
   } catch (error) {
     assert.ok(error instanceof ConfigurationError, String(error));
     assert.equal(error.code, code);
-    return error.problems;
+    return error.problems.map(sentenceOf);
   }
   return assert.fail('expected a ConfigurationError');
 }
@@ -117,8 +117,8 @@ budgets:
       [folder, /expected to read the file, got a folder: name a file in it$/],
       [file(`key: ${secret}`), /expected JSON, got a text that is not$/],
       [file(`"${secret}`, 'yaml'), /expected YAML, got a text that is not \(line 1, column \d+\)$/],
-      [file(JSON.stringify([secret])), /expected an object with the field budgets, got something else$/],
-      [file(JSON.stringify({ budgets: [], [secret]: 1 })), /expected the field budgets and no other, got 1 others$/],
+      [file(JSON.stringify([secret])), /expected an object with the field budgets, got a list of 1$/],
+      [file(JSON.stringify({ budgets: [], [secret]: 1 })), /expected the field budgets and no other, got another one$/],
       [
         file(JSON.stringify({ budgets: [] })),
         /budgets: expected a list of budgets, got a list of 0: give at least one$/,
@@ -191,7 +191,7 @@ test('every kind of mistake is named at once, each with its place, what was expe
     'budgets[7].scope.value: expected a text of up to 100 characters, got a text of 19 characters: quote it if it is a number',
     'budgets[8].mode: expected one of observe, warn, block, got "stop": use one of them',
     'budgets[8].onLedgerDown: expected one of open, closed, got "maybe": use one of them',
-    'budgets[8].thresholds: expected a list of parts of the amount, got a list of 1: write 0.8 for 80 %',
+    'budgets[8].thresholds: expected a list of parts of the amount, got a list of 1: write 0.8 for 80%',
     'budgets[9].onUnknownPrice: expected what refuses calls in mode block alone, got "block": say mode: block, or leave this out',
     'budgets[9].onLedgerDown: expected what refuses calls in mode block alone, got "closed": say mode: block, or leave this out',
     'budgets[2].name: expected a name of its own, got that of budgets[1]: rename one',

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import type { CheckReport } from '../../src/check/report.ts';
 import { simulator, type Fault } from '../../src/simulator/index.ts';
 import { KEY, NOW, run, served, simulated, TOKEN } from '../../testing/checked.ts';
 
@@ -443,7 +444,7 @@ describe('what plimsoll check says of a configuration', () => {
     ],
     [
       { PLIMSOLL_PRICES: '/nowhere.json' },
-      'PLIMSOLL_PRICES: /nowhere.json: the file: expected to read it, got no such file: check the path.',
+      'PLIMSOLL_PRICES: /nowhere.json: expected to read the file, got no such file: check the path.',
     ],
     [
       { PLIMSOLL_BUDGETS: '/nowhere.json' },
@@ -468,6 +469,22 @@ describe('what plimsoll check says of a configuration', () => {
       'ANTHROPIC_ENV: expected dev, test, ci, staging, demo or prod, got "moon": name one of them. ' +
         'ANTHROPIC_MAX_TOKENS: expected a whole number of tokens from 1 up, got "many": write digits only, such as 1024.',
     );
+  });
+
+  it('takes a wrong value for what it is, even one that reads like a retired model', async () => {
+    const env = { ANTHROPIC_TIMEOUT_MS: '5, retired' };
+    const { code, out } = await run(env, ['--json']);
+    const { diagnosis, problems } = JSON.parse(out.join('\n')) as CheckReport;
+    assert.deepEqual([code, diagnosis?.cause], [3, 'configuration']);
+    assert.deepEqual(problems, [
+      {
+        kind: 'invalid',
+        field: 'ANTHROPIC_TIMEOUT_MS',
+        expected: 'whole milliseconds from 1 up',
+        got: '"5, retired"',
+        advice: 'write digits only, such as 30000 for 30 seconds',
+      },
+    ]);
   });
 
   it('tells a model that is retired by the price table', async () => {

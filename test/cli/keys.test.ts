@@ -61,7 +61,8 @@ describe('plimsoll keys', () => {
       '      "-"',
       'BAD   prod-checkout-api',
       '      prod / checkout / api',
-      '      a key of prod where ANTHROPIC_ENV is staging: use the key of staging',
+      '      expected a key of staging, which ANTHROPIC_ENV names, got one of prod: use',
+      '      the key of staging',
     ]);
   });
 
@@ -126,7 +127,8 @@ describe('plimsoll keys', () => {
     assert.deepEqual(out, [
       'BAD   default',
       '      ? / ? / ?',
-      '      these calls name no key: set PLIMSOLL_KEY, or the option key',
+      '      expected calls that name their key, got none: set PLIMSOLL_KEY, or the',
+      '      option key',
       '      3 calls, 0 tokens, 0.000000 USD, without 3 unpriced calls',
       '',
       'Counted since its process began, by this page alone.',

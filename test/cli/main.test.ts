@@ -46,8 +46,9 @@ for (const { args, code } of [
 
 for (const version of ['20.20.0', '22.14.1'])
   test(`Node ${version} is too old, and told so`, () => {
-    const said = `expected Node 22.15 or later, got ${version}: run this program on a newer Node`;
-    assert.equal(nodeProblem(version), said);
+    const advice = 'run this program on a newer Node';
+    const expected = 'Node 22.15 or later';
+    assert.deepEqual(nodeProblem(version), { kind: 'too_old', field: 'node', expected, got: version, advice });
   });
 
 for (const version of ['22.15.0', '24.0.0', process.versions.node])

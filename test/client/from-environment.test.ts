@@ -5,7 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import Anthropic from '@anthropic-ai/sdk';
-import { clientFromEnvironment, ConfigurationError, routes, type EnvironmentClientOptions } from 'plimsoll';
+import {
+  clientFromEnvironment,
+  ConfigurationError,
+  routes,
+  type EnvironmentClientOptions,
+  type Notice,
+} from 'plimsoll';
 import { simulator } from 'plimsoll/simulator';
 import { Registry } from 'prom-client';
 import { samples } from '../../testing/client-workbench.ts';
@@ -20,8 +26,8 @@ function made(env: Readonly<Record<string, string>>, options: EnvironmentClientO
     return sim.fetch(input, init);
   };
   const registry = new Registry();
-  const notices: string[] = [];
-  const onNotice = (notice: string): void => void notices.push(notice);
+  const notices: Notice[] = [];
+  const onNotice = (notice: Notice): void => void notices.push(notice);
   const client = { fetch, ...options.client };
   const claude = clientFromEnvironment({ env, registry, onNotice, ...options, client });
   return { claude, sim, requests, registry, notices };
@@ -79,7 +85,7 @@ describe('a client from the environment', () => {
   it('is told what had better be changed', () => {
     const { notices } = made({ ANTHROPIC_AUTH_TOKEN: 'token-1', ANTHROPIC_BASE_URL: 'http://127.0.0.1:1' });
     assert.deepEqual(
-      notices.map((notice) => notice.split(':')[0]),
+      notices.map(({ field }) => field),
       ['ANTHROPIC_DEFAULT_MODEL'],
     );
   });

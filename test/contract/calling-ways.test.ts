@@ -211,8 +211,11 @@ describe('instrument()', () => {
       (error: unknown) => {
         assert.ok(error instanceof ConfigurationError);
         assert.deepEqual(
-          error.problems.map((problem) => problem.split(':')[0]),
-          ['attribtion', 'key'],
+          error.problems.map(({ kind, field }) => [kind, field]),
+          [
+            ['unknown_field', 'attribtion'],
+            ['invalid', 'key'],
+          ],
         );
         assert.match(error.message, /attribtion: expected one of key, labels, attribution, .*: correct or remove it/);
         return true;

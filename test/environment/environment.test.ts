@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it, after } from 'node:test';
 import { inspect, parseEnv } from 'node:util';
-import { ConfigurationError, environment, environmentReport } from 'plimsoll';
+import { ConfigurationError, environment, environmentReport, sentenceOf } from 'plimsoll';
 
 const NOW_MS = Date.UTC(2026, 10, 24);
 /** A value of the form of a key, without one being in this file. */
@@ -17,9 +17,11 @@ const TOKEN = `plk_0123456789ab_${'Ab1-'.replace(/\W/g, '2').toLowerCase().repea
 const report = (env: Readonly<Record<string, string>>) =>
   environmentReport({ ANTHROPIC_AUTH_TOKEN: KEY, ...env }, NOW_MS);
 
+const problemsIn = (env: Readonly<Record<string, string>>) => report(env).problems.map(sentenceOf);
+
 /** Without what is always said of the default model. */
 const notices = (env: Readonly<Record<string, string>>) =>
-  report({ ANTHROPIC_DEFAULT_MODEL: 'claude-haiku-5-5', ...env }).notices;
+  report({ ANTHROPIC_DEFAULT_MODEL: 'claude-haiku-5-5', ...env }).notices.map(sentenceOf);
 
 const folder = mkdtempSync(join(tmpdir(), 'plimsoll-environment-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -90,10 +92,9 @@ describe('the environment', () => {
         return true;
       },
     );
-    assert.match(
-      environmentReport({ ANTHROPIC_AUTH_TOKEN: ' ' }).problems[0] ?? '',
-      /^ANTHROPIC_AUTH_TOKEN is empty: /,
-    );
+    const [empty] = environmentReport({ ANTHROPIC_AUTH_TOKEN: ' ' }).problems;
+    assert.deepEqual([empty?.kind, empty?.field, empty?.got], ['no_key', 'ANTHROPIC_AUTH_TOKEN', 'empty']);
+    assert.match(empty === undefined ? '' : sentenceOf(empty), /^ANTHROPIC_AUTH_TOKEN is empty: /);
   });
 
   it('with many mistakes says all of them at once', () => {
@@ -113,27 +114,30 @@ describe('the environment', () => {
       NOW_MS,
     );
     assert.equal(configuration, null);
-    assert.equal(
-      problems.at(-1),
-      'PLIMSOLL_LEDGER: expected the path of an SQLite file, the URL of a Redis such as redis://127.0.0.1:6379, ' +
-        'or "memory", got a URL of postgres: name one of them',
-    );
+    assert.deepEqual(problems.at(-1), {
+      kind: 'invalid',
+      field: 'PLIMSOLL_LEDGER',
+      expected: 'the path of an SQLite file, the URL of a Redis such as redis://127.0.0.1:6379, or "memory"',
+      got: 'a URL of postgres',
+      advice: 'name one of them',
+    });
+    const budgets = `PLIMSOLL_BUDGETS: ${join(folder, 'wrong.json')}: budgets[0]`;
     assert.deepEqual(
-      problems.slice(0, -1).map((problem) => problem.split(':')[0]),
+      problems.slice(0, -1).map(({ kind, field }) => [kind, field]),
       [
-        'ANTHROPIC_AUTH_TOKEN',
-        'PLIMSOLL_PRICES',
-        'ANTHROPIC_CRITICAL_MODEL',
-        'ANTHROPIC_ENV',
-        'ANTHROPIC_MAX_TOKENS',
-        'ANTHROPIC_TIMEOUT_MS',
-        'ANTHROPIC_BASE_URL',
-        'PLIMSOLL_KEY',
-        ...problems.slice(8, -1).map(() => 'PLIMSOLL_BUDGETS'),
+        ['wrong_key', 'ANTHROPIC_AUTH_TOKEN'],
+        ['unreadable', `PLIMSOLL_PRICES: ${join(folder, 'none.json')}`],
+        ['retired_model', 'ANTHROPIC_CRITICAL_MODEL'],
+        ['invalid', 'ANTHROPIC_ENV'],
+        ['invalid', 'ANTHROPIC_MAX_TOKENS'],
+        ['invalid', 'ANTHROPIC_TIMEOUT_MS'],
+        ['invalid', 'ANTHROPIC_BASE_URL'],
+        ['invalid', 'PLIMSOLL_KEY'],
+        ['missing', `${budgets}.period`],
+        ['missing', `${budgets}.usd`],
       ],
     );
-    assert.ok(problems.length > 8);
-    for (const problem of problems) assert.match(problem, /expected .*, got /);
+    for (const problem of problems) assert.match(sentenceOf(problem), /expected .*, got /);
   });
 
   it('never shows a secret: not in a problem, not in a notice, not when it is printed', () => {
@@ -229,9 +233,18 @@ const QUIET: readonly (readonly [name: string, env: Readonly<Record<string, stri
 ];
 
 describe('a mistake in the environment', () => {
+  it('is named by its kind, whatever the text of the value', () => {
+    const kinds = (env: Readonly<Record<string, string>>) => report(env).problems.map(({ kind }) => kind);
+    assert.deepEqual(kinds({ ANTHROPIC_TIMEOUT_MS: '5, retired' }), ['invalid']);
+    assert.deepEqual(kinds({ ANTHROPIC_DEFAULT_MODEL: 'claude-3-haiku-20240307' }), ['retired_model']);
+    assert.deepEqual(kinds({ ANTHROPIC_AUTH_TOKEN: TOKEN }), ['gateway_token']);
+    assert.deepEqual(kinds({ ANTHROPIC_ENV: 'dev', PLIMSOLL_KEY: 'prod-shop-api' }), ['conflict']);
+    assert.deepEqual(kinds({ PLIMSOLL_KEY: `prod-${'x'.repeat(60)}-api` }), ['invalid']);
+  });
+
   for (const [name, env, problem] of PROBLEMS)
     it(`is a problem: ${name}`, () => {
-      const { problems } = report(env);
+      const problems = problemsIn(env);
       assert.equal(problems.length, 1);
       assert.match(problems[0] ?? '', problem);
     });
@@ -254,8 +267,10 @@ describe('.env.example', () => {
 
   it('is right but for the key, of which it says what to do', () => {
     const { problems } = environmentReport(parseEnv(example), NOW_MS);
-    assert.equal(problems.length, 1);
-    assert.match(problems[0] ?? '', /^ANTHROPIC_AUTH_TOKEN: .* got a placeholder/);
+    assert.deepEqual(
+      problems.map(({ kind, field, got }) => [kind, field, got]),
+      [['wrong_key', 'ANTHROPIC_AUTH_TOKEN', 'a placeholder']],
+    );
   });
 
   it('has every variable that is read', () => {

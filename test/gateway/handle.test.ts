@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import { ConfigurationError } from 'plimsoll';
+import { ConfigurationError, sentenceOf } from 'plimsoll';
 import { budgets, memoryLedger } from 'plimsoll/budget';
 import { gateway, type GatewayOptions } from 'plimsoll/gateway';
 import { Registry } from 'prom-client';
@@ -151,7 +151,7 @@ describe('options that cannot be used', () => {
     try {
       gateway({ ...good, ...options });
     } catch (error) {
-      if (error instanceof ConfigurationError) return error.problems;
+      if (error instanceof ConfigurationError) return error.problems.map(sentenceOf);
       throw error;
     }
     return [];

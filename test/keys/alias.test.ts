@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import fc from 'fast-check';
-import { keyEnvironment, keyAlias } from '../../src/keys/alias.ts';
+import { phraseOf } from '../../src/errors.ts';
+import { keyEnvironment, keyAlias, type KeyAlias } from '../../src/keys/alias.ts';
+
+const said = ({ problem }: KeyAlias): string => (problem === null ? '' : phraseOf(problem));
 
 const WELL_NAMED: readonly (readonly [alias: string, environment: string, service: string, role: string])[] = [
   ['prod-checkout-api', 'prod', 'checkout', 'api'],
@@ -24,7 +27,7 @@ for (const [alias, ...parts] of WELL_NAMED) {
 
 const BADLY_NAMED: readonly (readonly [
   alias: string,
-  said: readonly [environment: string | null, service: string | null, role: string | null],
+  parts: readonly [environment: string | null, service: string | null, role: string | null],
   toDo: RegExp,
 ])[] = [
   ['default', [null, null, null], /begin with one of dev, test, ci, staging, demo, prod/],
@@ -39,31 +42,31 @@ const BADLY_NAMED: readonly (readonly [
   ['', [null, null, null], /small letters/],
 ];
 
-for (const [alias, said, toDo] of BADLY_NAMED) {
+for (const [alias, parts, toDo] of BADLY_NAMED) {
   it(`the alias "${alias}" is badly named, and the problem says what to do`, () => {
-    const { environment, service, role, wellNamed, problem } = keyAlias(alias);
-    assert.equal(wellNamed, false);
-    assert.deepEqual([environment, service, role], said);
-    assert.match(problem ?? '', toDo);
-    assert.match(problem ?? '', /expected .* got /);
+    const read = keyAlias(alias);
+    assert.equal(read.wellNamed, false);
+    assert.deepEqual([read.environment, read.service, read.role], parts);
+    assert.match(read.problem?.advice ?? '', toDo);
+    assert.match(said(read), /expected .* got /);
   });
 }
 
 it('a key given as its own alias is not shown in the problem and says nothing', () => {
   for (const key of ['sk-ant-api03-' + 'Zz9'.repeat(20), 'prod-sk-ant-api03-Zz9', 'plk_Zz9']) {
-    const { problem, ...said } = keyAlias(key);
-    assert.match(problem ?? '', /looks like the key itself/);
-    assert.doesNotMatch(problem ?? '', /Zz9|sk-ant/);
-    assert.deepEqual([said.environment, said.service, said.role], [null, null, null]);
+    const read = keyAlias(key);
+    assert.match(said(read), /looks like the key itself/);
+    assert.doesNotMatch(said(read), /Zz9|sk-ant/);
+    assert.deepEqual([read.environment, read.service, read.role], [null, null, null]);
   }
 });
 
 it('an alias of any text is read without a throw, and its problem stays short', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary', maxLength: 300 }), (alias) => {
-      const { problem, wellNamed } = keyAlias(alias);
-      assert.equal(wellNamed, problem === null);
-      assert.ok((problem ?? '').length < 600);
+      const read = keyAlias(alias);
+      assert.equal(read.wellNamed, read.problem === null);
+      assert.ok(said(read).length < 600);
     }),
   );
 });

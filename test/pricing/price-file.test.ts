@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { ConfigurationError } from 'plimsoll';
+import { ConfigurationError, sentenceOf } from 'plimsoll';
 import { pricesFrom } from '../../src/pricing/prices.ts';
 
 const RATES = { input: 3, output: 15, cacheWrite5m: 3.75, cacheWrite1h: 6, cacheRead: 0.3 };
@@ -15,8 +15,9 @@ function problemsOf(file: unknown): readonly string[] {
   } catch (error) {
     assert.ok(error instanceof ConfigurationError);
     assert.equal(error.code, 'PLIMSOLL_PRICES_INVALID');
-    assert.ok(error.problems.every((problem) => problem.startsWith('own.json: ')));
-    return error.problems.map((problem) => problem.slice('own.json: '.length));
+    const sentences = error.problems.map(sentenceOf);
+    assert.ok(sentences.every((sentence) => sentence.startsWith('own.json: ')));
+    return sentences.map((sentence) => sentence.slice('own.json: '.length));
   }
   return [];
 }
@@ -28,8 +29,8 @@ function file(...prices: readonly unknown[]): unknown {
 
 const AT = 'models[0].prices[0]';
 const MISTAKES: readonly (readonly [string, unknown, readonly string[]])[] = [
-  ['no object', [], ['the file: expected an object, got a list of 0']],
-  ['nothing', null, ['the file: expected an object, got null']],
+  ['no object', [], ['expected an object, got a list of 0']],
+  ['nothing', null, ['expected an object, got null']],
   [
     'a misspelt field at the top',
     { extends: 'default', model: [] },

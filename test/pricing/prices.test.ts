@@ -231,7 +231,7 @@ describe('prices loaded from a file', () => {
     const path = join(folder, 'none.json');
     assert.throws(() => loadPrices(path), {
       code: 'PLIMSOLL_PRICES_INVALID',
-      message: `${path}: the file: expected to read it, got no such file: check the path`,
+      message: `${path}: expected to read the file, got no such file: check the path`,
     });
   });
 
@@ -239,7 +239,7 @@ describe('prices loaded from a file', () => {
     const path = written('secrets.env', 'ANTHROPIC_API_KEY=sk-ant-api03-secret');
     assert.throws(() => loadPrices(path), {
       code: 'PLIMSOLL_PRICES_INVALID',
-      message: `${path}: the file: expected JSON, got a text that is not`,
+      message: `${path}: expected JSON, got a text that is not`,
     });
   });
 

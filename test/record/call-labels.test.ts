@@ -23,7 +23,7 @@ const PROBLEMS: readonly (readonly [what: string, declared: Record<string, unkno
   ['of a histogram', { le: [] }, /got "le"/],
   ['that a scrape adds', { instance: [] }, /got "instance"/],
   ['that is a key', { [KEY]: [] }, /one that cannot be shown: rename/],
-  ['with no list', { tenant: 'a' }, /list of values for "tenant", got string: write \[\]/],
+  ['with no list', { tenant: 'a' }, /list of values for "tenant", got "a": write \[\]/],
   ['with null', { tenant: null }, /list of values for "tenant"/],
   ['with a number as a value', { tenant: ['a', 7] }, /value 2 of "tenant"/],
   ['with an empty value', { tenant: [''] }, /value 1 of "tenant"/],

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import {
   ConfigurationError,
+  sentenceOf,
   RetryBudget,
   retryPolicy,
   type RefusedAttempt,
@@ -197,13 +198,13 @@ describe('a retry policy', () => {
       (error: unknown) => {
         assert.ok(error instanceof ConfigurationError);
         assert.equal(error.code, 'PLIMSOLL_RETRY_INVALID');
-        assert.deepEqual(error.problems, [
-          'attempts: expected a whole number from 1 up, got 0: 1 is no retry',
+        assert.deepEqual(error.problems.map(sentenceOf), [
+          'attempts: expected a whole number from 1 up, got 0: 1 makes no retry',
           'backoffMs: expected milliseconds from 0 to 2147483647, got -1',
           'maxRetryAfterMs: expected milliseconds from 0 to 2147483647, got 2147483648',
           'deadlineMs: expected milliseconds above 0, got 0',
-          'budget: expected a RetryBudget or null, got number: pass new RetryBudget({ ratio: 0.2 })',
-          'fallbackModel: expected the id of a model, got an empty text: leave it out',
+          'budget: expected a RetryBudget or null, got 0.2: pass new RetryBudget({ ratio: 0.2 })',
+          'fallbackModel: expected the id of a model, got " ": leave it out',
         ]);
         return true;
       },

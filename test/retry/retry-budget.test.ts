@@ -75,7 +75,7 @@ describe('a retry budget', () => {
         assert.ok(error instanceof ConfigurationError);
         assert.equal(error.code, 'PLIMSOLL_RETRY_INVALID');
         assert.deepEqual(
-          error.problems.map((problem) => problem.split(':')[0]),
+          error.problems.map(({ field }) => field),
           ['ratio', 'floor', 'windowMs'],
         );
         return true;

@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type Anthropic from '@anthropic-ai/sdk';
-import { ConfigurationError, isRouteError, RouteError, routes, withAttribution, type RoutesOptions } from 'plimsoll';
+import {
+  ConfigurationError,
+  isRouteError,
+  RouteError,
+  routes,
+  sentenceOf,
+  withAttribution,
+  type RoutesOptions,
+} from 'plimsoll';
 import { PARAMS, samples, workbench, type Workbench } from '../../testing/client-workbench.ts';
 
 const TABLE = {
@@ -61,12 +69,12 @@ describe('a route', () => {
       (error: unknown) => {
         assert.ok(error instanceof ConfigurationError);
         assert.equal(error.code, 'PLIMSOLL_ROUTES_INVALID');
-        assert.deepEqual(error.problems, [
-          'routes: a route: expected a name of up to 64 letters, digits and . / : _ -, got another: rename it',
-          'routes: one: expected task to be one of conversation, simple, code, analysis, got "poetry": choose the nearest',
-          'routes: two: expected model to be the id of one, got " ": leave it out for the task\'s',
-          'routes: two: expected maxTokens to be a whole number from 1 up, got 0',
-          'routes: three: expected an object, got object: write {} for conversation',
+        assert.deepEqual(error.problems.map(sentenceOf), [
+          'routes: expected names of up to 64 letters, digits and . / : _ -, got another: rename it',
+          'routes.one.task: expected one of conversation, simple, code, analysis, got "poetry": choose the nearest',
+          'routes.two.model: expected the id of a model, got " ": leave it out for the task\'s',
+          'routes.two.maxTokens: expected a whole number from 1 up, got 0',
+          'routes.three: expected an object, got null: write {} for conversation',
           'ceilings: expected one of warn, clamp, reject, got "never"',
           'ANTHROPIC_MAX_TOKENS: expected a whole number of tokens from 1 up, got another: write digits only, such as 1024',
         ]);
@@ -250,7 +258,7 @@ describe('the label route', () => {
   it('is refused with what to write where routes are none', () => {
     assert.throws(
       () => workbench({ instrument: { routes: { chat: {} } as never } }),
-      /routes: expected routes, got object: pass routes\(\{ chat: \{ maxTokens: 512 \} \}\)/,
+      /routes: expected routes, got an object: pass routes\(\{ chat: \{ maxTokens: 512 \} \}\)/,
     );
   });
 });

@@ -1,6 +1,6 @@
 import { systemClock, type Clock } from '../../clock.ts';
 import { nearest } from '../../environment/models.ts';
-import { mayHoldSecret } from '../../errors.ts';
+import { gotName, mayHoldSecret, sentenceOf, unfit, unknownField, type Problem } from '../../errors.ts';
 import { nanoUsdOf, usdOf } from '../../figures.ts';
 import { refused, unauthorized, type Refusal, type ShortAnswer } from '../errors.ts';
 import { webHeaders } from '../headers.ts';
@@ -50,7 +50,7 @@ async function answered(request: Request, options: Required<MintHandlerOptions>)
   if (limited !== null) return limited;
   const asked = mintRequest(await bodyOf(request));
   if ('problems' in asked)
-    return refusal({ status: 400, type: 'invalid_request_error', message: asked.problems.join('; ') });
+    return refusal({ status: 400, type: 'invalid_request_error', message: asked.problems.map(sentenceOf).join('; ') });
   const minted = mint(parent, asked, options.clock.epochMs());
   if ('reasons' in minted) return refusal({ status: 403, type: 'permission_error', message: minted.reasons.join(' ') });
   await options.store.put(minted.record);
@@ -124,22 +124,23 @@ export interface MintRequest {
 
 const FIELDS = ['subject', 'origin', 'models', 'spendUsd', 'expiresInSeconds'];
 
-/** The request in a parsed body, or all that is wrong with it; nothing of the body's own text is in that but field names. */
-export function mintRequest(body: unknown): MintRequest | { readonly problems: readonly string[] } {
+/** Reads the request in a parsed body, or all that is wrong with it; nothing of the body's own text is in that but field names. */
+export function mintRequest(body: unknown): MintRequest | { readonly problems: readonly Problem[] } {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) {
-    return { problems: ['the body: expected a JSON object with the field subject, got something else'] };
+    return { problems: [wrong('the body', 'a JSON object with the field subject')] };
   }
   const given = body as Readonly<Record<string, unknown>>;
-  const problems: string[] = unknownFields(Object.keys(given));
+  const problems: Problem[] = unknownFields(Object.keys(given));
   const read = <T>(name: string, expected: string, value: (field: unknown) => T | undefined): T | null => {
     const field = given[name] ?? undefined;
     const found = field === undefined ? undefined : value(field);
-    if (field !== undefined && found === undefined) problems.push(`${name}: expected ${expected}, got something else`);
+    if (field !== undefined && found === undefined) problems.push(wrong(name, expected));
     return found ?? null;
   };
   const subject = read('subject', 'whom the token is for, as text of 1 to 128 characters', subjectOf);
   if ((given['subject'] ?? null) === null) {
-    problems.push('subject: expected whom the token is for, got nothing: give an id of your own, such as "user-1842"');
+    const advice = 'give an id of your own, such as "user-1842"';
+    problems.push(unfit('subject', undefined, { expected: 'whom the token is for', advice }));
   }
   const request = {
     subject: subject ?? '',
@@ -151,14 +152,18 @@ export function mintRequest(body: unknown): MintRequest | { readonly problems: r
   return problems.length > 0 ? { problems } : request;
 }
 
-function unknownFields(names: readonly string[]): string[] {
+function unknownFields(names: readonly string[]): Problem[] {
   return names
     .filter((name) => !FIELDS.includes(name))
     .map((name) => {
       const near = nearest(name.slice(0, 64), FIELDS);
-      const shown = /^\w{1,32}$/.test(name) ? `"${name}"` : 'one that cannot be shown';
-      return `expected the fields ${FIELDS.join(', ')}, got ${shown}${near === null ? '' : `: did you mean ${near}?`}`;
+      return unknownField(gotName(name), FIELDS, near === null ? 'leave it out' : `did you mean ${near}?`);
     });
+}
+
+/** What came instead is not shown: it is of somebody's own. */
+function wrong(field: string, expected: string): Problem {
+  return { kind: 'invalid', field, expected, got: 'something else', advice: null };
 }
 
 /** It may become the value of a label, and it stands in logs. */

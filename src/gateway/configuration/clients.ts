@@ -1,5 +1,5 @@
 import { nearest } from '../../environment/models.ts';
-import { mayHoldSecret } from '../../errors.ts';
+import { mayHoldSecret, type ValueProblem } from '../../errors.ts';
 import { nanoUsdOf } from '../../figures.ts';
 import { LONGEST_MINTED_SECONDS, type GatewayClient, type MintRules } from '../access/client.ts';
 import type { MaxTokensCeiling } from '../grant.ts';
@@ -37,11 +37,11 @@ export function clientsOf(read: Reader, aliases: readonly string[]): ReadonlyMap
   const names = clients.names();
   if (names.length === 0) {
     const advice = 'add one by the name of the service that calls, such as checkout: {}';
-    read.note('clients', `expected a client, got none: ${advice}`);
+    read.note('clients', { kind: 'missing', expected: 'a client', got: 'none', advice });
   }
   const fit = names.filter((name) => {
     const isFit = NAME.pattern.test(name) && !mayHoldSecret(name);
-    if (!isFit) clients.note('(a name)', `expected ${NAME.expected}, got something else: rename it`);
+    if (!isFit) clients.note('(a name)', misnamed(NAME.expected));
     return isFit;
   });
   return new Map(fit.map((name) => [name, clientOf(clients, name, aliases)]));
@@ -81,13 +81,25 @@ function labelsOf(read: Reader): Readonly<Record<string, string>> {
   const labels = read.within('labels', 'names of labels with their values');
   const pairs = labels.names().flatMap((name) => {
     const isReserved = name === CLIENT_LABEL;
-    if (isReserved) labels.note(name, 'expected another name, got the label of the name of the client: leave it out');
+    if (isReserved) labels.note(name, RESERVED);
     const isName = LABEL_NAME.pattern.test(name);
-    if (!isName) labels.note('(a name)', `expected ${LABEL_NAME.expected}, got something else: rename it`);
+    if (!isName) labels.note('(a name)', misnamed(LABEL_NAME.expected));
     const value = labels.text(name, LABEL_VALUE);
     return isReserved || !isName || value === undefined ? [] : [[name, value] as const];
   });
   return Object.fromEntries(pairs);
+}
+
+const RESERVED: ValueProblem = {
+  kind: 'conflict',
+  expected: 'another name',
+  got: "the label that holds the client's name",
+  advice: 'leave it out',
+};
+
+/** What was written instead is not shown: it may be a key. */
+function misnamed(expected: string): ValueProblem {
+  return { kind: 'invalid', expected, got: 'something else', advice: 'rename it' };
 }
 
 function ceilingOf(read: Reader): MaxTokensCeiling | null {

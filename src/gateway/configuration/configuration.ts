@@ -1,4 +1,5 @@
 import type { Budget } from '../../budget/budget.ts';
+import type { Notice } from '../../errors.ts';
 import type { PriceTable } from '../../pricing/prices.ts';
 import type { TierOption } from '../../tier/tiers.ts';
 import type { GatewayClient } from '../access/client.ts';
@@ -30,8 +31,7 @@ export interface GatewayConfiguration {
   readonly limits: GatewayLimits;
   /** Web origins whose pages may call the gateway. */
   readonly corsOrigins: readonly string[];
-  /** What works and had better be changed. */
-  readonly notices: readonly string[];
+  readonly notices: readonly Notice[];
 }
 
 /** Where tokens are kept where nothing is said. */

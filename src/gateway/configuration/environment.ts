@@ -1,8 +1,9 @@
 import { resolve } from 'node:path';
 import { textOf, type Env } from '../../environment/credential.ts';
 import { environmentReport } from '../../environment/environment.ts';
-import { ConfigurationError } from '../../errors.ts';
+import { ConfigurationError, type Problem } from '../../errors.ts';
 import { judgedKey } from '../../keys/secrets.ts';
+import { MODEL_VARIABLES } from '../../routing/models.ts';
 import { unboundClient } from '../access/client.ts';
 import {
   API_URL,
@@ -25,7 +26,7 @@ const SECRETS = ['ANTHROPIC_AUTH_TOKEN', 'ANTHROPIC_API_KEY', 'PLIMSOLL_LEDGER',
  * a `ConfigurationError` (`PLIMSOLL_GATEWAY_INVALID`) with every problem.
  */
 export function configurationInEnvironment(given: Env, folder: string): GatewayConfiguration {
-  const problems: string[] = [];
+  const problems: Problem[] = [];
   const env = withFiles(given, folder, problems);
   const report = environmentReport(env);
   const tokens = tokensPlace(env, folder, problems);
@@ -52,57 +53,69 @@ export function configurationInEnvironment(given: Env, folder: string): GatewayC
     tier: undefined,
     limits: DEFAULT_LIMITS,
     corsOrigins: [],
-    // What is said of the three models matters to who calls, and the gateway calls for others.
-    notices: report.notices.filter((notice) => !/^ANTHROPIC_\w+_MODEL: /.test(notice)),
+    // The three models matter to those who call, and the gateway calls for others.
+    notices: report.notices.filter(({ field }) => !OF_MODELS.has(field)),
   };
 }
 
+const OF_MODELS: ReadonlySet<string> = new Set(Object.values(MODEL_VARIABLES));
+
 /** Where the tokens of that configuration are kept, without asking for the key. Throws as `configurationInEnvironment`. */
 export function tokensInEnvironment(given: Env, folder: string): Place {
-  const problems: string[] = [];
+  const problems: Problem[] = [];
   const tokens = tokensPlace(withFiles(given, folder, problems), folder, problems);
   if (tokens === null || problems.length > 0) throw new ConfigurationError(GATEWAY_INVALID, problems);
   return tokens;
 }
 
-const MISSING =
-  'ANTHROPIC_AUTH_TOKEN is undefined: expected the key that the gateway holds, got nothing. Make one at ' +
-  'https://platform.claude.com/settings/keys, and set ANTHROPIC_AUTH_TOKEN or ANTHROPIC_API_KEY to it for this process, ' +
-  'or ANTHROPIC_AUTH_TOKEN_FILE or ANTHROPIC_API_KEY_FILE to the path of a file that has it; or name another variable ' +
-  'in a configuration, with --config';
+const NO_KEY: Problem = {
+  kind: 'no_key',
+  field: 'ANTHROPIC_AUTH_TOKEN',
+  expected: 'the key that the gateway holds',
+  got: 'undefined',
+  advice:
+    'make one at https://platform.claude.com/settings/keys, and set ANTHROPIC_AUTH_TOKEN or ANTHROPIC_API_KEY to it for ' +
+    'this process, or ANTHROPIC_AUTH_TOKEN_FILE or ANTHROPIC_API_KEY_FILE to the path of a file that has it; or name ' +
+    'another variable in a configuration, with --config',
+};
 
-const ENVIRONMENT_OF_A_CLIENT =
-  'expected a key of the API, got a token of a gateway: this is the environment of a client. Start the gateway with the ' +
-  'key, and with the ANTHROPIC_BASE_URL of the API or none; a gateway before another one needs a file, with --config';
+const TOKEN_OF_A_CLIENT: Omit<Problem, 'field'> = {
+  kind: 'gateway_token',
+  expected: 'a key of the API',
+  got: 'a token of a gateway',
+  advice:
+    'this is the environment of a client. Start the gateway with the key, and with the ANTHROPIC_BASE_URL of the API or ' +
+    'none; a gateway in front of another one needs a file, with --config',
+};
 
 /**
  * The problems, with the gateway's own words for a key that is not there, or that is what its clients have: whoever starts
  * it in the shell of a client would otherwise have it call itself.
  */
-function ofTheKey(env: Env, problems: readonly string[]): readonly string[] {
+function ofTheKey(env: Env, problems: readonly Problem[]): readonly Problem[] {
   const used = ['ANTHROPIC_AUTH_TOKEN', 'ANTHROPIC_API_KEY'].find((variable) => textOf(env, variable) !== '');
-  if (used === undefined)
-    return problems.map((problem) => (/^ANTHROPIC_AUTH_TOKEN is /.test(problem) ? MISSING : problem));
+  if (used === undefined) return problems.map((problem) => (problem.kind === 'no_key' ? NO_KEY : problem));
   if (judgedKey(textOf(env, used)).kind !== 'gateway_token') return problems;
-  return [`${used}: ${ENVIRONMENT_OF_A_CLIENT}`, ...problems.filter((problem) => !problem.startsWith(`${used}: `))];
+  return [{ ...TOKEN_OF_A_CLIENT, field: used }, ...problems.filter(({ field }) => field !== used)];
 }
 
-function withFiles(env: Env, folder: string, problems: string[]): Env {
+function withFiles(env: Env, folder: string, problems: Problem[]): Env {
   const read = SECRETS.filter((variable) => textOf(env, `${variable}_FILE`) !== '').map((variable) => {
     const found = secretInEnvironment(variable, { env, folder });
-    if ('problem' in found) problems.push(`${variable}_FILE: ${found.problem}`);
+    if ('problem' in found) problems.push({ field: `${variable}_FILE`, ...found.problem });
     return [variable, 'text' in found ? found.text : undefined] as const;
   });
   return { ...env, ...Object.fromEntries(read) };
 }
 
-/** Of `PLIMSOLL_TOKENS`; else the Redis of the ledger, or a file in the folder. */
-function tokensPlace(env: Env, folder: string, problems: string[]): Place | null {
+/** The place that `PLIMSOLL_TOKENS` names; else the Redis of the ledger, or a file in the folder. */
+function tokensPlace(env: Env, folder: string, problems: Problem[]): Place | null {
   const [named, ledger] = [textOf(env, 'PLIMSOLL_TOKENS'), textOf(env, 'PLIMSOLL_LEDGER')];
   const text = named || (isRedis(ledger) ? ledger : TOKENS_FILE);
   if (isRedis(text) ? URL.canParse(text) : !/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) return placeIn(text, folder);
   const expected = 'the path of an SQLite file, or the URL of a Redis such as redis://127.0.0.1:6379';
-  problems.push(`PLIMSOLL_TOKENS: expected ${expected}, got something else: name one of them`);
+  const [got, advice] = ['something else', 'name one of them'];
+  problems.push({ kind: 'invalid', field: 'PLIMSOLL_TOKENS', expected, got, advice });
   return null;
 }
 
@@ -119,16 +132,21 @@ const LOOPBACK = /^(?:localhost|127\.\d+\.\d+\.\d+|\[?::1\]?)$/;
 const EVERY = /^(?:0\.0\.0\.0|::)$/;
 
 /**
- * What is wrong with the address of the API where it is the one that the gateway itself listens on: each request would
- * come back to it, without end. `null` for any other. Names of this machine besides loopback are not looked up.
+ * The problem of an API whose address is the one that the gateway itself listens on: each request would come back to it,
+ * without end. `null` for any other. Names of this machine besides loopback are not looked up.
  */
-export function ownAddressProblem(baseUrl: string, { host, port }: ListenAddress): string | null {
+export function ownAddressProblem(baseUrl: string, { host, port }: ListenAddress): Problem | null {
   const url = URL.parse(baseUrl);
   if (url === null || port !== portOf(url)) return null;
   const isHere = LOOPBACK.test(url.hostname) && (LOOPBACK.test(host) || EVERY.test(host));
   if (!isHere && url.hostname.replace(/^\[|\]$/g, '') !== host.toLowerCase()) return null;
-  const advice = 'correct or leave out baseUrl in its file, else ANTHROPIC_BASE_URL';
-  return `expected the API's address, got the gateway's own (${url.host}): ${advice}`;
+  return {
+    kind: 'conflict',
+    field: 'baseUrl',
+    expected: "the API's address",
+    got: `the gateway's own (${url.host})`,
+    advice: 'correct or leave out baseUrl in its file, else ANTHROPIC_BASE_URL',
+  };
 }
 
 function portOf({ port, protocol }: URL): number {

@@ -1,12 +1,11 @@
 import { dirname, resolve } from 'node:path';
 import type { Budget } from '../../budget/budget.ts';
 import { systemClock } from '../../clock.ts';
-import { Findings, type Env } from '../../environment/credential.ts';
+import { Findings, textOf, type Env } from '../../environment/credential.ts';
 import { baseUrlOf } from '../../environment/environment.ts';
-import { pricesOf } from '../../environment/ledger-place.ts';
 import { nearest } from '../../environment/models.ts';
-import { ConfigurationError } from '../../errors.ts';
-import type { PriceTable } from '../../pricing/prices.ts';
+import { ConfigurationError, inside, sentenceOf, unfit, type Notice, type Problem } from '../../errors.ts';
+import { defaultPrices, loadPrices, type PriceTable } from '../../pricing/prices.ts';
 import { structuredFile } from '../../structured-file.ts';
 import { tierProblems, type TierOption } from '../../tier/tiers.ts';
 import type { GatewayClient } from '../access/client.ts';
@@ -78,17 +77,23 @@ export function spendingInFile(path: string, env: Env): GatewaySpending {
 
 function readFrom<T>(path: string, reading: (read: Reader) => T): T {
   const file = structuredFile(path);
-  if ('problem' in file) throw invalid(path, [file.problem]);
-  if (!isObject(file.value)) throw invalid(path, ['expected fields such as keys and clients, got something else']);
-  const problems: string[] = [];
+  if ('problem' in file) throw invalid(path, [{ field: '', ...file.problem }]);
+  if (!isObject(file.value))
+    throw invalid(path, [unfit('', file.value, { expected: 'fields such as keys and clients' })]);
+  const problems: Problem[] = [];
   const found = reading(new Reader(file.value, '', problems));
-  if (problems.length > 0) throw invalid(path, [...new Set(problems)]);
+  if (problems.length > 0) throw invalid(path, each(problems));
   return found;
+}
+
+/** The problems, each once: some fields are read twice. */
+function each(problems: readonly Problem[]): readonly Problem[] {
+  return [...new Map(problems.map((problem) => [sentenceOf(problem), problem])).values()];
 }
 
 function configured(read: Reader, sources: SecretSources): GatewayConfiguration {
   read.only(FIELDS);
-  const notices: string[] = [];
+  const notices: Notice[] = [];
   const baseUrl = upstreamOf(read, sources, notices);
   const called = { callsTheApi: baseUrl === API_URL, namesUpstream: read.value('baseUrl') !== undefined };
   const keys = keysOf(read, { ...called, sources, notices });
@@ -130,47 +135,38 @@ function corsOriginsOf(read: Reader, ofClients: readonly string[]): readonly str
   return [...new Set([...(cors.texts('origins', ORIGIN) ?? []), ...ofClients])];
 }
 
-function invalid(path: string, problems: readonly string[]): ConfigurationError {
-  return new ConfigurationError(
-    GATEWAY_INVALID,
-    problems.map((problem) => `${path}: ${problem}`),
-  );
+function invalid(path: string, problems: readonly Problem[]): ConfigurationError {
+  return new ConfigurationError(GATEWAY_INVALID, inside(path, problems));
 }
 
 const PATH = { pattern: /^[^\0]{1,4096}$/, expected: 'the path of a file' };
 
-/** Findings of the environment's, told as those of a field. */
-function told(read: Reader, { problems, notices }: Findings, told: Telling): void {
-  const sentence = (finding: string): string => finding.replace(`${told.variable}: `, '');
-  for (const problem of problems) read.note(told.field, sentence(problem));
-  told.notices.push(...notices.map((notice) => `${told.field}: ${sentence(notice)}`));
-}
-
-interface Telling {
-  readonly variable: string;
-  readonly field: string;
-  readonly notices: string[];
-}
-
-/** Of the field `baseUrl`, else of `ANTHROPIC_BASE_URL`, else the API's own. */
-export function upstreamOf(read: Reader, { env }: SecretSources, notices: string[]): string {
+/** The address in the field `baseUrl`, else in `ANTHROPIC_BASE_URL`, else the API's own. */
+export function upstreamOf(read: Reader, { env }: SecretSources, notices: Notice[]): string {
   const variable = 'ANTHROPIC_BASE_URL';
   const given = read.value('baseUrl');
   if (given !== undefined && typeof given !== 'string') read.problem('baseUrl', 'the address of an API', 'quote it');
   const findings = new Findings();
   const url = baseUrlOf({ [variable]: typeof given === 'string' ? given : env[variable] }, findings);
-  told(read, findings, { variable, field: given === undefined ? variable : 'baseUrl', notices });
+  const field = given === undefined ? variable : 'baseUrl';
+  for (const problem of findings.problems) read.note(field, problem);
+  notices.push(...findings.notices.map(({ text }) => ({ field, text })));
   return url?.replace(/\/+$/, '') ?? API_URL;
 }
 
-/** Of the file that the field `prices` names, else of `PLIMSOLL_PRICES`, else the table that comes with the package. */
+/** The prices of the file that the field `prices` names, else `PLIMSOLL_PRICES`, else those that are shipped. */
 export function priceTableOf(read: Reader, { env, folder }: SecretSources): PriceTable {
-  const variable = 'PLIMSOLL_PRICES';
-  const path = read.text('prices', PATH);
-  const findings = new Findings();
-  const prices = pricesOf({ [variable]: path === undefined ? env[variable] : resolve(folder, path) }, findings);
-  told(read, findings, { variable, field: path === undefined ? variable : 'prices', notices: [] });
-  return prices;
+  const named = read.text('prices', PATH);
+  const path = named === undefined ? textOf(env, 'PLIMSOLL_PRICES') : resolve(folder, named);
+  if (path === '') return defaultPrices();
+  try {
+    return loadPrices(path);
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    const field = named === undefined ? 'PLIMSOLL_PRICES' : 'prices';
+    for (const problem of inside(field, error.problems)) read.note(problem.field, problem);
+    return defaultPrices();
+  }
 }
 
 /** The name of a tier, or `{ name, organization }`. */
@@ -178,21 +174,18 @@ export function tierOf(read: Reader, nowMs: number): TierOption | undefined {
   const given = read.value('tier');
   const option = typeof given === 'string' ? { name: given } : given;
   if (isObject(given)) read.within('tier', '').only(['name', 'organization']);
-  for (const problem of tierProblems(option, nowMs)) {
-    const [, place = 'tier', sentence = problem] = /^(tier\S*): (.*)$/s.exec(problem) ?? [];
-    read.note(place, sentence);
-  }
+  for (const problem of tierProblems(option, nowMs)) read.note(problem.field, problem);
   return option as TierOption | undefined;
 }
 
 /** A misspelt model would be refused to its client, and nobody would know why. */
-export function modelNotices(clients: readonly GatewayClient[], prices: PriceTable): readonly string[] {
+export function modelNotices(clients: readonly GatewayClient[], prices: PriceTable): readonly Notice[] {
   return clients.flatMap(({ name, models }) =>
     (models ?? []).flatMap((model) => {
       if (prices.knownModels.includes(prices.canonicalModel(model))) return [];
       const near = nearest(model, prices.knownModels);
       const meant = near === null ? '' : `, did you mean ${near}?`;
-      return [`clients.${name}.models: ${model} is not in the price table${meant}`];
+      return [{ field: `clients.${name}.models`, text: `${model} is not in the price table${meant}` }];
     }),
   );
 }

@@ -2,7 +2,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { systemClock, type Clock } from '../../clock.ts';
 import type { Env } from '../../environment/credential.ts';
-import { mayHoldSecret, unreadable } from '../../errors.ts';
+import { mayHoldSecret, phraseOf, unreadable, type Notice, type ValueProblem } from '../../errors.ts';
 import { keyEnvironment as environmentNamed, keyAlias } from '../../keys/alias.ts';
 import { judgedKey } from '../../keys/secrets.ts';
 import { isObject, type Reader } from './reader.ts';
@@ -17,7 +17,7 @@ export interface KeysContext {
   readonly callsTheApi: boolean;
   /** The file itself says what is called: then that may be another gateway, whose tokens are its keys. */
   readonly namesUpstream: boolean;
-  readonly notices: string[];
+  readonly notices: Notice[];
 }
 
 /** An alias is the value of a label. */
@@ -28,7 +28,8 @@ export function keysOf(read: Reader, context: KeysContext): RealKeys {
   const keys = read.within('keys', 'aliases of keys, such as prod-checkout-api: { env: NAME }');
   const names = keys.names();
   if (names.length === 0) {
-    read.note('keys', 'expected the alias of a key, got none: add prod-api-key: { env: ANTHROPIC_API_KEY }');
+    const advice = 'add prod-api-key: { env: ANTHROPIC_API_KEY }';
+    read.note('keys', { kind: 'missing', expected: 'the alias of a key', got: 'none', advice });
     return new Map();
   }
   const found = names.map((alias): readonly (readonly [string, () => string])[] => {
@@ -46,36 +47,40 @@ export function keysOf(read: Reader, context: KeysContext): RealKeys {
 function isAliasHere(keys: Reader, alias: string, { sources, notices }: KeysContext): boolean {
   const { environment, problem } = keyAlias(alias);
   if (!ALIAS.test(alias) || mayHoldSecret(alias)) {
-    keys.note('(an alias)', problem ?? 'expected up to 64 letters, digits, ".", "_" and "-", got something else');
+    const expected = 'up to 64 letters, digits, ".", "_" and "-"';
+    keys.note('(an alias)', problem ?? { kind: 'invalid', expected, got: 'something else', advice: 'rename it' });
     return false;
   }
   const where = environmentNamed(sources.env['ANTHROPIC_ENV'] ?? '');
   if (where !== null && environment !== null && environment !== where) {
-    const advice = `use a key of ${where}, or correct ANTHROPIC_ENV`;
-    keys.note(
-      alias,
-      `expected the alias of a key of ${where}, as ANTHROPIC_ENV says, got one of ${environment}: ${advice}`,
-    );
+    keys.note(alias, {
+      kind: 'conflict',
+      expected: `the alias of a key of ${where}, as ANTHROPIC_ENV says`,
+      got: `one of ${environment}`,
+      advice: `use a key of ${where}, or correct ANTHROPIC_ENV`,
+    });
     return false;
   }
-  if (problem !== null) notices.push(`${keys.place(alias)}: ${problem}`);
+  if (problem !== null) notices.push({ field: keys.place(alias), text: phraseOf(problem) });
   return true;
 }
 
-const TOKEN_OF_A_GATEWAY =
-  'expected a key of the API, got a token of a gateway: name the key, or, where it is a token of another gateway, that ' +
-  'gateway as baseUrl in this file';
+const TOKEN_OF_A_GATEWAY: ValueProblem = {
+  kind: 'gateway_token',
+  expected: 'a key of the API',
+  got: 'a token of a gateway',
+  advice: 'name the key, or, where it is a token of another gateway, that gateway as baseUrl in this file',
+};
 
 /** What is wrong with a real key; `null` where nothing is. */
-export function keyProblem(alias: string, text: string, context: KeysContext): string | null {
+export function keyProblem(alias: string, text: string, context: KeysContext): ValueProblem | null {
   const { callsTheApi, namesUpstream, notices } = context;
   const { kind, problem } = judgedKey(text);
-  if (problem !== null) return `expected a key of the Claude API, ${problem}`;
+  if (problem !== null) return problem;
   if (kind === 'gateway_token' && (callsTheApi || !namesUpstream)) return TOKEN_OF_A_GATEWAY;
   if (kind === 'unrecognized' && callsTheApi) {
-    notices.push(
-      `keys.${alias}: keys of the API begin with sk-ant- and this does not: the API will refuse it with 401`,
-    );
+    const notice = 'keys of the API begin with sk-ant- and this does not: the API will refuse it with 401';
+    notices.push({ field: `keys.${alias}`, text: notice });
   }
   return null;
 }
@@ -131,12 +136,10 @@ export interface Secret {
   readonly file: string | null;
 }
 
-/** A secret, or why there is none, as what was expected and what came, without the secret. */
-export type SecretFound = Secret | { readonly problem: string };
+/** A secret, or why there is none. */
+export type SecretFound = Secret | { readonly problem: ValueProblem };
 
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
-
-const EXPECTED = '{ env: NAME } or { file: PATH }';
 
 /**
  * The secret that a field names, by `{ env: NAME }` or `{ file: PATH }`. The file itself holds none: what stands in the
@@ -149,7 +152,8 @@ export function secretOf(read: Reader, name: string, sources: SecretSources): Se
   if (fields.length !== 1 || typeof where !== 'string' || (kind !== 'env' && kind !== 'file')) {
     const came = typeof value === 'string' ? `a text of ${value.length} characters` : 'something else';
     const advice = 'a secret never stands in this file: put it into a variable or a file of its own, and name that';
-    read.note(name, `expected ${EXPECTED}, got ${came}: ${advice}`);
+    const kind = value === undefined ? 'missing' : 'invalid';
+    read.note(name, { kind, expected: '{ env: NAME } or { file: PATH }', got: came, advice });
     return null;
   }
   const found = kind === 'env' ? secretInEnvironment(where, sources) : secretInFile(where, sources);
@@ -161,13 +165,20 @@ export function secretOf(read: Reader, name: string, sources: SecretSources): Se
 /** Of the variable, or of the file that the variable with `_FILE` behind its name names. */
 export function secretInEnvironment(variable: string, sources: SecretSources): SecretFound {
   if (!VARIABLE.test(variable)) {
-    return { problem: 'expected the name of an environment variable, got something else: put the secret into one' };
+    return noSecret('invalid', 'the name of an environment variable', ['something else', 'put the secret into one']);
   }
   const [direct, path] = [variable, `${variable}_FILE`].map((name) => sources.env[name]?.trim() ?? '');
-  if (direct && path) return { problem: `expected ${variable} or ${variable}_FILE, got both: unset one` };
+  if (direct && path) return noSecret('conflict', `${variable} or ${variable}_FILE`, ['both', 'unset one']);
   if (path) return secretInFile(path, sources);
   if (direct) return { text: direct, file: null };
-  return { problem: `expected a secret in ${variable}, or a file of one in ${variable}_FILE, got nothing: set one` };
+  const expected = `a secret in ${variable}, or a file of one in ${variable}_FILE`;
+  return noSecret('missing', expected, ['nothing', 'set one']);
+}
+
+type Kind = ValueProblem['kind'];
+
+function noSecret(kind: Kind, expected: string, [got, advice]: readonly [got: string, advice: string]): SecretFound {
+  return { problem: { kind, expected, got, advice } };
 }
 
 function secretInFile(path: string, { folder }: SecretSources): SecretFound {
@@ -176,11 +187,10 @@ function secretInFile(path: string, { folder }: SecretSources): SecretFound {
   try {
     const file = resolve(folder, path);
     const text = secretText(file);
-    return text === ''
-      ? { problem: `expected a secret in ${shown}, got an empty file: write it there` }
-      : { text, file };
+    if (text !== '') return { text, file };
+    return noSecret('missing', `a secret in ${shown}`, ['an empty file', 'write it there']);
   } catch (error) {
-    return { problem: `expected to read a secret from ${shown}, got ${unreadable(error)}` };
+    return { problem: unreadable(error, `to read a secret from ${shown}`) };
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Budget } from '../../budget/budget.ts';
 import { budgetsOf } from '../../budget/definition.ts';
 import { nearest } from '../../environment/models.ts';
-import { ConfigurationError } from '../../errors.ts';
+import { ConfigurationError, type ValueProblem } from '../../errors.ts';
 import { attributionProblems } from '../../record/call-labels.ts';
 import type { GatewayClient } from '../access/client.ts';
 import { CLIENT_LABEL, LABEL_NAME, showableAliases } from './clients.ts';
@@ -33,10 +33,8 @@ export function labelsOf(read: Reader, { clients, budgets }: LabelUsers): Labels
   const labelHeaders = asked.filter((name, position) => {
     const user = counted.has(name) ? 'a budget counts by it' : set.has(name) ? 'clients have it' : null;
     if (user === null) return true;
-    read.note(
-      `labelHeaders[${position}]`,
-      `expected a label for requests to set, got "${name}", and ${user}: leave it out`,
-    );
+    const expected = 'a label for requests to set';
+    read.note(`labelHeaders[${position}]`, conflict(expected, `"${name}", and ${user}`, 'leave it out'));
     return false;
   });
   const attribution = { ...declared };
@@ -44,12 +42,10 @@ export function labelsOf(read: Reader, { clients, budgets }: LabelUsers): Labels
   for (const [name, values] of set) attribution[name] = [...new Set([...(attribution[name] ?? []), ...values])];
   for (const name of counted) {
     if (Object.hasOwn(attribution, name)) continue;
-    read.note(
-      'budgets',
-      `expected the label of a budget to be one that clients have, got "${name}": add it to clients`,
-    );
+    const expected = 'the label of a budget to be one that clients have';
+    read.note('budgets', conflict(expected, `"${name}"`, 'add it to clients'));
   }
-  noteProblems(read, attribution);
+  for (const problem of attributionProblems(attribution)) read.note(problem.field, problem);
   return { labelHeaders, attribution };
 }
 
@@ -73,17 +69,17 @@ function setByClients(clients: readonly GatewayClient[]): ReadonlyMap<string, re
   return set;
 }
 
-function noteProblems(read: Reader, attribution: Readonly<Record<string, readonly string[]>>): void {
-  for (const problem of attributionProblems(attribution)) read.note('attribution', problem);
+function conflict(expected: string, got: string, advice: string): ValueProblem {
+  return { kind: 'conflict', expected, got, advice };
 }
 
-/** Whether a minted subject would take the place of a label that the client has. */
+/** Notes each client whose minted subjects would take the place of a label that it has. */
 export function noteSubjectLabels(read: Reader, clients: readonly GatewayClient[]): void {
   for (const { name, labels, mints } of clients) {
     const label = mints?.subjectLabel ?? null;
     if (label === null || (label !== CLIENT_LABEL && !Object.hasOwn(labels, label))) continue;
-    const advice = 'take a label of its own';
-    read.note(`clients.${name}.mints.subjectLabel`, `expected another label, got one that the client has: ${advice}`);
+    const problem = conflict('another label', 'one that the client has', 'take a label of its own');
+    read.note(`clients.${name}.mints.subjectLabel`, problem);
   }
 }
 
@@ -104,13 +100,14 @@ export function allBudgets(read: Reader, { clients, aliases }: Known): readonly 
   const names = all.map(({ name }) => name);
   for (const name of new Set(names.filter((name, position) => names.indexOf(name) !== position))) {
     // Two in one list were named by their places already; a third time does no harm.
-    read.note('budgets', `expected names of their own, got ${name} more than once: rename one`);
+    read.note('budgets', conflict('names of their own', `${name} more than once`, 'rename one'));
   }
   for (const { name, scope } of all) {
     if (scope.kind !== 'key' || aliases.length === 0 || aliases.includes(scope.key)) continue;
     const shown = showableAliases(aliases);
     const near = nearest(scope.key, shown) ?? shown.join(' or ');
-    read.note('budgets', `expected ${name} to be of a key in keys, got an alias that is not there: use ${near}`);
+    const expected = `${name} to be of a key in keys`;
+    read.note('budgets', conflict(expected, 'an alias that is not there', `use ${near}`));
   }
   return all;
 }
@@ -118,7 +115,8 @@ export function allBudgets(read: Reader, { clients, aliases }: Known): readonly 
 function ofClient(client: Reader, definition: unknown, name: string): unknown {
   if (!isObject(definition)) return definition;
   if (definition['scope'] !== undefined) {
-    client.note('budgets', 'expected budgets without scope, since they are of the client, got one with: leave it out');
+    const expected = 'budgets without scope, since they are of the client';
+    client.note('budgets', conflict(expected, 'one with', 'leave it out'));
   }
   return { ...definition, scope: { label: CLIENT_LABEL, value: name } };
 }
@@ -130,11 +128,7 @@ function listOf(read: Reader, completed: (definition: unknown) => unknown): read
     return budgetsOf(Array.isArray(given) ? given.map(completed) : given);
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
-    // Their places begin with `budgets`, at whatever depth they stand here.
-    for (const problem of error.problems) {
-      const [, place = 'budgets', sentence = problem] = /^(budgets\S*?): (.*)$/s.exec(problem) ?? [];
-      read.note(place, sentence);
-    }
+    for (const problem of error.problems) read.note(problem.field, problem);
     return [];
   }
 }

@@ -18,7 +18,8 @@ export function placeOf(read: Reader, name: string, sources: SecretSources): Pla
   place.only(['sqlite', 'redis']);
   const [isFile, isRedis] = [place.value('sqlite') !== undefined, place.value('redis') !== undefined];
   if (isFile === isRedis) {
-    read.note(name, `expected either sqlite or redis, got ${isFile ? 'both' : 'neither'}: name one`);
+    const kind = isFile ? 'conflict' : 'missing';
+    read.note(name, { kind, expected: 'either sqlite or redis', got: isFile ? 'both' : 'neither', advice: 'name one' });
     return null;
   }
   return isFile ? fileOf(place, sources) : redisOf(place, sources);
@@ -35,14 +36,15 @@ function redisOf(place: Reader, sources: SecretSources): Place | null {
   if (secret === null) return null;
   const url = secret.text;
   if (REDIS_URL.test(url) && URL.canParse(url)) return { kind: 'redis', url: () => url };
-  place.note('redis', 'expected the URL of a Redis, such as redis://127.0.0.1:6379, got something else: write it out');
+  const expected = 'the URL of a Redis, such as redis://127.0.0.1:6379';
+  place.note('redis', { kind: 'invalid', expected, got: 'something else', advice: 'write it out' });
   return null;
 }
 
 /** The same place as one for the spend of budgets. */
 export function ledgerAt(place: Place): LedgerPlace {
   const found = ledgerPlace(place.kind === 'sqlite' ? place.path : place.url());
-  if (typeof found === 'string') throw new TypeError('expected a place that was checked');
+  if ('problem' in found) throw new TypeError('expected a place that was checked');
   return found;
 }
 
@@ -60,8 +62,9 @@ export function openStores(place: Place, open: 'create' | 'existing' = 'create')
   try {
     return redisStores(place.url());
   } catch {
+    const [expected, got] = ['a Redis URL and the package ioredis', 'one without the other'];
     throw new ConfigurationError('PLIMSOLL_TOKENS_INVALID', [
-      'tokens: expected a Redis URL and the package ioredis, got one without the other: npm install ioredis',
+      { kind: 'not_installed', field: 'tokens', expected, got, advice: 'npm install ioredis' },
     ]);
   }
 }

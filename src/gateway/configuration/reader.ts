@@ -1,4 +1,4 @@
-import { got, gotName } from '../../errors.ts';
+import { got, gotName, unfit, unknownField, type Problem, type ValueProblem } from '../../errors.ts';
 import { nearest } from '../../environment/models.ts';
 import { redacted } from '../../keys/secrets.ts';
 
@@ -22,9 +22,9 @@ export interface Form {
 export class Reader {
   readonly #fields: Fields;
   readonly #place: string;
-  readonly #problems: string[];
+  readonly #problems: Problem[];
 
-  constructor(fields: unknown, place: string, problems: string[]) {
+  constructor(fields: unknown, place: string, problems: Problem[]) {
     this.#fields = isObject(fields) ? fields : {};
     this.#place = place;
     this.#problems = problems;
@@ -39,14 +39,15 @@ export class Reader {
     return this.#place === '' ? name : `${this.#place}.${name}`;
   }
 
+  /** Notes that the value of a field is not what was expected. */
   problem(name: string, expected: string, advice: string): void {
-    this.note(name, `expected ${expected}, got ${got(this.value(name))}: ${advice}`);
+    this.note(name, unfit(name, this.value(name), { expected, advice }));
   }
 
-  /** A whole sentence of the field's. */
-  note(name: string, sentence: string): void {
+  note(name: string, { kind, expected, got, advice }: ValueProblem): void {
     // A name in the path can be a key that was written in the wrong place.
-    this.#problems.push(redacted(`${this.place(name)}: ${sentence}`));
+    const field = redacted(this.place(name));
+    this.#problems.push({ kind, field, expected, got: redacted(got), advice });
   }
 
   /** A misspelt field would be ignored in silence. */
@@ -54,8 +55,8 @@ export class Reader {
     for (const name of Object.keys(this.#fields)) {
       if (known.includes(name)) continue;
       const near = nearest(name.slice(0, 64), known);
-      const advice = near === null ? 'leave it out' : `did you mean ${near}?`;
-      this.note(gotName(name), `expected one of ${known.join(', ')}, got an unknown field: ${advice}`);
+      const shown = gotName(name);
+      this.note(shown, unknownField(shown, known, near === null ? 'leave it out' : `did you mean ${near}?`));
     }
   }
 
@@ -104,7 +105,7 @@ export class Reader {
     }
     return value.filter((item: unknown, position): item is string => {
       const fits = typeof item === 'string' && pattern.test(item);
-      if (!fits) this.note(`${name}[${position}]`, `expected ${expected}, got ${got(item)}: change it`);
+      if (!fits) this.note(`${name}[${position}]`, { kind: 'invalid', expected, got: got(item), advice: 'change it' });
       return fits;
     });
   }

@@ -70,8 +70,13 @@ function absentNames(registry: MetricRegistry, metrics: ReadonlyMap<string, obje
 
 function namesTaken(names: readonly string[]): ConfigurationError {
   return new ConfigurationError('PLIMSOLL_METRIC_NAME_TAKEN', [
-    `expected a registry whose metrics have other names than plimsoll's, got metrics named ${names.join(', ')}: ` +
-      'rename them, or pass another registry as `registry`',
+    {
+      kind: 'conflict',
+      field: 'registry',
+      expected: "a registry whose metrics have other names than plimsoll's",
+      got: `metrics named ${names.join(', ')}`,
+      advice: 'rename them, or pass another registry',
+    },
   ]);
 }
 

@@ -197,8 +197,8 @@ describe('POST /plimsoll/tokens', () => {
       'invalid_request_error',
     );
     assert.deepEqual(message.split('; '), [
-      'expected the fields subject, origin, models, spendUsd, expiresInSeconds, got "subjekt": did you mean subject?',
-      'expected the fields subject, origin, models, spendUsd, expiresInSeconds, got one that cannot be shown',
+      'subjekt: expected one of subject, origin, models, spendUsd, expiresInSeconds, got an unknown field: did you mean subject?',
+      '(a name of 57 characters): expected one of subject, origin, models, spendUsd, expiresInSeconds, got an unknown field: leave it out',
       'subject: expected whom the token is for, got nothing: give an id of your own, such as "user-1842"',
       'origin: expected a web origin, such as "https://app.example.com", got something else',
       'models: expected a list of ids of models, got something else',

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { after, describe } from 'node:test';
-import { ConfigurationError } from 'plimsoll';
+import { ConfigurationError, sentenceOf } from 'plimsoll';
 import { configurationInEnvironment } from '../../../src/gateway/configuration/environment.ts';
 import { plantedSecret, plantedToken } from '../../../testing/planted.ts';
 
@@ -19,7 +19,7 @@ function problemsOf(env: Readonly<Record<string, string>>): readonly string[] {
     return [];
   } catch (error) {
     assert.ok(error instanceof ConfigurationError);
-    return error.problems;
+    return error.problems.map(sentenceOf);
   }
 }
 
@@ -76,7 +76,7 @@ describe("a gateway's configuration by the environment alone", () => {
       assert.deepEqual(others, []);
       assert.match(
         problem,
-        /^ANTHROPIC_AUTH_TOKEN is undefined: expected the key that the gateway holds, got nothing\./,
+        /^ANTHROPIC_AUTH_TOKEN is undefined: expected the key that the gateway holds, got nothing: make one/,
       );
       for (const variable of ['ANTHROPIC_API_KEY', 'ANTHROPIC_AUTH_TOKEN_FILE', 'ANTHROPIC_API_KEY_FILE'])
         assert.ok(problem.includes(variable), variable);
@@ -114,8 +114,13 @@ describe("a gateway's configuration by the environment alone", () => {
         assert.equal(error.code, 'PLIMSOLL_GATEWAY_INVALID');
         assert.ok(!error.message.includes(KEY.slice(14, 40)));
         assert.deepEqual(
-          error.problems.map((problem) => problem.split(':')[0]),
-          ['ANTHROPIC_API_KEY_FILE', 'PLIMSOLL_TOKENS', 'ANTHROPIC_AUTH_TOKEN is undefined', 'PLIMSOLL_KEY'],
+          error.problems.map(({ kind, field }) => [kind, field]),
+          [
+            ['conflict', 'ANTHROPIC_API_KEY_FILE'],
+            ['invalid', 'PLIMSOLL_TOKENS'],
+            ['no_key', 'ANTHROPIC_AUTH_TOKEN'],
+            ['invalid', 'PLIMSOLL_KEY'],
+          ],
         );
         return true;
       },

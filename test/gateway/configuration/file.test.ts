@@ -6,7 +6,7 @@ import test, { after, describe } from 'node:test';
 import { inspect } from 'node:util';
 import { parse } from 'yaml';
 import fc from 'fast-check';
-import { ConfigurationError } from 'plimsoll';
+import { ConfigurationError, sentenceOf } from 'plimsoll';
 import { configurationInFile } from '../../../src/gateway/configuration/file.ts';
 import { plantedSecret, plantedToken } from '../../../testing/planted.ts';
 
@@ -37,9 +37,10 @@ function problems(content: unknown, env: Readonly<Record<string, string>> = ENV,
   } catch (error) {
     assert.ok(error instanceof ConfigurationError);
     assert.equal(error.code, 'PLIMSOLL_GATEWAY_INVALID');
-    for (const problem of error.problems) assert.ok(problem.startsWith(`${path}: `), problem);
+    const sentences = error.problems.map(sentenceOf);
+    for (const sentence of sentences) assert.ok(sentence.startsWith(`${path}: `), sentence);
     for (const secret of [KEY, OTHER_KEY]) assert.ok(!error.message.includes(secret.slice(14, 40)), error.message);
-    return error.problems.map((problem) => problem.slice(path.length + 2));
+    return sentences.map((sentence) => sentence.slice(path.length + 2));
   }
   return [];
 }
@@ -249,11 +250,11 @@ describe("a gateway's configuration", () => {
   });
 
   test('says what had better be changed: aliases, models, calls without TLS', () => {
-    const { notices } = read({
+    const notices = read({
       keys: { MyKey: { env: 'ANTHROPIC_API_KEY' } },
       clients: { checkout: { models: ['claude-haiku-5.5'] } },
       baseUrl: 'http://api.example.com/',
-    });
+    }).notices.map(sentenceOf);
     assert.equal(notices.length, 3);
     assert.match(notices[0] ?? '', /^baseUrl: api\.example\.com is called without TLS/);
     assert.match(notices[1] ?? '', /^keys\.MyKey: expected an alias of the form env-service-role/);
@@ -383,7 +384,7 @@ describe("a gateway's configuration", () => {
     assert.deepEqual(problems(`${yaml}x: [${KEY}`, ENV, 'yaml'), [
       'expected YAML, got a text that is not (line 5, column ' + String(KEY.length + 5) + ')',
     ]);
-    assert.deepEqual(problems('[]'), ['expected fields such as keys and clients, got something else']);
+    assert.deepEqual(problems('[]'), ['expected fields such as keys and clients, got a list of 0']);
     assert.throws(
       () => configurationInFile(join(folder, 'absent.yaml'), ENV),
       /expected to read the file, got no such file: check the path$/m,
