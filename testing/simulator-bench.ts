@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import Anthropic, { type ClientOptions } from '@anthropic-ai/sdk';
 import { simulator, type Simulator, type SimulatorClock, type SimulatorOptions } from 'plimsoll/simulator';
 
@@ -79,4 +80,15 @@ export function get(path: string, headers: Record<string, string> = {}): Request
   return new Request(`https://api.anthropic.com${path}`, {
     headers: { 'x-api-key': 'test', 'anthropic-version': '2023-06-01', ...headers },
   });
+}
+
+/** The error of the API that a call is refused with. */
+export async function refusal(promise: Promise<unknown>): Promise<InstanceType<typeof Anthropic.APIError>> {
+  try {
+    await promise;
+  } catch (error) {
+    assert.ok(error instanceof Anthropic.APIError, String(error));
+    return error;
+  }
+  throw new assert.AssertionError({ message: 'it was answered' });
 }

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import Anthropic from '@anthropic-ai/sdk';
 import { REFUSALS, type RefusalName } from 'plimsoll/simulator';
-import { ASK, bench, get, post } from '../../testing/simulator-bench.ts';
+import { ASK, bench, refusal } from '../../testing/simulator-bench.ts';
 
 /** From the API's error pages: what each refusal is to whoever sees it. */
 const EXPECTED: Readonly<
@@ -49,16 +48,6 @@ const EXPECTED: Readonly<
   gateway_timeout: ['GatewayTimeoutError', 504, 'timeout_error', null, null],
   overloaded: ['OverloadedError', 529, 'overloaded_error', null, null],
 };
-
-async function refusal(promise: Promise<unknown>): Promise<InstanceType<typeof Anthropic.APIError>> {
-  try {
-    await promise;
-  } catch (error) {
-    assert.ok(error instanceof Anthropic.APIError, String(error));
-    return error;
-  }
-  throw new assert.AssertionError({ message: 'it was answered' });
-}
 
 describe('the real SDK meets every refusal as its own class', () => {
   test('each refusal is expected to be something', () => {
@@ -207,135 +196,5 @@ describe('headers can be overridden, on refusals and on answers', () => {
         [200, 2],
       ],
     );
-  });
-});
-
-describe('a request that is not valid is refused in the words of the API', () => {
-  const cases: readonly (readonly [string, Request, number, RegExp])[] = [
-    [
-      'no key',
-      new Request('https://api.anthropic.com/v1/models', { headers: { 'anthropic-version': '2023-06-01' } }),
-      401,
-      /^x-api-key header is required$/,
-    ],
-    [
-      'no version',
-      new Request('https://api.anthropic.com/v1/models', { headers: { 'x-api-key': 'k' } }),
-      400,
-      /^anthropic-version: header is required$/,
-    ],
-    ['a body that is no JSON', post('/v1/messages', '{"secret": '), 400, /^The request body is not valid JSON\.$/],
-    ['a body that is a list', post('/v1/messages', []), 400, /^Input should be a valid dictionary$/],
-    ['no model', post('/v1/messages', { messages: [], max_tokens: 1 }), 400, /^model: Field required$/],
-    ['no max_tokens', post('/v1/messages', { ...ASK, max_tokens: undefined }), 400, /^max_tokens: Field required$/],
-    [
-      'half a token',
-      post('/v1/messages', { ...ASK, max_tokens: 0.5 }),
-      400,
-      /^max_tokens: Input should be a valid integer$/,
-    ],
-    [
-      'no token',
-      post('/v1/messages', { ...ASK, max_tokens: 0 }),
-      400,
-      /^max_tokens: Input should be greater than or equal to 1$/,
-    ],
-    ['no messages', post('/v1/messages', { ...ASK, messages: undefined }), 400, /^messages: Field required$/],
-    [
-      'empty messages',
-      post('/v1/messages', { ...ASK, messages: [] }),
-      400,
-      /^messages: at least one message is required$/,
-    ],
-    [
-      'a model with a typo',
-      post('/v1/messages', { ...ASK, model: 'claude-haiku-55' }),
-      404,
-      /^model: claude-haiku-55$/,
-    ],
-    [
-      'fast mode where there is none',
-      post('/v1/messages', { ...ASK, model: 'claude-opus-4-7', speed: 'fast' }),
-      400,
-      /^speed: /,
-    ],
-    [
-      'inference_geo on an old model',
-      post('/v1/messages', { ...ASK, model: 'claude-haiku-4-5', inference_geo: 'us' }),
-      400,
-      /^inference_geo: /,
-    ],
-    [
-      'more than 32 MB',
-      post('/v1/messages', 'x'.repeat(32 * 1024 * 1024 + 1)),
-      413,
-      /^Request exceeds the maximum size$/,
-    ],
-    ['a path that is not served', get('/v1/complete'), 404, /^Not found$/],
-    ['a path that cannot be decoded', get('/v1/models/%E0%A4%A'), 404, /./],
-  ];
-  for (const [what, request, status, message] of cases) {
-    test(`${what} is a ${status}`, async () => {
-      const { claude } = bench();
-      const response = await claude.handle(request);
-      const { error } = (await response.json()) as { error: { message: string } };
-      assert.equal(response.status, status);
-      assert.match(error.message, message);
-    });
-  }
-
-  test('a 400 does not quote the request', async () => {
-    const { claude } = bench();
-    const response = await claude.handle(post('/v1/messages', '{"secret": '));
-    assert.ok(!(await response.text()).includes('secret'));
-  });
-
-  test('where unknown models are served, any name is answered', async () => {
-    const { claude, sdk } = bench({ unknownModels: 'serve' });
-    assert.equal((await sdk.messages.create({ ...ASK, model: 'claude-next' })).model, 'claude-next');
-    assert.equal(claude.truth.requests[0]?.billed[0]?.nanoUsd, null);
-    assert.equal(claude.truth.totals().get('claude-next')?.unpriced, 1);
-  });
-});
-
-describe('keys', () => {
-  const keys = [
-    { name: 'prod-checkout-api', key: 'sk-ant-api03-one', workspace: 'wrkspc_01' },
-    { name: 'ci-runner-key', key: 'sk-ant-api03-two', organization: 'org-two' },
-  ];
-
-  test('a key is accepted as a bearer token and as x-api-key, and known by its name only', async () => {
-    const { claude } = bench({ keys });
-    await claude.handle(post('/v1/messages', ASK, { 'x-api-key': 'sk-ant-api03-two' }));
-    const bearer = post('/v1/messages', ASK, { authorization: 'Bearer sk-ant-api03-one' });
-    bearer.headers.delete('x-api-key');
-    const { headers } = await claude.handle(bearer);
-    assert.deepEqual(
-      claude.truth.requests.map((request) => request.key),
-      ['ci-runner-key', 'prod-checkout-api'],
-    );
-    assert.equal(headers.get('anthropic-workspace-id'), 'wrkspc_01');
-    assert.ok(!JSON.stringify(claude.truth.requests).includes('sk-ant'));
-  });
-
-  test('a key belongs to its organisation, whose id responses name', async () => {
-    const { sdk } = bench({ keys }, { apiKey: 'sk-ant-api03-two' });
-    const { response } = await sdk.messages.create(ASK).withResponse();
-    assert.equal(response.headers.get('anthropic-organization-id'), 'org-two');
-    assert.equal(response.headers.get('anthropic-workspace-id'), null);
-  });
-
-  test('another key is a 401 that does not say which organisation it is', async () => {
-    const { claude, sdk } = bench({ keys }, { apiKey: 'sk-ant-api03-three' });
-    const error = await refusal(sdk.messages.create(ASK));
-    assert.deepEqual([error.name, error.apiMessage], ['AuthenticationError', 'Invalid bearer token']);
-    assert.equal(error.headers?.get('anthropic-organization-id'), null);
-    assert.equal(claude.truth.requests[0]?.key, null);
-  });
-
-  test('without configured keys any key is accepted', async () => {
-    const { claude, sdk } = bench({}, { apiKey: 'whatever' });
-    await sdk.messages.create(ASK);
-    assert.equal(claude.truth.requests[0]?.key, 'any');
   });
 });

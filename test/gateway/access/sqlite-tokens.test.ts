@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'node:test';
+import { sqliteTokens } from '../../../src/gateway/access/sqlite-tokens.ts';
+import { aRecord } from '../../../testing/gateway/token-records.ts';
+
+/** Puts and revokes tokens without end; says the number of each when it is done. */
+const WRITER = `
+import { sqliteTokens } from ${JSON.stringify(import.meta.resolve('../../../src/gateway/access/sqlite-tokens.ts'))};
+const store = sqliteTokens(process.argv[1]);
+for (let n = 1; ; n++) {
+  await store.put({ id: 'token' + n, hash: 'ab'.repeat(32), client: 'c', createdAtMs: n, expiresAtMs: null, revokedAtMs: null, note: '', minted: null });
+  await store.revoke('token' + n, n);
+  process.stdout.write(n + '\\n');
+}`;
+
+test('a process that is killed while it writes a file of tokens loses nothing that it said was done', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'plimsoll-tokens-'));
+  const path = join(folder, 'tokens.db');
+  const child = spawn(process.execPath, [...process.execArgv, '--input-type=module', '-e', WRITER, path], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let said = '';
+  child.stdout.on('data', (bytes: Buffer) => {
+    said += bytes.toString();
+    if (said.split('\n').length > 20) child.kill('SIGKILL');
+  });
+  await once(child, 'close');
+  const done = Number(said.split('\n').at(-2));
+  const store = sqliteTokens(path);
+  const revoked = (await store.list()).filter(({ revokedAtMs }) => revokedAtMs !== null);
+  assert.ok(done >= 20 && revoked.length >= done, `${revoked.length} of ${done}`);
+  await store.close();
+  rmSync(folder, { recursive: true });
+});
+
+test("a file of tokens is its owner's alone", async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'plimsoll-tokens-'));
+  const path = join(folder, 'tokens.db');
+  const store = sqliteTokens(path);
+  await store.put(aRecord());
+  for (const name of [path, `${path}-wal`]) assert.equal(statSync(name).mode & 0o077, 0, name);
+  await store.close();
+  rmSync(folder, { recursive: true });
+});
+
+test('a file of tokens that cannot be used is a mistake of configuration', () => {
+  for (const [path, open, expected] of [
+    ['/nowhere/tokens.db', 'create', /got "\/nowhere\/tokens\.db", which SQLite cannot open/],
+    [
+      'valkey://:hush@cache.example',
+      'create',
+      /^tokens: expected a path for an SQLite file, got a URL of valkey, (?!.*hush)/,
+    ],
+    [join(tmpdir(), 'plimsoll-absent.db'), 'existing', /where there is none: check the path/],
+  ] as const) {
+    assert.throws(() => sqliteTokens(path, open), { code: 'PLIMSOLL_TOKENS_INVALID', message: expected });
+  }
+});
