@@ -234,6 +234,9 @@ export const made = { attribution, authenticator, budgets, environment, forecast
 export const more = { memoryRateLimiter, metricsHandler, otelMetrics, redisLedger, redisRateLimiter, redisTokens };
 export const rest = { retryPolicy, routes, serve, simulator, sqliteLedger, sqliteTokens, startTelemetry, tierReport };
 export const read = () => environment();
+export const chosen = () => environment().models;
+export const registry = (options: Parameters<typeof metricsHandler>[0]) => options?.registry;
+export const declared = (options: Parameters<typeof otelMetrics>[0]) => options?.attribution;
 export const spending = () => budgets({ definitions: [] });
 export const proxy = (options: Parameters<typeof gateway>[0]) => gateway(options);
 export const fake = simulator();
