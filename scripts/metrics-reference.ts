@@ -1,25 +1,24 @@
 /** The page `docs/metrics.md`, made from the catalogue and the closed sets of its labels. */
-import { GATEWAY_REFUSALS } from '../src/record/metrics/catalogue-limits.ts';
 import { CATALOGUE } from '../src/record/metrics/catalogue.ts';
-import { SECTIONS, STAGES, type MetricDeclaration, type Section } from '../src/record/metrics/metric.ts';
+import { SECTIONS, type MetricDeclaration, type Section } from '../src/record/metrics/metric.ts';
 import { STOP_REASONS } from '../src/record/metrics/store.ts';
+import { COST_KINDS, LIMIT_DIMENSIONS, TOKEN_KINDS } from '../src/vocabulary.ts';
 import {
-  BATCH_OUTCOMES,
-  COST_KINDS,
-  LIMIT_DIMENSIONS,
-  OUTCOMES,
-  RATE_LIMIT_REASONS,
-  RETRY_DENIALS,
-  SPEND_SCOPES,
-  TOKEN_KINDS,
-} from '../src/vocabulary.ts';
+  BATCH_RESULT_MEANINGS,
+  DENIAL_MEANINGS,
+  GATEWAY_REFUSAL_MEANINGS,
+  OUTCOME_MEANINGS,
+  REASON_MEANINGS,
+  SCOPE_MEANINGS,
+  STAGE_MEANINGS,
+} from './label-meanings.ts';
 
 const INTRODUCTION = `# Metrics
 
 <!-- Made from src/record/metrics/catalogue.ts by \`npm run generate\`. -->
 
 Names, labels and units are public: a rename is a breaking change. All families are in the registry from the start;
-a family without samples is one that nothing feeds in this process.
+a family without samples is one that nothing has fed yet in this process.
 
 - ⊕ the labels declared as \`attribution\` are added. They are on no histogram, and on nothing that alerts stand on.
 - ◇ born at zero for each configured model and key, for other models when they are first seen: \`increase()\` of a
@@ -42,26 +41,28 @@ const TITLES: Readonly<Record<Section, string>> = {
   rate_limits: 'Rate limits, from response headers',
   budgets: 'Budgets',
   tier: 'Tier',
-  organization: 'Organisation, from the Admin API',
   gateway: 'Gateway',
   plimsoll: 'plimsoll itself',
 };
 
 const NOTES: Readonly<Record<Section, string>> = {
-  calls: values('outcome', OUTCOMES) + values('stop_reason', [...STOP_REASONS, 'other']),
-  attempts: `${values('reason', RATE_LIMIT_REASONS, 'of a 429')}${values('scope', SPEND_SCOPES)}- \`reason\` of a retry: the outcome that the attempt before came to.\n${values('reason', RETRY_DENIALS, 'of a retry that was denied')}`,
+  calls: meanings('outcome', OUTCOME_MEANINGS) + values('stop_reason', [...STOP_REASONS, 'other']),
+  attempts:
+    meanings('reason', REASON_MEANINGS, 'of a 429') +
+    meanings('scope', SCOPE_MEANINGS) +
+    '- `reason` of a retry: the outcome of the attempt before.\n' +
+    meanings('reason', DENIAL_MEANINGS, 'of a retry that was denied'),
   tokens:
     values('kind', TOKEN_KINDS) +
     values('kind', COST_KINDS.filter(isNoTokenKind), 'of a cost, besides those') +
-    values('result', BATCH_OUTCOMES),
+    meanings('result', BATCH_RESULT_MEANINGS),
   routes: `${values('decision', ['filled', 'warned', 'clamped', 'rejected'])}- Answers cut off at their max_tokens, by route: \`anthropic_stop_reasons_total{stop_reason="max_tokens"}\`.\n`,
   rate_limits: `${values('dimension', LIMIT_DIMENSIONS)}- The server sends the same figures to every replica: aggregate with \`min\` or \`max\`, never with \`sum\`.\n`,
   budgets:
     '- Right for one shared ledger and for many of their own: `sum by (budget) (max by (budget, ledger_id) (anthropic_budget_spent_usd))`.\n',
   tier: '',
-  organization: '',
-  gateway: `${values('reason', GATEWAY_REFUSALS)}- What a guard or a budget refuses is a call, with the outcome \`blocked\`.\n`,
-  plimsoll: values('stage', STAGES),
+  gateway: `${meanings('reason', GATEWAY_REFUSAL_MEANINGS)}- What a guard or a budget refuses is a call, with the outcome \`blocked\`.\n`,
+  plimsoll: meanings('stage', STAGE_MEANINGS),
 };
 
 /** The whole page. */
@@ -101,4 +102,9 @@ function declared(): readonly MetricDeclaration[] {
 
 function values(label: string, all: readonly string[], what = ''): string {
   return `- \`${label}\`${what === '' ? '' : ` ${what}`}: ${all.map((value) => `\`${value}\``).join(', ')}.\n`;
+}
+
+function meanings(label: string, all: Readonly<Record<string, string>>, what = ''): string {
+  const lines = Object.entries(all).map(([value, meaning]) => `  - \`${value}\`: ${meaning}\n`);
+  return `- \`${label}\`${what === '' ? '' : ` ${what}`}:\n${lines.join('')}`;
 }

@@ -119,6 +119,19 @@ export const RATE_LIMIT_REASONS = [
 
 export type RateLimitReason = (typeof RATE_LIMIT_REASONS)[number];
 
+/** What a 429 is about: a limit for each minute, traffic that grows too fast, or money, which waiting does not bring back. */
+export const LIMITED_BY = {
+  requests: 'rate',
+  input_tokens: 'rate',
+  output_tokens: 'rate',
+  tokens: 'rate',
+  fast_mode: 'rate',
+  acceleration: 'growth',
+  spend_limit: 'spend',
+  contract_spend_limit: 'spend',
+  unknown: 'rate',
+} as const satisfies Readonly<Record<RateLimitReason, 'rate' | 'growth' | 'spend'>>;
+
 /** Whose spend limit refused a request. */
 export const SPEND_SCOPES = ['tier', 'contract', 'organization', 'workspace', 'linked_organization'] as const;
 

@@ -1,4 +1,4 @@
-import { FAILED } from '../../src/rules/recording.ts';
+import { FAILED } from '../../src/rules/covered.ts';
 import { callTokens } from './calls-tokens.ts';
 import type { Dashboard, Row } from './panel.ts';
 import { inRange, quantile, rate, share, sumBy } from './selection.ts';

@@ -1,15 +1,54 @@
-/**
- * What has one meaning has one colour on every dashboard. Outcomes, statuses, reasons of retries and decisions, by their colour.
- */
-export const COLORS: Readonly<Record<string, readonly string[]>> = {
-  green: ['ok', '200', 'allowed'],
-  orange: ['429', 'rate_limited'],
-  purple: ['529', 'overloaded'],
-  red: ['500', 'server_error', 'unavailable'],
-  'dark-red': ['timeout'],
-  'light-red': ['connection_error', 'stream_error', 'truncated'],
-  yellow: ['401', 'unauthorized', 'warned'],
-  'dark-orange': ['spend_limited', 'blocked'],
-  blue: ['400', 'invalid_request'],
-  text: ['cancelled', 'abandoned'],
+import type { Decision } from '../../src/budget/budget.ts';
+import type { Outcome } from '../../src/vocabulary.ts';
+
+const PALETTE = [
+  'green',
+  'orange',
+  'purple',
+  'red',
+  'dark-red',
+  'light-red',
+  'yellow',
+  'dark-orange',
+  'blue',
+  'text',
+] as const;
+
+type Color = (typeof PALETTE)[number];
+
+const OF_OUTCOME: Readonly<Record<Outcome, Color>> = {
+  ok: 'green',
+  rate_limited: 'orange',
+  spend_limited: 'dark-orange',
+  overloaded: 'purple',
+  server_error: 'red',
+  timeout: 'dark-red',
+  connection_error: 'light-red',
+  invalid_request: 'blue',
+  unauthorized: 'yellow',
+  not_found: 'blue',
+  too_large: 'blue',
+  payment_required: 'dark-orange',
+  cancelled: 'text',
+  stream_error: 'light-red',
+  truncated: 'light-red',
+  abandoned: 'text',
+  blocked: 'dark-orange',
 };
+
+const OF_DECISION: Readonly<Record<Decision, Color>> = {
+  allowed: 'green',
+  warned: 'yellow',
+  blocked: 'dark-orange',
+  unavailable: 'red',
+};
+
+const OF_STATUS = { 200: 'green', 429: 'orange', 529: 'purple', 500: 'red', 401: 'yellow', 400: 'blue' } as const;
+
+/** Outcomes, statuses and decisions by their color, which is the same on every dashboard. */
+export const COLORS: readonly { readonly color: Color; readonly names: readonly string[] }[] = PALETTE.map((color) => ({
+  color,
+  names: Object.entries<Color>({ ...OF_OUTCOME, ...OF_DECISION, ...OF_STATUS })
+    .filter(([, own]) => own === color)
+    .map(([name]) => name),
+}));

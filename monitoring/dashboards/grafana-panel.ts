@@ -90,7 +90,7 @@ function timeSeries(panel: Panel): TimeSeries {
   }
   if (panel.reaches !== undefined) builder.axisSoftMax(panel.reaches);
   if (panel.colored === true) {
-    for (const [color, names] of Object.entries(COLORS)) {
+    for (const { color, names } of COLORS) {
       builder.overrideByRegexp(`/^(${names.join('|')})$/`, [fixed(color)]);
     }
   }

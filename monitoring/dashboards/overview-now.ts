@@ -1,4 +1,5 @@
-import { FAILED, RECORDED } from '../../src/rules/recording.ts';
+import { FAILED } from '../../src/rules/covered.ts';
+import { RECORDED } from '../../src/rules/recording.ts';
 import type { Row } from './panel.ts';
 import { FIRING, headroomLeft, quantile, rate, selected, share, sumBy } from './selection.ts';
 

@@ -1,4 +1,4 @@
-import { FAILED } from '../../src/rules/recording.ts';
+import { FAILED } from '../../src/rules/covered.ts';
 import { latency } from './overview-latency.ts';
 import { overviewNow } from './overview-now.ts';
 import type { Dashboard, Row } from './panel.ts';

@@ -1,7 +1,7 @@
 import { redacted } from '../keys/secrets.ts';
 import { rejection } from '../observe/rejection.ts';
 import { calendarMonth } from '../tier/progress.ts';
-import type { SpendScope } from '../vocabulary.ts';
+import type { RateLimitReason, SpendScope } from '../vocabulary.ts';
 import type { Diagnosis } from './report.ts';
 
 /** An answer that is no success, and what was asked. */
@@ -61,14 +61,18 @@ function isOutOfCredit(body: unknown): boolean {
   return /credit balance is too low/i.test(messageOf(body));
 }
 
-function spendLimit(scope: Exclude<SpendScope, 'linked_organization'>, nowMs: number): Diagnosis {
+type OwnScope = Exclude<SpendScope, 'linked_organization'>;
+
+const SPENT_BY: Readonly<Record<OwnScope, string>> = {
+  tier: 'The organization has spent what its usage tier allows in a month',
+  contract: 'The organization has spent what its contract allows',
+  organization: 'The organization has spent the limit that it set for itself',
+  workspace: 'The workspace has spent the limit that was set for it',
+};
+
+function spendLimit(scope: OwnScope, nowMs: number): Diagnosis {
   const lifts = `${new Date(calendarMonth(nowMs).endMs).toISOString().slice(0, 10)} 00:00 UTC`;
-  const whose = {
-    tier: 'The organization has spent what its usage tier allows in a month',
-    contract: 'The organization has spent what its contract allows',
-    organization: 'The organization has spent the limit that it set for itself',
-    workspace: 'The workspace has spent the limit that was set for it',
-  }[scope];
+  const whose = SPENT_BY[scope];
   if (scope === 'contract') {
     return {
       cause: 'spend_limit',
@@ -84,7 +88,19 @@ function spendLimit(scope: Exclude<SpendScope, 'linked_organization'>, nowMs: nu
   };
 }
 
-function rateLimited(reason: string, headers: Headers): Diagnosis {
+/** The limit that a 429 of each reason says is used up. */
+const USED_UP: Readonly<Record<Exclude<RateLimitReason, 'acceleration'>, string>> = {
+  requests: 'The rate limit of requests',
+  input_tokens: 'The rate limit of input tokens',
+  output_tokens: 'The rate limit of output tokens',
+  tokens: 'The rate limit of tokens',
+  fast_mode: 'The rate limit of fast mode',
+  spend_limit: 'The spend limit',
+  contract_spend_limit: 'The spend limit of the contract',
+  unknown: 'A rate limit',
+};
+
+function rateLimited(reason: RateLimitReason, headers: Headers): Diagnosis {
   const seconds = Number(headers.get('retry-after') ?? Number.NaN);
   const wait = Number.isFinite(seconds) ? `Wait ${seconds} s, as the answer asks` : 'Wait a minute';
   if (reason === 'acceleration') {
@@ -94,10 +110,9 @@ function rateLimited(reason: string, headers: Headers): Diagnosis {
       next: `${wait}, and let traffic rise slowly.`,
     };
   }
-  const which = reason === 'unknown' ? 'A rate limit' : `The rate limit of ${reason.replaceAll('_', ' ')}`;
   return {
     cause: 'rate_limited',
-    text: `${which} is used up at the moment; key, model and network are good.`,
+    text: `${USED_UP[reason]} is used up at the moment; key, model and network are good.`,
     next: `${wait}, and check again. If it stays so, something else is using the same limits.`,
   };
 }

@@ -6,7 +6,7 @@ import { models } from '../routing/models.ts';
 import { advice } from '../tier/advice.ts';
 import { tierProgress, type MonthSpend } from '../tier/progress.ts';
 import { tierVerdict, type SeenLimit } from '../tier/verdict.ts';
-import { LIMIT_DIMENSIONS, type LimitDimension } from '../vocabulary.ts';
+import { LIMITED_BY, LIMIT_DIMENSIONS, RATE_LIMIT_REASONS, type LimitDimension } from '../vocabulary.ts';
 import { budgetItems, inOrder, type AdviceItem, type Severity } from './advise-budgets.ts';
 import { routeItems } from './advise-routes.ts';
 import { argumentProblem, refused, shown, wrapped, type Command, type CommandIo } from './command.ts';
@@ -140,8 +140,10 @@ const CRITICAL_SHARE = 0.1;
 
 const WARNING_SHARE = 0.01;
 
-/** A tier's cap is told of its own; it is no limit that a slower pace would keep. */
-const FOR_SPEND = /spend_limit$/;
+/** Reasons whose limits a slower pace would keep: a spend cap is reported by itself. */
+const KEPT_BY_PACE: ReadonlySet<string> = new Set(
+  RATE_LIMIT_REASONS.filter((reason) => LIMITED_BY[reason] !== 'spend'),
+);
 
 /** Which limits refused how much of what was asked of a model, since the counters began. */
 function throttledItems(samples: readonly Sample[]): readonly AdviceItem[] {
@@ -152,7 +154,7 @@ function throttledItems(samples: readonly Sample[]): readonly AdviceItem[] {
   return [...refused].flatMap(([key, count]) => {
     const [model = '', reason = ''] = JSON.parse(key) as readonly string[];
     const share = count / (asked.get(model) ?? Infinity);
-    if (FOR_SPEND.test(reason) || count < FEWEST_REFUSALS || share < WARNING_SHARE) return [];
+    if (!KEPT_BY_PACE.has(reason) || count < FEWEST_REFUSALS || share < WARNING_SHARE) return [];
     const severity: Severity = share >= CRITICAL_SHARE ? 'critical' : 'warning';
     const text =
       `${percent(share)} of the requests to ${model} were refused by the limit of ${reason.replaceAll('_', ' ')} ` +

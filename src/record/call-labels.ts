@@ -1,6 +1,7 @@
 import { ConfigurationError, unfit, type Problem } from '../errors.ts';
 import type { Attribution } from '../vocabulary.ts';
 import { CATALOGUE } from './metrics/catalogue.ts';
+import type { Section } from './metrics/metric.ts';
 import type { CounterSeries } from './metrics/series.ts';
 import {
   OTHER,
@@ -95,7 +96,7 @@ export const COMBINATION_CAP = 2_000;
 const LABEL_NAME = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
 
 /** Sections whose metrics carry no attribution: their labels may be names of a user's. */
-const UNATTRIBUTED: ReadonlySet<string> = new Set(['organization', 'tier', 'routes', 'gateway']);
+const UNATTRIBUTED: ReadonlySet<Section> = new Set(['tier', 'routes', 'gateway']);
 
 /** Labels of plimsoll's own, of the exposition formats, and those that a scrape adds. */
 const RESERVED: ReadonlySet<string> = new Set([

@@ -1,5 +1,6 @@
 import {
   COST_KINDS,
+  OUTCOMES,
   RATE_LIMIT_REASONS,
   SPEND_SCOPES,
   TOKEN_KINDS,
@@ -120,14 +121,27 @@ export function resolvedSeries(store: Store, attribution: AttributionLabels): Re
 }
 
 /** What the SDK retries: 408, 409, 429, 5xx, connection errors and timeouts. Source: client.ts of 1.12.0. */
-const RETRIED: readonly Outcome[] = [
-  'rate_limited',
-  'spend_limited',
-  'overloaded',
-  'server_error',
-  'timeout',
-  'connection_error',
-];
+const IS_RETRIED: Readonly<Record<Outcome, boolean>> = {
+  ok: false,
+  rate_limited: true,
+  spend_limited: true,
+  overloaded: true,
+  server_error: true,
+  timeout: true,
+  connection_error: true,
+  invalid_request: false,
+  unauthorized: false,
+  not_found: false,
+  too_large: false,
+  payment_required: false,
+  cancelled: false,
+  stream_error: false,
+  truncated: false,
+  abandoned: false,
+  blocked: false,
+};
+
+const RETRIED = OUTCOMES.filter((outcome) => IS_RETRIED[outcome]);
 
 /** The series of one model and key, and what feeds them. Making one bears its ◇ series. */
 export class ModelSeries {

@@ -1,6 +1,6 @@
 import { systemClock, type Clock } from '../clock.ts';
 import { ConfigurationError, unfit, type Problem } from '../errors.ts';
-import type { Call, RefusedAttempt, RetryDecision, RetryPolicy } from '../vocabulary.ts';
+import { LIMITED_BY, type Call, type RefusedAttempt, type RetryDecision, type RetryPolicy } from '../vocabulary.ts';
 import { RetryBudget, processRetryBudget } from './retry-budget.ts';
 
 /** What `retryPolicy()` takes. Nothing is needed. */
@@ -127,7 +127,7 @@ function decision(settings: Settings, refused: RefusedAttempt): RetryDecision {
 }
 
 function isForSpend({ rejection: { spendScope, rateLimitReason } }: RefusedAttempt): boolean {
-  return spendScope !== null || rateLimitReason === 'spend_limit' || rateLimitReason === 'contract_spend_limit';
+  return spendScope !== null || (rateLimitReason !== null && LIMITED_BY[rateLimitReason] === 'spend');
 }
 
 function isRetryable({ status, headers }: RefusedAttempt): boolean {

@@ -1,9 +1,7 @@
+import { FAILED } from './covered.ts';
 import { bucketEdge, growth, orZero, ratio, series, sumBy, sumOverLedgers } from './promql.ts';
 import type { RecordingRule, RuleGroup } from './rule.ts';
 import { BURN_WINDOWS, SLO_WINDOWS, type MonitoringSettings, type SloWindow } from './settings.ts';
-
-/** How a call ends by the server's or the network's fault. Refusals for spend, 401s and budgets have alerts of their own. */
-export const FAILED = 'rate_limited|overloaded|server_error|timeout|connection_error|stream_error|truncated';
 
 const BY = 'job, key, model';
 

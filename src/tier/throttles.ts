@@ -175,19 +175,26 @@ function dayOf(atMs: number): number {
   return Math.floor(atMs / DAY_MS);
 }
 
-/** How the limits that a 429 can name are called in a sentence. A higher tier helps with these and with no others. */
-const LIMITS: ReadonlyMap<string, string> = new Map<RateLimitReason, string>([
-  ['requests', 'requests'],
-  ['input_tokens', 'input tokens'],
-  ['output_tokens', 'output tokens'],
-  ['tokens', 'tokens'],
-  ['fast_mode', 'fast mode'],
-  ['unknown', 'a limit that was not named'],
-]);
+/** The names of limits in a sentence; `null` for what a higher tier does not raise. */
+const LIMIT_NAMES: Readonly<Record<RateLimitReason | LimitDimension, string | null>> = {
+  requests: 'requests',
+  input_tokens: 'input tokens',
+  output_tokens: 'output tokens',
+  tokens: 'tokens',
+  fast_mode: 'fast mode',
+  acceleration: null,
+  spend_limit: null,
+  contract_spend_limit: null,
+  unknown: 'a limit that was not named',
+  fast_input_tokens: null,
+  fast_output_tokens: null,
+  priority_input_tokens: null,
+  priority_output_tokens: null,
+};
 
-/** What a limit is called in a sentence; `null` for what is no limit of a minute, as a spend cap or acceleration. */
-export function limitName(reason: RateLimitReason | LimitDimension): string | null {
-  return LIMITS.get(reason) ?? null;
+/** The name of a limit in a sentence; `null` for what a higher tier does not raise, such as a spend cap. */
+export function limitName(limit: RateLimitReason | LimitDimension): string | null {
+  return LIMIT_NAMES[limit];
 }
 
 export type Minutes = Omit<DayOfMinutes, 'day'>;

@@ -7,7 +7,6 @@ export const SECTIONS = [
   'rate_limits',
   'budgets',
   'tier',
-  'organization',
   'gateway',
   'plimsoll',
 ] as const;
@@ -53,23 +52,16 @@ export const STAGES = [
   'guard',
   'body',
   'usage',
-  'rejection',
-  'limiters',
   'pricing',
   'recorder',
   'registry',
   'scrape',
-  'spans',
   'attribution',
   'budget',
   'ledger',
-  'tier',
   'retry',
-  'routing',
-  'organization',
   'gateway',
   'on_call',
-  'other',
 ] as const;
 
 export type Stage = (typeof STAGES)[number];

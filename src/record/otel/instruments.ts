@@ -157,12 +157,30 @@ export function shown(name: string): string {
   return fitForLabel(name) ? name : OTHER;
 }
 
-/** Outcomes that are no errors: the caller got what it asked for, or stopped asking. */
-const NO_ERROR: ReadonlySet<Outcome> = new Set(['ok', 'cancelled', 'abandoned']);
+/** Whether an outcome is an error. It is none where the caller got what it asked for, or stopped asking. */
+const IS_ERROR: Readonly<Record<Outcome, boolean>> = {
+  ok: false,
+  rate_limited: true,
+  spend_limited: true,
+  overloaded: true,
+  server_error: true,
+  timeout: true,
+  connection_error: true,
+  invalid_request: true,
+  unauthorized: true,
+  not_found: true,
+  too_large: true,
+  payment_required: true,
+  cancelled: false,
+  stream_error: true,
+  truncated: true,
+  abandoned: false,
+  blocked: true,
+};
 
 /** `error.type`: the outcome of a call that failed, and nothing for one that did not. */
 export function errorType({ outcome }: Call): Outcome | null {
-  return outcome === null || NO_ERROR.has(outcome) ? null : outcome;
+  return outcome !== null && IS_ERROR[outcome] ? outcome : null;
 }
 
 /** `server.address` and `server.port` of a base URL; nothing of what else is in it. */

@@ -1,3 +1,4 @@
+import { NOT_RATE_LIMITS } from '../covered.ts';
 import { growth, sumBy } from '../promql.ts';
 import { RECORDED } from '../recording.ts';
 import type { Alert } from '../rule.ts';
@@ -20,12 +21,11 @@ const ON = 'on (job, key, model)';
 const BY = 'job, key, model';
 
 function rateLimited({ rateLimitedRatio, refusedHourRatio, minAttempts }: MonitoringSettings): Alert {
-  const limiter = 'reason!~"acceleration|spend_limit|contract_spend_limit"';
   return {
     name: 'PlimsollRateLimited',
     severity: 'ticket',
     expr:
-      `${RECORDED.rateLimited('5m')}{${limiter}} > ${rateLimitedRatio} ` +
+      `${RECORDED.rateLimited('5m')}{reason!~"${NOT_RATE_LIMITS}"} > ${rateLimitedRatio} ` +
       `and ${RECORDED.rateLimited('1h')} > ${refusedHourRatio} ` +
       `and ${ON} ${RECORDED.attempts('5m')} >= ${minAttempts}`,
     for: '2m',

@@ -1,0 +1,93 @@
+/** What each value of the closed sets means, for the reference pages. A new value compiles once it has its line here. */
+import type { GatewayRefusal } from '../src/record/metrics/catalogue-limits.ts';
+import type { Stage } from '../src/record/metrics/metric.ts';
+import type { BatchOutcome, Outcome, RateLimitReason, RetryDenial, SpendScope } from '../src/vocabulary.ts';
+
+type Meanings<Value extends string> = Readonly<Record<Value, string>>;
+
+export const OUTCOME_MEANINGS: Meanings<Outcome> = {
+  ok: 'answered in full',
+  rate_limited: 'the last attempt got a 429',
+  spend_limited: 'refused because a spend limit is reached',
+  overloaded: 'the last attempt got a 529',
+  server_error: 'another status from 500 up, or a response that could not be read',
+  timeout: 'no response in time, or a 408',
+  connection_error: 'the connection failed, or broke in the response',
+  invalid_request: '400, or another status from 400 up without an outcome of its own',
+  unauthorized: '401 or 403',
+  not_found: '404',
+  too_large: '413',
+  payment_required: '402 that names no spend limit',
+  cancelled: 'the caller aborted it, or left the stream before its end',
+  stream_error: 'the stream reported an error',
+  truncated: 'the stream ended without its last event',
+  abandoned: 'the caller dropped the response without reading it to its end',
+  blocked: 'refused by a guard or a budget, before it was sent',
+};
+
+export const REASON_MEANINGS: Meanings<RateLimitReason> = {
+  requests: 'the limit of requests a minute',
+  input_tokens: 'the limit of input tokens a minute',
+  output_tokens: 'the limit of output tokens a minute',
+  tokens: 'a limit that input and output tokens share',
+  fast_mode: 'the limits of fast mode',
+  acceleration: "traffic grew too fast, whatever the limits (the API's `ramp_limit_exceeded`)",
+  spend_limit: 'the monthly spend cap of the tier, or a spend limit of the organization or workspace',
+  contract_spend_limit: 'the spend limit of a contract',
+  unknown: 'the response does not say',
+};
+
+export const SCOPE_MEANINGS: Meanings<SpendScope> = {
+  tier: 'the monthly cap of the usage tier',
+  contract: 'the limit of a contract',
+  organization: 'the limit that the organization set for itself',
+  workspace: 'the limit of a workspace',
+  linked_organization: 'the limit of a linked organization',
+};
+
+export const DENIAL_MEANINGS: Meanings<RetryDenial> = {
+  spend_limit: 'a spend limit is reached: no retry can succeed',
+  retry_budget: 'the process has used up its share of retries',
+  deadline: "the wait would go beyond the call's deadline",
+  retry_after: 'the server asks for a longer wait than is allowed',
+  not_retryable: 'the same request would be refused again',
+};
+
+export const BATCH_RESULT_MEANINGS: Meanings<BatchOutcome> = {
+  succeeded: 'answered, and billed',
+  errored: 'refused; costs nothing',
+  canceled: 'the batch was canceled before it was sent; costs nothing',
+  expired: 'not sent within 24 hours; costs nothing',
+};
+
+export const GATEWAY_REFUSAL_MEANINGS: Meanings<GatewayRefusal> = {
+  missing: 'no token',
+  malformed: 'not a token of a gateway',
+  unknown: 'a token that the gateway does not know',
+  expired: 'a token that has expired',
+  revoked: 'a token that was revoked',
+  wrong_origin: 'a token that is bound to another origin',
+  unavailable: 'the store of tokens does not answer',
+  not_found: 'a path that the gateway does not forward',
+  invalid: 'a request that could not be read',
+  too_large: 'a body above the limit',
+  overloaded: 'as many requests as allowed are already in progress',
+  draining: 'the gateway is shutting down',
+};
+
+export const STAGE_MEANINGS: Meanings<Stage> = {
+  middleware: 'watching a request',
+  guard: 'a guard that failed other than by refusing; the call went on',
+  body: 'reading a response along with its caller',
+  usage: 'a usage figure that is no count',
+  pricing: 'working out a cost',
+  recorder: 'a recorder that threw',
+  registry: 'registering the metrics',
+  scrape: 'writing the metrics page',
+  attribution: 'a function that gives attribution labels',
+  budget: "the callback for a budget's thresholds",
+  ledger: 'the ledger of the budgets',
+  retry: 'the retry policy',
+  gateway: 'the gateway itself',
+  on_call: 'the callback `onCall`',
+};

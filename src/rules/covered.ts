@@ -1,0 +1,57 @@
+import { OUTCOMES, RATE_LIMIT_REASONS, type Outcome, type RateLimitReason, type SpendScope } from '../vocabulary.ts';
+
+/**
+ * Which alert covers what: a reason, a scope or an outcome that is new compiles once somebody has decided who is alerted.
+ * The runbook of that alert says what to do about each.
+ */
+
+/** The alert on 429s of each reason. */
+export const ALERT_OF_REASON = {
+  requests: 'PlimsollRateLimited',
+  input_tokens: 'PlimsollRateLimited',
+  output_tokens: 'PlimsollRateLimited',
+  tokens: 'PlimsollRateLimited',
+  fast_mode: 'PlimsollRateLimited',
+  acceleration: 'PlimsollAccelerationLimited',
+  spend_limit: 'PlimsollSpendCapReached',
+  contract_spend_limit: 'PlimsollSpendCapReached',
+  unknown: 'PlimsollRateLimited',
+} as const satisfies Readonly<Record<RateLimitReason, `Plimsoll${string}`>>;
+
+/** The alert on refusals by each spend limit. */
+export const ALERT_OF_SCOPE = {
+  tier: 'PlimsollSpendCapReached',
+  contract: 'PlimsollSpendCapReached',
+  organization: 'PlimsollSpendCapReached',
+  workspace: 'PlimsollSpendCapReached',
+  linked_organization: 'PlimsollSpendCapReached',
+} as const satisfies Readonly<Record<SpendScope, `Plimsoll${string}`>>;
+
+/** The alert on calls that end so; `null` where calls end as their caller made them end, which is no incident. */
+export const ALERT_OF_OUTCOME = {
+  ok: null,
+  rate_limited: 'PlimsollErrorBudgetBurn',
+  spend_limited: 'PlimsollSpendCapReached',
+  overloaded: 'PlimsollErrorBudgetBurn',
+  server_error: 'PlimsollErrorBudgetBurn',
+  timeout: 'PlimsollErrorBudgetBurn',
+  connection_error: 'PlimsollErrorBudgetBurn',
+  invalid_request: null,
+  unauthorized: 'PlimsollUnauthorized',
+  not_found: null,
+  too_large: null,
+  payment_required: null,
+  cancelled: null,
+  stream_error: 'PlimsollErrorBudgetBurn',
+  truncated: 'PlimsollErrorBudgetBurn',
+  abandoned: null,
+  blocked: 'PlimsollBudgetBlocks',
+} as const satisfies Readonly<Record<Outcome, `Plimsoll${string}` | null>>;
+
+/** Outcomes that count as failures of the API or the network, as a matcher. Spend limits, 401s and budgets have alerts of their own. */
+export const FAILED = OUTCOMES.filter((outcome) => ALERT_OF_OUTCOME[outcome] === 'PlimsollErrorBudgetBurn').join('|');
+
+/** Reasons of 429s that PlimsollRateLimited does not cover, as a matcher. */
+export const NOT_RATE_LIMITS = RATE_LIMIT_REASONS.filter(
+  (reason) => ALERT_OF_REASON[reason] !== 'PlimsollRateLimited',
+).join('|');

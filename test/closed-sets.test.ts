@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict';
+import { join, relative } from 'node:path';
+import test, { describe } from 'node:test';
+import ts from 'typescript';
+
+/**
+ * A closed set is total: a new member does not compile until every place that has a table over the set has a line for
+ * it. Shown by compiling the tree with one member more.
+ */
+
+const root = join(import.meta.dirname, '..');
+
+/** By the set: the file that declares it, a member that it has, and the places that a new one must not compile in. */
+const SETS: Readonly<
+  Record<string, { readonly file: string; readonly member: string; readonly places: readonly string[] }>
+> = {
+  RATE_LIMIT_REASONS: {
+    file: 'src/vocabulary.ts',
+    member: 'fast_mode',
+    places: [
+      'scripts/label-meanings.ts',
+      'src/check/refusals.ts',
+      'src/rules/covered.ts',
+      'src/tier/throttles.ts',
+      'src/vocabulary.ts',
+      'testing/every-member.ts',
+    ],
+  },
+  OUTCOMES: {
+    file: 'src/vocabulary.ts',
+    member: 'payment_required',
+    places: [
+      'monitoring/dashboards/colors.ts',
+      'scripts/label-meanings.ts',
+      'src/record/call-series.ts',
+      'src/record/otel/instruments.ts',
+      'src/rules/covered.ts',
+      'testing/every-member.ts',
+    ],
+  },
+  SPEND_SCOPES: {
+    file: 'src/vocabulary.ts',
+    member: 'contract',
+    places: ['scripts/label-meanings.ts', 'src/check/refusals.ts', 'src/rules/covered.ts', 'testing/every-member.ts'],
+  },
+  RETRY_DENIALS: {
+    file: 'src/vocabulary.ts',
+    member: 'not_retryable',
+    places: ['scripts/label-meanings.ts', 'testing/every-member.ts'],
+  },
+  GATEWAY_REFUSALS: {
+    file: 'src/record/metrics/catalogue-limits.ts',
+    member: 'draining',
+    places: ['scripts/label-meanings.ts'],
+  },
+  STAGES: { file: 'src/record/metrics/metric.ts', member: 'on_call', places: ['scripts/label-meanings.ts'] },
+};
+
+/** Every file that is to be looked at, whichever set grows. */
+const PLACES = [...new Set(Object.values(SETS).flatMap(({ places }) => places))].sort();
+
+const host = compilerHost();
+const untouched = program();
+
+function compilerHost(): ts.CompilerHost {
+  const plain = ts.createCompilerHost(options());
+  const known = new Map<string, ts.SourceFile | undefined>();
+  return {
+    ...plain,
+    getSourceFile(name, version, ...rest) {
+      const found = known.get(name) ?? plain.getSourceFile(name, version, ...rest);
+      known.set(name, found);
+      return found;
+    },
+  };
+}
+
+function options(): ts.CompilerOptions {
+  const { config, error } = ts.readConfigFile(join(root, 'tsconfig.json'), (path) => ts.sys.readFile(path));
+  assert.equal(error, undefined);
+  return ts.parseJsonConfigFileContent(config, ts.sys, root).options;
+}
+
+/** The places and all that they import; `grown` stands for files with another text. */
+function program(grown: ReadonlyMap<string, string> = new Map(), old?: ts.Program): ts.Program {
+  const own: ts.CompilerHost = {
+    ...host,
+    getSourceFile(name, version, ...rest) {
+      const text = grown.get(relative(root, name));
+      return text === undefined
+        ? host.getSourceFile(name, version, ...rest)
+        : ts.createSourceFile(name, text, version, true);
+    },
+  };
+  const rootNames = PLACES.map((place) => join(root, place));
+  return ts.createProgram({ rootNames, options: options(), host: own, ...(old && { oldProgram: old }) });
+}
+
+/** The places that do not compile. */
+function failing(compiled: ts.Program): readonly string[] {
+  return PLACES.filter((place) => {
+    const source = compiled.getSourceFile(join(root, place));
+    assert.ok(source, place);
+    return compiled.getSemanticDiagnostics(source).length > 0;
+  });
+}
+
+/** The file with one member more in the set. */
+function withAnother({ file, member }: { readonly file: string; readonly member: string }, set: string): string {
+  const text = untouched.getSourceFile(join(root, file))?.text ?? '';
+  const grown = text.replace(
+    new RegExp(`(export const ${set} = \\[[^\\]]*'${member}')`),
+    (found: string) => `${found}, 'one_more_than_there_is'`,
+  );
+  assert.notEqual(grown, text, `${set} is not declared in ${file} as it is expected here`);
+  return grown;
+}
+
+test('every place compiles as it is', () => {
+  assert.deepEqual(failing(untouched), []);
+});
+
+describe('a member more does not compile in any table that needs it:', () => {
+  for (const [set, { file, member, places }] of Object.entries(SETS)) {
+    test(set, () => {
+      const grown = program(new Map([[file, withAnother({ file, member }, set)]]), untouched);
+      assert.deepEqual(failing(grown), [...places].sort());
+    });
+  }
+});
