@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { globSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import test, { describe } from 'node:test';
 import ts from 'typescript';
+import { STAGES } from '../src/record/metrics/metric.ts';
 
 /**
  * A closed set is total: a new member does not compile until every place that has a table over the set has a line for
@@ -59,6 +61,7 @@ const SETS: Readonly<
 /** Every file that is to be looked at, whichever set grows. */
 const PLACES = [...new Set(Object.values(SETS).flatMap(({ places }) => places))].sort();
 
+const sources = globSync('src/**/*.ts', { cwd: root });
 const host = compilerHost();
 const untouched = program();
 
@@ -81,7 +84,7 @@ function options(): ts.CompilerOptions {
   return ts.parseJsonConfigFileContent(config, ts.sys, root).options;
 }
 
-/** The places and all that they import; `grown` stands for files with another text. */
+/** The sources, the places and all that they import; `grown` stands for files with another text. */
 function program(grown: ReadonlyMap<string, string> = new Map(), old?: ts.Program): ts.Program {
   const own: ts.CompilerHost = {
     ...host,
@@ -92,7 +95,7 @@ function program(grown: ReadonlyMap<string, string> = new Map(), old?: ts.Progra
         : ts.createSourceFile(name, text, version, true);
     },
   };
-  const rootNames = PLACES.map((place) => join(root, place));
+  const rootNames = [...sources, ...PLACES].map((path) => join(root, path));
   return ts.createProgram({ rootNames, options: options(), host: own, ...(old && { oldProgram: old }) });
 }
 
@@ -127,4 +130,32 @@ describe('a member more does not compile in any table that needs it:', () => {
       assert.deepEqual(failing(grown), [...places].sort());
     });
   }
+});
+
+/** The strings of a file that are given where a stage is asked for, or some of them. */
+function stagesGiven(source: ts.SourceFile, checker: ts.TypeChecker): readonly string[] {
+  const found: string[] = [];
+  const known: readonly string[] = STAGES;
+  const visit = (node: ts.Node): void => {
+    if (ts.isStringLiteral(node) && known.includes(node.text) && ts.isCallExpression(node.parent)) {
+      const asked = checker.getContextualType(node);
+      const members = asked?.isUnion() ? asked.types : [asked];
+      if (members.every((one) => one?.isStringLiteral() && known.includes(one.value))) found.push(node.text);
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return found;
+}
+
+test('every stage of plimsoll_errors_total is one in which something fails', () => {
+  const checker = untouched.getTypeChecker();
+  const given = sources.flatMap((path) => {
+    const source = untouched.getSourceFile(join(root, path));
+    return source === undefined ? [] : stagesGiven(source, checker);
+  });
+  assert.deepEqual(
+    STAGES.filter((stage) => !given.includes(stage)),
+    [],
+  );
 });

@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import Anthropic from '@anthropic-ai/sdk';
+import { instrument, retryPolicy, routes } from 'plimsoll';
+import { budgets } from 'plimsoll/budget';
+import type { Fault } from 'plimsoll/simulator';
+import type { Registry } from 'prom-client';
+import { CATALOGUE } from '../../../src/record/metrics/catalogue.ts';
+import { collected, PARAMS, samples } from '../../../testing/client-workbench.ts';
+import { gatewayBench, REAL_KEY } from '../../../testing/gateway/workbench.ts';
+
+/** An answer that has a bit of everything that is billed. */
+const REPLY = {
+  thinking: 'hm',
+  text: 'Four fathoms, and the tide is out.',
+  usage: { server_tool_use: { web_search_requests: 1 }, output_tokens_details: { thinking_tokens: 3 } },
+};
+
+const AGAIN: Fault = { fault: 'requests_limit', headers: { 'retry-after-ms': '1' } };
+
+/** A day on which the API published what the next tier takes. */
+const OLD_MS = Date.UTC(2026, 4, 4);
+
+const NOW_MS = Date.UTC(2026, 10, 10);
+
+const HALF_A_DAY_MS = 12 * 3_600_000;
+
+/** A service in which everything happens once, and a gateway that refuses a request, in one registry. */
+async function livedThrough(t: test.TestContext): Promise<Registry> {
+  let laterMs = 0;
+  const now = () => NOW_MS + laterMs;
+  const clock = { epochMs: now, monotonicMs: () => performance.now() + laterMs };
+  const bench = await gatewayBench({
+    gateway: { clock },
+    simulator: { respond: () => REPLY, unknownModels: 'serve', clock: { now, sleep: () => Promise.resolve() } },
+  });
+  t.after(() => bench.close());
+  const { sim, registry } = bench;
+  const plain = new Anthropic({ apiKey: REAL_KEY, fetch: sim.fetch, logLevel: 'off' });
+  const old = { epochMs: () => OLD_MS, monotonicMs: () => performance.now() };
+  const before = instrument(plain, { registry, clock: old, tier: { name: 'Tier 1', organization: 'before' } });
+  await before.messages.create(PARAMS);
+  const shop = routes({ chat: { maxTokens: 16 } });
+  const claude = instrument(plain, {
+    ...{ registry, clock, key: 'prod-checkout-api', attribution: { team: ['search'], tenant: [] } },
+    ...{ labels: { tenant: 'x'.repeat(1_000) }, tier: { name: 'Build' }, routes: shop },
+    budgets: budgets({
+      ...{ clock, definitions: [{ name: 'all', period: 'month', usd: '0.000001', thresholds: [0.5] }] },
+    }),
+    retry: retryPolicy({ backoffMs: 1, fallbackModel: 'claude-sonnet-5-5' }),
+    onCall: () => {
+      throw new Error('of the service');
+    },
+  });
+  sim.script([AGAIN, { fault: 'none' }, { fault: 'overloaded' }, { fault: 'none' }, { fault: 'tier_spend_cap' }]);
+  await collected(await claude.messages.create({ ...PARAMS, stream: true }));
+  await claude.messages.create(PARAMS);
+  await assert.rejects(claude.messages.create(PARAMS));
+  await claude.messages.create({ ...PARAMS, ...shop.route('chat'), max_tokens: 32 });
+  await claude.messages.create({ ...PARAMS, model: 'claude-nobody-knows' });
+  const { id } = await claude.messages.batches.create({ requests: [{ custom_id: 'a', params: PARAMS }] });
+  await collected(await claude.messages.batches.results(id));
+  laterMs = HALF_A_DAY_MS; // enough of the month for a forecast
+  await claude.messages.create(PARAMS);
+  assert.equal((await fetch(`${bench.url}/v1/messages`, { method: 'POST' })).status, 401);
+  return registry;
+}
+
+test('every metric of the catalogue is fed by something', async (t) => {
+  const registry = await livedThrough(t);
+  const page = await registry.metrics();
+  const unfed: string[] = [];
+  for (const { name, type } of CATALOGUE) {
+    const isFed =
+      type === 'gauge' ? page.includes(`\n${name}{`) : Object.keys(await samples(registry, name)).length > 0;
+    if (!isFed) unfed.push(name);
+  }
+  assert.deepEqual(unfed, []);
+});
