@@ -90,7 +90,7 @@ function gatewayOf(configuration: GatewayConfiguration, opened: Opened): Gateway
     ...{ keys, baseUrl, labelHeaders, attribution, corsOrigins, prices, registry, onError },
     authenticate: log.authenticate(authenticator({ store: tokens, clients, spend, limiter })),
     recorders: [log.recorder],
-    pages: { '/plimsoll/tokens': mintHandler({ store: tokens, clients, limiter, onError }) },
+    handlers: { '/plimsoll/tokens': mintHandler({ store: tokens, clients, limiter, onError }) },
     isReady: () => tokens.find('').then(() => true),
     limits: {
       requests: limits.connections,

@@ -6,106 +6,105 @@ import type { LiveCall } from '../observe/live-call.ts';
 import { retriesAnswer } from '../observe/sdk-retry.ts';
 import { retryAfterMs } from '../retry/policy.ts';
 import type { Endpoint } from './endpoints.ts';
-import { forwarded, without } from './headers.ts';
+import { forwardedHeaders, without } from './headers.ts';
 import { textOf, type RequestBody } from './receive.ts';
 import { BodyTooLargeError } from './request-body.ts';
-import type { Arrival } from './request.ts';
+import type { GatewayRequest } from './request.ts';
 import { isReadable } from './response-body.ts';
-import { UpstreamAnswer, UpstreamTimeoutError, type Upstream, type UpstreamRequest } from './upstream.ts';
+import { UpstreamResponse, UpstreamTimeoutError, type Upstream, type UpstreamRequest } from './upstream.ts';
 
-/** One attempt of a client's, on its way to the API. */
-export interface Forwarding extends Exchange {
-  readonly arrival: Arrival;
+/** One attempt of a client's call, on its way to the API. */
+export interface GatewayAttempt extends Exchange {
+  readonly request: GatewayRequest;
   readonly endpoint: Endpoint;
   readonly body: RequestBody;
   readonly upstream: Upstream;
-  /** The real key. */
+  /** Reads the API key. */
   readonly key: () => string;
   readonly retries: ClientRetries;
-  /** When the client's request had come. */
+  /** Monotonic time at which the request had arrived. */
   readonly startedMs: number;
-  /** Joins the attempts of a call; `null` for a client that does not count them: each of its requests is a call. */
-  readonly likeness: (() => string) | null;
+  /**
+   * Joins the attempts of a call: equal for requests that ask for the same thing. `null` for a client that does not number
+   * its attempts; then each request is a call.
+   */
+  readonly fingerprint: (() => string) | null;
 }
 
-/** The longest that the SDKs wait on their own account. */
-const LONGEST_BACKOFF_MS = 8_000;
-
-/** Longer than that no attempt is expected. */
-const LONGEST_WAIT_MS = 10 * 60_000;
-
-/** On the way, or held up in a busy client. */
-const LATE_MS = 10_000;
-
-/** A client's time began before its request had come. */
-const ON_THE_WAY_MS = 250;
-
-/** Who asks is a client with retry rules of its own, of which nothing is known but what the SDKs do. */
-export const FORWARDING: Way<Forwarding, UpstreamAnswer> = {
+/** Sends the attempts of clients. A client may have retry rules of its own; it is assumed to retry as the SDKs do. */
+export const GATEWAY_TRANSPORT: Way<GatewayAttempt, UpstreamResponse> = {
   guarded: ({ body }) => body.guarded,
-  async send(forwarding) {
-    const { arrival, upstream } = forwarding;
-    if (arrival.isGone) throw new Error('the client has gone');
-    const sending = upstream.send(sent(forwarding));
-    arrival.whenGone(() => sending.abort());
-    const answer = new UpstreamAnswer(await sending.answer);
-    arrival.whenGone(() => answer.passage.cancel());
-    return answer;
+  async send(attempt) {
+    const { request, upstream } = attempt;
+    if (request.isAborted) throw new Error('the client has gone');
+    const pending = upstream.send(upstreamRequest(attempt));
+    request.onAbort(() => pending.abort());
+    const response = new UpstreamResponse(await pending.response);
+    request.onAbort(() => response.body.cancel());
+    return response;
   },
   headers: ({ values }) => values,
-  follow({ call, observation, arrival }, answer) {
-    const isRead = isReadable(answer.values.get('content-encoding') ?? 'identity');
-    const type = (isRead ? answer.values.get('content-type') : null) ?? '';
-    answer.passage.listen(answerListener({ call, observation, path: arrival.target }, type));
+  follow({ call, observation, request }, { values, body }) {
+    const type = isReadable(values.get('content-encoding') ?? 'identity') ? values.get('content-type') : undefined;
+    body.listen(answerListener({ call, observation, path: request.target }, type ?? ''));
   },
-  refusalBody: (_forwarding, answer) => answer.json(),
-  retriesAnswer: ({ likeness }, { status, headers }) =>
-    likeness !== null && retriesAnswer({ status, headers, refreshable: false }, 1),
+  refusalBody: (_attempt, response) => response.json(),
+  retriesAnswer: ({ fingerprint }, { status, headers }) =>
+    fingerprint !== null && retriesAnswer({ status, headers, refreshable: false }, 1),
   isSteerable: ({ observation, call }) => call.attempts < (observation.retry?.attempts ?? 0),
-  steer: (answer, headers) => answer.steer(headers),
-  refused(forwarding, { headers }, goesOn) {
-    if (goesOn) wait(forwarding, retryAfterMs(headers, forwarding.observation.clock.epochMs()));
+  steer: (response, headers) => response.steer(headers),
+  refused(attempt, { headers }, goesOn) {
+    if (goesOn) waitForRetry(attempt, retryAfterMs(headers, attempt.observation.clock.epochMs()));
   },
-  isCancelled: (forwarding) => forwarding.arrival.isGone && !hasTimedOut(forwarding),
-  failedAs: (forwarding, error) =>
-    error instanceof UpstreamTimeoutError || hasTimedOut(forwarding) ? 'timeout' : 'connection_error',
-  retriesFailure: ({ likeness }, error) => likeness !== null && !(error instanceof BodyTooLargeError),
-  wait: (forwarding) => wait(forwarding, null),
+  isCancelled: (attempt) => attempt.request.isAborted && !hasTimedOut(attempt),
+  failedAs: (attempt, error) =>
+    error instanceof UpstreamTimeoutError || hasTimedOut(attempt) ? 'timeout' : 'connection_error',
+  retriesFailure: ({ fingerprint }, error) => fingerprint !== null && !(error instanceof BodyTooLargeError),
+  wait: (attempt) => waitForRetry(attempt, null),
 };
 
-/** The SDKs say how long they wait for an answer, in whole seconds, and leave without a word when they have. */
-function hasTimedOut({ arrival, startedMs, observation }: Forwarding): boolean {
-  const seconds = Number(arrival.header('x-stainless-timeout') ?? Number.NaN);
-  return arrival.isGone && observation.clock.monotonicMs() - startedMs >= seconds * 1_000 - ON_THE_WAY_MS;
+function upstreamRequest({ request, endpoint, body, call, key }: GatewayAttempt): UpstreamRequest {
+  const { method, target, rawHeaders } = request;
+  const headers = forwardedHeaders(rawHeaders, request.headers);
+  const readable = endpoint.namesResults === true ? uncompressed(headers) : headers;
+  return { method, target, headers: [...readable, 'x-api-key', key()], body: changedBody(body, call) };
 }
 
-function wait({ call, retries, likeness }: Forwarding, askedMs: number | null): void {
-  if (likeness !== null)
-    retries.wait(likeness(), call, Math.min(askedMs ?? LONGEST_BACKOFF_MS, LONGEST_WAIT_MS) + LATE_MS);
+/** The gateway changes the response, so the API must not compress it. */
+function uncompressed(headers: string[]): string[] {
+  return [...without(headers, 'accept-encoding'), 'accept-encoding', 'identity'];
 }
 
-function sent({ arrival, endpoint, body, call, key }: Forwarding): UpstreamRequest {
-  const { method, target, headers } = arrival;
-  return {
-    method,
-    target,
-    headers: [...readable(forwarded(headers), endpoint), 'x-api-key', key()],
-    body: allowed(body, call),
-  };
-}
-
-/** What nobody has to change goes on byte for byte, text or not. */
-function allowed({ asItCame }: RequestBody, call: LiveCall): UpstreamRequest['body'] {
+/** Without a change the body goes on byte for byte, whether it is text or not. */
+function changedBody({ raw }: RequestBody, call: LiveCall): UpstreamRequest['body'] {
   const isChanged = call.admittedMaxTokens !== null || call.fallbackModel !== null;
-  return isChanged && asItCame instanceof Uint8Array ? allowedBody(textOf(asItCame), call) : asItCame;
+  return isChanged && raw instanceof Uint8Array ? allowedBody(textOf(raw), call) : raw;
 }
 
-/** What has to be changed on its way comes as it is. */
-function readable(headers: string[], { namesResults }: Endpoint): string[] {
-  return namesResults === true ? [...without(headers, 'accept-encoding'), 'accept-encoding', 'identity'] : headers;
+/** The client's timer started before its request had arrived. */
+const TRANSIT_MS = 250;
+
+/** The SDKs send how long they wait for a response, in whole seconds. When the time is up they only close the connection. */
+function hasTimedOut({ request, startedMs, observation }: GatewayAttempt): boolean {
+  const seconds = Number(request.headers.get('x-stainless-timeout') ?? Number.NaN);
+  return request.isAborted && observation.clock.monotonicMs() - startedMs >= seconds * 1_000 - TRANSIT_MS;
 }
 
-/** Calls that wait at a time; beyond it a call ends with its refusal at once. */
+/** The longest wait that the SDKs choose by themselves. */
+const LONGEST_BACKOFF_MS = 8_000;
+
+/** A retry that is due later is not waited for. */
+const LONGEST_WAIT_MS = 10 * 60_000;
+
+/** Allows for the way, and for a busy client. */
+const LATE_MS = 10_000;
+
+function waitForRetry({ call, retries, fingerprint }: GatewayAttempt, askedMs: number | null): void {
+  if (fingerprint !== null)
+    retries.wait(fingerprint(), call, Math.min(askedMs ?? LONGEST_BACKOFF_MS, LONGEST_WAIT_MS) + LATE_MS);
+}
+
+/** Calls that wait at the same time. Beyond it a call ends with its refusal at once. */
 const MOST_WAITING = 10_000;
 
 interface Waiting {
@@ -114,8 +113,8 @@ interface Waiting {
 }
 
 /**
- * The calls whose clients were refused and will send the same request again. Nothing but its likeness joins an attempt to
- * the one before: what is asked for, with what token, and how many attempts it says there were.
+ * Calls whose clients were refused and will send the same request again. Only its fingerprint joins an attempt to the one
+ * before: what it asks for, with which token, and how many attempts it says there were.
  */
 export class ClientRetries {
   readonly #timers: Timers;
@@ -126,30 +125,30 @@ export class ClientRetries {
     this.#timers = timers;
   }
 
-  /** The call whose attempt number `retryCount` (0: the first) this is; `undefined`: it is a new call. */
-  resume(likeness: string, retryCount: number): LiveCall | undefined {
-    const waits = this.#waiting.get(likeness);
+  /** Finds the waiting call of attempt number `retryCount` (0: the first); `undefined`: the attempt begins a new call. */
+  resume(fingerprint: string, retryCount: number): LiveCall | undefined {
+    const waits = this.#waiting.get(fingerprint);
     const at = retryCount > 0 ? (waits?.findIndex(({ call }) => call.attempts === retryCount) ?? -1) : -1;
     const found = waits?.[at];
-    if (found !== undefined) this.#remove(likeness, found);
+    if (found !== undefined) this.#remove(fingerprint, found);
     return found?.call;
   }
 
-  /** The call waits so long for its next attempt, and then ends with its last. */
-  wait(likeness: string, call: LiveCall, waitMs: number): void {
+  /** Lets the call wait so long for its next attempt. Without one, it ends with its last. */
+  wait(fingerprint: string, call: LiveCall, waitMs: number): void {
     if (this.#count >= MOST_WAITING) return call.endWithLastAttempt();
     const cancel = this.#timers.inBackground(waitMs, () => {
-      this.#remove(likeness, waiting);
+      this.#remove(fingerprint, waiting);
       call.endWithLastAttempt();
     });
     const waiting: Waiting = { call, cancel };
-    const waits = this.#waiting.get(likeness);
-    if (waits === undefined) this.#waiting.set(likeness, [waiting]);
+    const waits = this.#waiting.get(fingerprint);
+    if (waits === undefined) this.#waiting.set(fingerprint, [waiting]);
     else waits.push(waiting);
     this.#count++;
   }
 
-  /** Ends all that wait: nobody will come any more. */
+  /** Ends all waiting calls: no attempt will come any more. */
   end(): void {
     for (const waits of this.#waiting.values()) {
       for (const { call, cancel } of waits) {
@@ -161,11 +160,11 @@ export class ClientRetries {
     this.#count = 0;
   }
 
-  #remove(likeness: string, waiting: Waiting): void {
+  #remove(fingerprint: string, waiting: Waiting): void {
     waiting.cancel();
-    const rest = (this.#waiting.get(likeness) ?? []).filter((other) => other !== waiting);
-    if (rest.length === 0) this.#waiting.delete(likeness);
-    else this.#waiting.set(likeness, rest);
+    const rest = (this.#waiting.get(fingerprint) ?? []).filter((other) => other !== waiting);
+    if (rest.length === 0) this.#waiting.delete(fingerprint);
+    else this.#waiting.set(fingerprint, rest);
     this.#count--;
   }
 }

@@ -1,78 +1,67 @@
-import type { Timers } from '../clock.ts';
+import { observation } from '../client/observation.ts';
+import { systemTimers, type Timers } from '../clock.ts';
 import type { Observation } from '../observe/live-call.ts';
-import type { GatewayRefusal } from '../record/metrics/catalogue-limits.ts';
-import type { ClientRetries } from './attempt.ts';
-import type { ShortAnswer } from './errors.ts';
-import type { RawHeaders } from './headers.ts';
+import { GATEWAY_REFUSALS, type GatewayRefusal } from '../record/metrics/catalogue-limits.ts';
+import { defaultRegistry, storeFor } from '../record/metrics/registry.ts';
+import { ClientRetries } from './attempt.ts';
+import type { AllowedOrigins } from './cors.ts';
+import { errorResponse, refusalError } from './errors.ts';
 import type { GatewayOptions } from './options.ts';
-import type { HeldBytes } from './request-body.ts';
-import type { Arrival } from './request.ts';
-import type { Upstream } from './upstream.ts';
+import { HeldBytes } from './request-body.ts';
+import type { GatewayRequest } from './request.ts';
+import type { BufferedResponse } from './response-body.ts';
+import { upstream, type Upstream } from './upstream.ts';
 
-/** Where requests arrive: what they are judged by and sent on with. */
-export interface Desk {
+/** Everything that handling a request needs, shared by all requests of a gateway. */
+export interface GatewayContext {
   readonly options: GatewayOptions;
   readonly observation: Observation;
-  /** Of the API. */
+  /** Address of the API, without a slash at its end. */
   readonly baseUrl: string;
   readonly upstream: Upstream;
   readonly retries: ClientRetries;
   readonly open: OpenRequests;
   readonly held: HeldBytes;
-  readonly crossOrigin: CrossOrigin;
-  /** A request was refused before it was a call. */
-  readonly refusal: (reason: GatewayRefusal) => void;
+  readonly corsOrigins: AllowedOrigins;
+  /** Counts a request that is refused before it is a call, and builds its response. */
+  readonly refuse: (reason: GatewayRefusal, message?: string) => BufferedResponse;
+  /** Counts and reports an error of the gateway itself. */
   readonly onError: (error: unknown) => void;
 }
 
-/** What a page may read besides the body; its retries stand on the last three. */
-const EXPOSED = 'request-id, retry-after, retry-after-ms, x-should-retry';
-
-const PREFLIGHT_SECONDS = 600;
-
-const NO_BODY = Buffer.alloc(0);
-
-/** What pages of other web origins may do: those that are named, and of those the same as anybody with a token. */
-export class CrossOrigin {
-  readonly #origins: ReadonlySet<string>;
-
-  constructor(origins: readonly string[]) {
-    this.#origins = new Set(origins);
-  }
-
-  /** The answer to a browser that asks whether it may send a request; `null` for any other request. */
-  preflight(arrival: Arrival): ShortAnswer | null {
-    if (arrival.method !== 'OPTIONS' || arrival.header('access-control-request-method') === null) return null;
-    const allowed = this.headers(arrival);
-    if (allowed.length === 0) return { status: 403, headers: ['Vary', 'Origin'], body: NO_BODY };
-    const asked = arrival.header('access-control-request-headers');
-    return {
-      status: 204,
-      headers: [
-        ...allowed,
-        ...['Access-Control-Allow-Methods', 'GET, POST, DELETE'],
-        ...(asked === null ? [] : ['Access-Control-Allow-Headers', asked]),
-        ...['Access-Control-Max-Age', String(PREFLIGHT_SECONDS)],
-      ],
-      body: NO_BODY,
-    };
-  }
-
-  /** What is added to an answer, so that the page may read it. */
-  headers(arrival: Arrival): RawHeaders {
-    if (this.#origins.size === 0 || !arrival.target.startsWith('/v1/')) return [];
-    const origin = arrival.header('origin');
-    if (origin === null || !this.#origins.has(origin)) return [];
-    return ['Access-Control-Allow-Origin', origin, 'Access-Control-Expose-Headers', EXPOSED, 'Vary', 'Origin'];
-  }
+/** Builds the context from options that were checked. */
+export function gatewayContext(options: GatewayOptions, base: URL): GatewayContext {
+  const { keys, limits = {}, timers = systemTimers, onError = () => undefined } = options;
+  const registry = options.registry ?? defaultRegistry();
+  const store = storeFor(registry);
+  const refusals = store.families.plimsoll_gateway_refusals_total;
+  for (const reason of GATEWAY_REFUSALS) refusals.series({ reason }).add(0);
+  return {
+    options,
+    observation: observation({ ...options, registry }, { keys: [...keys.keys()] }),
+    baseUrl: base.href.replace(/\/$/, ''),
+    upstream: upstream(base, { timeoutMs: limits.upstreamSilenceMs ?? 600_000 }),
+    retries: new ClientRetries(timers),
+    open: new OpenRequests(limits.requests ?? 10_000),
+    held: new HeldBytes(limits.heldBytes ?? 512 << 20),
+    corsOrigins: new Set(options.corsOrigins ?? []),
+    refuse(reason, message) {
+      refusals.series({ reason }).add(1);
+      return errorResponse(refusalError(reason, message));
+    },
+    onError(error) {
+      store.errors('gateway');
+      onError(error);
+    },
+  };
 }
 
-/** The requests that are under way, and whether more are taken. */
+/** The requests in progress, and whether more are accepted. */
 export class OpenRequests {
   readonly #most: number;
-  readonly #open = new Set<Arrival>();
+  readonly #open = new Set<GatewayRequest>();
   #isDraining = false;
-  #empty: (() => void) | null = null;
+  #onEmpty: (() => void) | null = null;
 
   constructor(most: number) {
     this.#most = most;
@@ -86,25 +75,25 @@ export class OpenRequests {
     return this.#open.size > this.#most;
   }
 
-  begin(arrival: Arrival): void {
-    this.#open.add(arrival);
+  add(request: GatewayRequest): void {
+    this.#open.add(request);
   }
 
-  end(arrival: Arrival): void {
-    this.#open.delete(arrival);
-    if (this.#open.size === 0) this.#empty?.();
+  delete(request: GatewayRequest): void {
+    this.#open.delete(request);
+    if (this.#open.size === 0) this.#onEmpty?.();
   }
 
-  /** Takes no more, and waits until all have ended; those that have not by then are given up. */
+  /** Accepts no more requests, and waits until all have ended. Those that have not by the deadline are aborted. */
   async drain(deadlineMs: number, timers: Timers): Promise<void> {
     this.#isDraining = true;
     if (this.#open.size === 0) return;
     await new Promise<void>((resolve) => {
       const cancel = timers.whileWaiting(deadlineMs, () => {
-        for (const arrival of this.#open) arrival.leave();
+        for (const request of this.#open) request.abort();
         resolve();
       });
-      this.#empty = () => {
+      this.#onEmpty = () => {
         cancel();
         resolve();
       };

@@ -1,14 +1,17 @@
 import { mayHoldSecret } from '../errors.ts';
 
-/** How the body of a request is treated: read for what decides, read where somebody has to know, or passed on unseen. */
+/**
+ * How the gateway treats the body of a request. `message`: reads it. `batch`: reads it if a guard needs it. `opaque`: passes
+ * it on unread. `none`: expects none.
+ */
 export type BodyKind = 'message' | 'batch' | 'opaque' | 'none';
 
-/** A part of the API that is forwarded. */
+/** An endpoint of the API that the gateway forwards. */
 export interface Endpoint {
   readonly kind: BodyKind;
-  /** The most bytes of a body that the API takes. */
+  /** The longest body that the API accepts, in bytes. */
   readonly largestBytes: number;
-  /** The answer says where the results of a batch are: at the gateway, and not at the API. */
+  /** The response has the address of the results of a batch, which must lead to the gateway instead of the API. */
   readonly namesResults?: true;
 }
 
@@ -18,21 +21,21 @@ const MIB = 1 << 20;
 const MESSAGE: Endpoint = { kind: 'message', largestBytes: 32 * MIB };
 const BATCH: Endpoint = { kind: 'batch', largestBytes: 256 * MIB, namesResults: true };
 const FILE: Endpoint = { kind: 'opaque', largestBytes: 500 * MIB };
-/** Has nothing to say in a body, but may send an empty one. */
+/** Needs no body, but clients may send an empty one. */
 const BARE: Endpoint = { kind: 'none', largestBytes: MIB };
-const OF_BATCHES: Endpoint = { ...BARE, namesResults: true };
+const BATCH_INFO: Endpoint = { ...BARE, namesResults: true };
 
-/** Ids of batches, files and models: letters, digits and what stands between them. Never a dot or two alone, never escaped. */
+/** Ids of batches, files and models: letters, digits and a few signs. Never `.` or `..` alone, never percent-encoded. */
 const ID = '(?!\\.{1,2}(?:/|$))[\\w.@:-]{1,256}';
 
-const TABLE: readonly (readonly [RegExp, Endpoint])[] = [
+const ENDPOINTS: readonly (readonly [RegExp, Endpoint])[] = [
   [/^POST \/v1\/messages$/, MESSAGE],
   [/^POST \/v1\/messages\/count_tokens$/, MESSAGE],
   [/^POST \/v1\/messages\/batches$/, BATCH],
-  [/^GET \/v1\/messages\/batches$/, OF_BATCHES],
-  [withId('^GET /v1/messages/batches/ID$'), OF_BATCHES],
+  [/^GET \/v1\/messages\/batches$/, BATCH_INFO],
+  [withId('^GET /v1/messages/batches/ID$'), BATCH_INFO],
   [withId('^GET /v1/messages/batches/ID/results$'), BARE],
-  [withId('^POST /v1/messages/batches/ID/cancel$'), OF_BATCHES],
+  [withId('^POST /v1/messages/batches/ID/cancel$'), BATCH_INFO],
   [withId('^DELETE /v1/messages/batches/ID$'), BARE],
   [/^GET \/v1\/models$/, BARE],
   [withId('^GET /v1/models/ID$'), BARE],
@@ -48,24 +51,19 @@ function withId(shape: string): RegExp {
 }
 
 /**
- * What is forwarded, of all that a request can ask for; `null` for anything else. The target is compared as it came, byte
- * for byte: what would have to be decoded, joined or cut to become a known path is not one.
+ * Finds the endpoint of a request; `null` if the gateway does not forward it. The path is compared byte for byte, as it
+ * came: one that would have to be decoded, joined or cut to become a known path is unknown.
  */
-export function endpointOf(method: string, target: string): Endpoint | null {
-  const path = pathOf(target);
+export function endpointOf(method: string, path: string): Endpoint | null {
   if (method === 'POST' && path === '/v1/messages') return MESSAGE;
   const request = `${method} ${path}`;
-  return TABLE.find(([shape]) => shape.test(request))?.[1] ?? null;
+  return ENDPOINTS.find(([shape]) => shape.test(request))?.[1] ?? null;
 }
 
-/** Without the query. */
-export function pathOf(target: string): string {
-  const query = target.indexOf('?');
-  return query === -1 ? target : target.slice(0, query);
-}
-
-/** Characters of a query (RFC 3986); a credential in it would be written into logs on the way. */
-export function isQueryAllowed(target: string): boolean {
-  const query = target.slice(pathOf(target).length);
-  return /^[\w.~!$&'()*+,;=:@/?%[\]-]*$/.test(query) && !mayHoldSecret(query);
+/**
+ * Tells whether a query, with its question mark, may be forwarded: it has only characters that a query can have
+ * (RFC 3986), and no credential, which servers on the way would write to their logs.
+ */
+export function isQueryAllowed(query: string): boolean {
+  return query === '' || (/^[\w.~!$&'()*+,;=:@/?%[\]-]*$/.test(query) && !mayHoldSecret(query));
 }

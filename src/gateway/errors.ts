@@ -1,31 +1,22 @@
 import { randomUUID } from 'node:crypto';
-import type { Denial } from './grant.ts';
-import type { RawHeaders } from './headers.ts';
+import type { GatewayRefusal } from '../record/metrics/catalogue-limits.ts';
+import type { BufferedResponse } from './response-body.ts';
 
-/** What the gateway itself answers, in the API's own shape of an error. */
-export interface Refusal {
+/** An error of the gateway's own, in the terms of the API's errors. */
+export interface ApiError {
   readonly status: number;
-  /** `error.type` of the API's. */
+  /** The API's `error.type`. */
   readonly type: string;
   readonly message: string;
-  /** Seconds after which another try can help; without it none is invited where the SDKs would make one. */
+  /** Seconds after which a retry can help. */
   readonly retryAfterSeconds?: number;
+  /** Whether sending the same request again can help. Default: if the status is one that the SDKs retry. */
+  readonly isRetryable?: boolean;
 }
 
-/** A whole answer. */
-export interface ShortAnswer {
-  readonly status: number;
-  readonly headers: RawHeaders;
-  readonly body: Buffer;
-}
-
-/** Statuses that the SDKs send again unless they are told not to. */
-function isRetried(status: number): boolean {
-  return status === 408 || status === 409 || status === 429 || status >= 500;
-}
-
-/** A refusal as it goes out. `helps`: whether sending the same again can help at all; default: where the status says so. */
-export function refused({ status, type, message, retryAfterSeconds }: Refusal, helps = isRetried(status)): ShortAnswer {
+/** Builds the response of an error. The SDKs are told not to retry one that is not retryable. */
+export function errorResponse(error: ApiError): BufferedResponse {
+  const { status, type, message, retryAfterSeconds, isRetryable = isRetried(status) } = error;
   const requestId = `req_plimsoll_${randomUUID().replaceAll('-', '')}`;
   const body = JSON.stringify({ type: 'error', error: { type, message }, request_id: requestId });
   return {
@@ -33,22 +24,50 @@ export function refused({ status, type, message, retryAfterSeconds }: Refusal, h
     headers: [
       ...['Content-Type', 'application/json', 'Cache-Control', 'no-store', 'request-id', requestId],
       ...(retryAfterSeconds === undefined ? [] : ['Retry-After', String(retryAfterSeconds)]),
-      ...(helps ? [] : ['x-should-retry', 'false']),
+      ...(isRetryable ? [] : ['x-should-retry', 'false']),
     ],
     body: Buffer.from(body),
   };
 }
 
-/** Why a token does not hold, for who presented it. */
-const DENIALS: Readonly<Record<Denial, string>> = {
-  missing: 'Expected a token of the gateway in x-api-key, or in Authorization as a Bearer, got none.',
-  malformed: 'Expected a token of the gateway, which begins with plk_, got something else.',
-  unknown: 'The token is not known here.',
-  expired: 'The token has expired.',
-  revoked: 'The token was revoked.',
-  wrong_origin: 'The token is bound to another origin.',
+/** Statuses that the SDKs retry unless `x-should-retry` forbids it. */
+function isRetried(status: number): boolean {
+  return status === 408 || status === 409 || status === 429 || status >= 500;
+}
+
+/** The error of a request that the gateway refuses before it is a call. `message` replaces the general one. */
+export function refusalError(reason: GatewayRefusal, message?: string): ApiError {
+  const error = REFUSALS[reason];
+  return message === undefined ? error : { ...error, message };
+}
+
+const REFUSALS: Readonly<Record<GatewayRefusal, ApiError>> = {
+  missing: unauthorized(
+    'Expected a token of the gateway in x-api-key or as Authorization: Bearer, got none. Set one as the API key.',
+  ),
+  malformed: unauthorized(
+    'Expected a token of the gateway, which begins with plk_, got something else. Use a token, not an API key.',
+  ),
+  unknown: unauthorized('The gateway does not know this token. Check that it is complete, and of this gateway.'),
+  expired: unauthorized('The token has expired. Get a new one.'),
+  revoked: unauthorized('The token was revoked. Get a new one.'),
+  wrong_origin: unauthorized('The token is bound to another web origin. Send it from there.'),
+  unavailable: overloaded('The gateway cannot reach its token store. Try again in a moment.'),
+  not_found: {
+    status: 404,
+    type: 'not_found_error',
+    message: 'The gateway does not forward this method and path. Check both against the API reference.',
+  },
+  invalid: { status: 400, type: 'invalid_request_error', message: 'The gateway cannot forward this request.' },
+  too_large: { status: 413, type: 'request_too_large', message: 'The request body is too long.' },
+  overloaded: overloaded('The gateway is overloaded. Try again in a moment.'),
+  draining: overloaded('The gateway is shutting down. Try again in a moment.'),
 };
 
-export function unauthorized(denial: Denial): ShortAnswer {
-  return refused({ status: 401, type: 'authentication_error', message: DENIALS[denial] }, false);
+function unauthorized(message: string): ApiError {
+  return { status: 401, type: 'authentication_error', message, isRetryable: false };
+}
+
+function overloaded(message: string): ApiError {
+  return { status: 529, type: 'overloaded_error', message, retryAfterSeconds: 1 };
 }

@@ -6,52 +6,61 @@ import { operation } from '../observe/operation.ts';
 import { fanOut } from '../record/fan-out.ts';
 import { REFUSAL } from '../vocabulary.ts';
 import { isRateLimited } from './access/rate-limiter.ts';
-import { FORWARDING, type Forwarding } from './attempt.ts';
-import type { Desk } from './context.ts';
-import { refused, type Refusal, type ShortAnswer } from './errors.ts';
+import { GATEWAY_TRANSPORT, type GatewayAttempt } from './attempt.ts';
+import type { GatewayContext } from './context.ts';
+import { errorResponse, type ApiError } from './errors.ts';
 import { labelsIn, without } from './headers.ts';
-import { received, type RequestBody } from './receive.ts';
+import { receiveBody, type ReceiveOptions, type RequestBody } from './receive.ts';
 import { BodyTooLargeError } from './request-body.ts';
-import type { Granted } from './request.ts';
-import type { GatewayAnswer } from './response-body.ts';
-import { NotGrantedError, grantRules, isEndpointRefused } from './rules.ts';
-import { UpstreamTimeoutError, type UpstreamAnswer } from './upstream.ts';
+import type { AuthorizedRequest } from './request.ts';
+import type { GatewayResponse } from './response-body.ts';
+import { isClientRuleError } from './rules.ts';
+import { UpstreamTimeoutError, type UpstreamResponse } from './upstream.ts';
 
-/** Sends a request on with the real key and gives back what the API answers, or why it was not sent. */
-export async function forward(desk: Desk, granted: Granted): Promise<GatewayAnswer> {
-  const key = desk.options.keys.get(granted.grant.key);
+/** Sends a request to the API with its key, and returns the API's response, or an error that says why it was not sent. */
+export async function forward(context: GatewayContext, authorized: AuthorizedRequest): Promise<GatewayResponse> {
+  const { options, held, upstream, retries, onError, refuse } = context;
+  const { request, endpoint, grant } = authorized;
+  const key = options.keys.get(grant.key);
   if (key === undefined) {
-    desk.onError(new Error('a grant names the alias of a key that the gateway does not have'));
-    return refused(NO_KEY, false);
+    onError(new Error('a grant names the alias of a key that the gateway does not have'));
+    return errorResponse(NO_KEY);
   }
-  const observation = observationFor(desk, granted);
-  const isGuarded = observation.guards.length > 0;
-  const request = await received(granted, { held: desk.held, isGuarded });
-  if ('refusal' in request) {
-    desk.refusal(request.reason);
-    return refused(request.refusal);
-  }
+  const received = await receiveBody(authorized, { held, readFor: bodyReader(context, authorized) });
+  if ('reason' in received) return refuse(received.reason, received.message);
+  const { body, release } = received;
   try {
-    const { arrival, endpoint } = granted;
-    const call = { observation, body: request.body, ...callOf(desk, granted, { observation, body: request.body }) };
+    const observation = observationOf(context, authorized);
+    const call = callOf(context, authorized, { observation, body });
     const startedMs = observation.clock.monotonicMs();
-    const { upstream, retries } = desk;
-    return await answerTo({ ...call, arrival, endpoint, key, upstream, retries, startedMs });
+    return await respond({ ...call, observation, request, endpoint, body, upstream, key, retries, startedMs });
   } finally {
-    request.release();
+    release();
   }
 }
 
-const NO_KEY: Refusal = { status: 500, type: 'api_error', message: 'The gateway has no key for this token.' };
+const NO_KEY: ApiError = {
+  status: 500,
+  type: 'api_error',
+  message: 'The gateway has no API key for this token. Ask its operator.',
+  isRetryable: false,
+};
 
-function observationFor({ options, observation, onError }: Desk, { arrival, grant }: Granted): Observation {
-  const labels = { ...options.labels, ...labelsIn(arrival.headers, options.labelHeaders ?? []), ...grant.labels };
+/** Rules of the token come first: what they decide on must be read as the API will read it. */
+function bodyReader({ observation }: GatewayContext, { grant }: AuthorizedRequest): ReceiveOptions['readFor'] {
+  if (grant.guards.some(({ needsBody = true }) => needsBody)) return 'rule';
+  return observation.guards.length > 0 ? 'guard' : null;
+}
+
+function observationOf({ options, observation, onError }: GatewayContext, authorized: AuthorizedRequest): Observation {
+  const { request, grant } = authorized;
   const { recorder, guards } = observation;
+  const labels = { ...options.labels, ...labelsIn(request.headers, options.labelHeaders ?? []), ...grant.labels };
   return {
     ...observation,
     key: grant.key,
     attribution: () => labels,
-    guards: [...grantRules(grant), ...grant.guards, ...guards],
+    guards: [...grant.guards, ...guards],
     recorder: grant.recorders.length === 0 ? recorder : fanOut([recorder, ...grant.recorders], onError),
   };
 }
@@ -61,91 +70,98 @@ interface Observed {
   readonly body: RequestBody;
 }
 
-/** The call that the request is an attempt of: one that waits for it, or a new one. */
+/** Finds the call that waits for this attempt, or begins a new one. */
 function callOf(
-  { baseUrl, retries }: Desk,
-  { arrival, grant }: Granted,
+  { baseUrl, retries }: GatewayContext,
+  { request, grant }: AuthorizedRequest,
   { observation, body }: Observed,
-): Pick<Forwarding, 'call' | 'likeness'> {
-  const { method, target } = arrival;
+): Pick<GatewayAttempt, 'call' | 'fingerprint'> {
+  const { method, target, headers } = request;
   const { stream, ...facts } = body.facts;
-  const count = arrival.header('x-stainless-retry-count');
-  // A later attempt is not asked of the guards, so it is one only with the very body that they saw.
-  const likeness = (): string => {
-    const { asItCame } = body;
-    const content = asItCame instanceof Uint8Array ? hash('sha256', asItCame) : arrival.header('content-length');
+  const count = headers.get('x-stainless-retry-count');
+  // Guards are not asked about a later attempt, so it must have the very body that they saw.
+  const fingerprint = (): string => {
+    const { raw } = body;
+    const content = raw instanceof Uint8Array ? hash('sha256', raw) : headers.get('content-length');
     return JSON.stringify([grant.tokenId, method, target, content, Object.entries(observation.attribution(null))]);
   };
-  const resumed = Number(count) > 0 ? retries.resume(likeness(), Number(count)) : undefined;
+  const resumed = Number(count ?? 0) > 0 ? retries.resume(fingerprint(), Number(count)) : undefined;
   resumed?.retry();
   const begun = { ...facts, operation: operation(method, target, stream), baseUrl, sdkSpan: undefined };
-  return { likeness: count === null ? null : likeness, call: resumed ?? new LiveCall(observation, begun) };
+  return { fingerprint: count === undefined ? null : fingerprint, call: resumed ?? new LiveCall(observation, begun) };
 }
 
-async function answerTo(forwarding: Forwarding): Promise<GatewayAnswer> {
-  const { arrival, endpoint } = forwarding;
-  let answer: UpstreamAnswer;
+async function respond(attempt: GatewayAttempt): Promise<GatewayResponse> {
+  const { request, endpoint } = attempt;
+  let response: UpstreamResponse;
   try {
-    answer = await exchanged(forwarding, FORWARDING);
-    if (answer.ok && endpoint.namesResults === true) return await withOwnAddress(answer, arrival.base);
+    response = await exchanged(attempt, GATEWAY_TRANSPORT);
+    if (response.ok && endpoint.namesResults === true) return await withOwnAddress(response, request.baseUrl);
   } catch (error) {
-    return guardRefusal(error) ?? refused(failure(error));
+    return errorResponse(guardError(error) ?? sendError(error));
   }
-  const body = answer.ok ? answer.passage : ((await answer.whole) ?? answer.passage);
-  return { status: answer.status, headers: answer.rawHeaders, body };
+  const body = response.ok ? response.body : ((await response.whole) ?? response.body);
+  return { status: response.status, headers: response.returnedHeaders, body };
 }
 
-function failure(error: unknown): Refusal {
+function sendError(error: unknown): ApiError {
   if (error instanceof BodyTooLargeError)
-    return { status: 413, type: 'request_too_large', message: 'The body of the request is longer than the API takes.' };
+    return { status: 413, type: 'request_too_large', message: 'The request body is longer than the API accepts.' };
   if (error instanceof UpstreamTimeoutError)
-    return { status: 504, type: 'timeout_error', message: 'The API did not answer in time.' };
-  return { status: 502, type: 'api_error', message: 'The gateway cannot reach the API.' };
+    return { status: 504, type: 'timeout_error', message: 'The API did not respond in time. Try again.' };
+  return { status: 502, type: 'api_error', message: 'The gateway cannot reach the API. Try again.' };
 }
 
-/** A page of the list has 1,000 batches at the most, each below 1 KiB. */
+/** A page of the list has at most 1,000 batches, each below 1 KiB. */
 const LARGEST_BYTES = 8 << 20;
 
 const RESULTS_URL = /("results_url"\s*:\s*")https?:\/\/[^"/]+[^"]*?(\/v1\/messages\/batches\/)/g;
 
 /**
- * An answer about batches, in which their results are where the gateway is: the SDKs fetch them from the address that is
- * in it, with the token of the gateway. Rejects where the answer breaks off.
+ * Makes the addresses of batch results lead to the gateway: the SDKs fetch them from there, with the gateway's token.
+ * Rejects if the body breaks off.
  */
-export async function withOwnAddress(answer: UpstreamAnswer, base: string): Promise<GatewayAnswer> {
-  const text = (await answer.passage.collect(LARGEST_BYTES)).toString('utf8');
-  const own = JSON.stringify(base).slice(1, -1);
+export async function withOwnAddress(response: UpstreamResponse, baseUrl: string): Promise<GatewayResponse> {
+  const text = (await response.body.collect(LARGEST_BYTES)).toString('utf8');
+  const own = JSON.stringify(baseUrl).slice(1, -1);
   const body = Buffer.from(text.replace(RESULTS_URL, (_all, before: string, path: string) => before + own + path));
-  return { status: answer.status, headers: without(answer.rawHeaders, 'content-length'), body };
+  return { status: response.status, headers: without(response.returnedHeaders, 'content-length'), body };
 }
 
-/** The answer to a request that a guard refused; `null` for an error that is no refusal of a guard's. */
-export function guardRefusal(error: unknown): ShortAnswer | null {
+/** The API error for a request that a guard refused; `null` for any other error. */
+export function guardError(error: unknown): ApiError | null {
   if (typeof error !== 'object' || error === null || (error as { [REFUSAL]?: unknown })[REFUSAL] !== true) return null;
+  if (isClientRuleError(error)) return error.apiError;
   const budget = budgetExceeded(error);
-  if (budget !== null) return overBudget(budget);
+  if (budget !== null) return budgetError(budget);
   if (isRateLimited(error)) {
     const { message, retryAfterSeconds } = error;
-    return refused({ status: 429, type: 'rate_limit_error', message, retryAfterSeconds });
+    return { status: 429, type: 'rate_limit_error', message, retryAfterSeconds };
   }
-  if (error instanceof NotGrantedError) return refused(error.refusal);
-  const message = isEndpointRefused(error) ? error.message : 'Not sent: a guard of the gateway refused the request.';
-  return refused({ status: 403, type: 'permission_error', message });
+  return { status: 403, type: 'permission_error', message: 'Not sent: a guard of the gateway refused the request.' };
 }
 
-/** In words: who calls over HTTP has none of the fields that the error has in a program. */
-function overBudget({ message, reason, budget, limitUsd, resetsAt }: BudgetExceededError): ShortAnswer {
-  if (reason === 'ledger_unavailable') {
-    return refused({ status: 529, type: 'overloaded_error', message, retryAfterSeconds: 5 });
+/** Puts into words what the error has in fields, which a client over HTTP does not get. */
+function budgetError({ message, reason, budget, limitUsd, resetsAt }: BudgetExceededError): ApiError {
+  switch (reason) {
+    case 'ledger_unavailable':
+      return { status: 529, type: 'overloaded_error', message, retryAfterSeconds: 5 };
+    case 'exceeded': {
+      const limit = `the budget "${budget}" of ${dollars(limitUsd)}, which resets at ${resetsAt.toISOString()}`;
+      return unpaid(`Not sent: the call does not fit into ${limit}.`);
+    }
+    case 'unknown_price':
+      return unpaid(
+        `Not sent: no price is known for the model, and the budget "${budget}" blocks what it cannot price.`,
+      );
   }
-  const why =
-    reason === 'exceeded'
-      ? `the call does not fit into the budget "${budget}" of ${dollars(limitUsd)}, which resets at ${resetsAt.toISOString()}`
-      : `no price is known for the model, and the budget "${budget}" blocks what it cannot price`;
-  return refused({ status: 402, type: 'billing_error', message: `Not sent: ${why}.` }, false);
 }
 
-/** Down to the nano-dollar, which a limit may be written in, and with cents at least. */
+function unpaid(message: string): ApiError {
+  return { status: 402, type: 'billing_error', message, isRetryable: false };
+}
+
+/** Shows cents, and digits down to the nano-dollar if the limit has them. */
 function dollars(usd: number): string {
   return `$${usd.toFixed(9).replace(/(\.\d\d\d*?)0+$/, '$1')}`;
 }

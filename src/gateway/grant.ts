@@ -1,40 +1,46 @@
 import type { Attribution, Guard, Recorder } from '../vocabulary.ts';
 
-/** What the bearer of a token of the gateway's may do. */
+/** What a token may do. */
 export interface Grant {
-  /** Names the token in logs; not secret, and not enough to use it. */
+  /** Names the token in logs. It is not secret, and not enough to use the token. */
   readonly tokenId: string;
-  /** Name of the client that the token was given to. */
+  /** Name of the client that has the token. */
   readonly client: string;
-  /** Alias of the real key that its calls are sent with. */
+  /** Alias of the API key that its calls are sent with. */
   readonly key: string;
-  /** Labels of its calls, which nothing in a request overrides. */
+  /** Labels of its calls. Nothing in a request overrides them. */
   readonly labels: Attribution;
-  /** The only models it may ask for; `null`: any. */
-  readonly models: readonly string[] | null;
-  readonly maxTokens: MaxTokensCeiling | null;
-  /** Asked before the budgets of the gateway: the rate limit of the client, what the token may spend. */
-  readonly guards: readonly Guard[];
-  /** Told of its calls, besides everybody else. */
+  /** Asked in this order, before the budgets of the gateway. `clientGuards()` makes those of models, `max_tokens` and endpoints. */
+  readonly guards: readonly TokenGuard[];
+  /** Get the events of its calls, besides the recorders of the gateway. */
   readonly recorders: readonly Recorder[];
 }
 
-/** The most `max_tokens` a request may ask for, and what becomes of one that asks for more. */
+/** A guard of one token. */
+export interface TokenGuard extends Guard {
+  /**
+   * `false` for a guard that decides without the body of the request. For any other the gateway reads the whole body
+   * first, and refuses one that has a name twice in an object, because two readers could take it for two requests.
+   */
+  readonly needsBody?: boolean;
+}
+
+/** The most `max_tokens` that a request may ask for, and what is done with one that asks for more. */
 export interface MaxTokensCeiling {
   readonly tokens: number;
   readonly above: 'reject' | 'clamp';
 }
 
-/** Why a request has no grant. `wrong_origin` is of a token that is bound to another web origin. */
-export type Denial = 'missing' | 'malformed' | 'unknown' | 'expired' | 'revoked' | 'wrong_origin';
+/** Why a request gets no grant. `wrong_origin`: the token is bound to another web origin. */
+export type AuthenticationFailure = 'missing' | 'malformed' | 'unknown' | 'expired' | 'revoked' | 'wrong_origin';
 
-/** What came with a request. */
-export interface Presented {
-  /** Of `x-api-key` or `Authorization: Bearer`; `null` where neither is there. */
+/** The credentials of a request. */
+export interface Credentials {
+  /** From `x-api-key` or `Authorization: Bearer`; `null` without either. */
   readonly token: string | null;
-  /** The `Origin` that a browser sent; `null` where none came. */
+  /** The `Origin` header, which browsers send; `null` without it. */
   readonly origin: string | null;
 }
 
-/** Judges a token. It rejects when the place where tokens are kept does not answer: the request is then refused as overload. */
-export type Authenticate = (presented: Presented) => Promise<Grant | Denial>;
+/** Checks a token. If it rejects, the request is refused as overload: the token store does not answer. */
+export type Authenticate = (credentials: Credentials) => Promise<Grant | AuthenticationFailure>;

@@ -1,134 +1,99 @@
 import { Readable } from 'node:stream';
 import type { ReadableStream as WebStream } from 'node:stream/web';
-import type { Desk } from './context.ts';
-import { endpointOf, isQueryAllowed, pathOf } from './endpoints.ts';
-import { refused, unauthorized, type Refusal } from './errors.ts';
+import type { GatewayContext } from './context.ts';
+import { corsHeaders, preflightResponse } from './cors.ts';
+import { endpointOf, isQueryAllowed } from './endpoints.ts';
+import { errorResponse } from './errors.ts';
 import { forward } from './forward.ts';
-import type { Denial, Grant, Presented } from './grant.ts';
+import type { AuthenticationFailure, Grant } from './grant.ts';
 import { webHeaders } from './headers.ts';
 import type { GatewayOptions } from './options.ts';
-import type { Arrival } from './request.ts';
-import type { GatewayAnswer } from './response-body.ts';
+import type { GatewayRequest } from './request.ts';
+import type { GatewayResponse } from './response-body.ts';
 
-/** Answers a request. Never rejects: what fails in the gateway itself is told and becomes the API's own kind of error. */
-export async function answerAt(desk: Desk, arrival: Arrival): Promise<GatewayAnswer> {
+/** Handles a request. Never rejects: an error of the gateway itself is reported, and the client gets an API error. */
+export async function handle(context: GatewayContext, request: GatewayRequest): Promise<GatewayResponse> {
+  const { corsOrigins, onError } = context;
   try {
-    const preflight = desk.crossOrigin.preflight(arrival);
+    const preflight = request.method === 'OPTIONS' ? preflightResponse(request, corsOrigins) : null;
     if (preflight !== null) return preflight;
-    const answer = await decided(desk, arrival);
-    const added = desk.crossOrigin.headers(arrival);
-    return added.length === 0 ? answer : { ...answer, headers: [...answer.headers, ...added] };
+    const response = (await localResponse(context, request)) ?? (await remoteResponse(context, request));
+    if (corsOrigins.size === 0) return response;
+    return { ...response, headers: [...response.headers, ...corsHeaders(request, corsOrigins)] };
   } catch (error) {
-    if (!arrival.isGone) desk.onError(error);
-    return refused({ status: 500, type: 'api_error', message: 'The gateway could not handle the request.' });
+    if (!request.isAborted) onError(error);
+    return errorResponse({ status: 500, type: 'api_error', message: 'The gateway failed to handle the request.' });
   }
 }
 
-async function decided(desk: Desk, arrival: Arrival): Promise<GatewayAnswer> {
-  const { options, open, refusal } = desk;
-  const { pages, isReady } = options;
-  const own = await ownPage(arrival, {
-    isDraining: open.isDraining,
-    ...(pages && { pages }),
-    ...(isReady && { isReady }),
-  });
-  if (own !== null) return own;
-  const endpoint = endpointOf(arrival.method, arrival.target);
-  const obstacle = endpoint === null ? 'not_found' : obstacleTo(desk, arrival);
-  if (endpoint === null || obstacle !== null) {
-    refusal(obstacle ?? 'not_found');
-    return refused(OBSTACLES[obstacle ?? 'not_found']);
-  }
-  const verdict = await judged(desk, arrival);
-  if (typeof verdict !== 'string') return forward(desk, { arrival, endpoint, grant: verdict });
-  refusal(verdict);
-  return verdict === 'unavailable' ? refused(UNAVAILABLE) : unauthorized(verdict);
+/** Checks the request and its token, and forwards it. What needs no token is checked first. */
+async function remoteResponse(context: GatewayContext, request: GatewayRequest): Promise<GatewayResponse> {
+  const { open, refuse } = context;
+  const endpoint = endpointOf(request.method, request.path);
+  if (endpoint === null) return refuse('not_found');
+  if (!isQueryAllowed(request.query)) return refuse('invalid', BAD_QUERY);
+  if (open.isDraining) return refuse('draining');
+  if (open.isFull) return refuse('overloaded');
+  const grant = await authenticate(context, request);
+  return typeof grant === 'string' ? refuse(grant) : forward(context, { request, endpoint, grant });
 }
 
-type Obstacle = 'not_found' | 'invalid' | 'draining' | 'overloaded';
+const BAD_QUERY =
+  'Expected a query without credentials and with URL characters only, got another. Send credentials in headers.';
 
-const OBSTACLES: Readonly<Record<Obstacle, Refusal>> = {
-  not_found: { status: 404, type: 'not_found_error', message: 'The gateway forwards nothing of this method and path.' },
-  invalid: {
-    status: 400,
-    type: 'invalid_request_error',
-    message: 'The query of the request has a credential in it, or characters that no query has.',
-  },
-  draining: { status: 529, type: 'overloaded_error', message: 'The gateway is about to stop.', retryAfterSeconds: 1 },
-  overloaded: {
-    status: 529,
-    type: 'overloaded_error',
-    message: 'The gateway has too much to do.',
-    retryAfterSeconds: 1,
-  },
-};
-
-const UNAVAILABLE: Refusal = {
-  status: 529,
-  type: 'overloaded_error',
-  message: 'The gateway cannot reach the place where tokens are kept.',
-  retryAfterSeconds: 1,
-};
-
-function obstacleTo({ open }: Desk, { target }: Arrival): Obstacle | null {
-  if (!isQueryAllowed(target)) return 'invalid';
-  if (open.isDraining) return 'draining';
-  return open.isFull ? 'overloaded' : null;
-}
-
-async function judged({ options, onError }: Desk, arrival: Arrival): Promise<Grant | Denial | 'unavailable'> {
+async function authenticate(
+  { options, onError }: GatewayContext,
+  { headers }: GatewayRequest,
+): Promise<Grant | AuthenticationFailure | 'unavailable'> {
   try {
-    return await options.authenticate(presented(arrival));
+    const bearer = /^Bearer +(\S+)$/i.exec(headers.get('authorization') ?? '')?.[1];
+    const token = headers.get('x-api-key') ?? bearer ?? null;
+    return await options.authenticate({ token, origin: headers.get('origin') ?? null });
   } catch (error) {
     onError(error);
     return 'unavailable';
   }
 }
 
-function presented(arrival: Arrival): Presented {
-  const bearer = /^Bearer +(\S+)$/i.exec(arrival.header('authorization') ?? '')?.[1];
-  return { token: arrival.header('x-api-key') ?? bearer ?? null, origin: arrival.header('origin') };
-}
-
-/** What a page of the gateway's own needs to know. */
-export interface OwnPages extends Pick<GatewayOptions, 'pages' | 'isReady'> {
-  readonly isDraining: boolean;
-}
-
-/** The answer of a page of the gateway's own; `null` where the request is for none. It may reject. */
-export async function ownPage(arrival: Arrival, own: OwnPages): Promise<GatewayAnswer | null> {
-  const path = pathOf(arrival.target);
-  const isProbe = path === '/healthz' || path === '/readyz';
-  const page = own.pages !== undefined && Object.hasOwn(own.pages, path) ? own.pages[path] : undefined;
-  if (page !== undefined) return answerOf(await page(requestOf(arrival)));
-  if (!isProbe) return null;
-  if (arrival.method !== 'GET' && arrival.method !== 'HEAD') {
-    return refused({ status: 405, type: 'invalid_request_error', message: 'Expected GET.' });
+/** Responds to a request for the gateway itself: a probe, or one of the `handlers` option; `null` for any other. */
+async function localResponse(
+  { options, open }: GatewayContext,
+  request: GatewayRequest,
+): Promise<GatewayResponse | null> {
+  const { path, method } = request;
+  if (path.startsWith('/v1/')) return null;
+  const { handlers = {}, isReady } = options;
+  const handler = Object.hasOwn(handlers, path) ? handlers[path] : undefined;
+  if (handler !== undefined) return fromWebResponse(await handler(toWebRequest(request)));
+  if (path !== '/healthz' && path !== '/readyz') return null;
+  if (method !== 'GET' && method !== 'HEAD') {
+    return errorResponse({ status: 405, type: 'invalid_request_error', message: 'Expected GET, got another method.' });
   }
-  return path === '/healthz' ? plain(200, 'ok') : readiness(own);
+  if (path === '/healthz') return plain(200, 'ok');
+  if (open.isDraining) return plain(503, 'draining');
+  return (await isUsable(isReady)) ? plain(200, 'ready') : plain(503, 'not ready');
 }
 
-async function readiness({ isDraining, isReady }: OwnPages): Promise<GatewayAnswer> {
-  if (isDraining) return plain(503, 'draining');
-  const ready = isReady === undefined || (await isReady().catch(() => false)); // not to be asked is not to be ready
-  return ready ? plain(200, 'ready') : plain(503, 'not ready');
+/** A check that fails counts as not ready. */
+async function isUsable(isReady: GatewayOptions['isReady']): Promise<boolean> {
+  return isReady === undefined || isReady().catch(() => false);
 }
 
-function plain(status: number, text: string): GatewayAnswer {
+function plain(status: number, text: string): GatewayResponse {
   const headers = ['Content-Type', 'text/plain; charset=utf-8', 'Cache-Control', 'no-store'];
   return { status, headers, body: Buffer.from(`${text}\n`) };
 }
 
-function requestOf({ method, target, headers, body }: Arrival): Request {
-  const isRead = method === 'GET' || method === 'HEAD' || body === null;
+function toWebRequest({ method, target, rawHeaders, body }: GatewayRequest): Request {
+  const isBodiless = method === 'GET' || method === 'HEAD' || body === null;
   return new Request(`http://gateway${target}`, {
     method,
-    headers: webHeaders(headers),
-    ...(!isRead && { body: Readable.toWeb(body) as WebStream<Uint8Array> as ReadableStream, duplex: 'half' }),
+    headers: webHeaders(rawHeaders),
+    ...(!isBodiless && { body: Readable.toWeb(body) as WebStream<Uint8Array> as ReadableStream, duplex: 'half' }),
   });
 }
 
-async function answerOf(response: Response): Promise<GatewayAnswer> {
+async function fromWebResponse(response: Response): Promise<GatewayResponse> {
   const body = Buffer.from(await response.arrayBuffer());
   return { status: response.status, headers: [...response.headers].flat(), body };
 }

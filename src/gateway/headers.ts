@@ -1,10 +1,24 @@
 import type { Attribution } from '../vocabulary.ts';
 
-/** Names and values in turn, as they came: the way node:http has them, and takes them. */
+/** Names and values in turn, as they came. node:http gives and takes headers like this. */
 export type RawHeaders = readonly string[];
 
-/** RFC 9110, 7.6.1: of one connection alone. What `connection` lists besides is of the same kind. */
-const HOP_BY_HOP: ReadonlySet<string> = new Set([
+/** Values by lowercase name; those of a repeated header are joined by commas. */
+export type HeaderMap = ReadonlyMap<string, string>;
+
+export function headerMap(raw: RawHeaders): HeaderMap {
+  const values = new Map<string, string>();
+  for (let at = 0; at + 1 < raw.length; at += 2) {
+    const name = (raw[at] ?? '').toLowerCase();
+    const value = raw[at + 1] ?? '';
+    const before = values.get(name);
+    values.set(name, before === undefined ? value : `${before}, ${value}`);
+  }
+  return values;
+}
+
+/** Headers that belong to one connection (RFC 9110, 7.6.1), as do those that `connection` lists. */
+const HOP_BY_HOP = [
   'connection',
   'keep-alive',
   'proxy-authenticate',
@@ -15,107 +29,103 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'trailer',
   'transfer-encoding',
   'upgrade',
-]);
+];
+
+/** Headers that do not pass. */
+interface Blocked {
+  readonly names: ReadonlySet<string>;
+  readonly prefixes: RegExp;
+}
 
 /**
- * Of a request, what is the gateway's to say or was said to it alone: who asks and from where, the length of what is
- * sent, and the credentials.
+ * Headers of a client that were meant for the gateway alone, or that the gateway sets itself: who asks and from where,
+ * the length of the body, the credentials.
  */
-const NOT_FORWARDED: ReadonlySet<string> = new Set([
-  'authorization',
-  'content-length',
-  'cookie',
-  'cookie2',
-  'expect',
-  'forwarded',
-  'host',
-  'origin',
-  'referer',
-  'via',
-  'x-api-key',
-  'x-real-ip',
-]);
+const NOT_FORWARDED: Blocked = {
+  names: new Set([
+    ...HOP_BY_HOP,
+    'authorization',
+    'content-length',
+    'cookie',
+    'cookie2',
+    'expect',
+    'forwarded',
+    'host',
+    'origin',
+    'referer',
+    'via',
+    'x-api-key',
+    'x-real-ip',
+  ]),
+  prefixes: /^(?:x-plimsoll-|x-forwarded-|access-control-|proxy-|sec-)/,
+};
 
-const NOT_FORWARDED_PREFIXES = ['x-plimsoll-', 'x-forwarded-', 'access-control-', 'proxy-', 'sec-'];
+/** Headers in which the API speaks of its own host and of web origins. They are not true of the gateway. */
+const NOT_RETURNED: Blocked = {
+  names: new Set([...HOP_BY_HOP, 'alt-svc', 'set-cookie', 'set-cookie2', 'strict-transport-security']),
+  prefixes: /^access-control-/,
+};
 
-/** Of an answer, what the API says of its own host and of web origins: it does not hold for the gateway. */
-const NOT_ANSWERED: ReadonlySet<string> = new Set([
-  'alt-svc',
-  'set-cookie',
-  'set-cookie2',
-  'strict-transport-security',
-]);
-
-/** What the client sent, as far as it goes to the API. */
-export function forwarded(raw: RawHeaders): string[] {
-  return filtered(
-    raw,
-    (name) => !NOT_FORWARDED.has(name) && !NOT_FORWARDED_PREFIXES.some((prefix) => name.startsWith(prefix)),
-  );
+/** Selects the headers of a client that go to the API. */
+export function forwardedHeaders(raw: RawHeaders, headers: HeaderMap): string[] {
+  return passing(raw, headers, NOT_FORWARDED);
 }
 
-export function without(raw: RawHeaders, name: string): string[] {
-  return filtered(raw, (other) => other !== name);
+/** Selects the headers of the API that go to the client. */
+export function returnedHeaders(raw: RawHeaders, headers: HeaderMap): string[] {
+  return passing(raw, headers, NOT_RETURNED);
 }
 
-/** What the API answered, as far as it goes to the client. */
-export function answered(raw: RawHeaders): string[] {
-  return filtered(raw, (name) => !NOT_ANSWERED.has(name) && !name.startsWith('access-control-'));
-}
-
-function filtered(raw: RawHeaders, keeps: (name: string) => boolean): string[] {
-  const listed = connectionListed(raw);
+function passing(raw: RawHeaders, headers: HeaderMap, { names, prefixes }: Blocked): string[] {
+  const connection = headers.get('connection')?.toLowerCase() ?? 'close';
+  const listed = connection === 'close' || connection === 'keep-alive' ? NO_NAMES : namesIn(connection);
   const kept: string[] = [];
   for (let at = 0; at + 1 < raw.length; at += 2) {
     const [name = '', value = ''] = [raw[at], raw[at + 1]];
     const lower = name.toLowerCase();
-    if (!HOP_BY_HOP.has(lower) && !listed.has(lower) && keeps(lower)) kept.push(name, value);
+    if (!names.has(lower) && !prefixes.test(lower) && !listed.has(lower)) kept.push(name, value);
   }
   return kept;
 }
 
-const NOTHING: ReadonlySet<string> = new Set();
+const NO_NAMES: ReadonlySet<string> = new Set();
 
-function connectionListed(raw: RawHeaders): ReadonlySet<string> {
-  const value = valueOf(raw, 'connection');
-  if (value === null || /^(keep-alive|close)$/i.test(value)) return NOTHING;
-  return new Set(value.split(',').map((name) => name.trim().toLowerCase()));
+function namesIn(connection: string): ReadonlySet<string> {
+  return new Set(connection.split(',').map((name) => name.trim()));
 }
 
-/** All values of a header, joined by commas; `null` where it is not there. */
-export function valueOf(raw: RawHeaders, name: string): string | null {
-  let value: string | null = null;
+/** Leaves out one header, given in lowercase. */
+export function without(raw: RawHeaders, name: string): string[] {
+  const kept: string[] = [];
   for (let at = 0; at + 1 < raw.length; at += 2) {
-    const candidate = raw[at] ?? '';
-    if (candidate.length !== name.length || candidate.toLowerCase() !== name) continue;
-    value = value === null ? (raw[at + 1] ?? '') : `${value}, ${raw[at + 1] ?? ''}`;
+    const [other = '', value = ''] = [raw[at], raw[at + 1]];
+    if (other.toLowerCase() !== name) kept.push(other, value);
   }
-  return value;
+  return kept;
 }
 
-/** The same as the web has them. Values that it cannot say are left out. */
+/** Converts to `Headers`. Leaves out values that it cannot hold. */
 export function webHeaders(raw: RawHeaders): Headers {
   const headers = new Headers();
   for (let at = 0; at + 1 < raw.length; at += 2) {
     try {
       headers.append(raw[at] ?? '', raw[at + 1] ?? '');
     } catch {
-      // Only read by observers, who ask for names and values that can be said.
+      // Observers read these, and ask only for values that it can hold.
     }
   }
   return headers;
 }
 
-const PREFIX = 'x-plimsoll-';
-
-/** Longer values are cut: they are names of features and teams, and not texts. */
+/** Longer values are cut: they are names of features and teams, not texts. */
 const LONGEST_VALUE = 64;
 
-/** The labels that the headers of a request set, of those whose names are allowed to. */
-export function labelsIn(headers: RawHeaders, allowed: readonly string[]): Attribution {
+/** Reads the labels that a request sets by `x-plimsoll-<name>`, of the names that it may set. */
+export function labelsIn(headers: HeaderMap, allowed: readonly string[]): Attribution {
   const labels: Record<string, string> = {};
   for (const name of allowed) {
-    const value = valueOf(headers, `${PREFIX}${name.toLowerCase().replaceAll('_', '-')}`)
+    const value = headers
+      .get(`x-plimsoll-${name.toLowerCase().replaceAll('_', '-')}`)
       ?.trim()
       .slice(0, LONGEST_VALUE);
     if (value !== undefined && value !== '') labels[name] = value;

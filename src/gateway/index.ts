@@ -1,6 +1,6 @@
 /**
- * `plimsoll/gateway`: a proxy for the Claude API that holds the keys. Clients in any language send it a token of its own
- * in place of a key, and are measured, priced and held to budgets as by `instrument()`.
+ * `plimsoll/gateway`: a proxy for the Claude API that holds the API keys. Clients in any language send it one of its tokens
+ * instead of a key, and are measured, priced and held to budgets as by `instrument()`.
  *
  * ```ts
  * import { authenticator, gateway, sqliteTokens } from 'plimsoll/gateway';
@@ -12,9 +12,10 @@
  */
 export { gateway, type Gateway } from './gateway.ts';
 export type { GatewayLimits, GatewayOptions } from './options.ts';
-export type { Authenticate, Denial, Grant, MaxTokensCeiling, Presented } from './grant.ts';
+export type { Authenticate, AuthenticationFailure, Credentials, Grant, MaxTokensCeiling, TokenGuard } from './grant.ts';
+export { clientGuards } from './rules.ts';
 export { authenticator, type AuthenticatorOptions } from './access/authenticator.ts';
-export type { GatewayClient, MintRules } from './access/client.ts';
+export type { ClientRules, GatewayClient, MintRules } from './access/client.ts';
 export { issueToken, type IssuedToken, type IssueOptions } from './access/tokens.ts';
 export { mintHandler, type MintHandlerOptions } from './access/mint.ts';
 export {

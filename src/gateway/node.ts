@@ -1,74 +1,72 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { valueOf, type RawHeaders } from './headers.ts';
-import { Arrival } from './request.ts';
-import type { GatewayAnswer, Passage } from './response-body.ts';
+import { GatewayRequest } from './request.ts';
+import type { GatewayResponse, ResponseBody } from './response-body.ts';
 
-/** What answers; it never rejects. */
-export interface Answering {
-  answer(arrival: Arrival): Promise<GatewayAnswer>;
-  /** The client has its answer, or has gone. */
-  over(arrival: Arrival): void;
-  /** An answer could not be sent. */
-  failed(error: unknown): void;
+/** Handles requests for a listener. */
+export interface RequestHandler {
+  /** Never rejects. */
+  handle(request: GatewayRequest): Promise<GatewayResponse>;
+  /** The client has its response, or has gone. */
+  finish(request: GatewayRequest): void;
+  /** A response could not be sent. */
+  fail(error: unknown): void;
 }
 
-/** A client that has its refusal may go on sending for so long, so that it comes to read it. */
-const LINGER_MS = 2_000;
-
-/** Puts what answers on node:http, past the objects of the web. */
-export function nodeListener(answering: Answering) {
+/** Makes a listener for node:http that handles requests without building `Request` and `Response`. */
+export function nodeListener(handler: RequestHandler) {
   return function listener(incoming: IncomingMessage, outgoing: ServerResponse): void {
-    const arrival = arrivalAt(incoming);
+    const request = fromNodeRequest(incoming);
     outgoing.once('close', () => {
-      if (!outgoing.writableFinished) arrival.leave();
-      answering.over(arrival);
+      if (!outgoing.writableFinished) request.abort();
+      handler.finish(request);
     });
-    answering
-      .answer(arrival)
-      .then((answer) => deliver(answer, incoming, outgoing))
+    handler
+      .handle(request)
+      .then((response) => send(response, incoming, outgoing))
       .catch((error: unknown) => {
         outgoing.destroy();
-        answering.failed(error);
+        handler.fail(error);
       });
   };
 }
 
-function arrivalAt(incoming: IncomingMessage): Arrival {
-  const { method = 'GET', url = '/', rawHeaders, headers } = incoming;
-  const hasBody = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
-  return new Arrival({ method, target: url, headers: rawHeaders, base: baseOf(incoming) }, hasBody ? incoming : null);
-}
-
-/** As the client sees it: before a proxy that speaks TLS for the gateway, and below the path that it is mounted on. */
-function baseOf(incoming: IncomingMessage & { readonly baseUrl?: unknown }): string {
-  const { headers, socket, baseUrl } = incoming;
+/** The client sees the gateway behind a proxy that terminates TLS for it, and below the path that it is mounted on. */
+function fromNodeRequest(incoming: IncomingMessage & { readonly baseUrl?: unknown }): GatewayRequest {
+  const { method = 'GET', url = '/', rawHeaders, headers, socket, baseUrl: mount } = incoming;
   const isSecure = 'encrypted' in socket || /^https\b/i.test(String(headers['x-forwarded-proto'] ?? ''));
-  return `${isSecure ? 'https' : 'http'}://${headers.host ?? 'localhost'}${typeof baseUrl === 'string' ? baseUrl : ''}`;
+  const origin = `${isSecure ? 'https' : 'http'}://${headers.host ?? 'localhost'}`;
+  const hasBody = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
+  const head = { method, target: url, rawHeaders, baseUrl: origin + (typeof mount === 'string' ? mount : '') };
+  return new GatewayRequest(head, hasBody ? incoming : null);
 }
 
-function deliver({ status, headers, body }: GatewayAnswer, incoming: IncomingMessage, outgoing: ServerResponse): void {
+/** A client may go on sending for so long after its error, so that it comes to read it. */
+const LINGER_MS = 2_000;
+
+function send({ status, headers, body }: GatewayResponse, incoming: IncomingMessage, outgoing: ServerResponse): void {
   if (outgoing.destroyed) return Buffer.isBuffer(body) ? undefined : body.cancel();
   const isRead = incoming.complete;
-  const framed = Buffer.isBuffer(body) ? [...headers, ...lengthOf(status, headers, body)] : [...headers];
+  const framed = [...headers];
+  if (Buffer.isBuffer(body) && status !== 204 && status !== 304 && !hasLength(headers))
+    framed.push('Content-Length', String(body.length));
   if (!isRead) framed.push('Connection', 'close');
   outgoing.writeHead(status, framed);
   if (Buffer.isBuffer(body)) outgoing.end(body);
-  else pass(body, outgoing);
+  else pipe(body, outgoing);
   if (!isRead) outgoing.once('finish', () => linger(incoming));
 }
 
-function lengthOf(status: number, headers: RawHeaders, body: Buffer): RawHeaders {
-  const isSaid = status === 204 || status === 304 || valueOf(headers, 'content-length') !== null;
-  return isSaid ? [] : ['Content-Length', String(body.length)];
+function hasLength(headers: readonly string[]): boolean {
+  return headers.some((name, at) => at % 2 === 0 && name.toLowerCase() === 'content-length');
 }
 
-const NOTHING = Buffer.alloc(0);
+const NO_BYTES = Buffer.alloc(0);
 
-function pass(passage: Passage, outgoing: ServerResponse): void {
-  outgoing.on('drain', () => passage.resume());
-  outgoing.once('close', () => passage.cancel());
+function pipe(body: ResponseBody, outgoing: ServerResponse): void {
+  outgoing.on('drain', () => body.resume());
+  outgoing.once('close', () => body.cancel());
   let hasBegun = false;
-  passage.open({
+  body.pipe({
     write(bytes) {
       hasBegun = true;
       return outgoing.write(bytes);
@@ -76,17 +74,17 @@ function pass(passage: Passage, outgoing: ServerResponse): void {
     end: () => void outgoing.end(),
     breakOff: () => void outgoing.destroy(),
   });
-  // What has come with the head goes out with it; where nothing has, the head goes alone. `flushHeaders()` would write it
-  // in UTF-8, and what is beyond ASCII came as bytes.
+  // The first bytes go out together with the head; if none have come, the head goes alone. Not by `flushHeaders()`, which
+  // writes it in UTF-8: header bytes beyond ASCII must go out as they came.
   setImmediate(() => {
-    if (!hasBegun && !outgoing.writableEnded && !outgoing.destroyed) outgoing.write(NOTHING);
+    if (!hasBegun && !outgoing.writableEnded && !outgoing.destroyed) outgoing.write(NO_BYTES);
   });
 }
 
-/** What the client still sends is thrown away for a while: a connection that is closed at once takes the answer with it. */
+/** Discards the rest of a request for a while: a connection that is closed at once takes the response with it. */
 function linger(incoming: IncomingMessage): void {
   incoming.resume();
-  const impatience = setTimeout(() => incoming.socket.destroy(), LINGER_MS);
-  impatience.unref();
-  incoming.socket.once('close', () => clearTimeout(impatience));
+  const patience = setTimeout(() => incoming.socket.destroy(), LINGER_MS);
+  patience.unref();
+  incoming.socket.once('close', () => clearTimeout(patience));
 }

@@ -3,34 +3,34 @@ import type { Timers } from '../clock.ts';
 import { ConfigurationError, unfit, type Problem } from '../errors.ts';
 import type { Authenticate } from './grant.ts';
 
-/** What a gateway holds at a time. */
+/** Limits of one gateway, over all its clients. */
 export interface GatewayLimits {
-  /** Requests under way; more are refused as overload. Default 10,000. */
+  /** Requests in progress; more are refused as overload. Default 10,000. */
   readonly requests?: number;
-  /** Bytes of request bodies that are held until what decides is known. Default 512 MiB. */
+  /** Bytes of request bodies in memory; a request that would exceed them is refused as overload. Default 512 MiB. */
   readonly heldBytes?: number;
-  /** Longest silence of the API, before an answer or in the middle of one. Default 600 s. */
+  /** Longest silence of the API, before a response or within one. Default 600,000 (10 min). */
   readonly upstreamSilenceMs?: number;
 }
 
-/** What `gateway()` takes: besides what is its own, the options of `instrument()`. */
+/** The options of `gateway()`: its own, and those of `instrument()`. */
 export interface GatewayOptions extends Omit<InstrumentOptions, 'key' | 'routes'> {
-  /** Judges the token of each request. */
+  /** Checks the token of each request. */
   readonly authenticate: Authenticate;
-  /** The real keys by their aliases, each asked for when it is used. */
+  /** The API keys by alias. Each is read when it is used. */
   readonly keys: ReadonlyMap<string, () => string>;
-  /** Of the API, without `/v1`. Default: https://api.anthropic.com */
+  /** Address of the API, without `/v1`. Default: https://api.anthropic.com */
   readonly baseUrl?: string;
-  /** Names of labels that requests may set, by headers `x-plimsoll-<name>`. None of a budget's. */
+  /** Names of labels that requests may set, by headers `x-plimsoll-<name>`. No label that a budget counts by. */
   readonly labelHeaders?: readonly string[];
   /** Web origins whose pages may call the gateway. */
   readonly corsOrigins?: readonly string[];
-  /** Pages of the gateway's own by their paths, which begin with `/plimsoll/`. */
-  readonly pages?: Readonly<Record<string, (request: Request) => Promise<Response>>>;
-  /** Whether what the gateway needs is there, for `/readyz`. Default: always. */
+  /** Handlers of requests to the gateway itself, by path. Paths begin with `/plimsoll/`. */
+  readonly handlers?: Readonly<Record<string, (request: Request) => Promise<Response>>>;
+  /** Tells `/readyz` whether the gateway can work. Default: always. */
   readonly isReady?: () => Promise<boolean>;
   readonly limits?: GatewayLimits;
-  /** Told what went wrong in the gateway itself. Default: it is only counted. */
+  /** Gets errors of the gateway itself. They are counted in any case. */
   readonly onError?: (error: unknown) => void;
   /** For tests. */
   readonly timers?: Timers;
@@ -38,14 +38,14 @@ export interface GatewayOptions extends Omit<InstrumentOptions, 'key' | 'routes'
 
 const API_URL = 'https://api.anthropic.com';
 
-/** The options and the address. Throws a `ConfigurationError` (`PLIMSOLL_OPTIONS_INVALID`) with all problems. */
+/** Checks the options, and parses the address. Throws a `ConfigurationError` (`PLIMSOLL_OPTIONS_INVALID`) with all problems. */
 export function checkedGatewayOptions(given: GatewayOptions): { readonly options: GatewayOptions; readonly base: URL } {
   const { baseUrl = API_URL } = given;
   const problems = [
     ...accessProblems(given),
     ...baseUrlProblems(baseUrl),
     ...labelHeaderProblems(given),
-    ...Object.keys(given.pages ?? {}).flatMap(pageProblems),
+    ...Object.keys(given.handlers ?? {}).flatMap(handlerProblems),
     ...instrumentProblems(given),
   ];
   if (problems.length > 0) throw new ConfigurationError('PLIMSOLL_OPTIONS_INVALID', problems);
@@ -101,7 +101,7 @@ function labelHeaderProblems({ labelHeaders = [], attribution = {}, budgets }: G
   });
 }
 
-function pageProblems(path: string): readonly Problem[] {
+function handlerProblems(path: string): readonly Problem[] {
   if (/^\/plimsoll\/[\w/-]+$/.test(path)) return [];
-  return [unfit('pages', path, { expected: 'paths that begin with /plimsoll/', advice: 'rename it' })];
+  return [unfit('handlers', path, { expected: 'paths that begin with /plimsoll/', advice: 'rename it' })];
 }

@@ -1,51 +1,6 @@
 import type { Readable } from 'node:stream';
 
-/** The body is longer than it may be. */
-export class BodyTooLargeError extends Error {
-  constructor() {
-    super('the body is longer than it may be');
-    this.name = 'BodyTooLargeError';
-  }
-}
-
-/** Bytes that all requests together hold at a time. */
-export class HeldBytes {
-  readonly #most: number;
-  #held = 0;
-
-  constructor(most: number) {
-    this.#most = most;
-  }
-
-  /** `false` where there is no room for so many more. */
-  take(bytes: number): boolean {
-    if (this.#held + bytes > this.#most) return false;
-    this.#held += bytes;
-    return true;
-  }
-
-  give(bytes: number): void {
-    this.#held -= bytes;
-  }
-}
-
-/** There is no room for the body now. */
-export class NoRoomError extends Error {
-  constructor() {
-    super('too many bytes are held for other requests');
-    this.name = 'NoRoomError';
-  }
-}
-
-/** Nobody is there any more who would want an answer. */
-export class ClientGoneError extends Error {
-  constructor() {
-    super('the client closed the connection within its request');
-    this.name = 'ClientGoneError';
-  }
-}
-
-/** A body that is held, and the room it takes. */
+/** A body in memory. `release` gives its room back. */
 export interface HeldBody {
   readonly bytes: Buffer;
   readonly release: () => void;
@@ -57,11 +12,11 @@ export interface HoldOptions {
 }
 
 /**
- * Reads a body to its end. Rejects with `BodyTooLargeError` as soon as it is longer than it may be, with `NoRoomError`, or
- * with what the body fails with; the rest is then unread.
+ * Reads a body into memory. Rejects with `BodyTooLargeError` as soon as it is too long, with `NoRoomError`, or with the
+ * error of the body, and leaves the rest unread.
  */
-export async function heldBody(body: Readable | null, { largestBytes, held }: HoldOptions): Promise<HeldBody> {
-  const pieces: Buffer[] = [];
+export async function holdBody(body: Readable | null, { largestBytes, held }: HoldOptions): Promise<HeldBody> {
+  const chunks: Buffer[] = [];
   let length = 0;
   const release = (): void => {
     held.give(length);
@@ -69,28 +24,75 @@ export async function heldBody(body: Readable | null, { largestBytes, held }: Ho
   };
   if (body === null) return { bytes: Buffer.alloc(0), release };
   if (body.readableEnded)
-    throw new Error('the body was read before it came to the gateway: mount it before what reads bodies');
+    throw new Error(
+      'the body was read before the gateway got it: mount the gateway before middleware that reads bodies',
+    );
   if (body.destroyed) throw new ClientGoneError();
   return new Promise((resolve, reject) => {
-    const failed = (error: Error): void => {
+    const fail = (error: Error): void => {
       stop();
       body.pause();
       release();
       reject(error);
     };
-    const take = (piece: Buffer): void => {
-      if (length + piece.length > largestBytes) return failed(new BodyTooLargeError());
-      if (!held.take(piece.length)) return failed(new NoRoomError());
-      length += piece.length;
-      pieces.push(piece);
+    const take = (chunk: Buffer): void => {
+      if (length + chunk.length > largestBytes) return fail(new BodyTooLargeError());
+      if (!held.take(chunk.length)) return fail(new NoRoomError());
+      length += chunk.length;
+      chunks.push(chunk);
     };
-    const ended = (): void => {
+    const finish = (): void => {
       stop();
-      const [only] = pieces;
-      resolve({ bytes: pieces.length === 1 && only !== undefined ? only : Buffer.concat(pieces), release });
+      const [only] = chunks;
+      resolve({ bytes: chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks), release });
     };
-    const closed = (): void => failed(new ClientGoneError());
-    const stop = (): void => void body.off('data', take).off('end', ended).off('error', failed).off('close', closed);
-    body.on('data', take).once('end', ended).once('error', failed).once('close', closed);
+    const close = (): void => fail(new ClientGoneError());
+    const stop = (): void => void body.off('data', take).off('end', finish).off('error', fail).off('close', close);
+    body.on('data', take).once('end', finish).once('error', fail).once('close', close);
   });
+}
+
+/** Counts the body bytes that all requests hold together. */
+export class HeldBytes {
+  readonly #most: number;
+  #held = 0;
+
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  /** Takes room for so many bytes; `false` if there is none. */
+  take(bytes: number): boolean {
+    if (this.#held + bytes > this.#most) return false;
+    this.#held += bytes;
+    return true;
+  }
+
+  give(bytes: number): void {
+    this.#held -= bytes;
+  }
+}
+
+/** The body is longer than allowed. */
+export class BodyTooLargeError extends Error {
+  constructor() {
+    super('the body is longer than allowed');
+    this.name = 'BodyTooLargeError';
+  }
+}
+
+/** Too many bytes of other requests are held. */
+export class NoRoomError extends Error {
+  constructor() {
+    super('too many bytes are held for other requests');
+    this.name = 'NoRoomError';
+  }
+}
+
+/** The client closed the connection before its request was complete. */
+export class ClientGoneError extends Error {
+  constructor() {
+    super('the client closed the connection before its request was complete');
+    this.name = 'ClientGoneError';
+  }
 }

@@ -1,83 +1,87 @@
 import { Readable } from 'node:stream';
 import type { Endpoint } from './endpoints.ts';
 import type { Grant } from './grant.ts';
-import { valueOf, type RawHeaders } from './headers.ts';
+import { headerMap, type HeaderMap, type RawHeaders } from './headers.ts';
 
-/** What a request says before its body. */
-export interface Head {
+/** A request before its body. */
+export interface RequestHead {
   readonly method: string;
   /** Path and query, as they came. */
   readonly target: string;
-  readonly headers: RawHeaders;
-  /** Where the gateway is for who asks: scheme, host and what stands before the target's path. */
-  readonly base: string;
+  readonly rawHeaders: RawHeaders;
+  /** Address of the gateway as the client sees it: scheme, host and the path that it is mounted on. */
+  readonly baseUrl: string;
 }
 
 /** A request to the gateway, from whichever server. */
-export class Arrival implements Head {
+export class GatewayRequest implements RequestHead {
   readonly method: string;
   readonly target: string;
-  readonly headers: RawHeaders;
-  readonly base: string;
-  /** `null` where it has none. */
+  readonly path: string;
+  /** With its question mark; empty without a query. */
+  readonly query: string;
+  readonly rawHeaders: RawHeaders;
+  readonly headers: HeaderMap;
+  readonly baseUrl: string;
+  /** `null` for a request without a body. */
   readonly body: Readable | null;
-  #isGone = false;
-  #onLeave: (() => void) | null = null;
+  #isAborted = false;
+  #onAbort: (() => void) | null = null;
 
-  constructor({ method, target, headers, base }: Head, body: Readable | null) {
+  constructor({ method, target, rawHeaders, baseUrl }: RequestHead, body: Readable | null) {
+    const pathEnd = target.includes('?') ? target.indexOf('?') : target.length;
     this.method = method;
     this.target = target;
-    this.headers = headers;
-    this.base = base;
+    this.path = target.slice(0, pathEnd);
+    this.query = target.slice(pathEnd);
+    this.rawHeaders = rawHeaders;
+    this.headers = headerMap(rawHeaders);
+    this.baseUrl = baseUrl;
     this.body = body;
   }
 
-  header(name: string): string | null {
-    return valueOf(this.headers, name);
+  /** Whether the client has gone: it wants no response any more. */
+  get isAborted(): boolean {
+    return this.#isAborted;
   }
 
-  /** The client has gone away, and wants no answer any more. */
-  get isGone(): boolean {
-    return this.#isGone;
+  /** Calls `stop` when the client goes, at once if it has gone. It replaces the `stop` before. */
+  onAbort(stop: () => void): void {
+    if (this.#isAborted) stop();
+    else this.#onAbort = stop;
   }
 
-  /** Whoever works for the client now, and stops at once when it leaves. There is one at a time. */
-  whenGone(stop: () => void): void {
-    if (this.#isGone) stop();
-    else this.#onLeave = stop;
-  }
-
-  leave(): void {
-    if (this.#isGone) return;
-    this.#isGone = true;
-    this.#onLeave?.();
+  abort(): void {
+    if (this.#isAborted) return;
+    this.#isAborted = true;
+    this.#onAbort?.();
   }
 }
 
-/** A request of the web's. Its target is what its URL came to, which has been put in order already. */
-export function arrivalOf(request: Request): Arrival {
+/** Converts a `Request`. Its target is the path and query of its URL, which the URL parser has normalized already. */
+export function fromWebRequest(request: Request): GatewayRequest {
   const { pathname, search, origin } = new URL(request.url);
   const head = {
     method: request.method,
     target: pathname + search,
-    headers: [...request.headers].flat(),
-    base: origin,
+    rawHeaders: [...request.headers].flat(),
+    baseUrl: origin,
   };
   const body = request.body === null ? null : Readable.fromWeb(request.body);
-  body?.on('error', ignoreLate); // a body that fails is felt where it is read
-  const arrival = new Arrival(head, body);
-  if (request.signal.aborted) arrival.leave();
-  else request.signal.addEventListener('abort', () => arrival.leave(), { once: true });
-  return arrival;
+  body?.on('error', ignore); // whoever reads the body gets its error
+  const converted = new GatewayRequest(head, body);
+  if (request.signal.aborted) converted.abort();
+  else request.signal.addEventListener('abort', () => converted.abort(), { once: true });
+  return converted;
 }
 
-function ignoreLate(): void {
+function ignore(): void {
   return undefined;
 }
 
-/** A request that has a grant. */
-export interface Granted {
-  readonly arrival: Arrival;
+/** A request whose token was accepted, and that may be forwarded. */
+export interface AuthorizedRequest {
+  readonly request: GatewayRequest;
   readonly endpoint: Endpoint;
   readonly grant: Grant;
 }

@@ -3,59 +3,70 @@ import { constants, createBrotliDecompress, createGunzip, createInflate, createZ
 import type { BodyListener } from '../observe/body-tap.ts';
 import type { RawHeaders } from './headers.ts';
 
-/** Where the bytes of a body go. */
-export interface Sink {
-  /** `false`: it has enough for now; `passage.resume()` is called when it wants more. */
+/** A response of the gateway: with a whole body, or with one that streams from the API. */
+export interface GatewayResponse {
+  readonly status: number;
+  readonly headers: RawHeaders;
+  readonly body: Buffer | ResponseBody;
+}
+
+/** A response with a whole body. */
+export interface BufferedResponse extends GatewayResponse {
+  readonly body: Buffer;
+}
+
+/** Takes the bytes of a body. */
+export interface BodySink {
+  /** Returns `false` to pause; `resume()` of the body continues. */
   write(bytes: Uint8Array): boolean;
-  /** The body has come to its end. */
+  /** The body is complete. */
   end(): void;
   /** The body broke off: what was written is not all of it. */
   breakOff(): void;
 }
 
 /**
- * The body of an answer on its way through: the bytes of the API's as they come, at the pace of who takes them. A listener
- * is told of each, decompressed where they are compressed, and once of the end.
+ * The body of a response on its way from the API to the client: the same bytes, at the client's pace. Listeners get each
+ * chunk, decompressed if it is compressed, and one end.
  */
-export class Passage {
+export class ResponseBody {
   readonly #source: IncomingMessage;
   readonly #listeners: BodyListener[] = [];
-  /** Decompresses beside, and may need time for it. */
-  #isBehind: (drained: () => void) => boolean = () => false;
-  #sink: Sink | null = null;
-  #isWanted = true;
+  /** Decompresses for a listener, and can fall behind. */
+  #decoder: Decoder | null = null;
+  #sink: BodySink | null = null;
+  #isPaused = false;
   #isOver = false;
 
   constructor(source: IncomingMessage) {
     this.#source = source;
-    source.on('error', () => this.#broken());
-    source.once('close', () => this.#broken());
+    source.on('error', () => this.#breakOff());
+    source.once('close', () => this.#breakOff());
   }
 
-  /** Before the first byte has gone through. */
+  /** Adds a listener. Call it before the first byte has gone through. */
   listen(listener: BodyListener): void {
     const encoding = this.#source.headers['content-encoding'] ?? 'identity';
     if (encoding === 'identity') return void this.#listeners.push(listener);
-    const decoder = decoding(encoding, listener);
-    this.#isBehind = (drained) => decoder.isBehind(drained);
-    this.#listeners.push(decoder);
+    this.#decoder = decoding(encoding, listener);
+    this.#listeners.push(this.#decoder);
   }
 
-  /** Sends the body on its way. */
-  open(sink: Sink): void {
+  /** Starts to send the body into the sink. */
+  pipe(sink: BodySink): void {
     this.#sink = sink;
-    if (this.#source.destroyed && !this.#source.readableEnded) return this.#broken();
-    this.#source.on('data', (bytes: Buffer) => this.#pass(bytes));
+    if (this.#source.destroyed && !this.#source.readableEnded) return this.#breakOff();
+    this.#source.on('data', (bytes: Buffer) => this.#write(bytes));
     this.#source.once('end', () => this.#end());
     this.#source.resume();
   }
 
   resume(): void {
-    this.#isWanted = true;
-    this.#goOn();
+    this.#isPaused = false;
+    this.#continue();
   }
 
-  /** Nobody wants the rest: the connection to the API is closed at once. */
+  /** Gives the rest up, and closes the connection to the API at once. */
   cancel(): void {
     if (this.#isOver) return;
     this.#isOver = true;
@@ -65,75 +76,78 @@ export class Passage {
   }
 
   /**
-   * Takes what comes until the end, and no more than so many bytes or for so long: the whole body, or `null` where it is
-   * not whole. All of it still goes to the sink.
+   * Reads the whole body, if it ends within so many bytes and so much time; `null` if it does not. The sink still gets all
+   * of it.
    */
   peek(most: { readonly bytes: number; readonly waitMs: number }): Promise<Buffer | null> {
     const source = this.#source;
-    const pieces: Buffer[] = [];
+    const chunks: Buffer[] = [];
     let length = 0;
     return new Promise((resolve) => {
-      const done = (isWhole: boolean): void => {
+      const finish = (isWhole: boolean): void => {
         clearTimeout(timer);
         source.off('data', take).off('end', ended).off('close', broken);
         source.pause();
-        const bytes = Buffer.concat(pieces);
+        const bytes = Buffer.concat(chunks);
         if (!isWhole && length > 0 && !source.destroyed) source.unshift(bytes);
         resolve(isWhole ? bytes : null);
       };
-      const take = (piece: Buffer): void => {
-        pieces.push(piece);
-        length += piece.length;
-        if (length > most.bytes) done(false);
+      const take = (chunk: Buffer): void => {
+        chunks.push(chunk);
+        length += chunk.length;
+        if (length > most.bytes) finish(false);
       };
-      const ended = (): void => done(true);
-      const broken = (): void => done(false);
+      const ended = (): void => finish(true);
+      const broken = (): void => finish(false);
       const timer = setTimeout(broken, most.waitMs);
       source.on('data', take).once('end', ended).once('close', broken);
       if (source.destroyed) broken();
     });
   }
 
-  /** The whole body, where it is no longer than so many bytes. Rejects where it breaks off, or is longer. */
+  /** Reads the whole body. Rejects if it breaks off, or is longer than so many bytes. */
   collect(mostBytes: number): Promise<Buffer> {
-    const pieces: Uint8Array[] = [];
+    const chunks: Uint8Array[] = [];
     let length = 0;
     return new Promise((resolve, reject) => {
-      const breakOff = (): void => reject(new Error('the body of the answer broke off'));
-      const write = (piece: Uint8Array): boolean => {
-        pieces.push(piece);
-        length += piece.length;
+      const breakOff = (): void => reject(new Error('the body of the response broke off'));
+      const write = (chunk: Uint8Array): boolean => {
+        chunks.push(chunk);
+        length += chunk.length;
         if (length <= mostBytes) return true;
         this.cancel();
-        reject(new Error('the body of the answer is longer than expected'));
+        reject(new Error('the body of the response is longer than expected'));
         return false;
       };
-      this.open({ write, end: () => resolve(Buffer.concat(pieces)), breakOff });
+      this.pipe({ write, end: () => resolve(Buffer.concat(chunks)), breakOff });
     });
   }
 
-  #pass(bytes: Buffer): void {
+  #write(bytes: Buffer): void {
     if (this.#isOver) return;
     for (const listener of this.#listeners) listener.chunk(bytes);
-    this.#isWanted = this.#sink?.write(bytes) !== false;
-    const isBehind = this.#isBehind(() => this.#goOn());
-    if (!this.#isWanted || isBehind) this.#source.pause();
+    this.#isPaused = this.#sink?.write(bytes) === false;
+    if (this.#isPaused || this.#isBehind()) this.#source.pause();
   }
 
-  #goOn(): void {
-    if (this.#isWanted && !this.#isBehind(() => this.#goOn())) this.#source.resume();
+  #continue(): void {
+    if (!this.#isPaused && !this.#isBehind()) this.#source.resume();
+  }
+
+  #isBehind(): boolean {
+    return this.#decoder !== null && this.#decoder.isBehind(() => this.#continue());
   }
 
   #end(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    // First what the client waits for; nothing else runs before the listeners have been told, too.
+    // The client comes first. Nothing else runs before the listeners have the end too.
     this.#sink?.end();
     for (const listener of this.#listeners) listener.end('done');
   }
 
-  #broken(): void {
-    // A source that has ended tells so itself, maybe after it has closed.
+  #breakOff(): void {
+    // A complete source emits its own end, maybe after its close.
     if (this.#isOver || (this.#source.complete && !this.#source.errored)) return;
     this.#isOver = true;
     for (const listener of this.#listeners) listener.end('failed');
@@ -143,37 +157,37 @@ export class Passage {
 
 type End = Parameters<BodyListener['end']>[0];
 
-/** Told of bytes as they were sent, compressed, and tells a listener of what they say. */
-export interface Decoding extends BodyListener {
-  /** It has more to do than it can hold: `drained` is called once when it has caught up. */
+/** Takes compressed bytes, and passes what they say to a listener. */
+export interface Decoder extends BodyListener {
+  /** Whether it has more bytes than it can hold. If so, it calls `drained` once when it has caught up. */
   isBehind(drained: () => void): boolean;
 }
 
 /**
- * A listener for a body of this `content-encoding`; the bytes themselves are passed on as they are. An encoding that is
- * not known leaves `listener` with an empty body. What a body that breaks off has said until then is told.
+ * Makes a decoder for this `content-encoding`. With an unknown encoding, `listener` gets an empty body. From a body that
+ * breaks off, it gets all up to there.
  */
-export function decoding(encoding: string, listener: BodyListener): Decoding {
+export function decoding(encoding: string, listener: BodyListener): Decoder {
   const decoder = decoderOf(encoding.trim().toLowerCase());
   let ending: End | null = null;
   let isOver = false;
-  const over = (): void => {
+  const finish = (): void => {
     if (isOver) return;
     isOver = true;
     listener.end(ending ?? 'failed');
   };
   let whenDrained: (() => void) | null = null;
-  const caughtUp = (): void => {
+  const catchUp = (): void => {
     const drained = whenDrained;
     whenDrained = null;
     drained?.();
   };
-  decoder?.on('drain', caughtUp);
-  decoder?.once('close', caughtUp);
+  decoder?.on('drain', catchUp);
+  decoder?.once('close', catchUp);
   decoder?.on('data', (bytes: Uint8Array) => listener.chunk(bytes));
-  decoder?.once('end', over);
-  // What cannot be decompressed is the client's to find out; the rest of it says nothing here.
-  decoder?.once('error', () => ending !== null && over());
+  decoder?.once('end', finish);
+  // The client finds out by itself that the body cannot be decompressed; the listener gets what came before.
+  decoder?.once('error', () => ending !== null && finish());
   return {
     chunk: (bytes) => void (decoder?.destroyed === false && decoder.write(bytes)),
     isBehind(drained) {
@@ -184,14 +198,14 @@ export function decoding(encoding: string, listener: BodyListener): Decoding {
     end(how) {
       ending = how;
       if (decoder?.destroyed === false) decoder.end();
-      else over();
+      else finish();
     },
   };
 }
 
 const KNOWN: ReadonlySet<string> = new Set(['identity', 'gzip', 'x-gzip', 'deflate', 'br', 'zstd']);
 
-/** Whether what a body of this `content-encoding` says can be read. */
+/** Tells whether a body of this `content-encoding` can be decoded. */
 export function isReadable(encoding: string): boolean {
   return KNOWN.has(encoding.trim().toLowerCase());
 }
@@ -211,11 +225,4 @@ function decoderOf(encoding: string) {
     default:
       return null;
   }
-}
-
-/** What the gateway answers: with a body that is there, or with one on its way through. */
-export interface GatewayAnswer {
-  readonly status: number;
-  readonly headers: RawHeaders;
-  readonly body: Buffer | Passage;
 }

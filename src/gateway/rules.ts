@@ -1,71 +1,196 @@
 import { isJson, type Json } from '../observe/usage.ts';
-import { REFUSAL, type Guard, type GuardedRequest } from '../vocabulary.ts';
-import type { Refusal } from './errors.ts';
-import type { Grant } from './grant.ts';
+import { REFUSAL, type Admission, type Guard, type GuardedRequest } from '../vocabulary.ts';
+import { UNBOUND, type ClientRule, type ClientRules, type GatewayClient } from './access/client.ts';
+import { rateGuard, type RateBucket, type RateLimiter } from './access/rate-limiter.ts';
+import type { SpendingToken, TokenSpend } from './access/token-spend.ts';
+import type { TokenRecord } from './access/tokens.ts';
+import type { ApiError } from './errors.ts';
+import type { MaxTokensCeiling, TokenGuard } from './grant.ts';
 
-/** A request asks for what its token does not grant. */
-export class NotGrantedError extends Error {
-  readonly refusal: Refusal;
-  readonly [REFUSAL] = true;
-
-  constructor(refusal: Refusal) {
-    super(refusal.message);
-    this.name = 'NotGrantedError';
-    this.refusal = refusal;
-  }
+/** A token that holds, and its client. */
+export interface AuthenticatedToken {
+  readonly client: GatewayClient;
+  readonly record: TokenRecord;
 }
 
-/** What a grant says of models and `max_tokens`, as guards. Those of a batch hold for each of its requests. */
-export function grantRules({ models, maxTokens }: Grant): readonly Guard[] {
-  if (models === null && maxTokens === null) return [];
+/** The state that some rules need. */
+export interface RuleState {
+  readonly limiter: RateLimiter;
+  readonly spend: TokenSpend;
+}
+
+/** How the gateway keeps one rule of a client's. */
+export interface RuleEntry<Bound> {
+  readonly field: ClientRule;
+  /** Reads the bound of a token from its client, and from the terms that it was minted on; `null`: it has none. */
+  read(token: AuthenticatedToken): Bound | null;
+  /** Makes the guards of calls. None for a rule that is kept before there is a call. */
+  guard(bound: Bound, state: RuleState): readonly Guard[];
+  /** Whether its guards look into the body: then the gateway reads all of it before it sends anything. */
+  readonly needsBody: boolean;
+}
+
+/** The bound of each rule, once a token is known. */
+interface Bounds {
+  readonly models: readonly string[];
+  readonly maxTokens: MaxTokensCeiling;
+  readonly endpoints: 'messages';
+  readonly requestsPerMinute: readonly RateBucket[];
+  readonly origins: readonly (readonly string[])[];
+  readonly mints: SpendingToken;
+}
+
+/** All rules of clients. Their guards are asked in this order. */
+export const CLIENT_RULES: { readonly [Rule in ClientRule]: RuleEntry<Bounds[Rule]> } = {
+  models: {
+    field: 'models',
+    read: allowedModels,
+    guard: (models) => [modelGuard(models)],
+    needsBody: true,
+  },
+  maxTokens: {
+    field: 'maxTokens',
+    read: ({ client }) => client.maxTokens,
+    guard: (ceiling) => [ceilingGuard(ceiling)],
+    needsBody: true,
+  },
+  endpoints: {
+    field: 'endpoints',
+    read: ({ client, record }) => (record.minted !== null || client.endpoints === 'messages' ? 'messages' : null),
+    guard: () => [MESSAGES_ONLY],
+    needsBody: false,
+  },
+  requestsPerMinute: {
+    field: 'requestsPerMinute',
+    read: rateBuckets,
+    guard: (buckets, { limiter }) => buckets.map((bucket) => rateGuard(limiter, bucket)),
+    needsBody: false,
+  },
+  // The authenticator keeps it: a token from another origin is answered like one that is unknown.
+  origins: {
+    field: 'origins',
+    read: allowedOrigins,
+    guard: () => [],
+    needsBody: false,
+  },
+  mints: {
+    field: 'mints',
+    read: spendingToken,
+    guard: (token, { spend }) => [spend.of(token)],
+    needsBody: true,
+  },
+};
+
+const ENTRIES: readonly RuleEntry<unknown>[] = Object.values(CLIENT_RULES);
+
+/** Makes the guards that keep a token to the rules of its client, and to the terms that it was minted on. */
+export function tokenGuards(token: AuthenticatedToken, state: RuleState): readonly TokenGuard[] {
+  return ENTRIES.flatMap((rule) => {
+    const bound = rule.read(token);
+    return bound === null ? [] : rule.guard(bound, state).map((guard) => tokenGuard(guard, rule));
+  });
+}
+
+/** Makes the guards of a grant, for a program that authenticates its callers itself. */
+export function clientGuards(
+  rules: Partial<Pick<ClientRules, 'models' | 'maxTokens' | 'endpoints'>>,
+): readonly TokenGuard[] {
+  const { models, maxTokens, endpoints } = { ...UNBOUND, ...rules };
   return [
-    {
-      admit({ operation }, request) {
-        if (!ASKS.has(operation)) return undefined;
-        const asked = requestsIn(operation, request);
-        if (models !== null) for (const one of asked) checkModels(one, models);
-        return maxTokens === null ? undefined : ceiling(operation, asked, maxTokens);
-      },
-    },
+    ...(models === null ? [] : [tokenGuard(modelGuard(models), CLIENT_RULES.models)]),
+    ...(maxTokens === null ? [] : [tokenGuard(ceilingGuard(maxTokens), CLIENT_RULES.maxTokens)]),
+    ...(endpoints === 'all' ? [] : [tokenGuard(MESSAGES_ONLY, CLIENT_RULES.endpoints)]),
   ];
 }
 
-const ASKS: ReadonlySet<string> = new Set([
+function tokenGuard(guard: Guard, { needsBody }: { readonly needsBody: boolean }): TokenGuard {
+  return { needsBody, admit: (call, request) => guard.admit(call, request) };
+}
+
+/** The models that the client may use now, even if it could use more when the token was minted. */
+function allowedModels({ client, record }: AuthenticatedToken): readonly string[] | null {
+  const minted = record.minted?.models ?? null;
+  if (minted === null || client.models === null) return minted ?? client.models;
+  return minted.filter((model) => client.models?.includes(model));
+}
+
+/** The bucket of a minted token comes first: what it refuses takes nothing from the bucket of the client. */
+function rateBuckets({ client, record }: AuthenticatedToken): readonly RateBucket[] | null {
+  const perToken = record.minted === null ? null : (client.mints?.requestsPerMinute ?? null);
+  const perClient = client.requestsPerMinute;
+  const buckets: readonly RateBucket[] = [
+    ...(perToken === null ? [] : [{ holder: 'token', name: record.id, perMinute: perToken } as const]),
+    ...(perClient === null ? [] : [{ holder: 'client', name: client.name, perMinute: perClient } as const]),
+  ];
+  return buckets.length === 0 ? null : buckets;
+}
+
+/** Every list binds: the one of the client, and the one origin of a minted token. */
+function allowedOrigins({ client, record }: AuthenticatedToken): readonly (readonly string[])[] | null {
+  const minted = record.minted?.origin ?? null;
+  const lists = [...(client.origins === null ? [] : [client.origins]), ...(minted === null ? [] : [[minted]])];
+  return lists.length === 0 ? null : lists;
+}
+
+function spendingToken({ record }: AuthenticatedToken): SpendingToken | null {
+  const { id, minted, expiresAtMs } = record;
+  if (minted === null || minted.spendNanoUsd === null || expiresAtMs === null) return null;
+  return { id, spendNanoUsd: minted.spendNanoUsd, expiresAtMs };
+}
+
+const BRAND = Symbol.for('plimsoll.gateway_client_rule');
+
+/** Refuses a call that a rule of the client does not allow. Nothing was sent. */
+export class ClientRuleError extends Error {
+  readonly code = 'PLIMSOLL_GATEWAY_NOT_ALLOWED';
+  /** The rule that refused. */
+  readonly field: ClientRule;
+  /** The error that the client gets. */
+  readonly apiError: ApiError;
+  readonly [REFUSAL] = true;
+  readonly [BRAND] = true;
+
+  constructor(field: ClientRule, apiError: ApiError) {
+    super(apiError.message);
+    this.name = 'ClientRuleError';
+    this.field = field;
+    this.apiError = apiError;
+  }
+}
+
+/** Tells whether a client rule refused, also by another copy of the package. */
+export function isClientRuleError(error: unknown): error is ClientRuleError {
+  return typeof error === 'object' && error !== null && (error as { [BRAND]?: unknown })[BRAND] === true;
+}
+
+/** Operations whose bodies name a model and `max_tokens`. A batch does so in each of its requests. */
+const ASKING: ReadonlySet<string> = new Set([
   'messages.create',
   'messages.stream',
   'messages.count_tokens',
   'messages.batches.create',
 ]);
 
-function requestsIn(operation: string, { body }: GuardedRequest): readonly Json[] {
-  if (body === null) throw unreadable();
-  if (operation !== 'messages.batches.create') return [body];
-  const { requests } = body;
-  if (!Array.isArray(requests)) throw unreadable();
-  return requests.map((request: unknown) => {
-    const params = isJson(request) ? request['params'] : null;
-    if (!isJson(params)) throw unreadable();
-    return params;
-  });
+function modelGuard(models: readonly string[]): Guard {
+  return {
+    admit({ operation }, request) {
+      if (!ASKING.has(operation)) return undefined;
+      for (const asked of requestsIn(operation, request, 'models')) checkModels(asked, models);
+      return undefined;
+    },
+  };
 }
 
-/** What cannot be read cannot be held to a rule. */
-function unreadable(): NotGrantedError {
-  const message =
-    'The token is bound to models or to a ceiling, and the body of the request is not what these are read from.';
-  return new NotGrantedError({ status: 400, type: 'invalid_request_error', message });
-}
-
-/** Besides the model of the request there can be those of tools that ask another, and of fallbacks. */
+/** Checks the model of a request, and those of its fallbacks and of tools that ask another model. */
 function checkModels(request: Json, allowed: readonly string[]): void {
   for (const model of [request['model'], ...furtherModels(request)]) {
     if (typeof model === 'string' && allowed.includes(model)) continue;
-    const message = `The token may ask for these models alone: ${allowed.join(', ')}.`;
-    throw new NotGrantedError({ status: 403, type: 'permission_error', message });
+    const message = `This token may use only these models: ${allowed.join(', ')}. Change the model of the request.`;
+    throw new ClientRuleError('models', { status: 403, type: 'permission_error', message });
   }
 }
 
-/** Fields whose content is the user's own: a `model` in them names none. */
+/** Fields with content of the user's own: a `model` in them names no model. */
 const CONTENT: ReadonlySet<string> = new Set(['messages', 'system', 'input_schema', 'output_config', 'metadata']);
 
 function furtherModels(request: Json): readonly string[] {
@@ -80,35 +205,39 @@ function modelsWithin(name: string, value: unknown): readonly string[] {
   );
 }
 
-function ceiling(operation: string, asked: readonly Json[], { tokens, above }: NonNullable<Grant['maxTokens']>) {
-  if (operation === 'messages.count_tokens') return undefined;
-  // What is no number the API refuses.
-  const exceeds = asked.some(({ max_tokens: given }) => typeof given === 'number' && given > tokens);
-  if (!exceeds) return undefined;
-  if (above === 'clamp' && operation !== 'messages.batches.create') return { maxTokens: tokens };
-  const message = `max_tokens: the token allows ${tokens} at the most.`;
-  throw new NotGrantedError({ status: 400, type: 'invalid_request_error', message });
+function ceilingGuard({ tokens, above }: MaxTokensCeiling): Guard {
+  return {
+    admit({ operation }, request): Admission {
+      if (!ASKING.has(operation)) return undefined;
+      const asked = requestsIn(operation, request, 'maxTokens');
+      // Counting tokens has no `max_tokens`, but its body must be readable too.
+      if (operation === 'messages.count_tokens') return undefined;
+      // The API refuses what is not a number.
+      const exceeds = asked.some(({ max_tokens: given }) => typeof given === 'number' && given > tokens);
+      if (!exceeds) return undefined;
+      if (above === 'clamp' && operation !== 'messages.batches.create') return { maxTokens: tokens };
+      const message = `max_tokens: this token allows at most ${tokens}. Ask for less.`;
+      throw new ClientRuleError('maxTokens', { status: 400, type: 'invalid_request_error', message });
+    },
+  };
 }
 
-const BRAND = Symbol.for('plimsoll.gateway_endpoint_refused');
-
-/** The token may not use this part of the API: refused, and nothing was sent. */
-export class EndpointRefusedError extends Error {
-  readonly code = 'PLIMSOLL_GATEWAY_ENDPOINT_REFUSED';
-  readonly operation: string;
-  readonly [REFUSAL] = true;
-  readonly [BRAND] = true;
-
-  constructor(operation: string) {
-    super('Not sent: the token may ask for messages, count tokens and list models, and nothing else.');
-    this.name = 'EndpointRefusedError';
-    this.operation = operation;
-  }
+/** The body, or the bodies of a batch. Throws if they cannot be read: then no rule can be kept. */
+function requestsIn(operation: string, { body }: GuardedRequest, field: ClientRule): readonly Json[] {
+  if (operation !== 'messages.batches.create') return [readable(body, field)];
+  const { requests } = readable(body, field);
+  if (!Array.isArray(requests)) throw unreadable(field);
+  return requests.map((request: unknown) => readable(isJson(request) ? request['params'] : null, field));
 }
 
-/** Whether it is a refusal for the endpoint, from whichever copy of the package. */
-export function isEndpointRefused(error: unknown): error is EndpointRefusedError {
-  return typeof error === 'object' && error !== null && (error as { [BRAND]?: unknown })[BRAND] === true;
+function readable(value: unknown, field: ClientRule): Json {
+  if (!isJson(value)) throw unreadable(field);
+  return value;
+}
+
+function unreadable(field: ClientRule): ClientRuleError {
+  const message = `This token is limited (${field}), so the gateway must read the request: send a JSON object as the API documents it.`;
+  return new ClientRuleError(field, { status: 400, type: 'invalid_request_error', message });
 }
 
 const MESSAGES: ReadonlySet<string> = new Set([
@@ -120,12 +249,13 @@ const MESSAGES: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Lets messages, counts of tokens and models through alone: files and batches belong to the key's workspace, where one
- * client can read another's, and what a batch costs is known only when the token that began it is long over.
+ * Allows messages, token counts and models. Files and batches belong to the workspace of the key, where one client can
+ * read another's, and the cost of a batch is known only long after the token that began it has expired.
  */
-export const messagesOnly: Guard = {
+const MESSAGES_ONLY: Guard = {
   admit({ operation }) {
-    if (!MESSAGES.has(operation)) throw new EndpointRefusedError(operation);
-    return undefined;
+    if (MESSAGES.has(operation)) return undefined;
+    const message = 'This token may send messages, count tokens and list models, and nothing else.';
+    throw new ClientRuleError('endpoints', { status: 403, type: 'permission_error', message });
   },
 };

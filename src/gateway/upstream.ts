@@ -3,44 +3,49 @@ import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { Readable } from 'node:stream';
 import type { AnswerHead, RetryHeaders } from '../observe/exchange.ts';
 import { JsonListener } from '../observe/json-body.ts';
-import { answered, webHeaders, without, type RawHeaders } from './headers.ts';
+import { headerMap, returnedHeaders, webHeaders, without, type HeaderMap, type RawHeaders } from './headers.ts';
 import { BodyTooLargeError } from './request-body.ts';
-import { Passage, decoding } from './response-body.ts';
+import { ResponseBody, decoding } from './response-body.ts';
 
-/** A body that is passed on as it comes, at the pace of the API. */
-export interface PassingBody {
-  readonly stream: Readable;
-  /** Where that is known. */
-  readonly length: string | null;
-  readonly largestBytes: number;
+/** The connections to the API. */
+export interface Upstream {
+  send(request: UpstreamRequest): PendingResponse;
+  /** Closes idle connections. */
+  close(): void;
 }
 
-/** What is sent to the API. */
+/** A request to the API. */
 export interface UpstreamRequest {
   readonly method: string;
   /** Path and query. */
   readonly target: string;
-  /** Without `host` and what says how long the body is. */
+  /** Without `host` and the headers that frame the body. */
   readonly headers: RawHeaders;
-  readonly body: Uint8Array | string | PassingBody | null;
+  readonly body: Uint8Array | string | StreamedBody | null;
 }
 
-/** A request under way. */
-export interface Sending {
-  /** The head of the answer, its body unread. Rejects where none comes. */
-  readonly answer: Promise<IncomingMessage>;
+/** A body that is sent on as it comes, at the pace of the API. */
+export interface StreamedBody {
+  readonly stream: Readable;
+  /** `null` where the client does not say. */
+  readonly length: string | null;
+  readonly largestBytes: number;
+}
+
+/** A request that was sent. */
+export interface PendingResponse {
+  /** The head of the response, its body unread. Rejects if none comes. */
+  readonly response: Promise<IncomingMessage>;
   /** Closes the connection. */
   abort(): void;
 }
 
-/** The way to the API. */
-export interface Upstream {
-  send(request: UpstreamRequest): Sending;
-  /** Closes connections that nobody uses. */
-  close(): void;
+export interface UpstreamOptions {
+  /** Longest silence of the API, before a response or within one. */
+  readonly timeoutMs: number;
 }
 
-/** Nothing came from the API for too long. */
+/** The API sent nothing for too long. */
 export class UpstreamTimeoutError extends Error {
   constructor() {
     super('the API sent nothing for too long');
@@ -48,32 +53,27 @@ export class UpstreamTimeoutError extends Error {
   }
 }
 
-export interface UpstreamOptions {
-  /** Longest silence of the API, before an answer or in the middle of one. */
-  readonly timeoutMs: number;
-}
-
 /**
- * HTTP/1.1 to the API by connections that are kept. It follows no redirect, changes no header, decompresses nothing, and
- * sends nothing twice.
+ * Opens HTTP/1.1 connections to the API, which are kept alive. It follows no redirect, changes no header, decompresses
+ * nothing, and sends nothing twice.
  */
 export function upstream(base: URL, { timeoutMs }: UpstreamOptions): Upstream {
   const isSecure = base.protocol === 'https:';
   const agent = isSecure ? new HttpsAgent(KEPT) : new HttpAgent(KEPT);
   const prefix = base.pathname.replace(/\/$/, '');
-  const place = { host: base.hostname.replace(/^\[|\]$/g, ''), port: base.port, agent, timeout: timeoutMs };
+  const address = { host: base.hostname.replace(/^\[|\]$/g, ''), port: base.port, agent, timeout: timeoutMs };
   const open = isSecure ? httpsRequest : httpRequest;
   return {
     send({ method, target, headers, body }) {
       const request = open({
-        ...place,
+        ...address,
         method,
         path: prefix + target,
         headers: ['Host', base.host, ...headers, ...framing(body)],
       });
-      const answer = answerOf(request);
+      const response = responseTo(request);
       sendBody(request, body);
-      return { answer, abort: () => request.destroy() };
+      return { response, abort: () => request.destroy() };
     },
     close: () => agent.destroy(),
   };
@@ -88,12 +88,12 @@ function framing(body: UpstreamRequest['body']): RawHeaders {
   return body.length === null ? ['Transfer-Encoding', 'chunked'] : ['Content-Length', body.length];
 }
 
-function answerOf(request: ClientRequest): Promise<IncomingMessage> {
+function responseTo(request: ClientRequest): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     request.once('response', resolve);
     request.on('error', reject);
-    // An answer that changes the protocol was not asked for, and is none.
-    request.once('upgrade', (_answer, socket) => {
+    // Nobody asked to change the protocol.
+    request.once('upgrade', (_response, socket) => {
       socket.destroy();
       reject(new Error('the API changed the protocol'));
     });
@@ -106,8 +106,8 @@ function sendBody(request: ClientRequest, body: UpstreamRequest['body']): void {
   if (body === null || typeof body === 'string' || body instanceof Uint8Array) return void request.end(body);
   const { stream, largestBytes } = body;
   let length = 0;
-  stream.on('data', (piece: Buffer) => {
-    length += piece.length;
+  stream.on('data', (chunk: Buffer) => {
+    length += chunk.length;
     if (length > largestBytes) request.destroy(new BodyTooLargeError());
   });
   stream.pipe(request);
@@ -117,39 +117,30 @@ function sendBody(request: ClientRequest, body: UpstreamRequest['body']): void {
   });
 }
 
-/** What is read of a refusal before it goes back to the client: the API's are below 1 KiB. */
+/** How much of a refusal is read before it goes back to the client, and for how long. The API's are below 1 KiB. */
 const PEEKED = { bytes: 64 << 10, waitMs: 1_000 } as const;
 
-/** What the API answered. */
-export class UpstreamAnswer implements AnswerHead {
+/** A response of the API. */
+export class UpstreamResponse implements AnswerHead {
   readonly status: number;
-  readonly passage: Passage;
+  readonly ok: boolean;
+  readonly values: HeaderMap;
+  readonly body: ResponseBody;
   readonly #message: IncomingMessage;
   #headers: Headers | null = null;
-  #steering: RetryHeaders = [];
+  #retryHeaders: RetryHeaders = [];
   #whole: Promise<Buffer | null> | null = null;
 
   constructor(message: IncomingMessage) {
+    const { statusCode = 502, rawHeaders } = message;
     this.#message = message;
-    this.status = message.statusCode ?? 502;
-    this.passage = new Passage(message);
+    this.status = statusCode;
+    this.ok = statusCode >= 200 && statusCode < 300;
+    this.values = headerMap(rawHeaders);
+    this.body = new ResponseBody(message);
   }
 
-  /** As `headers`, for who reads a few of them: to make those takes longer than to pass a short answer on. */
-  get values(): Pick<Headers, 'get'> {
-    const { headers } = this.#message;
-    return {
-      get(name) {
-        const value = headers[name];
-        return typeof value === 'string' ? value : null;
-      },
-    };
-  }
-
-  get ok(): boolean {
-    return this.status >= 200 && this.status < 300;
-  }
-
+  /** The headers as `Headers`, which take longer to make than `values`. */
   get headers(): Headers {
     this.#headers ??= webHeaders(this.#message.rawHeaders);
     return this.#headers;
@@ -157,23 +148,23 @@ export class UpstreamAnswer implements AnswerHead {
 
   /** Replaces headers by those of a retry decision, for observers and for the client. */
   steer(changes: RetryHeaders): void {
-    this.#steering = changes;
+    this.#retryHeaders = changes;
     for (const [name, value] of changes) this.headers.set(name, value);
   }
 
-  /** The headers that go to the client, with a retry decision's in place of the API's. */
-  get rawHeaders(): string[] {
-    const raw = this.#steering.reduce((rest, [name]) => without(rest, name), answered(this.#message.rawHeaders));
-    return [...raw, ...this.#steering.flat()];
+  /** The headers that go to the client. Those of a retry decision replace the API's. */
+  get returnedHeaders(): string[] {
+    const raw = returnedHeaders(this.#message.rawHeaders, this.values);
+    return [...this.#retryHeaders.reduce((rest, [name]) => without(rest, name), raw), ...this.#retryHeaders.flat()];
   }
 
-  /** The body where it is short and has come in time, else `null`: then it is to be passed on as it comes. */
+  /** The body, if it is short and has come in time; `null` if it is to be streamed. */
   get whole(): Promise<Buffer | null> {
-    this.#whole ??= this.passage.peek(PEEKED);
+    this.#whole ??= this.body.peek(PEEKED);
     return this.#whole;
   }
 
-  /** `whole`, as JSON; `null` where it is none. */
+  /** The body parsed as JSON; `null` if it is streamed, or not JSON. */
   async json(): Promise<unknown> {
     const bytes = await this.whole;
     if (bytes === null) return null;

@@ -1,6 +1,6 @@
 import type { GuardedRequest, Rejection, RetryDecision, RetryPolicy } from '../vocabulary.ts';
 import { admitted } from './admission.ts';
-import { limiters } from './limiters.ts';
+import { limiters, type HeaderReader } from './limiters.ts';
 import type { LiveCall, Observation, Verdict } from './live-call.ts';
 import { rejection } from './rejection.ts';
 
@@ -19,7 +19,7 @@ export interface Way<E extends Exchange, A extends AnswerHead> {
   /** Sends the request as it may be sent. What it throws is what the attempt failed with. */
   send(exchange: E): Promise<A>;
   /** The headers of a success, to be read one by one. */
-  headers(answer: A): Pick<Headers, 'get'>;
+  headers(answer: A): HeaderReader;
   /** Reads along in the body of a success, and ends the call when it is over. */
   follow(exchange: E, answer: A): void;
   /** The parsed body of a refusal; `null` where it cannot be had in time. */

@@ -21,11 +21,16 @@ const HEADERS = FAMILIES.map(([prefix, dimension]) => ({
 
 const NONE: readonly Limiter[] = Object.freeze([]);
 
+/** Reads headers one by one: `Headers`, or a map by lowercase name. */
+export interface HeaderReader {
+  get(name: string): string | null | undefined;
+}
+
 /**
  * The rate limits that a response's headers show: one limiter for each dimension with a limit. Asking for a header
  * costs about 0.25 µs, so what the response does not limit is asked for once.
  */
-export function limiters(headers: Pick<Headers, 'get'>): readonly Limiter[] {
+export function limiters(headers: HeaderReader): readonly Limiter[] {
   let found: Limiter[] | null = null;
   for (const names of HEADERS) {
     const limit = count(headers.get(names.limit));
@@ -37,15 +42,15 @@ export function limiters(headers: Pick<Headers, 'get'>): readonly Limiter[] {
   return found ?? NONE;
 }
 
-function count(value: string | null): number | null {
-  if (value === null || value === '') return null;
+function count(value: string | null | undefined): number | null {
+  if (value === null || value === undefined || value === '') return null;
   const number = Number(value);
   return Number.isFinite(number) && number >= 0 ? number : null;
 }
 
 /** RFC 3339, in the API's way of writing it (`2026-02-17T23:46:26Z`) without `Date.parse`, which takes five times as long. */
-function instant(value: string | null): number | null {
-  if (value === null) return null;
+function instant(value: string | null | undefined): number | null {
+  if (value === null || value === undefined) return null;
   if (value.length !== 20 || value.charCodeAt(19) !== 0x5a /* Z */) return anyInstant(value);
   const day = Date.UTC(digits(value, 0, 4), digits(value, 5, 2) - 1, digits(value, 8, 2));
   const ms = day + ((digits(value, 11, 2) * 60 + digits(value, 14, 2)) * 60 + digits(value, 17, 2)) * 1_000;

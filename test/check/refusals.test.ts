@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { budgets } from 'plimsoll/budget';
 import { RateLimitedError } from '../../src/gateway/access/rate-limiter.ts';
+import { clientGuards } from 'plimsoll/gateway';
 import { GRANT, gatewayBench, tokens, type GatewayBenchOptions } from '../../testing/gateway/workbench.ts';
 import { KEY, run, served, TOKEN } from '../../testing/checked.ts';
 
@@ -25,21 +26,21 @@ const CASES: readonly Case[] = [
     'a token that has expired',
     { gateway: { authenticate: () => Promise.resolve('expired') } },
     5,
-    'The gateway at HOST does not accept the token in ANTHROPIC_AUTH_TOKEN. It says: The token has expired.',
+    'The gateway at HOST does not accept the token in ANTHROPIC_AUTH_TOKEN. It says: The token has expired. Get a new one.',
     ASK,
   ],
   [
     'a token that is not known there',
     { gateway: { authenticate: () => Promise.resolve('unknown') } },
     5,
-    'The gateway at HOST does not accept the token in ANTHROPIC_AUTH_TOKEN. It says: The token is not known here.',
+    'The gateway at HOST does not accept the token in ANTHROPIC_AUTH_TOKEN. It says: The gateway does not know this token. Check that it is complete, and of this gateway.',
     ASK,
   ],
   [
     'what the token may not do',
-    { grant: { models: ['claude-opus-5-5'] } },
+    { grant: { guards: clientGuards({ models: ['claude-opus-5-5'] }) } },
     5,
-    'The gateway at HOST knows the token in ANTHROPIC_AUTH_TOKEN, and it may not do this. It says: The token may ask for these models alone: claude-opus-5-5.',
+    'The gateway at HOST knows the token in ANTHROPIC_AUTH_TOKEN, and it may not do this. It says: This token may use only these models: claude-opus-5-5. Change the model of the request.',
     'Use what the token allows, or ask whoever runs the gateway to allow more.',
   ],
   [
@@ -64,14 +65,14 @@ const CASES: readonly Case[] = [
     'a gateway that cannot read its tokens',
     { gateway: { authenticate: () => Promise.reject(new Error('locked')) } },
     8,
-    'The gateway at HOST takes no call at the moment. It says: The gateway cannot reach the place where tokens are kept.',
+    'The gateway at HOST takes no call at the moment. It says: The gateway cannot reach its token store. Try again in a moment.',
     AGAIN,
   ],
   [
     'a gateway that lacks the key of a token',
     { gateway: { keys: new Map([['another-key', () => KEY]]) } },
     8,
-    'The gateway at HOST failed with 500. It says: The gateway has no key for this token.',
+    'The gateway at HOST failed with 500. It says: The gateway has no API key for this token. Ask its operator.',
     AGAIN,
   ],
   [

@@ -130,10 +130,10 @@ describe('what fails in the gateway itself', () => {
   });
 });
 
-describe('pages of the gateway’s own', () => {
-  it('answer beside the API, with the body that they were sent', async (t) => {
+describe('handlers of the gateway itself', () => {
+  it('answer beside the API, and get the body that was sent', async (t) => {
     const echo = async (request: Request) => Response.json({ got: await request.text() }, { status: 201 });
-    const { url, sim } = await bench(t, { gateway: { pages: { '/plimsoll/echo': echo } } });
+    const { url, sim } = await bench(t, { gateway: { handlers: { '/plimsoll/echo': echo } } });
     const response = await fetch(`${url}/plimsoll/echo`, { method: 'POST', body: 'ahoy' });
     assert.deepEqual([response.status, await response.json()], [201, { got: 'ahoy' }]);
     assert.equal(sim.truth.requests.length, 0);
@@ -162,11 +162,11 @@ describe('options that cannot be used', () => {
       keys: new Map(),
       baseUrl: 'ftp://api',
       labelHeaders: ['feature'],
-      pages: { '/v1/messages': () => Promise.resolve(new Response()) },
+      handlers: { '/v1/messages': () => Promise.resolve(new Response()) },
       labels: { team: 'a' },
     });
     const fields = found.map((problem) => /^\w+/.exec(problem)?.[0]);
-    assert.deepEqual(fields, ['keys', 'baseUrl', 'labelHeaders', 'pages', 'labels']);
+    assert.deepEqual(fields, ['keys', 'baseUrl', 'labelHeaders', 'handlers', 'labels']);
   });
 
   it('are keys in the place of their aliases, which are not shown', () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { APIError } from '@anthropic-ai/sdk';
 import { PARAMS, samples } from '../../testing/client-workbench.ts';
-import type { Grant } from 'plimsoll/gateway';
+import { clientGuards, type Grant } from 'plimsoll/gateway';
 import { gatewayBench, type GatewayBenchOptions } from '../../testing/gateway/workbench.ts';
 
 async function granted(t: TestContext, grant: Partial<Grant>, options: GatewayBenchOptions = {}) {
@@ -21,7 +21,7 @@ async function refusal(call: Promise<unknown>): Promise<unknown> {
 }
 
 const OTHER = 'claude-opus-4-1';
-const MINE: Partial<Grant> = { models: [PARAMS.model] };
+const MINE: Partial<Grant> = { guards: clientGuards({ models: [PARAMS.model] }) };
 
 describe('a token that is bound to models', () => {
   it('asks for those, and for no other: that is a permission_error, and a call that was blocked', async (t) => {
@@ -72,30 +72,30 @@ describe('a token that is bound to models', () => {
 
 describe('a token with a ceiling of max_tokens', () => {
   it('is told of it where it asks for more', async (t) => {
-    const { claude } = await granted(t, { maxTokens: { tokens: 10, above: 'reject' } });
+    const { claude } = await granted(t, { guards: clientGuards({ maxTokens: { tokens: 10, above: 'reject' } }) });
     const error: unknown = await claude()
       .messages.create(PARAMS)
       .catch((reason: unknown) => reason);
     assert.ok(error instanceof APIError);
     assert.equal(error.status, 400);
-    assert.match(error.message, /max_tokens: the token allows 10 at the most/);
+    assert.match(error.message, /max_tokens: this token allows at most 10/);
   });
 
   it('or gets so many, where that is its rule', async (t) => {
-    const { claude, log } = await granted(t, { maxTokens: { tokens: 10, above: 'clamp' } });
+    const { claude, log } = await granted(t, { guards: clientGuards({ maxTokens: { tokens: 10, above: 'clamp' } }) });
     const message = await claude().messages.create(PARAMS);
     assert.ok(message.usage.output_tokens <= 10);
     assert.equal(log.calls[0]?.maxTokens, 10);
   });
 
   it('gets what it asks for below it', async (t) => {
-    const { claude, log } = await granted(t, { maxTokens: { tokens: 64, above: 'reject' } });
+    const { claude, log } = await granted(t, { guards: clientGuards({ maxTokens: { tokens: 64, above: 'reject' } }) });
     await claude().messages.create(PARAMS);
     assert.equal(log.calls[0]?.outcome, 'ok');
   });
 
   it('sends no batch that asks for more, whatever its rule', async (t) => {
-    const { claude } = await granted(t, { maxTokens: { tokens: 10, above: 'clamp' } });
+    const { claude } = await granted(t, { guards: clientGuards({ maxTokens: { tokens: 10, above: 'clamp' } }) });
     const batch = claude().messages.batches.create({ requests: [{ custom_id: 'a', params: PARAMS }] });
     assert.deepEqual(await refusal(batch), [400, 'invalid_request_error']);
   });

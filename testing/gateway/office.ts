@@ -5,9 +5,10 @@ import { memoryRateLimiter } from '../../src/gateway/access/rate-limiter.ts';
 import { sqliteTokens } from '../../src/gateway/access/sqlite-tokens.ts';
 import { TokenSpend } from '../../src/gateway/access/token-spend.ts';
 import { newToken, secretHash, tokenText, type TokenRecord, type TokenStore } from '../../src/gateway/access/tokens.ts';
-import type { Authenticate } from '../../src/gateway/grant.ts';
+import type { Authenticate, Grant } from '../../src/gateway/grant.ts';
+import { isClientRuleError } from '../../src/gateway/rules.ts';
 import { defaultPrices } from '../../src/pricing/prices.ts';
-import type { Call } from '../../src/vocabulary.ts';
+import type { Admission, Call } from '../../src/vocabulary.ts';
 
 export const NOW_MS = Date.UTC(2026, 10, 24, 12);
 
@@ -29,11 +30,29 @@ export interface Office {
   /** `POST /plimsoll/tokens` with a token and a body. */
   mint(token: string, body: unknown, headers?: Readonly<Record<string, string>>): Promise<Response>;
   issue(client: string, given?: Partial<TokenRecord>): Promise<Issued>;
-  /** `let through`, the denial, or the code of the guard's refusal. */
+  /** `let through`, why the token is not accepted, the client rule that refuses, or the code of another refusal. */
   use(token: { readonly token: string }, operation?: string, origin?: string): Promise<string>;
   at(nowMs: number): void;
   /** How often a record was looked for. */
   reads(): number;
+}
+
+/** What the guards of a grant say of a request: an admission, the client rule that refuses, or the code of another refusal. */
+export async function decided(
+  grant: Grant,
+  params: object,
+  operation = 'messages.create',
+): Promise<string | NonNullable<Admission> | null> {
+  const body = { ...params, requests: [{ custom_id: 'a', params }] };
+  let admission: Admission;
+  try {
+    for (const guard of grant.guards) {
+      admission = (await guard.admit({ operation } as Call, { body, bodyLength: 0 })) ?? admission;
+    }
+    return admission ?? null;
+  } catch (error) {
+    return isClientRuleError(error) ? `refused by ${error.field}` : String((error as { code?: unknown }).code);
+  }
 }
 
 export function registryOffice(clients: readonly GatewayClient[]): Office {
@@ -76,12 +95,8 @@ export function registryOffice(clients: readonly GatewayClient[]): Office {
     async use({ token }, operation = 'messages.create', origin) {
       const grant = await authenticate({ token, origin: origin ?? null });
       if (typeof grant === 'string') return grant;
-      try {
-        for (const guard of grant.guards) await guard.admit({ operation } as Call, { body: null, bodyLength: 0 });
-        return 'let through';
-      } catch (error) {
-        return String((error as { code?: unknown }).code);
-      }
+      const decision = await decided(grant, { model: 'claude-haiku-5-5', max_tokens: 1 }, operation);
+      return typeof decision === 'string' ? decision : 'let through';
     },
     at(atMs) {
       nowMs = atMs;

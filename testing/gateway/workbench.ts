@@ -1,7 +1,7 @@
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import Anthropic, { type ClientOptions } from '@anthropic-ai/sdk';
-import { gateway, type Gateway, type GatewayOptions, type Grant, type Presented } from 'plimsoll/gateway';
+import { gateway, type Gateway, type GatewayOptions, type Grant, type Credentials } from 'plimsoll/gateway';
 import { serve } from 'plimsoll/http';
 import { simulator, type Simulator, type SimulatorOptions } from 'plimsoll/simulator';
 import { Registry } from 'prom-client';
@@ -19,15 +19,13 @@ export const GRANT: Grant = {
   client: 'workbench',
   key: ALIAS,
   labels: {},
-  models: null,
-  maxTokens: null,
   guards: [],
   recorders: [],
 };
 
 /** Grants by token, in memory. */
 export function tokens(grants: Readonly<Record<string, Grant>>) {
-  return ({ token }: Presented) => {
+  return ({ token }: Credentials) => {
     if (token === null) return Promise.resolve('missing' as const);
     return Promise.resolve(Object.hasOwn(grants, token) ? (grants[token] ?? 'unknown') : ('unknown' as const));
   };

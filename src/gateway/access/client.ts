@@ -1,52 +1,61 @@
 import type { Attribution } from '../../vocabulary.ts';
 import type { MaxTokensCeiling } from '../grant.ts';
 
-/** What the tokens of a client may do: written down in the configuration, and in force for all of them at once. */
-export interface GatewayClient {
+/** A service that calls through the gateway, as the configuration describes it. */
+export interface GatewayClient extends ClientRules {
   readonly name: string;
-  /** Alias of the real key that its calls are sent with. */
+  /** Alias of the API key that its calls are sent with. */
   readonly key: string;
+  /** Labels of its calls. */
   readonly labels: Attribution;
-  /** The only models it may ask for; `null`: any. */
+}
+
+/** The rules of a client, in force for all its tokens at once. `CLIENT_RULES` in `rules.ts` says how each is kept. */
+export interface ClientRules {
+  /** The models that it may ask for; `null`: any model. */
   readonly models: readonly string[] | null;
+  /** The most `max_tokens`; `null`: no ceiling. */
   readonly maxTokens: MaxTokensCeiling | null;
-  /** `messages`: no files and no batches, which the clients of a key share. What is minted never gets at those. */
+  /** `messages`: no files and no batches, which all clients of a key share. Minted tokens never get those. */
   readonly endpoints: 'all' | 'messages';
-  /** Of all its tokens together; `null`: no limit. */
+  /** Requests per minute of all its tokens together; `null`: no limit. */
   readonly requestsPerMinute: number | null;
-  /** The only web origins that may send its tokens; `null`: any, and none. */
+  /** The web origins that may send its tokens; `null`: any origin, or no `Origin` header at all. */
   readonly origins: readonly string[] | null;
-  /** What it may mint for its own users; `null`: nothing. */
+  /** Bounds of the tokens that it mints for its own users; `null`: it may not mint. */
   readonly mints: MintRules | null;
 }
 
-/** A client that may do anything with its key but mint. */
-export function unboundClient(name: string, key: string): GatewayClient {
-  return {
-    name,
-    key,
-    labels: {},
-    models: null,
-    maxTokens: null,
-    endpoints: 'all',
-    requestsPerMinute: null,
-    origins: null,
-    mints: null,
-  };
-}
+/** The name of a client rule. */
+export type ClientRule = keyof ClientRules;
 
-/** Bounds of what a client mints. A minted token may do no more than its client besides. */
+/** Bounds of the tokens that a client mints. The rules of the client hold for them too. */
 export interface MintRules {
-  /** The most a token may spend, and what it may where its request does not say; `null`: no limit of its own. */
+  /** The most that a token may spend, and its limit if the mint request names none; `null`: no limit of its own. */
   readonly spendNanoUsd: bigint | null;
-  /** Of each token; `null`: only that of the client. */
+  /** Requests per minute of each token; `null`: only the client's limit. */
   readonly requestsPerMinute: number | null;
-  /** The longest and the default life. */
+  /** The longest lifetime. */
   readonly lifetimeSeconds: number;
-  /** The label that takes the subject as its value; `null`: none does. The metrics cap the values of every label. */
+  /** The label that takes the subject as its value; `null`: none. The metrics cap the values of every label. */
   readonly subjectLabel: string | null;
 }
 
-/** Whatever the configuration says, a minted token lives no longer. */
+/** No minted token lives longer, whatever the configuration says. */
 export const LONGEST_MINTED_SECONDS = 15 * 60;
 export const DEFAULT_MINTED_SECONDS = 5 * 60;
+
+/** Makes a client that may do anything with its key but mint. */
+export function unboundClient(name: string, key: string): GatewayClient {
+  return { name, key, labels: {}, ...UNBOUND };
+}
+
+/** The rules of a client that may do anything but mint. */
+export const UNBOUND: ClientRules = {
+  models: null,
+  maxTokens: null,
+  endpoints: 'all',
+  requestsPerMinute: null,
+  origins: null,
+  mints: null,
+};

@@ -2,97 +2,98 @@ import { systemClock, type Clock } from '../../clock.ts';
 import { nearest } from '../../environment/models.ts';
 import { gotName, mayHoldSecret, sentenceOf, unfit, unknownField, type Problem } from '../../errors.ts';
 import { nanoUsdOf, usdOf } from '../../figures.ts';
-import { refused, unauthorized, type Refusal, type ShortAnswer } from '../errors.ts';
-import { webHeaders } from '../headers.ts';
-import { judged, type Judged } from './authenticator.ts';
+import { errorResponse, refusalError, type ApiError } from '../errors.ts';
+import type { AuthenticatedToken } from '../rules.ts';
+import { toWebResponse } from '../web.ts';
+import { authenticateToken } from './authenticator.ts';
 import { DEFAULT_MINTED_SECONDS, LONGEST_MINTED_SECONDS, type GatewayClient, type MintRules } from './client.ts';
 import { RateLimitedError, memoryRateLimiter, type RateLimiter } from './rate-limiter.ts';
 import { newToken, secretHash, tokenText, type IssuedToken, type TokenStore } from './tokens.ts';
 
 export interface MintHandlerOptions {
   readonly store: TokenStore;
+  /** Clients by name. */
   readonly clients: ReadonlyMap<string, GatewayClient>;
-  /** Minting counts against the limit of the client. Default: of this process alone. */
+  /** Counts each mint request against the limit of its client. Default: in this process alone. */
   readonly limiter?: RateLimiter;
-  /** Told of a store that does not answer. */
+  /** Gets the error of a store that does not answer. */
   readonly onError?: (error: unknown) => void;
   /** For tests. */
   readonly clock?: Clock;
 }
 
 /**
- * `POST /plimsoll/tokens`: mints a short-lived token with the token of a client whose configuration says `mints`. Errors
- * have the API's own shape. Never rejects.
+ * Handles `POST /plimsoll/tokens`: mints a short-lived token for a client whose configuration says `mints`. Errors have the
+ * format of the API's. Never rejects.
  */
 export function mintHandler(options: MintHandlerOptions): (request: Request) => Promise<Response> {
   const { limiter = memoryRateLimiter(), clock = systemClock, onError = () => undefined } = options;
   return async function mintTokens(request) {
     try {
-      return await answered(request, { ...options, limiter, clock, onError });
+      return await respond(request, { ...options, limiter, clock, onError });
     } catch (error) {
       onError(error);
-      return refusal({
-        status: 529,
-        type: 'overloaded_error',
-        message: 'The gateway cannot reach the place where tokens are kept.',
-      });
+      return errorOf(refusalError('unavailable'));
     }
   };
 }
 
-async function answered(request: Request, options: Required<MintHandlerOptions>): Promise<Response> {
+async function respond(request: Request, options: Required<MintHandlerOptions>): Promise<Response> {
   if (request.method !== 'POST') {
-    return refusal({ status: 405, type: 'invalid_request_error', message: 'Expected POST.' });
+    return errorOf({ status: 405, type: 'invalid_request_error', message: 'Expected POST, got another method.' });
   }
-  const parent = await judged({ token: tokenIn(request.headers), origin: request.headers.get('origin') }, options);
-  if (typeof parent === 'string') return responseOf(unauthorized(parent));
-  const limited = await overLimit(parent.client, options.limiter);
-  if (limited !== null) return limited;
+  const credentials = { token: tokenIn(request.headers), origin: request.headers.get('origin') };
+  const parent = await authenticateToken(credentials, options);
+  if (typeof parent === 'string') return errorOf(refusalError(parent));
+  const limited = await rateError(parent.client, options.limiter);
+  if (limited !== null) return errorOf(limited);
   const asked = mintRequest(await bodyOf(request));
-  if ('problems' in asked)
-    return refusal({ status: 400, type: 'invalid_request_error', message: asked.problems.map(sentenceOf).join('; ') });
+  if ('problems' in asked) {
+    const message = asked.problems.map(sentenceOf).join('; ');
+    return errorOf({ status: 400, type: 'invalid_request_error', message });
+  }
   const minted = mint(parent, asked, options.clock.epochMs());
-  if ('reasons' in minted) return refusal({ status: 403, type: 'permission_error', message: minted.reasons.join(' ') });
+  if ('reasons' in minted) return errorOf({ status: 403, type: 'permission_error', message: minted.reasons.join(' ') });
   await options.store.put(minted.record);
-  return told(minted, parent);
+  return mintedResponse(minted, parent);
 }
 
-async function overLimit({ name, requestsPerMinute }: GatewayClient, limiter: RateLimiter): Promise<Response | null> {
+async function rateError({ name, requestsPerMinute }: GatewayClient, limiter: RateLimiter): Promise<ApiError | null> {
   if (requestsPerMinute === null) return null;
   const waitMs = await limiter.take(`client:${name}`, requestsPerMinute);
   if (waitMs === 0) return null;
   const { message, retryAfterSeconds } = new RateLimitedError(requestsPerMinute, waitMs, 'client');
-  return refusal({ status: 429, type: 'rate_limit_error', message, retryAfterSeconds });
+  return { status: 429, type: 'rate_limit_error', message, retryAfterSeconds };
 }
 
-/** Of `x-api-key`, or of `Authorization: Bearer`. */
+/** The token in `x-api-key`, or in `Authorization: Bearer`. */
 function tokenIn(headers: Headers): string | null {
   return headers.get('x-api-key') ?? /^Bearer +(\S+)$/i.exec(headers.get('authorization') ?? '')?.[1] ?? null;
 }
 
 const LONGEST_BODY = 16_384;
 
-/** `undefined` for what is no JSON, or too much of it. */
+/** Parses the body; `undefined` if it is not JSON, or too long. */
 async function bodyOf(request: Request): Promise<unknown> {
-  const pieces: Uint8Array[] = [];
+  const chunks: Uint8Array[] = [];
   let length = 0;
-  for await (const piece of (request.body ?? []) as AsyncIterable<Uint8Array>) {
-    length += piece.length;
+  for await (const chunk of (request.body ?? []) as AsyncIterable<Uint8Array>) {
+    length += chunk.length;
     if (length > LONGEST_BODY) return undefined;
-    pieces.push(piece);
+    chunks.push(chunk);
   }
   try {
-    return JSON.parse(Buffer.concat(pieces).toString('utf8'));
+    return JSON.parse(Buffer.concat(chunks).toString('utf8'));
   } catch {
-    // The client is told that it is none.
+    // The client learns that it is not JSON.
     return undefined;
   }
 }
 
-function told({ token, record }: IssuedToken, { client }: Judged): Response {
+function mintedResponse({ token, record }: IssuedToken, { client }: AuthenticatedToken): Response {
   const { id, minted, expiresAtMs } = record;
   const spend = minted?.spendNanoUsd ?? null;
-  const answer = {
+  const body = {
     type: 'token',
     id,
     token,
@@ -102,18 +103,14 @@ function told({ token, record }: IssuedToken, { client }: Judged): Response {
     spendUsd: spend === null ? null : usdOf(spend),
     expiresAt: new Date(expiresAtMs ?? 0).toISOString(),
   };
-  return Response.json(answer, { status: 201, headers: { 'cache-control': 'no-store' } });
+  return Response.json(body, { status: 201, headers: { 'cache-control': 'no-store' } });
 }
 
-function refusal(why: Refusal): Response {
-  return responseOf(refused(why));
+function errorOf(error: ApiError): Response {
+  return toWebResponse(errorResponse(error), () => undefined);
 }
 
-function responseOf({ status, headers, body }: ShortAnswer): Response {
-  return new Response(new Uint8Array(body), { status, headers: webHeaders(headers) });
-}
-
-/** What a client asks for when it mints a token, read from the body of its request; `null` where it does not say. */
+/** What a mint request asks for; `null` for what it does not say. */
 export interface MintRequest {
   readonly subject: string;
   readonly origin: string | null;
@@ -124,7 +121,7 @@ export interface MintRequest {
 
 const FIELDS = ['subject', 'origin', 'models', 'spendUsd', 'expiresInSeconds'];
 
-/** Reads the request in a parsed body, or all that is wrong with it; nothing of the body's own text is in that but field names. */
+/** Reads a parsed body, and lists all its problems. They show nothing of the body but field names. */
 export function mintRequest(body: unknown): MintRequest | { readonly problems: readonly Problem[] } {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) {
     return { problems: [wrong('the body', 'a JSON object with the field subject')] };
@@ -161,18 +158,18 @@ function unknownFields(names: readonly string[]): Problem[] {
     });
 }
 
-/** What came instead is not shown: it is of somebody's own. */
+/** The value is not shown: it belongs to the client. */
 function wrong(field: string, expected: string): Problem {
   return { kind: 'invalid', field, expected, got: 'something else', advice: null };
 }
 
-/** It may become the value of a label, and it stands in logs. */
+/** A subject may become the value of a label, and is written to logs. */
 function subjectOf(field: unknown): string | undefined {
   const isFit = typeof field === 'string' && /^[^\p{C}]{1,128}$/u.test(field) && !mayHoldSecret(field);
   return isFit ? field : undefined;
 }
 
-/** As a browser writes it in `Origin`: without a path. */
+/** Reads a web origin as browsers send it in `Origin`, without a path. */
 export function originOf(field: unknown): string | undefined {
   if (typeof field !== 'string') return undefined;
   const url = URL.parse(field);
@@ -200,19 +197,20 @@ function secondsOf(field: unknown): number | undefined {
   return isFit ? field : undefined;
 }
 
-/** Why nothing is minted, for the client that asked. */
+/** Why no token is minted, for the client that asked. */
 export interface MintDenial {
   readonly reasons: readonly string[];
 }
 
 /**
- * A token for a user of the client's, bound to what was asked for and to what the client may. It ends no later than the
- * token that it is minted with. All reasons why not come at once.
+ * Mints a token for a user of the client, bound to what was asked for and to what the client may do. It ends no later than
+ * the token that it is minted with. Lists all reasons if none is minted.
  */
-export function mint(parent: Judged, asked: MintRequest, nowMs: number): IssuedToken | MintDenial {
+export function mint(parent: AuthenticatedToken, asked: MintRequest, nowMs: number): IssuedToken | MintDenial {
   const { client, record } = parent;
-  if (record.minted !== null) return { reasons: ['A minted token mints no others: use the token of the client.'] };
-  if (client.mints === null) return { reasons: [`The client ${client.name} may not mint tokens.`] };
+  if (record.minted !== null) return { reasons: ['A minted token cannot mint others. Use the token of the client.'] };
+  if (client.mints === null)
+    return { reasons: [`The client ${client.name} may not mint tokens. Its operator can allow it with mints.`] };
   const reasons = [
     ...modelReasons(parent, asked),
     ...originReasons(parent, asked),
@@ -244,22 +242,22 @@ export function mint(parent: Judged, asked: MintRequest, nowMs: number): IssuedT
   };
 }
 
-function modelReasons({ client: { models } }: Judged, asked: MintRequest): readonly string[] {
+function modelReasons({ client: { models } }: AuthenticatedToken, asked: MintRequest): readonly string[] {
   if (models === null || asked.models === null) return [];
   const others = asked.models.filter((model) => !models.includes(model));
-  return others.map((model) => `The client may not use ${model}: it may use ${models.join(', ')}.`);
+  return others.map((model) => `The client may not use ${model}. It may use ${models.join(', ')}.`);
 }
 
-function originReasons({ client: { origins } }: Judged, { origin }: MintRequest): readonly string[] {
+function originReasons({ client: { origins } }: AuthenticatedToken, { origin }: MintRequest): readonly string[] {
   if (origins === null || origin === null || origins.includes(origin)) return [];
-  return [`The client's tokens may not be sent from ${origin}: from ${origins.join(', ')}.`];
+  return [`The client's tokens may not be sent from ${origin}, only from ${origins.join(', ')}.`];
 }
 
 function boundReasons({ spendNanoUsd, lifetimeSeconds }: MintRules, asked: MintRequest): readonly string[] {
   const tooMuch = spendNanoUsd !== null && asked.spendNanoUsd !== null && asked.spendNanoUsd > spendNanoUsd;
   const tooLong = asked.lifetimeSeconds !== null && asked.lifetimeSeconds > lifetimeSeconds;
   return [
-    ...(tooMuch ? [`A token of the client's may spend up to ${usdOf(spendNanoUsd)} USD.`] : []),
-    ...(tooLong ? [`A token of the client's may live up to ${lifetimeSeconds} seconds.`] : []),
+    ...(tooMuch ? [`A token of this client may spend at most ${usdOf(spendNanoUsd)} USD.`] : []),
+    ...(tooLong ? [`A token of this client may live at most ${lifetimeSeconds} seconds.`] : []),
   ];
 }

@@ -4,42 +4,42 @@ import { RedisScript, connect, isConnected, withoutCommand, type RedisClient } f
 import { REFUSAL, type Guard } from '../../vocabulary.ts';
 
 /**
- * Limits how often something happens: a bucket of a minute's requests that fills again evenly, as the API's own limits
- * do. So a minute after a pause can have up to twice as many.
+ * Limits requests per minute. A bucket holds a minute's requests and refills evenly, as the API's own limits do, so the
+ * first minute after a pause can have up to twice as many.
  */
 export interface RateLimiter {
-  /** Takes one, and comes back with 0; or takes none, and comes back with the milliseconds until there is one. */
+  /** Takes one request and returns 0, or takes none and returns the milliseconds until there is one. */
   take(bucket: string, perMinute: number): Eventually<number>;
 }
 
 const MINUTE_MS = 60_000;
 
 interface Bucket {
-  /** When it is full again, as far as that is in the future. */
+  /** When it is full again; a time in the past means full. */
   readonly fullAtMs: number;
   readonly perMinute: number;
   readonly nowMs: number;
 }
 
-/** When the bucket is full again with one more taken, and how long to wait where none is left. */
-function taken({ fullAtMs, perMinute, nowMs }: Bucket): { readonly fullAtMs: number; readonly waitMs: number } {
+/** Computes when the bucket is full again once one more is taken, and how long to wait if none is left. */
+function take({ fullAtMs, perMinute, nowMs }: Bucket): { readonly fullAtMs: number; readonly waitMs: number } {
   const next = Math.max(fullAtMs, nowMs) + MINUTE_MS / perMinute;
   const waitMs = next - nowMs - MINUTE_MS;
-  // Sums of a minute's parts are a little more than the minute.
+  // Fractions of a minute add up to a little more than the minute.
   return waitMs > 0.01 ? { fullAtMs, waitMs } : { fullAtMs: next, waitMs: 0 };
 }
 
-/** Looked through for full buckets when there are so many, and again whenever they have doubled. */
+/** Full buckets are forgotten when there are this many, and again whenever the number has doubled. */
 const FIRST_SWEEP = 1_000;
 
-/** Of this process alone. */
+/** Limits the requests of this process alone. */
 export function memoryRateLimiter({ clock = systemClock }: { readonly clock?: Clock } = {}): RateLimiter {
   const fullAtMs = new Map<string, number>();
   let sweepAt = FIRST_SWEEP;
   return {
     take(bucket, perMinute) {
       const nowMs = clock.monotonicMs();
-      const next = taken({ fullAtMs: fullAtMs.get(bucket) ?? nowMs, perMinute, nowMs });
+      const next = take({ fullAtMs: fullAtMs.get(bucket) ?? nowMs, perMinute, nowMs });
       fullAtMs.set(bucket, next.fullAtMs);
       if (fullAtMs.size >= sweepAt) {
         for (const [name, full] of fullAtMs) if (full <= nowMs) fullAtMs.delete(name);
@@ -51,18 +51,18 @@ export function memoryRateLimiter({ clock = systemClock }: { readonly clock?: Cl
 }
 
 export interface RedisRateLimiterOptions {
-  /** What all keys begin with: `plimsoll:`. */
+  /** Prefix of all keys. Default `plimsoll:`. */
   readonly prefix?: string;
-  /** For tests. Default: the clock of Redis, which is the same for the whole fleet. */
+  /** For tests. Default: the clock of Redis, the same for the whole fleet. */
   readonly nowMs?: () => number;
 }
 
-/** A call waits for its limit no longer than this. */
+/** A call waits no longer than this for its limit. */
 const RATE_ANSWER_MS = 500;
 
 /**
- * The same bucket as in memory, in microseconds, which Lua's doubles and Redis's integers both hold exactly. The key is
- * gone when the bucket is full.
+ * Takes from the same kind of bucket as in memory, in microseconds, which Lua's doubles and Redis's integers both hold
+ * exactly. The key expires when the bucket is full.
  */
 const TAKE = new RedisScript(`
 local interval, minute = 60000000 / tonumber(ARGV[1]), 60000000
@@ -78,7 +78,10 @@ redis.call('SET', KEYS[1], string.format('%.0f', full), 'PX', math.max(1, math.c
 return '0'
 `);
 
-/** Shared by a fleet: each request is counted once, by Redis. Takes a client, which stays the caller's to close, or a URL. */
+/**
+ * Limits the requests of a fleet, which share the buckets in Redis 6 or later, or Valkey. Takes a client of `ioredis`,
+ * which the caller closes, or a URL, for which it loads `ioredis`.
+ */
 export function redisRateLimiter(
   redis: RedisClient | string,
   { prefix = 'plimsoll:', nowMs }: RedisRateLimiterOptions = {},
@@ -100,35 +103,42 @@ export function redisRateLimiter(
   };
 }
 
-/** Whose bucket it is, and its name or id. */
-export type HeldBucket = `${RateLimitHolder}:${string}`;
+/** Whose bucket it is: that of all tokens of a client together, or that of one minted token. */
+export type RateLimitHolder = 'client' | 'token';
 
-/** Refuses with a `RateLimitedError`. While the limiter does not answer its error is counted, and calls go on. */
-export function rateGuard(limiter: RateLimiter, bucket: HeldBucket, perMinute: number): Guard {
-  const holder = bucket.startsWith('token:') ? 'token' : 'client';
-  const judged = (waitMs: number): undefined => {
+/** A bucket of requests per minute. */
+export interface RateBucket {
+  readonly holder: RateLimitHolder;
+  /** Name of the client, or id of the token. */
+  readonly name: string;
+  readonly perMinute: number;
+}
+
+/**
+ * Makes a guard that takes one request from the bucket, and refuses with a `RateLimitedError` if there is none. While the
+ * limiter does not answer, its error is counted and calls go on.
+ */
+export function rateGuard(limiter: RateLimiter, { holder, name, perMinute }: RateBucket): Guard {
+  const check = (waitMs: number): undefined => {
     if (waitMs > 0) throw new RateLimitedError(perMinute, waitMs, holder);
     return undefined;
   };
   return {
     admit() {
-      const waitMs = limiter.take(bucket, perMinute);
-      return waitMs instanceof Promise ? waitMs.then(judged) : judged(waitMs);
+      const waitMs = limiter.take(`${holder}:${name}`, perMinute);
+      return waitMs instanceof Promise ? waitMs.then(check) : check(waitMs);
     },
   };
 }
 
 const BRAND = Symbol.for('plimsoll.gateway_rate_limited');
 
-/** Whose limit it was: of all tokens of a client together, or of one minted token alone. */
-export type RateLimitHolder = 'client' | 'token';
-
-const WHO: Readonly<Record<RateLimitHolder, string>> = {
+const HOLDERS: Readonly<Record<RateLimitHolder, string>> = {
   client: 'the tokens of the client together',
   token: 'this token',
 };
 
-/** More requests came in a minute than a client of the gateway, or a token, may make: refused, and nothing was sent. */
+/** Refuses a request of a client or of a token that made too many in a minute. Nothing was sent. */
 export class RateLimitedError extends Error {
   readonly code = 'PLIMSOLL_GATEWAY_RATE_LIMITED';
   readonly requestsPerMinute: number;
@@ -138,14 +148,14 @@ export class RateLimitedError extends Error {
   readonly [BRAND] = true;
 
   constructor(requestsPerMinute: number, waitMs: number, holder: RateLimitHolder) {
-    super(`Not sent: ${WHO[holder]} made more requests than the limit of ${requestsPerMinute} per minute.`);
+    super(`Not sent: ${HOLDERS[holder]} made more requests than the limit of ${requestsPerMinute} per minute.`);
     this.name = 'RateLimitedError';
     this.requestsPerMinute = requestsPerMinute;
     this.retryAfterSeconds = Math.max(1, Math.ceil(waitMs / 1_000));
   }
 }
 
-/** Whether it is a refusal for the rate, from whichever copy of the package. */
+/** Tells whether a rate limit refused, also by another copy of the package. */
 export function isRateLimited(error: unknown): error is RateLimitedError {
   return typeof error === 'object' && error !== null && (error as { [BRAND]?: unknown })[BRAND] === true;
 }

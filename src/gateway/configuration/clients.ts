@@ -8,9 +8,17 @@ import { Reader } from './reader.ts';
 /** The label that says which client a call is of; its values are the names of the clients. */
 export const CLIENT_LABEL = 'client';
 
-const CLIENT_FIELDS = [
-  ...['key', 'labels', 'models', 'maxTokens', 'endpoints', 'requestsPerMinute', 'origins', 'mints', 'budgets'],
-];
+const CLIENT_FIELDS = Object.keys({
+  key: true,
+  labels: true,
+  models: true,
+  maxTokens: true,
+  endpoints: true,
+  requestsPerMinute: true,
+  origins: true,
+  mints: true,
+  budgets: true,
+} satisfies Readonly<Record<Exclude<keyof GatewayClient, 'name'> | 'budgets', true>>);
 
 const NAME = { pattern: /^[a-zA-Z0-9][\w.-]{0,63}$/, expected: 'up to 64 letters, digits, ".", "_" and "-"' };
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test, { describe } from 'node:test';
-import { aClient, NOW_MS, registryOffice, type Office } from '../../../testing/gateway/office.ts';
+import { aClient, decided, NOW_MS, registryOffice, type Office } from '../../../testing/gateway/office.ts';
 
 const MINTS = { spendNanoUsd: null, requestsPerMinute: null, lifetimeSeconds: 900, subjectLabel: null };
 const SHOP = aClient({
@@ -54,9 +54,12 @@ describe('POST /plimsoll/tokens', () => {
     const grant = await office.authenticate({ token, origin: null });
     assert.ok(typeof grant === 'object');
     assert.deepEqual(
-      [grant.tokenId, grant.client, grant.key, grant.labels, grant.models, grant.maxTokens],
-      [id, 'shop', 'prod-api-key', { team: 'shop' }, SHOP.models, SHOP.maxTokens],
+      [grant.tokenId, grant.client, grant.key, grant.labels],
+      [id, 'shop', 'prod-api-key', { team: 'shop' }],
     );
+    for (const model of SHOP.models ?? []) assert.equal(await decided(grant, { model, max_tokens: 512 }), null);
+    assert.equal(await decided(grant, { model: 'claude-opus-5-5', max_tokens: 1 }), 'refused by models');
+    assert.equal(await decided(grant, { model: SHOP.models?.[0], max_tokens: 513 }), 'refused by maxTokens');
     office.at(NOW_MS + 300_000);
     assert.equal(await office.use({ token }), 'expired');
   });
@@ -72,7 +75,11 @@ describe('POST /plimsoll/tokens', () => {
     assert.equal(await office.use({ token }), 'wrong_origin');
     assert.equal(await office.use({ token }, 'messages.create', 'https://evil.example'), 'wrong_origin');
     const grant = await office.authenticate({ token, origin: 'https://app.example.com' });
-    assert.deepEqual(typeof grant === 'object' && grant.models, ['claude-haiku-5-5']);
+    assert.ok(typeof grant === 'object');
+    assert.equal(await decided(grant, { model: 'claude-haiku-5-5' }), null);
+    const others = SHOP.models?.filter((model) => model !== 'claude-haiku-5-5') ?? [];
+    for (const model of [...others, 'claude-opus-5-5'])
+      assert.equal(await decided(grant, { model }), 'refused by models');
   });
 
   test('gives no more than the client has, and says all that is too much', async () => {
@@ -102,9 +109,9 @@ describe('POST /plimsoll/tokens', () => {
     );
     assert.equal(
       message,
-      'The client may not use claude-opus-5-5: it may use claude-haiku-5-5, claude-sonnet-5-5. ' +
-        "The client's tokens may not be sent from https://evil.example: from https://app.example.com. " +
-        "A token of the client's may spend up to 0.5 USD. A token of the client's may live up to 60 seconds.",
+      'The client may not use claude-opus-5-5. It may use claude-haiku-5-5, claude-sonnet-5-5. ' +
+        "The client's tokens may not be sent from https://evil.example, only from https://app.example.com. " +
+        'A token of this client may spend at most 0.5 USD. A token of this client may live at most 60 seconds.',
     );
     const { expiresAt, spendUsd } = (await (
       await office.mint(parent.token, { subject: 'user-1842' }, from)
@@ -134,7 +141,7 @@ describe('POST /plimsoll/tokens', () => {
     const search = await office.issue('search');
     assert.equal(
       await refused(await office.mint(search.token, { subject: 'u' }), 403, 'permission_error'),
-      'The client search may not mint tokens.',
+      'The client search may not mint tokens. Its operator can allow it with mints.',
     );
     const shop = await office.issue('shop');
     const child = await minted(office, shop.token, { subject: 'u' });
@@ -148,8 +155,8 @@ describe('POST /plimsoll/tokens', () => {
     const shop = await office.issue('shop');
     const child = await minted(office, shop.token, { subject: 'u' });
     assert.equal(await office.use(shop, 'files.download'), 'let through');
-    assert.equal(await office.use(child, 'files.download'), 'PLIMSOLL_GATEWAY_ENDPOINT_REFUSED');
-    assert.equal(await office.use(child, 'messages.batches.create'), 'PLIMSOLL_GATEWAY_ENDPOINT_REFUSED');
+    assert.equal(await office.use(child, 'files.download'), 'refused by endpoints');
+    assert.equal(await office.use(child, 'messages.batches.create'), 'refused by endpoints');
     assert.equal(await office.use(child, 'messages.stream'), 'let through');
   });
 

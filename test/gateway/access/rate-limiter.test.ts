@@ -61,7 +61,7 @@ const CALL = {} as Call;
 const REQUEST: GuardedRequest = { body: null, bodyLength: 0 };
 
 test('a request over the limit is refused with what a 429 says', () => {
-  const guard = rateGuard({ take: () => 1_001 }, 'client:shop', 30);
+  const guard = rateGuard({ take: () => 1_001 }, { holder: 'client', name: 'shop', perMinute: 30 });
   assert.throws(
     () => guard.admit(CALL, REQUEST),
     (error: unknown) => {
@@ -73,11 +73,11 @@ test('a request over the limit is refused with what a 429 says', () => {
 });
 
 test('a refusal says whose limit it was: that of the client, or of the token alone', () => {
-  for (const [bucket, who] of [
-    ['client:shop', 'the tokens of the client together'],
-    ['token:cafe', 'this token'],
+  for (const [holder, name, who] of [
+    ['client', 'shop', 'the tokens of the client together'],
+    ['token', 'cafe', 'this token'],
   ] as const) {
-    const guard = rateGuard({ take: () => 1_001 }, bucket, 30);
+    const guard = rateGuard({ take: () => 1_001 }, { holder, name, perMinute: 30 });
     const message = `Not sent: ${who} made more requests than the limit of 30 per minute.`;
     assert.throws(() => guard.admit(CALL, REQUEST), { message });
   }
@@ -104,7 +104,8 @@ test('a Redis that is down refuses nobody: the limit is counted as failed', { sk
   try {
     await limiter.take('client:shop', 1);
     await server.stop();
-    await assert.rejects(Promise.resolve(rateGuard(limiter, 'client:shop', 1).admit(CALL, REQUEST)), (error) => {
+    const guard = rateGuard(limiter, { holder: 'client', name: 'shop', perMinute: 1 });
+    await assert.rejects(Promise.resolve(guard.admit(CALL, REQUEST)), (error) => {
       assert.ok(!isRateLimited(error));
       return true;
     });
