@@ -92,3 +92,23 @@ export async function refusal(promise: Promise<unknown>): Promise<InstanceType<t
   }
   throw new assert.AssertionError({ message: 'it was answered' });
 }
+
+export const STREAM = { ...ASK, stream: true } as const;
+
+/** 100 output tokens in 400 characters: 18 deltas. */
+export const LONG = { respond: () => ({ text: 'ahoy'.repeat(100), usage: { output_tokens: 100 } }) };
+
+/** What a promise rejects with. */
+export async function failure(promise: Promise<unknown>): Promise<Error> {
+  try {
+    await promise;
+  } catch (error) {
+    assert.ok(error instanceof Error);
+    return error;
+  }
+  throw new assert.AssertionError({ message: 'nothing failed' });
+}
+
+export function codeOf(error: unknown): unknown {
+  return (error as NodeJS.ErrnoException).code;
+}

@@ -1,35 +1,10 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, describe, it } from 'node:test';
-import { brotliCompressSync, gunzipSync, gzipSync, zstdCompressSync } from 'node:zlib';
-import fc from 'fast-check';
+import { describe, it } from 'node:test';
+import { brotliCompressSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { Scan } from '../../src/scan/scan.ts';
-import { SecretScanner } from '../../src/scan/secret-scanner.ts';
 import { zipped } from '../../testing/archives.ts';
 import { plantedSecret, plantedToken } from '../../testing/planted.ts';
-
-const folder = mkdtempSync(join(tmpdir(), 'plimsoll-scan-'));
-after(() => rmSync(folder, { recursive: true }));
-
-function scanned(name: string, bytes: Buffer | string) {
-  const scan = new Scan();
-  scan.add({ name, bytes: Buffer.from(bytes) });
-  return scan.result;
-}
-
-function places(name: string, bytes: Buffer | string): readonly string[] {
-  return scanned(name, bytes).findings.map(({ path, line, column }) => `${path}:${line}:${column}`);
-}
-
-/** By the tar of the system, not one written for the test. */
-function tarred(name: string, text: string): Buffer {
-  writeFileSync(join(folder, name), text);
-  execFileSync('tar', ['-czf', 'made.tgz', name], { cwd: folder });
-  return readFileSync(join(folder, 'made.tgz'));
-}
+import { places, scanned, tarred } from '../../testing/scanned.ts';
 
 const SECRET = plantedSecret(0);
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
@@ -105,22 +80,6 @@ describe('a scan', () => {
     }
   });
 
-  it('finds the same, however a text is split', () => {
-    const text = Buffer.from(
-      ['é', plantedSecret(1), '', base64(`ab${plantedSecret(2)}`), `\n x ${plantedSecret(3)}`, 'end'].join('\n'),
-    );
-    const whole = new SecretScanner().end(text);
-    assert.equal(whole.length, 3);
-    fc.assert(
-      fc.property(fc.array(fc.nat(text.length), { maxLength: 12 }), (cuts) => {
-        const ends = [...cuts.sort((a, b) => a - b), text.length];
-        const scanner = new SecretScanner();
-        const hits = ends.flatMap((end, index) => scanner.feed(text.subarray(ends[index - 1] ?? 0, end)));
-        assert.deepEqual([...hits, ...scanner.end()], whole);
-      }),
-    );
-  });
-
   it('knows the line and the column in a long text that comes in pieces', async () => {
     const text = Buffer.from(`${'0123456789\n'.repeat(300_000)}  ${SECRET}`);
     const scan = new Scan();
@@ -132,79 +91,8 @@ describe('a scan', () => {
     assert.deepEqual(found, [[300_001, 3]]);
   });
 
-  it('finds a secret in base64 that is wrapped, and where it begins in the middle of three bytes', () => {
-    for (const before of ['', 'a', 'ab', 'abc', 'a longer text in front of it, then: ']) {
-      const wrapped = base64(`${before}${SECRET}\n`).replace(/.{76}/g, '$&\r\n');
-      assert.equal(places('mail', wrapped).length, 1, before);
-    }
-  });
-
-  for (const text of [
-    'ANTHROPIC_API_KEY=<REPLACE_WITH_KEY>',
-    'sk-ant-api03-…',
-    'sk-ant-api03-...',
-    'sk-ant-api03-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx',
-    'sk-ant-api03-XXXXXXXX-XXXXXXXXXXXXXXX-XXXXXXXX-00000000000000000000',
-    'sk-ant-api03-your-api-key-goes-here-0000000000000',
-    'sk-ant-api03-abcdefghijklmnopqrstuvwxyz0123456789',
-    'sk-ant-api03-abcabcabcabcabc1abcabcabcabcabc1',
-    'sk-ant-api03-my-secret-key-for-production-use-2026',
-    'sk-ant-api03-$ANTHROPIC_KEY_FROM_THE_ENVIRONMENT',
-    'sk-ant-api03-[A-Za-z0-9_-]{93}AA',
-    'disk-ant-colony-of-twenty-characters-and-more',
-    base64('the text sk-ant-api03-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx is a placeholder'),
-  ])
-    it(`takes no notice of ${text.slice(0, 60)}`, () => assert.deepEqual(places('readme.md', text), []));
-
   it('passes over binary files and counts them', () => {
     const result = scanned('a.out', `\x7fELF\0\0${SECRET}`);
     assert.deepEqual([result.findings.length, result.files, result.binaryFiles], [0, 1, 1]);
-  });
-
-  it('looks into archives in archives, and no deeper than four', () => {
-    const nested = (times: number): Buffer => {
-      let bytes = Buffer.from(SECRET);
-      for (let at = 0; at < times; at++) bytes = gzipSync(bytes);
-      return bytes;
-    };
-    assert.deepEqual(places('a.gz', nested(4)), ['a.gz!a!a!a!a:1:1']);
-    assert.deepEqual(scanned('a.gz', nested(5)).skipped, [
-      { path: 'a.gz!a!a!a!a', reason: 'too deep in other archives' },
-    ]);
-  });
-
-  it('says of an archive that it could not be opened, and why', () => {
-    const bomb = gzipSync(Buffer.alloc((256 << 20) + 1));
-    assert.deepEqual(scanned('bomb.gz', bomb).skipped, [{ path: 'bomb.gz', reason: 'too large when unpacked' }]);
-    const cut = gzipSync(SECRET).subarray(0, 30);
-    assert.deepEqual(scanned('cut.gz', cut).skipped, [{ path: 'cut.gz', reason: 'damaged' }]);
-    const locked = zipped({ a: SECRET });
-    locked.writeUInt16LE(1, locked.indexOf('PK\x01\x02') + 8);
-    assert.deepEqual(scanned('b.zip', locked).skipped, [{ path: 'b.zip!a', reason: 'encrypted' }]);
-    const huge = zipped({ a: SECRET });
-    huge.writeUInt32LE(0xffffffff, huge.length - 6);
-    assert.deepEqual(scanned('d.zip', huge).skipped, [{ path: 'd.zip', reason: 'zip64' }]);
-    const broken = zipped({ a: '', b: SECRET });
-    broken.write('XX', broken.lastIndexOf('PK\x01\x02', undefined, 'latin1'), 'latin1');
-    assert.deepEqual(scanned('e.zip', broken).skipped, [{ path: 'e.zip', reason: 'damaged' }]);
-    const tar = gunzipSync(tarred('long.txt', `${SECRET}\n${'x\n'.repeat(2_000)}`));
-    const short = scanned('f.tar', tar.subarray(0, 2_048));
-    assert.deepEqual(short.skipped, [{ path: 'f.tar!long.txt', reason: 'cut off' }]);
-    assert.equal(short.findings.length, 1);
-    const garbled = Buffer.concat([tar.subarray(0, 5_120), Buffer.alloc(512, 'x')]);
-    assert.deepEqual(scanned('g.tar', garbled).skipped, [{ path: 'g.tar', reason: 'damaged' }]);
-    assert.deepEqual(scanned('c.zip', zipped({ a: SECRET }).subarray(0, 60)).skipped, [
-      { path: 'c.zip', reason: 'damaged' },
-    ]);
-  });
-
-  it('finds a file of a tar under its long name', () => {
-    const long = `${'long/'.repeat(25)}name.js`;
-    execFileSync('mkdir', ['-p', join(folder, long.slice(0, -8))]);
-    for (const format of ['gnu', 'pax', 'ustar']) {
-      writeFileSync(join(folder, long), SECRET);
-      execFileSync('tar', [`--format=${format}`, '-cf', 'long.tar', long], { cwd: folder });
-      assert.deepEqual(places('a.tar', readFileSync(join(folder, 'long.tar'))), [`a.tar!${long}:1:1`], format);
-    }
   });
 });

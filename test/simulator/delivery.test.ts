@@ -3,22 +3,18 @@ import { describe, test } from 'node:test';
 import Anthropic from '@anthropic-ai/sdk';
 import { simulator, type Fault, type Place } from 'plimsoll/simulator';
 import { eventsOf } from '../../testing/cassettes/cassettes.ts';
-import { ASK, bench, post, settle, SkippingClock, StandingClock } from '../../testing/simulator-bench.ts';
-
-const STREAM = { ...ASK, stream: true } as const;
-
-/** 100 output tokens in 400 characters: 18 deltas. */
-const LONG = { respond: () => ({ text: 'ahoy'.repeat(100), usage: { output_tokens: 100 } }) };
-
-async function failure(promise: Promise<unknown>): Promise<Error> {
-  try {
-    await promise;
-  } catch (error) {
-    assert.ok(error instanceof Error);
-    return error;
-  }
-  throw new assert.AssertionError({ message: 'nothing failed' });
-}
+import {
+  ASK,
+  codeOf,
+  failure,
+  LONG,
+  STREAM,
+  bench,
+  post,
+  settle,
+  SkippingClock,
+  StandingClock,
+} from '../../testing/simulator-bench.ts';
 
 /** All that a reader gets, and what the reading ends with. */
 async function read(response: Response): Promise<{ readonly text: string; readonly error: Error | null }> {
@@ -32,104 +28,6 @@ async function read(response: Response): Promise<{ readonly text: string; readon
     return { text, error: error as Error };
   }
 }
-
-function codeOf(error: unknown): unknown {
-  return (error as NodeJS.ErrnoException).code;
-}
-
-describe('a script', () => {
-  test('its faults meet requests one by one in order of arrival, and the rest is answered', async () => {
-    const { claude, sdk } = bench();
-    claude.script([{ fault: 'overloaded' }, { fault: 'none' }]);
-    claude.script([{ fault: 'server_error' }]);
-    assert.equal(claude.scripted, 3);
-    const results = await Promise.allSettled([1, 2, 3, 4].map(() => sdk.messages.create(ASK)));
-    assert.deepEqual(
-      results.map(({ status }) => status),
-      ['rejected', 'fulfilled', 'rejected', 'fulfilled'],
-    );
-    assert.deepEqual(
-      claude.truth.requests.map(({ fault }) => fault),
-      ['overloaded', null, 'server_error', null],
-    );
-    assert.equal(claude.scripted, 0);
-  });
-
-  test('it comes before the scenario and before what a reply says', async () => {
-    const scenario = { faults: [{ probability: 1, fault: { fault: 'server_error' } as const }] };
-    const { claude, sdk } = bench({ scenario, respond: () => ({ fault: { fault: 'conflict' } }) });
-    claude.script([{ fault: 'overloaded' }]);
-    assert.equal((await failure(sdk.messages.create(ASK))).name, 'OverloadedError');
-    assert.equal((await failure(sdk.messages.create(ASK))).name, 'InternalServerError');
-  });
-
-  test('a reply can go wrong by itself, for one kind of request', async () => {
-    const respond = ({ body }: { body: { model: string } }) =>
-      body.model.includes('opus') ? { fault: { fault: 'overloaded' } as const } : undefined;
-    const { sdk } = bench({ respond });
-    await sdk.messages.create(ASK);
-    assert.equal((await failure(sdk.messages.create({ ...ASK, model: 'claude-opus-5-5' }))).name, 'OverloadedError');
-  });
-});
-
-describe('the connection breaks before the response', () => {
-  test('fetch rejects as a real one does, and the SDK calls it a connection error', async () => {
-    const { claude, sdk } = bench();
-    claude.script([{ fault: 'connection_reset' }, { fault: 'connection_reset' }]);
-    const plain = await failure(claude.handle(post('/v1/messages', ASK)));
-    assert.ok(plain instanceof TypeError);
-    assert.equal(plain.message, 'fetch failed');
-    assert.equal(codeOf(plain.cause), 'ECONNRESET');
-    assert.equal((await failure(sdk.messages.create(ASK))).name, 'APIConnectionError');
-  });
-
-  test('it has no status and no bill', async () => {
-    const { claude, sdk } = bench();
-    claude.script([{ fault: 'connection_reset' }]);
-    await failure(sdk.messages.create(STREAM));
-    const [request] = claude.truth.requests;
-    assert.deepEqual([request?.status, request?.delivery, request?.usage, request?.billed], [null, 'none', null, []]);
-    assert.equal(claude.truth.statuses.get('none'), 1);
-    assert.equal(claude.truth.open, 0);
-  });
-
-  test('a response that is lost on its way was made: it is billed and told to nobody', async () => {
-    const { claude, sdk } = bench(LONG);
-    claude.script([{ fault: 'lost_response' }, { fault: 'lost_response' }]);
-    assert.equal((await failure(sdk.messages.create(ASK))).name, 'APIConnectionError');
-    await failure(sdk.messages.create(STREAM));
-    const seen = claude.truth.requests.map(({ status, delivery, usage, usageReported }) => ({
-      status,
-      delivery,
-      output: usage?.output_tokens,
-      usageReported,
-    }));
-    assert.deepEqual(seen, [
-      { status: null, delivery: 'none', output: 100, usageReported: 'none' },
-      { status: null, delivery: 'none', output: 0, usageReported: 'none' },
-    ]);
-    assert.equal(claude.truth.totals().get(ASK.model)?.tokens.output, 100);
-    assert.equal(claude.truth.totals('reported').size, 0);
-    assert.equal(claude.truth.statuses.get('none'), 2);
-  });
-
-  test('the SDK tries again by itself', async (t) => {
-    t.mock.timers.enable({ apis: ['setTimeout'] });
-    const { claude, sdk } = bench({}, { maxRetries: 1 });
-    claude.script([{ fault: 'connection_reset' }]);
-    const message = sdk.messages.create(ASK).then((answered) => answered);
-    await settle();
-    t.mock.timers.tick(500);
-    await message;
-    assert.deepEqual(
-      claude.truth.requests.map(({ status, retryCount }) => [status, retryCount]),
-      [
-        [null, 0],
-        [200, 1],
-      ],
-    );
-  });
-});
 
 describe('the connection breaks in the body', () => {
   test('a stream fails with terminated, after what came before', async () => {

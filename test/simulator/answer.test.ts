@@ -151,30 +151,3 @@ describe('messages through the real SDK', () => {
     assert.equal(claude.truth.open, 0);
   });
 });
-
-describe('models through the real SDK', () => {
-  test('all are listed, newest first, page by page', async () => {
-    const { sdk, claude } = bench();
-    const ids: string[] = [];
-    const created: string[] = [];
-    for await (const model of sdk.models.list({ limit: 10 })) {
-      ids.push(model.id);
-      created.push(model.created_at);
-    }
-    assert.ok(ids.length > 20 && new Set(ids).size === ids.length);
-    assert.deepEqual(created, created.toSorted().toReversed());
-    assert.equal(claude.truth.requests.length, Math.ceil(ids.length / 10));
-  });
-
-  test('one is found by its id and by its alias, with where it is in its life', async () => {
-    const { sdk } = bench();
-    const model = await sdk.models.retrieve('claude-sonnet-4-5');
-    assert.deepEqual(
-      [model.id, model.lifecycle, model.retires_at, model.line],
-      ['claude-sonnet-4-5-20250929', 'deprecated', '2026-11-30T00:00:00Z', 'sonnet'],
-    );
-    assert.equal((await sdk.models.retrieve('claude-opus-4-1')).lifecycle, 'retired');
-    assert.equal((await sdk.models.retrieve('claude-opus-5-5')).lifecycle, 'active');
-    await assert.rejects(sdk.models.retrieve('claude-typo'), Anthropic.NotFoundError);
-  });
-});

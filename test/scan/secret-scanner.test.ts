@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { SecretScanner } from '../../src/scan/secret-scanner.ts';
+import { plantedSecret } from '../../testing/planted.ts';
+import { places } from '../../testing/scanned.ts';
+
+const SECRET = plantedSecret(0);
+const base64 = (text: string): string => Buffer.from(text).toString('base64');
+
+describe('a scanner of secrets', () => {
+  it('finds the same, however a text is split', () => {
+    const text = Buffer.from(
+      ['é', plantedSecret(1), '', base64(`ab${plantedSecret(2)}`), `\n x ${plantedSecret(3)}`, 'end'].join('\n'),
+    );
+    const whole = new SecretScanner().end(text);
+    assert.equal(whole.length, 3);
+    fc.assert(
+      fc.property(fc.array(fc.nat(text.length), { maxLength: 12 }), (cuts) => {
+        const ends = [...cuts.sort((a, b) => a - b), text.length];
+        const scanner = new SecretScanner();
+        const hits = ends.flatMap((end, index) => scanner.feed(text.subarray(ends[index - 1] ?? 0, end)));
+        assert.deepEqual([...hits, ...scanner.end()], whole);
+      }),
+    );
+  });
+
+  it('finds a secret in base64 that is wrapped, and where it begins in the middle of three bytes', () => {
+    for (const before of ['', 'a', 'ab', 'abc', 'a longer text in front of it, then: ']) {
+      const wrapped = base64(`${before}${SECRET}\n`).replace(/.{76}/g, '$&\r\n');
+      assert.equal(places('mail', wrapped).length, 1, before);
+    }
+  });
+
+  for (const text of [
+    'ANTHROPIC_API_KEY=<REPLACE_WITH_KEY>',
+    'sk-ant-api03-…',
+    'sk-ant-api03-...',
+    'sk-ant-api03-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx',
+    'sk-ant-api03-XXXXXXXX-XXXXXXXXXXXXXXX-XXXXXXXX-00000000000000000000',
+    'sk-ant-api03-your-api-key-goes-here-0000000000000',
+    'sk-ant-api03-abcdefghijklmnopqrstuvwxyz0123456789',
+    'sk-ant-api03-abcabcabcabcabc1abcabcabcabcabc1',
+    'sk-ant-api03-my-secret-key-for-production-use-2026',
+    'sk-ant-api03-$ANTHROPIC_KEY_FROM_THE_ENVIRONMENT',
+    'sk-ant-api03-[A-Za-z0-9_-]{93}AA',
+    'disk-ant-colony-of-twenty-characters-and-more',
+    base64('the text sk-ant-api03-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx is a placeholder'),
+  ])
+    it(`takes no notice of ${text.slice(0, 60)}`, () => assert.deepEqual(places('readme.md', text), []));
+});
