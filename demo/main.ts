@@ -29,7 +29,7 @@ type Closing = () => Promise<void>;
 /** Runs the demo until the signal is aborted; the exit code. */
 async function demo(options: DemoOptions, closings: Closing[], signal: AbortSignal): Promise<number> {
   const links = { serviceUrl: '', live: options.live };
-  const pages = await serve(pagesOf(links), options);
+  const pages = await serve(pagesOf(links), { ...options, portOption: '--port' });
   closings.push(() => pages.close(0));
   const api = options.live ? null : claudeApi(options.seed);
   if (api === null) useLiveApi();

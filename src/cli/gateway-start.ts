@@ -7,7 +7,7 @@ import { TokenSpend } from '../gateway/access/token-spend.ts';
 import type { GatewayConfiguration } from '../gateway/configuration/configuration.ts';
 import { ledgerAt, openStores } from '../gateway/configuration/places.ts';
 import { gateway, type Gateway } from '../gateway/gateway.ts';
-import { PortError, listen, type Serving } from '../http/listen.ts';
+import { listen, type Serving } from '../http/listen.ts';
 import { serve, type ServeOptions } from '../http/serve.ts';
 import { metricsHandler } from '../record/metrics/page.ts';
 import type { RequestLog } from './gateway-log.ts';
@@ -110,6 +110,7 @@ function listening(
   const { connections, headerBytes, headersSeconds, requestSeconds, stalledSeconds } = limits;
   return listen(listener, {
     ...{ ...where, connections, headerBytes },
+    portOption: '--port',
     headersMs: headersSeconds * 1_000,
     requestMs: requestSeconds * 1_000,
     stalledMs: stalledSeconds * 1_000,
@@ -123,13 +124,9 @@ async function drained(claude: Gateway, serving: Serving, deadlineMs: number): P
 
 async function metricsPage(registry: Registry, options: ServeOptions): Promise<Serving> {
   const page = metricsHandler({ registry });
-  try {
-    return await serve(async (request) => {
-      if (new URL(request.url).pathname === '/metrics') return page(request);
-      return new Response('The metrics are at /metrics\n', { status: 404 });
-    }, options);
-  } catch (error) {
-    if (!(error instanceof PortError)) throw error;
-    throw new PortError(error.code, error.message.replace('--port', '--metrics-port'));
-  }
+  const handler = async (request: Request): Promise<Response> => {
+    if (new URL(request.url).pathname === '/metrics') return page(request);
+    return new Response('The metrics are at /metrics\n', { status: 404 });
+  };
+  return serve(handler, { ...options, portOption: '--metrics-port' });
 }

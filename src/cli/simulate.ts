@@ -27,7 +27,11 @@ export const command: Command = {
 async function simulate({ port, tier, seed, scenario, json }: SimulateArguments, io: CommandIo): Promise<void> {
   // A simulator that runs for days keeps totals, not requests.
   const claude = simulator({ tier, seed, scenario, keepRequests: 0 });
-  const { url, close } = await serve(claude.handle, { port, onError: (error) => io.err(String(error)) });
+  const { url, close } = await serve(claude.handle, {
+    port,
+    portOption: '--port',
+    onError: (error) => io.err(String(error)),
+  });
   shown(json ? [JSON.stringify({ url, tier, seed })] : greeting({ url, tier, seed }), io);
   await aborted(io.signal);
   await close(0);

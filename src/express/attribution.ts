@@ -62,9 +62,9 @@ function checkOptions(options: AttributionOptions): void {
       got: `"${label}" for "${header}", which is protected`,
       advice: 'set it in `labels`, from the authenticated request',
     }));
-  const got = typeof options.labels;
-  if (got !== 'undefined' && got !== 'function') {
-    const what = { expected: 'a function of the request', got, advice: 'write labels: (req) => ({ … })' };
+  const type = typeof options.labels;
+  if (type !== 'undefined' && type !== 'function') {
+    const what = { expected: 'a function of the request', got: type, advice: 'write labels: (req) => ({ … })' };
     problems.push({ kind: 'invalid', field: 'labels', ...what });
   }
   if (problems.length > 0) throw new ConfigurationError('PLIMSOLL_OPTIONS_INVALID', problems);

@@ -8,6 +8,8 @@ export type Listener = (incoming: IncomingMessage, outgoing: ServerResponse) => 
 export interface ListenOptions {
   /** 0 for any that is free. */
   readonly port: number;
+  /** The option of a command that sets the port: an error names it. */
+  readonly portOption?: string;
   /** Default 127.0.0.1: nobody outside the machine. */
   readonly host?: string;
   /** Open at once; more are closed at once. Default 10,000. */
@@ -30,7 +32,7 @@ const KEEP_ALIVE_MS = 130_000;
  * own shape of an error where there is still somebody to read it. Rejects with `PortError` where the port cannot be had.
  */
 export async function listen(listener: Listener, options: ListenOptions): Promise<Serving> {
-  const { port, host = '127.0.0.1', connections = 10_000, headerBytes = 16_384 } = options;
+  const { host = '127.0.0.1', connections = 10_000, headerBytes = 16_384 } = options;
   const { headersMs = 10_000, requestMs = 300_000, stalledMs = 120_000 } = options;
   const answering = new WeakMap<Duplex, ServerResponse>();
   const server = createServer(
@@ -52,7 +54,7 @@ export async function listen(listener: Listener, options: ListenOptions): Promis
   server.maxConnections = connections;
   server.on('clientError', (error: Error, socket) => refuse(error, socket, answering.get(socket)));
   server.once('listening', () => letStalledGo(server, stalledMs));
-  return listening(server, port, host);
+  return listening(server, { ...options, host });
 }
 
 function clamped(value: number, least: number, most: number): number {
@@ -128,15 +130,18 @@ export class PortError extends Error {
   }
 }
 
+type Where = Pick<ListenOptions, 'port' | 'portOption'> & { readonly host: string };
+
 /** Makes the server listen. Rejects with `PortError` where the port cannot be had. */
-export async function listening(server: Server, port: number, host: string): Promise<Serving> {
+export async function listening(server: Server, where: Where): Promise<Serving> {
+  const { port, host } = where;
   let closing: Promise<void> | null = null;
   server.on('request', (_, outgoing) => {
     outgoing.once('close', () => {
       if (closing !== null) server.closeIdleConnections();
     });
   });
-  await bound(server, port, host);
+  await bound(server, where);
   const address = server.address();
   const boundPort = typeof address === 'object' && address !== null ? address.port : port;
   return {
@@ -149,7 +154,8 @@ export async function listening(server: Server, port: number, host: string): Pro
   };
 }
 
-async function bound(server: Server, port: number, host: string): Promise<void> {
+async function bound(server: Server, where: Where): Promise<void> {
+  const { port, host } = where;
   try {
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
@@ -159,21 +165,22 @@ async function bound(server: Server, port: number, host: string): Promise<void> 
       });
     });
   } catch (error) {
-    throw portError(error, port, host) ?? error;
+    throw portError(error, where) ?? error;
   }
 }
 
-function portError(error: unknown, port: number, host: string): PortError | null {
+function portError(error: unknown, { port, host, portOption }: Where): PortError | null {
+  const by = portOption === undefined ? '' : ` with ${portOption}`;
   switch (codeOf(error)) {
     case 'EADDRINUSE':
       return new PortError(
         'PLIMSOLL_PORT_IN_USE',
-        `Port ${port} on ${host} is in use: choose another with --port, or stop the program that has it.`,
+        `Port ${port} on ${host} is in use: choose another${by}, or stop the program that has it.`,
       );
     case 'EACCES':
       return new PortError(
         'PLIMSOLL_PORT_DENIED',
-        `Port ${port} on ${host} needs more rights than this user has: choose one above 1023 with --port.`,
+        `Port ${port} on ${host} needs more rights than this user has: choose one above 1023${by}.`,
       );
     default:
       return null;

@@ -8,6 +8,8 @@ export type Handler = (request: Request) => Promise<Response>;
 export interface ServeOptions {
   /** 0 for any that is free. */
   readonly port: number;
+  /** The option of a command that sets the port: an error names it. */
+  readonly portOption?: string;
   /** Default 127.0.0.1: nobody outside the machine. */
   readonly host?: string;
   /** Told of what a handler or a response's body threw; the client gets a 500, or a broken body. */
@@ -20,9 +22,9 @@ export interface ServeOptions {
  * pass a break on; any other failure is a 500. Rejects with `PortError` where the port cannot be had.
  */
 export async function serve(handler: Handler, options: ServeOptions): Promise<Serving> {
-  const { port, host = '127.0.0.1', onError = () => undefined } = options;
+  const { host = '127.0.0.1', onError = () => undefined } = options;
   const server = createServer((incoming, outgoing) => void exchange(incoming, outgoing, { handler, onError }));
-  return listening(server, port, host);
+  return listening(server, { ...options, host });
 }
 
 interface Exchange {

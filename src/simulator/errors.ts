@@ -145,8 +145,8 @@ export function refusal(name: RefusalName, changes: Partial<Refusal> = {}): Refu
 }
 
 /** Fills the placeholders of a message; one that has no value is left out. */
-export function fillMessage(message: string, values: Readonly<Record<string, string>>): string {
-  return message.replace(/\{(\w+)\}/g, (_placeholder, name: string) => values[name] ?? '');
+export function fillMessage(template: string, values: Readonly<Record<string, string>>): string {
+  return template.replace(/\{(\w+)\}/g, (_placeholder, name: string) => values[name] ?? '');
 }
 
 /** The body of an error: the shape is the same for all, with `details` only where there is a code. */

@@ -261,7 +261,7 @@ test('a port in use is one line that names the port and what to do', async () =>
       assert.equal(error.code, 'PLIMSOLL_PORT_IN_USE');
       assert.equal(
         error.message,
-        `Port ${port} on 127.0.0.1 is in use: choose another with --port, or stop the program that has it.`,
+        `Port ${port} on 127.0.0.1 is in use: choose another, or stop the program that has it.`,
       );
       return true;
     },
