@@ -201,8 +201,7 @@ export type Attribution = Readonly<Record<string, string>>;
 
 /**
  * What the user asked for, however many attempts it takes: one `messages.create`, one stream, one batch.
- * Recorders get the same object for every event of a call, so it can key a `WeakMap`. Fields that say
- * "so far" change between events and are final at `finished`.
+ * Fields that say "so far" change between events and are final at `finished`.
  */
 export interface Call {
   /** `messages.create`, `messages.stream`, …; `other` for what is not known. */
@@ -240,6 +239,8 @@ export interface Call {
   readonly usage: Usage | null;
   /** `null` where there is no usage. */
   readonly cost: CallCost | null;
+  /** The trace of the call as of now, for exemplars and log lines; `null` where it has none, or none that is sampled. */
+  trace?(): Trace | null;
 }
 
 /** What a request of a batch came to, in the API's words. */
@@ -258,32 +259,60 @@ export interface BatchResult {
 }
 
 /**
- * What is told of a call. Every method may throw: the caller counts it and goes on. None may wait.
- * The order for one call is `started`, `attempted` once per attempt, `firstToken` at most once, `finished`.
- * `attempted` of a refused attempt comes when the reason is known, which can be after the next one has begun.
- * `usageKnown` waits for none of them.
+ * Follows calls. Give your own as `recorders` of `instrument()`.
+ *
+ * @example
+ * const slow: Recorder = {
+ *   started: (call) => ({
+ *     finished: () => {
+ *       if ((call.durationSeconds ?? 0) > 30) console.warn(call.operation, call.outcome);
+ *     },
+ *   }),
+ * };
  */
 export interface Recorder {
-  /** The call's first request is about to be sent. */
-  started?(call: Call): void;
-  /** An attempt was answered or failed. */
-  attempted?(call: Call, attempt: Attempt): void;
+  /**
+   * The first request of a call is about to be sent. Returns the recorder of this call alone, or nothing where there is
+   * nothing to record of it.
+   */
+  started(call: Call): CallRecorder | undefined;
+}
+
+/**
+ * Follows one call, from `started` on. A method may throw: the error is counted, and neither the call nor another
+ * recorder notices. None is waited for; where one returns a promise, its rejection is counted.
+ *
+ * The order is `attempted` once per attempt, `firstToken` at most once, `finished` once. `attempted` of a refused attempt
+ * comes when the reason is known, which can be after the next attempt has begun. `usageKnown` waits for none of them.
+ */
+export interface CallRecorder {
+  /** An attempt got a response or failed. */
+  attempted?(attempt: Attempt): void;
   /** The first content delta of a stream arrived; the input side of the usage is known. */
-  firstToken?(call: Call): void;
+  firstToken?(): void;
   /**
-   * The usage so far and its cost are known: at `message_start` of a stream, and of any answer that reported a usage
-   * when it is over. It comes at once, while the SDK's span is still open.
+   * The usage so far and its cost are known: at `message_start` of a stream, and at the end of any response that
+   * reported a usage. Comes at once, while the SDK's span is still open.
    */
-  usageKnown?(call: Call): void;
+  usageKnown?(): void;
   /**
-   * A call that reads the results of a batch has come to a result that was not read before in this process. Its usage
-   * is not the call's own, which has none. Between the call's `started` and `finished`, and waits for nothing else.
+   * The call reads the results of a batch and has come to one that this process had not read before. The usage of the
+   * result is not the call's own, which has none. Comes between `started` and `finished`.
    */
-  batchResult?(call: Call, result: BatchResult): void;
-  /** The SDK would have sent a refused request again, and the retry policy said no. Before that attempt's `attempted`. */
-  retryDenied?(call: Call, reason: RetryDenial): void;
-  /** The call is over, its last event; exactly once. */
-  finished?(call: Call): void;
+  batchResult?(result: BatchResult): void;
+  /** The retry policy did not let the SDK send a refused request again. Comes before that attempt's `attempted`. */
+  retryDenied?(reason: RetryDenial): void;
+  /** The call is over. The last event, exactly once. */
+  finished?(): void;
+  /** The trace that the call belongs to, for those who keep its spans; `null` where nobody could look it up. */
+  trace?(): Trace | null;
+}
+
+/** A span of a trace, and the time at which something happened in it. */
+export interface Trace {
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly timestampSeconds: number;
 }
 
 /** What a guard may look at before a request is sent. It is the caller's: to be read, and not kept. */
@@ -305,6 +334,17 @@ export type Admission = { readonly maxTokens: number } | undefined;
  */
 export interface Guard {
   admit(call: Call, request: GuardedRequest): Admission | Promise<Admission>;
+}
+
+/** A guard that holds something for each call before it is sent and settles it at the end, as budgets do. */
+export interface SpendGuard extends Recorder {
+  started(call: Call): CallSpend;
+}
+
+/** What a `SpendGuard` holds for one call. */
+export interface CallSpend extends CallRecorder {
+  /** Decides as a `Guard` does, after all of them. Asked once, before the first request is sent. */
+  admit(request: GuardedRequest): Admission | Promise<Admission>;
 }
 
 /** Marks errors that are refusals: `error[REFUSAL] === true`. The same in every copy of the package. */
@@ -341,7 +381,7 @@ export interface RetryPolicy {
 }
 
 /**
- * The operations that use the rate limits of a model class. Counting tokens and batches have limits of their
- * own under the same header names, which would overwrite these.
+ * The operations that generate one message while the caller waits. They run on a model, have `max_tokens`, and use the
+ * rate limits of a model class; counting tokens and batches have limits of their own under the same header names.
  */
-export const LIMITED_OPERATIONS: ReadonlySet<string> = new Set(['messages.create', 'messages.stream']);
+export const MESSAGE_OPERATIONS: ReadonlySet<string> = new Set(['messages.create', 'messages.stream']);

@@ -1,5 +1,5 @@
 /** Calls and attempts as literals, with what a test is about given and the rest plain. */
-import type { Attempt, Call, Limiter, Tokens, Usage, UsagePart } from '../src/vocabulary.ts';
+import type { Attempt, Call, Limiter, Recorder, Tokens, Usage, UsagePart } from '../src/vocabulary.ts';
 
 export const START_MS = Date.UTC(2026, 10, 24, 12, 0, 0);
 
@@ -32,6 +32,13 @@ export function aCall(given: Partial<Call> = {}): Call {
     cost: null,
     ...given,
   };
+}
+
+/** A recorder gets a whole call: its start, its attempts and its end. */
+export function record(recorder: Recorder, call: Call, attempts: readonly Attempt[] = []): void {
+  const ofCall = recorder.started(call);
+  for (const attempt of attempts) ofCall?.attempted?.(attempt);
+  ofCall?.finished?.();
 }
 
 export function anAttempt(given: Partial<Attempt> = {}): Attempt {

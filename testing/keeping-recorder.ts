@@ -1,6 +1,6 @@
-import type { Attempt, Call, Recorder } from '../src/vocabulary.ts';
+import type { Attempt, Call, CallRecorder, Recorder } from '../src/vocabulary.ts';
 
-/** A recorder that keeps what it is told, in order. */
+/** A recorder that keeps all events of all calls, in order. */
 export class KeepingRecorder implements Recorder {
   readonly events: string[] = [];
   readonly calls: Call[] = [];
@@ -12,21 +12,20 @@ export class KeepingRecorder implements Recorder {
     return this.#open;
   }
 
-  started(_call: Call): void {
+  started(call: Call): CallRecorder {
     this.#open++;
     this.events.push('started');
+    return {
+      attempted: (attempt) => {
+        this.attempts.push(attempt);
+        this.events.push(`attempted ${attempt.status}`);
+      },
+      firstToken: () => void this.events.push('firstToken'),
+      finished: () => this.#finish(call),
+    };
   }
 
-  attempted(_call: Call, attempt: Attempt): void {
-    this.attempts.push(attempt);
-    this.events.push(`attempted ${attempt.status}`);
-  }
-
-  firstToken(_call: Call): void {
-    this.events.push('firstToken');
-  }
-
-  finished(call: Call): void {
+  #finish(call: Call): void {
     this.#open--;
     this.calls.push(call);
     this.events.push(`finished ${call.outcome}`);

@@ -114,7 +114,8 @@ function assembled(line: Wire, registry: Registry, mutant: Mutant): Anthropic {
   const { knownModels } = prices;
   const canonicalModel = (model: string): string => prices.canonicalModel(model);
   const right: Observation = {
-    recorder: prometheusRecorder({ registry, keys: ['default'], knownModels, canonicalModel }),
+    recorders: [prometheusRecorder({ registry, keys: ['default'], knownModels, canonicalModel })],
+    spendGuards: [],
     clock: systemClock,
     key: 'default',
     attribution: () => ({}),

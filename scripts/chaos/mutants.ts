@@ -1,6 +1,6 @@
 import type { Observation } from '../../src/observe/live-call.ts';
 import { KnownBatches } from '../../src/observe/known-batches.ts';
-import type { Call, CallCost, Cost, Recorder, Usage } from '../../src/vocabulary.ts';
+import type { Call, CallCost, CallRecorder, Cost, Recorder, Usage } from '../../src/vocabulary.ts';
 
 /** A mistake that plimsoll could make, put in at a seam: what it is told, what it asks, or what it reads. */
 export interface Mutant {
@@ -19,21 +19,29 @@ function priced(usageSeen: (usage: Usage) => Usage): Mutant {
   };
 }
 
-function recorded(change: (right: Recorder) => Recorder): Mutant {
+/** Makes a mistake in the recorder of each call. */
+function recorded(change: (right: CallRecorder, call: Call, recorder: Recorder) => CallRecorder): Mutant {
   return {
-    observation: (right) => ({ ...right, recorder: { ...bound(right.recorder), ...change(bound(right.recorder)) } }),
+    observation: (right) => ({
+      ...right,
+      recorders: right.recorders.map((recorder) => ({
+        started(call) {
+          const ofCall = bound(recorder.started(call) ?? {});
+          return { ...ofCall, ...change(ofCall, call, recorder) };
+        },
+      })),
+    }),
   };
 }
 
-/** The recorder's methods, as functions that can be spread. */
-function bound(recorder: Recorder): Recorder {
+/** The methods of a call's recorder, as functions that can be spread. */
+function bound(right: CallRecorder): CallRecorder {
   return {
-    started: (call) => recorder.started?.(call),
-    attempted: (call, attempt) => recorder.attempted?.(call, attempt),
-    firstToken: (call) => recorder.firstToken?.(call),
-    usageKnown: (call) => recorder.usageKnown?.(call),
-    batchResult: (call, result) => recorder.batchResult?.(call, result),
-    finished: (call) => recorder.finished?.(call),
+    attempted: (attempt) => right.attempted?.(attempt),
+    firstToken: () => right.firstToken?.(),
+    usageKnown: () => right.usageKnown?.(),
+    batchResult: (result) => right.batchResult?.(result),
+    finished: () => right.finished?.(),
   };
 }
 
@@ -67,21 +75,23 @@ export const MUTANTS = {
   /** No mistake: shows that the seams themselves change nothing. */
   none: priced(always),
   'a retry counted twice': recorded((right) => ({
-    attempted: (call, attempt) => {
-      right.attempted?.(call, attempt);
-      if (attempt.index > 0) right.attempted?.(call, attempt);
+    attempted: (attempt) => {
+      right.attempted?.(attempt);
+      if (attempt.index > 0) right.attempted?.(attempt);
     },
   })),
-  'a retry counted as a call': recorded((right) => ({
-    attempted: (call, attempt) => {
-      right.attempted?.(call, attempt);
-      if (attempt.index > 0) right.finished?.({ ...plain(call), outcome: 'ok', durationSeconds: 1, usage: null });
+  'a retry counted as a call': recorded((right, call, recorder) => ({
+    attempted: (attempt) => {
+      right.attempted?.(attempt);
+      if (attempt.index === 0) return;
+      const another = recorder.started({ ...plain(call), outcome: 'ok', durationSeconds: 1, usage: null });
+      another?.finished?.();
     },
   })),
   'the reason of a 429 lost': recorded((right) => ({
-    attempted: (call, attempt) => {
+    attempted: (attempt) => {
       const rejection = attempt.rejection && { ...attempt.rejection, rateLimitReason: null };
-      right.attempted?.(call, { ...attempt, rejection });
+      right.attempted?.({ ...attempt, rejection });
     },
   })),
   'a dropped message_delta': { event: (event) => (isDelta(event) ? null : event) },

@@ -1,5 +1,5 @@
 import { usdOf } from '../figures.ts';
-import type { Admission, BatchResult, Call, Guard, GuardedRequest, Recorder } from '../vocabulary.ts';
+import type { BatchResult, Call, CallSpend, GuardedRequest, SpendGuard } from '../vocabulary.ts';
 import type { Account } from './account.ts';
 import { BudgetExceededError, type BudgetRefusal } from './budget-exceeded.ts';
 import { canonicalScope, costInScope, inScope, spanAt, type Budget, type Decision, type Scope } from './budget.ts';
@@ -21,10 +21,9 @@ interface ScopedAccount {
 }
 
 /** Reserves what a call will probably cost before it is sent, and settles what it did cost when it has ended. */
-export class BudgetGuard implements Guard, Recorder {
+export class BudgetGuard implements SpendGuard {
   readonly #accounts: readonly ScopedAccount[];
   readonly #options: BudgetGuardOptions;
-  readonly #calls = new WeakMap<Call, BudgetedCall>();
 
   constructor(options: BudgetGuardOptions) {
     const { accounts, estimator } = options;
@@ -35,26 +34,12 @@ export class BudgetGuard implements Guard, Recorder {
     }));
   }
 
-  started(call: Call): BudgetedCall {
+  started(call: Call): CallSpend {
     const reservations: Reservation[] = [];
     for (const { account, scope } of this.#accounts) {
       if (inScope(scope, call)) reservations.push({ account, scope, heldNanoUsd: 0n });
     }
-    const budgeted = new BudgetedCall(call, reservations, this.#options);
-    this.#calls.set(call, budgeted);
-    return budgeted;
-  }
-
-  admit(call: Call, request: GuardedRequest): Admission | Promise<Admission> {
-    return this.#calls.get(call)?.admit(request);
-  }
-
-  finished(call: Call): void {
-    this.#calls.get(call)?.finished();
-  }
-
-  batchResult(call: Call, result: BatchResult): void {
-    this.#calls.get(call)?.batchResult(result);
+    return new BudgetedCall(call, reservations, this.#options);
   }
 }
 
@@ -72,7 +57,7 @@ interface Answer {
 }
 
 /** One call, and what it holds of the budgets that count it. */
-class BudgetedCall {
+class BudgetedCall implements CallSpend {
   readonly #call: Call;
   readonly #reservations: readonly Reservation[];
   readonly #estimator: Estimator;

@@ -1,6 +1,6 @@
 import { systemClock, systemTimers, type Clock, type Timers } from '../clock.ts';
 import { ConfigurationError, unfit, type Problem } from '../errors.ts';
-import type { Guard, Recorder } from '../vocabulary.ts';
+import type { SpendGuard } from '../vocabulary.ts';
 import { Account, type AccountStatus, type BudgetView, type ThresholdReached } from './account.ts';
 import { BudgetGuard } from './budget-guard.ts';
 import { isVolatileInMemory, type Budget, type Decision } from './budget.ts';
@@ -41,8 +41,8 @@ export interface BudgetsStatus {
 /** Budgets that share a ledger, for one client or many. */
 export interface Budgets {
   readonly all: readonly BudgetView[];
-  /** For `instrument()`: the guard that asks these budgets, and the recorder that settles what was spent. */
-  attach(host: BudgetHost): Guard & Recorder;
+  /** For `instrument()`: the guard that asks these budgets and settles what was spent. */
+  attach(host: BudgetHost): SpendGuard;
   /** The ledger, and whether it answers; without asking it. */
   readonly ledger: BudgetsStatus['ledger'];
   /** What the ledger says now, waited for up to a second, or the deadline where that is longer. */
@@ -116,7 +116,7 @@ class SharedBudgets implements Budgets {
     return { kind: ledger.kind, id: ledger.id(), up };
   }
 
-  attach({ prices, listener }: BudgetHost): Guard & Recorder {
+  attach({ prices, listener }: BudgetHost): SpendGuard {
     this.#listeners.add(listener);
     const id = this.#link.ledger.id();
     if (id !== null) listener.identified(id);

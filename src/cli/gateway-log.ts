@@ -43,8 +43,10 @@ export class RequestLog {
 
   /** Told of what calls ask for. */
   readonly recorder: Recorder = {
-    started: (call) => this.#told(call),
-    attempted: (call) => this.#told(call),
+    started: (call) => {
+      this.#told(call);
+      return { attempted: () => this.#told(call) };
+    },
   };
 
   /** The listener, with what it does told. */

@@ -6,14 +6,12 @@ import { cost } from '../pricing/cost.ts';
 import { defaultPrices } from '../pricing/prices.ts';
 import { monthBudgets, recordBudgets } from '../record/budgets.ts';
 import { recordBuild, recordPrices } from '../record/facts.ts';
-import { fanOut } from '../record/fan-out.ts';
 import { defaultRegistry, storeFor } from '../record/metrics/registry.ts';
 import type { Store } from '../record/metrics/store.ts';
 import { spanRecorder } from '../record/otel/spans.ts';
 import { prometheusRecorder } from '../record/prometheus.ts';
-import { tierRecorder } from '../record/tier.ts';
 import { routeOf } from '../routing/routes.ts';
-import type { Attribution, Call, Guard, Recorder } from '../vocabulary.ts';
+import type { Attribution, Guard, Recorder } from '../vocabulary.ts';
 import { ambientAttribution } from './attribution.ts';
 import { configuredModels, type InstrumentOptions } from './options.ts';
 
@@ -43,22 +41,18 @@ export function observation(options: InstrumentOptions, { keys, tracerProvider }
     canonicalModel: (model: string) => prices.canonicalModel(model),
   };
   const { attribution = {}, budgets, tier } = options;
-  const trace = (call: Call) => spans.trace(call);
-  const metrics = prometheusRecorder({ ...labels, registry, clock, attribution, trace });
-  const tiers = tierRecorder(store, { ...labels, ...tier, ...(budgets && monthBudgets(budgets)), clock });
+  const facts = { ...tier, ...(budgets && monthBudgets(budgets)) };
+  const metrics = prometheusRecorder({ ...labels, registry, clock, attribution, tier: facts });
   recordBuild(store);
   recordPrices(store, prices, () => clock.epochMs());
-  const held = budgets === undefined ? [] : [budgets.attach({ prices, listener: recordBudgets(store, budgets) })];
   return {
     clock,
     key,
     onError,
-    guards: [...ceilingsOf(options, store), ...(options.guards ?? []), ...held],
+    guards: [...ceilingsOf(options, store), ...(options.guards ?? [])],
+    spendGuards: budgets === undefined ? [] : [budgets.attach({ prices, listener: recordBudgets(store, budgets) })],
     retry: options.retry,
-    recorder: fanOut(
-      [spans, metrics, tiers, ...held, ...(options.recorders ?? []), ...onCallRecorder(options, store)],
-      () => store.errors('recorder'),
-    ),
+    recorders: [spans, metrics, ...(options.recorders ?? []), ...onCallRecorder(options, store)],
     attribution: attributionOf(options, () => store.errors('attribution')),
     price: (usage, model, atMs) => cost(usage, { prices, model, atMs }),
     batchPrice: (usage, model, atMs) => cost(usage, { prices, model, atMs, batch: true }),
@@ -81,13 +75,15 @@ function onCallRecorder({ onCall }: InstrumentOptions, store: Store): readonly R
   const failed = (): void => store.errors('on_call');
   return [
     {
-      finished: (call) => {
-        try {
-          void Promise.resolve(onCall(call)).catch(failed);
-        } catch {
-          failed();
-        }
-      },
+      started: (call) => ({
+        finished() {
+          try {
+            void Promise.resolve(onCall(call)).catch(failed);
+          } catch {
+            failed();
+          }
+        },
+      }),
     },
   ];
 }

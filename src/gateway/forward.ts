@@ -3,7 +3,6 @@ import { budgetExceeded, type BudgetExceededError } from '../budget/budget-excee
 import { exchanged } from '../observe/exchange.ts';
 import { LiveCall, type Observation } from '../observe/live-call.ts';
 import { operation } from '../observe/operation.ts';
-import { fanOut } from '../record/fan-out.ts';
 import { REFUSAL } from '../vocabulary.ts';
 import { isRateLimited } from './access/rate-limiter.ts';
 import { GATEWAY_TRANSPORT, type GatewayAttempt } from './attempt.ts';
@@ -48,20 +47,22 @@ const NO_KEY: ApiError = {
 
 /** Rules of the token come first: what they decide on must be read as the API will read it. */
 function bodyReader({ observation }: GatewayContext, { grant }: AuthorizedRequest): ReceiveOptions['readFor'] {
-  if (grant.guards.some(({ needsBody = true }) => needsBody)) return 'rule';
-  return observation.guards.length > 0 ? 'guard' : null;
+  const spendGuards = grant.spendGuards ?? [];
+  if (spendGuards.length > 0 || grant.guards.some(({ needsBody = true }) => needsBody)) return 'rule';
+  return observation.guards.length > 0 || observation.spendGuards.length > 0 ? 'guard' : null;
 }
 
-function observationOf({ options, observation, onError }: GatewayContext, authorized: AuthorizedRequest): Observation {
+function observationOf({ options, observation }: GatewayContext, authorized: AuthorizedRequest): Observation {
   const { request, grant } = authorized;
-  const { recorder, guards } = observation;
+  const { recorders, guards, spendGuards } = observation;
   const labels = { ...options.labels, ...labelsIn(request.headers, options.labelHeaders ?? []), ...grant.labels };
   return {
     ...observation,
     key: grant.key,
     attribution: () => labels,
     guards: [...grant.guards, ...guards],
-    recorder: grant.recorders.length === 0 ? recorder : fanOut([recorder, ...grant.recorders], onError),
+    spendGuards: [...(grant.spendGuards ?? []), ...spendGuards],
+    recorders: [...recorders, ...grant.recorders],
   };
 }
 

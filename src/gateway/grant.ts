@@ -1,4 +1,4 @@
-import type { Attribution, Guard, Recorder } from '../vocabulary.ts';
+import type { Attribution, Guard, Recorder, SpendGuard } from '../vocabulary.ts';
 
 /** What a token may do. */
 export interface Grant {
@@ -12,7 +12,9 @@ export interface Grant {
   readonly labels: Attribution;
   /** Asked in this order, before the budgets of the gateway. `clientGuards()` makes those of models, `max_tokens` and endpoints. */
   readonly guards: readonly TokenGuard[];
-  /** Get the events of its calls, besides the recorders of the gateway. */
+  /** Asked after all guards, before the budgets of the gateway: the amount that the token may spend, for one. */
+  readonly spendGuards?: readonly SpendGuard[];
+  /** Follow its calls, besides the recorders of the gateway. */
   readonly recorders: readonly Recorder[];
 }
 

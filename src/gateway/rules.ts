@@ -2,7 +2,7 @@ import { isJson, type Json } from '../observe/usage.ts';
 import { REFUSAL, type Admission, type Guard, type GuardedRequest } from '../vocabulary.ts';
 import { UNBOUND, type ClientRule, type ClientRules, type GatewayClient } from './access/client.ts';
 import { rateGuard, type RateBucket, type RateLimiter } from './access/rate-limiter.ts';
-import type { SpendingToken, TokenSpend } from './access/token-spend.ts';
+import type { SpendingToken } from './access/token-spend.ts';
 import type { TokenRecord } from './access/tokens.ts';
 import type { ApiError } from './errors.ts';
 import type { MaxTokensCeiling, TokenGuard } from './grant.ts';
@@ -13,19 +13,13 @@ export interface AuthenticatedToken {
   readonly record: TokenRecord;
 }
 
-/** The state that some rules need. */
-export interface RuleState {
-  readonly limiter: RateLimiter;
-  readonly spend: TokenSpend;
-}
-
 /** How the gateway keeps one rule of a client's. */
 export interface RuleEntry<Bound> {
   readonly field: ClientRule;
   /** Reads the bound of a token from its client, and from the terms that it was minted on; `null`: it has none. */
   read(token: AuthenticatedToken): Bound | null;
   /** Makes the guards of calls. None for a rule that is kept before there is a call. */
-  guard(bound: Bound, state: RuleState): readonly Guard[];
+  guard(bound: Bound, limiter: RateLimiter): readonly Guard[];
   /** Whether its guards look into the body: then the gateway reads all of it before it sends anything. */
   readonly needsBody: boolean;
 }
@@ -63,7 +57,7 @@ export const CLIENT_RULES: { readonly [Rule in ClientRule]: RuleEntry<Bounds[Rul
   requestsPerMinute: {
     field: 'requestsPerMinute',
     read: rateBuckets,
-    guard: (buckets, { limiter }) => buckets.map((bucket) => rateGuard(limiter, bucket)),
+    guard: (buckets, limiter) => buckets.map((bucket) => rateGuard(limiter, bucket)),
     needsBody: false,
   },
   // The authenticator keeps it: a token from another origin is answered like one that is unknown.
@@ -73,10 +67,11 @@ export const CLIENT_RULES: { readonly [Rule in ClientRule]: RuleEntry<Bounds[Rul
     guard: () => [],
     needsBody: false,
   },
+  // The amount that a token may spend is the spend guard of its grant, which settles it too.
   mints: {
     field: 'mints',
     read: spendingToken,
-    guard: (token, { spend }) => [spend.of(token)],
+    guard: () => [],
     needsBody: true,
   },
 };
@@ -84,10 +79,10 @@ export const CLIENT_RULES: { readonly [Rule in ClientRule]: RuleEntry<Bounds[Rul
 const ENTRIES: readonly RuleEntry<unknown>[] = Object.values(CLIENT_RULES);
 
 /** Makes the guards that keep a token to the rules of its client, and to the terms that it was minted on. */
-export function tokenGuards(token: AuthenticatedToken, state: RuleState): readonly TokenGuard[] {
+export function tokenGuards(token: AuthenticatedToken, limiter: RateLimiter): readonly TokenGuard[] {
   return ENTRIES.flatMap((rule) => {
     const bound = rule.read(token);
-    return bound === null ? [] : rule.guard(bound, state).map((guard) => tokenGuard(guard, rule));
+    return bound === null ? [] : rule.guard(bound, limiter).map((guard) => tokenGuard(guard, rule));
   });
 }
 

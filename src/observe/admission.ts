@@ -1,16 +1,23 @@
-import { REFUSAL, type GuardedRequest } from '../vocabulary.ts';
+import { REFUSAL, type Admission, type GuardedRequest } from '../vocabulary.ts';
 import type { LiveCall, Observation } from './live-call.ts';
 import { isJson } from './usage.ts';
 
 /**
- * Asks the guards whether the call may be sent. Throws the refusal of the first that refuses, after the call has ended
- * as `blocked`; whatever else a guard throws is counted, and the call goes on. Each sees what those before it changed.
+ * Asks the guards, then the spend guards, whether the call may be sent. Rejects with the refusal of the first that
+ * refuses, after the call has ended as `blocked`; any other error of a guard is counted, and the call goes on. Each sees
+ * the changes of those before it.
  */
-export async function admitted(observation: Observation, call: LiveCall, request: GuardedRequest): Promise<void> {
+export async function admit(
+  { observation, call }: { readonly observation: Observation; readonly call: LiveCall },
+  request: GuardedRequest,
+): Promise<void> {
   let asked = request;
-  for (const guard of observation.guards) {
+  for (const ask of [
+    ...observation.guards.map((guard) => (): Answer => guard.admit(call, asked)),
+    ...call.spends.map((spend) => (): Answer => spend.admit(asked)),
+  ]) {
     try {
-      const answer = guard.admit(call, asked);
+      const answer = ask();
       const admission = answer instanceof Promise ? await answer : answer;
       if (admission === undefined) continue;
       call.admit(admission.maxTokens);
@@ -25,11 +32,13 @@ export async function admitted(observation: Observation, call: LiveCall, request
   }
 }
 
+type Answer = Admission | Promise<Admission>;
+
 function isRefusal(error: unknown): boolean {
   return typeof error === 'object' && error !== null && (error as { [REFUSAL]?: unknown })[REFUSAL] === true;
 }
 
-/** The body of a request as it may be sent, with what a guard or a retry policy set in place of the caller's own; the same text where there is nothing to set. */
+/** The text of a body as it may be sent: with the `max_tokens` of a guard and the model of a retry policy, where they set one. */
 export function allowedBody(text: string, { admittedMaxTokens, fallbackModel }: LiveCall): string {
   if (admittedMaxTokens === null && fallbackModel === null) return text;
   const body: unknown = JSON.parse(text);

@@ -108,7 +108,7 @@ class StreamFollower implements BodyListener {
       const { startUsage, begun } = scanner;
       scanner.feed(bytes);
       if (startUsage !== scanner.startUsage) this.#started();
-      if (begun !== scanner.begun) this.#answered.call.firstContent();
+      if (begun !== scanner.begun) this.#answered.call.startContent();
     } catch (error) {
       this.#scanning = false;
       this.#answered.observation.onError('body', error);
@@ -133,7 +133,7 @@ class StreamFollower implements BodyListener {
     const { call } = this.#answered;
     call.model = this.#scanner.model;
     if (this.#scanner.startUsage !== null) call.usage = withEstimatedOutput(usage(this.#scanner.startUsage), 0);
-    call.usageKnown();
+    call.priceUsage();
   }
 
   #settle(): void {
@@ -244,7 +244,7 @@ export class BatchResultsScanner {
     if (typeof customId !== 'string' || outcome === undefined)
       throw new TypeError('a batch result is of no known kind');
     if (!observation.batches.isNew(this.#batchId, customId)) return;
-    observation.recorder.batchResult?.(call, this.#result(outcome, result['message']));
+    call.addBatchResult(this.#result(outcome, result['message']));
   }
 
   #result(outcome: BatchOutcome, message: unknown): BatchResult {

@@ -1,5 +1,5 @@
 import type { GuardedRequest, Rejection, RetryDecision, RetryPolicy } from '../vocabulary.ts';
-import { admitted } from './admission.ts';
+import { admit } from './admission.ts';
 import { limiters, type HeaderReader } from './limiters.ts';
 import type { LiveCall, Observation, Verdict } from './live-call.ts';
 import { rejection } from './rejection.ts';
@@ -48,7 +48,7 @@ export interface Way<E extends Exchange, A extends AnswerHead> {
 export async function exchanged<E extends Exchange, A extends AnswerHead>(exchange: E, way: Way<E, A>): Promise<A> {
   const { call, observation } = exchange;
   if (call.attempts === 1) {
-    if (observation.guards.length > 0) await admitted(observation, call, way.guarded(exchange));
+    if (observation.guards.length > 0 || call.spends.length > 0) await admit(exchange, way.guarded(exchange));
     informed(observation, (policy) => policy.began());
   }
   let answer: A;
@@ -76,7 +76,7 @@ function unfelt<T>({ observation, call }: Exchange, step: () => T): T | undefine
 /** What has to be waited for before the answer may go back: what a retry policy says of a refusal. */
 function answered<E extends Exchange, A extends AnswerHead>(exchange: E, way: Way<E, A>, answer: A) {
   if (!answer.ok) return refused(exchange, way, answer);
-  exchange.call.answered(answer.status, limiters(way.headers(answer)));
+  exchange.call.succeed(answer.status, limiters(way.headers(answer)));
   way.follow(exchange, answer);
   return undefined;
 }
@@ -95,7 +95,7 @@ function refused<E extends Exchange, A extends AnswerHead>(
     asked === undefined
       ? rejected.then((rejection) => ({ rejection, denied: null, isLast: !goesOn }))
       : rejected.then((rejection) => judged(exchange, way, { policy: asked, answer, rejection }));
-  call.refused({ status, limiters: limiters(headers), verdict });
+  call.refuse({ status, limiters: limiters(headers), verdict });
   if (asked === undefined) {
     way.refused(exchange, answer, goesOn);
     return undefined;
@@ -108,11 +108,11 @@ function refused<E extends Exchange, A extends AnswerHead>(
 function failed<E extends Exchange, A extends AnswerHead>(exchange: E, way: Way<E, A>, error: unknown): void {
   const { call, observation } = exchange;
   if (way.isCancelled(exchange)) {
-    call.failed('cancelled');
+    call.fail('cancelled');
     return call.end('cancelled');
   }
   const status = way.failedAs(exchange, error);
-  call.failed(status);
+  call.fail(status);
   if (!way.retriesFailure(exchange, error)) return call.end(status);
   informed(observation, (policy) => policy.retriedUnasked());
   way.wait(exchange);

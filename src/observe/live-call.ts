@@ -4,8 +4,11 @@ import { unpriced } from './usage.ts';
 import type {
   Attempt,
   Attribution,
+  BatchResult,
   Call,
   CallCost,
+  CallRecorder,
+  CallSpend,
   Guard,
   Limiter,
   Outcome,
@@ -13,15 +16,19 @@ import type {
   Rejection,
   RetryDenial,
   RetryPolicy,
+  SpendGuard,
+  Trace,
   Usage,
 } from '../vocabulary.ts';
 
-/** Where in this room an error was swallowed. */
-export type ObserveStage = 'middleware' | 'guard' | 'retry' | 'body' | 'usage' | 'pricing';
+/** The step at which an error was swallowed. */
+export type ObserveStage = 'middleware' | 'guard' | 'retry' | 'body' | 'usage' | 'pricing' | 'recorder';
 
-/** What calls are made with: who is told of them, by what clock, at what price. */
+/** The surroundings of calls: their recorders and guards, the clock, the prices. */
 export interface Observation {
-  readonly recorder: Recorder;
+  readonly recorders: readonly Recorder[];
+  /** Asked after the guards, in this order. */
+  readonly spendGuards: readonly SpendGuard[];
   readonly clock: Clock;
   /** Alias of the API key. */
   readonly key: string;
@@ -31,16 +38,16 @@ export interface Observation {
   readonly guards: readonly Guard[];
   /** Without one the SDK retries as it always does. */
   readonly retry?: RetryPolicy | undefined;
-  /** The cost of a usage at what was in force then; it may throw. */
+  /** Prices a usage at the prices of that time; may throw. */
   readonly price: (usage: Usage, model: string | null, atMs: number) => CallCost;
-  /** As `price`, of a batch result. */
+  /** Prices the usage of a batch result; may throw. */
   readonly batchPrice: (usage: Usage, model: string | null, atMs: number) => CallCost;
-  /** Which results of batches have been told. */
+  /** The batch results that were recorded before. */
   readonly batches: Pick<KnownBatches, 'note' | 'createdAtMs' | 'isNew'>;
   readonly onError: (stage: ObserveStage, error: unknown) => void;
 }
 
-/** What the request says of the call. */
+/** The call as its first request shows it. */
 export interface CallRequest {
   readonly operation: string;
   readonly model: string | null;
@@ -51,26 +58,39 @@ export interface CallRequest {
 }
 
 /** An attempt that the server refused. */
-export interface Refused {
+export interface RefusedResponse {
   readonly status: number;
   readonly limiters: readonly Limiter[];
-  /** Known when the body has been read. */
+  /** Settles when the body has been read. */
   readonly verdict: Promise<Verdict>;
 }
 
-/** What is known of a refused attempt when its body has been read. */
+/** The reason of a refusal, and whether the call goes on. */
 export interface Verdict {
   readonly rejection: Rejection;
-  /** The retry policy ended the call with it. */
+  /** Set where the retry policy ended the call. */
   readonly denied: RetryDenial | null;
-  /** The call ends with it. */
+  /** The call ends with this attempt. */
   readonly isLast: boolean;
 }
 
 /** An attempt whose reason may not be known yet. */
-type UntoldAttempt = Attempt & { rejection: Rejection | null; retryReason: Outcome | null };
+type OpenAttempt = Attempt & { rejection: Rejection | null; retryReason: Outcome | null };
 
-/** A call while it happens: the state behind `Call`, and the one place that tells the recorder of it. */
+/** The events that recorders get, each with the one thing that goes with it. */
+interface Events {
+  readonly attempted: Attempt;
+  readonly firstToken: undefined;
+  readonly usageKnown: undefined;
+  readonly batchResult: BatchResult;
+  readonly retryDenied: RetryDenial;
+  readonly finished: undefined;
+}
+
+/**
+ * A call while it happens: the state behind `Call`, and the one place that passes its events on to the recorders. An
+ * error of one recorder is counted; neither the call nor the other recorders notice it.
+ */
 export class LiveCall implements Call {
   readonly operation: string;
   readonly key: string;
@@ -82,7 +102,7 @@ export class LiveCall implements Call {
   readonly sdkSpan: unknown;
   readonly startedAtMs: number;
   model: string | null = null;
-  attempts = 0;
+  attempts = 1;
   waitSeconds = 0;
   firstTokenSeconds: number | null = null;
   durationSeconds: number | null = null;
@@ -90,21 +110,24 @@ export class LiveCall implements Call {
   stopReason: string | null = null;
   usage: Usage | null = null;
   cost: CallCost | null = null;
-  /** What a guard set in place of the request's own `max_tokens`, for all attempts. */
+  /** Set by a guard in place of the request's own `max_tokens`, for all attempts. */
   admittedMaxTokens: number | null = null;
   /** The model that a retry policy goes on with, from the next attempt on. */
   fallbackModel: string | null = null;
+  /** Holds of the spend guards, in their order. */
+  readonly spends: CallSpend[] = [];
 
   readonly #observation: Observation;
+  readonly #recorders: CallRecorder[] = [];
   readonly #startedMs: number;
   #attemptStartedMs: number;
   #attemptStartedAtMs: number;
   #attemptEndedMs = 0;
   #attemptWaitSeconds = 0;
   #lastOutcome: Outcome | null = null;
-  #over = false;
-  /** What has to be told after the reason of a refusal is known; `null` where nothing waits. */
-  #telling: Promise<void> | null = null;
+  #isOver = false;
+  /** Settles when the reason of a refusal has been recorded; events that come meanwhile wait for it. `null`: none waits. */
+  #recording: Promise<void> | null = null;
 
   constructor(observation: Observation, request: CallRequest) {
     this.#observation = observation;
@@ -119,17 +142,66 @@ export class LiveCall implements Call {
     this.#startedMs = observation.clock.monotonicMs();
     this.#attemptStartedMs = this.#startedMs;
     this.#attemptStartedAtMs = this.startedAtMs;
-    this.attempts = 1;
-    observation.recorder.started?.(this);
+    this.#start(observation);
   }
 
-  /** A guard lets it through with this `max_tokens` in place of the request's own. */
+  #start({ spendGuards, recorders }: Observation): void {
+    for (const guard of spendGuards) {
+      try {
+        const spend = guard.started(this);
+        this.spends.push(spend);
+        this.#recorders.push(spend);
+      } catch (error) {
+        this.#countError(error);
+      }
+    }
+    for (const recorder of recorders) {
+      try {
+        const ofCall: unknown = recorder.started(this);
+        if (ofCall instanceof Promise) ofCall.catch((error: unknown) => this.#countError(error));
+        else if (typeof ofCall === 'object' && ofCall !== null) this.#recorders.push(ofCall);
+      } catch (error) {
+        this.#countError(error);
+      }
+    }
+  }
+
+  /** Passes an event on to each recorder. */
+  #record<Event extends keyof Events>(event: Event, detail?: Events[Event]): void {
+    for (const recorder of this.#recorders) {
+      try {
+        const record = recorder[event] as ((detail?: Events[Event]) => unknown) | undefined;
+        const result = record?.call(recorder, detail);
+        if (result instanceof Promise) result.catch((error: unknown) => this.#countError(error));
+      } catch (error) {
+        this.#countError(error);
+      }
+    }
+  }
+
+  #countError(error: unknown): void {
+    this.#observation.onError('recorder', error);
+  }
+
+  trace(): Trace | null {
+    for (const recorder of this.#recorders) {
+      if (recorder.trace === undefined) continue;
+      try {
+        return recorder.trace();
+      } catch (error) {
+        this.#countError(error);
+      }
+    }
+    return null;
+  }
+
+  /** Sets the `max_tokens` that a guard lets through in place of the request's own. */
   admit(maxTokens: number): void {
     this.admittedMaxTokens = maxTokens;
     this.maxTokens = maxTokens;
   }
 
-  /** Another attempt of this call begins. */
+  /** Begins another attempt of this call. */
   retry(): void {
     const { clock } = this.#observation;
     this.#attemptStartedMs = clock.monotonicMs();
@@ -142,78 +214,88 @@ export class LiveCall implements Call {
     this.requestedModel = this.fallbackModel;
   }
 
-  answered(status: number, limiters: readonly Limiter[]): void {
-    const attempt = this.#attempt(status, limiters);
-    this.#inOrder(() => this.#tellAttempt(attempt, null));
+  /** The attempt succeeded, as far as its headers say. */
+  succeed(status: number, limiters: readonly Limiter[]): void {
+    this.#endAttempt(status, limiters, null);
   }
 
-  refused({ status, limiters, verdict }: Refused): void {
+  /** The attempt got no response. */
+  fail(status: 'timeout' | 'connection_error' | 'cancelled'): void {
+    this.#endAttempt(status, [], { outcome: status, rateLimitReason: null, spendScope: null });
+  }
+
+  /** The server refused the attempt. It is recorded, and the call ended where it is the last, when the verdict is there. */
+  refuse({ status, limiters, verdict }: RefusedResponse): void {
     const attempt = this.#attempt(status, limiters);
-    const telling = (this.#telling ?? Promise.resolve())
+    const recording = (this.#recording ?? Promise.resolve())
       .then(() => verdict)
       .then(({ rejection, denied, isLast }) => {
-        if (denied !== null) this.#observation.recorder.retryDenied?.(this, denied);
-        this.#tellAttempt(attempt, rejection);
+        if (denied !== null) this.#record('retryDenied', denied);
+        this.#recordAttempt(attempt, rejection);
         if (isLast) this.end(rejection.outcome);
       })
       .catch((error: unknown) => this.#observation.onError('middleware', error))
       .then(() => {
-        if (this.#telling === telling) this.#telling = null;
+        if (this.#recording === recording) this.#recording = null;
       });
-    this.#telling = telling;
+    this.#recording = recording;
   }
 
-  /** The attempt came to no answer. */
-  failed(status: 'timeout' | 'connection_error' | 'cancelled'): void {
-    const attempt = this.#attempt(status, []);
-    this.#inOrder(() => this.#tellAttempt(attempt, { outcome: status, rateLimitReason: null, spendScope: null }));
-  }
-
-  firstContent(): void {
+  /** The first content of a stream has come. */
+  startContent(): void {
     this.firstTokenSeconds = this.elapsedMs / 1_000;
-    this.#inOrder(() => this.#observation.recorder.firstToken?.(this));
+    if (this.#recording === null) this.#record('firstToken');
+    else this.#recordLater(() => this.#record('firstToken'));
   }
 
-  /** Told at once: the SDK may end its span before the reason of an earlier refusal has been read. */
-  usageKnown(): void {
+  /** Prices the usage so far. Recorded at once: the SDK may end its span before an earlier refusal has been read. */
+  priceUsage(): void {
     if (this.usage === null) return;
-    this.cost = this.#priced(this.usage);
-    this.#observation.recorder.usageKnown?.(this);
+    this.cost = this.#price(this.usage);
+    this.#record('usageKnown');
   }
 
-  /** The call is over. Only the first end counts. `null`: it came to what its last attempt came to. */
+  /** Records a result of the batch that this call reads. */
+  addBatchResult(result: BatchResult): void {
+    this.#record('batchResult', result);
+  }
+
+  /** Ends the call; only the first end counts. `null`: with the outcome of its last attempt. */
   end(outcome: Outcome | null): void {
     this.#endAt(outcome, this.#observation.clock.monotonicMs());
   }
 
-  #endAt(outcome: Outcome | null, endedMs: number): void {
-    if (this.#over) return;
-    this.#over = true;
-    this.durationSeconds = (endedMs - this.#startedMs) / 1_000;
-    this.outcome = outcome;
-    this.usageKnown();
-    this.#inOrder(() => {
-      this.outcome ??= this.#lastOutcome ?? 'ok';
-      this.#observation.recorder.finished?.(this);
-    });
-  }
-
-  /** The next attempt never came: the call ended when its last attempt did, and came to what that came to. */
+  /** Ends a call whose next attempt never came: when its last attempt did, and with the outcome of that. */
   endWithLastAttempt(): void {
     this.#endAt(null, this.#attemptEndedMs);
   }
 
-  /** Resolves when all that has happened so far has been told. */
-  get told(): Promise<void> {
-    return this.#telling ?? Promise.resolve();
+  #endAt(outcome: Outcome | null, endedMs: number): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.durationSeconds = (endedMs - this.#startedMs) / 1_000;
+    this.outcome = outcome;
+    this.priceUsage();
+    if (this.#recording === null) this.#finish();
+    else this.#recordLater(() => this.#finish());
   }
 
-  /** From the start of the call to now. */
+  #finish(): void {
+    this.outcome ??= this.#lastOutcome ?? 'ok';
+    this.#record('finished');
+  }
+
+  /** Resolves when all that has happened so far has been recorded. */
+  get recorded(): Promise<void> {
+    return this.#recording ?? Promise.resolve();
+  }
+
+  /** Milliseconds from the start of the call to now. */
   get elapsedMs(): number {
     return this.#observation.clock.monotonicMs() - this.#startedMs;
   }
 
-  #priced(usage: Usage): CallCost {
+  #price(usage: Usage): CallCost {
     try {
       return this.#observation.price(usage, this.model ?? this.requestedModel, this.startedAtMs);
     } catch (error) {
@@ -222,7 +304,13 @@ export class LiveCall implements Call {
     }
   }
 
-  #attempt(status: Attempt['status'], limiters: readonly Limiter[]): UntoldAttempt {
+  #endAttempt(status: Attempt['status'], limiters: readonly Limiter[], rejection: Rejection | null): void {
+    const attempt = this.#attempt(status, limiters);
+    if (this.#recording === null) this.#recordAttempt(attempt, rejection);
+    else this.#recordLater(() => this.#recordAttempt(attempt, rejection));
+  }
+
+  #attempt(status: Attempt['status'], limiters: readonly Limiter[]): OpenAttempt {
     const endedMs = this.#observation.clock.monotonicMs();
     this.#attemptEndedMs = endedMs;
     return {
@@ -237,15 +325,17 @@ export class LiveCall implements Call {
     };
   }
 
-  #tellAttempt(attempt: UntoldAttempt, rejection: Rejection | null): void {
+  #recordAttempt(attempt: OpenAttempt, rejection: Rejection | null): void {
     attempt.rejection = rejection;
     attempt.retryReason = this.#lastOutcome;
     this.#lastOutcome = rejection?.outcome ?? null;
-    this.#observation.recorder.attempted?.(this, attempt);
+    this.#record('attempted', attempt);
   }
 
-  #inOrder(step: () => void): void {
-    if (this.#telling === null) return step();
-    this.#telling = this.#telling.then(step).catch((error: unknown) => this.#observation.onError('middleware', error));
+  /** After the reason of a refusal, so that events stay in order. */
+  #recordLater(record: () => void): void {
+    this.#recording = (this.#recording ?? Promise.resolve())
+      .then(record)
+      .catch((error: unknown) => this.#observation.onError('middleware', error));
   }
 }

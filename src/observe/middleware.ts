@@ -129,7 +129,7 @@ function whenRead(response: Response, call: LiveCall, reported: () => void): voi
     try {
       return await read.call(this);
     } finally {
-      await Promise.race([call.told, setImmediate()]);
+      await Promise.race([call.recorded, setImmediate()]);
     }
   };
   Object.assign(response, { text });

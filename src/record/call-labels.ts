@@ -154,9 +154,9 @@ interface AttributionLabel {
   readonly missing: CounterSeries;
 }
 
-interface Branch<S> {
-  readonly next: Map<string, Branch<S>>;
-  series: S | null;
+/** A value of one label, and the values of the next label that came with it. */
+interface Combination {
+  readonly next: Map<string, Combination>;
 }
 
 export interface AttributionCaps {
@@ -166,10 +166,12 @@ export interface AttributionCaps {
   readonly combinations?: number;
 }
 
-/** The declared labels of one recorder, and what belongs to each combination of their values. */
+/** The declared attribution labels of one recorder, and the combinations of their values that have a place. */
 export class AttributionLabels {
+  /** In the order of the declaration. */
+  readonly names: readonly string[];
   readonly #labels: readonly AttributionLabel[];
-  readonly #seen: Branch<never> = { next: new Map(), series: null };
+  readonly #seen: Combination = { next: new Map() };
   #combinationsLeft: number;
 
   constructor(store: Store, declared: AttributionDeclaration, caps: AttributionCaps = {}) {
@@ -180,68 +182,43 @@ export class AttributionLabels {
       values: store.boundedLabel(name, { reserved, cap }),
       missing: store.family('plimsoll_attribution_missing_total').series({ label: name }),
     }));
+    this.names = this.#labels.map(({ name }) => name);
   }
 
   /**
-   * The values of a call in the order of the declaration, bounded; empty where the call has none. Counts
-   * what is missing and what was dropped: to be asked once a call.
+   * The bounded values of a call in the order of the declaration; empty where the call has none. Counts what was dropped:
+   * to be asked once a call.
    */
   values(attribution: Attribution): readonly string[] {
-    const values = this.#each(attribution);
-    if (values.length < 2) return values;
-    if (isThere(this.#seen, values)) return values;
-    if (this.#combinationsLeft === 0) return this.#declared(values);
+    const values = this.#labels.map((label) => label.values.counted(attribution[label.name] ?? ''));
+    if (values.length < 2 || this.#hasPlace(values)) return values;
+    // There are only as many of these as the user has declared, however many calls come.
+    return values.map((value, index) => this.#labels[index]?.values.declared(value) ?? value);
+  }
+
+  /** Counts a call of which a value is missing. */
+  countMissing(values: readonly string[]): void {
+    for (const [index, { missing }] of this.#labels.entries()) if (values[index] === '') missing.add(1);
+  }
+
+  /** The values by the names of their labels. */
+  named(values: readonly string[]): Attribution {
+    return Object.fromEntries(this.names.map((name, index) => [name, values[index] ?? '']));
+  }
+
+  /** Whether the combination has a place, or gets one of those that are left. */
+  #hasPlace(values: readonly string[]): boolean {
+    let known: Combination | undefined = this.#seen;
+    for (const value of values) known = known?.next.get(value);
+    if (known !== undefined) return true;
+    if (this.#combinationsLeft === 0) return false;
     this.#combinationsLeft -= 1;
-    branchOf(this.#seen, values);
-    return values;
+    let combination = this.#seen;
+    for (const value of values) {
+      const next: Combination = combination.next.get(value) ?? { next: new Map() };
+      combination.next.set(value, next);
+      combination = next;
+    }
+    return true;
   }
-
-  #each(attribution: Attribution): readonly string[] {
-    return this.#labels.map(({ name, values, missing }) => {
-      const raw = attribution[name];
-      if (raw !== undefined && raw !== '') return values.counted(raw);
-      missing.add(1);
-      return '';
-    });
-  }
-
-  /** There are as many of these as the user has declared, however many calls come. */
-  #declared(values: readonly string[]): readonly string[] {
-    return this.#labels.map((label, index) => label.values.declared(values[index] ?? ''));
-  }
-
-  /** A function that resolves once for each combination of values, through nested maps: no key is joined. */
-  resolvedOnce<S>(resolve: (attribution: Attribution) => S): (values: readonly string[]) => S {
-    const root: Branch<S> = { next: new Map(), series: null };
-    return (values) => {
-      const branch = branchOf(root, values);
-      branch.series ??= resolve(this.#named(values));
-      return branch.series;
-    };
-  }
-
-  #named(values: readonly string[]): Attribution {
-    return Object.fromEntries(this.#labels.map(({ name }, index) => [name, values[index] ?? '']));
-  }
-}
-
-function branchOf<S>(root: Branch<S>, values: readonly string[]): Branch<S> {
-  let branch = root;
-  for (const value of values) branch = childOf(branch, value);
-  return branch;
-}
-
-function isThere<S>(root: Branch<S>, values: readonly string[]): boolean {
-  let branch: Branch<S> | undefined = root;
-  for (const value of values) branch = branch?.next.get(value);
-  return branch !== undefined;
-}
-
-function childOf<S>(branch: Branch<S>, value: string): Branch<S> {
-  let child = branch.next.get(value);
-  if (child === undefined) {
-    child = { next: new Map(), series: null };
-    branch.next.set(value, child);
-  }
-  return child;
 }

@@ -1,5 +1,6 @@
 import {
   COST_KINDS,
+  MESSAGE_OPERATIONS,
   OUTCOMES,
   RATE_LIMIT_REASONS,
   SPEND_SCOPES,
@@ -16,111 +17,292 @@ import {
   type SpendScope,
   type TokenKind,
   type Tokens,
+  type Trace,
   type Usage,
 } from '../vocabulary.ts';
-import type { AttributionLabels } from './call-labels.ts';
-import type { CounterSeries, GaugeSeries, HistogramSeries, MoneySeries, Trace } from './metrics/series.ts';
-import { resolvedOnce, statusLabel, type Store } from './metrics/store.ts';
+import type { AttributionLabels, CallLabelValues } from './call-labels.ts';
+import type { ClassLimits } from './limiters.ts';
+import type { CounterSeries, GaugeSeries, HistogramSeries, MoneySeries } from './metrics/series.ts';
+import { statusLabel, type Store } from './metrics/store.ts';
 
-/** What most metrics of calls are told apart by. */
+/** The series of all calls. Each is made when a call first needs it, and a warm call finds its own in one look-up. */
+export class CallSeriesTable {
+  readonly store: Store;
+  readonly labels: CallLabelValues;
+  readonly #attribution: AttributionLabels;
+  readonly #limitsOf: (key: string, model: string) => ClassLimits;
+  readonly #onGroup: (key: string) => void;
+  readonly #root: Branch = { next: new Map(), group: null };
+  readonly #byModel = new Map<string, ModelSeries>();
+  readonly #byOperation = new Map<string, OperationSeries>();
+
+  constructor(store: Store, { labels, attribution, limitsOf, onGroup }: CallSeriesOptions) {
+    this.store = store;
+    this.labels = labels;
+    this.#attribution = attribution;
+    this.#limitsOf = limitsOf;
+    this.#onGroup = onGroup;
+  }
+
+  /**
+   * The group of a call. Counts the label values that the call lost or lacks: to be asked once a call. A value that has a
+   * place is its own label, so the call's values find the group of a call before without being looked up one by one.
+   */
+  groupOf(call: Call): CallGroup {
+    let branch: Branch | undefined = this.#root.next.get(call.operation)?.next.get(call.key);
+    for (const name of this.#attribution.names) branch = branch?.next.get(call.attribution[name] ?? '');
+    const group = branch?.group ?? this.#newGroup(call);
+    if (group.isIncomplete) this.#attribution.countMissing(group.values);
+    return group;
+  }
+
+  #newGroup(call: Call): CallGroup {
+    const operation = this.labels.operation.counted(call.operation);
+    const key = this.labels.key.counted(call.key);
+    const values = this.#attribution.values(call.attribution);
+    let branch = this.#root;
+    for (const value of [operation, key, ...values]) {
+      const next: Branch = branch.next.get(value) ?? { next: new Map(), group: null };
+      branch.next.set(value, next);
+      branch = next;
+    }
+    if (branch.group !== null) return branch.group;
+    this.#onGroup(key);
+    return (branch.group = new CallGroup(this, {
+      operation,
+      key,
+      values,
+      attribution: this.#attribution.named(values),
+    }));
+  }
+
+  /** Shows the series of a key and model that alerts stand on, at 0. Both are labels. */
+  bear(key: string, model: string): void {
+    this.ofModel(key, model);
+    for (const operation of MESSAGE_OPERATIONS) this.ofOperation({ operation, key, model });
+  }
+
+  /** Shared by the groups of a key. */
+  ofModel(key: string, model: string): ModelSeries {
+    const id = `${key}\n${model}`;
+    const known = this.#byModel.get(id);
+    if (known !== undefined) return known;
+    const made = new ModelSeries(this.store, { model, key });
+    this.#byModel.set(id, made);
+    return made;
+  }
+
+  /** Shared by the groups of an operation and key. */
+  ofOperation(labels: CallLabels): OperationSeries {
+    const id = `${labels.operation}\n${labels.key}\n${labels.model}`;
+    const known = this.#byOperation.get(id);
+    if (known !== undefined) return known;
+    const made = new OperationSeries(this.store, labels);
+    this.#byOperation.set(id, made);
+    return made;
+  }
+
+  /** The limits that calls of this operation use up; `null` for operations that have limits of their own. */
+  limitsOf({ operation, key, model }: CallLabels): ClassLimits | null {
+    return MESSAGE_OPERATIONS.has(operation) ? this.#limitsOf(key, model) : null;
+  }
+}
+
+export interface CallSeriesOptions {
+  readonly labels: CallLabelValues;
+  readonly attribution: AttributionLabels;
+  /** The limits of a key and model. */
+  readonly limitsOf: (key: string, model: string) => ClassLimits;
+  /** A key has got its first call, or its first of another kind. */
+  readonly onGroup: (key: string) => void;
+}
+
+interface Branch {
+  readonly next: Map<string, Branch>;
+  group: CallGroup | null;
+}
+
+/** Labels that most metrics of calls have. */
 export interface CallLabels {
   readonly operation: string;
   readonly model: string;
   readonly key: string;
 }
 
-/** Statuses whose first appearance an alert must see. */
-const BORN_STATUSES = ['200', '400', '429', '500', '529', 'timeout', 'connection_error', 'cancelled'] as const;
+interface GroupLabels extends Omit<CallLabels, 'model'> {
+  readonly values: readonly string[];
+  readonly attribution: Attribution;
+}
 
-/** The series of one operation, model and key. Making one bears its ◇ series. */
-export class OperationSeries {
-  readonly attempts: (status: Attempt['status']) => CounterSeries;
-  readonly duration: (outcome: Outcome) => HistogramSeries;
+/** The series of the calls that share operation, key and attribution, by model. */
+export class CallGroup {
+  readonly inFlight: GaugeSeries;
+  /** The attribution values, in the order of their declaration. */
+  readonly values: readonly string[];
+  /** An attribution value is missing. */
+  readonly isIncomplete: boolean;
+  readonly #table: CallSeriesTable;
+  readonly #labels: GroupLabels;
+  readonly #byModel = new Map<string, CallSeries>();
 
-  constructor({ families }: Store, labels: CallLabels) {
-    const attempts = families.anthropic_attempts_total;
-    this.attempts = resolvedOnce((status) => attempts.series({ ...labels, status: statusLabel(status) }));
-    this.duration = resolvedOnce((outcome) =>
-      families.anthropic_request_duration_seconds.series({ ...labels, outcome }),
-    );
-    for (const status of BORN_STATUSES) attempts.series({ ...labels, status }).bear();
+  constructor(table: CallSeriesTable, labels: GroupLabels) {
+    const { operation, key, values } = labels;
+    this.#table = table;
+    this.#labels = labels;
+    this.values = values;
+    this.isIncomplete = values.includes('');
+    this.inFlight = table.store.families.anthropic_requests_in_flight.series({ operation, key });
+  }
+
+  /** The series of a model however it is spelled, or of calls without one. */
+  ofModel(spelling: string | null): CallSeries {
+    return this.#byModel.get(spelling ?? '') ?? this.#ofLabel(this.#table.labels.model(spelling));
+  }
+
+  #ofLabel(model: string): CallSeries {
+    const known = this.#byModel.get(model);
+    if (known !== undefined) return known;
+    const { attribution, operation, key } = this.#labels;
+    const made = new CallSeries(this.#table, { operation, key, model }, attribution);
+    this.#byModel.set(model, made);
+    return made;
+  }
+
+  /** Counts a retry that the policy did not allow. */
+  deny(reason: RetryDenial): void {
+    const { key } = this.#labels;
+    this.#table.store.families.anthropic_retries_denied_total.series({ key, reason }).add(1);
+  }
+
+  /** Counts a call that went on with another model. Both are labels. */
+  fallBack(model: string, fallbackModel: string): void {
+    const { key } = this.#labels;
+    const fallbacks = this.#table.store.families.anthropic_model_fallbacks_total;
+    fallbacks.series({ model, fallback_model: fallbackModel, key }).add(1);
   }
 }
 
-/** The series of one operation, model, key and combination of attribution values. */
-export class AttributedSeries {
-  readonly requests: (outcome: Outcome) => CounterSeries;
-  readonly stopReasons: (reason: string) => CounterSeries;
-  readonly #tokens: (kind: TokenKind) => CounterSeries;
-  readonly #cost: (kind: CostKind) => MoneySeries;
+/** The series of one operation, key, model and combination of attribution values. */
+export class CallSeries {
+  readonly model: string;
+  /** The limits that the calls use up; `null` where there are none. */
+  readonly limits: ClassLimits | null;
+  readonly ofModel: ModelSeries;
+  readonly #ofOperation: OperationSeries;
+  readonly #table: CallSeriesTable;
+  readonly #labels: CallLabels;
+  readonly #attribution: Attribution;
+  readonly #requests: Partial<Record<Outcome, CounterSeries>> = {};
+  readonly #stopReasons = new Map<string, CounterSeries>();
+  readonly #tokens: Partial<Record<TokenKind, CounterSeries>> = {};
+  readonly #cost: Partial<Record<CostKind, MoneySeries>> = {};
 
-  constructor({ families }: Store, labels: CallLabels, attribution: Attribution) {
-    this.requests = resolvedOnce((outcome) =>
-      families.anthropic_requests_total.series({ ...labels, outcome }, attribution),
-    );
-    this.stopReasons = resolvedOnce((stop_reason) =>
-      families.anthropic_stop_reasons_total.series({ ...labels, stop_reason }, attribution),
-    );
-    this.#tokens = resolvedOnce((kind) => families.anthropic_tokens_total.series({ ...labels, kind }, attribution));
-    this.#cost = resolvedOnce((kind) => families.anthropic_cost_usd_total.series({ ...labels, kind }, attribution));
+  constructor(table: CallSeriesTable, labels: CallLabels, attribution: Attribution) {
+    this.model = labels.model;
+    this.limits = table.limitsOf(labels);
+    this.ofModel = table.ofModel(labels.key, labels.model);
+    this.#ofOperation = table.ofOperation(labels);
+    this.#table = table;
+    this.#labels = labels;
+    this.#attribution = attribution;
+  }
+
+  /** One HTTP request. */
+  addAttempt(attempt: Attempt, trace: Trace | null): void {
+    this.#ofOperation.attempts(attempt.status).add(1);
+    this.ofModel.addAttempt(attempt, trace);
+  }
+
+  /** A call is over. */
+  addCall(call: Call, trace: Trace | null): void {
+    const { outcome, durationSeconds, stopReason } = call;
+    if (outcome === null || durationSeconds === null)
+      throw new TypeError('a finished call has an outcome and a duration');
+    const { families } = this.#table.store;
+    const requests = (this.#requests[outcome] ??= families.anthropic_requests_total.series(
+      { ...this.#labels, outcome },
+      this.#attribution,
+    ));
+    requests.add(1, trace);
+    if (stopReason !== null) this.#addStopReason(stopReason);
+    this.#ofOperation.duration(outcome).observe(durationSeconds, trace);
+    if (call.firstTokenSeconds !== null) this.ofModel.addPace(call, call.firstTokenSeconds, trace);
+  }
+
+  #addStopReason(reason: string): void {
+    const known = this.#stopReasons.get(reason);
+    if (known !== undefined) return known.add(1);
+    const stop_reason = this.#table.labels.stopReason.counted(reason);
+    const { families } = this.#table.store;
+    const series = families.anthropic_stop_reasons_total.series({ ...this.#labels, stop_reason }, this.#attribution);
+    // A reason that came to `other` is counted as dropped each time.
+    if (stop_reason === reason) this.#stopReasons.set(reason, series);
+    series.add(1);
   }
 
   /** Kinds of which there were none are not shown. */
   addTokens(tokens: Tokens): void {
+    const family = this.#table.store.families.anthropic_tokens_total;
     for (const kind of TOKEN_KINDS) {
       const count = tokens[kind];
-      if (count !== 0) this.#tokens(kind).add(count);
+      if (count === 0) continue;
+      const series = (this.#tokens[kind] ??= family.series({ ...this.#labels, kind }, this.#attribution));
+      series.add(count);
     }
   }
 
   /** Kinds that cost nothing are not shown. */
   addCost(cost: Cost): void {
+    const family = this.#table.store.families.anthropic_cost_usd_total;
     for (const kind of COST_KINDS) {
       const nanoUsd = cost[kind];
-      if (nanoUsd !== 0) this.#cost(kind).addNanoUsd(nanoUsd);
+      if (nanoUsd === 0) continue;
+      const series = (this.#cost[kind] ??= family.series({ ...this.#labels, kind }, this.#attribution));
+      series.addNanoUsd(nanoUsd);
     }
+  }
+
+  /** One result of a batch. */
+  addBatchResult(result: BatchOutcome): void {
+    const { key, model } = this.#labels;
+    this.#table.store.families.anthropic_batch_results_total.series({ model, key, result }).add(1);
   }
 }
 
-/** All series that calls feed, by label values, each made when it is first asked for. */
-export interface ResolvedSeries {
-  readonly inFlight: (operation: string) => (key: string) => GaugeSeries;
-  readonly retriesDenied: (key: string) => (reason: RetryDenial) => CounterSeries;
-  readonly fallbacks: (key: string) => (model: string) => (fallbackModel: string) => CounterSeries;
-  readonly batchResults: (key: string) => (model: string) => (result: BatchOutcome) => CounterSeries;
-  readonly ofModel: (key: string) => (model: string) => ModelSeries;
-  readonly ofOperation: (operation: string) => (key: string) => (model: string) => OperationSeries;
-  readonly attributed: (
-    operation: string,
-  ) => (key: string) => (model: string) => (values: readonly string[]) => AttributedSeries;
+/** Statuses whose first appearance an alert must see. */
+const BORN_STATUSES = ['200', '400', '429', '500', '529', 'timeout', 'connection_error', 'cancelled'] as const;
+
+/** The series of one operation, model and key. Making one shows its ◇ series at 0. */
+class OperationSeries {
+  readonly #families: Store['families'];
+  readonly #labels: CallLabels;
+  readonly #attempts = new Map<Attempt['status'], CounterSeries>();
+  readonly #duration: Partial<Record<Outcome, HistogramSeries>> = {};
+
+  constructor({ families }: Store, labels: CallLabels) {
+    this.#families = families;
+    this.#labels = labels;
+    for (const status of BORN_STATUSES) families.anthropic_attempts_total.series({ ...labels, status }).bear();
+  }
+
+  attempts(status: Attempt['status']): CounterSeries {
+    const known = this.#attempts.get(status);
+    if (known !== undefined) return known;
+    const label = { ...this.#labels, status: statusLabel(status) };
+    const series = this.#families.anthropic_attempts_total.series(label);
+    this.#attempts.set(status, series);
+    return series;
+  }
+
+  duration(outcome: Outcome): HistogramSeries {
+    return (this.#duration[outcome] ??= this.#families.anthropic_request_duration_seconds.series({
+      ...this.#labels,
+      outcome,
+    }));
+  }
 }
 
-/** The label values asked for must be bounded: what was asked for once is kept. */
-export function resolvedSeries(store: Store, attribution: AttributionLabels): ResolvedSeries {
-  const inFlight = store.families.anthropic_requests_in_flight;
-  const denied = store.families.anthropic_retries_denied_total;
-  const fallbacks = store.families.anthropic_model_fallbacks_total;
-  const results = store.families.anthropic_batch_results_total;
-  const byCall = <Thing>(make: (labels: CallLabels) => Thing) =>
-    resolvedOnce((operation: string) =>
-      resolvedOnce((key: string) => resolvedOnce((model: string) => make({ operation, key, model }))),
-    );
-  return {
-    inFlight: resolvedOnce((operation) => resolvedOnce((key) => inFlight.series({ operation, key }))),
-    retriesDenied: resolvedOnce((key) => resolvedOnce((reason) => denied.series({ key, reason }))),
-    fallbacks: resolvedOnce((key) =>
-      resolvedOnce((model) => resolvedOnce((fallback_model) => fallbacks.series({ model, fallback_model, key }))),
-    ),
-    batchResults: resolvedOnce((key) =>
-      resolvedOnce((model) => resolvedOnce((result) => results.series({ model, key, result }))),
-    ),
-    ofModel: resolvedOnce((key) => resolvedOnce((model) => new ModelSeries(store, { model, key }))),
-    ofOperation: byCall((labels) => new OperationSeries(store, labels)),
-    attributed: byCall((labels) => attribution.resolvedOnce((values) => new AttributedSeries(store, labels, values))),
-  };
-}
-
-/** What the SDK retries: 408, 409, 429, 5xx, connection errors and timeouts. Source: client.ts of 1.12.0. */
+/** The outcomes that the SDK retries: 408, 409, 429, 5xx, connection errors and timeouts. Source: client.ts of 1.12.0. */
 const IS_RETRIED: Readonly<Record<Outcome, boolean>> = {
   ok: false,
   rate_limited: true,
@@ -143,8 +325,10 @@ const IS_RETRIED: Readonly<Record<Outcome, boolean>> = {
 
 const RETRIED = OUTCOMES.filter((outcome) => IS_RETRIED[outcome]);
 
-/** The series of one model and key, and what feeds them. Making one bears its ◇ series. */
-export class ModelSeries {
+/** The series of one model and key. Making one shows its ◇ series at 0. */
+class ModelSeries {
+  readonly #store: Store;
+  readonly #labels: { readonly model: string; readonly key: string };
   readonly #firstToken: HistogramSeries;
   readonly #perOutputToken: HistogramSeries;
   readonly #maxTokensRatio: HistogramSeries;
@@ -152,13 +336,12 @@ export class ModelSeries {
   readonly #unpriced: CounterSeries;
   readonly #overloaded: CounterSeries;
   readonly #retryWait: CounterSeries;
-  readonly #serverTools: (tool: string) => CounterSeries;
-  readonly #rateLimited: (reason: RateLimitReason) => CounterSeries;
-  readonly #spendLimited: (scope: SpendScope) => CounterSeries;
-  readonly #retries: (reason: Outcome) => CounterSeries;
-  readonly #attemptDuration: (status: Attempt['status']) => HistogramSeries;
+  readonly #attemptDuration = new Map<Attempt['status'], HistogramSeries>();
 
-  constructor({ families }: Store, labels: { readonly model: string; readonly key: string }) {
+  constructor(store: Store, labels: { readonly model: string; readonly key: string }) {
+    const { families } = store;
+    this.#store = store;
+    this.#labels = labels;
     this.#firstToken = families.anthropic_time_to_first_token_seconds.series(labels);
     this.#perOutputToken = families.anthropic_time_per_output_token_seconds.series(labels);
     this.#maxTokensRatio = families.anthropic_max_tokens_ratio.series(labels);
@@ -166,17 +349,6 @@ export class ModelSeries {
     this.#unpriced = families.anthropic_unpriced_requests_total.series(labels);
     this.#overloaded = families.anthropic_overloaded_total.series(labels);
     this.#retryWait = families.anthropic_retry_wait_seconds_total.series(labels);
-    this.#serverTools = resolvedOnce((tool) => families.anthropic_server_tool_uses_total.series({ ...labels, tool }));
-    this.#rateLimited = resolvedOnce((reason) => families.anthropic_rate_limited_total.series({ ...labels, reason }));
-    this.#spendLimited = resolvedOnce((scope) => families.anthropic_spend_limited_total.series({ ...labels, scope }));
-    this.#retries = resolvedOnce((reason) => families.anthropic_retries_total.series({ ...labels, reason }));
-    this.#attemptDuration = resolvedOnce((status) =>
-      families.anthropic_attempt_duration_seconds.series({ ...labels, status: statusLabel(status) }),
-    );
-    this.#bear();
-  }
-
-  #bear(): void {
     this.#overloaded.bear();
     this.#retryWait.bear();
     for (const reason of RATE_LIMIT_REASONS) this.#rateLimited(reason).bear();
@@ -184,10 +356,22 @@ export class ModelSeries {
     for (const reason of RETRIED) this.#retries(reason).bear();
   }
 
+  #rateLimited(reason: RateLimitReason): CounterSeries {
+    return this.#store.families.anthropic_rate_limited_total.series({ ...this.#labels, reason });
+  }
+
+  #spendLimited(scope: SpendScope): CounterSeries {
+    return this.#store.families.anthropic_spend_limited_total.series({ ...this.#labels, scope });
+  }
+
+  #retries(reason: Outcome): CounterSeries {
+    return this.#store.families.anthropic_retries_total.series({ ...this.#labels, reason });
+  }
+
   /** One HTTP request: how long it took, why it was refused, and what it is a retry of. */
-  attempted(attempt: Attempt, trace: Trace | null): void {
+  addAttempt(attempt: Attempt, trace: Trace | null): void {
     const { status, rejection } = attempt;
-    this.#attemptDuration(status).observe(attempt.durationSeconds, trace);
+    (this.#attemptDuration.get(status) ?? this.#newAttemptDuration(status)).observe(attempt.durationSeconds, trace);
     if (status === 429) this.#rateLimited(rejection?.rateLimitReason ?? 'unknown').add(1, trace);
     if (status === 529) this.#overloaded.add(1, trace);
     if (rejection !== null && rejection.spendScope !== null) this.#spendLimited(rejection.spendScope).add(1, trace);
@@ -196,29 +380,35 @@ export class ModelSeries {
     this.#retryWait.add(attempt.waitSeconds);
   }
 
-  /** How soon and how fast the answer of a stream came. */
-  paced({ firstTokenSeconds, durationSeconds, usage }: Call, trace: Trace | null): void {
-    if (firstTokenSeconds === null) return;
+  #newAttemptDuration(status: Attempt['status']): HistogramSeries {
+    const labels = { ...this.#labels, status: statusLabel(status) };
+    const series = this.#store.families.anthropic_attempt_duration_seconds.series(labels);
+    this.#attemptDuration.set(status, series);
+    return series;
+  }
+
+  /** How soon and how fast the content of a stream came. */
+  addPace({ durationSeconds, usage }: Call, firstTokenSeconds: number, trace: Trace | null): void {
     this.#firstToken.observe(firstTokenSeconds, trace);
     const output = usage === null ? null : reportedOutput(usage);
     if (output === null || output <= 1 || durationSeconds === null) return;
     this.#perOutputToken.observe((durationSeconds - firstTokenSeconds) / (output - 1), trace);
   }
 
-  /** What is counted of a usage for the model of the call as a whole. */
-  used(usage: Usage, maxTokens: number | null): void {
+  /** The parts of a usage that are counted for the model of the call as a whole. */
+  addUsage(usage: Usage, maxTokens: number | null): void {
     if (usage.thinkingTokens > 0) this.#thinkingTokens.add(usage.thinkingTokens);
-    const output = reportedOutput(usage);
-    if (output !== null && maxTokens !== null && maxTokens > 0) this.#maxTokensRatio.observe(output / maxTokens);
+    const output = maxTokens === null || maxTokens <= 0 ? null : reportedOutput(usage);
+    if (output !== null && maxTokens !== null) this.#maxTokensRatio.observe(output / maxTokens);
   }
 
-  /** `tool` must be bounded. */
-  usedTool(tool: string, uses: number): void {
-    this.#serverTools(tool).add(uses);
+  /** `tool` is a label. */
+  addToolUses(tool: string, uses: number): void {
+    this.#store.families.anthropic_server_tool_uses_total.series({ ...this.#labels, tool }).add(uses);
   }
 
   /** A call used tokens of this model and no price is known for it. */
-  wasUnpriced(): void {
+  addUnpriced(): void {
     this.#unpriced.add(1);
   }
 }

@@ -1,14 +1,6 @@
 import { systemClock, type Clock } from '../clock.ts';
 import { modelClass } from '../tier/tiers.ts';
-import {
-  LIMITED_OPERATIONS,
-  type Attempt,
-  type BatchResult,
-  type Call,
-  type Recorder,
-  type RetryDenial,
-  type Usage,
-} from '../vocabulary.ts';
+import type { Attempt, BatchResult, Call, CallRecorder, Recorder, RetryDenial, Usage } from '../vocabulary.ts';
 import {
   AttributionLabels,
   CallLabelValues,
@@ -16,12 +8,12 @@ import {
   type AttributionDeclaration,
   type CallLabelOptions,
 } from './call-labels.ts';
-import { resolvedSeries, type ResolvedSeries } from './call-series.ts';
-import { limiterRecorder, type LimiterRecorder } from './limiters.ts';
+import { CallSeriesTable, type CallGroup, type CallSeries } from './call-series.ts';
+import { ClassLimits, limiterGauges } from './limiters.ts';
 import type { OnError } from './metrics/metric.ts';
 import { storeFor, type MetricRegistry } from './metrics/registry.ts';
-import type { Trace } from './metrics/series.ts';
-import { resolvedOnce, type Store } from './metrics/store.ts';
+import { OTHER, type Store } from './metrics/store.ts';
+import { organizationTierOf, showKey, type OrganizationTier, type TierOptions } from './tier.ts';
 
 export interface PrometheusRecorderOptions extends CallLabelOptions {
   readonly registry: MetricRegistry;
@@ -30,17 +22,17 @@ export interface PrometheusRecorderOptions extends CallLabelOptions {
   readonly attributionCap?: number;
   /** The group of models that share a rate limit, by canonical id. */
   readonly modelClass?: (model: string) => string;
-  /** The trace of a call, for exemplars. */
-  readonly trace?: (call: Call) => Trace | null;
+  /** Feeds the section Tier too. */
+  readonly tier?: TierOptions;
   readonly clock?: Clock;
   /** Told what the registry threw. */
   readonly onError?: OnError;
 }
 
 /**
- * The recorder of the catalogue's sections Calls, Attempts, Tokens and cost, Rate limits, and plimsoll
- * itself, into the metrics of a prom-client registry, which are got or created. Throws for attribution
- * labels that cannot be used and for metric names that are taken; for nothing else of the registry.
+ * The recorder of the catalogue's sections Calls, Attempts, Tokens and cost, Rate limits, Tier, and plimsoll itself, into
+ * the metrics of a prom-client registry, which are got or created. Throws for attribution labels that cannot be used and
+ * for metric names that are taken; for nothing else of the registry.
  */
 export function prometheusRecorder(options: PrometheusRecorderOptions): Recorder {
   checkAttribution(options.attribution ?? {});
@@ -48,115 +40,123 @@ export function prometheusRecorder(options: PrometheusRecorderOptions): Recorder
 }
 
 class PrometheusRecorder implements Recorder {
-  readonly #labels: CallLabelValues;
-  readonly #attribution: AttributionLabels;
-  readonly #series: ResolvedSeries;
-  readonly #limiters: LimiterRecorder;
-  readonly #modelClass: (model: string) => string;
-  readonly #trace: (call: Call) => Trace | null;
+  readonly #series: CallSeriesTable;
+  readonly #tier: OrganizationTier | null;
 
   constructor(store: Store, options: PrometheusRecorderOptions) {
-    const clock = options.clock ?? systemClock;
-    this.#labels = new CallLabelValues(store, options);
-    this.#attribution = new AttributionLabels(store, options.attribution ?? {}, {
-      ...(options.attributionCap !== undefined && { values: options.attributionCap }),
+    const { clock = systemClock, attributionCap, modelClass: classOf = modelClass } = options;
+    const tier = options.tier === undefined ? null : organizationTierOf(store, options.tier, clock);
+    const gauges = limiterGauges(store, () => clock.epochMs());
+    const labels = new CallLabelValues(store, options);
+    this.#tier = tier;
+    this.#series = new CallSeriesTable(store, {
+      labels,
+      attribution: new AttributionLabels(store, options.attribution ?? {}, {
+        ...(attributionCap !== undefined && { values: attributionCap }),
+      }),
+      limitsOf(key, model) {
+        const place = { key, modelClass: classOf(model) };
+        const isKnown = model !== '' && model !== OTHER;
+        return new ClassLimits(gauges.of(place), tier === null || !isKnown ? null : tier.limitsOf(place));
+      },
+      onGroup: (key) => {
+        if (tier !== null) showKey(store, key);
+      },
     });
-    this.#series = resolvedSeries(store, this.#attribution);
-    this.#limiters = limiterRecorder(store, () => clock.epochMs());
-    this.#modelClass = resolvedOnce(options.modelClass ?? modelClass);
-    this.#trace = options.trace ?? (() => null);
-    this.#bear(options);
+    this.#bear(store, options, labels);
   }
 
   /** A counter that is born with the value 7 has an increase of 0: the first burst would be invisible. */
-  #bear({ keys = [], models = [] }: CallLabelOptions): void {
-    for (const key of keys.map((alias) => this.#labels.key.value(alias))) {
-      for (const model of models.map((spelling) => this.#labels.model(spelling))) {
-        this.#series.ofModel(key)(model);
-        for (const operation of LIMITED_OPERATIONS) this.#series.ofOperation(operation)(key)(model);
-      }
+  #bear(store: Store, { keys = [], models = [] }: CallLabelOptions, labels: CallLabelValues): void {
+    for (const key of keys.map((alias) => labels.key.value(alias))) {
+      if (this.#tier !== null) showKey(store, key);
+      for (const model of models) this.#series.bear(key, labels.model(model));
     }
   }
 
-  started(call: Call): void {
-    this.#series.inFlight(this.#labels.operation.value(call.operation))(this.#labels.key.value(call.key)).add(1);
-  }
-
-  attempted(call: Call, attempt: Attempt): void {
-    const operation = this.#labels.operation.value(call.operation);
-    const key = this.#labels.key.value(call.key);
-    const model = this.#labels.model(call.model ?? call.requestedModel);
-    this.#series.ofOperation(operation)(key)(model).attempts(attempt.status).add(1);
-    this.#series.ofModel(key)(model).attempted(attempt, this.#trace(call));
-    if (LIMITED_OPERATIONS.has(operation)) this.#limiters(key, this.#modelClass(model), attempt);
-  }
-
-  batchResult(call: Call, { outcome, ...result }: BatchResult): void {
-    const operation = this.#labels.operation.value(call.operation);
-    const key = this.#labels.key.value(call.key);
-    const model = this.#labels.countedModel(result.model);
-    this.#series.batchResults(key)(model)(outcome).add(1);
-    if (result.usage === null) return;
-    const place = { operation, key, model, values: this.#attribution.values(call.attribution) };
-    this.#recordUsage({ cost: result.cost, maxTokens: null }, result.usage, place);
-  }
-
-  retryDenied(call: Call, reason: RetryDenial): void {
-    this.#series.retriesDenied(this.#labels.key.value(call.key))(reason).add(1);
-  }
-
-  finished(call: Call): void {
-    const operation = this.#labels.operation.counted(call.operation);
-    const key = this.#labels.key.counted(call.key);
-    this.#series.inFlight(operation)(key).add(-1);
-    const model = this.#labels.countedModel(call.model ?? call.requestedModel);
-    const place = { operation, key, model, values: this.#attribution.values(call.attribution) };
-    this.#recordEnd(call, place);
-    if (call.usage !== null) this.#recordUsage(call, call.usage, place);
-  }
-
-  #recordEnd(call: Call, { operation, key, model, values }: Place): void {
-    const { outcome, durationSeconds, stopReason } = call;
-    if (outcome === null || durationSeconds === null)
-      throw new TypeError('a finished call has an outcome and a duration');
-    const trace = this.#trace(call);
-    const attributed = this.#series.attributed(operation)(key)(model)(values);
-    attributed.requests(outcome).add(1, trace);
-    if (stopReason !== null) attributed.stopReasons(this.#labels.stopReason.counted(stopReason)).add(1);
-    this.#series.ofOperation(operation)(key)(model).duration(outcome).observe(durationSeconds, trace);
-    this.#series.ofModel(key)(model).paced(call, trace);
-    if (call.fallbackFrom === null) return;
-    const from = this.#labels.model(call.fallbackFrom);
-    this.#series.fallbacks(key)(from)(this.#labels.model(call.requestedModel)).add(1);
-  }
-
-  /** Tokens and cost go to the model of each part, the rest to the model of the call. */
-  #recordUsage({ cost, maxTokens }: Used, usage: Usage, { operation, key, model, values }: Place): void {
-    const attributed = this.#series.attributed(operation)(key);
-    const ofModel = this.#series.ofModel(key);
-    const modelOf = (part: string | null): string => (part === null ? model : this.#labels.model(part));
-    ofModel(model).used(usage, maxTokens);
-    for (const part of usage.parts) attributed(modelOf(part.model))(values).addTokens(part.tokens);
-    for (const [tool, uses] of Object.entries(usage.serverToolUses)) {
-      ofModel(model).usedTool(this.#labels.tool.counted(tool), uses);
-    }
-    if (cost === null) return ofModel(model).wasUnpriced();
-    for (const { model: priced, cost: kinds } of cost.parts)
-      if (kinds !== null) attributed(modelOf(priced))(values).addCost(kinds);
-    if (cost.priced) return;
-    const unpriced = new Set(cost.parts.filter((part) => part.cost === null).map((part) => modelOf(part.model)));
-    if (unpriced.size === 0) unpriced.add(model); // what has no price is a server tool
-    for (const label of unpriced) ofModel(label).wasUnpriced();
+  started(call: Call): CallRecorder {
+    const group = this.#series.groupOf(call);
+    group.inFlight.add(1);
+    return new CallMetrics(call, { group, labels: this.#series.labels, tier: this.#tier });
   }
 }
 
-/** What is counted of a usage besides its tokens. */
-type Used = Pick<Call, 'cost' | 'maxTokens'>;
+interface CallMetricsOptions {
+  readonly group: CallGroup;
+  readonly labels: CallLabelValues;
+  readonly tier: OrganizationTier | null;
+}
 
-/** The label values of one call. */
-interface Place {
-  readonly operation: string;
-  readonly key: string;
-  readonly model: string;
-  readonly values: readonly string[];
+/** One call, and the series that it feeds. */
+class CallMetrics implements CallRecorder {
+  readonly #call: Call;
+  readonly #group: CallGroup;
+  readonly #labels: CallLabelValues;
+  readonly #tier: OrganizationTier | null;
+  #spelling: string | null = null;
+  #series: CallSeries | null = null;
+
+  constructor(call: Call, { group, labels, tier }: CallMetricsOptions) {
+    this.#call = call;
+    this.#group = group;
+    this.#labels = labels;
+    this.#tier = tier;
+  }
+
+  /** The series of the model that answered, or else of the one asked for. Either can change in the course of a call. */
+  #seriesNow(): CallSeries {
+    const spelling = this.#call.model ?? this.#call.requestedModel;
+    if (this.#series === null || spelling !== this.#spelling) {
+      this.#spelling = spelling;
+      this.#series = this.#group.ofModel(spelling);
+    }
+    return this.#series;
+  }
+
+  attempted(attempt: Attempt): void {
+    const series = this.#seriesNow();
+    series.addAttempt(attempt, this.#call.trace?.() ?? null);
+    series.limits?.see(attempt);
+  }
+
+  batchResult({ outcome, model, usage, cost }: BatchResult): void {
+    const series = this.#group.ofModel(model);
+    if (series.model === OTHER) this.#labels.countedModel(model);
+    series.addBatchResult(outcome);
+    if (usage !== null) this.#addUsage(series, usage, { cost, maxTokens: null });
+    if (cost !== null) this.#tier?.addSpend(cost.totalNanoUsd);
+  }
+
+  retryDenied(reason: RetryDenial): void {
+    this.#group.deny(reason);
+  }
+
+  finished(): void {
+    const call = this.#call;
+    this.#group.inFlight.add(-1);
+    const series = this.#seriesNow();
+    if (series.model === OTHER) this.#labels.countedModel(this.#spelling);
+    series.addCall(call, call.trace?.() ?? null);
+    if (call.fallbackFrom !== null) {
+      this.#group.fallBack(this.#labels.model(call.fallbackFrom), this.#labels.model(call.requestedModel));
+    }
+    if (call.usage !== null) this.#addUsage(series, call.usage, call);
+    if (call.cost !== null) this.#tier?.addSpend(call.cost.totalNanoUsd);
+  }
+
+  /** Tokens and cost go to the model of each part, the rest to the model of the call. */
+  #addUsage(ofCall: CallSeries, usage: Usage, { cost, maxTokens }: Pick<Call, 'cost' | 'maxTokens'>): void {
+    const seriesOf = (model: string | null): CallSeries => (model === null ? ofCall : this.#group.ofModel(model));
+    ofCall.ofModel.addUsage(usage, maxTokens);
+    for (const part of usage.parts) seriesOf(part.model).addTokens(part.tokens);
+    for (const [tool, uses] of Object.entries(usage.serverToolUses)) {
+      ofCall.ofModel.addToolUses(this.#labels.tool.counted(tool), uses);
+    }
+    if (cost === null) return ofCall.ofModel.addUnpriced();
+    for (const { model, cost: kinds } of cost.parts) if (kinds !== null) seriesOf(model).addCost(kinds);
+    if (cost.priced) return;
+    const unpriced = new Set(cost.parts.filter((part) => part.cost === null).map((part) => seriesOf(part.model)));
+    if (unpriced.size === 0) unpriced.add(ofCall); // what has no price is a server tool
+    for (const series of unpriced) series.ofModel.addUnpriced();
+  }
 }

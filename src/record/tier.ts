@@ -1,57 +1,34 @@
-import { systemClock, type Clock } from '../clock.ts';
+import type { Clock } from '../clock.ts';
 import { keyAlias } from '../keys/alias.ts';
 import type { Advice, MonthBudget } from '../tier/advice-basis.ts';
 import { advice } from '../tier/advice.ts';
-import { LimiterHistory, type ClassHeadroom, type LimiterPlace } from '../tier/headroom.ts';
+import { LimiterHistory, type ClassHeadroom, type LimiterPlace, type PlaceHistory } from '../tier/headroom.ts';
 import { SeenSpend, tierProgress, type MonthSpend, type TierProgress } from '../tier/progress.ts';
-import { ThrottleHistory } from '../tier/throttles.ts';
-import { TIER_STEPS, modelClass } from '../tier/tiers.ts';
+import { ThrottleHistory, type ClassThrottles } from '../tier/throttles.ts';
+import { TIER_STEPS } from '../tier/tiers.ts';
 import { tierVerdict, type TierSource, type TierVerdict } from '../tier/verdict.ts';
-import { LIMITED_OPERATIONS, type Attempt, type Recorder } from '../vocabulary.ts';
+import type { Attempt } from '../vocabulary.ts';
 import type { MonthBudgets, MonthSpendNanoUsd } from './budgets.ts';
-import { CallLabelValues, type CallLabelOptions } from './call-labels.ts';
 import { defaultRegistry, knownStore, type MetricRegistry } from './metrics/registry.ts';
-import { OTHER, resolvedOnce, type Store } from './metrics/store.ts';
+import { OTHER, type Store } from './metrics/store.ts';
 
-export interface TierRecorderOptions extends CallLabelOptions, ToldOfTier {
-  /** Alias of the organisation: `default`. */
+/** Which organization's tier a recorder feeds, and what is known of it from elsewhere. */
+export interface TierOptions extends TierFacts {
+  /** Alias of the organization: `default`. */
   readonly organization?: string | undefined;
-  /** The group of models that share a rate limit, by canonical id. */
-  readonly modelClass?: (model: string) => string;
-  readonly clock?: Clock;
 }
 
-/** What is used where nobody names the organisation. */
+/** The alias of an organization that nobody has named. */
 export const DEFAULT_ORGANIZATION = 'default';
 
 /**
- * The recorder of the catalogue's section Tier. What it learns is shared by all recorders of a store that name the same
- * organisation, whose gauges are computed at each scrape: what is not known then is absent.
+ * The tier of an organization in a store. Recorders that name the same organization share it; its gauges are computed at
+ * each scrape, and a figure that is not known then is absent.
  */
-export function tierRecorder(store: Store, options: TierRecorderOptions): Recorder {
-  const { organization = DEFAULT_ORGANIZATION, clock = systemClock } = options;
-  const tier = tierOf(store, organization, clock);
-  tier.tell(options);
-  const labels = new CallLabelValues(store, options);
-  const classOf = resolvedOnce(options.modelClass ?? modelClass);
-  const showKey = resolvedOnce((key: string) => keyInfo(store, key));
-  for (const key of options.keys ?? []) showKey(labels.key.value(key));
-  return {
-    started: (call) => {
-      showKey(labels.key.value(call.key));
-    },
-    attempted: (call, attempt) => {
-      const model = labels.model(call.model ?? call.requestedModel);
-      if (!LIMITED_OPERATIONS.has(call.operation) || model === '' || model === OTHER) return;
-      tier.attempted({ key: labels.key.value(call.key), modelClass: classOf(model) }, attempt);
-    },
-    batchResult: (_call, { cost }) => {
-      if (cost !== null) tier.spent(cost.totalNanoUsd);
-    },
-    finished: (call) => {
-      if (call.cost !== null) tier.spent(call.cost.totalNanoUsd);
-    },
-  };
+export function organizationTierOf(store: Store, options: TierOptions, clock: Clock): OrganizationTier {
+  const tier = tierOf(store, options.organization ?? DEFAULT_ORGANIZATION, clock);
+  tier.update(options);
+  return tier;
 }
 
 const tiers = new WeakMap<Store, Map<string, OrganizationTier>>();
@@ -94,9 +71,9 @@ function showTier({ families }: Store, organization: string, tier: OrganizationT
     .computeBy(() => tier.progress()?.next?.thresholdUsd ?? null);
 }
 
-/** What a key's alias says, once. Not for keys that have no place as a label value. */
-function keyInfo({ families }: Store, key: string): string {
-  if (key === OTHER) return key;
+/** Shows what the alias of a key says. Not for keys that have no place as a label value. */
+export function showKey({ families }: Store, key: string): void {
+  if (key === OTHER) return;
   const { environment, service, role, wellNamed } = keyAlias(key);
   families.anthropic_key_info
     .series({
@@ -107,11 +84,10 @@ function keyInfo({ families }: Store, key: string): string {
       well_named: String(wellNamed),
     })
     .set(1);
-  return key;
 }
 
-/** What may be told of an organisation's tier; what is told later holds. The spend is asked for at each scrape. */
-export interface ToldOfTier extends Partial<MonthBudgets> {
+/** Facts of an organization's tier that its calls do not show; the latest hold. The spend is asked for at each scrape. */
+export interface TierFacts extends Partial<MonthBudgets> {
   /** The tier's name, as configured. */
   readonly name?: string | undefined;
 }
@@ -135,26 +111,29 @@ export class OrganizationTier {
     this.#countedSinceMs = epochMs();
   }
 
-  tell({ name, monthSpendNanoUsd, monthBudgets }: ToldOfTier): void {
+  update({ name, monthSpendNanoUsd, monthBudgets }: TierFacts): void {
     if (name !== undefined) this.#name = name;
     if (monthSpendNanoUsd !== undefined) this.#monthSpend = monthSpendNanoUsd;
     if (monthBudgets !== undefined) this.#monthBudgets = monthBudgets;
     this.#verdict = null;
   }
 
-  /** An attempt was answered, or refused: of operations that use the limits of a model class. */
-  attempted(place: LimiterPlace, attempt: Attempt): void {
-    const atMs = attempt.startedAtMs + attempt.durationSeconds * 1000;
-    this.#throttles.answered(place.modelClass, attempt.limiters, atMs);
-    const reason = attempt.rejection?.rateLimitReason ?? null;
-    if (reason !== null) this.#throttles.throttled(place.modelClass, reason, atMs);
-    if (!this.#limiters.see(place, attempt.limiters, atMs)) return;
+  /** The limits of a key and model class, for the attempts that use them up. */
+  limitsOf(place: LimiterPlace): TierLimits {
+    return new TierLimits(this, {
+      limiters: this.#limiters.of(place),
+      throttles: this.#throttles.of(place.modelClass),
+    });
+  }
+
+  /** A limit is another than before: the tier may be. */
+  changeLimits(): void {
     this.#verdict = null;
     this.verdict();
   }
 
-  /** A call cost so much. */
-  spent(nanoUsd: number): void {
+  /** A call has cost so much. */
+  addSpend(nanoUsd: number): void {
     this.#seen.add(nanoUsd, this.#epochMs());
   }
 
@@ -205,6 +184,28 @@ export class OrganizationTier {
       peaks: this.#throttles.peaks(atMs),
       monthBudgets: this.#monthBudgets,
     });
+  }
+}
+
+/** The limits of one key and model class, as an organization's tier follows them. */
+export class TierLimits {
+  readonly #tier: OrganizationTier;
+  readonly #limiters: PlaceHistory;
+  readonly #throttles: ClassThrottles | null;
+
+  constructor(
+    tier: OrganizationTier,
+    { limiters, throttles }: { readonly limiters: PlaceHistory; readonly throttles: ClassThrottles | null },
+  ) {
+    this.#tier = tier;
+    this.#limiters = limiters;
+    this.#throttles = throttles;
+  }
+
+  /** Takes in a response, or a refusal. */
+  see({ limiters, rejection }: Attempt, atMs: number): void {
+    this.#throttles?.see(limiters, rejection?.rateLimitReason ?? null, atMs);
+    if (this.#limiters.see(limiters, atMs)) this.#tier.changeLimits();
   }
 }
 

@@ -129,21 +129,19 @@ interface Followed extends LimiterPlace {
   readonly window: LimiterWindow;
 }
 
-/** What the headers of this process's responses said of the limits of an organisation. Bounded in memory. */
+/** What the headers of this process's responses said of the limits of an organization. Bounded in memory. */
 export class LimiterHistory {
   readonly #followed: Followed[] = [];
-  /** By key, model class and dimension, for the call path. */
-  readonly #windows = new Map<string, Map<string, Map<string, LimiterWindow>>>();
+  readonly #places = new Map<string, PlaceHistory>();
 
-  /** Says whether a limit is another than before, or new. */
-  see(place: LimiterPlace, limiters: readonly Limiter[], atMs: number): boolean {
-    const windows = nested(nested(this.#windows, place.key), place.modelClass);
-    let isAnother = false;
-    for (const limiter of limiters) {
-      const window = windows.get(limiter.dimension) ?? this.#follow(place, limiter.dimension, windows);
-      if (window?.see(limiter, atMs) === true) isAnother = true;
-    }
-    return isAnother;
+  /** The limits of one key and model class. */
+  of(place: LimiterPlace): PlaceHistory {
+    const id = `${place.key}\n${place.modelClass}`;
+    const known = this.#places.get(id);
+    if (known !== undefined) return known;
+    const made = new PlaceHistory((dimension) => this.#follow(place, dimension));
+    this.#places.set(id, made);
+    return made;
   }
 
   /**
@@ -184,21 +182,32 @@ export class LimiterHistory {
     });
   }
 
-  #follow(place: LimiterPlace, dimension: LimitDimension, windows: Map<string, LimiterWindow>): LimiterWindow | null {
+  #follow(place: LimiterPlace, dimension: LimitDimension): LimiterWindow | null {
     if (this.#followed.length >= MOST_WINDOWS) return null;
     const window = new LimiterWindow();
     this.#followed.push({ ...place, dimension, window });
-    windows.set(dimension, window);
     return window;
   }
 }
 
-function nested<Inner>(outer: Map<string, Map<string, Inner>>, name: string): Map<string, Inner> {
-  const known = outer.get(name);
-  if (known !== undefined) return known;
-  const inner = new Map<string, Inner>();
-  outer.set(name, inner);
-  return inner;
+/** The limits of one key and model class. */
+export class PlaceHistory {
+  readonly #follow: (dimension: LimitDimension) => LimiterWindow | null;
+  readonly #windows: Partial<Record<LimitDimension, LimiterWindow | null>> = {};
+
+  constructor(follow: (dimension: LimitDimension) => LimiterWindow | null) {
+    this.#follow = follow;
+  }
+
+  /** Says whether a limit is another than before, or new. */
+  see(limiters: readonly Limiter[], atMs: number): boolean {
+    let isAnother = false;
+    for (const limiter of limiters) {
+      const window = (this.#windows[limiter.dimension] ??= this.#follow(limiter.dimension));
+      if (window?.see(limiter, atMs) === true) isAnother = true;
+    }
+    return isAnother;
+  }
 }
 
 /** Between observations that are closer only the newest is kept: a window holds about 30, however many calls there are. */

@@ -75,38 +75,21 @@ export interface PeakUse {
   readonly usedRatio: number;
 }
 
-/** What one model class went through. */
-interface ClassHistory {
-  readonly active: MinuteMarks;
-  readonly throttled: Map<RateLimitReason, MinuteMarks>;
-  readonly peaks: Map<LimitDimension, Map<number, number>>;
-}
-
-/** More model classes than there are; what comes after is not followed. */
+/** More model classes than there are; the rest is not followed. */
 const MOST_CLASSES = 100;
 
 /** When the model classes were refused in the last seven days, and how near to their limits they came. Bounded in memory. */
 export class ThrottleHistory {
-  readonly #classes = new Map<string, ClassHistory>();
+  readonly #classes = new Map<string, ClassThrottles>();
 
-  /** An attempt was answered with these limiters. */
-  answered(modelClass: string, limiters: readonly Limiter[], atMs: number): void {
-    const history = this.#class(modelClass);
-    if (history === null) return;
-    history.active.mark(atMs);
-    for (const { dimension, limit, remaining } of limiters) {
-      if (limit === null || limit <= 0 || remaining === null) continue;
-      raise(history.peaks, dimension, { atMs, usedRatio: Math.min(1, Math.max(0, 1 - remaining / limit)) });
-    }
-  }
-
-  /** An attempt was refused with a 429. */
-  throttled(modelClass: string, reason: RateLimitReason, atMs: number): void {
-    const history = this.#class(modelClass);
-    if (history === null) return;
-    const marks = history.throttled.get(reason) ?? new MinuteMarks();
-    history.throttled.set(reason, marks);
-    marks.mark(atMs);
+  /** The history of one model class; `null` where there are too many of them. */
+  of(modelClass: string): ClassThrottles | null {
+    const known = this.#classes.get(modelClass);
+    if (known !== undefined) return known;
+    if (this.#classes.size >= MOST_CLASSES) return null;
+    const created = new ClassThrottles();
+    this.#classes.set(modelClass, created);
+    return created;
   }
 
   /** The seven days that end now, for each model class and each reason it was refused for. */
@@ -128,14 +111,40 @@ export class ThrottleHistory {
       }),
     );
   }
+}
 
-  #class(modelClass: string): ClassHistory | null {
-    const known = this.#classes.get(modelClass);
-    if (known !== undefined) return known;
-    if (this.#classes.size >= MOST_CLASSES) return null;
-    const created: ClassHistory = { active: new MinuteMarks(), throttled: new Map(), peaks: new Map() };
-    this.#classes.set(modelClass, created);
-    return created;
+/** When one model class was refused, and how near to its limits it came. */
+export class ClassThrottles {
+  readonly active = new MinuteMarks();
+  readonly throttled = new Map<RateLimitReason, MinuteMarks>();
+  /** By dimension, for each day the most that was used: 0 to 1. */
+  readonly peaks = new Map<LimitDimension, Map<number, number>>();
+
+  /** Takes in a response with these limiters; `reason` is set where it was a 429. */
+  see(limiters: readonly Limiter[], reason: RateLimitReason | null, atMs: number): void {
+    this.active.mark(atMs);
+    const day = dayOf(atMs);
+    for (const { dimension, limit, remaining } of limiters) {
+      if (limit === null || limit <= 0 || remaining === null) continue;
+      const usedRatio = Math.min(1, Math.max(0, 1 - remaining / limit));
+      const known = this.peaks.get(dimension)?.get(day);
+      if (known === undefined || known < usedRatio) this.#raise(dimension, { day, usedRatio });
+    }
+    if (reason === null) return;
+    const marks = this.throttled.get(reason) ?? new MinuteMarks();
+    this.throttled.set(reason, marks);
+    marks.mark(atMs);
+  }
+
+  /** Keeps a peak for each day, a week of them, so that old ones fall out one by one. */
+  #raise(dimension: LimitDimension, { day, usedRatio }: { readonly day: number; readonly usedRatio: number }): void {
+    const byDay = this.peaks.get(dimension) ?? new Map<number, number>();
+    this.peaks.set(dimension, byDay);
+    const isNew = !byDay.has(day);
+    byDay.set(day, usedRatio);
+    if (!isNew || byDay.size <= DAYS) return;
+    const away = (other: number): number => Math.abs(other - day);
+    byDay.delete([...byDay.keys()].reduce((far, one) => (away(one) > away(far) ? one : far), day));
   }
 }
 
@@ -151,24 +160,6 @@ function daysOf(throttled: MinuteMarks, active: MinuteMarks, nowMs: number): rea
       activeMinutes: active.count(first, last),
     };
   });
-}
-
-interface Peak {
-  readonly atMs: number;
-  readonly usedRatio: number;
-}
-
-/** A peak for each day, a week of them: so that old ones fall out one by one. */
-function raise(peaks: ClassHistory['peaks'], dimension: LimitDimension, { atMs, usedRatio }: Peak): void {
-  const byDay = peaks.get(dimension) ?? new Map<number, number>();
-  peaks.set(dimension, byDay);
-  const day = dayOf(atMs);
-  const known = byDay.get(day);
-  if (known !== undefined && known >= usedRatio) return;
-  byDay.set(day, usedRatio);
-  if (known !== undefined || byDay.size <= DAYS) return;
-  const farthest = [...byDay.keys()].reduce((far, one) => (Math.abs(one - day) > Math.abs(far - day) ? one : far), day);
-  byDay.delete(farthest);
 }
 
 function dayOf(atMs: number): number {

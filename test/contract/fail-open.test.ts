@@ -34,8 +34,9 @@ describe('what fails inside plimsoll is counted, and the call goes on:', () => {
   it('a recorder that throws at every event, and those after it are told all the same', async () => {
     const registry = new Registry();
     let finished = 0;
-    const broken: Recorder = { started: failing, attempted: failing, firstToken: failing, finished: failing };
-    await sameWith({ registry, recorders: [broken, { finished: () => void finished++ }] });
+    const broken: Recorder = { started: () => ({ attempted: failing, firstToken: failing, finished: failing }) };
+    const counting: Recorder = { started: () => ({ finished: () => void finished++ }) };
+    await sameWith({ registry, recorders: [broken, { started: failing }, counting] });
     assert.equal(finished, 3);
     assert.equal(await total(registry, 'anthropic_requests_total'), 3);
     const errors = await samples(registry, 'plimsoll_errors_total');

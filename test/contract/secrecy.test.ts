@@ -39,7 +39,14 @@ async function lettingOut(fn: (claude: Anthropic) => Promise<void>, extra: reado
       fetch: sim.fetch,
       logLevel: 'off',
     });
-    const recorders = [{ started: tell, attempted: tell, firstToken: tell, finished: tell }, ...extra];
+    const telling: Recorder = {
+      started(call) {
+        tell(call);
+        const tellAgain = (event?: unknown): void => tell(call, event);
+        return { attempted: tellAgain, firstToken: tellAgain, finished: tellAgain };
+      },
+    };
+    const recorders = [telling, ...extra];
     await fn(instrument(plain, { registry, recorders, attribution: { feature: [] } }));
     sim.script([
       { fault: 'error', status: 400, type: 'invalid_request_error', message: `bad: ${canary('echoed-error')}` },
@@ -87,7 +94,8 @@ describe('what a caller sends and gets', () => {
   });
 
   it('would be found if it did: a recorder that leaks is caught', async () => {
-    const leaking: Recorder = { finished: () => void process.stderr.write(`saw ${canary('leak')}`) };
+    const leak = (): void => void process.stderr.write(`saw ${canary('leak')}`);
+    const leaking: Recorder = { started: () => ({ finished: leak }) };
     const out = await lettingOut(async (claude) => void (await claude.messages.create(PARAMS)), [leaking]);
     assert.deepEqual([...new Set(out.match(CANARY))], [canary('leak')]);
   });

@@ -13,7 +13,7 @@ import { grafanaValues, interpolated } from '../../monitoring/check/variables.ts
 import { asked, prometheus } from '../../monitoring/run/prometheus.ts';
 import { until } from '../../monitoring/run/servers.ts';
 import { prometheusRecorder } from '../../src/record/prometheus.ts';
-import { aCall, anAttempt } from '../../testing/calls.ts';
+import { aCall, anAttempt, record } from '../../testing/calls.ts';
 import { tool } from '../../testing/tools.ts';
 import { freePort } from '../../testing/free-port.ts';
 
@@ -24,11 +24,8 @@ const TRACE = '0af7651916cd43dd8448eb211c80319c';
 function traced(): Registry {
   const registry = new Registry();
   const trace = () => ({ traceId: TRACE, spanId: 'b7ad6b7169203331', timestampSeconds: Date.now() / 1_000 });
-  const recorder = prometheusRecorder({ registry, models: ['claude-haiku-4-5'], keys: ['prod-api-key'], trace });
-  const call = aCall({ firstTokenSeconds: 0.4 });
-  recorder.started?.(call);
-  recorder.attempted?.(call, anAttempt());
-  recorder.finished?.(call);
+  const recorder = prometheusRecorder({ registry, models: ['claude-haiku-4-5'], keys: ['prod-api-key'] });
+  record(recorder, aCall({ firstTokenSeconds: 0.4, trace }), [anAttempt()]);
   return registry;
 }
 

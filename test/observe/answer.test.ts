@@ -120,7 +120,8 @@ function scanned(chunks: readonly Uint8Array[], batches = new KnownBatches()): S
   const results: BatchResult[] = [];
   const errors: string[] = [];
   const observation: Observation = {
-    recorder: { batchResult: (_call, result) => void results.push(result) },
+    recorders: [{ started: () => ({ batchResult: (result) => void results.push(result) }) }],
+    spendGuards: [],
     clock: systemClock,
     key: 'default',
     attribution: () => ({}),

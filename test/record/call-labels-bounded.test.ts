@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { Registry } from 'prom-client';
 import { prometheusRecorder } from '../../src/record/prometheus.ts';
 import { storeFor } from '../../src/record/metrics/registry.ts';
-import { aCall, aLimiter, aPart, aUsage, anAttempt } from '../../testing/calls.ts';
+import { aCall, aLimiter, aPart, aUsage, anAttempt, record } from '../../testing/calls.ts';
 import { sampleKey, scraped } from '../../testing/scraped.ts';
 
 const MODELS = ['claude-haiku-4-5', 'claude-opus-5'];
@@ -41,9 +41,7 @@ test('ten thousand names of models and tenants make few series, and every call a
       attribution: { tenant },
       usage: aUsage([aPart({ input: at })]),
     });
-    recorder.started?.(call);
-    recorder.attempted?.(call, anAttempt({ limiters: [aLimiter()] }));
-    recorder.finished?.(call);
+    record(recorder, call, [anAttempt({ limiters: [aLimiter()] })]);
     const place = JSON.stringify([model, tenant]);
     truth.set(place, (truth.get(place) ?? 0) + 1);
   }
@@ -72,9 +70,7 @@ test('each call that lost a name to other is counted once for each label', async
   const recorder = prometheusRecorder({ registry, attribution: { tenant: [] }, modelCap: 3, attributionCap: 5 });
   for (let at = 0; at < 100; at += 1) {
     const call = aCall({ requestedModel: `model-${at}`, attribution: { tenant: `tenant-${at}` } });
-    recorder.attempted?.(call, anAttempt({ status: 529 }));
-    recorder.attempted?.(call, anAttempt({ index: 1, retryReason: 'overloaded' }));
-    recorder.finished?.(call);
+    record(recorder, call, [anAttempt({ status: 529 }), anAttempt({ index: 1, retryReason: 'overloaded' })]);
   }
   const { samples } = scraped(await registry.metrics());
   const dropped = (label: string) => samples.get(sampleKey('plimsoll_label_values_dropped_total', { label }));
@@ -85,7 +81,7 @@ test('each call that lost a name to other is counted once for each label', async
 test('spellings of one model that never end are one label value', async () => {
   const registry = new Registry();
   const recorder = prometheusRecorder({ registry, canonicalModel: (id) => id.replace(/@.*/, '') });
-  for (let at = 0; at < 3_000; at += 1) recorder.finished?.(aCall({ requestedModel: `claude-opus-5@${at}` }));
+  for (let at = 0; at < 3_000; at += 1) record(recorder, aCall({ requestedModel: `claude-opus-5@${at}` }));
   const { samples } = scraped(await registry.metrics());
   const labels = { model: 'claude-opus-5', operation: 'messages.create', key: 'prod-api-key', outcome: 'ok' };
   assert.equal(samples.get(sampleKey('anthropic_requests_total', labels)), 3_000);

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Registry } from 'prom-client';
-import { AttributionLabels, checkAttribution } from '../../src/record/call-labels.ts';
+import { AttributionLabels, checkAttribution, CallLabelValues } from '../../src/record/call-labels.ts';
+import { CallSeriesTable } from '../../src/record/call-series.ts';
+import { aCall } from '../../testing/calls.ts';
 import { ConfigurationError } from '../../src/errors.ts';
 import { prometheusRecorder } from '../../src/record/prometheus.ts';
 import { storeFor } from '../../src/record/metrics/registry.ts';
@@ -56,11 +58,13 @@ test('all problems of a declaration come at once, before anything is registered'
   assert.equal(registry.getMetricsAsArray().length, 0);
 });
 
-test('values come in the order of the declaration, a missing one as empty and counted', () => {
+test('values come in the order of the declaration, a missing one as empty, and calls without one are counted', () => {
   const store = storeFor(new Registry());
   const labels = new AttributionLabels(store, { feature: ['chat'], tenant: [] });
   assert.deepEqual(labels.values({ tenant: 'acme', feature: 'chat' }), ['chat', 'acme']);
-  assert.deepEqual(labels.values({ tenant: '' }), ['', '']);
+  const none = labels.values({ tenant: '' });
+  assert.deepEqual(none, ['', '']);
+  labels.countMissing(none);
   const missing = store.families.plimsoll_attribution_missing_total;
   assert.equal(missing.series({ label: 'feature' }).value(), 1);
   assert.equal(missing.series({ label: 'tenant' }).value(), 1);
@@ -81,20 +85,25 @@ test('clients of one registry share the places of a label', () => {
   assert.deepEqual(others.values({ tenant: 'first' }), ['first']);
 });
 
-test('what belongs to a combination of values is made once, with the values by their names', () => {
+test('values have the names of their labels, whatever their order', () => {
   const labels = new AttributionLabels(storeFor(new Registry()), { feature: [], tenant: [] });
-  const made: unknown[] = [];
-  const resolve = labels.resolvedOnce((attribution) => made.push(attribution));
-  for (const values of [
-    ['x', 'y'],
-    ['y', 'x'],
-    ['x', 'y'],
-  ])
-    resolve(values);
-  assert.deepEqual(made, [
-    { feature: 'x', tenant: 'y' },
-    { feature: 'y', tenant: 'x' },
-  ]);
+  assert.deepEqual(labels.named(labels.values({ tenant: 'y', feature: 'x' })), { feature: 'x', tenant: 'y' });
+});
+
+test('calls with the same operation, key and attribution share a group of series, and no others do', () => {
+  const store = storeFor(new Registry());
+  const table = new CallSeriesTable(store, {
+    labels: new CallLabelValues(store, { keys: ['a', 'b'] }),
+    attribution: new AttributionLabels(store, { feature: [], tenant: [] }, { combinations: 2 }),
+    limitsOf: () => assert.fail('no series of a model is asked for'),
+    onGroup: () => undefined,
+  });
+  const groupOf = (feature: string, tenant: string, key = 'a') =>
+    table.groupOf(aCall({ key, attribution: { feature, tenant } }));
+  assert.equal(groupOf('x', 'y'), groupOf('x', 'y'));
+  assert.notEqual(groupOf('x', 'y'), groupOf('y', 'x'));
+  assert.notEqual(groupOf('x', 'y'), groupOf('x', 'y', 'b'));
+  assert.equal(groupOf('x', 'z'), groupOf('late', 'later'), 'late combinations share the group of `other`');
 });
 
 test('labels that are each bounded are bounded together: late combinations keep what was declared of them', () => {

@@ -298,13 +298,13 @@ const CASES: Readonly<Record<string, Case>> = {
 function tell(recorder: Recorder, told: readonly Told[]): void {
   for (const { call: given, attempts = [{}], results = [] } of told) {
     const call = aCall(given);
-    recorder.started?.(call);
+    const ofCall = recorder.started(call);
     for (const attempt of attempts) {
-      if (call.outcome === 'overloaded') recorder.retryDenied?.(call, 'retry_budget');
-      recorder.attempted?.(call, anAttempt(attempt));
+      if (call.outcome === 'overloaded') ofCall?.retryDenied?.('retry_budget');
+      ofCall?.attempted?.(anAttempt(attempt));
     }
-    for (const result of results) recorder.batchResult?.(call, result);
-    recorder.finished?.(call);
+    for (const result of results) ofCall?.batchResult?.(result);
+    ofCall?.finished?.();
   }
 }
 

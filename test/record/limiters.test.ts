@@ -22,7 +22,7 @@ function watched() {
       { atMs = clock.nowMs, call = {} }: { atMs?: number; call?: Partial<Call> } = {},
     ): void {
       const attempt = anAttempt({ startedAtMs: atMs - 2_000, durationSeconds: 2, limiters: [aLimiter(limiter)] });
-      recorder.attempted?.(aCall(call), attempt);
+      recorder.started(aCall(call))?.attempted?.(attempt);
     },
     async value(name: string, labels = of): Promise<number | undefined> {
       return scraped(await registry.metrics()).samples.get(sampleKey(`anthropic_ratelimit_${name}`, labels));
@@ -144,7 +144,7 @@ test('clients of one registry and key show the last that either saw', async () =
   see({ remaining: 900, resetAtMs: null });
   clock.nowMs += 1000;
   const limiters = [aLimiter({ remaining: 300, resetAtMs: null })];
-  other.attempted?.(aCall(), anAttempt({ startedAtMs: clock.nowMs, limiters }));
+  other.started(aCall())?.attempted?.(anAttempt({ startedAtMs: clock.nowMs, limiters }));
   assert.equal(await value('remaining'), 300);
   clock.nowMs += 1000;
   see({ remaining: 200, resetAtMs: null });

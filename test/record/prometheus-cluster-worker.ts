@@ -2,7 +2,7 @@
 import { AggregatorRegistry, Registry } from 'prom-client';
 import { prometheusRecorder } from '../../src/record/prometheus.ts';
 import { storeFor } from '../../src/record/metrics/registry.ts';
-import { START_MS, aCall, aLimiter, aPart, aUsage, anAttempt } from '../../testing/calls.ts';
+import { START_MS, aCall, aLimiter, aPart, aUsage, anAttempt, record } from '../../testing/calls.ts';
 
 const number = Number(process.env['WORKER_NUMBER']);
 const registry = new Registry();
@@ -12,12 +12,10 @@ const { families } = storeFor(registry);
 
 for (let call = 0; call < number; call += 1) {
   const finished = aCall({ durationSeconds: number, usage: aUsage([aPart({ input: 100 })]) });
-  recorder.started?.(finished);
   const limiter = aLimiter({ limit: 1000 * number, remaining: 100 * number, resetAtMs: null });
-  recorder.attempted?.(finished, anAttempt({ startedAtMs: START_MS - 1000 * number, limiters: [limiter] }));
-  recorder.finished?.(finished);
+  record(recorder, finished, [anAttempt({ startedAtMs: START_MS - 1000 * number, limiters: [limiter] })]);
 }
-recorder.started?.(aCall());
+recorder.started(aCall());
 families.anthropic_cost_usd_total
   .series({ model: 'm', operation: 'messages.create', key: 'k', kind: 'input' })
   .addNanoUsd(number * 500_000_000);

@@ -5,7 +5,7 @@ import { prometheusRecorder } from '../../src/record/prometheus.ts';
 import type { PrometheusRecorderOptions } from '../../src/record/prometheus.ts';
 import { OUTCOMES } from '../../src/vocabulary.ts';
 import type { Attempt, Call, Cost, Outcome } from '../../src/vocabulary.ts';
-import { aCall, aPart, aUsage, anAttempt } from '../../testing/calls.ts';
+import { aCall, aPart, aUsage, anAttempt, record } from '../../testing/calls.ts';
 import { sampleKey, scraped } from '../../testing/scraped.ts';
 
 const of = { model: 'claude-haiku-4-5', key: 'prod-api-key' };
@@ -27,10 +27,7 @@ function recording(options: Partial<PrometheusRecorderOptions> = {}) {
   return {
     recorder,
     record(given: Partial<Call>, attempts: readonly Partial<Attempt>[] = [{}]): void {
-      const call = aCall(given);
-      recorder.started?.(call);
-      for (const attempt of attempts) recorder.attempted?.(call, anAttempt(attempt));
-      recorder.finished?.(call);
+      record(recorder, aCall(given), attempts.map(anAttempt));
     },
     async value(name: string, labels: Record<string, string> = {}): Promise<number | undefined> {
       return scraped(await registry.metrics()).samples.get(sampleKey(name, labels));
@@ -60,11 +57,10 @@ test('a finished call is counted once, by model, operation, key and outcome', as
 for (const outcome of OUTCOMES) {
   test(`a call is in flight from its start to its end as ${outcome}`, async () => {
     const { recorder, value } = recording();
-    const call = aCall({ outcome });
     const labels = { operation: 'messages.create', key: 'prod-api-key' };
-    recorder.started?.(call);
+    const ofCall = recorder.started(aCall({ outcome }));
     assert.equal(await value('anthropic_requests_in_flight', labels), 1);
-    recorder.finished?.(call);
+    ofCall?.finished?.();
     assert.equal(await value('anthropic_requests_in_flight', labels), 0);
     assert.equal(await value('anthropic_requests_total', { ...created, outcome }), 1);
   });
@@ -72,9 +68,8 @@ for (const outcome of OUTCOMES) {
 
 test('a call that ends without an outcome is refused, and still is in flight no more', async () => {
   const { recorder, value } = recording();
-  const call = aCall({ outcome: null });
-  recorder.started?.(call);
-  assert.throws(() => recorder.finished?.(call), TypeError);
+  const ofCall = recorder.started(aCall({ outcome: null }));
+  assert.throws(() => ofCall?.finished?.(), TypeError);
   assert.equal(await value('anthropic_requests_in_flight', { operation: 'messages.create', key: 'prod-api-key' }), 0);
 });
 
@@ -273,9 +268,7 @@ test('attribution is on requests, stop reasons, tokens and cost, and on nothing 
     usage: aUsage([aPart({ input: 1, output: 5 })], { thinkingTokens: 1, serverToolUses: { web_search: 1 } }),
     cost: { parts: [{ model: null, cost: { ...NO_COST, input: 1 } }], totalNanoUsd: 1, priced: true },
   });
-  recorder.started?.(call);
-  recorder.attempted?.(call, anAttempt());
-  recorder.finished?.(call);
+  record(recorder, call, [anAttempt()]);
   const { samples } = scraped(await registry.metrics());
   const attributed = [...samples.keys()].filter(
     (key) => key.includes('feature="chat"') && key.includes('tenant="acme"'),
@@ -313,9 +306,7 @@ test('a key in the place of a model, an alias or an attribution value is in no m
     attribution: { tenant: secret },
     usage: aUsage([aPart({ input: 1 }, { model: secret })], { serverToolUses: { [secret]: 1 } }),
   });
-  recorder.started?.(call);
-  recorder.attempted?.(call, anAttempt({ status: secret as never }));
-  recorder.finished?.(call);
+  record(recorder, call, [anAttempt({ status: secret as never })]);
   const text = await registry.metrics();
   assert.doesNotMatch(text, /sk-ant|canary/);
   const { samples } = scraped(text);
@@ -327,11 +318,8 @@ test('a key in the place of a model, an alias or an attribution value is in no m
 test('the trace of a call is asked for and becomes the exemplar of what it observed', async () => {
   const registry = new Registry();
   registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE as never);
-  const trace = (call: Call) => ({ traceId: `trace-of-${call.key}`, spanId: 's', timestampSeconds: 1 });
-  const recorder = prometheusRecorder({ registry, trace });
-  const call = aCall({ firstTokenSeconds: 0.1 });
-  recorder.attempted?.(call, anAttempt({ status: 429 }));
-  recorder.finished?.(call);
+  const trace = () => ({ traceId: 'trace-of-the-call', spanId: 's', timestampSeconds: 1 });
+  record(prometheusRecorder({ registry }), aCall({ firstTokenSeconds: 0.1, trace }), [anAttempt({ status: 429 })]);
   const { exemplars } = scraped(await registry.metrics());
   const names = new Set([...exemplars.keys()].map((key) => key.slice(0, key.indexOf('{'))));
   assert.deepEqual(
@@ -345,16 +333,13 @@ test('the trace of a call is asked for and becomes the exemplar of what it obser
     ],
   );
   for (const exemplar of exemplars.values())
-    assert.match(exemplar, /^\{trace_id="trace-of-prod-api-key",span_id="s"\} \S+ 1$/);
+    assert.match(exemplar, /^\{trace_id="trace-of-the-call",span_id="s"\} \S+ 1$/);
 });
 
 test('two clients on one registry add up', async () => {
   const registry = new Registry();
   for (const recorder of [prometheusRecorder({ registry }), prometheusRecorder({ registry })]) {
-    const call = aCall();
-    recorder.started?.(call);
-    recorder.attempted?.(call, anAttempt());
-    recorder.finished?.(call);
+    record(recorder, aCall(), [anAttempt()]);
   }
   const { samples } = scraped(await registry.metrics());
   assert.equal(samples.get(sampleKey('anthropic_requests_total', { ...created, outcome: 'ok' })), 2);

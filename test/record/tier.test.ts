@@ -4,9 +4,11 @@ import { budgets, memoryLedger, sqliteLedger } from 'plimsoll/budget';
 import { Registry } from 'prom-client';
 import { monthBudgets } from '../../src/record/budgets.ts';
 import { storeFor } from '../../src/record/metrics/registry.ts';
-import { organizationTier, tierRecorder, type TierRecorderOptions } from '../../src/record/tier.ts';
+import type { CallLabelOptions } from '../../src/record/call-labels.ts';
+import { prometheusRecorder } from '../../src/record/prometheus.ts';
+import { organizationTier, type TierOptions } from '../../src/record/tier.ts';
 import type { Attempt, Call, CallCost, Limiter, RateLimitReason } from '../../src/vocabulary.ts';
-import { START_MS, aCall, anAttempt } from '../../testing/calls.ts';
+import { START_MS, aCall, anAttempt, record } from '../../testing/calls.ts';
 import { sampleKey, scraped } from '../../testing/scraped.ts';
 
 const MINUTE = 60_000;
@@ -36,10 +38,13 @@ function costing(usd: number): CallCost {
 }
 
 /** A registry that one recorder feeds, on a clock of its own. */
-function watched(options: Partial<TierRecorderOptions> = {}, registry = new Registry()) {
+function watched(
+  { keys = ['prod-api-key'], modelCap, ...tier }: TierOptions & Pick<CallLabelOptions, 'keys' | 'modelCap'> = {},
+  registry = new Registry(),
+) {
   const clock = { nowMs: START_MS, epochMs: () => clock.nowMs, monotonicMs: () => clock.nowMs };
   const store = storeFor(registry);
-  const recorder = tierRecorder(store, { clock, keys: ['prod-api-key'], ...options });
+  const recorder = prometheusRecorder({ registry, clock, keys, tier, ...(modelCap !== undefined && { modelCap }) });
   return {
     clock,
     registry,
@@ -47,10 +52,10 @@ function watched(options: Partial<TierRecorderOptions> = {}, registry = new Regi
     recorder,
     saw(limiters: readonly Limiter[], call: Partial<Call> = {}, attempt: Partial<Attempt> = {}): void {
       const now = { startedAtMs: clock.nowMs, durationSeconds: 0 };
-      recorder.attempted?.(aCall(call), anAttempt({ ...now, limiters, ...attempt }));
+      recorder.started(aCall(call))?.attempted?.(anAttempt({ ...now, limiters, ...attempt }));
     },
     cost(usd: number): void {
-      recorder.finished?.(aCall({ cost: costing(usd) }));
+      record(recorder, aCall({ cost: costing(usd) }));
     },
     /** All samples of one metric. */
     async shown(name: string): Promise<Readonly<Record<string, number>>> {
@@ -176,7 +181,7 @@ describe('the gauges of the tier', () => {
 
   it('do not count calls without a price: what is not known is not zero, and the spend stays a lower bound', async () => {
     const { recorder, shown } = watched();
-    recorder.finished?.(aCall({ cost: null }));
+    record(recorder, aCall({ cost: null }));
     assert.deepEqual(Object.values(await shown('anthropic_tier_spend_usd')), [0]);
   });
 });
@@ -227,13 +232,13 @@ describe('the gauge of a key', () => {
 
   it('says of a badly named key that it is, and of a key that comes later the same once', async () => {
     const { recorder, shown } = watched({ keys: [] });
-    for (let call = 0; call < 3; call += 1) recorder.started?.(aCall({ key: 'checkout' }));
+    for (let call = 0; call < 3; call += 1) recorder.started(aCall({ key: 'checkout' }));
     assert.deepEqual(await shown('anthropic_key_info'), { 'anthropic_key_info{key="checkout",well_named="false"}': 1 });
   });
 
   it('is bounded: of 500 aliases that nobody declared a hundred are shown', async () => {
     const { recorder, shown } = watched({ keys: [] });
-    for (let number = 0; number < 500; number += 1) recorder.started?.(aCall({ key: `dev-number${number}-key` }));
+    for (let number = 0; number < 500; number += 1) recorder.started(aCall({ key: `dev-number${number}-key` }));
     assert.equal(Object.keys(await shown('anthropic_key_info')).length, 100);
   });
 });

@@ -254,8 +254,8 @@ describe('several keys and replicas of one organisation', () => {
       const atMs = T0 + step * 300;
       const seen = [bucket.take(4_000, atMs)];
       const key = keys[step % 2] ?? assert.fail();
-      one.see({ key, modelClass: 'sonnet-5' }, seen, atMs);
-      replicas[step % 2]?.see({ key: 'prod-api-key', modelClass: 'sonnet-5' }, seen, atMs);
+      one.of({ key, modelClass: 'sonnet-5' }).see(seen, atMs);
+      replicas[step % 2]?.of({ key: 'prod-api-key', modelClass: 'sonnet-5' }).see(seen, atMs);
     }
     const nowMs = T0 + 120 * SECOND;
     // 4,000 tokens every 300 ms are 800,000 a minute, 200,000 more than flow in: of 600,000 a third is left after two.
@@ -274,7 +274,7 @@ describe('several keys and replicas of one organisation', () => {
     for (let step = 0; step <= 240; step += 1) {
       const atMs = T0 + step * 500;
       const seen = bucket.take(4_000, atMs);
-      if (step % 2 === 0) history.see({ key: 'prod-api-key', modelClass: 'sonnet-5' }, [seen], atMs);
+      if (step % 2 === 0) history.of({ key: 'prod-api-key', modelClass: 'sonnet-5' }).see([seen], atMs);
     }
     const [only] = history.headroom(T0 + 120 * SECOND);
     assert.equal(only?.usedPerMinute, 240_000);
@@ -284,8 +284,10 @@ describe('several keys and replicas of one organisation', () => {
 
   it('with a workspace that has a lower limit: the tier goes by the higher limit, the headroom by what is least', () => {
     const history = new LimiterHistory();
-    history.see({ key: 'prod-api-key', modelClass: 'opus-5' }, [input({ limit: 2_000_000, remaining: 900_000 })], T0);
-    history.see({ key: 'ci-runner-key', modelClass: 'opus-5' }, [input({ limit: 50_000, remaining: 20_000 })], T0);
+    history
+      .of({ key: 'prod-api-key', modelClass: 'opus-5' })
+      .see([input({ limit: 2_000_000, remaining: 900_000 })], T0);
+    history.of({ key: 'ci-runner-key', modelClass: 'opus-5' }).see([input({ limit: 50_000, remaining: 20_000 })], T0);
     assert.deepEqual(history.limits(T0), [{ modelClass: 'opus-5', dimension: 'input_tokens', limit: 2_000_000 }]);
     const [least] = history.headroom(T0);
     assert.deepEqual([least?.limit, least?.remaining], [50_000, 20_000]);
@@ -306,7 +308,7 @@ describe('several keys and replicas of one organisation', () => {
 
 describe('limits that stand', () => {
   const see = (history: LimiterHistory, [modelClass, limit]: readonly [string, number], atMs: number): boolean =>
-    history.see({ key: 'prod-api-key', modelClass }, [input({ limit, remaining: 0 })], atMs);
+    history.of({ key: 'prod-api-key', modelClass }).see([input({ limit, remaining: 0 })], atMs);
   const classes = (history: LimiterHistory, nowMs: number) => history.limits(nowMs).map((one) => one.modelClass);
 
   it('a limit is told to be another when it is new and when it changes', () => {

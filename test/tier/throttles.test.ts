@@ -75,13 +75,13 @@ const left = (remaining: number, given: Partial<Limiter> = {}): Limiter => ({
 describe('the history of 429s', () => {
   it('tells for each day how many minutes were throttled, of how many with traffic', () => {
     const history = new ThrottleHistory();
-    for (let minute = 0; minute < 100; minute += 1) history.answered('sonnet-5', [], T0 - DAY + minute * MINUTE);
+    for (let minute = 0; minute < 100; minute += 1) history.of('sonnet-5')?.see([], null, T0 - DAY + minute * MINUTE);
     for (let minute = 0; minute < 3; minute += 1) {
-      history.throttled('sonnet-5', 'input_tokens', T0 - DAY + minute * MINUTE);
-      history.throttled('sonnet-5', 'input_tokens', T0 - DAY + minute * MINUTE + 30_000);
+      history.of('sonnet-5')?.see([], 'input_tokens', T0 - DAY + minute * MINUTE);
+      history.of('sonnet-5')?.see([], 'input_tokens', T0 - DAY + minute * MINUTE + 30_000);
     }
-    history.answered('sonnet-5', [], T0);
-    history.throttled('sonnet-5', 'requests', T0);
+    history.of('sonnet-5')?.see([], null, T0);
+    history.of('sonnet-5')?.see([], 'requests', T0);
     const week = history.week(T0);
     assert.deepEqual(
       week.map(({ modelClass, reason }) => [modelClass, reason]),
@@ -102,7 +102,7 @@ describe('the history of 429s', () => {
     const history = new ThrottleHistory();
     const nowMs = Date.UTC(2028, 2, 3, 6);
     for (let hour = 0; hour < 10 * 24; hour += 1)
-      history.throttled('opus-5', 'requests', nowMs - 10 * DAY + hour * HOUR);
+      history.of('opus-5')?.see([], 'requests', nowMs - 10 * DAY + hour * HOUR);
     const days = history.week(nowMs - 1)[0]?.days ?? [];
     assert.deepEqual(
       days.map(({ day, throttledMinutes }) => `${day} ${throttledMinutes}`),
@@ -115,8 +115,8 @@ describe('the history of 429s', () => {
 
   it('keeps the most that was used of each limit, until a week has passed', () => {
     const history = new ThrottleHistory();
-    for (const remaining of [500, 140, 900]) history.answered('sonnet-5', [left(remaining)], T0);
-    history.answered('sonnet-5', [left(960), left(50, { dimension: 'requests', limit: 100 })], T0 + DAY);
+    for (const remaining of [500, 140, 900]) history.of('sonnet-5')?.see([left(remaining)], null, T0);
+    history.of('sonnet-5')?.see([left(960), left(50, { dimension: 'requests', limit: 100 })], null, T0 + DAY);
     const peaks = (nowMs: number) =>
       history.peaks(nowMs).map(({ dimension, usedRatio }) => `${dimension} ${usedRatio.toFixed(2)}`);
     assert.deepEqual(peaks(T0 + DAY), ['input_tokens 0.86', 'requests 0.50']);
@@ -126,19 +126,21 @@ describe('the history of 429s', () => {
 
   it('takes no use from headers that tell no limit, a limit of 0, or no remainder', () => {
     const history = new ThrottleHistory();
-    history.answered('opus-5', [left(0, { limit: null }), left(0, { limit: 0 }), left(5, { remaining: null })], T0);
+    history
+      .of('opus-5')
+      ?.see([left(0, { limit: null }), left(0, { limit: 0 }), left(5, { remaining: null })], null, T0);
     assert.deepEqual(history.peaks(T0), []);
   });
 
   it('keeps to 0 and 1 where the headers tell more than the limit', () => {
     const history = new ThrottleHistory();
-    history.answered('opus-5', [left(4_000)], T0);
+    history.of('opus-5')?.see([left(4_000)], null, T0);
     assert.deepEqual(history.peaks(T0)[0]?.usedRatio, 0);
   });
 
   it('of peaks is a week of days, however long the process runs or the clock strays', () => {
     const history = new ThrottleHistory();
-    for (let day = 0; day < 400; day += 1) history.answered('opus-5', [left(1_000 - day)], T0 + day * DAY);
+    for (let day = 0; day < 400; day += 1) history.of('opus-5')?.see([left(1_000 - day)], null, T0 + day * DAY);
     assert.equal(history.peaks(T0 + 399 * DAY)[0]?.usedRatio.toFixed(3), '0.399');
     assert.equal(history.peaks(T0 + 100 * DAY).length, 0);
   });

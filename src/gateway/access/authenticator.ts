@@ -2,7 +2,7 @@ import { systemClock, type Clock } from '../../clock.ts';
 import { defaultPrices } from '../../pricing/prices.ts';
 import type { Attribution } from '../../vocabulary.ts';
 import type { Authenticate, AuthenticationFailure, Credentials, Grant } from '../grant.ts';
-import { CLIENT_RULES, tokenGuards, type AuthenticatedToken, type RuleState } from '../rules.ts';
+import { CLIENT_RULES, tokenGuards, type AuthenticatedToken } from '../rules.ts';
 import type { GatewayClient } from './client.ts';
 import { memoryRateLimiter, type RateLimiter } from './rate-limiter.ts';
 import { TokenSpend } from './token-spend.ts';
@@ -33,7 +33,13 @@ export function authenticator(options: AuthenticatorOptions): Authenticate {
   };
 }
 
-function grantOf(token: AuthenticatedToken, state: RuleState): Grant {
+/** The state that tokens share. */
+interface TokenState {
+  readonly spend: TokenSpend;
+  readonly limiter: RateLimiter;
+}
+
+function grantOf(token: AuthenticatedToken, { spend, limiter }: TokenState): Grant {
   const { record, client } = token;
   const spending = CLIENT_RULES.mints.read(token);
   return {
@@ -41,8 +47,9 @@ function grantOf(token: AuthenticatedToken, state: RuleState): Grant {
     client: client.name,
     key: client.key,
     labels: labelsOf(token),
-    guards: tokenGuards(token, state),
-    recorders: spending === null ? [] : [state.spend.of(spending)],
+    guards: tokenGuards(token, limiter),
+    spendGuards: spending === null ? [] : [spend.of(spending)],
+    recorders: [],
   };
 }
 

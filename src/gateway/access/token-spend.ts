@@ -6,7 +6,7 @@ import { LedgerLink } from '../../budget/ledger-link.ts';
 import type { Ledger } from '../../budget/ledger.ts';
 import { memoryLedger } from '../../budget/memory-ledger.ts';
 import { systemClock, systemTimers, type Clock, type Timers } from '../../clock.ts';
-import type { Guard, Recorder } from '../../vocabulary.ts';
+import type { SpendGuard } from '../../vocabulary.ts';
 import { LONGEST_MINTED_SECONDS } from './client.ts';
 
 export interface TokenSpendOptions {
@@ -41,7 +41,7 @@ const HOLD_MS = 60_000;
 const CLOSE_MS = 2_000;
 
 interface Purse {
-  readonly guard: Guard & Recorder;
+  readonly guard: SpendGuard;
   readonly link: LedgerLink;
   readonly expiresAtMs: number;
 }
@@ -65,7 +65,7 @@ export class TokenSpend {
   }
 
   /** What asks for a call of the token's, and is told what it cost. The same for as long as the token lives. */
-  of(token: SpendingToken): Guard & Recorder {
+  of(token: SpendingToken): SpendGuard {
     this.#forgetExpired();
     let purse = this.#purses.get(token.id);
     if (purse === undefined) {

@@ -1,3 +1,4 @@
+import type { Trace } from '../../vocabulary.ts';
 import type { MetricDeclaration } from './metric.ts';
 
 /**
@@ -8,13 +9,6 @@ import type { MetricDeclaration } from './metric.ts';
 
 /** Names and values in the order in which they are shown. */
 export type LabelPairs = readonly (readonly [name: string, value: string])[];
-
-/** The trace that an observation came from. */
-export interface Trace {
-  readonly traceId: string;
-  readonly spanId: string;
-  readonly timestampSeconds: number;
-}
 
 /** The last observation that had a trace. */
 export interface Exemplar extends Trace {
@@ -193,7 +187,7 @@ export class HistogramSeries {
     if (!(value - value === 0)) throw new RangeError('a histogram takes finite numbers');
     let bucket = 0;
     while (value > (this.#bounds[bucket] ?? Infinity)) bucket += 1;
-    this.#counts[bucket] = this.countIn(bucket) + 1;
+    this.#counts[bucket] = (this.#counts[bucket] ?? 0) + 1;
     this.#sum += value;
     this.#count += 1;
     if (trace) {

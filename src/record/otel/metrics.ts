@@ -7,6 +7,7 @@ import {
   type BatchResult,
   type Call,
   type CallCost,
+  type CallRecorder,
   type Cost,
   type Recorder,
   type RetryDenial,
@@ -59,42 +60,65 @@ export function otelMetrics(options: OtelMetricsOptions = {}): Recorder {
   return new OtelMetrics(options);
 }
 
-/** The attributes of one call, made once for all that is recorded of it. */
-interface CallAttributes {
-  /** Of the conventions, without the model that answered: that can differ for parts of a usage. */
-  readonly convention: Attributes;
-  /** Of plimsoll's metrics, without the model that answered. */
-  readonly own: Attributes;
-  readonly answeredBy: string | null;
-}
-
 /** A usage with its cost, and whether it is all that there was. */
 interface Used {
   readonly usage: Usage;
   readonly cost: CallCost | null;
+  readonly answeredBy: string | null;
   readonly isComplete: boolean;
 }
 
 class OtelMetrics implements Recorder {
+  readonly labels: CallLabelValues;
+  readonly attribution: AttributionLabels;
   readonly #given: MeterProvider | undefined;
-  readonly #labels: CallLabelValues;
-  readonly #attribution: AttributionLabels;
-  readonly #attributionNames: readonly string[];
   #provider: MeterProvider | null = null;
   #instruments: Instruments | null = null;
 
   constructor({ meterProvider, attribution = {} }: OtelMetricsOptions) {
     this.#given = meterProvider;
     const bounds = new Store();
-    this.#labels = new CallLabelValues(bounds, {});
-    this.#attribution = new AttributionLabels(bounds, attribution);
-    this.#attributionNames = Object.keys(attribution).map((name) => `${ATTRIBUTION}${name}`);
+    this.labels = new CallLabelValues(bounds, {});
+    this.attribution = new AttributionLabels(bounds, attribution);
   }
 
-  attempted(call: Call, attempt: Attempt): void {
+  started(call: Call): CallRecorder {
+    return new CallFeed(this, call);
+  }
+
+  /** Made again when another provider is there: until one is registered, the API has one that does nothing. */
+  get instruments(): Instruments {
+    const provider = this.#given ?? metrics.getMeterProvider();
+    if (this.#instruments === null || provider !== this.#provider) {
+      this.#provider = provider;
+      this.#instruments = instruments(provider.getMeter('plimsoll', VERSION));
+    }
+    return this.#instruments;
+  }
+}
+
+/** One call, and the attributes of all that is recorded of it. */
+class CallFeed implements CallRecorder {
+  readonly #metrics: OtelMetrics;
+  readonly #call: Call;
+  /** Attributes of every metric of the call under `plimsoll.`, but for attribution and the models. */
+  readonly #owner: Attributes;
+  #attribution: Attributes | null = null;
+
+  constructor(metrics: OtelMetrics, call: Call) {
+    const { labels } = metrics;
+    this.#metrics = metrics;
+    this.#call = call;
+    this.#owner = {
+      'plimsoll.operation': labels.operation.value(call.operation),
+      'plimsoll.key': labels.key.value(call.key),
+    };
+  }
+
+  attempted(attempt: Attempt): void {
     const { status, rejection, retryReason } = attempt;
-    const feeds = this.#feeds();
-    const own = this.#ownAttributes(call);
+    const feeds = this.#metrics.instruments;
+    const own = this.#withRequestModel(this.#owner);
     const answer =
       typeof status === 'number' ? { ...own, 'http.response.status_code': status } : { ...own, [ERROR_TYPE]: status };
     feeds.attempts.add(1, answer);
@@ -110,36 +134,37 @@ class OtelMetrics implements Recorder {
     feeds.retryWait.add(attempt.waitSeconds, own);
   }
 
-  retryDenied(call: Call, reason: RetryDenial): void {
-    this.#feeds().retriesDenied.add(1, { ...this.#ownAttributes(call), 'plimsoll.retry.denied': reason });
+  retryDenied(reason: RetryDenial): void {
+    const own = this.#withRequestModel(this.#owner);
+    this.#metrics.instruments.retriesDenied.add(1, { ...own, 'plimsoll.retry.denied': reason });
   }
 
-  batchResult(call: Call, { outcome, model, usage, cost }: BatchResult): void {
-    const answeredBy = model === null ? null : this.#labels.countedModel(model);
-    const attributes = { ...this.#attributesOf(call), answeredBy };
-    this.#feeds().batchResults.add(1, { ...answered(attributes.own, answeredBy), 'plimsoll.batch.result': outcome });
-    if (usage !== null) this.#recordUsage({ usage, cost, isComplete: true }, attributes);
+  batchResult({ outcome, model, usage, cost }: BatchResult): void {
+    const answeredBy = model === null ? null : this.#metrics.labels.countedModel(model);
+    const result = { ...answered(this.#own(), answeredBy), 'plimsoll.batch.result': outcome };
+    this.#metrics.instruments.batchResults.add(1, result);
+    if (usage !== null) this.#recordUsage({ usage, cost, answeredBy, isComplete: true });
   }
 
-  finished(call: Call): void {
-    const attributes = this.#attributesOf(call);
-    this.#recordEnd(call, attributes);
-    if (call.fallbackFrom !== null) {
-      const from = this.#labels.model(call.fallbackFrom);
-      this.#feeds().fallbacks.add(1, { ...attributes.own, 'plimsoll.fallback_from': from });
+  finished(): void {
+    const { fallbackFrom, usage, cost, outcome, model } = this.#call;
+    const { labels, instruments } = this.#metrics;
+    const answeredBy = model === null ? null : labels.countedModel(model);
+    this.#recordEnd(answeredBy);
+    if (fallbackFrom !== null) {
+      instruments.fallbacks.add(1, { ...this.#own(), 'plimsoll.fallback_from': labels.model(fallbackFrom) });
     }
-    const { usage, cost, outcome } = call;
-    if (usage !== null) this.#recordUsage({ usage, cost, isComplete: outcome === 'ok' }, attributes);
+    if (usage !== null) this.#recordUsage({ usage, cost, answeredBy, isComplete: outcome === 'ok' });
   }
 
-  #recordEnd(call: Call, { convention, own, answeredBy }: CallAttributes): void {
-    const { outcome, durationSeconds, firstTokenSeconds, usage } = call;
+  #recordEnd(answeredBy: string | null): void {
+    const { outcome, durationSeconds, firstTokenSeconds, usage } = this.#call;
     if (outcome === null || durationSeconds === null)
       throw new TypeError('a finished call has an outcome and a duration');
-    const feeds = this.#feeds();
-    const error = errorType(call);
-    const whole = answered(convention, answeredBy);
-    feeds.calls.add(1, { ...answered(own, answeredBy), 'plimsoll.outcome': outcome });
+    const feeds = this.#metrics.instruments;
+    const error = errorType(this.#call);
+    const whole = answered(this.#convention(), answeredBy);
+    feeds.calls.add(1, { ...answered(this.#own(), answeredBy), 'plimsoll.outcome': outcome });
     feeds.duration.record(durationSeconds, error === null ? whole : { ...whole, [ERROR_TYPE]: error });
     if (firstTokenSeconds === null) return;
     feeds.timeToFirstChunk.record(firstTokenSeconds, whole);
@@ -148,25 +173,25 @@ class OtelMetrics implements Recorder {
     feeds.timePerOutputToken.record((durationSeconds - firstTokenSeconds) / (sums.output - 1), whole);
   }
 
-  #recordUsage({ usage, cost: whole, isComplete }: Used, attributes: CallAttributes): void {
+  #recordUsage({ usage, cost: whole, answeredBy, isComplete }: Used): void {
     const unpriced = new Set<string | null>();
     for (const [index, part] of usage.parts.entries()) {
-      this.#recordTokens(part, attributes, isComplete);
+      // The model that answered, unless the server named another for this part.
+      const model = part.model === null ? answeredBy : this.#metrics.labels.model(part.model);
+      this.#recordTokens(part, model, isComplete);
       const cost = whole?.parts[index]?.cost ?? null;
-      const model = this.#billed(part.model, attributes);
       if (cost === null) unpriced.add(model);
-      else this.#recordCost(cost, answered(attributes.own, model));
+      else this.#recordCost(cost, answered(this.#own(), model));
     }
     // What has no price although every part has one is a server tool.
-    if (whole?.priced === false && unpriced.size === 0) unpriced.add(attributes.answeredBy);
-    for (const model of unpriced) this.#feeds().unpriced.add(1, answered(attributes.own, model));
+    if (whole?.priced === false && unpriced.size === 0) unpriced.add(answeredBy);
+    for (const model of unpriced) this.#metrics.instruments.unpriced.add(1, answered(this.#own(), model));
   }
 
-  #recordTokens(part: UsagePart, attributes: CallAttributes, isComplete: boolean): void {
-    const feeds = this.#feeds();
-    const model = this.#billed(part.model, attributes);
-    const whole = answered(attributes.convention, model);
-    const own = answered(attributes.own, model);
+  #recordTokens(part: UsagePart, model: string | null, isComplete: boolean): void {
+    const feeds = this.#metrics.instruments;
+    const whole = answered(this.#convention(), model);
+    const own = answered(this.#own(), model);
     const { input, output, estimatedOutput } = tokenSums([part]);
     feeds.tokenUsage.record(input, { ...whole, [TOKEN_TYPE]: 'input' });
     // An estimate is no report: `plimsoll.client.tokens` has it, as a kind of its own.
@@ -180,46 +205,36 @@ class OtelMetrics implements Recorder {
 
   #recordCost(cost: Cost, own: Attributes): void {
     for (const kind of COST_KINDS) {
-      if (cost[kind] > 0) this.#feeds().cost.add(usd(cost[kind]), { ...own, 'plimsoll.cost.kind': kind });
+      if (cost[kind] > 0) this.#metrics.instruments.cost.add(usd(cost[kind]), { ...own, 'plimsoll.cost.kind': kind });
     }
   }
 
-  /** The model of a part of a usage: the one that answered, unless the server named another. */
-  #billed(part: string | null, { answeredBy }: CallAttributes): string | null {
-    return part === null ? answeredBy : this.#labels.model(part);
-  }
-
-  #attributesOf(call: Call): CallAttributes {
-    const own = this.#ownAttributes(call);
-    const values = this.#attribution.values(call.attribution);
-    for (const [index, name] of this.#attributionNames.entries()) {
-      const value = values[index] ?? '';
-      if (value !== '') own[name] = value;
-    }
-    const convention = serverAttributes(call.baseUrl);
+  /** Attributes of the conventions, without the model that answered. */
+  #convention(): Attributes {
+    const convention = serverAttributes(this.#call.baseUrl);
     convention[PROVIDER_NAME] = ANTHROPIC;
-    convention[OPERATION_NAME] = isChat(call) ? 'chat' : this.#labels.operation.value(call.operation);
-    if (call.requestedModel !== null) convention[REQUEST_MODEL] = this.#labels.model(call.requestedModel);
-    return { convention, own, answeredBy: call.model === null ? null : this.#labels.countedModel(call.model) };
+    convention[OPERATION_NAME] = isChat(this.#call) ? 'chat' : (this.#owner['plimsoll.operation'] ?? '');
+    return this.#withRequestModel(convention);
   }
 
-  #ownAttributes(call: Call): Attributes {
-    const own: Attributes = {
-      'plimsoll.operation': this.#labels.operation.value(call.operation),
-      'plimsoll.key': this.#labels.key.value(call.key),
-    };
-    if (call.requestedModel !== null) own[REQUEST_MODEL] = this.#labels.model(call.requestedModel);
-    return own;
+  /** Attributes of plimsoll's metrics, attribution included, without the model that answered. */
+  #own(): Attributes {
+    this.#attribution ??= this.#attributionAttributes();
+    return this.#withRequestModel({ ...this.#owner, ...this.#attribution });
   }
 
-  /** Made again when another provider is there: until one is registered, the API has one that does nothing. */
-  #feeds(): Instruments {
-    const provider = this.#given ?? metrics.getMeterProvider();
-    if (this.#instruments === null || provider !== this.#provider) {
-      this.#provider = provider;
-      this.#instruments = instruments(provider.getMeter('plimsoll', VERSION));
-    }
-    return this.#instruments;
+  #attributionAttributes(): Attributes {
+    const { attribution } = this.#metrics;
+    const values = attribution.values(this.#call.attribution);
+    const named = attribution.names.map((name, index) => [`${ATTRIBUTION}${name}`, values[index] ?? ''] as const);
+    return Object.fromEntries(named.filter(([, value]) => value !== ''));
+  }
+
+  /** The model asked for can change between two attempts. */
+  #withRequestModel(attributes: Attributes): Attributes {
+    const { requestedModel } = this.#call;
+    if (requestedModel === null) return attributes;
+    return { ...attributes, [REQUEST_MODEL]: this.#metrics.labels.model(requestedModel) };
   }
 }
 

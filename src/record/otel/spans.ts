@@ -12,8 +12,7 @@ import {
 } from '@opentelemetry/api';
 import { systemClock, type Clock } from '../../clock.ts';
 import { VERSION } from '../../version.ts';
-import type { Attempt, Call, Recorder, RetryDenial } from '../../vocabulary.ts';
-import type { Trace } from '../metrics/series.ts';
+import type { Attempt, Call, CallRecorder, Recorder, RetryDenial, Trace } from '../../vocabulary.ts';
 import { errorType } from './instruments.ts';
 import {
   attemptAttributes,
@@ -34,11 +33,6 @@ export interface SpanRecorderOptions {
   readonly clock?: Clock;
 }
 
-export interface SpanRecorder extends Recorder {
-  /** The trace of a call, for exemplars; `null` where it is not sampled, because nobody could look it up. */
-  trace(call: Call): Trace | null;
-}
-
 /**
  * Adds to the span that the SDK has for a call what the SDK does not know: cost, 429 reasons, retry wait, key alias and
  * attribution. Where the SDK has none, it opens one by the conventions for generative AI, below the span that is active
@@ -49,120 +43,156 @@ export interface SpanRecorder extends Recorder {
  * read (`asResponse()`), the last attempt's. After `break` the SDK's span has what was known at `message_start`.
  * A trace that is not recorded costs a look-up; the prompt, the answer and the key are never on a span.
  */
-export function spanRecorder(options: SpanRecorderOptions = {}): SpanRecorder {
+export function spanRecorder(options: SpanRecorderOptions = {}): Recorder {
   return new Spans(options);
 }
 
-/** A call with a span. */
-interface TracedCall {
-  readonly span: Span;
-  /** plimsoll opened the span, and ends it. */
-  readonly isOwn: boolean;
-  /** The reasons of its 429s, each once. */
-  readonly reasons: string[];
-  /** The last attempt, whose span is kept open: what comes too late for the SDK's span goes there. */
-  attempt: OpenAttempt | null;
-  /** The SDK's span was open when the usage was known: it has the tokens. */
-  hasUsage: boolean;
-}
-
-interface OpenAttempt {
-  readonly span: Span;
-  readonly headersAtMs: number;
-  readonly isAnswered: boolean;
-}
-
-/**
- * What a call has come to if nothing more is told before the SDK ends its span: the SDK does that at a `break`, before
- * it gives the body up. Every other end is told in time and replaces it.
- */
-const IF_LEFT = 'cancelled';
-
-class Spans implements SpanRecorder {
+class Spans implements Recorder {
+  readonly clock: Clock;
   readonly #attribution: readonly string[];
   readonly #provider: TracerProvider | undefined;
-  readonly #clock: Clock;
-  readonly #calls = new WeakMap<Call, TracedCall>();
   #tracer: Tracer | null = null;
 
   constructor({ attribution = [], tracerProvider, clock = systemClock }: SpanRecorderOptions) {
+    this.clock = clock;
     this.#attribution = attribution;
     this.#provider = tracerProvider;
-    this.#clock = clock;
   }
 
-  started(call: Call): void {
+  started(call: Call): CallRecorder | undefined {
     const isOwn = call.sdkSpan === undefined;
-    const span = isOwn ? this.#opened(call) : call.sdkSpan;
-    if (!isSpan(span) || !span.isRecording()) return;
+    const span = isOwn ? this.#open(call) : call.sdkSpan;
+    if (!isSpan(span) || !span.isRecording()) return undefined;
     span.setAttributes(ownerAttributes(call, this.#attribution));
-    this.#calls.set(call, { span, isOwn, reasons: [], attempt: null, hasUsage: false });
+    return new CallSpan(this, call, { span, isOwn });
   }
 
-  attempted(call: Call, attempt: Attempt): void {
-    const traced = this.#calls.get(call);
-    if (traced === undefined) return;
-    const reason = attempt.rejection?.rateLimitReason ?? null;
-    if (reason !== null && !traced.reasons.includes(reason)) traced.reasons.push(reason);
-    if (traced.isOwn && typeof attempt.status === 'number')
-      traced.span.setAttribute('http.response.status_code', attempt.status);
-    endAttempt(traced.attempt);
-    traced.attempt = this.#attemptOf(traced, attempt);
-  }
-
-  usageKnown(call: Call): void {
-    const traced = this.#calls.get(call);
-    if (traced === undefined || traced.isOwn || !traced.span.isRecording()) return;
-    traced.hasUsage = true;
-    traced.span.setAttribute('plimsoll.outcome', call.outcome ?? IF_LEFT);
-    traced.span.setAttributes(callAttributes(call, traced.reasons));
-  }
-
-  retryDenied(call: Call, reason: RetryDenial): void {
-    const span = this.#calls.get(call)?.span;
-    if (span?.isRecording() === true) span.setAttribute('plimsoll.retry.denied', reason);
-  }
-
-  finished(call: Call): void {
-    const traced = this.#calls.get(call);
-    if (traced === undefined) return;
-    const endsAtMs = call.startedAtMs + (call.durationSeconds ?? 0) * 1_000;
-    if (traced.isOwn) finishOwn(call, traced);
-    else finishBorrowed(call, traced);
-    endAttempt(traced.attempt, endsAtMs);
-    if (traced.isOwn) traced.span.end(hrTime(endsAtMs));
-  }
-
-  trace(call: Call): Trace | null {
-    const context = this.#calls.get(call)?.span.spanContext();
-    if (context === undefined || (context.traceFlags & TraceFlags.SAMPLED) === 0) return null;
-    return { traceId: context.traceId, spanId: context.spanId, timestampSeconds: this.#clock.epochMs() / 1_000 };
-  }
-
-  #opened(call: Call): Span | undefined {
-    return this.#tracerIfAny()?.startSpan(spanName(call), {
+  #open(call: Call): Span | undefined {
+    return this.tracer?.startSpan(spanName(call), {
       kind: SpanKind.CLIENT,
       startTime: hrTime(call.startedAtMs),
       attributes: requestAttributes(call),
     });
   }
 
-  #attemptOf({ span: parent }: TracedCall, attempt: Attempt): OpenAttempt | null {
+  /** Asked for until there is one: the provider may be registered after the client was made. */
+  get tracer(): Tracer | null {
+    return (this.#tracer ??= tracerOf(this.#provider ?? trace.getTracerProvider()));
+  }
+}
+
+interface OpenAttempt {
+  readonly span: Span;
+  readonly headersAtMs: number;
+  /** The attempt succeeded. */
+  readonly hasBody: boolean;
+}
+
+/**
+ * The outcome of a call that the SDK's span has if nothing else is known before the SDK ends it: the SDK does that at a
+ * `break`, before it gives the body up. Every other end is known in time and replaces it.
+ */
+const IF_LEFT = 'cancelled';
+
+/** One call and its span. */
+class CallSpan implements CallRecorder {
+  readonly #spans: Spans;
+  readonly #call: Call;
+  readonly #span: Span;
+  /** plimsoll opened the span, and ends it. */
+  readonly #isOwn: boolean;
+  /** The reasons of its 429s, each once. */
+  readonly #reasons: string[] = [];
+  /** The last attempt, whose span is kept open: what comes too late for the SDK's span goes there. */
+  #attempt: OpenAttempt | null = null;
+  /** The SDK's span was open when the usage was known: it has the tokens. */
+  #hasUsage = false;
+
+  constructor(spans: Spans, call: Call, { span, isOwn }: { readonly span: Span; readonly isOwn: boolean }) {
+    this.#spans = spans;
+    this.#call = call;
+    this.#span = span;
+    this.#isOwn = isOwn;
+  }
+
+  attempted(attempt: Attempt): void {
+    const reason = attempt.rejection?.rateLimitReason ?? null;
+    if (reason !== null && !this.#reasons.includes(reason)) this.#reasons.push(reason);
+    if (this.#isOwn && typeof attempt.status === 'number')
+      this.#span.setAttribute('http.response.status_code', attempt.status);
+    this.#endAttempt();
+    this.#attempt = this.#openAttempt(attempt);
+  }
+
+  usageKnown(): void {
+    if (this.#isOwn || !this.#span.isRecording()) return;
+    this.#hasUsage = true;
+    this.#span.setAttribute('plimsoll.outcome', this.#call.outcome ?? IF_LEFT);
+    this.#span.setAttributes(callAttributes(this.#call, this.#reasons));
+  }
+
+  retryDenied(reason: RetryDenial): void {
+    if (this.#span.isRecording()) this.#span.setAttribute('plimsoll.retry.denied', reason);
+  }
+
+  finished(): void {
+    const { startedAtMs, durationSeconds } = this.#call;
+    const endsAtMs = startedAtMs + (durationSeconds ?? 0) * 1_000;
+    if (this.#isOwn) this.#finishOwn();
+    else this.#finishBorrowed();
+    this.#endAttempt(endsAtMs);
+    if (this.#isOwn) this.#span.end(hrTime(endsAtMs));
+  }
+
+  /** `null` where the trace is not sampled, because nobody could look it up. */
+  trace(): Trace | null {
+    const { traceFlags, traceId, spanId } = this.#span.spanContext();
+    if ((traceFlags & TraceFlags.SAMPLED) === 0) return null;
+    return { traceId, spanId, timestampSeconds: this.#spans.clock.epochMs() / 1_000 };
+  }
+
+  #openAttempt(attempt: Attempt): OpenAttempt | null {
     const { startedAtMs, durationSeconds } = attempt;
-    const span = this.#tracerIfAny()?.startSpan(
+    const span = this.#spans.tracer?.startSpan(
       'anthropic.attempt',
       { kind: SpanKind.CLIENT, startTime: hrTime(startedAtMs), attributes: attemptAttributes(attempt) },
-      trace.setSpan(ROOT_CONTEXT, parent),
+      trace.setSpan(ROOT_CONTEXT, this.#span),
     );
     if (span === undefined) return null;
     if (isFailure(attempt)) span.setStatus({ code: SpanStatusCode.ERROR });
-    const headersAtMs = startedAtMs + durationSeconds * 1_000;
-    return { span, headersAtMs, isAnswered: attempt.rejection === null };
+    return { span, headersAtMs: startedAtMs + durationSeconds * 1_000, hasBody: attempt.rejection === null };
   }
 
-  /** Asked for until there is one: the provider may be registered after the client was made. */
-  #tracerIfAny(): Tracer | null {
-    return (this.#tracer ??= tracerOf(this.#provider ?? trace.getTracerProvider()));
+  /** With the body of a success, and with the headers of a refusal. */
+  #endAttempt(bodyEndsAtMs?: number): void {
+    if (this.#attempt === null) return;
+    const { span, headersAtMs, hasBody } = this.#attempt;
+    span.end(hrTime(hasBody ? (bodyEndsAtMs ?? headersAtMs) : headersAtMs));
+  }
+
+  #finishOwn(): void {
+    const span = this.#span;
+    span.setAttributes(responseAttributes(this.#call));
+    span.setAttributes(callAttributes(this.#call, this.#reasons));
+    setOutcome(span, this.#call);
+    if (errorType(this.#call) !== null) span.setStatus({ code: SpanStatusCode.ERROR });
+  }
+
+  /** What comes too late for the SDK's span goes to the last attempt; tokens and cost, only if they are on neither. */
+  #finishBorrowed(): void {
+    const call = this.#call;
+    if (this.#span.isRecording()) {
+      setOutcome(this.#span, call);
+      this.#span.setAttributes(callAttributes(call, this.#reasons));
+      // The SDK ends it when the body has been read or closed: a body that is gone was neither.
+      if (call.outcome === 'abandoned') this.#span.end();
+    } else if (this.#attempt !== null) {
+      const { span } = this.#attempt;
+      setOutcome(span, call);
+      if (this.#hasUsage) return;
+      span.setAttributes(callAttributes(call, this.#reasons));
+      if (call.usage !== null) span.setAttributes(usageAttributes(call.usage, call.outcome === 'ok'));
+    }
   }
 }
 
@@ -170,37 +200,8 @@ function isSpan(value: unknown): value is Span {
   return typeof value === 'object' && value !== null && 'isRecording' in value && 'setAttributes' in value;
 }
 
-function finishOwn(call: Call, { span, reasons }: TracedCall): void {
-  span.setAttributes(responseAttributes(call));
-  span.setAttributes(callAttributes(call, reasons));
-  setOutcome(span, call);
-  if (errorType(call) !== null) span.setStatus({ code: SpanStatusCode.ERROR });
-}
-
-/** What is told too late for the SDK's span goes to the last attempt; tokens and cost, only if they are on neither. */
-function finishBorrowed(call: Call, { span, reasons, attempt, hasUsage }: TracedCall): void {
-  if (span.isRecording()) {
-    setOutcome(span, call);
-    span.setAttributes(callAttributes(call, reasons));
-    // The SDK ends it when the body has been read or closed: a body that is gone was neither.
-    if (call.outcome === 'abandoned') span.end();
-  } else if (attempt !== null) {
-    setOutcome(attempt.span, call);
-    if (hasUsage) return;
-    attempt.span.setAttributes(callAttributes(call, reasons));
-    if (call.usage !== null) attempt.span.setAttributes(usageAttributes(call.usage, call.outcome === 'ok'));
-  }
-}
-
 function setOutcome(span: Span, { outcome }: Call): void {
   if (outcome !== null) span.setAttribute('plimsoll.outcome', outcome);
-}
-
-/** With the body of an answer, and with the headers of a refusal. */
-function endAttempt(attempt: OpenAttempt | null, bodyEndsAtMs?: number): void {
-  if (attempt === null) return;
-  const { span, headersAtMs, isAnswered } = attempt;
-  span.end(hrTime(isAnswered ? (bodyEndsAtMs ?? headersAtMs) : headersAtMs));
 }
 
 /** As seconds and nanoseconds: a plain number could be taken for one of the monotonic clock. */

@@ -72,6 +72,7 @@ describe('the authenticator', () => {
       client: 'checkout',
       key: 'prod-checkout-api',
       labels: { team: 'shop' },
+      spendGuards: [],
       recorders: [],
     });
     assert.equal(await decided(grant, { model: 'claude-haiku-5-5', max_tokens: 512 }), null);

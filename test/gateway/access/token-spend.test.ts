@@ -3,6 +3,7 @@ import test, { describe } from 'node:test';
 import { isBudgetExceeded } from 'plimsoll/budget';
 import { redisLedger } from 'plimsoll/redis';
 import { Redis } from 'ioredis';
+import { sharedBudgets } from '../../../src/budget/budgets.ts';
 import { TokenSpend } from '../../../src/gateway/access/token-spend.ts';
 import { defaultPrices } from '../../../src/pricing/prices.ts';
 import { PARAMS, workbench } from '../../../testing/client-workbench.ts';
@@ -14,7 +15,7 @@ const CENT = 10_000_000n;
 /** Calls of the real SDK, held to what a token may spend. */
 function spending(spend: TokenSpend, token: { readonly id: string; readonly spendNanoUsd: bigint }) {
   const held = spend.of({ ...token, expiresAtMs: EXPIRES_AT_MS });
-  const bench = workbench({ instrument: { guards: [held], recorders: [held] } });
+  const bench = workbench({ instrument: { budgets: Object.assign(sharedBudgets([], {}), { attach: () => held }) } });
   const billed = (): bigint =>
     BigInt([...bench.sim.truth.totals().values()].reduce((sum, { totalNanoUsd }) => sum + totalNanoUsd, 0));
   return { ...bench, billed, call: () => bench.claude.messages.create(PARAMS) };

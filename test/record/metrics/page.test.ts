@@ -6,7 +6,7 @@ import { Counter, Gauge, Histogram, Registry, Summary, collectDefaultMetrics } f
 import { acceptsGzip, metricsHandler, preferredFormat } from '../../../src/record/metrics/page.ts';
 import { storeFor } from '../../../src/record/metrics/registry.ts';
 import { prometheusRecorder } from '../../../src/record/prometheus.ts';
-import { aCall, aLimiter, aPart, aUsage, anAttempt } from '../../../testing/calls.ts';
+import { aCall, aLimiter, aPart, aUsage, anAttempt, record } from '../../../testing/calls.ts';
 import { sampleKey, scraped } from '../../../testing/scraped.ts';
 import { tool } from '../../../testing/tools.ts';
 
@@ -30,20 +30,18 @@ function busyRegistry(): Registry {
     models: ['claude-opus-5'],
     keys: ['prod-api-key'],
     attribution: { tenant: [] },
-    trace: () => trace,
   });
   const usage = aUsage([aPart({ input: 12, output: 340, cache_read: 7 })], { serverToolUses: { web_search: 2 } });
   for (const tenant of ['a', WILD.slice(0, 19), 'b']) {
     const call = aCall({
       usage,
+      trace: () => trace,
       attribution: { tenant },
       maxTokens: 1024,
       firstTokenSeconds: 0.4,
       stopReason: 'end_turn',
     });
-    recorder.started?.(call);
-    recorder.attempted?.(call, anAttempt({ limiters: [aLimiter({ resetAtMs: null })] }));
-    recorder.finished?.(call);
+    record(recorder, call, [anAttempt({ limiters: [aLimiter({ resetAtMs: null })] })]);
   }
   return registry;
 }

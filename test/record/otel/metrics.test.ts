@@ -9,7 +9,7 @@ import { PARAMS, workbench } from '../../../testing/client-workbench.ts';
 import type { Call } from '../../../src/vocabulary.ts';
 import { otlpReceiver } from '../../../testing/otlp-receiver.ts';
 import type { OtlpReceiver, ReceivedPoint } from '../../../testing/otlp-receiver.ts';
-import { aCall, aPart, aUsage, anAttempt } from '../../../testing/calls.ts';
+import { aCall, aPart, aUsage, anAttempt, record } from '../../../testing/calls.ts';
 
 interface Metering {
   readonly meterProvider: MeterProvider;
@@ -55,7 +55,7 @@ const CONVENTION = {
 describe('the client metrics of the conventions for generative AI', () => {
   it('have their names, units, boundaries and attributes, and are cumulative', async (t) => {
     const { meterProvider, points } = await metering(t);
-    otelMetrics({ meterProvider }).finished?.(aCall(STREAM));
+    record(otelMetrics({ meterProvider }), aCall(STREAM));
     const sent = (await points()).filter(({ name }) => name.startsWith('gen_ai.'));
     // As in gen-ai-metrics.md of semantic-conventions-genai.
     const seconds = [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92];
@@ -76,8 +76,8 @@ describe('the client metrics of the conventions for generative AI', () => {
   it('have the outcome as `error.type` where a call failed, and no tokens that nobody reported', async (t) => {
     const { meterProvider, points } = await metering(t);
     const recorder = otelMetrics({ meterProvider });
-    recorder.finished?.(aCall({ outcome: 'rate_limited' }));
-    recorder.finished?.(aCall({ outcome: 'cancelled', usage: aUsage([aPart({ input: 3, output_estimated: 9 })]) }));
+    record(recorder, aCall({ outcome: 'rate_limited' }));
+    record(recorder, aCall({ outcome: 'cancelled', usage: aUsage([aPart({ input: 3, output_estimated: 9 })]) }));
     const sent = await points();
     const types = (name: string, attribute: string): readonly unknown[] =>
       sent.filter((point) => point.name === name).map(({ attributes }) => attributes[attribute]);
@@ -87,7 +87,7 @@ describe('the client metrics of the conventions for generative AI', () => {
 
   it('name an operation that the conventions do not know as plimsoll does', async (t) => {
     const { meterProvider, points } = await metering(t);
-    otelMetrics({ meterProvider }).finished?.(aCall({ operation: 'messages.count_tokens' }));
+    record(otelMetrics({ meterProvider }), aCall({ operation: 'messages.count_tokens' }));
     const [duration] = (await points()).filter(({ name }) => name === 'gen_ai.client.operation.duration');
     assert.equal(duration?.attributes['gen_ai.operation.name'], 'messages.count_tokens');
   });
@@ -97,7 +97,7 @@ describe("the metrics of plimsoll's own", () => {
   it('carry key, operation and declared attribution', async (t) => {
     const { meterProvider, points } = await metering(t);
     const recorder = otelMetrics({ meterProvider, attribution: { feature: [] } });
-    recorder.finished?.(aCall({ attribution: { feature: 'search', tenant: 'acme' } }));
+    record(recorder, aCall({ attribution: { feature: 'search', tenant: 'acme' } }));
     const [calls] = (await points()).filter(({ name }) => name === 'plimsoll.client.calls');
     assert.deepEqual(calls?.attributes, {
       'plimsoll.operation': 'messages.create',
@@ -112,7 +112,7 @@ describe("the metrics of plimsoll's own", () => {
     const { meterProvider, points } = await metering(t);
     const recorder = otelMetrics({ meterProvider, attribution: { tenant: [] } });
     for (let n = 0; n < 300; n++) {
-      recorder.finished?.(aCall({ requestedModel: `claude-model-${n}`, attribution: { tenant: `tenant-${n}` } }));
+      record(recorder, aCall({ requestedModel: `claude-model-${n}`, attribution: { tenant: `tenant-${n}` } }));
     }
     const calls = (await points()).filter(({ name }) => name === 'plimsoll.client.calls');
     const distinct = (attribute: string): number => new Set(calls.map(({ attributes }) => attributes[attribute])).size;
@@ -160,10 +160,11 @@ describe('otelMetrics()', () => {
   it('feeds the provider that is registered when a call is recorded', async (t) => {
     const { meterProvider, points } = await metering(t);
     const recorder = otelMetrics();
-    recorder.attempted?.(aCall(), anAttempt());
+    const ofCall = recorder.started(aCall());
+    ofCall?.attempted?.(anAttempt());
     metrics.setGlobalMeterProvider(meterProvider);
     t.after(() => metrics.disable());
-    recorder.attempted?.(aCall(), anAttempt());
+    ofCall?.attempted?.(anAttempt());
     const [attempts] = (await points()).filter(({ name }) => name === 'plimsoll.client.attempts');
     assert.equal(attempts?.value, 1);
   });

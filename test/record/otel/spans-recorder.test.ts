@@ -2,48 +2,41 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { TestContext } from 'node:test';
 import { spanRecorder } from '../../../src/record/otel/spans.ts';
-import type { SpanRecorder } from '../../../src/record/otel/spans.ts';
-import type { Call } from '../../../src/vocabulary.ts';
+import type { Call, CallRecorder } from '../../../src/vocabulary.ts';
 import type { ReceivedSpan } from '../../../testing/otlp-receiver.ts';
-import { START_MS, aCall, aPart, aUsage, anAttempt } from '../../../testing/calls.ts';
+import { START_MS, aCall, aPart, aUsage, anAttempt, record } from '../../../testing/calls.ts';
 import { tracing } from '../../../testing/tracing.ts';
 
 /** The spans of one call, the call's own last. */
 async function recorded(
   t: TestContext,
   given: Partial<Call>,
-  tell: (recorder: SpanRecorder, call: Call) => void = (recorder, call) => recorder.attempted?.(call, anAttempt()),
+  tell: (ofCall: CallRecorder | undefined) => void = (ofCall) => ofCall?.attempted?.(anAttempt()),
 ): Promise<readonly ReceivedSpan[]> {
   const traced = await tracing(t);
-  const recorder = spanRecorder();
-  const call = aCall(given);
-  recorder.started?.(call);
-  tell(recorder, call);
-  recorder.finished?.(call);
+  const ofCall = spanRecorder().started(aCall(given));
+  tell(ofCall);
+  ofCall?.finished?.();
   return traced.spans();
 }
 
 describe('a span of a call', () => {
   it('lasts as long as the call, and its attempt as long as the body of its answer', async (t) => {
-    const [attempt, call] = await recorded(t, { durationSeconds: 2.5 }, (recorder, told) =>
-      recorder.attempted?.(told, anAttempt({ startedAtMs: START_MS + 1, durationSeconds: 0.25 })),
+    const [attempt, call] = await recorded(t, { durationSeconds: 2.5 }, (ofCall) =>
+      ofCall?.attempted?.(anAttempt({ startedAtMs: START_MS + 1, durationSeconds: 0.25 })),
     );
     assert.deepEqual([call?.startMs, call?.endMs], [START_MS, START_MS + 2_500]);
     assert.deepEqual([attempt?.startMs, attempt?.endMs], [START_MS + 1, START_MS + 2_500]);
   });
 
   it('ends the span of a refused attempt with its headers, and of one that got none with the failure', async (t) => {
-    const [refused, broken] = await recorded(
-      t,
-      { durationSeconds: 9, outcome: 'connection_error' },
-      (recorder, told) => {
-        const overloaded = { outcome: 'overloaded', rateLimitReason: null, spendScope: null } as const;
-        recorder.attempted?.(told, anAttempt({ status: 529, rejection: overloaded }));
-        const cut = { ...overloaded, outcome: 'connection_error' } as const;
-        const again = { startedAtMs: START_MS + 1_000, index: 1, waitSeconds: 0.5, retryReason: 'overloaded' } as const;
-        recorder.attempted?.(told, anAttempt({ ...again, status: 'connection_error', rejection: cut }));
-      },
-    );
+    const [refused, broken] = await recorded(t, { durationSeconds: 9, outcome: 'connection_error' }, (ofCall) => {
+      const overloaded = { outcome: 'overloaded', rateLimitReason: null, spendScope: null } as const;
+      ofCall?.attempted?.(anAttempt({ status: 529, rejection: overloaded }));
+      const cut = { ...overloaded, outcome: 'connection_error' } as const;
+      const again = { startedAtMs: START_MS + 1_000, index: 1, waitSeconds: 0.5, retryReason: 'overloaded' } as const;
+      ofCall?.attempted?.(anAttempt({ ...again, status: 'connection_error', rejection: cut }));
+    });
     assert.equal(refused?.endMs, START_MS + 500);
     assert.equal(broken?.endMs, START_MS + 1_500);
     assert.equal(broken.attributes['error.type'], 'connection_error');
@@ -53,8 +46,8 @@ describe('a span of a call', () => {
 
   it('is no error where the caller cancelled, and neither is its attempt', async (t) => {
     const cancelled = { outcome: 'cancelled', rateLimitReason: null, spendScope: null } as const;
-    const spans = await recorded(t, { outcome: 'cancelled' }, (recorder, told) =>
-      recorder.attempted?.(told, anAttempt({ status: 'cancelled', rejection: cancelled })),
+    const spans = await recorded(t, { outcome: 'cancelled' }, (ofCall) =>
+      ofCall?.attempted?.(anAttempt({ status: 'cancelled', rejection: cancelled })),
     );
     assert.deepEqual(
       spans.map(({ isError, attributes }) => [isError, attributes['error.type']]),
@@ -82,9 +75,7 @@ describe('a span of a call', () => {
 
   it('says which model a retry policy went on from, and why it denied a retry', async (t) => {
     const call = (
-      await recorded(t, { fallbackFrom: 'claude-opus-5' }, (recorder, told) =>
-        recorder.retryDenied?.(told, 'retry_budget'),
-      )
+      await recorded(t, { fallbackFrom: 'claude-opus-5' }, (ofCall) => ofCall?.retryDenied?.('retry_budget'))
     ).at(-1);
     assert.equal(call?.attributes['plimsoll.fallback_from'], 'claude-opus-5');
     assert.equal(call.attributes['plimsoll.retry.denied'], 'retry_budget');
@@ -95,11 +86,7 @@ describe("the SDK's span", () => {
   it('is ended where the body was dropped unread, because the SDK never would', async (t) => {
     const traced = await tracing(t);
     const sdkSpan = traced.provider.getTracer('sdk').startSpan('anthropic.messages.create');
-    const recorder = spanRecorder();
-    const call = aCall({ sdkSpan, outcome: 'abandoned' });
-    recorder.started?.(call);
-    recorder.attempted?.(call, anAttempt());
-    recorder.finished?.(call);
+    record(spanRecorder(), aCall({ sdkSpan, outcome: 'abandoned' }), [anAttempt()]);
     const span = (await traced.spans()).find(({ scope }) => scope === 'sdk');
     assert.equal(span?.attributes['plimsoll.outcome'], 'abandoned');
   });

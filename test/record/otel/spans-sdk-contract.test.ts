@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import type { TestContext } from 'node:test';
 import type Anthropic from '@anthropic-ai/sdk';
 import type { Span } from '@opentelemetry/api';
-import type { Call, Recorder } from '../../../src/vocabulary.ts';
+import type { Call, CallRecorder, Recorder } from '../../../src/vocabulary.ts';
 import { PARAMS, workbench } from '../../../testing/client-workbench.ts';
 import type { WorkbenchOptions } from '../../../testing/client-workbench.ts';
 import { tracing } from '../../../testing/tracing.ts';
@@ -16,14 +16,9 @@ class SpanWatch implements Recorder {
   readonly events: string[] = [];
   readonly spans = new Set<unknown>();
 
-  started(call: Call): void {
+  started(call: Call): CallRecorder {
     this.#note('started', call);
-  }
-  usageKnown(call: Call): void {
-    this.#note('usageKnown', call);
-  }
-  finished(call: Call): void {
-    this.#note('finished', call);
+    return { usageKnown: () => this.#note('usageKnown', call), finished: () => this.#note('finished', call) };
   }
 
   #note(event: string, { sdkSpan }: Call): void {
