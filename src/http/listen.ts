@@ -1,94 +1,94 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 
-/** What node:http calls for each request. */
+/** A function that node:http calls for each request. */
 export type Listener = (incoming: IncomingMessage, outgoing: ServerResponse) => void;
 
-/** Where to listen, and what is taken of clients before they are let go. */
+/** Where to listen, and the limits of clients. Durations are in milliseconds. */
 export interface ListenOptions {
-  /** 0 for any that is free. */
+  /** 0 takes any free port. */
   readonly port: number;
   /** The option of a command that sets the port: an error names it. */
   readonly portOption?: string;
-  /** Default 127.0.0.1: nobody outside the machine. */
+  /** Default 127.0.0.1, which only this machine reaches. */
   readonly host?: string;
-  /** Open at once; more are closed at once. Default 10,000. */
+  /** Connections at a time; more are closed at once. Default 10,000. */
   readonly connections?: number;
-  /** Of all headers of a request together. Default 16,384. */
+  /** Bytes of all headers of a request together. Default 16,384. */
   readonly headerBytes?: number;
-  /** A client has so long to send its headers. Default 10 s. */
+  /** Time that a client has to send its headers. Default 10,000. */
   readonly headersMs?: number;
-  /** A client has so long to send its whole request. Default 300 s. */
+  /** Time that a client has to send its whole request. Default 300,000. */
   readonly requestMs?: number;
-  /** A client that takes nothing of its answer for so long is let go. Default 120 s. */
+  /** A client that takes nothing of its response for so long is disconnected. Default 120,000. */
   readonly stalledMs?: number;
 }
 
-/** Longer than load balancers keep theirs, so that they never send into one that is being closed: AWS 60 s, nginx 60 s. */
+/** Longer than load balancers keep idle connections (AWS 60 s, nginx 60 s), so they never send into one that closes. */
 const KEEP_ALIVE_MS = 130_000;
 
 /**
- * Puts a listener on node:http, with limits against slow, large and malformed requests: these are answered in the API's
- * own shape of an error where there is still somebody to read it. Rejects with `PortError` where the port cannot be had.
+ * Listens with node:http, with limits against slow, large and malformed requests. Clients that can still read it get an
+ * error in the format of the API's. Rejects with `PortError` if the port is in use or not allowed.
  */
 export async function listen(listener: Listener, options: ListenOptions): Promise<Serving> {
   const { host = '127.0.0.1', connections = 10_000, headerBytes = 16_384 } = options;
   const { headersMs = 10_000, requestMs = 300_000, stalledMs = 120_000 } = options;
-  const answering = new WeakMap<Duplex, ServerResponse>();
+  const responses = new WeakMap<Duplex, ServerResponse>();
   const server = createServer(
     {
       maxHeaderSize: headerBytes,
       headersTimeout: Math.min(headersMs, requestMs),
       requestTimeout: requestMs,
-      // Node looks for connections that are over time only so often.
-      connectionsCheckingInterval: clamped(Math.min(headersMs, requestMs) / 4, 100, 5_000),
+      // Node looks for late requests only so often.
+      connectionsCheckingInterval: clamp(Math.min(headersMs, requestMs) / 4, 100, 5_000),
       keepAliveTimeout: KEEP_ALIVE_MS,
       requireHostHeader: true,
       insecureHTTPParser: false,
     },
     (incoming, outgoing) => {
-      answering.set(incoming.socket, outgoing);
+      responses.set(incoming.socket, outgoing);
       listener(incoming, outgoing);
     },
   );
   server.maxConnections = connections;
-  server.on('clientError', (error: Error, socket) => refuse(error, socket, answering.get(socket)));
-  server.once('listening', () => letStalledGo(server, stalledMs));
-  return listening(server, { ...options, host });
+  server.on('clientError', (error: Error, socket) => refuse(error, socket, responses.get(socket)));
+  server.once('listening', () => disconnectStalled(server, stalledMs));
+  return start(server, { ...options, host });
 }
 
-function clamped(value: number, least: number, most: number): number {
+function clamp(value: number, least: number, most: number): number {
   return Math.min(most, Math.max(least, value));
 }
 
 const LINGER_MS = 1_000;
 
-const MALFORMED = 'The request is not HTTP as RFC 9112 has it.';
+const MALFORMED = 'The request is not HTTP/1.1 (RFC 9112).';
 
-/** Status, reason and message by the code of what node:http could not read. */
-const REFUSALS: Readonly<Record<string, readonly [status: string, type: string, message: string]>> = {
+/** Status line, error type and message, by the error code of node:http. */
+const PARSE_ERRORS: Readonly<Record<string, readonly [status: string, type: string, message: string]>> = {
   ERR_HTTP_REQUEST_TIMEOUT: ['408 Request Timeout', 'timeout_error', 'The request took too long to arrive.'],
   HPE_HEADER_OVERFLOW: ['431 Request Header Fields Too Large', 'invalid_request_error', 'The headers are too large.'],
   HPE_CHUNK_EXTENSIONS_OVERFLOW: ['413 Content Too Large', 'request_too_large', 'The chunk extensions are too large.'],
 };
 
-/** An answer that has begun can only be broken off. */
-function refuse(error: Error, socket: Duplex, answer: ServerResponse | undefined): void {
+/** Sends an error for a request that cannot be read. A response that has begun can only be broken off. */
+function refuse(error: Error, socket: Duplex, response: ServerResponse | undefined): void {
   const code = 'code' in error ? String(error.code) : '';
-  const hasBegun = answer !== undefined && answer.headersSent && !answer.writableFinished;
+  const hasBegun = response !== undefined && response.headersSent && !response.writableFinished;
   if (code === 'ECONNRESET' || !socket.writable || hasBegun) {
     socket.destroy();
     return;
   }
-  const [status, type, message] = REFUSALS[code] ?? ['400 Bad Request', 'invalid_request_error', MALFORMED];
+  const [status, type, message] = PARSE_ERRORS[code] ?? ['400 Bad Request', 'invalid_request_error', MALFORMED];
   const body = JSON.stringify({ type: 'error', error: { type, message } });
   const head = `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\nconnection: close`;
-  // Closed at once, it would take the answer with it where the client has sent more than was read.
+  // A socket that is closed at once would take the error with it if the client has sent more than was read.
   socket.end(`${head}\r\n\r\n${body}`, () => setTimeout(() => socket.destroy(), LINGER_MS).unref());
 }
 
-/** Looks a few times in that span which clients have taken something of what waits for them. */
-function letStalledGo(server: Server, stalledMs: number): void {
+/** Disconnects clients that have taken nothing of a waiting response in several looks, over so long a time. */
+function disconnectStalled(server: Server, stalledMs: number): void {
   const open = new Map<ServerResponse, { bytes: number; looks: number }>();
   const looksUntilGone = 4;
   server.on('request', (_, outgoing) => {
@@ -108,18 +108,18 @@ function letStalledGo(server: Server, stalledMs: number): void {
   server.once('close', () => clearInterval(looking));
 }
 
-/** A server that listens. */
+/** A listening server. */
 export interface Serving {
   readonly url: string;
   readonly port: number;
   /**
-   * Takes no new connections, lets the requests under way end for at most `graceMs` (default 5,000), then breaks them.
+   * Accepts no new connections, gives requests in progress at most `graceMs` (default 5,000) to end, then breaks them off.
    * Safe to call again; every call waits for the end.
    */
   readonly close: (graceMs?: number) => Promise<void>;
 }
 
-/** The port cannot be had. `message` is one line that says what to do. */
+/** The port is in use or not allowed. `message` is one line that says what to do. */
 export class PortError extends Error {
   readonly code: 'PLIMSOLL_PORT_IN_USE' | 'PLIMSOLL_PORT_DENIED';
 
@@ -130,32 +130,32 @@ export class PortError extends Error {
   }
 }
 
-type Where = Pick<ListenOptions, 'port' | 'portOption'> & { readonly host: string };
+type Address = Pick<ListenOptions, 'port' | 'portOption'> & { readonly host: string };
 
-/** Makes the server listen. Rejects with `PortError` where the port cannot be had. */
-export async function listening(server: Server, where: Where): Promise<Serving> {
-  const { port, host } = where;
+/** Starts the server. Rejects with `PortError` if the port is in use or not allowed. */
+export async function start(server: Server, wanted: Address): Promise<Serving> {
+  const { port, host } = wanted;
   let closing: Promise<void> | null = null;
   server.on('request', (_, outgoing) => {
     outgoing.once('close', () => {
       if (closing !== null) server.closeIdleConnections();
     });
   });
-  await bound(server, where);
+  await bind(server, wanted);
   const address = server.address();
   const boundPort = typeof address === 'object' && address !== null ? address.port : port;
   return {
     port: boundPort,
     url: `http://${host.includes(':') ? `[${host}]` : host}:${boundPort}`,
     close(graceMs = 5_000) {
-      closing ??= closed(server, graceMs);
+      closing ??= close(server, graceMs);
       return closing;
     },
   };
 }
 
-async function bound(server: Server, where: Where): Promise<void> {
-  const { port, host } = where;
+async function bind(server: Server, address: Address): Promise<void> {
+  const { port, host } = address;
   try {
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
@@ -165,11 +165,11 @@ async function bound(server: Server, where: Where): Promise<void> {
       });
     });
   } catch (error) {
-    throw portError(error, where) ?? error;
+    throw portError(error, address) ?? error;
   }
 }
 
-function portError(error: unknown, { port, host, portOption }: Where): PortError | null {
+function portError(error: unknown, { port, host, portOption }: Address): PortError | null {
   const by = portOption === undefined ? '' : ` with ${portOption}`;
   switch (codeOf(error)) {
     case 'EADDRINUSE':
@@ -187,11 +187,11 @@ function portError(error: unknown, { port, host, portOption }: Where): PortError
   }
 }
 
-function closed(server: Server, graceMs: number): Promise<void> {
-  const impatience = setTimeout(() => server.closeAllConnections(), graceMs);
+function close(server: Server, graceMs: number): Promise<void> {
+  const patience = setTimeout(() => server.closeAllConnections(), graceMs);
   return new Promise((resolve) => {
     server.close(() => {
-      clearTimeout(impatience);
+      clearTimeout(patience);
       resolve();
     });
     server.closeIdleConnections();

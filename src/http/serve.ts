@@ -1,60 +1,60 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { listening, type Serving } from './listen.ts';
+import { start, type Serving } from './listen.ts';
 
-/** What is served: the web's own shape, so that tests need no port. */
+/** Handles a request. A handler needs no server, so tests need no port. */
 export type Handler = (request: Request) => Promise<Response>;
 
-/** Where to listen, and who hears of a handler that failed. */
+/** Where to listen, and how failures are reported. */
 export interface ServeOptions {
-  /** 0 for any that is free. */
+  /** 0 takes any free port. */
   readonly port: number;
   /** The option of a command that sets the port: an error names it. */
   readonly portOption?: string;
-  /** Default 127.0.0.1: nobody outside the machine. */
+  /** Default 127.0.0.1, which only this machine reaches. */
   readonly host?: string;
-  /** Told of what a handler or a response's body threw; the client gets a 500, or a broken body. */
+  /** Gets the error of a handler or of a response body. The client gets a 500, or a body that breaks off. */
   readonly onError?: (error: unknown) => void;
 }
 
 /**
- * Puts a handler on node:http. Bodies stream both ways with backpressure; a client that leaves aborts the request's signal
- * and cancels the response's body. A handler that rejects with an ECONNRESET breaks the connection, so that a fake can
- * pass a break on; any other failure is a 500. Rejects with `PortError` where the port cannot be had.
+ * Serves a handler with node:http. Bodies stream both ways with backpressure. A client that leaves aborts the signal of its
+ * request and cancels the body of its response. A handler that rejects with an ECONNRESET breaks the connection, so a fake
+ * can simulate that; any other error is a 500. Rejects with `PortError` if the port is in use or not allowed.
  */
 export async function serve(handler: Handler, options: ServeOptions): Promise<Serving> {
   const { host = '127.0.0.1', onError = () => undefined } = options;
-  const server = createServer((incoming, outgoing) => void exchange(incoming, outgoing, { handler, onError }));
-  return listening(server, { ...options, host });
+  const server = createServer((incoming, outgoing) => void respond(incoming, outgoing, { handler, onError }));
+  return start(server, { ...options, host });
 }
 
-interface Exchange {
+interface Responding {
   readonly handler: Handler;
   readonly onError: (error: unknown) => void;
 }
 
-/** One request; never rejects. */
-async function exchange(incoming: IncomingMessage, outgoing: ServerResponse, { handler, onError }: Exchange) {
+/** Responds to one request. Never rejects. */
+async function respond(incoming: IncomingMessage, outgoing: ServerResponse, { handler, onError }: Responding) {
   const gone = new AbortController();
   outgoing.once('close', () => {
     if (!outgoing.writableFinished) gone.abort();
   });
-  const request = requestOf(incoming, outgoing, gone.signal);
-  if (request === null) return refuse(outgoing, 400, 'Bad Request');
+  const request = toRequest(incoming, outgoing, gone.signal);
+  if (request === null) return sendError(outgoing, 400, 'Bad Request');
   try {
     const response = await handler(request);
     if (gone.signal.aborted) return await response.body?.cancel();
-    await send(response, outgoing, { bodiless: incoming.method === 'HEAD' });
+    await send(response, outgoing, { isBodiless: incoming.method === 'HEAD' });
   } catch (error) {
     if (gone.signal.aborted) return;
     if (isReset(error)) return breakOff(incoming, outgoing);
     onError(error);
     if (outgoing.headersSent) return breakOff(incoming, outgoing);
-    refuse(outgoing, 500, 'Internal Server Error');
+    sendError(outgoing, 500, 'Internal Server Error');
   }
 }
 
-/** `null` for a request that `Request` cannot say: a target that is no path, a method such as CONNECT. */
-function requestOf(incoming: IncomingMessage, outgoing: ServerResponse, signal: AbortSignal): Request | null {
+/** Converts to a `Request`; `null` if that cannot hold it: a target that is no path, a method such as CONNECT. */
+function toRequest(incoming: IncomingMessage, outgoing: ServerResponse, signal: AbortSignal): Request | null {
   const { method = 'GET', url = '/', headers } = incoming;
   const hasBody = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
   try {
@@ -65,30 +65,30 @@ function requestOf(incoming: IncomingMessage, outgoing: ServerResponse, signal: 
       ...(hasBody && method !== 'GET' && method !== 'HEAD' && { body: bodyOf(incoming, outgoing), duplex: 'half' }),
     });
   } catch {
-    // The client is told with a 400; there is nothing else to do about a target or a method that cannot be.
+    // The client gets a 400.
     return null;
   }
 }
 
 /**
- * Reads from the socket only what is asked for, so that a slow handler slows its client down. What a handler leaves
- * unread is thrown away when the response has gone out, or the connection would wait for it.
+ * Reads from the socket only as fast as the handler, so a slow handler slows its client down. After the response, the rest
+ * of the body is discarded: the connection would wait for it.
  */
 function bodyOf(incoming: IncomingMessage, outgoing: ServerResponse): ReadableStream<Uint8Array> {
-  const pieces = incoming.iterator({ destroyOnReturn: false });
-  const leaveRest = async (): Promise<void> => {
-    await pieces.return?.();
+  const chunks = incoming.iterator({ destroyOnReturn: false });
+  const discardRest = async (): Promise<void> => {
+    await chunks.return?.();
     incoming.resume();
   };
-  outgoing.once('finish', () => void leaveRest());
+  outgoing.once('finish', () => void discardRest());
   return new ReadableStream(
     {
       async pull(controller) {
-        const piece: IteratorResult<unknown> = await pieces.next();
-        if (piece.done === true) controller.close();
-        else if (piece.value instanceof Uint8Array) controller.enqueue(piece.value);
+        const chunk: IteratorResult<unknown> = await chunks.next();
+        if (chunk.done === true) controller.close();
+        else if (chunk.value instanceof Uint8Array) controller.enqueue(chunk.value);
       },
-      cancel: leaveRest,
+      cancel: discardRest,
     },
     { highWaterMark: 0 },
   );
@@ -101,29 +101,29 @@ function headersOf(incoming: IncomingMessage): Headers {
   return headers;
 }
 
-/** The head goes out at once, before the body's first byte. */
-async function send(response: Response, outgoing: ServerResponse, { bodiless }: { readonly bodiless: boolean }) {
+/** Sends a response. Its head goes out at once, before the first byte of the body. */
+async function send(response: Response, outgoing: ServerResponse, { isBodiless }: { readonly isBodiless: boolean }) {
   outgoing.statusCode = response.status;
   outgoing.setHeaders(response.headers);
-  if (response.body === null || bodiless) {
+  if (response.body === null || isBodiless) {
     outgoing.end();
     return response.body?.cancel();
   }
   outgoing.flushHeaders();
   const reader = response.body.getReader();
   outgoing.once('close', () => void reader.cancel().catch(ignoreLateCancel));
-  for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
-    if (!outgoing.write(piece.value)) await drained(outgoing);
+  for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read()) {
+    if (!outgoing.write(chunk.value)) await drain(outgoing);
   }
   outgoing.end();
 }
 
-/** A body that failed before its reader left has been dealt with where it was read. */
+/** The error of a body is reported where the body is read. */
 function ignoreLateCancel(): void {
   return undefined;
 }
 
-function drained(outgoing: ServerResponse): Promise<void> {
+function drain(outgoing: ServerResponse): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
       outgoing.off('drain', done);
@@ -136,14 +136,14 @@ function drained(outgoing: ServerResponse): Promise<void> {
   });
 }
 
-function refuse(outgoing: ServerResponse, status: number, reason: string): void {
+function sendError(outgoing: ServerResponse, status: number, reason: string): void {
   outgoing.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', connection: 'close' });
   outgoing.end(`${reason}\n`);
 }
 
 /**
- * Before the head the socket is reset: that is what a client calls ECONNRESET. After it the socket is only closed,
- * because a reset can take back what was sent before; an answer that lacks its end is broken all the same.
+ * Breaks the connection. Before the head it resets the socket, which a client sees as ECONNRESET. After the head it only
+ * closes it, because a reset can take back what was sent; a response without its end is broken all the same.
  */
 function breakOff(incoming: IncomingMessage, outgoing: ServerResponse): void {
   if (outgoing.headersSent) outgoing.destroy();

@@ -10,14 +10,14 @@ import {
 } from './tokens.ts';
 
 export interface RedisTokensOptions {
-  /** What all keys begin with: `plimsoll:`. */
+  /** Prefix of all keys. Default `plimsoll:`. */
   readonly prefix?: string;
 }
 
-/** A request waits for its token no longer than this. */
+/** A request waits no longer than this for its token. */
 const ANSWER_MS = 1_000;
 
-/** The token and its place in the list at once; refused where the id is taken. */
+/** Adds the token and its place in the list at once, unless the id is taken. */
 const PUT = new RedisScript(`
 if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
 redis.call('HSET', KEYS[1], unpack(ARGV, 6))
@@ -38,16 +38,16 @@ return 1
 `);
 
 /**
- * Tokens in Redis 6 or later, or Valkey, for a fleet: what one gateway or command makes or revokes, all know at the next
- * request. Takes a client of `ioredis`, which stays the caller's to close, or a URL. What Redis keeps it keeps as durably
- * as it is set up to: turn its append-only file on.
+ * Keeps tokens in Redis 6 or later, or Valkey, for a fleet: a token that one gateway or command issues or revokes, all know
+ * at the next request. Takes a client of `ioredis`, which the caller closes, or a URL, for which it loads `ioredis`. Tokens
+ * are as durable as that Redis: turn its append-only file on.
  */
 export function redisTokens(
   redis: RedisClient | string,
   { prefix = 'plimsoll:' }: RedisTokensOptions = {},
 ): TokenStore {
   const client = typeof redis === 'string' ? connect(redis, ANSWER_MS) : redis;
-  // The braces make a Cluster keep all of them in one slot, or no script could write two.
+  // A Cluster keeps keys with the same text in braces in one slot, so a script can write several.
   const key = (name: string): string => `${prefix}{tokens}:${name}`;
   const lists = [key('made'), key('minted')] as const;
   const found = async (id: string): Promise<TokenRecord | null> => {
@@ -57,25 +57,25 @@ export function redisTokens(
   return {
     kind: 'redis',
     put: (record) =>
-      asked(client, async () => {
+      query(client, async () => {
         const isPut = await PUT.run(client, [key(`token:${record.id}`), ...lists], wordsOf(rowOf(record)));
         if (isPut !== 1) throw new TypeError('the id is taken');
       }),
-    find: (id) => asked(client, () => found(id)),
+    find: (id) => query(client, () => found(id)),
     list: () =>
-      asked(client, async () => {
+      query(client, async () => {
         const ids = await Promise.all(lists.map((list) => client.zrange(list, '0', '-1')));
         const records = await Promise.all(ids.flat().map(found));
         return records.filter((record) => record !== null).sort(byAge);
       }),
-    revoke: (id, atMs) => asked(client, async () => (await REVOKE.run(client, [key(`token:${id}`)], [atMs])) === 1),
+    revoke: (id, atMs) => query(client, async () => (await REVOKE.run(client, [key(`token:${id}`)], [atMs])) === 1),
     close: async () => {
       if (typeof redis === 'string') client.disconnect();
     },
   };
 }
 
-/** Whether it was minted; when it was made; when it ends; how long it is kept; its id; and all its fields. */
+/** The arguments of `PUT`: whether it was minted, two times for the lists, how long it is kept, its id, and all its fields. */
 function wordsOf(row: TokenRow): readonly (string | number)[] {
   const { id, created, expires, minted } = row;
   const isMinted = minted !== null;
@@ -89,7 +89,7 @@ function byAge(one: TokenRecord, other: TokenRecord): number {
   return one.createdAtMs - other.createdAtMs || (one.id < other.id ? -1 : 1);
 }
 
-async function asked<T>(client: RedisClient, ask: () => Promise<T>): Promise<T> {
+async function query<T>(client: RedisClient, ask: () => Promise<T>): Promise<T> {
   if (!isConnected(client)) throw new TokenStoreError('Redis is not connected');
   try {
     return await ask();

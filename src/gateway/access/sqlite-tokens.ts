@@ -3,7 +3,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { sqliteDatabase } from '../../sqlite-database.ts';
 import { MINTED_KEPT_MS, TokenStoreError, recordOf, rowOf, type TokenRecord, type TokenStore } from './tokens.ts';
 
-/** Raised with every change of the table that an older plimsoll could not read. */
+/** Goes up with every change of the table that an older plimsoll could not read. */
 const TABLE_VERSION = 1;
 
 const TABLE = `
@@ -14,17 +14,17 @@ const TABLE = `
   CREATE INDEX IF NOT EXISTS minted_by_end ON token (expires) WHERE minted IS NOT NULL;
 `;
 
-/** A writer waits so long for another: a command that makes or revokes a token has the file for a few milliseconds. */
+/** A writer waits so long for another one. A command that issues or revokes a token locks the file for milliseconds. */
 const LOCK_WAIT_MS = 1_000;
 
 /**
- * Tokens in a file of `node:sqlite`, for a gateway and the commands of one machine at the same time; a file that is new is
- * its owner's alone. What was made or revoked survives the end of a process however it comes, and of the machine; a
- * minted token may be lost when the machine fails. Throws a `ConfigurationError` (`PLIMSOLL_TOKENS_INVALID`) where the
- * file cannot be used, or where `existing` is asked for and there is none.
+ * Keeps tokens in a file of `node:sqlite`, for a gateway and the commands of one machine at the same time. A new file is
+ * readable by its owner alone. Tokens and revocations survive any end of a process, and of the machine; only a minted token
+ * may be lost if the machine fails. Throws a `ConfigurationError` (`PLIMSOLL_TOKENS_INVALID`) if the file cannot be used, or
+ * if `existing` is asked for and there is none.
  */
 export function sqliteTokens(path: string, open: 'create' | 'existing' = 'create'): TokenStore {
-  const database = opened(path, open);
+  const database = openDatabase(path, open);
   const put = database.prepare(
     'INSERT INTO token VALUES ($id, $hash, $client, $created, $expires, $revoked, $note, $minted)',
   );
@@ -35,36 +35,36 @@ export function sqliteTokens(path: string, open: 'create' | 'existing' = 'create
   return {
     kind: 'sqlite',
     put: (record) =>
-      asked(() => {
-        if (record.minted === null) return lasting(database, () => put.run({ ...rowOf(record) }));
+      query(() => {
+        if (record.minted === null) return durably(database, () => put.run({ ...rowOf(record) }));
         forget.run(record.createdAtMs - MINTED_KEPT_MS);
         return put.run({ ...rowOf(record) });
-      }).then(nothing),
-    find: (id) => asked((): TokenRecord | null => recordOrNull(find.get(id))),
-    list: () => asked(() => list.all().map(recordOf)),
-    revoke: (id, atMs) => asked(() => lasting(database, () => revoke.run(atMs, id)).changes > 0),
+      }).then(ignore),
+    find: (id) => query((): TokenRecord | null => recordOrNull(find.get(id))),
+    list: () => query(() => list.all().map(recordOf)),
+    revoke: (id, atMs) => query(() => durably(database, () => revoke.run(atMs, id)).changes > 0),
     close: async () => database.close(),
   };
 }
 
-function opened(path: string, open: 'create' | 'existing'): DatabaseSync {
+function openDatabase(path: string, open: 'create' | 'existing'): DatabaseSync {
   const named = { what: 'tokens', code: 'PLIMSOLL_TOKENS_INVALID' };
-  if (open === 'create') makeOwn(path);
+  if (open === 'create') createPrivate(path);
   return sqliteDatabase({ path, open, tables: TABLE, version: TABLE_VERSION, waitMs: LOCK_WAIT_MS, named });
 }
 
-/** SQLite gives the files beside it the rights of this one. */
-function makeOwn(path: string): void {
+/** Creates the file for its owner alone. SQLite gives the files beside it the same rights. */
+function createPrivate(path: string): void {
   if (path === ':memory:') return;
   try {
     closeSync(openSync(path, 'a', 0o600));
   } catch {
-    // SQLite says why it cannot be.
+    // SQLite reports why it cannot be created.
   }
 }
 
-/** On the disk when it comes back: a token that was revoked must not come to life again when the power fails. */
-function lasting<T>(database: DatabaseSync, write: () => T): T {
+/** Returns when the write is on the disk: a revoked token must not come back after a power failure. */
+function durably<T>(database: DatabaseSync, write: () => T): T {
   database.exec('PRAGMA synchronous = FULL');
   try {
     return write();
@@ -73,7 +73,7 @@ function lasting<T>(database: DatabaseSync, write: () => T): T {
   }
 }
 
-async function asked<T>(ask: () => T): Promise<T> {
+async function query<T>(ask: () => T): Promise<T> {
   try {
     return ask();
   } catch (error) {
@@ -81,7 +81,7 @@ async function asked<T>(ask: () => T): Promise<T> {
   }
 }
 
-function nothing(): void {
+function ignore(): void {
   return undefined;
 }
 

@@ -12,11 +12,11 @@ import { LONGEST_MINTED_SECONDS } from './client.ts';
 export interface TokenSpendOptions {
   readonly prices: BudgetPrices;
   /**
-   * Where the spend of a token is kept; asked for once a token. Default: a ledger in memory, which is forgotten with the
-   * token. One that replicas share must forget by itself, or it fills with tokens that are long over.
+   * Opens the ledger of a token, once per token. Default: in memory, and forgotten with the token. A ledger that replicas
+   * share must expire by itself, or it fills up with expired tokens.
    */
   readonly ledger?: () => Ledger;
-  /** Told of a ledger that does not answer. */
+  /** Gets the error of a ledger that does not answer. */
   readonly onError?: (error: unknown) => void;
   /** For tests. */
   readonly clock?: Clock;
@@ -24,7 +24,7 @@ export interface TokenSpendOptions {
   readonly timers?: Timers;
 }
 
-/** A token that may spend so much in its life. */
+/** A token with a limit of spend for its whole life. */
 export interface SpendingToken {
   readonly id: string;
   readonly spendNanoUsd: bigint;
@@ -33,29 +33,29 @@ export interface SpendingToken {
 
 const LIFE_MS = LONGEST_MINTED_SECONDS * 1_000;
 
-/** Longer than for a budget that is open while its ledger is slow: a call that is late is better than one that is refused. */
+/** Longer than for a budget that lets calls through while its ledger is slow: better a late call than a refused one. */
 const DEADLINE_MS = 1_000;
 
 const HOLD_MS = 60_000;
 
 const CLOSE_MS = 2_000;
 
-interface Purse {
+interface TokenBudget {
   readonly guard: SpendGuard;
   readonly link: LedgerLink;
   readonly expiresAtMs: number;
 }
 
 /**
- * What minted tokens have left: each is a budget of its own, held and settled as budgets are, in whole nano-dollars. So
- * what is held for a call is what it is expected to cost, and only calls under way can cost more than is left. It blocks
- * calls whose model has no price, and while its ledger does not answer: it bounds what a stolen token can do.
+ * Limits the spend of minted tokens. Each token is a budget that blocks, with reservations in whole nano-dollars. A call
+ * reserves what it is expected to cost, so only calls in progress can exceed the limit. Calls are also blocked if their model
+ * has no price, and while the ledger does not answer: the limit is what bounds a thief of the token.
  */
 export class TokenSpend {
   readonly #options: TokenSpendOptions;
   readonly #clock: Clock;
   readonly #estimator: Estimator;
-  readonly #purses = new Map<string, Purse>();
+  readonly #budgets = new Map<string, TokenBudget>();
   #sweepAtMs = 0;
 
   constructor(options: TokenSpendOptions) {
@@ -64,25 +64,25 @@ export class TokenSpend {
     this.#estimator = new Estimator(options.prices);
   }
 
-  /** What asks for a call of the token's, and is told what it cost. The same for as long as the token lives. */
+  /** The guard that reserves for the token's calls and settles them. One object per token. */
   of(token: SpendingToken): SpendGuard {
     this.#forgetExpired();
-    let purse = this.#purses.get(token.id);
-    if (purse === undefined) {
-      purse = this.#purse(token);
-      this.#purses.set(token.id, purse);
+    let budget = this.#budgets.get(token.id);
+    if (budget === undefined) {
+      budget = this.#open(token);
+      this.#budgets.set(token.id, budget);
     }
-    return purse.guard;
+    return budget.guard;
   }
 
-  /** Waits until the ledgers have what was spent, up to 2 s. */
+  /** Waits at most 2 s until the ledgers have all spend. */
   async close(): Promise<void> {
-    const links = [...this.#purses.values()].map(({ link }) => link);
+    const links = [...this.#budgets.values()].map(({ link }) => link);
     await Promise.all(links.map((link) => link.drain(CLOSE_MS)));
     for (const link of links) link.close();
   }
 
-  #purse({ id, spendNanoUsd, expiresAtMs }: SpendingToken): Purse {
+  #open({ id, spendNanoUsd, expiresAtMs }: SpendingToken): TokenBudget {
     const { ledger = memoryLedger, onError = () => undefined, timers = systemTimers } = this.#options;
     const link = new LedgerLink({
       ledger: ledger(),
@@ -99,16 +99,16 @@ export class TokenSpend {
     return { guard, link, expiresAtMs };
   }
 
-  /** Once a minute, of tokens whose calls, begun in time, are over too or will be settled without being looked up. */
+  /** Forgets expired tokens, at most once a minute. Their calls in progress still settle. */
   #forgetExpired(): void {
     const nowMs = this.#clock.epochMs();
     if (nowMs < this.#sweepAtMs) return;
     this.#sweepAtMs = nowMs + 60_000;
-    for (const [id, { expiresAtMs }] of this.#purses) if (expiresAtMs < nowMs) this.#purses.delete(id);
+    for (const [id, { expiresAtMs }] of this.#budgets) if (expiresAtMs < nowMs) this.#budgets.delete(id);
   }
 }
 
-/** No token lives longer than its window, so what it spent never leaves it. */
+/** The window is as long as the longest life of a token, so no spend ever leaves it. */
 function budgetOf(id: string, limitNanoUsd: bigint): Budget {
   return {
     name: `token-${id}`,

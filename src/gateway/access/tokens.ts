@@ -1,42 +1,42 @@
 import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { systemClock, type Clock } from '../../clock.ts';
 
-/** A token in its two parts: the id finds its record, the secret proves that it was handed out. */
+/** The two parts of a token: the id finds its record, the secret proves that it was issued. */
 export interface TokenParts {
-  /** Not secret: it stands in logs and lists. */
+  /** Not secret: logs and lists show it. */
   readonly id: string;
   readonly secret: string;
 }
 
-/** Digits and letters that are not mistaken for each other: 32, so that five bits of a random byte are one. */
+/** 32 digits and letters that are not mistaken for each other: each takes five bits of a random byte. */
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
 
-/** 60 bits: ids are unique, and need not be more. */
+/** 60 bits, enough for unique ids. */
 const ID_LENGTH = 12;
 
-/** 200 bits: nobody tries them all, so a plain hash is enough to keep. */
+/** 200 bits, too many to try, so a plain hash of them is safe to keep. */
 const SECRET_LENGTH = 40;
 
 const TOKEN = new RegExp(`^plk_([${ALPHABET}]{${ID_LENGTH}})_([${ALPHABET}]{${SECRET_LENGTH}})$`);
 
-/** A new token's parts. `random` gives so many bytes that nobody can foresee. */
+/** Draws a new token. `random` returns so many unpredictable bytes. */
 export function newToken(random: (bytes: number) => Uint8Array = randomBytes): TokenParts {
   const drawn = (length: number): string => Array.from(random(length), (byte) => ALPHABET[byte & 31]).join('');
   return { id: drawn(ID_LENGTH), secret: drawn(SECRET_LENGTH) };
 }
 
-/** `plk_<id>_<secret>`: as it is handed out, once. */
+/** Writes a token as `plk_<id>_<secret>`, the form in which clients get it, once. */
 export function tokenText({ id, secret }: TokenParts): string {
   return `plk_${id}_${secret}`;
 }
 
-/** The parts of what was presented; `null` for what cannot be a token, whatever its length. */
+/** Splits a token; `null` for a text of any length that cannot be one. */
 export function tokenParts(text: string): TokenParts | null {
   const [, id, secret] = TOKEN.exec(text) ?? [];
   return id === undefined || secret === undefined ? null : { id, secret };
 }
 
-/** What is kept of a secret: its SHA-256 in hexadecimal. */
+/** The SHA-256 of a secret in hexadecimal, which is all that stores keep of it. */
 export function secretHash(secret: string): string {
   return hash('sha256', secret);
 }
@@ -44,33 +44,33 @@ export function secretHash(secret: string): string {
 const NO_HASH = '0'.repeat(64);
 
 /**
- * Whether the secret is the one of the hash, in a time that says nothing of how much of it is right. Without a hash it
- * is not, after the same work: whether an id is known does not show in the time either.
+ * Compares a secret with the hash that is kept, in constant time. Without a hash it does the same work and returns `false`,
+ * so the time does not show whether an id is known either.
  */
 export function isSecretOf(secret: string, kept: string | null): boolean {
   const isSame = timingSafeEqual(hash('sha256', secret, 'buffer'), Buffer.from(kept ?? NO_HASH, 'hex'));
   return isSame && kept !== null;
 }
 
-/** What a new token is for. */
+/** The client and the lifetime of a new token. */
 export interface IssueOptions {
   /** Name of the client. */
   readonly client: string;
-  /** `null`, the default: it holds until it is revoked. */
+  /** Milliseconds; `null`, the default: until it is revoked. */
   readonly lifetimeMs?: number | null;
-  /** Stands in lists. */
+  /** A note for lists. */
   readonly note?: string;
   /** For tests. */
   readonly clock?: Pick<Clock, 'epochMs'>;
 }
 
-/** A token that was made: its record, and its text, which is told once and kept nowhere. */
+/** A new token: its record, and its text, which is shown once and kept nowhere. */
 export interface IssuedToken {
   readonly record: TokenRecord;
   readonly token: string;
 }
 
-/** Makes a token for a client and keeps its hash. Rejects with a `TokenStoreError` where the store does not answer. */
+/** Issues a token for a client, and stores its hash. Rejects with a `TokenStoreError` if the store does not answer. */
 export async function issueToken(store: TokenStore, options: IssueOptions): Promise<IssuedToken> {
   const { client, lifetimeMs = null, note = '', clock = systemClock } = options;
   const createdAtMs = clock.epochMs();
@@ -89,7 +89,7 @@ export async function issueToken(store: TokenStore, options: IssueOptions): Prom
   return { record, token: tokenText(parts) };
 }
 
-/** A record as stores keep it: texts and numbers by name. Numbers may come back as texts. */
+/** A record as stores keep it. Numbers may come back as texts. */
 export interface TokenRow {
   readonly id: string;
   readonly hash: string;
@@ -98,10 +98,11 @@ export interface TokenRow {
   readonly expires: number | null;
   readonly revoked: number | null;
   readonly note: string;
-  /** JSON; `null` for what was not minted. */
+  /** JSON; `null` for a token that was not minted. */
   readonly minted: string | null;
 }
 
+/** Converts a record for a store. */
 export function rowOf(record: TokenRecord): TokenRow {
   const { minted } = record;
   return {
@@ -116,7 +117,7 @@ export function rowOf(record: TokenRecord): TokenRow {
   };
 }
 
-/** Of a row that `rowOf` made; empty texts are as good as `null`. */
+/** Converts a row of `rowOf` back. Empty texts count as `null`. */
 export function recordOf(row: Readonly<Record<string, unknown>>): TokenRecord {
   const minted = textOf(row['minted']);
   return {
@@ -144,26 +145,26 @@ function numberOf(value: unknown): number | null {
   return value === null || value === undefined || value === '' ? null : Number(value);
 }
 
-/** What binds a token that a client minted for one of its own users. */
+/** The terms of a token that a client minted for one of its own users. */
 export interface MintedTerms {
-  /** Id of the token that it was minted with: when that is revoked, so is this. */
+  /** Id of the token that it was minted with. If that is revoked, so is this one. */
   readonly parent: string;
-  /** Whom the client minted it for, in words of the client's. */
+  /** The user that it was minted for, as the client names it. */
   readonly subject: string;
-  /** The only web origin that may send it; `null`: any, and none. */
+  /** The web origin that may send it; `null`: any origin, or no `Origin` header at all. */
   readonly origin: string | null;
-  /** The only models it may ask for, besides what its client may; `null`: those of its client. */
+  /** The models that it may ask for, if its client may too; `null`: those of its client. */
   readonly models: readonly string[] | null;
-  /** What it may spend in its life; `null`: no limit of its own. */
+  /** Its limit of spend, over its whole life; `null`: no limit of its own. */
   readonly spendNanoUsd: bigint | null;
 }
 
-/** What is kept of a token. Nothing in it lets anybody use the token. */
+/** The record of a token. It is not enough to use the token. */
 export interface TokenRecord {
   readonly id: string;
   /** SHA-256 of its secret, in hexadecimal. */
   readonly hash: string;
-  /** Name of the client that it was given to, which says what it may do. */
+  /** Name of the client that has it, whose rules apply to it. */
   readonly client: string;
   readonly createdAtMs: number;
   /** `null`: it does not expire. */
@@ -175,27 +176,27 @@ export interface TokenRecord {
   readonly minted: MintedTerms | null;
 }
 
-/** A minted token is forgotten so long after it has expired; others stay, so that lists can show them. */
+/** A minted token is forgotten so long after it has expired. Others stay, so lists can show them. */
 export const MINTED_KEPT_MS = 3_600_000;
 
 /**
- * Where tokens are kept, for one gateway or for many, and for who makes and revokes tokens meanwhile. Every method
- * rejects with a `TokenStoreError` where the store does not answer.
+ * Keeps tokens, for one gateway or many, and for commands that issue and revoke tokens meanwhile. Every method rejects with
+ * a `TokenStoreError` if the store does not answer.
  */
 export interface TokenStore {
   readonly kind: 'sqlite' | 'redis';
-  /** Keeps a new token. Rejects where its id is taken. */
+  /** Adds a new token. Rejects if its id is taken. */
   put(record: TokenRecord): Promise<void>;
-  /** As it is now; `null` where there is none. */
+  /** Finds the current record of a token; `null` without one. */
   find(id: string): Promise<TokenRecord | null>;
-  /** All tokens, the oldest first; minted ones as long as they are kept. */
+  /** Lists all tokens, the oldest first; minted ones as long as they are kept. */
   list(): Promise<readonly TokenRecord[]>;
-  /** In force when it resolves; a token that was revoked before keeps its time. `false` where there is no such token. */
+  /** Revokes a token, in force when it resolves. A token that was revoked before keeps its time. `false` without such a token. */
   revoke(id: string, atMs: number): Promise<boolean>;
   close(): Promise<void>;
 }
 
-/** The place where tokens are kept did not answer, or cannot be used. */
+/** The token store did not answer, or cannot be used. */
 export class TokenStoreError extends Error {
   readonly code = 'PLIMSOLL_TOKEN_STORE_UNAVAILABLE';
 

@@ -28,7 +28,7 @@ export interface GatewayConfiguration {
   readonly prices: PriceTable;
   /** `undefined`: inferred from response headers. */
   readonly tier: TierOption | undefined;
-  readonly limits: GatewayLimits;
+  readonly limits: LimitSettings;
   /** Web origins whose pages may call the gateway. */
   readonly corsOrigins: readonly string[];
   readonly notices: readonly Notice[];
@@ -53,7 +53,7 @@ export interface ListenAddress {
 }
 
 /** What a gateway takes of its clients before it lets them go. */
-export interface GatewayLimits {
+export interface LimitSettings {
   /** Open at once; more are refused. */
   readonly connections: number;
   /** Of all request headers together. */
@@ -73,7 +73,7 @@ export interface GatewayLimits {
 }
 
 /** The longest non-streaming answers take ten minutes, by the API's own documentation (2026-08). */
-export const DEFAULT_LIMITS: GatewayLimits = {
+export const DEFAULT_LIMITS: LimitSettings = {
   connections: 10_000,
   headerBytes: 16_384,
   headersSeconds: 10,
@@ -84,7 +84,7 @@ export const DEFAULT_LIMITS: GatewayLimits = {
   drainSeconds: 30,
 };
 
-const MOST: GatewayLimits = {
+const MOST: LimitSettings = {
   connections: 1_000_000,
   headerBytes: 1_048_576,
   headersSeconds: 3_600,
@@ -96,19 +96,19 @@ const MOST: GatewayLimits = {
 };
 
 /** The least, where that is more than 1. */
-const LEAST: Readonly<Partial<GatewayLimits>> = { headerBytes: 1_024, heldBytes: 1_048_576 };
+const LEAST: Readonly<Partial<LimitSettings>> = { headerBytes: 1_024, heldBytes: 1_048_576 };
 
 /** Of the field `limits`. */
-export function limitsOf(read: Reader): GatewayLimits {
+export function limitsOf(read: Reader): LimitSettings {
   const limits = read.within('limits', 'limits by name');
-  const names = Object.keys(DEFAULT_LIMITS) as (keyof GatewayLimits)[];
+  const names = Object.keys(DEFAULT_LIMITS) as (keyof LimitSettings)[];
   limits.only(names);
   const pairs = names.map((name) => {
     const [least, most] = [LEAST[name] ?? 1, MOST[name]];
     const value = limits.integer(name, { least, most, expected: `a whole number from ${least} to ${most}` });
     return [name, value ?? DEFAULT_LIMITS[name]] as const;
   });
-  return Object.fromEntries(pairs) as unknown as GatewayLimits;
+  return Object.fromEntries(pairs) as unknown as LimitSettings;
 }
 
 const HOST = { pattern: /^(?:[a-zA-Z0-9.-]{1,253}|[0-9a-fA-F:]{2,39})$/, expected: 'an address or the name of a host' };
