@@ -1,55 +1,8 @@
-const LONGEST_NAME = 40;
+/** Figures and names as they stand in a sentence, and amounts of money in both units. */
 
-const LONGEST_TEXT = 200;
+const NANO_USD_PER_USD = 1_000_000_000;
 
-let dayFormat: Intl.DateTimeFormat | undefined;
-
-/** `27 November`, in UTC. */
-export function day(atMs: number): string {
-  // Making one takes 10 ms and more: not while the package is imported.
-  dayFormat ??= new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'long', timeZone: 'UTC' });
-  return dayFormat.format(atMs);
-}
-
-/** `$1,000`; with cents below ten dollars, `$4.20`. */
-export function usd(amount: number): string {
-  const digits = amount < 10 && !Number.isInteger(amount) ? 2 : 0;
-  return `$${amount.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits })}`;
-}
-
-/** `3 %`, `0.4 %`, `under 0.1 %`. */
-export function percent(ratio: number): string {
-  if (ratio > 0 && ratio < 0.001) return 'under 0.1 %';
-  return `${(ratio * 100).toLocaleString('en-US', { maximumFractionDigits: ratio < 0.1 ? 1 : 0 })} %`;
-}
-
-/** `2.5×`. */
-export function times(factor: number): string {
-  return `${factor.toLocaleString('en-US', { maximumFractionDigits: 1 })}×`;
-}
-
-/** `5,000,000`. */
-export function count(number: number): string {
-  return number.toLocaleString('en-US', { maximumFractionDigits: 0 });
-}
-
-/** `sonnet-5` → `Sonnet 5`. A model that is its own class keeps its id. */
-export function className(modelClass: string): string {
-  const words = /^[a-z]+-[\d.x]+$/.exec(modelClass) === null ? modelClass : modelClass.replace('-', ' ');
-  return name(words === modelClass ? modelClass : words.charAt(0).toUpperCase() + words.slice(1));
-}
-
-/** A name as it can stand in a sentence: at most 40 characters. */
-export function name(text: string): string {
-  return text.length <= LONGEST_NAME ? text : `${text.slice(0, LONGEST_NAME - 1)}…`;
-}
-
-/** At most 200 characters. */
-export function sentence(text: string): string {
-  return text.length <= LONGEST_TEXT ? text : `${text.slice(0, LONGEST_TEXT - 1)}…`;
-}
-
-const NANO_DIGITS = 9;
+const DIGITS = 9;
 
 const AMOUNT = /^(\d{1,9})(?:\.(\d{1,9}))?$/;
 
@@ -62,10 +15,62 @@ export function nanoUsdOf(usd: unknown): bigint | null {
   const found = AMOUNT.exec(String(usd));
   if (found === null) return null;
   const [, whole = '', fraction = ''] = found;
-  return BigInt(whole + fraction.padEnd(NANO_DIGITS, '0'));
+  return BigInt(whole + fraction.padEnd(DIGITS, '0'));
 }
 
 /** The amount in US dollars, as a double: for showing, never for adding up. */
-export function usdOf(nanoUsd: bigint): number {
-  return Number(nanoUsd) / 1e9;
+export function usdOf(nanoUsd: bigint | number): number {
+  return Number(nanoUsd) / NANO_USD_PER_USD;
+}
+
+/** `$1,000`; with cents below ten dollars, `$4.20`; with four digits below ten cents, `$0.0312`. */
+export function usd(amount: number): string {
+  const digits = amount >= 10 || Number.isInteger(amount) ? 0 : amount >= 0.1 ? 2 : 4;
+  return `$${amount.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits })}`;
+}
+
+/** `3%`, `0.4%`, `under 0.1%`. */
+export function percent(ratio: number): string {
+  if (ratio > 0 && ratio < 0.001) return 'under 0.1%';
+  return `${(ratio * 100).toLocaleString('en-US', { maximumFractionDigits: ratio < 0.1 ? 1 : 0 })}%`;
+}
+
+/** `2.5×`. */
+export function times(factor: number): string {
+  return `${factor.toLocaleString('en-US', { maximumFractionDigits: 1 })}×`;
+}
+
+/** `5,000,000`. */
+export function count(number: number): string {
+  return number.toLocaleString('en-US', { maximumFractionDigits: 0 });
+}
+
+let dayFormat: Intl.DateTimeFormat | undefined;
+
+/** `27 November`, in UTC. */
+export function day(atMs: number): string {
+  // Making one takes 10 ms and more: not while the package is imported.
+  dayFormat ??= new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'long', timeZone: 'UTC' });
+  return dayFormat.format(atMs);
+}
+
+/** `sonnet-5.5` → `Sonnet 5.5`. A model that is its own class keeps its id. */
+export function className(modelClass: string): string {
+  const [, family, version] = /^([a-z]+)-([\d.x]+)$/.exec(modelClass) ?? [];
+  if (family === undefined || version === undefined) return name(modelClass);
+  return name(`${family.charAt(0).toUpperCase()}${family.slice(1)} ${version}`);
+}
+
+const LONGEST_NAME = 40;
+
+/** A name that fits into a sentence: at most 40 characters. */
+export function name(text: string): string {
+  return text.length <= LONGEST_NAME ? text : `${text.slice(0, LONGEST_NAME - 1)}…`;
+}
+
+const LONGEST_SENTENCE = 200;
+
+/** At most 200 characters. */
+export function sentence(text: string): string {
+  return text.length <= LONGEST_SENTENCE ? text : `${text.slice(0, LONGEST_SENTENCE - 1)}…`;
 }

@@ -1,3 +1,4 @@
+import { usdOf } from '../figures.ts';
 import type { Spend } from './ledger.ts';
 
 /** What a budget's spend looks like so far. */
@@ -22,8 +23,6 @@ export interface Forecast {
 }
 
 const HOUR_MS = 3_600_000;
-
-const NANO_PER_USD = 1e9;
 
 /** A first call says little about the month: nothing is said before so much of the period was seen, 7 hours of a month. */
 const LEAST_SEEN = 0.01;
@@ -51,8 +50,8 @@ export function forecast(seen: SpendSoFar): Forecast | null {
     atMs = untilMs;
   }
   return {
-    burnUsdPerHour: usual.nanoUsdPerHour / NANO_PER_USD,
-    expectedUsd: expected / NANO_PER_USD,
+    burnUsdPerHour: usdOf(usual.nanoUsdPerHour),
+    expectedUsd: usdOf(expected),
     runsOutAtMs,
   };
 }
@@ -80,8 +79,8 @@ export function rollingForecast(seen: RollingSpend): Forecast | null {
   const perMs = recent.reduce((sum, { nanoUsd }) => sum + Number(nanoUsd), 0) / seenMs;
   const expected = perMs * lengthMs;
   return {
-    burnUsdPerHour: (perMs * HOUR_MS) / NANO_PER_USD,
-    expectedUsd: expected / NANO_PER_USD,
+    burnUsdPerHour: usdOf(perMs * HOUR_MS),
+    expectedUsd: usdOf(expected),
     runsOutAtMs: fullAtMs(seen, perMs),
   };
 }

@@ -1,6 +1,6 @@
+import { utcMonth } from '../clock.ts';
 import { redacted } from '../keys/secrets.ts';
 import { rejection } from '../observe/rejection.ts';
-import { calendarMonth } from '../tier/progress.ts';
 import type { RateLimitReason, SpendScope } from '../vocabulary.ts';
 import type { Diagnosis } from './report.ts';
 
@@ -71,7 +71,7 @@ const SPENT_BY: Readonly<Record<OwnScope, string>> = {
 };
 
 function spendLimit(scope: OwnScope, nowMs: number): Diagnosis {
-  const lifts = `${new Date(calendarMonth(nowMs).endMs).toISOString().slice(0, 10)} 00:00 UTC`;
+  const lifts = `${new Date(utcMonth(nowMs).endMs).toISOString().slice(0, 10)} 00:00 UTC`;
   const whose = SPENT_BY[scope];
   if (scope === 'contract') {
     return {

@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts';
 import type { Configuration } from '../environment/environment.ts';
 import { nearest } from '../environment/models.ts';
+import { usdOf } from '../figures.ts';
 import { limiters } from '../observe/limiters.ts';
 import { isJson, usage } from '../observe/usage.ts';
 import { cost } from '../pricing/cost.ts';
@@ -51,7 +52,7 @@ export async function promptStep(server: Api, { model, configuration, clock }: P
 
 /** Nano-dollars to the last digit, without zeros behind it. */
 export function usd(nanoUsd: number): string {
-  return `${(nanoUsd / 1e9).toFixed(9).replace(/\.?0+$/, '')} USD`;
+  return `${usdOf(nanoUsd).toFixed(9).replace(/\.?0+$/, '')} USD`;
 }
 
 interface TierSeen {

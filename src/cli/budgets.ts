@@ -218,7 +218,7 @@ function usd(amount: number): string {
 }
 
 function percent(part: number): string {
-  return `${Math.round(part * 100)} %`.padStart(5);
+  return `${Math.round(part * 100)}%`.padStart(5);
 }
 
 function fitted(line: string, columns: number): string {

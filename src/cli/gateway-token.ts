@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { nearest } from '../environment/models.ts';
 import { ConfigurationError, sentenceOf } from '../errors.ts';
+import { usdOf } from '../figures.ts';
 import {
   TokenStoreError,
   issueToken,
@@ -212,7 +213,7 @@ export function tokensJson(tokens: readonly TokenRecord[], nowMs: number): strin
     minted: token.minted && {
       ...token.minted,
       spendNanoUsd: undefined,
-      spendUsd: token.minted.spendNanoUsd === null ? null : Number(token.minted.spendNanoUsd) / 1e9,
+      spendUsd: token.minted.spendNanoUsd === null ? null : usdOf(token.minted.spendNanoUsd),
     },
   }));
   return JSON.stringify({ tokens: rows }, null, 2);

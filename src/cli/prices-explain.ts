@@ -64,11 +64,11 @@ function wouldHaveCost(found: readonly FoundUsage[], model: string, pricing: Pri
 
 function elsewhereLines({ model, totalNanoUsd, priced }: Elsewhere, paidNanoUsd: number): readonly string[] {
   if (!priced) return [`on ${shortened(model)}: unpriced`];
-  const share = paidNanoUsd === 0 ? '' : `, ${((100 * totalNanoUsd) / paidNanoUsd).toFixed(0)} % of it`;
+  const share = paidNanoUsd === 0 ? '' : `, ${((100 * totalNanoUsd) / paidNanoUsd).toFixed(0)}% of it`;
   return [
     `on ${shortened(model)}: ${usd(totalNanoUsd)} USD${share}`,
     'The same number of tokens, not the same text: models since Opus 4.7, and Haiku',
-    '5.5, make about 30 % more tokens of a text than those before.',
+    '5.5, make about 30% more tokens of a text than those before.',
   ];
 }
 

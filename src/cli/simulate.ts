@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { usdOf } from '../figures.ts';
 import { PortError } from '../http/listen.ts';
 import { serve } from '../http/serve.ts';
 import { TIER_NAMES, type TierName } from '../simulator/limits.ts';
@@ -54,7 +55,7 @@ interface Account {
 /** Requests by status, and what they would have cost. */
 function accountOf(truth: Truth): Account {
   const nanoUsd = [...truth.totals().values()].reduce((sum, { totalNanoUsd }) => sum + totalNanoUsd, 0);
-  return { requests: Object.fromEntries(truth.statuses), billedUsd: nanoUsd / 1e9 };
+  return { requests: Object.fromEntries(truth.statuses), billedUsd: usdOf(nanoUsd) };
 }
 
 function farewell({ requests, billedUsd }: Account): string {

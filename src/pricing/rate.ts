@@ -1,20 +1,18 @@
+import { nanoUsdOf } from '../figures.ts';
+
 /** A non-negative number as an exact fraction in lowest terms. */
 export interface Ratio {
   readonly num: bigint;
   readonly den: bigint;
 }
 
-const PLAIN_DECIMAL = /^(\d{1,9})(?:\.(\d{1,9}))?$/;
-
 /**
  * The exact value of a decimal as it is written: 0.1 is one tenth, not the double nearest to it.
  * Up to nine digits on either side of the point; `null` for anything else.
  */
 export function decimal(text: string): Ratio | null {
-  const found = PLAIN_DECIMAL.exec(text);
-  if (found === null) return null;
-  const [, whole = '', fraction = ''] = found;
-  return ratio(BigInt(whole + fraction), 10n ** BigInt(fraction.length));
+  const billionths = nanoUsdOf(text);
+  return billionths === null ? null : ratio(billionths, 1_000_000_000n);
 }
 
 /** Exact product, in lowest terms. */

@@ -1,19 +1,20 @@
+import { count, percent, usd, usdOf } from '../figures.ts';
 import { TOKEN_KINDS, type Tokens } from '../vocabulary.ts';
 import type { Models } from './models.ts';
 import type { CeilingDecision } from './routes.ts';
 
-/** What the calls of a route came to on one model: sums, and never their content. */
+/** The calls of a route on one model, added up: never their content. */
 export interface RouteUsage {
   /** Empty for calls without a route. */
   readonly route: string;
   readonly model: string;
   readonly calls: number;
   readonly tokens: Tokens;
-  /** Answers by why they stopped. */
+  /** Answers by the reason that they stopped for. */
   readonly stopReasons: Readonly<Record<string, number>>;
 }
 
-/** What was done about the `max_tokens` of a route's calls. */
+/** How often a ceiling did something about the `max_tokens` of a route's calls. */
 export interface RouteDecisions {
   readonly route: string;
   readonly decisions: Readonly<Partial<Record<CeilingDecision, number>>>;
@@ -24,45 +25,47 @@ export interface RouteAdviceBasis {
   readonly decisions: readonly RouteDecisions[];
   /** The models that the service has anyway. */
   readonly models: Models;
-  /** What tokens cost on a model, in whole nano-dollars; `null` where no price is known. */
+  /** The cost of tokens on a model in whole nano-dollars; `null` where no price is known. */
   readonly priceOn: (tokens: Tokens, model: string) => number | null;
 }
 
-/** `model_too_dear`: short and simple calls on an expensive model. `answers_cut`: at `max_tokens`. */
-export type RouteAdviceKind = 'model_too_dear' | 'answers_cut' | 'above_ceiling';
+/**
+ * `model_too_dear`: short and simple calls on an expensive model. `answers_cut`: responses that end at `max_tokens`.
+ * `above_ceiling`: calls that ask for more tokens than their route allows.
+ */
+type RouteAdviceKind = 'model_too_dear' | 'answers_cut' | 'above_ceiling';
 
 export interface RouteAdvice {
   readonly kind: RouteAdviceKind;
   readonly severity: 'warning' | 'info';
-  /** Plain words. */
+  /** One or two plain sentences. */
   readonly text: string;
   /** The figures it stands on. Money in USD. */
   readonly evidence: Readonly<Record<string, string | number>>;
 }
 
-/** Fewer calls are chance. */
+/** With fewer calls the shares below are chance. */
 const FEWEST_CALLS = 50;
 
-/** Of a call that is short: what a question and a paragraph come to, with instructions. */
+/** The prompt of a short call: a question and a paragraph, with instructions. */
 const SHORT_PROMPT_TOKENS = 2_000;
 
 const SHORT_ANSWER_TOKENS = 300;
 
-/** Of a route that is simple in shape: answers that end by themselves, without a tool. */
+/** The share of answers that end by themselves, without a tool, on a route that is simple. */
 const SIMPLE_SHARE = 0.95;
 
+/** A cheaper model that saves less is not worth a trial. */
 const LEAST_SAVED = 0.3;
 
 const CUT_SHARE = 0.05;
 
 const ABOVE_SHARE = 0.05;
 
-const NANO_PER_USD = 1e9;
-
 /**
- * Which routes ask a dearer model than their calls look like, which have their answers cut, which ask for more than they
- * may; most money first, then most calls. By shape and price alone: whether the cheaper model answers well enough, only
- * a trial tells.
+ * Names the routes whose calls look too simple for their model, those whose answers are cut off, and those that ask for
+ * more than they may: most money first, then most calls. It goes by shape and price alone. Whether the cheaper model
+ * answers well enough, only a trial tells.
  */
 export function routeAdvice(basis: RouteAdviceBasis): readonly RouteAdvice[] {
   const dear = basis.usages.flatMap((usage) => tooDear(usage, basis));
@@ -88,12 +91,12 @@ function tooDear(usage: RouteUsage, { models, priceOn }: RouteAdviceBasis): read
     .toSorted((one, other) => one.nanoUsd - other.nanoUsd)[0];
   if (cheapest === undefined || cheapest.nanoUsd > now * (1 - LEAST_SAVED)) return [];
   const [prompt, answer] = [Math.round(promptTokens(tokens) / calls), Math.round(answerTokens(tokens) / calls)];
-  const [spentUsd, insteadUsd] = [now / NANO_PER_USD, cheapest.nanoUsd / NANO_PER_USD];
+  const [spentUsd, insteadUsd] = [usdOf(now), usdOf(cheapest.nanoUsd)];
   const factor = tokenFactor(model, cheapest.other);
   const text =
     `${named(route)}: ${count(calls)} calls of ${count(prompt)} tokens in and ${count(answer)} out, without tools, on ` +
     `${model} cost ${usd(spentUsd)}; ${cheapest.other} would have cost about ${usd(insteadUsd)}` +
-    `${factor === 1 ? '' : ', its more tokens for a text included'}. Try it on these calls.`;
+    `${factor === 1 ? '' : ', although it makes more tokens of the same text'}. Try it on these calls.`;
   const evidence = {
     ...{ route, model, calls, promptTokensPerCall: prompt, answerTokensPerCall: answer, costUsd: spentUsd },
     ...{ cheaperModel: cheapest.other, cheaperUsd: insteadUsd, savedUsd: spentUsd - insteadUsd, tokenFactor: factor },
@@ -130,14 +133,16 @@ function aboveCeiling({ route, decisions }: RouteDecisions, { usages }: RouteAdv
   const { warned = 0, clamped = 0, rejected = 0 } = decisions;
   const above = warned + clamped + rejected;
   const finished = usages.filter((usage) => usage.route === route).reduce((calls, usage) => calls + usage.calls, 0);
-  // What is rejected has no usage.
+  // Rejected calls have no usage.
   const calls = Math.max(finished, warned + clamped) + rejected;
   if (calls < FEWEST_CALLS || above < ABOVE_SHARE * calls) return [];
   const share = above / calls;
-  const done = rejected > 0 ? 'and are rejected' : clamped > 0 ? 'and are clamped' : 'and are only counted';
+  const outcome = rejected > 0 ? 'and are rejected' : clamped > 0 ? 'and are clamped' : 'and are only counted';
   const text =
-    `${named(route)}: ${percent(share)} of ${count(calls)} calls ask for more max_tokens than the route allows, ${done}. ` +
-    (warned > 0 ? "Take route()'s, or set ceilings: 'clamp'." : "Take route()'s, or raise maxTokens of the route.");
+    `${named(route)}: ${percent(share)} of ${count(calls)} calls ask for more max_tokens than the route allows, ${outcome}. ` +
+    (warned > 0
+      ? "Take the max_tokens of route(), or set ceilings: 'clamp'."
+      : 'Take the max_tokens of route(), or raise maxTokens of the route.');
   return [{ kind: 'above_ceiling', severity: 'info', text, evidence: { route, calls, above, share } }];
 }
 
@@ -161,30 +166,18 @@ function named(route: string): string {
   return route === '' ? 'Calls without a route' : `Route ${route}`;
 }
 
-function count(number: number): string {
-  return number.toLocaleString('en-US');
-}
-
-function percent(share: number): string {
-  return `${(share * 100).toFixed(0)} %`;
-}
-
-function usd(amount: number): string {
-  return `$${amount.toLocaleString('en-US', { minimumFractionDigits: 2, maximumFractionDigits: amount < 0.1 ? 4 : 2 })}`;
-}
-
 /**
- * Models before 4.7 make fewer tokens of a text. Source: the API's model pages, August 2026
- * ("4.7 and later"), and Haiku 5.5's own, October 2026.
+ * The first version with the newer tokenizer, which makes more tokens of a text. Source: the API's model pages, August
+ * 2026 ("4.7 and later"), and Haiku 5.5's own, October 2026.
  */
 const FIRST_NEW = { major: 4, minor: 7 };
 
-/** About 30 % more, by the same pages. */
+/** About 30% more, by the same pages. */
 const MORE_TOKENS = 1.3;
 
 /**
- * How many times as many tokens the text of a call comes to on another model, at most: 1.3 where that has the newer
- * tokenizer and the present one has not, else 1. A model whose version its id does not say counts as new.
+ * The factor by which the tokens of a text grow on another model, at most: 1.3 where that model has the newer tokenizer
+ * and the present one has not, else 1. A model whose id does not say its version counts as new.
  */
 export function tokenFactor(from: string, to: string): number {
   return !hasNewTokenizer(from) && hasNewTokenizer(to) ? MORE_TOKENS : 1;

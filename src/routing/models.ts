@@ -1,4 +1,4 @@
-/** What a route's calls are for. */
+/** The tasks that a route can be for. */
 export const TASKS = ['conversation', 'simple', 'code', 'analysis'] as const;
 export type Task = (typeof TASKS)[number];
 
@@ -10,14 +10,14 @@ export interface Models {
 }
 export type ModelRole = keyof Models;
 
-/** The variable that names each model. */
+/** The environment variable that names each model. */
 export const MODEL_VARIABLES = {
   default: 'ANTHROPIC_DEFAULT_MODEL',
   reasoning: 'ANTHROPIC_REASONING_MODEL',
   critical: 'ANTHROPIC_CRITICAL_MODEL',
 } as const satisfies Readonly<Record<ModelRole, string>>;
 
-/** Where the environment says nothing. */
+/** The models of a service whose environment names none. */
 export const DEFAULT_MODELS: Models = {
   default: 'claude-haiku-4-5',
   reasoning: 'claude-sonnet-5-5',
@@ -32,7 +32,7 @@ export const ROLE_OF_TASK: Readonly<Record<Task, ModelRole>> = {
   analysis: 'critical',
 };
 
-/** The models that the environment names, unchecked; blanks around a name are not part of it. */
+/** Reads the models from the environment, unchecked; blanks around a name are not part of it. */
 export function models(env: Readonly<Record<string, string | undefined>>): Models {
   const named = (role: ModelRole): string => env[MODEL_VARIABLES[role]]?.trim() || DEFAULT_MODELS[role];
   return { default: named('default'), reasoning: named('reasoning'), critical: named('critical') };
@@ -41,7 +41,7 @@ export function models(env: Readonly<Record<string, string | undefined>>): Model
 export const MAX_TOKENS_VARIABLE = 'ANTHROPIC_MAX_TOKENS';
 export const DEFAULT_MAX_TOKENS = 1_024;
 
-/** The `max_tokens` of a call that does not say; `null` where the environment names what is no count of tokens. */
+/** Reads the `max_tokens` of calls that have none from the environment; `null` where the value is not a count of tokens. */
 export function maxTokens(env: Readonly<Record<string, string | undefined>>): number | null {
   const text = env[MAX_TOKENS_VARIABLE]?.trim() ?? '';
   if (text === '') return DEFAULT_MAX_TOKENS;

@@ -1,6 +1,7 @@
+import { utcMonth } from '../clock.ts';
 import { className, day, name, percent, sentence, usd } from '../figures.ts';
 import { ADVICE_KINDS, SEVERITIES, type Advice, type AdviceBasis, type MonthBudget } from './advice-basis.ts';
-import { calendarMonth, type TierProgress } from './progress.ts';
+import type { TierProgress } from './progress.ts';
 import { remedy, throttleAdvice } from './throttle-advice.ts';
 import { limitName, throttledShare, total, type DayOfMinutes, type Throttling } from './throttles.ts';
 
@@ -39,7 +40,7 @@ export function spendAdvice(basis: AdviceBasis): readonly Advice[] {
 }
 
 function reachedAdvice({ week, progress, atMs }: AdviceBasis): readonly Advice[] {
-  const month = calendarMonth(atMs);
+  const month = utcMonth(atMs);
   const back = `Access returns on ${day(month.endMs)}, 00:00 UTC, or with a higher tier.`;
   const refusedDay = week
     .filter(({ reason }) => reason === 'spend_limit')

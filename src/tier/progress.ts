@@ -1,3 +1,4 @@
+import { utcMonth, type Span } from '../clock.ts';
 import {
   PUBLISHED_DIMENSIONS,
   tierAbove,
@@ -81,7 +82,7 @@ export function tierProgress({ tier: name, spend, limits, atMs }: ProgressQuesti
   const { monthlyCapUsd, uncapped } = tier;
   return {
     tier: tier.name,
-    monthEndMs: calendarMonth(atMs).endMs,
+    monthEndMs: utcMonth(atMs).endMs,
     spend,
     monthlyCapUsd,
     uncapped,
@@ -96,7 +97,7 @@ const SHORTEST_RATE_MS = 60 * 60_000;
 
 function capReachedAtMs({ usd, countedSinceMs }: MonthSpend, capUsd: number, atMs: number): number | null {
   if (usd >= capUsd) return atMs;
-  const { startMs, endMs } = calendarMonth(atMs);
+  const { startMs, endMs } = utcMonth(atMs);
   const countedMs = atMs - Math.max(startMs, countedSinceMs);
   if (countedMs < SHORTEST_RATE_MS || usd <= 0) return null;
   const reachedAtMs = atMs + ((capUsd - usd) * countedMs) / usd;
@@ -137,26 +138,13 @@ function presentLimit(place: PublishedPlace, tier: Tier, limits: readonly SeenLi
   return seen?.limit ?? publishedLimit(tier, place);
 }
 
-/** A calendar month in UTC, as the API's own caps count: `startMs` belongs to it, `endMs` to the next. */
-export interface CalendarMonth {
-  readonly startMs: number;
-  readonly endMs: number;
-}
-
-/** The month that holds this time. */
-export function calendarMonth(atMs: number): CalendarMonth {
-  const at = new Date(atMs);
-  const [year, month] = [at.getUTCFullYear(), at.getUTCMonth()];
-  return { startMs: Date.UTC(year, month, 1), endMs: Date.UTC(year, month + 1, 1) };
-}
-
 /** As many as a clock that jumps to and fro over a month's end needs; what is farthest from now is dropped. */
 const MOST_MONTHS = 3;
 
 /** Spend by calendar month (UTC), as one process sees it. */
 export class SeenSpend {
   readonly #byMonth = new Map<number, bigint>();
-  #month: CalendarMonth = { startMs: 0, endMs: 0 };
+  #month: Span = { startMs: 0, endMs: 0 };
 
   add(nanoUsd: number, atMs: number): void {
     const { startMs } = this.#monthOf(atMs);
@@ -173,8 +161,8 @@ export class SeenSpend {
   }
 
   /** Calls come one after the other in the same month: the calendar need not be asked each time. */
-  #monthOf(atMs: number): CalendarMonth {
-    if (atMs < this.#month.startMs || atMs >= this.#month.endMs) this.#month = calendarMonth(atMs);
+  #monthOf(atMs: number): Span {
+    if (atMs < this.#month.startMs || atMs >= this.#month.endMs) this.#month = utcMonth(atMs);
     return this.#month;
   }
 }

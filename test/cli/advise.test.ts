@@ -99,7 +99,7 @@ describe('plimsoll advise', () => {
     assert.match(items[0]?.text ?? '', /^Budget chat: \$5\.10 of \$5 is spent\. 12 calls were refused\./);
     assert.match(
       items[2]?.text ?? '',
-      /\$60 of \$100 is spent, and at this pace \$130 will be until 1 December: 30 % over it/,
+      /\$60 of \$100 is spent, and at this pace \$130 will be until 1 December: 30% over it/,
     );
   });
 

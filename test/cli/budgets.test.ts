@@ -83,15 +83,15 @@ test('plimsoll budgets shows each budget with its bar and where it is going, at 
     `Budgets on 2026-11-16 00:00 UTC, ledger ${path}`,
     '',
     'everything               month          block     all',
-    '  [██████████████████████████████▓▓▓▓░░░░░░░░░░░░░░░░]  60 %  $360.00 of $600.00',
+    '  [██████████████████████████████▓▓▓▓░░░░░░░░░░░░░░░░]   60%  $360.00 of $600.00',
     '  $42.00 held, $720.00 expected by 2026-12-01 00:00, runs out 2026-11-26 00:00',
     '',
     'acme                     month          warn      tenant=acme',
-    '  [████████████████████████████████████████████████] 100 %  $1000.00 of $1000.00',
+    '  [████████████████████████████████████████████████]  100%  $1000.00 of $1000.00',
     '  no forecast yet, used up',
     '',
     `${'x'.repeat(23)}… rolling_24h    observe   model=claude-opus-5-5`,
-    '  [····················································]   0 %  $0.00 of $0.5000',
+    '  [····················································]    0%  $0.00 of $0.5000',
     '  no forecast yet',
     '',
     '█ spent  ▓ held for calls under way  ░ expected by the end of the period',
@@ -152,7 +152,7 @@ test('plimsoll budgets reads a Redis, and never shows its password', { skip: red
     const { code, out } = await run(['--budgets', file, '--ledger', url]);
     assert.equal(code, 0);
     assert.equal(out[0], `Budgets on 2026-11-16 00:00 UTC, ledger redis at 127.0.0.1:${server.port}`);
-    assert.ok(out.some((line) => line.endsWith('60 %  $360.00 of $600.00')));
+    assert.ok(out.some((line) => line.endsWith('60%  $360.00 of $600.00')));
     await server.stop();
     const down = await run(['--budgets', file, '--ledger', url]);
     assert.deepEqual(down.err, [`The ledger does not answer: redis at 127.0.0.1:${server.port}.`]);
@@ -181,7 +181,7 @@ test('plimsoll budgets --config shows the budgets of a gateway and of its client
   const { code, out, err } = await run(['--config', config]);
   assert.deepEqual([code, err], [0, []]);
   assert.equal(out[0], `Budgets on 2026-11-16 00:00 UTC, ledger ${path}`);
-  assert.ok(out.some((line) => line.endsWith('60 %  $360.00 of $600.00')));
+  assert.ok(out.some((line) => line.endsWith('60%  $360.00 of $600.00')));
   assert.ok(out.includes('checkout-month           month          block     client=checkout'));
   const elsewhere = join(folder, 'one.db');
   await sqliteLedger(elsewhere).close();

@@ -239,8 +239,8 @@ describe('plimsoll prices explain', () => {
     const { code, out } = await run(['explain', '--on', 'claude-haiku-4-5'], { stdin });
     assert.equal(code, 0);
     // 4 + 2 dollars on Opus 5.5; 1 + 0.5 on Haiku 4.5.
-    assert.ok(out.includes('on claude-haiku-4-5: 1.500000000 USD, 25 % of it'));
-    assert.ok(out.some((line) => line.includes('about 30 % more tokens')));
+    assert.ok(out.includes('on claude-haiku-4-5: 1.500000000 USD, 25% of it'));
+    assert.ok(out.some((line) => line.includes('about 30% more tokens')));
     assert.ok(out.every((line) => line.length <= 80));
     const elsewhere = json(await run(['explain', '--json', '--on', 'claude-haiku-4-5'], { stdin })) as {
       readonly on: object;

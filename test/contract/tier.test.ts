@@ -131,7 +131,7 @@ describe('the tier of a client on the API', () => {
     await bench.log.finishedCalls(20);
     assert.equal(
       knownOf(bench).advice[0]?.text,
-      'Throttled by input tokens on Sonnet 5 for 20 % of active minutes this week; Build would lift that limit 2.5×.',
+      'Throttled by input tokens on Sonnet 5 for 20% of active minutes this week; Build would lift that limit 2.5×.',
     );
   });
 

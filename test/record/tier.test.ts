@@ -258,7 +258,7 @@ describe('what is known of an organisation', () => {
     assert.deepEqual(
       tier.advice().map(({ text }) => text),
       [
-        'Throttled by input tokens on Sonnet 5 for 4 % of active minutes this week; Build would lift that limit 2.5×.',
+        'Throttled by input tokens on Sonnet 5 for 4% of active minutes this week; Build would lift that limit 2.5×.',
         'Your month budget of $300 keeps you under the cap of $500.',
       ],
     );

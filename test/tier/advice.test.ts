@@ -59,14 +59,14 @@ const CASES: readonly Case[] = [
     name: 'a service that is throttled is told by what, on which model, how often, and what the next tier brings',
     situation: { tier: 'Start', week: [sonnet('input_tokens', evenly(30))] },
     says: [
-      'warning: Throttled by input tokens on Sonnet 5 for 3 % of active minutes this week; Build would lift that limit 2.5×.',
+      'warning: Throttled by input tokens on Sonnet 5 for 3% of active minutes this week; Build would lift that limit 2.5×.',
     ],
   },
   {
     name: 'requests are lifted five times by Build, and one minute in ten is critical',
     situation: { tier: 'Start', week: [sonnet('requests', evenly(100))] },
     says: [
-      'critical: Throttled by requests on Sonnet 5 for 10 % of active minutes this week; Build would lift that limit 5×.',
+      'critical: Throttled by requests on Sonnet 5 for 10% of active minutes this week; Build would lift that limit 5×.',
     ],
   },
   {
@@ -76,7 +76,7 @@ const CASES: readonly Case[] = [
       week: [sonnet('output_tokens', days(0, 0, 0, 0, 0, 0, 5)), sonnet('requests', days(0, 0, 0, 1, 0, 0, 1))],
     },
     says: [
-      'info: Throttled by output tokens on Sonnet 5 for under 0.1 % of active minutes this week; Scale would lift that limit 2×.',
+      'info: Throttled by output tokens on Sonnet 5 for under 0.1% of active minutes this week; Scale would lift that limit 2×.',
     ],
   },
   {
@@ -87,43 +87,43 @@ const CASES: readonly Case[] = [
       week: [sonnet('input_tokens', evenly(30))],
     },
     says: [
-      "warning: Throttled by input tokens on Sonnet 5 for 3 % of active minutes this week; that limit is 1,000,000, and Build's is 5,000,000: raise it in the workspace.",
+      "warning: Throttled by input tokens on Sonnet 5 for 3% of active minutes this week; that limit is 1,000,000, and Build's is 5,000,000: raise it in the workspace.",
     ],
   },
   {
     name: 'a model without published limits is throttled all the same, and no lift is made up',
     situation: { tier: 'Start', week: [{ ...sonnet('requests', evenly(20)), modelClass: 'opus-5.5' }] },
     says: [
-      'warning: Throttled by requests on Opus 5.5 for 2 % of active minutes this week; what Build allows is not published.',
+      'warning: Throttled by requests on Opus 5.5 for 2% of active minutes this week; what Build allows is not published.',
     ],
   },
   {
     name: 'above Scale there is Custom, by agreement',
     situation: { tier: 'Scale', week: [sonnet('requests', evenly(20))] },
     says: [
-      'warning: Throttled by requests on Sonnet 5 for 2 % of active minutes this week; what Custom allows is not published.',
+      'warning: Throttled by requests on Sonnet 5 for 2% of active minutes this week; what Custom allows is not published.',
     ],
   },
   {
     name: 'acceleration is not cured by a tier',
     situation: { tier: 'Start', week: [sonnet('acceleration', evenly(20))] },
     says: [
-      'warning: Refused for acceleration on Sonnet 5 for 2 % of active minutes this week: raise the load step by step; a higher tier does not change that.',
+      'warning: Refused for acceleration on Sonnet 5 for 2% of active minutes this week: raise the load step by step; a higher tier does not change that.',
     ],
   },
   {
     name: 'throttling that grows while the tier stands is stagnation',
     situation: { tier: 'Start', week: [sonnet('input_tokens', days(0, 3, 5, 7, 15, 20, 28))] },
     says: [
-      'warning: 429s by input tokens on Sonnet 5 grow while the tier stands at Start: from 0.5 % to 2.1 % of active minutes in a week; Build would lift that limit 2.5×.',
-      'warning: Throttled by input tokens on Sonnet 5 for 1.1 % of active minutes this week; Build would lift that limit 2.5×.',
+      'warning: 429s by input tokens on Sonnet 5 grow while the tier stands at Start: from 0.5% to 2.1% of active minutes in a week; Build would lift that limit 2.5×.',
+      'warning: Throttled by input tokens on Sonnet 5 for 1.1% of active minutes this week; Build would lift that limit 2.5×.',
     ],
   },
   {
     name: 'throttling that does not grow by half is no stagnation',
     situation: { tier: 'Start', week: [sonnet('input_tokens', days(0, 20, 20, 20, 29, 29, 29))] },
     says: [
-      'warning: Throttled by input tokens on Sonnet 5 for 2.1 % of active minutes this week; Build would lift that limit 2.5×.',
+      'warning: Throttled by input tokens on Sonnet 5 for 2.1% of active minutes this week; Build would lift that limit 2.5×.',
     ],
   },
   {
@@ -134,13 +134,13 @@ const CASES: readonly Case[] = [
       week: [sonnet('input_tokens', days(0, 3, 5, 7, 15, 20, 28))],
     },
     says: [
-      'warning: Throttled by input tokens on Sonnet 5 for 1.1 % of active minutes this week; Build would lift that limit 2.5×.',
+      'warning: Throttled by input tokens on Sonnet 5 for 1.1% of active minutes this week; Build would lift that limit 2.5×.',
     ],
   },
   {
     name: 'who is far from every limit needs no higher tier',
     situation: { tier: 'Build', peaks: [{ modelClass: 'haiku-4.5', dimension: 'requests', usedRatio: 0.04 }] },
-    says: ['info: At 4 % of the limits at most this week: no need for Scale.'],
+    says: ['info: At 4% of the limits at most this week: no need for Scale.'],
   },
   {
     name: 'who is near a limit and not yet refused is told what the next tier brings',
@@ -151,9 +151,7 @@ const CASES: readonly Case[] = [
         { modelClass: 'opus-4.x', dimension: 'tokens', usedRatio: 0.99 },
       ],
     },
-    says: [
-      'info: Up to 86 % of the output tokens of Opus 4.x were in use this week; Build would lift that limit 2.5×.',
-    ],
+    says: ['info: Up to 86% of the output tokens of Opus 4.x were in use this week; Build would lift that limit 2.5×.'],
   },
   {
     name: 'between half and four fifths of the limits there is nothing to say',
@@ -240,9 +238,9 @@ const CASES: readonly Case[] = [
     },
     says: [
       'critical: $600 was spent this month, and the cap is $500: the API refuses calls. Access returns on 1 December, 00:00 UTC, or with a higher tier.',
-      'warning: Throttled by requests on Haiku 4.5 for 5 % of active minutes this week; Build would lift that limit 5×.',
-      'warning: Throttled by input tokens on Sonnet 5 for 2 % of active minutes this week; Build would lift that limit 2.5×.',
-      'info: Throttled by output tokens on Opus 5 for 0.5 % of active minutes this week; Build would lift that limit 2.5×.',
+      'warning: Throttled by requests on Haiku 4.5 for 5% of active minutes this week; Build would lift that limit 5×.',
+      'warning: Throttled by input tokens on Sonnet 5 for 2% of active minutes this week; Build would lift that limit 2.5×.',
+      'info: Throttled by output tokens on Opus 5 for 0.5% of active minutes this week; Build would lift that limit 2.5×.',
       'info: Your month budget of $300 keeps you under the cap of $500.',
     ],
   },
