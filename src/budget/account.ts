@@ -6,22 +6,22 @@ import type { LedgerLink } from './ledger-link.ts';
 import type { Balance, Eventually, Spend } from './ledger.ts';
 import { Reservations, type Verdict } from './reservations.ts';
 
-/** A budget as it can be seen at any time, without waiting. */
+/** A budget as it can be read at any time, without waiting. */
 export interface BudgetView {
   readonly budget: Budget;
   /** The period of now. */
   span(): Span;
-  /** As the ledger last said it; `null` before it has. */
+  /** The balance that the ledger last reported; `null` before it has. */
   balance(): Balance | null;
-  /** `null` before there is spend to go by. */
+  /** `null` before there is enough spend to go by. */
   forecast(): Forecast | null;
 }
 
-/** A budget as its ledger says it now. */
+/** A budget as its ledger reports it now. */
 export interface AccountStatus extends Span {
-  /** `null` while the ledger has not said anything. */
+  /** `null` while the ledger has reported nothing. */
   readonly balance: Balance | null;
-  /** `null` before there is spend to go by. */
+  /** `null` before there is enough spend to go by. */
   readonly forecast: Forecast | null;
 }
 
@@ -47,7 +47,7 @@ interface OpenPeriod extends Span {
   readonly reservations: Reservations;
 }
 
-/** The account of one budget as this process uses it: it reserves, settles, and says what there is. */
+/** One budget's account in the ledger, as this process uses it: reserves, settles, and reports the balance. */
 export class Account implements BudgetView {
   readonly budget: Budget;
   readonly #link: LedgerLink;
@@ -76,7 +76,7 @@ export class Account implements BudgetView {
     this.#reservations(atMs).settle(heldNanoUsd, { startMs, nanoUsd: spentNanoUsd });
   }
 
-  /** The balance of the period of `atMs` as the ledger last said it; `null` before it has. */
+  /** The balance of the period of `atMs` that the ledger last reported; `null` before it has. */
   known(atMs: number): Balance | null {
     return this.#open.get(this.#periodAt(atMs).startMs)?.reservations.known ?? null;
   }

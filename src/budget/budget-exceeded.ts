@@ -5,14 +5,14 @@ import { REFUSAL } from '../vocabulary.ts';
 const BRAND = Symbol.for('plimsoll.budget-exceeded');
 
 /**
- * Why a budget refused: the call does not fit (`exceeded`), its model has no price (`unknown_price`), or the ledger
- * does not answer and the budget is closed then (`ledger_unavailable`).
+ * The reason of a refusal: the call does not fit (`exceeded`), its model has no price (`unknown_price`), or the ledger
+ * does not answer and the budget is set to refuse calls then (`ledger_unavailable`).
  */
 export type BudgetRefusal = 'exceeded' | 'unknown_price' | 'ledger_unavailable';
 
 /**
- * Fixed: the SDK takes an error for a timeout, and sends the request again, when its text looks like one. So nothing
- * that a user can name, such as a budget, is in it.
+ * Fixed sentences: the SDK takes an error whose text looks like a timeout for one, and sends the request again. So they
+ * contain nothing that a user can name, such as a budget.
  */
 const MESSAGES: Readonly<Record<BudgetRefusal, string>> = {
   exceeded: 'Not sent: the call does not fit into a budget. The fields of this error say which, and when it resets.',
@@ -20,17 +20,17 @@ const MESSAGES: Readonly<Record<BudgetRefusal, string>> = {
   ledger_unavailable: 'Not sent: the ledger of a budget does not answer, and the budget is closed while it does not.',
 };
 
-/** What a refusal says. Amounts are US dollars. */
+/** The fields of a refusal. Amounts are US dollars. */
 export interface BudgetExceededDetails {
   readonly reason: BudgetRefusal;
   /** The budget's name. */
   readonly budget: string;
   readonly limitUsd: number;
-  /** `null` where the ledger has said nothing. */
+  /** `null` where the ledger has reported nothing. */
   readonly spentUsd: number | null;
-  /** Held for calls under way; `null` where the ledger has said nothing. */
+  /** Reserved for calls under way; `null` where the ledger has reported nothing. */
   readonly reservedUsd: number | null;
-  /** When all that is spent now no longer counts: the end of the day or month, or a rolling window from now. */
+  /** The time when today's spend no longer counts: the end of the day or month, or a rolling window from now. */
   readonly resetsAt: Date;
 }
 
@@ -58,12 +58,12 @@ export class BudgetExceededError extends Error implements BudgetExceededDetails 
   }
 }
 
-/** Whether the error is a budget's refusal, or has one among its causes: helpers of the SDK wrap what they catch. */
+/** Tells whether the error is a budget's refusal, or has one among its causes: helpers of the SDK wrap what they catch. */
 export function isBudgetExceeded(error: unknown): boolean {
   return budgetExceeded(error) !== null;
 }
 
-/** The budget's refusal itself, however deep it lies among the causes of the error; `null` where there is none. */
+/** Finds the budget's refusal, however deep it lies among the causes of the error; `null` where there is none. */
 export function budgetExceeded(error: unknown): BudgetExceededError | null {
   return brandedCause(error, BRAND) as BudgetExceededError | null;
 }

@@ -43,7 +43,7 @@ export class BudgetGuard implements SpendGuard {
   }
 }
 
-/** What a call holds of a budget that counts it. */
+/** The amount that a call holds of a budget that counts it. */
 interface Reservation extends ScopedAccount {
   heldNanoUsd: bigint;
 }
@@ -149,7 +149,7 @@ class BudgetedCall implements CallSpend {
     }
   }
 
-  /** Of several budgets that refuse, the one that resets last says when another try makes sense. */
+  /** The end of the budget's period. Of several budgets that refuse, the last to reset says when to try again. */
   #resetsAtMs({ reservation }: Answer): number {
     return spanAt(reservation.account.budget.period, this.#call.startedAtMs).endMs;
   }
@@ -168,7 +168,7 @@ class BudgetedCall implements CallSpend {
   }
 }
 
-/** What the call will probably cost on the models of the scope: `null` where one has no price, `undefined` for none of them. */
+/** The estimated cost on the models of the scope: `null` where one has no price, `undefined` where none is in it. */
 function expectedInScope(scope: Scope, { parts }: Estimate): bigint | null | undefined {
   let sum: bigint | null | undefined;
   for (const { model, nanoUsd } of parts) {

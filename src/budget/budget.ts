@@ -11,9 +11,9 @@ export interface Budget {
   readonly mode: BudgetMode;
   /** Parts of the limit, ascending. */
   readonly thresholds: readonly number[];
-  /** Whether a call whose model has no price is sent. */
+  /** `block` refuses a call whose model has no price. */
   readonly onUnknownPrice: 'allow' | 'block';
-  /** Whether calls are sent while the ledger does not answer; `closed` refuses them. */
+  /** `closed` refuses calls while the ledger does not answer. */
   readonly onLedgerDown: 'open' | 'closed';
 }
 
@@ -32,7 +32,7 @@ export function accountName({ name, period }: Budget): string {
   return `${name}/${periodName(period)}`;
 }
 
-/** Whether a ledger in memory serves the budget badly: it forgets a month at every restart, and blocks for one process. */
+/** True where a ledger in memory serves the budget badly: it forgets a month at every restart, and blocks for one process. */
 export function isVolatileInMemory({ mode, period }: Budget): boolean {
   return mode === 'block' || period.kind === 'month';
 }
@@ -71,7 +71,7 @@ export function canonicalScope(scope: Scope, canonicalModel: (id: string) => str
   return scope.kind === 'model' ? { kind: 'model', model: canonicalModel(scope.model) } : scope;
 }
 
-/** Whether a scope counts the call. True for every call where the scope is a model: costs are told apart part by part. */
+/** Tells whether a scope counts the call. A model's scope counts every call: costs are told apart part by part. */
 export function inScope(scope: Scope, call: Pick<Call, 'key' | 'attribution'>): boolean {
   if (scope.kind === 'key') return call.key === scope.key;
   if (scope.kind === 'label') return call.attribution[scope.label] === scope.value;
@@ -128,7 +128,7 @@ export function spanAt(period: Period, atMs: number): Span {
 /** A rolling window is kept in this many parts: spend leaves it up to one part late, never early. */
 const ROLLING_PARTS = 60;
 
-/** How finely spend is kept by time: hours for calendar periods, parts of the window for a rolling one. */
+/** The length of a bucket of spend: an hour for calendar periods, a part of the window for a rolling one. */
 export function bucketMs(period: Period): number {
   return period.kind === 'rolling' ? Math.ceil(period.lengthMs / ROLLING_PARTS) : HOUR_MS;
 }
@@ -149,7 +149,7 @@ export function windowAt(period: Period, nowMs: number): Window {
   return { kind: 'rolling', fromMs, untilMs: nowMs + period.lengthMs, bucketMs: bucketMs(period) };
 }
 
-/** How far back a forecast for a calendar period looks: five weeks. */
+/** A forecast for a calendar period looks back five weeks. */
 const HISTORY_MS = 35 * DAY_MS;
 
 /** The time from which on a ledger keeps the buckets of the account. */

@@ -1,13 +1,13 @@
 import type { Call, CallCost, GuardedRequest } from '../vocabulary.ts';
 
-/** What a call will probably cost, and what its real cost is compared with when it has ended. */
+/** The cost to expect of a call, and what its real cost is compared with when it has ended. */
 export interface Estimate {
   readonly parts: readonly EstimatedPart[];
   /** `null` where nothing can be learned from the call. */
   readonly basis: Basis | null;
 }
 
-/** What a call will probably cost on one model. */
+/** The cost to expect on one model. */
 export interface EstimatedPart {
   /** Canonical id. */
   readonly model: string;
@@ -15,7 +15,7 @@ export interface EstimatedPart {
   readonly nanoUsd: bigint | null;
 }
 
-/** What an estimate was made from; the real cost says how far it was off. */
+/** The figures that an estimate was made from. The real cost, divided by them, is what the estimator learns. */
 interface Basis {
   /** Model and route: calls of the same kind are estimated alike. */
   readonly kind: string;
@@ -25,7 +25,7 @@ interface Basis {
   readonly output: number;
 }
 
-/** What budgets need of a price table: the one of `instrument()` is one. */
+/** The part of a price table that budgets need; the table of `instrument()` has it. */
 export interface BudgetPrices {
   canonicalModel(id: string): string;
   /** Takes any id that `canonicalModel` does. */
@@ -197,11 +197,11 @@ function plus(sum: EstimatedPart | undefined, { model, nanoUsd }: EstimatedPart)
 interface RunningRatiosOptions {
   /** The ratio of a name that was never seen. */
   readonly start: number;
-  /** How many observations the start is worth. */
+  /** The weight of `start`, in observations. */
   readonly startWeight: number;
-  /** What one observation leaves of those before: 0.95 means that about the last 20 count. */
+  /** The part of the sums that each new observation leaves: with 0.95 about the last 20 count. */
   readonly keep: number;
-  /** How many ratios are kept; the one that learned least recently goes first. */
+  /** The most ratios to keep; the one that learned least recently goes first. */
   readonly most: number;
 }
 
@@ -264,7 +264,7 @@ function promptLength({ body, bodyLength }: GuardedRequest): number {
   return messages.reduce<number>((length, message) => length + correction(object(message)['content']), bodyLength);
 }
 
-/** How many characters longer the content is as a prompt than it is written; below 0 where it is shorter. */
+/** The characters by which content is longer as a prompt than as it is written; below 0 where it is shorter. */
 function correction(content: unknown): number {
   return list(content).reduce<number>((sum, item) => {
     const block = object(item);

@@ -1,7 +1,7 @@
 import { usdOf } from '../figures.ts';
 import type { Spend } from './ledger.ts';
 
-/** What a budget's spend looks like so far. */
+/** The spend of a calendar period so far. */
 export interface SpendSoFar {
   /** Spend by hour, ascending, up to five weeks back; it may begin before the period. */
   readonly hours: readonly Spend[];
@@ -12,25 +12,25 @@ export interface SpendSoFar {
   readonly limitNanoUsd: bigint;
 }
 
-/** Where spend is going. Estimates, so doubles. */
+/** An estimate of where spend is going. */
 export interface Forecast {
-  /** At the pace of the last days, averaged over a week. */
+  /** The pace of the last days, averaged over a week. */
   readonly burnUsdPerHour: number;
-  /** What the period will have spent at its end. */
+  /** The spend to expect at the end of the period. */
   readonly expectedUsd: number;
-  /** When the limit is reached; `null` where it is not within the period. In the past where it has been. */
+  /** The time when the limit is reached; `null` where it is not reached within the period. In the past where it was. */
   readonly runsOutAtMs: number | null;
 }
 
 const HOUR_MS = 3_600_000;
 
-/** A first call says little about the month: nothing is said before so much of the period was seen, 7 hours of a month. */
+/** A first call says little about the month: there is no forecast before this part of the period, 7 hours of a month. */
 const LEAST_SEEN = 0.01;
 
 /**
- * Expected spend at the end of a calendar period: what is spent, and for each hour that is left the present pace times
- * the part that this weekday and this hour of the day usually have. The method and its error are in `docs/budgets.md`.
- * `null` before there is enough to go by.
+ * Forecasts a calendar period: what is spent, plus for each hour that is left the present pace times the share that this
+ * weekday and this hour of the day usually have. `docs/budgets.md` has the method and its error. `null` before there is
+ * enough to go by.
  */
 export function forecast(seen: SpendSoFar): Forecast | null {
   const { startMs, endMs, nowMs } = seen;
@@ -56,7 +56,7 @@ export function forecast(seen: SpendSoFar): Forecast | null {
   };
 }
 
-/** As `SpendSoFar`, of a rolling window: by its buckets, which lie in the window and are `bucketMs` long. */
+/** The spend of a rolling window so far, by its buckets, which lie in the window and are `bucketMs` long. */
 export interface RollingSpend extends Pick<SpendSoFar, 'nowMs' | 'spentNanoUsd' | 'limitNanoUsd'> {
   readonly buckets: readonly Spend[];
   readonly bucketMs: number;
@@ -67,8 +67,8 @@ export interface RollingSpend extends Pick<SpendSoFar, 'nowMs' | 'spentNanoUsd' 
 const RECENT_PART = 1 / 4;
 
 /**
- * What a rolling window will hold once all of it was spent at the pace of its last quarter. It runs out, if that is
- * over the limit, when the window has filled up so far at that pace. `null` before there is anything to go by.
+ * Forecasts a rolling window at the pace of its last quarter: what it will hold once all of it was spent at that pace,
+ * and, if that is over the limit, when it is full. `null` before there is anything to go by.
  */
 export function rollingForecast(seen: RollingSpend): Forecast | null {
   const { buckets, lengthMs, nowMs } = seen;
@@ -94,29 +94,30 @@ function fullAtMs({ spentNanoUsd, limitNanoUsd, lengthMs, nowMs }: RollingSpend,
   return perMs * lengthMs > Number(limitNanoUsd) && waitMs <= lengthMs ? nowMs + waitMs : null;
 }
 
-/** How spend usually goes over the week. */
-export interface Profile {
+/** The usual course of spend over the week. */
+interface Profile {
   /** The present pace, averaged over a week. */
   readonly nanoUsdPerHour: number;
-  /** How much of the average pace the hour at that time usually has: 1 is the average. */
+  /** The usual pace of the hour at that time, as a multiple of the average pace. */
   readonly partAt: (atMs: number) => number;
 }
 
 const DAY_MS = 24 * HOUR_MS;
 
-/** The pace is that of the last days: what is so old counts half. Tried with `scripts/forecast-error.ts`. */
+/** The pace is that of the last days: spend of this age counts half. Chosen with `scripts/forecast-error.ts`. */
 const HALF_LIFE_MS = 7 * DAY_MS;
 
-/** With how much average spend each weekday and each hour of the day begins, before its own is seen. */
+/** The average spend that each weekday and each hour of the day begins with, before its own is seen. */
 const PRIOR_DAYS = 1;
 
 const PRIOR_HOURS = 4;
 
 /**
- * The profile of spend by hour, ascending: a part for each weekday, a part for each hour of the day, and the pace of the
- * last days with those parts taken out. Hours without spend since the first count as 0. `null` before there is spend.
+ * Makes a profile of spend by hour, ascending: a factor for each weekday, one for each hour of the day, and the pace of
+ * the last days with those factors taken out. Hours without spend since the first count as 0. `null` before there is
+ * spend.
  */
-export function profile(hours: readonly Spend[], nowMs: number): Profile | null {
+function profile(hours: readonly Spend[], nowMs: number): Profile | null {
   const samples = hourly(hours, nowMs);
   const seenHours = samples.reduce((sum, { length }) => sum + length, 0);
   const mean = samples.reduce((sum, { nanoUsd }) => sum + nanoUsd, 0) / seenHours;

@@ -1,11 +1,11 @@
 import type { Cancel, Clock, Timers } from '../clock.ts';
 import { LedgerUnavailableError, type Eventually, type Ledger } from './ledger.ts';
 
-/** Has postings for the ledger, and is told by the link when to send them. */
+/** Has postings for the ledger. The link calls it when it is time to send them. */
 export interface Sender {
   /** There is something that the ledger has not taken. */
   readonly hasUnsent: boolean;
-  /** Something is held, which the ledger forgets when it hears nothing. */
+  /** Something is held, which the ledger forgets unless it is renewed. */
   readonly isHolding: boolean;
   /** The ledger has taken everything. */
   readonly isSettled: boolean;
@@ -23,16 +23,16 @@ export interface LedgerLinkOptions {
   readonly timers: Timers;
   /** From 0 to 1. */
   readonly random: () => number;
-  /** How long a call waits for an answer. */
+  /** The longest that a call waits for an answer. */
   readonly deadlineMs: number;
-  /** How long a writer may be silent before the ledger forgets what it holds. */
+  /** A writer that posts nothing for this long loses what it holds. */
   readonly holdMs: number;
   readonly onError: (error: unknown) => void;
   /** The ledger answers again. */
   readonly onUp: () => void;
 }
 
-/** Readings may take longer than a call would wait: a first connection, for one. */
+/** A reading may take longer than a call would wait, for a first connection for instance. */
 const READING_MS = 1_000;
 
 const FIRST_RETRY_MS = 50;
@@ -97,7 +97,7 @@ export class LedgerLink {
       this.#nextRetryMs = FIRST_RETRY_MS;
       this.#retry?.();
       this.#retry = null;
-      // What was left while the ledger was down.
+      // They kept their postings while the ledger was down.
       for (const sender of this.#senders) sender.send();
       this.#onUp();
     }

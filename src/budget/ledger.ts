@@ -110,7 +110,7 @@ export function grantRequests(
   return { granted, grantedNanoUsd };
 }
 
-/** How many of the ascending thresholds the spend has reached. */
+/** Counts the thresholds, ascending, that the spend has reached. */
 export function levelOf(thresholdsNanoUsd: readonly bigint[], spentNanoUsd: bigint): number {
   let level = 0;
   for (const threshold of thresholdsNanoUsd) if (spentNanoUsd >= threshold) level += 1;

@@ -40,7 +40,7 @@ interface Period {
   readonly holdings: Map<string, Holding>;
 }
 
-/** What one writer holds, and when it last posted. */
+/** The amount that one writer holds, and the time of its last posting. */
 interface Holding {
   sequence: number;
   heldNanoUsd: bigint;

@@ -6,9 +6,9 @@ import type { AccountPeriod, Balance, Eventually, Posted, Posting, Spend } from 
 
 /** The answer to a request to reserve. Unless it was refused, the amount is held until it is settled. */
 export interface Verdict {
-  /** `refused` also where the ledger does not answer, but has said before that the period's spend leaves no room. */
+  /** Also `refused` where the ledger does not answer, but has reported before that the period's spend leaves no room. */
   readonly kind: 'granted' | 'refused' | 'unavailable';
-  /** As the ledger last said it; `null` before it has. */
+  /** The balance that the ledger last reported; `null` before it has. */
   readonly balance: Balance | null;
 }
 
@@ -32,7 +32,7 @@ interface Request {
 interface SpendBatch {
   readonly sequence: number;
   readonly spends: readonly Spend[];
-  /** The ledger has said something since the batch was first sent: it may be in the balance that is known. */
+  /** The ledger has reported a balance since the batch was first sent: the batch may be in it. */
   mayBeKnown: boolean;
 }
 
@@ -93,7 +93,7 @@ export class Reservations implements Sender {
     return !this.isHolding && this.isSettled;
   }
 
-  /** As the ledger last said it; `null` before it has. */
+  /** The balance that the ledger last reported; `null` before it has. */
   get known(): Balance | null {
     return this.#known;
   }
@@ -239,7 +239,7 @@ export class Reservations implements Sender {
     this.#decide(request, { kind: this.#isUsedUp(request.nanoUsd) ? 'refused' : 'unavailable', balance: this.#known });
   }
 
-  /** What was spent in a calendar period stays spent: that needs no ledger to be sure of. */
+  /** The known spend of a calendar period, which cannot shrink, leaves no room for the request. */
   #isUsedUp(requestNanoUsd: bigint): boolean {
     if (this.#limitNanoUsd === null || this.#known === null || this.#budget.period.kind === 'rolling') return false;
     let spentNanoUsd = this.#known.spentNanoUsd;

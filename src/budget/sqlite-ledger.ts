@@ -14,7 +14,7 @@ import {
 } from './ledger.ts';
 
 export interface SqliteLedgerOptions {
-  /** How long a posting waits while another process has the file locked, without holding up this one: 50 ms. */
+  /** The longest that a posting waits while another process has the file locked. Default: 50 ms. Blocks nothing else. */
   readonly lockWaitMs?: number;
   /** `create` (the default) makes the file where there is none; `existing` refuses. */
   readonly open?: 'create' | 'existing';
@@ -84,13 +84,13 @@ function unavailable(error: unknown): LedgerUnavailableError {
 /** SQLite's result codes SQLITE_BUSY and SQLITE_LOCKED; more exact codes have them in their low byte. */
 const LOCKED_CODES = [5, 6];
 
-/** Whether another process, or another connection, has the file locked. */
+/** Tells whether another process, or another connection, had the file locked. */
 function isLocked(error: unknown): boolean {
   const code = (error as { errcode?: unknown } | null)?.errcode;
   return typeof code === 'number' && LOCKED_CODES.includes(code & 0xff);
 }
 
-/** How long opening waits for other processes that open the same file; nobody makes calls yet. */
+/** Opening may wait this long for other processes that open the same file: nobody makes calls yet. */
 const OPEN_WAIT_MS = 5_000;
 
 /** Opens the file and makes its tables. Throws a `ConfigurationError` (`PLIMSOLL_LEDGER_INVALID`). */

@@ -11,12 +11,12 @@ import {
 import { RedisScript, connect, isConnected, withoutCommand, type RedisClient } from './connection.ts';
 
 /**
- * A posting, or a reading where no writer is named, as one script: Redis runs it whole, and nothing in between. Sums are
- * kept by Redis as 64-bit integers; Lua compares them as doubles, which are exact up to 2^53 nano-dollars ($9 million)
- * and beyond that to the nearest few nano-dollars.
+ * A posting, or a reading where no writer is named, as one script that Redis runs atomically. Redis keeps sums as 64-bit
+ * integers; Lua compares them as doubles, which are exact up to 2^53 nano-dollars ($9 million) and beyond that to the
+ * nearest few nano-dollars.
  *
- * Keys, all of one account, so of one slot: the period's state (`spent`, `reserved`, `level`), what each writer holds
- * and when it was last heard, the account's buckets, and the last sequence of this writer.
+ * The keys belong to one account, so to one slot: the period's state (`spent`, `reserved`, `level`), the holdings by
+ * writer, the writers by the time of their last posting, the account's buckets, and the last sequence of this writer.
  */
 const ACCOUNT_SCRIPT = `
 local state, held, heard, buckets, taken = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
@@ -58,7 +58,7 @@ if writer == '' then return { spentNow(), redis.call('HGET', state, 'reserved') 
 
 local limit, holding, sequence = word(), word(), number()
 local keepFrom, lifetime, sequenceLifetime = number(), word(), word()
-local spends, thresholds, asks = list(), list(), list()
+local spends, thresholds, requests = list(), list(), list()
 
 if #spends > 0 and sequence > tonumber(redis.call('GET', taken) or '0') then
   local isNew = false
@@ -81,11 +81,11 @@ local reserved = tonumber(redis.call('HGET', state, 'reserved') or '0') + tonumb
 if holding ~= '0' then redis.call('HINCRBY', held, writer, holding) end
 redis.call('HINCRBY', state, 'reserved', holding)
 local granted = ''
-for _, ask in ipairs(asks) do
-  if limit == '' or tonumber(spent) + reserved + tonumber(ask) <= tonumber(limit) then
-    reserved = reserved + tonumber(ask)
-    redis.call('HINCRBY', held, writer, ask)
-    redis.call('HINCRBY', state, 'reserved', ask)
+for _, amount in ipairs(requests) do
+  if limit == '' or tonumber(spent) + reserved + tonumber(amount) <= tonumber(limit) then
+    reserved = reserved + tonumber(amount)
+    redis.call('HINCRBY', held, writer, amount)
+    redis.call('HINCRBY', state, 'reserved', amount)
     granted = granted .. '1'
   else
     granted = granted .. '0'
@@ -104,18 +104,18 @@ return { granted, spent, redis.call('HGET', state, 'reserved'), before, level }
 `;
 
 export interface RedisLedgerOptions {
-  /** What all keys of the ledger begin with: `plimsoll:`. Ledgers of different prefixes do not know each other. */
+  /** The beginning of all keys of the ledger. Default: `plimsoll:`. Ledgers with different prefixes are different ledgers. */
   readonly prefix?: string;
-  /** How long what nothing is posted to any more is kept: 70 days, longer than a forecast looks back. */
+  /** The time that keys are kept after the last posting. Default: 70 days, longer than a forecast looks back. */
   readonly keepMs?: number;
 }
 
 /**
  * A ledger in Redis 6 or later, or Valkey, for a fleet: one atomic script for each decision. Takes a client of
- * `ioredis`, a Cluster's too, or a URL; a client that is passed in stays the caller's to close. What Redis keeps it
- * keeps as durably as it is set up to: turn its append-only file on. A Redis that is not connected is unavailable at
- * once, and a slow one after the deadline of `budgets()`. Throws a `ConfigurationError` (`PLIMSOLL_LEDGER_INVALID`) for a
- * text that is no URL.
+ * `ioredis`, also one of a Cluster, or a URL; the caller closes a client that it passes in. Spend is as durable as Redis
+ * is set up to keep it: turn its append-only file on. A Redis that is not connected is unavailable at once, a slow one
+ * after the deadline of `budgets()`. Throws a `ConfigurationError` (`PLIMSOLL_LEDGER_INVALID`) for a text that is not a
+ * URL.
  */
 export function redisLedger(
   redis: RedisClient | string,

@@ -6,15 +6,15 @@ import type { TierVerdict } from './verdict.ts';
 export interface MonthBudget {
   readonly name: string;
   readonly limitUsd: number;
-  /** It refuses calls when it is spent; others only tell. */
+  /** The budget refuses calls when it is spent; others only report it. */
   readonly blocks: boolean;
 }
 
-/** All that advice is drawn from, as plain data. What is not known is `null` or left out. */
+/** The facts that advice is drawn from. What is not known is `null` or left out. */
 export interface AdviceBasis {
   readonly atMs: number;
   readonly verdict: TierVerdict;
-  /** When the tier was last seen to change; `null` where it stands for as long as was watched. */
+  /** The time of the last change of tier that was seen; `null` where there was none. */
   readonly tierChangedAtMs: number | null;
   readonly progress: TierProgress | null;
   readonly week: readonly Throttling[];
@@ -26,7 +26,7 @@ export interface AdviceBasis {
 export const SEVERITIES = ['critical', 'warning', 'info'] as const;
 export type Severity = (typeof SEVERITIES)[number];
 
-/** What advice can be about; of equal severity the first is more important. */
+/** The subjects of advice; of equal severity the first is more important. */
 export const ADVICE_KINDS = [
   'spend_cap_reached',
   'spend_cap_ahead',
@@ -48,6 +48,6 @@ export interface Advice {
   readonly severity: Severity;
   /** Plain words, at most 200 characters. */
   readonly text: string;
-  /** The figures it stands on. Money in USD, shares from 0 to 1, times in milliseconds since the epoch. */
+  /** The figures behind it. Money in USD, shares from 0 to 1, times in milliseconds since the epoch. */
   readonly evidence: Readonly<Record<string, string | number | null>>;
 }

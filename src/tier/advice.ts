@@ -5,7 +5,7 @@ import type { TierProgress } from './progress.ts';
 import { remedy, throttleAdvice } from './throttle-advice.ts';
 import { limitName, throttledShare, total, type DayOfMinutes, type Throttling } from './throttles.ts';
 
-/** What to do about limits, tier and caps, most important first; empty where there is nothing to say. */
+/** Advises on limits, tier and caps, most important first; empty where there is nothing to say. */
 export function advice(basis: AdviceBasis): readonly Advice[] {
   return [...spendAdvice(basis), ...stagnationAdvice(basis), ...throttleAdvice(basis), ...unknownAdvice(basis)]
     .toSorted(
@@ -28,8 +28,8 @@ function unknownAdvice({ verdict: { tier, doubt, evidence } }: AdviceBasis): rea
   return [{ kind: 'tier_unknown', severity: 'info', text, evidence: { doubt, limitsSeen: evidence.length } }];
 }
 
-/** What the month's money comes to: the tier's cap, and whether the budgets stay below it. */
-export function spendAdvice(basis: AdviceBasis): readonly Advice[] {
+/** Advises on the month's money: the tier's cap, and whether the budgets stay below it. */
+function spendAdvice(basis: AdviceBasis): readonly Advice[] {
   const reached = reachedAdvice(basis);
   return [
     ...reached,
@@ -117,8 +117,8 @@ const FEWEST_MINUTES = 10;
 
 const GROWTH = 1.5;
 
-/** Whether 429s grow while the tier stands: the worst case of a model class and a limit. */
-export function stagnationAdvice(basis: AdviceBasis): readonly Advice[] {
+/** Advises where 429s grow while the tier stands: the worst case of a model class and a limit. */
+function stagnationAdvice(basis: AdviceBasis): readonly Advice[] {
   const { tier, nextTier } = basis.verdict;
   if (tier === null || nextTier === null) return [];
   const worst = basis.week.flatMap((throttling) => grown(throttling, basis)).toSorted((a, b) => b.lately - a.lately)[0];

@@ -10,18 +10,18 @@ import {
 } from './tiers.ts';
 import { publishedLimit, type SeenLimit } from './verdict.ts';
 
-/** Where the spend is from. `ledger`: what plimsoll saw itself, a lower bound; `organization`: as it was reported. */
+/** The source of a spend figure. `ledger`: what plimsoll saw itself, a lower bound; `organization`: as it was reported. */
 export type SpendSource = 'ledger' | 'organization';
 
 /** Spend of the present calendar month. */
 export interface MonthSpend {
   readonly usd: number;
   readonly source: SpendSource;
-  /** Since when it was counted; a time before the month began means all of the month. */
+  /** The time that counting began; before the beginning of the month it means all of the month. */
   readonly countedSinceMs: number;
 }
 
-/** What the next tier allows more of, for one model class and dimension. */
+/** A limit that the next tier raises, for one model class and dimension. */
 export interface Lift {
   readonly modelClass: string;
   readonly dimension: PublishedDimension;
@@ -39,7 +39,7 @@ export interface NextTier {
   readonly uncapped: boolean;
   /** Credit to be purchased in total; `null` where no threshold is published. */
   readonly thresholdUsd: number | null;
-  /** How one gets there, in plain words; where no threshold is published, it says so. */
+  /** The way to get there, in plain words; where no threshold is published, it says so. */
   readonly reachedBy: string;
   /** Empty where no limits are published for it. */
   readonly lifts: readonly Lift[];
@@ -48,7 +48,7 @@ export interface NextTier {
 export interface TierProgress {
   readonly tier: string;
   readonly monthEndMs: number;
-  /** `null` where it is not known. From a `ledger` it is a lower bound: other programs of the organisation are not seen. */
+  /** `null` where it is not known. From a `ledger` it is a lower bound: other programs of the organization are not seen. */
   readonly spend: MonthSpend | null;
   /** `null` where there is no cap or none is published. */
   readonly monthlyCapUsd: number | null;
@@ -74,7 +74,7 @@ export interface ProgressQuestion {
   readonly atMs: number;
 }
 
-/** How far it is to the tier's cap and to the next tier; `null` where the tier is not known. */
+/** Measures the distance to the tier's cap and to the next tier; `null` where the tier is not known. */
 export function tierProgress({ tier: name, spend, limits, atMs }: ProgressQuestion): TierProgress | null {
   const scheme = tierScheme(atMs);
   const tier = name === null ? null : tierNamed(scheme, name);
@@ -92,7 +92,7 @@ export function tierProgress({ tier: name, spend, limits, atMs }: ProgressQuesti
   };
 }
 
-/** A rate over less time says nothing of a month. */
+/** A rate over less time says nothing about a month. */
 const SHORTEST_RATE_MS = 60 * 60_000;
 
 function capReachedAtMs({ usd, countedSinceMs }: MonthSpend, capUsd: number, atMs: number): number | null {
@@ -104,7 +104,7 @@ function capReachedAtMs({ usd, countedSinceMs }: MonthSpend, capUsd: number, atM
   return reachedAtMs < endMs ? reachedAtMs : null;
 }
 
-/** What comes after a tier, and what it brings; `null` for the highest. */
+/** The tier above, and the limits that it raises; `null` for the highest. */
 function nextTier(scheme: TierScheme, tier: Tier, limits: readonly SeenLimit[]): NextTier | null {
   const next = tierAbove(scheme, tier);
   if (next === null) return null;
@@ -138,7 +138,7 @@ function presentLimit(place: PublishedPlace, tier: Tier, limits: readonly SeenLi
   return seen?.limit ?? publishedLimit(tier, place);
 }
 
-/** As many as a clock that jumps to and fro over a month's end needs; what is farthest from now is dropped. */
+/** Enough for a clock that jumps back and forth over a month's end; the month farthest from now is dropped. */
 const MOST_MONTHS = 3;
 
 /** Spend by calendar month (UTC), as one process sees it. */

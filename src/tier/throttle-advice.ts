@@ -16,7 +16,7 @@ const NEAR = 0.8;
 
 const AMPLE = 0.5;
 
-/** What the limits do to calls: those that refuse, those that are near, or that there is room enough. */
+/** Advises on rate limits: those that refuse calls, those that are near, or that there is room enough. */
 export function throttleAdvice(basis: AdviceBasis): readonly Advice[] {
   return [
     ...basis.week.flatMap((throttling) => throttledAdvice(throttling, basis)),
@@ -77,13 +77,13 @@ function ampleAdvice({ week, peaks, verdict: { tier, nextTier } }: AdviceBasis):
   return [{ kind: 'limits_ample', severity: 'info', text, evidence: { ...highest, tier } }];
 }
 
-/** One limit of one model class; the reason of a 429 or the dimension of a limiter. */
-export interface LimitPlace {
+/** One limit of one model class, named by the reason of a 429 or the dimension of a limiter. */
+interface LimitPlace {
   readonly modelClass: string;
   readonly limit: string;
 }
 
-/** What would make more of a limit, in words and in figures. */
+/** A way to get more of a limit, in words and in figures. */
 export interface Remedy {
   /** Completes a sentence, with the `; ` before it; empty where there is none. */
   readonly text: string;

@@ -1,17 +1,17 @@
 import type { LimitDimension } from '../vocabulary.ts';
 import { PUBLISHED_DIMENSIONS, tierAbove, tierNamed, tierScheme, type Tier, type TierScheme } from './tiers.ts';
 
-/** How the tier is known. `organization`: from the organisation's own report, by the Admin API. */
+/** The source of the tier. `organization`: the organization's own report, from the Admin API. */
 export type TierSource = 'config' | 'headers' | 'organization';
 
-/** A tier that somebody names, so that it need not be inferred. */
+/** A tier that was named, so that it need not be inferred. */
 export interface ToldTier {
   readonly name: string;
   readonly source: 'config' | 'organization';
 }
 
 export interface TierQuestion {
-  /** For each model class and dimension the highest limit that was seen: workspaces can only have lower ones. */
+  /** The highest limit seen for each model class and dimension: workspaces can only have lower ones. */
   readonly limits: readonly SeenLimit[];
   readonly told?: ToldTier | null;
   /** Decides which tiers are in force. */
@@ -19,20 +19,20 @@ export interface TierQuestion {
 }
 
 export interface TierVerdict {
-  /** `null` where it is neither told nor to be inferred. */
+  /** `null` where it was not named and cannot be inferred. */
   readonly tier: string | null;
   /** `null` for the highest tier, and where the tier is not known. */
   readonly nextTier: string | null;
   readonly source: TierSource;
-  /** What speaks against it, in plain words; `null` where the tier was told and nothing does. */
+  /** The reasons to doubt it, in plain words; `null` where the tier was configured and nothing speaks against it. */
   readonly doubt: string | null;
   /** The limits that were looked at: those of model classes and dimensions whose limits are published by tier. */
   readonly evidence: readonly LimitEvidence[];
 }
 
 /**
- * The usage tier: the one that was told, else the one that the limits seen imply. Limits of model classes that the table
- * does not have are left out. A tier that was told and is not in force at that time is not believed.
+ * Decides on the usage tier: the one that was named, else the one that the limits seen imply. Limits of model classes
+ * that the table does not have are left out. A named tier that is not in force at that time is not believed.
  */
 export function tierVerdict({ limits, told = null, atMs }: TierQuestion): TierVerdict {
   const scheme = tierScheme(atMs);
@@ -132,7 +132,7 @@ export function limitEvidence(limits: readonly SeenLimit[], { tiers }: TierSchem
     .map((seen) => ({ ...seen, tier: tiers.find((tier) => publishedLimit(tier, seen) === seen.limit)?.name ?? null }));
 }
 
-/** What a tier publishes for the model class and dimension of a limit; `null` for nothing. */
+/** The limit that a tier publishes for a model class and dimension; `null` where it publishes none. */
 export function publishedLimit(tier: Tier, { modelClass, dimension }: Omit<SeenLimit, 'limit'>): number | null {
   const published = PUBLISHED_DIMENSIONS.find((name) => name === dimension);
   return (published === undefined ? null : tier.limits.get(modelClass)?.[published]) ?? null;
