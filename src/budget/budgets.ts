@@ -14,19 +14,41 @@ export interface BudgetsOptions extends BudgetsSettings {
   readonly definitions: readonly BudgetDefinition[];
 }
 
-/** Where budgets are shown and counted: `instrument()` gives one for its client. */
-export interface BudgetHost {
-  readonly prices: BudgetPrices;
-  readonly listener: BudgetListener;
+/** Settings that the budgets share. All are optional. */
+export interface BudgetsSettings {
+  /** Keeps what is spent. Default: `memoryLedger()`, in this process. */
+  readonly ledger?: Ledger;
+  /**
+   * Called when spend reaches a threshold: once a period, by one of the processes that share the ledger. A promise that it
+   * returns is not waited for; an error is counted.
+   */
+  readonly onThreshold?: (reached: ThresholdReached) => void | Promise<void>;
+  /** The longest that a call waits for the ledger. Default: 50 ms. */
+  readonly deadlineMs?: number;
+  /** A process that posts nothing for this long loses what it holds in the ledger. Default: 60 s, at least 1 s. */
+  readonly holdMs?: number;
+  /** For tests. */
+  readonly clock?: Clock;
+  /** For tests. */
+  readonly timers?: Timers;
+  /** For tests. From 0 to 1. */
+  readonly random?: () => number;
 }
 
-/** Told of what budgets do. Must not throw. */
-export interface BudgetListener {
-  decided(budget: Budget, decision: Decision): void;
-  reached(reached: ThresholdReached): void;
-  /** The ledger's id is known. */
-  identified(ledgerId: string): void;
-  failed(stage: 'budget' | 'ledger', error: unknown): void;
+/** Budgets that share a ledger, for one client or many. */
+export interface Budgets {
+  readonly all: readonly BudgetView[];
+  /** For `instrument()`: reserves on these budgets before each call, and settles after it. */
+  attach(host: BudgetHost): SpendGuard;
+  /** The ledger, and whether it answered last; without asking it. */
+  readonly ledger: BudgetsStatus['ledger'];
+  /** Reads all budgets from the ledger. Waits up to a second, or `deadlineMs` where that is longer. */
+  refresh(): Promise<BudgetsStatus>;
+  /**
+   * Closes the ledger at the end of the process, once it has taken what was spent, after 2 s at the latest. Resolves with
+   * whether it has taken everything, also when called again.
+   */
+  close(): Promise<boolean>;
 }
 
 export interface BudgetStatus extends AccountStatus {
@@ -38,26 +60,25 @@ export interface BudgetsStatus {
   readonly budgets: readonly BudgetStatus[];
 }
 
-/** Budgets that share a ledger, for one client or many. */
-export interface Budgets {
-  readonly all: readonly BudgetView[];
-  /** For `instrument()`: the guard that asks these budgets and settles what was spent. */
-  attach(host: BudgetHost): SpendGuard;
-  /** The ledger, and whether it answers; without asking it. */
-  readonly ledger: BudgetsStatus['ledger'];
-  /** What the ledger says now, waited for up to a second, or the deadline where that is longer. */
-  refresh(): Promise<BudgetsStatus>;
-  /**
-   * Waits until the ledger has what was spent, up to 2 s, and closes it: for the end of the process.
-   * Comes back with whether the ledger has taken all; called again, with the same.
-   */
-  close(): Promise<boolean>;
+/** The client that budgets are attached to: its prices, and what is to hear of the budgets. */
+export interface BudgetHost {
+  readonly prices: BudgetPrices;
+  readonly listener: BudgetListener;
+}
+
+/** Listens to what budgets do. Must not throw. */
+export interface BudgetListener {
+  decided(budget: Budget, decision: Decision): void;
+  reached(reached: ThresholdReached): void;
+  /** The ledger's id is known. */
+  identified(ledgerId: string): void;
+  failed(stage: 'budget' | 'ledger', error: unknown): void;
 }
 
 /**
- * Budgets for `instrument(client, { budgets })`. Throws a `ConfigurationError` (`PLIMSOLL_BUDGETS_INVALID`) with every
- * problem of the definitions or of the settings. Warns, by `process.emitWarning`, of budgets that block or last a month in a ledger that
- * each process has for itself, and of those of a model without a price.
+ * Makes budgets for `instrument(client, { budgets })`. Throws a `ConfigurationError` (`PLIMSOLL_BUDGETS_INVALID`) with
+ * every problem of the definitions or of the settings. Warns, with `process.emitWarning`, of budgets that block or last a
+ * month while their ledger is in memory, and of budgets for a model without a price.
  *
  * @example
  * const claude = instrument(new Anthropic(), {
@@ -72,8 +93,8 @@ export function budgets({ definitions, ...settings }: BudgetsOptions): Budgets {
 }
 
 /**
- * The budgets of a file, JSON or YAML; by default of the one that `PLIMSOLL_BUDGETS` names. Throws as `budgets()` does,
- * and where there is no such file.
+ * Makes the budgets of a file, JSON or YAML; by default the file that `PLIMSOLL_BUDGETS` names. Throws as `budgets()`
+ * does, and where there is no such file.
  */
 export function budgetsFromFile(path = process.env['PLIMSOLL_BUDGETS'], settings: BudgetsSettings = {}): Budgets {
   if (path === undefined || path === '') {
@@ -83,7 +104,7 @@ export function budgetsFromFile(path = process.env['PLIMSOLL_BUDGETS'], settings
   return sharedBudgets(loadBudgets(path), settings);
 }
 
-/** As `budgets()`, of budgets that were read already. */
+/** Makes budgets that were read already; otherwise the same as `budgets()`. */
 export function sharedBudgets(all: readonly Budget[], settings: BudgetsSettings): Budgets {
   return new SharedBudgets(all, settings);
 }
@@ -175,41 +196,20 @@ class SharedBudgets implements Budgets {
   }
 }
 
-/** What budgets need besides their definitions. Nothing is needed. */
-export interface BudgetsSettings {
-  /** Where spend is kept. Default: in this process. */
-  readonly ledger?: Ledger;
-  /**
-   * Told when spend reaches a threshold: once a period, by one of the processes that share the ledger. A promise it
-   * returns is not waited for; what it throws is counted.
-   */
-  readonly onThreshold?: (reached: ThresholdReached) => void | Promise<void>;
-  /** How long a call waits for a ledger that takes time: 50 ms. */
-  readonly deadlineMs?: number;
-  /** How long after the last word of a process what it holds is given up: 60 s. */
-  readonly holdMs?: number;
-  /** For tests. */
-  readonly clock?: Clock;
-  /** For tests. */
-  readonly timers?: Timers;
-  /** For tests. From 0 to 1. */
-  readonly random?: () => number;
-}
-
 const DEADLINE_MS = 50;
 
 const HOLD_MS = 60_000;
 
-/** What is held is said again three times in it: a shorter one would be nothing but postings. */
+/** Holdings are renewed three times in `holdMs`: a shorter one would mean nothing but renewals. */
 const SHORTEST_HOLD_MS = 1_000;
 
 /** `setTimeout` fires at once for more. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-type Checked = Required<Omit<BudgetsSettings, 'onThreshold'>>;
+type CheckedSettings = Required<Omit<BudgetsSettings, 'onThreshold'>>;
 
-/** The settings with their defaults. Throws a `ConfigurationError` (`PLIMSOLL_BUDGETS_INVALID`) with all problems. */
-export function checkedSettings(settings: BudgetsSettings): Checked {
+/** Fills in the defaults. Throws a `ConfigurationError` (`PLIMSOLL_BUDGETS_INVALID`) with all problems. */
+function checkedSettings(settings: BudgetsSettings): CheckedSettings {
   const { ledger = memoryLedger(), clock = systemClock, timers = systemTimers, random = Math.random } = settings;
   const { deadlineMs = DEADLINE_MS, holdMs = HOLD_MS } = settings;
   const problems = [
@@ -239,8 +239,7 @@ function milliseconds(name: string, value: number, least: number): readonly Prob
   ];
 }
 
-/** Warns of budgets that a ledger in memory serves badly; says nothing where there is none. */
-export function warnOfVolatile(budgets: readonly Budget[]): void {
+function warnOfVolatile(budgets: readonly Budget[]): void {
   warn(budgets.filter(isVolatileInMemory), {
     says: 'Budgets kept in memory: each replica enforces separately; lost on restart',
     code: 'PLIMSOLL_VOLATILE_LEDGER',
@@ -248,8 +247,8 @@ export function warnOfVolatile(budgets: readonly Budget[]): void {
   });
 }
 
-/** Warns of budgets whose model has no price now: it may be a name that no call will ever have. */
-export function warnOfUnknownModels(budgets: readonly Budget[], prices: BudgetPrices, atMs: number): void {
+/** A model without a price may be a name that no call will ever have. */
+function warnOfUnknownModels(budgets: readonly Budget[], prices: BudgetPrices, atMs: number): void {
   const isUnknown = ({ scope }: Budget): boolean =>
     scope.kind === 'model' && prices.priceAt(prices.canonicalModel(scope.model), atMs) === null;
   warn(budgets.filter(isUnknown), {

@@ -3,18 +3,18 @@ import { nanoUsdOf } from '../figures.ts';
 import { structuredFile } from '../structured-file.ts';
 import { BUDGET_MODES, type Budget, type BudgetMode, type Period, type Scope } from './budget.ts';
 
-/** Which calls a budget counts: all, those of a key's alias, of a model, or of a value of an attribution label. */
+/** The calls that a budget counts: all, those of a key (by its alias), of a model, or with a value of an attribution label. */
 export type ScopeDefinition =
   'all' | { readonly key: string } | { readonly model: string } | { readonly label: string; readonly value: string };
 
-/** `day` and `month` are those of the calendar in UTC. A rolling window is from a minute to 366 days long. */
+/** Days and months are those of the calendar in UTC. A rolling window is from one minute to 366 days long. */
 export type PeriodDefinition = 'day' | 'month' | { readonly rollingHours: number } | { readonly rollingMs: number };
 
 /** A budget as a user writes it, in code or in a file. */
 export interface BudgetDefinition {
-  /** Up to 64 letters, digits, ".", "_" and "-". With the period it names the account: under the same name spend goes on. */
+  /** Up to 64 letters, digits, ".", "_" and "-". Name and period identify the account: spend goes on under the same ones. */
   readonly name: string;
-  /** Default: `all`. A model is named by any id that the price table knows it by. */
+  /** Default: `all`. A model may be any id that the price table knows. */
   readonly scope?: ScopeDefinition;
   readonly period: PeriodDefinition;
   /** US dollars, exact: a number or a decimal text, up to nine digits on either side of the point. */
@@ -23,16 +23,16 @@ export interface BudgetDefinition {
   readonly mode?: BudgetMode;
   /** Parts of the amount at which `onThreshold` is called. Default: 0.5, 0.8 and 1. */
   readonly thresholds?: readonly number[];
-  /** What becomes of a call whose model has no price. Default: `block` in mode `block`, where alone it can be. */
+  /** Only in mode `block`: whether to refuse a call whose model has no price. Default there: `block`, else `allow`. */
   readonly onUnknownPrice?: 'allow' | 'block';
-  /** What becomes of a call while the ledger does not answer. Default: `open`; `closed` can be in mode `block` alone. */
+  /** Only in mode `block`: `closed` refuses calls while the ledger does not answer. Default: `open`. */
   readonly onLedgerDown?: 'open' | 'closed';
 }
 
 const DEFAULT_THRESHOLDS = [0.5, 0.8, 1] as const;
 
 /**
- * The budgets of a list of definitions, whatever was parsed. Throws a `ConfigurationError`
+ * Reads budgets from a list of definitions, whatever was parsed. Throws a `ConfigurationError`
  * (`PLIMSOLL_BUDGETS_INVALID`) with all problems at once, each with its place; `from` names the file, if there is one.
  */
 export function budgetsOf(definitions: unknown, from?: string): readonly Budget[] {
@@ -40,6 +40,27 @@ export function budgetsOf(definitions: unknown, from?: string): readonly Budget[
   const budgets = listed(definitions, problems);
   if (problems.length === 0) return budgets;
   throw new ConfigurationError('PLIMSOLL_BUDGETS_INVALID', from === undefined ? problems : inside(from, problems));
+}
+
+/**
+ * Reads budgets from a file at once: its field `budgets` is a list of definitions as `budgets()` takes them. The file is
+ * JSON, or YAML where its name ends in `.yaml` or `.yml` and the package `yaml` is installed. Throws a
+ * `ConfigurationError` (`PLIMSOLL_BUDGETS_INVALID`) with every problem and its place.
+ */
+export function loadBudgets(path: string): readonly Budget[] {
+  const read = structuredFile(path);
+  const problem = 'problem' in read ? { field: path, ...read.problem } : fileProblem(read.value, path);
+  if (problem !== null) throw new ConfigurationError('PLIMSOLL_BUDGETS_INVALID', [problem]);
+  return budgetsOf(('value' in read ? (read.value as { budgets?: unknown }) : {}).budgets, path);
+}
+
+function fileProblem(value: unknown, path: string): Problem | null {
+  const file = object(value);
+  if (file === null) return unfit(path, value, { expected: 'an object with the field budgets' });
+  const others = Object.keys(file).filter((name) => name !== 'budgets').length;
+  if (others === 0) return null;
+  const got = others === 1 ? 'another one' : `${others} others`;
+  return { kind: 'unknown_field', field: path, expected: 'the field budgets and no other', got, advice: null };
 }
 
 function listed(definitions: unknown, problems: Problem[]): readonly Budget[] {
@@ -75,11 +96,10 @@ function budget(definition: unknown, place: string, problems: Problem[]): Budget
   const mode = read.choice('mode', BUDGET_MODES) ?? 'warn';
   const onUnknownPrice = read.choice('onUnknownPrice', ['allow', 'block'] as const);
   const onLedgerDown = read.choice('onLedgerDown', ['open', 'closed'] as const);
-  const refuses = [onUnknownPrice === 'block' && 'onUnknownPrice', onLedgerDown === 'closed' && 'onLedgerDown'];
-  for (const name of refuses) {
-    if (name === false || mode === 'block') continue;
-    read.problem(name, 'what refuses calls in mode block alone', 'say mode: block, or leave this out');
-  }
+  const advice = 'set mode: block, or leave this out';
+  if (mode !== 'block' && onUnknownPrice === 'block')
+    read.problem('onUnknownPrice', 'allow outside mode block', advice);
+  if (mode !== 'block' && onLedgerDown === 'closed') read.problem('onLedgerDown', 'open outside mode block', advice);
   return {
     name: read.name(),
     scope: scope(read),
@@ -90,70 +110,6 @@ function budget(definition: unknown, place: string, problems: Problem[]): Budget
     onUnknownPrice: onUnknownPrice ?? (mode === 'block' ? 'block' : 'allow'),
     onLedgerDown: onLedgerDown ?? 'open',
   };
-}
-
-const LONGEST_NAME = 64;
-
-/** Reads the fields of one object and notes what is wrong with them. */
-class Reader {
-  readonly #fields: Readonly<Record<string, unknown>>;
-  readonly #place: string;
-  readonly #problems: Problem[];
-
-  constructor(fields: Readonly<Record<string, unknown>>, place: string, problems: Problem[]) {
-    this.#fields = fields;
-    this.#place = place;
-    this.#problems = problems;
-  }
-
-  value(name: string): unknown {
-    return this.#fields[name] ?? undefined;
-  }
-
-  problem(name: string, expected: string, advice: string): void {
-    this.#problems.push(unfit(`${this.#place}.${name}`, this.#fields[name], { expected, advice }));
-  }
-
-  within(name: string): Reader {
-    return new Reader(object(this.#fields[name]) ?? {}, `${this.#place}.${name}`, this.#problems);
-  }
-
-  /** A misspelt field would be ignored in silence. */
-  refuseOthers(known: readonly string[]): void {
-    for (const name of Object.keys(this.#fields)) {
-      if (!known.includes(name)) this.#problems.push(unknownField(`${this.#place}.${gotName(name)}`, known));
-    }
-  }
-
-  choice<Choice extends string>(name: string, choices: readonly Choice[]): Choice | undefined {
-    const value = this.value(name);
-    const found = choices.find((choice) => choice === value);
-    if (value !== undefined && found === undefined)
-      this.problem(name, `one of ${choices.join(', ')}`, 'use one of them');
-    return found;
-  }
-
-  name(): string {
-    const value = this.value('name');
-    if (typeof value === 'string' && /^[\w.-]+$/.test(value) && value.length <= LONGEST_NAME) return value;
-    this.problem('name', `up to ${LONGEST_NAME} letters, digits, ".", "_" and "-"`, 'name the budget');
-    return '';
-  }
-
-  text(name: string): string {
-    const value = this.value(name);
-    // It becomes the value of a label.
-    if (
-      typeof value === 'string' &&
-      value !== '' &&
-      value.length <= 100 &&
-      !/\p{Cc}/u.test(value) &&
-      !mayHoldSecret(value)
-    )
-      return value;
-    this.problem(name, 'a text of up to 100 characters', 'quote it if it is a number');
-    return '';
-  }
 }
 
 const SCOPE_ADVICE = 'use all, { key }, { model } or { label, value }';
@@ -214,28 +170,71 @@ function thresholds(read: Reader): readonly number[] {
   return [];
 }
 
+const LONGEST_NAME = 64;
+
+/** Reads the fields of one object, and adds a problem for each that is wrong. */
+class Reader {
+  readonly #fields: Readonly<Record<string, unknown>>;
+  readonly #place: string;
+  readonly #problems: Problem[];
+
+  constructor(fields: Readonly<Record<string, unknown>>, place: string, problems: Problem[]) {
+    this.#fields = fields;
+    this.#place = place;
+    this.#problems = problems;
+  }
+
+  value(name: string): unknown {
+    return this.#fields[name] ?? undefined;
+  }
+
+  problem(name: string, expected: string, advice: string): void {
+    this.#problems.push(unfit(`${this.#place}.${name}`, this.#fields[name], { expected, advice }));
+  }
+
+  within(name: string): Reader {
+    return new Reader(object(this.#fields[name]) ?? {}, `${this.#place}.${name}`, this.#problems);
+  }
+
+  /** A misspelled field would be ignored silently. */
+  refuseOthers(known: readonly string[]): void {
+    for (const name of Object.keys(this.#fields)) {
+      if (!known.includes(name)) this.#problems.push(unknownField(`${this.#place}.${gotName(name)}`, known));
+    }
+  }
+
+  choice<Choice extends string>(name: string, choices: readonly Choice[]): Choice | undefined {
+    const value = this.value(name);
+    const found = choices.find((choice) => choice === value);
+    if (value !== undefined && found === undefined)
+      this.problem(name, `one of ${choices.join(', ')}`, 'use one of them');
+    return found;
+  }
+
+  name(): string {
+    const value = this.value('name');
+    if (typeof value === 'string' && /^[\w.-]+$/.test(value) && value.length <= LONGEST_NAME) return value;
+    this.problem('name', `up to ${LONGEST_NAME} letters, digits, ".", "_" and "-"`, 'name the budget');
+    return '';
+  }
+
+  text(name: string): string {
+    const value = this.value(name);
+    // It becomes the value of a label.
+    if (
+      typeof value === 'string' &&
+      value !== '' &&
+      value.length <= 100 &&
+      !/\p{Cc}/u.test(value) &&
+      !mayHoldSecret(value)
+    )
+      return value;
+    this.problem(name, 'a text of up to 100 characters', 'put quotes around a number');
+    return '';
+  }
+}
+
 function object(value: unknown): Readonly<Record<string, unknown>> | null {
   const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
   return isObject ? (value as Readonly<Record<string, unknown>>) : null;
-}
-
-/**
- * The budgets of a file: `budgets`, a list of definitions as `budgets()` takes them, in JSON, or in YAML where its name
- * ends in `.yaml` or `.yml` and the package `yaml` is installed. Reads it at once. Throws a `ConfigurationError`
- * (`PLIMSOLL_BUDGETS_INVALID`) with every problem and its place.
- */
-export function loadBudgets(path: string): readonly Budget[] {
-  const read = structuredFile(path);
-  const problem = 'problem' in read ? { field: path, ...read.problem } : fileProblem(read.value, path);
-  if (problem !== null) throw new ConfigurationError('PLIMSOLL_BUDGETS_INVALID', [problem]);
-  return budgetsOf(('value' in read ? (read.value as { budgets?: unknown }) : {}).budgets, path);
-}
-
-function fileProblem(value: unknown, path: string): Problem | null {
-  const file = object(value);
-  if (file === null) return unfit(path, value, { expected: 'an object with the field budgets' });
-  const others = Object.keys(file).filter((name) => name !== 'budgets').length;
-  if (others === 0) return null;
-  const got = others === 1 ? 'another one' : `${others} others`;
-  return { kind: 'unknown_field', field: path, expected: 'the field budgets and no other', got, advice: null };
 }

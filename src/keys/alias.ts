@@ -1,6 +1,6 @@
 import { mayHoldSecret, type ValueProblem } from '../errors.ts';
 
-/** Every spelling of an environment, by the one that plimsoll shows. */
+/** The spellings of each environment, by the one that plimsoll shows. */
 const ENVIRONMENTS: Readonly<Record<string, readonly string[]>> = {
   dev: ['dev', 'develop', 'development', 'local'],
   test: ['test', 'testing', 'qa'],
@@ -14,12 +14,12 @@ const ENVIRONMENT_OF: ReadonlyMap<string, string> = new Map(
   Object.entries(ENVIRONMENTS).flatMap(([shown, spellings]) => spellings.map((spelling) => [spelling, shown] as const)),
 );
 
-/** The one spelling of an environment (`production` → `prod`), whatever its case; `null` for what is none. */
+/** The one spelling of an environment (`production` → `prod`), in any case; `null` where the name is not one. */
 export function keyEnvironment(name: string): string | null {
   return ENVIRONMENT_OF.get(name.trim().toLowerCase()) ?? null;
 }
 
-/** What the alias of a key says about it, by the rule `env-service-role`. */
+/** The parts of a key's alias, by the rule `env-service-role`. */
 export interface KeyAlias {
   readonly alias: string;
   /** `dev`, `test`, `ci`, `staging`, `demo` or `prod`; `null` where the alias does not begin with one. */
@@ -29,13 +29,13 @@ export interface KeyAlias {
   /** The last word; `null` where the alias does not say. */
   readonly role: string | null;
   readonly wellNamed: boolean;
-  /** What is wrong with a badly named alias, without a secret in it; `null` for a well-named one. */
+  /** The problem of a badly named alias, without a secret in it; `null` for a well-named one. */
   readonly problem: ValueProblem | null;
 }
 
 /**
  * Reads an alias such as `prod-checkout-api`: an environment, a service of one word or more, a role; small letters and
- * digits, joined by `-`. What a badly named alias says all the same is still read. Never throws.
+ * digits, joined by `-`. Reads what it can of a badly named alias. Never throws.
  */
 export function keyAlias(alias: string): KeyAlias {
   const problem = problemOf(alias);

@@ -1,6 +1,6 @@
 import type { ValueProblem } from '../errors.ts';
 
-/** What a secret is, by its prefix: one of Anthropic's, or a token of a gateway of plimsoll's. */
+/** The kind of a secret by its prefix: one of Anthropic's, or a token of a plimsoll gateway. */
 export type SecretKind =
   | 'api_key'
   | 'admin_key'
@@ -12,7 +12,7 @@ export type SecretKind =
   | 'unknown';
 
 /**
- * What stands between `sk-ant-` and the secret part. Source: the Admin API's pages of August 2026 for the first four; the
+ * The kind by the part between `sk-ant-` and the secret. Source: the Admin API's pages of August 2026 for the first four; the
  * other two are what the logins of Claude Code and of claude.ai hand out, seen in public reports.
  */
 const KIND_OF_FORM: ReadonlyMap<string, SecretKind> = new Map([
@@ -24,17 +24,17 @@ const KIND_OF_FORM: ReadonlyMap<string, SecretKind> = new Map([
   ['sid01', 'session'],
 ]);
 
-/** A secret in a text; what it is, and where, without the secret itself. */
+/** A secret found in a text: its kind and position, without the secret itself. */
 export interface FoundSecret {
   readonly kind: SecretKind;
-  /** What may be shown of it: `sk-ant-api03-`; of a gateway's token with the id by which it is revoked. */
+  /** The part that may be shown: `sk-ant-api03-`; for a gateway token also the id by which it is revoked. */
   readonly prefix: string;
-  /** Where it begins in the text, and where what follows begins; UTF-16 units. */
+  /** From `start` to before `end` in the text, in UTF-16 units. */
   readonly start: number;
   readonly end: number;
 }
 
-/** Secrets have some ninety characters after their prefix: fewer than 20 are an abbreviation in a text about keys. */
+/** Secrets have about 90 characters after their prefix: fewer than 20 are an abbreviation in a text about keys. */
 const SHORTEST_BODY = 20;
 const SECRET = new RegExp(
   `(?<prefix>sk-ant-(?<form>[a-z]{2,12}\\d{2})-)(?<body>[A-Za-z0-9_-]{${SHORTEST_BODY},})` +
@@ -42,7 +42,7 @@ const SECRET = new RegExp(
   'g',
 );
 
-/** The secrets in a text, in order; placeholders are none. Inside other text too: in a URL, in escaped JSON. */
+/** Finds the secrets in a text, in order, also inside a URL or escaped JSON. Leaves out placeholders. */
 export function secretsIn(text: string): readonly FoundSecret[] {
   const found: FoundSecret[] = [];
   for (const { index, 0: whole, groups = {} } of text.matchAll(SECRET)) {
@@ -54,7 +54,7 @@ export function secretsIn(text: string): readonly FoundSecret[] {
   return found;
 }
 
-/** The text with `…` in place of whatever may be of a secret, however short; placeholders as well. */
+/** Replaces everything that may be part of a secret with `…`, however short, placeholders included. */
 export function redacted(text: string): string {
   return text
     .replace(
@@ -64,14 +64,14 @@ export function redacted(text: string): string {
     .replace(/(plk_[a-z0-9]{12}_)[a-z0-9]+/gi, '$1…');
 }
 
-/** What can be told of a credential without asking the API. */
+/** A verdict on a credential, reached without asking the API. */
 export interface KeyJudgement {
   readonly kind: SecretKind | 'placeholder' | 'unrecognized';
-  /** What may be shown of it; empty where it has no known form. */
+  /** The part that may be shown; empty where it has no known form. */
   readonly prefix: string;
-  /** It can be sent as the credential of a Messages request. What is unrecognized may be a token of a gateway's. */
+  /** It can be sent as the credential of a Messages request. An unrecognized one may be the token of another gateway. */
   readonly usable: boolean;
-  /** What came and what to do, without the secret; `null` for a usable one. */
+  /** The problem, without the secret; `null` for a usable one. */
   readonly problem: ValueProblem | null;
 }
 
@@ -79,20 +79,25 @@ const KEYS_PAGE = 'https://platform.claude.com/settings/keys';
 
 const MAKE_ONE = `make an API key at ${KEYS_PAGE}`;
 
-/** Why a secret of this kind is no credential for messages. */
-const UNUSABLE: Readonly<Partial<Record<KeyJudgement['kind'], ValueProblem>>> = {
+/** The reason that a secret of this kind is no credential for messages; `null` where it may be one. */
+const UNUSABLE: Readonly<Record<KeyJudgement['kind'], ValueProblem | null>> = {
+  api_key: null,
   admin_key: wrongKey('an admin key, which manages the organization and answers no messages', MAKE_ONE),
   enterprise_admin_key: wrongKey('an admin key of an enterprise, which answers no messages', MAKE_ONE),
   refresh_token: wrongKey('a refresh token, which only a login can use', MAKE_ONE),
   session: wrongKey('the session of a browser', `log out of it, and ${MAKE_ONE}`),
   placeholder: wrongKey('a placeholder', `put a key from ${KEYS_PAGE} in its place`),
+  oauth_token: null,
+  gateway_token: null,
+  unknown: null,
+  unrecognized: null,
 };
 
 function wrongKey(got: string, advice: string): ValueProblem {
   return { kind: 'wrong_key', expected: 'a key of the Claude API', got, advice };
 }
 
-/** Judges what is to be sent as the credential. Never shows more of it than the prefix that all of its kind share. */
+/** Judges a value that is to be sent as the credential. Shows no more of it than the prefix that all of its kind share. */
 export function judgedKey(value: string): KeyJudgement {
   const [, prefix = '', form = '', body = ''] = /^(sk-ant-([a-z]{2,12}\d{2})-)(.*)$/s.exec(value) ?? [];
   const kind = isPlaceholder(value) ? 'placeholder' : kindOf(form);
@@ -101,7 +106,7 @@ export function judgedKey(value: string): KeyJudgement {
   return { kind, prefix, usable: problem === null, problem };
 }
 
-/** What the tokens of a plimsoll gateway begin with, and how long they are: `plk_<12>_<40>`. */
+/** Tokens of a plimsoll gateway have the form `plk_<12>_<40>`. */
 const GATEWAY_PREFIX = 'plk_';
 const GATEWAY_TOKEN_LENGTH = 57;
 
@@ -124,7 +129,7 @@ function formProblem(value: string, prefix: string, body: string): ValueProblem 
   return wrongKey(`${prefix}… cut off after ${value.length} characters`, 'copy all of it');
 }
 
-/** A text that stands where a key is to be put: `<REPLACE_WITH_KEY>`, `your-key-here`, `${SECRET}`, `sk-ant-…`, `xxxx`. */
+/** Tells whether a text stands in for a key: `<REPLACE_WITH_KEY>`, `your-key-here`, `${SECRET}`, `sk-ant-…`, `xxxx`. */
 export function isPlaceholder(value: string): boolean {
   const text = value.trim();
   if (/^<.*>$|^\[.*\]$|^\$|^\{\{|…|\.{3}/.test(text)) return true;
@@ -132,12 +137,12 @@ export function isPlaceholder(value: string): boolean {
   return body === text ? ASKING.test(text) || REPEATED.test(text) : isFiller(body);
 }
 
-/** A drawn secret has neither words that ask for a key nor one character over and over. */
+/** A random secret has neither words that ask for a key nor one character over and over. */
 function isFiller(body: string): boolean {
   return body === '' || ASKING.test(body) || PRETENDING.test(body) || REPEATED.test(body);
 }
 
-/** Set off by what joins words: a drawn secret has one of these about once in a million. */
+/** Words set off by what joins words: a random secret has one of these about once in a million. */
 const ASKING =
   /(?:^|[-_ ])(?:your|replace|insert|change|change-?me|example|placeholder|todo|fixme)(?:$|[-_ ])|^(?:your|replace|insert|example)/i;
 /** Only after a prefix: `fake-key` alone is what a test may call its credential. */

@@ -1,4 +1,5 @@
-import { ConfigurationError, got, gotName, inside, unfit, unknownField, type Problem } from '../errors.ts';
+import { ConfigurationError, got, inside, unfit, type Problem } from '../errors.ts';
+import { list, mapOf, object, optional, orEmpty, value, type Read, type Reader } from './json-reader.ts';
 import { decimal, type Ratio } from './rate.ts';
 
 const DAY = /^\d{4}-\d{2}-\d{2}$/;
@@ -89,19 +90,17 @@ const priceFile = object({
   serverTools: orEmpty(list(serverTool)),
 });
 
-type Value<R> = R extends Reader<infer T> ? T : never;
-
 /** A price file as it was written, amounts exact. */
-export type PriceFile = Value<typeof priceFile>;
+export type PriceFile = Read<typeof priceFile>;
 
 /** One model of a price file: its ids, its life cycle, and its prices by date, in USD per million tokens. */
-export type ListedModel = Value<typeof model>;
+export type ListedModel = Read<typeof model>;
 
 /** What a model costs between two days, in USD per million tokens. */
-export type ListedPrice = Value<typeof modelPrice>;
+export type ListedPrice = Read<typeof modelPrice>;
 
 /** A server tool of a price file. One without prices is known, and cannot be priced. */
-export type ListedTool = Value<typeof serverTool>;
+export type ListedTool = Read<typeof serverTool>;
 
 /** The five amounts every mode of a model has, in USD per million tokens. */
 export type ListedRates = Readonly<Record<keyof typeof rates, Ratio>>;
@@ -182,86 +181,4 @@ function overlapping(periods: readonly Period[], place: string): readonly Proble
     return [conflict(`${place}[${index}].effectiveFrom`, expected, `${from} before ${to}`)];
   });
   return [...backwards, ...shared];
-}
-
-/**
- * Reads one value of parsed JSON. Says what is wrong with it in `problems`, with its place, and then returns
- * `undefined`; so one pass over a file finds every problem.
- */
-export type Reader<T> = (value: unknown, place: string, problems: Problem[]) => T | undefined;
-
-type Read<R> = R extends Reader<infer T> ? T : never;
-
-/** A reader that accepts what `parse` makes something of; `expected` completes "expected …". */
-export function value<T>(expected: string, parse: (value: unknown) => T | undefined): Reader<T> {
-  return (raw, place, problems) => {
-    const parsed = parse(raw);
-    if (parsed === undefined) problems.push(unfit(place, raw, { expected }));
-    return parsed;
-  };
-}
-
-/** The same reader, for a field that may be absent or `null`: both read as `null`. */
-export function optional<T>(reader: Reader<T>): Reader<T | null> {
-  return (raw, place, problems) => (raw === undefined || raw === null ? null : reader(raw, place, problems));
-}
-
-/** A list whose items `item` reads. */
-export function list<T>(item: Reader<T>): Reader<readonly T[]> {
-  return (raw, place, problems) => {
-    if (!Array.isArray(raw)) {
-      problems.push(unfit(place, raw, { expected: 'a list' }));
-      return undefined;
-    }
-    const items = raw.map((entry: unknown, index) => item(entry, `${place}[${index}]`, problems));
-    return items.every((entry) => entry !== undefined) ? items : undefined;
-  };
-}
-
-/** The same list, for a field that may be absent: that reads as empty. */
-export function orEmpty<T>(reader: Reader<readonly T[]>): Reader<readonly T[]> {
-  return (raw, place, problems) => (raw === undefined ? [] : reader(raw, place, problems));
-}
-
-/** An object with any names, whose values `entry` reads; absent reads as empty. */
-export function mapOf<T>(entry: Reader<T>): Reader<ReadonlyMap<string, T>> {
-  return (raw, place, problems) => {
-    if (raw === undefined || raw === null) return new Map<string, T>();
-    if (!isObject(raw)) {
-      problems.push(unfit(place, raw, { expected: 'an object' }));
-      return undefined;
-    }
-    const read = new Map<string, T>();
-    for (const [name, one] of Object.entries(raw)) {
-      const parsed = entry(one, at(place, name), problems);
-      if (parsed !== undefined) read.set(name, parsed);
-    }
-    return read;
-  };
-}
-
-/** An object with exactly these fields; any other is a problem, since a misspelt field would be ignored in silence. */
-export function object<S extends Readonly<Record<string, Reader<unknown>>>>(
-  fields: S,
-): Reader<{ readonly [K in keyof S]: Read<S[K]> }> {
-  return (raw, place, problems) => {
-    if (!isObject(raw)) {
-      problems.push(unfit(place, raw, { expected: 'an object' }));
-      return undefined;
-    }
-    const before = problems.length;
-    for (const name of Object.keys(raw)) {
-      if (!Object.hasOwn(fields, name)) problems.push(unknownField(at(place, name), Object.keys(fields)));
-    }
-    const read = Object.entries(fields).map(([name, reader]) => [name, reader(raw[name], at(place, name), problems)]);
-    return problems.length === before ? (Object.fromEntries(read) as { [K in keyof S]: Read<S[K]> }) : undefined;
-  };
-}
-
-function isObject(raw: unknown): raw is Record<string, unknown> {
-  return typeof raw === 'object' && raw !== null && !Array.isArray(raw);
-}
-
-function at(place: string, name: string): string {
-  return place === '' ? gotName(name) : `${place}.${gotName(name)}`;
 }

@@ -1,9 +1,9 @@
 import { systemClock, type Clock } from '../clock.ts';
 import { ConfigurationError, unfit } from '../errors.ts';
 
-/** How many retries a process may make. */
+/** The retries that a process may make. */
 export interface RetryBudgetOptions {
-  /** Retries allowed for each call of the window. Default 0.2: at most 20 % more requests than calls. */
+  /** Retries allowed for each call of the window. Default 0.2: at most 20% more requests than calls. */
   readonly ratio?: number;
   /** Retries allowed in a window however few calls it has, so that a quiet service can retry at all. Default 10. */
   readonly floor?: number;
@@ -13,13 +13,13 @@ export interface RetryBudgetOptions {
   readonly clock?: Clock;
 }
 
-/** The window is kept in so many slots, and moves on by one of them. */
+/** The window consists of this many slots, and moves on by one of them. */
 const SLOTS = 60;
 
 /**
- * Stops retry storms: when much is refused, retries add to the load that is refused. Of the calls and retries of the
- * last window it allows a retry only while retries are fewer than `ratio` of the calls, or than `floor`. One budget may
- * serve many clients. Calls that were begun longer than a window ago count no more.
+ * Prevents retry storms: when an API refuses many requests, retries add to the load that it refuses. Allows a retry only
+ * while the retries of the last window are fewer than `ratio` of its calls, or than `floor`. One budget may serve many
+ * clients. Calls that began longer than a window ago no longer count.
  */
 export class RetryBudget {
   readonly #ratio: number;
@@ -28,7 +28,7 @@ export class RetryBudget {
   readonly #clock: Clock;
   readonly #calls = new Array<number>(SLOTS).fill(0);
   readonly #retries = new Array<number>(SLOTS).fill(0);
-  /** The newest slot that holds something. */
+  /** The slot that was counted in last. */
   #newest = -Infinity;
 
   /** Throws a `ConfigurationError` (`PLIMSOLL_RETRY_INVALID`) with all problems of the options. */
@@ -52,12 +52,12 @@ export class RetryBudget {
     this.#clock = clock;
   }
 
-  /** A call is begun. */
+  /** Counts a call that begins. */
   began(): void {
     this.#add(this.#calls);
   }
 
-  /** Takes a retry out of the budget, or answers `false` and takes nothing. */
+  /** Takes a retry out of the budget. Returns `false`, and takes nothing, where none is left. */
   take(): boolean {
     this.#advance();
     const allowed = Math.max(this.#floor, this.#ratio * sum(this.#calls));
@@ -66,7 +66,7 @@ export class RetryBudget {
     return true;
   }
 
-  /** Counts a retry that nobody asked for: it leaves less for others. */
+  /** Counts a retry that was made without `take`: it leaves less for others. */
   taken(): void {
     this.#add(this.#retries);
   }
@@ -76,7 +76,7 @@ export class RetryBudget {
     counts[slot] = (counts[slot] ?? 0) + 1;
   }
 
-  /** Empties the slots that time has passed since, and comes back with the one it is in. */
+  /** Empties the slots that have passed since the last count. Returns the present one. */
   #advance(): number {
     const now = Math.floor(this.#clock.monotonicMs() / this.#slotMs);
     const passed = Math.min(SLOTS, now - this.#newest);
@@ -101,7 +101,7 @@ function sum(counts: readonly number[]): number {
 
 let shared: RetryBudget | undefined;
 
-/** The budget of the process, made when it is first asked for: of every policy that has none of its own. */
+/** The budget of all policies in the process that have none of their own. */
 export function processRetryBudget(): RetryBudget {
   shared ??= new RetryBudget();
   return shared;

@@ -10,42 +10,42 @@ import {
   type Task,
 } from './models.ts';
 
-/** What the calls of one route are for. Nothing is needed: then it is conversation. */
+/** A route's task, model and ceiling. All are optional: the default is conversation. */
 export interface RouteDefinition {
-  /** Chooses the model of the environment. Default `conversation`: the default model. */
+  /** Chooses among the models of the environment. Default: `conversation`, which takes the default model. */
   readonly task?: Task;
-  /** A model of its own, whatever the task. */
+  /** A model for this route, whatever its task. */
   readonly model?: string;
-  /** What `route()` asks for, and the most that a call of the route may. Default: `ANTHROPIC_MAX_TOKENS`, or 1,024. */
+  /** The `max_tokens` of `route()`, and the ceiling for calls of the route. Default: `ANTHROPIC_MAX_TOKENS`, or 1,024. */
   readonly maxTokens?: number;
 }
 
 export interface RoutesOptions {
   /**
-   * A call that asks for more than its route's `maxTokens`: `warn` counts it (the default), `clamp` sends it with the
-   * route's, `reject` throws a `RouteError` and sends nothing.
+   * Treats calls that ask for more than their route's `maxTokens`: `warn` counts them (the default), `clamp` sends them
+   * with the route's `maxTokens`, `reject` throws a `RouteError` and sends nothing.
    */
   readonly ceilings?: CeilingMode;
-  /** Names the models: `ANTHROPIC_DEFAULT_MODEL`, `…_REASONING_MODEL`, `…_CRITICAL_MODEL`. Default: `process.env`. */
+  /** The variables that name the models: `ANTHROPIC_DEFAULT_MODEL`, `…_REASONING_MODEL`, `…_CRITICAL_MODEL`. Default: `process.env`. */
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
-/** What a route puts into the parameters of a call. */
+/** The parameters that a route gives to a call. */
 export interface RouteParams {
   readonly model: string;
   readonly max_tokens: number;
 }
 
-/** The routes of a service: which model each asks, and for how many tokens. */
+/** The routes of a service, each with its model and `max_tokens`. */
 export interface Routes<Name extends string = string> {
   readonly names: readonly Name[];
   /**
-   * Model and `max_tokens` for the calls of a route, to be spread into their parameters. They carry the route's name,
-   * unseen and unsent: an instrumented client with these `routes` counts the call under it.
+   * Model and `max_tokens` for the calls of a route: spread them into the parameters. They carry the route's name under a
+   * symbol, which is not sent: an instrumented client with these `routes` counts the call under that name.
    */
   readonly route: (name: Name) => RouteParams;
   readonly ceilings: CeilingMode;
-  /** Keeps `max_tokens` at what the routes allow; `decided` is told what it did. */
+  /** A guard that keeps `max_tokens` within the ceilings; it calls `decided` with what it did. */
   readonly guard: (decided: (route: string, decision: CeilingDecision) => void) => Guard;
 }
 
@@ -59,7 +59,7 @@ export function routeOf(body: object | null): string | undefined {
 }
 
 /**
- * The routes of a service, checked. Throws a `ConfigurationError` (`PLIMSOLL_ROUTES_INVALID`) with every problem.
+ * Makes the routes of a service. Throws a `ConfigurationError` (`PLIMSOLL_ROUTES_INVALID`) with every problem.
  *
  * @example
  * const shop = routes({ chat: { maxTokens: 512 }, review: { task: 'code' }, research: { task: 'analysis' } });
@@ -136,29 +136,29 @@ function fillProblems(fill: number | null): readonly Problem[] {
   return [{ kind: 'invalid', field: MAX_TOKENS_VARIABLE, expected, got: 'another', advice }];
 }
 
-/** What happens to a call that asks for more tokens than its route allows. */
+/** The ways to treat a call that asks for more tokens than its route allows. */
 export const CEILING_MODES = ['warn', 'clamp', 'reject'] as const;
 
 export type CeilingMode = (typeof CEILING_MODES)[number];
 
-/** What was done about the `max_tokens` of a call; of one within its ceiling there is nothing to tell. */
+/** An outcome for the `max_tokens` of a call. A call within its ceiling has none. */
 export type CeilingDecision = 'filled' | 'warned' | 'clamped' | 'rejected';
 
 export interface CeilingOptions {
   readonly mode: CeilingMode;
   /** The ceiling of a route; `undefined` for a route that is not in the table. */
   readonly ceilingOf: (route: string) => number | undefined;
-  /** For calls without a route of the table. */
+  /** The `max_tokens` of calls that have neither their own nor a route of the table. */
   readonly fill: number;
-  /** Told once per call at the most; `route` is empty for none of the table. */
+  /** Called at most once per call; `route` is empty for a call without a route of the table. */
   readonly decided: (route: string, decision: CeilingDecision) => void;
 }
 
 const WITH_MAX_TOKENS: ReadonlySet<string> = new Set(['messages.create', 'messages.stream']);
 
 /**
- * A guard that keeps `max_tokens` at what the route of a call allows. One that is missing is filled, in every mode. In
- * mode `reject` it throws a `RouteError` for one that is above. Batches, and what is no message, it lets pass.
+ * Makes a guard that keeps `max_tokens` within the ceiling of the call's route. It fills in a missing one in every mode,
+ * and throws a `RouteError` for one above the ceiling in mode `reject`. Batches, and calls that are not messages, pass.
  */
 export function ceilings({ mode, ceilingOf, fill, decided }: CeilingOptions): Guard {
   return {
@@ -189,12 +189,12 @@ const DECISIONS: Readonly<Record<CeilingMode, CeilingDecision>> = {
 /** Marks the error in every copy of the package. */
 const BRAND = Symbol.for('plimsoll.route-error');
 
-/** What a refusal says. */
+/** The fields of a refusal. */
 export interface RouteErrorDetails {
   readonly route: string;
-  /** As the call asked for it. */
+  /** The `max_tokens` of the call. */
   readonly maxTokens: number;
-  /** What the route allows. */
+  /** The most that the route allows. */
   readonly ceiling: number;
 }
 
@@ -221,7 +221,7 @@ export class RouteError extends Error implements RouteErrorDetails {
   }
 }
 
-/** Whether the error is a route's refusal, or has one among its causes: helpers of the SDK wrap what they catch. */
+/** Tells whether the error is a route's refusal, or has one among its causes: helpers of the SDK wrap what they catch. */
 export function isRouteError(error: unknown): boolean {
   return brandedCause(error, BRAND) !== null;
 }

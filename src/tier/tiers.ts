@@ -12,7 +12,7 @@ export const PUBLISHED_DIMENSIONS = [
 
 export type PublishedDimension = (typeof PUBLISHED_DIMENSIONS)[number];
 
-/** What one model class may use a minute. */
+/** The limits of one model class, in units a minute. */
 export type ClassLimits = Readonly<Record<PublishedDimension, number>>;
 
 /** A usage tier as it was published. */
@@ -32,9 +32,9 @@ export interface Tier {
 export interface TierScheme {
   /** Lowest first. */
   readonly tiers: readonly Tier[];
-  /** How an organisation gets from one to the next. */
+  /** The way that an organization moves up a tier. */
   readonly advancement: string;
-  /** Where the figures are from, and when they were read. */
+  /** The source of the figures, with its date. */
   readonly source: string;
 }
 
@@ -47,7 +47,7 @@ type ListedScheme = (typeof table.schemes)[number];
 
 type ListedTier = ListedScheme['tiers'][number];
 
-/** The tiers in force at that time, their caps too, from a table with dates. */
+/** The tiers in force at a time, with their caps then. */
 export function tierScheme(atMs: number): TierScheme {
   const listed = table.schemes.find((scheme) => holds(scheme, atMs));
   if (listed === undefined) throw new RangeError('the table of tiers has a gap in its dates');
@@ -55,7 +55,7 @@ export function tierScheme(atMs: number): TierScheme {
   return { advancement, source, tiers: listed.tiers.map((tier: ListedTier) => tierAt(tier, atMs)) };
 }
 
-/** The tier of that name, however it is written (`build`); `null` where there is none in the scheme. */
+/** Finds a tier by its name, in upper or lower case; `null` where the scheme has none of that name. */
 export function tierNamed({ tiers }: TierScheme, name: string): Tier | null {
   const wanted = name.trim().toLowerCase();
   return tiers.find((tier) => tier.name.toLowerCase() === wanted) ?? null;
@@ -66,7 +66,7 @@ export function tierAbove({ tiers }: TierScheme, tier: Tier): Tier | null {
   return tiers[tiers.findIndex(({ name }) => name === tier.name) + 1] ?? null;
 }
 
-/** Every tier there ever was with the one above it, `null` for the highest; the old ones first. */
+/** Every tier that there ever was with the one above it, `null` for the highest; old schemes first. */
 export const TIER_STEPS: readonly { readonly tier: string; readonly next: string | null }[] = table.schemes.flatMap(
   ({ tiers }) => tiers.map(({ name }, index) => ({ tier: name, next: tiers[index + 1]?.name ?? null })),
 );
@@ -95,24 +95,24 @@ const classes: ReadonlyMap<string, string> = new Map(
 );
 
 /**
- * The group of models that share one rate limit with the model of this canonical id, from a table with
- * dates. A model that is not in the table is a group of its own, under its id.
+ * The class of models that share one rate limit with the model of this canonical id. A model that is not in the table is
+ * a class of its own, under its id.
  */
 export function modelClass(model: string): string {
   return classes.get(model) ?? model;
 }
 
-/** What a program may say of its tier. Nothing is needed. */
+/** The tier of `instrument()`. All fields are optional. */
 export interface TierOption {
   /** `Evaluation`, `Start`, `Build`, `Scale` or `Custom`. Default: inferred from the limits in the response headers. */
   readonly name?: string;
-  /** Alias of the organisation that the key belongs to, for the label `organization`. Default: `default`. */
+  /** Alias of the organization that the key belongs to, for the label `organization`. Default: `default`. */
   readonly organization?: string;
 }
 
 const LONGEST_ALIAS = 64;
 
-/** What is wrong with the option, each with what to do; at that time, since tiers have dates. */
+/** Checks the option at a time, since tiers have dates. Returns its problems. */
 export function tierProblems(option: unknown, atMs: number): readonly Problem[] {
   if (option === undefined) return [];
   if (typeof option !== 'object' || option === null) {

@@ -187,13 +187,13 @@ test('every kind of mistake is named at once, each with its place, what was expe
     `budgets[4].period: ${lasting}, got an object: a window is a minute to 366 days long`,
     `budgets[4].usd: ${amount}, got 0: write dollars, as 25.50`,
     'budgets[5].scope: expected one scope, got an object: use all, { key }, { model } or { label, value }',
-    'budgets[6].scope.key: expected a text of up to 100 characters, got "": quote it if it is a number',
-    'budgets[7].scope.value: expected a text of up to 100 characters, got a text of 19 characters: quote it if it is a number',
+    'budgets[6].scope.key: expected a text of up to 100 characters, got "": put a number in quotes',
+    'budgets[7].scope.value: expected a text of up to 100 characters, got a text of 19 characters: put a number in quotes',
     'budgets[8].mode: expected one of observe, warn, block, got "stop": use one of them',
     'budgets[8].onLedgerDown: expected one of open, closed, got "maybe": use one of them',
     'budgets[8].thresholds: expected a list of parts of the amount, got a list of 1: write 0.8 for 80%',
-    'budgets[9].onUnknownPrice: expected what refuses calls in mode block alone, got "block": say mode: block, or leave this out',
-    'budgets[9].onLedgerDown: expected what refuses calls in mode block alone, got "closed": say mode: block, or leave this out',
+    'budgets[9].onUnknownPrice: expected allow outside mode block, got "block": set mode: block, or leave this out',
+    'budgets[9].onLedgerDown: expected open outside mode block, got "closed": set mode: block, or leave this out',
     'budgets[2].name: expected a name of its own, got that of budgets[1]: rename one',
   ]);
 });
