@@ -52,7 +52,9 @@ export async function promptStep(server: Api, { model, configuration, clock }: P
 
 /** Nano-dollars to the last digit, without zeros behind it. */
 export function usd(nanoUsd: number): string {
-  return `${usdOf(nanoUsd).toFixed(9).replace(/\.?0+$/, '')} USD`;
+  return `${usdOf(nanoUsd)
+    .toFixed(9)
+    .replace(/\.?0+$/, '')} USD`;
 }
 
 interface TierSeen {
