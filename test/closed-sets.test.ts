@@ -12,10 +12,17 @@ import { STAGES } from '../src/record/metrics/metric.ts';
 
 const root = join(import.meta.dirname, '..');
 
-/** By the set: the file that declares it, a member that it has, and the places that a new one must not compile in. */
-const SETS: Readonly<
-  Record<string, { readonly file: string; readonly member: string; readonly places: readonly string[] }>
-> = {
+interface ClosedSet {
+  /** The file that declares the set. */
+  readonly file: string;
+  /** A member of the list, or, for a type, where its members begin and how one is written. */
+  readonly member: string | { readonly begin: string; readonly another: string };
+  /** The places that must not compile with another member. */
+  readonly places: readonly string[];
+}
+
+/** The closed sets by name. */
+const SETS: Readonly<Record<string, ClosedSet>> = {
   RATE_LIMIT_REASONS: {
     file: 'src/vocabulary.ts',
     member: 'fast_mode',
@@ -53,7 +60,17 @@ const SETS: Readonly<
   GATEWAY_REFUSALS: {
     file: 'src/record/metrics/catalogue-limits.ts',
     member: 'draining',
-    places: ['scripts/label-meanings.ts'],
+    places: ['scripts/label-meanings.ts', 'src/gateway/errors.ts'],
+  },
+  AuthenticationFailure: {
+    file: 'src/gateway/grant.ts',
+    member: { begin: 'export type AuthenticationFailure =', another: "'one_more_than_there_is' |" },
+    places: ['src/gateway/access/mint.ts', 'src/gateway/handle.ts'],
+  },
+  ClientRules: {
+    file: 'src/gateway/access/client.ts',
+    member: { begin: 'export interface ClientRules {', another: 'readonly oneMoreThanThereIs: true | null;' },
+    places: ['src/gateway/access/client.ts', 'src/gateway/configuration/clients.ts', 'src/gateway/rules.ts'],
   },
   STAGES: { file: 'src/record/metrics/metric.ts', member: 'on_call', places: ['scripts/label-meanings.ts'] },
 };
@@ -79,7 +96,10 @@ function compilerHost(): ts.CompilerHost {
 }
 
 function options(): ts.CompilerOptions {
-  const { config, error } = ts.readConfigFile(join(root, 'tsconfig.json'), (path) => ts.sys.readFile(path));
+  const { config, error }: { config?: unknown; error?: ts.Diagnostic } = ts.readConfigFile(
+    join(root, 'tsconfig.json'),
+    (path) => ts.sys.readFile(path),
+  );
   assert.equal(error, undefined);
   return ts.parseJsonConfigFileContent(config, ts.sys, root).options;
 }
@@ -109,12 +129,15 @@ function failing(compiled: ts.Program): readonly string[] {
 }
 
 /** The file with one member more in the set. */
-function withAnother({ file, member }: { readonly file: string; readonly member: string }, set: string): string {
+function withAnother({ file, member }: Pick<ClosedSet, 'file' | 'member'>, set: string): string {
   const text = untouched.getSourceFile(join(root, file))?.text ?? '';
-  const grown = text.replace(
-    new RegExp(`(export const ${set} = \\[[^\\]]*'${member}')`),
-    (found: string) => `${found}, 'one_more_than_there_is'`,
-  );
+  const grown =
+    typeof member === 'string'
+      ? text.replace(
+          new RegExp(`(export const ${set} = \\[[^\\]]*'${member}')`),
+          (found: string) => `${found}, 'one_more_than_there_is'`,
+        )
+      : text.replace(member.begin, (begin) => `${begin} ${member.another}`);
   assert.notEqual(grown, text, `${set} is not declared in ${file} as it is expected here`);
   return grown;
 }

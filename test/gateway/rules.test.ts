@@ -2,7 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { APIError } from '@anthropic-ai/sdk';
 import { PARAMS, samples } from '../../testing/client-workbench.ts';
-import { clientGuards, type Grant } from 'plimsoll/gateway';
+import { clientGuards, memoryRateLimiter, type Grant, type TokenRecord } from 'plimsoll/gateway';
+import { unboundClient } from '../../src/gateway/access/client.ts';
+import { tokenGuards } from '../../src/gateway/rules.ts';
+import { aCall } from '../../testing/calls.ts';
 import { gatewayBench, type GatewayBenchOptions } from '../../testing/gateway/workbench.ts';
 
 async function granted(t: TestContext, grant: Partial<Grant>, options: GatewayBenchOptions = {}) {
@@ -98,6 +101,58 @@ describe('a token with a ceiling of max_tokens', () => {
     const { claude } = await granted(t, { guards: clientGuards({ maxTokens: { tokens: 10, above: 'clamp' } }) });
     const batch = claude().messages.batches.create({ requests: [{ custom_id: 'a', params: PARAMS }] });
     assert.deepEqual(await refusal(batch), [400, 'invalid_request_error']);
+  });
+});
+
+const RECORD: TokenRecord = {
+  id: 'token0000001',
+  hash: '',
+  client: 'shop',
+  createdAtMs: 0,
+  expiresAtMs: null,
+  revokedAtMs: null,
+  note: '',
+  minted: null,
+};
+
+describe('a body', () => {
+  const batch = { requests: [{ custom_id: 'a', params: PARAMS }] };
+  /** No body fits into the memory of the gateway: what is not refused was sent on without being read. */
+  const gateway = { limits: { heldBytes: 1 } };
+
+  it('is sent on unread if no rule of its token needs it', async (t) => {
+    const { claude, sim } = await granted(t, { guards: [{ needsBody: false, admit: () => undefined }] }, { gateway });
+    await claude().messages.batches.create(batch);
+    assert.equal(sim.truth.requests.length, 1);
+  });
+
+  for (const [who, guards] of [
+    ['a rule about models', clientGuards({ models: [PARAMS.model] })],
+    ['a rule about max_tokens', clientGuards({ maxTokens: { tokens: 1_000, above: 'reject' } })],
+    ['a guard that does not say that it does without', [{ admit: () => undefined }]],
+  ] as const) {
+    it(`is read for ${who}`, async (t) => {
+      const { claude, sim } = await granted(t, { guards }, { gateway });
+      const options = { maxRetries: 0 };
+      assert.deepEqual(await refusal(claude(options).messages.batches.create(batch)), [529, 'overloaded_error']);
+      assert.equal(sim.truth.requests.length, 0);
+    });
+  }
+
+  it('is out of reach of the guards of a rule that says it does without', async () => {
+    const token = {
+      client: { ...unboundClient('shop', 'key'), endpoints: 'messages', requestsPerMinute: 9 },
+      record: RECORD,
+    } as const;
+    const bodiless = tokenGuards(token, memoryRateLimiter()).filter(({ needsBody }) => needsBody === false);
+    assert.equal(bodiless.length, 2);
+    const request = {
+      bodyLength: 1,
+      get body(): never {
+        throw new Error('the body was looked at');
+      },
+    };
+    for (const guard of bodiless) await guard.admit(aCall({ operation: 'messages.create' }), request);
   });
 });
 
