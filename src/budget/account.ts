@@ -1,6 +1,6 @@
 import type { Span } from '../clock.ts';
 import { usdOf } from '../figures.ts';
-import { accountName, bucketAt, bucketMs, historyFromMs, spanAt, type Budget } from './budget.ts';
+import { accountName, bucketMs, horizonAt, spanAt, type Budget } from './budget.ts';
 import { forecast, rollingForecast, type Forecast } from './forecast.ts';
 import type { LedgerLink } from './ledger-link.ts';
 import type { Balance, Eventually, Spend } from './ledger.ts';
@@ -72,8 +72,7 @@ export class Account implements BudgetView {
 
   /** Releases what was held and counts what was spent, both in the period of `atMs`. Never waits. */
   settle(atMs: number, heldNanoUsd: bigint, spentNanoUsd: bigint): void {
-    const startMs = bucketAt(this.budget.period, atMs);
-    this.#reservations(atMs).settle(heldNanoUsd, { startMs, nanoUsd: spentNanoUsd });
+    this.#reservations(atMs).settle(atMs, heldNanoUsd, spentNanoUsd);
   }
 
   /** The balance of the period of `atMs` that the ledger last reported; `null` before it has. */
@@ -108,9 +107,12 @@ export class Account implements BudgetView {
 
   async #readBalance(nowMs: number): Promise<void> {
     const reservations = this.#reservations(nowMs);
+    const { periodMs } = reservations;
     const { ledger, holdMs } = this.#link;
+    const account = accountName(this.budget);
+    const { window } = horizonAt(this.budget.period, nowMs);
     this.#balanceRead ??= this.#link.read(
-      () => ledger.balance(reservations.at(nowMs), { nowMs, holdMs }),
+      () => ledger.balance({ account, periodMs, window }, { nowMs, holdMs }),
       (balance) => reservations.learn(balance),
     );
     await this.#balanceRead;
@@ -120,7 +122,7 @@ export class Account implements BudgetView {
   async #readHistory(nowMs: number): Promise<void> {
     if (this.#history !== null && Math.abs(nowMs - this.#history.atMs) < HISTORY_STANDS_MS) return;
     this.#historyRead ??= this.#link.read(
-      () => this.#link.ledger.history(accountName(this.budget), historyFromMs(this.budget.period, nowMs)),
+      () => this.#link.ledger.history(accountName(this.budget), horizonAt(this.budget.period, nowMs).keepFromMs),
       (spends) => (this.#history = { spends, atMs: nowMs }),
     );
     await this.#historyRead;

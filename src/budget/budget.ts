@@ -139,20 +139,24 @@ export function bucketAt(period: Period, atMs: number): number {
   return Math.floor(atMs / length) * length;
 }
 
-const CALENDAR: Window = { kind: 'calendar' };
-
-/** The spend that makes up the balance of a period now. */
-export function windowAt(period: Period, nowMs: number): Window {
-  if (period.kind !== 'rolling') return CALENDAR;
-  const fromMs = bucketAt(period, nowMs - period.lengthMs);
-  // Spend of a time to come was written by a clock that has been set back since: it is spent all the same.
-  return { kind: 'rolling', fromMs, untilMs: nowMs + period.lengthMs, bucketMs: bucketMs(period) };
-}
-
 /** A forecast for a calendar period looks back five weeks. */
 const HISTORY_MS = 35 * DAY_MS;
 
-/** The time from which on a ledger keeps the buckets of the account. */
-export function historyFromMs(period: Period, nowMs: number): number {
-  return bucketAt(period, nowMs - (period.kind === 'rolling' ? period.lengthMs : HISTORY_MS));
+/** The spend that a ledger goes by at a time. */
+export interface Horizon {
+  /** The spend that makes up the balance. */
+  readonly window: Window;
+  /** Buckets from here on are kept. */
+  readonly keepFromMs: number;
+}
+
+const CALENDAR: Window = { kind: 'calendar' };
+
+/** The horizon of a period now. */
+export function horizonAt(period: Period, nowMs: number): Horizon {
+  if (period.kind !== 'rolling') return { window: CALENDAR, keepFromMs: nowMs - HISTORY_MS };
+  const keepFromMs = bucketAt(period, nowMs - period.lengthMs);
+  // Spend of a time to come was written by a clock that has been set back since: it is spent all the same.
+  const untilMs = nowMs + period.lengthMs;
+  return { window: { kind: 'rolling', fromMs: keepFromMs, untilMs, bucketMs: bucketMs(period) }, keepFromMs };
 }

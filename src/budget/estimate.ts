@@ -1,4 +1,4 @@
-import type { Call, CallCost, GuardedRequest } from '../vocabulary.ts';
+import { MESSAGE_OPERATIONS, type Call, type CallCost, type GuardedRequest } from '../vocabulary.ts';
 
 /** The cost to expect of a call, and what its real cost is compared with when it has ended. */
 export interface Estimate {
@@ -65,7 +65,7 @@ interface TokenRate {
 }
 
 /** The operations that are billed by the token when they are done. Counting tokens, and managing batches and files, is free. */
-const BILLED: ReadonlySet<string> = new Set(['messages.create', 'messages.stream', 'messages.batches.create']);
+const BILLED: ReadonlySet<string> = new Set([...MESSAGE_OPERATIONS, 'messages.batches.create']);
 
 /**
  * A new route is expected to use half of its `max_tokens`, and its own calls soon outweigh that. All of it would be the

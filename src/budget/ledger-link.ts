@@ -48,12 +48,13 @@ export class LedgerLink {
   readonly holdMs: number;
   /** Identifies this process in the ledger, for its lifetime. */
   readonly writer = crypto.randomUUID();
+  /** `false` from a failure until the next answer: nobody waits for the ledger then. Only the link sets it. */
+  up = true;
   readonly #random: () => number;
   readonly #onError: (error: unknown) => void;
   readonly #onUp: () => void;
   readonly #senders = new Set<Sender>();
   #sequence = 0;
-  #up = true;
   #closed = false;
   #nextRetryMs = FIRST_RETRY_MS;
   #retry: Cancel | null = null;
@@ -69,11 +70,6 @@ export class LedgerLink {
     this.#random = options.random;
     this.#onError = options.onError;
     this.#onUp = options.onUp;
-  }
-
-  /** `false` from a failure until the next answer: nobody waits for the ledger then. */
-  get up(): boolean {
-    return this.#up;
   }
 
   join(sender: Sender): void {
@@ -92,8 +88,8 @@ export class LedgerLink {
 
   /** The ledger has answered. */
   noteAnswer(): void {
-    if (!this.#up) {
-      this.#up = true;
+    if (!this.up) {
+      this.up = true;
       this.#nextRetryMs = FIRST_RETRY_MS;
       this.#retry?.();
       this.#retry = null;
@@ -106,8 +102,8 @@ export class LedgerLink {
 
   /** The ledger has failed, or its answer is late. Tries again later by itself. */
   noteFailure(error: unknown): void {
-    if (this.#up) this.#onError(error);
-    this.#up = false;
+    if (this.up) this.#onError(error);
+    this.up = false;
     if (this.#retry !== null || this.#closed) return;
     const waitMs = this.#nextRetryMs * (0.5 + this.#random() / 2);
     this.#nextRetryMs = Math.min(LONGEST_RETRY_MS, this.#nextRetryMs * 2);

@@ -1,8 +1,8 @@
 import type { Cancel } from '../clock.ts';
-import { accountName, historyFromMs, thresholdsNanoUsd, windowAt, type Budget } from './budget.ts';
+import { accountName, bucketMs, horizonAt, thresholdsNanoUsd, type Budget } from './budget.ts';
 import type { LedgerLink, Sender } from './ledger-link.ts';
 import { LedgerUnavailableError } from './ledger.ts';
-import type { AccountPeriod, Balance, Eventually, Posted, Posting, Spend } from './ledger.ts';
+import type { Balance, Eventually, Posted, Posting, Spend } from './ledger.ts';
 
 /** The answer to a request to reserve. Unless it was refused, the amount is held until it is settled. */
 export interface Verdict {
@@ -52,8 +52,9 @@ interface Sending {
 export class Reservations implements Sender {
   readonly #link: LedgerLink;
   readonly #budget: Budget;
-  readonly #periodMs: number;
+  readonly periodMs: number;
   readonly #account: string;
+  readonly #bucketMs: number;
   readonly #limitNanoUsd: bigint | null;
   readonly #thresholdsNanoUsd: readonly bigint[];
   readonly #onReached: ReservationsOptions['onReached'];
@@ -68,8 +69,9 @@ export class Reservations implements Sender {
   constructor({ link, budget, periodMs, onReached }: ReservationsOptions) {
     this.#link = link;
     this.#budget = budget;
-    this.#periodMs = periodMs;
+    this.periodMs = periodMs;
     this.#account = accountName(budget);
+    this.#bucketMs = bucketMs(budget.period);
     this.#limitNanoUsd = budget.mode === 'block' ? budget.limitNanoUsd : null;
     this.#thresholdsNanoUsd = thresholdsNanoUsd(budget);
     this.#onReached = onReached;
@@ -104,11 +106,6 @@ export class Reservations implements Sender {
     if (this.#batch !== null) this.#batch.mayBeKnown = true;
   }
 
-  /** The period as the ledger keeps it. */
-  at(nowMs: number): AccountPeriod {
-    return { account: this.#account, periodMs: this.#periodMs, window: windowAt(this.#budget.period, nowMs) };
-  }
-
   /** Asks the ledger to reserve an amount. While it is known to be down nobody waits for it, and the amount is held here. */
   reserve(nanoUsd: bigint): Eventually<Verdict> {
     const request: Request = { nanoUsd, verdict: null, onVerdict: null, cancelDeadline: null };
@@ -125,14 +122,15 @@ export class Reservations implements Sender {
     });
   }
 
-  /** Releases what was held for a call, and counts what it spent. Never waits. */
-  settle(heldNanoUsd: bigint, spend: Spend): void {
+  /** Releases what was held for a call, and counts what it spent in the bucket of `atMs`. Never waits. */
+  settle(atMs: number, heldNanoUsd: bigint, spentNanoUsd: bigint): void {
     if (heldNanoUsd !== 0n) {
       this.#heldNanoUsd -= heldNanoUsd;
       this.#heldIsUnsent = true;
     }
-    if (spend.nanoUsd !== 0n) {
-      this.#unsentSpends.set(spend.startMs, (this.#unsentSpends.get(spend.startMs) ?? 0n) + spend.nanoUsd);
+    if (spentNanoUsd !== 0n) {
+      const startMs = Math.floor(atMs / this.#bucketMs) * this.#bucketMs;
+      this.#unsentSpends.set(startMs, (this.#unsentSpends.get(startMs) ?? 0n) + spentNanoUsd);
     }
     if (this.#link.up) this.send();
   }
@@ -170,6 +168,7 @@ export class Reservations implements Sender {
 
   #posting({ requests, batch }: Sending): Posting {
     const nowMs = this.#link.clock.epochMs();
+    const { window, keepFromMs } = horizonAt(this.#budget.period, nowMs);
     const amounts: bigint[] = [];
     let requested = 0n;
     for (const { nanoUsd } of requests) {
@@ -177,7 +176,9 @@ export class Reservations implements Sender {
       requested += nanoUsd;
     }
     return {
-      ...this.at(nowMs),
+      account: this.#account,
+      periodMs: this.periodMs,
+      window,
       writer: this.#link.writer,
       sequence: batch?.sequence ?? 0,
       spends: batch?.spends ?? [],
@@ -189,7 +190,7 @@ export class Reservations implements Sender {
       thresholdsNanoUsd: this.#thresholdsNanoUsd,
       nowMs,
       holdMs: this.#link.holdMs,
-      keepFromMs: historyFromMs(this.#budget.period, nowMs),
+      keepFromMs,
     };
   }
 

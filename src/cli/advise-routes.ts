@@ -2,7 +2,7 @@ import { sumOfKinds, tokenCost } from '../pricing/cost.ts';
 import type { PriceTable } from '../pricing/prices.ts';
 import { routeAdvice, type RouteDecisions, type RouteUsage } from '../routing/advice.ts';
 import type { Models } from '../routing/models.ts';
-import { TOKEN_KINDS, type Tokens } from '../vocabulary.ts';
+import { MESSAGE_OPERATIONS, TOKEN_KINDS, type Tokens } from '../vocabulary.ts';
 import type { AdviceItem } from './advise-budgets.ts';
 import { label, samplesOf, type Sample } from './metrics-page.ts';
 
@@ -33,8 +33,6 @@ export function routeItems(samples: readonly Sample[], { models, prices, nowMs }
   return advice.map((one) => ({ about: 'route', ...one }));
 }
 
-const MESSAGES = /^messages\.(?:create|stream)$/;
-
 interface Counting {
   readonly route: string;
   readonly model: string;
@@ -53,7 +51,8 @@ function usagesOf(samples: readonly Sample[]): readonly RouteUsage[] {
     found.set(key, known);
     return known;
   };
-  const messages = (name: string) => samplesOf(samples, name).filter((one) => MESSAGES.test(label(one, 'operation')));
+  const messages = (name: string) =>
+    samplesOf(samples, name).filter((one) => MESSAGE_OPERATIONS.has(label(one, 'operation')));
   for (const sample of messages('anthropic_requests_total')) {
     if (label(sample, 'outcome') === 'ok') counting(sample).calls += sample.value;
   }

@@ -1,6 +1,13 @@
 import { systemClock, type Clock } from '../clock.ts';
 import { ConfigurationError, unfit, type Problem } from '../errors.ts';
-import { LIMITED_BY, type Call, type RefusedAttempt, type RetryDecision, type RetryPolicy } from '../vocabulary.ts';
+import {
+  LIMITED_BY,
+  MESSAGE_OPERATIONS,
+  type Call,
+  type RefusedAttempt,
+  type RetryDecision,
+  type RetryPolicy,
+} from '../vocabulary.ts';
 import { RetryBudget, processRetryBudget } from './retry-budget.ts';
 
 /** What `retryPolicy()` takes. Nothing is needed. */
@@ -15,7 +22,7 @@ export interface RetryPolicyOptions {
   readonly maxRetryAfterMs?: number;
   /** No retry is begun later than this after the start of the call. Default: no deadline. */
   readonly deadlineMs?: number;
-  /** Default: one budget for the process, of 20 % over a minute. `null`: as many retries as it takes. */
+  /** Default: one budget for the process, of 20% over a minute. `null`: as many retries as it takes. */
   readonly budget?: RetryBudget | null;
   /**
    * A Messages call goes on with this model after a 529, or where the server asks for a longer wait than allowed. Default:
@@ -137,10 +144,8 @@ function isRetryable({ status, headers }: RefusedAttempt): boolean {
   return status === 408 || status === 409 || status === 429 || status >= 500;
 }
 
-const WITH_A_MODEL: ReadonlySet<string> = new Set(['messages.create', 'messages.stream']);
-
 function fallbackOf({ fallbackModel }: Settings, { operation, requestedModel }: Call): string | null {
-  if (!WITH_A_MODEL.has(operation) || requestedModel === null || requestedModel === fallbackModel) return null;
+  if (!MESSAGE_OPERATIONS.has(operation) || requestedModel === null || requestedModel === fallbackModel) return null;
   return fallbackModel;
 }
 

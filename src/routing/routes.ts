@@ -1,5 +1,12 @@
 import { ConfigurationError, brandedCause, mayHoldSecret, unfit, type Problem } from '../errors.ts';
-import { REFUSAL, type Admission, type Call, type Guard, type GuardedRequest } from '../vocabulary.ts';
+import {
+  MESSAGE_OPERATIONS,
+  REFUSAL,
+  type Admission,
+  type Call,
+  type Guard,
+  type GuardedRequest,
+} from '../vocabulary.ts';
 import {
   DEFAULT_MAX_TOKENS,
   MAX_TOKENS_VARIABLE,
@@ -154,8 +161,6 @@ export interface CeilingOptions {
   readonly decided: (route: string, decision: CeilingDecision) => void;
 }
 
-const WITH_MAX_TOKENS: ReadonlySet<string> = new Set(['messages.create', 'messages.stream']);
-
 /**
  * Makes a guard that keeps `max_tokens` within the ceiling of the call's route. It fills in a missing one in every mode,
  * and throws a `RouteError` for one above the ceiling in mode `reject`. Batches, and calls that are not messages, pass.
@@ -163,7 +168,7 @@ const WITH_MAX_TOKENS: ReadonlySet<string> = new Set(['messages.create', 'messag
 export function ceilings({ mode, ceilingOf, fill, decided }: CeilingOptions): Guard {
   return {
     admit(call: Call, { body }: GuardedRequest): Admission {
-      if (body === null || !WITH_MAX_TOKENS.has(call.operation)) return undefined;
+      if (body === null || !MESSAGE_OPERATIONS.has(call.operation)) return undefined;
       const named = call.attribution['route'] ?? '';
       const ceiling = ceilingOf(named);
       const route = ceiling === undefined ? '' : named;

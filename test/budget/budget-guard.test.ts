@@ -1,10 +1,19 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import type Anthropic from '@anthropic-ai/sdk';
-import { BudgetExceededError, isBudgetExceeded, type BudgetDefinition } from 'plimsoll/budget';
-import { PARAMS, samples, total } from '../../testing/client-workbench.ts';
+import { BudgetExceededError, isBudgetExceeded, memoryLedger, type BudgetDefinition } from 'plimsoll/budget';
+import { Account } from '../../src/budget/account.ts';
+import { BudgetGuard } from '../../src/budget/budget-guard.ts';
+import { Estimator } from '../../src/budget/estimate.ts';
+import { defaultPrices } from '../../src/pricing/prices.ts';
 import { budgeted } from '../../testing/budget/budgeted-client.ts';
+import { NOW_MS } from '../../testing/budget/ledgers.ts';
+import { aBudget, oneProcess } from '../../testing/budget/one-process.ts';
 import { refusal } from '../../testing/budget/refusal.ts';
+import { StandingTime } from '../../testing/budget/standing-time.ts';
+import { UnreliableLedger } from '../../testing/budget/unreliable-ledger.ts';
+import { aCall } from '../../testing/calls.ts';
+import { PARAMS, samples, total } from '../../testing/client-workbench.ts';
 
 /** The smallest budget there is: no call fits. */
 const EMPTY: BudgetDefinition = { name: 'timeout', period: 'month', usd: '0.000000001', mode: 'block' };
@@ -99,6 +108,33 @@ test('a call that was refused by one of its budgets holds nothing of the others'
     'budget=roomy,decision=allowed': 1,
     'budget=timeout,decision=blocked': 1,
   });
+});
+
+test('a call that ends while one of its budgets still waits for the ledger releases each amount once', async () => {
+  const ledger = new UnreliableLedger(memoryLedger());
+  const time = new StandingTime(NOW_MS);
+  const { account: blocking, link } = oneProcess(ledger, time, aBudget({ limitNanoUsd: 10n ** 12n }));
+  const observing = new Account(aBudget({ name: 'seen', mode: 'observe' }), link, () => {});
+  observing.settle(NOW_MS, 0n, 1n);
+  const other = await observing.reserve(7n, NOW_MS);
+  assert.equal(other.kind, 'granted');
+  const guard = new BudgetGuard({
+    accounts: [observing, blocking],
+    estimator: new Estimator(defaultPrices()),
+    onDecision: () => {},
+  });
+  const call = aCall({ requestedModel: PARAMS.model, maxTokens: 1_000, startedAtMs: NOW_MS, cost: null });
+  ledger.usually = 'hangs';
+  const spend = guard.started(call);
+  const admission = spend.admit({ body: { ...PARAMS }, bodyLength: 100 });
+  assert.ok(admission instanceof Promise);
+  spend.finished?.();
+  ledger.usually = 'arrives';
+  ledger.release();
+  await admission;
+  assert.equal(await link.drain(1_000), true);
+  assert.equal((await observing.refresh()).balance?.reservedNanoUsd, 7n);
+  assert.equal((await blocking.refresh()).balance?.reservedNanoUsd, 0n);
 });
 
 test('of two budgets that refuse, the one that resets later is named', async () => {
