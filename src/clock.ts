@@ -8,7 +8,7 @@ export interface Clock {
 
 export const systemClock: Clock = {
   epochMs: () => Date.now(),
-  monotonicMs: () => performance.now(),
+  monotonicMs: performance.now.bind(performance),
 };
 
 /** Forgets a task that has not begun. */

@@ -62,14 +62,13 @@ function attached<Client extends InstrumentableClient>(
   const plain = plainWithOptions(client);
   const chain =
     (changes as Pick<InstrumentableClient, 'middleware'> | { middleware?: never }).middleware ?? client.middleware;
-  const ours = Object.assign(
-    observe(observation, () => copy),
-    { [OURS]: true },
-  );
+  const place: { client: Client | null } = { client: null };
+  const ours = Object.assign(observe(observation, place), { [OURS]: true });
   const copy = plain.call(client, {
     ...changes,
     middleware: [...chain.filter((middleware) => !isOurs(middleware)), ours],
   }) as Client;
+  place.client = copy;
   const withOptions = function withOptions(this: Client, more: object): Client {
     return attached(this, more, observation);
   };

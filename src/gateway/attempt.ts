@@ -1,9 +1,9 @@
 import type { Timers } from '../clock.ts';
 import { allowedBody } from '../observe/admission.ts';
-import { answerListener } from '../observe/answer.ts';
-import type { Exchange, Way } from '../observe/exchange.ts';
+import type { Exchange, Transport } from '../observe/exchange.ts';
 import type { LiveCall } from '../observe/live-call.ts';
-import { retriesAnswer } from '../observe/sdk-retry.ts';
+import { responseListener } from '../observe/response.ts';
+import { retriesResponse } from '../observe/sdk-retry.ts';
 import { retryAfterMs } from '../retry/policy.ts';
 import type { Endpoint } from './endpoints.ts';
 import { forwardedHeaders, without } from './headers.ts';
@@ -32,8 +32,8 @@ export interface GatewayAttempt extends Exchange {
 }
 
 /** Sends the attempts of clients. A client may have retry rules of its own; it is assumed to retry as the SDKs do. */
-export const GATEWAY_TRANSPORT: Way<GatewayAttempt, UpstreamResponse> = {
-  guarded: ({ body }) => body.guarded,
+export const GATEWAY_TRANSPORT: Transport<GatewayAttempt, UpstreamResponse> = {
+  guardedRequest: ({ body }) => body.guarded,
   async send(attempt) {
     const { request, upstream } = attempt;
     if (request.isAborted) throw new Error('the client has gone');
@@ -46,18 +46,18 @@ export const GATEWAY_TRANSPORT: Way<GatewayAttempt, UpstreamResponse> = {
   headers: ({ values }) => values,
   follow({ call, observation, request }, { values, body }) {
     const type = isReadable(values.get('content-encoding') ?? 'identity') ? values.get('content-type') : undefined;
-    body.listen(answerListener({ call, observation, path: request.target }, type ?? ''));
+    body.listen(responseListener({ call, observation, path: request.target }, type ?? ''));
   },
   refusalBody: (_attempt, response) => response.json(),
-  retriesAnswer: ({ fingerprint }, { status, headers }) =>
-    fingerprint !== null && retriesAnswer({ status, headers, refreshable: false }, 1),
+  retriesRefusal: ({ fingerprint }, { status, headers }) =>
+    fingerprint !== null && retriesResponse({ status, headers, refreshable: false }, 1),
   isSteerable: ({ observation, call }) => call.attempts < (observation.retry?.attempts ?? 0),
   steer: (response, headers) => response.steer(headers),
-  refused(attempt, { headers }, goesOn) {
+  handBack(attempt, { headers }, goesOn) {
     if (goesOn) waitForRetry(attempt, retryAfterMs(headers, attempt.observation.clock.epochMs()));
   },
   isCancelled: (attempt) => attempt.request.isAborted && !hasTimedOut(attempt),
-  failedAs: (attempt, error) =>
+  failureOf: (attempt, error) =>
     error instanceof UpstreamTimeoutError || hasTimedOut(attempt) ? 'timeout' : 'connection_error',
   retriesFailure: ({ fingerprint }, error) => fingerprint !== null && !(error instanceof BodyTooLargeError),
   wait: (attempt) => waitForRetry(attempt, null),

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { budgetExceeded, type BudgetExceededError } from '../budget/budget-exceeded.ts';
-import { exchanged } from '../observe/exchange.ts';
+import { sendObserved } from '../observe/exchange.ts';
 import { LiveCall, type Observation } from '../observe/live-call.ts';
 import { operation } from '../observe/operation.ts';
 import { REFUSAL } from '../vocabulary.ts';
@@ -96,7 +96,7 @@ async function respond(attempt: GatewayAttempt): Promise<GatewayResponse> {
   const { request, endpoint } = attempt;
   let response: UpstreamResponse;
   try {
-    response = await exchanged(attempt, GATEWAY_TRANSPORT);
+    response = await sendObserved(attempt, GATEWAY_TRANSPORT);
     if (response.ok && endpoint.namesResults === true) return await withOwnAddress(response, request.baseUrl);
   } catch (error) {
     return errorResponse(guardError(error) ?? sendError(error));

@@ -1,7 +1,7 @@
 import { Agent as HttpAgent, request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { Readable } from 'node:stream';
-import type { AnswerHead, RetryHeaders } from '../observe/exchange.ts';
+import type { ResponseHead, RetryHeaders } from '../observe/exchange.ts';
 import { JsonListener } from '../observe/json-body.ts';
 import { headerMap, returnedHeaders, webHeaders, without, type HeaderMap, type RawHeaders } from './headers.ts';
 import { BodyTooLargeError } from './request-body.ts';
@@ -121,7 +121,7 @@ function sendBody(request: ClientRequest, body: UpstreamRequest['body']): void {
 const PEEKED = { bytes: 64 << 10, waitMs: 1_000 } as const;
 
 /** A response of the API. */
-export class UpstreamResponse implements AnswerHead {
+export class UpstreamResponse implements ResponseHead {
   readonly status: number;
   readonly ok: boolean;
   readonly values: HeaderMap;

@@ -1,3 +1,4 @@
+import type { BodyEnd, BodyListener } from './body-tap.ts';
 import { isJson, type Json } from './usage.ts';
 
 /** The events that say something of a call. The content between them is only measured. */
@@ -70,28 +71,49 @@ export class EventStreamScanner {
       position = this.#finishLine(chunk);
       if (position === 0) return;
     }
-    for (;;) {
-      const end = buffers.indexOf.call(chunk, LF, position);
-      if (end === -1) break;
-      this.#line(chunk, position, end);
-      position = end + 1;
-    }
+    position = this.#readLines(chunk, position);
     if (position < chunk.length) this.#hold(chunk.subarray(position));
   }
 
   /** Ends the line that the chunk before left open; the position after it, or 0 where it is still open. */
   #finishLine(chunk: Uint8Array): number {
-    const end = chunk.indexOf(LF);
+    const position = chunk.indexOf(LF) + 1;
     if (this.#skipping) {
-      if (end !== -1) this.#skipping = false;
-      return end + 1;
+      if (position > 0) this.#skipping = false;
+      return position;
     }
-    const rest = end === -1 ? chunk : chunk.subarray(0, end);
+    const rest = position === 0 ? chunk : chunk.subarray(0, position);
     const line = Buffer.concat([this.#held ?? Buffer.alloc(0), rest]);
     this.#held = null;
-    if (end === -1) this.#hold(line);
-    else this.#line(line, 0, line.length);
-    return end + 1;
+    if (position === 0) this.#hold(line);
+    else this.#readLines(line, 0);
+    return position;
+  }
+
+  /**
+   * Reads the lines from `start` on; the position after the last that is whole. One loop without a call for a line of
+   * content: nearly all lines are.
+   */
+  #readLines(bytes: Uint8Array, start: number): number {
+    let position = start;
+    for (;;) {
+      const next = buffers.indexOf.call(bytes, LF, position);
+      if (next === -1) return position;
+      const end = next > position && bytes[next - 1] === CR ? next - 1 : next;
+      // `event:` and `data:` are all that the API sends; other fields, comments and a byte-order mark say nothing here.
+      const first = bytes[position];
+      if (end === position) {
+        if (this.#event === 'content_block_delta') this.begun = true;
+        else if (this.#event !== null) this.#dispatch(this.#event);
+        this.#event = null;
+      } else if (first === 0x65 /* e */) {
+        this.#event = eventName(bytes, position, end);
+      } else if (first === 0x64 /* d */ && this.#event !== null) {
+        if (this.#event === 'content_block_delta') this.contentBytes += deltaBytes(bytes, position, end);
+        else this.#takeData(this.#event, bytes.subarray(position, end));
+      }
+      position = next + 1;
+    }
   }
 
   /** Keeps the beginning of a line until the rest comes; a copy, because the chunk belongs to the reader. */
@@ -100,7 +122,7 @@ export class EventStreamScanner {
     if (isData && this.#event === null) {
       this.#skipping = true;
     } else if (isData && this.#event === 'content_block_start' && beginning.length >= BLOCK_TYPE_ENDS_BY) {
-      this.#takeData(beginning, 0, beginning.length);
+      this.#takeData(this.#event, beginning);
       this.#skipping = true; // a block that starts with its content, such as search results, can be large
     } else if (beginning.length > LONGEST_LINE_BYTES) {
       this.unreadable++;
@@ -110,39 +132,21 @@ export class EventStreamScanner {
     }
   }
 
-  #line(bytes: Uint8Array, start: number, end: number): void {
-    if (end > start && bytes[end - 1] === CR) end--;
-    if (end === start) return this.#dispatch();
-    // `event:` and `data:` are all that the API sends; other fields, comments and a byte-order mark say nothing here.
-    const first = bytes[start];
-    if (first === 0x65 /* e */) this.#event = eventName(bytes, start, end);
-    else if (first === 0x64 /* d */ && this.#event !== null) this.#takeData(bytes, start, end);
-  }
-
-  #takeData(bytes: Uint8Array, start: number, end: number): void {
-    if (this.#event === 'content_block_delta') {
-      this.contentBytes += deltaBytes(bytes, start, end);
-      return;
-    }
-    if (this.#event === 'content_block_start') {
-      const opening = text(bytes, start, Math.min(end, start + BLOCK_TYPE_ENDS_BY));
+  /** Takes the data of an event, or as much of it as is needed. */
+  #takeData(event: EventName, line: Uint8Array): void {
+    if (event === 'content_block_start') {
+      const opening = text(line, 0, Math.min(line.length, BLOCK_TYPE_ENDS_BY));
       if (/"content_block": ?\{"type": ?"(?:server_|mcp_)?tool_use"/.test(opening)) this.toolUses++;
       return;
     }
-    if (text(bytes, start, start + 5) !== 'data:') return;
-    const data = text(bytes, start + 5, end);
+    if (text(line, 0, 5) !== 'data:') return;
+    const data = text(line, 5, line.length);
     this.#data = this.#data === null ? data : `${this.#data}\n${data}`;
   }
 
-  #dispatch(): void {
-    const event = this.#event;
-    if (event === null) return;
-    this.#event = null;
+  /** The blank line of an event has come. */
+  #dispatch(event: EventName): void {
     if (event === 'content_block_start') return;
-    if (event === 'content_block_delta') {
-      this.begun = true;
-      return;
-    }
     const data = this.#data;
     this.#data = null;
     if (event === 'message_stop') this.stopped = true;
@@ -173,6 +177,46 @@ export class EventStreamScanner {
   }
 }
 
+/** Gets what a stream says of a call, as it comes. */
+export interface StreamEvents {
+  /** `message_start` has come, with the model and the input side of the usage. */
+  start(scanner: EventStreamScanner): void;
+  /** The first content delta has come. */
+  startContent(): void;
+  /** The scanner failed, or one of these methods did: nothing more of the stream is read. */
+  fail(error: unknown): void;
+  end(scanner: EventStreamScanner, how: BodyEnd): void;
+}
+
+/** Reads an event stream along with its reader. */
+export class EventStreamListener implements BodyListener {
+  readonly #events: StreamEvents;
+  readonly #scanner = new EventStreamScanner();
+  #scanning = true;
+
+  constructor(events: StreamEvents) {
+    this.#events = events;
+  }
+
+  chunk(bytes: Uint8Array): void {
+    if (!this.#scanning) return;
+    const scanner = this.#scanner;
+    const { startUsage, begun } = scanner;
+    try {
+      scanner.feed(bytes);
+      if (startUsage !== scanner.startUsage) this.#events.start(scanner);
+      if (begun !== scanner.begun) this.#events.startContent();
+    } catch (error) {
+      this.#scanning = false;
+      this.#events.fail(error);
+    }
+  }
+
+  end(how: BodyEnd): void {
+    this.#events.end(this.#scanner, how);
+  }
+}
+
 /** Compared by length and, where that is not enough, by the letter in which the API's names of that length differ. */
 function eventName(bytes: Uint8Array, start: number, end: number): EventName | null {
   let from = start + 6; // after `event:`
@@ -193,20 +237,17 @@ function eventName(bytes: Uint8Array, start: number, end: number): EventName | n
 function deltaBytes(bytes: Uint8Array, start: number, end: number): number {
   let typeAt = start + DELTA_TYPE_AT;
   while (bytes[typeAt] !== QUOTE && typeAt < end) typeAt++; // an index of two digits moves it by one
-  const frame = frameBytes(bytes[typeAt + 1], bytes[typeAt + 2]);
-  if (frame === null) return 0;
+  // The first two letters of the type tell.
+  const first = bytes[typeAt + 1];
+  let frame = TOOL_INPUT_FRAME_BYTES;
+  if (first === 0x74 /* t */) frame = bytes[typeAt + 2] === 0x65 /* e */ ? TEXT_FRAME_BYTES : THINKING_FRAME_BYTES;
+  else if (first !== 0x69 /* i */) return 0;
   let last = end - 1;
   if (bytes[last] === CLOSING_BRACE) {
     last--;
     while (bytes[last] === SPACE) last--;
   }
   return Math.max(0, last + 2 - start - frame - (typeAt - start - DELTA_TYPE_AT));
-}
-
-/** Told by the first two letters of the delta's type. */
-function frameBytes(first: number | undefined, second: number | undefined): number | null {
-  if (first === 0x74 /* t */) return second === 0x65 /* e */ ? TEXT_FRAME_BYTES : THINKING_FRAME_BYTES;
-  return first === 0x69 /* i */ ? TOOL_INPUT_FRAME_BYTES : null;
 }
 
 /** A chunk need not be a Buffer, and making it one costs more than reading its lines; a Buffer's search is twice as fast. */

@@ -10,31 +10,38 @@ export interface Exchange {
   readonly call: LiveCall;
 }
 
+/** A response before its body. */
+export interface ResponseHead {
+  readonly status: number;
+  readonly ok: boolean;
+  readonly headers: Headers;
+}
+
 /**
- * What differs between those whose exchanges are observed: the SDK in this process, or a client of the gateway's. What
- * they throw is counted and swallowed, but for `send`.
+ * The sender of observed requests: the SDK in this process, or the gateway for one of its clients. Errors of its methods
+ * are counted and swallowed, except those of `send`.
  */
-export interface Way<E extends Exchange, A extends AnswerHead> {
-  guarded(exchange: E): GuardedRequest;
-  /** Sends the request as it may be sent. What it throws is what the attempt failed with. */
-  send(exchange: E): Promise<A>;
+export interface Transport<E extends Exchange, R extends ResponseHead> {
+  guardedRequest(exchange: E): GuardedRequest;
+  /** Sends the request as it may be sent. The attempt fails with what it rejects with. */
+  send(exchange: E): Promise<R>;
   /** The headers of a success, to be read one by one. */
-  headers(answer: A): HeaderReader;
+  headers(response: R): HeaderReader;
   /** Reads along in the body of a success, and ends the call when it is over. */
-  follow(exchange: E, answer: A): void;
+  follow(exchange: E, response: R): void;
   /** The parsed body of a refusal; `null` where it cannot be had in time. */
-  refusalBody(exchange: E, answer: A): Promise<unknown>;
+  refusalBody(exchange: E, response: R): Promise<unknown>;
   /** Will the request be sent again after this refusal? */
-  retriesAnswer(exchange: E, answer: A): boolean;
+  retriesRefusal(exchange: E, response: R): boolean;
   /** May a retry policy say whether and when? */
-  isSteerable(exchange: E, answer: A): boolean;
+  isSteerable(exchange: E, response: R): boolean;
   /** Puts the retry policy's decision into the headers of a refusal, where the sender's retry loop reads it. */
-  steer(answer: A, headers: RetryHeaders): void;
-  /** A refusal goes back to who asked, who sends again where it `goesOn`. */
-  refused(exchange: E, answer: A, goesOn: boolean): void;
-  /** Did the request fail because who asked wants it no more? */
+  steer(response: R, headers: RetryHeaders): void;
+  /** The refusal is about to go back to its sender, which sends again where the call `goesOn`. */
+  handBack(exchange: E, response: R, goesOn: boolean): void;
+  /** Did the request fail because its sender gave it up? */
   isCancelled(exchange: E): boolean;
-  failedAs(exchange: E, error: unknown): 'timeout' | 'connection_error';
+  failureOf(exchange: E, error: unknown): 'timeout' | 'connection_error';
   /** Will the request be sent again after this failure? */
   retriesFailure(exchange: E, error: unknown): boolean;
   /** The call waits for its next attempt. */
@@ -42,106 +49,115 @@ export interface Way<E extends Exchange, A extends AnswerHead> {
 }
 
 /**
- * Sends the request and observes what comes of it, the first bytes to the last. Rejects with the refusal of a guard, or
- * with what `send` rejects with; an error of observing is counted and swallowed.
+ * Sends a request and observes what comes of it, from the first byte to the last. Rejects with the refusal of a guard, or
+ * with what `send` rejects with; errors of observing are counted and swallowed.
  */
-export async function exchanged<E extends Exchange, A extends AnswerHead>(exchange: E, way: Way<E, A>): Promise<A> {
+export async function sendObserved<E extends Exchange, R extends ResponseHead>(
+  exchange: E,
+  transport: Transport<E, R>,
+): Promise<R> {
   const { call, observation } = exchange;
   if (call.attempts === 1) {
-    if (observation.guards.length > 0 || call.spends.length > 0) await admit(exchange, way.guarded(exchange));
-    informed(observation, (policy) => policy.began());
+    const isGuarded = observation.guards.length > 0 || call.spends.length > 0;
+    if (isGuarded) await admit(exchange, transport.guardedRequest(exchange));
+    if (observation.retry !== undefined) notify(observation, 'began');
   }
-  let answer: A;
+  let response: R;
   try {
-    answer = await way.send(exchange);
+    response = await transport.send(exchange);
   } catch (error) {
-    unfelt(exchange, () => failed(exchange, way, error));
+    try {
+      observeFailure(exchange, transport, error);
+    } catch (ownError) {
+      giveUp(exchange, ownError);
+    }
     throw error;
   }
-  const steered = unfelt(exchange, () => answered(exchange, way, answer));
-  if (steered !== undefined) await steered;
-  return answer;
-}
-
-function unfelt<T>({ observation, call }: Exchange, step: () => T): T | undefined {
+  let steering: Promise<void> | undefined;
   try {
-    return step();
-  } catch (error) {
-    observation.onError('middleware', error);
-    call.end(null);
-    return undefined;
+    if (response.ok) observeSuccess(exchange, transport, response);
+    else steering = observeRefusal(exchange, transport, response);
+  } catch (ownError) {
+    giveUp(exchange, ownError);
   }
+  if (steering !== undefined) await steering;
+  return response;
 }
 
-/** What has to be waited for before the answer may go back: what a retry policy says of a refusal. */
-function answered<E extends Exchange, A extends AnswerHead>(exchange: E, way: Way<E, A>, answer: A) {
-  if (!answer.ok) return refused(exchange, way, answer);
-  exchange.call.succeed(answer.status, limiters(way.headers(answer)));
-  way.follow(exchange, answer);
-  return undefined;
+/** Counts an error of observing, and follows the call no further. */
+function giveUp({ observation, call }: Exchange, error: unknown): void {
+  observation.onError('middleware', error);
+  call.end(null);
 }
 
-function refused<E extends Exchange, A extends AnswerHead>(
+function observeSuccess<E extends Exchange, R extends ResponseHead>(
   exchange: E,
-  way: Way<E, A>,
-  answer: A,
+  transport: Transport<E, R>,
+  response: R,
+): void {
+  exchange.call.succeed(response.status, limiters(transport.headers(response)));
+  transport.follow(exchange, response);
+}
+
+/** Returns a promise where the response has to wait for the decision of a retry policy. */
+function observeRefusal<E extends Exchange, R extends ResponseHead>(
+  exchange: E,
+  transport: Transport<E, R>,
+  response: R,
 ): Promise<void> | undefined {
   const { call, observation } = exchange;
-  const { status, headers } = answer;
-  const goesOn = way.retriesAnswer(exchange, answer);
-  const asked = goesOn && way.isSteerable(exchange, answer) ? observation.retry : undefined;
-  const rejected = way.refusalBody(exchange, answer).then((body) => rejection({ status, headers, body }));
+  const { status, headers } = response;
+  const goesOn = transport.retriesRefusal(exchange, response);
+  const policy = goesOn && transport.isSteerable(exchange, response) ? observation.retry : undefined;
+  const rejected = transport.refusalBody(exchange, response).then((body) => rejection({ status, headers, body }));
   const verdict: Promise<Verdict> =
-    asked === undefined
+    policy === undefined
       ? rejected.then((rejection) => ({ rejection, denied: null, isLast: !goesOn }))
-      : rejected.then((rejection) => judged(exchange, way, { policy: asked, answer, rejection }));
+      : rejected.then((rejection) => decide(exchange, transport, { policy, response, rejection }));
   call.refuse({ status, limiters: limiters(headers), verdict });
-  if (asked === undefined) {
-    way.refused(exchange, answer, goesOn);
+  if (policy === undefined) {
+    transport.handBack(exchange, response, goesOn);
     return undefined;
   }
   return verdict
-    .then(({ isLast }) => way.refused(exchange, answer, !isLast))
+    .then(({ isLast }) => transport.handBack(exchange, response, !isLast))
     .catch((error: unknown) => observation.onError('retry', error));
 }
 
-function failed<E extends Exchange, A extends AnswerHead>(exchange: E, way: Way<E, A>, error: unknown): void {
+function observeFailure<E extends Exchange, R extends ResponseHead>(
+  exchange: E,
+  transport: Transport<E, R>,
+  error: unknown,
+): void {
   const { call, observation } = exchange;
-  if (way.isCancelled(exchange)) {
+  if (transport.isCancelled(exchange)) {
     call.fail('cancelled');
     return call.end('cancelled');
   }
-  const status = way.failedAs(exchange, error);
+  const status = transport.failureOf(exchange, error);
   call.fail(status);
-  if (!way.retriesFailure(exchange, error)) return call.end(status);
-  informed(observation, (policy) => policy.retriedUnasked());
-  way.wait(exchange);
-}
-
-/** An answer before its body. */
-export interface AnswerHead {
-  readonly status: number;
-  readonly ok: boolean;
-  readonly headers: Headers;
+  if (!transport.retriesFailure(exchange, error)) return call.end(status);
+  notify(observation, 'retriedUnasked');
+  transport.wait(exchange);
 }
 
 /** A refusal that the sender would retry, and the policy that decides on it. */
-interface Appeal<A extends AnswerHead> {
+interface SteerableRefusal<R extends ResponseHead> {
   readonly policy: RetryPolicy;
-  readonly answer: A;
+  readonly response: R;
   readonly rejection: Rejection;
 }
 
-/** Asks the policy, and tells the sender what it said. A policy that throws is counted, and the sender does as it would alone. */
-function judged<E extends Exchange, A extends AnswerHead>(
+/** Asks the policy, and passes its decision to the sender. A policy that throws is counted, and the sender does as it would alone. */
+function decide<E extends Exchange, R extends ResponseHead>(
   { call, observation }: E,
-  way: Way<E, A>,
-  { policy, answer, rejection }: Appeal<A>,
+  transport: Transport<E, R>,
+  { policy, response, rejection }: SteerableRefusal<R>,
 ): Verdict {
-  const { status, headers } = answer;
+  const { status, headers } = response;
   try {
     const decision = policy.decide({ call, status, headers, rejection, elapsedMs: call.elapsedMs });
-    way.steer(answer, retryHeaders(decision));
+    transport.steer(response, retryHeaders(decision));
     if (!decision.retry) return { rejection, denied: decision.reason, isLast: true };
     if (decision.model !== undefined) call.fallbackModel = decision.model;
   } catch (error) {
@@ -164,11 +180,10 @@ function retryHeaders(decision: RetryDecision): RetryHeaders {
   return [retry, ['retry-after-ms', String(Math.max(1, Math.ceil(decision.waitMs)))]];
 }
 
-/** Tells the policy, where there is one; what it throws is counted and not felt. */
-export function informed({ retry, onError }: Observation, tell: (policy: RetryPolicy) => void): void {
-  if (retry === undefined) return;
+/** Tells the policy, where there is one, what the sender did; an error of the policy is counted. */
+function notify({ retry, onError }: Observation, event: 'began' | 'retriedUnasked'): void {
   try {
-    tell(retry);
+    retry?.[event]();
   } catch (error) {
     onError('retry', error);
   }

@@ -27,44 +27,55 @@ export interface HeaderReader {
 }
 
 /**
- * The rate limits that a response's headers show: one limiter for each dimension with a limit. Asking for a header
- * costs about 0.25 µs, so what the response does not limit is asked for once.
+ * Reads the rate limits in a response's headers: one limiter for each dimension with a limit. Asking for a header costs
+ * about 0.25 µs, so a dimension that the response does not limit is asked for once.
  */
 export function limiters(headers: HeaderReader): readonly Limiter[] {
   let found: Limiter[] | null = null;
   for (const names of HEADERS) {
-    const limit = count(headers.get(names.limit));
+    const shown = headers.get(names.limit);
+    const limit = shown ? count(shown) : null;
     if (limit === null) continue;
-    const remaining = count(headers.get(names.remaining));
+    const [remaining, reset] = [headers.get(names.remaining), headers.get(names.reset)];
     found ??= [];
-    found.push({ dimension: names.dimension, limit, remaining, resetAtMs: instant(headers.get(names.reset)) });
+    found.push({
+      dimension: names.dimension,
+      limit,
+      remaining: remaining ? count(remaining) : null,
+      resetAtMs: reset ? instant(reset) : null,
+    });
   }
   return found ?? NONE;
 }
 
-function count(value: string | null | undefined): number | null {
-  if (value === null || value === undefined || value === '') return null;
+function count(value: string): number | null {
   const number = Number(value);
   return Number.isFinite(number) && number >= 0 ? number : null;
 }
 
-/** RFC 3339, in the API's way of writing it (`2026-02-17T23:46:26Z`) without `Date.parse`, which takes five times as long. */
-function instant(value: string | null | undefined): number | null {
-  if (value === null || value === undefined) return null;
-  if (value.length !== 20 || value.charCodeAt(19) !== 0x5a /* Z */) return anyInstant(value);
-  const day = Date.UTC(digits(value, 0, 4), digits(value, 5, 2) - 1, digits(value, 8, 2));
-  const ms = day + ((digits(value, 11, 2) * 60 + digits(value, 14, 2)) * 60 + digits(value, 17, 2)) * 1_000;
-  return Number.isNaN(ms) ? null : ms;
-}
+/** Where the numbers end in `2026-02-17T23:46:26Z`, as the API writes an instant. */
+const NUMBERS_END_AT = [4, 7, 10, 13, 16, 19] as const;
 
-function digits(text: string, from: number, count: number): number {
+/** Year, month, day, hour, minute, second of the instant that is being read. */
+const fields = [0, 0, 0, 0, 0, 0];
+
+/** Reads an instant of RFC 3339, in the API's way of writing it without `Date.parse`, which takes five times as long. */
+function instant(value: string): number | null {
+  let field = 0;
   let number = 0;
-  for (let at = from; at < from + count; at++) {
-    const digit = text.charCodeAt(at) - 0x30;
-    if (!(digit >= 0 && digit <= 9)) return Number.NaN;
-    number = number * 10 + digit;
+  for (let at = 0; at < value.length; at++) {
+    const digit = value.charCodeAt(at) - 0x30;
+    if (digit >= 0 && digit <= 9) {
+      number = number * 10 + digit;
+    } else {
+      if (at !== NUMBERS_END_AT[field]) return anyInstant(value);
+      fields[field++] = number;
+      number = 0;
+    }
   }
-  return number;
+  if (field !== fields.length || !value.endsWith('Z') || value.length !== 20) return anyInstant(value);
+  const [year = 0, month = 0, day = 0, hour, minute, second] = fields;
+  return Date.UTC(year, month - 1, day, hour, minute, second);
 }
 
 function anyInstant(value: string): number | null {

@@ -2,15 +2,15 @@ import { setImmediate } from 'node:timers/promises';
 import type { Middleware, MiddlewareContext } from '@anthropic-ai/sdk';
 import type { GuardedRequest } from '../vocabulary.ts';
 import { allowedBody } from './admission.ts';
-import { followAnswer } from './answer.ts';
-import { exchanged, type Exchange, type RetryHeaders, type Way } from './exchange.ts';
+import { sendObserved, type Exchange, type RetryHeaders, type Transport } from './exchange.ts';
 import { LiveCall, type CallRequest, type Observation } from './live-call.ts';
 import { operation } from './operation.ts';
 import { refusalBody } from './rejection.ts';
-import { RetryWaits, isStreamBody, isTimeout, retriesAnswer, retriesFailure } from './sdk-retry.ts';
+import { followResponse } from './response.ts';
+import { RetryWaits, isStreamBody, isTimeout, retriesFailure, retriesResponse } from './sdk-retry.ts';
 import { isJson } from './usage.ts';
 
-/** The settings of the client that its retry loop goes by, read at every attempt because they can be changed. */
+/** The settings of the client that its retry loop goes by, read at every attempt because they can change. */
 export interface ObservedClient {
   readonly maxRetries: number;
   readonly apiKey: string | null;
@@ -19,24 +19,25 @@ export interface ObservedClient {
 }
 
 /**
- * The SDK middleware that observes. The SDK runs it once per attempt, inside its retry loop; it hands on the request
- * and the response as they are, and what fails in it is counted and swallowed. Requests without SDK options (token
- * exchanges of the SDK's own) are not counted.
+ * Makes the SDK middleware that observes. The SDK runs it once per attempt, inside its retry loop; it passes on the request
+ * and the response as they are, and its own errors are counted and swallowed. Requests without SDK options (the SDK's own
+ * token exchanges) are not counted. The client is made with the middleware, so it is put in place afterwards.
  */
-export function observe(observation: Observation, client: () => ObservedClient): Middleware {
+export function observe(observation: Observation, place: { readonly client: ObservedClient | null }): Middleware {
   const waits = new RetryWaits();
   return function observe(request, next, ctx) {
     const { options } = ctx;
-    if (options === undefined) return next(request);
+    const { client } = place;
+    if (options === undefined || client === null) return next(request);
     const exchange = begin({ observation, waits, client, request, options, next });
-    return exchange === null ? next(request) : exchanged(exchange, SDK);
+    return exchange === null ? next(request) : sendObserved(exchange, SDK_TRANSPORT);
   };
 }
 
 /** One attempt of the SDK's. */
 interface SdkExchange extends Exchange {
   readonly waits: RetryWaits;
-  readonly client: () => ObservedClient;
+  readonly client: ObservedClient;
   readonly request: SdkRequest;
   readonly options: SdkOptions;
   readonly next: SdkNext;
@@ -48,7 +49,7 @@ function begin(attempt: Omit<SdkExchange, 'call'>): SdkExchange | null {
     const count = request.headers.get('x-stainless-retry-count');
     const resumed = waits.resume(options, count === null ? null : Number(count));
     resumed?.retry();
-    return { ...attempt, call: resumed ?? new LiveCall(observation, callRequest(options, attempt.client())) };
+    return { ...attempt, call: resumed ?? new LiveCall(observation, callRequest(options, attempt.client)) };
   } catch (error) {
     observation.onError('middleware', error);
     return null;
@@ -76,28 +77,28 @@ function withoutCredentials(baseUrl: string): string {
   return url === null ? '' : `${url.origin}${url.pathname}`;
 }
 
-/** Who asks is the SDK, whose rules of retrying are known and whose options are the same for all attempts of a call. */
-const SDK: Way<SdkExchange, Response> = {
-  guarded: ({ request, options }) => guardedRequest(request, options),
-  send: ({ next, request, call }) => next(asAllowed(request, call)),
+/** The SDK: its retry rules are known, and its options are the same object for all attempts of a call. */
+const SDK_TRANSPORT: Transport<SdkExchange, Response> = {
+  guardedRequest: ({ request, options }) => guardedRequest(request, options),
+  send: ({ next, request, call }) => next(allowedRequest(request, call)),
   headers: ({ headers }) => headers,
   follow({ call, observation, options }, response) {
-    followAnswer({ call, observation, path: options.path }, response);
+    followResponse({ call, observation, path: options.path }, response);
   },
   refusalBody: (_exchange, response) => refusalBody(response),
-  retriesAnswer: (exchange, { status, headers }) =>
-    retriesAnswer({ status, headers, refreshable: isRefreshable(exchange) }, triesLeft(exchange)),
+  retriesRefusal: (exchange, { status, headers }) =>
+    retriesResponse({ status, headers, refreshable: isRefreshable(exchange) }, triesLeft(exchange)),
   /** The SDK refreshes its token after a 401 without looking at the headers. */
   isSteerable: (exchange, { status }) => !(status === 401 && isRefreshable(exchange)),
   steer: replaceHeaders,
-  refused({ call, options, waits }, response, goesOn) {
+  handBack({ call, options, waits }, response, goesOn) {
     if (goesOn) waits.add(options, call, options.signal);
     whenRead(response, call, () => {
       if (goesOn) waits.resume(options, call.attempts)?.end(null);
     });
   },
   isCancelled: ({ options }) => options.signal?.aborted === true,
-  failedAs: (_exchange, error) => (isTimeout(error) ? 'timeout' : 'connection_error'),
+  failureOf: (_exchange, error) => (isTimeout(error) ? 'timeout' : 'connection_error'),
   retriesFailure: (exchange, error) =>
     triesLeft(exchange) > 0 && retriesFailure(error, (exchange.options.middleware?.length ?? 0) > 0),
   wait({ call, options, waits }) {
@@ -113,14 +114,14 @@ function replaceHeaders(response: Response, changes: RetryHeaders): void {
 }
 
 function isRefreshable({ client }: SdkExchange): boolean {
-  const { apiKey, authToken } = client();
+  const { apiKey, authToken } = client;
   return apiKey === null && authToken === null;
 }
 
 /**
- * The SDK cancels the body of a refusal that it retries and reads that of one that it reports: then it is the last.
- * Once it has read it, it ends its span, so the reason, which is read at the same time, is told first. That is a matter
- * of microtasks; it is not waited for beyond them.
+ * Calls `reported` when the SDK reads the body of a refusal. It cancels the bodies of those that it retries and reads that
+ * of the one that it reports, which is the last. Then it ends its span, so the reason, which is read at the same time, is
+ * recorded first. That is a matter of microtasks; nothing waits longer for it.
  */
 function whenRead(response: Response, call: LiveCall, reported: () => void): void {
   const read = response.text;
@@ -137,33 +138,33 @@ function whenRead(response: Response, call: LiveCall, reported: () => void): voi
 
 function triesLeft({ call, client, options }: SdkExchange): number {
   if (isStreamBody(options.body)) return 0;
-  return (options.maxRetries ?? client().maxRetries) - (call.attempts - 1);
+  return (options.maxRetries ?? client.maxRetries) - (call.attempts - 1);
 }
 
-export function guardedRequest(request: SdkRequest, options: SdkOptions): GuardedRequest {
+function guardedRequest(request: SdkRequest, options: SdkOptions): GuardedRequest {
   return {
     body: isJson(options.body) ? options.body : null,
     bodyLength: typeof request.body === 'string' ? request.body.length : 0,
   };
 }
 
-/** The request as it may be sent: with what a guard or a retry policy set in the place of the caller's own. */
-export function asAllowed(request: SdkRequest, call: LiveCall): SdkRequest {
-  if (typeof request.body !== 'string') return request;
-  const body = allowedBody(request.body, call);
-  return body === request.body ? request : { ...request, body };
+/** The request as it may be sent: with the `max_tokens` of a guard and the model of a retry policy, where they set one. */
+function allowedRequest(request: SdkRequest, call: LiveCall): SdkRequest {
+  const isChanged = call.admittedMaxTokens !== null || call.fallbackModel !== null;
+  if (!isChanged || typeof request.body !== 'string') return request;
+  return { ...request, body: allowedBody(request.body, call) };
 }
 
-/** The request as the SDK hands it to a middleware. */
-export type SdkRequest = Parameters<Middleware>[0];
+/** The request as the SDK gives it to a middleware. */
+type SdkRequest = Parameters<Middleware>[0];
 
-/** Hands a request on to what is nearer to the wire. */
-export type SdkNext = Parameters<Middleware>[1];
+/** Passes a request on towards the wire. */
+type SdkNext = Parameters<Middleware>[1];
 
 /** The SDK's options of a call: the same object for all attempts of it. */
-export type SdkOptions = NonNullable<MiddlewareContext['options']>;
+type SdkOptions = NonNullable<MiddlewareContext['options']>;
 
 /** The SDK's own span of a call. The one private field of the SDK's that is read: a contract test holds it. */
-export function sdkSpan(options: SdkOptions): unknown {
+function sdkSpan(options: SdkOptions): unknown {
   return (options as { readonly __span?: { readonly span?: unknown } }).__span?.span;
 }

@@ -6,8 +6,8 @@ import type { LiveCall } from './live-call.ts';
  * together.
  */
 
-/** What a response has to say about another try. */
-export interface Answer {
+/** The parts of a response that decide on another try. */
+export interface RetryableResponse {
   readonly status: number;
   readonly headers: Headers;
   /** The client gets its token from a provider, and may refresh it after a 401. */
@@ -15,13 +15,13 @@ export interface Answer {
 }
 
 /** Will the SDK send the request again after this response? A refreshable 401 is a "perhaps": once, if the token was its. */
-export function retriesAnswer(answer: Answer, triesLeft: number): boolean {
+export function retriesResponse(response: RetryableResponse, triesLeft: number): boolean {
   if (triesLeft <= 0) return false;
-  const { status } = answer;
-  if (status === 401 && answer.refreshable) return true;
-  const told = answer.headers.get('x-should-retry');
-  if (told === 'true') return true;
-  if (told === 'false') return false;
+  const { status } = response;
+  if (status === 401 && response.refreshable) return true;
+  const shouldRetry = response.headers.get('x-should-retry');
+  if (shouldRetry === 'true') return true;
+  if (shouldRetry === 'false') return false;
   return status === 408 || status === 409 || status === 429 || status >= 500;
 }
 

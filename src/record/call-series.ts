@@ -209,8 +209,9 @@ export class CallSeries {
 
   /** One HTTP request. */
   addAttempt(attempt: Attempt, trace: Trace | null): void {
-    this.#ofOperation.attempts(attempt.status).add(1);
+    const attempts = this.#ofOperation.attempts(attempt.status);
     this.ofModel.addAttempt(attempt, trace);
+    attempts.add(1);
   }
 
   /** A call is over. */
@@ -223,21 +224,21 @@ export class CallSeries {
       { ...this.#labels, outcome },
       this.#attribution,
     ));
+    const duration = this.#ofOperation.duration(outcome);
+    const stops = stopReason === null ? null : (this.#stopReasons.get(stopReason) ?? this.#stops(stopReason));
     requests.add(1, trace);
-    if (stopReason !== null) this.#addStopReason(stopReason);
-    this.#ofOperation.duration(outcome).observe(durationSeconds, trace);
+    stops?.add(1);
+    duration.observe(durationSeconds, trace);
     if (call.firstTokenSeconds !== null) this.ofModel.addPace(call, call.firstTokenSeconds, trace);
   }
 
-  #addStopReason(reason: string): void {
-    const known = this.#stopReasons.get(reason);
-    if (known !== undefined) return known.add(1);
+  /** The series of a stop reason that is new here. One that came to `other` stays new, and is counted as dropped each time. */
+  #stops(reason: string): CounterSeries {
     const stop_reason = this.#table.labels.stopReason.counted(reason);
     const { families } = this.#table.store;
     const series = families.anthropic_stop_reasons_total.series({ ...this.#labels, stop_reason }, this.#attribution);
-    // A reason that came to `other` is counted as dropped each time.
     if (stop_reason === reason) this.#stopReasons.set(reason, series);
-    series.add(1);
+    return series;
   }
 
   /** Kinds of which there were none are not shown. */
@@ -389,8 +390,8 @@ class ModelSeries {
 
   /** How soon and how fast the content of a stream came. */
   addPace({ durationSeconds, usage }: Call, firstTokenSeconds: number, trace: Trace | null): void {
-    this.#firstToken.observe(firstTokenSeconds, trace);
     const output = usage === null ? null : reportedOutput(usage);
+    this.#firstToken.observe(firstTokenSeconds, trace);
     if (output === null || output <= 1 || durationSeconds === null) return;
     this.#perOutputToken.observe((durationSeconds - firstTokenSeconds) / (output - 1), trace);
   }

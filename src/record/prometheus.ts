@@ -133,10 +133,11 @@ class CallMetrics implements CallRecorder {
 
   finished(): void {
     const call = this.#call;
-    this.#group.inFlight.add(-1);
     const series = this.#seriesNow();
+    const trace = call.trace?.() ?? null;
     if (series.model === OTHER) this.#labels.countedModel(this.#spelling);
-    series.addCall(call, call.trace?.() ?? null);
+    this.#group.inFlight.add(-1);
+    series.addCall(call, trace);
     if (call.fallbackFrom !== null) {
       this.#group.fallBack(this.#labels.model(call.fallbackFrom), this.#labels.model(call.requestedModel));
     }
@@ -144,18 +145,25 @@ class CallMetrics implements CallRecorder {
     if (call.cost !== null) this.#tier?.addSpend(call.cost.totalNanoUsd);
   }
 
-  /** Tokens and cost go to the model of each part, the rest to the model of the call. */
+  /** Tokens and cost go to the model of each part, where the server named one; the rest to the model of the call. */
   #addUsage(ofCall: CallSeries, usage: Usage, { cost, maxTokens }: Pick<Call, 'cost' | 'maxTokens'>): void {
-    const seriesOf = (model: string | null): CallSeries => (model === null ? ofCall : this.#group.ofModel(model));
+    const group = this.#group;
     ofCall.ofModel.addUsage(usage, maxTokens);
-    for (const part of usage.parts) seriesOf(part.model).addTokens(part.tokens);
+    for (const { model, tokens } of usage.parts) {
+      const series = model === null || model === ofCall.model ? ofCall : group.ofModel(model);
+      series.addTokens(tokens);
+    }
     for (const [tool, uses] of Object.entries(usage.serverToolUses)) {
       ofCall.ofModel.addToolUses(this.#labels.tool.counted(tool), uses);
     }
     if (cost === null) return ofCall.ofModel.addUnpriced();
-    for (const { model, cost: kinds } of cost.parts) if (kinds !== null) seriesOf(model).addCost(kinds);
+    const unpriced = new Set<CallSeries>();
+    for (const { model, cost: kinds } of cost.parts) {
+      const series = model === null || model === ofCall.model ? ofCall : group.ofModel(model);
+      if (kinds === null) unpriced.add(series);
+      else series.addCost(kinds);
+    }
     if (cost.priced) return;
-    const unpriced = new Set(cost.parts.filter((part) => part.cost === null).map((part) => seriesOf(part.model)));
     if (unpriced.size === 0) unpriced.add(ofCall); // what has no price is a server tool
     for (const series of unpriced) series.ofModel.addUnpriced();
   }

@@ -43,7 +43,7 @@ function tierOf(store: Store, organization: string, clock: Clock): OrganizationT
   tiers.set(store, ofStore);
   const known = ofStore.get(organization);
   if (known !== undefined) return known;
-  const tier = new OrganizationTier(() => clock.epochMs());
+  const tier = new OrganizationTier(clock);
   ofStore.set(organization, tier);
   showTier(store, organization, tier);
   return tier;
@@ -94,7 +94,7 @@ export interface TierFacts extends Partial<MonthBudgets> {
 
 /** What one process knows of the tier of one organisation. Bounded in memory. */
 export class OrganizationTier {
-  readonly #epochMs: () => number;
+  readonly #clock: Pick<Clock, 'epochMs'>;
   readonly #countedSinceMs: number;
   readonly #limiters = new LimiterHistory();
   readonly #throttles = new ThrottleHistory();
@@ -106,9 +106,9 @@ export class OrganizationTier {
   #lastTier: string | null = null;
   #changedAtMs: number | null = null;
 
-  constructor(epochMs: () => number) {
-    this.#epochMs = epochMs;
-    this.#countedSinceMs = epochMs();
+  constructor(clock: Pick<Clock, 'epochMs'>) {
+    this.#clock = clock;
+    this.#countedSinceMs = clock.epochMs();
   }
 
   update({ name, monthSpendNanoUsd, monthBudgets }: TierFacts): void {
@@ -134,12 +134,12 @@ export class OrganizationTier {
 
   /** A call has cost so much. */
   addSpend(nanoUsd: number): void {
-    this.#seen.add(nanoUsd, this.#epochMs());
+    this.#seen.add(nanoUsd, this.#clock.epochMs());
   }
 
   /** As things are now. */
   verdict(): TierVerdict {
-    const atMs = this.#epochMs();
+    const atMs = this.#clock.epochMs();
     if (this.#verdict?.atMs === atMs) return this.#verdict.verdict;
     const told = this.#name === null ? null : ({ name: this.#name, source: 'config' } as const);
     const verdict = tierVerdict({ limits: this.#limiters.limits(atMs), told, atMs });
@@ -154,7 +154,7 @@ export class OrganizationTier {
   /** Of the present month; `null` while the ledger that was told does not answer. */
   spend(): MonthSpend | null {
     if (this.#monthSpend === null) {
-      const usd = Number(this.#seen.nanoUsd(this.#epochMs())) / 1e9;
+      const usd = Number(this.#seen.nanoUsd(this.#clock.epochMs())) / 1e9;
       return { usd, source: 'ledger', countedSinceMs: this.#countedSinceMs };
     }
     const nanoUsd = this.#monthSpend();
@@ -163,18 +163,18 @@ export class OrganizationTier {
 
   /** `null` where the tier is not known. */
   progress(): TierProgress | null {
-    const atMs = this.#epochMs();
+    const atMs = this.#clock.epochMs();
     const { tier } = this.verdict();
     return tierProgress({ tier, spend: this.spend(), limits: this.#limiters.limits(atMs), atMs });
   }
 
   headroom(): readonly ClassHeadroom[] {
-    return this.#limiters.headroom(this.#epochMs());
+    return this.#limiters.headroom(this.#clock.epochMs());
   }
 
   /** Most important first. */
   advice(): readonly Advice[] {
-    const atMs = this.#epochMs();
+    const atMs = this.#clock.epochMs();
     return advice({
       atMs,
       verdict: this.verdict(),

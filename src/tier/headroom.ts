@@ -69,10 +69,10 @@ export function tightest(headrooms: readonly Headroom[]): Headroom | null {
   return first ?? null;
 }
 
-/** What flowed into the bucket between two observations: it is refilled all the time, and when full takes nothing in. */
-export function inflow(before: LimitObservation, after: LimitObservation): number {
-  const flowing = (after.limit * Math.max(0, after.atMs - before.atMs)) / 60_000;
-  return Math.min(flowing, after.limit - inBucket(before));
+/** The flow into the bucket between two observations: it is refilled all the time, and takes nothing in when it is full. */
+function inflow(before: LimitObservation, { limit, atMs }: LimitObservation): number {
+  const flowing = (limit * Math.max(0, atMs - before.atMs)) / 60_000;
+  return Math.min(flowing, limit - Math.min(Math.max(before.remaining, 0), before.limit));
 }
 
 function inBucket({ limit, remaining }: LimitObservation): number {

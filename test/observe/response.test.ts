@@ -7,7 +7,7 @@ import { instrument, type BatchResult } from 'plimsoll';
 import { budgets } from 'plimsoll/budget';
 import type { MessagesRequest, Reply, SimulatorOptions } from 'plimsoll/simulator';
 import { systemClock } from '../../src/clock.ts';
-import { BatchResultsScanner } from '../../src/observe/answer.ts';
+import { BatchResultsListener } from '../../src/observe/response.ts';
 import { KnownBatches } from '../../src/observe/known-batches.ts';
 import { LiveCall, type Observation } from '../../src/observe/live-call.ts';
 import { cost } from '../../src/pricing/cost.ts';
@@ -133,9 +133,13 @@ function scanned(chunks: readonly Uint8Array[], batches = new KnownBatches()): S
   };
   const request = { operation: 'messages.batches.results', model: null, maxTokens: null, baseUrl: '', sdkSpan: null };
   const call = new LiveCall(observation, request);
-  const scanner = new BatchResultsScanner({ call, observation, path: 'https://x.test/v1/messages/batches/b1/results' });
-  for (const chunk of chunks) scanner.feed(chunk);
-  scanner.end();
+  const scanner = new BatchResultsListener({
+    call,
+    observation,
+    path: 'https://x.test/v1/messages/batches/b1/results',
+  });
+  for (const chunk of chunks) scanner.chunk(chunk);
+  scanner.end('done');
   return { results, errors };
 }
 
