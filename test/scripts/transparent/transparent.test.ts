@@ -115,10 +115,14 @@ describe('a plain client and an instrumented one', () => {
     assert.deepEqual(shown({ comparisons: unlisted, mutants: {} }), []);
   });
 
+  let listed: Promise<Answers> | undefined;
+
   for (const [line, plans] of Object.entries(DIFFERENT)) {
     it(`differ today in each plan of line ${line}`, async () => {
-      const { comparisons } = await ask({ about: 'plans', plans });
-      const same = comparisons.filter(({ verdict }) => verdict !== 'different');
+      const { comparisons } = await (listed ??= ask({ about: 'plans', plans: ALL_DIFFERENT }));
+      const first = ALL_DIFFERENT.findIndex((plan) => plan === plans[0]);
+      const ofLine = comparisons.slice(first, first + plans.length);
+      const same = ofLine.filter(({ verdict }) => verdict !== 'different');
       assert.deepEqual(shown({ comparisons: same, mutants: {} }), []);
     });
   }
