@@ -7,7 +7,7 @@ import { budgets, sqliteLedger, type BudgetDefinition, type Budgets } from 'plim
 import { simulator } from 'plimsoll/simulator';
 import { Registry } from 'prom-client';
 
-/** A budget for the month, and one a day for each route; that of research is too small for what is asked of it. */
+/** A budget for the month, and one per day for each route. The one of research is too small on purpose. */
 const DEFINITIONS: readonly BudgetDefinition[] = [
   { name: 'all', period: 'month', usd: 600 },
   { name: 'chat', scope: { label: 'route', value: 'chat' }, period: 'day', usd: 20 },
@@ -15,18 +15,18 @@ const DEFINITIONS: readonly BudgetDefinition[] = [
   { name: 'research', scope: { label: 'route', value: 'research' }, period: 'day', usd: '0.25' },
 ];
 
-/** What the service is said to have spent this month before the demo began: its tier's cap, of $500, is in sight. */
+/** Spend of this month before the demo begins, in US dollars: close to the tier's cap of $500. */
 const SPENT_BEFORE_USD = 462;
 
 /** Budgets whose ledger lasts as long as the demo. */
 export interface DemoBudgets {
   readonly budgets: Budgets;
-  /** Where the ledger is kept: `plimsoll budgets` can read it meanwhile. */
+  /** Path of the ledger, which `plimsoll budgets` can read while the demo runs. */
   readonly ledgerPath: string;
   close(): Promise<void>;
 }
 
-/** The demo's budgets, in a SQLite file of its own, with a month behind them unless the calls are real ones. */
+/** Opens the demo's budgets in a temporary SQLite file, with spend of the month so far unless the calls are real. */
 export async function demoBudgets({ live }: { readonly live: boolean }): Promise<DemoBudgets> {
   const folder = mkdtempSync(join(tmpdir(), 'plimsoll-demo-'));
   const ledgerPath = join(folder, 'budgets.sqlite');
@@ -43,10 +43,10 @@ export async function demoBudgets({ live }: { readonly live: boolean }): Promise
 }
 
 const DAY_MS = 24 * 60 * 60 * 1_000;
-/** Of claude-opus-5-5. */
+/** Price of claude-opus-5-5. */
 const USD_PER_MILLION_OUTPUT_TOKENS = 20;
 
-/** Makes the days of this month pass, with a call in each, as an instrumented service would have had them. */
+/** Fills the ledger with one call per day of this month, made through an instrumented client. */
 async function spendMonthSoFar(ledgerPath: string): Promise<void> {
   const now = new Date();
   const monthStartMs = Date.UTC(now.getUTCFullYear(), now.getUTCMonth());

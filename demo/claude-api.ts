@@ -1,6 +1,6 @@
 import { simulator, type MessagesRequest, type Reply, type Simulator } from 'plimsoll/simulator';
 
-/** Limits low enough that one process meets them, and faults at the rate of a bad afternoon. */
+/** A simulated API with limits low enough for one process to reach, and faults at the rate of a bad afternoon. */
 export function claudeApi(seed: number): Simulator {
   return simulator({
     seed,
@@ -30,10 +30,10 @@ export function claudeApi(seed: number): Simulator {
 }
 
 const CHARACTERS_PER_TOKEN = 4;
-/** A cached prompt lasts five minutes; at the demo's pace that is about so many requests. */
+/** A cached prompt lasts five minutes, which is about this many requests at the demo's pace. */
 const REQUESTS_PER_CACHE_WRITE = 60;
 
-/** A system prompt marked for caching is read from the cache, and written to it now and then. */
+/** Reads system prompts marked for caching from the cache, and writes them now and then. */
 function cached({ body, number }: MessagesRequest): Reply | undefined {
   if (!Array.isArray(body.system)) return undefined;
   const tokens = Math.ceil(JSON.stringify(body.system).length / CHARACTERS_PER_TOKEN);

@@ -1,14 +1,14 @@
 import type { Samples } from './samples.ts';
 import { count, usd } from './format.ts';
 
-/** One question to each endpoint, whose answer is a word. */
+/** One question for each endpoint, to be answered with one word. */
 const QUESTIONS = [
   ['chat', 'Answer with one word: which way does the tide go now, in or out?'],
   ['review', 'Answer with one word, good or bad: const depth = 3;'],
   ['research', 'Answer with one word: what moves the tides?'],
 ] as const;
 
-/** Asks every endpoint once; returns how many answered. */
+/** Calls every endpoint once, and returns how many succeeded. */
 export async function liveCalls(serviceUrl: string, say: (line: string) => void): Promise<number> {
   let answered = 0;
   for (const [path, question] of QUESTIONS) {
@@ -25,12 +25,12 @@ export async function liveCalls(serviceUrl: string, say: (line: string) => void)
   return answered;
 }
 
-/** What live calls came to, a line for each model. */
+/** Tokens and cost of the live calls, one line per model. */
 export function liveCosts(now: Samples): readonly string[] {
   const models = [...now.by('model', 'anthropic_requests_total').keys()].map((model) => {
     const tokens = count(now.total('anthropic_tokens_total', { model }));
     const cost = now.total('anthropic_cost_usd_total', { model });
-    return `  ${model.padEnd(28)} ${tokens.padStart(6)} tokens  ${cost > 0 ? usd(cost) : 'no cost known'}`;
+    return `  ${model.padEnd(28)} ${tokens.padStart(6)} tokens  ${cost > 0 ? usd(cost) : 'unknown cost'}`;
   });
-  return [...models, `  estimated cost in all: ${usd(now.total('anthropic_cost_usd_total'))}`];
+  return [...models, `  estimated total cost: ${usd(now.total('anthropic_cost_usd_total'))}`];
 }

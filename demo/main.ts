@@ -20,13 +20,13 @@ import { traffic } from './traffic.ts';
 const SUMMARY_EVERY_MS = 5_000;
 const LINES_PER_HEAD = 20;
 const LINES_PER_BUDGETS = 4;
-/** Of live calls: the answers are a word each, and a mistake stays cheap. */
+/** `max_tokens` of live calls: responses are a word each, and a mistake stays cheap. */
 const LIVE_MAX_TOKENS = '16';
 
-/** Something that is to be closed at the end. */
+/** Closes something at the end. */
 type Closing = () => Promise<void>;
 
-/** Runs the demo until the signal is aborted; the exit code. */
+/** Runs the demo until the signal is aborted, and returns the exit code. */
 async function demo(options: DemoOptions, closings: Closing[], signal: AbortSignal): Promise<number> {
   const links = { serviceUrl: '', live: options.live };
   const pages = await serve(pagesOf(links), { ...options, portOption: '--port' });
@@ -61,11 +61,11 @@ function pagesOf(links: Parameters<typeof page>[1]): Handler {
     if (pathname === '/metrics') return metrics(request);
     if (pathname === '/') return page(await samples(register), links);
     if (pathname.startsWith('/runbooks/')) return runbook(pathname.slice('/runbooks/'.length));
-    return new Response('Not here: try /, /metrics or /runbooks/.\n', { status: 404 });
+    return new Response('Not found. Try /, /metrics or /runbooks/.\n', { status: 404 });
   };
 }
 
-/** The service reads its configuration from the environment, as services do; a key of the user's never gets there. */
+/** Points the service at the simulator through its environment. The user's own key is removed from it. */
 function useApi(url: string): void {
   delete process.env['ANTHROPIC_API_KEY'];
   process.env['ANTHROPIC_AUTH_TOKEN'] = 'simulated';
@@ -105,43 +105,43 @@ function urlOf(host: string, port: number): string {
 
 function greeting(live: boolean, pagesUrl: string, serviceUrl: string): string {
   const what = live
-    ? 'plimsoll demo, live: three tiny calls to the real Claude API, which cost money.'
-    : `plimsoll demo: an Express service, a simulated Claude API, and visitors.
-Nothing leaves this machine and nothing is spent. Ctrl-C ends it.`;
+    ? 'plimsoll demo, live: makes three tiny calls to the real Claude API, which cost money.'
+    : `plimsoll demo: an Express service with visitors, on a simulated Claude API.
+Nothing leaves this machine and no money is spent. Press Ctrl-C to stop.`;
   return `${what}
 
-  what is here  ${pagesUrl}/
+  overview      ${pagesUrl}/
   metrics       ${pagesUrl}/metrics
   the service   ${serviceUrl}  POST /chat, /review, /research
 `;
 }
 
-/** Prints what happened, every few seconds and in all at the end. */
+/** Prints a line every few seconds, and a total at the end. */
 async function summaries(signal: AbortSignal): Promise<void> {
   let earlier = await samples(register);
-  for (let line = 0; await undisturbed(SUMMARY_EVERY_MS, signal); line += 1) {
+  for (let line = 0; await waited(SUMMARY_EVERY_MS, signal); line += 1) {
     const now = await samples(register);
     if (line % LINES_PER_HEAD === 0) console.log(SUMMARY_HEAD);
     console.log(summaryLine(new Date().toTimeString().slice(0, 8), now.since(earlier)));
     if (line % LINES_PER_BUDGETS === LINES_PER_BUDGETS - 1) console.log(budgetsLine(now));
     earlier = now;
   }
-  console.log(summaryLine('in all', (await samples(register)).since(new Samples())));
+  console.log(summaryLine('total', (await samples(register)).since(new Samples())));
 }
 
-/** Whether so much time went by before the signal was aborted. */
-async function undisturbed(ms: number, signal: AbortSignal): Promise<boolean> {
+/** Waits, and returns `false` if the signal was aborted meanwhile. */
+async function waited(ms: number, signal: AbortSignal): Promise<boolean> {
   return sleep(ms, true, { signal }).catch(() => false);
 }
 
-/** Makes the calls, closes the service so that nobody else spends, and leaves the pages to be looked at. */
+/** Makes the calls, closes the service so that nobody else can spend, and keeps the pages open. */
 async function live(serviceUrl: string, closings: Closing[], signal: AbortSignal): Promise<number> {
   const answered = await liveCalls(serviceUrl, console.log);
   await closings.pop()?.();
   for (const line of liveCosts(await samples(register))) console.log(line);
   if (answered === 0) return 1;
-  console.log('No more calls are made; the pages stay until Ctrl-C.');
-  while (await undisturbed(SUMMARY_EVERY_MS, signal));
+  console.log('No more calls will be made. The pages stay open until you press Ctrl-C.');
+  while (await waited(SUMMARY_EVERY_MS, signal));
   return 0;
 }
 
@@ -158,7 +158,7 @@ async function main(): Promise<number> {
       process.once(signal, () => process.exit(130));
     });
   }
-  process.stdout.on('error', () => stop.abort()); // Whoever read the lines has gone.
+  process.stdout.on('error', () => stop.abort()); // The reader of the pipe has gone.
   const closings: Closing[] = [];
   const endTelemetry = await telemetry();
   try {

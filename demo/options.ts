@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util';
 
-/** What was asked for on the command line. */
+/** The options of the command line. */
 export interface DemoOptions {
-  /** Metrics and pages; 0 for any that is free. */
+  /** Port of the metrics and pages; 0 for any free port. */
   readonly port: number;
   readonly servicePort: number;
   readonly host: string;
@@ -12,7 +12,7 @@ export interface DemoOptions {
   readonly help: boolean;
 }
 
-/** What was asked for cannot be done; `message` is one line. */
+/** The arguments make no sense; `message` is one line. */
 export class UsageError extends Error {
   constructor(message: string) {
     super(`${message} Try: npm start -- --help`);
@@ -22,22 +22,22 @@ export class UsageError extends Error {
 
 export const HELP = `Shows plimsoll at work: a small Express service calls a simulated Claude API on
 this machine, and its metrics are served. No key is needed, nothing leaves the
-machine and nothing is spent. Ctrl-C ends it.
+machine and no money is spent. Press Ctrl-C to stop.
 
   npm start -- [options]
 
-  --port N          metrics and pages on N, the service on N + 1; 0 for free ports
-                    (without it: 9464 and 8080)
-  --service-port N  the service on N
-  --host ADDRESS    listen there (127.0.0.1); 0.0.0.0 in a container
-  --seed N          where chance begins (1): the same visits for the same number
-  --live            makes three tiny real calls instead, with ANTHROPIC_AUTH_TOKEN
-  --help            this text
+  --port N          port of metrics and pages; the service gets N + 1; 0 picks free
+                    ports (default: 9464 and 8080)
+  --service-port N  port of the service
+  --host ADDRESS    address to listen on (default: 127.0.0.1); in a container 0.0.0.0
+  --seed N          seed of the random traffic (default: 1)
+  --live            make three tiny real calls instead, with ANTHROPIC_AUTH_TOKEN
+  --help            show this help
 
-With OTEL_EXPORTER_OTLP_ENDPOINT set, spans are sent there.
+If OTEL_EXPORTER_OTLP_ENDPOINT is set, spans are sent there.
 `;
 
-/** Reads the arguments; throws a `UsageError` for what it does not know. */
+/** Reads the arguments. Throws a `UsageError` for unknown arguments and bad values. */
 export function demoOptions(args: readonly string[]): DemoOptions {
   const { values, tokens } = parseArgs({
     args: [...args],

@@ -1,13 +1,13 @@
 import { count, limitUsd, seconds, usd } from './format.ts';
 import type { Samples } from './samples.ts';
 
-/** Where things are. */
+/** The addresses that the page links to. */
 export interface PageLinks {
   readonly serviceUrl: string;
   readonly live: boolean;
 }
 
-/** The page that says what is here: plain HTML with the figures of the moment, which asks for itself again. */
+/** The demo's front page: plain HTML with the current figures, which reloads itself every 5 seconds. */
 export function page(now: Samples, { serviceUrl, live }: PageLinks): Response {
   const html = `<!doctype html>
 <html lang="en">
@@ -27,12 +27,12 @@ ${limits(now)}
 ${budgets(now)}
 <h2>Cost by tenant</h2>
 ${tenants(now)}
-<h2>What is here</h2>
+<h2>Where to look next</h2>
 <ul>
-<li><a href="/metrics">/metrics</a>: all of this and more, for Prometheus</li>
+<li><a href="/metrics">/metrics</a>: these figures and more, for Prometheus</li>
 <li><code>curl -d '{"question":"When is high water?"}' -H 'content-type: application/json' ${escaped(serviceUrl)}/chat</code>
-asks the service; <code>/review</code> and <code>/research</code> too</li>
-<li><code>demo/service.ts</code>: the service, as any team would write it; <code>docs/metrics.md</code>: every metric</li>
+sends a question to the service; <code>/review</code> and <code>/research</code> work the same way</li>
+<li><code>demo/service.ts</code>: the service as any team would write it. <code>docs/metrics.md</code>: every metric</li>
 </ul>
 </main>
 </html>
@@ -46,10 +46,10 @@ asks the service; <code>/review</code> and <code>/research</code> too</li>
   });
 }
 
-const SIMULATED = `A small Express service calls a simulated Claude API on this machine. Nothing leaves it and nothing is
-spent: the costs are what these calls would have cost. Every two minutes there is a rush at each endpoint, which meets one
-of its rate limits, and an overload.`;
-const LIVE = 'Real calls to the Claude API were made when this began, and none since. The costs are estimates.';
+const SIMULATED = `A small Express service calls a simulated Claude API on this machine. Nothing leaves the
+machine and no money is spent: the costs are what these calls would have cost. Every two minutes, a burst of traffic at each
+endpoint hits one of its rate limits, and the API is overloaded for a moment.`;
+const LIVE = 'The demo made three real calls to the Claude API when it started, and none since. Costs are estimates.';
 
 function models(now: Samples): string {
   const rows = [...now.by('model', 'anthropic_requests_total').keys()].map((model) => {
@@ -59,7 +59,7 @@ function models(now: Samples): string {
     return [
       `<code>${escaped(model)}</code>`,
       count(calls),
-      `${((100 * now.total('anthropic_requests_total', { model, outcome: 'ok' })) / calls).toFixed(1)} %`,
+      `${((100 * now.total('anthropic_requests_total', { model, outcome: 'ok' })) / calls).toFixed(1)}%`,
       reasons.map(([reason, times]) => `${escaped(reason)} ${count(times)}`).join('<br>') || '0',
       count(now.total('anthropic_overloaded_total', of)),
       `${count(now.total('anthropic_retries_total', of))}, ${seconds(now.total('anthropic_retry_wait_seconds_total', of))}`,
@@ -72,12 +72,12 @@ function models(now: Samples): string {
   const head = [
     'Model',
     'Calls',
-    'Answered',
+    'Succeeded',
     '429s',
     '529s',
-    'Retries, waited',
+    'Retries, wait',
     'First token p50',
-    'Call p50, p95',
+    'Duration p50, p95',
     'Tokens',
     'Cost',
   ];
@@ -90,10 +90,10 @@ function limits(now: Samples): string {
       const limit = now.total('anthropic_ratelimit_limit', { model_class, dimension });
       const left = now.total('anthropic_ratelimit_remaining', { model_class, dimension });
       const meter = `<meter min="0" max="${limit}" low="${limit / 4}" optimum="${limit}" value="${left}"></meter>`;
-      return [escaped(model_class), escaped(dimension), `${count(limit)} a minute`, `${meter} ${count(left)}`];
+      return [escaped(model_class), escaped(dimension), `${count(limit)} per minute`, `${meter} ${count(left)}`];
     }),
   );
-  return table(['Model class', 'Limit of', 'Limit', 'Left, as last seen'], rows);
+  return table(['Model class', 'Limited', 'Limit', 'Remaining, last seen'], rows);
 }
 
 function budgets(now: Samples): string {
@@ -103,13 +103,13 @@ function budgets(now: Samples): string {
     const [period = ''] = now.by('period', 'anthropic_budget_limit_usd', { budget }).keys();
     const forecast = forecasts.get(budget);
     const expected = forecast === undefined ? 'too early to say' : usd(forecast);
-    return [escaped(budget), `${limitUsd(limit)} a ${escaped(period)}`, spentOf(spent, limit), expected];
+    return [escaped(budget), `${limitUsd(limit)} per ${escaped(period)}`, spentOf(spent, limit), expected];
   });
   for (const [tier, known] of now.by('tier', 'anthropic_tier_info')) {
     const cap = now.total('anthropic_tier_monthly_cap_usd');
     if (known === 0 || cap === 0) continue;
     const spent = now.total('anthropic_tier_spend_usd');
-    rows.push([`tier ${escaped(tier)}`, `${limitUsd(cap)} a month`, spentOf(spent, cap), '']);
+    rows.push([`tier ${escaped(tier)}`, `${limitUsd(cap)} per month`, spentOf(spent, cap), '']);
   }
   return table(['Budget', 'Limit', 'Spent', 'Forecast for the period'], rows);
 }
@@ -117,7 +117,7 @@ function budgets(now: Samples): string {
 function spentOf(spent: number, limit: number): string {
   const [near, full] = [limit * 0.8, limit * 0.999];
   const meter = `<meter min="0" max="${limit}" low="${near}" high="${full}" optimum="0" value="${spent}"></meter>`;
-  return `${meter} ${usd(spent)}, ${((100 * spent) / limit).toFixed(0)} %`;
+  return `${meter} ${usd(spent)}, ${((100 * spent) / limit).toFixed(0)}%`;
 }
 
 function tenants(now: Samples): string {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 const FOLDER = join(import.meta.dirname, '..', 'docs', 'runbooks');
 
-/** The runbook that `runbook_url` of an alert leads to, as plain text; a list of all for no name, a 404 for a name that none has. */
+/** Serves the runbook that an alert's `runbook_url` points to, as plain text. Lists all for an empty name; 404 for an unknown one. */
 export async function runbook(name: string): Promise<Response> {
   const names = (await readdir(FOLDER)).map((file) => file.replace(/\.md$/, '')).sort();
   const headers = { 'content-type': 'text/plain; charset=utf-8' };

@@ -6,7 +6,7 @@ interface Sample {
   readonly value: number;
 }
 
-/** What the metrics of a registry said at one moment. */
+/** The samples of a registry at one moment. */
 export class Samples {
   readonly #samples: readonly Sample[];
 
@@ -24,7 +24,7 @@ export class Samples {
     return new Map([...this.#sums(label, name, labels)].filter(([, sum]) => sum > 0).sort(([, a], [, b]) => b - a));
   }
 
-  /** What was added to counters and histograms since then. */
+  /** The increase of counters and histograms since an earlier reading. */
   since(earlier: Samples): Samples {
     const before = new Map(earlier.#samples.map((sample) => [identity(sample), sample.value]));
     return new Samples(
@@ -33,8 +33,8 @@ export class Samples {
   }
 
   /**
-   * A quantile of a histogram, evenly spread within its bucket as Prometheus has it; the last bound where it is beyond
-   * that, `null` where nothing was observed.
+   * A quantile of a histogram, interpolated within its bucket as Prometheus does. The last bound if it lies beyond that,
+   * `null` if nothing was observed.
    */
   quantile(q: number, name: string, labels: Readonly<Record<string, string>> = {}): number | null {
     const counts = [...this.#sums('le', `${name}_bucket`, labels)]

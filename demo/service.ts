@@ -6,16 +6,16 @@ import { attribution } from 'plimsoll/express';
 
 type Authenticated = Request & { tenant?: string };
 
-/** The customers of this service, by their tokens; a real service keeps them elsewhere. */
+/** The customers of this service by their tokens. A real service keeps them elsewhere. */
 const TENANTS: Readonly<Record<string, string>> = { 'token-h': 'harbour', 'token-p': 'pilot', 'token-y': 'yard' };
 
 const STYLE_GUIDE =
   'Names say what a thing is. A function does one thing. Errors are handled where they can be. '.repeat(40);
 
-/** What its owners decide for it. */
+/** Settings that the owner of the service decides. */
 export interface ServiceOptions {
   readonly budgets: Budgets;
-  /** The usage tier of its organisation; inferred where it is not said. */
+  /** The organization's usage tier. Default: inferred from the rate limits. */
   readonly tier?: string;
 }
 
@@ -30,7 +30,7 @@ export function service({ budgets, tier }: ServiceOptions): Express {
     attribution: { tenant: Object.values(TENANTS) },
     budgets,
     tier: tier === undefined ? {} : { name: tier },
-    onNotice: () => undefined, // The models are those of the defaults, newer ones or not.
+    onNotice: () => undefined, // The demo uses the default models on purpose.
   });
 
   const app = express();

@@ -3,10 +3,10 @@ import type { Samples } from './samples.ts';
 
 const WIDTH = 80;
 
-/** What the columns of `summaryLine` are. */
+/** The head of the table that `summaryLine` prints. */
 export const SUMMARY_HEAD = line('time', ['calls', '429s', 'retries', 'p95', 'tokens', 'cost'], '429s by reason');
 
-/** One line on what happened, from the difference of two readings; at most 80 columns. */
+/** One line of at most 80 columns from the difference between two scrapes. */
 export function summaryLine(time: string, happened: Samples): string {
   const reasons = [...happened.by('reason', 'anthropic_rate_limited_total')];
   return line(
@@ -23,7 +23,7 @@ export function summaryLine(time: string, happened: Samples): string {
   );
 }
 
-/** One line on what was spent of each budget, and of the tier's cap; at most 80 columns. */
+/** One line of at most 80 columns on the spend of each budget and of the tier's cap. */
 export function budgetsLine(now: Samples): string {
   const budgets = [...now.by('budget', 'anthropic_budget_limit_usd')].map(([budget, limit]) => {
     const spent = now.total('anthropic_budget_spent_usd', { budget });
@@ -36,7 +36,7 @@ export function budgetsLine(now: Samples): string {
 }
 
 function percent(ratio: number): string {
-  return `${(100 * ratio).toFixed(0)} %`;
+  return `${(100 * ratio).toFixed(0)}%`;
 }
 
 function cut(text: string): string {

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** A collector that does not answer must not hold up the end. */
+/** A collector that does not respond must not delay the exit. */
 const LONGEST_SHUTDOWN_MS = 800;
 
-/** Sends spans where `OTEL_EXPORTER_OTLP_ENDPOINT` says, if it is set; what comes back ends that and sends the rest. */
+/** Sends spans to `OTEL_EXPORTER_OTLP_ENDPOINT`, if it is set. The returned function sends the rest and stops. */
 export async function telemetry(): Promise<() => Promise<void>> {
   if (!process.env['OTEL_EXPORTER_OTLP_ENDPOINT']) return () => Promise.resolve();
   const { startTelemetry } = await import('plimsoll/otel');

@@ -8,50 +8,50 @@ interface Visit {
   readonly path: Path;
   readonly token: string;
   readonly question: string;
-  /** Goes away in the middle of the answer. */
+  /** Leaves in the middle of the response. */
   readonly leaves: boolean;
 }
 
 export interface TrafficOptions {
   readonly serviceUrl: string;
-  /** Where overloads are ordered. */
+  /** The simulator, which is scripted to be overloaded. */
   readonly api: Pick<Simulator, 'script'>;
   readonly seed: number;
   readonly signal: AbortSignal;
 }
 
 const TICK_MS = 250;
-/** Whoever comes while so many are served goes away: the demo never grows without bound. */
+/** Visits at the same time. More are turned away, so that the demo never grows without bound. */
 const MOST_VISITS = 80;
 
-/** Visits the service with a rhythm, until the signal is aborted and the last visit is over. */
+/** Visits the service in a fixed rhythm until the signal is aborted, then waits for the last visit. */
 export async function traffic({ serviceUrl, api, seed, signal }: TrafficOptions): Promise<void> {
   const random = seededRandom(seed);
-  const under = new Set<Promise<void>>();
+  const open = new Set<Promise<void>>();
   for (let tick = 0; !signal.aborted; tick += 1) {
     const second = ((tick * TICK_MS) / 1000) % PERIOD_SECONDS;
     if (second === OVERLOAD_AT) api.script(Array.from({ length: 8 }, () => ({ fault: 'overloaded' })));
     for (const visit of visits(second, random)) {
-      if (under.size >= MOST_VISITS) break;
-      const visited = visitService(serviceUrl, visit, signal).finally(() => under.delete(visited));
-      under.add(visited);
+      if (open.size >= MOST_VISITS) break;
+      const visited = visitService(serviceUrl, visit, signal).finally(() => open.delete(visited));
+      open.add(visited);
     }
     await sleep(TICK_MS, undefined, { signal }).catch(() => undefined); // Aborted: the loop sees it.
   }
-  await Promise.all(under);
+  await Promise.all(open);
 }
 
 /** The rhythm repeats after two minutes. */
 const PERIOD_SECONDS = 120;
 const OVERLOAD_AT = 52;
 
-/** Visits a second, by the second of the period: a calm flow, and rushes of which each meets another limit. */
+/** Visits per second at a second of the period: a calm flow, and bursts that each hit a different limit. */
 function visitsPerSecond(second: number): Readonly<Record<Path, number>> {
-  const rush = (from: number, perSecond: number): number => (second >= from && second < from + 4 ? perSecond : 0);
+  const burst = (from: number, perSecond: number): number => (second >= from && second < from + 4 ? perSecond : 0);
   return {
-    chat: 0.3 + rush(5, 19) + rush(65, 6),
-    review: 0.1 + rush(30, 7),
-    research: 0.05 + rush(85, 3),
+    chat: 0.3 + burst(5, 19) + burst(65, 6),
+    review: 0.1 + burst(30, 7),
+    research: 0.05 + burst(85, 3),
   };
 }
 
@@ -80,10 +80,10 @@ const QUESTIONS: Readonly<Record<Path, string>> = {
   research: 'Compare the tides of the last thirty years. What follows for the new quay?',
 };
 
-/** Sentences of some ten tokens. */
+/** Length of the longest question in sentences, each of about ten tokens. */
 const LENGTH: Readonly<Record<Path, number>> = { chat: 8, review: 60, research: 1_400 };
 
-/** Errors are the service's to show; a visitor shrugs. */
+/** Ignores errors: the service's metrics show them. */
 async function visitService(serviceUrl: string, visit: Visit, signal: AbortSignal): Promise<void> {
   try {
     const response = await fetch(`${serviceUrl}/${visit.path}`, {
@@ -97,7 +97,7 @@ async function visitService(serviceUrl: string, visit: Visit, signal: AbortSigna
       if (visit.leaves) return await reader?.cancel();
     }
   } catch {
-    // A broken answer or the end of the demo: both are what it shows.
+    // A broken response, or the end of the demo.
   }
 }
 

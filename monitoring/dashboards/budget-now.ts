@@ -34,7 +34,7 @@ export const budgetNow: Row = {
       min: 0,
       max: 1.2,
       decimals: 0,
-      description: 'Spend of each budget in its present period. At 100 % a budget in mode block refuses calls.',
+      description: 'Spend of each budget in its current period. At 100%, a budget in mode block refuses calls.',
       targets: [{ expr: `${spent} / ${limit}`, legend: '{{budget}}' }],
       steps: USED,
     },
@@ -44,7 +44,7 @@ export const budgetNow: Row = {
       unit: 'currencyUSD',
       width: 16,
       description:
-        'Spent and reserved count together towards the limit. Forecast over the limit: decide before the period ends.',
+        'Spent and reserved money count together towards the limit. If the forecast is over the limit, act before the period ends.',
       targets: [
         { expr: cell(spent), legend: 'Spent' },
         { expr: cell(reserved), legend: 'Reserved' },
@@ -57,14 +57,14 @@ export const budgetNow: Row = {
     },
     {
       kind: 'bar gauge',
-      title: 'Forecast, of the limit',
+      title: 'Forecast, as a share of the limit',
       unit: 'percentunit',
       width: 8,
       min: 0,
       max: 2,
       decimals: 0,
       description:
-        'Expected spend at the end of the period: by plimsoll, which knows days of the week, and by a straight line through what is spent.',
+        'Expected spend at the end of the period: as plimsoll forecasts it, by the days of the week, and along a straight line.',
       targets: [
         { expr: `${forecast} / ${limit}`, legend: '{{budget}}: plimsoll' },
         { expr: `${spent} / ${limit} / (${elapsed} > 0)`, legend: '{{budget}}: straight line' },
@@ -80,7 +80,7 @@ export const budgetNow: Row = {
       max: 15,
       decimals: 1,
       description:
-        'Spend as a multiple of an even pace through the period: 1 lasts exactly. Over 6 for hours: look for a job that was just started.',
+        'Spend as a multiple of an even pace: at 1 the budget lasts exactly until its period ends. If it stays over 6 for hours, look for a job that was just started.',
       targets: [
         { expr: pace('1h', 3_600), legend: '{{budget}}: 1 h' },
         { expr: pace('6h', 21_600), legend: '{{budget}}: 6 h' },
@@ -90,11 +90,11 @@ export const budgetNow: Row = {
     },
     {
       kind: 'time series',
-      title: 'Spent against an even pace',
+      title: 'Spend and its even pace',
       unit: 'currencyUSD',
       width: 8,
       min: 0,
-      description: 'Above the line of its even pace, a budget ends before its period does if nothing changes.',
+      description: 'A budget above its even pace runs out before its period ends, unless something changes.',
       targets: [
         { expr: spent, legend: '{{budget}}: spent' },
         { expr: `${limit} * ${elapsed}`, legend: '{{budget}}: even pace' },

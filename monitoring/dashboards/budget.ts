@@ -7,22 +7,23 @@ const price = (matchers: string): string =>
   `max by (kind) (anthropic_price_usd_per_million_tokens{job=~"$job", rate="standard", ${matchers}})`;
 
 const where: Row = {
-  title: 'Where it goes',
+  title: 'Where the money goes',
   panels: [
     {
       kind: 'stacked',
-      title: 'Spend an hour, by model',
+      title: 'Spend per hour, by model',
       unit: 'currencyUSD',
       width: 12,
-      description: 'Estimated dollars an hour. A model that is new here and dear: was it meant?',
+      description:
+        'Estimated dollars per hour. If an expensive model is new here, check that somebody meant to use it.',
       targets: [{ expr: `3600 * ${sumBy('model', rate('anthropic_cost_usd_total'))}`, legend: '{{model}}' }],
     },
     {
       kind: 'stacked',
-      title: 'Spend an hour, by key',
+      title: 'Spend per hour, by key',
       unit: 'currencyUSD',
       width: 12,
-      description: 'Estimated dollars an hour, by the alias of the key: who spends.',
+      description: 'Estimated dollars per hour, by the alias of the API key.',
       targets: [{ expr: `3600 * ${sumBy('key', rate('anthropic_cost_usd_total'))}`, legend: '{{key}}' }],
     },
     {
@@ -34,12 +35,12 @@ const where: Row = {
       first: { column: 'Cost', largest: true },
       drillDown: true,
       description:
-        'By model and key, with what a thousand calls cost. Much more a call than its neighbours: look at its tokens in Calls.',
+        'Cost by model and key, and per thousand calls. If one row costs far more per call than the others, look at its tokens in the dashboard Calls.',
       targets: [
         { expr: sumBy('model, key', inRange('anthropic_cost_usd_total')), legend: 'Cost' },
         {
           expr: `1000 * ${share(sumBy('model, key', inRange('anthropic_cost_usd_total')), sumBy('model, key', inRange('anthropic_requests_total', 'outcome="ok"')))}`,
-          legend: 'A thousand calls',
+          legend: 'Per 1,000 calls',
         },
       ],
     },
@@ -50,7 +51,7 @@ const where: Row = {
       width: 6,
       min: 0,
       description:
-        'Needs the attribution label route; without it there is one bar. The dearest route is where a smaller model saves most.',
+        'Needs the attribution label route; without it there is one bar. A smaller model saves most on the most expensive route.',
       targets: [{ expr: sumBy('route', inRange('anthropic_cost_usd_total')), legend: '{{route}}' }],
       steps: [[null, 'blue']],
     },
@@ -61,7 +62,7 @@ const where: Row = {
       width: 6,
       min: 0,
       description:
-        'Input, output and cache. Mostly input: cache it; mostly cache writes: what is cached changes too often.',
+        'Input, output and cache. If most is input, cache it. If most is cache writes, the cached part changes too often.',
       targets: [{ expr: sumBy('kind', inRange('anthropic_cost_usd_total')), legend: '{{kind}}' }],
       steps: [[null, 'blue']],
     },
@@ -69,28 +70,28 @@ const where: Row = {
 };
 
 const whatIf: Row = {
-  title: 'What if, and what is missing',
+  title: 'Other models, and missing costs',
   panels: [
     {
       kind: 'stat',
-      title: 'All on $what_if',
+      title: 'If all calls used $what_if',
       unit: 'currencyUSD',
       width: 6,
       height: 5,
       decimals: 2,
       description:
-        'What all tokens of the time range would cost at the standard rate of the model chosen above. Answers would differ in length.',
+        'The cost of all tokens in the time range at the standard rate of the model chosen above. Its responses would differ in length.',
       targets: [{ expr: `sum(${tokens} * on (kind) ${price('model="$what_if"')}) / 1e6`, legend: 'on $what_if' }],
       steps: [[null, 'blue']],
     },
     {
       kind: 'stat',
-      title: 'Cost as it was',
+      title: 'Actual cost',
       unit: 'currencyUSD',
       width: 6,
       height: 5,
       decimals: 2,
-      description: 'Estimated cost of the time range, to compare with the panel before.',
+      description: 'Estimated cost of the time range, for comparison with the panel on the left.',
       targets: [{ expr: sumBy('', inRange('anthropic_cost_usd_total')), legend: 'cost' }],
       steps: [[null, 'blue']],
     },
@@ -101,7 +102,8 @@ const whatIf: Row = {
       width: 6,
       height: 5,
       decimals: 2,
-      description: 'Their cost is missing in everything here. More than none: give a price for the model.',
+      description:
+        'The cost of these calls is missing from every panel here. If there are any, add a price for the model.',
       targets: [
         {
           expr: share(
@@ -118,13 +120,13 @@ const whatIf: Row = {
     },
     {
       kind: 'stat',
-      title: 'Age of the prices',
+      title: 'Age of the price table',
       unit: 'd',
       width: 6,
       height: 5,
       decimals: 0,
       description:
-        'Days since the price table was compared with its source. Over 90: update plimsoll or your price file.',
+        'Days since the price table was last checked against its source. If it is over 90 days, update plimsoll or your price file.',
       targets: [
         { expr: `(time() - max(${selected('anthropic_price_table_timestamp_seconds')})) / 86400`, legend: 'age' },
       ],
@@ -136,23 +138,24 @@ const whatIf: Row = {
     },
     {
       kind: 'time series',
-      title: 'Decisions before calls',
+      title: 'Budget decisions',
       unit: 'reqps',
       colored: true,
       width: 12,
       min: 0,
       description:
-        'blocked: calls are refused. unavailable: the ledger did not answer. warned: over the budget, and let through.',
+        'Decisions made before each call. blocked: the call was refused. unavailable: the ledger did not answer. warned: the call went over the budget and was sent.',
       targets: [{ expr: sumBy('decision', rate('anthropic_budget_decisions_total')), legend: '{{decision}}' }],
     },
     {
       kind: 'time series',
-      title: 'Ledgers that answer',
+      title: 'Ledger health',
       unit: 'short',
       width: 12,
       min: 0,
       max: 1,
-      description: '1: budgets are held to. 0: calls go through unheld, or are refused where a budget says closed.',
+      description:
+        '1: the ledger answers and budgets are enforced. 0: calls go through unchecked, or are refused by budgets with onLedgerDown: closed.',
       targets: [{ expr: `min by (ledger) (${selected('anthropic_budget_ledger_up')})`, legend: '{{ledger}}' }],
     },
   ],
@@ -162,7 +165,7 @@ const whatIf: Row = {
 export const budget: Dashboard = {
   name: 'budget',
   title: 'Claude API: budget',
-  description: 'What is spent against what may be, who spends it, and where the period is heading.',
+  description: 'Spend against budgets, who spends it, and what the period will come to.',
   from: 'now-24h',
   rows: [budgetNow, where, whatIf],
   whatIf: true,

@@ -12,15 +12,15 @@ const NONE_IS_GOOD = [
 
 /** What calls use, and what that costs. */
 export const callTokens: Row = {
-  title: 'Tokens and what they cost',
+  title: 'Tokens and cost',
   panels: [
     {
       kind: 'stacked',
-      title: 'Tokens a second, by kind',
+      title: 'Tokens per second, by kind',
       unit: 'short',
       width: 8,
       description:
-        'Cache and plain. output_estimated: streams that ended before the count came; many of them: users leave.',
+        'Tokens by kind. output_estimated: streams that ended before the API reported their count. If there are many, users leave before the end.',
       targets: [{ expr: sumBy('kind', rate('anthropic_tokens_total')), legend: '{{kind}}' }],
     },
     {
@@ -32,7 +32,7 @@ export const callTokens: Row = {
       max: 1,
       drillDown: true,
       description:
-        'Input that was read from the cache: a tenth of the price, and for most models no load on the limit of input tokens.',
+        'Share of the input that was read from the cache. It costs a tenth, and on most models does not count towards the limit on input tokens.',
       targets: [{ expr: share(`(${reads} or 0 * ${inputs})`, inputs), legend: '{{model}}' }],
     },
     {
@@ -41,7 +41,7 @@ export const callTokens: Row = {
       unit: 's',
       width: 8,
       min: 0,
-      description: 'How fast streams write after their first token.',
+      description: 'Time for each output token of a stream after the first.',
       targets: [
         {
           expr: quantile(0.95, 'anthropic_time_per_output_token_seconds_bucket', { by: 'model' }),
@@ -58,7 +58,7 @@ export const callTokens: Row = {
       min: 0,
       decimals: 4,
       description:
-        'Over six hours, beside the same hours of last week. Apart: prompts, answers or models have changed.',
+        'Over six hours, next to the same hours last week. If the two differ, prompts, responses or models have changed.',
       targets: [
         { expr: recorded(RECORDED.costPerCall), legend: '{{model}}' },
         { expr: `${recorded(RECORDED.costPerCall)} offset 1w`, legend: '{{model}}: last week' },
@@ -71,7 +71,7 @@ export const callTokens: Row = {
       width: 12,
       legend: 'lastNotNull',
       min: 0,
-      description: 'Over six hours, beside the same hours of last week.',
+      description: 'Over six hours, next to the same hours last week.',
       targets: [
         { expr: recorded(RECORDED.tokensPerCall), legend: '{{model}}' },
         { expr: `${recorded(RECORDED.tokensPerCall)} offset 1w`, legend: '{{model}}: last week' },
@@ -85,7 +85,7 @@ export const callTokens: Row = {
       min: 0,
       decimals: 4,
       description:
-        'A route of short answers on a dear model stands out here. plimsoll advise names it, with what the cheaper class would have cost.',
+        'A route with short responses on an expensive model stands out here. plimsoll advise names it, and what a cheaper model would have cost.',
       targets: [
         {
           expr: share(
@@ -98,10 +98,11 @@ export const callTokens: Row = {
     },
     {
       kind: 'stat',
-      title: 'Own errors',
+      title: 'plimsoll errors',
       unit: 'short',
       width: 4,
-      description: 'Errors of plimsoll that it swallowed, in the time range. More than none: see their runbook.',
+      description:
+        'Errors inside plimsoll in the time range. The calls went through. If there are any, see the runbook PlimsollErrors.',
       targets: [{ expr: `${sumBy('', inRange('plimsoll_errors_total'))} or vector(0)`, legend: 'errors' }],
       steps: NONE_IS_GOOD,
     },
@@ -110,7 +111,8 @@ export const callTokens: Row = {
       title: 'Labels dropped',
       unit: 'short',
       width: 4,
-      description: 'Label values that are counted as other, in the time range. More than none: see their runbook.',
+      description:
+        'Label values counted as other in the time range. If there are any, see the runbook PlimsollLabelValuesDropped.',
       targets: [
         { expr: `${sumBy('', inRange('plimsoll_label_values_dropped_total'))} or vector(0)`, legend: 'dropped' },
       ],
@@ -121,7 +123,8 @@ export const callTokens: Row = {
       title: 'Processes',
       unit: 'short',
       width: 4,
-      description: 'Processes with plimsoll that are scraped. Fewer than there should be: see their targets.',
+      description:
+        'Processes with plimsoll that Prometheus scrapes. If some are missing, check the targets in Prometheus.',
       targets: [{ expr: `count(${selected('plimsoll_build_info')})`, legend: 'processes' }],
       steps: [[null, 'blue']],
     },

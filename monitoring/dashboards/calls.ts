@@ -17,7 +17,7 @@ const who: Row = {
       width: 24,
       height: 9,
       drillDown: true,
-      description: 'Of the time range. Click a row to narrow the dashboard to it.',
+      description: 'Calls in the time range. Click a row to narrow the dashboard to it.',
       targets: [
         { expr: calls, legend: 'Calls' },
         {
@@ -27,7 +27,7 @@ const who: Row = {
           ),
           legend: 'Failed',
         },
-        { expr: share(sumBy(PAIR, inRange('anthropic_retries_total')), calls), legend: 'Retries a call' },
+        { expr: share(sumBy(PAIR, inRange('anthropic_retries_total')), calls), legend: 'Retries per call' },
         {
           expr: `histogram_quantile(0.95, ${sumBy(`le, ${PAIR}`, inRange(duration, 'outcome="ok"'))}) >= 0`,
           legend: 'p95',
@@ -35,7 +35,7 @@ const who: Row = {
         { expr: sumBy(PAIR, inRange('anthropic_tokens_total')), legend: 'Tokens' },
         { expr: sumBy(PAIR, inRange('anthropic_cost_usd_total')), legend: 'Cost' },
       ],
-      columns: { Failed: ['percentunit', 2], 'Retries a call': ['short', 2], p95: 's', Cost: 'currencyUSD' },
+      columns: { Failed: ['percentunit', 2], 'Retries per call': ['short', 2], p95: 's', Cost: 'currencyUSD' },
       first: { column: 'Calls', largest: true },
       labels: ['model', 'key'],
     },
@@ -44,8 +44,7 @@ const who: Row = {
       title: 'Calls by operation',
       unit: 'reqps',
       width: 8,
-      description:
-        'What is called: plain or streamed messages, token counts, batches. Work that can wait belongs into batches, at half the price.',
+      description: 'Messages, streams, token counts and batches. Move work that can wait to batches, which cost half.',
       targets: [{ expr: sumBy('operation', rate('anthropic_requests_total')), legend: '{{operation}}' }],
     },
     {
@@ -62,32 +61,34 @@ const who: Row = {
       unit: 's',
       width: 8,
       min: 0,
-      description: 'The slowest calls. Points are single calls: they open their traces.',
+      description: 'The slowest calls. Each point is one call; click it to open its trace.',
       targets: [{ expr: quantile(0.99, duration, { by: 'operation' }), legend: '{{operation}}', exemplars: true }],
     },
   ],
 };
 
 const answers: Row = {
-  title: 'Answers',
+  title: 'Responses',
   panels: [
     {
       kind: 'stacked',
       title: 'Stop reasons',
       unit: 'reqps',
       width: 8,
-      description: 'Why the model stopped. max_tokens: the answer is cut off; refusal: look at what is asked.',
+      description:
+        'Why the model stopped. max_tokens: the response is cut off. refusal: the model declined; look at the prompts.',
       targets: [{ expr: sumBy('stop_reason', rate('anthropic_stop_reasons_total')), legend: '{{stop_reason}}' }],
     },
     {
       kind: 'time series',
-      title: 'Answers cut off at max_tokens',
+      title: 'Responses cut off at max_tokens',
       unit: 'percentunit',
       width: 8,
       min: 0,
       max: 1,
       drillDown: true,
-      description: 'Paid for and not complete. Over a tenth: raise max_tokens, or ask for shorter answers.',
+      description:
+        'Responses that were paid for but are incomplete. If over a tenth, raise max_tokens or ask for shorter responses.',
       targets: [
         {
           expr: share(
@@ -104,13 +105,13 @@ const answers: Row = {
     },
     {
       kind: 'time series',
-      title: 'Output against max_tokens',
+      title: 'Output as a share of max_tokens',
       unit: 'percentunit',
       width: 8,
       min: 0,
       max: 1,
       description:
-        'Far below 1: max_tokens could be lower, which bounds the cost of a call and what limits reserve for it.',
+        'If it is far below 1, lower max_tokens: that bounds the cost of a call and what limits and budgets reserve for it.',
       targets: [
         { expr: quantile(0.5, 'anthropic_max_tokens_ratio_bucket'), legend: 'p50' },
         { expr: quantile(0.95, 'anthropic_max_tokens_ratio_bucket'), legend: 'p95' },
@@ -123,7 +124,7 @@ const answers: Row = {
 export const callsDashboard: Dashboard = {
   name: 'calls',
   title: 'Claude API: calls',
-  description: 'Who calls what, what comes back, and what it takes.',
+  description: 'Who calls which model, how responses end, and the tokens and money they take.',
   from: 'now-6h',
   rows: [who, answers, callTokens],
 };

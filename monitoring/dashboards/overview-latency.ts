@@ -12,7 +12,7 @@ export const latency: Row = {
       width: 8,
       min: 0,
       description:
-        'Start of a call to its last byte, retries and waits included. Points are single calls: they open their traces.',
+        'From the start of a call to its last byte, including retries and waits. Each point is one call; click it to open its trace.',
       targets: [
         {
           expr: quantile(0.5, 'anthropic_request_duration_seconds_bucket', { matchers: 'outcome="ok"' }),
@@ -36,7 +36,7 @@ export const latency: Row = {
       width: 8,
       min: 0,
       drillDown: true,
-      description: 'Streams: what a user waits before the answer begins. Late: long prompts, or a slower model.',
+      description: 'How long users wait until a stream begins. If it rises, prompts are longer or the model is slower.',
       targets: [
         {
           expr: quantile(0.95, 'anthropic_time_to_first_token_seconds_bucket', { by: 'model' }),
@@ -47,10 +47,11 @@ export const latency: Row = {
     },
     {
       kind: 'heatmap',
-      title: 'Duration of calls, all',
+      title: 'Distribution of call durations',
       unit: 's',
       width: 8,
-      description: 'How many calls took how long. Two bands: two kinds of calls, or calls with and without retries.',
+      description:
+        'How many calls took how long. Two bands mean two kinds of calls, or calls with and without retries.',
       targets: [
         {
           expr: sumBy(

@@ -30,7 +30,7 @@ export const overviewNow: Row = {
       width: 3,
       height: 4,
       description:
-        'Alerts of plimsoll that fire now. Open the runbook of each; red lines in the panels below show since when.',
+        'plimsoll alerts that are firing now. Open the runbook of each. Red lines in the panels below show when they began.',
       targets: [{ expr: `count(${FIRING}) or vector(0)`, legend: 'firing' }],
       steps: [
         [null, 'green'],
@@ -45,19 +45,18 @@ export const overviewNow: Row = {
       height: 4,
       decimals: 2,
       description:
-        'Calls that were answered, of those that the API or the network could fail. Under the objective: look at the outcomes below.',
+        'Share of calls that succeeded, not counting errors of the caller, spend limits and budgets. If it is below the objective, look at the outcomes below.',
       targets: [{ expr: share(sumBy('', rate('anthropic_requests_total', 'outcome="ok"')), judged), legend: 'ok' }],
       steps: GOOD_HIGH,
     },
     {
       kind: 'stat',
-      title: '429 share',
+      title: 'Attempts refused with 429',
       unit: 'percentunit',
       width: 3,
       height: 4,
       decimals: 1,
-      description:
-        'Attempts that were refused by a limit. The reasons below say which limit to raise or to spread over.',
+      description: 'Share of attempts that a limit refused. The reasons below say which limit.',
       targets: [
         {
           expr: share(
@@ -76,7 +75,8 @@ export const overviewNow: Row = {
       width: 3,
       height: 4,
       decimals: 0,
-      description: 'What is left of the limit that is nearest to its end. Under a tenth: slow down what can wait.',
+      description:
+        'What is left of the rate limit that is closest to running out. Below a tenth, slow down what can wait.',
       targets: [{ expr: `min(${headroomLeft()})`, legend: 'left' }],
       steps: [
         [null, 'red'],
@@ -92,7 +92,7 @@ export const overviewNow: Row = {
       width: 3,
       height: 4,
       decimals: 1,
-      description: '95 of 100 calls end within this time, retries and waits included.',
+      description: '95% of calls end within this time, including retries and waits.',
       targets: [
         {
           expr: quantile(0.95, 'anthropic_request_duration_seconds_bucket', { matchers: 'outcome="ok"' }),
@@ -107,12 +107,12 @@ export const overviewNow: Row = {
     },
     {
       kind: 'stat',
-      title: 'Spend an hour',
+      title: 'Spend per hour',
       unit: 'currencyUSD',
       width: 3,
       height: 4,
       decimals: 2,
-      description: 'Estimated cost of the last hour. Far from what is usual: open the dashboard Budget.',
+      description: 'Estimated cost of the last hour. If it is unusual, open the dashboard Budget.',
       targets: [
         { expr: `3600 * ${sumBy('', `rate(${selected('anthropic_cost_usd_total')}[1h])`)}`, legend: 'an hour' },
       ],
@@ -125,7 +125,7 @@ export const overviewNow: Row = {
       width: 3,
       height: 4,
       description:
-        'Calls begun and not finished, over all replicas. Rising while calls a second do not: calls hang or wait.',
+        'Calls in progress, over all replicas. If it rises while calls per second do not, calls hang or wait.',
       targets: [{ expr: sumBy('', selected('anthropic_requests_in_flight')), legend: 'in flight' }],
       steps: [[null, 'blue']],
     },
@@ -137,7 +137,7 @@ export const overviewNow: Row = {
       height: 4,
       decimals: 0,
       description:
-        'Spend of the budget that is nearest to its limit. Over 100 %: it is spent; in mode block its calls are refused.',
+        'Spend of the budget that is closest to its limit. At 100% it is spent, and in mode block its calls are refused.',
       targets: [{ expr: budgetUsed, legend: 'used' }],
       steps: [
         [null, 'green'],

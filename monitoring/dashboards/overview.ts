@@ -15,7 +15,8 @@ const traffic: Row = {
       unit: 'reqps',
       colored: true,
       width: 12,
-      description: 'Finished calls a second, by how they ended. Anything but ok for long: its runbook says what to do.',
+      description:
+        'Finished calls per second, by how they ended. If anything but ok lasts, an alert fires; its runbook says what to do.',
       targets: [{ expr: sumBy('outcome', rate('anthropic_requests_total')), legend: '{{outcome}}' }],
     },
     {
@@ -24,7 +25,8 @@ const traffic: Row = {
       unit: 'reqps',
       colored: true,
       width: 12,
-      description: 'HTTP requests a second, retries included. Far above the calls: retries multiply the load.',
+      description:
+        'HTTP requests per second, including retries. If there are far more attempts than calls, retries multiply the load.',
       targets: [{ expr: sumBy('status', rate('anthropic_attempts_total')), legend: '{{status}}' }],
     },
     {
@@ -35,7 +37,7 @@ const traffic: Row = {
       max: 1,
       drillDown: true,
       description:
-        'Answered calls of each model. One model alone: its side or its limits; all: the network or the API.',
+        'Share of calls that succeeded, by model. If one model drops, look at its limits or its availability. If all drop, look at the network or the API.',
       targets: [
         {
           expr: share(sumBy('model', rate('anthropic_requests_total', 'outcome="ok"')), judgedBy),
@@ -54,7 +56,7 @@ const traffic: Row = {
       width: 12,
       reaches: 5,
       min: 0,
-      description: 'Calls begun and not finished, by operation, over all replicas.',
+      description: 'Calls in progress, by operation, over all replicas.',
       targets: [{ expr: sumBy('operation', selected('anthropic_requests_in_flight')), legend: '{{operation}}' }],
     },
   ],
@@ -69,7 +71,7 @@ const refusals: Row = {
       unit: 'reqps',
       width: 8,
       description:
-        'Which limit refuses. requests: fewer, larger calls; input_tokens: caching; output_tokens: shorter answers.',
+        'The limit that refuses. requests: send fewer, larger calls. input_tokens: use caching. output_tokens: ask for shorter responses.',
       targets: [{ expr: `${sumBy('reason', rate('anthropic_rate_limited_total'))} > 0`, legend: '{{reason}}' }],
       noValue: 'none refused',
     },
@@ -79,17 +81,17 @@ const refusals: Row = {
       unit: 'reqps',
       width: 8,
       min: 0,
-      description: 'The API is overloaded. Nothing of yours is wrong: let retries work, or use another model.',
+      description: 'The API is overloaded. Nothing is wrong on your side: let retries work, or use another model.',
       targets: [{ expr: sumBy('model', rate('anthropic_overloaded_total')), legend: '{{model}}' }],
     },
     {
       kind: 'time series',
-      title: 'Refused for spend, by scope',
+      title: 'Refused by spend limits, by scope',
       unit: 'reqps',
       width: 8,
       reaches: 0.1,
       min: 0,
-      description: 'Whose spend limit refuses. Retrying cannot help: somebody has to raise that limit.',
+      description: 'The spend limit that refuses calls. Retrying cannot help: somebody has to raise it.',
       targets: [{ expr: sumBy('scope', rate('anthropic_spend_limited_total')), legend: '{{scope}}' }],
     },
     {
@@ -99,7 +101,7 @@ const refusals: Row = {
       width: 6,
       min: 0,
       decimals: 2,
-      description: 'Over a half for long is a storm: retries make the load that they are refused for.',
+      description: 'If it stays over 0.5, it is a retry storm: retries cause the load that gets them refused.',
       targets: [
         {
           expr: share(
@@ -120,17 +122,17 @@ const refusals: Row = {
       unit: 'reqps',
       colored: true,
       width: 6,
-      description: 'What the attempt before came to.',
+      description: 'How the attempt before each retry ended.',
       targets: [{ expr: sumBy('reason', rate('anthropic_retries_total')), legend: '{{reason}}' }],
     },
     {
       kind: 'time series',
-      title: 'Time lost to waiting, a call',
+      title: 'Time spent waiting to retry, per call',
       unit: 's',
       width: 6,
       min: 0,
       description:
-        'Mean wait between attempts, over all calls. Users wait along: over a quarter of the duration for long is a ticket.',
+        'Mean wait between attempts, over all calls. Users wait along. An alert fires if it stays above the configured share of the duration.',
       targets: [
         {
           expr: share(
@@ -147,7 +149,7 @@ const refusals: Row = {
       unit: 'reqps',
       width: 6,
       description:
-        'Before they are calls. unavailable, overloaded: it refuses everybody. Others: tokens that do not hold, paths that it does not forward.',
+        'Requests refused before they became calls. unavailable and overloaded affect everybody. The others concern single clients: bad tokens, paths that are not forwarded.',
       targets: [{ expr: `${sumBy('reason', rate('plimsoll_gateway_refusals_total'))} > 0`, legend: '{{reason}}' }],
       noValue: 'no gateway, or none refused',
     },
@@ -158,7 +160,7 @@ const refusals: Row = {
 export const overview: Dashboard = {
   name: 'overview',
   title: 'Claude API: overview',
-  description: 'Is it working, is it fast, what refuses, and what does it cost now.',
+  description: 'Whether calls succeed, how fast they are, which limits refuse them, and what they cost now.',
   from: 'now-6h',
   rows: [overviewNow, traffic, refusals, latency],
 };

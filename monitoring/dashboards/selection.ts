@@ -7,7 +7,7 @@ type Sample = Exclude<MetricName, HistogramName> | `${HistogramName}_${'bucket' 
 /** The variables of every dashboard that narrow queries, by the label that each narrows. */
 const NARROWED = ['job', 'model', 'key'] as const;
 
-/** Alerts of the chosen jobs, and of budgets and organisations, which are no job's. */
+/** Alerts of the chosen jobs, and of budgets and organizations, which are no job's. */
 export const FIRING = 'ALERTS{alertname=~"Plimsoll.+", alertstate="firing", job=~"$job|"}';
 
 const DATA_LABELS: ReadonlyMap<string, readonly string[]> = new Map(

@@ -15,7 +15,7 @@ export const headroom: Row = {
       unit: 'short',
       width: 11,
       description:
-        'A minute, by key, group of models that share it, and dimension; the least that any replica saw. Little left: slow down what can wait.',
+        'Rate limits per minute, by key, model class and dimension: the lowest that any replica saw. If little is left, slow down what can wait.',
       targets: [
         { expr: `max by (${LIMIT}) (${selected('anthropic_ratelimit_limit')})`, legend: 'Limit' },
         { expr: remaining, legend: 'Remaining' },
@@ -28,13 +28,14 @@ export const headroom: Row = {
     },
     {
       kind: 'time series',
-      title: 'What is left',
+      title: 'Headroom by limit',
       unit: 'percentunit',
       width: 13,
       legend: 'min',
       min: 0,
       max: 1,
-      description: 'Of each limit, by headers not older than 5 minutes. A slow fall is growth, a cliff is one job.',
+      description:
+        'What is left of each limit, by response headers at most 5 minutes old. A slow fall means growing traffic; a cliff means one job.',
       targets: [{ expr: headroomLeft(), legend: OF }],
       steps: [
         [null, 'red'],
@@ -43,13 +44,12 @@ export const headroom: Row = {
     },
     {
       kind: 'time series',
-      title: 'Time until a limit is met',
+      title: 'Time until a limit is reached',
       unit: 's',
       width: 12,
       min: 0,
       legend: 'min',
-      description:
-        'If what is left goes on falling as in the last 15 minutes; a day stands for all that is longer. No line: it does not fall.',
+      description: 'If headroom keeps falling as in the last 15 minutes, at most a day. No line: it is not falling.',
       targets: [
         {
           expr: `clamp_max(${remaining} / (-1 * min by (${LIMIT}) (deriv(${selected('anthropic_ratelimit_remaining')}[15m])) > 0), 86400)`,
@@ -65,7 +65,7 @@ export const headroom: Row = {
       legend: 'max',
       min: 0,
       max: 1,
-      description: 'As each response showed it: the dips between scrapes are in it.',
+      description: 'Share of each limit in use, from every response, so that peaks between scrapes are included.',
       targets: [{ expr: quantile(0.95, 'anthropic_ratelimit_used_ratio_bucket', { by: LIMIT }), legend: OF }],
     },
     {
@@ -76,7 +76,7 @@ export const headroom: Row = {
       min: 0,
       max: 1,
       decimals: 0,
-      description: 'Share of the refusals of the time range. The longest bar is the limit to raise first.',
+      description: '429s in the time range, by reason. Raise the limit with the longest bar first.',
       targets: [
         {
           expr: `${sumBy('reason', inRange('anthropic_rate_limited_total'))} / on () group_left () (${sumBy('', inRange('anthropic_rate_limited_total'))} > 0) > 0`,
@@ -93,7 +93,8 @@ export const headroom: Row = {
       width: 16,
       min: 0,
       drillDown: true,
-      description: 'By each limit. Over 5 % for two minutes is a ticket; what users feel of it pages.',
+      description:
+        'Share of attempts refused, by reason. Over 5% for two minutes is a ticket; if users notice, the error budget alert pages.',
       targets: [
         {
           expr: `${sumBy('model, reason', rate('anthropic_rate_limited_total'))} / on (model) group_left () (${sumBy('model', rate('anthropic_attempts_total'))} > 0) > 0`,

@@ -12,12 +12,12 @@ const tierNow: Row = {
   panels: [
     {
       kind: 'table',
-      title: 'Tier and the next one',
+      title: 'Current and next tier',
       unit: 'none',
       width: 8,
       height: 5,
       description:
-        'And how it is known: configured, inferred from the limits in headers, or told by the organisation. A wrong one: configure it.',
+        'The usage tier and how it is known: from the configuration, or inferred from the limits in response headers. If it is wrong, configure it.',
       targets: [
         {
           expr: `max by (organization, tier, next_tier, source) (${selected('anthropic_tier_info')})`,
@@ -36,7 +36,7 @@ const tierNow: Row = {
       max: 1,
       decimals: 0,
       description:
-        'At the cap every call is refused until the month ends, UTC. What plimsoll has seen is a lower bound.',
+        'Share of the monthly cap that is spent. At the cap, every call is refused until the month ends (UTC). plimsoll only counts what it sees.',
       targets: [{ expr: RECORDED.tierProgress, legend: '{{organization}}' }],
       steps: [
         [null, 'green'],
@@ -51,7 +51,7 @@ const tierNow: Row = {
       width: 4,
       height: 5,
       decimals: 2,
-      description: 'By plimsoll, or as the organisation reports it. Compare it with the cap beside it.',
+      description: 'Spend that plimsoll has counted this month. Compare it with the cap on the right.',
       targets: [{ expr: spend, legend: '{{organization}}' }],
       steps: [[null, 'blue']],
     },
@@ -62,18 +62,18 @@ const tierNow: Row = {
       width: 4,
       height: 5,
       decimals: 0,
-      description: 'Of the present tier. To raise it, reach the next tier or ask for it.',
+      description: 'The monthly cap of the current tier. To raise it, reach the next tier or ask for a higher cap.',
       targets: [{ expr: cap, legend: '{{organization}}' }],
       steps: [[null, 'blue']],
     },
     {
       kind: 'stat',
-      title: 'Time until the cap',
+      title: 'Time until the cap is reached',
       unit: 'd',
       width: 4,
       height: 5,
       decimals: 1,
-      description: 'At the rate of the last day. Fewer than the month still has: slow down, or get a higher cap.',
+      description: 'At the rate of the last day. If that is before the month ends, slow down or get a higher cap.',
       targets: [
         {
           expr: `(${cap} - on (organization) ${spend}) / on () group_left () (${perDay} > 0)`,
@@ -90,16 +90,17 @@ const tierNow: Row = {
 };
 
 const progress: Row = {
-  title: 'On the way to the next tier',
+  title: 'Towards the next tier',
   panels: [
     {
       kind: 'stat',
-      title: 'Next tier at',
+      title: 'Credit for the next tier',
       unit: 'currencyUSD',
       width: 6,
       height: 6,
       decimals: 0,
-      description: 'Credit bought at which the next tier is reached, where that is published; else ask for it.',
+      description:
+        'Total credit purchased at which the next tier is reached, if that is published. Otherwise ask for the next tier.',
       targets: [
         {
           expr: `max by (organization) (${selected('anthropic_tier_next_threshold_usd')}) or 0 * max by (organization) (${selected('anthropic_tier_info')})`,
@@ -111,13 +112,13 @@ const progress: Row = {
     },
     {
       kind: 'stat',
-      title: 'Minutes in which a limit was met',
+      title: 'Minutes in which a limit was reached',
       unit: 'percentunit',
       width: 6,
       height: 6,
       decimals: 1,
       description:
-        'Share of the time range. High while spend hardly rises: limits, not money, hold the traffic up. Ask for higher limits.',
+        'Share of minutes in the time range with a 429. If it is high while spend hardly rises, limits hold traffic back: ask for higher ones.',
       targets: [
         {
           expr: `avg_over_time((${sumBy('', `increase(${selected('anthropic_rate_limited_total')}[5m])`)} > bool 0)[$__range:5m])`,
@@ -132,12 +133,13 @@ const progress: Row = {
     },
     {
       kind: 'time series',
-      title: 'Spend of the month',
+      title: 'Spend this month, against the cap',
       unit: 'currencyUSD',
       width: 12,
       height: 6,
       min: 0,
-      description: 'Against the cap. Flat while minutes are throttled: stagnation.',
+      description:
+        'Spend this month against the cap. If it is flat while calls are throttled, limits hold growth back.',
       targets: [
         { expr: spend, legend: '{{organization}}: spent' },
         { expr: cap, legend: '{{organization}}: cap' },
@@ -150,7 +152,7 @@ const progress: Row = {
 export const tier: Dashboard = {
   name: 'tier',
   title: 'Claude API: tier and headroom',
-  description: 'What the organisation may do, how near it is to each limit, and how far from the next tier.',
+  description: "The organization's tier, how much is left of each limit, and how far it is to the next tier.",
   from: 'now-24h',
   rows: [tierNow, progress, headroom],
 };

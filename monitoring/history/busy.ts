@@ -6,7 +6,7 @@ const MINUTES = 720;
 /** Until noon, when overloads outlast the retries of some calls. */
 const OVERLOADED = { from: 290, to: 300 };
 
-/** A day of two services of one organisation, in which limits are met and budgets fill: for pictures. */
+/** A day of two services of one organization, in which limits are met and budgets fill: for pictures. */
 export function busyMorning(endMs: number): readonly HistoryOptions[] {
   const both = {
     endMs,

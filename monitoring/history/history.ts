@@ -23,7 +23,7 @@ const STEP_MS = SCRAPE_SECONDS * 1_000;
 
 /** Some hours of a service, to be driven in seconds. */
 export interface HistoryOptions {
-  /** Its key and budget, and its job and organisation unless they are given. */
+  /** Its key and budget, and its job and organization unless they are given. */
   readonly name: string;
   readonly job?: string;
   readonly organization?: string;
@@ -45,7 +45,7 @@ export interface HistoryOptions {
   readonly scenario?: Scenario;
   /** A gateway runs beside it, and refuses so many between two scrapes. */
   readonly gateway?: (step: number) => Refused;
-  /** A minute, of the class haiku-4.5. Default: what a small organisation has. */
+  /** A minute, of the class haiku-4.5. Default: what a small organization has. */
   readonly limits?: Limits;
 }
 

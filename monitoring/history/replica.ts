@@ -9,7 +9,7 @@ import { HISTORY_MODELS } from './traffic.ts';
 export interface ReplicaOptions {
   readonly api: Simulator;
   readonly clock: HistoryClock;
-  /** The alias of its key, the budget's name and the organisation's: what is told apart in one Prometheus. */
+  /** The alias of its key, the budget's name and the organization's: what is told apart in one Prometheus. */
   readonly name: string;
   /** A SQLite file that all replicas share; `null` for a ledger of its own. */
   readonly ledgerPath: string | null;

@@ -98,7 +98,7 @@ function budgetRules(): readonly RecordingRule[] {
 }
 
 /**
- * The spend of the month as the organisation reports it; else as plimsoll has seen it: the most that any process says of a
+ * The spend of the month as the organization reports it; else as plimsoll has seen it: the most that any process says of a
  * ledger, summed over ledgers, or summed over processes where there is none.
  */
 function tierRules(): readonly RecordingRule[] {

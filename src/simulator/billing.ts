@@ -184,13 +184,13 @@ function roundedHalfUp(factors: readonly Fraction[], divisors: readonly Fraction
   return Number((2n * over + under) / (2n * under));
 }
 
-/** What each organisation has been billed in each calendar month, UTC, in whole nano-dollars. */
+/** What each organization has been billed in each calendar month, UTC, in whole nano-dollars. */
 export class MonthlySpend {
   readonly #nanoUsd = new Map<string, number>();
   readonly #firstMonths = new Map<string | null, string>();
   readonly #headStartNanoUsd: number;
 
-  /** `headStartNanoUsd` counts as spent before the first request, in every organisation and in the first month seen. */
+  /** `headStartNanoUsd` counts as spent before the first request, in every organization and in the first month seen. */
   constructor(headStartNanoUsd: number) {
     this.#headStartNanoUsd = headStartNanoUsd;
   }

@@ -3,7 +3,7 @@ export interface AcceptedKey {
   /** How truth names it. */
   readonly name: string;
   readonly key: string;
-  /** The id of its organisation, whose limits and spend it shares; default: the simulator's own. */
+  /** The id of its organization, whose limits and spend it shares; default: the simulator's own. */
   readonly organization?: string;
   /** Sent as `anthropic-workspace-id`; no such header where there is none. */
   readonly workspace?: string;
@@ -11,13 +11,13 @@ export interface AcceptedKey {
 
 /** Who sent a request. */
 export interface Caller {
-  /** `null` where the key is not accepted; so is the organisation then. */
+  /** `null` where the key is not accepted; so is the organization then. */
   readonly name: string | null;
   readonly organization: string | null;
   readonly workspace: string | null;
 }
 
-/** The organisation of keys that name none. */
+/** The organization of keys that name none. */
 export const DEFAULT_ORGANIZATION = '5f0c2b7e-3d41-4c8a-9e56-0b1d7a2f8c34';
 
 /** A caller whose key is not accepted. */

@@ -76,7 +76,7 @@ type Dimension = 'requests' | 'input' | 'output';
 type Buckets = Readonly<Record<Dimension, Bucket>>;
 
 /**
- * The token buckets of every organisation: one set for each model class, one for fast mode, one each for batches and
+ * The token buckets of every organization: one set for each model class, one for fast mode, one each for batches and
  * count_tokens. The state is created when it is first asked for.
  */
 export class Limits {
@@ -94,7 +94,7 @@ export class Limits {
     return table.tiers[this.#tier].monthlyCapUsd;
   }
 
-  /** Requests that one batch may have, and that all batches of an organisation may have in the queue. */
+  /** Requests that one batch may have, and that all batches of an organization may have in the queue. */
   get batch(): { readonly perBatch: number; readonly queued: number } {
     return table.tiers[this.#tier].batch;
   }

@@ -72,7 +72,7 @@ test('a demo that runs', async (t) => {
     assert.match(await response.text(), /expected JSON such as/);
   });
 
-  await t.test('shows calls, refusals with their reason, retries, tokens and cost within its first rush', async () => {
+  await t.test('shows calls, refusals with their reason, retries, tokens and cost within its first burst', async () => {
     let page = scraped(await (await fetch(metrics)).text());
     const named = (name: string, ...labels: string[]): number => sum(page, name, ...labels);
     while (named('anthropic_retries_total') === 0 || named('anthropic_cost_usd_total', 'route="chat"') === 0) {
@@ -91,7 +91,7 @@ test('a demo that runs', async (t) => {
 
   await t.test('ends at Ctrl-C with code 0, a last line that sums up, and no complaint', async () => {
     demo.interrupt();
-    await demo.line(/^in all +\d+ +\d+ +\d+ +.*\$/);
+    await demo.line(/^total +\d+ +\d+ +\d+ +.*\$/);
     assert.equal(await demo.ended, 0);
     assert.deepEqual(demo.complaints, []);
   });
@@ -108,7 +108,7 @@ test('`npm start` that is terminated leaves nothing that listens', async (t) => 
   const demo = startedBy(t, ['npm', 'start', '--', '--port', '0'], { HOME: process.env['HOME'] });
   const { metrics, service } = await urls(demo);
   demo.terminate();
-  await demo.line(/^in all /);
+  await demo.line(/^total /);
   assert.equal(await demo.ended, 0);
   for (const url of [metrics, service]) await assert.rejects(fetch(url));
 });
@@ -155,7 +155,7 @@ test('--live makes three tiny calls with the token, says what they cost, and clo
   const env = { ANTHROPIC_AUTH_TOKEN: 'test-token', ANTHROPIC_BASE_URL: serving.url };
   const demo = started(t, ['--port', '0', '--live'], env);
   const { metrics, service } = await urls(demo);
-  const [, cost = ''] = await demo.line(/^ {2}estimated cost in all: \$([\d.]+)$/);
+  const [, cost = ''] = await demo.line(/^ {2}estimated total cost: \$([\d.]+)$/);
   const billed = [...api.truth.totals().values()];
   const nanoUsd = billed.reduce((total, { totalNanoUsd }) => total + totalNanoUsd, 0);
   assert.equal(api.truth.requests.length, 3);

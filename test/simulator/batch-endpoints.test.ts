@@ -144,7 +144,7 @@ describe('batches through the real SDK', () => {
     await assert.rejects(sdk.messages.batches.create({ requests: many }), /limit of 200,000 batch requests/);
   });
 
-  test('a batch belongs to its organisation', async () => {
+  test('a batch belongs to its organization', async () => {
     const keys = [
       { name: 'one', key: 'one' },
       { name: 'two', key: 'two', organization: 'org-two' },

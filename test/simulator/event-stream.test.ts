@@ -167,7 +167,7 @@ describe('a JSON answer has the form of the recordings', () => {
   }
 });
 
-test('a request id, the organisation and the recorded rate-limit headers come with a response', async () => {
+test('a request id, the organization and the recorded rate-limit headers come with a response', async () => {
   const { claude } = bench();
   const { headers } = await claude.handle(post('/v1/messages', { ...ASK, stream: true }));
   const recorded = CASSETTES.flatMap(({ response }) => Object.keys(response.headers));

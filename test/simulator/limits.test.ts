@@ -132,7 +132,7 @@ describe('a bucket', () => {
 });
 
 describe('buckets are kept apart', () => {
-  test('by organisation', async () => {
+  test('by organization', async () => {
     const { ask } = limited({ other: { requests: 1 } });
     assert.equal((await ask()).status, 200);
     assert.equal((await ask()).status, 429);
@@ -324,7 +324,7 @@ describe("a tier's monthly cap", () => {
     assert.equal((await claude.handle(get('/v1/models'))).status, 200);
   });
 
-  test('each organisation has its own, and Custom has none', async () => {
+  test('each organization has its own, and Custom has none', async () => {
     const clock = new StandingClock();
     const { claude } = bench({ clock, tier: 'custom', spentThisMonthUsd: 1e9 });
     assert.equal((await claude.handle(post('/v1/messages', ASK))).status, 200);

@@ -14,7 +14,9 @@ const waited = `anthropic_retry_wait_seconds_total{${on('a')}}`;
 const callSeconds = `anthropic_request_duration_seconds_sum{${on('a')},operation="messages.create",outcome="ok"}`;
 
 const limitedBy = (reason: string, share: string) =>
-  [[{ ...LABELS, reason }, `429 (${reason}) for key prod-a-api on claude-haiku-4-5: ${share}`] as const] as const;
+  [
+    [{ ...LABELS, reason }, `429s (${reason}) on claude-haiku-4-5, key prod-a-api: ${share} of attempts`] as const,
+  ] as const;
 
 const RATE_LIMITED: readonly AlertCase[] = [
   {
@@ -122,7 +124,7 @@ const REFUSED: readonly AlertCase[] = [
     alert: 'PlimsollAccelerationLimited',
     series: { [limited('acceleration')]: grown([20, 0], [20, 1]) },
     at: '32m',
-    firing: [[LABELS, 'Traffic of key prod-a-api on claude-haiku-4-5 grows too fast for the API']],
+    firing: [[LABELS, 'Traffic to claude-haiku-4-5 with key prod-a-api grows too fast for the API']],
   },
   {
     name: 'does not fire when a ramp met the acceleration limit three times',
@@ -136,7 +138,7 @@ const REFUSED: readonly AlertCase[] = [
     alert: 'PlimsollOverloaded',
     series: { [attempts('200')]: grown([40, 9]), [attempts('529')]: grown([40, 1]), [overloaded]: grown([40, 1]) },
     at: '30m',
-    firing: [[LABELS, 'The API is overloaded (529) for claude-haiku-4-5: 10% of key prod-a-api']],
+    firing: [[LABELS, 'The API is overloaded (529) on claude-haiku-4-5: 10% of attempts with key prod-a-api']],
   },
   {
     name: 'does not fire when three attempts in a hundred get 529',
@@ -175,7 +177,7 @@ const RETRIES: readonly AlertCase[] = [
       [retries('overloaded')]: grown([40, 4]),
     },
     at: '30m',
-    firing: [[LABELS, 'Retry storm of key prod-a-api on claude-haiku-4-5: 1.0 retries a call']],
+    firing: [[LABELS, 'Retry storm on claude-haiku-4-5, key prod-a-api: 1.0 retries per call']],
   },
   {
     name: 'does not fire when one call in three needs a retry',
@@ -196,7 +198,7 @@ const RETRIES: readonly AlertCase[] = [
     alert: 'PlimsollRetryTimeLost',
     series: { [callSeconds]: grown([60, 100]), [waited]: grown([60, 50]) },
     at: '40m',
-    firing: [[LABELS, 'Calls of key prod-a-api to claude-haiku-4-5 wait 50% of their time to retry']],
+    firing: [[LABELS, 'Calls to claude-haiku-4-5 with key prod-a-api spend 50% of their time waiting to retry']],
   },
   {
     name: 'does not fire when calls wait for a fifth of their time',
@@ -237,7 +239,7 @@ const HEADROOM: readonly AlertCase[] = [
     firing: [
       [
         { key: 'prod-a-api', model_class: 'haiku-4', dimension: 'input_tokens' },
-        'Limit on input_tokens nearly used by key prod-a-api on haiku-4: 5% left',
+        'Limit on input_tokens of haiku-4 nearly reached, key prod-a-api: 5% left',
       ],
     ],
   },
@@ -273,11 +275,11 @@ const capped = {
   'anthropic_tier_monthly_cap_usd{job="plimsoll",instance="a",organization="default"}': level([30, 1000]),
 };
 const near = (share: string) =>
-  [[{ organization: 'default' }, `Organisation default has spent ${share} of its monthly cap`]] as const;
+  [[{ organization: 'default' }, `Organization default has spent ${share} of its monthly cap`]] as const;
 
 const TIER: readonly AlertCase[] = [
   {
-    name: 'fires when 95 % of the cap is spent by the report of the organisation, though less was seen here',
+    name: 'fires when 95 % of the cap is spent by the report of the organization, though less was seen here',
     alert: 'PlimsollTierCapNear',
     series: { ...capped, [spent('ledger')]: level([30, 200]), [spent('organization')]: level([30, 950]) },
     at: '10m',

@@ -28,7 +28,7 @@ const aDay = (steps: number, pace: number): AlertCase['series'] => ({
 });
 
 const burns = (multiple: number) =>
-  [[LABELS, `Budget team burns ${multiple} times as fast as it lasts`] as const] as const;
+  [[LABELS, `Budget team burns at ${multiple} times a sustainable pace`] as const] as const;
 
 const SPENT: readonly AlertCase[] = [
   {
@@ -116,7 +116,7 @@ const BURN: readonly AlertCase[] = [
     step: '5m',
     series: { ...month(84), [gauge('spent_usd', 'a')]: grown([84, 50 * EVEN]) },
     at: '400m',
-    firing: [[LABELS, 'Budget team has burnt 10 times as fast as it lasts for hours']],
+    firing: [[LABELS, 'Budget team has burned at 10 times a sustainable pace for hours']],
   },
   {
     name: 'fires for a budget of a day, too',
@@ -124,7 +124,7 @@ const BURN: readonly AlertCase[] = [
     step: '5m',
     series: aDay(84, 2.5),
     at: '400m',
-    firing: [[LABELS, 'Budget team has burnt 10 times as fast as it lasts for hours']],
+    firing: [[LABELS, 'Budget team has burned at 10 times a sustainable pace for hours']],
   },
   {
     name: 'does not fire at three times an even pace',
@@ -281,7 +281,7 @@ const REST: readonly AlertCase[] = [
     alert: 'PlimsollTruncated',
     series: { [stopped('end_turn')]: grown([100, 4]), [stopped('max_tokens')]: grown([100, 1]) },
     at: '90m',
-    firing: [[PER_KEY, 'Answers of claude-haiku-4-5 to key prod-a-api are cut off: 20% end at max_tokens']],
+    firing: [[PER_KEY, 'Responses of claude-haiku-4-5 to key prod-a-api are cut off: 20% end at max_tokens']],
   },
   {
     name: 'does not fire when one answer in twenty ends at max_tokens',

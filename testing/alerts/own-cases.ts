@@ -12,7 +12,7 @@ export const OWN_CASES: readonly AlertCase[] = [
     series: { [up('a')]: level([40, 1]), [up('b')]: level([20, 1], [20, 0]) },
     at: '30m',
     firing: [
-      [{ job: 'plimsoll', ledger: 'redis', ledger_id: 'r' }, 'The redis ledger of job plimsoll does not answer'],
+      [{ job: 'plimsoll', ledger: 'redis', ledger_id: 'r' }, 'The redis ledger of job plimsoll does not respond'],
     ],
   },
   {
@@ -37,7 +37,7 @@ export const OWN_CASES: readonly AlertCase[] = [
     firing: [
       [
         { job: 'plimsoll', stage: 'recorder' },
-        'plimsoll failed in stage recorder of job plimsoll and let the calls through',
+        'plimsoll has errors in stage recorder of job plimsoll; calls go through',
       ],
     ],
   },

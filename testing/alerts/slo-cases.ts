@@ -39,8 +39,10 @@ function sum(left: Parts, right: Parts): Parts {
   return left.map(([steps, by], index) => [steps, by + (right[index]?.[1] ?? 0)]);
 }
 
-const fails = (share: string) => [[LABELS, `Calls of key prod-a-api to claude-haiku-4-5 fail: ${share}`] as const];
-const isSlow = (share: string) => [[LABELS, `Calls of key prod-a-api to claude-haiku-4-5 are slow: ${share}`] as const];
+const fails = (share: string) => [[LABELS, `${share} of calls to claude-haiku-4-5 with key prod-a-api fail`] as const];
+const isSlow = (share: string) => [
+  [LABELS, `${share} of calls to claude-haiku-4-5 with key prod-a-api are slow`] as const,
+];
 
 const page = 'PlimsollErrorBudgetBurn';
 const ticket = 'PlimsollErrorBudgetBurnSlow';
@@ -273,8 +275,8 @@ const LATENCY_CASES: readonly AlertCase[] = [
     },
     at: '390m',
     firing: [
-      [LABELS, 'Calls of key prod-a-api to claude-haiku-4-5 are slow: 80%'],
-      [{ ...LABELS, model: 'claude-sonnet-4-5' }, 'Calls of key prod-a-api to claude-sonnet-4-5 are slow: 80%'],
+      [LABELS, '80% of calls to claude-haiku-4-5 with key prod-a-api are slow'],
+      [{ ...LABELS, model: 'claude-sonnet-4-5' }, '80% of calls to claude-sonnet-4-5 with key prod-a-api are slow'],
     ],
   },
   latencies(slowPage, {

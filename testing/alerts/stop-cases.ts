@@ -21,7 +21,7 @@ const SPEND: readonly AlertCase[] = [
     firing: [
       [
         { job: 'plimsoll', key: 'prod-a-api', model: 'claude-haiku-4-5', scope: 'tier' },
-        'Spend limit (tier) refuses key prod-a-api on claude-haiku-4-5',
+        'Spend limit (tier) refuses calls to claude-haiku-4-5 with key prod-a-api',
       ],
     ],
   },
@@ -33,7 +33,7 @@ const SPEND: readonly AlertCase[] = [
     firing: [
       [
         { job: 'plimsoll', key: 'prod-a-api', model: 'claude-haiku-4-5', scope: 'workspace' },
-        'Spend limit (workspace) refuses key prod-a-api on claude-haiku-4-5',
+        'Spend limit (workspace) refuses calls to claude-haiku-4-5 with key prod-a-api',
       ],
     ],
   },
@@ -81,7 +81,7 @@ const BUDGETS: readonly AlertCase[] = [
       [blocked]: grown([20, 0], [10, 2]),
     },
     at: '26m',
-    firing: [[{ job: 'plimsoll', budget: 'team' }, 'Budget team refuses calls: its ledger does not answer']],
+    firing: [[{ job: 'plimsoll', budget: 'team' }, 'Budget team refuses calls because its ledger does not respond']],
   },
   {
     name: 'does not fire when the ledger is down and calls go through',
@@ -124,7 +124,7 @@ const KEYS: readonly AlertCase[] = [
     alert: 'PlimsollUnauthorized',
     series: { [attempts('401')]: '_x20 5x10' },
     at: '21m',
-    firing: [[{ job: 'plimsoll', key: 'prod-a-api' }, 'Key prod-a-api is not accepted (401)']],
+    firing: [[{ job: 'plimsoll', key: 'prod-a-api' }, 'The API does not accept key prod-a-api (401)']],
   },
   {
     name: 'does not fire for a single 401',

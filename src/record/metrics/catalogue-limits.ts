@@ -146,13 +146,13 @@ export const BUDGET_METRICS = [
   },
 ] as const satisfies readonly MetricDeclaration[];
 
-/** How far the organisation may load the API, and how far it is. `organization` is an alias. */
+/** How far the organization may load the API, and how far it is. `organization` is an alias. */
 export const TIER_METRICS = [
   {
     name: 'anthropic_tier_info',
     type: 'gauge',
     section: 'tier',
-    help: 'The usage tier of the organisation and the next one, always 1; source says how it is known: config, headers, organization.',
+    help: 'The usage tier of the organization and the next one, always 1; source says how it is known: config, headers, organization.',
     unit: null,
     labels: ['organization', 'tier', 'next_tier', 'source'],
     aggregator: 'max',

@@ -4,7 +4,7 @@ import { RECORDED } from '../recording.ts';
 import type { Alert } from '../rule.ts';
 import type { MonitoringSettings } from '../settings.ts';
 
-/** What the API refuses or is about to refuse, while retries still absorb it. */
+/** Alerts on what the API refuses or is about to refuse, while retries still absorb it. */
 export function limitAlerts(settings: MonitoringSettings): readonly Alert[] {
   return [
     rateLimited(settings),
@@ -31,9 +31,9 @@ function rateLimited({ rateLimitedRatio, refusedHourRatio, minAttempts }: Monito
     for: '2m',
     dashboard: 'tier',
     summary:
-      '429 ({{ $labels.reason }}) for key {{ $labels.key }} on {{ $labels.model }}: {{ $value | humanizePercentage }}',
+      '429s ({{ $labels.reason }}) on {{ $labels.model }}, key {{ $labels.key }}: {{ $value | humanizePercentage }} of attempts',
     description:
-      '{{ $value | humanizePercentage }} of the attempts of the last 5 minutes were refused by the limit on {{ $labels.reason }}. Retries cost time; if they do not absorb it, the error budget burns and that pages.',
+      'The limit on {{ $labels.reason }} refused {{ $value | humanizePercentage }} of the attempts in the last 5 minutes. Retries take time; if they do not absorb the refusals, the error budget burns, and that pages.',
   };
 }
 
@@ -47,9 +47,9 @@ function acceleration(): Alert {
     expr: `${sumBy(BY, refused)} >= ${LEAST_ACCELERATIONS}`,
     for: '2m',
     dashboard: 'tier',
-    summary: 'Traffic of key {{ $labels.key }} on {{ $labels.model }} grows too fast for the API',
+    summary: 'Traffic to {{ $labels.model }} with key {{ $labels.key }} grows too fast for the API',
     description:
-      '{{ $value | printf "%.0f" }} requests got 429 in 10 minutes because usage rose too sharply, whatever the limits say. Ramp up step by step.',
+      '{{ $value | printf "%.0f" }} requests got a 429 in 10 minutes because traffic grew too fast, although no limit per minute is reached. Ramp up in steps.',
   };
 }
 
@@ -63,9 +63,9 @@ function overloaded({ overloadedRatio, refusedHourRatio, minAttempts }: Monitori
     for: '2m',
     dashboard: 'overview',
     summary:
-      'The API is overloaded (529) for {{ $labels.model }}: {{ $value | humanizePercentage }} of key {{ $labels.key }}',
+      'The API is overloaded (529) on {{ $labels.model }}: {{ $value | humanizePercentage }} of attempts with key {{ $labels.key }}',
     description:
-      '{{ $value | humanizePercentage }} of the attempts of the last 5 minutes got 529. That is the side of the API: no limit of yours is met.',
+      '{{ $value | humanizePercentage }} of the attempts in the last 5 minutes got a 529. The cause is on the side of the API: none of your limits is reached.',
   };
 }
 
@@ -78,9 +78,9 @@ function retryStorm({ retriesPerCall, minRetries }: MonitoringSettings): Alert {
       `and ${sumBy(BY, growth('anthropic_retries_total', '5m'))} >= ${minRetries}`,
     for: '5m',
     dashboard: 'overview',
-    summary: 'Retry storm of key {{ $labels.key }} on {{ $labels.model }}: {{ $value | printf "%.1f" }} retries a call',
+    summary: 'Retry storm on {{ $labels.model }}, key {{ $labels.key }}: {{ $value | printf "%.1f" }} retries per call',
     description:
-      '{{ $value | printf "%.2f" }} retries for each call in the last 5 minutes. Each is load on limits that are already met, and a lost answer may be billed twice.',
+      '{{ $value | printf "%.2f" }} retries per call in the last 5 minutes. Each one adds load to limits that are already reached, and a call whose response was lost may be billed twice.',
   };
 }
 
@@ -96,9 +96,9 @@ function retryTime({ waitRatio }: MonitoringSettings): Alert {
     for: '10m',
     dashboard: 'overview',
     summary:
-      'Calls of key {{ $labels.key }} to {{ $labels.model }} wait {{ $value | humanizePercentage }} of their time to retry',
+      'Calls to {{ $labels.model }} with key {{ $labels.key }} spend {{ $value | humanizePercentage }} of their time waiting to retry',
     description:
-      '{{ $value | humanizePercentage }} of the time of calls in the last 5 minutes was waiting between attempts. Users wait along.',
+      'In the last 5 minutes, calls spent {{ $value | humanizePercentage }} of their time waiting between attempts. Users wait along.',
   };
 }
 
@@ -110,9 +110,9 @@ function headroom({ headroomRatio }: MonitoringSettings): Alert {
     for: '3m',
     dashboard: 'tier',
     summary:
-      'Limit on {{ $labels.dimension }} nearly used by key {{ $labels.key }} on {{ $labels.model_class }}: {{ $value | humanizePercentage }} left',
+      'Limit on {{ $labels.dimension }} of {{ $labels.model_class }} nearly reached, key {{ $labels.key }}: {{ $value | humanizePercentage }} left',
     description:
-      '{{ $value | humanizePercentage }} of the limit on {{ $labels.dimension }} has been left for 3 minutes. A little more traffic and there are 429s.',
+      'For 3 minutes, little of the limit on {{ $labels.dimension }} has been left; now it is {{ $value | humanizePercentage }}. A little more traffic causes 429s.',
   };
 }
 
@@ -123,8 +123,8 @@ function tierCap({ tierCapRatio }: MonitoringSettings): Alert {
     expr: `${RECORDED.tierProgress} > ${tierCapRatio}`,
     for: '5m',
     dashboard: 'tier',
-    summary: 'Organisation {{ $labels.organization }} has spent {{ $value | humanizePercentage }} of its monthly cap',
+    summary: 'Organization {{ $labels.organization }} has spent {{ $value | humanizePercentage }} of its monthly cap',
     description:
-      '{{ $value | humanizePercentage }} of the monthly spend cap of the tier is used. At the cap the API refuses every call until the next month, UTC.',
+      '{{ $value | humanizePercentage }} of the monthly spend cap of the tier is used. At the cap, the API refuses every call until the month ends (UTC).',
   };
 }

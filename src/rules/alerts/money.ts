@@ -3,7 +3,7 @@ import { RECORDED } from '../recording.ts';
 import type { Alert } from '../rule.ts';
 import type { MonitoringSettings } from '../settings.ts';
 
-/** Where money goes faster, or to other things, than was meant. */
+/** Alerts on money that goes faster than planned, or to something unplanned. */
 export function moneyAlerts(settings: MonitoringSettings): readonly Alert[] {
   return [
     budgetSpent(),
@@ -27,16 +27,16 @@ function budgetSpent(): Alert {
     dashboard: 'budget',
     summary: 'Budget {{ $labels.budget }} is spent: ${{ $value | printf "%.2f" }} this {{ $labels.period }}',
     description:
-      '${{ $value | printf "%.2f" }} of scope {{ $labels.scope }} is spent in the present period, all of the budget or more.',
+      'Scope {{ $labels.scope }} has spent ${{ $value | printf "%.2f" }} in this period: all of the budget, or more.',
   };
 }
 
-/** Spend in the window as a multiple of an even pace. A period that begins makes the gauge fall: that is no spend. */
+/** Spend in the window as a multiple of an even pace. When a period begins the gauge falls, which is not spend. */
 function pace(window: string, seconds: number): string {
   return `clamp_min(delta(${RECORDED.budgetSpent}[${window}]), 0) / (${RECORDED.budgetEvenPace} * ${seconds})`;
 }
 
-/** In a budget for an hour, any hour is a whole period. */
+/** Excludes budgets of an hour, for which any hour is a whole period. */
 const A_DAY_OR_LONGER = `(${RECORDED.budgetLimit} / ${RECORDED.budgetEvenPace} >= 86000)`;
 
 function budgetBurn({ budgetBurnFast }: MonitoringSettings): Alert {
@@ -46,9 +46,9 @@ function budgetBurn({ budgetBurnFast }: MonitoringSettings): Alert {
     expr: `${pace('1h', 3_600)} > ${budgetBurnFast} and ${pace('5m', 300)} > ${budgetBurnFast} and ${A_DAY_OR_LONGER}`,
     for: '2m',
     dashboard: 'budget',
-    summary: 'Budget {{ $labels.budget }} burns {{ $value | printf "%.0f" }} times as fast as it lasts',
+    summary: 'Budget {{ $labels.budget }} burns at {{ $value | printf "%.0f" }} times a sustainable pace',
     description:
-      'In the last hour scope {{ $labels.scope }} spent {{ $value | printf "%.1f" }} times an even pace through the {{ $labels.period }}.',
+      'In the last hour, scope {{ $labels.scope }} spent at {{ $value | printf "%.1f" }} times the pace that would last for the {{ $labels.period }}.',
   };
 }
 
@@ -59,9 +59,10 @@ function budgetBurnSlow({ budgetBurnSlow }: MonitoringSettings): Alert {
     expr: `${pace('6h', 21_600)} > ${budgetBurnSlow} and ${pace('30m', 1_800)} > ${budgetBurnSlow} and ${A_DAY_OR_LONGER}`,
     for: '15m',
     dashboard: 'budget',
-    summary: 'Budget {{ $labels.budget }} has burnt {{ $value | printf "%.0f" }} times as fast as it lasts for hours',
+    summary:
+      'Budget {{ $labels.budget }} has burned at {{ $value | printf "%.0f" }} times a sustainable pace for hours',
     description:
-      'In the last six hours scope {{ $labels.scope }} spent {{ $value | printf "%.1f" }} times an even pace through the {{ $labels.period }}.',
+      'In the last six hours, scope {{ $labels.scope }} spent at {{ $value | printf "%.1f" }} times the pace that would last for the {{ $labels.period }}.',
   };
 }
 
@@ -79,7 +80,7 @@ function budgetForecast({ forecastAfterRatio }: MonitoringSettings): Alert {
     dashboard: 'budget',
     summary: 'Budget {{ $labels.budget }} is heading for ${{ $value | printf "%.2f" }} this {{ $labels.period }}',
     description:
-      'By the spend so far, scope {{ $labels.scope }} will have spent ${{ $value | printf "%.2f" }} when the period ends, more than its budget.',
+      'At the current pace, scope {{ $labels.scope }} will have spent ${{ $value | printf "%.2f" }} when the period ends, more than its budget.',
   };
 }
 
@@ -95,7 +96,7 @@ function perCall({ perCallGrowth, minCallsCompared }: MonitoringSettings, what: 
     for: '30m',
     dashboard: 'calls',
     summary: `${what} per call to {{ $labels.model }} is {{ $value | printf "%.1f" }} times last week's`,
-    description: `Over six hours, a call of job {{ $labels.job }} to {{ $labels.model }} takes {{ $value | printf "%.2f" }} times the ${what.toLowerCase()} of the same hours a week ago.`,
+    description: `Over the last six hours, a call of job {{ $labels.job }} to {{ $labels.model }} took {{ $value | printf "%.2f" }} times the ${what.toLowerCase()} of the same hours a week ago.`,
   };
 }
 
@@ -109,9 +110,9 @@ function truncated({ truncatedRatio, minAnswers }: MonitoringSettings): Alert {
     for: '15m',
     dashboard: 'calls',
     summary:
-      'Answers of {{ $labels.model }} to key {{ $labels.key }} are cut off: {{ $value | humanizePercentage }} end at max_tokens',
+      'Responses of {{ $labels.model }} to key {{ $labels.key }} are cut off: {{ $value | humanizePercentage }} end at max_tokens',
     description:
-      '{{ $value | humanizePercentage }} of the answers of the last hour ended at max_tokens: paid for, and not complete.',
+      '{{ $value | humanizePercentage }} of the responses in the last hour ended at max_tokens: they are paid for, but incomplete.',
   };
 }
 
@@ -124,7 +125,7 @@ function unpriced(): Alert {
     dashboard: 'budget',
     summary: 'No price is known for {{ $labels.model }}, used by key {{ $labels.key }}',
     description:
-      '{{ $value | printf "%.0f" }} calls in the last hour have no cost: costs and budgets are too low by what they really cost.',
+      '{{ $value | printf "%.0f" }} calls in the last hour have no cost. Reported costs and budgets are too low by what these calls really cost.',
   };
 }
 
@@ -140,6 +141,6 @@ function priceTable({ priceTableMaxAgeDays }: MonitoringSettings): Alert {
     dashboard: 'budget',
     summary: 'The price table of job {{ $labels.job }} is {{ $value | humanizeDuration }} old',
     description:
-      'The prices ({{ $labels.source }}) were last checked {{ $value | humanizeDuration }} ago: costs may be wrong. Update plimsoll, or give a newer price file.',
+      'The prices ({{ $labels.source }}) were last checked {{ $value | humanizeDuration }} ago, so costs may be wrong. Update plimsoll or your price file.',
   };
 }

@@ -1,7 +1,7 @@
 import { growth, series, sumBy } from '../promql.ts';
 import type { Alert } from '../rule.ts';
 
-/** What plimsoll has to say of itself: figures may be missing or coarse. */
+/** Alerts about plimsoll itself: figures may be missing or coarse. */
 export function ownAlerts(): readonly Alert[] {
   return [ledgerDown(), errors(), dropped()];
 }
@@ -13,9 +13,9 @@ function ledgerDown(): Alert {
     expr: `min by (job, ledger, ledger_id) (${series('anthropic_budget_ledger_up')}) == 0`,
     for: '5m',
     dashboard: 'budget',
-    summary: 'The {{ $labels.ledger }} ledger of job {{ $labels.job }} does not answer',
+    summary: 'The {{ $labels.ledger }} ledger of job {{ $labels.job }} does not respond',
     description:
-      'For 5 minutes a process could not reach the ledger of its budgets. Calls go through and are not held to them, unless a budget says otherwise.',
+      'For 5 minutes, a process could not reach the ledger of its budgets. Calls go through without being checked, unless a budget says onLedgerDown: closed.',
   };
 }
 
@@ -26,9 +26,9 @@ function errors(): Alert {
     expr: `${sumBy('job, stage', growth('plimsoll_errors_total', '15m'))} > 0`,
     for: '0s',
     dashboard: 'overview',
-    summary: 'plimsoll failed in stage {{ $labels.stage }} of job {{ $labels.job }} and let the calls through',
+    summary: 'plimsoll has errors in stage {{ $labels.stage }} of job {{ $labels.job }}; calls go through',
     description:
-      '{{ $value | printf "%.0f" }} errors of its own in 15 minutes. Calls are not affected; figures of them may be missing.',
+      'plimsoll had {{ $value | printf "%.0f" }} errors of its own in 15 minutes. Calls are not affected, but their figures may be missing.',
   };
 }
 
@@ -41,6 +41,6 @@ function dropped(): Alert {
     dashboard: 'calls',
     summary: 'Values of label {{ $labels.label }} of job {{ $labels.job }} are counted as other',
     description:
-      '{{ $value | printf "%.0f" }} calls in the last hour had a value of {{ $labels.label }} over its cap or unfit for a label; their figures are under other.',
+      '{{ $value | printf "%.0f" }} calls in the last hour had a value of {{ $labels.label }} that was over the cap or not allowed in a label. Their figures are under other.',
   };
 }

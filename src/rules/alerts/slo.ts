@@ -2,7 +2,7 @@ import { RECORDED } from '../recording.ts';
 import type { Alert, Severity } from '../rule.ts';
 import { BURN_WINDOWS, type MonitoringSettings, type SloWindow } from '../settings.ts';
 
-/** What users feel: calls that fail, and calls that take too long. */
+/** Alerts on what users notice: calls that fail, and calls that take too long. */
 export function sloAlerts(settings: MonitoringSettings): readonly Alert[] {
   return [...failureAlerts(settings), ...latencyAlerts(settings)];
 }
@@ -33,7 +33,7 @@ function failureAlerts({ successObjective, sloMinFailures }: MonitoringSettings)
       severity: 'page',
       expr: burning('page', burnt, sloMinFailures),
       for: '2m',
-      description: `{{ $value | humanizePercentage }} of calls fail after all retries; ${objective} must not. At this pace 2 % of a month's allowance goes in an hour, or 5 % in six.`,
+      description: `{{ $value | humanizePercentage }} of calls fail after all retries; the objective is ${objective} success. At this pace, 2% of the month's error budget is gone in an hour, or 5% in six.`,
     },
     {
       ...base,
@@ -41,18 +41,18 @@ function failureAlerts({ successObjective, sloMinFailures }: MonitoringSettings)
       severity: 'ticket',
       expr: burning('ticket', burnt, sloMinFailures),
       for: '15m',
-      description: `{{ $value | humanizePercentage }} of calls fail after all retries, for a day or more; ${objective} must not. A month's allowance will not last.`,
+      description: `{{ $value | humanizePercentage }} of calls fail after all retries, for a day or more; the objective is ${objective} success. The month's error budget will not last.`,
     },
   ];
 }
 
-const failing = 'Calls of key {{ $labels.key }} to {{ $labels.model }} fail: {{ $value | humanizePercentage }}';
+const failing = '{{ $value | humanizePercentage }} of calls to {{ $labels.model }} with key {{ $labels.key }} fail';
 
-const slow = 'Calls of key {{ $labels.key }} to {{ $labels.model }} are slow: {{ $value | humanizePercentage }}';
+const slow = '{{ $value | humanizePercentage }} of calls to {{ $labels.model }} with key {{ $labels.key }} are slow';
 
 function latencyAlerts({ latencyObjective, latencySeconds, sloMinFailures }: MonitoringSettings): readonly Alert[] {
   const burnt = { share: RECORDED.slow, count: RECORDED.slowCounted, allowed: 1 - latencyObjective };
-  const objective = `${percent(latencyObjective)} must end within ${latencySeconds} s`;
+  const objective = `the objective is ${percent(latencyObjective)} within ${latencySeconds} s`;
   const base = { dashboard: 'overview', summary: slow } as const;
   return [
     {
@@ -75,5 +75,5 @@ function latencyAlerts({ latencyObjective, latencySeconds, sloMinFailures }: Mon
 }
 
 function percent(share: number): string {
-  return `${Number((share * 100).toPrecision(6))} %`;
+  return `${Number((share * 100).toPrecision(6))}%`;
 }

@@ -2,7 +2,7 @@ import { growth, series, sumBy } from '../promql.ts';
 import type { Alert } from '../rule.ts';
 import type { MonitoringSettings } from '../settings.ts';
 
-/** What stops hard: calls are refused until somebody acts, or nobody would see it if they were. */
+/** Alerts on hard stops: calls are refused until somebody acts, or nobody would notice if they were. */
 export function stopAlerts(settings: MonitoringSettings): readonly Alert[] {
   return [spendCap(), budgetBlocks(), ledgerClosed(), unauthorized(), gatewayRefuses(), telemetry(settings)];
 }
@@ -14,9 +14,9 @@ function spendCap(): Alert {
     expr: `${sumBy('job, key, model, scope', growth('anthropic_spend_limited_total', '10m'))} > 0`,
     for: '0s',
     dashboard: 'tier',
-    summary: 'Spend limit ({{ $labels.scope }}) refuses key {{ $labels.key }} on {{ $labels.model }}',
+    summary: 'Spend limit ({{ $labels.scope }}) refuses calls to {{ $labels.model }} with key {{ $labels.key }}',
     description:
-      '{{ $value | printf "%.0f" }} requests were refused for spend in 10 minutes. Retrying does not help: calls fail until the limit is raised or its period ends.',
+      'A spend limit refused {{ $value | printf "%.0f" }} requests in 10 minutes. Retrying does not help: calls fail until the limit is raised or its period ends.',
   };
 }
 
@@ -29,13 +29,13 @@ function budgetBlocks(): Alert {
     dashboard: 'budget',
     summary: 'Budget {{ $labels.budget }} blocks calls',
     description:
-      '{{ $value | printf "%.0f" }} calls were not sent in 5 minutes because the budget is spent or reserved. They fail until it is raised or its period ends.',
+      'The budget is spent or reserved, so {{ $value | printf "%.0f" }} calls were refused in 5 minutes. Calls fail until it is raised or its period ends.',
   };
 }
 
 /**
- * A ledger that does not answer lets calls through, unless the budget says `closed`. Then more calls are blocked than any
- * budget has decided to block.
+ * A ledger that does not respond lets calls through, unless the budget says `closed`. In that case more calls are blocked
+ * than budgets have decided to block.
  */
 function ledgerClosed(): Alert {
   const decisions = (decision: string): string =>
@@ -48,9 +48,9 @@ function ledgerClosed(): Alert {
     expr: `${unavailable} > 0 and on (job) (${blockedCalls} > (${sumBy('job', decisions('blocked'))} or 0 * ${blockedCalls}))`,
     for: '1m',
     dashboard: 'budget',
-    summary: 'Budget {{ $labels.budget }} refuses calls: its ledger does not answer',
+    summary: 'Budget {{ $labels.budget }} refuses calls because its ledger does not respond',
     description:
-      '{{ $value | printf "%.0f" }} calls were held to a budget whose ledger did not answer in 5 minutes, and calls were refused for it.',
+      'In 5 minutes, {{ $value | printf "%.0f" }} calls could not be checked because the ledger did not respond, and calls were refused for it.',
   };
 }
 
@@ -63,13 +63,13 @@ function unauthorized(): Alert {
     expr: `${sumBy('job, key', growth('anthropic_attempts_total', '5m', 'status="401"'))} >= ${LEAST_REFUSALS}`,
     for: '0s',
     dashboard: 'overview',
-    summary: 'Key {{ $labels.key }} is not accepted (401)',
+    summary: 'The API does not accept key {{ $labels.key }} (401)',
     description:
-      '{{ $value | printf "%.0f" }} requests with key {{ $labels.key }} got 401 in 5 minutes: it was revoked, has expired, or was deployed wrongly.',
+      '{{ $value | printf "%.0f" }} requests with key {{ $labels.key }} got a 401 in 5 minutes. The key was revoked, has expired, or was deployed wrongly.',
   };
 }
 
-/** Such requests never become calls: no objective of theirs sees them. Tokens that do not hold are the business of clients. */
+/** Such requests never become calls, so no objective sees them. Bad tokens are the clients' own business. */
 function gatewayRefuses(): Alert {
   const refused = growth('plimsoll_gateway_refusals_total', '5m', 'reason=~"unavailable|overloaded"');
   return {
@@ -80,13 +80,13 @@ function gatewayRefuses(): Alert {
     dashboard: 'overview',
     summary: 'Gateway {{ $labels.job }} refuses requests: {{ $labels.reason }}',
     description:
-      '{{ $value | printf "%.0f" }} requests in 5 minutes were refused as overload. unavailable: it cannot reach the place where tokens are kept; overloaded: it holds as many requests as it may.',
+      'The gateway refused {{ $value | printf "%.0f" }} requests in 5 minutes. unavailable: it cannot reach its token store. overloaded: it already holds as many requests as it may.',
   };
 }
 
 /**
- * A job whose targets are all down, one that Prometheus was told of and has no target for, and one that was here within the
- * hour and is gone. `absent()` of an expression with an operator has no labels, so each job is asked for by name.
+ * Fires for a job whose targets are all down, for a configured job without a target, and for a job that had metrics within
+ * the hour and has none now. `absent()` of an expression with an operator has no labels, so each job is asked for by name.
  */
 function telemetry({ jobs }: MonitoringSettings): Alert {
   const build = series('plimsoll_build_info');
@@ -101,6 +101,6 @@ function telemetry({ jobs }: MonitoringSettings): Alert {
     dashboard: 'overview',
     summary: 'No metrics from job {{ $labels.job }}',
     description:
-      'Prometheus has not got metrics of plimsoll from any target of job {{ $labels.job }} for 5 minutes: the service is down, or nobody would see it if it were.',
+      'For 5 minutes, Prometheus has received no plimsoll metrics from job {{ $labels.job }}. The service is down, or nobody would notice if it were.',
   };
 }

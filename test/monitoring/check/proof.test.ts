@@ -156,7 +156,7 @@ for (const { name, replicas, ledger } of FLEETS) {
     const figures = {
       calls: [await shown('calls/Calls by model and key A'), truth.calls],
       tokens: [await shown('calls/Calls by model and key E'), truth.tokens],
-      costUsd: [await shown('budget/Cost as it was A'), truth.costUsd],
+      costUsd: [await shown('budget/Actual cost A'), truth.costUsd],
       rateLimited: [total(await answer(url, limited, on)), truth.rateLimited],
       budgetSpentUsd: [await shown('budget/Budgets A', ofBudget), truth.costUsd],
       tierProgress: [await shown('tier/Cap used A', ofOrganization), truth.costUsd / CAP_USD],
