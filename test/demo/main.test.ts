@@ -61,7 +61,7 @@ test('a demo that runs', async (t) => {
     assert.match(html, /<a href="\/metrics">/);
     assert.ok(html.includes(`${service}/chat`));
     assert.doesNotMatch(html, /<script/);
-    assert.match(html, /\$20 a day.*too early to say/, 'a forecast that nothing is known of yet is not $0');
+    assert.match(html, /\$20 per day.*too early to say/, 'a forecast that nothing is known of yet is not $0');
     assert.match(html, /<td>\(none\)<\/td><td>1<\/td>/, 'a call without a tenant is counted with its cost');
     assert.equal((await fetch(new URL('/elsewhere', metrics))).status, 404);
   });
