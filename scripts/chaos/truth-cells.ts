@@ -169,7 +169,7 @@ function lost(unseen: Tally, billed: readonly BilledPart[], how: string): void {
 }
 
 function countItem(tally: Tally, unseen: Tally, item: TruthBatchItem): void {
-  const { told, result, model, billed } = item;
+  const { wasRead: told, result, model, billed } = item;
   if (!told && billed.length > 0) lost(unseen, billed, 'batch result not read');
   if (!told) return;
   tally.add('batch_results', { model: label(model), result });

@@ -2,41 +2,41 @@ import { modelNamed } from './limits.ts';
 import { draw, wireId, type Distribution, type Fault, type Random } from './scenario.ts';
 import { completeUsage, orderedUsage, startUsage, type PartialUsage, type WireUsage } from './usage.ts';
 
-/** A complete answer, before it is put on the wire. */
+/** A complete answer before it is sent. */
 export interface Answer {
   readonly id: string;
   readonly model: string;
   readonly content: readonly ContentBlock[];
   readonly stopReason: string;
   readonly stopSequence: string | null;
-  /** Final: what is billed when all of it was generated. */
+  /** The final usage, billed when all of it was generated. */
   readonly usage: WireUsage;
-  /** As `message_start` tells it. */
+  /** The usage in `message_start`. */
   readonly startUsage: WireUsage;
-  /** As `message_delta` events before the last one tell it; none, as a rule. */
+  /** Usages in `message_delta` events before the last one; usually none. */
   readonly earlierUsages: readonly WireUsage[];
 }
 
-/** What an answer is made from. */
-export interface AnswerFrom {
+/** The input of an answer. */
+export interface AnswerInput {
   readonly body: MessagesBody;
   readonly reply: Reply;
-  /** How long it wants to be, where the reply does not say. */
+  /** Length of the answer in output tokens, if the reply does not set it. */
   readonly outputTokens: Distribution;
   readonly serviceTier: WireUsage['service_tier'];
   readonly random: Random;
 }
 
-/** Tokens of the prompt, estimated as the characters of its JSON divided by four. */
+/** Estimates the tokens of a prompt: the characters of its JSON divided by four. */
 export function estimatedInputTokens(body: Pick<MessagesBody, 'messages' | 'system' | 'tools'>): number {
   return [body.messages, body.system, body.tools].reduce<number>((sum, part) => sum + estimatedTokens(part), 0);
 }
 
 /**
- * The answer to a request. Text that is not given is made up, as long as the distribution says; `max_tokens` cuts it.
- * Output tokens that are not given are estimated from the content.
+ * Makes the answer to a request. Missing text is made up, at a length drawn from the distribution and cut by `max_tokens`.
+ * Missing output tokens are estimated from the content.
  */
-export function answer(from: AnswerFrom): Answer {
+export function answer(from: AnswerInput): Answer {
   const { body, reply, random } = from;
   const content = reply.content ?? madeUpContent(from);
   const usage = completeUsage(reply.usage ?? {}, estimatedUsage(from, content));
@@ -52,7 +52,7 @@ export function answer(from: AnswerFrom): Answer {
   };
 }
 
-function estimatedUsage({ body, serviceTier }: AnswerFrom, content: readonly ContentBlock[]): WireUsage {
+function estimatedUsage({ body, serviceTier }: AnswerInput, content: readonly ContentBlock[]): WireUsage {
   const model = modelNamed(body.model);
   const thinking = Math.min(thinkingTokens(content), body.max_tokens);
   const told = thinking > 0 || asksForThinking(body);
@@ -71,7 +71,7 @@ function estimatedUsage({ body, serviceTier }: AnswerFrom, content: readonly Con
   };
 }
 
-/** The recordings have placeholders of 1 to 3. */
+/** The usage of `message_start`. In the recordings, its output is a placeholder of 1 to 3. */
 function firstUsage(final: WireUsage, said: PartialUsage | undefined, random: Random): WireUsage {
   const start = startUsage(final, 1 + Math.floor(random() * 3));
   return said === undefined ? start : completeUsage(said, start);
@@ -82,8 +82,8 @@ function stopReason(content: readonly ContentBlock[], maxTokens: number): string
   return contentTokens(content) >= maxTokens ? 'max_tokens' : 'end_turn';
 }
 
-/** Thinking, text and tool calls, in the API's order. Half of what is made up is thinking, where that was asked for. */
-function madeUpContent({ body, reply, outputTokens, random }: AnswerFrom): readonly ContentBlock[] {
+/** Thinking, text and tool calls, in the API's order. If thinking is on, half of the made-up content is thinking. */
+function madeUpContent({ body, reply, outputTokens, random }: AnswerInput): readonly ContentBlock[] {
   const tools = reply.toolUse ?? forcedTool(body);
   const length = Math.min(Math.max(1, Math.round(draw(outputTokens, random))), body.max_tokens);
   const thinks = asksForThinking(body);
@@ -96,7 +96,7 @@ function madeUpContent({ body, reply, outputTokens, random }: AnswerFrom): reado
   ];
 }
 
-/** The API then counts thinking tokens even where there are none. */
+/** Whether thinking is on: then the API reports thinking tokens even if there are none. */
 function asksForThinking({ thinking }: MessagesBody): boolean {
   return thinking?.type === 'enabled' || thinking?.type === 'adaptive';
 }
@@ -106,14 +106,14 @@ function forcedTool(body: MessagesBody): readonly { readonly name: string; reado
   return type === 'tool' && name !== undefined ? [{ name, input: {} }] : [];
 }
 
-/** A tool call in an answer; an id is made up where none is given. */
+/** A tool call in an answer. Default id: made up. */
 export interface ToolCall {
   readonly name: string;
   readonly input: unknown;
   readonly id?: string;
 }
 
-/** Content blocks as the API writes them. Text, thinking and tool inputs are streamed in pieces, the others whole. */
+/** Content blocks in the API's form. Text, thinking and tool inputs are streamed in pieces, the others whole. */
 export type ContentBlock =
   | { readonly type: 'text'; readonly text: string; readonly citations?: unknown }
   | { readonly type: 'thinking'; readonly thinking: string; readonly signature: string }
@@ -130,22 +130,22 @@ interface ToolUseBlock {
   readonly caller?: { readonly type: 'direct' };
 }
 
-/** Tokens are four characters here; the API's own are about that in English. */
+/** Characters per token: about right for English. */
 export const CHARACTERS_PER_TOKEN = 4;
 
-/** Tokens of a text, or of the JSON of anything else. */
+/** Estimates the tokens of a text, or of the JSON of anything else. */
 export function estimatedTokens(part: unknown): number {
   if (part === undefined || part === null) return 0;
   const characters = typeof part === 'string' ? part.length : JSON.stringify(part).length;
   return Math.ceil(characters / CHARACTERS_PER_TOKEN);
 }
 
-/** Output tokens of some content: its text, its thinking and the inputs of its tools. */
+/** Output tokens of content: text, thinking and tool inputs. */
 export function contentTokens(content: readonly ContentBlock[]): number {
   return content.reduce((sum, block) => sum + estimatedTokens(generatedPart(block)), 0);
 }
 
-/** Those of them that are thinking. */
+/** Output tokens of the thinking blocks alone. */
 export function thinkingTokens(content: readonly ContentBlock[]): number {
   return contentTokens(content.filter((block) => block.type === 'thinking'));
 }
@@ -169,7 +169,7 @@ function generatedPart(block: ContentBlock): unknown {
 const WORDS =
   'the tide was low and slow when a small boat came home with salt fish rope tar light wind over grey water'.split(' ');
 
-/** Words of no meaning, exactly so many tokens of them. */
+/** Meaningless words, exactly so many tokens of them. */
 export function prose(tokens: number, random: Random): string {
   const characters = Math.max(0, tokens) * CHARACTERS_PER_TOKEN;
   let text = '';
@@ -177,7 +177,7 @@ export function prose(tokens: number, random: Random): string {
   return text.slice(0, characters);
 }
 
-/** A thinking block; its signature looks like one and proves nothing. */
+/** A thinking block with a fake signature. */
 export function thinkingBlock(thinking: string, random: Random): ContentBlock {
   return { type: 'thinking', thinking, signature: Buffer.from(wireId('simulated-', random)).toString('base64') };
 }
@@ -188,7 +188,7 @@ export function toolUseBlock(tool: ToolCall, random: Random): ContentBlock {
   return { type: 'tool_use', id, name, input, caller: { type: 'direct' } };
 }
 
-/** The parts of a Messages request that the simulator looks at; the others are there too. */
+/** The fields of a Messages request that the simulator reads. The object has the others too. */
 export interface MessagesBody {
   readonly model: string;
   readonly max_tokens: number;
@@ -200,37 +200,37 @@ export interface MessagesBody {
   readonly thinking?: { readonly type?: string };
   readonly speed?: string;
   readonly inference_geo?: string;
-  /** A conversation that the API holds; `messages` has all of it nevertheless. */
+  /** A conversation that the API stores. `messages` has all of it nevertheless. */
   readonly thread?: { readonly type?: string; readonly previous_message_id?: string };
 }
 
-/** What a `respond` hook is asked. */
+/** The request that a `respond` hook receives. */
 export interface MessagesRequest {
   readonly body: MessagesBody;
   readonly headers: Headers;
-  /** 1 for the simulator's first request; items of a batch have their batch's. */
+  /** 1 for the simulator's first request. Items of a batch have the number of their batch. */
   readonly number: number;
-  /** The `custom_id` of an item of a batch; `null` for a request of its own. */
+  /** The `custom_id` of a batch item; `null` for a single request. */
   readonly batchItem: string | null;
 }
 
-/** What a `respond` hook answers; what it leaves out is worked out from the request. */
+/** The reply of a `respond` hook. Missing fields are derived from the request. */
 export interface Reply {
   readonly text?: string;
   readonly thinking?: string;
   readonly toolUse?: readonly ToolCall[];
-  /** Content blocks as the API writes them, in place of the three above. */
+  /** Content blocks in the API's form, instead of the three above. */
   readonly content?: readonly ContentBlock[];
   readonly stopReason?: string;
   readonly stopSequence?: string;
-  /** The model that answers, where it is not the one asked for. */
+  /** The model that answers. Default: the requested one. */
   readonly model?: string;
-  /** The final usage, in the API's own names. */
+  /** The final usage, in the API's field names. */
   readonly usage?: PartialUsage;
-  /** Counts of `message_start` that differ from the final ones, as they do with server tools. */
+  /** Counts in `message_start` that differ from the final ones, as they do with server tools. */
   readonly startUsage?: PartialUsage;
-  /** Usages of `message_delta` events that come before the last one. Counts in them are totals so far, as always. */
+  /** Usages of `message_delta` events before the last one. Their counts are totals so far, as always. */
   readonly earlierUsages?: readonly PartialUsage[];
-  /** Goes wrong with this request, unless a script or the scenario chose something. In a batch, only a refusal does. */
+  /** A fault of this request, unless the script or the scenario chose one. In a batch, only refusals happen. */
   readonly fault?: Fault;
 }

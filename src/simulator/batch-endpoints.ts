@@ -1,107 +1,109 @@
-import { scopeOf, type Ask } from './ask.ts';
+import { limitScope, type ApiRequest } from './api-request.ts';
 import { batchJson, endsAtMs, resultLine, resultOf, type Batch, type BatchItem, type ItemOutcome } from './batch.ts';
 import { totalNanoUsd } from './billing.ts';
 import { errorBody, refusal, type Refusal } from './errors.ts';
 import type { BodyItem } from './event-stream.ts';
-import { json, jsonItem, refused, type Answered, type Served } from './exchange.ts';
+import { json, jsonItem, refused, type EndpointResult, type Served } from './exchange.ts';
 import { answerFor, readMessages } from './message-endpoints.ts';
 import { messageJson, type Checked } from './messages.ts';
 import { draw, refusalOf, wireId } from './scenario.ts';
-import type { BatchItemEntry } from './truth.ts';
-import { admission, type World } from './world.ts';
+import type { BatchItemRecord } from './truth.ts';
+import { admit, type SimulatorState } from './state.ts';
 
-/** `POST /v1/messages/batches`. Bad parameters of an item are that item's error, as they are at the API. */
-export function createBatch(world: World, ask: Ask): Answered {
-  if ('refused' in ask.json) return refused(ask.json.refused);
-  const asked = checkedItems(ask.json.ok['requests'], world.limits.batch.perBatch);
+/** `POST /v1/messages/batches`. As in the API, bad parameters of an item are that item's error. */
+export function createBatch(state: SimulatorState, request: ApiRequest): EndpointResult {
+  if ('refused' in request.json) return refused(request.json.refused);
+  const asked = checkedItems(request.json.ok['requests'], state.limits.batch.perBatch);
   if ('refused' in asked) return refused(asked.refused);
-  const scope = scopeOf(ask);
-  const no = admission(world, { caller: ask.caller, scope, model: null, spends: true, inputTokens: 0 });
-  if (no !== null) return no;
-  if (queued(world, ask) + asked.ok.length > world.limits.batch.queued) {
-    return { refusal: refusal('batch_queue_limit'), scope, model: null, perMinute: world.limits.batch.queued };
+  const scope = limitScope(request);
+  const denied = admit(state, { caller: request.caller, scope, model: null, spends: true, inputTokens: 0 });
+  if (denied !== null) return denied;
+  if (queued(state, request) + asked.ok.length > state.limits.batch.queued) {
+    return { refusal: refusal('batch_queue_limit'), scope, model: null, perMinute: state.limits.batch.queued };
   }
-  const createdAtMs = world.clock.now();
-  const durationMs = draw(world.options.scenario?.latency?.batchMs ?? { kind: 'constant', value: 0 }, ask.random);
+  const createdAtMs = state.clock.now();
+  const durationMs = draw(state.options.scenario?.latency?.batchMs ?? { kind: 'constant', value: 0 }, request.random);
   const batch: Batch = {
-    id: wireId('msgbatch_01', ask.random),
-    organization: ask.caller.organization,
+    id: wireId('msgbatch_01', request.random),
+    organization: request.caller.organization,
     createdAtMs,
     items: asked.ok.map(({ customId, params }, index) => ({
       customId,
       doneAtMs: createdAtMs + (durationMs * (index + 1)) / asked.ok.length,
-      outcome: outcomeOf(world, ask, { customId, params }),
+      outcome: outcomeOf(state, request, { customId, params }),
     })),
     canceledAtMs: null,
     settled: null,
   };
-  world.batches.set(batch.id, batch);
-  return { ...json(batchJson(batch, 'in_progress', ask.url.origin)), scope };
+  state.batches.set(batch.id, batch);
+  return { ...json(batchJson(batch, 'in_progress', request.url.origin)), scope };
 }
 
 /** `GET /v1/messages/batches`, newest first. */
-export function listBatches(world: World, ask: Ask): Answered {
-  const own = [...world.batches.values()].filter((batch) => batch.organization === ask.caller.organization).reverse();
+export function listBatches(state: SimulatorState, request: ApiRequest): EndpointResult {
+  const own = [...state.batches.values()]
+    .filter((batch) => batch.organization === request.caller.organization)
+    .reverse();
   return shown(
-    ask,
+    request,
     page(
-      own.map((batch) => shownBatch(world, ask, batch)),
-      ask.url.searchParams,
+      own.map((batch) => shownBatch(state, request, batch)),
+      request.url.searchParams,
     ),
   );
 }
 
 /** `GET /v1/messages/batches/{id}`. */
-export function retrieveBatch(world: World, ask: Ask): Answered {
-  const batch = found(world, ask);
-  return batch === null ? refused(refusal('not_found')) : shown(ask, shownBatch(world, ask, batch));
+export function retrieveBatch(state: SimulatorState, request: ApiRequest): EndpointResult {
+  const batch = found(state, request);
+  return batch === null ? refused(refusal('not_found')) : shown(request, shownBatch(state, request, batch));
 }
 
-/** `POST /v1/messages/batches/{id}/cancel`. What has been worked on by then keeps its result. */
-export function cancelBatch(world: World, ask: Ask): Answered {
-  const batch = found(world, ask);
+/** `POST /v1/messages/batches/{id}/cancel`. Items that are processed by then keep their results. */
+export function cancelBatch(state: SimulatorState, request: ApiRequest): EndpointResult {
+  const batch = found(state, request);
   if (batch === null) return refused(refusal('not_found'));
-  if (hasEnded(world, batch)) return refused(refusal('invalid_request', { message: 'The batch has ended already.' }));
-  batch.canceledAtMs ??= world.clock.now();
-  return shown(ask, batchJson(batch, 'canceling', ask.url.origin));
+  if (hasEnded(state, batch)) return refused(refusal('invalid_request', { message: 'The batch has ended already.' }));
+  batch.canceledAtMs ??= state.clock.now();
+  return shown(request, batchJson(batch, 'canceling', request.url.origin));
 }
 
 /** `DELETE /v1/messages/batches/{id}`. */
-export function deleteBatch(world: World, ask: Ask): Answered {
-  const batch = found(world, ask);
+export function deleteBatch(state: SimulatorState, request: ApiRequest): EndpointResult {
+  const batch = found(state, request);
   if (batch === null) return refused(refusal('not_found'));
-  if (!hasEnded(world, batch)) {
+  if (!hasEnded(state, batch)) {
     return refused(refusal('invalid_request', { message: 'The batch is in progress: cancel it first.' }));
   }
-  world.batches.delete(batch.id);
-  return shown(ask, { id: batch.id, type: 'message_batch_deleted' });
+  state.batches.delete(batch.id);
+  return shown(request, { id: batch.id, type: 'message_batch_deleted' });
 }
 
-/** `GET /v1/messages/batches/{id}/results`: a line for each item. Usage counts as told line by line. */
-export function batchResults(world: World, ask: Ask): Answered {
-  const batch = found(world, ask);
-  if (batch === null || !hasEnded(world, batch)) return refused(refusal('not_found'));
-  const items = resultItems(world, batch, settled(world, batch));
-  return { contentType: 'application/x-jsonl', items, bill: null, scope: scopeOf(ask) };
+/** `GET /v1/messages/batches/{id}/results`: one line per item. Usage counts as reported line by line. */
+export function batchResults(state: SimulatorState, request: ApiRequest): EndpointResult {
+  const batch = found(state, request);
+  if (batch === null || !hasEnded(state, batch)) return refused(refusal('not_found'));
+  const items = resultItems(state, batch, settled(state, batch));
+  return { contentType: 'application/x-jsonl', items, bill: null, scope: limitScope(request) };
 }
 
-function* resultItems(world: World, batch: Batch, records: readonly BatchItemEntry[]): Generator<BodyItem> {
+function* resultItems(state: SimulatorState, batch: Batch, records: readonly BatchItemRecord[]): Generator<BodyItem> {
   for (const [index, item] of batch.items.entries()) {
     const record = records[index];
-    const sent = (): void => (record === undefined ? undefined : world.ledger.batchItemTold(record));
+    const sent = (): void => (record === undefined ? undefined : state.ledger.markRead(record));
     yield { ...jsonItem(null), text: resultLine(batch, item), sent };
   }
 }
 
-interface AskedItem {
+interface RequestedItem {
   readonly customId: string;
   readonly params: Readonly<Record<string, unknown>>;
 }
 
-function checkedItems(requests: unknown, most: number): Checked<readonly AskedItem[]> {
+function checkedItems(requests: unknown, most: number): Checked<readonly RequestedItem[]> {
   if (!Array.isArray(requests) || requests.length === 0) return invalid('requests: Field required');
   if (requests.length > most) return invalid(`requests: a batch has at most ${most} requests`);
-  const items: AskedItem[] = [];
+  const items: RequestedItem[] = [];
   for (const [index, request] of requests.entries()) {
     const { custom_id, params } = Object(request) as Readonly<Record<string, unknown>>;
     if (typeof custom_id !== 'string') return invalid(`requests.${index}.custom_id: Field required`);
@@ -116,17 +118,17 @@ function invalid(message: string): { readonly refused: Refusal } {
   return { refused: refusal('invalid_request', { message }) };
 }
 
-function outcomeOf(world: World, ask: Ask, { customId, params }: AskedItem): ItemOutcome {
-  const { request, number, random } = ask;
-  const read = readMessages(world, params, { request, number, batchItem: customId });
+function outcomeOf(state: SimulatorState, request: ApiRequest, { customId, params }: RequestedItem): ItemOutcome {
+  const { raw, number, random } = request;
+  const read = readMessages(state, params, { raw, number, batchItem: customId });
   if ('refused' in read) return errored(read.refused);
   if (read.ok.body.speed === 'fast') {
     return errored(refusal('invalid_request', { message: 'speed: fast mode is not available in batches' }));
   }
   const fault = read.ok.reply.fault;
-  const no = fault === undefined ? null : refusalOf(fault, false);
-  if (no !== null) return errored(no);
-  const made = answerFor(world, read.ok, { serviceTier: 'batch', random });
+  const denied = fault === undefined ? null : refusalOf(fault, false);
+  if (denied !== null) return errored(denied);
+  const made = answerFor(state, read.ok, { serviceTier: 'batch', random });
   return { type: 'succeeded', message: messageJson(made), model: made.model, usage: made.usage };
 }
 
@@ -134,35 +136,35 @@ function errored(why: Refusal): ItemOutcome {
   return { type: 'errored', error: errorBody(why, null) };
 }
 
-function queued(world: World, ask: Ask): number {
-  const open = [...world.batches.values()].filter(
-    (batch) => batch.organization === ask.caller.organization && !hasEnded(world, batch),
+function queued(state: SimulatorState, request: ApiRequest): number {
+  const open = [...state.batches.values()].filter(
+    (batch) => batch.organization === request.caller.organization && !hasEnded(state, batch),
   );
   return open.reduce((sum, batch) => sum + batch.items.length, 0);
 }
 
-function found(world: World, ask: Ask): Batch | null {
-  const batch = world.batches.get(ask.id);
-  return batch?.organization === ask.caller.organization ? (batch ?? null) : null;
+function found(state: SimulatorState, request: ApiRequest): Batch | null {
+  const batch = state.batches.get(request.id);
+  return batch?.organization === request.caller.organization ? (batch ?? null) : null;
 }
 
-function shownBatch(world: World, ask: Ask, batch: Batch): Record<string, unknown> {
-  if (!hasEnded(world, batch)) {
-    return batchJson(batch, batch.canceledAtMs === null ? 'in_progress' : 'canceling', ask.url.origin);
+function shownBatch(state: SimulatorState, request: ApiRequest, batch: Batch): Record<string, unknown> {
+  if (!hasEnded(state, batch)) {
+    return batchJson(batch, batch.canceledAtMs === null ? 'in_progress' : 'canceling', request.url.origin);
   }
-  settled(world, batch);
-  return batchJson(batch, 'ended', ask.url.origin);
+  settled(state, batch);
+  return batchJson(batch, 'ended', request.url.origin);
 }
 
-function hasEnded(world: World, batch: Batch): boolean {
-  return world.clock.now() >= endsAtMs(batch);
+function hasEnded(state: SimulatorState, batch: Batch): boolean {
+  return state.clock.now() >= endsAtMs(batch);
 }
 
-/** Bills what succeeded, once. Nothing runs in the background: it is done when a request first finds the batch ended. */
-function settled(world: World, batch: Batch): readonly BatchItemEntry[] {
+/** Bills the items that succeeded, once. Nothing runs in the background: it happens when a request first finds the batch ended. */
+function settled(state: SimulatorState, batch: Batch): readonly BatchItemRecord[] {
   batch.settled ??= batch.items.map((item) => {
-    const record = world.ledger.batchItemEnded(truthOf(batch, item), batch.createdAtMs);
-    world.spend.add(batch.organization, batch.createdAtMs, totalNanoUsd(record.billed));
+    const record = state.ledger.recordBatchItem(truthOf(batch, item), batch.createdAtMs);
+    state.spend.add(batch.organization, batch.createdAtMs, totalNanoUsd(record.billed));
     return record;
   });
   return batch.settled;
@@ -180,13 +182,13 @@ function truthOf(batch: Batch, item: BatchItem) {
   };
 }
 
-function shown(ask: Ask, document: unknown): Served {
-  return { ...json(document), scope: scopeOf(ask) };
+function shown(request: ApiRequest, document: unknown): Served {
+  return { ...json(document), scope: limitScope(request) };
 }
 
 type Item = Readonly<Record<string, unknown>>;
 
-/** A list as the API pages it by ids: `limit` (20 where it is not given), `after_id`, `before_id`. */
+/** One page of a list, paged by ids like the API: `limit` (default 20), `after_id`, `before_id`. */
 export function page(all: readonly Item[], query: URLSearchParams): Item {
   const limit = Number(query.get('limit') ?? 20);
   const before = positionOf(all, query.get('before_id'));
@@ -197,14 +199,14 @@ export function page(all: readonly Item[], query: URLSearchParams): Item {
   return { data, has_more: more, first_id: data[0]?.['id'] ?? null, last_id: data.at(-1)?.['id'] ?? null };
 }
 
-/** A list as the API pages it by cursor: `limit` (20 where it is not given) and `page`, the id to begin with. */
+/** One page of a list, paged by cursor like the API: `limit` (default 20) and `page`, the id to begin with. */
 export function cursorPage(all: readonly Item[], query: URLSearchParams): Item {
   const limit = Number(query.get('limit') ?? 20);
   const from = Math.max(0, positionOf(all, query.get('page')));
   return { data: all.slice(from, from + limit), next_page: all[from + limit]?.['id'] ?? null };
 }
 
-/** -1 for an id that is not there. */
+/** The position of an id; -1 if it is not in the list. */
 function positionOf(all: readonly Item[], id: string | null): number {
   return all.findIndex((each) => each['id'] === id);
 }

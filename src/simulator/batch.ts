@@ -1,7 +1,7 @@
-import type { BatchItemEntry } from './truth.ts';
+import type { BatchItemRecord } from './truth.ts';
 import type { WireUsage } from './usage.ts';
 
-/** What becomes of an item that is worked on. */
+/** The outcome of a processed item. */
 export type ItemOutcome =
   | { readonly type: 'succeeded'; readonly message: object; readonly model: string; readonly usage: WireUsage }
   | { readonly type: 'errored'; readonly error: object };
@@ -9,43 +9,43 @@ export type ItemOutcome =
 /** One request of a batch. */
 export interface BatchItem {
   readonly customId: string;
-  /** When it will have been worked on, unless the batch ends before. */
+  /** When it will be processed, unless the batch ends before. */
   readonly doneAtMs: number;
   readonly outcome: ItemOutcome;
 }
 
-/** A batch; what it is at a moment follows from it and the time. */
+/** A batch. Its status follows from these fields and the time. */
 export interface Batch {
   readonly id: string;
   readonly organization: string | null;
   readonly createdAtMs: number;
   readonly items: readonly BatchItem[];
   canceledAtMs: number | null;
-  /** The records of its items, in their order, once it has ended and they are billed. */
-  settled: readonly BatchItemEntry[] | null;
+  /** The records of its items in order, once it has ended and they are billed. */
+  settled: readonly BatchItemRecord[] | null;
 }
 
-/** What an item came to. */
+/** The result of an item. */
 export type ItemResult = ItemOutcome | { readonly type: 'canceled' } | { readonly type: 'expired' };
 
 const EXPIRES_AFTER_MS = 24 * 60 * 60 * 1000;
 
-/** When the batch ends: with its last item, when it is canceled, or a day after it was made. */
+/** When the batch ends: with its last item, at its cancellation, or a day after its creation. */
 export function endsAtMs(batch: Batch): number {
   const lastMs = batch.items.at(-1)?.doneAtMs ?? batch.createdAtMs;
   return Math.min(lastMs, batch.createdAtMs + EXPIRES_AFTER_MS, batch.canceledAtMs ?? Infinity);
 }
 
-/** What an item of an ended batch came to. */
+/** The result of an item of an ended batch. */
 export function resultOf(batch: Batch, item: BatchItem): ItemResult {
   if (item.doneAtMs <= endsAtMs(batch)) return item.outcome;
   return { type: batch.canceledAtMs === null ? 'expired' : 'canceled' };
 }
 
-/** How a batch is shown: as it is, or as the requests that change it see it. */
+/** The status of a batch in responses. */
 export type Phase = 'in_progress' | 'canceling' | 'ended';
 
-/** A batch as the API writes it. Its counts stay at `processing` until it has ended. */
+/** A batch in the API's form. Its counts stay at `processing` until it has ended. */
 export function batchJson(batch: Batch, phase: Phase, origin: string): Record<string, unknown> {
   const ended = phase === 'ended';
   const counts = { processing: ended ? 0 : batch.items.length, succeeded: 0, errored: 0, canceled: 0, expired: 0 };
@@ -64,7 +64,7 @@ export function batchJson(batch: Batch, phase: Phase, origin: string): Record<st
   };
 }
 
-/** One line of a batch's results. */
+/** One line of the results of a batch. */
 export function resultLine(batch: Batch, item: BatchItem): string {
   const result = resultOf(batch, item);
   const shown =

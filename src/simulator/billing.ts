@@ -13,22 +13,22 @@ export interface BilledTokens {
 /** Whole nano-dollars (1 USD = 1,000,000,000) by kind. */
 export type BilledNanoUsd = Readonly<Record<keyof BilledTokens | 'server_tools', number>>;
 
-/** What is billed to one model. */
+/** Tokens and money billed to one model. */
 export interface BilledPart {
   readonly model: string;
   readonly tokens: BilledTokens;
-  /** `null`: the table has no price for the model on that day. */
+  /** `null` if the table has no price for the model on that day. */
   readonly nanoUsd: BilledNanoUsd | null;
 }
 
-/** What a bill depends on. */
+/** The input of a bill. */
 export interface Billable {
   /** The model that answered. */
   readonly model: string;
   readonly usage: WireUsage;
-  /** When the request was made: the price of that UTC day holds. */
+  /** Time of the request. The price of that UTC day applies. */
   readonly atMs: number;
-  /** The `anthropic-beta` names of the request; some prices of the past hung on one. */
+  /** The `anthropic-beta` names of the request; some past prices depended on one. */
   readonly betas: readonly string[];
 }
 
@@ -56,9 +56,9 @@ const NANO_USD_PER_USD = exact('1000000000');
 const TOKENS_PER_RATE = exact('1000000');
 
 /**
- * What the API would bill: one part for the message, or one for each iteration where there are any (the top level then
- * counts for nothing). Each kind of each part is tokens × rate × factors as an exact fraction, rounded half up once.
- * Server tools are on the first part. Fast mode holds for the steps on the message's own model.
+ * The API's bill: one part for the message, or one for each iteration if there are any (the top-level counts are then
+ * ignored). Each kind of each part is tokens × rate × factors as an exact fraction, rounded half up once. Server tools are
+ * on the first part. Fast mode applies to the steps on the message's own model.
  */
 export function bill(billable: Billable): readonly BilledPart[] {
   const { usage } = billable;
@@ -71,7 +71,7 @@ export function bill(billable: Billable): readonly BilledPart[] {
   });
 }
 
-/** Whole nano-dollars of a part, all kinds together; 0 where there is no price. */
+/** Sum of all parts and kinds in whole nano-dollars; parts without a price count as 0. */
 export function totalNanoUsd(parts: readonly BilledPart[]): number {
   return parts.reduce(
     (total, part) => total + Object.values(part.nanoUsd ?? {}).reduce((sum, nanoUsd) => sum + nanoUsd, 0),
@@ -79,7 +79,7 @@ export function totalNanoUsd(parts: readonly BilledPart[]): number {
   );
 }
 
-/** The counts that are billed together: an iteration's, or those at the top. */
+/** Counts that are billed together: those of an iteration, or the top-level ones. */
 type Step = Pick<WireIteration, 'model' | 'input_tokens' | 'output_tokens' | 'cache_read_input_tokens'> &
   Pick<WireIteration, 'cache_creation' | 'cache_creation_input_tokens'>;
 
@@ -133,7 +133,7 @@ function factorsOf(row: PriceRow, usage: WireUsage): readonly Fraction[] {
   ];
 }
 
-/** Server tools can add writes after the split was made: what the split does not explain is 5-minute. */
+/** Server tools can add cache writes after the split was made: writes that the split does not explain are 5-minute ones. */
 function cacheWrites(split: WireCacheCreation | null, total: number): WireCacheCreation {
   const oneHour = split?.ephemeral_1h_input_tokens ?? 0;
   const fiveMinutes = split?.ephemeral_5m_input_tokens ?? 0;
@@ -150,7 +150,7 @@ interface Choice {
   readonly fast: boolean;
 }
 
-/** Fast mode, then the long prompt's band, then the standard rates. No model has both of the first two. */
+/** The rates of fast mode, else of the long-prompt band, else the standard rates. No model has both of the first two. */
 function ratesOf(row: PriceRow, { betas, day, tokens, fast }: Choice): Rates {
   if (fast && row.fast !== undefined && holds(row.fast, day)) return row.fast.usd;
   const { longPrompt } = row;
@@ -169,13 +169,13 @@ interface Fraction {
   readonly under: bigint;
 }
 
-/** A decimal string as the fraction that it is. */
+/** A decimal string as an exact fraction. */
 function exact(decimal: string): Fraction {
   const [whole = '0', decimals = ''] = decimal.split('.');
   return { over: BigInt(whole + decimals), under: 10n ** BigInt(decimals.length) };
 }
 
-/** The product of the first, divided by the second, to the nearest whole number; a half goes up. */
+/** The product of the factors divided by the divisors, rounded to the nearest whole number, halves up. */
 function roundedHalfUp(factors: readonly Fraction[], divisors: readonly Fraction[]): number {
   let over = 1n;
   let under = 1n;
@@ -184,13 +184,13 @@ function roundedHalfUp(factors: readonly Fraction[], divisors: readonly Fraction
   return Number((2n * over + under) / (2n * under));
 }
 
-/** What each organization has been billed in each calendar month, UTC, in whole nano-dollars. */
+/** Whole nano-dollars billed to each organization in each calendar month, UTC. */
 export class MonthlySpend {
   readonly #nanoUsd = new Map<string, number>();
   readonly #firstMonths = new Map<string | null, string>();
   readonly #headStartNanoUsd: number;
 
-  /** `headStartNanoUsd` counts as spent before the first request, in every organization and in the first month seen. */
+  /** `headStartNanoUsd` counts as spent before the first request, for every organization in its first month. */
   constructor(headStartNanoUsd: number) {
     this.#headStartNanoUsd = headStartNanoUsd;
   }
@@ -208,7 +208,7 @@ export class MonthlySpend {
   }
 }
 
-/** The first day of the month after, as the API names the day on which access returns. */
+/** The first day of the next month, on which the API restores access. */
 export function regainDay(atMs: number): string {
   const at = new Date(atMs);
   return new Date(Date.UTC(at.getUTCFullYear(), at.getUTCMonth() + 1, 1)).toISOString().slice(0, 10);

@@ -1,16 +1,16 @@
 /**
- * Time as the simulator sees it. `now` is milliseconds since the epoch. `sleep` ends after `ms`;
- * it may also end, or reject, when the signal is aborted: the simulator looks at the signal itself.
+ * The simulator's clock. `now` returns milliseconds since the epoch. `sleep` ends after `ms`; it may also end or reject when
+ * the signal is aborted, because the simulator checks the signal itself.
  */
 export interface SimulatorClock {
   now(): number;
   sleep(ms: number, signal: AbortSignal): Promise<void>;
 }
 
-/** The longest wait that `setTimeout` keeps; it turns a longer one into 1 ms. */
+/** The longest wait of `setTimeout`, which turns a longer one into 1 ms. */
 const LONGEST_TIMER_MS = 2_147_483_647;
 
-/** The computer's own time. A timer whose signal is aborted is cleared. */
+/** The system's clock. It clears the timer when the signal is aborted. */
 export const systemClock: SimulatorClock = {
   now: () => Date.now(),
   sleep: (ms, signal) =>
@@ -26,8 +26,8 @@ export const systemClock: SimulatorClock = {
 };
 
 /**
- * Waits, and rejects with the signal's reason as soon as it is aborted, whatever the clock does.
- * Nothing is awaited for 0 ms; `Infinity` waits for the abort.
+ * Waits, and rejects with the signal's reason as soon as it is aborted, whatever the clock does. Returns at once for 0 ms;
+ * `Infinity` waits for the abort.
  */
 export async function wait(clock: SimulatorClock, ms: number, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();

@@ -1,31 +1,31 @@
-/** A key that the simulator accepts, and whose it is. */
+/** A key that the simulator accepts, and its owner. */
 export interface AcceptedKey {
-  /** How truth names it. */
+  /** Its name in `truth`. */
   readonly name: string;
   readonly key: string;
-  /** The id of its organization, whose limits and spend it shares; default: the simulator's own. */
+  /** The id of its organization, whose limits and spend it shares. Default: the simulator's own. */
   readonly organization?: string;
-  /** Sent as `anthropic-workspace-id`; no such header where there is none. */
+  /** Sent as `anthropic-workspace-id`. Default: no such header. */
   readonly workspace?: string;
 }
 
-/** Who sent a request. */
+/** The sender of a request. */
 export interface Caller {
-  /** `null` where the key is not accepted; so is the organization then. */
+  /** `null` if the key is not accepted; then `organization` is `null` too. */
   readonly name: string | null;
   readonly organization: string | null;
   readonly workspace: string | null;
 }
 
-/** The organization of keys that name none. */
+/** The organization of keys without one. */
 export const DEFAULT_ORGANIZATION = '5f0c2b7e-3d41-4c8a-9e56-0b1d7a2f8c34';
 
 /** A caller whose key is not accepted. */
 export const UNKNOWN_CALLER: Caller = { name: null, organization: null, workspace: null };
 
 /**
- * Who sent a request, by `Authorization: Bearer` or `x-api-key`; or why that is not known, in the API's words.
- * Where no keys are configured, any key is accepted under the name `any`.
+ * Identifies the sender by `Authorization: Bearer` or `x-api-key`, or says in the API's words why it cannot. If no keys are
+ * configured, any key is accepted under the name `any`.
  */
 export function callerOf(
   headers: Headers,

@@ -5,114 +5,122 @@ import type { Caller } from './credentials.ts';
 import { errorBody } from './errors.ts';
 import { errorEvent, type BodyItem } from './event-stream.ts';
 import {
-  override,
+  applyOverrides,
   refusalItem,
   responseHeaders,
-  worded,
-  type Answered,
+  withFigures,
+  type EndpointResult,
   type Bill,
   type Refused,
   type Served,
 } from './exchange.ts';
 import { bodyFault, eventError, type BodyFault, type Fault, type Place } from './scenario.ts';
-import type { Entry } from './truth.ts';
-import type { World } from './world.ts';
+import type { RequestRecord } from './truth.ts';
+import type { SimulatorState } from './state.ts';
 
-/** What a response is made from. */
-export interface Dispatch {
-  readonly answered: Answered;
+/** A response about to be sent. */
+export interface OutgoingResponse {
+  readonly result: EndpointResult;
   readonly fault: Fault;
-  readonly entry: Entry;
+  readonly record: RequestRecord;
   readonly caller: Caller;
   readonly betas: readonly string[];
   readonly perTokenMs: number;
-  /** Held until the body has ended: a `Request` that is collected stops passing on its abort. */
-  readonly arrival: { readonly request: Request; readonly signal: AbortSignal };
+  /** Held until the body has ended: a garbage-collected `Request` no longer passes on its abort. */
+  readonly incoming: { readonly request: Request; readonly signal: AbortSignal };
 }
 
 /**
- * Sends an answer: head, body, and what goes wrong with it. The record says what was sent and what is billed; it ends
- * when the body has.
+ * Sends a response: head, body, and the fault in it. Records what was sent and what is billed; the record ends with the
+ * body.
  */
-export function response(world: World, dispatch: Dispatch): Response {
-  const { answered, entry } = dispatch;
-  entry.delivery = 'unread';
-  if ('refusal' in answered) return refusalResponse(world, dispatch, answered);
-  const { bill, items } = answered;
-  Object.assign(entry, { status: 200, model: bill?.model ?? null });
-  if (bill !== null && bill.partial === null) generated(world, dispatch, bill.usage);
-  return new Response(body(world, dispatch, items), { status: 200, headers: headersOf(world, dispatch) });
+export function response(state: SimulatorState, outgoing: OutgoingResponse): Response {
+  const { result, record } = outgoing;
+  record.delivery = 'unread';
+  if ('refusal' in result) return refusalResponse(state, outgoing, result);
+  const { bill, items } = result;
+  Object.assign(record, { status: 200, model: bill?.model ?? null });
+  if (bill !== null && bill.partial === null) chargeDocument(state, outgoing, bill.usage);
+  return new Response(body(state, outgoing, items), { status: 200, headers: headersOf(state, outgoing) });
 }
 
-function refusalResponse(world: World, dispatch: Dispatch, refused: Refused): Response {
-  const { entry, caller } = dispatch;
-  const refusal = worded(refused, { caller, limits: world.limits, nowMs: world.clock.now() });
+function refusalResponse(state: SimulatorState, outgoing: OutgoingResponse, refused: Refused): Response {
+  const { record, caller } = outgoing;
+  const refusal = withFigures(refused, { caller, limits: state.limits, nowMs: state.clock.now() });
   const { status, type, errorCode = null } = refusal;
-  Object.assign(entry, { status, errorType: type, errorCode });
-  const headers = headersOf(world, dispatch);
-  return new Response(body(world, dispatch, [refusalItem(refusal, entry.id)]), { status, headers });
+  Object.assign(record, { status, errorType: type, errorCode });
+  const headers = headersOf(state, outgoing);
+  return new Response(body(state, outgoing, [refusalItem(refusal, record.id)]), { status, headers });
 }
 
-function headersOf(world: World, { answered, fault, entry, caller }: Dispatch): Headers {
-  const from = { caller, limits: world.limits, nowMs: world.clock.now() };
-  const headers = responseHeaders(answered, entry.id, from);
-  if ('headers' in fault && fault.headers !== undefined) override(headers, fault.headers);
+function headersOf(state: SimulatorState, { result, fault, record, caller }: OutgoingResponse): Headers {
+  const from = { caller, limits: state.limits, nowMs: state.clock.now() };
+  const headers = responseHeaders(result, record.id, from);
+  if ('headers' in fault && fault.headers !== undefined) applyOverrides(headers, fault.headers);
   return headers;
 }
 
-/** A document is generated, and billed, before its head is sent: the head's figures have it in them. */
-function generated(world: World, dispatch: Dispatch, usage: Bill['usage']): void {
-  const { entry, answered } = dispatch;
-  entry.usage = usage;
-  charge(world, dispatch);
-  if (answered.scope !== null) world.limits.produced(answered.scope, usage.output_tokens, world.clock.now());
+/** Bills a JSON response before its head is sent, so that the head's figures include it. */
+function chargeDocument(state: SimulatorState, outgoing: OutgoingResponse, usage: Bill['usage']): void {
+  const { record, result } = outgoing;
+  record.usage = usage;
+  charge(state, outgoing);
+  if (result.scope !== null) state.limits.addOutput(result.scope, usage.output_tokens, state.clock.now());
 }
 
-function body(world: World, dispatch: Dispatch, items: Iterable<BodyItem>): ReadableStream<Uint8Array> {
-  const { answered, arrival } = dispatch;
-  const served = 'refusal' in answered ? null : answered;
-  return pacedBody(withFault(dispatch, items), {
-    clock: world.clock,
-    signal: arrival.signal,
-    perTokenMs: dispatch.perTokenMs,
-    ...recording(world, dispatch, served),
+function body(
+  state: SimulatorState,
+  outgoing: OutgoingResponse,
+  items: Iterable<BodyItem>,
+): ReadableStream<Uint8Array> {
+  const { result, incoming } = outgoing;
+  const served = 'refusal' in result ? null : result;
+  return pacedBody(withFault(outgoing, items), {
+    clock: state.clock,
+    signal: incoming.signal,
+    perTokenMs: outgoing.perTokenMs,
+    ...recordDelivery(state, outgoing, served),
   });
 }
 
-function withFault({ answered, fault, entry }: Dispatch, items: Iterable<BodyItem>): Iterator<BodyItem, Ending> {
+function withFault({ result, fault, record }: OutgoingResponse, items: Iterable<BodyItem>): Iterator<BodyItem, Ending> {
   const wrong = bodyFault(fault);
   if (wrong === null) return complete(items);
-  const isStream = entry.streamed && !('refusal' in answered);
-  return isStream ? faultyStream(items, wrong, errorBody(eventError(wrong), entry.id)) : faultyDocument(items, wrong);
+  const isStream = record.streamed && !('refusal' in result);
+  return isStream ? faultyStream(items, wrong, errorBody(eventError(wrong), record.id)) : faultyDocument(items, wrong);
 }
 
-/** Keeps the record of a body while it is read. */
-function recording(world: World, dispatch: Dispatch, served: Served | null): Pick<BodyOptions, 'sent' | 'ended'> {
-  const { entry } = dispatch;
+/** Keeps the record up to date while the body is read. */
+function recordDelivery(
+  state: SimulatorState,
+  outgoing: OutgoingResponse,
+  served: Served | null,
+): Pick<BodyOptions, 'sent' | 'ended'> {
+  const { record } = outgoing;
   const partial = served?.bill?.partial ?? null;
   let outputTokens = 0;
   return {
     sent(item) {
-      if (item.event !== null) entry.eventsSent += 1;
-      if (item.reports !== null && served?.bill) entry.usageReported = item.reports;
+      if (item.event !== null) record.eventsSent += 1;
+      if (item.usageShown !== null && served?.bill) record.usageReported = item.usageShown;
       if (item.outputTokens <= outputTokens) return;
-      if (served?.scope) world.limits.produced(served.scope, item.outputTokens - outputTokens, world.clock.now());
+      if (served?.scope) state.limits.addOutput(served.scope, item.outputTokens - outputTokens, state.clock.now());
       outputTokens = item.outputTokens;
     },
     ended(how) {
-      entry.delivery = how;
+      record.delivery = how;
       if (partial !== null) {
-        entry.usage = partial(outputTokens);
-        charge(world, dispatch);
+        record.usage = partial(outputTokens);
+        charge(state, outgoing);
       }
-      world.ledger.ended(entry, world.clock.now());
+      state.ledger.end(record, state.clock.now());
     },
   };
 }
 
-function charge(world: World, { entry, betas, caller }: Dispatch): void {
-  const nanoUsd = totalNanoUsd(world.ledger.bill(entry, betas));
-  world.spend.add(caller.organization, entry.startedAtMs, nanoUsd);
+function charge(state: SimulatorState, { record, betas, caller }: OutgoingResponse): void {
+  const nanoUsd = totalNanoUsd(state.ledger.bill(record, betas));
+  state.spend.add(caller.organization, record.startedAtMs, nanoUsd);
 }
 
 function* complete(items: Iterable<BodyItem>): Generator<BodyItem, Ending> {
@@ -121,8 +129,8 @@ function* complete(items: Iterable<BodyItem>): Generator<BodyItem, Ending> {
 }
 
 /**
- * An event stream with its fault in it. `errorJson` is what an `error` event carries.
- * Where the place never comes, the fault is before `message_stop`: one that was chosen always happens.
+ * An event stream with its fault. `errorJson` is the data of an `error` event. If the fault's place never comes, the fault
+ * happens before `message_stop`: a chosen fault always happens.
  */
 export function* faultyStream(
   items: Iterable<BodyItem>,
@@ -148,7 +156,7 @@ export function* faultyStream(
   return 'complete';
 }
 
-/** A document with its fault in its middle: in front of the middle line, where it has lines. It has no error events. */
+/** A JSON or JSONL body with its fault in the middle: before the middle line if it has lines. It has no error events. */
 export function* faultyDocument(items: Iterable<BodyItem>, fault: BodyFault): Generator<BodyItem, Ending> {
   const all = [...items];
   const [first] = all;
@@ -169,7 +177,7 @@ function halves(item: BodyItem): readonly BodyItem[] {
   const bytes = bytesOf(item);
   const middle = Math.floor(bytes.length / 2);
   return [
-    { text: bytes.subarray(0, middle), event: null, outputTokens: 0, reports: null, pauseMs: 0 },
+    { text: bytes.subarray(0, middle), event: null, outputTokens: 0, usageShown: null, pauseMs: 0 },
     { ...item, text: bytes.subarray(middle) },
   ];
 }
@@ -182,7 +190,7 @@ const DEFAULT_PLACE: Readonly<Record<BodyFault['fault'], Place>> = {
   error_event: 'message_delta',
 };
 
-/** What happens in place of the item; `null` where the body goes on. */
+/** Applies the fault in place of the item; `null` if the body goes on. */
 function* atPlace(fault: BodyFault, item: BodyItem, error: BodyItem): Generator<BodyItem, Ending | null> {
   switch (fault.fault) {
     case 'body_reset':
@@ -194,7 +202,7 @@ function* atPlace(fault: BodyFault, item: BodyItem, error: BodyItem): Generator<
       return null;
     case 'malformed_json': {
       const { sent: _sent, ...unread } = item;
-      yield { ...unread, text: malformed(item), reports: null };
+      yield { ...unread, text: malformed(item), usageShown: null };
       return null;
     }
     case 'error_event':
@@ -210,32 +218,29 @@ function malformed(item: BodyItem): string {
   return `${text.slice(0, brace)},${text.slice(brace)}`;
 }
 
-/** How the server ends a body: as it should, early without a word, or with a broken connection. */
+/** How the server ends a body: completely, early without an error, or with a broken connection. */
 export type Ending = 'complete' | 'cut' | 'reset';
 
-/** How a body is paced and who is told of it. */
+/** The pace of a body, and the callbacks for its progress. */
 export interface BodyOptions {
   readonly clock: SimulatorClock;
-  /** The request's: when it is aborted, the body fails with its reason. */
+  /** The signal of the request: when it is aborted, the body fails with its reason. */
   readonly signal: AbortSignal;
   readonly perTokenMs: number;
-  /** A piece was handed to the reader. */
+  /** Called when a piece has been handed to the reader. */
   sent(item: BodyItem): void;
-  /** Nothing more will come; called once. */
+  /** Called once, when nothing more will come. */
   ended(how: 'complete' | 'cut' | 'cancelled'): void;
 }
 
 const encoder = new TextEncoder();
 
-/** A piece's bytes; a copy, because a stream takes what it is given. */
+/** The bytes of a piece: a copy, because a stream detaches the buffer it is given. */
 export function bytesOf({ text }: BodyItem): Uint8Array {
   return typeof text === 'string' ? encoder.encode(text) : Uint8Array.from(text);
 }
 
-/**
- * A body that makes each piece when the reader asks for it, and not before. Cancelling it, or aborting the request,
- * stops it at once, in the middle of a wait too.
- */
+/** A body that makes each piece when the reader asks for it. Canceling it or aborting the request stops it at once, even during a wait. */
 export function pacedBody(items: Iterator<BodyItem, Ending>, options: BodyOptions): ReadableStream<Uint8Array> {
   return new ReadableStream(new PacedSource(items, options));
 }
@@ -245,9 +250,9 @@ class PacedSource implements UnderlyingByteSource {
   readonly #items: Iterator<BodyItem, Ending>;
   readonly #options: BodyOptions;
   readonly #startedAtMs: number;
-  /** Ends a wait that nobody needs any more. */
+  /** Ends a wait that is no longer needed. */
   readonly #stop = new AbortController();
-  /** One ahead, so that the end is known with the last piece: not every reader asks again after that. */
+  /** One item ahead, so that the end is known with the last piece: not every reader asks again after that. */
   #next: IteratorResult<BodyItem, Ending>;
   #over = false;
   #forget = (): void => undefined;
@@ -296,7 +301,7 @@ class PacedSource implements UnderlyingByteSource {
     this.#finish(ending === 'complete' ? 'complete' : 'cut');
     if (ending === 'reset') return controller.error(connectionError('terminated'));
     controller.close();
-    // A reader that brought its own buffer is still waiting with it.
+    // A reader with its own buffer is still waiting.
     controller.byobRequest?.respond(0);
   }
 
@@ -309,7 +314,7 @@ class PacedSource implements UnderlyingByteSource {
   }
 }
 
-/** The error that `fetch` gives when a connection breaks: `fetch failed` before the response, `terminated` in its body. */
+/** The error of `fetch` when a connection breaks: `fetch failed` before the response, `terminated` in its body. */
 export function connectionError(message: 'fetch failed' | 'terminated'): TypeError {
   const cause = Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET', errno: -104, syscall: 'read' });
   return new TypeError(message, { cause });

@@ -1,6 +1,6 @@
 /**
- * The API's errors by name, as data. `message` may name `{limit}`, `{organization}`, `{model}` and `{regain}` (the
- * first of next month). `exhausted` is the limit whose headers then say `remaining: 0`.
+ * The API's errors by name, as data. `message` may contain `{limit}`, `{organization}`, `{model}` and `{regain}` (the
+ * first of next month). `exhausted` is the limit whose headers then show `remaining: 0`.
  * Statuses, types and codes: the API's error pages and SDK 1.12.0; wordings as seen in public reports of 2025 and 2026,
  * which may change any day: never match on them.
  */
@@ -125,31 +125,31 @@ export const REFUSALS = {
 
 export type RefusalName = keyof typeof REFUSALS;
 
-/** The limit that a refusal says is used up. */
+/** The limit that a refusal shows as exhausted. */
 export type ExhaustedLimit = 'requests' | 'input_tokens' | 'output_tokens' | 'fast_input_tokens';
 
-/** What the API answers when it refuses. */
+/** A refusal by the API. */
 export interface Refusal {
   readonly status: number;
   readonly type: string;
   readonly message: string;
   readonly errorCode?: string;
   readonly exhausted?: ExhaustedLimit;
-  /** Whether a `retry-after` header comes with it. */
+  /** Whether it has a `retry-after` header. */
   readonly retryAfter?: boolean;
 }
 
-/** A named refusal, widened to the fields that every refusal may have. */
+/** A named refusal, with changes. */
 export function refusal(name: RefusalName, changes: Partial<Refusal> = {}): Refusal {
   return { ...REFUSALS[name], ...changes };
 }
 
-/** Fills the placeholders of a message; one that has no value is left out. */
+/** Fills the placeholders of a message; those without a value become empty. */
 export function fillMessage(template: string, values: Readonly<Record<string, string>>): string {
   return template.replace(/\{(\w+)\}/g, (_placeholder, name: string) => values[name] ?? '');
 }
 
-/** The body of an error: the shape is the same for all, with `details` only where there is a code. */
+/** The body of an error; `details` only if there is a code. */
 export function errorBody(error: Refusal, requestId: string | null): Record<string, unknown> {
   return {
     type: 'error',

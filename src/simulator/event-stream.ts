@@ -5,19 +5,19 @@ import { deltaUsage } from './usage.ts';
 /** A piece of a body: an event of a stream, or a whole JSON document. */
 export interface BodyItem {
   readonly text: string | Uint8Array;
-  /** `null` in a body that is no event stream. */
+  /** `null` in a body that is not an event stream. */
   readonly event: StreamEventType | 'error' | null;
-  /** Output tokens generated when this piece has been sent, since the beginning. */
+  /** Output tokens generated so far when this piece has been sent. */
   readonly outputTokens: number;
-  /** What of the usage the reader knows once it has this piece; `null` for nothing new. */
-  readonly reports: 'start' | 'full' | null;
-  /** Time the piece waits for besides that of its tokens. */
+  /** The part of the usage that the reader knows with this piece; `null` for nothing new. */
+  readonly usageShown: 'start' | 'full' | null;
+  /** Extra wait before this piece, besides the time of its tokens. */
   readonly pauseMs: number;
-  /** Called when the reader has been given the piece. */
+  /** Called when the piece has been handed to the reader. */
   readonly sent?: () => void;
 }
 
-/** Deltas are some tokens long, the first one a single token, as the API's are. */
+/** The first delta is a single token and the others a few tokens, as in the API. */
 const FIRST_PIECE = CHARACTERS_PER_TOKEN;
 
 const PIECE = 6 * CHARACTERS_PER_TOKEN;
@@ -25,14 +25,14 @@ const PIECE = 6 * CHARACTERS_PER_TOKEN;
 const MOST_PADDING = 15;
 
 /**
- * The events of an answer, in the API's order: a ping follows the first `content_block_start`, and all data but the
- * ping's has some spaces before its last brace. Output tokens are spread over the deltas by their length.
+ * The events of an answer in the API's order. As in the API, a ping follows the first `content_block_start`, and all data
+ * but the ping's has padding before its last brace. Output tokens are spread over the deltas by length.
  */
 export function* answerEvents(answer: Answer, random: Random): Generator<BodyItem, void> {
   const item = itemMaker(random);
   const { content, usage } = answer;
   const characters = content.flatMap(pieces).reduce((sum, piece) => sum + weight(piece), 0);
-  yield item('message_start', { message: emptyMessage(answer) }, { reports: 'start' });
+  yield item('message_start', { message: emptyMessage(answer) }, { usageShown: 'start' });
   let sent = 0;
   let outputTokens = 0;
   for (const [index, block] of content.entries()) {
@@ -60,7 +60,7 @@ function* closing(answer: Answer, item: ItemMaker, outputTokens: number): Genera
   }
   const final = { outputTokens: answer.usage.output_tokens };
   const delta = { stop_reason: answer.stopReason, stop_sequence: answer.stopSequence, stop_details: null };
-  yield item('message_delta', { delta, usage: deltaUsage(answer.usage) }, { ...final, reports: 'full' });
+  yield item('message_delta', { delta, usage: deltaUsage(answer.usage) }, { ...final, usageShown: 'full' });
   yield item('message_stop', {}, final);
 }
 
@@ -70,7 +70,7 @@ export function errorEvent(body: Record<string, unknown>, outputTokens: number):
     text: `event: error\ndata: ${JSON.stringify(body)}\n\n`,
     event: 'error',
     outputTokens,
-    reports: null,
+    usageShown: null,
     pauseMs: 0,
   };
 }
@@ -79,7 +79,7 @@ const PING: BodyItem = {
   text: 'event: ping\ndata: {"type": "ping"}\n\n',
   event: 'ping',
   outputTokens: 0,
-  reports: null,
+  usageShown: null,
   pauseMs: 0,
 };
 
@@ -92,7 +92,7 @@ function itemMaker(random: Random): ItemMaker {
     const padding = ' '.repeat(Math.floor(random() * (MOST_PADDING + 1)));
     const data = JSON.stringify({ type: event, ...fields });
     const text = `event: ${event}\ndata: ${data.slice(0, -1)}${padding}}\n\n`;
-    return { text, event, outputTokens: 0, reports: null, pauseMs: 0, ...about };
+    return { text, event, outputTokens: 0, usageShown: null, pauseMs: 0, ...about };
   };
 }
 

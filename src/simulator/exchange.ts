@@ -6,49 +6,49 @@ import type { BodyItem } from './event-stream.ts';
 import type { WireUsage } from './usage.ts';
 import type { HeaderOverrides } from './scenario.ts';
 
-/** What an endpoint answers: a body that is served, or a refusal. */
-export type Answered = Served | Refused;
+/** The result of an endpoint: a body to serve, or a refusal. */
+export type EndpointResult = Served | Refused;
 
 /** A 200 and its body. */
 export interface Served {
   readonly contentType: string;
   readonly items: Iterable<BodyItem>;
-  /** `null` where nothing is billed. */
+  /** `null` if nothing is billed. */
   readonly bill: Bill | null;
-  /** Whose limits the headers show; `null` for none. */
+  /** The limits that the headers show; `null` for none. */
   readonly scope: LimitScope | null;
 }
 
-/** A refusal, and what its headers and message are made from. */
+/** A refusal, with the figures for its headers and message. */
 export interface Refused {
   readonly refusal: Refusal;
   readonly scope: LimitScope | null;
   readonly model: string | null;
-  /** The limit that said no, a minute, where one did. */
+  /** Units per minute of the limit that refused, if one did. */
   readonly perMinute?: number;
   readonly retryAfterSeconds?: number;
 }
 
-/** What is owed when a body has been sent, or a part of it. */
+/** The bill for a body, or for the part of it that was sent. */
 export interface Bill {
   readonly model: string;
   readonly usage: WireUsage;
-  /** The usage when so much of a stream was generated; `null` for a document, which is generated before it is sent. */
+  /** The usage of a stream cut off after so many output tokens; `null` for a JSON response, which is generated before it is sent. */
   readonly partial: ((outputTokens: number) => WireUsage) | null;
 }
 
-/** Retry-after of a refusal that a script asked for. */
+/** `retry-after` of scripted refusals. */
 const SCRIPTED_RETRY_AFTER_SECONDS = 1;
 
-/** What the words and headers of a response are made from. */
-export interface HeadFrom {
+/** The context of a response's head. */
+export interface HeadContext {
   readonly caller: Caller;
   readonly limits: Limits;
   readonly nowMs: number;
 }
 
-/** Puts the figures into a refusal's message. */
-export function worded(refused: Refused, { caller, limits, nowMs }: HeadFrom): Refusal {
+/** Fills the figures into a refusal's message. */
+export function withFigures(refused: Refused, { caller, limits, nowMs }: HeadContext): Refusal {
   const { refusal, scope } = refused;
   const limit = refusal.exhausted;
   const perMinute = refused.perMinute ?? (scope && limit ? limits.perMinute(scope, limit, nowMs) : null);
@@ -61,21 +61,25 @@ export function worded(refused: Refused, { caller, limits, nowMs }: HeadFrom): R
   return { ...refusal, message };
 }
 
-/** The headers of every response, and those of the limits where the endpoint has some. */
-export function responseHeaders(answered: Answered, requestId: string, { caller, limits, nowMs }: HeadFrom): Headers {
-  const shown = answered.scope === null ? {} : limits.headers(answered.scope, nowMs, exhausted(answered));
+/** The headers of a response, including those of the limits if the endpoint has some. */
+export function responseHeaders(
+  result: EndpointResult,
+  requestId: string,
+  { caller, limits, nowMs }: HeadContext,
+): Headers {
+  const shown = result.scope === null ? {} : limits.headers(result.scope, nowMs, exhausted(result));
   return new Headers({
     'request-id': requestId,
     ...(caller.organization !== null && { 'anthropic-organization-id': caller.organization }),
     ...(caller.workspace !== null && { 'anthropic-workspace-id': caller.workspace }),
     ...shown,
-    ...('refusal' in answered ? refusalHeaders(answered) : servedHeaders(answered)),
+    ...('refusal' in result ? refusalHeaders(result) : servedHeaders(result)),
   });
 }
 
-/** A refusal that a bucket made tells the bucket's own figures; one that a script made says that it is empty. */
-function exhausted(answered: Answered): ExhaustedLimit | undefined {
-  return 'refusal' in answered && answered.perMinute === undefined ? answered.refusal.exhausted : undefined;
+/** A scripted refusal shows its bucket as empty. One that the bucket itself made shows the bucket's own figures. */
+function exhausted(result: EndpointResult): ExhaustedLimit | undefined {
+  return 'refusal' in result && result.perMinute === undefined ? result.refusal.exhausted : undefined;
 }
 
 function refusalHeaders({ refusal, retryAfterSeconds }: Refused): Record<string, string> {
@@ -88,30 +92,30 @@ function servedHeaders({ contentType }: Served): Record<string, string> {
   return { 'content-type': contentType, ...(streamed && { 'cache-control': 'no-cache' }) };
 }
 
-/** Puts overrides on headers: a value replaces, `null` removes. */
-export function override(headers: Headers, overrides: HeaderOverrides): void {
+/** Applies overrides to headers: a value replaces, `null` removes. */
+export function applyOverrides(headers: Headers, overrides: HeaderOverrides): void {
   for (const [name, value] of Object.entries(overrides)) {
     if (value === null) headers.delete(name);
     else headers.set(name, value);
   }
 }
 
-/** A JSON document that nothing is billed for and that has no limits. */
+/** A JSON response that is not billed and has no limits. */
 export function json(document: unknown): Served {
   return { contentType: 'application/json', items: [jsonItem(document)], bill: null, scope: null };
 }
 
-/** A refusal outside the limits. */
+/** A refusal that no limit made. */
 export function refused(why: Refusal): Refused {
   return { refusal: why, scope: null, model: null };
 }
 
-/** A JSON document as a body of one piece. */
+/** A JSON document as a body in one piece. */
 export function jsonItem(document: unknown): BodyItem {
-  return { text: JSON.stringify(document), event: null, outputTokens: 0, reports: 'full', pauseMs: 0 };
+  return { text: JSON.stringify(document), event: null, outputTokens: 0, usageShown: 'full', pauseMs: 0 };
 }
 
 /** The body of a refusal. */
 export function refusalItem(refusal: Refusal, requestId: string): BodyItem {
-  return { ...jsonItem(errorBody(refusal, requestId)), reports: null };
+  return { ...jsonItem(errorBody(refusal, requestId)), usageShown: null };
 }

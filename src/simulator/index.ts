@@ -1,7 +1,6 @@
 /**
  * `plimsoll/simulator`: a fake Claude API in the same process, to test a service without a key, a port or a network.
- * It speaks the API's own wire format, has its limits, its errors and its prices, and knows nothing of the rest of
- * plimsoll.
+ * It speaks the API's wire format and has its limits, errors and prices. It shares no code with the rest of plimsoll.
  *
  * ```ts
  * import Anthropic from '@anthropic-ai/sdk';
@@ -11,17 +10,17 @@
  * const client = new Anthropic({ apiKey: 'test', fetch: claude.fetch });
  * ```
  *
- * **What goes wrong** is data. A script is exact: its faults meet the next requests one by one, in order of arrival, the
- * SDK's retries counted. Where `retry-after-ms` is set, the SDK waits no longer than that.
+ * **Faults** are data. A script is exact: each of the next requests, including the SDK's retries, takes the next fault in
+ * order of arrival. If `retry-after-ms` is set, the SDK waits no longer than that.
  *
  * ```ts
  * claude.script([
- *   { fault: 'requests_limit', headers: { 'retry-after-ms': '1' } }, // 429; every name in REFUSALS can stand here
- *   { fault: 'none' }, //                                               this one is answered
+ *   { fault: 'requests_limit', headers: { 'retry-after-ms': '1' } }, // 429; any name in REFUSALS
+ *   { fault: 'none' }, //                                               answered
  *   { fault: 'error', status: 418, type: 'api_error' }, //              any other error
  *   { fault: 'connection_reset' }, //                                   fetch rejects: 'fetch failed', ECONNRESET
  *   { fault: 'lost_response' }, //                                      the same, but the answer was made and is billed
- *   { fault: 'slow_first_byte', delayMs: 5_000 }, //                    the head comes late
+ *   { fault: 'slow_first_byte', delayMs: 5_000 }, //                    the head is late
  *   { fault: 'body_reset', at: 'content_block_delta' }, //              reading the body fails: 'terminated'
  *   { fault: 'cut_body', at: 'message_stop' }, //                       the body ends early, without an error
  *   { fault: 'stalled_body', at: 4 }, //                                it stops after 4 events, until it is cancelled
@@ -31,13 +30,13 @@
  * ]);
  * ```
  *
- * A scenario is drawn, from a seed: `simulator({ seed: 7, scenario: { faults: [{ probability: 0.02, fault: { fault:
- * 'overloaded' } }] } })`. A script comes before it.
+ * A **scenario** is random, from a seed: `simulator({ seed: 7, scenario: { faults: [{ probability: 0.02, fault: { fault:
+ * 'overloaded' } }] } })`. The script has precedence.
  *
- * **What happened** is in `truth`: each request with its fault, its usage and what it is billed, whether or not the reader
- * ever learned of it. An answer that is no stream is billed when its head is sent. A stream is billed for its input and
- * for what was generated until it ended, was cut, or was left. A request that was refused, reset or left before its head
- * is not billed. A batch is billed when a request first finds it ended, item by item.
+ * **`truth`** records what happened: each request with its fault, its usage and its bill, whether or not the reader learned
+ * of it. A response that is not streamed is billed when its head is sent. A stream is billed for its input and for the
+ * output generated until it ended, was cut, or was left. A request that was refused, reset or left before its head is not
+ * billed. The items of a batch are billed when a request first finds it ended.
  */
 export { simulator, type Simulator } from './simulator.ts';
 export { SimulatorOptionsError, type SimulatorOptions } from './options.ts';

@@ -19,14 +19,14 @@ export const TIER_NAMES = [
 
 export type TierName = (typeof TIER_NAMES)[number];
 
-/** Limits of one model class, per minute. What is not given is as in the tier. */
+/** Limits of one model class per minute. Default for each: the tier's. */
 export interface ClassLimits {
   readonly requests?: number;
   readonly inputTokens?: number;
   readonly outputTokens?: number;
 }
 
-/** One limit: a bucket that holds a minute's worth and is refilled all the time. */
+/** One limit: a bucket that holds a minute's worth and refills continuously. */
 class Bucket {
   readonly perMinute: number;
   #available: number;
@@ -38,7 +38,7 @@ class Bucket {
     this.#seenAtMs = nowMs;
   }
 
-  /** Below zero where more was produced than there was: output cannot be refused half way. */
+  /** Units available now. Below zero if more output was produced than there was: output cannot be refused midway. */
   available(nowMs: number): number {
     const refilled = (Math.max(0, nowMs - this.#seenAtMs) * this.perMinute) / 60_000;
     this.#available = Math.min(this.perMinute, this.#available + refilled);
@@ -50,13 +50,13 @@ class Bucket {
     this.#available = this.available(nowMs) - amount;
   }
 
-  /** Milliseconds until so much is there. */
+  /** Milliseconds until so much is available. */
   waitMs(amount: number, nowMs: number): number {
     return (Math.max(0, Math.min(amount, this.perMinute) - this.available(nowMs)) * 60_000) / this.perMinute;
   }
 }
 
-/** Whose limits, and which. */
+/** The limits that apply: whose, and of which class. */
 export interface LimitScope {
   readonly organization: string | null;
   /** A model class, `batch` or `count_tokens`. */
@@ -64,7 +64,7 @@ export interface LimitScope {
   readonly fast: boolean;
 }
 
-/** A limit that said no. */
+/** A refusal by a limit. */
 export interface LimitRefusal {
   readonly refusal: RefusalName;
   readonly perMinute: number;
@@ -76,8 +76,8 @@ type Dimension = 'requests' | 'input' | 'output';
 type Buckets = Readonly<Record<Dimension, Bucket>>;
 
 /**
- * The token buckets of every organization: one set for each model class, one for fast mode, one each for batches and
- * count_tokens. The state is created when it is first asked for.
+ * The token buckets of all organizations: one set for each model class, one for fast mode, and one each for batches and
+ * count_tokens. A set is created when it is first needed.
  */
 export class Limits {
   readonly #tier: TierName;
@@ -89,19 +89,19 @@ export class Limits {
     this.#overrides = overrides;
   }
 
-  /** The tier's cap in USD a calendar month; `null` for none. */
+  /** The tier's cap in US dollars per calendar month; `null` for none. */
   get monthlyCapUsd(): number | null {
     return table.tiers[this.#tier].monthlyCapUsd;
   }
 
-  /** Requests that one batch may have, and that all batches of an organization may have in the queue. */
+  /** Most requests in one batch, and in all batches of an organization in the queue. */
   get batch(): { readonly perBatch: number; readonly queued: number } {
     return table.tiers[this.#tier].batch;
   }
 
   /**
-   * Takes one request and its input tokens, or says which limit refused it and takes nothing.
-   * `inputTokens` are those that count: not read from the cache.
+   * Takes one request and its input tokens, or returns the refusal and takes nothing. `inputTokens` are those that count
+   * towards the limit.
    */
   admit(scope: LimitScope, inputTokens: number, nowMs: number): LimitRefusal | null {
     const buckets = this.#buckets(scope, nowMs);
@@ -123,24 +123,24 @@ export class Limits {
     return null;
   }
 
-  /** Output counts as it is produced. */
-  produced(scope: LimitScope, outputTokens: number, nowMs: number): void {
+  /** Takes output tokens as they are produced. */
+  addOutput(scope: LimitScope, outputTokens: number, nowMs: number): void {
     this.#buckets(scope, nowMs).output.take(outputTokens, nowMs);
   }
 
-  /** What a limit allows a minute. */
+  /** Units per minute of a limit. */
   perMinute(scope: LimitScope, exhausted: ExhaustedLimit, nowMs: number): number {
     return this.#buckets(scope, nowMs)[DIMENSION_OF[exhausted]].perMinute;
   }
 
-  /** The rate-limit headers of a response; `exhausted` is shown as used up, whatever the bucket says. */
+  /** The rate-limit headers of a response. `exhausted` is shown as empty, whatever its bucket holds. */
   headers(scope: LimitScope, nowMs: number, exhausted?: ExhaustedLimit): Record<string, string> {
-    // A refusal of fast mode that was asked for shows the pool of fast mode, on whatever request.
+    // A scripted refusal of fast mode shows the fast-mode pool on any request.
     if (exhausted === 'fast_input_tokens' && !scope.fast)
       return this.headers({ ...scope, fast: true }, nowMs, exhausted);
     const buckets = this.#buckets(scope, nowMs);
     const used = exhausted === undefined ? null : DIMENSION_OF[exhausted];
-    const shown = (dimension: Dimension): Shown => show(buckets[dimension], nowMs, used === dimension);
+    const shown = (dimension: Dimension): HeaderFigures => headerFigures(buckets[dimension], nowMs, used === dimension);
     const [requests, input, output] = [shown('requests'), shown('input'), shown('output')];
     if (REQUESTS_ONLY.has(scope.class)) return headersOf('anthropic-ratelimit-requests', requests);
     const family = scope.fast ? 'anthropic-fast' : 'anthropic-ratelimit';
@@ -195,28 +195,28 @@ const DIMENSION_OF: Readonly<Record<ExhaustedLimit, Dimension>> = {
   fast_input_tokens: 'input',
 };
 
-/** These endpoints have a limit of requests and nothing else. */
+/** Classes of endpoints that only limit requests. */
 const REQUESTS_ONLY: ReadonlySet<string> = new Set(['batch', 'count_tokens']);
 
-interface Shown {
+interface HeaderFigures {
   readonly limit: number;
   readonly remaining: number;
   readonly fullAtMs: number;
 }
 
-function show(bucket: Bucket, nowMs: number, exhausted: boolean): Shown {
+function headerFigures(bucket: Bucket, nowMs: number, exhausted: boolean): HeaderFigures {
   const remaining = exhausted ? 0 : Math.max(0, Math.floor(bucket.available(nowMs)));
   const missing = exhausted ? bucket.perMinute : bucket.perMinute - bucket.available(nowMs);
   return { limit: bucket.perMinute, remaining, fullAtMs: nowMs + (missing * 60_000) / bucket.perMinute };
 }
 
-/** Remaining tokens are told to the nearest thousand. */
-function inThousands(shown: Shown): Shown {
+/** Rounds remaining tokens to the nearest thousand, as the API does. */
+function inThousands(shown: HeaderFigures): HeaderFigures {
   return { ...shown, remaining: Math.round(shown.remaining / 1000) * 1000 };
 }
 
-/** In the recordings the common limit is the sum, and its reset the earlier of the two. */
-function both(input: Shown, output: Shown): Shown {
+/** The combined limit: in the recordings it is the sum, and its reset is the earlier of the two. */
+function both(input: HeaderFigures, output: HeaderFigures): HeaderFigures {
   return {
     limit: input.limit + output.limit,
     remaining: input.remaining + output.remaining,
@@ -224,8 +224,8 @@ function both(input: Shown, output: Shown): Shown {
   };
 }
 
-/** The reset is a whole second, in the API's RFC 3339 form without fractions. */
-function headersOf(name: string, shown: Shown): Record<string, string> {
+/** The three headers of a limit. The reset is a whole second, in RFC 3339 without fractions. */
+function headersOf(name: string, shown: HeaderFigures): Record<string, string> {
   const fullAt = new Date(Math.ceil(shown.fullAtMs / 1000) * 1000).toISOString().replace('.000Z', 'Z');
   return {
     [`${name}-limit`]: String(shown.limit),
@@ -236,7 +236,7 @@ function headersOf(name: string, shown: Shown): Record<string, string> {
 
 /** A model that the simulator serves. Figures and their sources are in models.json. */
 export interface SimulatedModel {
-  /** The id that answers carry; where it is dated, `alias` is the short name that requests may use. */
+  /** The id in responses. If it is dated, `alias` is the short name that requests may use. */
   readonly id: string;
   readonly alias?: string;
   readonly name: string;
@@ -245,9 +245,9 @@ export interface SimulatedModel {
   readonly class: string;
   /** Day of release, UTC. */
   readonly created: string;
-  /** Announced end of life, UTC; it is shown in the models list, and requests are served all the same. */
+  /** Announced end of life, UTC. The models list shows it; requests are served all the same. */
   readonly retires?: string;
-  /** What `speed: "fast"` does: it is fast, it is standard without a word, or it is a 400. */
+  /** The effect of `speed: "fast"`: `served` is fast, `refused` is a 400, anything else is silently standard. */
   readonly fast: string;
   /** Whether a request may choose `inference_geo`. */
   readonly geo: boolean;
@@ -259,25 +259,25 @@ const BY_NAME = new Map(
   MODELS.flatMap((model) => [model.id, model.alias ?? model.id].map((name) => [name, model] as const)),
 );
 
-/** The groups that share limits. */
+/** Groups of models that share limits. */
 export const MODEL_CLASSES: readonly string[] = [...new Set(MODELS.map((model) => model.class))];
 
-/** The model of that id or alias; `undefined` where there is none. */
+/** Finds a model by its id or alias. */
 export function modelNamed(name: string): SimulatedModel | undefined {
   return BY_NAME.get(name);
 }
 
-/** A model nobody knows, served under any name when the simulator was told to: its own class, no fast mode. */
+/** A model for an unknown name (`unknownModels: 'serve'`): a class of its own, without fast mode. */
 export function unlistedModel(name: string): SimulatedModel {
   return { id: name, name, line: null, class: name, created: '1970-01-01', fast: 'refused', geo: true };
 }
 
-/** All models, newest first, as `GET /v1/models` writes them. `nowMs` decides which are retired. */
+/** All models, newest first, in the form of `GET /v1/models`. `nowMs` decides which are retired. */
 export function modelList(nowMs: number): readonly Record<string, unknown>[] {
   return MODELS.map((model) => modelInfo(model, nowMs));
 }
 
-/** One model as `GET /v1/models/{id}` writes it. */
+/** One model in the form of `GET /v1/models/{id}`. */
 export function modelInfo(model: SimulatedModel, nowMs: number): Record<string, unknown> {
   const retiresAt = model.retires === undefined ? null : `${model.retires}T00:00:00Z`;
   const retired = retiresAt !== null && Date.parse(retiresAt) <= nowMs;

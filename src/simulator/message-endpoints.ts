@@ -1,10 +1,17 @@
-import { answer, estimatedInputTokens, type Answer, type AnswerFrom, type MessagesBody, type Reply } from './answer.ts';
-import { scopeOf, type Ask } from './ask.ts';
+import {
+  answer,
+  estimatedInputTokens,
+  type Answer,
+  type AnswerInput,
+  type MessagesBody,
+  type Reply,
+} from './answer.ts';
+import { limitScope, type ApiRequest } from './api-request.ts';
 import { answerEvents } from './event-stream.ts';
-import { json, refused, type Answered, type Bill } from './exchange.ts';
+import { json, refused, type EndpointResult, type Bill } from './exchange.ts';
 import { checkedCount, checkedMessages, checkedModel, messageJson, type Checked } from './messages.ts';
 import type { Distribution } from './scenario.ts';
-import { admission, limitedInputTokens, type World } from './world.ts';
+import { admit, limitedInputTokens, type SimulatorState } from './state.ts';
 
 /** A Messages request that was understood, and what a `respond` hook says to it. */
 export interface ReadMessages {
@@ -14,51 +21,55 @@ export interface ReadMessages {
 
 /** Where a Messages request stands: on its own, or in a batch. */
 export interface Origin {
-  readonly request: Request;
+  readonly raw: Request;
   readonly number: number;
   readonly batchItem: string | null;
 }
 
 const DEFAULT_OUTPUT: Distribution = { kind: 'lognormal', median: 60, sigma: 0.8 };
 
-/** Reads a Messages request and asks the hook. */
+/** Reads a Messages request, and asks the `respond` hook for its reply. */
 export function readMessages(
-  world: World,
+  state: SimulatorState,
   json: Readonly<Record<string, unknown>>,
-  { request, number, batchItem }: Origin,
+  { raw: request, number, batchItem }: Origin,
 ): Checked<ReadMessages> {
   const asked = checkedMessages(json);
   if ('refused' in asked) return asked;
-  const body = world.threads.whole(asked.ok);
+  const body = state.threads.withHistory(asked.ok);
   if ('refused' in body) return body;
-  const model = checkedModel(body.ok, world.options.unknownModels ?? 'refuse');
+  const model = checkedModel(body.ok, state.options.unknownModels ?? 'refuse');
   if ('refused' in model) return model;
-  const reply = world.options.respond?.({ body: body.ok, headers: request.headers, number, batchItem }) ?? {};
+  const reply = state.options.respond?.({ body: body.ok, headers: request.headers, number, batchItem }) ?? {};
   return { ok: { body: body.ok, reply } };
 }
 
 /** Makes the answer to a Messages request. */
-export function answerFor(world: World, read: ReadMessages, how: Pick<AnswerFrom, 'serviceTier' | 'random'>): Answer {
-  return answer({ ...read, ...how, outputTokens: world.options.scenario?.outputTokens ?? DEFAULT_OUTPUT });
+export function answerFor(
+  state: SimulatorState,
+  read: ReadMessages,
+  how: Pick<AnswerInput, 'serviceTier' | 'random'>,
+): Answer {
+  return answer({ ...read, ...how, outputTokens: state.options.scenario?.outputTokens ?? DEFAULT_OUTPUT });
 }
 
-/** `POST /v1/messages`, read before. */
-export function messages(world: World, ask: Ask, read: ReadMessages): Answered {
-  const made = answerFor(world, read, { serviceTier: 'standard', random: ask.random });
-  const scope = scopeOf(ask);
+/** `POST /v1/messages`, for a request that has been read. */
+export function messages(state: SimulatorState, request: ApiRequest, read: ReadMessages): EndpointResult {
+  const made = answerFor(state, read, { serviceTier: 'standard', random: request.random });
+  const scope = limitScope(request);
   const { model } = read.body;
   const inputTokens = limitedInputTokens(made.usage, scope?.class ?? model);
-  const no = admission(world, { caller: ask.caller, scope, model, spends: true, inputTokens });
-  if (no !== null) return no;
-  world.threads.keep(read.body, made);
+  const denied = admit(state, { caller: request.caller, scope, model, spends: true, inputTokens });
+  if (denied !== null) return denied;
+  state.threads.keep(read.body, made);
   if (read.body.stream !== true) {
     return { ...json(messageJson(made)), bill: { model: made.model, usage: made.usage, partial: null }, scope };
   }
-  const items = answerEvents(made, ask.random);
+  const items = answerEvents(made, request.random);
   return { contentType: 'text/event-stream; charset=utf-8', items, bill: streamBill(made), scope };
 }
 
-/** Until all is generated, a stream has used what `message_start` said and what was generated since. */
+/** The bill of a stream: until everything is generated, the usage of `message_start` plus the output so far. */
 function streamBill({ model, usage, startUsage }: Answer): Bill {
   return {
     model,
@@ -69,14 +80,14 @@ function streamBill({ model, usage, startUsage }: Answer): Bill {
 }
 
 /** `POST /v1/messages/count_tokens`. */
-export function countTokens(world: World, ask: Ask): Answered {
-  if ('refused' in ask.json) return refused(ask.json.refused);
-  const body = checkedCount(ask.json.ok);
+export function countTokens(state: SimulatorState, request: ApiRequest): EndpointResult {
+  if ('refused' in request.json) return refused(request.json.refused);
+  const body = checkedCount(request.json.ok);
   if ('refused' in body) return refused(body.refused);
   const { model } = body.ok;
-  const known = checkedModel({ model }, world.options.unknownModels ?? 'refuse');
+  const known = checkedModel({ model }, state.options.unknownModels ?? 'refuse');
   if ('refused' in known) return refused(known.refused);
-  const scope = scopeOf(ask);
-  const no = admission(world, { caller: ask.caller, scope, model, spends: false, inputTokens: 0 });
-  return no ?? { ...json({ input_tokens: estimatedInputTokens(body.ok) }), scope };
+  const scope = limitScope(request);
+  const denied = admit(state, { caller: request.caller, scope, model, spends: false, inputTokens: 0 });
+  return denied ?? { ...json({ input_tokens: estimatedInputTokens(body.ok) }), scope };
 }

@@ -5,19 +5,19 @@ import { modelNamed, unlistedModel, type SimulatedModel } from './limits.ts';
 /** A value, or why the API would refuse it. */
 export type Checked<Value> = { readonly ok: Value } | { readonly refused: Refusal };
 
-/** A JSON request body; a body that is none is a 400. */
+/** Parses a JSON request body; anything else is a 400. */
 export function parsedJson(text: string): Checked<Readonly<Record<string, unknown>>> {
   try {
     const json: unknown = JSON.parse(text);
     if (typeof json === 'object' && json !== null && !Array.isArray(json)) return { ok: { ...json } };
     return invalid('Input should be a valid dictionary');
   } catch {
-    // What is wrong with it is not told: an answer must not quote the request.
+    // The message does not say what is wrong: a response must not quote the request.
     return invalid('The request body is not valid JSON.');
   }
 }
 
-/** What a Messages request needs, in the API's order and words. Unknown fields pass. */
+/** Checks a Messages request in the API's order and words. Unknown fields pass. */
 export function checkedMessages(json: Readonly<Record<string, unknown>>): Checked<MessagesBody> {
   const { model, max_tokens, messages } = json;
   if (typeof model !== 'string' || model === '') return invalid('model: Field required');
@@ -31,7 +31,7 @@ export function checkedMessages(json: Readonly<Record<string, unknown>>): Checke
   return { ok: { ...json, model, max_tokens, messages: list.ok } };
 }
 
-/** What a count_tokens request needs. */
+/** Checks a count_tokens request. */
 export function checkedCount(json: Readonly<Record<string, unknown>>): Checked<Omit<MessagesBody, 'max_tokens'>> {
   const { model, messages } = json;
   if (typeof model !== 'string' || model === '') return invalid('model: Field required');
@@ -39,7 +39,7 @@ export function checkedCount(json: Readonly<Record<string, unknown>>): Checked<O
   return 'refused' in list ? list : { ok: { ...json, model, messages: list.ok } };
 }
 
-/** The model that a request may use with what it asks of it. */
+/** Finds the model of a request, and checks that it supports what is asked of it. */
 export function checkedModel(
   body: Pick<MessagesBody, 'model' | 'speed' | 'inference_geo'>,
   unknownModels: 'refuse' | 'serve',
@@ -52,7 +52,7 @@ export function checkedModel(
   return { ok: model };
 }
 
-/** A message as a JSON answer has it, keys in the order of the recordings. */
+/** A message in the form of a JSON response, with keys in the order of the recordings. */
 export function messageJson(answer: Answer): Record<string, unknown> {
   return {
     model: answer.model,
@@ -78,21 +78,21 @@ function invalid(message: string): { readonly refused: Refusal } {
   return { refused: refusal('invalid_request', { message }) };
 }
 
-/** What the API keeps of a conversation that is held on its side: what a later turn need not send again. */
+/** A conversation that the API stores, so that a later turn need not send it again. */
 type Conversation = Pick<MessagesBody, 'messages' | 'system' | 'tools'>;
 
-/** So many conversations are kept; the oldest is forgotten, as at the API when its time is up. */
+/** Most conversations that are kept; then the oldest is dropped. */
 const MOST_CONVERSATIONS = 10_000;
 
 /**
- * The conversations that requests began with `thread: { type: 'create' }`, by the id of their last answer. The SDK's tool
- * runner sends them. One can be continued again from the same answer, which the API refuses: a retry must not fail here.
+ * Conversations begun with `thread: { type: 'create' }`, as the SDK's tool runner does, by the id of their last answer.
+ * Unlike the API, one can be continued twice from the same answer: a retry must not fail here.
  */
 export class Threads {
   readonly #conversations = new Map<string, Conversation>();
 
-  /** The request with what was said before it; a 404 where nobody knows what that was. */
-  whole(body: MessagesBody): Checked<MessagesBody> {
+  /** The request with the turns before it; a 404 if the conversation is unknown. */
+  withHistory(body: MessagesBody): Checked<MessagesBody> {
     const { type, previous_message_id: before } = body.thread ?? {};
     if (type !== 'continue') return { ok: body };
     const known = before === undefined ? undefined : this.#conversations.get(before);
@@ -103,7 +103,7 @@ export class Threads {
     return { ok: { ...known, ...body, messages: [...known.messages, ...body.messages] } };
   }
 
-  /** Keeps a conversation under its newest answer, where the request asked for that. */
+  /** Keeps a conversation under its newest answer, if the request asks for that. */
   keep({ thread, messages, system, tools }: MessagesBody, answer: Answer): void {
     if (thread === undefined) return;
     const turn = { role: 'assistant', content: answer.content };

@@ -4,36 +4,36 @@ import type { AcceptedKey } from './credentials.ts';
 import { MODEL_CLASSES, TIER_NAMES, type ClassLimits, type TierName } from './limits.ts';
 import { faultProblems, type Fault, type Scenario } from './scenario.ts';
 
-/** How a simulator behaves; nothing is needed. */
+/** Options of a simulator; all are optional. */
 export interface SimulatorOptions {
-  /** Where chance begins: the same seed and the same requests give the same run. Default 1. */
+  /** Seed of the random numbers: the same seed and the same requests give the same run. Default 1. */
   readonly seed?: number;
-  /** The usage tier, which sets limits and the monthly cap. Default `scale`. */
+  /** The usage tier, which sets rate limits and the monthly cap. Default `scale`. */
   readonly tier?: TierName;
   /**
    * Limits by model class (`sonnet-5.5`, `opus-4.x`, …), `batch`, `count_tokens`, `fast`, or `other` for all that are not
    * named, in place of the tier's.
    */
   readonly limits?: Readonly<Record<string, ClassLimits>>;
-  /** Keys that are accepted; others get a 401. Default: any key. */
+  /** Accepted keys; others get a 401. Default: any key. */
   readonly keys?: readonly AcceptedKey[];
-  /** What is drawn: faults, latencies, lengths. Default: no faults, no waiting. */
+  /** Random faults, latencies and lengths. Default: no faults, no latency. */
   readonly scenario?: Scenario;
-  /** Chooses the answer to a Messages request; `undefined` leaves it to chance. What it throws, `fetch` throws. */
+  /** Chooses the reply to a Messages request; `undefined` makes one up. If it throws, `fetch` throws the same. */
   readonly respond?: (request: MessagesRequest) => Reply | undefined;
-  /** `refuse` (the default): a model that is not listed is a 404, as it is at the API. `serve`: it is answered, unpriced. */
+  /** `refuse` (default): an unlisted model is a 404, as in the API. `serve`: it is answered, without a price. */
   readonly unknownModels?: 'refuse' | 'serve';
-  /** `uploaded`: files can be downloaded again. The default `none` refuses, as the API does for what a user uploaded. */
+  /** `uploaded`: uploaded files can be downloaded. `none` (default): they cannot, as in the API. */
   readonly downloadableFiles?: 'uploaded' | 'none';
-  /** Spent this month before the first request, in USD, towards the tier's cap. Default 0. */
+  /** US dollars spent this month before the first request, towards the tier's cap. Default 0. */
   readonly spentThisMonthUsd?: number;
-  /** How many requests truth keeps in detail; totals are kept for all. Default: all. */
+  /** Requests kept in detail in `truth`; totals are kept for all. Default: all. */
   readonly keepRequests?: number;
-  /** Default: the computer's. */
+  /** Default: the system's clock. */
   readonly clock?: SimulatorClock;
 }
 
-/** Options that cannot be meant; all of them in one message. */
+/** The options are not valid; the message lists all problems. */
 export class SimulatorOptionsError extends Error {
   readonly code = 'PLIMSOLL_SIMULATOR_OPTIONS';
 
@@ -43,12 +43,12 @@ export class SimulatorOptionsError extends Error {
   }
 }
 
-/** Throws one `SimulatorOptionsError` that names every problem. */
+/** Throws a `SimulatorOptionsError` that lists every problem. */
 export function checkOptions(options: SimulatorOptions): void {
   refuse([...plainProblems(options), ...limitProblems(options), ...scenarioProblems(options.scenario ?? {})]);
 }
 
-/** Throws where one of the faults has a name that none has. */
+/** Throws a `SimulatorOptionsError` for unknown fault names. */
 export function checkFaults(faults: readonly Fault[]): void {
   refuse(faultProblems(faults));
 }
@@ -70,7 +70,7 @@ function plainProblems(options: SimulatorOptions): readonly string[] {
   ].filter((problem) => problem !== false);
 }
 
-/** Served under its own name, an unknown model is a class of its own. */
+/** Problems of the limits. An unknown model that is served has a class of its own name. */
 function limitProblems({ limits = {}, unknownModels }: SimulatorOptions): readonly string[] {
   const classes = [...MODEL_CLASSES, 'batch', 'count_tokens', 'fast', 'other'];
   return Object.entries(limits).flatMap(([name, given]) => [

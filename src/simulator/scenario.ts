@@ -11,21 +11,21 @@ export type StreamEventType =
   | 'message_stop';
 
 /**
- * A place in an answer: in front of the first event of that type, or after so many events.
- * In a JSON body every place is the middle.
+ * A place in a body: before the first event of that type, or after so many events. In a JSON body, every place is the
+ * middle.
  */
 export type Place = StreamEventType | number;
 
-/** Headers put on the response last: a value replaces, `null` removes. */
+/** Headers that are set on the response last: a value replaces, `null` removes. */
 export type HeaderOverrides = Readonly<Record<string, string | null>>;
 
-/** The request is refused with one of the API's errors, by name: see `REFUSALS` for what each sends. */
+/** Refuses the request with one of the API's errors by name; see `REFUSALS`. */
 export interface RefusalFault {
   readonly fault: RefusalName;
   readonly headers?: HeaderOverrides;
 }
 
-/** An error that has no name here: any status and body. */
+/** Refuses the request with any other status and error. */
 export interface ErrorFault {
   readonly fault: 'error';
   readonly status: number;
@@ -41,7 +41,7 @@ export type BodyFault =
   | { readonly fault: 'body_reset'; readonly at?: Place; readonly headers?: HeaderOverrides }
   /** The body ends early without an error: a stream without `message_stop`, half a JSON document. */
   | { readonly fault: 'cut_body'; readonly at?: Place; readonly headers?: HeaderOverrides }
-  /** The body stops for `stallMs` (for ever where it is not given), then goes on. */
+  /** The body stops for `stallMs` (default: forever), then goes on. */
   | {
       readonly fault: 'stalled_body';
       readonly at?: Place;
@@ -50,7 +50,7 @@ export type BodyFault =
     }
   /** One event's data, or the JSON document, is not valid JSON; the status is 200. */
   | { readonly fault: 'malformed_json'; readonly at?: Place; readonly headers?: HeaderOverrides }
-  /** An `error` event inside a 200 stream, and then its end. A request that is no stream is refused with that error instead. */
+  /** An `error` event inside a 200 stream, then its end. A request that is not streamed is refused with that error instead. */
   | {
       readonly fault: 'error_event';
       readonly at?: Place;
@@ -59,11 +59,11 @@ export type BodyFault =
     };
 
 /**
- * What goes wrong with one request.
- * `none` lets it pass, so that a script can say which one fails. `headers` answers as usual with other headers.
- * `connection_reset` breaks the connection before the request is worked on: nothing is billed.
- * `lost_response` breaks it when the answer is ready: it is billed, a stream for its input, and nobody learns of it.
- * `slow_first_byte` holds the response's head back and then answers as usual.
+ * The fault of one request, as data.
+ * `none` lets it pass, so that a script can choose which request fails. `headers` answers as usual with other headers.
+ * `connection_reset` breaks the connection before the request is processed: nothing is billed.
+ * `lost_response` breaks it when the response is ready: it is billed (a stream for its input), but never arrives.
+ * `slow_first_byte` delays the head of the response and then answers as usual.
  */
 export type Fault =
   | { readonly fault: 'none' }
@@ -74,17 +74,17 @@ export type Fault =
   | RefusalFault
   | ErrorFault;
 
-/** How an answer takes its time. Drawn once for each request; all 0 where nothing is said. */
+/** Latencies, drawn once for each request. Default: 0. */
 export interface Latency {
-  /** Request to the response's head, in milliseconds. A request that is no stream waits for all its tokens too. */
+  /** Milliseconds from the request to the response's head. A request that is not streamed also waits for all its tokens. */
   readonly firstByteMs?: Distribution;
-  /** Time for each output token, in milliseconds. */
+  /** Milliseconds for each output token. */
   readonly perTokenMs?: Distribution;
-  /** Creation of a batch to the end of its last item, in milliseconds. Above 24 hours the rest expires. */
+  /** Milliseconds from the creation of a batch to the end of its last item. Items after 24 hours expire. */
   readonly batchMs?: Distribution;
 }
 
-/** Checked by the compiler to be all that there are. */
+/** All faults that are not refusals; the compiler holds the table complete. */
 const OTHER_FAULTS: Readonly<Record<Exclude<Fault['fault'], RefusalName>, true>> = {
   none: true,
   headers: true,
@@ -101,28 +101,28 @@ const OTHER_FAULTS: Readonly<Record<Exclude<Fault['fault'], RefusalName>, true>>
 
 const FAULT_NAMES: ReadonlySet<string> = new Set([...Object.keys(REFUSALS), ...Object.keys(OTHER_FAULTS)]);
 
-/** What is wrong with some faults: a misspelt one would not happen, and nobody would notice. */
+/** Problems of faults: a misspelled one would never happen, and nobody would notice. */
 export function faultProblems(faults: readonly Fault[]): readonly string[] {
   const unknown = faults.map(({ fault }) => fault).filter((name) => !FAULT_NAMES.has(name));
   return unknown.map((name) => `fault: expected one of ${[...FAULT_NAMES].join(', ')}, got ${name}`);
 }
 
-/** What is drawn for requests that no script covers. The same seed and the same requests give the same run. */
+/** Faults and figures drawn for requests without a script. The same seed and the same requests give the same run. */
 export interface Scenario {
   /** Tried in order for each request; at most one happens. */
   readonly faults?: readonly { readonly probability: number; readonly fault: Fault }[];
   readonly latency?: Latency;
-  /** How long answers want to be, in output tokens; `max_tokens` cuts them. Default: a median of 60. */
+  /** Length of answers in output tokens; `max_tokens` cuts them. Default: a median of 60. */
   readonly outputTokens?: Distribution;
 }
 
-/** One number is drawn for each entry whatever happens, so that changing one probability moves no other draw. */
+/** Draws the fault of a request. One number is drawn for each entry in any case, so that changing one probability changes no other draw. */
 export function drawFault(scenario: Scenario, random: Random): Fault {
   const drawn = (scenario.faults ?? []).map((entry) => (random() < entry.probability ? entry.fault : null));
   return drawn.find((fault) => fault !== null) ?? NO_FAULT;
 }
 
-/** Nothing goes wrong. */
+/** No fault. */
 export const NO_FAULT: Fault = { fault: 'none' };
 
 const REFUSAL_OF_EVENT = {
@@ -132,7 +132,7 @@ const REFUSAL_OF_EVENT = {
   timeout_error: 'gateway_timeout',
 } as const satisfies Readonly<Record<string, RefusalName>>;
 
-/** The error that a fault is answered with; `null` where the request is served, or the connection breaks. */
+/** The refusal that a fault causes; `null` if the request is served or the connection breaks. */
 export function refusalOf(fault: Fault, streamed: boolean): Refusal | null {
   if (fault.fault === 'error') return { message: 'Error', ...fault };
   if (fault.fault === 'error_event') return streamed ? null : eventError(fault);
@@ -149,24 +149,27 @@ function isRefusal(fault: Fault): fault is RefusalFault {
   return fault.fault in REFUSALS;
 }
 
-/** The fault where it is one of the body's. */
+const BODY_FAULTS: Readonly<Record<BodyFault['fault'], true>> = {
+  body_reset: true,
+  cut_body: true,
+  stalled_body: true,
+  malformed_json: true,
+  error_event: true,
+};
+
+/** The fault, if it is one of the body. */
 export function bodyFault(fault: Fault): BodyFault | null {
-  switch (fault.fault) {
-    case 'body_reset':
-    case 'cut_body':
-    case 'stalled_body':
-    case 'malformed_json':
-    case 'error_event':
-      return fault;
-    default:
-      return null;
-  }
+  return isBodyFault(fault) ? fault : null;
 }
 
-/** Chance: returns numbers from 0 (included) to 1 (not included). */
+function isBodyFault(fault: Fault): fault is BodyFault {
+  return fault.fault in BODY_FAULTS;
+}
+
+/** A random number generator: returns numbers from 0 (inclusive) to 1 (exclusive). */
 export type Random = () => number;
 
-/** How a quantity is spread. Data, so that a scenario can be written down, sent and repeated. */
+/** A distribution as data, so that a scenario can be written down, sent and repeated. */
 export type Distribution =
   | { readonly kind: 'constant'; readonly value: number }
   | { readonly kind: 'uniform'; readonly min: number; readonly max: number }
@@ -174,7 +177,7 @@ export type Distribution =
 
 /**
  * The mulberry32 generator: 32 bits of state, the same sequence for the same seed on every machine.
- * Good enough for traffic, of no use for secrets.
+ * Good enough for traffic, not for secrets.
  */
 export function seededRandom(seed: number): Random {
   let state = seed >>> 0;
@@ -187,8 +190,8 @@ export function seededRandom(seed: number): Random {
 }
 
 /**
- * Chance for one request of a run. Each request has its own sequence, so what one draws does not
- * depend on how far another has been read.
+ * The generator of one request. Each request has its own sequence, so that its draws do not depend on how far another
+ * response has been read.
  */
 export function requestRandom(seed: number, requestNumber: number): Random {
   return seededRandom(Math.imul(requestNumber, 0x9e3779b1) ^ Math.imul(seed + 1, 0x85ebca6b));
@@ -213,7 +216,7 @@ function standardNormal(random: Random): number {
 
 const BASE58 = '123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz';
 
-/** An id as the API writes them: the prefix and base-58 characters, 22 here, drawn from the seed. */
+/** An id in the API's form: the prefix and 22 base-58 characters, drawn from the seed. */
 export function wireId(prefix: string, random: Random): string {
   let id = prefix;
   for (let length = 0; length < 22; length += 1) id += BASE58.charAt(Math.floor(random() * BASE58.length));

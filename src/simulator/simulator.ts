@@ -1,29 +1,29 @@
-import { answerTo } from './arrival.ts';
+import { respond } from './respond.ts';
 import { checkFaults, type SimulatorOptions } from './options.ts';
 import type { Fault } from './scenario.ts';
 import type { Truth } from './truth.ts';
-import { world } from './world.ts';
+import { createState } from './state.ts';
 
-/** A Claude API that answers in the same process. */
+/** A fake Claude API in the same process. */
 export interface Simulator {
-  /** For whoever takes a `fetch`, the SDK among them. */
+  /** Use as the `fetch` of a client, such as the SDK's. */
   readonly fetch: (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
-  /** For whoever has a `Request`, a server among them. */
+  /** Use with a `Request`, for example in a server. */
   readonly handle: (request: Request) => Promise<Response>;
-  /** What really happened. */
+  /** The record of what really happened. */
   readonly truth: Truth;
-  /** Scripted faults that no request has met yet. */
+  /** Scripted faults that have not happened yet. */
   readonly scripted: number;
   /**
-   * What goes wrong with the next requests, one each, in order of arrival; added to what is still to come.
-   * Throws `SimulatorOptionsError` for a name that no fault has.
+   * Adds faults to the script. Each request takes the next one, in order of arrival. Throws a `SimulatorOptionsError` for an
+   * unknown fault.
    */
   script(faults: readonly Fault[]): void;
 }
 
 /**
- * A fake Claude API: no port, no key, no network. It rejects as `fetch` does where a connection breaks or the request is
- * aborted, and answers all else. Throws `SimulatorOptionsError` where the options are not valid.
+ * Makes a fake Claude API: no port, no key, no network. It rejects as `fetch` does if a connection breaks or the request is
+ * aborted, and answers everything else. Throws a `SimulatorOptionsError` if the options are not valid.
  *
  * @example
  * ```ts
@@ -35,21 +35,21 @@ export interface Simulator {
  * ```
  */
 export function simulator(options: SimulatorOptions = {}): Simulator {
-  const shared = world(options);
+  const shared = createState(options);
   const script: Fault[] = [];
-  let arrivals = 0;
+  let count = 0;
 
   function received(request: Request, signal: AbortSignal): Promise<Response> {
-    arrivals += 1;
-    return answerTo(shared, { request, signal, number: arrivals, scripted: script.shift() });
+    count += 1;
+    return respond(shared, { request, signal, number: count, scripted: script.shift() });
   }
 
   return {
     async fetch(input, init) {
       const request = new Request(input, init);
-      // The SDK asks a `fetch` for an empty one to see what kind of `Response` it has: nothing that the API would see.
+      // The SDK fetches an empty data: URL to see what kind of `Response` it gets. The API would not see that.
       if (request.url.startsWith('data:')) return fetch(request);
-      // The caller's own signal: a `Request` only follows it for as long as it lives.
+      // The caller's own signal: a `Request` only follows it until it is garbage-collected.
       const signal = init?.signal ?? (input instanceof Request ? input.signal : request.signal);
       signal.throwIfAborted();
       return received(request, signal);

@@ -2,16 +2,15 @@ import { bill, type BilledNanoUsd, type BilledPart, type BilledTokens } from './
 import type { WireUsage } from './usage.ts';
 
 /**
- * What became of a response's body. `unread`: nobody has asked for it, or not for all of it, yet.
- * `complete`: read to its end. `cut`: the server ended or broke it early. `cancelled`: the reader left.
- * `none`: there was no response to read.
+ * The fate of a response's body. `unread`: not read to its end yet. `complete`: read to its end. `cut`: the server ended or
+ * broke it early. `cancelled`: the reader left. `none`: there was no response.
  */
 export type Delivery = 'unread' | 'complete' | 'cut' | 'cancelled' | 'none';
 
-/** How much of the usage reached the reader: all of it, what `message_start` says, or nothing. */
+/** How much of the usage reached the reader: all of it, only that of `message_start`, or nothing. */
 export type UsageReported = 'full' | 'start' | 'none';
 
-/** What the server knows of one request. Live: it changes until `endedAtMs` is set. */
+/** The server's record of one request. It changes until `endedAtMs` is set. */
 export interface TruthRequest {
   /** 1 for the first request of the simulator. */
   readonly number: number;
@@ -22,17 +21,17 @@ export interface TruthRequest {
   readonly method: string;
   /** Without query. */
   readonly path: string;
-  /** `messages.create`, `messages.stream`, `messages.batches.results`, …; `other` for what is not served. */
+  /** `messages.create`, `messages.stream`, `messages.batches.results`, …; `other` for paths that are not served. */
   readonly operation: string;
-  /** The model asked for. */
+  /** The model of the request. */
   readonly requestedModel: string | null;
-  /** The model that answered, as the answer names it. */
+  /** The model that answered, as the response names it. */
   readonly model: string | null;
-  /** The name of the accepted key, never the key; `null` where none was accepted. */
+  /** The name of the accepted key, never the key; `null` if none was accepted. */
   readonly key: string | null;
-  /** The retry that the SDK said this is: 0 for a first try. */
+  /** The SDK's own count of retries: 0 for a first attempt. */
   readonly retryCount: number;
-  /** `null` where no response was sent. */
+  /** `null` if no response was sent. */
   readonly status: number | null;
   readonly errorType: string | null;
   readonly errorCode: string | null;
@@ -42,65 +41,65 @@ export interface TruthRequest {
   /** Events sent, pings included. */
   readonly eventsSent: number;
   readonly delivery: Delivery;
-  /** What is billed for, as the API would write it; output is what was generated. `null` where nothing is billed. */
+  /** The billed usage as the API would write it; its output is what was generated. `null` if nothing is billed. */
   readonly usage: WireUsage | null;
   readonly usageReported: UsageReported;
-  /** Empty where nothing is billed, and for a stream until it has ended. */
+  /** Empty if nothing is billed, and for a stream until it has ended. */
   readonly billed: readonly BilledPart[];
 }
 
-/** What the server knows of one request of a batch, once the batch has ended. */
+/** The server's record of one request of a batch, once the batch has ended. */
 export interface TruthBatchItem {
   readonly batchId: string;
   readonly customId: string;
   readonly result: 'succeeded' | 'errored' | 'canceled' | 'expired';
-  /** The model that answered; `null` where none did. */
+  /** The model that answered; `null` if none did. */
   readonly model: string | null;
   readonly usage: WireUsage | null;
-  /** Empty for what did not succeed: that costs nothing. */
+  /** Empty for an item that did not succeed, which costs nothing. */
   readonly billed: readonly BilledPart[];
-  /** The item's line of the results has been read, once or more. */
-  readonly told: boolean;
+  /** Whether the item's line of the results has been read. */
+  readonly wasRead: boolean;
 }
 
-/** The oracle: what really happened, for tests and demos to compare with. */
+/** The oracle: what really happened, for tests to compare with. */
 export interface Truth {
   /** In order of arrival; the oldest are dropped beyond the simulator's `keepRequests`. */
   readonly requests: readonly TruthRequest[];
-  /** Items of batches that have ended, as far as `keepRequests` goes. */
+  /** Items of batches that have ended, at most `keepRequests` of them. */
   readonly batchItems: readonly TruthBatchItem[];
-  /** Requests that have not ended, unread bodies among them. A stream is billed when it ends, all else when its head is sent. */
+  /** Requests that have not ended, including those with unread bodies. A stream is billed when it ends, everything else when its head is sent. */
   readonly open: number;
-  /** Requests so far, dropped ones included, by HTTP status; `none` where no response was sent. */
+  /** All requests so far by HTTP status; `none` if no response was sent. */
   readonly statuses: ReadonlyMap<number | 'none', number>;
-  /** Faults that were applied so far, by name. */
+  /** Faults applied so far, by name. */
   readonly faults: ReadonlyMap<string, number>;
   /**
-   * Tokens and money so far by the model that is billed, dropped requests included.
-   * `billed` is all that the API would charge; `reported` only that whose full usage reached the reader.
+   * Tokens and money so far of all requests, by the billed model.
+   * `billed` is all that the API would charge; `reported` is the part whose full usage reached the reader.
    */
   totals(which?: 'billed' | 'reported'): ReadonlyMap<string, Totals>;
 }
 
 type Mutable<T> = { -readonly [Field in keyof T]: T[Field] };
 
-/** A request's record as the simulator writes it. */
-export type Entry = Mutable<TruthRequest>;
+/** The record of a request while the simulator writes it. */
+export type RequestRecord = Mutable<TruthRequest>;
 
-/** The record of a batch's item as the simulator writes it. */
-export type BatchItemEntry = Mutable<TruthBatchItem>;
+/** The record of a batch item while the simulator writes it. */
+export type BatchItemRecord = Mutable<TruthBatchItem>;
 
-/** What is known of a request when it arrives. */
-export type Arrival = Pick<
+/** The part of a record that is known when a request arrives. */
+export type NewRequest = Pick<
   TruthRequest,
   'number' | 'id' | 'startedAtMs' | 'method' | 'path' | 'operation' | 'retryCount'
 >;
 
-/** Keeps the truth. Totals are kept for all requests, details for the last `keepRequests`. */
+/** Keeps the records: totals of all requests, details of the last `keepRequests`. */
 export class Ledger implements Truth {
   readonly #keepRequests: number;
-  readonly #entries: Entry[] = [];
-  readonly #batchItems: BatchItemEntry[] = [];
+  readonly #entries: RequestRecord[] = [];
+  readonly #batchItems: BatchItemRecord[] = [];
   readonly #billed = new Map<string, Totals>();
   readonly #reported = new Map<string, Totals>();
   readonly statuses = new Map<number | 'none', number>();
@@ -123,10 +122,10 @@ export class Ledger implements Truth {
     return which === 'billed' ? this.#billed : this.#reported;
   }
 
-  /** Begins a record. */
-  arrived(arrival: Arrival): Entry {
-    const entry: Entry = {
-      ...arrival,
+  /** Begins the record of a request. */
+  begin(incoming: NewRequest): RequestRecord {
+    const record: RequestRecord = {
+      ...incoming,
       endedAtMs: null,
       streamed: false,
       requestedModel: null,
@@ -143,45 +142,45 @@ export class Ledger implements Truth {
       billed: [],
     };
     this.open += 1;
-    this.#entries.push(entry);
+    this.#entries.push(record);
     if (this.#entries.length > this.#keepRequests) this.#entries.shift();
-    return entry;
+    return record;
   }
 
-  /** Charges for a record's usage, once; returns what was charged. */
-  bill(entry: Entry, betas: readonly string[]): readonly BilledPart[] {
-    if (entry.usage === null || entry.model === null || entry.billed.length > 0) return [];
-    entry.billed = bill({ model: entry.model, usage: entry.usage, atMs: entry.startedAtMs, betas });
-    charge(this.#billed, entry.billed);
-    return entry.billed;
+  /** Bills a record's usage once, and returns the bill. */
+  bill(record: RequestRecord, betas: readonly string[]): readonly BilledPart[] {
+    if (record.usage === null || record.model === null || record.billed.length > 0) return [];
+    record.billed = bill({ model: record.model, usage: record.usage, atMs: record.startedAtMs, betas });
+    charge(this.#billed, record.billed);
+    return record.billed;
   }
 
-  /** Ends a record; later calls change nothing. */
-  ended(entry: Entry, atMs: number): void {
-    if (entry.endedAtMs !== null) return;
-    entry.endedAtMs = atMs;
+  /** Ends a record. Later calls change nothing. */
+  end(record: RequestRecord, atMs: number): void {
+    if (record.endedAtMs !== null) return;
+    record.endedAtMs = atMs;
     this.open -= 1;
-    add(this.statuses, entry.status ?? 'none');
-    if (entry.fault !== null) add(this.faults, entry.fault);
-    if (entry.usageReported === 'full') charge(this.#reported, entry.billed);
+    add(this.statuses, record.status ?? 'none');
+    if (record.fault !== null) add(this.faults, record.fault);
+    if (record.usageReported === 'full') charge(this.#reported, record.billed);
   }
 
-  /** Records an item of a batch that has ended, and bills it. */
-  batchItemEnded(item: Omit<TruthBatchItem, 'billed' | 'told'>, createdAtMs: number): BatchItemEntry {
+  /** Records and bills an item of a batch that has ended. */
+  recordBatchItem(item: Omit<TruthBatchItem, 'billed' | 'wasRead'>, createdAtMs: number): BatchItemRecord {
     const { model, usage } = item;
     const billed = model === null || usage === null ? [] : bill({ model, usage, atMs: createdAtMs, betas: [] });
-    const entry = { ...item, billed, told: false };
-    this.#batchItems.push(entry);
+    const record = { ...item, billed, wasRead: false };
+    this.#batchItems.push(record);
     if (this.#batchItems.length > this.#keepRequests) this.#batchItems.shift();
     charge(this.#billed, billed);
-    return entry;
+    return record;
   }
 
-  /** An item's line was read; only the first time counts. */
-  batchItemTold(entry: BatchItemEntry): void {
-    if (entry.told) return;
-    entry.told = true;
-    charge(this.#reported, entry.billed);
+  /** Notes that an item's line was read; only the first time counts. */
+  markRead(record: BatchItemRecord): void {
+    if (record.wasRead) return;
+    record.wasRead = true;
+    charge(this.#reported, record.billed);
   }
 }
 
@@ -189,15 +188,15 @@ function add<Key>(counts: Map<Key, number>, key: Key): void {
   counts.set(key, (counts.get(key) ?? 0) + 1);
 }
 
-/** Sums over what was billed. Money is whole nano-dollars. */
+/** Sums of bills. Money is whole nano-dollars. */
 export interface Totals {
-  /** Bills, of which an answer in several iterations has several. */
+  /** Billed parts; a response in several iterations has several. */
   readonly parts: number;
   readonly tokens: BilledTokens;
   readonly nanoUsd: BilledNanoUsd;
-  /** All kinds of `nanoUsd` together. */
+  /** Sum of all kinds of `nanoUsd`. */
   readonly totalNanoUsd: number;
-  /** Parts that have no price. */
+  /** Parts without a price. */
   readonly unpriced: number;
 }
 
@@ -205,7 +204,7 @@ const NO_TOKENS: BilledTokens = { input: 0, cache_read: 0, cache_write_5m: 0, ca
 
 const NO_MONEY: BilledNanoUsd = { ...NO_TOKENS, server_tools: 0 };
 
-/** Adds bills to the totals of their models. */
+/** Adds billed parts to the totals of their models. */
 export function charge(totals: Map<string, Totals>, parts: readonly BilledPart[]): void {
   for (const part of parts) totals.set(part.model, plus(totals.get(part.model), part));
 }

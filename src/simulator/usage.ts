@@ -4,10 +4,10 @@ export interface WireCacheCreation {
   readonly ephemeral_1h_input_tokens: number;
 }
 
-/** One of the steps that a beta answer was made in, as `usage.iterations` lists them. */
+/** One entry of `usage.iterations`: a step of a beta answer. */
 export interface WireIteration {
   readonly type: 'message' | 'compaction' | 'advisor_message' | 'fallback_message';
-  /** The model of this step; a compaction has none and runs on the message's. */
+  /** The model of this step. A compaction has none and runs on the message's. */
   readonly model?: string | null;
   readonly input_tokens: number;
   readonly output_tokens: number;
@@ -16,7 +16,7 @@ export interface WireIteration {
   readonly cache_creation: WireCacheCreation | null;
 }
 
-/** The usage object of a message, as the API writes it. Fields that the API leaves out are optional here. */
+/** The usage object of a message in the API's form. Fields that the API may leave out are optional. */
 export interface WireUsage {
   readonly input_tokens: number;
   readonly cache_creation_input_tokens: number;
@@ -31,7 +31,7 @@ export interface WireUsage {
   readonly iterations?: readonly WireIteration[];
 }
 
-/** What a `respond` hook may say of the usage: the API's own names; what is left out is worked out. */
+/** The usage in a `respond` hook's reply, in the API's field names. Missing fields are derived. */
 export type PartialUsage = Partial<Omit<WireUsage, 'cache_creation' | 'server_tool_use' | 'iterations'>> & {
   readonly cache_creation?: Partial<WireCacheCreation>;
   readonly server_tool_use?: Partial<NonNullable<WireUsage['server_tool_use']>>;
@@ -39,8 +39,8 @@ export type PartialUsage = Partial<Omit<WireUsage, 'cache_creation' | 'server_to
 };
 
 /**
- * A complete usage from what was said and what was worked out. Cache writes without a split are 5-minute ones.
- * Where iterations are given, counts at the top that were not said are the sum of all but the compactions.
+ * Completes a usage from the given fields and a base. Cache writes without a split are 5-minute ones. If iterations are
+ * given, missing top-level counts are the sum of all iterations but compactions.
  */
 export function completeUsage(said: PartialUsage, base: WireUsage): WireUsage {
   const { cache_creation, cache_creation_input_tokens, iterations, server_tool_use, ...rest } = said;
@@ -97,7 +97,7 @@ function sum(steps: readonly WireIteration[] | undefined, field: CountField): nu
   return steps?.reduce((total, step) => total + step[field], 0);
 }
 
-/** The usage of a `message_delta` event: cumulative, and without what only `message_start` says. */
+/** The usage of a `message_delta` event: cumulative, without the fields that only `message_start` has. */
 export function deltaUsage(usage: WireUsage): Record<string, unknown> {
   return {
     input_tokens: usage.input_tokens,
@@ -110,13 +110,13 @@ export function deltaUsage(usage: WireUsage): Record<string, unknown> {
   };
 }
 
-/** The usage of a `message_start` event: the whole object with a placeholder for the output. */
+/** The usage of a `message_start` event: the whole object, with a placeholder for the output. */
 export function startUsage(usage: WireUsage, placeholderTokens: number): WireUsage {
   const { output_tokens_details: _details, iterations: _iterations, server_tool_use: _tools, ...rest } = usage;
   return { ...rest, output_tokens: placeholderTokens };
 }
 
-/** The API's order of keys, which is that of the recordings. */
+/** Puts the keys into the API's order, as in the recordings. */
 export function orderedUsage(usage: WireUsage): WireUsage {
   return {
     input_tokens: usage.input_tokens,

@@ -69,7 +69,7 @@ describe('the results of a batch', () => {
     const bench = workbench(BENCH);
     const id = await batch(bench, [item('a'), item('b'), item('c')]);
     for await (const { custom_id } of await bench.claude.messages.batches.results(id)) if (custom_id === 'a') break;
-    const told = (): number => bench.sim.truth.batchItems.filter((one) => one.told).length;
+    const told = (): number => bench.sim.truth.batchItems.filter((one) => one.wasRead).length;
     assert.equal(await total(bench.registry, 'anthropic_batch_results_total'), told());
     assert.ok(told() < 3);
     await readAll(bench.claude, id);

@@ -111,7 +111,7 @@ describe('batches through the real SDK', () => {
     claude.script([{ fault: 'none' }, { fault: 'body_reset' }]);
     await assert.rejects(resultsOf(sdk, id));
     assert.deepEqual(
-      claude.truth.batchItems.map(({ told }) => told),
+      claude.truth.batchItems.map(({ wasRead: told }) => told),
       [true, true, false, false],
     );
   });

@@ -30,7 +30,10 @@ test(
       firing.annotations['summary'] ?? '',
       /^429s \(input_tokens\) on claude-haiku-4-5, key prod-checkout-api: \d/,
     );
-    assert.match(firing.annotations['description'] ?? '', /^The limit on input_tokens refused \d[\d.]*% of the attempts/);
+    assert.match(
+      firing.annotations['description'] ?? '',
+      /^The limit on input_tokens refused \d[\d.]*% of the attempts/,
+    );
     assert.match(firing.annotations['runbook_url'] ?? '', /\/runbooks\/PlimsollRateLimited$/);
     assert.deepEqual(over?.resolved.labels, firing.labels);
   },

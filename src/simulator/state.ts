@@ -10,8 +10,8 @@ import { Threads } from './messages.ts';
 import { Ledger } from './truth.ts';
 import type { WireUsage } from './usage.ts';
 
-/** The state that a simulator's requests share. */
-export interface World {
+/** The state that all requests of a simulator share. */
+export interface SimulatorState {
   readonly options: SimulatorOptions;
   readonly clock: SimulatorClock;
   readonly limits: Limits;
@@ -23,15 +23,15 @@ export interface World {
   readonly threads: Threads;
 }
 
-/** A file that was uploaded. */
+/** An uploaded file. */
 export interface StoredFile {
   readonly metadata: Readonly<{ id: string; mime_type: string; downloadable: boolean }>;
   readonly content: Uint8Array;
   readonly organization: string | null;
 }
 
-/** A new world; throws where the options are not valid. */
-export function world(options: SimulatorOptions): World {
+/** Creates the state of a simulator. Throws a `SimulatorOptionsError` if the options are not valid. */
+export function createState(options: SimulatorOptions): SimulatorState {
   checkOptions(options);
   return {
     options,
@@ -45,20 +45,20 @@ export function world(options: SimulatorOptions): World {
   };
 }
 
-/** What a request would take from the limits. */
-export interface Admission {
+/** A request that asks the limits for admission. */
+export interface AdmissionRequest {
   readonly caller: Caller;
-  /** `null`: no limits, only the cap. */
+  /** `null` if only the tier's cap applies. */
   readonly scope: LimitScope | null;
   readonly model: string | null;
-  /** Whether it costs anything: only then the cap refuses it. */
+  /** Whether it costs anything: the cap only refuses what does. */
   readonly spends: boolean;
-  /** Tokens that count towards the input limit: see `limitedInputTokens`. */
+  /** Tokens that count towards the input limit; see `limitedInputTokens`. */
   readonly inputTokens: number;
 }
 
-/** Takes a request from the limits, or says what refuses it: the tier's monthly cap first, then each limit. */
-export function admission({ limits, spend, clock }: World, asked: Admission): Refused | null {
+/** Takes a request from the limits, or returns its refusal: by the tier's monthly cap first, then by each limit. */
+export function admit({ limits, spend, clock }: SimulatorState, asked: AdmissionRequest): Refused | null {
   const nowMs = clock.now();
   const { caller, scope, model } = asked;
   const capUsd = limits.monthlyCapUsd;
@@ -72,7 +72,7 @@ export function admission({ limits, spend, clock }: World, asked: Admission): Re
   return { refusal: refusal(refused.refusal), scope, model, perMinute, retryAfterSeconds };
 }
 
-/** Input that counts towards the limit: what was not read from the cache, but for Haiku 3.5, where that counts too. */
+/** Input tokens that count towards the limit: all but cache reads, which only count for Haiku 3.5. */
 export function limitedInputTokens(usage: WireUsage, modelClass: string): number {
   const uncached = usage.input_tokens + usage.cache_creation_input_tokens;
   return modelClass === 'haiku-3-5' ? uncached + usage.cache_read_input_tokens : uncached;
