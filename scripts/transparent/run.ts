@@ -11,8 +11,12 @@ import type { ScriptedServer, Servers } from './server.ts';
 import { masking, Trace, type Line } from './trace.ts';
 import { watching } from './watch.ts';
 
-/** A sequence that takes so long hangs: all its waits are of a few milliseconds. */
-const HANGS_MS = 1_000;
+/**
+ * A sequence that is not over after so many short waits hangs. They are counted rather than timed, so that a machine
+ * that is busy with other things makes them longer and not fewer.
+ */
+const HANGS_AFTER_WAITS = 200;
+const WAIT_MS = 5;
 
 /** So long after its calls are over a sequence may still give connections back. */
 const SETTLED_MS = 30;
@@ -79,10 +83,10 @@ class Sequence {
     const account = decoration.begin();
     const client = this.#client(decoration);
     if (client === null) return;
-    const hung = new AbortController();
-    const played = this.#playCalls(client).finally(() => hung.abort());
-    await Promise.race([played, pause(HANGS_MS, null, { signal: hung.signal }).catch(() => null)]);
-    if (!hung.signal.aborted) return this.#giveUp(played);
+    let over = false;
+    const played = this.#playCalls(client).finally(() => (over = true));
+    await Promise.race([played, patience(() => over)]);
+    if (!over) return this.#giveUp(played);
     await this.#settle();
     if (this.#isAccountable()) this.#noteAccount(account === null ? null : await account());
   }
@@ -160,6 +164,10 @@ class Sequence {
     this.#trace.note('account', 'attempts', String(account?.attempts ?? attempts));
     this.#trace.note('account', 'in flight', String(inFlight));
   }
+}
+
+async function patience(over: () => boolean): Promise<void> {
+  for (let waits = 0; waits < HANGS_AFTER_WAITS && !over(); waits++) await pause(WAIT_MS);
 }
 
 function isReadToItsEnd({ operation = 'create', reading = 'await' }: CallPlan): boolean {
