@@ -28,7 +28,7 @@ describe('200 clients against an API that refuses', () => {
     }
   });
 
-  it('send at most 20 % more requests than calls with the policy, in an overload too', () => {
+  it('send at most 20% more requests than calls with the policy, in an overload too', () => {
     for (const figures of [limit, overload, blips]) assert.ok(perCall(row(figures, OURS)) <= 1.2);
     assert.ok(perCall(row(overload, SDK)) > 1.5);
   });

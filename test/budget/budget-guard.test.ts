@@ -81,7 +81,7 @@ const WAYS: Readonly<Record<string, (claude: Anthropic) => Promise<unknown>>> = 
 };
 
 for (const [way, call] of Object.entries(WAYS)) {
-  test(`a refusal reaches who calls by ${way}, before anything is sent`, async () => {
+  test(`a refusal reaches the caller by ${way}, before anything is sent`, async () => {
     const { claude, sim, log } = budgeted([EMPTY]);
     await refusal(() => call(claude));
     assert.equal(sim.truth.requests.length, 0);
@@ -89,7 +89,7 @@ for (const [way, call] of Object.entries(WAYS)) {
   });
 }
 
-test('what costs nothing is let through when a budget is used up', async () => {
+test('a call that costs nothing is let through when a budget is used up', async () => {
   const { claude, sim, registry } = budgeted([EMPTY]);
   await claude.models.list();
   await claude.messages.countTokens({ model: PARAMS.model, messages: PARAMS.messages });
@@ -98,7 +98,7 @@ test('what costs nothing is let through when a budget is used up', async () => {
   assert.equal(await total(registry, 'anthropic_budget_decisions_total'), 0);
 });
 
-test('a call that was refused by one of its budgets holds nothing of the others', async () => {
+test('a call that one of its budgets refused holds nothing in the others', async () => {
   const roomy: BudgetDefinition = { name: 'roomy', period: 'day', usd: 100, mode: 'block' };
   const { claude, balance, registry } = budgeted([roomy, EMPTY]);
   const error = await refusal(() => claude.messages.create(PARAMS));
@@ -168,7 +168,7 @@ test('a guard before the budgets refuses without holding anything', async () => 
   assert.deepEqual(await balance(), { spent: 0n, reserved: 0n });
 });
 
-test('a model without a price is blocked by a budget that blocks, unless it is told to allow it', async () => {
+test('a budget that blocks refuses a model without a price, unless it is set to allow it', async () => {
   const unknown = { ...PARAMS, model: 'claude-unheard-of' };
   const serve = { simulator: { unknownModels: 'serve' } } as const;
   const blocking = budgeted([{ ...EMPTY, usd: 100 }], serve);
@@ -208,7 +208,7 @@ test('a first call with a huge max_tokens fits into a budget that has spent noth
   assert.equal(sim.truth.requests.length, 1);
 });
 
-test('isBudgetExceeded follows causes, and ends where they are a circle', () => {
+test('isBudgetExceeded follows causes, and stops where they form a circle', () => {
   const details = { reason: 'exceeded', budget: 'all', limitUsd: 1, spentUsd: 1, reservedUsd: 0 } as const;
   const refused = new BudgetExceededError({ ...details, resetsAt: new Date(0) });
   assert.equal(isBudgetExceeded(new Error('outer', { cause: new Error('inner', { cause: refused }) })), true);

@@ -34,7 +34,7 @@ for (const [period, moment, start, end] of SPANS) {
 describe('a month that ends', () => {
   const usedUp: BudgetDefinition = { name: 'all', period: 'month', usd: '0.0004', mode: 'block' };
 
-  test('ends the refusals: the new month has all of the amount, and the old one keeps its spend', async () => {
+  test('ends the refusals: the new month has the whole amount, and the old one keeps its spend', async () => {
     const time = new StandingTime(at('2028-02-29T23:59:59.000Z'));
     const { claude, sim, balance, billed } = budgeted([usedUp], {
       budgets: { clock: time, timers: time },
@@ -56,7 +56,7 @@ describe('a month that ends', () => {
     assert.equal((await balance()).spent, february);
   });
 
-  test('does not take a call with it: what began in a month is spent in that month', async () => {
+  test('keeps its calls: what began in a month is spent in that month', async () => {
     const time = new StandingTime(at('2026-11-30T23:59:59.000Z'));
     const { claude, balance, billed } = budgeted([{ ...usedUp, usd: 1 }], {
       budgets: { clock: time, timers: time },
@@ -76,7 +76,7 @@ describe('a month that ends', () => {
 for (const ledgerOf of [memoryLedger, () => sqliteLedger(':memory:')]) {
   const { kind } = ledgerOf();
 
-  test(`a clock that jumps back over midnight and forth again loses no spend and doubles none (${kind})`, async () => {
+  test(`a clock that jumps back over midnight and forward again loses no spend and counts none twice (${kind})`, async () => {
     const time = new StandingTime(at('2026-11-24T00:00:01Z'));
     const { account } = oneProcess(ledgerOf(), time, aBudget({ period: DAY }));
     const call = async (nanoUsd: bigint): Promise<void> => {

@@ -46,7 +46,7 @@ test('what is held follows what the route has used of its max_tokens so far', as
   assert.ok(last > 500_000 && last < 10 * 500_000, String(last));
 });
 
-test('calls that fail, are cancelled or are left let go of what they held', async () => {
+test('calls that fail, are canceled or are abandoned release what they held', async () => {
   const { claude, sim, balance, billed } = budgeted([ROOMY]);
   sim.script([{ fault: 'overloaded' }, { fault: 'connection_reset' }, { fault: 'cut_body', at: 'message_stop' }]);
   const once = { maxRetries: 0 };
@@ -75,7 +75,7 @@ test('a call that is retried holds and costs once', async () => {
   assert.equal(await total(registry, 'anthropic_budget_decisions_total'), 1);
 });
 
-test('scopes count calls by key, model and label, and what they have in common counts for each', async () => {
+test('scopes count calls by key, model and label, and a call in several scopes counts in each', async () => {
   const route = { label: 'route', value: 'search' };
   const scopes = {
     all: 'all',
@@ -135,7 +135,7 @@ test('a batch holds nothing once it is created, and is spent when its results ar
   assert.deepEqual(await balance(), { spent: billed(), reserved: 0n });
 });
 
-test('onThreshold is told once of each threshold, and the counter counts it', async () => {
+test('onThreshold is called once for each threshold, and the counter counts it', async () => {
   const reached: ThresholdReached[] = [];
   const { claude, registry, sim } = budgeted([{ ...ROOMY, usd: '0.002', mode: 'warn', thresholds: [1, 0.5] }], {
     budgets: { onThreshold: (one) => void reached.push(one) },
@@ -157,7 +157,7 @@ test('onThreshold is told once of each threshold, and the counter counts it', as
   });
 });
 
-test('what onThreshold throws, and what its promise rejects with, is counted and never felt', async () => {
+test('an onThreshold that throws or rejects is counted, and no call notices', async () => {
   for (const onThreshold of [
     () => {
       throw new Error('pager is down');
@@ -172,7 +172,7 @@ test('what onThreshold throws, and what its promise rejects with, is counted and
   }
 });
 
-test('budgets can be closed by whoever comes first at the end: the second is told the same', async () => {
+test('budgets can be closed twice: the second close waits for the same end', async () => {
   const { held } = budgeted([{ name: 'all', period: 'day', usd: 1 }]);
   assert.deepEqual(await Promise.all([held.close(), held.close()]), [true, true]);
   assert.equal(await held.close(), true);

@@ -41,7 +41,7 @@ const silent = () => ({ ledger: sqliteLedger(':memory:') });
 const read = (definition: object): Budget | undefined =>
   budgets({ ...silent(), definitions: [definition as BudgetDefinition] }).all[0]?.budget;
 
-test('what is left out has its default: all calls, warn at 50, 80 and 100 %, and nothing is refused', () => {
+test('what is left out has its default: all calls, warn at 50, 80 and 100%, and nothing is refused', () => {
   assert.deepEqual(read({ name: 'all', period: 'month', usd: 300 }), {
     name: 'all',
     scope: { kind: 'all' },
@@ -148,7 +148,7 @@ test('settings that would fail at the first call are named when budgets are made
   );
 });
 
-test('what no file can hold is named as a mistake too, where budgets are written in code', () => {
+test('a value that no file can hold is named as a mistake too, where budgets are written in code', () => {
   const definitions = [{ name: Symbol('a'), period: () => 'day', usd: 10n }] as unknown as readonly BudgetDefinition[];
   const got = problemsOf(() => budgets({ definitions })).map((problem) => /got (.*):/.exec(problem)?.[1]);
   assert.deepEqual(got, ['a symbol', 'a function', 'a bigint']);

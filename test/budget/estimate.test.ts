@@ -85,7 +85,7 @@ test('routes are told apart by the attribution label route', () => {
   assert.ok(of('terse') < of('verbose') / 10, `${of('terse')} ${of('verbose')}`);
 });
 
-test('whatever was learnt, no more is expected than the worst case, and no less than nothing', () => {
+test('whatever was learned, no more is expected than the worst case, and no less than nothing', () => {
   const tokens = fc.nat({ max: 1_000_000 });
   const call = fc.record({ input: tokens, output: tokens, maxTokens: tokens, length: tokens });
   fc.assert(
@@ -119,7 +119,7 @@ test('expectations of calls of all sizes add up to what they use', () => {
   assert.ok(Math.abs(foreseen / used - 1) < 0.2, `${foreseen} ${used}`);
 });
 
-test('however many routes there are, as many are remembered as were said, the latest of them', () => {
+test('however many routes there are, only the latest are remembered, as many as the option says', () => {
   const ratios = new RunningRatios({ start: 0.5, startWeight: 0, keep: 1, most: 2 });
   ratios.learn('a', 1, 10);
   ratios.learn('b', 2, 10);

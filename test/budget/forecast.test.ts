@@ -30,7 +30,7 @@ function near(actual: number | null | undefined, expected: number, part: number)
   assert.ok(Math.abs((actual ?? Number.NaN) / expected - 1) <= part, `${actual} is not ${expected} within ${part}`);
 }
 
-test('even spend goes on: a dollar an hour makes $720 in November, and $500 last until the hour 500', () => {
+test('even spend goes on: a dollar an hour makes $720 in November, and $500 last 500 hours', () => {
   const nowMs = NOVEMBER_MS + 10 * DAY_MS;
   const hours = hourly(NOVEMBER_MS, nowMs, () => 1);
   const found = forecast(november({ hours, nowMs, limitNanoUsd: 500n * USD }));
@@ -51,7 +51,7 @@ test('a budget that is used up has run out by now', () => {
   assert.equal(forecast(november({ hours, nowMs, limitNanoUsd: 240n * USD }))?.runsOutAtMs, nowMs);
 });
 
-test('weekends are told from weekdays, once they were seen', () => {
+test('weekends are told from weekdays, once some have been seen', () => {
   const isWeekend = (atMs: number) => [0, 6].includes(new Date(atMs).getUTCDay());
   const usdAt = (atMs: number) => (isWeekend(atMs) ? 0 : 1);
   const [fromMs, nowMs] = [NOVEMBER_MS - 28 * DAY_MS, NOVEMBER_MS + 7 * DAY_MS];
@@ -91,7 +91,7 @@ test('a first call does not make a month of calls: nothing is said before a hund
   near(forecast(november({ hours, nowMs: NOVEMBER_MS + 8 * HOUR_MS }))?.burnUsdPerHour, 1, 0.05);
 });
 
-test('spend of a time to come, of a clock that was set back, does not make the pace', () => {
+test('spend that lies in the future after a clock was set back does not count for the pace', () => {
   const nowMs = NOVEMBER_MS + 10 * DAY_MS;
   const hours = [...hourly(NOVEMBER_MS, nowMs, () => 1), { startMs: nowMs + DAY_MS, nanoUsd: 500n * USD }];
   near(forecast(november({ hours, nowMs }))?.burnUsdPerHour, 1, 0.001);

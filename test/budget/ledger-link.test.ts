@@ -122,7 +122,7 @@ test('a reading that no call waits for may take a second', async () => {
   assert.equal(link.up, false);
 });
 
-test('an answer that comes after its deadline is heard all the same, and nothing of it counts twice', async () => {
+test('an answer that comes after its deadline still counts, and counts once', async () => {
   const ledger = new UnreliableLedger(memoryLedger());
   const time = new StandingTime(NOW_MS);
   const { account, link } = oneProcess(ledger, time);
@@ -160,7 +160,7 @@ test('a posting that arrives after a later one does not undo what the later one 
   assert.deepEqual((await account.refresh()).balance, { spentNanoUsd: 5n, reservedNanoUsd: 0n });
 });
 
-test('a call that is over before its answer has come never makes less than nothing held', async () => {
+test('a call that is over before the ledger has answered never makes the held amount negative', async () => {
   const shared = memoryLedger();
   const ledger = new UnreliableLedger(shared);
   const time = new StandingTime(NOW_MS);
@@ -185,7 +185,7 @@ test('a call that is over before its answer has come never makes less than nothi
 });
 
 for (const when of ['at once', 'later'] as const) {
-  test(`a ledger of one's own that answers nonsense ${when} is a ledger that is down, and ends no process`, async () => {
+  test(`a user's own ledger that answers nonsense ${when} counts as down, and ends no process`, async () => {
     const nonsense = (): never => (when === 'at once' ? undefined : Promise.resolve()) as never;
     const ledger = { ...memoryLedger(), post: nonsense, balance: nonsense, history: nonsense };
     const { account, link, errors } = oneProcess(ledger, new StandingTime(NOW_MS));
@@ -212,7 +212,7 @@ test('closing asks a ledger that was down once more at once, so that what was sp
   assert.equal((await account.refresh()).balance?.spentNanoUsd, 5n);
 });
 
-test('while the ledger is down it is asked ever less often, at most every five seconds', () => {
+test('while the ledger is down it is asked less and less often, down to once every five seconds', () => {
   const ledger = new UnreliableLedger(memoryLedger());
   const time = new StandingTime(NOW_MS);
   const { account } = oneProcess(ledger, time);
@@ -240,7 +240,7 @@ test('a million calls while the ledger is down leave one number for each hour', 
   assert.equal((await account.refresh()).balance?.spentNanoUsd, 1_000_000n);
 });
 
-test('what is held is said again for as long as it is, so that a long call keeps its reservation', async () => {
+test('a reservation is repeated for as long as it is held, so that a long call keeps it', async () => {
   const shared = memoryLedger();
   const time = new StandingTime(NOW_MS);
   const { account } = oneProcess(shared, time);

@@ -8,7 +8,7 @@ import { certified } from '../../testing/certificates.ts';
 import { run, served, spawned } from '../../testing/checked.ts';
 
 describe('what plimsoll check says of the network', () => {
-  it('tells a name that the DNS does not know', async () => {
+  it('recognizes a name that the DNS does not know', async () => {
     const ran = await run({ ANTHROPIC_BASE_URL: 'https://api.anthropic.invalid' });
     assert.deepEqual(
       [ran.code, ran.cause, ran.next],
@@ -20,7 +20,7 @@ describe('what plimsoll check says of the network', () => {
     );
   });
 
-  it('tells a port where nothing listens', async () => {
+  it('recognizes a port where nothing listens', async () => {
     const { url, close } = await serve(async () => new Response(), { port: 0 });
     await close(0);
     const ran = await run({ ANTHROPIC_BASE_URL: url });
@@ -34,7 +34,7 @@ describe('what plimsoll check says of the network', () => {
     );
   });
 
-  it('tells a server that does not answer in time', async (t) => {
+  it('recognizes a server that does not answer in time', async (t) => {
     const url = await served(t, () => new Promise(() => undefined));
     const ran = await run({ ANTHROPIC_BASE_URL: url }, ['--timeout', '200']);
     assert.deepEqual(
@@ -47,7 +47,7 @@ describe('what plimsoll check says of the network', () => {
     );
   });
 
-  it('tells a certificate that nobody known has signed', async (t) => {
+  it('recognizes a certificate that nobody known has signed', async (t) => {
     const { host } = await certified(t);
     const ran = await run({ ANTHROPIC_BASE_URL: `https://${host}` });
     assert.deepEqual(
@@ -60,7 +60,7 @@ describe('what plimsoll check says of the network', () => {
     );
   });
 
-  it('passes where that certificate is named in NODE_EXTRA_CA_CERTS, as it says', async (t) => {
+  it('passes where that certificate is named in NODE_EXTRA_CA_CERTS, as it advises', async (t) => {
     const { host, certificatePath } = await certified(t);
     const { code, out } = await spawned({
       ANTHROPIC_BASE_URL: `https://${host}`,
@@ -74,7 +74,7 @@ describe('what plimsoll check says of the network', () => {
     ['has expired', { until: '20260101000000Z' }],
     ['is not valid yet', { from: '20390101000000Z' }],
   ] as const)
-    it(`tells a certificate that ${name}`, async (t) => {
+    it(`recognizes a certificate that ${name}`, async (t) => {
       const { host, certificatePath } = await certified(t, dates);
       const ran = await spawned({ ANTHROPIC_BASE_URL: `https://${host}`, NODE_EXTRA_CA_CERTS: certificatePath });
       assert.deepEqual(
@@ -87,7 +87,7 @@ describe('what plimsoll check says of the network', () => {
       );
     });
 
-  it('tells a certificate of another name', async (t) => {
+  it('recognizes a certificate of another name', async (t) => {
     const { host, certificatePath } = await certified(t, { name: 'api.example' });
     const ran = await spawned({ ANTHROPIC_BASE_URL: `https://${host}`, NODE_EXTRA_CA_CERTS: certificatePath });
     assert.deepEqual(
@@ -100,7 +100,7 @@ describe('what plimsoll check says of the network', () => {
     );
   });
 
-  it('tells TLS that is spoken to a server without it', async (t) => {
+  it('recognizes a server that does not speak TLS', async (t) => {
     const url = (await served(t, async () => new Response())).replace('http:', 'https:');
     const ran = await run({ ANTHROPIC_BASE_URL: url });
     assert.deepEqual(
@@ -151,7 +151,7 @@ describe('what plimsoll check says of the network', () => {
     ],
     [403, 'does not let it pass', () => 'Ask whoever runs the proxy to let calls to api.anthropic.com:443 pass.'],
   ] as readonly (readonly [status: number, name: string, next: (host: string) => string])[])
-    it(`tells a proxy that ${name}`, async (t) => {
+    it(`recognizes a proxy that ${name}`, async (t) => {
       const proxy = createServer().on('connect', (_request, socket) => socket.end(`HTTP/1.1 ${status} No\r\n\r\n`));
       await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
       t.after(() => proxy.close());
@@ -167,7 +167,7 @@ describe('what plimsoll check says of the network', () => {
       );
     });
 
-  it('tells a port that Node calls nobody at', async (t) => {
+  it('recognizes a port that Node refuses to call', async (t) => {
     const forbidden = 10080;
     const server = createServer();
     const open = await new Promise<boolean>((resolve) => {
@@ -203,7 +203,7 @@ describe('what plimsoll check says of the network', () => {
       'Look that up in the documentation of Node; the address in ANTHROPIC_BASE_URL may be one that Node does not call.',
     ],
   ] as const)
-    it(`tells what the network of this machine may not have: ${code}`, () => {
+    it(`explains what the network of this machine lacks: ${code}`, () => {
       const error = Object.assign(new Error('as Node throws it'), { code });
       const asked = {
         host: 'api.example:443',

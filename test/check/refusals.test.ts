@@ -94,14 +94,14 @@ describe('plimsoll check at a gateway', () => {
   });
 
   for (const [name, options, code, cause, next] of CASES)
-    it(`tells ${name}, and what to do`, async (t) => {
+    it(`explains ${name}, and says what to do`, async (t) => {
       const { url } = await bench(t, options);
       const ran = await run({ ANTHROPIC_BASE_URL: url, ANTHROPIC_AUTH_TOKEN: TOKEN });
       const { host } = new URL(url);
       assert.deepEqual([ran.code, ran.cause, ran.next], [code, cause.replace('HOST', host), next]);
     });
 
-  it('tells a budget of the gateway that is spent, and until when', async (t) => {
+  it('says that a budget of the gateway is spent, and until when', async (t) => {
     const definitions = [{ name: 'all', period: 'month', usd: '0.000001', mode: 'block' }] as const;
     const kept = budgets({ definitions });
     t.after(() => kept.close());
@@ -120,7 +120,7 @@ describe('plimsoll check at a gateway', () => {
     );
   });
 
-  it('tells a key of the API, where a token of the gateway is asked for', async (t) => {
+  it('recognizes a key of the API where the gateway wants one of its tokens', async (t) => {
     const { url } = await bench(t);
     const ran = await run({ ANTHROPIC_BASE_URL: url });
     assert.deepEqual(
@@ -133,7 +133,7 @@ describe('plimsoll check at a gateway', () => {
     );
   });
 
-  it('passes on the words of a gateway for what it does not know, without a secret', async (t) => {
+  it('repeats what a gateway says where it knows no better, without a secret', async (t) => {
     const error = { type: 'an_error', message: `No, ${KEY} and ${TOKEN}.` };
     const headers = { 'request-id': 'req_plimsoll_1' };
     const url = await served(t, async () => Response.json({ type: 'error', error }, { status: 418, headers }));

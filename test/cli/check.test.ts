@@ -122,7 +122,7 @@ describe('plimsoll check', () => {
     );
   });
 
-  it('says what an answer does not show: a price that is known, a tier, limits at all', async (t) => {
+  it('says what a response does not show: a known price, a tier, limits at all', async (t) => {
     const named = simulator({ unknownModels: 'serve' });
     const bare = await served(t, async (request) => {
       if (request.method === 'GET') return new Response(null, { status: 404 });
@@ -269,7 +269,7 @@ describe('what plimsoll check says of a refusal', () => {
     ],
   ];
   for (const [name, faults, code, cause, next] of cases) {
-    it(`tells ${name}, and what to do`, async (t) => {
+    it(`explains ${name}, and says what to do`, async (t) => {
       const { ANTHROPIC_BASE_URL } = await simulated(t, faults);
       const ran = await run({ ANTHROPIC_BASE_URL });
       const host = new URL(ANTHROPIC_BASE_URL).host;
@@ -290,7 +290,7 @@ describe('what plimsoll check says of a refusal', () => {
     );
   });
 
-  it('tells a model that the API has retired since', async (t) => {
+  it('recognizes a model that the API has retired since', async (t) => {
     const clock = { now: () => Date.UTC(2027, 0, 1), sleep: () => Promise.resolve() };
     const { ANTHROPIC_BASE_URL } = await simulated(t, [], { clock });
     const ran = await run({ ANTHROPIC_BASE_URL, ANTHROPIC_DEFAULT_MODEL: 'claude-sonnet-4-5' });
@@ -324,7 +324,7 @@ describe('what plimsoll check says of a refusal', () => {
       assert.doesNotMatch(ran.out.join('\n'), /accepted/);
     });
 
-  it('tells an address that sends calls elsewhere, and does not follow', async (t) => {
+  it('recognizes an address that redirects calls, and does not follow', async (t) => {
     const location = 'https://api.anthropic.invalid/v1/models';
     const url = await served(t, async () => new Response('', { status: 301, headers: { location } }));
     const ran = await run({ ANTHROPIC_BASE_URL: url });
@@ -338,7 +338,7 @@ describe('what plimsoll check says of a refusal', () => {
     );
   });
 
-  it('says that no model has a name, where none is near', async (t) => {
+  it('says that no model has that name, where none is similar', async (t) => {
     const { ANTHROPIC_BASE_URL } = await simulated(t, []);
     const ran = await run({ ANTHROPIC_BASE_URL, ANTHROPIC_DEFAULT_MODEL: 'a-model-of-my-own' });
     assert.deepEqual(
@@ -413,7 +413,7 @@ describe('what plimsoll check says of a configuration', () => {
       );
     });
 
-  it('lets an OAuth access token try, as the API takes it', async (t) => {
+  it('tries an OAuth access token, since the API takes it', async (t) => {
     const { ANTHROPIC_BASE_URL } = await simulated(t, []);
     const token = wrong('sk-ant-oat01-');
     assert.equal((await run({ ANTHROPIC_BASE_URL, ANTHROPIC_AUTH_TOKEN: token })).code, 0);
@@ -461,7 +461,7 @@ describe('what plimsoll check says of a configuration', () => {
       assert.deepEqual([ran.code, ran.cause, ran.next], [3, said, NEXT]);
     });
 
-  it('tells all problems at once', async () => {
+  it('reports all problems at once', async () => {
     const ran = await run({ ANTHROPIC_MAX_TOKENS: 'many', ANTHROPIC_ENV: 'moon' });
     assert.equal(ran.code, 3);
     assert.equal(
@@ -471,7 +471,7 @@ describe('what plimsoll check says of a configuration', () => {
     );
   });
 
-  it('takes a wrong value for what it is, even one that reads like a retired model', async () => {
+  it('reports a wrong value as wrong, even one that reads like a retired model', async () => {
     const env = { ANTHROPIC_TIMEOUT_MS: '5, retired' };
     const { code, out } = await run(env, ['--json']);
     const { diagnosis, problems } = JSON.parse(out.join('\n')) as CheckReport;
@@ -487,7 +487,7 @@ describe('what plimsoll check says of a configuration', () => {
     ]);
   });
 
-  it('tells a model that is retired by the price table', async () => {
+  it('recognizes a model that is retired by the price table', async () => {
     const ran = await run({ ANTHROPIC_DEFAULT_MODEL: 'claude-3-haiku-20240307' });
     assert.deepEqual(
       [ran.code, ran.cause, ran.next],

@@ -69,7 +69,7 @@ test('thresholds, jobs, objectives and the place of runbooks can be set', { skip
   ]);
 });
 
-test('an export with links that lead to this machine says so, and with which setting to change them', async (t) => {
+test('an export whose links lead to this machine says so, and names the setting that changes them', async (t) => {
   for (const args of [
     ['--out', folder(t)],
     ['--format', 'prometheusrule'],
@@ -116,7 +116,7 @@ test('each dashboard is in a ConfigMap that the sidecar of Grafana finds', async
   }
 });
 
-test('all that is wrong with settings is said at once, and nothing is written', async (t) => {
+test('all problems of the settings are reported at once, and nothing is written', async (t) => {
   const out = folder(t);
   const { code, err } = await ran(
     'export',

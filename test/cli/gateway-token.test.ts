@@ -59,7 +59,7 @@ describe('plimsoll gateway token', () => {
     assert.ok(!kept.includes(parts.secret) && kept.includes(secretHash(parts.secret)));
   });
 
-  it('lists tokens with what they are for and whether they hold, at 80 columns', async () => {
+  it('lists tokens with their purpose and whether they are valid, at 80 columns', async () => {
     const path = config('list');
     const ids: string[] = [];
     for (const args of [
@@ -145,7 +145,7 @@ describe('plimsoll gateway token', () => {
     );
   });
 
-  it('lists tokens that hold and are of no client of the configuration, and says that they are refused', async () => {
+  it('lists valid tokens of clients that are not configured, and says that they are refused', async () => {
     const tokens = { tokens: { sqlite: 'shared.db' } };
     const path = config('shared', tokens);
     await run(['create', 'checkout', '--config', path]);

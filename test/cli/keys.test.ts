@@ -66,7 +66,7 @@ describe('plimsoll keys', () => {
     ]);
   });
 
-  it('never shows a key that was given for an alias', async () => {
+  it('never shows a key that was passed as an alias', async () => {
     const secret = plantedSecret(0);
     for (const args of [
       ['--alias', secret],
@@ -115,7 +115,7 @@ describe('plimsoll keys', () => {
     assert.match(text, /Not used in that time:\n {2}prod-search-api\n {2}prod-reports-batch$/);
   });
 
-  it('tells calls without an alias, and calls without a price', async () => {
+  it('names calls without an alias, and calls without a price', async () => {
     const page = [
       '# TYPE anthropic_requests_total counter',
       'anthropic_requests_total{model="x",key="default",outcome="ok"} 3',
@@ -145,7 +145,7 @@ describe('plimsoll keys', () => {
     assert.deepEqual([missing.code, missing.err], [1, ['--metrics: expected a page that can be read, got ENOENT.']]);
   });
 
-  it('says of a port that fetch refuses that it is the port', async () => {
+  it('names the port when it is one that fetch refuses', async () => {
     const { code, err } = await run(['--metrics', 'http://127.0.0.1:1/metrics']);
     const said = '--metrics: expected a page that can be read, got a port that fetch never asks.';
     assert.deepEqual([code, err], [1, [said]]);

@@ -22,7 +22,7 @@ test('--version says the version of the package', async () => {
   assert.deepEqual(await run('--version'), { code: 0, out: [version], err: [] });
 });
 
-test('a command that there is not is refused with the list of those that there are', async () => {
+test('an unknown command is refused with the list of commands', async () => {
   const { code, out, err } = await run('gatway');
   assert.deepEqual([code, out, err[0]], [2, [], 'Expected a command, got gatway.']);
   assert.ok(err.some((line) => line.startsWith('  gateway ')));
@@ -33,7 +33,7 @@ for (const { args, code } of [
   { args: ['simulate', '--port', '0'], code: 0 },
   { args: ['keys', '--alias', 'badly named'], code: 1 },
 ])
-  test(`plimsoll ${args[0]} ends quietly, with ${code} as ever, when nobody reads what it prints`, async () => {
+  test(`plimsoll ${args[0]} ends quietly, with exit code ${code} as ever, when nobody reads its output`, async () => {
     const entry = join(import.meta.dirname, '../../src/cli/main.ts');
     const child = spawn(process.execPath, ['--conditions=plimsoll-source', entry, ...args]);
     child.stdout.destroy();
@@ -45,11 +45,11 @@ for (const { args, code } of [
   });
 
 for (const version of ['20.20.0', '22.14.1'])
-  test(`Node ${version} is too old, and told so`, () => {
+  test(`Node ${version} is refused as too old`, () => {
     const advice = 'run this program on a newer Node';
     const expected = 'Node 22.15 or later';
     assert.deepEqual(nodeProblem(version), { kind: 'too_old', field: 'node', expected, got: version, advice });
   });
 
 for (const version of ['22.15.0', '24.0.0', process.versions.node])
-  test(`Node ${version} is not`, () => assert.equal(nodeProblem(version), null));
+  test(`Node ${version} is new enough`, () => assert.equal(nodeProblem(version), null));

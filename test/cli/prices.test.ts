@@ -231,7 +231,7 @@ describe('plimsoll prices explain', () => {
     );
   });
 
-  it('says what the same tokens would have cost on another model, and that its tokens may be others', async () => {
+  it('says what the same tokens would have cost on another model, and that it may count tokens differently', async () => {
     const stdin = JSON.stringify({
       model: 'claude-opus-5-5',
       usage: { input_tokens: 1_000_000, output_tokens: 100_000 },
@@ -341,7 +341,7 @@ describe('plimsoll prices explain', () => {
     assert.ok(out.some((line) => /^code_execution +4 +unpriced/.test(line)));
   });
 
-  it('refuses what holds no usage', async () => {
+  it('refuses input without a usage', async () => {
     for (const stdin of ['', 'hello', '[]', '{}', '{"usage":7}', 'event: ping\ndata: {}\n\n', '{"type":"error"}\nx']) {
       const { code, out, err } = await run(['explain'], { stdin });
       assert.deepEqual([code, out], [1, []], stdin);

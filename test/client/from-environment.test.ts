@@ -82,7 +82,7 @@ describe('a client from the environment', () => {
     assert.equal(labels, 'model=claude-haiku-4-5,operation=messages.create,key=dev-other-api,outcome=ok,route=chat');
   });
 
-  it('is told what had better be changed', () => {
+  it('warns of what had better be changed', () => {
     const { notices } = made({ ANTHROPIC_AUTH_TOKEN: 'token-1', ANTHROPIC_BASE_URL: 'http://127.0.0.1:1' });
     assert.deepEqual(
       notices.map(({ field }) => field),
@@ -104,7 +104,7 @@ describe('a client from the environment', () => {
     assert.deepEqual(Object.values(spent), [Number(billed?.totalNanoUsd) / 1e9]);
   });
 
-  it('with a Redis that has no package says what to install, and no password', () => {
+  it('says what to install where the package for Redis is missing, and shows no password', () => {
     const env = { ANTHROPIC_AUTH_TOKEN: 'token-1', PLIMSOLL_LEDGER: 'redis://user:secret@127.0.0.1:not-a-port/0' };
     assert.throws(
       () => made(env),

@@ -129,7 +129,7 @@ function waysBench(): Workbench {
 
 describe('every way of calling the SDK', () => {
   for (const [name, { does, operations }] of Object.entries(WAYS)) {
-    it(`is measured as what it is: ${name}`, async () => {
+    it(`is counted as its own operation: ${name}`, async () => {
       const bench = waysBench();
       await does(bench);
       await bench.log.finishedCalls(operations.length);
@@ -204,7 +204,7 @@ describe('a body that nobody reads', () => {
 });
 
 describe('instrument()', () => {
-  it('knows no option that it does not have: a slip would measure less than was asked', () => {
+  it('refuses an unknown option: with a typo it would measure less than was asked', () => {
     const slip = { attribtion: { route: [] }, key: 'a b' };
     assert.throws(
       () => instrument(new Anthropic({ apiKey: 'test' }), slip as never),
@@ -307,7 +307,7 @@ describe('instrument()', () => {
     assert.equal(await total(registry, 'anthropic_requests_in_flight'), 0);
   });
 
-  it('joins attempts when the user took the retry count header away', async () => {
+  it('joins attempts when the user removed the retry count header', async () => {
     const { claude, log, sim } = workbench();
     sim.script([{ fault: 'overloaded', headers: { 'retry-after-ms': '1' } }]);
     await claude.messages.create(PARAMS, { headers: { 'x-stainless-retry-count': null } });

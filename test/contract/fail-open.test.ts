@@ -31,7 +31,7 @@ const failing = (): never => {
 };
 
 describe('what fails inside plimsoll is counted, and the call goes on:', () => {
-  it('a recorder that throws at every event, and those after it are told all the same', async () => {
+  it('a recorder that throws at every event, and those after it hear of every event', async () => {
     const registry = new Registry();
     let finished = 0;
     const broken: Recorder = { started: () => ({ attempted: failing, firstToken: failing, finished: failing }) };

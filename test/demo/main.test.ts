@@ -139,7 +139,7 @@ const mistakes: ReadonlyArray<readonly [args: (port: number) => readonly string[
 
 for (const [args, said, code] of mistakes) {
   const named = args(9464).join(' ');
-  test(`\`npm start -- ${named}\` that cannot be done is one line and exit code ${code}`, async (t) => {
+  test(`\`npm start -- ${named}\` cannot be done: it prints one line and exits with ${code}`, async (t) => {
     const demo = started(t, args(await taken(t)));
     assert.equal(await demo.ended, code);
     assert.equal(demo.complaints.length, 1);
@@ -226,7 +226,7 @@ test('with OTEL_EXPORTER_OTLP_ENDPOINT set it sends its spans there, the last on
   assert.deepEqual(demo.complaints, []);
 });
 
-test('a collector that nobody runs does not hold up the end', async (t) => {
+test('a collector that is not there does not hold up the end of the demo', async (t) => {
   const demo = started(t, ['--port', '0'], { OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${await freePort()}` });
   await demo.line(SUMMARY);
   demo.interrupt();

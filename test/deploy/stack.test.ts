@@ -138,7 +138,7 @@ test('ports are published on loopback only, and by services with a way out', () 
   assert.deepEqual(compose.networks['inside'], { internal: true });
 });
 
-test('no service has more rights than it needs: a user, no capabilities, nothing to write to, a bound of memory', () => {
+test('no service has more rights than it needs: a user, no capabilities, nothing to write to, a memory limit', () => {
   for (const [name, service] of services) {
     assert.notEqual(service.user, undefined, name);
     assert.doesNotMatch(service.user ?? '', /^(0|root)/, name);
@@ -179,7 +179,7 @@ interface DataSource {
   };
 }
 
-test('Grafana is told of the scrape interval, of services that exist, and where exemplars lead', () => {
+test('Grafana knows the scrape interval, services that exist, and where exemplars lead', () => {
   const { datasources } = yaml<{ readonly datasources: readonly DataSource[] }>(
     'deploy/grafana/provisioning/datasources/plimsoll.yaml',
   );

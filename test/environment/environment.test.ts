@@ -31,7 +31,7 @@ const file = (name: string, text: string): string => {
 };
 
 describe('the environment', () => {
-  it('with a key alone gives the defaults', () => {
+  it('gives the defaults where only a key is set', () => {
     const { credential, prices, ...settings } = environment({ ANTHROPIC_AUTH_TOKEN: KEY });
     assert.deepEqual([credential.variable, credential.token()], ['ANTHROPIC_AUTH_TOKEN', KEY]);
     assert.equal(prices.source, 'default');
@@ -82,7 +82,7 @@ describe('the environment', () => {
     });
   });
 
-  it('without a key says so first, and what to do', () => {
+  it('says first that there is no key, and what to do', () => {
     assert.throws(
       () => environment({}),
       (error: unknown) => {
@@ -97,7 +97,7 @@ describe('the environment', () => {
     assert.match(empty === undefined ? '' : sentenceOf(empty), /^ANTHROPIC_AUTH_TOKEN is empty: /);
   });
 
-  it('with many mistakes says all of them at once', () => {
+  it('reports all of many mistakes at once', () => {
     const { problems, configuration } = environmentReport(
       {
         ANTHROPIC_AUTH_TOKEN: '<REPLACE_WITH_KEY>',
@@ -258,14 +258,14 @@ describe('a mistake in the environment', () => {
     });
 
   for (const [name, env] of QUIET)
-    it(`is not: ${name}`, () => assert.deepEqual([report(env).problems, notices(env)], [[], []]));
+    it(`is not reported: ${name}`, () => assert.deepEqual([report(env).problems, notices(env)], [[], []]));
 });
 
 describe('.env.example', () => {
   const example = readFileSync(join(import.meta.dirname, '../../.env.example'), 'utf8');
   const optional = example.replace(/^# (?=[A-Z_]+=)/gm, '');
 
-  it('is right but for the key, of which it says what to do', () => {
+  it('is complete but for the key, and says what to do about that', () => {
     const { problems } = environmentReport(parseEnv(example), NOW_MS);
     assert.deepEqual(
       problems.map(({ kind, field, got }) => [kind, field, got]),

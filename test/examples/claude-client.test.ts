@@ -43,7 +43,7 @@ const refusedBy = (name: 'requests_limit' | 'overloaded', headers: Readonly<Reco
 });
 
 describe("the client in Python's standard library", { skip: python.skip }, () => {
-  it('waits as long as the API says, and tells which try it is', async (t) => {
+  it('waits as long as the API says, and sends the number of its try', async (t) => {
     const faults = [
       refusedBy('requests_limit', { 'retry-after': '7' }),
       refusedBy('overloaded', { 'retry-after-ms': '250', 'retry-after': '1' }),

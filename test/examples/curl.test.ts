@@ -35,7 +35,7 @@ describe('the commands of curl', { skip: curl.skip }, () => {
     assert.equal(cost, billed);
   });
 
-  it('say what the gateway says to who has no token, and end with an error', async (t) => {
+  it('show what the gateway says to a client without a token, and end with an error', async (t) => {
     const { url, api } = await gateway(t);
     const { code, out } = await ran('bash', [script, 'call'], {
       env: { ANTHROPIC_BASE_URL: url, ANTHROPIC_AUTH_TOKEN: 'plk_no' },

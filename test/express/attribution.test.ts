@@ -203,7 +203,7 @@ test('labels come from the authenticated request, even when it is authenticated 
   assert.deepEqual(await calls(registry, 'route', 'tenant'), { '/chat acme': 1, '/chat -': 1 });
 });
 
-test('requests that are served at once do not mix their labels, streamed or not', async (t) => {
+test('requests that are served at the same time do not mix their labels, streamed or not', async (t) => {
   const { claude, registry } = measured(['route', 'tenant']);
   const app = express();
   app.use(express.json(), attribution({ labels: (req) => ({ tenant: req.get('x-user') }) }));
@@ -261,7 +261,7 @@ test('a client sets the labels that the application allows it, and no others', a
   assert.deepEqual(await calls(registry, 'feature', 'tenant'), { 'search -': 1 });
 });
 
-test('what the application says of a label holds against the header, even when it says that there is no value', async (t) => {
+test('what the application says about a label wins over the header, even when it says that there is no value', async (t) => {
   const { claude, registry } = measured(['feature']);
   const app = express();
   const said: Record<string, string | undefined> = { known: 'billing', none: undefined };
@@ -293,7 +293,7 @@ test('a header for a protected label is refused when the middleware is made, all
   );
 });
 
-test('labels that throw, or that are no text, cost a call nothing but those labels', async (t) => {
+test('labels that throw, or that are not text, cost a call nothing but those labels', async (t) => {
   const { claude, registry } = measured(['route', 'tenant', 'plan']);
   const app = express();
   app.use(

@@ -34,7 +34,7 @@ test('the page is what the handler answers, in the format that was asked for', a
   }
 });
 
-test('the page is compressed for who asks, and plain for who does not', async (t) => {
+test('the page is compressed for clients that ask for it, and plain for others', async (t) => {
   const url = await listening(t, express().use('/metrics', metrics({ registry: counted() })));
   const coded = async (encoding: string) => {
     const response = await fetch(`${url}/metrics`, { headers: { 'accept-encoding': encoding } });

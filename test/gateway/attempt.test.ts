@@ -23,7 +23,7 @@ async function attempt({ url }: GatewayBench, retryCount: number | null, params:
 }
 
 describe('a client that was refused', () => {
-  it('and does not come again has been refused when it was, once it cannot be expected any more', async (t) => {
+  it('and does not come back counts as refused, at the time of the refusal, once it is no longer expected', async (t) => {
     const made = await bench(t);
     const { sim, log, time } = made;
     sim.script([{ fault: 'requests_limit', headers: { 'retry-after': '20' } }]);
@@ -37,7 +37,7 @@ describe('a client that was refused', () => {
     );
   });
 
-  it('and comes again goes on with its call, and with what it has waited', async (t) => {
+  it('and comes back goes on with its call, and its wait is counted', async (t) => {
     const made = await bench(t);
     const { sim, log, time } = made;
     sim.script([{ fault: 'requests_limit', headers: { 'retry-after': '20' } }]);
@@ -50,7 +50,7 @@ describe('a client that was refused', () => {
     );
   });
 
-  it('is not taken for another that asks for something else, or says it is at another attempt', async (t) => {
+  it('is not confused with one that asks for something else, or is at another attempt', async (t) => {
     const made = await bench(t);
     const { sim, log } = made;
     sim.script([{ fault: 'overloaded' }]);
@@ -110,7 +110,7 @@ describe('a client that leaves before its answer', () => {
     return made;
   }
 
-  it('when it has waited as long as it said it would has timed out, and may come again', async (t) => {
+  it('after as long as it said it would wait has timed out, and may come back', async (t) => {
     const { log, gateway } = await left(t, 60_000);
     assert.equal(log.attempts[0]?.status, 'timeout');
     assert.equal(log.inFlight, 1);
@@ -118,7 +118,7 @@ describe('a client that leaves before its answer', () => {
     assert.equal(log.calls[0]?.outcome, 'timeout');
   });
 
-  it('earlier than that wants no answer any more', async (t) => {
+  it('earlier than that has canceled its call', async (t) => {
     const { log } = await left(t, 30_000);
     assert.equal(log.attempts[0]?.status, 'cancelled');
     assert.equal(log.calls[0]?.outcome, 'cancelled');
@@ -126,7 +126,7 @@ describe('a client that leaves before its answer', () => {
 });
 
 describe('a retry policy of the gateway', () => {
-  it('tells the client when to come again, and that it need not', async (t) => {
+  it('tells the client when to come back, or that it need not', async (t) => {
     const retry = retryPolicy({ attempts: 3 });
     const made = await bench(t, { gateway: { retry } });
     made.sim.script([{ fault: 'requests_limit', headers: { 'retry-after': '2' } }, { fault: 'tier_spend_cap' }]);

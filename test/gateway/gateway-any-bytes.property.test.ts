@@ -27,7 +27,7 @@ async function bytesOf(body: AsyncIterable<unknown>): Promise<Buffer> {
   return Buffer.concat(all);
 }
 
-test('any bytes go through both ways as they came, in whatever pieces and whether or not their length is said', async (t) => {
+test('any bytes pass unchanged both ways, in whatever pieces and with or without a length', async (t) => {
   let answer: readonly Uint8Array[] = [];
   let isSpaced = false;
   let isLengthSaid = false;

@@ -41,7 +41,7 @@ describe('probes', () => {
     assert.deepEqual(await texts(`${url}/readyz`), [200, 'ready']);
   });
 
-  it('take a question that fails for a no', async (t) => {
+  it('say no when the check behind them fails', async (t) => {
     const { url } = await bench(t, { gateway: { isReady: () => Promise.reject(new Error('down')) } });
     assert.deepEqual(await texts(`${url}/readyz`), [503, 'not ready']);
   });
@@ -121,7 +121,7 @@ describe('what fails in the gateway itself', () => {
     assert.deepEqual(await samples(registry, 'plimsoll_errors_total'), { 'stage=gateway': 1 });
   });
 
-  it('is an api_error where the key of a grant is not there', async (t) => {
+  it('is an api_error where the key of a grant is missing', async (t) => {
     const { url, sim } = await bench(t, { grant: { key: 'other-key' } });
     const response = await fetch(`${url}/v1/messages`, ASK);
     assert.equal(response.headers.get('x-should-retry'), 'false');
@@ -157,7 +157,7 @@ describe('options that cannot be used', () => {
     return [];
   }
 
-  it('are told all at once, those of instrument() among them', () => {
+  it('are reported all at once, those of instrument() among them', () => {
     const found = problems({
       keys: new Map(),
       baseUrl: 'ftp://api',
@@ -169,19 +169,19 @@ describe('options that cannot be used', () => {
     assert.deepEqual(fields, ['keys', 'baseUrl', 'labelHeaders', 'handlers', 'labels']);
   });
 
-  it('are keys in the place of their aliases, which are not shown', () => {
+  it('include keys in the place of their aliases, which are not shown', () => {
     const [problem = ''] = problems({ keys: new Map([['sk-ant-oops', () => 'prod-api-key']]) });
     assert.match(problem, /^key: expected the alias of an API key/);
     assert.doesNotMatch(problem, /sk-ant-oops/);
   });
 
-  it('say nothing of a password in the address', () => {
+  it('do not show a password in the address', () => {
     const [problem = ''] = problems({ baseUrl: 'https://user:hunter2@api.example' });
     assert.match(problem, /^baseUrl: /);
     assert.doesNotMatch(problem, /hunter2/);
   });
 
-  it('are a label of a budget that a client could set', () => {
+  it('include a label of a budget that a client could set', () => {
     const definitions = [
       { name: 'team', period: 'day', usd: 1, mode: 'block', scope: { label: 'team', value: 'a' } },
     ] as const;

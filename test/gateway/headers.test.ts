@@ -68,7 +68,7 @@ describe('the way to the API', () => {
     );
   });
 
-  it('does not say of the host of the gateway what the API says of its own', async (t) => {
+  it('drops what the API says about its own host', async (t) => {
     const { url } = await bench(
       t,
       answering((outgoing) => {

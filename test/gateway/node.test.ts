@@ -44,7 +44,7 @@ test('mounted in an Express service, results of batches are found below its path
   assert.equal(log.calls.at(-1)?.operation, 'messages.batches.results');
 });
 
-test('mounted behind what reads bodies, the gateway says so and waits for none', async (t) => {
+test('mounted behind a body parser, the gateway says so and waits for no body', async (t) => {
   const { url, registry } = await mounted(t, express().use(express.json()));
   const headers = { 'x-api-key': TOKEN, 'content-type': 'application/json' };
   const response = await fetch(`${url}/claude/v1/messages`, { method: 'POST', headers, body: JSON.stringify(PARAMS) });

@@ -27,7 +27,7 @@ const OTHER = 'claude-opus-4-1';
 const MINE: Partial<Grant> = { guards: clientGuards({ models: [PARAMS.model] }) };
 
 describe('a token that is bound to models', () => {
-  it('asks for those, and for no other: that is a permission_error, and a call that was blocked', async (t) => {
+  it('may ask for no other: that is a permission_error, and a blocked call', async (t) => {
     const { claude, sim, log } = await granted(t, MINE);
     await claude().messages.create(PARAMS);
     assert.deepEqual(await refusal(claude().messages.create({ ...PARAMS, model: OTHER })), [403, 'permission_error']);
@@ -35,7 +35,7 @@ describe('a token that is bound to models', () => {
     assert.equal(log.calls[1]?.outcome, 'blocked');
   });
 
-  it('counts tokens of no other either', async (t) => {
+  it('may count tokens for no other either', async (t) => {
     const { claude } = await granted(t, MINE);
     const { messages } = PARAMS;
     assert.deepEqual(await refusal(claude().messages.countTokens({ model: OTHER, messages })), [
@@ -44,13 +44,13 @@ describe('a token that is bound to models', () => {
     ]);
   });
 
-  it('reaches no other by way of a tool that asks one', async (t) => {
+  it('reaches no other through a tool that calls a model', async (t) => {
     const { claude } = await granted(t, MINE);
     const tools = [{ type: 'advisor_20260301', name: 'advisor', model: OTHER }] as never;
     assert.deepEqual(await refusal(claude().messages.create({ ...PARAMS, tools })), [403, 'permission_error']);
   });
 
-  it('may speak of others in its messages and in the schemas of its tools', async (t) => {
+  it('may mention others in its messages and in the schemas of its tools', async (t) => {
     const { claude } = await granted(t, MINE);
     const input = { model: OTHER };
     const schema = { type: 'object' as const, properties: { model: { type: 'string' } }, examples: [input] };
@@ -173,7 +173,7 @@ describe('labels', () => {
     assert.match(series ?? '', /team=payments/);
   });
 
-  it('that are not allowed are not heard', async (t) => {
+  it('are ignored where a request may not set them', async (t) => {
     const { claude, log } = await granted(t, {}, { gateway: { attribution, labelHeaders: ['team'] } });
     await claude({ defaultHeaders: { 'x-plimsoll-feature': 'chat' } }).messages.create(PARAMS);
     assert.deepEqual(log.calls[0]?.attribution, {});

@@ -50,7 +50,7 @@ describe('a listener on node:http', () => {
     await assert.rejects(fetch(serving.url));
   });
 
-  it('refuses what is no HTTP in the shape of the errors of the API', async () => {
+  it("refuses what is not HTTP with an error like the API's", async () => {
     const { port } = await listens(answers, { headerBytes: 2_048 });
     for (const [text, ...expected] of [
       [
@@ -66,14 +66,14 @@ describe('a listener on node:http', () => {
     }
   });
 
-  it('lets a client go that takes its time with its headers, or with its body', async () => {
+  it('disconnects a client that takes its time with its headers, or with its body', async () => {
     const { port } = await listens(() => undefined, { headersMs: 200, requestMs: 400 });
     assert.deepEqual(refusal(await sent(port, 'GET / HTTP/1.1\r\nHost: x\r\nX: ')), ['408', 'timeout_error']);
     const slow = 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nx';
     assert.deepEqual(refusal(await sent(port, slow)), ['408', 'timeout_error']);
   });
 
-  it('lets a client go that takes nothing of its answer, and no other', async () => {
+  it('disconnects a client that reads nothing of its answer, and no other', async () => {
     const stalled: ServerResponse[] = [];
     const { port, url } = await listens(
       (incoming, outgoing) => {
@@ -95,7 +95,7 @@ describe('a listener on node:http', () => {
     socket.destroy();
   });
 
-  it('takes no more connections than it may', async () => {
+  it('takes no more connections than it is allowed', async () => {
     const { port, url } = await listens(answers, { connections: 1 });
     const held = connect(port, '127.0.0.1');
     await once(held, 'connect');
@@ -106,7 +106,7 @@ describe('a listener on node:http', () => {
     await once(held, 'close');
   });
 
-  it('says what to do about a port that is taken', async () => {
+  it('says what to do about a port in use', async () => {
     const { port } = await listens(answers);
     await assert.rejects(listen(answers, { port }), (error: unknown) => {
       assert.ok(error instanceof PortError);

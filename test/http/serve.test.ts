@@ -24,7 +24,7 @@ function happening<Value>() {
   return { promise, happens: (value: Value) => happens(value) };
 }
 
-test('a request arrives as the web has it: method, path, query, headers and body', async () => {
+test('a request arrives whole: method, path, query, headers and body', async () => {
   const { url } = await served(async (request) => {
     const { pathname, search } = new URL(request.url);
     return Response.json({
@@ -171,7 +171,7 @@ test('a request that was answered in full is not aborted afterwards', async () =
   );
 });
 
-test('a handler that fails is a 500 without a word of why, and is reported', async () => {
+test('a handler that fails is a 500 that does not say why, and is reported', async () => {
   const errors: unknown[] = [];
   const failure = new Error('secret');
   const { url } = await served(
@@ -243,7 +243,7 @@ test('a request body that the handler leaves unread does not block the connectio
   agent.destroy();
 });
 
-test('a target that is no URL is a 400', async () => {
+test('a target that is not a URL is a 400', async () => {
   const { port } = await served(async () => new Response('never'));
   const socket = connect(port, '127.0.0.1');
   socket.end('GET http://[ HTTP/1.1\r\nhost: x\r\n\r\n');

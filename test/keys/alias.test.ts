@@ -52,7 +52,7 @@ for (const [alias, parts, toDo] of BADLY_NAMED) {
   });
 }
 
-it('a key given as its own alias is not shown in the problem and says nothing', () => {
+it('a key given as its own alias is not shown in the problem', () => {
   for (const key of ['sk-ant-api03-' + 'Zz9'.repeat(20), 'prod-sk-ant-api03-Zz9', 'plk_Zz9']) {
     const read = keyAlias(key);
     assert.match(said(read), /looks like the key itself/);
@@ -61,7 +61,7 @@ it('a key given as its own alias is not shown in the problem and says nothing', 
   }
 });
 
-it('an alias of any text is read without a throw, and its problem stays short', () => {
+it('any text is read as an alias without an error thrown, and its problem stays short', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary', maxLength: 300 }), (alias) => {
       const read = keyAlias(alias);
@@ -85,7 +85,7 @@ it('any environment, service and role joined by dashes are read back', () => {
   );
 });
 
-it('the spellings of an environment come to one, and what is none is told apart', () => {
+it('all spellings of an environment are read as one, and what is no environment is recognized', () => {
   assert.equal(keyEnvironment('production'), 'prod');
   assert.equal(keyEnvironment(' Prod '), 'prod');
   assert.equal(keyEnvironment('development'), 'dev');

@@ -66,7 +66,7 @@ describe('a redacted text', () => {
     }
   });
 
-  it('hides what is cut off or of no known form as well', () => {
+  it('hides secrets that are cut off or of no known form as well', () => {
     assert.equal(redacted('sk-ant-api03-… is redacted'), 'sk-ant-api03-… is redacted');
     assert.equal(redacted(`token ${drawnToken}.`), 'token plk_0123456789ab_….');
     assert.equal(redacted('sk-ant-api03-abc and SK-ANT-whatever'), 'sk-ant-api03-… and SK-ANT-…');
@@ -113,7 +113,7 @@ describe('a credential', () => {
     });
   }
 
-  it('is never shown by what is said of it', () => {
+  it('is never shown by the problem that it has', () => {
     for (const [, value] of CASES.filter(([, text]) => text.length > 60)) {
       const said = JSON.stringify(judgedKey(value));
       const body = value.replace(/^"?sk-ant-\w+-/, '');

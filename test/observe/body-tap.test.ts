@@ -130,7 +130,7 @@ describe('tapBody', () => {
     assert.equal(sent(), 1);
   });
 
-  it('gives the source up at once when the reader breaks', async () => {
+  it('releases the source at once when the reader breaks', async () => {
     const { body, sent, cancelled } = source(CHUNKS);
     const told = listener();
     tapBody(body, told);
@@ -188,7 +188,7 @@ describe('tapBody', () => {
     assert.deepEqual(told.ends, []);
   });
 
-  it('cancels through every door of the body', async () => {
+  it('cancels by every method of the body', async () => {
     for (const door of [
       (body: ReadableStream<Uint8Array>) => body.cancel(),
       (body: ReadableStream<Uint8Array>) => body.getReader().cancel(),

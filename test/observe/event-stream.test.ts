@@ -50,7 +50,7 @@ function truth(body: string): object {
 
 describe('EventStreamScanner', () => {
   for (const { source, response } of STREAMED) {
-    it(`knows of ${source} what parsing every event tells`, () => {
+    it(`finds in ${source} what parsing every event finds`, () => {
       const { content, ...expected } = truth(response.body) as { content: string[] };
       const { contentBytes, ...found } = scan([bytes(response.body)]) as { contentBytes: number };
       assert.deepEqual(found, expected);
@@ -90,7 +90,7 @@ describe('EventStreamScanner', () => {
     assert.equal(found.stopped, false);
   });
 
-  it('takes no event for one that is only written in the content', () => {
+  it('does not take text in the content for an event', () => {
     const told =
       'data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"event: message_stop\\n\\n"}}';
     const found = scan([bytes(`event: content_block_delta\n${told}\n\n`)]) as { stopped: boolean };
@@ -107,7 +107,7 @@ describe('EventStreamScanner', () => {
     assert.deepEqual(scanner.deltaUsage, { output_tokens: 7, input_tokens: 9 });
   });
 
-  it('tells an error event by its type, and by the empty type where it is unreadable', () => {
+  it('reports an error event by its type, and by an empty type where it is unreadable', () => {
     const event = (data: string): string => `event: error\ndata: ${data}\n\n`;
     const overloaded = scan([bytes(event('{"type":"error","error":{"type":"overloaded_error","message":"x"}}'))]);
     assert.equal((overloaded as { errorType: string }).errorType, 'overloaded_error');

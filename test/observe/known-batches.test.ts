@@ -5,7 +5,7 @@ import { KnownBatches } from '../../src/observe/known-batches.ts';
 describe('what is known of batches', () => {
   const counts = { processing: 0, succeeded: 2, errored: 1, canceled: 0, expired: 0 };
 
-  it('tells each result once, and of a batch that was read whole every one', () => {
+  it('reports each result once, and every one of a batch that was read whole', () => {
     const known = new KnownBatches();
     known.note({ id: 'b', created_at: '2026-11-24T00:00:00Z', request_counts: counts });
     assert.equal(known.createdAtMs('b'), Date.UTC(2026, 10, 24));
@@ -14,7 +14,7 @@ describe('what is known of batches', () => {
     assert.equal(known.isNew('another', '1'), true);
   });
 
-  it('forgets the batches that were not heard of for the longest, and they count again', () => {
+  it('forgets the batches that were not seen for the longest time, and they count again', () => {
     const known = new KnownBatches();
     for (let batch = 0; batch < 10_000; batch++) assert.ok(known.isNew(`b${batch}`, '1'));
     assert.equal(known.isNew('b0', '1'), false);

@@ -39,7 +39,7 @@ it('knows the pools of fast mode and of Priority Tier, which are named without `
   ]);
 });
 
-it('reads a reset in any RFC 3339 form, and takes for unknown what is none', () => {
+it('reads a reset in any RFC 3339 form, and treats anything else as unknown', () => {
   const reset = (text: string): number | null | undefined =>
     limiters(new Headers({ 'anthropic-ratelimit-requests-limit': '5', 'anthropic-ratelimit-requests-reset': text }))[0]
       ?.resetAtMs;
@@ -49,7 +49,7 @@ it('reads a reset in any RFC 3339 form, and takes for unknown what is none', () 
   for (const nonsense of ['soon', '2026-1x-24T06:00:00Z', '']) assert.equal(reset(nonsense), null, nonsense);
 });
 
-it('leaves out what is no number', () => {
+it('leaves out what is not a number', () => {
   for (const limit of ['many', '-1', 'NaN', '']) {
     assert.deepEqual(limiters(new Headers({ 'anthropic-ratelimit-requests-limit': limit })), []);
   }

@@ -182,7 +182,7 @@ describe('a body of batch results', () => {
     assert.equal(scanned(chunks() as unknown as Uint8Array[]).results.length, 4);
   });
 
-  it('with a line that cannot be read is counted as an error, and the other lines are told', () => {
+  it('with a line that cannot be read is counted as an error, and the other lines are reported', () => {
     const [first = '', ...rest] = LINES;
     const odd = ['{"custom_id":', 'null', '{"custom_id":"x"}', '{"custom_id":"y","result":{"type":"melted"}}'];
     const { results, errors } = scanned([Buffer.from([first, ...odd, ...rest].join('\n'))]);
@@ -191,7 +191,7 @@ describe('a body of batch results', () => {
     for (const error of errors) assert.match(error, /^body: /);
   });
 
-  it('with figures that are no counts is counted as far as they are, and not priced', () => {
+  it('with figures that are not counts is counted as far as it can be, and not priced', () => {
     const usage = '{"input_tokens":-4,"output_tokens":2}';
     const line = `{"custom_id":"1","result":{"type":"succeeded","message":{"model":"claude-haiku-4-5","usage":${usage}}}}`;
     const { results, errors } = scanned([Buffer.from(line)]);

@@ -109,13 +109,13 @@ describe('startTelemetry()', () => {
     });
   }
 
-  it('says nothing of the command line, where keys are given to programs', async (t) => {
+  it('sends nothing of the command line, where keys are given to programs', async (t) => {
     const { receiver } = await ran(t, {}, ['plain', '--api-key=sk-ant-api03-canary']);
     assert.equal(receiver.spans.length, 2);
     assert.doesNotMatch(receiver.bytes().toString('latin1'), /canary|program\.ts/);
   });
 
-  it('lets the process end well where nothing takes the spans', async (t) => {
+  it('lets the process end normally where nothing takes the spans', async (t) => {
     const nowhere = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9', OTEL_EXPORTER_OTLP_TIMEOUT: '200' };
     const { said } = await ran(t, nowhere);
     assert.equal(said.started, true);

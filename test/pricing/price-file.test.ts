@@ -208,7 +208,7 @@ describe('a price file is refused, with the place, for', () => {
   }
 });
 
-it('all problems of a price file are told at once, one a line', () => {
+it('all problems of a price file are reported at once, one a line', () => {
   const bad = {
     checkedOn: 'yesterday',
     models: [
@@ -229,7 +229,7 @@ it('all problems of a price file are told at once, one a line', () => {
   });
 });
 
-it('a file of something else given by mistake does not come out in the error', () => {
+it('the error for a wrong file shows nothing of its content', () => {
   const key = `sk-ant-api03-${'x'.repeat(12)}`;
   const problems = problemsOf({
     [key]: 1,

@@ -116,7 +116,7 @@ describe('the price in force', () => {
     assert.equal(readUsd(dayMs('2026-09-28')), 0.2);
   });
 
-  it('is none at a time that is none', () => {
+  it('is none at a time that is not a time', () => {
     assert.equal(readUsd(Number.NaN), null);
   });
 

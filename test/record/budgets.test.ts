@@ -35,7 +35,7 @@ test('the gauges of a budget are what its ledger has at the scrape', async () =>
   assert.ok(forecast > (Number(billed()) / 1e9) * 15 && forecast < (Number(billed()) / 1e9) * 25, String(forecast));
 });
 
-test('scope and period are told in labels', async () => {
+test('scope and period are labels', async () => {
   const { registry } = budgeted(
     [
       { ...MONTH, name: 'key', scope: { key: 'prod-search-api' }, period: 'day' },
@@ -72,7 +72,7 @@ test('clients that share budgets and a registry show them once, and each counts 
   assert.equal(await total(registry, 'anthropic_budget_decisions_total'), 2);
 });
 
-test('a scrape does not wait for a ledger that hangs, and shows what it said last', async () => {
+test('a scrape does not wait for a ledger that hangs, and shows what it answered last', async () => {
   const ledger = new UnreliableLedger(memoryLedger());
   const { claude, registry, billed } = budgeted([{ ...MONTH, period: 'day' }], { budgets: { ledger, deadlineMs: 5 } });
   await claude.messages.create(PARAMS);
@@ -118,7 +118,7 @@ test('a budget of a model that the price table does not know warns of itself whe
   assert.match(warnings[0]?.message ?? '', /\(misspelt\)/);
 });
 
-test('a day that only warns may be kept in memory without a word', async () => {
+test('a daily budget that only warns may be kept in memory without a warning', async () => {
   let warnings = 0;
   const count = (): void => void (warnings += 1);
   process.on('warning', count);

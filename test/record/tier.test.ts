@@ -98,7 +98,7 @@ describe('the gauges of the tier', () => {
     assert.deepEqual(Object.values(await shown('anthropic_tier_monthly_cap_usd')), [1_000]);
   });
 
-  it('show the tier that was told, for the organisation that was named, whatever the headers say', async () => {
+  it('show the configured tier, for the named organization, whatever the headers say', async () => {
     const { saw, shown } = watched({ name: 'Scale', organization: 'acme' });
     saw(limiters(START));
     assert.deepEqual(await shown('anthropic_tier_info'), {
@@ -141,7 +141,7 @@ describe('the gauges of the tier', () => {
     assert.deepEqual(await shown('anthropic_tier_info'), {});
   });
 
-  it('take no limits of models without a place as label values: many models would look like one', () => {
+  it('leave out the limits of models that have become other: many models would look like one', () => {
     const { saw, store } = watched({ modelCap: 1 });
     saw(limiters(START), { requestedModel: 'claude-sonnet-5' });
     saw(limiters(BUILD), { requestedModel: 'claude-opus-5' });
@@ -230,20 +230,20 @@ describe('the gauge of a key', () => {
     });
   });
 
-  it('says of a badly named key that it is, and of a key that comes later the same once', async () => {
+  it('says that a key is badly named, and for a key that appears later says it once', async () => {
     const { recorder, shown } = watched({ keys: [] });
     for (let call = 0; call < 3; call += 1) recorder.started(aCall({ key: 'checkout' }));
     assert.deepEqual(await shown('anthropic_key_info'), { 'anthropic_key_info{key="checkout",well_named="false"}': 1 });
   });
 
-  it('is bounded: of 500 aliases that nobody declared a hundred are shown', async () => {
+  it('is bounded: of 500 undeclared aliases it shows a hundred', async () => {
     const { recorder, shown } = watched({ keys: [] });
     for (let number = 0; number < 500; number += 1) recorder.started(aCall({ key: `dev-number${number}-key` }));
     assert.equal(Object.keys(await shown('anthropic_key_info')).length, 100);
   });
 });
 
-describe('what is known of an organisation', () => {
+describe('what is known of an organization', () => {
   it('can be asked of the registry: headroom, progress and advice', () => {
     const { saw, store, clock } = watched({
       name: 'Start',

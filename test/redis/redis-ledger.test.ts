@@ -73,7 +73,7 @@ for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
   );
 }
 
-test('what is no URL of a Redis is refused with what to do, and is not shown', () => {
+test('a text that is not a URL of a Redis is refused with what to do, and is not shown', () => {
   assert.throws(
     () => redisLedger('redis://not a url with s3cret'),
     (error: unknown) => {
@@ -101,7 +101,7 @@ onRedis(
   },
 );
 
-test('a Redis that is not there when the service starts is found when it comes', { skip: redis.skip }, async () => {
+test('a Redis that is not there when the service starts is used once it is there', { skip: redis.skip }, async () => {
   const server = await redisServer();
   await server.stop();
   const ledger = redisLedger(server.url);

@@ -184,7 +184,7 @@ describe('a retry policy', () => {
     assert.deepEqual(decisions.slice(10), [denied('retry_budget'), denied('retry_budget')]);
   });
 
-  it('says all that is wrong with its options at once, and what to write instead', () => {
+  it('reports all problems of its options at once, and what to write instead', () => {
     const options = {
       attempts: 0,
       backoffMs: -1,
@@ -234,7 +234,7 @@ describe('the wait before a retry', () => {
     );
   });
 
-  it('takes the whole room below its bound: 1, 2, 4, 8 s and then what is the most', () => {
+  it('spreads over the whole range below its bound: 1, 2, 4, 8 s and then the maximum', () => {
     const settings = { backoffMs: 1_000, maxBackoffMs: 10_000 };
     const waits = (drawn: number) =>
       [0, 1, 2, 3, 4, 5].map((retries) => waitMs(settings, { retries, retryAfterMs: null, random: () => drawn }));

@@ -62,13 +62,13 @@ describe('a retry budget', () => {
     assert.equal(taken(budget, 10).length, 3);
   });
 
-  it('is used up by retries that nobody asked for', () => {
+  it('is used up by retries that nobody asked it about', () => {
     const { budget } = budgetAt({ floor: 3 });
     for (let i = 0; i < 3; i++) budget.taken();
     assert.equal(budget.take(), false);
   });
 
-  it('says all that is wrong with its options at once', () => {
+  it('reports all problems of its options at once', () => {
     assert.throws(
       () => new RetryBudget({ ratio: -1, floor: 0.5, windowMs: 1 }),
       (error: unknown) => {

@@ -65,7 +65,7 @@ describe('advice on a route', () => {
     ['no price is known', { model: 'claude-unheard-of' }],
   ];
   for (const [why, usage] of NOT_TOO_DEAR)
-    it(`says nothing of a cheaper model where ${why}`, () => {
+    it(`does not name a cheaper model where ${why}`, () => {
       assert.deepEqual(
         advised(usage).filter(({ kind }) => kind === 'model_too_dear'),
         [],
@@ -106,7 +106,7 @@ describe('advice on a route', () => {
     assert.deepEqual(routes, ['chat', 'faq']);
   });
 
-  it('says what calls it means that have no route', () => {
+  it('says which calls it means that have no route', () => {
     assert.match(advised({ route: '' })[0]?.text ?? '', /^Calls without a route: /);
   });
 });

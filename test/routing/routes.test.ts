@@ -54,7 +54,7 @@ describe('a route', () => {
     );
   });
 
-  it('is known by the table: another name is an error of types, and at run time says which there are', () => {
+  it('has to be in the table: another name is a type error, and at run time an error that lists the routes', () => {
     assert.throws(
       // @ts-expect-error the table has no such route
       () => shop().route('chta'),
@@ -62,7 +62,7 @@ describe('a route', () => {
     );
   });
 
-  it('is refused with all that is wrong with the table', () => {
+  it('is refused with all problems of the table', () => {
     const table = { 'a b': {}, one: { task: 'poetry' }, two: { model: ' ', maxTokens: 0 }, three: null };
     assert.throws(
       () => routes(table as never, { ceilings: 'never' as never, env: { ANTHROPIC_MAX_TOKENS: '1k' } }),
@@ -139,7 +139,7 @@ describe('a call made with route()', () => {
     });
   }
 
-  it('is its own, whatever is around it', async () => {
+  it('has its own route, whatever is around it', async () => {
     const made = bench();
     await withAttribution({ route: '/api/chat' }, async () => {
       await made.claude.messages.create({ ...made.shop.route('review'), messages });
@@ -161,7 +161,7 @@ describe('a call made with route()', () => {
 const TOO_MANY = { max_tokens: 4_000, messages };
 
 describe('the ceiling of a route', () => {
-  it('lets pass what is within it, and says nothing', async () => {
+  it('lets calls within it pass, and counts nothing', async () => {
     const made = bench({ ceilings: 'reject' });
     await made.claude.messages.create({ ...made.shop.route('chat'), messages });
     await made.claude.messages.create({ ...made.shop.route('chat'), max_tokens: 511, messages });
@@ -255,7 +255,7 @@ describe('the label route', () => {
     assert.ok(requests[0]?.includes('tenant=acme') && requests[0].includes('route=/health'), String(requests));
   });
 
-  it('is refused with what to write where routes are none', () => {
+  it('is refused with what to write where there are no routes', () => {
     assert.throws(
       () => workbench({ instrument: { routes: { chat: {} } as never } }),
       /routes: expected routes, got an object: pass routes\(\{ chat: \{ maxTokens: 512 \} \}\)/,

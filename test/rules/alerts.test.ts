@@ -18,7 +18,7 @@ test('every alert has a case in which it fires and one in which it does not', ()
   }
 });
 
-test('the name of a case says what happens, and no two of an alert have the same', () => {
+test('the name of a case says what happens, and no two cases of an alert have the same name', () => {
   for (const { alert, name, firing } of CASES) {
     assert.match(name, firing.length > 0 ? /^fires / : /^does not fire /, `${alert} ${name}`);
     assert.notEqual(alertNamed(alert), undefined);

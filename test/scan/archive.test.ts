@@ -27,7 +27,7 @@ describe('a scan of an archive', () => {
     ]);
   });
 
-  it('says of an archive that it could not be opened, and why', () => {
+  it('says that an archive could not be opened, and why', () => {
     const bomb = gzipSync(Buffer.alloc((256 << 20) + 1));
     assert.deepEqual(scanned('bomb.gz', bomb).skipped, [{ path: 'bomb.gz', reason: 'too large when unpacked' }]);
     const cut = gzipSync(SECRET).subarray(0, 30);

@@ -72,7 +72,7 @@ describe('a scan', () => {
     assert.equal(new Set(fingerprints).size, 1);
   });
 
-  it('says nothing of a secret but its prefix', () => {
+  it('shows nothing of a secret but its prefix', () => {
     for (const [name, file] of FILE_KINDS) {
       const said = JSON.stringify(scanned(name, file(SECRET)));
       const body = SECRET.slice('sk-ant-api03-'.length);
@@ -91,7 +91,7 @@ describe('a scan', () => {
     assert.deepEqual(found, [[300_001, 3]]);
   });
 
-  it('passes over binary files and counts them', () => {
+  it('skips binary files and counts them', () => {
     const result = scanned('a.out', `\x7fELF\0\0${SECRET}`);
     assert.deepEqual([result.findings.length, result.files, result.binaryFiles], [0, 1, 1]);
   });

@@ -18,7 +18,7 @@ const SEEDS = [1, 2, 3];
 
 describe('2,000 calls under every fault', { concurrency: true }, () => {
   for (const seed of SEEDS) {
-    it(`come to the server's own numbers in every cell, and meet all there is to meet: seed ${seed}`, async () => {
+    it(`come to the server's own numbers in every cell, and meet everything there is to meet: seed ${seed}`, async () => {
       const report = await chaos({ calls: scenario(seed, 2_000) });
       assert.deepEqual(report.differences, []);
       assert.deepEqual(shortcomings(report), []);

@@ -38,7 +38,7 @@ function typed(t: test.TestContext, env: Readonly<Record<string, string>>) {
   };
 }
 
-test('what the guide says can be typed along can be: the first call, and the changes with their budget', async (t) => {
+test('everything that the guide says to type can be typed: the first call, and the changes with their budget', async (t) => {
   const { url, close } = await serve(simulator({ tier: 'scale' }).handle, { port: 0 });
   t.after(() => close());
   const { write, node } = typed(t, { ANTHROPIC_BASE_URL: url, ANTHROPIC_AUTH_TOKEN: 'any' });

@@ -17,7 +17,7 @@ async function stack(...args: readonly string[]) {
   return { code, ...said };
 }
 
-test('the help of the stack names every port that it takes and what it has not, and starts nothing', async () => {
+test('the help of the stack names every port that it takes and what is missing, and starts nothing', async () => {
   const { code, out, err } = await stack('--help');
   assert.deepEqual([code, err], [0, '']);
   for (const port of [8080, 9090, 9093, 9464]) assert.match(out, new RegExp(`\\b${port}\\b`));
@@ -25,7 +25,7 @@ test('the help of the stack names every port that it takes and what it has not, 
   assert.doesNotMatch(out, /is up/);
 });
 
-test('the stack names a port that another program has, before anything is started', async (t) => {
+test('the stack names a port that another program uses, before it starts anything', async (t) => {
   const other = createServer().listen(9093, '127.0.0.1');
   // Where it cannot be taken, another program has it already, and the same is to be said.
   await Promise.race([once(other, 'listening'), once(other, 'error')]).catch(() => undefined);

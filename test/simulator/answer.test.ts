@@ -24,7 +24,7 @@ describe('messages through the real SDK', () => {
     assert.equal(json.stop_reason, 'tool_use');
   });
 
-  test('what was made up adds up too, with thinking where it was asked for', async () => {
+  test('a made-up answer adds up too, with thinking where it was asked for', async () => {
     const ask = { ...ASK, max_tokens: 2_000, thinking: { type: 'enabled', budget_tokens: 1_024 } } as const;
     const json = await bench().sdk.messages.create(ask);
     const streamed = await bench().sdk.messages.stream(ask).finalMessage();
@@ -54,7 +54,7 @@ describe('messages through the real SDK', () => {
     assert.deepEqual({ ...(await sdk.messages.stream(ASK).finalMessage()).usage }, expected);
   });
 
-  test('a beta stream tells the iterations of a compaction and an advisor', async () => {
+  test('a beta stream reports the iterations of a compaction and an advisor', async () => {
     const respond = () => ({
       text: 'Ahoy',
       usage: {

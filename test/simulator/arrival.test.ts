@@ -4,7 +4,7 @@ import Anthropic from '@anthropic-ai/sdk';
 import { ASK, codeOf, failure, LONG, STREAM, bench, post, settle } from '../../testing/simulator-bench.ts';
 
 describe('a script', () => {
-  test('its faults meet requests one by one in order of arrival, and the rest is answered', async () => {
+  test('its faults meet requests one by one in order of arrival, and the rest are answered', async () => {
     const { claude, sdk } = bench();
     claude.script([{ fault: 'overloaded' }, { fault: 'none' }]);
     claude.script([{ fault: 'server_error' }]);
@@ -29,7 +29,7 @@ describe('a script', () => {
     assert.equal((await failure(sdk.messages.create(ASK))).name, 'InternalServerError');
   });
 
-  test('a reply can go wrong by itself, for one kind of request', async () => {
+  test('a reply can carry its own fault, for one kind of request', async () => {
     const respond = ({ body }: { body: { model: string } }) =>
       body.model.includes('opus') ? { fault: { fault: 'overloaded' } as const } : undefined;
     const { sdk } = bench({ respond });
@@ -59,7 +59,7 @@ describe('the connection breaks before the response', () => {
     assert.equal(claude.truth.open, 0);
   });
 
-  test('a response that is lost on its way was made: it is billed and told to nobody', async () => {
+  test('a response that is lost on its way was made: it is billed, and nobody has its usage', async () => {
     const { claude, sdk } = bench(LONG);
     claude.script([{ fault: 'lost_response' }, { fault: 'lost_response' }]);
     assert.equal((await failure(sdk.messages.create(ASK))).name, 'APIConnectionError');

@@ -29,7 +29,7 @@ describe('batches through the real SDK', () => {
     assert.deepEqual(await resultsOf(sdk, made.id), { a: 'succeeded', b: 'succeeded', c: 'succeeded', d: 'succeeded' });
   });
 
-  test('it takes its time', async () => {
+  test('it takes as long as the scenario says', async () => {
     const clock = new StandingClock();
     const { sdk } = bench({ clock, scenario: { latency: { batchMs: { kind: 'constant', value: HOUR_MS } } } });
     const { id } = await sdk.messages.batches.create({ requests });
@@ -91,7 +91,7 @@ describe('batches through the real SDK', () => {
     );
   });
 
-  test('items are billed at half price once, and told once, however often they are read', async () => {
+  test('items are billed at half price and counted once, however often they are read', async () => {
     const { sdk, claude } = bench({ respond: () => ({ usage: { input_tokens: 1_000, output_tokens: 100 } }) });
     const { id } = await sdk.messages.batches.create({ requests });
     await sdk.messages.batches.retrieve(id);
@@ -105,7 +105,7 @@ describe('batches through the real SDK', () => {
     assert.equal(claude.truth.batchItems[0]?.usage?.service_tier, 'batch');
   });
 
-  test('of results that break off, the lines that arrived are told', async () => {
+  test('of results that break off, the lines that arrived are counted', async () => {
     const { sdk, claude } = bench();
     const { id } = await sdk.messages.batches.create({ requests });
     claude.script([{ fault: 'none' }, { fault: 'body_reset' }]);

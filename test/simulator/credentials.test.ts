@@ -22,14 +22,14 @@ describe('keys', () => {
     assert.ok(!JSON.stringify(claude.truth.requests).includes('sk-ant'));
   });
 
-  test('a key belongs to its organization, whose id responses name', async () => {
+  test('a key belongs to its organization, whose id is in the responses', async () => {
     const { sdk } = bench({ keys }, { apiKey: 'sk-ant-api03-two' });
     const { response } = await sdk.messages.create(ASK).withResponse();
     assert.equal(response.headers.get('anthropic-organization-id'), 'org-two');
     assert.equal(response.headers.get('anthropic-workspace-id'), null);
   });
 
-  test('another key is a 401 that does not say which organization it is', async () => {
+  test('another key is a 401 that does not name an organization', async () => {
     const { claude, sdk } = bench({ keys }, { apiKey: 'sk-ant-api03-three' });
     const error = await refusal(sdk.messages.create(ASK));
     assert.deepEqual([error.name, error.apiMessage], ['AuthenticationError', 'Invalid bearer token']);

@@ -125,7 +125,7 @@ describe('an error event inside a stream', () => {
   });
 });
 
-describe('JSON that is none', () => {
+describe('JSON that is not JSON', () => {
   test('the SDK cannot parse an answer, nor an event', async () => {
     const { claude, sdk } = bench(LONG);
     claude.script([{ fault: 'malformed_json' }, { fault: 'malformed_json' }]);
@@ -137,7 +137,7 @@ describe('JSON that is none', () => {
     );
   });
 
-  test('only the event at the place is spoilt', async () => {
+  test('only the event at the place is garbled', async () => {
     const { claude } = bench(LONG);
     claude.script([{ fault: 'malformed_json', at: 'message_delta' }]);
     const { text } = await read(await claude.handle(post('/v1/messages', STREAM)));
@@ -156,7 +156,7 @@ describe('JSON that is none', () => {
     assert.match(spoilt[0] ?? '', /^event: message_delta\n/);
   });
 
-  test('a usage in it was not told', async () => {
+  test('a usage in it was not delivered', async () => {
     const { claude } = bench(LONG);
     claude.script([{ fault: 'malformed_json' }, { fault: 'malformed_json', at: 'message_delta' }]);
     await read(await claude.handle(post('/v1/messages', ASK)));
@@ -199,7 +199,7 @@ describe('time', () => {
     assert.equal(eventsOf((await whole).text).at(-1)?.['type'], 'message_stop');
   });
 
-  test('a body that stalls for ever ends when its reader leaves', async () => {
+  test('a body that stalls forever ends when its reader leaves', async () => {
     const { claude, sdk } = bench(LONG);
     claude.script([{ fault: 'stalled_body' }]);
     const stream = sdk.messages.stream(ASK);

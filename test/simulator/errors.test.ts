@@ -50,7 +50,7 @@ const EXPECTED: Readonly<
 };
 
 describe('the real SDK meets every refusal as its own class', () => {
-  test('each refusal is expected to be something', () => {
+  test('every refusal has an expectation', () => {
     assert.deepEqual(Object.keys(EXPECTED).sort(), Object.keys(REFUSALS).sort());
   });
 

@@ -70,7 +70,7 @@ describe('a bucket', () => {
     assert.equal((await ask()).status, 429);
   });
 
-  test('it never holds more than a minute gives', async () => {
+  test("it never holds more than a minute's refill", async () => {
     const { ask, clock } = limited(SMALL);
     clock.advance(3_600_000);
     for (let each = 0; each < 10; each += 1) assert.equal((await ask()).status, 200);
@@ -104,7 +104,7 @@ describe('a bucket', () => {
     assert.equal((await ask()).status, 200);
   });
 
-  test('a stream that is left takes only the output that was produced', async () => {
+  test('a stream that is abandoned takes only the output that was produced', async () => {
     const clock = new StandingClock();
     const claude = simulator({
       clock,

@@ -55,14 +55,14 @@ test('a problem with keys names no key', () => {
   assert.ok(!message.includes('secret'));
 });
 
-test('a misspelt fault is refused where it is scripted, and where a reply has it', async () => {
+test('a misspelled fault is refused where it is scripted, and where a reply has it', async () => {
   const { claude } = bench({ respond: () => ({ fault: misspelt }) });
   assert.throws(() => claude.script([{ fault: 'none' }, misspelt]), /got overload/);
   assert.equal(claude.scripted, 0);
   await assert.rejects(claude.handle(post('/v1/messages', ASK)), /got overload/);
 });
 
-test('a limit can be set for a model that nobody knows, where such are served', async () => {
+test('a limit can be set for an unknown model, where unknown models are served', async () => {
   const claude = simulator({ unknownModels: 'serve', limits: { 'claude-next': { requests: 3 } } });
   const { headers } = await claude.handle(post('/v1/messages', { ...ASK, model: 'claude-next' }));
   assert.equal(headers.get('anthropic-ratelimit-requests-limit'), '3');

@@ -95,7 +95,7 @@ test('a client that times out before the head is recorded as gone', async () => 
   assert.deepEqual([claude.truth.requests[0]?.status, claude.truth.requests[0]?.delivery], [null, 'cancelled']);
 });
 
-test('a request that nobody else holds still passes on its abort', async () => {
+test('a request that nobody else references still passes on its abort', async () => {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;
   const claude = simulator(LONG);

@@ -116,14 +116,14 @@ describe('what is billed when a body does not arrive whole', () => {
     assert.equal(claude.truth.totals('reported').size, 0);
   });
 
-  test('a stream that is read to its end is billed in full and told in full', async () => {
+  test('a stream that is read to its end is billed in full and delivered in full', async () => {
     const { claude } = bench(KNOWN);
     await (await claude.handle(post('/v1/messages', STREAM))).text();
     assert.equal(billedNanoUsd(claude.truth.requests[0]), 150_000);
     assert.deepEqual(claude.truth.totals('reported'), claude.truth.totals());
   });
 
-  test('a stream that was left is billed for its input and what was generated until then', async () => {
+  test('a stream that was abandoned is billed for its input and what was generated until then', async () => {
     const { claude } = bench(KNOWN);
     // message_start, content_block_start, ping; deltas of 4 and 24 characters: 28 of 400 are 7 of 100 tokens.
     await readSome(await claude.handle(post('/v1/messages', STREAM)), 5);
@@ -134,13 +134,13 @@ describe('what is billed when a body does not arrive whole', () => {
     assert.equal(claude.truth.totals('reported').size, 0);
   });
 
-  test('a stream that was left before any output is billed for its input', async () => {
+  test('a stream that was abandoned before any output is billed for its input', async () => {
     const { claude } = bench(KNOWN);
     await readSome(await claude.handle(post('/v1/messages', STREAM)), 1);
     assert.equal(billedNanoUsd(claude.truth.requests[0]), 100_000);
   });
 
-  test('a stream that was left after its last delta is billed for all, and told when it had message_delta', async () => {
+  test('a stream that was abandoned after its last delta is billed for all, and was delivered if it had message_delta', async () => {
     const { claude } = bench(KNOWN);
     const events = (await (await claude.handle(post('/v1/messages', STREAM))).text()).trimEnd().split('\n\n').length;
     // All but message_stop; all but message_delta and message_stop.
@@ -185,7 +185,7 @@ describe('what is billed when a body does not arrive whole', () => {
 });
 
 describe('totals', () => {
-  test('they add up by model and kind, and tell what never reached the reader', async () => {
+  test('they add up by model and kind, and show what never reached the reader', async () => {
     const usage = {
       input_tokens: 10,
       output_tokens: 20,
@@ -268,7 +268,7 @@ describe('totals', () => {
     );
   });
 
-  test('they are kept for all requests, details for as many as was said', async () => {
+  test('they are kept for all requests, and details for as many as the option says', async () => {
     const { claude } = bench({ ...KNOWN, keepRequests: 2 });
     for (let each = 0; each < 50; each += 1) await (await claude.handle(post('/v1/messages', ASK))).text();
     assert.deepEqual(

@@ -151,7 +151,7 @@ describe('what is left of a limit', () => {
 });
 
 describe('how fast a limit is used, and when it is gone', () => {
-  it('is what flowed in and is not there any more', () => {
+  it('is what was refilled and is no longer there', () => {
     // 10,000 tokens flow in each second, 300,000 in 30 s; of those 200,000 are there: 100,000 were used in half a minute.
     const { usedPerMinute, exhaustedInSeconds, remaining } =
       windowOf([0, 200_000], [30 * SECOND, 400_000]).headroom(T0 + 30 * SECOND) ?? assert.fail();
@@ -160,7 +160,7 @@ describe('how fast a limit is used, and when it is gone', () => {
     assert.equal(exhaustedInSeconds, null);
   });
 
-  it('is gone when what is left is used up by what is used above the inflow', () => {
+  it('is gone when what is used beyond the refill has used up what is left', () => {
     // 300,000 in 10 s while 100,000 flowed in: 1,800,000 a minute, 1,200,000 above the inflow.
     const window = windowOf([0, 500_000], [10 * SECOND, 300_000]);
     const { usedPerMinute, exhaustedInSeconds } = window.headroom(T0 + 10 * SECOND) ?? assert.fail();
@@ -181,7 +181,7 @@ describe('how fast a limit is used, and when it is gone', () => {
     assert.equal(used(5 * MINUTE + 11 * SECOND), null);
   });
 
-  it('of rare calls is what they took, although the bucket is full again in between', () => {
+  it('for rare calls is what they took, although the bucket is full again in between', () => {
     const window = windowOf(...[0, 1, 2, 3, 4].map((minute) => [minute * MINUTE, 570_000] as const));
     assert.equal(window.headroom(T0 + 4 * MINUTE)?.usedPerMinute, 30_000);
   });
@@ -244,7 +244,7 @@ describe('how fast a limit is used, and when it is gone', () => {
   });
 });
 
-describe('several keys and replicas of one organisation', () => {
+describe('several keys and replicas of one organization', () => {
   it('see the same bucket: what is left and what is used is not doubled', () => {
     const bucket = new Bucket(600_000);
     const one = new LimiterHistory();
@@ -268,7 +268,7 @@ describe('several keys and replicas of one organisation', () => {
     }
   });
 
-  it('that the bucket makes good in between are not seen: the rate is then a lower bound, and nothing is in danger', () => {
+  it('whose use is refilled in between are not seen: the rate is then a lower bound, and nothing is in danger', () => {
     const bucket = new Bucket(600_000);
     const history = new LimiterHistory();
     for (let step = 0; step <= 240; step += 1) {
@@ -311,7 +311,7 @@ describe('limits that stand', () => {
     history.of({ key: 'prod-api-key', modelClass }).see([input({ limit, remaining: 0 })], atMs);
   const classes = (history: LimiterHistory, nowMs: number) => history.limits(nowMs).map((one) => one.modelClass);
 
-  it('a limit is told to be another when it is new and when it changes', () => {
+  it('a limit is reported as changed when it is new and when it changes', () => {
     const history = new LimiterHistory();
     assert.deepEqual(
       [1_000, 1_000, 5_000].map((limit, index) => see(history, ['opus-5', limit], T0 + index)),

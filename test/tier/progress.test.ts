@@ -32,7 +32,7 @@ describe('spend as one process sees it', () => {
     assert.deepEqual([spend.nanoUsd(NOVEMBER), spend.nanoUsd(DECEMBER)], [15n, 1n]);
   });
 
-  it('is remembered for three months: a clock that strays through time costs no memory, and not the present month', () => {
+  it('is remembered for three months: a clock that jumps costs neither memory nor the present month', () => {
     const spend = new SeenSpend();
     spend.add(3, NOVEMBER);
     for (let year = 2050; year < 2060; year += 1) spend.add(1, Date.UTC(year, 0, 1));
@@ -69,7 +69,7 @@ describe('progress towards the cap of the tier', () => {
     assert.equal(monthEndMs, Date.UTC(2026, 11, 1));
   });
 
-  it('is not known where the tier is not, or is no tier of that time', () => {
+  it('is not known where the tier is unknown, or did not exist at that time', () => {
     const question = { spend: ledger(1), limits: [], atMs: at('2026-11-16T00:00:00') };
     assert.equal(tierProgress({ ...question, tier: null }), null);
     assert.equal(tierProgress({ ...question, tier: 'Tier 2' }), null);
@@ -96,7 +96,7 @@ describe('progress towards the cap of the tier', () => {
     assert.ok((progress({ spend: ledger(251) }).capReachedAtMs ?? Infinity) < Date.UTC(2026, 11, 1));
   });
 
-  it('reckons with the length of the month: in February of a leap year a day more', () => {
+  it('uses the length of the month: February of a leap year has a day more', () => {
     const reached = (moment: string) =>
       progress({ spend: ledger(250), atMs: at(moment) }).capReachedAtMs === null ? 'not reached' : 'reached';
     assert.equal(reached('2028-02-15T00:00:00'), 'reached');
@@ -109,7 +109,7 @@ describe('progress towards the cap of the tier', () => {
     assert.equal(progress({ spend }).capReachedAtMs, at('2026-11-26T05:00:00'));
   });
 
-  it('waits for an hour before it speaks of a rate', () => {
+  it('waits for an hour before it gives a rate', () => {
     const atMs = at('2026-11-01T00:59:59');
     assert.equal(progress({ spend: ledger(400), atMs }).capReachedAtMs, null);
     assert.notEqual(progress({ spend: ledger(400), atMs: atMs + 1_000 }).capReachedAtMs, null);
@@ -178,7 +178,7 @@ describe('the next tier', () => {
     ]);
   });
 
-  it('after Evaluation brings limits, but not how many times those of now, which are not published', () => {
+  it('after Evaluation has limits, but no factor over the present ones, which are not published', () => {
     const { next } = progress({ tier: 'Evaluation' });
     assert.equal(next?.name, 'Start');
     assert.deepEqual([next.lifts[0]?.from, next.lifts[0]?.factor], [null, null]);

@@ -32,7 +32,7 @@ describe('the minutes of a week', () => {
     assert.equal(marks.count(T0 - DAY, T0 + 20 * WEEK), 1);
   });
 
-  it('begin anew when the clock was wrong by a week or more, and go on when it was by less', () => {
+  it('begin anew when the clock was wrong by a week or more, and go on when it was wrong by less', () => {
     const marks = new MinuteMarks();
     marks.mark(T0 + 2 * DAY);
     marks.mark(T0);
@@ -43,7 +43,7 @@ describe('the minutes of a week', () => {
     assert.equal(marks.count(T0 - WEEK, T0), 0, 'a week back to the minute');
   });
 
-  it('are those of a set of minutes that forgets what is a week old', () => {
+  it('agree with a set of minutes that forgets what is a week old', () => {
     const jumps = fc.array(fc.integer({ min: 0, max: 3 * DAY }), { minLength: 1, maxLength: 60 });
     fc.assert(
       fc.property(jumps, fc.nat(WEEK), (waits, since) => {
@@ -73,7 +73,7 @@ const left = (remaining: number, given: Partial<Limiter> = {}): Limiter => ({
 });
 
 describe('the history of 429s', () => {
-  it('tells for each day how many minutes were throttled, of how many with traffic', () => {
+  it('shows for each day how many minutes were throttled, of how many with traffic', () => {
     const history = new ThrottleHistory();
     for (let minute = 0; minute < 100; minute += 1) history.of('sonnet-5')?.see([], null, T0 - DAY + minute * MINUTE);
     for (let minute = 0; minute < 3; minute += 1) {
@@ -124,7 +124,7 @@ describe('the history of 429s', () => {
     assert.deepEqual(peaks(T0 + 9 * DAY), []);
   });
 
-  it('takes no use from headers that tell no limit, a limit of 0, or no remainder', () => {
+  it('counts no use from headers without a limit, with a limit of 0, or without a remainder', () => {
     const history = new ThrottleHistory();
     history
       .of('opus-5')
@@ -132,13 +132,13 @@ describe('the history of 429s', () => {
     assert.deepEqual(history.peaks(T0), []);
   });
 
-  it('keeps to 0 and 1 where the headers tell more than the limit', () => {
+  it('stays within 0 and 1 where the headers show more than the limit', () => {
     const history = new ThrottleHistory();
     history.of('opus-5')?.see([left(4_000)], null, T0);
     assert.deepEqual(history.peaks(T0)[0]?.usedRatio, 0);
   });
 
-  it('of peaks is a week of days, however long the process runs or the clock strays', () => {
+  it('keeps a week of daily peaks, however long the process runs or the clock jumps', () => {
     const history = new ThrottleHistory();
     for (let day = 0; day < 400; day += 1) history.of('opus-5')?.see([left(1_000 - day)], null, T0 + day * DAY);
     assert.equal(history.peaks(T0 + 399 * DAY)[0]?.usedRatio.toFixed(3), '0.399');

@@ -124,7 +124,7 @@ describe('the table of tiers', () => {
     });
   }
 
-  it('tells a tier without a cap from one whose cap is not published', () => {
+  it('distinguishes a tier without a cap from one whose cap is not published', () => {
     assert.equal(tierNamed(tierScheme(NOW), 'Custom')?.uncapped, true);
     assert.equal(tierNamed(tierScheme(NOW), 'Evaluation')?.uncapped, false);
   });
@@ -136,11 +136,11 @@ describe('the table of tiers', () => {
     assert.deepEqual(names(changeMs), ['Evaluation', 'Start', 'Build', 'Scale', 'Custom']);
   });
 
-  it('says of each scheme where its figures are from', () => {
+  it('says where the figures of each scheme are from', () => {
     for (const { source } of table.schemes) assert.match(source, /platform\.claude\.com .* as of 2026-/);
   });
 
-  it('a limit of a model class is a higher one in every higher tier, so one limit tells the tier', () => {
+  it('the limit of a model class rises with every tier, so one limit identifies the tier', () => {
     for (const { tiers } of table.schemes) {
       const seen = new Map<string, number>();
       for (const { limits } of tiers) {
@@ -174,7 +174,7 @@ describe('tiers by name', () => {
   });
 });
 
-it('a tier of today, however it is written, an alias for the organisation, or nothing, are taken', () => {
+it('a present tier however it is spelled, an alias for the organization, or nothing at all is accepted', () => {
   for (const option of [undefined, {}, { name: 'Build' }, { name: 'scale' }, { organization: 'acme.eu-1' }]) {
     assert.deepEqual(tierProblems(option, NOW), []);
   }
@@ -220,7 +220,7 @@ it('a secret in the wrong place is not shown', () => {
   }
 });
 
-it('instrument() refuses a tier that cannot be, together with whatever else is wrong', () => {
+it('instrument() refuses an impossible tier, together with whatever else is wrong', () => {
   const client = new Anthropic({ apiKey: 'test' });
   const registry = new Registry();
   assert.throws(() => instrument(client, { registry, key: 'no spaces', tier: { name: 'Gold' } }), {

@@ -217,7 +217,7 @@ describe('a tier that was told', () => {
   const told = (name: string, seen: Seen = {}, atMs = NOW): TierVerdict =>
     tierVerdict({ limits: seenLimits(seen), told: { name, source: 'config' }, atMs });
 
-  it('wins over the headers, without doubt where they agree or say nothing', () => {
+  it('wins over the headers, and is certain where they agree or say nothing', () => {
     for (const seen of [{}, { 'sonnet-5': BUILD }, { 'opus-5.5': START }]) {
       const { tier, nextTier, source, doubt } = told('build', seen);
       assert.deepEqual([tier, nextTier, source, doubt], ['Build', 'Scale', 'config', null]);
@@ -235,7 +235,7 @@ describe('a tier that was told', () => {
     assert.equal(told('Custom', { 'opus-5': [90_000, 9e7, 9e7] }).doubt, null);
   });
 
-  it('by the organisation itself is marked so', () => {
+  it('by the organization itself is marked so', () => {
     const verdict = tierVerdict({ limits: [], told: { name: 'Scale', source: 'organization' }, atMs: NOW });
     assert.deepEqual([verdict.tier, verdict.source], ['Scale', 'organization']);
   });

@@ -16,7 +16,7 @@ describe('a token', () => {
     assert.match(tokenText(newToken()), /^plk_[0-9a-z]{12}_[0-9a-z]{40}$/);
   });
 
-  test('takes every bit of chance that it is given', () => {
+  test('uses every random bit that it is given', () => {
     const ofBytes = (bytes: (index: number) => number) =>
       newToken((length) => Uint8Array.from({ length }, (_, i) => bytes(i)));
     const letters = new Set(Array.from({ length: 256 }, (_, byte) => ofBytes(() => byte).secret[0]));
@@ -24,7 +24,7 @@ describe('a token', () => {
     assert.notEqual(ofBytes((i) => (i === 39 ? 1 : 0)).secret, ofBytes(() => 0).secret);
   });
 
-  test('has no parts where it is anything else', () => {
+  test('has no parts where the text is no token', () => {
     const token = tokenText(newToken());
     for (const text of [
       '',
@@ -80,7 +80,7 @@ describe('the authenticator', () => {
     assert.equal(await decided(grant, { model: 'claude-opus-5-5', max_tokens: 1 }), 'refused by models');
   });
 
-  test('looks in the store for nothing that cannot be a token', async () => {
+  test('does not ask the store for what cannot be a token', async () => {
     const office = registryOffice([CHECKOUT]);
     for (const [token, denial] of [
       [null, 'missing'],
@@ -127,7 +127,7 @@ describe('the authenticator', () => {
     assert.equal(await answer(expiring), 'expired');
   });
 
-  test('tells only who knows the secret that a token was revoked', async () => {
+  test('says that a token was revoked only to those who know its secret', async () => {
     const office = registryOffice([CHECKOUT]);
     const { id } = await office.issue('checkout');
     await office.store.revoke(id, NOW_MS);

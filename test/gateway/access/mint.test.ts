@@ -82,7 +82,7 @@ describe('POST /plimsoll/tokens', () => {
       assert.equal(await decided(grant, { model }), 'refused by models');
   });
 
-  test('gives no more than the client has, and says all that is too much', async () => {
+  test('grants no more than the client has, and names all that is too much', async () => {
     const office = registryOffice([
       {
         ...SHOP,
@@ -150,7 +150,7 @@ describe('POST /plimsoll/tokens', () => {
     assert.equal((await office.store.list()).length, 3);
   });
 
-  test('lets a minted token at no files and no batches, whatever its client may', async () => {
+  test('keeps a minted token from files and batches, whatever its client may do', async () => {
     const office = registryOffice([SHOP]);
     const shop = await office.issue('shop');
     const child = await minted(office, shop.token, { subject: 'u' });
@@ -188,7 +188,7 @@ describe('POST /plimsoll/tokens', () => {
     await refused(response, 429, 'rate_limit_error');
   });
 
-  test('names all that is wrong with a request, and shows nothing that could be a secret', async () => {
+  test('names all problems of a request, and shows nothing that could be a secret', async () => {
     const office = registryOffice([SHOP]);
     const shop = await office.issue('shop');
     const message = await refused(

@@ -28,7 +28,7 @@ test(
   },
 );
 
-test('a Redis that refuses the password is told without it', { skip: redis.skip }, async () => {
+test('an error about a password that Redis refuses does not contain it', { skip: redis.skip }, async () => {
   const server = await redisServer(['--requirepass', 'another']);
   const url = `redis://:hush@127.0.0.1:${server.port}`;
   const [store, limiter] = [redisTokens(url), redisRateLimiter(url)];

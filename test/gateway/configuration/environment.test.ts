@@ -70,7 +70,7 @@ describe("a gateway's configuration by the environment alone", () => {
     assert.equal(ledger?.kind === 'redis' && ledger.url(), 'redis://:hush@cache.example:6379');
   });
 
-  test('says which variables can have the key where there is none', () => {
+  test('names the variables for the key where there is none', () => {
     for (const env of [{}, { ANTHROPIC_AUTH_TOKEN: '' }]) {
       const [problem = '', ...others] = problemsOf(env);
       assert.deepEqual(others, []);
@@ -84,7 +84,7 @@ describe("a gateway's configuration by the environment alone", () => {
     }
   });
 
-  test('is none where the key is a token of a gateway, whatever is called: that is what clients have', () => {
+  test("refuses a gateway's token as its key, whatever it is to call: that is what clients have", () => {
     const { token } = plantedToken(0);
     writeFileSync(join(folder, 'token'), token);
     for (const [key, variable] of [

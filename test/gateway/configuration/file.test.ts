@@ -202,7 +202,7 @@ describe("a gateway's configuration", () => {
     }
   });
 
-  test('says why there is no key to be had', () => {
+  test('says why a key cannot be found', () => {
     const empty = join(folder, 'empty');
     writeFileSync(empty, '\n');
     const keys = {
@@ -345,7 +345,7 @@ describe("a gateway's configuration", () => {
     );
   });
 
-  test('tells of mistakes in budgets where they stand', () => {
+  test('reports mistakes in budgets with their place', () => {
     const found = wrong({
       clients: {
         checkout: {
@@ -378,7 +378,7 @@ describe("a gateway's configuration", () => {
     ]);
   });
 
-  test('is read from YAML, and says where that is none without quoting it', () => {
+  test('is read from YAML, and says where it is not YAML without quoting it', () => {
     const yaml = 'keys:\n  prod-api-key: { env: ANTHROPIC_API_KEY }\nclients:\n  checkout:\n';
     assert.ok(configurationInFile(file(yaml, 'yaml'), ENV).clients.has('checkout'));
     assert.deepEqual(problems(`${yaml}x: [${KEY}`, ENV, 'yaml'), [
@@ -391,7 +391,7 @@ describe("a gateway's configuration", () => {
     );
   });
 
-  test('answers whatever stands in it with problems, and never shows a key that does', () => {
+  test('reports whatever else stands in it as problems, and never shows a key', () => {
     const names = fc.constantFrom(
       ...[
         'listen',

@@ -29,7 +29,7 @@ test('a key that is rotated in its file is used without a restart, five seconds 
   assert.equal(atOnce(), SECOND);
 });
 
-test('a key that is put in place by another link is used, as clusters hand their secrets in', () => {
+test('a key that is replaced through a symbolic link is used, as clusters replace secrets', () => {
   const { file, key } = kept('first');
   const link = join(folder, 'link');
   symlinkSync(file, link);
@@ -43,7 +43,7 @@ test('a key that is put in place by another link is used, as clusters hand their
   assert.equal(key(), FIRST);
 });
 
-test('a file that has no key any more leaves the last one in use, until there is another', () => {
+test('a file without a key leaves the last key in use, until there is another', () => {
   const { file, key } = kept('lost');
   for (const text of ['', 'sk-ant-api03-cut', '<REPLACE_WITH_KEY>']) {
     writeFileSync(file, text);
@@ -55,6 +55,6 @@ test('a file that has no key any more leaves the last one in use, until there is
   assert.equal(key(), SECOND);
 });
 
-test('a key of a variable stays what it was', () => {
+test('a key from a variable stays what it was', () => {
   assert.equal(currentKey({ text: FIRST, file: null })(), FIRST);
 });

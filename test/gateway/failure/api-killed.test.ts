@@ -46,7 +46,7 @@ test('a stream whose API is killed in the middle breaks for its client, and what
   assert.ok(2n * spent >= server.billed(), `${spent} of ${server.billed()}`);
 });
 
-test('an API that is killed and comes back is felt by clients that try again as nothing but time', async (t) => {
+test('an API that is killed and comes back costs clients that try again nothing but time', async (t) => {
   const server = await api(t, { scenario: { latency: { firstByteMs: { kind: 'constant', value: 30 } } } });
   const place = await gatewayPlace(t, server, { lines: LINES });
   const gateway = await place.start();

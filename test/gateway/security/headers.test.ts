@@ -28,7 +28,7 @@ const KEPT_BACK: Readonly<Record<string, string>> = {
   'Sec-Fetch-Site': 'client-fetch-site',
 };
 
-test('what is between the client and the gateway alone is not sent on', async (t) => {
+test('headers for the gateway alone are not sent on', async (t) => {
   const upstream = await rawUpstream(t);
   const gateway = await subject(t, { upstream });
   const lines = Object.entries(KEPT_BACK).map(([name, value]) => `${name}: ${value}`);

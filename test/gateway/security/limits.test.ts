@@ -101,7 +101,7 @@ test('a body that never ends costs a connection for as long as is allowed, and n
   assert.equal(upstream.connections, 0);
 });
 
-test('connections beyond the limit are let go, and those within it are served', async (t) => {
+test('connections beyond the limit are closed, and those within it are served', async (t) => {
   const upstream = await rawUpstream(t);
   const gateway = await subject(t, { upstream, server: { connections: 3 } });
   const clients = await Promise.all(Array.from({ length: 3 }, () => rawClient(gateway.port)));
@@ -146,7 +146,7 @@ test('a client that reads nothing holds up the API, and not the memory of the ga
   await upstream.idle();
 });
 
-test('a client that takes nothing of its answer for too long is let go, and the API with it', async (t) => {
+test('a client that reads nothing of its answer for too long is disconnected, and the API with it', async (t) => {
   const upstream = await rawUpstream(t, (socket) => {
     answer(socket, ['Content-Type: text/event-stream', `Content-Length: ${256 * MIB}`]);
     const fill = (): void => {

@@ -107,7 +107,7 @@ for (const [what, target] of Object.entries({
   });
 
 for (const method of ['HEAD', 'PUT', 'PATCH', 'OPTIONS', 'TRACE', 'PROPFIND', 'QUERY'] as const)
-  test(`${method} is no way to ask for messages: nothing is sent on`, async (t) => {
+  test(`${method} is not allowed for messages: nothing is sent on`, async (t) => {
     const upstream = await rawUpstream(t);
     const gateway = await subject(t, { upstream });
     const client = await rawClient(gateway.port);

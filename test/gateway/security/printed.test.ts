@@ -70,7 +70,7 @@ const MISPLACED: Readonly<Record<string, (key: string) => readonly string[]>> = 
 };
 
 for (const [where, lines] of Object.entries(MISPLACED))
-  test(`a key that stands in the configuration ${where} is a mistake that is told without the key`, async (t) => {
+  test(`a key that stands in the configuration ${where} is reported without showing it`, async (t) => {
     const key = `sk-ant-api03-${'canary7Q'.repeat(11)}canarAA`;
     const own = lines(key);
     const place = await gatewayPlace(t, { url: 'http://127.0.0.1:1', key }, { lines: own });

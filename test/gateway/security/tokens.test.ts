@@ -99,7 +99,7 @@ for (const [what, tried] of Object.entries(BAD))
     assert.equal(upstream.connections, 0);
   });
 
-test('a token as the user of Basic, or in a cookie, is none', async (t) => {
+test('a token as the user of Basic, or in a cookie, does not count', async (t) => {
   const upstream = await rawUpstream(t);
   const gateway = await subject(t, { upstream });
   const basic = Buffer.from(`${gateway.token}:`).toString('base64');
@@ -212,7 +212,7 @@ test('what a client sends as its next attempt is held to the ceiling as the firs
   assert.equal(upstream.requests.length, 1);
 });
 
-test('a client’s rate is limited whatever it says of its attempts', async (t) => {
+test('a client’s rate is limited whatever it says about its attempts', async (t) => {
   const upstream = await rawUpstream(t, answersWell);
   const gateway = await subject(t, { upstream, client: { requestsPerMinute: 2 } });
   const statuses: (number | undefined)[] = [];

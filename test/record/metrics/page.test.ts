@@ -150,7 +150,7 @@ test('series that appear between two scrapes are in the second', async () => {
   assert.equal(samples.get(sampleKey('anthropic_requests_total', { ...labels, outcome: 'timeout' })), 2);
 });
 
-test('a metric of the user that throws is left out and counted, and the rest is answered', async () => {
+test("a metric of the user's that throws is left out and counted, and the rest is served", async () => {
   const registry = withForeign(busyRegistry());
   const collect = (): never => {
     throw new Error('the sensor is gone');
@@ -191,7 +191,7 @@ test('the answer is compressed when that is asked for', async () => {
   assert.ok(bytes.length * 5 < text.length);
 });
 
-test('caches are told what the answer depends on', async () => {
+test('the vary header tells caches what the answer depends on', async () => {
   assert.equal((await get(new Registry())).headers.get('vary'), 'Accept, Accept-Encoding');
 });
 
@@ -205,7 +205,7 @@ test('HEAD is answered with the headers of GET and no body', async () => {
   assert.equal(await head.text(), '');
 });
 
-test('other methods are refused, and told which are allowed', async () => {
+test('other methods are refused with the list of those allowed', async () => {
   const answer = metricsHandler({ registry: new Registry() });
   for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS']) {
     const response = await answer(new Request('http://localhost/metrics', { method }));
@@ -225,7 +225,7 @@ test('plimsoll never collects the default metrics of prom-client itself, and sho
 
 const promtool = tool('promtool');
 
-test('promtool has nothing to say against the text', { skip: promtool.skip }, async () => {
+test('promtool finds nothing wrong with the text', { skip: promtool.skip }, async () => {
   const input = await (await get(busyRegistry())).text();
   const { status, stdout, stderr } = spawnSync(promtool.path, ['check', 'metrics'], { input, encoding: 'utf8' });
   assert.deepEqual({ status, stdout, stderr }, { status: 0, stdout: '', stderr: '' });

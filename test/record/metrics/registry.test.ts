@@ -179,7 +179,7 @@ test('metrics of others under names of the catalogue are one error that lists th
   assert.equal(registry.getMetricsAsArray().length, 2);
 });
 
-test('a registry that throws is told and counted, never felt, and the store counts all the same', () => {
+test('an error of the registry is reported and counted, and the store goes on counting', () => {
   const broken = new Error('no metrics today');
   const fail = (): never => {
     throw broken;

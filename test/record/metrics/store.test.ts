@@ -11,7 +11,7 @@ function bounded({ reserved = [], cap = 2 }: { reserved?: readonly string[]; cap
   return { label, dropped };
 }
 
-test('the first values get a place, and what comes later is other, for ever', () => {
+test('the first values get a place, and later ones are other for good', () => {
   const { label } = bounded();
   assert.deepEqual(
     ['a', 'b', 'c', 'a', 'b', 'c'].map((value) => label.value(value)),
@@ -33,7 +33,7 @@ test('reserved values do not use up the places of the others', () => {
   );
 });
 
-test('a value that was reserved late gets its place even so', () => {
+test('a value that is reserved late still gets its place', () => {
   const { label } = bounded({ cap: 0 });
   assert.equal(label.value('late'), 'other');
   label.reserve(['late']);
@@ -50,7 +50,7 @@ test('the largest cap that was asked for holds', () => {
   );
 });
 
-test('no value and a value called other are no drops', () => {
+test('neither an absent value nor one called other is a drop', () => {
   const { label, dropped } = bounded({ cap: 0 });
   assert.equal(label.counted(''), '');
   assert.equal(label.counted('other'), 'other');

@@ -127,7 +127,7 @@ describe("the metrics of plimsoll's own", () => {
 });
 
 describe('otelMetrics()', () => {
-  it('counts the tokens and the cost of a client to those of the server, and shows nothing of what was said', async (t) => {
+  it('counts the tokens and the cost that the server counts, and shows nothing of what was said', async (t) => {
     const { meterProvider, receiver, points } = await metering(t);
     const canary = 'canary-5e1f';
     const key = `sk-ant-api03-${canary}`;
