@@ -55,6 +55,7 @@ const HELD_BY: Readonly<Record<string, readonly [test: string, reason: string]>>
   ],
   'src/observe/exchange.ts': ['test/contract/retries.test.ts', 'attempts are those of the real SDK'],
   'src/observe/middleware.ts': ['test/contract/calling-ways.test.ts', 'calls are those of the real SDK'],
+  'src/pricing/json-reader.ts': ['test/pricing/price-file.test.ts', 'what it reads are price files'],
   'src/record/metrics/exposition.ts': [
     'test/record/metrics/page.test.ts',
     'both formats are read as a scraper asks for them',
@@ -70,9 +71,11 @@ function subjectOf(file: string): string | undefined {
   const folder = dirname(file).replace(/^test\/?/, '');
   const [name = ''] = basename(file).split('.');
   const place = OUTSIDE.includes(folder.split('/')[0] ?? '') ? folder : join('src', folder);
+  // A test that is named as its folder is of all of that.
+  if (name === basename(place) && isThere(place) && !isThere(`${join(place, name)}.ts`)) return place;
   return names(name)
     .map((each) => join(place, each))
-    .find((path) => isThere(`${path}.ts`) || isThere(`${path}.md`) || isThere(path));
+    .find((path) => ['.ts', '.js', '.md', ''].some((ending) => isThere(`${path}${ending}`)));
 }
 
 const stands = (file: string, folder: string): boolean => file.startsWith(`${folder}/`);

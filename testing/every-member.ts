@@ -1,6 +1,6 @@
 /**
  * How the simulator and the real SDK bring about each member of the vocabulary's closed sets. A new member compiles once
- * there is a way to it, and `test/simulator/every-member.test.ts` then holds that it is recognized and counted.
+ * there is a way to it, and `test/simulator/simulator-every-member.test.ts` then holds that it is recognized and counted.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';

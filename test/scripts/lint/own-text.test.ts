@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { RuleTester, type Rule } from 'eslint';
 import tseslint from 'typescript-eslint';
 
-const { ownText } = (await import(join(import.meta.dirname, '../../scripts/lint/own-text.js'))) as {
+const { ownText } = (await import(join(import.meta.dirname, '../../../scripts/lint/own-text.js'))) as {
   readonly ownText: Rule.RuleModule;
 };
 
