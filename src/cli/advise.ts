@@ -1,5 +1,3 @@
-import { parseArgs } from 'node:util';
-import { ConfigurationError } from '../errors.ts';
 import { percent } from '../figures.ts';
 import { defaultPrices, loadPrices } from '../pricing/prices.ts';
 import { models } from '../routing/models.ts';
@@ -9,8 +7,8 @@ import { tierVerdict, type SeenLimit } from '../tier/verdict.ts';
 import { LIMITED_BY, LIMIT_DIMENSIONS, RATE_LIMIT_REASONS, type LimitDimension } from '../vocabulary.ts';
 import { budgetItems, inOrder, type AdviceItem, type Severity } from './advise-budgets.ts';
 import { routeItems } from './advise-routes.ts';
-import { argumentProblem, refused, shown, wrapped, type Command, type CommandIo } from './command.ts';
-import { MetricsPageError, label, metricsPage, samplesOf, sums, type Sample } from './metrics-page.ts';
+import { defineCommand, print, wrapped, type CommandIo } from './command.ts';
+import { label, metricsPage, samplesOf, sums, type Sample } from './metrics-page.ts';
 
 const DEFAULT_PLACE = 'http://127.0.0.1:9464/metrics';
 
@@ -35,36 +33,20 @@ const USAGE = [
 const OPTIONS = {
   metrics: { type: 'string' },
   json: { type: 'boolean', default: false },
-  help: { type: 'boolean', short: 'h', default: false },
 } as const;
 
-/** `plimsoll advise`. */
-export const command: Command = {
-  async run(args, io) {
-    const asked = parsed(args);
-    if (typeof asked === 'string') return refused([asked], USAGE, io);
-    if (asked.help) return shown(USAGE, io);
-    if (asked.metrics === undefined) io.err(`Reads ${DEFAULT_PLACE}, as no --metrics is given.`);
-    const place = asked.metrics ?? DEFAULT_PLACE;
-    try {
-      const items = itemsOf(await metricsPage(place, io), io);
-      const answer = { metrics: place, advice: items };
-      return shown(asked.json ? [JSON.stringify(answer, null, 2)] : lines(items, place, io), io);
-    } catch (error) {
-      if (!(error instanceof MetricsPageError || error instanceof ConfigurationError)) throw error;
-      error.message.split('\n').forEach((line) => wrapped(line, WIDEST).forEach((part) => io.err(part)));
-      return 1;
-    }
+/** `plimsoll advise`. Its advice on budgets and on routes has a file each. */
+export const command = defineCommand({
+  usage: USAGE,
+  options: OPTIONS,
+  async run({ values: { metrics, json } }, io) {
+    if (metrics === undefined) io.err(`Reads ${DEFAULT_PLACE}: give another page with --metrics.`);
+    const place = metrics ?? DEFAULT_PLACE;
+    const items = itemsOf(await metricsPage(place, io), io);
+    if (json) return print([JSON.stringify({ metrics: place, advice: items }, null, 2)], io);
+    return print(adviceLines(items, place, io), io);
   },
-};
-
-function parsed(args: readonly string[]) {
-  try {
-    return parseArgs({ args: [...args], options: OPTIONS }).values;
-  } catch (error) {
-    return argumentProblem(error);
-  }
-}
+});
 
 function itemsOf(samples: readonly Sample[], io: CommandIo): readonly AdviceItem[] {
   const path = io.env['PLIMSOLL_PRICES']?.trim() ?? '';
@@ -81,7 +63,7 @@ const WIDEST = 80;
 
 const NARROWEST = 40;
 
-function lines(items: readonly AdviceItem[], place: string, io: CommandIo): readonly string[] {
+function adviceLines(items: readonly AdviceItem[], place: string, io: CommandIo): readonly string[] {
   const width = Math.min(WIDEST, Math.max(NARROWEST, io.columns));
   const since = [`Since the counters began, by ${place}`];
   if (items.length === 0) {

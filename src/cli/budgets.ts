@@ -1,12 +1,12 @@
-import { parseArgs } from 'node:util';
 import { periodName, scopeName, type Budget } from '../budget/budget.ts';
 import { sharedBudgets, type BudgetStatus, type BudgetsStatus } from '../budget/budgets.ts';
 import { loadBudgets } from '../budget/definition.ts';
 import type { Ledger } from '../budget/ledger.ts';
 import { ledgerPlace, type LedgerPlace } from '../environment/ledger-place.ts';
-import { ConfigurationError, sentenceOf, type Problem } from '../errors.ts';
+import { ConfigurationError, unfit, type Problem } from '../errors.ts';
 import { usdOf } from '../figures.ts';
-import { argumentProblem, failed, refused, shown, type Command, type CommandIo } from './command.ts';
+import { wrongArguments } from './arguments.ts';
+import { defineCommand, fail, print, type CommandIo } from './command.ts';
 
 const USAGE = [
   'plimsoll budgets [options]            what is spent, held and expected',
@@ -23,36 +23,22 @@ const OPTIONS = {
   ledger: { type: 'string' },
   config: { type: 'string' },
   json: { type: 'boolean', default: false },
-  help: { type: 'boolean', short: 'h', default: false },
 } as const;
 
 /** Nobody's call waits here: time enough to connect. */
 const DEADLINE_MS = 5_000;
 
 /** `plimsoll budgets`. Reads; changes nothing. */
-export const command: Command = {
-  async run(args, io) {
-    const values = parsed(args);
-    if (typeof values === 'string') return refused([values], USAGE, io);
-    if (values.help) return shown(USAGE, io);
-    try {
-      const spending = await spendingOf(values, io);
-      if (typeof spending === 'string') return refused([spending], USAGE, io);
-      const { budgets, place } = spending;
-      if ('kind' in place) return failed([sentenceOf(place)], io);
-      const status = await statusOf(budgets, place.open({ open: 'existing' }), io);
-      if (!status.ledger.up) return failed([`The ledger does not answer: ${place.shown}.`], io);
-      return shown(values.json ? [budgetsJson(status, io.now())] : linesOf(status, place, io), io);
-    } catch (error) {
-      if (!(error instanceof ConfigurationError)) throw error;
-      const file = values.budgets ?? io.env['PLIMSOLL_BUDGETS'];
-      const isOfGateway = error.problems.some(({ kind, field }) => kind === 'unknown_field' && field === file);
-      return failed([...error.problems.map(sentenceOf), ...(isOfGateway ? [OF_A_GATEWAY] : [])], io);
-    }
+export const command = defineCommand({
+  usage: USAGE,
+  options: OPTIONS,
+  async run({ values }, io) {
+    const { budgets, place } = await spendingOf(values, io);
+    const status = await statusOf(budgets, place.open({ open: 'existing' }), io);
+    if (!status.ledger.up) return fail([`The ledger does not answer: ${place.shown}.`], io);
+    return print(values.json ? [budgetsJson(status, io.now())] : statusLines(status, place, io), io);
   },
-};
-
-const OF_A_GATEWAY = 'If the file is the configuration of a gateway, it is --config FILE.';
+});
 
 interface Asked {
   readonly budgets?: string | undefined;
@@ -62,25 +48,50 @@ interface Asked {
 
 interface Spending {
   readonly budgets: readonly Budget[];
-  /** Or what is wrong with what was named. */
-  readonly place: LedgerPlace | Problem;
+  readonly place: LedgerPlace;
 }
 
-/** What is asked for, or what is missing of it. */
-async function spendingOf({ budgets, ledger, config }: Asked, io: CommandIo): Promise<Spending | string> {
-  if (config !== undefined && budgets !== undefined) return 'Expected --budgets or --config, got both.';
+/** Reads the budgets that are asked for, and where their spend is. Throws with what is wrong with what was named. */
+async function spendingOf({ budgets, ledger, config }: Asked, io: CommandIo): Promise<Spending> {
+  if (config !== undefined && budgets !== undefined) {
+    const [expected, got] = ['--budgets or --config', 'both'];
+    throw wrongArguments({ kind: 'conflict', field: '--config', expected, got, advice: 'leave one out' });
+  }
   if (config !== undefined) return gatewaySpending(config, ledger, io);
   const file = budgets ?? io.env['PLIMSOLL_BUDGETS'];
   const named = ledger ?? io.env['PLIMSOLL_LEDGER'];
-  if (!file) return 'Expected the budgets, got none: --budgets FILE, PLIMSOLL_BUDGETS, or --config FILE of a gateway.';
-  if (!named) return 'Expected a ledger, got none: --ledger PLACE, or PLIMSOLL_LEDGER.';
-  return { budgets: loadBudgets(file), place: placeOf(named) };
+  if (!file) throw wrongArguments(missing('--budgets', 'a file of budgets', NO_BUDGETS));
+  if (!named) throw wrongArguments(missing('--ledger', 'a ledger', 'give --ledger PLACE, or set PLIMSOLL_LEDGER'));
+  return { budgets: budgetsIn(file), place: placeOf(named) };
 }
 
-function placeOf(ledger: string): LedgerPlace | Problem {
-  const place = ledgerPlace(ledger);
-  return 'problem' in place ? { field: 'ledger', ...place.problem } : place;
+const NO_BUDGETS = 'give --budgets FILE or the --config FILE of a gateway, or set PLIMSOLL_BUDGETS';
+
+function missing(field: string, expected: string, advice: string): Problem {
+  return unfit(field, undefined, { expected, advice });
 }
+
+/** The file may be the configuration of a gateway, which has more fields. */
+function budgetsIn(file: string): readonly Budget[] {
+  try {
+    return loadBudgets(file);
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    const advice = 'if it is the configuration of a gateway, give it as --config FILE';
+    const problems = error.problems.map((problem) =>
+      problem.kind === 'unknown_field' && problem.field === file ? { ...problem, advice } : problem,
+    );
+    throw new ConfigurationError(error.code, problems);
+  }
+}
+
+function placeOf(ledger: string): LedgerPlace {
+  const place = ledgerPlace(ledger);
+  if ('problem' in place) throw new ConfigurationError(LEDGER_INVALID, [{ field: '--ledger', ...place.problem }]);
+  return place;
+}
+
+const LEDGER_INVALID = 'PLIMSOLL_LEDGER_INVALID';
 
 const IN_MEMORY: Problem = {
   kind: 'missing',
@@ -92,22 +103,16 @@ const IN_MEMORY: Problem = {
     'plimsoll-ledger.db } into the file, and start it anew',
 };
 
-async function gatewaySpending(config: string, ledger: string | undefined, io: CommandIo): Promise<Spending | string> {
-  // Loaded here: who asks for a file of budgets needs nothing of a gateway.
+async function gatewaySpending(config: string, ledger: string | undefined, io: CommandIo): Promise<Spending> {
+  // Loaded here: a file of budgets needs nothing of a gateway.
   const { spendingInFile } = await import('../gateway/configuration/file.ts');
   const { ledgerAt } = await import('../gateway/configuration/places.ts');
   const { budgets, ledger: place } = spendingInFile(config, io.env);
-  if (budgets.length === 0) return 'Expected budgets in the configuration, got none: docs/gateway.md shows some.';
+  if (budgets.length === 0)
+    throw wrongArguments(missing('--config', 'a configuration with budgets', 'see docs/gateway.md'));
   if (ledger !== undefined) return { budgets, place: placeOf(ledger) };
-  return { budgets, place: place === null ? IN_MEMORY : ledgerAt(place) };
-}
-
-function parsed(args: readonly string[]) {
-  try {
-    return parseArgs({ args: [...args], options: OPTIONS }).values;
-  } catch (error) {
-    return argumentProblem(error);
-  }
+  if (place === null) throw new ConfigurationError(LEDGER_INVALID, [IN_MEMORY]);
+  return { budgets, place: ledgerAt(place) };
 }
 
 async function statusOf(budgets: readonly Budget[], ledger: Ledger, io: CommandIo): Promise<BudgetsStatus> {
@@ -120,7 +125,7 @@ async function statusOf(budgets: readonly Budget[], ledger: Ledger, io: CommandI
   }
 }
 
-function linesOf(status: BudgetsStatus, { shown: ledger }: LedgerPlace, io: CommandIo): readonly string[] {
+function statusLines(status: BudgetsStatus, { shown: ledger }: LedgerPlace, io: CommandIo): readonly string[] {
   const columns = Math.min(80, io.columns);
   const at = new Date(io.now()).toISOString().slice(0, 16).replace('T', ' ');
   return [`Budgets on ${at} UTC, ledger ${ledger}`, ...budgetLines(status, columns), '', LEGEND];

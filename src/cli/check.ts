@@ -1,9 +1,8 @@
-import { parseArgs } from 'node:util';
 import { check } from '../check/check.ts';
 import type { Cause, CheckReport, Step } from '../check/report.ts';
 import { usd } from '../check/steps.ts';
 import { sentenceOf } from '../errors.ts';
-import { argumentProblem, refused, shown, wrapped, type Command, type CommandIo } from './command.ts';
+import { defineCommand, print, wrapped, type CommandIo } from './command.ts';
 
 const USAGE = [
   'plimsoll check [options]              can the Claude API be called from here?',
@@ -28,7 +27,6 @@ const OPTIONS = {
   model: { type: 'string' },
   timeout: { type: 'string' },
   json: { type: 'boolean', default: false },
-  help: { type: 'boolean', short: 'h', default: false },
 } as const;
 
 const EXIT_CODES: Readonly<Record<Cause, number>> = {
@@ -56,21 +54,26 @@ const EXIT_CODES: Readonly<Record<Cause, number>> = {
 };
 
 /** `plimsoll check`. */
-export const command: Command = {
-  async run(args, io) {
-    const asked = parsed(args);
-    if (typeof asked === 'string') return refused([asked], USAGE, io);
-    if (asked.help) return shown(USAGE, io);
+export const command = defineCommand({
+  usage: USAGE,
+  options: OPTIONS,
+  async run({ values: asked }, io) {
     const clock = { epochMs: () => io.now(), monotonicMs: () => performance.now() };
-    const onStep = asked.json ? undefined : (step: Parameters<typeof stepLines>[0]) => shown(stepLines(step), io);
+    const onStep = asked.json ? undefined : (step: Step) => print(stepLines(step), io);
     const report = await check({ env: environmentOf(asked, io), clock, ...(onStep && { onStep }) });
-    shown(asked.json ? [JSON.stringify(report, null, 2)] : verdictLines(report), io);
+    print(asked.json ? [JSON.stringify(report, null, 2)] : verdictLines(report), io);
     return report.diagnosis === null ? 0 : EXIT_CODES[report.diagnosis.cause];
   },
-};
+});
 
-/** An option stands in place of its variable. */
-function environmentOf(asked: Exclude<ReturnType<typeof parsed>, string>, io: CommandIo): CommandIo['env'] {
+interface Asked {
+  readonly 'base-url'?: string | undefined;
+  readonly model?: string | undefined;
+  readonly timeout?: string | undefined;
+}
+
+/** The environment, with each option in the place of its variable. */
+function environmentOf(asked: Asked, io: CommandIo): CommandIo['env'] {
   return {
     ...io.env,
     ...(asked['base-url'] !== undefined && { ANTHROPIC_BASE_URL: asked['base-url'] }),
@@ -79,20 +82,12 @@ function environmentOf(asked: Exclude<ReturnType<typeof parsed>, string>, io: Co
   };
 }
 
-function parsed(args: readonly string[]) {
-  try {
-    return parseArgs({ args: [...args], options: OPTIONS }).values;
-  } catch (error) {
-    return argumentProblem(error);
-  }
-}
-
 const WIDTH = 80;
 
 const SIGNS = { ok: 'ok', warned: 'warn', failed: 'FAIL', skipped: 'skip' } as const;
 
 /** A step as it is shown when it ends. */
-export function stepLines({ name, status, durationMs, text }: Step): readonly string[] {
+function stepLines({ name, status, durationMs, text }: Step): readonly string[] {
   const begin = `${SIGNS[status].padEnd(6)}${name.padEnd(15)}${`${durationMs} ms`.padStart(8)}  `;
   return wrapped(text, WIDTH - begin.length).map(
     (line, index) => (index === 0 ? begin : ' '.repeat(begin.length)) + line,
@@ -100,7 +95,7 @@ export function stepLines({ name, status, durationMs, text }: Step): readonly st
 }
 
 /** What comes after the steps: what to change, or what is wrong and what to do. */
-export function verdictLines({ diagnosis, notices, model, baseUrl, costNanoUsd }: CheckReport): readonly string[] {
+function verdictLines({ diagnosis, notices, model, baseUrl, costNanoUsd }: CheckReport): readonly string[] {
   // What could be better is of no interest while nothing goes.
   if (diagnosis !== null)
     return ['', ...labelled('Likely cause', diagnosis.text), ...labelled('Do next', diagnosis.next)];

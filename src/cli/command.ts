@@ -1,3 +1,7 @@
+import type { ParseArgsOptionsConfig } from 'node:util';
+import { ConfigurationError, sentenceOf, type Problem } from '../errors.ts';
+import { ARGUMENTS_INVALID, parseArguments, type Given, type Taken } from './arguments.ts';
+
 /** What a command may touch of the world, passed in so that tests need no process. */
 export interface CommandIo {
   readonly stdin: AsyncIterable<Uint8Array | string>;
@@ -17,43 +21,67 @@ export interface CommandIo {
 
 /** One word after `plimsoll`. */
 export interface Command {
-  /** Comes back with the exit code: 0 done, 1 what was asked for failed, 2 wrong arguments. Reports errors on `err`. */
+  /** Resolves to the exit code: 0 done, 1 what was asked for failed, 2 wrong arguments. Reports errors on `err`. */
   run(args: readonly string[], io: CommandIo): Promise<number>;
 }
 
-/** What was asked for; comes back with the exit code, 0. */
-export function shown(lines: readonly string[], io: CommandIo): number {
+/** A command as its file tells it. */
+export interface CommandDefinition<Options extends ParseArgsOptionsConfig> extends Taken<Options> {
+  /** The lines that `--help` prints; wrong arguments print them too. */
+  readonly usage: readonly string[];
+  /** Resolves to the exit code. A `ConfigurationError` that it throws is printed, and ends the command with 1. */
+  run(given: Given<Options>, io: CommandIo): Promise<number>;
+}
+
+/** Makes a command: parses its arguments, prints its usage for `--help`, and prints what is wrong with anything. */
+export function defineCommand<const Options extends ParseArgsOptionsConfig>(
+  definition: CommandDefinition<Options>,
+): Command {
+  const { usage } = definition;
+  return {
+    async run(args, io) {
+      try {
+        const given = parseArguments(args, definition);
+        return given === 'help' ? print(usage, io) : await definition.run(given, io);
+      } catch (error) {
+        if (!(error instanceof ConfigurationError)) throw error;
+        printProblems(error.problems, io);
+        if (error.code !== ARGUMENTS_INVALID) return 1;
+        ['', ...usage].forEach((line) => io.err(line));
+        return 2;
+      }
+    },
+  };
+}
+
+const COLUMNS = 80;
+
+/** Prints each problem as a sentence, whose further lines are indented. */
+export function printProblems(problems: readonly Problem[], io: CommandIo): void {
+  for (const problem of problems) {
+    const [first = '', ...rest] = wrapped(sentenceOf(problem), COLUMNS - 2);
+    [first, ...rest.map((line) => `  ${line}`)].forEach((line) => io.err(line));
+  }
+}
+
+/** Prints what was asked for, and returns the exit code, 0. */
+export function print(lines: readonly string[], io: CommandIo): number {
   lines.forEach((line) => io.out(line));
   return 0;
 }
 
-/** Why what was asked for cannot be had; comes back with the exit code, 1. */
-export function failed(lines: readonly string[], io: CommandIo): number {
+/** Prints why what was asked for cannot be had, and returns the exit code, 1. */
+export function fail(lines: readonly string[], io: CommandIo): number {
   lines.forEach((line) => io.err(line));
   return 1;
 }
 
-/** What is wrong with the arguments, and how they are used; comes back with the exit code, 2. */
-export function refused(problems: readonly string[], usage: readonly string[], io: CommandIo): number {
-  [...problems, '', ...usage].forEach((line) => io.err(line));
-  return 2;
-}
-
-/** What `parseArgs` throws, in a sentence: Node's goes on to explain how positional arguments may begin with a dash. */
-export function argumentProblem(error: unknown): string {
-  return error instanceof Error ? `${error.message.split('. ')[0]}.` : String(error);
-}
-
-/**
- * Why a page or file could not be read: `ECONNREFUSED`, `ENOENT`, or what the error says of itself. A port that is kept for
- * another protocol, which `fetch` refuses and calls only bad, is named as such.
- */
-export function unreadableReason(error: unknown): string {
-  const cause: unknown = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  if (!(cause instanceof Error)) return 'no reason given';
-  if (cause.message === 'bad port') return 'a port that fetch never asks';
-  if (cause.name === 'TimeoutError') return 'no answer in time';
-  return 'code' in cause && typeof cause.code === 'string' ? cause.code : cause.message;
+/** Resolves when the user wants the command to end. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
 }
 
 /** A text broken between words into lines of so many characters; a word that is longer stays whole. */

@@ -1,12 +1,12 @@
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { parseArgs } from 'node:util';
-import { ConfigurationError, type Problem } from '../errors.ts';
+import { ConfigurationError, got, unfit, type Problem } from '../errors.ts';
 import { configMaps, exportedFiles, prometheusRules, type DashboardSource } from '../rules/export.ts';
 import { ruleFiles } from '../rules/rule-files.ts';
 import { DEFAULT_SETTINGS, type MonitoringSettings } from '../rules/settings.ts';
-import { argumentProblem, refused, shown, type Command, type CommandIo } from './command.ts';
+import { wrongArguments } from './arguments.ts';
+import { defineCommand, print, type CommandIo } from './command.ts';
 
 const USAGE = [
   'plimsoll dashboards export [options]   dashboards and alert rules, for your own',
@@ -29,36 +29,34 @@ const OPTIONS = {
   job: { type: 'string', multiple: true },
   set: { type: 'string', multiple: true },
   settings: { type: 'boolean', default: false },
-  help: { type: 'boolean', short: 'h', default: false },
 } as const;
 
 /** `plimsoll dashboards export`. */
-export const command: Command = {
-  async run(args, io) {
-    try {
-      const { values, positionals } = parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true });
-      if (values.help) return shown(USAGE, io);
-      if (values.settings) return shown(settingLines(), io);
-      if (positionals.join(' ') !== 'export')
-        return refused([`Expected export, got ${positionals.join(' ') || 'nothing'}.`], USAGE, io);
-      return exported(
-        values,
-        { ...setting(values.set ?? []), ...(values.job === undefined ? {} : { jobs: values.job }) },
-        io,
-      );
-    } catch (error) {
-      if (!(error instanceof Error)) throw error;
-      if (error instanceof ConfigurationError) {
-        error.message.split('\n').forEach((line) => io.err(line));
-        return 2;
-      }
-      // Node's message goes on to explain how positional arguments may begin with a dash.
-      if ('code' in error && String(error.code).startsWith('ERR_PARSE_ARGS'))
-        return refused([argumentProblem(error)], USAGE, io);
-      throw error;
+export const command = defineCommand({
+  usage: USAGE,
+  options: OPTIONS,
+  takesArguments: true,
+  async run({ values, positionals }, io) {
+    if (values.settings) return print(settingLines(), io);
+    if (positionals.join(' ') !== 'export') {
+      const came = positionals.length === 0 ? undefined : positionals.join(' ');
+      throw wrongArguments(unfit('dashboards', came, { expected: 'export' }));
     }
+    const { set = [], job } = values;
+    return exportAll(values, { ...settingsIn(set), ...(job !== undefined && { jobs: job }) }, io);
   },
-};
+});
+
+/** The rules, whose settings came from arguments. */
+function rulesWith(given: Partial<MonitoringSettings>): ReturnType<typeof ruleFiles> {
+  try {
+    return ruleFiles(given);
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    const option = (field: string): string => (field === 'jobs' ? '--job' : `--set ${field}`);
+    throw wrongArguments(...error.problems.map((problem) => ({ ...problem, field: option(problem.field) })));
+  }
+}
 
 interface Asked {
   readonly format: string;
@@ -66,24 +64,24 @@ interface Asked {
   readonly namespace?: string | undefined;
 }
 
-function exported({ format, out, namespace }: Asked, given: Partial<MonitoringSettings>, io: CommandIo): number {
-  const rules = ruleFiles(given);
+function exportAll({ format, out, namespace }: Asked, given: Partial<MonitoringSettings>, io: CommandIo): number {
+  const rules = rulesWith(given);
   if (format === 'files') {
     const files = exportedFiles(rules, dashboards());
-    for (const { path, text } of files) written(join(out ?? '.', path), text);
+    for (const { path, text } of files) write(join(out ?? '.', path), text);
     addressNotices(given).forEach((line) => io.err(line));
-    return shown([`${files.length} files under ${out ?? '.'}: dashboards/ for Grafana, alerts/ for Prometheus`], io);
+    return print([`${files.length} files under ${out ?? '.'}: dashboards/ for Grafana, alerts/ for Prometheus`], io);
   }
   const place = namespace === undefined ? {} : { namespace };
-  if (format === 'configmap') return handedOver(configMaps(dashboards(), place), out, io);
+  if (format === 'configmap') return handOver(configMaps(dashboards(), place), out, io);
   if (format === 'prometheusrule') {
     addressNotices(given).forEach((line) => io.err(line));
-    return handedOver(prometheusRules(rules, place), out, io);
+    return handOver(prometheusRules(rules, place), out, io);
   }
-  return refused([`--format: expected files, configmap or prometheusrule, got ${format}.`], USAGE, io);
+  throw wrongArguments(unfit('--format', format, { expected: 'files, configmap or prometheusrule' }));
 }
 
-/** What alerts link to by default is the demo on this machine: whoever is called elsewhere would come to nothing. */
+/** The links in alerts lead to the demo on this machine by default, where nobody else can follow them. */
 function addressNotices(given: Partial<MonitoringSettings>): readonly string[] {
   const links = { runbook_url: 'runbookBaseUrl', dashboard_url: 'dashboardBaseUrl' } as const;
   return Object.entries(links)
@@ -91,13 +89,14 @@ function addressNotices(given: Partial<MonitoringSettings>): readonly string[] {
     .flatMap(([link, name]) => [`${link} leads to ${DEFAULT_SETTINGS[name]}: change it with`, `  --set ${name}=URL`]);
 }
 
-function handedOver(text: string, out: string | undefined, io: CommandIo): number {
-  if (out === undefined) return shown(text.trimEnd().split('\n'), io);
-  written(out, text);
-  return shown([`written: ${out}`], io);
+/** Writes the file, or prints its text where none is named. */
+function handOver(text: string, out: string | undefined, io: CommandIo): number {
+  if (out === undefined) return print(text.trimEnd().split('\n'), io);
+  write(out, text);
+  return print([`Wrote ${out}`], io);
 }
 
-function written(path: string, text: string): void {
+function write(path: string, text: string): void {
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, text);
 }
@@ -110,20 +109,20 @@ function dashboards(): readonly DashboardSource[] {
   return names.sort().map((name) => ({ name, text: readFileSync(join(folder, name), 'utf8') }));
 }
 
-/** `name=value` pairs as settings; what the name stands for decides whether the value is a number. */
-function setting(pairs: readonly string[]): Partial<MonitoringSettings> {
+/** Reads `NAME=VALUE` pairs as settings: the default of a name decides whether its value is a number. */
+function settingsIn(pairs: readonly string[]): Partial<MonitoringSettings> {
   const problems: Problem[] = [];
   const entries = pairs.map((pair) => {
     const [name = '', ...rest] = pair.split('=');
     const value = rest.join('=');
     if (!Object.hasOwn(DEFAULT_SETTINGS, name) || name === 'jobs' || rest.length === 0) {
       const expected = 'NAME=VALUE with a name that --settings lists';
-      problems.push({ kind: 'invalid', field: '--set', expected, got: pair, advice: 'see --settings' });
+      problems.push({ kind: 'invalid', field: '--set', expected, got: got(pair), advice: 'see --settings' });
     }
     const isText = typeof DEFAULT_SETTINGS[name as keyof MonitoringSettings] === 'string';
     return [name, isText ? value : value === '' ? NaN : Number(value)] as const;
   });
-  if (problems.length > 0) throw new ConfigurationError('PLIMSOLL_MONITORING_INVALID', problems);
+  if (problems.length > 0) throw wrongArguments(...problems);
   return Object.fromEntries(entries);
 }
 

@@ -1,89 +1,16 @@
-import { parseArgs } from 'node:util';
-import { ConfigurationError, sentenceOf } from '../errors.ts';
+import { ConfigurationError, sentenceOf, unfit, type Problem } from '../errors.ts';
 import { GATEWAY_INVALID, type GatewayConfiguration } from '../gateway/configuration/configuration.ts';
 import { configurationInEnvironment, ownAddressProblem } from '../gateway/configuration/environment.ts';
 import { configurationInFile } from '../gateway/configuration/file.ts';
 import { ledgerAt, type Place } from '../gateway/configuration/places.ts';
 import { PortError } from '../http/listen.ts';
-import { argumentProblem, refused, shown, wrapped, type Command, type CommandIo } from './command.ts';
+import { wrongArguments } from './arguments.ts';
+import { aborted, defineCommand, fail, print, wrapped, type Command, type CommandIo } from './command.ts';
 import { RequestLog } from './gateway-log.ts';
 import type { RunningGateway } from './gateway-start.ts';
-import { tokenCommand } from './gateway-token.ts';
+import { command as tokens } from './gateway-token.ts';
 
-/** `plimsoll gateway`: serves until the signal is aborted, then lets what is under way end. */
-export const command: Command = {
-  async run(args, io) {
-    if (args[0] === 'token') return tokenCommand(args.slice(1), io);
-    const asked = gatewayArguments(args);
-    if (asked === 'help') return shown(USAGE, io);
-    if ('problems' in asked) return refused(asked.problems, USAGE, io);
-    try {
-      await served(configured(asked, io), asked, io);
-      return 0;
-    } catch (error) {
-      if (error instanceof ConfigurationError) error.problems.forEach((problem) => io.err(sentenceOf(problem)));
-      else if (error instanceof PortError) io.err(error.message);
-      else throw error;
-      return 1;
-    }
-  },
-};
-
-/** What was asked for at the command line is in the place of what the configuration says. */
-function configured({ config, host, port, metricsPort }: GatewayArguments, io: CommandIo): GatewayConfiguration {
-  const configuration =
-    config === null ? configurationInEnvironment(io.env, process.cwd()) : configurationInFile(config, io.env);
-  const { listen, metrics } = configuration;
-  const address = { host: host ?? listen.host, port: port ?? listen.port };
-  const problem = ownAddressProblem(configuration.baseUrl, address);
-  if (problem !== null) throw new ConfigurationError(GATEWAY_INVALID, [problem]);
-  return {
-    ...configuration,
-    listen: address,
-    metrics: { ...metrics, port: metricsPort ?? metrics.port },
-  };
-}
-
-async function served(configuration: GatewayConfiguration, { json }: GatewayArguments, io: CommandIo): Promise<void> {
-  configuration.notices.forEach((notice) => io.err(sentenceOf(notice)));
-  const log = new RequestLog((line) => io.out(line));
-  // Loaded here: who asks for help, or makes a token, needs no registry of metrics.
-  const { startGateway } = await import('./gateway-start.ts');
-  const running = await startGateway(configuration, { log, onError: (error) => io.err(errorLine(error, io.now())) });
-  shown(json ? [greetingJson(configuration, running, io.now())] : greeting(configuration, running), io);
-  await aborted(io.signal);
-  if (!json) io.err(`Ends when what is under way has ended, in ${configuration.limits.drainSeconds} seconds at most.`);
-  await running.close();
-}
-
-/** Its kind alone: what others write into their messages may be content. */
-function errorLine(error: unknown, nowMs: number): string {
-  const { name, code, cause } = kindOf(error);
-  const because = cause === undefined ? {} : { cause: kindOf(cause).code ?? kindOf(cause).name };
-  return JSON.stringify({
-    time: new Date(nowMs).toISOString(),
-    level: 'error',
-    event: 'error',
-    name,
-    code,
-    ...because,
-  });
-}
-
-function kindOf(error: unknown): { readonly name: string; readonly code?: string; readonly cause?: unknown } {
-  if (!(error instanceof Error)) return { name: typeof error };
-  return { name: error.name, cause: error.cause, ...('code' in error && { code: String(error.code) }) };
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener('abort', () => resolve(), { once: true });
-  });
-}
-
-/** What `plimsoll gateway --help` teaches. */
-export const USAGE = [
+const USAGE = [
   'plimsoll gateway [options]            a proxy for the Claude API with the key',
   '  --config FILE       the configuration, YAML or JSON: docs/gateway.md has it;',
   '                      without it, the environment alone',
@@ -109,11 +36,30 @@ const OPTIONS = {
   port: { type: 'string' },
   'metrics-port': { type: 'string' },
   json: { type: 'boolean', default: false },
-  help: { type: 'boolean', short: 'h', default: false },
 } as const;
 
-/** The arguments of `plimsoll gateway`; `null` where the configuration is to say. */
-export interface GatewayArguments {
+const start = defineCommand({
+  usage: USAGE,
+  options: OPTIONS,
+  async run({ values }, io) {
+    const asked = askedIn(values);
+    try {
+      await serveGateway(configured(asked, io), asked, io);
+      return 0;
+    } catch (error) {
+      if (!(error instanceof PortError)) throw error;
+      return fail([error.message], io);
+    }
+  },
+});
+
+/** `plimsoll gateway`: serves until the signal is aborted, then lets what is under way end. `token` has a file of its own. */
+export const command: Command = {
+  run: (args, io) => (args[0] === 'token' ? tokens.run(args.slice(1), io) : start.run(args, io)),
+};
+
+/** The options; `null` where the configuration is to say. */
+interface Asked {
   readonly config: string | null;
   readonly host: string | null;
   readonly port: number | null;
@@ -121,39 +67,88 @@ export interface GatewayArguments {
   readonly json: boolean;
 }
 
-/** What is asked for, or everything that is wrong with it. */
-export function gatewayArguments(
-  args: readonly string[],
-): GatewayArguments | 'help' | { readonly problems: readonly string[] } {
-  try {
-    const { values } = parseArgs({ args: [...args], options: OPTIONS });
-    if (values.help) return 'help';
-    const { config = null, host = null, port, 'metrics-port': metricsPort, json } = values;
-    const problems = [
-      ...(isPort(port) ? [] : [`--port: expected 0 to 65535, got ${port}.`]),
-      ...(isPort(metricsPort) ? [] : [`--metrics-port: expected 0 to 65535, got ${metricsPort}.`]),
-    ];
-    if (problems.length > 0) return { problems };
-    return { config, host, port: numberOf(port), metricsPort: numberOf(metricsPort), json };
-  } catch (error) {
-    return { problems: [argumentProblem(error)] };
-  }
+interface Given {
+  readonly config?: string | undefined;
+  readonly host?: string | undefined;
+  readonly port?: string | undefined;
+  readonly 'metrics-port'?: string | undefined;
+  readonly json: boolean;
 }
 
-function isPort(text: string | undefined): boolean {
-  return text === undefined || (/^\d{1,5}$/.test(text) && Number(text) <= 65_535);
+/** Throws with everything that is wrong with what was given. */
+function askedIn({ config, host, port, 'metrics-port': metricsPort, json }: Given): Asked {
+  const problems = [...portProblems('--port', port), ...portProblems('--metrics-port', metricsPort)];
+  if (problems.length > 0) throw wrongArguments(...problems);
+  return {
+    config: config ?? null,
+    host: host ?? null,
+    port: numberOf(port),
+    metricsPort: numberOf(metricsPort),
+    json,
+  };
+}
+
+function portProblems(option: string, text: string | undefined): readonly Problem[] {
+  if (text === undefined || (/^\d{1,5}$/.test(text) && Number(text) <= 65_535)) return [];
+  return [unfit(option, text, { expected: '0 to 65535' })];
 }
 
 function numberOf(text: string | undefined): number | null {
   return text === undefined ? null : Number(text);
 }
 
+/** The configuration, with the options of the command line in the place of what it says. */
+function configured({ config, host, port, metricsPort }: Asked, io: CommandIo): GatewayConfiguration {
+  const configuration =
+    config === null ? configurationInEnvironment(io.env, process.cwd()) : configurationInFile(config, io.env);
+  const { listen, metrics } = configuration;
+  const address = { host: host ?? listen.host, port: port ?? listen.port };
+  const problem = ownAddressProblem(configuration.baseUrl, address);
+  if (problem !== null) throw new ConfigurationError(GATEWAY_INVALID, [problem]);
+  return {
+    ...configuration,
+    listen: address,
+    metrics: { ...metrics, port: metricsPort ?? metrics.port },
+  };
+}
+
+async function serveGateway(configuration: GatewayConfiguration, { json }: Asked, io: CommandIo): Promise<void> {
+  configuration.notices.forEach((notice) => io.err(sentenceOf(notice)));
+  const log = new RequestLog((line) => io.out(line));
+  // Loaded here: help and tokens need no registry of metrics.
+  const { startGateway } = await import('./gateway-start.ts');
+  const running = await startGateway(configuration, { log, onError: (error) => io.err(errorLine(error, io.now())) });
+  print(json ? [greetingJson(configuration, running, io.now())] : greeting(configuration, running), io);
+  await aborted(io.signal);
+  if (!json) io.err(`Ends when what is under way has ended, in ${configuration.limits.drainSeconds} seconds at most.`);
+  await running.close();
+}
+
+/** An error as a line of JSON, by its kind alone: what others write into their messages may be content. */
+function errorLine(error: unknown, nowMs: number): string {
+  const { name, code, cause } = kindOf(error);
+  const because = cause === undefined ? {} : { cause: kindOf(cause).code ?? kindOf(cause).name };
+  return JSON.stringify({
+    time: new Date(nowMs).toISOString(),
+    level: 'error',
+    event: 'error',
+    name,
+    code,
+    ...because,
+  });
+}
+
+function kindOf(error: unknown): { readonly name: string; readonly code?: string; readonly cause?: unknown } {
+  if (!(error instanceof Error)) return { name: typeof error };
+  return { name: error.name, cause: error.cause, ...('code' in error && { code: String(error.code) }) };
+}
+
 const INDENT = 10;
 
 const COLUMNS = 80;
 
-/** What a gateway says of itself when it listens, for people; no line is wider than 80 characters but for a long name. */
-export function greeting(configuration: GatewayConfiguration, { url, metricsUrl }: RunningGateway): readonly string[] {
+/** Tells people how the gateway listens; no line is wider than 80 characters but for a long name. */
+function greeting(configuration: GatewayConfiguration, { url, metricsUrl }: RunningGateway): readonly string[] {
   const { baseUrl, keys, clients } = configuration;
   return [
     `Gateway at ${url}, to ${baseUrl}. Ctrl-C ends it.`,
@@ -166,12 +161,8 @@ export function greeting(configuration: GatewayConfiguration, { url, metricsUrl 
   ];
 }
 
-/** The same for programs, as one line. */
-export function greetingJson(
-  configuration: GatewayConfiguration,
-  { url, metricsUrl }: RunningGateway,
-  nowMs: number,
-): string {
+/** Tells programs the same, in one line. */
+function greetingJson(configuration: GatewayConfiguration, { url, metricsUrl }: RunningGateway, nowMs: number): string {
   const { baseUrl, keys, clients, tokens } = configuration;
   return JSON.stringify({
     ...{ time: new Date(nowMs).toISOString(), level: 'info', event: 'listening', url, metricsUrl, baseUrl },
@@ -188,7 +179,7 @@ function ledgerName({ ledger, budgets }: GatewayConfiguration): string {
   return ledger === null ? 'memory: budgets begin anew at every start' : placeName(ledger);
 }
 
-/** Without what a URL may hold besides the host. */
+/** The place, without what a URL may hold besides the host. */
 function placeName(place: Place): string {
   return ledgerAt(place).shown;
 }

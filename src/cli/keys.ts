@@ -1,10 +1,9 @@
-import { readFile } from 'node:fs/promises';
-import { parseArgs } from 'node:util';
 import { keyAlias, keyEnvironment, type KeyAlias } from '../keys/alias.ts';
-import { phraseOf, type ValueProblem } from '../errors.ts';
+import { phraseOf, unfit, type ValueProblem } from '../errors.ts';
 import { redacted } from '../keys/secrets.ts';
-import { argumentProblem, refused, shown, unreadableReason, wrapped, type Command, type CommandIo } from './command.ts';
-import { samplesIn, type Sample } from './metrics-page.ts';
+import { wrongArguments } from './arguments.ts';
+import { defineCommand, print, wrapped, type CommandIo } from './command.ts';
+import { metricsPage, type Sample } from './metrics-page.ts';
 
 const USAGE = [
   'plimsoll keys [options]           are the keys named well, and are they used?',
@@ -25,75 +24,36 @@ const OPTIONS = {
   alias: { type: 'string', multiple: true },
   metrics: { type: 'string' },
   json: { type: 'boolean', default: false },
-  help: { type: 'boolean', short: 'h', default: false },
 } as const;
 
-const LONGEST_WAIT_MS = 10_000;
-
 /** `plimsoll keys`. */
-export const command: Command = {
-  async run(args, io) {
-    const asked = parsed(args);
-    if (typeof asked === 'string') return refused([asked], USAGE, io);
-    if (asked.help) return shown(USAGE, io);
+export const command = defineCommand({
+  usage: USAGE,
+  options: OPTIONS,
+  async run({ values: { alias = [], metrics, json } }, io) {
     const anthropicEnv = io.env['ANTHROPIC_ENV']?.trim() || null;
-    if (anthropicEnv !== null && keyEnvironment(anthropicEnv) === null) {
-      return refused(['ANTHROPIC_ENV: expected dev, test, ci, staging, demo or prod, got another.'], USAGE, io);
+    if (anthropicEnv !== null && keyEnvironment(anthropicEnv) === null)
+      throw wrongArguments(unfit('ANTHROPIC_ENV', anthropicEnv, { expected: 'dev, test, ci, staging, demo or prod' }));
+    const aliases = aliasesOf([...alias, io.env['PLIMSOLL_KEY'] ?? '']);
+    if (aliases.length === 0 && metrics === undefined) {
+      const advice = 'give --alias or --metrics, or set PLIMSOLL_KEY';
+      throw wrongArguments(unfit('--alias', undefined, { expected: 'a key to judge', advice }));
     }
-    const aliases = aliasesOf([...(asked.alias ?? []), io.env['PLIMSOLL_KEY'] ?? '']);
-    if (aliases.length === 0 && asked.metrics === undefined) {
-      return refused(['Expected a key to judge, got none: give --alias, --metrics, or set PLIMSOLL_KEY.'], USAGE, io);
-    }
-    const samples = asked.metrics === undefined ? null : await page(asked.metrics, io);
-    if (samples === 'unreadable') return 1;
-    return accounted({ aliases, anthropicEnv, samples }, asked.json, io);
+    const samples = metrics === undefined ? null : await metricsPage(metrics, io);
+    return printAccounts({ aliases, anthropicEnv, samples }, json, io);
   },
-};
+});
 
 function aliasesOf(lists: readonly string[]): readonly string[] {
   const aliases = lists.flatMap((list) => list.split(','));
   return aliases.map((alias) => alias.trim()).filter((alias) => alias !== '');
 }
 
-function accounted(question: KeyQuestion, json: boolean, io: CommandIo): number {
+function printAccounts(question: KeyQuestion, json: boolean, io: CommandIo): number {
   const keys = keyAccounts(question);
   const sinceMs = question.samples === null ? null : countedSinceMs(question.samples);
-  shown(json ? [JSON.stringify({ sinceMs, keys }, null, 2)] : keyLines(keys, sinceMs), io);
+  print(json ? [JSON.stringify({ sinceMs, keys }, null, 2)] : keyLines(keys, sinceMs), io);
   return keys.every(({ problems }) => problems.length === 0) ? 0 : 1;
-}
-
-async function page(place: string, io: CommandIo): Promise<readonly Sample[] | 'unreadable'> {
-  try {
-    const samples = samplesIn(await textAt(place, io));
-    if (samples !== null) return samples;
-    io.err('--metrics: expected a page in the text format of Prometheus, got something else.');
-  } catch (error) {
-    io.err(`--metrics: expected a page that can be read, got ${unreadableReason(error)}.`);
-  }
-  return 'unreadable';
-}
-
-async function textAt(place: string, io: CommandIo): Promise<string> {
-  if (place === '-') {
-    const pieces: Buffer[] = [];
-    for await (const piece of io.stdin) pieces.push(Buffer.from(piece));
-    return Buffer.concat(pieces).toString('utf8');
-  }
-  if (!/^https?:\/\//.test(place)) return readFile(place, 'utf8');
-  const response = await fetch(place, {
-    headers: { accept: 'text/plain' },
-    signal: AbortSignal.timeout(LONGEST_WAIT_MS),
-  });
-  if (!response.ok) throw new Error(`status ${response.status}`);
-  return response.text();
-}
-
-function parsed(args: readonly string[]) {
-  try {
-    return parseArgs({ args: [...args], options: OPTIONS }).values;
-  } catch (error) {
-    return argumentProblem(error);
-  }
 }
 
 /** What a `/metrics` page says of the calls with one key, since the process that wrote it began. */

@@ -1,8 +1,9 @@
 #!/usr/bin/env node
 import { realpathSync } from 'node:fs';
-import { sentenceOf } from '../errors.ts';
+import { nearest } from '../environment/models.ts';
+import { unfit, type Problem } from '../errors.ts';
 import { VERSION, nodeProblem } from '../version.ts';
-import type { Command, CommandIo } from './command.ts';
+import { printProblems, type Command, type CommandIo } from './command.ts';
 
 interface Listed {
   /** One line, for the list of commands. */
@@ -50,12 +51,12 @@ const COMMANDS: Readonly<Record<string, Listed>> = {
   },
 };
 
-/** Runs the command that the arguments name; comes back with the exit code. */
+/** Runs the command that the arguments name, and resolves to the exit code. */
 export async function main(args: readonly string[], io: CommandIo): Promise<number> {
   const [name = '--help', ...rest] = args;
   const tooOld = nodeProblem();
   if (tooOld !== null) {
-    io.err(sentenceOf(tooOld));
+    printProblems([tooOld], io);
     return 2;
   }
   if (name === '--version' || name === '-v') {
@@ -68,11 +69,18 @@ export async function main(args: readonly string[], io: CommandIo): Promise<numb
   }
   const listed = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (listed === undefined) {
-    io.err(`Expected a command, got ${name}.`);
+    printProblems([unknownCommand(name)], io);
+    io.err('');
     for (const line of usage()) io.err(line);
     return 2;
   }
   return (await listed.load()).command.run(rest, io);
+}
+
+function unknownCommand(name: string): Problem {
+  const near = nearest(name.slice(0, 64), Object.keys(COMMANDS));
+  const advice = near === null ? null : `did you mean ${near}?`;
+  return unfit('plimsoll', name, { expected: 'a command', advice });
 }
 
 function usage(): readonly string[] {

@@ -1,25 +1,26 @@
 import { readFile } from 'node:fs/promises';
-import { unreadableReason, type CommandIo } from './command.ts';
-
-/** The metrics cannot be read, or are not plimsoll's. */
-export class MetricsPageError extends Error {
-  readonly code = 'PLIMSOLL_METRICS_PAGE';
-
-  constructor(message: string) {
-    super(message);
-    this.name = 'MetricsPageError';
-  }
-}
+import { ConfigurationError } from '../errors.ts';
+import type { CommandIo } from './command.ts';
 
 const LONGEST_WAIT_MS = 10_000;
 
-/** The samples of a running service's metrics: of a URL, a file, or `-` for standard input. Throws a `MetricsPageError`. */
+/**
+ * Reads the samples of a running service's metrics: of a URL, a file, or `-` for standard input. Throws a
+ * `ConfigurationError` (`PLIMSOLL_METRICS_PAGE`) for what cannot be read, is no metrics page, or has none of plimsoll's.
+ */
 export async function metricsPage(place: string, io: CommandIo): Promise<readonly Sample[]> {
   const samples = samplesIn(await textAt(place, io));
-  if (samples === null) throw new MetricsPageError(`What is at ${place} is no metrics page.`);
+  if (samples === null) throw noMetrics('a page in the text format of Prometheus', `something else at ${place}`);
   if (!samples.some(({ name }) => /^(?:anthropic|plimsoll)_/.test(name)))
-    throw new MetricsPageError(`The metrics at ${place} are none of plimsoll's.`);
+    throw noMetrics("metrics of plimsoll's", `only others at ${place}`);
   return samples;
+}
+
+function noMetrics(expected: string, got: string): ConfigurationError {
+  const advice = 'give the URL or the file of another page';
+  return new ConfigurationError('PLIMSOLL_METRICS_PAGE', [
+    { kind: 'unreadable', field: '--metrics', expected, got, advice },
+  ]);
 }
 
 async function textAt(place: string, io: CommandIo): Promise<string> {
@@ -27,7 +28,7 @@ async function textAt(place: string, io: CommandIo): Promise<string> {
     if (place === '-') return await standardInput(io);
     return /^https?:\/\//i.test(place) ? await page(place, io) : await readFile(place, 'utf8');
   } catch (error) {
-    throw new MetricsPageError(`No metrics at ${place}: ${unreadableReason(error)}. Give another with --metrics.`);
+    throw noMetrics('a page that can be read', `${unreadableReason(error)} at ${place}`);
   }
 }
 
@@ -51,6 +52,18 @@ async function standardInput(io: CommandIo): Promise<string> {
   const pieces: Buffer[] = [];
   for await (const piece of io.stdin) pieces.push(Buffer.from(piece));
   return Buffer.concat(pieces).toString('utf8');
+}
+
+/**
+ * Says why a page or file could not be read: `ECONNREFUSED`, `ENOENT`, or what the error says of itself. A port that is
+ * kept for another protocol, which `fetch` refuses and calls only bad, is named as such.
+ */
+function unreadableReason(error: unknown): string {
+  const cause: unknown = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  if (!(cause instanceof Error)) return 'no reason given';
+  if (cause.message === 'bad port') return 'a port that fetch never asks';
+  if (cause.name === 'TimeoutError') return 'no answer in time';
+  return 'code' in cause && typeof cause.code === 'string' ? cause.code : cause.message;
 }
 
 /** One line of a `/metrics` page. */

@@ -1,9 +1,9 @@
-import { parseArgs } from 'node:util';
-import { ConfigurationError } from '../errors.ts';
+import { got, unfit } from '../errors.ts';
 import { dayStartMs, type ListedModel, type ListedRates } from '../pricing/price-file.ts';
 import { defaultPrices, loadPrices, type Price, type PriceTable } from '../pricing/prices.ts';
 import { approximately, type Ratio } from '../pricing/rate.ts';
-import { argumentProblem, refused, shown, type Command, type CommandIo } from './command.ts';
+import { wrongArguments } from './arguments.ts';
+import { defineCommand, print, type CommandIo } from './command.ts';
 import { explain } from './prices-explain.ts';
 
 const USAGE = [
@@ -26,55 +26,34 @@ const OPTIONS = {
   model: { type: 'string' },
   batch: { type: 'boolean', default: false },
   on: { type: 'string' },
-  help: { type: 'boolean', short: 'h', default: false },
 } as const;
 
 const DAY_MS = 86_400_000;
 
 const OLD_AFTER_DAYS = 45;
 
-/** `plimsoll prices` and `plimsoll prices explain`. */
-export const command: Command = {
-  async run(args, io) {
-    const asked = parsed(args);
-    if (typeof asked === 'string') return refused([asked], USAGE, io);
-    const { values, action } = asked;
-    if (values.help) return shown(USAGE, io);
-    const atMs = values.date === undefined ? io.now() : dayStartMs(values.date);
-    if (atMs === null) return refused([`--date: expected a day as YYYY-MM-DD, got ${values.date}.`], USAGE, io);
-    const prices = table(values.file ?? io.env['PLIMSOLL_PRICES'], io);
-    if (prices === null) return 1;
-    warnIfOld(prices, io);
-    if (action === 'list') return shown(values.json ? [priceListJson(prices, atMs)] : priceListLines(prices, atMs), io);
-    const pricing = { prices, atMs, model: values.model ?? null, batch: values.batch };
-    return explain({ pricing, json: values.json, on: values.on ?? null }, io);
-  },
-};
-
-/** What is asked for, or what is wrong with it. */
-function parsed(args: readonly string[]) {
-  try {
-    const { values, positionals } = parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true });
+/** `plimsoll prices` and, told in a file of its own, `plimsoll prices explain`. */
+export const command = defineCommand({
+  usage: USAGE,
+  options: OPTIONS,
+  takesArguments: true,
+  async run({ values, positionals }, io) {
     const [action = 'list', ...rest] = positionals;
     if ((action !== 'list' && action !== 'explain') || rest.length > 0) {
-      return `Expected explain or nothing, got ${positionals.join(' ')}.`;
+      const came = got(positionals.join(' '));
+      const [field, expected] = ['prices', 'explain or nothing'];
+      throw wrongArguments({ kind: 'invalid', field, expected, got: came, advice: null });
     }
-    return { values, action };
-  } catch (error) {
-    return argumentProblem(error);
-  }
-}
-
-function table(path: string | undefined, io: CommandIo): PriceTable | null {
-  if (path === undefined || path === '') return defaultPrices();
-  try {
-    return loadPrices(path);
-  } catch (error) {
-    if (!(error instanceof ConfigurationError)) throw error;
-    error.message.split('\n').forEach((line) => io.err(line));
-    return null;
-  }
-}
+    const { date, file, model = null, batch, on = null, json } = values;
+    const atMs = date === undefined ? io.now() : dayStartMs(date);
+    if (atMs === null) throw wrongArguments(unfit('--date', date, { expected: 'a day as YYYY-MM-DD' }));
+    const path = file ?? io.env['PLIMSOLL_PRICES'] ?? '';
+    const prices = path === '' ? defaultPrices() : loadPrices(path);
+    warnIfOld(prices, io);
+    if (action === 'explain') return explain({ pricing: { prices, atMs, model, batch }, json, on }, io);
+    return print(json ? [priceListJson(prices, atMs)] : priceListLines(prices, atMs), io);
+  },
+});
 
 function warnIfOld({ checkedAtMs, checkedOn }: PriceTable, io: CommandIo): void {
   const days = Math.floor((io.now() - checkedAtMs) / DAY_MS);

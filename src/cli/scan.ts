@@ -1,98 +1,16 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
 import { BASELINE_FILE, baselineText, parsedBaseline, type Baseline } from '../scan/baseline.ts';
 import { DELETING_IS_NOT_ENOUGH, consequence, nameOfKind, sarif } from '../scan/sarif.ts';
 import { Scan, type ScanResult } from '../scan/scan.ts';
 import type { Finding } from '../scan/secret-scanner.ts';
 import { VERSION } from '../version.ts';
-import { argumentProblem, refused, shown, type Command, type CommandIo } from './command.ts';
+import { codeOf, unfit, unreadable, type Problem } from '../errors.ts';
+import { wrongArguments } from './arguments.ts';
+import { defineCommand, fail, print, printProblems, type CommandIo } from './command.ts';
 import { GitError, scanHistory, scanPaths, scanStaged } from './scan-files.ts';
 import { installHook } from './scan-hook.ts';
 
-const FOUND = 1;
-
-const INCOMPLETE = 3;
-
-/** `plimsoll scan`. */
-export const command: Command = {
-  async run(args, io) {
-    const asked = scanArguments(args);
-    if (asked === 'help') return shown(USAGE, io);
-    if ('problems' in asked) return refused(asked.problems, USAGE, io);
-    try {
-      return asked.source === 'install' ? await install(io) : await scanned(asked, io);
-    } catch (error) {
-      if (!(error instanceof GitError)) throw error;
-      io.err(`git: ${error.message}`);
-      return INCOMPLETE;
-    }
-  },
-};
-
-async function install(io: CommandIo): Promise<number> {
-  const { ok, lines } = await installHook();
-  lines.forEach((line) => (ok ? io.out(line) : io.err(line)));
-  return ok ? 0 : 1;
-}
-
-async function scanned(asked: ScanArguments, io: CommandIo): Promise<number> {
-  const known = baseline(asked, io);
-  if (known === null) return 2;
-  const scan = new Scan();
-  const found = await findings(scan, asked, io);
-  if (asked.writeBaseline) return writeBaseline(asked.baseline ?? BASELINE_FILE, { found, known }, io);
-  const unknown = found.filter(({ fingerprint }) => !known.has(fingerprint));
-  report({ ...scan.result, findings: unknown, known: found.length - unknown.length }, asked.format, io);
-  if (unknown.length > 0) return FOUND;
-  return scan.result.skipped.length > 0 ? INCOMPLETE : 0;
-}
-
-async function findings(scan: Scan, { source, paths }: ScanArguments, io: CommandIo): Promise<readonly Finding[]> {
-  if (source === 'history') return scanHistory(scan);
-  if (source === 'staged') await scanStaged(scan);
-  else {
-    if (paths.includes('-')) await scan.addStream('standard input', io.stdin);
-    await scanPaths(
-      scan,
-      paths.filter((path) => path !== '-'),
-    );
-  }
-  return scan.result.findings;
-}
-
-/** `null` where a baseline is not to be had; an empty one where none was named and none is there. */
-function baseline(asked: ScanArguments, io: CommandIo): Baseline | null {
-  const path = asked.baseline ?? BASELINE_FILE;
-  const isOptional = asked.baseline === null || asked.writeBaseline;
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : null;
-    if (isOptional && code === 'ENOENT') return new Map();
-    io.err(`${path}: expected a baseline that can be read, got ${String(code)}.`);
-    return null;
-  }
-  const parsed = parsedBaseline(text);
-  if (!('problem' in parsed)) return parsed;
-  io.err(`${path}: ${parsed.problem}`);
-  return null;
-}
-
-interface Baselined {
-  readonly found: readonly Finding[];
-  readonly known: Baseline;
-}
-
-function writeBaseline(path: string, { found, known }: Baselined, io: CommandIo): number {
-  writeFileSync(path, baselineText(found, known));
-  const count = new Set([...known.keys(), ...found.map(({ fingerprint }) => fingerprint)]).size;
-  io.out(`Wrote ${path}: ${count} ${count === 1 ? 'secret is' : 'secrets are'} known from now on.`);
-  return 0;
-}
-
-/** What `plimsoll scan --help` teaches. */
-export const USAGE = [
+const USAGE = [
   'plimsoll scan [options] [PATH...]     finds Anthropic secrets; - is standard input',
   '  --staged            what is staged in git, as it would be committed',
   "  --history           all of git's history, with its messages and stashes",
@@ -118,18 +36,37 @@ const OPTIONS = {
   'write-baseline': { type: 'boolean', default: false },
   format: { type: 'string', default: 'text' },
   json: { type: 'boolean', default: false },
-  help: { type: 'boolean', short: 'h', default: false },
 } as const;
+
+const FOUND = 1;
+
+const INCOMPLETE = 3;
+
+/** `plimsoll scan`. What git has is read in one file of its own, and its hook is written in another. */
+export const command = defineCommand({
+  usage: USAGE,
+  options: OPTIONS,
+  takesArguments: true,
+  async run({ values, positionals }, io) {
+    const asked = askedIn(values, positionals);
+    try {
+      return asked.source === 'install' ? await install(io) : await scanAll(asked, io);
+    } catch (error) {
+      if (!(error instanceof GitError)) throw error;
+      io.err(`git: ${error.message}`);
+      return INCOMPLETE;
+    }
+  },
+});
 
 const FORMATS = ['text', 'json', 'sarif'] as const;
 
 const SOURCES = ['staged', 'history', 'install'] as const;
 
 /** What is scanned; `install` scans nothing. */
-export type ScanSource = (typeof SOURCES)[number] | 'paths';
+type ScanSource = (typeof SOURCES)[number] | 'paths';
 
-/** The arguments of `plimsoll scan`. */
-export interface ScanArguments {
+interface Asked {
   readonly source: ScanSource;
   readonly paths: readonly string[];
   readonly format: (typeof FORMATS)[number];
@@ -138,41 +75,102 @@ export interface ScanArguments {
   readonly writeBaseline: boolean;
 }
 
-/** What is asked for, or everything that is wrong with it. */
-export function scanArguments(
-  args: readonly string[],
-): ScanArguments | 'help' | { readonly problems: readonly string[] } {
-  try {
-    const { values, positionals } = parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true });
-    if (values.help) return 'help';
-    const sources = SOURCES.filter((source) => values[source]);
-    const name = values.json ? 'json' : values.format;
-    const format = FORMATS.find((known) => known === name);
-    const asked = [...sources.map((source) => `--${source}`), ...(positionals.length > 0 ? ['paths'] : [])];
-    const problems = [
-      ...(asked.length > 1 ? [`Expected one of paths, --staged, --history, --install, got ${asked.join(', ')}.`] : []),
-      ...(format === undefined ? [`--format: expected one of ${FORMATS.join(', ')}, got ${name}.`] : []),
-    ];
-    if (format === undefined || problems.length > 0) return { problems };
-    return {
-      source: sources[0] ?? 'paths',
-      paths: positionals.length > 0 ? positionals : ['.'],
-      format,
-      baseline: values.baseline ?? null,
-      writeBaseline: values['write-baseline'],
-    };
-  } catch (error) {
-    return { problems: [argumentProblem(error)] };
-  }
+interface Given extends Readonly<Record<(typeof SOURCES)[number] | 'write-baseline' | 'json', boolean>> {
+  readonly format: string;
+  readonly baseline?: string | undefined;
 }
 
-/** What a scan came to, the secrets of the baseline taken out of `findings` and counted. */
-export interface Reported extends ScanResult {
+/** Throws with everything that is wrong with what was given. */
+function askedIn(given: Given, paths: readonly string[]): Asked {
+  const sources = SOURCES.filter((source) => given[source]);
+  const name = given.json ? 'json' : given.format;
+  const format = FORMATS.find((known) => known === name);
+  const asked = [...sources.map((source) => `--${source}`), ...(paths.length > 0 ? ['paths'] : [])];
+  const one = 'one of paths, --staged, --history, --install';
+  const problems: readonly Problem[] = [
+    ...(asked.length > 1
+      ? [{ kind: 'conflict', field: 'scan', expected: one, got: asked.join(', '), advice: null } as const]
+      : []),
+    ...(format === undefined ? [unfit('--format', name, { expected: `one of ${FORMATS.join(', ')}` })] : []),
+  ];
+  if (format === undefined || problems.length > 0) throw wrongArguments(...problems);
+  return {
+    source: sources[0] ?? 'paths',
+    paths: paths.length > 0 ? paths : ['.'],
+    format,
+    baseline: given.baseline ?? null,
+    writeBaseline: given['write-baseline'],
+  };
+}
+
+async function install(io: CommandIo): Promise<number> {
+  const { ok, lines } = await installHook();
+  return ok ? print(lines, io) : fail(lines, io);
+}
+
+async function scanAll(asked: Asked, io: CommandIo): Promise<number> {
+  const known = readBaseline(asked, io);
+  if (known === null) return 2;
+  const scan = new Scan();
+  const found = await findings(scan, asked, io);
+  if (asked.writeBaseline) return writeBaseline(asked.baseline ?? BASELINE_FILE, { found, known }, io);
+  const unknown = found.filter(({ fingerprint }) => !known.has(fingerprint));
+  printReport({ ...scan.result, findings: unknown, known: found.length - unknown.length }, asked.format, io);
+  if (unknown.length > 0) return FOUND;
+  return scan.result.skipped.length > 0 ? INCOMPLETE : 0;
+}
+
+async function findings(scan: Scan, { source, paths }: Asked, io: CommandIo): Promise<readonly Finding[]> {
+  if (source === 'history') return scanHistory(scan);
+  if (source === 'staged') await scanStaged(scan);
+  else {
+    if (paths.includes('-')) await scan.addStream('standard input', io.stdin);
+    await scanPaths(
+      scan,
+      paths.filter((path) => path !== '-'),
+    );
+  }
+  return scan.result.findings;
+}
+
+/** Reads the baseline: `null`, with a complaint, where it cannot be read; empty where none was named and none is there. */
+function readBaseline(asked: Asked, io: CommandIo): Baseline | null {
+  const path = asked.baseline ?? BASELINE_FILE;
+  const isOptional = asked.baseline === null || asked.writeBaseline;
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    if (isOptional && codeOf(error) === 'ENOENT') return new Map();
+    printProblems([{ field: path, ...unreadable(error, 'a baseline that can be read') }], io);
+    return null;
+  }
+  const parsed = parsedBaseline(text);
+  if (parsed !== null) return parsed;
+  const [expected, got] = ['what --write-baseline writes', 'something else'];
+  printProblems([{ kind: 'unreadable', field: path, expected, got, advice: null }], io);
+  return null;
+}
+
+interface Baselined {
+  readonly found: readonly Finding[];
+  readonly known: Baseline;
+}
+
+function writeBaseline(path: string, { found, known }: Baselined, io: CommandIo): number {
+  writeFileSync(path, baselineText(found, known));
+  const count = new Set([...known.keys(), ...found.map(({ fingerprint }) => fingerprint)]).size;
+  io.out(`Wrote ${path}: ${count} ${count === 1 ? 'secret is' : 'secrets are'} known from now on.`);
+  return 0;
+}
+
+/** The result of a scan, with the secrets of the baseline taken out of `findings` and counted. */
+interface Reported extends ScanResult {
   readonly known: number;
 }
 
-/** Writes the report: findings on `out`, what could not be scanned on `err` as well. */
-export function report(result: Reported, format: ScanArguments['format'], io: CommandIo): void {
+/** Prints the report: findings on `out`, what could not be scanned on `err` as well. */
+function printReport(result: Reported, format: Asked['format'], io: CommandIo): void {
   if (format === 'sarif') io.out(sarif(result.findings, VERSION));
   else if (format === 'json') io.out(JSON.stringify(result, null, 2));
   else textLines(result).forEach((line) => io.out(line));

@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { unfit, type Problem } from '../errors.ts';
 import { usdOf } from '../figures.ts';
 import { PortError } from '../http/listen.ts';
 import { serve } from '../http/serve.ts';
@@ -6,26 +6,83 @@ import { TIER_NAMES, type TierName } from '../simulator/limits.ts';
 import type { Scenario } from '../simulator/scenario.ts';
 import { simulator } from '../simulator/simulator.ts';
 import type { Truth } from '../simulator/truth.ts';
-import { argumentProblem, refused, shown, type Command, type CommandIo } from './command.ts';
+import { wrongArguments } from './arguments.ts';
+import { aborted, defineCommand, fail, print, type CommandIo } from './command.ts';
+
+const USAGE = [
+  'plimsoll simulate [options]           a fake Claude API on this machine',
+  '  --port N            where it listens, on 127.0.0.1; 0 for any free port (8788)',
+  `  --tier NAME         whose rate limits and monthly cap it has (scale):`,
+  `                      ${TIER_NAMES.join(', ')}`,
+  '  --seed N            where chance begins: the same seed, the same answers (1)',
+  '  --pace NAME         instant, or natural: as slow as a small model (instant)',
+  '  --json              for programs: one object at the start, one at the end',
+  '',
+  'Any key is accepted and nothing leaves the machine. Point a client at it:',
+  '  ANTHROPIC_BASE_URL=http://127.0.0.1:8788 ANTHROPIC_AUTH_TOKEN=any npm start',
+  'or speak to it by hand:',
+  '  curl http://127.0.0.1:8788/v1/messages -H "x-api-key: any" \\',
+  '    -H "anthropic-version: 2023-06-01" -d \'{"model":"claude-haiku-5-5",',
+  '    "max_tokens":64,"messages":[{"role":"user","content":"Ahoy"}]}\'',
+  'In tests, import { simulator } from "plimsoll/simulator": it scripts faults too.',
+];
+
+const OPTIONS = {
+  port: { type: 'string', default: '8788' },
+  tier: { type: 'string', default: 'scale' },
+  seed: { type: 'string', default: '1' },
+  pace: { type: 'string', default: 'instant' },
+  json: { type: 'boolean', default: false },
+} as const;
 
 /** `plimsoll simulate`: serves until the signal is aborted, then says what it was asked. */
-export const command: Command = {
-  async run(args, io) {
-    const asked = simulateArguments(args);
-    if (asked === 'help') return shown(USAGE, io);
-    if ('problems' in asked) return refused(asked.problems, USAGE, io);
+export const command = defineCommand({
+  usage: USAGE,
+  options: OPTIONS,
+  async run({ values }, io) {
     try {
-      await simulate(asked, io);
+      await simulate(asked(values), io);
       return 0;
     } catch (error) {
       if (!(error instanceof PortError)) throw error;
-      io.err(error.message);
-      return 1;
+      return fail([error.message], io);
     }
   },
-};
+});
 
-async function simulate({ port, tier, seed, scenario, json }: SimulateArguments, io: CommandIo): Promise<void> {
+interface Asked {
+  readonly port: number;
+  readonly tier: TierName;
+  readonly seed: number;
+  readonly scenario: Scenario;
+  readonly json: boolean;
+}
+
+interface Given {
+  readonly port: string;
+  readonly tier: string;
+  readonly seed: string;
+  readonly pace: string;
+  readonly json: boolean;
+}
+
+/** Throws with everything that is wrong with what was given. */
+function asked({ json, ...given }: Given): Asked {
+  const tier = TIER_NAMES.find((name) => name === given.tier);
+  const [port, seed] = [Number(given.port), Number(given.seed)];
+  const scenario = PACES[given.pace];
+  const paces = Object.keys(PACES).join(', ');
+  const problems: readonly Problem[] = [
+    ...(/^\d+$/.test(given.port) && port <= 65_535 ? [] : [unfit('--port', given.port, { expected: '0 to 65535' })]),
+    ...(tier === undefined ? [unfit('--tier', given.tier, { expected: `one of ${TIER_NAMES.join(', ')}` })] : []),
+    ...(/^-?\d+$/.test(given.seed) ? [] : [unfit('--seed', given.seed, { expected: 'a whole number' })]),
+    ...(scenario ? [] : [unfit('--pace', given.pace, { expected: `one of ${paces}` })]),
+  ];
+  if (tier === undefined || scenario === undefined || problems.length > 0) throw wrongArguments(...problems);
+  return { port, tier, seed, scenario, json };
+}
+
+async function simulate({ port, tier, seed, scenario, json }: Asked, io: CommandIo): Promise<void> {
   // A simulator that runs for days keeps totals, not requests.
   const claude = simulator({ tier, seed, scenario, keepRequests: 0 });
   const { url, close } = await serve(claude.handle, {
@@ -33,11 +90,11 @@ async function simulate({ port, tier, seed, scenario, json }: SimulateArguments,
     portOption: '--port',
     onError: (error) => io.err(String(error)),
   });
-  shown(json ? [JSON.stringify({ url, tier, seed })] : greeting({ url, tier, seed }), io);
+  print(json ? [JSON.stringify({ url, tier, seed })] : greeting({ url, tier, seed }), io);
   await aborted(io.signal);
   await close(0);
   const account = accountOf(claude.truth);
-  shown([json ? JSON.stringify(account) : farewell(account)], io);
+  print([json ? JSON.stringify(account) : farewell(account)], io);
 }
 
 function greeting({ url, tier, seed }: { readonly url: string; readonly tier: string; readonly seed: number }) {
@@ -63,13 +120,6 @@ function farewell({ requests, billedUsd }: Account): string {
   return `${counts.length === 0 ? 'Nothing was asked' : `Answered ${counts.join(', ')}`}; billed ${billedUsd.toFixed(6)} USD.`;
 }
 
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener('abort', () => resolve(), { once: true });
-  });
-}
-
 /** Figures of the simulator's own: about what a small model takes. */
 const PACES: Readonly<Record<string, Scenario>> = {
   instant: {},
@@ -80,63 +130,3 @@ const PACES: Readonly<Record<string, Scenario>> = {
     },
   },
 };
-
-/** What `plimsoll simulate --help` teaches. */
-export const USAGE = [
-  'plimsoll simulate [options]           a fake Claude API on this machine',
-  '  --port N            where it listens, on 127.0.0.1; 0 for any free port (8788)',
-  `  --tier NAME         whose rate limits and monthly cap it has (scale):`,
-  `                      ${TIER_NAMES.join(', ')}`,
-  '  --seed N            where chance begins: the same seed, the same answers (1)',
-  '  --pace NAME         instant, or natural: as slow as a small model (instant)',
-  '  --json              for programs: one object at the start, one at the end',
-  '',
-  'Any key is accepted and nothing leaves the machine. Point a client at it:',
-  '  ANTHROPIC_BASE_URL=http://127.0.0.1:8788 ANTHROPIC_AUTH_TOKEN=any npm start',
-  'or speak to it by hand:',
-  '  curl http://127.0.0.1:8788/v1/messages -H "x-api-key: any" \\',
-  '    -H "anthropic-version: 2023-06-01" -d \'{"model":"claude-haiku-5-5",',
-  '    "max_tokens":64,"messages":[{"role":"user","content":"Ahoy"}]}\'',
-  'In tests, import { simulator } from "plimsoll/simulator": it scripts faults too.',
-];
-
-const OPTIONS = {
-  port: { type: 'string', default: '8788' },
-  tier: { type: 'string', default: 'scale' },
-  seed: { type: 'string', default: '1' },
-  pace: { type: 'string', default: 'instant' },
-  json: { type: 'boolean', default: false },
-  help: { type: 'boolean', short: 'h', default: false },
-} as const;
-
-/** The arguments of `plimsoll simulate`. */
-export interface SimulateArguments {
-  readonly port: number;
-  readonly tier: TierName;
-  readonly seed: number;
-  readonly scenario: Scenario;
-  readonly json: boolean;
-}
-
-/** What is asked for, or everything that is wrong with it. */
-export function simulateArguments(
-  args: readonly string[],
-): SimulateArguments | 'help' | { readonly problems: readonly string[] } {
-  try {
-    const { values } = parseArgs({ args: [...args], options: OPTIONS });
-    if (values.help) return 'help';
-    const tier = TIER_NAMES.find((name) => name === values.tier);
-    const [port, seed] = [Number(values.port), Number(values.seed)];
-    const scenario = PACES[values.pace];
-    const problems = [
-      ...(/^\d+$/.test(values.port) && port <= 65_535 ? [] : [`--port: expected 0 to 65535, got ${values.port}.`]),
-      ...(tier === undefined ? [`--tier: expected one of ${TIER_NAMES.join(', ')}, got ${values.tier}.`] : []),
-      ...(/^-?\d+$/.test(values.seed) ? [] : [`--seed: expected a whole number, got ${values.seed}.`]),
-      ...(scenario ? [] : [`--pace: expected one of ${Object.keys(PACES).join(', ')}, got ${values.pace}.`]),
-    ];
-    if (tier === undefined || scenario === undefined || problems.length > 0) return { problems };
-    return { port, tier, seed, scenario, json: values.json };
-  } catch (error) {
-    return { problems: [argumentProblem(error)] };
-  }
-}

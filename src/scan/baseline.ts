@@ -14,15 +14,15 @@ export type Baseline = ReadonlyMap<string, KnownSecret>;
 /** Where it is looked for if nobody says where. */
 export const BASELINE_FILE = '.plimsoll-baseline.json';
 
-/** Reads a baseline; or says what is wrong with it. */
-export function parsedBaseline(text: string): Baseline | { readonly problem: string } {
+/** Reads a baseline; `null` for a text that is none. */
+export function parsedBaseline(text: string): Baseline | null {
   try {
     const { known } = JSON.parse(text) as { readonly known?: unknown };
     if (Array.isArray(known) && known.every(isKnownSecret)) return new Map(known.map((one) => [one.fingerprint, one]));
   } catch {
-    // Said below, as for any other file that is no baseline.
+    // No baseline, as any other file that is none.
   }
-  return { problem: 'expected what --write-baseline writes, got something else' };
+  return null;
 }
 
 function isKnownSecret(one: unknown): one is KnownSecret {

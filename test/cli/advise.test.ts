@@ -7,6 +7,7 @@ import { command } from '../../src/cli/advise.ts';
 import type { CommandIo } from '../../src/cli/command.ts';
 import { main } from '../../src/cli/main.ts';
 import { workbench } from '../../testing/client-workbench.ts';
+import { unwrapped } from '../../testing/unwrapped.ts';
 
 const NOW_MS = Date.UTC(2026, 10, 24, 12);
 
@@ -37,7 +38,7 @@ async function run(
   const code = await command.run(args, io);
   const widest = Math.max(...[...out, ...err].map((line) => line.length), 0);
   assert.ok(args.includes('--json') || widest <= 80, `${widest} columns`);
-  return { code, out: out.join('\n'), err: err.join('\n') };
+  return { code, out: out.join('\n'), err: unwrapped(err).join('\n') };
 }
 
 /** What is advised for a metrics page of these lines. */
@@ -148,7 +149,7 @@ describe('plimsoll advise', () => {
 
   it('says first which page it reads where none is given', async () => {
     const { err } = await run([]);
-    assert.match(err, /^Reads http:\/\/127\.0\.0\.1:9464\/metrics, as no --metrics is given\.$/m);
+    assert.match(err, /^Reads http:\/\/127\.0\.0\.1:9464\/metrics: give another page with --metrics\.$/m);
     assert.doesNotMatch((await run(['--metrics', '/none'])).err, /Reads/);
   });
 
@@ -169,16 +170,26 @@ describe('plimsoll advise', () => {
       'a file that is not there',
       ['--metrics', '/none'],
       '',
-      /^No metrics at \/none: ENOENT\. Give another with --metrics\.$/,
+      /^--metrics: expected a page that can be read, got ENOENT at \/none: give the URL or the file of another page$/,
     ],
     [
       'a port that is kept for another protocol',
       ['--metrics', 'http://127.0.0.1:9'],
       '',
-      /^No metrics at http:\/\/127\.0\.0\.1:9: a port that fetch never asks\. Give another\swith --metrics\.$/,
+      /got a port that fetch never asks at http:\/\/127\.0\.0\.1:9: give/,
     ],
-    ['a page of something else', ['--metrics', '-'], '<html>', /^What is at - is no metrics page\.$/],
-    ["metrics of another program's", ['--metrics', '-'], 'up 1\n', /none of plimsoll's\.$/],
+    [
+      'a page of something else',
+      ['--metrics', '-'],
+      '<html>',
+      /^--metrics: expected a page in the text format of Prometheus, got something else at -: give/,
+    ],
+    [
+      "metrics of another program's",
+      ['--metrics', '-'],
+      'up 1\n',
+      /^--metrics: expected metrics of plimsoll's, got only others at -: give/,
+    ],
   ] as const)
     it(`fails, and says why in a sentence, for ${name}`, async () => {
       const { code, out, err } = await run(args, { stdin });
@@ -189,6 +200,9 @@ describe('plimsoll advise', () => {
   it('refuses arguments that it does not know, and shows those it does', async () => {
     const { code, err } = await run(['--metric', 'x']);
     assert.equal(code, 2);
-    assert.match(err, /^Unknown option '--metric'\.\n\nplimsoll advise/);
+    assert.match(
+      err,
+      /^--metric: expected one of --metrics, --json, --help, got an unknown option: did you mean --metrics\?\n\nplimsoll advise/,
+    );
   });
 });

@@ -9,6 +9,7 @@ import { command } from '../../src/cli/budgets.ts';
 import type { CommandIo } from '../../src/cli/command.ts';
 import { aPosting } from '../../testing/budget/ledgers.ts';
 import { redis, redisServer } from '../../testing/redis-server.ts';
+import { unwrapped } from '../../testing/unwrapped.ts';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -42,7 +43,7 @@ async function run(args: readonly string[], env: Readonly<Record<string, string>
     out.filter((line) => line.length > 80 && !args.includes('--json')),
     [],
   );
-  return { code, out, err };
+  return { code, out, err: unwrapped(err) };
 }
 
 const DEFINITIONS: readonly BudgetDefinition[] = [
@@ -194,12 +195,10 @@ test('plimsoll budgets says where a gateway has nothing to show, and which optio
   assert.equal(inMemory.code, 1);
   assert.match(inMemory.err[0] ?? '', /^ledger: expected a place that others can read, got none in the configuration/);
   const none = await run(['--config', gatewayFile('none', {})]);
-  assert.equal(none.err[0], 'Expected budgets in the configuration, got none: docs/gateway.md shows some.');
+  assert.equal(none.err[0], '--config: expected a configuration with budgets, got nothing: see docs/gateway.md');
   const mistaken = await run(['--budgets', gatewayFile('mistaken', {}), '--ledger', path]);
-  assert.deepEqual(
-    [mistaken.code, mistaken.err[1]],
-    [1, 'If the file is the configuration of a gateway, it is --config FILE.'],
-  );
+  assert.deepEqual([mistaken.code, mistaken.err.length], [1, 1]);
+  assert.match(mistaken.err[0] ?? '', /: if it is the configuration of a gateway, give it as --config FILE$/);
 });
 
 test('plimsoll budgets says in a line what is wrong, and ends with 1 or, for its arguments, with 2', async () => {
@@ -226,15 +225,16 @@ test('plimsoll budgets says in a line what is wrong, and ends with 1 or, for its
     /^ledger: expected a path for an SQLite file, got ".*absent\.db", where there is none/,
   );
 
+  const OPTIONS = '--budgets, --ledger, --config, --json, --help';
   for (const [args, first] of [
     [
       ['--ledger', path],
-      'Expected the budgets, got none: --budgets FILE, PLIMSOLL_BUDGETS, or --config FILE of a gateway.',
+      '--budgets: expected a file of budgets, got nothing: give --budgets FILE or the --config FILE of a gateway, or set PLIMSOLL_BUDGETS',
     ],
-    [['--budgets', file], 'Expected a ledger, got none: --ledger PLACE, or PLIMSOLL_LEDGER.'],
-    [['--colour'], "Unknown option '--colour'."],
-    [['--budgets', file, '--config', file], 'Expected --budgets or --config, got both.'],
-    [['all'], "Unexpected argument 'all'."],
+    [['--budgets', file], '--ledger: expected a ledger, got nothing: give --ledger PLACE, or set PLIMSOLL_LEDGER'],
+    [['--colour'], `--colour: expected one of ${OPTIONS}, got an unknown option`],
+    [['--budgets', file, '--config', file], '--config: expected --budgets or --config, got both: leave one out'],
+    [['all'], 'arguments: expected options alone, got "all"'],
   ] as const) {
     const { code, err } = await run(args);
     assert.equal(code, 2);

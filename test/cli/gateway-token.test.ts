@@ -3,9 +3,10 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
-import { tokenCommand } from '../../src/cli/gateway-token.ts';
+import { command } from '../../src/cli/gateway-token.ts';
 import { secretHash, tokenParts } from '../../src/gateway/access/tokens.ts';
 import { redis, redisServer } from '../../testing/redis-server.ts';
+import { unwrapped } from '../../testing/unwrapped.ts';
 
 const NOW_MS = Date.UTC(2026, 10, 24, 12);
 const folder = mkdtempSync(join(tmpdir(), 'plimsoll-token-'));
@@ -22,7 +23,7 @@ const config = (name: string, more: object = {}): string => {
 async function run(args: readonly string[], env: Readonly<Record<string, string>> = {}, nowMs = NOW_MS) {
   const out: string[] = [];
   const err: string[] = [];
-  const code = await tokenCommand(args, {
+  const code = await command.run(args, {
     stdin: (async function* none() {})(),
     out: (line) => out.push(line),
     err: (line) => err.push(line),
@@ -34,7 +35,7 @@ async function run(args: readonly string[], env: Readonly<Record<string, string>
   });
   if (!args.includes('--json'))
     for (const line of [...out, ...err]) assert.ok(line.length <= 80 || line.includes(folder), line);
-  return { code, out, err };
+  return { code, out, err: unwrapped(err) };
 }
 
 describe('plimsoll gateway token', () => {
@@ -104,7 +105,7 @@ describe('plimsoll gateway token', () => {
     }
     const { code, err } = await run(['revoke', 'nothere', '--config', path]);
     assert.equal(code, 1);
-    assert.match(err[0] ?? '', /^Expected the id of a token, got nothere, which is none\.$/);
+    assert.match(err[0] ?? '', /^There is no token with the id nothere\.$/);
   });
 
   it('makes no token for a client that is not configured', async () => {
@@ -174,15 +175,18 @@ describe('plimsoll gateway token', () => {
 
   it('says in a line what is wrong, and ends with 1 or, for its arguments, with 2', async () => {
     for (const [args, first] of [
-      [[], 'Expected create, list or revoke, got nothing.'],
-      [['make'], 'Expected create, list or revoke, got make.'],
-      [['create'], 'Expected the name of one client, got nothing.'],
-      [['create', 'a', 'b'], 'Expected the name of one client, got something else.'],
-      [['list', 'a'], 'Expected nothing after list, got something else.'],
-      [['revoke', 'not-an-id'], 'Expected the id of one token, got something else.'],
-      [['create', 'a', '--expires', '90'], '--expires: expected a time such as 90d, 12h or 30m, got 90.'],
-      [['create', 'a', '--note', 'a\nb'], '--note: expected up to 200 characters in one line.'],
-      [['list', '--colour'], "Unknown option '--colour'."],
+      [[], 'token: expected create, list or revoke, got nothing'],
+      [['make'], 'token: expected create, list or revoke, got "make"'],
+      [['create'], 'create: expected the name of one client, got nothing'],
+      [['create', 'a', 'b'], 'create: expected the name of one client, got something else'],
+      [['list', 'a'], 'list: expected nothing after list, got something else'],
+      [['revoke', 'not-an-id'], 'revoke: expected the id of one token, got something else'],
+      [['create', 'a', '--expires', '90'], '--expires: expected a time such as 90d, 12h or 30m, got "90"'],
+      [['create', 'a', '--note', 'a\nb'], '--note: expected up to 200 characters in one line, got "a\\nb"'],
+      [
+        ['list', '--colour'],
+        '--colour: expected one of --config, --expires, --note, --minted, --json, --help, got an unknown option',
+      ],
     ] as const) {
       const { code, err } = await run(args);
       assert.deepEqual([code, err[0]], [2, first]);

@@ -14,6 +14,7 @@ import { simulator, type Simulator } from '../../src/simulator/simulator.ts';
 import { scraped } from '../../testing/scraped.ts';
 import { redis, redisServer } from '../../testing/redis-server.ts';
 import { plantedSecret } from '../../testing/planted.ts';
+import { unwrapped } from '../../testing/unwrapped.ts';
 
 const KEY = plantedSecret(0);
 const CLI = join(import.meta.dirname, '../../src/cli/main.ts');
@@ -362,14 +363,14 @@ describe('plimsoll gateway', () => {
       const { config, env } = await upstream(t, { baseUrl, listen: { host, port: 8787 } });
       const { code, err } = run(['--config', config], env);
       assert.equal(await code, 1);
-      assert.deepEqual(err, [own(new URL(baseUrl).host)]);
+      assert.deepEqual(unwrapped(err), [own(new URL(baseUrl).host)]);
     }
     const { code, err } = run(['--port', '8790'], {
       ANTHROPIC_API_KEY: KEY,
       ANTHROPIC_BASE_URL: 'http://127.0.0.1:8790',
     });
     assert.equal(await code, 1);
-    assert.deepEqual(err, [own('127.0.0.1:8790')]);
+    assert.deepEqual(unwrapped(err), [own('127.0.0.1:8790')]);
   });
 
   it('says all that is wrong, and ends with 1 or, for its arguments, with 2', async (t) => {
@@ -377,7 +378,7 @@ describe('plimsoll gateway', () => {
     const wrong = run(['--config', config], env);
     assert.equal(await wrong.code, 1);
     assert.deepEqual(
-      wrong.err.map((line) => line.slice(config.length + 2).split(':')[0]),
+      unwrapped(wrong.err).map((line) => line.slice(config.length + 2).split(':')[0]),
       ['listn', 'clients'],
     );
     const noKey = run([], {});
@@ -399,8 +400,8 @@ describe('plimsoll gateway', () => {
     const args = run(['--port', '70000', '--metrics-port', 'x']);
     assert.equal(await args.code, 2);
     assert.deepEqual(args.err.slice(0, 2), [
-      '--port: expected 0 to 65535, got 70000.',
-      '--metrics-port: expected 0 to 65535, got x.',
+      '--port: expected 0 to 65535, got "70000"',
+      '--metrics-port: expected 0 to 65535, got "x"',
     ]);
     const help = run(['--help']);
     assert.equal(await help.code, 0);

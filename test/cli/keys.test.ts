@@ -11,6 +11,7 @@ import { samplesIn } from '../../src/cli/metrics-page.ts';
 import { serve } from '../../src/http/serve.ts';
 import { simulator } from '../../src/simulator/index.ts';
 import { plantedSecret } from '../../testing/planted.ts';
+import { unwrapped } from '../../testing/unwrapped.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'plimsoll-keys-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -31,7 +32,7 @@ async function run(args: readonly string[], env: Readonly<Record<string, string>
     signal: new AbortController().signal,
   });
   if (!args.includes('--json')) for (const line of [...out, ...err]) assert.ok(line.length <= 80, line);
-  return { code, out, err };
+  return { code, out, err: unwrapped(err) };
 }
 
 describe('plimsoll keys', () => {
@@ -139,22 +140,31 @@ describe('plimsoll keys', () => {
     const path = join(folder, 'page.txt');
     writeFileSync(path, '<html>');
     assert.deepEqual((await run(['--metrics', path])).err, [
-      '--metrics: expected a page in the text format of Prometheus, got something else.',
+      `--metrics: expected a page in the text format of Prometheus, got something else at ${path}: give the URL or the file of another page`,
     ]);
     const missing = await run(['--metrics', join(folder, 'none.txt')]);
-    assert.deepEqual([missing.code, missing.err], [1, ['--metrics: expected a page that can be read, got ENOENT.']]);
+    assert.deepEqual(
+      [missing.code, missing.err],
+      [
+        1,
+        [
+          `--metrics: expected a page that can be read, got ENOENT at ${join(folder, 'none.txt')}: give the URL or the file of another page`,
+        ],
+      ],
+    );
   });
 
   it('names the port when it is one that fetch refuses', async () => {
     const { code, err } = await run(['--metrics', 'http://127.0.0.1:1/metrics']);
-    const said = '--metrics: expected a page that can be read, got a port that fetch never asks.';
+    const said =
+      '--metrics: expected a page that can be read, got a port that fetch never asks at http://127.0.0.1:1/metrics: give the URL or the file of another page';
     assert.deepEqual([code, err], [1, [said]]);
   });
 
   it('refuses to judge nothing, and an ANTHROPIC_ENV that is none', async () => {
     const nothing = await run([]);
     assert.equal(nothing.code, 2);
-    assert.match(nothing.err[0] ?? '', /^Expected a key to judge, got none: give --alias, /);
+    assert.match(nothing.err[0] ?? '', /^--alias: expected a key to judge, got nothing: give --alias /);
     assert.equal((await run(['--alias', 'dev-local-key'], { ANTHROPIC_ENV: 'moon' })).code, 2);
   });
 });

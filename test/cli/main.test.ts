@@ -24,7 +24,7 @@ test('--version says the version of the package', async () => {
 
 test('an unknown command is refused with the list of commands', async () => {
   const { code, out, err } = await run('gatway');
-  assert.deepEqual([code, out, err[0]], [2, [], 'Expected a command, got gatway.']);
+  assert.deepEqual([code, out, err[0]], [2, [], 'plimsoll: expected a command, got "gatway": did you mean gateway?']);
   assert.ok(err.some((line) => line.startsWith('  gateway ')));
 });
 

@@ -6,6 +6,7 @@ import { after, describe, it } from 'node:test';
 import type { CommandIo } from '../../src/cli/command.ts';
 import { command } from '../../src/cli/prices.ts';
 import { CASSETTES } from '../../testing/cassettes/cassettes.ts';
+import { unwrapped } from '../../testing/unwrapped.ts';
 
 const NOW = Date.UTC(2026, 10, 24, 12);
 
@@ -36,7 +37,7 @@ async function run(args: readonly string[], { stdin = '', env = {}, nowMs = NOW 
   };
   const code = await command.run(args, io);
   assert.ok([...out, ...err].every((line) => args.includes('--json') || line.length <= 80));
-  return { code, out, err };
+  return { code, out, err: unwrapped(err) };
 }
 
 async function* chunks(list: readonly (Uint8Array | string)[]): AsyncGenerator<Uint8Array | string> {
@@ -160,16 +161,22 @@ describe('plimsoll prices', () => {
 
   it('refuses arguments that it does not know', async () => {
     for (const [args, reason] of [
-      [['--date', 'today'], '--date: expected a day as YYYY-MM-DD, got today.'],
-      [['compare'], 'Expected explain or nothing, got compare.'],
-      [['explain', 'response.json'], 'Expected explain or nothing, got explain response.json.'],
+      [['--date', 'today'], '--date: expected a day as YYYY-MM-DD, got "today"'],
+      [['compare'], 'prices: expected explain or nothing, got "compare"'],
+      [['explain', 'response.json'], 'prices: expected explain or nothing, got "explain response.json"'],
     ] as const) {
       const { code, out, err } = await run(args);
       assert.deepEqual([code, out, err[0]], [2, [], reason]);
       assert.ok(err.some((line) => line.startsWith('plimsoll prices explain')));
     }
     const unknown = await run(['--no-such-option']);
-    assert.deepEqual([unknown.code, unknown.err[0]], [2, "Unknown option '--no-such-option'."]);
+    assert.deepEqual(
+      [unknown.code, unknown.err[0]],
+      [
+        2,
+        '--no-such-option: expected one of --date, --json, --file, --model, --batch, --on, --help, got an unknown option',
+      ],
+    );
   });
 
   it('says how it is used', async () => {

@@ -176,8 +176,8 @@ describe('plimsoll scan', () => {
   it('refuses sources that exclude each other and formats it does not have', (t) => {
     const { code, err } = scan(folder(t), ['--staged', '--history', '--format', 'xml']);
     assert.equal(code, 2);
-    assert.match(err, /^Expected one of paths, --staged, --history, --install, got --staged, --history\.\n/);
-    assert.match(err, /--format: expected one of text, json, sarif, got xml\.\n/);
+    assert.match(err, /^scan: expected one of paths, --staged, --history, --install, got --staged,\n  --history\n/);
+    assert.match(err, /--format: expected one of text, json, sarif, got "xml"\n/);
   });
 });
 

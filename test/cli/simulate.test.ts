@@ -4,6 +4,7 @@ import Anthropic from '@anthropic-ai/sdk';
 import type { CommandIo } from '../../src/cli/command.ts';
 import { main } from '../../src/cli/main.ts';
 import { serve } from '../../src/http/serve.ts';
+import { unwrapped } from '../../testing/unwrapped.ts';
 
 /** Runs `plimsoll …`; `started` is the first line that it writes, `end` ends it as Ctrl-C would. */
 function plimsoll(...args: readonly string[]) {
@@ -101,11 +102,11 @@ test('a port in use is one line and exit code 1', async () => {
 test('all wrong arguments are named at once, with exit code 2', async () => {
   const run = plimsoll('simulate', '--port', '70000', '--tier', 'gold', '--seed', 'x', '--pace', 'slow');
   assert.equal(await run.code, 2);
-  assert.deepEqual(run.err.slice(0, 4), [
-    '--port: expected 0 to 65535, got 70000.',
-    '--tier: expected one of start, build, scale, custom, tier1, tier2, tier3, tier4, got gold.',
-    '--seed: expected a whole number, got x.',
-    '--pace: expected one of instant, natural, got slow.',
+  assert.deepEqual(unwrapped(run.err).slice(0, 4), [
+    '--port: expected 0 to 65535, got "70000"',
+    '--tier: expected one of start, build, scale, custom, tier1, tier2, tier3, tier4, got "gold"',
+    '--seed: expected a whole number, got "x"',
+    '--pace: expected one of instant, natural, got "slow"',
   ]);
 });
 
@@ -122,5 +123,5 @@ test('plimsoll without a command lists the commands; an unknown one is exit code
   assert.ok(help.out.some((line) => line.startsWith('  simulate')));
   const typo = plimsoll('simulat');
   assert.equal(await typo.code, 2);
-  assert.equal(typo.err[0], 'Expected a command, got simulat.');
+  assert.equal(typo.err[0], 'plimsoll: expected a command, got "simulat": did you mean simulate?');
 });

@@ -39,15 +39,15 @@ export function configurationInFile(path: string, env: Env): GatewayConfiguratio
   return readFrom(path, (read) => configured(read, { env, folder: dirname(path) }));
 }
 
-/** As much of a configuration as making and revoking tokens needs: no key. */
-export interface TokenOffice {
+/** The part of a configuration that making and revoking tokens needs: no key. */
+export interface TokenSettings {
   readonly tokens: Place;
   /** Names of the clients that there are. */
   readonly clients: readonly string[];
 }
 
-/** Of a file, without asking for the keys that it names. Throws as `configurationInFile` does. */
-export function tokenOfficeInFile(path: string, env: Env): TokenOffice {
+/** Reads that part of a file, without asking for the keys that it names. Throws as `configurationInFile` does. */
+export function tokenSettingsInFile(path: string, env: Env): TokenSettings {
   const sources = { env, folder: dirname(path) };
   return readFrom(path, (read) => ({
     tokens: tokensOf(read, sources),
@@ -55,7 +55,7 @@ export function tokenOfficeInFile(path: string, env: Env): TokenOffice {
   }));
 }
 
-/** As much of a configuration as showing what is spent needs: no key. */
+/** The part of a configuration that showing what is spent needs: no key. */
 export interface GatewaySpending {
   /** Those of the gateway, and those of its clients. */
   readonly budgets: readonly Budget[];
@@ -63,7 +63,7 @@ export interface GatewaySpending {
   readonly ledger: Place | null;
 }
 
-/** Of a file, without asking for the keys that it names. Throws as `configurationInFile` does. */
+/** Reads that part of a file, without asking for the keys that it names. Throws as `configurationInFile` does. */
 export function spendingInFile(path: string, env: Env): GatewaySpending {
   return readFrom(path, (read) => {
     const aliases = read.within('keys', '').names();

@@ -1,0 +1,87 @@
+import { parseArgs, type ParseArgsOptionsConfig } from 'node:util';
+import { nearest } from '../environment/models.ts';
+import { ConfigurationError, codeOf, got, gotName, type Problem } from '../errors.ts';
+
+/** The options by name, and the arguments besides them. */
+export type Given<Options extends ParseArgsOptionsConfig> = ReturnType<
+  typeof parseArgs<{ options: Options; allowPositionals: true }>
+>;
+
+/** What a command takes. */
+export interface Taken<Options extends ParseArgsOptionsConfig> {
+  /** As `parseArgs` takes them, without `--help`. */
+  readonly options: Options;
+  /** Whether it takes arguments besides options. Default: no. */
+  readonly takesArguments?: boolean;
+}
+
+/** Parses the arguments of a command. Throws `wrongArguments` with all that are wrong. */
+export function parseArguments<Options extends ParseArgsOptionsConfig>(
+  args: readonly string[],
+  { options, takesArguments: allowPositionals = false }: Taken<Options>,
+): Given<Options> | 'help' {
+  const withHelp = { ...options, help: { type: 'boolean', short: 'h' } } as const;
+  try {
+    const given = parseArgs({ args: [...args], options: withHelp, allowPositionals });
+    return (given.values as { readonly help?: boolean }).help === true ? 'help' : given;
+  } catch (error) {
+    const problems = argumentProblems(args, withHelp, allowPositionals);
+    if (problems.length === 0 || codeOf(error)?.startsWith('ERR_PARSE_ARGS') !== true) throw error;
+    throw wrongArguments(...problems);
+  }
+}
+
+export const ARGUMENTS_INVALID = 'PLIMSOLL_ARGUMENTS_INVALID';
+
+/** The error for arguments that cannot be used. */
+export function wrongArguments(...problems: readonly Problem[]): ConfigurationError {
+  return new ConfigurationError(ARGUMENTS_INVALID, problems);
+}
+
+/** All that `parseArgs` refuses: it throws at the first, and says which in its message alone. */
+function argumentProblems(
+  args: readonly string[],
+  options: ParseArgsOptionsConfig,
+  takesArguments: boolean,
+): readonly Problem[] {
+  const { tokens } = parseArgs({ args: [...args], options, strict: false, tokens: true });
+  const named = tokens.flatMap((token) => (token.kind === 'option' ? optionProblems(token, options) : []));
+  // What stands behind an option that is unknown may be its value.
+  if (takesArguments || named.length > 0) return named;
+  return tokens.flatMap((token): readonly Problem[] => {
+    if (token.kind !== 'positional') return [];
+    return [{ kind: 'invalid', field: 'arguments', expected: 'options alone', got: got(token.value), advice: null }];
+  });
+}
+
+interface OptionToken {
+  readonly name: string;
+  /** With its dashes. */
+  readonly rawName: string;
+  readonly value: string | undefined;
+  /** Whether the value came behind a `=`. */
+  readonly inlineValue: boolean | undefined;
+}
+
+function optionProblems(token: OptionToken, options: ParseArgsOptionsConfig): readonly Problem[] {
+  const { name, rawName, value, inlineValue } = token;
+  const option = Object.hasOwn(options, name) ? options[name] : undefined;
+  if (option === undefined) return [unknownOption(token, Object.keys(options))];
+  const problem = { field: rawName, got: got(value), advice: null };
+  if (option.type === 'boolean')
+    return value === undefined ? [] : [{ kind: 'invalid', ...problem, expected: 'no value' }];
+  if (value === undefined) return [{ kind: 'missing', ...problem, expected: 'a value' }];
+  if (inlineValue === true || !/^-./.test(value)) return [];
+  return [{ kind: 'invalid', ...problem, expected: 'a value', advice: `write ${rawName}=VALUE if it is meant` }];
+}
+
+function unknownOption({ name, rawName }: OptionToken, names: readonly string[]): Problem {
+  const near = nearest(name.slice(0, 64), names);
+  return {
+    kind: 'unknown_field',
+    field: gotName(rawName),
+    expected: `one of ${names.map((known) => `--${known}`).join(', ')}`,
+    got: 'an unknown option',
+    advice: near === null ? null : `did you mean --${near}?`,
+  };
+}
