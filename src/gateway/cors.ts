@@ -16,13 +16,13 @@ const NO_BODY = Buffer.alloc(0);
 export function preflightResponse(request: GatewayRequest, allowed: AllowedOrigins): BufferedResponse | null {
   const { method, headers } = request;
   if (method !== 'OPTIONS' || !headers.has('access-control-request-method')) return null;
-  const granted = corsHeaders(request, allowed);
-  if (granted.length === 0) return { status: 403, headers: ['Vary', 'Origin'], body: NO_BODY };
+  const cors = corsHeaders(request, allowed);
+  if (cors.length === 0) return { status: 403, headers: ['Vary', 'Origin'], body: NO_BODY };
   const asked = headers.get('access-control-request-headers');
   return {
     status: 204,
     headers: [
-      ...granted,
+      ...cors,
       ...['Access-Control-Allow-Methods', 'GET, POST, DELETE'],
       ...(asked === undefined ? [] : ['Access-Control-Allow-Headers', asked]),
       ...['Access-Control-Max-Age', String(PREFLIGHT_SECONDS)],

@@ -1,6 +1,6 @@
 import type { Attribution, Guard, Recorder, SpendGuard } from '../vocabulary.ts';
 
-/** What a token may do. */
+/** The permissions of a token, and the labels of its calls. */
 export interface Grant {
   /** Names the token in logs. It is not secret, and not enough to use the token. */
   readonly tokenId: string;
@@ -14,7 +14,7 @@ export interface Grant {
   readonly guards: readonly TokenGuard[];
   /** Asked after all guards, before the budgets of the gateway: the amount that the token may spend, for one. */
   readonly spendGuards?: readonly SpendGuard[];
-  /** Follow its calls, besides the recorders of the gateway. */
+  /** Record its calls, besides the recorders of the gateway. */
   readonly recorders: readonly Recorder[];
 }
 
@@ -33,7 +33,7 @@ export interface MaxTokensCeiling {
   readonly above: 'reject' | 'clamp';
 }
 
-/** Why a request gets no grant. `wrong_origin`: the token is bound to another web origin. */
+/** The reason that a request gets no grant. `wrong_origin`: the token is bound to another web origin. */
 export type AuthenticationFailure = 'missing' | 'malformed' | 'unknown' | 'expired' | 'revoked' | 'wrong_origin';
 
 /** The credentials of a request. */

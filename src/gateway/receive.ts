@@ -11,7 +11,7 @@ export interface ReceivedBody {
   readonly release: () => void;
 }
 
-/** Why a request body is not sent on. `message` replaces the general message of the reason. */
+/** A request body that is not sent on. `message` replaces the general message of the reason. */
 export interface RefusedBody {
   readonly reason: GatewayRefusal;
   readonly message?: string;
@@ -26,7 +26,7 @@ export interface RequestBody {
   readonly raw: Uint8Array | StreamedBody | null;
 }
 
-/** What the body of a Messages request says of the call. */
+/** The facts of a call that are in the body of a Messages request. */
 export interface RequestFacts {
   readonly model: string | null;
   readonly stream: boolean;
@@ -35,7 +35,7 @@ export interface RequestFacts {
 
 export interface ReceiveOptions {
   readonly held: HeldBytes;
-  /** Who needs the body: a rule of the token, whose body must then be unambiguous; another guard; or nobody. */
+  /** The reader of the body: a rule of the token, for which it must be unambiguous; another guard; or nobody. */
   readonly readFor: 'rule' | 'guard' | null;
 }
 
@@ -68,7 +68,7 @@ export async function receiveBody(
   }
 }
 
-/** Why a body could not be held. Throws any other error on. */
+/** Turns the error of a body that could not be held into a refusal. Throws other errors on. */
 function holdRefusal(error: unknown, largestBytes: number): RefusedBody {
   if (error instanceof BodyTooLargeError) return tooLarge(largestBytes);
   if (error instanceof NoRoomError) return NO_ROOM;

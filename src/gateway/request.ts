@@ -40,7 +40,7 @@ export class GatewayRequest implements RequestHead {
     this.body = body;
   }
 
-  /** Whether the client has gone: it wants no response any more. */
+  /** True once the client has gone, and wants no response any more. */
   get isAborted(): boolean {
     return this.#isAborted;
   }

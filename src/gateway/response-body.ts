@@ -159,7 +159,7 @@ type End = Parameters<BodyListener['end']>[0];
 
 /** Takes compressed bytes, and passes what they say to a listener. */
 export interface Decoder extends BodyListener {
-  /** Whether it has more bytes than it can hold. If so, it calls `drained` once when it has caught up. */
+  /** Returns `true` if it has more bytes than it can hold, and then calls `drained` once when it has caught up. */
   isBehind(drained: () => void): boolean;
 }
 

@@ -13,13 +13,13 @@ export interface AuthenticatedToken {
   readonly record: TokenRecord;
 }
 
-/** How the gateway keeps one rule of a client's. */
-export interface RuleEntry<Bound> {
-  readonly field: ClientRule;
+/** A client rule, and how the gateway keeps it. */
+export interface RuleEntry<Rule extends ClientRule> {
+  readonly field: Rule;
   /** Reads the bound of a token from its client, and from the terms that it was minted on; `null`: it has none. */
-  read(token: AuthenticatedToken): Bound | null;
+  read(token: AuthenticatedToken): Bounds[Rule] | null;
   /** Makes the guards of calls. None for a rule that is kept before there is a call. */
-  guard(bound: Bound, limiter: RateLimiter): readonly Guard[];
+  guard(bound: Bounds[Rule], limiter: RateLimiter): readonly Guard[];
   /** Whether its guards look into the body: then the gateway reads all of it before it sends anything. */
   readonly needsBody: boolean;
 }
@@ -35,7 +35,7 @@ interface Bounds {
 }
 
 /** All rules of clients. Their guards are asked in this order. */
-export const CLIENT_RULES: { readonly [Rule in ClientRule]: RuleEntry<Bounds[Rule]> } = {
+export const CLIENT_RULES: { readonly [Rule in ClientRule]: RuleEntry<Rule> } = {
   models: {
     field: 'models',
     read: allowedModels,
@@ -60,14 +60,14 @@ export const CLIENT_RULES: { readonly [Rule in ClientRule]: RuleEntry<Bounds[Rul
     guard: (buckets, limiter) => buckets.map((bucket) => rateGuard(limiter, bucket)),
     needsBody: false,
   },
-  // The authenticator keeps it: a token from another origin is answered like one that is unknown.
+  // The authenticator keeps it: a token from another origin gets a 401, like an unknown one.
   origins: {
     field: 'origins',
     read: allowedOrigins,
     guard: () => [],
     needsBody: false,
   },
-  // The amount that a token may spend is the spend guard of its grant, which settles it too.
+  // The grant carries it as a spend guard, which also settles what calls cost. Spend guards always get the body.
   mints: {
     field: 'mints',
     read: spendingToken,
@@ -76,7 +76,7 @@ export const CLIENT_RULES: { readonly [Rule in ClientRule]: RuleEntry<Bounds[Rul
   },
 };
 
-const ENTRIES: readonly RuleEntry<unknown>[] = Object.values(CLIENT_RULES);
+const ENTRIES: readonly RuleEntry<ClientRule>[] = Object.values(CLIENT_RULES);
 
 /** Makes the guards that keep a token to the rules of its client, and to the terms that it was minted on. */
 export function tokenGuards(token: AuthenticatedToken, limiter: RateLimiter): readonly TokenGuard[] {

@@ -117,7 +117,7 @@ function sendBody(request: ClientRequest, body: UpstreamRequest['body']): void {
   });
 }
 
-/** How much of a refusal is read before it goes back to the client, and for how long. The API's are below 1 KiB. */
+/** The most of a refusal that is read before it goes back to the client. The API's are below 1 KiB. */
 const PEEKED = { bytes: 64 << 10, waitMs: 1_000 } as const;
 
 /** A response of the API. */

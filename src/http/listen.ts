@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 /** A function that node:http calls for each request. */
 export type Listener = (incoming: IncomingMessage, outgoing: ServerResponse) => void;
 
-/** Where to listen, and the limits of clients. Durations are in milliseconds. */
+/** The address to listen on, and the limits of clients. Durations are in milliseconds. */
 export interface ListenOptions {
   /** 0 takes any free port. */
   readonly port: number;

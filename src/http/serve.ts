@@ -4,7 +4,7 @@ import { start, type Serving } from './listen.ts';
 /** Handles a request. A handler needs no server, so tests need no port. */
 export type Handler = (request: Request) => Promise<Response>;
 
-/** Where to listen, and how failures are reported. */
+/** The address to listen on, and what gets the errors. */
 export interface ServeOptions {
   /** 0 takes any free port. */
   readonly port: number;

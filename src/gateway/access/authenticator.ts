@@ -84,7 +84,7 @@ export async function authenticateToken(
   return (await lapse(record, check)) ?? originFailure({ record, client }, origin) ?? { record, client };
 }
 
-/** Why a known token no longer holds; `null` if it does. */
+/** The reason that a known token no longer holds; `null` if it does. */
 async function lapse(record: TokenRecord, check: TokenCheck): Promise<AuthenticationFailure | null> {
   const { store, clients, clock } = check;
   if (record.revokedAtMs !== null) return 'revoked';

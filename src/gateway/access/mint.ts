@@ -110,7 +110,7 @@ function errorOf(error: ApiError): Response {
   return toWebResponse(errorResponse(error), () => undefined);
 }
 
-/** What a mint request asks for; `null` for what it does not say. */
+/** A mint request; `null` for fields that it does not have. */
 export interface MintRequest {
   readonly subject: string;
   readonly origin: string | null;
@@ -197,7 +197,7 @@ function secondsOf(field: unknown): number | undefined {
   return isFit ? field : undefined;
 }
 
-/** Why no token is minted, for the client that asked. */
+/** The reasons that no token is minted, for the client that asked. */
 export interface MintDenial {
   readonly reasons: readonly string[];
 }
