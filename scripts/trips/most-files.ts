@@ -5,10 +5,10 @@ import type { TripName } from './trips.ts';
  * so many files. A trip that has become shorter lowers its number; a higher one needs a reason in its commit.
  */
 export const MOST_FILES: Readonly<Record<TripName, number>> = {
-  'messages.create': 29,
-  stream: 29,
-  '429, then 200': 30,
-  'with a budget': 39,
+  'messages.create': 25,
+  stream: 24,
+  '429, then 200': 25,
+  'with a budget': 35,
   'gateway, JSON': 36,
   'gateway, stream': 36,
 };
