@@ -85,9 +85,9 @@ function adviceLines(items: readonly AdviceItem[], place: string, io: CommandIo)
 export function tierItems(samples: readonly Sample[], atMs: number): readonly AdviceItem[] {
   const limits = limitsOf(samples);
   const [info] = samplesOf(samples, 'anthropic_tier_info');
-  const isTold = info !== undefined && label(info, 'source') !== 'headers';
-  const told = isTold ? { name: label(info, 'tier'), source: 'config' as const } : null;
-  const verdict = tierVerdict({ limits, told, atMs });
+  const isNamed = info !== undefined && label(info, 'source') !== 'headers';
+  const named = isNamed ? { name: label(info, 'tier'), source: 'config' as const } : null;
+  const verdict = tierVerdict({ limits, named, atMs });
   const progress = tierProgress({ tier: verdict.tier, spend: spendOf(samples), limits, atMs });
   const given = advice({ atMs, verdict, progress, tierChangedAtMs: null, week: [], peaks: [], monthBudgets: [] });
   return [...given.map((one) => ({ about: 'tier' as const, ...one })), ...throttledItems(samples)];

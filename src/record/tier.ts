@@ -141,8 +141,8 @@ export class OrganizationTier {
   verdict(): TierVerdict {
     const atMs = this.#clock.epochMs();
     if (this.#verdict?.atMs === atMs) return this.#verdict.verdict;
-    const told = this.#name === null ? null : ({ name: this.#name, source: 'config' } as const);
-    const verdict = tierVerdict({ limits: this.#limiters.limits(atMs), told, atMs });
+    const named = this.#name === null ? null : ({ name: this.#name, source: 'config' } as const);
+    const verdict = tierVerdict({ limits: this.#limiters.limits(atMs), named, atMs });
     this.#verdict = { atMs, verdict };
     if (verdict.tier !== null) {
       if (this.#lastTier !== null && this.#lastTier !== verdict.tier) this.#changedAtMs = atMs;

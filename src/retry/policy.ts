@@ -10,19 +10,19 @@ import {
 } from '../vocabulary.ts';
 import { RetryBudget, processRetryBudget } from './retry-budget.ts';
 
-/** What `retryPolicy()` takes. Nothing is needed. */
+/** The options of `retryPolicy()`. All are optional. */
 export interface RetryPolicyOptions {
   /** Tries of a call, the first included, where the call does not set its own `maxRetries`. Default 4. */
   readonly attempts?: number;
-  /** The wait before the first retry is anything up to this, and up to twice as much before each next. Default 1,000. */
+  /** The longest wait before the first retry; it doubles with each next one. Default 1,000. */
   readonly backoffMs?: number;
-  /** No wait is drawn from more than this. Default 30,000. */
+  /** The longest wait before any retry, unless the server asks for more. Default 30,000. */
   readonly maxBackoffMs?: number;
-  /** Where the server asks for a longer wait, the call ends at once. Default 60,000. */
+  /** The longest wait that the server may ask for: a call that would wait longer ends at once. Default 60,000. */
   readonly maxRetryAfterMs?: number;
-  /** No retry is begun later than this after the start of the call. Default: no deadline. */
+  /** No retry begins later than this after the start of the call. Default: no deadline. */
   readonly deadlineMs?: number;
-  /** Default: one budget for the process, of 20% over a minute. `null`: as many retries as it takes. */
+  /** Default: one budget for the process, of 20% over a minute. `null`: no limit. */
   readonly budget?: RetryBudget | null;
   /**
    * A Messages call goes on with this model after a 529, or where the server asks for a longer wait than allowed. Default:
@@ -40,8 +40,8 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**
  * Decides for `instrument({ retry })` which refused requests the SDK's own loop sends again, and when: with full jitter,
- * never before the server's `retry-after`, within a budget, and never what another try cannot help. Timeouts and
- * connection errors the SDK retries by its own rules; here they only use up budget.
+ * never before the server's `retry-after`, within a budget, and never where another try cannot help. The SDK retries
+ * timeouts and connection errors by its own rules; here they only use up budget.
  *
  * Throws a `ConfigurationError` (`PLIMSOLL_RETRY_INVALID`) with all problems of the options.
  *
@@ -53,9 +53,9 @@ export function retryPolicy(options: RetryPolicyOptions = {}): RetryPolicy {
   const { attempts, budget } = settings;
   return {
     attempts,
-    began: () => budget?.began(),
-    decide: (refused) => decision(settings, refused),
-    retriedUnasked: () => budget?.taken(),
+    began: () => budget?.countCall(),
+    decide: (refused) => decide(settings, refused),
+    retriedUnasked: () => budget?.countRetry(),
   };
 }
 
@@ -111,10 +111,10 @@ function settingProblems(settings: Omit<Settings, 'budget'>, budget: unknown): r
   ];
 }
 
-/** Refused for what the request is or who sent it: the same request is refused again, whatever the server says of retries. */
+/** Statuses that refuse the request itself or its sender: another try is refused too, whatever the server says of retries. */
 const FINAL: ReadonlySet<number> = new Set([400, 401, 402, 403, 404, 413]);
 
-function decision(settings: Settings, refused: RefusedAttempt): RetryDecision {
+function decide(settings: Settings, refused: RefusedAttempt): RetryDecision {
   const { rejection, headers, call } = refused;
   if (isForSpend(refused)) return { retry: false, reason: 'spend_limit' };
   if (!isRetryable(refused)) return { retry: false, reason: 'not_retryable' };
@@ -122,7 +122,7 @@ function decision(settings: Settings, refused: RefusedAttempt): RetryDecision {
   const tooLong = asked !== null && asked > settings.maxRetryAfterMs;
   const fallback = tooLong || rejection.outcome === 'overloaded' ? fallbackOf(settings, call) : null;
   if (tooLong && fallback === null) return { retry: false, reason: 'retry_after' };
-  // What the server asks for holds for the model that it refused.
+  // The server's wait is for the model that it refused, not for another.
   const wait = waitMs(settings, {
     retries: call.attempts - 1,
     retryAfterMs: fallback === null ? asked : null,
@@ -139,8 +139,8 @@ function isForSpend({ rejection: { spendScope, rateLimitReason } }: RefusedAttem
 
 function isRetryable({ status, headers }: RefusedAttempt): boolean {
   if (FINAL.has(status)) return false;
-  const told = headers.get('x-should-retry');
-  if (told === 'true' || told === 'false') return told === 'true';
+  const shouldRetry = headers.get('x-should-retry');
+  if (shouldRetry === 'true' || shouldRetry === 'false') return shouldRetry === 'true';
   return status === 408 || status === 409 || status === 429 || status >= 500;
 }
 
@@ -149,28 +149,28 @@ function fallbackOf({ fallbackModel }: Settings, { operation, requestedModel }: 
   return fallbackModel;
 }
 
-/** How waits grow. */
-export interface Backoff {
+/** The growth of waits. */
+interface Backoff {
   /** The longest wait before the first retry. */
   readonly backoffMs: number;
-  /** Where doubling stops. */
+  /** The bound at which doubling stops. */
   readonly maxBackoffMs: number;
 }
 
-/** What a wait depends on besides the backoff. */
-export interface Waiting {
+/** The facts that a wait depends on besides the backoff. */
+interface Waiting {
   /** Retries made so far: 0 before the first. */
   readonly retries: number;
-  /** What the server asked for; `null` where it did not. */
+  /** The wait that the server asked for; `null` where it asked for none. */
   readonly retryAfterMs: number | null;
   /** From 0 up to 1. */
   readonly random: () => number;
 }
 
 /**
- * The wait before the next try, in milliseconds: anything from nothing to a bound that doubles with each retry (full
- * jitter), on top of what the server asked for. Never shorter than that, and spread beyond it: clients that are refused
- * together are told the same time, and would come back together.
+ * The wait before the next try, in milliseconds: a random part of a bound that doubles with each retry (full jitter), on
+ * top of what the server asked for. Spread beyond the server's wait because clients that are refused together get the
+ * same one, and would come back together.
  */
 export function waitMs({ backoffMs, maxBackoffMs }: Backoff, { retries, retryAfterMs, random }: Waiting): number {
   const bound = Math.min(maxBackoffMs, backoffMs * 2 ** retries);
@@ -178,8 +178,8 @@ export function waitMs({ backoffMs, maxBackoffMs }: Backoff, { retries, retryAft
 }
 
 /**
- * How long a response asks to be waited for, in milliseconds: `retry-after-ms`, else `retry-after` as seconds or as an
- * HTTP date. `null` where it does not say, or says what is over already. Read as the SDK reads it (1.x, `retryRequest`).
+ * Reads the wait that a response asks for, in milliseconds: `retry-after-ms`, else `retry-after` as seconds or as an HTTP
+ * date. `null` where it asks for none, or for a time that has passed. The SDK reads it the same way (1.x, `retryRequest`).
  */
 export function retryAfterMs(headers: Headers, nowMs: number): number | null {
   const asked = inMilliseconds(headers.get('retry-after-ms')) || inSeconds(headers.get('retry-after'), nowMs);

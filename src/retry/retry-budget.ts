@@ -53,7 +53,7 @@ export class RetryBudget {
   }
 
   /** Counts a call that begins. */
-  began(): void {
+  countCall(): void {
     this.#add(this.#calls);
   }
 
@@ -67,7 +67,7 @@ export class RetryBudget {
   }
 
   /** Counts a retry that was made without `take`: it leaves less for others. */
-  taken(): void {
+  countRetry(): void {
     this.#add(this.#retries);
   }
 

@@ -1,13 +1,13 @@
 import type { LimitDimension, Limiter } from '../vocabulary.ts';
 import type { SeenLimit } from './verdict.ts';
 
-/** What the headers of one response said of one limit. */
+/** One limit as the headers of one response showed it. */
 export interface LimitObservation {
   readonly atMs: number;
   /** Units a minute: as much as the bucket holds, and as much as flows into it in a minute. */
   readonly limit: number;
   readonly remaining: number;
-  /** When the bucket is full again if nothing more is taken; `null` where it was not said. */
+  /** The time when the bucket is full again if nothing more is taken; `null` where the headers did not say. */
   readonly resetAtMs: number | null;
 }
 
@@ -16,14 +16,14 @@ export interface FollowedObservation extends LimitObservation {
   readonly flowedIn: number;
 }
 
-/** How much of one limit is left, and how long that lasts. */
+/** The rest of one limit, and how long it lasts. */
 export interface Headroom {
   /** Units a minute. */
   readonly limit: number;
   /** From 0 to `limit`: the last value seen, refilled along a line since. */
   readonly remaining: number;
   /**
-   * What is taken out a minute, by everybody who shares the limit; `null` before there is something to compare. A bucket
+   * Units taken out a minute by everybody who shares the limit; `null` before there is something to compare. A bucket
    * that is full again between two responses hides what others took: then it is a lower bound.
    */
   readonly usedPerMinute: number | null;
@@ -32,7 +32,7 @@ export interface Headroom {
   readonly observedAtMs: number;
 }
 
-/** Headers that are older say nothing of the present. */
+/** Older headers say nothing about the present. */
 export const HEADROOM_STANDS_MS = 5 * 60_000;
 
 /** The present rate is that of the last minute: in a minute a bucket is refilled. */
@@ -45,7 +45,7 @@ const SHORTEST_RATE_MS = 1_000;
  * The headroom of one limit from what one key saw of it, oldest first and all of one limit. `null` where nothing was seen
  * in the last five minutes.
  *
- * The figures are the server's own for everybody who shares the limit, so replicas and keys of an organisation each see
+ * The figures are the server's own for everybody who shares the limit, so replicas and keys of an organization each see
  * all of it: take the `tightest` of theirs, and never a sum.
  */
 export function headroom(observations: readonly FollowedObservation[], nowMs: number): Headroom | null {
@@ -129,7 +129,7 @@ interface Followed extends LimiterPlace {
   readonly window: LimiterWindow;
 }
 
-/** What the headers of this process's responses said of the limits of an organization. Bounded in memory. */
+/** Remembers the limits of an organization as the headers of this process's responses showed them. Bounded. */
 export class LimiterHistory {
   readonly #followed: Followed[] = [];
   readonly #places = new Map<string, PlaceHistory>();
@@ -146,7 +146,7 @@ export class LimiterHistory {
 
   /**
    * The limits that stand: those of the last day that were seen within an hour of the newest. Several keys: the highest,
-   * since a workspace can only have less than its organisation.
+   * since a workspace can only have less than its organization.
    */
   limits(nowMs: number): readonly SeenLimit[] {
     const known = this.#followed.flatMap(({ modelClass, dimension, window }) => {
@@ -165,7 +165,7 @@ export class LimiterHistory {
     return [...highest.values()];
   }
 
-  /** For each model class and dimension the headroom of the key that has least left. */
+  /** The headroom of each model class and dimension, by the key that has least left. */
   headroom(nowMs: number): readonly ClassHeadroom[] {
     const places = new Map<string, { readonly place: Followed; readonly seen: Headroom[] }>();
     for (const place of this.#followed) {

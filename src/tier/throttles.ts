@@ -7,7 +7,7 @@ const MINUTES = 7 * 24 * 60;
 /** The length of the week that is kept. */
 export const WEEK_MS = MINUTES * MINUTE_MS;
 
-/** Which minutes of the last seven days something was true of: one bit each, 1,260 bytes in all. */
+/** Marks minutes of the last seven days: one bit each, 1,260 bytes in all. */
 export class MinuteMarks {
   readonly #bits = new Uint8Array(MINUTES / 8);
   #newest = -Infinity;
@@ -24,7 +24,7 @@ export class MinuteMarks {
     this.#write(minute, true);
   }
 
-  /** How many minutes from `fromMs` until before `toMs` are marked. */
+  /** Counts the marked minutes from `fromMs` to before `toMs`. */
   count(fromMs: number, toMs: number): number {
     const first = Math.max(Math.floor(fromMs / MINUTE_MS), this.#newest - MINUTES + 1);
     const last = Math.min(Math.ceil(toMs / MINUTE_MS) - 1, this.#newest);
@@ -59,7 +59,7 @@ export interface DayOfMinutes {
   readonly activeMinutes: number;
 }
 
-/** How often one model class was refused for one reason in the last seven days. */
+/** The refusals of one model class for one reason in the last seven days. */
 export interface Throttling {
   readonly modelClass: string;
   readonly reason: RateLimitReason;
@@ -78,7 +78,7 @@ export interface PeakUse {
 /** More model classes than there are; the rest is not followed. */
 const MOST_CLASSES = 100;
 
-/** When the model classes were refused in the last seven days, and how near to their limits they came. Bounded in memory. */
+/** Remembers when model classes were refused in the last seven days, and how near to their limits they came. Bounded. */
 export class ThrottleHistory {
   readonly #classes = new Map<string, ClassThrottles>();
 
@@ -99,7 +99,7 @@ export class ThrottleHistory {
     );
   }
 
-  /** Of each model class and dimension that was seen in the seven days that end now. */
+  /** The highest use of each limit that was seen in the seven days that end now. */
   peaks(nowMs: number): readonly PeakUse[] {
     const oldestDay = dayOf(nowMs) - DAYS + 1;
     return [...this.#classes].flatMap(([modelClass, { peaks }]) =>
@@ -113,7 +113,7 @@ export class ThrottleHistory {
   }
 }
 
-/** When one model class was refused, and how near to its limits it came. */
+/** Remembers when one model class was refused, and how near to its limits it came. */
 export class ClassThrottles {
   readonly active = new MinuteMarks();
   readonly throttled = new Map<RateLimitReason, MinuteMarks>();

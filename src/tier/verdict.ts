@@ -5,7 +5,7 @@ import { PUBLISHED_DIMENSIONS, tierAbove, tierNamed, tierScheme, type Tier, type
 export type TierSource = 'config' | 'headers' | 'organization';
 
 /** A tier that was named, so that it need not be inferred. */
-export interface ToldTier {
+export interface NamedTier {
   readonly name: string;
   readonly source: 'config' | 'organization';
 }
@@ -13,7 +13,7 @@ export interface ToldTier {
 export interface TierQuestion {
   /** The highest limit seen for each model class and dimension: workspaces can only have lower ones. */
   readonly limits: readonly SeenLimit[];
-  readonly told?: ToldTier | null;
+  readonly named?: NamedTier | null;
   /** Decides which tiers are in force. */
   readonly atMs: number;
 }
@@ -34,17 +34,17 @@ export interface TierVerdict {
  * Decides on the usage tier: the one that was named, else the one that the limits seen imply. Limits of model classes
  * that the table does not have are left out. A named tier that is not in force at that time is not believed.
  */
-export function tierVerdict({ limits, told = null, atMs }: TierQuestion): TierVerdict {
+export function tierVerdict({ limits, named = null, atMs }: TierQuestion): TierVerdict {
   const scheme = tierScheme(atMs);
   const evidence = limitEvidence(limits, scheme);
-  const toldTier = told === null ? null : tierNamed(scheme, told.name);
-  if (told !== null && toldTier !== null) {
-    const doubts = toldDoubts(evidence, toldTier, scheme);
-    return verdict(scheme, toldTier, { source: told.source, evidence, doubts });
+  const namedTier = named === null ? null : tierNamed(scheme, named.name);
+  if (named !== null && namedTier !== null) {
+    const doubts = namedDoubts(evidence, namedTier, scheme);
+    return verdict(scheme, namedTier, { source: named.source, evidence, doubts });
   }
   const tier = impliedTier(evidence, scheme);
   const doubts = [
-    ...(told === null ? [] : [`"${told.name.slice(0, 40)}" was told, which is no tier at this date`]),
+    ...(named === null ? [] : [`"${named.name.slice(0, 40)}" was named, which is not a tier at this date`]),
     ...(tier === null ? [unknownDoubt(evidence, scheme)] : inferredDoubts(evidence, tier)),
   ];
   return verdict(scheme, tier, { source: 'headers', evidence, doubts });
@@ -66,11 +66,11 @@ function verdict(scheme: TierScheme, tier: Tier | null, { source, evidence, doub
   };
 }
 
-function toldDoubts(evidence: readonly LimitEvidence[], tier: Tier, scheme: TierScheme): readonly string[] {
+function namedDoubts(evidence: readonly LimitEvidence[], tier: Tier, scheme: TierScheme): readonly string[] {
   if (tier.limits.size > 0) return strayDoubts(evidence, tier);
   const implied = impliedTier(evidence, scheme);
   if (implied === null || implied.name === tier.name) return [];
-  return [`${tier.name} was told, and the limits seen are those of ${implied.name} (${places(evidence)})`];
+  return [`${tier.name} was named, but the limits seen are those of ${implied.name} (${places(evidence)})`];
 }
 
 function unknownDoubt(evidence: readonly LimitEvidence[], { tiers }: TierScheme): string {

@@ -34,7 +34,7 @@ describe('a retry budget', () => {
         for (const { does, ...more } of steps) {
           if ('ms' in more) time.ms += more.ms;
           if (does === 'begin') calls.push(time.ms);
-          if (does === 'begin') budget.began();
+          if (does === 'begin') budget.countCall();
           if (does !== 'take') continue;
           const inWindow = (times: readonly number[]) =>
             times.filter((ms) => Math.floor(ms / SLOT_MS) > Math.floor(time.ms / SLOT_MS) - 60).length;
@@ -49,22 +49,22 @@ describe('a retry budget', () => {
 
   it('allows 20 retries for 100 calls, and so many again when the window is over', () => {
     const { budget, time } = budgetAt();
-    for (let i = 0; i < 100; i++) budget.began();
+    for (let i = 0; i < 100; i++) budget.countCall();
     assert.equal(taken(budget, 50).length, 20);
     time.ms += WINDOW_MS;
-    for (let i = 0; i < 100; i++) budget.began();
+    for (let i = 0; i < 100; i++) budget.countCall();
     assert.equal(taken(budget, 50).length, 20);
   });
 
   it('allows its floor to a service with next to no calls', () => {
     const { budget } = budgetAt({ floor: 3 });
-    budget.began();
+    budget.countCall();
     assert.equal(taken(budget, 10).length, 3);
   });
 
   it('is used up by retries that nobody asked it about', () => {
     const { budget } = budgetAt({ floor: 3 });
-    for (let i = 0; i < 3; i++) budget.taken();
+    for (let i = 0; i < 3; i++) budget.countRetry();
     assert.equal(budget.take(), false);
   });
 

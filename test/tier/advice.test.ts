@@ -21,8 +21,8 @@ interface Situation extends Partial<Pick<AdviceBasis, 'week' | 'peaks' | 'monthB
 }
 
 function adviceOn({ tier, limits = [], spend = {}, atMs = NOW, ...rest }: Situation): readonly Advice[] {
-  const told = tier === undefined ? null : ({ name: tier, source: 'config' } as const);
-  const verdict = tierVerdict({ limits, told, atMs });
+  const named = tier === undefined ? null : ({ name: tier, source: 'config' } as const);
+  const verdict = tierVerdict({ limits, named, atMs });
   const counted = spend === null ? null : ({ usd: 0, source: 'ledger', countedSinceMs: -Infinity, ...spend } as const);
   const progress = tierProgress({ tier: verdict.tier, spend: counted, limits, atMs });
   return advice({ atMs, verdict, progress, tierChangedAtMs: null, week: [], peaks: [], monthBudgets: [], ...rest });

@@ -213,41 +213,41 @@ describe('the tier that the headers imply', () => {
   });
 });
 
-describe('a tier that was told', () => {
-  const told = (name: string, seen: Seen = {}, atMs = NOW): TierVerdict =>
-    tierVerdict({ limits: seenLimits(seen), told: { name, source: 'config' }, atMs });
+describe('a tier that was named', () => {
+  const named = (name: string, seen: Seen = {}, atMs = NOW): TierVerdict =>
+    tierVerdict({ limits: seenLimits(seen), named: { name, source: 'config' }, atMs });
 
   it('wins over the headers, and is certain where they agree or say nothing', () => {
     for (const seen of [{}, { 'sonnet-5': BUILD }, { 'opus-5.5': START }]) {
-      const { tier, nextTier, source, doubt } = told('build', seen);
+      const { tier, nextTier, source, doubt } = named('build', seen);
       assert.deepEqual([tier, nextTier, source, doubt], ['Build', 'Scale', 'config', null]);
     }
   });
 
   it('is doubted where higher limits are seen', () => {
-    const { tier, doubt } = told('Start', { 'sonnet-5': BUILD });
+    const { tier, doubt } = named('Start', { 'sonnet-5': BUILD });
     assert.equal(tier, 'Start');
     assert.match(doubt ?? '', /limits above Start's \(sonnet-5 requests 5,000, as in Build; .*the tier is higher/);
   });
 
   it('is doubted where its limits are not published and those seen are of another tier', () => {
-    assert.match(told('Evaluation', { 'opus-5': BUILD }).doubt ?? '', /Evaluation was told, .* those of Build/);
-    assert.equal(told('Custom', { 'opus-5': [90_000, 9e7, 9e7] }).doubt, null);
+    assert.match(named('Evaluation', { 'opus-5': BUILD }).doubt ?? '', /Evaluation was named, .* those of Build/);
+    assert.equal(named('Custom', { 'opus-5': [90_000, 9e7, 9e7] }).doubt, null);
   });
 
   it('by the organization itself is marked so', () => {
-    const verdict = tierVerdict({ limits: [], told: { name: 'Scale', source: 'organization' }, atMs: NOW });
+    const verdict = tierVerdict({ limits: [], named: { name: 'Scale', source: 'organization' }, atMs: NOW });
     assert.deepEqual([verdict.tier, verdict.source], ['Scale', 'organization']);
   });
 
   it('is not believed when there is no such tier at that time: the headers decide then', () => {
-    const { tier, source, doubt } = told('Tier 2', { 'opus-5': START });
+    const { tier, source, doubt } = named('Tier 2', { 'opus-5': START });
     assert.deepEqual([tier, source], ['Start', 'headers']);
-    assert.match(doubt ?? '', /"Tier 2" was told, which is no tier at this date; inferred/);
-    assert.equal(told('Tier 2', {}, OLD).tier, 'Tier 2');
+    assert.match(doubt ?? '', /"Tier 2" was named, which is not a tier at this date; inferred/);
+    assert.equal(named('Tier 2', {}, OLD).tier, 'Tier 2');
   });
 
   it('has none above it when it is Custom', () => {
-    assert.equal(told('Custom').nextTier, null);
+    assert.equal(named('Custom').nextTier, null);
   });
 });
