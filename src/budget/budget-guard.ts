@@ -7,7 +7,7 @@ import type { Estimate, Estimator } from './estimate.ts';
 import type { Balance, Eventually } from './ledger.ts';
 import type { Verdict } from './reservations.ts';
 
-export interface BudgetGuardOptions {
+interface BudgetGuardOptions {
   readonly accounts: readonly Account[];
   readonly estimator: Estimator;
   readonly onDecision: (budget: Budget, decision: Decision) => void;

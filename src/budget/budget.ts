@@ -143,7 +143,7 @@ export function bucketAt(period: Period, atMs: number): number {
 const HISTORY_MS = 35 * DAY_MS;
 
 /** The spend that a ledger goes by at a time. */
-export interface Horizon {
+interface Horizon {
   /** The spend that makes up the balance. */
   readonly window: Window;
   /** Buckets from here on are kept. */

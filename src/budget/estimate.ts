@@ -8,7 +8,7 @@ export interface Estimate {
 }
 
 /** The cost to expect on one model. */
-export interface EstimatedPart {
+interface EstimatedPart {
   /** Canonical id. */
   readonly model: string;
   /** `null` where the model has no price. */

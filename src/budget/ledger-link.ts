@@ -17,7 +17,7 @@ export interface Sender {
   renew(): void;
 }
 
-export interface LedgerLinkOptions {
+interface LedgerLinkOptions {
   readonly ledger: Ledger;
   readonly clock: Clock;
   readonly timers: Timers;

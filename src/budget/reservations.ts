@@ -12,7 +12,7 @@ export interface Verdict {
   readonly balance: Balance | null;
 }
 
-export interface ReservationsOptions {
+interface ReservationsOptions {
   readonly link: LedgerLink;
   readonly budget: Budget;
   /** The start of the period; 0 for a rolling window, which has only one. */

@@ -25,7 +25,7 @@ const KIND_OF_FORM: ReadonlyMap<string, SecretKind> = new Map([
 ]);
 
 /** A secret found in a text: its kind and position, without the secret itself. */
-export interface FoundSecret {
+interface FoundSecret {
   readonly kind: SecretKind;
   /** The part that may be shown: `sk-ant-api03-`; for a gateway token also the id by which it is revoked. */
   readonly prefix: string;

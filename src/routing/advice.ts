@@ -35,7 +35,7 @@ export interface RouteAdviceBasis {
  */
 type RouteAdviceKind = 'model_too_dear' | 'answers_cut' | 'above_ceiling';
 
-export interface RouteAdvice {
+interface RouteAdvice {
   readonly kind: RouteAdviceKind;
   readonly severity: 'warning' | 'info';
   /** One or two plain sentences. */

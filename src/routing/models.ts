@@ -8,7 +8,7 @@ export interface Models {
   readonly reasoning: string;
   readonly critical: string;
 }
-export type ModelRole = keyof Models;
+type ModelRole = keyof Models;
 
 /** The environment variable that names each model. */
 export const MODEL_VARIABLES = {

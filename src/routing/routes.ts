@@ -151,7 +151,7 @@ export type CeilingMode = (typeof CEILING_MODES)[number];
 /** An outcome for the `max_tokens` of a call. A call within its ceiling has none. */
 export type CeilingDecision = 'filled' | 'warned' | 'clamped' | 'rejected';
 
-export interface CeilingOptions {
+interface CeilingOptions {
   readonly mode: CeilingMode;
   /** The ceiling of a route; `undefined` for a route that is not in the table. */
   readonly ceilingOf: (route: string) => number | undefined;

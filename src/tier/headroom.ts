@@ -2,7 +2,7 @@ import type { LimitDimension, Limiter } from '../vocabulary.ts';
 import type { SeenLimit } from './verdict.ts';
 
 /** One limit as the headers of one response showed it. */
-export interface LimitObservation {
+interface LimitObservation {
   readonly atMs: number;
   /** Units a minute: as much as the bucket holds, and as much as flows into it in a minute. */
   readonly limit: number;
@@ -12,7 +12,7 @@ export interface LimitObservation {
 }
 
 /** An observation, and how much had flowed into the bucket until then, counted from any start. */
-export interface FollowedObservation extends LimitObservation {
+interface FollowedObservation extends LimitObservation {
   readonly flowedIn: number;
 }
 

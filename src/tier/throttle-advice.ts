@@ -84,7 +84,7 @@ interface LimitPlace {
 }
 
 /** A way to get more of a limit, in words and in figures. */
-export interface Remedy {
+interface Remedy {
   /** Completes a sentence, with the `; ` before it; empty where there is none. */
   readonly text: string;
   readonly evidence: Readonly<Record<string, string | number | null>>;

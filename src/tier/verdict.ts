@@ -5,12 +5,12 @@ import { PUBLISHED_DIMENSIONS, tierAbove, tierNamed, tierScheme, type Tier, type
 export type TierSource = 'config' | 'headers' | 'organization';
 
 /** A tier that was named, so that it need not be inferred. */
-export interface NamedTier {
+interface NamedTier {
   readonly name: string;
   readonly source: 'config' | 'organization';
 }
 
-export interface TierQuestion {
+interface TierQuestion {
   /** The highest limit seen for each model class and dimension: workspaces can only have lower ones. */
   readonly limits: readonly SeenLimit[];
   readonly named?: NamedTier | null;
@@ -126,7 +126,7 @@ export interface LimitEvidence extends SeenLimit {
 }
 
 /** Those of the limits for which a tier of the scheme publishes figures; the others say nothing. */
-export function limitEvidence(limits: readonly SeenLimit[], { tiers }: TierScheme): readonly LimitEvidence[] {
+function limitEvidence(limits: readonly SeenLimit[], { tiers }: TierScheme): readonly LimitEvidence[] {
   return limits
     .filter((seen) => tiers.some((tier) => publishedLimit(tier, seen) !== null))
     .map((seen) => ({ ...seen, tier: tiers.find((tier) => publishedLimit(tier, seen) === seen.limit)?.name ?? null }));
@@ -149,7 +149,7 @@ export function publishedLimit(tier: Tier, { modelClass, dimension }: Omit<SeenL
  * | none is any tier's, one is above every tier's | the top tier, if that publishes no limits |
  * | none is any tier's | none |
  */
-export function impliedTier(evidence: readonly LimitEvidence[], { tiers }: TierScheme): Tier | null {
+function impliedTier(evidence: readonly LimitEvidence[], { tiers }: TierScheme): Tier | null {
   const highestFirst = tiers.toReversed();
   const whole = wholeClasses(evidence);
   const fitting = highestFirst.find(({ name }) => whole.has(name));
@@ -173,7 +173,7 @@ function wholeClasses(evidence: readonly LimitEvidence[]): ReadonlySet<string> {
 }
 
 /** The limits that are below, or above, what the tier publishes. */
-export function strayLimits(
+function strayLimits(
   evidence: readonly LimitEvidence[],
   tier: Tier,
 ): { readonly below: readonly LimitEvidence[]; readonly above: readonly LimitEvidence[] } {
