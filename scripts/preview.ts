@@ -26,7 +26,10 @@ const WIDTH = 24 * 54;
 
 const VALUES = {
   ...grafanaValues(HOURS * 3_600, SCRAPE_SECONDS),
-  ...{ job: '.*', model: '.*', key: '.*', what_if: 'claude-opus-5-5' },
+  job: '.*',
+  model: '.*',
+  key: '.*',
+  what_if: 'claude-opus-5-5',
 };
 
 interface Answer {

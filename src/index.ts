@@ -31,7 +31,6 @@ export { ConfigurationError, sentenceOf } from './errors.ts';
 export type { Notice, Problem, ProblemKind } from './errors.ts';
 export type { Clock } from './clock.ts';
 export { REFUSAL } from './vocabulary.ts';
-export { VERSION } from './version.ts';
 export type {
   Admission,
   Attempt,
@@ -61,6 +60,7 @@ export type {
   SpendScope,
   TokenKind,
   Tokens,
+  Trace,
   Usage,
   UsagePart,
 } from './vocabulary.ts';

@@ -163,8 +163,22 @@ function plain(call: Call): Call {
   const { operation, key, requestedModel, fallbackFrom, attribution, maxTokens, startedAtMs, model } = call;
   const { attempts, waitSeconds, firstTokenSeconds, durationSeconds, outcome, stopReason, usage, cost } = call;
   return {
-    ...{ operation, key, requestedModel, fallbackFrom, attribution, maxTokens, startedAtMs, model },
-    ...{ attempts, waitSeconds, firstTokenSeconds, durationSeconds, outcome, stopReason, usage, cost },
+    operation,
+    key,
+    requestedModel,
+    fallbackFrom,
+    attribution,
+    maxTokens,
+    startedAtMs,
+    model,
+    attempts,
+    waitSeconds,
+    firstTokenSeconds,
+    durationSeconds,
+    outcome,
+    stopReason,
+    usage,
+    cost,
   };
 }
 

@@ -85,7 +85,10 @@ class Session {
     const [fromMs, toMs] = [Date.parse(moment(from)), Date.parse(moment(to))];
     const pages = this.#pages().filter(({ atMs }) => atMs >= fromMs && atMs <= toMs);
     const alerts = await alertsOver({
-      ...{ promtool: this.#promtool, rules: join(root, 'alerts'), pages, scrapeSeconds: SCRAPE_SECONDS },
+      promtool: this.#promtool,
+      rules: join(root, 'alerts'),
+      pages,
+      scrapeSeconds: SCRAPE_SECONDS,
       labels: { job: 'plimsoll', instance: 'harbour-1:9464' },
     });
     return alertLines(alerts);

@@ -44,7 +44,10 @@ class VirtualTime {
   after(waitMs: number, happen: () => void): VirtualTimer {
     const order = (this.#set += 1);
     const timer: VirtualTimer = {
-      ...{ dueMs: this.nowMs + Math.max(1, waitMs), order, happen, isHeld: true },
+      dueMs: this.nowMs + Math.max(1, waitMs),
+      order,
+      happen,
+      isHeld: true,
       ref: () => Object.assign(timer, { isHeld: true }),
       unref: () => Object.assign(timer, { isHeld: false }),
       hasRef: () => timer.isHeld,

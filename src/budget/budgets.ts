@@ -124,7 +124,12 @@ class SharedBudgets implements Budgets {
     const { ledger, clock, timers, random, deadlineMs, holdMs } = checkedSettings(settings);
     this.#onThreshold = settings.onThreshold;
     this.#link = new LedgerLink({
-      ...{ ledger, clock, timers, random, deadlineMs, holdMs },
+      ledger,
+      clock,
+      timers,
+      random,
+      deadlineMs,
+      holdMs,
       onError: (error) => this.#failed('ledger', error),
       onUp: () => this.#identify(),
     });

@@ -96,7 +96,11 @@ const OPEN_WAIT_MS = 5_000;
 /** Opens the file and makes its tables. Throws a `ConfigurationError` (`PLIMSOLL_LEDGER_INVALID`). */
 function openLedgerFile(path: string, open: 'create' | 'existing'): LedgerFile {
   const database = sqliteDatabase({
-    ...{ path, open, tables: TABLES, version: TABLES_VERSION, waitMs: OPEN_WAIT_MS },
+    path,
+    open,
+    tables: TABLES,
+    version: TABLES_VERSION,
+    waitMs: OPEN_WAIT_MS,
     // Small pages: a posting changes three of them, and the log takes whole ones.
     pragmas: 'PRAGMA page_size = 1024;',
     named: { what: 'ledger', code: 'PLIMSOLL_LEDGER_INVALID' },

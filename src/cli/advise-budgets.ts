@@ -37,7 +37,10 @@ function budgetsOf(samples: readonly Sample[]): readonly BudgetFigures[] {
     const blocked = decisions.get(`${budget} blocked`) ?? 0;
     return [
       {
-        ...{ budget, limitUsd, spentUsd, blocked },
+        budget,
+        limitUsd,
+        spentUsd,
+        blocked,
         expectedUsd: expected.get(budget) ?? null,
         endMs: end === undefined ? null : end * 1_000,
       },

@@ -87,7 +87,14 @@ function gatewayOf(configuration: GatewayConfiguration, opened: Opened): Gateway
   const { tokens, limiter } = stores;
   const models = [...new Set([...clients.values()].flatMap((client) => client.models ?? []))];
   return gateway({
-    ...{ keys, baseUrl, labelHeaders, attribution, corsOrigins, prices, registry, onError },
+    keys,
+    baseUrl,
+    labelHeaders,
+    attribution,
+    corsOrigins,
+    prices,
+    registry,
+    onError,
     authenticate: log.authenticate(authenticator({ store: tokens, clients, spend, limiter })),
     recorders: [log.recorder],
     handlers: { '/plimsoll/tokens': mintHandler({ store: tokens, clients, limiter, onError }) },
@@ -109,7 +116,9 @@ function listening(
 ): Promise<Serving> {
   const { connections, headerBytes, headersSeconds, requestSeconds, stalledSeconds } = limits;
   return listen(listener, {
-    ...{ ...where, connections, headerBytes },
+    ...where,
+    connections,
+    headerBytes,
     portOption: '--port',
     headersMs: headersSeconds * 1_000,
     requestMs: requestSeconds * 1_000,

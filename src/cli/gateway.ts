@@ -165,7 +165,12 @@ function greeting(configuration: GatewayConfiguration, { url, metricsUrl }: Runn
 function greetingJson(configuration: GatewayConfiguration, { url, metricsUrl }: RunningGateway, nowMs: number): string {
   const { baseUrl, keys, clients, tokens } = configuration;
   return JSON.stringify({
-    ...{ time: new Date(nowMs).toISOString(), level: 'info', event: 'listening', url, metricsUrl, baseUrl },
+    time: new Date(nowMs).toISOString(),
+    level: 'info',
+    event: 'listening',
+    url,
+    metricsUrl,
+    baseUrl,
     keys: [...keys.keys()],
     clients: [...clients.keys()],
     ledger: ledgerName(configuration),

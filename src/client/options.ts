@@ -63,8 +63,20 @@ export function configuredModels(env: Readonly<Record<string, string | undefined
 
 /** All of them, which the compiler holds to. */
 const NAMES: Readonly<Record<keyof InstrumentOptions, true>> = {
-  ...{ key: true, labels: true, attribution: true, models: true, registry: true, prices: true, recorders: true },
-  ...{ guards: true, retry: true, budgets: true, tier: true, routes: true, onCall: true, clock: true },
+  key: true,
+  labels: true,
+  attribution: true,
+  models: true,
+  registry: true,
+  prices: true,
+  recorders: true,
+  guards: true,
+  retry: true,
+  budgets: true,
+  tier: true,
+  routes: true,
+  onCall: true,
+  clock: true,
 };
 
 /** Options of a program in plain JavaScript that are none: a slip would go unnoticed and measure less. */

@@ -98,8 +98,16 @@ function tooDear(usage: RouteUsage, { models, priceOn }: RouteAdviceBasis): read
     `${model} cost ${usd(spentUsd)}; ${cheapest.other} would have cost about ${usd(insteadUsd)}` +
     `${factor === 1 ? '' : ', although it makes more tokens of the same text'}. Try it on these calls.`;
   const evidence = {
-    ...{ route, model, calls, promptTokensPerCall: prompt, answerTokensPerCall: answer, costUsd: spentUsd },
-    ...{ cheaperModel: cheapest.other, cheaperUsd: insteadUsd, savedUsd: spentUsd - insteadUsd, tokenFactor: factor },
+    route,
+    model,
+    calls,
+    promptTokensPerCall: prompt,
+    answerTokensPerCall: answer,
+    costUsd: spentUsd,
+    cheaperModel: cheapest.other,
+    cheaperUsd: insteadUsd,
+    savedUsd: spentUsd - insteadUsd,
+    tokenFactor: factor,
   };
   return [{ kind: 'model_too_dear', severity: 'warning', text, evidence }];
 }

@@ -156,7 +156,11 @@ test('a guard before the budgets refuses without holding anything', async () => 
         {
           admit() {
             throw new BudgetExceededError({
-              ...{ reason: 'exceeded', budget: 'own', limitUsd: 1, spentUsd: 1, reservedUsd: 0 },
+              reason: 'exceeded',
+              budget: 'own',
+              limitUsd: 1,
+              spentUsd: 1,
+              reservedUsd: 0,
               resetsAt: new Date(0),
             });
           },

@@ -96,7 +96,13 @@ test('scopes count calls by key, model and label, and a call in several scopes c
   const spent: Record<string, bigint> = {};
   for (const name of Object.keys(scopes)) spent[name] = (await balance(name)).spent;
   assert.deepEqual(spent, {
-    ...{ all: billed(), key: billed(), otherKey: 0n, haiku, sonnet: billed() - haiku, search: billed(), elsewhere: 0n },
+    all: billed(),
+    key: billed(),
+    otherKey: 0n,
+    haiku,
+    sonnet: billed() - haiku,
+    search: billed(),
+    elsewhere: 0n,
   });
   assert.equal((await samples(registry, 'anthropic_budget_decisions_total'))['budget=haiku,decision=allowed'], 1);
 });

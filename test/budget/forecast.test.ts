@@ -67,8 +67,12 @@ test('the hours of the day are told apart: at noon a day that is spent in the mo
   const usdAt = (atMs: number) => (new Date(atMs).getUTCHours() < 12 ? 2 : 0);
   const hours = hourly(dayMs - 14 * DAY_MS, dayMs + DAY_MS / 2, usdAt);
   const found = forecast({
-    ...{ hours, startMs: dayMs, endMs: dayMs + DAY_MS, nowMs: dayMs + DAY_MS / 2 },
-    ...{ spentNanoUsd: 24n * USD, limitNanoUsd: 100n * USD },
+    hours,
+    startMs: dayMs,
+    endMs: dayMs + DAY_MS,
+    nowMs: dayMs + DAY_MS / 2,
+    spentNanoUsd: 24n * USD,
+    limitNanoUsd: 100n * USD,
   });
   near(found?.expectedUsd, 24, 0.15);
 });
@@ -107,8 +111,12 @@ for (const kind of TRAFFICS.slice(0, 2)) {
         hours.filter(({ startMs: at }) => at >= fromMs && at < untilMs).reduce((sum, { nanoUsd }) => sum + nanoUsd, 0n);
       const seen = hours.filter(({ startMs: at }) => at >= nowMs - 35 * DAY_MS && at < nowMs);
       const found = forecast({
-        ...{ hours: seen, startMs, endMs, nowMs },
-        ...{ spentNanoUsd: usd(startMs, nowMs), limitNanoUsd: USD },
+        hours: seen,
+        startMs,
+        endMs,
+        nowMs,
+        spentNanoUsd: usd(startMs, nowMs),
+        limitNanoUsd: USD,
       });
       return Math.abs((found?.expectedUsd ?? Number.NaN) / (Number(usd(startMs, endMs)) / 1e9) - 1);
     });

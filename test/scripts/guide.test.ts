@@ -30,8 +30,14 @@ test('the code of the guide compiles for strict users, before its changes and af
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
   const paths = { plimsoll: ['src/index.ts'], 'plimsoll/budget': ['src/budget/index.ts'] };
   const options = {
-    ...{ module: 'nodenext', target: 'es2023', strict: true, noEmit: true, types: ['node'] },
-    ...{ allowImportingTsExtensions: true, resolveJsonModule: true, skipLibCheck: true },
+    module: 'nodenext',
+    target: 'es2023',
+    strict: true,
+    noEmit: true,
+    types: ['node'],
+    allowImportingTsExtensions: true,
+    resolveJsonModule: true,
+    skipLibCheck: true,
     paths: Object.fromEntries(Object.entries(paths).map(([name, [file = '']]) => [name, [join(root, file)]])),
   };
   const states = { before: guide.slice(0, guide.indexOf('```diff')), after: guide };

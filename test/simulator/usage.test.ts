@@ -11,9 +11,13 @@ import {
 const BASE: WireUsage = completeUsage(
   {},
   {
-    ...{ input_tokens: 10, output_tokens: 20, cache_read_input_tokens: 0, cache_creation_input_tokens: 0 },
+    input_tokens: 10,
+    output_tokens: 20,
+    cache_read_input_tokens: 0,
+    cache_creation_input_tokens: 0,
     cache_creation: { ephemeral_5m_input_tokens: 0, ephemeral_1h_input_tokens: 0 },
-    ...{ service_tier: 'standard', inference_geo: 'global' },
+    service_tier: 'standard',
+    inference_geo: 'global',
   },
 );
 

@@ -107,7 +107,11 @@ function configured(read: Reader, sources: SecretSources): GatewayConfiguration 
   return {
     listen: addressOf(read, 'listen', GATEWAY_PORT),
     metrics: addressOf(read, 'metrics', METRICS_PORT),
-    ...{ baseUrl, keys, clients, budgets, prices },
+    baseUrl,
+    keys,
+    clients,
+    budgets,
+    prices,
     ledger: ledgerPlaceOf(read, sources),
     ...labelsOf(read, { clients: named, budgets }),
     tokens: tokensOf(read, sources),

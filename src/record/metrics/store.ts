@@ -191,15 +191,3 @@ export function statusLabel(status: number | string): string {
   if (typeof status === 'string') return STATUS_WORDS.has(status) ? status : OTHER;
   return Number.isInteger(status) && status >= 100 && status <= 599 ? String(status) : OTHER;
 }
-
-/** A function that answers the same key with the same thing, made at the first question. Keys must be bounded. */
-export function resolvedOnce<Key, Thing>(resolve: (key: Key) => Thing): (key: Key) => Thing {
-  const known = new Map<Key, Thing>();
-  return (key) => {
-    const found = known.get(key);
-    if (found !== undefined) return found;
-    const thing = resolve(key);
-    known.set(key, thing);
-    return thing;
-  };
-}

@@ -1,5 +1,5 @@
 import type { Attributes, Counter, Histogram, Meter } from '@opentelemetry/api';
-import type { Call, Outcome, UsagePart } from '../../vocabulary.ts';
+import { MESSAGE_OPERATIONS, type Call, type Outcome, type UsagePart } from '../../vocabulary.ts';
 import { OUTPUT_TOKEN_SECONDS } from '../metrics/metric.ts';
 import { OTHER, fitForLabel } from '../metrics/store.ts';
 
@@ -147,9 +147,9 @@ export const ANTHROPIC = 'anthropic';
 /** Before the name of a declared attribution label. */
 export const ATTRIBUTION = 'plimsoll.attribution.';
 
-/** Whether a call is what the conventions call `chat`. They have no name for the other operations of the API. */
+/** Tells whether the conventions call the call a `chat`. They have no name for the other operations of the API. */
 export function isChat({ operation }: Call): boolean {
-  return operation === 'messages.create' || operation === 'messages.stream';
+  return MESSAGE_OPERATIONS.has(operation);
 }
 
 /** A name from a request or a response that can be shown; `other` for what cannot, a key among them. */

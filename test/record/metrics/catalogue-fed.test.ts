@@ -42,10 +42,16 @@ async function livedThrough(t: test.TestContext): Promise<Registry> {
   await before.messages.create(PARAMS);
   const shop = routes({ chat: { maxTokens: 16 } });
   const claude = instrument(plain, {
-    ...{ registry, clock, key: 'prod-checkout-api', attribution: { team: ['search'], tenant: [] } },
-    ...{ labels: { tenant: 'x'.repeat(1_000) }, tier: { name: 'Build' }, routes: shop },
+    registry,
+    clock,
+    key: 'prod-checkout-api',
+    attribution: { team: ['search'], tenant: [] },
+    labels: { tenant: 'x'.repeat(1_000) },
+    tier: { name: 'Build' },
+    routes: shop,
     budgets: budgets({
-      ...{ clock, definitions: [{ name: 'all', period: 'month', usd: '0.000001', thresholds: [0.5] }] },
+      clock,
+      definitions: [{ name: 'all', period: 'month', usd: '0.000001', thresholds: [0.5] }],
     }),
     retry: retryPolicy({ backoffMs: 1, fallbackModel: 'claude-sonnet-5-5' }),
     onCall: () => {
