@@ -1,4 +1,4 @@
-/** Where plimsoll gets the time from. Passed in everywhere, so that tests own it. */
+/** The time. Passed in everywhere, so that tests own it. */
 export interface Clock {
   /** Milliseconds since the Unix epoch. May jump when the machine's clock is set. */
   epochMs(): number;
@@ -14,14 +14,14 @@ export const systemClock: Clock = {
 /** Forgets a task that has not begun. */
 export type Cancel = () => void;
 
-/** What waits in this room; passed in, so that tests need not wait. */
+/** Timers. Passed in everywhere, so that tests need not wait. */
 export interface Timers {
   /**
-   * For what a call waits for: keeps the process alive until then. An answer that has arrived by then is heard first,
+   * Runs a task that a call waits for, and keeps the process alive until then. A response that has arrived by then is read first,
    * even where the process was too busy to look.
    */
   whileWaiting(waitMs: number, task: () => void): Cancel;
-  /** For what can be left undone when the process has nothing else to do. */
+  /** Runs a task that can be left undone when the process has nothing else to do. */
   inBackground(waitMs: number, task: () => void): Cancel;
 }
 

@@ -3,7 +3,7 @@
  *
  * A **call** is what the user asked for; it takes one or more **attempts**, each one HTTP request.
  * A finished call has a **usage** (token counts by kind), and a usage has a **cost**.
- * A response's headers show **limiters**. A **recorder** is told of all of it.
+ * A response's headers show **limiters**. A **recorder** follows all of it.
  *
  * Times named `…AtMs` are milliseconds since the Unix epoch; durations are named for their unit.
  * Money is whole nano-dollars (1 USD = 1,000,000,000), never a float.
@@ -24,7 +24,7 @@ export const TOKEN_KINDS = [
 
 export type TokenKind = (typeof TOKEN_KINDS)[number];
 
-/** What money is spent on: the kinds of tokens, and server tools billed per use. */
+/** The kinds of cost: the kinds of tokens, and server tools billed per use. */
 export const COST_KINDS = [...TOKEN_KINDS, 'server_tools'] as const;
 
 export type CostKind = (typeof COST_KINDS)[number];
@@ -43,11 +43,11 @@ export interface UsagePart {
   /** The model that is billed, as the server named it; `null` where the server did not say. */
   readonly model: string | null;
   readonly tokens: Tokens;
-  /** What the price of this part depends on besides the tokens. */
+  /** `standard` or `fast`, on which the price depends; `null` where the server did not say. */
   readonly speed: string | null;
 }
 
-/** What a call used, as the server reported it; what was inferred is marked. */
+/** The usage of a call, as the server reported it; inferred figures are marked. */
 export interface Usage {
   /** At least one part. The parts add up to what is billed. */
   readonly parts: readonly UsagePart[];
@@ -57,7 +57,7 @@ export interface Usage {
   readonly serverToolUses: Readonly<Record<string, number>>;
   /** `standard`, `priority` or `batch`; `null` where the server did not say. */
   readonly serviceTier: string | null;
-  /** Where inference ran (`us`, `global`, …); `null` where the server did not say. */
+  /** The place of inference (`us`, `global`, …); `null` where the server did not say. */
   readonly inferenceGeo: string | null;
   /** The server gave a total of cache writes without the 5 m / 1 h split: all of it is counted as 5 m. */
   readonly cacheSplitAssumed: boolean;
@@ -81,7 +81,7 @@ export interface CallCost {
   readonly priced: boolean;
 }
 
-/** How a call ended. */
+/** The ends of a call. */
 export const OUTCOMES = [
   'ok',
   'rate_limited',
@@ -104,7 +104,7 @@ export const OUTCOMES = [
 
 export type Outcome = (typeof OUTCOMES)[number];
 
-/** Why a 429 was sent. `acceleration` is the API's `ramp_limit_exceeded`. */
+/** The reasons of a 429. `acceleration` is the API's `ramp_limit_exceeded`. */
 export const RATE_LIMIT_REASONS = [
   'requests',
   'input_tokens',
@@ -137,9 +137,9 @@ export const SPEND_SCOPES = ['tier', 'contract', 'organization', 'workspace', 'l
 
 export type SpendScope = (typeof SPEND_SCOPES)[number];
 
-/** Why the server refused an attempt. */
+/** The reason of a refused attempt. */
 export interface Rejection {
-  /** What the call comes to if this was its last attempt. */
+  /** The outcome of the call if this was its last attempt. */
   readonly outcome: Outcome;
   /** Set on every 429 and on nothing else. */
   readonly rateLimitReason: RateLimitReason | null;
@@ -147,7 +147,7 @@ export interface Rejection {
   readonly spendScope: SpendScope | null;
 }
 
-/** Why a retry policy did not let a refused request be sent again. `retry_after`: the server asks for too long a wait. */
+/** The reasons of a retry policy not to send a refused request again. `retry_after`: the server asks for too long a wait. */
 export const RETRY_DENIALS = ['spend_limit', 'retry_budget', 'deadline', 'retry_after', 'not_retryable'] as const;
 
 export type RetryDenial = (typeof RETRY_DENIALS)[number];
@@ -188,9 +188,9 @@ export interface Attempt {
   readonly waitSeconds: number;
   /** The HTTP status, or what came instead of one. */
   readonly status: number | 'timeout' | 'connection_error' | 'cancelled';
-  /** `null` for an attempt that was answered with success. */
+  /** `null` for an attempt that succeeded. */
   readonly rejection: Rejection | null;
-  /** What the attempt before came to; `null` for the first. */
+  /** The outcome of the attempt before; `null` for the first. */
   readonly retryReason: Outcome | null;
   /** Empty where no header of the family was sent. */
   readonly limiters: readonly Limiter[];
@@ -200,7 +200,7 @@ export interface Attempt {
 export type Attribution = Readonly<Record<string, string>>;
 
 /**
- * What the user asked for, however many attempts it takes: one `messages.create`, one stream, one batch.
+ * One call of the user's, however many attempts it takes: one `messages.create`, one stream, one batch.
  * Fields that say "so far" change between events and are final at `finished`.
  */
 export interface Call {
@@ -233,7 +233,7 @@ export interface Call {
   readonly durationSeconds: number | null;
   /** `null` before the end. */
   readonly outcome: Outcome | null;
-  /** As the server said it, so far. */
+  /** The server's stop reason, so far. */
   readonly stopReason: string | null;
   /** `null` where the server reported none. */
   readonly usage: Usage | null;
@@ -243,18 +243,18 @@ export interface Call {
   trace?(): Trace | null;
 }
 
-/** What a request of a batch came to, in the API's words. */
+/** The outcomes of a request of a batch, in the API's words. */
 export const BATCH_OUTCOMES = ['succeeded', 'errored', 'canceled', 'expired'] as const;
 
 export type BatchOutcome = (typeof BATCH_OUTCOMES)[number];
 
-/** One line of a batch's results. What did not succeed has no model, no usage and no cost: it is not billed. */
+/** One line of a batch's results. A request that did not succeed has no model, usage or cost: it is not billed. */
 export interface BatchResult {
   readonly outcome: BatchOutcome;
   /** The model that answered. */
   readonly model: string | null;
   readonly usage: Usage | null;
-  /** At the batch price in force when the batch was made, where that is known, else when it was read. */
+  /** The cost at the batch price in force when the batch was made, where that is known, else when it was read. */
   readonly cost: CallCost | null;
 }
 
@@ -315,7 +315,7 @@ export interface Trace {
   readonly timestampSeconds: number;
 }
 
-/** What a guard may look at before a request is sent. It is the caller's: to be read, and not kept. */
+/** A request before it is sent, for guards. It belongs to the caller: read it, and do not keep it. */
 export interface GuardedRequest {
   /** The body as the caller gave it, before it is encoded; `null` where it is not an object. */
   readonly body: Readonly<Record<string, unknown>> | null;
@@ -323,12 +323,12 @@ export interface GuardedRequest {
   readonly bodyLength: number;
 }
 
-/** What a guard lets through: the request as it is (`undefined`), or with another `max_tokens`. */
+/** The request that a guard lets through: as it is (`undefined`), or with another `max_tokens`. */
 export type Admission = { readonly maxTokens: number } | undefined;
 
 /**
  * May refuse a call, because the user asked for it: the only thing of plimsoll's that can. Asked once per call, before
- * its first request is sent and after `started`; the call is told to recorders as `blocked` when it is refused.
+ * its first request is sent and after `started`; a refused call ends as `blocked`.
  * A guard refuses by throwing (or rejecting with) an error that is marked by `REFUSAL`; any other error of a guard's is
  * counted and the call goes on. A promise is waited for: one that is slow delays the call.
  */
@@ -341,7 +341,7 @@ export interface SpendGuard extends Recorder {
   started(call: Call): CallSpend;
 }
 
-/** What a `SpendGuard` holds for one call. */
+/** The hold of a `SpendGuard` for one call. */
 export interface CallSpend extends CallRecorder {
   /** Decides as a `Guard` does, after all of them. Asked once, before the first request is sent. */
   admit(request: GuardedRequest): Admission | Promise<Admission>;
@@ -361,7 +361,7 @@ export interface RefusedAttempt {
   readonly elapsedMs: number;
 }
 
-/** Whether a refused request is sent again, after how long, and for which model where it is another. */
+/** The decision on a refused request: sent again or not, after how long, and for which model where it is another. */
 export type RetryDecision =
   | { readonly retry: true; readonly waitMs: number; readonly model?: string }
   | { readonly retry: false; readonly reason: RetryDenial };

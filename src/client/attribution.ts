@@ -31,7 +31,7 @@ export function withLateAttribution<T>(labels: LateLabels, fn: () => T): T {
 
 /**
  * The labels in force here; `undefined` outside of any `withAttribution`. Labels that throw when they are asked for are
- * left out and told to `onError`.
+ * left out and passed to `onError`.
  */
 export function ambientAttribution(onError: (error: unknown) => void): Attribution | undefined {
   const innermost = ambient.getStore();

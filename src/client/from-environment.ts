@@ -9,7 +9,7 @@ import { instrument } from './instrument.ts';
 import type { InstrumentOptions } from './options.ts';
 import { routes } from '../routing/routes.ts';
 
-/** What `clientFromEnvironment()` takes besides the options of `instrument()`, which win over the environment. */
+/** Options of `clientFromEnvironment()`. Those of `instrument()` win over the environment. */
 export interface EnvironmentClientOptions extends InstrumentOptions {
   /** Default: `process.env`. */
   readonly env?: Env;

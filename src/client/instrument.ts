@@ -7,12 +7,12 @@ import type { Observation } from '../observe/live-call.ts';
 import { observe, type ObservedClient } from '../observe/middleware.ts';
 
 /**
- * What plimsoll needs of an Anthropic client: the clients of SDK 1.x, those for Bedrock, Vertex and Foundry included.
+ * An Anthropic client of SDK 1.x, those for Bedrock, Vertex and Foundry included, as far as plimsoll needs it.
  * No type of the SDK's is named: it has one set for ES modules and one for CommonJS, and a client may be of either.
  */
 export interface InstrumentableClient extends ObservedClient {
   readonly middleware: readonly unknown[];
-  /** Of an SDK that has spans: where it makes them, if that is not the registered provider. */
+  /** Set by an SDK that has spans. `tracerProvider`: where it makes them, if not with the registered provider. */
   readonly openTelemetry?: { readonly tracerProvider?: TracerProvider | undefined };
   withOptions(options: never): unknown;
 }

@@ -15,18 +15,17 @@ import type { Attribution, Guard, Recorder } from '../vocabulary.ts';
 import { ambientAttribution } from './attribution.ts';
 import { configuredModels, type InstrumentOptions } from './options.ts';
 
-/** What the options of `instrument()` do not say. */
+/** Settings that are not options of `instrument()`. */
 export interface Setting {
-  /** Aliases of the API keys whose series are born at zero. */
+  /** Aliases of the API keys whose series start at zero. */
   readonly keys: readonly string[];
-  /** Where spans are made, if that is not the registered provider. */
+  /** Makes the spans. Default: the registered provider. */
   readonly tracerProvider?: TracerProvider | undefined;
 }
 
 /**
- * How calls are observed by these options, which have been checked: who is asked, who is told, by what clock and at what
- * price. Throws a `ConfigurationError` (`PLIMSOLL_METRIC_NAME_TAKEN`) where the registry has other metrics of
- * plimsoll's names.
+ * Makes the surroundings of calls from options that have been checked: recorders, guards, clock and prices. Throws a
+ * `ConfigurationError` (`PLIMSOLL_METRIC_NAME_TAKEN`) where the registry has other metrics of plimsoll's names.
  */
 export function observation(options: InstrumentOptions, { keys, tracerProvider }: Setting): Observation {
   const { clock = systemClock, key = 'default', prices = defaultPrices() } = options;
@@ -62,14 +61,14 @@ export function observation(options: InstrumentOptions, { keys, tracerProvider }
 
 const batchesByStore = new WeakMap<Store, KnownBatches>();
 
-/** Of all clients that feed the same metrics: a result that one has read is not counted again for another. */
+/** Shared by all clients that feed the same metrics: a result that one has read is not counted again for another. */
 function batchesOf(store: Store): KnownBatches {
   const known = batchesByStore.get(store) ?? new KnownBatches();
   batchesByStore.set(store, known);
   return known;
 }
 
-/** A callback that answers with a promise is not waited for; its failure is counted as a throw is. */
+/** A promise of the callback is not waited for; its rejection is counted as a throw is. */
 function onCallRecorder({ onCall }: InstrumentOptions, store: Store): readonly Recorder[] {
   if (onCall === undefined) return [];
   const failed = (): void => store.errors('on_call');
@@ -98,7 +97,7 @@ function ceilingsOf({ routes, key = 'default' }: InstrumentOptions, { families }
 
 const NO_LABELS: Attribution = Object.freeze({});
 
-/** Of the labels of a call the nearest to it hold: those of its parameters, then those around it, then the client's. */
+/** The labels nearest to a call win: those of its parameters, then those around it, then the client's. */
 function attributionOf(
   { labels = NO_LABELS, routes }: InstrumentOptions,
   onError: () => void,

@@ -9,7 +9,7 @@ import type { Routes } from '../routing/routes.ts';
 import { tierProblems, type TierOption } from '../tier/tiers.ts';
 import type { Attribution, Call, Guard, Recorder, RetryPolicy } from '../vocabulary.ts';
 
-/** What `instrument()` takes. Nothing is needed. */
+/** Options of `instrument()`. All have defaults. */
 export interface InstrumentOptions {
   /** Alias of the API key that the client uses, such as `prod-checkout-api`; never the key. Default: `default`. */
   readonly key?: string;
@@ -21,7 +21,7 @@ export interface InstrumentOptions {
    */
   readonly attribution?: AttributionDeclaration;
   /**
-   * Models whose series are born at zero, so that their first burst of 429s is seen by `increase()`. Default: what
+   * Models whose series start at zero, so that their first burst of 429s is seen by `increase()`. Default: what
    * `ANTHROPIC_DEFAULT_MODEL`, `ANTHROPIC_REASONING_MODEL` and `ANTHROPIC_CRITICAL_MODEL` name.
    */
   readonly models?: readonly string[];
@@ -29,7 +29,7 @@ export interface InstrumentOptions {
   readonly registry?: MetricRegistry;
   /** Default: the table that comes with the package. */
   readonly prices?: PriceTable;
-  /** Told of every call besides the Prometheus metrics. */
+  /** Follow every call, besides the Prometheus metrics. */
   readonly recorders?: readonly Recorder[];
   /** May refuse a call before it is sent; asked in this order. */
   readonly guards?: readonly Guard[];
@@ -38,16 +38,16 @@ export interface InstrumentOptions {
    * `maxRetries`; a call that sets its own keeps it. Default: the SDK's own rules.
    */
   readonly retry?: RetryPolicy;
-  /** What may be spent: `budgets()` of `plimsoll/budget`. Asked after the guards. */
+  /** The budgets of the calls: `budgets()` of `plimsoll/budget`. Asked after the guards. */
   readonly budgets?: Budgets;
-  /** The usage tier, `{ name: 'Build' }`, and an alias for the organisation. Default: inferred from response headers. */
+  /** The usage tier, `{ name: 'Build' }`, and an alias for the organization. Default: inferred from response headers. */
   readonly tier?: TierOption;
   /**
    * The routes of the service, of `routes()`: the attribution label `route` is declared with their names, calls made with
    * `route()` are counted under theirs, and `max_tokens` is kept at what they allow.
    */
   readonly routes?: Omit<Routes, 'route'>;
-  /** Told of every call when it is over. A promise it returns is not waited for. */
+  /** Gets every call when it is over. A promise it returns is not waited for. */
   readonly onCall?: (call: Call) => void | Promise<void>;
   /** For tests. */
   readonly clock?: Clock;
@@ -110,7 +110,7 @@ export function checkedOptions(given: InstrumentOptions, known: readonly Problem
 
 const LONGEST_ALIAS = 64;
 
-/** What is wrong with the alias of a key, as the option `key`. */
+/** The problems of a key's alias, as those of the option `key`. */
 export function keyProblems(key: unknown): readonly Problem[] {
   if (key === undefined) return [];
   const wrong = (got: string, advice: string): readonly Problem[] => {

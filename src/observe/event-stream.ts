@@ -20,7 +20,7 @@ const LONGEST_LINE_BYTES = 1 << 20;
 /** `data: {"type":"content_block_start","index":10,"content_block":{"type":"server_tool_use"` ends before it. */
 const BLOCK_TYPE_ENDS_BY = 112;
 
-/** Where the quote before the delta's type stands in a line of index 0, and the length of such lines without content. */
+/** The place of the quote before the delta's type in a line of index 0, and the length of such lines without content. */
 const DELTA_TYPE_AT = deltaLine('').indexOf('""');
 const TEXT_FRAME_BYTES = deltaLine('text_delta","text":"').length;
 const THINKING_FRAME_BYTES = deltaLine('thinking_delta","thinking":"').length;

@@ -1,9 +1,9 @@
 import { failure, tapBody, untap, type BodyEnd, type BodyListener } from './body-tap.ts';
 
-/** How a JSON body ended: as a body does, or whole and not JSON. */
+/** The end of a JSON body: as of any body, or whole and not JSON. */
 export type JsonEnd = BodyEnd | 'malformed';
 
-/** A body read in another way than by `json()` is put together up to this size, and beyond it is not looked into. */
+/** A larger body that is not read by `json()` is not looked into. */
 const LARGEST_BODY_BYTES = 32 << 20;
 
 /**

@@ -1,21 +1,21 @@
 import { isJson, type Json } from './usage.ts';
 
-/** Batches that are remembered; beyond it the one that was not heard of for the longest is forgotten. */
+/** Batches that are remembered. Beyond it the one that was seen longest ago is forgotten. */
 const MOST_BATCHES = 10_000;
 
-/** Ids of results that are remembered for batches whose results were read in part; the API allows 100,000 a batch. */
+/** Ids that are remembered of batches whose results were read in part. The API allows 100,000 a batch. */
 const MOST_IDS = 200_000;
 
 interface KnownBatch {
   readonly createdAtMs: number | null;
-  /** Requests in it; `null` where nobody has said. */
+  /** Requests in the batch; `null` while it is not known. */
   readonly size: number | null;
-  /** The results that have been told; `null` when all of them have. */
-  readonly told: Set<string> | null;
+  /** Ids of the results that have been recorded; `null` when all have been. */
+  readonly recorded: Set<string> | null;
 }
 
 /**
- * Which results of which batches have been told, so that reading them again counts nothing again. Of a batch that was
+ * Remembers which batch results have been recorded, so that reading them again counts nothing again. Of a batch that was
  * read to its end only the id is kept. Bounded: a batch that had to be forgotten counts again when it is read again,
  * after 10,000 other batches, or 200,000 results of batches that were read in part.
  */
@@ -23,29 +23,29 @@ export class KnownBatches {
   readonly #batches = new Map<string, KnownBatch>();
   #ids = 0;
 
-  /** A batch object of the API's: when it was made and how many requests it has are in it. */
+  /** Takes a batch object of the API, which has the time it was made and the number of its requests. */
   note(batch: Json): void {
     const id = batch['id'];
     if (typeof id !== 'string') return;
-    const known = this.#batches.get(id) ?? unheardOf();
+    const known = this.#batches.get(id) ?? unknownBatch();
     this.#keep(id, { ...known, createdAtMs: createdAtMs(batch) ?? known.createdAtMs, size: size(batch) ?? known.size });
   }
 
-  /** When the batch was made; `null` where nobody has said. */
+  /** The time the batch was made; `null` while it is not known. */
   createdAtMs(batchId: string): number | null {
     return this.#batches.get(batchId)?.createdAtMs ?? null;
   }
 
-  /** Whether this result has not been told before; from now on it has. */
+  /** Tells whether a result has not been recorded before. From now on it has. */
   isNew(batchId: string, customId: string): boolean {
-    const known = this.#batches.get(batchId) ?? unheardOf();
-    const { told } = known;
-    if (told === null || told.has(customId)) return false;
-    told.add(customId);
+    const known = this.#batches.get(batchId) ?? unknownBatch();
+    const { recorded } = known;
+    if (recorded === null || recorded.has(customId)) return false;
+    recorded.add(customId);
     this.#ids += 1;
-    const isWhole = told.size === known.size;
-    if (isWhole) this.#ids -= told.size;
-    this.#keep(batchId, isWhole ? { ...known, told: null } : known);
+    const isWhole = recorded.size === known.size;
+    if (isWhole) this.#ids -= recorded.size;
+    this.#keep(batchId, isWhole ? { ...known, recorded: null } : known);
     return true;
   }
 
@@ -56,13 +56,13 @@ export class KnownBatches {
       const [oldest] = this.#batches;
       if (oldest === undefined) return;
       this.#batches.delete(oldest[0]);
-      this.#ids -= oldest[1].told?.size ?? 0;
+      this.#ids -= oldest[1].recorded?.size ?? 0;
     }
   }
 }
 
-function unheardOf(): KnownBatch {
-  return { createdAtMs: null, size: null, told: new Set<string>() };
+function unknownBatch(): KnownBatch {
+  return { createdAtMs: null, size: null, recorded: new Set<string>() };
 }
 
 function createdAtMs(batch: Json): number | null {

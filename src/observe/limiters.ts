@@ -53,7 +53,7 @@ function count(value: string): number | null {
   return Number.isFinite(number) && number >= 0 ? number : null;
 }
 
-/** Where the numbers end in `2026-02-17T23:46:26Z`, as the API writes an instant. */
+/** The ends of the numbers in `2026-02-17T23:46:26Z`, as the API writes an instant. */
 const NUMBERS_END_AT = [4, 7, 10, 13, 16, 19] as const;
 
 /** Year, month, day, hour, minute, second of the instant that is being read. */

@@ -21,7 +21,7 @@ const WITH_ID: readonly (readonly [RegExp, string])[] = [
   [/^DELETE files\/[^/]+$/, 'files.delete'],
 ];
 
-/** Every value `operation()` can give: the closed set of the metric label. */
+/** All values of `operation()`: the closed set of the metric label. */
 export const OPERATIONS: readonly string[] = [
   ...Object.values(FIXED),
   'messages.stream',
@@ -30,8 +30,8 @@ export const OPERATIONS: readonly string[] = [
 ];
 
 /**
- * The name of what a request asks for, from its method and its path (`/v1/messages?beta=true`) or whole URL.
- * A `messages.create` that streams is `messages.stream`. What is not known is `other`: no id ever gets into the name.
+ * Names the operation of a request, from its method and its path (`/v1/messages?beta=true`) or whole URL. A
+ * `messages.create` that streams is `messages.stream`. An unknown one is `other`: no id ever gets into the name.
  */
 export function operation(method: string, path: string, stream: boolean): string {
   // The SDK's own path of nearly every call, compared before anything is cut or joined.

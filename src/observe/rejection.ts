@@ -1,7 +1,7 @@
 import type { Outcome, RateLimitReason, Rejection, SpendScope } from '../vocabulary.ts';
 import { isJson } from './usage.ts';
 
-/** What a refusal is read from. `body` is the parsed error body, or `null` where it did not come in time. */
+/** A refusal as it came. `body` is the parsed error body, or `null` where it did not come in time. */
 export interface Refusal {
   readonly status: number;
   readonly headers: Headers;
@@ -19,7 +19,7 @@ const OUTCOME_OF_STATUS: ReadonlyMap<number, Outcome> = new Map([
   [529, 'overloaded'],
 ]);
 
-/** What a call comes to whose last attempt got this status and no word of a spend limit. */
+/** The outcome of a call whose last attempt got this status and no word of a spend limit. */
 export function outcomeOfStatus(status: number): Outcome {
   return OUTCOME_OF_STATUS.get(status) ?? (status >= 500 ? 'server_error' : 'invalid_request');
 }
@@ -60,7 +60,7 @@ const REASON_OF_MESSAGE: readonly (readonly [RegExp, RateLimitReason])[] = [
 const OWN_SPEND_LIMIT = /^you have reached your specified (workspace )?api usage limits/i;
 
 /**
- * Why the server refused. The reason of a 429 is read from the error's code, then from the bucket that the headers
+ * Finds out why the server refused. The reason of a 429 is read from the error's code, then from the bucket that the headers
  * show empty, and only then from the message, whose wording may change; `unknown` where none of them says.
  */
 export function rejection(refusal: Refusal): Rejection {
@@ -99,7 +99,7 @@ function textOf(value: unknown): string {
   return typeof value === 'string' ? value : '';
 }
 
-/** What is read of a refusal's body at the most: the API's are below 1 KiB. */
+/** Bytes that are read of a refusal's body. The API's are below 1 KiB. */
 const LARGEST_BYTES = 64 << 10;
 
 const LONGEST_WAIT_MS = 1_000;

@@ -14,7 +14,7 @@ export interface RetryableResponse {
   readonly refreshable: boolean;
 }
 
-/** Will the SDK send the request again after this response? A refreshable 401 is a "perhaps": once, if the token was its. */
+/** Tells whether the SDK sends the request again after a response. A refreshable 401 is a "perhaps": once, if the token was its own. */
 export function retriesResponse(response: RetryableResponse, triesLeft: number): boolean {
   if (triesLeft <= 0) return false;
   const { status } = response;
@@ -25,7 +25,7 @@ export function retriesResponse(response: RetryableResponse, triesLeft: number):
   return status === 408 || status === 409 || status === 429 || status >= 500;
 }
 
-/** Does the SDK take this failure of a request for a timeout? */
+/** Tells whether the SDK takes a failure of a request for a timeout. */
 export function isTimeout(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   return (
@@ -34,7 +34,7 @@ export function isTimeout(error: unknown): boolean {
 }
 
 /**
- * Does the SDK send the request again after this failure? What `fetch` throws it retries; an error of another
+ * Tells whether the SDK sends the request again after a failure. It retries what `fetch` throws; an error of another
  * middleware's only where the error, or a cause of it, is one of a connection.
  */
 export function retriesFailure(error: unknown, otherMiddleware: boolean): boolean {
@@ -47,7 +47,7 @@ export function retriesFailure(error: unknown, otherMiddleware: boolean): boolea
   return false;
 }
 
-/** What `fetch` rejects with, and the SDK's own. */
+/** Errors of `fetch`, and the SDK's own. */
 const CONNECTION_ERRORS: ReadonlySet<string> = new Set([
   'AbortError',
   'TypeError',

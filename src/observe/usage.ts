@@ -87,7 +87,7 @@ export function withEstimatedOutput(reported: Usage, outputTokens: number): Usag
   return { ...reported, thinkingTokens: 0, parts: [{ ...first, tokens }, ...rest] };
 }
 
-/** The cost of a usage whose price cannot be told. */
+/** The cost of a usage without a price. */
 export function unpriced({ parts }: Usage): CallCost {
   return { parts: parts.map(({ model }) => ({ model, cost: null })), totalNanoUsd: 0, priced: false };
 }
@@ -137,7 +137,7 @@ function text(value: unknown): string | null {
 /** Fitted to the recorded streams (`test/cassettes`), whose text is English prose, code and JSON. */
 const BYTES_PER_TOKEN = 4.5;
 
-/** What every answer takes besides its text. */
+/** Tokens that every response takes besides its text. */
 const TOKENS_PER_ANSWER = 4;
 
 /** Name, id and frame of a tool call: they are not in its deltas. */

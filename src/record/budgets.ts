@@ -25,7 +25,7 @@ export function recordBudgets(store: Store, budgets: Budgets): BudgetListener {
 function newListener(store: Store, budgets: Budgets): BudgetListener {
   const { families } = store;
   for (const view of budgets.all) {
-    bearCounters(store, view);
+    startCounters(store, view);
     showPeriod(store, view);
   }
   const unidentified = families.anthropic_budget_ledger_up.series({ ledger: budgets.ledger.kind, ledger_id: '' });
@@ -44,13 +44,15 @@ function newListener(store: Store, budgets: Budgets): BudgetListener {
   };
 }
 
-/** Born at zero, so that `increase()` sees the first. */
-function bearCounters({ families }: Store, { budget: { name, thresholds } }: BudgetView): void {
+/** Shows the counters at zero, so that `increase()` sees the first event. */
+function startCounters({ families }: Store, { budget: { name, thresholds } }: BudgetView): void {
   for (const decision of DECISIONS) {
-    families.anthropic_budget_decisions_total.series({ budget: name, decision }).bear();
+    families.anthropic_budget_decisions_total.series({ budget: name, decision }).showAtZero();
   }
   for (const threshold of thresholds) {
-    families.anthropic_budget_thresholds_reached_total.series({ budget: name, threshold: String(threshold) }).bear();
+    families.anthropic_budget_thresholds_reached_total
+      .series({ budget: name, threshold: String(threshold) })
+      .showAtZero();
   }
 }
 
@@ -81,7 +83,7 @@ function showBalances({ families }: Store, budgets: Budgets, ledgerId: string): 
   }
 }
 
-/** What is not known is absent. */
+/** An unknown amount is absent. */
 function shownUsd(nanoUsd: bigint | undefined): number | null {
   return nanoUsd === undefined ? null : usdOf(nanoUsd);
 }
@@ -89,7 +91,7 @@ function shownUsd(nanoUsd: bigint | undefined): number | null {
 /** Nano-dollars spent in the present calendar month (UTC), as a ledger knows them; `null` while it does not. */
 export type MonthSpendNanoUsd = () => bigint | number | null;
 
-/** What budgets know of the month that a tier's cap counts. */
+/** The budgets and the spend of the month that a tier's cap counts. */
 export interface MonthBudgets {
   readonly monthBudgets: readonly MonthBudget[];
   /** `undefined` where nothing but this process itself has counted. */

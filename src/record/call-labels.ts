@@ -26,13 +26,13 @@ const OPERATION_CAP = 64;
 const SPELLINGS = 1_000;
 
 export interface CallLabelOptions {
-  /** Aliases of keys that keep their place as label values; their series are born at zero. */
+  /** Aliases of keys that keep their place as label values; their series start at zero. */
   readonly keys?: readonly string[];
-  /** Models that keep their place as label values; their series are born at zero. */
+  /** Models that keep their place as label values; their series start at zero. */
   readonly models?: readonly string[];
   /** Canonical ids that keep their place as label values. */
   readonly knownModels?: Iterable<string>;
-  /** How many other models get a label value of their own. */
+  /** Number of other models that get a label value of their own. */
   readonly modelCap?: number;
   /** The id that all spellings of a model share. */
   readonly canonicalModel?: (model: string) => string;
@@ -67,7 +67,7 @@ export class CallLabelValues {
     return this.#spellings.get(spelling) ?? this.#remember(spelling, this.#model.value(this.#canonical(spelling)));
   }
 
-  /** As `model`, and counts a model that has no place: to be asked once a call. */
+  /** Like `model`, and counts a model that has no place. Asked once a call. */
   countedModel(spelling: string | null): string {
     if (spelling === null) return '';
     return this.#spellings.get(spelling) ?? this.#remember(spelling, this.#model.counted(this.#canonical(spelling)));
@@ -187,7 +187,7 @@ export class AttributionLabels {
 
   /**
    * The bounded values of a call in the order of the declaration; empty where the call has none. Counts what was dropped:
-   * to be asked once a call.
+   * asked once a call.
    */
   values(attribution: Attribution): readonly string[] {
     const values = this.#labels.map((label) => label.values.counted(attribution[label.name] ?? ''));
@@ -206,7 +206,7 @@ export class AttributionLabels {
     return Object.fromEntries(this.names.map((name, index) => [name, values[index] ?? '']));
   }
 
-  /** Whether the combination has a place, or gets one of those that are left. */
+  /** Tells whether a combination has a place, or gives it one of those that are left. */
   #hasPlace(values: readonly string[]): boolean {
     let known: Combination | undefined = this.#seen;
     for (const value of values) known = known?.next.get(value);

@@ -45,7 +45,7 @@ export class CallSeriesTable {
   }
 
   /**
-   * The group of a call. Counts the label values that the call lost or lacks: to be asked once a call. A value that has a
+   * The group of a call. Counts the label values that the call lost or lacks: asked once a call. A value that has a
    * place is its own label, so the call's values find the group of a call before without being looked up one by one.
    */
   groupOf(call: Call): CallGroup {
@@ -77,7 +77,7 @@ export class CallSeriesTable {
   }
 
   /** Shows the series of a key and model that alerts stand on, at 0. Both are labels. */
-  bear(key: string, model: string): void {
+  showAtZero(key: string, model: string): void {
     this.ofModel(key, model);
     for (const operation of MESSAGE_OPERATIONS) this.ofOperation({ operation, key, model });
   }
@@ -207,14 +207,14 @@ export class CallSeries {
     this.#attribution = attribution;
   }
 
-  /** One HTTP request. */
+  /** Adds one HTTP request. */
   addAttempt(attempt: Attempt, trace: Trace | null): void {
     const attempts = this.#ofOperation.attempts(attempt.status);
     this.ofModel.addAttempt(attempt, trace);
     attempts.add(1);
   }
 
-  /** A call is over. */
+  /** Adds a call that is over. Throws a `TypeError` for one that is not. */
   addCall(call: Call, trace: Trace | null): void {
     const { outcome, durationSeconds, stopReason } = call;
     if (outcome === null || durationSeconds === null)
@@ -241,7 +241,7 @@ export class CallSeries {
     return series;
   }
 
-  /** Kinds of which there were none are not shown. */
+  /** Adds tokens. Kinds of which there were none are not shown. */
   addTokens(tokens: Tokens): void {
     const family = this.#table.store.families.anthropic_tokens_total;
     for (const kind of TOKEN_KINDS) {
@@ -252,7 +252,7 @@ export class CallSeries {
     }
   }
 
-  /** Kinds that cost nothing are not shown. */
+  /** Adds a cost. Kinds that cost nothing are not shown. */
   addCost(cost: Cost): void {
     const family = this.#table.store.families.anthropic_cost_usd_total;
     for (const kind of COST_KINDS) {
@@ -263,7 +263,7 @@ export class CallSeries {
     }
   }
 
-  /** One result of a batch. */
+  /** Adds one result of a batch. */
   addBatchResult(result: BatchOutcome): void {
     const { key, model } = this.#labels;
     this.#table.store.families.anthropic_batch_results_total.series({ model, key, result }).add(1);
@@ -271,7 +271,7 @@ export class CallSeries {
 }
 
 /** Statuses whose first appearance an alert must see. */
-const BORN_STATUSES = ['200', '400', '429', '500', '529', 'timeout', 'connection_error', 'cancelled'] as const;
+const SHOWN_STATUSES = ['200', '400', '429', '500', '529', 'timeout', 'connection_error', 'cancelled'] as const;
 
 /** The series of one operation, model and key. Making one shows its ◇ series at 0. */
 class OperationSeries {
@@ -283,7 +283,7 @@ class OperationSeries {
   constructor({ families }: Store, labels: CallLabels) {
     this.#families = families;
     this.#labels = labels;
-    for (const status of BORN_STATUSES) families.anthropic_attempts_total.series({ ...labels, status }).bear();
+    for (const status of SHOWN_STATUSES) families.anthropic_attempts_total.series({ ...labels, status }).showAtZero();
   }
 
   attempts(status: Attempt['status']): CounterSeries {
@@ -350,11 +350,11 @@ class ModelSeries {
     this.#unpriced = families.anthropic_unpriced_requests_total.series(labels);
     this.#overloaded = families.anthropic_overloaded_total.series(labels);
     this.#retryWait = families.anthropic_retry_wait_seconds_total.series(labels);
-    this.#overloaded.bear();
-    this.#retryWait.bear();
-    for (const reason of RATE_LIMIT_REASONS) this.#rateLimited(reason).bear();
-    for (const scope of SPEND_SCOPES) this.#spendLimited(scope).bear();
-    for (const reason of RETRIED) this.#retries(reason).bear();
+    this.#overloaded.showAtZero();
+    this.#retryWait.showAtZero();
+    for (const reason of RATE_LIMIT_REASONS) this.#rateLimited(reason).showAtZero();
+    for (const scope of SPEND_SCOPES) this.#spendLimited(scope).showAtZero();
+    for (const reason of RETRIED) this.#retries(reason).showAtZero();
   }
 
   #rateLimited(reason: RateLimitReason): CounterSeries {
@@ -369,7 +369,7 @@ class ModelSeries {
     return this.#store.families.anthropic_retries_total.series({ ...this.#labels, reason });
   }
 
-  /** One HTTP request: how long it took, why it was refused, and what it is a retry of. */
+  /** Adds one HTTP request: how long it took, why it was refused, and what it is a retry of. */
   addAttempt(attempt: Attempt, trace: Trace | null): void {
     const { status, rejection } = attempt;
     (this.#attemptDuration.get(status) ?? this.#newAttemptDuration(status)).observe(attempt.durationSeconds, trace);
@@ -388,7 +388,7 @@ class ModelSeries {
     return series;
   }
 
-  /** How soon and how fast the content of a stream came. */
+  /** Adds how soon and how fast the content of a stream came. */
   addPace({ durationSeconds, usage }: Call, firstTokenSeconds: number, trace: Trace | null): void {
     const output = usage === null ? null : reportedOutput(usage);
     this.#firstToken.observe(firstTokenSeconds, trace);
@@ -396,19 +396,19 @@ class ModelSeries {
     this.#perOutputToken.observe((durationSeconds - firstTokenSeconds) / (output - 1), trace);
   }
 
-  /** The parts of a usage that are counted for the model of the call as a whole. */
+  /** Adds the parts of a usage that are counted for the model of the call as a whole. */
   addUsage(usage: Usage, maxTokens: number | null): void {
     if (usage.thinkingTokens > 0) this.#thinkingTokens.add(usage.thinkingTokens);
     const output = maxTokens === null || maxTokens <= 0 ? null : reportedOutput(usage);
     if (output !== null && maxTokens !== null) this.#maxTokensRatio.observe(output / maxTokens);
   }
 
-  /** `tool` is a label. */
+  /** Adds uses of a server tool; `tool` is a label. */
   addToolUses(tool: string, uses: number): void {
     this.#store.families.anthropic_server_tool_uses_total.series({ ...this.#labels, tool }).add(uses);
   }
 
-  /** A call used tokens of this model and no price is known for it. */
+  /** Adds a call that used tokens of this model, for which no price is known. */
   addUnpriced(): void {
     this.#unpriced.add(1);
   }

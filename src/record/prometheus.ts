@@ -18,14 +18,14 @@ import { organizationTierOf, showKey, type OrganizationTier, type TierOptions } 
 export interface PrometheusRecorderOptions extends CallLabelOptions {
   readonly registry: MetricRegistry;
   readonly attribution?: AttributionDeclaration;
-  /** How many undeclared values of each attribution label get a place: 100. */
+  /** Number of undeclared values of each attribution label that get a place: 100. */
   readonly attributionCap?: number;
   /** The group of models that share a rate limit, by canonical id. */
   readonly modelClass?: (model: string) => string;
   /** Feeds the section Tier too. */
   readonly tier?: TierOptions;
   readonly clock?: Clock;
-  /** Told what the registry threw. */
+  /** Gets what the registry threw. */
   readonly onError?: OnError;
 }
 
@@ -63,14 +63,14 @@ class PrometheusRecorder implements Recorder {
         if (tier !== null) showKey(store, key);
       },
     });
-    this.#bear(store, options, labels);
+    this.#showAtZero(store, options, labels);
   }
 
-  /** A counter that is born with the value 7 has an increase of 0: the first burst would be invisible. */
-  #bear(store: Store, { keys = [], models = [] }: CallLabelOptions, labels: CallLabelValues): void {
+  /** Shows series at 0: the increase of a counter that appears with the value 7 is 0, and hides the first burst. */
+  #showAtZero(store: Store, { keys = [], models = [] }: CallLabelOptions, labels: CallLabelValues): void {
     for (const key of keys.map((alias) => labels.key.value(alias))) {
       if (this.#tier !== null) showKey(store, key);
-      for (const model of models) this.#series.bear(key, labels.model(model));
+      for (const model of models) this.#series.showAtZero(key, labels.model(model));
     }
   }
 

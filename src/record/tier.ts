@@ -33,7 +33,7 @@ export function organizationTierOf(store: Store, options: TierOptions, clock: Cl
 
 const tiers = new WeakMap<Store, Map<string, OrganizationTier>>();
 
-/** What is known of an organisation's tier in this process; `null` where no client of it is instrumented. */
+/** The tier of an organization, as far as this process knows it; `null` where no client of it is instrumented. */
 export function organizationTier(store: Store, organization: string = DEFAULT_ORGANIZATION): OrganizationTier | null {
   return tiers.get(store)?.get(organization) ?? null;
 }
@@ -92,7 +92,7 @@ export interface TierFacts extends Partial<MonthBudgets> {
   readonly name?: string | undefined;
 }
 
-/** What one process knows of the tier of one organisation. Bounded in memory. */
+/** The tier of one organization, as one process sees it. Bounded in memory. */
 export class OrganizationTier {
   readonly #clock: Pick<Clock, 'epochMs'>;
   readonly #countedSinceMs: number;
@@ -126,18 +126,18 @@ export class OrganizationTier {
     });
   }
 
-  /** A limit is another than before: the tier may be. */
+  /** Looks at the tier again, because a limit has changed. */
   changeLimits(): void {
     this.#verdict = null;
     this.verdict();
   }
 
-  /** A call has cost so much. */
+  /** Adds the cost of a call. */
   addSpend(nanoUsd: number): void {
     this.#seen.add(nanoUsd, this.#clock.epochMs());
   }
 
-  /** As things are now. */
+  /** The tier as of now, and how it is known. */
   verdict(): TierVerdict {
     const atMs = this.#clock.epochMs();
     if (this.#verdict?.atMs === atMs) return this.#verdict.verdict;
@@ -151,7 +151,7 @@ export class OrganizationTier {
     return verdict;
   }
 
-  /** Of the present month; `null` while the ledger that was told does not answer. */
+  /** The spend of the present month; `null` while its ledger does not answer. */
   spend(): MonthSpend | null {
     if (this.#monthSpend === null) {
       const usd = Number(this.#seen.nanoUsd(this.#clock.epochMs())) / 1e9;
@@ -209,15 +209,15 @@ export class TierLimits {
   }
 }
 
-/** What this process knows at this moment of the usage tier of an organisation. */
+/** The usage tier of an organization, as this process knows it at this moment. */
 export interface TierReport {
   /** The tier, how it is known, and what speaks against it. */
   readonly verdict: TierVerdict;
-  /** How far it is to the cap and to the next tier; `null` where the tier is not known. */
+  /** The distance to the cap and to the next tier; `null` where the tier is not known. */
   readonly progress: TierProgress | null;
-  /** What is left of each limit, by model class and dimension; of several keys the one with least left. */
+  /** The rest of each limit, by model class and dimension; of several keys the one with least left. */
   readonly headroom: readonly ClassHeadroom[];
-  /** What to do, most important first; from the last seven days of this process. */
+  /** Advice from the last seven days of this process, most important first. */
   readonly advice: readonly Advice[];
 }
 
@@ -229,8 +229,8 @@ export interface TierReportOptions {
 }
 
 /**
- * What the instrumented clients that feed a registry have seen of an organisation's tier; `null` where none of them is
- * of that organisation. Asks nobody: it goes by the headers and refusals of this process's own calls.
+ * Reports what the instrumented clients that feed a registry have seen of an organization's tier; `null` where none of
+ * them is of that organization. Sends no request: it goes by the headers and refusals of this process's own calls.
  *
  * @example
  * for (const { severity, text } of tierReport()?.advice ?? []) console.log(severity, text);

@@ -5,10 +5,10 @@
 import type { MetricRegistry } from './registry.ts';
 import { HistogramSeries, type AnyFamily, type Exemplar, type LabelPairs, type Series } from './series.ts';
 
-/** How a scrape is written. */
+/** The format of a scrape. */
 export interface ExpositionStyle {
   readonly format: ExpositionFormat;
-  /** For every sample that has no label of the name. */
+  /** Labels that every sample gets that has none of the name. */
   readonly defaultLabels: LabelPairs;
 }
 
@@ -68,7 +68,7 @@ function foreignText(metric: ForeignMetric, { format, defaultLabels }: Expositio
   return headText(metric, format) + lines.join('');
 }
 
-/** What stands before the values of one family's series, by their index. */
+/** The text before the values of one family's series, by their index. */
 class Prefixes {
   readonly defaultLabels: LabelPairs;
   readonly #name: string;
@@ -123,7 +123,7 @@ export interface ForeignMetric {
   readonly samples: readonly ForeignSample[];
 }
 
-/** What prom-client's metrics answer to `get()`. */
+/** The result of `get()` of prom-client's metrics. */
 interface MetricJson {
   readonly name: string;
   readonly help: string;

@@ -13,7 +13,7 @@ export const SECTIONS = [
 
 export type Section = (typeof SECTIONS)[number];
 
-/** How prom-client's `AggregatorRegistry` joins the same series of several cluster workers. */
+/** The way prom-client's `AggregatorRegistry` joins the same series of several cluster workers. */
 export type Aggregator = 'sum' | 'min' | 'max' | 'first' | 'omit';
 
 /** A metric as data. Its name, labels and unit are public: dashboards, rules and users rely on them. */
@@ -35,7 +35,7 @@ export interface MetricDeclaration {
   readonly buckets?: readonly number[];
 }
 
-/** The SDK waits up to 10 minutes for an answer. */
+/** The SDK waits up to 10 minutes for a response. */
 export const CALL_SECONDS = [0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 128, 300, 600] as const;
 
 export const ATTEMPT_SECONDS = [0.025, 0.05, 0.1, ...CALL_SECONDS] as const;
@@ -46,7 +46,7 @@ export const OUTPUT_TOKEN_SECONDS = [0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16
 
 export const RATIOS = [0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 1] as const;
 
-/** Where plimsoll can fail and let the call through: the closed set of the label `stage`. */
+/** The steps at which plimsoll can fail and let the call through: the closed set of the label `stage`. */
 export const STAGES = [
   'middleware',
   'guard',
@@ -66,5 +66,5 @@ export const STAGES = [
 
 export type Stage = (typeof STAGES)[number];
 
-/** What is told of an error that was swallowed. */
+/** Gets an error that was swallowed. */
 export type OnError = (stage: Stage, error: unknown) => void;

@@ -88,7 +88,7 @@ export function preferredFormat(accept: string | null): ExpositionFormat {
   return openMetrics.named && text.named && openMetrics.at < text.at ? 'openmetrics' : 'text';
 }
 
-/** Whether an `Accept-Encoding` header allows gzip. */
+/** Tells whether an `Accept-Encoding` header allows gzip. */
 export function acceptsGzip(acceptEncoding: string | null): boolean {
   const codings = (acceptEncoding ?? '').split(',').map(range);
   const gzip =

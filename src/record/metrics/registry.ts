@@ -4,7 +4,7 @@ import type { OnError, Stage } from './metric.ts';
 import { HistogramSeries, type AnyFamily, type Exemplar, type LabelPairs, type Series } from './series.ts';
 import { Store } from './store.ts';
 
-/** What is used of a prom-client `Registry`, whatever its content type. */
+/** The part of a prom-client `Registry` that plimsoll uses, whatever its content type. */
 export interface MetricRegistry {
   readonly contentType: string;
   registerMetric(metric: never): void;
@@ -20,7 +20,7 @@ interface Registered {
 
 const STORES = Symbol.for('plimsoll.stores');
 
-/** By registry, and shared by all copies of the package in the process: a metric is registered once. */
+/** The stores by registry, shared by all copies of the package in the process: a metric is registered once. */
 function stores(): WeakMap<MetricRegistry, Registered> {
   const home = globalThis as { [STORES]?: WeakMap<MetricRegistry, Registered> };
   home[STORES] ??= new WeakMap();
@@ -32,7 +32,7 @@ function stores(): WeakMap<MetricRegistry, Registered> {
  * `registry.clear()` the next call registers the same families again and starts from 0.
  *
  * Throws a `ConfigurationError` (`PLIMSOLL_METRIC_NAME_TAKEN`) where another metric has one of the names. Whatever else the registry
- * throws is counted and told to `onError`, and the store counts all the same.
+ * throws is counted and passed to `onError`, and the store counts all the same.
  */
 export function storeFor(registry: MetricRegistry, onError: OnError = () => {}): Store {
   const known = stores().get(registry);
@@ -116,7 +116,7 @@ interface MetricJson {
   values: Sample[];
 }
 
-/** What a prom-client registry needs of a metric. */
+/** A metric, as far as a prom-client registry needs it. */
 export interface RegisteredMetric {
   name: string;
   readonly help: string;

@@ -2,8 +2,8 @@ import type { Trace } from '../../vocabulary.ts';
 import type { MetricDeclaration } from './metric.ts';
 
 /**
- * Where the numbers are. A series is one label set and its number; whoever feeds it resolves it once and
- * keeps it, so that an update is an addition and allocates nothing. prom-client hashes and validates the
+ * The numbers. A series is one label set and its number; its feeder finds it once and keeps it, so that an update is an
+ * addition and allocates nothing. prom-client hashes and validates the
  * labels at each update instead, which is most of what recording a call costs there.
  */
 
@@ -15,12 +15,12 @@ export interface Exemplar extends Trace {
   readonly value: number;
 }
 
-/** A number that only goes up. Hidden until the first `add`, even of 0, or until it is born. */
+/** A number that only goes up. Hidden until the first `add`, even of 0, or until `showAtZero`. */
 export class CounterSeries {
   readonly labels: LabelPairs;
   #value = 0;
   #shown = false;
-  #born = false;
+  #showsZero = false;
   #exemplar: Exemplar | null = null;
 
   constructor(labels: LabelPairs) {
@@ -36,15 +36,15 @@ export class CounterSeries {
   }
 
   /** Shows the series at 0 from now on. */
-  bear(): void {
-    this.#born = true;
+  showAtZero(): void {
+    this.#showsZero = true;
     this.#shown = true;
   }
 
-  /** Back to 0; what was not born is hidden again. */
+  /** Goes back to 0, and hides the series again unless `showAtZero` was called. */
   reset(): void {
     this.#value = 0;
-    this.#shown = this.#born;
+    this.#shown = this.#showsZero;
     this.#exemplar = null;
   }
 
@@ -120,7 +120,7 @@ export class GaugeSeries {
   #shown = false;
   #read: (() => number | null) | null = null;
 
-  /** `onError` hears of values that could not be computed. */
+  /** `onError` is called for each value that could not be computed. */
   constructor(labels: LabelPairs, onError: () => void = () => {}) {
     this.labels = labels;
     this.#onError = onError;
@@ -131,7 +131,7 @@ export class GaugeSeries {
     this.#shown = true;
   }
 
-  /** Up, or down by a negative amount. */
+  /** Goes up, or down by a negative amount. */
   add(amount: number): void {
     this.#value += amount;
     this.#shown = true;
@@ -143,12 +143,12 @@ export class GaugeSeries {
     this.#shown = false;
   }
 
-  /** From now on the value is what `read` answers at each scrape; `null` hides the series, and so does what it throws. */
+  /** Computes the value by `read` at each scrape from now on; `null` hides the series, and so does an error. */
   computeBy(read: () => number | null): void {
     this.#read = read;
   }
 
-  /** Nothing: a gauge says what is, which resetting does not change. Calls in flight would come out below 0. */
+  /** Does nothing: resetting does not change what a gauge shows. Calls in flight would come out below 0. */
   reset(): void {}
 
   /** `null` while hidden. */
@@ -203,7 +203,7 @@ export class HistogramSeries {
     this.#exemplars = null;
   }
 
-  /** How many observations; `null` while hidden. */
+  /** Number of observations; `null` while hidden. */
   value(): number | null {
     return this.#count === 0 ? null : this.#count;
   }

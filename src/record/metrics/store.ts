@@ -23,11 +23,11 @@ type Families = {
   >;
 };
 
-/** Which values of a label keep their place, and how many others get one. */
+/** The values of a label that keep their place, and the number of others that get one. */
 export interface LabelPlaces {
   readonly reserved: Iterable<string>;
   readonly cap: number;
-  /** What may have a place at all. */
+  /** Tells whether a value may have a place at all. */
   readonly fit?: (value: string) => boolean;
 }
 
@@ -47,7 +47,7 @@ export class Store {
     return this.families[name];
   }
 
-  /** In the order of the catalogue. */
+  /** All families, in the order of the catalogue. */
   all(): readonly AnyFamily[] {
     return Object.values(this.families);
   }
@@ -69,7 +69,7 @@ export class Store {
     return bounded;
   }
 
-  /** Counters and histograms back to 0. */
+  /** Sets counters and histograms back to 0. */
   reset(): void {
     for (const family of this.all()) family.reset();
   }
@@ -84,7 +84,7 @@ function familyOf(metric: MetricDeclaration, onError: () => void): AnyFamily {
 }
 
 /**
- * What may become a label value. Everything is bounded: a label that takes values from requests or
+ * Label values are bounded: a label that takes values from requests or
  * responses keeps places for the values that were declared, gives the rest out to the first that come, and
  * calls what is left over `other`, so that totals stay right.
  */
@@ -99,7 +99,7 @@ const MAX_LENGTH = 128;
 const UNPRINTABLE = /[\p{Cc}\p{Cs}]/u;
 
 /**
- * Whether a value can be shown: not longer than 128 characters, nothing unprintable, and nothing that looks
+ * Tells whether a value can be shown: not longer than 128 characters, nothing unprintable, and nothing that looks
  * like a secret of the API or of a gateway.
  */
 export function fitForLabel(value: string): boolean {
@@ -109,7 +109,7 @@ export function fitForLabel(value: string): boolean {
 /** The values that one label may take. */
 export class BoundedLabel {
   readonly #places = new Set<string>(['', OTHER]);
-  /** Of them those that nobody declared. */
+  /** The places of values that nobody declared. */
   readonly #givenOut = new Set<string>();
   readonly #dropped: CounterSeries;
   readonly #fit: (value: string) => boolean;
@@ -126,7 +126,7 @@ export class BoundedLabel {
     for (const value of values) if (this.#fit(value)) this.#places.add(value);
   }
 
-  /** At least so many values that nobody declared get a place. */
+  /** Gives a place to at least so many values that nobody declared. */
   allow(cap: number): void {
     this.#cap = Math.max(this.#cap, cap);
   }
@@ -140,14 +140,14 @@ export class BoundedLabel {
     return raw;
   }
 
-  /** As `value`, and counts a value that was turned into `other`: to be asked once a call. */
+  /** Like `value`, and counts a value that was turned into `other`. Asked once a call. */
   counted(raw: string): string {
     const value = this.value(raw);
     if (value === OTHER && raw !== OTHER) this.#dropped.add(1);
     return value;
   }
 
-  /** What `counted` gave, where it was declared; `other`, counted, for what got a place by coming early. */
+  /** Takes a value of `counted`, and returns it where it was declared; else `other`, counted, even if it had a place. */
   declared(value: string): string {
     if (!this.#givenOut.has(value)) return value;
     this.#dropped.add(1);

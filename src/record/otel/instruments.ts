@@ -107,7 +107,7 @@ const COUNTERS = {
   },
 } as const satisfies Readonly<Record<string, CounterDeclaration>>;
 
-/** What `otelMetrics()` feeds. */
+/** The instruments that `otelMetrics()` feeds. */
 export type Instruments = Readonly<Record<keyof typeof HISTOGRAMS, Histogram> & Record<keyof typeof COUNTERS, Counter>>;
 
 export function instruments(meter: Meter): Instruments {
@@ -157,7 +157,7 @@ export function shown(name: string): string {
   return fitForLabel(name) ? name : OTHER;
 }
 
-/** Whether an outcome is an error. It is none where the caller got what it asked for, or stopped asking. */
+/** Tells whether an outcome is an error. It is none where the caller got what it asked for, or stopped asking. */
 const IS_ERROR: Readonly<Record<Outcome, boolean>> = {
   ok: false,
   rate_limited: true,
@@ -209,7 +209,7 @@ export interface TokenSums {
   readonly input: number;
   readonly cacheRead: number;
   readonly cacheWrite: number;
-  /** What the server reported. */
+  /** Output as the server reported it. */
   readonly output: number;
   readonly estimatedOutput: number;
 }

@@ -64,7 +64,7 @@ export function otelMetrics(options: OtelMetricsOptions = {}): Recorder {
 interface Used {
   readonly usage: Usage;
   readonly cost: CallCost | null;
-  readonly answeredBy: string | null;
+  readonly responseModel: string | null;
   readonly isComplete: boolean;
 }
 
@@ -119,10 +119,10 @@ class CallFeed implements CallRecorder {
     const { status, rejection, retryReason } = attempt;
     const feeds = this.#metrics.instruments;
     const own = this.#withRequestModel(this.#owner);
-    const answer =
+    const response =
       typeof status === 'number' ? { ...own, 'http.response.status_code': status } : { ...own, [ERROR_TYPE]: status };
-    feeds.attempts.add(1, answer);
-    feeds.attemptDuration.record(attempt.durationSeconds, answer);
+    feeds.attempts.add(1, response);
+    feeds.attemptDuration.record(attempt.durationSeconds, response);
     if (status === 429) {
       feeds.rateLimited.add(1, { ...own, 'plimsoll.rate_limited.reason': rejection?.rateLimitReason ?? 'unknown' });
     }
@@ -140,31 +140,31 @@ class CallFeed implements CallRecorder {
   }
 
   batchResult({ outcome, model, usage, cost }: BatchResult): void {
-    const answeredBy = model === null ? null : this.#metrics.labels.countedModel(model);
-    const result = { ...answered(this.#own(), answeredBy), 'plimsoll.batch.result': outcome };
+    const responseModel = model === null ? null : this.#metrics.labels.countedModel(model);
+    const result = { ...withResponseModel(this.#own(), responseModel), 'plimsoll.batch.result': outcome };
     this.#metrics.instruments.batchResults.add(1, result);
-    if (usage !== null) this.#recordUsage({ usage, cost, answeredBy, isComplete: true });
+    if (usage !== null) this.#recordUsage({ usage, cost, responseModel, isComplete: true });
   }
 
   finished(): void {
     const { fallbackFrom, usage, cost, outcome, model } = this.#call;
     const { labels, instruments } = this.#metrics;
-    const answeredBy = model === null ? null : labels.countedModel(model);
-    this.#recordEnd(answeredBy);
+    const responseModel = model === null ? null : labels.countedModel(model);
+    this.#recordEnd(responseModel);
     if (fallbackFrom !== null) {
       instruments.fallbacks.add(1, { ...this.#own(), 'plimsoll.fallback_from': labels.model(fallbackFrom) });
     }
-    if (usage !== null) this.#recordUsage({ usage, cost, answeredBy, isComplete: outcome === 'ok' });
+    if (usage !== null) this.#recordUsage({ usage, cost, responseModel, isComplete: outcome === 'ok' });
   }
 
-  #recordEnd(answeredBy: string | null): void {
+  #recordEnd(responseModel: string | null): void {
     const { outcome, durationSeconds, firstTokenSeconds, usage } = this.#call;
     if (outcome === null || durationSeconds === null)
       throw new TypeError('a finished call has an outcome and a duration');
     const feeds = this.#metrics.instruments;
     const error = errorType(this.#call);
-    const whole = answered(this.#convention(), answeredBy);
-    feeds.calls.add(1, { ...answered(this.#own(), answeredBy), 'plimsoll.outcome': outcome });
+    const whole = withResponseModel(this.#convention(), responseModel);
+    feeds.calls.add(1, { ...withResponseModel(this.#own(), responseModel), 'plimsoll.outcome': outcome });
     feeds.duration.record(durationSeconds, error === null ? whole : { ...whole, [ERROR_TYPE]: error });
     if (firstTokenSeconds === null) return;
     feeds.timeToFirstChunk.record(firstTokenSeconds, whole);
@@ -173,25 +173,25 @@ class CallFeed implements CallRecorder {
     feeds.timePerOutputToken.record((durationSeconds - firstTokenSeconds) / (sums.output - 1), whole);
   }
 
-  #recordUsage({ usage, cost: whole, answeredBy, isComplete }: Used): void {
+  #recordUsage({ usage, cost: whole, responseModel, isComplete }: Used): void {
     const unpriced = new Set<string | null>();
     for (const [index, part] of usage.parts.entries()) {
       // The model that answered, unless the server named another for this part.
-      const model = part.model === null ? answeredBy : this.#metrics.labels.model(part.model);
+      const model = part.model === null ? responseModel : this.#metrics.labels.model(part.model);
       this.#recordTokens(part, model, isComplete);
       const cost = whole?.parts[index]?.cost ?? null;
       if (cost === null) unpriced.add(model);
-      else this.#recordCost(cost, answered(this.#own(), model));
+      else this.#recordCost(cost, withResponseModel(this.#own(), model));
     }
     // What has no price although every part has one is a server tool.
-    if (whole?.priced === false && unpriced.size === 0) unpriced.add(answeredBy);
-    for (const model of unpriced) this.#metrics.instruments.unpriced.add(1, answered(this.#own(), model));
+    if (whole?.priced === false && unpriced.size === 0) unpriced.add(responseModel);
+    for (const model of unpriced) this.#metrics.instruments.unpriced.add(1, withResponseModel(this.#own(), model));
   }
 
   #recordTokens(part: UsagePart, model: string | null, isComplete: boolean): void {
     const feeds = this.#metrics.instruments;
-    const whole = answered(this.#convention(), model);
-    const own = answered(this.#own(), model);
+    const whole = withResponseModel(this.#convention(), model);
+    const own = withResponseModel(this.#own(), model);
     const { input, output, estimatedOutput } = tokenSums([part]);
     feeds.tokenUsage.record(input, { ...whole, [TOKEN_TYPE]: 'input' });
     // An estimate is no report: `plimsoll.client.tokens` has it, as a kind of its own.
@@ -238,6 +238,6 @@ class CallFeed implements CallRecorder {
   }
 }
 
-function answered(attributes: Attributes, model: string | null): Attributes {
+function withResponseModel(attributes: Attributes, model: string | null): Attributes {
   return model === null ? attributes : { ...attributes, [RESPONSE_MODEL]: model };
 }

@@ -24,7 +24,7 @@ export function spanName(call: Call): string {
   return call.requestedModel === null ? 'chat' : `chat ${shown(call.requestedModel)}`;
 }
 
-/** What a span that plimsoll opens begins with, for samplers to see. */
+/** The first attributes of a span that plimsoll opens, for samplers to see. */
 export function requestAttributes(call: Call): Attributes {
   const attributes = serverAttributes(call.baseUrl);
   attributes[PROVIDER_NAME] = ANTHROPIC;
@@ -35,7 +35,7 @@ export function requestAttributes(call: Call): Attributes {
   return attributes;
 }
 
-/** What the SDK's own span says of an answer, for calls where there is none. */
+/** The attributes of a response that the SDK's own span has, for calls without such a span. */
 export function responseAttributes(call: Call): Attributes {
   const attributes: Attributes = call.usage === null ? {} : usageAttributes(call.usage, call.outcome === 'ok');
   const error = errorType(call);
@@ -67,7 +67,7 @@ export function ownerAttributes(call: Call, declared: readonly string[]): Attrib
   return { 'plimsoll.key': call.key, ...attributionAttributes(call, declared) };
 }
 
-/** What plimsoll knows of a call so far and the SDK does not. `reasons` are those of its 429s. */
+/** The attributes of a call so far that the SDK does not know. `reasons` are those of its 429s. */
 export function callAttributes(call: Call, reasons: readonly string[]): Attributes {
   const attributes: Attributes = { 'plimsoll.attempts': call.attempts };
   if (call.attempts > 1) attributes['plimsoll.retry.wait_seconds'] = call.waitSeconds;
@@ -100,7 +100,7 @@ export function attemptAttributes(attempt: Attempt): Attributes {
   return attributes;
 }
 
-/** Whether an attempt is an error to a trace: a cancelled one is not. */
+/** Tells whether an attempt is an error to a trace: a cancelled one is not. */
 export function isFailure({ status, rejection }: Attempt): boolean {
   return rejection !== null && status !== 'cancelled';
 }

@@ -37,11 +37,11 @@ export interface SpanRecorderOptions {
  * Adds to the span that the SDK has for a call what the SDK does not know: cost, 429 reasons, retry wait, key alias and
  * attribution. Where the SDK has none, it opens one by the conventions for generative AI, below the span that is active
  * when the call begins; nothing is ever put on that one. Each attempt is a child span, `anthropic.attempt`, that lasts
- * until the headers of a refusal or the end of an answer's body.
+ * until the headers of a refusal or the end of a response's body.
  *
- * One span of a call has its tokens and its cost: the call's own, or, where the SDK ended that before the answer was
+ * One span of a call has its tokens and its cost: the call's own, or, where the SDK ended that before the response was
  * read (`asResponse()`), the last attempt's. After `break` the SDK's span has what was known at `message_start`.
- * A trace that is not recorded costs a look-up; the prompt, the answer and the key are never on a span.
+ * A trace that is not recorded costs a look-up; the prompt, the response and the key are never on a span.
  */
 export function spanRecorder(options: SpanRecorderOptions = {}): Recorder {
   return new Spans(options);
@@ -178,7 +178,7 @@ class CallSpan implements CallRecorder {
     if (errorType(this.#call) !== null) span.setStatus({ code: SpanStatusCode.ERROR });
   }
 
-  /** What comes too late for the SDK's span goes to the last attempt; tokens and cost, only if they are on neither. */
+  /** Puts what comes too late for the SDK's span on the last attempt; tokens and cost, only if they are on neither. */
   #finishBorrowed(): void {
     const call = this.#call;
     if (this.#span.isRecording()) {
@@ -204,7 +204,7 @@ function setOutcome(span: Span, { outcome }: Call): void {
   if (outcome !== null) span.setAttribute('plimsoll.outcome', outcome);
 }
 
-/** As seconds and nanoseconds: a plain number could be taken for one of the monotonic clock. */
+/** A time as seconds and nanoseconds: a plain number could be taken for one of the monotonic clock. */
 function hrTime(epochMs: number): HrTime {
   const seconds = Math.floor(epochMs / 1_000);
   return [seconds, Math.round((epochMs - seconds * 1_000) * 1_000_000)];

@@ -118,7 +118,7 @@ for (const contentType of [TEXT, OPEN_METRICS]) {
 test('resetMetrics() takes counters and histograms back to nothing, born ones to 0, and leaves gauges', async () => {
   const registry = fed();
   const { families } = storeFor(registry);
-  families.anthropic_overloaded_total.series({ model: 'm', key: 'k' }).bear();
+  families.anthropic_overloaded_total.series({ model: 'm', key: 'k' }).showAtZero();
   families.anthropic_overloaded_total.series({ model: 'm', key: 'k' }).add(5);
   registry.resetMetrics();
   assert.deepEqual(

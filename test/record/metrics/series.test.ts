@@ -18,7 +18,7 @@ test('a counter is hidden until it counts, even if it counts 0', () => {
 test('a reset hides a counter again, but one that was born stays at 0', () => {
   const counted = new CounterSeries([]);
   const born = new CounterSeries([]);
-  born.bear();
+  born.showAtZero();
   for (const counter of [counted, born]) {
     counter.add(3, trace);
     counter.reset();
