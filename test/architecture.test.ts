@@ -55,6 +55,7 @@ const breaches: ReadonlyArray<readonly [rule: string, files: Readonly<Record<str
   ],
   ['pricing-imports-inward', { 'src/pricing/cost.ts': importing('../tier/tiers.ts'), 'src/tier/tiers.ts': value }],
   ['vocabulary-imports-inward', { 'src/vocabulary.ts': importing('./keys/alias.ts'), 'src/keys/alias.ts': value }],
+  ['redis-imports-inward', { 'src/redis/index.ts': importing('../gateway/rules.ts'), 'src/gateway/rules.ts': value }],
   ['http-imports-inward', { 'src/http/serve.ts': importing('../cli/main.ts'), 'src/cli/main.ts': value }],
   [
     'no-cycles',
@@ -150,6 +151,14 @@ test('every room of src/ stands in a row of the table', () => {
     .map((name) => basename(name, '.ts'))
     .filter((room) => !known.has(room));
   assert.deepEqual(strangers, []);
+});
+
+test('every room in the table is there', () => {
+  const rooms = readdirSync(join(root, 'src')).map((name) => basename(name, '.ts'));
+  assert.deepEqual(
+    [...ROWS.flat(), APART].filter((room) => !rooms.includes(room)),
+    [],
+  );
 });
 
 test('a source file bears the name of one thing, in kebab-case', () => {
