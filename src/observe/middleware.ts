@@ -1,12 +1,12 @@
-import { setImmediate } from 'node:timers/promises';
 import type { Middleware, MiddlewareContext } from '@anthropic-ai/sdk';
 import type { GuardedRequest } from '../vocabulary.ts';
 import { allowedBody } from './admission.ts';
-import { sendObserved, type Exchange, type RetryHeaders, type Transport } from './exchange.ts';
+import { sendObserved, type Exchange, type Transport } from './exchange.ts';
 import { LiveCall, type CallRequest, type Observation } from './live-call.ts';
 import { operation } from './operation.ts';
 import { refusalBody } from './rejection.ts';
 import { followResponse } from './response.ts';
+import { replaceHeaders, whenRead } from './sdk-response.ts';
 import { RetryWaits, isStreamBody, isTimeout, retriesFailure, retriesResponse } from './sdk-retry.ts';
 import { isJson } from './usage.ts';
 
@@ -106,34 +106,9 @@ const SDK_TRANSPORT: Transport<SdkExchange, Response> = {
   },
 };
 
-/** Replaces the `headers` property: the headers of a fetched response cannot be changed, and the SDK must get this response. */
-function replaceHeaders(response: Response, changes: RetryHeaders): void {
-  const headers = new Headers(response.headers);
-  for (const [name, value] of changes) headers.set(name, value);
-  Object.defineProperty(response, 'headers', { value: headers, configurable: true });
-}
-
 function isRefreshable({ client }: SdkExchange): boolean {
   const { apiKey, authToken } = client;
   return apiKey === null && authToken === null;
-}
-
-/**
- * Calls `reported` when the SDK reads the body of a refusal. It cancels the bodies of those that it retries and reads that
- * of the one that it reports, which is the last. Then it ends its span, so the reason, which is read at the same time, is
- * recorded first. That is a matter of microtasks; nothing waits longer for it.
- */
-function whenRead(response: Response, call: LiveCall, reported: () => void): void {
-  const read = response.text;
-  const text = async function text(this: Response): Promise<string> {
-    reported();
-    try {
-      return await read.call(this);
-    } finally {
-      await Promise.race([call.recorded, setImmediate()]);
-    }
-  };
-  Object.assign(response, { text });
 }
 
 function triesLeft({ call, client, options }: SdkExchange): number {
