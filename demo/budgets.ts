@@ -19,7 +19,7 @@ const DEFINITIONS: readonly BudgetDefinition[] = [
 const SPENT_BEFORE_USD = 462;
 
 /** Budgets whose ledger lasts as long as the demo. */
-export interface DemoBudgets {
+interface DemoBudgets {
   readonly budgets: Budgets;
   /** Path of the ledger, which `plimsoll budgets` can read while the demo runs. */
   readonly ledgerPath: string;

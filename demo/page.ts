@@ -2,7 +2,7 @@ import { count, limitUsd, seconds, usd } from './format.ts';
 import type { Samples } from './samples.ts';
 
 /** The addresses that the page links to. */
-export interface PageLinks {
+interface PageLinks {
   readonly serviceUrl: string;
   readonly live: boolean;
 }

@@ -13,7 +13,7 @@ const STYLE_GUIDE =
   'Names say what a thing is. A function does one thing. Errors are handled where they can be. '.repeat(40);
 
 /** Settings that the owner of the service decides. */
-export interface ServiceOptions {
+interface ServiceOptions {
   readonly budgets: Budgets;
   /** The organization's usage tier. Default: inferred from the rate limits. */
   readonly tier?: string;

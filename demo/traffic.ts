@@ -12,7 +12,7 @@ interface Visit {
   readonly leaves: boolean;
 }
 
-export interface TrafficOptions {
+interface TrafficOptions {
   readonly serviceUrl: string;
   /** The simulator, which is scripted to be overloaded. */
   readonly api: Pick<Simulator, 'script'>;

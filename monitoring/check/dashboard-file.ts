@@ -18,7 +18,7 @@ export interface DashboardFile {
   readonly panels: readonly PanelFile[];
 }
 
-export interface Variable {
+interface Variable {
   readonly name: string;
   readonly type: string;
   readonly query: string | { readonly query: string };

@@ -2,7 +2,7 @@ import type { SyntaxNode } from '@lezer/common';
 import { parser } from '@prometheus-io/lezer-promql';
 
 /** What a query asks for, by its text alone. */
-export interface QueryShape {
+interface QueryShape {
   /** What is wrong with its grammar; empty where nothing is. */
   readonly errors: readonly string[];
   readonly selectors: readonly Selector[];
@@ -22,7 +22,7 @@ export interface Selector {
   readonly isBefore: boolean;
 }
 
-export interface Matcher {
+interface Matcher {
   readonly label: string;
   readonly operator: string;
   readonly value: string;

@@ -8,11 +8,11 @@ import type { Running } from '../run/servers.ts';
 import type { Range } from './answers.ts';
 
 /** Noon of a day on which the prices, tiers and months of the tests hold. */
-export const END_MS = Date.UTC(2026, 10, 24, 12);
+const END_MS = Date.UTC(2026, 10, 24, 12);
 const HOUR_SECONDS = 3_600;
 const WEEK_MS = 7 * 24 * HOUR_SECONDS * 1_000;
 
-export interface ProofOptions {
+interface ProofOptions {
   readonly prometheus: string;
   readonly promtool: string;
   /** How much of an ordinary day is driven: 8 to 24. */

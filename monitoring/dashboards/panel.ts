@@ -36,7 +36,7 @@ export interface Panel {
   readonly drillDown?: boolean;
 }
 
-export interface Target {
+interface Target {
   readonly expr: string;
   /** The legend, or the column's name in a table; a column without one is not shown. */
   readonly legend: string;

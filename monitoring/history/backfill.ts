@@ -9,7 +9,7 @@ import { freePort } from '../../testing/free-port.ts';
 import { prometheus } from '../run/prometheus.ts';
 import type { Running } from '../run/servers.ts';
 
-export interface BackfillOptions {
+interface BackfillOptions {
   readonly prometheus: string;
   readonly promtool: string;
   /** OpenMetrics files; each covers a time of its own. */

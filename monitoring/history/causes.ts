@@ -2,7 +2,7 @@ import type { Fault } from 'plimsoll/simulator';
 import { ORDINARY, type HistoryOptions } from './history.ts';
 
 /** A history in which one thing is wrong, and the alerts that must tell of it. */
-export interface Cause {
+interface Cause {
   readonly history: Omit<HistoryOptions, 'endMs'>;
   readonly alerts: readonly string[];
 }

@@ -10,7 +10,7 @@ export interface Refused {
 }
 
 /** A gateway beside a service. What it refuses never reaches the API, so it needs none. */
-export interface GatewayProcess {
+interface GatewayProcess {
   refuse(counts: Refused): Promise<void>;
   readonly scrape: () => Promise<string>;
   close(): Promise<void>;

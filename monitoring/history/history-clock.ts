@@ -34,7 +34,7 @@ export class HistoryClock implements Clock, SimulatorClock {
 /** The SDK's own timeout of a request is longer, and is not to pass. */
 const LONGEST_SLEEP_MS = 120_000;
 
-export interface Hurry {
+interface Hurry {
   readonly clock: HistoryClock;
   /** In place of the chance with which the SDK spreads its waits. */
   readonly random: () => number;

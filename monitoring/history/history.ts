@@ -81,7 +81,7 @@ export const ORDINARY: Scenario = {
 };
 
 /** Drives the history and writes what the scrapes of all replicas read, as OpenMetrics with timestamps. */
-export async function history(options: HistoryOptions, out: WriteStream): Promise<HistoryTruth> {
+async function history(options: HistoryOptions, out: WriteStream): Promise<HistoryTruth> {
   const { name, job = name, endMs, minutes, seed = 1, scenario = ORDINARY, limits = SMALL } = options;
   const steps = (minutes * 60_000) / STEP_MS;
   const startMs = endMs - steps * STEP_MS;

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { WriteStream } from 'node:fs';
 
 /** What one scrape of a job finds. */
-export interface Scrape {
+interface Scrape {
   readonly job: string;
   readonly atMs: number;
   readonly processes: readonly { readonly instance: string; readonly scrape: () => Promise<string> }[];

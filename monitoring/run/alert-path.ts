@@ -17,7 +17,7 @@ import { freePort } from '../../testing/free-port.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 
-export interface AlertPathOptions {
+interface AlertPathOptions {
   readonly prometheus: string;
   readonly alertmanager: string;
   /** How many times as fast as it is shipped; 1 takes the files as they are. */
@@ -27,13 +27,13 @@ export interface AlertPathOptions {
 }
 
 /** An alert as Alertmanager tells a webhook of it. */
-export interface Told {
+interface Told {
   readonly status: 'firing' | 'resolved';
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
 }
 
-export interface AlertPath {
+interface AlertPath {
   readonly firing: Told;
   /** Milliseconds from the first 429 to the webhook. */
   readonly firedAfterMs: number;

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { started, type Running } from './servers.ts';
 
-export interface Program {
+interface Program {
   /** Prometheus or Alertmanager, wherever it is on this machine. */
   readonly program: string;
   readonly configPath: string;

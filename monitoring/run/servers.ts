@@ -29,7 +29,7 @@ async function isFree(port: number): Promise<boolean> {
   return true;
 }
 
-export interface ServerOptions {
+interface ServerOptions {
   readonly program: string;
   readonly args: readonly string[];
   readonly url: string;

@@ -16,7 +16,7 @@ interface Alertmanagers {
 const WITHIN_MS = 180_000;
 
 /** What a stack came to. */
-export interface StackCheck {
+interface StackCheck {
   /** Rules that Prometheus evaluates without an error. */
   readonly rules: number;
   /** Status of a runbook's page on the demo. */

@@ -74,7 +74,7 @@ function checkOptions(options: AttributionOptions): void {
  * What routers write on a request while they pass it on; the same in Express 4 and 5. At the end, where no route has
  * answered, they put back what was there before the first of them: nothing.
  */
-export interface RoutedRequest {
+interface RoutedRequest {
   baseUrl: string | undefined;
   readonly params: Readonly<Record<string, unknown>> | undefined;
   readonly route?: { readonly path: unknown } | undefined;
@@ -88,7 +88,7 @@ const followed = new WeakMap<RoutedRequest, MountPath>();
  * matched. Parameters of a mount path that are not whole segments make it `*`; one that is a regular expression is told
  * as what it matched.
  */
-export function routePattern(req: RoutedRequest): () => string | undefined {
+function routePattern(req: RoutedRequest): () => string | undefined {
   const mount = followed.get(req) ?? new MountPath(req);
   followed.set(req, mount);
   return () => {

@@ -1,7 +1,7 @@
 import type { ValueProblem } from '../errors.ts';
 
 /** The kind of a secret by its prefix: one of Anthropic's, or a token of a plimsoll gateway. */
-export type SecretKind =
+type SecretKind =
   | 'api_key'
   | 'admin_key'
   | 'enterprise_admin_key'

@@ -109,7 +109,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
  * `OTEL_SERVICE_NAME` name, the latter first. The SDK's default detectors would add the command line, in which keys are
  * given to programs.
  */
-export function resourceAttributes(env: Environment): Readonly<Record<string, string | number>> {
+function resourceAttributes(env: Environment): Readonly<Record<string, string | number>> {
   const serviceName = env['OTEL_SERVICE_NAME'] ?? '';
   return {
     'service.instance.id': randomUUID(),

@@ -9,7 +9,7 @@ export interface DashboardSource {
 }
 
 /** Where Kubernetes keeps it; left out, where it is applied. */
-export interface Placement {
+interface Placement {
   readonly namespace?: string;
 }
 

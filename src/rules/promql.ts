@@ -4,7 +4,7 @@ import type { CounterName, GaugeName, HistogramName, MetricName, MoneyName } fro
 export type Counter = CounterName | MoneyName;
 
 /** Label matchers as they are written between braces: `outcome="ok"`. */
-export type Matchers = string;
+type Matchers = string;
 
 /** A series of the catalogue, its name checked by the compiler. Histograms are asked for by their parts. */
 export function series(

@@ -73,7 +73,7 @@ function volumeRules(window: SloWindow): readonly RecordingRule[] {
 }
 
 /** Headers that nobody has seen for so long say nothing of now: a replica that stopped calling keeps its last value. */
-export const HEADERS_FRESH_SECONDS = 300;
+const HEADERS_FRESH_SECONDS = 300;
 
 function limitRules(): readonly RecordingRule[] {
   const labels = 'key, model_class, dimension';

@@ -129,7 +129,7 @@ function figureProblems(settings: MonitoringSettings): readonly Problem[] {
 }
 
 /** A pair of windows and the multiple of the error budget's even pace at which both must burn. */
-export interface BurnWindow {
+interface BurnWindow {
   readonly severity: 'page' | 'ticket';
   readonly long: SloWindow;
   readonly short: SloWindow;

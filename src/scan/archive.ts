@@ -1,7 +1,7 @@
 import { brotliDecompressSync, gunzipSync, inflateRawSync, zstdDecompressSync } from 'node:zlib';
 
 /** What is in an archive; or a word that says why it cannot be opened; or `null` for what is no archive. */
-export type Opened = Unpacked | string | null;
+type Opened = Unpacked | string | null;
 
 const ZSTD = 0xfd2fb528;
 
@@ -62,7 +62,7 @@ export interface Entry {
 }
 
 /** What of an archive could be read, and why the rest could not. */
-export interface Unpacked {
+interface Unpacked {
   readonly entries: readonly Entry[];
   /** The name is empty where the list of files itself ends too early: what else was in the archive is not known. */
   readonly skipped: readonly { readonly name: string; readonly reason: string }[];
@@ -71,12 +71,12 @@ export interface Unpacked {
 const BLOCK = 512;
 
 /** By its magic word; the tar of before 1988, which has none, is not known. */
-export function isTar(bytes: Buffer): boolean {
+function isTar(bytes: Buffer): boolean {
   return bytes.toString('latin1', 257, 262) === 'ustar';
 }
 
 /** The files of a tar, long names of GNU and pax included. One that is cut off is read as far as it goes. */
-export function tarContent(bytes: Buffer): Unpacked {
+function tarContent(bytes: Buffer): Unpacked {
   const entries: Entry[] = [];
   const skipped: { name: string; reason: string }[] = [];
   let longName: string | null = null;
@@ -136,7 +136,7 @@ const LONGEST_COMMENT = 0xffff;
 const ELSEWHERE = 0xffffffff;
 
 /** By its first bytes. */
-export function isZip(bytes: Buffer): boolean {
+function isZip(bytes: Buffer): boolean {
   return bytes.length >= END_BYTES && bytes.readUInt32LE(0) === LOCAL;
 }
 
@@ -144,7 +144,7 @@ export function isZip(bytes: Buffer): boolean {
  * The files of a zip, by its central directory; a word that says why where it has none that can be read. All files
  * together are unpacked to `limitBytes` at most: those that would be more are skipped.
  */
-export function zipContent(bytes: Buffer, limitBytes: number): Unpacked | string {
+function zipContent(bytes: Buffer, limitBytes: number): Unpacked | string {
   const end = endOfDirectory(bytes);
   if (end === null) return 'damaged';
   const entries: Entry[] = [];
@@ -196,7 +196,7 @@ function fileBytes(bytes: Buffer, at: number, limitBytes: number): Buffer | stri
 }
 
 /** Why zlib gave up, in two words. */
-export function unpackingProblem(error: unknown): string {
+function unpackingProblem(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? error.code : null;
   return code === 'ERR_BUFFER_TOO_LARGE' ? 'too large when unpacked' : 'damaged';
 }

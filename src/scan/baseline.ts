@@ -1,7 +1,7 @@
 import type { Finding } from './secret-scanner.ts';
 
 /** A secret that is let be, with the place where it was first seen, for those who read the file. */
-export interface KnownSecret {
+interface KnownSecret {
   readonly fingerprint: string;
   readonly kind?: string;
   readonly path?: string;

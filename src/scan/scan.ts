@@ -10,7 +10,7 @@ const DEEPEST = 4;
 const BINARY_WITHIN_BYTES = 8_000;
 
 /** A file to be scanned. */
-export interface Scanned extends Entry {
+interface Scanned extends Entry {
   readonly commit?: string | null;
 }
 

@@ -154,7 +154,7 @@ const WORD = /^(?:[a-z]+|[A-Z]+|[A-Z][a-z]+|\d{1,4})$/;
  * Whether the part of a secret behind its prefix can have been drawn by chance: not words joined by dashes, not an
  * alphabet, not a few characters over and over. Of real keys, which have 95 characters, it takes every one for drawn.
  */
-export function isDrawn(body: string): boolean {
+function isDrawn(body: string): boolean {
   if (CLASSES.filter((characters) => characters.test(body)).length < 2) return false;
   const words = body.split(/[-_]+/).filter((word) => word !== '');
   return !words.every((word) => WORD.test(word)) && entropy(body) >= LEAST_ENTROPY && stepsUp(body) < body.length / 2;
@@ -174,7 +174,7 @@ function stepsUp(text: string): number {
 }
 
 /** How a secret was written where it was found. `escaped`: with `%2D`, `\u002d` or the like for its dashes. */
-export type Disguise = 'plain' | 'escaped' | 'base64';
+type Disguise = 'plain' | 'escaped' | 'base64';
 
 /** A secret that was found. Nothing in it is secret. */
 export interface Finding {

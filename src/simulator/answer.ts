@@ -134,19 +134,19 @@ interface ToolUseBlock {
 export const CHARACTERS_PER_TOKEN = 4;
 
 /** Estimates the tokens of a text, or of the JSON of anything else. */
-export function estimatedTokens(part: unknown): number {
+function estimatedTokens(part: unknown): number {
   if (part === undefined || part === null) return 0;
   const characters = typeof part === 'string' ? part.length : JSON.stringify(part).length;
   return Math.ceil(characters / CHARACTERS_PER_TOKEN);
 }
 
 /** Output tokens of content: text, thinking and tool inputs. */
-export function contentTokens(content: readonly ContentBlock[]): number {
+function contentTokens(content: readonly ContentBlock[]): number {
   return content.reduce((sum, block) => sum + estimatedTokens(generatedPart(block)), 0);
 }
 
 /** Output tokens of the thinking blocks alone. */
-export function thinkingTokens(content: readonly ContentBlock[]): number {
+function thinkingTokens(content: readonly ContentBlock[]): number {
   return contentTokens(content.filter((block) => block.type === 'thinking'));
 }
 
@@ -170,7 +170,7 @@ const WORDS =
   'the tide was low and slow when a small boat came home with salt fish rope tar light wind over grey water'.split(' ');
 
 /** Meaningless words, exactly so many tokens of them. */
-export function prose(tokens: number, random: Random): string {
+function prose(tokens: number, random: Random): string {
   const characters = Math.max(0, tokens) * CHARACTERS_PER_TOKEN;
   let text = '';
   while (text.length < characters) text += `${WORDS[Math.floor(random() * WORDS.length)] ?? 'sea'} `;
@@ -178,12 +178,12 @@ export function prose(tokens: number, random: Random): string {
 }
 
 /** A thinking block with a fake signature. */
-export function thinkingBlock(thinking: string, random: Random): ContentBlock {
+function thinkingBlock(thinking: string, random: Random): ContentBlock {
   return { type: 'thinking', thinking, signature: Buffer.from(wireId('simulated-', random)).toString('base64') };
 }
 
 /** A call of one of the client's tools. */
-export function toolUseBlock(tool: ToolCall, random: Random): ContentBlock {
+function toolUseBlock(tool: ToolCall, random: Random): ContentBlock {
   const { name, input, id = wireId('toolu_01', random) } = tool;
   return { type: 'tool_use', id, name, input, caller: { type: 'direct' } };
 }

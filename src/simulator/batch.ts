@@ -26,7 +26,7 @@ export interface Batch {
 }
 
 /** The result of an item. */
-export type ItemResult = ItemOutcome | { readonly type: 'canceled' } | { readonly type: 'expired' };
+type ItemResult = ItemOutcome | { readonly type: 'canceled' } | { readonly type: 'expired' };
 
 const EXPIRES_AFTER_MS = 24 * 60 * 60 * 1000;
 
@@ -43,7 +43,7 @@ export function resultOf(batch: Batch, item: BatchItem): ItemResult {
 }
 
 /** The status of a batch in responses. */
-export type Phase = 'in_progress' | 'canceling' | 'ended';
+type Phase = 'in_progress' | 'canceling' | 'ended';
 
 /** A batch in the API's form. Its counts stay at `processing` until it has ended. */
 export function batchJson(batch: Batch, phase: Phase, origin: string): Record<string, unknown> {

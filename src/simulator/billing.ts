@@ -22,7 +22,7 @@ export interface BilledPart {
 }
 
 /** The input of a bill. */
-export interface Billable {
+interface Billable {
   /** The model that answered. */
   readonly model: string;
   readonly usage: WireUsage;

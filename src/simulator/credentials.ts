@@ -18,7 +18,7 @@ export interface Caller {
 }
 
 /** The organization of keys without one. */
-export const DEFAULT_ORGANIZATION = '5f0c2b7e-3d41-4c8a-9e56-0b1d7a2f8c34';
+const DEFAULT_ORGANIZATION = '5f0c2b7e-3d41-4c8a-9e56-0b1d7a2f8c34';
 
 /** A caller whose key is not accepted. */
 export const UNKNOWN_CALLER: Caller = { name: null, organization: null, workspace: null };

@@ -19,7 +19,7 @@ import type { RequestRecord } from './truth.ts';
 import type { SimulatorState } from './state.ts';
 
 /** A response about to be sent. */
-export interface OutgoingResponse {
+interface OutgoingResponse {
   readonly result: EndpointResult;
   readonly fault: Fault;
   readonly record: RequestRecord;
@@ -132,7 +132,7 @@ function* complete(items: Iterable<BodyItem>): Generator<BodyItem, Ending> {
  * An event stream with its fault. `errorJson` is the data of an `error` event. If the fault's place never comes, the fault
  * happens before `message_stop`: a chosen fault always happens.
  */
-export function* faultyStream(
+function* faultyStream(
   items: Iterable<BodyItem>,
   fault: BodyFault,
   errorJson: Record<string, unknown>,
@@ -157,7 +157,7 @@ export function* faultyStream(
 }
 
 /** A JSON or JSONL body with its fault in the middle: before the middle line if it has lines. It has no error events. */
-export function* faultyDocument(items: Iterable<BodyItem>, fault: BodyFault): Generator<BodyItem, Ending> {
+function* faultyDocument(items: Iterable<BodyItem>, fault: BodyFault): Generator<BodyItem, Ending> {
   const all = [...items];
   const [first] = all;
   const pieces = all.length === 1 && first !== undefined ? halves(first) : all;
@@ -219,10 +219,10 @@ function malformed(item: BodyItem): string {
 }
 
 /** How the server ends a body: completely, early without an error, or with a broken connection. */
-export type Ending = 'complete' | 'cut' | 'reset';
+type Ending = 'complete' | 'cut' | 'reset';
 
 /** The pace of a body, and the callbacks for its progress. */
-export interface BodyOptions {
+interface BodyOptions {
   readonly clock: SimulatorClock;
   /** The signal of the request: when it is aborted, the body fails with its reason. */
   readonly signal: AbortSignal;
@@ -236,12 +236,12 @@ export interface BodyOptions {
 const encoder = new TextEncoder();
 
 /** The bytes of a piece: a copy, because a stream detaches the buffer it is given. */
-export function bytesOf({ text }: BodyItem): Uint8Array {
+function bytesOf({ text }: BodyItem): Uint8Array {
   return typeof text === 'string' ? encoder.encode(text) : Uint8Array.from(text);
 }
 
 /** A body that makes each piece when the reader asks for it. Canceling it or aborting the request stops it at once, even during a wait. */
-export function pacedBody(items: Iterator<BodyItem, Ending>, options: BodyOptions): ReadableStream<Uint8Array> {
+function pacedBody(items: Iterator<BodyItem, Ending>, options: BodyOptions): ReadableStream<Uint8Array> {
   return new ReadableStream(new PacedSource(items, options));
 }
 

@@ -41,7 +41,7 @@ export interface Bill {
 const SCRIPTED_RETRY_AFTER_SECONDS = 1;
 
 /** The context of a response's head. */
-export interface HeadContext {
+interface HeadContext {
   readonly caller: Caller;
   readonly limits: Limits;
   readonly nowMs: number;

@@ -65,7 +65,7 @@ export interface LimitScope {
 }
 
 /** A refusal by a limit. */
-export interface LimitRefusal {
+interface LimitRefusal {
   readonly refusal: RefusalName;
   readonly perMinute: number;
   readonly retryAfterSeconds: number;

@@ -14,13 +14,13 @@ import type { Distribution } from './scenario.ts';
 import { admit, limitedInputTokens, type SimulatorState } from './state.ts';
 
 /** A Messages request that was understood, and what a `respond` hook says to it. */
-export interface ReadMessages {
+interface ReadMessages {
   readonly body: MessagesBody;
   readonly reply: Reply;
 }
 
 /** Where a Messages request stands: on its own, or in a batch. */
-export interface Origin {
+interface Origin {
   readonly raw: Request;
   readonly number: number;
   readonly batchItem: string | null;

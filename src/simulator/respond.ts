@@ -33,7 +33,7 @@ import type { RequestRecord } from './truth.ts';
 import type { SimulatorState } from './state.ts';
 
 /** A request that has arrived. */
-export interface IncomingRequest {
+interface IncomingRequest {
   readonly request: Request;
   /** Aborted when the sender has gone. */
   readonly signal: AbortSignal;
@@ -221,7 +221,7 @@ function isEndpoint(operation: string): operation is keyof typeof ENDPOINTS {
 }
 
 /** Calls an endpoint other than `/v1/messages`. A path that is not served gets a 404. */
-export async function callEndpoint(state: SimulatorState, request: ApiRequest): Promise<EndpointResult> {
+async function callEndpoint(state: SimulatorState, request: ApiRequest): Promise<EndpointResult> {
   const { operation } = request;
   if (!isEndpoint(operation)) return refused(refusal('not_found'));
   const endpoint: Endpoint = ENDPOINTS[operation];
@@ -235,7 +235,7 @@ function retrieveModel({ clock }: SimulatorState, request: ApiRequest): Endpoint
 }
 
 /** The route of a request. Operations are named like the SDK's methods. */
-export interface Route {
+interface Route {
   readonly operation: Operation | 'other';
   /** The id in the path; empty if the route has none. */
   readonly id: string;
@@ -260,7 +260,7 @@ const ROUTES: readonly (readonly [method: string, path: RegExp, operation: Opera
 ];
 
 /** Finds the route of a request; `other` for paths that are not served. */
-export function route(method: string, path: string): Route {
+function route(method: string, path: string): Route {
   for (const [routeMethod, pattern, operation] of ROUTES) {
     const match = routeMethod === method ? pattern.exec(path) : null;
     if (match !== null) return { operation, id: match[1] ?? '' };

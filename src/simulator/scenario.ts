@@ -20,13 +20,13 @@ export type Place = StreamEventType | number;
 export type HeaderOverrides = Readonly<Record<string, string | null>>;
 
 /** Refuses the request with one of the API's errors by name; see `REFUSALS`. */
-export interface RefusalFault {
+interface RefusalFault {
   readonly fault: RefusalName;
   readonly headers?: HeaderOverrides;
 }
 
 /** Refuses the request with any other status and error. */
-export interface ErrorFault {
+interface ErrorFault {
   readonly fault: 'error';
   readonly status: number;
   readonly type: string;

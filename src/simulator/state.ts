@@ -46,7 +46,7 @@ export function createState(options: SimulatorOptions): SimulatorState {
 }
 
 /** A request that asks the limits for admission. */
-export interface AdmissionRequest {
+interface AdmissionRequest {
   readonly caller: Caller;
   /** `null` if only the tier's cap applies. */
   readonly scope: LimitScope | null;

@@ -90,7 +90,7 @@ export type RequestRecord = Mutable<TruthRequest>;
 export type BatchItemRecord = Mutable<TruthBatchItem>;
 
 /** The part of a record that is known when a request arrives. */
-export type NewRequest = Pick<
+type NewRequest = Pick<
   TruthRequest,
   'number' | 'id' | 'startedAtMs' | 'method' | 'path' | 'operation' | 'retryCount'
 >;
@@ -205,7 +205,7 @@ const NO_TOKENS: BilledTokens = { input: 0, cache_read: 0, cache_write_5m: 0, ca
 const NO_MONEY: BilledNanoUsd = { ...NO_TOKENS, server_tools: 0 };
 
 /** Adds billed parts to the totals of their models. */
-export function charge(totals: Map<string, Totals>, parts: readonly BilledPart[]): void {
+function charge(totals: Map<string, Totals>, parts: readonly BilledPart[]): void {
   for (const part of parts) totals.set(part.model, plus(totals.get(part.model), part));
 }
 

@@ -40,7 +40,7 @@ export const ADVICE_KINDS = [
   'budget_below_cap',
   'next_threshold',
 ] as const;
-export type AdviceKind = (typeof ADVICE_KINDS)[number];
+type AdviceKind = (typeof ADVICE_KINDS)[number];
 
 /** One piece of advice. */
 export interface Advice {

@@ -33,7 +33,7 @@ export interface Headroom {
 }
 
 /** Older headers say nothing about the present. */
-export const HEADROOM_STANDS_MS = 5 * 60_000;
+const HEADROOM_STANDS_MS = 5 * 60_000;
 
 /** The present rate is that of the last minute: in a minute a bucket is refilled. */
 const RATE_MS = 60_000;
@@ -48,7 +48,7 @@ const SHORTEST_RATE_MS = 1_000;
  * The figures are the server's own for everybody who shares the limit, so replicas and keys of an organization each see
  * all of it: take the `tightest` of theirs, and never a sum.
  */
-export function headroom(observations: readonly FollowedObservation[], nowMs: number): Headroom | null {
+function headroom(observations: readonly FollowedObservation[], nowMs: number): Headroom | null {
   const last = observations.at(-1);
   if (last === undefined || Math.abs(nowMs - last.atMs) > HEADROOM_STANDS_MS) return null;
   const remaining = remainingAt(last, nowMs);

@@ -11,7 +11,7 @@ import {
 import { publishedLimit, type SeenLimit } from './verdict.ts';
 
 /** The source of a spend figure. `ledger`: what plimsoll saw itself, a lower bound; `organization`: as it was reported. */
-export type SpendSource = 'ledger' | 'organization';
+type SpendSource = 'ledger' | 'organization';
 
 /** Spend of the present calendar month. */
 export interface MonthSpend {
@@ -32,7 +32,7 @@ export interface Lift {
   readonly factor: number | null;
 }
 
-export interface NextTier {
+interface NextTier {
   readonly name: string;
   /** `null` where there is no cap or none is published. */
   readonly monthlyCapUsd: number | null;

@@ -5,7 +5,7 @@ const MINUTE_MS = 60_000;
 const MINUTES = 7 * 24 * 60;
 
 /** The length of the week that is kept. */
-export const WEEK_MS = MINUTES * MINUTE_MS;
+const WEEK_MS = MINUTES * MINUTE_MS;
 
 /** Marks minutes of the last seven days: one bit each, 1,260 bytes in all. */
 export class MinuteMarks {
@@ -188,7 +188,7 @@ export function limitName(limit: RateLimitReason | LimitDimension): string | nul
   return LIMIT_NAMES[limit];
 }
 
-export type Minutes = Omit<DayOfMinutes, 'day'>;
+type Minutes = Omit<DayOfMinutes, 'day'>;
 
 /** The minutes of several days together. */
 export function total(days: readonly DayOfMinutes[]): Minutes {

@@ -13,7 +13,7 @@ export const PUBLISHED_DIMENSIONS = [
 export type PublishedDimension = (typeof PUBLISHED_DIMENSIONS)[number];
 
 /** The limits of one model class, in units a minute. */
-export type ClassLimits = Readonly<Record<PublishedDimension, number>>;
+type ClassLimits = Readonly<Record<PublishedDimension, number>>;
 
 /** A usage tier as it was published. */
 export interface Tier {

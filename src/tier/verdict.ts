@@ -121,7 +121,7 @@ export interface SeenLimit {
 }
 
 /** A limit that can tell something of the tier, and the tier that has exactly this limit; `null` for none. */
-export interface LimitEvidence extends SeenLimit {
+interface LimitEvidence extends SeenLimit {
   readonly tier: string | null;
 }
 

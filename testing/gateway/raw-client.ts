@@ -78,8 +78,3 @@ export async function exchanged(port: number, bytes: string | Uint8Array): Promi
   client.leave();
   return answer;
 }
-
-/** A request as text. `headers` may be lines that are none: they are sent as they are. */
-export function requestText(line: string, headers: readonly string[], body = ''): string {
-  return [line, ...headers, '', body].join('\r\n');
-}
