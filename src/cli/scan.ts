@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { BASELINE_FILE, baselineText, parsedBaseline, type Baseline } from '../scan/baseline.ts';
+import { BASELINE_FILE, baselineText, parseBaseline, type Baseline } from '../scan/baseline.ts';
 import { DELETING_IS_NOT_ENOUGH, consequence, nameOfKind, sarif } from '../scan/sarif.ts';
 import { Scan, type ScanResult } from '../scan/scan.ts';
 import type { Finding } from '../scan/secret-scanner.ts';
@@ -145,7 +145,7 @@ function readBaseline(asked: Asked, io: CommandIo): Baseline | null {
     printProblems([{ field: path, ...unreadable(error, 'a baseline that can be read') }], io);
     return null;
   }
-  const parsed = parsedBaseline(text);
+  const parsed = parseBaseline(text);
   if (parsed !== null) return parsed;
   const [expected, got] = ['what --write-baseline writes', 'something else'];
   printProblems([{ kind: 'unreadable', field: path, expected, got, advice: null }], io);

@@ -2,27 +2,27 @@ import type { Request, RequestHandler } from 'express';
 import { withLateAttribution } from '../client/attribution.ts';
 import { ConfigurationError, type Problem } from '../errors.ts';
 
-/** Labels by name; a name without a value stays without one, whatever the client's headers say. */
+/** Labels by name. A name without a value stays without one, whatever the client's headers say. */
 export type RequestLabels = Readonly<Record<string, string | undefined>>;
 
-/** What `attribution()` takes. Nothing is needed. */
+/** Options of `attribution()`; all are optional. */
 export interface AttributionOptions {
-  /** Labels of a request, from what the application knows of it: asked at each Claude call, so after authentication. */
+  /** Labels that the application knows of a request. Called at each Claude call, so after authentication. */
   labels?(req: Request): RequestLabels;
   /** Request headers that any client may set a label by, as header name to label name: `{ 'x-feature': 'feature' }`. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** Labels that no header may set: name those that budgets go by. `route` always is one. */
+  /** Labels that no header may set, such as those that budgets use. `route` is always one of them. */
   readonly protected?: readonly string[];
 }
 
 /**
  * Express middleware that sets attribution labels for every Claude call made while a request is served: `route`, the
- * pattern of the route that handles it, and what the options say. Mount it on the application, before the routes and
- * after body parsers: inside a router, `route` begins there.
+ * pattern of the route that handles it, and the labels of the options. Mount it on the application, before the routes and
+ * after body parsers: inside a router, `route` would start at that router.
  * Only names that the client declared (`attribution` of `instrument()`) become labels; a call outside of any route has
  * no `route`. `labels` that throw are counted in `plimsoll_errors_total` and the call goes on without them.
  *
- * Throws a `ConfigurationError` (`PLIMSOLL_OPTIONS_INVALID`) where a header would set a protected label.
+ * Throws a `ConfigurationError` (`PLIMSOLL_OPTIONS_INVALID`) if a header would set a protected label.
  *
  * @example
  * app.use(attribution({ labels: (req) => ({ tenant: req.user?.tenant }), headers: { 'x-feature': 'feature' }, protected: ['tenant'] }));
@@ -35,7 +35,7 @@ export function attribution(options: AttributionOptions = {}): RequestHandler {
     const ofRequest = (): RequestLabels => ({ ...fromHeaders(req, headers), route: route() });
     withLateAttribution(ofRequest, () => {
       if (options.labels === undefined) return next();
-      withLateAttribution(() => onlyText(options.labels?.(req)), next);
+      withLateAttribution(() => keepText(options.labels?.(req)), next);
     });
   };
 }
@@ -44,8 +44,8 @@ function fromHeaders(req: Request, headers: readonly (readonly [string, string])
   return Object.fromEntries(headers.map(([header, label]) => [label, req.get(header)]));
 }
 
-/** Programs in plain JavaScript return numbers and null too. */
-function onlyText(labels: RequestLabels | undefined): RequestLabels {
+/** Keeps labels that are strings: programs in plain JavaScript return numbers and null too. */
+function keepText(labels: RequestLabels | undefined): RequestLabels {
   const entries = Object.entries(labels ?? {});
   return Object.fromEntries(entries.map(([name, value]) => [name, typeof value === 'string' ? value : undefined]));
 }
@@ -71,8 +71,8 @@ function checkOptions(options: AttributionOptions): void {
 }
 
 /**
- * What routers write on a request while they pass it on; the same in Express 4 and 5. At the end, where no route has
- * answered, they put back what was there before the first of them: nothing.
+ * The fields that routers set on a request as they pass it on, in Express 4 and 5. If no route has answered, they restore
+ * them in the end, to nothing.
  */
 interface RoutedRequest {
   baseUrl: string | undefined;
@@ -83,30 +83,30 @@ interface RoutedRequest {
 const followed = new WeakMap<RoutedRequest, MountPath>();
 
 /**
- * Follows a request through the routers from here on. The answer is asked for where a route handles the request and is
- * its pattern with those of the routers entered since, such as `/tenants/:id/chat`; `undefined` where no route has
- * matched. Parameters of a mount path that are not whole segments make it `*`; one that is a regular expression is told
- * as what it matched.
+ * Follows a request through the routers from here on. The returned function gives the pattern of the route that handles the
+ * request, after those of the routers entered since, such as `/tenants/:id/chat`; `undefined` if no route has matched. A
+ * mount path whose parameters are not whole segments becomes `*`. One that is a regular expression appears as what it
+ * matched.
  */
 function routePattern(req: RoutedRequest): () => string | undefined {
   const mount = followed.get(req) ?? new MountPath(req);
   followed.set(req, mount);
   return () => {
     if (req.route === undefined) return undefined;
-    const pattern = mount.pattern + written(req.route.path);
+    const pattern = mount.pattern + pathText(req.route.path);
     return pattern.length > 1 && pattern.endsWith('/') ? pattern.slice(0, -1) : pattern;
   };
 }
 
-/** Express takes text, a regular expression, or a list of both. */
-function written(path: unknown): string {
+/** The text of a route's path: Express takes strings, regular expressions, and lists of both. */
+function pathText(path: unknown): string {
   return Array.isArray(path) ? path.map(String).join('|') : String(path);
 }
 
 /**
- * `req.baseUrl` holds the values that a mount path like `/tenants/:id` was given, and a router hides its parent's
- * parameters. But when a router is entered, it sets `baseUrl` while `params` are still those of its mount path: that is
- * when values are put back to names.
+ * Keeps the pattern of the routers around a request. `req.baseUrl` has the values of a mount path like `/tenants/:id`, and a
+ * router hides its parent's parameters. But when a router is entered, it sets `baseUrl` while `params` are still those of its
+ * mount path: at that moment, values can be turned back into names.
  */
 class MountPath {
   readonly #patterns: Map<string | undefined, string>;
@@ -127,32 +127,32 @@ class MountPath {
     return this.#patterns.get(this.#baseUrl) ?? '';
   }
 
-  /** A router is in the midst of a request: whatever it writes, nothing may be thrown at it. */
+  /** Called when a router sets `baseUrl` in the middle of a request: it must never throw. */
   #move(req: RoutedRequest, baseUrl: unknown): void {
     const outer = this.#baseUrl ?? '';
     this.#baseUrl = baseUrl as string | undefined;
-    // Anything shorter is a router that is left: the one around it is known.
+    // A shorter one means that a router is left; the one around it is known.
     if (typeof baseUrl !== 'string' || baseUrl.length <= outer.length || !baseUrl.startsWith(outer)) return;
     const around = this.#patterns.get(outer) ?? '';
     const own = ownParams(req.params ?? {}, around);
-    this.#patterns.set(baseUrl, around + withoutValues(baseUrl.slice(outer.length), own));
+    this.#patterns.set(baseUrl, around + namesForValues(baseUrl.slice(outer.length), own));
   }
 }
 
 type Params = Readonly<Record<string, unknown>>;
 
-/** With `mergeParams` a router has those of the routers around it too. */
+/** The parameters of the mount path alone: with `mergeParams`, a router also has those of the routers around it. */
 function ownParams(params: Params, around: string): Params {
   const named = new Set(around.split('/'));
   return Object.fromEntries(Object.entries(params).filter(([name]) => !named.has(`:${name}`)));
 }
 
-/** In lower case, because routers take `/API` for `/api`; `*` where a value is not a whole segment of the path. */
-function withoutValues(path: string, params: Params): string {
+/** The path with names in place of values, in lower case because routers match `/API` as `/api`; `*` if a value is not a whole segment. */
+function namesForValues(path: string, params: Params): string {
   const names = new Map(Object.entries(params).map(([name, value]) => [String(value), name]));
   const found = new Set<string>();
   const segments = path.split('/').map((segment) => {
-    const name = names.get(decoded(segment));
+    const name = names.get(decode(segment));
     if (name === undefined) return segment.toLowerCase();
     found.add(name);
     return `:${name}`;
@@ -160,10 +160,10 @@ function withoutValues(path: string, params: Params): string {
   return found.size === Object.keys(params).length ? segments.join('/') : '/*';
 }
 
-function decoded(segment: string): string {
+function decode(segment: string): string {
   try {
     return decodeURIComponent(segment);
   } catch {
-    return segment; // Express answers 400 for a parameter like this; elsewhere it is plain text.
+    return segment; // Express answers 400 to such a parameter; elsewhere it is plain text.
   }
 }

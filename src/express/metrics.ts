@@ -2,8 +2,8 @@ import type { RequestHandler } from 'express';
 import { metricsHandler, type MetricsHandlerOptions } from '../record/metrics/page.ts';
 
 /**
- * Express handler that answers scrapes as `metricsHandler()` does, whatever path it is mounted at. The page shows
- * attribution values and spend: mount it where only Prometheus comes by, best on a port of its own.
+ * Express handler for scrapes, like `metricsHandler()`, at whatever path it is mounted. The page shows attribution values and
+ * spend: mount it where only Prometheus can reach it, ideally on its own port.
  *
  * @example
  * express().use('/metrics', metrics()).listen(9464, '127.0.0.1');
@@ -19,7 +19,7 @@ export function metrics(options: MetricsHandlerOptions = {}): RequestHandler {
         .setHeaders(answer.headers)
         .end(Buffer.from(await answer.arrayBuffer()));
     } catch (error) {
-      next(error); // Express 4 does not see what an async handler throws.
+      next(error); // Express 4 does not catch errors of async handlers.
     }
   };
 }

@@ -5,23 +5,23 @@ import type * as SdkNode from '@opentelemetry/sdk-node';
 import { ConfigurationError } from '../errors.ts';
 import { tracerOf } from '../record/otel/spans.ts';
 
-/** Nothing is needed: what is not here is set by the variables of OpenTelemetry. */
+/** Options of `startTelemetry()`; all are optional. Everything else is set by the `OTEL_*` variables. */
 export interface TelemetryOptions {
-  /** The name of the service, where neither `OTEL_SERVICE_NAME` nor `OTEL_RESOURCE_ATTRIBUTES` gives one. */
+  /** The name of the service, unless `OTEL_SERVICE_NAME` or `OTEL_RESOURCE_ATTRIBUTES` gives one. */
   readonly serviceName?: string;
   /**
-   * Registers a meter provider too, so that what `otelMetrics()` records is sent. Default: only where
+   * Registers a meter provider too, so that the metrics of `otelMetrics()` are sent. Default: only if
    * `OTEL_METRICS_EXPORTER` is set, because Prometheus scrapes the same figures.
    */
   readonly metrics?: boolean;
 }
 
 export interface Telemetry {
-  /** `false` where `OTEL_SDK_DISABLED` is set, and where the program has a tracer provider already. */
+  /** `false` if `OTEL_SDK_DISABLED` is set, or if the program already has a tracer provider. */
   readonly started: boolean;
   /**
-   * Sends what has not been sent, and stops. Never rejects: what cannot be sent is told to OpenTelemetry's `diag`.
-   * Called by itself when the process has nothing left to do, but not at `process.exit()` or a signal.
+   * Sends the rest and stops. Never rejects: failures go to OpenTelemetry's `diag`. It is called automatically when the
+   * process has nothing left to do, but not at `process.exit()` or a signal.
    */
   shutdown(): Promise<void>;
 }
@@ -29,10 +29,10 @@ export interface Telemetry {
 const NOT_STARTED: Telemetry = { started: false, shutdown: () => Promise.resolve() };
 
 /**
- * Sends spans over OTLP, as protobuf over HTTP unless a variable says otherwise, by means of `@opentelemetry/sdk-node`,
- * which is loaded here and nowhere else. All `OTEL_*` variables hold. A tracer provider that is registered is left alone:
- * then nothing is started, and plimsoll uses that one.
- * Throws a `ConfigurationError` (`PLIMSOLL_OPENTELEMETRY_SDK_MISSING`) where the package is not installed.
+ * Sends spans over OTLP, as protobuf over HTTP unless a variable says otherwise, with `@opentelemetry/sdk-node`, which is
+ * only loaded here. All `OTEL_*` variables apply. If the program has registered a tracer provider, nothing is started and
+ * plimsoll uses that one.
+ * Throws a `ConfigurationError` (`PLIMSOLL_OPENTELEMETRY_SDK_MISSING`) if the package is not installed.
  *
  * @example
  * const telemetry = await startTelemetry({ serviceName: 'checkout-api' });
@@ -42,15 +42,15 @@ export async function startTelemetry(options: TelemetryOptions = {}): Promise<Te
   const { env } = process;
   if (env['OTEL_SDK_DISABLED']?.trim().toLowerCase() === 'true') return NOT_STARTED;
   if (tracerOf(trace.getTracerProvider()) !== null) return NOT_STARTED;
-  const { NodeSDK } = await loaded();
+  const { NodeSDK } = await loadSdk();
   const sdk = new NodeSDK(configuration(options));
   sdk.start();
-  return running(() => sdk.shutdown());
+  return runningTelemetry(() => sdk.shutdown());
 }
 
 type Configuration = NonNullable<ConstructorParameters<typeof SdkNode.NodeSDK>[0]>;
 
-/** What a variable decides is left to the SDK; an empty list turns a signal off. */
+/** The configuration of the SDK. What a variable decides is left to the SDK; an empty list turns a signal off. */
 function configuration({ serviceName, metrics }: TelemetryOptions): Configuration {
   const { env } = process;
   const attributes = resourceAttributes(env);
@@ -67,7 +67,7 @@ function isSet(variable: string | undefined): boolean {
   return variable !== undefined && variable.trim() !== '';
 }
 
-async function loaded(): Promise<typeof SdkNode> {
+async function loadSdk(): Promise<typeof SdkNode> {
   try {
     return await import('@opentelemetry/sdk-node');
   } catch (error) {
@@ -90,7 +90,7 @@ function isInstalled(name: string): boolean {
   }
 }
 
-function running(stop: () => Promise<void>): Telemetry {
+function runningTelemetry(stop: () => Promise<void>): Telemetry {
   let stopped: Promise<void> | null = null;
   const shutdown = (): Promise<void> => {
     process.off('beforeExit', onExit);
@@ -105,9 +105,8 @@ function running(stop: () => Promise<void>): Telemetry {
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * What all telemetry of this process says of it: host, process id, and what `OTEL_RESOURCE_ATTRIBUTES` and
- * `OTEL_SERVICE_NAME` name, the latter first. The SDK's default detectors would add the command line, in which keys are
- * given to programs.
+ * The resource attributes of this process: host, process id, and those of `OTEL_RESOURCE_ATTRIBUTES`; `OTEL_SERVICE_NAME` has
+ * precedence. The SDK's default detectors would add the command line, which may contain keys.
  */
 function resourceAttributes(env: Environment): Readonly<Record<string, string | number>> {
   const serviceName = env['OTEL_SERVICE_NAME'] ?? '';
@@ -115,23 +114,23 @@ function resourceAttributes(env: Environment): Readonly<Record<string, string | 
     'service.instance.id': randomUUID(),
     'host.name': hostname(),
     'process.pid': process.pid,
-    ...listed(env['OTEL_RESOURCE_ATTRIBUTES'] ?? ''),
+    ...parseAttributes(env['OTEL_RESOURCE_ATTRIBUTES'] ?? ''),
     ...(serviceName === '' ? {} : { 'service.name': serviceName }),
   };
 }
 
-/** `key=value,key=value` with values percent-encoded; what is not of that form is left out. */
-function listed(text: string): Readonly<Record<string, string>> {
+/** Parses `key=value,key=value` with percent-encoded values. Anything else is left out. */
+function parseAttributes(text: string): Readonly<Record<string, string>> {
   const attributes: Record<string, string> = {};
   for (const pair of text.split(',')) {
     const [key = '', value, ...more] = pair.split('=').map((part) => part.trim());
-    const decoded = value === undefined || more.length > 0 ? null : percentDecoded(value);
+    const decoded = value === undefined || more.length > 0 ? null : percentDecode(value);
     if (key !== '' && decoded !== null) attributes[key] = decoded;
   }
   return attributes;
 }
 
-function percentDecoded(text: string): string | null {
+function percentDecode(text: string): string | null {
   try {
     return decodeURIComponent(text);
   } catch {

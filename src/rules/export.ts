@@ -1,19 +1,19 @@
 import type { RuleFile } from './rule-files.ts';
 import { groupsValue, ruleFileText, yamlText } from './rule.ts';
 
-/** A dashboard's file as it is shipped. */
+/** The file of a dashboard. */
 export interface DashboardSource {
   /** `overview.json` */
   readonly name: string;
   readonly text: string;
 }
 
-/** Where Kubernetes keeps it; left out, where it is applied. */
+/** The Kubernetes namespace. Default: the one it is applied in. */
 interface Placement {
   readonly namespace?: string;
 }
 
-/** Everything as files, by their paths. */
+/** All dashboards and rules as files, by path. */
 export function exportedFiles(
   rules: readonly RuleFile[],
   dashboards: readonly DashboardSource[],
@@ -24,7 +24,7 @@ export function exportedFiles(
   ];
 }
 
-/** ConfigMaps with the label that Grafana's sidecar looks for, one for each dashboard. */
+/** A ConfigMap for each dashboard, with the label that Grafana's sidecar looks for. */
 export function configMaps(dashboards: readonly DashboardSource[], placement: Placement): string {
   const documents = dashboards.map(({ name, text }) =>
     yamlText({
@@ -41,7 +41,7 @@ export function configMaps(dashboards: readonly DashboardSource[], placement: Pl
   return documents.join('---\n');
 }
 
-/** One PrometheusRule with the groups of all files. */
+/** One PrometheusRule object with the groups of all files. */
 export function prometheusRules(rules: readonly RuleFile[], placement: Placement): string {
   return yamlText({
     apiVersion: 'monitoring.coreos.com/v1',

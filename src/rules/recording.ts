@@ -5,7 +5,7 @@ import { BURN_WINDOWS, SLO_WINDOWS, type MonitoringSettings, type SloWindow } fr
 
 const BY = 'job, key, model';
 
-/** All recording rules, one group for each concern. */
+/** All recording rules, in one group per concern. */
 export function recordingGroups(settings: MonitoringSettings): readonly RuleGroup[] {
   return [
     { name: 'plimsoll_attempts', interval: '30s', rules: attemptRules() },
@@ -44,7 +44,7 @@ function attemptRules(): readonly RecordingRule[] {
   ];
 }
 
-/** Long windows are made of the counters themselves: an average of short ratios would weigh quiet hours like busy ones. */
+/** Ratios for the SLO alerts. Long windows use the counters: an average of short ratios would weigh quiet hours like busy ones. */
 function sloRules({ latencySeconds }: MonitoringSettings, window: SloWindow): readonly RecordingRule[] {
   const rate = (counted: string): string => sumBy(BY, `rate(${counted}[${window}])`);
   const judged = rate(series('anthropic_requests_total', `outcome=~"ok|${FAILED}"`));
@@ -59,7 +59,7 @@ function sloRules({ latencySeconds }: MonitoringSettings, window: SloWindow): re
   ];
 }
 
-/** What the ratios of the long windows stand for: three slow calls of four are no trend. */
+/** Counts behind the ratios of the long windows: three slow calls out of four are no trend. */
 function volumeRules(window: SloWindow): readonly RecordingRule[] {
   const answered = series('anthropic_request_duration_seconds_count', 'outcome="ok"');
   const failed = growth('anthropic_requests_total', window, `outcome=~"${FAILED}"`);
@@ -72,7 +72,7 @@ function volumeRules(window: SloWindow): readonly RecordingRule[] {
   ];
 }
 
-/** Headers that nobody has seen for so long say nothing of now: a replica that stopped calling keeps its last value. */
+/** Older headers are ignored: a replica that stopped calling keeps its last value. */
 const HEADERS_FRESH_SECONDS = 300;
 
 function limitRules(): readonly RecordingRule[] {
@@ -98,8 +98,8 @@ function budgetRules(): readonly RecordingRule[] {
 }
 
 /**
- * The spend of the month as the organization reports it; else as plimsoll has seen it: the most that any process says of a
- * ledger, summed over ledgers, or summed over processes where there is none.
+ * The spend of the month as the organization reports it, or else as plimsoll has seen it: the maximum over the processes of
+ * each ledger, summed over ledgers; without ledgers, summed over processes.
  */
 function tierRules(): readonly RecordingRule[] {
   const seen = series('anthropic_tier_spend_usd', 'source="ledger"');
@@ -127,7 +127,7 @@ function perCallRules(): readonly RecordingRule[] {
   ];
 }
 
-/** The names of what recording rules keep; dashboards and alerts ask for these. */
+/** The names of the recorded series, for dashboards and alerts. */
 export const RECORDED = {
   attempts: (window: '5m' | '1h') => `job_key_model:anthropic_attempts:increase${window}`,
   rateLimited: (window: '5m' | '1h') => `job_key_model_reason:anthropic_rate_limited:ratio_increase${window}`,

@@ -7,13 +7,13 @@ import { recordingGroups } from './recording.ts';
 import type { Alert, AlertingRule, RuleGroup } from './rule.ts';
 import { monitoringSettings, type MonitoringSettings } from './settings.ts';
 
-/** A file of rules, without its ending. */
+/** A rule file; `name` has no extension. */
 export interface RuleFile {
   readonly name: string;
   readonly groups: readonly RuleGroup[];
 }
 
-/** The rule files, one for what is recorded and one for each concern. Throws a `ConfigurationError` for bad settings. */
+/** The rule files: one with recording rules, and one with alerts per concern. Throws a `ConfigurationError` for bad settings. */
 export function ruleFiles(given: Partial<MonitoringSettings> = {}): readonly RuleFile[] {
   const settings = monitoringSettings(given);
   const alerting = (name: string, alerts: readonly Alert[]): RuleFile => {
@@ -30,7 +30,7 @@ export function ruleFiles(given: Partial<MonitoringSettings> = {}): readonly Rul
   ];
 }
 
-/** The passes that every alert goes through: its runbook and its dashboard are never written by hand. */
+/** Turns an alert into a rule, with the links to its runbook and its dashboard. */
 function alertingRule(alert: Alert, { runbookBaseUrl, dashboardBaseUrl }: MonitoringSettings): AlertingRule {
   const { name, severity, expr, summary, description, dashboard } = alert;
   return {

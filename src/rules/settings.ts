@@ -2,48 +2,47 @@ import { ConfigurationError, unfit, type Problem } from '../errors.ts';
 import { CALL_SECONDS } from '../record/metrics/metric.ts';
 
 /**
- * What dashboards and rules are made from. For each: when you would change it, and what happens then. Ratios are from
- * 0 to 1, times are seconds, windows are Prometheus durations.
+ * Settings of the dashboards and rules. Ratios are from 0 to 1, times are in seconds, windows are Prometheus durations.
  */
 export interface MonitoringSettings {
-  /** Scrape jobs that must be there: add yours, and a page comes when Prometheus cannot scrape any target of one. */
+  /** Scrape jobs that must have metrics. Add yours: it pages when Prometheus cannot scrape any target of one. */
   readonly jobs: readonly string[];
-  /** Where runbooks are read; the alert's name is appended. Change it when you keep your own. */
+  /** URL of the runbooks, to which the alert's name is appended. Change it if you keep your own. */
   readonly runbookBaseUrl: string;
-  /** Where Grafana is; dashboards' paths are appended. */
+  /** URL of Grafana, to which the dashboards' paths are appended. */
   readonly dashboardBaseUrl: string;
-  /** Share of calls that must not fail, by the server's or the network's fault. Nearer to 1 pages sooner. */
+  /** Share of calls that must succeed, not counting errors of the caller. Closer to 1 pages sooner. */
   readonly successObjective: number;
   /** Share of answered calls that must end within `latencySeconds`. */
   readonly latencyObjective: number;
   /** An edge of the buckets of `anthropic_request_duration_seconds`. Raise it for long answers. */
   readonly latencySeconds: number;
-  /** Failed calls in the longer window before an SLO alert can fire. Raise it where few calls make ratios jump. */
+  /** Failed calls in the longer window before an SLO alert can fire. Raise it if few calls make ratios jump. */
   readonly sloMinFailures: number;
   /** Share of attempts that one limiter refuses in 5 minutes. */
   readonly rateLimitedRatio: number;
-  /** The same in an hour, for limiters and overloads: a spike that is over does not fire. */
+  /** The same for an hour, for limits and overloads, so that a spike that is over does not fire. */
   readonly refusedHourRatio: number;
   /** Attempts in 5 minutes before a ratio of attempts can fire. */
   readonly minAttempts: number;
   readonly overloadedRatio: number;
-  /** Retries per call, and how many in 5 minutes make a storm. */
+  /** Retries per call that make a storm, and the least number of retries in 5 minutes. */
   readonly retriesPerCall: number;
   readonly minRetries: number;
-  /** Share of the time of calls that is spent waiting between attempts. */
+  /** Share of calls' time spent waiting between attempts. */
   readonly waitRatio: number;
-  /** What is left of a rate limit, as a share. */
+  /** Share of a rate limit that is left. */
   readonly headroomRatio: number;
   /** Share of the tier's monthly cap. */
   readonly tierCapRatio: number;
-  /** Multiples of an even pace through the budget's period. */
+  /** Multiples of the pace at which the budget lasts exactly for its period. */
   readonly budgetBurnFast: number;
   readonly budgetBurnSlow: number;
-  /** Part of a budget's period that must be over before its forecast is believed. */
+  /** Share of a budget's period that must be over before its forecast can fire. */
   readonly forecastAfterRatio: number;
-  /** Cost or tokens per call, against the same hours a week ago. */
+  /** Growth of cost or tokens per call over the same hours a week ago. */
   readonly perCallGrowth: number;
-  /** Calls in 6 hours, now and a week ago, before the two are compared. */
+  /** Calls in 6 hours, now and a week ago, that are needed for the comparison. */
   readonly minCallsCompared: number;
   /** Share of answers that end at `max_tokens`. */
   readonly truncatedRatio: number;
@@ -78,7 +77,7 @@ export const DEFAULT_SETTINGS: MonitoringSettings = {
   priceTableMaxAgeDays: 90,
 };
 
-/** The settings with the defaults in place of what is not given. Throws a `ConfigurationError` with all problems. */
+/** Fills in the default settings. Throws a `ConfigurationError` with all problems. */
 export function monitoringSettings(given: Partial<MonitoringSettings> = {}): MonitoringSettings {
   const settings = { ...DEFAULT_SETTINGS, ...given };
   const problems = [...jobProblems(settings), ...urlProblems(settings), ...figureProblems(settings)];
@@ -100,7 +99,7 @@ function urlProblems(settings: MonitoringSettings): readonly Problem[] {
     .map((name) => unfit(name, settings[name], { expected: 'an http or https URL', advice: 'write it in full' }));
 }
 
-/** Ratios of which 0 or 1 would always or never fire. */
+/** Ratios at which 0 or 1 would fire always or never. */
 const BETWEEN_0_AND_1 = [
   'successObjective',
   'latencyObjective',
@@ -137,8 +136,8 @@ interface BurnWindow {
 }
 
 /**
- * Of an error budget for 30 days, the page windows spend 2 % in an hour or 5 % in six hours, the ticket windows 10 % in a day
- * or in three. Source: "Alerting on SLOs", The Site Reliability Workbook, chapter 5.
+ * The windows fire when an error budget of 30 days loses 2% in an hour or 5% in six hours (page), or 10% in one day or in
+ * three (ticket). Source: "Alerting on SLOs", The Site Reliability Workbook, chapter 5.
  */
 export const BURN_WINDOWS: readonly BurnWindow[] = [
   { severity: 'page', long: '1h', short: '5m', factor: 14.4 },

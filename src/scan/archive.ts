@@ -1,17 +1,17 @@
 import { brotliDecompressSync, gunzipSync, inflateRawSync, zstdDecompressSync } from 'node:zlib';
 
-/** What is in an archive; or a word that says why it cannot be opened; or `null` for what is no archive. */
-type Opened = Unpacked | string | null;
+/** The content of an archive, the reason why it cannot be opened, or `null` if it is not an archive. */
+type OpenResult = Unpacked | string | null;
 
 const ZSTD = 0xfd2fb528;
 
 /**
- * Opens tar, zip and its relatives (jar, whl, vsix), gzip, zstd, and brotli by its name. A compressed file is an
- * archive of one. At most `limitBytes` are unpacked.
+ * Opens tar, zip and its relatives (jar, whl, vsix), gzip, zstd, and brotli (by its file name). A compressed file is an
+ * archive of one file. Unpacks at most `limitBytes`.
  */
-export function opened(name: string, bytes: Buffer, limitBytes: number): Opened {
-  if (isTar(bytes)) return tarContent(bytes);
-  if (isZip(bytes)) return zipContent(bytes, limitBytes);
+export function open(name: string, bytes: Buffer, limitBytes: number): OpenResult {
+  if (isTar(bytes)) return readTar(bytes);
+  if (isZip(bytes)) return readZip(bytes, limitBytes);
   const decompress = decompressor(name, bytes);
   if (decompress === null) return null;
   try {
@@ -27,15 +27,15 @@ function decompressor(name: string, bytes: Buffer) {
   return name.endsWith('.br') ? brotliDecompressSync : null;
 }
 
-/** `app.js.gz` has `app.js` in it, and `app.tgz` has `app.tar`. */
+/** The file inside a compressed file: `app.js` of `app.js.gz`, `app.tar` of `app.tgz`. */
 function inner(name: string, bytes: Buffer): Entry {
   const base = name.slice(Math.max(name.lastIndexOf('/'), name.lastIndexOf('!')) + 1);
   return { name: base.replace(/\.tgz$/, '.tar.gz').replace(/\.(?:gz|zst|br)$/, ''), bytes };
 }
 
-/** The sources that a source map carries, as they were before the build; empty where it is none or carries none. */
+/** The original sources inside a source map; empty if it has none or is not a source map. */
 export function mappedSources(bytes: Buffer): readonly Entry[] {
-  const map = parsed(bytes);
+  const map = parseMap(bytes);
   const { sources, sourcesContent } = map;
   if (!Array.isArray(sourcesContent)) return [];
   return sourcesContent.flatMap((content: unknown, index) => {
@@ -45,13 +45,13 @@ export function mappedSources(bytes: Buffer): readonly Entry[] {
   });
 }
 
-function parsed(bytes: Buffer): { readonly sources?: unknown; readonly sourcesContent?: unknown } {
+function parseMap(bytes: Buffer): { readonly sources?: unknown; readonly sourcesContent?: unknown } {
   try {
-    // Some servers expect a line in front that no script can run past.
+    // Some servers put a line in front that keeps it from running as a script.
     const value: unknown = JSON.parse(bytes.toString('utf8').replace(/^\)\]\}'[^\n]*\n/, ''));
     return typeof value === 'object' && value !== null ? value : {};
   } catch {
-    return {}; // it was scanned as a text already
+    return {}; // it has been scanned as text
   }
 }
 
@@ -61,22 +61,22 @@ export interface Entry {
   readonly bytes: Buffer;
 }
 
-/** What of an archive could be read, and why the rest could not. */
+/** The files of an archive, and those that could not be read. */
 interface Unpacked {
   readonly entries: readonly Entry[];
-  /** The name is empty where the list of files itself ends too early: what else was in the archive is not known. */
+  /** The name is empty if the list of files itself ends early, so that the other files are unknown. */
   readonly skipped: readonly { readonly name: string; readonly reason: string }[];
 }
 
 const BLOCK = 512;
 
-/** By its magic word; the tar of before 1988, which has none, is not known. */
+/** Recognizes a tar by its magic word. The format from before 1988 has none and is not recognized. */
 function isTar(bytes: Buffer): boolean {
   return bytes.toString('latin1', 257, 262) === 'ustar';
 }
 
-/** The files of a tar, long names of GNU and pax included. One that is cut off is read as far as it goes. */
-function tarContent(bytes: Buffer): Unpacked {
+/** Reads the files of a tar, including long names of GNU and pax. A truncated tar is read as far as it goes. */
+function readTar(bytes: Buffer): Unpacked {
   const entries: Entry[] = [];
   const skipped: { name: string; reason: string }[] = [];
   let longName: string | null = null;
@@ -107,7 +107,7 @@ function nameOf(header: Buffer): string {
   return prefix === '' ? name : `${prefix}/${name}`;
 }
 
-/** `null` for what is no number in octal: not a header, or a file of more than 8 GiB. */
+/** The size in a header; `null` if it is not octal: not a header, or a file above 8 GiB. */
 function sizeOf(header: Buffer): number | null {
   const octal = text(header.subarray(124, 136)).trim();
   return /^[0-7]+$/.test(octal) ? Number.parseInt(octal, 8) : null;
@@ -132,19 +132,19 @@ const END_BYTES = 22;
 
 const LONGEST_COMMENT = 0xffff;
 
-/** Stands where the true number is in a record of zip64. */
+/** Marks a number that is stored in a zip64 record. */
 const ELSEWHERE = 0xffffffff;
 
-/** By its first bytes. */
+/** Recognizes a zip by its first bytes. */
 function isZip(bytes: Buffer): boolean {
   return bytes.length >= END_BYTES && bytes.readUInt32LE(0) === LOCAL;
 }
 
 /**
- * The files of a zip, by its central directory; a word that says why where it has none that can be read. All files
- * together are unpacked to `limitBytes` at most: those that would be more are skipped.
+ * Reads the files of a zip by its central directory, or returns why it cannot. Unpacks at most `limitBytes` in total, and
+ * skips files beyond that.
  */
-function zipContent(bytes: Buffer, limitBytes: number): Unpacked | string {
+function readZip(bytes: Buffer, limitBytes: number): Unpacked | string {
   const end = endOfDirectory(bytes);
   if (end === null) return 'damaged';
   const entries: Entry[] = [];
@@ -176,7 +176,7 @@ function endOfDirectory(bytes: Buffer): number | null {
   return null;
 }
 
-/** The content of the file that the directory names at `at`, or why it cannot be had. */
+/** The content of the file whose directory entry is at `at`, or why it cannot be read. */
 function fileBytes(bytes: Buffer, at: number, limitBytes: number): Buffer | string {
   const method = bytes.readUInt16LE(at + 10);
   const packedBytes = bytes.readUInt32LE(at + 20);
@@ -195,7 +195,7 @@ function fileBytes(bytes: Buffer, at: number, limitBytes: number): Buffer | stri
   }
 }
 
-/** Why zlib gave up, in two words. */
+/** The reason of a zlib error in a few words. */
 function unpackingProblem(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? error.code : null;
   return code === 'ERR_BUFFER_TOO_LARGE' ? 'too large when unpacked' : 'damaged';

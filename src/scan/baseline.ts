@@ -1,6 +1,6 @@
 import type { Finding } from './secret-scanner.ts';
 
-/** A secret that is let be, with the place where it was first seen, for those who read the file. */
+/** A secret that is ignored, with the place where it was first found, for readers of the file. */
 interface KnownSecret {
   readonly fingerprint: string;
   readonly kind?: string;
@@ -8,19 +8,19 @@ interface KnownSecret {
   readonly line?: number;
 }
 
-/** Secrets that somebody has looked at and let be, by fingerprint: revoked ones, say. */
+/** Secrets to ignore, such as revoked ones, by fingerprint. */
 export type Baseline = ReadonlyMap<string, KnownSecret>;
 
-/** Where it is looked for if nobody says where. */
+/** The default file name of a baseline. */
 export const BASELINE_FILE = '.plimsoll-baseline.json';
 
-/** Reads a baseline; `null` for a text that is none. */
-export function parsedBaseline(text: string): Baseline | null {
+/** Parses a baseline; `null` if the text is not one. */
+export function parseBaseline(text: string): Baseline | null {
   try {
     const { known } = JSON.parse(text) as { readonly known?: unknown };
     if (Array.isArray(known) && known.every(isKnownSecret)) return new Map(known.map((one) => [one.fingerprint, one]));
   } catch {
-    // No baseline, as any other file that is none.
+    // Not a baseline, like any other file.
   }
   return null;
 }
@@ -29,7 +29,7 @@ function isKnownSecret(one: unknown): one is KnownSecret {
   return typeof (one as { readonly fingerprint?: unknown } | null)?.fingerprint === 'string';
 }
 
-/** A baseline of all these, and of what one knew before. It holds no secret. */
+/** The text of a baseline with these findings and those of an earlier baseline. It contains no secret. */
 export function baselineText(findings: readonly Finding[], before: Baseline = new Map()): string {
   const found = findings.map(
     ({ fingerprint, kind, path, line }) => [fingerprint, { fingerprint, kind, path, line }] as const,

@@ -1,6 +1,6 @@
 import type { Finding } from './secret-scanner.ts';
 
-/** The findings as SARIF 2.1.0, which code hosts show beside the lines. */
+/** The findings as SARIF 2.1.0, which code hosts show next to the lines. */
 export function sarif(findings: readonly Finding[], version: string): string {
   const kinds = [...new Set(findings.map(({ kind }) => kind))].sort();
   const rules = kinds.map((kind) => ({
@@ -14,7 +14,7 @@ export function sarif(findings: readonly Finding[], version: string): string {
   const log = {
     $schema: 'https://json.schemastore.org/sarif-2.1.0.json',
     version: '2.1.0',
-    // Columns are counted as JavaScript counts a string.
+    // Columns are counted in UTF-16 code units, like JavaScript strings.
     runs: [{ tool: { driver }, columnKind: 'utf16CodeUnits', results }],
   };
   return JSON.stringify(log, null, 2);
@@ -23,7 +23,7 @@ export function sarif(findings: readonly Finding[], version: string): string {
 function result({ kind, shown, fingerprint, path, line, column, commit }: Finding) {
   const [file = path, ...inside] = path.split('!');
   const where = inside.length === 0 ? '' : `, in ${inside.join('!')} at ${line}:${column}`;
-  // A place inside an archive is no place in the archive's own bytes.
+  // A line inside an archive is not a line of the archive itself.
   const region = inside.length === 0 ? { region: { startLine: line, startColumn: column } } : {};
   return {
     ruleId: ruleId(kind),
@@ -41,19 +41,19 @@ function ruleId(kind: string): string {
 const NAMES: Readonly<Record<string, string>> = {
   api_key: 'an API key',
   admin_key: 'an admin key',
-  enterprise_admin_key: 'an admin key of an enterprise',
+  enterprise_admin_key: 'an enterprise admin key',
   oauth_token: 'an OAuth access token',
   refresh_token: 'an OAuth refresh token',
-  session: 'the session of a browser',
-  gateway_token: 'a token of a plimsoll gateway',
+  session: 'a browser session',
+  gateway_token: 'a plimsoll gateway token',
 };
 
-/** A kind of secret as a sentence names it. */
+/** The name of a kind of secret in a sentence. */
 export function nameOfKind(kind: string): string {
-  return NAMES[kind] ?? 'a secret of a kind that is new';
+  return NAMES[kind] ?? 'a new kind of secret';
 }
 
-/** What to do about a secret that others may have seen. */
+/** The advice for a secret that others may have seen. */
 export function consequence(kind: string): string {
   if (kind === 'session') return 'Log out of claude.ai in that browser.';
   if (kind === 'gateway_token') return 'Revoke the token: plimsoll gateway token revoke ID.';
@@ -61,5 +61,5 @@ export function consequence(kind: string): string {
   return 'Disable the key in the Console: https://platform.claude.com/settings/keys';
 }
 
-/** What many hope, and should not. */
-export const DELETING_IS_NOT_ENOUGH = 'Deleting the text takes nothing back: who has seen a secret can use it.';
+/** A warning that comes with every finding. */
+export const DELETING_IS_NOT_ENOUGH = 'Deleting the text is not enough: whoever has seen a secret can use it.';

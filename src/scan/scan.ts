@@ -1,20 +1,20 @@
-import { mappedSources, opened, type Entry } from './archive.ts';
+import { mappedSources, open, type Entry } from './archive.ts';
 import { SecretScanner, type Finding, type Hit, type Skipped } from './secret-scanner.ts';
 
-/** All that one file unpacks to, archives inside archives included: a bomb ends here. */
+/** Most bytes that one file may unpack to, including nested archives: stops zip bombs. */
 const MOST_UNPACKED_BYTES = 256 << 20;
 
 const DEEPEST = 4;
 
-/** Git's own rule: a zero byte so near the beginning, and it is no text. */
+/** Git's own rule: a file with a zero byte in its first 8,000 is not text. */
 const BINARY_WITHIN_BYTES = 8_000;
 
-/** A file to be scanned. */
-interface Scanned extends Entry {
+/** A file to scan. */
+interface ScannedFile extends Entry {
   readonly commit?: string | null;
 }
 
-/** What a scan came to; `files` counts those in archives too. */
+/** The result of a scan. `files` includes those in archives. */
 export interface ScanResult {
   readonly findings: readonly Finding[];
   readonly skipped: readonly Skipped[];
@@ -23,7 +23,7 @@ export interface ScanResult {
   readonly bytes: number;
 }
 
-/** Looks for secrets in one file after the other, and keeps account. */
+/** Scans files one after the other, and collects the findings. */
 export class Scan {
   readonly #findings: Finding[] = [];
   readonly #skipped: Skipped[] = [];
@@ -41,13 +41,13 @@ export class Scan {
     };
   }
 
-  /** Scans a file, and what is packed in it. */
-  add(file: Scanned): void {
+  /** Scans a file and the files packed in it. */
+  add(file: ScannedFile): void {
     let left = MOST_UNPACKED_BYTES;
     const scan = ({ name, bytes }: Entry, depth: number): void => {
       this.#files += 1;
       this.#bytes += bytes.length;
-      const content = opened(name, bytes, left);
+      const content = open(name, bytes, left);
       if (content !== null && depth === DEEPEST) return this.skip(name, 'too deep in other archives');
       if (content === null) return this.#addText({ name, bytes, commit: file.commit ?? null });
       if (typeof content === 'string') return this.skip(name, content);
@@ -61,7 +61,7 @@ export class Scan {
     scan(file, 0);
   }
 
-  /** Scans a text that comes in pieces and is not opened as an archive, whatever it is. */
+  /** Scans a stream as text, even if it is an archive. */
   async addStream(name: string, pieces: AsyncIterable<Uint8Array | string>): Promise<void> {
     const scanner = new SecretScanner();
     this.#files += 1;
@@ -73,12 +73,12 @@ export class Scan {
     this.#report(scanner.end(), name, null);
   }
 
-  /** Notes that something was not looked into. */
+  /** Notes that a file was not scanned. */
   skip(path: string, reason: string): void {
     this.#skipped.push({ path, reason });
   }
 
-  #addText({ name, bytes, commit = null }: Scanned): void {
+  #addText({ name, bytes, commit = null }: ScannedFile): void {
     const text = asText(bytes);
     if (text === null) {
       this.#binaryFiles += 1;
@@ -102,7 +102,7 @@ export class Scan {
   }
 }
 
-/** The text in ASCII's own bytes: UTF-16, as PowerShell writes it, is turned into UTF-8. `null` for what is no text. */
+/** The file as ASCII-compatible text: UTF-16, as PowerShell writes it, becomes UTF-8. `null` if it is not text. */
 function asText(bytes: Buffer): Buffer | null {
   const encoding = utf16(bytes);
   if (encoding !== null) return Buffer.from(new TextDecoder(encoding).decode(bytes));

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { secretsIn } from '../keys/secrets.ts';
 
-/** A finding in a text whose name the scanner does not know. */
+/** A finding without the path of its file. */
 export type Hit = Pick<Finding, 'kind' | 'shown' | 'fingerprint' | 'line' | 'column' | 'disguise'>;
 
 /**
- * How every secret begins: plain, with what joins its words escaped, and in base64, which has three spellings by where in
- * a group of three bytes the secret begins. One alternation costs one pass.
+ * The beginning of every secret: plain, with its dash or underscore escaped, and in base64, which has three spellings
+ * depending on where in a group of three bytes the secret begins. One alternation costs one pass.
  */
 const START = new RegExp(
   [
@@ -16,7 +16,7 @@ const START = new RegExp(
   'g',
 );
 
-/** What makes whole groups of the three spellings: the characters before a spelling hold bits of the first letter. */
+/** Padding that completes the groups of the three spellings: the characters before a spelling hold bits of its first letter. */
 const BASE64_LEAD: ReadonlyMap<string, string> = new Map([
   ['c2st', ''],
   ['NrLW', 'AH'],
@@ -26,10 +26,10 @@ const BASE64_LEAD: ReadonlyMap<string, string> = new Map([
   ['wbGt', 'AAB'],
 ]);
 
-/** How far a secret may reach from its beginning, escapes and line breaks of base64 included. */
+/** Longest secret in characters, including escapes and line breaks of base64. */
 const REACH = 1_024;
 
-/** So much text is turned into one string at a time. */
+/** Bytes that are turned into one string at a time. */
 const PIECE = 16 << 20;
 
 const LINE_FEED = 0x0a;
@@ -40,11 +40,11 @@ const LINE_FEED = 0x0a;
  */
 export class SecretScanner {
   #kept: Buffer = Buffer.alloc(0);
-  /** Of the first byte kept. */
+  /** Position of the first byte kept. */
   #line = 1;
   #column = 1;
 
-  /** The secrets that are known to be over; one at the end of the piece waits for the next. */
+  /** Returns the secrets that are complete. One at the end of the piece waits for the next piece. */
   feed(bytes: Uint8Array): readonly Hit[] {
     const text = this.#with(bytes);
     const until = Math.max(0, text.length - REACH);
@@ -52,12 +52,12 @@ export class SecretScanner {
     const { line, column } = this.#place(text, until);
     this.#line = line;
     this.#column = column;
-    // A copy, so that the piece need not be kept for its end.
+    // A copy, so that the whole piece is not kept in memory for its end.
     this.#kept = Buffer.from(text.subarray(until));
     return hits;
   }
 
-  /** The secrets in the last piece, or in what is left. Nothing may be fed after it. */
+  /** Returns the secrets in the last piece, or in the rest. Nothing may be fed after it. */
   end(bytes: Uint8Array = new Uint8Array(0)): readonly Hit[] {
     const text = this.#with(bytes);
     return this.#scan(text, text.length);
@@ -67,7 +67,7 @@ export class SecretScanner {
     return this.#kept.length === 0 ? asBuffer(bytes) : Buffer.concat([this.#kept, bytes]);
   }
 
-  /** Reports what begins in front of `until`. */
+  /** Finds the secrets that begin before `until`. */
   #scan(text: Buffer, until: number): readonly Hit[] {
     const hits: Hit[] = [];
     for (let from = 0; from < until; from += PIECE) {
@@ -103,7 +103,7 @@ function asBuffer(bytes: Uint8Array): Buffer {
 function secretAt(piece: string, at: number): Pick<Hit, 'kind' | 'shown' | 'fingerprint' | 'disguise'> | null {
   const raw = piece.slice(at, at + REACH);
   const lead = BASE64_LEAD.get(raw.slice(0, 4));
-  const text = lead === undefined ? unescaped(raw) : fromBase64(lead, raw);
+  const text = lead === undefined ? unescape(raw) : decodeBase64(lead, raw);
   const found = secretsIn(text).find(({ start }) => start === 0);
   if (found === undefined) return null;
   const secret = text.slice(0, found.end);
@@ -125,25 +125,25 @@ const ESCAPED_DASH = /\\u002d|\\x2d|%2d|&#45;|&#x2d;/gi;
 
 const ESCAPED_UNDERSCORE = /\\u005f|\\x5f|%5f|&#95;|&#x5f;/gi;
 
-function unescaped(text: string): string {
+function unescape(text: string): string {
   return /[\\%&]/.test(text) ? text.replace(ESCAPED_DASH, '-').replace(ESCAPED_UNDERSCORE, '_') : text;
 }
 
-/** Lines of base64 in mail and PEM are wrapped: a long line goes on in the next. */
+/** Base64 as wrapped in mail and PEM: a long line continues in the next. */
 const WRAPPED = /^[A-Za-z0-9+/_-]+={0,2}(?:\r?\n[ \t]*[A-Za-z0-9+/]{20,}={0,2})*/;
 
-function fromBase64(lead: string, text: string): string {
+function decodeBase64(lead: string, text: string): string {
   const run = WRAPPED.exec(text)?.[0].replace(/\s/g, '') ?? '';
-  // A lead of two characters stands for one byte in front of the secret, one of three for two.
+  // A lead of two characters stands for one byte before the secret, a lead of three for two.
   return Buffer.from(lead + run, 'base64').toString('latin1', lead === '' ? 0 : lead.length - 1);
 }
 
-/** Half of a SHA-256, in hexadecimal: a secret has far more chance in it than anybody could try. */
+/** Half of a SHA-256 in hexadecimal. A secret has too much entropy to be guessed from it. */
 function fingerprint(secret: string): string {
   return createHash('sha256').update(`plimsoll secret ${secret}`, 'latin1').digest('hex').slice(0, 32);
 }
 
-/** Bits a character: twenty drawn hexadecimal digits have more than 3, a few characters over and over less than 2. */
+/** Bits per character: twenty random hexadecimal digits have more than 3, a few repeated characters less than 2. */
 const LEAST_ENTROPY = 2.6;
 
 const CLASSES = [/[a-z]/, /[A-Z]/, /\d/];
@@ -151,8 +151,8 @@ const CLASSES = [/[a-z]/, /[A-Z]/, /\d/];
 const WORD = /^(?:[a-z]+|[A-Z]+|[A-Z][a-z]+|\d{1,4})$/;
 
 /**
- * Whether the part of a secret behind its prefix can have been drawn by chance: not words joined by dashes, not an
- * alphabet, not a few characters over and over. Of real keys, which have 95 characters, it takes every one for drawn.
+ * Whether the part of a secret after its prefix looks random: not words joined by dashes, not an alphabet, not a few
+ * repeated characters. Every real key, of 95 characters, passes.
  */
 function isDrawn(body: string): boolean {
   if (CLASSES.filter((characters) => characters.test(body)).length < 2) return false;
@@ -166,36 +166,36 @@ function entropy(text: string): number {
   return [...counts.values()].reduce((bits, count) => bits - (count / text.length) * Math.log2(count / text.length), 0);
 }
 
-/** How often a character follows its neighbour of the alphabet: `abcdef`, `012345`. */
+/** How often a character is followed by the next one of the alphabet, as in `abcdef` or `012345`. */
 function stepsUp(text: string): number {
   let steps = 0;
   for (let at = 1; at < text.length; at++) if (text.charCodeAt(at) - text.charCodeAt(at - 1) === 1) steps += 1;
   return steps;
 }
 
-/** How a secret was written where it was found. `escaped`: with `%2D`, `\u002d` or the like for its dashes. */
+/** The spelling of a secret where it was found. `escaped`: with `%2D`, `\u002d` or the like for its dashes. */
 type Disguise = 'plain' | 'escaped' | 'base64';
 
-/** A secret that was found. Nothing in it is secret. */
+/** A secret that was found. The finding itself contains nothing secret. */
 export interface Finding {
   /** The kind of secret, as keys/secrets.ts names it. */
   readonly kind: string;
-  /** As much of the secret as may be shown: `sk-ant-api03-…`. */
+  /** The part of the secret that may be shown: `sk-ant-api03-…`. */
   readonly shown: string;
-  /** The same for the same secret, wherever it is found: of its SHA-256, so it says nothing of the secret. */
+  /** The same for the same secret wherever it is found. Derived from its SHA-256, so it does not reveal the secret. */
   readonly fingerprint: string;
-  /** What is inside an archive or a source map is named behind an `!`: `app.tgz!package/index.js`. */
+  /** Files inside an archive or a source map come after an `!`: `app.tgz!package/index.js`. */
   readonly path: string;
-  /** From 1. */
+  /** 1 for the first line. */
   readonly line: number;
-  /** In characters, from 1. */
+  /** In characters; 1 for the first. */
   readonly column: number;
   readonly disguise: Disguise;
-  /** Where git's history was scanned: the oldest commit that has it. */
+  /** In a scan of git's history: the oldest commit that has it. */
   readonly commit: string | null;
 }
 
-/** Something that was asked for and not looked into, and why. */
+/** A file that was not scanned, and why. */
 export interface Skipped {
   readonly path: string;
   readonly reason: string;

@@ -94,7 +94,7 @@ describe('plimsoll scan', () => {
         '  an admin key, sk-ant-admin01-…',
         '',
         'Disable the key in the Console: https://platform.claude.com/settings/keys',
-        'Deleting the text takes nothing back: who has seen a secret can use it.',
+        'Deleting the text is not enough: whoever has seen a secret can use it.',
         '',
         '2 secrets in 2 places; scanned 2 files, 0.0 MB.',
         '',

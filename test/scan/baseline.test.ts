@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { baselineText, parsedBaseline } from '../../src/scan/baseline.ts';
+import { baselineText, parseBaseline } from '../../src/scan/baseline.ts';
 import { sarif } from '../../src/scan/sarif.ts';
 import { Scan } from '../../src/scan/scan.ts';
 import { plantedSecret } from '../../testing/planted.ts';
@@ -13,7 +13,7 @@ function findings(files: Readonly<Record<string, string>>) {
 
 describe('a baseline', () => {
   it('knows a secret again wherever it has moved, and no other', () => {
-    const known = parsedBaseline(baselineText(findings({ 'old.ts': plantedSecret(0) })));
+    const known = parseBaseline(baselineText(findings({ 'old.ts': plantedSecret(0) })));
     assert.ok(known !== null);
     const later = findings({ 'new/place.ts': `\n\n${plantedSecret(0)}`, 'other.ts': plantedSecret(1) });
     const unknown = later.filter(({ fingerprint }) => !known.has(fingerprint));
@@ -31,7 +31,7 @@ describe('a baseline', () => {
   });
 
   it('keeps what it knew before, where it was first seen', () => {
-    const before = parsedBaseline(baselineText(findings({ 'old.ts': plantedSecret(0), 'gone.ts': plantedSecret(1) })));
+    const before = parseBaseline(baselineText(findings({ 'old.ts': plantedSecret(0), 'gone.ts': plantedSecret(1) })));
     assert.ok(before !== null);
     const text = baselineText(findings({ 'new.ts': plantedSecret(0), 'other.ts': plantedSecret(2) }), before);
     const { known } = JSON.parse(text) as { known: { path: string }[] };
@@ -39,7 +39,7 @@ describe('a baseline', () => {
   });
 
   for (const text of ['', 'null', '{}', '{"known":[1]}', '{"known":[{}]}', '{"known":[null]}'])
-    it(`is not what says ${JSON.stringify(text)}`, () => assert.equal(parsedBaseline(text), null));
+    it(`is not what says ${JSON.stringify(text)}`, () => assert.equal(parseBaseline(text), null));
 });
 
 describe('a SARIF report', () => {
