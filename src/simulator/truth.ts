@@ -90,10 +90,7 @@ export type RequestRecord = Mutable<TruthRequest>;
 export type BatchItemRecord = Mutable<TruthBatchItem>;
 
 /** The part of a record that is known when a request arrives. */
-type NewRequest = Pick<
-  TruthRequest,
-  'number' | 'id' | 'startedAtMs' | 'method' | 'path' | 'operation' | 'retryCount'
->;
+type NewRequest = Pick<TruthRequest, 'number' | 'id' | 'startedAtMs' | 'method' | 'path' | 'operation' | 'retryCount'>;
 
 /** Keeps the records: totals of all requests, details of the last `keepRequests`. */
 export class Ledger implements Truth {
