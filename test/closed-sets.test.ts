@@ -96,10 +96,8 @@ function compilerHost(): ts.CompilerHost {
 }
 
 function options(): ts.CompilerOptions {
-  const { config, error }: { config?: unknown; error?: ts.Diagnostic } = ts.readConfigFile(
-    join(root, 'tsconfig.json'),
-    (path) => ts.sys.readFile(path),
-  );
+  const read = ts.readConfigFile(join(root, 'tsconfig.json'), (path) => ts.sys.readFile(path));
+  const { config, error } = read as { readonly config?: unknown; readonly error?: ts.Diagnostic };
   assert.equal(error, undefined);
   return ts.parseJsonConfigFileContent(config, ts.sys, root).options;
 }
