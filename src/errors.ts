@@ -1,4 +1,4 @@
-/** What can be wrong with a setting: a closed set, for whoever diagnoses. */
+/** The kinds of problems, a closed set, for whoever diagnoses. */
 export const PROBLEM_KINDS = [
   'missing',
   'invalid',
@@ -33,7 +33,7 @@ export type ValueProblem = Omit<Problem, 'field'>;
 
 /** A setting that works and had better be changed. */
 export interface Notice {
-  /** As in a `Problem`. */
+  /** The variable, the option, or the path in a file. */
   readonly field: string;
   /** Says what had better be changed, without a secret. */
   readonly text: string;
@@ -119,12 +119,12 @@ function isShowable(text: string): boolean {
 /** The beginning of every secret: those of the API, and the tokens of a plimsoll gateway. */
 const MARK = /sk-ant-|plk_/i;
 
-/** Whether a text may have a secret in it, whole or in part: then it is shown nowhere. */
+/** Tells whether a text may have a secret in it, whole or in part: then it is shown nowhere. */
 export function mayHoldSecret(text: string): boolean {
   return MARK.test(text);
 }
 
-/** What came and what to do, by the code of Node's error. */
+/** Phrases for Node's errors by their code: what came, and what to do. */
 const UNREADABLE: Readonly<Record<string, readonly [got: string, advice: string]>> = {
   ENOENT: ['no such file', 'check the path'],
   ENOTDIR: ['no such file', 'check the path'],

@@ -15,9 +15,9 @@ export interface SqliteFile {
   readonly version: number;
   /** Run before there is anything in the file. */
   readonly pragmas?: string;
-  /** How long opening waits for other processes that have the file locked. */
+  /** The longest wait for other processes that have the file locked. */
   readonly waitMs: number;
-  /** What the file is to the user: the field of a problem, and the code of its error. */
+  /** The field of a problem with the file, and the code of its error. */
   readonly named: { readonly what: string; readonly code: string };
 }
 

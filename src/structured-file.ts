@@ -30,7 +30,7 @@ export function structuredFile(path: string): StructuredFile {
   }
 }
 
-/** Where the text is wrong, as errors of YAML say. */
+/** The place of the mistake, which errors of YAML know. */
 function placeOf(error: unknown): string {
   const [at] = (error as { linePos?: readonly { readonly line: number; readonly col: number }[] }).linePos ?? [];
   return at === undefined ? '' : ` (line ${at.line}, column ${at.col})`;

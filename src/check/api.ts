@@ -8,7 +8,7 @@ import { networkFailure, type Asked } from './failures.ts';
 import { refusalDiagnosis } from './refusals.ts';
 import { CheckFailure } from './report.ts';
 
-/** What the SDK 1.x sends. */
+/** The version that the SDK 1.x sends. */
 const API_VERSION = '2026-10-21';
 
 const LONGEST_BODY_BYTES = 4 << 20;
@@ -31,7 +31,7 @@ export interface Api {
   failure(answer: Answer, model: string): CheckFailure;
 }
 
-/** How the API is reached. */
+/** The way to the API. */
 export interface ApiOptions {
   readonly configuration: Pick<Configuration, 'credential' | 'timeoutMs'>;
   readonly baseUrl: string;
@@ -102,7 +102,7 @@ function typeOf(body: unknown): string {
   return typeof type === 'string' && /^[a-z_]{1,40}$/.test(type) ? ` ${type}` : '';
 }
 
-/** What is connected to: the API, or the proxy that stands in front of it. */
+/** The host to connect to: the API, or the proxy in front of it. */
 export interface Endpoint extends Asked {
   readonly port: number;
   readonly tls: boolean;
@@ -112,7 +112,7 @@ export interface Endpoint extends Asked {
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** Where the calls to a base URL go. Node calls through a proxy only where it is told to by NODE_USE_ENV_PROXY. */
+/** The endpoint of calls to a base URL. Node goes through a proxy only with NODE_USE_ENV_PROXY. */
 export function endpointOf(baseUrl: string, env: Env, timeoutMs: number): Endpoint {
   const url = new URL(baseUrl);
   const variables = url.protocol === 'https:' ? ['HTTPS_PROXY', 'https_proxy'] : ['HTTP_PROXY', 'http_proxy'];

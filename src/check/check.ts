@@ -7,18 +7,18 @@ import { configurationFailure, networkFailure } from './failures.ts';
 import { CheckFailure, type CheckReport, type Diagnosis, type Step, type StepName, type StepStatus } from './report.ts';
 import { clockStep, credentialsStep, modelStep, promptStep, tierStep } from './steps.ts';
 
-/** Where calls go if nobody says where. */
+/** The address of the API where none is set. */
 export const DEFAULT_BASE_URL = 'https://api.anthropic.com';
 
-/** What is checked, and by which clock. */
+/** The environment to check, and the clock to check it by. */
 export interface CheckOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock?: Clock;
-  /** Told of each step as it ends. */
+  /** Gets each step as it ends. */
   readonly onStep?: (step: Step) => void;
 }
 
-/** What a step shows. */
+/** The outcome of a step, as it is shown. */
 export interface Seen {
   readonly status?: StepStatus;
   readonly text: string;
@@ -108,7 +108,7 @@ async function networkSteps(visit: Visit, endpoint: Endpoint): Promise<void> {
   if (endpoint.tls) await network('tls', () => handshake(endpoint));
 }
 
-/** What has been seen so far. */
+/** A check under way: the steps taken so far, and what they showed. */
 class Visit {
   readonly steps: Step[] = [];
   diagnosis: Diagnosis | null = null;

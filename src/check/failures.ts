@@ -10,7 +10,7 @@ export interface Proxy {
   readonly host: string;
 }
 
-/** Whom something was asked, and how it was reached. */
+/** The host that was called, and the way to it. */
 export interface Asked {
   /** Host and port of the API or of the proxy. */
   readonly host: string;

@@ -177,7 +177,7 @@ export function messageOf(body: unknown): string {
   return typeof message === 'string' ? message : '';
 }
 
-/** What a gateway is told apart by, and what its refusals are read from. */
+/** A refusal, and what tells whether a gateway made it. */
 export interface GatewayRefused {
   readonly status: number;
   readonly headers: Headers;

@@ -22,7 +22,7 @@ export interface Step {
   readonly name: StepName;
   readonly status: StepStatus;
   readonly durationMs: number;
-  /** What was seen, in a few words, without a secret. */
+  /** The outcome in a few words, without a secret. */
   readonly text: string;
 }
 
@@ -57,7 +57,7 @@ export interface Diagnosis {
   readonly next: string;
 }
 
-/** What a check came to. */
+/** The result of a check. */
 export interface CheckReport {
   readonly ok: boolean;
   readonly baseUrl: string;
@@ -66,15 +66,15 @@ export interface CheckReport {
   readonly steps: readonly Step[];
   /** `null` where nothing failed. */
   readonly diagnosis: Diagnosis | null;
-  /** Of the configuration; empty where it can be used. */
+  /** The problems of the configuration; empty where it can be used. */
   readonly problems: readonly Problem[];
-  /** What works and had better be changed. */
+  /** Settings that work and had better be changed. */
   readonly notices: readonly Notice[];
   /** `null` where the limits seen imply none. */
   readonly tier: string | null;
   /** The API's clock less this one; `null` where no answer came. */
   readonly clockSkewSeconds: number | null;
-  /** Of the prompt; `null` where none was answered, or the price is not known. */
+  /** The cost of the prompt; `null` where it was not answered, or its price is not known. */
   readonly costNanoUsd: number | null;
 }
 

@@ -12,17 +12,17 @@ import type { Api } from './api.ts';
 import { modelUnknown } from './refusals.ts';
 import { CheckFailure, type StepStatus } from './report.ts';
 
-/** As short as an answer can be asked for, and still be one. */
+/** The shortest prompt that still gets an answer. */
 const PROMPT = { max_tokens: 8, messages: [{ role: 'user', content: 'Reply with: ok' }] };
 
-/** What the prompt is sent with. */
+/** The model of the prompt, and what prices its answer. */
 export interface PromptQuestion {
   readonly model: string;
   readonly configuration: Pick<Configuration, 'prices'>;
   readonly clock: Clock;
 }
 
-/** What the answer to the prompt showed. */
+/** The findings in the answer to the prompt. */
 export interface Prompted {
   readonly text: string;
   readonly costNanoUsd: number | null;
@@ -80,7 +80,7 @@ export function tierStep({ limiters: seen, model }: Prompted, atMs: number): Tie
 /** The header counts whole seconds, and the way takes time too. */
 const TOLERATED_MS = 2_000;
 
-/** Whether this machine's clock is the API's. */
+/** Compares this machine's clock with the API's. */
 export function clockStep(skewMs: number): { readonly status: StepStatus; readonly text: string } {
   if (Math.abs(skewMs) <= TOLERATED_MS) return { status: 'ok', text: "agrees with the API's within 2 s" };
   const seconds = Math.trunc(Math.abs(skewMs) / 1_000);
@@ -111,7 +111,7 @@ export async function credentialsStep(
   return { status: 'ok', text: `accepted${whose}`, models };
 }
 
-/** What the model is looked up in. */
+/** The model, and the list to look it up in. */
 export interface ModelQuestion {
   readonly model: string;
   readonly list: Models;

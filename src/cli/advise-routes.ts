@@ -6,7 +6,7 @@ import { MESSAGE_OPERATIONS, TOKEN_KINDS, type Tokens } from '../vocabulary.ts';
 import type { AdviceItem } from './advise-budgets.ts';
 import { label, samplesOf, type Sample } from './metrics-page.ts';
 
-/** By which models and prices routes are judged. */
+/** The models and prices by which routes are judged. */
 export interface RouteJudging {
   readonly models: Models;
   readonly prices: PriceTable;

@@ -15,16 +15,17 @@ const DEFAULT_PLACE = 'http://127.0.0.1:9464/metrics';
 const USAGE = [
   'plimsoll advise [options]             what to do about budgets, limits and',
   '                                      routes, most important first',
-  '  --metrics PLACE     where a running service shows its metrics: a URL, a file,',
-  '                      or - for standard input. Without it:',
-  `                      ${DEFAULT_PLACE}`,
-  '  --json              for programs, with the figures behind each advice',
+  '  --metrics PLACE     the metrics of a running service: a URL, a file, or - for',
+  `                      standard input (${DEFAULT_PLACE})`,
+  '  --json              for programs, with the figures behind each piece of advice',
   '',
-  'Reads the metrics once and sends nothing. Budgets: what is spent, or will be.',
-  'Tier: the cap, and the limits that refuse. Routes: short and simple calls on an',
-  'expensive model, with what the cheaper one would have cost; answers cut off at',
-  'max_tokens; calls above the ceiling of their route. By counts alone: nobody',
-  'looks at what is asked or answered. The models to choose from are those of',
+  'Reads the metrics once and sends nothing. It looks at',
+  '  budgets   that are spent, or will be',
+  '  the tier  its cap, and the rate limits that refuse requests',
+  '  routes    short, simple calls to an expensive model, and what a cheaper one',
+  '            would have cost; answers cut off at max_tokens; calls above their',
+  "            route's ceiling",
+  'It sees only counts, never prompts or answers. It chooses among the models in',
   'ANTHROPIC_DEFAULT_MODEL, ANTHROPIC_REASONING_MODEL, ANTHROPIC_CRITICAL_MODEL.',
   '',
   'Exit code: 0 done, whatever the advice; 1 no metrics there, 2 wrong arguments.',
@@ -105,7 +106,7 @@ function isDimension(name: string): name is LimitDimension {
   return (LIMIT_DIMENSIONS as readonly string[]).includes(name);
 }
 
-/** What plimsoll saw counts from the start of the process, where that is known. */
+/** The month's spend; what plimsoll saw counts from the start of the process, where that is known. */
 function spendOf(samples: readonly Sample[]): MonthSpend | null {
   const [found] = samplesOf(samples, 'anthropic_tier_spend_usd').toSorted(
     (one, other) => Number(label(other, 'source') === 'organization') - Number(label(one, 'source') === 'organization'),
@@ -127,7 +128,7 @@ const KEPT_BY_PACE: ReadonlySet<string> = new Set(
   RATE_LIMIT_REASONS.filter((reason) => LIMITED_BY[reason] !== 'spend'),
 );
 
-/** Which limits refused how much of what was asked of a model, since the counters began. */
+/** The limits that refused a notable share of the requests to a model, since the counters began. */
 function throttledItems(samples: readonly Sample[]): readonly AdviceItem[] {
   const asked = sums(samples, 'anthropic_attempts_total', (one) => label(one, 'model'));
   const refused = sums(samples, 'anthropic_rate_limited_total', (one) =>

@@ -7,11 +7,11 @@ export type Given<Options extends ParseArgsOptionsConfig> = ReturnType<
   typeof parseArgs<{ options: Options; allowPositionals: true }>
 >;
 
-/** What a command takes. */
+/** The arguments that a command takes. */
 export interface Taken<Options extends ParseArgsOptionsConfig> {
-  /** As `parseArgs` takes them, without `--help`. */
+  /** Options in the form of `parseArgs`, without `--help`. */
   readonly options: Options;
-  /** Whether it takes arguments besides options. Default: no. */
+  /** Allows arguments besides options. Default: `false`. */
   readonly takesArguments?: boolean;
 }
 
@@ -56,10 +56,10 @@ function argumentProblems(
 
 interface OptionToken {
   readonly name: string;
-  /** With its dashes. */
+  /** The name with its dashes. */
   readonly rawName: string;
   readonly value: string | undefined;
-  /** Whether the value came behind a `=`. */
+  /** The value came behind a `=`. */
   readonly inlineValue: boolean | undefined;
 }
 

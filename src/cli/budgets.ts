@@ -9,12 +9,12 @@ import { wrongArguments } from './arguments.ts';
 import { defineCommand, fail, print, type CommandIo } from './command.ts';
 
 const USAGE = [
-  'plimsoll budgets [options]            what is spent, held and expected',
-  '  --budgets FILE      the budgets, JSON or YAML; else PLIMSOLL_BUDGETS names it',
-  '  --ledger PLACE      where spend is kept: the path of an SQLite file, or the',
-  '                      URL of a Redis; else PLIMSOLL_LEDGER names it',
-  '  --config FILE       of a gateway: its budgets and those of its clients, with',
-  '                      the ledger that FILE names, unless --ledger does',
+  'plimsoll budgets [options]            shows what is spent, reserved and forecast',
+  '  --budgets FILE      the budgets, JSON or YAML (PLIMSOLL_BUDGETS)',
+  '  --ledger PLACE      where spend is kept: the path of an SQLite file or the URL',
+  '                      of a Redis (PLIMSOLL_LEDGER)',
+  "  --config FILE       a gateway's configuration instead: its budgets, those of",
+  '                      its clients, and its ledger unless --ledger is given',
   '  --json              for programs',
 ];
 

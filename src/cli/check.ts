@@ -5,18 +5,18 @@ import { sentenceOf } from '../errors.ts';
 import { defineCommand, print, wrapped, type CommandIo } from './command.ts';
 
 const USAGE = [
-  'plimsoll check [options]              can the Claude API be called from here?',
+  'plimsoll check [options]              can this machine call the Claude API?',
   '  --base-url URL      another API: a gateway, or plimsoll simulate',
   '                      (ANTHROPIC_BASE_URL)',
-  '  --model ID          the model to ask (ANTHROPIC_DEFAULT_MODEL)',
+  '  --model ID          the model to call (ANTHROPIC_DEFAULT_MODEL)',
   '  --timeout MS        how long a step may take (ANTHROPIC_TIMEOUT_MS)',
   '  --json              for programs: one object',
   '',
-  'Takes the steps of a call one by one and stops at the first that fails:',
-  'configuration, DNS, connection, TLS, credentials, model, a prompt of a few',
-  "tokens, which is billed; then the tier by the answer's limits, and the clock.",
-  'Says what is the likely cause, and what to do next. Nothing is retried.',
-  'Settings are those of .env.example: node --env-file=.env, or export them.',
+  'Goes through the steps of a call and stops at the first that fails:',
+  'configuration, DNS, connection, TLS, credentials, model, and a prompt of a few',
+  'tokens, which is billed. Then shows the tier that the rate limits imply, and',
+  'checks the clock. Names the likely cause and what to do next. Retries nothing.',
+  'Reads the variables of .env.example: export them, or use node --env-file=.env.',
   'Exit code: 0 calls can be made, 2 wrong arguments, 3 configuration or kind of',
   'key, 4 network, 5 the key is refused, 6 model, 7 billing or spend limit,',
   '8 try again later, 1 anything else.',
@@ -94,7 +94,7 @@ function stepLines({ name, status, durationMs, text }: Step): readonly string[] 
   );
 }
 
-/** What comes after the steps: what to change, or what is wrong and what to do. */
+/** The lines after the steps: what to change, or what is wrong and what to do. */
 function verdictLines({ diagnosis, notices, model, baseUrl, costNanoUsd }: CheckReport): readonly string[] {
   // What could be better is of no interest while nothing goes.
   if (diagnosis !== null)

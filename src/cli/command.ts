@@ -2,7 +2,7 @@ import type { ParseArgsOptionsConfig } from 'node:util';
 import { ConfigurationError, sentenceOf, type Problem } from '../errors.ts';
 import { ARGUMENTS_INVALID, parseArguments, type Given, type Taken } from './arguments.ts';
 
-/** What a command may touch of the world, passed in so that tests need no process. */
+/** The part of the world that a command may touch, passed in so that tests need no process. */
 export interface CommandIo {
   readonly stdin: AsyncIterable<Uint8Array | string>;
   /** Writes one line of what was asked for. */

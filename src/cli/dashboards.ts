@@ -9,17 +9,17 @@ import { wrongArguments } from './arguments.ts';
 import { defineCommand, print, type CommandIo } from './command.ts';
 
 const USAGE = [
-  'plimsoll dashboards export [options]   dashboards and alert rules, for your own',
-  '                                       Grafana and Prometheus',
+  'plimsoll dashboards export [options]   writes dashboards and alert rules for',
+  '                                       your own Grafana and Prometheus',
   '  --format files            dashboards/*.json and alerts/*.yml under --out',
-  '  --format configmap        Kubernetes ConfigMaps for the sidecar of Grafana',
-  "  --format prometheusrule   a PrometheusRule for Prometheus' operator",
-  '  --out PATH                a folder for files (default .), a file for the rest',
-  '                            (default: standard output)',
-  '  --namespace NAME          of what Kubernetes is given',
-  '  --job NAME                a scrape job that must be there; may be given again',
-  '  --set NAME=VALUE          any threshold or address; may be given again',
-  '  --settings                the names that --set takes, with their values',
+  "  --format configmap        Kubernetes ConfigMaps for Grafana's sidecar",
+  '  --format prometheusrule   a PrometheusRule for the Prometheus operator',
+  '  --out PATH                a folder for files (.), a file for the other formats',
+  '                            (standard output)',
+  '  --namespace NAME          the namespace of the Kubernetes objects',
+  '  --job NAME                a scrape job that must exist; can be repeated',
+  '  --set NAME=VALUE          sets a threshold or a URL; can be repeated',
+  '  --settings                lists the names that --set takes, with defaults',
 ];
 
 const OPTIONS = {

@@ -6,7 +6,7 @@ import { redacted } from '../keys/secrets.ts';
 import { operation } from '../observe/operation.ts';
 import type { Call, Recorder } from '../vocabulary.ts';
 
-/** What is known of a request so far. */
+/** A request as far as it is known. */
 interface Entry {
   readonly startedAtMs: number;
   readonly startedMs: number;
@@ -20,7 +20,7 @@ interface Entry {
   call: Call | null;
 }
 
-/** What the gateway answers by itself; everything else is named as its calls are. */
+/** Endpoints that the gateway answers by itself; all others are named as their calls are. */
 const OWN: Readonly<Record<string, string>> = {
   '/healthz': 'healthz',
   '/readyz': 'readyz',
@@ -41,7 +41,7 @@ export class RequestLog {
     this.#write = write;
   }
 
-  /** Told of what calls ask for. */
+  /** Learns what calls ask for. */
   readonly recorder: Recorder = {
     started: (call) => {
       this.#told(call);
@@ -105,7 +105,7 @@ function endpointOf({ call, method, target }: Entry): string {
   return call?.operation ?? OWN[path] ?? operation(method, path, false);
 }
 
-/** Who asked, and for what. */
+/** The client, and what it asked for. */
 function asked({ requestId, client, token, denial, call }: Entry) {
   const model = call?.model ?? call?.requestedModel ?? null;
   return {
@@ -124,7 +124,7 @@ function rounded(ms: number): number {
   return Math.round(ms * 10) / 10;
 }
 
-/** When the head went out, and the id in it, whichever way it was written. */
+/** Notes when the head is sent, and the request id in it, whichever way it is written. */
 function watchHead(outgoing: ServerResponse, entry: Entry): void {
   const writeHead = outgoing.writeHead.bind(outgoing) as (...args: readonly unknown[]) => ServerResponse;
   outgoing.writeHead = (...args: readonly unknown[]) => {

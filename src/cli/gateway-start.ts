@@ -20,7 +20,7 @@ export interface RunningGateway {
   close(): Promise<void>;
 }
 
-/** Whom a gateway tells. */
+/** The log of requests, and who gets the gateway's own errors. */
 export interface GatewayTelling {
   readonly log: RequestLog;
   readonly onError: (error: unknown) => void;
@@ -53,7 +53,7 @@ export async function startGateway(
   }
 }
 
-/** What was opened, to be given back in reverse. */
+/** Everything that was opened, to be closed in reverse. */
 class Parts {
   #closers: (() => Promise<unknown>)[] = [];
 
@@ -126,7 +126,7 @@ function listening(
   });
 }
 
-/** What is left of connections when the calls have ended is broken. */
+/** Lets calls end until the deadline, then breaks the connections that are left. */
 async function drained(claude: Gateway, serving: Serving, deadlineMs: number): Promise<void> {
   await Promise.all([claude.close({ deadlineMs }), serving.close(deadlineMs)]);
 }

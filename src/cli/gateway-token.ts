@@ -16,19 +16,19 @@ import { wrongArguments } from './arguments.ts';
 import { defineCommand, fail, print, wrapped, type CommandIo } from './command.ts';
 
 const USAGE = [
-  'plimsoll gateway token create CLIENT [options]   a token, shown once',
-  '  --expires TIME      how long it holds: 90d, 12h, 30m; else until it is revoked',
-  '  --note TEXT         what it is for; stands in lists',
-  'plimsoll gateway token list [options]            who has tokens; do they hold?',
-  '                      (times are UTC)',
-  '  --minted            also those that clients minted for their users',
+  'plimsoll gateway token create CLIENT [options]   creates a token, shown once',
+  '  --expires TIME      how long it is valid: 90d, 12h, 30m (until it is revoked)',
+  '  --note TEXT         what it is for; shown by list',
+  'plimsoll gateway token list [options]            lists tokens; times are in UTC',
+  '  --minted            also list the tokens that clients minted for their users',
   '  --json              for programs: one object',
-  'plimsoll gateway token revoke ID [options]       at once, with what it minted',
+  'plimsoll gateway token revoke ID [options]       revokes a token, and the tokens',
+  '                                                 that were minted with it',
   '',
-  '  --config FILE       the configuration of the gateway; without it, where',
-  '                      PLIMSOLL_TOKENS says, and the one client is default',
+  "  --config FILE       the gateway's configuration. Without it, tokens are kept",
+  '                      where PLIMSOLL_TOKENS says; the one client is `default`',
   '',
-  'The gateway may run meanwhile. `create` writes the token alone to stdout:',
+  'The gateway may be running. `create` writes only the token to stdout:',
   '  TOKEN=$(plimsoll gateway token create checkout --config gateway.yaml)',
 ];
 
@@ -149,7 +149,7 @@ function isAction(text: string | undefined): text is TokenAction {
   return text !== undefined && Object.hasOwn(EXPECTED, text);
 }
 
-/** What came is not shown: it may be a token. */
+/** The problem of a wrong client or id. It is not shown: it may be a token. */
 function wrongSubject(action: TokenAction, what: string): Problem {
   const got = what === '' ? 'nothing' : 'something else';
   return { kind: what === '' ? 'missing' : 'invalid', field: action, expected: EXPECTED[action], got, advice: null };
@@ -239,7 +239,7 @@ function minute(atMs: number): string {
   return iso(atMs).slice(5, 16).replace('T', ' ');
 }
 
-/** Where tokens are kept and for which clients, with the name of the configuration that says so. */
+/** The place of the tokens and their clients, with the name of the configuration that says so. */
 interface NamedSettings extends TokenSettings {
   /** `gateway.yaml`, or words that say that there is no file. */
   readonly configuration: string;

@@ -11,23 +11,23 @@ import type { RunningGateway } from './gateway-start.ts';
 import { command as tokens } from './gateway-token.ts';
 
 const USAGE = [
-  'plimsoll gateway [options]            a proxy for the Claude API with the key',
-  '  --config FILE       the configuration, YAML or JSON: docs/gateway.md has it;',
-  '                      without it, the environment alone',
-  '  --host ADDRESS      where it listens, whatever the configuration says',
-  '  --port N            the same (8787); 0 for any that is free',
-  '  --metrics-port N    where Prometheus reads the metrics (9464)',
-  '  --json              for programs: the start is one object, as each request is',
-  'plimsoll gateway token create|list|revoke    tokens for clients: see --help',
+  'plimsoll gateway [options]            a proxy that holds the Claude API key',
+  '  --config FILE       the configuration, YAML or JSON (see docs/gateway.md);',
+  '                      without it, only the environment counts',
+  '  --host ADDRESS      the address to listen on; overrides the configuration',
+  '  --port N            the port to listen on; 0 for any free port (8787)',
+  '  --metrics-port N    the port of the metrics, for Prometheus (9464)',
+  '  --json              for programs: prints the start as a line of JSON',
+  'plimsoll gateway token create|list|revoke    client tokens: see token --help',
   '',
-  'The key is for this process alone (ANTHROPIC_API_KEY does as well, and the name',
-  'of either with _FILE behind it names a file that has the key):',
+  'Only this process has the API key. ANTHROPIC_API_KEY works too, and',
+  'ANTHROPIC_AUTH_TOKEN_FILE or ANTHROPIC_API_KEY_FILE name a file with the key:',
   '  ANTHROPIC_AUTH_TOKEN=sk-ant-… plimsoll gateway',
-  'Clients, in shells of their own, have a token of the gateway instead:',
+  'Clients, in other shells, have a token of the gateway instead:',
   '  export ANTHROPIC_BASE_URL=http://127.0.0.1:8787',
   '  export ANTHROPIC_AUTH_TOKEN=$(plimsoll gateway token create default)',
-  'Each request is a line of JSON on stdout, without content, keys and tokens.',
-  'Ends on SIGTERM and SIGINT, when what is under way has ended or is late.',
+  'It logs each request as a line of JSON on stdout, never content, keys or tokens.',
+  'On SIGTERM and SIGINT it lets open requests finish, up to a limit, and ends.',
 ];
 
 const OPTIONS = {

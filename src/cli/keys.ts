@@ -6,18 +6,18 @@ import { defineCommand, print, wrapped, type CommandIo } from './command.ts';
 import { metricsPage, type Sample } from './metrics-page.ts';
 
 const USAGE = [
-  'plimsoll keys [options]           are the keys named well, and are they used?',
-  '  --alias NAME        a key by its alias; may be given more than once, and with',
-  '                      several between commas (PLIMSOLL_KEY)',
-  "  --metrics PAGE      URL or file of a service's metrics, or -: what each key",
-  '                      was used for since that process began',
+  'plimsoll keys [options]           are the keys well named, and are they used?',
+  '  --alias NAME        the alias of a key; several with commas, or by repeating',
+  '                      the option (PLIMSOLL_KEY)',
+  '  --metrics PLACE     the metrics of a running service: a URL, a file, or - for',
+  '                      standard input. Shows what each key was used for',
   '  --json              for programs: one object',
   '',
-  'Judges an alias by env-service-role (prod-checkout-api) and by ANTHROPIC_ENV.',
-  'A key whose series have no call in them was not used in that time: revoke it,',
-  'or see why. It knows what one page knows: another process counts for itself.',
+  'An alias should read env-service-role, such as prod-checkout-api, and fit',
+  'ANTHROPIC_ENV. A key without calls was not used since the service started:',
+  'revoke it, or find out why. One page knows one process; others count their own.',
   'Exit code: 0 all is well, 1 a key is badly named or of another environment, or',
-  'the page could not be read, 2 wrong arguments.',
+  'the metrics could not be read, 2 wrong arguments.',
 ];
 
 const OPTIONS = {
@@ -56,7 +56,7 @@ function printAccounts(question: KeyQuestion, json: boolean, io: CommandIo): num
   return keys.every(({ problems }) => problems.length === 0) ? 0 : 1;
 }
 
-/** What a `/metrics` page says of the calls with one key, since the process that wrote it began. */
+/** The use of one key, by a `/metrics` page, since the process that wrote it began. */
 export interface KeyUse {
   /** Finished calls, refused ones too. */
   readonly calls: number;
@@ -65,13 +65,13 @@ export interface KeyUse {
   readonly costUsd: number;
   /** Calls that the cost leaves out, for want of a price. */
   readonly unpricedCalls: number;
-  /** When rate-limit headers were last seen, which the page keeps for an hour; `null` where it has none. */
+  /** The time of the last rate-limit headers, which the page keeps for an hour; `null` where it has none. */
   readonly lastSeenAtMs: number | null;
 }
 
 /** One key of the configuration or of the page. */
 export interface KeyAccount extends KeyAlias {
-  /** Of ANTHROPIC_ENV, or without an environment of its own; `null` where ANTHROPIC_ENV says nothing. */
+  /** Its environment is that of ANTHROPIC_ENV, or it names none; `null` where ANTHROPIC_ENV is not set. */
   readonly fits: boolean | null;
   /** All that is wrong with it; empty where nothing is. */
   readonly problems: readonly ValueProblem[];
@@ -79,16 +79,16 @@ export interface KeyAccount extends KeyAlias {
   readonly use: KeyUse | null;
 }
 
-/** What keys are accounted for. */
+/** The keys in question, and the page that knows of their use. */
 export interface KeyQuestion {
   readonly aliases: readonly string[];
-  /** As ANTHROPIC_ENV says; `null` where it says nothing. */
+  /** The value of ANTHROPIC_ENV; `null` where it is not set. */
   readonly anthropicEnv: string | null;
   /** `null` where no page was read. */
   readonly samples: readonly Sample[] | null;
 }
 
-/** What the label `key` says where nobody gave an alias. */
+/** The value of the label `key` where nobody gave an alias. */
 const NO_ALIAS = 'default';
 
 const UNNAMED: ValueProblem = {
@@ -117,7 +117,7 @@ export function keyAccounts({ aliases, anthropicEnv, samples }: KeyQuestion): re
   });
 }
 
-/** When the page began to count; `null` where it does not say. */
+/** The time at which the page began to count; `null` where it does not say. */
 export function countedSinceMs(samples: readonly Sample[]): number | null {
   const starts = samples.filter(({ name }) => name === 'process_start_time_seconds').map(({ value }) => value * 1_000);
   return starts.length === 0 ? null : Math.min(...starts);

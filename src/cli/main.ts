@@ -14,39 +14,39 @@ interface Listed {
 /** Each command's code is loaded when somebody asks for it: `plimsoll prices` needs no simulator, and `--help` nothing. */
 const COMMANDS: Readonly<Record<string, Listed>> = {
   simulate: {
-    summary: 'a fake Claude API on this machine, without a key',
+    summary: 'runs a fake Claude API on this machine, without a key',
     load: () => import('./simulate.ts'),
   },
   prices: {
-    summary: 'the prices in force on a day, and what a response cost, line by line',
+    summary: 'lists the prices in force, and explains what a response cost',
     load: () => import('./prices.ts'),
   },
   budgets: {
-    summary: 'budgets with what is spent of them, what is held, and where it is going',
+    summary: 'shows budgets: what is spent, reserved and forecast',
     load: () => import('./budgets.ts'),
   },
   check: {
-    summary: 'can the Claude API be called from here? If not, why, and what to do',
+    summary: 'checks that this machine can call the Claude API; if not, says why',
     load: () => import('./check.ts'),
   },
   scan: {
-    summary: "finds Anthropic secrets in files, in what is staged, in git's history",
+    summary: 'finds Anthropic secrets in files, staged changes and git history',
     load: () => import('./scan.ts'),
   },
   advise: {
-    summary: 'what to do about the budgets, limits and routes of a running service',
+    summary: "advises on a running service's budgets, limits and routes",
     load: () => import('./advise.ts'),
   },
   keys: {
-    summary: 'are the keys named well, and which were used, when, and for how much?',
+    summary: 'checks key aliases, and shows how each key was used',
     load: () => import('./keys.ts'),
   },
   dashboards: {
-    summary: 'dashboards and alert rules, with thresholds of your own',
+    summary: 'exports dashboards and alert rules with your own thresholds',
     load: () => import('./dashboards.ts'),
   },
   gateway: {
-    summary: 'a proxy that holds the key: own tokens in, the same metrics out',
+    summary: 'runs a proxy that holds the API key, with tokens for its clients',
     load: () => import('./gateway.ts'),
   },
 };
@@ -89,7 +89,7 @@ function usage(): readonly string[] {
     '',
     ...Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(12)}${summary}`),
     '',
-    'plimsoll COMMAND --help says what a command does and how.',
+    'plimsoll COMMAND --help explains a command.',
   ];
 }
 

@@ -12,7 +12,7 @@ const NOT_FOUND = [
   'stream or the results of a batch, got something else.',
 ];
 
-/** What `explain` is asked for. */
+/** The options of `explain`. */
 export interface Asked {
   readonly pricing: Pricing;
   readonly json: boolean;
@@ -136,7 +136,7 @@ export interface KindLine {
   readonly nanoUsd: number;
 }
 
-/** How one part of a usage was priced: `how` names the rate and what multiplied it, or says why there is none. */
+/** One part of a usage with its price: `how` names the rate and what multiplied it, or says why there is none. */
 export interface PartExplanation {
   readonly model: string | null;
   readonly priced: boolean;
@@ -147,7 +147,7 @@ export interface PartExplanation {
   readonly lines: readonly KindLine[];
 }
 
-/** What a server tool was charged; the amounts are `null` where no price is known. */
+/** The charge for a server tool; the amounts are `null` where no price is known. */
 export interface ToolLine {
   readonly tool: string;
   readonly uses: number;

@@ -7,16 +7,16 @@ import { defineCommand, print, type CommandIo } from './command.ts';
 import { explain } from './prices-explain.ts';
 
 const USAGE = [
-  'plimsoll prices [options]             the prices in force',
-  'plimsoll prices explain [options]     prices standard input line by line: a',
-  "                                      response, its events, a batch's results",
-  '  --date YYYY-MM-DD   the prices of that day, not of today',
-  '  --file PRICES       a price file; else PLIMSOLL_PRICES names one, else those',
-  '                      shipped hold',
+  'plimsoll prices [options]             lists the prices in force',
+  'plimsoll prices explain [options]     prices what is on standard input, line by',
+  '                                      line: a response, an event stream or the',
+  '                                      results of a batch',
+  '  --date YYYY-MM-DD   use the prices of that day (today)',
+  '  --file PRICES       use this price file (PLIMSOLL_PRICES, or the shipped file)',
   '  --json              for programs, with the source of every figure',
-  '  --model ID          explain: the model of a usage that names none',
-  '  --batch             explain: at the price of a batch',
-  '  --on ID             explain: and what it would have cost on that model',
+  '  --model ID          explain: the model, for a usage that names none',
+  '  --batch             explain: use the batch price',
+  '  --on ID             explain: also show the cost on this model',
 ];
 
 const OPTIONS = {

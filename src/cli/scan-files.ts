@@ -27,7 +27,7 @@ async function scanFolder(scan: Scan, folder: string): Promise<void> {
   for (const name of tracked) await scanMet(scan, folder === '.' ? name : join(folder, name));
 }
 
-/** What git has or would add of a folder; `null` where git does not know the folder, or ignores all of it. */
+/** The files of a folder that git has or would add; `null` where git does not know the folder, or ignores all of it. */
 async function addable(folder: string): Promise<readonly string[] | null> {
   try {
     if (await isIgnored(folder)) return null;
@@ -91,7 +91,7 @@ export class GitError extends Error {
   }
 }
 
-/** How git is run. */
+/** Settings of a run of git. */
 export interface GitRun {
   /** Default: the present folder. */
   readonly cwd?: string;
@@ -129,7 +129,7 @@ export async function gitText(args: readonly string[], run: GitRun = {}): Promis
 interface GitObject {
   readonly id: string;
   readonly name: string;
-  /** What findings in it bear in place of a commit. */
+  /** Stands in its findings in place of a commit. */
   readonly origin: string | null;
 }
 

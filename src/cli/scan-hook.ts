@@ -19,7 +19,7 @@ echo 'Install it (npm install), or commit unscanned: git commit --no-verify' >&2
 exit 1
 `;
 
-/** What came of it, as lines to be shown. */
+/** The result, as lines to print. */
 export interface Installed {
   readonly ok: boolean;
   readonly lines: readonly string[];

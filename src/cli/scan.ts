@@ -11,21 +11,22 @@ import { GitError, scanHistory, scanPaths, scanStaged } from './scan-files.ts';
 import { installHook } from './scan-hook.ts';
 
 const USAGE = [
-  'plimsoll scan [options] [PATH...]     finds Anthropic secrets; - is standard input',
-  '  --staged            what is staged in git, as it would be committed',
-  "  --history           all of git's history, with its messages and stashes",
-  '  --install           writes a pre-commit hook that runs `plimsoll scan --staged`',
-  '  --baseline FILE     secrets that are known and let be',
-  `                      (${BASELINE_FILE}, where there is one)`,
-  '  --write-baseline    adds what is found to the baseline and lets it be',
+  'plimsoll scan [options] [PATH...]   finds Anthropic secrets; - is standard input',
+  '  --staged            scan what is staged in git, as it would be committed',
+  "  --history           scan all of git's history, with messages and stashes",
+  '  --install           write a pre-commit hook that runs `plimsoll scan --staged`',
+  '  --baseline FILE     known secrets, which are not reported',
+  `                      (${BASELINE_FILE}, if there is one)`,
+  '  --write-baseline    add what is found to the baseline',
   '  --format FORMAT     text, json or sarif (text)',
+  '  --json              the same as --format json',
   '',
-  'Without a path, the present folder. Of a git work tree it scans what git would',
-  'add; what .gitignore names is scanned when it is named: plimsoll scan dist.',
-  'Looks into tar, zip, gzip, zstd, brotli and source maps, and through base64 and',
-  'escapes. Binary files and placeholders are passed over. Never shows a secret.',
-  'Exit code: 0 nothing found, 1 something found, 2 wrong arguments, 3 could not',
-  'scan all that was asked for.',
+  'Without a path it scans the current folder. In a git work tree it scans what git',
+  'would add; to scan an ignored folder, name it: plimsoll scan dist. It looks into',
+  'tar, zip, gzip, zstd, brotli and source maps, and through base64 and escapes. It',
+  'skips binary files and placeholders, and never shows a secret.',
+  'Exit code: 0 nothing found, 1 something found, 2 wrong arguments, 3 something',
+  'could not be scanned.',
 ];
 
 const OPTIONS = {
@@ -63,7 +64,7 @@ const FORMATS = ['text', 'json', 'sarif'] as const;
 
 const SOURCES = ['staged', 'history', 'install'] as const;
 
-/** What is scanned; `install` scans nothing. */
+/** The source of what is scanned; `install` scans nothing. */
 type ScanSource = (typeof SOURCES)[number] | 'paths';
 
 interface Asked {

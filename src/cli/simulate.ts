@@ -11,19 +11,19 @@ import { aborted, defineCommand, fail, print, type CommandIo } from './command.t
 
 const USAGE = [
   'plimsoll simulate [options]           a fake Claude API on this machine',
-  '  --port N            where it listens, on 127.0.0.1; 0 for any free port (8788)',
-  `  --tier NAME         whose rate limits and monthly cap it has (scale):`,
+  '  --port N            the port on 127.0.0.1; 0 for any free port (8788)',
+  '  --tier NAME         the usage tier, for rate limits and monthly cap (scale):',
   `                      ${TIER_NAMES.join(', ')}`,
-  '  --seed N            where chance begins: the same seed, the same answers (1)',
+  '  --seed N            the random seed: the same seed, the same answers (1)',
   '  --pace NAME         instant, or natural: as slow as a small model (instant)',
   '  --json              for programs: one object at the start, one at the end',
   '',
-  'Any key is accepted and nothing leaves the machine. Point a client at it:',
+  'It accepts any key, and nothing leaves the machine. Point a client at it:',
   '  ANTHROPIC_BASE_URL=http://127.0.0.1:8788 ANTHROPIC_AUTH_TOKEN=any npm start',
-  'or speak to it by hand:',
+  'or call it by hand:',
   '  curl http://127.0.0.1:8788/v1/messages -H "x-api-key: any" \\',
-  '    -H "anthropic-version: 2023-06-01" -d \'{"model":"claude-haiku-5-5",',
-  '    "max_tokens":64,"messages":[{"role":"user","content":"Ahoy"}]}\'',
+  `    -H "anthropic-version: 2023-06-01" -d '{"model":"claude-haiku-5-5",`,
+  `    "max_tokens":64,"messages":[{"role":"user","content":"Ahoy"}]}'`,
   'In tests, import { simulator } from "plimsoll/simulator": it scripts faults too.',
 ];
 

@@ -49,7 +49,7 @@ export function credential(env: Env, findings: Findings): Credential | null {
   return { variable, token: () => value };
 }
 
-/** Whether calls go to the API itself, not to a gateway, a proxy or the simulator, which have credentials of their own. */
+/** Tells whether calls go to the API itself: a gateway, a proxy or the simulator has credentials of its own. */
 function callsTheApi(env: Env): boolean {
   const baseUrl = textOf(env, 'ANTHROPIC_BASE_URL');
   return baseUrl === '' || /(?:^|\.)(?:anthropic|claude)\.com$/.test(URL.parse(baseUrl)?.hostname ?? '');

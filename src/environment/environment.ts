@@ -8,13 +8,13 @@ import { Findings, credential, quoted, textOf, type Credential, type Env } from 
 import { budgetsOf, ledgerOf, pricesOf, type LedgerPlace } from './ledger-place.ts';
 import { modelFindings } from './models.ts';
 
-/** What the environment says, checked, with the defaults filled in. */
+/** The settings of the environment, checked, with the defaults filled in. */
 export interface Configuration {
   readonly credential: Credential;
   readonly models: Models;
   /** The `max_tokens` of a call that does not say. */
   readonly maxTokens: number;
-  /** Of one attempt. */
+  /** The timeout of one attempt. */
   readonly timeoutMs: number;
   /** `dev`, `test`, `ci`, `staging`, `demo` or `prod`; `null` where nothing is said. */
   readonly environment: string | null;
@@ -23,9 +23,9 @@ export interface Configuration {
   /** Alias of the key; `null` where it has none. */
   readonly key: string | null;
   readonly prices: PriceTable;
-  /** Of `PLIMSOLL_BUDGETS`; empty where it is not set. */
+  /** The budgets of `PLIMSOLL_BUDGETS`; empty where it is not set. */
   readonly budgets: readonly Budget[];
-  /** Where the spend of budgets is kept; `null` where nothing is said. */
+  /** The place of the budgets' spend; `null` where none is set. */
   readonly ledger: LedgerPlace | null;
 }
 
@@ -169,7 +169,7 @@ export function keyOf(env: Env, where: string | null, findings: Findings): strin
   return text;
 }
 
-/** What may stand as the value of the label `key`. */
+/** Tells whether an alias can be the value of the label `key`. */
 function isLabel(alias: string): boolean {
   return /^[\w.-]{1,64}$/.test(alias) && !mayHoldSecret(alias);
 }

@@ -8,9 +8,9 @@ import { ConfigurationError, inside, type ValueProblem } from '../errors.ts';
 import { defaultPrices, loadPrices, type PriceTable } from '../pricing/prices.ts';
 import { textOf, type Env, type Findings } from './credential.ts';
 
-/** Where spend is kept. What was written may hold a password, so it comes out in `open` alone. */
+/** The place of the budgets' spend. Its text may hold a password, so only `open` uses it. */
 export interface LedgerPlace {
-  /** As it may be shown. */
+  /** The place without a password. */
   readonly shown: string;
   /** Throws a `ConfigurationError` (`PLIMSOLL_LEDGER_INVALID`) where the file or the package `ioredis` cannot be used. */
   readonly open: (file?: Pick<SqliteLedgerOptions, 'open'>) => Ledger;

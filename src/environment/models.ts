@@ -4,7 +4,7 @@ import { approximately } from '../pricing/rate.ts';
 import { MODEL_VARIABLES, type Models } from '../routing/models.ts';
 import type { Findings } from './credential.ts';
 
-/** How long before its end a model is worth a notice: time to try the next one. */
+/** A model that retires within so many days gets a notice: time to try the next one. */
 const SOON_DAYS = 120;
 
 const DAY_MS = 86_400_000;

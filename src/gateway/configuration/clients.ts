@@ -71,7 +71,7 @@ function clientOf(clients: Reader, name: string, aliases: readonly string[]): Ga
   };
 }
 
-/** Where there is one key alone it need not be named. */
+/** The alias of the client's key, which need not be named where there is only one. */
 function aliasOf(read: Reader, aliases: readonly string[]): string {
   const [only = '', ...others] = aliases;
   const alias = read.value('key');
@@ -105,7 +105,7 @@ const RESERVED: ValueProblem = {
   advice: 'leave it out',
 };
 
-/** What was written instead is not shown: it may be a key. */
+/** The problem of a name. The name is not shown: it may be a key. */
 function misnamed(expected: string): ValueProblem {
   return { kind: 'invalid', expected, got: 'something else', advice: 'rename it' };
 }
@@ -147,7 +147,7 @@ function mintsOf(read: Reader): MintRules | null {
   };
 }
 
-/** Of names that are to be aliases of keys, those that a message may show: where nobody wrote a key itself. */
+/** Filters the aliases that a message may show: somebody may have written a key itself. */
 export function showableAliases(names: readonly string[]): readonly string[] {
   return names.filter((name) => /^[\w.-]{1,64}$/.test(name) && !mayHoldSecret(name));
 }

@@ -10,9 +10,9 @@ import type { Reader } from './reader.ts';
 /** All that a gateway goes by, checked, with the defaults filled in. No secret is in it but in what functions give. */
 export interface GatewayConfiguration {
   readonly listen: ListenAddress;
-  /** Of the page with the metrics. */
+  /** The address of the page with the metrics. */
   readonly metrics: ListenAddress;
-  /** Of the API that is called, without `/v1`. */
+  /** The URL of the API, without `/v1`. */
   readonly baseUrl: string;
   readonly keys: RealKeys;
   readonly clients: ReadonlyMap<string, GatewayClient>;
@@ -21,9 +21,9 @@ export interface GatewayConfiguration {
   /** All labels, with the values that are sure of a place. */
   readonly attribution: Readonly<Record<string, readonly string[]>>;
   readonly budgets: readonly Budget[];
-  /** Where the spend of budgets is kept; `null`: in this process. */
+  /** The place of the budgets' spend; `null`: this process. */
   readonly ledger: Place | null;
-  /** Where tokens are kept. */
+  /** The place of the tokens. */
   readonly tokens: Place;
   readonly prices: PriceTable;
   /** `undefined`: inferred from response headers. */
@@ -34,7 +34,7 @@ export interface GatewayConfiguration {
   readonly notices: readonly Notice[];
 }
 
-/** Where tokens are kept where nothing is said. */
+/** The file of tokens where none is set. */
 export const TOKENS_FILE = 'plimsoll-tokens.db';
 
 export const GATEWAY_PORT = 8_787;
@@ -43,20 +43,20 @@ export const METRICS_PORT = 9_464;
 
 export const API_URL = 'https://api.anthropic.com';
 
-/** What the configuration of a gateway is called in the `code` of a `ConfigurationError`. */
+/** The `code` of a `ConfigurationError` about a gateway's configuration. */
 export const GATEWAY_INVALID = 'PLIMSOLL_GATEWAY_INVALID';
 
-/** Where a server listens. */
+/** The address that a server listens on. */
 export interface ListenAddress {
   readonly host: string;
   readonly port: number;
 }
 
-/** What a gateway takes of its clients before it lets them go. */
+/** The limits on what clients may take, and on how long they may take it. */
 export interface LimitSettings {
   /** Open at once; more are refused. */
   readonly connections: number;
-  /** Of all request headers together. */
+  /** Bytes of all headers of a request together. */
   readonly headerBytes: number;
   /** A client has so long to send its headers. */
   readonly headersSeconds: number;
@@ -64,11 +64,11 @@ export interface LimitSettings {
   readonly requestSeconds: number;
   /** A client that takes nothing of its answer for so long is let go. */
   readonly stalledSeconds: number;
-  /** Of all bodies together that are held until it is known what they ask for. */
+  /** Bytes of all request bodies that are held at once. */
   readonly heldBytes: number;
-  /** How long the upstream may say nothing. */
+  /** The longest silence of the upstream. */
   readonly upstreamSilenceSeconds: number;
-  /** How long what is under way may take when the gateway is to end. */
+  /** The time that open requests have when the gateway is to end. */
   readonly drainSeconds: number;
 }
 
@@ -98,7 +98,7 @@ const MOST: LimitSettings = {
 /** The least, where that is more than 1. */
 const LEAST: Readonly<Partial<LimitSettings>> = { headerBytes: 1_024, heldBytes: 1_048_576 };
 
-/** Of the field `limits`. */
+/** Reads the field `limits`. */
 export function limitsOf(read: Reader): LimitSettings {
   const limits = read.within('limits', 'limits by name');
   const names = Object.keys(DEFAULT_LIMITS) as (keyof LimitSettings)[];
@@ -115,7 +115,7 @@ const HOST = { pattern: /^(?:[a-zA-Z0-9.-]{1,253}|[0-9a-fA-F:]{2,39})$/, expecte
 
 const PORT = { least: 0, most: 65_535, expected: 'a port from 0 to 65535' };
 
-/** Of a field such as `listen`; on loopback where nothing is said. */
+/** Reads a field such as `listen`; loopback where it is absent. */
 export function addressOf(read: Reader, name: string, port: number): ListenAddress {
   const address = read.within(name, '{ host: 127.0.0.1, port: 8787 }');
   address.only(['host', 'port']);

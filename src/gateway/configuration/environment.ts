@@ -60,7 +60,7 @@ export function configurationInEnvironment(given: Env, folder: string): GatewayC
 
 const OF_MODELS: ReadonlySet<string> = new Set(Object.values(MODEL_VARIABLES));
 
-/** Where the tokens of that configuration are kept, without asking for the key. Throws as `configurationInEnvironment`. */
+/** Reads the place of the tokens, without asking for the key. Throws as `configurationInEnvironment`. */
 export function tokensInEnvironment(given: Env, folder: string): Place {
   const problems: Problem[] = [];
   const tokens = tokensPlace(withFiles(given, folder, problems), folder, problems);

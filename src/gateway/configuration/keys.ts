@@ -10,7 +10,7 @@ import { isObject, type Reader } from './reader.ts';
 /** The real keys by alias, as they are now. Each text comes out of a function, so that printing a configuration shows none. */
 export type RealKeys = ReadonlyMap<string, () => string>;
 
-/** What reading keys goes by and tells, besides problems. */
+/** The sources of keys, what they call, and where notices go. */
 export interface KeysContext {
   readonly sources: SecretSources;
   /** Keys of the API begin with sk-ant-; what is called may be something else. */
@@ -72,7 +72,7 @@ const TOKEN_OF_A_GATEWAY: ValueProblem = {
   advice: 'name the key, or, where it is a token of another gateway, that gateway as baseUrl in this file',
 };
 
-/** What is wrong with a real key; `null` where nothing is. */
+/** The problem of a real key; `null` where there is none. */
 export function keyProblem(alias: string, text: string, context: KeysContext): ValueProblem | null {
   const { callsTheApi, namesUpstream, notices } = context;
   const { kind, problem } = judgedKey(text);
@@ -118,13 +118,13 @@ function keyIn(file: string): string | null {
   }
 }
 
-/** When its content was last changed, or another file was put in its place; `null` where there is none. */
+/** A stamp that changes with the file's content, or when another file takes its place; `null` where there is none. */
 function changedAt(file: string): string | null {
   const found = statSync(file, { bigint: true, throwIfNoEntry: false });
   return found === undefined ? null : `${found.ino} ${found.mtimeNs}`;
 }
 
-/** Where secrets are read from: the environment, and files; relative paths begin at `folder`. */
+/** The sources of secrets: the environment, and files; relative paths begin at `folder`. */
 export interface SecretSources {
   readonly env: Env;
   readonly folder: string;
@@ -162,7 +162,7 @@ export function secretOf(read: Reader, name: string, sources: SecretSources): Se
   return null;
 }
 
-/** Of the variable, or of the file that the variable with `_FILE` behind its name names. */
+/** Reads the secret in the variable, or in the file that the variable with `_FILE` behind its name names. */
 export function secretInEnvironment(variable: string, sources: SecretSources): SecretFound {
   if (!VARIABLE.test(variable)) {
     return noSecret('invalid', 'the name of an environment variable', ['something else', 'put the secret into one']);

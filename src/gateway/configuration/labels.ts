@@ -7,7 +7,7 @@ import type { GatewayClient } from '../access/client.ts';
 import { CLIENT_LABEL, LABEL_NAME, showableAliases } from './clients.ts';
 import { isObject, type Reader } from './reader.ts';
 
-/** Who uses labels besides those who ask. */
+/** The clients and budgets that use labels. */
 export interface LabelUsers {
   readonly clients: readonly GatewayClient[];
   readonly budgets: readonly Budget[];
@@ -83,7 +83,7 @@ export function noteSubjectLabels(read: Reader, clients: readonly GatewayClient[
   }
 }
 
-/** Who and what budgets may be of. */
+/** The clients and keys that budgets may be for. */
 export interface Known {
   readonly clients: readonly string[];
   readonly aliases: readonly string[];

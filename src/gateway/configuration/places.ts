@@ -5,13 +5,13 @@ import { fileStores, redisStores, type AccessStores } from '../access/stores.ts'
 import { secretOf, type SecretSources } from './keys.ts';
 import type { Reader } from './reader.ts';
 
-/** Where something is kept that outlives a process; a URL may have a password, so it comes out of a function. */
+/** A place that outlives the process. A URL may have a password, so it comes out of a function. */
 export type Place =
   { readonly kind: 'sqlite'; readonly path: string } | { readonly kind: 'redis'; readonly url: () => string };
 
 const REDIS_URL = /^rediss?:\/\/[^/]/i;
 
-/** Of `{ sqlite: PATH }` or `{ redis: { env: NAME } }`; `null` where nothing is said, or with a problem. */
+/** Reads `{ sqlite: PATH }` or `{ redis: { env: NAME } }`; `null` where it is absent, or wrong. */
 export function placeOf(read: Reader, name: string, sources: SecretSources): Place | null {
   if (read.value(name) === undefined) return null;
   const place = read.within(name, '{ sqlite: PATH } or { redis: { env: NAME } }');
@@ -48,7 +48,7 @@ export function ledgerAt(place: Place): LedgerPlace {
   return found;
 }
 
-/** Of the field `ledger`; `null` for this process alone. */
+/** Reads the field `ledger`; `null` for this process alone. */
 export function ledgerPlaceOf(read: Reader, sources: SecretSources): Place | null {
   return read.value('ledger') === 'memory' ? null : placeOf(read, 'ledger', sources);
 }

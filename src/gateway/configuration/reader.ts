@@ -8,7 +8,7 @@ type Fields = Readonly<Record<string, unknown>>;
 export interface Bounds {
   readonly least: number;
   readonly most: number;
-  /** In words: `whole seconds from 1 to 900`. */
+  /** The bounds in words: `whole seconds from 1 to 900`. */
   readonly expected: string;
 }
 
