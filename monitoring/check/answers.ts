@@ -20,7 +20,7 @@ interface Series {
   readonly values?: readonly (readonly [number, string])[];
 }
 
-/** What Prometheus answers to a query as Grafana sends it. Throws for an error or a warning. */
+/** Asks Prometheus a query as Grafana does. Throws for an error or a warning. */
 export async function answer(
   url: string,
   query: Pick<Query, 'expr' | 'instant'>,

@@ -1,4 +1,4 @@
-/** As much of Grafana's classic dashboard as the checks look at. */
+/** The fields of Grafana's classic dashboard that the checks read. */
 export interface DashboardFile {
   readonly uid: string;
   readonly title: string;

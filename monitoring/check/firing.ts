@@ -17,7 +17,7 @@ interface Matrix {
   }[];
 }
 
-/** What every alert would have done in the range, from its query at each step and its `for`. */
+/** The firings of every alert in the range, from its query at each step and its `for`. */
 export async function firedIn(url: string, range: Range): Promise<readonly Fired[]> {
   const rules = ruleFiles().flatMap(({ groups }) =>
     groups.flatMap((group) => group.rules.filter((rule) => 'alert' in rule)),

@@ -1,7 +1,7 @@
 import { CATALOGUE } from '../../src/record/metrics/catalogue.ts';
 import { ruleFiles } from '../../src/rules/rule-files.ts';
 
-/** What Prometheus itself brings. */
+/** Metrics of Prometheus itself. */
 const OF_PROMETHEUS = ['up', 'ALERTS'];
 
 const TARGET_LABELS = ['job', 'instance'];
@@ -46,7 +46,7 @@ export function isGauge(name: string): boolean {
   return CATALOGUE.some((metric) => metric.name === name && metric.type === 'gauge');
 }
 
-/** How replicas' values of a gauge become one. */
+/** Aggregations that turn the replicas' values of a gauge into one. */
 export function aggregatorOf(name: string): string | null {
   return CATALOGUE.find((metric) => metric.name === name)?.aggregator ?? null;
 }

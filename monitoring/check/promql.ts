@@ -1,9 +1,9 @@
 import type { SyntaxNode } from '@lezer/common';
 import { parser } from '@prometheus-io/lezer-promql';
 
-/** What a query asks for, by its text alone. */
+/** The parts of a query, from its text alone. */
 interface QueryShape {
-  /** What is wrong with its grammar; empty where nothing is. */
+  /** Syntax errors; empty if there are none. */
   readonly errors: readonly string[];
   readonly selectors: readonly Selector[];
   /** Labels of `by`, `on`, `ignoring` and `group_left`. */

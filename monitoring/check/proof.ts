@@ -15,7 +15,7 @@ const WEEK_MS = 7 * 24 * HOUR_SECONDS * 1_000;
 interface ProofOptions {
   readonly prometheus: string;
   readonly promtool: string;
-  /** How much of an ordinary day is driven: 8 to 24. */
+  /** Hours of an ordinary day to simulate: 8 to 24. */
   readonly hours: number;
   /** In place of all that a proof is made of: histories that end then, and a week before. */
   readonly only?: (endMs: number) => readonly HistoryOptions[];
@@ -34,7 +34,7 @@ export const ORDINARY_JOB = 'plimsoll';
 /** The job that nobody calls in its last hour. */
 export const QUIET_JOB = 'quiet';
 
-/** How many replicas, and whether they share a ledger. */
+/** The fleets: their number of replicas, and whether they share a ledger. */
 export const FLEETS = [
   { name: 'one', replicas: 1, ledger: 'own' },
   { name: 'two-shared', replicas: 2, ledger: 'shared' },

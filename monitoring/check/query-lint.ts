@@ -1,7 +1,7 @@
 import { aggregatorOf, isCounter, isGauge, labelsOf, RECORDED_NAMES } from './known.ts';
 import { queryShape, type Selector } from './promql.ts';
 
-/** What is wrong with a query by what is known of its metrics; empty where nothing is. Variables may stand in it. */
+/** Checks a query against what is known of its metrics, and returns its problems. It may contain variables. */
 export function queryComplaints(query: string): readonly string[] {
   const { errors, selectors, groupingLabels } = queryShape(readable(query));
   if (errors.length > 0) return errors;
@@ -43,7 +43,7 @@ function selectorComplaints(selector: Selector): readonly string[] {
   ];
 }
 
-/** What each process has seen for itself, where no ledger is shared. */
+/** Metrics that each process keeps for itself, if no ledger is shared. */
 const SEEN_BY_EACH = 'anthropic_tier_spend_usd';
 
 /** The same truth said by every replica: added up, it is as many times too large. */

@@ -17,7 +17,7 @@ export function interpolated(text: string, values: Values): string {
   });
 }
 
-/** What Grafana sets for a range of so many seconds, scraped every `scrapeSeconds`. */
+/** Grafana's interval variables for a range of so many seconds, scraped every `scrapeSeconds`. */
 export function grafanaValues(rangeSeconds: number, scrapeSeconds: number): Values {
   return {
     datasource: 'prometheus',

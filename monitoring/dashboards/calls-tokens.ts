@@ -10,7 +10,7 @@ const NONE_IS_GOOD = [
   [1, 'red'],
 ] as const;
 
-/** What calls use, and what that costs. */
+/** Panels on the tokens of calls and their cost. */
 export const callTokens: Row = {
   title: 'Tokens and cost',
   panels: [

@@ -97,7 +97,7 @@ function timeSeries(panel: Panel): TimeSeries {
   return builder;
 }
 
-/** As Grafana titles the column of each. */
+/** Grafana's titles for the columns of a legend. */
 const CALCULATED = { min: 'Min', max: 'Max', lastNotNull: 'Last *' } as const;
 
 function legend({ legend: calc }: Panel): VizLegendOptionsBuilder {

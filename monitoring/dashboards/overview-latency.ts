@@ -1,7 +1,7 @@
 import type { Row } from './panel.ts';
 import { quantile, selected, sumBy } from './selection.ts';
 
-/** How long calls take, and how long until their first token. */
+/** Panels on the duration of calls and the time to their first token. */
 export const latency: Row = {
   title: 'Latency',
   panels: [

@@ -2,12 +2,12 @@
 export interface Panel {
   readonly kind: 'stat' | 'gauge' | 'bar gauge' | 'time series' | 'stacked' | 'heatmap' | 'table';
   readonly title: string;
-  /** What it means, and what to do when it is not as it should be. */
+  /** The meaning of the panel, and what to do if it looks wrong. */
   readonly description: string;
   /** A unit id of Grafana's. */
   readonly unit: string;
   readonly targets: readonly Target[];
-  /** Of 24 columns. */
+  /** Width in columns, of 24. */
   readonly width: number;
   /** In grid rows. Default 8. */
   readonly height?: number;
@@ -16,9 +16,9 @@ export interface Panel {
   readonly decimals?: number;
   /** Colours from the first value on; the first step has no value. */
   readonly steps?: readonly (readonly [from: number | null, color: string])[];
-  /** What is shown where there is no answer. */
+  /** Text for no data. */
   readonly noValue?: string;
-  /** What is shown in place of 0. */
+  /** Text for 0. */
   readonly zero?: string;
   /** Tables: units of columns by their names, with decimals where they matter. */
   readonly columns?: Readonly<Record<string, string | readonly [unit: string, decimals: number]>>;

@@ -20,7 +20,7 @@ export function selected(name: Sample, matchers = ''): string {
   return narrowed(name, ['job', ...labels], matchers);
 }
 
-/** What a recording rule keeps, narrowed likewise: the part before its first colon names its labels. */
+/** A recorded series, narrowed in the same way. The part before its first colon names its labels. */
 export function recorded(name: string, matchers = ''): string {
   const labels = name.split(':')[0] ?? '';
   return narrowed(name, labels.replace('model_class', 'class').split('_'), matchers);
@@ -32,7 +32,7 @@ function narrowed(name: string, labels: readonly string[], matchers: string): st
   return all.length === 0 ? name : `${name}{${all.join(', ')}}`;
 }
 
-/** What is left of each limit, by key, model class and dimension: of limits that the chosen jobs meet. */
+/** Headroom by key, model class and dimension, for limits of the chosen jobs. */
 export function headroomLeft(): string {
   const met = selected('anthropic_ratelimit_limit');
   return `${recorded(RECORDED.headroom)} and on (key, model_class, dimension) ${met}`;
@@ -43,7 +43,7 @@ export function rate(name: Sample, matchers = ''): string {
   return `rate(${selected(name, matchers)}[$__rate_interval])`;
 }
 
-/** What was counted in the time range that is looked at, by series that were born in it too. */
+/** The growth of a counter in the dashboard's time range, including series that began in it. */
 export function inRange(name: Counted, matchers = ''): string {
   return grown(selected(name, matchers), '$__range');
 }

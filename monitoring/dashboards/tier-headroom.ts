@@ -5,7 +5,7 @@ const LIMIT = 'key, model_class, dimension';
 const OF = '{{key}} {{model_class}} {{dimension}}';
 const remaining = `min by (${LIMIT}) (${selected('anthropic_ratelimit_remaining')})`;
 
-/** What is left of each limit, and what limits refuse. */
+/** Panels on the headroom of each limit, and on what limits refuse. */
 export const headroom: Row = {
   title: 'Headroom',
   panels: [

@@ -14,7 +14,7 @@ interface BackfillOptions {
   readonly promtool: string;
   /** OpenMetrics files; each covers a time of its own. */
   readonly files: readonly string[];
-  /** When recording rules are evaluated, every two minutes, in seconds; not at all where it is left out. */
+  /** Times at which recording rules are evaluated, in seconds, two minutes apart. Default: never. */
   readonly recorded?: readonly TimeRange[];
 }
 

@@ -13,7 +13,7 @@ const CALLS = 10;
 
 const many = (fault: Fault, times: number): readonly Fault[] => Array.from({ length: times }, () => fault);
 
-/** What the SDK tries again without a wait of its own choosing. */
+/** Headers that make the SDK retry without a wait of its own. */
 const soon = { 'retry-after': '1' };
 
 /** Every try of so many calls, of which the SDK makes three each, meets the fault. */

@@ -3,7 +3,7 @@ import { gateway, type GatewayOptions } from 'plimsoll/gateway';
 import { Registry } from 'prom-client';
 import type { HistoryClock } from './history-clock.ts';
 
-/** How many requests the gateway refuses between two scrapes, by why. */
+/** Requests that the gateway refuses between two scrapes, by reason. */
 export interface Refused {
   readonly unknown?: number;
   readonly unavailable?: number;

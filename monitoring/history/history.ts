@@ -17,7 +17,7 @@ import { replica, type Replica, type ReplicaOptions } from './replica.ts';
 import { scraped } from './scraped.ts';
 import { drawnCall, seeded, unpricedCall, type Counts } from './traffic.ts';
 
-/** How often Prometheus scrapes it: long enough for days in seconds, short enough for windows of five minutes. */
+/** Seconds between scrapes: long enough to make days in seconds, short enough for windows of five minutes. */
 export const SCRAPE_SECONDS = 120;
 const STEP_MS = SCRAPE_SECONDS * 1_000;
 
@@ -38,7 +38,7 @@ export interface HistoryOptions {
   readonly seed?: number;
   /** Between two scrapes, by the number of the first; fractions are drawn. */
   readonly calls: (step: number) => number;
-  /** What the calls between two scrapes meet first. */
+  /** Faults for the first calls between two scrapes. */
   readonly faults?: (step: number) => readonly Fault[];
   /** Called besides the three of the service; the simulator answers it, and nobody knows its price. */
   readonly unpricedModel?: string;
@@ -57,7 +57,7 @@ interface Limits {
 
 const SMALL: Limits = { requests: 60, inputTokens: 50_000, outputTokens: 20_000 };
 
-/** What really happened: the simulator's word, and the calls as they were made. */
+/** The truth: the simulator's records and the calls themselves. */
 export interface HistoryTruth extends Counts {
   readonly name: string;
   readonly rateLimited: number;
@@ -65,7 +65,7 @@ export interface HistoryTruth extends Counts {
   readonly costUsd: number;
 }
 
-/** What every history has unless it says otherwise: the waits and faults of an ordinary day. */
+/** The latencies and faults of an ordinary day, the default of every history. */
 export const ORDINARY: Scenario = {
   latency: {
     firstByteMs: { kind: 'lognormal', median: 350, sigma: 0.5 },

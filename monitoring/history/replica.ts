@@ -23,12 +23,12 @@ export interface ReplicaOptions {
 
 export interface Replica {
   readonly client: Anthropic;
-  /** What Prometheus would read now, as OpenMetrics. */
+  /** The current metrics page, as OpenMetrics. */
   readonly scrape: () => Promise<string>;
   close(): Promise<void>;
 }
 
-/** What holds and refreshes in the background is not needed where nothing takes time. */
+/** Timers for background work, which is not needed because nothing takes time here. */
 const NO_TIMERS: Timers = { whileWaiting: () => () => undefined, inBackground: () => () => undefined };
 
 /** A process of a service, but for the process: a registry, a client and budgets of its own. */

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { WriteStream } from 'node:fs';
 
-/** What one scrape of a job finds. */
+/** The result of one scrape of a job. */
 interface Scrape {
   readonly job: string;
   readonly atMs: number;

@@ -20,9 +20,9 @@ const root = join(import.meta.dirname, '..', '..');
 interface AlertPathOptions {
   readonly prometheus: string;
   readonly alertmanager: string;
-  /** How many times as fast as it is shipped; 1 takes the files as they are. */
+  /** Factor by which the shipped rules and configuration are sped up; 1 uses them unchanged. */
   readonly factor: number;
-  /** How far it is followed; `resolved` where nothing is said. */
+  /** The last step to wait for. Default: `resolved`. */
   readonly until?: 'firing' | 'resolved';
 }
 

@@ -36,7 +36,7 @@ interface ServerOptions {
   /** Answers 200 once the server is ready. */
   readonly readyPath: string;
   readonly cwd?: string;
-  /** Told of each line that it prints. Default: what it printed is shown when it does not become ready. */
+  /** Called with each line that the program prints. Default: its output is shown if it does not become ready. */
   readonly onOutput?: (text: string) => void;
 }
 

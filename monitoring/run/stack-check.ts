@@ -15,7 +15,7 @@ interface Alertmanagers {
 /** Groups are evaluated once a minute at the most, each somewhere in its interval. */
 const WITHIN_MS = 180_000;
 
-/** What a stack came to. */
+/** The result of a stack check. */
 interface StackCheck {
   /** Rules that Prometheus evaluates without an error. */
   readonly rules: number;
