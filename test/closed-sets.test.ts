@@ -41,7 +41,7 @@ const SETS: Readonly<Record<string, ClosedSet>> = {
     places: [
       'monitoring/dashboards/colors.ts',
       'scripts/label-meanings.ts',
-      'src/record/call-series.ts',
+      'src/record/model-series.ts',
       'src/record/otel/instruments.ts',
       'src/rules/covered.ts',
       'testing/every-member.ts',

@@ -1,0 +1,175 @@
+import {
+  OUTCOMES,
+  RATE_LIMIT_REASONS,
+  SPEND_SCOPES,
+  type Attempt,
+  type Call,
+  type Outcome,
+  type RateLimitReason,
+  type SpendScope,
+  type Trace,
+  type Usage,
+} from '../vocabulary.ts';
+import type { CounterSeries, HistogramSeries } from './metrics/series.ts';
+import { statusLabel, type Store } from './metrics/store.ts';
+
+/** Labels that most metrics of calls have. */
+export interface CallLabels {
+  readonly operation: string;
+  readonly model: string;
+  readonly key: string;
+}
+
+/** Statuses whose first appearance an alert must see. */
+const SHOWN_STATUSES = ['200', '400', '429', '500', '529', 'timeout', 'connection_error', 'cancelled'] as const;
+
+/** The series of one operation, model and key. Making one shows its ◇ series at 0. */
+export class OperationSeries {
+  readonly #families: Store['families'];
+  readonly #labels: CallLabels;
+  readonly #attempts = new Map<Attempt['status'], CounterSeries>();
+  readonly #duration: Partial<Record<Outcome, HistogramSeries>> = {};
+
+  constructor({ families }: Store, labels: CallLabels) {
+    this.#families = families;
+    this.#labels = labels;
+    for (const status of SHOWN_STATUSES) families.anthropic_attempts_total.series({ ...labels, status }).showAtZero();
+  }
+
+  attempts(status: Attempt['status']): CounterSeries {
+    const known = this.#attempts.get(status);
+    if (known !== undefined) return known;
+    const label = { ...this.#labels, status: statusLabel(status) };
+    const series = this.#families.anthropic_attempts_total.series(label);
+    this.#attempts.set(status, series);
+    return series;
+  }
+
+  duration(outcome: Outcome): HistogramSeries {
+    return (this.#duration[outcome] ??= this.#families.anthropic_request_duration_seconds.series({
+      ...this.#labels,
+      outcome,
+    }));
+  }
+}
+
+/** The outcomes that the SDK retries: 408, 409, 429, 5xx, connection errors and timeouts. Source: client.ts of 1.12.0. */
+const IS_RETRIED: Readonly<Record<Outcome, boolean>> = {
+  ok: false,
+  rate_limited: true,
+  spend_limited: true,
+  overloaded: true,
+  server_error: true,
+  timeout: true,
+  connection_error: true,
+  invalid_request: false,
+  unauthorized: false,
+  not_found: false,
+  too_large: false,
+  payment_required: false,
+  cancelled: false,
+  stream_error: false,
+  truncated: false,
+  abandoned: false,
+  blocked: false,
+};
+
+const RETRIED = OUTCOMES.filter((outcome) => IS_RETRIED[outcome]);
+
+/** The series of one model and key. Making one shows its ◇ series at 0. */
+export class ModelSeries {
+  readonly #store: Store;
+  readonly #labels: { readonly model: string; readonly key: string };
+  readonly #firstToken: HistogramSeries;
+  readonly #perOutputToken: HistogramSeries;
+  readonly #maxTokensRatio: HistogramSeries;
+  readonly #thinkingTokens: CounterSeries;
+  readonly #unpriced: CounterSeries;
+  readonly #overloaded: CounterSeries;
+  readonly #retryWait: CounterSeries;
+  readonly #attemptDuration = new Map<Attempt['status'], HistogramSeries>();
+
+  constructor(store: Store, labels: { readonly model: string; readonly key: string }) {
+    const { families } = store;
+    this.#store = store;
+    this.#labels = labels;
+    this.#firstToken = families.anthropic_time_to_first_token_seconds.series(labels);
+    this.#perOutputToken = families.anthropic_time_per_output_token_seconds.series(labels);
+    this.#maxTokensRatio = families.anthropic_max_tokens_ratio.series(labels);
+    this.#thinkingTokens = families.anthropic_thinking_tokens_total.series(labels);
+    this.#unpriced = families.anthropic_unpriced_requests_total.series(labels);
+    this.#overloaded = families.anthropic_overloaded_total.series(labels);
+    this.#retryWait = families.anthropic_retry_wait_seconds_total.series(labels);
+    this.#overloaded.showAtZero();
+    this.#retryWait.showAtZero();
+    for (const reason of RATE_LIMIT_REASONS) this.#rateLimited(reason).showAtZero();
+    for (const scope of SPEND_SCOPES) this.#spendLimited(scope).showAtZero();
+    for (const reason of RETRIED) this.#retries(reason).showAtZero();
+  }
+
+  #rateLimited(reason: RateLimitReason): CounterSeries {
+    return this.#store.families.anthropic_rate_limited_total.series({ ...this.#labels, reason });
+  }
+
+  #spendLimited(scope: SpendScope): CounterSeries {
+    return this.#store.families.anthropic_spend_limited_total.series({ ...this.#labels, scope });
+  }
+
+  #retries(reason: Outcome): CounterSeries {
+    return this.#store.families.anthropic_retries_total.series({ ...this.#labels, reason });
+  }
+
+  /** Adds one HTTP request: how long it took, why it was refused, and what it is a retry of. */
+  addAttempt(attempt: Attempt, trace: Trace | null): void {
+    const { status, rejection } = attempt;
+    (this.#attemptDuration.get(status) ?? this.#newAttemptDuration(status)).observe(attempt.durationSeconds, trace);
+    if (status === 429) this.#rateLimited(rejection?.rateLimitReason ?? 'unknown').add(1, trace);
+    if (status === 529) this.#overloaded.add(1, trace);
+    if (rejection !== null && rejection.spendScope !== null) this.#spendLimited(rejection.spendScope).add(1, trace);
+    if (attempt.retryReason === null) return;
+    this.#retries(attempt.retryReason).add(1);
+    this.#retryWait.add(attempt.waitSeconds);
+  }
+
+  #newAttemptDuration(status: Attempt['status']): HistogramSeries {
+    const labels = { ...this.#labels, status: statusLabel(status) };
+    const series = this.#store.families.anthropic_attempt_duration_seconds.series(labels);
+    this.#attemptDuration.set(status, series);
+    return series;
+  }
+
+  /** Adds how soon and how fast the content of a stream came. */
+  addPace({ durationSeconds, usage }: Call, firstTokenSeconds: number, trace: Trace | null): void {
+    const output = usage === null ? null : reportedOutput(usage);
+    this.#firstToken.observe(firstTokenSeconds, trace);
+    if (output === null || output <= 1 || durationSeconds === null) return;
+    this.#perOutputToken.observe((durationSeconds - firstTokenSeconds) / (output - 1), trace);
+  }
+
+  /** Adds the parts of a usage that are counted for the model of the call as a whole. */
+  addUsage(usage: Usage, maxTokens: number | null): void {
+    if (usage.thinkingTokens > 0) this.#thinkingTokens.add(usage.thinkingTokens);
+    const output = maxTokens === null || maxTokens <= 0 ? null : reportedOutput(usage);
+    if (output !== null && maxTokens !== null) this.#maxTokensRatio.observe(output / maxTokens);
+  }
+
+  /** Adds uses of a server tool; `tool` is a label. */
+  addToolUses(tool: string, uses: number): void {
+    this.#store.families.anthropic_server_tool_uses_total.series({ ...this.#labels, tool }).add(uses);
+  }
+
+  /** Adds a call that used tokens of this model, for which no price is known. */
+  addUnpriced(): void {
+    this.#unpriced.add(1);
+  }
+}
+
+/** Output tokens of all parts; `null` where any of it is an estimate. */
+function reportedOutput({ parts }: Usage): number | null {
+  let output = 0;
+  for (const { tokens } of parts) {
+    if (tokens.output_estimated > 0) return null;
+    output += tokens.output;
+  }
+  return output;
+}
