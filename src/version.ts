@@ -12,8 +12,8 @@ export function nodeProblem(version = process.versions.node): Problem | null {
   if (major > OLDEST[0] || (major === OLDEST[0] && minor >= OLDEST[1])) return null;
   return {
     kind: 'too_old',
-    field: 'node',
-    expected: `Node ${OLDEST.join('.')} or later`,
+    field: 'Node',
+    expected: `${OLDEST.join('.')} or later`,
     got: version,
     advice: 'run this program on a newer Node',
   };

@@ -236,8 +236,8 @@ const noOldNode = old === undefined && 'no Node between 20 and 22.14 is on this 
 
 test('a Node that is too old gives one error that names its code and what is needed', { skip: noOldNode }, () => {
   const said = complaint(String(old), ['app.js']);
-  assert.match(said, /expected Node 22\.15 or later, got \d+\.\d+\.\d+: run this program on a newer Node/);
+  assert.match(said, /Node: expected 22\.15 or later, got \d+\.\d+\.\d+: run this program on a newer Node/);
   assert.match(said, /PLIMSOLL_NODE_TOO_OLD/);
   const command = complaint(String(old), [join('node_modules', 'plimsoll', 'dist', 'cli', 'main.js'), 'prices'], 2);
-  assert.match(command, /^node: expected Node 22\.15 or later, got \d+\.\d+\.\d+: run this program on a newer Node\n$/);
+  assert.match(command, /^Node: expected 22\.15 or later, got \d+\.\d+\.\d+: run this program on a newer Node\n$/);
 });

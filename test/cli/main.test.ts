@@ -47,8 +47,8 @@ for (const { args, code } of [
 for (const version of ['20.20.0', '22.14.1'])
   test(`Node ${version} is refused as too old`, () => {
     const advice = 'run this program on a newer Node';
-    const expected = 'Node 22.15 or later';
-    assert.deepEqual(nodeProblem(version), { kind: 'too_old', field: 'node', expected, got: version, advice });
+    const expected = '22.15 or later';
+    assert.deepEqual(nodeProblem(version), { kind: 'too_old', field: 'Node', expected, got: version, advice });
   });
 
 for (const version of ['22.15.0', '24.0.0', process.versions.node])
