@@ -17,6 +17,7 @@ const TOGETHER: Readonly<Record<string, string>> = {
   'test/exactness': 'every number against the bill of the simulated API',
   'test/examples': 'every program in examples/, run',
   'test/gateway/failure': 'a gateway whose API, ledger or own process dies',
+  'test/world': 'what programs do to the SDK that plimsoll cannot choose: their fetch functions',
   'test/gateway/security': 'what attacks a gateway: docs/threat-model.md names its tests',
 };
 
@@ -53,6 +54,7 @@ const HELD_BY: Readonly<Record<string, readonly [test: string, reason: string]>>
     'test/gateway/configuration/file.test.ts',
     'all problems of a file are one error',
   ],
+  'src/observe/content.ts': ['test/world/fetches.test.ts', 'content is what fetch functions answer with'],
   'src/observe/exchange.ts': ['test/contract/retries.test.ts', 'attempts are those of the real SDK'],
   'src/observe/middleware.ts': ['test/contract/calling-ways.test.ts', 'calls are those of the real SDK'],
   'src/pricing/json-reader.ts': ['test/pricing/price-file.test.ts', 'what it reads are price files'],

@@ -4,6 +4,9 @@ import { limiters, type HeaderReader } from './limiters.ts';
 import type { LiveCall, Observation, Verdict } from './live-call.ts';
 import { rejection } from './rejection.ts';
 
+/** The sender reports a refusal, retries it without reading it, or waits for the policy that reads it and decides. */
+export type RefusalFate = 'reported' | 'retried' | 'decided';
+
 /** One attempt of a call, while it is under way. */
 export interface Exchange {
   readonly observation: Observation;
@@ -29,8 +32,8 @@ export interface Transport<E extends Exchange, R extends ResponseHead> {
   headers(response: R): HeaderReader;
   /** Reads along in the body of a success, and ends the call when it is over. */
   follow(exchange: E, response: R): void;
-  /** The parsed body of a refusal; `null` where it cannot be had in time. */
-  refusalBody(exchange: E, response: R): Promise<unknown>;
+  /** The parsed body of a refusal; `null` where it cannot be had in time. Never rejects. */
+  refusalBody(exchange: E, response: R, fate: RefusalFate): Promise<unknown>;
   /** Will the request be sent again after this refusal? */
   retriesRefusal(exchange: E, response: R): boolean;
   /** May a retry policy say whether and when? */
@@ -109,7 +112,10 @@ function observeRefusal<E extends Exchange, R extends ResponseHead>(
   const { status, headers } = response;
   const goesOn = transport.retriesRefusal(exchange, response);
   const policy = goesOn && transport.isSteerable(exchange, response) ? observation.retry : undefined;
-  const rejected = transport.refusalBody(exchange, response).then((body) => rejection({ status, headers, body }));
+  const unasked = goesOn ? 'retried' : 'reported';
+  const rejected = transport
+    .refusalBody(exchange, response, policy === undefined ? unasked : 'decided')
+    .then((body) => rejection({ status, headers, body }));
   const verdict: Promise<Verdict> =
     policy === undefined
       ? rejected.then((rejection) => ({ rejection, denied: null, isLast: !goesOn }))

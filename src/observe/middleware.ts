@@ -4,9 +4,8 @@ import { allowedBody } from './admission.ts';
 import { sendObserved, type Exchange, type Transport } from './exchange.ts';
 import { LiveCall, type CallRequest, type Observation } from './live-call.ts';
 import { operation } from './operation.ts';
-import { refusalBody } from './rejection.ts';
 import { followResponse } from './response.ts';
-import { replaceHeaders, whenRead } from './sdk-response.ts';
+import { refusalBody, replaceHeaders, whenRead } from './sdk-response.ts';
 import { RetryWaits, isStreamBody, isTimeout, retriesFailure, retriesResponse } from './sdk-retry.ts';
 import { isJson } from './usage.ts';
 
@@ -85,7 +84,7 @@ const SDK_TRANSPORT: Transport<SdkExchange, Response> = {
   follow({ call, observation, options }, response) {
     followResponse({ call, observation, path: options.path }, response);
   },
-  refusalBody: (_exchange, response) => refusalBody(response),
+  refusalBody: (_exchange, response, fate) => refusalBody(response, fate),
   retriesRefusal: (exchange, { status, headers }) =>
     retriesResponse({ status, headers, refreshable: isRefreshable(exchange) }, triesLeft(exchange)),
   /** The SDK refreshes its token after a 401 without looking at the headers. */

@@ -6,7 +6,8 @@ import {
   type Outcome,
   type Usage,
 } from '../vocabulary.ts';
-import { tapBody, type BodyEnd, type BodyListener } from './body-tap.ts';
+import type { BodyEnd, BodyListener } from './body-tap.ts';
+import { tapContent } from './content.ts';
 import { EventStreamListener, type EventStreamScanner, type StreamEvents } from './event-stream.ts';
 import { JsonListener, tapJson, type JsonEnd } from './json-body.ts';
 import type { LiveCall, Observation } from './live-call.ts';
@@ -25,10 +26,18 @@ export interface Followed {
 
 /** Reads along in the body of a successful response and ends the call when it is over. The response stays unread. */
 export function followResponse(followed: Followed, response: Response): void {
+  const { call } = followed;
+  const unseen = (): void => call.end('ok');
   const type = response.headers.get('content-type') ?? '';
-  if (response.body === null) return followed.call.end('ok');
-  if (isOneJson(followed.call, type)) tapJson(response, (value, how) => followJson(followed, value, how));
-  else tapBody(response.body, responseListener(followed, type));
+  if (isEmpty(response, type)) unseen();
+  else if (isOneJson(call, type)) tapJson(response, (value, how) => followJson(followed, value, how), unseen);
+  else tapContent(response, responseListener(followed, type), unseen);
+}
+
+/** The SDK does not read these. */
+function isEmpty(response: Response, type: string): boolean {
+  if (response.status === 204 || (response.body === null && response instanceof Response)) return true;
+  return type.includes('json') && response.headers.get('content-length') === '0';
 }
 
 /** Reads along in the bytes of a successful response of this content type, and ends the call when they are over. */

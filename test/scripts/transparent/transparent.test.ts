@@ -28,23 +28,8 @@ const DIFFERENT: Readonly<Record<string, readonly Plan[]>> = {
     { client: { changes: [{ field: 'timeout' }] }, calls: [{}] },
   ],
   '2, what a fetch answers with': [
-    { client: { hands: 'plain-object' }, calls: [{}] },
     { client: { hands: 'read-response' }, calls: [{}] },
     { client: { hands: 'read-response' }, calls: [{ replies: [{ status: 500 }] }] },
-  ],
-  '3, refusals of node-fetch': [
-    { client: { fetch: 'node-fetch-3' }, calls: [{ replies: [{ status: 404, trouble: 'cut-body' }] }] },
-    {
-      client: { fetch: 'node-fetch-2' },
-      calls: [{ replies: [{ status: 529, framing: 'trailers', trouble: 'cut-body' }] }],
-    },
-    { client: { fetch: 'node-fetch-3' }, calls: [{ replies: [{ status: 418, bytes: 100_000 }] }] },
-    { client: { fetch: 'node-fetch-2' }, calls: [{ replies: [{ status: 400, encoding: 'false-gzip' }] }] },
-    { client: { fetch: 'node-fetch-3' }, calls: [{ replies: [{ status: 400, encoding: 'false-gzip' }] }] },
-    {
-      client: { fetch: 'node-fetch-3' },
-      calls: [{ middleware: ['clone'], maxRetries: 0, replies: [{ status: 500 }] }],
-    },
   ],
   '4, what the copy loses': [
     { client: { shape: 'subclass' }, calls: [] },
@@ -69,7 +54,6 @@ const DIFFERENT: Readonly<Record<string, readonly Plan[]>> = {
     { calls: [{ middleware: ['type-error'], abort: 'never' }] },
   ],
   '6, the body of a refusal that stands still': [
-    { calls: [{ replies: [{ status: 408, trouble: 'stall-body' }] }] },
     {
       client: { middleware: ['retry-refusal'] },
       calls: [{ replies: [{ status: 500, trouble: 'stall-body' }] }],
@@ -78,13 +62,6 @@ const DIFFERENT: Readonly<Record<string, readonly Plan[]>> = {
   '7, what a program can see': [
     { client: { looked: true }, calls: [] },
     { calls: [{ reading: 'look' }] },
-    { calls: [{ reading: 'body-return' }] },
-    { calls: [{ reading: 'pipe-through', replies: [{ body: 'empty' }] }] },
-    { client: { logLevel: 'debug' }, calls: [{ operation: 'create-stream' }] },
-    { client: { logLevel: 'debug' }, calls: [{ operation: 'stream' }] },
-    { client: { logLevel: 'debug' }, calls: [{ operation: 'runner-stream' }] },
-    { client: { changes: [{ field: 'logLevel' }] }, calls: [{ operation: 'create-stream' }] },
-    { client: { changes: [{ field: 'logLevel' }] }, calls: [{ operation: 'stream' }] },
     { client: { fetchOptions: 'invalid-headers' }, calls: [{}] },
     { client: { hands: 'same-response' }, calls: [{}, {}] },
   ],

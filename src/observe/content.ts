@@ -1,0 +1,118 @@
+import { end, failure, follow, see, Tap, tapBody, type BodyListener } from './body-tap.ts';
+import { cover, hide, type Method } from './cover.ts';
+
+/** What a `fetch` answers with, as far as its content goes: not every one answers with a `Response` of the runtime. */
+export interface Content {
+  readonly body?: unknown;
+  readonly bodyUsed?: unknown;
+}
+
+/**
+ * Reads along in the content of a response while its reader reads: in the stream that is its body, of the web's kind or
+ * Node's, and otherwise in what its own `json()`, `text()` and their like give. Reads nothing itself.
+ * Calls `unseen` once in place of the listener's `end` where nobody can tell when the content is read.
+ * Returns the stream that is tapped.
+ */
+export function tapContent(response: Content, listener: BodyListener, unseen: () => void): TappedStream | null {
+  const { body } = response;
+  if (response.bodyUsed !== true) {
+    if (body instanceof ReadableStream && !body.locked) {
+      tapBody(body, listener);
+      return body;
+    }
+    if (isNodeStream(body)) {
+      tapNodeStream(body, listener);
+      return body;
+    }
+  }
+  tapMethods(response, listener, unseen);
+  return null;
+}
+
+type TappedStream = object & { readonly locked?: boolean };
+
+interface NodeStream {
+  readonly emit: (this: NodeStream, event: string | symbol, ...given: unknown[]) => boolean;
+  pipe(destination: unknown): unknown;
+}
+
+/** node-fetch answers with one. */
+export function isNodeStream(body: unknown): body is NodeStream {
+  const stream = body as Partial<NodeStream> | null | undefined;
+  return typeof stream === 'object' && typeof stream?.emit === 'function' && typeof stream.pipe === 'function';
+}
+
+/**
+ * A Node stream emits `data` for each chunk that it gives to anyone, by whichever way it is read. A listener of our own
+ * would set it flowing, and one for errors would hide those that nobody else handles.
+ */
+function tapNodeStream(stream: NodeStream, listener: BodyListener): void {
+  const branch = follow(stream, new Tap(listener));
+  const { emit } = stream;
+  hide(stream, 'emit', function (this: NodeStream, event: string | symbol, ...given: unknown[]): boolean {
+    const [value] = given;
+    if (event === 'data') see(branch, { value: typeof value === 'string' ? Buffer.from(value) : value });
+    else if (event === 'end') end(branch, 'done');
+    else if (event === 'error') end(branch, failure(value));
+    else if (event === 'close') end(branch, 'cancelled');
+    return emit.call(this, event, ...given);
+  });
+}
+
+const METHODS = ['json', 'text', 'arrayBuffer', 'bytes'];
+
+/** Content that nobody has read by then is not waited for: a test may hold its response for ever. */
+const LONGEST_WAIT_MS = 1_000;
+
+/** Sees what the first of the response's own methods gives its caller. */
+function tapMethods(response: Content, listener: BodyListener, unseen: () => void): void {
+  let over = false;
+  const finish = (tell: () => void): void => {
+    if (over) return;
+    over = true;
+    clearTimeout(timer);
+    for (const uncover of covers) uncover?.();
+    tell();
+  };
+  const timer = setTimeout(() => finish(unseen), LONGEST_WAIT_MS);
+  timer.unref();
+  const seen = <T>(content: T): T => {
+    finish(() => hear(listener, content));
+    return content;
+  };
+  const failed = (error: unknown): never => {
+    // A body that is no JSON has been read to its end.
+    finish(() => listener.end(error instanceof SyntaxError ? 'done' : failure(error)));
+    throw error;
+  };
+  const covers = METHODS.map((name) => cover(response, name, (method) => reading(method, seen, failed)));
+  if (covers.every((uncover) => uncover === null)) finish(unseen);
+}
+
+/** The method, with its value or error seen on the way to its caller. A method of a test's response may be no promise. */
+export function reading(method: Method, seen: <T>(content: T) => T, failed: (error: unknown) => never): Method {
+  return function (...given) {
+    let content: unknown;
+    try {
+      content = method.apply(this, given);
+    } catch (error) {
+      return failed(error);
+    }
+    return content instanceof Promise ? content.then(seen, failed) : seen(content);
+  };
+}
+
+function hear(listener: BodyListener, content: unknown): void {
+  try {
+    listener.chunk(bytesOf(content));
+  } catch {
+    // What cannot be written as JSON, such as a value that holds itself, says nothing.
+  }
+  listener.end('done');
+}
+
+function bytesOf(content: unknown): Uint8Array {
+  if (content instanceof Uint8Array) return content;
+  if (content instanceof ArrayBuffer) return new Uint8Array(content);
+  return Buffer.from(typeof content === 'string' ? content : JSON.stringify(content));
+}
