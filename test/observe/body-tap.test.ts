@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { tapBody, type BodyEnd } from '../../src/observe/body-tap.ts';
 import { STREAMED } from '../../testing/cassettes/cassettes.ts';
 
@@ -217,6 +218,73 @@ describe('tapBody', () => {
         assert.equal(Buffer.from(told.seen).toString('utf8'), response.body);
       }
     }
+  });
+
+  it('is not seen by code that copies or logs the body, its reader or its iterator', () => {
+    const looked = (body: ReadableStream<Uint8Array>): unknown => {
+      const prototype: unknown = Object.getPrototypeOf(body);
+      const iterator = body.values();
+      const iteratorKeys = Reflect.ownKeys(iterator);
+      return [Object.keys({ ...body }), prototype === ReadableStream.prototype, String(body), iteratorKeys];
+    };
+    const tapped = source(CHUNKS).body;
+    tapBody(tapped, listener());
+    assert.deepEqual(looked(tapped), looked(source(CHUNKS).body));
+    const other = source(CHUNKS).body;
+    tapBody(other, listener());
+    assert.deepEqual(Object.keys(other.getReader()), []);
+  });
+
+  it('leaves its iterator as it is after a return', async () => {
+    const answers = async (iterator: AsyncIterableIterator<Uint8Array>): Promise<unknown> => [
+      await iterator.next(),
+      await iterator.return?.('enough'),
+      await iterator.next(),
+      await iterator.return?.('once more'),
+    ];
+    const { body } = source(CHUNKS);
+    const told = listener();
+    tapBody(body, told);
+    assert.deepEqual(await answers(body.values()), await answers(source(CHUNKS).body.values()));
+    assert.deepEqual(told.ends, ['cancelled']);
+  });
+
+  it('locks the body while it is piped, and no longer', async () => {
+    const { body } = source(CHUNKS);
+    tapBody(body, listener());
+    const through = body.pipeThrough(new TransformStream<Uint8Array, Uint8Array>());
+    assert.equal(body.locked, true);
+    assert.deepEqual(await collected(through), ALL);
+    await setImmediate(); // the runtime unlocks the body after its last chunk has been read
+    assert.equal(body.locked, false);
+  });
+
+  it('throws what the runtime throws at a pipe that is none, and leaves the body unlocked', async () => {
+    const pipe = {} as ReadableWritablePair<Uint8Array, Uint8Array>;
+    const thrown = async (body: ReadableStream<Uint8Array>): Promise<unknown> => {
+      const errors: unknown[] = [await body.pipeTo({} as WritableStream<Uint8Array>).catch(String)];
+      for (const given of [pipe, undefined as unknown as typeof pipe]) {
+        try {
+          body.pipeThrough(given);
+        } catch (error) {
+          errors.push(String(error));
+        }
+      }
+      return [errors, body.locked];
+    };
+    const { body } = source(CHUNKS);
+    const told = listener();
+    tapBody(body, told);
+    assert.deepEqual(await thrown(body), await thrown(source(CHUNKS).body));
+    assert.deepEqual(await collected(body), ALL);
+    assert.deepEqual(told.ends, ['done']);
+  });
+
+  it('has methods that work on any other stream', async () => {
+    const { body } = source(CHUNKS);
+    tapBody(body, listener());
+    const reader = body.getReader.call(source(CHUNKS).body) as ReadableStreamDefaultReader<Uint8Array>;
+    assert.deepEqual(await readAll(reader), ALL);
   });
 
   it('refuses what is not a stream of this runtime', () => {

@@ -61,7 +61,6 @@ const DIFFERENT: Readonly<Record<string, readonly Plan[]>> = {
   ],
   '7, what a program can see': [
     { client: { looked: true }, calls: [] },
-    { calls: [{ reading: 'look' }] },
     { client: { fetchOptions: 'invalid-headers' }, calls: [{}] },
     { client: { hands: 'same-response' }, calls: [{}, {}] },
   ],
