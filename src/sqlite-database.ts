@@ -5,7 +5,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { ConfigurationError, type ProblemKind } from './errors.ts';
 
 /** An SQLite file, and what is to be in it. */
-export interface SqliteFile {
+interface SqliteFile {
   readonly path: string;
   /** `existing` refuses where there is no file. */
   readonly open: 'create' | 'existing';

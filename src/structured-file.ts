@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { unreadable, type ValueProblem } from './errors.ts';
 
 /** The value in a file of JSON or YAML, or why it could not be read. */
-export type StructuredFile = { readonly value: unknown } | { readonly problem: ValueProblem };
+type StructuredFile = { readonly value: unknown } | { readonly problem: ValueProblem };
 
 /**
  * Reads a file at once: YAML where its name ends in `.yaml` or `.yml`, which needs the package `yaml`, else JSON. A

@@ -32,7 +32,7 @@ export interface Api {
 }
 
 /** The way to the API. */
-export interface ApiOptions {
+interface ApiOptions {
   readonly configuration: Pick<Configuration, 'credential' | 'timeoutMs'>;
   readonly baseUrl: string;
   readonly asked: Asked;

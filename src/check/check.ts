@@ -8,10 +8,10 @@ import { CheckFailure, type CheckReport, type Diagnosis, type Step, type StepNam
 import { clockStep, credentialsStep, modelStep, promptStep, tierStep } from './steps.ts';
 
 /** The address of the API where none is set. */
-export const DEFAULT_BASE_URL = 'https://api.anthropic.com';
+const DEFAULT_BASE_URL = 'https://api.anthropic.com';
 
 /** The environment to check, and the clock to check it by. */
-export interface CheckOptions {
+interface CheckOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock?: Clock;
   /** Gets each step as it ends. */
@@ -19,7 +19,7 @@ export interface CheckOptions {
 }
 
 /** The outcome of a step, as it is shown. */
-export interface Seen {
+interface Seen {
   readonly status?: StepStatus;
   readonly text: string;
 }

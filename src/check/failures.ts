@@ -3,7 +3,7 @@ import { judgedKey, type KeyJudgement } from '../keys/secrets.ts';
 import { CheckFailure, type Cause, type Diagnosis } from './report.ts';
 
 /** A proxy that calls go through. */
-export interface Proxy {
+interface Proxy {
   /** The variable that names it. */
   readonly variable: string;
   /** Host and port. */

@@ -5,7 +5,7 @@ import type { RateLimitReason, SpendScope } from '../vocabulary.ts';
 import type { Diagnosis } from './report.ts';
 
 /** An answer that is no success, and what was asked. */
-export interface Refused extends GatewayRefused {
+interface Refused extends GatewayRefused {
   readonly model: string;
   readonly nowMs: number;
 }
@@ -164,21 +164,21 @@ export function modelUnknown(model: string, near: string | null): Diagnosis {
 const LONGEST_MESSAGE = 300;
 
 /** The message of an error as it may go to a terminal; empty where there is none. */
-export function shownMessage(body: unknown): string {
+function shownMessage(body: unknown): string {
   return redacted(messageOf(body))
     .replace(/\p{Cc}/gu, ' ')
     .slice(0, LONGEST_MESSAGE);
 }
 
 /** The message of an error as it came; empty where there is none. */
-export function messageOf(body: unknown): string {
+function messageOf(body: unknown): string {
   const { error } = (typeof body === 'object' && body !== null ? body : {}) as { readonly error?: unknown };
   const { message } = (typeof error === 'object' && error !== null ? error : {}) as { readonly message?: unknown };
   return typeof message === 'string' ? message : '';
 }
 
 /** A refusal, and what tells whether a gateway made it. */
-export interface GatewayRefused {
+interface GatewayRefused {
   readonly status: number;
   readonly headers: Headers;
   /** Parsed; `null` where it is not JSON. */
@@ -196,7 +196,7 @@ const OF_GATEWAY = /^req_plimsoll_/;
 const AGAIN = 'Try again in a minute; if it stays so, tell whoever runs the gateway.';
 
 /** The likely cause of a refusal by a plimsoll gateway, or by the API behind one; `null` where there is none. */
-export function gatewayDiagnosis(refused: GatewayRefused): Diagnosis | null {
+function gatewayDiagnosis(refused: GatewayRefused): Diagnosis | null {
   if (!OF_GATEWAY.test(refused.headers.get('request-id') ?? '')) return behindGateway(refused);
   const { status, variable, host } = refused;
   if (status === 401) return unauthorized(refused);

@@ -1,7 +1,7 @@
 import type { Notice, Problem } from '../errors.ts';
 
 /** The steps, in the order in which they are taken. */
-export const STEPS = [
+const STEPS = [
   'configuration',
   'dns',
   'connection',

@@ -16,14 +16,14 @@ import { CheckFailure, type StepStatus } from './report.ts';
 const PROMPT = { max_tokens: 8, messages: [{ role: 'user', content: 'Reply with: ok' }] };
 
 /** The model of the prompt, and what prices its answer. */
-export interface PromptQuestion {
+interface PromptQuestion {
   readonly model: string;
   readonly configuration: Pick<Configuration, 'prices'>;
   readonly clock: Clock;
 }
 
 /** The findings in the answer to the prompt. */
-export interface Prompted {
+interface Prompted {
   readonly text: string;
   readonly costNanoUsd: number | null;
   readonly limiters: readonly Limiter[];
@@ -112,7 +112,7 @@ export async function credentialsStep(
 }
 
 /** The model, and the list to look it up in. */
-export interface ModelQuestion {
+interface ModelQuestion {
   readonly model: string;
   readonly list: Models;
   readonly nowMs: number;

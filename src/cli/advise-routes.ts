@@ -7,7 +7,7 @@ import type { AdviceItem } from './advise-budgets.ts';
 import { label, samplesOf, type Sample } from './metrics-page.ts';
 
 /** The models and prices by which routes are judged. */
-export interface RouteJudging {
+interface RouteJudging {
   readonly models: Models;
   readonly prices: PriceTable;
   readonly nowMs: number;

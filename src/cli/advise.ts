@@ -83,7 +83,7 @@ function adviceLines(items: readonly AdviceItem[], place: string, io: CommandIo)
  * Advice on tier, cap and limits, as far as a metrics page tells: how the last week went is known to the service alone,
  * so what it says of minutes is left out.
  */
-export function tierItems(samples: readonly Sample[], atMs: number): readonly AdviceItem[] {
+function tierItems(samples: readonly Sample[], atMs: number): readonly AdviceItem[] {
   const limits = limitsOf(samples);
   const [info] = samplesOf(samples, 'anthropic_tier_info');
   const isNamed = info !== undefined && label(info, 'source') !== 'headers';

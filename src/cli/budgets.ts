@@ -138,12 +138,12 @@ const NAME_WIDTH = 24;
 const PERIOD_WIDTH = 14;
 
 /** Budgets for people: three lines each, none wider than `columns`, with a bar from 0 to the limit. */
-export function budgetLines({ budgets }: BudgetsStatus, columns: number): readonly string[] {
+function budgetLines({ budgets }: BudgetsStatus, columns: number): readonly string[] {
   return budgets.flatMap((status) => ['', headLine(status.budget, columns), barLine(status, columns), endLine(status)]);
 }
 
 /** Explains the marks of the bars. */
-export const LEGEND = '█ spent  ▓ held for calls under way  ░ expected by the end of the period';
+const LEGEND = '█ spent  ▓ held for calls under way  ░ expected by the end of the period';
 
 function headLine({ name, period, mode, scope }: Budget, columns: number): string {
   const columnsOf = [
@@ -185,7 +185,7 @@ function endLine({ budget, balance, forecast, endMs }: BudgetStatus): string {
 }
 
 /** Budgets for programs: amounts in US dollars, times as ISO 8601, `null` where nothing is known. */
-export function budgetsJson({ ledger, budgets }: BudgetsStatus, atMs: number): string {
+function budgetsJson({ ledger, budgets }: BudgetsStatus, atMs: number): string {
   return JSON.stringify({ at: iso(atMs), ledger, budgets: budgets.map(json) }, null, 2);
 }
 

@@ -26,7 +26,7 @@ export interface Command {
 }
 
 /** A command as its file tells it. */
-export interface CommandDefinition<Options extends ParseArgsOptionsConfig> extends Taken<Options> {
+interface CommandDefinition<Options extends ParseArgsOptionsConfig> extends Taken<Options> {
   /** The lines that `--help` prints; wrong arguments print them too. */
   readonly usage: readonly string[];
   /** Resolves to the exit code. A `ConfigurationError` that it throws is printed, and ends the command with 1. */

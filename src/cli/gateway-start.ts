@@ -21,7 +21,7 @@ export interface RunningGateway {
 }
 
 /** The log of requests, and who gets the gateway's own errors. */
-export interface GatewayTelling {
+interface GatewayTelling {
   readonly log: RequestLog;
   readonly onError: (error: unknown) => void;
 }

@@ -57,7 +57,7 @@ function printAccounts(question: KeyQuestion, json: boolean, io: CommandIo): num
 }
 
 /** The use of one key, by a `/metrics` page, since the process that wrote it began. */
-export interface KeyUse {
+interface KeyUse {
   /** Finished calls, refused ones too. */
   readonly calls: number;
   readonly tokens: number;
@@ -70,7 +70,7 @@ export interface KeyUse {
 }
 
 /** One key of the configuration or of the page. */
-export interface KeyAccount extends KeyAlias {
+interface KeyAccount extends KeyAlias {
   /** Its environment is that of ANTHROPIC_ENV, or it names none; `null` where ANTHROPIC_ENV is not set. */
   readonly fits: boolean | null;
   /** All that is wrong with it; empty where nothing is. */
@@ -80,7 +80,7 @@ export interface KeyAccount extends KeyAlias {
 }
 
 /** The keys in question, and the page that knows of their use. */
-export interface KeyQuestion {
+interface KeyQuestion {
   readonly aliases: readonly string[];
   /** The value of ANTHROPIC_ENV; `null` where it is not set. */
   readonly anthropicEnv: string | null;
@@ -99,7 +99,7 @@ const UNNAMED: ValueProblem = {
 };
 
 /** The keys that were named, and those that the page has calls of, each judged and with its use. */
-export function keyAccounts({ aliases, anthropicEnv, samples }: KeyQuestion): readonly KeyAccount[] {
+function keyAccounts({ aliases, anthropicEnv, samples }: KeyQuestion): readonly KeyAccount[] {
   const seen = samples === null ? [] : keysIn(samples);
   return [...new Set([...aliases, ...seen])].map((alias) => {
     const judged = keyAlias(alias);
@@ -118,7 +118,7 @@ export function keyAccounts({ aliases, anthropicEnv, samples }: KeyQuestion): re
 }
 
 /** The time at which the page began to count; `null` where it does not say. */
-export function countedSinceMs(samples: readonly Sample[]): number | null {
+function countedSinceMs(samples: readonly Sample[]): number | null {
   const starts = samples.filter(({ name }) => name === 'process_start_time_seconds').map(({ value }) => value * 1_000);
   return starts.length === 0 ? null : Math.min(...starts);
 }
@@ -143,7 +143,7 @@ function useOf(alias: string, samples: readonly Sample[]): KeyUse {
 }
 
 /** The keys for people: each on two lines or more, and at the end those that were not used. */
-export function keyLines(keys: readonly KeyAccount[], sinceMs: number | null): readonly string[] {
+function keyLines(keys: readonly KeyAccount[], sinceMs: number | null): readonly string[] {
   const unused = keys.filter(({ use }) => use !== null && use.calls === 0);
   const since = sinceMs === null ? 'since its process began' : `since ${instant(sinceMs)}`;
   return [

@@ -13,7 +13,7 @@ const NOT_FOUND = [
 ];
 
 /** The options of `explain`. */
-export interface Asked {
+interface Asked {
   readonly pricing: Pricing;
   readonly json: boolean;
   /** Another model, to say what the same tokens would have cost on it. */
@@ -129,7 +129,7 @@ function grandTotal(explained: readonly Explanation[], totalNanoUsd: number): re
 }
 
 /** One kind of tokens of a part, all multipliers in its price. */
-export interface KindLine {
+interface KindLine {
   readonly kind: TokenKind;
   readonly tokens: number;
   readonly usdPerMillionTokens: number;
@@ -137,7 +137,7 @@ export interface KindLine {
 }
 
 /** One part of a usage with its price: `how` names the rate and what multiplied it, or says why there is none. */
-export interface PartExplanation {
+interface PartExplanation {
   readonly model: string | null;
   readonly priced: boolean;
   readonly how: string;
@@ -148,7 +148,7 @@ export interface PartExplanation {
 }
 
 /** The charge for a server tool; the amounts are `null` where no price is known. */
-export interface ToolLine {
+interface ToolLine {
   readonly tool: string;
   readonly uses: number;
   readonly usdPerThousandUses: number | null;
@@ -156,7 +156,7 @@ export interface ToolLine {
 }
 
 /** A usage priced line by line. The lines add up to the total. */
-export interface Explanation {
+interface Explanation {
   readonly parts: readonly PartExplanation[];
   readonly serverTools: readonly ToolLine[];
   readonly notes: readonly string[];
@@ -165,7 +165,7 @@ export interface Explanation {
 }
 
 /** Prices what was found and says of each line how. */
-export function explanation(found: FoundUsage, pricing: Pricing): Explanation {
+function explanation(found: FoundUsage, pricing: Pricing): Explanation {
   const { usage } = found;
   const batch = found.batch || pricing.batch === true;
   const { parts, totalNanoUsd, priced } = cost(usage, {
@@ -253,7 +253,7 @@ function notes({ usage, cut }: FoundUsage): readonly string[] {
 }
 
 /** A usage found in a text, with what stood around it. */
-export interface FoundUsage {
+interface FoundUsage {
   /** `null` for a usage object that stands alone. */
   readonly model: string | null;
   readonly usage: Usage;

@@ -63,7 +63,7 @@ function warnIfOld({ checkedAtMs, checkedOn }: PriceTable, io: CommandIo): void 
 }
 
 /** The table in force as JSON: every model with its life cycle, the price of that day (`null`: none) and its sources. */
-export function priceListJson(prices: PriceTable, atMs: number): string {
+function priceListJson(prices: PriceTable, atMs: number): string {
   const models = prices.models.map(({ prices: _all, ...model }) => ({
     ...model,
     price: prices.priceAt(model.model, atMs)?.listed ?? null,
@@ -87,7 +87,7 @@ function isRatio(value: unknown): value is Ratio {
 }
 
 /** The table in force for people, at most 80 columns wide. Models past their end of life are left out. */
-export function priceListLines(prices: PriceTable, atMs: number): readonly string[] {
+function priceListLines(prices: PriceTable, atMs: number): readonly string[] {
   return [
     `Prices on ${dayOf(atMs)}, in USD per million tokens`,
     `${prices.source === 'default' ? 'the shipped table' : 'a table of your own'}, checked ${prices.checkedOn}`,

@@ -92,14 +92,14 @@ export class GitError extends Error {
 }
 
 /** Settings of a run of git. */
-export interface GitRun {
+interface GitRun {
   /** Default: the present folder. */
   readonly cwd?: string;
   readonly stdin?: string;
 }
 
 /** Runs git and gives its output as it comes. Throws `GitError` where git fails; a reader that stops ends git. */
-export async function* gitOutput(args: readonly string[], { cwd, stdin = '' }: GitRun = {}): AsyncGenerator<Buffer> {
+async function* gitOutput(args: readonly string[], { cwd, stdin = '' }: GitRun = {}): AsyncGenerator<Buffer> {
   const child = spawn('git', args, { ...(cwd !== undefined && { cwd }), stdio: 'pipe' });
   let said = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-2_000)));

@@ -20,7 +20,7 @@ exit 1
 `;
 
 /** The result, as lines to print. */
-export interface Installed {
+interface Installed {
   readonly ok: boolean;
   readonly lines: readonly string[];
 }

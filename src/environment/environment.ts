@@ -78,7 +78,7 @@ export function environmentReport(env: Env = process.env, nowMs: number = system
 }
 
 /** 1,024 where nothing is said. */
-export function maxTokensOf(env: Env, findings: Findings): number {
+function maxTokensOf(env: Env, findings: Findings): number {
   const tokens = maxTokens(env);
   if (tokens !== null) return tokens;
   findings.problem({
@@ -97,7 +97,7 @@ const DEFAULT_TIMEOUT_MS = 30_000;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** 30 seconds where nothing is said. */
-export function timeoutOf(env: Env, findings: Findings): number {
+function timeoutOf(env: Env, findings: Findings): number {
   const field = 'ANTHROPIC_TIMEOUT_MS';
   const text = textOf(env, field);
   if (text === '') return DEFAULT_TIMEOUT_MS;
@@ -112,7 +112,7 @@ export function timeoutOf(env: Env, findings: Findings): number {
 }
 
 /** The one spelling of it; `null` where nothing is said. */
-export function environmentOf(env: Env, findings: Findings): string | null {
+function environmentOf(env: Env, findings: Findings): string | null {
   const field = 'ANTHROPIC_ENV';
   const text = textOf(env, field);
   if (text === '') return null;
@@ -148,7 +148,7 @@ export function baseUrlOf(env: Env, findings: Findings): string | null {
 }
 
 /** `null` where nothing is said. An alias of another environment than `where` is a problem. */
-export function keyOf(env: Env, where: string | null, findings: Findings): string | null {
+function keyOf(env: Env, where: string | null, findings: Findings): string | null {
   const field = 'PLIMSOLL_KEY';
   const text = textOf(env, field);
   if (text === '') return null;

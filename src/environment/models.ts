@@ -10,7 +10,7 @@ const SOON_DAYS = 120;
 const DAY_MS = 86_400_000;
 
 /** When, and by which prices and life cycles, models are judged. */
-export interface Judging {
+interface Judging {
   readonly prices: PriceTable;
   readonly nowMs: number;
 }

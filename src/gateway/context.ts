@@ -57,7 +57,7 @@ export function gatewayContext(options: GatewayOptions, base: URL): GatewayConte
 }
 
 /** The requests in progress, and whether more are accepted. */
-export class OpenRequests {
+class OpenRequests {
   readonly #most: number;
   readonly #open = new Set<GatewayRequest>();
   #isDraining = false;

@@ -4,7 +4,7 @@ import { mayHoldSecret } from '../errors.ts';
  * How the gateway treats the body of a request. `message`: reads it. `batch`: reads it if a guard needs it. `opaque`: passes
  * it on unread. `none`: expects none.
  */
-export type BodyKind = 'message' | 'batch' | 'opaque' | 'none';
+type BodyKind = 'message' | 'batch' | 'opaque' | 'none';
 
 /** An endpoint of the API that the gateway forwards. */
 export interface Endpoint {

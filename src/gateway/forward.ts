@@ -122,7 +122,7 @@ const RESULTS_URL = /("results_url"\s*:\s*")https?:\/\/[^"/]+[^"]*?(\/v1\/messag
  * Makes the addresses of batch results lead to the gateway: the SDKs fetch them from there, with the gateway's token.
  * Rejects if the body breaks off.
  */
-export async function withOwnAddress(response: UpstreamResponse, baseUrl: string): Promise<GatewayResponse> {
+async function withOwnAddress(response: UpstreamResponse, baseUrl: string): Promise<GatewayResponse> {
   const text = (await response.body.collect(LARGEST_BYTES)).toString('utf8');
   const own = JSON.stringify(baseUrl).slice(1, -1);
   const body = Buffer.from(text.replace(RESULTS_URL, (_all, before: string, path: string) => before + own + path));
@@ -130,7 +130,7 @@ export async function withOwnAddress(response: UpstreamResponse, baseUrl: string
 }
 
 /** The API error for a request that a guard refused; `null` for any other error. */
-export function guardError(error: unknown): ApiError | null {
+function guardError(error: unknown): ApiError | null {
   if (typeof error !== 'object' || error === null || (error as { [REFUSAL]?: unknown })[REFUSAL] !== true) return null;
   if (isClientRuleError(error)) return error.apiError;
   const budget = budgetExceeded(error);

@@ -3,7 +3,7 @@ import { GatewayRequest } from './request.ts';
 import type { GatewayResponse, ResponseBody } from './response-body.ts';
 
 /** Handles requests for a listener. */
-export interface RequestHandler {
+interface RequestHandler {
   /** Never rejects. */
   handle(request: GatewayRequest): Promise<GatewayResponse>;
   /** The client has its response, or has gone. */

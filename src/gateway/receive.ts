@@ -6,13 +6,13 @@ import type { AuthorizedRequest } from './request.ts';
 import type { StreamedBody } from './upstream.ts';
 
 /** A request body that can be sent on. `release` gives its memory back. */
-export interface ReceivedBody {
+interface ReceivedBody {
   readonly body: RequestBody;
   readonly release: () => void;
 }
 
 /** A request body that is not sent on. `message` replaces the general message of the reason. */
-export interface RefusedBody {
+interface RefusedBody {
   readonly reason: GatewayRefusal;
   readonly message?: string;
 }
@@ -27,7 +27,7 @@ export interface RequestBody {
 }
 
 /** The facts of a call that are in the body of a Messages request. */
-export interface RequestFacts {
+interface RequestFacts {
   readonly model: string | null;
   readonly stream: boolean;
   readonly maxTokens: number | null;
@@ -106,7 +106,7 @@ const NO_ROOM: RefusedBody = {
 };
 
 /** Makes the record of a body that is not read. */
-export function unreadBody(raw: RequestBody['raw']): RequestBody {
+function unreadBody(raw: RequestBody['raw']): RequestBody {
   return { facts: NO_FACTS, guarded: { body: null, bodyLength: 0 }, raw };
 }
 
@@ -116,7 +116,7 @@ const NO_FACTS: RequestFacts = { model: null, stream: false, maxTokens: null };
  * Reads the facts in a body. Of a name that comes twice the last counts, as for most JSON parsers. The parsed body is kept
  * only for guards: it would stay in memory, many megabytes of it, until the API responds.
  */
-export function readBody(bytes: Uint8Array, isGuarded: boolean): RequestBody {
+function readBody(bytes: Uint8Array, isGuarded: boolean): RequestBody {
   const text = textOf(bytes);
   const body = parsed(text);
   const guarded = { body: isGuarded ? body : null, bodyLength: text.length };

@@ -6,7 +6,7 @@ export interface HeldBody {
   readonly release: () => void;
 }
 
-export interface HoldOptions {
+interface HoldOptions {
   readonly largestBytes: number;
   readonly held: HeldBytes;
 }
@@ -90,7 +90,7 @@ export class NoRoomError extends Error {
 }
 
 /** The client closed the connection before its request was complete. */
-export class ClientGoneError extends Error {
+class ClientGoneError extends Error {
   constructor() {
     super('the client closed the connection before its request was complete');
     this.name = 'ClientGoneError';

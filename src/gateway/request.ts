@@ -4,7 +4,7 @@ import type { Grant } from './grant.ts';
 import { headerMap, type HeaderMap, type RawHeaders } from './headers.ts';
 
 /** A request before its body. */
-export interface RequestHead {
+interface RequestHead {
   readonly method: string;
   /** Path and query, as they came. */
   readonly target: string;

@@ -16,7 +16,7 @@ export interface BufferedResponse extends GatewayResponse {
 }
 
 /** Takes the bytes of a body. */
-export interface BodySink {
+interface BodySink {
   /** Returns `false` to pause; `resume()` of the body continues. */
   write(bytes: Uint8Array): boolean;
   /** The body is complete. */
@@ -158,7 +158,7 @@ export class ResponseBody {
 type End = Parameters<BodyListener['end']>[0];
 
 /** Takes compressed bytes, and passes what they say to a listener. */
-export interface Decoder extends BodyListener {
+interface Decoder extends BodyListener {
   /** Returns `true` if it has more bytes than it can hold, and then calls `drained` once when it has caught up. */
   isBehind(drained: () => void): boolean;
 }

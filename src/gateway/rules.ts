@@ -14,7 +14,7 @@ export interface AuthenticatedToken {
 }
 
 /** A client rule, and how the gateway keeps it. */
-export interface RuleEntry<Rule extends ClientRule> {
+interface RuleEntry<Rule extends ClientRule> {
   readonly field: Rule;
   /** Reads the bound of a token from its client, and from the terms that it was minted on; `null`: it has none. */
   read(token: AuthenticatedToken): Bounds[Rule] | null;
@@ -136,7 +136,7 @@ function spendingToken({ record }: AuthenticatedToken): SpendingToken | null {
 const BRAND = Symbol.for('plimsoll.gateway_client_rule');
 
 /** Refuses a call that a rule of the client does not allow. Nothing was sent. */
-export class ClientRuleError extends Error {
+class ClientRuleError extends Error {
   readonly code = 'PLIMSOLL_GATEWAY_NOT_ALLOWED';
   /** The rule that refused. */
   readonly field: ClientRule;

@@ -33,14 +33,14 @@ export interface StreamedBody {
 }
 
 /** A request that was sent. */
-export interface PendingResponse {
+interface PendingResponse {
   /** The head of the response, its body unread. Rejects if none comes. */
   readonly response: Promise<IncomingMessage>;
   /** Closes the connection. */
   abort(): void;
 }
 
-export interface UpstreamOptions {
+interface UpstreamOptions {
   /** Longest silence of the API, before a response or within one. */
   readonly timeoutMs: number;
 }

@@ -18,13 +18,13 @@ import { rate, times, type Rate, type Ratio } from './rate.ts';
 export type Rates = Readonly<Record<TokenKind, Rate>>;
 
 /** Rates with and without the batch discount. `batch` is `null` where batches are not sold at this price. */
-export interface RatePair {
+interface RatePair {
   readonly standard: Rates;
   readonly batch: Rates | null;
 }
 
 /** The rates of one model in one mode; a place of inference that costs more has its own pair. */
-export interface RateCard extends RatePair {
+interface RateCard extends RatePair {
   readonly byGeo: ReadonlyMap<string, RatePair>;
 }
 
@@ -47,7 +47,7 @@ export interface Price extends Dated {
 }
 
 /** The price of one server tool between two days. */
-export interface ToolPrice extends Dated {
+interface ToolPrice extends Dated {
   /** Nano-dollars per use. */
   readonly perUse: Rate;
 }

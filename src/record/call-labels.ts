@@ -14,7 +14,7 @@ import {
 } from './metrics/store.ts';
 
 /** Models beyond the declared and the known ones that get a label value of their own. */
-export const MODEL_CAP = 50;
+const MODEL_CAP = 50;
 
 /** Aliases beyond the configured ones that get a label value of their own. */
 const KEY_CAP = 100;
@@ -84,13 +84,13 @@ export class CallLabelValues {
 export type AttributionDeclaration = Readonly<Record<string, readonly string[]>>;
 
 /** Undeclared values of one attribution label that get a place. */
-export const ATTRIBUTION_CAP = 100;
+const ATTRIBUTION_CAP = 100;
 
 /**
  * Combinations of the values of several attribution labels that get series of their own. Without it, labels that are
  * each bounded would make a million series together.
  */
-export const COMBINATION_CAP = 2_000;
+const COMBINATION_CAP = 2_000;
 
 /** https://prometheus.io/docs/concepts/data_model/#metric-names-and-labels */
 const LABEL_NAME = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
@@ -159,7 +159,7 @@ interface Combination {
   readonly next: Map<string, Combination>;
 }
 
-export interface AttributionCaps {
+interface AttributionCaps {
   /** Undeclared values of one label: 100. */
   readonly values?: number;
   /** Combinations of values: 2,000. */

@@ -103,7 +103,7 @@ export class CallSeriesTable {
   }
 }
 
-export interface CallSeriesOptions {
+interface CallSeriesOptions {
   readonly labels: CallLabelValues;
   readonly attribution: AttributionLabels;
   /** The limits of a key and model. */

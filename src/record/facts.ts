@@ -59,7 +59,7 @@ function nameOf({ model, kind, rate }: PriceGauge): string {
 }
 
 /** One price of the table, as the gauge `anthropic_price_usd_per_million_tokens` shows it. */
-export interface PriceGauge {
+interface PriceGauge {
   readonly model: string;
   readonly kind: TokenKind;
   readonly rate: PriceRate;

@@ -19,7 +19,7 @@ export interface TierOptions extends TierFacts {
 }
 
 /** The alias of an organization that nobody has named. */
-export const DEFAULT_ORGANIZATION = 'default';
+const DEFAULT_ORGANIZATION = 'default';
 
 /**
  * The tier of an organization in a store. Recorders that name the same organization share it; its gauges are computed at
@@ -87,7 +87,7 @@ export function showKey({ families }: Store, key: string): void {
 }
 
 /** Facts of an organization's tier that its calls do not show; the latest hold. The spend is asked for at each scrape. */
-export interface TierFacts extends Partial<MonthBudgets> {
+interface TierFacts extends Partial<MonthBudgets> {
   /** The tier's name, as configured. */
   readonly name?: string | undefined;
 }

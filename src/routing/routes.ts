@@ -144,7 +144,7 @@ function fillProblems(fill: number | null): readonly Problem[] {
 }
 
 /** The ways to treat a call that asks for more tokens than its route allows. */
-export const CEILING_MODES = ['warn', 'clamp', 'reject'] as const;
+const CEILING_MODES = ['warn', 'clamp', 'reject'] as const;
 
 export type CeilingMode = (typeof CEILING_MODES)[number];
 
@@ -165,7 +165,7 @@ interface CeilingOptions {
  * Makes a guard that keeps `max_tokens` within the ceiling of the call's route. It fills in a missing one in every mode,
  * and throws a `RouteError` for one above the ceiling in mode `reject`. Batches, and calls that are not messages, pass.
  */
-export function ceilings({ mode, ceilingOf, fill, decided }: CeilingOptions): Guard {
+function ceilings({ mode, ceilingOf, fill, decided }: CeilingOptions): Guard {
   return {
     admit(call: Call, { body }: GuardedRequest): Admission {
       if (body === null || !MESSAGE_OPERATIONS.has(call.operation)) return undefined;
@@ -195,7 +195,7 @@ const DECISIONS: Readonly<Record<CeilingMode, CeilingDecision>> = {
 const BRAND = Symbol.for('plimsoll.route-error');
 
 /** The fields of a refusal. */
-export interface RouteErrorDetails {
+interface RouteErrorDetails {
   readonly route: string;
   /** The `max_tokens` of the call. */
   readonly maxTokens: number;

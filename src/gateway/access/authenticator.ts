@@ -58,7 +58,7 @@ function labelsOf({ record: { minted }, client }: AuthenticatedToken): Attributi
   return minted === null || label === null ? client.labels : { ...client.labels, [label]: minted.subject };
 }
 
-export interface TokenCheck {
+interface TokenCheck {
   readonly store: TokenStore;
   /** Clients by name. */
   readonly clients: ReadonlyMap<string, GatewayClient>;

@@ -111,7 +111,7 @@ function errorOf(error: ApiError): Response {
 }
 
 /** A mint request; `null` for fields that it does not have. */
-export interface MintRequest {
+interface MintRequest {
   readonly subject: string;
   readonly origin: string | null;
   readonly models: readonly string[] | null;
@@ -122,7 +122,7 @@ export interface MintRequest {
 const FIELDS = ['subject', 'origin', 'models', 'spendUsd', 'expiresInSeconds'];
 
 /** Reads a parsed body, and lists all its problems. They show nothing of the body but field names. */
-export function mintRequest(body: unknown): MintRequest | { readonly problems: readonly Problem[] } {
+function mintRequest(body: unknown): MintRequest | { readonly problems: readonly Problem[] } {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) {
     return { problems: [wrong('the body', 'a JSON object with the field subject')] };
   }
@@ -170,7 +170,7 @@ function subjectOf(field: unknown): string | undefined {
 }
 
 /** Reads a web origin as browsers send it in `Origin`, without a path. */
-export function originOf(field: unknown): string | undefined {
+function originOf(field: unknown): string | undefined {
   if (typeof field !== 'string') return undefined;
   const url = URL.parse(field);
   return url !== null && /^https?:$/.test(url.protocol) && url.origin === field ? field : undefined;
@@ -198,7 +198,7 @@ function secondsOf(field: unknown): number | undefined {
 }
 
 /** The reasons that no token is minted, for the client that asked. */
-export interface MintDenial {
+interface MintDenial {
   readonly reasons: readonly string[];
 }
 
@@ -206,7 +206,7 @@ export interface MintDenial {
  * Mints a token for a user of the client, bound to what was asked for and to what the client may do. It ends no later than
  * the token that it is minted with. Lists all reasons if none is minted.
  */
-export function mint(parent: AuthenticatedToken, asked: MintRequest, nowMs: number): IssuedToken | MintDenial {
+function mint(parent: AuthenticatedToken, asked: MintRequest, nowMs: number): IssuedToken | MintDenial {
   const { client, record } = parent;
   if (record.minted !== null) return { reasons: ['A minted token cannot mint others. Use the token of the client.'] };
   if (client.mints === null)

@@ -104,7 +104,7 @@ export function redisRateLimiter(
 }
 
 /** Whose bucket it is: that of all tokens of a client together, or that of one minted token. */
-export type RateLimitHolder = 'client' | 'token';
+type RateLimitHolder = 'client' | 'token';
 
 /** A bucket of requests per minute. */
 export interface RateBucket {

@@ -2,7 +2,7 @@ import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { systemClock, type Clock } from '../../clock.ts';
 
 /** The two parts of a token: the id finds its record, the secret proves that it was issued. */
-export interface TokenParts {
+interface TokenParts {
   /** Not secret: logs and lists show it. */
   readonly id: string;
   readonly secret: string;

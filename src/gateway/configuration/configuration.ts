@@ -53,7 +53,7 @@ export interface ListenAddress {
 }
 
 /** The limits on what clients may take, and on how long they may take it. */
-export interface LimitSettings {
+interface LimitSettings {
   /** Open at once; more are refused. */
   readonly connections: number;
   /** Bytes of all headers of a request together. */

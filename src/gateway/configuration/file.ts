@@ -56,7 +56,7 @@ export function tokenSettingsInFile(path: string, env: Env): TokenSettings {
 }
 
 /** The part of a configuration that showing what is spent needs: no key. */
-export interface GatewaySpending {
+interface GatewaySpending {
   /** Those of the gateway, and those of its clients. */
   readonly budgets: readonly Budget[];
   /** `null`: in the process of the gateway alone. */
@@ -146,7 +146,7 @@ function invalid(path: string, problems: readonly Problem[]): ConfigurationError
 const PATH = { pattern: /^[^\0]{1,4096}$/, expected: 'the path of a file' };
 
 /** The address in the field `baseUrl`, else in `ANTHROPIC_BASE_URL`, else the API's own. */
-export function upstreamOf(read: Reader, { env }: SecretSources, notices: Notice[]): string {
+function upstreamOf(read: Reader, { env }: SecretSources, notices: Notice[]): string {
   const variable = 'ANTHROPIC_BASE_URL';
   const given = read.value('baseUrl');
   if (given !== undefined && typeof given !== 'string') read.problem('baseUrl', 'the address of an API', 'quote it');
@@ -159,7 +159,7 @@ export function upstreamOf(read: Reader, { env }: SecretSources, notices: Notice
 }
 
 /** The prices of the file that the field `prices` names, else `PLIMSOLL_PRICES`, else those that are shipped. */
-export function priceTableOf(read: Reader, { env, folder }: SecretSources): PriceTable {
+function priceTableOf(read: Reader, { env, folder }: SecretSources): PriceTable {
   const named = read.text('prices', PATH);
   const path = named === undefined ? textOf(env, 'PLIMSOLL_PRICES') : resolve(folder, named);
   if (path === '') return defaultPrices();
@@ -174,7 +174,7 @@ export function priceTableOf(read: Reader, { env, folder }: SecretSources): Pric
 }
 
 /** The name of a tier, or `{ name, organization }`. */
-export function tierOf(read: Reader, nowMs: number): TierOption | undefined {
+function tierOf(read: Reader, nowMs: number): TierOption | undefined {
   const given = read.value('tier');
   const option = typeof given === 'string' ? { name: given } : given;
   if (isObject(given)) read.within('tier', '').only(['name', 'organization']);
@@ -183,7 +183,7 @@ export function tierOf(read: Reader, nowMs: number): TierOption | undefined {
 }
 
 /** A misspelt model would be refused to its client, and nobody would know why. */
-export function modelNotices(clients: readonly GatewayClient[], prices: PriceTable): readonly Notice[] {
+function modelNotices(clients: readonly GatewayClient[], prices: PriceTable): readonly Notice[] {
   return clients.flatMap(({ name, models }) =>
     (models ?? []).flatMap((model) => {
       if (prices.knownModels.includes(prices.canonicalModel(model))) return [];

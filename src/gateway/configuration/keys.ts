@@ -11,7 +11,7 @@ import { isObject, type Reader } from './reader.ts';
 export type RealKeys = ReadonlyMap<string, () => string>;
 
 /** The sources of keys, what they call, and where notices go. */
-export interface KeysContext {
+interface KeysContext {
   readonly sources: SecretSources;
   /** Keys of the API begin with sk-ant-; what is called may be something else. */
   readonly callsTheApi: boolean;
@@ -73,7 +73,7 @@ const TOKEN_OF_A_GATEWAY: ValueProblem = {
 };
 
 /** The problem of a real key; `null` where there is none. */
-export function keyProblem(alias: string, text: string, context: KeysContext): ValueProblem | null {
+function keyProblem(alias: string, text: string, context: KeysContext): ValueProblem | null {
   const { callsTheApi, namesUpstream, notices } = context;
   const { kind, problem } = judgedKey(text);
   if (problem !== null) return problem;
@@ -131,13 +131,13 @@ export interface SecretSources {
 }
 
 /** A secret, and the file that it came from, if it did. */
-export interface Secret {
+interface Secret {
   readonly text: string;
   readonly file: string | null;
 }
 
 /** A secret, or why there is none. */
-export type SecretFound = Secret | { readonly problem: ValueProblem };
+type SecretFound = Secret | { readonly problem: ValueProblem };
 
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
@@ -195,7 +195,7 @@ function secretInFile(path: string, { folder }: SecretSources): SecretFound {
 }
 
 /** The secret in a file, without what editors and shells put around it. Throws what reading throws. */
-export function secretText(file: string): string {
+function secretText(file: string): string {
   return readFileSync(file, 'utf8')
     .replace(/^\uFEFF/, '')
     .trim();

@@ -8,13 +8,13 @@ import { CLIENT_LABEL, LABEL_NAME, showableAliases } from './clients.ts';
 import { isObject, type Reader } from './reader.ts';
 
 /** The clients and budgets that use labels. */
-export interface LabelUsers {
+interface LabelUsers {
   readonly clients: readonly GatewayClient[];
   readonly budgets: readonly Budget[];
 }
 
 /** The labels that calls can have, and which of them requests may set. */
-export interface Labels {
+interface Labels {
   readonly labelHeaders: readonly string[];
   readonly attribution: Readonly<Record<string, readonly string[]>>;
 }
@@ -84,7 +84,7 @@ export function noteSubjectLabels(read: Reader, clients: readonly GatewayClient[
 }
 
 /** The clients and keys that budgets may be for. */
-export interface Known {
+interface Known {
   readonly clients: readonly string[];
   readonly aliases: readonly string[];
 }

@@ -5,7 +5,7 @@ import { redacted } from '../../keys/secrets.ts';
 type Fields = Readonly<Record<string, unknown>>;
 
 /** Bounds of a whole number; what is outside of them is a problem. */
-export interface Bounds {
+interface Bounds {
   readonly least: number;
   readonly most: number;
   /** The bounds in words: `whole seconds from 1 to 900`. */
@@ -13,7 +13,7 @@ export interface Bounds {
 }
 
 /** A text that a field may have. */
-export interface Form {
+interface Form {
   readonly pattern: RegExp;
   readonly expected: string;
 }

@@ -6,7 +6,7 @@ import type { MetricRegistry } from './registry.ts';
 import { HistogramSeries, type AnyFamily, type Exemplar, type LabelPairs, type Series } from './series.ts';
 
 /** The format of a scrape. */
-export interface ExpositionStyle {
+interface ExpositionStyle {
   readonly format: ExpositionFormat;
   /** Labels that every sample gets that has none of the name. */
   readonly defaultLabels: LabelPairs;
@@ -107,7 +107,7 @@ function prefixesOf(family: AnyFamily, defaultLabels: LabelPairs): Prefixes {
 }
 
 /** A sample of a metric that is not plimsoll's. */
-export interface ForeignSample {
+interface ForeignSample {
   /** `null`: the metric's own. */
   readonly name: string | null;
   readonly labels: LabelPairs;
@@ -189,40 +189,40 @@ export async function defaultLabels(registry: MetricRegistry): Promise<LabelPair
 export type ExpositionFormat = 'text' | 'openmetrics';
 
 /** `{a="1",b="2"}`, or nothing where there is no label. */
-export function labelText(labels: LabelPairs): string {
+function labelText(labels: LabelPairs): string {
   let text = '';
   for (const [name, value] of labels) text += `${text === '' ? '' : ','}${name}="${quotable(value)}"`;
   return text === '' ? '' : `{${text}}`;
 }
 
 /** The labels, and those of the registry that they do not have themselves. */
-export function withDefaults(labels: LabelPairs, defaultLabels: LabelPairs): LabelPairs {
+function withDefaults(labels: LabelPairs, defaultLabels: LabelPairs): LabelPairs {
   if (defaultLabels.length === 0) return labels;
   const own = new Set(labels.map(([name]) => name));
   return [...labels, ...defaultLabels.filter(([name]) => !own.has(name))];
 }
 
 /** A number as both formats spell it. */
-export function numberText(value: number): string {
+function numberText(value: number): string {
   if (value === Infinity) return '+Inf';
   if (value === -Infinity) return '-Inf';
   return `${value}`;
 }
 
 /** An exemplar behind a sample, which only OpenMetrics has. */
-export function exemplarText(labels: LabelPairs, value: number, timestampSeconds: number): string {
+function exemplarText(labels: LabelPairs, value: number, timestampSeconds: number): string {
   return ` # ${labelText(labels)} ${numberText(value)} ${numberText(timestampSeconds)}`;
 }
 
 /** The lines before the samples of a metric. OpenMetrics names a counter without its `_total`. */
-export function headText(metric: { name: string; help: string; type: string }, format: ExpositionFormat): string {
+function headText(metric: { name: string; help: string; type: string }, format: ExpositionFormat): string {
   const name = format === 'openmetrics' ? familyName(metric) : metric.name;
   const help = format === 'openmetrics' ? quotable(metric.help) : unbroken(metric.help);
   return `# HELP ${name} ${help}\n# TYPE ${name} ${metric.type}\n`;
 }
 
 /** The name of a metric in OpenMetrics: a counter's without `_total`, which its samples have. */
-export function familyName({ name, type }: { name: string; type: string }): string {
+function familyName({ name, type }: { name: string; type: string }): string {
   return type === 'counter' ? name.replace(/_total$/, '') : name;
 }
 

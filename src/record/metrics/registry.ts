@@ -117,7 +117,7 @@ interface MetricJson {
 }
 
 /** A metric, as far as a prom-client registry needs it. */
-export interface RegisteredMetric {
+interface RegisteredMetric {
   name: string;
   readonly help: string;
   readonly type: string;
@@ -142,7 +142,7 @@ export function registeredFamily(metric: object): AnyFamily | undefined {
  * counter's name by assigning it, for ever, and puts it back on each sample: so the name cannot be assigned
  * here, and what is printed follows the `contentType` of the moment.
  */
-export function registeredMetric(family: AnyFamily, contentType: () => string): RegisteredMetric {
+function registeredMetric(family: AnyFamily, contentType: () => string): RegisteredMetric {
   const { name, help, type, aggregator } = family.declaration;
   const json = (shownName: string, values: Sample[]): MetricJson => ({
     name: shownName,

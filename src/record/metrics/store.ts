@@ -24,7 +24,7 @@ type Families = {
 };
 
 /** The values of a label that keep their place, and the number of others that get one. */
-export interface LabelPlaces {
+interface LabelPlaces {
   readonly reserved: Iterable<string>;
   readonly cap: number;
   /** Tells whether a value may have a place at all. */

@@ -205,7 +205,7 @@ export function attributionAttributes({ attribution }: Call, declared: readonly 
 }
 
 /** Tokens of parts of a usage, in the sums of the conventions: input includes what came from and went to caches. */
-export interface TokenSums {
+interface TokenSums {
   readonly input: number;
   readonly cacheRead: number;
   readonly cacheWrite: number;

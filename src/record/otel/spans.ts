@@ -25,7 +25,7 @@ import {
   usageAttributes,
 } from './span-attributes.ts';
 
-export interface SpanRecorderOptions {
+interface SpanRecorderOptions {
   /** The attribution labels that go onto spans. */
   readonly attribution?: readonly string[];
   /** Default: the provider that is registered with the OpenTelemetry API, now or later. */
