@@ -34,7 +34,7 @@ export function comparison({ raw, over }: Compared, unit: string): string {
       ...Object.entries(over).map(([name, figure]) => [
         name === 'raw again' ? 'the raw SDK against itself: the noise' : name,
         spreadText(figure),
-        `${((figure.median / raw.median) * 100).toFixed(1)} %`,
+        `${((figure.median / raw.median) * 100).toFixed(1)}%`,
       ]),
     ],
   );

@@ -159,7 +159,7 @@ function table(rows: readonly Figures[]): string {
     ...rows.map(({ strategy, answered, failed, requests, lostSeconds, p95LostSeconds }) => {
       const calls = answered + failed;
       const waited = p95LostSeconds === null ? '–' : `${p95LostSeconds.toFixed(1)} s`;
-      return `| ${strategy} | ${Math.round((answered * 60_000) / RUN_MS)} | ${((failed * 100) / calls).toFixed(1)} % | ${requests} | ${(requests / calls).toFixed(2)} | ${(lostSeconds / calls).toFixed(2)} s | ${waited} |`;
+      return `| ${strategy} | ${Math.round((answered * 60_000) / RUN_MS)} | ${((failed * 100) / calls).toFixed(1)}% | ${requests} | ${(requests / calls).toFixed(2)} | ${(lostSeconds / calls).toFixed(2)} s | ${waited} |`;
     }),
   ].join('\n');
 }

@@ -84,7 +84,7 @@ function line(one: Race, outcome: RaceOutcome, seconds: number): string {
     String(one.processes * CALLS).padStart(9),
     String(LIMIT_USD).padStart(12),
     (Number(billedNanoUsd) / 1e9).toFixed(6).padStart(12),
-    `${(spentPart(outcome) * 100).toFixed(2)} %`.padStart(11),
+    `${(spentPart(outcome) * 100).toFixed(2)}%`.padStart(11),
     String(refused).padStart(10),
     String(unavailable).padStart(9),
     seconds.toFixed(1).padStart(10),

@@ -40,7 +40,7 @@ function errorsAt(hours: readonly Spend[], month: number, days: number): Errors 
 
 function quantile(values: readonly number[], part: number): string {
   const sorted = [...values].sort((a, b) => a - b);
-  return `${((sorted[Math.floor(part * (sorted.length - 1))] ?? Number.NaN) * 100).toFixed(1)} %`.padStart(9);
+  return `${((sorted[Math.floor(part * (sorted.length - 1))] ?? Number.NaN) * 100).toFixed(1)}%`.padStart(9);
 }
 
 function print(kind: Traffic): void {

@@ -64,5 +64,5 @@ function error({ reported, estimated }: Pick<Row, 'reported' | 'estimated'>): nu
 }
 
 function percent(part = Number.NaN): string {
-  return `${part > 0 ? '+' : ''}${(100 * part).toFixed(0)} %`;
+  return `${part > 0 ? '+' : ''}${(100 * part).toFixed(0)}%`;
 }

@@ -1,6 +1,6 @@
 /** Figures and names as they stand in a sentence, and amounts of money in both units. */
 
-const NANO_USD_PER_USD = 1_000_000_000;
+export const NANO_USD_PER_USD = 1_000_000_000;
 
 const DIGITS = 9;
 

@@ -72,7 +72,7 @@ async function memoryOf(gateway: Child, { forSeconds }: Shape): Promise<readonly
   const memory = [await at(gateway, 'before')];
   for (const share of [0.25, 0.5, 0.75, 1]) {
     await sleep(forSeconds * 250);
-    memory.push(await at(gateway, `${share * 100} %`));
+    memory.push(await at(gateway, `${share * 100}%`));
   }
   return memory;
 }

@@ -54,7 +54,7 @@ export function printed(report: ChaosReport, seconds: number): string {
     section('Swallowed by plimsoll', errors),
     ...differences.map(({ cell, truth, plimsoll }) => `DIFFERENT  ${cell}  truth ${truth}  plimsoll ${plimsoll}`),
     ...short.map((text) => `MISSING  ${text}`),
-    `${calls} calls in ${seconds.toFixed(1)} s, ${completed} completed (${((100 * completed) / calls).toFixed(1)} %)`,
+    `${calls} calls in ${seconds.toFixed(1)} s, ${completed} completed (${((100 * completed) / calls).toFixed(1)}%)`,
     `${sum(faults)} faults of ${faults.size} kinds; ${cells.size} cells compared, ${differences.length} different`,
   ].join('\n');
 }

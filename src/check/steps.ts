@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts';
 import type { Configuration } from '../environment/environment.ts';
-import { nearest } from '../environment/models.ts';
+import { nearest } from '../errors.ts';
 import { usdOf } from '../figures.ts';
 import { limiters } from '../observe/limiters.ts';
 import { isJson, usage } from '../observe/usage.ts';

@@ -1,6 +1,5 @@
 import { parseArgs, type ParseArgsOptionsConfig } from 'node:util';
-import { nearest } from '../environment/models.ts';
-import { ConfigurationError, codeOf, got, gotName, type Problem } from '../errors.ts';
+import { codeOf, ConfigurationError, got, gotName, nearest, type Problem } from '../errors.ts';
 
 /** The options by name, and the arguments besides them. */
 export type Given<Options extends ParseArgsOptionsConfig> = ReturnType<

@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs';
-import { nearest } from '../environment/models.ts';
-import { unfit, type Problem } from '../errors.ts';
+import { nearest, unfit, type Problem } from '../errors.ts';
 import { usdOf } from '../figures.ts';
 import {
   TokenStoreError,

@@ -1,7 +1,6 @@
 #!/usr/bin/env node
 import { realpathSync } from 'node:fs';
-import { nearest } from '../environment/models.ts';
-import { unfit, type Problem } from '../errors.ts';
+import { nearest, unfit, type Problem } from '../errors.ts';
 import { VERSION, nodeProblem } from '../version.ts';
 import { printProblems, type Command, type CommandIo } from './command.ts';
 

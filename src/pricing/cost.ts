@@ -1,4 +1,4 @@
-import { TOKEN_KINDS, type CallCost, type Cost, type CostKind, type PricedPart } from '../vocabulary.ts';
+import { TOKEN_KINDS, promptTokens, type CallCost, type Cost, type CostKind, type PricedPart } from '../vocabulary.ts';
 import type { Tokens, Usage, UsagePart } from '../vocabulary.ts';
 import type { CardName, Price, PriceTable, Rates } from './prices.ts';
 import type { Rate } from './rate.ts';
@@ -94,11 +94,6 @@ export function cardName({ longContextAboveTokens }: Price, { speed, tokens }: U
   if (speed === 'fast') return isLong ? null : 'fast';
   if (speed !== null && speed !== 'standard') return null;
   return isLong ? 'long_context' : 'standard';
-}
-
-/** The tokens that count for the length of a prompt: input, cache reads and cache writes. */
-export function promptTokens(tokens: Tokens): number {
-  return tokens.input + tokens.cache_read + tokens.cache_write_5m + tokens.cache_write_1h;
 }
 
 const NO_COST: Cost = {

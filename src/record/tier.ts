@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts';
+import { usdOf } from '../figures.ts';
 import { keyAlias } from '../keys/alias.ts';
 import type { Advice, MonthBudget } from '../tier/advice-basis.ts';
 import { advice } from '../tier/advice.ts';
@@ -154,11 +155,11 @@ export class OrganizationTier {
   /** The spend of the present month; `null` while its ledger does not answer. */
   spend(): MonthSpend | null {
     if (this.#monthSpend === null) {
-      const usd = Number(this.#seen.nanoUsd(this.#clock.epochMs())) / 1e9;
+      const usd = usdOf(this.#seen.nanoUsd(this.#clock.epochMs()));
       return { usd, source: 'ledger', countedSinceMs: this.#countedSinceMs };
     }
     const nanoUsd = this.#monthSpend();
-    return nanoUsd === null ? null : { usd: Number(nanoUsd) / 1e9, source: 'ledger', countedSinceMs: -Infinity };
+    return nanoUsd === null ? null : { usd: usdOf(nanoUsd), source: 'ledger', countedSinceMs: -Infinity };
   }
 
   /** `null` where the tier is not known. */

@@ -1,5 +1,5 @@
 import { count, percent, usd, usdOf } from '../figures.ts';
-import { TOKEN_KINDS, type Tokens } from '../vocabulary.ts';
+import { TOKEN_KINDS, promptTokens, type Tokens } from '../vocabulary.ts';
 import type { Models } from './models.ts';
 import type { CeilingDecision } from './routes.ts';
 
@@ -152,10 +152,6 @@ function aboveCeiling({ route, decisions }: RouteDecisions, { usages }: RouteAdv
       ? "Take the max_tokens of route(), or set ceilings: 'clamp'."
       : 'Take the max_tokens of route(), or raise maxTokens of the route.');
   return [{ kind: 'above_ceiling', severity: 'info', text, evidence: { route, calls, above, share } }];
-}
-
-function promptTokens(tokens: Tokens): number {
-  return tokens.input + tokens.cache_read + tokens.cache_write_5m + tokens.cache_write_1h;
 }
 
 function answerTokens({ output, output_estimated }: Tokens): number {

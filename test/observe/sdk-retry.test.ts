@@ -146,7 +146,7 @@ describe("the SDK's loop with a retry policy", () => {
       const clients = [1, 2].map(() => bench({ script: many(40, { fault: 'overloaded' }), budget }));
       for (const { claude } of clients) for (let i = 0; i < 5; i++) await failure(claude.messages.create(PARAMS));
       const requests = clients.map(({ sim }) => sim.truth.requests.length);
-      assert.deepEqual(requests, [7, 5], '10 calls and the 2 retries of 20 %');
+      assert.deepEqual(requests, [7, 5], '10 calls and the 2 retries of 20%');
     });
   });
 

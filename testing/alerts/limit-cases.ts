@@ -279,14 +279,14 @@ const near = (share: string) =>
 
 const TIER: readonly AlertCase[] = [
   {
-    name: 'fires when 95 % of the cap is spent by the report of the organization, though less was seen here',
+    name: 'fires when 95% of the cap is spent by the report of the organization, though less was seen here',
     alert: 'PlimsollTierCapNear',
     series: { ...capped, [spent('ledger')]: level([30, 200]), [spent('organization')]: level([30, 950]) },
     at: '10m',
     firing: near('95%'),
   },
   {
-    name: 'fires when processes without a ledger have spent 92 % together',
+    name: 'fires when processes without a ledger have spent 92% together',
     alert: 'PlimsollTierCapNear',
     series: { ...capped, [spent('ledger')]: level([30, 500]), [spent('ledger', 'b')]: level([30, 420]) },
     at: '10m',

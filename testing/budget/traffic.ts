@@ -10,7 +10,7 @@ export interface Traffic {
   readonly weekend: number;
   /** Spend at night, as part of that of the day; it goes up and down between the two as a sine does. */
   readonly night: number;
-  /** Growth in 30 days: 0.1 is 10 %. */
+  /** Growth in 30 days: 0.1 is 10%. */
   readonly growth: number;
   /** Chance that a day has a burst of one to six hours, three to ten times as dear. */
   readonly bursts: number;
@@ -20,10 +20,10 @@ export interface Traffic {
 
 /** Kinds of traffic that services have. */
 export const TRAFFICS: readonly Traffic[] = [
-  { name: 'office hours, growing 10 % a month', weekend: 0.3, night: 0.1, growth: 0.1, bursts: 0.05, noise: 0.3 },
+  { name: 'office hours, growing 10% a month', weekend: 0.3, night: 0.1, growth: 0.1, bursts: 0.05, noise: 0.3 },
   { name: 'round the clock, steady', weekend: 1, night: 0.8, growth: 0, bursts: 0, noise: 0.2 },
   { name: 'nightly batches, bursts', weekend: 0.9, night: 4, growth: 0.03, bursts: 0.15, noise: 0.5 },
-  { name: 'young, growing 40 % a month', weekend: 0.6, night: 0.3, growth: 0.4, bursts: 0.1, noise: 0.5 },
+  { name: 'young, growing 40% a month', weekend: 0.6, night: 0.3, growth: 0.4, bursts: 0.1, noise: 0.5 },
 ];
 
 /** How long, from when and by which chance. */

@@ -1,6 +1,5 @@
 import { systemClock, type Clock } from '../../clock.ts';
-import { nearest } from '../../environment/models.ts';
-import { gotName, mayHoldSecret, sentenceOf, unfit, unknownField, type Problem } from '../../errors.ts';
+import { gotName, mayHoldSecret, nearest, sentenceOf, unfit, unknownField, type Problem } from '../../errors.ts';
 import { nanoUsdOf, usdOf } from '../../figures.ts';
 import { errorResponse, refusalError, type ApiError } from '../errors.ts';
 import type { AuthenticatedToken } from '../rules.ts';

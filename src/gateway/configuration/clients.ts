@@ -1,5 +1,4 @@
-import { nearest } from '../../environment/models.ts';
-import { mayHoldSecret, type ValueProblem } from '../../errors.ts';
+import { mayHoldSecret, nearest, type ValueProblem } from '../../errors.ts';
 import { nanoUsdOf } from '../../figures.ts';
 import { LONGEST_MINTED_SECONDS, type GatewayClient, type MintRules } from '../access/client.ts';
 import type { MaxTokensCeiling } from '../grant.ts';

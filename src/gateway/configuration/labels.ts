@@ -1,7 +1,6 @@
 import type { Budget } from '../../budget/budget.ts';
 import { budgetsOf } from '../../budget/definition.ts';
-import { nearest } from '../../environment/models.ts';
-import { ConfigurationError, type ValueProblem } from '../../errors.ts';
+import { ConfigurationError, nearest, type ValueProblem } from '../../errors.ts';
 import { attributionProblems } from '../../record/call-labels.ts';
 import type { GatewayClient } from '../access/client.ts';
 import { CLIENT_LABEL, LABEL_NAME, showableAliases } from './clients.ts';

@@ -1,5 +1,4 @@
-import { got, gotName, unfit, unknownField, type Problem, type ValueProblem } from '../../errors.ts';
-import { nearest } from '../../environment/models.ts';
+import { got, gotName, nearest, unfit, unknownField, type Problem, type ValueProblem } from '../../errors.ts';
 import { redacted } from '../../keys/secrets.ts';
 
 type Fields = Readonly<Record<string, unknown>>;

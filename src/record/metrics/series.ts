@@ -1,10 +1,11 @@
+import { NANO_USD_PER_USD, usdOf } from '../../figures.ts';
 import type { Trace } from '../../vocabulary.ts';
 import type { MetricDeclaration } from './metric.ts';
 
 /**
  * The numbers. A series is one label set and its number; its feeder finds it once and keeps it, so that an update is an
- * addition and allocates nothing. prom-client hashes and validates the
- * labels at each update instead, which is most of what recording a call costs there.
+ * addition and allocates nothing. prom-client hashes and validates the labels at each update instead, which is most of
+ * what recording a call costs there.
  */
 
 /** Names and values in the order in which they are shown. */
@@ -58,8 +59,6 @@ export class CounterSeries {
   }
 }
 
-const NANO_PER_USD = 1_000_000_000;
-
 /**
  * A sum of money that only goes up: exact at any size, since whole dollars and the nano-dollars left over
  * are two integers. Hidden until the first `addNanoUsd`.
@@ -77,11 +76,11 @@ export class MoneySeries {
   /** Throws a `RangeError` for anything but a whole number of nano-dollars from 0 to 2^53 - 1. */
   addNanoUsd(amount: number): void {
     if (!(Number.isSafeInteger(amount) && amount >= 0)) throw new RangeError('expected whole nano-dollars from 0 up');
-    const usd = Math.floor(amount / NANO_PER_USD);
+    const usd = Math.floor(amount / NANO_USD_PER_USD);
     this.#usd += usd;
-    this.#nanoUsd += amount - usd * NANO_PER_USD;
-    if (this.#nanoUsd >= NANO_PER_USD) {
-      this.#nanoUsd -= NANO_PER_USD;
+    this.#nanoUsd += amount - usd * NANO_USD_PER_USD;
+    if (this.#nanoUsd >= NANO_USD_PER_USD) {
+      this.#nanoUsd -= NANO_USD_PER_USD;
       this.#usd += 1;
     }
     this.#shown = true;
@@ -95,15 +94,15 @@ export class MoneySeries {
 
   /** The exact sum. */
   totalNanoUsd(): bigint {
-    return BigInt(this.#usd) * BigInt(NANO_PER_USD) + BigInt(this.#nanoUsd);
+    return BigInt(this.#usd) * BigInt(NANO_USD_PER_USD) + BigInt(this.#nanoUsd);
   }
 
   /** In US dollars, the double nearest to the exact sum; `null` while hidden. */
   value(): number | null {
     if (!this.#shown) return null;
-    const nanoUsd = this.#usd * NANO_PER_USD + this.#nanoUsd;
+    const nanoUsd = this.#usd * NANO_USD_PER_USD + this.#nanoUsd;
     // Up to 2^53 the dividend is exact and the division rounds once; beyond, only the decimals are exact.
-    if (nanoUsd <= Number.MAX_SAFE_INTEGER) return nanoUsd / NANO_PER_USD;
+    if (nanoUsd <= Number.MAX_SAFE_INTEGER) return usdOf(nanoUsd);
     return Number(`${this.#usd}.${String(this.#nanoUsd).padStart(9, '0')}`);
   }
 

@@ -226,8 +226,3 @@ export function tokenSums(parts: readonly UsagePart[]): TokenSums {
   }
   return sums;
 }
-
-/** Nano-dollars as the number of US dollars that backends expect. */
-export function usd(nanoUsd: number): number {
-  return nanoUsd / 1_000_000_000;
-}

@@ -1,4 +1,5 @@
 import { metrics, type Attributes, type MeterProvider } from '@opentelemetry/api';
+import { usdOf } from '../../figures.ts';
 import { VERSION } from '../../version.ts';
 import {
   COST_KINDS,
@@ -30,7 +31,6 @@ import {
   isChat,
   serverAttributes,
   tokenSums,
-  usd,
   type Instruments,
 } from './instruments.ts';
 
@@ -205,7 +205,7 @@ class CallFeed implements CallRecorder {
 
   #recordCost(cost: Cost, own: Attributes): void {
     for (const kind of COST_KINDS) {
-      if (cost[kind] > 0) this.#metrics.instruments.cost.add(usd(cost[kind]), { ...own, 'plimsoll.cost.kind': kind });
+      if (cost[kind] > 0) this.#metrics.instruments.cost.add(usdOf(cost[kind]), { ...own, 'plimsoll.cost.kind': kind });
     }
   }
 

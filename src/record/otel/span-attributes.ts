@@ -1,4 +1,5 @@
 import type { Attributes } from '@opentelemetry/api';
+import { usdOf } from '../../figures.ts';
 import type { Attempt, Call, Usage } from '../../vocabulary.ts';
 import {
   ANTHROPIC,
@@ -12,7 +13,6 @@ import {
   serverAttributes,
   shown,
   tokenSums,
-  usd,
 } from './instruments.ts';
 
 /**
@@ -77,7 +77,7 @@ export function callAttributes(call: Call, reasons: readonly string[]): Attribut
   if (estimated > 0) attributes['plimsoll.usage.estimated_output_tokens'] = estimated;
   if (call.cost === null) return attributes;
   // What is not known is left out: a cost of 0 would be taken for one.
-  if (call.cost.priced || call.cost.totalNanoUsd > 0) attributes['plimsoll.cost_usd'] = usd(call.cost.totalNanoUsd);
+  if (call.cost.priced || call.cost.totalNanoUsd > 0) attributes['plimsoll.cost_usd'] = usdOf(call.cost.totalNanoUsd);
   if (!call.cost.priced) attributes['plimsoll.unpriced'] = true;
   return attributes;
 }

@@ -24,7 +24,7 @@ function burning(severity: Severity, { share, count, allowed }: Burnt, least: nu
 
 function failureAlerts({ successObjective, sloMinFailures }: MonitoringSettings): readonly Alert[] {
   const burnt = { share: RECORDED.failures, count: RECORDED.failuresCounted, allowed: 1 - successObjective };
-  const objective = percent(successObjective);
+  const objective = exactPercent(successObjective);
   const base = { dashboard: 'overview', summary: failing } as const;
   return [
     {
@@ -52,7 +52,7 @@ const slow = '{{ $value | humanizePercentage }} of calls to {{ $labels.model }} 
 
 function latencyAlerts({ latencyObjective, latencySeconds, sloMinFailures }: MonitoringSettings): readonly Alert[] {
   const burnt = { share: RECORDED.slow, count: RECORDED.slowCounted, allowed: 1 - latencyObjective };
-  const objective = `the objective is ${percent(latencyObjective)} within ${latencySeconds} s`;
+  const objective = `the objective is ${exactPercent(latencyObjective)} within ${latencySeconds} s`;
   const base = { dashboard: 'overview', summary: slow } as const;
   return [
     {
@@ -74,6 +74,7 @@ function latencyAlerts({ latencyObjective, latencySeconds, sloMinFailures }: Mon
   ];
 }
 
-function percent(share: number): string {
+/** `99.9%`: an objective is never rounded, which would make it 100%. */
+function exactPercent(share: number): string {
   return `${Number((share * 100).toPrecision(6))}%`;
 }
