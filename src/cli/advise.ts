@@ -86,8 +86,7 @@ function adviceLines(items: readonly AdviceItem[], place: string, io: CommandIo)
 function tierItems(samples: readonly Sample[], atMs: number): readonly AdviceItem[] {
   const limits = limitsOf(samples);
   const [info] = samplesOf(samples, 'anthropic_tier_info');
-  const isNamed = info !== undefined && label(info, 'source') !== 'headers';
-  const named = isNamed ? { name: label(info, 'tier'), source: 'config' as const } : null;
+  const named = info !== undefined && label(info, 'source') === 'config' ? label(info, 'tier') : null;
   const verdict = tierVerdict({ limits, named, atMs });
   const progress = tierProgress({ tier: verdict.tier, spend: spendOf(samples), limits, atMs });
   const given = advice({ atMs, verdict, progress, tierChangedAtMs: null, week: [], peaks: [], monthBudgets: [] });
@@ -108,13 +107,10 @@ function isDimension(name: string): name is LimitDimension {
 
 /** The month's spend; what plimsoll saw counts from the start of the process, where that is known. */
 function spendOf(samples: readonly Sample[]): MonthSpend | null {
-  const [found] = samplesOf(samples, 'anthropic_tier_spend_usd').toSorted(
-    (one, other) => Number(label(other, 'source') === 'organization') - Number(label(one, 'source') === 'organization'),
-  );
+  const [found] = samplesOf(samples, 'anthropic_tier_spend_usd');
   if (found === undefined) return null;
   const [started] = samplesOf(samples, 'process_start_time_seconds');
-  const source = label(found, 'source') === 'organization' ? 'organization' : 'ledger';
-  return { usd: found.value, source, countedSinceMs: started === undefined ? 0 : started.value * 1_000 };
+  return { usd: found.value, countedSinceMs: started === undefined ? 0 : started.value * 1_000 };
 }
 
 const FEWEST_REFUSALS = 10;

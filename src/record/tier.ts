@@ -50,7 +50,7 @@ function tierOf(store: Store, organization: string, clock: Clock): OrganizationT
   return tier;
 }
 
-const SOURCES: readonly TierSource[] = ['config', 'headers', 'organization'];
+const SOURCES: readonly TierSource[] = ['config', 'headers'];
 
 /** A label set is shown as long as it is the true one: so there is one series for each that may come to be. */
 function showTier({ families }: Store, organization: string, tier: OrganizationTier): void {
@@ -61,9 +61,8 @@ function showTier({ families }: Store, organization: string, tier: OrganizationT
         .computeBy(() => (tier.verdict().tier === name && tier.verdict().source === source ? 1 : null));
     }
   }
-  const ledger = { organization, source: 'ledger' };
-  families.anthropic_tier_spend_usd.series(ledger).computeBy(() => tier.spend()?.usd ?? null);
-  families.anthropic_tier_progress_ratio.series(ledger).computeBy(() => tier.progress()?.ratio ?? null);
+  families.anthropic_tier_spend_usd.series({ organization }).computeBy(() => tier.spend()?.usd ?? null);
+  families.anthropic_tier_progress_ratio.series({ organization }).computeBy(() => tier.progress()?.ratio ?? null);
   families.anthropic_tier_monthly_cap_usd
     .series({ organization })
     .computeBy(() => tier.progress()?.monthlyCapUsd ?? null);
@@ -142,8 +141,7 @@ export class OrganizationTier {
   verdict(): TierVerdict {
     const atMs = this.#clock.epochMs();
     if (this.#verdict?.atMs === atMs) return this.#verdict.verdict;
-    const named = this.#name === null ? null : ({ name: this.#name, source: 'config' } as const);
-    const verdict = tierVerdict({ limits: this.#limiters.limits(atMs), named, atMs });
+    const verdict = tierVerdict({ limits: this.#limiters.limits(atMs), named: this.#name, atMs });
     this.#verdict = { atMs, verdict };
     if (verdict.tier !== null) {
       if (this.#lastTier !== null && this.#lastTier !== verdict.tier) this.#changedAtMs = atMs;
@@ -152,14 +150,13 @@ export class OrganizationTier {
     return verdict;
   }
 
-  /** The spend of the present month; `null` while its ledger does not answer. */
+  /** The spend of the present month, a lower bound; `null` while its ledger does not answer. */
   spend(): MonthSpend | null {
     if (this.#monthSpend === null) {
-      const usd = usdOf(this.#seen.nanoUsd(this.#clock.epochMs()));
-      return { usd, source: 'ledger', countedSinceMs: this.#countedSinceMs };
+      return { usd: usdOf(this.#seen.nanoUsd(this.#clock.epochMs())), countedSinceMs: this.#countedSinceMs };
     }
     const nanoUsd = this.#monthSpend();
-    return nanoUsd === null ? null : { usd: usdOf(nanoUsd), source: 'ledger', countedSinceMs: -Infinity };
+    return nanoUsd === null ? null : { usd: usdOf(nanoUsd), countedSinceMs: -Infinity };
   }
 
   /** `null` where the tier is not known. */

@@ -98,19 +98,15 @@ function budgetRules(): readonly RecordingRule[] {
 }
 
 /**
- * The spend of the month as the organization reports it, or else as plimsoll has seen it: the maximum over the processes of
- * each ledger, summed over ledgers; without ledgers, summed over processes.
+ * The spend of the month as plimsoll has seen it: the maximum over the processes of each ledger, summed over ledgers;
+ * without ledgers, summed over processes.
  */
 function tierRules(): readonly RecordingRule[] {
-  const seen = series('anthropic_tier_spend_usd', 'source="ledger"');
+  const seen = series('anthropic_tier_spend_usd');
   const ledgerOf = `topk by (job, instance) (1, 0 * ${series('anthropic_budget_ledger_up')} + 1)`;
   const byLedger = `max by (organization, ledger_id) (${seen} * on (job, instance) group_left (ledger_id) ${ledgerOf})`;
   const cap = `max by (organization) (${series('anthropic_tier_monthly_cap_usd')})`;
-  const spend = [
-    `max by (organization) (${series('anthropic_tier_spend_usd', 'source="organization"')})`,
-    `sum by (organization) (${byLedger})`,
-    `sum by (organization) (${seen})`,
-  ];
+  const spend = [`sum by (organization) (${byLedger})`, `sum by (organization) (${seen})`];
   return [
     { record: RECORDED.tierSpend, expr: spend.join(' or ') },
     { record: RECORDED.tierProgress, expr: ratio(RECORDED.tierSpend, cap) },

@@ -66,17 +66,15 @@ const CRITICAL_MS = 3 * 24 * 60 * 60_000;
 
 function aheadAdvice({ monthlyCapUsd, capReachedAtMs, spend }: TierProgress, atMs: number): readonly Advice[] {
   if (monthlyCapUsd === null || capReachedAtMs === null || spend === null) return [];
-  const isLowerBound = spend.source === 'ledger';
   const text =
-    `At this month's rate the cap of ${usd(monthlyCapUsd)} is reached on ${day(capReachedAtMs)}` +
-    `${isLowerBound ? ' at the latest' : ''}; ` +
-    `${usd(spend.usd)} was spent so far${isLowerBound ? ', a lower bound: what plimsoll saw' : ''}.`;
+    `At this month's rate the cap of ${usd(monthlyCapUsd)} is reached on ${day(capReachedAtMs)} at the latest; ` +
+    `${usd(spend.usd)} was spent so far, a lower bound: what plimsoll saw.`;
   return [
     {
       kind: 'spend_cap_ahead',
       severity: capReachedAtMs - atMs <= CRITICAL_MS ? 'critical' : 'warning',
       text,
-      evidence: { spentUsd: spend.usd, spendSource: spend.source, capUsd: monthlyCapUsd, capReachedAtMs },
+      evidence: { spentUsd: spend.usd, capUsd: monthlyCapUsd, capReachedAtMs },
     },
   ];
 }

@@ -10,13 +10,9 @@ import {
 } from './tiers.ts';
 import { publishedLimit, type SeenLimit } from './verdict.ts';
 
-/** The source of a spend figure. `ledger`: what plimsoll saw itself, a lower bound; `organization`: as it was reported. */
-type SpendSource = 'ledger' | 'organization';
-
-/** Spend of the present calendar month. */
+/** Spend of the present calendar month, as far as plimsoll has seen it: a lower bound. */
 export interface MonthSpend {
   readonly usd: number;
-  readonly source: SpendSource;
   /** The time that counting began; before the beginning of the month it means all of the month. */
   readonly countedSinceMs: number;
 }

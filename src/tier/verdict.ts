@@ -1,19 +1,14 @@
 import type { LimitDimension } from '../vocabulary.ts';
 import { PUBLISHED_DIMENSIONS, tierAbove, tierNamed, tierScheme, type Tier, type TierScheme } from './tiers.ts';
 
-/** The source of the tier. `organization`: the organization's own report, from the Admin API. */
-export type TierSource = 'config' | 'headers' | 'organization';
-
-/** A tier that was named, so that it need not be inferred. */
-interface NamedTier {
-  readonly name: string;
-  readonly source: 'config' | 'organization';
-}
+/** The source of the tier: its name was configured, or it was inferred from response headers. */
+export type TierSource = 'config' | 'headers';
 
 interface TierQuestion {
   /** The highest limit seen for each model class and dimension: workspaces can only have lower ones. */
   readonly limits: readonly SeenLimit[];
-  readonly named?: NamedTier | null;
+  /** The configured name of the tier; `null` where it is to be inferred. */
+  readonly named?: string | null;
   /** Decides which tiers are in force. */
   readonly atMs: number;
 }
@@ -37,14 +32,14 @@ export interface TierVerdict {
 export function tierVerdict({ limits, named = null, atMs }: TierQuestion): TierVerdict {
   const scheme = tierScheme(atMs);
   const evidence = limitEvidence(limits, scheme);
-  const namedTier = named === null ? null : tierNamed(scheme, named.name);
-  if (named !== null && namedTier !== null) {
+  const namedTier = named === null ? null : tierNamed(scheme, named);
+  if (namedTier !== null) {
     const doubts = namedDoubts(evidence, namedTier, scheme);
-    return verdict(scheme, namedTier, { source: named.source, evidence, doubts });
+    return verdict(scheme, namedTier, { source: 'config', evidence, doubts });
   }
   const tier = impliedTier(evidence, scheme);
   const doubts = [
-    ...(named === null ? [] : [`"${named.name.slice(0, 40)}" was named, which is not a tier at this date`]),
+    ...(named === null ? [] : [`"${named.slice(0, 40)}" was named, which is not a tier at this date`]),
     ...(tier === null ? [unknownDoubt(evidence, scheme)] : inferredDoubts(evidence, tier)),
   ];
   return verdict(scheme, tier, { source: 'headers', evidence, doubts });

@@ -72,7 +72,7 @@ describe('the gauges of the tier', () => {
   it('are absent while nothing is known, but for the spend, of which 0 is a lower bound', async () => {
     const { shown } = watched();
     assert.deepEqual(await shown('anthropic_tier'), {
-      'anthropic_tier_spend_usd{organization="default",source="ledger"}': 0,
+      'anthropic_tier_spend_usd{organization="default"}': 0,
     });
   });
 
@@ -82,9 +82,9 @@ describe('the gauges of the tier', () => {
     cost(430);
     assert.deepEqual(await shown('anthropic_tier'), {
       [info('Start', 'Build')]: 1,
-      'anthropic_tier_spend_usd{organization="default",source="ledger"}': 430,
+      'anthropic_tier_spend_usd{organization="default"}': 430,
       'anthropic_tier_monthly_cap_usd{organization="default"}': 500,
-      'anthropic_tier_progress_ratio{organization="default",source="ledger"}': 0.86,
+      'anthropic_tier_progress_ratio{organization="default"}': 0.86,
     });
   });
 
@@ -111,7 +111,7 @@ describe('the gauges of the tier', () => {
     cost(7);
     assert.deepEqual(await shown('anthropic_tier'), {
       [info('Custom', '', { source: 'config' })]: 1,
-      'anthropic_tier_spend_usd{organization="default",source="ledger"}': 7,
+      'anthropic_tier_spend_usd{organization="default"}': 7,
     });
   });
 
@@ -173,8 +173,8 @@ describe('the gauges of the tier', () => {
     two.cost(2);
     other.cost(5);
     assert.deepEqual(await one.shown('anthropic_tier_spend_usd'), {
-      'anthropic_tier_spend_usd{organization="default",source="ledger"}': 3,
-      'anthropic_tier_spend_usd{organization="other",source="ledger"}': 5,
+      'anthropic_tier_spend_usd{organization="default"}': 3,
+      'anthropic_tier_spend_usd{organization="other"}': 5,
     });
     assert.deepEqual(await one.shown('anthropic_tier_info'), { [info('Start', 'Build', { source: 'config' })]: 1 });
   });

@@ -13,7 +13,7 @@ const NOW = Date.UTC(2026, 10, 24, 12);
 const DAY = 86_400_000;
 
 interface Situation extends Partial<Pick<AdviceBasis, 'week' | 'peaks' | 'monthBudgets' | 'tierChangedAtMs'>> {
-  /** Told by configuration. */
+  /** As configured. */
   readonly tier?: string;
   readonly limits?: readonly SeenLimit[];
   readonly spend?: Partial<MonthSpend> | null;
@@ -21,9 +21,8 @@ interface Situation extends Partial<Pick<AdviceBasis, 'week' | 'peaks' | 'monthB
 }
 
 function adviceOn({ tier, limits = [], spend = {}, atMs = NOW, ...rest }: Situation): readonly Advice[] {
-  const named = tier === undefined ? null : ({ name: tier, source: 'config' } as const);
-  const verdict = tierVerdict({ limits, named, atMs });
-  const counted = spend === null ? null : ({ usd: 0, source: 'ledger', countedSinceMs: -Infinity, ...spend } as const);
+  const verdict = tierVerdict({ limits, named: tier ?? null, atMs });
+  const counted = spend === null ? null : { usd: 0, countedSinceMs: -Infinity, ...spend };
   const progress = tierProgress({ tier: verdict.tier, spend: counted, limits, atMs });
   return advice({ atMs, verdict, progress, tierChangedAtMs: null, week: [], peaks: [], monthBudgets: [], ...rest });
 }
@@ -185,9 +184,11 @@ const CASES: readonly Case[] = [
     ],
   },
   {
-    name: 'a reported spend is no lower bound, and three days before the cap it is critical',
-    situation: { tier: 'Start', spend: { usd: 470, source: 'organization' } },
-    says: ["critical: At this month's rate the cap of $500 is reached on 26 November; $470 was spent so far."],
+    name: 'three days before the cap it is critical',
+    situation: { tier: 'Start', spend: { usd: 470 } },
+    says: [
+      "critical: At this month's rate the cap of $500 is reached on 26 November at the latest; $470 was spent so far, a lower bound: what plimsoll saw.",
+    ],
   },
   {
     name: 'a cap that was reached refuses calls until the month is over',

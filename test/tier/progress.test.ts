@@ -55,7 +55,7 @@ describe('spend as one process sees it', () => {
   });
 });
 
-const ledger = (usd: number, countedSinceMs = -Infinity): MonthSpend => ({ usd, source: 'ledger', countedSinceMs });
+const ledger = (usd: number, countedSinceMs = -Infinity): MonthSpend => ({ usd, countedSinceMs });
 
 function progress(given: Partial<ProgressQuestion>): TierProgress {
   const question = { tier: 'Start', spend: ledger(100), limits: [], atMs: at('2026-11-16T00:00:00'), ...given };

@@ -215,7 +215,7 @@ describe('the tier that the headers imply', () => {
 
 describe('a tier that was named', () => {
   const named = (name: string, seen: Seen = {}, atMs = NOW): TierVerdict =>
-    tierVerdict({ limits: seenLimits(seen), named: { name, source: 'config' }, atMs });
+    tierVerdict({ limits: seenLimits(seen), named: name, atMs });
 
   it('wins over the headers, and is certain where they agree or say nothing', () => {
     for (const seen of [{}, { 'sonnet-5': BUILD }, { 'opus-5.5': START }]) {
@@ -233,11 +233,6 @@ describe('a tier that was named', () => {
   it('is doubted where its limits are not published and those seen are of another tier', () => {
     assert.match(named('Evaluation', { 'opus-5': BUILD }).doubt ?? '', /Evaluation was named, .* those of Build/);
     assert.equal(named('Custom', { 'opus-5': [90_000, 9e7, 9e7] }).doubt, null);
-  });
-
-  it('by the organization itself is marked so', () => {
-    const verdict = tierVerdict({ limits: [], named: { name: 'Scale', source: 'organization' }, atMs: NOW });
-    assert.deepEqual([verdict.tier, verdict.source], ['Scale', 'organization']);
   });
 
   it('is not believed when there is no such tier at that time: the headers decide then', () => {

@@ -267,8 +267,8 @@ const HEADROOM: readonly AlertCase[] = [
   },
 ];
 
-const spent = (source: string, instance = 'a'): string =>
-  `anthropic_tier_spend_usd{job="plimsoll",instance="${instance}",organization="default",source="${source}"}`;
+const spent = (instance = 'a'): string =>
+  `anthropic_tier_spend_usd{job="plimsoll",instance="${instance}",organization="default"}`;
 const ledger = (id: string, instance = 'a'): string =>
   `anthropic_budget_ledger_up{job="plimsoll",instance="${instance}",ledger="redis",ledger_id="${id}"}`;
 const capped = {
@@ -279,16 +279,16 @@ const near = (share: string) =>
 
 const TIER: readonly AlertCase[] = [
   {
-    name: 'fires when 95% of the cap is spent by the report of the organization, though less was seen here',
+    name: 'fires when 95% of the cap is spent',
     alert: 'PlimsollTierCapNear',
-    series: { ...capped, [spent('ledger')]: level([30, 200]), [spent('organization')]: level([30, 950]) },
+    series: { ...capped, [spent()]: level([30, 950]) },
     at: '10m',
     firing: near('95%'),
   },
   {
     name: 'fires when processes without a ledger have spent 92% together',
     alert: 'PlimsollTierCapNear',
-    series: { ...capped, [spent('ledger')]: level([30, 500]), [spent('ledger', 'b')]: level([30, 420]) },
+    series: { ...capped, [spent()]: level([30, 500]), [spent('b')]: level([30, 420]) },
     at: '10m',
     firing: near('92%'),
   },
@@ -297,8 +297,8 @@ const TIER: readonly AlertCase[] = [
     alert: 'PlimsollTierCapNear',
     series: {
       ...capped,
-      [spent('ledger')]: level([30, 500]),
-      [spent('ledger', 'b')]: level([30, 500]),
+      [spent()]: level([30, 500]),
+      [spent('b')]: level([30, 500]),
       [ledger('r')]: level([30, 1]),
       [ledger('r', 'b')]: level([30, 0]),
     },
@@ -308,7 +308,7 @@ const TIER: readonly AlertCase[] = [
   {
     name: 'does not fire when four fifths of the cap are spent',
     alert: 'PlimsollTierCapNear',
-    series: { ...capped, [spent('ledger')]: level([30, 800]) },
+    series: { ...capped, [spent()]: level([30, 800]) },
     at: '10m',
     firing: [],
   },

@@ -146,13 +146,13 @@ export const BUDGET_METRICS = [
   },
 ] as const satisfies readonly MetricDeclaration[];
 
-/** How far the organization may load the API, and how far it is. `organization` is an alias. */
+/** The usage tier, and the spend of the month against its cap. `organization` is an alias. */
 export const TIER_METRICS = [
   {
     name: 'anthropic_tier_info',
     type: 'gauge',
     section: 'tier',
-    help: 'The usage tier of the organization and the next one, always 1; source says how it is known: config, headers, organization.',
+    help: 'The usage tier of the organization and the next one, always 1; source says how it is known: config, headers.',
     unit: null,
     labels: ['organization', 'tier', 'next_tier', 'source'],
     aggregator: 'max',
@@ -161,9 +161,9 @@ export const TIER_METRICS = [
     name: 'anthropic_tier_spend_usd',
     type: 'gauge',
     section: 'tier',
-    help: 'Spend of this calendar month (UTC) in US dollars. source ledger: what was seen here, a lower bound; organization: as reported.',
+    help: 'Spend of this calendar month (UTC) in US dollars, as far as it was seen here: a lower bound.',
     unit: 'usd',
-    labels: ['organization', 'source'],
+    labels: ['organization'],
     aggregator: 'max',
   },
   {
@@ -181,7 +181,7 @@ export const TIER_METRICS = [
     section: 'tier',
     help: 'Spend of this calendar month divided by the cap of the present tier.',
     unit: 'ratio',
-    labels: ['organization', 'source'],
+    labels: ['organization'],
     aggregator: 'max',
   },
   {
