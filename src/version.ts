@@ -3,7 +3,7 @@ import type { Problem } from './errors.ts';
 /** The version of this package: the same as in `package.json`, which a test holds together. */
 export const VERSION = '0.1.0';
 
-/** What the newest OpenTelemetry needs, and `zstd` in archives that are scanned. */
+/** The newest OpenTelemetry needs it, and so does `zstd` in archives that are scanned. */
 const OLDEST = [22, 15] as const;
 
 /** The problem of a Node that is too old; `null` where this one is not. */

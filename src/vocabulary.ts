@@ -124,7 +124,7 @@ export const RATE_LIMIT_REASONS = [
 
 export type RateLimitReason = (typeof RATE_LIMIT_REASONS)[number];
 
-/** What a 429 is about: a limit for each minute, traffic that grows too fast, or money, which waiting does not bring back. */
+/** The cause of a 429: a limit per minute, traffic that grows too fast, or money, which waiting does not bring back. */
 export const LIMITED_BY = {
   requests: 'rate',
   input_tokens: 'rate',
@@ -177,7 +177,7 @@ export interface Limiter {
   /** Units a minute; tokens are rounded to thousands by the server. */
   readonly limit: number | null;
   readonly remaining: number | null;
-  /** When the bucket is full again. */
+  /** The time at which the bucket is full again. */
   readonly resetAtMs: number | null;
 }
 

@@ -11,7 +11,7 @@ import { simulator } from '../src/simulator/index.ts';
 export interface Certified {
   /** `localhost` and the port. */
   readonly host: string;
-  /** Of the certificate, which has signed itself. */
+  /** The path of the server's self-signed certificate. */
   readonly certificatePath: string;
 }
 

@@ -83,7 +83,7 @@ export interface OtlpReceiver {
   readonly endpoint: string;
   /** In the order in which they came. */
   readonly spans: readonly ReceivedSpan[];
-  /** Of the last export of metrics. */
+  /** The points of the last export of metrics. */
   readonly points: readonly ReceivedPoint[];
   /** `POST /v1/traces application/x-protobuf`, one for each export. */
   readonly exports: readonly string[];

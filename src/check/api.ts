@@ -31,7 +31,7 @@ export interface Api {
   failure(answer: Answer, model: string): CheckFailure;
 }
 
-/** The way to the API. */
+/** Settings of the requests that a check sends. */
 interface ApiOptions {
   readonly configuration: Pick<Configuration, 'credential' | 'timeoutMs'>;
   readonly baseUrl: string;

@@ -72,7 +72,7 @@ async function calls(visit: Visit, { configuration, env, clock, model }: Calls):
   const baseUrl = configuration.baseUrl ?? DEFAULT_BASE_URL;
   const endpoint = endpointOf(baseUrl, env, configuration.timeoutMs);
   await networkSteps(visit, endpoint);
-  const server = visit.heard(api({ configuration, baseUrl, asked: { ...endpoint, host: endpoint.apiHost }, clock }));
+  const server = visit.watched(api({ configuration, baseUrl, asked: { ...endpoint, host: endpoint.apiHost }, clock }));
   try {
     const list = await visit.step('credentials', () => credentialsStep(server, model));
     await visit.step('model', () => modelStep(server, { model, list: list.models, nowMs: clock.epochMs() }));
@@ -108,7 +108,7 @@ async function networkSteps(visit: Visit, endpoint: Endpoint): Promise<void> {
   if (endpoint.tls) await network('tls', () => handshake(endpoint));
 }
 
-/** A check under way: the steps taken so far, and what they showed. */
+/** A check in progress: the steps taken so far, and what they showed. */
 class Visit {
   readonly steps: Step[] = [];
   diagnosis: Diagnosis | null = null;
@@ -141,8 +141,8 @@ class Visit {
     }
   }
 
-  /** The same API; the clock of the last answer is kept. */
-  heard(server: Api): Api {
+  /** The same API; the clock of its last answer is kept. */
+  watched(server: Api): Api {
     return {
       ...server,
       ask: async (path, body): Promise<Answer> => {

@@ -10,7 +10,7 @@ interface Proxy {
   readonly host: string;
 }
 
-/** The host that was called, and the way to it. */
+/** The host that was called, and the proxy in between. */
 export interface Asked {
   /** Host and port of the API or of the proxy. */
   readonly host: string;
@@ -51,7 +51,7 @@ const RULES: readonly Rule[] = [
   {
     code: /^(?:EHOSTUNREACH|ENETUNREACH)$/,
     cause: 'unreachable',
-    text: ({ host }) => `No way leads from this machine to ${host}.`,
+    text: ({ host }) => `No route leads from this machine to ${host}.`,
     next: 'See whether this machine, or the container, is on a network that may call out; a VPN or a firewall can be what is missing.',
   },
   {

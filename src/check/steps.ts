@@ -77,7 +77,7 @@ export function tierStep({ limiters: seen, model }: Prompted, atMs: number): Tie
   return { status: 'ok', text: `${tier ?? 'not known'}, by the limits a minute: ${shown}`, tier };
 }
 
-/** The header counts whole seconds, and the way takes time too. */
+/** The header counts whole seconds, and the network takes time too. */
 const TOLERATED_MS = 2_000;
 
 /** Compares this machine's clock with the API's. */

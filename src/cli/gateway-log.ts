@@ -29,9 +29,8 @@ const OWN: Readonly<Record<string, string>> = {
 const PROBES: ReadonlySet<string> = new Set(['healthz', 'readyz']);
 
 /**
- * One line of JSON for each request, when it is over: who asked for what, what it came to and how long it took. Nothing of
- * its content is in it, no key and no token, nor any text of the client's but the name of the model. Probes that find the
- * gateway well are not told.
+ * One line of JSON for each request, when it is over: who asked for what, what it came to and how long it took. Holds no
+ * content, no key, no token, and no text of the client's but the name of the model. Successful probes are not logged.
  */
 export class RequestLog {
   readonly #write: (line: string) => void;
@@ -41,15 +40,15 @@ export class RequestLog {
     this.#write = write;
   }
 
-  /** Learns what calls ask for. */
+  /** Notes the call of each request. */
   readonly recorder: Recorder = {
     started: (call) => {
-      this.#told(call);
-      return { attempted: () => this.#told(call) };
+      this.#note(call);
+      return { attempted: () => this.#note(call) };
     },
   };
 
-  /** The listener, with what it does told. */
+  /** Wraps the listener so that each request is logged when it is over. */
   listener(inner: Listener): Listener {
     return (incoming, outgoing) => {
       const { method = '', url = '' } = incoming;
@@ -62,7 +61,7 @@ export class RequestLog {
     };
   }
 
-  /** The judgement, with whose it is told. */
+  /** Wraps the authentication so that the log names the client, or the reason of a denial. */
   authenticate(inner: Authenticate): Authenticate {
     return async (presented) => {
       const verdict = await inner(presented);
@@ -74,7 +73,7 @@ export class RequestLog {
     };
   }
 
-  #told(call: Call): void {
+  #note(call: Call): void {
     const entry = this.#current.getStore();
     if (entry !== undefined) entry.call = call;
   }
@@ -124,7 +123,7 @@ function rounded(ms: number): number {
   return Math.round(ms * 10) / 10;
 }
 
-/** Notes when the head is sent, and the request id in it, whichever way it is written. */
+/** Notes when the head is sent, and the request id in it, by whichever method it is written. */
 function watchHead(outgoing: ServerResponse, entry: Entry): void {
   const writeHead = outgoing.writeHead.bind(outgoing) as (...args: readonly unknown[]) => ServerResponse;
   outgoing.writeHead = (...args: readonly unknown[]) => {

@@ -32,7 +32,7 @@ const DAY_MS = 86_400_000;
 
 const OLD_AFTER_DAYS = 45;
 
-/** `plimsoll prices` and, told in a file of its own, `plimsoll prices explain`. */
+/** `plimsoll prices`, and `plimsoll prices explain`, which has a file of its own. */
 export const command = defineCommand({
   usage: USAGE,
   options: OPTIONS,

@@ -10,7 +10,7 @@ const SOON_DAYS = 120;
 
 const DAY_MS = 86_400_000;
 
-/** When, and by which prices and life cycles, models are judged. */
+/** The date, and the prices and life cycles, that models are judged by. */
 interface Judging {
   readonly prices: PriceTable;
   readonly nowMs: number;

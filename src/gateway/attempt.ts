@@ -96,7 +96,7 @@ const LONGEST_BACKOFF_MS = 8_000;
 /** A retry that is due later is not waited for. */
 const LONGEST_WAIT_MS = 10 * 60_000;
 
-/** Allows for the way, and for a busy client. */
+/** Allows for the network, and for a busy client. */
 const LATE_MS = 10_000;
 
 function waitForRetry({ call, retries, fingerprint }: GatewayAttempt, askedMs: number | null): void {

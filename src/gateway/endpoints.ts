@@ -1,7 +1,7 @@
 import { mayHoldSecret } from '../errors.ts';
 
 /**
- * How the gateway treats the body of a request. `message`: reads it. `batch`: reads it if a guard needs it. `opaque`: passes
+ * The treatment of a request's body. `message`: reads it. `batch`: reads it if a guard needs it. `opaque`: passes
  * it on unread. `none`: expects none.
  */
 type BodyKind = 'message' | 'batch' | 'opaque' | 'none';
@@ -62,7 +62,7 @@ export function endpointOf(method: string, path: string): Endpoint | null {
 
 /**
  * Tells whether a query, with its question mark, may be forwarded: it has only characters that a query can have
- * (RFC 3986), and no credential, which servers on the way would write to their logs.
+ * (RFC 3986), and no credential, which servers in between would write to their logs.
  */
 export function isQueryAllowed(query: string): boolean {
   return query === '' || (/^[\w.~!$&'()*+,;=:@/?%[\]-]*$/.test(query) && !mayHoldSecret(query));

@@ -10,7 +10,7 @@ export interface ApiError {
   readonly message: string;
   /** Seconds after which a retry can help. */
   readonly retryAfterSeconds?: number;
-  /** Whether sending the same request again can help. Default: if the status is one that the SDKs retry. */
+  /** True if sending the same request again can help. Default: true for a status that the SDKs retry. */
   readonly isRetryable?: boolean;
 }
 

@@ -20,7 +20,7 @@ interface RuleEntry<Rule extends ClientRule> {
   read(token: AuthenticatedToken): Bounds[Rule] | null;
   /** Makes the guards of calls. None for a rule that is kept before there is a call. */
   guard(bound: Bounds[Rule], limiter: RateLimiter): readonly Guard[];
-  /** Whether its guards look into the body: then the gateway reads all of it before it sends anything. */
+  /** True if its guards look into the body: then the gateway reads all of it before it sends anything. */
   readonly needsBody: boolean;
 }
 

@@ -6,7 +6,7 @@ import type { Rate } from './rate.ts';
 /** The prices for a usage, and the time they are taken at. */
 export interface Pricing {
   readonly prices: PriceTable;
-  /** When the call was made: its price is the one in force then. */
+  /** The time of the call: its price is the one in force then. */
   readonly atMs: number;
   /** The model that answered: parts that do not name their own are priced by it. */
   readonly model?: string | null;
@@ -46,7 +46,7 @@ export function cost(usage: Usage, pricing: Pricing): CallCost {
 
 /**
  * Prices the same usage on another model: every part at that model's prices, everything else as it was. A part is
- * unpriced where the model is not sold that way. The answer is for the same number of tokens, not for the same text:
+ * unpriced where the model is not sold in that mode. The answer is for the same number of tokens, not for the same text:
  * models since Opus 4.7, and Haiku 5.5, make about 30% more tokens of a text than older ones, so a comparison of an
  * older model with a newer one flatters the newer by as much.
  */
@@ -62,7 +62,7 @@ function pricedPart(part: UsagePart, mode: Mode | null, { prices, atMs, model = 
   return { model: price?.model ?? prices.canonicalModel(id), cost: rates && tokenCost(part.tokens, rates) };
 }
 
-/** How a usage was run, as far as its price depends on it; the speed is each part's own. */
+/** The mode in which a usage was run, as far as its price depends on it; the speed is each part's own. */
 export interface Mode {
   readonly batch: boolean;
   readonly geo: string | null;
@@ -78,7 +78,7 @@ export function modeOf({ serviceTier, inferenceGeo }: Usage, isBatchResult: bool
   return isKnown ? { batch: isBatch || isBatchResult, geo: inferenceGeo } : null;
 }
 
-/** The rates of a part, all multipliers included; `null` where the model is not sold that way. */
+/** The rates of a part, all multipliers included; `null` where the model is not sold in that mode. */
 export function ratesFor(price: Price, part: UsagePart, { batch, geo }: Mode): Rates | null {
   const name = cardName(price, part);
   const card = name && price.cards[name];

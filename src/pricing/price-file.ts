@@ -96,7 +96,7 @@ export type PriceFile = Read<typeof priceFile>;
 /** One model of a price file: its ids, its life cycle, and its prices by date, in USD per million tokens. */
 export type ListedModel = Read<typeof model>;
 
-/** What a model costs between two days, in USD per million tokens. */
+/** The price of a model between two days, in USD per million tokens. */
 export type ListedPrice = Read<typeof modelPrice>;
 
 /** A server tool of a price file. One without prices is known, and cannot be priced. */

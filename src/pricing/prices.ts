@@ -38,11 +38,11 @@ export type PriceRate = CardName | 'batch';
 export interface Price extends Dated {
   /** The canonical id. */
   readonly model: string;
-  /** `null` where the model is not sold that way, or no price for it is published. */
+  /** `null` where the model is not sold in this mode, or no price for it is published. */
   readonly cards: Readonly<Record<CardName, RateCard | null>> & { readonly standard: RateCard };
   /** A request whose prompt has more tokens is charged by the card `long_context`; `Infinity` where there is none. */
   readonly longContextAboveTokens: number;
-  /** As it was listed: the amounts in USD per million tokens, how well they are known and from where. */
+  /** The price as listed: the amounts in USD per million tokens, how well they are known and from where. */
   readonly listed: ListedPrice;
 }
 

@@ -77,7 +77,7 @@ export function priceGauges(prices: PriceTable, atMs: number): readonly PriceGau
   });
 }
 
-/** When the table was last checked, as `anthropic_price_table_timestamp_seconds` shows it. */
+/** The time at which the table was last checked, as `anthropic_price_table_timestamp_seconds` shows it. */
 export function priceTableTimestampSeconds({ checkedAtMs }: PriceTable): number {
   return checkedAtMs / 1000;
 }

@@ -81,7 +81,7 @@ function clientFor(Redis: RedisConstructor, url: string, options: ConnectOptions
 /** States in which a command is sent, or waits for the first connection. A lost connection is not waited for. */
 const ANSWERING: ReadonlySet<string> = new Set(['ready', 'connect', 'connecting', 'wait']);
 
-/** Whether a command may be answered: the client is connected, or connects for the first time. */
+/** Tells whether a command may be answered: the client is connected, or connects for the first time. */
 export function isConnected(client: RedisClient): boolean {
   return ANSWERING.has(client.status);
 }

@@ -14,7 +14,7 @@ export interface RouteUsage {
   readonly stopReasons: Readonly<Record<string, number>>;
 }
 
-/** How often a ceiling did something about the `max_tokens` of a route's calls. */
+/** Calls of a route whose `max_tokens` a ceiling filled, clamped, rejected or warned about, by decision. */
 export interface RouteDecisions {
   readonly route: string;
   readonly decisions: Readonly<Partial<Record<CeilingDecision, number>>>;

@@ -13,7 +13,7 @@ export interface Alert {
   readonly name: string;
   readonly severity: Severity;
   readonly expr: string;
-  /** How long the condition must hold before it fires. */
+  /** The time that the condition must hold before it fires: `5m`. */
   readonly for: string;
   /** One line with the labels that say where. */
   readonly summary: string;
@@ -95,7 +95,7 @@ function indented(of: readonly string[]): readonly string[] {
   return of.map((line) => (line === '' ? '' : `  ${line}`));
 }
 
-/** Whether a string is written as a block. One that begins with a space would need an indentation indicator. */
+/** Tells whether a string is written as a block. One that begins with a space would need an indentation indicator. */
 function isBlock(value: string | number | boolean): value is string {
   return typeof value === 'string' && /["\\\n]/.test(value) && /^[!-~][^\t\r]*$/.test(value.replaceAll('\n', ''));
 }

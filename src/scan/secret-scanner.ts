@@ -151,7 +151,7 @@ const CLASSES = [/[a-z]/, /[A-Z]/, /\d/];
 const WORD = /^(?:[a-z]+|[A-Z]+|[A-Z][a-z]+|\d{1,4})$/;
 
 /**
- * Whether the part of a secret after its prefix looks random: not words joined by dashes, not an alphabet, not a few
+ * Tells whether the part of a secret after its prefix looks random: not words joined by dashes, not an alphabet, not a few
  * repeated characters. Every real key, of 95 characters, passes.
  */
 function isDrawn(body: string): boolean {
@@ -166,7 +166,7 @@ function entropy(text: string): number {
   return [...counts.values()].reduce((bits, count) => bits - (count / text.length) * Math.log2(count / text.length), 0);
 }
 
-/** How often a character is followed by the next one of the alphabet, as in `abcdef` or `012345`. */
+/** Counts how often a character is followed by the next one of the alphabet, as in `abcdef` or `012345`. */
 function stepsUp(text: string): number {
   let steps = 0;
   for (let at = 1; at < text.length; at++) if (text.charCodeAt(at) - text.charCodeAt(at - 1) === 1) steps += 1;

@@ -96,7 +96,7 @@ function madeUpContent({ body, reply, outputTokens, random }: AnswerInput): read
   ];
 }
 
-/** Whether thinking is on: then the API reports thinking tokens even if there are none. */
+/** Tells whether thinking is on: then the API reports thinking tokens even if there are none. */
 function asksForThinking({ thinking }: MessagesBody): boolean {
   return thinking?.type === 'enabled' || thinking?.type === 'adaptive';
 }

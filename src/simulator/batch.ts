@@ -9,7 +9,7 @@ export type ItemOutcome =
 /** One request of a batch. */
 export interface BatchItem {
   readonly customId: string;
-  /** When it will be processed, unless the batch ends before. */
+  /** The time at which it will be processed, unless the batch ends before. */
   readonly doneAtMs: number;
   readonly outcome: ItemOutcome;
 }
@@ -30,7 +30,7 @@ type ItemResult = ItemOutcome | { readonly type: 'canceled' } | { readonly type:
 
 const EXPIRES_AFTER_MS = 24 * 60 * 60 * 1000;
 
-/** When the batch ends: with its last item, at its cancellation, or a day after its creation. */
+/** The end of the batch: with its last item, at its cancellation, or a day after its creation. */
 export function endsAtMs(batch: Batch): number {
   const lastMs = batch.items.at(-1)?.doneAtMs ?? batch.createdAtMs;
   return Math.min(lastMs, batch.createdAtMs + EXPIRES_AFTER_MS, batch.canceledAtMs ?? Infinity);

@@ -218,7 +218,7 @@ function malformed(item: BodyItem): string {
   return `${text.slice(0, brace)},${text.slice(brace)}`;
 }
 
-/** How the server ends a body: completely, early without an error, or with a broken connection. */
+/** The end of a body: complete, cut short without an error, or with a broken connection. */
 type Ending = 'complete' | 'cut' | 'reset';
 
 /** The pace of a body, and the callbacks for its progress. */

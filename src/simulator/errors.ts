@@ -135,7 +135,7 @@ export interface Refusal {
   readonly message: string;
   readonly errorCode?: string;
   readonly exhausted?: ExhaustedLimit;
-  /** Whether it has a `retry-after` header. */
+  /** True if it has a `retry-after` header. */
   readonly retryAfter?: boolean;
 }
 

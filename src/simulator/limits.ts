@@ -249,7 +249,7 @@ export interface SimulatedModel {
   readonly retires?: string;
   /** The effect of `speed: "fast"`: `served` is fast, `refused` is a 400, anything else is silently standard. */
   readonly fast: string;
-  /** Whether a request may choose `inference_geo`. */
+  /** True if a request may choose `inference_geo`. */
   readonly geo: boolean;
 }
 

@@ -19,7 +19,7 @@ interface ReadMessages {
   readonly reply: Reply;
 }
 
-/** Where a Messages request stands: on its own, or in a batch. */
+/** The origin of a Messages request: on its own, or in a batch. */
 interface Origin {
   readonly raw: Request;
   readonly number: number;

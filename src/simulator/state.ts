@@ -51,7 +51,7 @@ interface AdmissionRequest {
   /** `null` if only the tier's cap applies. */
   readonly scope: LimitScope | null;
   readonly model: string | null;
-  /** Whether it costs anything: the cap only refuses what does. */
+  /** True if it costs anything: the cap only refuses what does. */
   readonly spends: boolean;
   /** Tokens that count towards the input limit; see `limitedInputTokens`. */
   readonly inputTokens: number;

@@ -7,7 +7,7 @@ import type { WireUsage } from './usage.ts';
  */
 export type Delivery = 'unread' | 'complete' | 'cut' | 'cancelled' | 'none';
 
-/** How much of the usage reached the reader: all of it, only that of `message_start`, or nothing. */
+/** The part of the usage that reached the reader: all of it, only that of `message_start`, or nothing. */
 export type UsageReported = 'full' | 'start' | 'none';
 
 /** The server's record of one request. It changes until `endedAtMs` is set. */
@@ -58,7 +58,7 @@ export interface TruthBatchItem {
   readonly usage: WireUsage | null;
   /** Empty for an item that did not succeed, which costs nothing. */
   readonly billed: readonly BilledPart[];
-  /** Whether the item's line of the results has been read. */
+  /** True once the item's line of the results has been read. */
   readonly wasRead: boolean;
 }
 

@@ -89,7 +89,7 @@ function remainingAt(last: LimitObservation, nowMs: number): number {
   return sinceMs < untilFullMs ? left + ((limit - left) * sinceMs) / untilFullMs : limit;
 }
 
-/** What was taken is what was there and what flowed in, less what is left; since a minute ago, or since the first. */
+/** The units used per minute: the earlier rest and what flowed in, less the rest now. Over a minute, or since the first. */
 function rate(observations: readonly FollowedObservation[], last: FollowedObservation, nowMs: number): number | null {
   const recent = observations.filter(({ atMs }) => nowMs - atMs <= HEADROOM_STANDS_MS);
   const first = recent.findLast(({ atMs }) => atMs <= last.atMs - RATE_MS) ?? recent[0];

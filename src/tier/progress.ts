@@ -35,7 +35,7 @@ interface NextTier {
   readonly uncapped: boolean;
   /** Credit to be purchased in total; `null` where no threshold is published. */
   readonly thresholdUsd: number | null;
-  /** The way to get there, in plain words; where no threshold is published, it says so. */
+  /** The rule for getting there, in plain words; where no threshold is published, it says so. */
   readonly reachedBy: string;
   /** Empty where no limits are published for it. */
   readonly lifts: readonly Lift[];
@@ -52,8 +52,8 @@ export interface TierProgress {
   /** Spend ÷ cap. */
   readonly ratio: number | null;
   /**
-   * When the cap is reached at this month's rate so far, at the latest where the spend is a lower bound; `null` where that
-   * is not in this month, and while less than an hour was counted.
+   * The latest time at which the cap is reached at this month's rate so far; `null` where that is not in this month, and
+   * while less than an hour was counted.
    */
   readonly capReachedAtMs: number | null;
   /** `null` for the highest tier. */

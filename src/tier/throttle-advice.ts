@@ -83,7 +83,7 @@ interface LimitPlace {
   readonly limit: string;
 }
 
-/** A way to get more of a limit, in words and in figures. */
+/** Advice on getting more of a limit, in words and in figures. */
 interface Remedy {
   /** Completes a sentence, with the `; ` before it; empty where there is none. */
   readonly text: string;

@@ -32,7 +32,7 @@ export interface Tier {
 export interface TierScheme {
   /** Lowest first. */
   readonly tiers: readonly Tier[];
-  /** The way that an organization moves up a tier. */
+  /** The rule by which an organization moves up a tier. */
   readonly advancement: string;
   /** The source of the figures, with its date. */
   readonly source: string;

@@ -194,7 +194,7 @@ describe('what plimsoll check says of the network', () => {
     ],
     [
       'ENETUNREACH',
-      'No way leads from this machine to api.example:443.',
+      'No route leads from this machine to api.example:443.',
       'See whether this machine, or the container, is on a network that may call out; a VPN or a firewall can be what is missing.',
     ],
     [

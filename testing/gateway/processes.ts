@@ -133,7 +133,7 @@ export async function gatewayPlace(
   };
 }
 
-/** Of what the process prints; `null` where it ends before. What comes after it is read and dropped. */
+/** Reads the first line that the process prints; `null` where it ends before. The rest is read and dropped. */
 async function firstLine(child: ChildProcess & { readonly stdout: Readable }): Promise<string | null> {
   const lines = createInterface(child.stdout);
   const line = await Promise.race([

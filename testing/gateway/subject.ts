@@ -25,7 +25,7 @@ export interface SubjectOptions {
 export interface Subject {
   readonly port: number;
   readonly url: string;
-  /** Of a client that may do everything, unless the test says otherwise. */
+  /** The token of a client that may do everything, unless the test says otherwise. */
   readonly token: string;
   readonly tokenId: string;
   readonly store: TokenStore;

@@ -15,7 +15,7 @@ export interface RateLimiter {
 const MINUTE_MS = 60_000;
 
 interface Bucket {
-  /** When it is full again; a time in the past means full. */
+  /** The time at which it is full again; one in the past means full. */
   readonly fullAtMs: number;
   readonly perMinute: number;
   readonly nowMs: number;

@@ -14,7 +14,7 @@ export interface AccessStores {
   readonly limiter: RateLimiter;
   /** Opens the ledger of one minted token. */
   readonly spendLedger: () => Ledger;
-  /** Whether several gateways share all of it. */
+  /** True if several gateways can share all of it. */
   readonly shared: boolean;
   close(): Promise<void>;
 }

@@ -113,7 +113,7 @@ function keyIn(file: string): string | null {
     const text = secretText(file);
     return judgedKey(text).usable ? text : null;
   } catch {
-    // It may be on its way from one place to another.
+    // Somebody may be moving or replacing it.
     return null;
   }
 }

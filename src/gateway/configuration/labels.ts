@@ -21,8 +21,8 @@ interface Labels {
 const VALUE = { pattern: /^[^\p{C}]{1,128}$/u, expected: 'a text of 1 to 128 characters' };
 
 /**
- * Of the fields `attribution` and `labelHeaders`, with the labels that clients have by themselves. A request may set no
- * label that a budget counts by or that a client has: it would choose whose money it spends.
+ * Reads the fields `attribution` and `labelHeaders`, and adds the labels that clients have. A request may set no label
+ * that a budget counts by or that a client has: it would choose whose money it spends.
  */
 export function labelsOf(read: Reader, { clients, budgets }: LabelUsers): Labels {
   const declared = declaredOf(read);

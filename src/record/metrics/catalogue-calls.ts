@@ -162,7 +162,7 @@ export const ATTEMPT_METRICS = [
   },
 ] as const satisfies readonly MetricDeclaration[];
 
-/** What was done about the `max_tokens` of calls. Truncated answers are in `anthropic_stop_reasons_total`. */
+/** Decisions about the `max_tokens` of calls. Truncated answers are in `anthropic_stop_reasons_total`. */
 export const ROUTE_METRICS = [
   {
     name: 'anthropic_max_tokens_decisions_total',
@@ -175,7 +175,7 @@ export const ROUTE_METRICS = [
   },
 ] as const satisfies readonly MetricDeclaration[];
 
-/** What calls used and what it cost. */
+/** The usage of calls, and its cost. */
 export const TOKEN_METRICS = [
   {
     name: 'anthropic_tokens_total',

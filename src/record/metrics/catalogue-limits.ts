@@ -204,7 +204,7 @@ export const TIER_METRICS = [
   },
 ] as const satisfies readonly MetricDeclaration[];
 
-/** What the gateway says besides its calls, which are in the other sections. */
+/** The gateway's own metrics. Its calls are in the other sections. */
 export const GATEWAY_METRICS = [
   {
     name: 'plimsoll_gateway_refusals_total',
@@ -217,7 +217,7 @@ export const GATEWAY_METRICS = [
   },
 ] as const satisfies readonly MetricDeclaration[];
 
-/** What plimsoll says of itself. */
+/** plimsoll's metrics about itself. */
 export const PLIMSOLL_METRICS = [
   {
     name: 'plimsoll_build_info',

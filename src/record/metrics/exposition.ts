@@ -173,8 +173,8 @@ function pairs(labels: LabelObject = {}): LabelPairs {
 const PROBE = 'plimsoll_default_labels';
 
 /**
- * The labels that the registry adds to every sample. It has no way to ask for them, and adds them where it
- * answers with JSON: so it is asked for the JSON of one empty sample.
+ * The labels that the registry adds to every sample. It does not offer them, but adds them to its JSON:
+ * so it is asked for the JSON of one empty sample.
  */
 export async function defaultLabels(registry: MetricRegistry): Promise<LabelPairs> {
   const probe = { get: async () => ({ name: PROBE, values: [{ labels: {}, value: 0 }] }) };

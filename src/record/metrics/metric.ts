@@ -13,7 +13,7 @@ export const SECTIONS = [
 
 export type Section = (typeof SECTIONS)[number];
 
-/** The way prom-client's `AggregatorRegistry` joins the same series of several cluster workers. */
+/** The function by which prom-client's `AggregatorRegistry` joins the same series of several cluster workers. */
 type Aggregator = 'sum' | 'min' | 'max' | 'first' | 'omit';
 
 /** A metric as data. Its name, labels and unit are public: dashboards, rules and users rely on them. */

@@ -5,7 +5,7 @@ import { defaultPrices } from '../../../src/pricing/prices.ts';
 import { authenticator } from '../../../src/gateway/access/authenticator.ts';
 import { isSecretOf, newToken, secretHash, tokenParts, tokenText } from '../../../src/gateway/access/tokens.ts';
 import { TokenSpend } from '../../../src/gateway/access/token-spend.ts';
-import { aClient, decided, NOW_MS, registryOffice } from '../../../testing/gateway/office.ts';
+import { aClient, decided, NOW_MS, gatewayAccess } from '../../../testing/gateway/access.ts';
 
 describe('a token', () => {
   test('has an id and a secret of its own each time, and is read back whole', () => {
@@ -62,9 +62,9 @@ describe('the authenticator', () => {
   });
 
   test('grants what the client of a token may', async () => {
-    const office = registryOffice([CHECKOUT]);
-    const { token, id } = await office.issue('checkout');
-    const grant = await office.authenticate({ token, origin: null });
+    const access = gatewayAccess([CHECKOUT]);
+    const { token, id } = await access.issue('checkout');
+    const grant = await access.authenticate({ token, origin: null });
     assert.ok(typeof grant === 'object');
     const { guards: _guards, ...rest } = grant;
     assert.deepEqual(rest, {
@@ -81,7 +81,7 @@ describe('the authenticator', () => {
   });
 
   test('does not ask the store for what cannot be a token', async () => {
-    const office = registryOffice([CHECKOUT]);
+    const access = gatewayAccess([CHECKOUT]);
     for (const [token, denial] of [
       [null, 'missing'],
       ['', 'malformed'],
@@ -89,22 +89,22 @@ describe('the authenticator', () => {
       ['plk_'.repeat(100_000), 'malformed'],
       ["plk_' OR 1=1 --", 'malformed'],
     ] as const) {
-      assert.equal(await office.authenticate({ token, origin: null }), denial);
+      assert.equal(await access.authenticate({ token, origin: null }), denial);
     }
-    assert.equal(office.reads(), 0);
-    assert.equal(await office.authenticate({ token: tokenText(newToken()), origin: null }), 'unknown');
-    assert.equal(office.reads(), 1);
+    assert.equal(access.reads(), 0);
+    assert.equal(await access.authenticate({ token: tokenText(newToken()), origin: null }), 'unknown');
+    assert.equal(access.reads(), 1);
   });
 
   test('does not know a token with the id of another, nor one whose client is gone', async () => {
-    const office = registryOffice([CHECKOUT]);
-    const { id, token } = await office.issue('checkout');
+    const access = gatewayAccess([CHECKOUT]);
+    const { id, token } = await access.issue('checkout');
     assert.equal(
-      await office.authenticate({ token: tokenText({ id, secret: newToken().secret }), origin: null }),
+      await access.authenticate({ token: tokenText({ id, secret: newToken().secret }), origin: null }),
       'unknown',
     );
     const without = authenticator({
-      store: office.store,
+      store: access.store,
       clients: new Map(),
       spend: new TokenSpend({ prices: defaultPrices() }),
     });
@@ -112,58 +112,58 @@ describe('the authenticator', () => {
   });
 
   test('refuses a revoked token at the next request, and an expired one from its last millisecond on', async () => {
-    const office = registryOffice([CHECKOUT]);
-    const revoked = await office.issue('checkout');
-    const expiring = await office.issue('checkout', { expiresAtMs: NOW_MS + 10 });
+    const access = gatewayAccess([CHECKOUT]);
+    const revoked = await access.issue('checkout');
+    const expiring = await access.issue('checkout', { expiresAtMs: NOW_MS + 10 });
     const answer = async ({ token }: { readonly token: string }) => {
-      const verdict = await office.authenticate({ token, origin: null });
+      const verdict = await access.authenticate({ token, origin: null });
       return typeof verdict === 'string' ? verdict : 'granted';
     };
     assert.deepEqual([await answer(revoked), await answer(expiring)], ['granted', 'granted']);
-    await office.store.revoke(revoked.id, NOW_MS);
-    office.at(NOW_MS + 9);
+    await access.store.revoke(revoked.id, NOW_MS);
+    access.at(NOW_MS + 9);
     assert.deepEqual([await answer(revoked), await answer(expiring)], ['revoked', 'granted']);
-    office.at(NOW_MS + 10);
+    access.at(NOW_MS + 10);
     assert.equal(await answer(expiring), 'expired');
   });
 
   test('says that a token was revoked only to those who know its secret', async () => {
-    const office = registryOffice([CHECKOUT]);
-    const { id } = await office.issue('checkout');
-    await office.store.revoke(id, NOW_MS);
+    const access = gatewayAccess([CHECKOUT]);
+    const { id } = await access.issue('checkout');
+    await access.store.revoke(id, NOW_MS);
     const guess = tokenText({ id, secret: newToken().secret });
-    assert.equal(await office.authenticate({ token: guess, origin: null }), 'unknown');
+    assert.equal(await access.authenticate({ token: guess, origin: null }), 'unknown');
   });
 
   test('takes tokens of a client with origins from those alone', async () => {
-    const office = registryOffice([{ ...CHECKOUT, origins: ['https://shop.example'] }]);
-    const { token } = await office.issue('checkout');
+    const access = gatewayAccess([{ ...CHECKOUT, origins: ['https://shop.example'] }]);
+    const { token } = await access.issue('checkout');
     for (const origin of [null, 'null', 'https://shop.example.evil', 'http://shop.example', 'https://shop.example/']) {
-      assert.equal(await office.authenticate({ token, origin }), 'wrong_origin', String(origin));
+      assert.equal(await access.authenticate({ token, origin }), 'wrong_origin', String(origin));
     }
-    assert.ok(typeof (await office.authenticate({ token, origin: 'https://shop.example' })) === 'object');
+    assert.ok(typeof (await access.authenticate({ token, origin: 'https://shop.example' })) === 'object');
   });
 
   test('counts all tokens of a client against its limit, and none of another', async () => {
-    const office = registryOffice([
+    const access = gatewayAccess([
       { ...CHECKOUT, requestsPerMinute: 2 },
       aClient({ name: 'search', requestsPerMinute: 1 }),
     ]);
     const [one, other, search] = [
-      await office.issue('checkout'),
-      await office.issue('checkout'),
-      await office.issue('search'),
+      await access.issue('checkout'),
+      await access.issue('checkout'),
+      await access.issue('search'),
     ];
-    assert.equal(await office.use(one), 'let through');
-    assert.equal(await office.use(other), 'let through');
-    assert.equal(await office.use(one), 'PLIMSOLL_GATEWAY_RATE_LIMITED');
-    assert.equal(await office.use(other), 'PLIMSOLL_GATEWAY_RATE_LIMITED');
-    assert.equal(await office.use(search), 'let through');
+    assert.equal(await access.use(one), 'let through');
+    assert.equal(await access.use(other), 'let through');
+    assert.equal(await access.use(one), 'PLIMSOLL_GATEWAY_RATE_LIMITED');
+    assert.equal(await access.use(other), 'PLIMSOLL_GATEWAY_RATE_LIMITED');
+    assert.equal(await access.use(search), 'let through');
   });
 
   test('keeps clients of messages from the files and batches that others have with the same key', async () => {
-    const office = registryOffice([{ ...CHECKOUT, endpoints: 'messages' }, aClient({ name: 'search' })]);
-    const [checkout, search] = [await office.issue('checkout'), await office.issue('search')];
+    const access = gatewayAccess([{ ...CHECKOUT, endpoints: 'messages' }, aClient({ name: 'search' })]);
+    const [checkout, search] = [await access.issue('checkout'), await access.issue('search')];
     for (const operation of [
       'files.list',
       'files.download',
@@ -171,11 +171,11 @@ describe('the authenticator', () => {
       'messages.batches.results',
       'other',
     ]) {
-      assert.equal(await office.use(checkout, operation), 'refused by endpoints', operation);
-      assert.equal(await office.use(search, operation), 'let through', operation);
+      assert.equal(await access.use(checkout, operation), 'refused by endpoints', operation);
+      assert.equal(await access.use(search, operation), 'let through', operation);
     }
     for (const operation of ['messages.create', 'messages.stream', 'messages.count_tokens', 'models.list']) {
-      assert.equal(await office.use(checkout, operation), 'let through', operation);
+      assert.equal(await access.use(checkout, operation), 'let through', operation);
     }
   });
 });

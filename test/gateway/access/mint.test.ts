@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test, { describe } from 'node:test';
-import { aClient, decided, NOW_MS, registryOffice, type Office } from '../../../testing/gateway/office.ts';
+import { aClient, decided, NOW_MS, gatewayAccess, type GatewayAccess } from '../../../testing/gateway/access.ts';
 
 const MINTS = { spendNanoUsd: null, requestsPerMinute: null, lifetimeSeconds: 900, subjectLabel: null };
 const SHOP = aClient({
@@ -20,8 +20,8 @@ interface Answer {
   readonly request_id: string;
 }
 
-async function minted(office: Office, token: string, body: object): Promise<Answer> {
-  const response = await office.mint(token, body);
+async function minted(access: GatewayAccess, token: string, body: object): Promise<Answer> {
+  const response = await access.mint(token, body);
   assert.equal(response.status, 201);
   return (await response.json()) as Answer;
 }
@@ -37,9 +37,9 @@ async function refused(response: Response, status: number, type: string): Promis
 
 describe('POST /plimsoll/tokens', () => {
   test('mints a token of five minutes that may do what its client may', async () => {
-    const office = registryOffice([SHOP]);
-    const parent = await office.issue('shop');
-    const response = await office.mint(parent.token, { subject: 'user-1842' });
+    const access = gatewayAccess([SHOP]);
+    const parent = await access.issue('shop');
+    const response = await access.mint(parent.token, { subject: 'user-1842' });
     assert.equal(response.status, 201);
     assert.equal(response.headers.get('cache-control'), 'no-store');
     const { token, id, ...rest } = (await response.json()) as Answer;
@@ -51,7 +51,7 @@ describe('POST /plimsoll/tokens', () => {
       spendUsd: null,
       expiresAt: new Date(NOW_MS + 300_000).toISOString(),
     });
-    const grant = await office.authenticate({ token, origin: null });
+    const grant = await access.authenticate({ token, origin: null });
     assert.ok(typeof grant === 'object');
     assert.deepEqual(
       [grant.tokenId, grant.client, grant.key, grant.labels],
@@ -60,21 +60,21 @@ describe('POST /plimsoll/tokens', () => {
     for (const model of SHOP.models ?? []) assert.equal(await decided(grant, { model, max_tokens: 512 }), null);
     assert.equal(await decided(grant, { model: 'claude-opus-5-5', max_tokens: 1 }), 'refused by models');
     assert.equal(await decided(grant, { model: SHOP.models?.[0], max_tokens: 513 }), 'refused by maxTokens');
-    office.at(NOW_MS + 300_000);
-    assert.equal(await office.use({ token }), 'expired');
+    access.at(NOW_MS + 300_000);
+    assert.equal(await access.use({ token }), 'expired');
   });
 
   test('binds it to an origin and to models, and keeps to what the client may by then', async () => {
-    const office = registryOffice([SHOP]);
-    const parent = await office.issue('shop');
-    const { token } = await minted(office, parent.token, {
+    const access = gatewayAccess([SHOP]);
+    const parent = await access.issue('shop');
+    const { token } = await minted(access, parent.token, {
       subject: 'user-1842',
       origin: 'https://app.example.com',
       models: ['claude-haiku-5-5'],
     });
-    assert.equal(await office.use({ token }), 'wrong_origin');
-    assert.equal(await office.use({ token }, 'messages.create', 'https://evil.example'), 'wrong_origin');
-    const grant = await office.authenticate({ token, origin: 'https://app.example.com' });
+    assert.equal(await access.use({ token }), 'wrong_origin');
+    assert.equal(await access.use({ token }, 'messages.create', 'https://evil.example'), 'wrong_origin');
+    const grant = await access.authenticate({ token, origin: 'https://app.example.com' });
     assert.ok(typeof grant === 'object');
     assert.equal(await decided(grant, { model: 'claude-haiku-5-5' }), null);
     const others = SHOP.models?.filter((model) => model !== 'claude-haiku-5-5') ?? [];
@@ -83,17 +83,17 @@ describe('POST /plimsoll/tokens', () => {
   });
 
   test('grants no more than the client has, and names all that is too much', async () => {
-    const office = registryOffice([
+    const access = gatewayAccess([
       {
         ...SHOP,
         origins: ['https://app.example.com'],
         mints: { ...MINTS, spendNanoUsd: 500_000_000n, lifetimeSeconds: 60 },
       },
     ]);
-    const parent = await office.issue('shop');
+    const parent = await access.issue('shop');
     const from = { origin: 'https://app.example.com' };
     const message = await refused(
-      await office.mint(
+      await access.mint(
         parent.token,
         {
           subject: 'user-1842',
@@ -114,50 +114,50 @@ describe('POST /plimsoll/tokens', () => {
         'A token of this client may spend at most 0.5 USD. A token of this client may live at most 60 seconds.',
     );
     const { expiresAt, spendUsd } = (await (
-      await office.mint(parent.token, { subject: 'user-1842' }, from)
+      await access.mint(parent.token, { subject: 'user-1842' }, from)
     ).json()) as Answer & { readonly spendUsd: number };
     assert.deepEqual([expiresAt, spendUsd], [new Date(NOW_MS + 60_000).toISOString(), 0.5]);
   });
 
   test('gives no token that outlives the one that it is minted with', async () => {
-    const office = registryOffice([SHOP]);
-    const parent = await office.issue('shop', { expiresAtMs: NOW_MS + 7_000 });
-    const { expiresAt } = await minted(office, parent.token, { subject: 'u', expiresInSeconds: 900 });
+    const access = gatewayAccess([SHOP]);
+    const parent = await access.issue('shop', { expiresAtMs: NOW_MS + 7_000 });
+    const { expiresAt } = await minted(access, parent.token, { subject: 'u', expiresInSeconds: 900 });
     assert.equal(expiresAt, new Date(NOW_MS + 7_000).toISOString());
   });
 
   test('ends what it minted when the token that it was minted with is revoked', async () => {
-    const office = registryOffice([SHOP]);
-    const parent = await office.issue('shop');
-    const child = await minted(office, parent.token, { subject: 'u' });
-    assert.equal(await office.use(child), 'let through');
-    await office.store.revoke(parent.id, NOW_MS);
-    assert.equal(await office.use(child), 'revoked');
-    await refused(await office.mint(parent.token, { subject: 'u' }), 401, 'authentication_error');
+    const access = gatewayAccess([SHOP]);
+    const parent = await access.issue('shop');
+    const child = await minted(access, parent.token, { subject: 'u' });
+    assert.equal(await access.use(child), 'let through');
+    await access.store.revoke(parent.id, NOW_MS);
+    assert.equal(await access.use(child), 'revoked');
+    await refused(await access.mint(parent.token, { subject: 'u' }), 401, 'authentication_error');
   });
 
   test('mints for no client that may not, and with no token that was minted', async () => {
-    const office = registryOffice([SHOP, aClient({ name: 'search' })]);
-    const search = await office.issue('search');
+    const access = gatewayAccess([SHOP, aClient({ name: 'search' })]);
+    const search = await access.issue('search');
     assert.equal(
-      await refused(await office.mint(search.token, { subject: 'u' }), 403, 'permission_error'),
+      await refused(await access.mint(search.token, { subject: 'u' }), 403, 'permission_error'),
       'The client search may not mint tokens. Its operator can allow it with mints.',
     );
-    const shop = await office.issue('shop');
-    const child = await minted(office, shop.token, { subject: 'u' });
-    await refused(await office.mint(child.token, { subject: 'v' }), 403, 'permission_error');
-    await refused(await office.mint('plk_no', { subject: 'v' }), 401, 'authentication_error');
-    assert.equal((await office.store.list()).length, 3);
+    const shop = await access.issue('shop');
+    const child = await minted(access, shop.token, { subject: 'u' });
+    await refused(await access.mint(child.token, { subject: 'v' }), 403, 'permission_error');
+    await refused(await access.mint('plk_no', { subject: 'v' }), 401, 'authentication_error');
+    assert.equal((await access.store.list()).length, 3);
   });
 
   test('keeps a minted token from files and batches, whatever its client may do', async () => {
-    const office = registryOffice([SHOP]);
-    const shop = await office.issue('shop');
-    const child = await minted(office, shop.token, { subject: 'u' });
-    assert.equal(await office.use(shop, 'files.download'), 'let through');
-    assert.equal(await office.use(child, 'files.download'), 'refused by endpoints');
-    assert.equal(await office.use(child, 'messages.batches.create'), 'refused by endpoints');
-    assert.equal(await office.use(child, 'messages.stream'), 'let through');
+    const access = gatewayAccess([SHOP]);
+    const shop = await access.issue('shop');
+    const child = await minted(access, shop.token, { subject: 'u' });
+    assert.equal(await access.use(shop, 'files.download'), 'let through');
+    assert.equal(await access.use(child, 'files.download'), 'refused by endpoints');
+    assert.equal(await access.use(child, 'messages.batches.create'), 'refused by endpoints');
+    assert.equal(await access.use(child, 'messages.stream'), 'let through');
   });
 
   test('makes the subject a label only where the configuration names one', async () => {
@@ -165,34 +165,34 @@ describe('POST /plimsoll/tokens', () => {
       [null, { team: 'shop' }],
       ['tenant', { team: 'shop', tenant: 'acme' }],
     ] as const) {
-      const office = registryOffice([{ ...SHOP, mints: { ...MINTS, subjectLabel } }]);
-      const child = await minted(office, (await office.issue('shop')).token, { subject: 'acme' });
-      const grant = await office.authenticate({ token: child.token, origin: null });
+      const access = gatewayAccess([{ ...SHOP, mints: { ...MINTS, subjectLabel } }]);
+      const child = await minted(access, (await access.issue('shop')).token, { subject: 'acme' });
+      const grant = await access.authenticate({ token: child.token, origin: null });
       assert.deepEqual(typeof grant === 'object' && grant.labels, labels);
     }
   });
 
   test('counts minting, and each minted token, against limits of requests', async () => {
-    const office = registryOffice([{ ...SHOP, requestsPerMinute: 5, mints: { ...MINTS, requestsPerMinute: 1 } }]);
-    const shop = await office.issue('shop');
+    const access = gatewayAccess([{ ...SHOP, requestsPerMinute: 5, mints: { ...MINTS, requestsPerMinute: 1 } }]);
+    const shop = await access.issue('shop');
     const [one, other] = [
-      await minted(office, shop.token, { subject: 'u' }),
-      await minted(office, shop.token, { subject: 'v' }),
+      await minted(access, shop.token, { subject: 'u' }),
+      await minted(access, shop.token, { subject: 'v' }),
     ];
-    assert.equal(await office.use(one), 'let through');
-    assert.equal(await office.use(one), 'PLIMSOLL_GATEWAY_RATE_LIMITED');
-    assert.equal(await office.use(other), 'let through');
-    assert.equal(await office.use(shop), 'let through');
-    const response = await office.mint(shop.token, { subject: 'w' });
+    assert.equal(await access.use(one), 'let through');
+    assert.equal(await access.use(one), 'PLIMSOLL_GATEWAY_RATE_LIMITED');
+    assert.equal(await access.use(other), 'let through');
+    assert.equal(await access.use(shop), 'let through');
+    const response = await access.mint(shop.token, { subject: 'w' });
     assert.equal(response.headers.get('retry-after'), '12');
     await refused(response, 429, 'rate_limit_error');
   });
 
   test('names all problems of a request, and shows nothing that could be a secret', async () => {
-    const office = registryOffice([SHOP]);
-    const shop = await office.issue('shop');
+    const access = gatewayAccess([SHOP]);
+    const shop = await access.issue('shop');
     const message = await refused(
-      await office.mint(shop.token, {
+      await access.mint(shop.token, {
         subjekt: 'u',
         [shop.token]: 1,
         origin: 'https://app.example.com/path',
@@ -220,15 +220,15 @@ describe('POST /plimsoll/tokens', () => {
       { subject: 'a\nb' },
       { subject: shop.token },
     ]) {
-      await refused(await office.mint(shop.token, body), 400, 'invalid_request_error');
+      await refused(await access.mint(shop.token, body), 400, 'invalid_request_error');
     }
-    assert.equal((await office.store.list()).length, 1);
+    assert.equal((await access.store.list()).length, 1);
   });
 
   test('says that it is overloaded while the store does not answer', async () => {
-    const office = registryOffice([SHOP]);
-    const shop = await office.issue('shop');
-    await office.store.close();
-    await refused(await office.mint(shop.token, { subject: 'u' }), 529, 'overloaded_error');
+    const access = gatewayAccess([SHOP]);
+    const shop = await access.issue('shop');
+    await access.store.close();
+    await refused(await access.mint(shop.token, { subject: 'u' }), 529, 'overloaded_error');
   });
 });

@@ -22,22 +22,22 @@ interface Issued {
   readonly token: string;
 }
 
-/** All of the room on one store and one clock that the test sets. */
-export interface Office {
+/** The access part of a gateway on one store, with a clock that the test sets. */
+export interface GatewayAccess {
   readonly store: TokenStore;
   readonly spend: TokenSpend;
   readonly authenticate: Authenticate;
   /** `POST /plimsoll/tokens` with a token and a body. */
   mint(token: string, body: unknown, headers?: Readonly<Record<string, string>>): Promise<Response>;
   issue(client: string, given?: Partial<TokenRecord>): Promise<Issued>;
-  /** `let through`, why the token is not accepted, the client rule that refuses, or the code of another refusal. */
+  /** Resolves to `let through`, or the reason: of the token, the client rule that refuses, or the code of another error. */
   use(token: { readonly token: string }, operation?: string, origin?: string): Promise<string>;
   at(nowMs: number): void;
-  /** How often a record was looked for. */
+  /** The number of times that a record was looked up. */
   reads(): number;
 }
 
-/** What the guards of a grant say of a request: an admission, the client rule that refuses, or the code of another refusal. */
+/** The decision of a grant's guards on a request: an admission, the client rule that refuses, or the code of an error. */
 export async function decided(
   grant: Grant,
   params: object,
@@ -55,7 +55,7 @@ export async function decided(
   }
 }
 
-export function registryOffice(clients: readonly GatewayClient[]): Office {
+export function gatewayAccess(clients: readonly GatewayClient[]): GatewayAccess {
   let nowMs = NOW_MS;
   let reads = 0;
   const kept = sqliteTokens(':memory:');
