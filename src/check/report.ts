@@ -1,18 +1,8 @@
 import type { Notice, Problem } from '../errors.ts';
 
 /** The steps, in the order in which they are taken. */
-const STEPS = [
-  'configuration',
-  'dns',
-  'connection',
-  'tls',
-  'credentials',
-  'model',
-  'prompt',
-  'tier',
-  'clock',
-] as const;
-export type StepName = (typeof STEPS)[number];
+export type StepName =
+  'configuration' | 'dns' | 'connection' | 'tls' | 'credentials' | 'model' | 'prompt' | 'tier' | 'clock';
 
 /** `warned`: it does not stop calls, and had better be looked at. */
 export type StepStatus = 'ok' | 'warned' | 'failed' | 'skipped';
