@@ -1,4 +1,4 @@
-export { instrument } from './client/instrument.ts';
+export { instrument, uninstrument } from './client/instrument.ts';
 export type { InstrumentableClient } from './client/instrument.ts';
 export type { InstrumentOptions } from './client/options.ts';
 export type { AttributionDeclaration } from './record/call-labels.ts';

@@ -126,7 +126,7 @@ function assembled(line: Wire, registry: Registry, mutant: Mutant): Anthropic {
     onError: (stage) => storeFor(registry).errors(stage),
   };
   const plain = client(line);
-  return plain.withOptions({ middleware: [observe(mutant.observation?.(right) ?? right, { client: plain })] });
+  return plain.withOptions({ middleware: [observe(mutant.observation?.(right) ?? right, plain)] });
 }
 
 /** What a refusal came to is told after its body was read: that may be after its caller knows. */

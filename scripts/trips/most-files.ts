@@ -5,10 +5,10 @@ import type { TripName } from './trips.ts';
  * so many files. A trip that has become shorter lowers its number; a higher one needs a reason in its commit.
  */
 export const MOST_FILES: Readonly<Record<TripName, number>> = {
-  'messages.create': 25,
-  stream: 24,
-  '429, then 200': 26,
-  'with a budget': 35,
-  'gateway, JSON': 36,
-  'gateway, stream': 36,
+  'messages.create': 26,
+  stream: 26,
+  '429, then 200': 27,
+  'with a budget': 36,
+  'gateway, JSON': 37,
+  'gateway, stream': 37,
 };

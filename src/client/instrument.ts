@@ -18,14 +18,15 @@ export interface InstrumentableClient extends ObservedClient {
 }
 
 /**
- * A client of the same type whose every call is measured, into the metrics of a prom-client registry. The client
- * passed in is not touched; what calls return, throw and send stays as it is. An error of plimsoll's own is counted in
- * `plimsoll_errors_total` and the call goes on. Clients made from it by `withOptions` are measured too, and
- * instrumenting it again counts once, with the last options.
+ * Measures every call of a client, into the metrics of a prom-client registry. Returns the client itself: it is observed
+ * in place, so subclasses, fields that are set later and Proxies around it stay what they are, and what calls return,
+ * throw and send stays as it is. An error of plimsoll's own is counted in `plimsoll_errors_total` and the call goes on.
+ * Clients made from it by `withOptions` are measured too. Instrumenting it again counts once, with the last options;
+ * `uninstrument` undoes it.
  *
- * Throws a `ConfigurationError` for options that cannot be used, for an SDK before 1.0 (`PLIMSOLL_SDK_TOO_OLD`) or a
- * Node before 22.15 (`PLIMSOLL_NODE_TOO_OLD`), and where the registry has other metrics of plimsoll's names
- * (`PLIMSOLL_METRIC_NAME_TAKEN`).
+ * Throws a `ConfigurationError` for options that cannot be used, for a client whose SDK is too old
+ * (`PLIMSOLL_SDK_TOO_OLD`) or that is frozen (`PLIMSOLL_CLIENT_FROZEN`), for a Node before 22.15
+ * (`PLIMSOLL_NODE_TOO_OLD`), and where the registry has other metrics of plimsoll's names (`PLIMSOLL_METRIC_NAME_TAKEN`).
  *
  * @example
  * const claude = instrument(new Anthropic(), { key: 'prod-checkout-api' });
@@ -34,55 +35,83 @@ export function instrument<Client extends InstrumentableClient>(client: Client, 
   checkRuntime(client);
   const options = checkedOptions(given, unknownOptions(given));
   const { retry, key = 'default' } = options;
-  const tries = retry === undefined ? {} : { maxRetries: retry.attempts - 1 };
-  const tracerProvider = client.openTelemetry?.tracerProvider;
-  return attached(client, tries, observation(options, { keys: [key], tracerProvider }));
+  const observed = observation(options, { keys: [key], tracerProvider: tracerProviderOf(client) });
+  uninstrument(client);
+  attach(client, observed, retry === undefined ? null : retry.attempts - 1);
+  return client;
 }
 
-/** Marks the middleware, so that it is found again in a client, by another copy of this package too. */
-const OURS = Symbol.for('plimsoll.middleware');
-/** The `withOptions` that an instrumented client had before. */
-const PLAIN = Symbol.for('plimsoll.withOptions');
-
-function isOurs(middleware: unknown): boolean {
-  return typeof middleware === 'function' && OURS in middleware;
+/** `undefined` through a bare Proxy too, where the SDK's own getter throws: then the registered provider makes the spans. */
+function tracerProviderOf(client: InstrumentableClient): TracerProvider | undefined {
+  try {
+    return client.openTelemetry?.tracerProvider;
+  } catch {
+    return undefined;
+  }
 }
 
-type WithOptions = (this: InstrumentableClient, options: object) => InstrumentableClient;
+/** Stops measuring the calls of a client that was instrumented, and returns it. Calls under way are counted to their end. */
+export function uninstrument<Client extends object>(client: Client): Client {
+  (client as { readonly [ATTACHED]?: Attachment })[ATTACHED]?.detach();
+  return client;
+}
+
+/** Undoes what `instrument` did to a client. */
+interface Attachment {
+  detach(): void;
+}
+
+/** Marks an instrumented client, for another copy of this package too. */
+const ATTACHED = Symbol.for('plimsoll.instrumented');
+
+type WithOptions = (this: object, options?: { readonly middleware?: readonly unknown[] }) => InstrumentableClient;
 
 /**
- * A copy of `client` that is observed. The SDK's `withOptions({ middleware })` replaces the chain, so the copy's own
- * `withOptions` puts the middleware back, last: next to the wire, where each HTTP request is seen once.
+ * Puts the observing middleware last in the client's chain, next to the wire, where each HTTP request is seen once. The
+ * SDK's `withOptions({ middleware })` replaces the chain, so the client gets a `withOptions` of its own, which attaches
+ * the copies. `maxRetries` is what a retry policy asks for; `null` leaves the client's own.
  */
-function attached<Client extends InstrumentableClient>(
-  client: Client,
-  changes: object,
-  observation: Observation,
-): Client {
-  const plain = plainWithOptions(client);
-  const chain =
-    (changes as Pick<InstrumentableClient, 'middleware'> | { middleware?: never }).middleware ?? client.middleware;
-  const place: { client: Client | null } = { client: null };
-  const ours = Object.assign(observe(observation, place), { [OURS]: true });
-  const copy = plain.call(client, {
-    ...changes,
-    middleware: [...chain.filter((middleware) => !isOurs(middleware)), ours],
-  }) as Client;
-  place.client = copy;
-  const withOptions = function withOptions(this: Client, more: object): Client {
-    return attached(this, more, observation);
+function attach(client: InstrumentableClient, observation: Observation, maxRetries: number | null): void {
+  const ours = observe(observation, client);
+  const { withOptions: plain } = client as unknown as { readonly withOptions: WithOptions };
+  const withOptions: WithOptions = function withOptions(options) {
+    const chain = options?.middleware ?? (this as InstrumentableClient).middleware;
+    const copy = plain.call(this, { ...options, middleware: chain.filter((middleware) => middleware !== ours) });
+    attach(copy, observation, null);
+    return copy;
   };
-  Object.defineProperty(copy, 'withOptions', {
-    value: Object.assign(withOptions, { [PLAIN]: plainWithOptions(copy) }),
-    configurable: true,
-    writable: true,
-  });
-  return copy;
+  const undo = [
+    define(client, 'withOptions', withOptions),
+    define(client, ATTACHED, { detach: () => undo.forEach((step) => step()) } satisfies Attachment),
+    addLast(client.middleware as unknown[], ours),
+    maxRetries === null ? () => undefined : setMaxRetries(client, maxRetries),
+  ];
 }
 
-function plainWithOptions(client: InstrumentableClient): WithOptions {
-  const { withOptions } = client as unknown as { withOptions: WithOptions & { [PLAIN]?: WithOptions } };
-  return withOptions[PLAIN] ?? withOptions;
+/** Defines an own property that is not enumerable. Returns what puts the client's own back, or takes it away. */
+function define(client: object, name: PropertyKey, value: unknown): () => void {
+  const before = Object.getOwnPropertyDescriptor(client, name);
+  Object.defineProperty(client, name, { value, writable: true, configurable: true, enumerable: false });
+  return () => {
+    if (before === undefined) Reflect.deleteProperty(client, name);
+    else Object.defineProperty(client, name, before);
+  };
+}
+
+function addLast(chain: unknown[], middleware: unknown): () => void {
+  chain.push(middleware);
+  return () => {
+    const at = chain.indexOf(middleware);
+    if (at !== -1) chain.splice(at, 1);
+  };
+}
+
+function setMaxRetries(client: InstrumentableClient, maxRetries: number): () => void {
+  const { maxRetries: before } = client;
+  Object.assign(client, { maxRetries });
+  return () => {
+    if (client.maxRetries === maxRetries) Object.assign(client, { maxRetries: before });
+  };
 }
 
 function checkRuntime(client: unknown): void {
@@ -94,9 +123,20 @@ function checkRuntime(client: unknown): void {
       {
         kind: 'too_old',
         field: 'client',
-        expected: 'a client of @anthropic-ai/sdk 1.0 or later, which has `middleware`',
+        expected: 'a client that has `middleware`, as those of @anthropic-ai/sdk 1.0 and later have',
         got: client instanceof Object ? `a ${client.constructor.name} without it` : String(client),
         advice: 'pass `new Anthropic()` and install @anthropic-ai/sdk@^1',
+      },
+    ]);
+  }
+  if (!Object.isExtensible(client) || !Object.isExtensible(middleware)) {
+    throw new ConfigurationError('PLIMSOLL_CLIENT_FROZEN', [
+      {
+        kind: 'invalid',
+        field: 'client',
+        expected: 'a client that can be instrumented in place',
+        got: 'one that is frozen, sealed or not extensible',
+        advice: 'instrument the client before you freeze it',
       },
     ]);
   }

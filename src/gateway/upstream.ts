@@ -2,7 +2,7 @@ import { Agent as HttpAgent, request as httpRequest, type ClientRequest, type In
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { Readable } from 'node:stream';
 import type { ResponseHead, RetryHeaders } from '../observe/exchange.ts';
-import { JsonListener } from '../observe/json-body.ts';
+import { JsonListener } from '../observe/content.ts';
 import { headerMap, returnedHeaders, webHeaders, without, type HeaderMap, type RawHeaders } from './headers.ts';
 import { BodyTooLargeError } from './request-body.ts';
 import { ResponseBody, decoding } from './response-body.ts';

@@ -1,5 +1,3 @@
-import { hide } from './cover.ts';
-
 /**
  * Reads along while the body's reader reads, by covering the methods that read it for this one instance:
  * `getReader` (which `text()` and its like use), iteration, `pipeTo`, `pipeThrough`, `tee` (which `Response.clone()`
@@ -9,7 +7,7 @@ import { hide } from './cover.ts';
  */
 export function tapBody(body: Body, listener: BodyListener): void {
   if (!(body instanceof ReadableStream)) throw new TypeError('the body is not a ReadableStream of this runtime');
-  cover(body, new Tap(listener));
+  coverBody(body, new Tap(listener));
 }
 
 /** Takes the tap off a body: the listener gets its content in another way. */
@@ -47,7 +45,7 @@ export function follow(body: object, tap: Tap, offset = 0): Branch {
  * The methods are properties of the body itself: a prototype between would be as fast, but a program that looks at the
  * body, or logs it, sees another class.
  */
-function cover(body: Body, tap: Tap, offset = 0): void {
+function coverBody(body: Body, tap: Tap, offset = 0): void {
   follow(body, tap, offset);
   hide(body, 'getReader', getReader);
   hide(body, 'tee', tee);
@@ -133,8 +131,8 @@ function tee(this: Body): [Body, Body] {
   const pair = native.tee.call(this) as [Body, Body];
   if (branch === null) return pair;
   branch.tap.split();
-  cover(pair[0], branch.tap, branch.offset);
-  cover(pair[1], branch.tap, branch.offset);
+  coverBody(pair[0], branch.tap, branch.offset);
+  coverBody(pair[1], branch.tap, branch.offset);
   // The two branches take over: the body itself can be dropped and collected without ending the call.
   branch.over = true;
   return pair;
@@ -264,4 +262,34 @@ export function failure(error: unknown): 'aborted' | 'failed' {
   return typeof error === 'object' && error !== null && 'name' in error && error.name === 'AbortError'
     ? 'aborted'
     : 'failed';
+}
+
+/**
+ * Puts a property of this one object in front of what it has or inherits: not listed by `for…in`, `Object.keys` or a
+ * copy. Returns whether the object took it: a frozen one does not.
+ */
+export function hide(object: object, name: PropertyKey, value: unknown): boolean {
+  return Reflect.defineProperty(object, name, { value, writable: true, configurable: true, enumerable: false });
+}
+
+export type Method = (this: unknown, ...given: unknown[]) => unknown;
+
+/**
+ * Covers a method of this one object, under its own name, until the returned function uncovers it. An object that is
+ * used for many calls, as a test's response often is, gathers no covers then. `null` where there is no such method, or
+ * the object is frozen.
+ */
+export function cover(object: object, name: string, around: (method: Method) => Method): (() => void) | null {
+  const method: unknown = Reflect.get(object, name);
+  if (typeof method !== 'function') return null;
+  const own = Reflect.getOwnPropertyDescriptor(object, name);
+  const covering = around(method as Method);
+  Reflect.defineProperty(covering, 'name', { value: name, configurable: true });
+  if (!hide(object, name, covering)) return null;
+  return () => {
+    // Whoever has covered it since keeps their cover.
+    if (Reflect.getOwnPropertyDescriptor(object, name)?.value !== covering) return;
+    if (own === undefined) Reflect.deleteProperty(object, name);
+    else Reflect.defineProperty(object, name, own);
+  };
 }

@@ -20,14 +20,13 @@ export interface ObservedClient {
 /**
  * Makes the SDK middleware that observes. The SDK runs it once per attempt, inside its retry loop; it passes on the request
  * and the response as they are, and its own errors are counted and swallowed. Requests without SDK options (the SDK's own
- * token exchanges) are not counted. The client is made with the middleware, so it is put in place afterwards.
+ * token exchanges) are not counted.
  */
-export function observe(observation: Observation, place: { readonly client: ObservedClient | null }): Middleware {
+export function observe(observation: Observation, client: ObservedClient): Middleware {
   const waits = new RetryWaits();
   return function observe(request, next, ctx) {
     const { options } = ctx;
-    const { client } = place;
-    if (options === undefined || client === null) return next(request);
+    if (options === undefined) return next(request);
     const exchange = begin({ observation, waits, client, request, options, next });
     return exchange === null ? next(request) : sendObserved(exchange, SDK_TRANSPORT);
   };

@@ -7,9 +7,8 @@ import {
   type Usage,
 } from '../vocabulary.ts';
 import type { BodyEnd, BodyListener } from './body-tap.ts';
-import { tapContent } from './content.ts';
+import { JsonListener, tapContent, tapJson, type JsonEnd } from './content.ts';
 import { EventStreamListener, type EventStreamScanner, type StreamEvents } from './event-stream.ts';
-import { JsonListener, tapJson, type JsonEnd } from './json-body.ts';
 import type { LiveCall, Observation } from './live-call.ts';
 import { estimatedOutputTokens, isJson, mergedUsage, usage, withEstimatedOutput, type Json } from './usage.ts';
 

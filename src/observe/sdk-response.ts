@@ -1,9 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
-import { tapBody } from './body-tap.ts';
-import { tapContent } from './content.ts';
-import { cover, hide } from './cover.ts';
+import { cover, hide, tapBody } from './body-tap.ts';
+import { JsonListener, tapContent } from './content.ts';
 import type { RefusalFate, RetryHeaders } from './exchange.ts';
-import { JsonListener } from './json-body.ts';
 import type { LiveCall } from './live-call.ts';
 import { isExplained } from './rejection.ts';
 

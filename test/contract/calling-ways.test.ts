@@ -5,7 +5,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import Anthropic, { toFile } from '@anthropic-ai/sdk';
 import { betaTool } from '@anthropic-ai/sdk/helpers/beta/json-schema';
-import { ConfigurationError, instrument } from 'plimsoll';
+import { ConfigurationError, instrument, retryPolicy, uninstrument } from 'plimsoll';
 import { simulator, type MessagesRequest, type Reply } from 'plimsoll/simulator';
 import { Registry } from 'prom-client';
 import { STREAMED, UNSTREAMED } from '../../testing/cassettes/cassettes.ts';
@@ -228,16 +228,101 @@ describe('instrument()', () => {
     return { sim, client: new Anthropic({ apiKey: 'test', fetch: sim.fetch, logLevel: 'off' }) };
   };
 
-  it('gives a client of the same class and leaves the one passed in untouched', async () => {
+  it('is the client itself, with nothing new to be listed', async () => {
+    const { client } = plain();
+    const registry = new Registry();
+    const before = Object.keys(client);
+    assert.equal(instrument(client, { registry }), client);
+    assert.deepEqual(Object.keys(client), before);
+    await client.messages.create(PARAMS);
+    assert.equal(await total(registry, 'anthropic_requests_total'), 1);
+  });
+
+  it('can be undone: then it is as it was, and nothing is counted any more', async () => {
     const { client } = plain();
     const registry = new Registry();
     const before = Object.getOwnPropertyNames(client);
-    const claude = instrument(client, { registry });
-    assert.ok(claude instanceof Anthropic);
-    assert.notEqual(claude, client);
-    assert.deepEqual(Object.getOwnPropertyNames(client), before);
+    instrument(client, { registry, retry: retryPolicy({ attempts: 7 }) });
+    assert.equal(client.maxRetries, 6);
+    assert.equal(uninstrument(client), client);
+    assert.deepEqual([Object.getOwnPropertyNames(client), Object.getOwnPropertySymbols(client)], [before, []]);
+    assert.deepEqual([client.middleware, client.maxRetries], [[], 2]);
     await client.messages.create(PARAMS);
     assert.equal(await total(registry, 'anthropic_requests_total'), 0);
+    assert.equal(uninstrument(client), client);
+  });
+
+  it('keeps the guard of the SDK that a long answer has to be streamed', async () => {
+    const { client, sim } = plain();
+    instrument(client, { registry: new Registry() });
+    const long = { ...PARAMS, max_tokens: 64_000 };
+    assert.throws(() => client.messages.create(long), /Streaming is required/);
+    assert.throws(() => client.beta.messages.create(long), /Streaming is required/);
+    assert.deepEqual(sim.truth.requests, []);
+  });
+
+  it('goes by what is set on the client afterwards', async () => {
+    const { client } = plain();
+    const registry = new Registry();
+    const urls: string[] = [];
+    const { fetch } = client as unknown as { readonly fetch: typeof globalThis.fetch };
+    instrument(client, { registry });
+    client.baseURL = 'http://proxy.internal';
+    Object.assign(client, {
+      fetch: (url: string, init: RequestInit) => {
+        urls.push(url);
+        return fetch(url, init);
+      },
+    });
+    await client.messages.create(PARAMS);
+    assert.deepEqual(urls, ['http://proxy.internal/v1/messages']);
+    assert.equal(await total(registry, 'anthropic_requests_total'), 1);
+  });
+
+  it('is constructed once, so a subclass with another constructor keeps its key', async () => {
+    const { sim } = plain();
+    const keys: (string | null)[] = [];
+    let constructed = 0;
+    class Tenant extends Anthropic {
+      readonly tenant: string;
+
+      constructor(tenant: string) {
+        super({
+          apiKey: `key-of-${tenant}`,
+          fetch: (url, init) => {
+            keys.push(new Headers(init?.headers).get('authorization'));
+            return sim.fetch(url, init);
+          },
+        });
+        this.tenant = tenant;
+        constructed += 1;
+      }
+    }
+    const claude = instrument(new Tenant('harbor'), { registry: new Registry() });
+    await claude.messages.create(PARAMS);
+    assert.deepEqual([claude.tenant, constructed, keys], ['harbor', 1, ['Bearer key-of-harbor']]);
+  });
+
+  it('is seen through a Proxy that hands everything on', async () => {
+    const { client } = plain();
+    const registry = new Registry();
+    const around = new Proxy(client, {
+      get(target, name) {
+        const value: unknown = Reflect.get(target, name, target);
+        return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+      },
+    });
+    assert.equal(instrument(around, { registry }), around);
+    await around.messages.create(PARAMS);
+    await client.messages.create(PARAMS);
+    assert.equal(await total(registry, 'anthropic_requests_total'), 2);
+  });
+
+  it('refuses a client that is frozen, before anything of it is changed', () => {
+    const { client } = plain();
+    const { middleware } = Object.freeze(client);
+    assert.throws(() => instrument(client, { registry: new Registry() }), { code: 'PLIMSOLL_CLIENT_FROZEN' });
+    assert.deepEqual(middleware, []);
   });
 
   it('counts once when it is applied twice, with the last options', async () => {

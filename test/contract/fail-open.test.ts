@@ -116,8 +116,9 @@ describe('a body that is not what it says is handed on as it is', () => {
       const answer: typeof fetch = () =>
         Promise.resolve(new Response(body, { headers: type === '' ? {} : { 'content-type': type } }));
       const registry = new Registry();
-      const plain = new Anthropic({ apiKey: 'test', fetch: answer, logLevel: 'off' });
-      const claude = instrument(plain, { registry });
+      const client = (): Anthropic => new Anthropic({ apiKey: 'test', fetch: answer, logLevel: 'off' });
+      const plain = client();
+      const claude = instrument(client(), { registry });
       for (const stream of [false, true]) {
         const read = async (of: Anthropic): Promise<unknown> =>
           (await of.messages.create({ ...PARAMS, stream }).asResponse()).text();

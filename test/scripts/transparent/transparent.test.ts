@@ -21,24 +21,9 @@ import { drawPlan } from '../../../scripts/transparent/draw.ts';
  * random one that differs and contains none of these.
  */
 const DIFFERENT: Readonly<Record<string, readonly Plan[]>> = {
-  '1, the streaming guard and the timeout': [
-    { calls: [{ maxTokens: 64_000 }] },
-    { calls: [{ maxTokens: 21_334 }] },
-    { client: { sdk: 'google-cloud' }, calls: [{ maxTokens: 64_000 }] },
-    { client: { changes: [{ field: 'timeout' }] }, calls: [{}] },
-  ],
   '2, what a fetch answers with': [
     { client: { hands: 'read-response' }, calls: [{}] },
     { client: { hands: 'read-response' }, calls: [{ replies: [{ status: 500 }] }] },
-  ],
-  '4, what the copy loses': [
-    { client: { shape: 'subclass' }, calls: [] },
-    { client: { shape: 'tenant' }, calls: [] },
-    { client: { shape: 'warns' }, calls: [] },
-    { client: { shape: 'own-members' }, calls: [{}] },
-    { client: { shape: 'proxy' }, calls: [{}] },
-    { client: { changes: [{ field: 'baseURL' }] }, calls: [{}] },
-    { client: { changes: [{ field: 'method' }] }, calls: [{}] },
   ],
   '5, middleware of the program’s own': [
     { client: { middleware: ['again'] }, calls: [{}] },
