@@ -283,6 +283,7 @@ describe('instrument()', () => {
     const { sim } = plain();
     const keys: (string | null)[] = [];
     let constructed = 0;
+    // eslint-disable-next-line no-restricted-syntax -- programs derive clients
     class Tenant extends Anthropic {
       readonly tenant: string;
 

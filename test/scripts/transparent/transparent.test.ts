@@ -37,6 +37,7 @@ const DIFFERENT: Readonly<Record<string, readonly Plan[]>> = {
     { calls: [{ middleware: ['answer'] }] },
     { calls: [{ middleware: ['type-error'] }] },
     { calls: [{ middleware: ['type-error'], abort: 'never' }] },
+    { calls: [{ middleware: ['replace'], abort: 'never', replies: [{ encoding: 'false-gzip' }] }] },
   ],
   '6, the body of a refusal that stands still': [
     {
