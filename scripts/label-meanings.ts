@@ -6,7 +6,7 @@ import type { BatchOutcome, Outcome, RateLimitReason, RetryDenial, SpendScope } 
 type Meanings<Value extends string> = Readonly<Record<Value, string>>;
 
 export const OUTCOME_MEANINGS: Meanings<Outcome> = {
-  ok: 'answered in full',
+  ok: 'the response is complete',
   rate_limited: 'the last attempt got a 429',
   spend_limited: 'refused because a spend limit is reached',
   overloaded: 'the last attempt got a 529',
@@ -26,12 +26,12 @@ export const OUTCOME_MEANINGS: Meanings<Outcome> = {
 };
 
 export const REASON_MEANINGS: Meanings<RateLimitReason> = {
-  requests: 'the limit of requests a minute',
-  input_tokens: 'the limit of input tokens a minute',
-  output_tokens: 'the limit of output tokens a minute',
+  requests: 'the limit on requests per minute',
+  input_tokens: 'the limit on input tokens per minute',
+  output_tokens: 'the limit on output tokens per minute',
   tokens: 'a limit that input and output tokens share',
   fast_mode: 'the limits of fast mode',
-  acceleration: "traffic grew too fast, whatever the limits (the API's `ramp_limit_exceeded`)",
+  acceleration: "traffic grew too fast, regardless of the limits (the API's `ramp_limit_exceeded`)",
   spend_limit: 'the monthly spend cap of the tier, or a spend limit of the organization or workspace',
   contract_spend_limit: 'the spend limit of a contract',
   unknown: 'the response does not say',
@@ -67,7 +67,7 @@ export const GATEWAY_REFUSAL_MEANINGS: Meanings<GatewayRefusal> = {
   expired: 'a token that has expired',
   revoked: 'a token that was revoked',
   wrong_origin: 'a token that is bound to another origin',
-  unavailable: 'the store of tokens does not answer',
+  unavailable: 'the token store does not respond',
   not_found: 'a path that the gateway does not forward',
   invalid: 'a request that could not be read',
   too_large: 'a body above the limit',
@@ -77,9 +77,9 @@ export const GATEWAY_REFUSAL_MEANINGS: Meanings<GatewayRefusal> = {
 
 export const STAGE_MEANINGS: Meanings<Stage> = {
   middleware: 'watching a request',
-  guard: 'a guard that failed other than by refusing; the call went on',
-  body: 'reading a response along with its caller',
-  usage: 'a usage figure that is no count',
+  guard: 'a guard that failed instead of allowing or refusing; the call went on',
+  body: 'reading a response while its caller reads it',
+  usage: 'a usage figure that is not a valid count',
   pricing: 'working out a cost',
   recorder: 'a recorder that threw',
   registry: 'registering the metrics',

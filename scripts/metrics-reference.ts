@@ -1,4 +1,4 @@
-/** The page `docs/metrics.md`, made from the catalogue and the closed sets of its labels. */
+/** Writes the page `docs/metrics.md` from the catalogue and the closed sets of its labels. */
 import { CATALOGUE } from '../src/record/metrics/catalogue.ts';
 import { SECTIONS, type MetricDeclaration, type Section } from '../src/record/metrics/metric.ts';
 import { STOP_REASONS } from '../src/record/metrics/store.ts';
@@ -15,22 +15,22 @@ import {
 
 const INTRODUCTION = `# Metrics
 
-<!-- Made from src/record/metrics/catalogue.ts by \`npm run generate\`. -->
+<!-- Generated from src/record/metrics/catalogue.ts by \`npm run generate\`. -->
 
-Names, labels and units are public: a rename is a breaking change. All families are in the registry from the start;
-a family without samples is one that nothing has fed yet in this process.
+Names, labels and units are public: a rename is a breaking change. All families are in the registry from the start.
+A family has no samples until something in this process feeds it.
 
-- ⊕ the labels declared as \`attribution\` are added. They are on no histogram, and on nothing that alerts stand on.
-- ◇ born at zero for each configured model and key, for other models when they are first seen: \`increase()\` of a
-  counter that is born with the value 7 is 0, and the first burst after a deploy would not be seen.
-- What is not known is absent: no zero, no placeholder.
-- \`model\` is the canonical id of the model that answered, or of the one asked for where there was no answer.
-  \`operation\` is \`messages.create\`, \`messages.stream\`, \`messages.count_tokens\` and so on, \`other\` for what is not known.
+- ⊕ also has the labels that you declare in \`attribution\`. Histograms and the metrics that alerts use never have them.
+- ◇ starts at zero for each configured model and key, and for other models when they are first seen. \`increase()\` of a
+  counter that first appears with the value 7 is 0, so without this the first burst after a deploy would be invisible.
+- A value that is not known is absent: there is no zero and no placeholder.
+- \`model\` is the canonical id of the model that answered, or of the requested one if there was no response.
+  \`operation\` is \`messages.create\`, \`messages.stream\`, \`messages.count_tokens\` and so on, or \`other\`.
   \`key\` is the alias of an API key, never the key.
-- Label values are bounded. Declared and known values keep a place; of others the first 50 models and the first 100
-  values of each attribution label get one, and of several labels together the first 2,000 combinations; the rest is
-  counted as \`other\`, and in \`plimsoll_label_values_dropped_total\`.
-- *Workers* says how prom-client's \`AggregatorRegistry\` makes one value of those of several cluster workers.
+- Label values are bounded. Declared and known values always have a series. Of other values, the first 50 models, the
+  first 100 values of each attribution label, and the first 2,000 combinations of several labels get one. The rest counts
+  as \`other\`, and in \`plimsoll_label_values_dropped_total\`.
+- *Workers* says how prom-client's \`AggregatorRegistry\` combines the values of several cluster workers.
 `;
 
 const TITLES: Readonly<Record<Section, string>> = {
@@ -50,18 +50,18 @@ const NOTES: Readonly<Record<Section, string>> = {
   attempts:
     meanings('reason', REASON_MEANINGS, 'of a 429') +
     meanings('scope', SCOPE_MEANINGS) +
-    '- `reason` of a retry: the outcome of the attempt before.\n' +
+    '- `reason` of a retry: the outcome of the previous attempt.\n' +
     meanings('reason', DENIAL_MEANINGS, 'of a retry that was denied'),
   tokens:
     values('kind', TOKEN_KINDS) +
-    values('kind', COST_KINDS.filter(isNoTokenKind), 'of a cost, besides those') +
+    values('kind', COST_KINDS.filter(isNoTokenKind), 'of a cost, in addition') +
     meanings('result', BATCH_RESULT_MEANINGS),
-  routes: `${values('decision', ['filled', 'warned', 'clamped', 'rejected'])}- Answers cut off at their max_tokens, by route: \`anthropic_stop_reasons_total{stop_reason="max_tokens"}\`.\n`,
+  routes: `${values('decision', ['filled', 'warned', 'clamped', 'rejected'])}- Responses cut off at max_tokens, by route: \`anthropic_stop_reasons_total{stop_reason="max_tokens"}\`.\n`,
   rate_limits: `${values('dimension', LIMIT_DIMENSIONS)}- The server sends the same figures to every replica: aggregate with \`min\` or \`max\`, never with \`sum\`.\n`,
   budgets:
-    '- Right for one shared ledger and for many of their own: `sum by (budget) (max by (budget, ledger_id) (anthropic_budget_spent_usd))`.\n',
+    '- Correct for one shared ledger and for one ledger per replica: `sum by (budget) (max by (budget, ledger_id) (anthropic_budget_spent_usd))`.\n',
   tier: '',
-  gateway: `${meanings('reason', GATEWAY_REFUSAL_MEANINGS)}- What a guard or a budget refuses is a call, with the outcome \`blocked\`.\n`,
+  gateway: `${meanings('reason', GATEWAY_REFUSAL_MEANINGS)}- A request that a guard or a budget refuses counts as a call with the outcome \`blocked\`.\n`,
   plimsoll: meanings('stage', STAGE_MEANINGS),
 };
 

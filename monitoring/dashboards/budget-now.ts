@@ -3,9 +3,9 @@ import type { Row } from './panel.ts';
 
 const { budgetSpent: spent, budgetReserved: reserved, budgetForecast: forecast, budgetLimit: limit } = RECORDED;
 const BY = 'budget, period, scope';
-/** A budget is one for all jobs that share its ledger: the variables do not narrow it. */
+/** All jobs that share a ledger share its budgets, so the variables do not narrow them. */
 const bound = (which: 'start' | 'end'): string => `max by (${BY}) (anthropic_budget_period_${which}_timestamp_seconds)`;
-/** A table takes the name of a metric for a label, and so for another row. */
+/** A table treats the name of a metric as a label, which would add a row. */
 const cell = (recorded: string): string => `max by (${BY}) (${recorded})`;
 const elapsed = `(time() - ${bound('start')}) / (${bound('end')} - ${bound('start')})`;
 const pace = (window: string, seconds: number): string =>
@@ -22,7 +22,7 @@ const PACE = [
   [6, 'red'],
 ] as const;
 
-/** Each budget in its present period. */
+/** Panels on each budget in its current period. */
 export const budgetNow: Row = {
   title: 'This period',
   panels: [
@@ -64,7 +64,7 @@ export const budgetNow: Row = {
       max: 2,
       decimals: 0,
       description:
-        'Expected spend at the end of the period: as plimsoll forecasts it, by the days of the week, and along a straight line.',
+        'Expected spend at the end of the period: as plimsoll forecasts it, from the days of the week, and as a straight line.',
       targets: [
         { expr: `${forecast} / ${limit}`, legend: '{{budget}}: plimsoll' },
         { expr: `${spent} / ${limit} / (${elapsed} > 0)`, legend: '{{budget}}: straight line' },

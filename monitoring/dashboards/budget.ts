@@ -144,7 +144,7 @@ const whatIf: Row = {
       width: 12,
       min: 0,
       description:
-        'Decisions made before each call. blocked: the call was refused. unavailable: the ledger did not answer. warned: the call went over the budget and was sent.',
+        'Decisions made before each call. blocked: the call was refused. unavailable: the ledger did not respond. warned: the call went over the budget and was sent.',
       targets: [{ expr: sumBy('decision', rate('anthropic_budget_decisions_total')), legend: '{{decision}}' }],
     },
     {
@@ -161,11 +161,11 @@ const whatIf: Row = {
   ],
 };
 
-/** For whoever owns the money. */
+/** For the person who owns the budget. */
 export const budget: Dashboard = {
   name: 'budget',
   title: 'Claude API: budget',
-  description: 'Spend against budgets, who spends it, and what the period will come to.',
+  description: 'Spend against budgets, who spends it, and the forecast for the period.',
   from: 'now-24h',
   rows: [budgetNow, where, whatIf],
   whatIf: true,

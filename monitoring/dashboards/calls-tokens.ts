@@ -85,7 +85,7 @@ export const callTokens: Row = {
       min: 0,
       decimals: 4,
       description:
-        'A route with short responses on an expensive model stands out here. plimsoll advise names it, and what a cheaper model would have cost.',
+        'A route with short responses on an expensive model stands out here. plimsoll advise names it, and says what a cheaper model would have cost.',
       targets: [
         {
           expr: share(

@@ -120,11 +120,11 @@ const answers: Row = {
   ],
 };
 
-/** For whoever wants to know which calls these are. */
+/** For the developer who wants to know which calls these are. */
 export const callsDashboard: Dashboard = {
   name: 'calls',
   title: 'Claude API: calls',
-  description: 'Who calls which model, how responses end, and the tokens and money they take.',
+  description: 'Who calls which model, how responses end, and what they use and cost.',
   from: 'now-6h',
   rows: [who, answers, callTokens],
 };

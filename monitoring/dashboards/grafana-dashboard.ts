@@ -15,9 +15,7 @@ import { DATA_SOURCE, grafanaPanel } from './grafana-panel.ts';
 import type { Dashboard, Panel } from './panel.ts';
 import { FIRING } from './selection.ts';
 
-/**
- * Grafana 11, 12 and 13 all migrate upwards from it; the builders' own 42 would be taken on trust by the older ones.
- */
+/** Grafana 11, 12 and 13 all migrate up from this version. Older ones would accept the builders' 42 without a check. */
 const SCHEMA_VERSION = 39;
 
 /** The JSON text of a dashboard in the classic model: file provisioning refuses the newer one. */
@@ -91,7 +89,7 @@ function alerts(): AnnotationQueryBuilder {
 const COLUMNS = 24;
 const HEIGHT = 8;
 
-/** Panels from left to right; a new line where the next does not fit. */
+/** Lays out panels from left to right, and starts a new line if the next does not fit. */
 function laidOut({ name, rows }: Dashboard): readonly object[] {
   const panels: object[] = [];
   let y = 0;
@@ -112,7 +110,7 @@ function rowPanel(id: string, title: string, y: number): object {
   return { id: stableId(id), type: 'row', title, collapsed: false, panels: [], gridPos: { x: 0, y, w: COLUMNS, h: 1 } };
 }
 
-/** The id first: it is what links name. */
+/** Puts the id first, because links name it. */
 function sorted({ id, type, title, ...rest }: GrafanaPanel): object {
   return { id, type, title, ...rest };
 }
@@ -134,7 +132,7 @@ function places(panels: readonly Panel[], top: number): readonly GridPos[] {
   });
 }
 
-/** The same for the same title, whatever stands around it: links to a panel and alerts on it name its id. FNV-1a, 31 bits. */
+/** Depends on the title only, because links to a panel and alerts on it name its id. FNV-1a, 31 bits. */
 function stableId(text: string): number {
   let hash = 0x811c9dc5;
   for (const character of text) hash = Math.imul(hash ^ (character.codePointAt(0) ?? 0), 0x01000193);

@@ -33,10 +33,10 @@ import { COLORS } from './colors.ts';
 import { grafanaTable, refId } from './grafana-table.ts';
 import { REDUCED, type Panel } from './panel.ts';
 
-/** Whatever data source is chosen; none is named. */
+/** The data source that the viewer chose. */
 export const DATA_SOURCE = { type: 'prometheus', uid: '${datasource}' } as const;
 
-/** The panel as Grafana reads it. */
+/** Translates a panel into Grafana's JSON. */
 export function grafanaPanel(panel: Panel, id: number, at: GridPos): GrafanaPanel {
   const builder = common(chart(panel), panel).id(id).gridPos(at);
   for (const query of queries(panel)) builder.withTarget(query);
@@ -128,12 +128,12 @@ function queries({ kind, targets }: Panel): readonly Builder<Dataquery>[] {
   });
 }
 
-/** The builders' own default reads the last sample, which a gap at the end makes empty. */
+/** The builders' default reads the last sample, which is empty if the series ends in a gap. */
 function lastValue(): ReduceDataOptionsBuilder {
   return new ReduceDataOptionsBuilder().calcs(['lastNotNull']).fields('').values(false);
 }
 
-/** Left to itself, a bar is as high as there is room, and its name is cut off. */
+/** Without a size, a bar grows to fill the panel, and its name is cut off. */
 function readable(): VizTextDisplayOptionsBuilder {
   return new VizTextDisplayOptionsBuilder().titleSize(14).valueSize(18);
 }
@@ -144,7 +144,7 @@ function thresholds({ steps = [[null, 'green']] }: Panel): ThresholdsConfigBuild
     .steps(steps.map(([value, color]) => ({ value, color })));
 }
 
-/** Narrowed to the model of a series, or to the model and the key of a table's row. */
+/** Links to the dashboard Calls, narrowed to the model of a series, or to the model and key of a row. */
 function callsLink({ kind, labels = [] }: Panel): DashboardLinkBuilder {
   const ofRow = labels.includes('key') ? 'var-key=${__data.fields.Key}' : '${key:queryparam}';
   const narrowed =

@@ -2,7 +2,7 @@ import { TableSortByFieldStateBuilder } from '@grafana/grafana-foundation-sdk/co
 import { PanelBuilder } from '@grafana/grafana-foundation-sdk/table';
 import type { Panel } from './panel.ts';
 
-/** One table of several queries: joined by their labels, which come first, each query a column after them. */
+/** Joins several queries into one table by their labels. The labels come first, then one column per query. */
 export function grafanaTable({ targets, columns = {}, labels = [], first }: Panel): PanelBuilder {
   const values = targets.map((_, index) => valueColumn(targets.length, index));
   const shown = targets.map(({ legend }, index) => [values[index] ?? '', legend] as const);
@@ -34,12 +34,12 @@ function valueColumn(targets: number, index: number): string {
   return targets === 1 ? 'Value' : `Value #${refId(index)}`;
 }
 
-/** The letter by which Grafana tells the queries of a panel apart. */
+/** Grafana identifies each query of a panel by a letter. */
 export function refId(index: number): string {
   return String.fromCharCode('A'.charCodeAt(0) + index);
 }
 
-/** `next_tier` is `Next tier`. */
+/** Turns `next_tier` into `Next tier`. */
 function title(label: string): string {
   const words = label.replaceAll('_', ' ');
   return words.charAt(0).toUpperCase() + words.slice(1);

@@ -19,7 +19,7 @@ const judged = sumBy('', rate('anthropic_requests_total', `outcome=~"ok|${FAILED
 
 const budgetUsed = `max(${RECORDED.budgetSpent} / ${RECORDED.budgetLimit})`;
 
-/** One figure each, for a glance. */
+/** Single figures, readable at a glance. */
 export const overviewNow: Row = {
   title: 'Now',
   panels: [

@@ -132,7 +132,7 @@ const refusals: Row = {
       width: 6,
       min: 0,
       description:
-        'Mean wait between attempts, over all calls. Users wait along. An alert fires if it stays above the configured share of the duration.',
+        'Mean wait between attempts, over all calls. Users wait too. An alert fires if it stays above the configured share of the duration.',
       targets: [
         {
           expr: share(
@@ -156,7 +156,7 @@ const refusals: Row = {
   ],
 };
 
-/** For whoever is on call. */
+/** For the person on call. */
 export const overview: Dashboard = {
   name: 'overview',
   title: 'Claude API: overview',

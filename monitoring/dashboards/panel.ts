@@ -1,10 +1,10 @@
-/** A panel as its author thinks of it; `grafana-panel.ts` makes Grafana's of it. */
+/** A panel as its author describes it; `grafana-panel.ts` translates it for Grafana. */
 export interface Panel {
   readonly kind: 'stat' | 'gauge' | 'bar gauge' | 'time series' | 'stacked' | 'heatmap' | 'table';
   readonly title: string;
   /** The meaning of the panel, and what to do if it looks wrong. */
   readonly description: string;
-  /** A unit id of Grafana's. */
+  /** Grafana's id of the unit. */
   readonly unit: string;
   readonly targets: readonly Target[];
   /** Width in columns, of 24. */
@@ -14,23 +14,23 @@ export interface Panel {
   readonly min?: number;
   readonly max?: number;
   readonly decimals?: number;
-  /** Colours from the first value on; the first step has no value. */
+  /** Colors by the value at which each begins; the first step has no value. */
   readonly steps?: readonly (readonly [from: number | null, color: string])[];
-  /** Text for no data. */
+  /** Text to show if there is no data. */
   readonly noValue?: string;
-  /** Text for 0. */
+  /** Text to show for 0. */
   readonly zero?: string;
-  /** Tables: units of columns by their names, with decimals where they matter. */
+  /** Tables: the unit of each column by name, and its decimals if they matter. */
   readonly columns?: Readonly<Record<string, string | readonly [unit: string, decimals: number]>>;
-  /** Tables: the labels that rows are told apart by, in the order of their columns. */
+  /** Tables: the labels that identify a row, in the order of their columns. */
   readonly labels?: readonly string[];
-  /** Tables: what row comes first. */
+  /** Tables: the column to sort by. */
   readonly first?: { readonly column: string; readonly largest: boolean };
-  /** For more series than fit below: a table on the right that says this of each, what matters most first. */
+  /** Shows the legend as a table on the right, with these figures for each series, most important first. For many series. */
   readonly legend?: 'min' | 'max' | 'lastNotNull';
-  /** An axis of small numbers reaches this far at least. */
+  /** Least upper end of the axis. */
   readonly reaches?: number;
-  /** Its series are outcomes, statuses or reasons: each has its colour. */
+  /** Gives each series the color of its outcome, status or reason. */
   readonly colored?: boolean;
   /** Opens the dashboard Calls, narrowed to the series. */
   readonly drillDown?: boolean;
@@ -40,7 +40,7 @@ interface Target {
   readonly expr: string;
   /** The legend, or the column's name in a table; a column without one is not shown. */
   readonly legend: string;
-  /** Traces that observations came from. */
+  /** Shows the traces of single observations. */
   readonly exemplars?: boolean;
 }
 
@@ -56,9 +56,9 @@ export interface Dashboard {
   readonly description: string;
   readonly from: string;
   readonly rows: readonly Row[];
-  /** Offers another model to reckon with. */
+  /** Adds a variable that chooses another model to compare with. */
   readonly whatIf?: boolean;
 }
 
-/** Kinds that show one value a series, asked for at one moment. */
+/** Kinds that show one value per series, queried at one moment. */
 export const REDUCED: ReadonlySet<Panel['kind']> = new Set(['stat', 'gauge', 'bar gauge', 'table']);

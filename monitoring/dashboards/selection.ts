@@ -7,7 +7,7 @@ type Sample = Exclude<MetricName, HistogramName> | `${HistogramName}_${'bucket' 
 /** The variables of every dashboard that narrow queries, by the label that each narrows. */
 const NARROWED = ['job', 'model', 'key'] as const;
 
-/** Alerts of the chosen jobs, and of budgets and organizations, which are no job's. */
+/** Alerts of the chosen jobs, and of budgets and organizations, which have no job. */
 export const FIRING = 'ALERTS{alertname=~"Plimsoll.+", alertstate="firing", job=~"$job|"}';
 
 const DATA_LABELS: ReadonlyMap<string, readonly string[]> = new Map(
@@ -38,7 +38,7 @@ export function headroomLeft(): string {
   return `${recorded(RECORDED.headroom)} and on (key, model_class, dimension) ${met}`;
 }
 
-/** Per second, over what Grafana finds fit for the resolution of the panel. */
+/** Rate per second, over the interval that Grafana chooses for the resolution of the panel. */
 export function rate(name: Sample, matchers = ''): string {
   return `rate(${selected(name, matchers)}[$__rate_interval])`;
 }
@@ -54,12 +54,12 @@ export function sumBy(labels: string, expression: string): string {
   return labels === '' ? `sum(${expression})` : `sum by (${labels}) (${expression})`;
 }
 
-/** A quotient that is absent, not NaN, where the divisor is 0. */
+/** Divides. The result is absent, not NaN, if the divisor is 0. */
 export function share(dividend: string, divisor: string): string {
   return `${dividend} / (${divisor} > 0)`;
 }
 
-/** Over the rates of buckets; `by` splits it. Absent, not NaN, where nothing was observed. */
+/** Quantile of a histogram, split by `by`. Absent, not NaN, if nothing was observed. */
 export function quantile(
   part: number,
   buckets: `${HistogramName}_bucket`,

@@ -5,7 +5,7 @@ const LIMIT = 'key, model_class, dimension';
 const OF = '{{key}} {{model_class}} {{dimension}}';
 const remaining = `min by (${LIMIT}) (${selected('anthropic_ratelimit_remaining')})`;
 
-/** Panels on the headroom of each limit, and on what limits refuse. */
+/** Panels on the headroom of each limit, and on the requests that limits refuse. */
 export const headroom: Row = {
   title: 'Headroom',
   panels: [
@@ -19,7 +19,7 @@ export const headroom: Row = {
       targets: [
         { expr: `max by (${LIMIT}) (${selected('anthropic_ratelimit_limit')})`, legend: 'Limit' },
         { expr: remaining, legend: 'Remaining' },
-        // A table takes the name of a metric for a label, and so for another row.
+        // A table treats the name of a metric as a label, which would add a row.
         { expr: `min by (${LIMIT}) (${headroomLeft()})`, legend: 'Left' },
       ],
       columns: { Left: 'percentunit' },
@@ -49,7 +49,8 @@ export const headroom: Row = {
       width: 12,
       min: 0,
       legend: 'min',
-      description: 'If headroom keeps falling as in the last 15 minutes, at most a day. No line: it is not falling.',
+      description:
+        'If headroom keeps falling as it did in the last 15 minutes. Shows at most a day. No line: it is not falling.',
       targets: [
         {
           expr: `clamp_max(${remaining} / (-1 * min by (${LIMIT}) (deriv(${selected('anthropic_ratelimit_remaining')}[15m])) > 0), 86400)`,

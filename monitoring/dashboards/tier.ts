@@ -90,7 +90,7 @@ const tierNow: Row = {
 };
 
 const progress: Row = {
-  title: 'Towards the next tier',
+  title: 'The next tier',
   panels: [
     {
       kind: 'stat',
@@ -99,8 +99,7 @@ const progress: Row = {
       width: 6,
       height: 6,
       decimals: 0,
-      description:
-        'Total credit purchased at which the next tier is reached, if that is published. Otherwise ask for the next tier.',
+      description: 'Total credit purchases that lead to the next tier, if published. Otherwise ask for the next tier.',
       targets: [
         {
           expr: `max by (organization) (${selected('anthropic_tier_next_threshold_usd')}) or 0 * max by (organization) (${selected('anthropic_tier_info')})`,
@@ -148,7 +147,7 @@ const progress: Row = {
   ],
 };
 
-/** For whoever plans capacity. */
+/** For the person who plans capacity. */
 export const tier: Dashboard = {
   name: 'tier',
   title: 'Claude API: tier and headroom',

@@ -1,12 +1,12 @@
 import { RATIOS, type MetricDeclaration } from './metric.ts';
 
-/** From response headers. The server sends the same figures to every replica: never sum them. */
+/** Limits read from response headers. The server sends the same figures to every replica: never sum them. */
 export const RATE_LIMIT_METRICS = [
   {
     name: 'anthropic_ratelimit_limit',
     type: 'gauge',
     section: 'rate_limits',
-    help: 'Requests or tokens a minute allowed; stands for an hour after it was last seen.',
+    help: 'Requests or tokens allowed per minute; kept for one hour after it was last seen.',
     unit: null,
     labels: ['key', 'model_class', 'dimension'],
     aggregator: 'max',
@@ -15,7 +15,7 @@ export const RATE_LIMIT_METRICS = [
     name: 'anthropic_ratelimit_remaining',
     type: 'gauge',
     section: 'rate_limits',
-    help: 'What is left of the limit: the last value seen, refilled linearly up to the limit by the reset.',
+    help: 'Remaining requests or tokens: the last value seen, refilled linearly so that it reaches the limit at the reset.',
     unit: null,
     labels: ['key', 'model_class', 'dimension'],
     aggregator: 'min',
@@ -33,7 +33,7 @@ export const RATE_LIMIT_METRICS = [
     name: 'anthropic_ratelimit_observed_timestamp_seconds',
     type: 'gauge',
     section: 'rate_limits',
-    help: 'When the headers were last seen; ignore what is older than 5 minutes.',
+    help: 'When the headers were last seen; ignore values older than 5 minutes.',
     unit: 'seconds',
     labels: ['key', 'model_class', 'dimension'],
     aggregator: 'max',
@@ -50,7 +50,7 @@ export const RATE_LIMIT_METRICS = [
   },
 ] as const satisfies readonly MetricDeclaration[];
 
-/** Fed by the budget ledgers. */
+/** Metrics of budgets, fed by their ledgers. */
 export const BUDGET_METRICS = [
   {
     name: 'anthropic_budget_limit_usd',
@@ -65,7 +65,7 @@ export const BUDGET_METRICS = [
     name: 'anthropic_budget_spent_usd',
     type: 'gauge',
     section: 'budgets',
-    help: 'Settled spend of the present period in US dollars, as this ledger knows it.',
+    help: 'Settled spend of the current period in US dollars, as this ledger knows it.',
     unit: 'usd',
     labels: ['budget', 'period', 'scope', 'ledger_id'],
     aggregator: 'max',
@@ -92,7 +92,7 @@ export const BUDGET_METRICS = [
     name: 'anthropic_budget_period_start_timestamp_seconds',
     type: 'gauge',
     section: 'budgets',
-    help: 'When the present period of the budget began.',
+    help: 'When the current period of the budget began.',
     unit: 'seconds',
     labels: ['budget', 'period', 'scope'],
     aggregator: 'max',
@@ -101,7 +101,7 @@ export const BUDGET_METRICS = [
     name: 'anthropic_budget_period_end_timestamp_seconds',
     type: 'gauge',
     section: 'budgets',
-    help: 'When the present period of the budget ends.',
+    help: 'When the current period of the budget ends.',
     unit: 'seconds',
     labels: ['budget', 'period', 'scope'],
     aggregator: 'max',
@@ -120,7 +120,7 @@ export const BUDGET_METRICS = [
     name: 'anthropic_budget_thresholds_reached_total',
     type: 'counter',
     section: 'budgets',
-    help: 'Thresholds that spend has reached, as part of the limit; once a period, in one of the processes that share the ledger.',
+    help: 'Thresholds (shares of the limit) that spend has reached. Each counts once per period, in one of the processes that share the ledger.',
     unit: null,
     labels: ['budget', 'threshold'],
     aggregator: 'sum',
@@ -139,14 +139,14 @@ export const BUDGET_METRICS = [
     name: 'anthropic_budget_volatile_ledger',
     type: 'gauge',
     section: 'budgets',
-    help: 'A budget that blocks or lasts a month is kept in memory, always 1: each replica enforces separately; lost on restart.',
+    help: 'Always 1, for a budget that blocks or lasts a month and is kept in memory: each replica enforces it separately, and a restart loses its spend.',
     unit: null,
     labels: ['budget', 'ledger_id'],
     aggregator: 'max',
   },
 ] as const satisfies readonly MetricDeclaration[];
 
-/** The usage tier, and the spend of the month against its cap. `organization` is an alias. */
+/** The usage tier of the organization, its cap and its spend. `organization` is an alias. */
 export const TIER_METRICS = [
   {
     name: 'anthropic_tier_info',
@@ -170,7 +170,7 @@ export const TIER_METRICS = [
     name: 'anthropic_tier_monthly_cap_usd',
     type: 'gauge',
     section: 'tier',
-    help: 'Monthly spend cap of the present tier in US dollars.',
+    help: 'Monthly spend cap of the current tier in US dollars.',
     unit: 'usd',
     labels: ['organization'],
     aggregator: 'max',
@@ -179,7 +179,7 @@ export const TIER_METRICS = [
     name: 'anthropic_tier_progress_ratio',
     type: 'gauge',
     section: 'tier',
-    help: 'Spend of this calendar month divided by the cap of the present tier.',
+    help: 'Spend of this calendar month divided by the cap of the current tier.',
     unit: 'ratio',
     labels: ['organization'],
     aggregator: 'max',
@@ -188,7 +188,7 @@ export const TIER_METRICS = [
     name: 'anthropic_tier_next_threshold_usd',
     type: 'gauge',
     section: 'tier',
-    help: 'Credit to be purchased in total, in US dollars, for the next tier; absent where none is published.',
+    help: 'Total credit purchases, in US dollars, that lead to the next tier; absent if not published.',
     unit: 'usd',
     labels: ['organization'],
     aggregator: 'max',
@@ -204,20 +204,20 @@ export const TIER_METRICS = [
   },
 ] as const satisfies readonly MetricDeclaration[];
 
-/** The gateway's own metrics. Its calls are in the other sections. */
+/** Metrics of the gateway itself. Its calls are in the other sections. */
 export const GATEWAY_METRICS = [
   {
     name: 'plimsoll_gateway_refusals_total',
     type: 'counter',
     section: 'gateway',
-    help: 'Requests that the gateway refused before they were calls: without a token that holds, or not to be forwarded.',
+    help: 'Requests that the gateway refused before they became calls, by reason.',
     unit: null,
     labels: ['reason'],
     aggregator: 'sum',
   },
 ] as const satisfies readonly MetricDeclaration[];
 
-/** plimsoll's metrics about itself. */
+/** Metrics of plimsoll itself. */
 export const PLIMSOLL_METRICS = [
   {
     name: 'plimsoll_build_info',
@@ -232,7 +232,7 @@ export const PLIMSOLL_METRICS = [
     name: 'plimsoll_errors_total',
     type: 'counter',
     section: 'plimsoll',
-    help: 'Errors of its own that plimsoll swallowed to let the call through, by the stage they came from.',
+    help: 'Internal errors of plimsoll, by stage. The calls went through.',
     unit: null,
     labels: ['stage'],
     aggregator: 'sum',
@@ -241,7 +241,7 @@ export const PLIMSOLL_METRICS = [
     name: 'plimsoll_label_values_dropped_total',
     type: 'counter',
     section: 'plimsoll',
-    help: 'Calls with a label value that was counted as other: over the cap, not of the closed set, or unfit for a label.',
+    help: 'Calls with a label value that counted as other: over the cap, not in the closed set, or not allowed in a label.',
     unit: null,
     labels: ['label'],
     aggregator: 'sum',
@@ -257,7 +257,7 @@ export const PLIMSOLL_METRICS = [
   },
 ] as const satisfies readonly MetricDeclaration[];
 
-/** Why the gateway refused a request before it was a call: the closed set of the label `reason`. */
+/** Reasons to refuse a request before it becomes a call: the closed set of the label `reason`. */
 export const GATEWAY_REFUSALS = [
   'missing',
   'malformed',

@@ -4,7 +4,7 @@ import { RECORDED } from '../recording.ts';
 import type { Alert } from '../rule.ts';
 import type { MonitoringSettings } from '../settings.ts';
 
-/** Alerts on what the API refuses or is about to refuse, while retries still absorb it. */
+/** Alerts on requests that the API refuses or is about to refuse, while retries still absorb it. */
 export function limitAlerts(settings: MonitoringSettings): readonly Alert[] {
   return [
     rateLimited(settings),
@@ -98,7 +98,7 @@ function retryTime({ waitRatio }: MonitoringSettings): Alert {
     summary:
       'Calls to {{ $labels.model }} with key {{ $labels.key }} spend {{ $value | humanizePercentage }} of their time waiting to retry',
     description:
-      'In the last 5 minutes, calls spent {{ $value | humanizePercentage }} of their time waiting between attempts. Users wait along.',
+      'In the last 5 minutes, calls spent {{ $value | humanizePercentage }} of their time waiting between attempts. Users wait too.',
   };
 }
 
