@@ -28,12 +28,12 @@ type Closing = () => Promise<void>;
 
 /** Runs the demo until the signal is aborted, and returns the exit code. */
 async function demo(options: DemoOptions, closings: Closing[], signal: AbortSignal): Promise<number> {
+  if (options.live) useLiveApi();
   const links = { serviceUrl: '', live: options.live };
   const pages = await serve(pagesOf(links), { ...options, portOption: '--port' });
   closings.push(() => pages.close(0));
   const api = options.live ? null : claudeApi(options.seed);
-  if (api === null) useLiveApi();
-  else {
+  if (api !== null) {
     const serving = await serve(api.handle, { port: 0 });
     closings.push(() => serving.close(0));
     useApi(serving.url);

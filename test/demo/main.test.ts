@@ -134,7 +134,7 @@ const mistakes: ReadonlyArray<readonly [args: (port: number) => readonly string[
   ],
   [() => ['--prot', '1'], /^Unknown argument "--prot"\. Try: npm start -- --help$/, 2],
   [() => ['--port', 'http'], /^Expected a whole number from 0 to 65535 after --port, got "http"\./, 2],
-  [() => ['--live'], /ANTHROPIC_AUTH_TOKEN is not set/, 2],
+  [(port) => ['--port', `${port}`, '--live'], /ANTHROPIC_AUTH_TOKEN is not set/, 2],
 ];
 
 for (const [args, said, code] of mistakes) {
