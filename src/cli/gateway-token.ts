@@ -76,8 +76,8 @@ const ACTIONS: Readonly<Record<TokenAction, Action>> = {
     io.out(token);
     const { id, expiresAtMs } = record;
     const until = expiresAtMs === null ? 'until it is revoked' : `until ${new Date(expiresAtMs).toISOString()}`;
-    wrapped(`Token ${id} of ${what} holds ${until}.`, 80).forEach((line) => io.err(line));
-    io.err('It is not shown again: of it a hash is kept, and nothing else.');
+    wrapped(`Token ${id} of ${what} is valid ${until}.`, 80).forEach((line) => io.err(line));
+    io.err('It is shown only now: the gateway keeps nothing but a hash of it.');
     usedLines(settings).forEach((line) => io.err(line));
     return 0;
   },
@@ -87,7 +87,8 @@ const ACTIONS: Readonly<Record<TokenAction, Action>> = {
     return print(json ? [tokensJson(tokens, io.now())] : tokenLines(tokens, io.now()), io);
   },
   async revoke({ what }, { store, io }) {
-    if (await store.revoke(what, io.now())) return print([`Token ${what} is revoked, and what it minted.`], io);
+    if (await store.revoke(what, io.now()))
+      return print([`Token ${what} is revoked, and so are the tokens that it minted.`], io);
     return fail([`There is no token with the id ${what}.`], io);
   },
 };
@@ -212,7 +213,7 @@ function tokensJson(tokens: readonly TokenRecord[], nowMs: number): string {
 
 function stateOf({ revokedAtMs, expiresAtMs }: TokenRecord, nowMs: number): string {
   if (revokedAtMs !== null) return 'revoked';
-  return expiresAtMs !== null && expiresAtMs <= nowMs ? 'expired' : 'holds';
+  return expiresAtMs !== null && expiresAtMs <= nowMs ? 'expired' : 'valid';
 }
 
 function line([id = '', client = '', created = '', expires = '', state = '', note = '']: readonly string[]): string {

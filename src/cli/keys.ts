@@ -145,10 +145,10 @@ function useOf(alias: string, samples: readonly Sample[]): KeyUse {
 /** The keys for people: each on two lines or more, and at the end those that were not used. */
 function keyLines(keys: readonly KeyAccount[], sinceMs: number | null): readonly string[] {
   const unused = keys.filter(({ use }) => use !== null && use.calls === 0);
-  const since = sinceMs === null ? 'since its process began' : `since ${instant(sinceMs)}`;
+  const since = sinceMs === null ? 'since it started' : `since ${instant(sinceMs)}`;
   return [
     ...keys.flatMap(accountLines),
-    ...(keys.some(({ use }) => use !== null) ? ['', `Counted ${since}, by this page alone.`] : []),
+    ...(keys.some(({ use }) => use !== null) ? ['', `These counts are of one process, ${since}.`] : []),
     ...(unused.length === 0 ? [] : ['Not used in that time:', ...unused.map(({ alias }) => `  ${alias}`)]),
   ];
 }
@@ -165,11 +165,15 @@ function accountLines({ alias, environment, service, role, problems, use }: KeyA
 
 function useLines({ calls, tokens, costUsd, unpricedCalls, lastSeenAtMs }: KeyUse): readonly string[] {
   if (calls === 0) return ['no calls'];
-  const cost = `${costUsd.toFixed(6)} USD${unpricedCalls === 0 ? '' : `, without ${unpricedCalls} unpriced calls`}`;
+  const cost = `${costUsd.toFixed(6)} USD${unpricedCalls === 0 ? '' : `, without ${counted(unpricedCalls, 'unpriced call')}`}`;
   return [
-    `${calls} calls, ${tokens} tokens, ${cost}`,
+    `${counted(calls, 'call')}, ${counted(tokens, 'token')}, ${cost}`,
     ...(lastSeenAtMs === null ? [] : [`last answered at ${instant(lastSeenAtMs)}`]),
   ];
+}
+
+function counted(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`;
 }
 
 function instant(ms: number): string {

@@ -54,7 +54,7 @@ describe('plimsoll gateway token', () => {
     assert.equal(code, 0);
     const parts = tokenParts(out[0] ?? '');
     assert.ok(parts !== null && out.length === 1);
-    assert.equal(err[0], `Token ${parts.id} of checkout holds until 2027-02-22T12:00:00.000Z.`);
+    assert.equal(err[0], `Token ${parts.id} of checkout is valid until 2027-02-22T12:00:00.000Z.`);
     const files = readdirSync(folder).filter((name) => name.startsWith('made.db'));
     const kept = files.map((name) => readFileSync(join(folder, name), 'latin1')).join('');
     assert.ok(!kept.includes(parts.secret) && kept.includes(secretHash(parts.secret)));
@@ -79,7 +79,7 @@ describe('plimsoll gateway token', () => {
       'id            client              created      expires      state    note',
       `${first}  checkout            11-24 12:00  11-24 12:30  expired  the shop a…`,
       `${second}  search-with-a-nam…  2026-11-24   never        revoked`,
-      `${third}  checkout            2026-11-24   2026-11-26   holds`,
+      `${third}  checkout            2026-11-24   2026-11-26   valid`,
     ]);
     const json = await run(['list', '--config', path, '--json'], {}, NOW_MS);
     const { tokens } = JSON.parse(json.out.join('\n')) as { tokens: readonly Record<string, unknown>[] };
@@ -101,7 +101,7 @@ describe('plimsoll gateway token', () => {
       const [token = ''] = (await run(['create', 'checkout', '--config', path])).out;
       const id = tokenParts(token)?.id ?? '';
       const { code, out, err } = await run(['revoke', given === 'id' ? id : token, '--config', path]);
-      assert.deepEqual([code, out, err], [0, [`Token ${id} is revoked, and what it minted.`], []]);
+      assert.deepEqual([code, out, err], [0, [`Token ${id} is revoked, and so are the tokens that it minted.`], []]);
     }
     const { code, err } = await run(['revoke', 'nothere', '--config', path]);
     assert.equal(code, 1);

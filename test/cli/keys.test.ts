@@ -132,8 +132,20 @@ describe('plimsoll keys', () => {
       '      option key',
       '      3 calls, 0 tokens, 0.000000 USD, without 3 unpriced calls',
       '',
-      'Counted since its process began, by this page alone.',
+      'These counts are of one process, since it started.',
     ]);
+  });
+
+  it('counts one call in the singular', async () => {
+    const page = [
+      '# TYPE anthropic_requests_total counter',
+      'anthropic_requests_total{model="x",key="dev-local-key",outcome="ok"} 1',
+      'anthropic_tokens_total{model="x",key="dev-local-key",kind="input"} 1',
+      'anthropic_unpriced_requests_total{model="x",key="dev-local-key"} 1',
+      '',
+    ].join('\n');
+    const { out } = await run(['--metrics', '-'], {}, page);
+    assert.equal(out[2], '      1 call, 1 token, 0.000000 USD, without 1 unpriced call');
   });
 
   it('reads a page from a file, and says so where there is none or it is something else', async () => {
