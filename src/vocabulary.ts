@@ -32,11 +32,6 @@ export type CostKind = (typeof COST_KINDS)[number];
 /** Token counts by kind: whole numbers, not negative. */
 export type Tokens = Readonly<Record<TokenKind, number>>;
 
-/** The tokens that count for the length of a prompt: input, cache reads and cache writes. */
-export function promptTokens(tokens: Tokens): number {
-  return tokens.input + tokens.cache_read + tokens.cache_write_5m + tokens.cache_write_1h;
-}
-
 /** Whole nano-dollars by kind. */
 export type Cost = Readonly<Record<CostKind, number>>;
 

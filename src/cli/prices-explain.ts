@@ -1,10 +1,10 @@
 import { EventStreamScanner } from '../observe/event-stream.ts';
 import { estimatedOutputTokens, isJson, mergedUsage, usage, withEstimatedOutput, type Json } from '../observe/usage.ts';
-import { cardName, charge, cost, costOn, modeOf, ratesFor } from '../pricing/cost.ts';
+import { cardName, charge, cost, costOn, modeOf, promptTokens, ratesFor } from '../pricing/cost.ts';
 import type { Mode, Pricing } from '../pricing/cost.ts';
 import type { Price } from '../pricing/prices.ts';
 import { approximately, usdPerMillion, type Rate } from '../pricing/rate.ts';
-import { TOKEN_KINDS, promptTokens, type TokenKind, type Usage, type UsagePart } from '../vocabulary.ts';
+import { TOKEN_KINDS, type TokenKind, type Usage, type UsagePart } from '../vocabulary.ts';
 import type { CommandIo } from './command.ts';
 
 const NOT_FOUND = [

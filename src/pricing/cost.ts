@@ -1,4 +1,4 @@
-import { TOKEN_KINDS, promptTokens, type CallCost, type Cost, type CostKind, type PricedPart } from '../vocabulary.ts';
+import { TOKEN_KINDS, type CallCost, type Cost, type CostKind, type PricedPart } from '../vocabulary.ts';
 import type { Tokens, Usage, UsagePart } from '../vocabulary.ts';
 import type { CardName, Price, PriceTable, Rates } from './prices.ts';
 import type { Rate } from './rate.ts';
@@ -85,6 +85,11 @@ export function ratesFor(price: Price, part: UsagePart, { batch, geo }: Mode): R
   if (card === null) return null;
   const pair = geo === null ? card : (card.byGeo.get(geo) ?? card);
   return batch ? pair.batch : pair.standard;
+}
+
+/** The tokens that count for the length of a prompt: input, cache reads and cache writes. */
+export function promptTokens(tokens: Tokens): number {
+  return tokens.input + tokens.cache_read + tokens.cache_write_5m + tokens.cache_write_1h;
 }
 
 /** The rate card of a model that a part is charged by; `null` where none is published for its speed and length. */

@@ -1,5 +1,5 @@
 import { count, percent, usd, usdOf } from '../figures.ts';
-import { TOKEN_KINDS, promptTokens, type Tokens } from '../vocabulary.ts';
+import { TOKEN_KINDS, type Tokens } from '../vocabulary.ts';
 import type { Models } from './models.ts';
 import type { CeilingDecision } from './routes.ts';
 
@@ -192,4 +192,9 @@ function hasNewTokenizer(model: string): boolean {
   const [, major, minor = '0'] = /^claude-[a-z]+-(\d+)(?:-(\d{1,2}))?(?:-\d{8})?$/.exec(model) ?? [];
   if (major === undefined || Number(major) > FIRST_NEW.major) return true;
   return Number(major) === FIRST_NEW.major && Number(minor) >= FIRST_NEW.minor;
+}
+
+/** The tokens that count for the length of a prompt: input, cache reads and cache writes. */
+function promptTokens(tokens: Tokens): number {
+  return tokens.input + tokens.cache_read + tokens.cache_write_5m + tokens.cache_write_1h;
 }
