@@ -12,7 +12,7 @@ export const ROWS = [
   ['client'],
   ['observe', 'record', 'retry', 'redis', 'environment', 'scan'],
   ['budget', 'tier', 'pricing', 'routing', 'keys'],
-  ['sqlite-database', 'structured-file', 'version'],
+  ['decisions', 'sqlite-database', 'structured-file', 'version'],
   ['vocabulary', 'clock', 'errors', 'figures'],
 ];
 
@@ -112,7 +112,7 @@ export default {
         'In observe/, middleware.ts and the files called sdk-… know the SDK; the rest reads Request and Response, so the gateway can use it.',
       severity: 'error',
       from: {
-        path: ['^src/observe/', rooms(['record', 'budget', 'vocabulary', 'express', APART])],
+        path: ['^src/observe/', rooms(['record', 'budget', 'decisions', 'vocabulary', 'express', APART])],
         pathNot: '^src/observe/(middleware|sdk-[^/]+)\\.ts$',
       },
       to: { path: packages('@anthropic-ai/sdk') },
@@ -121,7 +121,7 @@ export default {
       name: 'observers-know-no-backend',
       comment: 'Metrics and spans are made in record/ alone.',
       severity: 'error',
-      from: { path: rooms(['observe', 'retry', 'budget', 'gateway', 'vocabulary', APART]) },
+      from: { path: rooms(['observe', 'retry', 'budget', 'gateway', 'decisions', 'vocabulary', APART]) },
       to: { path: packages('prom-client|@opentelemetry/[^/]+') },
     },
     {

@@ -58,7 +58,7 @@ export default defineConfig(
       complexity: ['error', 15],
       eqeqeq: 'error',
       'max-depth': ['error', 4],
-      'max-lines': ['error', { max: 350, skipBlankLines: true, skipComments: true }],
+      'max-lines': ['error', 350],
       'max-lines-per-function': ['error', { max: 40, skipBlankLines: true, skipComments: true }],
       'max-params': ['error', 3],
       'no-console': 'error',

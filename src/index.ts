@@ -30,9 +30,18 @@ export type { PriceTable } from './pricing/prices.ts';
 export { ConfigurationError, sentenceOf } from './errors.ts';
 export type { Notice, Problem, ProblemKind } from './errors.ts';
 export type { Clock } from './clock.ts';
-export { REFUSAL } from './vocabulary.ts';
+export { REFUSAL } from './decisions.ts';
 export type {
   Admission,
+  CallSpend,
+  Guard,
+  GuardedRequest,
+  RefusedAttempt,
+  RetryDecision,
+  RetryPolicy,
+  SpendGuard,
+} from './decisions.ts';
+export type {
   Attempt,
   Attribution,
   BatchOutcome,
@@ -40,23 +49,16 @@ export type {
   Call,
   CallCost,
   CallRecorder,
-  CallSpend,
   Cost,
   CostKind,
-  Guard,
-  GuardedRequest,
   LimitDimension,
   Limiter,
   Outcome,
   PricedPart,
   RateLimitReason,
   Recorder,
-  RefusedAttempt,
   Rejection,
-  RetryDecision,
   RetryDenial,
-  RetryPolicy,
-  SpendGuard,
   SpendScope,
   TokenKind,
   Tokens,

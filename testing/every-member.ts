@@ -7,7 +7,8 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { RetryBudget, type RetryPolicyOptions } from 'plimsoll';
 import type { Fault } from 'plimsoll/simulator';
-import { REFUSAL, type Outcome, type RateLimitReason, type RetryDenial, type SpendScope } from '../src/vocabulary.ts';
+import { REFUSAL } from '../src/decisions.ts';
+import type { Outcome, RateLimitReason, RetryDenial, SpendScope } from '../src/vocabulary.ts';
 import { collected, PARAMS, type Workbench } from './client-workbench.ts';
 
 export const FAULT_OF_REASON: Readonly<Record<RateLimitReason, Fault>> = {

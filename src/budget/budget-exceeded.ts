@@ -1,5 +1,5 @@
 import { brandedCause } from '../errors.ts';
-import { REFUSAL } from '../vocabulary.ts';
+import { REFUSAL } from '../decisions.ts';
 
 /** Marks the error in every copy of the package. */
 const BRAND = Symbol.for('plimsoll.budget-exceeded');

@@ -1,5 +1,6 @@
 import { usdOf } from '../figures.ts';
-import type { BatchResult, Call, CallSpend, GuardedRequest, SpendGuard } from '../vocabulary.ts';
+import type { CallSpend, GuardedRequest, SpendGuard } from '../decisions.ts';
+import type { BatchResult, Call } from '../vocabulary.ts';
 import type { Account } from './account.ts';
 import { BudgetExceededError, type BudgetRefusal } from './budget-exceeded.ts';
 import { canonicalScope, costInScope, inScope, spanAt, type Budget, type Decision, type Scope } from './budget.ts';

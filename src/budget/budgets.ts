@@ -1,6 +1,6 @@
 import { systemClock, systemTimers, type Clock, type Timers } from '../clock.ts';
 import { ConfigurationError, unfit, type Problem } from '../errors.ts';
-import type { SpendGuard } from '../vocabulary.ts';
+import type { SpendGuard } from '../decisions.ts';
 import { Account, type AccountStatus, type BudgetView, type ThresholdReached } from './account.ts';
 import { BudgetGuard } from './budget-guard.ts';
 import { isVolatileInMemory, type Budget, type Decision } from './budget.ts';

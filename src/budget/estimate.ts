@@ -1,4 +1,5 @@
-import { MESSAGE_OPERATIONS, type Call, type CallCost, type GuardedRequest } from '../vocabulary.ts';
+import type { GuardedRequest } from '../decisions.ts';
+import { MESSAGE_OPERATIONS, type Call, type CallCost } from '../vocabulary.ts';
 
 /** The cost to expect of a call, and what its real cost is compared with when it has ended. */
 export interface Estimate {

@@ -11,7 +11,8 @@ import type { Store } from '../record/metrics/store.ts';
 import { spanRecorder } from '../record/otel/spans.ts';
 import { prometheusRecorder } from '../record/prometheus.ts';
 import { routeOf } from '../routing/routes.ts';
-import type { Attribution, Guard, Recorder } from '../vocabulary.ts';
+import type { Guard } from '../decisions.ts';
+import type { Attribution, Recorder } from '../vocabulary.ts';
 import { ambientAttribution } from './attribution.ts';
 import { configuredModels, type InstrumentOptions } from './options.ts';
 

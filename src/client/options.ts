@@ -7,7 +7,8 @@ import type { MetricRegistry } from '../record/metrics/registry.ts';
 import { MODEL_VARIABLES } from '../routing/models.ts';
 import type { Routes } from '../routing/routes.ts';
 import { tierProblems, type TierOption } from '../tier/tiers.ts';
-import type { Attribution, Call, Guard, Recorder, RetryPolicy } from '../vocabulary.ts';
+import type { Guard, RetryPolicy } from '../decisions.ts';
+import type { Attribution, Call, Recorder } from '../vocabulary.ts';
 
 /** Options of `instrument()`. All have defaults. */
 export interface InstrumentOptions {

@@ -3,7 +3,7 @@ import { budgetExceeded, type BudgetExceededError } from '../budget/budget-excee
 import { sendObserved } from '../observe/exchange.ts';
 import { LiveCall, type Observation } from '../observe/live-call.ts';
 import { operation } from '../observe/operation.ts';
-import { REFUSAL } from '../vocabulary.ts';
+import { REFUSAL } from '../decisions.ts';
 import { isRateLimited } from './access/rate-limiter.ts';
 import { GATEWAY_TRANSPORT, type GatewayAttempt } from './attempt.ts';
 import type { GatewayContext } from './context.ts';

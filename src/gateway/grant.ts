@@ -1,4 +1,5 @@
-import type { Attribution, Guard, Recorder, SpendGuard } from '../vocabulary.ts';
+import type { Guard, SpendGuard } from '../decisions.ts';
+import type { Attribution, Recorder } from '../vocabulary.ts';
 
 /** The permissions of a token, and the labels of its calls. */
 export interface Grant {

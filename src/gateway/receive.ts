@@ -1,6 +1,6 @@
 import { isJson, type Json } from '../observe/usage.ts';
 import type { GatewayRefusal } from '../record/metrics/catalogue-limits.ts';
-import type { GuardedRequest } from '../vocabulary.ts';
+import type { GuardedRequest } from '../decisions.ts';
 import { BodyTooLargeError, NoRoomError, holdBody, type HeldBody, type HeldBytes } from './request-body.ts';
 import type { AuthorizedRequest } from './request.ts';
 import type { StreamedBody } from './upstream.ts';

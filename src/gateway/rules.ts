@@ -1,5 +1,5 @@
 import { isJson, type Json } from '../observe/usage.ts';
-import { REFUSAL, type Admission, type Guard, type GuardedRequest } from '../vocabulary.ts';
+import { REFUSAL, type Admission, type Guard, type GuardedRequest } from '../decisions.ts';
 import { UNBOUND, type ClientRule, type ClientRules, type GatewayClient } from './access/client.ts';
 import { rateGuard, type RateBucket, type RateLimiter } from './access/rate-limiter.ts';
 import type { SpendingToken } from './access/token-spend.ts';

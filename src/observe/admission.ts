@@ -1,4 +1,4 @@
-import { REFUSAL, type Admission, type GuardedRequest } from '../vocabulary.ts';
+import { REFUSAL, type Admission, type GuardedRequest } from '../decisions.ts';
 import type { LiveCall, Observation } from './live-call.ts';
 import { isJson } from './usage.ts';
 

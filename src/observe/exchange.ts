@@ -1,4 +1,5 @@
-import type { GuardedRequest, Rejection, RetryDecision, RetryPolicy } from '../vocabulary.ts';
+import type { GuardedRequest, RetryDecision, RetryPolicy } from '../decisions.ts';
+import type { Rejection } from '../vocabulary.ts';
 import { admit } from './admission.ts';
 import { limiters, type HeaderReader } from './limiters.ts';
 import type { LiveCall, Observation, Verdict } from './live-call.ts';

@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts';
 import type { KnownBatches } from './known-batches.ts';
 import { unpriced } from './usage.ts';
+import type { CallSpend, Guard, RetryPolicy, SpendGuard } from '../decisions.ts';
 import type {
   Attempt,
   Attribution,
@@ -8,15 +9,11 @@ import type {
   Call,
   CallCost,
   CallRecorder,
-  CallSpend,
-  Guard,
   Limiter,
   Outcome,
   Recorder,
   Rejection,
   RetryDenial,
-  RetryPolicy,
-  SpendGuard,
   Trace,
   Usage,
 } from '../vocabulary.ts';

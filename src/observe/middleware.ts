@@ -1,5 +1,5 @@
 import type { Middleware, MiddlewareContext } from '@anthropic-ai/sdk';
-import type { GuardedRequest } from '../vocabulary.ts';
+import type { GuardedRequest } from '../decisions.ts';
 import { allowedBody } from './admission.ts';
 import { sendObserved, type Exchange, type Transport } from './exchange.ts';
 import { LiveCall, type CallRequest, type Observation } from './live-call.ts';

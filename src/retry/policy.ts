@@ -1,13 +1,7 @@
 import { systemClock, type Clock } from '../clock.ts';
 import { ConfigurationError, unfit, type Problem } from '../errors.ts';
-import {
-  LIMITED_BY,
-  MESSAGE_OPERATIONS,
-  type Call,
-  type RefusedAttempt,
-  type RetryDecision,
-  type RetryPolicy,
-} from '../vocabulary.ts';
+import type { RefusedAttempt, RetryDecision, RetryPolicy } from '../decisions.ts';
+import { LIMITED_BY, MESSAGE_OPERATIONS, type Call } from '../vocabulary.ts';
 import { RetryBudget, processRetryBudget } from './retry-budget.ts';
 
 /** The options of `retryPolicy()`. All are optional. */

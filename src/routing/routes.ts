@@ -1,12 +1,6 @@
 import { ConfigurationError, brandedCause, mayHoldSecret, unfit, type Problem } from '../errors.ts';
-import {
-  MESSAGE_OPERATIONS,
-  REFUSAL,
-  type Admission,
-  type Call,
-  type Guard,
-  type GuardedRequest,
-} from '../vocabulary.ts';
+import { REFUSAL, type Admission, type Guard, type GuardedRequest } from '../decisions.ts';
+import { MESSAGE_OPERATIONS, type Call } from '../vocabulary.ts';
 import {
   DEFAULT_MAX_TOKENS,
   MAX_TOKENS_VARIABLE,

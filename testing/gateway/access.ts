@@ -8,7 +8,8 @@ import { newToken, secretHash, tokenText, type TokenRecord, type TokenStore } fr
 import type { Authenticate, Grant } from '../../src/gateway/grant.ts';
 import { isClientRuleError } from '../../src/gateway/rules.ts';
 import { defaultPrices } from '../../src/pricing/prices.ts';
-import type { Admission, Call } from '../../src/vocabulary.ts';
+import type { Admission } from '../../src/decisions.ts';
+import type { Call } from '../../src/vocabulary.ts';
 
 export const NOW_MS = Date.UTC(2026, 10, 24, 12);
 

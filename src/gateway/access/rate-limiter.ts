@@ -1,7 +1,7 @@
 import type { Eventually } from '../../budget/ledger.ts';
 import { systemClock, type Clock } from '../../clock.ts';
 import { RedisScript, connect, isConnected, withoutCommand, type RedisClient } from '../../redis/connection.ts';
-import { REFUSAL, type Guard } from '../../vocabulary.ts';
+import { REFUSAL, type Guard } from '../../decisions.ts';
 
 /**
  * Limits requests per minute. A bucket holds a minute's requests and refills evenly, as the API's own limits do, so the

@@ -6,7 +6,7 @@ import { LedgerLink } from '../../budget/ledger-link.ts';
 import type { Ledger } from '../../budget/ledger.ts';
 import { memoryLedger } from '../../budget/memory-ledger.ts';
 import { systemClock, systemTimers, type Clock, type Timers } from '../../clock.ts';
-import type { SpendGuard } from '../../vocabulary.ts';
+import type { SpendGuard } from '../../decisions.ts';
 import { LONGEST_MINTED_SECONDS } from './client.ts';
 
 export interface TokenSpendOptions {

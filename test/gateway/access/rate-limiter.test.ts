@@ -6,7 +6,8 @@ import {
   redisRateLimiter,
   type RateLimiter,
 } from '../../../src/gateway/access/rate-limiter.ts';
-import { REFUSAL, type Call, type GuardedRequest } from '../../../src/vocabulary.ts';
+import { REFUSAL, type GuardedRequest } from '../../../src/decisions.ts';
+import type { Call } from '../../../src/vocabulary.ts';
 import { limiterCases } from '../../../testing/gateway/stores.ts';
 import { redis, redisServer } from '../../../testing/redis-server.ts';
 
