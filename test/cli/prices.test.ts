@@ -64,13 +64,13 @@ describe('plimsoll prices', () => {
     assert.deepEqual(err, []);
     assert.deepEqual(out.slice(0, 2), [
       'Prices on 2026-11-24, in USD per million tokens',
-      'the shipped table, checked 2026-11-24',
+      'the shipped table, checked 2026-11-26',
     ]);
     for (const line of [
       'model                      input output write5m write1h  read batch     geo',
       'claude-opus-5                  5     25    6.25      10   0.5  x0.5 us x1.1',
       '  fast                        10     50    12.5      20     1',
-      'claude-haiku-5-5 ~           0.1    0.5   0.125     0.2  0.01  x0.5 us x1.1',
+      'claude-haiku-5-5             0.1    0.5   0.125     0.2  0.01  x0.5 us x1.1',
       '  over 100000                0.5    2.5   0.625       1  0.05',
       'claude-sonnet-4-5              3     15    3.75       6   0.3  x0.5',
       '  ends 2026-11-30',
@@ -97,7 +97,7 @@ describe('plimsoll prices', () => {
       readonly models: readonly Readonly<Record<string, unknown>>[];
       readonly serverTools: readonly unknown[];
     };
-    assert.deepEqual([date, checkedOn], ['2026-10-07', '2026-11-24']);
+    assert.deepEqual([date, checkedOn], ['2026-10-07', '2026-11-26']);
     const { price, ...sonnet } = models.find(({ model }) => model === 'claude-sonnet-5-5') ?? assert.fail();
     assert.deepEqual(sonnet, {
       model: 'claude-sonnet-5-5',
@@ -130,13 +130,13 @@ describe('plimsoll prices', () => {
 
   it('warns of a table older than 45 days', async () => {
     const dayMs = 86_400_000;
-    const checkedMs = Date.UTC(2026, 10, 24);
+    const checkedMs = Date.UTC(2026, 10, 26);
     const young = await run([], { nowMs: checkedMs + 46 * dayMs - 1 });
     assert.deepEqual(young.err, []);
     const old = await run([], { nowMs: checkedMs + 46 * dayMs });
     assert.equal(old.code, 0);
     assert.deepEqual(old.err, [
-      'The prices were last checked on 2026-11-24, 46 days ago:',
+      'The prices were last checked on 2026-11-26, 46 days ago:',
       'update plimsoll, or give newer ones with PLIMSOLL_PRICES.',
     ]);
   });
@@ -207,7 +207,7 @@ describe('plimsoll prices explain', () => {
     assert.deepEqual([code, err], [0, []]);
     // 0.5 × 0.5 × 1.1 = 0.275; 0.625 × 0.55 = 0.34375; 2.5 × 0.55 = 1.375. 3 × 343.75 = 1,031.25 nano-dollars.
     assert.deepEqual(out, [
-      'claude-haiku-5-5, price of 2026-10-07, figures partial',
+      'claude-haiku-5-5, price of 2026-10-07, figures verified',
       '  long_context rate, prompt of 100004 tokens, batch x 0.5, us x 1.1',
       'kind                          tokens     USD per million                 USD',
       'input                         100001               0.275         0.027500275',

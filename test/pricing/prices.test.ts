@@ -22,8 +22,8 @@ describe('the shipped table', () => {
 
   it('says when it was last checked', () => {
     assert.equal(prices.source, 'default');
-    assert.equal(prices.checkedOn, '2026-11-24');
-    assert.equal(prices.checkedAtMs, Date.UTC(2026, 10, 24));
+    assert.equal(prices.checkedOn, '2026-11-26');
+    assert.equal(prices.checkedAtMs, Date.UTC(2026, 10, 26));
   });
 
   it('knows every model that the SDK names', async () => {

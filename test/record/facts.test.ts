@@ -57,7 +57,7 @@ it('no series is shown twice', () => {
 });
 
 it('the timestamp of the table is the day of its last check', () => {
-  assert.equal(priceTableTimestampSeconds(prices), Date.UTC(2026, 10, 24) / 1000);
+  assert.equal(priceTableTimestampSeconds(prices), Date.UTC(2026, 10, 26) / 1000);
 });
 
 const RATES = { output: 10, cacheWrite5m: 2, cacheWrite1h: 4, cacheRead: 0.2 };

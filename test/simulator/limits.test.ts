@@ -242,7 +242,7 @@ describe('tiers', () => {
   /** From the rate-limit page of 22 August 2026, and that of 25 April 2026 for tiers 1 to 4. */
   const published: readonly (readonly [TierName, string, string])[] = [
     ['start', 'claude-sonnet-5', '1000 2000000 400000'],
-    ['start', 'claude-fable-5-2', '1000 500000 100000'],
+    ['start', 'claude-fable-5-1', '1000 500000 100000'],
     ['build', 'claude-opus-5', '5000 5000000 1000000'],
     ['build', 'claude-fable-5', '2000 1500000 300000'],
     ['scale', 'claude-haiku-4-5', '10000 10000000 2000000'],
