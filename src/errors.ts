@@ -64,7 +64,8 @@ export class ConfigurationError extends Error {
 export function sentenceOf(finding: Problem | Notice): string {
   if ('text' in finding) return `${finding.field}: ${finding.text}`;
   if (finding.kind !== 'no_key') return `${finding.field}: ${phraseOf(finding)}`;
-  return `${finding.field} is ${finding.got}: ${phraseOf({ ...finding, got: 'nothing' })}`;
+  const { field, got: state, expected, advice } = finding;
+  return `${field} is ${state}: expected ${expected}${advice === null ? '' : `; ${advice}`}`;
 }
 
 /** Says the same without the field. */
@@ -154,14 +155,14 @@ const UNREADABLE: Readonly<Record<string, readonly [got: string, advice: string]
   ENOENT: ['no such file', 'check the path'],
   ENOTDIR: ['no such file', 'check the path'],
   EISDIR: ['a folder', 'name a file in it'],
-  EACCES: ['no permission', 'check who may read it'],
-  EPERM: ['no permission', 'check who may read it'],
+  EACCES: ['no permission', 'check its permissions'],
+  EPERM: ['no permission', 'check its permissions'],
 };
 
 /** The problem of a file that cannot be read. Of the error its code alone is shown. */
 export function unreadable(error: unknown, expected = 'to read the file'): ValueProblem {
   const code = codeOf(error) ?? 'no reason given';
-  const [got, advice] = UNREADABLE[code] ?? [code, 'check the path and who may read it'];
+  const [got, advice] = UNREADABLE[code] ?? [code, 'check the path and its permissions'];
   return { kind: 'unreadable', expected, got, advice };
 }
 

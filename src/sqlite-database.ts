@@ -32,7 +32,7 @@ export function sqliteDatabase({ path, open, tables, version, pragmas = '', wait
       { kind, field: named.what, expected, got: `${shown(path)}, ${found}`, advice },
     ]);
   };
-  if (open === 'existing' && !existsSync(path)) throw invalid('unreadable', 'where there is none', 'check the path');
+  if (open === 'existing' && !existsSync(path)) throw invalid('unreadable', 'which does not exist', 'check the path');
   let database: DatabaseSync | undefined;
   try {
     database = new (sqlite().DatabaseSync)(path);
@@ -46,7 +46,7 @@ export function sqliteDatabase({ path, open, tables, version, pragmas = '', wait
     database?.close();
     if (error instanceof ConfigurationError) throw error;
     const reason = error instanceof Error ? error.message : String(error);
-    throw invalid('unreadable', `which SQLite cannot open (${reason})`, 'check the path and who may write there');
+    throw invalid('unreadable', `which SQLite cannot open (${reason})`, 'check the path and its permissions');
   }
 }
 

@@ -19,7 +19,7 @@ describe('a problem', () => {
     assert.equal(sentenceOf({ ...PORT, advice: null }), 'listen.port: expected a port from 0 to 65535, got 70000');
   });
 
-  it('of a key that is not there begins with the variable that is undefined, or empty', () => {
+  it('of a key that is not there begins with the variable that is empty or not set', () => {
     const key: Problem = {
       kind: 'no_key',
       field: 'ANTHROPIC_AUTH_TOKEN',
@@ -27,7 +27,7 @@ describe('a problem', () => {
       got: 'empty',
       advice: null,
     };
-    assert.equal(sentenceOf(key), 'ANTHROPIC_AUTH_TOKEN is empty: expected a key, got nothing');
+    assert.equal(sentenceOf(key), 'ANTHROPIC_AUTH_TOKEN is empty: expected a key');
   });
 
   it('in a file has the file in its field, and is of the file itself where it names no field', () => {

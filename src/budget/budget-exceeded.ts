@@ -15,9 +15,9 @@ export type BudgetRefusal = 'exceeded' | 'unknown_price' | 'ledger_unavailable';
  * contain nothing that a user can name, such as a budget.
  */
 const MESSAGES: Readonly<Record<BudgetRefusal, string>> = {
-  exceeded: 'Not sent: the call does not fit into a budget. The fields of this error say which, and when it resets.',
+  exceeded: "Not sent: the call would exceed a budget. This error's fields say which budget, and when it resets.",
   unknown_price: 'Not sent: no price is known for the model, and a budget blocks what it cannot price.',
-  ledger_unavailable: 'Not sent: the ledger of a budget does not answer, and the budget is closed while it does not.',
+  ledger_unavailable: 'Not sent: the ledger of a budget does not respond, and the budget has onLedgerDown: closed.',
 };
 
 /** The fields of a refusal. Amounts are US dollars. */

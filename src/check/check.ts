@@ -87,7 +87,7 @@ async function calls(visit: Visit, { configuration, env, clock, model }: Calls):
 }
 
 async function networkSteps(visit: Visit, endpoint: Endpoint): Promise<void> {
-  const through = endpoint.proxy === null ? '' : `, the proxy`;
+  const through = endpoint.proxy === null ? '' : ' (the proxy)';
   const network = async (name: StepName, look: () => Promise<string>): Promise<void> => {
     await visit.step(name, async () => {
       try {
@@ -99,7 +99,9 @@ async function networkSteps(visit: Visit, endpoint: Endpoint): Promise<void> {
   };
   await network('dns', async () => {
     const [first, ...more] = await addresses(endpoint);
-    return `${endpoint.hostname}${through}: ${first}${more.length === 0 ? '' : ` and ${more.length} more`}`;
+    const name = `${endpoint.hostname}${through}`;
+    if (first === endpoint.hostname) return `${name}: an IP address, no lookup needed`;
+    return `${name}: ${first}${more.length === 0 ? '' : ` and ${more.length} more`}`;
   });
   await network('connection', async () => {
     await connection(endpoint);

@@ -16,9 +16,9 @@ export interface Asked {
   readonly host: string;
   readonly hostname: string;
   readonly timeoutMs: number;
-  /** `null` where calls go straight. */
+  /** `null` if calls go direct. */
   readonly proxy: Proxy | null;
-  /** The variable that names a proxy which Node was not told to use; `null` for none. */
+  /** The variable that names a proxy that Node does not use; `null` for none. */
   readonly unusedProxy: string | null;
 }
 
@@ -33,68 +33,68 @@ const RULES: readonly Rule[] = [
   {
     code: /^(?:ENOTFOUND|EAI_NONAME)$/,
     cause: 'dns',
-    text: ({ hostname }) => `The name ${hostname} is not known to the DNS here.`,
-    next: 'Look for a typing mistake in ANTHROPIC_BASE_URL; then see whether this machine has a network and a DNS server.',
+    text: ({ hostname }) => `DNS does not know the name ${hostname}.`,
+    next: 'Look for a typo in ANTHROPIC_BASE_URL; then check that this machine has a network and a DNS server.',
   },
   {
     code: /^(?:EAI_AGAIN|EAI_NODATA|EAI_FAIL)$/,
     cause: 'dns',
-    text: ({ hostname }) => `The DNS gave no answer for the name ${hostname}.`,
-    next: 'See whether this machine, or the container, has a network and a DNS server that runs; then check again.',
+    text: ({ hostname }) => `DNS gave no answer for the name ${hostname}.`,
+    next: 'Check that this machine, or the container, has a network and a working DNS server; then try again.',
   },
   {
     code: /^ECONNREFUSED$/,
     cause: 'connection_refused',
     text: ({ host }) => `Nothing listens at ${host}.`,
-    next: 'Start the gateway or the simulator that ANTHROPIC_BASE_URL names, or correct its port; unset it to call the API itself.',
+    next: 'Start the gateway or simulator at ANTHROPIC_BASE_URL, or correct the port. To call the API itself, unset the variable.',
   },
   {
     code: /^(?:EHOSTUNREACH|ENETUNREACH)$/,
     cause: 'unreachable',
-    text: ({ host }) => `No route leads from this machine to ${host}.`,
-    next: 'See whether this machine, or the container, is on a network that may call out; a VPN or a firewall can be what is missing.',
+    text: ({ host }) => `This machine has no route to ${host}.`,
+    next: 'Check that the network of this machine, or of the container, allows outgoing calls; look at its VPN and firewall.',
   },
   {
     code: /^(?:ETIMEDOUT|UND_ERR_CONNECT_TIMEOUT|TimeoutError)$/,
     cause: 'timeout',
-    text: ({ host, timeoutMs }) => `No answer came from ${host} within ${timeoutMs} ms.`,
-    next: 'See whether a firewall lets this machine call out on that port; raise ANTHROPIC_TIMEOUT_MS where the network is slow.',
+    text: ({ host, timeoutMs }) => `${host} did not answer within ${timeoutMs} ms.`,
+    next: 'Check that no firewall blocks outgoing calls on that port. If the network is slow, raise ANTHROPIC_TIMEOUT_MS.',
   },
   {
     code: /^CERT_HAS_EXPIRED$|^CERT_NOT_YET_VALID$/,
     cause: 'certificate',
-    text: ({ host }) => `By the clock of this machine the certificate of ${host} is not valid now.`,
-    next: 'Set the clock of this machine; if it is right, the certificate is to be renewed by whoever runs that host.',
+    text: ({ host }) => `According to this machine's clock, the certificate of ${host} is not valid now.`,
+    next: "Set this machine's clock. If it is right, whoever runs that host has to renew the certificate.",
   },
   {
     code: /ALTNAME_INVALID/,
     cause: 'certificate',
-    text: ({ host }) => `The certificate that ${host} shows was issued for another name.`,
-    next: 'Look for a typing mistake in ANTHROPIC_BASE_URL, and for a proxy that answers in place of the API.',
+    text: ({ host }) => `The certificate of ${host} was issued for another name.`,
+    next: 'Look for a typo in ANTHROPIC_BASE_URL, and for a proxy that answers instead of the API.',
   },
   {
     code: /CERT|SIGNATURE|ISSUER/,
     cause: 'certificate',
     text: ({ host }) =>
-      `The certificate of ${host} is signed by nobody whom Node trusts: a proxy that reads TLS stands in between, or the certificate is one of your own.`,
-    next: 'Get the certificate of the authority that signed it, and name its file in NODE_EXTRA_CA_CERTS. Never turn verification off.',
+      `Node does not trust the issuer of the certificate of ${host}: a proxy inspects TLS, or the certificate is your own.`,
+    next: "Get the issuer's certificate, and set NODE_EXTRA_CA_CERTS to its file. Never turn off verification.",
   },
   {
     code: /^(?:EPROTO|ERR_SSL_.*)$/,
     cause: 'no_tls',
     text: ({ host }) => `${host} does not speak TLS.`,
-    next: 'Begin ANTHROPIC_BASE_URL with http:// if it is a gateway or a simulator on this machine, or correct its port.',
+    next: 'For a gateway or simulator on this machine, begin ANTHROPIC_BASE_URL with http://. Otherwise, correct the port.',
   },
   {
     code: /^(?:ECONNRESET|EPIPE|UND_ERR_SOCKET)$/,
     cause: 'connection_broken',
     text: ({ host }) =>
-      `The connection to ${host} was broken before an answer came: a firewall or a proxy, or a restart.`,
-    next: 'Try again; if it happens each time, ask whoever runs the network whether calls to that host are allowed.',
+      `The connection to ${host} broke before a response arrived. Possible causes: a firewall, a proxy, or a restart.`,
+    next: 'Try again. If it happens every time, ask whoever runs the network whether it allows calls to that host.',
   },
 ];
 
-/** The failure of a step that a network error ended; an error that is none of the network is thrown as it is. */
+/** Explains the network error that ended a step. Throws any other error unchanged. */
 export function networkFailure(error: unknown, asked: Asked): CheckFailure {
   const refused = refusedByProxy(error, asked);
   if (refused !== null) return refused;
@@ -116,7 +116,7 @@ function unexpected({ host }: Asked, what: string): CheckFailure {
   return new CheckFailure(what, {
     cause: 'unexpected',
     text: `The request to ${host} failed with "${what}".`,
-    next: 'Look that up in the documentation of Node; the address in ANTHROPIC_BASE_URL may be one that Node does not call.',
+    next: "Look it up in Node's documentation. Node may not be able to call the address in ANTHROPIC_BASE_URL.",
   });
 }
 
@@ -125,38 +125,38 @@ function diagnosis({ cause, text, next }: Rule, asked: Asked): Diagnosis {
   if (proxy !== null && proxy.host === host) {
     return {
       cause,
-      text: `${text(asked)} It is the proxy that ${proxy.variable} names.`,
-      next: `Correct ${proxy.variable}, or ask whoever runs the proxy. Where the API is reached without one, unset it.`,
+      text: `${text(asked)} It is the proxy in ${proxy.variable}.`,
+      next: `Correct ${proxy.variable}, or ask whoever runs the proxy. If you do not need a proxy, unset the variable.`,
     };
   }
   if (unusedProxy === null) return { cause, text: text(asked), next };
   return {
     cause,
-    text: `${text(asked)} ${unusedProxy} names a proxy, and Node uses it only when it is told to.`,
-    next: `Set NODE_USE_ENV_PROXY=1 if calls are to go through the proxy. ${next}`,
+    text: `${text(asked)} ${unusedProxy} names a proxy, but Node does not use it by default.`,
+    next: `If calls should go through the proxy, set NODE_USE_ENV_PROXY=1. ${next}`,
   };
 }
 
-/** Node tells the status with which a proxy refuses to connect in the message alone. */
+/** Node reports the status of a proxy's refusal only in the message. */
 function refusedByProxy(error: unknown, { proxy, host }: Asked): CheckFailure | null {
   const [, status] = /Proxy response \((\d{3})\)/.exec(lastOf(error).message) ?? [];
   if (proxy === null || status === undefined) return null;
-  const login = `Put name and password for the proxy into ${proxy.variable}, as in http://name:password@${proxy.host}.`;
-  const pass = `Ask whoever runs the proxy to let calls to ${host} pass.`;
+  const login = `Put the proxy's user name and password into ${proxy.variable}, as in http://name:password@${proxy.host}.`;
+  const pass = `Ask whoever runs the proxy to allow calls to ${host}.`;
   return new CheckFailure(`the proxy answered ${status}`, {
     cause: 'proxy',
-    text: `The proxy ${proxy.host}, which ${proxy.variable} names, does not connect to ${host}: it answered ${status}.`,
+    text: `The proxy ${proxy.host} from ${proxy.variable} does not connect to ${host}: it answered ${status}.`,
     next: status === '407' ? login : pass,
   });
 }
 
-/** The innermost cause, which has the plainest word for it. */
+/** Returns the innermost cause, which has the most specific message. */
 function lastOf(error: unknown): Error {
   if (!(error instanceof Error)) return new Error('');
   return error.cause instanceof Error ? lastOf(error.cause) : error;
 }
 
-/** The codes of an error, of its causes, and of the attempts that it stands for. */
+/** Collects the codes of an error, of its causes, and of the attempts that it aggregates. */
 function codesOf(error: unknown, depth = 0): readonly string[] {
   if (!(error instanceof Error) || depth > 4) return [];
   const own = 'code' in error && typeof error.code === 'string' ? [error.code] : [];
@@ -165,7 +165,7 @@ function codesOf(error: unknown, depth = 0): readonly string[] {
   return [...timedOut, ...own, ...attempts, ...codesOf(error.cause, depth + 1)];
 }
 
-/** Kinds that are no key even when they are whole. */
+/** Secrets that are not API keys, even if complete. */
 const OTHER_THAN_KEY: ReadonlySet<string> = new Set<KeyJudgement['kind']>([
   'admin_key',
   'enterprise_admin_key',
@@ -176,18 +176,18 @@ const OTHER_THAN_KEY: ReadonlySet<string> = new Set<KeyJudgement['kind']>([
 ]);
 
 const MAKE_ONE =
-  'Make a key at https://platform.claude.com/settings/keys and put ANTHROPIC_AUTH_TOKEN=... into .env (.env.example shows it); ' +
-  'then check again with node --env-file=.env node_modules/.bin/plimsoll check.';
+  'Create a key at https://platform.claude.com/settings/keys and put ANTHROPIC_AUTH_TOKEN=... in .env (.env.example shows it); ' +
+  'then run node --env-file=.env node_modules/.bin/plimsoll check.';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** The failure that problems of the environment are; each of them says what to do. */
+/** Turns problems of the environment into a failure. Each problem says what to do. */
 export function configurationFailure(problems: readonly Problem[], env: Env): CheckFailure {
   const kinds = new Set(problems.map(({ kind }) => kind));
   const text = problems.map((problem) => `${sentenceOf(problem)}.`).join('\n');
   const next = 'Correct the environment or the .env file, and check again.';
   if (kinds.has('no_key')) {
-    // `next` says what to do about it: said once is enough.
+    // `next` already says what to do, so the advice is left out.
     const said = problems.map((problem) =>
       sentenceOf(problem.kind === 'no_key' ? { ...problem, advice: null } : problem),
     );
@@ -203,5 +203,5 @@ export function configurationFailure(problems: readonly Problem[], env: Env): Ch
 function wrongKey(env: Env): string {
   const key = env['ANTHROPIC_AUTH_TOKEN']?.trim() || env['ANTHROPIC_API_KEY']?.trim() || '';
   const { kind } = judgedKey(key);
-  return OTHER_THAN_KEY.has(kind) ? `not an API key: ${kind.replaceAll('_', ' ')}` : 'not a whole key';
+  return OTHER_THAN_KEY.has(kind) ? `not an API key: ${kind.replaceAll('_', ' ')}` : 'not a complete key';
 }

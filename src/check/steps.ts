@@ -65,7 +65,7 @@ interface TierSeen {
 
 /** The tier that the limits of the answer imply. */
 export function tierStep({ limiters: seen, model }: Prompted, atMs: number): TierSeen {
-  if (seen.length === 0) return { status: 'skipped', text: 'the answer shows no rate limits', tier: null };
+  if (seen.length === 0) return { status: 'skipped', text: 'the response shows no rate limits', tier: null };
   const limits = seen.flatMap(({ dimension, limit }) =>
     limit === null ? [] : [{ modelClass: modelClass(model), dimension, limit }],
   );
@@ -74,7 +74,7 @@ export function tierStep({ limiters: seen, model }: Prompted, atMs: number): Tie
     .filter(({ dimension }) => dimension !== 'tokens')
     .map(({ dimension, limit }) => `${limit.toLocaleString('en-US')} ${dimension.replace('_', ' ')}`)
     .join(', ');
-  return { status: 'ok', text: `${tier ?? 'not known'}, by the limits a minute: ${shown}`, tier };
+  return { status: 'ok', text: `${tier ?? 'not known'}, from the per-minute limits: ${shown}`, tier };
 }
 
 /** The header counts whole seconds, and the network takes time too. */
@@ -87,14 +87,18 @@ export function clockStep(skewMs: number): { readonly status: StepStatus; readon
   const which = skewMs > 0 ? 'behind' : 'ahead of';
   return {
     status: 'warned',
-    text: `this machine is ${seconds} s ${which} the API: budgets' periods shift, set its clock`,
+    text: `this machine is ${seconds} s ${which} the API: budget periods shift; set the clock`,
   };
 }
 
 /** The names of models that a server gave; `null` where it does not list any. */
 type Models = readonly string[] | null;
 
-const NO_LIST = { status: 'skipped', text: 'no list of models here: the prompt will tell', models: null } as const;
+const NO_LIST = {
+  status: 'skipped',
+  text: 'this server does not list models; the prompt step decides',
+  models: null,
+} as const;
 
 /** Asks for the list of models, which costs nothing and needs a key. A server without a list leaves it to the prompt. */
 export async function credentialsStep(
@@ -133,8 +137,8 @@ export async function modelStep(
   if (info['lifecycle'] === 'retired' || (retiresOn !== null && Date.parse(retiresOn) <= nowMs)) {
     throw new CheckFailure(`retired${retiresOn === null ? '' : ` on ${retiresOn}`}`, {
       cause: 'model_retired',
-      text: `${model} is retired${retiresOn === null ? '' : ` since ${retiresOn}`}: calls to it fail.`,
-      next: 'Set ANTHROPIC_DEFAULT_MODEL to a newer model of its family; `plimsoll prices` lists them.',
+      text: `${model} was retired${retiresOn === null ? '' : ` on ${retiresOn}`}: calls to it fail.`,
+      next: 'Set ANTHROPIC_DEFAULT_MODEL to a newer model of its family; `plimsoll prices` lists the models.',
     });
   }
   const named = info['id'] === model || typeof info['id'] !== 'string' ? model : `${model} is ${info['id']}`;

@@ -51,17 +51,18 @@ function budgetsOf(samples: readonly Sample[]): readonly BudgetFigures[] {
 function budgetItem(figures: BudgetFigures): readonly AdviceItem[] {
   const { budget, limitUsd, spentUsd, expectedUsd, blocked, endMs } = figures;
   const evidence = { ...figures };
-  const until = endMs === null ? '' : ` until ${day(endMs)}`;
   if (spentUsd >= limitUsd || blocked > 0) {
-    const refused = blocked > 0 ? ` ${blocked.toLocaleString('en-US')} calls were refused.` : ' Nothing is refused.';
-    const text = `Budget ${budget}: ${usd(spentUsd)} of ${usd(limitUsd)} is spent${until}.${refused}`;
+    const ends = endMs === null ? '' : `, and the period ends on ${day(endMs)}`;
+    const refused = blocked > 0 ? ` ${blocked.toLocaleString('en-US')} calls were refused.` : ' No calls were refused.';
+    const text = `Budget ${budget}: ${usd(spentUsd)} of ${usd(limitUsd)} is spent${ends}.${refused}`;
     return [{ about: 'budget', kind: 'budget_spent', severity: 'critical', text, evidence }];
   }
   if (expectedUsd === null || expectedUsd <= limitUsd) return [];
+  const by = endMs === null ? '' : ` by ${day(endMs)}`;
   const over = percent(expectedUsd / limitUsd - 1);
   const text =
-    `Budget ${budget}: ${usd(spentUsd)} of ${usd(limitUsd)} is spent, and at this pace ${usd(expectedUsd)} will be` +
-    `${until}: ${over} over it. Raise it, or find in the attribution what spends.`;
+    `Budget ${budget}: ${usd(spentUsd)} of ${usd(limitUsd)} is spent, and at this pace ${usd(expectedUsd)} will be spent` +
+    `${by}, ${over} over the limit. Raise the budget, or see in the attribution labels what spends it.`;
   return [{ about: 'budget', kind: 'budget_ahead', severity: 'warning', text, evidence }];
 }
 
@@ -71,7 +72,7 @@ function ledgerItems(samples: readonly Sample[]): readonly AdviceItem[] {
   return [
     ...down.map((sample): AdviceItem => {
       const ledger = label(sample, 'ledger');
-      const text = `The ${ledger} ledger of the budgets does not answer: spend is not seen, and budgets do what onLedgerDown says.`;
+      const text = `The ${ledger} ledger of the budgets does not respond: spend is not counted, and onLedgerDown decides about calls.`;
       return { about: 'budget', kind: 'ledger_down', severity: 'critical', text, evidence: { ledger } };
     }),
     ...(volatile.length === 0 ? [] : [volatileItem(volatile)]),
@@ -81,8 +82,8 @@ function ledgerItems(samples: readonly Sample[]): readonly AdviceItem[] {
 function volatileItem(budgets: readonly string[]): AdviceItem {
   const [which, keeps] = budgets.length === 1 ? ['Budget', 'is'] : ['Budgets', 'are'];
   const text =
-    `${which} ${budgets.join(', ')} ${keeps} kept in memory: each replica counts for itself, and a restart forgets. ` +
-    'Give them a SQLite or Redis ledger.';
+    `${which} ${budgets.join(', ')} ${keeps} kept in memory: each replica counts separately, and a restart loses the count. ` +
+    'Use an SQLite or Redis ledger.';
   return {
     about: 'budget',
     kind: 'ledger_volatile',

@@ -23,12 +23,12 @@ const USAGE = [
   '  budgets   that are spent, or will be',
   '  the tier  its cap, and the rate limits that refuse requests',
   '  routes    short, simple calls to an expensive model, and what a cheaper one',
-  '            would have cost; answers cut off at max_tokens; calls above their',
+  '            would have cost; responses cut off at max_tokens; calls above their',
   "            route's ceiling",
-  'It sees only counts, never prompts or answers. It chooses among the models in',
+  'It sees only counts, never prompts or responses. It chooses among the models in',
   'ANTHROPIC_DEFAULT_MODEL, ANTHROPIC_REASONING_MODEL, ANTHROPIC_CRITICAL_MODEL.',
   '',
-  'Exit code: 0 done, whatever the advice; 1 no metrics there, 2 wrong arguments.',
+  'Exit code: 0 done, with or without advice; 1 no metrics, 2 wrong arguments.',
 ];
 
 const OPTIONS = {
@@ -41,7 +41,7 @@ export const command = defineCommand({
   usage: USAGE,
   options: OPTIONS,
   async run({ values: { metrics, json } }, io) {
-    if (metrics === undefined) io.err(`Reads ${DEFAULT_PLACE}: give another page with --metrics.`);
+    if (metrics === undefined) io.err(`Reading ${DEFAULT_PLACE}. Choose another page with --metrics.`);
     const place = metrics ?? DEFAULT_PLACE;
     const items = itemsOf(await metricsPage(place, io), io);
     if (json) return print([JSON.stringify({ metrics: place, advice: items }, null, 2)], io);
@@ -66,9 +66,9 @@ const NARROWEST = 40;
 
 function adviceLines(items: readonly AdviceItem[], place: string, io: CommandIo): readonly string[] {
   const width = Math.min(WIDEST, Math.max(NARROWEST, io.columns));
-  const since = [`Since the counters began, by ${place}`];
+  const since = [`Counted since the counters started, from ${place}`];
   if (items.length === 0) {
-    const nothing = 'Nothing to advise: budgets, limits and routes are as they should be, as far as the counters tell.';
+    const nothing = 'Nothing to advise: according to the counters, budgets, limits and routes are fine.';
     return [...wrapped(nothing, width), '', ...since];
   }
   const texts = items.flatMap(({ severity, about, text }) => [
@@ -136,8 +136,8 @@ function throttledItems(samples: readonly Sample[]): readonly AdviceItem[] {
     if (!KEPT_BY_PACE.has(reason) || count < FEWEST_REFUSALS || share < WARNING_SHARE) return [];
     const severity: Severity = share >= CRITICAL_SHARE ? 'critical' : 'warning';
     const text =
-      `${percent(share)} of the requests to ${model} were refused by the limit of ${reason.replaceAll('_', ' ')} ` +
-      `(${count.toLocaleString('en-US')} since the counters began). Spread the load, or ask for a higher limit.`;
+      `${percent(share)} of the requests to ${model} were refused by the limit on ${reason.replaceAll('_', ' ')} ` +
+      `(${count.toLocaleString('en-US')} since the counters started). Spread the load, or ask for a higher limit.`;
     return [
       { about: 'tier', kind: 'rate_limited', severity, text, evidence: { model, reason, refused: count, share } },
     ];

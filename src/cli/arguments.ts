@@ -71,7 +71,9 @@ function optionProblems(token: OptionToken, options: ParseArgsOptionsConfig): re
     return value === undefined ? [] : [{ kind: 'invalid', ...problem, expected: 'no value' }];
   if (value === undefined) return [{ kind: 'missing', ...problem, expected: 'a value' }];
   if (inlineValue === true || !/^-./.test(value)) return [];
-  return [{ kind: 'invalid', ...problem, expected: 'a value', advice: `write ${rawName}=VALUE if it is meant` }];
+  return [
+    { kind: 'invalid', ...problem, expected: 'a value', advice: `if you mean it as a value, write ${rawName}=VALUE` },
+  ];
 }
 
 function unknownOption({ name, rawName }: OptionToken, names: readonly string[]): Problem {

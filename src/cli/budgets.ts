@@ -35,7 +35,7 @@ export const command = defineCommand({
   async run({ values }, io) {
     const { budgets, place } = await spendingOf(values, io);
     const status = await statusOf(budgets, place.open({ open: 'existing' }), io);
-    if (!status.ledger.up) return fail([`The ledger does not answer: ${place.shown}.`], io);
+    if (!status.ledger.up) return fail([`The ledger does not respond: ${place.shown}.`], io);
     return print(values.json ? [budgetsJson(status, io.now())] : statusLines(status, place, io), io);
   },
 });
@@ -61,11 +61,11 @@ async function spendingOf({ budgets, ledger, config }: Asked, io: CommandIo): Pr
   const file = budgets ?? io.env['PLIMSOLL_BUDGETS'];
   const named = ledger ?? io.env['PLIMSOLL_LEDGER'];
   if (!file) throw wrongArguments(missing('--budgets', 'a file of budgets', NO_BUDGETS));
-  if (!named) throw wrongArguments(missing('--ledger', 'a ledger', 'give --ledger PLACE, or set PLIMSOLL_LEDGER'));
+  if (!named) throw wrongArguments(missing('--ledger', 'a ledger', 'pass --ledger PLACE, or set PLIMSOLL_LEDGER'));
   return { budgets: budgetsIn(file), place: placeOf(named) };
 }
 
-const NO_BUDGETS = 'give --budgets FILE or the --config FILE of a gateway, or set PLIMSOLL_BUDGETS';
+const NO_BUDGETS = "pass --budgets FILE or a gateway's --config FILE, or set PLIMSOLL_BUDGETS";
 
 function missing(field: string, expected: string, advice: string): Problem {
   return unfit(field, undefined, { expected, advice });
@@ -77,7 +77,7 @@ function budgetsIn(file: string): readonly Budget[] {
     return loadBudgets(file);
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
-    const advice = 'if it is the configuration of a gateway, give it as --config FILE';
+    const advice = 'if it is a gateway configuration, pass it as --config FILE';
     const problems = error.problems.map((problem) =>
       problem.kind === 'unknown_field' && problem.field === file ? { ...problem, advice } : problem,
     );
@@ -96,11 +96,11 @@ const LEDGER_INVALID = 'PLIMSOLL_LEDGER_INVALID';
 const IN_MEMORY: Problem = {
   kind: 'missing',
   field: 'ledger',
-  expected: 'a place that others can read',
+  expected: 'a ledger that other processes can read',
   got: 'none in the configuration',
   advice:
-    'the gateway keeps its spend in its own memory. Its metrics show it; or write ledger: { sqlite: ' +
-    'plimsoll-ledger.db } into the file, and start it anew',
+    'the gateway keeps its spend in memory, and its metrics show it. Or add ledger: { sqlite: ' +
+    'plimsoll-ledger.db } to the file, and restart the gateway',
 };
 
 async function gatewaySpending(config: string, ledger: string | undefined, io: CommandIo): Promise<Spending> {
@@ -143,7 +143,7 @@ function budgetLines({ budgets }: BudgetsStatus, columns: number): readonly stri
 }
 
 /** Explains the marks of the bars. */
-const LEGEND = '█ spent  ▓ held for calls under way  ░ expected by the end of the period';
+const LEGEND = '█ spent  ▓ reserved for calls in progress  ░ forecast for the end of the period';
 
 function headLine({ name, period, mode, scope }: Budget, columns: number): string {
   const columnsOf = [
@@ -176,7 +176,7 @@ function barLine({ budget, balance, forecast }: BudgetStatus, columns: number): 
 function endLine({ budget, balance, forecast, endMs }: BudgetStatus): string {
   const isRolling = budget.period.kind === 'rolling';
   const held = balance !== null && balance.reservedNanoUsd > 0n ? [`${usd(usdOf(balance.reservedNanoUsd))} held`] : [];
-  const until = isRolling ? 'within a window from now' : `by ${minute(endMs)}`;
+  const until = isRolling ? 'one window from now' : `by ${minute(endMs)}`;
   const expected = forecast === null ? ['no forecast yet'] : [`${usd(forecast.expectedUsd)} expected ${until}`];
   const runsOutAtMs = forecast?.runsOutAtMs ?? null;
   const isOver = balance !== null && balance.spentNanoUsd >= budget.limitNanoUsd;

@@ -255,21 +255,24 @@ function settingsOf(config: string | undefined, { env }: CommandIo): NamedSettin
   return {
     tokens: tokensInEnvironment(env, process.cwd()),
     clients: ['default'],
-    configuration: 'the environment alone',
+    configuration: 'only the environment',
     passedOver: NAMES.find((name) => existsSync(name)) ?? null,
   };
 }
 
 /** Names the configuration: a gateway that runs with another one knows neither the client nor, maybe, the token. */
 function usedLines({ configuration, tokens, passedOver }: NamedSettings): readonly string[] {
-  const used = `Made for a gateway with ${configuration}, whose tokens are in ${ledgerAt(tokens).shown}.`;
+  const used = `Created for a gateway with ${configuration}, which keeps its tokens in ${ledgerAt(tokens).shown}.`;
   return [used, ...passedOverLines(passedOver)].flatMap((line) => wrapped(line, 80));
 }
 
 /** Names the file that may have been meant; no line where there is none. */
 function passedOverLines(passedOver: string | null): readonly string[] {
   if (passedOver === null) return [];
-  return wrapped(`${passedOver} of this folder was not read: for a gateway with it, add --config ${passedOver}.`, 80);
+  return wrapped(
+    `${passedOver} in this folder was not read. For a gateway that uses it, add --config ${passedOver}.`,
+    80,
+  );
 }
 
 /** Names the clients of valid tokens that the configuration does not have: the gateway refuses those tokens. */
@@ -281,7 +284,7 @@ function strangerLines(tokens: readonly TokenRecord[], settings: NamedSettings, 
     (name) => !settings.clients.includes(name),
   );
   if (strangers.length === 0) return [];
-  const which = `No client of ${settings.configuration}: ${strangers.join(', ')}.`;
-  const lines = [`${which} A gateway with that configuration refuses such tokens.`];
+  const which = `Tokens of clients that are not in ${settings.configuration}: ${strangers.join(', ')}.`;
+  const lines = [`${which} A gateway with that configuration refuses them.`];
   return [...lines.flatMap((line) => wrapped(line, 80)), ...passedOverLines(settings.passedOver)];
 }

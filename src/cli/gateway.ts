@@ -20,14 +20,14 @@ const USAGE = [
   '  --json              for programs: prints the start as a line of JSON',
   'plimsoll gateway token create|list|revoke    client tokens: see token --help',
   '',
-  'Only this process has the API key. ANTHROPIC_API_KEY works too, and',
+  'Only this process has the API key. ANTHROPIC_API_KEY also works, and',
   'ANTHROPIC_AUTH_TOKEN_FILE or ANTHROPIC_API_KEY_FILE name a file with the key:',
   '  ANTHROPIC_AUTH_TOKEN=sk-ant-… plimsoll gateway',
-  'Clients, in other shells, have a token of the gateway instead:',
+  'Clients, in other shells, use a gateway token instead:',
   '  export ANTHROPIC_BASE_URL=http://127.0.0.1:8787',
   '  export ANTHROPIC_AUTH_TOKEN=$(plimsoll gateway token create default)',
   'It logs each request as a line of JSON on stdout, never content, keys or tokens.',
-  'On SIGTERM and SIGINT it lets open requests finish, up to a limit, and ends.',
+  'On SIGTERM or SIGINT, it lets open requests finish, up to a limit, and exits.',
 ];
 
 const OPTIONS = {
@@ -120,7 +120,8 @@ async function serveGateway(configuration: GatewayConfiguration, { json }: Asked
   const running = await startGateway(configuration, { log, onError: (error) => io.err(errorLine(error, io.now())) });
   print(json ? [greetingJson(configuration, running, io.now())] : greeting(configuration, running), io);
   await aborted(io.signal);
-  if (!json) io.err(`Ends when what is under way has ended, in ${configuration.limits.drainSeconds} seconds at most.`);
+  if (!json)
+    io.err(`Shutting down: open requests may finish, for at most ${configuration.limits.drainSeconds} seconds.`);
   await running.close();
 }
 
@@ -151,7 +152,7 @@ const COLUMNS = 80;
 function greeting(configuration: GatewayConfiguration, { url, metricsUrl }: RunningGateway): readonly string[] {
   const { baseUrl, keys, clients } = configuration;
   return [
-    `Gateway at ${url}, to ${baseUrl}. Ctrl-C ends it.`,
+    `Gateway at ${url}, forwarding to ${baseUrl}. Press Ctrl-C to stop it.`,
     ...row('metrics', metricsUrl),
     ...row('keys', [...keys.keys()].join(', ')),
     ...row('clients', [...clients.keys()].join(', ')),
@@ -181,7 +182,7 @@ function greetingJson(configuration: GatewayConfiguration, { url, metricsUrl }: 
 
 function ledgerName({ ledger, budgets }: GatewayConfiguration): string {
   if (budgets.length === 0) return 'none: there are no budgets';
-  return ledger === null ? 'memory: budgets begin anew at every start' : placeName(ledger);
+  return ledger === null ? 'memory: budgets start over at every restart' : placeName(ledger);
 }
 
 /** The place, without what a URL may hold besides the host. */
@@ -192,9 +193,9 @@ function placeName(place: Place): string {
 function sharing({ tokens, ledger, budgets }: GatewayConfiguration): string {
   const sharesBudgets = ledger?.kind === 'redis' || budgets.length === 0;
   if (tokens.kind === 'redis' && sharesBudgets) return 'share tokens, rate limits and budgets';
-  if (tokens.kind === 'redis') return 'share tokens and rate limits; each holds to budgets by itself';
-  const besides = ledger?.kind === 'redis' ? ', but the budgets' : '';
-  return `share nothing${besides}: run one, or keep tokens and ledger in Redis`;
+  if (tokens.kind === 'redis') return 'share tokens and rate limits; each counts budgets separately';
+  const besides = ledger?.kind === 'redis' ? ' but budgets' : '';
+  return `share nothing${besides}: run only one, or keep tokens and ledger in Redis`;
 }
 
 function row(name: string, text: string): readonly string[] {

@@ -15,9 +15,9 @@ const USAGE = [
   '',
   'An alias should read env-service-role, such as prod-checkout-api, and fit',
   'ANTHROPIC_ENV. A key without calls was not used since the service started:',
-  'revoke it, or find out why. One page knows one process; others count their own.',
-  'Exit code: 0 all is well, 1 a key is badly named or of another environment, or',
-  'the metrics could not be read, 2 wrong arguments.',
+  'revoke it, or find out why. A metrics page covers only its own process.',
+  'Exit code: 0 all is well, 1 a key is badly named or belongs to another',
+  'environment, or the metrics could not be read, 2 wrong arguments.',
 ];
 
 const OPTIONS = {
@@ -36,8 +36,8 @@ export const command = defineCommand({
       throw wrongArguments(unfit('ANTHROPIC_ENV', anthropicEnv, { expected: 'dev, test, ci, staging, demo or prod' }));
     const aliases = aliasesOf([...alias, io.env['PLIMSOLL_KEY'] ?? '']);
     if (aliases.length === 0 && metrics === undefined) {
-      const advice = 'give --alias or --metrics, or set PLIMSOLL_KEY';
-      throw wrongArguments(unfit('--alias', undefined, { expected: 'a key to judge', advice }));
+      const advice = 'pass --alias or --metrics, or set PLIMSOLL_KEY';
+      throw wrongArguments(unfit('--alias', undefined, { expected: 'the alias of a key', advice }));
     }
     const samples = metrics === undefined ? null : await metricsPage(metrics, io);
     return printAccounts({ aliases, anthropicEnv, samples }, json, io);
@@ -168,7 +168,7 @@ function useLines({ calls, tokens, costUsd, unpricedCalls, lastSeenAtMs }: KeyUs
   const cost = `${costUsd.toFixed(6)} USD${unpricedCalls === 0 ? '' : `, without ${counted(unpricedCalls, 'unpriced call')}`}`;
   return [
     `${counted(calls, 'call')}, ${counted(tokens, 'token')}, ${cost}`,
-    ...(lastSeenAtMs === null ? [] : [`last answered at ${instant(lastSeenAtMs)}`]),
+    ...(lastSeenAtMs === null ? [] : [`last response at ${instant(lastSeenAtMs)}`]),
   ];
 }
 

@@ -12,12 +12,12 @@ export async function metricsPage(place: string, io: CommandIo): Promise<readonl
   const samples = samplesIn(await textAt(place, io));
   if (samples === null) throw noMetrics('a page in the text format of Prometheus', `something else at ${place}`);
   if (!samples.some(({ name }) => /^(?:anthropic|plimsoll)_/.test(name)))
-    throw noMetrics("metrics of plimsoll's", `only others at ${place}`);
+    throw noMetrics('plimsoll metrics', `only other metrics at ${place}`);
   return samples;
 }
 
 function noMetrics(expected: string, got: string): ConfigurationError {
-  const advice = 'give the URL or the file of another page';
+  const advice = 'pass the URL or the file of another page';
   return new ConfigurationError('PLIMSOLL_METRICS_PAGE', [
     { kind: 'unreadable', field: '--metrics', expected, got, advice },
   ]);
@@ -28,7 +28,7 @@ async function textAt(place: string, io: CommandIo): Promise<string> {
     if (place === '-') return await standardInput(io);
     return /^https?:\/\//i.test(place) ? await page(place, io) : await readFile(place, 'utf8');
   } catch (error) {
-    throw noMetrics('a page that can be read', `${unreadableReason(error)} at ${place}`);
+    throw noMetrics('a readable page', `${unreadableReason(error)} at ${place}`);
   }
 }
 
@@ -43,7 +43,7 @@ class StatusError extends Error {
   readonly code: string;
 
   constructor(status: number) {
-    super('The answer is an error.');
+    super('The response is an error.');
     this.code = `status ${status}`;
   }
 }
@@ -61,8 +61,8 @@ async function standardInput(io: CommandIo): Promise<string> {
 function unreadableReason(error: unknown): string {
   const cause: unknown = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   if (!(cause instanceof Error)) return 'no reason given';
-  if (cause.message === 'bad port') return 'a port that fetch never asks';
-  if (cause.name === 'TimeoutError') return 'no answer in time';
+  if (cause.message === 'bad port') return 'a port that fetch does not allow';
+  if (cause.name === 'TimeoutError') return 'no response in time';
   return 'code' in cause && typeof cause.code === 'string' ? cause.code : cause.message;
 }
 

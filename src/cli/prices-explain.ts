@@ -9,7 +9,7 @@ import type { CommandIo } from './command.ts';
 
 const NOT_FOUND = [
   'Expected on standard input a Messages response, its usage object, its event',
-  'stream or the results of a batch, got something else.',
+  'stream, or the results of a batch; got something else.',
 ];
 
 /** The options of `explain`. */
@@ -40,7 +40,7 @@ export async function explain({ pricing, json, on }: Asked, io: CommandIo): Prom
     const all = [...explained.flatMap(lines), ...grandTotal(explained, totalNanoUsd)];
     [...all, ...(elsewhere === null ? [] : elsewhereLines(elsewhere, totalNanoUsd))].forEach((line) => io.out(line));
   }
-  if (!priced) io.err('Something has no price: the total leaves it out.');
+  if (!priced) io.err('Some usage has no price: the total does not include it.');
   return priced ? 0 : 1;
 }
 
@@ -64,11 +64,11 @@ function wouldHaveCost(found: readonly FoundUsage[], model: string, pricing: Pri
 
 function elsewhereLines({ model, totalNanoUsd, priced }: Elsewhere, paidNanoUsd: number): readonly string[] {
   if (!priced) return [`on ${shortened(model)}: unpriced`];
-  const share = paidNanoUsd === 0 ? '' : `, ${((100 * totalNanoUsd) / paidNanoUsd).toFixed(0)}% of it`;
+  const share = paidNanoUsd === 0 ? '' : `, ${((100 * totalNanoUsd) / paidNanoUsd).toFixed(0)}% of that`;
   return [
     `on ${shortened(model)}: ${usd(totalNanoUsd)} USD${share}`,
-    'The same number of tokens, not the same text: models since Opus 4.7, and Haiku',
-    '5.5, make about 30% more tokens of a text than those before.',
+    'This compares the same number of tokens, not the same text: models since Opus',
+    '4.7, and Haiku 5.5, produce about 30% more tokens from a text than older models.',
   ];
 }
 
@@ -228,8 +228,8 @@ function how(price: Price, part: UsagePart, { batch, geo }: Mode): string {
 }
 
 function whyNot({ part, usage, model, price, mode }: Priceable): string {
-  if (usage.malformed) return 'unpriced: the usage has numbers that are no counts';
-  if (model === null) return 'unpriced: no model is named, give --model';
+  if (usage.malformed) return 'unpriced: the usage has numbers that are not valid counts';
+  if (model === null) return 'unpriced: the usage names no model; pass --model';
   if (price === null) return 'unpriced: no price is known for that day';
   if (mode === null) return `unpriced: the service tier ${usage.serviceTier} is not known`;
   return `unpriced: not sold at speed ${part.speed ?? 'standard'}${mode.batch ? ' in a batch' : ''}`;
@@ -247,8 +247,8 @@ function toolLines({ serverToolUses }: Usage, { prices, atMs }: Pricing): readon
 function notes({ usage, cut }: FoundUsage): readonly string[] {
   return [
     ...(cut ? ['The stream ends before its final usage: the output is estimated.'] : []),
-    ...(usage.cacheSplitAssumed ? ['Cache writes came without their 5 m / 1 h split: all count as 5 m.'] : []),
-    ...(usage.thinkingTokens > 0 ? [`Of the output, ${usage.thinkingTokens} tokens were thinking.`] : []),
+    ...(usage.cacheSplitAssumed ? ['The usage does not split cache writes into 5 m and 1 h: all count as 5 m.'] : []),
+    ...(usage.thinkingTokens > 0 ? [`${usage.thinkingTokens} of the output tokens were thinking.`] : []),
   ];
 }
 

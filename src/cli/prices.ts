@@ -59,7 +59,7 @@ function warnIfOld({ checkedAtMs, checkedOn }: PriceTable, io: CommandIo): void 
   const days = Math.floor((io.now() - checkedAtMs) / DAY_MS);
   if (days <= OLD_AFTER_DAYS) return;
   io.err(`The prices were last checked on ${checkedOn}, ${days} days ago:`);
-  io.err('update plimsoll, or give newer ones with PLIMSOLL_PRICES.');
+  io.err('update plimsoll, or set newer ones with PLIMSOLL_PRICES.');
 }
 
 /** The table in force as JSON: every model with its life cycle, the price of that day (`null`: none) and its sources. */
@@ -96,7 +96,7 @@ function priceListLines(prices: PriceTable, atMs: number): readonly string[] {
     ...prices.models.flatMap((model) => modelLines(model, prices, atMs)),
     '',
     ...prices.serverTools.map(({ tool }) => toolLine(tool, perThousand(prices, tool, atMs))),
-    '~ not every figure was seen on a page of Anthropic: --json has the sources',
+    '~ some figures come from third-party sources: see --json',
   ];
 }
 

@@ -73,7 +73,7 @@ async function scanFile(scan: Scan, path: string): Promise<void> {
 function reasonOf(error: unknown): string {
   const code = codeOf(error);
   if (code === 'ENOENT') return 'no such file or folder';
-  if (code === 'EACCES') return 'may not be read';
+  if (code === 'EACCES') return 'permission denied';
   return typeof code === 'string' ? code : 'cannot be read';
 }
 
@@ -104,7 +104,7 @@ async function* gitOutput(args: readonly string[], { cwd, stdin = '' }: GitRun =
   let said = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-2_000)));
   const ended = new Promise<number | null>((resolve, reject) => {
-    child.once('error', () => reject(new GitError('git is not to be found: install it, or name files to scan.')));
+    child.once('error', () => reject(new GitError('git was not found: install it, or name files to scan.')));
     child.once('close', resolve);
   });
   ended.catch(() => undefined); // awaited below, when the output is over

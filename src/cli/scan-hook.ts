@@ -9,7 +9,7 @@ ${MARK}: a commit with an Anthropic secret in it is refused.
 for plimsoll in node_modules/.bin/plimsoll plimsoll; do
   if command -v "$plimsoll" >/dev/null; then
     "$plimsoll" scan --staged && exit 0
-    echo 'Nothing was committed. A secret that was revoked and is to stay is made known by' >&2
+    echo 'Nothing was committed. To allow a secret that is already revoked, run' >&2
     echo 'plimsoll scan --staged --write-baseline' >&2
     exit 1
   fi
@@ -39,13 +39,13 @@ export async function installHook(): Promise<Installed> {
   await mkdir(hooks, { recursive: true });
   await writeFile(path, HOOK);
   await chmod(path, 0o755);
-  return { ok: true, lines: [`Wrote ${shown}: each commit is scanned before it is made.`] };
+  return { ok: true, lines: [`Wrote ${shown}: plimsoll scans each commit before git makes it.`] };
 }
 
 function kept(shown: string): readonly string[] {
   return [
-    `There is a hook already, which was not changed: ${shown}`,
-    'Add this line to it, behind its first:',
+    `A hook already exists and was not changed: ${shown}`,
+    'Add this line after its first line:',
     '  npx --no-install plimsoll scan --staged || exit 1',
   ];
 }

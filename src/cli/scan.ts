@@ -143,7 +143,7 @@ function readBaseline(asked: Asked, io: CommandIo): Baseline | null {
     text = readFileSync(path, 'utf8');
   } catch (error) {
     if (isOptional && codeOf(error) === 'ENOENT') return new Map();
-    printProblems([{ field: path, ...unreadable(error, 'a baseline that can be read') }], io);
+    printProblems([{ field: path, ...unreadable(error, 'a readable baseline') }], io);
     return null;
   }
   const parsed = parseBaseline(text);
@@ -161,7 +161,7 @@ interface Baselined {
 function writeBaseline(path: string, { found, known }: Baselined, io: CommandIo): number {
   writeFileSync(path, baselineText(found, known));
   const count = new Set([...known.keys(), ...found.map(({ fingerprint }) => fingerprint)]).size;
-  io.out(`Wrote ${path}: ${count} ${count === 1 ? 'secret is' : 'secrets are'} known from now on.`);
+  io.out(`Wrote ${path}: ${count} ${count === 1 ? 'secret is' : 'secrets are'} now known.`);
   return 0;
 }
 
@@ -186,7 +186,7 @@ function textLines(result: Reported): readonly string[] {
     ...findings.flatMap(findingLines),
     ...(findings.length === 0 ? [] : ['', ...advice(findings), '']),
     `${findings.length === 0 ? 'No secrets' : places}; scanned ${scannedWords(result)}.`,
-    ...(known === 0 ? [] : [`${count(known, 'finding')} of the baseline let be.`]),
+    ...(known === 0 ? [] : [`Ignored ${count(known, 'finding')} in the baseline.`]),
   ];
 }
 
@@ -204,7 +204,7 @@ function advice(findings: readonly Finding[]): readonly string[] {
 function scannedWords({ files, binaryFiles, bytes, skipped }: ScanResult): string {
   return [
     `${count(files, 'file')}, ${(bytes / 1e6).toFixed(1)} MB`,
-    ...(binaryFiles === 0 ? [] : [`${binaryFiles} binary passed over`]),
+    ...(binaryFiles === 0 ? [] : [`${binaryFiles} binary skipped`]),
     ...(skipped.length === 0 ? [] : [`${skipped.length} not scanned`]),
   ].join(', ');
 }

@@ -14,13 +14,13 @@ const USAGE = [
   '  --port N            the port on 127.0.0.1; 0 for any free port (8788)',
   '  --tier NAME         the usage tier, for rate limits and monthly cap (scale):',
   `                      ${TIER_NAMES.join(', ')}`,
-  '  --seed N            the random seed: the same seed, the same answers (1)',
+  '  --seed N            random seed: the same seed gives the same responses (1)',
   '  --pace NAME         instant, or natural: as slow as a small model (instant)',
   '  --json              for programs: one object at the start, one at the end',
   '',
   'It accepts any key, and nothing leaves the machine. Point a client at it:',
   '  ANTHROPIC_BASE_URL=http://127.0.0.1:8788 ANTHROPIC_AUTH_TOKEN=any npm start',
-  'or call it by hand:',
+  'or call it yourself:',
   '  curl http://127.0.0.1:8788/v1/messages -H "x-api-key: any" \\',
   `    -H "anthropic-version: 2023-06-01" -d '{"model":"claude-haiku-5-5",`,
   `    "max_tokens":64,"messages":[{"role":"user","content":"Ahoy"}]}'`,
@@ -99,7 +99,7 @@ async function simulate({ port, tier, seed, scenario, json }: Asked, io: Command
 
 function greeting({ url, tier, seed }: { readonly url: string; readonly tier: string; readonly seed: number }) {
   return [
-    `Simulated Claude API at ${url}, tier ${tier}, seed ${seed}. Ctrl-C ends it.`,
+    `Simulated Claude API at ${url}, tier ${tier}, seed ${seed}. Press Ctrl-C to stop it.`,
     `  export ANTHROPIC_BASE_URL=${url} ANTHROPIC_AUTH_TOKEN=any`,
   ];
 }
@@ -117,7 +117,7 @@ function accountOf(truth: Truth): Account {
 
 function farewell({ requests, billedUsd }: Account): string {
   const counts = Object.entries(requests).map(([status, count]) => `${status} × ${count}`);
-  return `${counts.length === 0 ? 'Nothing was asked' : `Answered ${counts.join(', ')}`}; billed ${billedUsd.toFixed(6)} USD.`;
+  return `${counts.length === 0 ? 'No requests' : `Answered ${counts.join(', ')}`}; billed ${billedUsd.toFixed(6)} USD.`;
 }
 
 /** Figures of the simulator's own: about what a small model takes. */

@@ -25,7 +25,7 @@ export interface EnvironmentClientOptions extends InstrumentOptions {
 }
 
 /**
- * An instrumented client, configured by the environment alone: credential, address, timeout, key alias, prices, budgets
+ * An instrumented client, configured from environment variables only: credential, address, timeout, key alias, prices, budgets
  * and their ledger, the three models, and the `max_tokens` of calls that do not say. `.env.example` has every variable.
  *
  * Throws a `ConfigurationError` (`PLIMSOLL_ENVIRONMENT_INVALID`) with every problem of the environment, and what

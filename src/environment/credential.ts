@@ -8,7 +8,7 @@ export interface Credential {
 }
 
 const MAKE_ONE =
-  'make one at https://platform.claude.com/settings/keys, put ANTHROPIC_AUTH_TOKEN=... into .env (.env.example shows ' +
+  'create one at https://platform.claude.com/settings/keys, put ANTHROPIC_AUTH_TOKEN=... in .env (.env.example shows ' +
   'it), and start with node --env-file=.env';
 
 /** Reads the credential; `null` where none can be used: `findings` then has the problem. */
@@ -20,15 +20,15 @@ export function credential(env: Env, findings: Findings): Credential | null {
     findings.problem({
       kind: 'no_key',
       field: 'ANTHROPIC_AUTH_TOKEN',
-      expected: 'the key that calls are made with',
-      got: env['ANTHROPIC_AUTH_TOKEN'] === undefined ? 'undefined' : 'empty',
+      expected: 'the API key',
+      got: env['ANTHROPIC_AUTH_TOKEN'] === undefined ? 'not set' : 'empty',
       advice: MAKE_ONE,
     });
     return null;
   }
   const { variable, value } = named;
   if (other !== undefined && other.value !== value)
-    findings.notice(variable, `it is used, and not ${other.variable}, which is set to another value: unset one`);
+    findings.notice(variable, `it is used instead of ${other.variable}, which has another value: unset one`);
   const { kind, problem } = judgedKey(value);
   if (problem !== null) {
     findings.problem({ field: variable, ...problem });
@@ -38,14 +38,14 @@ export function credential(env: Env, findings: Findings): Credential | null {
     findings.problem({
       kind: 'gateway_token',
       field: variable,
-      expected: 'a key of the Claude API',
-      got: 'a token of a plimsoll gateway, which the API does not know',
+      expected: 'a Claude API key',
+      got: 'a plimsoll gateway token, which the API does not know',
       advice: 'set ANTHROPIC_BASE_URL to the address of the gateway',
     });
     return null;
   }
   if (kind === 'unrecognized' && callsTheApi(env))
-    findings.notice(variable, 'keys of the API begin with sk-ant- and this does not: the API will refuse it with 401');
+    findings.notice(variable, 'API keys begin with sk-ant-, and this one does not: the API will refuse it with 401');
   return { variable, token: () => value };
 }
 

@@ -106,7 +106,7 @@ function timeoutOf(env: Env, findings: Findings): number {
     const advice = `write digits only, such as ${DEFAULT_TIMEOUT_MS} for 30 seconds`;
     findings.problem({ kind: 'invalid', field, expected: 'whole milliseconds from 1 up', got: quoted(text), advice });
   } else if (ms < 1_000) {
-    findings.notice(field, `${ms} ms is less than a second, and hardly any answer is so quick: were seconds meant?`);
+    findings.notice(field, `${ms} ms is less than a second, and few responses are that fast: did you mean seconds?`);
   }
   return ms;
 }
@@ -138,11 +138,11 @@ export function baseUrlOf(env: Env, findings: Findings): string | null {
   if (url === null || !/^https?:$/.test(url.protocol)) {
     wrong(quoted(text), 'begin with https://');
   } else if (url.username !== '' || url.password !== '') {
-    wrong(`one with a password in it, of ${url.host}`, 'take it out');
+    wrong(`one with a password in it, for ${url.host}`, 'remove it');
   } else if (/\/v1\/?$/.test(url.pathname)) {
     wrong(quoted(text), 'leave out /v1, which the SDK adds');
   } else if (url.protocol === 'http:' && !LOOPBACK.test(url.hostname)) {
-    findings.notice(field, `${url.host} is called without TLS: the key can be read on the way. Use https://`);
+    findings.notice(field, `calls to ${url.host} do not use TLS, so others can read the key in transit. Use https://`);
   }
   return text;
 }

@@ -38,7 +38,7 @@ function modelFinding({ variable, id }: Named, judging: Judging, findings: Findi
     return findings.problem({
       kind: 'retired_model',
       field: variable,
-      expected: 'the id of a model that answers',
+      expected: 'the id of a model in service',
       got: `${id}, retired${since}`,
       advice: instead,
     });
@@ -52,7 +52,7 @@ function modelFinding({ variable, id }: Named, judging: Judging, findings: Findi
 function unknown(id: string, prices: PriceTable): string {
   const near = nearest(id, prices.knownModels);
   const meant = near === null ? '' : `, did you mean ${near}?`;
-  return `${id} is not in the price table${meant} Its calls are counted as unpriced: give its price with PLIMSOLL_PRICES`;
+  return `${id} is not in the price table${meant} Its calls count as unpriced: set its price with PLIMSOLL_PRICES`;
 }
 
 /** Whole days, `Infinity` where no end is known. */

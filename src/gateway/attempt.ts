@@ -36,7 +36,7 @@ export const GATEWAY_TRANSPORT: Transport<GatewayAttempt, UpstreamResponse> = {
   guardedRequest: ({ body }) => body.guarded,
   async send(attempt) {
     const { request, upstream } = attempt;
-    if (request.isAborted) throw new Error('the client has gone');
+    if (request.isAborted) throw new Error('the client closed the connection');
     const pending = upstream.send(upstreamRequest(attempt));
     request.onAbort(() => pending.abort());
     const response = new UpstreamResponse(await pending.response);

@@ -43,12 +43,12 @@ export function refusalError(reason: GatewayRefusal, message?: string): ApiError
 
 const REFUSALS: Readonly<Record<GatewayRefusal, ApiError>> = {
   missing: unauthorized(
-    'Expected a token of the gateway in x-api-key or as Authorization: Bearer, got none. Set one as the API key.',
+    'Expected a gateway token in x-api-key or as Authorization: Bearer, got none. Set one as the API key.',
   ),
   malformed: unauthorized(
-    'Expected a token of the gateway, which begins with plk_, got something else. Use a token, not an API key.',
+    'Expected a gateway token, which begins with plk_, got something else. Use a token, not an API key.',
   ),
-  unknown: unauthorized('The gateway does not know this token. Check that it is complete, and of this gateway.'),
+  unknown: unauthorized('The gateway does not know this token. Check that it is complete and belongs to this gateway.'),
   expired: unauthorized('The token has expired. Get a new one.'),
   revoked: unauthorized('The token was revoked. Get a new one.'),
   wrong_origin: unauthorized('The token is bound to another web origin. Send it from there.'),

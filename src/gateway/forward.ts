@@ -149,7 +149,7 @@ function budgetError({ message, reason, budget, limitUsd, resetsAt }: BudgetExce
       return { status: 529, type: 'overloaded_error', message, retryAfterSeconds: 5 };
     case 'exceeded': {
       const limit = `the budget "${budget}" of ${dollars(limitUsd)}, which resets at ${resetsAt.toISOString()}`;
-      return unpaid(`Not sent: the call does not fit into ${limit}.`);
+      return unpaid(`Not sent: the call would exceed ${limit}.`);
     }
     case 'unknown_price':
       return unpaid(

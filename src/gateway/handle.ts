@@ -39,7 +39,7 @@ async function remoteResponse(context: GatewayContext, request: GatewayRequest):
 }
 
 const BAD_QUERY =
-  'Expected a query without credentials and with URL characters only, got another. Send credentials in headers.';
+  'Expected a query of URL characters without credentials, got something else. Send credentials in headers.';
 
 async function authenticate(
   { options, onError }: GatewayContext,

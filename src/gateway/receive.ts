@@ -86,7 +86,7 @@ function readable({ bytes, release }: HeldBody, readFor: ReceiveOptions['readFor
 function tooLarge(largestBytes: number): RefusedBody {
   return {
     reason: 'too_large',
-    message: `The request body is longer than ${largestBytes} bytes. Send less at a time.`,
+    message: `The request body is longer than ${largestBytes} bytes. Send less at once.`,
   };
 }
 
@@ -97,7 +97,7 @@ const ENCODED: RefusedBody = {
 
 const AMBIGUOUS: RefusedBody = {
   reason: 'invalid',
-  message: 'This token is limited, and an object in the body has a name twice. Send each name once.',
+  message: 'This token is limited, so a name must not appear twice in an object of the body. Send each name once.',
 };
 
 const NO_ROOM: RefusedBody = {

@@ -84,7 +84,7 @@ export class BodyTooLargeError extends Error {
 /** Too many bytes of other requests are held. */
 export class NoRoomError extends Error {
   constructor() {
-    super('too many bytes are held for other requests');
+    super('other requests hold too many bytes');
     this.name = 'NoRoomError';
   }
 }

@@ -180,7 +180,7 @@ function modelGuard(models: readonly string[]): Guard {
 function checkModels(request: Json, allowed: readonly string[]): void {
   for (const model of [request['model'], ...furtherModels(request)]) {
     if (typeof model === 'string' && allowed.includes(model)) continue;
-    const message = `This token may use only these models: ${allowed.join(', ')}. Change the model of the request.`;
+    const message = `This token may only use these models: ${allowed.join(', ')}. Change the model of the request.`;
     throw new ClientRuleError('models', { status: 403, type: 'permission_error', message });
   }
 }
@@ -250,7 +250,7 @@ const MESSAGES: ReadonlySet<string> = new Set([
 const MESSAGES_ONLY: Guard = {
   admit({ operation }) {
     if (MESSAGES.has(operation)) return undefined;
-    const message = 'This token may send messages, count tokens and list models, and nothing else.';
+    const message = 'This token may only send messages, count tokens and list models.';
     throw new ClientRuleError('endpoints', { status: 403, type: 'permission_error', message });
   },
 };

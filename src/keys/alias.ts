@@ -60,16 +60,16 @@ const WORDS = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
 function problemOf(alias: string): ValueProblem | null {
   const expected = 'an alias of the form env-service-role, such as "prod-checkout-api"';
   if (mayHoldSecret(alias))
-    return { kind: 'invalid', expected, got: 'what looks like the key itself', advice: 'give it a name' };
+    return { kind: 'invalid', expected, got: 'something that looks like the key itself', advice: 'give it a name' };
   const got = alias.length > LONGEST_SHOWN ? `${alias.length} characters` : JSON.stringify(alias);
   const advice = adviceOn(alias);
   return advice === null ? null : { kind: 'invalid', expected, got, advice };
 }
 
 function adviceOn(alias: string): string | null {
-  if (!WORDS.test(alias)) return 'use small letters and digits, joined by "-"';
+  if (!WORDS.test(alias)) return 'use lowercase letters and digits, joined by "-"';
   const words = alias.split('-');
   if (keyEnvironment(words[0] ?? '') === null) return `begin with one of ${Object.keys(ENVIRONMENTS).join(', ')}`;
   if (words.length < 3) return 'name the environment, the service and the role';
-  return /^[a-z]/.test(words.at(-1) ?? '') ? null : 'end with what the key is for, as a word';
+  return /^[a-z]/.test(words.at(-1) ?? '') ? null : 'end with a word for what the key does';
 }

@@ -77,16 +77,16 @@ export interface KeyJudgement {
 
 const KEYS_PAGE = 'https://platform.claude.com/settings/keys';
 
-const MAKE_ONE = `make an API key at ${KEYS_PAGE}`;
+const MAKE_ONE = `create an API key at ${KEYS_PAGE}`;
 
 /** The reason that a secret of this kind is no credential for messages; `null` where it may be one. */
 const UNUSABLE: Readonly<Record<KeyJudgement['kind'], ValueProblem | null>> = {
   api_key: null,
-  admin_key: wrongKey('an admin key, which manages the organization and answers no messages', MAKE_ONE),
-  enterprise_admin_key: wrongKey('an admin key of an enterprise, which answers no messages', MAKE_ONE),
+  admin_key: wrongKey('an admin key, which manages the organization and cannot send messages', MAKE_ONE),
+  enterprise_admin_key: wrongKey('an enterprise admin key, which cannot send messages', MAKE_ONE),
   refresh_token: wrongKey('a refresh token, which only a login can use', MAKE_ONE),
-  session: wrongKey('the session of a browser', `log out of it, and ${MAKE_ONE}`),
-  placeholder: wrongKey('a placeholder', `put a key from ${KEYS_PAGE} in its place`),
+  session: wrongKey('a browser session', `log out, and ${MAKE_ONE}`),
+  placeholder: wrongKey('a placeholder', `replace it with a key from ${KEYS_PAGE}`),
   oauth_token: null,
   gateway_token: null,
   unknown: null,
@@ -94,7 +94,7 @@ const UNUSABLE: Readonly<Record<KeyJudgement['kind'], ValueProblem | null>> = {
 };
 
 function wrongKey(got: string, advice: string): ValueProblem {
-  return { kind: 'wrong_key', expected: 'a key of the Claude API', got, advice };
+  return { kind: 'wrong_key', expected: 'a Claude API key', got, advice };
 }
 
 /** Judges a value that is to be sent as the credential. Shows no more of it than the prefix that all of its kind share. */
@@ -112,7 +112,7 @@ const GATEWAY_TOKEN_LENGTH = 57;
 
 function judgedGatewayToken(value: string): KeyJudgement {
   const isWhole = /^plk_[a-z0-9]+_[a-z0-9]+$/.test(value) && value.length === GATEWAY_TOKEN_LENGTH;
-  const cut = `a token of a gateway that has ${value.length} characters instead of ${GATEWAY_TOKEN_LENGTH}`;
+  const cut = `a gateway token of ${value.length} characters instead of ${GATEWAY_TOKEN_LENGTH}`;
   const problem = isWhole ? null : wrongKey(cut, 'copy all of it, and nothing else');
   return { kind: 'gateway_token', prefix: GATEWAY_PREFIX, usable: isWhole, problem };
 }
@@ -123,7 +123,7 @@ function kindOf(form: string): KeyJudgement['kind'] {
 
 function formProblem(value: string, prefix: string, body: string): ValueProblem | null {
   if (!/^[\x21-\x7e]+$/.test(value) || /["'`]/.test(value)) {
-    return wrongKey('one with blanks, quotes or other characters that no key has', 'copy it again, without them');
+    return wrongKey('a key with spaces, quotes or other invalid characters', 'copy it again without them');
   }
   if (prefix === '' || body.length >= SHORTEST_BODY) return null;
   return wrongKey(`${prefix}… cut off after ${value.length} characters`, 'copy all of it');

@@ -88,7 +88,7 @@ function settingProblems(settings: Omit<Settings, 'budget'>, budget: unknown): r
   return [
     ...(Number.isSafeInteger(attempts) && attempts >= 1
       ? []
-      : [unfit('attempts', attempts, { expected: 'a whole number from 1 up', advice: '1 makes no retry' })]),
+      : [unfit('attempts', attempts, { expected: 'a whole number from 1 up', advice: '1 means no retry' })]),
     ...outside.map((name) => unfit(name, settings[name], { expected: times })),
     ...(deadlineMs > 0 ? [] : [unfit('deadlineMs', deadlineMs, { expected: 'milliseconds above 0' })]),
     ...(budget === undefined || budget === null || budget instanceof RetryBudget

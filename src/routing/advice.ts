@@ -96,7 +96,7 @@ function tooDear(usage: RouteUsage, { models, priceOn }: RouteAdviceBasis): read
   const text =
     `${named(route)}: ${count(calls)} calls of ${count(prompt)} tokens in and ${count(answer)} out, without tools, on ` +
     `${model} cost ${usd(spentUsd)}; ${cheapest.other} would have cost about ${usd(insteadUsd)}` +
-    `${factor === 1 ? '' : ', although it makes more tokens of the same text'}. Try it on these calls.`;
+    `${factor === 1 ? '' : ', although it produces more tokens from the same text'}. Try it on these calls.`;
   const evidence = {
     route,
     model,
@@ -132,8 +132,8 @@ function answersCut({ route, model, stopReasons }: RouteUsage): readonly RouteAd
   if (answers < FEWEST_CALLS || cut < CUT_SHARE * answers) return [];
   const share = cut / answers;
   const text =
-    `${named(route)}: ${percent(share)} of ${count(answers)} answers of ${model} are cut off at max_tokens. ` +
-    'Ask for shorter answers, or raise maxTokens of the route.';
+    `${named(route)}: ${percent(share)} of ${count(answers)} responses of ${model} are cut off at max_tokens. ` +
+    "Ask for shorter responses, or raise the route's maxTokens.";
   return [{ kind: 'answers_cut', severity: 'warning', text, evidence: { route, model, calls: answers, cut, share } }];
 }
 
@@ -150,7 +150,7 @@ function aboveCeiling({ route, decisions }: RouteDecisions, { usages }: RouteAdv
     `${named(route)}: ${percent(share)} of ${count(calls)} calls ask for more max_tokens than the route allows, ${outcome}. ` +
     (warned > 0
       ? "Take the max_tokens of route(), or set ceilings: 'clamp'."
-      : 'Take the max_tokens of route(), or raise maxTokens of the route.');
+      : "Use the max_tokens of route(), or raise the route's maxTokens.");
   return [{ kind: 'above_ceiling', severity: 'info', text, evidence: { route, calls, above, share } }];
 }
 

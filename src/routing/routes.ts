@@ -119,7 +119,12 @@ function routeProblems([name, route]: readonly [string, unknown]): readonly Prob
       : [unfit(`${place}.task`, task, { expected: `one of ${TASKS.join(', ')}`, advice: 'choose the nearest' })]),
     ...(model === undefined || (typeof model === 'string' && model.trim() !== '')
       ? []
-      : [unfit(`${place}.model`, model, { expected: 'the id of a model', advice: "leave it out for the task's" })]),
+      : [
+          unfit(`${place}.model`, model, {
+            expected: 'the id of a model',
+            advice: "leave it out to use the task's model",
+          }),
+        ]),
     ...(tokens === undefined || (Number.isSafeInteger(tokens) && Number(tokens) > 0)
       ? []
       : [unfit(`${place}.maxTokens`, tokens, { expected: 'a whole number from 1 up' })]),
@@ -211,7 +216,7 @@ export class RouteError extends Error implements RouteErrorDetails {
 
   constructor({ route, maxTokens, ceiling }: RouteErrorDetails) {
     super(
-      'Not sent: max_tokens is above the ceiling of the route. The fields of this error say which, and by how much.',
+      "Not sent: max_tokens is above the ceiling of the route. This error's fields say which route, and by how much.",
     );
     this.name = 'RouteError';
     this.route = route;

@@ -23,8 +23,11 @@ function share({ evidence }: Advice): number {
 
 function unknownAdvice({ verdict: { tier, doubt, evidence } }: AdviceBasis): readonly Advice[] {
   if (tier !== null) return [];
-  const why = evidence.length === 0 ? 'no limit that tells it was seen yet' : 'the limits seen are those of no tier';
-  const text = `The tier is not known: ${why}. Name it in the options: tier: { name: 'Build' }.`;
+  const why =
+    evidence.length === 0
+      ? 'no response has shown a limit that identifies it yet'
+      : 'the limits in responses match no tier';
+  const text = `The tier is not known: ${why}. Set it in the options: tier: { name: 'Build' }.`;
   return [{ kind: 'tier_unknown', severity: 'info', text, evidence: { doubt, limitsSeen: evidence.length } }];
 }
 
@@ -58,7 +61,7 @@ function reachedAdvice({ week, progress, atMs }: AdviceBasis): readonly Advice[]
     return [{ kind: 'spend_cap_reached', severity: 'critical', text, evidence }];
   }
   if (spentUsd === null || capUsd === null || spentUsd < capUsd) return [];
-  const text = `${usd(spentUsd)} was spent this month, and the cap is ${usd(capUsd)}: the API refuses calls. ${back}`;
+  const text = `${usd(spentUsd)} was spent this month, and the cap is ${usd(capUsd)}, so the API refuses calls. ${back}`;
   return [{ kind: 'spend_cap_reached', severity: 'critical', text, evidence }];
 }
 
@@ -67,8 +70,8 @@ const CRITICAL_MS = 3 * 24 * 60 * 60_000;
 function aheadAdvice({ monthlyCapUsd, capReachedAtMs, spend }: TierProgress, atMs: number): readonly Advice[] {
   if (monthlyCapUsd === null || capReachedAtMs === null || spend === null) return [];
   const text =
-    `At this month's rate the cap of ${usd(monthlyCapUsd)} is reached on ${day(capReachedAtMs)} at the latest; ` +
-    `${usd(spend.usd)} was spent so far, a lower bound: what plimsoll saw.`;
+    `At this month's rate the cap of ${usd(monthlyCapUsd)} is reached on ${day(capReachedAtMs)} at the latest. ` +
+    `At least ${usd(spend.usd)} was spent so far: plimsoll sees only its own calls.`;
   return [
     {
       kind: 'spend_cap_ahead',
@@ -85,19 +88,19 @@ function budgetAdvice(budget: MonthBudget, { progress }: AdviceBasis): readonly 
   const evidence = { budget: budget.name, limitUsd: budget.limitUsd, capUsd };
   const [limit, cap] = [usd(budget.limitUsd), usd(capUsd)];
   if (budget.limitUsd > capUsd) {
-    const text = `Your month budget of ${limit} (${name(budget.name)}) is above the cap of ${cap}: the API refuses before the budget is spent.`;
+    const text = `Your month budget of ${limit} (${name(budget.name)}) is above the cap of ${cap}: the API will refuse calls before the budget is spent.`;
     return [{ kind: 'budget_above_cap', severity: 'warning', text, evidence }];
   }
   const text = budget.blocks
     ? `Your month budget of ${limit} keeps you under the cap of ${cap}.`
-    : `Your month budget of ${limit} is under the cap of ${cap}, but refuses nothing: only one with mode "block" keeps you under it.`;
+    : `Your month budget of ${limit} is under the cap of ${cap}, but refuses nothing: only a budget with mode "block" keeps you under it.`;
   return [{ kind: 'budget_below_cap', severity: 'info', text, evidence }];
 }
 
 function thresholdAdvice({ progress }: AdviceBasis): readonly Advice[] {
   const next = progress?.next ?? null;
   if (next === null || next.thresholdUsd === null) return [];
-  const text = `${next.name} begins at ${usd(next.thresholdUsd)} of credit purchased in total.`;
+  const text = `${next.name} begins at total credit purchases of ${usd(next.thresholdUsd)}.`;
   return [
     {
       kind: 'next_threshold',
@@ -128,7 +131,7 @@ function stagnationAdvice(basis: AdviceBasis): readonly Advice[] {
       kind: 'tier_stagnation',
       severity: 'warning',
       text:
-        `429s by ${limitName(reason)} on ${className(modelClass)} grow while the tier stands at ${tier}: ` +
+        `429s by ${limitName(reason)} on ${className(modelClass)} grow while the tier stays at ${tier}: ` +
         `from ${percent(before)} to ${percent(lately)} of active minutes in a week${text}.`,
       evidence: { modelClass, reason, shareBefore: before, share: lately, ...evidence },
     },

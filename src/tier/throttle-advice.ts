@@ -33,7 +33,7 @@ function throttledAdvice({ modelClass, reason, days }: Throttling, basis: Advice
   const evidence = { modelClass, reason, share, ...minutes };
   const where = `on ${className(modelClass)} for ${percent(share)} of active minutes this week`;
   if (reason === 'acceleration') {
-    const text = `Refused for acceleration ${where}: raise the load step by step; a higher tier does not change that.`;
+    const text = `Refused for acceleration ${where}: increase the load step by step; a higher tier does not change that.`;
     return [{ kind: 'acceleration', severity, text, evidence }];
   }
   const limit = limitName(reason);
@@ -73,7 +73,7 @@ function ampleAdvice({ week, peaks, verdict: { tier, nextTier } }: AdviceBasis):
   const highest = peaks.toSorted((a, b) => b.usedRatio - a.usedRatio)[0];
   if (isThrottled || highest === undefined || highest.usedRatio >= AMPLE) return [];
   const need = nextTier === null ? 'no need for higher limits' : `no need for ${nextTier}`;
-  const text = `At ${percent(highest.usedRatio)} of the limits at most this week: ${need}.`;
+  const text = `At most ${percent(highest.usedRatio)} of any limit was used this week: ${need}.`;
   return [{ kind: 'limits_ample', severity: 'info', text, evidence: { ...highest, tier } }];
 }
 

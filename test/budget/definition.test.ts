@@ -214,11 +214,11 @@ test('a ledger file that cannot be used is refused with its path and what to do'
   const problem = (make: () => unknown) => problemsOf(make, 'PLIMSOLL_LEDGER_INVALID')[0] ?? '';
   assert.match(
     problem(() => sqliteLedger(join(folder, 'no', 'such', 'folder.db'))),
-    /check the path and who may write/,
+    /check the path and its permissions/,
   );
   assert.match(
     problem(() => sqliteLedger(join(folder, 'absent.db'), { open: 'existing' })),
-    /where there is none/,
+    /which does not exist/,
   );
   assert.match(
     problem(() => sqliteLedger(file('not a database, but long enough to be looked at', 'db'))),

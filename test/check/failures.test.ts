@@ -14,8 +14,8 @@ describe('what plimsoll check says of the network', () => {
       [ran.code, ran.cause, ran.next],
       [
         4,
-        'The name api.anthropic.invalid is not known to the DNS here.',
-        'Look for a typing mistake in ANTHROPIC_BASE_URL; then see whether this machine has a network and a DNS server.',
+        'DNS does not know the name api.anthropic.invalid.',
+        'Look for a typo in ANTHROPIC_BASE_URL; then check that this machine has a network and a DNS server.',
       ],
     );
   });
@@ -29,7 +29,7 @@ describe('what plimsoll check says of the network', () => {
       [
         4,
         `Nothing listens at ${new URL(url).host}.`,
-        'Start the gateway or the simulator that ANTHROPIC_BASE_URL names, or correct its port; unset it to call the API itself.',
+        'Start the gateway or simulator at ANTHROPIC_BASE_URL, or correct the port. To call the API itself, unset the variable.',
       ],
     );
   });
@@ -41,8 +41,8 @@ describe('what plimsoll check says of the network', () => {
       [ran.code, ran.cause, ran.next],
       [
         4,
-        `No answer came from ${new URL(url).host} within 200 ms.`,
-        'See whether a firewall lets this machine call out on that port; raise ANTHROPIC_TIMEOUT_MS where the network is slow.',
+        `${new URL(url).host} did not answer within 200 ms.`,
+        'Check that no firewall blocks outgoing calls on that port. If the network is slow, raise ANTHROPIC_TIMEOUT_MS.',
       ],
     );
   });
@@ -54,8 +54,8 @@ describe('what plimsoll check says of the network', () => {
       [ran.code, ran.cause, ran.next],
       [
         4,
-        `The certificate of ${host} is signed by nobody whom Node trusts: a proxy that reads TLS stands in between, or the certificate is one of your own.`,
-        'Get the certificate of the authority that signed it, and name its file in NODE_EXTRA_CA_CERTS. Never turn verification off.',
+        `Node does not trust the issuer of the certificate of ${host}: a proxy inspects TLS, or the certificate is your own.`,
+        "Get the issuer's certificate, and set NODE_EXTRA_CA_CERTS to its file. Never turn off verification.",
       ],
     );
   });
@@ -81,8 +81,8 @@ describe('what plimsoll check says of the network', () => {
         [ran.code, ran.cause, ran.next],
         [
           4,
-          `By the clock of this machine the certificate of ${host} is not valid now.`,
-          'Set the clock of this machine; if it is right, the certificate is to be renewed by whoever runs that host.',
+          `According to this machine's clock, the certificate of ${host} is not valid now.`,
+          "Set this machine's clock. If it is right, whoever runs that host has to renew the certificate.",
         ],
       );
     });
@@ -94,8 +94,8 @@ describe('what plimsoll check says of the network', () => {
       [ran.code, ran.cause, ran.next],
       [
         4,
-        `The certificate that ${host} shows was issued for another name.`,
-        'Look for a typing mistake in ANTHROPIC_BASE_URL, and for a proxy that answers in place of the API.',
+        `The certificate of ${host} was issued for another name.`,
+        'Look for a typo in ANTHROPIC_BASE_URL, and for a proxy that answers instead of the API.',
       ],
     );
   });
@@ -108,7 +108,7 @@ describe('what plimsoll check says of the network', () => {
       [
         4,
         `${new URL(url).host} does not speak TLS.`,
-        'Begin ANTHROPIC_BASE_URL with http:// if it is a gateway or a simulator on this machine, or correct its port.',
+        'For a gateway or simulator on this machine, begin ANTHROPIC_BASE_URL with http://. Otherwise, correct the port.',
       ],
     );
   });
@@ -121,9 +121,9 @@ describe('what plimsoll check says of the network', () => {
     const ran = await run(env);
     assert.equal(
       ran.cause,
-      'The name api.anthropic.invalid is not known to the DNS here. HTTPS_PROXY names a proxy, and Node uses it only when it is told to.',
+      'DNS does not know the name api.anthropic.invalid. HTTPS_PROXY names a proxy, but Node does not use it by default.',
     );
-    assert.match(ran.next, /^Set NODE_USE_ENV_PROXY=1 if calls are to go through the proxy\. /);
+    assert.match(ran.next, /^If calls should go through the proxy, set NODE_USE_ENV_PROXY=1\. /);
     assert.ok(!ran.out.join('').includes('pass'));
     const exempt = await run({ ...env, NO_PROXY: '.invalid' });
     assert.doesNotMatch(exempt.cause, /HTTPS_PROXY/);
@@ -137,8 +137,8 @@ describe('what plimsoll check says of the network', () => {
       [ran.code, ran.cause, ran.next],
       [
         4,
-        `Nothing listens at ${new URL(url).host}. It is the proxy that HTTPS_PROXY names.`,
-        'Correct HTTPS_PROXY, or ask whoever runs the proxy. Where the API is reached without one, unset it.',
+        `Nothing listens at ${new URL(url).host}. It is the proxy in HTTPS_PROXY.`,
+        'Correct HTTPS_PROXY, or ask whoever runs the proxy. If you do not need a proxy, unset the variable.',
       ],
     );
   });
@@ -147,9 +147,9 @@ describe('what plimsoll check says of the network', () => {
     [
       407,
       'asks for a password',
-      (host) => `Put name and password for the proxy into HTTPS_PROXY, as in http://name:password@${host}.`,
+      (host) => `Put the proxy's user name and password into HTTPS_PROXY, as in http://name:password@${host}.`,
     ],
-    [403, 'does not let it pass', () => 'Ask whoever runs the proxy to let calls to api.anthropic.com:443 pass.'],
+    [403, 'does not let it pass', () => 'Ask whoever runs the proxy to allow calls to api.anthropic.com:443.'],
   ] as readonly (readonly [status: number, name: string, next: (host: string) => string])[])
     it(`recognizes a proxy that ${name}`, async (t) => {
       const proxy = createServer().on('connect', (_request, socket) => socket.end(`HTTP/1.1 ${status} No\r\n\r\n`));
@@ -161,7 +161,7 @@ describe('what plimsoll check says of the network', () => {
         [ran.code, ran.cause, ran.next],
         [
           4,
-          `The proxy ${host}, which HTTPS_PROXY names, does not connect to api.anthropic.com:443: it answered ${status}.`,
+          `The proxy ${host} from HTTPS_PROXY does not connect to api.anthropic.com:443: it answered ${status}.`,
           next(host),
         ],
       );
@@ -181,7 +181,7 @@ describe('what plimsoll check says of the network', () => {
       [
         1,
         `The request to 127.0.0.1:${forbidden} failed with "bad port".`,
-        'Look that up in the documentation of Node; the address in ANTHROPIC_BASE_URL may be one that Node does not call.',
+        "Look it up in Node's documentation. Node may not be able to call the address in ANTHROPIC_BASE_URL.",
       ],
     );
   });
@@ -189,18 +189,18 @@ describe('what plimsoll check says of the network', () => {
   for (const [code, cause, next] of [
     [
       'EAI_AGAIN',
-      'The DNS gave no answer for the name api.example.',
-      'See whether this machine, or the container, has a network and a DNS server that runs; then check again.',
+      'DNS gave no answer for the name api.example.',
+      'Check that this machine, or the container, has a network and a working DNS server; then try again.',
     ],
     [
       'ENETUNREACH',
-      'No route leads from this machine to api.example:443.',
-      'See whether this machine, or the container, is on a network that may call out; a VPN or a firewall can be what is missing.',
+      'This machine has no route to api.example:443.',
+      'Check that the network of this machine, or of the container, allows outgoing calls; look at its VPN and firewall.',
     ],
     [
       'ESOMETHING',
       'The request to api.example:443 failed with "ESOMETHING".',
-      'Look that up in the documentation of Node; the address in ANTHROPIC_BASE_URL may be one that Node does not call.',
+      "Look it up in Node's documentation. Node may not be able to call the address in ANTHROPIC_BASE_URL.",
     ],
   ] as const)
     it(`explains what the network of this machine lacks: ${code}`, () => {

@@ -15,8 +15,8 @@ async function bench(t: TestContext, { grant, ...options }: GatewayBenchOptions 
 }
 
 const ASK =
-  'Ask whoever runs the gateway for a token (plimsoll gateway token create), and put it into ANTHROPIC_AUTH_TOKEN.';
-const AGAIN = 'Try again in a minute; if it stays so, tell whoever runs the gateway.';
+  'Ask whoever runs the gateway for a token (plimsoll gateway token create), and set ANTHROPIC_AUTH_TOKEN to it.';
+const AGAIN = 'Try again in a minute. If it happens again, tell whoever runs the gateway.';
 const NOWHERE = 'http://127.0.0.1:1';
 
 type Case = readonly [name: string, options: GatewayBenchOptions, code: number, cause: string, next: string];
@@ -33,15 +33,15 @@ const CASES: readonly Case[] = [
     'a token that is not known there',
     { gateway: { authenticate: () => Promise.resolve('unknown') } },
     5,
-    'The gateway at HOST does not accept the token in ANTHROPIC_AUTH_TOKEN. It says: The gateway does not know this token. Check that it is complete, and of this gateway.',
+    'The gateway at HOST does not accept the token in ANTHROPIC_AUTH_TOKEN. It says: The gateway does not know this token. Check that it is complete and belongs to this gateway.',
     ASK,
   ],
   [
     'what the token may not do',
     { grant: { guards: clientGuards({ models: ['claude-opus-5-5'] }) } },
     5,
-    'The gateway at HOST knows the token in ANTHROPIC_AUTH_TOKEN, and it may not do this. It says: This token may use only these models: claude-opus-5-5. Change the model of the request.',
-    'Use what the token allows, or ask whoever runs the gateway to allow more.',
+    'The gateway at HOST accepts the token in ANTHROPIC_AUTH_TOKEN, but the token may not do this. It says: This token may only use these models: claude-opus-5-5. Change the model of the request.',
+    'Stay within what the token allows, or ask whoever runs the gateway to allow more.',
   ],
   [
     'the rate limit of the token',
@@ -51,21 +51,21 @@ const CASES: readonly Case[] = [
       },
     },
     8,
-    'The gateway at HOST lets the token in ANTHROPIC_AUTH_TOKEN make no more requests at the moment; token, model and network are good.',
-    'Wait 9 s, as the answer asks, and check again. If it stays so, somebody else uses this token.',
+    'The token in ANTHROPIC_AUTH_TOKEN has reached its rate limit at the gateway at HOST; the token, model and network are fine.',
+    'Wait 9 s, as the response asks, then check again. If it happens again, something else is using this token.',
   ],
   [
     'an API that the gateway does not reach',
     { gateway: { baseUrl: NOWHERE } },
     8,
-    'The gateway at HOST accepts the token, and gets no answer from the API behind it.',
+    'The gateway at HOST accepts the token, but gets no response from the API behind it.',
     AGAIN,
   ],
   [
     'a gateway that cannot read its tokens',
     { gateway: { authenticate: () => Promise.reject(new Error('locked')) } },
     8,
-    'The gateway at HOST takes no call at the moment. It says: The gateway cannot reach its token store. Try again in a moment.',
+    'The gateway at HOST does not accept calls at the moment. It says: The gateway cannot reach its token store. Try again in a moment.',
     AGAIN,
   ],
   [
@@ -79,7 +79,7 @@ const CASES: readonly Case[] = [
     'the key of the gateway that the API refuses',
     { simulator: { keys: [{ name: 'other', key: 'another-key' }] } },
     5,
-    'HOST refused with 401, and not for the token in ANTHROPIC_AUTH_TOKEN: the API behind the gateway refuses the key that the gateway holds.',
+    "HOST refused with 401, but not because of the token in ANTHROPIC_AUTH_TOKEN: the API behind the gateway refuses the gateway's key.",
     'Tell whoever runs the gateway. If no gateway runs there, correct ANTHROPIC_BASE_URL.',
   ],
 ];
@@ -112,11 +112,11 @@ describe('plimsoll check at a gateway', () => {
     const said = ran.cause.replace(/\d{4}-\d\d-01T/, 'THE-FIRST-T');
     assert.equal(
       said,
-      `A budget of the gateway at ${host} is spent. It says: Not sent: the call does not fit into the budget "all" of $0.000001, which resets at THE-FIRST-T00:00:00.000Z.`,
+      `A budget of the gateway at ${host} is spent. It says: Not sent: the call would exceed the budget "all" of $0.000001, which resets at THE-FIRST-T00:00:00.000Z.`,
     );
     assert.equal(
       ran.next,
-      'Wait until then, or ask whoever runs the gateway to raise it. Trying again before cannot help.',
+      'Wait until then, or ask whoever runs the gateway to raise it. Retrying before then cannot help.',
     );
   });
 
@@ -127,7 +127,7 @@ describe('plimsoll check at a gateway', () => {
       [ran.code, ran.cause, ran.next],
       [
         5,
-        `The gateway at ${new URL(url).host} takes tokens of its own, which begin with plk_, and ANTHROPIC_AUTH_TOKEN holds something else.`,
+        `The gateway at ${new URL(url).host} accepts only its own tokens, which begin with plk_, and ANTHROPIC_AUTH_TOKEN has something else.`,
         ASK,
       ],
     );
@@ -143,7 +143,7 @@ describe('plimsoll check at a gateway', () => {
       [
         1,
         `${new URL(url).host} refused with 418: No, sk-ant-api03-… and plk_0123456789ab_….`,
-        'The message says what is wrong; if it does not, see https://platform.claude.com/docs/en/api/errors',
+        'If the message does not say what is wrong, see https://platform.claude.com/docs/en/api/errors',
       ],
     );
   });

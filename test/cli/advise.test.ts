@@ -100,7 +100,7 @@ describe('plimsoll advise', () => {
     assert.match(items[0]?.text ?? '', /^Budget chat: \$5\.10 of \$5 is spent\. 12 calls were refused\./);
     assert.match(
       items[2]?.text ?? '',
-      /\$60 of \$100 is spent, and at this pace \$130 will be until 1 December: 30% over it/,
+      /\$60 of \$100 is spent, and at this pace \$130 will be spent by 1 December, 30% over the limit/,
     );
   });
 
@@ -149,7 +149,7 @@ describe('plimsoll advise', () => {
 
   it('says first which page it reads where none is given', async () => {
     const { err } = await run([]);
-    assert.match(err, /^Reads http:\/\/127\.0\.0\.1:9464\/metrics: give another page with --metrics\.$/m);
+    assert.match(err, /^Reading http:\/\/127\.0\.0\.1:9464\/metrics\. Choose another page with --metrics\.$/m);
     assert.doesNotMatch((await run(['--metrics', '/none'])).err, /Reads/);
   });
 
@@ -170,25 +170,25 @@ describe('plimsoll advise', () => {
       'a file that is not there',
       ['--metrics', '/none'],
       '',
-      /^--metrics: expected a page that can be read, got ENOENT at \/none: give the URL or the file of another page$/,
+      /^--metrics: expected a readable page, got ENOENT at \/none: pass the URL or the file of another page$/,
     ],
     [
       'a port that is kept for another protocol',
       ['--metrics', 'http://127.0.0.1:9'],
       '',
-      /got a port that fetch never asks at http:\/\/127\.0\.0\.1:9: give/,
+      /got a port that fetch does not allow at http:\/\/127\.0\.0\.1:9: pass/,
     ],
     [
       'a page of something else',
       ['--metrics', '-'],
       '<html>',
-      /^--metrics: expected a page in the text format of Prometheus, got something else at -: give/,
+      /^--metrics: expected a page in the text format of Prometheus, got something else at -: pass/,
     ],
     [
       "metrics of another program's",
       ['--metrics', '-'],
       'up 1\n',
-      /^--metrics: expected metrics of plimsoll's, got only others at -: give/,
+      /^--metrics: expected plimsoll metrics, got only other metrics at -: pass/,
     ],
   ] as const)
     it(`fails, and says why in a sentence, for ${name}`, async () => {

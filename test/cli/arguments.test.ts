@@ -40,8 +40,8 @@ describe('the arguments of a command', () => {
       found.map(({ kind, field, got, advice }) => [kind, field, got, advice]),
       [
         ['unknown_field', '--jsn', 'an unknown option', 'did you mean --json?'],
-        ['invalid', '--format', '"--json=yes"', 'write --format=VALUE if it is meant'],
-        ['invalid', '--tag', '"-x"', 'write --tag=VALUE if it is meant'],
+        ['invalid', '--format', '"--json=yes"', 'if you mean it as a value, write --format=VALUE'],
+        ['invalid', '--tag', '"-x"', 'if you mean it as a value, write --tag=VALUE'],
       ],
     );
     assert.deepEqual(problems(['--json=yes', '--format']).map(sentenceOf), [

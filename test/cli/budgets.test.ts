@@ -95,7 +95,7 @@ test('plimsoll budgets shows each budget with its bar and where it is going, at 
     '  [····················································]    0%  $0.00 of $0.5000',
     '  no forecast yet',
     '',
-    '█ spent  ▓ held for calls under way  ░ expected by the end of the period',
+    '█ spent  ▓ reserved for calls in progress  ░ forecast for the end of the period',
   ]);
 });
 
@@ -156,7 +156,7 @@ test('plimsoll budgets reads a Redis, and never shows its password', { skip: red
     assert.ok(out.some((line) => line.endsWith('60%  $360.00 of $600.00')));
     await server.stop();
     const down = await run(['--budgets', file, '--ledger', url]);
-    assert.deepEqual(down.err, [`The ledger does not answer: redis at 127.0.0.1:${server.port}.`]);
+    assert.deepEqual(down.err, [`The ledger does not respond: redis at 127.0.0.1:${server.port}.`]);
     assert.equal(down.code, 1);
   } finally {
     await writing.close();
@@ -193,12 +193,15 @@ test('plimsoll budgets --config shows the budgets of a gateway and of its client
 test('plimsoll budgets says where a gateway has nothing to show, and which option its configuration is for', async () => {
   const inMemory = await run(['--config', gatewayFile('memory', { budgets: [DEFINITIONS[0]] })]);
   assert.equal(inMemory.code, 1);
-  assert.match(inMemory.err[0] ?? '', /^ledger: expected a place that others can read, got none in the configuration/);
+  assert.match(
+    inMemory.err[0] ?? '',
+    /^ledger: expected a ledger that other processes can read, got none in the configuration/,
+  );
   const none = await run(['--config', gatewayFile('none', {})]);
   assert.equal(none.err[0], '--config: expected a configuration with budgets, got nothing: see docs/gateway.md');
   const mistaken = await run(['--budgets', gatewayFile('mistaken', {}), '--ledger', path]);
   assert.deepEqual([mistaken.code, mistaken.err.length], [1, 1]);
-  assert.match(mistaken.err[0] ?? '', /: if it is the configuration of a gateway, give it as --config FILE$/);
+  assert.match(mistaken.err[0] ?? '', /: if it is a gateway configuration, pass it as --config FILE$/);
 });
 
 test('plimsoll budgets says in a line what is wrong, and ends with 1 or, for its arguments, with 2', async () => {
@@ -222,16 +225,16 @@ test('plimsoll budgets says in a line what is wrong, and ends with 1 or, for its
   assert.equal(absent.err.length, 1);
   assert.match(
     absent.err[0] ?? '',
-    /^ledger: expected a path for an SQLite file, got ".*absent\.db", where there is none/,
+    /^ledger: expected a path for an SQLite file, got ".*absent\.db", which does not exist/,
   );
 
   const OPTIONS = '--budgets, --ledger, --config, --json, --help';
   for (const [args, first] of [
     [
       ['--ledger', path],
-      '--budgets: expected a file of budgets, got nothing: give --budgets FILE or the --config FILE of a gateway, or set PLIMSOLL_BUDGETS',
+      "--budgets: expected a file of budgets, got nothing: pass --budgets FILE or a gateway's --config FILE, or set PLIMSOLL_BUDGETS",
     ],
-    [['--budgets', file], '--ledger: expected a ledger, got nothing: give --ledger PLACE, or set PLIMSOLL_LEDGER'],
+    [['--budgets', file], '--ledger: expected a ledger, got nothing: pass --ledger PLACE, or set PLIMSOLL_LEDGER'],
     [['--colour'], `--colour: expected one of ${OPTIONS}, got an unknown option`],
     [['--budgets', file, '--config', file], '--config: expected --budgets or --config, got both: leave one out'],
     [['all'], 'arguments: expected options alone, got "all"'],

@@ -26,16 +26,17 @@ describe('plimsoll check', () => {
     const [sent] = claude.truth.totals().values();
     const price = `${(Number(sent?.totalNanoUsd) / 1e9).toFixed(9).replace(/0+$/, '')} USD`;
     const shown = out.map((line) => line.replace(/ +\d+ ms/, ' N ms'));
-    assert.deepEqual(shown.slice(0, 13), [
+    assert.deepEqual(shown.slice(0, 14), [
       'ok    configuration N ms  ANTHROPIC_AUTH_TOKEN is set',
-      'ok    dns N ms  127.0.0.1: 127.0.0.1',
+      'ok    dns N ms  127.0.0.1: an IP address, no lookup needed',
       `ok    connection N ms  port ${port} is open`,
       'ok    credentials N ms  accepted, organization',
       '                               5f0c2b7e-3d41-4c8a-9e56-0b1d7a2f8c34',
       'ok    model N ms  claude-haiku-4-5 is claude-haiku-4-5-20251001',
       `ok    prompt N ms  11 tokens in, 8 out: ${price}`,
-      'ok    tier N ms  Build, by the limits a minute: 5,000 requests,',
-      '                               5,000,000 input tokens, 1,000,000 output tokens',
+      'ok    tier N ms  Build, from the per-minute limits: 5,000',
+      '                               requests, 5,000,000 input tokens, 1,000,000',
+      '                               output tokens',
       "ok    clock N ms  agrees with the API's within 2 s",
       '',
       `claude-haiku-4-5 answers at ${ANTHROPIC_BASE_URL}.`,
@@ -95,7 +96,7 @@ describe('plimsoll check', () => {
     );
     const { code, out } = await run({ ANTHROPIC_BASE_URL: url });
     assert.equal(code, 0);
-    assert.match(out.join('\n'), /skip {2}credentials .* no list of models here: the prompt will tell/);
+    assert.match(out.join('\n'), /skip {2}credentials .* this server does not list models;/);
   });
 
   it('says by how much the clock of this machine is wrong', async (t) => {
@@ -107,10 +108,7 @@ describe('plimsoll check', () => {
     });
     const { code, out } = await run({ ANTHROPIC_BASE_URL: url });
     assert.equal(code, 0);
-    assert.equal(
-      step(out, 'clock'),
-      "warn this machine is 300 s behind the API: budgets' periods shift, set its clock",
-    );
+    assert.equal(step(out, 'clock'), 'warn this machine is 300 s behind the API: budget periods shift; set the clock');
   });
 
   it('says when a model will retire, and that it still answers', async (t) => {
@@ -133,18 +131,19 @@ describe('plimsoll check', () => {
     const unknown = await run({ ANTHROPIC_BASE_URL: bare, ANTHROPIC_DEFAULT_MODEL: 'my-model' });
     assert.equal(unknown.code, 0);
     assert.equal(step(unknown.out, 'prompt'), 'ok 11 tokens in, 8 out: no price is known');
-    assert.equal(step(unknown.out, 'tier'), 'skip the answer shows no rate limits');
+    assert.equal(step(unknown.out, 'tier'), 'skip the response shows no rate limits');
     const { ANTHROPIC_BASE_URL } = await simulated(t, []);
     const { out } = await run({ ANTHROPIC_BASE_URL });
     assert.equal(
       step(out, 'tier'),
-      'ok not known, by the limits a minute: 10,000 requests, 10,000,000 input tokens, 2,000,000 output tokens',
+      'ok not known, from the per-minute limits: 10,000 requests, 10,000,000 input tokens, 2,000,000 output tokens',
     );
   });
 });
 
 const SETTINGS = 'https://platform.claude.com/settings';
-const LATER = 'Nothing is to be changed here. Try again in a minute; a retry policy with backoff does so by itself.';
+const LATER =
+  'You do not have to change anything. Try again in a minute; a retry policy with backoff does that for you.';
 
 describe('what plimsoll check says of a refusal', () => {
   const cases: readonly (readonly [
@@ -158,22 +157,22 @@ describe('what plimsoll check says of a refusal', () => {
       'a key that is not accepted',
       [{ fault: 'unauthorized' }],
       5,
-      'HOST does not accept the key in ANTHROPIC_AUTH_TOKEN: it was disabled, has expired, was not copied whole, or is for another service.',
-      `See whether the key is active at ${SETTINGS}/keys, or make a new one there and put it into ANTHROPIC_AUTH_TOKEN.`,
+      'HOST does not accept the key in ANTHROPIC_AUTH_TOKEN: it was disabled, has expired, is incomplete, or is for another service.',
+      `Check at ${SETTINGS}/keys that the key is active, or create a new one there and set ANTHROPIC_AUTH_TOKEN to it.`,
     ],
     [
       'a key that may not do this',
       [PASS, PASS, { fault: 'permission_denied' }],
       5,
-      'The key in ANTHROPIC_AUTH_TOKEN is known, and may not do this: its workspace, its scopes or the place it is called from does not allow it.',
-      `See at ${SETTINGS}/keys what the key's workspace allows, or use a key of another workspace.`,
+      "The key in ANTHROPIC_AUTH_TOKEN is valid, but may not do this: its workspace, its scopes or the caller's location does not allow it.",
+      `Check at ${SETTINGS}/keys what the key's workspace allows, or use a key of another workspace.`,
     ],
     [
       'a bill that cannot be paid',
       [PASS, PASS, { fault: 'linked_organization_billing' }],
       7,
       'The organization cannot be billed: no credit is left, or the payment method was declined.',
-      `Confirm the payment method in Billing, and add credit where it is prepaid: ${SETTINGS}/billing`,
+      `Check the payment method in Billing, and add credit if you prepay: ${SETTINGS}/billing`,
     ],
     [
       'credit that is used up, as it is said with status 400',
@@ -189,69 +188,69 @@ describe('what plimsoll check says of a refusal', () => {
       ],
       7,
       'The organization cannot be billed: no credit is left, or the payment method was declined.',
-      `Confirm the payment method in Billing, and add credit where it is prepaid: ${SETTINGS}/billing`,
+      `Check the payment method in Billing, and add credit if you prepay: ${SETTINGS}/billing`,
     ],
     [
       "the tier's spend cap",
       [PASS, PASS, { fault: 'tier_spend_cap' }],
       7,
-      'The organization has spent what its usage tier allows in a month. It lifts on 2026-12-01 00:00 UTC.',
-      `Wait until then, or ask for a higher limit: ${SETTINGS}/limits. Trying again before cannot help.`,
+      'The organization has reached the monthly spend cap of its usage tier. It lifts on 2026-12-01 00:00 UTC.',
+      `Wait until then, or ask for a higher limit: ${SETTINGS}/limits. Retrying before then cannot help.`,
     ],
     [
       "the contract's spend cap",
       [PASS, PASS, { fault: 'contract_spend_cap' }],
       7,
-      'The organization has spent what its contract allows.',
-      'Ask your contact at Anthropic to raise it. Trying again cannot help.',
+      'The organization has reached the spend limit of its contract.',
+      'Ask your contact at Anthropic to raise it. Retrying cannot help.',
     ],
     [
       "the organization's own spend limit",
       [PASS, PASS, { fault: 'organization_spend_limit' }],
       7,
-      'The organization has spent the limit that it set for itself. It lifts on 2026-12-01 00:00 UTC.',
-      `Wait until then, or raise the limit: ${SETTINGS}/limits. Trying again before cannot help.`,
+      'The organization has reached the spend limit that it set for itself. It lifts on 2026-12-01 00:00 UTC.',
+      `Wait until then, or raise the limit: ${SETTINGS}/limits. Retrying before then cannot help.`,
     ],
     [
       "a workspace's spend limit",
       [PASS, PASS, { fault: 'workspace_spend_limit' }],
       7,
-      'The workspace has spent the limit that was set for it. It lifts on 2026-12-01 00:00 UTC.',
-      `Wait until then, or raise the limit: ${SETTINGS}/limits. Trying again before cannot help.`,
+      'The workspace has reached its spend limit. It lifts on 2026-12-01 00:00 UTC.',
+      `Wait until then, or raise the limit: ${SETTINGS}/limits. Retrying before then cannot help.`,
     ],
     [
       'a rate limit',
       [PASS, PASS, { fault: 'input_tokens_limit', headers: { 'retry-after': '7' } }],
       8,
-      'The rate limit of input tokens is used up at the moment; key, model and network are good.',
-      'Wait 7 s, as the answer asks, and check again. If it stays so, something else is using the same limits.',
+      'The rate limit on input tokens is reached; the key, model and network are fine.',
+      'Wait 7 s, as the response asks, then check again. If it happens again, something else is using the same limits.',
     ],
     [
       'a limit on growth',
       [PASS, PASS, { fault: 'acceleration_limit', headers: { 'retry-after': null } }],
       8,
-      'The organization sends much more than shortly before, faster than the API lets it grow; key, model and network are good.',
-      'Wait a minute, and let traffic rise slowly.',
+      "The organization's traffic grew faster than the API allows; the key, model and network are fine.",
+      'Wait a minute, then increase traffic slowly.',
     ],
     [
       'a rate limit that does not say which it is',
       [PASS, PASS, { fault: 'error', status: 429, type: 'rate_limit_error', message: 'Slow down.' }],
       8,
-      'A rate limit is used up at the moment; key, model and network are good.',
-      'Wait a minute, and check again. If it stays so, something else is using the same limits.',
+      'A rate limit is reached; the key, model and network are fine.',
+      'Wait a minute, then check again. If it happens again, something else is using the same limits.',
     ],
     [
       'an overload',
       [PASS, PASS, { fault: 'overloaded' }],
       8,
-      'The API is overloaded for everybody at the moment; key, model and network are good.',
+      'The API is overloaded for everyone; the key, model and network are fine.',
       LATER,
     ],
     [
       "the server's own failure",
       [PASS, PASS, { fault: 'server_error' }],
       8,
-      'HOST answered with 500: it fails at the moment, and not for anything in the request.',
+      'HOST answered with 500: the server failed. The request is not the cause.',
       `${LATER} See also https://status.claude.com`,
     ],
     [
@@ -259,14 +258,14 @@ describe('what plimsoll check says of a refusal', () => {
       [PASS, PASS, { fault: 'error', status: 418, type: 'teapot', message: `short and stout, ${KEY}` }],
       1,
       'HOST refused with 418: short and stout, sk-ant-api03-…',
-      'The message says what is wrong; if it does not, see https://platform.claude.com/docs/en/api/errors',
+      'If the message does not say what is wrong, see https://platform.claude.com/docs/en/api/errors',
     ],
     [
       'a connection that breaks',
       [{ fault: 'connection_reset' }],
       4,
-      'The connection to HOST was broken before an answer came: a firewall or a proxy, or a restart.',
-      'Try again; if it happens each time, ask whoever runs the network whether calls to that host are allowed.',
+      'The connection to HOST broke before a response arrived. Possible causes: a firewall, a proxy, or a restart.',
+      'Try again. If it happens every time, ask whoever runs the network whether it allows calls to that host.',
     ],
   ];
   for (const [name, faults, code, cause, next] of cases) {
@@ -286,7 +285,7 @@ describe('what plimsoll check says of a refusal', () => {
       [
         6,
         'There is no model claude-haku-4-5 for this key; the nearest is claude-haiku-4-5.',
-        'Set ANTHROPIC_DEFAULT_MODEL=claude-haiku-4-5, or another of the list at GET /v1/models.',
+        'Set ANTHROPIC_DEFAULT_MODEL=claude-haiku-4-5, or to another model that GET /v1/models lists.',
       ],
     );
   });
@@ -299,8 +298,8 @@ describe('what plimsoll check says of a refusal', () => {
       [ran.code, ran.cause, ran.next],
       [
         6,
-        'claude-sonnet-4-5 is retired since 2026-11-30: calls to it fail.',
-        'Set ANTHROPIC_DEFAULT_MODEL to a newer model of its family; `plimsoll prices` lists them.',
+        'claude-sonnet-4-5 was retired on 2026-11-30: calls to it fail.',
+        'Set ANTHROPIC_DEFAULT_MODEL to a newer model of its family; `plimsoll prices` lists the models.',
       ],
     );
   });
@@ -318,8 +317,8 @@ describe('what plimsoll check says of a refusal', () => {
         [ran.code, ran.cause, ran.next],
         [
           4,
-          `Something on the way to ${new URL(url).host} answered with ${status}, and it was not the API: a proxy, or another service.`,
-          'See that ANTHROPIC_BASE_URL names an API; then ask whoever runs the proxy to let calls to that host pass.',
+          `Something other than the API answered for ${new URL(url).host} with ${status}: a proxy, or another service.`,
+          'Check that ANTHROPIC_BASE_URL is the address of an API. If it is, ask whoever runs the proxy to allow calls to that host.',
         ],
       );
       assert.doesNotMatch(ran.out.join('\n'), /accepted/);
@@ -333,8 +332,8 @@ describe('what plimsoll check says of a refusal', () => {
       [ran.code, ran.cause, ran.next],
       [
         4,
-        `${new URL(url).host} does not answer; it sends calls on to api.anthropic.invalid (301), and Node sends no key along to there.`,
-        'If api.anthropic.invalid is meant, set ANTHROPIC_BASE_URL to it, with https:// where it has that.',
+        `${new URL(url).host} redirects calls to api.anthropic.invalid (301), and Node does not send the key there.`,
+        'If api.anthropic.invalid is the right host, set ANTHROPIC_BASE_URL to it, with https:// if it has TLS.',
       ],
     );
   });
@@ -347,7 +346,7 @@ describe('what plimsoll check says of a refusal', () => {
       [
         6,
         'There is no model a-model-of-my-own for this key.',
-        'Set ANTHROPIC_DEFAULT_MODEL to a model of the list at GET /v1/models.',
+        'Set ANTHROPIC_DEFAULT_MODEL to a model that GET /v1/models lists.',
       ],
     );
   });
@@ -363,54 +362,49 @@ describe('what plimsoll check says of a configuration', () => {
       [
         3,
         'FAIL  configuration  no key',
-        'ANTHROPIC_AUTH_TOKEN is empty: expected the key that calls are made with, got nothing.',
-        'Make a key at https://platform.claude.com/settings/keys and put ANTHROPIC_AUTH_TOKEN=... into .env (.env.example shows it); ' +
-          'then check again with node --env-file=.env node_modules/.bin/plimsoll check.',
+        'ANTHROPIC_AUTH_TOKEN is empty: expected the API key.',
+        'Create a key at https://platform.claude.com/settings/keys and put ANTHROPIC_AUTH_TOKEN=... in .env (.env.example shows it); ' +
+          'then run node --env-file=.env node_modules/.bin/plimsoll check.',
       ],
     );
   });
 
-  const MAKE_ONE = `make an API key at ${SETTINGS}/keys`;
+  const MAKE_ONE = `create an API key at ${SETTINGS}/keys`;
   for (const [key, seen, said] of [
     [
       wrong('sk-ant-admin01-'),
       'not an API key: admin key',
-      `an admin key, which manages the organization and answers no messages: ${MAKE_ONE}`,
+      `an admin key, which manages the organization and cannot send messages: ${MAKE_ONE}`,
     ],
     [
       wrong('sk-ant-api01-'),
       'not an API key: enterprise admin key',
-      `an admin key of an enterprise, which answers no messages: ${MAKE_ONE}`,
+      `an enterprise admin key, which cannot send messages: ${MAKE_ONE}`,
     ],
     [
       wrong('sk-ant-ort01-'),
       'not an API key: refresh token',
       `a refresh token, which only a login can use: ${MAKE_ONE}`,
     ],
-    [wrong('sk-ant-sid01-'), 'not an API key: session', `the session of a browser: log out of it, and ${MAKE_ONE}`],
-    ['your-key-here', 'not an API key: placeholder', `a placeholder: put a key from ${SETTINGS}/keys in its place`],
-    [KEY.slice(0, 25), 'not a whole key', 'sk-ant-api03-… cut off after 25 characters: copy all of it'],
+    [wrong('sk-ant-sid01-'), 'not an API key: session', `a browser session: log out, and ${MAKE_ONE}`],
+    ['your-key-here', 'not an API key: placeholder', `a placeholder: replace it with a key from ${SETTINGS}/keys`],
+    [KEY.slice(0, 25), 'not a complete key', 'sk-ant-api03-… cut off after 25 characters: copy all of it'],
     [
       `"${KEY}"`,
-      'not a whole key',
-      'one with blanks, quotes or other characters that no key has: copy it again, without them',
+      'not a complete key',
+      'a key with spaces, quotes or other invalid characters: copy it again without them',
     ],
     [
       TOKEN,
       'not an API key: gateway token',
-      'a token of a plimsoll gateway, which the API does not know: set ANTHROPIC_BASE_URL to the address of the gateway',
+      'a plimsoll gateway token, which the API does not know: set ANTHROPIC_BASE_URL to the address of the gateway',
     ],
   ] as const)
     it(`with ${said.replace(/[:,].*/, '')} as the key says so, and sends nothing`, async () => {
       const ran = await run({ ANTHROPIC_AUTH_TOKEN: key });
       assert.deepEqual(
         [ran.code, ran.out[0]?.replace(/ +\d+ ms/, ''), ran.cause, ran.next],
-        [
-          3,
-          `FAIL  configuration  ${seen}`,
-          `ANTHROPIC_AUTH_TOKEN: expected a key of the Claude API, got ${said}.`,
-          NEXT,
-        ],
+        [3, `FAIL  configuration  ${seen}`, `ANTHROPIC_AUTH_TOKEN: expected a Claude API key, got ${said}.`, NEXT],
       );
     });
 
@@ -429,7 +423,7 @@ describe('what plimsoll check says of a configuration', () => {
     [{ ANTHROPIC_BASE_URL: 'gateway:8787' }, `${ADDRESS} "gateway:8787": begin with https://.`],
     [
       { ANTHROPIC_BASE_URL: 'https://me:hunter2@api.example' },
-      `${ADDRESS} one with a password in it, of api.example: take it out.`,
+      `${ADDRESS} one with a password in it, for api.example: remove it.`,
     ],
     [
       { ANTHROPIC_BASE_URL: 'https://api.anthropic.com/v1' },
@@ -437,7 +431,7 @@ describe('what plimsoll check says of a configuration', () => {
     ],
     [
       { PLIMSOLL_KEY: 'my key!' },
-      'PLIMSOLL_KEY: expected an alias of the form env-service-role, such as "prod-checkout-api", got "my key!": use small letters and digits, joined by "-".',
+      'PLIMSOLL_KEY: expected an alias of the form env-service-role, such as "prod-checkout-api", got "my key!": use lowercase letters and digits, joined by "-".',
     ],
     [
       { PLIMSOLL_KEY: 'prod-shop-api', ANTHROPIC_ENV: 'dev' },
@@ -494,7 +488,7 @@ describe('what plimsoll check says of a configuration', () => {
       [ran.code, ran.cause, ran.next],
       [
         6,
-        'ANTHROPIC_DEFAULT_MODEL: expected the id of a model that answers, got claude-3-haiku-20240307, retired since 2026-04-20: use claude-haiku-5-5.',
+        'ANTHROPIC_DEFAULT_MODEL: expected the id of a model in service, got claude-3-haiku-20240307, retired since 2026-04-20: use claude-haiku-5-5.',
         NEXT,
       ],
     );

@@ -124,7 +124,8 @@ describe('plimsoll gateway token', () => {
   it('says for which configuration a token is, and what was passed over where there is a file and it was not named', async (t) => {
     const path = config('said');
     const named = await run(['create', 'checkout', '--config', path]);
-    const made = (file: string, tokens: string) => `Made for a gateway with ${file}, whose tokens are in ${tokens}.`;
+    const made = (file: string, tokens: string) =>
+      `Created for a gateway with ${file}, which keeps its tokens in ${tokens}.`;
     assert.equal(named.err.slice(2).join(' '), made(path, join(folder, 'said.db')));
 
     const before = process.cwd();
@@ -133,16 +134,16 @@ describe('plimsoll gateway token', () => {
     process.chdir(here);
     const tokens = join(here, 'plimsoll-tokens.db');
     const alone = await run(['create', 'default']);
-    assert.equal(alone.err.slice(2).join(' '), made('the environment alone', tokens));
+    assert.equal(alone.err.slice(2).join(' '), made('only the environment', tokens));
     writeFileSync('gateway.yaml', 'clients: { checkout: {} }');
-    const advice = 'gateway.yaml of this folder was not read: for a gateway with it, add --config gateway.yaml.';
+    const advice = 'gateway.yaml in this folder was not read. For a gateway that uses it, add --config gateway.yaml.';
     const besides = await run(['create', 'default']);
-    assert.equal(besides.err.slice(2).join(' '), `${made('the environment alone', tokens)} ${advice}`);
+    assert.equal(besides.err.slice(2).join(' '), `${made('only the environment', tokens)} ${advice}`);
     const stranger = await run(['create', 'checkout']);
     assert.deepEqual([stranger.code, stranger.out], [1, []]);
     assert.equal(
       stranger.err.join(' '),
-      `Expected a client of the environment alone, got another: name one of default. ${advice}`,
+      `Expected a client of only the environment, got another: name one of default. ${advice}`,
     );
   });
 
@@ -154,8 +155,8 @@ describe('plimsoll gateway token', () => {
     const other = config('other', { ...tokens, clients: { billing: {} } });
     const { code, out, err } = await run(['list', '--config', other]);
     assert.deepEqual([code, out.length], [0, 2]);
-    const refused = 'A gateway with that configuration refuses such tokens.';
-    assert.equal(err.join(' '), `No client of ${other}: checkout. ${refused}`);
+    const refused = 'A gateway with that configuration refuses them.';
+    assert.equal(err.join(' '), `Tokens of clients that are not in ${other}: checkout. ${refused}`);
   });
 
   it('keeps them in Redis, and says when that does not answer', { skip: redis.skip }, async () => {
@@ -193,7 +194,7 @@ describe('plimsoll gateway token', () => {
     }
     const absent = await run(['list', '--config', config('absent')]);
     assert.equal(absent.code, 1);
-    assert.match(absent.err[0] ?? '', /^tokens: expected a path for an SQLite file, got .*where there is none/);
+    assert.match(absent.err[0] ?? '', /^tokens: expected a path for an SQLite file, got .*which does not exist/);
     const help = await run(['--help']);
     assert.equal(help.code, 0);
     assert.ok(help.out.some((line) => line.includes('TOKEN=$(plimsoll gateway token create checkout')));

@@ -228,7 +228,7 @@ describe('plimsoll gateway', () => {
     assert.equal(await running.code, 0);
     assert.match(
       running.out[0] ?? '',
-      /^Gateway at http:\/\/127\.0\.0\.1:\d+, to http:\/\/127\.0\.0\.1:\d+\. Ctrl-C ends it\.$/,
+      /^Gateway at http:\/\/127\.0\.0\.1:\d+, forwarding to http:\/\/127\.0\.0\.1:\d+\. Press Ctrl-C to stop it\.$/,
     );
     assert.match(running.out[1] ?? '', /^ {2}metrics {3}http:\/\/127\.0\.0\.1:\d+\/metrics$/);
     assert.deepEqual(running.out.slice(2, 5), [
@@ -236,8 +236,8 @@ describe('plimsoll gateway', () => {
       '  clients   checkout',
       `  ledger    ${ledger}`,
     ]);
-    assert.equal(running.out.at(-1), '  replicas  share nothing: run one, or keep tokens and ledger in Redis');
-    assert.deepEqual(running.err, ['Ends when what is under way has ended, in 30 seconds at most.']);
+    assert.equal(running.out.at(-1), '  replicas  share nothing: run only one, or keep tokens and ledger in Redis');
+    assert.deepEqual(running.err, ['Shutting down: open requests may finish, for at most 30 seconds.']);
   });
 
   it('finishes a stream that is under way when it is told to end, and takes nothing new', async (t) => {
@@ -383,7 +383,7 @@ describe('plimsoll gateway', () => {
     );
     const noKey = run([], {});
     assert.equal(await noKey.code, 1);
-    assert.match(noKey.err[0] ?? '', /^ANTHROPIC_AUTH_TOKEN is undefined/);
+    assert.match(noKey.err[0] ?? '', /^ANTHROPIC_AUTH_TOKEN is not set/);
 
     const taken = await serve(async () => new Response(), { port: 0 });
     t.after(() => taken.close(0));

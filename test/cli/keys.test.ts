@@ -58,8 +58,8 @@ describe('plimsoll keys', () => {
       'BAD   My_Key',
       '      ? / ? / ?',
       '      expected an alias of the form env-service-role, such as',
-      '      "prod-checkout-api", got "My_Key": use small letters and digits, joined by',
-      '      "-"',
+      '      "prod-checkout-api", got "My_Key": use lowercase letters and digits,',
+      '      joined by "-"',
       'BAD   prod-checkout-api',
       '      prod / checkout / api',
       '      expected a key of staging, which ANTHROPIC_ENV names, got one of prod: use',
@@ -112,7 +112,7 @@ describe('plimsoll keys', () => {
     assert.ok(Math.abs(sinceMs - (Date.now() - process.uptime() * 1_000)) < 5_000);
 
     const text = (await run(['--metrics', url, '--alias', 'prod-search-api'])).out.join('\n');
-    assert.match(text, /prod \/ checkout \/ api\n {6}2 calls, \d+ tokens, 0\.\d{6} USD\n {6}last answered at 20/);
+    assert.match(text, /prod \/ checkout \/ api\n {6}2 calls, \d+ tokens, 0\.\d{6} USD\n {6}last response at 20/);
     assert.match(text, /Not used in that time:\n {2}prod-search-api\n {2}prod-reports-batch$/);
   });
 
@@ -152,7 +152,7 @@ describe('plimsoll keys', () => {
     const path = join(folder, 'page.txt');
     writeFileSync(path, '<html>');
     assert.deepEqual((await run(['--metrics', path])).err, [
-      `--metrics: expected a page in the text format of Prometheus, got something else at ${path}: give the URL or the file of another page`,
+      `--metrics: expected a page in the text format of Prometheus, got something else at ${path}: pass the URL or the file of another page`,
     ]);
     const missing = await run(['--metrics', join(folder, 'none.txt')]);
     assert.deepEqual(
@@ -160,7 +160,7 @@ describe('plimsoll keys', () => {
       [
         1,
         [
-          `--metrics: expected a page that can be read, got ENOENT at ${join(folder, 'none.txt')}: give the URL or the file of another page`,
+          `--metrics: expected a readable page, got ENOENT at ${join(folder, 'none.txt')}: pass the URL or the file of another page`,
         ],
       ],
     );
@@ -169,14 +169,14 @@ describe('plimsoll keys', () => {
   it('names the port when it is one that fetch refuses', async () => {
     const { code, err } = await run(['--metrics', 'http://127.0.0.1:1/metrics']);
     const said =
-      '--metrics: expected a page that can be read, got a port that fetch never asks at http://127.0.0.1:1/metrics: give the URL or the file of another page';
+      '--metrics: expected a readable page, got a port that fetch does not allow at http://127.0.0.1:1/metrics: pass the URL or the file of another page';
     assert.deepEqual([code, err], [1, [said]]);
   });
 
   it('refuses to judge nothing, and an ANTHROPIC_ENV that is none', async () => {
     const nothing = await run([]);
     assert.equal(nothing.code, 2);
-    assert.match(nothing.err[0] ?? '', /^--alias: expected a key to judge, got nothing: give --alias /);
+    assert.match(nothing.err[0] ?? '', /^--alias: expected the alias of a key, got nothing: pass --alias /);
     assert.equal((await run(['--alias', 'dev-local-key'], { ANTHROPIC_ENV: 'moon' })).code, 2);
   });
 });

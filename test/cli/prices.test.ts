@@ -137,7 +137,7 @@ describe('plimsoll prices', () => {
     assert.equal(old.code, 0);
     assert.deepEqual(old.err, [
       'The prices were last checked on 2026-11-26, 46 days ago:',
-      'update plimsoll, or give newer ones with PLIMSOLL_PRICES.',
+      'update plimsoll, or set newer ones with PLIMSOLL_PRICES.',
     ]);
   });
 
@@ -217,8 +217,8 @@ describe('plimsoll prices explain', () => {
       'web_search                         2                  10         0.020000000',
       'web_fetch                          1                   0         0.000000000',
       'total                                                            0.047508181',
-      'Cache writes came without their 5 m / 1 h split: all count as 5 m.',
-      'Of the output, 2 tokens were thinking.',
+      'The usage does not split cache writes into 5 m and 1 h: all count as 5 m.',
+      '2 of the output tokens were thinking.',
       '',
     ]);
   });
@@ -246,7 +246,7 @@ describe('plimsoll prices explain', () => {
     const { code, out } = await run(['explain', '--on', 'claude-haiku-4-5'], { stdin });
     assert.equal(code, 0);
     // 4 + 2 dollars on Opus 5.5; 1 + 0.5 on Haiku 4.5.
-    assert.ok(out.includes('on claude-haiku-4-5: 1.500000000 USD, 25% of it'));
+    assert.ok(out.includes('on claude-haiku-4-5: 1.500000000 USD, 25% of that'));
     assert.ok(out.some((line) => line.includes('about 30% more tokens')));
     assert.ok(out.every((line) => line.length <= 80));
     const elsewhere = json(await run(['explain', '--json', '--on', 'claude-haiku-4-5'], { stdin })) as {
@@ -264,7 +264,7 @@ describe('plimsoll prices explain', () => {
     assert.ok(out.includes('total                                                            0.000030000')); // 10 × 500 + 10 × 2,500
     const unnamed = await run(['explain'], { stdin });
     assert.equal(unnamed.code, 1);
-    assert.equal(unnamed.out[1], '  unpriced: no model is named, give --model');
+    assert.equal(unnamed.out[1], '  unpriced: the usage names no model; pass --model');
   });
 
   it('prices every recording, streamed or not, whatever chunks it comes in', async () => {
@@ -330,14 +330,14 @@ describe('plimsoll prices explain', () => {
       [{ model: 'm'.repeat(10_240) }, 'no price is known for that day'],
       [{ usage: { input_tokens: 1, speed: 'fast' } }, 'not sold at speed fast'],
       [{ usage: { input_tokens: 1, service_tier: 'spot' } }, 'the service tier spot is not known'],
-      [{ usage: { input_tokens: -1 } }, 'the usage has numbers that are no counts'],
+      [{ usage: { input_tokens: -1 } }, 'the usage has numbers that are not valid counts'],
     ];
     for (const [change, reason] of unpriced) {
       const stdin = JSON.stringify({ model: 'claude-haiku-4-5', usage: { input_tokens: 1 }, ...change });
       const { code, out, err } = await run(['explain'], { stdin });
       assert.equal(code, 1);
       assert.equal(out[1], `  unpriced: ${reason}`);
-      assert.deepEqual(err, ['Something has no price: the total leaves it out.']);
+      assert.deepEqual(err, ['Some usage has no price: the total does not include it.']);
     }
   });
 

@@ -135,11 +135,8 @@ describe('plimsoll scan', () => {
   it('ignores what the baseline knows, and only that', (t) => {
     const cwd = folder(t, { 'a.ts': SECRET });
     const written = scan(cwd, ['--write-baseline']);
-    assert.deepEqual(
-      [written.code, written.out],
-      [0, 'Wrote .plimsoll-baseline.json: 1 secret is known from now on.\n'],
-    );
-    assert.deepEqual(scan(cwd, []).out, 'No secrets; scanned 2 files, 0.0 MB.\n1 finding of the baseline let be.\n');
+    assert.deepEqual([written.code, written.out], [0, 'Wrote .plimsoll-baseline.json: 1 secret is now known.\n']);
+    assert.deepEqual(scan(cwd, []).out, 'No secrets; scanned 2 files, 0.0 MB.\nIgnored 1 finding in the baseline.\n');
     write(cwd, { 'b.ts': ADMIN });
     const { code, out } = scan(cwd, []);
     assert.equal(code, 1);
@@ -251,7 +248,7 @@ describe('plimsoll scan --install', () => {
     assert.deepEqual(scan(cwd, ['--install']), {
       code: 0,
       err: '',
-      out: 'Wrote .git/hooks/pre-commit: each commit is scanned before it is made.\n',
+      out: 'Wrote .git/hooks/pre-commit: plimsoll scans each commit before git makes it.\n',
     });
     write(cwd, { 'a.ts': 'export {};' });
     commit(cwd);
@@ -279,8 +276,8 @@ describe('plimsoll scan --install', () => {
       code: 1,
       out: '',
       err: [
-        'There is a hook already, which was not changed: .githooks/pre-commit',
-        'Add this line to it, behind its first:',
+        'A hook already exists and was not changed: .githooks/pre-commit',
+        'Add this line after its first line:',
         '  npx --no-install plimsoll scan --staged || exit 1',
         '',
       ].join('\n'),

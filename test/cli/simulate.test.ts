@@ -83,10 +83,10 @@ test('a person is told where it listens, how to use it and what it would have co
   await run.code;
   assert.match(
     run.out[0] ?? '',
-    /^Simulated Claude API at http:\/\/127\.0\.0\.1:\d+, tier scale, seed 1\. Ctrl-C ends it\.$/,
+    /^Simulated Claude API at http:\/\/127\.0\.0\.1:\d+, tier scale, seed 1\. Press Ctrl-C to stop it\.$/,
   );
   assert.match(run.out[1] ?? '', /ANTHROPIC_BASE_URL=http:\/\/127\.0\.0\.1:\d+/);
-  assert.equal(run.out.at(-1), 'Nothing was asked; billed 0.000000 USD.');
+  assert.equal(run.out.at(-1), 'No requests; billed 0.000000 USD.');
 });
 
 test('a port in use is one line and exit code 1', async () => {

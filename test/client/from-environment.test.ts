@@ -117,7 +117,7 @@ describe('a client from the environment', () => {
       () => made({ ANTHROPIC_MAX_TOKENS: 'many' }),
       (error: unknown) => {
         assert.ok(error instanceof ConfigurationError);
-        assert.match(error.message, /^2 problems:\n- ANTHROPIC_AUTH_TOKEN is undefined: .*\n- ANTHROPIC_MAX_TOKENS: /);
+        assert.match(error.message, /^2 problems:\n- ANTHROPIC_AUTH_TOKEN is not set: .*\n- ANTHROPIC_MAX_TOKENS: /);
         return true;
       },
     );

@@ -88,7 +88,7 @@ describe('the environment', () => {
       (error: unknown) => {
         assert.ok(error instanceof ConfigurationError);
         assert.equal(error.code, 'PLIMSOLL_ENVIRONMENT_INVALID');
-        assert.match(error.message, /^ANTHROPIC_AUTH_TOKEN is undefined: .*platform\.claude\.com.*\.env/);
+        assert.match(error.message, /^ANTHROPIC_AUTH_TOKEN is not set: .*platform\.claude\.com.*\.env/);
         return true;
       },
     );
@@ -162,19 +162,19 @@ const PROBLEMS: readonly (readonly [name: string, env: Readonly<Record<string, s
   [
     'an admin key',
     { ANTHROPIC_AUTH_TOKEN: `sk-ant-admin01-${'Ab1-'.repeat(23)}` },
-    /^ANTHROPIC_AUTH_TOKEN: expected a key of the Claude API, got an admin key, .*: make an API key/,
+    /^ANTHROPIC_AUTH_TOKEN: expected a Claude API key, got an admin key, .*: create an API key/,
   ],
   [
     'a token of a gateway for the API itself',
     { ANTHROPIC_AUTH_TOKEN: TOKEN },
-    /got a token of a plimsoll gateway, .*: set ANTHROPIC_BASE_URL to the address of the gateway$/,
+    /got a plimsoll gateway token, .*: set ANTHROPIC_BASE_URL to the address of the gateway$/,
   ],
   [
     'a token of a gateway for the address of the API',
     { ANTHROPIC_AUTH_TOKEN: TOKEN, ANTHROPIC_BASE_URL: 'https://api.anthropic.com' },
-    /got a token of a plimsoll gateway/,
+    /got a plimsoll gateway token/,
   ],
-  ['a placeholder', { ANTHROPIC_AUTH_TOKEN: 'your-key-here' }, /got a placeholder: put a key/],
+  ['a placeholder', { ANTHROPIC_AUTH_TOKEN: 'your-key-here' }, /got a placeholder: replace it with a key/],
   [
     'a retired model',
     { ANTHROPIC_DEFAULT_MODEL: 'claude-3-5-haiku-20241022' },
@@ -186,7 +186,7 @@ const PROBLEMS: readonly (readonly [name: string, env: Readonly<Record<string, s
   [
     'a password in the address',
     { ANTHROPIC_BASE_URL: 'https://me:secret@host' },
-    /one with a password in it, of host: take it out/,
+    /one with a password in it, for host: remove it/,
   ],
   ['an address of another kind', { ANTHROPIC_BASE_URL: 'ftp://host' }, /begin with https/],
   [
@@ -217,10 +217,10 @@ const NOTICES: readonly (readonly [name: string, env: Readonly<Record<string, st
     { ANTHROPIC_CRITICAL_MODEL: 'claude-opus5-5' },
     /claude-opus5-5 is not in the price table, did you mean claude-opus-5-5\?/,
   ],
-  ['a timeout in seconds', { ANTHROPIC_TIMEOUT_MS: '30' }, /were seconds meant/],
-  ['a call without TLS', { ANTHROPIC_BASE_URL: 'http://gateway:8787' }, /gateway:8787 is called without TLS/],
+  ['a timeout in seconds', { ANTHROPIC_TIMEOUT_MS: '30' }, /did you mean seconds/],
+  ['a call without TLS', { ANTHROPIC_BASE_URL: 'http://gateway:8787' }, /calls to gateway:8787 do not use TLS/],
   ['an alias by no rule', { PLIMSOLL_KEY: 'mykey' }, /^PLIMSOLL_KEY: expected an alias of the form env-service-role/],
-  ['two keys', { ANTHROPIC_API_KEY: `${KEY}2` }, /^ANTHROPIC_AUTH_TOKEN: it is used, and not ANTHROPIC_API_KEY/],
+  ['two keys', { ANTHROPIC_API_KEY: `${KEY}2` }, /^ANTHROPIC_AUTH_TOKEN: it is used instead of ANTHROPIC_API_KEY/],
   ['a word for a key', { ANTHROPIC_AUTH_TOKEN: 'test' }, /the API will refuse it with 401/],
 ];
 

@@ -42,7 +42,7 @@ test('a call that does not fit is a 402 of the API’s kind, sent nowhere, and t
   assert.equal(error.type, 'billing_error');
   assert.match(
     error.message,
-    /does not fit into the budget \\"small\\" of \$0\.000000001, which resets at \d{4}-\d\d-\d\dT/,
+    /would exceed the budget \\"small\\" of \$0\.000000001, which resets at \d{4}-\d\d-\d\dT/,
   );
   assert.doesNotMatch(error.message, /fields of this error/);
   assert.equal(requests, 1);

@@ -34,12 +34,12 @@ const BADLY_NAMED: readonly (readonly [
   ['checkout-api-key', [null, null, null], /begin with one of/],
   ['prod', ['prod', null, null], /name the environment, the service and the role/],
   ['prod-checkout', ['prod', 'checkout', null], /name the environment, the service and the role/],
-  ['prod-checkout-2', ['prod', 'checkout', '2'], /end with what the key is for/],
-  ['PROD-Checkout-API', ['prod', 'checkout', 'api'], /small letters/],
-  ['prod_checkout_api', [null, null, null], /small letters/],
-  ['prod--api', ['prod', 'api', null], /small letters/],
-  ['prod-checkout-', ['prod', 'checkout', null], /small letters/],
-  ['', [null, null, null], /small letters/],
+  ['prod-checkout-2', ['prod', 'checkout', '2'], /end with a word for what the key does/],
+  ['PROD-Checkout-API', ['prod', 'checkout', 'api'], /lowercase letters/],
+  ['prod_checkout_api', [null, null, null], /lowercase letters/],
+  ['prod--api', ['prod', 'api', null], /lowercase letters/],
+  ['prod-checkout-', ['prod', 'checkout', null], /lowercase letters/],
+  ['', [null, null, null], /lowercase letters/],
 ];
 
 for (const [alias, parts, toDo] of BADLY_NAMED) {

@@ -199,7 +199,7 @@ describe('a retry policy', () => {
         assert.ok(error instanceof ConfigurationError);
         assert.equal(error.code, 'PLIMSOLL_RETRY_INVALID');
         assert.deepEqual(error.problems.map(sentenceOf), [
-          'attempts: expected a whole number from 1 up, got 0: 1 makes no retry',
+          'attempts: expected a whole number from 1 up, got 0: 1 means no retry',
           'backoffMs: expected milliseconds from 0 to 2147483647, got -1',
           'maxRetryAfterMs: expected milliseconds from 0 to 2147483647, got 2147483648',
           'deadlineMs: expected milliseconds above 0, got 0',

@@ -49,7 +49,7 @@ describe('advice on a route', () => {
     const [advice] = advised({ model: 'claude-haiku-4-5' }, { models });
     // 1.3 × (0.2 M × 0.1 + 0.1 M × 0.5).
     assert.ok(Math.abs(Number(advice?.evidence['cheaperUsd']) - 0.091) < 1e-9);
-    assert.match(advice?.text ?? '', /although it makes more tokens of the same text/);
+    assert.match(advice?.text ?? '', /although it produces more tokens from the same text/);
   });
 
   const NOT_TOO_DEAR: readonly (readonly [why: string, usage: Partial<RouteUsage>])[] = [
@@ -76,7 +76,7 @@ describe('advice on a route', () => {
     const [advice] = advised({ stopReasons: { end_turn: 900, max_tokens: 100 } });
     assert.match(
       advice?.text ?? '',
-      /^Route faq: 10% of 1,000 answers of claude-opus-5-5 are cut off at max_tokens\. /,
+      /^Route faq: 10% of 1,000 responses of claude-opus-5-5 are cut off at max_tokens\. /,
     );
     assert.deepEqual(
       advised({ stopReasons: { end_turn: 980, max_tokens: 20 } }).map(({ kind }) => kind),

@@ -72,7 +72,7 @@ describe('a route', () => {
         assert.deepEqual(error.problems.map(sentenceOf), [
           'routes: expected names of up to 64 letters, digits and . / : _ -, got another: rename it',
           'routes.one.task: expected one of conversation, simple, code, analysis, got "poetry": choose the nearest',
-          'routes.two.model: expected the id of a model, got " ": leave it out for the task\'s',
+          'routes.two.model: expected the id of a model, got " ": leave it out to use the task\'s model',
           'routes.two.maxTokens: expected a whole number from 1 up, got 0',
           'routes.three: expected an object, got null: write {} for conversation',
           'ceilings: expected one of warn, clamp, reject, got "never"',

@@ -107,14 +107,14 @@ const CASES: readonly Case[] = [
     name: 'acceleration is not cured by a tier',
     situation: { tier: 'Start', week: [sonnet('acceleration', evenly(20))] },
     says: [
-      'warning: Refused for acceleration on Sonnet 5 for 2% of active minutes this week: raise the load step by step; a higher tier does not change that.',
+      'warning: Refused for acceleration on Sonnet 5 for 2% of active minutes this week: increase the load step by step; a higher tier does not change that.',
     ],
   },
   {
     name: 'throttling that grows while the tier stands is stagnation',
     situation: { tier: 'Start', week: [sonnet('input_tokens', days(0, 3, 5, 7, 15, 20, 28))] },
     says: [
-      'warning: 429s by input tokens on Sonnet 5 grow while the tier stands at Start: from 0.5% to 2.1% of active minutes in a week; Build would lift that limit 2.5×.',
+      'warning: 429s by input tokens on Sonnet 5 grow while the tier stays at Start: from 0.5% to 2.1% of active minutes in a week; Build would lift that limit 2.5×.',
       'warning: Throttled by input tokens on Sonnet 5 for 1.1% of active minutes this week; Build would lift that limit 2.5×.',
     ],
   },
@@ -139,7 +139,7 @@ const CASES: readonly Case[] = [
   {
     name: 'who is far from every limit needs no higher tier',
     situation: { tier: 'Build', peaks: [{ modelClass: 'haiku-4.5', dimension: 'requests', usedRatio: 0.04 }] },
-    says: ['info: At 4% of the limits at most this week: no need for Scale.'],
+    says: ['info: At most 4% of any limit was used this week: no need for Scale.'],
   },
   {
     name: 'who is near a limit and not yet refused is told what the next tier brings',
@@ -166,35 +166,35 @@ const CASES: readonly Case[] = [
     name: 'a month budget that only tells keeps nothing',
     situation: { tier: 'Start', monthBudgets: [{ name: 'all', limitUsd: 300, blocks: false }] },
     says: [
-      'info: Your month budget of $300 is under the cap of $500, but refuses nothing: only one with mode "block" keeps you under it.',
+      'info: Your month budget of $300 is under the cap of $500, but refuses nothing: only a budget with mode "block" keeps you under it.',
     ],
   },
   {
     name: 'a month budget above the cap comes too late',
     situation: { tier: 'Start', monthBudgets: [{ name: 'all', limitUsd: 800, blocks: true }] },
     says: [
-      'warning: Your month budget of $800 (all) is above the cap of $500: the API refuses before the budget is spent.',
+      'warning: Your month budget of $800 (all) is above the cap of $500: the API will refuse calls before the budget is spent.',
     ],
   },
   {
     name: 'a cap that the month will reach is said with the day, and that what was seen is a lower bound',
     situation: { tier: 'Start', spend: { usd: 235 }, atMs: Date.UTC(2026, 10, 13) },
     says: [
-      "warning: At this month's rate the cap of $500 is reached on 26 November at the latest; $235 was spent so far, a lower bound: what plimsoll saw.",
+      "warning: At this month's rate the cap of $500 is reached on 26 November at the latest. At least $235 was spent so far: plimsoll sees only its own calls.",
     ],
   },
   {
     name: 'three days before the cap it is critical',
     situation: { tier: 'Start', spend: { usd: 470 } },
     says: [
-      "critical: At this month's rate the cap of $500 is reached on 26 November at the latest; $470 was spent so far, a lower bound: what plimsoll saw.",
+      "critical: At this month's rate the cap of $500 is reached on 26 November at the latest. At least $470 was spent so far: plimsoll sees only its own calls.",
     ],
   },
   {
     name: 'a cap that was reached refuses calls until the month is over',
     situation: { tier: 'Start', spend: { usd: 512 } },
     says: [
-      'critical: $512 was spent this month, and the cap is $500: the API refuses calls. Access returns on 1 December, 00:00 UTC, or with a higher tier.',
+      'critical: $512 was spent this month, and the cap is $500, so the API refuses calls. Access returns on 1 December, 00:00 UTC, or with a higher tier.',
     ],
   },
   {
@@ -217,13 +217,13 @@ const CASES: readonly Case[] = [
     name: 'a tier that is not known can be named',
     situation: {},
     says: [
-      "info: The tier is not known: no limit that tells it was seen yet. Name it in the options: tier: { name: 'Build' }.",
+      "info: The tier is not known: no response has shown a limit that identifies it yet. Set it in the options: tier: { name: 'Build' }.",
     ],
   },
   {
     name: 'among the old tiers the next threshold was published',
     situation: { tier: 'Tier 2', atMs: Date.UTC(2026, 4, 10) },
-    says: ['info: Tier 3 begins at $200 of credit purchased in total.'],
+    says: ['info: Tier 3 begins at total credit purchases of $200.'],
   },
   {
     name: 'the most important comes first: a cap, then what throttles most, then remarks',
@@ -238,7 +238,7 @@ const CASES: readonly Case[] = [
       ],
     },
     says: [
-      'critical: $600 was spent this month, and the cap is $500: the API refuses calls. Access returns on 1 December, 00:00 UTC, or with a higher tier.',
+      'critical: $600 was spent this month, and the cap is $500, so the API refuses calls. Access returns on 1 December, 00:00 UTC, or with a higher tier.',
       'warning: Throttled by requests on Haiku 4.5 for 5% of active minutes this week; Build would lift that limit 5×.',
       'warning: Throttled by input tokens on Sonnet 5 for 2% of active minutes this week; Build would lift that limit 2.5×.',
       'info: Throttled by output tokens on Opus 5 for 0.5% of active minutes this week; Build would lift that limit 2.5×.',

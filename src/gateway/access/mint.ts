@@ -133,15 +133,15 @@ function mintRequest(body: unknown): MintRequest | { readonly problems: readonly
     if (field !== undefined && found === undefined) problems.push(wrong(name, expected));
     return found ?? null;
   };
-  const subject = read('subject', 'whom the token is for, as text of 1 to 128 characters', subjectOf);
+  const subject = read('subject', 'who the token is for, as text of 1 to 128 characters', subjectOf);
   if ((given['subject'] ?? null) === null) {
     const advice = 'give an id of your own, such as "user-1842"';
-    problems.push(unfit('subject', undefined, { expected: 'whom the token is for', advice }));
+    problems.push(unfit('subject', undefined, { expected: 'who the token is for', advice }));
   }
   const request = {
     subject: subject ?? '',
     origin: read('origin', 'a web origin, such as "https://app.example.com"', originOf),
-    models: read('models', 'a list of ids of models', modelsOf),
+    models: read('models', 'a list of model ids', modelsOf),
     spendNanoUsd: read('spendUsd', 'an amount in US dollars above 0, such as 0.25', amountOf),
     lifetimeSeconds: read('expiresInSeconds', `whole seconds from 1 to ${LONGEST_MINTED_SECONDS}`, secondsOf),
   };
@@ -207,7 +207,7 @@ interface MintDenial {
  */
 function mint(parent: AuthenticatedToken, asked: MintRequest, nowMs: number): IssuedToken | MintDenial {
   const { client, record } = parent;
-  if (record.minted !== null) return { reasons: ['A minted token cannot mint others. Use the token of the client.'] };
+  if (record.minted !== null) return { reasons: ["A minted token cannot mint others. Use the client's token."] };
   if (client.mints === null)
     return { reasons: [`The client ${client.name} may not mint tokens. Its operator can allow it with mints.`] };
   const reasons = [
@@ -257,6 +257,6 @@ function boundReasons({ spendNanoUsd, lifetimeSeconds }: MintRules, asked: MintR
   const tooLong = asked.lifetimeSeconds !== null && asked.lifetimeSeconds > lifetimeSeconds;
   return [
     ...(tooMuch ? [`A token of this client may spend at most ${usdOf(spendNanoUsd)} USD.`] : []),
-    ...(tooLong ? [`A token of this client may live at most ${lifetimeSeconds} seconds.`] : []),
+    ...(tooLong ? [`A token of this client may last at most ${lifetimeSeconds} seconds.`] : []),
   ];
 }

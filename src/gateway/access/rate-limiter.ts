@@ -89,12 +89,12 @@ export function redisRateLimiter(
   const client = typeof redis === 'string' ? connect(redis, RATE_ANSWER_MS) : redis;
   return {
     async take(bucket, perMinute) {
-      if (!isConnected(client)) throw new Error('Redis is not connected: the rate limit was not asked.');
+      if (!isConnected(client)) throw new Error('Redis is not connected: the rate limit was not checked.');
       const now = nowMs === undefined ? -1 : Math.round(nowMs() * 1_000);
       try {
         return Number(await TAKE.run(client, [`${prefix}rate:${bucket}`], [perMinute, now]));
       } catch (error) {
-        throw new Error('Redis failed: the rate limit was not asked.', { cause: withoutCommand(error) });
+        throw new Error('Redis failed: the rate limit was not checked.', { cause: withoutCommand(error) });
       }
     },
     close() {
@@ -134,7 +134,7 @@ export function rateGuard(limiter: RateLimiter, { holder, name, perMinute }: Rat
 const BRAND = Symbol.for('plimsoll.gateway_rate_limited');
 
 const HOLDERS: Readonly<Record<RateLimitHolder, string>> = {
-  client: 'the tokens of the client together',
+  client: 'all tokens of the client together',
   token: 'this token',
 };
 

@@ -22,8 +22,8 @@ import type { Place } from './places.ts';
 const SECRETS = ['ANTHROPIC_AUTH_TOKEN', 'ANTHROPIC_API_KEY', 'PLIMSOLL_LEDGER', 'PLIMSOLL_TOKENS'];
 
 /**
- * The configuration of the environment alone: one key, one client called `default`, which may do anything with it. Throws
- * a `ConfigurationError` (`PLIMSOLL_GATEWAY_INVALID`) with every problem.
+ * Builds a configuration from environment variables only: one key, and one client called `default` that may do anything
+ * with it. Throws a `ConfigurationError` (`PLIMSOLL_GATEWAY_INVALID`) with every problem.
  */
 export function configurationInEnvironment(given: Env, folder: string): GatewayConfiguration {
   const problems: Problem[] = [];
@@ -72,25 +72,25 @@ const NO_KEY: Problem = {
   kind: 'no_key',
   field: 'ANTHROPIC_AUTH_TOKEN',
   expected: 'the key that the gateway holds',
-  got: 'undefined',
+  got: 'not set',
   advice:
-    'make one at https://platform.claude.com/settings/keys, and set ANTHROPIC_AUTH_TOKEN or ANTHROPIC_API_KEY to it for ' +
-    'this process, or ANTHROPIC_AUTH_TOKEN_FILE or ANTHROPIC_API_KEY_FILE to the path of a file that has it; or name ' +
-    'another variable in a configuration, with --config',
+    'create one at https://platform.claude.com/settings/keys, and set ANTHROPIC_AUTH_TOKEN or ANTHROPIC_API_KEY to it for ' +
+    'this process, or set ANTHROPIC_AUTH_TOKEN_FILE or ANTHROPIC_API_KEY_FILE to the path of a file that has it; or name ' +
+    'another variable in a configuration file, with --config',
 };
 
 const TOKEN_OF_A_CLIENT: Omit<Problem, 'field'> = {
   kind: 'gateway_token',
-  expected: 'a key of the API',
-  got: 'a token of a gateway',
+  expected: 'an API key',
+  got: 'a gateway token',
   advice:
-    'this is the environment of a client. Start the gateway with the key, and with the ANTHROPIC_BASE_URL of the API or ' +
-    'none; a gateway in front of another one needs a file, with --config',
+    'this looks like the environment of a client. Start the gateway with the key, and leave ANTHROPIC_BASE_URL unset or ' +
+    'set it to the API; a gateway in front of another gateway needs a configuration file, with --config',
 };
 
 /**
- * The problems, with the gateway's own words for a key that is not there, or that is what its clients have: whoever starts
- * it in the shell of a client would otherwise have it call itself.
+ * Replaces the problem of a missing key with the gateway's own text, and adds one if the key is a gateway token: a gateway
+ * started in the shell of a client would otherwise call itself.
  */
 function ofTheKey(env: Env, problems: readonly Problem[]): readonly Problem[] {
   const used = ['ANTHROPIC_AUTH_TOKEN', 'ANTHROPIC_API_KEY'].find((variable) => textOf(env, variable) !== '');

@@ -111,7 +111,7 @@ describe('POST /plimsoll/tokens', () => {
       message,
       'The client may not use claude-opus-5-5. It may use claude-haiku-5-5, claude-sonnet-5-5. ' +
         "The client's tokens may not be sent from https://evil.example, only from https://app.example.com. " +
-        'A token of this client may spend at most 0.5 USD. A token of this client may live at most 60 seconds.',
+        'A token of this client may spend at most 0.5 USD. A token of this client may last at most 60 seconds.',
     );
     const { expiresAt, spendUsd } = (await (
       await access.mint(parent.token, { subject: 'user-1842' }, from)
@@ -206,9 +206,9 @@ describe('POST /plimsoll/tokens', () => {
     assert.deepEqual(message.split('; '), [
       'subjekt: expected one of subject, origin, models, spendUsd, expiresInSeconds, got an unknown field: did you mean subject?',
       '(a name of 57 characters): expected one of subject, origin, models, spendUsd, expiresInSeconds, got an unknown field: leave it out',
-      'subject: expected whom the token is for, got nothing: give an id of your own, such as "user-1842"',
+      'subject: expected who the token is for, got nothing: give an id of your own, such as "user-1842"',
       'origin: expected a web origin, such as "https://app.example.com", got something else',
-      'models: expected a list of ids of models, got something else',
+      'models: expected a list of model ids, got something else',
       'spendUsd: expected an amount in US dollars above 0, such as 0.25, got something else',
       'expiresInSeconds: expected whole seconds from 1 to 900, got something else',
     ]);

@@ -75,7 +75,7 @@ test('a request over the limit is refused with what a 429 says', () => {
 
 test('a refusal says whose limit it was: that of the client, or of the token alone', () => {
   for (const [holder, name, who] of [
-    ['client', 'shop', 'the tokens of the client together'],
+    ['client', 'shop', 'all tokens of the client together'],
     ['token', 'cafe', 'this token'],
   ] as const) {
     const guard = rateGuard({ take: () => 1_001 }, { holder, name, perMinute: 30 });

@@ -56,7 +56,7 @@ test('a file of tokens that cannot be used is a mistake of configuration', () =>
       'create',
       /^tokens: expected a path for an SQLite file, got a URL of valkey, (?!.*hush)/,
     ],
-    [join(tmpdir(), 'plimsoll-absent.db'), 'existing', /where there is none: check the path/],
+    [join(tmpdir(), 'plimsoll-absent.db'), 'existing', /which does not exist: check the path/],
   ] as const) {
     assert.throws(() => sqliteTokens(path, open), { code: 'PLIMSOLL_TOKENS_INVALID', message: expected });
   }

@@ -23,7 +23,7 @@ function problemsOf(env: Readonly<Record<string, string>>): readonly string[] {
   }
 }
 
-describe("a gateway's configuration by the environment alone", () => {
+describe("a gateway's configuration from environment variables only", () => {
   test('is one key and one client that may do anything with it', () => {
     const { keys, clients, tokens, ledger, baseUrl, attribution } = read({ ANTHROPIC_API_KEY: KEY });
     assert.equal(keys.get('default')?.(), KEY);
@@ -74,10 +74,7 @@ describe("a gateway's configuration by the environment alone", () => {
     for (const env of [{}, { ANTHROPIC_AUTH_TOKEN: '' }]) {
       const [problem = '', ...others] = problemsOf(env);
       assert.deepEqual(others, []);
-      assert.match(
-        problem,
-        /^ANTHROPIC_AUTH_TOKEN is undefined: expected the key that the gateway holds, got nothing: make one/,
-      );
+      assert.match(problem, /^ANTHROPIC_AUTH_TOKEN is not set: expected the key that the gateway holds; create one/);
       for (const variable of ['ANTHROPIC_API_KEY', 'ANTHROPIC_AUTH_TOKEN_FILE', 'ANTHROPIC_API_KEY_FILE'])
         assert.ok(problem.includes(variable), variable);
       assert.ok(!problem.includes('.env'));
@@ -95,7 +92,7 @@ describe("a gateway's configuration by the environment alone", () => {
       for (const base of [{}, { ANTHROPIC_BASE_URL: 'http://127.0.0.1:8787' }]) {
         const [problem = '', ...others] = problemsOf({ ...key, ...base });
         assert.deepEqual(others, []);
-        assert.ok(problem.startsWith(`${variable}: expected a key of the API, got a token of a gateway: `), problem);
+        assert.ok(problem.startsWith(`${variable}: expected an API key, got a gateway token: `), problem);
         assert.ok(!problem.includes(token.slice(20)));
       }
   });

@@ -219,7 +219,7 @@ describe("a gateway's configuration", () => {
       `keys.prod-b-key.file: expected to read a secret from "${join(folder, 'absent')}", got no such file: check the path`,
       `keys.prod-c-key.file: expected a secret in "${empty}", got an empty file: write it there`,
       'keys.prod-d-key.env: expected BOTH or BOTH_FILE, got both: unset one',
-      'keys.prod-e-key: expected a key of the Claude API, got sk-ant-api03-… cut off after 20 characters: copy all of it',
+      'keys.prod-e-key: expected a Claude API key, got sk-ant-api03-… cut off after 20 characters: copy all of it',
       'keys.prod-f-key.env: expected the name of an environment variable, got something else: put the secret into one',
     ]);
   });
@@ -256,7 +256,7 @@ describe("a gateway's configuration", () => {
       baseUrl: 'http://api.example.com/',
     }).notices.map(sentenceOf);
     assert.equal(notices.length, 3);
-    assert.match(notices[0] ?? '', /^baseUrl: api\.example\.com is called without TLS/);
+    assert.match(notices[0] ?? '', /^baseUrl: calls to api\.example\.com do not use TLS/);
     assert.match(notices[1] ?? '', /^keys\.MyKey: expected an alias of the form env-service-role/);
     assert.match(
       notices[2] ?? '',
