@@ -51,7 +51,12 @@ export function gatewayContext(options: GatewayOptions, base: URL): GatewayConte
     },
     onError(error) {
       store.errors('gateway');
-      onError(error);
+      try {
+        onError(error);
+      } catch {
+        // It was asked in the middle of an exchange, which goes on without it.
+        store.errors('gateway');
+      }
     },
   };
 }

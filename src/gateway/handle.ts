@@ -1,5 +1,5 @@
-import { Readable } from 'node:stream';
-import type { ReadableStream as WebStream } from 'node:stream/web';
+import type { Readable } from 'node:stream';
+import { ReadableStream as WebStream } from 'node:stream/web';
 import type { GatewayContext } from './context.ts';
 import { corsHeaders, preflightResponse } from './cors.ts';
 import { endpointOf, isQueryAllowed } from './endpoints.ts';
@@ -55,16 +55,22 @@ async function authenticate(
   }
 }
 
+/** Others, such as TRACE, no `Request` can have. */
+const HANDLED: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
+
 /** Responds to a request for the gateway itself: a probe, or one of the `handlers` option; `null` for any other. */
 async function localResponse(
-  { options, open }: GatewayContext,
+  { options, open, refuse }: GatewayContext,
   request: GatewayRequest,
 ): Promise<GatewayResponse | null> {
   const { path, method } = request;
   if (path.startsWith('/v1/')) return null;
   const { handlers = {}, isReady } = options;
   const handler = Object.hasOwn(handlers, path) ? handlers[path] : undefined;
-  if (handler !== undefined) return fromWebResponse(await handler(toWebRequest(request)));
+  if (handler !== undefined) {
+    if (!HANDLED.has(method)) return refuse('not_found');
+    return fromWebResponse(await handler(toWebRequest(request)));
+  }
   if (path !== '/healthz' && path !== '/readyz') return null;
   if (method !== 'GET' && method !== 'HEAD') {
     return errorResponse({ status: 405, type: 'invalid_request_error', message: 'Expected GET, got another method.' });
@@ -89,8 +95,13 @@ function toWebRequest({ method, target, rawHeaders, body }: GatewayRequest): Req
   return new Request(`http://gateway${target}`, {
     method,
     headers: webHeaders(rawHeaders),
-    ...(!isBodiless && { body: Readable.toWeb(body) as WebStream<Uint8Array> as ReadableStream, duplex: 'half' }),
+    ...(!isBodiless && { body: webBody(body), duplex: 'half' }),
   });
+}
+
+/** A handler that has read enough leaves the rest to the server, which discards it: the response needs the connection. */
+function webBody(body: Readable): ReadableStream {
+  return WebStream.from(body.iterator({ destroyOnReturn: false })) as WebStream<Uint8Array> as ReadableStream;
 }
 
 async function fromWebResponse(response: Response): Promise<GatewayResponse> {

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { GatewayRequest } from './request.ts';
 import type { GatewayResponse, ResponseBody } from './response-body.ts';
 
@@ -16,13 +17,14 @@ interface RequestHandler {
 export function nodeListener(handler: RequestHandler) {
   return function listener(incoming: IncomingMessage, outgoing: ServerResponse): void {
     const request = fromNodeRequest(incoming);
+    const exchange = { incoming, outgoing, socket: incoming.socket };
     outgoing.once('close', () => {
       if (!outgoing.writableFinished) request.abort();
       handler.finish(request);
     });
     handler
       .handle(request)
-      .then((response) => send(response, incoming, outgoing))
+      .then((response) => send(response, exchange))
       .catch((error: unknown) => {
         outgoing.destroy();
         handler.fail(error);
@@ -43,7 +45,14 @@ function fromNodeRequest(incoming: IncomingMessage & { readonly baseUrl?: unknow
 /** A client may go on sending for so long after its error, so that it comes to read it. */
 const LINGER_MS = 2_000;
 
-function send({ status, headers, body }: GatewayResponse, incoming: IncomingMessage, outgoing: ServerResponse): void {
+/** A request and its response on a connection. Node takes the socket from a request that is over, so it is kept here. */
+interface NodeExchange {
+  readonly incoming: IncomingMessage;
+  readonly outgoing: ServerResponse;
+  readonly socket: Socket;
+}
+
+function send({ status, headers, body }: GatewayResponse, { incoming, outgoing, socket }: NodeExchange): void {
   if (outgoing.destroyed) return Buffer.isBuffer(body) ? undefined : body.cancel();
   const isRead = incoming.complete;
   const framed = [...headers];
@@ -53,7 +62,7 @@ function send({ status, headers, body }: GatewayResponse, incoming: IncomingMess
   outgoing.writeHead(status, framed);
   if (Buffer.isBuffer(body)) outgoing.end(body);
   else pipe(body, outgoing);
-  if (!isRead) outgoing.once('finish', () => linger(incoming));
+  if (!isRead) outgoing.once('finish', () => linger(incoming, socket));
 }
 
 function hasLength(headers: readonly string[]): boolean {
@@ -82,9 +91,9 @@ function pipe(body: ResponseBody, outgoing: ServerResponse): void {
 }
 
 /** Discards the rest of a request for a while: a connection that is closed at once takes the response with it. */
-function linger(incoming: IncomingMessage): void {
+function linger(incoming: IncomingMessage, socket: Socket): void {
   incoming.resume();
-  const patience = setTimeout(() => incoming.socket.destroy(), LINGER_MS);
+  const patience = setTimeout(() => socket.destroy(), LINGER_MS);
   patience.unref();
-  incoming.socket.once('close', () => clearTimeout(patience));
+  socket.once('close', () => clearTimeout(patience));
 }

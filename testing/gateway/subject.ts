@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { Registry } from 'prom-client';
 import { authenticator } from '../../src/gateway/access/authenticator.ts';
 import { unboundClient, type GatewayClient } from '../../src/gateway/access/client.ts';
+import { mintHandler } from '../../src/gateway/access/mint.ts';
 import { sqliteTokens } from '../../src/gateway/access/sqlite-tokens.ts';
 import { TokenSpend } from '../../src/gateway/access/token-spend.ts';
 import { newToken, secretHash, tokenText, type TokenStore } from '../../src/gateway/access/tokens.ts';
@@ -55,6 +56,7 @@ export async function subject(ends: Ends, { upstream, options, client, server }:
     keys: new Map([['prod-api-key', () => CANARY]]),
     baseUrl: upstream.url,
     registry,
+    handlers: { '/plimsoll/tokens': mintHandler({ store, clients }) },
     onError: (error) => errors.push(error),
     ...options,
   });
