@@ -20,9 +20,12 @@ const INTRODUCTION = `# Metrics
 Names, labels and units are public: a rename is a breaking change. All families are in the registry from the start.
 A family has no samples until something in this process feeds it.
 
-- ⊕ also has the labels that you declare in \`attribution\`. Histograms and the metrics that alerts use never have them.
+- ⊕ also has the labels that you declare in \`attribution\`. Histograms never have them. The recording rules add these
+  counters up over such labels once a minute, so that alerts and dashboards do not read each of their series.
 - ◇ starts at zero for each configured model and key, and for other models when they are first seen. \`increase()\` of a
   counter that first appears with the value 7 is 0, so without this the first burst after a deploy would be invisible.
+- ⊕ counters show \`outcome="ok"\`, \`kind="input"\` and \`kind="output"\` at zero when the first call with their labels
+  starts. Other outcomes and kinds appear with a value, which the recording rules count and \`increase()\` does not.
 - A value that is not known is absent: there is no zero and no placeholder.
 - \`model\` is the canonical id of the model that answered, or of the requested one if there was no response.
   \`operation\` is \`messages.create\`, \`messages.stream\`, \`messages.count_tokens\` and so on, or \`other\`.

@@ -12,6 +12,8 @@ interface BudgetGuardOptions {
   readonly accounts: readonly Account[];
   readonly estimator: Estimator;
   readonly onDecision: (budget: Budget, decision: Decision) => void;
+  /** Called with what a call, or a result of a batch, has cost a budget that counts it. */
+  readonly onSpend: (budget: Budget, nanoUsd: bigint) => void;
 }
 
 /** An account, and the calls that count for it. */
@@ -63,14 +65,16 @@ class BudgetedCall implements CallSpend {
   readonly #reservations: readonly Reservation[];
   readonly #estimator: Estimator;
   readonly #onDecision: BudgetGuardOptions['onDecision'];
+  readonly #onSpend: BudgetGuardOptions['onSpend'];
   #estimate: Estimate | null = null;
   #isOver = false;
 
-  constructor(call: Call, reservations: readonly Reservation[], { estimator, onDecision }: BudgetGuardOptions) {
+  constructor(call: Call, reservations: readonly Reservation[], options: BudgetGuardOptions) {
     this.#call = call;
     this.#reservations = reservations;
-    this.#estimator = estimator;
-    this.#onDecision = onDecision;
+    this.#estimator = options.estimator;
+    this.#onDecision = options.onDecision;
+    this.#onSpend = options.onSpend;
   }
 
   /** Reserves on all budgets that the call counts for. Throws or rejects with a `BudgetExceededError` where one refuses. */
@@ -99,6 +103,7 @@ class BudgetedCall implements CallSpend {
       const spentNanoUsd = cost === null ? 0n : costInScope(scope, cost);
       reservation.heldNanoUsd = 0n;
       if (heldNanoUsd !== 0n || spentNanoUsd !== 0n) account.settle(startedAtMs, heldNanoUsd, spentNanoUsd);
+      if (spentNanoUsd !== 0n) this.#onSpend(account.budget, spentNanoUsd);
     }
     if (this.#estimate !== null && cost !== null) this.#estimator.learn(this.#estimate, cost);
   }
@@ -108,7 +113,9 @@ class BudgetedCall implements CallSpend {
     if (cost === null) return;
     for (const { account, scope } of this.#reservations) {
       const spentNanoUsd = costInScope(scope, cost);
-      if (spentNanoUsd !== 0n) account.settle(this.#call.startedAtMs, 0n, spentNanoUsd);
+      if (spentNanoUsd === 0n) continue;
+      account.settle(this.#call.startedAtMs, 0n, spentNanoUsd);
+      this.#onSpend(account.budget, spentNanoUsd);
     }
   }
 

@@ -69,6 +69,8 @@ export interface BudgetHost {
 /** Listens to what budgets do. Must not throw. */
 export interface BudgetListener {
   decided(budget: Budget, decision: Decision): void;
+  /** A call of the client it was attached for, or a result of a batch, has cost the budget this much. */
+  spent(budget: Budget, nanoUsd: bigint): void;
   reached(reached: ThresholdReached): void;
   /** The ledger's id is known. */
   identified(ledgerId: string): void;
@@ -158,7 +160,8 @@ class SharedBudgets implements Budgets {
       );
     }
     const onDecision = (budget: Budget, decision: Decision): void => listener.decided(budget, decision);
-    return new BudgetGuard({ accounts: this.all, estimator, onDecision });
+    const onSpend = (budget: Budget, nanoUsd: bigint): void => listener.spent(budget, nanoUsd);
+    return new BudgetGuard({ accounts: this.all, estimator, onDecision, onSpend });
   }
 
   async refresh(): Promise<BudgetsStatus> {

@@ -43,7 +43,7 @@ export function observation(options: InstrumentOptions, { keys, tracerProvider }
   const { attribution = {}, budgets, tier } = options;
   const facts = { ...tier, ...(budgets && monthBudgets(budgets)) };
   const metrics = prometheusRecorder({ ...labels, registry, clock, attribution, tier: facts });
-  recordBuild(store);
+  recordBuild(store, () => clock.epochMs());
   recordPrices(store, prices, () => clock.epochMs());
   return {
     clock,

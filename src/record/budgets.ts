@@ -34,6 +34,8 @@ function newListener(store: Store, budgets: Budgets): BudgetListener {
   return {
     decided: ({ name }, decision) =>
       families.anthropic_budget_decisions_total.series({ budget: name, decision }).add(1),
+    spent: (budget, nanoUsd) =>
+      families.anthropic_budget_spend_usd_total.series(labelsOf(budget)).addNanoUsd(Number(nanoUsd)),
     reached: ({ budget, threshold }) =>
       families.anthropic_budget_thresholds_reached_total.series({ budget, threshold: String(threshold) }).add(1),
     identified(ledgerId) {
@@ -45,7 +47,9 @@ function newListener(store: Store, budgets: Budgets): BudgetListener {
 }
 
 /** Shows the counters at zero, so that `increase()` sees the first event. */
-function startCounters({ families }: Store, { budget: { name, thresholds } }: BudgetView): void {
+function startCounters({ families }: Store, { budget }: BudgetView): void {
+  const { name, thresholds } = budget;
+  families.anthropic_budget_spend_usd_total.series(labelsOf(budget)).showAtZero();
   for (const decision of DECISIONS) {
     families.anthropic_budget_decisions_total.series({ budget: name, decision }).showAtZero();
   }

@@ -44,6 +44,8 @@ export class CallLabelValues {
   readonly key: BoundedLabel;
   readonly stopReason: BoundedLabel;
   readonly tool: BoundedLabel;
+  /** Labels of the models whose prices are known. */
+  readonly priced: ReadonlySet<string>;
   readonly #model: BoundedLabel;
   readonly #canonical: (model: string) => string;
   readonly #spellings = new Map<string, string>();
@@ -51,6 +53,7 @@ export class CallLabelValues {
   constructor(store: Store, options: CallLabelOptions) {
     const { keys = [], models = [], knownModels = [], modelCap = MODEL_CAP, canonicalModel = (id) => id } = options;
     this.#canonical = canonicalModel;
+    this.priced = new Set(knownModels);
     this.operation = store.boundedLabel('operation', { reserved: [], cap: OPERATION_CAP, fit: fitForOperation });
     this.key = store.boundedLabel('key', { reserved: keys, cap: KEY_CAP });
     this.stopReason = store.boundedLabel('stop_reason', { reserved: STOP_REASONS, cap: 0 });

@@ -193,6 +193,37 @@ export class CallSeries {
     this.#table = table;
     this.#labels = labels;
     this.#attribution = attribution;
+    this.#showAtZero();
+  }
+
+  /**
+   * Shows the series that nearly every call feeds, before it does: `increase()` of a counter that appears with a value
+   * does not count that value. Other outcomes and kinds appear with their first call, which the recording rules count. A
+   * model without a price shows no cost of 0.
+   */
+  #showAtZero(): void {
+    this.#requestsEnded('ok').showAtZero();
+    if (!MESSAGE_OPERATIONS.has(this.#labels.operation)) return;
+    const isPriced = this.#table.labels.priced.has(this.model);
+    for (const kind of ['input', 'output'] as const) {
+      this.#tokensOf(kind).showAtZero();
+      if (isPriced) this.#costOf(kind).showAtZero();
+    }
+  }
+
+  #requestsEnded(outcome: Outcome): CounterSeries {
+    const family = this.#table.store.families.anthropic_requests_total;
+    return (this.#requests[outcome] ??= family.series({ ...this.#labels, outcome }, this.#attribution));
+  }
+
+  #tokensOf(kind: TokenKind): CounterSeries {
+    const family = this.#table.store.families.anthropic_tokens_total;
+    return (this.#tokens[kind] ??= family.series({ ...this.#labels, kind }, this.#attribution));
+  }
+
+  #costOf(kind: CostKind): MoneySeries {
+    const family = this.#table.store.families.anthropic_cost_usd_total;
+    return (this.#cost[kind] ??= family.series({ ...this.#labels, kind }, this.#attribution));
   }
 
   /** Adds one HTTP request. */
@@ -207,11 +238,7 @@ export class CallSeries {
     const { outcome, durationSeconds, stopReason } = call;
     if (outcome === null || durationSeconds === null)
       throw new TypeError('a finished call has an outcome and a duration');
-    const { families } = this.#table.store;
-    const requests = (this.#requests[outcome] ??= families.anthropic_requests_total.series(
-      { ...this.#labels, outcome },
-      this.#attribution,
-    ));
+    const requests = this.#requestsEnded(outcome);
     const duration = this.#ofOperation.duration(outcome);
     const stops = stopReason === null ? null : (this.#stopReasons.get(stopReason) ?? this.#stops(stopReason));
     requests.add(1, trace);
@@ -229,25 +256,19 @@ export class CallSeries {
     return series;
   }
 
-  /** Adds tokens. Kinds of which there were none are not shown. */
+  /** Adds tokens. Kinds other than input and output are shown once there were some. */
   addTokens(tokens: Tokens): void {
-    const family = this.#table.store.families.anthropic_tokens_total;
     for (const kind of TOKEN_KINDS) {
       const count = tokens[kind];
-      if (count === 0) continue;
-      const series = (this.#tokens[kind] ??= family.series({ ...this.#labels, kind }, this.#attribution));
-      series.add(count);
+      if (count !== 0) this.#tokensOf(kind).add(count);
     }
   }
 
-  /** Adds a cost. Kinds that cost nothing are not shown. */
+  /** Adds a cost. Kinds other than input and output are shown once they cost something. */
   addCost(cost: Cost): void {
-    const family = this.#table.store.families.anthropic_cost_usd_total;
     for (const kind of COST_KINDS) {
       const nanoUsd = cost[kind];
-      if (nanoUsd === 0) continue;
-      const series = (this.#cost[kind] ??= family.series({ ...this.#labels, kind }, this.#attribution));
-      series.addNanoUsd(nanoUsd);
+      if (nanoUsd !== 0) this.#costOf(kind).addNanoUsd(nanoUsd);
     }
   }
 

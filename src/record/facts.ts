@@ -5,9 +5,11 @@ import { VERSION } from '../version.ts';
 import { TOKEN_KINDS, type TokenKind } from '../vocabulary.ts';
 import type { Store } from './metrics/store.ts';
 
-/** Shows which version of plimsoll feeds the store. */
-export function recordBuild(store: Store): void {
+/** Shows which version of plimsoll feeds the store, and since when its counters count; a reset is a new beginning. */
+export function recordBuild(store: Store, epochMs: () => number): void {
   store.family('plimsoll_build_info').series({ version: VERSION }).set(1);
+  const start = store.family('plimsoll_start_time_seconds').series({});
+  if (start.value() === null) start.setAtReset(() => epochMs() / 1_000);
 }
 
 /**

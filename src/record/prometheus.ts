@@ -101,6 +101,8 @@ class CallMetrics implements CallRecorder {
     this.#group = group;
     this.#labels = labels;
     this.#tier = tier;
+    // Its series are scraped at zero while the call is under way. A call of no model yet would show them without one.
+    if (call.requestedModel !== null) this.#seriesNow();
   }
 
   /** The series of the model that answered, or else of the one asked for. Either can change in the course of a call. */

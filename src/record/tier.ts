@@ -11,6 +11,7 @@ import { tierVerdict, type TierSource, type TierVerdict } from '../tier/verdict.
 import type { Attempt } from '../vocabulary.ts';
 import type { MonthBudgets, MonthSpendNanoUsd } from './budgets.ts';
 import { defaultRegistry, knownStore, type MetricRegistry } from './metrics/registry.ts';
+import type { MoneySeries } from './metrics/series.ts';
 import { OTHER, type Store } from './metrics/store.ts';
 
 /** Which organization's tier a recorder feeds, and what is known of it from elsewhere. */
@@ -44,7 +45,9 @@ function tierOf(store: Store, organization: string, clock: Clock): OrganizationT
   tiers.set(store, ofStore);
   const known = ofStore.get(organization);
   if (known !== undefined) return known;
-  const tier = new OrganizationTier(clock);
+  const counted = store.families.anthropic_tier_seen_usd_total.series({ organization });
+  counted.showAtZero();
+  const tier = new OrganizationTier(clock, counted);
   ofStore.set(organization, tier);
   showTier(store, organization, tier);
   return tier;
@@ -95,6 +98,7 @@ interface TierFacts extends Partial<MonthBudgets> {
 /** The tier of one organization, as one process sees it. Bounded in memory. */
 export class OrganizationTier {
   readonly #clock: Pick<Clock, 'epochMs'>;
+  readonly #counted: MoneySeries;
   readonly #countedSinceMs: number;
   readonly #limiters = new LimiterHistory();
   readonly #throttles = new ThrottleHistory();
@@ -106,8 +110,10 @@ export class OrganizationTier {
   #lastTier: string | null = null;
   #changedAtMs: number | null = null;
 
-  constructor(clock: Pick<Clock, 'epochMs'>) {
+  /** `counted` gets the cost of every call, whatever the month. */
+  constructor(clock: Pick<Clock, 'epochMs'>, counted: MoneySeries) {
     this.#clock = clock;
+    this.#counted = counted;
     this.#countedSinceMs = clock.epochMs();
   }
 
@@ -134,6 +140,7 @@ export class OrganizationTier {
 
   /** Adds the cost of a call. */
   addSpend(nanoUsd: number): void {
+    this.#counted.addNanoUsd(nanoUsd);
     this.#seen.add(nanoUsd, this.#clock.epochMs());
   }
 

@@ -122,6 +122,7 @@ test('a call that ends while one of its budgets still waits for the ledger relea
     accounts: [observing, blocking],
     estimator: new Estimator(defaultPrices()),
     onDecision: () => {},
+    onSpend: () => {},
   });
   const call = aCall({ requestedModel: PARAMS.model, maxTokens: 1_000, startedAtMs: NOW_MS, cost: null });
   ledger.usually = 'hangs';

@@ -51,6 +51,25 @@ test('scope and period are labels', async () => {
   ]);
 });
 
+test('what the calls of a process cost a budget is counted from zero, and a new period does not take it back', async () => {
+  const time = new StandingTime(Date.UTC(2026, 10, 24, 23, 59));
+  const { claude, registry, billed } = budgeted([{ ...MONTH, period: 'day' }], {
+    budgets: { clock: time, timers: time },
+    instrument: { clock: time },
+  });
+  assert.match(await registry.metrics(), /^anthropic_budget_spend_usd_total\{[^}]*\} 0$/m);
+  await claude.messages.create(PARAMS);
+  time.pass(120_000);
+  await claude.messages.create(PARAMS);
+  const both = Number(billed()) / 1e9;
+  assert.ok(both > 0);
+  assert.deepEqual(await samples(registry, 'anthropic_budget_spend_usd_total'), {
+    'budget=all,period=day,scope=all': both,
+  });
+  const today = Object.values(await samples(registry, 'anthropic_budget_spent_usd'))[0] ?? NaN;
+  assert.ok(today > 0 && today < both, String(today));
+});
+
 test('every decision and threshold of a budget is born at zero', async () => {
   const { registry } = budgeted([MONTH]);
   const text = await registry.metrics();

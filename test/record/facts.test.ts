@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { it, test } from 'node:test';
 import { defaultPrices, pricesFrom } from '../../src/pricing/prices.ts';
-import { priceGauges, priceTableTimestampSeconds, recordPrices } from '../../src/record/facts.ts';
+import { priceGauges, priceTableTimestampSeconds, recordBuild, recordPrices } from '../../src/record/facts.ts';
 import { Store } from '../../src/record/metrics/store.ts';
 import { dayMs } from '../../testing/usages.ts';
 
@@ -97,4 +97,24 @@ test('the price gauges follow the table from day to day, with no call in between
   assert.deepEqual(inputs(), { 'claude-test-1': 3, 'claude-test-0': 9, 'claude-test-2': null });
   nowMs = Date.UTC(2026, 11, 1);
   assert.deepEqual(inputs(), { 'claude-test-1': 2, 'claude-test-0': null, 'claude-test-2': 7 });
+});
+
+it('the start is when the counters began, and stays when a second client feeds the same store', () => {
+  const store = new Store();
+  const start = store.families.plimsoll_start_time_seconds;
+  recordBuild(store, () => 1_000_000);
+  recordBuild(store, () => 2_000_000);
+  assert.deepEqual(
+    start.all().map((series) => series.value()),
+    [1_000],
+  );
+});
+
+it('the start is a new one when the counters are set back to zero', () => {
+  let nowMs = 1_000_000;
+  const store = new Store();
+  recordBuild(store, () => nowMs);
+  nowMs = 5_000_000;
+  store.reset();
+  assert.equal(store.families.plimsoll_start_time_seconds.series({}).value(), 5_000);
 });

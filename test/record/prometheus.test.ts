@@ -382,7 +382,30 @@ test('a model that was not configured is born when it is first seen', async () =
 test('the series of a call that are not known stay absent', async () => {
   const { record, value } = recording();
   record({ outcome: 'connection_error' });
-  assert.equal(await value('anthropic_tokens_total', { ...created, kind: 'input' }), undefined);
+  assert.equal(await value('anthropic_tokens_total', { ...created, kind: 'cache_read' }), undefined);
   assert.equal(await value('anthropic_cost_usd_total', { ...created, kind: 'input' }), undefined);
   assert.equal(await value('anthropic_thinking_tokens_total', of), undefined);
+});
+
+test('calls, input, output and their cost are shown at zero while the first call is under way', async () => {
+  const { recorder, value } = recording({ knownModels: ['claude-haiku-4-5'] });
+  recorder.started(aCall({ requestedModel: 'claude-haiku-4-5', model: null }));
+  assert.equal(await value('anthropic_requests_total', { ...created, outcome: 'ok' }), 0);
+  for (const kind of ['input', 'output']) {
+    assert.equal(await value('anthropic_tokens_total', { ...created, kind }), 0);
+    assert.equal(await value('anthropic_cost_usd_total', { ...created, kind }), 0);
+  }
+  assert.equal(await value('anthropic_requests_total', { ...created, outcome: 'rate_limited' }), undefined);
+  assert.equal(await value('anthropic_tokens_total', { ...created, kind: 'cache_read' }), undefined);
+});
+
+test('a call that uses no tokens shows none at zero, and one of a model without a price no cost', async () => {
+  const { recorder, value } = recording();
+  recorder.started(aCall({ operation: 'messages.count_tokens' }));
+  recorder.started(aCall({}));
+  const counted = { ...of, operation: 'messages.count_tokens' };
+  assert.equal(await value('anthropic_requests_total', { ...counted, outcome: 'ok' }), 0);
+  assert.equal(await value('anthropic_tokens_total', { ...counted, kind: 'input' }), undefined);
+  assert.equal(await value('anthropic_tokens_total', { ...created, kind: 'input' }), 0);
+  assert.equal(await value('anthropic_cost_usd_total', { ...created, kind: 'input' }), undefined);
 });

@@ -73,6 +73,7 @@ describe('the gauges of the tier', () => {
     const { shown } = watched();
     assert.deepEqual(await shown('anthropic_tier'), {
       'anthropic_tier_spend_usd{organization="default"}': 0,
+      'anthropic_tier_seen_usd_total{organization="default"}': 0,
     });
   });
 
@@ -83,6 +84,7 @@ describe('the gauges of the tier', () => {
     assert.deepEqual(await shown('anthropic_tier'), {
       [info('Start', 'Build')]: 1,
       'anthropic_tier_spend_usd{organization="default"}': 430,
+      'anthropic_tier_seen_usd_total{organization="default"}': 430,
       'anthropic_tier_monthly_cap_usd{organization="default"}': 500,
       'anthropic_tier_progress_ratio{organization="default"}': 0.86,
     });
@@ -112,6 +114,7 @@ describe('the gauges of the tier', () => {
     assert.deepEqual(await shown('anthropic_tier'), {
       [info('Custom', '', { source: 'config' })]: 1,
       'anthropic_tier_spend_usd{organization="default"}': 7,
+      'anthropic_tier_seen_usd_total{organization="default"}': 7,
     });
   });
 

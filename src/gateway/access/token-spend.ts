@@ -95,7 +95,12 @@ export class TokenSpend {
       onUp: () => undefined,
     });
     const account = new Account(budgetOf(id, spendNanoUsd), link, () => undefined);
-    const guard = new BudgetGuard({ accounts: [account], estimator: this.#estimator, onDecision: () => undefined });
+    const guard = new BudgetGuard({
+      accounts: [account],
+      estimator: this.#estimator,
+      onDecision: () => undefined,
+      onSpend: () => undefined,
+    });
     return { guard, link, expiresAtMs };
   }
 

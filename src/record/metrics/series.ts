@@ -61,13 +61,14 @@ export class CounterSeries {
 
 /**
  * A sum of money that only goes up: exact at any size, since whole dollars and the nano-dollars left over
- * are two integers. Hidden until the first `addNanoUsd`.
+ * are two integers. Hidden until the first `addNanoUsd`, or until `showAtZero`.
  */
 export class MoneySeries {
   readonly labels: LabelPairs;
   #usd = 0;
   #nanoUsd = 0;
   #shown = false;
+  #showsZero = false;
 
   constructor(labels: LabelPairs) {
     this.labels = labels;
@@ -86,10 +87,17 @@ export class MoneySeries {
     this.#shown = true;
   }
 
+  /** Shows the series at 0 from now on. */
+  showAtZero(): void {
+    this.#showsZero = true;
+    this.#shown = true;
+  }
+
+  /** Goes back to 0, and hides the series again unless `showAtZero` was called. */
   reset(): void {
     this.#usd = 0;
     this.#nanoUsd = 0;
-    this.#shown = false;
+    this.#shown = this.#showsZero;
   }
 
   /** The exact sum. */
@@ -118,6 +126,7 @@ export class GaugeSeries {
   #value = 0;
   #shown = false;
   #read: (() => number | null) | null = null;
+  #atReset: (() => number) | null = null;
 
   /** `onError` is called for each value that could not be computed. */
   constructor(labels: LabelPairs, onError: () => void = () => {}) {
@@ -147,8 +156,16 @@ export class GaugeSeries {
     this.#read = read;
   }
 
-  /** Does nothing: resetting does not change what a gauge shows. Calls in flight would come out below 0. */
-  reset(): void {}
+  /** Sets it to what `read` says now, and again at each `reset`. */
+  setAtReset(read: () => number): void {
+    this.#atReset = read;
+    this.set(read());
+  }
+
+  /** Changes nothing but what `setAtReset` asked for: calls in flight would come out below 0. */
+  reset(): void {
+    if (this.#atReset !== null) this.set(this.#atReset());
+  }
 
   /** `null` while hidden. */
   value(): number | null {
