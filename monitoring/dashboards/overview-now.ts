@@ -51,7 +51,7 @@ export const overviewNow: Row = {
     },
     {
       kind: 'stat',
-      title: 'Attempts refused with 429',
+      title: '429 share',
       unit: 'percentunit',
       width: 3,
       height: 4,

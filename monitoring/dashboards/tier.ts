@@ -68,12 +68,12 @@ const tierNow: Row = {
     },
     {
       kind: 'stat',
-      title: 'Time until the cap is reached',
+      title: 'Time to cap',
       unit: 'd',
       width: 4,
       height: 5,
       decimals: 1,
-      description: 'At the rate of the last day. If that is before the month ends, slow down or get a higher cap.',
+      description: "Time until the cap is reached, at the last day's rate. If that is before the month ends, slow down or get a higher cap.",
       targets: [
         {
           expr: `(${cap} - on (organization) ${spend}) / on () group_left () (${perDay} > 0)`,

@@ -16,7 +16,7 @@ function property(id: string) {
   return { id, path: id, name: id, process: (value: unknown) => value, shouldApply: () => true };
 }
 
-/** A panel's answers as Grafana's frames, with what the panel says of units, colours and thresholds. */
+/** Turns a panel's query results into Grafana's frames, with the panel's units, colors and thresholds. */
 export function framesOf({ panel, answers }: PanelAnswers) {
   const data = answers.flatMap((samples, index) => samples.map((answer) => frame(answer, panel.targets[index])));
   const color = { mode: panel.type === 'timeseries' ? 'palette-classic' : 'thresholds' };
