@@ -1,5 +1,5 @@
 /**
- * `npm run trips [-- --routes | --json]`: through how many files of `src/` one call travels: for each trip the files, the
+ * `npm run trips [-- --routes | --json]` counts the files of `src/` that one call goes through: for each trip the files, the
  * functions entered, and how often the call comes back to a file that it had left. `--routes` names the files in order.
  * A test holds the files of each trip at what `most-files.ts` says.
  */

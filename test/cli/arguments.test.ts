@@ -54,8 +54,8 @@ describe('the arguments of a command', () => {
     assert.deepEqual(problems(['path']).map(sentenceOf), ['arguments: expected options alone, got "path"']);
     assert.deepEqual(problems(['path'], true), []);
     assert.deepEqual(
-      problems(['--colour', 'red']).map(({ field }) => field),
-      ['--colour'],
+      problems(['--color', 'red']).map(({ field }) => field),
+      ['--color'],
     );
   });
 

@@ -235,7 +235,7 @@ test('plimsoll budgets says in a line what is wrong, and ends with 1 or, for its
       "--budgets: expected a file of budgets, got nothing: pass --budgets FILE or a gateway's --config FILE, or set PLIMSOLL_BUDGETS",
     ],
     [['--budgets', file], '--ledger: expected a ledger, got nothing: pass --ledger PLACE, or set PLIMSOLL_LEDGER'],
-    [['--colour'], `--colour: expected one of ${OPTIONS}, got an unknown option`],
+    [['--color'], `--color: expected one of ${OPTIONS}, got an unknown option`],
     [['--budgets', file, '--config', file], '--config: expected --budgets or --config, got both: leave one out'],
     [['all'], 'arguments: expected options alone, got "all"'],
   ] as const) {

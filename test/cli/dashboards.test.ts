@@ -141,7 +141,7 @@ test('all problems of the settings are reported at once, and nothing is written'
 });
 
 test('an unknown setting, format or word is refused with the usage', async () => {
-  assert.match((await ran('export', '--set', 'colour=red')).err, /--set: expected NAME=VALUE/);
+  assert.match((await ran('export', '--set', 'color=red')).err, /--set: expected NAME=VALUE/);
   assert.match((await ran('export', '--format', 'pdf')).err, /--format: expected files, configmap or prometheusrule/);
   assert.match((await ran('import')).err, /^dashboards: expected export, got "import"/);
   assert.equal((await ran('import')).code, 2);

@@ -185,8 +185,8 @@ describe('plimsoll gateway token', () => {
       [['create', 'a', '--expires', '90'], '--expires: expected a time such as 90d, 12h or 30m, got "90"'],
       [['create', 'a', '--note', 'a\nb'], '--note: expected up to 200 characters in one line, got "a\\nb"'],
       [
-        ['list', '--colour'],
-        '--colour: expected one of --config, --expires, --note, --minted, --json, --help, got an unknown option',
+        ['list', '--color'],
+        '--color: expected one of --config, --expires, --note, --minted, --json, --help, got an unknown option',
       ],
     ] as const) {
       const { code, err } = await run(args);

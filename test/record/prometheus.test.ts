@@ -123,7 +123,7 @@ test("a tier's spend cap is counted as a 429 and as a refusal for spend, an own 
   });
 });
 
-test('a retry is counted with what the attempt before came to, and its wait is added up', async () => {
+test('a retry is counted by the outcome of the previous attempt, and its wait is added up', async () => {
   const { record, shown, value } = recording();
   record({}, [
     { status: 529 },
