@@ -95,9 +95,13 @@ function indented(of: readonly string[]): readonly string[] {
   return of.map((line) => (line === '' ? '' : `  ${line}`));
 }
 
-/** Tells whether a string is written as a block. One that begins with a space would need an indentation indicator. */
+/**
+ * Tells whether a string is written as a block. One that begins with a space would need an indentation indicator; a block
+ * has no escapes for control characters, and `|-` drops the line feed at the end.
+ */
 function isBlock(value: string | number | boolean): value is string {
-  return typeof value === 'string' && /["\\\n]/.test(value) && /^[!-~][^\t\r]*$/.test(value.replaceAll('\n', ''));
+  if (typeof value !== 'string' || value.endsWith('\n') || !/["\\\n]/.test(value)) return false;
+  return /^[!-~]\P{Cc}*$/u.test(value.replaceAll('\n', ''));
 }
 
 function isScalar(value: YamlValue): value is string | number | boolean {

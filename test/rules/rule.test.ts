@@ -29,7 +29,13 @@ const QUERIES = [
   'back \\ slash\n\nand on',
 ];
 
-const text = fc.oneof(fc.constantFrom(...TRICKY, ...QUERIES), fc.string());
+/** Texts of the characters that decide how a string is written: quotes, line feeds, blanks, and control characters. */
+const marks = fc.string({
+  unit: fc.constantFrom('a', '"', '\\', '\n', ' ', '\t', '\r', '\u0000', ':', '#'),
+  maxLength: 8,
+});
+
+const text = fc.oneof(fc.constantFrom(...TRICKY, ...QUERIES), fc.string(), marks);
 
 const { value } = fc.letrec<{ value: YamlValue }>((tie) => ({
   value: fc.oneof(
@@ -45,6 +51,11 @@ const { value } = fc.letrec<{ value: YamlValue }>((tie) => ({
 test('what is written as YAML is read back as it was', () => {
   for (const each of [...TRICKY, ...QUERIES]) assert.deepEqual(parse(yamlText({ each: [each] })), { each: [each] });
   fc.assert(fc.property(value, (each) => assert.deepEqual(parse(yamlText(each)), structuredClone(each))));
+});
+
+test('a text that ends in a line feed keeps it', () => {
+  for (const each of ['say "a"\n', 'a\n', 'a\nb\n\n', '"\n'])
+    assert.deepEqual(parse(yamlText({ each: [each, each] })), { each: [each, each] });
 });
 
 test('a query of several lines is a block, which reads as it was written', () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import ts from 'typescript';
 
-const root = join(import.meta.dirname, '../..');
+const root = join(import.meta.dirname, '..');
 
 /** A TypeScript example of a page, as a file beside the page. */
 interface Snippet {
