@@ -12,10 +12,10 @@ const { values } = parseArgs({
 });
 
 if (values.help === true) {
-  console.log(`What watching costs, against the raw SDK in the same run.
+  console.log(`Measures what plimsoll costs, against the raw SDK in the same run.
 
-  npm run bench                the figures, in about four minutes
-  npm run bench -- --short     shows in seconds that everything runs; its figures say little
+  npm run bench                prints the figures, in about four minutes
+  npm run bench -- --short     checks in seconds that everything runs; its figures are not precise
   npm run bench -- --write     also writes them to docs/benchmarks.md`);
   process.exit(0);
 }
@@ -106,11 +106,11 @@ const rows: readonly Row[] = [
   },
 ];
 
-const report = `# What watching costs
+const report = `# What plimsoll costs
 
-Written by \`npm run bench -- --write\`: do not edit. CPU time by the process's own account, Node ${process.versions.node}, ${full ? 'nine rounds' : 'a short run'}.
-Answers come from memory, so that a network's noise is not in it. The ways alternate in one process, and each run checks
-that every token was counted. Figures are goals, not gates: no test times anything.
+Written by \`npm run bench -- --write\`: do not edit. CPU time as the process reports it, Node ${process.versions.node}, ${full ? 'nine rounds' : 'a short run'}.
+Responses come from memory, so network noise is not included. The variants alternate in one process, and each run checks
+that every token was counted. The goals are not gates: no test depends on a time.
 
 ${goals(rows)}
 

@@ -154,7 +154,7 @@ export function retryStormTables(): string {
 
 function table(rows: readonly Figures[]): string {
   return [
-    '| after a refusal | answered a minute | calls that failed | requests | a call | time lost a call | 95 of 100 waits below |',
+    '| strategy | responses/min | failed calls | requests | requests per call | time lost per call | p95 wait |',
     '| --- | --: | --: | --: | --: | --: | --: |',
     ...rows.map(({ strategy, answered, failed, requests, lostSeconds, p95LostSeconds }) => {
       const calls = answered + failed;

@@ -1,14 +1,14 @@
-/** The page `docs/output-estimates.md`: how far the estimate of a cut stream's output is from the server's own count. */
+/** Writes the page `docs/output-estimates.md`: how close the estimate of a cut-off stream's output is to the server's count. */
 import { EventStreamScanner } from '../src/observe/event-stream.ts';
 import { estimatedOutputTokens } from '../src/observe/usage.ts';
 import { STREAMED, type Cassette } from '../testing/cassettes/cassettes.ts';
 
-const INTRODUCTION = `# How good the estimate of a cut stream's output is
+const INTRODUCTION = `# Accuracy of output estimates for cut-off streams
 
 <!-- Made from the recorded streams in test/cassettes by \`npm run generate\`. -->
 
-A stream that ends before the server has counted its output is counted by plimsoll, from the bytes of text, thinking and
-tool input that came. Here each recording is taken to its end and estimated without its count.
+If a stream ends before the server has reported its output tokens, plimsoll estimates them from the bytes of text, thinking
+and tool input that arrived. The tables compare that estimate with the server's count for each complete recording.
 `;
 
 interface Row {
@@ -24,8 +24,8 @@ export function outputEstimates(): string {
   const plain = rows.filter(({ hidden }) => !hidden);
   const groups: readonly (readonly [string, readonly Row[]])[] = [
     ['100 tokens or more, all of it text or tool input', plain.filter(({ reported }) => reported >= 100)],
-    ['less than 100 tokens', plain.filter(({ reported }) => reported < 100)],
-    ['with thinking or server tools, which are in part not sent', rows.filter(({ hidden }) => hidden)],
+    ['fewer than 100 tokens', plain.filter(({ reported }) => reported < 100)],
+    ['with thinking or server tools, which the server sends only in part', rows.filter(({ hidden }) => hidden)],
   ];
   return [INTRODUCTION, summary(groups), table(rows)].join('\n');
 }
@@ -48,7 +48,7 @@ function summary(groups: readonly (readonly [string, readonly Row[]])[]): string
     const all = error({ reported: sum('reported'), estimated: sum('estimated') });
     return `| ${name} | ${rows.length} | ${percent(errors[0])} to ${percent(errors.at(-1))} | ${percent(all)} |`;
   });
-  return `| recordings | how many | error of each | of their sum |\n| --- | --- | --- | --- |\n${lines.join('\n')}\n`;
+  return `| recordings | how many | error of each | error of the sum |\n| --- | --- | --- | --- |\n${lines.join('\n')}\n`;
 }
 
 function table(rows: readonly Row[]): string {

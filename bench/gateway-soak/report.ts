@@ -12,8 +12,8 @@ export function soakLines({ received, memory, mostOpen }: Soaked, { pieces, forS
   const sent = received.streams * pieces;
   return [
     `${received.streams} streams, at most ${mostOpen} at once, new ones for ${forSeconds} s; ${mib(received.bytes)} MiB in ${sent} pieces`,
-    `CPU of the gateway: ${(cpuMicros / 1e6).toFixed(1)} s, ${(cpuMicros / sent).toFixed(0)} µs a piece`,
-    'memory of the gateway, after a collection:',
+    `gateway CPU: ${(cpuMicros / 1e6).toFixed(1)} s, ${(cpuMicros / sent).toFixed(0)} µs per piece`,
+    'gateway memory, after a garbage collection:',
     ...memory.map(memoryLine),
   ];
 }

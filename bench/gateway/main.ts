@@ -96,7 +96,7 @@ const wait = ({ waited }: Measured, name: string): Waited =>
 const addedP50 = (of: Measured, name: string): number => wait(of, name).p50 - wait(of, 'direct').p50;
 const ms = (figure: number): string => `**${figure.toFixed(2)}**`;
 const beyondPipe = (of: Measured): Row => ({
-  figure: '… of that, what a bare pipe does not add',
+  figure: '… of that, more than a bare pipe adds',
   goal: '',
   measured: ms(addedP50(of, GATEWAY) - addedP50(of, PIPE)),
   met: null,
@@ -133,7 +133,7 @@ const rows: readonly Row[] = [
 
 function loadTable(of: Measured): string {
   return table(
-    ['through', 'CPU µs a request: median (min – max)', 'over the bare pipe', 'requests/s, 16 at once'],
+    ['through', 'CPU µs per request: median (min – max)', 'over the bare pipe', 'requests/s, 16 concurrent'],
     [...of.load].map(([name, { cpuMicros, requestsPerSecond }]) => [
       name,
       spreadText(spread(cpuMicros), 0),
@@ -146,7 +146,7 @@ function loadTable(of: Measured): string {
 function waitTable(of: Measured): string {
   const straight = wait(of, 'direct');
   return table(
-    ['through', 'p10, ms', 'added', 'p50, ms', 'added', 'p99, ms', 'added', 'to the head, p50', 'added'],
+    ['through', 'p10, ms', 'added', 'p50, ms', 'added', 'p99, ms', 'added', 'to the headers, p50', 'added'],
     [...of.waited].map(([name, { p10, p50, p99, headP50 }]) => {
       const added = (figure: number, base: number): string => (name === 'direct' ? '' : (figure - base).toFixed(2));
       return [
@@ -167,15 +167,15 @@ function waitTable(of: Measured): string {
 const problems = problemsOf(soaked);
 
 /** Waiting for a core that others have is in every latency; the 10th percentile has the least of it. */
-const machine = `${availableParallelism()} cores with a load average of ${loadavg()[1]?.toFixed(1)} over five minutes, this run's own five processes among it.`;
+const machine = `${availableParallelism()} cores with a load average of ${loadavg()[1]?.toFixed(1)} over five minutes, including this run's five processes.`;
 
 const report = `# What the gateway costs
 
-Written by \`npm run bench:gateway -- --write\`: do not edit. Node ${process.versions.node}, ${full ? 'nine rounds' : 'a short run'}, each part in a process of its own on
-loopback: the load, the proxies, and an API that answers from memory. CPU time is the proxy's by its own account. The ways
-take turns within one run, so the ratios hold where the machine is busy; the times are those of the machine it ran on.
-The bare pipe is what a proxy of node:http costs that reads nothing and changes nothing (\`bench/gateway/pipe.ts\`). Every
-answer is checked for its length, and every call for being counted. Figures are goals, not gates: no test times anything.
+Written by \`npm run bench:gateway -- --write\`: do not edit. Node ${process.versions.node}, ${full ? 'nine rounds' : 'a short run'}, each part in its own process on
+loopback: the load, the proxies, and an API that answers from memory. CPU time is the proxy's, as its process reports it. The
+variants alternate within one run, so the ratios hold on a busy machine; the times are specific to the machine. The bare
+pipe is a node:http proxy that reads and changes nothing (\`bench/gateway/pipe.ts\`). The run checks the length of every
+response, and that every call was counted. The goals are not gates: no test depends on a time.
 
 ${machine}
 
@@ -185,7 +185,7 @@ ${goals(rows)}
 
 ${loadTable(json)}
 
-At 100 requests a second:
+At 100 requests per second:
 
 ${waitTable(json)}
 
@@ -193,14 +193,14 @@ ${waitTable(json)}
 
 ${loadTable(stream)}
 
-At 100 requests a second:
+At 100 requests per second:
 
 ${waitTable(stream)}
 
 ## ${shape.concurrent} streams at once
 
-Each is cut anywhere, every tenth is compressed, and all that a client gets is compared with what was sent, byte by byte
-(\`npm run soak:gateway\`). ${problems.length === 0 ? 'Every byte and every token was right.' : `**${problems.length} wrong**: ${problems[0]}`}
+Each stream is split at random points, every tenth is compressed, and every byte that a client gets is compared with what
+was sent (\`npm run soak:gateway\`). ${problems.length === 0 ? 'Every byte and every token was correct.' : `**${problems.length} wrong**: ${problems[0]}`}
 
 \`\`\`text
 ${soakLines(soaked, shape).join('\n')}

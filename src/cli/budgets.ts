@@ -175,9 +175,11 @@ function barLine({ budget, balance, forecast }: BudgetStatus, columns: number): 
 
 function endLine({ budget, balance, forecast, endMs }: BudgetStatus): string {
   const isRolling = budget.period.kind === 'rolling';
-  const held = balance !== null && balance.reservedNanoUsd > 0n ? [`${usd(usdOf(balance.reservedNanoUsd))} held`] : [];
-  const until = isRolling ? 'one window from now' : `by ${minute(endMs)}`;
-  const expected = forecast === null ? ['no forecast yet'] : [`${usd(forecast.expectedUsd)} expected ${until}`];
+  const held =
+    balance !== null && balance.reservedNanoUsd > 0n ? [`${usd(usdOf(balance.reservedNanoUsd))} reserved`] : [];
+  // Days and months end at midnight, UTC.
+  const until = isRolling ? 'for one window from now' : `by ${minute(endMs).slice(0, '2026-12-01'.length)}`;
+  const expected = forecast === null ? ['no forecast yet'] : [`${usd(forecast.expectedUsd)} forecast ${until}`];
   const runsOutAtMs = forecast?.runsOutAtMs ?? null;
   const isOver = balance !== null && balance.spentNanoUsd >= budget.limitNanoUsd;
   const end = isOver ? ['used up'] : runsOutAtMs === null ? [] : [`runs out ${minute(runsOutAtMs)}`];

@@ -85,7 +85,7 @@ test('plimsoll budgets shows each budget with its bar and where it is going, at 
     '',
     'everything               month          block     all',
     '  [██████████████████████████████▓▓▓▓░░░░░░░░░░░░░░░░]   60%  $360.00 of $600.00',
-    '  $42.00 held, $720.00 expected by 2026-12-01 00:00, runs out 2026-11-26 00:00',
+    '  $42.00 reserved, $720.00 forecast by 2026-12-01, runs out 2026-11-26 00:00',
     '',
     'acme                     month          warn      tenant=acme',
     '  [████████████████████████████████████████████████]  100%  $1000.00 of $1000.00',
