@@ -73,7 +73,8 @@ const tierNow: Row = {
       width: 4,
       height: 5,
       decimals: 1,
-      description: "Time until the cap is reached, at the last day's rate. If that is before the month ends, slow down or get a higher cap.",
+      description:
+        "Time until the cap is reached, at the last day's rate. If that is before the month ends, slow down or get a higher cap.",
       targets: [
         {
           expr: `(${cap} - on (organization) ${spend}) / on () group_left () (${perDay} > 0)`,
