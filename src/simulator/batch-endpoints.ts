@@ -26,6 +26,7 @@ export function createBatch(state: SimulatorState, request: ApiRequest): Endpoin
   const batch: Batch = {
     id: wireId('msgbatch_01', request.random),
     organization: request.caller.organization,
+    key: request.caller.name,
     createdAtMs,
     items: asked.ok.map(({ customId, params }, index) => ({
       customId,
@@ -163,7 +164,7 @@ function hasEnded(state: SimulatorState, batch: Batch): boolean {
 /** Bills the items that succeeded, once. Nothing runs in the background: it happens when a request first finds the batch ended. */
 function settled(state: SimulatorState, batch: Batch): readonly BatchItemRecord[] {
   batch.settled ??= batch.items.map((item) => {
-    const record = state.ledger.recordBatchItem(truthOf(batch, item), batch.createdAtMs);
+    const record = state.ledger.recordBatchItem(truthOf(batch, item), batch);
     state.spend.add(batch.organization, batch.createdAtMs, totalNanoUsd(record.billed));
     return record;
   });

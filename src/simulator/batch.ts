@@ -18,6 +18,8 @@ export interface BatchItem {
 export interface Batch {
   readonly id: string;
   readonly organization: string | null;
+  /** The name of the key that made it. */
+  readonly key: string | null;
   readonly createdAtMs: number;
   readonly items: readonly BatchItem[];
   canceledAtMs: number | null;

@@ -22,7 +22,7 @@ export interface BilledPart {
 }
 
 /** The input of a bill. */
-interface Billable {
+export interface Billable {
   /** The model that answered. */
   readonly model: string;
   readonly usage: WireUsage;
@@ -53,7 +53,8 @@ const ROWS: readonly PriceRow[] = table.rates;
 
 const NANO_USD_PER_USD = exact('1000000000');
 
-const TOKENS_PER_RATE = exact('1000000');
+/** Rates are for a million tokens. */
+const USD_PER_MILLIONTH = exact('0.000001');
 
 /**
  * The API's bill: one part for the message, or one for each iteration if there are any (the top-level counts are then
@@ -61,6 +62,17 @@ const TOKENS_PER_RATE = exact('1000000');
  * on the first part. Fast mode applies to the steps on the message's own model.
  */
 export function bill(billable: Billable): readonly BilledPart[] {
+  return exactBill(billable).map(({ model, tokens, usd }) => ({ model, tokens, nanoUsd: usd && inNanoUsd(usd) }));
+}
+
+/** A part of a bill before it is rounded. */
+interface ExactPart extends Omit<BilledPart, 'nanoUsd'> {
+  /** US dollars by kind; `null` if the table has no price for the model on that day. */
+  readonly usd: Readonly<Record<keyof BilledNanoUsd, Fraction>> | null;
+}
+
+/** The same bill as exact fractions, as the organization's reports add it up. */
+export function exactBill(billable: Billable): readonly ExactPart[] {
   const { usage } = billable;
   const steps: readonly Step[] = usage.iterations ?? [usage];
   const searches = usage.server_tool_use?.web_search_requests ?? 0;
@@ -69,6 +81,18 @@ export function bill(billable: Billable): readonly BilledPart[] {
     const fast = usage.speed === 'fast' && model === billable.model;
     return billedPart(step, { billable, model, fast, searches: index === 0 ? searches : 0 });
   });
+}
+
+function inNanoUsd(usd: NonNullable<ExactPart['usd']>): BilledNanoUsd {
+  const nanoUsd = (kind: keyof BilledNanoUsd): number => roundedHalfUp([usd[kind], NANO_USD_PER_USD]);
+  return {
+    input: nanoUsd('input'),
+    cache_read: nanoUsd('cache_read'),
+    cache_write_5m: nanoUsd('cache_write_5m'),
+    cache_write_1h: nanoUsd('cache_write_1h'),
+    output: nanoUsd('output'),
+    server_tools: nanoUsd('server_tools'),
+  };
 }
 
 /** Sum of all parts and kinds in whole nano-dollars; parts without a price count as 0. */
@@ -90,26 +114,26 @@ interface Circumstances {
   readonly searches: number;
 }
 
-function billedPart(step: Step, circumstances: Circumstances): BilledPart {
+function billedPart(step: Step, circumstances: Circumstances): ExactPart {
   const { billable, model, fast, searches } = circumstances;
   const tokens = billedTokens(step);
   const day = new Date(billable.atMs).toISOString().slice(0, 10);
   const row = ROWS.find((each) => each.models.includes(model) && holds(each, day) && each.from <= day);
-  if (row === undefined) return { model, tokens, nanoUsd: null };
+  if (row === undefined) return { model, tokens, usd: null };
   const rates = ratesOf(row, { betas: billable.betas, day, tokens, fast });
   const factors = factorsOf(row, billable.usage);
-  const price = (count: number, usdPerMillion: string): number =>
-    roundedHalfUp([exact(String(count)), exact(usdPerMillion), ...factors, NANO_USD_PER_USD], [TOKENS_PER_RATE]);
+  const price = (count: number, usdPerMillion: string): Fraction =>
+    product([exact(String(count)), exact(usdPerMillion), ...factors, USD_PER_MILLIONTH]);
   return {
     model,
     tokens,
-    nanoUsd: {
+    usd: {
       input: price(tokens.input, rates.input),
       cache_read: price(tokens.cache_read, rates.cacheRead),
       cache_write_5m: price(tokens.cache_write_5m, rates.cacheWrite5m),
       cache_write_1h: price(tokens.cache_write_1h, rates.cacheWrite1h),
       output: price(tokens.output, rates.output),
-      server_tools: roundedHalfUp([exact(String(searches)), exact(table.webSearchUsd), NANO_USD_PER_USD], []),
+      server_tools: product([exact(String(searches)), exact(table.webSearchUsd)]),
     },
   };
 }
@@ -164,7 +188,8 @@ function holds(rule: { readonly until: string | null }, day: string): boolean {
   return rule.until === null || day < rule.until;
 }
 
-interface Fraction {
+/** A number of 0 or more as an exact fraction; `under` is a power of ten. */
+export interface Fraction {
   readonly over: bigint;
   readonly under: bigint;
 }
@@ -175,12 +200,13 @@ function exact(decimal: string): Fraction {
   return { over: BigInt(whole + decimals), under: 10n ** BigInt(decimals.length) };
 }
 
-/** The product of the factors divided by the divisors, rounded to the nearest whole number, halves up. */
-function roundedHalfUp(factors: readonly Fraction[], divisors: readonly Fraction[]): number {
-  let over = 1n;
-  let under = 1n;
-  for (const factor of factors) [over, under] = [over * factor.over, under * factor.under];
-  for (const divisor of divisors) [over, under] = [over * divisor.under, under * divisor.over];
+function product(factors: readonly Fraction[]): Fraction {
+  return factors.reduce((left, right) => ({ over: left.over * right.over, under: left.under * right.under }));
+}
+
+/** The product of the factors, rounded to the nearest whole number, halves up. */
+function roundedHalfUp(factors: readonly Fraction[]): number {
+  const { over, under } = product(factors);
   return Number((2n * over + under) / (2n * under));
 }
 

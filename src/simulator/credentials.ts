@@ -7,6 +7,14 @@ export interface AcceptedKey {
   readonly organization?: string;
   /** Sent as `anthropic-workspace-id`. Default: no such header. */
   readonly workspace?: string;
+  /** Its id in the Admin API. Default: one made of the name. */
+  readonly id?: string;
+  /** RFC 3339. Default: 2026-01-05. */
+  readonly createdAt?: string;
+  /** RFC 3339. Default: never. */
+  readonly expiresAt?: string;
+  /** Default: `active`. */
+  readonly status?: 'active' | 'inactive' | 'archived';
 }
 
 /** The sender of a request. */
@@ -18,7 +26,13 @@ export interface Caller {
 }
 
 /** The organization of keys without one. */
-const DEFAULT_ORGANIZATION = '5f0c2b7e-3d41-4c8a-9e56-0b1d7a2f8c34';
+export const DEFAULT_ORGANIZATION = '5f0c2b7e-3d41-4c8a-9e56-0b1d7a2f8c34';
+
+/** The secret that a request is sent with; `null` for none. */
+export function secretOf(headers: Headers): string | null {
+  const bearer = /^bearer\s+(.+)$/i.exec(headers.get('authorization') ?? '')?.[1];
+  return bearer ?? (headers.get('x-api-key') || null);
+}
 
 /** A caller whose key is not accepted. */
 export const UNKNOWN_CALLER: Caller = { name: null, organization: null, workspace: null };
@@ -34,6 +48,8 @@ export function callerOf(
   const bearer = /^bearer\s+(.+)$/i.exec(headers.get('authorization') ?? '')?.[1];
   const apiKey = headers.get('x-api-key');
   if (!bearer && !apiKey) return { why: 'x-api-key header is required' };
+  // An admin key answers no messages, in whatever header it comes.
+  if ([bearer, apiKey].some((secret) => secret?.startsWith('sk-ant-admin'))) return { why: 'invalid x-api-key' };
   if (accepted === undefined) return { ok: { name: 'any', organization: DEFAULT_ORGANIZATION, workspace: null } };
   const known = accepted.find((each) => each.key === bearer || each.key === apiKey);
   if (known === undefined) return { why: bearer === undefined ? 'invalid x-api-key' : 'Invalid bearer token' };

@@ -48,6 +48,8 @@ export type { Truth, TruthRequest, TruthBatchItem, Delivery, UsageReported } fro
 export type { Totals } from './truth.ts';
 export type { BilledPart, BilledTokens, BilledNanoUsd } from './billing.ts';
 export type { WireUsage, PartialUsage, WireIteration } from './usage.ts';
+export type { OrganizationOptions } from './admin/organization-options.ts';
+export type { BookRules, OtherUse } from './admin/books.ts';
 export type { SimulatorClock } from './clock.ts';
 export type { AcceptedKey } from './credentials.ts';
 export { TIER_NAMES, type TierName, type ClassLimits } from './limits.ts';

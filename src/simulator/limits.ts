@@ -166,6 +166,11 @@ export class Limits {
     return buckets;
   }
 
+  /** The limits per minute of a model class. */
+  perMinuteOf(modelClass: string): Required<ClassLimits> {
+    return this.#perMinute({ organization: null, class: modelClass, fast: false });
+  }
+
   #perMinute(scope: LimitScope): Required<ClassLimits> {
     const own = this.#overrides[scope.fast ? 'fast' : scope.class] ?? this.#overrides['other'];
     return { ...tierLimits(table.tiers[this.#tier], scope), ...own };
@@ -261,6 +266,18 @@ const BY_NAME = new Map(
 
 /** Groups of models that share limits. */
 export const MODEL_CLASSES: readonly string[] = [...new Set(MODELS.map((model) => model.class))];
+
+/** Ids of models by the class whose limits they share. */
+export function modelsByClass(): ReadonlyMap<string, readonly string[]> {
+  return new Map(
+    MODEL_CLASSES.map((name) => [
+      name,
+      MODELS.filter((model) => model.class === name).flatMap(({ id, alias }) =>
+        alias === undefined ? [id] : [id, alias],
+      ),
+    ]),
+  );
+}
 
 /** Finds a model by its id or alias. */
 export function modelNamed(name: string): SimulatedModel | undefined {

@@ -1,5 +1,6 @@
 import type { MessagesRequest, Reply } from './answer.ts';
 import type { SimulatorClock } from './clock.ts';
+import type { OrganizationOptions } from './admin/organization-options.ts';
 import type { AcceptedKey } from './credentials.ts';
 import { MODEL_CLASSES, TIER_NAMES, type ClassLimits, type TierName } from './limits.ts';
 import { faultProblems, type Fault, type Scenario } from './scenario.ts';
@@ -29,6 +30,8 @@ export interface SimulatorOptions {
   readonly spentThisMonthUsd?: number;
   /** Requests kept in detail in `truth`; totals are kept for all. Default: all. */
   readonly keepRequests?: number;
+  /** The organization, and what its Admin API shows of it. */
+  readonly organization?: OrganizationOptions;
   /** Default: the system's clock. */
   readonly clock?: SimulatorClock;
 }

@@ -1,3 +1,7 @@
+import { adminDenial } from './admin/access.ts';
+import { analyticsCost, analyticsUsage } from './admin/analytics.ts';
+import { listKeys, listWorkspaces, me, rateLimits, spendLimits } from './admin/directory.ts';
+import { legacyCost, legacyUsage } from './admin/legacy-reports.ts';
 import { requestedModel, limitScope, type ApiRequest, type Json } from './api-request.ts';
 import {
   batchResults,
@@ -144,7 +148,8 @@ async function readRequest(
   if (typeof model === 'string') record.requestedModel = model;
   record.key = caller.name;
   const { id } = route(request.method, url.pathname);
-  const commonRefusal = refusalOfAnyEndpoint(request, 'why' in known ? known.why : null, text);
+  const badKey = 'why' in known && !isAdminOperation(record.operation) ? known.why : null;
+  const commonRefusal = refusalOfAnyEndpoint(request, badKey, text);
   return { caller, commonRefusal, raw: request, url, id, json, random, number, operation: record.operation };
 }
 
@@ -211,10 +216,24 @@ const ENDPOINTS = {
   'files.retrieve_metadata': retrieveFile,
   'files.download': downloadFile,
   'files.delete': deleteFile,
+  'organization.retrieve': me,
+  'organization.api_keys.list': listKeys,
+  'organization.workspaces.list': listWorkspaces,
+  'organization.rate_limits.list': rateLimits,
+  'organization.spend_limits.list': spendLimits,
+  'organization.analytics.usage.list': analyticsUsage,
+  'organization.analytics.cost.list': analyticsCost,
+  'organization.usage_report.messages': legacyUsage,
+  'organization.cost_report': legacyCost,
 } as const satisfies Readonly<Record<string, Endpoint>>;
 
 /** An operation that a route leads to: `messages.create` is answered before the others. */
 type Operation = keyof typeof ENDPOINTS | 'messages.create';
+
+/** Endpoints of the Admin API check keys of their own. */
+function isAdminOperation(operation: string): boolean {
+  return operation.startsWith('organization.');
+}
 
 function isEndpoint(operation: string): operation is keyof typeof ENDPOINTS {
   return Object.hasOwn(ENDPOINTS, operation);
@@ -225,7 +244,8 @@ async function callEndpoint(state: SimulatorState, request: ApiRequest): Promise
   const { operation } = request;
   if (!isEndpoint(operation)) return refused(refusal('not_found'));
   const endpoint: Endpoint = ENDPOINTS[operation];
-  return endpoint(state, request);
+  const denied = isAdminOperation(operation) ? adminDenial(state, request) : null;
+  return denied === null ? endpoint(state, request) : { ...denied, scope: null, model: null };
 }
 
 function retrieveModel({ clock }: SimulatorState, request: ApiRequest): EndpointResult {
@@ -257,6 +277,15 @@ const ROUTES: readonly (readonly [method: string, path: RegExp, operation: Opera
   ['GET', /^\/v1\/files\/([^/]+)$/, 'files.retrieve_metadata'],
   ['GET', /^\/v1\/files\/([^/]+)\/content$/, 'files.download'],
   ['DELETE', /^\/v1\/files\/([^/]+)$/, 'files.delete'],
+  ['GET', /^\/v1\/organizations\/me$/, 'organization.retrieve'],
+  ['GET', /^\/v1\/organizations\/api_keys$/, 'organization.api_keys.list'],
+  ['GET', /^\/v1\/organizations\/workspaces$/, 'organization.workspaces.list'],
+  ['GET', /^\/v1\/organizations\/rate_limits$/, 'organization.rate_limits.list'],
+  ['GET', /^\/v1\/organizations\/spend_limits$/, 'organization.spend_limits.list'],
+  ['GET', /^\/v1\/organizations\/analytics\/usage$/, 'organization.analytics.usage.list'],
+  ['GET', /^\/v1\/organizations\/analytics\/cost$/, 'organization.analytics.cost.list'],
+  ['GET', /^\/v1\/organizations\/usage_report\/messages$/, 'organization.usage_report.messages'],
+  ['GET', /^\/v1\/organizations\/cost_report$/, 'organization.cost_report'],
 ];
 
 /** Finds the route of a request; `other` for paths that are not served. */

@@ -1,3 +1,4 @@
+import type { OtherUse } from './admin/books.ts';
 import { respond } from './respond.ts';
 import { checkFaults, type SimulatorOptions } from './options.ts';
 import type { Fault } from './scenario.ts';
@@ -19,6 +20,8 @@ export interface Simulator {
    * unknown fault.
    */
   script(faults: readonly Fault[]): void;
+  /** Enters use into the organization's books that no request to the simulator made, such as that of the Console. */
+  enterUse(use: OtherUse): void;
 }
 
 /**
@@ -66,5 +69,6 @@ export function simulator(options: SimulatorOptions = {}): Simulator {
       checkFaults(faults);
       script.push(...faults);
     },
+    enterUse: (use) => shared.books.enterOther(use),
   };
 }

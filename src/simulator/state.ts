@@ -1,3 +1,5 @@
+import { Books } from './admin/books.ts';
+import { ReadLimit } from './admin/read-limit.ts';
 import type { Batch } from './batch.ts';
 import { systemClock, type SimulatorClock } from './clock.ts';
 import type { Caller } from './credentials.ts';
@@ -17,6 +19,10 @@ export interface SimulatorState {
   readonly limits: Limits;
   readonly spend: MonthlySpend;
   readonly ledger: Ledger;
+  /** What was billed, as the organization's reports show it. */
+  readonly books: Books;
+  /** Reads of the Admin API. */
+  readonly reads: ReadLimit;
   /** By id, in order of creation. */
   readonly batches: Map<string, Batch>;
   readonly files: Map<string, StoredFile>;
@@ -33,12 +39,16 @@ export interface StoredFile {
 /** Creates the state of a simulator. Throws a `SimulatorOptionsError` if the options are not valid. */
 export function createState(options: SimulatorOptions): SimulatorState {
   checkOptions(options);
+  const { clock = systemClock } = options;
+  const books = new Books(clock, options.organization ?? {});
   return {
     options,
-    clock: options.clock ?? systemClock,
+    clock,
     limits: new Limits(options.tier ?? 'scale', options.limits ?? {}),
     spend: new MonthlySpend((options.spentThisMonthUsd ?? 0) * 1e9),
-    ledger: new Ledger(options.keepRequests ?? Infinity),
+    ledger: new Ledger(options.keepRequests ?? Infinity, (entry) => books.enter(entry)),
+    books,
+    reads: new ReadLimit(),
     batches: new Map(),
     files: new Map(),
     threads: new Threads(),

@@ -1,4 +1,4 @@
-import { bill, type BilledNanoUsd, type BilledPart, type BilledTokens } from './billing.ts';
+import { bill, type BilledNanoUsd, type BilledPart, type BilledTokens, type Billable } from './billing.ts';
 import type { WireUsage } from './usage.ts';
 
 /**
@@ -83,6 +83,13 @@ export interface Truth {
 
 type Mutable<T> = { -readonly [Field in keyof T]: T[Field] };
 
+/** Use that was billed. */
+export interface BilledUse extends Billable {
+  /** The name of the accepted key. */
+  readonly key: string | null;
+  readonly product: string;
+}
+
 /** The record of a request while the simulator writes it. */
 export type RequestRecord = Mutable<TruthRequest>;
 
@@ -95,6 +102,7 @@ type NewRequest = Pick<TruthRequest, 'number' | 'id' | 'startedAtMs' | 'method' 
 /** Keeps the records: totals of all requests, details of the last `keepRequests`. */
 export class Ledger implements Truth {
   readonly #keepRequests: number;
+  readonly #tellBilled: (entry: BilledUse) => void;
   readonly #entries: RequestRecord[] = [];
   readonly #batchItems: BatchItemRecord[] = [];
   readonly #billed = new Map<string, Totals>();
@@ -103,8 +111,10 @@ export class Ledger implements Truth {
   readonly faults = new Map<string, number>();
   open = 0;
 
-  constructor(keepRequests: number) {
+  /** `billed` gets everything that is billed, with the name of its key, when it is. */
+  constructor(keepRequests: number, billed: (entry: BilledUse) => void = () => undefined) {
     this.#keepRequests = keepRequests;
+    this.#tellBilled = billed;
   }
 
   get requests(): readonly TruthRequest[] {
@@ -147,7 +157,9 @@ export class Ledger implements Truth {
   /** Bills a record's usage once, and returns the bill. */
   bill(record: RequestRecord, betas: readonly string[]): readonly BilledPart[] {
     if (record.usage === null || record.model === null || record.billed.length > 0) return [];
-    record.billed = bill({ model: record.model, usage: record.usage, atMs: record.startedAtMs, betas });
+    const billable = { model: record.model, usage: record.usage, atMs: record.startedAtMs, betas };
+    record.billed = bill(billable);
+    this.#tellBilled({ ...billable, key: record.key, product: 'messages_api' });
     charge(this.#billed, record.billed);
     return record.billed;
   }
@@ -163,9 +175,14 @@ export class Ledger implements Truth {
   }
 
   /** Records and bills an item of a batch that has ended. */
-  recordBatchItem(item: Omit<TruthBatchItem, 'billed' | 'wasRead'>, createdAtMs: number): BatchItemRecord {
+  recordBatchItem(
+    item: Omit<TruthBatchItem, 'billed' | 'wasRead'>,
+    { createdAtMs, key }: { readonly createdAtMs: number; readonly key: string | null },
+  ): BatchItemRecord {
     const { model, usage } = item;
-    const billed = model === null || usage === null ? [] : bill({ model, usage, atMs: createdAtMs, betas: [] });
+    const billable = model === null || usage === null ? null : { model, usage, atMs: createdAtMs, betas: [] };
+    const billed = billable === null ? [] : bill(billable);
+    if (billable !== null) this.#tellBilled({ ...billable, key, product: 'message_batches_api' });
     const record = { ...item, billed, wasRead: false };
     this.#batchItems.push(record);
     if (this.#batchItems.length > this.#keepRequests) this.#batchItems.shift();

@@ -80,7 +80,7 @@ describe('a record tells of one request', () => {
     await sdk.files.list();
     await sdk.files.retrieveMetadata(file.id);
     await sdk.files.delete(file.id);
-    await claude.handle(get('/v1/organizations/me'));
+    await claude.handle(get('/v1/unknown'));
     assert.deepEqual(
       claude.truth.requests.map(({ operation }) => operation),
       [

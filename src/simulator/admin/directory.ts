@@ -1,0 +1,166 @@
+import { page } from '../batch-endpoints.ts';
+import type { ApiRequest } from '../api-request.ts';
+import type { AcceptedKey } from '../credentials.ts';
+import { refusal } from '../errors.ts';
+import { json, refused, type EndpointResult } from '../exchange.ts';
+import { modelsByClass, modelNamed } from '../limits.ts';
+import type { SimulatorState } from '../state.ts';
+import { organizationJson } from './access.ts';
+import { centsInUnits } from './books.ts';
+import { floor, listIn } from './report-query.ts';
+
+const HOUR_MS = 3_600_000;
+
+/** The end of the complete data, on the hour; `null` while nothing has landed. */
+export function refreshedAtMs({ clock, options, books }: SimulatorState): number | null {
+  const atMs = floor(clock.now() - (options.organization?.lagMs ?? 4 * HOUR_MS), HOUR_MS);
+  const { firstMs } = books;
+  return firstMs === null || firstMs >= atMs ? null : atMs;
+}
+
+/** What is left of an amount after the discount. */
+export function discounted({ options }: SimulatorState, units: bigint): bigint {
+  const percent = centsInUnits(options.organization?.discountPercent ?? '0');
+  const whole = centsInUnits('100');
+  return (units * (whole - percent)) / whole;
+}
+
+export function reportedModel({ options }: SimulatorState, model: string, day: string): string {
+  return options.organization?.reportedModel?.(model, day) ?? model;
+}
+
+/** The id of an accepted key by its name. */
+export function keyId(state: SimulatorState, name: string): string {
+  return acceptedKey(state, name)?.id ?? idFrom('apikey_01', name);
+}
+
+const DEFAULT_WORKSPACE = 'wrkspc_01DefaultOfTheOrganization';
+
+/** The workspace of a key; `legacy` leaves out the default one. */
+export function workspaceId(state: SimulatorState, key: string | null): string {
+  return (key === null ? null : acceptedKey(state, key)?.workspace) ?? DEFAULT_WORKSPACE;
+}
+
+export function legacyWorkspaceId(state: SimulatorState, key: string | null): string | null {
+  const id = workspaceId(state, key);
+  return id === DEFAULT_WORKSPACE ? null : id;
+}
+
+function acceptedKey({ options }: SimulatorState, name: string): AcceptedKey | undefined {
+  return options.keys?.find((key) => key.name === name);
+}
+
+/** An id that is the same for the same name. */
+function idFrom(prefix: string, name: string): string {
+  return prefix + Buffer.from(name).toString('hex').slice(0, 24).padEnd(24, '0');
+}
+
+/** `GET /v1/organizations/me`. */
+export function me(state: SimulatorState): EndpointResult {
+  return json(organizationJson(state));
+}
+
+/** `GET /v1/organizations/api_keys`. */
+export function listKeys(state: SimulatorState, request: ApiRequest): EndpointResult {
+  const query = request.url.searchParams;
+  const all = (state.options.keys ?? [])
+    .map((key) => keyJson(state, key, request.raw.headers))
+    .filter((key) => query.get('status') === null || key['status'] === query.get('status'));
+  return json(page(all, query));
+}
+
+function keyJson(state: SimulatorState, key: AcceptedKey, headers: Headers): Readonly<Record<string, unknown>> {
+  const { name, key: secret, workspace = null, createdAt = '2026-01-05T09:00:00Z', expiresAt = null, status } = key;
+  const isExpired = expiresAt !== null && Date.parse(expiresAt) <= state.clock.now();
+  // Until the version of October 2026, `null` was the default workspace or all of them.
+  const isOld = (headers.get('anthropic-version') ?? '') < '2026-10-21';
+  const scope = { type: 'workspace', workspace_id: workspaceId(state, name) };
+  return {
+    id: keyId(state, name),
+    type: 'api_key',
+    name,
+    partial_key_hint: hintOf(secret),
+    status: isExpired ? 'expired' : (status ?? 'active'),
+    created_at: createdAt,
+    expires_at: expiresAt,
+    created_by: { id: 'user_01Simulated', type: 'user' },
+    principal: null,
+    ...(isOld ? { workspace_id: workspace } : { scope }),
+  };
+}
+
+/** The part of a key that the Console shows: `sk-ant-api03-R2D...igAA`. */
+function hintOf(secret: string): string {
+  const prefix = /^sk-ant-[a-z0-9]+-/.exec(secret)?.[0] ?? '';
+  return `${secret.slice(0, prefix.length + 3)}...${secret.slice(-4)}`;
+}
+
+/** `GET /v1/organizations/workspaces`. The default one comes only where it is asked for. */
+export function listWorkspaces(state: SimulatorState, request: ApiRequest): EndpointResult {
+  const query = request.url.searchParams;
+  const named = [...new Set((state.options.keys ?? []).map(({ workspace }) => workspace))]
+    .filter((id) => id !== undefined)
+    .map((id) => ({ id, type: 'workspace', name: id.replace(/^wrkspc_/, ''), archived_at: null, tags: {} }));
+  const standard = { id: DEFAULT_WORKSPACE, type: 'workspace', name: 'Default', archived_at: null, tags: {} };
+  return json(page([...(query.get('include_default') === 'true' ? [standard] : []), ...named], query));
+}
+
+/** `GET /v1/organizations/rate_limits`. */
+export function rateLimits(state: SimulatorState, request: ApiRequest): EndpointResult {
+  const query = request.url.searchParams;
+  const model = query.get('model');
+  if (model !== null && modelNamed(model) === undefined)
+    return refused(refusal('not_found', { message: `model: ${model}` }));
+  const isOld = (request.raw.headers.get('anthropic-version') ?? '') < '2026-10-21';
+  const named = (type: string, id: string, name?: string): object =>
+    isOld
+      ? { group_type: type }
+      : { group: { type, id: idFrom('rlg_', id), ...(name !== undefined && { display_name: name }) } };
+  const groups = [...modelsByClass()].map(([name, models]) => ({
+    id: idFrom('rl_', name),
+    type: 'rate_limit',
+    ...named('model_group', name, name),
+    models,
+    limits: limitsJson(state.limits.perMinuteOf(name)),
+  }));
+  const batch = {
+    id: idFrom('rl_', 'batch'),
+    type: 'rate_limit',
+    ...named('batch', 'batch'),
+    models: null,
+    limits: [{ type: 'enqueued_batch_requests', value: state.limits.batch.queued }],
+  };
+  return json({
+    data: [...groups.filter(({ models }) => model === null || models.includes(model)), batch],
+    next_page: null,
+  });
+}
+
+function limitsJson({
+  requests,
+  inputTokens,
+  outputTokens,
+}: ReturnType<SimulatorState['limits']['perMinuteOf']>): object[] {
+  return [
+    { type: 'requests_per_minute', value: requests },
+    { type: 'input_tokens_per_minute_cache_aware', value: inputTokens },
+    { type: 'output_tokens_per_minute', value: outputTokens },
+  ];
+}
+
+/** `GET /v1/organizations/spend_limits`: the cap of the usage tier, in whole cents. */
+export function spendLimits(state: SimulatorState, request: ApiRequest): EndpointResult {
+  if (state.options.organization?.spendLimits !== true) {
+    const message = 'Reading spend limits is in an early access preview.';
+    return refused(refusal('permission_denied', { message }));
+  }
+  const scopes = listIn(request.url.searchParams, 'scope_type');
+  const capUsd = state.limits.monthlyCapUsd;
+  const tier = {
+    ...{ id: 'spl_01UsageTier', type: 'spend_limit', currency: 'USD', period: 'monthly', is_enabled: true },
+    amount: capUsd === null ? null : String(capUsd * 100),
+    scope: { type: 'usage_tier' },
+    ...{ created_at: '2026-06-26T00:00:00Z', updated_at: '2026-06-26T00:00:00Z' },
+  };
+  return json({ data: scopes === null || scopes.includes('usage_tier') ? [tier] : [], next_page: null });
+}
