@@ -33,7 +33,7 @@ export interface SpendGuard extends Recorder {
 
 /** The hold of a `SpendGuard` for one call. */
 export interface CallSpend extends CallRecorder {
-  /** Decides as a `Guard` does, after all of them. Asked once, before the first request is sent. */
+  /** Decides as a `Guard` does, after all of them. Asked before each request is sent, those that are sent again included. */
   admit(request: GuardedRequest): Admission | Promise<Admission>;
 }
 

@@ -208,6 +208,8 @@ export interface Call {
   readonly operation: string;
   /** Alias of the API key, never the key. */
   readonly key: string;
+  /** Name of the gateway's client that made the call; absent outside of a gateway. */
+  readonly client?: string | undefined;
   /** The model asked for, so far: after a fallback the other one. `null` for operations without one. */
   readonly requestedModel: string | null;
   /** The model that the caller named, where a retry policy went on with another; else `null`. So far. */
@@ -286,6 +288,8 @@ export interface Recorder {
  * comes when the reason is known, which can be after the next attempt has begun. `usageKnown` waits for none of them.
  */
 export interface CallRecorder {
+  /** An attempt got a response or failed. Comes at once: `attempted` waits for the reason of a refusal. */
+  attemptOver?(status: Attempt['status']): void;
   /** An attempt got a response or failed. */
   attempted?(attempt: Attempt): void;
   /** The first content delta of a stream arrived; the input side of the usage is known. */

@@ -1,6 +1,6 @@
 import { usdOf } from '../figures.ts';
 import type { CallSpend, GuardedRequest, SpendGuard } from '../decisions.ts';
-import type { BatchResult, Call } from '../vocabulary.ts';
+import type { Attempt, BatchResult, Call, Outcome } from '../vocabulary.ts';
 import type { Account } from './account.ts';
 import { BudgetExceededError, type BudgetRefusal } from './budget-exceeded.ts';
 import { canonicalScope, costInScope, inScope, spanAt, type Budget, type Decision, type Scope } from './budget.ts';
@@ -14,7 +14,22 @@ interface BudgetGuardOptions {
   readonly onDecision: (budget: Budget, decision: Decision) => void;
   /** Called with what a call, or a result of a batch, has cost a budget that counts it. */
   readonly onSpend: (budget: Budget, nanoUsd: bigint) => void;
+  /**
+   * What a call costs that was left before its end: `seen`, what was seen of it, or `held`, all that it held, so that who
+   * leaves pays the most.
+   */
+  readonly leftCalls?: 'seen' | 'held';
 }
+
+/** The ends of a call before its answer is whole. */
+const LEFT: ReadonlySet<Outcome | null> = new Set<Outcome>([
+  'cancelled',
+  'timeout',
+  'connection_error',
+  'abandoned',
+  'truncated',
+  'stream_error',
+]);
 
 /** An account, and the calls that count for it. */
 interface ScopedAccount {
@@ -66,7 +81,11 @@ class BudgetedCall implements CallSpend {
   readonly #estimator: Estimator;
   readonly #onDecision: BudgetGuardOptions['onDecision'];
   readonly #onSpend: BudgetGuardOptions['onSpend'];
+  readonly #leftCalls: BudgetGuardOptions['leftCalls'];
   #estimate: Estimate | null = null;
+  #isHolding = false;
+  #wasAsked = false;
+  #isAnswered = false;
   #isOver = false;
 
   constructor(call: Call, reservations: readonly Reservation[], options: BudgetGuardOptions) {
@@ -75,10 +94,16 @@ class BudgetedCall implements CallSpend {
     this.#estimator = options.estimator;
     this.#onDecision = options.onDecision;
     this.#onSpend = options.onSpend;
+    this.#leftCalls = options.leftCalls;
   }
 
-  /** Reserves on all budgets that the call counts for. Throws or rejects with a `BudgetExceededError` where one refuses. */
+  /**
+   * Reserves on all budgets that the call counts for, unless it still holds what it reserved for an attempt before. Throws
+   * or rejects with a `BudgetExceededError` where one refuses.
+   */
   admit(request: GuardedRequest): undefined | Promise<undefined> {
+    if (this.#isHolding) return undefined;
+    this.#isHolding = true;
     this.#estimate = this.#estimator.estimate(this.#call, request);
     if (this.#estimate === null) return undefined;
     const answers: Eventually<Answer>[] = [];
@@ -94,18 +119,39 @@ class BudgetedCall implements CallSpend {
     return Promise.all(answers.map(async (answer) => answer)).then((all) => this.#conclude(all));
   }
 
+  /**
+   * Releases what was held where the attempt was refused: nothing can be spent on it, however long the wait for the next.
+   * After a failure the server may still be at work, so the hold stays.
+   */
+  attemptOver(status: Attempt['status']): void {
+    if (typeof status !== 'number') return;
+    this.#isAnswered = status < 400;
+    if (!this.#isAnswered) this.#release();
+  }
+
   /** Settles what the call cost on every budget that it counts for, whether or not the budget was asked before. */
   finished(): void {
     this.#isOver = true;
-    const { cost, startedAtMs } = this.#call;
+    const { cost, outcome, stopReason, startedAtMs } = this.#call;
+    const chargesHold = this.#chargesHold();
     for (const reservation of this.#reservations) {
       const { account, scope, heldNanoUsd } = reservation;
-      const spentNanoUsd = cost === null ? 0n : costInScope(scope, cost);
+      const seenNanoUsd = cost === null ? 0n : costInScope(scope, cost);
+      const spentNanoUsd = chargesHold && heldNanoUsd > seenNanoUsd ? heldNanoUsd : seenNanoUsd;
       reservation.heldNanoUsd = 0n;
       if (heldNanoUsd !== 0n || spentNanoUsd !== 0n) account.settle(startedAtMs, heldNanoUsd, spentNanoUsd);
       if (spentNanoUsd !== 0n) this.#onSpend(account.budget, spentNanoUsd);
     }
-    if (this.#estimate !== null && cost !== null) this.#estimator.learn(this.#estimate, cost);
+    if (outcome !== 'ok' || stopReason === 'refusal' || this.#estimate === null || cost === null) return;
+    this.#estimator.learn(this.#estimate, cost);
+  }
+
+  /** The call was left while it was answered, or after it was sent, and the server has not said what it cost. */
+  #chargesHold(): boolean {
+    const { outcome, stopReason, cost } = this.#call;
+    if (!LEFT.has(outcome) || stopReason !== null) return false;
+    if (cost === null) return this.#isAnswered;
+    return this.#leftCalls === 'held';
   }
 
   /** Settles what a result of a batch cost: that is known, and counted, when it is read. */
@@ -139,17 +185,21 @@ class BudgetedCall implements CallSpend {
   #conclude(answers: readonly Answer[]): undefined {
     let refused: Answer | undefined;
     for (const answer of answers) {
-      this.#onDecision(answer.reservation.account.budget, answer.decision);
+      // Of a call that is sent again, only what is another answer counts.
+      const isCounted = !this.#wasAsked || answer.refusal !== null || answer.decision === 'unavailable';
+      if (isCounted) this.#onDecision(answer.reservation.account.budget, answer.decision);
       if (answer.refusal !== null && (refused === undefined || this.#resetsAtMs(answer) > this.#resetsAtMs(refused))) {
         refused = answer;
       }
     }
+    this.#wasAsked = true;
     if (refused !== undefined || this.#isOver) this.#release();
     if (refused !== undefined) throw this.#exceeded(refused);
     return undefined;
   }
 
   #release(): void {
+    this.#isHolding = false;
     for (const reservation of this.#reservations) {
       if (reservation.heldNanoUsd === 0n) continue;
       reservation.account.settle(this.#call.startedAtMs, reservation.heldNanoUsd, 0n);

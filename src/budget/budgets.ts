@@ -9,6 +9,7 @@ import { Estimator, type BudgetPrices } from './estimate.ts';
 import { LedgerLink } from './ledger-link.ts';
 import type { Ledger, LedgerKind } from './ledger.ts';
 import { memoryLedger } from './memory-ledger.ts';
+import { LARGEST_WINDOW } from './prompt.ts';
 
 export interface BudgetsOptions extends BudgetsSettings {
   readonly definitions: readonly BudgetDefinition[];
@@ -27,6 +28,11 @@ export interface BudgetsSettings {
   readonly deadlineMs?: number;
   /** A process that posts nothing for this long loses what it holds in the ledger. Default: 60 s, at least 1 s. */
   readonly holdMs?: number;
+  /**
+   * The tokens to expect of a document by its id or URL, or of a thread that the API keeps, before its route has used one;
+   * from then on what the route has used counts. Default: 1,000,000, the largest context window.
+   */
+  readonly unseenTokens?: number;
   /** For tests. */
   readonly clock?: Clock;
   /** For tests. */
@@ -117,14 +123,16 @@ class SharedBudgets implements Budgets {
   readonly all: readonly Account[];
   readonly #link: LedgerLink;
   readonly #onThreshold: BudgetsSettings['onThreshold'];
+  readonly #unseenTokens: number;
   readonly #listeners = new Set<BudgetListener>();
   readonly #estimators = new WeakMap<BudgetPrices, Estimator>();
   #identified = false;
   #closed: Promise<boolean> | undefined;
 
   constructor(definitions: readonly Budget[], settings: BudgetsSettings) {
-    const { ledger, clock, timers, random, deadlineMs, holdMs } = checkedSettings(settings);
+    const { ledger, clock, timers, random, deadlineMs, holdMs, unseenTokens } = checkedSettings(settings);
     this.#onThreshold = settings.onThreshold;
+    this.#unseenTokens = unseenTokens;
     this.#link = new LedgerLink({
       ledger,
       clock,
@@ -151,7 +159,7 @@ class SharedBudgets implements Budgets {
     else void this.refresh().then(() => this.#identify());
     let estimator = this.#estimators.get(prices);
     if (estimator === undefined) {
-      estimator = new Estimator(prices);
+      estimator = new Estimator(prices, { unseenTokens: this.#unseenTokens });
       this.#estimators.set(prices, estimator);
       warnOfUnknownModels(
         this.all.map(({ budget }) => budget),
@@ -219,7 +227,7 @@ type CheckedSettings = Required<Omit<BudgetsSettings, 'onThreshold'>>;
 /** Fills in the defaults. Throws a `ConfigurationError` (`PLIMSOLL_BUDGETS_INVALID`) with all problems. */
 function checkedSettings(settings: BudgetsSettings): CheckedSettings {
   const { ledger = memoryLedger(), clock = systemClock, timers = systemTimers, random = Math.random } = settings;
-  const { deadlineMs = DEADLINE_MS, holdMs = HOLD_MS } = settings;
+  const { deadlineMs = DEADLINE_MS, holdMs = HOLD_MS, unseenTokens = LARGEST_WINDOW } = settings;
   const problems = [
     ...(isLedger(ledger)
       ? []
@@ -231,9 +239,17 @@ function checkedSettings(settings: BudgetsSettings): CheckedSettings {
         ]),
     ...milliseconds('deadlineMs', deadlineMs, 1),
     ...milliseconds('holdMs', holdMs, SHORTEST_HOLD_MS),
+    ...(unseenTokens >= 0 && unseenTokens <= LARGEST_WINDOW
+      ? []
+      : [
+          unfit('unseenTokens', unseenTokens, {
+            expected: `tokens from 0 to ${LARGEST_WINDOW}`,
+            advice: 'leave it out',
+          }),
+        ]),
   ];
   if (problems.length > 0) throw new ConfigurationError('PLIMSOLL_BUDGETS_INVALID', problems);
-  return { ledger, clock, timers, random, deadlineMs, holdMs };
+  return { ledger, clock, timers, random, deadlineMs, holdMs, unseenTokens };
 }
 
 function isLedger(value: unknown): value is Ledger {

@@ -1,5 +1,14 @@
 import type { GuardedRequest } from '../decisions.ts';
 import { MESSAGE_OPERATIONS, type Call, type CallCost } from '../vocabulary.ts';
+import {
+  CHARACTERS_PER_TOKEN,
+  LARGEST_WINDOW,
+  NOTHING_UNSEEN,
+  list,
+  object,
+  promptContent,
+  type PromptContent,
+} from './prompt.ts';
 
 /** The cost to expect of a call, and what its real cost is compared with when it has ended. */
 export interface Estimate {
@@ -18,10 +27,14 @@ interface EstimatedPart {
 
 /** The figures that an estimate was made from. The real cost, divided by them, is what the estimator learns. */
 interface Basis {
-  /** Model and route: calls of the same kind are estimated alike. */
+  /** Model, route, key and client: calls of the same kind are estimated alike. */
   readonly kind: string;
-  /** The prompt in nano-dollars at one token a character. */
+  /** The text of the prompt in nano-dollars at one token a character. */
   readonly input: number;
+  /** The nano-dollars that were expected for the text. */
+  readonly expectedInput: number;
+  /** What is not in the text, in nano-dollars at its worst case; 0 where all is. */
+  readonly unseen: number;
   /** `max_tokens` in nano-dollars. */
   readonly output: number;
 }
@@ -74,64 +87,105 @@ const BILLED: ReadonlySet<string> = new Set([...MESSAGE_OPERATIONS, 'messages.ba
  */
 const OUTPUT_START = 0.5;
 
+/** However short its answers have been, a route is expected to use this part of `max_tokens`: short answers may be bait. */
+const LEAST_OUTPUT = 0.04;
+
+/** A prompt whose prefix is read from a cache costs down to a fortieth; the next one may miss the cache. */
+const LEAST_INPUT = 0.1;
+
 const LEARNING = { startWeight: 2, keep: 0.95, most: 1_000 } as const;
 
-/** Estimates what a call will cost from what calls like it have cost: those of the same model and attribution label `route`. */
+/** Documents and threads come in all sizes, so few of them say what to expect: the worst case is soon outweighed. */
+const UNSEEN_LEARNING = { ...LEARNING, start: 1, startWeight: 0.25, least: 0.001 } as const;
+
+/** The choices of an estimator. */
+interface EstimatorOptions {
+  /**
+   * `usual` learns what calls use. `worst` never does: it expects a token for each character and all of `max_tokens`, so
+   * that nobody can teach it to let more calls through.
+   */
+  readonly expects?: 'usual' | 'worst';
+  /** The tokens to expect of a document or thread that is not in the request, before its route has used one. */
+  readonly unseenTokens?: number;
+}
+
+/**
+ * Estimates what a call will cost from what calls like it have cost: those of the same model, attribution label `route`,
+ * key and client. So what one client of a gateway does teaches nothing about another.
+ */
 export class Estimator {
   readonly #prices: BudgetPrices;
-  readonly #input = new RunningRatios({ ...LEARNING, start: 1 / CHARACTERS_PER_TOKEN });
-  readonly #output = new RunningRatios({ ...LEARNING, start: OUTPUT_START });
+  readonly #isWorst: boolean;
+  readonly #unseenTokens: number;
+  readonly #input = new RunningRatios({
+    ...LEARNING,
+    start: 1 / CHARACTERS_PER_TOKEN,
+    least: LEAST_INPUT / CHARACTERS_PER_TOKEN,
+  });
+  readonly #unseen = new RunningRatios(UNSEEN_LEARNING);
+  readonly #output = new RunningRatios({ ...LEARNING, start: OUTPUT_START, least: LEAST_OUTPUT });
 
-  constructor(prices: BudgetPrices) {
+  constructor(prices: BudgetPrices, { expects = 'usual', unseenTokens = LARGEST_WINDOW }: EstimatorOptions = {}) {
     this.#prices = prices;
+    this.#isWorst = expects === 'worst';
+    this.#unseenTokens = unseenTokens;
   }
+
   /** The id under which estimates, and costs by the same prices, have a model. */
   canonicalModel(id: string): string {
     return this.#prices.canonicalModel(id);
   }
 
   /**
-   * Estimates a call. Never more than the worst case: a token for each character at the dearest way to put it in, and
-   * all of `max_tokens`. Server tools are not included. A batch is the sum of its requests. `null` for what costs nothing.
+   * Estimates a call. Never more than the worst case: a token for each character at the dearest way to put it in, all of
+   * `max_tokens`, and for what is not in the request a whole context window each. Server tools are not included. A batch is
+   * the sum of its requests. `null` for what costs nothing.
    */
   estimate(call: Call, request: GuardedRequest): Estimate | null {
     const { operation, requestedModel, maxTokens } = call;
     if (!BILLED.has(operation) && (operation !== 'other' || requestedModel === null)) return null;
-    const length = promptLength(request);
-    if (operation === 'messages.batches.create') return this.#batch(call, request, length);
-    const speed = request.body?.['speed'];
+    if (operation === 'messages.batches.create') return this.#batch(call, request);
+    const content = promptContent(request.body ?? {}, this.#unseenTokens);
     const part = this.#part(call, {
       model: requestedModel ?? '',
-      maxTokens: maxTokens ?? 0,
-      length,
-      speed,
+      maxTokens: maxTokens === null ? 0 : outputTokens(maxTokens),
+      length: Math.max(0, request.bodyLength + content.correction),
+      content,
+      speed: request.body?.['speed'],
       batch: false,
     });
     return { parts: [part], basis: part.basis };
   }
 
-  /** Learns from a call that has ended. One without a cost says nothing about those that have one. */
+  /**
+   * Learns from a call that has ended with the usage that the server reported. A call that was left says nothing about
+   * those that are not, and one without a cost nothing about those that have one.
+   */
   learn({ basis }: Estimate, cost: CallCost): void {
-    if (basis === null || !cost.priced) return;
+    if (basis === null || !cost.priced || this.#isWorst) return;
     let [input, output] = [0, 0];
     for (const { cost: kinds } of cost.parts) {
-      if (kinds === null) continue;
+      if (kinds === null || kinds.output_estimated > 0) return;
       input += kinds.input + kinds.cache_read + kinds.cache_write_5m + kinds.cache_write_1h;
-      output += kinds.output + kinds.output_estimated;
+      output += kinds.output;
     }
-    this.#input.learn(basis.kind, input, basis.input);
+    if (basis.unseen > 0) this.#unseen.learn(basis.kind, Math.max(0, input - basis.expectedInput), basis.unseen);
+    else this.#input.learn(basis.kind, input, basis.input);
     this.#output.learn(basis.kind, output, basis.output);
   }
 
-  #batch(call: Call, { body }: GuardedRequest, length: number): Estimate {
-    const requests = list(body?.['requests']);
+  #batch(call: Call, { body, bodyLength }: GuardedRequest): Estimate {
+    const asked = list(body?.['requests']).map((request) => object(object(request)['params']));
+    const contents = asked.map((params) => promptContent(params, this.#unseenTokens));
+    const length = contents.reduce((sum, { correction }) => sum + correction, bodyLength) / asked.length;
     const byModel = new Map<string, EstimatedPart>();
-    for (const request of requests) {
-      const params = object(object(request)['params']);
+    for (const [position, params] of asked.entries()) {
+      const { model } = params;
       const part = this.#part(call, {
-        model: String(params['model']),
-        maxTokens: Number(params['max_tokens']),
-        length: length / requests.length,
+        model: typeof model === 'string' ? model : '',
+        maxTokens: outputTokens(params['max_tokens']),
+        length: Math.max(0, length),
+        content: contents[position] ?? NOTHING_UNSEEN,
         speed: params['speed'],
         batch: true,
       });
@@ -140,21 +194,28 @@ export class Estimator {
     return { parts: [...byModel.values()], basis: null };
   }
 
-  #part({ attribution, startedAtMs }: Call, asked: MessageRequest): EstimatedPart & Pick<Estimate, 'basis'> {
-    const price = this.#prices.priceAt(asked.model, startedAtMs);
+  #part(call: Call, asked: MessageRequest): EstimatedPart & Pick<Estimate, 'basis'> {
+    const price = this.#prices.priceAt(asked.model, call.startedAtMs);
     const model = price?.model ?? this.#prices.canonicalModel(asked.model);
-    const kind = `${model} ${attribution['route'] ?? ''}`;
-    const tokensPerCharacter = this.#input.ratio(kind);
-    const rates = price && expectedRates(price, asked, asked.length * tokensPerCharacter);
+    const kind = `${model} ${call.attribution['route'] ?? ''} ${call.key} ${call.client ?? ''}`;
+    const tokensPerCharacter = this.#isWorst ? 1 : this.#input.ratio(kind);
+    const unseen = asked.content.unseen * (this.#isWorst ? 1 : Math.min(1, this.#unseen.ratio(kind)));
+    const rates = price && expectedRates(price, asked, asked.length * tokensPerCharacter + unseen);
     if (!rates) return { model, nanoUsd: null, basis: null };
-    const { length, maxTokens } = asked;
-    const prompt = length * Math.min(rates.dearestInput, rates.input * tokensPerCharacter);
-    const output = maxTokens * rates.output * Math.min(1, this.#output.ratio(kind));
-    const nanoUsd = Math.ceil(prompt + output);
+    const { length, maxTokens, content } = asked;
+    const text = length * Math.min(rates.dearestInput, rates.input * tokensPerCharacter);
+    const prompt = Math.min(text + unseen * rates.input, Math.max(text, LARGEST_WINDOW * rates.input));
+    const output = maxTokens * rates.output * (this.#isWorst ? 1 : Math.min(1, this.#output.ratio(kind)));
     return {
       model,
-      nanoUsd: Number.isSafeInteger(nanoUsd) && nanoUsd >= 0 ? BigInt(nanoUsd) : 0n,
-      basis: { kind, input: length * rates.input, output: maxTokens * rates.output },
+      nanoUsd: BigInt(Math.ceil(prompt + output)),
+      basis: {
+        kind,
+        input: length * rates.input,
+        expectedInput: text,
+        unseen: content.unseen * rates.input,
+        output: maxTokens * rates.output,
+      },
     };
   }
 }
@@ -163,29 +224,41 @@ export class Estimator {
 interface MessageRequest {
   readonly model: string;
   readonly maxTokens: number;
-  /** The prompt in characters. */
+  /** The text of the prompt in characters. */
   readonly length: number;
+  readonly content: PromptContent;
   readonly speed: unknown;
   readonly batch: boolean;
 }
 
+/** A `max_tokens` that is none is answered with a 400; until then it counts as the longest answer that there can be. */
+function outputTokens(value: unknown): number {
+  return typeof value === 'number' && value >= 0 ? Math.min(value, LARGEST_WINDOW) : LARGEST_WINDOW;
+}
+
 /** The price of a token where a request would run, in nano-dollars. */
 interface ExpectedRates {
+  /** A token that goes into the prompt for the first time: a cache write where the request has a cache breakpoint. */
   readonly input: number;
   /** The dearest way to put a token into the prompt. */
   readonly dearestInput: number;
   readonly output: number;
 }
 
-function expectedRates(price: BudgetPrice, { speed, batch }: MessageRequest, tokens: number): ExpectedRates | null {
+function expectedRates(
+  price: BudgetPrice,
+  { speed, batch, content }: MessageRequest,
+  tokens: number,
+): ExpectedRates | null {
   const isLong = tokens > price.longContextAboveTokens;
   const card = price.cards[speed === 'fast' ? 'fast' : isLong ? 'long_context' : 'standard'];
   const rates = batch ? card?.batch : card?.standard;
   if (!rates) return null;
   const { input, cache_write_1h: dearestInput, output } = rates;
+  const dearest = dearestInput.fastNum / dearestInput.fastDen;
   return {
-    input: input.fastNum / input.fastDen,
-    dearestInput: dearestInput.fastNum / dearestInput.fastDen,
+    input: content.isCached ? dearest : input.fastNum / input.fastDen,
+    dearestInput: dearest,
     output: output.fastNum / output.fastDen,
   };
 }
@@ -204,6 +277,8 @@ interface RunningRatiosOptions {
   readonly keep: number;
   /** The most ratios to keep; the one that learned least recently goes first. */
   readonly most: number;
+  /** The least ratio, whatever was learned. */
+  readonly least: number;
 }
 
 /**
@@ -219,8 +294,9 @@ export class RunningRatios {
   }
 
   ratio(name: string): number {
+    const { start, least } = this.#options;
     const sums = this.#sums.get(name);
-    return sums === undefined ? this.#options.start : sums.used / sums.asked;
+    return sums === undefined ? start : Math.max(least, sums.used / sums.asked);
   }
 
   /** Learns nothing unless `asked` is above 0. */
@@ -235,52 +311,4 @@ export class RunningRatios {
     sums.asked = sums.asked * keep + asked;
     this.#sums.set(name, sums);
   }
-}
-
-/**
- * Characters of a request for each token of its prompt, before anything was learned: Anthropic's glossary has about 3.5
- * of English text, and models since Opus 4.7 make about 30% more tokens of it (pricing page, 2026-08).
- */
-const CHARACTERS_PER_TOKEN = 2.7;
-
-/** The largest image: 92 x 52 patches of 28 pixels, a token each, as models since Opus 4.7 read them (vision page, 2026). */
-const TOKENS_PER_IMAGE = 4_784;
-
-/** A page of a PDF: its text alone has 1,500 to 3,000 (page on PDF support, 2025). */
-const TOKENS_PER_PAGE = 3_000;
-
-/** Base64 of a page of a PDF: a guess. It takes a scan for fewer pages than it has, and a bare text for more. */
-const CHARACTERS_PER_PAGE = 75_000;
-
-/** A smaller body has no room for an image or a document that matters, and is not searched for one. */
-const SEARCHED_FROM = 20_000;
-
-type Json = Readonly<Record<string, unknown>>;
-
-/** The length of a prompt in characters. Base64 data counts as the image or the pages that it is, not by its characters. */
-function promptLength({ body, bodyLength }: GuardedRequest): number {
-  if (body === null || bodyLength < SEARCHED_FROM) return bodyLength;
-  const batch = list(body['requests']).map((request) => object(object(request)['params']));
-  const messages = [body, ...batch].flatMap((request) => list(request['messages']));
-  return messages.reduce<number>((length, message) => length + correction(object(message)['content']), bodyLength);
-}
-
-/** The characters by which content is longer as a prompt than as it is written; below 0 where it is shorter. */
-function correction(content: unknown): number {
-  return list(content).reduce<number>((sum, item) => {
-    const block = object(item);
-    const { type, data } = object(block['source']);
-    if (type !== 'base64' || typeof data !== 'string') return sum + correction(block['content']);
-    const pages = Math.ceil(data.length / CHARACTERS_PER_PAGE);
-    const tokens = block['type'] === 'image' ? TOKENS_PER_IMAGE : pages * TOKENS_PER_PAGE;
-    return sum + tokens * CHARACTERS_PER_TOKEN - data.length;
-  }, 0);
-}
-
-function list(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : [];
-}
-
-function object(value: unknown): Json {
-  return typeof value === 'object' && value !== null ? (value as Json) : {};
 }

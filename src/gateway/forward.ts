@@ -59,6 +59,7 @@ function observationOf({ options, observation }: GatewayContext, authorized: Aut
   return {
     ...observation,
     key: grant.key,
+    client: grant.client,
     attribution: () => labels,
     guards: [...grant.guards, ...guards],
     spendGuards: [...(grant.spendGuards ?? []), ...spendGuards],

@@ -3,7 +3,7 @@ import type { LiveCall, Observation } from './live-call.ts';
 import { isJson } from './usage.ts';
 
 /**
- * Asks the guards, then the spend guards, whether the call may be sent. Rejects with the refusal of the first that
+ * Asks the guards, at the first attempt alone, then the spend guards whether the request may be sent. Rejects with the refusal of the first that
  * refuses, after the call has ended as `blocked`; any other error of a guard is counted, and the call goes on. Each sees
  * the changes of those before it.
  */
@@ -13,7 +13,7 @@ export async function admit(
 ): Promise<void> {
   let asked = request;
   for (const ask of [
-    ...observation.guards.map((guard) => (): Answer => guard.admit(call, asked)),
+    ...(call.attempts > 1 ? [] : observation.guards).map((guard) => (): Answer => guard.admit(call, asked)),
     ...call.spends.map((spend) => (): Answer => spend.admit(asked)),
   ]) {
     try {

@@ -61,11 +61,10 @@ export async function sendObserved<E extends Exchange, R extends ResponseHead>(
   transport: Transport<E, R>,
 ): Promise<R> {
   const { call, observation } = exchange;
-  if (call.attempts === 1) {
-    const isGuarded = observation.guards.length > 0 || call.spends.length > 0;
-    if (isGuarded) await admit(exchange, transport.guardedRequest(exchange));
-    if (observation.retry !== undefined) notify(observation, 'began');
-  }
+  const isFirst = call.attempts === 1;
+  const isGuarded = call.spends.length > 0 || (isFirst && observation.guards.length > 0);
+  if (isGuarded) await admit(exchange, transport.guardedRequest(exchange));
+  if (isFirst && observation.retry !== undefined) notify(observation, 'began');
   let response: R;
   try {
     response = await transport.send(exchange);

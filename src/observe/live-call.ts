@@ -29,6 +29,8 @@ export interface Observation {
   readonly clock: Clock;
   /** Alias of the API key. */
   readonly key: string;
+  /** Name of the gateway's client; absent outside of a gateway. */
+  readonly client?: string;
   /** The labels that hold at this moment, for a request with this body. */
   readonly attribution: (body: Readonly<Record<string, unknown>> | null) => Attribution;
   /** Asked in this order; the first refusal counts. */
@@ -76,6 +78,7 @@ type OpenAttempt = Attempt & { rejection: Rejection | null; retryReason: Outcome
 
 /** The events that recorders get, each with the one thing that goes with it. */
 interface Events {
+  readonly attemptOver: Attempt['status'];
   readonly attempted: Attempt;
   readonly firstToken: undefined;
   readonly usageKnown: undefined;
@@ -91,6 +94,7 @@ interface Events {
 export class LiveCall implements Call {
   readonly operation: string;
   readonly key: string;
+  readonly client: string | undefined;
   requestedModel: string | null;
   fallbackFrom: string | null = null;
   maxTokens: number | null;
@@ -134,6 +138,7 @@ export class LiveCall implements Call {
     this.baseUrl = request.baseUrl;
     this.sdkSpan = request.sdkSpan;
     this.key = observation.key;
+    this.client = observation.client;
     this.attribution = observation.attribution(request.body ?? null);
     this.startedAtMs = observation.clock.epochMs();
     this.#startedMs = observation.clock.monotonicMs();
@@ -310,6 +315,7 @@ export class LiveCall implements Call {
   #attempt(status: Attempt['status'], limiters: readonly Limiter[]): OpenAttempt {
     const endedMs = this.#observation.clock.monotonicMs();
     this.#attemptEndedMs = endedMs;
+    this.#record('attemptOver', status);
     return {
       index: this.attempts - 1,
       startedAtMs: this.#attemptStartedAtMs,

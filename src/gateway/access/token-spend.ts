@@ -48,8 +48,10 @@ interface TokenBudget {
 
 /**
  * Limits the spend of minted tokens. Each token is a budget that blocks, with reservations in whole nano-dollars. A call
- * reserves what it is expected to cost, so only calls in progress can exceed the limit. Calls are also blocked if their model
- * has no price, and while the ledger does not answer: the limit is what bounds a thief of the token.
+ * reserves the most that it can cost: a token for each character of its body, and all of `max_tokens`. Nothing is learned
+ * from other calls, and a client that leaves pays all that its call held. So the limit is exceeded only by server tools,
+ * which are settled and not reserved, and by text that has more tokens than characters. Calls are also blocked if their
+ * model has no price, and while the ledger does not answer: the limit is what bounds a thief of the token.
  */
 export class TokenSpend {
   readonly #options: TokenSpendOptions;
@@ -61,7 +63,7 @@ export class TokenSpend {
   constructor(options: TokenSpendOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.#estimator = new Estimator(options.prices);
+    this.#estimator = new Estimator(options.prices, { expects: 'worst' });
   }
 
   /** The guard that reserves for the token's calls and settles them. One object per token. */
@@ -100,6 +102,7 @@ export class TokenSpend {
       estimator: this.#estimator,
       onDecision: () => undefined,
       onSpend: () => undefined,
+      leftCalls: 'held',
     });
     return { guard, link, expiresAtMs };
   }

@@ -1,0 +1,83 @@
+/** The largest context window, in tokens (4.6 and later, 2026-11): no prompt is longer, and no answer. */
+export const LARGEST_WINDOW = 1_000_000;
+
+/**
+ * Characters of a request for each token of its prompt, before anything was learned: Anthropic's glossary has about 3.5
+ * of English text, and models since Opus 4.7 make about 30% more tokens of it (pricing page, 2026-08).
+ */
+export const CHARACTERS_PER_TOKEN = 2.7;
+
+/** The largest image: 92 x 52 patches of 28 pixels, a token each, as models since Opus 4.7 read them (vision page, 2026). */
+const TOKENS_PER_IMAGE = 4_784;
+
+/**
+ * The worst case of a PDF in base64: a page of text has up to 3,000 tokens (page on PDF support, 2025), and compressed
+ * it takes 2,000 characters or more. A scan takes many times as many.
+ */
+const TOKENS_PER_PDF_CHARACTER = 1.5;
+
+/** Content of tool results and of documents lies in content; nothing that the API takes lies deeper. */
+const DEEPEST_CONTENT = 6;
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** The content of a prompt that its characters do not show. */
+export interface PromptContent {
+  /** The characters by which the text is longer as a prompt than as it is written; below 0 where it is shorter. */
+  readonly correction: number;
+  /** The most tokens of documents, threads and the like, which are not in the request or not as text. */
+  readonly unseen: number;
+  /** The request has a cache breakpoint: its prompt may be written to the cache. */
+  readonly isCached: boolean;
+}
+
+export const NOTHING_UNSEEN: PromptContent = { correction: 0, unseen: 0, isCached: false };
+
+/** Looks through a request for what its characters do not show. */
+export function promptContent(body: Json, unseenTokens: number): PromptContent {
+  const found = { correction: 0, unseen: 0, isCached: isCacheable(body) };
+  // The turns before are with the API.
+  if (object(body['thread'])['type'] === 'continue') found.unseen += unseenTokens;
+  for (const part of ['system', 'tools'])
+    found.isCached ||= list(body[part]).some((block) => isCacheable(object(block)));
+  for (const message of list(body['messages'])) look(object(message)['content'], found, { unseenTokens, depth: 0 });
+  return found;
+}
+
+function look(
+  content: unknown,
+  found: { correction: number; unseen: number; isCached: boolean },
+  at: { readonly unseenTokens: number; readonly depth: number },
+): void {
+  if (at.depth > DEEPEST_CONTENT) return;
+  const deeper = { ...at, depth: at.depth + 1 };
+  for (const item of list(content)) {
+    const block = object(item);
+    found.isCached ||= isCacheable(block);
+    look(block['content'], found, deeper);
+    const { type, data, content: inner } = object(block['source']);
+    if (typeof type !== 'string' || type === 'text') continue;
+    if (type === 'content') {
+      look(inner, found, deeper);
+      continue;
+    }
+    const length = type === 'base64' && typeof data === 'string' ? data.length : 0;
+    found.correction -= length;
+    if (block['type'] === 'image') found.correction += TOKENS_PER_IMAGE * CHARACTERS_PER_TOKEN;
+    else found.unseen += length > 0 ? Math.min(length * TOKENS_PER_PDF_CHARACTER, LARGEST_WINDOW) : at.unseenTokens;
+  }
+}
+
+function isCacheable(block: Json): boolean {
+  return typeof block['cache_control'] === 'object' && block['cache_control'] !== null;
+}
+
+/** The value where it is a list, else an empty one. */
+export function list(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+/** The value where it is an object, else an empty one. */
+export function object(value: unknown): Json {
+  return typeof value === 'object' && value !== null ? (value as Json) : {};
+}
