@@ -80,6 +80,7 @@ const CALL: Call = {
   firstTokenSeconds: null,
   durationSeconds: null,
   outcome: null,
+  rejection: null,
   stopReason: null,
   usage: null,
   cost: null,

@@ -7,19 +7,20 @@ type Meanings<Value extends string> = Readonly<Record<Value, string>>;
 
 export const OUTCOME_MEANINGS: Meanings<Outcome> = {
   ok: 'the response is complete',
-  rate_limited: 'the last attempt got a 429',
+  rate_limited: 'the last attempt got a 429, or a 200 whose body reported a rate limit',
   spend_limited: 'refused because a spend limit is reached',
-  overloaded: 'the last attempt got a 529',
-  server_error: 'another status from 500 up, or a response that could not be read',
+  overloaded: 'the last attempt got a 529, or a 200 whose body reported an overload',
+  server_error: 'another status from 500 up, the same error in the body of a 200, or a response that could not be read',
   timeout: 'no response in time, or a 408',
   connection_error: 'the connection failed, or broke in the response',
   invalid_request: '400, or another status from 400 up without an outcome of its own',
   unauthorized: '401 or 403',
   not_found: '404',
   too_large: '413',
-  payment_required: '402 that names no spend limit',
+  out_of_credit: 'the account has no credit left: 400 “credit balance is too low”',
+  payment_required: 'the account cannot be billed: 402, or another status with a `billing_error`',
   cancelled: 'the caller aborted it, or left the stream before its end',
-  stream_error: 'the stream reported an error',
+  stream_error: 'the body of a 200 reported an error of a type that is not known',
   truncated: 'the stream ended without its last event',
   abandoned: 'the caller dropped the response without reading it to its end',
   blocked: 'refused by a guard or a budget, before it was sent',
@@ -32,7 +33,11 @@ export const REASON_MEANINGS: Meanings<RateLimitReason> = {
   tokens: 'a limit that input and output tokens share',
   fast_mode: 'the limits of fast mode',
   acceleration: "traffic grew too fast, regardless of the limits (the API's `ramp_limit_exceeded`)",
-  spend_limit: 'the monthly spend cap of the tier, or a spend limit of the organization or workspace',
+  concurrency: 'too many connections at once',
+  prompt_too_large: 'the prompt alone is larger than the limit on input tokens per minute: no retry can succeed',
+  long_context: 'the account has no right to prompts of this length: no retry can succeed',
+  spend_limit:
+    'the monthly spend cap of the tier, or another spend limit or lack of credit: `anthropic_spend_limited_total` says whose',
   contract_spend_limit: 'the spend limit of a contract',
   unknown: 'the response does not say',
 };
@@ -43,6 +48,10 @@ export const SCOPE_MEANINGS: Meanings<SpendScope> = {
   organization: 'the limit that the organization set for itself',
   workspace: 'the limit of a workspace',
   linked_organization: 'the limit of a linked organization',
+  account: 'the monthly limit of a subscription account',
+  gateway: 'a limit that a gateway in front of the API keeps for this caller',
+  credit: 'no limit: the prepaid credit is used up',
+  billing: 'no limit: the account cannot be billed',
 };
 
 export const DENIAL_MEANINGS: Meanings<RetryDenial> = {

@@ -94,6 +94,7 @@ export const OUTCOMES = [
   'unauthorized',
   'not_found',
   'too_large',
+  'out_of_credit',
   'payment_required',
   'cancelled',
   'stream_error',
@@ -112,6 +113,9 @@ export const RATE_LIMIT_REASONS = [
   'tokens',
   'fast_mode',
   'acceleration',
+  'concurrency',
+  'prompt_too_large',
+  'long_context',
   'spend_limit',
   'contract_spend_limit',
   'unknown',
@@ -119,7 +123,7 @@ export const RATE_LIMIT_REASONS = [
 
 export type RateLimitReason = (typeof RATE_LIMIT_REASONS)[number];
 
-/** The cause of a 429: a limit per minute, traffic that grows too fast, or money, which waiting does not bring back. */
+/** The cause of a 429: a limit that waiting restores, growing traffic, money, or the request, which is refused at any time. */
 export const LIMITED_BY = {
   requests: 'rate',
   input_tokens: 'rate',
@@ -127,13 +131,29 @@ export const LIMITED_BY = {
   tokens: 'rate',
   fast_mode: 'rate',
   acceleration: 'growth',
+  concurrency: 'rate',
+  prompt_too_large: 'request',
+  long_context: 'request',
   spend_limit: 'spend',
   contract_spend_limit: 'spend',
   unknown: 'rate',
-} as const satisfies Readonly<Record<RateLimitReason, 'rate' | 'growth' | 'spend'>>;
+} as const satisfies Readonly<Record<RateLimitReason, 'rate' | 'growth' | 'spend' | 'request'>>;
 
-/** Whose spend limit refused a request. */
-export const SPEND_SCOPES = ['tier', 'contract', 'organization', 'workspace', 'linked_organization'] as const;
+/**
+ * Whose money refused a request: a limit on spend, or, for `credit` and `billing`, an account that cannot pay. `account` is a
+ * subscription, `gateway` a limit of a gateway in front of the API.
+ */
+export const SPEND_SCOPES = [
+  'tier',
+  'contract',
+  'organization',
+  'workspace',
+  'linked_organization',
+  'account',
+  'gateway',
+  'credit',
+  'billing',
+] as const;
 
 export type SpendScope = (typeof SPEND_SCOPES)[number];
 
@@ -141,7 +161,7 @@ export type SpendScope = (typeof SPEND_SCOPES)[number];
 export interface Rejection {
   /** The outcome of the call if this was its last attempt. */
   readonly outcome: Outcome;
-  /** Set on every 429 and on nothing else. */
+  /** Set on every 429, and on every rate limit that the body of a success reports. */
   readonly rateLimitReason: RateLimitReason | null;
   /** Set on every refusal for spend, whatever its status. A tier's 429 has both. */
   readonly spendScope: SpendScope | null;
@@ -235,6 +255,8 @@ export interface Call {
   readonly durationSeconds: number | null;
   /** `null` before the end. */
   readonly outcome: Outcome | null;
+  /** The reason that the last attempt was refused for, or the error in the body of its response, so far; `null` for neither. */
+  readonly rejection: Rejection | null;
   /** The server's stop reason, so far. */
   readonly stopReason: string | null;
   /** `null` where the server reported none. */
@@ -306,6 +328,8 @@ export interface CallRecorder {
   batchResult?(result: BatchResult): void;
   /** The retry policy did not let the SDK send a refused request again. Comes before that attempt's `attempted`. */
   retryDenied?(reason: RetryDenial): void;
+  /** The body of a successful response turned out to be an error, which ends the call. Its attempt was recorded as a success. */
+  bodyError?(rejection: Rejection): void;
   /** The call is over. The last event, exactly once. */
   finished?(): void;
   /** The trace that the call belongs to, for those who keep its spans; `null` where nobody could look it up. */

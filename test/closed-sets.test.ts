@@ -50,7 +50,13 @@ const SETS: Readonly<Record<string, ClosedSet>> = {
   SPEND_SCOPES: {
     file: 'src/vocabulary.ts',
     member: 'contract',
-    places: ['scripts/label-meanings.ts', 'src/check/refusals.ts', 'src/rules/covered.ts', 'testing/every-member.ts'],
+    places: [
+      'scripts/label-meanings.ts',
+      'src/check/refusals.ts',
+      'src/observe/rejection.ts',
+      'src/rules/covered.ts',
+      'testing/every-member.ts',
+    ],
   },
   RETRY_DENIALS: {
     file: 'src/vocabulary.ts',

@@ -27,6 +27,7 @@ export function aCall(given: Partial<Call> = {}): Call {
     firstTokenSeconds: null,
     durationSeconds: 1.5,
     outcome: 'ok',
+    rejection: null,
     stopReason: null,
     usage: null,
     cost: null,

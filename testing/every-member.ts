@@ -23,6 +23,9 @@ export const FAULT_OF_REASON: Readonly<Record<RateLimitReason, Fault>> = {
   },
   fast_mode: { fault: 'fast_mode_limit' },
   acceleration: { fault: 'acceleration_limit' },
+  concurrency: { fault: 'concurrency_limit' },
+  prompt_too_large: { fault: 'prompt_over_limit' },
+  long_context: { fault: 'long_context' },
   spend_limit: { fault: 'tier_spend_cap' },
   contract_spend_limit: { fault: 'contract_spend_cap' },
   unknown: { fault: 'claude_code_workspace_limit' },
@@ -34,6 +37,10 @@ export const FAULT_OF_SCOPE: Readonly<Record<SpendScope, Fault>> = {
   organization: { fault: 'organization_spend_limit' },
   workspace: { fault: 'workspace_spend_limit' },
   linked_organization: { fault: 'linked_organization_spend_limit' },
+  account: { fault: 'account_spend_limit' },
+  gateway: { fault: 'gateway_spend_limit' },
+  credit: { fault: 'no_credit' },
+  billing: { fault: 'linked_organization_billing' },
 };
 
 /** A retry that the SDK would make, and a policy that denies it. */
@@ -74,7 +81,8 @@ export const WAY_TO_OUTCOME: Readonly<Record<Outcome, Way>> = {
   unauthorized: create({ fault: 'unauthorized' }),
   not_found: create({ fault: 'not_found' }),
   too_large: create({ fault: 'request_too_large' }),
-  payment_required: create({ fault: 'linked_organization_billing' }),
+  out_of_credit: create({ fault: 'no_credit' }),
+  payment_required: create({ fault: 'billing' }),
   cancelled: {
     fault: { fault: 'none' },
     call: async ({ claude }) => {
@@ -83,7 +91,7 @@ export const WAY_TO_OUTCOME: Readonly<Record<Outcome, Way>> = {
       }
     },
   },
-  stream_error: stream({ fault: 'error_event' }),
+  stream_error: stream({ fault: 'error_event', type: 'unheard_of_error' }),
   truncated: stream({ fault: 'cut_body', at: 'message_stop' }),
   abandoned: {
     fault: { fault: 'none' },

@@ -28,6 +28,7 @@ const OF_OUTCOME: Readonly<Record<Outcome, Color>> = {
   unauthorized: 'yellow',
   not_found: 'blue',
   too_large: 'blue',
+  out_of_credit: 'dark-orange',
   payment_required: 'dark-orange',
   cancelled: 'text',
   stream_error: 'light-red',

@@ -87,7 +87,7 @@ async function made(call: ChaosCall, claude: Anthropic, line: Wire): Promise<boo
   try {
     return (await line.during(call, { signal, received }, () => WAYS[call.way](doing))) === 'done';
   } catch (error) {
-    if (isOfTheSdk(error)) return false;
+    if (isOfTheSdk(error) || isOfAnErrorTakenForAnAnswer(error, call)) return false;
     throw error;
   }
 }
@@ -96,6 +96,11 @@ async function made(call: ChaosCall, claude: Anthropic, line: Wire): Promise<boo
 function isOfTheSdk(error: unknown): boolean {
   if (error instanceof Anthropic.AnthropicError || error instanceof SyntaxError) return true;
   return error instanceof TypeError && error.message === 'terminated';
+}
+
+/** The SDK gives an error that is the body of a 200 as the message, and its helpers read on in it. */
+function isOfAnErrorTakenForAnAnswer(error: unknown, { faults }: ChaosCall): boolean {
+  return error instanceof TypeError && faults.some(({ fault }) => fault === 'error_body');
 }
 
 /** So many that a body that breaks in its middle goes on for a while after its first line. */

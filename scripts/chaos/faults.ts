@@ -38,6 +38,13 @@ export const FAULTS: readonly Fault[] = [
   { fault: 'error_event', at: 'content_block_delta' },
   { fault: 'error_event', type: 'api_error' },
   { fault: 'error_event', at: 'message_stop', type: 'rate_limit_error' },
+  { fault: 'error_event', at: 'message_start', type: 'invalid_request_error' },
+  { fault: 'error_event', type: 'billing_error' },
+  { fault: 'error_event', type: 'timeout_error' },
+  { fault: 'error_event', type: 'unheard_of_error' },
+  { fault: 'error_body' },
+  { fault: 'error_body', type: 'rate_limit_error' },
+  { fault: 'error_body', type: 'unheard_of_error' },
 ];
 
 /** What a caller meets who leaves: the answer does not come, the retry is far away, the body stands still. */

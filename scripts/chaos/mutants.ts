@@ -161,7 +161,8 @@ function forgetful(): Observation['batches'] {
 
 function plain(call: Call): Call {
   const { operation, key, requestedModel, fallbackFrom, attribution, maxTokens, startedAtMs, model } = call;
-  const { attempts, waitSeconds, firstTokenSeconds, durationSeconds, outcome, stopReason, usage, cost } = call;
+  const { attempts, waitSeconds, firstTokenSeconds, durationSeconds, outcome, rejection } = call;
+  const { stopReason, usage, cost } = call;
   return {
     operation,
     key,
@@ -176,6 +177,7 @@ function plain(call: Call): Call {
     firstTokenSeconds,
     durationSeconds,
     outcome,
+    rejection,
     stopReason,
     usage,
     cost,

@@ -9,16 +9,18 @@ const COMPLETED = 0.7;
 const EXPECTED: readonly string[] = [
   ...of('requests outcome', [
     'ok rate_limited spend_limited overloaded server_error timeout connection_error invalid_request unauthorized',
-    'not_found too_large payment_required cancelled stream_error truncated',
+    'not_found too_large out_of_credit payment_required cancelled stream_error truncated',
   ]),
   ...of('requests operation', ['messages.create messages.stream messages.count_tokens messages.batches.results']),
   ...of('attempts status', [
     '200 400 401 402 403 404 408 409 413 418 429 500 503 504 529 timeout connection_error cancelled',
   ]),
   ...of('rate_limited reason', [
-    'requests input_tokens output_tokens tokens fast_mode acceleration spend_limit contract_spend_limit unknown',
+    'requests input_tokens output_tokens tokens fast_mode acceleration concurrency prompt_too_large long_context spend_limit contract_spend_limit unknown',
   ]),
-  ...of('spend_limited scope', ['tier contract organization workspace linked_organization']),
+  ...of('spend_limited scope', [
+    'tier contract organization workspace linked_organization account gateway credit billing',
+  ]),
   ...of('retries reason', [
     'rate_limited spend_limited overloaded server_error timeout connection_error invalid_request',
   ]),

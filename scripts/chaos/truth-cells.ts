@@ -36,9 +36,13 @@ function label(model: string | null): string {
 function countCall(tally: Tally, call: SeenCall): void {
   const last = call.at(-1);
   if (last === undefined) return;
-  const { operation, model, requestedModel, usageReported } = last.truth;
-  const named = label(usageReported === 'none' ? requestedModel : model);
-  tally.add('requests', { model: named, operation, outcome: lastOutcome(last) });
+  const { operation } = last.truth;
+  tally.add('requests', { model: answering(last.truth), operation, outcome: lastOutcome(last) });
+}
+
+/** The model that answered, as far as the client was told, or else the one asked for. */
+function answering({ model, requestedModel, usageReported }: TruthRequest): string {
+  return label(usageReported === 'none' ? requestedModel : model);
 }
 
 /** A caller who leaves while the SDK waits for the next try ends the call as cancelled. */
@@ -51,11 +55,29 @@ function countAttempt(tally: Tally, request: SeenRequest, before: SeenRequest | 
   const { operation, status, requestedModel, errorCode, fault } = request.truth;
   const model = label(requestedModel);
   tally.add('attempts', { model, operation, status: String(status ?? outcome(request)) });
-  if (status === 429) tally.add('rate_limited', { model, reason: REASONS[errorCode ?? fault ?? ''] ?? 'unknown' });
+  if (status === 429) tally.add('rate_limited', { model, reason: reasonOf(operation, errorCode ?? fault ?? '') });
   if (status === 529) tally.add('overloaded', { model });
-  const scope = SPEND_SCOPES[fault ?? ''];
+  const scope = scopeOf(request.truth);
   if (scope !== undefined) tally.add('spend_limited', { model, scope });
+  if (status === 200) countErrorInBody(tally, request.truth);
   if (before !== undefined) tally.add('retries', { model, reason: outcome(before) });
+}
+
+/** What a limit or an overload did after the head was sent. In a stream, the limit is named; a document names none. */
+function countErrorInBody(tally: Tally, truth: TruthRequest): void {
+  const { errorType, delivery } = truth;
+  if (delivery === 'cancelled') return;
+  const model = answering(truth);
+  if (errorType === 'overloaded_error') tally.add('overloaded', { model });
+  if (errorType === 'billing_error') tally.add('spend_limited', { model, scope: 'billing' });
+  if (errorType === 'rate_limit_error') tally.add('rate_limited', { model, reason: 'output_tokens' });
+}
+
+/** Requests that only count tokens have no limit on tokens, and so no headers that show it untouched. */
+function reasonOf(operation: string, name: string): string {
+  if (name === 'prompt_over_limit' && operation !== 'messages.create' && operation !== 'messages.stream')
+    return 'input_tokens';
+  return REASONS[name] ?? 'unknown';
 }
 
 /** By the error's code, else by the name of the fault. A plain `error` of the scenario has an empty token bucket. */
@@ -67,6 +89,11 @@ const REASONS: Readonly<Record<string, string>> = {
   error_event: 'output_tokens',
   error: 'tokens',
   fast_mode_limit: 'fast_mode',
+  concurrency_limit: 'concurrency',
+  prompt_over_limit: 'prompt_too_large',
+  long_context: 'long_context',
+  account_spend_limit: 'spend_limit',
+  gateway_spend_limit: 'spend_limit',
   ramp_limit_exceeded: 'acceleration',
   enforced_spend_limit_reached: 'spend_limit',
   contract_spend_limit_reached: 'contract_spend_limit',
@@ -78,7 +105,18 @@ const SPEND_SCOPES: Readonly<Record<string, string>> = {
   organization_spend_limit: 'organization',
   workspace_spend_limit: 'workspace',
   linked_organization_spend_limit: 'linked_organization',
+  account_spend_limit: 'account',
+  gateway_spend_limit: 'gateway',
+  no_credit: 'credit',
+  billing: 'billing',
+  linked_organization_billing: 'billing',
 };
+
+/** Of a refusal. An error in place of an event, where there are no events, is a refusal of its type. */
+function scopeOf({ fault, status, errorType }: TruthRequest): string | undefined {
+  if (fault === 'error_event') return status === 402 && errorType === 'billing_error' ? 'billing' : undefined;
+  return SPEND_SCOPES[fault ?? ''];
+}
 
 const OUTCOMES: Readonly<Record<number, string>> = {
   401: 'unauthorized',
@@ -93,10 +131,13 @@ const OUTCOMES: Readonly<Record<number, string>> = {
 
 /** What a request came to. */
 function outcome(request: SeenRequest): string {
-  const { status, fault } = request.truth;
+  const { status } = request.truth;
   if (status === null) return noAnswer(request);
   if (status === 200) return answered(request.truth);
-  if (SPEND_SCOPES[fault ?? ''] !== undefined) return 'spend_limited';
+  const scope = scopeOf(request.truth);
+  if (scope === 'credit') return 'out_of_credit';
+  if (scope === 'billing') return 'payment_required';
+  if (scope !== undefined) return 'spend_limited';
   return OUTCOMES[status] ?? (status >= 500 ? 'server_error' : 'invalid_request');
 }
 
@@ -105,11 +146,22 @@ function noAnswer({ truth, fault, signal }: SeenRequest): string {
   return neverAnswers(fault) && !signal.aborted ? 'timeout' : 'cancelled';
 }
 
-function answered({ delivery, fault, streamed, operation }: TruthRequest): string {
+/** An error in the body of a 200 is what its type says. */
+const OUTCOME_OF_TYPE: Readonly<Record<string, string>> = {
+  overloaded_error: 'overloaded',
+  api_error: 'server_error',
+  timeout_error: 'server_error',
+  rate_limit_error: 'rate_limited',
+  invalid_request_error: 'invalid_request',
+  billing_error: 'payment_required',
+};
+
+function answered({ delivery, fault, streamed, operation, errorType }: TruthRequest): string {
   const isLines = operation === 'messages.batches.results';
   if (delivery === 'cancelled') return 'cancelled';
+  if (fault === 'error_body') return OUTCOME_OF_TYPE[errorType ?? ''] ?? 'stream_error';
   if (delivery === 'complete') return fault === 'malformed_json' && !streamed && !isLines ? 'server_error' : 'ok';
-  if (fault === 'error_event') return 'stream_error';
+  if (fault === 'error_event') return OUTCOME_OF_TYPE[errorType ?? ''] ?? 'stream_error';
   if (fault === 'body_reset') return 'connection_error';
   if (streamed) return 'truncated';
   return isLines ? 'ok' : 'server_error';

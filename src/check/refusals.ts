@@ -15,15 +15,14 @@ const CONSOLE = 'https://platform.claude.com/settings';
 const LATER =
   'You do not have to change anything. Try again in a minute; a retry policy with backoff does that for you.';
 
-/** Finds the likely cause of a refusal from its status and code, or from its message if there is no code. */
+/** Puts what `rejection` makes of a refusal, and the metrics count, into words. */
 export function refusalDiagnosis(refused: Refused): Diagnosis {
   const ofGateway = gatewayDiagnosis(refused);
   if (ofGateway !== null) return ofGateway;
   const { rateLimitReason, spendScope } = rejection(refused);
   if (isOfProxy(refused)) return ofProxy(refused);
-  if (spendScope !== null && spendScope !== 'linked_organization') return spendLimit(spendScope, refused.nowMs);
-  if (refused.status === 402 || isOutOfCredit(refused.body)) return BILLING;
-  if (refused.status === 429) return rateLimited(rateLimitReason ?? 'unknown', refused.headers);
+  if (spendScope !== null) return OF_SCOPE[spendScope](refused);
+  if (rateLimitReason !== null) return rateLimited(rateLimitReason, refused.headers);
   return byStatus(refused);
 }
 
@@ -53,69 +52,96 @@ function ofProxy({ status, host, headers }: Refused): Diagnosis {
 
 const BILLING: Diagnosis = {
   cause: 'billing',
-  text: 'The organization cannot be billed: no credit is left, or the payment method was declined.',
-  next: `Check the payment method in Billing, and add credit if you prepay: ${CONSOLE}/billing`,
+  text: 'The organization cannot be billed: the payment method was declined, or billing is not set up.',
+  next: `Check the payment method in Billing: ${CONSOLE}/billing. Retrying before then cannot help.`,
 };
 
-/** Before the API had a 402, it sent status 400 without a code. */
-function isOutOfCredit(body: unknown): boolean {
-  return /credit balance is too low/i.test(messageOf(body));
+const NO_CREDIT: Diagnosis = {
+  cause: 'billing',
+  text: 'The account has no credit left, and calls fail until some is bought.',
+  next: `Add credit, or turn on auto-reload: ${CONSOLE}/billing. Retrying before then cannot help.`,
+};
+
+const OF_SCOPE: Readonly<Record<SpendScope, (refused: Refused) => Diagnosis>> = {
+  tier: monthly('The organization has reached the monthly spend cap of its usage tier', 'ask for a higher limit'),
+  contract: () =>
+    spendLimit(
+      'The organization has reached the spend limit of its contract.',
+      'Ask your contact at Anthropic to raise it. Retrying cannot help.',
+    ),
+  organization: monthly('The organization has reached the spend limit that it set for itself', 'raise the limit'),
+  workspace: monthly('The workspace has reached its spend limit', 'raise the limit'),
+  account: monthly('The account has reached the monthly spend limit of its subscription', 'raise the limit'),
+  linked_organization: () =>
+    spendLimit(
+      'The linked organization that pays has reached its spend limit, or lacks credit for this request.',
+      'Ask whoever manages the linked organization to raise the limit or add credit. Retrying before then cannot help.',
+    ),
+  gateway: ({ host }) =>
+    spendLimit(
+      `A gateway at ${host} has a spend limit for this caller, and it is reached.`,
+      'Ask whoever runs the gateway when it resets, or to raise it. Retrying before then cannot help.',
+    ),
+  credit: () => NO_CREDIT,
+  billing: () => BILLING,
+};
+
+function spendLimit(text: string, next: string): Diagnosis {
+  return { cause: 'spend_limit', text, next };
 }
 
-type OwnScope = Exclude<SpendScope, 'linked_organization'>;
-
-const SPENT_BY: Readonly<Record<OwnScope, string>> = {
-  tier: 'The organization has reached the monthly spend cap of its usage tier',
-  contract: 'The organization has reached the spend limit of its contract',
-  organization: 'The organization has reached the spend limit that it set for itself',
-  workspace: 'The workspace has reached its spend limit',
-};
-
-function spendLimit(scope: OwnScope, nowMs: number): Diagnosis {
-  const lifts = `${new Date(utcMonth(nowMs).endMs).toISOString().slice(0, 10)} 00:00 UTC`;
-  const whose = SPENT_BY[scope];
-  if (scope === 'contract') {
-    return {
-      cause: 'spend_limit',
-      text: `${whose}.`,
-      next: 'Ask your contact at Anthropic to raise it. Retrying cannot help.',
-    };
-  }
-  const raise = scope === 'tier' ? 'ask for a higher limit' : 'raise the limit';
-  return {
-    cause: 'spend_limit',
-    text: `${whose}. It lifts on ${lifts}.`,
-    next: `Wait until then, or ${raise}: ${CONSOLE}/limits. Retrying before then cannot help.`,
+/** A limit of the calendar month. */
+function monthly(reached: string, raise: string): (refused: Refused) => Diagnosis {
+  return ({ nowMs }) => {
+    const lifts = `${new Date(utcMonth(nowMs).endMs).toISOString().slice(0, 10)} 00:00 UTC`;
+    const next = `Wait until then, or ${raise}: ${CONSOLE}/limits. Retrying before then cannot help.`;
+    return spendLimit(`${reached}. It lifts on ${lifts}.`, next);
   };
 }
 
-/** The limit that each reason for a 429 names. */
-const USED_UP: Readonly<Record<Exclude<RateLimitReason, 'acceleration'>, string>> = {
-  requests: 'The rate limit on requests',
-  input_tokens: 'The rate limit on input tokens',
-  output_tokens: 'The rate limit on output tokens',
-  tokens: 'The rate limit on tokens',
-  fast_mode: 'The rate limit for fast mode',
-  spend_limit: 'The spend limit',
-  contract_spend_limit: 'The spend limit of the contract',
-  unknown: 'A rate limit',
+const FINE = 'the key, model and network are fine.';
+
+const AGAIN_LATER = 'check again. If it happens again, something else is using the same limits.';
+
+function reached(limit: string): { readonly text: string; readonly then: string } {
+  return { text: `${limit} is reached; ${FINE}`, then: AGAIN_LATER };
+}
+
+/** The 429 of each reason in words, and what to do after the wait; `null` where waiting does not help. */
+const OF_REASON: Readonly<Record<RateLimitReason, { readonly text: string; readonly then: string | null }>> = {
+  requests: reached('The rate limit on requests'),
+  input_tokens: reached('The rate limit on input tokens'),
+  output_tokens: reached('The rate limit on output tokens'),
+  tokens: reached('The rate limit on tokens'),
+  fast_mode: reached('The rate limit for fast mode'),
+  spend_limit: reached('The spend limit'),
+  contract_spend_limit: reached('The spend limit of the contract'),
+  unknown: reached('A rate limit'),
+  acceleration: {
+    text: `The organization's traffic grew faster than the API allows; ${FINE}`,
+    then: 'increase traffic slowly.',
+  },
+  concurrency: {
+    text: `More requests run at the same time than the organization may have; ${FINE}`,
+    then: 'let fewer calls run at the same time.',
+  },
+  prompt_too_large: {
+    text: 'The prompt alone is larger than the limit on input tokens per minute, so no wait is long enough.',
+    then: null,
+  },
+  long_context: {
+    text: 'The account may not send prompts of this length: a subscription needs extra usage for them.',
+    then: null,
+  },
 };
+
+const SHORTEN = `Shorten the prompt, or raise the limit: ${CONSOLE}/limits. Retrying cannot help.`;
 
 function rateLimited(reason: RateLimitReason, headers: Headers): Diagnosis {
   const seconds = Number(headers.get('retry-after') ?? Number.NaN);
   const wait = Number.isFinite(seconds) ? `Wait ${seconds} s, as the response asks` : 'Wait a minute';
-  if (reason === 'acceleration') {
-    return {
-      cause: 'rate_limited',
-      text: "The organization's traffic grew faster than the API allows; the key, model and network are fine.",
-      next: `${wait}, then increase traffic slowly.`,
-    };
-  }
-  return {
-    cause: 'rate_limited',
-    text: `${USED_UP[reason]} is reached; the key, model and network are fine.`,
-    next: `${wait}, then check again. If it happens again, something else is using the same limits.`,
-  };
+  const { text, then } = OF_REASON[reason];
+  return { cause: 'rate_limited', text, next: then === null ? SHORTEN : `${wait}, then ${then}` };
 }
 
 function byStatus({ status, body, variable, model, host }: Refused): Diagnosis {

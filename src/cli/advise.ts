@@ -119,9 +119,9 @@ const CRITICAL_SHARE = 0.1;
 
 const WARNING_SHARE = 0.01;
 
-/** Reasons whose limits a slower pace would keep: a spend cap is reported by itself. */
+/** Reasons whose limits a slower pace would keep: a spend cap is reported by itself, and a prompt can be too large at any pace. */
 const KEPT_BY_PACE: ReadonlySet<string> = new Set(
-  RATE_LIMIT_REASONS.filter((reason) => LIMITED_BY[reason] !== 'spend'),
+  RATE_LIMIT_REASONS.filter((reason) => LIMITED_BY[reason] === 'rate' || LIMITED_BY[reason] === 'growth'),
 );
 
 /** The limits that refused a notable share of the requests to a model, since the counters began. */

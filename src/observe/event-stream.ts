@@ -51,6 +51,8 @@ export class EventStreamScanner {
   stopped = false;
   /** An `error` event was seen: its `error.type`, or the empty string. */
   errorType: string | null = null;
+  /** The data of the `error` event; `null` where it could not be read. */
+  error: Json | null = null;
   /** A content delta was seen. */
   begun = false;
   /** Blocks in which the model called a tool, the server's own included. */
@@ -158,6 +160,7 @@ export class EventStreamScanner {
     if (value === null) this.unreadable++;
     if (event === 'error') {
       const error = value?.['error'];
+      this.error = value;
       this.errorType = isJson(error) && typeof error['type'] === 'string' ? error['type'] : '';
     } else if (value !== null && event === 'message_start') {
       const message = value['message'];

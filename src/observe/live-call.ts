@@ -84,6 +84,7 @@ interface Events {
   readonly usageKnown: undefined;
   readonly batchResult: BatchResult;
   readonly retryDenied: RetryDenial;
+  readonly bodyError: Rejection;
   readonly finished: undefined;
 }
 
@@ -108,6 +109,7 @@ export class LiveCall implements Call {
   firstTokenSeconds: number | null = null;
   durationSeconds: number | null = null;
   outcome: Outcome | null = null;
+  rejection: Rejection | null = null;
   stopReason: string | null = null;
   usage: Usage | null = null;
   cost: CallCost | null = null;
@@ -262,9 +264,9 @@ export class LiveCall implements Call {
     this.#record('batchResult', result);
   }
 
-  /** Ends the call; only the first end counts. `null`: with the outcome of its last attempt. */
-  end(outcome: Outcome | null): void {
-    this.#endAt(outcome, this.#observation.clock.monotonicMs());
+  /** Ends the call; only the first end counts. `null`: as its last attempt. `bodyError`: the body of its success was one. */
+  end(outcome: Outcome | null, bodyError: Rejection | null = null): void {
+    this.#endAt(outcome, this.#observation.clock.monotonicMs(), bodyError);
   }
 
   /** Ends a call whose next attempt never came: when its last attempt did, and with the outcome of that. */
@@ -272,17 +274,18 @@ export class LiveCall implements Call {
     this.#endAt(null, this.#attemptEndedMs);
   }
 
-  #endAt(outcome: Outcome | null, endedMs: number): void {
+  #endAt(outcome: Outcome | null, endedMs: number, bodyError: Rejection | null = null): void {
     if (this.#isOver) return;
     this.#isOver = true;
     this.durationSeconds = (endedMs - this.#startedMs) / 1_000;
     this.outcome = outcome;
     this.priceUsage();
-    if (this.#recording === null) this.#finish();
-    else this.#recordLater(() => this.#finish());
+    if (this.#recording === null) this.#finish(bodyError);
+    else this.#recordLater(() => this.#finish(bodyError));
   }
 
-  #finish(): void {
+  #finish(bodyError: Rejection | null): void {
+    if (bodyError !== null) this.#record('bodyError', (this.rejection = bodyError));
     this.outcome ??= this.#lastOutcome ?? 'ok';
     this.#record('finished');
   }
@@ -330,6 +333,7 @@ export class LiveCall implements Call {
 
   #recordAttempt(attempt: OpenAttempt, rejection: Rejection | null): void {
     attempt.rejection = rejection;
+    this.rejection = rejection;
     attempt.retryReason = this.#lastOutcome;
     this.#lastOutcome = rejection?.outcome ?? null;
     this.#record('attempted', attempt);

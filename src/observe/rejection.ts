@@ -1,5 +1,5 @@
 import type { Outcome, RateLimitReason, Rejection, SpendScope } from '../vocabulary.ts';
-import { isJson } from './usage.ts';
+import { isJson, type Json } from './usage.ts';
 
 /** A refusal as it came. `body` is the parsed error body, or `null` where it did not come in time. */
 export interface Refusal {
@@ -8,9 +8,74 @@ export interface Refusal {
   readonly body: unknown;
 }
 
+/** What one source says of a refusal. `reason` is only read on a 429. */
+interface Verdict {
+  readonly reason?: RateLimitReason;
+  readonly scope?: SpendScope;
+}
+
+/**
+ * Finds out why the server refused: for the metrics, for the retry policy and for `plimsoll check`. The sources are asked in
+ * this order, and the first that says something decides:
+ *
+ * 1. `error.details.error_code`. A code that is not known says no more than none.
+ * 2. The message, where it is one of the API's sentences about what no code and no header shows: `SENTENCES`.
+ * 3. `error.type` or the status, where they speak of billing.
+ * 4. The headers, where they show a limit with nothing left; of several such limits, the one that the message names.
+ * 5. The message, where it names a limit per minute in the API's own words: `LIMIT_SENTENCES`.
+ * 6. The status.
+ *
+ * A message decides only as a sentence known from its beginning: single words in it decide nothing. `docs/resilience.md`
+ * has the same list for readers.
+ */
+export function rejection(refusal: Refusal): Rejection {
+  const error = errorOf(refusal.body);
+  const verdict = verdictOf(refusal, error);
+  const scope = verdict?.scope ?? null;
+  const { status } = refusal;
+  return {
+    outcome: scope === null ? outcomeOfStatus(status) : OUTCOME_OF_SCOPE[scope],
+    rateLimitReason: status === 429 ? (verdict?.reason ?? limitReason(refusal, error.message)) : null,
+    spendScope: scope,
+  };
+}
+
+/**
+ * Finds out what went wrong from an error in the body of a success: an `error` event of a stream, or a JSON document that is
+ * an error. Its type stands for the status that the server could no longer send; `stream_error` for a type that is not known.
+ * The headers came before the error and say nothing of it.
+ */
+export function bodyRejection(body: unknown): Rejection {
+  const status = STATUS_OF_TYPE.get(errorOf(body).type);
+  if (status !== undefined) return rejection({ status, headers: NO_HEADERS, body });
+  return { outcome: 'stream_error', rateLimitReason: null, spendScope: null };
+}
+
+const NO_HEADERS = new Headers();
+
+/** Tells an error from every other JSON document of the API: those have a type of their own. */
+export function isErrorDocument(document: Json): boolean {
+  const { type, error } = document;
+  return type === 'error' || (type === undefined && isJson(error));
+}
+
+/** The API's error types, with the status that each has outside a stream. */
+const STATUS_OF_TYPE: ReadonlyMap<string, number> = new Map([
+  ['invalid_request_error', 400],
+  ['authentication_error', 401],
+  ['billing_error', 402],
+  ['permission_error', 403],
+  ['not_found_error', 404],
+  ['conflict_error', 409],
+  ['request_too_large', 413],
+  ['rate_limit_error', 429],
+  ['api_error', 500],
+  ['timeout_error', 504],
+  ['overloaded_error', 529],
+]);
+
 const OUTCOME_OF_STATUS: ReadonlyMap<number, Outcome> = new Map([
   [401, 'unauthorized'],
-  [402, 'payment_required'],
   [403, 'unauthorized'],
   [404, 'not_found'],
   [408, 'timeout'],
@@ -19,74 +84,112 @@ const OUTCOME_OF_STATUS: ReadonlyMap<number, Outcome> = new Map([
   [529, 'overloaded'],
 ]);
 
-/** The outcome of a call whose last attempt got this status and no word of a spend limit. */
-export function outcomeOfStatus(status: number): Outcome {
+/** The outcome of a call whose last attempt got this status and no word of money. */
+function outcomeOfStatus(status: number): Outcome {
   return OUTCOME_OF_STATUS.get(status) ?? (status >= 500 ? 'server_error' : 'invalid_request');
 }
 
-/** `error.details.error_code` of a 429 that has one. An unknown code says no more than the bare type. */
-const REASON_OF_CODE: ReadonlyMap<string, RateLimitReason> = new Map([
-  ['ramp_limit_exceeded', 'acceleration'],
-  ['enforced_spend_limit_reached', 'spend_limit'],
-  ['contract_spend_limit_reached', 'contract_spend_limit'],
+/** The outcome of a call that was refused for money. */
+const OUTCOME_OF_SCOPE: Readonly<Record<SpendScope, Outcome>> = {
+  tier: 'spend_limited',
+  contract: 'spend_limited',
+  organization: 'spend_limited',
+  workspace: 'spend_limited',
+  linked_organization: 'spend_limited',
+  account: 'spend_limited',
+  gateway: 'spend_limited',
+  credit: 'out_of_credit',
+  billing: 'payment_required',
+};
+
+/** `error.details.error_code`. Source: `src/resources/shared.ts` of SDK 1.12.0. */
+const VERDICT_OF_CODE: ReadonlyMap<string, Verdict> = new Map<string, Verdict>([
+  ['ramp_limit_exceeded', { reason: 'acceleration' }],
+  ['enforced_spend_limit_reached', { reason: 'spend_limit', scope: 'tier' }],
+  ['contract_spend_limit_reached', { reason: 'contract_spend_limit', scope: 'contract' }],
+  ['linked_organization_spend_limit_reached', { reason: 'spend_limit', scope: 'linked_organization' }],
+  ['linked_organization_billing_unavailable', { reason: 'spend_limit', scope: 'billing' }],
 ]);
-
-const SCOPE_OF_CODE: ReadonlyMap<string, SpendScope> = new Map([
-  ['enforced_spend_limit_reached', 'tier'],
-  ['contract_spend_limit_reached', 'contract'],
-  ['linked_organization_spend_limit_reached', 'linked_organization'],
-]);
-
-/** The buckets of a 429, most telling first. A limit of 0 is a pool that the organization does not have. */
-const BUCKETS: readonly (readonly [header: string, reason: RateLimitReason])[] = [
-  ['anthropic-fast-input-tokens-remaining', 'fast_mode'],
-  ['anthropic-fast-output-tokens-remaining', 'fast_mode'],
-  ['anthropic-ratelimit-requests-remaining', 'requests'],
-  ['anthropic-ratelimit-input-tokens-remaining', 'input_tokens'],
-  ['anthropic-ratelimit-output-tokens-remaining', 'output_tokens'],
-  ['anthropic-ratelimit-tokens-remaining', 'tokens'],
-];
-
-const REASON_OF_MESSAGE: readonly (readonly [RegExp, RateLimitReason])[] = [
-  [/fast/i, 'fast_mode'],
-  [/acceleration|ramp/i, 'acceleration'],
-  [/output tokens?/i, 'output_tokens'],
-  [/input tokens?/i, 'input_tokens'],
-  [/tokens? per/i, 'tokens'],
-  [/\brequests\b/i, 'requests'], // in the plural: every message begins with "This request would exceed"
-];
-
-/** A limit that the organization or the workspace set for itself: known by its message, there is no code for it. */
-const OWN_SPEND_LIMIT = /^you have reached your specified (workspace )?api usage limits/i;
 
 /**
- * Finds out why the server refused. The reason of a 429 is read from the error's code, then from the bucket that the headers
- * show empty, and only then from the message, whose wording may change; `unknown` where none of them says.
+ * The API's sentences about what it has no code and no header for, by how they begin. Sources: public reports of 2024 to
+ * September 2026 with the whole body; the limits that an organization sets for itself are documented with their wording.
  */
-export function rejection(refusal: Refusal): Rejection {
-  const { code, message } = errorOf(refusal.body);
-  const spendScope = SCOPE_OF_CODE.get(code) ?? ownSpendScope(refusal.status, message);
-  return {
-    outcome: spendScope === null ? outcomeOfStatus(refusal.status) : 'spend_limited',
-    rateLimitReason: refusal.status === 429 ? rateLimitReason(refusal, code, message) : null,
-    spendScope,
-  };
+const SENTENCES: readonly (readonly [begins: RegExp, verdict: Verdict])[] = [
+  [/^you have reached your specified workspace api usage limits/i, { reason: 'spend_limit', scope: 'workspace' }],
+  [/^you have reached your specified api usage limits/i, { reason: 'spend_limit', scope: 'organization' }],
+  [/^this request would exceed your account['’]s monthly spend limit/i, { reason: 'spend_limit', scope: 'account' }],
+  [/^your credit balance is too low\b/i, { reason: 'spend_limit', scope: 'credit' }],
+  [/^you['’]re out of extra usage\b/i, { reason: 'spend_limit', scope: 'credit' }],
+  [/^third-party apps now draw from your extra usage\b/i, { reason: 'spend_limit', scope: 'credit' }],
+  [/^extra usage is required for long context requests\b/i, { reason: 'long_context' }],
+  [/^number of concurrent connections has exceeded your rate limit\b/i, { reason: 'concurrency' }],
+  [/^this request would exceed your organization['’]s maximum usage increase rate\b/i, { reason: 'acceleration' }],
+];
+
+function verdictOf({ status }: Refusal, { code, message, type }: ApiError): Verdict | undefined {
+  const said = VERDICT_OF_CODE.get(code) ?? SENTENCES.find(([begins]) => begins.test(message))?.[1];
+  if (said !== undefined) return said;
+  if (type !== 'billing_error' && status !== 402) return undefined;
+  // Only a gateway in front of the API has both: it keeps limits of its own for whoever calls.
+  return { reason: 'spend_limit', scope: status === 429 ? 'gateway' : 'billing' };
 }
 
-function rateLimitReason(refusal: Refusal, code: string, message: string): RateLimitReason {
-  const byCode = REASON_OF_CODE.get(code);
-  if (byCode !== undefined) return byCode;
-  const empty = BUCKETS.find(([header]) => refusal.headers.get(header) === '0');
-  if (empty !== undefined) return empty[1];
-  if (OWN_SPEND_LIMIT.test(message)) return 'spend_limit';
-  return REASON_OF_MESSAGE.find(([wording]) => wording.test(message))?.[1] ?? 'unknown';
+/** The limits of a 429 by the headers that measure them, most telling first. */
+const LIMITS: readonly (readonly [headers: string, reason: RateLimitReason])[] = [
+  ['anthropic-fast-input-tokens', 'fast_mode'],
+  ['anthropic-fast-output-tokens', 'fast_mode'],
+  ['anthropic-ratelimit-requests', 'requests'],
+  ['anthropic-ratelimit-input-tokens', 'input_tokens'],
+  ['anthropic-ratelimit-output-tokens', 'output_tokens'],
+  ['anthropic-ratelimit-tokens', 'tokens'],
+];
+
+/**
+ * How the API names a limit per minute: “This request would exceed your organization's rate limit of 30,000 input tokens per
+ * minute”, with more words between, and until 2025 “Number of request tokens has exceeded your per-minute rate limit”.
+ */
+const LIMIT_SENTENCES: readonly RegExp[] = [
+  /^this request would exceed (?:the|your)(?: \w+['’]s)? (?:rate )?limit (?:for your \w+ (?:\([^)]*\) )?)?of [\d,.]+ ([a-z ]+?) (?:per|in the)\b/i,
+  /^number of ([a-z ]+?) has exceeded your (?:per-minute|daily) rate limit/i,
+];
+
+const REASON_OF_NAME: ReadonlyMap<string, RateLimitReason> = new Map([
+  ['requests', 'requests'],
+  ['batch requests', 'requests'],
+  ['input tokens', 'input_tokens'],
+  ['output tokens', 'output_tokens'],
+  ['tokens', 'tokens'],
+  ['request tokens', 'tokens'],
+  ['fast mode input tokens', 'fast_mode'],
+  ['fast mode output tokens', 'fast_mode'],
+]);
+
+/** The reason of a 429 that is none of money. */
+function limitReason({ headers }: Refusal, message: string): RateLimitReason {
+  const named = namedLimit(message);
+  const empty = LIMITS.filter(([name]) => headers.get(`${name}-remaining`) === '0');
+  // A limit of 0 is a pool that the organization does not have: it refuses only who asks for it.
+  const used = empty.filter(([name]) => headers.get(`${name}-limit`) !== '0').map(([, reason]) => reason);
+  const [first] = used;
+  if (first !== undefined) return named !== null && used.includes(named) ? named : first;
+  if (named === 'input_tokens' && isFull(headers)) return 'prompt_too_large';
+  return named ?? empty[0]?.[1] ?? 'unknown';
 }
 
-function ownSpendScope(status: number, message: string): SpendScope | null {
-  if (status !== 400 && status !== 429) return null;
-  const own = OWN_SPEND_LIMIT.exec(message);
-  if (own === null) return null;
-  return own[1] === undefined ? 'organization' : 'workspace';
+function namedLimit(message: string): RateLimitReason | null {
+  for (const sentence of LIMIT_SENTENCES) {
+    const [, name] = sentence.exec(message) ?? [];
+    if (name !== undefined) return REASON_OF_NAME.get(name.toLowerCase()) ?? null;
+  }
+  return null;
+}
+
+/** All of the minute's input is left, and it is not enough: no wait makes it so. */
+function isFull(headers: Headers): boolean {
+  const limit = Number(headers.get('anthropic-ratelimit-input-tokens-limit') ?? 0);
+  const remaining = Number(headers.get('anthropic-ratelimit-input-tokens-remaining') ?? 0);
+  return limit > 0 && remaining >= limit;
 }
 
 /**
@@ -97,10 +200,16 @@ export function isExplained(status: number): boolean {
   return status >= 400 && status < 500 && status !== 408 && status !== 409;
 }
 
-function errorOf(body: unknown): { code: string; message: string } {
+interface ApiError {
+  readonly type: string;
+  readonly code: string;
+  readonly message: string;
+}
+
+function errorOf(body: unknown): ApiError {
   const error = isJson(body) && isJson(body['error']) ? body['error'] : {};
   const details = isJson(error['details']) ? error['details'] : {};
-  return { code: textOf(details['error_code']), message: textOf(error['message']) };
+  return { type: textOf(error['type']), code: textOf(details['error_code']), message: textOf(error['message']) };
 }
 
 function textOf(value: unknown): string {

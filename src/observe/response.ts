@@ -10,6 +10,7 @@ import type { BodyEnd, BodyListener } from './body-tap.ts';
 import { JsonListener, tapContent, tapJson, type JsonEnd } from './content.ts';
 import { EventStreamListener, type EventStreamScanner, type StreamEvents } from './event-stream.ts';
 import type { LiveCall, Observation } from './live-call.ts';
+import { bodyRejection, isErrorDocument } from './rejection.ts';
 import { estimatedOutputTokens, isJson, mergedUsage, usage, withEstimatedOutput, type Json } from './usage.ts';
 
 /**
@@ -71,6 +72,7 @@ function followJson(followed: Followed, value: unknown, how: JsonEnd): void {
       if (typeof value['stop_reason'] === 'string') call.stopReason = value['stop_reason'];
       if (isJson(value['usage'])) call.usage = readUsage(followed, value['usage']);
       if (value['type'] === 'message_batch') observation.batches.note(value);
+      if (isErrorDocument(value)) return endWithError(call, value);
     }
     call.end(OUTCOME_OF_END[how]);
   } catch (error) {
@@ -117,7 +119,9 @@ class StreamedCall implements StreamEvents {
     } catch (error) {
       this.fail(error);
     }
-    this.#followed.call.end(outcomeOfStream(scanner, how));
+    const { call } = this.#followed;
+    if (scanner.errorType === null) call.end(outcomeOfStream(scanner, how));
+    else endWithError(call, scanner.error);
   }
 
   #settle(scanner: EventStreamScanner): void {
@@ -132,8 +136,13 @@ class StreamedCall implements StreamEvents {
   }
 }
 
-function outcomeOfStream({ errorType, stopped }: EventStreamScanner, how: BodyEnd): Outcome {
-  if (errorType !== null) return 'stream_error';
+/** An error in the body of a 200 is no success. */
+function endWithError(call: Pick<LiveCall, 'end'>, body: unknown): void {
+  const rejection = bodyRejection(body);
+  call.end(rejection.outcome, rejection);
+}
+
+function outcomeOfStream({ stopped }: EventStreamScanner, how: BodyEnd): Outcome {
   if (stopped) return 'ok';
   return how === 'done' ? 'truncated' : OUTCOME_OF_END[how];
 }

@@ -6,6 +6,7 @@ import {
   type Call,
   type Outcome,
   type RateLimitReason,
+  type Rejection,
   type SpendScope,
   type Trace,
   type Usage,
@@ -66,6 +67,7 @@ const IS_RETRIED: Readonly<Record<Outcome, boolean>> = {
   unauthorized: false,
   not_found: false,
   too_large: false,
+  out_of_credit: false,
   payment_required: false,
   cancelled: false,
   stream_error: false,
@@ -129,6 +131,13 @@ export class ModelSeries {
     if (attempt.retryReason === null) return;
     this.#retries(attempt.retryReason).add(1);
     this.#retryWait.add(attempt.waitSeconds);
+  }
+
+  /** Adds an error that came in the body of a success: what refused the call, though its status does not say so. */
+  addBodyError({ outcome, rateLimitReason, spendScope }: Rejection, trace: Trace | null): void {
+    if (rateLimitReason !== null) this.#rateLimited(rateLimitReason).add(1, trace);
+    if (outcome === 'overloaded') this.#overloaded.add(1, trace);
+    if (spendScope !== null) this.#spendLimited(spendScope).add(1, trace);
   }
 
   #newAttemptDuration(status: Attempt['status']): HistogramSeries {

@@ -1,6 +1,15 @@
 import { systemClock, type Clock } from '../clock.ts';
 import { modelClass } from '../tier/tiers.ts';
-import type { Attempt, BatchResult, Call, CallRecorder, Recorder, RetryDenial, Usage } from '../vocabulary.ts';
+import type {
+  Attempt,
+  BatchResult,
+  Call,
+  CallRecorder,
+  Recorder,
+  Rejection,
+  RetryDenial,
+  Usage,
+} from '../vocabulary.ts';
 import {
   AttributionLabels,
   CallLabelValues,
@@ -127,6 +136,10 @@ class CallMetrics implements CallRecorder {
     series.addBatchResult(outcome);
     if (usage !== null) this.#addUsage(series, usage, { cost, maxTokens: null });
     if (cost !== null) this.#tier?.addSpend(cost.totalNanoUsd);
+  }
+
+  bodyError(rejection: Rejection): void {
+    this.#seriesNow().ofModel.addBodyError(rejection, this.#call.trace?.() ?? null);
   }
 
   retryDenied(reason: RetryDenial): void {

@@ -1,7 +1,7 @@
 import { systemClock, type Clock } from '../clock.ts';
 import { ConfigurationError, unfit, type Problem } from '../errors.ts';
 import type { RefusedAttempt, RetryDecision, RetryPolicy } from '../decisions.ts';
-import { LIMITED_BY, MESSAGE_OPERATIONS, type Call } from '../vocabulary.ts';
+import { LIMITED_BY, MESSAGE_OPERATIONS, type Call, type Rejection } from '../vocabulary.ts';
 import { RetryBudget, processRetryBudget } from './retry-budget.ts';
 
 /** The options of `retryPolicy()`. All are optional. */
@@ -131,8 +131,13 @@ function isForSpend({ rejection: { spendScope, rateLimitReason } }: RefusedAttem
   return spendScope !== null || (rateLimitReason !== null && LIMITED_BY[rateLimitReason] === 'spend');
 }
 
-function isRetryable({ status, headers }: RefusedAttempt): boolean {
-  if (FINAL.has(status)) return false;
+/** The request is refused for what it is: waiting changes nothing. */
+function isForItself({ rateLimitReason }: Rejection): boolean {
+  return rateLimitReason !== null && LIMITED_BY[rateLimitReason] === 'request';
+}
+
+function isRetryable({ status, headers, rejection }: RefusedAttempt): boolean {
+  if (FINAL.has(status) || isForItself(rejection)) return false;
   const shouldRetry = headers.get('x-should-retry');
   if (shouldRetry === 'true' || shouldRetry === 'false') return shouldRetry === 'true';
   return status === 408 || status === 409 || status === 429 || status >= 500;

@@ -13,6 +13,9 @@ export const ALERT_OF_REASON = {
   tokens: 'PlimsollRateLimited',
   fast_mode: 'PlimsollRateLimited',
   acceleration: 'PlimsollAccelerationLimited',
+  concurrency: 'PlimsollRateLimited',
+  prompt_too_large: 'PlimsollRateLimited',
+  long_context: 'PlimsollRateLimited',
   spend_limit: 'PlimsollSpendCapReached',
   contract_spend_limit: 'PlimsollSpendCapReached',
   unknown: 'PlimsollRateLimited',
@@ -25,6 +28,10 @@ export const ALERT_OF_SCOPE = {
   organization: 'PlimsollSpendCapReached',
   workspace: 'PlimsollSpendCapReached',
   linked_organization: 'PlimsollSpendCapReached',
+  account: 'PlimsollSpendCapReached',
+  gateway: 'PlimsollSpendCapReached',
+  credit: 'PlimsollSpendCapReached',
+  billing: 'PlimsollSpendCapReached',
 } as const satisfies Readonly<Record<SpendScope, `Plimsoll${string}`>>;
 
 /** The alert on calls that end so; `null` where calls end as their caller made them end, which is no incident. */
@@ -40,7 +47,8 @@ export const ALERT_OF_OUTCOME = {
   unauthorized: 'PlimsollUnauthorized',
   not_found: null,
   too_large: null,
-  payment_required: null,
+  out_of_credit: 'PlimsollSpendCapReached',
+  payment_required: 'PlimsollSpendCapReached',
   cancelled: null,
   stream_error: 'PlimsollErrorBudgetBurn',
   truncated: 'PlimsollErrorBudgetBurn',
@@ -48,7 +56,7 @@ export const ALERT_OF_OUTCOME = {
   blocked: 'PlimsollBudgetBlocks',
 } as const satisfies Readonly<Record<Outcome, `Plimsoll${string}` | null>>;
 
-/** Outcomes that count as failures of the API or the network, as a matcher. Spend limits, 401s and budgets have alerts of their own. */
+/** Outcomes that count as failures of the API or the network, as a matcher. Spend limits, missing credit, 401s and budgets have alerts of their own. */
 export const FAILED = OUTCOMES.filter((outcome) => ALERT_OF_OUTCOME[outcome] === 'PlimsollErrorBudgetBurn').join('|');
 
 /** Reasons of 429s that PlimsollRateLimited does not cover, as a matcher. */

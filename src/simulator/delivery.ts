@@ -6,6 +6,7 @@ import { errorBody } from './errors.ts';
 import { errorEvent, type BodyItem } from './event-stream.ts';
 import {
   applyOverrides,
+  jsonItem,
   refusalItem,
   responseHeaders,
   withFigures,
@@ -35,13 +36,24 @@ interface OutgoingResponse {
  * body.
  */
 export function response(state: SimulatorState, outgoing: OutgoingResponse): Response {
-  const { result, record } = outgoing;
+  const { result, record, fault } = outgoing;
   record.delivery = 'unread';
   if ('refusal' in result) return refusalResponse(state, outgoing, result);
+  if (fault.fault === 'error_body') return errorResponse(state, outgoing, result);
   const { bill, items } = result;
   Object.assign(record, { status: 200, model: bill?.model ?? null });
   if (bill !== null && bill.partial === null) chargeDocument(state, outgoing, bill.usage);
   return new Response(body(state, outgoing, items), { status: 200, headers: headersOf(state, outgoing) });
+}
+
+/** A 200 whose body is an error: nothing is billed. */
+function errorResponse(state: SimulatorState, outgoing: OutgoingResponse, served: Served): Response {
+  const { record, fault } = outgoing;
+  Object.assign(record, { status: 200, errorType: eventError(fault).type });
+  const items = [{ ...jsonItem(errorEventOf(outgoing, state)), usageShown: null }];
+  const result: Served = { contentType: 'application/json', items, bill: null, scope: served.scope };
+  const failed = { ...outgoing, result };
+  return new Response(body(state, failed, items), { status: 200, headers: headersOf(state, failed) });
 }
 
 function refusalResponse(state: SimulatorState, outgoing: OutgoingResponse, refused: Refused): Response {
@@ -75,7 +87,7 @@ function body(
 ): ReadableStream<Uint8Array> {
   const { result, incoming } = outgoing;
   const served = 'refusal' in result ? null : result;
-  return pacedBody(withFault(outgoing, items), {
+  return pacedBody(withFault(state, outgoing, items), {
     clock: state.clock,
     signal: incoming.signal,
     perTokenMs: outgoing.perTokenMs,
@@ -83,11 +95,22 @@ function body(
   });
 }
 
-function withFault({ result, fault, record }: OutgoingResponse, items: Iterable<BodyItem>): Iterator<BodyItem, Ending> {
+/** The data of an `error` event, with the figures of the limits. */
+function errorEventOf({ result, fault, record, caller }: OutgoingResponse, state: SimulatorState) {
+  const refused = { refusal: eventError(fault), scope: result.scope, model: record.requestedModel };
+  return errorBody(withFigures(refused, { caller, limits: state.limits, nowMs: state.clock.now() }), record.id);
+}
+
+function withFault(
+  state: SimulatorState,
+  outgoing: OutgoingResponse,
+  items: Iterable<BodyItem>,
+): Iterator<BodyItem, Ending> {
+  const { result, fault, record } = outgoing;
   const wrong = bodyFault(fault);
   if (wrong === null) return complete(items);
   const isStream = record.streamed && !('refusal' in result);
-  return isStream ? faultyStream(items, wrong, errorBody(eventError(wrong), record.id)) : faultyDocument(items, wrong);
+  return isStream ? faultyStream(items, wrong, errorEventOf(outgoing, state)) : faultyDocument(items, wrong);
 }
 
 /** Keeps the record up to date while the body is read. */
@@ -102,6 +125,7 @@ function recordDelivery(
   return {
     sent(item) {
       if (item.event !== null) record.eventsSent += 1;
+      if (item.event === 'error') record.errorType = eventError(outgoing.fault).type;
       if (item.usageShown !== null && served?.bill) record.usageReported = item.usageShown;
       if (item.outputTokens <= outputTokens) return;
       if (served?.scope) state.limits.addOutput(served.scope, item.outputTokens - outputTokens, state.clock.now());

@@ -1,6 +1,6 @@
 /**
  * The API's errors by name, as data. `message` may contain `{limit}`, `{organization}`, `{model}` and `{regain}` (the
- * first of next month). `exhausted` is the limit whose headers then show `remaining: 0`.
+ * first of next month). `exhausted` is the limit whose headers then show `remaining: 0`, `full` one whose headers show all of it.
  * Statuses, types and codes: the API's error pages and SDK 1.12.0; wordings as seen in public reports of 2025 and 2026,
  * which may change any day: never match on them.
  */
@@ -62,6 +62,40 @@ export const REFUSALS = {
     message: 'This request would exceed the rate limit of your Claude Code workspace.',
     retryAfter: true,
   },
+  concurrency_limit: {
+    status: 429,
+    type: 'rate_limit_error',
+    message:
+      'Number of concurrent connections has exceeded your rate limit. Please try again later or contact sales at ' +
+      'https://claude.com/contact-sales to discuss your options for a rate limit increase.',
+    retryAfter: true,
+  },
+  prompt_over_limit: {
+    status: 429,
+    type: 'rate_limit_error',
+    message: rateLimitMessage('input tokens per minute'),
+    full: 'input_tokens',
+    retryAfter: true,
+  },
+  long_context: {
+    status: 429,
+    type: 'rate_limit_error',
+    message: 'Extra usage is required for long context requests.',
+    retryAfter: false,
+  },
+  account_spend_limit: {
+    status: 429,
+    type: 'rate_limit_error',
+    message: "This request would exceed your account's monthly spend limit. Please try again later.",
+    retryAfter: true,
+  },
+  gateway_spend_limit: {
+    status: 429,
+    type: 'billing_error',
+    message: 'spend limit reached (daily; resets {regain})',
+    retryAfter: true,
+    shouldRetry: false,
+  },
   batch_queue_limit: {
     status: 429,
     type: 'rate_limit_error',
@@ -90,6 +124,17 @@ export const REFUSALS = {
     type: 'billing_error',
     message: 'The linked organization cannot be billed at the moment.',
     errorCode: 'linked_organization_billing_unavailable',
+  },
+  no_credit: {
+    status: 400,
+    type: 'invalid_request_error',
+    message:
+      'Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade or purchase credits.',
+  },
+  billing: {
+    status: 402,
+    type: 'billing_error',
+    message: 'There is a problem with your billing or payment information.',
   },
   invalid_request: { status: 400, type: 'invalid_request_error', message: 'The request is not valid.' },
   unauthorized: { status: 401, type: 'authentication_error', message: 'invalid x-api-key' },
@@ -135,6 +180,10 @@ export interface Refusal {
   readonly message: string;
   readonly errorCode?: string;
   readonly exhausted?: ExhaustedLimit;
+  /** The limit that the headers show as untouched: the request alone is larger than all of it. */
+  readonly full?: ExhaustedLimit;
+  /** The `x-should-retry` header; without it where it is absent. */
+  readonly shouldRetry?: boolean;
   /** True if it has a `retry-after` header. */
   readonly retryAfter?: boolean;
 }

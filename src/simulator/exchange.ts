@@ -1,7 +1,7 @@
 import type { Caller } from './credentials.ts';
-import { errorBody, fillMessage, type ExhaustedLimit, type Refusal } from './errors.ts';
+import { errorBody, fillMessage, type Refusal } from './errors.ts';
 import { regainDay } from './billing.ts';
-import type { Limits, LimitScope } from './limits.ts';
+import type { Limits, LimitScope, ScriptedLimit } from './limits.ts';
 import type { BodyItem } from './event-stream.ts';
 import type { WireUsage } from './usage.ts';
 import type { HeaderOverrides } from './scenario.ts';
@@ -50,7 +50,7 @@ interface HeadContext {
 /** Fills the figures into a refusal's message. */
 export function withFigures(refused: Refused, { caller, limits, nowMs }: HeadContext): Refusal {
   const { refusal, scope } = refused;
-  const limit = refusal.exhausted;
+  const limit = refusal.exhausted ?? refusal.full;
   const perMinute = refused.perMinute ?? (scope && limit ? limits.perMinute(scope, limit, nowMs) : null);
   const message = fillMessage(refusal.message, {
     limit: perMinute?.toLocaleString('en-US') ?? '0',
@@ -67,7 +67,7 @@ export function responseHeaders(
   requestId: string,
   { caller, limits, nowMs }: HeadContext,
 ): Headers {
-  const shown = result.scope === null ? {} : limits.headers(result.scope, nowMs, exhausted(result));
+  const shown = result.scope === null ? {} : limits.headers(result.scope, nowMs, scripted(result));
   return new Headers({
     'request-id': requestId,
     ...(caller.organization !== null && { 'anthropic-organization-id': caller.organization }),
@@ -77,14 +77,21 @@ export function responseHeaders(
   });
 }
 
-/** A scripted refusal shows its bucket as empty. One that the bucket itself made shows the bucket's own figures. */
-function exhausted(result: EndpointResult): ExhaustedLimit | undefined {
-  return 'refusal' in result && result.perMinute === undefined ? result.refusal.exhausted : undefined;
+/** A scripted refusal shows its bucket as empty or full. One that the bucket itself made shows the bucket's own figures. */
+function scripted(result: EndpointResult): ScriptedLimit | undefined {
+  if (!('refusal' in result) || result.perMinute !== undefined) return undefined;
+  const { exhausted, full } = result.refusal;
+  if (exhausted !== undefined) return { limit: exhausted, left: 'none' };
+  return full === undefined ? undefined : { limit: full, left: 'all' };
 }
 
 function refusalHeaders({ refusal, retryAfterSeconds }: Refused): Record<string, string> {
   const seconds = retryAfterSeconds ?? SCRIPTED_RETRY_AFTER_SECONDS;
-  return { 'content-type': 'application/json', ...(refusal.retryAfter === true && { 'retry-after': String(seconds) }) };
+  return {
+    'content-type': 'application/json',
+    ...(refusal.retryAfter === true && { 'retry-after': String(seconds) }),
+    ...(refusal.shouldRetry !== undefined && { 'x-should-retry': String(refusal.shouldRetry) }),
+  };
 }
 
 function servedHeaders({ contentType }: Served): Record<string, string> {

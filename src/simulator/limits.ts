@@ -73,6 +73,12 @@ interface LimitRefusal {
 
 type Dimension = 'requests' | 'input' | 'output';
 
+/** A limit whose headers show nothing of it left, or all of it. */
+export interface ScriptedLimit {
+  readonly limit: ExhaustedLimit;
+  readonly left: 'none' | 'all';
+}
+
 type Buckets = Readonly<Record<Dimension, Bucket>>;
 
 /**
@@ -133,14 +139,15 @@ export class Limits {
     return this.#buckets(scope, nowMs)[DIMENSION_OF[exhausted]].perMinute;
   }
 
-  /** The rate-limit headers of a response. `exhausted` is shown as empty, whatever its bucket holds. */
-  headers(scope: LimitScope, nowMs: number, exhausted?: ExhaustedLimit): Record<string, string> {
+  /** The rate-limit headers of a response. The limit of `scripted` is shown as that says, whatever its bucket holds. */
+  headers(scope: LimitScope, nowMs: number, scripted?: ScriptedLimit): Record<string, string> {
     // A scripted refusal of fast mode shows the fast-mode pool on any request.
-    if (exhausted === 'fast_input_tokens' && !scope.fast)
-      return this.headers({ ...scope, fast: true }, nowMs, exhausted);
+    if (scripted?.limit === 'fast_input_tokens' && !scope.fast)
+      return this.headers({ ...scope, fast: true }, nowMs, scripted);
     const buckets = this.#buckets(scope, nowMs);
-    const used = exhausted === undefined ? null : DIMENSION_OF[exhausted];
-    const shown = (dimension: Dimension): HeaderFigures => headerFigures(buckets[dimension], nowMs, used === dimension);
+    const changed = scripted === undefined ? null : DIMENSION_OF[scripted.limit];
+    const shown = (dimension: Dimension): HeaderFigures =>
+      headerFigures(buckets[dimension], nowMs, changed === dimension ? scripted?.left : undefined);
     const [requests, input, output] = [shown('requests'), shown('input'), shown('output')];
     if (REQUESTS_ONLY.has(scope.class)) return headersOf('anthropic-ratelimit-requests', requests);
     const family = scope.fast ? 'anthropic-fast' : 'anthropic-ratelimit';
@@ -209,9 +216,11 @@ interface HeaderFigures {
   readonly fullAtMs: number;
 }
 
-function headerFigures(bucket: Bucket, nowMs: number, exhausted: boolean): HeaderFigures {
-  const remaining = exhausted ? 0 : Math.max(0, Math.floor(bucket.available(nowMs)));
-  const missing = exhausted ? bucket.perMinute : bucket.perMinute - bucket.available(nowMs);
+function headerFigures(bucket: Bucket, nowMs: number, left?: 'none' | 'all'): HeaderFigures {
+  const { perMinute } = bucket;
+  const available = left === 'none' ? 0 : left === 'all' ? perMinute : bucket.available(nowMs);
+  const remaining = Math.max(0, Math.floor(available));
+  const missing = perMinute - available;
   return { limit: bucket.perMinute, remaining, fullAtMs: nowMs + (missing * 60_000) / bucket.perMinute };
 }
 

@@ -171,9 +171,14 @@ interface Decision {
 
 async function decide(state: SimulatorState, request: ApiRequest, chosen: Fault): Promise<Decision> {
   const { fault, result } = await applyFaults(state, request, chosen);
-  // A stream that was refused for another reason cannot have an error event: the fault does not happen.
-  const noPlace = fault.fault === 'error_event' && result !== 'reset' && 'refusal' in result;
-  return { fault: noPlace && request.operation === 'messages.stream' ? NO_FAULT : fault, result };
+  return { fault: hasPlace(fault, request, result) ? fault : NO_FAULT, result };
+}
+
+/** A response that was refused for another reason has no room for an error of its own: such a fault does not happen. */
+function hasPlace({ fault }: Fault, { operation }: ApiRequest, result: Decision['result']): boolean {
+  const isRefused = result !== 'reset' && 'refusal' in result;
+  if (fault === 'error_event') return operation !== 'messages.stream' || !isRefused;
+  return fault !== 'error_body' || (!isRefused && (operation === 'messages.create' || operation === 'messages.stream'));
 }
 
 /** Applies a fault that refuses first, then checks the key, then calls the endpoint. The fault of a `respond` hook comes last. */

@@ -54,21 +54,33 @@ export type BodyFault =
   | {
       readonly fault: 'error_event';
       readonly at?: Place;
-      readonly type?: 'overloaded_error' | 'api_error' | 'rate_limit_error' | 'timeout_error';
+      readonly type?: EventErrorType;
       readonly headers?: HeaderOverrides;
     };
+
+/** The types of errors in the body of a 200. The last stands for one that the API may invent. */
+export type EventErrorType =
+  | 'overloaded_error'
+  | 'api_error'
+  | 'rate_limit_error'
+  | 'timeout_error'
+  | 'invalid_request_error'
+  | 'billing_error'
+  | 'unheard_of_error';
 
 /**
  * The fault of one request, as data.
  * `none` lets it pass, so that a script can choose which request fails. `headers` answers as usual with other headers.
  * `connection_reset` breaks the connection before the request is processed: nothing is billed.
  * `lost_response` breaks it when the response is ready: it is billed (a stream for its input), but never arrives.
+ * `error_body` answers with a 200 whose body is an error, as JSON even where a stream was asked for; nothing is billed.
  * `slow_first_byte` delays the head of the response and then answers as usual.
  */
 export type Fault =
   | { readonly fault: 'none' }
   | { readonly fault: 'headers'; readonly headers: HeaderOverrides }
   | { readonly fault: 'connection_reset' | 'lost_response' }
+  | { readonly fault: 'error_body'; readonly type?: EventErrorType; readonly headers?: HeaderOverrides }
   | { readonly fault: 'slow_first_byte'; readonly delayMs: number; readonly headers?: HeaderOverrides }
   | BodyFault
   | RefusalFault
@@ -91,6 +103,7 @@ const OTHER_FAULTS: Readonly<Record<Exclude<Fault['fault'], RefusalName>, true>>
   error: true,
   connection_reset: true,
   lost_response: true,
+  error_body: true,
   slow_first_byte: true,
   body_reset: true,
   cut_body: true,
@@ -125,12 +138,15 @@ export function drawFault(scenario: Scenario, random: Random): Fault {
 /** No fault. */
 export const NO_FAULT: Fault = { fault: 'none' };
 
-const REFUSAL_OF_EVENT = {
+const REFUSAL_OF_EVENT: Readonly<Record<EventErrorType, RefusalName>> = {
   overloaded_error: 'overloaded',
   api_error: 'server_error',
   rate_limit_error: 'output_tokens_limit',
   timeout_error: 'gateway_timeout',
-} as const satisfies Readonly<Record<string, RefusalName>>;
+  invalid_request_error: 'invalid_request',
+  billing_error: 'billing',
+  unheard_of_error: 'server_error',
+};
 
 /** The refusal that a fault causes; `null` if the request is served or the connection breaks. */
 export function refusalOf(fault: Fault, streamed: boolean): Refusal | null {
@@ -139,10 +155,11 @@ export function refusalOf(fault: Fault, streamed: boolean): Refusal | null {
   return isRefusal(fault) ? refusal(fault.fault) : null;
 }
 
-/** The error inside an `error` event. */
-export function eventError(fault: BodyFault): Refusal {
-  const type = 'type' in fault && fault.type !== undefined ? fault.type : 'overloaded_error';
-  return refusal(REFUSAL_OF_EVENT[type]);
+/** The error inside an `error` event, or in place of a document. */
+export function eventError(fault: Fault): Refusal {
+  const isTyped = fault.fault === 'error_event' || fault.fault === 'error_body';
+  const type = (isTyped ? fault.type : undefined) ?? 'overloaded_error';
+  return refusal(REFUSAL_OF_EVENT[type], { type });
 }
 
 function isRefusal(fault: Fault): fault is RefusalFault {

@@ -33,6 +33,7 @@ export interface TruthRequest {
   readonly retryCount: number;
   /** `null` if no response was sent. */
   readonly status: number | null;
+  /** Of a refusal, or of an error in the body of a 200; `null` for none. */
   readonly errorType: string | null;
   readonly errorCode: string | null;
   /** The fault that was applied; `null` for none. */

@@ -171,8 +171,8 @@ describe('what plimsoll check says of a refusal', () => {
       'a bill that cannot be paid',
       [PASS, PASS, { fault: 'linked_organization_billing' }],
       7,
-      'The organization cannot be billed: no credit is left, or the payment method was declined.',
-      `Check the payment method in Billing, and add credit if you prepay: ${SETTINGS}/billing`,
+      'The organization cannot be billed: the payment method was declined, or billing is not set up.',
+      `Check the payment method in Billing: ${SETTINGS}/billing. Retrying before then cannot help.`,
     ],
     [
       'credit that is used up, as it is said with status 400',
@@ -187,8 +187,8 @@ describe('what plimsoll check says of a refusal', () => {
         },
       ],
       7,
-      'The organization cannot be billed: no credit is left, or the payment method was declined.',
-      `Check the payment method in Billing, and add credit if you prepay: ${SETTINGS}/billing`,
+      'The account has no credit left, and calls fail until some is bought.',
+      `Add credit, or turn on auto-reload: ${SETTINGS}/billing. Retrying before then cannot help.`,
     ],
     [
       "the tier's spend cap",

@@ -98,7 +98,7 @@ const COUNTERS = {
   rateLimited: {
     name: 'plimsoll.client.rate_limited',
     unit: '{request}',
-    description: 'Responses with status 429, by reason.',
+    description: 'Requests refused by a rate limit, by reason: 429s, and errors in the body of a 200.',
   },
   spendLimited: {
     name: 'plimsoll.client.spend_limited',
@@ -170,6 +170,7 @@ const IS_ERROR: Readonly<Record<Outcome, boolean>> = {
   unauthorized: true,
   not_found: true,
   too_large: true,
+  out_of_credit: true,
   payment_required: true,
   cancelled: false,
   stream_error: true,

@@ -11,6 +11,7 @@ import {
   type CallRecorder,
   type Cost,
   type Recorder,
+  type Rejection,
   type RetryDenial,
   type Usage,
   type UsagePart,
@@ -123,15 +124,20 @@ class CallFeed implements CallRecorder {
       typeof status === 'number' ? { ...own, 'http.response.status_code': status } : { ...own, [ERROR_TYPE]: status };
     feeds.attempts.add(1, response);
     feeds.attemptDuration.record(attempt.durationSeconds, response);
-    if (status === 429) {
-      feeds.rateLimited.add(1, { ...own, 'plimsoll.rate_limited.reason': rejection?.rateLimitReason ?? 'unknown' });
-    }
-    if (rejection !== null && rejection.spendScope !== null) {
-      feeds.spendLimited.add(1, { ...own, 'plimsoll.spend_limited.scope': rejection.spendScope });
-    }
+    if (rejection !== null) this.#recordRejection(rejection, own);
     if (retryReason === null) return;
     feeds.retries.add(1, { ...own, 'plimsoll.retry.reason': retryReason });
     feeds.retryWait.add(attempt.waitSeconds, own);
+  }
+
+  bodyError(rejection: Rejection): void {
+    this.#recordRejection(rejection, this.#withRequestModel(this.#owner));
+  }
+
+  #recordRejection({ rateLimitReason, spendScope }: Rejection, own: Attributes): void {
+    const { rateLimited, spendLimited } = this.#metrics.instruments;
+    if (rateLimitReason !== null) rateLimited.add(1, { ...own, 'plimsoll.rate_limited.reason': rateLimitReason });
+    if (spendScope !== null) spendLimited.add(1, { ...own, 'plimsoll.spend_limited.scope': spendScope });
   }
 
   retryDenied(reason: RetryDenial): void {

@@ -1,6 +1,6 @@
 import type { Attributes } from '@opentelemetry/api';
 import { usdOf } from '../../figures.ts';
-import type { Attempt, Call, Usage } from '../../vocabulary.ts';
+import type { Attempt, Call, Rejection, Usage } from '../../vocabulary.ts';
 import {
   ANTHROPIC,
   OPERATION_NAME,
@@ -93,10 +93,14 @@ export function attemptAttributes(attempt: Attempt): Attributes {
     attributes['plimsoll.retry.reason'] = attempt.retryReason;
     attributes['plimsoll.retry.wait_seconds'] = attempt.waitSeconds;
   }
-  if (rejection === null) return attributes;
-  attributes['plimsoll.attempt.outcome'] = rejection.outcome;
-  if (rejection.rateLimitReason !== null) attributes['plimsoll.rate_limited.reason'] = rejection.rateLimitReason;
-  if (rejection.spendScope !== null) attributes['plimsoll.spend_limited.scope'] = rejection.spendScope;
+  return rejection === null ? attributes : { ...attributes, ...rejectionAttributes(rejection) };
+}
+
+/** Why an attempt came to nothing. */
+export function rejectionAttributes({ outcome, rateLimitReason, spendScope }: Rejection): Attributes {
+  const attributes: Attributes = { 'plimsoll.attempt.outcome': outcome };
+  if (rateLimitReason !== null) attributes['plimsoll.rate_limited.reason'] = rateLimitReason;
+  if (spendScope !== null) attributes['plimsoll.spend_limited.scope'] = spendScope;
   return attributes;
 }
 

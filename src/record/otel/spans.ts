@@ -12,13 +12,14 @@ import {
 } from '@opentelemetry/api';
 import { systemClock, type Clock } from '../../clock.ts';
 import { VERSION } from '../../version.ts';
-import type { Attempt, Call, CallRecorder, Recorder, RetryDenial, Trace } from '../../vocabulary.ts';
+import type { Attempt, Call, CallRecorder, Recorder, Rejection, RetryDenial, Trace } from '../../vocabulary.ts';
 import { errorType } from './instruments.ts';
 import {
   attemptAttributes,
   callAttributes,
   isFailure,
   ownerAttributes,
+  rejectionAttributes,
   requestAttributes,
   responseAttributes,
   spanName,
@@ -116,8 +117,7 @@ class CallSpan implements CallRecorder {
   }
 
   attempted(attempt: Attempt): void {
-    const reason = attempt.rejection?.rateLimitReason ?? null;
-    if (reason !== null && !this.#reasons.includes(reason)) this.#reasons.push(reason);
+    if (attempt.rejection !== null) this.#addReason(attempt.rejection);
     if (this.#isOwn && typeof attempt.status === 'number')
       this.#span.setAttribute('http.response.status_code', attempt.status);
     this.#endAttempt();
@@ -129,6 +129,17 @@ class CallSpan implements CallRecorder {
     this.#hasUsage = true;
     this.#span.setAttribute('plimsoll.outcome', this.#call.outcome ?? IF_LEFT);
     this.#span.setAttributes(callAttributes(this.#call, this.#reasons));
+  }
+
+  /** The attempt that had been a success is none. */
+  bodyError(rejection: Rejection): void {
+    this.#addReason(rejection);
+    this.#attempt?.span.setAttributes(rejectionAttributes(rejection));
+    this.#attempt?.span.setStatus({ code: SpanStatusCode.ERROR });
+  }
+
+  #addReason({ rateLimitReason: reason }: Rejection): void {
+    if (reason !== null && !this.#reasons.includes(reason)) this.#reasons.push(reason);
   }
 
   retryDenied(reason: RetryDenial): void {

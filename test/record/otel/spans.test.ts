@@ -105,7 +105,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   'a stream with an error event': {
     does: async (claude) => collected(await claude.messages.create(streamed)),
     faults: [{ fault: 'error_event', at: 'message_delta' }],
-    outcomes: ['stream_error'],
+    outcomes: ['overloaded'],
   },
   'a stream that is cut': {
     does: async (claude) => collected(await claude.messages.create(streamed)),
