@@ -13,7 +13,7 @@ export const ROWS = [
   ['observe', 'record', 'retry', 'redis', 'environment', 'scan'],
   ['budget', 'tier', 'pricing', 'routing', 'keys'],
   ['decisions', 'sqlite-database', 'structured-file', 'version'],
-  ['vocabulary', 'clock', 'errors', 'figures'],
+  ['vocabulary', 'clock', 'errors', 'figures', 'installed'],
 ];
 
 /** The simulator stands outside the rows: it knows no other room, and only cli/ knows it. */

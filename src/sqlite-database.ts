@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import type Sqlite from 'node:sqlite';
 import type { DatabaseSync } from 'node:sqlite';
 import { ConfigurationError, type ProblemKind } from './errors.ts';
@@ -58,5 +57,5 @@ function shown(path: string): string {
 
 /** Loaded only where it is used: on some versions of Node loading it prints a warning. */
 function sqlite(): typeof Sqlite {
-  return createRequire(import.meta.url)('node:sqlite') as typeof Sqlite;
+  return process.getBuiltinModule('node:sqlite');
 }

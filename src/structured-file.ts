@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { unreadable, type ValueProblem } from './errors.ts';
+import { installed } from './installed.ts';
 
 /** The value in a file of JSON or YAML, or why it could not be read. */
 type StructuredFile = { readonly value: unknown } | { readonly problem: ValueProblem };
@@ -39,7 +39,7 @@ function placeOf(error: unknown): string {
 /** The parser of the package `yaml`; `null` where it is not installed: only those who write YAML need it. */
 function yaml(): ((text: string) => unknown) | null {
   try {
-    return (createRequire(import.meta.url)('yaml') as { readonly parse: (text: string) => unknown }).parse;
+    return (installed('yaml') as { readonly parse: (text: string) => unknown }).parse;
   } catch {
     // The caller reports that it is missing.
     return null;

@@ -1,8 +1,7 @@
-import { createRequire } from 'node:module';
-import type Anthropic from '@anthropic-ai/sdk';
+import Anthropic from '@anthropic-ai/sdk';
 import type { ClientOptions } from '@anthropic-ai/sdk';
 import { sharedBudgets } from '../budget/budgets.ts';
-import { ConfigurationError, codeOf, sentenceOf, type Notice } from '../errors.ts';
+import { sentenceOf, type Notice } from '../errors.ts';
 import { environment, type Configuration } from '../environment/environment.ts';
 import type { Env } from '../environment/credential.ts';
 import { instrument } from './instrument.ts';
@@ -17,7 +16,7 @@ export interface EnvironmentClientOptions extends InstrumentOptions {
   readonly client?: ClientOptions;
   /**
    * The SDK's class. Default: the one that `import Anthropic from '@anthropic-ai/sdk'` gives. Pass it where that is
-   * another: in CommonJS, whose `require` gives a class of its own, and in a bundle.
+   * another: in CommonJS, whose `require` gives a class of its own.
    */
   readonly Anthropic?: new (options: ClientOptions) => Anthropic;
   /** Gets what works and had better be changed. Default: warns by `process.emitWarning`. */
@@ -35,9 +34,8 @@ export interface EnvironmentClientOptions extends InstrumentOptions {
  * const claude = clientFromEnvironment({ retry: retryPolicy() });
  */
 export function clientFromEnvironment(options: EnvironmentClientOptions = {}): Anthropic {
-  const { env = process.env, client = {}, Anthropic: given, onNotice = warn, ...own } = options;
+  const { env = process.env, client = {}, Anthropic: Client = Anthropic, onNotice = warn, ...own } = options;
   const configuration = environment(env, onNotice);
-  const Client = given ?? installedSdk();
   return instrument(new Client({ ...sdkOptions(configuration), ...client }), {
     ...instrumentOptions(configuration, env),
     ...(own.budgets === undefined && budgetsOption(configuration)),
@@ -69,25 +67,4 @@ function budgetsOption({ budgets, ledger }: Configuration): Pick<InstrumentOptio
 
 function warn(notice: Notice): void {
   process.emitWarning(sentenceOf(notice), { type: 'PlimsollNotice' });
-}
-
-/**
- * Loaded when it is asked for: who makes clients by `instrument()` has loaded it already, maybe its other half. By the
- * file's name, because `require` of the package gives CommonJS its own classes, of which no error is an `instanceof`.
- */
-function installedSdk(): new (options: ClientOptions) => Anthropic {
-  try {
-    const sdk = createRequire(import.meta.url)('@anthropic-ai/sdk/index.mjs') as { readonly default: typeof Anthropic };
-    return sdk.default;
-  } catch (error) {
-    throw new ConfigurationError('PLIMSOLL_SDK_MISSING', [
-      {
-        kind: 'not_installed',
-        field: 'Anthropic',
-        expected: 'the package @anthropic-ai/sdk',
-        got: codeOf(error) ?? 'an error',
-        advice: 'npm install @anthropic-ai/sdk, or pass its class as Anthropic',
-      },
-    ]);
-  }
 }

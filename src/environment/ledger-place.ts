@@ -1,10 +1,10 @@
-import { createRequire } from 'node:module';
 import type { Budget } from '../budget/budget.ts';
 import { loadBudgets } from '../budget/definition.ts';
 import type { Ledger } from '../budget/ledger.ts';
 import { memoryLedger } from '../budget/memory-ledger.ts';
 import { sqliteLedger, type SqliteLedgerOptions } from '../budget/sqlite-ledger.ts';
 import { ConfigurationError, inside, type ValueProblem } from '../errors.ts';
+import { installed } from '../installed.ts';
 import { defaultPrices, loadPrices, type PriceTable } from '../pricing/prices.ts';
 import { textOf, type Env, type Findings } from './credential.ts';
 
@@ -46,7 +46,7 @@ export function ledgerOf(env: Env, findings: Findings): LedgerPlace | null {
 /** The package's own entry, by its public name: who keeps spend elsewhere need not have `ioredis`, nor its types. */
 function redisAt(url: string): Ledger {
   try {
-    const { redisLedger } = createRequire(import.meta.url)('plimsoll/redis') as {
+    const { redisLedger } = installed('plimsoll/redis') as {
       readonly redisLedger: (url: string) => Ledger;
     };
     return redisLedger(url);

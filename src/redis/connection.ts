@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { createRequire } from 'node:module';
 import { ConfigurationError } from '../errors.ts';
+import { installed } from '../installed.ts';
 
 /**
  * The part of a client of `ioredis`, a Cluster client included, that plimsoll calls. Written out here so that no type of
@@ -52,7 +52,7 @@ type RedisConstructor = new (
 
 function loadedIoredis(): RedisConstructor {
   try {
-    return (createRequire(import.meta.url)('ioredis') as { readonly Redis: RedisConstructor }).Redis;
+    return (installed('ioredis') as { readonly Redis: RedisConstructor }).Redis;
   } catch {
     throw new ConfigurationError('PLIMSOLL_LEDGER_INVALID', [
       {

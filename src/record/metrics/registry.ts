@@ -1,4 +1,4 @@
-import { createRequire } from 'node:module';
+import { register } from 'prom-client';
 import { ConfigurationError } from '../../errors.ts';
 import type { OnError, Stage } from './metric.ts';
 import { HistogramSeries, type AnyFamily, type Exemplar, type LabelPairs, type Series } from './series.ts';
@@ -90,12 +90,8 @@ export function countError(registry: MetricRegistry, stage: Stage): void {
   knownStore(registry)?.errors(stage);
 }
 
-/**
- * prom-client's own `register`. prom-client is loaded at the first call and not before: a program with a registry of its
- * own does not load a second copy.
- */
+/** prom-client's own `register`: an import, so that a bundle has the one copy that its program uses. */
 export function defaultRegistry(): MetricRegistry {
-  const { register } = createRequire(import.meta.url)('prom-client') as { register: MetricRegistry };
   return register;
 }
 
