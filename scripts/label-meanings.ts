@@ -19,7 +19,7 @@ export const OUTCOME_MEANINGS: Meanings<Outcome> = {
   too_large: '413',
   out_of_credit: 'the account has no credit left: 400 “credit balance is too low”',
   payment_required: 'the account cannot be billed: 402, or another status with a `billing_error`',
-  cancelled: 'the caller aborted it, or left the stream before its end',
+  cancelled: 'the caller aborted it or left the stream before its end, or its own middleware threw',
   stream_error: 'the body of a 200 reported an error of a type that is not known',
   truncated: 'the stream ended without its last event',
   abandoned: 'the caller dropped the response without reading it to its end',

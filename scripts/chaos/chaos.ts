@@ -5,7 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { systemClock } from '../../src/clock.ts';
 import { KnownBatches } from '../../src/observe/known-batches.ts';
 import type { Observation } from '../../src/observe/live-call.ts';
-import { observe } from '../../src/observe/middleware.ts';
+import { attach } from '../../src/client/instrument.ts';
 import { cost } from '../../src/pricing/cost.ts';
 import { defaultPrices } from '../../src/pricing/prices.ts';
 import { prometheusRecorder } from '../../src/record/prometheus.ts';
@@ -131,7 +131,8 @@ function assembled(line: Wire, registry: Registry, mutant: Mutant): Anthropic {
     onError: (stage) => storeFor(registry).errors(stage),
   };
   const plain = client(line);
-  return plain.withOptions({ middleware: [observe(mutant.observation?.(right) ?? right, plain)] });
+  attach(plain, mutant.observation?.(right) ?? right, null);
+  return plain;
 }
 
 /** What a refusal came to is told after its body was read: that may be after its caller knows. */

@@ -200,11 +200,11 @@ const FIELDS = ['baseURL', 'timeout', 'maxRetries', 'apiKey', 'authToken', 'logL
 export function lookAt(client: Anthropic, { sdk }: ClientPlan, note: Witness['note']): void {
   note('classes', chain(client).join(' < '));
   note('is an instance', String(client instanceof BACKENDS[sdk ?? 'highest'].made));
-  note('own keys', Reflect.ownKeys(client).map(String).join(' '));
   note('enumerable keys', Object.keys(client).join(' '));
   note('middleware', String(client.middleware.length));
   for (const field of FIELDS) note(field, describe(Reflect.get(client, field)));
   note('extensible', String(Object.isExtensible(client)));
+  note('own keys', Reflect.ownKeys(client).map(String).join(' '));
 }
 
 /** Which of the SDKs' error classes an error is an instance of. */

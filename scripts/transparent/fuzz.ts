@@ -3,7 +3,7 @@ import { differences, kindOf, type Difference } from './compare.ts';
 import { contains } from './contain.ts';
 import { PLAIN, type Decoration } from './decorations.ts';
 import { drawPlan } from './draw.ts';
-import { KNOWN_DIFFERENCES } from './known.ts';
+import { knownDifference } from './known.ts';
 import type { Plan } from './plan.ts';
 import { Random } from './random.ts';
 import { run } from './run.ts';
@@ -34,11 +34,7 @@ export async function compared(plan: Plan, decoration: Decoration, servers: Serv
   const repeated = differences(again, await run(plan, decoration, servers));
   const lasting = repeated.filter((difference) => kinds.has(kindOf(difference)));
   if (lasting.length === 0) return { plan, verdict: 'noisy', differences: found };
-  return { plan, verdict: lasting.every(isKnown) ? 'known' : 'different', differences: lasting };
-}
-
-function isKnown(difference: Difference): boolean {
-  return KNOWN_DIFFERENCES.some(({ kind }) => kind === kindOf(difference));
+  return { plan, verdict: lasting.every(knownDifference) ? 'known' : 'different', differences: lasting };
 }
 
 /** The smallest plan that differs in one way, and how many sequences contain it. */

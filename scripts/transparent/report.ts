@@ -1,5 +1,5 @@
 import type { Finding, FuzzReport, Verdict } from './fuzz.ts';
-import { KNOWN_DIFFERENCES } from './known.ts';
+import { knownDifference } from './known.ts';
 import type { Mutant } from './mutants.ts';
 import type { Found } from './mutation.ts';
 
@@ -20,7 +20,7 @@ export function printed({ counts, findings }: FuzzReport): string {
 }
 
 function printedFinding({ kind, verdict, sequences, plan, difference }: Finding): string {
-  const reason = KNOWN_DIFFERENCES.find((known) => known.kind === kind)?.reason;
+  const reason = knownDifference(difference)?.reason;
   return [
     `${verdict.toUpperCase()}  ${kind}  (${sequences} ${sequences === 1 ? 'sequence' : 'sequences'})`,
     ...(reason === undefined ? [] : [`  because    ${reason}`]),

@@ -111,7 +111,7 @@ class Sequence {
       const twice = plan.twice === true ? decoration.decorate(made) : made;
       const client = plan.copied === true ? twice.withOptions({ maxRetries: 0 }) : twice;
       changeDecorated(client, plan, origins);
-      if (plan.looked === true) lookAt(client, plan, (what, is) => this.#trace.note('client', what, is));
+      if (plan.looked === true) lookAt(client, plan, (what, is) => this.#trace.note('look', what, is));
       return client;
     } catch (error) {
       this.#trace.note('client', 'error', describe(error));

@@ -1,6 +1,6 @@
 /** One thing that could be seen of a sequence, and where. Lines are compared in the order of their channel. */
 export interface Line {
-  /** `call 0`, `requests 0`, `log`, `console`, `process`, `sockets`, `client`, `account`. */
+  /** `call 0`, `requests 0`, `log`, `console`, `process`, `sockets`, `client`, `look`, `account`. */
   readonly channel: string;
   readonly what: string;
   readonly is: string;

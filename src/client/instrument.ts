@@ -3,8 +3,9 @@ import { ConfigurationError } from '../errors.ts';
 import { checkedOptions, unknownOptions, type InstrumentOptions } from './options.ts';
 import { nodeProblem } from '../version.ts';
 import { observation } from './observation.ts';
+import { cover } from '../observe/body-tap.ts';
 import type { Observation } from '../observe/live-call.ts';
-import { observe, type ObservedClient } from '../observe/middleware.ts';
+import { observedSeams, type ObservedClient, type Seams } from '../observe/sdk-call.ts';
 
 /**
  * An Anthropic client of SDK 1.x, those for Bedrock, Vertex and Foundry included, as far as plimsoll needs it.
@@ -64,46 +65,32 @@ interface Attachment {
 /** Marks an instrumented client, for another copy of this package too. */
 const ATTACHED = Symbol.for('plimsoll.instrumented');
 
-type WithOptions = (this: object, options?: { readonly middleware?: readonly unknown[] }) => InstrumentableClient;
+type Observable = Seams & { readonly withOptions: (this: object, options?: object) => InstrumentableClient };
 
 /**
- * Puts the observing middleware last in the client's chain, next to the wire, where each HTTP request is seen once. The
- * SDK's `withOptions({ middleware })` replaces the chain, so the client gets a `withOptions` of its own, which attaches
- * the copies. `maxRetries` is what a retry policy asks for; `null` leaves the client's own.
+ * Puts the observed seams in front of the client's own, and a `withOptions` that observes the copies too. `maxRetries` is
+ * what a retry policy asks for; `null` leaves the client's own.
  */
-function attach(client: InstrumentableClient, observation: Observation, maxRetries: number | null): void {
-  const ours = observe(observation, client);
-  const { withOptions: plain } = client as unknown as { readonly withOptions: WithOptions };
-  const withOptions: WithOptions = function withOptions(options) {
-    const chain = options?.middleware ?? (this as InstrumentableClient).middleware;
-    const copy = plain.call(this, { ...options, middleware: chain.filter((middleware) => middleware !== ours) });
-    attach(copy, observation, null);
+export function attach(client: InstrumentableClient, observation: Observation, maxRetries: number | null): void {
+  const { withOptions: plain, fetchWithTimeout, backendMiddleware } = client as unknown as Observable;
+  const seams = observedSeams(observation, { fetchWithTimeout, backendMiddleware });
+  const withOptions: Observable['withOptions'] = function withOptions(options) {
+    const copy = plain.call(this, options);
+    // A subclass may instrument what it constructs.
+    if (seams.isOn && !Object.hasOwn(copy, ATTACHED)) attach(copy, observation, null);
     return copy;
   };
-  const undo = [
-    define(client, 'withOptions', withOptions),
-    define(client, ATTACHED, { detach: () => undo.forEach((step) => step()) } satisfies Attachment),
-    addLast(client.middleware as unknown[], ours),
-    maxRetries === null ? () => undefined : setMaxRetries(client, maxRetries),
+  const detach = (): void => {
+    seams.isOn = false;
+    for (const undo of undos) undo?.();
+  };
+  const undos = [
+    cover(client, 'fetchWithTimeout', seams.fetchWithTimeout),
+    cover(client, 'backendMiddleware', seams.backendMiddleware),
+    cover(client, 'withOptions', withOptions),
+    cover(client, ATTACHED, { detach } satisfies Attachment),
+    maxRetries === null ? null : setMaxRetries(client, maxRetries),
   ];
-}
-
-/** Defines an own property that is not enumerable. Returns what puts the client's own back, or takes it away. */
-function define(client: object, name: PropertyKey, value: unknown): () => void {
-  const before = Object.getOwnPropertyDescriptor(client, name);
-  Object.defineProperty(client, name, { value, writable: true, configurable: true, enumerable: false });
-  return () => {
-    if (before === undefined) Reflect.deleteProperty(client, name);
-    else Object.defineProperty(client, name, before);
-  };
-}
-
-function addLast(chain: unknown[], middleware: unknown): () => void {
-  chain.push(middleware);
-  return () => {
-    const at = chain.indexOf(middleware);
-    if (at !== -1) chain.splice(at, 1);
-  };
 }
 
 function setMaxRetries(client: InstrumentableClient, maxRetries: number): () => void {
@@ -114,22 +101,28 @@ function setMaxRetries(client: InstrumentableClient, maxRetries: number): () => 
   };
 }
 
+/** What of a client its calls are observed by. SDK 0.103 was the first to have all of it. */
+const NEEDED = ['middleware', 'withOptions', 'fetchWithTimeout', 'backendMiddleware'] as const;
+
+const quoted = (names: readonly string[]): string => names.map((name) => `\`${name}\``).join(', ');
+
 function checkRuntime(client: unknown): void {
   const tooOld = nodeProblem();
   if (tooOld !== null) throw new ConfigurationError('PLIMSOLL_NODE_TOO_OLD', [tooOld]);
-  const { withOptions, middleware } = (client ?? {}) as Partial<InstrumentableClient>;
-  if (typeof withOptions !== 'function' || !Array.isArray(middleware)) {
+  const given = (client ?? {}) as Readonly<Record<string, unknown>>;
+  const missing = NEEDED.filter((name) => typeof given[name] !== (name === 'middleware' ? 'object' : 'function'));
+  if (missing.length > 0) {
     throw new ConfigurationError('PLIMSOLL_SDK_TOO_OLD', [
       {
         kind: 'too_old',
         field: 'client',
-        expected: 'a client that has `middleware`, as those of @anthropic-ai/sdk 1.0 and later have',
-        got: client instanceof Object ? `a ${client.constructor.name} without it` : String(client),
+        expected: `a client that has ${quoted(NEEDED)}, as those of @anthropic-ai/sdk 1.0 and later have`,
+        got: client instanceof Object ? `a client without ${quoted(missing)}` : String(client),
         advice: 'pass `new Anthropic()` and install @anthropic-ai/sdk@^1',
       },
     ]);
   }
-  if (!Object.isExtensible(client) || !Object.isExtensible(middleware)) {
+  if (!Object.isExtensible(client)) {
     throw new ConfigurationError('PLIMSOLL_CLIENT_FROZEN', [
       {
         kind: 'invalid',

@@ -20,7 +20,8 @@ export async function admit(
       const answer = ask();
       const admission = answer instanceof Promise ? await answer : answer;
       if (admission === undefined) continue;
-      call.admit(admission.maxTokens);
+      call.admittedMaxTokens = admission.maxTokens;
+      call.maxTokens = admission.maxTokens;
       asked = { ...asked, body: { ...asked.body, max_tokens: admission.maxTokens } };
     } catch (error) {
       if (isRefusal(error)) {
@@ -34,7 +35,8 @@ export async function admit(
 
 type Answer = Admission | Promise<Admission>;
 
-function isRefusal(error: unknown): boolean {
+/** Tells the refusal of a guard, by whichever copy of this package, from other errors. */
+export function isRefusal(error: unknown): boolean {
   return typeof error === 'object' && error !== null && (error as { [REFUSAL]?: unknown })[REFUSAL] === true;
 }
 

@@ -1,5 +1,5 @@
 import {
-  cover,
+  coverMethod,
   end,
   failure,
   follow,
@@ -97,7 +97,7 @@ function tapMethods(response: Content, listener: BodyListener, unseen: () => voi
     finish(() => listener.end(error instanceof SyntaxError ? 'done' : failure(error)));
     throw error;
   };
-  const covers = METHODS.map((name) => cover(response, name, (method) => reading(method, seen, failed)));
+  const covers = METHODS.map((name) => coverMethod(response, name, (method) => reading(method, seen, failed)));
   if (covers.every((uncover) => uncover === null)) finish(unseen);
 }
 
@@ -143,7 +143,7 @@ const LARGEST_BODY_BYTES = 32 << 20;
 export function tapJson(response: Response, seen: SeenJson, unseen: () => void): void {
   const body = tapContent(response, new JsonListener(seen), unseen);
   if (body === null) return;
-  const uncover = cover(response, 'json', (parse) => {
+  const uncover = coverMethod(response, 'json', (parse) => {
     const observed = reading(parse, valueSeen, failed);
     return function (this: unknown) {
       uncover?.();

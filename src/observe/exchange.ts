@@ -12,6 +12,8 @@ export type RefusalFate = 'reported' | 'retried' | 'decided';
 export interface Exchange {
   readonly observation: Observation;
   readonly call: LiveCall;
+  /** There is middleware of the program's around the attempts: what comes back here is what that made of them. */
+  readonly isAround?: boolean;
 }
 
 /** A response before its body. */
@@ -88,7 +90,7 @@ export async function sendObserved<E extends Exchange, R extends ResponseHead>(
 }
 
 /** Counts an error of observing, and follows the call no further. */
-function giveUp({ observation, call }: Exchange, error: unknown): void {
+export function giveUp({ observation, call }: Exchange, error: unknown): void {
   observation.onError('middleware', error);
   call.end(null);
 }
@@ -103,7 +105,7 @@ function observeSuccess<E extends Exchange, R extends ResponseHead>(
 }
 
 /** Returns a promise where the response has to wait for the decision of a retry policy. */
-function observeRefusal<E extends Exchange, R extends ResponseHead>(
+export function observeRefusal<E extends Exchange, R extends ResponseHead>(
   exchange: E,
   transport: Transport<E, R>,
   response: R,
@@ -120,7 +122,8 @@ function observeRefusal<E extends Exchange, R extends ResponseHead>(
     policy === undefined
       ? rejected.then((rejection) => ({ rejection, denied: null, isLast: !goesOn }))
       : rejected.then((rejection) => decide(exchange, transport, { policy, response, rejection }));
-  call.refuse({ status, limiters: limiters(headers), verdict });
+  if (exchange.isAround === true) call.refuse({ status, limiters: [], verdict, begun: null });
+  else call.refuse({ status, limiters: limiters(headers), verdict });
   if (policy === undefined) {
     transport.handBack(exchange, response, goesOn);
     return undefined;
@@ -187,7 +190,7 @@ function retryHeaders(decision: RetryDecision): RetryHeaders {
 }
 
 /** Tells the policy, where there is one, what the sender did; an error of the policy is counted. */
-function notify({ retry, onError }: Observation, event: 'began' | 'retriedUnasked'): void {
+export function notify({ retry, onError }: Observation, event: 'began' | 'retriedUnasked'): void {
   try {
     retry?.[event]();
   } catch (error) {

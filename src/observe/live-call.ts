@@ -62,6 +62,8 @@ export interface RefusedResponse {
   readonly limiters: readonly Limiter[];
   /** Settles when the body has been read. */
   readonly verdict: Promise<Verdict>;
+  /** Default: the attempt that began last. `null`: it was recorded where it was seen, or is a refusal without a request. */
+  readonly begun?: BegunAttempt | null;
 }
 
 /** The reason of a refusal, and whether the call goes on. */
@@ -75,6 +77,9 @@ export interface Verdict {
 
 /** An attempt whose reason may not be known yet. */
 type OpenAttempt = Attempt & { rejection: Rejection | null; retryReason: Outcome | null };
+
+/** An attempt that is under way. Middleware of the program's may have several at once. */
+export type BegunAttempt = Pick<Attempt, 'index' | 'startedAtMs' | 'waitSeconds'> & { readonly startedMs: number };
 
 /** The events that recorders get, each with the one thing that goes with it. */
 interface Events {
@@ -120,15 +125,18 @@ export class LiveCall implements Call {
   /** Holds of the spend guards, in their order. */
   readonly spends: CallSpend[] = [];
 
+  /** Its end has come: what comes now belongs to nothing. */
+  isOver = false;
+  /** Of the attempt that was recorded last; `null` where there is none, or it succeeded. */
+  lastOutcome: Outcome | null = null;
+  /** The usage of each response, where middleware of the program's asked for several: they add up. */
+  usages: Map<object, Usage> | null = null;
+
   readonly #observation: Observation;
   readonly #recorders: CallRecorder[] = [];
   readonly #startedMs: number;
-  #attemptStartedMs: number;
-  #attemptStartedAtMs: number;
-  #attemptEndedMs = 0;
-  #attemptWaitSeconds = 0;
-  #lastOutcome: Outcome | null = null;
-  #isOver = false;
+  #begun: BegunAttempt;
+  #attemptEndedMs: number | null = null;
   /** Settles when the reason of a refusal has been recorded; events that come meanwhile wait for it. `null`: none waits. */
   #recording: Promise<void> | null = null;
 
@@ -144,8 +152,7 @@ export class LiveCall implements Call {
     this.attribution = observation.attribution(request.body ?? null);
     this.startedAtMs = observation.clock.epochMs();
     this.#startedMs = observation.clock.monotonicMs();
-    this.#attemptStartedMs = this.#startedMs;
-    this.#attemptStartedAtMs = this.startedAtMs;
+    this.#begun = { index: 0, startedAtMs: this.startedAtMs, startedMs: this.#startedMs, waitSeconds: 0 };
     this.#start(observation);
   }
 
@@ -199,43 +206,37 @@ export class LiveCall implements Call {
     return null;
   }
 
-  /** Sets the `max_tokens` that a guard lets through in place of the request's own. */
-  admit(maxTokens: number): void {
-    this.admittedMaxTokens = maxTokens;
-    this.maxTokens = maxTokens;
-  }
-
-  /** Begins another attempt of this call. */
-  retry(): void {
+  /** Begins another attempt of this call, or the first of one whose attempts are seen behind middleware. */
+  retry(): BegunAttempt {
     const { clock } = this.#observation;
-    this.#attemptStartedMs = clock.monotonicMs();
-    this.#attemptStartedAtMs = clock.epochMs();
-    this.#attemptWaitSeconds = (this.#attemptStartedMs - this.#attemptEndedMs) / 1_000;
-    this.waitSeconds += this.#attemptWaitSeconds;
-    this.attempts++;
-    if (this.fallbackModel === null || this.fallbackModel === this.requestedModel) return;
+    const startedMs = clock.monotonicMs();
+    const waitSeconds = (startedMs - (this.#attemptEndedMs ?? startedMs)) / 1_000;
+    this.waitSeconds += waitSeconds;
+    this.#begun = { index: this.attempts++, startedAtMs: clock.epochMs(), startedMs, waitSeconds };
+    if (this.fallbackModel === null || this.fallbackModel === this.requestedModel) return this.#begun;
     this.fallbackFrom ??= this.requestedModel;
     this.requestedModel = this.fallbackModel;
+    return this.#begun;
   }
 
   /** The attempt succeeded, as far as its headers say. */
-  succeed(status: number, limiters: readonly Limiter[]): void {
-    this.#endAttempt(status, limiters, null);
+  succeed(status: number, limiters: readonly Limiter[], begun = this.#begun): void {
+    this.#endAttempt(this.#attempt(status, limiters, begun), null);
   }
 
   /** The attempt got no response. */
-  fail(status: 'timeout' | 'connection_error' | 'cancelled'): void {
-    this.#endAttempt(status, [], { outcome: status, rateLimitReason: null, spendScope: null });
+  fail(status: 'timeout' | 'connection_error' | 'cancelled', begun = this.#begun): void {
+    this.#endAttempt(this.#attempt(status, [], begun), { outcome: status, rateLimitReason: null, spendScope: null });
   }
 
   /** The server refused the attempt. It is recorded, and the call ended where it is the last, when the verdict is there. */
-  refuse({ status, limiters, verdict }: RefusedResponse): void {
-    const attempt = this.#attempt(status, limiters);
+  refuse({ status, limiters, verdict, begun = this.#begun }: RefusedResponse): void {
+    const attempt = begun === null ? null : this.#attempt(status, limiters, begun);
     const recording = (this.#recording ?? Promise.resolve())
       .then(() => verdict)
       .then(({ rejection, denied, isLast }) => {
         if (denied !== null) this.#record('retryDenied', denied);
-        this.#recordAttempt(attempt, rejection);
+        if (attempt !== null) this.#recordAttempt(attempt, rejection);
         if (isLast) this.end(rejection.outcome);
       })
       .catch((error: unknown) => this.#observation.onError('middleware', error))
@@ -271,12 +272,12 @@ export class LiveCall implements Call {
 
   /** Ends a call whose next attempt never came: when its last attempt did, and with the outcome of that. */
   endWithLastAttempt(): void {
-    this.#endAt(null, this.#attemptEndedMs);
+    this.#endAt(null, this.#attemptEndedMs ?? this.#startedMs);
   }
 
   #endAt(outcome: Outcome | null, endedMs: number, bodyError: Rejection | null = null): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
+    if (this.isOver) return;
+    this.isOver = true;
     this.durationSeconds = (endedMs - this.#startedMs) / 1_000;
     this.outcome = outcome;
     this.priceUsage();
@@ -286,7 +287,7 @@ export class LiveCall implements Call {
 
   #finish(bodyError: Rejection | null): void {
     if (bodyError !== null) this.#record('bodyError', (this.rejection = bodyError));
-    this.outcome ??= this.#lastOutcome ?? 'ok';
+    this.outcome ??= this.lastOutcome ?? 'ok';
     this.#record('finished');
   }
 
@@ -309,21 +310,20 @@ export class LiveCall implements Call {
     }
   }
 
-  #endAttempt(status: Attempt['status'], limiters: readonly Limiter[], rejection: Rejection | null): void {
-    const attempt = this.#attempt(status, limiters);
+  #endAttempt(attempt: OpenAttempt, rejection: Rejection | null): void {
     if (this.#recording === null) this.#recordAttempt(attempt, rejection);
     else this.#recordLater(() => this.#recordAttempt(attempt, rejection));
   }
 
-  #attempt(status: Attempt['status'], limiters: readonly Limiter[]): OpenAttempt {
+  #attempt(status: Attempt['status'], limiters: readonly Limiter[], begun: BegunAttempt): OpenAttempt {
     const endedMs = this.#observation.clock.monotonicMs();
     this.#attemptEndedMs = endedMs;
     this.#record('attemptOver', status);
     return {
-      index: this.attempts - 1,
-      startedAtMs: this.#attemptStartedAtMs,
-      durationSeconds: (endedMs - this.#attemptStartedMs) / 1_000,
-      waitSeconds: this.#attemptWaitSeconds,
+      index: begun.index,
+      startedAtMs: begun.startedAtMs,
+      durationSeconds: (endedMs - begun.startedMs) / 1_000,
+      waitSeconds: begun.waitSeconds,
       status,
       limiters,
       rejection: null,
@@ -334,8 +334,8 @@ export class LiveCall implements Call {
   #recordAttempt(attempt: OpenAttempt, rejection: Rejection | null): void {
     attempt.rejection = rejection;
     this.rejection = rejection;
-    attempt.retryReason = this.#lastOutcome;
-    this.#lastOutcome = rejection?.outcome ?? null;
+    attempt.retryReason = this.lastOutcome;
+    this.lastOutcome = rejection?.outcome ?? null;
     this.#record('attempted', attempt);
   }
 

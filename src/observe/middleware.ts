@@ -1,143 +1,248 @@
-import type { Middleware, MiddlewareContext } from '@anthropic-ai/sdk';
+import type { Middleware } from '@anthropic-ai/sdk';
 import type { GuardedRequest } from '../decisions.ts';
-import { allowedBody } from './admission.ts';
-import { sendObserved, type Exchange, type Transport } from './exchange.ts';
-import { LiveCall, type CallRequest, type Observation } from './live-call.ts';
-import { operation } from './operation.ts';
-import { followResponse } from './response.ts';
-import { refusalBody, replaceHeaders, whenRead } from './sdk-response.ts';
-import { RetryWaits, isStreamBody, isTimeout, retriesFailure, retriesResponse } from './sdk-retry.ts';
-import { isJson } from './usage.ts';
+import type { BatchResult, Outcome, Rejection, Usage } from '../vocabulary.ts';
+import { admit } from './admission.ts';
+import type { BodyListener } from './body-tap.ts';
+import { tapContent } from './content.ts';
+import { giveUp, notify, observeRefusal, type Exchange, type RefusalFate, type Transport } from './exchange.ts';
+import { limiters } from './limiters.ts';
+import type { BegunAttempt, LiveCall } from './live-call.ts';
+import { rejection } from './rejection.ts';
+import { followResponse, OUTCOME_OF_END, type FollowedCall } from './response.ts';
+import { readClone, refusalBody } from './sdk-response.ts';
+import { failureOf } from './sdk-retry.ts';
+import { addedUsages } from './usage.ts';
 
-/** The settings of the client that its retry loop goes by, read at every attempt because they can change. */
-export interface ObservedClient {
-  readonly maxRetries: number;
-  readonly apiKey: string | null;
-  readonly authToken: string | null;
-  readonly baseURL: string;
+/** The request as the SDK gives it to a middleware. */
+export type SdkRequest = Parameters<Middleware>[0];
+
+/** What a round knows of the call that it belongs to. */
+export interface Surroundings {
+  readonly path: string;
+  readonly guarded: (request: SdkRequest) => GuardedRequest;
+  /** The request as it may be sent. */
+  readonly allowed: (request: SdkRequest) => SdkRequest;
+  readonly isCancelled: () => boolean;
+  /** Does the SDK take the error for one of a connection, whoever has thrown it? */
+  readonly isOfConnection: (error: unknown) => boolean;
 }
 
 /**
- * Makes the SDK middleware that observes. The SDK runs it once per attempt, inside its retry loop; it passes on the request
- * and the response as they are, and its own errors are counted and swallowed. Requests without SDK options (the SDK's own
- * token exchanges) are not counted.
+ * One time that the SDK sends a call through middleware of the program's. The middleware may ask the API never, once or
+ * several times: each time is an attempt, seen innermost, where it leaves the middleware. What the middleware makes of
+ * the responses is seen outermost, and ends the call.
  */
-export function observe(observation: Observation, client: ObservedClient): Middleware {
-  const waits = new RetryWaits();
-  return function observe(request, next, ctx) {
-    const { options } = ctx;
-    if (options === undefined) return next(request);
-    const exchange = begin({ observation, waits, client, request, options, next });
-    return exchange === null ? next(request) : sendObserved(exchange, SDK_TRANSPORT);
-  };
-}
+export class MiddlewareRound<E extends Exchange> {
+  readonly #exchange: E;
+  readonly #surroundings: Surroundings;
+  /** The middleware that sees the attempts. It stands behind those of the program and before those of a cloud's client. */
+  readonly innermost: Middleware = (request, next) => this.#sendAttempt(request, next);
+  /** The SDK has put `innermost` into the chain. */
+  isJoined = false;
+  /** What the responses of this round are to the call. Not reachable from their bodies: a dropped one must be collectable. */
+  readonly #answers = new Map<Response, ResponseOfRound>();
+  readonly #refusals = new Map<Response, Promise<unknown>>();
+  #giveUpRefusals: (nothing: null) => void = () => undefined;
+  readonly #refusalsGivenUp = new Promise<null>((resolve) => (this.#giveUpRefusals = resolve));
+  #last: ResponseOfRound | null = null;
+  #admission: Promise<void> | null = null;
 
-/** One attempt of the SDK's. */
-interface SdkExchange extends Exchange {
-  readonly waits: RetryWaits;
-  readonly client: ObservedClient;
-  readonly request: SdkRequest;
-  readonly options: SdkOptions;
-  readonly next: SdkNext;
-}
+  constructor(exchange: E, surroundings: Surroundings) {
+    this.#exchange = exchange;
+    this.#surroundings = surroundings;
+  }
 
-function begin(attempt: Omit<SdkExchange, 'call'>): SdkExchange | null {
-  const { observation, options, request, waits } = attempt;
-  try {
-    const count = request.headers.get('x-stainless-retry-count');
-    const resumed = waits.resume(options, count === null ? null : Number(count));
-    resumed?.retry();
-    return { ...attempt, call: resumed ?? new LiveCall(observation, callRequest(options, attempt.client)) };
-  } catch (error) {
-    observation.onError('middleware', error);
-    return null;
+  /** Sends the request through the middleware, by `send`, and observes what comes back. */
+  async send(transport: Transport<E, Response>): Promise<Response> {
+    let response: Response;
+    try {
+      response = await transport.send(this.#exchange);
+    } catch (error) {
+      this.#observe(() => this.#fail(error, transport));
+      throw error;
+    }
+    const steering = this.#observe(() => this.#settle(response, transport));
+    if (steering !== undefined) await steering;
+    return response;
+  }
+
+  /** The parsed body of a refusal that came out of the middleware, which is read once however it is asked for. */
+  refusalBody(response: Response, fate: RefusalFate): Promise<unknown> {
+    const body = this.#refusals.get(response);
+    if (body === undefined) return refusalBody(response, fate);
+    if (fate === 'decided') readClone(response);
+    return body;
+  }
+
+  async #sendAttempt(request: SdkRequest, next: (request: SdkRequest) => Promise<Response>): Promise<Response> {
+    const { call } = this.#exchange;
+    // What comes after the end of the call, such as the slower of two requests, belongs to no call.
+    const begun = call.isOver ? null : call.retry();
+    await (this.#admission = this.#admission?.then(() => this.#admit(request)) ?? this.#admit(request));
+    let response: Response;
+    try {
+      response = await next(this.#surroundings.allowed(request));
+    } catch (error) {
+      this.#observe(() => this.#failAttempt(error, begun));
+      throw error;
+    }
+    this.#observe(() => this.#endAttempt(response, begun));
+    return response;
+  }
+
+  /** One after the other, at the first attempt at once. Middleware that asks again after a refusal gets the same one. */
+  async #admit(request: SdkRequest): Promise<void> {
+    const { call, observation } = this.#exchange;
+    const isFirst = call.attempts === 1;
+    if (call.spends.length > 0 || (isFirst && observation.guards.length > 0)) {
+      await admit(this.#exchange, this.#surroundings.guarded(request));
+    }
+    if (isFirst && observation.retry !== undefined) notify(observation, 'began');
+  }
+
+  #endAttempt(response: Response, begun: BegunAttempt | null): void {
+    const { call, observation } = this.#exchange;
+    const { status, headers } = response;
+    if (begun === null || call.isOver) return;
+    this.#last = null;
+    if (response.ok) {
+      call.succeed(status, limiters(headers), begun);
+      this.#last = new ResponseOfRound(call);
+      this.#answers.set(response, this.#last);
+      followResponse({ call: this.#last, observation, path: this.#surroundings.path }, response);
+      return;
+    }
+    // A refusal that the middleware keeps to itself is known by its headers, unless it has been read by then.
+    const body = Promise.race([refusalBody(response, 'reported'), this.#refusalsGivenUp]);
+    this.#refusals.set(response, body);
+    const verdict = body.then((read) => ({
+      rejection: rejection({ status, headers, body: read }),
+      denied: null,
+      isLast: false,
+    }));
+    call.refuse({ status, limiters: limiters(headers), verdict, begun });
+  }
+
+  #failAttempt(error: unknown, begun: BegunAttempt | null): void {
+    const { call } = this.#exchange;
+    if (begun === null || call.isOver) return;
+    this.#last = null;
+    call.fail(this.#surroundings.isCancelled() ? 'cancelled' : failureOf(error), begun);
+  }
+
+  /** The middleware has answered: with a response of the API's, or one that it made. */
+  #settle(response: Response, transport: Transport<E, Response>): Promise<void> | undefined {
+    if (!this.#refusals.has(response)) this.#giveUpRefusals(null);
+    if (!response.ok) return observeRefusal(this.#exchange, transport, response);
+    const own = this.#answers.get(response);
+    if (own === undefined) endWithBody(this.#exchange.call, response, this.#last);
+    else own.endCall();
+    return undefined;
+  }
+
+  #fail(error: unknown, transport: Transport<E, Response>): void {
+    const { call, observation } = this.#exchange;
+    this.#giveUpRefusals(null);
+    if (this.#surroundings.isCancelled()) return call.end('cancelled');
+    if (!transport.retriesFailure(this.#exchange, error)) {
+      void call.recorded.then(() => call.end(this.#outcomeOf(error)));
+      return;
+    }
+    notify(observation, 'retriedUnasked');
+    transport.wait(this.#exchange);
+  }
+
+  /** An error of the middleware's own ends a call as the refusal before it would have, or as one that the program gave up. */
+  #outcomeOf(error: unknown): Outcome {
+    const { lastOutcome } = this.#exchange.call;
+    if (this.#last === null && lastOutcome !== null) return lastOutcome;
+    return this.#surroundings.isOfConnection(error) ? failureOf(error) : 'cancelled';
+  }
+
+  #observe<Seen>(step: () => Seen): Seen | undefined {
+    try {
+      return step();
+    } catch (error) {
+      giveUp(this.#exchange, error);
+      return undefined;
+    }
   }
 }
 
-function callRequest(options: SdkOptions, { baseURL }: ObservedClient): CallRequest {
-  const body = isJson(options.body) ? options.body : null;
-  const model = body?.['model'];
-  const maxTokens = body?.['max_tokens'];
-  return {
-    operation: operation(options.method, options.path, options.stream === true),
-    model: typeof model === 'string' ? model : null,
-    maxTokens: typeof maxTokens === 'number' ? maxTokens : null,
-    body,
-    baseUrl: withoutCredentials(baseURL),
-    sdkSpan: sdkSpan(options),
+/** Ends a call when the body of a response that middleware has made is over. Its usage, if it has one, is nobody's. */
+function endWithBody(call: LiveCall, response: Response, last: ResponseOfRound | null): void {
+  const whole = (): void => call.end(last?.fault ?? 'ok');
+  const listener: BodyListener = {
+    chunk: () => undefined,
+    end: (how) => (how === 'done' ? whole() : call.end(OUTCOME_OF_END[how])),
   };
+  if (response.body === null) whole();
+  else tapContent(response, listener, whole);
 }
 
-/** A base URL may hold a user's password: that goes no further. */
-function withoutCredentials(baseUrl: string): string {
-  if (!baseUrl.includes('@')) return baseUrl;
-  const url = URL.parse(baseUrl);
-  return url === null ? '' : `${url.origin}${url.pathname}`;
-}
+/** A successful response to an attempt, and what it tells of the call: one of several, perhaps. */
+class ResponseOfRound implements FollowedCall {
+  model: string | null = null;
+  stopReason: string | null = null;
+  usage: Usage | null = null;
+  readonly operation: string;
+  readonly startedAtMs: number;
+  readonly #call: LiveCall;
+  #outcome: Outcome | null = null;
+  #bodyError: Rejection | null = null;
+  #endsCall = false;
 
-/** The SDK: its retry rules are known, and its options are the same object for all attempts of a call. */
-const SDK_TRANSPORT: Transport<SdkExchange, Response> = {
-  guardedRequest: ({ request, options }) => guardedRequest(request, options),
-  send: ({ next, request, call }) => next(allowedRequest(request, call)),
-  headers: ({ headers }) => headers,
-  follow({ call, observation, options }, response) {
-    followResponse({ call, observation, path: options.path }, response);
-  },
-  refusalBody: (_exchange, response, fate) => refusalBody(response, fate),
-  retriesRefusal: (exchange, { status, headers }) =>
-    retriesResponse({ status, headers, refreshable: isRefreshable(exchange) }, triesLeft(exchange)),
-  /** The SDK refreshes its token after a 401 without looking at the headers. */
-  isSteerable: (exchange, { status }) => !(status === 401 && isRefreshable(exchange)),
-  steer: replaceHeaders,
-  handBack({ call, options, waits }, response, goesOn) {
-    if (goesOn) waits.add(options, call, options.signal);
-    whenRead(response, call, () => {
-      if (goesOn) waits.resume(options, call.attempts)?.end(null);
-    });
-  },
-  isCancelled: ({ options }) => options.signal?.aborted === true,
-  failureOf: (_exchange, error) => (isTimeout(error) ? 'timeout' : 'connection_error'),
-  retriesFailure: (exchange, error) =>
-    triesLeft(exchange) > 0 && retriesFailure(error, (exchange.options.middleware?.length ?? 0) > 0),
-  wait({ call, options, waits }) {
-    waits.add(options, call, options.signal);
-  },
-};
+  constructor(call: LiveCall) {
+    this.#call = call;
+    this.operation = call.operation;
+    this.startedAtMs = call.startedAtMs;
+  }
 
-function isRefreshable({ client }: SdkExchange): boolean {
-  const { apiKey, authToken } = client;
-  return apiKey === null && authToken === null;
-}
+  startContent(): void {
+    if (this.#call.firstTokenSeconds === null && !this.#call.isOver) this.#call.startContent();
+  }
 
-function triesLeft({ call, client, options }: SdkExchange): number {
-  if (isStreamBody(options.body)) return 0;
-  return (options.maxRetries ?? client.maxRetries) - (call.attempts - 1);
-}
+  priceUsage(): void {
+    if (this.#share()) this.#call.priceUsage();
+  }
 
-function guardedRequest(request: SdkRequest, options: SdkOptions): GuardedRequest {
-  return {
-    body: isJson(options.body) ? options.body : null,
-    bodyLength: typeof request.body === 'string' ? request.body.length : 0,
-  };
-}
+  addBatchResult(result: BatchResult): void {
+    if (!this.#call.isOver) this.#call.addBatchResult(result);
+  }
 
-/** The request as it may be sent: with the `max_tokens` of a guard and the model of a retry policy, where they set one. */
-function allowedRequest(request: SdkRequest, call: LiveCall): SdkRequest {
-  const isChanged = call.admittedMaxTokens !== null || call.fallbackModel !== null;
-  if (!isChanged || typeof request.body !== 'string') return request;
-  return { ...request, body: allowedBody(request.body, call) };
-}
+  /** The body is over; so is the call, if this is what its caller got. */
+  end(outcome: Outcome | null, bodyError: Rejection | null = null): void {
+    if (this.#outcome !== null) return;
+    this.#outcome = outcome ?? 'ok';
+    this.#bodyError = bodyError;
+    this.#share();
+    if (this.#endsCall) this.endCall();
+  }
 
-/** The request as the SDK gives it to a middleware. */
-type SdkRequest = Parameters<Middleware>[0];
+  /** The caller gets this response: the call ends with its body. */
+  endCall(): void {
+    this.#endsCall = true;
+    if (this.#outcome !== null) this.#call.end(this.#outcome, this.#bodyError);
+  }
 
-/** Passes a request on towards the wire. */
-type SdkNext = Parameters<Middleware>[1];
+  /** What was wrong with the response; `null` where it was whole, or nobody read it. */
+  get fault(): Outcome | null {
+    return this.#outcome === 'ok' || this.#outcome === 'cancelled' || this.#outcome === 'abandoned'
+      ? null
+      : this.#outcome;
+  }
 
-/** The SDK's options of a call: the same object for all attempts of it. */
-type SdkOptions = NonNullable<MiddlewareContext['options']>;
-
-/** The SDK's own span of a call. The one private field of the SDK's that is read: a contract test holds it. */
-function sdkSpan(options: SdkOptions): unknown {
-  return (options as { readonly __span?: { readonly span?: unknown } }).__span?.span;
+  /** Each response is billed to its own model. */
+  #share(): boolean {
+    const call = this.#call;
+    if (call.isOver) return false;
+    if (this.model !== null) call.model = this.model;
+    if (this.stopReason !== null) call.stopReason = this.stopReason;
+    if (this.usage === null) return false;
+    const parts = this.usage.parts.map((part) => (part.model === null ? { ...part, model: this.model } : part));
+    call.usages ??= new Map();
+    call.usages.set(this, { ...this.usage, parts });
+    call.usage = addedUsages([...call.usages.values()]);
+    return true;
+  }
 }

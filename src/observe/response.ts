@@ -18,11 +18,25 @@ import { estimatedOutputTokens, isJson, mergedUsage, usage, withEstimatedOutput,
  * nor to the request's signal, whose listeners can: a body that is dropped unread has to stay collectable.
  */
 export interface Followed {
-  readonly call: LiveCall;
+  readonly call: FollowedCall;
   readonly observation: Observation;
   /** Path of the request, or its whole URL. */
   readonly path: string;
 }
+
+/** The call, or the part of it, that a successful response belongs to. */
+export type FollowedCall = Pick<
+  LiveCall,
+  | 'operation'
+  | 'startedAtMs'
+  | 'model'
+  | 'stopReason'
+  | 'usage'
+  | 'startContent'
+  | 'priceUsage'
+  | 'addBatchResult'
+  | 'end'
+>;
 
 /** Reads along in the body of a successful response and ends the call when it is over. The response stays unread. */
 export function followResponse(followed: Followed, response: Response): void {
@@ -49,12 +63,12 @@ export function responseListener(followed: Followed, type: string): BodyListener
   return { chunk: () => undefined, end: (how) => call.end(OUTCOME_OF_END[how]) };
 }
 
-function isOneJson({ operation }: LiveCall, type: string): boolean {
+function isOneJson({ operation }: FollowedCall, type: string): boolean {
   return type.includes('json') && !type.includes('jsonl') && operation !== 'messages.batches.results';
 }
 
 /** The outcome of a body that is whole when it has been read to its end. */
-const OUTCOME_OF_END: Readonly<Record<BodyEnd, Outcome>> = {
+export const OUTCOME_OF_END: Readonly<Record<BodyEnd, Outcome>> = {
   done: 'ok',
   failed: 'connection_error',
   aborted: 'cancelled',

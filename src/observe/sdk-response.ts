@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import { cover, hide, tapBody } from './body-tap.ts';
+import { coverMethod, hide, tapBody } from './body-tap.ts';
 import { JsonListener, tapContent } from './content.ts';
 import type { RefusalFate, RetryHeaders } from './exchange.ts';
 import type { LiveCall } from './live-call.ts';
@@ -59,6 +59,12 @@ function clonedBody(response: Response): Promise<unknown> {
   });
 }
 
+/** Reads a clone of a refusal for those who read along in its body. */
+export function readClone(response: Response): void {
+  const body = isOpen(response) ? response.clone().body : null;
+  if (body !== null) void drain(body.getReader(), LONGEST_WAIT_MS);
+}
+
 /** The body of a refusal comes with its headers or right behind them. */
 const LONGEST_REST_MS = 10;
 
@@ -112,7 +118,7 @@ async function drain(reader: ReadableStreamDefaultReader<Uint8Array>, longestMs:
  * recorded first. That is a matter of microtasks; nothing waits longer for it.
  */
 export function whenRead(response: Response, call: LiveCall, reported: () => void): void {
-  const uncover = cover(response, 'text', (read) => {
+  const uncover = coverMethod(response, 'text', (read) => {
     return async function (this: unknown) {
       uncover?.();
       reported();

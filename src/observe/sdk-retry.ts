@@ -26,35 +26,67 @@ export function retriesResponse(response: RetryableResponse, triesLeft: number):
 }
 
 /** Tells whether the SDK takes a failure of a request for a timeout. */
-export function isTimeout(error: unknown): boolean {
+function isTimeout(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   return (
     error.name === 'AbortError' || /timed? ?out/i.test(`${String(error)}${'cause' in error ? String(error.cause) : ''}`)
   );
 }
 
+/** The failure as it is counted. */
+export function failureOf(error: unknown): 'timeout' | 'connection_error' {
+  return isTimeout(error) ? 'timeout' : 'connection_error';
+}
+
+/** What the SDK goes by when a request has failed. */
+export interface FailureContext {
+  /** There is middleware, of the program's or of a cloud's client. */
+  readonly hasMiddleware: boolean;
+  /** The errors that `fetch` has thrown. */
+  readonly ofFetch: Pick<WeakSet<object>, 'has'>;
+  readonly client: object;
+}
+
 /**
- * Tells whether the SDK sends the request again after a failure. It retries what `fetch` throws; an error of another
- * middleware's only where the error, or a cause of it, is one of a connection.
+ * Tells whether the SDK sends the request again after a failure. Without middleware it retries every one; with, only
+ * where the error, or a cause of it, is one of `fetch` or of a connection.
  */
-export function retriesFailure(error: unknown, otherMiddleware: boolean): boolean {
-  if (!otherMiddleware || isTimeout(error)) return true;
+export function retriesFailure(error: unknown, { hasMiddleware, ofFetch, client }: FailureContext): boolean {
+  if (!hasMiddleware || isTimeout(error)) return true;
   const seen = new Set<unknown>();
-  for (let cause = error; cause instanceof Error && !seen.has(cause); cause = cause.cause) {
+  for (let cause = error; typeof cause === 'object' && cause !== null && !seen.has(cause); cause = causeOf(cause)) {
     seen.add(cause);
-    if (CONNECTION_ERRORS.has(cause.name) || CONNECTION_ERRORS.has(cause.constructor.name)) return true;
+    if (ofFetch.has(cause) || isConnectionError(cause, client)) return true;
   }
   return false;
 }
 
-/** Errors of `fetch`, and the SDK's own. */
-const CONNECTION_ERRORS: ReadonlySet<string> = new Set([
-  'AbortError',
-  'TypeError',
-  'APIConnectionError',
-  'APIConnectionTimeoutError',
-  'RetryableError',
-]);
+function causeOf(error: object): unknown {
+  return 'cause' in error ? error.cause : undefined;
+}
+
+/** The SDK tells its own classes by identity: an error of another copy of it is any error to it. */
+function isConnectionError(error: object, client: object): boolean {
+  if ('name' in error && error.name === 'AbortError') return true;
+  const { APIConnectionError, AnthropicError } = client.constructor as {
+    readonly [Name in 'APIConnectionError' | 'AnthropicError']?: unknown;
+  };
+  if (isInstance(error, APIConnectionError)) return true;
+  // The client does not have this one, only the class that it extends.
+  return isInstance(error, AnthropicError) && classNames(error).includes('RetryableError');
+}
+
+function isInstance(error: object, made: unknown): boolean {
+  return typeof made === 'function' && error instanceof made;
+}
+
+function classNames(error: object): readonly string[] {
+  const names: string[] = [];
+  for (let made: unknown = error.constructor; typeof made === 'function'; made = Object.getPrototypeOf(made)) {
+    names.push(made.name);
+  }
+  return names;
+}
 
 /** A body that can be read only once is never sent again. */
 export function isStreamBody(body: unknown): boolean {
@@ -70,10 +102,10 @@ export class RetryWaits {
   readonly #waiting = new WeakMap<object, WaitingCall[]>();
   readonly #dropped = new FinalizationRegistry<WaitingCall>((wait) => wait.end(null));
 
-  /** `call` waits for its next attempt; an abort of `signal` ends it, as it ends the SDK's sleep. */
-  add(options: object, call: LiveCall, signal: AbortSignal | null | undefined): void {
+  /** The call waits to be sent again; an abort of `signal` ends it, as it ends the SDK's sleep. */
+  add(options: object, { call, retryCount }: Waiting, signal: AbortSignal | null | undefined): void {
     if (signal?.aborted === true) return call.end('cancelled');
-    const wait = new WaitingCall(call, signal ?? null);
+    const wait = new WaitingCall({ call, retryCount }, signal ?? null);
     const waits = this.#waiting.get(options);
     if (waits === undefined) this.#waiting.set(options, [wait]);
     else waits.push(wait);
@@ -81,30 +113,38 @@ export class RetryWaits {
   }
 
   /**
-   * The call whose next attempt this is, or `undefined`: then it is a new call. The same options object can be sent by
-   * several calls at once, told apart by how many attempts each has made. `retryCount` is the request's
+   * The call that is sent again, or `undefined`: then it is a new call. The same options object can be sent by several
+   * calls at once, told apart by how often each was sent before. `retryCount` is the request's
    * `x-stainless-retry-count`, `null` where the user took that header away.
    */
-  resume(options: object, retryCount: number | null): LiveCall | undefined {
+  resume(options: object, retryCount: number | null): Waiting | undefined {
     if (retryCount === 0) return undefined;
     const waits = this.#waiting.get(options);
-    const at =
-      waits?.findIndex((wait) => wait.open && (retryCount === null || wait.call.attempts === retryCount)) ?? -1;
+    const at = waits?.findIndex((wait) => wait.open && (retryCount === null || wait.retryCount === retryCount)) ?? -1;
     if (waits === undefined || at === -1) return undefined;
     const [wait] = waits.splice(at, 1);
     wait?.stop();
-    return wait?.call;
+    return wait;
   }
 }
 
-class WaitingCall {
+/** A call that the SDK will send again. */
+export interface Waiting {
   readonly call: LiveCall;
+  /** How often it will have been sent before then. */
+  readonly retryCount: number;
+}
+
+class WaitingCall implements Waiting {
+  readonly call: LiveCall;
+  readonly retryCount: number;
   readonly #signal: AbortSignal | null;
   readonly #aborted = (): void => this.end('cancelled');
   #open = true;
 
-  constructor(call: LiveCall, signal: AbortSignal | null) {
+  constructor({ call, retryCount }: Waiting, signal: AbortSignal | null) {
     this.call = call;
+    this.retryCount = retryCount;
     this.#signal = signal;
     signal?.addEventListener('abort', this.#aborted, { once: true });
   }

@@ -87,6 +87,26 @@ export function withEstimatedOutput(reported: Usage, outputTokens: number): Usag
   return { ...reported, thinkingTokens: 0, parts: [{ ...first, tokens }, ...rest] };
 }
 
+/** The usages of several responses as one: their parts side by side, the rest added up, tier and place of the last. */
+export function addedUsages(usages: readonly Usage[]): Usage | null {
+  return usages.reduce<Usage | null>((sum, each) => (sum === null ? each : addedUsage(sum, each)), null);
+}
+
+function addedUsage(sum: Usage, each: Usage): Usage {
+  const serverToolUses = { ...sum.serverToolUses };
+  for (const [tool, uses] of Object.entries(each.serverToolUses)) {
+    serverToolUses[tool] = (serverToolUses[tool] ?? 0) + uses;
+  }
+  return {
+    ...each,
+    parts: [...sum.parts, ...each.parts],
+    thinkingTokens: sum.thinkingTokens + each.thinkingTokens,
+    serverToolUses,
+    cacheSplitAssumed: sum.cacheSplitAssumed || each.cacheSplitAssumed,
+    malformed: sum.malformed || each.malformed,
+  };
+}
+
 /** The cost of a usage without a price. */
 export function unpriced({ parts }: Usage): CallCost {
   return { parts: parts.map(({ model }) => ({ model, cost: null })), totalNanoUsd: 0, priced: false };

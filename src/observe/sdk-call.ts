@@ -1,0 +1,280 @@
+import type { Middleware, MiddlewareContext } from '@anthropic-ai/sdk';
+import type { GuardedRequest } from '../decisions.ts';
+import { allowedBody, isRefusal } from './admission.ts';
+import { hide } from './body-tap.ts';
+import { sendObserved, type Exchange, type Transport } from './exchange.ts';
+import { LiveCall, type CallRequest, type Observation } from './live-call.ts';
+import { MiddlewareRound, type SdkRequest } from './middleware.ts';
+import { operation } from './operation.ts';
+import { followResponse } from './response.ts';
+import { refusalBody, replaceHeaders, whenRead } from './sdk-response.ts';
+import { RetryWaits, failureOf, isStreamBody, retriesFailure, retriesResponse } from './sdk-retry.ts';
+import { isJson } from './usage.ts';
+
+/** The settings of the client that its retry loop goes by, read at every attempt because they can change. */
+export interface ObservedClient {
+  readonly maxRetries: number;
+  readonly apiKey: string | null;
+  readonly authToken: string | null;
+  readonly baseURL: string;
+}
+
+/**
+ * The two methods of an SDK client at which its calls are observed. The SDK's retry loop calls `fetchWithTimeout` each time
+ * that it sends a call, around all middleware; what `backendMiddleware` gives stands innermost, next to the wire. A
+ * contract test holds both.
+ */
+export interface Seams {
+  readonly fetchWithTimeout: (this: SdkClient, ...given: FetchArguments) => Promise<Response>;
+  readonly backendMiddleware: (this: SdkClient) => readonly Middleware[];
+}
+
+type SdkClient = ObservedClient & Pick<Seams, 'backendMiddleware'> & { readonly middleware: readonly unknown[] };
+
+type FetchArguments = [
+  url: string,
+  init: RequestInit,
+  timeoutMs: number,
+  controller: AbortController,
+  options?: SdkOptions,
+  ...more: unknown[],
+];
+
+/** The seams of a client as plimsoll puts them in place of its own. */
+export interface ObservedSeams extends Seams {
+  /** Set to `false`, they do what the client's own do, for whoever has kept them. */
+  isOn: boolean;
+}
+
+/**
+ * Makes the observed forms of a client's seams. They pass on requests, responses and errors as they are; their own errors
+ * are counted and swallowed. Nothing is put into a chain of middleware that the client does not have, because the SDK
+ * throws other errors where there is one. Requests without SDK options (those of the SDK's own) are not counted.
+ */
+export function observedSeams(observation: Observation, plain: Seams): ObservedSeams {
+  const waits = new RetryWaits();
+  const chain = new InnerChain();
+  const seams: ObservedSeams = {
+    isOn: true,
+    fetchWithTimeout(...given) {
+      const [url, init, timeoutMs, controller, options, ...more] = given;
+      if (options === undefined || !seams.isOn) return plain.fetchWithTimeout.apply(this, given);
+      const send: SdkExchange['send'] = (exchange, request) => {
+        // A guard may have taken its time: the SDK listens to the signal only from here on.
+        if (init.signal?.aborted === true) controller.abort();
+        return chain.handOver(exchange, () =>
+          plain.fetchWithTimeout.call(this, url, request, timeoutMs, controller, options, ...more),
+        );
+      };
+      const exchange = begin({ observation, waits, ofFetch: chain.ofFetch, client: this, init, options, send });
+      if (exchange === null) return plain.fetchWithTimeout.apply(this, given);
+      if (exchange.round !== null) return exchange.round.send(SDK_TRANSPORT);
+      return passingRefusals(sendObserved(exchange, SDK_TRANSPORT), exchange);
+    },
+    backendMiddleware() {
+      return chain.around(plain.backendMiddleware.call(this));
+    },
+  };
+  return seams;
+}
+
+/** What stands innermost in the chains of a client's calls, around the middleware of its backend. */
+class InnerChain {
+  /** The errors that `fetch` has thrown. */
+  readonly ofFetch = new WeakSet();
+  #sending: SdkExchange | null = null;
+  /** Those whose chain is put together later than the SDK's own `fetchWithTimeout` does it, in a subclass. */
+  readonly #late = new Map<SdkOptions, SdkExchange>();
+
+  /** Runs `send`, which asks for the middleware of the backend before its first `await`. */
+  handOver(exchange: SdkExchange, send: () => Promise<Response>): Promise<Response> {
+    this.#sending = exchange;
+    let sent: Promise<Response>;
+    try {
+      sent = send();
+    } finally {
+      this.#sending = null;
+    }
+    const { round, options } = exchange;
+    if (round === null || round.isJoined) return sent;
+    this.#late.set(options, exchange);
+    return sent.finally(() => this.#late.delete(options));
+  }
+
+  around(backend: readonly Middleware[]): readonly Middleware[] {
+    const sending = this.#sending;
+    if (sending === null) return this.#late.size === 0 ? backend : [this.#joinLate, ...backend, this.#markErrors];
+    const { round } = sending;
+    if (round !== null) {
+      round.isJoined = true;
+      return [round.innermost, ...backend, this.#markErrors];
+    }
+    if (backend.length === 0) return backend;
+    sending.hasMiddleware = true;
+    return [...backend, this.#markErrors];
+  }
+
+  readonly #joinLate: Middleware = (request, next, ctx) => {
+    const late = ctx.options === undefined ? undefined : this.#late.get(ctx.options);
+    return late?.round ? late.round.innermost(request, next, ctx) : next(request);
+  };
+
+  readonly #markErrors: Middleware = async (request, next) => {
+    try {
+      return await next(request);
+    } catch (error) {
+      if (typeof error === 'object' && error !== null) this.ofFetch.add(error);
+      throw error;
+    }
+  };
+}
+
+/**
+ * The SDK would take the refusal of a guard for a failed connection, send again and wrap it. It catches with `catch`, which
+ * lets a refusal through.
+ */
+function passingRefusals(sent: Promise<Response>, { observation, call }: SdkExchange): Promise<Response> {
+  if (observation.guards.length === 0 && call.spends.length === 0) return sent;
+  hide(sent, 'catch', (caught: (error: unknown) => unknown) =>
+    sent.then(undefined, (error: unknown) => {
+      if (isRefusal(error)) throw error;
+      return caught(error);
+    }),
+  );
+  return sent;
+}
+
+/** One time that the SDK sends a call: an attempt, or a round through middleware of the program's. */
+interface SdkExchange extends Exchange {
+  readonly waits: RetryWaits;
+  readonly ofFetch: WeakSet<object>;
+  readonly client: ObservedClient;
+  readonly init: RequestInit;
+  readonly options: SdkOptions;
+  /** How often the SDK has sent the call before. */
+  readonly retryCount: number;
+  /** The client has middleware, if only that of a backend. */
+  hasMiddleware: boolean;
+  round: MiddlewareRound<SdkExchange> | null;
+  readonly send: (exchange: SdkExchange, request: RequestInit) => Promise<Response>;
+}
+
+type Sending = Pick<SdkExchange, 'observation' | 'waits' | 'ofFetch' | 'init' | 'options' | 'send'> & {
+  readonly client: SdkClient;
+};
+
+function begin(sending: Sending): SdkExchange | null {
+  const { observation, waits, client, init, options } = sending;
+  try {
+    const count = init.headers instanceof Headers ? init.headers.get('x-stainless-retry-count') : null;
+    const resumed = waits.resume(options, count === null ? null : Number(count));
+    const call = resumed?.call ?? new LiveCall(observation, callRequest(options, client));
+    const isAround = client.middleware.length > 0 || (options.middleware?.length ?? 0) > 0;
+    const retryCount = resumed?.retryCount ?? 0;
+    const exchange: SdkExchange = { ...sending, call, retryCount, isAround, hasMiddleware: isAround, round: null };
+    if (isAround) exchange.round = roundOf(exchange, resumed === undefined);
+    else if (resumed !== undefined) call.retry();
+    return exchange;
+  } catch (error) {
+    observation.onError('middleware', error);
+    return null;
+  }
+}
+
+function roundOf(exchange: SdkExchange, isFirst: boolean): MiddlewareRound<SdkExchange> {
+  const { call, options } = exchange;
+  if (isFirst) call.attempts = 0;
+  return new MiddlewareRound(exchange, {
+    path: options.path,
+    guarded: (request) => guardedRequest(request, options),
+    allowed: (request) => allowedRequest(request, call),
+    isCancelled: () => options.signal?.aborted === true,
+    isOfConnection: (error) => retriesFailure(error, exchange),
+  });
+}
+
+function callRequest(options: SdkOptions, { baseURL }: ObservedClient): CallRequest {
+  const body = isJson(options.body) ? options.body : null;
+  const model = body?.['model'];
+  const maxTokens = body?.['max_tokens'];
+  return {
+    operation: operation(options.method, options.path, options.stream === true),
+    model: typeof model === 'string' ? model : null,
+    maxTokens: typeof maxTokens === 'number' ? maxTokens : null,
+    body,
+    baseUrl: withoutCredentials(baseURL),
+    sdkSpan: sdkSpan(options),
+  };
+}
+
+/** A base URL may hold a user's password: that goes no further. */
+function withoutCredentials(baseUrl: string): string {
+  if (!baseUrl.includes('@')) return baseUrl;
+  const url = URL.parse(baseUrl);
+  return url === null ? '' : `${url.origin}${url.pathname}`;
+}
+
+/** The SDK: its retry rules are known, and its options are the same object each time that it sends a call. */
+const SDK_TRANSPORT: Transport<SdkExchange, Response> = {
+  guardedRequest: ({ init, options }) => guardedRequest(init, options),
+  send: (exchange) =>
+    exchange.send(exchange, exchange.round === null ? allowedRequest(exchange.init, exchange.call) : exchange.init),
+  headers: ({ headers }) => headers,
+  follow({ call, observation, options }, response) {
+    followResponse({ call, observation, path: options.path }, response);
+  },
+  refusalBody: ({ round }, response, fate) =>
+    round === null ? refusalBody(response, fate) : round.refusalBody(response, fate),
+  retriesRefusal: (exchange, { status, headers }) =>
+    retriesResponse({ status, headers, refreshable: isRefreshable(exchange) }, triesLeft(exchange)),
+  /** The SDK refreshes its token after a 401 without looking at the headers. */
+  isSteerable: (exchange, { status }) => exchange.call.attempts > 0 && !(status === 401 && isRefreshable(exchange)),
+  steer: replaceHeaders,
+  handBack(exchange, response, goesOn) {
+    const { call, options, waits, retryCount } = exchange;
+    if (goesOn) wait(exchange);
+    whenRead(response, call, () => {
+      if (goesOn) waits.resume(options, retryCount + 1)?.call.end(null);
+    });
+  },
+  isCancelled: ({ options }) => options.signal?.aborted === true,
+  failureOf: (_exchange, error) => failureOf(error),
+  retriesFailure: (exchange, error) => triesLeft(exchange) > 0 && retriesFailure(error, exchange),
+  wait,
+};
+
+function wait({ call, options, waits, retryCount }: SdkExchange): void {
+  waits.add(options, { call, retryCount: retryCount + 1 }, options.signal);
+}
+
+function isRefreshable({ client }: SdkExchange): boolean {
+  const { apiKey, authToken } = client;
+  return apiKey === null && authToken === null;
+}
+
+function triesLeft({ client, options, retryCount }: SdkExchange): number {
+  if (isStreamBody(options.body)) return 0;
+  return (options.maxRetries ?? client.maxRetries) - retryCount;
+}
+
+function guardedRequest({ body }: RequestInit | SdkRequest, options: SdkOptions): GuardedRequest {
+  return {
+    body: isJson(options.body) ? options.body : null,
+    bodyLength: typeof body === 'string' ? body.length : 0,
+  };
+}
+
+/** The request as it may be sent: with the `max_tokens` of a guard and the model of a retry policy, where they set one. */
+function allowedRequest<Request extends RequestInit | SdkRequest>(request: Request, call: LiveCall): Request {
+  const isChanged = call.admittedMaxTokens !== null || call.fallbackModel !== null;
+  if (!isChanged || typeof request.body !== 'string') return request;
+  return { ...request, body: allowedBody(request.body, call) };
+}
+
+/** The SDK's options of a call: the same object each time that it is sent. */
+type SdkOptions = NonNullable<MiddlewareContext['options']>;
+
+/** The SDK's own span of a call. The one private field of the SDK's that is read: a contract test holds it. */
+function sdkSpan(options: SdkOptions): unknown {
+  return (options as { readonly __span?: { readonly span?: unknown } }).__span?.span;
+}
