@@ -1,4 +1,4 @@
-/** The time. Passed in everywhere, so that tests own it. */
+/** The time. Passed in everywhere, so that tests control it. */
 export interface Clock {
   /** Milliseconds since the Unix epoch. May jump when the machine's clock is set. */
   epochMs(): number;
@@ -11,17 +11,17 @@ export const systemClock: Clock = {
   monotonicMs: performance.now.bind(performance),
 };
 
-/** Forgets a task that has not begun. */
+/** Cancels a task that has not started. */
 export type Cancel = () => void;
 
 /** Timers. Passed in everywhere, so that tests need not wait. */
 export interface Timers {
   /**
-   * Runs a task that a call waits for, and keeps the process alive until then. A response that has arrived by then is read first,
-   * even where the process was too busy to look.
+   * Runs a task that a call waits for, and keeps the process alive until then. A response that has arrived by then is
+   * read first, even if the process was too busy to notice.
    */
   whileWaiting(waitMs: number, task: () => void): Cancel;
-  /** Runs a task that can be left undone when the process has nothing else to do. */
+  /** Runs a task that need not run if the process has nothing else to do. */
   inBackground(waitMs: number, task: () => void): Cancel;
 }
 
@@ -48,7 +48,7 @@ export interface Span {
   readonly endMs: number;
 }
 
-/** The calendar month in UTC that `atMs` lies in: the month that the API's own spend caps count by. */
+/** Returns the calendar month in UTC that contains `atMs`: the month of the API's own spend caps. */
 export function utcMonth(atMs: number): Span {
   const at = new Date(atMs);
   const [year, month] = [at.getUTCFullYear(), at.getUTCMonth()];

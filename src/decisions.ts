@@ -1,37 +1,37 @@
 /**
- * The parts that may decide about a call, as types: a guard refuses it, a spend guard also holds money for it, and a
- * retry policy says whether it is tried again. Everything else only watches.
+ * The parts that may decide about a call, as types: a guard refuses it, a spend guard also reserves money for it, and a
+ * retry policy decides whether it is tried again. Everything else only observes.
  */
 
 import type { Call, CallRecorder, Recorder, Rejection, RetryDenial } from './vocabulary.ts';
 
 /** A request before it is sent, for guards. It belongs to the caller: read it, and do not keep it. */
 export interface GuardedRequest {
-  /** The body as the caller gave it, before it is encoded; `null` where it is not an object. */
+  /** The body as the caller passed it, before it is encoded; `null` if it is not an object. */
   readonly body: Readonly<Record<string, unknown>> | null;
-  /** Length of the encoded body, in characters; 0 where there is none. */
+  /** Length of the encoded body, in characters; 0 if there is none. */
   readonly bodyLength: number;
 }
 
-/** The request that a guard lets through: as it is (`undefined`), or with another `max_tokens`. */
+/** The request that a guard admits: unchanged (`undefined`), or with another `max_tokens`. */
 export type Admission = { readonly maxTokens: number } | undefined;
 
 /**
- * May refuse a call, because the user asked for it: the only thing of plimsoll's that can. Asked once per call, before
- * its first request is sent and after `started`; a refused call ends as `blocked`.
- * A guard refuses by throwing (or rejecting with) an error that is marked by `REFUSAL`; any other error of a guard's is
- * counted and the call goes on. A promise is waited for: one that is slow delays the call.
+ * May refuse a call, because the user asked for it: the only part of plimsoll that can. Asked once per call, before its
+ * first request is sent and after `started`; a refused call ends as `blocked`. A guard refuses by throwing (or
+ * rejecting with) an error that is marked by `REFUSAL`; any other error of a guard is counted and the call goes on.
+ * plimsoll waits for a promise: a slow one delays the call.
  */
 export interface Guard {
   admit(call: Call, request: GuardedRequest): Admission | Promise<Admission>;
 }
 
-/** A guard that holds something for each call before it is sent and settles it at the end, as budgets do. */
+/** A guard that reserves something for each call before it is sent and settles it at the end, as budgets do. */
 export interface SpendGuard extends Recorder {
   started(call: Call): CallSpend;
 }
 
-/** The hold of a `SpendGuard` for one call. */
+/** The reservation of a `SpendGuard` for one call. */
 export interface CallSpend extends CallRecorder {
   /** Decides as a `Guard` does, after all of them. Asked before each request is sent, those that are sent again included. */
   admit(request: GuardedRequest): Admission | Promise<Admission>;
@@ -40,32 +40,34 @@ export interface CallSpend extends CallRecorder {
 /** Marks errors that are refusals: `error[REFUSAL] === true`. The same in every copy of the package. */
 export const REFUSAL = Symbol.for('plimsoll.refusal');
 
-/** A refusal that the SDK would try again. It is to be read, and not kept. */
+/** A refusal that the SDK would retry. Read it, and do not keep it. */
 export interface RefusedAttempt {
   /** `attempts` counts the refused one. */
   readonly call: Call;
   readonly status: number;
   readonly headers: Headers;
   readonly rejection: Rejection;
-  /** From the start of the call to now, waits included. */
+  /** From the start of the call to now, including waits. */
   readonly elapsedMs: number;
 }
 
-/** The decision on a refused request: sent again or not, after how long, and for which model where it is another. */
+/**
+ * The decision about a refused request: whether to send it again, after how long, and for which model if it changes.
+ */
 export type RetryDecision =
   | { readonly retry: true; readonly waitMs: number; readonly model?: string }
   | { readonly retry: false; readonly reason: RetryDenial };
 
 /**
- * Decides whether and when a refused request is sent again; who asks does the sending and the waiting. Only asked while
- * there are tries left. None of its methods may wait.
+ * Decides whether and when a refused request is sent again; the caller sends and waits. Only asked while attempts are
+ * left. Its methods must not wait.
  */
 export interface RetryPolicy {
-  /** Tries of a call where its caller does not say how many, the first included. */
+  /** Attempts of a call, including the first, if the caller sets no number. */
   readonly attempts: number;
   /** The first request of a call is about to be sent. */
   began(): void;
   decide(refused: RefusedAttempt): RetryDecision;
-  /** A request is sent again without having been decided: after a timeout or a connection error. */
+  /** A request is sent again without a decision: after a timeout or a connection error. */
   retriedUnasked(): void;
 }

@@ -1,4 +1,4 @@
-/** The kinds of problems, a closed set, for whoever diagnoses. */
+/** The kinds of problems, a closed set for diagnosis. */
 export const PROBLEM_KINDS = [
   'missing',
   'invalid',
@@ -15,7 +15,7 @@ export const PROBLEM_KINDS = [
 
 export type ProblemKind = (typeof PROBLEM_KINDS)[number];
 
-/** A setting that cannot be used, as data. Every text is a short phrase that may be shown: none has a secret in it. */
+/** An unusable setting, as data. Every text is a short phrase without a secret. */
 export interface Problem {
   readonly kind: ProblemKind;
   /** The variable, the option, or the path in a file: `ANTHROPIC_TIMEOUT_MS`, `gateway.yaml: clients.web.models[2]`. */
@@ -24,24 +24,24 @@ export interface Problem {
   readonly expected: string;
   /** Completes "got …". */
   readonly got: string;
-  /** Says what to do, as an imperative; `null` where `expected` says it all. */
+  /** Says what to do, as an imperative; `null` if `expected` says it all. */
   readonly advice: string | null;
 }
 
-/** A problem of a value before it is known where the value stands. */
+/** A problem of a value whose field is not known yet. */
 export type ValueProblem = Omit<Problem, 'field'>;
 
-/** A setting that works and had better be changed. */
+/** A setting that works and should be changed. */
 export interface Notice {
   /** The variable, the option, or the path in a file. */
   readonly field: string;
-  /** Says what had better be changed, without a secret. */
+  /** Says what should be changed, without a secret. */
   readonly text: string;
 }
 
 /**
- * Something the user set cannot be used. Thrown where it was set, with every problem at once. `code` says what kind of
- * settings they are; `problems` say what is wrong, as data; `message` says the same in sentences.
+ * A user's setting cannot be used. Thrown where it was set, with every problem at once. `code` names the kind of
+ * settings; `problems` has the problems as data; `message` has them as sentences.
  */
 export class ConfigurationError extends Error {
   readonly code: string;
@@ -73,7 +73,7 @@ export function phraseOf({ expected, got, advice }: ValueProblem): string {
   return `expected ${expected}, got ${got}${advice === null ? '' : `: ${advice}`}`;
 }
 
-/** The same problems, of fields inside of `place`: a file, or the variable that names it. */
+/** Returns the same problems, for fields inside of `place`: a file, or the variable that names it. */
 export function inside(place: string, problems: readonly Problem[]): readonly Problem[] {
   return problems.map((problem) => ({
     ...problem,
@@ -81,7 +81,7 @@ export function inside(place: string, problems: readonly Problem[]): readonly Pr
   }));
 }
 
-/** The problem of a value that is absent, or that is not what was expected. */
+/** The problem of a value that is missing or wrong. */
 export function unfit(
   field: string,
   value: unknown,
@@ -90,12 +90,12 @@ export function unfit(
   return { kind: value === undefined ? 'missing' : 'invalid', field, expected, got: got(value), advice };
 }
 
-/** The problem of a field that nobody reads: a misspelt one would be ignored in silence. `field` is its path. */
+/** The problem of an unknown field: without it, a misspelled field would be ignored silently. `field` is its path. */
 export function unknownField(field: string, known: readonly string[], advice: string | null = null): Problem {
   return { kind: 'unknown_field', field, expected: `one of ${known.join(', ')}`, got: 'an unknown field', advice };
 }
 
-/** The name that is fewest typing mistakes away, at most a third of its length; `null` where none is near. */
+/** Finds the name with the fewest typos, at most a third of its length; `null` if none is near. */
 export function nearest(name: string, names: readonly string[]): string | null {
   let best: string | null = null;
   let fewest = Math.floor(name.length / 3) + 1;
@@ -106,7 +106,7 @@ export function nearest(name: string, names: readonly string[]): string | null {
   return best;
 }
 
-/** Characters to add, drop or change: Levenshtein's distance, a row at a time. */
+/** Counts the characters to add, drop or change: the Levenshtein distance, computed row by row. */
 function mistakes(typed: string, meant: string): number {
   let row = Array.from({ length: meant.length + 1 }, (_, index) => index);
   for (let i = 1; i <= typed.length; i++) {
@@ -137,15 +137,18 @@ export function gotName(name: string): string {
   return isShowable(name) ? name : `(a name of ${name.length} characters)`;
 }
 
-/** Neither long nor the beginning of a key, of whatever vendor: the file may be one of secrets, given by mistake. */
+/**
+ * Tells whether a text is short and does not begin like a key of any vendor: the file may contain secrets, passed by
+ * mistake.
+ */
 function isShowable(text: string): boolean {
   return text.length <= 32 && !text.includes('sk-') && !mayHoldSecret(text);
 }
 
-/** The beginning of every secret: those of the API, and the tokens of a plimsoll gateway. */
+/** The beginning of every secret: the API's, and those of a plimsoll gateway. */
 const MARK = /sk-ant-|plk_/i;
 
-/** Tells whether a text may have a secret in it, whole or in part: then it is shown nowhere. */
+/** Tells whether a text may contain a secret, or part of one: then it is never shown. */
 export function mayHoldSecret(text: string): boolean {
   return MARK.test(text);
 }
@@ -159,21 +162,21 @@ const UNREADABLE: Readonly<Record<string, readonly [got: string, advice: string]
   EPERM: ['no permission', 'check its permissions'],
 };
 
-/** The problem of a file that cannot be read. Of the error its code alone is shown. */
+/** The problem of a file that cannot be read. Shows only the code of the error. */
 export function unreadable(error: unknown, expected = 'to read the file'): ValueProblem {
   const code = codeOf(error) ?? 'no reason given';
   const [got, advice] = UNREADABLE[code] ?? [code, 'check the path and its permissions'];
   return { kind: 'unreadable', expected, got, advice };
 }
 
-/** The code of an error of Node's or of ours; `null` where it has none. */
+/** The code of an error of Node or plimsoll; `null` if it has none. */
 export function codeOf(error: unknown): string | null {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : null;
 }
 
 /**
- * The error itself, or the first among its causes, that carries the brand: helpers of the SDK wrap what they catch.
- * `null` where none does. Causes that go round in a circle end the search.
+ * Returns the error itself, or its first cause, that has the brand: some of the SDK's helpers wrap errors. `null` if
+ * none has it. Stops at circular causes.
  */
 export function brandedCause(error: unknown, brand: symbol): object | null {
   const seen = new Set<unknown>();

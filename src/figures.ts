@@ -1,4 +1,4 @@
-/** Figures and names as they stand in a sentence, and amounts of money in both units. */
+/** Figures and names for sentences, and amounts of money in both units. */
 
 export const NANO_USD_PER_USD = 1_000_000_000;
 
@@ -7,7 +7,7 @@ const DIGITS = 9;
 const AMOUNT = /^(\d{1,9})(?:\.(\d{1,9}))?$/;
 
 /**
- * The whole nano-dollars of an amount in US dollars, as it is written: 0.1 is one tenth, not the double nearest to it.
+ * Returns the exact whole nano-dollars of an amount in US dollars: 0.1 is one tenth, not the double nearest to it.
  * Takes numbers and decimal texts of up to nine digits on either side of the point; `null` for anything else.
  */
 export function nanoUsdOf(usd: unknown): bigint | null {
@@ -18,7 +18,7 @@ export function nanoUsdOf(usd: unknown): bigint | null {
   return BigInt(whole + fraction.padEnd(DIGITS, '0'));
 }
 
-/** The amount in US dollars, as a double: for showing, never for adding up. */
+/** Returns the amount in US dollars as a double: for display, never for sums. */
 export function usdOf(nanoUsd: bigint | number): number {
   return Number(nanoUsd) / NANO_USD_PER_USD;
 }
@@ -49,12 +49,12 @@ let dayFormat: Intl.DateTimeFormat | undefined;
 
 /** `27 November`, in UTC. */
 export function day(atMs: number): string {
-  // Making one takes 10 ms and more: not while the package is imported.
+  // Making one takes 10 ms or more, so it is not done when the package is imported.
   dayFormat ??= new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'long', timeZone: 'UTC' });
   return dayFormat.format(atMs);
 }
 
-/** `sonnet-5.5` → `Sonnet 5.5`. A model that is its own class keeps its id. */
+/** `sonnet-5.5` → `Sonnet 5.5`. A model that is a class of its own keeps its id. */
 export function className(modelClass: string): string {
   const [, family, version] = /^([a-z]+)-([\d.x]+)$/.exec(modelClass) ?? [];
   if (family === undefined || version === undefined) return name(modelClass);
@@ -63,7 +63,7 @@ export function className(modelClass: string): string {
 
 const LONGEST_NAME = 40;
 
-/** A name that fits into a sentence: at most 40 characters. */
+/** Shortens a name for a sentence: at most 40 characters. */
 export function name(text: string): string {
   return text.length <= LONGEST_NAME ? text : `${text.slice(0, LONGEST_NAME - 1)}…`;
 }

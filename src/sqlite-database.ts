@@ -3,26 +3,26 @@ import type Sqlite from 'node:sqlite';
 import type { DatabaseSync } from 'node:sqlite';
 import { ConfigurationError, type ProblemKind } from './errors.ts';
 
-/** An SQLite file, and what is to be in it. */
+/** An SQLite file, and its contents. */
 interface SqliteFile {
   readonly path: string;
-  /** `existing` refuses where there is no file. */
+  /** `existing` refuses if there is no file. */
   readonly open: 'create' | 'existing';
-  /** Makes the tables where they are not there. */
+  /** Makes the tables if they do not exist. */
   readonly tables: string;
-  /** Raised with every change of the tables that an older plimsoll could not read. */
+  /** Increased with every change of the tables that an older plimsoll could not read. */
   readonly version: number;
-  /** Run before there is anything in the file. */
+  /** Run before the tables are made. */
   readonly pragmas?: string;
-  /** The longest wait for other processes that have the file locked. */
+  /** The longest wait for other processes that lock the file. */
   readonly waitMs: number;
-  /** The field of a problem with the file, and the code of its error. */
+  /** The field and the error code of a problem with the file. */
   readonly named: { readonly what: string; readonly code: string };
 }
 
 /**
- * Opens the file, with a log ahead of writing (WAL) that outlives the process, and makes its tables. Throws a
- * `ConfigurationError` where that cannot be.
+ * Opens the file in write-ahead mode (WAL), which outlives the process, and makes its tables. Throws a
+ * `ConfigurationError` if it cannot be opened.
  */
 export function sqliteDatabase({ path, open, tables, version, pragmas = '', waitMs, named }: SqliteFile): DatabaseSync {
   const invalid = (kind: ProblemKind, found: string, advice: string): ConfigurationError => {
@@ -49,13 +49,13 @@ export function sqliteDatabase({ path, open, tables, version, pragmas = '', wait
   }
 }
 
-/** A URL of something else may have a password in it. */
+/** A URL, passed by mistake, may contain a password. */
 function shown(path: string): string {
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(path)?.[1];
   return scheme === undefined ? `"${path}"` : `a URL of ${scheme}`;
 }
 
-/** Loaded only where it is used: on some versions of Node loading it prints a warning. */
+/** Loaded only when it is used: some versions of Node print a warning when it is loaded. */
 function sqlite(): typeof Sqlite {
   return process.getBuiltinModule('node:sqlite');
 }

@@ -6,8 +6,8 @@ import { installed } from './installed.ts';
 type StructuredFile = { readonly value: unknown } | { readonly problem: ValueProblem };
 
 /**
- * Reads a file at once: YAML where its name ends in `.yaml` or `.yml`, which needs the package `yaml`, else JSON. A
- * problem quotes nothing of the text, which may be a file of secrets given by mistake. Never throws.
+ * Reads a file synchronously: YAML if its name ends in `.yaml` or `.yml`, which needs the package `yaml`, else JSON. A
+ * problem quotes nothing of the text, which may be a file of secrets passed by mistake. Never throws.
  */
 export function structuredFile(path: string): StructuredFile {
   let text: string;
@@ -30,13 +30,13 @@ export function structuredFile(path: string): StructuredFile {
   }
 }
 
-/** The place of the mistake, which errors of YAML know. */
+/** The position of the error, if it is YAML's. */
 function placeOf(error: unknown): string {
   const [at] = (error as { linePos?: readonly { readonly line: number; readonly col: number }[] }).linePos ?? [];
   return at === undefined ? '' : ` (line ${at.line}, column ${at.col})`;
 }
 
-/** The parser of the package `yaml`; `null` where it is not installed: only those who write YAML need it. */
+/** The parser of the package `yaml`; `null` if it is not installed: only users of YAML need it. */
 function yaml(): ((text: string) => unknown) | null {
   try {
     return (installed('yaml') as { readonly parse: (text: string) => unknown }).parse;

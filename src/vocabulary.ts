@@ -10,8 +10,8 @@
  */
 
 /**
- * Kinds of tokens. They add up: none is part of another. `output_estimated` stands in for `output`
- * where a stream ended before the server reported its count.
+ * Kinds of tokens. They add up, because none is part of another. `output_estimated` replaces `output` if a stream ended
+ * before the server reported its count.
  */
 export const TOKEN_KINDS = [
   'input',
@@ -36,14 +36,14 @@ export type Tokens = Readonly<Record<TokenKind, number>>;
 export type Cost = Readonly<Record<CostKind, number>>;
 
 /**
- * Tokens billed to one model. A usage has one part, or one for each of the server's `iterations`,
- * which may run on other models (an advisor, a fallback) or not be in the top-level counts (compaction).
+ * Tokens billed to one model. A usage has one part, or one for each of the server's `iterations`, which may run on
+ * other models (an advisor, a fallback) or be missing from the top-level counts (compaction).
  */
 export interface UsagePart {
-  /** The model that is billed, as the server named it; `null` where the server did not say. */
+  /** The model that is billed, as the server named it; `null` if the server did not say. */
   readonly model: string | null;
   readonly tokens: Tokens;
-  /** `standard` or `fast`, on which the price depends; `null` where the server did not say. */
+  /** `standard` or `fast`, on which the price depends; `null` if the server did not say. */
   readonly speed: string | null;
 }
 
@@ -51,24 +51,24 @@ export interface UsagePart {
 export interface Usage {
   /** At least one part. The parts add up to what is billed. */
   readonly parts: readonly UsagePart[];
-  /** Thinking tokens: part of `output`, never to be added to it. */
+  /** Thinking tokens: already part of `output`, so do not add the two. */
   readonly thinkingTokens: number;
-  /** Uses by server tool (`web_search`, `web_fetch`, …); empty where none was used. */
+  /** Uses by server tool (`web_search`, `web_fetch`, …); empty if none was used. */
   readonly serverToolUses: Readonly<Record<string, number>>;
-  /** `standard`, `priority` or `batch`; `null` where the server did not say. */
+  /** `standard`, `priority` or `batch`; `null` if the server did not say. */
   readonly serviceTier: string | null;
-  /** The place of inference (`us`, `global`, …); `null` where the server did not say. */
+  /** The place of inference (`us`, `global`, …); `null` if the server did not say. */
   readonly inferenceGeo: string | null;
-  /** The server gave a total of cache writes without the 5 m / 1 h split: all of it is counted as 5 m. */
+  /** The server reported cache writes without the 5 m / 1 h split: all of them count as 5 m. */
   readonly cacheSplitAssumed: boolean;
-  /** A number of the server's could not be a count and was left out: such a usage is counted and not priced. */
+  /** A number from the server could not be a count and was left out: such a usage is counted and not priced. */
   readonly malformed: boolean;
 }
 
 /** A part's cost, with the model whose price was used. */
 export interface PricedPart {
   readonly model: string | null;
-  /** `null`: no price is known for the model. Never a silent zero. */
+  /** `null` if no price is known for the model. Never a silent zero. */
   readonly cost: Cost | null;
 }
 
@@ -81,7 +81,7 @@ export interface CallCost {
   readonly priced: boolean;
 }
 
-/** The ends of a call. */
+/** The outcomes of a call. */
 export const OUTCOMES = [
   'ok',
   'rate_limited',
@@ -167,7 +167,10 @@ export interface Rejection {
   readonly spendScope: SpendScope | null;
 }
 
-/** The reasons of a retry policy not to send a refused request again. `retry_after`: the server asks for too long a wait. */
+/**
+ * The reasons why a retry policy does not send a refused request again. `retry_after`: the server asks for too long a
+ * wait.
+ */
 export const RETRY_DENIALS = ['spend_limit', 'retry_budget', 'deadline', 'retry_after', 'not_retryable'] as const;
 
 export type RetryDenial = (typeof RETRY_DENIALS)[number];
@@ -186,10 +189,10 @@ export const LIMIT_DIMENSIONS = [
 
 export type LimitDimension = (typeof LIMIT_DIMENSIONS)[number];
 
-/** One rate limit as a response's headers showed it. Numbers are `null` where the header was absent or unreadable. */
+/** One rate limit, as a response's headers show it. Numbers are `null` if the header is absent or unreadable. */
 export interface Limiter {
   readonly dimension: LimitDimension;
-  /** Units a minute; tokens are rounded to thousands by the server. */
+  /** Units per minute; the server rounds tokens to thousands. */
   readonly limit: number | null;
   readonly remaining: number | null;
   /** The time at which the bucket is full again. */
@@ -204,27 +207,27 @@ export interface Attempt {
   readonly startedAtMs: number;
   /** Request sent to response headers, or to the failure. */
   readonly durationSeconds: number;
-  /** End of the attempt before to the start of this one; 0 for the first. */
+  /** End of the previous attempt to the start of this one; 0 for the first. */
   readonly waitSeconds: number;
-  /** The HTTP status, or what came instead of one. */
+  /** The HTTP status, or what happened instead of a response. */
   readonly status: number | 'timeout' | 'connection_error' | 'cancelled';
   /** `null` for an attempt that succeeded. */
   readonly rejection: Rejection | null;
-  /** The outcome of the attempt before; `null` for the first. */
+  /** The outcome of the previous attempt; `null` for the first. */
   readonly retryReason: Outcome | null;
-  /** Empty where no header of the family was sent. */
+  /** Empty if no header of the family was sent. */
   readonly limiters: readonly Limiter[];
 }
 
-/** Attribution labels of a call: only names that were declared, values not yet capped. */
+/** Attribution labels of a call: only declared names, with values not capped yet. */
 export type Attribution = Readonly<Record<string, string>>;
 
 /**
- * One call of the user's, however many attempts it takes: one `messages.create`, one stream, one batch.
- * Fields that say "so far" change between events and are final at `finished`.
+ * One call of the user, whatever its number of attempts: one `messages.create`, one stream, one batch. Fields that say
+ * "so far" change between events and are final at `finished`.
  */
 export interface Call {
-  /** `messages.create`, `messages.stream`, …; `other` for what is not known. */
+  /** `messages.create`, `messages.stream`, …; `other` for unknown operations. */
   readonly operation: string;
   /** Alias of the API key, never the key. */
   readonly key: string;
@@ -232,14 +235,14 @@ export interface Call {
   readonly client?: string | undefined;
   /** The model asked for, so far: after a fallback the other one. `null` for operations without one. */
   readonly requestedModel: string | null;
-  /** The model that the caller named, where a retry policy went on with another; else `null`. So far. */
+  /** The model that the caller requested, if the retry policy switched to another; else `null`. So far. */
   readonly fallbackFrom: string | null;
   readonly attribution: Attribution;
-  /** Base URL of the API that is called, without credentials; absent where it is not known. */
+  /** Base URL of the API that is called, without credentials; absent if it is not known. */
   readonly baseUrl?: string;
-  /** The SDK's own span of this call, for who knows spans; absent where the SDK has none. */
+  /** The SDK's own span of this call, for recorders that use spans; absent if the SDK has none. */
   readonly sdkSpan?: unknown;
-  /** `max_tokens` as sent, once guards have let it through; `null` where the request has none. */
+  /** `max_tokens` as sent, once guards have let it through; `null` if the request has none. */
   readonly maxTokens: number | null;
   /** Wall clock when the first attempt reached plimsoll. */
   readonly startedAtMs: number;
@@ -249,25 +252,25 @@ export interface Call {
   readonly attempts: number;
   /** Time between attempts so far, in seconds. */
   readonly waitSeconds: number;
-  /** Streams: start of the call to the first content delta, waits included; `null` before it. */
+  /** Streams: start of the call to the first content delta, including waits; `null` until then. */
   readonly firstTokenSeconds: number | null;
-  /** Start of the call to its last byte, retries and waits included; `null` before the end. */
+  /** Start of the call to its last byte, including retries and waits; `null` until the end. */
   readonly durationSeconds: number | null;
-  /** `null` before the end. */
+  /** `null` until the end. */
   readonly outcome: Outcome | null;
   /** The reason that the last attempt was refused for, or the error in the body of its response, so far; `null` for neither. */
   readonly rejection: Rejection | null;
   /** The server's stop reason, so far. */
   readonly stopReason: string | null;
-  /** `null` where the server reported none. */
+  /** `null` if the server reported none. */
   readonly usage: Usage | null;
-  /** `null` where there is no usage. */
+  /** `null` if there is no usage. */
   readonly cost: CallCost | null;
-  /** The trace of the call as of now, for exemplars and log lines; `null` where it has none, or none that is sampled. */
+  /** The trace of the call as of now, for exemplars and log lines; `null` if it has none, or is not sampled. */
   trace?(): Trace | null;
 }
 
-/** The outcomes of a request of a batch, in the API's words. */
+/** The outcomes of a request in a batch, in the API's terms. */
 export const BATCH_OUTCOMES = ['succeeded', 'errored', 'canceled', 'expired'] as const;
 
 export type BatchOutcome = (typeof BATCH_OUTCOMES)[number];
@@ -278,7 +281,7 @@ export interface BatchResult {
   /** The model that answered. */
   readonly model: string | null;
   readonly usage: Usage | null;
-  /** The cost at the batch price in force when the batch was made, where that is known, else when it was read. */
+  /** The cost at the batch price in force when the batch was made, if that is known, else when it was read. */
   readonly cost: CallCost | null;
 }
 
@@ -296,18 +299,17 @@ export interface BatchResult {
  */
 export interface Recorder {
   /**
-   * The first request of a call is about to be sent. Returns the recorder of this call alone, or nothing where there is
-   * nothing to record of it.
+   * The first request of a call is about to be sent. Returns the recorder of this call, or nothing if the call is not
+   * recorded.
    */
   started(call: Call): CallRecorder | undefined;
 }
 
 /**
- * Follows one call, from `started` on. A method may throw: the error is counted, and neither the call nor another
- * recorder notices. None is waited for; where one returns a promise, its rejection is counted.
- *
- * The order is `attempted` once per attempt, `firstToken` at most once, `finished` once. `attempted` of a refused attempt
- * comes when the reason is known, which can be after the next attempt has begun. `usageKnown` waits for none of them.
+ * Follows one call, from `started` on. A method may throw: the error is counted, and affects neither the call nor
+ * another recorder. plimsoll waits for none of them; if one returns a promise, its rejection is counted. The order is
+ * `attempted` once per attempt, `firstToken` at most once, `finished` once. `attempted` of a refused attempt comes when
+ * the reason is known, which can be after the next attempt has begun. `usageKnown` does not wait for the others.
  */
 export interface CallRecorder {
   /** An attempt got a response or failed. Comes at once: `attempted` waits for the reason of a refusal. */
@@ -322,8 +324,8 @@ export interface CallRecorder {
    */
   usageKnown?(): void;
   /**
-   * The call reads the results of a batch and has come to one that this process had not read before. The usage of the
-   * result is not the call's own, which has none. Comes between `started` and `finished`.
+   * The call read a batch result that this process had not read before. The usage of the result is not the call's own,
+   * which has none. Comes between `started` and `finished`.
    */
   batchResult?(result: BatchResult): void;
   /** The retry policy did not let the SDK send a refused request again. Comes before that attempt's `attempted`. */
@@ -332,11 +334,11 @@ export interface CallRecorder {
   bodyError?(rejection: Rejection): void;
   /** The call is over. The last event, exactly once. */
   finished?(): void;
-  /** The trace that the call belongs to, for those who keep its spans; `null` where nobody could look it up. */
+  /** The trace that the call belongs to, for recorders that keep its spans; `null` if it cannot be found. */
   trace?(): Trace | null;
 }
 
-/** A span of a trace, and the time at which something happened in it. */
+/** A span of a trace, and the time of an event in it. */
 export interface Trace {
   readonly traceId: string;
   readonly spanId: string;

@@ -6,14 +6,14 @@ import type { LedgerLink } from './ledger-link.ts';
 import type { Balance, Eventually, Spend } from './ledger.ts';
 import { Reservations, type Verdict } from './reservations.ts';
 
-/** A budget as it can be read at any time, without waiting. */
+/** A view of a budget that can be read at any time, without waiting. */
 export interface BudgetView {
   readonly budget: Budget;
-  /** The period of now. */
+  /** The current period. */
   span(): Span;
-  /** The balance that the ledger last reported; `null` before it has. */
+  /** The balance that the ledger last reported; `null` until it reports one. */
   balance(): Balance | null;
-  /** `null` before there is enough spend to go by. */
+  /** `null` until there is enough spend for a forecast. */
   forecast(): Forecast | null;
 }
 
@@ -21,15 +21,17 @@ export interface BudgetView {
 export interface AccountStatus extends Span {
   /** `null` while the ledger has reported nothing. */
   readonly balance: Balance | null;
-  /** `null` before there is enough spend to go by. */
+  /** `null` until there is enough spend for a forecast. */
   readonly forecast: Forecast | null;
 }
 
-/** Spend has reached a threshold, for the first time in the period, in whichever process. Amounts are US dollars. */
+/**
+ * Reports that spend has reached a threshold for the first time in the period, in any process. Amounts are US dollars.
+ */
 export interface ThresholdReached {
   /** The budget's name. */
   readonly budget: string;
-  /** Part of the limit. */
+  /** A share of the limit. */
   readonly threshold: number;
   readonly limitUsd: number;
   readonly spentUsd: number;
@@ -37,22 +39,22 @@ export interface ThresholdReached {
   readonly periodEnd: Date;
 }
 
-/** Spend by hour need not be read at every scrape. */
+/** Scrapes within this time reuse the spend by hour, which is costly to read. */
 const HISTORY_STANDS_MS = 60_000;
 
 const ALWAYS: Span = { startMs: -Infinity, endMs: Infinity };
 
-/** A period that has calls under way, or had them last. */
+/** A period with calls in progress, or the last one that had them. */
 interface OpenPeriod extends Span {
   readonly reservations: Reservations;
 }
 
-/** One budget's account in the ledger, as this process uses it: reserves, settles, and reports the balance. */
+/** One budget's account in the ledger, for this process: reserves, settles, and reports the balance. */
 export class Account implements BudgetView {
   readonly budget: Budget;
   readonly #link: LedgerLink;
   readonly #onReached: (reached: ThresholdReached) => void;
-  /** By their start. */
+  /** Periods by their start. */
   readonly #open = new Map<number, OpenPeriod>();
   #latest: OpenPeriod | null = null;
   #history: { readonly spends: readonly Spend[]; readonly atMs: number } | null = null;
@@ -65,17 +67,17 @@ export class Account implements BudgetView {
     this.#onReached = onReached;
   }
 
-  /** Asks for an amount in the period of `atMs`; `settle` with the same time releases it. */
+  /** Reserves an amount in the period of `atMs`; `settle` with the same time releases it. */
   reserve(nanoUsd: bigint, atMs: number): Eventually<Verdict> {
     return this.#reservations(atMs).reserve(nanoUsd);
   }
 
-  /** Releases what was held and counts what was spent, both in the period of `atMs`. Never waits. */
+  /** Releases the amount reserved and counts the amount spent, both in the period of `atMs`. Never waits. */
   settle(atMs: number, heldNanoUsd: bigint, spentNanoUsd: bigint): void {
     this.#reservations(atMs).settle(atMs, heldNanoUsd, spentNanoUsd);
   }
 
-  /** The balance of the period of `atMs` that the ledger last reported; `null` before it has. */
+  /** Returns the balance of the period of `atMs` that the ledger last reported; `null` until it reports one. */
   known(atMs: number): Balance | null {
     return this.#open.get(this.#periodAt(atMs).startMs)?.reservations.known ?? null;
   }
@@ -84,14 +86,14 @@ export class Account implements BudgetView {
     return spanAt(this.budget.period, this.#link.clock.epochMs());
   }
 
-  /** Reads the balance again for the next time, where the ledger takes time to answer; for this time where it does not. */
+  /** Returns the last known balance, and reads it again. If the ledger answers at once, the new balance is returned. */
   balance(): Balance | null {
     const nowMs = this.#link.clock.epochMs();
     if (this.#link.up) void this.#readBalance(nowMs);
     return this.known(nowMs);
   }
 
-  /** Reads the hours again once a minute, as `balance` does. */
+  /** Returns the forecast, and reads the spend by hour again at most once per minute. */
   forecast(): Forecast | null {
     const nowMs = this.#link.clock.epochMs();
     if (this.#link.up) void this.#readHistory(nowMs);

@@ -5,14 +5,14 @@ import { REFUSAL } from '../decisions.ts';
 const BRAND = Symbol.for('plimsoll.budget-exceeded');
 
 /**
- * The reason of a refusal: the call does not fit (`exceeded`), its model has no price (`unknown_price`), or the ledger
- * does not answer and the budget is set to refuse calls then (`ledger_unavailable`).
+ * The reason of a refusal: the call would exceed the budget (`exceeded`), its model has no price (`unknown_price`), or
+ * the ledger does not respond and the budget has `onLedgerDown: 'closed'` (`ledger_unavailable`).
  */
 export type BudgetRefusal = 'exceeded' | 'unknown_price' | 'ledger_unavailable';
 
 /**
- * Fixed sentences: the SDK takes an error whose text looks like a timeout for one, and sends the request again. So they
- * contain nothing that a user can name, such as a budget.
+ * The SDK retries an error whose text looks like a timeout. So these sentences are fixed, and contain nothing that a
+ * user can name, such as a budget.
  */
 const MESSAGES: Readonly<Record<BudgetRefusal, string>> = {
   exceeded: "Not sent: the call would exceed a budget. This error's fields say which budget, and when it resets.",
@@ -26,11 +26,14 @@ export interface BudgetExceededDetails {
   /** The budget's name. */
   readonly budget: string;
   readonly limitUsd: number;
-  /** `null` where the ledger has reported nothing. */
+  /** `null` if the ledger has reported nothing. */
   readonly spentUsd: number | null;
-  /** Reserved for calls under way; `null` where the ledger has reported nothing. */
+  /** Reserved for calls in progress; `null` if the ledger has reported nothing. */
   readonly reservedUsd: number | null;
-  /** The time when today's spend no longer counts: the end of the day or month, or a rolling window from now. */
+  /**
+   * The time when today's spend no longer counts: the end of the day or month, or the end of a rolling window that
+   * starts now.
+   */
   readonly resetsAt: Date;
 }
 
@@ -58,12 +61,14 @@ export class BudgetExceededError extends Error implements BudgetExceededDetails 
   }
 }
 
-/** Tells whether the error is a budget's refusal, or has one among its causes: helpers of the SDK wrap what they catch. */
+/**
+ * Tells whether the error is a budget's refusal, or has one among its causes: some of the SDK's helpers wrap errors.
+ */
 export function isBudgetExceeded(error: unknown): boolean {
   return budgetExceeded(error) !== null;
 }
 
-/** Finds the budget's refusal, however deep it lies among the causes of the error; `null` where there is none. */
+/** Finds the budget's refusal among the causes of the error, at any depth; `null` if there is none. */
 export function budgetExceeded(error: unknown): BudgetExceededError | null {
   return brandedCause(error, BRAND) as BudgetExceededError | null;
 }

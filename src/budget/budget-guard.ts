@@ -12,7 +12,7 @@ interface BudgetGuardOptions {
   readonly accounts: readonly Account[];
   readonly estimator: Estimator;
   readonly onDecision: (budget: Budget, decision: Decision) => void;
-  /** Called with what a call, or a result of a batch, has cost a budget that counts it. */
+  /** Called with the cost of a call, or of a batch result, for each budget that counts it. */
   readonly onSpend: (budget: Budget, nanoUsd: bigint) => void;
   /**
    * What a call costs that was left before its end: `seen`, what was seen of it, or `held`, all that it held, so that who
@@ -34,11 +34,11 @@ const LEFT: ReadonlySet<Outcome | null> = new Set<Outcome>([
 /** An account, and the calls that count for it. */
 interface ScopedAccount {
   readonly account: Account;
-  /** A model is named canonically. */
+  /** Models have their canonical ids. */
   readonly scope: Scope;
 }
 
-/** Reserves what a call will probably cost before it is sent, and settles what it did cost when it has ended. */
+/** Reserves the expected cost of a call before it is sent, and settles its actual cost when it has ended. */
 export class BudgetGuard implements SpendGuard {
   readonly #accounts: readonly ScopedAccount[];
   readonly #options: BudgetGuardOptions;
@@ -61,12 +61,12 @@ export class BudgetGuard implements SpendGuard {
   }
 }
 
-/** The amount that a call holds of a budget that counts it. */
+/** The amount that a call reserves on one budget. */
 interface Reservation extends ScopedAccount {
   heldNanoUsd: bigint;
 }
 
-/** The answer of one budget to one call. */
+/** The decision of one budget about one call. */
 interface Answer {
   readonly reservation: Reservation;
   readonly decision: Decision;
@@ -74,7 +74,7 @@ interface Answer {
   readonly balance: Balance | null;
 }
 
-/** One call, and what it holds of the budgets that count it. */
+/** One call, with its reservations on the budgets that count it. */
 class BudgetedCall implements CallSpend {
   readonly #call: Call;
   readonly #reservations: readonly Reservation[];
@@ -154,7 +154,7 @@ class BudgetedCall implements CallSpend {
     return this.#leftCalls === 'held';
   }
 
-  /** Settles what a result of a batch cost: that is known, and counted, when it is read. */
+  /** Settles the cost of a batch result, which is known and counted when the result is read. */
   batchResult({ cost }: BatchResult): void {
     if (cost === null) return;
     for (const { account, scope } of this.#reservations) {
@@ -165,7 +165,7 @@ class BudgetedCall implements CallSpend {
     }
   }
 
-  /** `nanoUsd`: `null` where the model has no price. */
+  /** `nanoUsd`: `null` if the model has no price. */
   #reserve(reservation: Reservation, nanoUsd: bigint | null): Eventually<Answer> {
     const { account } = reservation;
     const { mode, onUnknownPrice } = account.budget;
@@ -177,7 +177,7 @@ class BudgetedCall implements CallSpend {
     const verdict = account.reserve(amount, atMs);
     if (!(verdict instanceof Promise)) return answered(reservation, amount, verdict);
     if (mode === 'block') return verdict.then((late) => answered(reservation, amount, late));
-    // Nothing depends on the answer but a count: the call does not wait for it.
+    // Only a counter depends on the answer, so the call does not wait for it.
     reservation.heldNanoUsd = amount;
     return allowed(reservation, account.known(atMs), amount);
   }
@@ -207,7 +207,9 @@ class BudgetedCall implements CallSpend {
     }
   }
 
-  /** The end of the budget's period. Of several budgets that refuse, the last to reset says when to try again. */
+  /**
+   * Returns the end of the budget's period. If several budgets refuse, the last one to reset decides when to try again.
+   */
   #resetsAtMs({ reservation }: Answer): number {
     return spanAt(reservation.account.budget.period, this.#call.startedAtMs).endMs;
   }
@@ -226,7 +228,10 @@ class BudgetedCall implements CallSpend {
   }
 }
 
-/** The estimated cost on the models of the scope: `null` where one has no price, `undefined` where none is in it. */
+/**
+ * Returns the expected cost on the models of the scope: `null` if one has no price, `undefined` if none is in the
+ * scope.
+ */
 function expectedInScope(scope: Scope, { parts }: Estimate): bigint | null | undefined {
   let sum: bigint | null | undefined;
   for (const { model, nanoUsd } of parts) {
@@ -246,7 +251,7 @@ function answered(reservation: Reservation, nanoUsd: bigint, { kind, balance }: 
   return { reservation, decision: 'unavailable', refusal: isClosed ? 'ledger_unavailable' : null, balance };
 }
 
-/** `besides`: what is reserved for the call and not yet part of the balance. */
+/** `besides`: the reserved amount that is not yet part of the balance. */
 function allowed(reservation: Reservation, balance: Balance | null, besides: bigint): Answer {
   const { mode, limitNanoUsd } = reservation.account.budget;
   const total = balance === null ? 0n : balance.spentNanoUsd + balance.reservedNanoUsd + besides;

@@ -2,14 +2,14 @@ import { utcMonth, type Span } from '../clock.ts';
 import type { Call, CallCost } from '../vocabulary.ts';
 import type { Window } from './ledger.ts';
 
-/** A limit on what calls of a scope may cost in a period, with every choice made. Read from a `BudgetDefinition`. */
+/** A limit on the cost of a scope's calls in a period, with all defaults filled in. Read from a `BudgetDefinition`. */
 export interface Budget {
   readonly name: string;
   readonly scope: Scope;
   readonly period: Period;
   readonly limitNanoUsd: bigint;
   readonly mode: BudgetMode;
-  /** Parts of the limit, ascending. */
+  /** Shares of the limit, ascending. */
   readonly thresholds: readonly number[];
   /** `block` refuses a call whose model has no price. */
   readonly onUnknownPrice: 'allow' | 'block';
@@ -17,22 +17,29 @@ export interface Budget {
   readonly onLedgerDown: 'open' | 'closed';
 }
 
-/** `observe` measures, `warn` also counts the calls that go over, `block` refuses them before they are sent. */
+/**
+ * `observe` measures, `warn` also counts the calls that exceed the budget, `block` refuses them before they are sent.
+ */
 export const BUDGET_MODES = ['observe', 'warn', 'block'] as const;
 
 export type BudgetMode = (typeof BUDGET_MODES)[number];
 
-/** A budget's answer before a call. `unavailable`: its ledger did not answer, and the call was sent or refused without. */
+/** A budget's decision before a call. `unavailable`: its ledger did not respond, so `onLedgerDown` decided. */
 export const DECISIONS = ['allowed', 'warned', 'blocked', 'unavailable'] as const;
 
 export type Decision = (typeof DECISIONS)[number];
 
-/** The budget's account in a ledger: another period is another account, another limit or scope is the same one. */
+/**
+ * Names the budget's account in a ledger. Another period is another account; another limit or scope keeps the account.
+ */
 export function accountName({ name, period }: Budget): string {
   return `${name}/${periodName(period)}`;
 }
 
-/** True where a ledger in memory serves the budget badly: it forgets a month at every restart, and blocks for one process. */
+/**
+ * Tells whether a ledger in memory is wrong for the budget: a restart loses the month's spend, and each process blocks
+ * by itself.
+ */
 export function isVolatileInMemory({ mode, period }: Budget): boolean {
   return mode === 'block' || period.kind === 'month';
 }
@@ -66,12 +73,14 @@ export function scopeName(scope: Scope): string {
   }
 }
 
-/** The scope with its model under the id that costs are kept by. */
+/** Replaces the model of a scope by its canonical id, which costs are counted under. */
 export function canonicalScope(scope: Scope, canonicalModel: (id: string) => string): Scope {
   return scope.kind === 'model' ? { kind: 'model', model: canonicalModel(scope.model) } : scope;
 }
 
-/** Tells whether a scope counts the call. A model's scope counts every call: costs are told apart part by part. */
+/**
+ * Tells whether a scope counts the call. A model's scope counts every call, because costs are divided by model later.
+ */
 export function inScope(scope: Scope, call: Pick<Call, 'key' | 'attribution'>): boolean {
   if (scope.kind === 'key') return call.key === scope.key;
   if (scope.kind === 'label') return call.attribution[scope.label] === scope.value;
@@ -79,8 +88,8 @@ export function inScope(scope: Scope, call: Pick<Call, 'key' | 'attribution'>): 
 }
 
 /**
- * The part of a call's cost that counts for a canonical scope, in whole nano-dollars; the call is in the scope. For a
- * model's scope only the parts that ran on it count, whatever model the call asked for. Unpriced parts add nothing.
+ * Returns the part of a call's cost that counts for a canonical scope, in whole nano-dollars; the call is in the scope.
+ * For a model's scope, only the parts that ran on it count, whatever model was requested. Unpriced parts add nothing.
  */
 export function costInScope(scope: Scope, cost: CallCost): bigint {
   if (scope.kind !== 'model') return BigInt(cost.totalNanoUsd);
@@ -92,7 +101,7 @@ export function costInScope(scope: Scope, cost: CallCost): bigint {
   return sum;
 }
 
-/** The time that a budget's limit is for. Days and months are those of the calendar in UTC, as the API's own caps are. */
+/** The time that a budget's limit covers. Days and months follow the calendar in UTC, as the API's own caps do. */
 export type Period =
   { readonly kind: 'day' } | { readonly kind: 'month' } | { readonly kind: 'rolling'; readonly lengthMs: number };
 
@@ -109,8 +118,8 @@ const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
 /**
- * The period that `atMs` lies in. A rolling one reaches back over its length from `atMs`, and ends when all that is
- * spent by then no longer counts.
+ * Returns the period that contains `atMs`. A rolling one starts its length before `atMs`, and ends when nothing that
+ * was spent until `atMs` counts any more.
  */
 export function spanAt(period: Period, atMs: number): Span {
   switch (period.kind) {
@@ -125,7 +134,7 @@ export function spanAt(period: Period, atMs: number): Span {
   }
 }
 
-/** A rolling window is kept in this many parts: spend leaves it up to one part late, never early. */
+/** Parts of a rolling window: spend leaves the window up to one part late, never early. */
 const ROLLING_PARTS = 60;
 
 /** The length of a bucket of spend: an hour for calendar periods, a part of the window for a rolling one. */
@@ -133,7 +142,7 @@ export function bucketMs(period: Period): number {
   return period.kind === 'rolling' ? Math.ceil(period.lengthMs / ROLLING_PARTS) : HOUR_MS;
 }
 
-/** The start of the bucket that `atMs` lies in. */
+/** Returns the start of the bucket that contains `atMs`. */
 export function bucketAt(period: Period, atMs: number): number {
   const length = bucketMs(period);
   return Math.floor(atMs / length) * length;
@@ -142,21 +151,21 @@ export function bucketAt(period: Period, atMs: number): number {
 /** A forecast for a calendar period looks back five weeks. */
 const HISTORY_MS = 35 * DAY_MS;
 
-/** The spend that a ledger goes by at a time. */
+/** The buckets of spend that matter at a time. */
 interface Horizon {
   /** The spend that makes up the balance. */
   readonly window: Window;
-  /** Buckets from here on are kept. */
+  /** Earlier buckets may be dropped. */
   readonly keepFromMs: number;
 }
 
 const CALENDAR: Window = { kind: 'calendar' };
 
-/** The horizon of a period now. */
+/** Returns the horizon of a period now. */
 export function horizonAt(period: Period, nowMs: number): Horizon {
   if (period.kind !== 'rolling') return { window: CALENDAR, keepFromMs: nowMs - HISTORY_MS };
   const keepFromMs = bucketAt(period, nowMs - period.lengthMs);
-  // Spend of a time to come was written by a clock that has been set back since: it is spent all the same.
+  // Spend in the future was recorded before the clock was set back. It still counts.
   const untilMs = nowMs + period.lengthMs;
   return { window: { kind: 'rolling', fromMs: keepFromMs, untilMs, bucketMs: bucketMs(period) }, keepFromMs };
 }

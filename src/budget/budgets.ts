@@ -17,16 +17,16 @@ export interface BudgetsOptions extends BudgetsSettings {
 
 /** Settings that the budgets share. All are optional. */
 export interface BudgetsSettings {
-  /** Keeps what is spent. Default: `memoryLedger()`, in this process. */
+  /** Stores the spend. Default: `memoryLedger()`, in this process. */
   readonly ledger?: Ledger;
   /**
-   * Called when spend reaches a threshold: once a period, by one of the processes that share the ledger. A promise that it
-   * returns is not waited for; an error is counted.
+   * Called when spend reaches a threshold: once per period, in one of the processes that share the ledger. plimsoll
+   * does not wait for a returned promise, and counts an error.
    */
   readonly onThreshold?: (reached: ThresholdReached) => void | Promise<void>;
   /** The longest that a call waits for the ledger. Default: 50 ms. */
   readonly deadlineMs?: number;
-  /** A process that posts nothing for this long loses what it holds in the ledger. Default: 60 s, at least 1 s. */
+  /** A process that posts nothing for this long loses its reservations in the ledger. Default: 60 s, at least 1 s. */
   readonly holdMs?: number;
   /**
    * The tokens to expect of a document by its id or URL, or of a thread that the API keeps, before its route has used one;
@@ -46,13 +46,13 @@ export interface Budgets {
   readonly all: readonly BudgetView[];
   /** For `instrument()`: reserves on these budgets before each call, and settles after it. */
   attach(host: BudgetHost): SpendGuard;
-  /** The ledger, and whether it answered last; without asking it. */
+  /** The ledger, and whether its last answer arrived. Does not ask the ledger. */
   readonly ledger: BudgetsStatus['ledger'];
-  /** Reads all budgets from the ledger. Waits up to a second, or `deadlineMs` where that is longer. */
+  /** Reads all budgets from the ledger. Waits up to a second, or `deadlineMs` if that is longer. */
   refresh(): Promise<BudgetsStatus>;
   /**
-   * Closes the ledger at the end of the process, once it has taken what was spent, after 2 s at the latest. Resolves with
-   * whether it has taken everything, also when called again.
+   * Closes the ledger at the end of the process, as soon as it has stored all spend, after at most 2 s. Resolves with
+   * whether it has stored everything, also when called again.
    */
   close(): Promise<boolean>;
 }
@@ -66,7 +66,7 @@ export interface BudgetsStatus {
   readonly budgets: readonly BudgetStatus[];
 }
 
-/** The client that budgets are attached to: its prices, and what is to hear of the budgets. */
+/** The client that budgets are attached to: its prices, and the listener that its budgets report to. */
 export interface BudgetHost {
   readonly prices: BudgetPrices;
   readonly listener: BudgetListener;
@@ -75,7 +75,7 @@ export interface BudgetHost {
 /** Listens to what budgets do. Must not throw. */
 export interface BudgetListener {
   decided(budget: Budget, decision: Decision): void;
-  /** A call of the client it was attached for, or a result of a batch, has cost the budget this much. */
+  /** A call of the attached client, or a batch result, has cost the budget this amount. */
   spent(budget: Budget, nanoUsd: bigint): void;
   reached(reached: ThresholdReached): void;
   /** The ledger's id is known. */
@@ -102,7 +102,7 @@ export function budgets({ definitions, ...settings }: BudgetsOptions): Budgets {
 
 /**
  * Makes the budgets of a file, JSON or YAML; by default the file that `PLIMSOLL_BUDGETS` names. Throws as `budgets()`
- * does, and where there is no such file.
+ * does, and if there is no such file.
  */
 export function budgetsFromFile(path = process.env['PLIMSOLL_BUDGETS'], settings: BudgetsSettings = {}): Budgets {
   if (path === undefined || path === '') {
@@ -112,7 +112,7 @@ export function budgetsFromFile(path = process.env['PLIMSOLL_BUDGETS'], settings
   return sharedBudgets(loadBudgets(path), settings);
 }
 
-/** Makes budgets that were read already; otherwise the same as `budgets()`. */
+/** Makes budgets from parsed definitions; otherwise like `budgets()`. */
 export function sharedBudgets(all: readonly Budget[], settings: BudgetsSettings): Budgets {
   return new SharedBudgets(all, settings);
 }
@@ -216,10 +216,10 @@ const DEADLINE_MS = 50;
 
 const HOLD_MS = 60_000;
 
-/** Holdings are renewed three times in `holdMs`: a shorter one would mean nothing but renewals. */
+/** Reservations are renewed three times in `holdMs`: a shorter time would cause almost nothing but renewals. */
 const SHORTEST_HOLD_MS = 1_000;
 
-/** `setTimeout` fires at once for more. */
+/** For a longer delay, `setTimeout` fires at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 type CheckedSettings = Required<Omit<BudgetsSettings, 'onThreshold'>>;
@@ -271,7 +271,7 @@ function warnOfVolatile(budgets: readonly Budget[]): void {
   });
 }
 
-/** A model without a price may be a name that no call will ever have. */
+/** Warns of budgets for models without a price: such a name may be a typo that no call will ever match. */
 function warnOfUnknownModels(budgets: readonly Budget[], prices: BudgetPrices, atMs: number): void {
   const isUnknown = ({ scope }: Budget): boolean =>
     scope.kind === 'model' && prices.priceAt(prices.canonicalModel(scope.model), atMs) === null;

@@ -3,16 +3,18 @@ import { nanoUsdOf } from '../figures.ts';
 import { structuredFile } from '../structured-file.ts';
 import { BUDGET_MODES, type Budget, type BudgetMode, type Period, type Scope } from './budget.ts';
 
-/** The calls that a budget counts: all, those of a key (by its alias), of a model, or with a value of an attribution label. */
+/**
+ * The calls that a budget counts: all of them, or those with a key (by its alias), a model, or an attribution label.
+ */
 export type ScopeDefinition =
   'all' | { readonly key: string } | { readonly model: string } | { readonly label: string; readonly value: string };
 
-/** Days and months are those of the calendar in UTC. A rolling window is from one minute to 366 days long. */
+/** Days and months follow the calendar in UTC. A rolling window is from one minute to 366 days long. */
 export type PeriodDefinition = 'day' | 'month' | { readonly rollingHours: number } | { readonly rollingMs: number };
 
 /** A budget as a user writes it, in code or in a file. */
 export interface BudgetDefinition {
-  /** Up to 64 letters, digits, ".", "_" and "-". Name and period identify the account: spend goes on under the same ones. */
+  /** Up to 64 letters, digits, ".", "_" and "-". Name and period identify the account in the ledger. */
   readonly name: string;
   /** Default: `all`. A model may be any id that the price table knows. */
   readonly scope?: ScopeDefinition;
@@ -21,18 +23,18 @@ export interface BudgetDefinition {
   readonly usd: number | string;
   /** Default: `warn`. */
   readonly mode?: BudgetMode;
-  /** Parts of the amount at which `onThreshold` is called. Default: 0.5, 0.8 and 1. */
+  /** Shares of the amount at which `onThreshold` is called. Default: 0.5, 0.8 and 1. */
   readonly thresholds?: readonly number[];
   /** Only in mode `block`: whether to refuse a call whose model has no price. Default there: `block`, else `allow`. */
   readonly onUnknownPrice?: 'allow' | 'block';
-  /** Only in mode `block`: `closed` refuses calls while the ledger does not answer. Default: `open`. */
+  /** Only in mode `block`: `closed` refuses calls while the ledger does not respond. Default: `open`. */
   readonly onLedgerDown?: 'open' | 'closed';
 }
 
 const DEFAULT_THRESHOLDS = [0.5, 0.8, 1] as const;
 
 /**
- * Reads budgets from a list of definitions, whatever was parsed. Throws a `ConfigurationError`
+ * Reads budgets from a list of definitions, of any parsed value. Throws a `ConfigurationError`
  * (`PLIMSOLL_BUDGETS_INVALID`) with all problems at once, each with its place; `from` names the file, if there is one.
  */
 export function budgetsOf(definitions: unknown, from?: string): readonly Budget[] {
@@ -44,7 +46,7 @@ export function budgetsOf(definitions: unknown, from?: string): readonly Budget[
 
 /**
  * Reads budgets from a file at once: its field `budgets` is a list of definitions as `budgets()` takes them. The file is
- * JSON, or YAML where its name ends in `.yaml` or `.yml` and the package `yaml` is installed. Throws a
+ * JSON, or YAML if its name ends in `.yaml` or `.yml` and the package `yaml` is installed. Throws a
  * `ConfigurationError` (`PLIMSOLL_BUDGETS_INVALID`) with every problem and its place.
  */
 export function loadBudgets(path: string): readonly Budget[] {
@@ -196,7 +198,7 @@ class Reader {
     return new Reader(object(this.#fields[name]) ?? {}, `${this.#place}.${name}`, this.#problems);
   }
 
-  /** A misspelled field would be ignored silently. */
+  /** Reports unknown fields: otherwise a misspelled field would be ignored silently. */
   refuseOthers(known: readonly string[]): void {
     for (const name of Object.keys(this.#fields)) {
       if (!known.includes(name)) this.#problems.push(unknownField(`${this.#place}.${gotName(name)}`, known));
@@ -220,7 +222,7 @@ class Reader {
 
   text(name: string): string {
     const value = this.value(name);
-    // It becomes the value of a label.
+    // The name becomes a label value.
     if (
       typeof value === 'string' &&
       value !== '' &&

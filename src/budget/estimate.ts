@@ -10,22 +10,22 @@ import {
   type PromptContent,
 } from './prompt.ts';
 
-/** The cost to expect of a call, and what its real cost is compared with when it has ended. */
+/** The expected cost of a call, and the figures to compare its actual cost with. */
 export interface Estimate {
   readonly parts: readonly EstimatedPart[];
-  /** `null` where nothing can be learned from the call. */
+  /** `null` if nothing can be learned from the call. */
   readonly basis: Basis | null;
 }
 
-/** The cost to expect on one model. */
+/** The expected cost on one model. */
 interface EstimatedPart {
   /** Canonical id. */
   readonly model: string;
-  /** `null` where the model has no price. */
+  /** `null` if the model has no price. */
   readonly nanoUsd: bigint | null;
 }
 
-/** The figures that an estimate was made from. The real cost, divided by them, is what the estimator learns. */
+/** The figures that an estimate was made from. The estimator learns the ratio of the actual cost to them. */
 interface Basis {
   /** Model, route, key and client: calls of the same kind are estimated alike. */
   readonly kind: string;
@@ -39,10 +39,10 @@ interface Basis {
   readonly output: number;
 }
 
-/** The part of a price table that budgets need; the table of `instrument()` has it. */
+/** The part of a price table that budgets need; `instrument()` passes its own table. */
 export interface BudgetPrices {
   canonicalModel(id: string): string;
-  /** Takes any id that `canonicalModel` does. */
+  /** Takes any id that `canonicalModel` takes. */
   priceAt(
     model: string,
     whenMs: number,
@@ -54,7 +54,7 @@ export interface BudgetPrices {
       readonly fast: TokenCard | null;
       readonly long_context: TokenCard | null;
     };
-    /** A longer prompt is charged by the card `long_context`. */
+    /** A longer prompt is charged at the `long_context` rates. */
     readonly longContextAboveTokens: number;
   } | null;
 }
@@ -78,12 +78,12 @@ interface TokenRate {
   readonly fastDen: number;
 }
 
-/** The operations that are billed by the token when they are done. Counting tokens, and managing batches and files, is free. */
+/** The operations that are billed by the token. Counting tokens, and managing batches and files, is free. */
 const BILLED: ReadonlySet<string> = new Set([...MESSAGE_OPERATIONS, 'messages.batches.create']);
 
 /**
- * A new route is expected to use half of its `max_tokens`, and its own calls soon outweigh that. All of it would be the
- * worst case, with which a budget that has spent nothing can refuse its first call.
+ * A new route is expected to use half of its `max_tokens`, until its own calls outweigh that. With all of `max_tokens`,
+ * the worst case, a budget without spend could refuse its first call.
  */
 const OUTPUT_START = 0.5;
 
@@ -220,7 +220,7 @@ export class Estimator {
   }
 }
 
-/** One request for a message, as far as its cost depends on it. */
+/** One message request, with the fields that affect its cost. */
 interface MessageRequest {
   readonly model: string;
   readonly maxTokens: number;
@@ -240,7 +240,7 @@ function outputTokens(value: unknown): number {
 interface ExpectedRates {
   /** A token that goes into the prompt for the first time: a cache write where the request has a cache breakpoint. */
   readonly input: number;
-  /** The dearest way to put a token into the prompt. */
+  /** The most expensive rate for a prompt token. */
   readonly dearestInput: number;
   readonly output: number;
 }
@@ -269,21 +269,21 @@ function plus(sum: EstimatedPart | undefined, { model, nanoUsd }: EstimatedPart)
 }
 
 interface RunningRatiosOptions {
-  /** The ratio of a name that was never seen. */
+  /** The ratio of an unknown name. */
   readonly start: number;
   /** The weight of `start`, in observations. */
   readonly startWeight: number;
-  /** The part of the sums that each new observation leaves: with 0.95 about the last 20 count. */
+  /** The factor that each new observation applies to the sums: with 0.95, about the last 20 count. */
   readonly keep: number;
-  /** The most ratios to keep; the one that learned least recently goes first. */
+  /** The most ratios to keep; the one that was updated least recently is dropped first. */
   readonly most: number;
   /** The least ratio, whatever was learned. */
   readonly least: number;
 }
 
 /**
- * Learns which part of an allowance calls use, by name. A ratio of sums in which the past fades, not a mean of ratios, so
- * that estimates made with it add up to what is used.
+ * Learns the share of an allowance that calls use, by name. It is a ratio of fading sums, not a mean of ratios, so
+ * estimates add up to actual use.
  */
 export class RunningRatios {
   readonly #options: RunningRatiosOptions;

@@ -12,25 +12,27 @@ export interface SpendSoFar {
   readonly limitNanoUsd: bigint;
 }
 
-/** An estimate of where spend is going. */
+/** A forecast of spend. */
 export interface Forecast {
-  /** The pace of the last days, averaged over a week. */
+  /** The rate of the last days, averaged over a week. */
   readonly burnUsdPerHour: number;
-  /** The spend to expect at the end of the period. */
+  /** The expected spend at the end of the period. */
   readonly expectedUsd: number;
-  /** The time when the limit is reached; `null` where it is not reached within the period. In the past where it was. */
+  /** The time when the limit is reached, in the past if it already was; `null` if the period ends first. */
   readonly runsOutAtMs: number | null;
 }
 
 const HOUR_MS = 3_600_000;
 
-/** A first call says little about the month: there is no forecast before this part of the period, 7 hours of a month. */
+/**
+ * There is no forecast before this share of the period, 7 hours of a month: a first call says little about the month.
+ */
 const LEAST_SEEN = 0.01;
 
 /**
- * Forecasts a calendar period: what is spent, plus for each hour that is left the present pace times the share that this
- * weekday and this hour of the day usually have. `docs/budgets.md` has the method and its error. `null` before there is
- * enough to go by.
+ * Forecasts a calendar period: the spend so far, plus, for each remaining hour, the current rate times the usual share
+ * of that weekday and hour of the day. `docs/budgets.md` has the method and its error. `null` until there is enough
+ * spend.
  */
 export function forecast(seen: SpendSoFar): Forecast | null {
   const { startMs, endMs, nowMs } = seen;
@@ -63,12 +65,12 @@ export interface RollingSpend extends Pick<SpendSoFar, 'nowMs' | 'spentNanoUsd' 
   readonly lengthMs: number;
 }
 
-/** The pace of a rolling window is that of its last part: long enough to be steady, short enough to be the present. */
+/** The rate of a rolling window is that of its last part: long enough to be steady, short enough to be current. */
 const RECENT_PART = 1 / 4;
 
 /**
- * Forecasts a rolling window at the pace of its last quarter: what it will hold once all of it was spent at that pace,
- * and, if that is over the limit, when it is full. `null` before there is anything to go by.
+ * Forecasts a rolling window at the rate of its last quarter: its spend after a whole window at that rate, and, if that
+ * exceeds the limit, the time when it is full. `null` until there is spend.
  */
 export function rollingForecast(seen: RollingSpend): Forecast | null {
   const { buckets, lengthMs, nowMs } = seen;
@@ -88,7 +90,7 @@ export function rollingForecast(seen: RollingSpend): Forecast | null {
 function fullAtMs({ spentNanoUsd, limitNanoUsd, lengthMs, nowMs }: RollingSpend, perMs: number): number | null {
   const left = Number(limitNanoUsd - spentNanoUsd);
   if (left <= 0) return nowMs;
-  // As much leaves the window as came in on average; what is over fills it.
+  // On average, as much leaves the window as enters it; the excess fills it.
   const fillsPerMs = perMs - Number(spentNanoUsd) / lengthMs;
   const waitMs = fillsPerMs > 0 ? left / fillsPerMs : Infinity;
   return perMs * lengthMs > Number(limitNanoUsd) && waitMs <= lengthMs ? nowMs + waitMs : null;
@@ -96,26 +98,25 @@ function fullAtMs({ spentNanoUsd, limitNanoUsd, lengthMs, nowMs }: RollingSpend,
 
 /** The usual course of spend over the week. */
 interface Profile {
-  /** The present pace, averaged over a week. */
+  /** The current rate, averaged over a week. */
   readonly nanoUsdPerHour: number;
-  /** The usual pace of the hour at that time, as a multiple of the average pace. */
+  /** The usual rate of the hour at that time, as a multiple of the average rate. */
   readonly partAt: (atMs: number) => number;
 }
 
 const DAY_MS = 24 * HOUR_MS;
 
-/** The pace is that of the last days: spend of this age counts half. Chosen with `scripts/forecast-error.ts`. */
+/** The rate follows the last days: spend of this age has half the weight. Chosen with `scripts/forecast-error.ts`. */
 const HALF_LIFE_MS = 7 * DAY_MS;
 
-/** The average spend that each weekday and each hour of the day begins with, before its own is seen. */
+/** The average spend that each weekday and each hour of the day starts with, until its own is known. */
 const PRIOR_DAYS = 1;
 
 const PRIOR_HOURS = 4;
 
 /**
- * Makes a profile of spend by hour, ascending: a factor for each weekday, one for each hour of the day, and the pace of
- * the last days with those factors taken out. Hours without spend since the first count as 0. `null` before there is
- * spend.
+ * Makes a profile from spend by hour, ascending: a factor per weekday, a factor per hour of the day, and the rate of
+ * the last days without those factors. Hours without spend since the first count as 0. `null` until there is spend.
  */
 function profile(hours: readonly Spend[], nowMs: number): Profile | null {
   const samples = hourly(hours, nowMs);
@@ -134,7 +135,7 @@ function profile(hours: readonly Spend[], nowMs: number): Profile | null {
   return { nanoUsdPerHour: spend / expected, partAt };
 }
 
-/** One hour, or what has passed of the present one. */
+/** One hour, or the elapsed part of the current hour. */
 interface Sample {
   readonly startMs: number;
   /** In hours. */

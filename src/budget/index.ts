@@ -1,4 +1,4 @@
-/** `plimsoll/budget`: limits on what may be spent, the ledgers that keep what was, and the refusal at the limit. */
+/** `plimsoll/budget`: spend limits, the ledgers that store spend, and the error of a refused call. */
 export { budgets, budgetsFromFile } from './budgets.ts';
 export type { BudgetHost, BudgetListener, Budgets, BudgetsOptions, BudgetsSettings } from './budgets.ts';
 export type { BudgetsStatus, BudgetStatus } from './budgets.ts';

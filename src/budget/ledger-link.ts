@@ -1,19 +1,19 @@
 import type { Cancel, Clock, Timers } from '../clock.ts';
 import { LedgerUnavailableError, type Eventually, type Ledger } from './ledger.ts';
 
-/** Has postings for the ledger. The link calls it when it is time to send them. */
+/** Sends postings to the ledger when the link asks for them. */
 export interface Sender {
-  /** There is something that the ledger has not taken. */
+  /** Tells whether something has not been stored by the ledger. */
   readonly hasUnsent: boolean;
-  /** Something is held, which the ledger forgets unless it is renewed. */
+  /** Tells whether there are reservations, which the ledger drops unless they are renewed. */
   readonly isHolding: boolean;
-  /** The ledger has taken everything. */
+  /** Tells whether the ledger has stored everything. */
   readonly isSettled: boolean;
-  /** Sends what there is, unless a posting is still under way. */
+  /** Sends what is pending, unless a posting is in progress. */
   send(): void;
-  /** Sends what there is, and gives up a posting that is still under way. */
+  /** Sends what is pending, and abandons a posting in progress. */
   resend(): void;
-  /** Tells the ledger again what is held. */
+  /** Renews the reservations in the ledger. */
   renew(): void;
 }
 
@@ -25,21 +25,21 @@ interface LedgerLinkOptions {
   readonly random: () => number;
   /** The longest that a call waits for an answer. */
   readonly deadlineMs: number;
-  /** A writer that posts nothing for this long loses what it holds. */
+  /** A writer that posts nothing for this long loses its reservations. */
   readonly holdMs: number;
   readonly onError: (error: unknown) => void;
-  /** The ledger answers again. */
+  /** The ledger responds again. */
   readonly onUp: () => void;
 }
 
-/** A reading may take longer than a call would wait, for a first connection for instance. */
+/** A reading may take longer than a call would wait, for example for a first connection. */
 const READING_MS = 1_000;
 
 const FIRST_RETRY_MS = 50;
 
 const LONGEST_RETRY_MS = 5_000;
 
-/** The ledger as this process sees it: whether it answers, and when to try again if it does not. */
+/** This process's connection to the ledger: whether it responds, and when to try again if it does not. */
 export class LedgerLink {
   readonly ledger: Ledger;
   readonly clock: Clock;
@@ -48,7 +48,7 @@ export class LedgerLink {
   readonly holdMs: number;
   /** Identifies this process in the ledger, for its lifetime. */
   readonly writer = crypto.randomUUID();
-  /** `false` from a failure until the next answer: nobody waits for the ledger then. Only the link sets it. */
+  /** `false` from a failure until the next answer: nobody waits for the ledger meanwhile. Only the link sets it. */
   up = true;
   readonly #random: () => number;
   readonly #onError: (error: unknown) => void;
@@ -80,27 +80,27 @@ export class LedgerLink {
     this.#senders.delete(sender);
   }
 
-  /** The number of the next posting with spend: a later posting has a higher one, whichever account it is for. */
+  /** Returns the number of the next posting with spend: each is higher than the last, across all accounts. */
   nextSequence(): number {
     this.#sequence += 1;
     return this.#sequence;
   }
 
-  /** The ledger has answered. */
+  /** Records that the ledger has answered. */
   noteAnswer(): void {
     if (!this.up) {
       this.up = true;
       this.#nextRetryMs = FIRST_RETRY_MS;
       this.#retry?.();
       this.#retry = null;
-      // They kept their postings while the ledger was down.
+      // The senders kept their postings while the ledger was down.
       for (const sender of this.#senders) sender.send();
       this.#onUp();
     }
     if (this.#whenSettled.length > 0) this.#tellIfSettled();
   }
 
-  /** The ledger has failed, or its answer is late. Tries again later by itself. */
+  /** Records that the ledger has failed, or that its answer is late, and schedules another try. */
   noteFailure(error: unknown): void {
     if (this.up) this.#onError(error);
     this.up = false;
@@ -114,7 +114,7 @@ export class LedgerLink {
     this.#retry = null;
     const waiting = [...this.#senders].filter(({ hasUnsent }) => hasUnsent);
     if (waiting.length === 0) this.#probe();
-    // A ledger that is still down fails the first; the rest would only wait behind it.
+    // If the ledger is still down, the first posting fails; the others would only wait behind it.
     for (const sender of waiting) if (this.#retry === null) sender.resend();
   }
 
@@ -128,8 +128,8 @@ export class LedgerLink {
   }
 
   /**
-   * Reads from the ledger, and passes on what it says. Returns nothing where the answer is there at once; else a promise
-   * that resolves when the answer has come, has failed or is late.
+   * Reads from the ledger, and passes on the answer. Returns nothing if the answer is immediate; else a promise that
+   * resolves when the answer arrives, fails or is late.
    */
   read<T>(ask: () => Eventually<T>, onAnswer: (answer: T) => void): Promise<void> | undefined {
     try {
@@ -161,7 +161,7 @@ export class LedgerLink {
     });
   }
 
-  /** Tells the ledger again in time what is held, for as long as something is. */
+  /** Renews reservations in time, as long as there are any. */
   keepHeld(): void {
     if (this.#renewal !== null || this.#closed) return;
     this.#renewal = this.timers.inBackground(this.holdMs / 3, () => {
@@ -173,8 +173,8 @@ export class LedgerLink {
   }
 
   /**
-   * Resolves with `true` when the ledger has taken everything, with `false` after `longestMs`. A ledger that is down is
-   * tried at once: the next try may be due later than anybody waits for here.
+   * Resolves with `true` when the ledger has stored everything, with `false` after `longestMs`. A ledger that is down
+   * is tried at once, because the next scheduled try may be too late.
    */
   async drain(longestMs: number): Promise<boolean> {
     if (this.#retry !== null) {

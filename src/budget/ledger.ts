@@ -1,12 +1,12 @@
-/** A value that is there at once, or a promise of it. */
+/** A value, or a promise of one. */
 export type Eventually<T> = T | Promise<T>;
 
 export type LedgerKind = 'memory' | 'sqlite' | 'redis';
 
 /**
- * Keeps the accounts of budgets: what is spent, and what is reserved for calls under way. Amounts are whole nano-dollars
- * up to 2^63 - 1. A method throws or rejects with a `LedgerUnavailableError` where the ledger does not answer; it may or
- * may not have taken the posting then.
+ * Stores the accounts of budgets: spend, and reservations for calls in progress. Amounts are whole nano-dollars up to
+ * 2^63 - 1. A method throws or rejects with a `LedgerUnavailableError` if the ledger does not respond; it may or may
+ * not have stored the posting.
  */
 export interface Ledger {
   readonly kind: LedgerKind;
@@ -48,44 +48,46 @@ export interface Spend {
 }
 
 /**
- * An entry by one writer (one process) in one account: what it has spent, what it holds, and what it wants to reserve.
- * The ledger takes all of it or nothing, in one step that no other writer sees half of.
+ * An entry by one writer (a process) in one account: its spend, its reservations, and its requests for more. The ledger
+ * stores all of it or nothing, in one atomic step.
  */
 export interface Posting extends AccountPeriod {
   /** Unique to the process and its lifetime. */
   readonly writer: string;
-  /** Rises with each of the writer's postings that has `spends`. One that comes again counts once. */
+  /** Rises with each of the writer's postings that has `spends`. A repeated posting counts once. */
   readonly sequence: number;
-  /** Settled since the sequence before. */
+  /** Spend settled since the previous sequence number. */
   readonly spends: readonly Spend[];
   /**
-   * All that the writer holds for calls under way, `requests` not included: replaces what it held before. Never below 0
-   * when the requests are added.
+   * The writer's reservations for calls in progress, without `requests`. Replaces its previous reservations. Never
+   * below 0 when the requests are added.
    */
   readonly heldNanoUsd: bigint;
-  /** The amounts to reserve, each where it still fits under the limit, in this order. */
+  /** The amounts to reserve, in this order; each is granted if it still fits under the limit. */
   readonly requests: readonly bigint[];
-  /** `null`: every request is granted. */
+  /** `null` grants every request. */
   readonly limitNanoUsd: bigint | null;
   /** Spend at which a threshold is reached, ascending. */
   readonly thresholdsNanoUsd: readonly bigint[];
   readonly nowMs: number;
-  /** The ledger forgets what another writer holds when that one has posted nothing for this long. */
+  /** The ledger drops the reservations of another writer that has posted nothing for this long. */
   readonly holdMs: number;
   /** The ledger may drop buckets before this. */
   readonly keepFromMs: number;
 }
 
-/** The balance after a posting, and what the posting brought about. */
+/** The balance after a posting, and the effects of the posting. */
 export interface Posted extends Balance {
   /** One for each request. */
   readonly granted: readonly boolean[];
-  /** The thresholds reached before the posting, whichever writer reached them, and after it: each is passed once a period. */
+  /**
+   * The number of thresholds reached before the posting, by any writer, and after it: each is passed once per period.
+   */
   readonly levelBefore: number;
   readonly level: number;
 }
 
-/** A ledger did not answer, or not in time. */
+/** A ledger did not respond, or not in time. */
 export class LedgerUnavailableError extends Error {
   readonly code = 'PLIMSOLL_LEDGER_UNAVAILABLE';
 
@@ -95,7 +97,7 @@ export class LedgerUnavailableError extends Error {
   }
 }
 
-/** Grants each request that still fits under the limit, in their order: one that does not fit leaves room for the next. */
+/** Grants each request that still fits under the limit, in order: one that does not fit leaves room for the next. */
 export function grantRequests(
   { requests, limitNanoUsd }: Posting,
   usedNanoUsd: bigint,

@@ -11,8 +11,8 @@ import {
 } from './ledger.ts';
 
 /**
- * A ledger in this process: nothing to install, and gone when the process is. Each replica has its own, so each enforces
- * a budget that blocks by itself. Never unavailable.
+ * A ledger in this process: it needs no installation, and its content is lost when the process ends. Each replica has
+ * its own, so each enforces a blocking budget separately. Never unavailable.
  */
 export function memoryLedger(): Ledger {
   const accounts: Accounts = new Map();
@@ -40,14 +40,14 @@ interface Period {
   readonly holdings: Map<string, Holding>;
 }
 
-/** The amount that one writer holds, and the time of its last posting. */
+/** The reservations of one writer, and the time of its last posting. */
 interface Holding {
   sequence: number;
   heldNanoUsd: bigint;
   seenMs: number;
 }
 
-/** A call that began in the period before may still be settled; a clock that was set back may make it two. */
+/** A call that began in the previous period may still be settled, and a clock that was set back may add another. */
 const PERIODS_KEPT = 4;
 
 function post(accounts: Accounts, posting: Posting): Posted {
@@ -128,14 +128,14 @@ function addSpends({ buckets }: Account, period: Period, { spends, keepFromMs }:
     buckets.set(startMs, (buckets.get(startMs) ?? 0n) + nanoUsd);
     period.spentNanoUsd += nanoUsd;
   }
-  // Buckets come in the order of time, unless a clock was set back: then the late one waits for those before it.
+  // Buckets arrive in order of time, unless a clock was set back: then the late one waits for earlier ones.
   for (const startMs of buckets.keys()) {
     if (startMs >= keepFromMs) return;
     buckets.delete(startMs);
   }
 }
 
-/** The sequence stays: a posting that comes again after the silence still counts once. */
+/** Drops the reservations of silent writers. Their sequence numbers stay, so a repeated posting still counts once. */
 function forgetSilent({ holdings }: Period, sinceMs: number): void {
   for (const holding of holdings.values()) if (holding.seenMs < sinceMs) holding.heldNanoUsd = 0n;
 }

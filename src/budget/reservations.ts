@@ -4,11 +4,11 @@ import type { LedgerLink, Sender } from './ledger-link.ts';
 import { LedgerUnavailableError } from './ledger.ts';
 import type { Balance, Eventually, Posted, Posting, Spend } from './ledger.ts';
 
-/** The answer to a request to reserve. Unless it was refused, the amount is held until it is settled. */
+/** The answer to a reservation request. Unless it is refused, the amount is reserved until it is settled. */
 export interface Verdict {
-  /** Also `refused` where the ledger does not answer, but has reported before that the period's spend leaves no room. */
+  /** Also `refused` if the ledger does not respond, but has already reported that the period has no room. */
   readonly kind: 'granted' | 'refused' | 'unavailable';
-  /** The balance that the ledger last reported; `null` before it has. */
+  /** The balance that the ledger last reported; `null` until it reports one. */
   readonly balance: Balance | null;
 }
 
@@ -17,7 +17,7 @@ interface ReservationsOptions {
   readonly budget: Budget;
   /** The start of the period; 0 for a rolling window, which has only one. */
   readonly periodMs: number;
-  /** Called with the thresholds that spend has newly reached, by their position. */
+  /** Called with the indexes of thresholds that spend has newly reached. */
   readonly onReached: (positions: readonly number[], spentNanoUsd: bigint) => void;
 }
 
@@ -28,7 +28,7 @@ interface Request {
   cancelDeadline: Cancel | null;
 }
 
-/** Spend on its way, under one number until the ledger has taken it. */
+/** Unsent or unconfirmed spend, under one number until the ledger has stored it. */
 interface SpendBatch {
   readonly sequence: number;
   readonly spends: readonly Spend[];
@@ -36,18 +36,18 @@ interface SpendBatch {
   mayBeKnown: boolean;
 }
 
-/** A posting under way. */
+/** A posting in progress. */
 interface Sending {
   readonly requests: readonly Request[];
   readonly batch: SpendBatch | null;
 }
 
 /**
- * Reserves and settles for one period of one budget: what this process holds and has spent there, and what of it the
- * ledger has yet to take. One posting is under way at a time, and the requests that come meanwhile go together in the
- * next. Spend is numbered, so a posting that is sent twice counts once; holdings are stated in full, so the next posting
- * makes up for one that got lost. While the ledger is away nothing is lost and nothing piles up: there is one number for
- * each hour.
+ * Reserves and settles for one period of one budget: this process's reservations and spend, and the part that the
+ * ledger has not stored yet. One posting is in progress at a time, and requests that arrive meanwhile go together in
+ * the next. Spend is numbered, so a repeated posting counts once; reservations are stated in full, so the next posting
+ * makes up for a lost one. While the ledger is down, nothing is lost and nothing piles up: there is one number per
+ * hour.
  */
 export class Reservations implements Sender {
   readonly #link: LedgerLink;
@@ -90,23 +90,26 @@ export class Reservations implements Sender {
     return !this.hasUnsent && this.#sending === null;
   }
 
-  /** Nothing is held and nothing is on its way. */
+  /** Tells whether nothing is reserved and nothing is unconfirmed. */
   get isIdle(): boolean {
     return !this.isHolding && this.isSettled;
   }
 
-  /** The balance that the ledger last reported; `null` before it has. */
+  /** The balance that the ledger last reported; `null` until it reports one. */
   get known(): Balance | null {
     return this.#known;
   }
 
-  /** Takes note of a balance that was read from the ledger. */
+  /** Records a balance that was read from the ledger. */
   learn(balance: Balance): void {
     this.#known = balance;
     if (this.#batch !== null) this.#batch.mayBeKnown = true;
   }
 
-  /** Asks the ledger to reserve an amount. While it is known to be down nobody waits for it, and the amount is held here. */
+  /**
+   * Asks the ledger to reserve an amount. While the ledger is down, nobody waits for it, and the amount is reserved
+   * only here.
+   */
   reserve(nanoUsd: bigint): Eventually<Verdict> {
     const request: Request = { nanoUsd, verdict: null, onVerdict: null, cancelDeadline: null };
     if (this.#link.up) {
@@ -122,7 +125,7 @@ export class Reservations implements Sender {
     });
   }
 
-  /** Releases what was held for a call, and counts what it spent in the bucket of `atMs`. Never waits. */
+  /** Releases the reservation of a call, and counts its spend in the bucket of `atMs`. Never waits. */
   settle(atMs: number, heldNanoUsd: bigint, spentNanoUsd: bigint): void {
     if (heldNanoUsd !== 0n) {
       this.#heldNanoUsd -= heldNanoUsd;
@@ -182,8 +185,8 @@ export class Reservations implements Sender {
       writer: this.#link.writer,
       sequence: batch?.sequence ?? 0,
       spends: batch?.spends ?? [],
-      // A call that is over before its request is answered has been settled already: the request makes up for that, but
-      // only where it goes along. A ledger never gets less than nothing.
+      // A call that ended before its request was answered is settled already. The request makes up for that, but only
+      // if it is sent along. A ledger never gets a negative amount.
       heldNanoUsd: this.#heldNanoUsd < -requested ? -requested : this.#heldNanoUsd,
       requests: amounts,
       limitNanoUsd: this.#limitNanoUsd,
@@ -194,18 +197,18 @@ export class Reservations implements Sender {
     };
   }
 
-  /** Takes the answer to a posting, also one that comes after it was given up: the ledger has its spend all the same. */
+  /** Takes the answer to a posting, even if it was abandoned: the ledger has stored its spend. */
   #take(sending: Sending, posted: Posted): void {
     const { granted, level, levelBefore, spentNanoUsd } = posted;
     if (this.#batch === sending.batch) this.#batch = null;
     this.learn(posted);
     for (const [position, request] of sending.requests.entries()) {
-      // The call went on without waiting, and what is held for it may not be what the ledger has just written down.
+      // The call did not wait, so its reservation may differ from the one that the ledger has just stored.
       if (request.verdict !== null) this.#heldIsUnsent = true;
       else this.#decide(request, { kind: granted[position] === true ? 'granted' : 'refused', balance: posted });
     }
     if (this.#sending === sending) this.#sending = null;
-    // A later posting may have replaced the holdings that this one stated.
+    // A later posting may have replaced the reservations of this one.
     else this.#heldIsUnsent = true;
     this.#link.noteAnswer();
     this.send();
@@ -227,7 +230,7 @@ export class Reservations implements Sender {
     this.#fail(new LedgerUnavailableError(`no answer within ${this.#link.deadlineMs} ms`));
   }
 
-  /** Those who wait behind what failed would wait for the same. */
+  /** Requests that wait behind a failed posting would wait in vain, so they fail too. */
   #fail(error: unknown): void {
     const waiting = this.#waiting;
     this.#waiting = [];
@@ -240,7 +243,7 @@ export class Reservations implements Sender {
     this.#decide(request, { kind: this.#isUsedUp(request.nanoUsd) ? 'refused' : 'unavailable', balance: this.#known });
   }
 
-  /** The known spend of a calendar period, which cannot shrink, leaves no room for the request. */
+  /** Tells whether the known spend of a calendar period, which cannot shrink, leaves no room for the request. */
   #isUsedUp(requestNanoUsd: bigint): boolean {
     if (this.#limitNanoUsd === null || this.#known === null || this.#budget.period.kind === 'rolling') return false;
     let spentNanoUsd = this.#known.spentNanoUsd;

@@ -14,9 +14,9 @@ import {
 } from './ledger.ts';
 
 export interface SqliteLedgerOptions {
-  /** The longest that a posting waits while another process has the file locked. Default: 50 ms. Blocks nothing else. */
+  /** The longest that a posting waits while another process locks the file. Default: 50 ms. Blocks nothing else. */
   readonly lockWaitMs?: number;
-  /** `create` (the default) makes the file where there is none; `existing` refuses. */
+  /** `create` (the default) makes the file if there is none; `existing` refuses. */
   readonly open?: 'create' | 'existing';
   /** For tests. */
   readonly timers?: Timers;
@@ -25,10 +25,10 @@ export interface SqliteLedgerOptions {
 }
 
 /**
- * A ledger in a file of `node:sqlite`, for the processes of one machine. Settled spend is in the file when the posting is
- * answered, and survives the end of the process, a crash too; a machine that fails can lose the last moments (WAL,
- * `synchronous = NORMAL`). While the file stays locked the ledger is unavailable.
- * Throws a `ConfigurationError` (`PLIMSOLL_LEDGER_INVALID`) where the file cannot be used.
+ * A ledger in a file of `node:sqlite`, for the processes of one machine. Settled spend is in the file when the posting
+ * is answered, and survives the end of the process, even a crash; a power failure can lose the last moments (WAL,
+ * `synchronous = NORMAL`). While the file stays locked, the ledger is unavailable. Throws a `ConfigurationError`
+ * (`PLIMSOLL_LEDGER_INVALID`) if the file cannot be used.
  */
 export function sqliteLedger(path: string, options: SqliteLedgerOptions = {}): Ledger {
   const file = openLedgerFile(path, options.open ?? 'create');
@@ -50,8 +50,8 @@ export function sqliteLedger(path: string, options: SqliteLedgerOptions = {}): L
 }
 
 /**
- * Posts again after pauses: SQLite's own busy timeout would stop the whole process meanwhile. The pauses get longer, and
- * no two processes make the same, so that they do not meet again.
+ * Posts again after pauses, because SQLite's own busy timeout would block the whole process. The pauses grow and differ
+ * between processes, so that they do not collide again.
  */
 async function postWhenUnlocked(file: LedgerFile, posting: Posting, options: SqliteLedgerOptions): Promise<Posted> {
   const { lockWaitMs = 50, timers = systemTimers, random = Math.random } = options;
@@ -81,16 +81,16 @@ function unavailable(error: unknown): LedgerUnavailableError {
   return new LedgerUnavailableError('the file cannot be used', error);
 }
 
-/** SQLite's result codes SQLITE_BUSY and SQLITE_LOCKED; more exact codes have them in their low byte. */
+/** SQLite's result codes SQLITE_BUSY and SQLITE_LOCKED; extended codes have them in their low byte. */
 const LOCKED_CODES = [5, 6];
 
-/** Tells whether another process, or another connection, had the file locked. */
+/** Tells whether another process, or another connection, has locked the file. */
 function isLocked(error: unknown): boolean {
   const code = (error as { errcode?: unknown } | null)?.errcode;
   return typeof code === 'number' && LOCKED_CODES.includes(code & 0xff);
 }
 
-/** Opening may wait this long for other processes that open the same file: nobody makes calls yet. */
+/** Opening may wait this long for other processes that open the same file: there are no calls yet. */
 const OPEN_WAIT_MS = 5_000;
 
 /** Opens the file and makes its tables. Throws a `ConfigurationError` (`PLIMSOLL_LEDGER_INVALID`). */
@@ -101,7 +101,7 @@ function openLedgerFile(path: string, open: 'create' | 'existing'): LedgerFile {
     tables: TABLES,
     version: TABLES_VERSION,
     waitMs: OPEN_WAIT_MS,
-    // Small pages: a posting changes three of them, and the log takes whole ones.
+    // Small pages: a posting changes three of them, and the log stores whole pages.
     pragmas: 'PRAGMA page_size = 1024;',
     named: { what: 'ledger', code: 'PLIMSOLL_LEDGER_INVALID' },
   });
@@ -115,7 +115,7 @@ function openLedgerFile(path: string, open: 'create' | 'existing'): LedgerFile {
   }
 }
 
-/** A writer that was silent for this long does not repeat a posting that was already taken. */
+/** A writer that was silent for this long does not repeat a posting that was stored. */
 const FORGET_WRITERS_MS = 24 * 3_600_000;
 
 type Name = keyof typeof STATEMENTS;
@@ -124,16 +124,16 @@ type Row = Readonly<Record<string, unknown>>;
 
 /** An account's period before a posting. */
 interface PeriodRow {
-  /** Spent in the period; for a rolling window, ever. */
+  /** Spent in the period; for a rolling window, since the beginning. */
   readonly periodNanoUsd: bigint;
   readonly level: number;
-  /** Held by other writers. */
+  /** Reserved by other writers. */
   readonly othersNanoUsd: bigint;
-  /** The writer's last; `null` where it is new here. */
+  /** The writer's last number; `null` if it is new here. */
   readonly sequence: number | null;
 }
 
-/** An open file. A method that throws throws what SQLite does, and leaves nothing of the posting in the file. */
+/** An open file. Its methods throw SQLite's own errors, and then leave nothing of the posting in the file. */
 class LedgerFile {
   readonly id: string;
   readonly #database: DatabaseSync;
@@ -168,7 +168,7 @@ class LedgerFile {
     try {
       this.#run('rollback', []);
     } catch {
-      // SQLite has already rolled back by itself, as it does when the disk is full.
+      // SQLite has already rolled back, as it does when the disk is full.
     }
   }
 
@@ -246,7 +246,7 @@ function amount(value: unknown): bigint {
   return value;
 }
 
-/** Raised with every change of the tables that an older plimsoll could not read. */
+/** Increased with every change of the tables that an older plimsoll could not read. */
 const TABLES_VERSION = 1;
 
 /** Amounts are whole nano-dollars; times are milliseconds since the Unix epoch. */
@@ -279,7 +279,7 @@ const STATEMENTS = {
   dropBuckets: 'DELETE FROM bucket WHERE account = ? AND start < ?',
   addToPeriod: `INSERT INTO period VALUES (?, ?, ?, 0)
     ON CONFLICT DO UPDATE SET spent = spent + excluded.spent`,
-  // One statement for all that a posting depends on: each further one costs as much as the reading itself.
+  // One statement reads all that a posting depends on: each further one would cost as much as the reading itself.
   period: `SELECT period.spent, period.level, own.sequence,
       (SELECT sum(held) FROM holding
         WHERE account = asked.account AND period = asked.period AND writer <> asked.writer AND seen >= asked.since) AS held

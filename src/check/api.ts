@@ -8,26 +8,26 @@ import { networkFailure, type Asked } from './failures.ts';
 import { refusalDiagnosis } from './refusals.ts';
 import { CheckFailure } from './report.ts';
 
-/** The version that the SDK 1.x sends. */
+/** The version that SDK 1.x sends. */
 const API_VERSION = '2026-10-21';
 
 const LONGEST_BODY_BYTES = 4 << 20;
 
-/** An answer, whatever its status. */
+/** A response, of any status. */
 export interface Answer {
   readonly status: number;
   readonly headers: Headers;
-  /** Parsed; `null` where it is not JSON. */
+  /** Parsed; `null` if it is not JSON. */
   readonly body: unknown;
-  /** The server's clock less this one, by its Date header, which counts seconds; `null` without one. */
+  /** The server's clock minus this one, from its Date header, which has whole seconds; `null` without one. */
   readonly clockSkewMs: number | null;
 }
 
-/** The API as the configuration reaches it, without retries. */
+/** The configured API, without retries. */
 export interface Api {
-  /** Throws `CheckFailure` where no answer comes. */
+  /** Throws `CheckFailure` if there is no response. */
   ask(path: string, body?: unknown): Promise<Answer>;
-  /** The failure that a refusal is. */
+  /** Turns a refusal into a failure. */
   failure(answer: Answer, model: string): CheckFailure;
 }
 
@@ -39,7 +39,7 @@ interface ApiOptions {
   readonly clock: Clock;
 }
 
-/** The API behind a base URL. */
+/** Makes a client of the API at a base URL. */
 export function api({ configuration, baseUrl, asked, clock }: ApiOptions): Api {
   const { credential, timeoutMs } = configuration;
   const ask = async (path: string, body?: unknown): Promise<Answer> => {
@@ -53,7 +53,8 @@ export function api({ configuration, baseUrl, asked, clock }: ApiOptions): Api {
           'anthropic-version': API_VERSION,
           ...(body !== undefined && { 'content-type': 'application/json' }),
         },
-        // Node follows to another origin without the key: where that leads says nothing of the one that was named.
+        // Node follows redirects to another origin without the key, so the result would say nothing about the
+        // configured one.
         redirect: 'manual',
         signal: AbortSignal.timeout(timeoutMs),
         ...(body !== undefined && { body: JSON.stringify(body) }),
@@ -90,7 +91,7 @@ async function parsed(response: Response): Promise<unknown> {
   }
 }
 
-/** The header is of whole seconds, cut off: its middle is half a second later. */
+/** The header has whole seconds, rounded down: the true time is half a second later on average. */
 function skew(headers: Headers, atMs: number): number | null {
   const serverMs = Date.parse(headers.get('date') ?? '');
   return Number.isNaN(serverMs) ? null : serverMs + 500 - atMs;
@@ -106,13 +107,13 @@ function typeOf(body: unknown): string {
 export interface Endpoint extends Asked {
   readonly port: number;
   readonly tls: boolean;
-  /** Host and port of the API itself, whatever stands in front of it. */
+  /** Host and port of the API itself, even behind a proxy. */
   readonly apiHost: string;
 }
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** The endpoint of calls to a base URL. Node goes through a proxy only with NODE_USE_ENV_PROXY. */
+/** Returns the endpoint of calls to a base URL. Node uses a proxy only with NODE_USE_ENV_PROXY. */
 export function endpointOf(baseUrl: string, env: Env, timeoutMs: number): Endpoint {
   const url = new URL(baseUrl);
   const variables = url.protocol === 'https:' ? ['HTTPS_PROXY', 'https_proxy'] : ['HTTP_PROXY', 'http_proxy'];
@@ -145,7 +146,7 @@ function isExempt(hostname: string, env: Env): boolean {
   return names.some((name) => name === '*' || (name !== '' && (hostname === name || hostname.endsWith(`.${name}`))));
 }
 
-/** The addresses of a name, as the system finds them. Rejects as `dns.lookup` does. */
+/** Returns the addresses of a name, as the system resolves them. Rejects as `dns.lookup` does. */
 export async function addresses({ hostname, timeoutMs }: Endpoint): Promise<readonly string[]> {
   if (isIP(hostname) !== 0) return [hostname];
   const found = await Promise.race([lookup(hostname, { all: true }), timeout(timeoutMs)]);
@@ -159,7 +160,7 @@ export async function connection(endpoint: Endpoint): Promise<void> {
   await opened(socket, 'connect', timeoutMs);
 }
 
-/** Shakes hands and says what came of it: `TLSv1.3, certificate until 2027-01-31`. */
+/** Completes a TLS handshake and reports the result: `TLSv1.3, certificate until 2027-01-31`. */
 export async function handshake({ hostname, port, timeoutMs }: Endpoint): Promise<string> {
   const socket = connectTls({ host: hostname, port, ...(isIP(hostname) === 0 && { servername: hostname }) });
   let text = '';
@@ -186,7 +187,7 @@ async function opened(socket: Socket, event: string, timeoutMs: number): Promise
   }
 }
 
-/** Rejects with a `TimeoutError`, and keeps no process alive. */
+/** Rejects with a `TimeoutError`, and does not keep the process alive. */
 function timeout(ms: number): Promise<never> {
   return new Promise((_, reject) => {
     setTimeout(() => reject(new DOMException('timed out', 'TimeoutError')), ms).unref();

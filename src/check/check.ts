@@ -7,18 +7,18 @@ import { configurationFailure, networkFailure } from './failures.ts';
 import { CheckFailure, type CheckReport, type Diagnosis, type Step, type StepName, type StepStatus } from './report.ts';
 import { clockStep, credentialsStep, modelStep, promptStep, tierStep } from './steps.ts';
 
-/** The address of the API where none is set. */
+/** The address of the API if none is set. */
 const DEFAULT_BASE_URL = 'https://api.anthropic.com';
 
-/** The environment to check, and the clock to check it by. */
+/** The environment to check, and the clock. */
 interface CheckOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock?: Clock;
-  /** Gets each step as it ends. */
+  /** Called with each step when it ends. */
   readonly onStep?: (step: Step) => void;
 }
 
-/** The outcome of a step, as it is shown. */
+/** The displayed result of a step. */
 interface Seen {
   readonly status?: StepStatus;
   readonly text: string;
@@ -26,7 +26,7 @@ interface Seen {
 
 /**
  * Checks that a Claude API can be called with this environment, step by step, up to the first step that fails. It sends
- * one prompt, which is billed. Never throws for what it finds; its report shows no secret.
+ * one prompt, which is billed. Reports failures and never throws them; the report contains no secret.
  */
 export async function check({
   env,
@@ -50,7 +50,7 @@ export async function check({
   return { ok: diagnosis === null, baseUrl: shownUrl(env), model, steps, diagnosis, ...found };
 }
 
-/** The base URL as it may be shown, without a password that somebody put into it. */
+/** Shows the base URL without a password. */
 function shownUrl(env: CheckOptions['env']): string {
   const url = URL.parse(env['ANTHROPIC_BASE_URL']?.trim() || DEFAULT_BASE_URL);
   return url === null ? '' : redacted(`${url.protocol}//${url.host}${url.pathname.replace(/\/+$/, '')}`);
@@ -110,7 +110,7 @@ async function networkSteps(visit: Visit, endpoint: Endpoint): Promise<void> {
   if (endpoint.tls) await network('tls', () => handshake(endpoint));
 }
 
-/** A check in progress: the steps taken so far, and what they showed. */
+/** A check in progress: the steps taken so far, and their results. */
 class Visit {
   readonly steps: Step[] = [];
   diagnosis: Diagnosis | null = null;
@@ -125,7 +125,7 @@ class Visit {
     this.#onStep = onStep;
   }
 
-  /** Takes a step, and passes on what it comes back with or fails with. */
+  /** Takes a step, and returns its result or throws its failure. */
   async step<T extends Seen>(name: StepName, take: () => Promise<T>): Promise<T> {
     const startedMs = this.#clock.monotonicMs();
     const end = (status: StepStatus, text: string): void => {
@@ -143,7 +143,7 @@ class Visit {
     }
   }
 
-  /** The same API; the clock of its last answer is kept. */
+  /** Wraps the API to record the clock of its last response. */
   watched(server: Api): Api {
     return {
       ...server,

@@ -2,7 +2,7 @@ import { sentenceOf, type Problem } from '../errors.ts';
 import { judgedKey, type KeyJudgement } from '../keys/secrets.ts';
 import { CheckFailure, type Cause, type Diagnosis } from './report.ts';
 
-/** A proxy that calls go through. */
+/** The proxy that calls go through. */
 interface Proxy {
   /** The variable that names it. */
   readonly variable: string;

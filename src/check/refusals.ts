@@ -26,7 +26,7 @@ export function refusalDiagnosis(refused: Refused): Diagnosis {
   return byStatus(refused);
 }
 
-/** Recognizes a proxy: the API's own refusals are JSON of one shape with a request id. */
+/** Tells whether a proxy answered: the API's own refusals are JSON of one shape with a request id. */
 function isOfProxy({ status, headers, body }: Refused): boolean {
   if (status === 407 || status < 400) return true;
   if (headers.has('request-id')) return false;

@@ -1,10 +1,10 @@
 import type { Notice, Problem } from '../errors.ts';
 
-/** The steps, in the order in which they are taken. */
+/** The steps, in order. */
 export type StepName =
   'configuration' | 'dns' | 'connection' | 'tls' | 'credentials' | 'model' | 'prompt' | 'tier' | 'clock';
 
-/** `warned`: it does not stop calls, and had better be looked at. */
+/** `warned` does not stop calls, but needs attention. */
 export type StepStatus = 'ok' | 'warned' | 'failed' | 'skipped';
 
 /** A step that was taken. */
@@ -12,11 +12,11 @@ export interface Step {
   readonly name: StepName;
   readonly status: StepStatus;
   readonly durationMs: number;
-  /** The outcome in a few words, without a secret. */
+  /** The result in a few words, without a secret. */
   readonly text: string;
 }
 
-/** Why calls cannot be made. These names are stable. */
+/** The causes of a failed check. These names are stable. */
 export type Cause =
   | 'no_key'
   | 'wrong_key'
@@ -40,7 +40,7 @@ export type Cause =
   | 'server_error'
   | 'unexpected';
 
-/** The likely cause of a failure, and the next thing to do; whole sentences, without a secret. */
+/** The likely cause of a failure, and what to do next; whole sentences, without a secret. */
 export interface Diagnosis {
   readonly cause: Cause;
   readonly text: string;
@@ -52,28 +52,28 @@ export interface CheckReport {
   readonly ok: boolean;
   readonly baseUrl: string;
   readonly model: string;
-  /** Those that were taken: the first that fails is the last, but for the clock. */
+  /** The steps taken: the first failed step is the last, except for the clock. */
   readonly steps: readonly Step[];
-  /** `null` where nothing failed. */
+  /** `null` if nothing failed. */
   readonly diagnosis: Diagnosis | null;
-  /** The problems of the configuration; empty where it can be used. */
+  /** The problems of the configuration; empty if it can be used. */
   readonly problems: readonly Problem[];
-  /** Settings that work and had better be changed. */
+  /** Settings that work and should be changed. */
   readonly notices: readonly Notice[];
-  /** `null` where the limits seen imply none. */
+  /** `null` if the observed limits imply none. */
   readonly tier: string | null;
-  /** The API's clock less this one; `null` where no answer came. */
+  /** The API's clock minus this one; `null` if there was no response. */
   readonly clockSkewSeconds: number | null;
-  /** The cost of the prompt; `null` where it was not answered, or its price is not known. */
+  /** The cost of the prompt; `null` if there was no response, or its price is unknown. */
   readonly costNanoUsd: number | null;
 }
 
-/** A step that cannot be passed. */
+/** A failed step. */
 export class CheckFailure extends Error {
   readonly code = 'PLIMSOLL_CHECK_FAILED';
   readonly diagnosis: Diagnosis;
 
-  /** `seen` is what the step shows. */
+  /** `seen` is the text of the step. */
   constructor(seen: string, diagnosis: Diagnosis) {
     super(seen);
     this.name = 'CheckFailure';

@@ -12,26 +12,26 @@ import type { Api } from './api.ts';
 import { modelUnknown } from './refusals.ts';
 import { CheckFailure, type StepStatus } from './report.ts';
 
-/** The shortest prompt that still gets an answer. */
+/** The shortest prompt that still gets a response. */
 const PROMPT = { max_tokens: 8, messages: [{ role: 'user', content: 'Reply with: ok' }] };
 
-/** The model of the prompt, and what prices its answer. */
+/** The model of the prompt, and the prices for its response. */
 interface PromptQuestion {
   readonly model: string;
   readonly configuration: Pick<Configuration, 'prices'>;
   readonly clock: Clock;
 }
 
-/** The findings in the answer to the prompt. */
+/** The result of the prompt. */
 interface Prompted {
   readonly text: string;
   readonly costNanoUsd: number | null;
   readonly limiters: readonly Limiter[];
-  /** Canonical, of the one that answered. */
+  /** The canonical id of the model that answered. */
   readonly model: string;
 }
 
-/** Sends the smallest prompt, and prices the answer. */
+/** Sends the smallest prompt, and prices the response. */
 export async function promptStep(server: Api, { model, configuration, clock }: PromptQuestion): Promise<Prompted> {
   const { prices } = configuration;
   const answer = await server.ask('/v1/messages', { model, ...PROMPT });
@@ -50,7 +50,7 @@ export async function promptStep(server: Api, { model, configuration, clock }: P
   };
 }
 
-/** Nano-dollars to the last digit, without zeros behind it. */
+/** Shows nano-dollars exactly, without trailing zeros. */
 export function usd(nanoUsd: number): string {
   return `${usdOf(nanoUsd)
     .toFixed(9)
@@ -63,7 +63,7 @@ interface TierSeen {
   readonly tier: string | null;
 }
 
-/** The tier that the limits of the answer imply. */
+/** Infers the tier from the limits in the response. */
 export function tierStep({ limiters: seen, model }: Prompted, atMs: number): TierSeen {
   if (seen.length === 0) return { status: 'skipped', text: 'the response shows no rate limits', tier: null };
   const limits = seen.flatMap(({ dimension, limit }) =>
@@ -77,7 +77,7 @@ export function tierStep({ limiters: seen, model }: Prompted, atMs: number): Tie
   return { status: 'ok', text: `${tier ?? 'not known'}, from the per-minute limits: ${shown}`, tier };
 }
 
-/** The header counts whole seconds, and the network takes time too. */
+/** The header has whole seconds, and the network takes time too. */
 const TOLERATED_MS = 2_000;
 
 /** Compares this machine's clock with the API's. */
@@ -91,7 +91,7 @@ export function clockStep(skewMs: number): { readonly status: StepStatus; readon
   };
 }
 
-/** The names of models that a server gave; `null` where it does not list any. */
+/** The model names that a server lists; `null` if it lists none. */
 type Models = readonly string[] | null;
 
 const NO_LIST = {
@@ -100,7 +100,7 @@ const NO_LIST = {
   models: null,
 } as const;
 
-/** Asks for the list of models, which costs nothing and needs a key. A server without a list leaves it to the prompt. */
+/** Requests the list of models, which is free and needs a key. Without such a list, the prompt step decides. */
 export async function credentialsStep(
   server: Api,
   model: string,
@@ -122,7 +122,7 @@ interface ModelQuestion {
   readonly nowMs: number;
 }
 
-/** Asks for the model by its name, so that an alias is found too. */
+/** Requests the model by its name, so that aliases work too. */
 export async function modelStep(
   server: Api,
   { model, list, nowMs }: ModelQuestion,
@@ -146,7 +146,7 @@ export async function modelStep(
   return { status: 'warned', text: `${named}, which retires on ${retiresOn}` };
 }
 
-/** The list has the dated names only; the short ones are taken too. */
+/** The list has only dated names, so the short names are added. */
 function withShortNames(names: readonly string[]): readonly string[] {
   return [...names.map((name) => name.replace(/-\d{8}$/, '')), ...names];
 }

@@ -10,14 +10,14 @@ interface BudgetFigures {
   readonly endMs: number | null;
 }
 
-/** Advice on the budgets of a metrics page: which are spent, which will be, and which cannot be relied on. */
+/** Advises on the budgets of a metrics page: those that are spent, will be spent, or are not reliable. */
 export function budgetItems(samples: readonly Sample[]): readonly AdviceItem[] {
   return [...budgetsOf(samples).flatMap(budgetItem), ...ledgerItems(samples)];
 }
 
 const byBudget = (sample: Sample): string => label(sample, 'budget');
 
-/** One page is one process: of several ledgers of a budget, each counts its own spend. */
+/** A page covers one process: if a budget has several ledgers, each counts its own spend. */
 function budgetsOf(samples: readonly Sample[]): readonly BudgetFigures[] {
   const of = (name: string) => sums(samples, name, byBudget);
   const limits = new Map(samplesOf(samples, 'anthropic_budget_limit_usd').map((one) => [byBudget(one), one.value]));
@@ -93,13 +93,13 @@ function volatileItem(budgets: readonly string[]): AdviceItem {
   };
 }
 
-/** One piece of advice, whatever it is about. */
+/** One piece of advice on any subject. */
 export interface AdviceItem {
   readonly about: 'budget' | 'tier' | 'route';
   readonly kind: string;
   readonly severity: Severity;
   readonly text: string;
-  /** The figures it stands on. */
+  /** The figures behind it. */
   readonly evidence: Readonly<Record<string, string | number | null>>;
 }
 
@@ -107,7 +107,7 @@ export type Severity = (typeof SEVERITIES)[number];
 
 const SEVERITIES = ['critical', 'warning', 'info'] as const;
 
-/** Most important first; of equal importance in the order given. */
+/** Sorts by importance, most important first, and otherwise keeps the order. */
 export function inOrder(items: readonly AdviceItem[]): readonly AdviceItem[] {
   return items.toSorted((one, other) => SEVERITIES.indexOf(one.severity) - SEVERITIES.indexOf(other.severity));
 }

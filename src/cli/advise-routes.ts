@@ -6,14 +6,14 @@ import { MESSAGE_OPERATIONS, TOKEN_KINDS, type Tokens } from '../vocabulary.ts';
 import type { AdviceItem } from './advise-budgets.ts';
 import { label, samplesOf, type Sample } from './metrics-page.ts';
 
-/** The models and prices by which routes are judged. */
+/** The models and prices that routes are judged by. */
 interface RouteJudging {
   readonly models: Models;
   readonly prices: PriceTable;
   readonly nowMs: number;
 }
 
-/** Advice on the routes of a metrics page. */
+/** Advises on the routes of a metrics page. */
 export function routeItems(samples: readonly Sample[], { models, prices, nowMs }: RouteJudging): readonly AdviceItem[] {
   const canonical = (model: string): string => prices.canonicalModel(model);
   const advice = routeAdvice({
@@ -24,7 +24,8 @@ export function routeItems(samples: readonly Sample[], { models, prices, nowMs }
       reasoning: canonical(models.reasoning),
       critical: canonical(models.critical),
     },
-    // At the standard rates: sums say nothing of the length of a prompt, and short calls are below where it matters.
+    // At the standard rates: sums do not show the length of a prompt, and short calls are below the length that changes
+    // the rate.
     priceOn: (tokens, model) => {
       const rates = prices.priceAt(model, nowMs)?.cards.standard.standard;
       return rates === undefined ? null : sumOfKinds(tokenCost(tokens, rates));
@@ -41,7 +42,7 @@ interface Counting {
   readonly stopReasons: Record<string, number>;
 }
 
-/** Messages calls by route and model. Batches are not: they are cheaper, and nobody waits for them. */
+/** Messages calls by route and model. Batches are left out: they are cheaper, and nobody waits for them. */
 function usagesOf(samples: readonly Sample[]): readonly RouteUsage[] {
   const found = new Map<string, Counting>();
   const counting = (sample: Sample): Counting => {

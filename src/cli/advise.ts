@@ -36,7 +36,7 @@ const OPTIONS = {
   json: { type: 'boolean', default: false },
 } as const;
 
-/** `plimsoll advise`. Its advice on budgets and on routes has a file each. */
+/** `plimsoll advise`. Advice on budgets and on routes has its own files. */
 export const command = defineCommand({
   usage: USAGE,
   options: OPTIONS,
@@ -80,8 +80,8 @@ function adviceLines(items: readonly AdviceItem[], place: string, io: CommandIo)
 }
 
 /**
- * Advice on tier, cap and limits, as far as a metrics page tells: how the last week went is known to the service alone,
- * so what it says of minutes is left out.
+ * Advises on tier, cap and limits, from a metrics page. Only the service itself knows its last week, so advice on
+ * throttled minutes is left out.
  */
 function tierItems(samples: readonly Sample[], atMs: number): readonly AdviceItem[] {
   const limits = limitsOf(samples);
@@ -105,7 +105,7 @@ function isDimension(name: string): name is LimitDimension {
   return (LIMIT_DIMENSIONS as readonly string[]).includes(name);
 }
 
-/** The month's spend; what plimsoll saw counts from the start of the process, where that is known. */
+/** The month's spend; plimsoll counts from the start of the process, if that is known. */
 function spendOf(samples: readonly Sample[]): MonthSpend | null {
   const [found] = samplesOf(samples, 'anthropic_tier_spend_usd');
   if (found === undefined) return null;
@@ -124,7 +124,7 @@ const KEPT_BY_PACE: ReadonlySet<string> = new Set(
   RATE_LIMIT_REASONS.filter((reason) => LIMITED_BY[reason] === 'rate' || LIMITED_BY[reason] === 'growth'),
 );
 
-/** The limits that refused a notable share of the requests to a model, since the counters began. */
+/** The limits that refused a notable share of a model's requests, since the counters started. */
 function throttledItems(samples: readonly Sample[]): readonly AdviceItem[] {
   const asked = sums(samples, 'anthropic_attempts_total', (one) => label(one, 'model'));
   const refused = sums(samples, 'anthropic_rate_limited_total', (one) =>

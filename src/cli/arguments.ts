@@ -1,7 +1,7 @@
 import { parseArgs, type ParseArgsOptionsConfig } from 'node:util';
 import { codeOf, ConfigurationError, got, gotName, nearest, type Problem } from '../errors.ts';
 
-/** The options by name, and the arguments besides them. */
+/** The options by name, and the positional arguments. */
 export type Given<Options extends ParseArgsOptionsConfig> = ReturnType<
   typeof parseArgs<{ options: Options; allowPositionals: true }>
 >;
@@ -10,11 +10,11 @@ export type Given<Options extends ParseArgsOptionsConfig> = ReturnType<
 export interface Taken<Options extends ParseArgsOptionsConfig> {
   /** Options in the form of `parseArgs`, without `--help`. */
   readonly options: Options;
-  /** Allows arguments besides options. Default: `false`. */
+  /** Allows positional arguments. Default: `false`. */
   readonly takesArguments?: boolean;
 }
 
-/** Parses the arguments of a command. Throws `wrongArguments` with all that are wrong. */
+/** Parses the arguments of a command. Throws `wrongArguments` with every problem. */
 export function parseArguments<Options extends ParseArgsOptionsConfig>(
   args: readonly string[],
   { options, takesArguments: allowPositionals = false }: Taken<Options>,
@@ -37,7 +37,7 @@ export function wrongArguments(...problems: readonly Problem[]): ConfigurationEr
   return new ConfigurationError(ARGUMENTS_INVALID, problems);
 }
 
-/** All that `parseArgs` refuses: it throws at the first, and says which in its message alone. */
+/** Finds every problem that `parseArgs` refuses: it throws only the first, and names it only in its message. */
 function argumentProblems(
   args: readonly string[],
   options: ParseArgsOptionsConfig,
@@ -45,7 +45,7 @@ function argumentProblems(
 ): readonly Problem[] {
   const { tokens } = parseArgs({ args: [...args], options, strict: false, tokens: true });
   const named = tokens.flatMap((token) => (token.kind === 'option' ? optionProblems(token, options) : []));
-  // What stands behind an option that is unknown may be its value.
+  // A word after an unknown option may be its value.
   if (takesArguments || named.length > 0) return named;
   return tokens.flatMap((token): readonly Problem[] => {
     if (token.kind !== 'positional') return [];
@@ -58,7 +58,7 @@ interface OptionToken {
   /** The name with its dashes. */
   readonly rawName: string;
   readonly value: string | undefined;
-  /** The value came behind a `=`. */
+  /** The value follows a `=`. */
   readonly inlineValue: boolean | undefined;
 }
 

@@ -25,10 +25,10 @@ const OPTIONS = {
   json: { type: 'boolean', default: false },
 } as const;
 
-/** Nobody's call waits here: time enough to connect. */
+/** No call waits here, so there is time to connect. */
 const DEADLINE_MS = 5_000;
 
-/** `plimsoll budgets`. Reads; changes nothing. */
+/** `plimsoll budgets`. Changes nothing. */
 export const command = defineCommand({
   usage: USAGE,
   options: OPTIONS,
@@ -51,7 +51,7 @@ interface Spending {
   readonly place: LedgerPlace;
 }
 
-/** Reads the budgets that are asked for, and where their spend is. Throws with what is wrong with what was named. */
+/** Opens the budgets and the ledger that the arguments name. Throws with every problem. */
 async function spendingOf({ budgets, ledger, config }: Asked, io: CommandIo): Promise<Spending> {
   if (config !== undefined && budgets !== undefined) {
     const [expected, got] = ['--budgets or --config', 'both'];
@@ -71,7 +71,7 @@ function missing(field: string, expected: string, advice: string): Problem {
   return unfit(field, undefined, { expected, advice });
 }
 
-/** The file may be the configuration of a gateway, which has more fields. */
+/** Reads budgets from a file, which may be a gateway's configuration with more fields. */
 function budgetsIn(file: string): readonly Budget[] {
   try {
     return loadBudgets(file);
@@ -104,7 +104,7 @@ const IN_MEMORY: Problem = {
 };
 
 async function gatewaySpending(config: string, ledger: string | undefined, io: CommandIo): Promise<Spending> {
-  // Loaded here: a file of budgets needs nothing of a gateway.
+  // Loaded here, because a file of budgets needs no gateway code.
   const { spendingInFile } = await import('../gateway/configuration/file.ts');
   const { ledgerAt } = await import('../gateway/configuration/places.ts');
   const { budgets, ledger: place } = spendingInFile(config, io.env);
@@ -137,7 +137,7 @@ const NAME_WIDTH = 24;
 
 const PERIOD_WIDTH = 14;
 
-/** Budgets for people: three lines each, none wider than `columns`, with a bar from 0 to the limit. */
+/** Shows budgets to people: three lines each, none wider than `columns`, with a bar from 0 to the limit. */
 function budgetLines({ budgets }: BudgetsStatus, columns: number): readonly string[] {
   return budgets.flatMap((status) => ['', headLine(status.budget, columns), barLine(status, columns), endLine(status)]);
 }
@@ -186,7 +186,7 @@ function endLine({ budget, balance, forecast, endMs }: BudgetStatus): string {
   return INDENT + [...held, ...expected, ...end].join(', ');
 }
 
-/** Budgets for programs: amounts in US dollars, times as ISO 8601, `null` where nothing is known. */
+/** Shows budgets to programs: amounts in US dollars, times as ISO 8601, `null` for what is unknown. */
 function budgetsJson({ ledger, budgets }: BudgetsStatus, atMs: number): string {
   return JSON.stringify({ at: iso(atMs), ledger, budgets: budgets.map(json) }, null, 2);
 }

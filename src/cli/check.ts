@@ -72,7 +72,7 @@ interface Asked {
   readonly timeout?: string | undefined;
 }
 
-/** The environment, with each option in the place of its variable. */
+/** Returns the environment, with the options in place of their variables. */
 function environmentOf(asked: Asked, io: CommandIo): CommandIo['env'] {
   return {
     ...io.env,
@@ -86,7 +86,7 @@ const WIDTH = 80;
 
 const SIGNS = { ok: 'ok', warned: 'warn', failed: 'FAIL', skipped: 'skip' } as const;
 
-/** A step as it is shown when it ends. */
+/** Shows a step when it ends. */
 function stepLines({ name, status, durationMs, text }: Step): readonly string[] {
   const begin = `${SIGNS[status].padEnd(6)}${name.padEnd(15)}${`${durationMs} ms`.padStart(8)}  `;
   return wrapped(text, WIDTH - begin.length).map(
@@ -94,9 +94,9 @@ function stepLines({ name, status, durationMs, text }: Step): readonly string[] 
   );
 }
 
-/** The lines after the steps: what to change, or what is wrong and what to do. */
+/** The lines after the steps: the notices, or the cause and what to do. */
 function verdictLines({ diagnosis, notices, model, baseUrl, costNanoUsd }: CheckReport): readonly string[] {
-  // What could be better is of no interest while nothing goes.
+  // Notices do not matter while calls fail.
   if (diagnosis !== null)
     return ['', ...labelled('Likely cause', diagnosis.text), ...labelled('Do next', diagnosis.next)];
   return [

@@ -2,12 +2,12 @@ import type { ParseArgsOptionsConfig } from 'node:util';
 import { ConfigurationError, sentenceOf, type Problem } from '../errors.ts';
 import { ARGUMENTS_INVALID, parseArguments, type Given, type Taken } from './arguments.ts';
 
-/** The part of the world that a command may touch, passed in so that tests need no process. */
+/** The command's access to the outside, passed in so that tests need no process. */
 export interface CommandIo {
   readonly stdin: AsyncIterable<Uint8Array | string>;
-  /** Writes one line of what was asked for. */
+  /** Writes one line of the result. */
   out(line: string): void;
-  /** Writes one line of what went wrong or is worth a warning. */
+  /** Writes one line of an error or a warning. */
   err(line: string): void;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Milliseconds since the Unix epoch. */
@@ -19,21 +19,21 @@ export interface CommandIo {
   readonly signal: AbortSignal;
 }
 
-/** One word after `plimsoll`. */
+/** One subcommand of `plimsoll`. */
 export interface Command {
-  /** Resolves to the exit code: 0 done, 1 what was asked for failed, 2 wrong arguments. Reports errors on `err`. */
+  /** Resolves to the exit code: 0 done, 1 failed, 2 wrong arguments. Reports errors on `err`. */
   run(args: readonly string[], io: CommandIo): Promise<number>;
 }
 
-/** A command as its file tells it. */
+/** The definition of a command in its file. */
 interface CommandDefinition<Options extends ParseArgsOptionsConfig> extends Taken<Options> {
   /** The lines that `--help` prints; wrong arguments print them too. */
   readonly usage: readonly string[];
-  /** Resolves to the exit code. A `ConfigurationError` that it throws is printed, and ends the command with 1. */
+  /** Resolves to the exit code. If it throws a `ConfigurationError`, the error is printed, and the exit code is 1. */
   run(given: Given<Options>, io: CommandIo): Promise<number>;
 }
 
-/** Makes a command: parses its arguments, prints its usage for `--help`, and prints what is wrong with anything. */
+/** Makes a command: parses its arguments, prints its usage for `--help`, and prints every problem. */
 export function defineCommand<const Options extends ParseArgsOptionsConfig>(
   definition: CommandDefinition<Options>,
 ): Command {
@@ -56,7 +56,7 @@ export function defineCommand<const Options extends ParseArgsOptionsConfig>(
 
 const COLUMNS = 80;
 
-/** Prints each problem as a sentence, whose further lines are indented. */
+/** Prints each problem as a sentence, with its further lines indented. */
 export function printProblems(problems: readonly Problem[], io: CommandIo): void {
   for (const problem of problems) {
     const [first = '', ...rest] = wrapped(sentenceOf(problem), COLUMNS - 2);
@@ -64,13 +64,13 @@ export function printProblems(problems: readonly Problem[], io: CommandIo): void
   }
 }
 
-/** Prints what was asked for, and returns the exit code, 0. */
+/** Prints the result, and returns the exit code, 0. */
 export function print(lines: readonly string[], io: CommandIo): number {
   lines.forEach((line) => io.out(line));
   return 0;
 }
 
-/** Prints why what was asked for cannot be had, and returns the exit code, 1. */
+/** Prints why the command failed, and returns the exit code, 1. */
 export function fail(lines: readonly string[], io: CommandIo): number {
   lines.forEach((line) => io.err(line));
   return 1;
@@ -84,7 +84,7 @@ export function aborted(signal: AbortSignal): Promise<void> {
   });
 }
 
-/** A text broken between words into lines of so many characters; a word that is longer stays whole. */
+/** Breaks a text between words into lines of at most `width` characters; a longer word stays whole. */
 export function wrapped(text: string, width: number): readonly string[] {
   const lines: string[] = [];
   for (const word of text.split(' ')) {

@@ -47,7 +47,7 @@ export const command = defineCommand({
   },
 });
 
-/** The rules, whose settings came from arguments. */
+/** Makes the rules with the settings from the arguments. */
 function rulesWith(given: Partial<MonitoringSettings>): ReturnType<typeof ruleFiles> {
   try {
     return ruleFiles(given);
@@ -81,7 +81,7 @@ function exportAll({ format, out, namespace }: Asked, given: Partial<MonitoringS
   throw wrongArguments(unfit('--format', format, { expected: 'files, configmap or prometheusrule' }));
 }
 
-/** The links in alerts lead to the demo on this machine by default, where nobody else can follow them. */
+/** By default, the links in alerts lead to the demo on this machine, where nobody else can follow them. */
 function addressNotices(given: Partial<MonitoringSettings>): readonly string[] {
   const links = { runbook_url: 'runbookBaseUrl', dashboard_url: 'dashboardBaseUrl' } as const;
   return Object.entries(links)
@@ -89,7 +89,7 @@ function addressNotices(given: Partial<MonitoringSettings>): readonly string[] {
     .flatMap(([link, name]) => [`${link} leads to ${DEFAULT_SETTINGS[name]}: change it with`, `  --set ${name}=URL`]);
 }
 
-/** Writes the file, or prints its text where none is named. */
+/** Writes the file, or prints the text if no file is named. */
 function handOver(text: string, out: string | undefined, io: CommandIo): number {
   if (out === undefined) return print(text.trimEnd().split('\n'), io);
   write(out, text);
@@ -101,7 +101,7 @@ function write(path: string, text: string): void {
   writeFileSync(path, text);
 }
 
-/** Beside the package's own manifest, in the repository and where it is installed. */
+/** The dashboards beside the package's own manifest, in the repository and where it is installed. */
 function dashboards(): readonly DashboardSource[] {
   const manifest = createRequire(import.meta.url).resolve('plimsoll/package.json');
   const folder = join(dirname(manifest), 'dashboards');

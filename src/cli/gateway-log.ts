@@ -6,7 +6,7 @@ import { redacted } from '../keys/secrets.ts';
 import { operation } from '../observe/operation.ts';
 import type { Call, Recorder } from '../vocabulary.ts';
 
-/** A request as far as it is known. */
+/** The known facts of a request. */
 interface Entry {
   readonly startedAtMs: number;
   readonly startedMs: number;
@@ -20,7 +20,7 @@ interface Entry {
   call: Call | null;
 }
 
-/** Endpoints that the gateway answers by itself; all others are named as their calls are. */
+/** Endpoints that the gateway answers by itself; the others are named after their calls. */
 const OWN: Readonly<Record<string, string>> = {
   '/healthz': 'healthz',
   '/readyz': 'readyz',
@@ -29,8 +29,9 @@ const OWN: Readonly<Record<string, string>> = {
 const PROBES: ReadonlySet<string> = new Set(['healthz', 'readyz']);
 
 /**
- * One line of JSON for each request, when it is over: who asked for what, what it came to and how long it took. Holds no
- * content, no key, no token, and no text of the client's but the name of the model. Successful probes are not logged.
+ * Logs each finished request as one line of JSON: who asked for what, the outcome and the duration. It contains no
+ * content, no key, no token, and no text of the client's except the name of the model. Successful probes are not
+ * logged.
  */
 export class RequestLog {
   readonly #write: (line: string) => void;
@@ -40,7 +41,7 @@ export class RequestLog {
     this.#write = write;
   }
 
-  /** Notes the call of each request. */
+  /** Records the call of each request. */
   readonly recorder: Recorder = {
     started: (call) => {
       this.#note(call);
@@ -48,7 +49,7 @@ export class RequestLog {
     },
   };
 
-  /** Wraps the listener so that each request is logged when it is over. */
+  /** Wraps the listener so that each finished request is logged. */
   listener(inner: Listener): Listener {
     return (incoming, outgoing) => {
       const { method = '', url = '' } = incoming;
@@ -98,13 +99,13 @@ export class RequestLog {
   }
 }
 
-/** One of a closed set: a path may have anything in it. */
+/** Returns one of a closed set, because a path may contain anything. */
 function endpointOf({ call, method, target }: Entry): string {
   const path = target.split('?', 1)[0] ?? '';
   return call?.operation ?? OWN[path] ?? operation(method, path, false);
 }
 
-/** The client, and what it asked for. */
+/** The client, and its request. */
 function asked({ requestId, client, token, denial, call }: Entry) {
   const model = call?.model ?? call?.requestedModel ?? null;
   return {
@@ -123,7 +124,7 @@ function rounded(ms: number): number {
   return Math.round(ms * 10) / 10;
 }
 
-/** Notes when the head is sent, and the request id in it, by whichever method it is written. */
+/** Records when the headers are sent, and the request id in them, whichever method writes them. */
 function watchHead(outgoing: ServerResponse, entry: Entry): void {
   const writeHead = outgoing.writeHead.bind(outgoing) as (...args: readonly unknown[]) => ServerResponse;
   outgoing.writeHead = (...args: readonly unknown[]) => {

@@ -12,23 +12,23 @@ import { serve, type ServeOptions } from '../http/serve.ts';
 import { metricsHandler } from '../record/metrics/page.ts';
 import type { RequestLog } from './gateway-log.ts';
 
-/** A gateway that listens. */
+/** A running gateway. */
 export interface RunningGateway {
   readonly url: string;
   readonly metricsUrl: string;
-  /** Takes nothing new, lets what is under way end for as long as the configuration says, and gives everything back. */
+  /** Refuses new requests, lets open ones finish for the configured time, and closes everything. */
   close(): Promise<void>;
 }
 
-/** The log of requests, and who gets the gateway's own errors. */
+/** The request log, and the listener for the gateway's internal errors. */
 interface GatewayTelling {
   readonly log: RequestLog;
   readonly onError: (error: unknown) => void;
 }
 
 /**
- * Opens what the configuration names and listens. Rejects with a `ConfigurationError` or a `PortError`, with everything
- * given back.
+ * Opens everything in the configuration and listens. Rejects with a `ConfigurationError` or a `PortError`, after
+ * closing everything.
  */
 export async function startGateway(
   configuration: GatewayConfiguration,
@@ -53,7 +53,7 @@ export async function startGateway(
   }
 }
 
-/** Everything that was opened, to be closed in reverse. */
+/** The open parts, to be closed in reverse order. */
 class Parts {
   #closers: (() => Promise<unknown>)[] = [];
 
@@ -126,7 +126,7 @@ function listening(
   });
 }
 
-/** Lets calls end until the deadline, then breaks the connections that are left. */
+/** Lets calls finish until the deadline, then breaks the remaining connections. */
 async function drained(claude: Gateway, serving: Serving, deadlineMs: number): Promise<void> {
   await Promise.all([claude.close({ deadlineMs }), serving.close(deadlineMs)]);
 }

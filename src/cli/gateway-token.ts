@@ -108,7 +108,7 @@ interface Asked {
   /** The client, or the id; empty for a list. */
   readonly what: string;
   readonly config: string | undefined;
-  /** `null`: without an end. */
+  /** `null` means that it does not expire. */
   readonly lifetimeMs: number | null;
   readonly note: string;
   readonly minted: boolean;
@@ -129,7 +129,7 @@ interface Given {
   readonly json: boolean;
 }
 
-/** Throws with the first thing that is wrong with what was given. */
+/** Reads the options. Throws the first problem. */
 function askedIn({ expires, config, ...given }: Given, words: readonly string[]): Asked {
   const [action, what = '', ...others] = words;
   if (!isAction(action)) throw wrongArguments(unfit('token', action, { expected: 'create, list or revoke' }));
@@ -149,20 +149,20 @@ function isAction(text: string | undefined): text is TokenAction {
   return text !== undefined && Object.hasOwn(EXPECTED, text);
 }
 
-/** The problem of a wrong client or id. It is not shown: it may be a token. */
+/** The problem of a wrong client or id. The value is not shown, because it may be a token. */
 function wrongSubject(action: TokenAction, what: string): Problem {
   const got = what === '' ? 'nothing' : 'something else';
   return { kind: what === '' ? 'missing' : 'invalid', field: action, expected: EXPECTED[action], got, advice: null };
 }
 
-/** The id in a token: whoever has but the token itself may revoke it by that. */
+/** Returns the id in a token, so that a token can be revoked by itself. */
 function idIn(text: string): string {
   return tokenParts(text)?.id ?? text;
 }
 
 const UNITS_MS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-/** The milliseconds of `90d`, `12h` or `30m`; `NaN` for anything else. */
+/** Parses `90d`, `12h` or `30m` to milliseconds; `NaN` for anything else. */
 function durationMs(text: string): number {
   const [, count = '', unit = ''] = /^([1-9]\d{0,5})([mhd])$/.exec(text) ?? [];
   return Number(count || Number.NaN) * (UNITS_MS[unit] ?? Number.NaN);
@@ -175,8 +175,8 @@ const COLUMNS = 80;
 const DAY_MS = 86_400_000;
 
 /**
- * Tokens for people: one line each, none wider than 80 characters. Days and times are UTC; where a token lives for less
- * than a day, its times stand in the place of the years.
+ * Lists tokens for people: one line each, none wider than 80 characters. Days and times are UTC; a token that lasts
+ * less than a day shows times instead of years.
  */
 function tokenLines(tokens: readonly TokenRecord[], nowMs: number): readonly string[] {
   if (tokens.length === 0) return ['There are no tokens.'];
@@ -192,7 +192,7 @@ function tokenLines(tokens: readonly TokenRecord[], nowMs: number): readonly str
   ];
 }
 
-/** Tokens for programs: times as ISO 8601, `null` where there is none; nothing of the secret, not even its hash. */
+/** Lists tokens for programs: times as ISO 8601, `null` for none; nothing of the secret, not even its hash. */
 function tokensJson(tokens: readonly TokenRecord[], nowMs: number): string {
   const rows = tokens.map((token) => ({
     id: token.id,
@@ -239,17 +239,17 @@ function minute(atMs: number): string {
   return iso(atMs).slice(5, 16).replace('T', ' ');
 }
 
-/** The place of the tokens and their clients, with the name of the configuration that says so. */
+/** The store and the clients of tokens, with the name of the configuration. */
 interface NamedSettings extends TokenSettings {
-  /** `gateway.yaml`, or words that say that there is no file. */
+  /** `gateway.yaml`, or words for the absence of a file. */
   readonly configuration: string;
-  /** A file of the folder that looks like a gateway's configuration and was not asked for; `null` where there is none. */
+  /** A file in this folder that looks like a gateway configuration but was not named; `null` if there is none. */
   readonly passedOver: string | null;
 }
 
 const NAMES = ['gateway.yaml', 'gateway.yml', 'gateway.json'];
 
-/** Reads the file, or the environment where none is named. Throws a `ConfigurationError`. */
+/** Reads the file, or the environment if none is named. Throws a `ConfigurationError`. */
 function settingsOf(config: string | undefined, { env }: CommandIo): NamedSettings {
   if (config !== undefined) return { ...tokenSettingsInFile(config, env), configuration: config, passedOver: null };
   return {
@@ -260,13 +260,13 @@ function settingsOf(config: string | undefined, { env }: CommandIo): NamedSettin
   };
 }
 
-/** Names the configuration: a gateway that runs with another one knows neither the client nor, maybe, the token. */
+/** Names the configuration: a gateway with another one may know neither the client nor the token. */
 function usedLines({ configuration, tokens, passedOver }: NamedSettings): readonly string[] {
   const used = `Created for a gateway with ${configuration}, which keeps its tokens in ${ledgerAt(tokens).shown}.`;
   return [used, ...passedOverLines(passedOver)].flatMap((line) => wrapped(line, 80));
 }
 
-/** Names the file that may have been meant; no line where there is none. */
+/** Names the file that may have been meant; no line if there is none. */
 function passedOverLines(passedOver: string | null): readonly string[] {
   if (passedOver === null) return [];
   return wrapped(

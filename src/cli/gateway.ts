@@ -53,12 +53,12 @@ const start = defineCommand({
   },
 });
 
-/** `plimsoll gateway`: serves until the signal is aborted, then lets what is under way end. `token` has a file of its own. */
+/** `plimsoll gateway`: serves until the signal is aborted, then lets open requests finish. `token` has its own file. */
 export const command: Command = {
   run: (args, io) => (args[0] === 'token' ? tokens.run(args.slice(1), io) : start.run(args, io)),
 };
 
-/** The options; `null` where the configuration is to say. */
+/** The options; `null` if the configuration decides. */
 interface Asked {
   readonly config: string | null;
   readonly host: string | null;
@@ -75,7 +75,7 @@ interface Given {
   readonly json: boolean;
 }
 
-/** Throws with everything that is wrong with what was given. */
+/** Reads the options. Throws with every problem. */
 function askedIn({ config, host, port, 'metrics-port': metricsPort, json }: Given): Asked {
   const problems = [...portProblems('--port', port), ...portProblems('--metrics-port', metricsPort)];
   if (problems.length > 0) throw wrongArguments(...problems);
@@ -97,7 +97,7 @@ function numberOf(text: string | undefined): number | null {
   return text === undefined ? null : Number(text);
 }
 
-/** The configuration, with the options of the command line in the place of what it says. */
+/** Returns the configuration, overridden by the command line. */
 function configured({ config, host, port, metricsPort }: Asked, io: CommandIo): GatewayConfiguration {
   const configuration =
     config === null ? configurationInEnvironment(io.env, process.cwd()) : configurationInFile(config, io.env);
@@ -115,7 +115,7 @@ function configured({ config, host, port, metricsPort }: Asked, io: CommandIo): 
 async function serveGateway(configuration: GatewayConfiguration, { json }: Asked, io: CommandIo): Promise<void> {
   configuration.notices.forEach((notice) => io.err(sentenceOf(notice)));
   const log = new RequestLog((line) => io.out(line));
-  // Loaded here: help and tokens need no registry of metrics.
+  // Loaded here, because help and tokens need no metrics registry.
   const { startGateway } = await import('./gateway-start.ts');
   const running = await startGateway(configuration, { log, onError: (error) => io.err(errorLine(error, io.now())) });
   print(json ? [greetingJson(configuration, running, io.now())] : greeting(configuration, running), io);
@@ -125,7 +125,7 @@ async function serveGateway(configuration: GatewayConfiguration, { json }: Asked
   await running.close();
 }
 
-/** An error as a line of JSON, by its kind alone: what others write into their messages may be content. */
+/** An error as a line of JSON, with its kind only: messages of others may contain content. */
 function errorLine(error: unknown, nowMs: number): string {
   const { name, code, cause } = kindOf(error);
   const because = cause === undefined ? {} : { cause: kindOf(cause).code ?? kindOf(cause).name };
@@ -148,7 +148,7 @@ const INDENT = 10;
 
 const COLUMNS = 80;
 
-/** Tells people how the gateway listens; no line is wider than 80 characters but for a long name. */
+/** Shows people how the gateway listens; no line is wider than 80 characters unless a name is long. */
 function greeting(configuration: GatewayConfiguration, { url, metricsUrl }: RunningGateway): readonly string[] {
   const { baseUrl, keys, clients } = configuration;
   return [
@@ -162,7 +162,7 @@ function greeting(configuration: GatewayConfiguration, { url, metricsUrl }: Runn
   ];
 }
 
-/** Tells programs the same, in one line. */
+/** Shows programs the same, in one line. */
 function greetingJson(configuration: GatewayConfiguration, { url, metricsUrl }: RunningGateway, nowMs: number): string {
   const { baseUrl, keys, clients, tokens } = configuration;
   return JSON.stringify({
@@ -185,7 +185,7 @@ function ledgerName({ ledger, budgets }: GatewayConfiguration): string {
   return ledger === null ? 'memory: budgets start over at every restart' : placeName(ledger);
 }
 
-/** The place, without what a URL may hold besides the host. */
+/** Names the place by its host, without credentials in its URL. */
 function placeName(place: Place): string {
   return ledgerAt(place).shown;
 }

@@ -56,39 +56,39 @@ function printAccounts(question: KeyQuestion, json: boolean, io: CommandIo): num
   return keys.every(({ problems }) => problems.length === 0) ? 0 : 1;
 }
 
-/** The use of one key, by a `/metrics` page, since the process that wrote it began. */
+/** The use of one key according to a `/metrics` page, since its process started. */
 interface KeyUse {
-  /** Finished calls, refused ones too. */
+  /** Finished calls, including refused ones. */
   readonly calls: number;
   readonly tokens: number;
-  /** Estimated, as the counter has it. */
+  /** Estimated, as in the counter. */
   readonly costUsd: number;
-  /** Calls that the cost leaves out, for want of a price. */
+  /** Calls that are not in the cost, because they have no price. */
   readonly unpricedCalls: number;
-  /** The time of the last rate-limit headers, which the page keeps for an hour; `null` where it has none. */
+  /** The time of the last rate-limit headers, which the page keeps for one hour; `null` if it has none. */
   readonly lastSeenAtMs: number | null;
 }
 
 /** One key of the configuration or of the page. */
 interface KeyAccount extends KeyAlias {
-  /** Its environment is that of ANTHROPIC_ENV, or it names none; `null` where ANTHROPIC_ENV is not set. */
+  /** Whether its environment matches ANTHROPIC_ENV, or it names none; `null` if ANTHROPIC_ENV is not set. */
   readonly fits: boolean | null;
-  /** All that is wrong with it; empty where nothing is. */
+  /** Every problem of the key; empty if there is none. */
   readonly problems: readonly ValueProblem[];
-  /** `null` where no page was read. */
+  /** `null` if no page was read. */
   readonly use: KeyUse | null;
 }
 
-/** The keys in question, and the page that knows of their use. */
+/** The keys to show, and the page with their use. */
 interface KeyQuestion {
   readonly aliases: readonly string[];
-  /** The value of ANTHROPIC_ENV; `null` where it is not set. */
+  /** The value of ANTHROPIC_ENV; `null` if it is not set. */
   readonly anthropicEnv: string | null;
-  /** `null` where no page was read. */
+  /** `null` if no page was read. */
   readonly samples: readonly Sample[] | null;
 }
 
-/** The value of the label `key` where nobody gave an alias. */
+/** The value of the label `key` without an alias. */
 const NO_ALIAS = 'default';
 
 const UNNAMED: ValueProblem = {
@@ -98,7 +98,7 @@ const UNNAMED: ValueProblem = {
   advice: 'set PLIMSOLL_KEY, or the option key',
 };
 
-/** The keys that were named, and those that the page has calls of, each judged and with its use. */
+/** The named keys, and those with calls on the page, each judged and with its use. */
 function keyAccounts({ aliases, anthropicEnv, samples }: KeyQuestion): readonly KeyAccount[] {
   const seen = samples === null ? [] : keysIn(samples);
   return [...new Set([...aliases, ...seen])].map((alias) => {
@@ -117,7 +117,7 @@ function keyAccounts({ aliases, anthropicEnv, samples }: KeyQuestion): readonly 
   });
 }
 
-/** The time at which the page began to count; `null` where it does not say. */
+/** The time when the page started to count; `null` if it does not say. */
 function countedSinceMs(samples: readonly Sample[]): number | null {
   const starts = samples.filter(({ name }) => name === 'process_start_time_seconds').map(({ value }) => value * 1_000);
   return starts.length === 0 ? null : Math.min(...starts);
@@ -142,7 +142,7 @@ function useOf(alias: string, samples: readonly Sample[]): KeyUse {
   };
 }
 
-/** The keys for people: each on two lines or more, and at the end those that were not used. */
+/** Shows the keys to people: two or more lines each, and the unused ones at the end. */
 function keyLines(keys: readonly KeyAccount[], sinceMs: number | null): readonly string[] {
   const unused = keys.filter(({ use }) => use !== null && use.calls === 0);
   const since = sinceMs === null ? 'since it started' : `since ${instant(sinceMs)}`;

@@ -10,7 +10,7 @@ interface Listed {
   readonly load: () => Promise<{ readonly command: Command }>;
 }
 
-/** Each command's code is loaded when somebody asks for it: `plimsoll prices` needs no simulator, and `--help` nothing. */
+/** A command's code is loaded only if it is run: `plimsoll prices` needs no simulator, and `--help` nothing. */
 const COMMANDS: Readonly<Record<string, Listed>> = {
   simulate: {
     summary: 'runs a fake Claude API on this machine, without a key',
@@ -95,7 +95,7 @@ function usage(): readonly string[] {
 function processIo(): CommandIo {
   const ending = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ending.abort());
-  // Whoever read has read enough, as `head` does: nothing to tell, and a command that would go on comes to its end.
+  // The reader has closed the pipe, as `head` does: there is nothing to report, and a running command ends.
   process.stdout.on('error', (error: Error) => unlessPipeClosed(error, () => ending.abort()));
   process.stderr.on('error', (error: Error) => unlessPipeClosed(error, () => undefined));
   return {
@@ -117,7 +117,7 @@ function unlessPipeClosed(error: Error, closed: () => void): void {
   closed();
 }
 
-/** Installed, the command is a link to this file. */
+/** In an installed package, the command is a link to this file. */
 const started = process.argv[1] === undefined ? null : realpathSync(process.argv[1]);
 
 if (started === import.meta.filename) process.exitCode = await main(process.argv.slice(2), processIo());

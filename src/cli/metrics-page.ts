@@ -5,8 +5,9 @@ import type { CommandIo } from './command.ts';
 const LONGEST_WAIT_MS = 10_000;
 
 /**
- * Reads the samples of a running service's metrics: of a URL, a file, or `-` for standard input. Throws a
- * `ConfigurationError` (`PLIMSOLL_METRICS_PAGE`) for what cannot be read, is no metrics page, or has none of plimsoll's.
+ * Reads the samples of a running service's metrics from a URL, a file, or `-` for standard input. Throws a
+ * `ConfigurationError` (`PLIMSOLL_METRICS_PAGE`) if the page cannot be read, is not a metrics page, or has no plimsoll
+ * metrics.
  */
 export async function metricsPage(place: string, io: CommandIo): Promise<readonly Sample[]> {
   const samples = samplesIn(await textAt(place, io));
@@ -55,8 +56,8 @@ async function standardInput(io: CommandIo): Promise<string> {
 }
 
 /**
- * Says why a page or file could not be read: `ECONNREFUSED`, `ENOENT`, or what the error says of itself. A port that is
- * kept for another protocol, which `fetch` refuses and calls only bad, is named as such.
+ * Says why a page or file could not be read: `ECONNREFUSED`, `ENOENT`, or the text of the error. For a port that
+ * `fetch` refuses, whose error says only "bad port", it says so.
  */
 function unreadableReason(error: unknown): string {
   const cause: unknown = error instanceof Error && error.cause instanceof Error ? error.cause : error;
@@ -77,11 +78,11 @@ const LINE = /^([A-Za-z_:][\w:]*)(?:\{(.*)\})?[ \t]+(\S+)(?:[ \t]|$)/;
 
 const LABEL = /([A-Za-z_]\w*)="((?:[^"\\]|\\.)*)"/g;
 
-/** The samples of a page in the text format of Prometheus or OpenMetrics; `null` for a text that is none. */
+/** Parses a page in the text format of Prometheus or OpenMetrics; `null` for any other text. */
 export function samplesIn(text: string): readonly Sample[] | null {
   const samples: Sample[] = [];
   for (const line of text.split(/\r?\n/)) {
-    // What follows is an exemplar.
+    // The rest of the line is an exemplar.
     const match = line.startsWith('#') || line === '' ? null : LINE.exec(line.split(' # ')[0] ?? '');
     if (match === null && line !== '' && !line.startsWith('#')) return null;
     const [, name = '', labels = '', value = ''] = match ?? [];
@@ -105,12 +106,12 @@ export function samplesOf(samples: readonly Sample[], name: string): readonly Sa
   return samples.filter((sample) => sample.name === name);
 }
 
-/** The label, empty where the sample has none. */
+/** The label, empty if the sample has none. */
 export function label({ labels }: Sample, name: string): string {
   return labels[name] ?? '';
 }
 
-/** Sums of one metric by what `key` makes of a sample. */
+/** Sums one metric, grouped by `key`. */
 export function sums(
   samples: readonly Sample[],
   name: string,

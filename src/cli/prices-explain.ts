@@ -16,13 +16,13 @@ const NOT_FOUND = [
 interface Asked {
   readonly pricing: Pricing;
   readonly json: boolean;
-  /** Another model, to say what the same tokens would have cost on it. */
+  /** Another model, to show what the same tokens would have cost on it. */
   readonly on: string | null;
 }
 
 /**
- * Prices the usages on standard input line by line. Comes back with 0 where all of it has a price, 1 where not or
- * where there is no usage to be found.
+ * Prices the usages on standard input line by line. Returns 0 if all of it has a price, 1 if some has none or if there
+ * is no usage.
  */
 export async function explain({ pricing, json, on }: Asked, io: CommandIo): Promise<number> {
   const found = usagesIn(await textOf(io.stdin));
@@ -79,7 +79,7 @@ async function textOf(stdin: CommandIo['stdin']): Promise<string> {
   return text + decoder.decode();
 }
 
-/** Nano-dollars as dollars, to the last digit. */
+/** Shows nano-dollars as dollars, exactly. */
 function usd(nanoUsd: number): string {
   const digits = String(nanoUsd).padStart(10, '0');
   return `${digits.slice(0, -9)}.${digits.slice(-9)}`;
@@ -119,7 +119,7 @@ function toolLine({ tool, uses, usdPerThousandUses, nanoUsd }: ToolLine): string
   return columns(shortened(tool).slice(0, 19), [String(uses), price, nanoUsd === null ? '' : usd(nanoUsd)]);
 }
 
-/** A name from a response may be of any length. */
+/** A name in a response may have any length. */
 function shortened(name: string): string {
   return name.length <= 76 ? name : `${name.slice(0, 75)}…`;
 }
@@ -128,7 +128,7 @@ function grandTotal(explained: readonly Explanation[], totalNanoUsd: number): re
   return explained.length === 1 ? [] : [columns(`all ${explained.length} usages`, ['', '', usd(totalNanoUsd)])];
 }
 
-/** One kind of tokens of a part, all multipliers in its price. */
+/** One kind of tokens of a part, with all multipliers in its price. */
 interface KindLine {
   readonly kind: TokenKind;
   readonly tokens: number;
@@ -136,7 +136,7 @@ interface KindLine {
   readonly nanoUsd: number;
 }
 
-/** One part of a usage with its price: `how` names the rate and what multiplied it, or says why there is none. */
+/** One part of a usage with its price. `how` names the rate and its multipliers, or says why there is no price. */
 interface PartExplanation {
   readonly model: string | null;
   readonly priced: boolean;
@@ -147,7 +147,7 @@ interface PartExplanation {
   readonly lines: readonly KindLine[];
 }
 
-/** The charge for a server tool; the amounts are `null` where no price is known. */
+/** The charge for a server tool; the amounts are `null` if no price is known. */
 interface ToolLine {
   readonly tool: string;
   readonly uses: number;
@@ -164,7 +164,7 @@ interface Explanation {
   readonly priced: boolean;
 }
 
-/** Prices what was found and says of each line how. */
+/** Prices the usage and explains each line. */
 function explanation(found: FoundUsage, pricing: Pricing): Explanation {
   const { usage } = found;
   const batch = found.batch || pricing.batch === true;
@@ -252,20 +252,20 @@ function notes({ usage, cut }: FoundUsage): readonly string[] {
   ];
 }
 
-/** A usage found in a text, with what stood around it. */
+/** A usage found in a text, with its context. */
 interface FoundUsage {
   /** `null` for a usage object that stands alone. */
   readonly model: string | null;
   readonly usage: Usage;
-  /** It is of a result of a message batch. */
+  /** It belongs to a result of a message batch. */
   readonly batch: boolean;
-  /** The stream ended before the server reported its output, which is therefore estimated. */
+  /** The stream ended before the server reported its output, so the output is estimated. */
   readonly cut: boolean;
 }
 
 /**
- * The usages in a Messages response, a usage object, a Messages event stream, or a batch's results (one JSON object a
- * line; those that errored, expired or were cancelled have none). `null` where the text is none of these.
+ * Finds the usages in a Messages response, a usage object, a Messages event stream, or the results of a batch (one JSON
+ * object per line; failed results have no usage). `null` if the text is none of these.
  */
 export function usagesIn(text: string): readonly FoundUsage[] | null {
   const trimmed = text.replace(/^\uFEFF/, '').trim();

@@ -32,7 +32,7 @@ const DAY_MS = 86_400_000;
 
 const OLD_AFTER_DAYS = 45;
 
-/** `plimsoll prices`, and `plimsoll prices explain`, which has a file of its own. */
+/** `plimsoll prices`. `plimsoll prices explain` has its own file. */
 export const command = defineCommand({
   usage: USAGE,
   options: OPTIONS,
@@ -119,7 +119,7 @@ function priceLines({ model, listed }: Price): readonly string[] {
   ];
 }
 
-/** A file that says nothing of it is its writer's own business. */
+/** A file without this field is the responsibility of its author. */
 function isConfirmed(verified: string | null): boolean {
   return verified === null || verified === 'VERIFIED';
 }

@@ -5,14 +5,14 @@ import { join } from 'node:path';
 import type { Scan } from '../scan/scan.ts';
 import type { Finding } from '../scan/secret-scanner.ts';
 
-/** Larger files are read piece by piece, and not opened as archives. */
+/** Larger files are read in pieces, and not opened as archives. */
 const LARGEST_WHOLE_BYTES = 256 << 20;
 
-/** Scans files, folders and what git would add of them. What cannot be read is noted as skipped. */
+/** Scans files, folders, and in folders the files that git would add. Unreadable files are reported as skipped. */
 export async function scanPaths(scan: Scan, paths: readonly string[]): Promise<void> {
   for (const path of paths) {
     try {
-      // A link that is named is followed, one that is met is not.
+      // A link is followed if it is named, not if it is found in a folder.
       if ((await stat(path)).isDirectory()) await scanFolder(scan, path);
       else await scanFile(scan, path);
     } catch (error) {
@@ -27,7 +27,7 @@ async function scanFolder(scan: Scan, folder: string): Promise<void> {
   for (const name of tracked) await scanMet(scan, folder === '.' ? name : join(folder, name));
 }
 
-/** The files of a folder that git has or would add; `null` where git does not know the folder, or ignores all of it. */
+/** The files of a folder that git has or would add; `null` if git does not know the folder, or ignores all of it. */
 async function addable(folder: string): Promise<readonly string[] | null> {
   try {
     if (await isIgnored(folder)) return null;
@@ -53,7 +53,7 @@ async function walk(scan: Scan, folder: string): Promise<void> {
   for (const name of (await readdir(folder)).sort()) if (name !== '.git') await scanMet(scan, join(folder, name));
 }
 
-/** A file that is in git's index and not in the folder is no failure; neither is a link, a socket or a submodule. */
+/** A file in git's index that is not in the folder is no failure; neither is a link, a socket or a submodule. */
 async function scanMet(scan: Scan, path: string): Promise<void> {
   try {
     const met = await lstat(path);
@@ -81,7 +81,7 @@ function codeOf(error: unknown): unknown {
   return error instanceof Error && 'code' in error ? error.code : null;
 }
 
-/** Git is not there, or refused: `message` is the last line that it said. */
+/** Git is missing, or failed: `message` is its last line. */
 export class GitError extends Error {
   readonly code = 'PLIMSOLL_GIT';
 
@@ -91,14 +91,14 @@ export class GitError extends Error {
   }
 }
 
-/** Settings of a run of git. */
+/** Options of a git command. */
 interface GitRun {
-  /** Default: the present folder. */
+  /** Default: the current folder. */
   readonly cwd?: string;
   readonly stdin?: string;
 }
 
-/** Runs git and gives its output as it comes. Throws `GitError` where git fails; a reader that stops ends git. */
+/** Runs git and streams its output. Throws `GitError` if git fails; git ends when the reader stops. */
 async function* gitOutput(args: readonly string[], { cwd, stdin = '' }: GitRun = {}): AsyncGenerator<Buffer> {
   const child = spawn('git', args, { ...(cwd !== undefined && { cwd }), stdio: 'pipe' });
   let said = '';
@@ -108,7 +108,7 @@ async function* gitOutput(args: readonly string[], { cwd, stdin = '' }: GitRun =
     child.once('close', resolve);
   });
   ended.catch(() => undefined); // awaited below, when the output is over
-  // A git that ends early says why itself.
+  // If git ends early, its own message says why.
   child.stdin.on('error', () => undefined);
   child.stdin.end(stdin);
   try {
@@ -119,7 +119,7 @@ async function* gitOutput(args: readonly string[], { cwd, stdin = '' }: GitRun =
   }
 }
 
-/** All that git says, as a text. */
+/** Returns all output of git as a text. */
 export async function gitText(args: readonly string[], run: GitRun = {}): Promise<string> {
   const pieces: Buffer[] = [];
   for await (const piece of gitOutput(args, run)) pieces.push(piece);
@@ -129,28 +129,27 @@ export async function gitText(args: readonly string[], run: GitRun = {}): Promis
 interface GitObject {
   readonly id: string;
   readonly name: string;
-  /** Stands in its findings in place of a commit. */
+  /** Replaces the commit in its findings. */
   readonly origin: string | null;
 }
 
-/** Scans the files that are staged, as they stand in the index. Throws `GitError` outside a git work tree. */
+/** Scans the staged files, as they are in the index. Throws `GitError` outside a git work tree. */
 export async function scanStaged(scan: Scan): Promise<void> {
-  // Without --no-renames a renamed file would have two names here.
+  // Without --no-renames, a renamed file would have two names here.
   const raw = await gitText(['diff', '--cached', '--raw', '-z', '--no-abbrev', '--no-renames', '--diff-filter=d']);
   const fields = raw.split('\0');
   const staged: GitObject[] = [];
   for (let at = 0; at + 1 < fields.length; at += 2) {
     const [, newMode = '', , id = ''] = (fields[at] ?? '').split(' ');
-    // A submodule's commit is no object of this repository.
+    // A submodule's commit is not an object of this repository.
     if (newMode !== '160000') staged.push({ id, name: fields[at + 1] ?? '', origin: null });
   }
   await scanObjects(scan, staged);
 }
 
 /**
- * Scans every file there ever was on a branch, a tag, a stash or in the reflog, and every commit's message. Each content
- * is scanned once, under the first name that git gives it. What comes back are the findings with the oldest commit that
- * has them.
+ * Scans every version of every file on any branch, tag, stash or in the reflog, and every commit message. Each content
+ * is scanned once, under the first name that git reports. Returns the findings with the oldest commit that has them.
  */
 export async function scanHistory(scan: Scan): Promise<readonly Finding[]> {
   const all = ['rev-list', '--all', '--reflog'];
@@ -181,7 +180,7 @@ async function oldestCommit(blob: string): Promise<string | null> {
   return log.split('\n')[0] || null;
 }
 
-/** The lines of `git rev-list`: an id, and a name where there is one. */
+/** The lines of `git rev-list`: an id, and a name if there is one. */
 function listed(list: string): readonly GitObject[] {
   const lines = list.split('\n').filter((line) => line !== '');
   return lines.map((line) => {
@@ -203,8 +202,8 @@ async function scanObjects(scan: Scan, wanted: readonly GitObject[]): Promise<vo
 }
 
 /**
- * The contents that `git cat-file --batch` writes, one by one; `null` for an object that is missing. Of a commit it is
- * the message.
+ * Yields the contents that `git cat-file --batch` writes; `null` for a missing object. The content of a commit is its
+ * message.
  */
 async function* contents(output: AsyncIterable<Buffer>): AsyncGenerator<Buffer | null> {
   let pieces: Buffer[] = [];

@@ -26,8 +26,8 @@ interface Installed {
 }
 
 /**
- * Writes git's pre-commit hook, where `core.hooksPath` says. A hook of somebody else's is kept as it is: what is to be
- * added to it is said instead. Throws `GitError` outside a git work tree.
+ * Writes git's pre-commit hook, where `core.hooksPath` says. An existing hook of another tool is kept, and the lines
+ * say what to add to it. Throws `GitError` outside a git work tree.
  */
 export async function installHook(): Promise<Installed> {
   const top = (await gitText(['rev-parse', '--show-toplevel'])).trim();

@@ -43,7 +43,7 @@ const FOUND = 1;
 
 const INCOMPLETE = 3;
 
-/** `plimsoll scan`. What git has is read in one file of its own, and its hook is written in another. */
+/** `plimsoll scan`. Reading from git and writing the hook have their own files. */
 export const command = defineCommand({
   usage: USAGE,
   options: OPTIONS,
@@ -64,14 +64,14 @@ const FORMATS = ['text', 'json', 'sarif'] as const;
 
 const SOURCES = ['staged', 'history', 'install'] as const;
 
-/** The source of what is scanned; `install` scans nothing. */
+/** The source of the scanned files; `install` scans nothing. */
 type ScanSource = (typeof SOURCES)[number] | 'paths';
 
 interface Asked {
   readonly source: ScanSource;
   readonly paths: readonly string[];
   readonly format: (typeof FORMATS)[number];
-  /** `null` where none was named. */
+  /** `null` if none was named. */
   readonly baseline: string | null;
   readonly writeBaseline: boolean;
 }
@@ -81,7 +81,7 @@ interface Given extends Readonly<Record<(typeof SOURCES)[number] | 'write-baseli
   readonly baseline?: string | undefined;
 }
 
-/** Throws with everything that is wrong with what was given. */
+/** Reads the options. Throws with every problem. */
 function askedIn(given: Given, paths: readonly string[]): Asked {
   const sources = SOURCES.filter((source) => given[source]);
   const name = given.json ? 'json' : given.format;
@@ -134,7 +134,7 @@ async function findings(scan: Scan, { source, paths }: Asked, io: CommandIo): Pr
   return scan.result.findings;
 }
 
-/** Reads the baseline: `null`, with a complaint, where it cannot be read; empty where none was named and none is there. */
+/** Reads the baseline. `null`, with an error message, if it cannot be read; empty if none is named and none exists. */
 function readBaseline(asked: Asked, io: CommandIo): Baseline | null {
   const path = asked.baseline ?? BASELINE_FILE;
   const isOptional = asked.baseline === null || asked.writeBaseline;
@@ -165,12 +165,12 @@ function writeBaseline(path: string, { found, known }: Baselined, io: CommandIo)
   return 0;
 }
 
-/** The result of a scan, with the secrets of the baseline taken out of `findings` and counted. */
+/** The result of a scan, with the secrets of the baseline removed from `findings` and counted. */
 interface Reported extends ScanResult {
   readonly known: number;
 }
 
-/** Prints the report: findings on `out`, what could not be scanned on `err` as well. */
+/** Prints the report: findings on `out`, skipped files on `err` as well. */
 function printReport(result: Reported, format: Asked['format'], io: CommandIo): void {
   if (format === 'sarif') io.out(sarif(result.findings, VERSION));
   else if (format === 'json') io.out(JSON.stringify(result, null, 2));
@@ -190,7 +190,7 @@ function textLines(result: Reported): readonly string[] {
   ];
 }
 
-/** The place stands alone on its line, so that a terminal can open it, however long it is. */
+/** The location has its own line, so that a terminal can open it, whatever its length. */
 function findingLines({ path, line, column, kind, shown, disguise, commit }: Finding): readonly string[] {
   const written = disguise === 'plain' ? '' : disguise === 'base64' ? ', in base64' : ', with escapes';
   const since = commit === null ? '' : `, since ${commit.slice(0, 12)}`;

@@ -35,7 +35,7 @@ const OPTIONS = {
   json: { type: 'boolean', default: false },
 } as const;
 
-/** `plimsoll simulate`: serves until the signal is aborted, then says what it was asked. */
+/** `plimsoll simulate`: serves until the signal is aborted, then reports its requests. */
 export const command = defineCommand({
   usage: USAGE,
   options: OPTIONS,
@@ -66,7 +66,7 @@ interface Given {
   readonly json: boolean;
 }
 
-/** Throws with everything that is wrong with what was given. */
+/** Reads the options. Throws with every problem. */
 function asked({ json, ...given }: Given): Asked {
   const tier = TIER_NAMES.find((name) => name === given.tier);
   const [port, seed] = [Number(given.port), Number(given.seed)];
@@ -120,7 +120,7 @@ function farewell({ requests, billedUsd }: Account): string {
   return `${counts.length === 0 ? 'No requests' : `Answered ${counts.join(', ')}`}; billed ${billedUsd.toFixed(6)} USD.`;
 }
 
-/** Figures of the simulator's own: about what a small model takes. */
+/** The simulator's own figures, roughly those of a small model. */
 const PACES: Readonly<Record<string, Scenario>> = {
   instant: {},
   natural: {

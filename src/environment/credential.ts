@@ -1,7 +1,9 @@
 import type { Notice, Problem } from '../errors.ts';
 import { judgedKey, redacted } from '../keys/secrets.ts';
 
-/** The credential of the environment. Its text comes out of a function, so that printing a configuration shows none. */
+/**
+ * The credential of the environment. A function returns its text, so that printing a configuration does not show it.
+ */
 export interface Credential {
   readonly variable: 'ANTHROPIC_AUTH_TOKEN' | 'ANTHROPIC_API_KEY';
   readonly token: () => string;
@@ -11,7 +13,7 @@ const MAKE_ONE =
   'create one at https://platform.claude.com/settings/keys, put ANTHROPIC_AUTH_TOKEN=... in .env (.env.example shows ' +
   'it), and start with node --env-file=.env';
 
-/** Reads the credential; `null` where none can be used: `findings` then has the problem. */
+/** Reads the credential; `null` if there is none to use, with the problem in `findings`. */
 export function credential(env: Env, findings: Findings): Credential | null {
   const [named, other] = (['ANTHROPIC_AUTH_TOKEN', 'ANTHROPIC_API_KEY'] as const)
     .map((variable) => ({ variable, value: textOf(env, variable) }))
@@ -49,7 +51,7 @@ export function credential(env: Env, findings: Findings): Credential | null {
   return { variable, token: () => value };
 }
 
-/** Tells whether calls go to the API itself: a gateway, a proxy or the simulator has credentials of its own. */
+/** Tells whether calls go to the API itself: a gateway, a proxy or the simulator may have other credentials. */
 function callsTheApi(env: Env): boolean {
   const baseUrl = textOf(env, 'ANTHROPIC_BASE_URL');
   return baseUrl === '' || /(?:^|\.)(?:anthropic|claude)\.com$/.test(URL.parse(baseUrl)?.hostname ?? '');
@@ -58,14 +60,14 @@ function callsTheApi(env: Env): boolean {
 /** Variables by name, such as `process.env`. */
 export type Env = Readonly<Record<string, string | undefined>>;
 
-/** The text of a variable without the blanks around it; empty where it is not set. */
+/** Returns the text of a variable without surrounding blanks; empty if it is not set. */
 export function textOf(env: Env, variable: string): string {
   return env[variable]?.trim() ?? '';
 }
 
 const LONGEST_SHOWN = 60;
 
-/** Collects the problems and the notices of an environment, without what looks like a secret. */
+/** Collects the problems and notices of an environment, without anything that looks like a secret. */
 export class Findings {
   readonly problems: Problem[] = [];
   readonly notices: Notice[] = [];

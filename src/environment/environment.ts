@@ -12,36 +12,37 @@ import { modelFindings } from './models.ts';
 export interface Configuration {
   readonly credential: Credential;
   readonly models: Models;
-  /** The `max_tokens` of a call that does not say. */
+  /** The default `max_tokens` of calls. */
   readonly maxTokens: number;
   /** The timeout of one attempt. */
   readonly timeoutMs: number;
-  /** `dev`, `test`, `ci`, `staging`, `demo` or `prod`; `null` where nothing is said. */
+  /** `dev`, `test`, `ci`, `staging`, `demo` or `prod`; `null` if it is not set. */
   readonly environment: string | null;
-  /** `null`: the API's own. */
+  /** `null` for the API's own. */
   readonly baseUrl: string | null;
-  /** Alias of the key; `null` where it has none. */
+  /** Alias of the key; `null` if it has none. */
   readonly key: string | null;
   readonly prices: PriceTable;
-  /** The budgets of `PLIMSOLL_BUDGETS`; empty where it is not set. */
+  /** The budgets of `PLIMSOLL_BUDGETS`; empty if it is not set. */
   readonly budgets: readonly Budget[];
-  /** The place of the budgets' spend; `null` where none is set. */
+  /** The place of the budgets' spend; `null` if none is set. */
   readonly ledger: LedgerPlace | null;
 }
 
-/** A configuration, or the problems for which there is none. */
+/** A configuration, or the problems that prevent one. */
 export interface EnvironmentReport {
-  /** `null` where there is a problem. */
+  /** `null` if there is a problem. */
   readonly configuration: Configuration | null;
-  /** All of them; `field` is the variable, and the place in the file that it names. */
+  /** Every problem; `field` is the variable, and the place in the file that it names. */
   readonly problems: readonly Problem[];
   readonly notices: readonly Notice[];
 }
 
 /**
- * Reads the configuration of the environment: `ANTHROPIC_AUTH_TOKEN` (or `ANTHROPIC_API_KEY`) and the variables of `.env.example`.
- * Reads the files that are named. Throws a `ConfigurationError` (`PLIMSOLL_ENVIRONMENT_INVALID`) with every problem; none
- * shows a secret. `onNotice` gets what works and had better be changed; `sentenceOf` makes a sentence of it.
+ * Reads the configuration of the environment: `ANTHROPIC_AUTH_TOKEN` (or `ANTHROPIC_API_KEY`) and the variables of
+ * `.env.example`, with the files that they name. Throws a `ConfigurationError` (`PLIMSOLL_ENVIRONMENT_INVALID`) with
+ * every problem; none contains a secret. `onNotice` is called with settings that work but should be changed;
+ * `sentenceOf` makes a sentence of a notice.
  */
 export function environment(
   env: Env = process.env,
@@ -77,7 +78,7 @@ export function environmentReport(env: Env = process.env, nowMs: number = system
   return { configuration: usable ? { credential: sent, ...settings } : null, problems, notices };
 }
 
-/** 1,024 where nothing is said. */
+/** 1,024 if it is not set. */
 function maxTokensOf(env: Env, findings: Findings): number {
   const tokens = maxTokens(env);
   if (tokens !== null) return tokens;
@@ -93,10 +94,10 @@ function maxTokensOf(env: Env, findings: Findings): number {
 
 const DEFAULT_TIMEOUT_MS = 30_000;
 
-/** `setTimeout` fires at once for more. */
+/** For a longer delay, `setTimeout` fires at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-/** 30 seconds where nothing is said. */
+/** 30 seconds if it is not set. */
 function timeoutOf(env: Env, findings: Findings): number {
   const field = 'ANTHROPIC_TIMEOUT_MS';
   const text = textOf(env, field);
@@ -111,7 +112,7 @@ function timeoutOf(env: Env, findings: Findings): number {
   return ms;
 }
 
-/** The one spelling of it; `null` where nothing is said. */
+/** The canonical spelling; `null` if it is not set. */
 function environmentOf(env: Env, findings: Findings): string | null {
   const field = 'ANTHROPIC_ENV';
   const text = textOf(env, field);
@@ -125,7 +126,7 @@ function environmentOf(env: Env, findings: Findings): string | null {
 
 const LOOPBACK = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 
-/** `null` where nothing is said. */
+/** `null` if it is not set. */
 export function baseUrlOf(env: Env, findings: Findings): string | null {
   const field = 'ANTHROPIC_BASE_URL';
   const text = textOf(env, field);
@@ -147,7 +148,7 @@ export function baseUrlOf(env: Env, findings: Findings): string | null {
   return text;
 }
 
-/** `null` where nothing is said. An alias of another environment than `where` is a problem. */
+/** `null` if it is not set. An alias of another environment than `where` is a problem. */
 function keyOf(env: Env, where: string | null, findings: Findings): string | null {
   const field = 'PLIMSOLL_KEY';
   const text = textOf(env, field);

@@ -12,11 +12,11 @@ import { textOf, type Env, type Findings } from './credential.ts';
 export interface LedgerPlace {
   /** The place without a password. */
   readonly shown: string;
-  /** Throws a `ConfigurationError` (`PLIMSOLL_LEDGER_INVALID`) where the file or the package `ioredis` cannot be used. */
+  /** Throws a `ConfigurationError` (`PLIMSOLL_LEDGER_INVALID`) if the file or the package `ioredis` cannot be used. */
   readonly open: (file?: Pick<SqliteLedgerOptions, 'open'>) => Ledger;
 }
 
-/** The place that `text` names, or what is wrong with it. */
+/** Returns the place that `text` names, or its problem. */
 export function ledgerPlace(text: string): LedgerPlace | { readonly problem: ValueProblem } {
   if (text === 'memory') return { shown: text, open: memoryLedger };
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase();
@@ -32,7 +32,7 @@ function noPlace(got: string, advice: string): { readonly problem: ValueProblem 
   return { problem: { kind: 'invalid', expected, got, advice } };
 }
 
-/** The place that `PLIMSOLL_LEDGER` names; `null` where it is not set. */
+/** The place that `PLIMSOLL_LEDGER` names; `null` if it is not set. */
 export function ledgerOf(env: Env, findings: Findings): LedgerPlace | null {
   const field = 'PLIMSOLL_LEDGER';
   const text = textOf(env, field);
@@ -43,7 +43,7 @@ export function ledgerOf(env: Env, findings: Findings): LedgerPlace | null {
   return null;
 }
 
-/** The package's own entry, by its public name: who keeps spend elsewhere need not have `ioredis`, nor its types. */
+/** The package's own entry point, by its public name: users of other ledgers need neither `ioredis` nor its types. */
 function redisAt(url: string): Ledger {
   try {
     const { redisLedger } = installed('plimsoll/redis') as {
@@ -51,7 +51,7 @@ function redisAt(url: string): Ledger {
     };
     return redisLedger(url);
   } catch {
-    // Its own message may have the URL in it, with its password.
+    // The error's own message may contain the URL with its password.
     const [expected, got] = ['a Redis URL and the package ioredis', 'one without the other'];
     throw new ConfigurationError('PLIMSOLL_LEDGER_INVALID', [
       { kind: 'not_installed', field: 'ledger', expected, got, advice: 'npm install ioredis' },
@@ -59,7 +59,7 @@ function redisAt(url: string): Ledger {
   }
 }
 
-/** The prices of the file that `PLIMSOLL_PRICES` names; else, and where it cannot be used, those that are shipped. */
+/** The prices of the file in `PLIMSOLL_PRICES`; the shipped prices if it is not set or cannot be used. */
 export function pricesOf(env: Env, findings: Findings): PriceTable {
   const path = textOf(env, 'PLIMSOLL_PRICES');
   if (path === '') return defaultPrices();
@@ -72,7 +72,7 @@ export function pricesOf(env: Env, findings: Findings): PriceTable {
   }
 }
 
-/** The budgets of the file that `PLIMSOLL_BUDGETS` names; else none. */
+/** The budgets of the file in `PLIMSOLL_BUDGETS`; none if it is not set. */
 export function budgetsOf(env: Env, findings: Findings): readonly Budget[] {
   const path = textOf(env, 'PLIMSOLL_BUDGETS');
   if (path === '') return [];

@@ -5,12 +5,12 @@ import { approximately } from '../pricing/rate.ts';
 import { MODEL_VARIABLES, type Models } from '../routing/models.ts';
 import type { Findings } from './credential.ts';
 
-/** A model that retires within so many days gets a notice: time to try the next one. */
+/** A model that retires within this many days gets a notice, which leaves time to try its successor. */
 const SOON_DAYS = 120;
 
 const DAY_MS = 86_400_000;
 
-/** The date, and the prices and life cycles, that models are judged by. */
+/** The date, prices and life cycles to judge models by. */
 interface Judging {
   readonly prices: PriceTable;
   readonly nowMs: number;
@@ -55,12 +55,12 @@ function unknown(id: string, prices: PriceTable): string {
   return `${id} is not in the price table${meant} Its calls count as unpriced: set its price with PLIMSOLL_PRICES`;
 }
 
-/** Whole days, `Infinity` where no end is known. */
+/** Whole days, `Infinity` if no end is known. */
 function daysLeft({ eol }: ListedModel, nowMs: number): number {
   return eol === null ? Infinity : Math.ceil(((dayStartMs(eol) ?? 0) - nowMs) / DAY_MS);
 }
 
-/** The newest model of the family, where that is another, and newer. */
+/** The newest model of the family, if it is newer than this one. */
 function newest(listed: ListedModel, { prices, nowMs }: Judging): ListedModel | null {
   const family = prices.models.filter(
     (model) => model.family === listed.family && model.status === 'active' && releasedMs(model) <= nowMs,
@@ -69,7 +69,7 @@ function newest(listed: ListedModel, { prices, nowMs }: Judging): ListedModel | 
   return last !== undefined && listed.family !== null && releasedMs(last) > releasedMs(listed) ? last : null;
 }
 
-/** A model's first price begins with it. */
+/** A model's release is the start of its first price. */
 function releasedMs({ prices }: ListedModel): number {
   return Math.min(
     ...prices.map(({ effectiveFrom }) => (effectiveFrom === null ? -Infinity : (dayStartMs(effectiveFrom) ?? 0))),

@@ -27,7 +27,7 @@ export interface UpstreamRequest {
 /** A body that is sent on as it comes, at the pace of the API. */
 export interface StreamedBody {
   readonly stream: Readable;
-  /** `null` where the client does not say. */
+  /** `null` if the client does not say. */
   readonly length: string | null;
   readonly largestBytes: number;
 }

@@ -1,6 +1,6 @@
 import { mayHoldSecret, type ValueProblem } from '../errors.ts';
 
-/** The spellings of each environment, by the one that plimsoll shows. */
+/** The spellings of each environment, under the canonical one. */
 const ENVIRONMENTS: Readonly<Record<string, readonly string[]>> = {
   dev: ['dev', 'develop', 'development', 'local'],
   test: ['test', 'testing', 'qa'],
@@ -14,28 +14,30 @@ const ENVIRONMENT_OF: ReadonlyMap<string, string> = new Map(
   Object.entries(ENVIRONMENTS).flatMap(([shown, spellings]) => spellings.map((spelling) => [spelling, shown] as const)),
 );
 
-/** The one spelling of an environment (`production` → `prod`), in any case; `null` where the name is not one. */
+/**
+ * Returns the canonical spelling of an environment (`production` → `prod`), in any case; `null` if the name is not one.
+ */
 export function keyEnvironment(name: string): string | null {
   return ENVIRONMENT_OF.get(name.trim().toLowerCase()) ?? null;
 }
 
-/** The parts of a key's alias, by the rule `env-service-role`. */
+/** The parts of a key's alias of the form `env-service-role`. */
 export interface KeyAlias {
   readonly alias: string;
-  /** `dev`, `test`, `ci`, `staging`, `demo` or `prod`; `null` where the alias does not begin with one. */
+  /** `dev`, `test`, `ci`, `staging`, `demo` or `prod`; `null` if the alias does not begin with one. */
   readonly environment: string | null;
-  /** One word or several: `order-history`. `null` where the alias does not say. */
+  /** One or more words: `order-history`. `null` if the alias does not say. */
   readonly service: string | null;
-  /** The last word; `null` where the alias does not say. */
+  /** The last word; `null` if the alias does not say. */
   readonly role: string | null;
   readonly wellNamed: boolean;
-  /** The problem of a badly named alias, without a secret in it; `null` for a well-named one. */
+  /** The problem of a badly formed alias, without a secret; `null` for a valid one. */
   readonly problem: ValueProblem | null;
 }
 
 /**
- * Reads an alias such as `prod-checkout-api`: an environment, a service of one word or more, a role; small letters and
- * digits, joined by `-`. Reads what it can of a badly named alias. Never throws.
+ * Reads an alias such as `prod-checkout-api`: an environment, a service of one or more words, a role; lowercase letters
+ * and digits, joined by `-`. Reads as much as possible of a badly formed alias. Never throws.
  */
 export function keyAlias(alias: string): KeyAlias {
   const problem = problemOf(alias);

@@ -12,8 +12,8 @@ type SecretKind =
   | 'unknown';
 
 /**
- * The kind by the part between `sk-ant-` and the secret. Source: the Admin API's pages of August 2026 for the first four; the
- * other two are what the logins of Claude Code and of claude.ai hand out, seen in public reports.
+ * The kind by the part between `sk-ant-` and the secret. Source: the Admin API's pages of August 2026 for the first
+ * four; the other two come from the logins of Claude Code and claude.ai, according to public reports.
  */
 const KIND_OF_FORM: ReadonlyMap<string, SecretKind> = new Map([
   ['api03', 'api_key'],
@@ -34,7 +34,7 @@ interface FoundSecret {
   readonly end: number;
 }
 
-/** Secrets have about 90 characters after their prefix: fewer than 20 are an abbreviation in a text about keys. */
+/** Secrets have about 90 characters after their prefix; fewer than 20 are an abbreviation in a text about keys. */
 const SHORTEST_BODY = 20;
 const SECRET = new RegExp(
   `(?<prefix>sk-ant-(?<form>[a-z]{2,12}\\d{2})-)(?<body>[A-Za-z0-9_-]{${SHORTEST_BODY},})` +
@@ -42,7 +42,7 @@ const SECRET = new RegExp(
   'g',
 );
 
-/** Finds the secrets in a text, in order, also inside a URL or escaped JSON. Leaves out placeholders. */
+/** Finds the secrets in a text, in order, even inside a URL or escaped JSON. Leaves out placeholders. */
 export function secretsIn(text: string): readonly FoundSecret[] {
   const found: FoundSecret[] = [];
   for (const { index, 0: whole, groups = {} } of text.matchAll(SECRET)) {
@@ -54,7 +54,7 @@ export function secretsIn(text: string): readonly FoundSecret[] {
   return found;
 }
 
-/** Replaces everything that may be part of a secret with `…`, however short, placeholders included. */
+/** Replaces everything that may be part of a secret by `…`, whatever its length, including placeholders. */
 export function redacted(text: string): string {
   return text
     .replace(
@@ -64,12 +64,14 @@ export function redacted(text: string): string {
     .replace(/(plk_[a-z0-9]{12}_)[a-z0-9]+/gi, '$1…');
 }
 
-/** A verdict on a credential, reached without asking the API. */
+/** A verdict on a credential, made without calling the API. */
 export interface KeyJudgement {
   readonly kind: SecretKind | 'placeholder' | 'unrecognized';
-  /** The part that may be shown; empty where it has no known form. */
+  /** The part that may be shown; empty if it has no known form. */
   readonly prefix: string;
-  /** It can be sent as the credential of a Messages request. An unrecognized one may be the token of another gateway. */
+  /**
+   * Whether it can be the credential of a Messages request. An unrecognized one may be the token of another gateway.
+   */
   readonly usable: boolean;
   /** The problem, without the secret; `null` for a usable one. */
   readonly problem: ValueProblem | null;
@@ -79,7 +81,7 @@ const KEYS_PAGE = 'https://platform.claude.com/settings/keys';
 
 const MAKE_ONE = `create an API key at ${KEYS_PAGE}`;
 
-/** The reason that a secret of this kind is no credential for messages; `null` where it may be one. */
+/** The reason why a secret of this kind cannot send messages; `null` if it can. */
 const UNUSABLE: Readonly<Record<KeyJudgement['kind'], ValueProblem | null>> = {
   api_key: null,
   admin_key: wrongKey('an admin key, which manages the organization and cannot send messages', MAKE_ONE),
@@ -97,7 +99,7 @@ function wrongKey(got: string, advice: string): ValueProblem {
   return { kind: 'wrong_key', expected: 'a Claude API key', got, advice };
 }
 
-/** Judges a value that is to be sent as the credential. Shows no more of it than the prefix that all of its kind share. */
+/** Judges a credential. Shows no more of it than the prefix that all of its kind share. */
 export function judgedKey(value: string): KeyJudgement {
   const [, prefix = '', form = '', body = ''] = /^(sk-ant-([a-z]{2,12}\d{2})-)(.*)$/s.exec(value) ?? [];
   const kind = isPlaceholder(value) ? 'placeholder' : kindOf(form);
@@ -129,7 +131,10 @@ function formProblem(value: string, prefix: string, body: string): ValueProblem 
   return wrongKey(`${prefix}… cut off after ${value.length} characters`, 'copy all of it');
 }
 
-/** Tells whether a text stands in for a key: `<REPLACE_WITH_KEY>`, `your-key-here`, `${SECRET}`, `sk-ant-…`, `xxxx`. */
+/**
+ * Tells whether a text is a placeholder for a key: `<REPLACE_WITH_KEY>`, `your-key-here`, `${SECRET}`, `sk-ant-…`,
+ * `xxxx`.
+ */
 export function isPlaceholder(value: string): boolean {
   const text = value.trim();
   if (/^<.*>$|^\[.*\]$|^\$|^\{\{|…|\.{3}/.test(text)) return true;
@@ -137,14 +142,14 @@ export function isPlaceholder(value: string): boolean {
   return body === text ? ASKING.test(text) || REPEATED.test(text) : isFiller(body);
 }
 
-/** A random secret has neither words that ask for a key nor one character over and over. */
+/** A random secret contains neither words that ask for a key nor one repeated character. */
 function isFiller(body: string): boolean {
   return body === '' || ASKING.test(body) || PRETENDING.test(body) || REPEATED.test(body);
 }
 
-/** Words set off by what joins words: a random secret has one of these about once in a million. */
+/** Words between separators: a random secret contains one of these about once in a million. */
 const ASKING =
   /(?:^|[-_ ])(?:your|replace|insert|change|change-?me|example|placeholder|todo|fixme)(?:$|[-_ ])|^(?:your|replace|insert|example)/i;
-/** Only after a prefix: `fake-key` alone is what a test may call its credential. */
+/** Only after a prefix: a test may use `fake-key` alone as its credential. */
 const PRETENDING = /(?:^|[-_])(?:fake|dummy|mock|test|redacted)(?:$|[-_])/i;
 const REPEATED = /^(.)\1+$|(.)\2{7,}/;

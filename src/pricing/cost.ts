@@ -18,9 +18,9 @@ export interface Pricing {
  * Prices a usage in whole nano-dollars, each part at its own model: the exact product of tokens, rate and
  * multipliers, rounded half up once for each part and kind. `output_estimated` costs what output does.
  *
- * A part is unpriced (`cost: null`, `priced: false`), never zero and never a guess, where its model has no price at
- * that time, where the model is not sold at its speed or service tier, and where its counts are not counts.
- * `priced` is false too where a server tool was used whose price is not known. Never throws.
+ * A part is unpriced (`cost: null`, `priced: false`), never zero and never a guess, if its model has no price at
+ * that time, if the model is not sold at its speed or service tier, and if its counts are not counts.
+ * `priced` is false too if a server tool was used whose price is not known. Never throws.
  *
  * The length of the prompt is the part's own. A geo without a multiplier for the model costs what `global` does.
  * Server tools are charged per use, without multipliers.
@@ -46,7 +46,7 @@ export function cost(usage: Usage, pricing: Pricing): CallCost {
 
 /**
  * Prices the same usage on another model: every part at that model's prices, everything else as it was. A part is
- * unpriced where the model is not sold in that mode. The answer is for the same number of tokens, not for the same text:
+ * unpriced if the model is not sold in that mode. The answer is for the same number of tokens, not for the same text:
  * models since Opus 4.7, and Haiku 5.5, make about 30% more tokens of a text than older ones, so a comparison of an
  * older model with a newer one flatters the newer by as much.
  */
@@ -69,7 +69,7 @@ export interface Mode {
 }
 
 /**
- * The mode of a usage; `null` where its service tier is not one of those known, so that no rate can be named for it.
+ * The mode of a usage; `null` if its service tier is not one of those known, so that no rate can be named for it.
  * `priority` is charged as `standard`.
  */
 export function modeOf({ serviceTier, inferenceGeo }: Usage, isBatchResult: boolean): Mode | null {
@@ -78,7 +78,7 @@ export function modeOf({ serviceTier, inferenceGeo }: Usage, isBatchResult: bool
   return isKnown ? { batch: isBatch || isBatchResult, geo: inferenceGeo } : null;
 }
 
-/** The rates of a part, all multipliers included; `null` where the model is not sold in that mode. */
+/** The rates of a part, all multipliers included; `null` if the model is not sold in that mode. */
 export function ratesFor(price: Price, part: UsagePart, { batch, geo }: Mode): Rates | null {
   const name = cardName(price, part);
   const card = name && price.cards[name];
@@ -92,7 +92,7 @@ export function promptTokens(tokens: Tokens): number {
   return tokens.input + tokens.cache_read + tokens.cache_write_5m + tokens.cache_write_1h;
 }
 
-/** The rate card of a model that a part is charged by; `null` where none is published for its speed and length. */
+/** The rate card of a model that a part is charged by; `null` if none is published for its speed and length. */
 export function cardName({ longContextAboveTokens }: Price, { speed, tokens }: UsagePart): CardName | null {
   const isLong = promptTokens(tokens) > longContextAboveTokens;
   // No model has both fast mode and a price by prompt length, so nobody says what both together cost.
@@ -111,7 +111,7 @@ const NO_COST: Cost = {
   server_tools: 0,
 };
 
-/** The cost of tokens by kind, server tools left at 0. A kind is NaN where `charge` says so. */
+/** The cost of tokens by kind, server tools left at 0. A kind is NaN if `charge` says so. */
 export function tokenCost(tokens: Tokens, rates: Rates): Cost {
   const cost: Record<CostKind, number> = { ...NO_COST };
   for (const kind of TOKEN_KINDS) {
@@ -120,15 +120,15 @@ export function tokenCost(tokens: Tokens, rates: Rates): Cost {
   return cost;
 }
 
-/** Nano-dollars over all kinds. Not a safe integer where any kind is not one: each is 0 or more, and NaN stays NaN. */
+/** Nano-dollars over all kinds. Not a safe integer if any kind is not one: each is 0 or more, and NaN stays NaN. */
 export function sumOfKinds(cost: Cost): number {
   const cached = cost.cache_read + cost.cache_write_5m + cost.cache_write_1h;
   return cost.input + cached + cost.output + cost.output_estimated + cost.server_tools;
 }
 
 /**
- * The cost of `count` units in whole nano-dollars: the exact product, rounded half up once. NaN where the count is not
- * a whole number of 0 or more, or where the result is too big to be exact in a double.
+ * The cost of `count` units in whole nano-dollars: the exact product, rounded half up once. NaN if the count is not
+ * a whole number of 0 or more, or if the result is too big to be exact in a double.
  */
 export function charge(count: number, per: Rate): number {
   if (!Number.isSafeInteger(count) || count < 0) return Number.NaN;

@@ -4,7 +4,7 @@ import { decimal, type Ratio } from './rate.ts';
 
 const DAY = /^\d{4}-\d{2}-\d{2}$/;
 
-/** The first millisecond of a UTC day written `YYYY-MM-DD`; `null` where there is no such day. */
+/** The first millisecond of a UTC day written `YYYY-MM-DD`; `null` if there is no such day. */
 export function dayStartMs(day: string): number | null {
   const startMs = DAY.test(day) ? Date.parse(`${day}T00:00:00Z`) : Number.NaN;
   // Some engines roll 31 February over into March.

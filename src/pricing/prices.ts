@@ -17,7 +17,7 @@ import { rate, times, type Rate, type Ratio } from './rate.ts';
 /** Nano-dollars per token by kind. */
 export type Rates = Readonly<Record<TokenKind, Rate>>;
 
-/** Rates with and without the batch discount. `batch` is `null` where batches are not sold at this price. */
+/** Rates with and without the batch discount. `batch` is `null` if batches are not sold at this price. */
 interface RatePair {
   readonly standard: Rates;
   readonly batch: Rates | null;
@@ -38,9 +38,9 @@ export type PriceRate = CardName | 'batch';
 export interface Price extends Dated {
   /** The canonical id. */
   readonly model: string;
-  /** `null` where the model is not sold in this mode, or no price for it is published. */
+  /** `null` if the model is not sold in this mode, or no price for it is published. */
   readonly cards: Readonly<Record<CardName, RateCard | null>> & { readonly standard: RateCard };
-  /** A request whose prompt has more tokens is charged by the card `long_context`; `Infinity` where there is none. */
+  /** A request whose prompt has more tokens is charged by the card `long_context`; `Infinity` if there is none. */
   readonly longContextAboveTokens: number;
   /** The price as listed: the amounts in USD per million tokens, how well they are known and from where. */
   readonly listed: ListedPrice;
@@ -53,9 +53,9 @@ interface ToolPrice extends Dated {
 }
 
 interface Dated {
-  /** `-Infinity` where no beginning is known. */
+  /** `-Infinity` if no beginning is known. */
   readonly effectiveFromMs: number;
-  /** Exclusive; `Infinity` where no end is known. */
+  /** Exclusive; `Infinity` if no end is known. */
   readonly effectiveToMs: number;
 }
 
@@ -76,9 +76,9 @@ export interface PriceTable {
    * Anything else comes back as it is: a family never stands in for a version.
    */
   canonicalModel(id: string): string;
-  /** The price in force at that time; `null` where none is known. Takes any id that `canonicalModel` does. */
+  /** The price in force at that time; `null` if none is known. Takes any id that `canonicalModel` does. */
   priceAt(model: string, whenMs: number): Price | null;
-  /** The price of a server tool in force at that time; `null` where none is known. */
+  /** The price of a server tool in force at that time; `null` if none is known. */
   toolPriceAt(tool: string, whenMs: number): ToolPrice | null;
 }
 

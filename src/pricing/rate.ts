@@ -36,7 +36,7 @@ export interface Rate extends Ratio {
   /** `num` and `den` as doubles; exact wherever `exactUpTo` is 0 or more. */
   readonly fastNum: number;
   readonly fastDen: number;
-  /** Up to this count `count * fastNum` is exact in a double; -1 where no count is. */
+  /** Up to this count `count * fastNum` is exact in a double; -1 if no count is. */
   readonly exactUpTo: number;
 }
 

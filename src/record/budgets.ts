@@ -92,13 +92,13 @@ function shownUsd(nanoUsd: bigint | undefined): number | null {
   return nanoUsd === undefined ? null : usdOf(nanoUsd);
 }
 
-/** Nano-dollars spent in the present calendar month (UTC), as a ledger knows them; `null` while it does not. */
+/** Nano-dollars spent in the current calendar month (UTC), as a ledger knows them; `null` while it does not. */
 export type MonthSpendNanoUsd = () => bigint | number | null;
 
 /** The budgets and the spend of the month that a tier's cap counts. */
 export interface MonthBudgets {
   readonly monthBudgets: readonly MonthBudget[];
-  /** `undefined` where nothing but this process itself has counted. */
+  /** `undefined` if nothing but this process itself has counted. */
   readonly monthSpendNanoUsd: MonthSpendNanoUsd | undefined;
 }
 

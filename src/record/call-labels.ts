@@ -19,7 +19,7 @@ const MODEL_CAP = 50;
 /** Aliases beyond the configured ones that get a label value of their own. */
 const KEY_CAP = 100;
 
-/** Operations are a closed set where they are named; this holds if they ever are not. */
+/** Operations are a closed set if they are named; this holds if they ever are not. */
 const OPERATION_CAP = 64;
 
 /** Spellings of models that are remembered, so that a call path looks up and does not compute. */
@@ -70,7 +70,7 @@ export class CallLabelValues {
     return this.#spellings.get(spelling) ?? this.#remember(spelling, this.#model.value(this.#canonical(spelling)));
   }
 
-  /** Like `model`, and counts a model that has no place. Asked once a call. */
+  /** Like `model`, and counts a model that has no place. Asked once per call. */
   countedModel(spelling: string | null): string {
     if (spelling === null) return '';
     return this.#spellings.get(spelling) ?? this.#remember(spelling, this.#model.counted(this.#canonical(spelling)));
@@ -189,8 +189,8 @@ export class AttributionLabels {
   }
 
   /**
-   * The bounded values of a call in the order of the declaration; empty where the call has none. Counts what was dropped:
-   * asked once a call.
+   * The bounded values of a call in the order of the declaration; empty if the call has none. Counts what was dropped:
+   * asked once per call.
    */
   values(attribution: Attribution): readonly string[] {
     const values = this.#labels.map((label) => label.values.counted(attribution[label.name] ?? ''));

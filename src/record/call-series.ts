@@ -40,7 +40,7 @@ export class CallSeriesTable {
   }
 
   /**
-   * The group of a call. Counts the label values that the call lost or lacks: asked once a call. A value that has a
+   * The group of a call. Counts the label values that the call lost or lacks: asked once per call. A value that has a
    * place is its own label, so the call's values find the group of a call before without being looked up one by one.
    */
   groupOf(call: Call): CallGroup {
@@ -173,7 +173,7 @@ export class CallGroup {
 /** The series of one operation, key, model and combination of attribution values. */
 export class CallSeries {
   readonly model: string;
-  /** The limits that the calls use up; `null` where there are none. */
+  /** The limits that the calls use up; `null` if there are none. */
   readonly limits: ClassLimits | null;
   readonly ofModel: ModelSeries;
   readonly #ofOperation: OperationSeries;

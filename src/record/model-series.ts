@@ -173,7 +173,7 @@ export class ModelSeries {
   }
 }
 
-/** Output tokens of all parts; `null` where any of it is an estimate. */
+/** Output tokens of all parts; `null` if any of it is an estimate. */
 function reportedOutput({ parts }: Usage): number | null {
   let output = 0;
   for (const { tokens } of parts) {

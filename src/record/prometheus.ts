@@ -110,7 +110,7 @@ class CallMetrics implements CallRecorder {
     this.#group = group;
     this.#labels = labels;
     this.#tier = tier;
-    // Its series are scraped at zero while the call is under way. A call of no model yet would show them without one.
+    // Its series are scraped at zero while the call is in progress. A call of no model yet would show them without one.
     if (call.requestedModel !== null) this.#seriesNow();
   }
 
@@ -160,7 +160,7 @@ class CallMetrics implements CallRecorder {
     if (call.cost !== null) this.#tier?.addSpend(call.cost.totalNanoUsd);
   }
 
-  /** Tokens and cost go to the model of each part, where the server named one; the rest to the model of the call. */
+  /** Tokens and cost go to the model of each part, if the server named one; the rest to the model of the call. */
   #addUsage(ofCall: CallSeries, usage: Usage, { cost, maxTokens }: Pick<Call, 'cost' | 'maxTokens'>): void {
     const group = this.#group;
     ofCall.ofModel.addUsage(usage, maxTokens);

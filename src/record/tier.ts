@@ -35,7 +35,7 @@ export function organizationTierOf(store: Store, options: TierOptions, clock: Cl
 
 const tiers = new WeakMap<Store, Map<string, OrganizationTier>>();
 
-/** The tier of an organization, as far as this process knows it; `null` where no client of it is instrumented. */
+/** The tier of an organization, as far as this process knows it; `null` if no client of it is instrumented. */
 export function organizationTier(store: Store, organization: string = DEFAULT_ORGANIZATION): OrganizationTier | null {
   return tiers.get(store)?.get(organization) ?? null;
 }
@@ -157,7 +157,7 @@ export class OrganizationTier {
     return verdict;
   }
 
-  /** The spend of the present month, a lower bound; `null` while its ledger does not answer. */
+  /** The spend of the current month, a lower bound; `null` while its ledger does not answer. */
   spend(): MonthSpend | null {
     if (this.#monthSpend === null) {
       return { usd: usdOf(this.#seen.nanoUsd(this.#clock.epochMs())), countedSinceMs: this.#countedSinceMs };
@@ -166,7 +166,7 @@ export class OrganizationTier {
     return nanoUsd === null ? null : { usd: usdOf(nanoUsd), countedSinceMs: -Infinity };
   }
 
-  /** `null` where the tier is not known. */
+  /** `null` if the tier is not known. */
   progress(): TierProgress | null {
     const atMs = this.#clock.epochMs();
     const { tier } = this.verdict();
@@ -218,7 +218,7 @@ export class TierLimits {
 export interface TierReport {
   /** The tier, how it is known, and what speaks against it. */
   readonly verdict: TierVerdict;
-  /** The distance to the cap and to the next tier; `null` where the tier is not known. */
+  /** The distance to the cap and to the next tier; `null` if the tier is not known. */
   readonly progress: TierProgress | null;
   /** The rest of each limit, by model class and dimension; of several keys the one with least left. */
   readonly headroom: readonly ClassHeadroom[];
@@ -234,7 +234,7 @@ export interface TierReportOptions {
 }
 
 /**
- * Reports what the instrumented clients that feed a registry have seen of an organization's tier; `null` where none of
+ * Reports what the instrumented clients that feed a registry have seen of an organization's tier; `null` if none of
  * them is of that organization. Sends no request: it goes by the headers and refusals of this process's own calls.
  *
  * @example

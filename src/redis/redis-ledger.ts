@@ -11,7 +11,7 @@ import {
 import { RedisScript, connect, isConnected, withoutCommand, type RedisClient } from './connection.ts';
 
 /**
- * A posting, or a reading where no writer is named, as one script that Redis runs atomically. Redis keeps sums as 64-bit
+ * A posting, or a reading if no writer is named, as one script that Redis runs atomically. Redis keeps sums as 64-bit
  * integers; Lua compares them as doubles, which are exact up to 2^53 nano-dollars ($9 million) and beyond that to the
  * nearest few nano-dollars.
  *

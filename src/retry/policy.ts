@@ -6,7 +6,7 @@ import { RetryBudget, processRetryBudget } from './retry-budget.ts';
 
 /** The options of `retryPolicy()`. All are optional. */
 export interface RetryPolicyOptions {
-  /** Tries of a call, the first included, where the call does not set its own `maxRetries`. Default 4. */
+  /** Tries of a call, the first included, if the call does not set its own `maxRetries`. Default 4. */
   readonly attempts?: number;
   /** The longest wait before the first retry; it doubles with each next one. Default 1,000. */
   readonly backoffMs?: number;
@@ -19,7 +19,7 @@ export interface RetryPolicyOptions {
   /** Default: one budget for the process, of 20% over a minute. `null`: no limit. */
   readonly budget?: RetryBudget | null;
   /**
-   * A Messages call goes on with this model after a 529, or where the server asks for a longer wait than allowed. Default:
+   * A Messages call goes on with this model after a 529, or if the server asks for a longer wait than allowed. Default:
    * no other model.
    */
   readonly fallbackModel?: string;
@@ -34,7 +34,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**
  * Decides for `instrument({ retry })` which refused requests the SDK's own loop sends again, and when: with full jitter,
- * never before the server's `retry-after`, within a budget, and never where another try cannot help. The SDK retries
+ * never before the server's `retry-after`, within a budget, and never if another try cannot help. The SDK retries
  * timeouts and connection errors by its own rules; here they only use up budget.
  *
  * Throws a `ConfigurationError` (`PLIMSOLL_RETRY_INVALID`) with all problems of the options.
@@ -160,7 +160,7 @@ interface Backoff {
 interface Waiting {
   /** Retries made so far: 0 before the first. */
   readonly retries: number;
-  /** The wait that the server asked for; `null` where it asked for none. */
+  /** The wait that the server asked for; `null` if it asked for none. */
   readonly retryAfterMs: number | null;
   /** From 0 up to 1. */
   readonly random: () => number;
@@ -178,7 +178,7 @@ export function waitMs({ backoffMs, maxBackoffMs }: Backoff, { retries, retryAft
 
 /**
  * Reads the wait that a response asks for, in milliseconds: `retry-after-ms`, else `retry-after` as seconds or as an HTTP
- * date. `null` where it asks for none, or for a time that has passed. The SDK reads it the same way (1.x, `retryRequest`).
+ * date. `null` if it asks for none, or for a time that has passed. The SDK reads it the same way (1.x, `retryRequest`).
  */
 export function retryAfterMs(headers: Headers, nowMs: number): number | null {
   const asked = inMilliseconds(headers.get('retry-after-ms')) || inSeconds(headers.get('retry-after'), nowMs);

@@ -57,7 +57,7 @@ export class RetryBudget {
     this.#add(this.#calls);
   }
 
-  /** Takes a retry out of the budget. Returns `false`, and takes nothing, where none is left. */
+  /** Takes a retry out of the budget. Returns `false`, and takes nothing, if none is left. */
   take(): boolean {
     this.#advance();
     const allowed = Math.max(this.#floor, this.#ratio * sum(this.#calls));

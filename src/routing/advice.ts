@@ -3,18 +3,18 @@ import { TOKEN_KINDS, type Tokens } from '../vocabulary.ts';
 import type { Models } from './models.ts';
 import type { CeilingDecision } from './routes.ts';
 
-/** The calls of a route on one model, added up: never their content. */
+/** The calls of a route on one model, summed up, without their content. */
 export interface RouteUsage {
   /** Empty for calls without a route. */
   readonly route: string;
   readonly model: string;
   readonly calls: number;
   readonly tokens: Tokens;
-  /** Answers by the reason that they stopped for. */
+  /** Responses by stop reason. */
   readonly stopReasons: Readonly<Record<string, number>>;
 }
 
-/** Calls of a route whose `max_tokens` a ceiling filled, clamped, rejected or warned about, by decision. */
+/** Calls of a route whose `max_tokens` a ceiling filled in, clamped, rejected or warned about, by decision. */
 export interface RouteDecisions {
   readonly route: string;
   readonly decisions: Readonly<Partial<Record<CeilingDecision, number>>>;
@@ -23,9 +23,9 @@ export interface RouteDecisions {
 export interface RouteAdviceBasis {
   readonly usages: readonly RouteUsage[];
   readonly decisions: readonly RouteDecisions[];
-  /** The models that the service has anyway. */
+  /** The models that the service already uses. */
   readonly models: Models;
-  /** The cost of tokens on a model in whole nano-dollars; `null` where no price is known. */
+  /** The cost of tokens on a model in whole nano-dollars; `null` if no price is known. */
   readonly priceOn: (tokens: Tokens, model: string) => number | null;
 }
 
@@ -40,11 +40,11 @@ interface RouteAdvice {
   readonly severity: 'warning' | 'info';
   /** One or two plain sentences. */
   readonly text: string;
-  /** The figures it stands on. Money in USD. */
+  /** The figures behind the advice. Money in USD. */
   readonly evidence: Readonly<Record<string, string | number>>;
 }
 
-/** With fewer calls the shares below are chance. */
+/** With fewer calls, the shares below are chance. */
 const FEWEST_CALLS = 50;
 
 /** The prompt of a short call: a question and a paragraph, with instructions. */
@@ -52,7 +52,7 @@ const SHORT_PROMPT_TOKENS = 2_000;
 
 const SHORT_ANSWER_TOKENS = 300;
 
-/** The share of answers that end by themselves, without a tool, on a route that is simple. */
+/** On a simple route, at least this share of responses ends by itself, without a tool. */
 const SIMPLE_SHARE = 0.95;
 
 /** A cheaper model that saves less is not worth a trial. */
@@ -63,9 +63,9 @@ const CUT_SHARE = 0.05;
 const ABOVE_SHARE = 0.05;
 
 /**
- * Names the routes whose calls look too simple for their model, those whose answers are cut off, and those that ask for
- * more than they may: most money first, then most calls. It goes by shape and price alone. Whether the cheaper model
- * answers well enough, only a trial tells.
+ * Names the routes whose calls look too simple for their model, whose responses are cut off, or that ask for more
+ * tokens than they may: most money first, then most calls. It judges only by size and price; whether the cheaper model
+ * answers well enough, only a trial shows.
  */
 export function routeAdvice(basis: RouteAdviceBasis): readonly RouteAdvice[] {
   const dear = basis.usages.flatMap((usage) => tooDear(usage, basis));
@@ -171,17 +171,17 @@ function named(route: string): string {
 }
 
 /**
- * The first version with the newer tokenizer, which makes more tokens of a text. Source: the API's model pages, August
- * 2026 ("4.7 and later"), and Haiku 5.5's own, October 2026.
+ * The first version with the newer tokenizer, which produces more tokens from a text. Source: the API's model pages,
+ * August 2026 ("4.7 and later"), and Haiku 5.5's own, October 2026.
  */
 const FIRST_NEW = { major: 4, minor: 7 };
 
-/** About 30% more, by the same pages. */
+/** About 30% more, according to the same pages. */
 const MORE_TOKENS = 1.3;
 
 /**
- * The factor by which the tokens of a text grow on another model, at most: 1.3 where that model has the newer tokenizer
- * and the present one has not, else 1. A model whose id does not say its version counts as new.
+ * Returns the factor by which the tokens of a text grow on another model, at most: 1.3 if only that model has the newer
+ * tokenizer, else 1. A model whose id does not tell its version counts as new.
  */
 export function tokenFactor(from: string, to: string): number {
   return !hasNewTokenizer(from) && hasNewTokenizer(to) ? MORE_TOKENS : 1;

@@ -17,7 +17,7 @@ export const MODEL_VARIABLES = {
   critical: 'ANTHROPIC_CRITICAL_MODEL',
 } as const satisfies Readonly<Record<ModelRole, string>>;
 
-/** The models of a service whose environment names none. */
+/** The models of a service whose environment sets none. */
 export const DEFAULT_MODELS: Models = {
   default: 'claude-haiku-4-5',
   reasoning: 'claude-sonnet-5-5',
@@ -32,7 +32,7 @@ export const ROLE_OF_TASK: Readonly<Record<Task, ModelRole>> = {
   analysis: 'critical',
 };
 
-/** Reads the models from the environment, unchecked; blanks around a name are not part of it. */
+/** Reads the models from the environment, unchecked and without surrounding blanks. */
 export function models(env: Readonly<Record<string, string | undefined>>): Models {
   const named = (role: ModelRole): string => env[MODEL_VARIABLES[role]]?.trim() || DEFAULT_MODELS[role];
   return { default: named('default'), reasoning: named('reasoning'), critical: named('critical') };
@@ -41,7 +41,7 @@ export function models(env: Readonly<Record<string, string | undefined>>): Model
 export const MAX_TOKENS_VARIABLE = 'ANTHROPIC_MAX_TOKENS';
 export const DEFAULT_MAX_TOKENS = 1_024;
 
-/** Reads the `max_tokens` of calls that have none from the environment; `null` where the value is not a count of tokens. */
+/** Reads the default `max_tokens` from the environment; `null` if the value is not a count of tokens. */
 export function maxTokens(env: Readonly<Record<string, string | undefined>>): number | null {
   const text = env[MAX_TOKENS_VARIABLE]?.trim() ?? '';
   if (text === '') return DEFAULT_MAX_TOKENS;

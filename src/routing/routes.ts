@@ -15,7 +15,7 @@ import {
 export interface RouteDefinition {
   /** Chooses among the models of the environment. Default: `conversation`, which takes the default model. */
   readonly task?: Task;
-  /** A model for this route, whatever its task. */
+  /** The model of this route, whatever its task. */
   readonly model?: string;
   /** The `max_tokens` of `route()`, and the ceiling for calls of the route. Default: `ANTHROPIC_MAX_TOKENS`, or 1,024. */
   readonly maxTokens?: number;
@@ -41,19 +41,19 @@ export interface RouteParams {
 export interface Routes<Name extends string = string> {
   readonly names: readonly Name[];
   /**
-   * Model and `max_tokens` for the calls of a route: spread them into the parameters. They carry the route's name under a
-   * symbol, which is not sent: an instrumented client with these `routes` counts the call under that name.
+   * Returns model and `max_tokens` for the calls of a route: spread them into the parameters. They carry the route's
+   * name under a symbol, which is not sent: an instrumented client with these `routes` counts the call under that name.
    */
   readonly route: (name: Name) => RouteParams;
   readonly ceilings: CeilingMode;
-  /** A guard that keeps `max_tokens` within the ceilings; it calls `decided` with what it did. */
+  /** Makes a guard that keeps `max_tokens` within the ceilings, and reports its decisions to `decided`. */
   readonly guard: (decided: (route: string, decision: CeilingDecision) => void) => Guard;
 }
 
 /** Carries the route's name in the parameters of a call. Spreading keeps it, and JSON leaves it out. */
 const ROUTE = Symbol.for('plimsoll.route');
 
-/** The name of the route whose `route()` is in the parameters of a call; `undefined` where none is. */
+/** Returns the name of the route whose `route()` is in the parameters of a call; `undefined` if there is none. */
 export function routeOf(body: object | null): string | undefined {
   const name = (body as { [ROUTE]?: unknown } | null)?.[ROUTE];
   return typeof name === 'string' ? name : undefined;
@@ -147,16 +147,16 @@ const CEILING_MODES = ['warn', 'clamp', 'reject'] as const;
 
 export type CeilingMode = (typeof CEILING_MODES)[number];
 
-/** An outcome for the `max_tokens` of a call. A call within its ceiling has none. */
+/** A decision about the `max_tokens` of a call. A call within its ceiling has none. */
 export type CeilingDecision = 'filled' | 'warned' | 'clamped' | 'rejected';
 
 interface CeilingOptions {
   readonly mode: CeilingMode;
-  /** The ceiling of a route; `undefined` for a route that is not in the table. */
+  /** Returns the ceiling of a route; `undefined` if the route is not defined. */
   readonly ceilingOf: (route: string) => number | undefined;
-  /** The `max_tokens` of calls that have neither their own nor a route of the table. */
+  /** The `max_tokens` of calls that have neither their own nor a defined route. */
   readonly fill: number;
-  /** Called at most once per call; `route` is empty for a call without a route of the table. */
+  /** Called at most once per call; `route` is empty for a call without a defined route. */
   readonly decided: (route: string, decision: CeilingDecision) => void;
 }
 
@@ -203,8 +203,8 @@ interface RouteErrorDetails {
 }
 
 /**
- * A call asked for more tokens than its route allows, and the routes reject that. Nothing was sent, and the SDK does not
- * retry it. The message is fixed, since the SDK takes an error for a timeout when its text looks like one.
+ * A call asked for more tokens than its route allows, and the routes reject that. Nothing was sent, and the SDK does
+ * not retry it. The message is fixed, because the SDK retries an error whose text looks like a timeout.
  */
 export class RouteError extends Error implements RouteErrorDetails {
   readonly code = 'PLIMSOLL_MAX_TOKENS_ABOVE_CEILING';
@@ -225,7 +225,7 @@ export class RouteError extends Error implements RouteErrorDetails {
   }
 }
 
-/** Tells whether the error is a route's refusal, or has one among its causes: helpers of the SDK wrap what they catch. */
+/** Tells whether the error is a route's refusal, or has one among its causes: some of the SDK's helpers wrap errors. */
 export function isRouteError(error: unknown): boolean {
   return brandedCause(error, BRAND) !== null;
 }

@@ -34,7 +34,7 @@ export const ALERT_OF_SCOPE = {
   billing: 'PlimsollSpendCapReached',
 } as const satisfies Readonly<Record<SpendScope, `Plimsoll${string}`>>;
 
-/** The alert on calls that end so; `null` where calls end as their caller made them end, which is no incident. */
+/** The alert on calls that end so; `null` if calls end as their caller made them end, which is no incident. */
 export const ALERT_OF_OUTCOME = {
   ok: null,
   rate_limited: 'PlimsollErrorBudgetBurn',

@@ -41,7 +41,7 @@ export function ratio(dividend: string, divisor: string, matching = ''): string 
   return `${dividend} / ${matching}${matching === '' ? '' : ' '}(${divisor} > 0)`;
 }
 
-/** `dividend`, or 0 where only `whole` has a series: a share of nothing is 0, not "no data". */
+/** `dividend`, or 0 if only `whole` has a series: a share of nothing is 0, not "no data". */
 export function orZero(dividend: string, whole: string): string {
   return `(${dividend} or 0 * ${whole})`;
 }

@@ -29,14 +29,14 @@ const BASE64_LEAD: ReadonlyMap<string, string> = new Map([
 /** Longest secret in characters, including escapes and line breaks of base64. */
 const REACH = 1_024;
 
-/** Bytes that are turned into one string at a time. */
+/** Bytes that are converted to one string at a time. */
 const PIECE = 16 << 20;
 
 const LINE_FEED = 0x0a;
 
 /**
- * Finds secrets in a text that comes in pieces, however it is split. A text can be of any length: only the end of the
- * last piece is kept. Bytes are read as they are, so the encoding does not matter as long as ASCII is ASCII in it.
+ * Finds secrets in a text that arrives in pieces, however it is split. A text can have any length: only the end of the
+ * last piece is kept. Bytes are read as they are, so any encoding that contains ASCII works.
  */
 export class SecretScanner {
   #kept: Buffer = Buffer.alloc(0);
@@ -52,7 +52,7 @@ export class SecretScanner {
     const { line, column } = this.#place(text, until);
     this.#line = line;
     this.#column = column;
-    // A copy, so that the whole piece is not kept in memory for its end.
+    // A copy, so that its end does not keep the whole piece in memory.
     this.#kept = Buffer.from(text.subarray(until));
     return hits;
   }

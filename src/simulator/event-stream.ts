@@ -96,7 +96,7 @@ function itemMaker(random: Random): ItemMaker {
   };
 }
 
-/** The block as `content_block_start` shows it: empty, where deltas will fill it. */
+/** The block as `content_block_start` shows it: empty, if deltas will fill it. */
 function opening(block: ContentBlock): object {
   switch (block.type) {
     case 'text':

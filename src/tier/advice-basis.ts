@@ -10,11 +10,11 @@ export interface MonthBudget {
   readonly blocks: boolean;
 }
 
-/** The facts that advice is drawn from. What is not known is `null` or left out. */
+/** The facts that advice is based on. Unknown facts are `null` or absent. */
 export interface AdviceBasis {
   readonly atMs: number;
   readonly verdict: TierVerdict;
-  /** The time of the last change of tier that was seen; `null` where there was none. */
+  /** The time of the last change of tier; `null` if there was none. */
   readonly tierChangedAtMs: number | null;
   readonly progress: TierProgress | null;
   readonly week: readonly Throttling[];
@@ -26,7 +26,7 @@ export interface AdviceBasis {
 export const SEVERITIES = ['critical', 'warning', 'info'] as const;
 export type Severity = (typeof SEVERITIES)[number];
 
-/** The subjects of advice; of equal severity the first is more important. */
+/** The kinds of advice; of equal severity, the first is more important. */
 export const ADVICE_KINDS = [
   'spend_cap_reached',
   'spend_cap_ahead',
@@ -46,7 +46,7 @@ type AdviceKind = (typeof ADVICE_KINDS)[number];
 export interface Advice {
   readonly kind: AdviceKind;
   readonly severity: Severity;
-  /** Plain words, at most 200 characters. */
+  /** Plain text, at most 200 characters. */
   readonly text: string;
   /** The figures behind it. Money in USD, shares from 0 to 1, times in milliseconds since the epoch. */
   readonly evidence: Readonly<Record<string, string | number | null>>;

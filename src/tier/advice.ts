@@ -5,7 +5,7 @@ import type { TierProgress } from './progress.ts';
 import { remedy, throttleAdvice } from './throttle-advice.ts';
 import { limitName, throttledShare, total, type DayOfMinutes, type Throttling } from './throttles.ts';
 
-/** Advises on limits, tier and caps, most important first; empty where there is nothing to say. */
+/** Advises on limits, tier and caps, most important first; empty if there is nothing to say. */
 export function advice(basis: AdviceBasis): readonly Advice[] {
   return [...spendAdvice(basis), ...stagnationAdvice(basis), ...throttleAdvice(basis), ...unknownAdvice(basis)]
     .toSorted(
@@ -111,14 +111,14 @@ function thresholdAdvice({ progress }: AdviceBasis): readonly Advice[] {
   ];
 }
 
-/** The last three days, today included, are compared with the three before. */
+/** The last three days, including today, are compared with the three before. */
 const DAYS = 3;
 
 const FEWEST_MINUTES = 10;
 
 const GROWTH = 1.5;
 
-/** Advises where 429s grow while the tier stands: the worst case of a model class and a limit. */
+/** Advises if 429s grow while the tier stays the same: on the worst pair of model class and limit. */
 function stagnationAdvice(basis: AdviceBasis): readonly Advice[] {
   const { tier, nextTier } = basis.verdict;
   if (tier === null || nextTier === null) return [];

@@ -1,48 +1,48 @@
 import type { LimitDimension, Limiter } from '../vocabulary.ts';
 import type { SeenLimit } from './verdict.ts';
 
-/** One limit as the headers of one response showed it. */
+/** One limit, as the headers of one response show it. */
 interface LimitObservation {
   readonly atMs: number;
-  /** Units a minute: as much as the bucket holds, and as much as flows into it in a minute. */
+  /** Units per minute: the size of the bucket, and the amount that refills it in a minute. */
   readonly limit: number;
   readonly remaining: number;
-  /** The time when the bucket is full again if nothing more is taken; `null` where the headers did not say. */
+  /** The time when the bucket is full again if nothing more is taken; `null` if the headers do not say. */
   readonly resetAtMs: number | null;
 }
 
-/** An observation, and how much had flowed into the bucket until then, counted from any start. */
+/** An observation, and the total inflow into the bucket until then, from any starting point. */
 interface FollowedObservation extends LimitObservation {
   readonly flowedIn: number;
 }
 
-/** The rest of one limit, and how long it lasts. */
+/** The remainder of one limit, and how long it lasts. */
 export interface Headroom {
-  /** Units a minute. */
+  /** Units per minute. */
   readonly limit: number;
-  /** From 0 to `limit`: the last value seen, refilled along a line since. */
+  /** From 0 to `limit`: the last value seen, plus the refill since. */
   readonly remaining: number;
   /**
    * Units taken out a minute by everybody who shares the limit; `null` before there is something to compare. A bucket
    * that is full again between two responses hides what others took: then it is a lower bound.
    */
   readonly usedPerMinute: number | null;
-  /** Seconds until nothing is left at this rate; `null` where the rate is not known, or not above what flows in. */
+  /** Seconds until nothing is left at this rate; `null` if the rate is not known, or not above what flows in. */
   readonly exhaustedInSeconds: number | null;
   readonly observedAtMs: number;
 }
 
-/** Older headers say nothing about the present. */
+/** Older headers say nothing about now. */
 const HEADROOM_STANDS_MS = 5 * 60_000;
 
-/** The present rate is that of the last minute: in a minute a bucket is refilled. */
+/** The rate is that of the last minute, the time in which a bucket is refilled. */
 const RATE_MS = 60_000;
 
-/** Over less time the rounding of what remains, to thousands of tokens, is larger than what was taken. */
+/** Over less time, the rounding of the remainder, to thousands of tokens, exceeds the use. */
 const SHORTEST_RATE_MS = 1_000;
 
 /**
- * The headroom of one limit from what one key saw of it, oldest first and all of one limit. `null` where nothing was seen
+ * The headroom of one limit from what one key saw of it, oldest first and all of one limit. `null` if nothing was seen
  * in the last five minutes.
  *
  * The figures are the server's own for everybody who shares the limit, so replicas and keys of an organization each see
@@ -62,14 +62,14 @@ function headroom(observations: readonly FollowedObservation[], nowMs: number): 
   };
 }
 
-/** The one with least left; of equals the one that is soonest exhausted. `null` for none. */
+/** Returns the headroom with the least left; of equals, the one that is exhausted first. `null` for an empty list. */
 export function tightest(headrooms: readonly Headroom[]): Headroom | null {
   const lasts = ({ exhaustedInSeconds }: Headroom): number => exhaustedInSeconds ?? Number.MAX_VALUE;
   const [first] = headrooms.toSorted((a, b) => a.remaining - b.remaining || lasts(a) - lasts(b));
   return first ?? null;
 }
 
-/** The flow into the bucket between two observations: it is refilled all the time, and takes nothing in when it is full. */
+/** Returns the inflow into the bucket between two observations: it is refilled continuously, until it is full. */
 function inflow(before: LimitObservation, { limit, atMs }: LimitObservation): number {
   const flowing = (limit * Math.max(0, atMs - before.atMs)) / 60_000;
   return Math.min(flowing, limit - Math.min(Math.max(before.remaining, 0), before.limit));
@@ -79,7 +79,7 @@ function inBucket({ limit, remaining }: LimitObservation): number {
   return Math.min(Math.max(remaining, 0), limit);
 }
 
-/** A reset that is not ahead tells of clocks that differ: then the bucket is full a minute's share later. */
+/** A reset in the past means that the clocks differ: then the bucket is full a minute's share later. */
 function remainingAt(last: LimitObservation, nowMs: number): number {
   const { atMs, limit, resetAtMs } = last;
   const left = inBucket(last);
@@ -89,7 +89,10 @@ function remainingAt(last: LimitObservation, nowMs: number): number {
   return sinceMs < untilFullMs ? left + ((limit - left) * sinceMs) / untilFullMs : limit;
 }
 
-/** The units used per minute: the earlier rest and what flowed in, less the rest now. Over a minute, or since the first. */
+/**
+ * Returns the units used per minute: the earlier remainder plus the inflow, less the current remainder. Over a minute,
+ * or since the first observation.
+ */
 function rate(observations: readonly FollowedObservation[], last: FollowedObservation, nowMs: number): number | null {
   const recent = observations.filter(({ atMs }) => nowMs - atMs <= HEADROOM_STANDS_MS);
   const first = recent.findLast(({ atMs }) => atMs <= last.atMs - RATE_MS) ?? recent[0];
@@ -104,7 +107,7 @@ function secondsToEmpty(remaining: number, netPerMinute: number): number | null 
   return netPerMinute > 0 ? (remaining * 60) / netPerMinute : null;
 }
 
-/** The limits of one model class as one key sees them. */
+/** The limits of one model class, as one key sees them. */
 export interface LimiterPlace {
   readonly key: string;
   readonly modelClass: string;
@@ -115,13 +118,13 @@ export interface ClassHeadroom extends Headroom {
   readonly dimension: LimitDimension;
 }
 
-/** Far more than keys × model classes × dimensions that occur; the rest is not followed. */
+/** Far more than the combinations of keys, model classes and dimensions in use; any others are ignored. */
 const MOST_WINDOWS = 2_000;
 
-/** Limits that were seen this long before the newest one are not compared with it: the tier may have changed since. */
+/** A limit seen this long before the newest one is not compared with it: the tier may have changed since. */
 const SAME_TIME_MS = 60 * 60_000;
 
-/** A limit that was seen longer ago is not known any more. */
+/** A limit that was seen longer ago is unknown again. */
 const STANDS_MS = 24 * 60 * 60_000;
 
 interface Followed extends LimiterPlace {
@@ -129,7 +132,7 @@ interface Followed extends LimiterPlace {
   readonly window: LimiterWindow;
 }
 
-/** Remembers the limits of an organization as the headers of this process's responses showed them. Bounded. */
+/** Remembers an organization's limits from the headers of this process's responses. Bounded. */
 export class LimiterHistory {
   readonly #followed: Followed[] = [];
   readonly #places = new Map<string, PlaceHistory>();
@@ -145,13 +148,13 @@ export class LimiterHistory {
   }
 
   /**
-   * The limits that stand: those of the last day that were seen within an hour of the newest. Several keys: the highest,
-   * since a workspace can only have less than its organization.
+   * Returns the valid limits: those of the last day that were seen within an hour of the newest. Of several keys, the
+   * highest counts, because a workspace can only have less than its organization.
    */
   limits(nowMs: number): readonly SeenLimit[] {
     const known = this.#followed.flatMap(({ modelClass, dimension, window }) => {
       const seen = window.limit();
-      // A clock that was set back has seen limits in what is now the future: those are as old.
+      // If a clock was set back, limits may have been seen in what is now the future: those count as old.
       return seen === null
         ? []
         : [{ modelClass, dimension, limit: seen.limit, ageMs: Math.abs(nowMs - seen.seenAtMs) }];
@@ -165,7 +168,7 @@ export class LimiterHistory {
     return [...highest.values()];
   }
 
-  /** The headroom of each model class and dimension, by the key that has least left. */
+  /** Returns the headroom of each model class and dimension, for the key that has least left. */
   headroom(nowMs: number): readonly ClassHeadroom[] {
     const places = new Map<string, { readonly place: Followed; readonly seen: Headroom[] }>();
     for (const place of this.#followed) {
@@ -199,7 +202,7 @@ export class PlaceHistory {
     this.#follow = follow;
   }
 
-  /** Says whether a limit is another than before, or new. */
+  /** Tells whether a limit has changed, or is new. */
   see(limiters: readonly Limiter[], atMs: number): boolean {
     let isAnother = false;
     for (const limiter of limiters) {
@@ -210,20 +213,23 @@ export class PlaceHistory {
   }
 }
 
-/** Between observations that are closer only the newest is kept: a window holds about 30, however many calls there are. */
+/** Of closer observations, only the newest is kept: a window holds about 30, however many calls there are. */
 const RESOLUTION_MS = 10_000;
 
-/** Answers come out of order by less; what is older was seen by a clock that has been set back since. */
+/** Responses arrive out of order by less than this; an older observation was made before the clock was set back. */
 const OUT_OF_ORDER_MS = 60_000;
 
-/** The last five minutes of one limit, as one key saw it. Bounded in memory. */
+/** The last five minutes of one limit, as one key sees it. Bounded in memory. */
 export class LimiterWindow {
   #seen: FollowedObservation[] = [];
   #limit: number | null = null;
   #limitAtMs = -Infinity;
   #atMs = -Infinity;
 
-  /** Says whether the limit itself is another than before. What is older than the last is left out, unless the clock was set back. */
+  /**
+   * Tells whether the limit itself has changed. An observation older than the last is ignored, unless the clock was set
+   * back.
+   */
   see({ limit, remaining, resetAtMs }: Limiter, atMs: number): boolean {
     if (atMs < this.#atMs) {
       if (this.#atMs - atMs < OUT_OF_ORDER_MS) return false;
@@ -232,7 +238,7 @@ export class LimiterWindow {
     this.#atMs = atMs;
     if (limit === null) return false;
     const isAnother = limit !== this.#limit;
-    // A bucket of another size is another bucket: what was seen of the one before says nothing of it.
+    // A bucket of another size is another bucket, so earlier observations say nothing about it.
     if (isAnother) this.#seen = [];
     this.#limit = limit;
     this.#limitAtMs = atMs;
@@ -250,12 +256,12 @@ export class LimiterWindow {
     while ((this.#seen[0]?.atMs ?? Infinity) < atMs - HEADROOM_STANDS_MS) this.#seen.shift();
   }
 
-  /** The limit as last seen, and when; `null` where none was. */
+  /** Returns the limit as last seen, and when; `null` if none was seen. */
   limit(): { readonly limit: number; readonly seenAtMs: number } | null {
     return this.#limit === null ? null : { limit: this.#limit, seenAtMs: this.#limitAtMs };
   }
 
-  /** `null` where nothing was seen in the last five minutes. */
+  /** `null` if nothing was seen in the last five minutes. */
   headroom(nowMs: number): Headroom | null {
     return headroom(this.#seen, nowMs);
   }

@@ -10,10 +10,10 @@ import {
 } from './tiers.ts';
 import { publishedLimit, type SeenLimit } from './verdict.ts';
 
-/** Spend of the present calendar month, as far as plimsoll has seen it: a lower bound. */
+/** Spend of the current calendar month, as far as plimsoll has seen it: at least this much. */
 export interface MonthSpend {
   readonly usd: number;
-  /** The time that counting began; before the beginning of the month it means all of the month. */
+  /** The time when counting began; the whole month is counted if it is before the month. */
   readonly countedSinceMs: number;
 }
 
@@ -21,7 +21,7 @@ export interface MonthSpend {
 export interface Lift {
   readonly modelClass: string;
   readonly dimension: PublishedDimension;
-  /** Units a minute: as seen in the headers, else as published for the present tier; `null` where neither is known. */
+  /** Units per minute: as seen in the headers, else as published for the current tier; `null` if neither is known. */
   readonly from: number | null;
   readonly to: number;
   /** `to` ÷ `from`. */
@@ -30,30 +30,32 @@ export interface Lift {
 
 interface NextTier {
   readonly name: string;
-  /** `null` where there is no cap or none is published. */
+  /** `null` if there is no cap or none is published. */
   readonly monthlyCapUsd: number | null;
   readonly uncapped: boolean;
-  /** Credit to be purchased in total; `null` where no threshold is published. */
+  /** Total credit purchases; `null` if no threshold is published. */
   readonly thresholdUsd: number | null;
-  /** The rule for getting there, in plain words; where no threshold is published, it says so. */
+  /** The rule for reaching it, in plain words; it says so if no threshold is published. */
   readonly reachedBy: string;
-  /** Empty where no limits are published for it. */
+  /** Empty if no limits are published for it. */
   readonly lifts: readonly Lift[];
 }
 
 export interface TierProgress {
   readonly tier: string;
   readonly monthEndMs: number;
-  /** `null` where it is not known. From a `ledger` it is a lower bound: other programs of the organization are not seen. */
+  /**
+   * `null` if it is unknown. From a `ledger`, it is a lower bound: other programs of the organization are not included.
+   */
   readonly spend: MonthSpend | null;
-  /** `null` where there is no cap or none is published. */
+  /** `null` if there is no cap or none is published. */
   readonly monthlyCapUsd: number | null;
   readonly uncapped: boolean;
   /** Spend ÷ cap. */
   readonly ratio: number | null;
   /**
-   * The latest time at which the cap is reached at this month's rate so far; `null` where that is not in this month, and
-   * while less than an hour was counted.
+   * The latest time at which the cap is reached, at this month's rate; `null` if it is not reached this month, or if
+   * less than an hour was counted.
    */
   readonly capReachedAtMs: number | null;
   /** `null` for the highest tier. */
@@ -61,16 +63,16 @@ export interface TierProgress {
 }
 
 export interface ProgressQuestion {
-  /** Name of the present tier; `null` where it is not known. */
+  /** Name of the current tier; `null` if it is not known. */
   readonly tier: string | null;
-  /** `null` where it is not known. */
+  /** `null` if it is not known. */
   readonly spend: MonthSpend | null;
-  /** The limits seen, by which the next tier is measured. */
+  /** The observed limits, which the next tier is compared with. */
   readonly limits: readonly SeenLimit[];
   readonly atMs: number;
 }
 
-/** Measures the distance to the tier's cap and to the next tier; `null` where the tier is not known. */
+/** Measures the distance to the tier's cap and to the next tier; `null` if the tier is not known. */
 export function tierProgress({ tier: name, spend, limits, atMs }: ProgressQuestion): TierProgress | null {
   const scheme = tierScheme(atMs);
   const tier = name === null ? null : tierNamed(scheme, name);
@@ -100,7 +102,7 @@ function capReachedAtMs({ usd, countedSinceMs }: MonthSpend, capUsd: number, atM
   return reachedAtMs < endMs ? reachedAtMs : null;
 }
 
-/** The tier above, and the limits that it raises; `null` for the highest. */
+/** Returns the tier above, and the limits that it raises; `null` for the highest. */
 function nextTier(scheme: TierScheme, tier: Tier, limits: readonly SeenLimit[]): NextTier | null {
   const next = tierAbove(scheme, tier);
   if (next === null) return null;
@@ -134,7 +136,7 @@ function presentLimit(place: PublishedPlace, tier: Tier, limits: readonly SeenLi
   return seen?.limit ?? publishedLimit(tier, place);
 }
 
-/** Enough for a clock that jumps back and forth over a month's end; the month farthest from now is dropped. */
+/** Enough for a clock that jumps back and forth over the end of a month; the month farthest from now is dropped. */
 const MOST_MONTHS = 3;
 
 /** Spend by calendar month (UTC), as one process sees it. */
@@ -151,12 +153,12 @@ export class SeenSpend {
     if (farthest !== undefined) this.#byMonth.delete(farthest);
   }
 
-  /** Spend in the month that holds this time: a lower bound, 0 where nothing was seen. */
+  /** Returns the spend in the month that contains this time: a lower bound, 0 if nothing was seen. */
   nanoUsd(atMs: number): bigint {
     return this.#byMonth.get(this.#monthOf(atMs).startMs) ?? 0n;
   }
 
-  /** Calls come one after the other in the same month: the calendar need not be asked each time. */
+  /** Consecutive calls are usually in the same month, so the calendar is not computed each time. */
   #monthOf(atMs: number): Span {
     if (atMs < this.#month.startMs || atMs >= this.#month.endMs) this.#month = utcMonth(atMs);
     return this.#month;

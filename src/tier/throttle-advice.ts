@@ -5,7 +5,7 @@ import { limitName, throttledShare, total, type PeakUse, type Throttling } from 
 import { PUBLISHED_DIMENSIONS, tierNamed, tierScheme } from './tiers.ts';
 import { publishedLimit } from './verdict.ts';
 
-/** Fewer refused minutes in a week are chance. */
+/** Fewer throttled minutes in a week are chance. */
 const FEWEST_MINUTES = 3;
 
 const CRITICAL_SHARE = 0.1;
@@ -16,7 +16,7 @@ const NEAR = 0.8;
 
 const AMPLE = 0.5;
 
-/** Advises on rate limits: those that refuse calls, those that are near, or that there is room enough. */
+/** Advises on rate limits: those that refuse calls, those that are close, and those with ample room. */
 export function throttleAdvice(basis: AdviceBasis): readonly Advice[] {
   return [
     ...basis.week.flatMap((throttling) => throttledAdvice(throttling, basis)),
@@ -83,14 +83,14 @@ interface LimitPlace {
   readonly limit: string;
 }
 
-/** Advice on getting more of a limit, in words and in figures. */
+/** Advice on how to get more of a limit, in words and in figures. */
 interface Remedy {
-  /** Completes a sentence, with the `; ` before it; empty where there is none. */
+  /** Completes a sentence, with the `; ` before it; empty if there is none. */
   readonly text: string;
   readonly evidence: Readonly<Record<string, string | number | null>>;
 }
 
-/** A limit that is below its tier's is a workspace's own and is raised there; others rise with the tier. */
+/** Names the remedy. A limit below the tier's is a workspace's own and is raised there; others rise with the tier. */
 export function remedy(place: LimitPlace, basis: AdviceBasis): Remedy {
   const lift = liftOf(place, basis);
   const { tier, nextTier } = basis.verdict;

@@ -12,7 +12,10 @@ export class MinuteMarks {
   readonly #bits = new Uint8Array(MINUTES / 8);
   #newest = -Infinity;
 
-  /** Marks the minute that holds this time. A time a week or more before the newest mark, by a clock that was set back, starts anew. */
+  /**
+   * Marks the minute that contains this time. A time a week or more before the newest mark, from a clock that was set
+   * back, clears all marks.
+   */
   mark(atMs: number): void {
     const minute = Math.floor(atMs / MINUTE_MS);
     if (Math.abs(minute - this.#newest) >= MINUTES) {
@@ -49,13 +52,13 @@ const DAY_MS = 24 * 60 * 60_000;
 
 const DAYS = WEEK_MS / DAY_MS;
 
-/** Minutes of one UTC day; the first and the last day of a week may be there in part. */
+/** Minutes of one UTC day; the first and the last day of a week may be partial. */
 export interface DayOfMinutes {
   /** `YYYY-MM-DD`. */
   readonly day: string;
-  /** Minutes in which a 429 came. */
+  /** Minutes with a 429. */
   readonly throttledMinutes: number;
-  /** Minutes with any answer of the model class, throttled ones included. */
+  /** Minutes with any response of the model class, including throttled ones. */
   readonly activeMinutes: number;
 }
 
@@ -67,7 +70,7 @@ export interface Throttling {
   readonly days: readonly DayOfMinutes[];
 }
 
-/** The most that was used of one limit at any response of the last seven days. */
+/** The highest use of one limit in any response of the last seven days. */
 export interface PeakUse {
   readonly modelClass: string;
   readonly dimension: LimitDimension;
@@ -75,14 +78,16 @@ export interface PeakUse {
   readonly usedRatio: number;
 }
 
-/** More model classes than there are; the rest is not followed. */
+/** More model classes than exist; any others are ignored. */
 const MOST_CLASSES = 100;
 
-/** Remembers when model classes were refused in the last seven days, and how near to their limits they came. Bounded. */
+/**
+ * Remembers when model classes were refused in the last seven days, and how close to their limits they came. Bounded.
+ */
 export class ThrottleHistory {
   readonly #classes = new Map<string, ClassThrottles>();
 
-  /** The history of one model class; `null` where there are too many of them. */
+  /** The history of one model class; `null` if there are too many of them. */
   of(modelClass: string): ClassThrottles | null {
     const known = this.#classes.get(modelClass);
     if (known !== undefined) return known;
@@ -92,14 +97,14 @@ export class ThrottleHistory {
     return created;
   }
 
-  /** The seven days that end now, for each model class and each reason it was refused for. */
+  /** Returns the last seven days, for each model class and each reason of its refusals. */
   week(nowMs: number): readonly Throttling[] {
     return [...this.#classes].flatMap(([modelClass, { active, throttled }]) =>
       [...throttled].map(([reason, marks]) => ({ modelClass, reason, days: daysOf(marks, active, nowMs) })),
     );
   }
 
-  /** The highest use of each limit that was seen in the seven days that end now. */
+  /** Returns the highest use of each limit in the last seven days. */
   peaks(nowMs: number): readonly PeakUse[] {
     const oldestDay = dayOf(nowMs) - DAYS + 1;
     return [...this.#classes].flatMap(([modelClass, { peaks }]) =>
@@ -113,14 +118,14 @@ export class ThrottleHistory {
   }
 }
 
-/** Remembers when one model class was refused, and how near to its limits it came. */
+/** Remembers when one model class was refused, and how close to its limits it came. */
 export class ClassThrottles {
   readonly active = new MinuteMarks();
   readonly throttled = new Map<RateLimitReason, MinuteMarks>();
-  /** By dimension, for each day the most that was used: 0 to 1. */
+  /** By dimension, the highest use of each day: 0 to 1. */
   readonly peaks = new Map<LimitDimension, Map<number, number>>();
 
-  /** Takes in a response with these limiters; `reason` is set where it was a 429. */
+  /** Records a response with these limiters; `reason` is set if it was a 429. */
   see(limiters: readonly Limiter[], reason: RateLimitReason | null, atMs: number): void {
     this.active.mark(atMs);
     const day = dayOf(atMs);
@@ -136,7 +141,7 @@ export class ClassThrottles {
     marks.mark(atMs);
   }
 
-  /** Keeps a peak for each day, a week of them, so that old ones fall out one by one. */
+  /** Keeps the peak of each day for a week, so that old ones drop out one by one. */
   #raise(dimension: LimitDimension, { day, usedRatio }: { readonly day: number; readonly usedRatio: number }): void {
     const byDay = this.peaks.get(dimension) ?? new Map<number, number>();
     this.peaks.set(dimension, byDay);
@@ -186,14 +191,16 @@ const LIMIT_NAMES: Readonly<Record<RateLimitReason | LimitDimension, string | nu
   priority_output_tokens: null,
 };
 
-/** The name of a limit in a sentence; `null` for what a higher tier does not raise, such as a spend cap. */
+/**
+ * Returns the name of a limit for a sentence; `null` for limits that a higher tier does not raise, such as a spend cap.
+ */
 export function limitName(limit: RateLimitReason | LimitDimension): string | null {
   return LIMIT_NAMES[limit];
 }
 
 type Minutes = Omit<DayOfMinutes, 'day'>;
 
-/** The minutes of several days together. */
+/** Sums the minutes of several days. */
 export function total(days: readonly DayOfMinutes[]): Minutes {
   return {
     throttledMinutes: days.reduce((sum, { throttledMinutes }) => sum + throttledMinutes, 0),
@@ -201,7 +208,7 @@ export function total(days: readonly DayOfMinutes[]): Minutes {
   };
 }
 
-/** Throttled minutes among the active ones: 0 to 1, and 0 where none was active. */
+/** Returns the share of active minutes that were throttled: 0 to 1, and 0 if none was active. */
 export function throttledShare({ throttledMinutes, activeMinutes }: Minutes): number {
   return activeMinutes === 0 ? 0 : Math.min(1, throttledMinutes / activeMinutes);
 }

@@ -12,19 +12,19 @@ export const PUBLISHED_DIMENSIONS = [
 
 export type PublishedDimension = (typeof PUBLISHED_DIMENSIONS)[number];
 
-/** The limits of one model class, in units a minute. */
+/** The limits of one model class, in units per minute. */
 type ClassLimits = Readonly<Record<PublishedDimension, number>>;
 
 /** A usage tier as it was published. */
 export interface Tier {
   readonly name: string;
-  /** Spend in a calendar month (UTC) above which the API refuses; `null` where there is no cap or none is published. */
+  /** Spend in a calendar month (UTC) above which the API refuses; `null` if there is no cap or none is published. */
   readonly monthlyCapUsd: number | null;
   /** There is no cap, as published. */
   readonly uncapped: boolean;
-  /** Credit to be purchased in total to reach it; `null` where no threshold is published. */
+  /** Total credit purchases to reach it; `null` if no threshold is published. */
   readonly creditPurchaseUsd: number | null;
-  /** By model class; without the classes for which nothing is published. */
+  /** By model class; classes without published limits are absent. */
   readonly limits: ReadonlyMap<string, ClassLimits>;
 }
 
@@ -47,7 +47,7 @@ type ListedScheme = (typeof table.schemes)[number];
 
 type ListedTier = ListedScheme['tiers'][number];
 
-/** The tiers in force at a time, with their caps then. */
+/** Returns the tiers in force at a time, with their caps at that time. */
 export function tierScheme(atMs: number): TierScheme {
   const listed = table.schemes.find((scheme) => holds(scheme, atMs));
   if (listed === undefined) throw new RangeError('the table of tiers has a gap in its dates');
@@ -55,7 +55,7 @@ export function tierScheme(atMs: number): TierScheme {
   return { advancement, source, tiers: listed.tiers.map((tier: ListedTier) => tierAt(tier, atMs)) };
 }
 
-/** Finds a tier by its name, in upper or lower case; `null` where the scheme has none of that name. */
+/** Finds a tier by its name, in upper or lower case; `null` if the scheme has none of that name. */
 export function tierNamed({ tiers }: TierScheme, name: string): Tier | null {
   const wanted = name.trim().toLowerCase();
   return tiers.find((tier) => tier.name.toLowerCase() === wanted) ?? null;
@@ -66,7 +66,7 @@ export function tierAbove({ tiers }: TierScheme, tier: Tier): Tier | null {
   return tiers[tiers.findIndex(({ name }) => name === tier.name) + 1] ?? null;
 }
 
-/** Every tier that there ever was with the one above it, `null` for the highest; old schemes first. */
+/** Every tier of every scheme with the tier above it, `null` for the highest; old schemes first. */
 export const TIER_STEPS: readonly { readonly tier: string; readonly next: string | null }[] = table.schemes.flatMap(
   ({ tiers }) => tiers.map(({ name }, index) => ({ tier: name, next: tiers[index + 1]?.name ?? null })),
 );
@@ -95,7 +95,7 @@ const classes: ReadonlyMap<string, string> = new Map(
 );
 
 /**
- * The class of models that share one rate limit with the model of this canonical id. A model that is not in the table is
+ * Returns the class of models that share one rate limit with this model, given by its canonical id. An unknown model is
  * a class of its own, under its id.
  */
 export function modelClass(model: string): string {
@@ -149,7 +149,7 @@ function organizationProblems(organization: unknown): readonly Problem[] {
   return isAlias ? [] : wrong(`use up to ${LONGEST_ALIAS} letters, digits, ".", "_" and "-", and no key`);
 }
 
-/** Never a secret: only what is short and a plain word is shown. */
+/** Shows only what is short and a plain word, so never a secret. */
 function shown(value: unknown): string {
   if (typeof value !== 'string') return typeof value;
   return /^[\w .-]{0,20}$/.test(value) && !/sk-/i.test(value) && !mayHoldSecret(value)

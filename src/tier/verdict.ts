@@ -7,27 +7,27 @@ export type TierSource = 'config' | 'headers';
 interface TierQuestion {
   /** The highest limit seen for each model class and dimension: workspaces can only have lower ones. */
   readonly limits: readonly SeenLimit[];
-  /** The configured name of the tier; `null` where it is to be inferred. */
+  /** The configured name of the tier; `null` if it is to be inferred. */
   readonly named?: string | null;
   /** Decides which tiers are in force. */
   readonly atMs: number;
 }
 
 export interface TierVerdict {
-  /** `null` where it was not named and cannot be inferred. */
+  /** `null` if it was not named and cannot be inferred. */
   readonly tier: string | null;
-  /** `null` for the highest tier, and where the tier is not known. */
+  /** `null` for the highest tier, and if the tier is not known. */
   readonly nextTier: string | null;
   readonly source: TierSource;
-  /** The reasons to doubt it, in plain words; `null` where the tier was configured and nothing speaks against it. */
+  /** The reasons to doubt it, in plain words; `null` if the tier was configured and nothing contradicts it. */
   readonly doubt: string | null;
-  /** The limits that were looked at: those of model classes and dimensions whose limits are published by tier. */
+  /** The limits that were compared: those whose model class and dimension are published by tier. */
   readonly evidence: readonly LimitEvidence[];
 }
 
 /**
- * Decides on the usage tier: the one that was named, else the one that the limits seen imply. Limits of model classes
- * that the table does not have are left out. A named tier that is not in force at that time is not believed.
+ * Decides on the usage tier: the configured one, else the one that the observed limits imply. Limits of unknown model
+ * classes are ignored. A configured tier that is not in force at that time is not used.
  */
 export function tierVerdict({ limits, named = null, atMs }: TierQuestion): TierVerdict {
   const scheme = tierScheme(atMs);
@@ -107,35 +107,35 @@ function places(evidence: readonly LimitEvidence[]): string {
   return named.join('; ') + (more > 0 ? `; and ${more} more` : '');
 }
 
-/** A limit as the headers showed it, for one model class. */
+/** A limit of one model class, as the headers show it. */
 export interface SeenLimit {
   readonly modelClass: string;
   readonly dimension: LimitDimension;
-  /** Units a minute. */
+  /** Units per minute. */
   readonly limit: number;
 }
 
-/** A limit that can tell something of the tier, and the tier that has exactly this limit; `null` for none. */
+/** A limit that can identify the tier, and the tier that has exactly this limit; `null` for none. */
 interface LimitEvidence extends SeenLimit {
   readonly tier: string | null;
 }
 
-/** Those of the limits for which a tier of the scheme publishes figures; the others say nothing. */
+/** Returns the limits for which a tier of the scheme publishes figures; the others prove nothing. */
 function limitEvidence(limits: readonly SeenLimit[], { tiers }: TierScheme): readonly LimitEvidence[] {
   return limits
     .filter((seen) => tiers.some((tier) => publishedLimit(tier, seen) !== null))
     .map((seen) => ({ ...seen, tier: tiers.find((tier) => publishedLimit(tier, seen) === seen.limit)?.name ?? null }));
 }
 
-/** The limit that a tier publishes for a model class and dimension; `null` where it publishes none. */
+/** Returns the limit that a tier publishes for a model class and dimension; `null` if it publishes none. */
 export function publishedLimit(tier: Tier, { modelClass, dimension }: Omit<SeenLimit, 'limit'>): number | null {
   const published = PUBLISHED_DIMENSIONS.find((name) => name === dimension);
   return (published === undefined ? null : tier.limits.get(modelClass)?.[published]) ?? null;
 }
 
 /**
- * The tier that the limits speak for; `null` where they speak for none. A workspace's administrator can lower a limit,
- * and only an agreement raises one: so where limits contradict each other, the higher tier is nearer the truth.
+ * The tier that the limits speak for; `null` if they speak for none. A workspace's administrator can lower a limit,
+ * and only an agreement raises one: so if limits contradict each other, the higher tier is nearer the truth.
  *
  * | limits seen | tier |
  * | --- | --- |
@@ -157,7 +157,7 @@ function impliedTier(evidence: readonly LimitEvidence[], { tiers }: TierScheme):
   return top !== undefined && top.limits.size === 0 && isAboveAll ? top : null;
 }
 
-/** The tiers that some model class fits with all its limits that were seen. */
+/** Returns the tiers whose limits match all observed limits of some model class. */
 function wholeClasses(evidence: readonly LimitEvidence[]): ReadonlySet<string> {
   const tiersOf = new Map<string, Set<string | null>>();
   for (const { modelClass, tier } of evidence) {
@@ -167,7 +167,7 @@ function wholeClasses(evidence: readonly LimitEvidence[]): ReadonlySet<string> {
   return new Set(whole.filter((name) => name !== null));
 }
 
-/** The limits that are below, or above, what the tier publishes. */
+/** Returns the limits that are below, or above, the tier's published ones. */
 function strayLimits(
   evidence: readonly LimitEvidence[],
   tier: Tier,

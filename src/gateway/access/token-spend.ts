@@ -107,7 +107,7 @@ export class TokenSpend {
     return { guard, link, expiresAtMs };
   }
 
-  /** Forgets expired tokens, at most once a minute. Their calls in progress still settle. */
+  /** Forgets expired tokens, at most once per minute. Their calls in progress still settle. */
   #forgetExpired(): void {
     const nowMs = this.#clock.epochMs();
     if (nowMs < this.#sweepAtMs) return;

@@ -70,7 +70,7 @@ function clientOf(clients: Reader, name: string, aliases: readonly string[]): Ga
   };
 }
 
-/** The alias of the client's key, which need not be named where there is only one. */
+/** The alias of the client's key, which need not be named if there is only one. */
 function aliasOf(read: Reader, aliases: readonly string[]): string {
   const [only = '', ...others] = aliases;
   const alias = read.value('key');

@@ -34,7 +34,7 @@ export interface GatewayConfiguration {
   readonly notices: readonly Notice[];
 }
 
-/** The file of tokens where none is set. */
+/** The file of tokens if none is set. */
 export const TOKENS_FILE = 'plimsoll-tokens.db';
 
 export const GATEWAY_PORT = 8_787;
@@ -95,7 +95,7 @@ const MOST: LimitSettings = {
   drainSeconds: 86_400,
 };
 
-/** The least, where that is more than 1. */
+/** The least, if that is more than 1. */
 const LEAST: Readonly<Partial<LimitSettings>> = { headerBytes: 1_024, heldBytes: 1_048_576 };
 
 /** Reads the field `limits`. */
@@ -115,7 +115,7 @@ const HOST = { pattern: /^(?:[a-zA-Z0-9.-]{1,253}|[0-9a-fA-F:]{2,39})$/, expecte
 
 const PORT = { least: 0, most: 65_535, expected: 'a port from 0 to 65535' };
 
-/** Reads a field such as `listen`; loopback where it is absent. */
+/** Reads a field such as `listen`; loopback if it is absent. */
 export function addressOf(read: Reader, name: string, port: number): ListenAddress {
   const address = read.within(name, '{ host: 127.0.0.1, port: 8787 }');
   address.only(['host', 'port']);

@@ -30,7 +30,7 @@ const FIELDS = [
 ];
 
 /**
- * The configuration of a file, JSON, or YAML where the package `yaml` is installed. Secrets come from the variables and
+ * The configuration of a file, JSON, or YAML if the package `yaml` is installed. Secrets come from the variables and
  * files that it names; relative paths in it begin at its folder. Reads all of them at once. Throws a
  * `ConfigurationError` (`PLIMSOLL_GATEWAY_INVALID`) with every problem and its path in the file; none shows a secret.
  */

@@ -43,7 +43,7 @@ export function keysOf(read: Reader, context: KeysContext): RealKeys {
   return new Map(found.flat());
 }
 
-/** Its form is a problem where it cannot be a label, or is of another environment; else only worth a notice. */
+/** Its form is a problem if it cannot be a label, or is of another environment; else only worth a notice. */
 function isAliasHere(keys: Reader, alias: string, { sources, notices }: KeysContext): boolean {
   const { environment, problem } = keyAlias(alias);
   if (!ALIAS.test(alias) || mayHoldSecret(alias)) {
@@ -72,7 +72,7 @@ const TOKEN_OF_A_GATEWAY: ValueProblem = {
   advice: 'name the key, or, where it is a token of another gateway, that gateway as baseUrl in this file',
 };
 
-/** The problem of a real key; `null` where there is none. */
+/** The problem of a real key; `null` if there is none. */
 function keyProblem(alias: string, text: string, context: KeysContext): ValueProblem | null {
   const { callsTheApi, namesUpstream, notices } = context;
   const { kind, problem } = judgedKey(text);
@@ -89,7 +89,7 @@ function keyProblem(alias: string, text: string, context: KeysContext): ValuePro
 const LOOK_MS = 5_000;
 
 /**
- * The key, which stays current where it came from a file: what is rotated there is used within five seconds, without a
+ * The key, which stays current if it came from a file: what is rotated there is used within five seconds, without a
  * restart. What cannot be read by then, or is no key, leaves the one before in use.
  */
 export function currentKey({ text, file }: Secret, clock: Clock = systemClock): () => string {
@@ -107,7 +107,7 @@ export function currentKey({ text, file }: Secret, clock: Clock = systemClock): 
   };
 }
 
-/** `null` where there is none to be had: then it is looked for again. */
+/** `null` if there is none: then it is looked for again. */
 function keyIn(file: string): string | null {
   try {
     const text = secretText(file);
@@ -118,7 +118,7 @@ function keyIn(file: string): string | null {
   }
 }
 
-/** A stamp that changes with the file's content, or when another file takes its place; `null` where there is none. */
+/** A stamp that changes with the file's content, or when another file takes its place; `null` if there is none. */
 function changedAt(file: string): string | null {
   const found = statSync(file, { bigint: true, throwIfNoEntry: false });
   return found === undefined ? null : `${found.ino} ${found.mtimeNs}`;
@@ -143,7 +143,7 @@ const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 /**
  * The secret that a field names, by `{ env: NAME }` or `{ file: PATH }`. The file itself holds none: what stands in the
- * place of one is never shown. `null`, with a problem, where there is none to be had.
+ * place of one is never shown. `null`, with a problem, if there is none.
  */
 export function secretOf(read: Reader, name: string, sources: SecretSources): Secret | null {
   const value = read.value(name);

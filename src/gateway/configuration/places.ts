@@ -11,7 +11,7 @@ export type Place =
 
 const REDIS_URL = /^rediss?:\/\/[^/]/i;
 
-/** Reads `{ sqlite: PATH }` or `{ redis: { env: NAME } }`; `null` where it is absent, or wrong. */
+/** Reads `{ sqlite: PATH }` or `{ redis: { env: NAME } }`; `null` if it is absent, or wrong. */
 export function placeOf(read: Reader, name: string, sources: SecretSources): Place | null {
   if (read.value(name) === undefined) return null;
   const place = read.within(name, '{ sqlite: PATH } or { redis: { env: NAME } }');

@@ -29,7 +29,7 @@ export class Reader {
     this.#problems = problems;
   }
 
-  /** `undefined` where the field is absent, or empty as YAML's `name:` is. */
+  /** `undefined` if the field is absent, or empty as YAML's `name:` is. */
   value(name: string): unknown {
     return Object.hasOwn(this.#fields, name) ? (this.#fields[name] ?? undefined) : undefined;
   }
@@ -59,7 +59,7 @@ export class Reader {
     }
   }
 
-  /** The object in a field; an empty one where it is absent, and, with a problem, where it is something else. */
+  /** The object in a field; an empty one if it is absent, and, with a problem, if it is something else. */
   within(name: string, expected: string): Reader {
     const value = this.value(name);
     if (value !== undefined && !isObject(value)) this.problem(name, expected, 'write it with its fields below it');

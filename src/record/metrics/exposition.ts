@@ -188,7 +188,7 @@ export async function defaultLabels(registry: MetricRegistry): Promise<LabelPair
 /** Prometheus text 0.0.4, or OpenMetrics 1.0, which has exemplars. */
 export type ExpositionFormat = 'text' | 'openmetrics';
 
-/** `{a="1",b="2"}`, or nothing where there is no label. */
+/** `{a="1",b="2"}`, or nothing if there is no label. */
 function labelText(labels: LabelPairs): string {
   let text = '';
   for (const [name, value] of labels) text += `${text === '' ? '' : ','}${name}="${quotable(value)}"`;

@@ -77,8 +77,8 @@ interface Range {
 
 /**
  * The format that an `Accept` header likes best, by RFC 9110: the highest `q` of the range that names a format
- * most closely. Text where it likes both alike without naming OpenMetrics first, where it likes neither, and
- * where there is no header.
+ * most closely. Text if it likes both alike without naming OpenMetrics first, if it likes neither, and
+ * if there is no header.
  */
 export function preferredFormat(accept: string | null): ExpositionFormat {
   const ranges = (accept ?? '').split(',').map(range);

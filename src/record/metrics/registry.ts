@@ -31,7 +31,7 @@ function stores(): WeakMap<MetricRegistry, Registered> {
  * The store of a registry, got or created, with all families of the catalogue in the registry. After
  * `registry.clear()` the next call registers the same families again and starts from 0.
  *
- * Throws a `ConfigurationError` (`PLIMSOLL_METRIC_NAME_TAKEN`) where another metric has one of the names. Whatever else the registry
+ * Throws a `ConfigurationError` (`PLIMSOLL_METRIC_NAME_TAKEN`) if another metric has one of the names. Whatever else the registry
  * throws is counted and passed to `onError`, and the store counts all the same.
  */
 export function storeFor(registry: MetricRegistry, onError: OnError = () => {}): Store {

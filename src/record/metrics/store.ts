@@ -131,7 +131,7 @@ export class BoundedLabel {
     this.#cap = Math.max(this.#cap, cap);
   }
 
-  /** The value itself where it has a place or can get one, else `other`. Not counted. */
+  /** The value itself if it has a place or can get one, else `other`. Not counted. */
   value(raw: string): string {
     if (this.#places.has(raw)) return raw;
     if (this.#givenOut.size >= this.#cap || !this.#fit(raw)) return OTHER;
@@ -140,14 +140,14 @@ export class BoundedLabel {
     return raw;
   }
 
-  /** Like `value`, and counts a value that was turned into `other`. Asked once a call. */
+  /** Like `value`, and counts a value that was turned into `other`. Asked once per call. */
   counted(raw: string): string {
     const value = this.value(raw);
     if (value === OTHER && raw !== OTHER) this.#dropped.add(1);
     return value;
   }
 
-  /** Takes a value of `counted`, and returns it where it was declared; else `other`, counted, even if it had a place. */
+  /** Takes a value of `counted`, and returns it if it was declared; else `other`, counted, even if it had a place. */
   declared(value: string): string {
     if (!this.#givenOut.has(value)) return value;
     this.#dropped.add(1);

@@ -157,7 +157,7 @@ export function shown(name: string): string {
   return fitForLabel(name) ? name : OTHER;
 }
 
-/** Tells whether an outcome is an error. It is none where the caller got what it asked for, or stopped asking. */
+/** Tells whether an outcome is an error. It is none if the caller got what it asked for, or stopped asking. */
 const IS_ERROR: Readonly<Record<Outcome, boolean>> = {
   ok: false,
   rate_limited: true,

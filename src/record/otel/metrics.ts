@@ -50,7 +50,7 @@ export interface OtelMetricsOptions {
  * cost, attempts, retries and refusals. All are sums since the start, whatever an exporter then makes of them. Their
  * totals are those of the Prometheus metrics; no name is in both, so that one process can export the two.
  * Models, keys and attribution values are bounded as they are there. `gen_ai.operation.name` is `chat`, or plimsoll's
- * name of the operation where the conventions have none; `error.type` is the outcome.
+ * name of the operation if the conventions have none; `error.type` is the outcome.
  * Throws for attribution labels that cannot be used.
  *
  * @example

@@ -40,7 +40,7 @@ interface SpanRecorderOptions {
  * when the call begins; nothing is ever put on that one. Each attempt is a child span, `anthropic.attempt`, that lasts
  * until the headers of a refusal or the end of a response's body.
  *
- * One span of a call has its tokens and its cost: the call's own, or, where the SDK ended that before the response was
+ * One span of a call has its tokens and its cost: the call's own, or, if the SDK ended that before the response was
  * read (`asResponse()`), the last attempt's. After `break` the SDK's span has what was known at `message_start`.
  * A trace that is not recorded costs a look-up; the prompt, the response and the key are never on a span.
  */
@@ -155,7 +155,7 @@ class CallSpan implements CallRecorder {
     if (this.#isOwn) this.#span.end(hrTime(endsAtMs));
   }
 
-  /** `null` where the trace is not sampled, because nobody could look it up. */
+  /** `null` if the trace is not sampled, because nobody could look it up. */
   trace(): Trace | null {
     const { traceFlags, traceId, spanId } = this.#span.spanContext();
     if ((traceFlags & TraceFlags.SAMPLED) === 0) return null;
@@ -222,7 +222,7 @@ function hrTime(epochMs: number): HrTime {
 }
 
 /**
- * plimsoll's tracer of a provider, or `null` where the API's own provider stands in because none has been registered:
+ * plimsoll's tracer of a provider, or `null` if the API's own provider stands in because none has been registered:
  * its tracers would make spans that are nothing, and allocate them.
  */
 export function tracerOf(provider: TracerProvider): Tracer | null {
