@@ -22,16 +22,16 @@ export interface GatewayAttempt extends Exchange {
   /** Reads the API key. */
   readonly key: () => string;
   readonly retries: ClientRetries;
-  /** Monotonic time at which the request had arrived. */
+  /** Monotonic time when the request had arrived. */
   readonly startedMs: number;
   /**
-   * Joins the attempts of a call: equal for requests that ask for the same thing. `null` for a client that does not number
+   * Joins the attempts of a call: equal for requests with the same content. `null` for a client that does not number
    * its attempts; then each request is a call.
    */
   readonly fingerprint: (() => string) | null;
 }
 
-/** Sends the attempts of clients. A client may have retry rules of its own; it is assumed to retry as the SDKs do. */
+/** Sends the attempts of clients. A client may have its own retry rules; it is assumed to retry as the SDKs do. */
 export const GATEWAY_TRANSPORT: Transport<GatewayAttempt, UpstreamResponse> = {
   guardedRequest: ({ body }) => body.guarded,
   async send(attempt) {
@@ -75,25 +75,25 @@ function uncompressed(headers: string[]): string[] {
   return [...without(headers, 'accept-encoding'), 'accept-encoding', 'identity'];
 }
 
-/** Without a change the body goes on byte for byte, whether it is text or not. */
+/** Without a change, the body is forwarded byte for byte, whether it is text or not. */
 function changedBody({ raw }: RequestBody, call: LiveCall): UpstreamRequest['body'] {
   const isChanged = call.admittedMaxTokens !== null || call.fallbackModel !== null;
   return isChanged && raw instanceof Uint8Array ? allowedBody(textOf(raw), call) : raw;
 }
 
-/** The client's timer started before its request had arrived. */
+/** The client's timer started before its request arrived. */
 const TRANSIT_MS = 250;
 
-/** The SDKs send how long they wait for a response, in whole seconds. When the time is up they only close the connection. */
+/** The SDKs send their timeout in whole seconds. When it has passed, they only close the connection. */
 function hasTimedOut({ request, startedMs, observation }: GatewayAttempt): boolean {
   const seconds = Number(request.headers.get('x-stainless-timeout') ?? Number.NaN);
   return request.isAborted && observation.clock.monotonicMs() - startedMs >= seconds * 1_000 - TRANSIT_MS;
 }
 
-/** The longest wait that the SDKs choose by themselves. */
+/** The longest wait that the SDKs choose on their own. */
 const LONGEST_BACKOFF_MS = 8_000;
 
-/** A retry that is due later is not waited for. */
+/** The gateway does not wait for a retry that is due later. */
 const LONGEST_WAIT_MS = 10 * 60_000;
 
 /** Allows for the network, and for a busy client. */
@@ -104,7 +104,7 @@ function waitForRetry({ call, retries, fingerprint }: GatewayAttempt, askedMs: n
     retries.wait(fingerprint(), call, Math.min(askedMs ?? LONGEST_BACKOFF_MS, LONGEST_WAIT_MS) + LATE_MS);
 }
 
-/** Calls that wait at the same time. Beyond it a call ends with its refusal at once. */
+/** The most calls that wait at the same time. Beyond it, a call ends with its refusal at once. */
 const MOST_WAITING = 10_000;
 
 interface Waiting {
@@ -113,8 +113,8 @@ interface Waiting {
 }
 
 /**
- * Calls whose clients were refused and will send the same request again. Only its fingerprint joins an attempt to the one
- * before: what it asks for, with which token, and how many attempts it says there were.
+ * Calls whose clients were refused and will send the same request again. Only its fingerprint joins an attempt to the
+ * previous one: its content, its token, and the number of attempts that it states.
  */
 export class ClientRetries {
   readonly #timers: Timers;
@@ -125,7 +125,10 @@ export class ClientRetries {
     this.#timers = timers;
   }
 
-  /** Finds the waiting call of attempt number `retryCount` (0: the first); `undefined`: the attempt begins a new call. */
+  /**
+   * Finds the waiting call of attempt number `retryCount` (0 for the first); `undefined` if the attempt begins a new
+   * call.
+   */
   resume(fingerprint: string, retryCount: number): LiveCall | undefined {
     const waits = this.#waiting.get(fingerprint);
     const at = retryCount > 0 ? (waits?.findIndex(({ call }) => call.attempts === retryCount) ?? -1) : -1;
@@ -134,7 +137,7 @@ export class ClientRetries {
     return found?.call;
   }
 
-  /** Lets the call wait so long for its next attempt. Without one, it ends with its last. */
+  /** Lets the call wait this long for its next attempt. Without one, it ends with its last attempt. */
   wait(fingerprint: string, call: LiveCall, waitMs: number): void {
     if (this.#count >= MOST_WAITING) return call.endWithLastAttempt();
     const cancel = this.#timers.inBackground(waitMs, () => {
@@ -148,7 +151,7 @@ export class ClientRetries {
     this.#count++;
   }
 
-  /** Ends all waiting calls: no attempt will come any more. */
+  /** Ends all waiting calls, because no more attempts will come. */
   end(): void {
     for (const waits of this.#waiting.values()) {
       for (const { call, cancel } of waits) {

@@ -12,24 +12,24 @@ import type { GatewayRequest } from './request.ts';
 import type { BufferedResponse } from './response-body.ts';
 import { upstream, type Upstream } from './upstream.ts';
 
-/** Everything that handling a request needs, shared by all requests of a gateway. */
+/** The shared state that handling requests needs. */
 export interface GatewayContext {
   readonly options: GatewayOptions;
   readonly observation: Observation;
-  /** Address of the API, without a slash at its end. */
+  /** Address of the API, without a trailing slash. */
   readonly baseUrl: string;
   readonly upstream: Upstream;
   readonly retries: ClientRetries;
   readonly open: OpenRequests;
   readonly held: HeldBytes;
   readonly corsOrigins: AllowedOrigins;
-  /** Counts a request that is refused before it is a call, and builds its response. */
+  /** Counts a request that is refused before it is a call, and makes its response. */
   readonly refuse: (reason: GatewayRefusal, message?: string) => BufferedResponse;
-  /** Counts and reports an error of the gateway itself. */
+  /** Counts and reports an internal error of the gateway. */
   readonly onError: (error: unknown) => void;
 }
 
-/** Builds the context from options that were checked. */
+/** Makes the context from checked options. */
 export function gatewayContext(options: GatewayOptions, base: URL): GatewayContext {
   const { keys, limits = {}, timers = systemTimers, onError = () => undefined } = options;
   const registry = options.registry ?? defaultRegistry();
@@ -54,7 +54,7 @@ export function gatewayContext(options: GatewayOptions, base: URL): GatewayConte
       try {
         onError(error);
       } catch {
-        // It was asked in the middle of an exchange, which goes on without it.
+        // This runs in the middle of an exchange, which goes on without it.
         store.errors('gateway');
       }
     },
@@ -89,7 +89,7 @@ class OpenRequests {
     if (this.#open.size === 0) this.#onEmpty?.();
   }
 
-  /** Accepts no more requests, and waits until all have ended. Those that have not by the deadline are aborted. */
+  /** Accepts no more requests, and waits until all have ended. At the deadline, the remaining ones are aborted. */
   async drain(deadlineMs: number, timers: Timers): Promise<void> {
     this.#isDraining = true;
     if (this.#open.size === 0) return;

@@ -2,7 +2,7 @@ import type { RawHeaders } from './headers.ts';
 import type { GatewayRequest } from './request.ts';
 import type { BufferedResponse } from './response-body.ts';
 
-/** Web origins whose pages may call the gateway. Their pages may do the same as anyone with a token. */
+/** Web origins whose pages may call the gateway. Their pages may do the same as any caller with a token. */
 export type AllowedOrigins = ReadonlySet<string>;
 
 /** Headers that a page may read. The SDK's retries rely on the last three. */
@@ -12,7 +12,7 @@ const PREFLIGHT_SECONDS = 600;
 
 const NO_BODY = Buffer.alloc(0);
 
-/** Answers a browser that asks whether it may send a request; `null` for any other request. */
+/** Answers a CORS preflight request; `null` for any other request. */
 export function preflightResponse(request: GatewayRequest, allowed: AllowedOrigins): BufferedResponse | null {
   const { method, headers } = request;
   if (method !== 'OPTIONS' || !headers.has('access-control-request-method')) return null;
@@ -31,7 +31,7 @@ export function preflightResponse(request: GatewayRequest, allowed: AllowedOrigi
   };
 }
 
-/** Headers of a response that let a page of an allowed origin read it; none for other requests. */
+/** The headers that let a page of an allowed origin read the response; none for other requests. */
 export function corsHeaders({ path, headers }: GatewayRequest, allowed: AllowedOrigins): RawHeaders {
   const origin = headers.get('origin');
   if (origin === undefined || !allowed.has(origin) || !path.startsWith('/v1/')) return [];

@@ -1,8 +1,8 @@
 import { mayHoldSecret } from '../errors.ts';
 
 /**
- * The treatment of a request's body. `message`: reads it. `batch`: reads it if a guard needs it. `opaque`: passes
- * it on unread. `none`: expects none.
+ * The treatment of a request's body. `message`: reads it. `batch`: reads it if a guard needs it. `opaque`: forwards it
+ * unread. `none`: expects none.
  */
 type BodyKind = 'message' | 'batch' | 'opaque' | 'none';
 
@@ -11,7 +11,7 @@ export interface Endpoint {
   readonly kind: BodyKind;
   /** The longest body that the API accepts, in bytes. */
   readonly largestBytes: number;
-  /** The response has the address of the results of a batch, which must lead to the gateway instead of the API. */
+  /** The response contains the address of the results of a batch, which must lead to the gateway instead of the API. */
   readonly namesResults?: true;
 }
 
@@ -25,7 +25,9 @@ const FILE: Endpoint = { kind: 'opaque', largestBytes: 500 * MIB };
 const BARE: Endpoint = { kind: 'none', largestBytes: MIB };
 const BATCH_INFO: Endpoint = { ...BARE, namesResults: true };
 
-/** Ids of batches, files and models: letters, digits and a few signs. Never `.` or `..` alone, never percent-encoded. */
+/**
+ * Ids of batches, files and models: letters, digits and a few signs. Never `.` or `..` alone, never percent-encoded.
+ */
 const ID = '(?!\\.{1,2}(?:/|$))[\\w.@:-]{1,256}';
 
 const ENDPOINTS: readonly (readonly [RegExp, Endpoint])[] = [
@@ -51,8 +53,8 @@ function withId(shape: string): RegExp {
 }
 
 /**
- * Finds the endpoint of a request; `null` if the gateway does not forward it. The path is compared byte for byte, as it
- * came: one that would have to be decoded, joined or cut to become a known path is unknown.
+ * Finds the endpoint of a request; `null` if the gateway does not forward it. The path is compared byte for byte, as
+ * received: a path that matches only after decoding, joining or cutting is unknown.
  */
 export function endpointOf(method: string, path: string): Endpoint | null {
   if (method === 'POST' && path === '/v1/messages') return MESSAGE;
@@ -61,8 +63,8 @@ export function endpointOf(method: string, path: string): Endpoint | null {
 }
 
 /**
- * Tells whether a query, with its question mark, may be forwarded: it has only characters that a query can have
- * (RFC 3986), and no credential, which servers in between would write to their logs.
+ * Tells whether a query, including its question mark, may be forwarded: it has only characters that a query can have
+ * (RFC 3986), and no credential, which servers in between would log.
  */
 export function isQueryAllowed(query: string): boolean {
   return query === '' || (/^[\w.~!$&'()*+,;=:@/?%[\]-]*$/.test(query) && !mayHoldSecret(query));

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { GatewayRefusal } from '../record/metrics/catalogue-limits.ts';
 import type { BufferedResponse } from './response-body.ts';
 
-/** An error of the gateway's own, in the terms of the API's errors. */
+/** An error of the gateway itself, in the API's format. */
 export interface ApiError {
   readonly status: number;
   /** The API's `error.type`. */
@@ -10,11 +10,11 @@ export interface ApiError {
   readonly message: string;
   /** Seconds after which a retry can help. */
   readonly retryAfterSeconds?: number;
-  /** True if sending the same request again can help. Default: true for a status that the SDKs retry. */
+  /** Tells whether sending the same request again can help. Default: true for a status that the SDKs retry. */
   readonly isRetryable?: boolean;
 }
 
-/** Builds the response of an error. The SDKs are told not to retry one that is not retryable. */
+/** Makes the response of an error. It tells the SDKs not to retry an error that is not retryable. */
 export function errorResponse(error: ApiError): BufferedResponse {
   const { status, type, message, retryAfterSeconds, isRetryable = isRetried(status) } = error;
   const requestId = `req_plimsoll_${randomUUID().replaceAll('-', '')}`;

@@ -16,7 +16,10 @@ import type { GatewayResponse } from './response-body.ts';
 import { isClientRuleError } from './rules.ts';
 import { UpstreamTimeoutError, type UpstreamResponse } from './upstream.ts';
 
-/** Sends a request to the API with its key, and returns the API's response, or an error that says why it was not sent. */
+/**
+ * Sends a request to the API with its key, and returns the API's response, or an error that says why the request was
+ * not sent.
+ */
 export async function forward(context: GatewayContext, authorized: AuthorizedRequest): Promise<GatewayResponse> {
   const { options, held, upstream, retries, onError, refuse } = context;
   const { request, endpoint, grant } = authorized;
@@ -45,7 +48,7 @@ const NO_KEY: ApiError = {
   isRetryable: false,
 };
 
-/** Rules of the token come first: what they decide on must be read as the API will read it. */
+/** Rules of the token come first: the gateway must read the fields that they check exactly as the API will. */
 function bodyReader({ observation }: GatewayContext, { grant }: AuthorizedRequest): ReceiveOptions['readFor'] {
   const spendGuards = grant.spendGuards ?? [];
   if (spendGuards.length > 0 || grant.guards.some(({ needsBody = true }) => needsBody)) return 'rule';
@@ -81,7 +84,7 @@ function callOf(
   const { method, target, headers } = request;
   const { stream, ...facts } = body.facts;
   const count = headers.get('x-stainless-retry-count');
-  // Guards are not asked about a later attempt, so it must have the very body that they saw.
+  // Guards are not asked about a later attempt, so it must have exactly the body that they saw.
   const fingerprint = (): string => {
     const { raw } = body;
     const content = raw instanceof Uint8Array ? hash('sha256', raw) : headers.get('content-length');
@@ -120,8 +123,8 @@ const LARGEST_BYTES = 8 << 20;
 const RESULTS_URL = /("results_url"\s*:\s*")https?:\/\/[^"/]+[^"]*?(\/v1\/messages\/batches\/)/g;
 
 /**
- * Makes the addresses of batch results lead to the gateway: the SDKs fetch them from there, with the gateway's token.
- * Rejects if the body breaks off.
+ * Replaces the addresses of batch results by the gateway's: the SDKs fetch them from there, with the gateway's token.
+ * Rejects if the body is incomplete.
  */
 async function withOwnAddress(response: UpstreamResponse, baseUrl: string): Promise<GatewayResponse> {
   const text = (await response.body.collect(LARGEST_BYTES)).toString('utf8');
@@ -143,7 +146,7 @@ function guardError(error: unknown): ApiError | null {
   return { status: 403, type: 'permission_error', message: 'Not sent: a guard of the gateway refused the request.' };
 }
 
-/** Puts into words what the error has in fields, which a client over HTTP does not get. */
+/** Describes in words the fields of the error, because an HTTP client does not get them. */
 function budgetError({ message, reason, budget, limitUsd, resetsAt }: BudgetExceededError): ApiError {
   switch (reason) {
     case 'ledger_unavailable':

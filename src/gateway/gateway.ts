@@ -8,26 +8,25 @@ import { fromWebRequest, type GatewayRequest } from './request.ts';
 import type { GatewayResponse } from './response-body.ts';
 import { toWebResponse } from './web.ts';
 
-/** A gateway, for whichever server. */
+/** A gateway, for any server. */
 export interface Gateway {
-  /** For a server that speaks `Request` and `Response`. Never rejects. */
+  /** For a server with `Request` and `Response`. Never rejects. */
   readonly handle: (request: Request) => Promise<Response>;
-  /** For node:http and Express, and faster. Mount it before anything that reads bodies. */
+  /** For node:http and Express, where it is faster. Mount it before anything that reads bodies. */
   readonly listener: (incoming: IncomingMessage, outgoing: ServerResponse) => void;
   /**
-   * Accepts no new requests, gives those in progress at most `deadlineMs` (default 30,000) to end, then breaks them off.
-   * Calls that wait for a client's next attempt end with their last one. Safe to call again; every call waits for the end.
+   * Accepts no new requests, gives those in progress at most `deadlineMs` (default 30,000) to end, then breaks them
+   * off. Calls that wait for a client's next attempt end with their last one. Can be called again; every call waits for
+   * the end.
    */
   readonly close: (options?: { readonly deadlineMs?: number }) => Promise<void>;
 }
 
 /**
- * Makes a proxy for the Claude API that holds the API keys. Clients with a token of the gateway get the API's responses, byte
- * for byte, and every call is measured, priced and held to budgets as by `instrument()`. The gateway's own errors have the
- * format of the API's.
- *
- * Throws a `ConfigurationError` (`PLIMSOLL_OPTIONS_INVALID`) for options that cannot be used, and what `instrument()`
- * throws for its registry.
+ * Makes a proxy for the Claude API that holds the API keys. Clients with a token of the gateway get the API's
+ * responses, byte for byte, and every call is measured, priced and checked against budgets as by `instrument()`. The
+ * gateway's own errors have the API's format. Throws a `ConfigurationError` (`PLIMSOLL_OPTIONS_INVALID`) for unusable
+ * options, and what `instrument()` throws for its registry.
  */
 export function gateway(given: GatewayOptions): Gateway {
   const { options, base } = checkedGatewayOptions(given);

@@ -3,38 +3,41 @@ import type { Attribution, Recorder } from '../vocabulary.ts';
 
 /** The permissions of a token, and the labels of its calls. */
 export interface Grant {
-  /** Names the token in logs. It is not secret, and not enough to use the token. */
+  /** Names the token in logs. It is not secret, and does not suffice to use the token. */
   readonly tokenId: string;
   /** Name of the client that has the token. */
   readonly client: string;
-  /** Alias of the API key that its calls are sent with. */
+  /** Alias of the API key for its calls. */
   readonly key: string;
   /** Labels of its calls. Nothing in a request overrides them. */
   readonly labels: Attribution;
-  /** Asked in this order, before the budgets of the gateway. `clientGuards()` makes those of models, `max_tokens` and endpoints. */
+  /**
+   * Asked in this order, before the budgets of the gateway. `clientGuards()` makes those for models, `max_tokens` and
+   * endpoints.
+   */
   readonly guards: readonly TokenGuard[];
-  /** Asked after all guards, before the budgets of the gateway: the amount that the token may spend, for one. */
+  /** Asked after all guards, before the budgets of the gateway; for example, the token's spend limit. */
   readonly spendGuards?: readonly SpendGuard[];
-  /** Record its calls, besides the recorders of the gateway. */
+  /** Record its calls, in addition to the recorders of the gateway. */
   readonly recorders: readonly Recorder[];
 }
 
 /** A guard of one token. */
 export interface TokenGuard extends Guard {
   /**
-   * `false` for a guard that decides without the body of the request. For any other the gateway reads the whole body
-   * first, and refuses one that has a name twice in an object, because two readers could take it for two requests.
+   * `false` for a guard that decides without the body of the request. For any other, the gateway reads the whole body
+   * first, and refuses a body with a repeated name in an object, because two parsers could read it differently.
    */
   readonly needsBody?: boolean;
 }
 
-/** The most `max_tokens` that a request may ask for, and what is done with one that asks for more. */
+/** The highest `max_tokens` of a request, and what happens to a request with more. */
 export interface MaxTokensCeiling {
   readonly tokens: number;
   readonly above: 'reject' | 'clamp';
 }
 
-/** The reason that a request gets no grant. `wrong_origin`: the token is bound to another web origin. */
+/** The reason why a request gets no grant. `wrong_origin`: the token is bound to another web origin. */
 export type AuthenticationFailure = 'missing' | 'malformed' | 'unknown' | 'expired' | 'revoked' | 'wrong_origin';
 
 /** The credentials of a request. */
@@ -45,5 +48,5 @@ export interface Credentials {
   readonly origin: string | null;
 }
 
-/** Checks a token. If it rejects, the request is refused as overload: the token store does not answer. */
+/** Checks a token. If it rejects, the token store did not respond, and the request is refused as overload. */
 export type Authenticate = (credentials: Credentials) => Promise<Grant | AuthenticationFailure>;

@@ -11,7 +11,7 @@ import type { GatewayOptions } from './options.ts';
 import type { GatewayRequest } from './request.ts';
 import type { GatewayResponse } from './response-body.ts';
 
-/** Handles a request. Never rejects: an error of the gateway itself is reported, and the client gets an API error. */
+/** Handles a request. Never rejects: an internal error is reported, and the client gets an API error. */
 export async function handle(context: GatewayContext, request: GatewayRequest): Promise<GatewayResponse> {
   const { corsOrigins, onError } = context;
   try {
@@ -26,7 +26,7 @@ export async function handle(context: GatewayContext, request: GatewayRequest): 
   }
 }
 
-/** Checks the request and its token, and forwards it. What needs no token is checked first. */
+/** Checks the request and its token, and forwards it. Checks that need no token come first. */
 async function remoteResponse(context: GatewayContext, request: GatewayRequest): Promise<GatewayResponse> {
   const { open, refuse } = context;
   const endpoint = endpointOf(request.method, request.path);
@@ -55,7 +55,7 @@ async function authenticate(
   }
 }
 
-/** Others, such as TRACE, no `Request` can have. */
+/** No `Request` can have the other methods, such as TRACE. */
 const HANDLED: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
 /** Responds to a request for the gateway itself: a probe, or one of the `handlers` option; `null` for any other. */
@@ -80,7 +80,7 @@ async function localResponse(
   return (await isUsable(isReady)) ? plain(200, 'ready') : plain(503, 'not ready');
 }
 
-/** A check that fails counts as not ready. */
+/** A failed check counts as not ready. */
 async function isUsable(isReady: GatewayOptions['isReady']): Promise<boolean> {
   return isReady === undefined || isReady().catch(() => false);
 }
@@ -99,7 +99,7 @@ function toWebRequest({ method, target, rawHeaders, body }: GatewayRequest): Req
   });
 }
 
-/** A handler that has read enough leaves the rest to the server, which discards it: the response needs the connection. */
+/** If a handler stops reading, the server discards the rest, because the response needs the connection. */
 function webBody(body: Readable): ReadableStream {
   return WebStream.from(body.iterator({ destroyOnReturn: false })) as WebStream<Uint8Array> as ReadableStream;
 }

@@ -1,9 +1,9 @@
 import type { Attribution } from '../vocabulary.ts';
 
-/** Names and values in turn, as they came. node:http gives and takes headers like this. */
+/** Names and values in turn, as received. node:http uses headers in this form. */
 export type RawHeaders = readonly string[];
 
-/** Values by lowercase name; those of a repeated header are joined by commas. */
+/** Values by lowercase name; repeated headers are joined by commas. */
 export type HeaderMap = ReadonlyMap<string, string>;
 
 export function headerMap(raw: RawHeaders): HeaderMap {
@@ -31,15 +31,15 @@ const HOP_BY_HOP = [
   'upgrade',
 ];
 
-/** Headers that do not pass. */
+/** Headers that are not forwarded. */
 interface Blocked {
   readonly names: ReadonlySet<string>;
   readonly prefixes: RegExp;
 }
 
 /**
- * Headers of a client that were meant for the gateway alone, or that the gateway sets itself: who asks and from where,
- * the length of the body, the credentials.
+ * Headers of a client that are for the gateway only, or that the gateway sets itself: the caller and its address, the
+ * length of the body, the credentials.
  */
 const NOT_FORWARDED: Blocked = {
   names: new Set([
@@ -60,18 +60,18 @@ const NOT_FORWARDED: Blocked = {
   prefixes: /^(?:x-plimsoll-|x-forwarded-|access-control-|proxy-|sec-)/,
 };
 
-/** Headers in which the API speaks of its own host and of web origins. They are not true of the gateway. */
+/** Headers in which the API describes its own host and web origins. They do not apply to the gateway. */
 const NOT_RETURNED: Blocked = {
   names: new Set([...HOP_BY_HOP, 'alt-svc', 'set-cookie', 'set-cookie2', 'strict-transport-security']),
   prefixes: /^access-control-/,
 };
 
-/** Selects the headers of a client that go to the API. */
+/** Selects the client's headers for the API. */
 export function forwardedHeaders(raw: RawHeaders, headers: HeaderMap): string[] {
   return passing(raw, headers, NOT_FORWARDED);
 }
 
-/** Selects the headers of the API that go to the client. */
+/** Selects the API's headers for the client. */
 export function returnedHeaders(raw: RawHeaders, headers: HeaderMap): string[] {
   return passing(raw, headers, NOT_RETURNED);
 }
@@ -94,7 +94,7 @@ function namesIn(connection: string): ReadonlySet<string> {
   return new Set(connection.split(',').map((name) => name.trim()));
 }
 
-/** Leaves out one header, given in lowercase. */
+/** Removes one header, given in lowercase. */
 export function without(raw: RawHeaders, name: string): string[] {
   const kept: string[] = [];
   for (let at = 0; at + 1 < raw.length; at += 2) {
@@ -111,7 +111,7 @@ export function webHeaders(raw: RawHeaders): Headers {
     try {
       headers.append(raw[at] ?? '', raw[at + 1] ?? '');
     } catch {
-      // Observers read these, and ask only for values that it can hold.
+      // Observers read these, and need only values that `Headers` can hold.
     }
   }
   return headers;
@@ -120,7 +120,7 @@ export function webHeaders(raw: RawHeaders): Headers {
 /** Longer values are cut: they are names of features and teams, not texts. */
 const LONGEST_VALUE = 64;
 
-/** Reads the labels that a request sets by `x-plimsoll-<name>`, of the names that it may set. */
+/** Reads the labels that a request sets by `x-plimsoll-<name>`, for the names that it may set. */
 export function labelsIn(headers: HeaderMap, allowed: readonly string[]): Attribution {
   const labels: Record<string, string> = {};
   for (const name of allowed) {

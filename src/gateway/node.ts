@@ -7,7 +7,7 @@ import type { GatewayResponse, ResponseBody } from './response-body.ts';
 interface RequestHandler {
   /** Never rejects. */
   handle(request: GatewayRequest): Promise<GatewayResponse>;
-  /** The client has its response, or has gone. */
+  /** The client has received its response, or has disconnected. */
   finish(request: GatewayRequest): void;
   /** A response could not be sent. */
   fail(error: unknown): void;
@@ -32,7 +32,7 @@ export function nodeListener(handler: RequestHandler) {
   };
 }
 
-/** The client sees the gateway behind a proxy that terminates TLS for it, and below the path that it is mounted on. */
+/** The client sees the gateway behind a proxy that terminates TLS, and below the path where it is mounted. */
 function fromNodeRequest(incoming: IncomingMessage & { readonly baseUrl?: unknown }): GatewayRequest {
   const { method = 'GET', url = '/', rawHeaders, headers, socket, baseUrl: mount } = incoming;
   const isSecure = 'encrypted' in socket || /^https\b/i.test(String(headers['x-forwarded-proto'] ?? ''));
@@ -42,10 +42,10 @@ function fromNodeRequest(incoming: IncomingMessage & { readonly baseUrl?: unknow
   return new GatewayRequest(head, hasBody ? incoming : null);
 }
 
-/** A client may go on sending for so long after its error, so that it comes to read it. */
+/** The time that a client may go on sending after an error, so that it can read the response. */
 const LINGER_MS = 2_000;
 
-/** A request and its response on a connection. Node takes the socket from a request that is over, so it is kept here. */
+/** A request and its response on a connection. Node removes the socket from a finished request, so it is kept here. */
 interface NodeExchange {
   readonly incoming: IncomingMessage;
   readonly outgoing: ServerResponse;
@@ -83,14 +83,14 @@ function pipe(body: ResponseBody, outgoing: ServerResponse): void {
     end: () => void outgoing.end(),
     breakOff: () => void outgoing.destroy(),
   });
-  // The first bytes go out together with the head; if none have come, the head goes alone. Not by `flushHeaders()`, which
-  // writes it in UTF-8: header bytes beyond ASCII must go out as they came.
+  // The first bytes go out together with the headers; if there are none yet, the headers go alone. Not by
+  // `flushHeaders()`, which writes them in UTF-8: header bytes beyond ASCII must be forwarded unchanged.
   setImmediate(() => {
     if (!hasBegun && !outgoing.writableEnded && !outgoing.destroyed) outgoing.write(NO_BYTES);
   });
 }
 
-/** Discards the rest of a request for a while: a connection that is closed at once takes the response with it. */
+/** Discards the rest of a request for a while: closing the connection at once would lose the response. */
 function linger(incoming: IncomingMessage, socket: Socket): void {
   incoming.resume();
   const patience = setTimeout(() => socket.destroy(), LINGER_MS);

@@ -3,7 +3,7 @@ import type { Timers } from '../clock.ts';
 import { ConfigurationError, unfit, type Problem } from '../errors.ts';
 import type { Authenticate } from './grant.ts';
 
-/** Limits of one gateway, over all its clients. */
+/** Limits of one gateway, for all its clients together. */
 export interface GatewayLimits {
   /** Requests in progress; more are refused as overload. Default 10,000. */
   readonly requests?: number;
@@ -30,7 +30,7 @@ export interface GatewayOptions extends Omit<InstrumentOptions, 'key' | 'routes'
   /** Tells `/readyz` whether the gateway can work. Default: always. */
   readonly isReady?: () => Promise<boolean>;
   readonly limits?: GatewayLimits;
-  /** Gets errors of the gateway itself. They are counted in any case. */
+  /** Called with internal errors of the gateway. They are counted in any case. */
   readonly onError?: (error: unknown) => void;
   /** For tests. */
   readonly timers?: Timers;
@@ -77,7 +77,7 @@ function accessProblems({ keys, authenticate }: GatewayOptions): readonly Proble
 
 function baseUrlProblems(baseUrl: string): readonly Problem[] {
   const url = URL.parse(baseUrl);
-  // The address is not shown: it may hold a password.
+  // The address is not shown, because it may contain a password.
   const wrong = (got: string, advice: string): readonly Problem[] => {
     const expected = 'an http or https address without a query or credentials';
     return [{ kind: 'invalid', field: 'baseUrl', expected, got, advice }];

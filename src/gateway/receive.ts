@@ -5,28 +5,28 @@ import { BodyTooLargeError, NoRoomError, holdBody, type HeldBody, type HeldBytes
 import type { AuthorizedRequest } from './request.ts';
 import type { StreamedBody } from './upstream.ts';
 
-/** A request body that can be sent on. `release` gives its memory back. */
+/** A request body that can be forwarded. `release` frees its memory. */
 interface ReceivedBody {
   readonly body: RequestBody;
   readonly release: () => void;
 }
 
-/** A request body that is not sent on. `message` replaces the general message of the reason. */
+/** A request body that is not forwarded. `message` replaces the general message of the reason. */
 interface RefusedBody {
   readonly reason: GatewayRefusal;
   readonly message?: string;
 }
 
-/** A request body, as far as the gateway knows it. */
+/** A request body, as far as the gateway has read it. */
 export interface RequestBody {
   readonly facts: RequestFacts;
-  /** The part that guards get. */
+  /** The part for guards. */
   readonly guarded: GuardedRequest;
-  /** The body as it came. It is sent on unless a guard or a retry policy changes it. */
+  /** The body as received. It is forwarded unless a guard or a retry policy changes it. */
   readonly raw: Uint8Array | StreamedBody | null;
 }
 
-/** The facts of a call that are in the body of a Messages request. */
+/** The facts about a call in the body of a Messages request. */
 interface RequestFacts {
   readonly model: string | null;
   readonly stream: boolean;
@@ -35,16 +35,16 @@ interface RequestFacts {
 
 export interface ReceiveOptions {
   readonly held: HeldBytes;
-  /** The reader of the body: a rule of the token, for which it must be unambiguous; another guard; or nobody. */
+  /** The reader of the body: a rule of the token, which needs an unambiguous body; another guard; or nobody. */
   readonly readFor: 'rule' | 'guard' | null;
 }
 
-/** The longest batch that is read for a guard. It is held, and parsed, as a whole. */
+/** The longest batch that is read for a guard. It is held in memory, and parsed, as a whole. */
 const LARGEST_READ_BATCH_BYTES = 64 << 20;
 
 /**
- * Reads a request body as far as the gateway must know it before it sends anything: the whole body of a Messages request; a
- * batch if a guard needs it; a file never. Rejects if the client goes away.
+ * Reads the part of a request body that the gateway needs before it sends anything: all of a Messages request; a batch
+ * if a guard needs it; never a file. Rejects if the client disconnects.
  */
 export async function receiveBody(
   { request, endpoint }: AuthorizedRequest,
@@ -68,7 +68,7 @@ export async function receiveBody(
   }
 }
 
-/** Turns the error of a body that could not be held into a refusal. Throws other errors on. */
+/** Turns the error of a body that could not be held into a refusal. Rethrows other errors. */
 function holdRefusal(error: unknown, largestBytes: number): RefusedBody {
   if (error instanceof BodyTooLargeError) return tooLarge(largestBytes);
   if (error instanceof NoRoomError) return NO_ROOM;
@@ -105,7 +105,7 @@ const NO_ROOM: RefusedBody = {
   message: 'The gateway holds too many bytes of other requests. Try again in a moment.',
 };
 
-/** Makes the record of a body that is not read. */
+/** Makes the record of an unread body. */
 function unreadBody(raw: RequestBody['raw']): RequestBody {
   return { facts: NO_FACTS, guarded: { body: null, bodyLength: 0 }, raw };
 }
@@ -113,8 +113,8 @@ function unreadBody(raw: RequestBody['raw']): RequestBody {
 const NO_FACTS: RequestFacts = { model: null, stream: false, maxTokens: null };
 
 /**
- * Reads the facts in a body. Of a name that comes twice the last counts, as for most JSON parsers. The parsed body is kept
- * only for guards: it would stay in memory, many megabytes of it, until the API responds.
+ * Reads the facts in a body. Of a repeated name, the last counts, as in most JSON parsers. The parsed body is kept only
+ * for guards, because it may be many megabytes that would stay in memory until the API responds.
  */
 function readBody(bytes: Uint8Array, isGuarded: boolean): RequestBody {
   const text = textOf(bytes);
@@ -123,7 +123,7 @@ function readBody(bytes: Uint8Array, isGuarded: boolean): RequestBody {
   return { facts: body === null ? NO_FACTS : factsOf(body), guarded, raw: bytes };
 }
 
-/** Decodes UTF-8. Bytes that are no UTF-8 become replacement characters. */
+/** Decodes UTF-8. Invalid bytes become replacement characters. */
 export function textOf(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
 }
@@ -146,8 +146,8 @@ function factsOf({ model, stream, max_tokens: maxTokens }: Json): RequestFacts {
 }
 
 /**
- * Tells whether an object in JSON text has a name twice, however it is escaped: one parser takes the first, another the
- * last. The text must be JSON.
+ * Tells whether an object in JSON text has a repeated name, however it is escaped: one parser uses the first, another
+ * the last. The text must be JSON.
  */
 export function repeatsName(text: string): boolean {
   /** Names so far in each open object; `null` for an array. */
@@ -171,7 +171,7 @@ export function repeatsName(text: string): boolean {
   return false;
 }
 
-/** The position behind the closing quote of the string that begins at `start`. */
+/** Returns the position after the closing quote of the string that begins at `start`. */
 function endOfString(text: string, start: number): number {
   for (let quote = text.indexOf('"', start + 1); quote !== -1; quote = text.indexOf('"', quote + 1)) {
     let backslashes = 0;

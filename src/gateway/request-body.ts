@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 
-/** A body in memory. `release` gives its room back. */
+/** A body in memory. `release` frees its room. */
 export interface HeldBody {
   readonly bytes: Buffer;
   readonly release: () => void;
@@ -52,7 +52,7 @@ export async function holdBody(body: Readable | null, { largestBytes, held }: Ho
   });
 }
 
-/** Counts the body bytes that all requests hold together. */
+/** Counts the body bytes that all requests hold in memory. */
 export class HeldBytes {
   readonly #most: number;
   #held = 0;
@@ -61,7 +61,7 @@ export class HeldBytes {
     this.#most = most;
   }
 
-  /** Takes room for so many bytes; `false` if there is none. */
+  /** Reserves room for this many bytes; `false` if there is none. */
   take(bytes: number): boolean {
     if (this.#held + bytes > this.#most) return false;
     this.#held += bytes;
@@ -81,7 +81,7 @@ export class BodyTooLargeError extends Error {
   }
 }
 
-/** Too many bytes of other requests are held. */
+/** Other requests hold too many bytes. */
 export class NoRoomError extends Error {
   constructor() {
     super('other requests hold too many bytes');

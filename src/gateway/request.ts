@@ -3,22 +3,22 @@ import type { Endpoint } from './endpoints.ts';
 import type { Grant } from './grant.ts';
 import { headerMap, type HeaderMap, type RawHeaders } from './headers.ts';
 
-/** A request before its body. */
+/** A request without its body. */
 interface RequestHead {
   readonly method: string;
-  /** Path and query, as they came. */
+  /** Path and query, as received. */
   readonly target: string;
   readonly rawHeaders: RawHeaders;
-  /** Address of the gateway as the client sees it: scheme, host and the path that it is mounted on. */
+  /** Address of the gateway as the client sees it: scheme, host and the path where it is mounted. */
   readonly baseUrl: string;
 }
 
-/** A request to the gateway, from whichever server. */
+/** A request to the gateway, from any server. */
 export class GatewayRequest implements RequestHead {
   readonly method: string;
   readonly target: string;
   readonly path: string;
-  /** With its question mark; empty without a query. */
+  /** Including its question mark; empty without a query. */
   readonly query: string;
   readonly rawHeaders: RawHeaders;
   readonly headers: HeaderMap;
@@ -40,12 +40,12 @@ export class GatewayRequest implements RequestHead {
     this.body = body;
   }
 
-  /** True once the client has gone, and wants no response any more. */
+  /** True if the client has disconnected. */
   get isAborted(): boolean {
     return this.#isAborted;
   }
 
-  /** Calls `stop` when the client goes, at once if it has gone. It replaces the `stop` before. */
+  /** Calls `stop` when the client disconnects, at once if it already has. Replaces the previous `stop`. */
   onAbort(stop: () => void): void {
     if (this.#isAborted) stop();
     else this.#onAbort = stop;
@@ -58,7 +58,7 @@ export class GatewayRequest implements RequestHead {
   }
 }
 
-/** Converts a `Request`. Its target is the path and query of its URL, which the URL parser has normalized already. */
+/** Converts a `Request`. Its target is the path and query of its URL, which the URL parser has already normalized. */
 export function fromWebRequest(request: Request): GatewayRequest {
   const { pathname, search, origin } = new URL(request.url);
   const head = {
@@ -79,7 +79,7 @@ function ignore(): void {
   return undefined;
 }
 
-/** A request whose token was accepted, and that may be forwarded. */
+/** A request with an accepted token, which may be forwarded. */
 export interface AuthorizedRequest {
   readonly request: GatewayRequest;
   readonly endpoint: Endpoint;

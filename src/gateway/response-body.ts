@@ -3,31 +3,31 @@ import { constants, createBrotliDecompress, createGunzip, createInflate, createZ
 import type { BodyListener } from '../observe/body-tap.ts';
 import type { RawHeaders } from './headers.ts';
 
-/** A response of the gateway: with a whole body, or with one that streams from the API. */
+/** A response of the gateway: with a complete body, or with one that streams from the API. */
 export interface GatewayResponse {
   readonly status: number;
   readonly headers: RawHeaders;
   readonly body: Buffer | ResponseBody;
 }
 
-/** A response with a whole body. */
+/** A response with a complete body. */
 export interface BufferedResponse extends GatewayResponse {
   readonly body: Buffer;
 }
 
-/** Takes the bytes of a body. */
+/** Receives the bytes of a body. */
 interface BodySink {
   /** Returns `false` to pause; `resume()` of the body continues. */
   write(bytes: Uint8Array): boolean;
   /** The body is complete. */
   end(): void;
-  /** The body broke off: what was written is not all of it. */
+  /** The body broke off, so what was written is incomplete. */
   breakOff(): void;
 }
 
 /**
- * The body of a response on its way from the API to the client: the same bytes, at the client's pace. Listeners get each
- * chunk, decompressed if it is compressed, and one end.
+ * The body of a response on its way from the API to the client: the same bytes, at the client's pace. Listeners get
+ * each chunk, decompressed if necessary, and one end.
  */
 export class ResponseBody {
   readonly #source: IncomingMessage;
@@ -44,7 +44,7 @@ export class ResponseBody {
     source.once('close', () => this.#breakOff());
   }
 
-  /** Adds a listener. Call it before the first byte has gone through. */
+  /** Adds a listener. Call it before the first byte has been sent. */
   listen(listener: BodyListener): void {
     const encoding = this.#source.headers['content-encoding'] ?? 'identity';
     if (encoding === 'identity') return void this.#listeners.push(listener);
@@ -52,7 +52,7 @@ export class ResponseBody {
     this.#listeners.push(this.#decoder);
   }
 
-  /** Starts to send the body into the sink. */
+  /** Starts to send the body to the sink. */
   pipe(sink: BodySink): void {
     this.#sink = sink;
     if (this.#source.destroyed && !this.#source.readableEnded) return this.#breakOff();
@@ -66,7 +66,7 @@ export class ResponseBody {
     this.#continue();
   }
 
-  /** Gives the rest up, and closes the connection to the API at once. */
+  /** Drops the rest, and closes the connection to the API at once. */
   cancel(): void {
     if (this.#isOver) return;
     this.#isOver = true;
@@ -75,10 +75,7 @@ export class ResponseBody {
     this.#sink?.breakOff();
   }
 
-  /**
-   * Reads the whole body, if it ends within so many bytes and so much time; `null` if it does not. The sink still gets all
-   * of it.
-   */
+  /** Reads the whole body, if it ends within the given bytes and time; else `null`. The sink still gets all of it. */
   peek(most: { readonly bytes: number; readonly waitMs: number }): Promise<Buffer | null> {
     const source = this.#source;
     const chunks: Buffer[] = [];
@@ -105,7 +102,7 @@ export class ResponseBody {
     });
   }
 
-  /** Reads the whole body. Rejects if it breaks off, or is longer than so many bytes. */
+  /** Reads the whole body. Rejects if it breaks off, or exceeds the given bytes. */
   collect(mostBytes: number): Promise<Buffer> {
     const chunks: Uint8Array[] = [];
     let length = 0;
@@ -141,13 +138,13 @@ export class ResponseBody {
   #end(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    // The client comes first. Nothing else runs before the listeners have the end too.
+    // The client comes first. Nothing else runs before the listeners get the end too.
     this.#sink?.end();
     for (const listener of this.#listeners) listener.end('done');
   }
 
   #breakOff(): void {
-    // A complete source emits its own end, maybe after its close.
+    // A complete source emits its own end, sometimes after its close.
     if (this.#isOver || (this.#source.complete && !this.#source.errored)) return;
     this.#isOver = true;
     for (const listener of this.#listeners) listener.end('failed');
@@ -157,15 +154,15 @@ export class ResponseBody {
 
 type End = Parameters<BodyListener['end']>[0];
 
-/** Takes compressed bytes, and passes what they say to a listener. */
+/** Decompresses bytes for a listener. */
 interface Decoder extends BodyListener {
-  /** Returns `true` if it has more bytes than it can hold, and then calls `drained` once when it has caught up. */
+  /** Returns `true` if it has more bytes than it can hold; it then calls `drained` once, when it has caught up. */
   isBehind(drained: () => void): boolean;
 }
 
 /**
- * Makes a decoder for this `content-encoding`. With an unknown encoding, `listener` gets an empty body. From a body that
- * breaks off, it gets all up to there.
+ * Makes a decoder for this `content-encoding`. With an unknown encoding, `listener` gets an empty body. If a body
+ * breaks off, it gets everything up to there.
  */
 export function decoding(encoding: string, listener: BodyListener): Decoder {
   const decoder = decoderOf(encoding.trim().toLowerCase());
@@ -186,7 +183,7 @@ export function decoding(encoding: string, listener: BodyListener): Decoder {
   decoder?.once('close', catchUp);
   decoder?.on('data', (bytes: Uint8Array) => listener.chunk(bytes));
   decoder?.once('end', finish);
-  // The client finds out by itself that the body cannot be decompressed; the listener gets what came before.
+  // The client notices by itself that the body cannot be decompressed; the listener gets what came before.
   decoder?.once('error', () => ending !== null && finish());
   return {
     chunk: (bytes) => void (decoder?.destroyed === false && decoder.write(bytes)),

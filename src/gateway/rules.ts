@@ -7,24 +7,24 @@ import type { TokenRecord } from './access/tokens.ts';
 import type { ApiError } from './errors.ts';
 import type { MaxTokensCeiling, TokenGuard } from './grant.ts';
 
-/** A token that holds, and its client. */
+/** A valid token, and its client. */
 export interface AuthenticatedToken {
   readonly client: GatewayClient;
   readonly record: TokenRecord;
 }
 
-/** A client rule, and how the gateway keeps it. */
+/** A client rule, and how the gateway enforces it. */
 interface RuleEntry<Rule extends ClientRule> {
   readonly field: Rule;
-  /** Reads the bound of a token from its client, and from the terms that it was minted on; `null`: it has none. */
+  /** Reads the bound of a token from its client, and from the terms of its minting; `null` if it has none. */
   read(token: AuthenticatedToken): Bounds[Rule] | null;
-  /** Makes the guards of calls. None for a rule that is kept before there is a call. */
+  /** Makes the guards of calls. None for a rule that is enforced before there is a call. */
   guard(bound: Bounds[Rule], limiter: RateLimiter): readonly Guard[];
-  /** True if its guards look into the body: then the gateway reads all of it before it sends anything. */
+  /** Tells whether its guards read the body: then the gateway reads all of it before it sends anything. */
   readonly needsBody: boolean;
 }
 
-/** The bound of each rule, once a token is known. */
+/** The bound of each rule for a known token. */
 interface Bounds {
   readonly models: readonly string[];
   readonly maxTokens: MaxTokensCeiling;
@@ -34,7 +34,7 @@ interface Bounds {
   readonly mints: SpendingToken;
 }
 
-/** All rules of clients. Their guards are asked in this order. */
+/** All client rules. Their guards are asked in this order. */
 export const CLIENT_RULES: { readonly [Rule in ClientRule]: RuleEntry<Rule> } = {
   models: {
     field: 'models',
@@ -60,14 +60,14 @@ export const CLIENT_RULES: { readonly [Rule in ClientRule]: RuleEntry<Rule> } = 
     guard: (buckets, limiter) => buckets.map((bucket) => rateGuard(limiter, bucket)),
     needsBody: false,
   },
-  // The authenticator keeps it: a token from another origin gets a 401, like an unknown one.
+  // The authenticator enforces it: a token from another origin gets a 401, like an unknown one.
   origins: {
     field: 'origins',
     read: allowedOrigins,
     guard: () => [],
     needsBody: false,
   },
-  // The grant carries it as a spend guard, which also settles what calls cost. Spend guards always get the body.
+  // The grant has it as a spend guard, which also settles the cost of calls. Spend guards always get the body.
   mints: {
     field: 'mints',
     read: spendingToken,
@@ -78,7 +78,7 @@ export const CLIENT_RULES: { readonly [Rule in ClientRule]: RuleEntry<Rule> } = 
 
 const ENTRIES: readonly RuleEntry<ClientRule>[] = Object.values(CLIENT_RULES);
 
-/** Makes the guards that keep a token to the rules of its client, and to the terms that it was minted on. */
+/** Makes the guards that enforce the rules of the token's client, and the terms of its minting. */
 export function tokenGuards(token: AuthenticatedToken, limiter: RateLimiter): readonly TokenGuard[] {
   return ENTRIES.flatMap((rule) => {
     const bound = rule.read(token);
@@ -109,7 +109,7 @@ function allowedModels({ client, record }: AuthenticatedToken): readonly string[
   return minted.filter((model) => client.models?.includes(model));
 }
 
-/** The bucket of a minted token comes first: what it refuses takes nothing from the bucket of the client. */
+/** The bucket of a minted token comes first, so that its refusals take nothing from the client's bucket. */
 function rateBuckets({ client, record }: AuthenticatedToken): readonly RateBucket[] | null {
   const perToken = record.minted === null ? null : (client.mints?.requestsPerMinute ?? null);
   const perClient = client.requestsPerMinute;
@@ -120,7 +120,7 @@ function rateBuckets({ client, record }: AuthenticatedToken): readonly RateBucke
   return buckets.length === 0 ? null : buckets;
 }
 
-/** Every list binds: the one of the client, and the one origin of a minted token. */
+/** Every list applies: the client's, and the one origin of a minted token. */
 function allowedOrigins({ client, record }: AuthenticatedToken): readonly (readonly string[])[] | null {
   const minted = record.minted?.origin ?? null;
   const lists = [...(client.origins === null ? [] : [client.origins]), ...(minted === null ? [] : [[minted]])];
@@ -153,12 +153,12 @@ class ClientRuleError extends Error {
   }
 }
 
-/** Tells whether a client rule refused, also by another copy of the package. */
+/** Tells whether a client rule refused the call, even in another copy of the package. */
 export function isClientRuleError(error: unknown): error is ClientRuleError {
   return typeof error === 'object' && error !== null && (error as { [BRAND]?: unknown })[BRAND] === true;
 }
 
-/** Operations whose bodies name a model and `max_tokens`. A batch does so in each of its requests. */
+/** Operations whose bodies name a model and `max_tokens`. A batch has them in each of its requests. */
 const ASKING: ReadonlySet<string> = new Set([
   'messages.create',
   'messages.stream',
@@ -176,7 +176,7 @@ function modelGuard(models: readonly string[]): Guard {
   };
 }
 
-/** Checks the model of a request, and those of its fallbacks and of tools that ask another model. */
+/** Checks the model of a request, of its fallbacks, and of tools that use another model. */
 function checkModels(request: Json, allowed: readonly string[]): void {
   for (const model of [request['model'], ...furtherModels(request)]) {
     if (typeof model === 'string' && allowed.includes(model)) continue;
@@ -185,7 +185,7 @@ function checkModels(request: Json, allowed: readonly string[]): void {
   }
 }
 
-/** Fields with content of the user's own: a `model` in them names no model. */
+/** Fields with the user's own content: a `model` in them names no model. */
 const CONTENT: ReadonlySet<string> = new Set(['messages', 'system', 'input_schema', 'output_config', 'metadata']);
 
 function furtherModels(request: Json): readonly string[] {
@@ -207,7 +207,7 @@ function ceilingGuard({ tokens, above }: MaxTokensCeiling): Guard {
       const asked = requestsIn(operation, request, 'maxTokens');
       // Counting tokens has no `max_tokens`, but its body must be readable too.
       if (operation === 'messages.count_tokens') return undefined;
-      // The API refuses what is not a number.
+      // The API refuses anything but a number.
       const exceeds = asked.some(({ max_tokens: given }) => typeof given === 'number' && given > tokens);
       if (!exceeds) return undefined;
       if (above === 'clamp' && operation !== 'messages.batches.create') return { maxTokens: tokens };
@@ -217,7 +217,7 @@ function ceilingGuard({ tokens, above }: MaxTokensCeiling): Guard {
   };
 }
 
-/** The body, or the bodies of a batch. Throws if they cannot be read: then no rule can be kept. */
+/** Returns the body, or the bodies of a batch. Throws if they cannot be read, because then no rule can be enforced. */
 function requestsIn(operation: string, { body }: GuardedRequest, field: ClientRule): readonly Json[] {
   if (operation !== 'messages.batches.create') return [readable(body, field)];
   const { requests } = readable(body, field);
@@ -245,7 +245,7 @@ const MESSAGES: ReadonlySet<string> = new Set([
 
 /**
  * Allows messages, token counts and models. Files and batches belong to the workspace of the key, where one client can
- * read another's, and the cost of a batch is known only long after the token that began it has expired.
+ * read another's, and the cost of a batch is known only long after the token that started it has expired.
  */
 const MESSAGES_ONLY: Guard = {
   admit({ operation }) {

@@ -24,7 +24,7 @@ export interface UpstreamRequest {
   readonly body: Uint8Array | string | StreamedBody | null;
 }
 
-/** A body that is sent on as it comes, at the pace of the API. */
+/** A body that is forwarded as it arrives, at the API's pace. */
 export interface StreamedBody {
   readonly stream: Readable;
   /** `null` if the client does not say. */
@@ -34,7 +34,7 @@ export interface StreamedBody {
 
 /** A request that was sent. */
 interface PendingResponse {
-  /** The head of the response, its body unread. Rejects if none comes. */
+  /** The response after its headers, with its body unread. Rejects if there is none. */
   readonly response: Promise<IncomingMessage>;
   /** Closes the connection. */
   abort(): void;
@@ -54,8 +54,8 @@ export class UpstreamTimeoutError extends Error {
 }
 
 /**
- * Opens HTTP/1.1 connections to the API, which are kept alive. It follows no redirect, changes no header, decompresses
- * nothing, and sends nothing twice.
+ * Opens HTTP/1.1 connections to the API, and keeps them alive. It follows no redirects, changes no headers,
+ * decompresses nothing, and sends nothing twice.
  */
 export function upstream(base: URL, { timeoutMs }: UpstreamOptions): Upstream {
   const isSecure = base.protocol === 'https:';
@@ -92,7 +92,7 @@ function responseTo(request: ClientRequest): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     request.once('response', resolve);
     request.on('error', reject);
-    // Nobody asked to change the protocol.
+    // An unrequested protocol switch is refused.
     request.once('upgrade', (_response, socket) => {
       socket.destroy();
       reject(new Error('the API changed the protocol'));
@@ -117,7 +117,7 @@ function sendBody(request: ClientRequest, body: UpstreamRequest['body']): void {
   });
 }
 
-/** The most of a refusal that is read before it goes back to the client. The API's are below 1 KiB. */
+/** The part of a refusal that is read before it goes back to the client. The API's refusals are below 1 KiB. */
 const PEEKED = { bytes: 64 << 10, waitMs: 1_000 } as const;
 
 /** A response of the API. */
@@ -140,25 +140,25 @@ export class UpstreamResponse implements ResponseHead {
     this.body = new ResponseBody(message);
   }
 
-  /** The headers as `Headers`, which take longer to make than `values`. */
+  /** The headers as `Headers`, which are slower to make than `values`. */
   get headers(): Headers {
     this.#headers ??= webHeaders(this.#message.rawHeaders);
     return this.#headers;
   }
 
-  /** Replaces headers by those of a retry decision, for observers and for the client. */
+  /** Replaces headers by those of a retry decision, for observers and the client. */
   steer(changes: RetryHeaders): void {
     this.#retryHeaders = changes;
     for (const [name, value] of changes) this.headers.set(name, value);
   }
 
-  /** The headers that go to the client. Those of a retry decision replace the API's. */
+  /** The headers for the client. Those of a retry decision replace the API's. */
   get returnedHeaders(): string[] {
     const raw = returnedHeaders(this.#message.rawHeaders, this.values);
     return [...this.#retryHeaders.reduce((rest, [name]) => without(rest, name), raw), ...this.#retryHeaders.flat()];
   }
 
-  /** The body, if it is short and has come in time; `null` if it is to be streamed. */
+  /** The body, if it is short and arrived in time; `null` if it is streamed. */
   get whole(): Promise<Buffer | null> {
     this.#whole ??= this.body.peek(PEEKED);
     return this.#whole;

@@ -1,7 +1,7 @@
 import { webHeaders } from './headers.ts';
 import type { GatewayResponse, ResponseBody } from './response-body.ts';
 
-/** Converts to a `Response`. `over` is called once, when the body has ended or is not wanted any more. */
+/** Converts to a `Response`. `over` is called once, when the body has ended or is no longer wanted. */
 export function toWebResponse({ status, headers, body }: GatewayResponse, over: () => void): Response {
   const head = { status, headers: webHeaders(headers) };
   if (Buffer.isBuffer(body)) {

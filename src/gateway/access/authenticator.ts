@@ -10,19 +10,19 @@ import { isSecretOf, tokenParts, type TokenRecord, type TokenStore } from './tok
 
 export interface AuthenticatorOptions {
   readonly store: TokenStore;
-  /** Clients by name. Their rules hold for all their tokens. */
+  /** Clients by name. Their rules apply to all their tokens. */
   readonly clients: ReadonlyMap<string, GatewayClient>;
-  /** Keeps the spend of minted tokens. Default: in this process, at the prices that come with the package. */
+  /** Stores the spend of minted tokens. Default: in this process, at the shipped prices. */
   readonly spend?: TokenSpend;
-  /** Default: limits the requests of this process alone. */
+  /** Default: limits only this process's requests. */
   readonly limiter?: RateLimiter;
   /** For tests. */
   readonly clock?: Clock;
 }
 
 /**
- * Makes a function that checks tokens against the store, at every request, and grants what their clients may do. It rejects
- * if the store does not answer.
+ * Makes a function that checks the token of every request against the store, and grants what its client may do. It
+ * rejects if the store does not respond.
  */
 export function authenticator(options: AuthenticatorOptions): Authenticate {
   const { store, clients, limiter = memoryRateLimiter(), clock = systemClock } = options;
@@ -67,7 +67,7 @@ interface TokenCheck {
 
 /**
  * Checks a token by its record in the store, so a revoked token is refused at the next request. A text that cannot be a
- * token is not looked up. Only someone who knows the secret learns that a token has expired or was revoked. A token whose
+ * token is not looked up. Only a caller with the secret learns that a token has expired or was revoked. A token whose
  * client is no longer configured is unknown.
  */
 export async function authenticateToken(
@@ -84,7 +84,7 @@ export async function authenticateToken(
   return (await lapse(record, check)) ?? originFailure({ record, client }, origin) ?? { record, client };
 }
 
-/** The reason that a known token no longer holds; `null` if it does. */
+/** Returns the reason why a known token is no longer valid; `null` if it is valid. */
 async function lapse(record: TokenRecord, check: TokenCheck): Promise<AuthenticationFailure | null> {
   const { store, clients, clock } = check;
   if (record.revokedAtMs !== null) return 'revoked';

@@ -1,56 +1,56 @@
 import type { Attribution } from '../../vocabulary.ts';
 import type { MaxTokensCeiling } from '../grant.ts';
 
-/** A service that calls through the gateway, as the configuration describes it. */
+/** A service that calls through the gateway, as configured. */
 export interface GatewayClient extends ClientRules {
   readonly name: string;
-  /** Alias of the API key that its calls are sent with. */
+  /** Alias of the API key for its calls. */
   readonly key: string;
   /** Labels of its calls. */
   readonly labels: Attribution;
 }
 
-/** The rules of a client, in force for all its tokens at once. `CLIENT_RULES` in `rules.ts` says how each is kept. */
+/** The rules of a client, which apply to all its tokens. `CLIENT_RULES` in `rules.ts` enforces them. */
 export interface ClientRules {
-  /** The models that it may ask for; `null`: any model. */
+  /** The models that it may use; `null` for any model. */
   readonly models: readonly string[] | null;
-  /** The most `max_tokens`; `null`: no ceiling. */
+  /** The highest `max_tokens`; `null` for no ceiling. */
   readonly maxTokens: MaxTokensCeiling | null;
-  /** `messages`: no files and no batches, which all clients of a key share. Minted tokens never get those. */
+  /** `messages` excludes files and batches, which all clients of a key share. Minted tokens never get those. */
   readonly endpoints: 'all' | 'messages';
-  /** Requests per minute of all its tokens together; `null`: no limit. */
+  /** Requests per minute of all its tokens together; `null` for no limit. */
   readonly requestsPerMinute: number | null;
-  /** The web origins that may send its tokens; `null`: any origin, or no `Origin` header at all. */
+  /** The web origins that may send its tokens; `null` for any origin, and for requests without an `Origin` header. */
   readonly origins: readonly string[] | null;
-  /** Bounds of the tokens that it mints for its own users; `null`: it may not mint. */
+  /** Bounds of the tokens that it mints for its own users; `null` if it may not mint. */
   readonly mints: MintRules | null;
 }
 
 /** The name of a client rule. */
 export type ClientRule = keyof ClientRules;
 
-/** Bounds of the tokens that a client mints. The rules of the client hold for them too. */
+/** Bounds of the tokens that a client mints. The client's own rules apply to them too. */
 export interface MintRules {
-  /** The most that a token may spend, and its limit if the mint request names none; `null`: no limit of its own. */
+  /** The most that a token may spend, and its limit if the mint request sets none; `null` for no limit of its own. */
   readonly spendNanoUsd: bigint | null;
-  /** Requests per minute of each token; `null`: only the client's limit. */
+  /** Requests per minute of each token; `null` for only the client's limit. */
   readonly requestsPerMinute: number | null;
   /** The longest lifetime. */
   readonly lifetimeSeconds: number;
-  /** The label that takes the subject as its value; `null`: none. The metrics cap the values of every label. */
+  /** The label that gets the subject as its value; `null` for none. The metrics cap the values of every label. */
   readonly subjectLabel: string | null;
 }
 
-/** No minted token lives longer, whatever the configuration says. */
+/** The longest lifetime of a minted token, whatever the configuration says. */
 export const LONGEST_MINTED_SECONDS = 15 * 60;
 export const DEFAULT_MINTED_SECONDS = 5 * 60;
 
-/** Makes a client that may do anything with its key but mint. */
+/** Makes a client that may do anything with its key except mint. */
 export function unboundClient(name: string, key: string): GatewayClient {
   return { name, key, labels: {}, ...UNBOUND };
 }
 
-/** The rules of a client that may do anything but mint. */
+/** The rules of a client that may do anything except mint. */
 export const UNBOUND: ClientRules = {
   models: null,
   maxTokens: null,

@@ -13,17 +13,17 @@ export interface MintHandlerOptions {
   readonly store: TokenStore;
   /** Clients by name. */
   readonly clients: ReadonlyMap<string, GatewayClient>;
-  /** Counts each mint request against the limit of its client. Default: in this process alone. */
+  /** Counts each mint request against the client's limit. Default: in this process only. */
   readonly limiter?: RateLimiter;
-  /** Gets the error of a store that does not answer. */
+  /** Called with the error of a store that does not respond. */
   readonly onError?: (error: unknown) => void;
   /** For tests. */
   readonly clock?: Clock;
 }
 
 /**
- * Handles `POST /plimsoll/tokens`: mints a short-lived token for a client whose configuration says `mints`. Errors have the
- * format of the API's. Never rejects.
+ * Handles `POST /plimsoll/tokens`: mints a short-lived token for a client whose configuration has `mints`. Errors have
+ * the API's format. Never rejects.
  */
 export function mintHandler(options: MintHandlerOptions): (request: Request) => Promise<Response> {
   const { limiter = memoryRateLimiter(), clock = systemClock, onError = () => undefined } = options;
@@ -84,7 +84,7 @@ async function bodyOf(request: Request): Promise<unknown> {
   try {
     return JSON.parse(Buffer.concat(chunks).toString('utf8'));
   } catch {
-    // The client learns that it is not JSON.
+    // The response says that it is not JSON.
     return undefined;
   }
 }
@@ -109,7 +109,7 @@ function errorOf(error: ApiError): Response {
   return toWebResponse(errorResponse(error), () => undefined);
 }
 
-/** A mint request; `null` for fields that it does not have. */
+/** A mint request; absent fields are `null`. */
 interface MintRequest {
   readonly subject: string;
   readonly origin: string | null;
@@ -120,7 +120,7 @@ interface MintRequest {
 
 const FIELDS = ['subject', 'origin', 'models', 'spendUsd', 'expiresInSeconds'];
 
-/** Reads a parsed body, and lists all its problems. They show nothing of the body but field names. */
+/** Reads a parsed body, and lists all its problems. They show only the names of its fields. */
 function mintRequest(body: unknown): MintRequest | { readonly problems: readonly Problem[] } {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) {
     return { problems: [wrong('the body', 'a JSON object with the field subject')] };
@@ -196,13 +196,13 @@ function secondsOf(field: unknown): number | undefined {
   return isFit ? field : undefined;
 }
 
-/** The reasons that no token is minted, for the client that asked. */
+/** The reasons why no token is minted, for the client. */
 interface MintDenial {
   readonly reasons: readonly string[];
 }
 
 /**
- * Mints a token for a user of the client, bound to what was asked for and to what the client may do. It ends no later than
+ * Mints a token for a user of the client, within the request's bounds and the client's rules. It expires no later than
  * the token that it is minted with. Lists all reasons if none is minted.
  */
 function mint(parent: AuthenticatedToken, asked: MintRequest, nowMs: number): IssuedToken | MintDenial {

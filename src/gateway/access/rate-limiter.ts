@@ -15,24 +15,24 @@ export interface RateLimiter {
 const MINUTE_MS = 60_000;
 
 interface Bucket {
-  /** The time at which it is full again; one in the past means full. */
+  /** The time when it is full again; it is full if that has passed. */
   readonly fullAtMs: number;
   readonly perMinute: number;
   readonly nowMs: number;
 }
 
-/** Computes when the bucket is full again once one more is taken, and how long to wait if none is left. */
+/** Computes when the bucket is full again after one more request, and how long to wait if none is left. */
 function take({ fullAtMs, perMinute, nowMs }: Bucket): { readonly fullAtMs: number; readonly waitMs: number } {
   const next = Math.max(fullAtMs, nowMs) + MINUTE_MS / perMinute;
   const waitMs = next - nowMs - MINUTE_MS;
-  // Fractions of a minute add up to a little more than the minute.
+  // Rounded fractions of a minute add up to slightly more than the minute.
   return waitMs > 0.01 ? { fullAtMs, waitMs } : { fullAtMs: next, waitMs: 0 };
 }
 
-/** Full buckets are forgotten when there are this many, and again whenever the number has doubled. */
+/** Full buckets are dropped when there are this many, and again whenever the number has doubled. */
 const FIRST_SWEEP = 1_000;
 
-/** Limits the requests of this process alone. */
+/** Limits only this process's requests. */
 export function memoryRateLimiter({ clock = systemClock }: { readonly clock?: Clock } = {}): RateLimiter {
   const fullAtMs = new Map<string, number>();
   let sweepAt = FIRST_SWEEP;
@@ -57,12 +57,12 @@ export interface RedisRateLimiterOptions {
   readonly nowMs?: () => number;
 }
 
-/** A call waits no longer than this for its limit. */
+/** A call waits at most this long for its limit. */
 const RATE_ANSWER_MS = 500;
 
 /**
- * Takes from the same kind of bucket as in memory, in microseconds, which Lua's doubles and Redis's integers both hold
- * exactly. The key expires when the bucket is full.
+ * Takes from the same kind of bucket as in memory, in microseconds, which both Lua's doubles and Redis's integers
+ * represent exactly. The key expires when the bucket is full.
  */
 const TAKE = new RedisScript(`
 local interval, minute = 60000000 / tonumber(ARGV[1]), 60000000
@@ -79,7 +79,7 @@ return '0'
 `);
 
 /**
- * Limits the requests of a fleet, which share the buckets in Redis 6 or later, or Valkey. Takes a client of `ioredis`,
+ * Limits the requests of a fleet, with shared buckets in Redis 6 or later, or Valkey. Takes a client of `ioredis`,
  * which the caller closes, or a URL, for which it loads `ioredis`.
  */
 export function redisRateLimiter(
@@ -103,7 +103,7 @@ export function redisRateLimiter(
   };
 }
 
-/** Whose bucket it is: that of all tokens of a client together, or that of one minted token. */
+/** The owner of a bucket: all tokens of a client together, or one minted token. */
 type RateLimitHolder = 'client' | 'token';
 
 /** A bucket of requests per minute. */
@@ -115,8 +115,8 @@ export interface RateBucket {
 }
 
 /**
- * Makes a guard that takes one request from the bucket, and refuses with a `RateLimitedError` if there is none. While the
- * limiter does not answer, its error is counted and calls go on.
+ * Makes a guard that takes one request from the bucket, and refuses with a `RateLimitedError` if none is left. If the
+ * limiter does not respond, its error is counted and calls go on.
  */
 export function rateGuard(limiter: RateLimiter, { holder, name, perMinute }: RateBucket): Guard {
   const check = (waitMs: number): undefined => {
@@ -138,7 +138,7 @@ const HOLDERS: Readonly<Record<RateLimitHolder, string>> = {
   token: 'this token',
 };
 
-/** Refuses a request of a client or of a token that made too many in a minute. Nothing was sent. */
+/** Refuses a request of a client or token that exceeded its requests per minute. Nothing was sent. */
 export class RateLimitedError extends Error {
   readonly code = 'PLIMSOLL_GATEWAY_RATE_LIMITED';
   readonly requestsPerMinute: number;
@@ -155,7 +155,7 @@ export class RateLimitedError extends Error {
   }
 }
 
-/** Tells whether a rate limit refused, also by another copy of the package. */
+/** Tells whether a rate limit refused the request, even in another copy of the package. */
 export function isRateLimited(error: unknown): error is RateLimitedError {
   return typeof error === 'object' && error !== null && (error as { [BRAND]?: unknown })[BRAND] === true;
 }

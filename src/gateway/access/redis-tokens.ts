@@ -14,10 +14,10 @@ export interface RedisTokensOptions {
   readonly prefix?: string;
 }
 
-/** A request waits no longer than this for its token. */
+/** A request waits at most this long for its token. */
 const ANSWER_MS = 1_000;
 
-/** Adds the token and its place in the list at once, unless the id is taken. */
+/** Adds the token and its list entry atomically, unless the id is taken. */
 const PUT = new RedisScript(`
 if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
 redis.call('HSET', KEYS[1], unpack(ARGV, 6))
@@ -38,16 +38,16 @@ return 1
 `);
 
 /**
- * Keeps tokens in Redis 6 or later, or Valkey, for a fleet: a token that one gateway or command issues or revokes, all know
- * at the next request. Takes a client of `ioredis`, which the caller closes, or a URL, for which it loads `ioredis`. Tokens
- * are as durable as that Redis: turn its append-only file on.
+ * Stores tokens in Redis 6 or later, or Valkey, for a fleet: all gateways and commands see an issued or revoked token
+ * at the next request. Takes a client of `ioredis`, which the caller closes, or a URL, for which it loads `ioredis`.
+ * Tokens are as durable as that Redis: turn on its append-only file.
  */
 export function redisTokens(
   redis: RedisClient | string,
   { prefix = 'plimsoll:' }: RedisTokensOptions = {},
 ): TokenStore {
   const client = typeof redis === 'string' ? connect(redis, ANSWER_MS) : redis;
-  // A Cluster keeps keys with the same text in braces in one slot, so a script can write several.
+  // A Cluster keeps keys with the same text in braces in one slot, so that a script can write several.
   const key = (name: string): string => `${prefix}{tokens}:${name}`;
   const lists = [key('made'), key('minted')] as const;
   const found = async (id: string): Promise<TokenRecord | null> => {
@@ -75,7 +75,9 @@ export function redisTokens(
   };
 }
 
-/** The arguments of `PUT`: whether it was minted, two times for the lists, how long it is kept, its id, and all its fields. */
+/**
+ * The arguments of `PUT`: whether it was minted, two times for the lists, its retention, its id, and all its fields.
+ */
 function wordsOf(row: TokenRow): readonly (string | number)[] {
   const { id, created, expires, minted } = row;
   const isMinted = minted !== null;

@@ -3,7 +3,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { sqliteDatabase } from '../../sqlite-database.ts';
 import { MINTED_KEPT_MS, TokenStoreError, recordOf, rowOf, type TokenRecord, type TokenStore } from './tokens.ts';
 
-/** Goes up with every change of the table that an older plimsoll could not read. */
+/** Increased with every change of the table that an older plimsoll could not read. */
 const TABLE_VERSION = 1;
 
 const TABLE = `
@@ -14,14 +14,16 @@ const TABLE = `
   CREATE INDEX IF NOT EXISTS minted_by_end ON token (expires) WHERE minted IS NOT NULL;
 `;
 
-/** A writer waits so long for another one. A command that issues or revokes a token locks the file for milliseconds. */
+/**
+ * A writer waits this long for another one. A command that issues or revokes a token locks the file for milliseconds.
+ */
 const LOCK_WAIT_MS = 1_000;
 
 /**
- * Keeps tokens in a file of `node:sqlite`, for a gateway and the commands of one machine at the same time. A new file is
- * readable by its owner alone. Tokens and revocations survive any end of a process, and of the machine; only a minted token
- * may be lost if the machine fails. Throws a `ConfigurationError` (`PLIMSOLL_TOKENS_INVALID`) if the file cannot be used, or
- * if `existing` is asked for and there is none.
+ * Stores tokens in a file of `node:sqlite`, for a gateway and commands on the same machine. Only the owner can read a
+ * new file. Tokens and revocations survive a crash of the process or the machine, except that a minted token may be
+ * lost if the machine fails. Throws a `ConfigurationError` (`PLIMSOLL_TOKENS_INVALID`) if the file cannot be used, or
+ * if it does not exist and `open` is `existing`.
  */
 export function sqliteTokens(path: string, open: 'create' | 'existing' = 'create'): TokenStore {
   const database = openDatabase(path, open);
@@ -53,7 +55,7 @@ function openDatabase(path: string, open: 'create' | 'existing'): DatabaseSync {
   return sqliteDatabase({ path, open, tables: TABLE, version: TABLE_VERSION, waitMs: LOCK_WAIT_MS, named });
 }
 
-/** Creates the file for its owner alone. SQLite gives the files beside it the same rights. */
+/** Creates the file for its owner only. SQLite gives its companion files the same permissions. */
 function createPrivate(path: string): void {
   if (path === ':memory:') return;
   try {
@@ -63,7 +65,7 @@ function createPrivate(path: string): void {
   }
 }
 
-/** Returns when the write is on the disk: a revoked token must not come back after a power failure. */
+/** Returns when the write is on disk, because a revoked token must not come back after a power failure. */
 function durably<T>(database: DatabaseSync, write: () => T): T {
   database.exec('PRAGMA synchronous = FULL');
   try {

@@ -8,19 +8,19 @@ import { redisTokens } from './redis-tokens.ts';
 import { sqliteTokens } from './sqlite-tokens.ts';
 import type { TokenStore } from './tokens.ts';
 
-/** Keeps tokens, how often they are used, and what minted ones have spent. */
+/** Stores tokens, their request rates, and the spend of minted ones. */
 export interface AccessStores {
   readonly tokens: TokenStore;
   readonly limiter: RateLimiter;
   /** Opens the ledger of one minted token. */
   readonly spendLedger: () => Ledger;
-  /** True if several gateways can share all of it. */
+  /** Tells whether several gateways can share all of it. */
   readonly shared: boolean;
   close(): Promise<void>;
 }
 
 /**
- * Keeps tokens in an SQLite file, for one gateway. Rates and minted spend are in memory and are forgotten when it ends.
+ * Stores tokens in an SQLite file, for one gateway. Rates and minted spend are in memory and are lost when it ends.
  * Throws as `sqliteTokens` does.
  */
 export function fileStores(path: string, open: 'create' | 'existing' = 'create'): AccessStores {
@@ -34,13 +34,16 @@ export function fileStores(path: string, open: 'create' | 'existing' = 'create')
   };
 }
 
-/** A request waits no longer than this for Redis. */
+/** A request waits at most this long for Redis. */
 const ANSWER_MS = 1_000;
 
-/** A token's spend is kept for as long again as it can live. */
+/** A token's spend is kept for twice its longest lifetime. */
 const SPEND_KEPT_MS = LONGEST_MINTED_SECONDS * 1_000;
 
-/** Keeps all of it in Redis, for a fleet, on one connection. Throws a `ConfigurationError` without the package `ioredis`. */
+/**
+ * Stores everything in Redis, for a fleet, on one connection. Throws a `ConfigurationError` without the package
+ * `ioredis`.
+ */
 export function redisStores(url: string): AccessStores {
   const client = connect(url, ANSWER_MS);
   return {

@@ -12,11 +12,11 @@ import { LONGEST_MINTED_SECONDS } from './client.ts';
 export interface TokenSpendOptions {
   readonly prices: BudgetPrices;
   /**
-   * Opens the ledger of a token, once per token. Default: in memory, and forgotten with the token. A ledger that replicas
+   * Opens the ledger of a token, once per token. Default: in memory, dropped with the token. A ledger that replicas
    * share must expire by itself, or it fills up with expired tokens.
    */
   readonly ledger?: () => Ledger;
-  /** Gets the error of a ledger that does not answer. */
+  /** Called with the error of a ledger that does not respond. */
   readonly onError?: (error: unknown) => void;
   /** For tests. */
   readonly clock?: Clock;
@@ -24,7 +24,7 @@ export interface TokenSpendOptions {
   readonly timers?: Timers;
 }
 
-/** A token with a limit of spend for its whole life. */
+/** A token with a spend limit for its whole lifetime. */
 export interface SpendingToken {
   readonly id: string;
   readonly spendNanoUsd: bigint;
@@ -33,7 +33,10 @@ export interface SpendingToken {
 
 const LIFE_MS = LONGEST_MINTED_SECONDS * 1_000;
 
-/** Longer than for a budget that lets calls through while its ledger is slow: better a late call than a refused one. */
+/**
+ * Longer than for a budget that lets calls through while its ledger is slow, because here a late call is better than a
+ * refused one.
+ */
 const DEADLINE_MS = 1_000;
 
 const HOLD_MS = 60_000;
@@ -66,7 +69,7 @@ export class TokenSpend {
     this.#estimator = new Estimator(options.prices, { expects: 'worst' });
   }
 
-  /** The guard that reserves for the token's calls and settles them. One object per token. */
+  /** Returns the guard that reserves for the token's calls and settles them. One object per token. */
   of(token: SpendingToken): SpendGuard {
     this.#forgetExpired();
     let budget = this.#budgets.get(token.id);
@@ -77,7 +80,7 @@ export class TokenSpend {
     return budget.guard;
   }
 
-  /** Waits at most 2 s until the ledgers have all spend. */
+  /** Waits at most 2 s until the ledgers have stored all spend. */
   async close(): Promise<void> {
     const links = [...this.#budgets.values()].map(({ link }) => link);
     await Promise.all(links.map((link) => link.drain(CLOSE_MS)));
@@ -107,7 +110,7 @@ export class TokenSpend {
     return { guard, link, expiresAtMs };
   }
 
-  /** Forgets expired tokens, at most once per minute. Their calls in progress still settle. */
+  /** Drops expired tokens, at most once per minute. Their calls in progress still settle. */
   #forgetExpired(): void {
     const nowMs = this.#clock.epochMs();
     if (nowMs < this.#sweepAtMs) return;
@@ -116,7 +119,7 @@ export class TokenSpend {
   }
 }
 
-/** The window is as long as the longest life of a token, so no spend ever leaves it. */
+/** The window is as long as a token can live, so no spend ever leaves it. */
 function budgetOf(id: string, limitNanoUsd: bigint): Budget {
   return {
     name: `token-${id}`,

@@ -8,35 +8,35 @@ interface TokenParts {
   readonly secret: string;
 }
 
-/** 32 digits and letters that are not mistaken for each other: each takes five bits of a random byte. */
+/** 32 digits and letters that cannot be confused with each other: each uses five bits of a random byte. */
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
 
 /** 60 bits, enough for unique ids. */
 const ID_LENGTH = 12;
 
-/** 200 bits, too many to try, so a plain hash of them is safe to keep. */
+/** 200 bits, too many to guess, so storing a plain hash of them is safe. */
 const SECRET_LENGTH = 40;
 
 const TOKEN = new RegExp(`^plk_([${ALPHABET}]{${ID_LENGTH}})_([${ALPHABET}]{${SECRET_LENGTH}})$`);
 
-/** Draws a new token. `random` returns so many unpredictable bytes. */
+/** Makes a new random token. `random` returns the given number of unpredictable bytes. */
 export function newToken(random: (bytes: number) => Uint8Array = randomBytes): TokenParts {
   const drawn = (length: number): string => Array.from(random(length), (byte) => ALPHABET[byte & 31]).join('');
   return { id: drawn(ID_LENGTH), secret: drawn(SECRET_LENGTH) };
 }
 
-/** Writes a token as `plk_<id>_<secret>`, the form in which clients get it, once. */
+/** Writes a token as `plk_<id>_<secret>`, the form that clients get, once. */
 export function tokenText({ id, secret }: TokenParts): string {
   return `plk_${id}_${secret}`;
 }
 
-/** Splits a token; `null` for a text of any length that cannot be one. */
+/** Splits a token; `null` for a text that cannot be one, of any length. */
 export function tokenParts(text: string): TokenParts | null {
   const [, id, secret] = TOKEN.exec(text) ?? [];
   return id === undefined || secret === undefined ? null : { id, secret };
 }
 
-/** The SHA-256 of a secret in hexadecimal, which is all that stores keep of it. */
+/** The SHA-256 of a secret in hexadecimal: stores keep nothing else of it. */
 export function secretHash(secret: string): string {
   return hash('sha256', secret);
 }
@@ -44,8 +44,8 @@ export function secretHash(secret: string): string {
 const NO_HASH = '0'.repeat(64);
 
 /**
- * Compares a secret with the hash that is kept, in constant time. Without a hash it does the same work and returns `false`,
- * so the time does not show whether an id is known either.
+ * Compares a secret with the stored hash in constant time. Without a hash it does the same work and returns `false`, so
+ * the time does not reveal whether an id is known.
  */
 export function isSecretOf(secret: string, kept: string | null): boolean {
   const isSame = timingSafeEqual(hash('sha256', secret, 'buffer'), Buffer.from(kept ?? NO_HASH, 'hex'));
@@ -56,7 +56,7 @@ export function isSecretOf(secret: string, kept: string | null): boolean {
 export interface IssueOptions {
   /** Name of the client. */
   readonly client: string;
-  /** Milliseconds; `null`, the default: until it is revoked. */
+  /** Milliseconds; `null`, the default, until it is revoked. */
   readonly lifetimeMs?: number | null;
   /** A note for lists. */
   readonly note?: string;
@@ -64,13 +64,13 @@ export interface IssueOptions {
   readonly clock?: Pick<Clock, 'epochMs'>;
 }
 
-/** A new token: its record, and its text, which is shown once and kept nowhere. */
+/** A new token: its record, and its text, which is shown once and not stored. */
 export interface IssuedToken {
   readonly record: TokenRecord;
   readonly token: string;
 }
 
-/** Issues a token for a client, and stores its hash. Rejects with a `TokenStoreError` if the store does not answer. */
+/** Issues a token for a client, and stores its hash. Rejects with a `TokenStoreError` if the store does not respond. */
 export async function issueToken(store: TokenStore, options: IssueOptions): Promise<IssuedToken> {
   const { client, lifetimeMs = null, note = '', clock = systemClock } = options;
   const createdAtMs = clock.epochMs();
@@ -89,7 +89,7 @@ export async function issueToken(store: TokenStore, options: IssueOptions): Prom
   return { record, token: tokenText(parts) };
 }
 
-/** A record as stores keep it. Numbers may come back as texts. */
+/** A record as stores keep it. Numbers may be read back as texts. */
 export interface TokenRow {
   readonly id: string;
   readonly hash: string;
@@ -151,15 +151,15 @@ export interface MintedTerms {
   readonly parent: string;
   /** The user that it was minted for, as the client names it. */
   readonly subject: string;
-  /** The web origin that may send it; `null`: any origin, or no `Origin` header at all. */
+  /** The web origin that may send it; `null` for any origin, and for requests without an `Origin` header. */
   readonly origin: string | null;
-  /** The models that it may ask for, if its client may too; `null`: those of its client. */
+  /** The models that it may use, if its client may too; `null` for those of its client. */
   readonly models: readonly string[] | null;
-  /** Its limit of spend, over its whole life; `null`: no limit of its own. */
+  /** Its spend limit, over its whole lifetime; `null` for no limit of its own. */
   readonly spendNanoUsd: bigint | null;
 }
 
-/** The record of a token. It is not enough to use the token. */
+/** The record of a token. The record alone cannot be used to make calls. */
 export interface TokenRecord {
   readonly id: string;
   /** SHA-256 of its secret, in hexadecimal. */
@@ -167,21 +167,21 @@ export interface TokenRecord {
   /** Name of the client that has it, whose rules apply to it. */
   readonly client: string;
   readonly createdAtMs: number;
-  /** `null`: it does not expire. */
+  /** `null` if it does not expire. */
   readonly expiresAtMs: number | null;
-  /** `null`: it was not revoked. */
+  /** `null` if it was not revoked. */
   readonly revokedAtMs: number | null;
   readonly note: string;
   /** `null` for a token that was made by `plimsoll gateway token create`. */
   readonly minted: MintedTerms | null;
 }
 
-/** A minted token is forgotten so long after it has expired. Others stay, so lists can show them. */
+/** A minted token is dropped this long after it has expired. Others stay, so that lists can show them. */
 export const MINTED_KEPT_MS = 3_600_000;
 
 /**
- * Keeps tokens, for one gateway or many, and for commands that issue and revoke tokens meanwhile. Every method rejects with
- * a `TokenStoreError` if the store does not answer.
+ * Stores tokens, for gateways, and for commands that issue and revoke tokens at the same time. Every method rejects
+ * with a `TokenStoreError` if the store does not respond.
  */
 export interface TokenStore {
   readonly kind: 'sqlite' | 'redis';
@@ -191,12 +191,15 @@ export interface TokenStore {
   find(id: string): Promise<TokenRecord | null>;
   /** Lists all tokens, the oldest first; minted ones as long as they are kept. */
   list(): Promise<readonly TokenRecord[]>;
-  /** Revokes a token, in force when it resolves. A token that was revoked before keeps its time. `false` without such a token. */
+  /**
+   * Revokes a token; the revocation is in force when it resolves. A token that was already revoked keeps its time.
+   * `false` if there is no such token.
+   */
   revoke(id: string, atMs: number): Promise<boolean>;
   close(): Promise<void>;
 }
 
-/** The token store did not answer, or cannot be used. */
+/** The token store did not respond, or cannot be used. */
 export class TokenStoreError extends Error {
   readonly code = 'PLIMSOLL_TOKEN_STORE_UNAVAILABLE';
 

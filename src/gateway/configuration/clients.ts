@@ -4,7 +4,7 @@ import { LONGEST_MINTED_SECONDS, type GatewayClient, type MintRules } from '../a
 import type { MaxTokensCeiling } from '../grant.ts';
 import { Reader } from './reader.ts';
 
-/** The label that says which client a call is of; its values are the names of the clients. */
+/** The label for the client of a call; its values are the names of the clients. */
 export const CLIENT_LABEL = 'client';
 
 const CLIENT_FIELDS = Object.keys({
@@ -38,7 +38,7 @@ export const ORIGIN = {
   expected: 'a web origin in small letters and without a path, such as https://app.example.com',
 };
 
-/** The clients of the field `clients`, at least one, by name. `aliases`: the keys that there are. */
+/** Reads the field `clients`, at least one, by name. `aliases` are the existing keys. */
 export function clientsOf(read: Reader, aliases: readonly string[]): ReadonlyMap<string, GatewayClient> {
   const clients = read.within('clients', 'names of clients, each with what its tokens may do');
   const names = clients.names();
@@ -70,7 +70,7 @@ function clientOf(clients: Reader, name: string, aliases: readonly string[]): Ga
   };
 }
 
-/** The alias of the client's key, which need not be named if there is only one. */
+/** Returns the alias of the client's key, which need not be set if there is only one. */
 function aliasOf(read: Reader, aliases: readonly string[]): string {
   const [only = '', ...others] = aliases;
   const alias = read.value('key');
@@ -79,7 +79,7 @@ function aliasOf(read: Reader, aliases: readonly string[]): string {
   const shown = showableAliases(aliases);
   const near = typeof alias === 'string' ? nearest(alias.slice(0, 64), shown) : null;
   const advice = near === null ? 'name one of them' : `did you mean ${near}?`;
-  // Keys that could not be read are problems of their own.
+  // Keys that could not be read have problems of their own.
   if (only !== '') read.problem('key', `one of the aliases in keys (${shown.join(', ')})`, advice);
   return '';
 }
@@ -146,7 +146,7 @@ function mintsOf(read: Reader): MintRules | null {
   };
 }
 
-/** Filters the aliases that a message may show: somebody may have written a key itself. */
+/** Filters the aliases that a message may show, because an alias may be a key, written there by mistake. */
 export function showableAliases(names: readonly string[]): readonly string[] {
   return names.filter((name) => /^[\w.-]{1,64}$/.test(name) && !mayHoldSecret(name));
 }

@@ -7,10 +7,10 @@ import type { RealKeys } from './keys.ts';
 import type { Place } from './places.ts';
 import type { Reader } from './reader.ts';
 
-/** All that a gateway goes by, checked, with the defaults filled in. No secret is in it but in what functions give. */
+/** All settings of a gateway, checked, with the defaults filled in. Secrets come only out of functions. */
 export interface GatewayConfiguration {
   readonly listen: ListenAddress;
-  /** The address of the page with the metrics. */
+  /** The address of the metrics page. */
   readonly metrics: ListenAddress;
   /** The URL of the API, without `/v1`. */
   readonly baseUrl: string;
@@ -18,15 +18,15 @@ export interface GatewayConfiguration {
   readonly clients: ReadonlyMap<string, GatewayClient>;
   /** Names of labels that requests may set, by `x-plimsoll-<name>`. */
   readonly labelHeaders: readonly string[];
-  /** All labels, with the values that are sure of a place. */
+  /** All labels, with the values that always have a series. */
   readonly attribution: Readonly<Record<string, readonly string[]>>;
   readonly budgets: readonly Budget[];
-  /** The place of the budgets' spend; `null`: this process. */
+  /** The place of the budgets' spend; `null` for this process. */
   readonly ledger: Place | null;
   /** The place of the tokens. */
   readonly tokens: Place;
   readonly prices: PriceTable;
-  /** `undefined`: inferred from response headers. */
+  /** `undefined` if it is inferred from response headers. */
   readonly tier: TierOption | undefined;
   readonly limits: LimitSettings;
   /** Web origins whose pages may call the gateway. */
@@ -52,27 +52,27 @@ export interface ListenAddress {
   readonly port: number;
 }
 
-/** The limits on what clients may take, and on how long they may take it. */
+/** The limits on the resources and the time of clients. */
 interface LimitSettings {
-  /** Open at once; more are refused. */
+  /** Open connections; more are refused. */
   readonly connections: number;
-  /** Bytes of all headers of a request together. */
+  /** Bytes of all headers of a request. */
   readonly headerBytes: number;
-  /** A client has so long to send its headers. */
+  /** The time that a client has to send its headers. */
   readonly headersSeconds: number;
-  /** A client has so long to send its whole request. */
+  /** The time that a client has to send its whole request. */
   readonly requestSeconds: number;
-  /** A client that takes nothing of its answer for so long is let go. */
+  /** A client that reads nothing of its response for this long is disconnected. */
   readonly stalledSeconds: number;
-  /** Bytes of all request bodies that are held at once. */
+  /** Bytes of all request bodies in memory. */
   readonly heldBytes: number;
   /** The longest silence of the upstream. */
   readonly upstreamSilenceSeconds: number;
-  /** The time that open requests have when the gateway is to end. */
+  /** The time that open requests have to finish at shutdown. */
   readonly drainSeconds: number;
 }
 
-/** The longest non-streaming answers take ten minutes, by the API's own documentation (2026-08). */
+/** The longest non-streaming responses take ten minutes, according to the API's documentation (2026-08). */
 export const DEFAULT_LIMITS: LimitSettings = {
   connections: 10_000,
   headerBytes: 16_384,
@@ -95,7 +95,7 @@ const MOST: LimitSettings = {
   drainSeconds: 86_400,
 };
 
-/** The least, if that is more than 1. */
+/** The minimum, if it is more than 1. */
 const LEAST: Readonly<Partial<LimitSettings>> = { headerBytes: 1_024, heldBytes: 1_048_576 };
 
 /** Reads the field `limits`. */

@@ -18,7 +18,7 @@ import {
 import { secretInEnvironment } from './keys.ts';
 import type { Place } from './places.ts';
 
-/** Variables whose text may be a secret, and may be in a file that the variable with `_FILE` behind its name names. */
+/** Variables whose text may be a secret. With the suffix `_FILE`, they name a file with the secret. */
 const SECRETS = ['ANTHROPIC_AUTH_TOKEN', 'ANTHROPIC_API_KEY', 'PLIMSOLL_LEDGER', 'PLIMSOLL_TOKENS'];
 
 /**
@@ -53,14 +53,14 @@ export function configurationInEnvironment(given: Env, folder: string): GatewayC
     tier: undefined,
     limits: DEFAULT_LIMITS,
     corsOrigins: [],
-    // The three models matter to those who call, and the gateway calls for others.
+    // Models matter to clients, and the gateway only forwards their calls.
     notices: report.notices.filter(({ field }) => !OF_MODELS.has(field)),
   };
 }
 
 const OF_MODELS: ReadonlySet<string> = new Set(Object.values(MODEL_VARIABLES));
 
-/** Reads the place of the tokens, without asking for the key. Throws as `configurationInEnvironment`. */
+/** Reads the place of the tokens, without the key. Throws as `configurationInEnvironment` does. */
 export function tokensInEnvironment(given: Env, folder: string): Place {
   const problems: Problem[] = [];
   const tokens = tokensPlace(withFiles(given, folder, problems), folder, problems);
@@ -108,7 +108,7 @@ function withFiles(env: Env, folder: string, problems: Problem[]): Env {
   return { ...env, ...Object.fromEntries(read) };
 }
 
-/** The place that `PLIMSOLL_TOKENS` names; else the Redis of the ledger, or a file in the folder. */
+/** Returns the place that `PLIMSOLL_TOKENS` names; else the Redis of the ledger, or a file in the folder. */
 function tokensPlace(env: Env, folder: string, problems: Problem[]): Place | null {
   const [named, ledger] = [textOf(env, 'PLIMSOLL_TOKENS'), textOf(env, 'PLIMSOLL_LEDGER')];
   const text = named || (isRedis(ledger) ? ledger : TOKENS_FILE);
@@ -132,8 +132,8 @@ const LOOPBACK = /^(?:localhost|127\.\d+\.\d+\.\d+|\[?::1\]?)$/;
 const EVERY = /^(?:0\.0\.0\.0|::)$/;
 
 /**
- * The problem of an API whose address is the one that the gateway itself listens on: each request would come back to it,
- * without end. `null` for any other. Names of this machine besides loopback are not looked up.
+ * The problem of an API address that the gateway itself listens on: each request would come back to it, endlessly.
+ * `null` for any other. Only loopback names are recognized; other names of this machine are not looked up.
  */
 export function ownAddressProblem(baseUrl: string, { host, port }: ListenAddress): Problem | null {
   const url = URL.parse(baseUrl);

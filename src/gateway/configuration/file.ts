@@ -30,22 +30,23 @@ const FIELDS = [
 ];
 
 /**
- * The configuration of a file, JSON, or YAML if the package `yaml` is installed. Secrets come from the variables and
- * files that it names; relative paths in it begin at its folder. Reads all of them at once. Throws a
- * `ConfigurationError` (`PLIMSOLL_GATEWAY_INVALID`) with every problem and its path in the file; none shows a secret.
+ * Reads the configuration from a JSON file, or YAML if the package `yaml` is installed. Secrets come from the variables
+ * and files that it names; relative paths start at its folder. Reads all of them synchronously. Throws a
+ * `ConfigurationError` (`PLIMSOLL_GATEWAY_INVALID`) with every problem and its path in the file; none contains a
+ * secret.
  */
 export function configurationInFile(path: string, env: Env): GatewayConfiguration {
   return readFrom(path, (read) => configured(read, { env, folder: dirname(path) }));
 }
 
-/** The part of a configuration that making and revoking tokens needs: no key. */
+/** The part of a configuration for making and revoking tokens, without keys. */
 export interface TokenSettings {
   readonly tokens: Place;
-  /** Names of the clients that there are. */
+  /** Names of the configured clients. */
   readonly clients: readonly string[];
 }
 
-/** Reads that part of a file, without asking for the keys that it names. Throws as `configurationInFile` does. */
+/** Reads that part of a file, without the keys that it names. Throws as `configurationInFile` does. */
 export function tokenSettingsInFile(path: string, env: Env): TokenSettings {
   const sources = { env, folder: dirname(path) };
   return readFrom(path, (read) => ({
@@ -54,15 +55,15 @@ export function tokenSettingsInFile(path: string, env: Env): TokenSettings {
   }));
 }
 
-/** The part of a configuration that showing what is spent needs: no key. */
+/** The part of a configuration for showing spend, without keys. */
 interface GatewaySpending {
-  /** Those of the gateway, and those of its clients. */
+  /** The budgets of the gateway and of its clients. */
   readonly budgets: readonly Budget[];
-  /** `null`: in the process of the gateway alone. */
+  /** `null` if spend is only in the gateway's own process. */
   readonly ledger: Place | null;
 }
 
-/** Reads that part of a file, without asking for the keys that it names. Throws as `configurationInFile` does. */
+/** Reads that part of a file, without the keys that it names. Throws as `configurationInFile` does. */
 export function spendingInFile(path: string, env: Env): GatewaySpending {
   return readFrom(path, (read) => {
     const aliases = read.within('keys', '').names();
@@ -85,7 +86,7 @@ function readFrom<T>(path: string, reading: (read: Reader) => T): T {
   return found;
 }
 
-/** The problems, each once: some fields are read twice. */
+/** Removes repeated problems, because some fields are read twice. */
 function each(problems: readonly Problem[]): readonly Problem[] {
   return [...new Map(problems.map((problem) => [sentenceOf(problem), problem])).values()];
 }
@@ -96,7 +97,7 @@ function configured(read: Reader, sources: SecretSources): GatewayConfiguration 
   const baseUrl = upstreamOf(read, sources, notices);
   const called = { callsTheApi: baseUrl === API_URL, namesUpstream: read.value('baseUrl') !== undefined };
   const keys = keysOf(read, { ...called, sources, notices });
-  // Whoever names a key that has a problem of its own made no other mistake.
+  // A client that names a key with a problem has no problem of its own.
   const aliases = read.within('keys', '').names();
   const clients = clientsOf(read, aliases);
   const named = [...clients.values()];
@@ -144,7 +145,7 @@ function invalid(path: string, problems: readonly Problem[]): ConfigurationError
 
 const PATH = { pattern: /^[^\0]{1,4096}$/, expected: 'the path of a file' };
 
-/** The address in the field `baseUrl`, else in `ANTHROPIC_BASE_URL`, else the API's own. */
+/** Returns the address in the field `baseUrl`, else in `ANTHROPIC_BASE_URL`, else the API's own. */
 function upstreamOf(read: Reader, { env }: SecretSources, notices: Notice[]): string {
   const variable = 'ANTHROPIC_BASE_URL';
   const given = read.value('baseUrl');
@@ -157,7 +158,7 @@ function upstreamOf(read: Reader, { env }: SecretSources, notices: Notice[]): st
   return url?.replace(/\/+$/, '') ?? API_URL;
 }
 
-/** The prices of the file that the field `prices` names, else `PLIMSOLL_PRICES`, else those that are shipped. */
+/** Returns the prices of the file in the field `prices`, else in `PLIMSOLL_PRICES`, else the shipped ones. */
 function priceTableOf(read: Reader, { env, folder }: SecretSources): PriceTable {
   const named = read.text('prices', PATH);
   const path = named === undefined ? textOf(env, 'PLIMSOLL_PRICES') : resolve(folder, named);
@@ -181,7 +182,7 @@ function tierOf(read: Reader, nowMs: number): TierOption | undefined {
   return option as TierOption | undefined;
 }
 
-/** A misspelt model would be refused to its client, and nobody would know why. */
+/** Notices unknown models: the gateway would refuse a misspelled one to its client, and nobody would know why. */
 function modelNotices(clients: readonly GatewayClient[], prices: PriceTable): readonly Notice[] {
   return clients.flatMap(({ name, models }) =>
     (models ?? []).flatMap((model) => {

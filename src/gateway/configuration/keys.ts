@@ -7,15 +7,18 @@ import { keyEnvironment as environmentNamed, keyAlias } from '../../keys/alias.t
 import { judgedKey } from '../../keys/secrets.ts';
 import { isObject, type Reader } from './reader.ts';
 
-/** The real keys by alias, as they are now. Each text comes out of a function, so that printing a configuration shows none. */
+/**
+ * The real keys by alias, with their current texts. A function returns each text, so that printing a configuration does
+ * not show it.
+ */
 export type RealKeys = ReadonlyMap<string, () => string>;
 
 /** The sources of keys, what they call, and where notices go. */
 interface KeysContext {
   readonly sources: SecretSources;
-  /** Keys of the API begin with sk-ant-; what is called may be something else. */
+  /** Keys of the API begin with sk-ant-; other upstreams may have other keys. */
   readonly callsTheApi: boolean;
-  /** The file itself says what is called: then that may be another gateway, whose tokens are its keys. */
+  /** The file itself sets the upstream, which may be another gateway, whose tokens are its keys. */
   readonly namesUpstream: boolean;
   readonly notices: Notice[];
 }
@@ -43,7 +46,10 @@ export function keysOf(read: Reader, context: KeysContext): RealKeys {
   return new Map(found.flat());
 }
 
-/** Its form is a problem if it cannot be a label, or is of another environment; else only worth a notice. */
+/**
+ * Checks an alias. Its form is a problem if it cannot be a label value, or names another environment; otherwise it is
+ * only worth a notice.
+ */
 function isAliasHere(keys: Reader, alias: string, { sources, notices }: KeysContext): boolean {
   const { environment, problem } = keyAlias(alias);
   if (!ALIAS.test(alias) || mayHoldSecret(alias)) {
@@ -85,12 +91,12 @@ function keyProblem(alias: string, text: string, context: KeysContext): ValuePro
   return null;
 }
 
-/** A key that was put into its file is used at the latest so long after. */
+/** A new key in its file is used after at most this time. */
 const LOOK_MS = 5_000;
 
 /**
- * The key, which stays current if it came from a file: what is rotated there is used within five seconds, without a
- * restart. What cannot be read by then, or is no key, leaves the one before in use.
+ * Returns the key, which stays current if it came from a file: a rotated key is used within five seconds, without a
+ * restart. If the file cannot be read or has no key, the previous key stays in use.
  */
 export function currentKey({ text, file }: Secret, clock: Clock = systemClock): () => string {
   if (file === null) return () => text;
@@ -107,30 +113,32 @@ export function currentKey({ text, file }: Secret, clock: Clock = systemClock): 
   };
 }
 
-/** `null` if there is none: then it is looked for again. */
+/** `null` if there is none; then it is read again later. */
 function keyIn(file: string): string | null {
   try {
     const text = secretText(file);
     return judgedKey(text).usable ? text : null;
   } catch {
-    // Somebody may be moving or replacing it.
+    // The file may be being moved or replaced.
     return null;
   }
 }
 
-/** A stamp that changes with the file's content, or when another file takes its place; `null` if there is none. */
+/**
+ * Returns a stamp that changes with the file's content, or when another file replaces it; `null` if there is no file.
+ */
 function changedAt(file: string): string | null {
   const found = statSync(file, { bigint: true, throwIfNoEntry: false });
   return found === undefined ? null : `${found.ino} ${found.mtimeNs}`;
 }
 
-/** The sources of secrets: the environment, and files; relative paths begin at `folder`. */
+/** The sources of secrets: the environment, and files; relative paths start at `folder`. */
 export interface SecretSources {
   readonly env: Env;
   readonly folder: string;
 }
 
-/** A secret, and the file that it came from, if it did. */
+/** A secret, and its file, if it came from one. */
 interface Secret {
   readonly text: string;
   readonly file: string | null;
@@ -142,8 +150,8 @@ type SecretFound = Secret | { readonly problem: ValueProblem };
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 /**
- * The secret that a field names, by `{ env: NAME }` or `{ file: PATH }`. The file itself holds none: what stands in the
- * place of one is never shown. `null`, with a problem, if there is none.
+ * Reads the secret that a field names, by `{ env: NAME }` or `{ file: PATH }`. The configuration file itself has no
+ * secrets, and a text in place of one is never shown. `null`, with a problem, if there is none.
  */
 export function secretOf(read: Reader, name: string, sources: SecretSources): Secret | null {
   const value = read.value(name);
@@ -162,7 +170,7 @@ export function secretOf(read: Reader, name: string, sources: SecretSources): Se
   return null;
 }
 
-/** Reads the secret in the variable, or in the file that the variable with `_FILE` behind its name names. */
+/** Reads the secret in the variable, or in the file named by the variable with the suffix `_FILE`. */
 export function secretInEnvironment(variable: string, sources: SecretSources): SecretFound {
   if (!VARIABLE.test(variable)) {
     return noSecret('invalid', 'the name of an environment variable', ['something else', 'put the secret into one']);
@@ -182,7 +190,7 @@ function noSecret(kind: Kind, expected: string, [got, advice]: readonly [got: st
 }
 
 function secretInFile(path: string, { folder }: SecretSources): SecretFound {
-  // Whoever writes the secret itself in the place of its path must not see it printed.
+  // A secret that was written in place of its path must not be printed.
   const shown = /[/.]/.test(path) && path.length <= 200 && !mayHoldSecret(path) ? `"${path}"` : 'the file';
   try {
     const file = resolve(folder, path);
@@ -194,7 +202,7 @@ function secretInFile(path: string, { folder }: SecretSources): SecretFound {
   }
 }
 
-/** The secret in a file, without what editors and shells put around it. Throws what reading throws. */
+/** Reads the secret in a file, without the whitespace that editors and shells add. Throws what reading throws. */
 function secretText(file: string): string {
   return readFileSync(file, 'utf8')
     .replace(/^\uFEFF/, '')

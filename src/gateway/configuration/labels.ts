@@ -12,7 +12,7 @@ interface LabelUsers {
   readonly budgets: readonly Budget[];
 }
 
-/** The labels that calls can have, and which of them requests may set. */
+/** The labels of calls, and those that requests may set. */
 interface Labels {
   readonly labelHeaders: readonly string[];
   readonly attribution: Readonly<Record<string, readonly string[]>>;
@@ -21,8 +21,8 @@ interface Labels {
 const VALUE = { pattern: /^[^\p{C}]{1,128}$/u, expected: 'a text of 1 to 128 characters' };
 
 /**
- * Reads the fields `attribution` and `labelHeaders`, and adds the labels that clients have. A request may set no label
- * that a budget counts by or that a client has: it would choose whose money it spends.
+ * Reads the fields `attribution` and `labelHeaders`, and adds the labels of clients. A request may not set a label that
+ * a budget counts by or that a client has, because it would choose whose money it spends.
  */
 export function labelsOf(read: Reader, { clients, budgets }: LabelUsers): Labels {
   const declared = declaredOf(read);
@@ -48,7 +48,7 @@ export function labelsOf(read: Reader, { clients, budgets }: LabelUsers): Labels
   return { labelHeaders, attribution };
 }
 
-/** A map of names to values, or a list of names. */
+/** Reads a map of names to values, or a list of names. */
 function declaredOf(read: Reader): Record<string, readonly string[]> {
   if (Array.isArray(read.value('attribution'))) {
     return Object.fromEntries((read.texts('attribution', LABEL_NAME) ?? []).map((name) => [name, []]));
@@ -57,7 +57,7 @@ function declaredOf(read: Reader): Record<string, readonly string[]> {
   return Object.fromEntries(names.names().map((name) => [name, names.texts(name, VALUE) ?? []]));
 }
 
-/** Each label that clients have, with the values that they give it. */
+/** Collects the labels of clients, with their values. */
 function setByClients(clients: readonly GatewayClient[]): ReadonlyMap<string, readonly string[]> {
   const set = new Map<string, string[]>();
   for (const { labels, mints } of clients) {
@@ -72,7 +72,7 @@ function conflict(expected: string, got: string, advice: string): ValueProblem {
   return { kind: 'conflict', expected, got, advice };
 }
 
-/** Notes each client whose minted subjects would take the place of a label that it has. */
+/** Reports each client whose minted subjects would replace a label that it has. */
 export function noteSubjectLabels(read: Reader, clients: readonly GatewayClient[]): void {
   for (const { name, labels, mints } of clients) {
     const label = mints?.subjectLabel ?? null;
@@ -82,13 +82,13 @@ export function noteSubjectLabels(read: Reader, clients: readonly GatewayClient[
   }
 }
 
-/** The clients and keys that budgets may be for. */
+/** The clients and keys that budgets may name. */
 interface Known {
   readonly clients: readonly string[];
   readonly aliases: readonly string[];
 }
 
-/** The budgets of the field `budgets`, and of each client's `budgets`, which count its calls alone. */
+/** Reads the budgets of the field `budgets`, and of each client's `budgets`, which count only its calls. */
 export function allBudgets(read: Reader, { clients, aliases }: Known): readonly Budget[] {
   const own = listOf(read, (definition) => definition);
   const ofClients = clients.map((name) => {
@@ -98,7 +98,7 @@ export function allBudgets(read: Reader, { clients, aliases }: Known): readonly 
   const all = [own, ...ofClients].flat();
   const names = all.map(({ name }) => name);
   for (const name of new Set(names.filter((name, position) => names.indexOf(name) !== position))) {
-    // Two in one list were named by their places already; a third time does no harm.
+    // Two in one list are already reported with their places; reporting them again does no harm.
     read.note('budgets', conflict('names of their own', `${name} more than once`, 'rename one'));
   }
   for (const { name, scope } of all) {

@@ -5,7 +5,7 @@ import { fileStores, redisStores, type AccessStores } from '../access/stores.ts'
 import { secretOf, type SecretSources } from './keys.ts';
 import type { Reader } from './reader.ts';
 
-/** A place that outlives the process. A URL may have a password, so it comes out of a function. */
+/** A place that outlives the process. A function returns its URL, which may contain a password. */
 export type Place =
   { readonly kind: 'sqlite'; readonly path: string } | { readonly kind: 'redis'; readonly url: () => string };
 
@@ -41,21 +41,21 @@ function redisOf(place: Reader, sources: SecretSources): Place | null {
   return null;
 }
 
-/** The same place as one for the spend of budgets. */
+/** Converts the place to one for the spend of budgets. */
 export function ledgerAt(place: Place): LedgerPlace {
   const found = ledgerPlace(place.kind === 'sqlite' ? place.path : place.url());
   if ('problem' in found) throw new TypeError('expected a place that was checked');
   return found;
 }
 
-/** Reads the field `ledger`; `null` for this process alone. */
+/** Reads the field `ledger`; `null` for only this process. */
 export function ledgerPlaceOf(read: Reader, sources: SecretSources): Place | null {
   return read.value('ledger') === 'memory' ? null : placeOf(read, 'ledger', sources);
 }
 
 /**
- * Opens the place of tokens. Throws a `ConfigurationError` (`PLIMSOLL_TOKENS_INVALID`) if the file or the package `ioredis`
- * cannot be used; a Redis that does not answer shows when it is asked.
+ * Opens the place of tokens. Throws a `ConfigurationError` (`PLIMSOLL_TOKENS_INVALID`) if the file or the package
+ * `ioredis` cannot be used. Whether a Redis responds shows only when it is used.
  */
 export function openStores(place: Place, open: 'create' | 'existing' = 'create'): AccessStores {
   if (place.kind === 'sqlite') return fileStores(place.path, open);

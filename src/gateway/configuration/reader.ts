@@ -3,7 +3,7 @@ import { redacted } from '../../keys/secrets.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** Bounds of a whole number; what is outside of them is a problem. */
+/** Bounds of a whole number; a number outside is a problem. */
 interface Bounds {
   readonly least: number;
   readonly most: number;
@@ -11,13 +11,13 @@ interface Bounds {
   readonly expected: string;
 }
 
-/** A text that a field may have. */
+/** The form that a text must have. */
 interface Form {
   readonly pattern: RegExp;
   readonly expected: string;
 }
 
-/** Reads the fields of one object of a file and notes what is wrong with them, each with its path in the file. */
+/** Reads the fields of one object of a file and collects their problems, each with its path in the file. */
 export class Reader {
   readonly #fields: Fields;
   readonly #place: string;
@@ -38,18 +38,18 @@ export class Reader {
     return this.#place === '' ? name : `${this.#place}.${name}`;
   }
 
-  /** Notes that the value of a field is not what was expected. */
+  /** Reports that the value of a field is not the expected one. */
   problem(name: string, expected: string, advice: string): void {
     this.note(name, unfit(name, this.value(name), { expected, advice }));
   }
 
   note(name: string, { kind, expected, got, advice }: ValueProblem): void {
-    // A name in the path can be a key that was written in the wrong place.
+    // A name in the path may be a key that was written in the wrong place.
     const field = redacted(this.place(name));
     this.#problems.push({ kind, field, expected, got: redacted(got), advice });
   }
 
-  /** A misspelt field would be ignored in silence. */
+  /** Reports unknown fields: otherwise a misspelled field would be ignored silently. */
   only(known: readonly string[]): void {
     for (const name of Object.keys(this.#fields)) {
       if (known.includes(name)) continue;
@@ -59,14 +59,16 @@ export class Reader {
     }
   }
 
-  /** The object in a field; an empty one if it is absent, and, with a problem, if it is something else. */
+  /**
+   * Returns the object in a field; an empty one if the field is absent, or, with a problem, if it is something else.
+   */
   within(name: string, expected: string): Reader {
     const value = this.value(name);
     if (value !== undefined && !isObject(value)) this.problem(name, expected, 'write it with its fields below it');
     return new Reader(value, this.place(name), this.#problems);
   }
 
-  /** The fields' own names. */
+  /** Returns the names of the fields. */
   names(): readonly string[] {
     return Object.keys(this.#fields);
   }
@@ -94,7 +96,7 @@ export class Reader {
     return found;
   }
 
-  /** Texts; what does not fit is a problem of its own, and left out. */
+  /** Reads a list of texts; each one that does not fit is a problem, and left out. */
   texts(name: string, { pattern, expected }: Form): readonly string[] | undefined {
     const value = this.value(name);
     if (value === undefined) return undefined;
