@@ -41,19 +41,30 @@ export function follow(body: object, tap: Tap, offset = 0): Branch {
   return branch;
 }
 
+const hidden = (value: unknown): PropertyDescriptor => ({
+  value,
+  writable: true,
+  configurable: true,
+  enumerable: false,
+});
+
+const COVERS: PropertyDescriptorMap = {
+  getReader: hidden(getReader),
+  tee: hidden(tee),
+  cancel: hidden(cancel),
+  pipeTo: hidden(pipeTo),
+  pipeThrough: hidden(pipeThrough),
+  values: hidden(values),
+  [Symbol.asyncIterator]: hidden(values),
+};
+
 /**
  * The methods are properties of the body itself: a prototype between would be as fast, but a program that looks at the
  * body, or logs it, sees another class.
  */
 function coverBody(body: Body, tap: Tap, offset = 0): void {
   follow(body, tap, offset);
-  hide(body, 'getReader', getReader);
-  hide(body, 'tee', tee);
-  hide(body, 'cancel', cancel);
-  hide(body, 'pipeTo', pipeTo);
-  hide(body, 'pipeThrough', pipeThrough);
-  hide(body, 'values', values);
-  hide(body, Symbol.asyncIterator, values);
+  if (Object.isExtensible(body)) Object.defineProperties(body, COVERS);
 }
 
 type PipeOptions = Parameters<Body['pipeTo']>[1];
@@ -77,7 +88,8 @@ function getReader(this: Body, options?: { mode?: 'byob' }): Reader {
   if (branch === null) return reader;
   const read: (...given: unknown[]) => Promise<ReadResult> = reader.read.bind(reader);
   const cancelReader = reader.cancel.bind(reader);
-  hide(reader, 'read', (...given: unknown[]) => observed(branch, read(...given)));
+  const { seen, failed } = observers(branch);
+  hide(reader, 'read', (...given: unknown[]) => read(...given).then(seen, failed));
   hide(reader, 'cancel', (reason?: unknown) => {
     end(branch, 'cancelled');
     return cancelReader(reason);
@@ -85,22 +97,19 @@ function getReader(this: Body, options?: { mode?: 'byob' }): Reader {
   return reader;
 }
 
-/** Shows the listener the result of a read on its way to the reader. A failure passes unchanged. */
-function observed<Result extends IteratorResult<unknown, unknown> | ReadResult>(
-  branch: Branch,
-  read: Promise<Result>,
-): Promise<Result> {
-  return read.then(
-    (result) => {
+/** What shows the listener the results of reads on their way to the reader. A failure passes unchanged. */
+function observers(branch: Branch) {
+  return {
+    seen<Result extends ReadResult | IteratorResult<unknown, unknown>>(this: void, result: Result): Result {
       see(branch, result);
       return result;
     },
-    (error: unknown) => {
+    failed(this: void, error: unknown): never {
       // Releasing the lock rejects what is pending and leaves the body readable by the next reader.
       if (!(error instanceof TypeError && isReleased(error))) end(branch, failure(error));
       throw error;
     },
-  );
+  };
 }
 
 function isReleased(error: TypeError): boolean {
@@ -114,8 +123,13 @@ function values(this: Body, options?: { preventCancel?: boolean }): ReturnType<B
   if (branch === null) return iterator;
   const next = iterator.next.bind(iterator);
   const giveUp = iterator.return?.bind(iterator);
+  const { seen, failed } = observers(branch);
   let lastRead: Promise<unknown> | null = null;
-  iterator.next = () => (lastRead = observed(branch, next()));
+  iterator.next = () => {
+    const read = next().then(seen, failed);
+    lastRead = read;
+    return read;
+  };
   if (giveUp === undefined || options?.preventCancel === true) return iterator;
   iterator.return = (value) => {
     const given = giveUp(value);
@@ -130,7 +144,7 @@ function tee(this: Body): [Body, Body] {
   const branch = openBranch(this);
   const pair = native.tee.call(this) as [Body, Body];
   if (branch === null) return pair;
-  branch.tap.split();
+  branch.tap.openBranches++;
   coverBody(pair[0], branch.tap, branch.offset);
   coverBody(pair[1], branch.tap, branch.offset);
   // The two branches take over: the body itself can be dropped and collected without ending the call.
@@ -201,34 +215,13 @@ function streamOver(reader: Reader): Body {
 
 /** One body and all the branches that `tee` and `clone` made of it. */
 export class Tap {
-  readonly #listener: BodyListener;
-  #seenBytes = 0;
-  #openBranches = 1;
-  #over = false;
+  readonly listener: BodyListener;
+  seenBytes = 0;
+  openBranches = 1;
+  over = false;
 
   constructor(listener: BodyListener) {
-    this.#listener = listener;
-  }
-
-  split(): void {
-    this.#openBranches++;
-  }
-
-  /** Takes a chunk that a branch read at its own offset, without the bytes that another branch has read before. */
-  chunk(bytes: Uint8Array, offset: number): void {
-    if (this.#over) return;
-    const known = this.#seenBytes - offset;
-    if (known >= bytes.byteLength) return;
-    this.#seenBytes = offset + bytes.byteLength;
-    this.#listener.chunk(known > 0 ? bytes.subarray(known) : bytes);
-  }
-
-  /** A branch ended. Given-up branches end the body only when there is no other left to read. */
-  end(how: BodyEnd): void {
-    if (this.#over) return;
-    if ((how === 'cancelled' || how === 'abandoned') && --this.#openBranches > 0) return;
-    this.#over = true;
-    this.#listener.end(how);
+    this.listener = listener;
   }
 }
 
@@ -239,22 +232,28 @@ export interface Branch {
   over: boolean;
 }
 
-/** Ends a branch; only the first end counts. */
+/** Ends a branch; only the first end counts. A given-up branch ends the body only where there is no other left to read. */
 export function end(branch: Branch, how: BodyEnd): void {
   if (branch.over) return;
   branch.over = true;
-  branch.tap.end(how);
+  const { tap } = branch;
+  if (tap.over) return;
+  if ((how === 'cancelled' || how === 'abandoned') && --tap.openBranches > 0) return;
+  tap.over = true;
+  tap.listener.end(how);
 }
 
-/** Takes in the result of a read of a branch. */
+/** Takes in the result of a read of a branch, without the bytes that another branch has read before. */
 export function see(branch: Branch, { done, value }: { readonly done?: boolean; readonly value?: unknown }): void {
   if (branch.over) return;
-  if (done === true) {
-    end(branch, 'done');
-  } else if (value instanceof Uint8Array) {
-    branch.tap.chunk(value, branch.offset);
-    branch.offset += value.byteLength;
-  }
+  if (done === true) return end(branch, 'done');
+  if (!(value instanceof Uint8Array)) return;
+  const { tap, offset } = branch;
+  branch.offset += value.byteLength;
+  if (tap.over || branch.offset <= tap.seenBytes) return;
+  const known = tap.seenBytes - offset;
+  tap.seenBytes = branch.offset;
+  tap.listener.chunk(known > 0 ? value.subarray(known) : value);
 }
 
 /** Tells an abort by the request's signal from a body that broke, by what its reading threw. */

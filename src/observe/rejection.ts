@@ -1,5 +1,5 @@
 import type { Outcome, RateLimitReason, Rejection, SpendScope } from '../vocabulary.ts';
-import { isJson, type Json } from './usage.ts';
+import { isJson } from './usage.ts';
 
 /** A refusal as it came. `body` is the parsed error body, or `null` where it did not come in time. */
 export interface Refusal {
@@ -52,12 +52,6 @@ export function bodyRejection(body: unknown): Rejection {
 }
 
 const NO_HEADERS = new Headers();
-
-/** Tells an error from every other JSON document of the API: those have a type of their own. */
-export function isErrorDocument(document: Json): boolean {
-  const { type, error } = document;
-  return type === 'error' || (type === undefined && isJson(error));
-}
 
 /** The API's error types, with the status that each has outside a stream. */
 const STATUS_OF_TYPE: ReadonlyMap<string, number> = new Map([

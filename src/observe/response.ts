@@ -10,7 +10,7 @@ import type { BodyEnd, BodyListener } from './body-tap.ts';
 import { JsonListener, tapContent, tapJson, type JsonEnd } from './content.ts';
 import { EventStreamListener, type EventStreamScanner, type StreamEvents } from './event-stream.ts';
 import type { LiveCall, Observation } from './live-call.ts';
-import { bodyRejection, isErrorDocument } from './rejection.ts';
+import { bodyRejection } from './rejection.ts';
 import { estimatedOutputTokens, isJson, mergedUsage, usage, withEstimatedOutput, type Json } from './usage.ts';
 
 /**
@@ -93,6 +93,12 @@ function followJson(followed: Followed, value: unknown, how: JsonEnd): void {
     observation.onError('body', error);
     call.end('ok');
   }
+}
+
+/** Tells an error from every other JSON document of the API: those have a type of their own. */
+function isErrorDocument(document: Json): boolean {
+  const { type, error } = document;
+  return type === 'error' || (type === undefined && isJson(error));
 }
 
 function readUsage({ observation }: Followed, raw: Json): Usage {

@@ -52,27 +52,23 @@ export interface ObservedSeams extends Seams {
  * throws other errors where there is one. Requests without SDK options (those of the SDK's own) are not counted.
  */
 export function observedSeams(observation: Observation, plain: Seams): ObservedSeams {
-  const waits = new RetryWaits();
-  const chain = new InnerChain();
+  const common = { observation, plain, waits: new RetryWaits(), chain: new InnerChain() };
+  const { chain } = common;
   const seams: ObservedSeams = {
     isOn: true,
     fetchWithTimeout(...given) {
-      const [url, init, timeoutMs, controller, options, ...more] = given;
+      const [, init, , , options] = given;
       if (options === undefined || !seams.isOn) return plain.fetchWithTimeout.apply(this, given);
-      const send: SdkExchange['send'] = (exchange, request) => {
-        // A guard may have taken its time: the SDK listens to the signal only from here on.
-        if (init.signal?.aborted === true) controller.abort();
-        return chain.handOver(exchange, () =>
-          plain.fetchWithTimeout.call(this, url, request, timeoutMs, controller, options, ...more),
-        );
-      };
-      const exchange = begin({ observation, waits, ofFetch: chain.ofFetch, client: this, init, options, send });
+      const exchange = begin({ ...common, client: this, given, init, options });
       if (exchange === null) return plain.fetchWithTimeout.apply(this, given);
       if (exchange.round !== null) return exchange.round.send(SDK_TRANSPORT);
-      return passingRefusals(sendObserved(exchange, SDK_TRANSPORT), exchange);
+      const sent = sendObserved(exchange, SDK_TRANSPORT);
+      return observation.guards.length + exchange.call.spends.length === 0 ? sent : passingRefusals(sent);
     },
     backendMiddleware() {
-      return chain.around(plain.backendMiddleware.call(this));
+      const backend = plain.backendMiddleware.call(this);
+      const isAsIs = chain.sending === null ? !chain.hasLate : chain.sending.round === null && backend.length === 0;
+      return isAsIs ? backend : chain.around(backend);
     },
   };
   return seams;
@@ -82,36 +78,28 @@ export function observedSeams(observation: Observation, plain: Seams): ObservedS
 class InnerChain {
   /** The errors that `fetch` has thrown. */
   readonly ofFetch = new WeakSet();
-  #sending: SdkExchange | null = null;
-  /** Those whose chain is put together later than the SDK's own `fetchWithTimeout` does it, in a subclass. */
+  /** Set while the SDK puts the chain of a request together, which it does before its first `await`. */
+  sending: SdkExchange | null = null;
+  /** Those whose chain is put together later, by the `fetchWithTimeout` of a subclass. */
   readonly #late = new Map<SdkOptions, SdkExchange>();
 
-  /** Runs `send`, which asks for the middleware of the backend before its first `await`. */
-  handOver(exchange: SdkExchange, send: () => Promise<Response>): Promise<Response> {
-    this.#sending = exchange;
-    let sent: Promise<Response>;
-    try {
-      sent = send();
-    } finally {
-      this.#sending = null;
-    }
-    const { round, options } = exchange;
-    if (round === null || round.isJoined) return sent;
-    this.#late.set(options, exchange);
-    return sent.finally(() => this.#late.delete(options));
+  around(backend: readonly Middleware[]): readonly Middleware[] {
+    const { sending } = this;
+    if (sending === null) return [this.#joinLate, ...backend, this.#markErrors];
+    sending.hasMiddleware = true;
+    const { round } = sending;
+    if (round === null) return [...backend, this.#markErrors];
+    round.isJoined = true;
+    return [round.innermost, ...backend, this.#markErrors];
   }
 
-  around(backend: readonly Middleware[]): readonly Middleware[] {
-    const sending = this.#sending;
-    if (sending === null) return this.#late.size === 0 ? backend : [this.#joinLate, ...backend, this.#markErrors];
-    const { round } = sending;
-    if (round !== null) {
-      round.isJoined = true;
-      return [round.innermost, ...backend, this.#markErrors];
-    }
-    if (backend.length === 0) return backend;
-    sending.hasMiddleware = true;
-    return [...backend, this.#markErrors];
+  get hasLate(): boolean {
+    return this.#late.size > 0;
+  }
+
+  joinLater(exchange: SdkExchange, sent: Promise<Response>): Promise<Response> {
+    this.#late.set(exchange.options, exchange);
+    return sent.finally(() => this.#late.delete(exchange.options));
   }
 
   readonly #joinLate: Middleware = (request, next, ctx) => {
@@ -129,12 +117,29 @@ class InnerChain {
   };
 }
 
+/** Sends through the client's own method, as it would have been called. */
+function send(exchange: SdkExchange): Promise<Response> {
+  const { chain, plain, client, given, init, call, round } = exchange;
+  const [url, , timeoutMs, controller, ...more] = given;
+  // A guard may have taken its time: the SDK listens to the signal only from here on.
+  if (init.signal?.aborted === true) controller.abort();
+  const isChanged = round === null && (call.admittedMaxTokens !== null || call.fallbackModel !== null);
+  const request = isChanged ? allowedRequest(init, call) : init;
+  chain.sending = exchange;
+  let sent: Promise<Response>;
+  try {
+    sent = plain.fetchWithTimeout.call(client, url, request, timeoutMs, controller, ...more);
+  } finally {
+    chain.sending = null;
+  }
+  return round === null || round.isJoined ? sent : chain.joinLater(exchange, sent);
+}
+
 /**
  * The SDK would take the refusal of a guard for a failed connection, send again and wrap it. It catches with `catch`, which
  * lets a refusal through.
  */
-function passingRefusals(sent: Promise<Response>, { observation, call }: SdkExchange): Promise<Response> {
-  if (observation.guards.length === 0 && call.spends.length === 0) return sent;
+function passingRefusals(sent: Promise<Response>): Promise<Response> {
   hide(sent, 'catch', (caught: (error: unknown) => unknown) =>
     sent.then(undefined, (error: unknown) => {
       if (isRefusal(error)) throw error;
@@ -147,8 +152,10 @@ function passingRefusals(sent: Promise<Response>, { observation, call }: SdkExch
 /** One time that the SDK sends a call: an attempt, or a round through middleware of the program's. */
 interface SdkExchange extends Exchange {
   readonly waits: RetryWaits;
-  readonly ofFetch: WeakSet<object>;
-  readonly client: ObservedClient;
+  readonly chain: InnerChain;
+  readonly plain: Seams;
+  readonly client: SdkClient;
+  readonly given: FetchArguments;
   readonly init: RequestInit;
   readonly options: SdkOptions;
   /** How often the SDK has sent the call before. */
@@ -156,12 +163,9 @@ interface SdkExchange extends Exchange {
   /** The client has middleware, if only that of a backend. */
   hasMiddleware: boolean;
   round: MiddlewareRound<SdkExchange> | null;
-  readonly send: (exchange: SdkExchange, request: RequestInit) => Promise<Response>;
 }
 
-type Sending = Pick<SdkExchange, 'observation' | 'waits' | 'ofFetch' | 'init' | 'options' | 'send'> & {
-  readonly client: SdkClient;
-};
+type Sending = Omit<SdkExchange, 'call' | 'isAround' | 'retryCount' | 'hasMiddleware' | 'round'>;
 
 function begin(sending: Sending): SdkExchange | null {
   const { observation, waits, client, init, options } = sending;
@@ -189,7 +193,7 @@ function roundOf(exchange: SdkExchange, isFirst: boolean): MiddlewareRound<SdkEx
     guarded: (request) => guardedRequest(request, options),
     allowed: (request) => allowedRequest(request, call),
     isCancelled: () => options.signal?.aborted === true,
-    isOfConnection: (error) => retriesFailure(error, exchange),
+    isOfConnection: (error) => isOfConnection(exchange, error),
   });
 }
 
@@ -202,14 +206,13 @@ function callRequest(options: SdkOptions, { baseURL }: ObservedClient): CallRequ
     model: typeof model === 'string' ? model : null,
     maxTokens: typeof maxTokens === 'number' ? maxTokens : null,
     body,
-    baseUrl: withoutCredentials(baseURL),
-    sdkSpan: sdkSpan(options),
+    baseUrl: baseURL.includes('@') ? withoutCredentials(baseURL) : baseURL,
+    sdkSpan: (options as TracedOptions).__span?.span,
   };
 }
 
 /** A base URL may hold a user's password: that goes no further. */
 function withoutCredentials(baseUrl: string): string {
-  if (!baseUrl.includes('@')) return baseUrl;
   const url = URL.parse(baseUrl);
   return url === null ? '' : `${url.origin}${url.pathname}`;
 }
@@ -217,8 +220,7 @@ function withoutCredentials(baseUrl: string): string {
 /** The SDK: its retry rules are known, and its options are the same object each time that it sends a call. */
 const SDK_TRANSPORT: Transport<SdkExchange, Response> = {
   guardedRequest: ({ init, options }) => guardedRequest(init, options),
-  send: (exchange) =>
-    exchange.send(exchange, exchange.round === null ? allowedRequest(exchange.init, exchange.call) : exchange.init),
+  send,
   headers: ({ headers }) => headers,
   follow({ call, observation, options }, response) {
     followResponse({ call, observation, path: options.path }, response);
@@ -239,12 +241,17 @@ const SDK_TRANSPORT: Transport<SdkExchange, Response> = {
   },
   isCancelled: ({ options }) => options.signal?.aborted === true,
   failureOf: (_exchange, error) => failureOf(error),
-  retriesFailure: (exchange, error) => triesLeft(exchange) > 0 && retriesFailure(error, exchange),
+  retriesFailure: (exchange, error) => triesLeft(exchange) > 0 && isOfConnection(exchange, error),
   wait,
 };
 
 function wait({ call, options, waits, retryCount }: SdkExchange): void {
   waits.add(options, { call, retryCount: retryCount + 1 }, options.signal);
+}
+
+/** Does the SDK take the error for one of a connection? Without middleware, it takes every error for one. */
+function isOfConnection({ hasMiddleware, chain, client }: SdkExchange, error: unknown): boolean {
+  return retriesFailure(error, { hasMiddleware, ofFetch: chain.ofFetch, client });
 }
 
 function isRefreshable({ client }: SdkExchange): boolean {
@@ -275,6 +282,6 @@ function allowedRequest<Request extends RequestInit | SdkRequest>(request: Reque
 type SdkOptions = NonNullable<MiddlewareContext['options']>;
 
 /** The SDK's own span of a call. The one private field of the SDK's that is read: a contract test holds it. */
-function sdkSpan(options: SdkOptions): unknown {
-  return (options as { readonly __span?: { readonly span?: unknown } }).__span?.span;
+interface TracedOptions {
+  readonly __span?: { readonly span?: unknown };
 }
