@@ -7,9 +7,11 @@ export type RequestLabels = Readonly<Record<string, string | undefined>>;
 
 /** Options of `attribution()`; all are optional. */
 export interface AttributionOptions {
-  /** Labels that the application knows of a request. Called at each Claude call, so after authentication. */
+  /** Labels that the application derives from a request. Called at each Claude call, so after authentication. */
   labels?(req: Request): RequestLabels;
-  /** Request headers that any client may set a label by, as header name to label name: `{ 'x-feature': 'feature' }`. */
+  /**
+   * Request headers by which any client may set a label, as header name to label name: `{ 'x-feature': 'feature' }`.
+   */
   readonly headers?: Readonly<Record<string, string>>;
   /** Labels that no header may set, such as those that budgets use. `route` is always one of them. */
   readonly protected?: readonly string[];
@@ -71,8 +73,8 @@ function checkOptions(options: AttributionOptions): void {
 }
 
 /**
- * The fields that routers set on a request as they pass it on, in Express 4 and 5. If no route has answered, they restore
- * them in the end, to nothing.
+ * The fields that routers set on a request as they pass it on, in Express 4 and 5. If no route responds, they restore
+ * them at the end, to nothing.
  */
 interface RoutedRequest {
   baseUrl: string | undefined;
@@ -131,7 +133,7 @@ class MountPath {
   #move(req: RoutedRequest, baseUrl: unknown): void {
     const outer = this.#baseUrl ?? '';
     this.#baseUrl = baseUrl as string | undefined;
-    // A shorter one means that a router is left; the one around it is known.
+    // A shorter one means that a router is left; the surrounding one is known.
     if (typeof baseUrl !== 'string' || baseUrl.length <= outer.length || !baseUrl.startsWith(outer)) return;
     const around = this.#patterns.get(outer) ?? '';
     const own = ownParams(req.params ?? {}, around);

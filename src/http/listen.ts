@@ -20,11 +20,14 @@ export interface ListenOptions {
   readonly headersMs?: number;
   /** Time that a client has to send its whole request. Default 300,000. */
   readonly requestMs?: number;
-  /** A client that takes nothing of its response for so long is disconnected. Default 120,000. */
+  /** A client that reads nothing of its response for this long is disconnected. Default 120,000. */
   readonly stalledMs?: number;
 }
 
-/** Longer than load balancers keep idle connections (AWS 60 s, nginx 60 s), so they never send into one that closes. */
+/**
+ * Longer than load balancers keep idle connections (AWS 60 s, nginx 60 s), so that they never use a connection that is
+ * being closed.
+ */
 const KEEP_ALIVE_MS = 130_000;
 
 /**
@@ -40,7 +43,7 @@ export async function listen(listener: Listener, options: ListenOptions): Promis
       maxHeaderSize: headerBytes,
       headersTimeout: Math.min(headersMs, requestMs),
       requestTimeout: requestMs,
-      // Node looks for late requests only so often.
+      // Node checks for late requests only at this interval.
       connectionsCheckingInterval: clamp(Math.min(headersMs, requestMs) / 4, 100, 5_000),
       keepAliveTimeout: KEEP_ALIVE_MS,
       requireHostHeader: true,
@@ -83,11 +86,11 @@ function refuse(error: Error, socket: Duplex, response: ServerResponse | undefin
   const [status, type, message] = PARSE_ERRORS[code] ?? ['400 Bad Request', 'invalid_request_error', MALFORMED];
   const body = JSON.stringify({ type: 'error', error: { type, message } });
   const head = `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\nconnection: close`;
-  // A socket that is closed at once would take the error with it if the client has sent more than was read.
+  // Closing the socket at once would lose the error if the client has sent more than was read.
   socket.end(`${head}\r\n\r\n${body}`, () => setTimeout(() => socket.destroy(), LINGER_MS).unref());
 }
 
-/** Disconnects clients that have taken nothing of a waiting response in several looks, over so long a time. */
+/** Disconnects clients that have read nothing of a waiting response in several checks, over this time. */
 function disconnectStalled(server: Server, stalledMs: number): void {
   const open = new Map<ServerResponse, { bytes: number; looks: number }>();
   const looksUntilGone = 4;

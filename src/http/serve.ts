@@ -4,7 +4,7 @@ import { start, type Serving } from './listen.ts';
 /** Handles a request. A handler needs no server, so tests need no port. */
 export type Handler = (request: Request) => Promise<Response>;
 
-/** The address to listen on, and what gets the errors. */
+/** The address to listen on, and the handler of errors. */
 export interface ServeOptions {
   /** 0 takes any free port. */
   readonly port: number;
@@ -12,7 +12,7 @@ export interface ServeOptions {
   readonly portOption?: string;
   /** Default 127.0.0.1, which only this machine reaches. */
   readonly host?: string;
-  /** Gets the error of a handler or of a response body. The client gets a 500, or a body that breaks off. */
+  /** Called with the error of a handler or of a response body. The client gets a 500, or an incomplete body. */
   readonly onError?: (error: unknown) => void;
 }
 
@@ -53,7 +53,9 @@ async function respond(incoming: IncomingMessage, outgoing: ServerResponse, { ha
   }
 }
 
-/** Converts to a `Request`; `null` if that cannot hold it: a target that is no path, a method such as CONNECT. */
+/**
+ * Converts to a `Request`; `null` if that is impossible: for a target that is not a path, or a method such as CONNECT.
+ */
 function toRequest(incoming: IncomingMessage, outgoing: ServerResponse, signal: AbortSignal): Request | null {
   const { method = 'GET', url = '/', headers } = incoming;
   const hasBody = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
@@ -71,8 +73,8 @@ function toRequest(incoming: IncomingMessage, outgoing: ServerResponse, signal: 
 }
 
 /**
- * Reads from the socket only as fast as the handler, so a slow handler slows its client down. After the response, the rest
- * of the body is discarded: the connection would wait for it.
+ * Reads from the socket only as fast as the handler, so a slow handler slows its client down. After the response, the
+ * rest of the body is discarded, because the connection would wait for it.
  */
 function bodyOf(incoming: IncomingMessage, outgoing: ServerResponse): ReadableStream<Uint8Array> {
   const chunks = incoming.iterator({ destroyOnReturn: false });
@@ -101,7 +103,7 @@ function headersOf(incoming: IncomingMessage): Headers {
   return headers;
 }
 
-/** Sends a response. Its head goes out at once, before the first byte of the body. */
+/** Sends a response. Its headers go out at once, before the first byte of the body. */
 async function send(response: Response, outgoing: ServerResponse, { isBodiless }: { readonly isBodiless: boolean }) {
   outgoing.statusCode = response.status;
   outgoing.setHeaders(response.headers);
@@ -142,8 +144,9 @@ function sendError(outgoing: ServerResponse, status: number, reason: string): vo
 }
 
 /**
- * Breaks the connection. Before the head it resets the socket, which a client sees as ECONNRESET. After the head it only
- * closes it, because a reset can take back what was sent; a response without its end is broken all the same.
+ * Breaks the connection. Before the headers, it resets the socket, which a client sees as ECONNRESET. After the
+ * headers, it only closes the socket, because a reset can discard what was sent; a response without its end is
+ * incomplete in any case.
  */
 function breakOff(incoming: IncomingMessage, outgoing: ServerResponse): void {
   if (outgoing.headersSent) outgoing.destroy();

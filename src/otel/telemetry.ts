@@ -5,7 +5,7 @@ import type * as SdkNode from '@opentelemetry/sdk-node';
 import { ConfigurationError } from '../errors.ts';
 import { tracerOf } from '../record/otel/spans.ts';
 
-/** Options of `startTelemetry()`; all are optional. Everything else is set by the `OTEL_*` variables. */
+/** Options of `startTelemetry()`; all are optional. The `OTEL_*` variables set everything else. */
 export interface TelemetryOptions {
   /** The name of the service, unless `OTEL_SERVICE_NAME` or `OTEL_RESOURCE_ATTRIBUTES` gives one. */
   readonly serviceName?: string;
@@ -20,8 +20,8 @@ export interface Telemetry {
   /** `false` if `OTEL_SDK_DISABLED` is set, or if the program already has a tracer provider. */
   readonly started: boolean;
   /**
-   * Sends the rest and stops. Never rejects: failures go to OpenTelemetry's `diag`. It is called automatically when the
-   * process has nothing left to do, but not at `process.exit()` or a signal.
+   * Sends what is pending and stops. Never rejects: failures go to OpenTelemetry's `diag`. It is called automatically
+   * when the process has nothing left to do, but not at `process.exit()` or a signal.
    */
   shutdown(): Promise<void>;
 }
@@ -50,7 +50,7 @@ export async function startTelemetry(options: TelemetryOptions = {}): Promise<Te
 
 type Configuration = NonNullable<ConstructorParameters<typeof SdkNode.NodeSDK>[0]>;
 
-/** The configuration of the SDK. What a variable decides is left to the SDK; an empty list turns a signal off. */
+/** The configuration of the SDK. Settings with a variable are left to the SDK; an empty list turns a signal off. */
 function configuration({ serviceName, metrics }: TelemetryOptions): Configuration {
   const { env } = process;
   const attributes = resourceAttributes(env);

@@ -3,14 +3,14 @@ import type { Tokens, Usage, UsagePart } from '../vocabulary.ts';
 import type { CardName, Price, PriceTable, Rates } from './prices.ts';
 import type { Rate } from './rate.ts';
 
-/** The prices for a usage, and the time they are taken at. */
+/** The prices for a usage, and the time that they apply to. */
 export interface Pricing {
   readonly prices: PriceTable;
-  /** The time of the call: its price is the one in force then. */
+  /** The time of the call, which decides its price. */
   readonly atMs: number;
-  /** The model that answered: parts that do not name their own are priced by it. */
+  /** The model that responded; it prices the parts that do not name their own. */
   readonly model?: string | null;
-  /** The usage is of a batch result, whatever its service tier says. */
+  /** Whether the usage belongs to a batch result, whatever its service tier says. */
   readonly batch?: boolean;
 }
 
@@ -45,10 +45,10 @@ export function cost(usage: Usage, pricing: Pricing): CallCost {
 }
 
 /**
- * Prices the same usage on another model: every part at that model's prices, everything else as it was. A part is
- * unpriced if the model is not sold in that mode. The answer is for the same number of tokens, not for the same text:
- * models since Opus 4.7, and Haiku 5.5, make about 30% more tokens of a text than older ones, so a comparison of an
- * older model with a newer one flatters the newer by as much.
+ * Prices the same usage on another model: every part at that model's prices, everything else unchanged. A part is
+ * unpriced if the model is not sold in that mode. The result is for the same number of tokens, not for the same text:
+ * models since Opus 4.7, and Haiku 5.5, produce about 30% more tokens from a text than older ones, so a comparison of
+ * an older model with a newer one favors the newer one by as much.
  */
 export function costOn(usage: Usage, model: string, pricing: Pricing): CallCost {
   return cost({ ...usage, parts: usage.parts.map((part) => ({ ...part, model })) }, pricing);
@@ -62,15 +62,15 @@ function pricedPart(part: UsagePart, mode: Mode | null, { prices, atMs, model = 
   return { model: price?.model ?? prices.canonicalModel(id), cost: rates && tokenCost(part.tokens, rates) };
 }
 
-/** The mode in which a usage was run, as far as its price depends on it; the speed is each part's own. */
+/** The part of a usage's mode that affects its price; the speed belongs to each part. */
 export interface Mode {
   readonly batch: boolean;
   readonly geo: string | null;
 }
 
 /**
- * The mode of a usage; `null` if its service tier is not one of those known, so that no rate can be named for it.
- * `priority` is charged as `standard`.
+ * Returns the mode of a usage; `null` if its service tier is unknown, so that it has no rate. `priority` is charged as
+ * `standard`.
  */
 export function modeOf({ serviceTier, inferenceGeo }: Usage, isBatchResult: boolean): Mode | null {
   const isBatch = serviceTier === 'batch';
@@ -78,7 +78,7 @@ export function modeOf({ serviceTier, inferenceGeo }: Usage, isBatchResult: bool
   return isKnown ? { batch: isBatch || isBatchResult, geo: inferenceGeo } : null;
 }
 
-/** The rates of a part, all multipliers included; `null` if the model is not sold in that mode. */
+/** Returns the rates of a part, with all multipliers; `null` if the model is not sold in that mode. */
 export function ratesFor(price: Price, part: UsagePart, { batch, geo }: Mode): Rates | null {
   const name = cardName(price, part);
   const card = name && price.cards[name];
@@ -87,15 +87,15 @@ export function ratesFor(price: Price, part: UsagePart, { batch, geo }: Mode): R
   return batch ? pair.batch : pair.standard;
 }
 
-/** The tokens that count for the length of a prompt: input, cache reads and cache writes. */
+/** Counts the tokens of a prompt: input, cache reads and cache writes. */
 export function promptTokens(tokens: Tokens): number {
   return tokens.input + tokens.cache_read + tokens.cache_write_5m + tokens.cache_write_1h;
 }
 
-/** The rate card of a model that a part is charged by; `null` if none is published for its speed and length. */
+/** Returns the rate card that a part is charged by; `null` if none is published for its speed and length. */
 export function cardName({ longContextAboveTokens }: Price, { speed, tokens }: UsagePart): CardName | null {
   const isLong = promptTokens(tokens) > longContextAboveTokens;
-  // No model has both fast mode and a price by prompt length, so nobody says what both together cost.
+  // No model has both fast mode and a price by prompt length, so the price of both together is unknown.
   if (speed === 'fast') return isLong ? null : 'fast';
   if (speed !== null && speed !== 'standard') return null;
   return isLong ? 'long_context' : 'standard';
@@ -111,7 +111,7 @@ const NO_COST: Cost = {
   server_tools: 0,
 };
 
-/** The cost of tokens by kind, server tools left at 0. A kind is NaN if `charge` says so. */
+/** Returns the cost of tokens by kind, with server tools at 0. A kind is NaN if `charge` returns NaN. */
 export function tokenCost(tokens: Tokens, rates: Rates): Cost {
   const cost: Record<CostKind, number> = { ...NO_COST };
   for (const kind of TOKEN_KINDS) {
@@ -120,15 +120,17 @@ export function tokenCost(tokens: Tokens, rates: Rates): Cost {
   return cost;
 }
 
-/** Nano-dollars over all kinds. Not a safe integer if any kind is not one: each is 0 or more, and NaN stays NaN. */
+/**
+ * Sums the nano-dollars of all kinds. Not a safe integer if any kind is not one: each is 0 or more, and NaN stays NaN.
+ */
 export function sumOfKinds(cost: Cost): number {
   const cached = cost.cache_read + cost.cache_write_5m + cost.cache_write_1h;
   return cost.input + cached + cost.output + cost.output_estimated + cost.server_tools;
 }
 
 /**
- * The cost of `count` units in whole nano-dollars: the exact product, rounded half up once. NaN if the count is not
- * a whole number of 0 or more, or if the result is too big to be exact in a double.
+ * Returns the cost of `count` units in whole nano-dollars: the exact product, rounded half up once. NaN if the count is
+ * not a whole number of 0 or more, or if the result exceeds the exact range of a double.
  */
 export function charge(count: number, per: Rate): number {
   if (!Number.isSafeInteger(count) || count < 0) return Number.NaN;
@@ -146,7 +148,7 @@ function chargeExactly(count: bigint, { num, den }: Rate): number {
 
 interface ServerToolsCost {
   readonly nanoUsd: number;
-  /** Every tool that was used has a price. */
+  /** Whether every tool that was used has a price. */
   readonly priced: boolean;
 }
 

@@ -1,8 +1,8 @@
 import { gotName, unfit, unknownField, type Problem } from '../errors.ts';
 
 /**
- * Reads one value of parsed JSON. Where the value is wrong it adds a problem, with the place of the value, and returns
- * `undefined`: so one pass over a file finds every problem.
+ * Reads one value of parsed JSON. If the value is wrong, it adds a problem with the place of the value and returns
+ * `undefined`, so that one pass over a file finds every problem.
  */
 export type Reader<T> = (value: unknown, place: string, problems: Problem[]) => T | undefined;
 
@@ -57,7 +57,10 @@ export function mapOf<T>(entry: Reader<T>): Reader<ReadonlyMap<string, T>> {
   };
 }
 
-/** An object with exactly these fields; any other is a problem, since a misspelled field would be ignored silently. */
+/**
+ * An object with exactly these fields. Any other field is a problem, because a misspelled one would be ignored
+ * silently.
+ */
 export function object<S extends Readonly<Record<string, Reader<unknown>>>>(
   fields: S,
 ): Reader<{ readonly [K in keyof S]: Read<S[K]> }> {

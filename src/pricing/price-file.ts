@@ -29,7 +29,7 @@ const status = value('active, legacy, deprecated or retired', (raw) =>
 
 const base = value('"default" or "none"', (raw) => (raw === 'default' || raw === 'none' ? raw : undefined));
 
-/** JSON numbers and decimal texts are both taken as they are written, so 0.1 means one tenth. */
+/** Takes JSON numbers and decimal texts exactly as written, so 0.1 means one tenth. */
 const amount: Reader<Ratio> = (raw, place, problems) => {
   const isNumber = typeof raw === 'number' || (typeof raw === 'string' && raw.trim() !== '');
   const exact = isNumber ? decimal(String(raw)) : null;
@@ -40,7 +40,7 @@ const amount: Reader<Ratio> = (raw, place, problems) => {
   return undefined;
 };
 
-/** Catches a percentage in place of a factor. */
+/** Rejects a percentage in place of a factor. */
 function factor(most: bigint): Reader<Ratio> {
   return (raw, place, problems) => {
     const exact = amount(raw, place, problems);
@@ -90,7 +90,7 @@ const priceFile = object({
   serverTools: orEmpty(list(serverTool)),
 });
 
-/** A price file as it was written, amounts exact. */
+/** A price file as written, with exact amounts. */
 export type PriceFile = Read<typeof priceFile>;
 
 /** One model of a price file: its ids, its life cycle, and its prices by date, in USD per million tokens. */
@@ -99,13 +99,13 @@ export type ListedModel = Read<typeof model>;
 /** The price of a model between two days, in USD per million tokens. */
 export type ListedPrice = Read<typeof modelPrice>;
 
-/** A server tool of a price file. One without prices is known, and cannot be priced. */
+/** A server tool of a price file. A tool without prices is known, but cannot be priced. */
 export type ListedTool = Read<typeof serverTool>;
 
 /** The five amounts every mode of a model has, in USD per million tokens. */
 export type ListedRates = Readonly<Record<keyof typeof rates, Ratio>>;
 
-/** Prices that cannot be used: every problem with the name of the file and its place there. */
+/** Makes the error for unusable prices: every problem with the name of the file and its place there. */
 export function pricesInvalid(name: string, problems: readonly Problem[]): ConfigurationError {
   return new ConfigurationError('PLIMSOLL_PRICES_INVALID', inside(name, problems));
 }

@@ -28,7 +28,7 @@ interface RateCard extends RatePair {
   readonly byGeo: ReadonlyMap<string, RatePair>;
 }
 
-/** The rate cards of a model: the usual one, that of fast mode, and that of long prompts. */
+/** The rate cards of a model: for usual requests, for fast mode, and for long prompts. */
 export type CardName = 'standard' | 'fast' | 'long_context';
 
 /** The ways a model is sold, as the price gauge names them. A batch is a discount on a card. */
@@ -40,7 +40,7 @@ export interface Price extends Dated {
   readonly model: string;
   /** `null` if the model is not sold in this mode, or no price for it is published. */
   readonly cards: Readonly<Record<CardName, RateCard | null>> & { readonly standard: RateCard };
-  /** A request whose prompt has more tokens is charged by the card `long_context`; `Infinity` if there is none. */
+  /** A request with a longer prompt is charged by the card `long_context`; `Infinity` if there is none. */
   readonly longContextAboveTokens: number;
   /** The price as listed: the amounts in USD per million tokens, how well they are known and from where. */
   readonly listed: ListedPrice;
@@ -59,24 +59,24 @@ interface Dated {
   readonly effectiveToMs: number;
 }
 
-/** Prices by model and date. Immutable; made once, asked for every call. */
+/** Prices by model and date. Immutable; made once, used for every call. */
 export interface PriceTable {
-  /** `default`: as shipped; `file`: a file of the user's had a part in it. */
+  /** `default`: as shipped; `file`: at least partly from a user's file. */
   readonly source: 'default' | 'file';
-  /** The UTC day on which the figures were last compared with what is published, `YYYY-MM-DD`. */
+  /** The UTC day on which the figures were last compared with the published ones, `YYYY-MM-DD`. */
   readonly checkedOn: string;
   readonly checkedAtMs: number;
-  /** Canonical ids, those without a price too. */
+  /** Canonical ids, including those without a price. */
   readonly knownModels: readonly string[];
-  /** The models as they were listed, with their life cycle. */
+  /** The models as listed, with their life cycle. */
   readonly models: readonly ListedModel[];
   readonly serverTools: readonly ListedTool[];
   /**
-   * The id under which a model is priced and counted: of an alias and of a dated id (`…-YYYYMMDD`) the model's own.
-   * Anything else comes back as it is: a family never stands in for a version.
+   * Returns the id under which a model is priced and counted: for an alias or a dated id (`…-YYYYMMDD`), the model's
+   * own. Any other text is returned unchanged: a family never stands in for a version.
    */
   canonicalModel(id: string): string;
-  /** The price in force at that time; `null` if none is known. Takes any id that `canonicalModel` does. */
+  /** Returns the price in force at that time; `null` if none is known. Takes any id that `canonicalModel` takes. */
   priceAt(model: string, whenMs: number): Price | null;
   /** The price of a server tool in force at that time; `null` if none is known. */
   toolPriceAt(tool: string, whenMs: number): ToolPrice | null;
@@ -84,16 +84,18 @@ export interface PriceTable {
 
 let shipped: PriceTable | undefined;
 
-/** The prices shipped with this version: checked and put in order at the first call, and the same table from then on. */
+/**
+ * Returns the prices shipped with this version: checked and sorted at the first call, and the same table from then on.
+ */
 export function defaultPrices(): PriceTable {
   shipped ??= priceTable(priceFileFrom(defaults, 'the shipped prices'), 'default');
   return shipped;
 }
 
 /**
- * Makes a table of parsed JSON in the form of a price file. With `"extends": "default"` a listed model or tool replaces
- * the shipped one, all its periods, and the others stay; otherwise only what is listed has a price.
- * Throws a `ConfigurationError` (`PLIMSOLL_PRICES_INVALID`) with every problem; `name` is what it calls the file.
+ * Makes a table from parsed JSON in the form of a price file. With `"extends": "default"`, a listed model or tool
+ * replaces the shipped one with all its periods, and the others stay; otherwise only listed ones have a price. Throws a
+ * `ConfigurationError` (`PLIMSOLL_PRICES_INVALID`) with every problem; `name` is the file's name in it.
  */
 export function pricesFrom(parsed: unknown, name: string): PriceTable {
   const file = priceFileFrom(parsed, name);
@@ -101,8 +103,9 @@ export function pricesFrom(parsed: unknown, name: string): PriceTable {
 }
 
 /**
- * Reads a table from a JSON file at once: `{ "extends": "default" | "none", "checkedOn": "YYYY-MM-DD", "models": […], "serverTools": […] }`,
- * models as in the shipped `prices.json`. Throws a `ConfigurationError` (`PLIMSOLL_PRICES_INVALID`) with every problem.
+ * Reads a table from a JSON file synchronously: `{ "extends": "default" | "none", "checkedOn": "YYYY-MM-DD", "models":
+ * […], "serverTools": […] }`, with models as in the shipped `prices.json`. Throws a `ConfigurationError`
+ * (`PLIMSOLL_PRICES_INVALID`) with every problem.
  */
 export function loadPrices(path: string): PriceTable {
   return pricesFrom(parsed(path), path);
@@ -118,7 +121,7 @@ function parsed(path: string): unknown {
   try {
     return JSON.parse(text.replace(/^\uFEFF/, ''));
   } catch {
-    // The parser's own message quotes the text, which may be a file of secrets given by mistake.
+    // The parser's own message quotes the text, which may be a file of secrets passed by mistake.
     throw pricesInvalid(path, [
       { kind: 'unreadable', field: '', expected: 'JSON', got: 'a text that is not', advice: null },
     ]);
@@ -139,7 +142,7 @@ function extended(file: PriceFile): PriceFile {
   };
 }
 
-/** A negotiated price changes neither what a model is called nor when it retires. */
+/** A negotiated price changes neither the name of a model nor its retirement. */
 function withLifeCycle(own: ListedModel, under: ListedModel | undefined): ListedModel {
   if (under === undefined) return own;
   return {
@@ -182,7 +185,7 @@ function pricesById(models: readonly ListedModel[]): ReadonlyMap<string, PricedM
     entry: { model: listed.model, prices: listed.prices.map((price) => priced(listed.model, price)) },
   }));
   const aliases = entries.flatMap(({ listed, entry }) => listed.aliases.map((alias) => [alias, entry] as const));
-  // Last wins: a model of a user's file may be the alias of a shipped one.
+  // The last one wins: a model of a user's file may be the alias of a shipped one.
   return new Map([...aliases, ...entries.map(({ entry }) => [entry.model, entry] as const)]);
 }
 

@@ -7,8 +7,8 @@ export interface Ratio {
 }
 
 /**
- * The exact value of a decimal as it is written: 0.1 is one tenth, not the double nearest to it.
- * Up to nine digits on either side of the point; `null` for anything else.
+ * Returns the exact value of a decimal as written: 0.1 is one tenth, not the double nearest to it. Up to nine digits on
+ * either side of the point; `null` for anything else.
  */
 export function decimal(text: string): Ratio | null {
   const billionths = nanoUsdOf(text);
@@ -26,7 +26,7 @@ function ratio(num: bigint, den: bigint): Ratio {
   return { num: num / divisor, den: den / divisor };
 }
 
-/** The double nearest to the exact value, for showing. */
+/** The double nearest to the exact value, for display. */
 export function approximately({ num, den }: Ratio): number {
   return Number(num) / Number(den);
 }
@@ -50,7 +50,7 @@ export function rate({ num, den }: Ratio): Rate {
   return { num, den, fastNum: Number(num), fastDen: Number(den), exactUpTo: isSmall ? exactUpTo : -1 };
 }
 
-/** A token's rate in nano-dollars as USD per million tokens, for showing. */
+/** Shows a token's rate in nano-dollars as USD per million tokens. */
 export function usdPerMillion({ num, den }: Ratio): number {
   return Number(num) / Number(den * 1000n);
 }

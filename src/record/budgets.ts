@@ -8,9 +8,9 @@ import type { Store } from './metrics/store.ts';
 const shown = new WeakMap<Store, WeakMap<Budgets, BudgetListener>>();
 
 /**
- * Shows budgets in the store: their gauges are computed at each scrape, from what the ledger last said, and their
- * decisions are counted by the listener that comes back; the same one for the same store, so clients that share budgets
- * and a registry show them once. What the ledger has not said is absent.
+ * Shows budgets in the store: their gauges are computed at each scrape from the ledger's last answer, and the returned
+ * listener counts their decisions. The same store gets the same listener, so clients that share budgets and a registry
+ * show them once. Unknown figures are absent.
  */
 export function recordBudgets(store: Store, budgets: Budgets): BudgetListener {
   const ofStore = shown.get(store) ?? new WeakMap<Budgets, BudgetListener>();
@@ -92,17 +92,17 @@ function shownUsd(nanoUsd: bigint | undefined): number | null {
   return nanoUsd === undefined ? null : usdOf(nanoUsd);
 }
 
-/** Nano-dollars spent in the current calendar month (UTC), as a ledger knows them; `null` while it does not. */
+/** Nano-dollars spent in the current calendar month (UTC), according to a ledger; `null` until it reports them. */
 export type MonthSpendNanoUsd = () => bigint | number | null;
 
-/** The budgets and the spend of the month that a tier's cap counts. */
+/** The budgets and the spend of the month that count towards a tier's cap. */
 export interface MonthBudgets {
   readonly monthBudgets: readonly MonthBudget[];
-  /** `undefined` if nothing but this process itself has counted. */
+  /** `undefined` if only this process has counted. */
   readonly monthSpendNanoUsd: MonthSpendNanoUsd | undefined;
 }
 
-/** The budgets for all calls of a calendar month. A ledger in memory knows no more than this process has seen itself. */
+/** The budgets for all calls of a calendar month. A ledger in memory knows only what this process has seen. */
 export function monthBudgets(budgets: Budgets): MonthBudgets {
   const views = budgets.all.filter(({ budget: { scope, period } }) => scope.kind === 'all' && period.kind === 'month');
   const isOwnCount = views.length === 0 || budgets.ledger.kind === 'memory';
@@ -116,7 +116,7 @@ function monthBudget({ name, limitNanoUsd, mode }: BudgetView['budget']): MonthB
   return { name, limitUsd: usdOf(limitNanoUsd), blocks: mode === 'block' };
 }
 
-/** Each budget counts the same calls; one that was added in the middle of the month has counted fewer. */
+/** Every budget counts the same calls; one that was added during the month has counted fewer. */
 function mostSpent(views: readonly BudgetView[]): bigint | null {
   return views.reduce<bigint | null>((most, view) => {
     const spent = view.balance()?.spentNanoUsd ?? null;

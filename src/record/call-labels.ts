@@ -13,24 +13,24 @@ import {
   type Store,
 } from './metrics/store.ts';
 
-/** Models beyond the declared and the known ones that get a label value of their own. */
+/** The number of models, besides the declared and known ones, that get a label value of their own. */
 const MODEL_CAP = 50;
 
-/** Aliases beyond the configured ones that get a label value of their own. */
+/** The number of aliases, besides the configured ones, that get a label value of their own. */
 const KEY_CAP = 100;
 
-/** Operations are a closed set if they are named; this holds if they ever are not. */
+/** Named operations are a closed set; this cap holds if they ever are not. */
 const OPERATION_CAP = 64;
 
-/** Spellings of models that are remembered, so that a call path looks up and does not compute. */
+/** The number of cached spellings of models, so that a call only looks up its label. */
 const SPELLINGS = 1_000;
 
 export interface CallLabelOptions {
-  /** Aliases of keys that keep their place as label values; their series start at zero. */
+  /** Aliases of keys that always have a label value; their series start at zero. */
   readonly keys?: readonly string[];
-  /** Models that keep their place as label values; their series start at zero. */
+  /** Models that always have a label value; their series start at zero. */
   readonly models?: readonly string[];
-  /** Canonical ids that keep their place as label values. */
+  /** Canonical ids that always have a label value. */
   readonly knownModels?: Iterable<string>;
   /** Number of other models that get a label value of their own. */
   readonly modelCap?: number;
@@ -64,44 +64,44 @@ export class CallLabelValues {
     });
   }
 
-  /** The label of a model however it is spelled; empty for calls without one. */
+  /** The label of a model, however it is spelled; empty for calls without one. */
   model(spelling: string | null): string {
     if (spelling === null) return '';
     return this.#spellings.get(spelling) ?? this.#remember(spelling, this.#model.value(this.#canonical(spelling)));
   }
 
-  /** Like `model`, and counts a model that has no place. Asked once per call. */
+  /** Like `model`, but counts a model that has no label value of its own. Called once per call. */
   countedModel(spelling: string | null): string {
     if (spelling === null) return '';
     return this.#spellings.get(spelling) ?? this.#remember(spelling, this.#model.counted(this.#canonical(spelling)));
   }
 
-  /** Not what came to `other`: it may get a place later, and there is no end of them. */
+  /** Caches a label, but not `other`: the model may get a label value later, and there is no end of such models. */
   #remember(spelling: string, label: string): string {
     if (label !== OTHER && this.#spellings.size < SPELLINGS) this.#spellings.set(spelling, label);
     return label;
   }
 }
 
-/** Label names, each with the values that keep a place of their own; an empty list declares the name alone. */
+/** Label names, each with the values that always have a series; an empty list declares only the name. */
 export type AttributionDeclaration = Readonly<Record<string, readonly string[]>>;
 
-/** Undeclared values of one attribution label that get a place. */
+/** The number of undeclared values of one attribution label that get a series. */
 const ATTRIBUTION_CAP = 100;
 
 /**
- * Combinations of the values of several attribution labels that get series of their own. Without it, labels that are
- * each bounded would make a million series together.
+ * Combinations of the values of several attribution labels that get series of their own. Without it, several bounded
+ * labels together could still make a million series.
  */
 const COMBINATION_CAP = 2_000;
 
 /** https://prometheus.io/docs/concepts/data_model/#metric-names-and-labels */
 const LABEL_NAME = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
 
-/** Sections whose metrics carry no attribution: their labels may be names of a user's. */
+/** Sections whose metrics have no attribution: their labels may have names that a user chooses. */
 const UNATTRIBUTED: ReadonlySet<Section> = new Set(['tier', 'routes', 'gateway']);
 
-/** Labels of plimsoll's own, of the exposition formats, and those that a scrape adds. */
+/** Labels of plimsoll, of the exposition formats, and of scrapes. */
 const RESERVED: ReadonlySet<string> = new Set([
   ...CATALOGUE.filter(({ section }) => !UNATTRIBUTED.has(section)).flatMap(({ labels }) => [...labels]),
   'le',
@@ -116,7 +116,7 @@ export function checkAttribution(declared: AttributionDeclaration): void {
   if (problems.length > 0) throw new ConfigurationError('PLIMSOLL_ATTRIBUTION_INVALID', problems);
 }
 
-/** All that is wrong with a declaration. */
+/** Lists the problems of a declaration. */
 export function attributionProblems(declared: AttributionDeclaration): readonly Problem[] {
   return Object.entries(declared).flatMap(([name, values]) => [...nameProblems(name), ...valueProblems(name, values)]);
 }
@@ -157,7 +157,7 @@ interface AttributionLabel {
   readonly missing: CounterSeries;
 }
 
-/** A value of one label, and the values of the next label that came with it. */
+/** A value of one label, and the values of the next label that appeared with it. */
 interface Combination {
   readonly next: Map<string, Combination>;
 }
@@ -169,7 +169,7 @@ interface AttributionCaps {
   readonly combinations?: number;
 }
 
-/** The declared attribution labels of one recorder, and the combinations of their values that have a place. */
+/** The declared attribution labels of one recorder, and the combinations of their values that have a series. */
 export class AttributionLabels {
   /** In the order of the declaration. */
   readonly names: readonly string[];
@@ -189,17 +189,17 @@ export class AttributionLabels {
   }
 
   /**
-   * The bounded values of a call in the order of the declaration; empty if the call has none. Counts what was dropped:
-   * asked once per call.
+   * The bounded values of a call in the order of the declaration; empty if the call has none. Counts dropped values, so
+   * it is called once per call.
    */
   values(attribution: Attribution): readonly string[] {
     const values = this.#labels.map((label) => label.values.counted(attribution[label.name] ?? ''));
     if (values.length < 2 || this.#hasPlace(values)) return values;
-    // There are only as many of these as the user has declared, however many calls come.
+    // There are only as many of these as the user has declared, however many calls there are.
     return values.map((value, index) => this.#labels[index]?.values.declared(value) ?? value);
   }
 
-  /** Counts a call of which a value is missing. */
+  /** Counts a call that lacks a value. */
   countMissing(values: readonly string[]): void {
     for (const [index, { missing }] of this.#labels.entries()) if (values[index] === '') missing.add(1);
   }
@@ -209,7 +209,7 @@ export class AttributionLabels {
     return Object.fromEntries(this.names.map((name, index) => [name, values[index] ?? '']));
   }
 
-  /** Tells whether a combination has a place, or gives it one of those that are left. */
+  /** Tells whether a combination has a series, or may get one of those that are left. */
   #hasPlace(values: readonly string[]): boolean {
     let known: Combination | undefined = this.#seen;
     for (const value of values) known = known?.next.get(value);

@@ -20,7 +20,7 @@ import type { CounterSeries, GaugeSeries, MoneySeries } from './metrics/series.t
 import type { Store } from './metrics/store.ts';
 import { ModelSeries, OperationSeries, type CallLabels } from './model-series.ts';
 
-/** The series of all calls. Each is made when a call first needs it, and a warm call finds its own in one look-up. */
+/** The series of all calls. Each is made when a call first needs it; later calls find it in one look-up. */
 export class CallSeriesTable {
   readonly store: Store;
   readonly labels: CallLabelValues;
@@ -40,8 +40,9 @@ export class CallSeriesTable {
   }
 
   /**
-   * The group of a call. Counts the label values that the call lost or lacks: asked once per call. A value that has a
-   * place is its own label, so the call's values find the group of a call before without being looked up one by one.
+   * Returns the group of a call. Counts the label values that the call lost or lacks, so it is called once per call. A
+   * value with a series of its own is its own label, so the call's values find the group of an earlier call without
+   * separate look-ups.
    */
   groupOf(call: Call): CallGroup {
     let branch: Branch | undefined = this.#root.next.get(call.operation)?.next.get(call.key);
@@ -71,7 +72,7 @@ export class CallSeriesTable {
     }));
   }
 
-  /** Shows the series of a key and model that alerts stand on, at 0. Both are labels. */
+  /** Shows the series of a key and model that alerts use, at 0. Both are labels. */
   showAtZero(key: string, model: string): void {
     this.ofModel(key, model);
     for (const operation of MESSAGE_OPERATIONS) this.ofOperation({ operation, key, model });
@@ -108,7 +109,7 @@ interface CallSeriesOptions {
   readonly attribution: AttributionLabels;
   /** The limits of a key and model. */
   readonly limitsOf: (key: string, model: string) => ClassLimits;
-  /** A key has got its first call, or its first of another kind. */
+  /** A key has its first call, or its first of another kind. */
   readonly onGroup: (key: string) => void;
 }
 
@@ -127,7 +128,7 @@ export class CallGroup {
   readonly inFlight: GaugeSeries;
   /** The attribution values, in the order of their declaration. */
   readonly values: readonly string[];
-  /** An attribution value is missing. */
+  /** Whether an attribution value is missing. */
   readonly isIncomplete: boolean;
   readonly #table: CallSeriesTable;
   readonly #labels: GroupLabels;
@@ -142,7 +143,7 @@ export class CallGroup {
     this.inFlight = table.store.families.anthropic_requests_in_flight.series({ operation, key });
   }
 
-  /** The series of a model however it is spelled, or of calls without one. */
+  /** Returns the series of a model, however it is spelled, or of calls without one. */
   ofModel(spelling: string | null): CallSeries {
     return this.#byModel.get(spelling ?? '') ?? this.#ofLabel(this.#table.labels.model(spelling));
   }
@@ -156,13 +157,13 @@ export class CallGroup {
     return made;
   }
 
-  /** Counts a retry that the policy did not allow. */
+  /** Counts a retry that the policy denied. */
   deny(reason: RetryDenial): void {
     const { key } = this.#labels;
     this.#table.store.families.anthropic_retries_denied_total.series({ key, reason }).add(1);
   }
 
-  /** Counts a call that went on with another model. Both are labels. */
+  /** Counts a call that continued on a fallback model. Both are labels. */
   fallBack(model: string, fallbackModel: string): void {
     const { key } = this.#labels;
     const fallbacks = this.#table.store.families.anthropic_model_fallbacks_total;
@@ -233,7 +234,7 @@ export class CallSeries {
     attempts.add(1);
   }
 
-  /** Adds a call that is over. Throws a `TypeError` for one that is not. */
+  /** Adds a finished call. Throws a `TypeError` for an unfinished one. */
   addCall(call: Call, trace: Trace | null): void {
     const { outcome, durationSeconds, stopReason } = call;
     if (outcome === null || durationSeconds === null)
@@ -247,7 +248,9 @@ export class CallSeries {
     if (call.firstTokenSeconds !== null) this.ofModel.addPace(call, call.firstTokenSeconds, trace);
   }
 
-  /** The series of a stop reason that is new here. One that came to `other` stays new, and is counted as dropped each time. */
+  /**
+   * Returns the series of a new stop reason. One that became `other` stays new, and is counted as dropped each time.
+   */
   #stops(reason: string): CounterSeries {
     const stop_reason = this.#table.labels.stopReason.counted(reason);
     const { families } = this.#table.store;

@@ -13,8 +13,8 @@ export function recordBuild(store: Store, epochMs: () => number): void {
 }
 
 /**
- * Shows the prices in force, those of the UTC day of each scrape, so that a process that runs for months follows the
- * table; and when the table was last compared with what is published.
+ * Shows the prices in force on the UTC day of each scrape, so that a process that runs for months follows the table;
+ * and when the table was last compared with the published prices.
  */
 export function recordPrices(store: Store, prices: PriceTable, epochMs: () => number): void {
   const family = store.family('anthropic_price_usd_per_million_tokens');
@@ -32,7 +32,7 @@ export function recordPrices(store: Store, prices: PriceTable, epochMs: () => nu
 
 const DAY_MS = 24 * 60 * 60 * 1_000;
 
-/** Prices change at the beginning of a day, UTC: the look-up is made once a day and not for each of the gauges. */
+/** Prices change at the beginning of a UTC day, so they are looked up once a day and not for each gauge. */
 function pricesOfTheDay(prices: PriceTable, epochMs: () => number): () => ReadonlyMap<string, number> {
   let day = Number.NaN;
   let inForce: ReadonlyMap<string, number> = new Map();
@@ -47,7 +47,7 @@ function pricesOfTheDay(prices: PriceTable, epochMs: () => number): () => Readon
   };
 }
 
-/** All that are, or will be, in force. One that is in force on several days comes several times. */
+/** The prices that are, or will be, in force. One that is in force on several days is listed several times. */
 function gaugesFromNowOn(prices: PriceTable, nowMs: number): readonly PriceGauge[] {
   const starts = prices.models.flatMap((model) =>
     model.prices.map(({ effectiveFrom }) => Date.parse(`${effectiveFrom}`)),
@@ -60,7 +60,7 @@ function nameOf({ model, kind, rate }: PriceGauge): string {
   return `${model} ${kind} ${rate}`;
 }
 
-/** One price of the table, as the gauge `anthropic_price_usd_per_million_tokens` shows it. */
+/** One price of the table, as in the gauge `anthropic_price_usd_per_million_tokens`. */
 interface PriceGauge {
   readonly model: string;
   readonly kind: TokenKind;
@@ -70,7 +70,7 @@ interface PriceGauge {
 
 /**
  * The prices in force at that time, one entry for each model, kind and rate that is sold; inference elsewhere than
- * `global` is not among them. Models that have reached their end of life are left out: nobody can call them.
+ * `global` is not included. Models past their end of life are left out, because nobody can call them.
  */
 export function priceGauges(prices: PriceTable, atMs: number): readonly PriceGauge[] {
   return prices.models.flatMap(({ model, eol }) => {
@@ -79,7 +79,7 @@ export function priceGauges(prices: PriceTable, atMs: number): readonly PriceGau
   });
 }
 
-/** The time at which the table was last checked, as `anthropic_price_table_timestamp_seconds` shows it. */
+/** The time when the table was last checked, as in `anthropic_price_table_timestamp_seconds`. */
 export function priceTableTimestampSeconds({ checkedAtMs }: PriceTable): number {
   return checkedAtMs / 1000;
 }

@@ -4,7 +4,7 @@ import type { HistogramSeries } from './metrics/series.ts';
 import type { Store } from './metrics/store.ts';
 import type { TierLimits } from './tier.ts';
 
-/** The rate limits of one key and model class: their gauges, and the tier that they are a part of. */
+/** The rate limits of one key and model class: their gauges, and their part of the tier. */
 export class ClassLimits {
   readonly #gauges: ClassGauges;
   readonly #tier: TierLimits | null;
@@ -14,7 +14,7 @@ export class ClassLimits {
     this.#tier = tier;
   }
 
-  /** Takes in the limiters of a response, or the refusal. */
+  /** Records the limiters of a response, or the refusal. */
   see(attempt: Attempt): void {
     const atMs = attempt.startedAtMs + attempt.durationSeconds * 1000;
     this.#gauges.see(attempt.limiters, atMs);
@@ -25,8 +25,8 @@ export class ClassLimits {
 const tables = new WeakMap<Store, LimiterGauges>();
 
 /**
- * The gauges of limiters of a store. Clients that share a key and a registry share them; they are computed when they are
- * scraped, by the `epochMs` of the first client.
+ * The gauges of limiters in a store. Clients that share a key and a registry share them; they are computed at each
+ * scrape, with the `epochMs` of the first client.
  */
 export function limiterGauges(store: Store, epochMs: () => number): LimiterGauges {
   const known = tables.get(store);
@@ -74,7 +74,7 @@ class ClassGauges {
       if (limit !== null && limit > 0 && remaining !== null) {
         gauges.used.observe(Math.min(1, Math.max(0, (limit - remaining) / limit)));
       }
-      // Older headers than the last only count in the histogram: responses come out of order.
+      // Headers older than the last count only in the histogram, because responses arrive out of order.
       if (atMs < gauges.observedAtMs) continue;
       gauges.observedAtMs = atMs;
       gauges.remaining = remaining;
@@ -86,7 +86,7 @@ class ClassGauges {
   }
 }
 
-/** A limit that was seen longer ago is not known any more. */
+/** A limit that was seen longer ago is unknown again. */
 const STANDS_MS = 60 * 60 * 1000;
 
 /** The last figures of one limit, and the gauges that are computed from them at each scrape. */

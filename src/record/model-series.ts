@@ -147,7 +147,7 @@ export class ModelSeries {
     return series;
   }
 
-  /** Adds how soon and how fast the content of a stream came. */
+  /** Adds the time to the first token, and the pace of a stream. */
   addPace({ durationSeconds, usage }: Call, firstTokenSeconds: number, trace: Trace | null): void {
     const output = usage === null ? null : reportedOutput(usage);
     this.#firstToken.observe(firstTokenSeconds, trace);
@@ -155,7 +155,7 @@ export class ModelSeries {
     this.#perOutputToken.observe((durationSeconds - firstTokenSeconds) / (output - 1), trace);
   }
 
-  /** Adds the parts of a usage that are counted for the model of the call as a whole. */
+  /** Adds the parts of a usage that are counted for the model of the whole call. */
   addUsage(usage: Usage, maxTokens: number | null): void {
     if (usage.thinkingTokens > 0) this.#thinkingTokens.add(usage.thinkingTokens);
     const output = maxTokens === null || maxTokens <= 0 ? null : reportedOutput(usage);
@@ -167,7 +167,7 @@ export class ModelSeries {
     this.#store.families.anthropic_server_tool_uses_total.series({ ...this.#labels, tool }).add(uses);
   }
 
-  /** Adds a call that used tokens of this model, for which no price is known. */
+  /** Adds a call that used tokens of this model, which has no known price. */
   addUnpriced(): void {
     this.#unpriced.add(1);
   }

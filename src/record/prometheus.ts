@@ -27,21 +27,21 @@ import { organizationTierOf, showKey, type OrganizationTier, type TierOptions } 
 export interface PrometheusRecorderOptions extends CallLabelOptions {
   readonly registry: MetricRegistry;
   readonly attribution?: AttributionDeclaration;
-  /** Number of undeclared values of each attribution label that get a place: 100. */
+  /** The number of undeclared values of each attribution label that get a series: 100. */
   readonly attributionCap?: number;
   /** The group of models that share a rate limit, by canonical id. */
   readonly modelClass?: (model: string) => string;
   /** Feeds the section Tier too. */
   readonly tier?: TierOptions;
   readonly clock?: Clock;
-  /** Gets what the registry threw. */
+  /** Called with what the registry threw. */
   readonly onError?: OnError;
 }
 
 /**
- * The recorder of the catalogue's sections Calls, Attempts, Tokens and cost, Rate limits, Tier, and plimsoll itself, into
- * the metrics of a prom-client registry, which are got or created. Throws for attribution labels that cannot be used and
- * for metric names that are taken; for nothing else of the registry.
+ * Records the catalogue's sections Calls, Attempts, Tokens and cost, Rate limits, Tier, and plimsoll itself, in the
+ * metrics of a prom-client registry, which are created if necessary. Throws for unusable attribution labels and for
+ * metric names that are taken; for nothing else of the registry.
  */
 export function prometheusRecorder(options: PrometheusRecorderOptions): Recorder {
   checkAttribution(options.attribution ?? {});
@@ -110,11 +110,12 @@ class CallMetrics implements CallRecorder {
     this.#group = group;
     this.#labels = labels;
     this.#tier = tier;
-    // Its series are scraped at zero while the call is in progress. A call of no model yet would show them without one.
+    // Its series are scraped at zero while the call is in progress. A call without a model so far would show them
+    // without one.
     if (call.requestedModel !== null) this.#seriesNow();
   }
 
-  /** The series of the model that answered, or else of the one asked for. Either can change in the course of a call. */
+  /** The series of the model that responded, or else of the requested one. Either can change during a call. */
   #seriesNow(): CallSeries {
     const spelling = this.#call.model ?? this.#call.requestedModel;
     if (this.#series === null || spelling !== this.#spelling) {

@@ -14,18 +14,18 @@ import { defaultRegistry, knownStore, type MetricRegistry } from './metrics/regi
 import type { MoneySeries } from './metrics/series.ts';
 import { OTHER, type Store } from './metrics/store.ts';
 
-/** Which organization's tier a recorder feeds, and what is known of it from elsewhere. */
+/** The organization whose tier a recorder feeds, and known facts about it. */
 export interface TierOptions extends TierFacts {
   /** Alias of the organization: `default`. */
   readonly organization?: string | undefined;
 }
 
-/** The alias of an organization that nobody has named. */
+/** The alias of an unnamed organization. */
 const DEFAULT_ORGANIZATION = 'default';
 
 /**
- * The tier of an organization in a store. Recorders that name the same organization share it; its gauges are computed at
- * each scrape, and a figure that is not known then is absent.
+ * Returns the tier of an organization in a store. Recorders with the same organization share it; its gauges are
+ * computed at each scrape, and unknown figures are absent.
  */
 export function organizationTierOf(store: Store, options: TierOptions, clock: Clock): OrganizationTier {
   const tier = tierOf(store, options.organization ?? DEFAULT_ORGANIZATION, clock);
@@ -55,7 +55,7 @@ function tierOf(store: Store, organization: string, clock: Clock): OrganizationT
 
 const SOURCES: readonly TierSource[] = ['config', 'headers'];
 
-/** A label set is shown as long as it is the true one: so there is one series for each that may come to be. */
+/** Shows the label set that is currently true: there is one series for each that may become true. */
 function showTier({ families }: Store, organization: string, tier: OrganizationTier): void {
   for (const { tier: name, next } of TIER_STEPS) {
     for (const source of SOURCES) {
@@ -74,7 +74,7 @@ function showTier({ families }: Store, organization: string, tier: OrganizationT
     .computeBy(() => tier.progress()?.next?.thresholdUsd ?? null);
 }
 
-/** Shows what the alias of a key says. Not for keys that have no place as a label value. */
+/** Shows the parts of a key's alias. Not for keys without a label value of their own. */
 export function showKey({ families }: Store, key: string): void {
   if (key === OTHER) return;
   const { environment, service, role, wellNamed } = keyAlias(key);
@@ -89,7 +89,10 @@ export function showKey({ families }: Store, key: string): void {
     .set(1);
 }
 
-/** Facts of an organization's tier that its calls do not show; the latest hold. The spend is asked for at each scrape. */
+/**
+ * Facts about an organization's tier that its calls do not show; the latest ones apply. The spend is read at each
+ * scrape.
+ */
 interface TierFacts extends Partial<MonthBudgets> {
   /** The tier's name, as configured. */
   readonly name?: string | undefined;
@@ -132,7 +135,7 @@ export class OrganizationTier {
     });
   }
 
-  /** Looks at the tier again, because a limit has changed. */
+  /** Infers the tier again, because a limit has changed. */
   changeLimits(): void {
     this.#verdict = null;
     this.verdict();
@@ -144,7 +147,7 @@ export class OrganizationTier {
     this.#seen.add(nanoUsd, this.#clock.epochMs());
   }
 
-  /** The tier as of now, and how it is known. */
+  /** The current tier, and how it is known. */
   verdict(): TierVerdict {
     const atMs = this.#clock.epochMs();
     if (this.#verdict?.atMs === atMs) return this.#verdict.verdict;
@@ -157,7 +160,7 @@ export class OrganizationTier {
     return verdict;
   }
 
-  /** The spend of the current month, a lower bound; `null` while its ledger does not answer. */
+  /** The spend of the current month, a lower bound; `null` until its ledger reports it. */
   spend(): MonthSpend | null {
     if (this.#monthSpend === null) {
       return { usd: usdOf(this.#seen.nanoUsd(this.#clock.epochMs())), countedSinceMs: this.#countedSinceMs };
@@ -192,7 +195,7 @@ export class OrganizationTier {
   }
 }
 
-/** The limits of one key and model class, as an organization's tier follows them. */
+/** The limits of one key and model class, for an organization's tier. */
 export class TierLimits {
   readonly #tier: OrganizationTier;
   readonly #limiters: PlaceHistory;
@@ -207,20 +210,20 @@ export class TierLimits {
     this.#throttles = throttles;
   }
 
-  /** Takes in a response, or a refusal. */
+  /** Records a response, or a refusal. */
   see({ limiters, rejection }: Attempt, atMs: number): void {
     this.#throttles?.see(limiters, rejection?.rateLimitReason ?? null, atMs);
     if (this.#limiters.see(limiters, atMs)) this.#tier.changeLimits();
   }
 }
 
-/** The usage tier of an organization, as this process knows it at this moment. */
+/** The current usage tier of an organization, as this process knows it. */
 export interface TierReport {
-  /** The tier, how it is known, and what speaks against it. */
+  /** The tier, how it is known, and what contradicts it. */
   readonly verdict: TierVerdict;
   /** The distance to the cap and to the next tier; `null` if the tier is not known. */
   readonly progress: TierProgress | null;
-  /** The rest of each limit, by model class and dimension; of several keys the one with least left. */
+  /** The remainder of each limit, by model class and dimension; of several keys, that with least left. */
   readonly headroom: readonly ClassHeadroom[];
   /** Advice from the last seven days of this process, most important first. */
   readonly advice: readonly Advice[];

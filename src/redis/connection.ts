@@ -3,8 +3,8 @@ import { ConfigurationError } from '../errors.ts';
 import { installed } from '../installed.ts';
 
 /**
- * The part of a client of `ioredis`, a Cluster client included, that plimsoll calls. Written out here so that no type of
- * `ioredis` is needed by programs that do without it.
+ * The part of an `ioredis` client (or Cluster client) that plimsoll calls. Declared here, so that programs without
+ * `ioredis` need none of its types.
  */
 export interface RedisClient {
   readonly status: string;
@@ -18,9 +18,9 @@ export interface RedisClient {
 }
 
 /**
- * Connects with a client of its own, which fails rather than waits. `commandMs` limits each command; by default nothing
- * does. Loads `ioredis` when it is called. Throws a `ConfigurationError` (`PLIMSOLL_LEDGER_INVALID`) for a text that is no
- * URL, or without the package.
+ * Connects with a new client, which fails instead of waiting. `commandMs` limits each command; by default there is no
+ * limit. Loads `ioredis` when it is called. Throws a `ConfigurationError` (`PLIMSOLL_LEDGER_INVALID`) for a text that
+ * is not a URL, or without the package.
  */
 export function connect(url: string, commandMs?: number): RedisClient {
   const Redis = loadedIoredis();
@@ -30,7 +30,7 @@ export function connect(url: string, commandMs?: number): RedisClient {
     retryStrategy: (tries) => Math.min(tries * 50, LONGEST_RECONNECT_MS),
     ...(commandMs !== undefined && { commandTimeout: commandMs }),
   });
-  // Without a listener ioredis prints the error. Commands report that Redis is down.
+  // Without a listener, ioredis prints the error. Commands report that Redis is down.
   client.on('error', () => undefined);
   return client;
 }
@@ -70,7 +70,7 @@ function clientFor(Redis: RedisConstructor, url: string, options: ConnectOptions
   try {
     return new Redis(url, options);
   } catch {
-    // The error of ioredis holds the URL, with its password.
+    // The error of ioredis contains the URL, with its password.
     const [expected, got] = ['a URL such as redis://127.0.0.1:6379', 'a text that is not one'];
     throw new ConfigurationError('PLIMSOLL_LEDGER_INVALID', [
       { kind: 'invalid', field: 'redis', expected, got, advice: 'write it out' },
@@ -78,7 +78,7 @@ function clientFor(Redis: RedisConstructor, url: string, options: ConnectOptions
   }
 }
 
-/** States in which a command is sent, or waits for the first connection. A lost connection is not waited for. */
+/** States in which a command is sent, or waits for the first connection. Commands do not wait for a lost connection. */
 const ANSWERING: ReadonlySet<string> = new Set(['ready', 'connect', 'connecting', 'wait']);
 
 /** Tells whether a command may be answered: the client is connected, or connects for the first time. */
@@ -86,7 +86,7 @@ export function isConnected(client: RedisClient): boolean {
   return ANSWERING.has(client.status);
 }
 
-/** The error without the command that failed, which ioredis attaches to it: that can be the one with the password. */
+/** Returns the error without the failed command, which ioredis attaches: it may contain the password. */
 export function withoutCommand(error: unknown): Error {
   return error instanceof Error ? new Error(error.message) : new Error('no reason given');
 }

@@ -104,18 +104,19 @@ return { granted, spent, redis.call('HGET', state, 'reserved'), before, level }
 `;
 
 export interface RedisLedgerOptions {
-  /** The beginning of all keys of the ledger. Default: `plimsoll:`. Ledgers with different prefixes are different ledgers. */
+  /**
+   * The prefix of all keys of the ledger. Default: `plimsoll:`. Ledgers with different prefixes are separate ledgers.
+   */
   readonly prefix?: string;
   /** The time that keys are kept after the last posting. Default: 70 days, longer than a forecast looks back. */
   readonly keepMs?: number;
 }
 
 /**
- * A ledger in Redis 6 or later, or Valkey, for a fleet: one atomic script for each decision. Takes a client of
- * `ioredis`, also one of a Cluster, or a URL; the caller closes a client that it passes in. Spend is as durable as Redis
- * is set up to keep it: turn its append-only file on. A Redis that is not connected is unavailable at once, a slow one
- * after the deadline of `budgets()`. Throws a `ConfigurationError` (`PLIMSOLL_LEDGER_INVALID`) for a text that is not a
- * URL.
+ * A ledger in Redis 6 or later, or Valkey, for a fleet: one atomic script per decision. Takes a client of `ioredis`,
+ * also for a Cluster, or a URL; the caller closes a client that it passes in. Spend is as durable as that Redis: turn
+ * on its append-only file. A Redis that is not connected is unavailable at once, a slow one after the deadline of
+ * `budgets()`. Throws a `ConfigurationError` (`PLIMSOLL_LEDGER_INVALID`) for a text that is not a URL.
  */
 export function redisLedger(
   redis: RedisClient | string,
@@ -139,7 +140,7 @@ const DAY_MS = 86_400_000;
 
 const KEY_LIFETIME_MS = 70 * DAY_MS;
 
-/** A posting that comes again after a longer silence would count twice. */
+/** A posting that is repeated after a longer silence would count twice. */
 const SEQUENCE_LIFETIME_MS = 7 * DAY_MS;
 
 const SCRIPT = new RedisScript(ACCOUNT_SCRIPT);
@@ -223,7 +224,7 @@ class RedisStore {
     this.id = await this.#client.get(key);
   }
 
-  /** The braces make a Cluster keep all keys of an account in one slot. */
+  /** The braces keep all keys of an account in one slot of a Cluster. */
   #key(account: string, name: string): string {
     return `${this.#prefix}{${account}}:${name}`;
   }

@@ -6,7 +6,7 @@ import { RetryBudget, processRetryBudget } from './retry-budget.ts';
 
 /** The options of `retryPolicy()`. All are optional. */
 export interface RetryPolicyOptions {
-  /** Tries of a call, the first included, if the call does not set its own `maxRetries`. Default 4. */
+  /** Attempts of a call, including the first, if the call does not set its own `maxRetries`. Default 4. */
   readonly attempts?: number;
   /** The longest wait before the first retry; it doubles with each next one. Default 1,000. */
   readonly backoffMs?: number;
@@ -14,12 +14,12 @@ export interface RetryPolicyOptions {
   readonly maxBackoffMs?: number;
   /** The longest wait that the server may ask for: a call that would wait longer ends at once. Default 60,000. */
   readonly maxRetryAfterMs?: number;
-  /** No retry begins later than this after the start of the call. Default: no deadline. */
+  /** No retry starts later than this after the start of the call. Default: no deadline. */
   readonly deadlineMs?: number;
   /** Default: one budget for the process, of 20% over a minute. `null`: no limit. */
   readonly budget?: RetryBudget | null;
   /**
-   * A Messages call goes on with this model after a 529, or if the server asks for a longer wait than allowed. Default:
+   * A Messages call continues on this model after a 529, or if the server asks for a longer wait than allowed. Default:
    * no other model.
    */
   readonly fallbackModel?: string;
@@ -29,7 +29,7 @@ export interface RetryPolicyOptions {
   readonly clock?: Clock;
 }
 
-/** `setTimeout` fires at once for more. */
+/** For a longer delay, `setTimeout` fires at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**
@@ -105,7 +105,10 @@ function settingProblems(settings: Omit<Settings, 'budget'>, budget: unknown): r
   ];
 }
 
-/** Statuses that refuse the request itself or its sender: another try is refused too, whatever the server says of retries. */
+/**
+ * Statuses that refuse the request itself or its sender: a retry is refused too, whatever the server says about
+ * retries.
+ */
 const FINAL: ReadonlySet<number> = new Set([400, 401, 402, 403, 404, 413]);
 
 function decide(settings: Settings, refused: RefusedAttempt): RetryDecision {
@@ -116,7 +119,7 @@ function decide(settings: Settings, refused: RefusedAttempt): RetryDecision {
   const tooLong = asked !== null && asked > settings.maxRetryAfterMs;
   const fallback = tooLong || rejection.outcome === 'overloaded' ? fallbackOf(settings, call) : null;
   if (tooLong && fallback === null) return { retry: false, reason: 'retry_after' };
-  // The server's wait is for the model that it refused, not for another.
+  // The server's wait applies to the model that refused, not to another.
   const wait = waitMs(settings, {
     retries: call.attempts - 1,
     retryAfterMs: fallback === null ? asked : null,
@@ -156,7 +159,7 @@ interface Backoff {
   readonly maxBackoffMs: number;
 }
 
-/** The facts that a wait depends on besides the backoff. */
+/** The facts that a wait depends on, besides the backoff. */
 interface Waiting {
   /** Retries made so far: 0 before the first. */
   readonly retries: number;
@@ -167,9 +170,9 @@ interface Waiting {
 }
 
 /**
- * The wait before the next try, in milliseconds: a random part of a bound that doubles with each retry (full jitter), on
- * top of what the server asked for. Spread beyond the server's wait because clients that are refused together get the
- * same one, and would come back together.
+ * Returns the wait before the next attempt, in milliseconds: a random part of a bound that doubles with each retry
+ * (full jitter), on top of the server's wait. It is spread beyond the server's wait because clients that are refused
+ * together get the same wait, and would return together.
  */
 export function waitMs({ backoffMs, maxBackoffMs }: Backoff, { retries, retryAfterMs, random }: Waiting): number {
   const bound = Math.min(maxBackoffMs, backoffMs * 2 ** retries);
@@ -177,8 +180,9 @@ export function waitMs({ backoffMs, maxBackoffMs }: Backoff, { retries, retryAft
 }
 
 /**
- * Reads the wait that a response asks for, in milliseconds: `retry-after-ms`, else `retry-after` as seconds or as an HTTP
- * date. `null` if it asks for none, or for a time that has passed. The SDK reads it the same way (1.x, `retryRequest`).
+ * Reads the wait that a response asks for, in milliseconds: `retry-after-ms`, else `retry-after` as seconds or as an
+ * HTTP date. `null` if it asks for none, or for a time that has passed. The SDK reads it the same way (1.x,
+ * `retryRequest`).
  */
 export function retryAfterMs(headers: Headers, nowMs: number): number | null {
   const asked = inMilliseconds(headers.get('retry-after-ms')) || inSeconds(headers.get('retry-after'), nowMs);

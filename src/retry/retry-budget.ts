@@ -1,11 +1,11 @@
 import { systemClock, type Clock } from '../clock.ts';
 import { ConfigurationError, unfit } from '../errors.ts';
 
-/** The retries that a process may make. */
+/** The limits on the retries of a process. */
 export interface RetryBudgetOptions {
   /** Retries allowed for each call of the window. Default 0.2: at most 20% more requests than calls. */
   readonly ratio?: number;
-  /** Retries allowed in a window however few calls it has, so that a quiet service can retry at all. Default 10. */
+  /** Retries allowed in a window with few calls, so that a quiet service can retry at all. Default 10. */
   readonly floor?: number;
   /** Default 60,000: the window of the API's own limits. */
   readonly windowMs?: number;
@@ -13,7 +13,7 @@ export interface RetryBudgetOptions {
   readonly clock?: Clock;
 }
 
-/** The window consists of this many slots, and moves on by one of them. */
+/** The window consists of this many slots, and moves by one of them. */
 const SLOTS = 60;
 
 /**
@@ -28,7 +28,7 @@ export class RetryBudget {
   readonly #clock: Clock;
   readonly #calls = new Array<number>(SLOTS).fill(0);
   readonly #retries = new Array<number>(SLOTS).fill(0);
-  /** The slot that was counted in last. */
+  /** The slot of the last count. */
   #newest = -Infinity;
 
   /** Throws a `ConfigurationError` (`PLIMSOLL_RETRY_INVALID`) with all problems of the options. */
@@ -57,7 +57,7 @@ export class RetryBudget {
     this.#add(this.#calls);
   }
 
-  /** Takes a retry out of the budget. Returns `false`, and takes nothing, if none is left. */
+  /** Takes a retry from the budget. Returns `false`, and takes nothing, if none is left. */
   take(): boolean {
     this.#advance();
     const allowed = Math.max(this.#floor, this.#ratio * sum(this.#calls));
@@ -76,7 +76,7 @@ export class RetryBudget {
     counts[slot] = (counts[slot] ?? 0) + 1;
   }
 
-  /** Empties the slots that have passed since the last count. Returns the present one. */
+  /** Empties the slots that have passed since the last count. Returns the current one. */
   #advance(): number {
     const now = Math.floor(this.#clock.monotonicMs() / this.#slotMs);
     const passed = Math.min(SLOTS, now - this.#newest);

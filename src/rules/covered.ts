@@ -1,8 +1,8 @@
 import { OUTCOMES, RATE_LIMIT_REASONS, type Outcome, type RateLimitReason, type SpendScope } from '../vocabulary.ts';
 
 /**
- * Which alert covers what: a reason, a scope or an outcome that is new compiles once somebody has decided who is alerted.
- * The runbook of that alert says what to do about each.
+ * Which alert covers what: a new reason, scope or outcome compiles only after somebody has decided which alert covers
+ * it. The runbook of that alert says what to do.
  */
 
 /** The alert on 429s of each reason. */

@@ -15,7 +15,7 @@ export interface MonitoringSettings {
   readonly successObjective: number;
   /** Share of answered calls that must end within `latencySeconds`. */
   readonly latencyObjective: number;
-  /** An edge of the buckets of `anthropic_request_duration_seconds`. Raise it for long answers. */
+  /** An edge of the buckets of `anthropic_request_duration_seconds`. Raise it for long responses. */
   readonly latencySeconds: number;
   /** Failed calls in the longer window before an SLO alert can fire. Raise it if few calls make ratios jump. */
   readonly sloMinFailures: number;
@@ -31,7 +31,7 @@ export interface MonitoringSettings {
   readonly minRetries: number;
   /** Share of calls' time spent waiting between attempts. */
   readonly waitRatio: number;
-  /** Share of a rate limit that is left. */
+  /** Remaining share of a rate limit. */
   readonly headroomRatio: number;
   /** Share of the tier's monthly cap. */
   readonly tierCapRatio: number;
@@ -44,7 +44,7 @@ export interface MonitoringSettings {
   readonly perCallGrowth: number;
   /** Calls in 6 hours, now and a week ago, that are needed for the comparison. */
   readonly minCallsCompared: number;
-  /** Share of answers that end at `max_tokens`. */
+  /** Share of responses that end at `max_tokens`. */
   readonly truncatedRatio: number;
   readonly minAnswers: number;
   readonly priceTableMaxAgeDays: number;

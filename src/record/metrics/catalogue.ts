@@ -1,6 +1,6 @@
 /**
- * Every metric of plimsoll, declared once. The registry, the reference page, dashboards, alert rules and
- * checks read it from here; a metric name is written nowhere else.
+ * Every metric of plimsoll, declared once. The registry, the reference page, dashboards, alert rules and checks read it
+ * from here; metric names are written nowhere else.
  */
 import { ATTEMPT_METRICS, CALL_METRICS, ROUTE_METRICS, TOKEN_METRICS } from './catalogue-calls.ts';
 import {

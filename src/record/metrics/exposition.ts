@@ -1,6 +1,6 @@
 /**
- * The text that Prometheus scrapes, in both of its formats. prom-client formats every label of every sample
- * at every scrape; here what stands before a value is made once for each series and kept.
+ * The text that Prometheus scrapes, in both of its formats. prom-client formats every label of every sample at every
+ * scrape; here, the text before a value is made once per series and kept.
  */
 import type { MetricRegistry } from './registry.ts';
 import { HistogramSeries, type AnyFamily, type Exemplar, type LabelPairs, type Series } from './series.ts';
@@ -8,11 +8,11 @@ import { HistogramSeries, type AnyFamily, type Exemplar, type LabelPairs, type S
 /** The format of a scrape. */
 interface ExpositionStyle {
   readonly format: ExpositionFormat;
-  /** Labels that every sample gets that has none of the name. */
+  /** Labels that are added to every sample without a label of the same name. */
   readonly defaultLabels: LabelPairs;
 }
 
-/** The metrics in their order, ended as the format wants it. */
+/** Writes the metrics in order, with the end that the format requires. */
 export function exposition(metrics: readonly (AnyFamily | ForeignMetric)[], style: ExpositionStyle): string {
   const texts = metrics.map((metric) =>
     'declaration' in metric ? familyText(metric, style) : foreignText(metric, style),
@@ -106,7 +106,7 @@ function prefixesOf(family: AnyFamily, defaultLabels: LabelPairs): Prefixes {
   return prefixes;
 }
 
-/** A sample of a metric that is not plimsoll's. */
+/** A sample of a metric that plimsoll does not own. */
 interface ForeignSample {
   /** `null`: the metric's own. */
   readonly name: string | null;
@@ -115,7 +115,7 @@ interface ForeignSample {
   readonly exemplar: { readonly labels: LabelPairs; readonly value: number; readonly timestampSeconds: number } | null;
 }
 
-/** Another metric of the registry, as it is at this moment. */
+/** Another metric of the registry, in its current state. */
 export interface ForeignMetric {
   readonly name: string;
   readonly help: string;
@@ -143,7 +143,7 @@ export interface ForeignMetricObject {
   get(): Promise<unknown>;
 }
 
-/** Reads a metric of somebody else's. Rejects with whatever its `collect` throws. */
+/** Reads a metric that plimsoll does not own. Rejects with whatever its `collect` throws. */
 export async function foreignMetric(registry: MetricRegistry, metric: ForeignMetricObject): Promise<ForeignMetric> {
   const { name, help, type, values } = (await metric.get()) as MetricJson;
   return { name: ownName(registry, metric, name), help, type, samples: values.map(sample) };
@@ -173,8 +173,8 @@ function pairs(labels: LabelObject = {}): LabelPairs {
 const PROBE = 'plimsoll_default_labels';
 
 /**
- * The labels that the registry adds to every sample. It does not offer them, but adds them to its JSON:
- * so it is asked for the JSON of one empty sample.
+ * Returns the labels that the registry adds to every sample. It does not offer them, but adds them to its JSON, so this
+ * asks for the JSON of one empty sample.
  */
 export async function defaultLabels(registry: MetricRegistry): Promise<LabelPairs> {
   const probe = { get: async () => ({ name: PROBE, values: [{ labels: {}, value: 0 }] }) };
@@ -195,21 +195,21 @@ function labelText(labels: LabelPairs): string {
   return text === '' ? '' : `{${text}}`;
 }
 
-/** The labels, and those of the registry that they do not have themselves. */
+/** Adds the registry's labels that the sample does not have itself. */
 function withDefaults(labels: LabelPairs, defaultLabels: LabelPairs): LabelPairs {
   if (defaultLabels.length === 0) return labels;
   const own = new Set(labels.map(([name]) => name));
   return [...labels, ...defaultLabels.filter(([name]) => !own.has(name))];
 }
 
-/** A number as both formats spell it. */
+/** Writes a number as both formats spell it. */
 function numberText(value: number): string {
   if (value === Infinity) return '+Inf';
   if (value === -Infinity) return '-Inf';
   return `${value}`;
 }
 
-/** An exemplar behind a sample, which only OpenMetrics has. */
+/** Writes an exemplar after a sample, which only OpenMetrics has. */
 function exemplarText(labels: LabelPairs, value: number, timestampSeconds: number): string {
   return ` # ${labelText(labels)} ${numberText(value)} ${numberText(timestampSeconds)}`;
 }
@@ -226,7 +226,7 @@ function familyName({ name, type }: { name: string; type: string }): string {
   return type === 'counter' ? name.replace(/_total$/, '') : name;
 }
 
-/** Nearly no value has anything to escape, and a test is cheaper than a replacement that finds nothing. */
+/** Almost no value has anything to escape, and a test is cheaper than a replacement that finds nothing. */
 function quotable(text: string): string {
   return /["\\\n]/.test(text) ? unbroken(text).replaceAll('"', '\\"') : text;
 }

@@ -1,4 +1,4 @@
-/** Sections of the catalogue, in the order in which it is printed. */
+/** Sections of the catalogue, in printed order. */
 export const SECTIONS = [
   'calls',
   'attempts',
@@ -25,13 +25,13 @@ export interface MetricDeclaration {
   /** The base unit that the name carries; `null` for plain counts and for `…_info`. */
   readonly unit: 'seconds' | 'ratio' | 'usd' | null;
   readonly labels: readonly string[];
-  /** Counters and histograms add up; a gauge says how several workers' values become one. */
+  /** Counters and histograms add up; a gauge says how the values of several workers combine. */
   readonly aggregator: Aggregator;
   /** Declared attribution labels are added to it. */
   readonly attributed?: true;
   /** Its series are shown as 0 before anything has happened, so that `increase()` sees the first event. */
   readonly bornAtZero?: true;
-  /** Upper bounds, ascending, without `+Inf`; of every histogram and of nothing else. */
+  /** Upper bounds, ascending, without `+Inf`; only for histograms. */
   readonly buckets?: readonly number[];
 }
 
@@ -46,7 +46,7 @@ export const OUTPUT_TOKEN_SECONDS = [0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16
 
 export const RATIOS = [0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 1] as const;
 
-/** The steps at which plimsoll can fail and let the call through: the closed set of the label `stage`. */
+/** The stages at which plimsoll can fail and let the call through: the closed set of the label `stage`. */
 export const STAGES = [
   'middleware',
   'guard',
@@ -66,5 +66,5 @@ export const STAGES = [
 
 export type Stage = (typeof STAGES)[number];
 
-/** Gets an error that was swallowed. */
+/** Called with an error that was swallowed. */
 export type OnError = (stage: Stage, error: unknown) => void;

@@ -21,10 +21,10 @@ export interface MetricsHandlerOptions {
 }
 
 /**
- * Answers scrapes with all metrics of the registry, in the format that `Accept` asks for; exemplars are in
- * OpenMetrics. Parsed, it equals `registry.metrics()`, but the registry's content type is never switched,
- * which would cut the names of its counters for good. A metric of somebody else's that throws is left out and
- * counted. It shows spend and attribution values: mount it where only Prometheus comes by.
+ * Answers scrapes with all metrics of the registry, in the format that `Accept` asks for; OpenMetrics has exemplars.
+ * Parsed, it equals `registry.metrics()`, but the registry's content type is never switched, which would cut the names
+ * of its counters permanently. A metric of other owners that throws is left out and counted. The page shows spend and
+ * attribution values: mount it where only Prometheus can reach it.
  */
 export function metricsHandler(options: MetricsHandlerOptions = {}): (request: Request) => Promise<Response> {
   const { registry = defaultRegistry() } = options;
@@ -76,9 +76,9 @@ interface Range {
 }
 
 /**
- * The format that an `Accept` header likes best, by RFC 9110: the highest `q` of the range that names a format
- * most closely. Text if it likes both alike without naming OpenMetrics first, if it likes neither, and
- * if there is no header.
+ * The format that an `Accept` header prefers, by RFC 9110: the highest `q` of the range that names a format most
+ * closely. Text if it prefers neither and does not name OpenMetrics first, if it accepts neither, and if there is no
+ * header.
  */
 export function preferredFormat(accept: string | null): ExpositionFormat {
   const ranges = (accept ?? '').split(',').map(range);

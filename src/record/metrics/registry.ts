@@ -4,7 +4,7 @@ import type { OnError, Stage } from './metric.ts';
 import { HistogramSeries, type AnyFamily, type Exemplar, type LabelPairs, type Series } from './series.ts';
 import { Store } from './store.ts';
 
-/** The part of a prom-client `Registry` that plimsoll uses, whatever its content type. */
+/** The part of a prom-client `Registry` that plimsoll uses, for any content type. */
 export interface MetricRegistry {
   readonly contentType: string;
   registerMetric(metric: never): void;
@@ -28,11 +28,10 @@ function stores(): WeakMap<MetricRegistry, Registered> {
 }
 
 /**
- * The store of a registry, got or created, with all families of the catalogue in the registry. After
- * `registry.clear()` the next call registers the same families again and starts from 0.
- *
- * Throws a `ConfigurationError` (`PLIMSOLL_METRIC_NAME_TAKEN`) if another metric has one of the names. Whatever else the registry
- * throws is counted and passed to `onError`, and the store counts all the same.
+ * Returns the store of a registry, and creates it if necessary, with all families of the catalogue in the registry.
+ * After `registry.clear()`, the next call registers the same families again and starts from 0. Throws a
+ * `ConfigurationError` (`PLIMSOLL_METRIC_NAME_TAKEN`) if another metric has one of the names. Whatever else the
+ * registry throws is counted and passed to `onError`, and the store still counts.
  */
 export function storeFor(registry: MetricRegistry, onError: OnError = () => {}): Store {
   const known = stores().get(registry);
@@ -80,12 +79,12 @@ function namesTaken(names: readonly string[]): ConfigurationError {
   ]);
 }
 
-/** The store of a registry that has one already; nothing is created or registered. */
+/** Returns the existing store of a registry; creates and registers nothing. */
 export function knownStore(registry: MetricRegistry): Store | null {
   return stores().get(registry)?.store ?? null;
 }
 
-/** Counts an error at the store of a registry that has one. */
+/** Counts an error at the store of a registry, if it has one. */
 export function countError(registry: MetricRegistry, stage: Stage): void {
   knownStore(registry)?.errors(stage);
 }
@@ -134,9 +133,9 @@ export function registeredFamily(metric: object): AnyFamily | undefined {
 }
 
 /**
- * A family as a metric object of a prom-client registry. An OpenMetrics registry cuts `_total` off a
- * counter's name by assigning it, for ever, and puts it back on each sample: so the name cannot be assigned
- * here, and what is printed follows the `contentType` of the moment.
+ * Presents a family as a metric object of a prom-client registry. An OpenMetrics registry cuts `_total` off a counter's
+ * name by assigning it, permanently, and puts it back on each sample. So the name cannot be assigned here, and the text
+ * follows the current `contentType`.
  */
 function registeredMetric(family: AnyFamily, contentType: () => string): RegisteredMetric {
   const { name, help, type, aggregator } = family.declaration;

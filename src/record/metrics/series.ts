@@ -28,7 +28,7 @@ export class CounterSeries {
     this.labels = labels;
   }
 
-  /** Throws a `RangeError` for what would go down or is not a number: it could never be taken back. */
+  /** Throws a `RangeError` for a negative amount or one that is not a number: it could never be undone. */
   add(amount: number, trace?: Trace | null): void {
     if (!(amount >= 0 && amount < Infinity)) throw new RangeError('a counter takes finite amounts from 0 up');
     this.#value += amount;
@@ -119,7 +119,7 @@ export class MoneySeries {
   }
 }
 
-/** A number that goes up and down. Hidden until it is set. */
+/** A number that rises and falls. Hidden until it is set. */
 export class GaugeSeries {
   readonly labels: LabelPairs;
   readonly #onError: () => void;
@@ -145,7 +145,7 @@ export class GaugeSeries {
     this.#shown = true;
   }
 
-  /** Hides it: what it measured is not known any more. */
+  /** Hides it, because what it measured is no longer known. */
   clear(): void {
     this.#value = 0;
     this.#shown = false;
@@ -162,7 +162,7 @@ export class GaugeSeries {
     this.set(read());
   }
 
-  /** Changes nothing but what `setAtReset` asked for: calls in flight would come out below 0. */
+  /** Changes only what `setAtReset` computes: otherwise calls in progress would drop below 0. */
   reset(): void {
     if (this.#atReset !== null) this.set(this.#atReset());
   }
@@ -198,7 +198,7 @@ export class HistogramSeries {
     this.#counts = new Array<number>(bounds.length + 1).fill(0);
   }
 
-  /** Throws a `RangeError` for what is not a finite number: it would make the sum unusable for ever. */
+  /** Throws a `RangeError` for anything but a finite number: it would make the sum unusable permanently. */
   observe(value: number, trace?: Trace | null): void {
     if (!(value - value === 0)) throw new RangeError('a histogram takes finite numbers');
     let bucket = 0;
@@ -233,7 +233,7 @@ export class HistogramSeries {
     return this.#bounds;
   }
 
-  /** Observations in one bucket alone, not cumulated; the last bucket is `+Inf`. */
+  /** Observations in one bucket only, not cumulative; the last bucket is `+Inf`. */
   countIn(bucket: number): number {
     return this.#counts[bucket] ?? 0;
   }
@@ -258,9 +258,9 @@ export class Family<Labels extends Readonly<Record<string, string>>, S extends S
   }
 
   /**
-   * The series of a label set, always the same object for the same labels. Resolving does not show it. An
-   * attribution label without a value is left out, which to Prometheus is the same: two clients of one
-   * registry that declare different labels then share a series rather than show it twice.
+   * Returns the series of a label set, always the same object for the same labels. Getting it does not show it. An
+   * attribution label without a value is left out, which means the same to Prometheus: two clients of one registry that
+   * declare different labels then share a series instead of showing it twice.
    */
   series(labels: Labels, attribution: Readonly<Record<string, string>> = {}): S {
     const pairs: (readonly [string, string])[] = [];

@@ -23,15 +23,15 @@ type Families = {
   >;
 };
 
-/** The values of a label that keep their place, and the number of others that get one. */
+/** The values of a label that always have a series, and the number of others that get one. */
 interface LabelPlaces {
   readonly reserved: Iterable<string>;
   readonly cap: number;
-  /** Tells whether a value may have a place at all. */
+  /** Tells whether a value may have a series at all. */
   readonly fit?: (value: string) => boolean;
 }
 
-/** All families of the catalogue, and the caps of their labels: one for each registry. */
+/** All families of the catalogue, and the caps of their labels; one per registry. */
 export class Store {
   readonly families: Families;
   readonly #labels = new Map<string, BoundedLabel>();
@@ -57,7 +57,10 @@ export class Store {
     this.families.plimsoll_errors_total.series({ stage }).add(1);
   }
 
-  /** The cap of a label, shared by all who feed this store; more reserved values and a larger cap add to it. */
+  /**
+   * Returns the cap of a label, shared by everything that feeds this store; more reserved values and a larger cap add
+   * to it.
+   */
   boundedLabel(label: string, { reserved, cap, fit = fitForLabel }: LabelPlaces): BoundedLabel {
     let bounded = this.#labels.get(label);
     if (bounded === undefined) {
@@ -84,23 +87,22 @@ function familyOf(metric: MetricDeclaration, onError: () => void): AnyFamily {
 }
 
 /**
- * Label values are bounded: a label that takes values from requests or
- * responses keeps places for the values that were declared, gives the rest out to the first that come, and
- * calls what is left over `other`, so that totals stay right.
+ * Label values are bounded: a label with values from requests or responses reserves series for the declared values,
+ * gives the rest to the first others, and counts what is left over as `other`, so that totals stay correct.
  */
 
-/** Stands for every value that has no place of its own. */
+/** Replaces every value that has no series of its own. */
 export const OTHER = 'other';
 
-/** Longer values are no names. */
+/** Longer values are not names. */
 const MAX_LENGTH = 128;
 
 /** Control characters, and halves of surrogate pairs: two of those would be written as the same character. */
 const UNPRINTABLE = /[\p{Cc}\p{Cs}]/u;
 
 /**
- * Tells whether a value can be shown: not longer than 128 characters, nothing unprintable, and nothing that looks
- * like a secret of the API or of a gateway.
+ * Tells whether a value can be shown: at most 128 characters, nothing unprintable, and nothing that looks like a secret
+ * of the API or of a gateway.
  */
 export function fitForLabel(value: string): boolean {
   return value.length <= MAX_LENGTH && !UNPRINTABLE.test(value) && !mayHoldSecret(value);
@@ -109,29 +111,29 @@ export function fitForLabel(value: string): boolean {
 /** The values that one label may take. */
 export class BoundedLabel {
   readonly #places = new Set<string>(['', OTHER]);
-  /** The places of values that nobody declared. */
+  /** The undeclared values that have a series. */
   readonly #givenOut = new Set<string>();
   readonly #dropped: CounterSeries;
   readonly #fit: (value: string) => boolean;
   #cap = 0;
 
-  /** `dropped` counts what `counted` turned into `other`; only what is `fit` ever gets a place. */
+  /** `dropped` counts the values that `counted` turned into `other`; only `fit` values ever get a series. */
   constructor(dropped: CounterSeries, fit: (value: string) => boolean) {
     this.#dropped = dropped;
     this.#fit = fit;
   }
 
-  /** Keeps a place for each value, for ever and outside the cap. Values that are not fit get none. */
+  /** Reserves a series for each value, permanently and outside the cap. Values that are not fit get none. */
   reserve(values: Iterable<string>): void {
     for (const value of values) if (this.#fit(value)) this.#places.add(value);
   }
 
-  /** Gives a place to at least so many values that nobody declared. */
+  /** Allows at least this many undeclared values. */
   allow(cap: number): void {
     this.#cap = Math.max(this.#cap, cap);
   }
 
-  /** The value itself if it has a place or can get one, else `other`. Not counted. */
+  /** Returns the value itself if it has a series or can get one, else `other`. Not counted. */
   value(raw: string): string {
     if (this.#places.has(raw)) return raw;
     if (this.#givenOut.size >= this.#cap || !this.#fit(raw)) return OTHER;
@@ -140,14 +142,14 @@ export class BoundedLabel {
     return raw;
   }
 
-  /** Like `value`, and counts a value that was turned into `other`. Asked once per call. */
+  /** Like `value`, but counts a value that becomes `other`. Called once per call. */
   counted(raw: string): string {
     const value = this.value(raw);
     if (value === OTHER && raw !== OTHER) this.#dropped.add(1);
     return value;
   }
 
-  /** Takes a value of `counted`, and returns it if it was declared; else `other`, counted, even if it had a place. */
+  /** Takes a result of `counted`, and returns it if it was declared; else `other`, counted, even if it had a series. */
   declared(value: string): string {
     if (!this.#givenOut.has(value)) return value;
     this.#dropped.add(1);
@@ -179,14 +181,14 @@ export const SERVER_TOOLS = [
   'advisor',
 ] as const;
 
-/** `messages.batches.create`: words and dots, so that no id and no path is ever an operation. */
+/** `messages.batches.create`: only words and dots, so that no id and no path is ever an operation. */
 export function fitForOperation(value: string): boolean {
   return value.length <= MAX_LENGTH && /^[a-z_]+(\.[a-z_]+)*$/.test(value);
 }
 
 const STATUS_WORDS: ReadonlySet<string> = new Set(['timeout', 'connection_error', 'cancelled']);
 
-/** An HTTP status, what came instead of one, or `other` for what is neither. */
+/** An HTTP status, what happened instead of one, or `other`. */
 export function statusLabel(status: number | string): string {
   if (typeof status === 'string') return STATUS_WORDS.has(status) ? status : OTHER;
   return Number.isInteger(status) && status >= 100 && status <= 599 ? String(status) : OTHER;

@@ -13,15 +13,15 @@ interface HistogramDeclaration extends CounterDeclaration {
   readonly boundaries: readonly number[];
 }
 
-/** Boundaries that the conventions for generative AI ask for, as of November 2026. */
+/** Boundaries according to the conventions for generative AI, as of November 2026. */
 const TOKENS = Array.from({ length: 14 }, (_, power) => 4 ** power);
 
 const SECONDS = Array.from({ length: 14 }, (_, power) => 2 ** power / 100);
 
 /**
- * The client metrics of the conventions for generative AI, and under `plimsoll.` what they have no name for. There is no
- * `gen_ai.client.operation.time_per_output_chunk`: it asks for the time of every chunk, and plimsoll times none of them;
- * `plimsoll.client.time_per_output_token` has the mean of each stream instead.
+ * The client metrics of the conventions for generative AI, and those that the conventions do not name, under
+ * `plimsoll.`. There is no `gen_ai.client.operation.time_per_output_chunk`: it needs the time of every chunk, which
+ * plimsoll does not measure; `plimsoll.client.time_per_output_token` has the mean of each stream instead.
  */
 const HISTOGRAMS = {
   tokenUsage: {
@@ -144,20 +144,20 @@ export const TOKEN_TYPE = 'gen_ai.token.type';
 
 export const ANTHROPIC = 'anthropic';
 
-/** Before the name of a declared attribution label. */
+/** The prefix of a declared attribution label. */
 export const ATTRIBUTION = 'plimsoll.attribution.';
 
-/** Tells whether the conventions call the call a `chat`. They have no name for the other operations of the API. */
+/** Tells whether the conventions name the call a `chat`. They do not name the other operations of the API. */
 export function isChat({ operation }: Call): boolean {
   return MESSAGE_OPERATIONS.has(operation);
 }
 
-/** A name from a request or a response that can be shown; `other` for what cannot, a key among them. */
+/** Returns a name from a request or a response if it can be shown; else `other`, for a key too. */
 export function shown(name: string): string {
   return fitForLabel(name) ? name : OTHER;
 }
 
-/** Tells whether an outcome is an error. It is none if the caller got what it asked for, or stopped asking. */
+/** Tells whether an outcome is an error. It is not if the caller got what it asked for, or stopped asking. */
 const IS_ERROR: Readonly<Record<Outcome, boolean>> = {
   ok: false,
   rate_limited: true,
@@ -179,12 +179,12 @@ const IS_ERROR: Readonly<Record<Outcome, boolean>> = {
   blocked: true,
 };
 
-/** `error.type`: the outcome of a call that failed, and nothing for one that did not. */
+/** `error.type`: the outcome of a failed call; absent for others. */
 export function errorType({ outcome }: Call): Outcome | null {
   return outcome !== null && IS_ERROR[outcome] ? outcome : null;
 }
 
-/** `server.address` and `server.port` of a base URL; nothing of what else is in it. */
+/** `server.address` and `server.port` of a base URL, and nothing else of it. */
 export function serverAttributes(baseUrl: string | undefined): Attributes {
   const url = baseUrl === undefined ? null : URL.parse(baseUrl);
   if (url === null) return {};
@@ -195,7 +195,7 @@ export function serverAttributes(baseUrl: string | undefined): Attributes {
   };
 }
 
-/** The declared labels that a call has. */
+/** The declared labels of a call. */
 export function attributionAttributes({ attribution }: Call, declared: readonly string[]): Attributes {
   const attributes: Attributes = {};
   for (const name of declared) {
@@ -205,7 +205,7 @@ export function attributionAttributes({ attribution }: Call, declared: readonly 
   return attributes;
 }
 
-/** Tokens of parts of a usage, in the sums of the conventions: input includes what came from and went to caches. */
+/** Tokens of parts of a usage, in the sums of the conventions: input includes cache reads and writes. */
 interface TokenSums {
   readonly input: number;
   readonly cacheRead: number;

@@ -40,7 +40,7 @@ export interface OtelMetricsOptions {
   readonly meterProvider?: MeterProvider;
   /**
    * Attribution labels that become attributes `plimsoll.attribution.<name>` of calls, tokens and cost, each with values
-   * that are sure of a place. Of others the first hundred get one, and the rest is counted as `other`.
+   * that always have a series. Of other values, the first hundred get one, and the rest counts as `other`.
    */
   readonly attribution?: AttributionDeclaration;
 }
@@ -61,7 +61,7 @@ export function otelMetrics(options: OtelMetricsOptions = {}): Recorder {
   return new OtelMetrics(options);
 }
 
-/** A usage with its cost, and whether it is all that there was. */
+/** A usage with its cost, and whether it is complete. */
 interface Used {
   readonly usage: Usage;
   readonly cost: CallCost | null;
@@ -87,7 +87,7 @@ class OtelMetrics implements Recorder {
     return new CallFeed(this, call);
   }
 
-  /** Made again when another provider is there: until one is registered, the API has one that does nothing. */
+  /** Made again if the provider changes: until one is registered, the API has one that does nothing. */
   get instruments(): Instruments {
     const provider = this.#given ?? metrics.getMeterProvider();
     if (this.#instruments === null || provider !== this.#provider) {
@@ -98,11 +98,11 @@ class OtelMetrics implements Recorder {
   }
 }
 
-/** One call, and the attributes of all that is recorded of it. */
+/** One call, and the attributes of everything recorded for it. */
 class CallFeed implements CallRecorder {
   readonly #metrics: OtelMetrics;
   readonly #call: Call;
-  /** Attributes of every metric of the call under `plimsoll.`, but for attribution and the models. */
+  /** Attributes of every metric of the call under `plimsoll.`, without attribution and models. */
   readonly #owner: Attributes;
   #attribution: Attributes | null = null;
 
@@ -182,14 +182,14 @@ class CallFeed implements CallRecorder {
   #recordUsage({ usage, cost: whole, responseModel, isComplete }: Used): void {
     const unpriced = new Set<string | null>();
     for (const [index, part] of usage.parts.entries()) {
-      // The model that answered, unless the server named another for this part.
+      // The model that responded, unless the server named another for this part.
       const model = part.model === null ? responseModel : this.#metrics.labels.model(part.model);
       this.#recordTokens(part, model, isComplete);
       const cost = whole?.parts[index]?.cost ?? null;
       if (cost === null) unpriced.add(model);
       else this.#recordCost(cost, withResponseModel(this.#own(), model));
     }
-    // What has no price although every part has one is a server tool.
+    // If every part has a price, the missing price is that of a server tool.
     if (whole?.priced === false && unpriced.size === 0) unpriced.add(responseModel);
     for (const model of unpriced) this.#metrics.instruments.unpriced.add(1, withResponseModel(this.#own(), model));
   }
@@ -200,7 +200,7 @@ class CallFeed implements CallRecorder {
     const own = withResponseModel(this.#own(), model);
     const { input, output, estimatedOutput } = tokenSums([part]);
     feeds.tokenUsage.record(input, { ...whole, [TOKEN_TYPE]: 'input' });
-    // An estimate is no report: `plimsoll.client.tokens` has it, as a kind of its own.
+    // An estimate is not a report: `plimsoll.client.tokens` has it, as a kind of its own.
     if (output > 0 || (estimatedOutput === 0 && isComplete)) {
       feeds.tokenUsage.record(output, { ...whole, [TOKEN_TYPE]: 'output' });
     }
@@ -215,7 +215,7 @@ class CallFeed implements CallRecorder {
     }
   }
 
-  /** Attributes of the conventions, without the model that answered. */
+  /** Attributes of the conventions, without the model that responded. */
   #convention(): Attributes {
     const convention = serverAttributes(this.#call.baseUrl);
     convention[PROVIDER_NAME] = ANTHROPIC;
@@ -223,7 +223,7 @@ class CallFeed implements CallRecorder {
     return this.#withRequestModel(convention);
   }
 
-  /** Attributes of plimsoll's metrics, attribution included, without the model that answered. */
+  /** Attributes of plimsoll's metrics, with attribution, without the model that responded. */
   #own(): Attributes {
     this.#attribution ??= this.#attributionAttributes();
     return this.#withRequestModel({ ...this.#owner, ...this.#attribution });
@@ -236,7 +236,7 @@ class CallFeed implements CallRecorder {
     return Object.fromEntries(named.filter(([, value]) => value !== ''));
   }
 
-  /** The model asked for can change between two attempts. */
+  /** The requested model can change between two attempts. */
   #withRequestModel(attributes: Attributes): Attributes {
     const { requestedModel } = this.#call;
     if (requestedModel === null) return attributes;

@@ -16,8 +16,9 @@ import {
 } from './instruments.ts';
 
 /**
- * The name of a span that plimsoll opens: `chat {model}` by the conventions, and `anthropic.{operation}`, as the SDK names
- * its spans, for operations that the conventions do not know. Bounded but for the model, which is as asked for.
+ * The name of a span that plimsoll opens: `chat {model}` by the conventions, and `anthropic.{operation}`, as the SDK
+ * names its spans, for operations that the conventions do not name. Bounded except for the model, which is the
+ * requested one.
  */
 export function spanName(call: Call): string {
   if (!isChat(call)) return `anthropic.${call.operation}`;
@@ -47,7 +48,7 @@ export function responseAttributes(call: Call): Attributes {
   return attributes;
 }
 
-/** Tokens. An output that the server did not report is left out, as the SDK's span leaves it out. */
+/** Tokens. An output that the server did not report is left out, as in the SDK's span. */
 export function usageAttributes(usage: Usage, isComplete: boolean): Attributes {
   const sums = tokenSums(usage.parts);
   const attributes: Attributes = {
@@ -62,7 +63,7 @@ export function usageAttributes(usage: Usage, isComplete: boolean): Attributes {
   return attributes;
 }
 
-/** Whose call it is: known from its start. `declared` are the attribution labels that may be shown. */
+/** The owner of a call, known from its start. `declared` are the attribution labels that may be shown. */
 export function ownerAttributes(call: Call, declared: readonly string[]): Attributes {
   return { 'plimsoll.key': call.key, ...attributionAttributes(call, declared) };
 }
@@ -76,13 +77,13 @@ export function callAttributes(call: Call, reasons: readonly string[]): Attribut
   const estimated = call.usage === null ? 0 : tokenSums(call.usage.parts).estimatedOutput;
   if (estimated > 0) attributes['plimsoll.usage.estimated_output_tokens'] = estimated;
   if (call.cost === null) return attributes;
-  // What is not known is left out: a cost of 0 would be taken for one.
+  // Unknown values are left out: a cost of 0 would be taken as a real one.
   if (call.cost.priced || call.cost.totalNanoUsd > 0) attributes['plimsoll.cost_usd'] = usdOf(call.cost.totalNanoUsd);
   if (!call.cost.priced) attributes['plimsoll.unpriced'] = true;
   return attributes;
 }
 
-/** One HTTP request: what it came to, why it was refused, and what it waited for. */
+/** One HTTP request: its outcome, the reason of its refusal, and its wait. */
 export function attemptAttributes(attempt: Attempt): Attributes {
   const { status, rejection, index } = attempt;
   const attributes: Attributes = { 'plimsoll.headers_seconds': attempt.durationSeconds };
@@ -104,7 +105,7 @@ export function rejectionAttributes({ outcome, rateLimitReason, spendScope }: Re
   return attributes;
 }
 
-/** Tells whether an attempt is an error to a trace: a cancelled one is not. */
+/** Tells whether an attempt is an error in a trace: a cancelled one is not. */
 export function isFailure({ status, rejection }: Attempt): boolean {
   return rejection !== null && status !== 'cancelled';
 }

@@ -35,14 +35,13 @@ interface SpanRecorderOptions {
 }
 
 /**
- * Adds to the span that the SDK has for a call what the SDK does not know: cost, 429 reasons, retry wait, key alias and
- * attribution. Where the SDK has none, it opens one by the conventions for generative AI, below the span that is active
- * when the call begins; nothing is ever put on that one. Each attempt is a child span, `anthropic.attempt`, that lasts
- * until the headers of a refusal or the end of a response's body.
- *
- * One span of a call has its tokens and its cost: the call's own, or, if the SDK ended that before the response was
- * read (`asResponse()`), the last attempt's. After `break` the SDK's span has what was known at `message_start`.
- * A trace that is not recorded costs a look-up; the prompt, the response and the key are never on a span.
+ * Adds to the SDK's span of a call what the SDK does not know: cost, 429 reasons, retry wait, key alias and
+ * attribution. If the SDK has none, it opens one by the conventions for generative AI, below the span that is active
+ * when the call begins; it never adds anything to that one. Each attempt is a child span, `anthropic.attempt`, that
+ * lasts until the headers of a refusal or the end of a response's body. One span of a call has its tokens and its cost:
+ * the call's own, or, if the SDK ended that before the response was read (`asResponse()`), the last attempt's. After
+ * `break`, the SDK's span has what was known at `message_start`. A trace that is not recorded costs a look-up; the
+ * prompt, the response and the key are never on a span.
  */
 export function spanRecorder(options: SpanRecorderOptions = {}): Recorder {
   return new Spans(options);
@@ -76,7 +75,7 @@ class Spans implements Recorder {
     });
   }
 
-  /** Asked for until there is one: the provider may be registered after the client was made. */
+  /** Looked up until there is one: the provider may be registered after the client was made. */
   get tracer(): Tracer | null {
     return (this.#tracer ??= tracerOf(this.#provider ?? trace.getTracerProvider()));
   }
@@ -85,13 +84,13 @@ class Spans implements Recorder {
 interface OpenAttempt {
   readonly span: Span;
   readonly headersAtMs: number;
-  /** The attempt succeeded. */
+  /** Whether the attempt succeeded. */
   readonly hasBody: boolean;
 }
 
 /**
- * The outcome of a call that the SDK's span has if nothing else is known before the SDK ends it: the SDK does that at a
- * `break`, before it gives the body up. Every other end is known in time and replaces it.
+ * The outcome on the SDK's span if nothing else is known before the SDK ends it: the SDK does that at a `break`, before
+ * it gives up the body. Every other outcome is known in time and replaces it.
  */
 const IF_LEFT = 'cancelled';
 
@@ -100,13 +99,13 @@ class CallSpan implements CallRecorder {
   readonly #spans: Spans;
   readonly #call: Call;
   readonly #span: Span;
-  /** plimsoll opened the span, and ends it. */
+  /** Whether plimsoll opened the span, and ends it. */
   readonly #isOwn: boolean;
   /** The reasons of its 429s, each once. */
   readonly #reasons: string[] = [];
-  /** The last attempt, whose span is kept open: what comes too late for the SDK's span goes there. */
+  /** The last attempt, whose span is kept open for facts that are too late for the SDK's span. */
   #attempt: OpenAttempt | null = null;
-  /** The SDK's span was open when the usage was known: it has the tokens. */
+  /** Whether the SDK's span was open when the usage was known, so that it has the tokens. */
   #hasUsage = false;
 
   constructor(spans: Spans, call: Call, { span, isOwn }: { readonly span: Span; readonly isOwn: boolean }) {
@@ -155,7 +154,7 @@ class CallSpan implements CallRecorder {
     if (this.#isOwn) this.#span.end(hrTime(endsAtMs));
   }
 
-  /** `null` if the trace is not sampled, because nobody could look it up. */
+  /** `null` if the trace is not sampled, because nobody could find it. */
   trace(): Trace | null {
     const { traceFlags, traceId, spanId } = this.#span.spanContext();
     if ((traceFlags & TraceFlags.SAMPLED) === 0) return null;
@@ -189,13 +188,13 @@ class CallSpan implements CallRecorder {
     if (errorType(this.#call) !== null) span.setStatus({ code: SpanStatusCode.ERROR });
   }
 
-  /** Puts what comes too late for the SDK's span on the last attempt; tokens and cost, only if they are on neither. */
+  /** Adds to the last attempt what is too late for the SDK's span; tokens and cost, only if they are on neither. */
   #finishBorrowed(): void {
     const call = this.#call;
     if (this.#span.isRecording()) {
       setOutcome(this.#span, call);
       this.#span.setAttributes(callAttributes(call, this.#reasons));
-      // The SDK ends it when the body has been read or closed: a body that is gone was neither.
+      // The SDK ends it when the body has been read or closed; a lost body was neither.
       if (call.outcome === 'abandoned') this.#span.end();
     } else if (this.#attempt !== null) {
       const { span } = this.#attempt;
@@ -215,15 +214,15 @@ function setOutcome(span: Span, { outcome }: Call): void {
   if (outcome !== null) span.setAttribute('plimsoll.outcome', outcome);
 }
 
-/** A time as seconds and nanoseconds: a plain number could be taken for one of the monotonic clock. */
+/** A time as seconds and nanoseconds: a plain number could be mistaken for one of the monotonic clock. */
 function hrTime(epochMs: number): HrTime {
   const seconds = Math.floor(epochMs / 1_000);
   return [seconds, Math.round((epochMs - seconds * 1_000) * 1_000_000)];
 }
 
 /**
- * plimsoll's tracer of a provider, or `null` if the API's own provider stands in because none has been registered:
- * its tracers would make spans that are nothing, and allocate them.
+ * Returns plimsoll's tracer of a provider, or `null` if only the API's no-op provider exists because none has been
+ * registered: its tracers would allocate spans for nothing.
  */
 export function tracerOf(provider: TracerProvider): Tracer | null {
   if ('getDelegateTracer' in provider) {

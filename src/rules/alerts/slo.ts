@@ -13,7 +13,7 @@ interface Burnt {
   readonly allowed: number;
 }
 
-/** Both windows of a pair burn, and there are more than a few failures: one of two calls is no trend. */
+/** Both windows of a pair burn, and there are more than a few failures: one of two calls is not a trend. */
 function burning(severity: Severity, { share, count, allowed }: Burnt, least: number): string {
   const pairs = BURN_WINDOWS.filter((window) => window.severity === severity).map(({ long, short, factor }) => {
     const limit = Number((factor * allowed).toPrecision(6));
