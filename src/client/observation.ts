@@ -17,7 +17,7 @@ import { ambientAttribution } from './attribution.ts';
 import { configuredModels, type InstrumentOptions } from './options.ts';
 
 /** Settings that are not options of `instrument()`. */
-export interface Setting {
+interface Setting {
   /** Aliases of the API keys whose series start at zero. */
   readonly keys: readonly string[];
   /** Makes the spans. Default: the registered provider. */

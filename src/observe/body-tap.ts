@@ -26,7 +26,7 @@ export interface BodyListener {
 
 export type BodyEnd = 'done' | 'failed' | 'aborted' | 'cancelled' | 'abandoned';
 
-export type Body = ReadableStream<Uint8Array>;
+type Body = ReadableStream<Uint8Array>;
 
 const branches = new WeakMap<object, Branch>();
 
@@ -226,7 +226,7 @@ export class Tap {
 }
 
 /** The state of one readable body. Never refers to the body itself: a dropped body must stay collectable. */
-export interface Branch {
+interface Branch {
   readonly tap: Tap;
   offset: number;
   over: boolean;

@@ -14,7 +14,7 @@ import {
 } from './body-tap.ts';
 
 /** What a `fetch` answers with, as far as its content goes: not every one answers with a `Response` of the runtime. */
-export interface Content {
+interface Content {
   readonly body?: unknown;
   readonly bodyUsed?: unknown;
 }
@@ -49,7 +49,7 @@ interface NodeStream {
 }
 
 /** node-fetch answers with one. */
-export function isNodeStream(body: unknown): body is NodeStream {
+function isNodeStream(body: unknown): body is NodeStream {
   const stream = body as Partial<NodeStream> | null | undefined;
   return typeof stream === 'object' && typeof stream?.emit === 'function' && typeof stream.pipe === 'function';
 }
@@ -102,7 +102,7 @@ function tapMethods(response: Content, listener: BodyListener, unseen: () => voi
 }
 
 /** The method, with its value or error seen on the way to its caller. A method of a test's response may be no promise. */
-export function reading(method: Method, seen: <T>(content: T) => T, failed: (error: unknown) => never): Method {
+function reading(method: Method, seen: <T>(content: T) => T, failed: (error: unknown) => never): Method {
   return function (...given) {
     let content: unknown;
     try {

@@ -19,7 +19,7 @@ import type {
 } from '../vocabulary.ts';
 
 /** The step at which an error was swallowed. */
-export type ObserveStage = 'middleware' | 'guard' | 'retry' | 'body' | 'usage' | 'pricing' | 'recorder';
+type ObserveStage = 'middleware' | 'guard' | 'retry' | 'body' | 'usage' | 'pricing' | 'recorder';
 
 /** The surroundings of calls: their recorders and guards, the clock, the prices. */
 export interface Observation {
@@ -57,7 +57,7 @@ export interface CallRequest {
 }
 
 /** An attempt that the server refused. */
-export interface RefusedResponse {
+interface RefusedResponse {
   readonly status: number;
   readonly limiters: readonly Limiter[];
   /** Settles when the body has been read. */

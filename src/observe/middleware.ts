@@ -17,7 +17,7 @@ import { addedUsages } from './usage.ts';
 export type SdkRequest = Parameters<Middleware>[0];
 
 /** What a round knows of the call that it belongs to. */
-export interface Surroundings {
+interface Surroundings {
   readonly path: string;
   readonly guarded: (request: SdkRequest) => GuardedRequest;
   /** The request as it may be sent. */

@@ -21,14 +21,6 @@ const WITH_ID: readonly (readonly [RegExp, string])[] = [
   [/^DELETE files\/[^/]+$/, 'files.delete'],
 ];
 
-/** All values of `operation()`: the closed set of the metric label. */
-export const OPERATIONS: readonly string[] = [
-  ...Object.values(FIXED),
-  'messages.stream',
-  ...WITH_ID.map(([, name]) => name),
-  'other',
-];
-
 /**
  * Names the operation of a request, from its method and its path (`/v1/messages?beta=true`) or whole URL. A
  * `messages.create` that streams is `messages.stream`. An unknown one is `other`: no id ever gets into the name.

@@ -2,7 +2,7 @@ import type { Outcome, RateLimitReason, Rejection, SpendScope } from '../vocabul
 import { isJson } from './usage.ts';
 
 /** A refusal as it came. `body` is the parsed error body, or `null` where it did not come in time. */
-export interface Refusal {
+interface Refusal {
   readonly status: number;
   readonly headers: Headers;
   readonly body: unknown;

@@ -17,7 +17,7 @@ import { estimatedOutputTokens, isJson, mergedUsage, usage, withEstimatedOutput,
  * A call that got a successful response. It lives as long as the body is followed, so it must not lead to the response,
  * nor to the request's signal, whose listeners can: a body that is dropped unread has to stay collectable.
  */
-export interface Followed {
+interface Followed {
   readonly call: FollowedCall;
   readonly observation: Observation;
   /** Path of the request, or its whole URL. */

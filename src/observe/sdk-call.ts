@@ -41,7 +41,7 @@ type FetchArguments = [
 ];
 
 /** The seams of a client as plimsoll puts them in place of its own. */
-export interface ObservedSeams extends Seams {
+interface ObservedSeams extends Seams {
   /** Set to `false`, they do what the client's own do, for whoever has kept them. */
   isOn: boolean;
 }

@@ -7,7 +7,7 @@ import type { LiveCall } from './live-call.ts';
  */
 
 /** The parts of a response that decide on another try. */
-export interface RetryableResponse {
+interface RetryableResponse {
   readonly status: number;
   readonly headers: Headers;
   /** The client gets its token from a provider, and may refresh it after a 401. */
@@ -39,7 +39,7 @@ export function failureOf(error: unknown): 'timeout' | 'connection_error' {
 }
 
 /** What the SDK goes by when a request has failed. */
-export interface FailureContext {
+interface FailureContext {
   /** There is middleware, of the program's or of a cloud's client. */
   readonly hasMiddleware: boolean;
   /** The errors that `fetch` has thrown. */
@@ -129,7 +129,7 @@ export class RetryWaits {
 }
 
 /** A call that the SDK will send again. */
-export interface Waiting {
+interface Waiting {
   readonly call: LiveCall;
   /** How often it will have been sent before then. */
   readonly retryCount: number;

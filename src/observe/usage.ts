@@ -1,4 +1,4 @@
-import type { CallCost, Tokens, Usage, UsagePart } from '../vocabulary.ts';
+import type { CallCost, Usage, UsagePart } from '../vocabulary.ts';
 
 /** A JSON object of the API's, read field by field and trusted in none. */
 export type Json = Readonly<Record<string, unknown>>;
@@ -9,15 +9,6 @@ export function isJson(value: unknown): value is Json {
 
 /** Above any count the API can give: a number over it is an error of the wire, not a usage. */
 const ABSURD_COUNT = 1e12;
-
-export const NO_TOKENS: Tokens = Object.freeze({
-  input: 0,
-  cache_read: 0,
-  cache_write_5m: 0,
-  cache_write_1h: 0,
-  output: 0,
-  output_estimated: 0,
-});
 
 /** Collects whether anything in one usage object was unreadable. */
 class Reader {

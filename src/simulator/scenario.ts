@@ -59,7 +59,7 @@ export type BodyFault =
     };
 
 /** The types of errors in the body of a 200. The last stands for one that the API may invent. */
-export type EventErrorType =
+type EventErrorType =
   | 'overloaded_error'
   | 'api_error'
   | 'rate_limit_error'
