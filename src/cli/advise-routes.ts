@@ -1,4 +1,4 @@
-import { sumOfKinds, tokenCost } from '../pricing/cost.ts';
+import { promptTokens, sumOfKinds, tokenCost } from '../pricing/cost.ts';
 import type { PriceTable } from '../pricing/prices.ts';
 import { routeAdvice, type RouteDecisions, type RouteUsage } from '../routing/advice.ts';
 import type { Models } from '../routing/models.ts';
@@ -61,7 +61,10 @@ function usagesOf(samples: readonly Sample[]): readonly RouteUsage[] {
     add(counting(sample).tokens, label(sample, 'kind'), sample.value);
   for (const sample of messages('anthropic_stop_reasons_total'))
     add(counting(sample).stopReasons, label(sample, 'stop_reason'), sample.value);
-  return [...found.values()].map(({ tokens, ...usage }) => ({ ...usage, tokens: allKinds(tokens) }));
+  return [...found.values()].map(({ tokens: counted, ...usage }) => {
+    const tokens = allKinds(counted);
+    return { ...usage, tokens, promptTokens: promptTokens(tokens) };
+  });
 }
 
 function add(counts: Record<string, number>, name: string, amount: number): void {

@@ -10,6 +10,8 @@ export interface RouteUsage {
   readonly model: string;
   readonly calls: number;
   readonly tokens: Tokens;
+  /** The part of `tokens` that is the prompt: input, cache reads and cache writes. */
+  readonly promptTokens: number;
   /** Responses by stop reason. */
   readonly stopReasons: Readonly<Record<string, number>>;
 }
@@ -77,7 +79,7 @@ export function routeAdvice(basis: RouteAdviceBasis): readonly RouteAdvice[] {
 }
 
 function tooDear(usage: RouteUsage, { models, priceOn }: RouteAdviceBasis): readonly RouteAdvice[] {
-  const { route, model, calls, tokens } = usage;
+  const { route, model, calls, tokens, promptTokens } = usage;
   const now = priceOn(tokens, model);
   if (now === null || !isShort(usage) || !isSimple(usage)) return [];
   const others: readonly string[] = [...new Set([models.default, models.reasoning, models.critical])].filter(
@@ -90,7 +92,7 @@ function tooDear(usage: RouteUsage, { models, priceOn }: RouteAdviceBasis): read
     })
     .toSorted((one, other) => one.nanoUsd - other.nanoUsd)[0];
   if (cheapest === undefined || cheapest.nanoUsd > now * (1 - LEAST_SAVED)) return [];
-  const [prompt, answer] = [Math.round(promptTokens(tokens) / calls), Math.round(answerTokens(tokens) / calls)];
+  const [prompt, answer] = [Math.round(promptTokens / calls), Math.round(answerTokens(tokens) / calls)];
   const [spentUsd, insteadUsd] = [usdOf(now), usdOf(cheapest.nanoUsd)];
   const factor = tokenFactor(model, cheapest.other);
   const text =
@@ -112,10 +114,10 @@ function tooDear(usage: RouteUsage, { models, priceOn }: RouteAdviceBasis): read
   return [{ kind: 'model_too_dear', severity: 'warning', text, evidence }];
 }
 
-function isShort({ calls, tokens }: RouteUsage): boolean {
+function isShort({ calls, tokens, promptTokens }: RouteUsage): boolean {
   return (
     calls >= FEWEST_CALLS &&
-    promptTokens(tokens) <= SHORT_PROMPT_TOKENS * calls &&
+    promptTokens <= SHORT_PROMPT_TOKENS * calls &&
     answerTokens(tokens) <= SHORT_ANSWER_TOKENS * calls
   );
 }
@@ -192,9 +194,4 @@ function hasNewTokenizer(model: string): boolean {
   const [, major, minor = '0'] = /^claude-[a-z]+-(\d+)(?:-(\d{1,2}))?(?:-\d{8})?$/.exec(model) ?? [];
   if (major === undefined || Number(major) > FIRST_NEW.major) return true;
   return Number(major) === FIRST_NEW.major && Number(minor) >= FIRST_NEW.minor;
-}
-
-/** The tokens that count for the length of a prompt: input, cache reads and cache writes. */
-function promptTokens(tokens: Tokens): number {
-  return tokens.input + tokens.cache_read + tokens.cache_write_5m + tokens.cache_write_1h;
 }

@@ -81,6 +81,20 @@ describe('plimsoll advise', () => {
     assert.equal(item?.evidence['costUsd'], billed / 1e9, 'as the server billed it');
   });
 
+  it('counts what a cache holds as part of the prompt: a call that reads a long one is not short', async () => {
+    const call = 'model="claude-opus-5-5",operation="messages.create",route="faq"';
+    const calls = [
+      `anthropic_requests_total{${call},outcome="ok"} 100`,
+      `anthropic_stop_reasons_total{${call},stop_reason="end_turn"} 100`,
+      `anthropic_tokens_total{${call},kind="input"} 20000`,
+      `anthropic_tokens_total{${call},kind="output"} 10000`,
+    ];
+    const isTooDear = async (lines: readonly string[]) => (await kinds(lines)).includes('model_too_dear');
+    assert.equal(await isTooDear(calls), true);
+    for (const kind of ['cache_read', 'cache_write_5m', 'cache_write_1h'])
+      assert.equal(await isTooDear([...calls, `anthropic_tokens_total{${call},kind="${kind}"} 250000`]), false);
+  });
+
   it('puts what is most important first', async () => {
     const items = await advised([
       'anthropic_budget_limit_usd{budget="all",period="month",scope="all",ledger_id="a"} 100',

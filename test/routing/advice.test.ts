@@ -25,6 +25,7 @@ const SHORT: RouteUsage = {
   model: 'claude-opus-5-5',
   calls: 1_000,
   tokens: { ...NONE, input: 200_000, output: 100_000 },
+  promptTokens: 200_000,
   stopReasons: { end_turn: 1_000 },
 };
 
@@ -55,10 +56,10 @@ describe('advice on a route', () => {
   const NOT_TOO_DEAR: readonly (readonly [why: string, usage: Partial<RouteUsage>])[] = [
     ['the model is the cheapest of the three', { model: 'claude-haiku-4-5' }],
     ['the calls are few', { calls: 49, stopReasons: { end_turn: 49 } }],
-    ['the prompts are long', { tokens: { ...NONE, input: 2_500_000, output: 100_000 } }],
+    ['the prompts are long', { tokens: { ...NONE, input: 2_500_000, output: 100_000 }, promptTokens: 2_500_000 }],
     [
       'the prompts are long, out of the cache',
-      { tokens: { ...NONE, input: 20_000, cache_read: 2_500_000, output: 100_000 } },
+      { tokens: { ...NONE, input: 20_000, cache_read: 2_500_000, output: 100_000 }, promptTokens: 2_520_000 },
     ],
     ['the answers are long', { tokens: { ...NONE, input: 200_000, output: 400_000 } }],
     ['tools are used', { stopReasons: { end_turn: 900, tool_use: 100 } }],
@@ -98,7 +99,13 @@ describe('advice on a route', () => {
   it('comes with most money first', () => {
     const usages = [
       SHORT,
-      { ...SHORT, route: 'chat', calls: 2_000, tokens: { ...NONE, input: 400_000, output: 200_000 } },
+      {
+        ...SHORT,
+        route: 'chat',
+        calls: 2_000,
+        tokens: { ...NONE, input: 400_000, output: 200_000 },
+        promptTokens: 400_000,
+      },
     ];
     const routes = routeAdvice({ usages, decisions: [], models: DEFAULT_MODELS, priceOn }).map(
       ({ evidence }) => evidence['route'],
