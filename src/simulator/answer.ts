@@ -27,11 +27,6 @@ export interface AnswerInput {
   readonly random: Random;
 }
 
-/** Estimates the tokens of a prompt: the characters of its JSON divided by four. */
-export function estimatedInputTokens(body: Pick<MessagesBody, 'messages' | 'system' | 'tools'>): number {
-  return [body.messages, body.system, body.tools].reduce<number>((sum, part) => sum + estimatedTokens(part), 0);
-}
-
 /**
  * Makes the answer to a request. Missing text is made up, at a length drawn from the distribution and cut by `max_tokens`.
  * Missing output tokens are estimated from the content.
@@ -132,6 +127,11 @@ interface ToolUseBlock {
 
 /** Characters per token: about right for English. */
 export const CHARACTERS_PER_TOKEN = 4;
+
+/** Estimates the tokens of a prompt: the characters of its JSON divided by four. */
+export function estimatedInputTokens(body: Pick<MessagesBody, 'messages' | 'system' | 'tools'>): number {
+  return [body.messages, body.system, body.tools].reduce<number>((sum, part) => sum + estimatedTokens(part), 0);
+}
 
 /** Estimates the tokens of a text, or of the JSON of anything else. */
 function estimatedTokens(part: unknown): number {

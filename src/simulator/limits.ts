@@ -26,36 +26,6 @@ export interface ClassLimits {
   readonly outputTokens?: number;
 }
 
-/** One limit: a bucket that holds a minute's worth and refills continuously. */
-class Bucket {
-  readonly perMinute: number;
-  #available: number;
-  #seenAtMs: number;
-
-  constructor(perMinute: number, nowMs: number) {
-    this.perMinute = perMinute;
-    this.#available = perMinute;
-    this.#seenAtMs = nowMs;
-  }
-
-  /** Units available now. Below zero if more output was produced than there was: output cannot be refused midway. */
-  available(nowMs: number): number {
-    const refilled = (Math.max(0, nowMs - this.#seenAtMs) * this.perMinute) / 60_000;
-    this.#available = Math.min(this.perMinute, this.#available + refilled);
-    this.#seenAtMs = Math.max(this.#seenAtMs, nowMs);
-    return this.#available;
-  }
-
-  take(amount: number, nowMs: number): void {
-    this.#available = this.available(nowMs) - amount;
-  }
-
-  /** Milliseconds until so much is available. */
-  waitMs(amount: number, nowMs: number): number {
-    return (Math.max(0, Math.min(amount, this.perMinute) - this.available(nowMs)) * 60_000) / this.perMinute;
-  }
-}
-
 /** The limits that apply: whose, and of which class. */
 export interface LimitScope {
   readonly organization: string | null;
@@ -181,6 +151,36 @@ export class Limits {
   #perMinute(scope: LimitScope): Required<ClassLimits> {
     const own = this.#overrides[scope.fast ? 'fast' : scope.class] ?? this.#overrides['other'];
     return { ...tierLimits(table.tiers[this.#tier], scope), ...own };
+  }
+}
+
+/** One limit: a bucket that holds a minute's worth and refills continuously. */
+class Bucket {
+  readonly perMinute: number;
+  #available: number;
+  #seenAtMs: number;
+
+  constructor(perMinute: number, nowMs: number) {
+    this.perMinute = perMinute;
+    this.#available = perMinute;
+    this.#seenAtMs = nowMs;
+  }
+
+  /** Units available now. Below zero if more output was produced than there was: output cannot be refused midway. */
+  available(nowMs: number): number {
+    const refilled = (Math.max(0, nowMs - this.#seenAtMs) * this.perMinute) / 60_000;
+    this.#available = Math.min(this.perMinute, this.#available + refilled);
+    this.#seenAtMs = Math.max(this.#seenAtMs, nowMs);
+    return this.#available;
+  }
+
+  take(amount: number, nowMs: number): void {
+    this.#available = this.available(nowMs) - amount;
+  }
+
+  /** Milliseconds until so much is available. */
+  waitMs(amount: number, nowMs: number): number {
+    return (Math.max(0, Math.min(amount, this.perMinute) - this.available(nowMs)) * 60_000) / this.perMinute;
   }
 }
 

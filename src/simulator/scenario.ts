@@ -1,5 +1,33 @@
 import { REFUSALS, refusal, type Refusal, type RefusalName } from './errors.ts';
 
+/** Faults and figures drawn for requests without a script. The same seed and the same requests give the same run. */
+export interface Scenario {
+  /** Tried in order for each request; at most one happens. */
+  readonly faults?: readonly { readonly probability: number; readonly fault: Fault }[];
+  readonly latency?: Latency;
+  /** Length of answers in output tokens; `max_tokens` cuts them. Default: a median of 60. */
+  readonly outputTokens?: Distribution;
+}
+
+/** Draws the fault of a request. One number is drawn for each entry in any case, so that changing one probability changes no other draw. */
+export function drawFault(scenario: Scenario, random: Random): Fault {
+  const drawn = (scenario.faults ?? []).map((entry) => (random() < entry.probability ? entry.fault : null));
+  return drawn.find((fault) => fault !== null) ?? NO_FAULT;
+}
+
+/** No fault. */
+export const NO_FAULT: Fault = { fault: 'none' };
+
+/** Latencies, drawn once for each request. Default: 0. */
+export interface Latency {
+  /** Milliseconds from the request to the response's head. A request that is not streamed also waits for all its tokens. */
+  readonly firstByteMs?: Distribution;
+  /** Milliseconds for each output token. */
+  readonly perTokenMs?: Distribution;
+  /** Milliseconds from the creation of a batch to the end of its last item. Items after 24 hours expire. */
+  readonly batchMs?: Distribution;
+}
+
 /** The events of an answer's stream. */
 export type StreamEventType =
   | 'message_start'
@@ -86,16 +114,6 @@ export type Fault =
   | RefusalFault
   | ErrorFault;
 
-/** Latencies, drawn once for each request. Default: 0. */
-export interface Latency {
-  /** Milliseconds from the request to the response's head. A request that is not streamed also waits for all its tokens. */
-  readonly firstByteMs?: Distribution;
-  /** Milliseconds for each output token. */
-  readonly perTokenMs?: Distribution;
-  /** Milliseconds from the creation of a batch to the end of its last item. Items after 24 hours expire. */
-  readonly batchMs?: Distribution;
-}
-
 /** All faults that are not refusals; the compiler holds the table complete. */
 const OTHER_FAULTS: Readonly<Record<Exclude<Fault['fault'], RefusalName>, true>> = {
   none: true,
@@ -119,24 +137,6 @@ export function faultProblems(faults: readonly Fault[]): readonly string[] {
   const unknown = faults.map(({ fault }) => fault).filter((name) => !FAULT_NAMES.has(name));
   return unknown.map((name) => `fault: expected one of ${[...FAULT_NAMES].join(', ')}, got ${name}`);
 }
-
-/** Faults and figures drawn for requests without a script. The same seed and the same requests give the same run. */
-export interface Scenario {
-  /** Tried in order for each request; at most one happens. */
-  readonly faults?: readonly { readonly probability: number; readonly fault: Fault }[];
-  readonly latency?: Latency;
-  /** Length of answers in output tokens; `max_tokens` cuts them. Default: a median of 60. */
-  readonly outputTokens?: Distribution;
-}
-
-/** Draws the fault of a request. One number is drawn for each entry in any case, so that changing one probability changes no other draw. */
-export function drawFault(scenario: Scenario, random: Random): Fault {
-  const drawn = (scenario.faults ?? []).map((entry) => (random() < entry.probability ? entry.fault : null));
-  return drawn.find((fault) => fault !== null) ?? NO_FAULT;
-}
-
-/** No fault. */
-export const NO_FAULT: Fault = { fault: 'none' };
 
 const REFUSAL_OF_EVENT: Readonly<Record<EventErrorType, RefusalName>> = {
   overloaded_error: 'overloaded',
