@@ -2,7 +2,15 @@
 import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
 import { describe, it } from 'node:test';
-import Anthropic, { APIConnectionError, type ClientOptions, type Middleware } from '@anthropic-ai/sdk';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import Anthropic, {
+  APIConnectionError,
+  betaRefusalFallbackMiddleware,
+  type ClientOptions,
+  type Middleware,
+} from '@anthropic-ai/sdk';
 import { AnthropicBedrock } from '@anthropic-ai/bedrock-sdk';
 import { AnthropicVertex } from '@anthropic-ai/vertex-sdk';
 import {
@@ -251,6 +259,48 @@ describe('a middleware of the program', () => {
       ['claude-haiku-4-5', 'claude-opus-4-5'],
     );
     assert.equal(BigInt(call.cost?.totalNanoUsd ?? 0), billed(sim));
+  });
+
+  for (const stream of [false, true]) {
+    it(`of the SDK's own that falls back after a refusal is one call, ${stream ? 'streamed' : 'whole'}`, async () => {
+      const sim = simulator({
+        respond: ({ body }) => (body.model === 'claude-opus-5-5' ? { stopReason: 'refusal' } : { text: 'Yes.' }),
+      });
+      const middleware = [betaRefusalFallbackMiddleware([{ model: 'claude-haiku-4-5' }])];
+      const { claude, log } = bench({ client: { fetch: sim.fetch, middleware } });
+      const params = { ...PARAMS, model: 'claude-opus-5-5' };
+      if (stream) await collected(await claude.beta.messages.create({ ...params, stream }));
+      else await claude.beta.messages.create(params);
+      await log.finishedCalls(1);
+      const requests = sim.truth.requests.length;
+      assert.deepEqual(
+        log.calls.map(({ attempts, outcome }) => [attempts, outcome]),
+        [[requests, 'ok']],
+      );
+      if (!stream) assert.equal(requests, 2);
+      assert.equal(BigInt(log.calls[0]?.cost?.totalNanoUsd ?? 0), billed(sim));
+    });
+  }
+
+  it('that drops its response leaves a call that ends as abandoned when it has been collected', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const sim = simulator();
+    // A body of bytes that are there at once: nothing holds it but its response.
+    const fetch: typeof globalThis.fetch = async (...request) => {
+      const response = await sim.fetch(...request);
+      return new Response(await response.text(), response);
+    };
+    const { claude, log } = bench({ client: { fetch, middleware: [(request, next) => next(request)] } });
+    await (async () => {
+      await claude.messages.create(PARAMS).asResponse();
+    })();
+    assert.equal(log.inFlight, 1);
+    for (let round = 0; round < 50 && log.inFlight > 0; round++) {
+      collect();
+      await nextTurn();
+    }
+    assert.deepEqual(log.events, ['started', 'attempted 200', 'finished abandoned']);
   });
 
   it('cannot send what a guard has refused, however often it asks', async () => {
