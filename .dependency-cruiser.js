@@ -10,12 +10,11 @@ export const ROWS = [
   ['http'],
   ['express', 'gateway', 'otel', 'check', 'rules'],
   ['client'],
-  ['organization'],
   ['observe', 'record', 'retry', 'redis', 'environment', 'scan'],
-  ['totals'],
   ['budget', 'tier', 'pricing', 'routing', 'keys'],
   ['decisions', 'sqlite-database', 'structured-file', 'version'],
   ['vocabulary', 'clock', 'errors', 'figures', 'installed'],
+  ['answers', 'limiter'],
 ];
 
 /** The simulator stands outside the rows: it knows no other room, and only cli/ knows it. */
@@ -114,7 +113,10 @@ export default {
         'In observe/, middleware.ts and the files called sdk-… know the SDK; the rest reads Request and Response, so the gateway can use it.',
       severity: 'error',
       from: {
-        path: ['^src/observe/', rooms(['record', 'budget', 'decisions', 'vocabulary', 'express', APART])],
+        path: [
+          '^src/observe/',
+          rooms(['record', 'budget', 'decisions', 'vocabulary', 'answers', 'limiter', 'express', APART]),
+        ],
         pathNot: '^src/observe/(middleware|sdk-[^/]+)\\.ts$',
       },
       to: { path: packages('@anthropic-ai/sdk') },
@@ -123,7 +125,9 @@ export default {
       name: 'observers-know-no-backend',
       comment: 'Metrics and spans are made in record/ alone.',
       severity: 'error',
-      from: { path: rooms(['observe', 'retry', 'budget', 'gateway', 'decisions', 'vocabulary', APART]) },
+      from: {
+        path: rooms(['observe', 'retry', 'budget', 'gateway', 'decisions', 'vocabulary', 'answers', 'limiter', APART]),
+      },
       to: { path: packages('prom-client|@opentelemetry/[^/]+') },
     },
     {

@@ -1,7 +1,15 @@
 /** What each value of the closed sets means, for the reference pages. A new value compiles once it has its line here. */
 import type { GatewayRefusal } from '../src/record/metrics/catalogue-limits.ts';
 import type { Stage } from '../src/record/metrics/metric.ts';
-import type { BatchOutcome, Outcome, RateLimitReason, RetryDenial, SpendScope } from '../src/vocabulary.ts';
+import type {
+  BatchOutcome,
+  CacheMissReason,
+  CostDoubt,
+  FallbackBy,
+  RefusalBilling,
+  RefusalCategory,
+} from '../src/answers.ts';
+import type { Outcome, RateLimitReason, RetryDenial, SpendScope } from '../src/vocabulary.ts';
 
 type Meanings<Value extends string> = Readonly<Record<Value, string>>;
 
@@ -60,6 +68,44 @@ export const DENIAL_MEANINGS: Meanings<RetryDenial> = {
   deadline: "the wait would go beyond the call's deadline",
   retry_after: 'the server asks for a longer wait than is allowed',
   not_retryable: 'the same request would be refused again',
+};
+
+export const CATEGORY_MEANINGS: Meanings<RefusalCategory> = {
+  cyber: 'could enable cyber harm',
+  bio: 'could enable biological harm',
+  frontier_llm: 'could assist the development of competing models',
+  reasoning_extraction: 'asks for the reasoning itself',
+  general_harms: 'another harmful area',
+  none: 'the API gives the category `null`',
+  unstated: 'the API gives no details',
+  other: 'a category that this version does not know',
+};
+
+export const BILLING_MEANINGS: Meanings<RefusalBilling> = {
+  billed: 'costs what any call does',
+  free: 'came before any output, in a category that is not billed: its tokens count, its cost is zero',
+  unsure: 'the price table has no rule for it: priced as billed',
+};
+
+export const CACHE_MISS_MEANINGS: Meanings<CacheMissReason> = {
+  messages_changed: 'the messages differ from those of the earlier request',
+  system_changed: 'the system prompt differs',
+  tools_changed: 'the tools differ',
+  model_changed: 'the model or the speed differs',
+  previous_message_not_found: 'the API no longer has the earlier request, or never stored it',
+  unavailable: 'the API cannot say',
+  other: 'a reason that this version does not know',
+};
+
+export const DOUBT_MEANINGS: Meanings<CostDoubt> = {
+  refusal: 'whether the refusal is billed; priced as billed',
+  prompt_band: 'whether a long prompt was several short ones, which cost less; priced as one',
+  cache_split: 'how long cache writes last; priced as 5-minute writes',
+};
+
+export const CHOOSER_MEANINGS: Meanings<FallbackBy> = {
+  policy: 'the retry policy',
+  server: 'the API, after the model refused',
 };
 
 export const BATCH_RESULT_MEANINGS: Meanings<BatchOutcome> = {

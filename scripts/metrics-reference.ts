@@ -2,9 +2,15 @@
 import { CATALOGUE } from '../src/record/metrics/catalogue.ts';
 import { SECTIONS, type MetricDeclaration, type Section } from '../src/record/metrics/metric.ts';
 import { STOP_REASONS } from '../src/record/metrics/store.ts';
-import { COST_KINDS, LIMIT_DIMENSIONS, TOKEN_KINDS } from '../src/vocabulary.ts';
+import { LIMIT_DIMENSIONS } from '../src/limiter.ts';
+import { COST_KINDS, TOKEN_KINDS } from '../src/vocabulary.ts';
 import {
   BATCH_RESULT_MEANINGS,
+  BILLING_MEANINGS,
+  CACHE_MISS_MEANINGS,
+  CATEGORY_MEANINGS,
+  CHOOSER_MEANINGS,
+  DOUBT_MEANINGS,
   DENIAL_MEANINGS,
   GATEWAY_REFUSAL_MEANINGS,
   OUTCOME_MEANINGS,
@@ -49,16 +55,24 @@ const TITLES: Readonly<Record<Section, string>> = {
 };
 
 const NOTES: Readonly<Record<Section, string>> = {
-  calls: meanings('outcome', OUTCOME_MEANINGS) + values('stop_reason', [...STOP_REASONS, 'other']),
+  calls:
+    meanings('outcome', OUTCOME_MEANINGS) +
+    values('stop_reason', [...STOP_REASONS, 'other']) +
+    meanings('category', CATEGORY_MEANINGS, 'of a refusal') +
+    meanings('billing', BILLING_MEANINGS, 'of a refusal') +
+    meanings('reason', CACHE_MISS_MEANINGS, 'of a cache miss'),
   attempts:
     meanings('reason', REASON_MEANINGS, 'of a 429') +
     meanings('scope', SCOPE_MEANINGS) +
     '- `reason` of a retry: the outcome of the previous attempt.\n' +
-    meanings('reason', DENIAL_MEANINGS, 'of a retry that was denied'),
+    meanings('reason', DENIAL_MEANINGS, 'of a retry that was denied') +
+    meanings('by', CHOOSER_MEANINGS, 'of a fallback'),
   tokens:
     values('kind', TOKEN_KINDS) +
     values('kind', COST_KINDS.filter(isNoTokenKind), 'of a cost, in addition') +
-    meanings('result', BATCH_RESULT_MEANINGS),
+    meanings('result', BATCH_RESULT_MEANINGS) +
+    '- `error` of a batch result: the outcome of a call with the same error; empty if it did not error.\n' +
+    meanings('doubt', DOUBT_MEANINGS),
   routes: `${values('decision', ['filled', 'warned', 'clamped', 'rejected'])}- Responses cut off at max_tokens, by route: \`anthropic_stop_reasons_total{stop_reason="max_tokens"}\`.\n`,
   rate_limits: `${values('dimension', LIMIT_DIMENSIONS)}- The server sends the same figures to every replica: aggregate with \`min\` or \`max\`, never with \`sum\`.\n`,
   budgets:

@@ -42,17 +42,25 @@ export type {
   SpendGuard,
 } from './decisions.ts';
 export type {
+  BatchOutcome,
+  CacheMiss,
+  CacheMissReason,
+  CostDoubt,
+  PartRefusal,
+  PartRole,
+  RefusalBilling,
+  RefusalCategory,
+} from './answers.ts';
+export type { LimitDimension, Limiter } from './limiter.ts';
+export type {
   Attempt,
   Attribution,
-  BatchOutcome,
   BatchResult,
   Call,
   CallCost,
   CallRecorder,
   Cost,
   CostKind,
-  LimitDimension,
-  Limiter,
   Outcome,
   PricedPart,
   RateLimitReason,

@@ -9,6 +9,9 @@
  * Money is whole nano-dollars (1 USD = 1,000,000,000), never a float.
  */
 
+import type { BatchOutcome, CacheMiss, CostDoubt, PartRefusal, PartRole, RefusalBilling } from './answers.ts';
+import type { Limiter } from './limiter.ts';
+
 /**
  * Kinds of tokens. They add up, because none is part of another. `output_estimated` replaces `output` if a stream ended
  * before the server reported its count.
@@ -45,6 +48,9 @@ export interface UsagePart {
   readonly tokens: Tokens;
   /** `standard` or `fast`, on which the price depends; `null` if the server did not say. */
   readonly speed: string | null;
+  readonly role: PartRole;
+  /** `null` where the model did not refuse. */
+  readonly refusal: PartRefusal | null;
 }
 
 /** The usage of a call, as the server reported it; inferred figures are marked. */
@@ -59,8 +65,10 @@ export interface Usage {
   readonly serviceTier: string | null;
   /** The place of inference (`us`, `global`, …); `null` if the server did not say. */
   readonly inferenceGeo: string | null;
-  /** The server reported cache writes without the 5 m / 1 h split: all of them count as 5 m. */
+  /** Cache writes came without a 5 m / 1 h split that adds up: what it does not explain counts as 5 m. */
   readonly cacheSplitAssumed: boolean;
+  /** The server listed its steps (`iterations`): each part is one of them. */
+  readonly stepsListed: boolean;
   /** A number from the server could not be a count and was left out: such a usage is counted and not priced. */
   readonly malformed: boolean;
 }
@@ -68,8 +76,10 @@ export interface Usage {
 /** A part's cost, with the model whose price was used. */
 export interface PricedPart {
   readonly model: string | null;
-  /** `null` if no price is known for the model. Never a silent zero. */
+  /** `null` if no price is known for the model. Never a silent zero: only a refusal that is free costs 0. */
   readonly cost: Cost | null;
+  /** Absent where the model did not refuse. */
+  readonly refusalBilling?: RefusalBilling;
 }
 
 /** The cost of a call, part by part, in the order of `Usage.parts`. Server tools are on the first priced part. */
@@ -79,6 +89,8 @@ export interface CallCost {
   readonly totalNanoUsd: number;
   /** Every part had a price. */
   readonly priced: boolean;
+  /** What may be otherwise, each once: a prompt whose steps are not known, cache writes without a split, a refusal. */
+  readonly doubts: readonly CostDoubt[];
 }
 
 /** The outcomes of a call. */
@@ -175,30 +187,6 @@ export const RETRY_DENIALS = ['spend_limit', 'retry_budget', 'deadline', 'retry_
 
 export type RetryDenial = (typeof RETRY_DENIALS)[number];
 
-/** Which limit a limiter measures. */
-export const LIMIT_DIMENSIONS = [
-  'requests',
-  'input_tokens',
-  'output_tokens',
-  'tokens',
-  'fast_input_tokens',
-  'fast_output_tokens',
-  'priority_input_tokens',
-  'priority_output_tokens',
-] as const;
-
-export type LimitDimension = (typeof LIMIT_DIMENSIONS)[number];
-
-/** One rate limit, as a response's headers show it. Numbers are `null` if the header is absent or unreadable. */
-export interface Limiter {
-  readonly dimension: LimitDimension;
-  /** Units per minute; the server rounds tokens to thousands. */
-  readonly limit: number | null;
-  readonly remaining: number | null;
-  /** The time at which the bucket is full again. */
-  readonly resetAtMs: number | null;
-}
-
 /** One HTTP request of a call. */
 export interface Attempt {
   /** 0 for the first. */
@@ -248,12 +236,16 @@ export interface Call {
   readonly startedAtMs: number;
   /** The model that answered, so far. */
   readonly model: string | null;
+  /** The model that was asked for, where the API itself went on with a fallback; else `null`. So far. */
+  readonly serverFallbackFrom: string | null;
   /** Attempts so far. */
   readonly attempts: number;
   /** Time between attempts so far, in seconds. */
   readonly waitSeconds: number;
   /** Streams: start of the call to the first content delta, including waits; `null` until then. */
   readonly firstTokenSeconds: number | null;
+  /** Streams: start of the call to the first delta of text or tool input; `null` until then, and if thinking came later. */
+  readonly answerStartSeconds: number | null;
   /** Start of the call to its last byte, including retries and waits; `null` until the end. */
   readonly durationSeconds: number | null;
   /** `null` until the end. */
@@ -262,6 +254,8 @@ export interface Call {
   readonly rejection: Rejection | null;
   /** The server's stop reason, so far. */
   readonly stopReason: string | null;
+  /** Why the prompt cache was not used, if the request asked for a diagnosis and the API has one; else `null`. */
+  readonly cacheMiss: CacheMiss | null;
   /** `null` if the server reported none. */
   readonly usage: Usage | null;
   /** `null` if there is no usage. */
@@ -270,16 +264,17 @@ export interface Call {
   trace?(): Trace | null;
 }
 
-/** The outcomes of a request in a batch, in the API's terms. */
-export const BATCH_OUTCOMES = ['succeeded', 'errored', 'canceled', 'expired'] as const;
-
-export type BatchOutcome = (typeof BATCH_OUTCOMES)[number];
-
 /** One line of a batch's results. A request that did not succeed has no model, usage or cost: it is not billed. */
 export interface BatchResult {
   readonly outcome: BatchOutcome;
+  /** The outcome of a call with the same error; `null` for results that did not error. */
+  readonly error: Outcome | null;
   /** The model that answered. */
   readonly model: string | null;
+  /** The model that was asked for, where the API itself went on with a fallback; else `null`. */
+  readonly serverFallbackFrom: string | null;
+  readonly stopReason: string | null;
+  readonly cacheMiss: CacheMiss | null;
   readonly usage: Usage | null;
   /** The cost at the batch price in force when the batch was made, if that is known, else when it was read. */
   readonly cost: CallCost | null;

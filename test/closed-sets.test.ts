@@ -63,6 +63,23 @@ const SETS: Readonly<Record<string, ClosedSet>> = {
     member: 'not_retryable',
     places: ['scripts/label-meanings.ts', 'testing/every-member.ts'],
   },
+  REFUSAL_CATEGORIES: { file: 'src/answers.ts', member: 'unstated', places: ['scripts/label-meanings.ts'] },
+  RefusalBilling: {
+    file: 'src/answers.ts',
+    member: { begin: 'export type RefusalBilling =', another: "'one_more_than_there_is' |" },
+    places: ['scripts/label-meanings.ts'],
+  },
+  CostDoubt: {
+    file: 'src/answers.ts',
+    member: { begin: 'export type CostDoubt =', another: "'one_more_than_there_is' |" },
+    places: ['scripts/label-meanings.ts', 'src/cli/prices-explain.ts'],
+  },
+  CACHE_MISS_REASONS: { file: 'src/answers.ts', member: 'unavailable', places: ['scripts/label-meanings.ts'] },
+  FallbackBy: {
+    file: 'src/answers.ts',
+    member: { begin: 'export type FallbackBy =', another: "'one_more_than_there_is' |" },
+    places: ['scripts/label-meanings.ts'],
+  },
   GATEWAY_REFUSALS: {
     file: 'src/record/metrics/catalogue-limits.ts',
     member: 'draining',

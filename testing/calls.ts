@@ -1,5 +1,6 @@
 /** Calls and attempts as literals, with what a test is about given and the rest plain. */
-import type { Attempt, Call, Limiter, Recorder, Tokens, Usage, UsagePart } from '../src/vocabulary.ts';
+import type { Limiter } from '../src/limiter.ts';
+import type { Attempt, Call, Recorder, Tokens, Usage, UsagePart } from '../src/vocabulary.ts';
 
 export const START_MS = Date.UTC(2026, 10, 24, 12, 0, 0);
 
@@ -18,6 +19,7 @@ export function aCall(given: Partial<Call> = {}): Call {
     key: 'prod-api-key',
     requestedModel: 'claude-haiku-4-5',
     fallbackFrom: null,
+    serverFallbackFrom: null,
     attribution: {},
     maxTokens: null,
     startedAtMs: START_MS,
@@ -25,10 +27,12 @@ export function aCall(given: Partial<Call> = {}): Call {
     attempts: 1,
     waitSeconds: 0,
     firstTokenSeconds: null,
+    answerStartSeconds: null,
     durationSeconds: 1.5,
     outcome: 'ok',
     rejection: null,
     stopReason: null,
+    cacheMiss: null,
     usage: null,
     cost: null,
     ...given,
@@ -57,7 +61,7 @@ export function anAttempt(given: Partial<Attempt> = {}): Attempt {
 }
 
 export function aPart(tokens: Partial<Tokens>, given: Partial<UsagePart> = {}): UsagePart {
-  return { model: null, speed: null, ...given, tokens: { ...NO_TOKENS, ...tokens } };
+  return { model: null, speed: null, role: 'answer', refusal: null, ...given, tokens: { ...NO_TOKENS, ...tokens } };
 }
 
 export function aUsage(parts: readonly UsagePart[], given: Partial<Usage> = {}): Usage {
@@ -68,6 +72,7 @@ export function aUsage(parts: readonly UsagePart[], given: Partial<Usage> = {}):
     serviceTier: null,
     inferenceGeo: null,
     cacheSplitAssumed: false,
+    stepsListed: false,
     malformed: false,
     ...given,
   };

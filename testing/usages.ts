@@ -1,3 +1,4 @@
+import type { PartRefusal, PartRole } from '../src/answers.ts';
 import type { Tokens, Usage, UsagePart } from '../src/vocabulary.ts';
 
 /** What a test says of a part; the rest is none or not said. */
@@ -5,11 +6,19 @@ export interface SomePart {
   readonly model?: string | null;
   readonly speed?: string | null;
   readonly tokens?: Partial<Tokens>;
+  readonly role?: PartRole;
+  readonly refusal?: PartRefusal | null;
 }
 
-export function part({ model = null, speed = null, tokens = {} }: SomePart): UsagePart {
+export function part({
+  model = null,
+  speed = null,
+  role = 'answer',
+  refusal = null,
+  tokens = {},
+}: SomePart): UsagePart {
   const none = { input: 0, cache_read: 0, cache_write_5m: 0, cache_write_1h: 0, output: 0, output_estimated: 0 };
-  return { model, speed, tokens: { ...none, ...tokens } };
+  return { model, speed, role, refusal, tokens: { ...none, ...tokens } };
 }
 
 /** A usage of these parts, at the standard tier, without anything else. */
@@ -21,6 +30,7 @@ export function usageOf(parts: readonly SomePart[], rest: Partial<Omit<Usage, 'p
     serviceTier: 'standard',
     inferenceGeo: null,
     cacheSplitAssumed: false,
+    stepsListed: parts.length > 1,
     malformed: false,
     ...rest,
   };

@@ -1,3 +1,4 @@
+import type { PartRefusal } from '../../src/answers.ts';
 import type { Observation } from '../../src/observe/live-call.ts';
 import { KnownBatches } from '../../src/observe/known-batches.ts';
 import type { Call, CallCost, CallRecorder, Cost, Recorder, Usage } from '../../src/vocabulary.ts';
@@ -56,6 +57,13 @@ function shortWrites(usage: Usage): Usage {
     return { ...part, tokens: { ...part.tokens, cache_write_5m: short + long, cache_write_1h: 0 } };
   });
   return { ...usage, parts };
+}
+
+function withRefusals(change: (refusal: PartRefusal) => PartRefusal): (usage: Usage) => Usage {
+  return (usage) => ({
+    ...usage,
+    parts: usage.parts.map((part) => ({ ...part, refusal: part.refusal && change(part.refusal) })),
+  });
 }
 
 /** The data of a usage event, changed. */
@@ -128,6 +136,20 @@ export const MUTANTS = {
     observation: (right) => ({ ...right, batches: forgetful() }),
   },
   'web searches dropped': priced((usage) => ({ ...usage, serverToolUses: {} })),
+  'refusals all billed': priced(withRefusals(() => ({ category: 'bio', beforeOutput: true }))),
+  'refusals all free': priced(withRefusals(() => ({ category: 'cyber', beforeOutput: true }))),
+  'a refusal in the middle taken for one before any output': priced(
+    withRefusals((refusal) => ({ ...refusal, beforeOutput: true })),
+  ),
+  'the stop details dropped': {
+    event: (event) => (isDelta(event) ? event.replace(/"stop_details":\{[^}]*\}/, '"stop_details":null') : event),
+  },
+  'a fallback block dropped': {
+    event: (event) => (event.includes('"content_block":{"type":"fallback"') ? null : event),
+  },
+  'diagnostics dropped': {
+    event: (event) => (isStart(event) ? event.replace(/"diagnostics":\{.*?\}\}/, '"diagnostics":null') : event),
+  },
   'inference geo overlooked': priced((usage) => ({ ...usage, inferenceGeo: null })),
   'speed overlooked': priced((usage) => ({ ...usage, parts: usage.parts.map((part) => ({ ...part, speed: null })) })),
   'a nano-dollar lost': {
@@ -163,11 +185,15 @@ function plain(call: Call): Call {
   const { operation, key, requestedModel, fallbackFrom, attribution, maxTokens, startedAtMs, model } = call;
   const { attempts, waitSeconds, firstTokenSeconds, durationSeconds, outcome, rejection } = call;
   const { stopReason, usage, cost } = call;
+  const { serverFallbackFrom, answerStartSeconds, cacheMiss } = call;
   return {
     operation,
     key,
     requestedModel,
     fallbackFrom,
+    serverFallbackFrom,
+    answerStartSeconds,
+    cacheMiss,
     attribution,
     maxTokens,
     startedAtMs,

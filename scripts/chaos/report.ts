@@ -28,6 +28,14 @@ const EXPECTED: readonly string[] = [
   ...of('nano_usd kind', ['input cache_read cache_write_5m cache_write_1h output server_tools']),
   ...of('server_tool_uses tool', ['web_search web_fetch']),
   ...of('batch_results result', ['succeeded errored canceled']),
+  ...of('batch_results error', ['overloaded']),
+  ...of('stop_reasons stop_reason', ['end_turn tool_use refusal']),
+  ...of('stop_reasons operation', ['messages.create messages.stream messages.batches.results']),
+  ...of('refusals category', ['cyber bio frontier_llm general_harms none unstated other']),
+  ...of('refusals billing', ['billed free unsure']),
+  ...of('fallbacks by', ['server']),
+  ...of('cache_misses reason', ['tools_changed']),
+  ...of('doubts doubt', ['refusal prompt_band']),
   'unpriced model=claude-heard-of-by-nobody',
 ];
 

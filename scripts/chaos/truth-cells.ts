@@ -1,4 +1,4 @@
-import type { BilledPart, TruthBatchItem, TruthRequest } from 'plimsoll/simulator';
+import type { BilledPart, RefusedStep, TruthBatchItem, TruthRequest } from 'plimsoll/simulator';
 import { bill, totalNanoUsd } from '../../src/simulator/billing.ts';
 import { Tally, type Cells } from './cells.ts';
 import { neverAnswers } from './faults.ts';
@@ -171,7 +171,11 @@ function countUsage(tally: Tally, unseen: Tally, truth: TruthRequest): void {
   const { billed, usageReported, fault, delivery } = truth;
   if (billed.length === 0) return;
   if (usageReported === 'none') return lost(unseen, billed, fault ?? delivery);
-  if (usageReported === 'full') return countBill(tally, truth, true);
+  countCacheMiss(tally, truth);
+  if (usageReported === 'full') {
+    countVerdict(tally, truth, truth.operation);
+    return countBill(tally, truth, true);
+  }
   const told = { ...truth, billed: toldAtStart(truth) };
   countBill(tally, told, false);
   cut(unseen, truth, told);
@@ -184,15 +188,73 @@ function toldAtStart({ model, usage, startedAtMs }: TruthRequest): readonly Bill
   return bill({ model, usage: { ...start, output_tokens: 0 }, atMs: startedAtMs, betas: [] });
 }
 
+/** What an answer says of itself besides its tokens. */
+function countVerdict(tally: Tally, { verdict, model, billed }: Judged, operation: string): void {
+  if (verdict === null) return;
+  const named = label(model);
+  tally.add('stop_reasons', { model: named, operation, stop_reason: verdict.stopReason });
+  let isUnsure = false;
+  for (const [index, refused] of verdict.refusals.entries()) {
+    const part = billed[index];
+    if (refused === null || part === undefined) continue;
+    const billing = billingOf(refused, part);
+    if (billing === 'unsure' && part.nanoUsd !== null) isUnsure = true;
+    tally.add('refusals', { model: label(part.model), category: categoryOf(refused), billing });
+  }
+  if (isUnsure) tally.add('doubts', { model: named, doubt: 'refusal' });
+  const { fallbackFrom } = verdict;
+  if (fallbackFrom === null) return;
+  tally.add('fallbacks', { model: label(fallbackFrom), fallback_model: named, by: 'server' });
+}
+
+/** Told with the head of an answer, a stream's in its first event. */
+function countCacheMiss(tally: Tally, { verdict, model }: Pick<TruthRequest, 'verdict' | 'model'>): void {
+  if (verdict === null || verdict.cacheMiss === null) return;
+  const { type: reason, tokens } = verdict.cacheMiss;
+  tally.add('cache_misses', { model: label(model), reason });
+  tally.add('cache_missed_tokens', { model: label(model), reason }, tokens ?? 0);
+}
+
+type Judged = Pick<TruthRequest, 'verdict' | 'model' | 'billed'>;
+
+const NAMED = ['cyber', 'bio', 'frontier_llm', 'reasoning_extraction', 'general_harms'];
+
+function categoryOf({ category }: RefusedStep): string {
+  if (category === undefined) return 'unstated';
+  return category === null ? 'none' : NAMED.includes(category) ? category : 'other';
+}
+
+/** Of a category that nobody has described the client cannot know what the server billed. */
+function billingOf(refused: RefusedStep, { isFree }: BilledPart): string {
+  if (isFree) return 'free';
+  const isKnown = !refused.wroteNothing || NAMED.includes(refused.category ?? '');
+  return isKnown ? 'billed' : 'unsure';
+}
+
+/** Batch results carry the type of their error. */
+const OUTCOME_OF_ERROR: Readonly<Record<string, string>> = { overloaded_error: 'overloaded' };
+
+/** The model whose price depends on the length of a prompt, and that length. */
+const BANDED = { model: 'claude-haiku-5-5', over: 100_000 };
+
 /** Of what was not reported whole, the input side counts. */
 function countBill(tally: Tally, { billed, model, usage }: Bill, isWhole: boolean): void {
   for (const part of billed) countPart(tally, part, isWhole);
+  if (!isWhole || usage?.iterations === undefined) countBand(tally, billed);
   const unpriced = billed.filter(({ nanoUsd }) => nanoUsd === null).map((part) => label(part.model));
   for (const name of new Set(unpriced)) tally.add('unpriced', { model: name });
   if (!isWhole) return;
   tally.add('thinking_tokens', { model: label(model) }, usage?.output_tokens_details?.thinking_tokens ?? 0);
   for (const tool of ['web_search', 'web_fetch'] as const) {
     tally.add('server_tool_uses', { model: label(model), tool }, usage?.server_tool_use?.[`${tool}_requests`] ?? 0);
+  }
+}
+
+/** A prompt that is long as a whole may have been several short ones. */
+function countBand(tally: Tally, billed: readonly BilledPart[]): void {
+  for (const { model, tokens } of billed) {
+    const prompt = INPUT_KINDS.reduce((sum, kind) => sum + tokens[kind], 0);
+    if (model === BANDED.model && prompt > BANDED.over) tally.add('doubts', { model, doubt: 'prompt_band' });
   }
 }
 
@@ -224,6 +286,9 @@ function countItem(tally: Tally, unseen: Tally, item: TruthBatchItem): void {
   const { wasRead: told, result, model, billed } = item;
   if (!told && billed.length > 0) lost(unseen, billed, 'batch result not read');
   if (!told) return;
-  tally.add('batch_results', { model: label(model), result });
+  const error = item.errorType === null ? '' : (OUTCOME_OF_ERROR[item.errorType] ?? 'invalid_request');
+  tally.add('batch_results', { model: label(model), result, error });
+  countVerdict(tally, item, 'messages.batches.results');
+  countCacheMiss(tally, item);
   if (billed.length > 0) countBill(tally, item, true);
 }

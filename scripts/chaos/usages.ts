@@ -39,6 +39,20 @@ const cached = ({ salt }: Asked): PartialUsage => ({
   output_tokens: 20 + some(salt + 4, 500),
 });
 
+/** A refusal before any output. */
+function refused(asked: Asked, category: string | null): Reply {
+  const usage = { ...cached(asked), output_tokens: 0 };
+  return { content: [], stopReason: 'refusal', stopDetails: { category }, usage };
+}
+
+/** Another model answers, after one that declined before any output. */
+function declined(asked: Asked, category: string | undefined): Reply {
+  const said = category === undefined ? {} : { category };
+  const usage = { input_tokens: 200 + some(asked.salt, 300), output_tokens: 0 };
+  const model = asked.model === 'claude-opus-5' ? 'claude-opus-4-8' : 'claude-opus-5';
+  return { model, usage: cached(asked), declined: [{ model: asked.model, ...said, usage }] };
+}
+
 /** The rules of the bill, one or two in each. */
 export const RECIPES = {
   plain: () => ({}),
@@ -79,6 +93,23 @@ export const RECIPES = {
     earlierUsages: [{ output_tokens: 20 }, { output_tokens: 40 }],
   }),
   answeredByAnother: (asked) => ({ model: 'claude-opus-5', usage: cached(asked) }),
+  refusedForFree: (asked) => refused(asked, 'cyber'),
+  refusedForMoney: (asked) => refused(asked, 'bio'),
+  refusedForNoReason: (asked) => refused(asked, null),
+  refusedUnheardOf: (asked) => refused(asked, 'a_category_of_next_year'),
+  refusedInTheMiddle: (asked) => ({
+    text: 'At first I thought',
+    stopReason: 'refusal',
+    stopDetails: { category: 'cyber' },
+    usage: cached(asked),
+  }),
+  declinedForFree: (asked) => declined(asked, 'general_harms'),
+  declinedForMoney: (asked) => declined(asked, 'frontier_llm'),
+  declinedUnstated: (asked) => declined(asked, undefined),
+  missedTheCache: (asked) => ({
+    usage: cached(asked),
+    diagnostics: { cache_miss_reason: { type: 'tools_changed', cache_missed_input_tokens: 1_000 } },
+  }),
 } satisfies Readonly<Record<string, Recipe>>;
 
 export type RecipeName = keyof typeof RECIPES;

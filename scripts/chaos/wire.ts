@@ -110,13 +110,21 @@ function reply({ body, batchItem }: MessagesRequest, call: ChaosCall | undefined
   if (call === undefined) return undefined;
   if (batchItem !== null) return batchReply(batchItem, call);
   const asked = { model: body.model, batch: false, salt: call.salt };
-  const made: Reply = RECIPES[call.recipe](asked);
+  const recipe: Reply = RECIPES[call.recipe](asked);
+  const made = recipe.declined === undefined || isReadWhole(call) ? recipe : {};
   const isFirstTurn = 'tools' in body && body.tools !== undefined && body.messages.length === 1;
   const words = { text: made.text ?? 'Four fathoms at low tide, and a little more by the quay. '.repeat(4) };
   return isFirstTurn
     ? { ...made, text: '', toolUse: [{ name: 'depth', input: { at: 'harbour' } }] }
     : { ...words, ...made };
 }
+
+/** Of a fallback that is cut in its middle nobody can say what is billed: there are none in the proof. */
+function isReadWhole({ leaving, faults }: ChaosCall): boolean {
+  return leaving.kind === 'stays' && faults.every((fault) => !('at' in fault) && !CUTS.has(fault.fault));
+}
+
+const CUTS: ReadonlySet<string> = new Set(['body_reset', 'cut_body', 'malformed_json', 'error_event', 'stalled_body']);
 
 /** An item is named after its recipe, or refused. */
 function batchReply(item: string, call: ChaosCall): Reply {

@@ -7,7 +7,7 @@ import { isJson, usage } from '../observe/usage.ts';
 import { cost } from '../pricing/cost.ts';
 import { modelClass } from '../tier/tiers.ts';
 import { tierVerdict } from '../tier/verdict.ts';
-import type { Limiter } from '../vocabulary.ts';
+import type { Limiter } from '../limiter.ts';
 import type { Api } from './api.ts';
 import { modelUnknown } from './refusals.ts';
 import { CheckFailure, type StepStatus } from './report.ts';

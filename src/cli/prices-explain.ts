@@ -1,9 +1,11 @@
 import { EventStreamScanner } from '../observe/event-stream.ts';
-import { estimatedOutputTokens, isJson, mergedUsage, usage, withEstimatedOutput, type Json } from '../observe/usage.ts';
+import { estimatedOutputOf, estimatedOutputTokens, withEstimatedOutput } from '../observe/output-estimate.ts';
+import { answeredBy, isJson, mergedUsage, servedModel, usage, type Json } from '../observe/usage.ts';
 import { cardName, charge, cost, costOn, modeOf, promptTokens, ratesFor } from '../pricing/cost.ts';
 import type { Mode, Pricing } from '../pricing/cost.ts';
 import type { Price } from '../pricing/prices.ts';
 import { approximately, usdPerMillion, type Rate } from '../pricing/rate.ts';
+import type { CostDoubt } from '../answers.ts';
 import { TOKEN_KINDS, type TokenKind, type Usage, type UsagePart } from '../vocabulary.ts';
 import type { CommandIo } from './command.ts';
 
@@ -168,20 +170,18 @@ interface Explanation {
 function explanation(found: FoundUsage, pricing: Pricing): Explanation {
   const { usage } = found;
   const batch = found.batch || pricing.batch === true;
-  const { parts, totalNanoUsd, priced } = cost(usage, {
-    ...pricing,
-    batch,
-    model: found.model ?? pricing.model ?? null,
-  });
+  const explained = cost(usage, { ...pricing, batch, model: found.model ?? pricing.model ?? null });
+  const { parts, totalNanoUsd, priced } = explained;
   const mode = modeOf(usage, batch);
   return {
     parts: usage.parts.map((part, index) => {
       const model = parts[index]?.model ?? null;
       const price = model === null ? null : pricing.prices.priceAt(model, pricing.atMs);
-      return partExplanation({ part, usage, model, price, mode });
+      const isFree = parts[index]?.refusalBilling === 'free';
+      return partExplanation({ part, usage, model, price, mode, isFree });
     }),
     serverTools: toolLines(usage, pricing),
-    notes: notes(found),
+    notes: [...notes(found), ...explained.doubts.map((doubt) => NOTE_OF_DOUBT[doubt])],
     totalNanoUsd,
     priced,
   };
@@ -193,26 +193,32 @@ interface Priceable {
   readonly model: string | null;
   readonly price: Price | null;
   readonly mode: Mode | null;
+  /** A refusal before any output that is not billed. */
+  readonly isFree: boolean;
 }
 
 function partExplanation(priceable: Priceable): PartExplanation {
-  const { part, usage, model, price, mode } = priceable;
+  const { part, usage, model, price, mode, isFree } = priceable;
   const rates = price && mode && !usage.malformed ? ratesFor(price, part, mode) : null;
   const listed = price?.listed ?? { effectiveFrom: null, verified: null, source: null };
   const used = TOKEN_KINDS.filter((kind) => part.tokens[kind] !== 0);
   return {
     model,
     priced: rates !== null,
-    how: price && mode && rates ? how(price, part, mode) : whyNot(priceable),
+    how: price && mode && rates ? (isFree ? free(part) : how(price, part, mode)) : whyNot(priceable),
     effectiveFrom: listed.effectiveFrom,
     verified: listed.verified,
     source: listed.source,
-    lines: rates === null ? [] : used.map((kind) => kindLine(kind, part.tokens[kind], rates[kind])),
+    lines: rates === null || isFree ? [] : used.map((kind) => kindLine(kind, part.tokens[kind], rates[kind])),
   };
 }
 
 function kindLine(kind: TokenKind, tokens: number, rate: Rate): KindLine {
   return { kind, tokens, usdPerMillionTokens: usdPerMillion(rate), nanoUsd: charge(tokens, rate) };
+}
+
+function free({ refusal }: UsagePart): string {
+  return `free: refused before any output, category ${refusal?.category ?? 'none'}`;
 }
 
 function how(price: Price, part: UsagePart, { batch, geo }: Mode): string {
@@ -246,11 +252,16 @@ function toolLines({ serverToolUses }: Usage, { prices, atMs }: Pricing): readon
 
 function notes({ usage, cut }: FoundUsage): readonly string[] {
   return [
-    ...(cut ? ['The stream ends before its final usage: the output is estimated.'] : []),
-    ...(usage.cacheSplitAssumed ? ['The usage does not split cache writes into 5 m and 1 h: all count as 5 m.'] : []),
+    ...(cut ? ['The usage has no final output tokens: the output is estimated.'] : []),
     ...(usage.thinkingTokens > 0 ? [`${usage.thinkingTokens} of the output tokens were thinking.`] : []),
   ];
 }
+
+const NOTE_OF_DOUBT: Readonly<Record<CostDoubt, string>> = {
+  refusal: 'Unsure: nobody says whether such a refusal is billed. Priced as billed.',
+  prompt_band: 'Unsure: the prompt may be that of several steps, each shorter and cheaper.',
+  cache_split: 'Unsure: the 5 m / 1 h split does not add up. The rest counts as 5 m.',
+};
 
 /** A usage found in a text, with its context. */
 interface FoundUsage {
@@ -299,8 +310,11 @@ function inObject(object: Json): readonly FoundUsage[] | null {
 function ofMessage(message: Json, batch: boolean): readonly FoundUsage[] | null {
   const raw = isJson(message['usage']) ? message['usage'] : message;
   if (typeof raw['input_tokens'] !== 'number' && typeof raw['output_tokens'] !== 'number') return null;
-  const model = typeof message['model'] === 'string' ? message['model'] : null;
-  return [{ model, usage: usage(raw), batch, cut: false }];
+  const answered = answeredBy(message);
+  const reported = usage(raw, answered);
+  const cut = !reported.stepsListed && typeof raw['output_tokens'] !== 'number';
+  const used = cut ? withEstimatedOutput(reported, estimatedOutputOf(message['content'])) : reported;
+  return [{ model: answered.model, usage: used, batch, cut }];
 }
 
 function inEventStream(text: string): readonly FoundUsage[] | null {
@@ -308,13 +322,13 @@ function inEventStream(text: string): readonly FoundUsage[] | null {
   scanner.feed(Buffer.from(`${text}\n\n`));
   const raw = mergedUsage(scanner.startUsage, scanner.deltaUsage);
   if (raw === null) return null;
-  const cut = scanner.deltaUsage === null;
-  const reported = usage(raw);
+  const cut = !scanner.isOutputReported;
+  const reported = usage(raw, scanner);
   return [
     {
-      model: scanner.model,
+      model: servedModel(raw, scanner),
       usage: cut
-        ? withEstimatedOutput(reported, estimatedOutputTokens(scanner.contentBytes, scanner.toolUses))
+        ? withEstimatedOutput(reported, estimatedOutputTokens(scanner.contentBytes, scanner.toolUses), scanner)
         : reported,
       batch: false,
       cut,

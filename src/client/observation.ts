@@ -42,9 +42,9 @@ export function observation(options: InstrumentOptions, { keys, tracerProvider }
   };
   const { attribution = {}, budgets, tier } = options;
   const facts = { ...tier, ...(budgets && monthBudgets(budgets)) };
-  const metrics = prometheusRecorder({ ...labels, registry, clock, attribution, tier: facts });
   recordBuild(store, () => clock.epochMs());
-  recordPrices(store, prices, () => clock.epochMs());
+  const onUnpriced = recordPrices(store, prices, () => clock.epochMs());
+  const metrics = prometheusRecorder({ ...labels, registry, clock, attribution, tier: facts, onUnpriced });
   return {
     clock,
     key,

@@ -1,5 +1,5 @@
 import type { BodyEnd, BodyListener } from './body-tap.ts';
-import { isJson, type Json } from './usage.ts';
+import { fallback, isJson, revisedUsage, type Answered, type Fallback, type Json } from './usage.ts';
 
 /** The events that say something of a call. The content between them is only measured. */
 type EventName =
@@ -17,8 +17,13 @@ const CLOSING_BRACE = 0x7d;
  */
 const LONGEST_LINE_BYTES = 1 << 20;
 
+/** A block that starts with its content, such as search results, can be large. Only starts up to here are read whole. */
+const LONGEST_BLOCK_START = 1_024;
+
 /** `data: {"type":"content_block_start","index":10,"content_block":{"type":"server_tool_use"` ends before it. */
 const BLOCK_TYPE_ENDS_BY = 112;
+
+const BLOCK_TYPE = /"content_block": ?\{"type": ?"(\w+)"/;
 
 /** The place of the quote before the delta's type in a line of index 0, and the length of such lines without content. */
 const DELTA_TYPE_AT = deltaLine('').indexOf('""');
@@ -40,13 +45,21 @@ function deltaLine(content: string): string {
  *     …\n| event: message_de|lta\n          held
  *     …\n| data: {"type":"content_block_st|  skipped, when the event is of no interest
  */
-export class EventStreamScanner {
+export class EventStreamScanner implements Answered {
   /** Usage of `message_start`, whose output count is a placeholder. */
   startUsage: Json | null = null;
   /** Usage of the last `message_delta`, totals so far. */
   deltaUsage: Json | null = null;
   model: string | null = null;
   stopReason: string | null = null;
+  stopDetails: unknown = null;
+  /** `diagnostics` of `message_start`. */
+  diagnostics: unknown = null;
+  readonly fallbacks: Fallback[] = [];
+  /** A block began after the last fallback. */
+  hasContent = false;
+  /** All content that came before the last count of output: that count is the answer's. */
+  isOutputReported = false;
   /** `message_stop` was seen: the stream is whole. */
   stopped = false;
   /** An `error` event was seen: its `error.type`, or the empty string. */
@@ -55,6 +68,12 @@ export class EventStreamScanner {
   error: Json | null = null;
   /** A content delta was seen. */
   begun = false;
+  /** A content delta of the answer's own, text or tool input, was seen. */
+  answering = false;
+  /** A block of thinking began after that. */
+  thoughtLater = false;
+  /** A block of thinking began. */
+  thought = false;
   /** Blocks in which the model called a tool, the server's own included. */
   toolUses = 0;
   /** Bytes of JSON-encoded text, thinking and tool input seen in content deltas. */
@@ -111,8 +130,11 @@ export class EventStreamScanner {
       } else if (first === 0x65 /* e */) {
         this.#event = eventName(bytes, position, end);
       } else if (first === 0x64 /* d */ && this.#event !== null) {
-        if (this.#event === 'content_block_delta') this.contentBytes += deltaBytes(bytes, position, end);
-        else this.#takeData(this.#event, bytes.subarray(position, end));
+        if (this.#event !== 'content_block_delta') this.#takeData(this.#event, bytes.subarray(position, end));
+        else {
+          this.contentBytes += deltaBytes(bytes, position, end);
+          if (!this.answering) this.answering = isOfAnswer(bytes, position, end);
+        }
       }
       position = next + 1;
     }
@@ -123,9 +145,9 @@ export class EventStreamScanner {
     const isData = beginning[0] === 0x64; /* d */
     if (isData && this.#event === null) {
       this.#skipping = true;
-    } else if (isData && this.#event === 'content_block_start' && beginning.length >= BLOCK_TYPE_ENDS_BY) {
+    } else if (isData && this.#event === 'content_block_start' && beginning.length > LONGEST_BLOCK_START) {
       this.#takeData(this.#event, beginning);
-      this.#skipping = true; // a block that starts with its content, such as search results, can be large
+      this.#skipping = true;
     } else if (beginning.length > LONGEST_LINE_BYTES) {
       this.unreadable++;
       this.#skipping = true;
@@ -136,14 +158,28 @@ export class EventStreamScanner {
 
   /** Takes the data of an event, or as much of it as is needed. */
   #takeData(event: EventName, line: Uint8Array): void {
-    if (event === 'content_block_start') {
-      const opening = text(line, 0, Math.min(line.length, BLOCK_TYPE_ENDS_BY));
-      if (/"content_block": ?\{"type": ?"(?:server_|mcp_)?tool_use"/.test(opening)) this.toolUses++;
-      return;
-    }
+    if (event === 'content_block_start') return this.#takeBlock(line);
     if (text(line, 0, 5) !== 'data:') return;
     const data = text(line, 5, line.length);
     this.#data = this.#data === null ? data : `${this.#data}\n${data}`;
+  }
+
+  /** The beginning of a content block: its type, and a `fallback` as a whole. */
+  #takeBlock(line: Uint8Array): void {
+    const block = line.length > LONGEST_BLOCK_START ? null : parsed(text(line, 5, line.length))?.['content_block'];
+    const type = isJson(block) ? block['type'] : BLOCK_TYPE.exec(text(line, 0, BLOCK_TYPE_ENDS_BY))?.[1];
+    if (isJson(block) && type === 'fallback') {
+      this.fallbacks.push(fallback(block, this.hasContent));
+      this.hasContent = false;
+      return;
+    }
+    this.hasContent = true;
+    this.isOutputReported = false;
+    if (typeof type !== 'string') return;
+    if (type.endsWith('tool_use')) this.toolUses++;
+    if (!type.endsWith('thinking')) return;
+    this.thought = true;
+    if (this.answering) this.thoughtLater = true;
   }
 
   /** The blank line of an event has come. */
@@ -166,6 +202,7 @@ export class EventStreamScanner {
       const message = value['message'];
       if (!isJson(message)) return;
       if (typeof message['model'] === 'string') this.model = message['model'];
+      this.diagnostics = message['diagnostics'];
       if (isJson(message['usage'])) this.startUsage = message['usage'];
     } else if (value !== null) {
       this.#readDelta(value);
@@ -174,9 +211,15 @@ export class EventStreamScanner {
 
   #readDelta(value: Json): void {
     const delta = value['delta'];
-    if (isJson(delta) && typeof delta['stop_reason'] === 'string') this.stopReason = delta['stop_reason'];
+    if (isJson(delta) && typeof delta['stop_reason'] === 'string') {
+      this.stopReason = delta['stop_reason'];
+      this.stopDetails = delta['stop_details'];
+    }
+    const usage = value['usage'];
+    if (!isJson(usage)) return;
     // Several deltas may come, each with totals: the later one wins, and what it leaves out keeps its value.
-    if (isJson(value['usage'])) this.deltaUsage = { ...this.deltaUsage, ...present(value['usage']) };
+    this.deltaUsage = revisedUsage(this.deltaUsage, usage);
+    if (typeof usage['output_tokens'] === 'number' || Array.isArray(usage['iterations'])) this.isOutputReported = true;
   }
 }
 
@@ -186,6 +229,8 @@ export interface StreamEvents {
   start(scanner: EventStreamScanner): void;
   /** The first content delta has come. */
   startContent(): void;
+  /** The first delta of text or tool input has come. */
+  startAnswer(): void;
   /** The scanner failed, or one of these methods did: nothing more of the stream is read. */
   fail(error: unknown): void;
   end(scanner: EventStreamScanner, how: BodyEnd): void;
@@ -204,11 +249,12 @@ export class EventStreamListener implements BodyListener {
   chunk(bytes: Uint8Array): void {
     if (!this.#scanning) return;
     const scanner = this.#scanner;
-    const { startUsage, begun } = scanner;
+    const { startUsage, begun, answering } = scanner;
     try {
       scanner.feed(bytes);
       if (startUsage !== scanner.startUsage) this.#events.start(scanner);
       if (begun !== scanner.begun) this.#events.startContent();
+      if (answering !== scanner.answering) this.#events.startAnswer();
     } catch (error) {
       this.#scanning = false;
       this.#events.fail(error);
@@ -233,13 +279,26 @@ function eventName(bytes: Uint8Array, start: number, end: number): EventName | n
     : null;
 }
 
+/** The place of the quote before the type of a content delta. */
+function deltaTypeAt(bytes: Uint8Array, start: number, end: number): number {
+  let typeAt = start + DELTA_TYPE_AT;
+  while (bytes[typeAt] !== QUOTE && typeAt < end) typeAt++; // an index of two digits moves it by one
+  return typeAt;
+}
+
+/** Tells whether a content delta is text or tool input: neither thinking nor what the API adds. */
+function isOfAnswer(bytes: Uint8Array, start: number, end: number): boolean {
+  const typeAt = deltaTypeAt(bytes, start, end);
+  const first = bytes[typeAt + 1];
+  return first === 0x69 /* i */ || (first === 0x74 /* t */ && bytes[typeAt + 2] === 0x65); /* e */
+}
+
 /**
  * Size of a content delta's content: its line without the frame and without the API's padding spaces. A signature is
  * proof of thinking and a citation a copy of the input: neither is output.
  */
 function deltaBytes(bytes: Uint8Array, start: number, end: number): number {
-  let typeAt = start + DELTA_TYPE_AT;
-  while (bytes[typeAt] !== QUOTE && typeAt < end) typeAt++; // an index of two digits moves it by one
+  const typeAt = deltaTypeAt(bytes, start, end);
   // The first two letters of the type tell.
   const first = bytes[typeAt + 1];
   let frame = TOOL_INPUT_FRAME_BYTES;
@@ -267,8 +326,4 @@ function parsed(data: string): Json | null {
   } catch {
     return null; // counted by the caller
   }
-}
-
-function present(usage: Json): Json {
-  return Object.fromEntries(Object.entries(usage).filter(([, value]) => value !== null));
 }

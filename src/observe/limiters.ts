@@ -1,4 +1,4 @@
-import type { LimitDimension, Limiter } from '../vocabulary.ts';
+import type { LimitDimension, Limiter } from '../limiter.ts';
 
 /** Priority Tier's and fast mode's headers have no `ratelimit` in their names. */
 const FAMILIES: readonly (readonly [prefix: string, dimension: LimitDimension])[] = [

@@ -9,7 +9,6 @@ import type {
   Call,
   CallCost,
   CallRecorder,
-  Limiter,
   Outcome,
   Recorder,
   Rejection,
@@ -59,7 +58,7 @@ export interface CallRequest {
 /** An attempt that the server refused. */
 interface RefusedResponse {
   readonly status: number;
-  readonly limiters: readonly Limiter[];
+  readonly limiters: Attempt['limiters'];
   /** Settles when the body has been read. */
   readonly verdict: Promise<Verdict>;
   /** Default: the attempt that began last. `null`: it was recorded where it was seen, or is a refusal without a request. */
@@ -109,13 +108,16 @@ export class LiveCall implements Call {
   readonly sdkSpan: unknown;
   readonly startedAtMs: number;
   model: string | null = null;
+  serverFallbackFrom: string | null = null;
   attempts = 1;
   waitSeconds = 0;
   firstTokenSeconds: number | null = null;
+  answerStartSeconds: number | null = null;
   durationSeconds: number | null = null;
   outcome: Outcome | null = null;
   rejection: Rejection | null = null;
   stopReason: string | null = null;
+  cacheMiss: Call['cacheMiss'] = null;
   usage: Usage | null = null;
   cost: CallCost | null = null;
   /** Set by a guard in place of the request's own `max_tokens`, for all attempts. */
@@ -220,7 +222,7 @@ export class LiveCall implements Call {
   }
 
   /** The attempt succeeded, as far as its headers say. */
-  succeed(status: number, limiters: readonly Limiter[], begun = this.#begun): void {
+  succeed(status: number, limiters: Attempt['limiters'], begun = this.#begun): void {
     this.#endAttempt(this.#attempt(status, limiters, begun), null);
   }
 
@@ -315,7 +317,7 @@ export class LiveCall implements Call {
     else this.#recordLater(() => this.#recordAttempt(attempt, rejection));
   }
 
-  #attempt(status: Attempt['status'], limiters: readonly Limiter[], begun: BegunAttempt): OpenAttempt {
+  #attempt(status: Attempt['status'], limiters: Attempt['limiters'], begun: BegunAttempt): OpenAttempt {
     const endedMs = this.#observation.clock.monotonicMs();
     this.#attemptEndedMs = endedMs;
     this.#record('attemptOver', status);

@@ -1,4 +1,5 @@
 import type { Middleware } from '@anthropic-ai/sdk';
+import type { CacheMiss } from '../answers.ts';
 import type { GuardedRequest } from '../decisions.ts';
 import type { BatchResult, Outcome, Rejection, Usage } from '../vocabulary.ts';
 import { admit } from './admission.ts';
@@ -183,7 +184,10 @@ function endWithBody(call: LiveCall, response: Response, last: ResponseOfRound |
 /** A successful response to an attempt, and what it tells of the call: one of several, perhaps. */
 class ResponseOfRound implements FollowedCall {
   model: string | null = null;
+  serverFallbackFrom: string | null = null;
   stopReason: string | null = null;
+  answerStartSeconds: number | null = null;
+  cacheMiss: CacheMiss | null = null;
   usage: Usage | null = null;
   readonly operation: string;
   readonly startedAtMs: number;
@@ -196,6 +200,14 @@ class ResponseOfRound implements FollowedCall {
     this.#call = call;
     this.operation = call.operation;
     this.startedAtMs = call.startedAtMs;
+  }
+
+  get requestedModel(): string | null {
+    return this.#call.requestedModel;
+  }
+
+  get elapsedMs(): number {
+    return this.#call.elapsedMs;
   }
 
   startContent(): void {
@@ -238,6 +250,9 @@ class ResponseOfRound implements FollowedCall {
     if (call.isOver) return false;
     if (this.model !== null) call.model = this.model;
     if (this.stopReason !== null) call.stopReason = this.stopReason;
+    call.serverFallbackFrom = this.serverFallbackFrom;
+    call.answerStartSeconds = this.answerStartSeconds;
+    call.cacheMiss = this.cacheMiss ?? call.cacheMiss;
     if (this.usage === null) return false;
     const parts = this.usage.parts.map((part) => (part.model === null ? { ...part, model: this.model } : part));
     call.usages ??= new Map();

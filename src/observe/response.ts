@@ -1,17 +1,21 @@
-import {
-  BATCH_OUTCOMES,
-  type BatchOutcome,
-  type BatchResult,
-  type CallCost,
-  type Outcome,
-  type Usage,
-} from '../vocabulary.ts';
+import { BATCH_OUTCOMES, CACHE_MISS_REASONS, type BatchOutcome, type CacheMiss } from '../answers.ts';
+import type { BatchResult, CallCost, Outcome, Usage } from '../vocabulary.ts';
 import type { BodyEnd, BodyListener } from './body-tap.ts';
 import { JsonListener, tapContent, tapJson, type JsonEnd } from './content.ts';
 import { EventStreamListener, type EventStreamScanner, type StreamEvents } from './event-stream.ts';
 import type { LiveCall, Observation } from './live-call.ts';
+import { estimatedOutputOf, estimatedOutputTokens, withEstimatedOutput } from './output-estimate.ts';
 import { bodyRejection } from './rejection.ts';
-import { estimatedOutputTokens, isJson, mergedUsage, usage, withEstimatedOutput, type Json } from './usage.ts';
+import {
+  answeredBy,
+  fallbackFrom,
+  isJson,
+  mergedUsage,
+  servedModel,
+  usage,
+  type Answered,
+  type Json,
+} from './usage.ts';
 
 /**
  * A call that got a successful response. It lives as long as the body is followed, so it must not lead to the response,
@@ -29,8 +33,13 @@ export type FollowedCall = Pick<
   LiveCall,
   | 'operation'
   | 'startedAtMs'
+  | 'requestedModel'
+  | 'elapsedMs'
   | 'model'
+  | 'serverFallbackFrom'
   | 'stopReason'
+  | 'answerStartSeconds'
+  | 'cacheMiss'
   | 'usage'
   | 'startContent'
   | 'priceUsage'
@@ -82,9 +91,14 @@ function followJson(followed: Followed, value: unknown, how: JsonEnd): void {
   try {
     if (how === 'malformed') return call.end('server_error');
     if (isJson(value)) {
-      if (typeof value['model'] === 'string') call.model = value['model'];
-      if (typeof value['stop_reason'] === 'string') call.stopReason = value['stop_reason'];
-      if (isJson(value['usage'])) call.usage = readUsage(followed, value['usage']);
+      const answered = answeredBy(value);
+      call.model = answered.model ?? call.model;
+      call.stopReason = answered.stopReason;
+      call.cacheMiss = cacheMiss(value['diagnostics']);
+      if (isJson(value['usage'])) {
+        call.usage = messageUsage(followed, value, answered);
+        call.serverFallbackFrom = fallbackFrom(value['usage'], answered, call.requestedModel);
+      }
       if (value['type'] === 'message_batch') observation.batches.note(value);
       if (isErrorDocument(value)) return endWithError(call, value);
     }
@@ -95,14 +109,16 @@ function followJson(followed: Followed, value: unknown, how: JsonEnd): void {
   }
 }
 
-/** Tells an error from every other JSON document of the API: those have a type of their own. */
-function isErrorDocument(document: Json): boolean {
-  const { type, error } = document;
-  return type === 'error' || (type === undefined && isJson(error));
+/** The usage of a whole message. Output that the server leaves out is estimated from the content. */
+function messageUsage(followed: Followed, message: Json, answered: Answered): Usage {
+  const raw = isJson(message['usage']) ? message['usage'] : {};
+  const read = readUsage(followed, raw, answered);
+  if (read.stepsListed || (raw['output_tokens'] !== undefined && raw['output_tokens'] !== null)) return read;
+  return withEstimatedOutput(read, estimatedOutputOf(message['content']));
 }
 
-function readUsage({ observation }: Followed, raw: Json): Usage {
-  const read = usage(raw);
+function readUsage({ observation }: Followed, raw: Json, answered: Answered): Usage {
+  const read = usage(raw, answered);
   if (read.malformed) observation.onError('usage', new RangeError('a usage figure is not a count'));
   return read;
 }
@@ -118,12 +134,17 @@ class StreamedCall implements StreamEvents {
   start({ model, startUsage }: EventStreamScanner): void {
     const { call } = this.#followed;
     call.model = model;
-    if (startUsage !== null) call.usage = withEstimatedOutput(usage(startUsage), 0);
+    if (startUsage !== null) call.usage = usage({ ...startUsage, output_tokens: 0 });
     call.priceUsage();
   }
 
   startContent(): void {
     this.#followed.call.startContent();
+  }
+
+  startAnswer(): void {
+    const { call } = this.#followed;
+    call.answerStartSeconds = call.elapsedMs / 1_000;
   }
 
   fail(error: unknown): void {
@@ -146,14 +167,39 @@ class StreamedCall implements StreamEvents {
 
   #settle(scanner: EventStreamScanner): void {
     const { call } = this.#followed;
-    if (scanner.model !== null) call.model = scanner.model;
-    call.stopReason = scanner.stopReason;
     const raw = mergedUsage(scanner.startUsage, scanner.deltaUsage);
+    call.model = servedModel(raw, scanner) ?? call.model;
+    call.serverFallbackFrom = fallbackFrom(raw, scanner, scanner.model);
+    call.stopReason = scanner.stopReason;
+    call.cacheMiss = cacheMiss(scanner.diagnostics);
     if (raw === null) return;
-    call.usage = readUsage(this.#followed, raw);
-    if (scanner.deltaUsage !== null) return;
-    call.usage = withEstimatedOutput(call.usage, estimatedOutputTokens(scanner.contentBytes, scanner.toolUses));
+    const read = readUsage(this.#followed, raw, scanner);
+    call.usage = scanner.isOutputReported ? read : withEstimatedOutput(read, estimatedOutput(scanner), scanner);
+    // Thinking is not of the time in which the answer came, and can only be left out where it is told apart.
+    if (scanner.thoughtLater || (scanner.thought && read.thinkingTokens === 0)) call.answerStartSeconds = null;
   }
+}
+
+/** An earlier count that content came after is the least that the output can be; that of the start is a placeholder. */
+function estimatedOutput({ contentBytes, toolUses, deltaUsage }: EventStreamScanner): number {
+  return Math.max(Number(deltaUsage?.['output_tokens'] ?? 0), estimatedOutputTokens(contentBytes, toolUses));
+}
+
+/** A diagnosis of the prompt cache; `null` where there is none, or none yet. */
+function cacheMiss(diagnostics: unknown): CacheMiss | null {
+  const miss = isJson(diagnostics) ? diagnostics['cache_miss_reason'] : null;
+  if (!isJson(miss)) return null;
+  const tokens = miss['cache_missed_input_tokens'];
+  return {
+    reason: CACHE_MISS_REASONS.find((known) => known === miss['type']) ?? 'other',
+    inputTokens: Number.isSafeInteger(tokens) && Number(tokens) >= 0 ? Number(tokens) : null,
+  };
+}
+
+/** Tells an error from every other JSON document of the API: those have a type of their own. */
+function isErrorDocument(document: Json): boolean {
+  const { type, error } = document;
+  return type === 'error' || (type === undefined && isJson(error));
 }
 
 /** An error in the body of a 200 is no success. */
@@ -232,15 +278,29 @@ export class BatchResultsListener implements BodyListener {
     if (typeof customId !== 'string' || outcome === undefined)
       throw new TypeError('a batch result is of no known kind');
     if (!observation.batches.isNew(this.#batchId, customId)) return;
-    call.addBatchResult(this.#result(outcome, result['message']));
+    call.addBatchResult(this.#result(outcome, result));
   }
 
-  #result(outcome: BatchOutcome, message: unknown): BatchResult {
-    if (outcome !== 'succeeded' || !isJson(message)) return { outcome, model: null, usage: null, cost: null };
-    const model = typeof message['model'] === 'string' ? message['model'] : null;
-    if (!isJson(message['usage'])) return { outcome, model, usage: null, cost: null };
-    const used = readUsage(this.#followed, message['usage']);
-    return { outcome, model, usage: used, cost: this.#cost(used, model) };
+  #result(outcome: BatchOutcome, { message, error }: Json): BatchResult {
+    const nothing = {
+      model: null,
+      serverFallbackFrom: null,
+      stopReason: null,
+      cacheMiss: null,
+      usage: null,
+      cost: null,
+    };
+    if (outcome !== 'succeeded')
+      return { ...nothing, outcome, error: outcome === 'errored' ? bodyRejection(error).outcome : null };
+    if (!isJson(message)) return { ...nothing, outcome, error: null };
+    const answered = answeredBy(message);
+    const { model, stopReason } = answered;
+    const missed = cacheMiss(message['diagnostics']);
+    const answer = { ...nothing, outcome, error: null, model, stopReason, cacheMiss: missed };
+    if (!isJson(message['usage'])) return answer;
+    const serverFallbackFrom = fallbackFrom(message['usage'], answered, null);
+    const used = messageUsage(this.#followed, message, answered);
+    return { ...answer, serverFallbackFrom, usage: used, cost: this.#cost(used, model) };
   }
 
   #cost(used: Usage, model: string | null): CallCost | null {

@@ -1,5 +1,6 @@
+import type { CostDoubt, RefusalBilling } from '../answers.ts';
 import { TOKEN_KINDS, type CallCost, type Cost, type CostKind, type PricedPart } from '../vocabulary.ts';
-import type { Tokens, Usage, UsagePart } from '../vocabulary.ts';
+import type { TokenKind, Tokens, Usage, UsagePart } from '../vocabulary.ts';
 import type { CardName, Price, PriceTable, Rates } from './prices.ts';
 import type { Rate } from './rate.ts';
 
@@ -22,6 +23,10 @@ export interface Pricing {
  * that time, if the model is not sold at its speed or service tier, and if its counts are not counts.
  * `priced` is false too if a server tool was used whose price is not known. Never throws.
  *
+ * A refusal before any output costs what the table says of its category on that day: 0 where it is free. Where the table
+ * says nothing, it costs what any call does and `doubts` says so; as it does where the price depends on how long each
+ * prompt was and only their sum is known, and where cache writes came without their split.
+ *
  * The length of the prompt is the part's own. A geo without a multiplier for the model costs what `global` does.
  * Server tools are charged per use, without multipliers.
  */
@@ -37,11 +42,33 @@ export function cost(usage: Usage, pricing: Pricing): CallCost {
     const charged = priced.cost && { ...priced.cost, server_tools: serverToolsLeft };
     const total = charged === null ? Number.NaN : totalNanoUsd + sumOfKinds(charged);
     const fits = Number.isSafeInteger(total);
-    parts.push(fits ? { model: priced.model, cost: charged } : { model: priced.model, cost: null });
+    parts.push(fits ? { ...priced, cost: charged } : { ...priced, cost: null });
     if (fits) [totalNanoUsd, serverToolsLeft] = [total, 0];
     else isPriced = false;
   }
-  return { parts, totalNanoUsd, priced: isPriced };
+  return { parts, totalNanoUsd, priced: isPriced, doubts: doubtsOf(usage, parts, pricing) };
+}
+
+const NO_DOUBTS: readonly CostDoubt[] = Object.freeze([]);
+
+/** The reasons for which what is billed may be another amount. */
+function doubtsOf(usage: Usage, parts: readonly PricedPart[], pricing: Pricing): readonly CostDoubt[] {
+  const isRefusal = parts.some(({ cost, refusalBilling }) => cost !== null && refusalBilling === 'unsure');
+  const isSplit = usage.cacheSplitAssumed && parts.some(({ cost }) => cost !== null);
+  const isBand = !usage.stepsListed && usage.parts.some((part) => isOverBand(part, pricing));
+  if (!isRefusal && !isSplit && !isBand) return NO_DOUBTS;
+  return [
+    ...(isRefusal ? (['refusal'] as const) : []),
+    ...(isBand ? (['prompt_band'] as const) : []),
+    ...(isSplit ? (['cache_split'] as const) : []),
+  ];
+}
+
+/** A prompt of several steps, each of which may be shorter, is over the length from which on a model costs more. */
+function isOverBand(part: UsagePart, { prices, atMs, model = null }: Pricing): boolean {
+  const id = part.model ?? model;
+  const price = id === null ? null : prices.priceAt(id, atMs);
+  return price !== null && promptTokens(part.tokens) > price.longContextAboveTokens;
 }
 
 /**
@@ -56,10 +83,20 @@ export function costOn(usage: Usage, model: string, pricing: Pricing): CallCost 
 
 function pricedPart(part: UsagePart, mode: Mode | null, { prices, atMs, model = null }: Pricing): PricedPart {
   const id = part.model ?? model;
-  if (id === null) return { model: null, cost: null };
+  const refusalBilling = billingOf(part, prices, atMs);
+  const refused = refusalBilling === null ? null : { refusalBilling };
+  if (id === null) return { model: null, cost: null, ...refused };
   const price = prices.priceAt(id, atMs);
   const rates = price === null || mode === null ? null : ratesFor(price, part, mode);
-  return { model: price?.model ?? prices.canonicalModel(id), cost: rates && tokenCost(part.tokens, rates) };
+  const free = refusalBilling === 'free' && rates !== null ? NO_COST : null;
+  const cost = free ?? (rates && tokenCost(part.tokens, rates));
+  return { model: price?.model ?? prices.canonicalModel(id), cost, ...refused };
+}
+
+/** Whether the refusal of a part is billed; `null` where the model did not refuse. */
+function billingOf({ refusal }: UsagePart, prices: PriceTable, atMs: number): RefusalBilling | null {
+  if (refusal === null) return null;
+  return refusal.beforeOutput ? prices.refusalBillingAt(refusal.category, atMs) : 'billed';
 }
 
 /** The part of a usage's mode that affects its price; the speed belongs to each part. */
@@ -87,6 +124,26 @@ export function ratesFor(price: Price, part: UsagePart, { batch, geo }: Mode): R
   return batch ? pair.batch : pair.standard;
 }
 
+/** Nothing of any kind. */
+export const NO_TOKENS: Tokens = {
+  input: 0,
+  cache_read: 0,
+  cache_write_5m: 0,
+  cache_write_1h: 0,
+  output: 0,
+  output_estimated: 0,
+};
+
+/** The counts of the answer alone: without compaction, advisors, and attempts that were declined. */
+export function answerTokens(parts: readonly UsagePart[]): Tokens {
+  const [first, ...others] = parts.filter(({ role }) => role === 'answer');
+  if (first === undefined) return NO_TOKENS;
+  if (others.length === 0) return first.tokens;
+  const sums: Record<TokenKind, number> = { ...first.tokens };
+  for (const { tokens } of others) for (const kind of TOKEN_KINDS) sums[kind] += tokens[kind];
+  return sums;
+}
+
 /** Counts the tokens of a prompt: input, cache reads and cache writes. */
 export function promptTokens(tokens: Tokens): number {
   return tokens.input + tokens.cache_read + tokens.cache_write_5m + tokens.cache_write_1h;
@@ -101,15 +158,7 @@ export function cardName({ longContextAboveTokens }: Price, { speed, tokens }: U
   return isLong ? 'long_context' : 'standard';
 }
 
-const NO_COST: Cost = {
-  input: 0,
-  cache_read: 0,
-  cache_write_5m: 0,
-  cache_write_1h: 0,
-  output: 0,
-  output_estimated: 0,
-  server_tools: 0,
-};
+const NO_COST: Cost = { ...NO_TOKENS, server_tools: 0 };
 
 /** Returns the cost of tokens by kind, with server tools at 0. A kind is NaN if `charge` returns NaN. */
 export function tokenCost(tokens: Tokens, rates: Rates): Cost {

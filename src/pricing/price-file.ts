@@ -1,4 +1,5 @@
 import { ConfigurationError, got, inside, unfit, type Problem } from '../errors.ts';
+import { REFUSAL_CATEGORIES } from '../answers.ts';
 import { list, mapOf, object, optional, orEmpty, value, type Read, type Reader } from './json-reader.ts';
 import { decimal, type Ratio } from './rate.ts';
 
@@ -25,6 +26,12 @@ const day = value('a day as YYYY-MM-DD', (raw) =>
 
 const status = value('active, legacy, deprecated or retired', (raw) =>
   raw === 'active' || raw === 'legacy' || raw === 'deprecated' || raw === 'retired' ? raw : undefined,
+);
+
+const billing = value('"billed" or "free"', (raw) => (raw === 'billed' || raw === 'free' ? raw : undefined));
+
+const category = value(`one of ${REFUSAL_CATEGORIES.join(', ')}`, (raw) =>
+  REFUSAL_CATEGORIES.find((known) => known === raw),
 );
 
 const base = value('"default" or "none"', (raw) => (raw === 'default' || raw === 'none' ? raw : undefined));
@@ -83,11 +90,20 @@ const serverTool = object({
   prices: list(object({ ...period, usdPerThousandUses: amount, ...evidence })),
 });
 
+const refusals = object({
+  ...period,
+  billed: orEmpty(list(category)),
+  free: orEmpty(list(category)),
+  others: optional(billing),
+  ...evidence,
+});
+
 const priceFile = object({
   extends: optional(base),
   checkedOn: optional(day),
   models: orEmpty(list(model)),
   serverTools: orEmpty(list(serverTool)),
+  refusals: orEmpty(list(refusals)),
 });
 
 /** A price file as written, with exact amounts. */
@@ -101,6 +117,12 @@ export type ListedPrice = Read<typeof modelPrice>;
 
 /** A server tool of a price file. A tool without prices is known, but cannot be priced. */
 export type ListedTool = Read<typeof serverTool>;
+
+/**
+ * Which refusals before any output are billed between two days, by category; `others` says what holds for the rest, and
+ * `null` that nothing is known of them.
+ */
+export type ListedRefusals = Read<typeof refusals>;
 
 /** The five amounts every mode of a model has, in USD per million tokens. */
 export type ListedRates = Readonly<Record<keyof typeof rates, Ratio>>;
@@ -156,10 +178,11 @@ interface Period {
   readonly effectiveTo: string | null;
 }
 
-function overlaps({ models, serverTools }: PriceFile): readonly Problem[] {
+function overlaps({ models, serverTools, refusals }: PriceFile): readonly Problem[] {
   return [
     ...models.flatMap(({ prices }, index) => overlapping(prices, `models[${index}].prices`)),
     ...serverTools.flatMap(({ prices }, index) => overlapping(prices, `serverTools[${index}].prices`)),
+    ...overlapping(refusals, 'refusals'),
   ];
 }
 

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { unreadable } from '../errors.ts';
+import type { RefusalBilling, RefusalCategory } from '../answers.ts';
 import type { TokenKind } from '../vocabulary.ts';
 import {
   dayStartMs,
@@ -8,6 +9,7 @@ import {
   type ListedModel,
   type ListedPrice,
   type ListedRates,
+  type ListedRefusals,
   type ListedTool,
   type PriceFile,
 } from './price-file.ts';
@@ -80,6 +82,13 @@ export interface PriceTable {
   priceAt(model: string, whenMs: number): Price | null;
   /** The price of a server tool in force at that time; `null` if none is known. */
   toolPriceAt(tool: string, whenMs: number): ToolPrice | null;
+  /** Whether a refusal of this category before any output is billed at that time; `unsure` where no rule is known. */
+  refusalBillingAt(category: RefusalCategory, whenMs: number): RefusalBilling;
+  /**
+   * Tells whether an id of the API's is newer than the table: of a model of a known family with a higher version than all
+   * that are listed, or of a family that is not listed. The prices of the table may then be old too.
+   */
+  isNewer(model: string): boolean;
 }
 
 let shipped: PriceTable | undefined;
@@ -139,6 +148,7 @@ function extended(file: PriceFile): PriceFile {
     checkedOn: file.checkedOn ?? under.checkedOn,
     models: [...models.values()],
     serverTools: [...tools.values()],
+    refusals: file.refusals.length > 0 ? file.refusals : under.refusals,
   };
 }
 
@@ -159,6 +169,8 @@ function priceTable(file: PriceFile, source: PriceTable['source']): PriceTable {
   const byId = pricesById(file.models);
   const tools = new Map(file.serverTools.map((tool) => [tool.tool, toolPrices(tool)]));
   const own = new Set(file.models.map(({ model }) => model));
+  const refusals = file.refusals.map((rule) => ({ ...rule, ...dated(rule.effectiveFrom, rule.effectiveTo) }));
+  const newest = newestByFamily(own);
   const canonicalModel = (id: string): string => byId.get(id)?.model ?? undated(id, own) ?? id;
   const checkedOn = file.checkedOn ?? '1970-01-01';
   return Object.freeze({
@@ -171,7 +183,35 @@ function priceTable(file: PriceFile, source: PriceTable['source']): PriceTable {
     canonicalModel,
     priceAt: (id: string, whenMs: number) => inForce((byId.get(id) ?? byId.get(canonicalModel(id)))?.prices, whenMs),
     toolPriceAt: (tool: string, whenMs: number) => inForce(tools.get(tool), whenMs),
+    refusalBillingAt: (category: RefusalCategory, whenMs: number) =>
+      refusalBilling(inForce(refusals, whenMs), category),
+    isNewer(id: string): boolean {
+      const version = versionOf(id);
+      return version !== null && !own.has(canonicalModel(id)) && version.number > (newest.get(version.family) ?? 0);
+    },
   });
+}
+
+function refusalBilling(rule: ListedRefusals | null, category: RefusalCategory): RefusalBilling {
+  if (rule === null) return 'unsure';
+  if (rule.billed.includes(category)) return 'billed';
+  return rule.free.includes(category) ? 'free' : (rule.others ?? 'unsure');
+}
+
+/** `claude-opus-5-5-20260922`: the family and the version, 5.05. Ids of other forms, as those before version 4, have none. */
+const VERSIONED = /^claude-([a-z]+)-(\d{1,2})(?:-(\d{1,2}))?(?:-20\d{6})?$/;
+
+function versionOf(id: string): { readonly family: string; readonly number: number } | null {
+  const [, family, major, minor = '0'] = VERSIONED.exec(id) ?? [];
+  return family === undefined ? null : { family, number: Number(major) + Number(minor) / 100 };
+}
+
+function newestByFamily(models: Iterable<string>): ReadonlyMap<string, number> {
+  const newest = new Map<string, number>();
+  for (const version of [...models].map(versionOf)) {
+    if (version !== null) newest.set(version.family, Math.max(version.number, newest.get(version.family) ?? 0));
+  }
+  return newest;
 }
 
 interface PricedModel {

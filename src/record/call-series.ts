@@ -1,10 +1,11 @@
+import type { FallbackBy } from '../answers.ts';
 import {
   COST_KINDS,
   MESSAGE_OPERATIONS,
   TOKEN_KINDS,
   type Attempt,
   type Attribution,
-  type BatchOutcome,
+  type BatchResult,
   type Call,
   type Cost,
   type CostKind,
@@ -164,10 +165,10 @@ export class CallGroup {
   }
 
   /** Counts a call that continued on a fallback model. Both are labels. */
-  fallBack(model: string, fallbackModel: string): void {
+  fallBack(model: string, fallbackModel: string, by: FallbackBy): void {
     const { key } = this.#labels;
     const fallbacks = this.#table.store.families.anthropic_model_fallbacks_total;
-    fallbacks.series({ model, fallback_model: fallbackModel, key }).add(1);
+    fallbacks.series({ model, fallback_model: fallbackModel, key, by }).add(1);
   }
 }
 
@@ -246,6 +247,12 @@ export class CallSeries {
     stops?.add(1);
     duration.observe(durationSeconds, trace);
     if (call.firstTokenSeconds !== null) this.ofModel.addPace(call, call.firstTokenSeconds, trace);
+    if (call.cacheMiss !== null) this.ofModel.addCacheMiss(call.cacheMiss);
+  }
+
+  /** Adds the stop reason of a batch result. */
+  addStop(stopReason: string): void {
+    (this.#stopReasons.get(stopReason) ?? this.#stops(stopReason)).add(1);
   }
 
   /**
@@ -276,8 +283,11 @@ export class CallSeries {
   }
 
   /** Adds one result of a batch. */
-  addBatchResult(result: BatchOutcome): void {
+  addBatchResult({ outcome: result, error, stopReason, cacheMiss }: BatchResult): void {
     const { key, model } = this.#labels;
-    this.#table.store.families.anthropic_batch_results_total.series({ model, key, result }).add(1);
+    const labels = { model, key, result, error: error ?? '' };
+    this.#table.store.families.anthropic_batch_results_total.series(labels).add(1);
+    if (stopReason !== null) this.addStop(stopReason);
+    if (cacheMiss !== null) this.ofModel.addCacheMiss(cacheMiss);
   }
 }

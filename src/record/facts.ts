@@ -15,8 +15,13 @@ export function recordBuild(store: Store, epochMs: () => number): void {
 /**
  * Shows the prices in force on the UTC day of each scrape, so that a process that runs for months follows the table;
  * and when the table was last compared with the published prices.
+ * Returns the function to which every model without a price is to be shown: one that is newer than the table proves it old.
  */
-export function recordPrices(store: Store, prices: PriceTable, epochMs: () => number): void {
+export function recordPrices(
+  store: Store,
+  prices: PriceTable,
+  epochMs: () => number,
+): (unpricedModel: string | null) => void {
   const family = store.family('anthropic_price_usd_per_million_tokens');
   const inForce = pricesOfTheDay(prices, epochMs);
   for (const gauge of gaugesFromNowOn(prices, epochMs())) {
@@ -28,6 +33,11 @@ export function recordPrices(store: Store, prices: PriceTable, epochMs: () => nu
     .family('anthropic_price_table_timestamp_seconds')
     .series({ source: prices.source })
     .set(priceTableTimestampSeconds(prices));
+  const outdated = store.family('anthropic_price_table_outdated').series({ source: prices.source });
+  outdated.set(0);
+  return (model) => {
+    if (model !== null && prices.isNewer(model)) outdated.set(1);
+  };
 }
 
 const DAY_MS = 24 * 60 * 60 * 1_000;

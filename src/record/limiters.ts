@@ -1,5 +1,6 @@
 import type { LimiterPlace } from '../tier/headroom.ts';
-import type { Attempt, LimitDimension, Limiter } from '../vocabulary.ts';
+import type { LimitDimension, Limiter } from '../limiter.ts';
+import type { Attempt } from '../vocabulary.ts';
 import type { HistogramSeries } from './metrics/series.ts';
 import type { Store } from './metrics/store.ts';
 import type { TierLimits } from './tier.ts';

@@ -11,6 +11,8 @@ import {
   type Trace,
   type Usage,
 } from '../vocabulary.ts';
+import type { CacheMiss, CostDoubt, RefusalBilling, RefusalCategory } from '../answers.ts';
+import { answerTokens } from '../pricing/cost.ts';
 import type { CounterSeries, HistogramSeries } from './metrics/series.ts';
 import { statusLabel, type Store } from './metrics/store.ts';
 
@@ -147,12 +149,11 @@ export class ModelSeries {
     return series;
   }
 
-  /** Adds the time to the first token, and the pace of a stream. */
-  addPace({ durationSeconds, usage }: Call, firstTokenSeconds: number, trace: Trace | null): void {
-    const output = usage === null ? null : reportedOutput(usage);
+  /** Adds how soon and how fast the content of a stream came. */
+  addPace(call: Call, firstTokenSeconds: number, trace: Trace | null): void {
+    const pace = secondsPerOutputToken(call);
     this.#firstToken.observe(firstTokenSeconds, trace);
-    if (output === null || output <= 1 || durationSeconds === null) return;
-    this.#perOutputToken.observe((durationSeconds - firstTokenSeconds) / (output - 1), trace);
+    if (pace !== null) this.#perOutputToken.observe(pace, trace);
   }
 
   /** Adds the parts of a usage that are counted for the model of the whole call. */
@@ -167,18 +168,43 @@ export class ModelSeries {
     this.#store.families.anthropic_server_tool_uses_total.series({ ...this.#labels, tool }).add(uses);
   }
 
+  /** Adds a refusal of this model. */
+  addRefusal(category: RefusalCategory, billing: RefusalBilling): void {
+    this.#store.families.anthropic_refusals_total.series({ ...this.#labels, category, billing }).add(1);
+  }
+
+  /** Adds a call whose cost may be another. */
+  addDoubt(doubt: CostDoubt): void {
+    this.#store.families.anthropic_uncertain_costs_total.series({ ...this.#labels, doubt }).add(1);
+  }
+
+  /** Adds a diagnosed miss of the prompt cache. */
+  addCacheMiss({ reason, inputTokens }: CacheMiss): void {
+    const { anthropic_cache_misses_total, anthropic_cache_missed_tokens_total } = this.#store.families;
+    anthropic_cache_misses_total.series({ ...this.#labels, reason }).add(1);
+    if (inputTokens !== null) anthropic_cache_missed_tokens_total.series({ ...this.#labels, reason }).add(inputTokens);
+  }
+
   /** Adds a call that used tokens of this model, which has no known price. */
   addUnpriced(): void {
     this.#unpriced.add(1);
   }
 }
 
-/** Output tokens of all parts; `null` if any of it is an estimate. */
+/** Output tokens of the answer; `null` if they are an estimate. */
 function reportedOutput({ parts }: Usage): number | null {
-  let output = 0;
-  for (const { tokens } of parts) {
-    if (tokens.output_estimated > 0) return null;
-    output += tokens.output;
-  }
-  return output;
+  const { output, output_estimated } = answerTokens(parts);
+  return output_estimated > 0 ? null : output;
+}
+
+/**
+ * Seconds for each token of text and tool input after the first, from the first such delta to the last byte: thinking
+ * came before it. `null` where there was none, where the output is an estimate, and where thinking is not told apart.
+ */
+export function secondsPerOutputToken({ answerStartSeconds, durationSeconds, usage }: Call): number | null {
+  if (usage === null || answerStartSeconds === null || durationSeconds === null) return null;
+  if (usage.parts.some(({ role }) => role === 'discarded')) return null; // its thinking is not told apart
+  const output = reportedOutput(usage);
+  const flowed = output === null ? 0 : output - usage.thinkingTokens;
+  return flowed > 1 ? (durationSeconds - answerStartSeconds) / (flowed - 1) : null;
 }

@@ -1,9 +1,11 @@
+import type { FallbackBy } from '../answers.ts';
 import { systemClock, type Clock } from '../clock.ts';
 import { modelClass } from '../tier/tiers.ts';
 import type {
   Attempt,
   BatchResult,
   Call,
+  CallCost,
   CallRecorder,
   Recorder,
   Rejection,
@@ -34,6 +36,8 @@ export interface PrometheusRecorderOptions extends CallLabelOptions {
   /** Feeds the section Tier too. */
   readonly tier?: TierOptions;
   readonly clock?: Clock;
+  /** A part of a usage had no price; gets its model, `null` where it named none. */
+  readonly onUnpriced?: (model: string | null) => void;
   /** Called with what the registry threw. */
   readonly onError?: OnError;
 }
@@ -49,6 +53,7 @@ export function prometheusRecorder(options: PrometheusRecorderOptions): Recorder
 }
 
 class PrometheusRecorder implements Recorder {
+  readonly #onUnpriced: (model: string | null) => void;
   readonly #series: CallSeriesTable;
   readonly #tier: OrganizationTier | null;
 
@@ -58,6 +63,7 @@ class PrometheusRecorder implements Recorder {
     const gauges = limiterGauges(store, () => clock.epochMs());
     const labels = new CallLabelValues(store, options);
     this.#tier = tier;
+    this.#onUnpriced = options.onUnpriced ?? (() => undefined);
     this.#series = new CallSeriesTable(store, {
       labels,
       attribution: new AttributionLabels(store, options.attribution ?? {}, {
@@ -86,7 +92,12 @@ class PrometheusRecorder implements Recorder {
   started(call: Call): CallRecorder {
     const group = this.#series.groupOf(call);
     group.inFlight.add(1);
-    return new CallMetrics(call, { group, labels: this.#series.labels, tier: this.#tier });
+    return new CallMetrics(call, {
+      group,
+      labels: this.#series.labels,
+      tier: this.#tier,
+      onUnpriced: this.#onUnpriced,
+    });
   }
 }
 
@@ -94,6 +105,8 @@ interface CallMetricsOptions {
   readonly group: CallGroup;
   readonly labels: CallLabelValues;
   readonly tier: OrganizationTier | null;
+  /** A part had no price. */
+  readonly onUnpriced: (model: string | null) => void;
 }
 
 /** One call, and the series that it feeds. */
@@ -102,14 +115,16 @@ class CallMetrics implements CallRecorder {
   readonly #group: CallGroup;
   readonly #labels: CallLabelValues;
   readonly #tier: OrganizationTier | null;
+  readonly #onUnpriced: (model: string | null) => void;
   #spelling: string | null = null;
   #series: CallSeries | null = null;
 
-  constructor(call: Call, { group, labels, tier }: CallMetricsOptions) {
+  constructor(call: Call, { group, labels, tier, onUnpriced }: CallMetricsOptions) {
     this.#call = call;
     this.#group = group;
     this.#labels = labels;
     this.#tier = tier;
+    this.#onUnpriced = onUnpriced;
     // Its series are scraped at zero while the call is in progress. A call without a model so far would show them
     // without one.
     if (call.requestedModel !== null) this.#seriesNow();
@@ -131,10 +146,12 @@ class CallMetrics implements CallRecorder {
     series.limits?.see(attempt);
   }
 
-  batchResult({ outcome, model, usage, cost }: BatchResult): void {
+  batchResult(result: BatchResult): void {
+    const { model, usage, cost, serverFallbackFrom } = result;
     const series = this.#group.ofModel(model);
     if (series.model === OTHER) this.#labels.countedModel(model);
-    series.addBatchResult(outcome);
+    series.addBatchResult(result);
+    if (serverFallbackFrom !== null) this.#fallBack(serverFallbackFrom, model, 'server');
     if (usage !== null) this.#addUsage(series, usage, { cost, maxTokens: null });
     if (cost !== null) this.#tier?.addSpend(cost.totalNanoUsd);
   }
@@ -154,33 +171,49 @@ class CallMetrics implements CallRecorder {
     if (series.model === OTHER) this.#labels.countedModel(this.#spelling);
     this.#group.inFlight.add(-1);
     series.addCall(call, trace);
-    if (call.fallbackFrom !== null) {
-      this.#group.fallBack(this.#labels.model(call.fallbackFrom), this.#labels.model(call.requestedModel));
-    }
+    if (call.fallbackFrom !== null) this.#fallBack(call.fallbackFrom, call.requestedModel, 'policy');
+    if (call.serverFallbackFrom !== null) this.#fallBack(call.serverFallbackFrom, call.model, 'server');
     if (call.usage !== null) this.#addUsage(series, call.usage, call);
     if (call.cost !== null) this.#tier?.addSpend(call.cost.totalNanoUsd);
   }
 
+  #fallBack(from: string, to: string | null, by: FallbackBy): void {
+    this.#group.fallBack(this.#labels.model(from), this.#labels.model(to), by);
+  }
+
   /** Tokens and cost go to the model of each part, if the server named one; the rest to the model of the call. */
   #addUsage(ofCall: CallSeries, usage: Usage, { cost, maxTokens }: Pick<Call, 'cost' | 'maxTokens'>): void {
-    const group = this.#group;
     ofCall.ofModel.addUsage(usage, maxTokens);
-    for (const { model, tokens } of usage.parts) {
-      const series = model === null || model === ofCall.model ? ofCall : group.ofModel(model);
+    for (const [index, { model, tokens, refusal }] of usage.parts.entries()) {
+      const series = this.#seriesOfPart(ofCall, model);
       series.addTokens(tokens);
+      const billing = cost?.parts[index]?.refusalBilling ?? 'unsure';
+      if (refusal !== null) series.ofModel.addRefusal(refusal.category, billing);
     }
     for (const [tool, uses] of Object.entries(usage.serverToolUses)) {
       ofCall.ofModel.addToolUses(this.#labels.tool.counted(tool), uses);
     }
-    if (cost === null) return ofCall.ofModel.addUnpriced();
+    if (cost === null) ofCall.ofModel.addUnpriced();
+    else this.#addCost(ofCall, cost);
+  }
+
+  #addCost(ofCall: CallSeries, cost: CallCost): void {
+    for (const doubt of cost.doubts) ofCall.ofModel.addDoubt(doubt);
     const unpriced = new Set<CallSeries>();
     for (const { model, cost: kinds } of cost.parts) {
-      const series = model === null || model === ofCall.model ? ofCall : group.ofModel(model);
-      if (kinds === null) unpriced.add(series);
-      else series.addCost(kinds);
+      const series = this.#seriesOfPart(ofCall, model);
+      if (kinds !== null) series.addCost(kinds);
+      else {
+        unpriced.add(series);
+        this.#onUnpriced(model);
+      }
     }
     if (cost.priced) return;
     if (unpriced.size === 0) unpriced.add(ofCall); // what has no price is a server tool
     for (const series of unpriced) series.ofModel.addUnpriced();
+  }
+
+  #seriesOfPart(ofCall: CallSeries, model: string | null): CallSeries {
+    return model === null || model === ofCall.model ? ofCall : this.#group.ofModel(model);
   }
 }

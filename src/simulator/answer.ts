@@ -1,4 +1,12 @@
 import { modelNamed } from './limits.ts';
+import {
+  contentOfDeclined,
+  usageWithDeclined,
+  verdictOf,
+  type FallbackBlock,
+  type RefusalReply,
+  type Verdict,
+} from './refusals.ts';
 import { draw, wireId, type Distribution, type Fault, type Random } from './scenario.ts';
 import { completeUsage, orderedUsage, startUsage, type PartialUsage, type WireUsage } from './usage.ts';
 
@@ -9,6 +17,11 @@ export interface Answer {
   readonly content: readonly ContentBlock[];
   readonly stopReason: string;
   readonly stopSequence: string | null;
+  readonly stopDetails: object | null;
+  readonly diagnostics: object | null;
+  /** The model that `message_start` names: the one that was asked for. */
+  readonly startModel: string;
+  readonly verdict: Verdict;
   /** The final usage, billed when all of it was generated. */
   readonly usage: WireUsage;
   /** The usage in `message_start`. */
@@ -33,14 +46,21 @@ export interface AnswerInput {
  */
 export function answer(from: AnswerInput): Answer {
   const { body, reply, random } = from;
-  const content = reply.content ?? madeUpContent(from);
-  const usage = completeUsage(reply.usage ?? {}, estimatedUsage(from, content));
+  const own = reply.content ?? madeUpContent(from);
+  const model = reply.model ?? modelNamed(body.model)?.id ?? body.model;
+  const whole = completeUsage(reply.usage ?? {}, estimatedUsage(from, own));
+  const usage = usageWithDeclined(whole, reply, model);
+  const ending = reply.stopReason ?? stopReason(own, body.max_tokens);
   return {
     id: wireId('msg_01', random),
-    model: reply.model ?? modelNamed(body.model)?.id ?? body.model,
-    content,
-    stopReason: reply.stopReason ?? stopReason(content, body.max_tokens),
+    model,
+    startModel: reply.declined?.[0]?.model ?? model,
+    content: [...contentOfDeclined(reply, model), ...own],
+    stopReason: ending,
     stopSequence: reply.stopSequence ?? null,
+    stopDetails: reply.stopDetails === undefined ? null : { type: 'refusal', explanation: null, ...reply.stopDetails },
+    diagnostics: reply.diagnostics ?? null,
+    verdict: verdictOf({ reply, model, content: own, stopReason: ending, usage }),
     usage: orderedUsage(usage),
     startUsage: orderedUsage(firstUsage(usage, reply.startUsage, random)),
     earlierUsages: (reply.earlierUsages ?? []).map((said) => completeUsage(said, usage)),
@@ -115,7 +135,8 @@ export type ContentBlock =
   | ToolUseBlock
   | { readonly type: 'redacted_thinking'; readonly data: string }
   | { readonly type: 'web_search_tool_result'; readonly tool_use_id: string; readonly content: unknown }
-  | { readonly type: 'compaction'; readonly content: string; readonly encrypted_content?: string };
+  | { readonly type: 'compaction'; readonly content: string; readonly encrypted_content?: string }
+  | FallbackBlock;
 
 interface ToolUseBlock {
   readonly type: 'tool_use' | 'server_tool_use';
@@ -162,6 +183,7 @@ function generatedPart(block: ContentBlock): unknown {
     case 'redacted_thinking':
     case 'web_search_tool_result':
     case 'compaction':
+    case 'fallback':
       return null;
   }
 }
@@ -215,7 +237,7 @@ export interface MessagesRequest {
 }
 
 /** The reply of a `respond` hook. Missing fields are derived from the request. */
-export interface Reply {
+export interface Reply extends RefusalReply {
   readonly text?: string;
   readonly thinking?: string;
   readonly toolUse?: readonly ToolCall[];

@@ -130,11 +130,11 @@ function outcomeOf(state: SimulatorState, request: ApiRequest, { customId, param
   const denied = fault === undefined ? null : refusalOf(fault, false);
   if (denied !== null) return errored(denied);
   const made = answerFor(state, read.ok, { serviceTier: 'batch', random });
-  return { type: 'succeeded', message: messageJson(made), model: made.model, usage: made.usage };
+  return { type: 'succeeded', message: messageJson(made), model: made.model, usage: made.usage, verdict: made.verdict };
 }
 
 function errored(why: Refusal): ItemOutcome {
-  return { type: 'errored', error: errorBody(why, null) };
+  return { type: 'errored', error: errorBody(why, null), errorType: why.type };
 }
 
 function queued(state: SimulatorState, request: ApiRequest): number {
@@ -173,13 +173,15 @@ function settled(state: SimulatorState, batch: Batch): readonly BatchItemRecord[
 
 function truthOf(batch: Batch, item: BatchItem) {
   const result = resultOf(batch, item);
-  const succeeded = result.type === 'succeeded' ? result : { model: null, usage: null };
+  const succeeded = result.type === 'succeeded' ? result : { model: null, usage: null, verdict: null };
   return {
     batchId: batch.id,
     customId: item.customId,
     result: result.type,
     model: succeeded.model,
     usage: succeeded.usage,
+    verdict: succeeded.verdict,
+    errorType: result.type === 'errored' ? result.errorType : null,
   };
 }
 

@@ -1,10 +1,17 @@
 import type { BatchItemRecord } from './truth.ts';
+import type { Verdict } from './refusals.ts';
 import type { WireUsage } from './usage.ts';
 
 /** The outcome of a processed item. */
 export type ItemOutcome =
-  | { readonly type: 'succeeded'; readonly message: object; readonly model: string; readonly usage: WireUsage }
-  | { readonly type: 'errored'; readonly error: object };
+  | {
+      readonly type: 'succeeded';
+      readonly message: object;
+      readonly model: string;
+      readonly usage: WireUsage;
+      readonly verdict: Verdict;
+    }
+  | { readonly type: 'errored'; readonly error: object; readonly errorType: string };
 
 /** One request of a batch. */
 export interface BatchItem {

@@ -1,4 +1,5 @@
 import table from './rates.json' with { type: 'json' };
+import type { RefusedStep } from './refusals.ts';
 import type { WireCacheCreation, WireIteration, WireUsage } from './usage.ts';
 
 /** Tokens by kind; they add up. */
@@ -19,6 +20,8 @@ export interface BilledPart {
   readonly tokens: BilledTokens;
   /** `null` if the table has no price for the model on that day. */
   readonly nanoUsd: BilledNanoUsd | null;
+  /** A refusal before any output that costs nothing. */
+  readonly isFree: boolean;
 }
 
 /** The input of a bill. */
@@ -30,6 +33,8 @@ export interface Billable {
   readonly atMs: number;
   /** The `anthropic-beta` names of the request; some past prices depended on one. */
   readonly betas: readonly string[];
+  /** By step: how its model refused; `null` where it did not. Default: none did. */
+  readonly refusals?: readonly (RefusedStep | null)[];
 }
 
 type Rates = Readonly<Record<'input' | 'output' | 'cacheWrite5m' | 'cacheWrite1h' | 'cacheRead', string>>;
@@ -53,6 +58,8 @@ const ROWS: readonly PriceRow[] = table.rates;
 
 const NANO_USD_PER_USD = exact('1000000000');
 
+const NOTHING = exact('0');
+
 /** Rates are for a million tokens. */
 const USD_PER_MILLIONTH = exact('0.000001');
 
@@ -62,7 +69,7 @@ const USD_PER_MILLIONTH = exact('0.000001');
  * on the first part. Fast mode applies to the steps on the message's own model.
  */
 export function bill(billable: Billable): readonly BilledPart[] {
-  return exactBill(billable).map(({ model, tokens, usd }) => ({ model, tokens, nanoUsd: usd && inNanoUsd(usd) }));
+  return exactBill(billable).map(({ usd, ...part }) => ({ ...part, nanoUsd: usd && inNanoUsd(usd) }));
 }
 
 /** A part of a bill before it is rounded. */
@@ -79,7 +86,8 @@ export function exactBill(billable: Billable): readonly ExactPart[] {
   return steps.map((step, index) => {
     const model = step.model ?? billable.model;
     const fast = usage.speed === 'fast' && model === billable.model;
-    return billedPart(step, { billable, model, fast, searches: index === 0 ? searches : 0 });
+    const isFree = isFreeRefusal(billable.refusals?.[index] ?? null, dayOf(billable.atMs));
+    return billedPart(step, { billable, model, fast, isFree, searches: index === 0 ? searches : 0 });
   });
 }
 
@@ -111,22 +119,37 @@ interface Circumstances {
   readonly billable: Billable;
   readonly model: string;
   readonly fast: boolean;
+  readonly isFree: boolean;
   readonly searches: number;
 }
 
+/** The days on which refusals before any output cost nothing, and in which categories. */
+function isFreeRefusal(refused: RefusedStep | null, day: string): boolean {
+  if (refused === null || !refused.wroteNothing) return false;
+  const rule = table.freeRefusals.find((each) => each.from <= day && holds(each, day));
+  if (rule === undefined) return false;
+  const categories: readonly (string | null)[] | undefined = rule.categories;
+  return categories === undefined || (refused.category !== undefined && categories.includes(refused.category));
+}
+
+function dayOf(atMs: number): string {
+  return new Date(atMs).toISOString().slice(0, 10);
+}
+
 function billedPart(step: Step, circumstances: Circumstances): ExactPart {
-  const { billable, model, fast, searches } = circumstances;
+  const { billable, model, fast, isFree, searches } = circumstances;
   const tokens = billedTokens(step);
-  const day = new Date(billable.atMs).toISOString().slice(0, 10);
+  const day = dayOf(billable.atMs);
   const row = ROWS.find((each) => each.models.includes(model) && holds(each, day) && each.from <= day);
-  if (row === undefined) return { model, tokens, usd: null };
+  if (row === undefined) return { model, tokens, isFree, usd: null };
   const rates = ratesOf(row, { betas: billable.betas, day, tokens, fast });
   const factors = factorsOf(row, billable.usage);
   const price = (count: number, usdPerMillion: string): Fraction =>
-    product([exact(String(count)), exact(usdPerMillion), ...factors, USD_PER_MILLIONTH]);
+    isFree ? NOTHING : product([exact(String(count)), exact(usdPerMillion), ...factors, USD_PER_MILLIONTH]);
   return {
     model,
     tokens,
+    isFree,
     usd: {
       input: price(tokens.input, rates.input),
       cache_read: price(tokens.cache_read, rates.cacheRead),

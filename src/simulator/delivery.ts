@@ -41,7 +41,7 @@ export function response(state: SimulatorState, outgoing: OutgoingResponse): Res
   if ('refusal' in result) return refusalResponse(state, outgoing, result);
   if (fault.fault === 'error_body') return errorResponse(state, outgoing, result);
   const { bill, items } = result;
-  Object.assign(record, { status: 200, model: bill?.model ?? null });
+  Object.assign(record, { status: 200, model: bill?.model ?? null, verdict: bill?.verdict ?? null });
   if (bill !== null && bill.partial === null) chargeDocument(state, outgoing, bill.usage);
   return new Response(body(state, outgoing, items), { status: 200, headers: headersOf(state, outgoing) });
 }

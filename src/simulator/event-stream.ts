@@ -48,9 +48,17 @@ export function* answerEvents(answer: Answer, random: Random): Generator<BodyIte
   yield* closing(answer, item, outputTokens);
 }
 
-function emptyMessage({ model, id, startUsage }: Answer): object {
+function emptyMessage({ startModel: model, id, diagnostics, startUsage }: Answer): object {
   const unknownYet = { content: [], stop_reason: null, stop_sequence: null, stop_details: null };
-  return { model, id, type: 'message', role: 'assistant', ...unknownYet, usage: startUsage };
+  return {
+    model,
+    id,
+    type: 'message',
+    role: 'assistant',
+    ...unknownYet,
+    ...(diagnostics !== null && { diagnostics }),
+    usage: startUsage,
+  };
 }
 
 function* closing(answer: Answer, item: ItemMaker, outputTokens: number): Generator<BodyItem, void> {
@@ -59,7 +67,8 @@ function* closing(answer: Answer, item: ItemMaker, outputTokens: number): Genera
     yield item('message_delta', { delta, usage: deltaUsage(earlier) }, { outputTokens });
   }
   const final = { outputTokens: answer.usage.output_tokens };
-  const delta = { stop_reason: answer.stopReason, stop_sequence: answer.stopSequence, stop_details: null };
+  const { stopReason, stopSequence, stopDetails } = answer;
+  const delta = { stop_reason: stopReason, stop_sequence: stopSequence, stop_details: stopDetails };
   yield item('message_delta', { delta, usage: deltaUsage(answer.usage) }, { ...final, usageShown: 'full' });
   yield item('message_stop', {}, final);
 }

@@ -3,6 +3,7 @@ import { errorBody, fillMessage, type Refusal } from './errors.ts';
 import { regainDay } from './billing.ts';
 import type { Limits, LimitScope, ScriptedLimit } from './limits.ts';
 import type { BodyItem } from './event-stream.ts';
+import type { Verdict } from './refusals.ts';
 import type { WireUsage } from './usage.ts';
 import type { HeaderOverrides } from './scenario.ts';
 
@@ -33,6 +34,7 @@ export interface Refused {
 export interface Bill {
   readonly model: string;
   readonly usage: WireUsage;
+  readonly verdict: Verdict;
   /** The usage of a stream cut off after so many output tokens; `null` for a JSON response, which is generated before it is sent. */
   readonly partial: ((outputTokens: number) => WireUsage) | null;
 }

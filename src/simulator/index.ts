@@ -44,6 +44,7 @@ export { REFUSALS, type Refusal, type RefusalName } from './errors.ts';
 export type { Fault, BodyFault, Scenario, Latency, Place, HeaderOverrides } from './scenario.ts';
 export type { Reply, MessagesRequest, MessagesBody } from './answer.ts';
 export type { ToolCall, ContentBlock } from './answer.ts';
+export type { Declined, RefusedStep, StopDetails, Verdict } from './refusals.ts';
 export type { Truth, TruthRequest, TruthBatchItem, Delivery, UsageReported } from './truth.ts';
 export type { Totals } from './truth.ts';
 export type { BilledPart, BilledTokens, BilledNanoUsd } from './billing.ts';

@@ -63,17 +63,22 @@ export function messages(state: SimulatorState, request: ApiRequest, read: ReadM
   if (denied !== null) return denied;
   state.threads.keep(read.body, made);
   if (read.body.stream !== true) {
-    return { ...json(messageJson(made)), bill: { model: made.model, usage: made.usage, partial: null }, scope };
+    return {
+      ...json(messageJson(made)),
+      bill: { model: made.model, usage: made.usage, verdict: made.verdict, partial: null },
+      scope,
+    };
   }
   const items = answerEvents(made, request.random);
   return { contentType: 'text/event-stream; charset=utf-8', items, bill: streamBill(made), scope };
 }
 
 /** The bill of a stream: until everything is generated, the usage of `message_start` plus the output so far. */
-function streamBill({ model, usage, startUsage }: Answer): Bill {
+function streamBill({ model, usage, startUsage, verdict }: Answer): Bill {
   return {
     model,
     usage,
+    verdict,
     partial: (outputTokens) =>
       outputTokens >= usage.output_tokens ? usage : { ...startUsage, output_tokens: outputTokens },
   };

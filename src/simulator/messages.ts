@@ -62,7 +62,8 @@ export function messageJson(answer: Answer): Record<string, unknown> {
     content: answer.content,
     stop_reason: answer.stopReason,
     stop_sequence: answer.stopSequence,
-    stop_details: null,
+    stop_details: answer.stopDetails,
+    ...(answer.diagnostics !== null && { diagnostics: answer.diagnostics }),
     usage: answer.usage,
   };
 }

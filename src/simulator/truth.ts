@@ -1,4 +1,5 @@
 import { bill, type BilledNanoUsd, type BilledPart, type BilledTokens, type Billable } from './billing.ts';
+import type { Verdict } from './refusals.ts';
 import type { WireUsage } from './usage.ts';
 
 /**
@@ -45,6 +46,8 @@ export interface TruthRequest {
   /** The billed usage as the API would write it; its output is what was generated. `null` if nothing is billed. */
   readonly usage: WireUsage | null;
   readonly usageReported: UsageReported;
+  /** What the answer says besides its tokens; `null` if there is none. */
+  readonly verdict: Verdict | null;
   /** Empty if nothing is billed, and for a stream until it has ended. */
   readonly billed: readonly BilledPart[];
 }
@@ -57,6 +60,9 @@ export interface TruthBatchItem {
   /** The model that answered; `null` if none did. */
   readonly model: string | null;
   readonly usage: WireUsage | null;
+  readonly verdict: Verdict | null;
+  /** `null` unless the item errored. */
+  readonly errorType: string | null;
   /** Empty for an item that did not succeed, which costs nothing. */
   readonly billed: readonly BilledPart[];
   /** True once the item's line of the results has been read. */
@@ -147,6 +153,7 @@ export class Ledger implements Truth {
       delivery: 'none',
       usage: null,
       usageReported: 'none',
+      verdict: null,
       billed: [],
     };
     this.open += 1;
@@ -158,7 +165,8 @@ export class Ledger implements Truth {
   /** Bills a record's usage once, and returns the bill. */
   bill(record: RequestRecord, betas: readonly string[]): readonly BilledPart[] {
     if (record.usage === null || record.model === null || record.billed.length > 0) return [];
-    const billable = { model: record.model, usage: record.usage, atMs: record.startedAtMs, betas };
+    const { model, usage, startedAtMs: atMs, verdict } = record;
+    const billable = { model, usage, atMs, betas, refusals: verdict?.refusals ?? [] };
     record.billed = bill(billable);
     this.#tellBilled({ ...billable, key: record.key, product: 'messages_api' });
     charge(this.#billed, record.billed);
@@ -180,8 +188,9 @@ export class Ledger implements Truth {
     item: Omit<TruthBatchItem, 'billed' | 'wasRead'>,
     { createdAtMs, key }: { readonly createdAtMs: number; readonly key: string | null },
   ): BatchItemRecord {
-    const { model, usage } = item;
-    const billable = model === null || usage === null ? null : { model, usage, atMs: createdAtMs, betas: [] };
+    const { model, usage, verdict } = item;
+    const refusals = verdict?.refusals ?? [];
+    const billable = model === null || usage === null ? null : { model, usage, atMs: createdAtMs, betas: [], refusals };
     const billed = billable === null ? [] : bill(billable);
     if (billable !== null) this.#tellBilled({ ...billable, key, product: 'message_batches_api' });
     const record = { ...item, billed, wasRead: false };

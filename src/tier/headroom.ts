@@ -1,4 +1,4 @@
-import type { LimitDimension, Limiter } from '../vocabulary.ts';
+import type { LimitDimension, Limiter } from '../limiter.ts';
 import type { SeenLimit } from './verdict.ts';
 
 /** One limit, as the headers of one response show it. */

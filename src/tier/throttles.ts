@@ -1,4 +1,5 @@
-import type { LimitDimension, Limiter, RateLimitReason } from '../vocabulary.ts';
+import type { LimitDimension, Limiter } from '../limiter.ts';
+import type { RateLimitReason } from '../vocabulary.ts';
 
 const MINUTE_MS = 60_000;
 

@@ -1,5 +1,5 @@
 import { mayHoldSecret, unfit, type Problem } from '../errors.ts';
-import type { LimitDimension } from '../vocabulary.ts';
+import type { LimitDimension } from '../limiter.ts';
 import classTable from './model-classes.json' with { type: 'json' };
 import table from './tiers.json' with { type: 'json' };
 

@@ -1,4 +1,4 @@
-import type { LimitDimension } from '../vocabulary.ts';
+import type { LimitDimension } from '../limiter.ts';
 import { PUBLISHED_DIMENSIONS, tierAbove, tierNamed, tierScheme, type Tier, type TierScheme } from './tiers.ts';
 
 /** The source of the tier: its name was configured, or it was inferred from response headers. */

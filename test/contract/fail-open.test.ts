@@ -69,7 +69,14 @@ describe('what fails inside plimsoll is counted, and the call goes on:', () => {
       checkedOn: '2026-11-24',
       checkedAtMs: 0,
     } as const;
-    const broken = { ...prices, canonicalModel: (id: string) => id, priceAt: failing, toolPriceAt: failing };
+    const broken = {
+      ...prices,
+      canonicalModel: (id: string) => id,
+      priceAt: failing,
+      toolPriceAt: failing,
+      refusalBillingAt: failing,
+      isNewer: failing,
+    };
     await sameWith({ registry, prices: broken });
     assert.equal(await total(registry, 'anthropic_unpriced_requests_total'), 2);
     assert.equal(await total(registry, 'anthropic_cost_usd_total'), 0);

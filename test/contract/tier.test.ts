@@ -38,7 +38,7 @@ function billedUsd({ sim }: Workbench): number {
 const knownOf = ({ registry }: Workbench): TierReport => tierReport({ registry }) ?? assert.fail();
 
 describe('the tier of a client on the API', () => {
-  const MODELS = ['claude-opus-5-5', 'claude-fable-5-2', 'claude-sonnet-5', 'claude-opus-4-8'];
+  const MODELS = ['claude-opus-5-5', 'claude-fable-5-1', 'claude-sonnet-5', 'claude-opus-4-8'];
   const TIERS: readonly (readonly [tier: TierName, name: string])[] = [
     ['start', 'Start'],
     ['build', 'Build'],

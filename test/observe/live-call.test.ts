@@ -14,7 +14,7 @@ interface Lived {
 /** Lets these recorders follow a stream with one attempt, from its start to its end. */
 function live(...recorders: readonly Recorder[]): Lived {
   const errors: unknown[] = [];
-  const price = () => ({ parts: [], totalNanoUsd: 0, priced: true });
+  const price = () => ({ parts: [], totalNanoUsd: 0, priced: true, doubts: [] });
   const observation: Observation = {
     recorders,
     spendGuards: [],
@@ -37,6 +37,7 @@ function live(...recorders: readonly Recorder[]): Lived {
     serviceTier: null,
     inferenceGeo: null,
     cacheSplitAssumed: false,
+    stepsListed: false,
     malformed: false,
   };
   call.startContent();

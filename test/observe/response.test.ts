@@ -60,7 +60,7 @@ describe('the results of a batch', () => {
     await readAll(bench.claude, id);
     await Promise.all([readAll(bench.claude, id), readAll(instrument(bench.claude, { registry: bench.registry }), id)]);
     assert.deepEqual(await samples(bench.registry, 'anthropic_batch_results_total'), {
-      'model=claude-haiku-4-5,key=default,result=succeeded': 2,
+      'model=claude-haiku-4-5,key=default,result=succeeded,error=': 2,
     });
     assert.equal(await total(bench.registry, 'anthropic_tokens_total'), 2 * (1_001 + 3 + 7));
   });
@@ -80,7 +80,7 @@ describe('the results of a batch', () => {
     const bench = workbench(BENCH);
     await readAll(bench.claude, await batch(bench, [item('bad'), item('bad too')]));
     assert.deepEqual(await samples(bench.registry, 'anthropic_batch_results_total'), {
-      'model=,key=default,result=errored': 2,
+      'model=,key=default,result=errored,error=overloaded': 2,
     });
     assert.equal(await total(bench.registry, 'anthropic_tokens_total'), 0);
     assert.equal(await total(bench.registry, 'anthropic_cost_usd_total'), 0);

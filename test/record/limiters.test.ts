@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Registry } from 'prom-client';
 import { prometheusRecorder } from '../../src/record/prometheus.ts';
-import type { Call, Limiter } from '../../src/vocabulary.ts';
+import type { Limiter } from '../../src/limiter.ts';
+import type { Call } from '../../src/vocabulary.ts';
 import { START_MS, aCall, aLimiter, anAttempt } from '../../testing/calls.ts';
 import { sampleKey, scraped } from '../../testing/scraped.ts';
 

@@ -55,19 +55,21 @@ describe('the series of one model and key', () => {
     assert.equal(value('anthropic_retry_wait_seconds_total'), 1.5);
   });
 
-  it('divide the time after the first token by the tokens after the first', async () => {
-    const usage = aUsage([aPart({ output: 11 })]);
-    const value = await samplesAfter((series) => series.addPace(aCall({ durationSeconds: 3, usage }), 1, null));
+  it('divide the time after the first text by its tokens after the first', async () => {
+    const usage = aUsage([aPart({ output: 111 })], { thinkingTokens: 100 });
+    const call = aCall({ durationSeconds: 3, answerStartSeconds: 1, usage });
+    const value = await samplesAfter((series) => series.addPace(call, 1, null));
     assert.equal(value('anthropic_time_to_first_token_seconds_sum'), 1);
     assert.equal(value('anthropic_time_per_output_token_seconds_sum'), 0.2);
   });
 
-  it('give no pace for a single token, an estimated count or a call without usage', async () => {
+  it('give no pace for a single token, an estimated count, thinking in between or a call without usage', async () => {
     const value = await samplesAfter((series) => {
       for (const usage of [aUsage([aPart({ output: 1 })]), aUsage([aPart({ output: 5, output_estimated: 1 })]), null])
-        series.addPace(aCall({ durationSeconds: 3, usage }), 1, null);
+        series.addPace(aCall({ durationSeconds: 3, answerStartSeconds: 1, usage }), 1, null);
+      series.addPace(aCall({ durationSeconds: 3, usage: aUsage([aPart({ output: 5 })]) }), 1, null);
     });
-    assert.equal(value('anthropic_time_to_first_token_seconds_count'), 3);
+    assert.equal(value('anthropic_time_to_first_token_seconds_count'), 4);
     assert.equal(value('anthropic_time_per_output_token_seconds_count') ?? 0, 0);
   });
 

@@ -139,7 +139,12 @@ test('a retry is counted by the outcome of the previous attempt, and its wait is
 
 test('a stream shows the time to its first token and the pace after it', async () => {
   const { record, value } = recording();
-  record({ firstTokenSeconds: 0.75, durationSeconds: 2.75, usage: aUsage([aPart({ output: 101 })]) });
+  record({
+    firstTokenSeconds: 0.75,
+    answerStartSeconds: 0.75,
+    durationSeconds: 2.75,
+    usage: aUsage([aPart({ output: 101 })]),
+  });
   assert.equal(await value('anthropic_time_to_first_token_seconds_sum', of), 0.75);
   assert.equal(await value('anthropic_time_per_output_token_seconds_sum', of), 0.02);
 });
@@ -152,7 +157,7 @@ const NO_PACE: readonly (readonly [what: string, given: Partial<Call>])[] = [
 for (const [what, given] of NO_PACE) {
   test(`a stream ${what} shows its first token and no pace`, async () => {
     const { record, value } = recording();
-    record({ firstTokenSeconds: 0.5, ...given });
+    record({ firstTokenSeconds: 0.5, answerStartSeconds: 0.5, ...given });
     assert.equal(await value('anthropic_time_to_first_token_seconds_count', of), 1);
     assert.equal(await value('anthropic_time_per_output_token_seconds_count', of), undefined);
   });
@@ -196,6 +201,7 @@ test('tokens and cost of each part go to the model of the part', async () => {
       ],
       totalNanoUsd: 20_150_000,
       priced: true,
+      doubts: [],
     },
   });
   const opus = { ...created, model: 'claude-opus-5' };
@@ -220,7 +226,10 @@ test('a part without a price makes the call unpriced for its model, once, and co
   const parts = ['claude-next', 'claude-next', 'claude-haiku-4-5'].map((model) => aPart({ input: 1 }, { model }));
   const unknown = { model: 'claude-next', cost: null };
   const known = { model: 'claude-haiku-4-5', cost: { ...NO_COST, input: 1000 } };
-  record({ usage: aUsage(parts), cost: { parts: [unknown, unknown, known], totalNanoUsd: 1000, priced: false } });
+  record({
+    usage: aUsage(parts),
+    cost: { parts: [unknown, unknown, known], totalNanoUsd: 1000, priced: false, doubts: [] },
+  });
   assert.deepEqual(await shown('anthropic_unpriced_requests_total'), {
     [sampleKey('anthropic_unpriced_requests_total', { ...of, model: 'claude-next' })]: 1,
   });
@@ -266,7 +275,7 @@ test('attribution is on requests, stop reasons, tokens and cost, and on nothing 
     firstTokenSeconds: 0.1,
     maxTokens: 10,
     usage: aUsage([aPart({ input: 1, output: 5 })], { thinkingTokens: 1, serverToolUses: { web_search: 1 } }),
-    cost: { parts: [{ model: null, cost: { ...NO_COST, input: 1 } }], totalNanoUsd: 1, priced: true },
+    cost: { parts: [{ model: null, cost: { ...NO_COST, input: 1 } }], totalNanoUsd: 1, priced: true, doubts: [] },
   });
   record(recorder, call, [anAttempt()]);
   const { samples } = scraped(await registry.metrics());

@@ -7,7 +7,8 @@ import { storeFor } from '../../src/record/metrics/registry.ts';
 import type { CallLabelOptions } from '../../src/record/call-labels.ts';
 import { prometheusRecorder } from '../../src/record/prometheus.ts';
 import { organizationTier, type TierOptions } from '../../src/record/tier.ts';
-import type { Attempt, Call, CallCost, Limiter, RateLimitReason } from '../../src/vocabulary.ts';
+import type { Limiter } from '../../src/limiter.ts';
+import type { Attempt, Call, CallCost, RateLimitReason } from '../../src/vocabulary.ts';
 import { START_MS, aCall, anAttempt, record } from '../../testing/calls.ts';
 import { sampleKey, scraped } from '../../testing/scraped.ts';
 
@@ -34,7 +35,7 @@ const refused = (rateLimitReason: RateLimitReason): Attempt['rejection'] => ({
 });
 
 function costing(usd: number): CallCost {
-  return { parts: [], totalNanoUsd: Math.round(usd * 1e9), priced: true };
+  return { parts: [], totalNanoUsd: Math.round(usd * 1e9), priced: true, doubts: [] };
 }
 
 /** A registry that one recorder feeds, on a clock of its own. */

@@ -543,6 +543,7 @@ test('a model without a price is billed in tokens, and its money is unknown, not
       model: 'claude-mythos-preview',
       tokens: { input: 1_000, output: 100, cache_read: 0, cache_write_5m: 0, cache_write_1h: 0 },
       nanoUsd: null,
+      isFree: false,
     },
   ]);
 });

@@ -52,6 +52,7 @@ describe('a record tells of one request', () => {
         eventsSent: 0,
         delivery: 'complete',
         usageReported: 'full',
+        verdict: { stopReason: 'max_tokens', refusals: [null], fallbackFrom: null, cacheMiss: null },
         usage: null,
         billed: null,
       },

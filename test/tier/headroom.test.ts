@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { LimiterHistory, LimiterWindow, tightest, type Headroom } from '../../src/tier/headroom.ts';
-import type { Limiter } from '../../src/vocabulary.ts';
+import type { Limiter } from '../../src/limiter.ts';
 
 const T0 = Date.UTC(2026, 10, 24, 12);
 

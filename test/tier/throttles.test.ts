@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { MinuteMarks, ThrottleHistory } from '../../src/tier/throttles.ts';
-import type { Limiter } from '../../src/vocabulary.ts';
+import type { Limiter } from '../../src/limiter.ts';
 
 const MINUTE = 60_000;
 

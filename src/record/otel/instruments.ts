@@ -1,5 +1,5 @@
 import type { Attributes, Counter, Histogram, Meter } from '@opentelemetry/api';
-import { MESSAGE_OPERATIONS, type Call, type Outcome, type UsagePart } from '../../vocabulary.ts';
+import { MESSAGE_OPERATIONS, type Call, type Outcome, type Tokens } from '../../vocabulary.ts';
 import { OUTPUT_TOKEN_SECONDS } from '../metrics/metric.ts';
 import { OTHER, fitForLabel } from '../metrics/store.ts';
 
@@ -93,7 +93,22 @@ const COUNTERS = {
   fallbacks: {
     name: 'plimsoll.client.model_fallbacks',
     unit: '{call}',
-    description: 'Calls that a retry policy went on with another model.',
+    description: 'Calls that continued on another model, by who chose it: the retry policy or the server.',
+  },
+  refusals: {
+    name: 'plimsoll.client.refusals',
+    unit: '{refusal}',
+    description: 'Refusals of a model, by category and whether they are billed.',
+  },
+  cacheMisses: {
+    name: 'plimsoll.client.cache_misses',
+    unit: '{call}',
+    description: 'Calls that missed the prompt cache, by the reason in diagnostics.',
+  },
+  uncertainCosts: {
+    name: 'plimsoll.client.uncertain_costs',
+    unit: '{call}',
+    description: 'Calls whose recorded cost may not be what is billed, by what is not known of them.',
   },
   rateLimited: {
     name: 'plimsoll.client.rate_limited',
@@ -205,7 +220,7 @@ export function attributionAttributes({ attribution }: Call, declared: readonly 
   return attributes;
 }
 
-/** Tokens of parts of a usage, in the sums of the conventions: input includes cache reads and writes. */
+/** Tokens in the sums of the conventions: input includes what came from and went to caches. */
 interface TokenSums {
   readonly input: number;
   readonly cacheRead: number;
@@ -215,15 +230,13 @@ interface TokenSums {
   readonly estimatedOutput: number;
 }
 
-export function tokenSums(parts: readonly UsagePart[]): TokenSums {
-  const sums = { input: 0, cacheRead: 0, cacheWrite: 0, output: 0, estimatedOutput: 0 };
-  for (const { tokens } of parts) {
-    const written = tokens.cache_write_5m + tokens.cache_write_1h;
-    sums.input += tokens.input + tokens.cache_read + written;
-    sums.cacheRead += tokens.cache_read;
-    sums.cacheWrite += written;
-    sums.output += tokens.output;
-    sums.estimatedOutput += tokens.output_estimated;
-  }
-  return sums;
+export function tokenSums(tokens: Tokens): TokenSums {
+  const cacheWrite = tokens.cache_write_5m + tokens.cache_write_1h;
+  return {
+    input: tokens.input + tokens.cache_read + cacheWrite,
+    cacheRead: tokens.cache_read,
+    cacheWrite,
+    output: tokens.output,
+    estimatedOutput: tokens.output_estimated,
+  };
 }

@@ -1,5 +1,7 @@
 import { metrics, type Attributes, type MeterProvider } from '@opentelemetry/api';
+import type { CacheMiss, FallbackBy, RefusalBilling } from '../../answers.ts';
 import { usdOf } from '../../figures.ts';
+import { answerTokens } from '../../pricing/cost.ts';
 import { VERSION } from '../../version.ts';
 import {
   COST_KINDS,
@@ -18,6 +20,7 @@ import {
 } from '../../vocabulary.ts';
 import { AttributionLabels, CallLabelValues, checkAttribution, type AttributionDeclaration } from '../call-labels.ts';
 import { Store } from '../metrics/store.ts';
+import { secondsPerOutputToken } from '../model-series.ts';
 import {
   ANTHROPIC,
   ATTRIBUTION,
@@ -145,26 +148,27 @@ class CallFeed implements CallRecorder {
     this.#metrics.instruments.retriesDenied.add(1, { ...own, 'plimsoll.retry.denied': reason });
   }
 
-  batchResult({ outcome, model, usage, cost }: BatchResult): void {
+  batchResult({ outcome, error, model, serverFallbackFrom, cacheMiss, usage, cost }: BatchResult): void {
     const responseModel = model === null ? null : this.#metrics.labels.countedModel(model);
     const result = { ...withResponseModel(this.#own(), responseModel), 'plimsoll.batch.result': outcome };
-    this.#metrics.instruments.batchResults.add(1, result);
+    this.#metrics.instruments.batchResults.add(1, error === null ? result : { ...result, [ERROR_TYPE]: error });
+    if (serverFallbackFrom !== null) this.#fallBack(serverFallbackFrom, 'server', responseModel);
+    this.#recordCacheMiss(cacheMiss, responseModel);
     if (usage !== null) this.#recordUsage({ usage, cost, responseModel, isComplete: true });
   }
 
   finished(): void {
-    const { fallbackFrom, usage, cost, outcome, model } = this.#call;
-    const { labels, instruments } = this.#metrics;
-    const responseModel = model === null ? null : labels.countedModel(model);
+    const { fallbackFrom, serverFallbackFrom, cacheMiss, usage, cost, outcome, model } = this.#call;
+    const responseModel = model === null ? null : this.#metrics.labels.countedModel(model);
     this.#recordEnd(responseModel);
-    if (fallbackFrom !== null) {
-      instruments.fallbacks.add(1, { ...this.#own(), 'plimsoll.fallback_from': labels.model(fallbackFrom) });
-    }
+    if (fallbackFrom !== null) this.#fallBack(fallbackFrom, 'policy', responseModel);
+    if (serverFallbackFrom !== null) this.#fallBack(serverFallbackFrom, 'server', responseModel);
+    this.#recordCacheMiss(cacheMiss, responseModel);
     if (usage !== null) this.#recordUsage({ usage, cost, responseModel, isComplete: outcome === 'ok' });
   }
 
   #recordEnd(responseModel: string | null): void {
-    const { outcome, durationSeconds, firstTokenSeconds, usage } = this.#call;
+    const { outcome, durationSeconds, firstTokenSeconds } = this.#call;
     if (outcome === null || durationSeconds === null)
       throw new TypeError('a finished call has an outcome and a duration');
     const feeds = this.#metrics.instruments;
@@ -174,18 +178,36 @@ class CallFeed implements CallRecorder {
     feeds.duration.record(durationSeconds, error === null ? whole : { ...whole, [ERROR_TYPE]: error });
     if (firstTokenSeconds === null) return;
     feeds.timeToFirstChunk.record(firstTokenSeconds, whole);
-    const sums = usage === null ? null : tokenSums(usage.parts);
-    if (sums === null || sums.estimatedOutput > 0 || sums.output <= 1) return;
-    feeds.timePerOutputToken.record((durationSeconds - firstTokenSeconds) / (sums.output - 1), whole);
+    const pace = secondsPerOutputToken(this.#call);
+    if (pace !== null) feeds.timePerOutputToken.record(pace, whole);
+  }
+
+  #recordCacheMiss(cacheMiss: CacheMiss | null, responseModel: string | null): void {
+    if (cacheMiss === null) return;
+    const own = withResponseModel(this.#own(), responseModel);
+    this.#metrics.instruments.cacheMisses.add(1, { ...own, 'plimsoll.cache_miss.reason': cacheMiss.reason });
+  }
+
+  #fallBack(from: string, by: FallbackBy, responseModel: string | null): void {
+    const { labels, instruments } = this.#metrics;
+    const own = withResponseModel(this.#own(), responseModel);
+    instruments.fallbacks.add(1, {
+      ...own,
+      'plimsoll.fallback_from': labels.model(from),
+      'plimsoll.fallback.by': by,
+    });
   }
 
   #recordUsage({ usage, cost: whole, responseModel, isComplete }: Used): void {
     const unpriced = new Set<string | null>();
+    this.#recordAnswer(usage, responseModel, isComplete);
+    this.#recordDoubts(whole?.doubts ?? [], responseModel);
     for (const [index, part] of usage.parts.entries()) {
       // The model that responded, unless the server named another for this part.
       const model = part.model === null ? responseModel : this.#metrics.labels.model(part.model);
-      this.#recordTokens(part, model, isComplete);
-      const cost = whole?.parts[index]?.cost ?? null;
+      const priced = whole?.parts[index];
+      this.#recordPart(part, model, priced?.refusalBilling ?? 'unsure');
+      const cost = priced?.cost ?? null;
       if (cost === null) unpriced.add(model);
       else this.#recordCost(cost, withResponseModel(this.#own(), model));
     }
@@ -194,15 +216,34 @@ class CallFeed implements CallRecorder {
     for (const model of unpriced) this.#metrics.instruments.unpriced.add(1, withResponseModel(this.#own(), model));
   }
 
-  #recordTokens(part: UsagePart, model: string | null, isComplete: boolean): void {
+  /** The tokens of the call in the sense of the conventions, once a call: those of the answer. */
+  #recordAnswer({ parts }: Usage, model: string | null, isComplete: boolean): void {
     const feeds = this.#metrics.instruments;
     const whole = withResponseModel(this.#convention(), model);
-    const own = withResponseModel(this.#own(), model);
-    const { input, output, estimatedOutput } = tokenSums([part]);
+    const { input, output, estimatedOutput } = tokenSums(answerTokens(parts));
     feeds.tokenUsage.record(input, { ...whole, [TOKEN_TYPE]: 'input' });
     // An estimate is not a report: `plimsoll.client.tokens` has it, as a kind of its own.
     if (output > 0 || (estimatedOutput === 0 && isComplete)) {
       feeds.tokenUsage.record(output, { ...whole, [TOKEN_TYPE]: 'output' });
+    }
+  }
+
+  #recordDoubts(doubts: CallCost['doubts'], model: string | null): void {
+    for (const doubt of doubts) {
+      const own = withResponseModel(this.#own(), model);
+      this.#metrics.instruments.uncertainCosts.add(1, { ...own, 'plimsoll.cost.doubt': doubt });
+    }
+  }
+
+  #recordPart(part: UsagePart, model: string | null, billing: RefusalBilling): void {
+    const feeds = this.#metrics.instruments;
+    const own = withResponseModel(this.#own(), model);
+    if (part.refusal !== null) {
+      feeds.refusals.add(1, {
+        ...own,
+        'plimsoll.refusal.category': part.refusal.category,
+        'plimsoll.refusal.billing': billing,
+      });
     }
     for (const kind of TOKEN_KINDS) {
       if (part.tokens[kind] > 0) feeds.tokens.add(part.tokens[kind], { ...own, 'plimsoll.token.kind': kind });

@@ -1,5 +1,6 @@
 import type { Attributes } from '@opentelemetry/api';
 import { usdOf } from '../../figures.ts';
+import { answerTokens } from '../../pricing/cost.ts';
 import type { Attempt, Call, Rejection, Usage } from '../../vocabulary.ts';
 import {
   ANTHROPIC,
@@ -50,7 +51,7 @@ export function responseAttributes(call: Call): Attributes {
 
 /** Tokens. An output that the server did not report is left out, as in the SDK's span. */
 export function usageAttributes(usage: Usage, isComplete: boolean): Attributes {
-  const sums = tokenSums(usage.parts);
+  const sums = tokenSums(answerTokens(usage.parts));
   const attributes: Attributes = {
     'gen_ai.usage.input_tokens': sums.input,
     'gen_ai.usage.cache_read.input_tokens': sums.cacheRead,
@@ -74,13 +75,23 @@ export function callAttributes(call: Call, reasons: readonly string[]): Attribut
   if (call.attempts > 1) attributes['plimsoll.retry.wait_seconds'] = call.waitSeconds;
   if (reasons.length > 0) attributes['plimsoll.rate_limited.reasons'] = [...reasons];
   if (call.fallbackFrom !== null) attributes['plimsoll.fallback_from'] = shown(call.fallbackFrom);
-  const estimated = call.usage === null ? 0 : tokenSums(call.usage.parts).estimatedOutput;
-  if (estimated > 0) attributes['plimsoll.usage.estimated_output_tokens'] = estimated;
+  if (call.serverFallbackFrom !== null) attributes['plimsoll.server_fallback_from'] = shown(call.serverFallbackFrom);
+  if (call.cacheMiss !== null) attributes['plimsoll.cache_miss.reason'] = call.cacheMiss.reason;
+  if (call.usage !== null) addUsage(attributes, call.usage);
   if (call.cost === null) return attributes;
   // Unknown values are left out: a cost of 0 would be taken as a real one.
   if (call.cost.priced || call.cost.totalNanoUsd > 0) attributes['plimsoll.cost_usd'] = usdOf(call.cost.totalNanoUsd);
   if (!call.cost.priced) attributes['plimsoll.unpriced'] = true;
+  if (call.cost.doubts.length > 0) attributes['plimsoll.cost.doubts'] = [...call.cost.doubts];
   return attributes;
+}
+
+/** What the usage says of the answer beyond the tokens that the SDK reports. */
+function addUsage(attributes: Attributes, { parts }: Usage): void {
+  const estimated = answerTokens(parts).output_estimated;
+  if (estimated > 0) attributes['plimsoll.usage.estimated_output_tokens'] = estimated;
+  const categories = parts.flatMap(({ refusal }) => (refusal === null ? [] : [refusal.category]));
+  if (categories.length > 0) attributes['plimsoll.refusal.categories'] = categories;
 }
 
 /** One HTTP request: its outcome, the reason of its refusal, and its wait. */

@@ -3,7 +3,7 @@ import test from 'node:test';
 import Anthropic from '@anthropic-ai/sdk';
 import { instrument, retryPolicy, routes } from 'plimsoll';
 import { budgets } from 'plimsoll/budget';
-import type { Fault } from 'plimsoll/simulator';
+import type { Fault, Reply } from 'plimsoll/simulator';
 import type { Registry } from 'prom-client';
 import { CATALOGUE } from '../../../src/record/metrics/catalogue.ts';
 import { collected, PARAMS, samples } from '../../../testing/client-workbench.ts';
@@ -15,6 +15,14 @@ const REPLY = {
   text: 'Four fathoms, and the tide is out.',
   usage: { server_tool_use: { web_search_requests: 1 }, output_tokens_details: { thinking_tokens: 3 } },
 };
+
+/** A refusal of which nobody knows whether it is billed, and a prompt that missed the cache. */
+const REFUSED = {
+  content: [],
+  stopReason: 'refusal',
+  stopDetails: { category: 'of_next_year' },
+  diagnostics: { cache_miss_reason: { type: 'tools_changed', cache_missed_input_tokens: 900 } },
+} satisfies Reply;
 
 const AGAIN: Fault = { fault: 'requests_limit', headers: { 'retry-after-ms': '1' } };
 
@@ -32,7 +40,11 @@ async function livedThrough(t: test.TestContext): Promise<Registry> {
   const clock = { epochMs: now, monotonicMs: () => performance.now() + laterMs };
   const bench = await gatewayBench({
     gateway: { clock },
-    simulator: { respond: () => REPLY, unknownModels: 'serve', clock: { now, sleep: () => Promise.resolve() } },
+    simulator: {
+      respond: ({ body }) => (body.model === 'claude-opus-5-5' ? REFUSED : REPLY),
+      unknownModels: 'serve',
+      clock: { now, sleep: () => Promise.resolve() },
+    },
   });
   t.after(() => bench.close());
   const { sim, registry } = bench;
@@ -64,6 +76,7 @@ async function livedThrough(t: test.TestContext): Promise<Registry> {
   await assert.rejects(claude.messages.create(PARAMS));
   await claude.messages.create({ ...PARAMS, ...shop.route('chat'), max_tokens: 32 });
   await claude.messages.create({ ...PARAMS, model: 'claude-nobody-knows' });
+  await claude.messages.create({ ...PARAMS, model: 'claude-opus-5-5' });
   const { id } = await claude.messages.batches.create({ requests: [{ custom_id: 'a', params: PARAMS }] });
   await collected(await claude.messages.batches.results(id));
   laterMs = HALF_A_DAY_MS; // enough of the month for a forecast

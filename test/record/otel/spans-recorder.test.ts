@@ -60,7 +60,7 @@ describe('a span of a call', () => {
 
   it('has no cost where no price is known, and says so', async (t) => {
     const usage = aUsage([aPart({ input: 5, output: 3 })]);
-    const cost = { parts: [{ model: 'claude-unheard-of', cost: null }], totalNanoUsd: 0, priced: false };
+    const cost = { parts: [{ model: 'claude-unheard-of', cost: null }], totalNanoUsd: 0, priced: false, doubts: [] };
     const call = (await recorded(t, { usage, cost })).at(-1);
     assert.equal(call?.attributes['plimsoll.unpriced'], true);
     assert.equal('plimsoll.cost_usd' in call.attributes, false);
