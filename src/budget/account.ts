@@ -67,7 +67,17 @@ export class Account implements BudgetView {
     this.#onReached = onReached;
   }
 
-  /** Reserves an amount in the period of `atMs`; `settle` with the same time releases it. */
+  /** Waits for the time of the ledger where it has its own; `undefined` where it is known. */
+  time(): Promise<void> | undefined {
+    return this.#link.time();
+  }
+
+  /** The time of the ledger at a time of this machine's clock. Amounts are reserved and settled by it. */
+  ledgerTimeOf(epochMs: number): number {
+    return this.#link.ledgerTimeOf(epochMs);
+  }
+
+  /** Asks for an amount in the period of `atMs`, of the ledger's time; `settle` with the same time releases it. */
   reserve(nanoUsd: bigint, atMs: number): Eventually<Verdict> {
     return this.#reservations(atMs).reserve(nanoUsd);
   }
@@ -83,26 +93,28 @@ export class Account implements BudgetView {
   }
 
   span(): Span {
-    return spanAt(this.budget.period, this.#link.clock.epochMs());
+    return spanAt(this.budget.period, this.#link.nowMs());
   }
 
   /** Returns the last known balance, and reads it again. If the ledger answers at once, the new balance is returned. */
   balance(): Balance | null {
-    const nowMs = this.#link.clock.epochMs();
+    const nowMs = this.#link.nowMs();
     if (this.#link.up) void this.#readBalance(nowMs);
     return this.known(nowMs);
   }
 
   /** Returns the forecast, and reads the spend by hour again at most once per minute. */
   forecast(): Forecast | null {
-    const nowMs = this.#link.clock.epochMs();
+    const nowMs = this.#link.nowMs();
     if (this.#link.up) void this.#readHistory(nowMs);
     return this.#forecast(nowMs);
   }
 
   /** Reads the account from the ledger, and waits for it. */
   async refresh(): Promise<AccountStatus> {
-    const nowMs = this.#link.clock.epochMs();
+    const timed = this.#link.time();
+    if (timed !== undefined) await timed;
+    const nowMs = this.#link.nowMs();
     await Promise.all([this.#readBalance(nowMs), this.#readHistory(nowMs)]);
     return { ...spanAt(this.budget.period, nowMs), balance: this.known(nowMs), forecast: this.#forecast(nowMs) };
   }
@@ -110,12 +122,15 @@ export class Account implements BudgetView {
   async #readBalance(nowMs: number): Promise<void> {
     const reservations = this.#reservations(nowMs);
     const { periodMs } = reservations;
-    const { ledger, holdMs } = this.#link;
+    const { ledger } = this.#link;
     const account = accountName(this.budget);
     const { window } = horizonAt(this.budget.period, nowMs);
     this.#balanceRead ??= this.#link.read(
-      () => ledger.balance({ account, periodMs, window }, { nowMs, holdMs }),
-      (balance) => reservations.learn(balance),
+      () => ledger.balance({ account, periodMs, window }, nowMs),
+      (balance) => {
+        this.#link.learnTime(balance.ledgerMs);
+        reservations.learn(balance);
+      },
     );
     await this.#balanceRead;
     this.#balanceRead = undefined;
@@ -179,7 +194,7 @@ export class Account implements BudgetView {
 
   #tellReached(positions: readonly number[], seen: { readonly spentNanoUsd: bigint; readonly atMs: number }): void {
     const { name, period, thresholds, limitNanoUsd } = this.budget;
-    const { startMs, endMs } = spanAt(period, period.kind === 'rolling' ? this.#link.clock.epochMs() : seen.atMs);
+    const { startMs, endMs } = spanAt(period, period.kind === 'rolling' ? this.#link.nowMs() : seen.atMs);
     for (const position of positions) {
       this.#onReached({
         budget: name,

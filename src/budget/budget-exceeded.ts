@@ -5,8 +5,8 @@ import { REFUSAL } from '../decisions.ts';
 const BRAND = Symbol.for('plimsoll.budget-exceeded');
 
 /**
- * The reason of a refusal: the call would exceed the budget (`exceeded`), its model has no price (`unknown_price`), or
- * the ledger does not respond and the budget has `onLedgerDown: 'closed'` (`ledger_unavailable`).
+ * The reason of a refusal: the call does not fit (`exceeded`), its model has no price (`unknown_price`), or the ledger
+ * does not answer and the budget lets no more calls through then (`ledger_unavailable`).
  */
 export type BudgetRefusal = 'exceeded' | 'unknown_price' | 'ledger_unavailable';
 
@@ -17,7 +17,8 @@ export type BudgetRefusal = 'exceeded' | 'unknown_price' | 'ledger_unavailable';
 const MESSAGES: Readonly<Record<BudgetRefusal, string>> = {
   exceeded: "Not sent: the call would exceed a budget. This error's fields say which budget, and when it resets.",
   unknown_price: 'Not sent: no price is known for the model, and a budget blocks what it cannot price.',
-  ledger_unavailable: 'Not sent: the ledger of a budget does not respond, and the budget has onLedgerDown: closed.',
+  ledger_unavailable:
+    'Not sent: the ledger of a budget does not respond, and its onLedgerDown lets no more calls through.',
 };
 
 /** The fields of a refusal. Amounts are US dollars. */

@@ -3,7 +3,16 @@ import type { CallSpend, GuardedRequest, SpendGuard } from '../decisions.ts';
 import type { Attempt, BatchResult, Call, Outcome } from '../vocabulary.ts';
 import type { Account } from './account.ts';
 import { BudgetExceededError, type BudgetRefusal } from './budget-exceeded.ts';
-import { canonicalScope, costInScope, inScope, spanAt, type Budget, type Decision, type Scope } from './budget.ts';
+import {
+  canonicalScope,
+  costInScope,
+  inScope,
+  spanAt,
+  type Budget,
+  type Decision,
+  type OnLedgerDown,
+  type Scope,
+} from './budget.ts';
 import type { Estimate, Estimator } from './estimate.ts';
 import type { Balance, Eventually } from './ledger.ts';
 import type { Verdict } from './reservations.ts';
@@ -19,6 +28,8 @@ interface BudgetGuardOptions {
    * leaves pays the most.
    */
   readonly leftCalls?: 'seen' | 'held';
+  /** For budgets that do not say. */
+  readonly onLedgerDown: OnLedgerDown;
 }
 
 /** The ends of a call before its answer is whole. */
@@ -55,7 +66,7 @@ export class BudgetGuard implements SpendGuard {
   started(call: Call): CallSpend {
     const reservations: Reservation[] = [];
     for (const { account, scope } of this.#accounts) {
-      if (inScope(scope, call)) reservations.push({ account, scope, heldNanoUsd: 0n });
+      if (inScope(scope, call)) reservations.push({ account, scope, heldNanoUsd: 0n, atMs: null });
     }
     return new BudgetedCall(call, reservations, this.#options);
   }
@@ -64,6 +75,8 @@ export class BudgetGuard implements SpendGuard {
 /** The amount that a call reserves on one budget. */
 interface Reservation extends ScopedAccount {
   heldNanoUsd: bigint;
+  /** The start of the call by the clock of the ledger; `null` before the ledger was asked for anything. */
+  atMs: number | null;
 }
 
 /** The decision of one budget about one call. */
@@ -82,6 +95,7 @@ class BudgetedCall implements CallSpend {
   readonly #onDecision: BudgetGuardOptions['onDecision'];
   readonly #onSpend: BudgetGuardOptions['onSpend'];
   readonly #leftCalls: BudgetGuardOptions['leftCalls'];
+  readonly #onLedgerDown: OnLedgerDown;
   #estimate: Estimate | null = null;
   #isHolding = false;
   #wasAsked = false;
@@ -95,6 +109,7 @@ class BudgetedCall implements CallSpend {
     this.#onDecision = options.onDecision;
     this.#onSpend = options.onSpend;
     this.#leftCalls = options.leftCalls;
+    this.#onLedgerDown = options.onLedgerDown;
   }
 
   /**
@@ -132,14 +147,14 @@ class BudgetedCall implements CallSpend {
   /** Settles what the call cost on every budget that it counts for, whether or not the budget was asked before. */
   finished(): void {
     this.#isOver = true;
-    const { cost, outcome, stopReason, startedAtMs } = this.#call;
+    const { cost, outcome, stopReason } = this.#call;
     const chargesHold = this.#chargesHold();
     for (const reservation of this.#reservations) {
       const { account, scope, heldNanoUsd } = reservation;
       const seenNanoUsd = cost === null ? 0n : costInScope(scope, cost);
       const spentNanoUsd = chargesHold && heldNanoUsd > seenNanoUsd ? heldNanoUsd : seenNanoUsd;
       reservation.heldNanoUsd = 0n;
-      if (heldNanoUsd !== 0n || spentNanoUsd !== 0n) account.settle(startedAtMs, heldNanoUsd, spentNanoUsd);
+      if (heldNanoUsd !== 0n || spentNanoUsd !== 0n) account.settle(this.#atMs(reservation), heldNanoUsd, spentNanoUsd);
       if (spentNanoUsd !== 0n) this.#onSpend(account.budget, spentNanoUsd);
     }
     if (outcome !== 'ok' || stopReason === 'refusal' || this.#estimate === null || cost === null) return;
@@ -157,10 +172,11 @@ class BudgetedCall implements CallSpend {
   /** Settles the cost of a batch result, which is known and counted when the result is read. */
   batchResult({ cost }: BatchResult): void {
     if (cost === null) return;
-    for (const { account, scope } of this.#reservations) {
+    for (const reservation of this.#reservations) {
+      const { account, scope } = reservation;
       const spentNanoUsd = costInScope(scope, cost);
       if (spentNanoUsd === 0n) continue;
-      account.settle(this.#call.startedAtMs, 0n, spentNanoUsd);
+      account.settle(this.#atMs(reservation), 0n, spentNanoUsd);
       this.#onSpend(account.budget, spentNanoUsd);
     }
   }
@@ -169,15 +185,17 @@ class BudgetedCall implements CallSpend {
   #reserve(reservation: Reservation, nanoUsd: bigint | null): Eventually<Answer> {
     const { account } = reservation;
     const { mode, onUnknownPrice } = account.budget;
-    const atMs = this.#call.startedAtMs;
+    const timed = account.time();
+    if (timed !== undefined) return timed.then(() => this.#reserve(reservation, nanoUsd));
+    const atMs = this.#atMs(reservation);
     if (nanoUsd === null && onUnknownPrice === 'block' && mode === 'block') {
       return { reservation, decision: 'blocked', refusal: 'unknown_price', balance: account.known(atMs) };
     }
     const amount = nanoUsd ?? 0n;
     const verdict = account.reserve(amount, atMs);
-    if (!(verdict instanceof Promise)) return answered(reservation, amount, verdict);
-    if (mode === 'block') return verdict.then((late) => answered(reservation, amount, late));
-    // Only a counter depends on the answer, so the call does not wait for it.
+    if (!(verdict instanceof Promise)) return this.#answered(reservation, amount, verdict);
+    if (mode === 'block') return verdict.then((late) => this.#answered(reservation, amount, late));
+    // Nothing depends on the answer but a count: the call does not wait for it.
     reservation.heldNanoUsd = amount;
     return allowed(reservation, account.known(atMs), amount);
   }
@@ -202,7 +220,7 @@ class BudgetedCall implements CallSpend {
     this.#isHolding = false;
     for (const reservation of this.#reservations) {
       if (reservation.heldNanoUsd === 0n) continue;
-      reservation.account.settle(this.#call.startedAtMs, reservation.heldNanoUsd, 0n);
+      reservation.account.settle(this.#atMs(reservation), reservation.heldNanoUsd, 0n);
       reservation.heldNanoUsd = 0n;
     }
   }
@@ -211,7 +229,22 @@ class BudgetedCall implements CallSpend {
    * Returns the end of the budget's period. If several budgets refuse, the last one to reset decides when to try again.
    */
   #resetsAtMs({ reservation }: Answer): number {
-    return spanAt(reservation.account.budget.period, this.#call.startedAtMs).endMs;
+    return spanAt(reservation.account.budget.period, this.#atMs(reservation)).endMs;
+  }
+
+  /** The start of the call by the clock of the ledger: the same for all that is held and settled. */
+  #atMs(reservation: Reservation): number {
+    return (reservation.atMs ??= reservation.account.ledgerTimeOf(this.#call.startedAtMs));
+  }
+
+  #answered(reservation: Reservation, nanoUsd: bigint, { kind, balance, isCovered }: Verdict): Answer {
+    if (kind === 'refused') return { reservation, decision: 'blocked', refusal: 'exceeded', balance };
+    reservation.heldNanoUsd = nanoUsd;
+    if (kind === 'granted') return allowed(reservation, balance, 0n);
+    const { mode, onLedgerDown } = reservation.account.budget;
+    const rule = mode === 'block' ? (onLedgerDown ?? this.#onLedgerDown) : 'open';
+    const isRefused = rule === 'closed' || (rule === 'bounded' && !isCovered);
+    return { reservation, decision: 'unavailable', refusal: isRefused ? 'ledger_unavailable' : null, balance };
   }
 
   #exceeded(answer: Answer): BudgetExceededError {
@@ -242,16 +275,7 @@ function expectedInScope(scope: Scope, { parts }: Estimate): bigint | null | und
   return sum;
 }
 
-function answered(reservation: Reservation, nanoUsd: bigint, { kind, balance }: Verdict): Answer {
-  if (kind === 'refused') return { reservation, decision: 'blocked', refusal: 'exceeded', balance };
-  reservation.heldNanoUsd = nanoUsd;
-  if (kind === 'granted') return allowed(reservation, balance, 0n);
-  const { mode, onLedgerDown } = reservation.account.budget;
-  const isClosed = mode === 'block' && onLedgerDown === 'closed';
-  return { reservation, decision: 'unavailable', refusal: isClosed ? 'ledger_unavailable' : null, balance };
-}
-
-/** `besides`: the reserved amount that is not yet part of the balance. */
+/** `besides`: what is reserved for the call and not yet part of the balance. */
 function allowed(reservation: Reservation, balance: Balance | null, besides: bigint): Answer {
   const { mode, limitNanoUsd } = reservation.account.budget;
   const total = balance === null ? 0n : balance.spentNanoUsd + balance.reservedNanoUsd + besides;

@@ -13,13 +13,19 @@ export interface Budget {
   readonly thresholds: readonly number[];
   /** `block` refuses a call whose model has no price. */
   readonly onUnknownPrice: 'allow' | 'block';
-  /** `closed` refuses calls while the ledger does not answer. */
-  readonly onLedgerDown: 'open' | 'closed';
+  /** What becomes of calls while the ledger does not answer; `null`: what suits who asks. Only in mode `block`. */
+  readonly onLedgerDown: OnLedgerDown | null;
 }
 
 /**
- * `observe` measures, `warn` also counts the calls that exceed the budget, `block` refuses them before they are sent.
+ * `closed` refuses calls while the ledger does not answer, `open` lets all of them through, and `bounded` as many as fit
+ * into what the ledger last said was left, at most 5% of the limit for each process.
  */
+export const ON_LEDGER_DOWN = ['bounded', 'closed', 'open'] as const;
+
+export type OnLedgerDown = (typeof ON_LEDGER_DOWN)[number];
+
+/** `observe` measures, `warn` also counts the calls that go over, `block` refuses them before they are sent. */
 export const BUDGET_MODES = ['observe', 'warn', 'block'] as const;
 
 export type BudgetMode = (typeof BUDGET_MODES)[number];

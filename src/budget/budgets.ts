@@ -3,7 +3,7 @@ import { ConfigurationError, unfit, type Problem } from '../errors.ts';
 import type { SpendGuard } from '../decisions.ts';
 import { Account, type AccountStatus, type BudgetView, type ThresholdReached } from './account.ts';
 import { BudgetGuard } from './budget-guard.ts';
-import { isVolatileInMemory, type Budget, type Decision } from './budget.ts';
+import { isVolatileInMemory, type Budget, type Decision, type OnLedgerDown } from './budget.ts';
 import { budgetsOf, loadBudgets, type BudgetDefinition } from './definition.ts';
 import { Estimator, type BudgetPrices } from './estimate.ts';
 import { LedgerLink } from './ledger-link.ts';
@@ -24,7 +24,7 @@ export interface BudgetsSettings {
    * does not wait for a returned promise, and counts an error.
    */
   readonly onThreshold?: (reached: ThresholdReached) => void | Promise<void>;
-  /** The longest that a call waits for the ledger. Default: 50 ms. */
+  /** The longest that a call waits for the ledger. Default: 1 s: a ledger that is busy is not down. */
   readonly deadlineMs?: number;
   /** A process that posts nothing for this long loses its reservations in the ledger. Default: 60 s, at least 1 s. */
   readonly holdMs?: number;
@@ -70,6 +70,8 @@ export interface BudgetsStatus {
 export interface BudgetHost {
   readonly prices: BudgetPrices;
   readonly listener: BudgetListener;
+  /** For budgets in mode `block` that do not say what becomes of calls while the ledger does not answer. Default: `bounded`. */
+  readonly onLedgerDown?: OnLedgerDown | undefined;
 }
 
 /** Listens to what budgets do. Must not throw. */
@@ -152,7 +154,7 @@ class SharedBudgets implements Budgets {
     return { kind: ledger.kind, id: ledger.id(), up };
   }
 
-  attach({ prices, listener }: BudgetHost): SpendGuard {
+  attach({ prices, listener, onLedgerDown = 'bounded' }: BudgetHost): SpendGuard {
     this.#listeners.add(listener);
     const id = this.#link.ledger.id();
     if (id !== null) listener.identified(id);
@@ -164,12 +166,12 @@ class SharedBudgets implements Budgets {
       warnOfUnknownModels(
         this.all.map(({ budget }) => budget),
         prices,
-        this.#link.clock.epochMs(),
+        this.#link.nowMs(),
       );
     }
     const onDecision = (budget: Budget, decision: Decision): void => listener.decided(budget, decision);
     const onSpend = (budget: Budget, nanoUsd: bigint): void => listener.spent(budget, nanoUsd);
-    return new BudgetGuard({ accounts: this.all, estimator, onDecision, onSpend });
+    return new BudgetGuard({ accounts: this.all, estimator, onDecision, onSpend, onLedgerDown });
   }
 
   async refresh(): Promise<BudgetsStatus> {
@@ -212,7 +214,7 @@ class SharedBudgets implements Budgets {
   }
 }
 
-const DEADLINE_MS = 50;
+const DEADLINE_MS = 1_000;
 
 const HOLD_MS = 60_000;
 

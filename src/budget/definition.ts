@@ -1,7 +1,15 @@
 import { ConfigurationError, gotName, inside, mayHoldSecret, unfit, unknownField, type Problem } from '../errors.ts';
 import { nanoUsdOf } from '../figures.ts';
 import { structuredFile } from '../structured-file.ts';
-import { BUDGET_MODES, type Budget, type BudgetMode, type Period, type Scope } from './budget.ts';
+import {
+  BUDGET_MODES,
+  ON_LEDGER_DOWN,
+  type Budget,
+  type BudgetMode,
+  type OnLedgerDown,
+  type Period,
+  type Scope,
+} from './budget.ts';
 
 /**
  * The calls that a budget counts: all of them, or those with a key (by its alias), a model, or an attribution label.
@@ -27,8 +35,12 @@ export interface BudgetDefinition {
   readonly thresholds?: readonly number[];
   /** Only in mode `block`: whether to refuse a call whose model has no price. Default there: `block`, else `allow`. */
   readonly onUnknownPrice?: 'allow' | 'block';
-  /** Only in mode `block`: `closed` refuses calls while the ledger does not respond. Default: `open`. */
-  readonly onLedgerDown?: 'open' | 'closed';
+  /**
+   * Only in mode `block`, while the ledger does not answer: `closed` refuses calls, `open` lets them through, `bounded` lets
+   * as many through as fit into what the ledger last said was left, at most 5% of the amount for each process. Default:
+   * `bounded`, in a gateway `closed`.
+   */
+  readonly onLedgerDown?: OnLedgerDown;
 }
 
 const DEFAULT_THRESHOLDS = [0.5, 0.8, 1] as const;
@@ -97,11 +109,12 @@ function budget(definition: unknown, place: string, problems: Problem[]): Budget
   read.refuseOthers(FIELDS);
   const mode = read.choice('mode', BUDGET_MODES) ?? 'warn';
   const onUnknownPrice = read.choice('onUnknownPrice', ['allow', 'block'] as const);
-  const onLedgerDown = read.choice('onLedgerDown', ['open', 'closed'] as const);
+  const onLedgerDown = read.choice('onLedgerDown', ON_LEDGER_DOWN);
   const advice = 'set mode: block, or leave this out';
   if (mode !== 'block' && onUnknownPrice === 'block')
     read.problem('onUnknownPrice', 'allow outside mode block', advice);
-  if (mode !== 'block' && onLedgerDown === 'closed') read.problem('onLedgerDown', 'open outside mode block', advice);
+  if (mode !== 'block' && (onLedgerDown ?? 'open') !== 'open')
+    read.problem('onLedgerDown', 'open outside mode block', advice);
   return {
     name: read.name(),
     scope: scope(read),
@@ -110,7 +123,7 @@ function budget(definition: unknown, place: string, problems: Problem[]): Budget
     mode,
     thresholds: thresholds(read),
     onUnknownPrice: onUnknownPrice ?? (mode === 'block' ? 'block' : 'allow'),
-    onLedgerDown: onLedgerDown ?? 'open',
+    onLedgerDown: onLedgerDown ?? null,
   };
 }
 

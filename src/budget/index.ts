@@ -4,7 +4,7 @@ export type { BudgetHost, BudgetListener, Budgets, BudgetsOptions, BudgetsSettin
 export type { BudgetsStatus, BudgetStatus } from './budgets.ts';
 export { loadBudgets } from './definition.ts';
 export type { BudgetDefinition, PeriodDefinition, ScopeDefinition } from './definition.ts';
-export type { Budget, BudgetMode, Decision, Period, Scope } from './budget.ts';
+export type { Budget, BudgetMode, Decision, OnLedgerDown, Period, Scope } from './budget.ts';
 export type { AccountStatus, BudgetView, ThresholdReached } from './account.ts';
 export { BudgetExceededError, budgetExceeded, isBudgetExceeded } from './budget-exceeded.ts';
 export type { BudgetExceededDetails, BudgetRefusal } from './budget-exceeded.ts';
@@ -22,6 +22,7 @@ export type {
   LedgerKind,
   Posted,
   Posting,
+  Reading,
   Spend,
   Window,
 } from './ledger.ts';

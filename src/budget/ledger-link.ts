@@ -55,6 +55,9 @@ export class LedgerLink {
   readonly #onUp: () => void;
   readonly #senders = new Set<Sender>();
   #sequence = 0;
+  /** The ledger's time when it last said it, and the monotonic time of then; `null` until it has. */
+  #told: { readonly ledgerMs: number; readonly atMs: number } | null = null;
+  #asking: Promise<void> | null = null;
   #closed = false;
   #nextRetryMs = FIRST_RETRY_MS;
   #retry: Cancel | null = null;
@@ -80,7 +83,41 @@ export class LedgerLink {
     this.#senders.delete(sender);
   }
 
-  /** Returns the number of the next posting with spend: each is higher than the last, across all accounts. */
+  /**
+   * The time of the ledger, by which all of its writers go: a clock of this machine that is wrong, or is set, changes
+   * nothing once the ledger has said its own. Until then, and where all writers share a clock, it is that of this machine.
+   */
+  nowMs(): number {
+    const { clock } = this;
+    if (this.#told === null) return clock.epochMs();
+    return Math.round(this.#told.ledgerMs + clock.monotonicMs() - this.#told.atMs);
+  }
+
+  /** The time of the ledger at a time of this machine's clock. */
+  ledgerTimeOf(epochMs: number): number {
+    return this.#told === null ? epochMs : this.nowMs() - (this.clock.epochMs() - epochMs);
+  }
+
+  /** Takes note of the time that an answer of the ledger's has. */
+  learnTime(ledgerMs: number | undefined): void {
+    if (ledgerMs === undefined || this.ledger.timeMs === null) return;
+    this.#told = { ledgerMs, atMs: this.clock.monotonicMs() };
+  }
+
+  /**
+   * Waits for the time of a ledger that has one of its own, and has not said it yet: once, and not while it is down.
+   * `undefined` where there is nothing to wait for.
+   */
+  time(): Promise<void> | undefined {
+    const { timeMs } = this.ledger;
+    if (timeMs === null || this.#told !== null || !this.up) return undefined;
+    this.#asking ??= (this.read(timeMs, (ledgerMs) => this.learnTime(ledgerMs)) ?? Promise.resolve()).finally(() => {
+      this.#asking = null;
+    });
+    return this.#asking;
+  }
+
+  /** The number of the next posting with spend: a later posting has a higher one, whichever account it is for. */
   nextSequence(): number {
     this.#sequence += 1;
     return this.#sequence;
@@ -120,10 +157,9 @@ export class LedgerLink {
 
   #probe(): void {
     const nowhere = { account: 'probe', periodMs: 0, window: { kind: 'calendar' } } as const;
-    const at = { nowMs: this.clock.epochMs(), holdMs: this.holdMs };
     void this.read(
-      () => this.ledger.balance(nowhere, at),
-      () => undefined,
+      () => this.ledger.balance(nowhere, this.nowMs()),
+      ({ ledgerMs }) => this.learnTime(ledgerMs),
     );
   }
 

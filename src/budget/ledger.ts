@@ -12,9 +12,14 @@ export interface Ledger {
   readonly kind: LedgerKind;
   /** Identifies the ledger, so that replicas that share it are not counted twice; `null` until it is known. */
   id: () => string | null;
+  /**
+   * Asks for the time of the ledger, in milliseconds since the Unix epoch, which then holds for all its writers; `null`
+   * where they share a clock already, in one process or on one machine.
+   */
+  readonly timeMs: (() => Promise<number>) | null;
   post(posting: Posting): Eventually<Posted>;
-  /** `nowMs` and `holdMs`: as in a posting. */
-  balance(period: AccountPeriod, at: { readonly nowMs: number; readonly holdMs: number }): Eventually<Balance>;
+  /** `nowMs`: as in a posting. */
+  balance(period: AccountPeriod, nowMs: number): Eventually<Reading>;
   /** The buckets of an account from `fromMs` on that have spend, ascending. */
   history(account: string, fromMs: number): Eventually<readonly Spend[]>;
   /** Closes what the ledger opened; it is unavailable from then on. */
@@ -39,6 +44,14 @@ export interface Balance {
   readonly spentNanoUsd: bigint;
   readonly reservedNanoUsd: bigint;
 }
+
+/** The time of the ledger when it answered, where that is not the caller's. */
+interface Timed {
+  readonly ledgerMs?: number;
+}
+
+/** A balance as it was read. */
+export interface Reading extends Balance, Timed {}
 
 /** Settled spend of one bucket, in nano-dollars. */
 export interface Spend {
@@ -69,15 +82,16 @@ export interface Posting extends AccountPeriod {
   readonly limitNanoUsd: bigint | null;
   /** Spend at which a threshold is reached, ascending. */
   readonly thresholdsNanoUsd: readonly bigint[];
+  /** The caller's time. A ledger with a time of its own goes by that. */
   readonly nowMs: number;
-  /** The ledger drops the reservations of another writer that has posted nothing for this long. */
+  /** The ledger forgets what the writer holds when it has posted nothing for this long. */
   readonly holdMs: number;
   /** The ledger may drop buckets before this. */
   readonly keepFromMs: number;
 }
 
-/** The balance after a posting, and the effects of the posting. */
-export interface Posted extends Balance {
+/** The balance after a posting, and what the posting brought about. */
+export interface Posted extends Balance, Timed {
   /** One for each request. */
   readonly granted: readonly boolean[];
   /**

@@ -20,8 +20,9 @@ export function memoryLedger(): Ledger {
   return {
     kind: 'memory',
     id: () => id,
+    timeMs: null,
     post: (posting) => post(accounts, posting),
-    balance: (period, { nowMs, holdMs }) => balance(accounts, period, nowMs - holdMs),
+    balance: (period, nowMs) => balance(accounts, period, nowMs),
     history: (account, fromMs) => history(accounts, account, fromMs),
     close: () => undefined,
   };
@@ -40,11 +41,11 @@ interface Period {
   readonly holdings: Map<string, Holding>;
 }
 
-/** The reservations of one writer, and the time of its last posting. */
+/** The amount that one writer holds, and the time until when, unless it posts again. */
 interface Holding {
   sequence: number;
   heldNanoUsd: bigint;
-  seenMs: number;
+  untilMs: number;
 }
 
 /** A call that began in the previous period may still be settled, and a clock that was set back may add another. */
@@ -59,8 +60,8 @@ function post(accounts: Accounts, posting: Posting): Posted {
     addSpends(account, period, posting);
   }
   own.heldNanoUsd = posting.heldNanoUsd;
-  own.seenMs = posting.nowMs;
-  forgetSilent(period, posting.nowMs - posting.holdMs);
+  own.untilMs = posting.nowMs + posting.holdMs;
+  forgetSilent(period, posting.nowMs);
   const { spentNanoUsd, reservedNanoUsd } = balanceOf(account, period, posting.window);
   const { granted, grantedNanoUsd } = grantRequests(posting, spentNanoUsd + reservedNanoUsd);
   own.heldNanoUsd += grantedNanoUsd;
@@ -75,15 +76,11 @@ function post(accounts: Accounts, posting: Posting): Posted {
   };
 }
 
-function balance(
-  accounts: Accounts,
-  { account: name, periodMs, window }: AccountPeriod,
-  silentSinceMs: number,
-): Balance {
+function balance(accounts: Accounts, { account: name, periodMs, window }: AccountPeriod, nowMs: number): Balance {
   const account = accounts.get(name);
   const period = account?.periods.get(periodMs);
   if (account === undefined || period === undefined) return { spentNanoUsd: 0n, reservedNanoUsd: 0n };
-  forgetSilent(period, silentSinceMs);
+  forgetSilent(period, nowMs);
   return balanceOf(account, period, window);
 }
 
@@ -114,10 +111,10 @@ function periodOf({ periods }: Account, periodMs: number): Period {
   return period;
 }
 
-function holdingOf({ holdings }: Period, { writer, nowMs }: Posting): Holding {
+function holdingOf({ holdings }: Period, { writer }: Posting): Holding {
   let own = holdings.get(writer);
   if (own === undefined) {
-    own = { sequence: 0, heldNanoUsd: 0n, seenMs: nowMs };
+    own = { sequence: 0, heldNanoUsd: 0n, untilMs: 0 };
     holdings.set(writer, own);
   }
   return own;
@@ -135,9 +132,9 @@ function addSpends({ buckets }: Account, period: Period, { spends, keepFromMs }:
   }
 }
 
-/** Drops the reservations of silent writers. Their sequence numbers stay, so a repeated posting still counts once. */
-function forgetSilent({ holdings }: Period, sinceMs: number): void {
-  for (const holding of holdings.values()) if (holding.seenMs < sinceMs) holding.heldNanoUsd = 0n;
+/** The sequence stays: a posting that comes again after the silence still counts once. */
+function forgetSilent({ holdings }: Period, nowMs: number): void {
+  for (const holding of holdings.values()) if (holding.untilMs < nowMs) holding.heldNanoUsd = 0n;
 }
 
 function balanceOf({ buckets }: Account, { spentNanoUsd, holdings }: Period, window: Window): Balance {

@@ -10,7 +10,12 @@ export interface Verdict {
   readonly kind: 'granted' | 'refused' | 'unavailable';
   /** The balance that the ledger last reported; `null` until it reports one. */
   readonly balance: Balance | null;
+  /** Of `unavailable`: the amount is within what this process may spend while the ledger does not answer. */
+  readonly isCovered: boolean;
 }
+
+/** While the ledger does not answer, a process may spend this part of the limit, one in so many. */
+const ALONE_PART = 20n;
 
 interface ReservationsOptions {
   readonly link: LedgerLink;
@@ -40,6 +45,8 @@ interface SpendBatch {
 interface Sending {
   readonly requests: readonly Request[];
   readonly batch: SpendBatch | null;
+  /** Held when it was sent, the requests not included. */
+  readonly heldNanoUsd: bigint;
 }
 
 /**
@@ -65,6 +72,10 @@ export class Reservations implements Sender {
   #waiting: Request[] = [];
   #sending: Sending | null = null;
   #known: Balance | null = null;
+  /** Left of the limit when the ledger last took a posting, less what this process has held and spent since. */
+  #leftNanoUsd = 0n;
+  /** Held since then without the ledger, and what calls have cost beyond what they held. */
+  #aloneNanoUsd = 0n;
 
   constructor({ link, budget, periodMs, onReached }: ReservationsOptions) {
     this.#link = link;
@@ -131,6 +142,8 @@ export class Reservations implements Sender {
       this.#heldNanoUsd -= heldNanoUsd;
       this.#heldIsUnsent = true;
     }
+    this.#leftNanoUsd += heldNanoUsd - spentNanoUsd;
+    if (spentNanoUsd > heldNanoUsd) this.#aloneNanoUsd += spentNanoUsd - heldNanoUsd;
     if (spentNanoUsd !== 0n) {
       const startMs = Math.floor(atMs / this.#bucketMs) * this.#bucketMs;
       this.#unsentSpends.set(startMs, (this.#unsentSpends.get(startMs) ?? 0n) + spentNanoUsd);
@@ -155,7 +168,7 @@ export class Reservations implements Sender {
       this.#batch = { sequence: this.#link.nextSequence(), spends, mayBeKnown: false };
       this.#unsentSpends.clear();
     }
-    const sending: Sending = { requests: this.#waiting, batch: this.#batch };
+    const sending: Sending = { requests: this.#waiting, batch: this.#batch, heldNanoUsd: this.#heldNanoUsd };
     this.#sending = sending;
     this.#waiting = [];
     this.#heldIsUnsent = false;
@@ -170,7 +183,7 @@ export class Reservations implements Sender {
   }
 
   #posting({ requests, batch }: Sending): Posting {
-    const nowMs = this.#link.clock.epochMs();
+    const nowMs = this.#link.nowMs();
     const { window, keepFromMs } = horizonAt(this.#budget.period, nowMs);
     const amounts: bigint[] = [];
     let requested = 0n;
@@ -201,12 +214,14 @@ export class Reservations implements Sender {
   #take(sending: Sending, posted: Posted): void {
     const { granted, level, levelBefore, spentNanoUsd } = posted;
     if (this.#batch === sending.batch) this.#batch = null;
+    this.#link.learnTime(posted.ledgerMs);
     this.learn(posted);
     for (const [position, request] of sending.requests.entries()) {
       // The call did not wait, so its reservation may differ from the one that the ledger has just stored.
       if (request.verdict !== null) this.#heldIsUnsent = true;
-      else this.#decide(request, { kind: granted[position] === true ? 'granted' : 'refused', balance: posted });
+      else this.#decide(request, this.#answerOf(granted[position] === true, posted));
     }
+    this.#leave(sending, posted);
     if (this.#sending === sending) this.#sending = null;
     // A later posting may have replaced the reservations of this one.
     else this.#heldIsUnsent = true;
@@ -216,6 +231,22 @@ export class Reservations implements Sender {
       const reached = Array.from({ length: level - levelBefore }, (_, step) => levelBefore + step);
       this.#onReached(reached, spentNanoUsd);
     }
+  }
+
+  #answerOf(isGranted: boolean, balance: Balance): Verdict {
+    return { kind: isGranted ? 'granted' : 'refused', balance, isCovered: true };
+  }
+
+  /** Notes what the ledger has left for this process, should it fail now: what it does not know yet is taken off. */
+  #leave({ requests, heldNanoUsd }: Sending, { granted, spentNanoUsd, reservedNanoUsd }: Posted): void {
+    if (this.#limitNanoUsd === null) return;
+    let stated = heldNanoUsd;
+    for (const [position, { nanoUsd }] of requests.entries()) if (granted[position] === true) stated += nanoUsd;
+    let unsent = 0n;
+    for (const nanoUsd of this.#unsentSpends.values()) unsent += nanoUsd;
+    for (const { nanoUsd } of this.#batch?.spends ?? []) unsent += nanoUsd;
+    this.#leftNanoUsd = this.#limitNanoUsd - spentNanoUsd - reservedNanoUsd - (this.#heldNanoUsd - stated) - unsent;
+    this.#aloneNanoUsd = 0n;
   }
 
   #lose(sending: Sending, error: unknown): void {
@@ -240,7 +271,19 @@ export class Reservations implements Sender {
 
   #decideAlone(request: Request): void {
     this.#heldIsUnsent = true;
-    this.#decide(request, { kind: this.#isUsedUp(request.nanoUsd) ? 'refused' : 'unavailable', balance: this.#known });
+    const { nanoUsd } = request;
+    const kind = this.#isUsedUp(nanoUsd) ? 'refused' : 'unavailable';
+    this.#decide(request, { kind, balance: this.#known, isCovered: this.#isCovered(nanoUsd) });
+    if (kind === 'refused') return;
+    this.#leftNanoUsd -= nanoUsd;
+    this.#aloneNanoUsd += nanoUsd;
+  }
+
+  /** Before the ledger has taken a posting, nothing is known to be left. */
+  #isCovered(requestNanoUsd: bigint): boolean {
+    if (this.#limitNanoUsd === null) return true;
+    const isWithin = (this.#aloneNanoUsd + requestNanoUsd) * ALONE_PART <= this.#limitNanoUsd;
+    return isWithin && requestNanoUsd <= this.#leftNanoUsd;
   }
 
   /** Tells whether the known spend of a calendar period, which cannot shrink, leaves no room for the request. */

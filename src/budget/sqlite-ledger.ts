@@ -14,7 +14,7 @@ import {
 } from './ledger.ts';
 
 export interface SqliteLedgerOptions {
-  /** The longest that a posting waits while another process locks the file. Default: 50 ms. Blocks nothing else. */
+  /** The longest that a posting waits while another process has the file locked. Default: 1 s. Blocks nothing else. */
   readonly lockWaitMs?: number;
   /** `create` (the default) makes the file if there is none; `existing` refuses. */
   readonly open?: 'create' | 'existing';
@@ -35,6 +35,8 @@ export function sqliteLedger(path: string, options: SqliteLedgerOptions = {}): L
   return {
     kind: 'sqlite',
     id: () => file.id,
+    // All processes that open the file are on one machine, and share its clock.
+    timeMs: null,
     post: (posting) => {
       try {
         return file.post(posting);
@@ -43,20 +45,26 @@ export function sqliteLedger(path: string, options: SqliteLedgerOptions = {}): L
         throw unavailable(error);
       }
     },
-    balance: (period, { nowMs, holdMs }) => orUnavailable(() => file.balance(period, nowMs - holdMs)),
+    balance: (period, nowMs) => orUnavailable(() => file.balance(period, nowMs)),
     history: (account, fromMs) => orUnavailable(() => file.history(account, fromMs)),
     close: () => file.close(),
   };
 }
+
+/** Many processes that post at once take turns for longer than one posting takes. */
+const LOCK_WAIT_MS = 1_000;
+
+/** A longer pause would let the lock go by many times. */
+const LONGEST_PAUSE_MS = 15;
 
 /**
  * Posts again after pauses, because SQLite's own busy timeout would block the whole process. The pauses grow and differ
  * between processes, so that they do not collide again.
  */
 async function postWhenUnlocked(file: LedgerFile, posting: Posting, options: SqliteLedgerOptions): Promise<Posted> {
-  const { lockWaitMs = 50, timers = systemTimers, random = Math.random } = options;
+  const { lockWaitMs = LOCK_WAIT_MS, timers = systemTimers, random = Math.random } = options;
   let waitedMs = 0;
-  for (let longestMs = 1; waitedMs < lockWaitMs; longestMs *= 1.5) {
+  for (let longestMs = 1; waitedMs < lockWaitMs; longestMs = Math.min(longestMs * 1.5, LONGEST_PAUSE_MS)) {
     const pauseMs = Math.min(lockWaitMs - waitedMs, longestMs * (0.5 + random() / 2));
     await new Promise<void>((resolve) => timers.whileWaiting(pauseMs, resolve));
     waitedMs += pauseMs;
@@ -172,8 +180,8 @@ class LedgerFile {
     }
   }
 
-  balance(period: AccountPeriod, silentSinceMs: number): Balance {
-    const { periodNanoUsd, othersNanoUsd } = this.#read(period, '', silentSinceMs);
+  balance(period: AccountPeriod, nowMs: number): Balance {
+    const { periodNanoUsd, othersNanoUsd } = this.#read(period, '', nowMs);
     return { spentNanoUsd: this.#spentIn(period, periodNanoUsd), reservedNanoUsd: othersNanoUsd };
   }
 
@@ -188,14 +196,14 @@ class LedgerFile {
 
   #write(posting: Posting): Posted {
     const { account, periodMs, writer, sequence, heldNanoUsd, nowMs, holdMs } = posting;
-    const before = this.#read(posting, writer, nowMs - holdMs);
+    const before = this.#read(posting, writer, nowMs);
     const isNew = posting.spends.length > 0 && (before.sequence === null || before.sequence < sequence);
     if (before.sequence === null) this.#run('forgetWriters', [account, nowMs - FORGET_WRITERS_MS]);
     const addedNanoUsd = isNew ? this.#addSpends(posting) : 0n;
     const spentNanoUsd = this.#spentIn(posting, before.periodNanoUsd + addedNanoUsd);
     const reservedBefore = before.othersNanoUsd + heldNanoUsd;
     const { granted, grantedNanoUsd } = grantRequests(posting, spentNanoUsd + reservedBefore);
-    this.#run('hold', [account, periodMs, writer, sequence, heldNanoUsd + grantedNanoUsd, nowMs]);
+    this.#run('hold', [account, periodMs, writer, sequence, heldNanoUsd + grantedNanoUsd, nowMs + holdMs]);
     const level = levelOf(posting.thresholdsNanoUsd, spentNanoUsd);
     if (level !== before.level) this.#run('level', [account, periodMs, level]);
     const reservedNanoUsd = reservedBefore + grantedNanoUsd;
@@ -216,8 +224,8 @@ class LedgerFile {
     return sum;
   }
 
-  #read({ account, periodMs }: AccountPeriod, writer: string, silentSinceMs: number): PeriodRow {
-    const row = this.#row('period', [account, periodMs, writer, silentSinceMs]);
+  #read({ account, periodMs }: AccountPeriod, writer: string, nowMs: number): PeriodRow {
+    const row = this.#row('period', [account, periodMs, writer, nowMs]);
     const sequence = row?.['sequence'];
     return {
       periodNanoUsd: amount(row?.['spent'] ?? 0n),
@@ -246,8 +254,8 @@ function amount(value: unknown): bigint {
   return value;
 }
 
-/** Increased with every change of the tables that an older plimsoll could not read. */
-const TABLES_VERSION = 1;
+/** Raised with every change of the tables that an older plimsoll could not read. */
+const TABLES_VERSION = 2;
 
 /** Amounts are whole nano-dollars; times are milliseconds since the Unix epoch. */
 const TABLES = `
@@ -260,9 +268,9 @@ const TABLES = `
     account TEXT NOT NULL, start INTEGER NOT NULL, spent INTEGER NOT NULL,
     PRIMARY KEY (account, start)
   ) WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS holding (
+  CREATE TABLE IF NOT EXISTS hold (
     account TEXT NOT NULL, period INTEGER NOT NULL, writer TEXT NOT NULL,
-    sequence INTEGER NOT NULL, held INTEGER NOT NULL, seen INTEGER NOT NULL,
+    sequence INTEGER NOT NULL, held INTEGER NOT NULL, until INTEGER NOT NULL,
     PRIMARY KEY (account, period, writer)
   ) WITHOUT ROWID;
 `;
@@ -273,7 +281,7 @@ const STATEMENTS = {
   rollback: 'ROLLBACK',
   nameLedger: 'INSERT INTO ledger SELECT ? WHERE NOT EXISTS (SELECT 1 FROM ledger)',
   id: 'SELECT id FROM ledger',
-  forgetWriters: 'DELETE FROM holding WHERE account = ? AND seen < ?',
+  forgetWriters: 'DELETE FROM hold WHERE account = ? AND until < ?',
   addToBucket: `INSERT INTO bucket VALUES (?, ?, ?)
     ON CONFLICT DO UPDATE SET spent = spent + excluded.spent RETURNING spent`,
   dropBuckets: 'DELETE FROM bucket WHERE account = ? AND start < ?',
@@ -281,15 +289,15 @@ const STATEMENTS = {
     ON CONFLICT DO UPDATE SET spent = spent + excluded.spent`,
   // One statement reads all that a posting depends on: each further one would cost as much as the reading itself.
   period: `SELECT period.spent, period.level, own.sequence,
-      (SELECT sum(held) FROM holding
-        WHERE account = asked.account AND period = asked.period AND writer <> asked.writer AND seen >= asked.since) AS held
-    FROM (SELECT ? AS account, ? AS period, ? AS writer, ? AS since) AS asked
+      (SELECT sum(held) FROM hold
+        WHERE account = asked.account AND period = asked.period AND writer <> asked.writer AND until >= asked.now) AS held
+    FROM (SELECT ? AS account, ? AS period, ? AS writer, ? AS now) AS asked
     LEFT JOIN period ON period.account = asked.account AND period.start = asked.period
-    LEFT JOIN holding AS own
+    LEFT JOIN hold AS own
       ON own.account = asked.account AND own.period = asked.period AND own.writer = asked.writer`,
   rolling: 'SELECT coalesce(sum(spent), 0) AS spent FROM bucket WHERE account = ? AND start >= ? AND start < ?',
-  hold: `INSERT INTO holding VALUES (?, ?, ?, ?, ?, ?)
-    ON CONFLICT DO UPDATE SET sequence = max(sequence, excluded.sequence), held = excluded.held, seen = excluded.seen`,
+  hold: `INSERT INTO hold VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET sequence = max(sequence, excluded.sequence), held = excluded.held, until = excluded.until`,
   level: `INSERT INTO period VALUES (?, ?, 0, ?)
     ON CONFLICT DO UPDATE SET level = excluded.level`,
   history: 'SELECT start, spent FROM bucket WHERE account = ? AND start >= ? ORDER BY start',

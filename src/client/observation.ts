@@ -1,4 +1,5 @@
 import type { TracerProvider } from '@opentelemetry/api';
+import type { OnLedgerDown } from '../budget/budget.ts';
 import { systemClock } from '../clock.ts';
 import { KnownBatches } from '../observe/known-batches.ts';
 import type { Observation } from '../observe/live-call.ts';
@@ -22,13 +23,15 @@ interface Setting {
   readonly keys: readonly string[];
   /** Makes the spans. Default: the registered provider. */
   readonly tracerProvider?: TracerProvider | undefined;
+  /** For budgets that do not say what becomes of calls while their ledger does not answer. Default: `bounded`. */
+  readonly onLedgerDown?: OnLedgerDown;
 }
 
 /**
  * Makes the surroundings of calls from options that have been checked: recorders, guards, clock and prices. Throws a
  * `ConfigurationError` (`PLIMSOLL_METRIC_NAME_TAKEN`) where the registry has other metrics of plimsoll's names.
  */
-export function observation(options: InstrumentOptions, { keys, tracerProvider }: Setting): Observation {
+export function observation(options: InstrumentOptions, { keys, tracerProvider, onLedgerDown }: Setting): Observation {
   const { clock = systemClock, key = 'default', prices = defaultPrices() } = options;
   const registry = options.registry ?? defaultRegistry();
   const store = storeFor(registry);
@@ -50,7 +53,8 @@ export function observation(options: InstrumentOptions, { keys, tracerProvider }
     key,
     onError,
     guards: [...ceilingsOf(options, store), ...(options.guards ?? [])],
-    spendGuards: budgets === undefined ? [] : [budgets.attach({ prices, listener: recordBudgets(store, budgets) })],
+    spendGuards:
+      budgets === undefined ? [] : [budgets.attach({ prices, onLedgerDown, listener: recordBudgets(store, budgets) })],
     retry: options.retry,
     recorders: [spans, metrics, ...(options.recorders ?? []), ...onCallRecorder(options, store)],
     attribution: attributionOf(options, () => store.errors('attribution')),

@@ -38,7 +38,7 @@ export function gatewayContext(options: GatewayOptions, base: URL): GatewayConte
   for (const reason of GATEWAY_REFUSALS) refusals.series({ reason }).add(0);
   return {
     options,
-    observation: observation({ ...options, registry }, { keys: [...keys.keys()] }),
+    observation: observation({ ...options, registry }, { keys: [...keys.keys()], onLedgerDown: 'closed' }),
     baseUrl: base.href.replace(/\/$/, ''),
     upstream: upstream(base, { timeoutMs: limits.upstreamSilenceMs ?? 600_000 }),
     retries: new ClientRetries(timers),

@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto';
 import {
   LedgerUnavailableError,
   type AccountPeriod,
-  type Balance,
   type Ledger,
   type Posted,
   type Posting,
+  type Reading,
   type Spend,
 } from '../budget/ledger.ts';
 import { RedisScript, connect, isConnected, withoutCommand, type RedisClient } from './connection.ts';
@@ -16,10 +16,13 @@ import { RedisScript, connect, isConnected, withoutCommand, type RedisClient } f
  * nearest few nano-dollars.
  *
  * The keys belong to one account, so to one slot: the period's state (`spent`, `reserved`, `level`), the holdings by
- * writer, the writers by the time of their last posting, the account's buckets, and the last sequence of this writer.
+ * writer, the writers by the time until which they hold, the account's buckets, and the last sequence of this writer.
+ *
+ * The time is Redis's own: the clocks of the writers differ, and one that is a minute ahead would forget what the others
+ * hold.
  */
 const ACCOUNT_SCRIPT = `
-local state, held, heard, buckets, taken = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local state, held, holders, buckets, taken = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local cursor = 0
 local function word() cursor = cursor + 1 return ARGV[cursor] end
 local function number() return tonumber(word()) end
@@ -29,7 +32,12 @@ local function list()
   return items
 end
 
-local writer, now, hold = word(), number(), number()
+local writer, given, hold = word(), word(), number()
+local now = tonumber(given)
+if not now then
+  local time = redis.call('TIME')
+  now = time[1] * 1000 + math.floor(time[2] / 1000)
+end
 local window, from, untilMs, step = word(), number(), number(), number()
 
 local function takeBack(one)
@@ -37,10 +45,10 @@ local function takeBack(one)
   if not amount then return end
   if amount ~= '0' then redis.call('HINCRBY', state, 'reserved', '-' .. amount) end
   redis.call('HDEL', held, one)
-  redis.call('ZREM', heard, one)
+  redis.call('ZREM', holders, one)
 end
 
-for _, silent in ipairs(redis.call('ZRANGEBYSCORE', heard, '-inf', '(' .. string.format('%.0f', now - hold), 'LIMIT', 0, 100)) do
+for _, silent in ipairs(redis.call('ZRANGEBYSCORE', holders, '-inf', '(' .. string.format('%.0f', now), 'LIMIT', 0, 100)) do
   if silent ~= writer then takeBack(silent) end
 end
 
@@ -54,7 +62,7 @@ local function spentNow()
   return string.format('%.0f', sum)
 end
 
-if writer == '' then return { spentNow(), redis.call('HGET', state, 'reserved') or '0' } end
+if writer == '' then return { spentNow(), redis.call('HGET', state, 'reserved') or '0', string.format('%.0f', now) } end
 
 local limit, holding, sequence = word(), word(), number()
 local keepFrom, lifetime, sequenceLifetime = number(), word(), word()
@@ -91,7 +99,7 @@ for _, amount in ipairs(requests) do
     granted = granted .. '0'
   end
 end
-if redis.call('HEXISTS', held, writer) == 1 then redis.call('ZADD', heard, now, writer) end
+if redis.call('HEXISTS', held, writer) == 1 then redis.call('ZADD', holders, string.format('%.0f', now + hold), writer) end
 
 local before, level = tonumber(redis.call('HGET', state, 'level') or '0'), 0
 for _, threshold in ipairs(thresholds) do
@@ -99,8 +107,8 @@ for _, threshold in ipairs(thresholds) do
 end
 if level ~= before then redis.call('HSET', state, 'level', level) end
 
-for _, key in ipairs({ state, held, heard, buckets }) do redis.call('PEXPIRE', key, lifetime) end
-return { granted, spent, redis.call('HGET', state, 'reserved'), before, level }
+for _, key in ipairs({ state, held, holders, buckets }) do redis.call('PEXPIRE', key, lifetime) end
+return { granted, spent, redis.call('HGET', state, 'reserved'), before, level, string.format('%.0f', now) }
 `;
 
 export interface RedisLedgerOptions {
@@ -110,25 +118,29 @@ export interface RedisLedgerOptions {
   readonly prefix?: string;
   /** The time that keys are kept after the last posting. Default: 70 days, longer than a forecast looks back. */
   readonly keepMs?: number;
+  /** For tests: the time in place of Redis's own. */
+  readonly timeMs?: () => number;
 }
 
 /**
- * A ledger in Redis 6 or later, or Valkey, for a fleet: one atomic script per decision. Takes a client of `ioredis`,
- * also for a Cluster, or a URL; the caller closes a client that it passes in. Spend is as durable as that Redis: turn
- * on its append-only file. A Redis that is not connected is unavailable at once, a slow one after the deadline of
- * `budgets()`. Throws a `ConfigurationError` (`PLIMSOLL_LEDGER_INVALID`) for a text that is not a URL.
+ * A ledger in Redis 6 or later, or Valkey, for a fleet: one atomic script for each decision. Takes a client of
+ * `ioredis`, also one of a Cluster, or a URL; the caller closes a client that it passes in. Spend is as durable as Redis
+ * is set up to keep it: turn its append-only file on. Its time holds for all processes. A Redis that is not connected is unavailable at once, a slow one
+ * after the deadline of `budgets()`. Throws a `ConfigurationError` (`PLIMSOLL_LEDGER_INVALID`) for a text that is not a
+ * URL.
  */
 export function redisLedger(
   redis: RedisClient | string,
-  { prefix = 'plimsoll:', keepMs = KEY_LIFETIME_MS }: RedisLedgerOptions = {},
+  { prefix = 'plimsoll:', keepMs = KEY_LIFETIME_MS, timeMs }: RedisLedgerOptions = {},
 ): Ledger {
   const client = typeof redis === 'string' ? connect(redis) : redis;
-  const store = new RedisStore(client, { prefix, keepMs });
+  const store = new RedisStore(client, { prefix, keepMs, timeMs });
   return {
     kind: 'redis',
     id: () => store.id,
+    timeMs: () => store.timeMs(),
     post: (posting) => store.post(posting),
-    balance: (period, { nowMs, holdMs }) => store.balance(period, nowMs, holdMs),
+    balance: (period) => store.balance(period),
     history: (account, fromMs) => store.history(account, fromMs),
     close: async () => {
       if (typeof redis === 'string') client.disconnect();
@@ -145,16 +157,28 @@ const SEQUENCE_LIFETIME_MS = 7 * DAY_MS;
 
 const SCRIPT = new RedisScript(ACCOUNT_SCRIPT);
 
+interface StoreOptions extends Pick<Required<RedisLedgerOptions>, 'prefix' | 'keepMs'> {
+  readonly timeMs: (() => number) | undefined;
+}
+
 class RedisStore {
   id: string | null = null;
   readonly #client: RedisClient;
   readonly #prefix: string;
   readonly #keepMs: number;
+  readonly #givenMs: (() => number) | undefined;
 
-  constructor(client: RedisClient, { prefix, keepMs }: Required<RedisLedgerOptions>) {
+  constructor(client: RedisClient, options: StoreOptions) {
     this.#client = client;
-    this.#prefix = prefix;
-    this.#keepMs = keepMs;
+    this.#prefix = options.prefix;
+    this.#keepMs = options.keepMs;
+    this.#givenMs = options.timeMs;
+  }
+
+  /** Reads the time with a balance of nothing: a script can, wherever its keys are. */
+  async timeMs(): Promise<number> {
+    const { ledgerMs } = await this.balance({ account: 'time', periodMs: 0, window: { kind: 'calendar' } });
+    return ledgerMs;
   }
 
   async post(posting: Posting): Promise<Posted> {
@@ -165,20 +189,25 @@ class RedisStore {
       ...counted(thresholdsNanoUsd),
       ...counted(requests),
     ];
-    const reply = await this.#run(posting, [writer, posting.nowMs, posting.holdMs], rest);
-    const [granted, spent, reserved, levelBefore, level] = reply;
+    const reply = await this.#run(posting, { writer, holdMs: posting.holdMs }, rest);
+    const [granted, spent, reserved, levelBefore, level, ledgerMs] = reply;
     return {
       granted: [...String(granted)].map((mark) => mark === '1'),
       spentNanoUsd: BigInt(String(spent)),
       reservedNanoUsd: BigInt(String(reserved)),
       levelBefore: Number(levelBefore),
       level: Number(level),
+      ledgerMs: Number(ledgerMs),
     };
   }
 
-  async balance(period: AccountPeriod, nowMs: number, holdMs: number): Promise<Balance> {
-    const [spent, reserved] = await this.#run(period, ['', nowMs, holdMs], []);
-    return { spentNanoUsd: BigInt(String(spent)), reservedNanoUsd: BigInt(String(reserved)) };
+  async balance(period: AccountPeriod): Promise<Required<Reading>> {
+    const [spent, reserved, ledgerMs] = await this.#run(period, { writer: '', holdMs: 0 }, []);
+    return {
+      spentNanoUsd: BigInt(String(spent)),
+      reservedNanoUsd: BigInt(String(reserved)),
+      ledgerMs: Number(ledgerMs),
+    };
   }
 
   async history(account: string, fromMs: number): Promise<readonly Spend[]> {
@@ -189,12 +218,16 @@ class RedisStore {
       .sort((a, b) => a.startMs - b.startMs);
   }
 
-  async #run(period: AccountPeriod, [writer = '', ...times]: Words, rest: Words): Promise<readonly unknown[]> {
+  async #run(
+    period: AccountPeriod,
+    { writer, holdMs }: Pick<Posting, 'writer' | 'holdMs'>,
+    rest: Words,
+  ): Promise<readonly unknown[]> {
     const { account, periodMs, window } = period;
     const key = (name: string): string => this.#key(account, `${periodMs}:${name}`);
-    const keys = [key('state'), key('held'), key('heard'), this.#key(account, 'buckets'), key(`taken:${writer}`)];
+    const keys = [key('state'), key('held'), key('holders'), this.#key(account, 'buckets'), key(`taken:${writer}`)];
     const span = window.kind === 'rolling' ? [window.fromMs, window.untilMs, window.bucketMs] : [0, 0, 1];
-    const words = [writer, ...times, window.kind, ...span, ...rest];
+    const words = [writer, this.#givenMs?.() ?? '', holdMs, window.kind, ...span, ...rest];
     const reply = await this.#ask(() => SCRIPT.run(this.#client, keys, words));
     return reply as readonly unknown[];
   }

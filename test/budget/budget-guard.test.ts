@@ -123,6 +123,7 @@ test('a call that ends while one of its budgets still waits for the ledger relea
     estimator: new Estimator(defaultPrices()),
     onDecision: () => {},
     onSpend: () => {},
+    onLedgerDown: 'open',
   });
   const call = aCall({ requestedModel: PARAMS.model, maxTokens: 1_000, startedAtMs: NOW_MS, cost: null });
   ledger.usually = 'hangs';

@@ -50,7 +50,7 @@ test('what is left out has its default: all calls, warn at 50, 80 and 100%, and 
     mode: 'warn',
     thresholds: [0.5, 0.8, 1],
     onUnknownPrice: 'allow',
-    onLedgerDown: 'open',
+    onLedgerDown: null,
   });
   assert.equal(read({ name: 'all', period: 'month', usd: 300, mode: 'block' })?.onUnknownPrice, 'block');
 });
@@ -190,7 +190,7 @@ test('every kind of mistake is named at once, each with its place, what was expe
     'budgets[6].scope.key: expected a text of up to 100 characters, got "": put quotes around a number',
     'budgets[7].scope.value: expected a text of up to 100 characters, got a text of 19 characters: put quotes around a number',
     'budgets[8].mode: expected one of observe, warn, block, got "stop": use one of them',
-    'budgets[8].onLedgerDown: expected one of open, closed, got "maybe": use one of them',
+    'budgets[8].onLedgerDown: expected one of bounded, closed, open, got "maybe": use one of them',
     'budgets[8].thresholds: expected a list of parts of the amount, got a list of 1: write 0.8 for 80%',
     'budgets[9].onUnknownPrice: expected allow outside mode block, got "block": set mode: block, or leave this out',
     'budgets[9].onLedgerDown: expected open outside mode block, got "closed": set mode: block, or leave this out',

@@ -22,7 +22,7 @@ function away() {
 for (const mode of ['observe', 'warn', 'block'] as const) {
   test(`a call goes on while the ledger of a budget in mode ${mode} is down, and what it spent is settled later`, async () => {
     const { ledger, time, budgets } = away();
-    const { claude, registry, balance, billed } = budgeted([{ ...ROOMY, mode }], {
+    const { claude, registry, balance, billed } = budgeted([{ ...ROOMY, mode, onLedgerDown: 'open' }], {
       budgets,
       instrument: { clock: time },
     });

@@ -4,7 +4,6 @@ import type { Ledger, Posting } from 'plimsoll/budget';
 import { aPosting, ledgerKinds, NOW_MS, type LedgerHome } from '../../testing/budget/ledgers.ts';
 
 const HOUR_MS = 3_600_000;
-const LATER = { nowMs: NOW_MS, holdMs: 60_000 };
 
 for (const { kind, skip, home, end } of await ledgerKinds()) {
   after(end);
@@ -22,7 +21,7 @@ for (const { kind, skip, home, end } of await ledgerKinds()) {
 
   describe(`a ${kind} ledger`, () => {
     kept('is empty where nothing was posted', async (_, ledger) => {
-      assert.deepEqual(await ledger.balance(aPosting(), LATER), { spentNanoUsd: 0n, reservedNanoUsd: 0n });
+      assert.deepEqual(await ledger.balance(aPosting(), NOW_MS), { spentNanoUsd: 0n, reservedNanoUsd: 0n });
       assert.deepEqual(await ledger.history('all/month', 0), []);
     });
 
@@ -30,7 +29,7 @@ for (const { kind, skip, home, end } of await ledgerKinds()) {
       const other = home();
       const stranger = other.open();
       const again = place.open();
-      for (const one of [ledger, again, stranger]) await one.balance(aPosting(), LATER);
+      for (const one of [ledger, again, stranger]) await one.balance(aPosting(), NOW_MS);
       assert.match(String(ledger.id()), /^[0-9a-f-]{36}$/);
       assert.equal(again.id(), ledger.id());
       assert.notEqual(stranger.id(), ledger.id());
@@ -47,7 +46,7 @@ for (const { kind, skip, home, end } of await ledgerKinds()) {
       );
       assert.equal(posted.spentNanoUsd, 12n);
       assert.equal(posted.reservedNanoUsd, 3n);
-      assert.deepEqual(await ledger.balance(aPosting(), LATER), { spentNanoUsd: 12n, reservedNanoUsd: 3n });
+      assert.deepEqual(await ledger.balance(aPosting(), NOW_MS), { spentNanoUsd: 12n, reservedNanoUsd: 3n });
     });
 
     kept('counts a posting that comes again once, and one with a higher number again', async (_, ledger) => {
@@ -89,11 +88,11 @@ for (const { kind, skip, home, end } of await ledgerKinds()) {
       await ledger.post(aPosting({ writer: 'dead', sequence: 1, spends, heldNanoUsd: 10n }));
       const nowMs = NOW_MS + 60_000;
       assert.equal((await ledger.post(aPosting({ writer: 'alive', nowMs }))).reservedNanoUsd, 10n);
-      assert.equal((await ledger.balance(aPosting(), { ...LATER, nowMs })).reservedNanoUsd, 10n);
+      assert.equal((await ledger.balance(aPosting(), nowMs)).reservedNanoUsd, 10n);
       const later = await ledger.post(aPosting({ writer: 'alive', nowMs: nowMs + 1 }));
       assert.equal(later.reservedNanoUsd, 0n);
       assert.equal(later.spentNanoUsd, 4n);
-      assert.equal((await ledger.balance(aPosting(), { ...LATER, nowMs: nowMs + 1 })).reservedNanoUsd, 0n);
+      assert.equal((await ledger.balance(aPosting(), nowMs + 1)).reservedNanoUsd, 0n);
     });
 
     kept('believes a writer that was silent when it speaks again', async (_, ledger) => {
@@ -108,8 +107,8 @@ for (const { kind, skip, home, end } of await ledgerKinds()) {
       const spends = [{ startMs: NOW_MS, nanoUsd: 4n }];
       await ledger.post(aPosting({ sequence: 1, spends, heldNanoUsd: 1n }));
       const empty = { spentNanoUsd: 0n, reservedNanoUsd: 0n };
-      assert.deepEqual(await ledger.balance(aPosting({ account: 'other/month' }), LATER), empty);
-      assert.deepEqual(await ledger.balance(aPosting({ periodMs: Date.UTC(2026, 11, 1) }), LATER), empty);
+      assert.deepEqual(await ledger.balance(aPosting({ account: 'other/month' }), NOW_MS), empty);
+      assert.deepEqual(await ledger.balance(aPosting({ periodMs: Date.UTC(2026, 11, 1) }), NOW_MS), empty);
       assert.deepEqual(await ledger.history('other/month', 0), []);
     });
 
@@ -142,9 +141,9 @@ for (const { kind, skip, home, end } of await ledgerKinds()) {
       const spends = [0, 30, 59].map((minute) => ({ startMs: at(minute), nanoUsd: BigInt(minute + 1) }));
       const posted = await ledger.post(aPosting({ ...rolling(at(0)), sequence: 1, spends }));
       assert.equal(posted.spentNanoUsd, 92n);
-      assert.equal((await ledger.balance(aPosting(rolling(at(1))), LATER)).spentNanoUsd, 91n);
-      assert.equal((await ledger.balance(aPosting(rolling(at(31))), LATER)).spentNanoUsd, 60n);
-      assert.equal((await ledger.balance(aPosting(rolling(at(60))), LATER)).spentNanoUsd, 0n);
+      assert.equal((await ledger.balance(aPosting(rolling(at(1))), NOW_MS)).spentNanoUsd, 91n);
+      assert.equal((await ledger.balance(aPosting(rolling(at(31))), NOW_MS)).spentNanoUsd, 60n);
+      assert.equal((await ledger.balance(aPosting(rolling(at(60))), NOW_MS)).spentNanoUsd, 0n);
       const refused = await ledger.post(aPosting({ ...rolling(at(1)), limitNanoUsd: 93n, requests: [3n, 2n] }));
       assert.deepEqual(refused.granted, [false, true]);
     });

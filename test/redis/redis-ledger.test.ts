@@ -11,7 +11,6 @@ import { PARAMS, samples, total } from '../../testing/client-workbench.ts';
 import { redis, redisServer, type RedisServer } from '../../testing/redis-server.ts';
 
 const ROOMY: BudgetDefinition = { name: 'all', period: 'day', usd: 100, mode: 'block' };
-const AT = { nowMs: NOW_MS, holdMs: 60_000 };
 
 interface OnRedis {
   readonly server: RedisServer;
@@ -105,7 +104,7 @@ test('a Redis that is not there when the service starts is used once it is there
   const server = await redisServer();
   await server.stop();
   const ledger = redisLedger(server.url);
-  const client = budgeted([ROOMY], { budgets: { ledger } });
+  const client = budgeted([{ ...ROOMY, onLedgerDown: 'open' }], { budgets: { ledger } });
   try {
     await client.claude.messages.create(PARAMS);
     assert.equal(ledger.id(), null);
@@ -128,7 +127,7 @@ onRedis('a password that Redis refuses is not in the error, whatever is printed 
   const admin = keep(new Redis(server.url));
   await admin.config('SET', 'requirepass', 'the right one');
   const ledger = redisLedger(server.url.replace('//', '//:a-wrong-one@'));
-  const error: unknown = await Promise.resolve(ledger.balance(aPosting(), AT)).catch((why: unknown) => why);
+  const error: unknown = await Promise.resolve(ledger.balance(aPosting(), NOW_MS)).catch((why: unknown) => why);
   await ledger.close();
   const printed = inspect(error, { depth: null, showHidden: true });
   assert.match(printed, /WRONGPASS/);
@@ -210,6 +209,6 @@ describe('in Redis', () => {
     await ledger.post(aPosting({ heldNanoUsd: 1n }));
     const [state = ''] = await client.keys('*:state');
     await client.set(state, 'not a hash');
-    await assert.rejects(async () => ledger.balance(aPosting(), AT), { code: 'PLIMSOLL_LEDGER_UNAVAILABLE' });
+    await assert.rejects(async () => ledger.balance(aPosting(), NOW_MS), { code: 'PLIMSOLL_LEDGER_UNAVAILABLE' });
   });
 });

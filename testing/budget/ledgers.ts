@@ -69,7 +69,7 @@ function redisCase(server: RedisServer | null): LedgerKindCase {
       const opened: Ledger[] = [];
       return {
         open() {
-          const ledger = redisLedger(server?.url ?? '', { prefix });
+          const ledger = onCallersTime(server?.url ?? '', prefix);
           opened.push(ledger);
           return ledger;
         },
@@ -79,6 +79,25 @@ function redisCase(server: RedisServer | null): LedgerKindCase {
       };
     },
     end: async () => server?.end(),
+  };
+}
+
+/** A ledger on Redis that goes by the time of whoever asks, which tests can set. */
+function onCallersTime(url: string, prefix: string): Ledger {
+  let nowMs = 0;
+  const ledger = redisLedger(url, { prefix, timeMs: () => nowMs });
+  return {
+    ...ledger,
+    timeMs: null,
+    post(posting) {
+      nowMs = posting.nowMs;
+      return ledger.post(posting);
+    },
+    balance(period, atMs) {
+      nowMs = atMs;
+      const answer = Promise.resolve(ledger.balance(period, atMs));
+      return answer.then(({ spentNanoUsd, reservedNanoUsd }) => ({ spentNanoUsd, reservedNanoUsd }));
+    },
   };
 }
 

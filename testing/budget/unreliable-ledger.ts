@@ -21,6 +21,8 @@ export class UnreliableLedger implements Ledger {
 
   readonly id = (): string | null => this.#ledger.id();
 
+  readonly timeMs = null;
+
   script(...fates: readonly Fate[]): void {
     this.#fates.push(...fates);
   }

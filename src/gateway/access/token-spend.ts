@@ -106,6 +106,7 @@ export class TokenSpend {
       onDecision: () => undefined,
       onSpend: () => undefined,
       leftCalls: 'held',
+      onLedgerDown: 'closed',
     });
     return { guard, link, expiresAtMs };
   }

@@ -15,7 +15,7 @@ function ledgerDown(): Alert {
     dashboard: 'budget',
     summary: 'The {{ $labels.ledger }} ledger of job {{ $labels.job }} does not respond',
     description:
-      'For 5 minutes, a process could not reach the ledger of its budgets. Calls go through without being checked, unless a budget says onLedgerDown: closed.',
+      'For 5 minutes, a process could not reach the ledger of its budgets. Its onLedgerDown decides about calls of a budget that blocks; those of others go through without being checked.',
   };
 }
 

@@ -88,7 +88,7 @@ for (const [onLedgerDown, then] of [
 test('a ledger in a file that is locked for a while holds nobody up for long, and has everything in the end', async (t) => {
   const upstream = await api(t);
   const lines = [
-    `budgets: [${JSON.stringify(BUDGET)}]`,
+    `budgets: [${JSON.stringify({ ...BUDGET, onLedgerDown: 'bounded' })}]`,
     'ledger: { sqlite: ledger.db }',
     'tokens: { sqlite: tokens.db }',
   ];
