@@ -9,6 +9,7 @@ import { ledgerAt, openStores } from '../gateway/configuration/places.ts';
 import { gateway, type Gateway } from '../gateway/gateway.ts';
 import { listen, type Serving } from '../http/listen.ts';
 import { serve, type ServeOptions } from '../http/serve.ts';
+import { dailyTotals, type DailyTotals } from '../totals/daily-totals.ts';
 import { metricsHandler } from '../record/metrics/page.ts';
 import type { RequestLog } from './gateway-log.ts';
 
@@ -41,9 +42,11 @@ export async function startGateway(
     if (budgets !== null) parts.add(budgets, (held) => held.close());
     const spend = new TokenSpend({ prices: configuration.prices, ledger: stores.spendLedger, onError });
     parts.add(spend, (held) => held.close());
+    const totals = totalsOf(configuration, onError);
+    if (totals !== null) parts.add(totals, (kept) => kept.close());
     const registry = new Registry();
     const page = parts.add(await metricsPage(registry, { ...configuration.metrics, onError }), (open) => open.close(0));
-    const claude = gatewayOf(configuration, { stores, budgets, spend, registry, log, onError });
+    const claude = gatewayOf(configuration, { stores, budgets, spend, totals, registry, log, onError });
     const serving = await listening(configuration, log.listener(claude.listener));
     parts.add(serving, () => drained(claude, serving, configuration.limits.drainSeconds * 1_000));
     return { url: serving.url, metricsUrl: `${page.url}/metrics`, close: () => parts.close() };
@@ -74,15 +77,22 @@ function budgetsOf({ budgets, ledger }: GatewayConfiguration): Budgets | null {
   return sharedBudgets(budgets, ledger === null ? {} : { ledger: ledgerAt(ledger).open() });
 }
 
+/** Daily totals are kept where spend is. */
+function totalsOf({ ledger, prices }: GatewayConfiguration, onError: (error: unknown) => void): DailyTotals | null {
+  const store = ledger === null ? null : ledgerAt(ledger).openTotals();
+  return store === null ? null : dailyTotals({ store, prices, onError });
+}
+
 interface Opened extends GatewayTelling {
   readonly stores: AccessStores;
   readonly budgets: Budgets | null;
   readonly spend: TokenSpend;
+  readonly totals: DailyTotals | null;
   readonly registry: Registry;
 }
 
 function gatewayOf(configuration: GatewayConfiguration, opened: Opened): Gateway {
-  const { stores, budgets, spend, registry, log, onError } = opened;
+  const { stores, budgets, spend, totals, registry, log, onError } = opened;
   const { clients, keys, baseUrl, labelHeaders, attribution, corsOrigins, prices, tier, limits } = configuration;
   const { tokens, limiter } = stores;
   const models = [...new Set([...clients.values()].flatMap((client) => client.models ?? []))];
@@ -96,7 +106,7 @@ function gatewayOf(configuration: GatewayConfiguration, opened: Opened): Gateway
     registry,
     onError,
     authenticate: log.authenticate(authenticator({ store: tokens, clients, spend, limiter })),
-    recorders: [log.recorder],
+    recorders: [log.recorder, ...(totals === null ? [] : [totals.recorder])],
     handlers: { '/plimsoll/tokens': mintHandler({ store: tokens, clients, limiter, onError }) },
     isReady: () => tokens.find('').then(() => true),
     limits: {

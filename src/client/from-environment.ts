@@ -4,6 +4,8 @@ import { sharedBudgets } from '../budget/budgets.ts';
 import { sentenceOf, type Notice } from '../errors.ts';
 import { environment, type Configuration } from '../environment/environment.ts';
 import type { Env } from '../environment/credential.ts';
+import { dailyTotals } from '../totals/daily-totals.ts';
+import type { Recorder } from '../vocabulary.ts';
 import { instrument } from './instrument.ts';
 import type { InstrumentOptions } from './options.ts';
 import { routes } from '../routing/routes.ts';
@@ -40,6 +42,7 @@ export function clientFromEnvironment(options: EnvironmentClientOptions = {}): A
     ...instrumentOptions(configuration, env),
     ...(own.budgets === undefined && budgetsOption(configuration)),
     ...own,
+    recorders: [...totalsOf(configuration), ...(own.recorders ?? [])],
   });
 }
 
@@ -63,6 +66,12 @@ function instrumentOptions({ key, models, prices }: Configuration, env: Env): In
 function budgetsOption({ budgets, ledger }: Configuration): Pick<InstrumentOptions, 'budgets'> {
   if (budgets.length === 0) return {};
   return { budgets: sharedBudgets(budgets, ledger === null ? {} : { ledger: ledger.open() }) };
+}
+
+/** Keeps daily totals where spend is kept, with budgets or without. */
+function totalsOf({ ledger, prices }: Configuration): readonly Recorder[] {
+  const store = ledger?.openTotals() ?? null;
+  return store === null ? [] : [dailyTotals({ store, prices }).recorder];
 }
 
 function warn(notice: Notice): void {

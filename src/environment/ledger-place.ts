@@ -6,6 +6,8 @@ import { sqliteLedger, type SqliteLedgerOptions } from '../budget/sqlite-ledger.
 import { ConfigurationError, inside, type ValueProblem } from '../errors.ts';
 import { installed } from '../installed.ts';
 import { defaultPrices, loadPrices, type PriceTable } from '../pricing/prices.ts';
+import type { TotalsStore } from '../totals/day-totals.ts';
+import { sqliteTotals } from '../totals/sqlite-totals.ts';
 import { textOf, type Env, type Findings } from './credential.ts';
 
 /** The place of the budgets' spend. Its text may hold a password, so only `open` uses it. */
@@ -14,17 +16,25 @@ export interface LedgerPlace {
   readonly shown: string;
   /** Throws a `ConfigurationError` (`PLIMSOLL_LEDGER_INVALID`) if the file or the package `ioredis` cannot be used. */
   readonly open: (file?: Pick<SqliteLedgerOptions, 'open'>) => Ledger;
+  /** The daily totals in the same place; `null` in memory, where none are kept. Throws as `open` does. */
+  readonly openTotals: () => TotalsStore | null;
 }
 
 /** Returns the place that `text` names, or its problem. */
 export function ledgerPlace(text: string): LedgerPlace | { readonly problem: ValueProblem } {
-  if (text === 'memory') return { shown: text, open: memoryLedger };
+  if (text === 'memory') return { shown: text, open: memoryLedger, openTotals: () => null };
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase();
-  if (scheme === undefined) return { shown: text, open: (file) => sqliteLedger(text, file) };
+  if (scheme === undefined) {
+    return { shown: text, open: (file) => sqliteLedger(text, file), openTotals: () => sqliteTotals(text) };
+  }
   if (scheme !== 'redis' && scheme !== 'rediss') return noPlace(`a URL of ${scheme}`, 'name one of them');
   const url = URL.parse(text);
   if (url === null || url.host === '') return noPlace(`a URL of ${scheme} without a host`, 'write it out');
-  return { shown: `redis at ${url.host}`, open: () => redisAt(text) };
+  return {
+    shown: `redis at ${url.host}`,
+    open: () => opened(({ redisLedger }) => redisLedger(text)),
+    openTotals: () => opened(({ redisTotals }) => redisTotals(text)),
+  };
 }
 
 function noPlace(got: string, advice: string): { readonly problem: ValueProblem } {
@@ -43,13 +53,15 @@ export function ledgerOf(env: Env, findings: Findings): LedgerPlace | null {
   return null;
 }
 
+interface RedisEntry {
+  readonly redisLedger: (url: string) => Ledger;
+  readonly redisTotals: (url: string) => TotalsStore;
+}
+
 /** The package's own entry point, by its public name: users of other ledgers need neither `ioredis` nor its types. */
-function redisAt(url: string): Ledger {
+function opened<Kept>(open: (entry: RedisEntry) => Kept): Kept {
   try {
-    const { redisLedger } = installed('plimsoll/redis') as {
-      readonly redisLedger: (url: string) => Ledger;
-    };
-    return redisLedger(url);
+    return open(installed('plimsoll/redis') as RedisEntry);
   } catch {
     // The error's own message may contain the URL with its password.
     const [expected, got] = ['a Redis URL and the package ioredis', 'one without the other'];

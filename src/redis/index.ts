@@ -2,3 +2,5 @@
 export { redisLedger } from './redis-ledger.ts';
 export type { RedisLedgerOptions } from './redis-ledger.ts';
 export type { RedisClient } from './connection.ts';
+export { redisTotals } from './redis-totals.ts';
+export type { RedisTotalsOptions } from './redis-totals.ts';

@@ -1,0 +1,118 @@
+import { systemClock, systemTimers, type Cancel, type Clock, type Timers } from '../clock.ts';
+import { defaultPrices, type PriceTable } from '../pricing/prices.ts';
+import type { Recorder } from '../vocabulary.ts';
+import type { DayTotals, TotalsPosting, TotalsRow, TotalsStore } from './day-totals.ts';
+import { sqliteTotals } from './sqlite-totals.ts';
+import { TotalsRecorder } from './totals-recorder.ts';
+
+export interface DailyTotalsOptions {
+  /** The path of an SQLite file, or a store: `redisTotals()` of `plimsoll/redis`. */
+  readonly store: string | TotalsStore;
+  /** Default: the table that comes with the package. */
+  readonly prices?: PriceTable;
+  /** Milliseconds between postings. Default: 10,000. */
+  readonly everyMs?: number;
+  /** Gets what the store threw. The totals are kept and posted again. */
+  readonly onError?: (error: unknown) => void;
+  /** For tests. */
+  readonly clock?: Clock;
+  /** For tests. */
+  readonly timers?: Timers;
+}
+
+/** What calls add up to by UTC day, key, model, tier, speed, geo and kind, kept for 400 days. */
+export interface DailyTotals {
+  /** Give it to `instrument()` or to a gateway, in `recorders`. */
+  readonly recorder: Recorder;
+  /** Posts what is not stored yet. Resolves when the store has it; rejects where it does not answer. */
+  flush(): Promise<void>;
+  /** Days from `fromDay` to before `toDay`, of all processes that share the store. */
+  read(fromDay: string, toDay: string): Promise<DayTotals>;
+  /** Posts the rest, and closes the store. Where that fails, `onError` gets the error, and the rest is lost. */
+  close(): Promise<void>;
+}
+
+/**
+ * Keeps daily totals of what calls used, to compare with the organization's reports. Totals are posted every ten seconds; a
+ * process that ends without `close` leaves a gap that the comparison knows of. Throws a `ConfigurationError`
+ * (`PLIMSOLL_TOTALS_INVALID`) for a file that cannot be used.
+ *
+ * @example
+ * const totals = dailyTotals({ store: 'plimsoll-totals.db' });
+ * const claude = instrument(new Anthropic(), { key: 'prod-checkout-api', recorders: [totals.recorder] });
+ */
+export function dailyTotals(options: DailyTotalsOptions): DailyTotals {
+  const { prices = defaultPrices(), clock = systemClock } = options;
+  const store = typeof options.store === 'string' ? sqliteTotals(options.store) : options.store;
+  const recorder = new TotalsRecorder({ prices, now: () => clock.epochMs() });
+  const poster = new Poster(store, { recorder, clock, ...options });
+  return {
+    recorder,
+    flush: () => poster.flush(),
+    read: async (fromDay, toDay) => store.read(fromDay, toDay),
+    async close() {
+      // A store that does not answer is closed all the same: the next process finds the gap.
+      await poster.end().catch((error: unknown) => options.onError?.(error));
+      await store.close();
+    },
+  };
+}
+
+interface PosterOptions extends Pick<DailyTotalsOptions, 'everyMs' | 'onError' | 'timers'> {
+  readonly recorder: TotalsRecorder;
+  readonly clock: Clock;
+}
+
+/** Posts the sums of a process, each once. */
+class Poster {
+  readonly #store: TotalsStore;
+  readonly #options: PosterOptions;
+  readonly #writer = crypto.randomUUID();
+  #sequence = 0;
+  /** Posted, and not known to be stored. */
+  #pending: TotalsPosting | null = null;
+  #posting: Promise<void> | null = null;
+  #timer: Cancel | null = null;
+
+  constructor(store: TotalsStore, options: PosterOptions) {
+    this.#store = store;
+    this.#options = options;
+    this.#wait();
+  }
+
+  async flush(): Promise<void> {
+    await this.#posting?.catch(() => undefined);
+    await this.#post(false);
+  }
+
+  async end(): Promise<void> {
+    this.#timer?.();
+    await this.#posting?.catch(() => undefined);
+    await this.#post(true);
+  }
+
+  #wait(): void {
+    const { timers = systemTimers, everyMs = POST_EVERY_MS, onError = () => undefined } = this.#options;
+    this.#timer = timers.inBackground(everyMs, () => {
+      this.#posting ??= this.#post(false);
+      void this.#posting.catch(onError).finally(() => (this.#posting = null));
+      this.#wait();
+    });
+  }
+
+  /** A posting whose answer did not come is sent again as it was, under its number. A posting without rows is a sign of life. */
+  async #post(ends: boolean): Promise<void> {
+    if (this.#pending !== null) {
+      await this.#store.add(this.#pending);
+      this.#pending = null;
+    }
+    const rows: readonly TotalsRow[] = this.#options.recorder.take();
+    if (rows.length === 0 && this.#sequence === 0) return;
+    this.#sequence += 1;
+    this.#pending = { writer: this.#writer, sequence: this.#sequence, atMs: this.#options.clock.epochMs(), rows, ends };
+    await this.#store.add(this.#pending);
+    this.#pending = null;
+  }
+}
+
+const POST_EVERY_MS = 10_000;
