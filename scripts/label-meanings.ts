@@ -117,7 +117,7 @@ export const BATCH_RESULT_MEANINGS: Meanings<BatchOutcome> = {
 
 export const GATEWAY_REFUSAL_MEANINGS: Meanings<GatewayRefusal> = {
   missing: 'no token',
-  malformed: 'not a token of a gateway',
+  malformed: 'not a gateway token',
   unknown: 'a token that the gateway does not know',
   expired: 'a token that has expired',
   revoked: 'a token that was revoked',

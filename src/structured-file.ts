@@ -25,7 +25,7 @@ export function structuredFile(path: string): StructuredFile {
   try {
     return { value: parse(text) as unknown };
   } catch (error) {
-    const [expected, got] = [isYaml ? 'YAML' : 'JSON', `a text that is not${placeOf(error)}`];
+    const [expected, got] = [isYaml ? 'YAML' : 'JSON', `a text that cannot be parsed${placeOf(error)}`];
     return { problem: { kind: 'unreadable', expected, got, advice: null } };
   }
 }

@@ -92,8 +92,8 @@ function listed(definitions: unknown, problems: Problem[]): readonly Budget[] {
     problems.push({
       kind: 'conflict',
       field: `budgets[${position}].name`,
-      expected: 'a name of its own',
-      got: `that of budgets[${first}]`,
+      expected: 'a unique name',
+      got: `the name of budgets[${first}]`,
       advice: 'rename one',
     });
   });
@@ -181,7 +181,7 @@ function thresholds(read: Reader): readonly number[] {
   if (Array.isArray(given) && fit.length === parts.length && fit.length <= MOST_THRESHOLDS) {
     return [...new Set(fit)].sort((a, b) => a - b);
   }
-  read.problem('thresholds', 'a list of parts of the amount', 'write 0.8 for 80%');
+  read.problem('thresholds', 'a list of shares of the amount', 'write 0.8 for 80%');
   return [];
 }
 

@@ -49,7 +49,7 @@ function argumentProblems(
   if (takesArguments || named.length > 0) return named;
   return tokens.flatMap((token): readonly Problem[] => {
     if (token.kind !== 'positional') return [];
-    return [{ kind: 'invalid', field: 'arguments', expected: 'options alone', got: got(token.value), advice: null }];
+    return [{ kind: 'invalid', field: 'arguments', expected: 'only options', got: got(token.value), advice: null }];
   });
 }
 

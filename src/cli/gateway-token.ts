@@ -255,7 +255,7 @@ function settingsOf(config: string | undefined, { env }: CommandIo): NamedSettin
   return {
     tokens: tokensInEnvironment(env, process.cwd()),
     clients: ['default'],
-    configuration: 'only the environment',
+    configuration: 'the environment (no configuration file)',
     passedOver: NAMES.find((name) => existsSync(name)) ?? null,
   };
 }

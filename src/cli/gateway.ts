@@ -13,7 +13,7 @@ import { command as tokens } from './gateway-token.ts';
 const USAGE = [
   'plimsoll gateway [options]            a proxy that holds the Claude API key',
   '  --config FILE       the configuration, YAML or JSON (see docs/gateway.md);',
-  '                      without it, only the environment counts',
+  '                      without it, only environment variables',
   '  --host ADDRESS      the address to listen on; overrides the configuration',
   '  --port N            the port to listen on; 0 for any free port (8787)',
   '  --metrics-port N    the port of the metrics, for Prometheus (9464)',

@@ -178,6 +178,6 @@ function isLabel(alias: string): boolean {
 const TOO_LONG = {
   kind: 'invalid',
   expected: 'an alias of up to 64 characters',
-  got: 'more',
+  got: 'a longer one',
   advice: 'shorten it',
 } as const;

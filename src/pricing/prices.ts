@@ -132,7 +132,7 @@ function parsed(path: string): unknown {
   } catch {
     // The parser's own message quotes the text, which may be a file of secrets passed by mistake.
     throw pricesInvalid(path, [
-      { kind: 'unreadable', field: '', expected: 'JSON', got: 'a text that is not', advice: null },
+      { kind: 'unreadable', field: '', expected: 'JSON', got: 'a text that cannot be parsed', advice: null },
     ]);
   }
 }

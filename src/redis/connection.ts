@@ -71,7 +71,7 @@ function clientFor(Redis: RedisConstructor, url: string, options: ConnectOptions
     return new Redis(url, options);
   } catch {
     // The error of ioredis contains the URL, with its password.
-    const [expected, got] = ['a URL such as redis://127.0.0.1:6379', 'a text that is not one'];
+    const [expected, got] = ['a URL such as redis://127.0.0.1:6379', 'a text that is not a URL'];
     throw new ConfigurationError('PLIMSOLL_LEDGER_INVALID', [
       { kind: 'invalid', field: 'redis', expected, got, advice: 'write it out' },
     ]);

@@ -107,7 +107,7 @@ const NAME = /^[\w./:-]{1,64}$/;
 function routeProblems([name, route]: readonly [string, unknown]): readonly Problem[] {
   if (!NAME.test(name) || mayHoldSecret(name)) {
     const expected = 'names of up to 64 letters, digits and . / : _ -';
-    return [{ kind: 'invalid', field: 'routes', expected, got: 'another', advice: 'rename it' }];
+    return [{ kind: 'invalid', field: 'routes', expected, got: 'another name', advice: 'rename it' }];
   }
   const place = `routes.${name}`;
   if (typeof route !== 'object' || route === null)
@@ -139,7 +139,7 @@ function modeProblems(mode: unknown): readonly Problem[] {
 function fillProblems(fill: number | null): readonly Problem[] {
   if (fill !== null) return [];
   const [expected, advice] = ['a whole number of tokens from 1 up', 'write digits only, such as 1024'];
-  return [{ kind: 'invalid', field: MAX_TOKENS_VARIABLE, expected, got: 'another', advice }];
+  return [{ kind: 'invalid', field: MAX_TOKENS_VARIABLE, expected, got: 'another value', advice }];
 }
 
 /** The ways to treat a call that asks for more tokens than its route allows. */

@@ -115,8 +115,8 @@ budgets:
     const cases: ReadonlyArray<readonly [string, RegExp]> = [
       [join(folder, 'absent.json'), /expected to read the file, got no such file: check the path$/],
       [folder, /expected to read the file, got a folder: name a file in it$/],
-      [file(`key: ${secret}`), /expected JSON, got a text that is not$/],
-      [file(`"${secret}`, 'yaml'), /expected YAML, got a text that is not \(line 1, column \d+\)$/],
+      [file(`key: ${secret}`), /expected JSON, got a text that cannot be parsed$/],
+      [file(`"${secret}`, 'yaml'), /expected YAML, got a text that cannot be parsed \(line 1, column \d+\)$/],
       [file(JSON.stringify([secret])), /expected an object with the field budgets, got a list of 1$/],
       [file(JSON.stringify({ budgets: [], [secret]: 1 })), /expected the field budgets and no other, got another one$/],
       [
@@ -191,10 +191,10 @@ test('every kind of mistake is named at once, each with its place, what was expe
     'budgets[7].scope.value: expected a text of up to 100 characters, got a text of 19 characters: put quotes around a number',
     'budgets[8].mode: expected one of observe, warn, block, got "stop": use one of them',
     'budgets[8].onLedgerDown: expected one of bounded, closed, open, got "maybe": use one of them',
-    'budgets[8].thresholds: expected a list of parts of the amount, got a list of 1: write 0.8 for 80%',
+    'budgets[8].thresholds: expected a list of shares of the amount, got a list of 1: write 0.8 for 80%',
     'budgets[9].onUnknownPrice: expected allow outside mode block, got "block": set mode: block, or leave this out',
     'budgets[9].onLedgerDown: expected open outside mode block, got "closed": set mode: block, or leave this out',
-    'budgets[2].name: expected a name of its own, got that of budgets[1]: rename one',
+    'budgets[2].name: expected a unique name, got the name of budgets[1]: rename one',
   ]);
 });
 

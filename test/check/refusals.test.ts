@@ -120,7 +120,7 @@ describe('plimsoll check at a gateway', () => {
     );
   });
 
-  it('recognizes a key of the API where the gateway wants one of its tokens', async (t) => {
+  it('recognizes an API key where the gateway wants one of its tokens', async (t) => {
     const { url } = await bench(t);
     const ran = await run({ ANTHROPIC_BASE_URL: url });
     assert.deepEqual(

@@ -51,7 +51,7 @@ describe('the arguments of a command', () => {
   });
 
   it('besides options are wrong where none are taken, unless they may be the value of an unknown option', () => {
-    assert.deepEqual(problems(['path']).map(sentenceOf), ['arguments: expected options alone, got "path"']);
+    assert.deepEqual(problems(['path']).map(sentenceOf), ['arguments: expected only options, got "path"']);
     assert.deepEqual(problems(['path'], true), []);
     assert.deepEqual(
       problems(['--color', 'red']).map(({ field }) => field),

@@ -237,7 +237,7 @@ test('plimsoll budgets says in a line what is wrong, and ends with 1 or, for its
     [['--budgets', file], '--ledger: expected a ledger, got nothing: pass --ledger PLACE, or set PLIMSOLL_LEDGER'],
     [['--color'], `--color: expected one of ${OPTIONS}, got an unknown option`],
     [['--budgets', file, '--config', file], '--config: expected --budgets or --config, got both: leave one out'],
-    [['all'], 'arguments: expected options alone, got "all"'],
+    [['all'], 'arguments: expected only options, got "all"'],
   ] as const) {
     const { code, err } = await run(args);
     assert.equal(code, 2);

@@ -134,16 +134,19 @@ describe('plimsoll gateway token', () => {
     process.chdir(here);
     const tokens = join(here, 'plimsoll-tokens.db');
     const alone = await run(['create', 'default']);
-    assert.equal(alone.err.slice(2).join(' '), made('only the environment', tokens));
+    assert.equal(alone.err.slice(2).join(' '), made('the environment (no configuration file)', tokens));
     writeFileSync('gateway.yaml', 'clients: { checkout: {} }');
     const advice = 'gateway.yaml in this folder was not read. For a gateway that uses it, add --config gateway.yaml.';
     const besides = await run(['create', 'default']);
-    assert.equal(besides.err.slice(2).join(' '), `${made('only the environment', tokens)} ${advice}`);
+    assert.equal(
+      besides.err.slice(2).join(' '),
+      `${made('the environment (no configuration file)', tokens)} ${advice}`,
+    );
     const stranger = await run(['create', 'checkout']);
     assert.deepEqual([stranger.code, stranger.out], [1, []]);
     assert.equal(
       stranger.err.join(' '),
-      `Expected a client of only the environment, got another: name one of default. ${advice}`,
+      `Expected a client of the environment (no configuration file), got another: name one of default. ${advice}`,
     );
   });
 

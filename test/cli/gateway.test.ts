@@ -353,7 +353,7 @@ describe('plimsoll gateway', () => {
 
   it('does not start where the API that it is to call is itself, whichever name it has there', async (t) => {
     const own = (where: string): string =>
-      `baseUrl: expected the API's address, got the gateway's own (${where}): correct or leave out baseUrl in its file, else ANTHROPIC_BASE_URL`;
+      `baseUrl: expected the API's address, got the gateway's own (${where}): correct or remove baseUrl in its file, or ANTHROPIC_BASE_URL`;
     for (const [baseUrl, host] of [
       ['http://127.0.0.1:8787', '127.0.0.1'],
       ['http://localhost:8787/', '127.0.0.1'],

@@ -165,12 +165,12 @@ const PROBLEMS: readonly (readonly [name: string, env: Readonly<Record<string, s
     /^ANTHROPIC_AUTH_TOKEN: expected a Claude API key, got an admin key, .*: create an API key/,
   ],
   [
-    'a token of a gateway for the API itself',
+    'a gateway token for the API itself',
     { ANTHROPIC_AUTH_TOKEN: TOKEN },
     /got a plimsoll gateway token, .*: set ANTHROPIC_BASE_URL to the address of the gateway$/,
   ],
   [
-    'a token of a gateway for the address of the API',
+    'a gateway token for the address of the API',
     { ANTHROPIC_AUTH_TOKEN: TOKEN, ANTHROPIC_BASE_URL: 'https://api.anthropic.com' },
     /got a plimsoll gateway token/,
   ],

@@ -77,14 +77,14 @@ const CASES: readonly (readonly [name: string, value: string, kind: string, prob
   ['an API key', drawn('sk-ant-api03-'), 'api_key', null],
   ['an OAuth token', drawn('sk-ant-oat01-'), 'oauth_token', null],
   ['a key of a form yet to come', drawn('sk-ant-api04-'), 'unknown', null],
-  ['a token of a gateway', drawnToken, 'gateway_token', null],
+  ['a gateway token', drawnToken, 'gateway_token', null],
   [
-    'a token of a gateway that was cut off',
+    'a gateway token that was cut off',
     drawnToken.slice(0, 30),
     'gateway_token',
     /30 characters instead of 57: copy all/,
   ],
-  ['a place for a token of a gateway', 'plk_…', 'placeholder', /got a placeholder/],
+  ['a place for a gateway token', 'plk_…', 'placeholder', /got a placeholder/],
   ['a word for a simulator', 'test', 'unrecognized', null],
   [
     'an admin key',

@@ -239,7 +239,7 @@ describe('prices loaded from a file', () => {
     const path = written('secrets.env', 'ANTHROPIC_API_KEY=sk-ant-api03-secret');
     assert.throws(() => loadPrices(path), {
       code: 'PLIMSOLL_PRICES_INVALID',
-      message: `${path}: expected JSON, got a text that is not`,
+      message: `${path}: expected JSON, got a text that cannot be parsed`,
     });
   });
 

@@ -72,7 +72,7 @@ for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
   );
 }
 
-test('a text that is not a URL of a Redis is refused with what to do, and is not shown', () => {
+test('a text that cannot be parsed a URL of a Redis is refused with what to do, and is not shown', () => {
   assert.throws(
     () => redisLedger('redis://not a url with s3cret'),
     (error: unknown) => {

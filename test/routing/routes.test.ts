@@ -70,13 +70,13 @@ describe('a route', () => {
         assert.ok(error instanceof ConfigurationError);
         assert.equal(error.code, 'PLIMSOLL_ROUTES_INVALID');
         assert.deepEqual(error.problems.map(sentenceOf), [
-          'routes: expected names of up to 64 letters, digits and . / : _ -, got another: rename it',
+          'routes: expected names of up to 64 letters, digits and . / : _ -, got another name: rename it',
           'routes.one.task: expected one of conversation, simple, code, analysis, got "poetry": choose the nearest',
           'routes.two.model: expected the id of a model, got " ": leave it out to use the task\'s model',
           'routes.two.maxTokens: expected a whole number from 1 up, got 0',
           'routes.three: expected an object, got null: write {} for conversation',
           'ceilings: expected one of warn, clamp, reject, got "never"',
-          'ANTHROPIC_MAX_TOKENS: expected a whole number of tokens from 1 up, got another: write digits only, such as 1024',
+          'ANTHROPIC_MAX_TOKENS: expected a whole number of tokens from 1 up, got another value: write digits only, such as 1024',
         ]);
         return true;
       },

@@ -23,7 +23,7 @@ const NAME = { pattern: /^[a-zA-Z0-9][\w.-]{0,63}$/, expected: 'up to 64 letters
 
 export const LABEL_NAME = {
   pattern: /^(?!__)[a-z_][a-z0-9_]{0,63}$/,
-  expected: 'a label name of small letters, digits and _',
+  expected: 'a label name of lowercase letters, digits and _',
 };
 
 const LABEL_VALUE = { pattern: /^(?!.*(?:sk-ant-|plk_))[^\p{C}]{1,128}$/u, expected: 'a text of 1 to 128 characters' };
@@ -35,7 +35,7 @@ const RATE = { least: 1, most: 1_000_000, expected: 'whole requests from 1 to 10
 /** A web origin as browsers send it. */
 export const ORIGIN = {
   pattern: /^https?:\/\/(?:[a-z0-9.-]+|\[[0-9a-f:]+\])(?::\d{1,5})?$/,
-  expected: 'a web origin in small letters and without a path, such as https://app.example.com',
+  expected: 'a web origin in lowercase and without a path, such as https://app.example.com',
 };
 
 /** Reads the field `clients`, at least one, by name. `aliases` are the existing keys. */
@@ -100,7 +100,7 @@ function labelsOf(read: Reader): Readonly<Record<string, string>> {
 const RESERVED: ValueProblem = {
   kind: 'conflict',
   expected: 'another name',
-  got: "the label that holds the client's name",
+  got: "the label for the client's name",
   advice: 'leave it out',
 };
 

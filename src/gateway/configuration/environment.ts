@@ -145,7 +145,7 @@ export function ownAddressProblem(baseUrl: string, { host, port }: ListenAddress
     field: 'baseUrl',
     expected: "the API's address",
     got: `the gateway's own (${url.host})`,
-    advice: 'correct or leave out baseUrl in its file, else ANTHROPIC_BASE_URL',
+    advice: 'correct or remove baseUrl in its file, or ANTHROPIC_BASE_URL',
   };
 }
 

@@ -73,9 +73,9 @@ function isAliasHere(keys: Reader, alias: string, { sources, notices }: KeysCont
 
 const TOKEN_OF_A_GATEWAY: ValueProblem = {
   kind: 'gateway_token',
-  expected: 'a key of the API',
-  got: 'a token of a gateway',
-  advice: 'name the key, or, where it is a token of another gateway, that gateway as baseUrl in this file',
+  expected: 'an API key',
+  got: 'a gateway token',
+  advice: 'name the key; for a token of another gateway, set baseUrl in this file to that gateway',
 };
 
 /** The problem of a real key; `null` if there is none. */
@@ -159,7 +159,8 @@ export function secretOf(read: Reader, name: string, sources: SecretSources): Se
   const [kind, where] = fields[0] ?? [];
   if (fields.length !== 1 || typeof where !== 'string' || (kind !== 'env' && kind !== 'file')) {
     const came = typeof value === 'string' ? `a text of ${value.length} characters` : 'something else';
-    const advice = 'a secret never stands in this file: put it into a variable or a file of its own, and name that';
+    const advice =
+      'put the secret into a variable or a file of its own, and name that: this file must not contain secrets';
     const kind = value === undefined ? 'missing' : 'invalid';
     read.note(name, { kind, expected: '{ env: NAME } or { file: PATH }', got: came, advice });
     return null;

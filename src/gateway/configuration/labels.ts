@@ -41,7 +41,7 @@ export function labelsOf(read: Reader, { clients, budgets }: LabelUsers): Labels
   for (const [name, values] of set) attribution[name] = [...new Set([...(attribution[name] ?? []), ...values])];
   for (const name of counted) {
     if (Object.hasOwn(attribution, name)) continue;
-    const expected = 'the label of a budget to be one that clients have';
+    const expected = 'a budget label that clients have';
     read.note('budgets', conflict(expected, `"${name}"`, 'add it to clients'));
   }
   for (const problem of attributionProblems(attribution)) read.note(problem.field, problem);
@@ -105,8 +105,8 @@ export function allBudgets(read: Reader, { clients, aliases }: Known): readonly 
     if (scope.kind !== 'key' || aliases.length === 0 || aliases.includes(scope.key)) continue;
     const shown = showableAliases(aliases);
     const near = nearest(scope.key, shown) ?? shown.join(' or ');
-    const expected = `${name} to be of a key in keys`;
-    read.note('budgets', conflict(expected, 'an alias that is not there', `use ${near}`));
+    const expected = `${name} to name a key in keys`;
+    read.note('budgets', conflict(expected, 'an unknown alias', `use ${near}`));
   }
   return all;
 }
@@ -114,8 +114,8 @@ export function allBudgets(read: Reader, { clients, aliases }: Known): readonly 
 function ofClient(client: Reader, definition: unknown, name: string): unknown {
   if (!isObject(definition)) return definition;
   if (definition['scope'] !== undefined) {
-    const expected = 'budgets without scope, since they are of the client';
-    client.note('budgets', conflict(expected, 'one with', 'leave it out'));
+    const expected = 'budgets without scope, because they count the client';
+    client.note('budgets', conflict(expected, 'a scope', 'leave it out'));
   }
   return { ...definition, scope: { label: CLIENT_LABEL, value: name } };
 }

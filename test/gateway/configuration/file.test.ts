@@ -188,8 +188,8 @@ describe("a gateway's configuration", () => {
       assert.match(problem, /^keys\.prod-api-key(?:\.env|\.file)?: expected /);
     }
     assert.deepEqual(wrong({ keys: { 'prod-api-key': KEY } }), [
-      `keys.prod-api-key: expected { env: NAME } or { file: PATH }, got a text of ${KEY.length} characters: a secret never ` +
-        'stands in this file: put it into a variable or a file of its own, and name that',
+      `keys.prod-api-key: expected { env: NAME } or { file: PATH }, got a text of ${KEY.length} characters: put the secret into ` +
+        'a variable or a file of its own, and name that: this file must not contain secrets',
     ]);
     for (const content of [
       { keys: { [KEY]: { env: 'A' } } },
@@ -227,7 +227,7 @@ describe("a gateway's configuration", () => {
   test('takes a token of another gateway for a key only where the file itself names that', () => {
     const env = { ANTHROPIC_API_KEY: plantedToken(0).token };
     const refused =
-      'keys.prod-api-key: expected a key of the API, got a token of a gateway: name the key, or, where it is a token of another gateway, that gateway as baseUrl in this file';
+      'keys.prod-api-key: expected an API key, got a gateway token: name the key; for a token of another gateway, set baseUrl in this file to that gateway';
     assert.deepEqual(wrong({}, env), [refused]);
     assert.deepEqual(wrong({ baseUrl: 'https://api.anthropic.com' }, env), [refused]);
     assert.deepEqual(wrong({}, { ...env, ANTHROPIC_BASE_URL: 'http://127.0.0.1:8787' }), [refused]);
@@ -297,13 +297,13 @@ describe("a gateway's configuration", () => {
         'clients.checkout.maxTokens.above: expected one of reject, clamp, got "cut": use one of them',
         'clients.checkout.endpoints: expected one of all, messages, got "none": use one of them',
         'clients.checkout.requestsPerMinute: expected whole requests from 1 to 1000000, got 0: change it',
-        'clients.checkout.origins[0]: expected a web origin in small letters and without a path, such as https://app.example.com, got "https://app.example.com/": change it',
+        'clients.checkout.origins[0]: expected a web origin in lowercase and without a path, such as https://app.example.com, got "https://app.example.com/": change it',
         'clients.checkout.mints.spendUsd: expected an amount above 0 of at most 9 digits on either side of the point, got "1,5": write dollars, as 0.25',
         'clients.checkout.mints.lifetimeSeconds: expected whole seconds from 1 to 900, got 901: change it',
         'listen.hos: expected one of host, port, got an unknown field: did you mean host?',
         'listen.port: expected a port from 0 to 65535, got 70000: change it',
         'ledger: expected either sqlite or redis, got both: name one',
-        'labelHeaders[0]: expected a label name of small letters, digits and _, got "Feature": change it',
+        'labelHeaders[0]: expected a label name of lowercase letters, digits and _, got "Feature": change it',
         'tier.name: expected one of Evaluation, Start, Build, Scale, Custom, got "Gold": see the Limits page of the Console, or leave it out',
         'limits.drainSeconds: expected a whole number from 1 to 86400, got "30": change it',
         'cors: expected { origins: [https://app.example.com] }, got a list of 0: write it with its fields below it',
@@ -328,7 +328,7 @@ describe("a gateway's configuration", () => {
         'labelHeaders[1]: "team", and clients have it: leave it out',
         'labelHeaders[2]: "user", and clients have it: leave it out',
         'labelHeaders[3]: "tenant", and a budget counts by it: leave it out',
-        'budgets: expected the label of a budget to be one that clients have, got "tenant": add it to clients',
+        'budgets: expected a budget label that clients have, got "tenant": add it to clients',
       ],
     );
     assert.match(
@@ -362,7 +362,7 @@ describe("a gateway's configuration", () => {
     });
     assert.deepEqual(found, [
       'budgets[0].usd: expected an amount above 0 of at most 9 digits on either side of the point, got 0: write dollars, as 25.50',
-      'clients.checkout.budgets: expected budgets without scope, since they are of the client, got one with: leave it out',
+      'clients.checkout.budgets: expected budgets without scope, because they count the client, got a scope: leave it out',
       'clients.checkout.budgets[1].period: expected day, month, { rollingHours } or { rollingMs }, got "week": a window is a minute to 366 days long',
     ]);
     const names = wrong({
@@ -374,7 +374,7 @@ describe("a gateway's configuration", () => {
     });
     assert.deepEqual(names, [
       'budgets: expected names of their own, got one more than once: rename one',
-      'budgets: expected key to be of a key in keys, got an alias that is not there: use prod-api-key',
+      'budgets: expected key to name a key in keys, got an unknown alias: use prod-api-key',
     ]);
   });
 
@@ -382,7 +382,7 @@ describe("a gateway's configuration", () => {
     const yaml = 'keys:\n  prod-api-key: { env: ANTHROPIC_API_KEY }\nclients:\n  checkout:\n';
     assert.ok(configurationInFile(file(yaml, 'yaml'), ENV).clients.has('checkout'));
     assert.deepEqual(problems(`${yaml}x: [${KEY}`, ENV, 'yaml'), [
-      'expected YAML, got a text that is not (line 5, column ' + String(KEY.length + 5) + ')',
+      'expected YAML, got a text that cannot be parsed (line 5, column ' + String(KEY.length + 5) + ')',
     ]);
     assert.deepEqual(problems('[]'), ['expected fields such as keys and clients, got a list of 0']);
     assert.throws(
