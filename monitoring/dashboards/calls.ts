@@ -104,6 +104,25 @@ const answers: Row = {
       ],
     },
     {
+      kind: 'stacked',
+      title: 'Refusals, by category and billing',
+      unit: 'reqps',
+      width: 12,
+      description:
+        'Requests that a model refused, those included that a fallback answered. free: not billed. unsure: no rule is known.',
+      targets: [
+        { expr: sumBy('category, billing', rate('anthropic_refusals_total')), legend: '{{category}}, {{billing}}' },
+      ],
+    },
+    {
+      kind: 'stacked',
+      title: 'Prompt cache misses, by reason',
+      unit: 'reqps',
+      width: 12,
+      description: 'Why prompts missed the cache. Only requests that ask for diagnostics have a reason.',
+      targets: [{ expr: sumBy('reason', rate('anthropic_cache_misses_total')), legend: '{{reason}}' }],
+    },
+    {
       kind: 'time series',
       title: 'Output as a share of max_tokens',
       unit: 'percentunit',

@@ -47,6 +47,9 @@ export interface MonitoringSettings {
   /** Share of responses that end at `max_tokens`. */
   readonly truncatedRatio: number;
   readonly minAnswers: number;
+  /** Share of answers in which a model refused, and growth of that share over the day before. */
+  readonly refusalRatio: number;
+  readonly refusalGrowth: number;
   readonly priceTableMaxAgeDays: number;
 }
 
@@ -74,6 +77,8 @@ export const DEFAULT_SETTINGS: MonitoringSettings = {
   minCallsCompared: 100,
   truncatedRatio: 0.1,
   minAnswers: 50,
+  refusalRatio: 0.05,
+  refusalGrowth: 2,
   priceTableMaxAgeDays: 90,
 };
 
@@ -111,6 +116,7 @@ const BETWEEN_0_AND_1 = [
   'tierCapRatio',
   'forecastAfterRatio',
   'truncatedRatio',
+  'refusalRatio',
 ] as const satisfies readonly (keyof MonitoringSettings)[];
 
 function figureProblems(settings: MonitoringSettings): readonly Problem[] {

@@ -275,6 +275,77 @@ const perCall = (what: 'Cost' | 'Tokens'): readonly AlertCase[] => {
 const stopped = (reason: string): string => `anthropic_stop_reasons_total{${ON},stop_reason="${reason}"}`;
 const PER_KEY = { job: 'plimsoll', key: 'prod-a-api', model: 'claude-haiku-4-5' };
 
+const refused = `anthropic_refusals_total{job="plimsoll",instance="a",key="prod-a-api",model="claude-haiku-4-5",category="cyber",billing="free"}`;
+const OF_KEY = { job: 'plimsoll', key: 'prod-a-api' };
+
+const refusing = (name: string, series: AlertCase['series'], rest: Partial<AlertCase> = {}): AlertCase => ({
+  name,
+  alert: 'PlimsollRefusalsUp',
+  step: '5m',
+  series,
+  at: '1600m',
+  firing: [],
+  ...rest,
+});
+
+/** A day of five-minute steps, then two hours. */
+const DAY_STEPS = 288;
+const LATE = 40;
+
+const REFUSALS: readonly AlertCase[] = [
+  refusing(
+    'fires when a tenth of the requests is refused, after a day with hardly any',
+    {
+      [stopped('end_turn')]: grown([DAY_STEPS + LATE, 18]),
+      [stopped('refusal')]: grown([DAY_STEPS, 0.02], [LATE, 2]),
+      [refused]: grown([DAY_STEPS, 0.02], [LATE, 2]),
+    },
+    { firing: [[OF_KEY, 'Models refuse 10% of the requests of key prod-a-api']] },
+  ),
+  refusing(
+    'fires for the first refusals of a key, all of which a fallback answers',
+    { [stopped('end_turn')]: grown([DAY_STEPS + LATE, 20]), [refused]: grown([DAY_STEPS, 0], [LATE, 4]) },
+    { firing: [[OF_KEY, 'Models refuse 20% of the requests of key prod-a-api']] },
+  ),
+  refusing('does not fire when as many were refused the day before', {
+    [stopped('end_turn')]: grown([DAY_STEPS + LATE, 18]),
+    [stopped('refusal')]: grown([DAY_STEPS + LATE, 2]),
+    [refused]: grown([DAY_STEPS + LATE, 2]),
+  }),
+  refusing('does not fire when one in fifty is refused', {
+    [stopped('end_turn')]: grown([DAY_STEPS + LATE, 49]),
+    [refused]: grown([DAY_STEPS, 0], [LATE, 1]),
+  }),
+  refusing('does not fire when a tenth of forty requests is refused', {
+    [stopped('end_turn')]: grown([DAY_STEPS + LATE, 3]),
+    [refused]: grown([DAY_STEPS, 0], [LATE, 0.5]),
+  }),
+];
+
+const OUTDATED = 'anthropic_price_table_outdated{job="plimsoll",instance="a",source="default"}';
+
+const PRICES: readonly AlertCase[] = [
+  {
+    name: 'fires when a model is newer than the price table',
+    alert: 'PlimsollPriceTableOutdated',
+    series: { [OUTDATED]: [...level([10, 0]), ...level([10, 1])] },
+    at: '15m',
+    firing: [
+      [
+        { job: 'plimsoll', source: 'default' },
+        'The price table of job plimsoll (default) is older than a model in use',
+      ],
+    ],
+  },
+  {
+    name: 'does not fire while every model is known',
+    alert: 'PlimsollPriceTableOutdated',
+    series: { [OUTDATED]: level([20, 0]) },
+    at: '15m',
+    firing: [],
+  },
+];
+
 const REST: readonly AlertCase[] = [
   {
     name: 'fires when a fifth of the answers ends at max_tokens',
@@ -342,5 +413,7 @@ export const MONEY_CASES: readonly AlertCase[] = [
   ...FORECAST,
   ...perCall('Cost'),
   ...perCall('Tokens'),
+  ...REFUSALS,
+  ...PRICES,
   ...REST,
 ];

@@ -13,8 +13,10 @@ export function moneyAlerts(settings: MonitoringSettings): readonly Alert[] {
     perCall(settings, 'Cost'),
     perCall(settings, 'Tokens'),
     truncated(settings),
+    refusals(settings),
     unpriced(),
     priceTable(settings),
+    priceTableOutdated(),
   ];
 }
 
@@ -116,6 +118,26 @@ function truncated({ truncatedRatio, minAnswers }: MonitoringSettings): Alert {
   };
 }
 
+function refusals({ refusalRatio, refusalGrowth, minAnswers }: MonitoringSettings): Alert {
+  const by = 'job, key';
+  const answers = sumBy(by, growth('anthropic_stop_reasons_total', '1h'));
+  const share = ratio(sumBy(by, growth('anthropic_refusals_total', '1h')), answers);
+  const dayBefore = (name: 'anthropic_refusals_total' | 'anthropic_stop_reasons_total'): string =>
+    sumBy(by, `increase(${series(name)}[1d] offset 1h)`);
+  const before = ratio(dayBefore('anthropic_refusals_total'), dayBefore('anthropic_stop_reasons_total'));
+  return {
+    name: 'PlimsollRefusalsUp',
+    severity: 'ticket',
+    expr: `(${share} > ${refusalRatio} and ${answers} >= ${minAnswers}) unless ${share} <= ${refusalGrowth} * ${before}`,
+    for: '15m',
+    dashboard: 'calls',
+    summary: 'Models refuse {{ $value | humanizePercentage }} of the requests of key {{ $labels.key }}',
+    description:
+      'In the last hour, models refused {{ $value | humanizePercentage }} of the requests of key {{ $labels.key }}, at least ' +
+      `${refusalGrowth} times the share of the day before. Callers get no answer, or one of a fallback model.`,
+  };
+}
+
 function unpriced(): Alert {
   return {
     name: 'PlimsollUnpricedUsage',
@@ -142,5 +164,18 @@ function priceTable({ priceTableMaxAgeDays }: MonitoringSettings): Alert {
     summary: 'The price table of job {{ $labels.job }} is {{ $value | humanizeDuration }} old',
     description:
       'The prices ({{ $labels.source }}) were last checked {{ $value | humanizeDuration }} ago, so costs may be wrong. Update plimsoll or your price file.',
+  };
+}
+
+function priceTableOutdated(): Alert {
+  return {
+    name: 'PlimsollPriceTableOutdated',
+    severity: 'ticket',
+    expr: `max by (job, source) (${series('anthropic_price_table_outdated')}) > 0`,
+    for: '0s',
+    dashboard: 'budget',
+    summary: 'The price table of job {{ $labels.job }} ({{ $labels.source }}) is older than a model in use',
+    description:
+      'A response named a model that is newer than every model of its family in the price table. It has no cost, and other prices may have changed with it.',
   };
 }
