@@ -144,7 +144,7 @@ test('a tree that follows every rule has no violation', async (t) => {
   assert.deepEqual(await violations(['src', 'demo', 'testing', 'scripts', 'monitoring', 'test'], folder), []);
 });
 
-test('every room of src/ stands in a row of the table', () => {
+test('every room of src/ has a row in the table', () => {
   const known = new Set([...ROWS.flat(), APART]);
   const strangers = readdirSync(join(root, 'src'))
     .filter((name) => !entries.includes(`src/${name}`))
@@ -161,7 +161,7 @@ test('every room in the table is there', () => {
   );
 });
 
-test('a source file bears the name of one thing, in kebab-case', () => {
+test('a source file is named after one thing, in kebab-case', () => {
   const vague = /^(utils?|helpers?|common|shared|misc|types?|manager|service)$/;
   const offenders = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter((path) =>
     path.split('/').some((part) => {

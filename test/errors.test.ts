@@ -30,7 +30,7 @@ describe('a problem', () => {
     assert.equal(sentenceOf(key), 'ANTHROPIC_AUTH_TOKEN is empty: expected a key');
   });
 
-  it('in a file has the file in its field, and is of the file itself where it names no field', () => {
+  it('in a file has the file in its field, and belongs to the file itself if it names no field', () => {
     const [inFile, ofFile] = inside('gateway.yaml', [PORT, { ...PORT, field: '' }]);
     assert.deepEqual([inFile?.field, ofFile?.field], ['gateway.yaml: listen.port', 'gateway.yaml']);
   });

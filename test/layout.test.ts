@@ -100,7 +100,7 @@ function decisionsIn(path: string): number {
   return count;
 }
 
-test('a test file bears the name of what it tests, or stands in a folder whose purpose is stated', () => {
+test('a test file is named after what it tests, or is in a folder whose purpose is stated', () => {
   const strangers = testFiles.filter(
     (file) => dirname(file) !== 'test' && !isTogether(file) && subjectOf(file) === undefined,
   );

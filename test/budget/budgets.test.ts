@@ -7,7 +7,7 @@ import { refusal } from '../../testing/budget/refusal.ts';
 
 const ROOMY: BudgetDefinition = { name: 'all', period: 'month', usd: 100, mode: 'block' };
 
-test('while a call is under way its expected cost is held; when it ends the truth takes its place', async () => {
+test('while a call is in progress its expected cost is reserved; when it ends, the actual cost replaces it', async () => {
   const { claude, balance, billed } = budgeted([ROOMY]);
   const stream = await claude.messages.create({ ...PARAMS, stream: true });
   const during = await balance();
@@ -107,7 +107,7 @@ test('scopes count calls by key, model and label, and a call in several scopes c
   assert.equal((await samples(registry, 'anthropic_budget_decisions_total'))['budget=haiku,decision=allowed'], 1);
 });
 
-test('spend on another model than was asked for counts for the budget of the model that ran', async () => {
+test('spend on another model than the requested one counts for the budget of the model that ran', async () => {
   const { claude, balance, billed } = budgeted(
     [
       { ...ROOMY, name: 'asked', scope: { model: 'claude-sonnet-5' } },

@@ -98,7 +98,7 @@ budgets:
     assert.equal(expected.length, 4);
   });
 
-  test('is the one that PLIMSOLL_BUDGETS names, where none is passed', () => {
+  test('is the one that PLIMSOLL_BUDGETS names, if none is passed', () => {
     const before = process.env['PLIMSOLL_BUDGETS'];
     try {
       process.env['PLIMSOLL_BUDGETS'] = file(JSON.stringify({ budgets: definitions }));

@@ -63,7 +63,7 @@ test('fast mode and long prompts are expected at their own prices', () => {
   assert.ok(Math.abs(long / short - 7.5) < 0.01, String(long / short));
 });
 
-test('routes are told apart by the attribution label route', () => {
+test('the attribution label route tells routes apart', () => {
   const estimator = new Estimator(prices);
   const call = (route: string) => aCall({ requestedModel: HAIKU, maxTokens: 1_000, attribution: { route } });
   const request = { body: message(''), bodyLength: 100 };

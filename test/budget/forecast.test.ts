@@ -51,7 +51,7 @@ test('a budget that is used up has run out by now', () => {
   assert.equal(forecast(november({ hours, nowMs, limitNanoUsd: 240n * USD }))?.runsOutAtMs, nowMs);
 });
 
-test('weekends are told from weekdays, once some have been seen', () => {
+test('weekends differ from weekdays, once some have been seen', () => {
   const isWeekend = (atMs: number) => [0, 6].includes(new Date(atMs).getUTCDay());
   const usdAt = (atMs: number) => (isWeekend(atMs) ? 0 : 1);
   const [fromMs, nowMs] = [NOVEMBER_MS - 28 * DAY_MS, NOVEMBER_MS + 7 * DAY_MS];
@@ -62,7 +62,7 @@ test('weekends are told from weekdays, once some have been seen', () => {
   assert.ok(Math.abs((found?.expectedUsd ?? 0) - 504) < Math.abs(line - 504));
 });
 
-test('the hours of the day are told apart: at noon a day that is spent in the morning is over', () => {
+test('the hours of the day differ: a day whose spend comes in the morning is over at noon', () => {
   const dayMs = Date.UTC(2026, 10, 24);
   const usdAt = (atMs: number) => (new Date(atMs).getUTCHours() < 12 ? 2 : 0);
   const hours = hourly(dayMs - 14 * DAY_MS, dayMs + DAY_MS / 2, usdAt);

@@ -85,7 +85,7 @@ test('what a ledger may have taken already is not held against a call a second t
   assert.equal((await account.reserve(60n, NOW_MS)).kind, 'unavailable');
 });
 
-test('a ledger that does not answer is waited for until the deadline, and then not at all', async () => {
+test('calls wait for a silent ledger until the deadline, and then no longer', async () => {
   const ledger = new UnreliableLedger(memoryLedger());
   const time = new StandingTime(NOW_MS);
   const { account, link, errors } = oneProcess(ledger, time);

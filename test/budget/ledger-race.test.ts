@@ -87,7 +87,7 @@ function requests({ truth }: ReturnType<typeof simulator>): number {
   return [...truth.statuses.values()].reduce((sum, count) => sum + count, 0);
 }
 
-test('a process that ends by itself has settled everything when its budgets are closed', async () => {
+test('a process that ends normally has settled everything when its budgets are closed', async () => {
   const path = join(folder, 'ended.db');
   const { billedNanoUsd } = await finish(
     racer({ ...LEG, ledger: path, limitUsd: '100', calls: 50, atOnce: 5, seed: 3 }),

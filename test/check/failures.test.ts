@@ -113,7 +113,7 @@ describe('what plimsoll check says of the network', () => {
     );
   });
 
-  it('notices a proxy that Node was not told to use', async () => {
+  it('notices a proxy that Node does not use', async () => {
     const env = {
       ANTHROPIC_BASE_URL: 'https://api.anthropic.invalid',
       HTTPS_PROXY: 'http://user:pass@proxy.example:3128',

@@ -89,7 +89,7 @@ describe('plimsoll check', () => {
     assert.ok(Number(report['costNanoUsd']) > 0);
   });
 
-  it('calls an API that lists no models, such as a gateway, by the prompt alone', async (t) => {
+  it('checks an API that lists no models, such as a gateway, by the prompt only', async (t) => {
     const claude = simulator();
     const url = await served(t, (request) =>
       request.method === 'GET' ? Promise.resolve(new Response('', { status: 404 })) : claude.handle(request),
@@ -121,7 +121,7 @@ describe('plimsoll check', () => {
     );
   });
 
-  it('says what a response does not show: a known price, a tier, limits at all', async (t) => {
+  it('says what a response does not show: a known price, a tier, or limits', async (t) => {
     const named = simulator({ unknownModels: 'serve' });
     const bare = await served(t, async (request) => {
       if (request.method === 'GET') return new Response(null, { status: 404 });

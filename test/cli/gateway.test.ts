@@ -240,7 +240,7 @@ describe('plimsoll gateway', () => {
     assert.deepEqual(running.err, ['Shutting down: open requests may finish, for at most 30 seconds.']);
   });
 
-  it('finishes a stream that is under way when it is told to end, and takes nothing new', async (t) => {
+  it('finishes an open stream when it is stopped, and takes no new requests', async (t) => {
     const slow = { latency: { perTokenMs: { kind: 'constant', value: 20 } } } as const;
     const sim = simulator({ keys: [{ name: 'real', key: KEY }], scenario: slow });
     const api = await serve(sim.handle, { port: 0 });

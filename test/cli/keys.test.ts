@@ -148,7 +148,7 @@ describe('plimsoll keys', () => {
     assert.equal(out[2], '      1 call, 1 token, 0.000000 USD, without 1 unpriced call');
   });
 
-  it('reads a page from a file, and says so where there is none or it is something else', async () => {
+  it('reads a page from a file, and says so if there is none or it is something else', async () => {
     const path = join(folder, 'page.txt');
     writeFileSync(path, '<html>');
     assert.deepEqual((await run(['--metrics', path])).err, [
@@ -173,7 +173,7 @@ describe('plimsoll keys', () => {
     assert.deepEqual([code, err], [1, [said]]);
   });
 
-  it('refuses to judge nothing, and an ANTHROPIC_ENV that is none', async () => {
+  it('refuses an empty request, and an unknown ANTHROPIC_ENV', async () => {
     const nothing = await run([]);
     assert.equal(nothing.code, 2);
     assert.match(nothing.err[0] ?? '', /^--alias: expected the alias of a key, got nothing: pass --alias /);

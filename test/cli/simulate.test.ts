@@ -76,7 +76,7 @@ test('the tier sets the limits that responses show', async () => {
   await run.code;
 });
 
-test('a person is told where it listens, how to use it and what it would have cost', async () => {
+test('people see where it listens, how to use it and what it would have cost', async () => {
   const run = plimsoll('simulate', '--port', '0');
   await run.started;
   run.end();

@@ -10,7 +10,7 @@ import { root } from '../../testing/examples/programs.ts';
 
 const key = newKey();
 
-test("the configuration of the gateway's page is one that a gateway accepts without a notice", (t) => {
+test('a gateway accepts the configuration of its page without a notice', (t) => {
   const page = readFileSync(join(root, 'docs', 'gateway.md'), 'utf8');
   const [, text = ''] = /```yaml\n(keys:[^]*?)```/.exec(page) ?? [];
   const folder = mkdtempSync(join(tmpdir(), 'plimsoll-page-'));

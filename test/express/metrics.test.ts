@@ -20,7 +20,7 @@ function counted(): Registry {
   return registry;
 }
 
-test('the page is what the handler answers, in the format that was asked for', async (t) => {
+test("the page is the handler's response, in the requested format", async (t) => {
   const registry = counted();
   const url = await listening(t, express().use('/metrics', metrics({ registry })));
   for (const accept of ['text/plain', 'application/openmetrics-text; version=1.0.0']) {

@@ -51,7 +51,7 @@ test('a call that does not fit is a 402 of the API’s kind, sent nowhere, and t
   assert.deepEqual(await samples(registry, 'anthropic_budget_decisions_total'), { 'budget=small,decision=blocked': 1 });
 });
 
-test('the amount of a budget stands in its refusal as money does, down to the nano-dollar', async (t) => {
+test('a refusal shows the amount of its budget as money, down to the nano-dollar', async (t) => {
   for (const [usd, shown] of [
     ['0.002', '$0.002'],
     ['0.0005', '$0.0005'],

@@ -48,7 +48,7 @@ describe('probes', () => {
 });
 
 describe('a gateway that ends', () => {
-  it('lets a stream under way come to its end, takes nothing new, and says so', async (t) => {
+  it('lets an open stream finish, refuses new requests, and says so', async (t) => {
     let goOn: () => void = () => undefined;
     const { url, gateway, log } = await bench(t, {
       api: (incoming, outgoing) => {
@@ -87,7 +87,7 @@ describe('a gateway that ends', () => {
 });
 
 describe('a gateway that has too much to do', () => {
-  it('refuses as overload what is over its limit of requests under way', async (t) => {
+  it('refuses requests over its limit of open requests as overload', async (t) => {
     let answer: () => void = () => undefined;
     const arrived = new Promise<void>((resolve) => (answer = resolve));
     const { url, registry } = await bench(t, {

@@ -74,7 +74,7 @@ describe('a token that is bound to models', () => {
 });
 
 describe('a token with a ceiling of max_tokens', () => {
-  it('is told of it where it asks for more', async (t) => {
+  it('learns of it if it asks for more', async (t) => {
     const { claude } = await granted(t, { guards: clientGuards({ maxTokens: { tokens: 10, above: 'reject' } }) });
     const error: unknown = await claude()
       .messages.create(PARAMS)

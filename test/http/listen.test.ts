@@ -38,7 +38,7 @@ function refusal(said: string): readonly string[] {
 }
 
 describe('a listener on node:http', () => {
-  it('answers, and closes when the request under way has ended', async () => {
+  it('answers, and closes when the open request has ended', async () => {
     let waiting: ServerResponse | undefined;
     const serving = await listens((_, outgoing) => (waiting = outgoing));
     const answer = fetch(serving.url);

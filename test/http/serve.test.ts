@@ -268,7 +268,7 @@ test('a port in use is one line that names the port and what to do', async () =>
   );
 });
 
-test('closing lets a response that is under way end, and refuses new connections', async () => {
+test('closing lets an open response finish, and refuses new connections', async () => {
   const mayEnd = happening<undefined>();
   const { url, close } = await served(
     async () =>
@@ -294,7 +294,7 @@ test('closing lets a response that is under way end, and refuses new connections
   await ended;
 });
 
-test('closing without patience breaks what is under way', async () => {
+test('closing without a grace period breaks open responses', async () => {
   const { url, close } = await served(async () => new Response(new ReadableStream()));
   const response = await fetch(url);
   await close(0);

@@ -86,7 +86,7 @@ describe('startTelemetry()', () => {
     assert.deepEqual(receiver.exports, []);
   });
 
-  it('leaves a provider alone that the program has already, and plimsoll uses it', async (t) => {
+  it('keeps the provider that the program has already, and plimsoll uses it', async (t) => {
     const { said, receiver } = await ran(t, {}, ['own-provider']);
     assert.equal(said.started, false);
     assert.equal(said.ownSpans, 2);

@@ -111,12 +111,12 @@ describe('the price in force', () => {
     assert.deepEqual([readUsd(turn - 1), readUsd(turn)], [0.2, 0.1]);
   });
 
-  it('is none before a model had one', () => {
+  it("is absent before the model's first price", () => {
     assert.equal(readUsd(dayMs('2026-09-28') - 1), null);
     assert.equal(readUsd(dayMs('2026-09-28')), 0.2);
   });
 
-  it('is none at a time that is not a time', () => {
+  it('is absent at an invalid time', () => {
     assert.equal(readUsd(Number.NaN), null);
   });
 

@@ -70,7 +70,7 @@ test('what the calls of a process cost a budget is counted from zero, and a new 
   assert.ok(today > 0 && today < both, String(today));
 });
 
-test('every decision and threshold of a budget is born at zero', async () => {
+test('every decision and threshold of a budget starts at zero', async () => {
   const { registry } = budgeted([MONTH]);
   const text = await registry.metrics();
   for (const decision of ['allowed', 'warned', 'blocked', 'unavailable']) {

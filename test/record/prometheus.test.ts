@@ -73,7 +73,7 @@ test('a call that ends without an outcome is refused, and still is in flight no 
   assert.equal(await value('anthropic_requests_in_flight', { operation: 'messages.create', key: 'prod-api-key' }), 0);
 });
 
-test('the model is the one that answered, in its canonical spelling, or the one asked for', async () => {
+test('the model is the one that responded, in its canonical spelling, or the requested one', async () => {
   const canonicalModel = (id: string): string => id.replace(/-\d{8}$/, '');
   const { record, value } = recording({ canonicalModel });
   record({ requestedModel: 'claude-haiku-latest', model: 'claude-haiku-4-5-20251001' });
@@ -170,7 +170,7 @@ test('a call that does not stream shows neither', async () => {
   assert.equal(await value('anthropic_time_per_output_token_seconds_count', of), undefined);
 });
 
-test('stop reasons are counted, one that is not known as other', async () => {
+test('stop reasons are counted, an unknown one as other', async () => {
   const { record, shown } = recording();
   for (const stopReason of ['end_turn', 'refusal', 'end_turn', 'bored']) record({ stopReason });
   assert.deepEqual(await shown('anthropic_stop_reasons_total'), {
@@ -257,7 +257,7 @@ test('thinking tokens and uses of server tools are counted by model', async () =
   assert.equal(await value('anthropic_server_tool_uses_total', { ...of, tool: 'other' }), 2);
 });
 
-test('the output is compared with the max_tokens asked for, unless it is estimated', async () => {
+test('the output is compared with the requested max_tokens, unless it is estimated', async () => {
   const { record, value } = recording();
   record({ maxTokens: 400, usage: aUsage([aPart({ output: 300 })]) });
   record({ maxTokens: 400, usage: aUsage([aPart({ output_estimated: 300 })]) });
@@ -324,7 +324,7 @@ test('a key in the place of a model, an alias or an attribution value is in no m
   }
 });
 
-test('the trace of a call is asked for and becomes the exemplar of what it observed', async () => {
+test('the trace of a call becomes the exemplar of its observations', async () => {
   const registry = new Registry();
   registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE as never);
   const trace = () => ({ traceId: 'trace-of-the-call', spanId: 's', timestampSeconds: 1 });
@@ -357,7 +357,7 @@ test('two clients on one registry add up', async () => {
 
 const BORN_REASONS: readonly Outcome[] = ['rate_limited', 'overloaded', 'server_error', 'timeout', 'connection_error'];
 
-test('what alerts stand on is born at zero for each configured model and key', async () => {
+test('the series that alerts use start at zero for each configured model and key', async () => {
   const { value, shown } = recording({
     models: ['claude-haiku-4-5', 'claude-opus-5'],
     keys: ['prod-api-key', 'ci-key'],
@@ -380,7 +380,7 @@ test('what alerts stand on is born at zero for each configured model and key', a
   assert.deepEqual(await shown('anthropic_requests_total'), {});
 });
 
-test('a model that was not configured is born when it is first seen', async () => {
+test('the series of a model that was not configured start at zero when it is first seen', async () => {
   const { record, value } = recording({ models: ['claude-opus-5'], keys: ['prod-api-key'] });
   assert.equal(await value('anthropic_overloaded_total', of), undefined);
   record({});
@@ -396,7 +396,7 @@ test('the series of a call that are not known stay absent', async () => {
   assert.equal(await value('anthropic_thinking_tokens_total', of), undefined);
 });
 
-test('calls, input, output and their cost are shown at zero while the first call is under way', async () => {
+test('calls, input, output and their cost are shown at zero while the first call is in progress', async () => {
   const { recorder, value } = recording({ knownModels: ['claude-haiku-4-5'] });
   recorder.started(aCall({ requestedModel: 'claude-haiku-4-5', model: null }));
   assert.equal(await value('anthropic_requests_total', { ...created, outcome: 'ok' }), 0);

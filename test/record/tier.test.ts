@@ -166,7 +166,7 @@ describe('the gauges of the tier', () => {
     assert.equal(await spend(), 4.25, 'the clock jumped back');
   });
 
-  it('add up what all clients of a registry spend, each organisation by itself', async () => {
+  it('add up the spend of all clients of a registry, per organization', async () => {
     const registry = new Registry();
     const [one, two, other] = [
       watched({ name: 'Start' }, registry),
@@ -278,7 +278,7 @@ describe('what is known of an organization', () => {
     assert.equal(organizationTier(store, 'nobody'), null);
   });
 
-  it('a tier that rose two days ago is no stagnation, one that stood is', () => {
+  it('a tier that rose two days ago does not stagnate, one that stayed the same does', () => {
     const throttledWeek = (first: readonly [number, number, number]): readonly string[] => {
       const { saw, store, clock } = watched();
       saw(limiters(first), { requestedModel: 'claude-sonnet-5' });

@@ -176,7 +176,7 @@ describe('a retry policy', () => {
     assert.deepEqual([spent, ...decisions], [denied('spend_limit'), waits(500), waits(500), denied('retry_budget')]);
   });
 
-  it('shares one budget with every other policy of the process that has none of its own', () => {
+  it('shares one budget with every other policy of the process that does not set one', () => {
     const [one, other] = [retryPolicy(), retryPolicy()];
     const decisions = Array.from({ length: 12 }, (_, index) =>
       (index % 2 ? one : other).decide(refusal({ status: 529 })),

@@ -30,7 +30,7 @@ describe('a route', () => {
     assert.deepEqual(JSON.stringify(route('faq')), '{"model":"claude-haiku-4-5","max_tokens":1024}');
   });
 
-  it('goes by the models and the max_tokens of the environment', () => {
+  it('uses the models and the max_tokens of the environment', () => {
     const env = {
       ANTHROPIC_DEFAULT_MODEL: ' claude-haiku-5-5 ',
       ANTHROPIC_REASONING_MODEL: 'claude-sonnet-5',
@@ -231,7 +231,7 @@ describe('the ceiling of a route', () => {
     });
   }
 
-  it('leaves batches and the counting of tokens alone', async () => {
+  it('does not touch batches and token counts', async () => {
     const made = bench({ ceilings: 'reject' });
     await made.claude.messages.countTokens({ model: PARAMS.model, messages });
     await made.claude.messages.batches.create({

@@ -24,7 +24,7 @@ describe('messages through the real SDK', () => {
     assert.equal(json.stop_reason, 'tool_use');
   });
 
-  test('a made-up answer adds up too, with thinking where it was asked for', async () => {
+  test('a made-up answer adds up too, with thinking if it was requested', async () => {
     const ask = { ...ASK, max_tokens: 2_000, thinking: { type: 'enabled', budget_tokens: 1_024 } } as const;
     const json = await bench().sdk.messages.create(ask);
     const streamed = await bench().sdk.messages.stream(ask).finalMessage();

@@ -64,7 +64,7 @@ describe('batches through the real SDK', () => {
     assert.deepEqual(await resultsOf(sdk, id), { a: 'succeeded', b: 'succeeded', c: 'expired', d: 'expired' });
   });
 
-  test('a bad item is errored by itself, and a hook can refuse one', async () => {
+  test('a bad item fails alone, and a hook can refuse an item', async () => {
     const { sdk, claude } = bench({
       respond: ({ batchItem }) => (batchItem === 'c' ? { fault: { fault: 'overloaded' } } : undefined),
     });

@@ -27,7 +27,7 @@ describe('files through the real SDK', () => {
     await assert.rejects(sdk.files.download(id), { name: 'FileNotDownloadableError', status: 400 });
   });
 
-  test('where the simulator is told to, every byte comes back', async () => {
+  test('if the simulator is configured to, every byte comes back', async () => {
     const { sdk } = bench({ downloadableFiles: 'uploaded' });
     const bytes = new Uint8Array(Array.from({ length: 256 }, (_, byte) => byte));
     const { id } = await sdk.files.upload({ file: await toFile(bytes, 'all.bin') });

@@ -79,7 +79,7 @@ describe('the connection breaks before the response', () => {
     assert.equal(claude.truth.statuses.get('none'), 2);
   });
 
-  test('the SDK tries again by itself', async (t) => {
+  test('the SDK retries on its own', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
     const { claude, sdk } = bench({}, { maxRetries: 1 });
     claude.script([{ fault: 'connection_reset' }]);

@@ -86,7 +86,7 @@ describe('what is left of a limit', () => {
     assert.deepEqual([limit, remaining, exhaustedInSeconds], [0, 0, null]);
   });
 
-  it('is not known where the headers told no limit or no remainder', () => {
+  it('is unknown if the headers have no limit or no remainder', () => {
     assert.equal(windowOf([0, 5_000, { limit: null }]).headroom(T0), null);
     assert.equal(windowOf([0, 0, { remaining: null }]).headroom(T0), null);
   });

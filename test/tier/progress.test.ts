@@ -75,7 +75,7 @@ describe('progress towards the cap of the tier', () => {
     assert.equal(tierProgress({ ...question, tier: 'Tier 2' }), null);
   });
 
-  it('has no share where the spend is not known, where no cap is published, and where there is none', () => {
+  it('has no share if the spend is unknown, no cap is published, or there is no cap', () => {
     assert.deepEqual([progress({ spend: null }).spend, progress({ spend: null }).ratio], [null, null]);
     const evaluation = progress({ tier: 'Evaluation' });
     assert.deepEqual([evaluation.ratio, evaluation.uncapped], [null, false]);

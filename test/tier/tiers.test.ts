@@ -180,7 +180,7 @@ describe('tiers by name', () => {
   });
 });
 
-it('a present tier however it is spelled, an alias for the organization, or nothing at all is accepted', () => {
+it('a current tier in any spelling, an alias for the organization, or nothing is accepted', () => {
   for (const option of [undefined, {}, { name: 'Build' }, { name: 'scale' }, { organization: 'acme.eu-1' }]) {
     assert.deepEqual(tierProblems(option, NOW), []);
   }

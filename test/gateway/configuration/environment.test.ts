@@ -55,7 +55,7 @@ describe("a gateway's configuration from environment variables only", () => {
     assert.deepEqual(configuration.tokens, { kind: 'sqlite', path: join(folder, 'tokens.db') });
   });
 
-  test('keeps tokens in the Redis of the ledger, where there is one', () => {
+  test('keeps tokens in the Redis of the ledger, if there is one', () => {
     const url = 'redis://:hush@cache.example:6379';
     const { ledger, tokens } = read({ ANTHROPIC_API_KEY: KEY, PLIMSOLL_LEDGER: url });
     assert.ok(ledger?.kind === 'redis' && tokens.kind === 'redis');
@@ -70,7 +70,7 @@ describe("a gateway's configuration from environment variables only", () => {
     assert.equal(ledger?.kind === 'redis' && ledger.url(), 'redis://:hush@cache.example:6379');
   });
 
-  test('names the variables for the key where there is none', () => {
+  test('names the variables for the key if there is none', () => {
     for (const env of [{}, { ANTHROPIC_AUTH_TOKEN: '' }]) {
       const [problem = '', ...others] = problemsOf(env);
       assert.deepEqual(others, []);
@@ -81,7 +81,7 @@ describe("a gateway's configuration from environment variables only", () => {
     }
   });
 
-  test("refuses a gateway's token as its key, whatever it is to call: that is what clients have", () => {
+  test('refuses a gateway token as its key, whatever its upstream: clients have such tokens', () => {
     const { token } = plantedToken(0);
     writeFileSync(join(folder, 'token'), token);
     for (const [key, variable] of [

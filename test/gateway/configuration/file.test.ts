@@ -48,7 +48,7 @@ function problems(content: unknown, env: Readonly<Record<string, string>> = ENV,
 const wrong = (content: object, env?: Readonly<Record<string, string>>) => problems({ ...SMALL, ...content }, env);
 
 describe("a gateway's configuration", () => {
-  test('needs keys and clients alone', () => {
+  test('needs only keys and clients', () => {
     const { prices, keys, clients, tokens, ...rest } = read({});
     assert.equal(prices.source, 'default');
     assert.equal(keys.get('prod-api-key')?.(), KEY);
@@ -249,7 +249,7 @@ describe("a gateway's configuration", () => {
     );
   });
 
-  test('says what had better be changed: aliases, models, calls without TLS', () => {
+  test('notices what is better changed: aliases, models, calls without TLS', () => {
     const notices = read({
       keys: { MyKey: { env: 'ANTHROPIC_API_KEY' } },
       clients: { checkout: { models: ['claude-haiku-5.5'] } },
@@ -391,7 +391,7 @@ describe("a gateway's configuration", () => {
     );
   });
 
-  test('reports whatever else stands in it as problems, and never shows a key', () => {
+  test('reports everything else in it as problems, and never shows a key', () => {
     const names = fc.constantFrom(
       ...[
         'listen',

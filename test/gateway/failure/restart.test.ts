@@ -50,7 +50,7 @@ function load(claude: Anthropic): Load {
   };
 }
 
-test('a gateway that is restarted under load ends what is under way, and no call and no nano-dollar is lost', async (t) => {
+test('a gateway that is restarted under load finishes open requests, and loses no call and no nano-dollar', async (t) => {
   const server = await api(t, { scenario: { latency: LATENCY } });
   const place = await gatewayPlace(t, server, { lines: LINES });
   const token = await place.token();

@@ -179,7 +179,7 @@ test('a gauge of plimsoll that cannot be computed is left out and counted, by th
   }
 });
 
-test('the answer is compressed when that is asked for', async () => {
+test('the response is compressed if the request asks for it', async () => {
   const registry = busyRegistry();
   const plain = await get(registry);
   const zipped = await get(registry, { 'accept-encoding': 'gzip, deflate' });

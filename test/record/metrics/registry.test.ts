@@ -115,7 +115,7 @@ for (const contentType of [TEXT, OPEN_METRICS]) {
   });
 }
 
-test('resetMetrics() takes counters and histograms back to nothing, born ones to 0, and leaves gauges', async () => {
+test('resetMetrics() hides counters and histograms again, sets those shown at zero to 0, and leaves gauges', async () => {
   const registry = fed();
   const { families } = storeFor(registry);
   families.anthropic_overloaded_total.series({ model: 'm', key: 'k' }).showAtZero();

@@ -15,7 +15,7 @@ test('a counter is hidden until it counts, even if it counts 0', () => {
   assert.equal(counter.value(), 2.5);
 });
 
-test('a reset hides a counter again, but one that was born stays at 0', () => {
+test('a reset hides a counter again, but one that was shown at zero stays at 0', () => {
   const counted = new CounterSeries([]);
   const born = new CounterSeries([]);
   born.showAtZero();

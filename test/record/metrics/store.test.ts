@@ -40,7 +40,7 @@ test('a value that is reserved late still gets its place', () => {
   assert.equal(label.value('late'), 'late');
 });
 
-test('the largest cap that was asked for holds', () => {
+test('the largest requested cap applies', () => {
   const { label } = bounded({ cap: 2 });
   label.allow(1);
   label.allow(3);
@@ -57,7 +57,7 @@ test('neither an absent value nor one called other is a drop', () => {
   assert.equal(dropped.value(), null);
 });
 
-test('drops are counted only where that is asked for', () => {
+test('drops are counted only by counted()', () => {
   const { label, dropped } = bounded({ cap: 0 });
   label.value('a');
   assert.equal(dropped.value(), null);

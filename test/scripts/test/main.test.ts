@@ -67,7 +67,7 @@ test('the slowest files are named at the end of a run of many', (t) => {
   assert.match(slowest, /^slowest: (\d+\.test\.ts [\d.]+ s(, )?){5}$/);
 });
 
-test('a run of no test at all is a failure', (t) => {
+test('a run without any test is a failure', (t) => {
   const { status, lines } = runOf(t, {});
   assert.equal(lines.at(-1), '0 passed, 0 failed');
   assert.equal(status, 1);

@@ -111,7 +111,7 @@ describe('a plan', () => {
     assert.deepEqual(parsePlan(JSON.stringify(plan)), JSON.parse(JSON.stringify(plan)));
   });
 
-  it('with a field or a choice that is none is refused by name', () => {
+  it('with an unknown field or choice is refused by name', () => {
     assert.throws(() => parsePlan('{"calls":[{"reeding":"text"}]}'), /calls\[0\] has no field reeding/);
     assert.throws(
       () => parsePlan('{"calls":[],"client":{"sdk":"newest"}}'),

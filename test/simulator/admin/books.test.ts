@@ -20,7 +20,7 @@ describe('the books', () => {
     assert.equal(centsInUnits('100'), 10n ** 18n);
   });
 
-  test('use in the same minute is one row, and a geo that is not set is none', () => {
+  test('use in the same minute is one row, and a geo that is not set is null', () => {
     const books = new Books(new StandingClock(), {});
     books.enter(USE);
     books.enter(USE);

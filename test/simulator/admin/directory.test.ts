@@ -28,7 +28,7 @@ describe('keys, workspaces and limits through the real SDK', () => {
     );
   });
 
-  test('the default workspace is listed where it is asked for', async () => {
+  test('the default workspace is listed if it is requested', async () => {
     const { workspaces } = admin().organization;
     assert.deepEqual(
       (await workspaces.list()).data.map(({ name }) => name),
