@@ -55,6 +55,7 @@ const HELD_BY: Readonly<Record<string, readonly [test: string, reason: string]>>
     'all problems of a file are one error',
   ],
   'src/observe/content.ts': ['test/world/fetches.test.ts', 'content is what fetch functions answer with'],
+  'src/observe/event-lines.ts': ['test/observe/event-stream.test.ts', 'lines are cut for the scanner of events'],
   'src/observe/exchange.ts': ['test/contract/retries.test.ts', 'attempts are those of the real SDK'],
   'src/observe/sdk-call.ts': ['test/contract/calling-ways.test.ts', 'calls are those of the real SDK'],
   'src/pricing/json-reader.ts': ['test/pricing/price-file.test.ts', 'what it reads are price files'],

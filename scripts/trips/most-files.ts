@@ -6,9 +6,9 @@ import type { TripName } from './trips.ts';
  */
 export const MOST_FILES: Readonly<Record<TripName, number>> = {
   'messages.create': 26,
-  stream: 26,
+  stream: 27,
   '429, then 200': 27,
   'with a budget': 37,
   'gateway, JSON': 37,
-  'gateway, stream': 37,
+  'gateway, stream': 38,
 };

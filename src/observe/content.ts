@@ -12,6 +12,7 @@ import {
   type BodyListener,
   type Method,
 } from './body-tap.ts';
+import { isJson, type Json } from './usage.ts';
 
 /** What a `fetch` answers with, as far as its content goes: not every one answers with a `Response` of the runtime. */
 interface Content {
@@ -168,6 +169,11 @@ export function tapJson(response: Response, seen: SeenJson, unseen: () => void):
 
 type SeenJson = (value: unknown, how: JsonEnd) => void;
 
+/** Parses JSON that may begin with a byte-order mark, which the runtime's own `json()` leaves out too. */
+export function parseJson(text: string): unknown {
+  return JSON.parse(text.charCodeAt(0) === 0xfeff ? text.slice(1) : text);
+}
+
 /** Puts a body together from its chunks and parses it when it is over. `seen` is called once. */
 export class JsonListener implements BodyListener {
   readonly #seen: SeenJson;
@@ -190,10 +196,35 @@ export class JsonListener implements BodyListener {
     if (how !== 'done' || this.#bytes > this.#largestBytes) return this.#seen(undefined, how);
     let value: unknown;
     try {
-      value = JSON.parse(Buffer.concat(this.#chunks).toString('utf8'));
+      value = parseJson(Buffer.concat(this.#chunks).toString('utf8'));
     } catch {
       return this.#seen(undefined, 'malformed'); // the caller has to find that out for themselves
     }
     this.#seen(value, 'done');
+  }
+}
+
+const BLANKS = new Set([0x20, 0x09, 0x0a, 0x0d, 0xef, 0xbb, 0xbf]);
+const OPENING_BRACE = 0x7b;
+
+/** Keeps a body that begins as a JSON document does: servers send one where a stream was asked for. */
+export class DocumentListener {
+  #value: unknown = null;
+  /** `null`: the body is none. `undefined`: only blanks have come. */
+  #json: JsonListener | null | undefined;
+
+  chunk(bytes: Uint8Array): void {
+    if (this.#json === undefined) {
+      const first = bytes.find((byte) => !BLANKS.has(byte));
+      if (first === undefined) return;
+      this.#json = first === OPENING_BRACE ? new JsonListener((value) => (this.#value = value)) : null;
+    }
+    this.#json?.chunk(bytes);
+  }
+
+  /** The document; `null` where the body is none. */
+  end(): Json | null {
+    this.#json?.end('done');
+    return isJson(this.#value) ? this.#value : null;
   }
 }

@@ -1,51 +1,39 @@
 import type { BodyEnd, BodyListener } from './body-tap.ts';
+import { DocumentListener } from './content.ts';
+import { EventLines, measured, type EventName, type EventSink, type LongLine } from './event-lines.ts';
 import { fallback, isJson, revisedUsage, type Answered, type Fallback, type Json } from './usage.ts';
 
-/** The events that say something of a call. The content between them is only measured. */
-type EventName =
-  'message_start' | 'content_block_start' | 'content_block_delta' | 'message_delta' | 'message_stop' | 'error';
-
-const LF = 0x0a;
-const CR = 0x0d;
-const SPACE = 0x20;
 const QUOTE = 0x22;
-const CLOSING_BRACE = 0x7d;
 
-/**
- * An unfinished line longer than this is an error of the stream: what it would say is given up, so that no server can
- * make plimsoll hold more. Lines of content are not held at all.
- */
-const LONGEST_LINE_BYTES = 1 << 20;
-
-/** A block that starts with its content, such as search results, can be large. Only starts up to here are read whole. */
+/** A block that starts with its content, such as search results, can be large. Only starts up to here are parsed. */
 const LONGEST_BLOCK_START = 1_024;
 
-/** `data: {"type":"content_block_start","index":10,"content_block":{"type":"server_tool_use"` ends before it. */
-const BLOCK_TYPE_ENDS_BY = 112;
+/** `{"type":"content_block_start","index":10,"content_block":{"type":"server_tool_use"` ends before it. */
+const BLOCK_TYPE_ENDS_BY = 106;
 
-const BLOCK_TYPE = /"content_block": ?\{"type": ?"(\w+)"/;
+const BLOCK_TYPE = /^\{"type":"content_block_start","index":\d+,"content_block":\{"type":"(\w+)"/;
 
-/** The place of the quote before the delta's type in a line of index 0, and the length of such lines without content. */
-const DELTA_TYPE_AT = deltaLine('').indexOf('""');
-const TEXT_FRAME_BYTES = deltaLine('text_delta","text":"').length;
-const THINKING_FRAME_BYTES = deltaLine('thinking_delta","thinking":"').length;
-const TOOL_INPUT_FRAME_BYTES = deltaLine('input_json_delta","partial_json":"').length;
+/** How a content delta of the API begins, up to its index, and from there to its type. */
+const DELTA_BEGINS = Buffer.from('{"type":"content_block_delta","index":');
+const DELTA_GOES_ON = Buffer.from(',"delta":{"type":"');
 
-function deltaLine(content: string): string {
-  return `data: {"type":"content_block_delta","index":0,"delta":{"type":"${content}"}}`;
-}
+/** What is in a delta besides its content: the names of its type and content, and the end. */
+const TEXT_FRAME_BYTES = 'text_delta","text":""}}'.length;
+const THINKING_FRAME_BYTES = 'thinking_delta","thinking":""}}'.length;
+const TOOL_INPUT_FRAME_BYTES = 'input_json_delta","partial_json":""}}'.length;
+
+/** A data line of an event whose content is only measured, or the data of any other. */
+type Pending =
+  | { readonly kind: 'delta'; readonly contentBytes: number; readonly isWhole: boolean; readonly isOfAnswer: boolean }
+  | { readonly kind: 'block'; readonly type: string }
+  | { readonly kind: 'text'; readonly text: string };
 
 /**
- * Reads along a Messages event stream, chunk by chunk, however it is cut, with LF or CRLF. Only the data of the few
- * events that carry usage is parsed; of content deltas the size is taken. An event counts when its blank line has
- * come, which is when the reader of the stream gets it too.
- *
- * State between two chunks is either a held beginning of a line that may matter, or "inside a line to be skipped":
- *
- *     …\n| event: message_de|lta\n          held
- *     …\n| data: {"type":"content_block_st|  skipped, when the event is of no interest
+ * Reads along a Messages event stream, chunk by chunk, and finds in it what the SDK's reader finds: the same events, by the
+ * type in their data and not by their name, up to an `error`. Only the data of the few events that carry usage is parsed; of
+ * content deltas the size is taken. What cannot be understood is counted.
  */
-export class EventStreamScanner implements Answered {
+export class EventStreamScanner implements Answered, EventSink {
   /** Usage of `message_start`, whose output count is a placeholder. */
   startUsage: Json | null = null;
   /** Usage of the last `message_delta`, totals so far. */
@@ -78,135 +66,125 @@ export class EventStreamScanner implements Answered {
   toolUses = 0;
   /** Bytes of JSON-encoded text, thinking and tool input seen in content deltas. */
   contentBytes = 0;
-  /** Events whose data could not be read. */
+  /** Events whose data could not be read, and 1 where there was data without the name of an event: the SDK drops it. */
   unreadable = 0;
+  /** Events that the SDK gives its caller were seen. */
+  events = 0;
+  /** The body as a JSON document, where there were no events in it. Set at its end. */
+  document: Json | null = null;
 
-  #event: EventName | null = null;
-  #data: string | null = null;
-  #held: Buffer | null = null;
-  #skipping = false;
+  readonly #lines = new EventLines(this);
+  #pending: Pending | null = null;
+  #hasUnnamed = false;
+  /** The SDK reads no further after an error. */
+  #isOver = false;
 
   feed(chunk: Uint8Array): void {
-    let position = 0;
-    if (this.#skipping || this.#held !== null) {
-      position = this.#finishLine(chunk);
-      if (position === 0) return;
-    }
-    position = this.#readLines(chunk, position);
-    if (position < chunk.length) this.#hold(chunk.subarray(position));
+    if (!this.#isOver) this.#lines.feed(chunk);
   }
 
-  /** Ends the line that the chunk before left open; the position after it, or 0 where it is still open. */
-  #finishLine(chunk: Uint8Array): number {
-    const position = chunk.indexOf(LF) + 1;
-    if (this.#skipping) {
-      if (position > 0) this.#skipping = false;
-      return position;
-    }
-    const rest = position === 0 ? chunk : chunk.subarray(0, position);
-    const line = Buffer.concat([this.#held ?? Buffer.alloc(0), rest]);
-    this.#held = null;
-    if (position === 0) this.#hold(line);
-    else this.#readLines(line, 0);
-    return position;
+  /** The stream has been read to its end. */
+  end(): void {
+    if (!this.#isOver) this.#lines.end();
   }
 
-  /**
-   * Reads the lines from `start` on; the position after the last that is whole. One loop without a call for a line of
-   * content: nearly all lines are.
-   */
-  #readLines(bytes: Uint8Array, start: number): number {
-    let position = start;
-    for (;;) {
-      const next = buffers.indexOf.call(bytes, LF, position);
-      if (next === -1) return position;
-      const end = next > position && bytes[next - 1] === CR ? next - 1 : next;
-      // `event:` and `data:` are all that the API sends; other fields, comments and a byte-order mark say nothing here.
-      const first = bytes[position];
-      if (end === position) {
-        if (this.#event === 'content_block_delta') this.begun = true;
-        else if (this.#event !== null) this.#dispatch(this.#event);
-        this.#event = null;
-      } else if (first === 0x65 /* e */) {
-        this.#event = eventName(bytes, position, end);
-      } else if (first === 0x64 /* d */ && this.#event !== null) {
-        if (this.#event !== 'content_block_delta') this.#takeData(this.#event, bytes.subarray(position, end));
-        else {
-          this.contentBytes += deltaBytes(bytes, position, end);
-          if (!this.answering) this.answering = isOfAnswer(bytes, position, end);
-        }
-      }
-      position = next + 1;
-    }
+  /** Bytes copied to hold open lines. */
+  get copiedBytes(): number {
+    return this.#lines.copiedBytes;
   }
 
-  /** Keeps the beginning of a line until the rest comes; a copy, because the chunk belongs to the reader. */
-  #hold(beginning: Uint8Array): void {
-    const isData = beginning[0] === 0x64; /* d */
-    if (isData && this.#event === null) {
-      this.#skipping = true;
-    } else if (isData && this.#event === 'content_block_start' && beginning.length > LONGEST_BLOCK_START) {
-      this.#takeData(this.#event, beginning);
-      this.#skipping = true;
-    } else if (beginning.length > LONGEST_LINE_BYTES) {
-      this.unreadable++;
-      this.#skipping = true;
+  data(bytes: Uint8Array, start: number, end: number): void {
+    if (this.#pending !== null) return this.#addData(bytes, start, end);
+    const typeAt = deltaTypeAt(bytes, start, end);
+    if (typeAt !== -1) {
+      this.#pending = delta(bytes, typeAt, { ...measured(bytes, start, end), start });
     } else {
-      this.#held = Buffer.from(beginning);
+      const type = end - start > LONGEST_BLOCK_START ? blockType(bytes, start) : null;
+      this.#pending = type === null ? { kind: 'text', text: text(bytes, start, end) } : { kind: 'block', type };
     }
   }
 
-  /** Takes the data of an event, or as much of it as is needed. */
-  #takeData(event: EventName, line: Uint8Array): void {
-    if (event === 'content_block_start') return this.#takeBlock(line);
-    if (text(line, 0, 5) !== 'data:') return;
-    const data = text(line, 5, line.length);
-    this.#data = this.#data === null ? data : `${this.#data}\n${data}`;
+  isEnough(beginning: Uint8Array, start: number): boolean {
+    return (
+      this.#pending === null &&
+      (deltaTypeAt(beginning, start, beginning.length) !== -1 || blockType(beginning, start) !== null)
+    );
   }
 
-  /** The beginning of a content block: its type, and a `fallback` as a whole. */
-  #takeBlock(line: Uint8Array): void {
-    const block = line.length > LONGEST_BLOCK_START ? null : parsed(text(line, 5, line.length))?.['content_block'];
-    const type = isJson(block) ? block['type'] : BLOCK_TYPE.exec(text(line, 0, BLOCK_TYPE_ENDS_BY))?.[1];
-    if (isJson(block) && type === 'fallback') {
-      this.fallbacks.push(fallback(block, this.hasContent));
-      this.hasContent = false;
-      return;
+  longData(beginning: Uint8Array, start: number, rest: LongLine): void {
+    const typeAt = deltaTypeAt(beginning, start, beginning.length);
+    if (typeAt !== -1) this.#pending = delta(beginning, typeAt, { ...rest, start });
+    else this.#pending = { kind: 'block', type: blockType(beginning, start) ?? '' };
+  }
+
+  /** JSON may be written in several lines. */
+  #addData(bytes: Uint8Array, start: number, end: number): void {
+    const pending = this.#pending;
+    if (pending?.kind === 'text') this.#pending = { ...pending, text: `${pending.text}\n${text(bytes, start, end)}` };
+    else if (pending?.kind === 'delta') {
+      const { length, trailing, isClosed } = measured(bytes, start, end);
+      if (trailing < length) this.#pending = { ...pending, isWhole: isClosed };
     }
-    this.hasContent = true;
-    this.isOutputReported = false;
-    if (typeof type !== 'string') return;
-    if (type.endsWith('tool_use')) this.toolUses++;
-    if (!type.endsWith('thinking')) return;
-    this.thought = true;
-    if (this.answering) this.thoughtLater = true;
   }
 
-  /** The blank line of an event has come. */
-  #dispatch(event: EventName): void {
-    if (event === 'content_block_start') return;
-    const data = this.#data;
-    this.#data = null;
-    if (event === 'message_stop') this.stopped = true;
-    else if (data !== null) this.#read(event, data);
+  giveUp(): void {
+    if (!this.#isOver) this.unreadable++;
   }
 
-  #read(event: EventName, data: string): void {
-    const value = parsed(data);
+  dispatch(name: EventName): void {
+    const pending = this.#pending;
+    this.#pending = null;
+    if (this.#isOver) return;
+    if (name === 'error') return this.#readError(pending);
+    if (pending === null || name === 'ping') return;
+    if (name === null) return this.#countUnnamed();
+    if (pending.kind === 'text' && pending.text === '') return;
+    this.events++;
+    if (pending.kind === 'text') return this.#read(pending.text);
+    if (pending.kind === 'block') return this.#startBlock(pending.type);
+    this.begun = true;
+    if (pending.isOfAnswer) this.answering = true;
+    this.contentBytes += pending.contentBytes;
+    if (!pending.isWhole) this.unreadable++;
+  }
+
+  #countUnnamed(): void {
+    if (!this.#hasUnnamed) this.unreadable++;
+    this.#hasUnnamed = true;
+  }
+
+  #readError(pending: Pending | null): void {
+    this.#isOver = true;
+    if (pending !== null && pending.kind !== 'text') return this.#fail(null); // content, and no error
+    const value = parsed(pending?.text ?? '');
     if (value === null) this.unreadable++;
-    if (event === 'error') {
-      const error = value?.['error'];
-      this.error = value;
-      this.errorType = isJson(error) && typeof error['type'] === 'string' ? error['type'] : '';
-    } else if (value !== null && event === 'message_start') {
-      const message = value['message'];
-      if (!isJson(message)) return;
-      if (typeof message['model'] === 'string') this.model = message['model'];
-      this.diagnostics = message['diagnostics'];
-      if (isJson(message['usage'])) this.startUsage = message['usage'];
-    } else if (value !== null) {
-      this.#readDelta(value);
-    }
+    this.#fail(value);
+  }
+
+  #fail(value: Json | null): void {
+    const error = value?.['error'];
+    this.error = value;
+    this.errorType = isJson(error) && typeof error['type'] === 'string' ? error['type'] : '';
+  }
+
+  #read(data: string): void {
+    const value = parsed(data);
+    const type = value?.['type'];
+    if (value === null || typeof type !== 'string') this.unreadable++;
+    else if (type === 'message_start') this.#readStart(value['message']);
+    else if (type === 'message_delta') this.#readDelta(value);
+    else if (type === 'message_stop') this.stopped = true;
+    else if (type === 'content_block_start') this.#readBlock(value['content_block']);
+    else if (type === 'content_block_delta') this.#readContent(value['delta']);
+    else if (type === 'error') this.#fail(value);
+  }
+
+  #readStart(message: unknown): void {
+    if (!isJson(message)) return;
+    if (typeof message['model'] === 'string') this.model = message['model'];
+    this.diagnostics = message['diagnostics'];
+    if (isJson(message['usage'])) this.startUsage = message['usage'];
+    if (typeof message['stop_reason'] === 'string') this.stopReason = message['stop_reason'];
   }
 
   #readDelta(value: Json): void {
@@ -221,6 +199,66 @@ export class EventStreamScanner implements Answered {
     this.deltaUsage = revisedUsage(this.deltaUsage, usage);
     if (typeof usage['output_tokens'] === 'number' || Array.isArray(usage['iterations'])) this.isOutputReported = true;
   }
+
+  #readBlock(block: unknown): void {
+    if (!isJson(block) || block['type'] !== 'fallback') return this.#startBlock(isJson(block) ? block['type'] : null);
+    this.fallbacks.push(fallback(block, this.hasContent));
+    this.hasContent = false;
+  }
+
+  #startBlock(type: unknown): void {
+    this.hasContent = true;
+    this.isOutputReported = false;
+    if (typeof type !== 'string') return;
+    if (TOOL_USES.has(type)) this.toolUses++;
+    if (!type.endsWith('thinking')) return;
+    this.thought = true;
+    if (this.answering) this.thoughtLater = true;
+  }
+
+  /** A content delta that is not written as the API writes it. */
+  #readContent(delta: unknown): void {
+    this.begun = true;
+    if (!isJson(delta)) return;
+    if (typeof delta['text'] === 'string' || typeof delta['partial_json'] === 'string') this.answering = true;
+    const content = CONTENT_FIELDS.map((name) => delta[name]).find((value) => typeof value === 'string');
+    if (typeof content === 'string') this.contentBytes += Buffer.byteLength(JSON.stringify(content)) - 2;
+  }
+}
+
+const TOOL_USES: ReadonlySet<string> = new Set(['tool_use', 'server_tool_use', 'mcp_tool_use']);
+
+const CONTENT_FIELDS = ['text', 'thinking', 'partial_json'];
+
+/** The position of the type in a content delta as the API writes it; -1 for anything else. */
+function deltaTypeAt(bytes: Uint8Array, start: number, end: number): number {
+  let at = start;
+  for (let i = 0; i < DELTA_BEGINS.length; i++) if (bytes[at++] !== DELTA_BEGINS[i]) return -1;
+  while (at < end && (bytes[at] ?? 0) >= 0x30 && (bytes[at] ?? 0) <= 0x39) at++;
+  for (let i = 0; i < DELTA_GOES_ON.length; i++) if (bytes[at++] !== DELTA_GOES_ON[i]) return -1;
+  return at < end && bytes[at] !== QUOTE ? at : -1;
+}
+
+/**
+ * The size of a content delta's content: its line without the frame and without the API's padding spaces. A signature is
+ * proof of thinking and a citation a copy of the input: neither is output.
+ */
+function delta(bytes: Uint8Array, typeAt: number, line: LongLine & { readonly start: number }): Pending {
+  const { length, padding, trailing, isClosed: isWhole } = line;
+  const first = bytes[typeAt]; // the first two letters of the type tell
+  const isText = first === 0x74 /* t */ && bytes[typeAt + 1] === 0x65; /* e */
+  const isOfAnswer = isText || first === 0x69; /* i */
+  let frame = TOOL_INPUT_FRAME_BYTES;
+  if (first === 0x74 /* t */) frame = isText ? TEXT_FRAME_BYTES : THINKING_FRAME_BYTES;
+  else if (!isOfAnswer) return { kind: 'delta', contentBytes: 0, isWhole, isOfAnswer };
+  const contentBytes = Math.max(0, length - padding - trailing - (typeAt - line.start) - frame);
+  return { kind: 'delta', contentBytes, isWhole, isOfAnswer };
+}
+
+/** The type of a content block that starts as the API writes it; `null` for anything else. */
+function blockType(bytes: Uint8Array, start: number): string | null {
+  const opening = text(bytes, start, Math.min(bytes.length, start + BLOCK_TYPE_ENDS_BY));
+  return BLOCK_TYPE.exec(opening)?.[1] ?? null;
 }
 
 /** Gets what a stream says of a call, as it comes. */
@@ -240,6 +278,7 @@ export interface StreamEvents {
 export class EventStreamListener implements BodyListener {
   readonly #events: StreamEvents;
   readonly #scanner = new EventStreamScanner();
+  #document: DocumentListener | null = new DocumentListener();
   #scanning = true;
 
   constructor(events: StreamEvents) {
@@ -252,6 +291,8 @@ export class EventStreamListener implements BodyListener {
     const { startUsage, begun, answering } = scanner;
     try {
       scanner.feed(bytes);
+      if (scanner.events > 0) this.#document = null;
+      this.#document?.chunk(bytes);
       if (startUsage !== scanner.startUsage) this.#events.start(scanner);
       if (begun !== scanner.begun) this.#events.startContent();
       if (answering !== scanner.answering) this.#events.startAnswer();
@@ -262,58 +303,20 @@ export class EventStreamListener implements BodyListener {
   }
 
   end(how: BodyEnd): void {
-    this.#events.end(this.#scanner, how);
+    const scanner = this.#scanner;
+    if (how === 'done' && this.#scanning) this.#endScanner(scanner);
+    this.#events.end(scanner, how);
+  }
+
+  #endScanner(scanner: EventStreamScanner): void {
+    try {
+      scanner.end();
+      if (scanner.errorType === null) scanner.document = this.#document?.end() ?? null;
+    } catch (error) {
+      this.#events.fail(error);
+    }
   }
 }
-
-/** Compared by length and, where that is not enough, by the letter in which the API's names of that length differ. */
-function eventName(bytes: Uint8Array, start: number, end: number): EventName | null {
-  let from = start + 6; // after `event:`
-  if (bytes[from] === SPACE) from++;
-  const length = end - from;
-  if (length === 19) return bytes[from + 14] === 0x64 /* d */ ? 'content_block_delta' : 'content_block_start';
-  if (length !== 13 && length !== 12 && length !== 5) return null;
-  const name = text(bytes, from, end);
-  return name === 'message_start' || name === 'message_delta' || name === 'message_stop' || name === 'error'
-    ? name
-    : null;
-}
-
-/** The place of the quote before the type of a content delta. */
-function deltaTypeAt(bytes: Uint8Array, start: number, end: number): number {
-  let typeAt = start + DELTA_TYPE_AT;
-  while (bytes[typeAt] !== QUOTE && typeAt < end) typeAt++; // an index of two digits moves it by one
-  return typeAt;
-}
-
-/** Tells whether a content delta is text or tool input: neither thinking nor what the API adds. */
-function isOfAnswer(bytes: Uint8Array, start: number, end: number): boolean {
-  const typeAt = deltaTypeAt(bytes, start, end);
-  const first = bytes[typeAt + 1];
-  return first === 0x69 /* i */ || (first === 0x74 /* t */ && bytes[typeAt + 2] === 0x65); /* e */
-}
-
-/**
- * Size of a content delta's content: its line without the frame and without the API's padding spaces. A signature is
- * proof of thinking and a citation a copy of the input: neither is output.
- */
-function deltaBytes(bytes: Uint8Array, start: number, end: number): number {
-  const typeAt = deltaTypeAt(bytes, start, end);
-  // The first two letters of the type tell.
-  const first = bytes[typeAt + 1];
-  let frame = TOOL_INPUT_FRAME_BYTES;
-  if (first === 0x74 /* t */) frame = bytes[typeAt + 2] === 0x65 /* e */ ? TEXT_FRAME_BYTES : THINKING_FRAME_BYTES;
-  else if (first !== 0x69 /* i */) return 0;
-  let last = end - 1;
-  if (bytes[last] === CLOSING_BRACE) {
-    last--;
-    while (bytes[last] === SPACE) last--;
-  }
-  return Math.max(0, last + 2 - start - frame - (typeAt - start - DELTA_TYPE_AT));
-}
-
-/** A chunk need not be a Buffer, and making it one costs more than reading its lines; a Buffer's search is twice as fast. */
-const buffers = Buffer.prototype as Uint8Array;
 
 function text(bytes: Uint8Array, start: number, end: number): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset + start, Math.max(0, end - start)).toString('utf8');

@@ -1,7 +1,7 @@
 import { BATCH_OUTCOMES, CACHE_MISS_REASONS, type BatchOutcome, type CacheMiss } from '../answers.ts';
-import type { BatchResult, CallCost, Outcome, Usage } from '../vocabulary.ts';
+import { MESSAGE_OPERATIONS, type BatchResult, type CallCost, type Outcome, type Usage } from '../vocabulary.ts';
 import type { BodyEnd, BodyListener } from './body-tap.ts';
-import { JsonListener, tapContent, tapJson, type JsonEnd } from './content.ts';
+import { JsonListener, parseJson, tapContent, tapJson, type JsonEnd } from './content.ts';
 import { EventStreamListener, type EventStreamScanner, type StreamEvents } from './event-stream.ts';
 import type { LiveCall, Observation } from './live-call.ts';
 import { estimatedOutputOf, estimatedOutputTokens, withEstimatedOutput } from './output-estimate.ts';
@@ -68,12 +68,15 @@ export function responseListener(followed: Followed, type: string): BodyListener
   const { call } = followed;
   if (isOneJson(call, type)) return new JsonListener((value, how) => followJson(followed, value, how));
   if (call.operation === 'messages.batches.results') return new BatchResultsListener(followed);
-  if (type.startsWith('text/event-stream')) return new EventStreamListener(new StreamedCall(followed));
+  // The SDK reads what answers a streamed request as a stream, whatever its type; other servers answer in either way.
+  const isMessage = MESSAGE_OPERATIONS.has(call.operation) || /^\s*text\/event-stream/i.test(type);
+  if (isMessage) return new EventStreamListener(new StreamedCall(followed));
   return { chunk: () => undefined, end: (how) => call.end(OUTCOME_OF_END[how]) };
 }
 
 function isOneJson({ operation }: FollowedCall, type: string): boolean {
-  return type.includes('json') && !type.includes('jsonl') && operation !== 'messages.batches.results';
+  if (operation === 'messages.stream' || operation === 'messages.batches.results') return false;
+  return /json(?!l)/i.test(type);
 }
 
 /** The outcome of a body that is whole when it has been read to its end. */
@@ -91,15 +94,7 @@ function followJson(followed: Followed, value: unknown, how: JsonEnd): void {
   try {
     if (how === 'malformed') return call.end('server_error');
     if (isJson(value)) {
-      const answered = answeredBy(value);
-      call.model = answered.model ?? call.model;
-      call.stopReason = answered.stopReason;
-      call.cacheMiss = cacheMiss(value['diagnostics']);
-      if (isJson(value['usage'])) {
-        call.usage = messageUsage(followed, value, answered);
-        call.serverFallbackFrom = fallbackFrom(value['usage'], answered, call.requestedModel);
-      }
-      if (value['type'] === 'message_batch') observation.batches.note(value);
+      takeDocument(followed, value);
       if (isErrorDocument(value)) return endWithError(call, value);
     }
     call.end(OUTCOME_OF_END[how]);
@@ -117,13 +112,26 @@ function messageUsage(followed: Followed, message: Json, answered: Answered): Us
   return withEstimatedOutput(read, estimatedOutputOf(message['content']));
 }
 
+function takeDocument(followed: Followed, document: Json): void {
+  const { call, observation } = followed;
+  const answered = answeredBy(document);
+  call.model = answered.model ?? call.model;
+  call.stopReason = answered.stopReason;
+  call.cacheMiss = cacheMiss(document['diagnostics']);
+  if (isJson(document['usage'])) {
+    call.usage = messageUsage(followed, document, answered);
+    call.serverFallbackFrom = fallbackFrom(document['usage'], answered, call.requestedModel);
+  }
+  if (document['type'] === 'message_batch') observation.batches.note(document);
+}
+
 function readUsage({ observation }: Followed, raw: Json, answered: Answered): Usage {
   const read = usage(raw, answered);
   if (read.malformed) observation.onError('usage', new RangeError('a usage figure is not a count'));
   return read;
 }
 
-/** A call whose response is an event stream. */
+/** A call whose response is an event stream, or a JSON document in the place of one. */
 class StreamedCall implements StreamEvents {
   readonly #followed: Followed;
 
@@ -152,16 +160,26 @@ class StreamedCall implements StreamEvents {
   }
 
   end(scanner: EventStreamScanner, how: BodyEnd): void {
+    const { call } = this.#followed;
+    const isStream = call.operation === 'messages.stream';
+    const { document, errorType, events } = scanner;
+    if (document !== null && (!isStream || isErrorDocument(document))) {
+      return followJson(this.#followed, document, 'done');
+    }
     try {
-      this.#settle(scanner);
+      if (document !== null) takeDocument(this.#followed, document);
+      else this.#settle(scanner);
+      if (how === 'done' && document === null && events === 0 && errorType === null) {
+        this.fail(new TypeError('the body is neither a message nor a stream of events'));
+        if (!isStream) return call.end('server_error');
+      }
       for (let i = 0; i < scanner.unreadable; i++) {
         this.fail(new SyntaxError('an event of the stream could not be read'));
       }
     } catch (error) {
       this.fail(error);
     }
-    const { call } = this.#followed;
-    if (scanner.errorType === null) call.end(outcomeOfStream(scanner, how));
+    if (errorType === null) call.end(outcomeOfStream(scanner, how));
     else endWithError(call, scanner.error);
   }
 
@@ -264,7 +282,7 @@ export class BatchResultsListener implements BodyListener {
     this.#heldBytes = 0;
     try {
       if (isTooLong) throw new RangeError('a line of batch results is longer than 32 MiB');
-      if (line.trim() !== '') this.#add(JSON.parse(line));
+      for (const each of line.split('\r')) if (each.trim() !== '') this.#add(parseJson(each));
     } catch (error) {
       this.#followed.observation.onError('body', error);
     }

@@ -118,8 +118,8 @@ describe('EventStreamScanner', () => {
   it('gives up a line that never ends instead of holding it, and reads on after it', () => {
     const scanner = new EventStreamScanner();
     scanner.feed(bytes('event: message_start\ndata: '));
-    for (let i = 0; i < 40; i++) scanner.feed(new Uint8Array(64 << 10).fill(0x78));
-    scanner.feed(bytes('\n\nevent: message_stop\ndata: {}\n\n'));
+    for (let i = 0; i < 33; i++) scanner.feed(new Uint8Array(1 << 20).fill(0x78));
+    scanner.feed(bytes('\n\nevent: message_stop\ndata: {"type":"message_stop"}\n\n'));
     assert.equal(scanner.unreadable, 1);
     assert.equal(scanner.stopped, true);
   });
@@ -133,5 +133,40 @@ describe('EventStreamScanner', () => {
     assert.equal(sized(line(0, '{"type":"thinking_delta","thinking":"1234567"}', '  ')), 7);
     assert.equal(sized(line(3, '{"type":"input_json_delta","partial_json":"123"}')), 3);
     assert.equal(sized(line(0, '{"type":"signature_delta","signature":"ErUBCkYIB"}')), 0);
+  });
+
+  /** The line as an event, fed in pieces of that size. */
+  function pieces(name: string, data: string, size: number): EventStreamScanner {
+    const scanner = new EventStreamScanner();
+    const body = bytes(`event: ${name}\ndata: ${data}\n\n`);
+    for (let at = 0; at < body.length; at += size) scanner.feed(body.subarray(at, at + size));
+    return scanner;
+  }
+
+  it('holds no more than the beginning of a megabyte of content, however it is cut', () => {
+    const text = 'x'.repeat(1 << 20);
+    const delta = `{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"${text}"}      }`;
+    for (const size of [1, 512, 100_000]) {
+      const scanner = pieces('content_block_delta', delta, size);
+      assert.deepEqual([scanner.contentBytes, scanner.begun, scanner.unreadable], [1 << 20, true, 0]);
+      assert.ok(scanner.copiedBytes <= 4_096, `${scanner.copiedBytes} bytes copied in pieces of ${size}`);
+    }
+  });
+
+  it('copies a held line a few times at most, however it is cut', () => {
+    const usage = { input_tokens: 9, iterations: ['x'.repeat(256 << 10)] };
+    const start = JSON.stringify({ type: 'message_start', message: { usage } });
+    for (const size of [1, 7, 512]) {
+      const scanner = pieces('message_start', start, size);
+      assert.deepEqual(scanner.startUsage, usage);
+      assert.ok(scanner.copiedBytes <= 4 * start.length, `${scanner.copiedBytes} bytes copied in pieces of ${size}`);
+    }
+  });
+
+  it('skips comments and fields that say nothing without holding them', () => {
+    const scanner = new EventStreamScanner();
+    for (let i = 0; i < 1_000; i++) scanner.feed(new Uint8Array(1_024).fill(0x3a));
+    assert.ok(scanner.copiedBytes <= 4_096);
+    assert.equal(scanner.unreadable, 0);
   });
 });
