@@ -196,7 +196,7 @@ export class EventStreamScanner implements Answered, EventSink {
     const usage = value['usage'];
     if (!isJson(usage)) return;
     // Several deltas may come, each with totals: the later one wins, and what it leaves out keeps its value.
-    this.deltaUsage = revisedUsage(this.deltaUsage, usage);
+    this.deltaUsage = revisedUsage(this.deltaUsage, usage, this.startUsage);
     if (typeof usage['output_tokens'] === 'number' || Array.isArray(usage['iterations'])) this.isOutputReported = true;
   }
 

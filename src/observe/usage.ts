@@ -132,16 +132,17 @@ const TOTALS = [
 
 /**
  * The usage of a `message_delta` after one that came before. Steps that the later one leaves out stay as long as its
- * totals are theirs; where it has others, one step with the new totals stands for all that the totals are made of.
+ * totals are theirs; where it has others, one step with the new totals stands for all that the totals are made of. What
+ * no delta says is as at the `start`.
  */
-export function revisedUsage(before: Json | null, later: Json): Json {
+export function revisedUsage(before: Json | null, later: Json, start: Json | null = null): Json {
   const revised = { ...before, ...present(later) };
   const steps = before?.['iterations'];
   if (!isListed(steps) || isListed(later['iterations'])) return revised;
-  const isSame = TOTALS.every((name) => (later[name] ?? before?.[name]) === before?.[name]);
-  if (isSame) return revised;
+  const known = { ...start, ...before };
+  if (TOTALS.every((name) => (later[name] ?? known[name]) === known[name])) return revised;
   const apart = steps.filter((step) => isJson(step) && roleOfType(step['type']) !== 'answer');
-  return { ...revised, iterations: [...apart, { ...revised, iterations: null, type: 'message' }] };
+  return { ...revised, iterations: [...apart, { ...known, ...revised, iterations: null, type: 'message' }] };
 }
 
 function present(usage: Json): Json {

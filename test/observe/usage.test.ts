@@ -63,6 +63,11 @@ describe('steps that a later event leaves out', () => {
     assert.deepEqual(outputs(revisedUsage(steps, { output_tokens: 20, iterations: null })), kept);
   });
 
+  it('stay where a later event repeats a total that only the start had', () => {
+    const { input_tokens, ...delta } = steps;
+    assert.equal(usage(revisedUsage(delta, { input_tokens }, { input_tokens })).parts.length, 2);
+  });
+
   it('give way to new totals, but for what the totals leave out', () => {
     assert.deepEqual(outputs(revisedUsage(steps, { output_tokens: 75 })), [
       ['compaction', 400],

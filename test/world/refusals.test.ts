@@ -211,3 +211,30 @@ describe('a fallback of the API', () => {
     });
   });
 });
+
+describe('the results of a batch', () => {
+  it('have their stop reasons and their errors counted, as calls have', async () => {
+    const replies: Readonly<Record<string, Reply>> = {
+      cut: { stopReason: 'max_tokens', usage: { input_tokens: 1, output_tokens: 64 } },
+      refused: refused('cyber'),
+      busy: { fault: { fault: 'overloaded' } },
+      wrong: { fault: { fault: 'invalid_request' } },
+    };
+    const { claude, registry } = workbench({
+      simulator: { respond: ({ batchItem }) => replies[batchItem ?? ''] ?? {} },
+    });
+    const requests = Object.keys(replies).map((custom_id) => ({ custom_id, params: OPUS }));
+    const { id } = await claude.messages.batches.create({ requests });
+    await collected(await claude.messages.batches.results(id));
+    const operation = 'operation=messages.batches.results,key=default';
+    assert.deepEqual(await samples(registry, 'anthropic_stop_reasons_total'), {
+      [`model=claude-opus-5-5,${operation},stop_reason=max_tokens`]: 1,
+      [`model=claude-opus-5-5,${operation},stop_reason=refusal`]: 1,
+    });
+    assert.deepEqual(await samples(registry, 'anthropic_batch_results_total'), {
+      'model=claude-opus-5-5,key=default,result=succeeded,error=': 2,
+      'model=,key=default,result=errored,error=overloaded': 1,
+      'model=,key=default,result=errored,error=invalid_request': 1,
+    });
+  });
+});
