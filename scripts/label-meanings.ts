@@ -127,12 +127,14 @@ export const GATEWAY_REFUSAL_MEANINGS: Meanings<GatewayRefusal> = {
   invalid: 'a request that could not be read',
   too_large: 'a body above the limit',
   overloaded: 'as many requests as allowed are already in progress',
+  busy: 'a token that has as many requests in progress as it may have',
   draining: 'the gateway is shutting down',
 };
 
 export const STAGE_MEANINGS: Meanings<Stage> = {
   middleware: 'watching a request',
-  guard: 'a guard that failed instead of allowing or refusing; the call went on',
+  guard:
+    'a guard that failed instead of allowing or refusing; the call went on, or was refused if the guard fails closed',
   body: 'reading a response while its caller reads it',
   usage: 'a usage figure that is not a valid count',
   pricing: 'working out a cost',

@@ -7,7 +7,10 @@ import type { Call, CallRecorder, Recorder, Rejection, RetryDenial } from './voc
 
 /** A request before it is sent, for guards. It belongs to the caller: read it, and do not keep it. */
 export interface GuardedRequest {
-  /** The body as the caller passed it, before it is encoded; `null` if it is not an object. */
+  /**
+   * The body as the caller passed it, before it is encoded; `null` if it is not an object. The gateway reads no more of a
+   * body than `model`, `max_tokens`, `stream`, `speed`, `fallbacks`, the models in `tools`, and the `requests` of a batch.
+   */
   readonly body: Readonly<Record<string, unknown>> | null;
   /** Length of the encoded body, in characters; 0 if there is none. */
   readonly bodyLength: number;
@@ -19,15 +22,24 @@ export type Admission = { readonly maxTokens: number } | undefined;
 /**
  * May refuse a call, because the user asked for it: the only part of plimsoll that can. Asked once per call, before its
  * first request is sent and after `started`; a refused call ends as `blocked`. A guard refuses by throwing (or
- * rejecting with) an error that is marked by `REFUSAL`; any other error of a guard is counted and the call goes on.
- * plimsoll waits for a promise: a slow one delays the call.
+ * rejecting with) an error that is marked by `REFUSAL`; any other error of a guard is counted. plimsoll waits for a promise: a slow one delays the call.
  */
 export interface Guard {
+  /**
+   * What becomes of the call if the guard fails. `open`, the default: it goes on. `closed`: it is refused with a
+   * `GuardFailedError`. In the gateway every guard is `closed`.
+   */
+  readonly onError?: GuardFailure;
   admit(call: Call, request: GuardedRequest): Admission | Promise<Admission>;
 }
 
+/** A call whose guard has failed goes on, or is refused. */
+export type GuardFailure = 'open' | 'closed';
+
 /** A guard that reserves something for each call before it is sent and settles it at the end, as budgets do. */
 export interface SpendGuard extends Recorder {
+  /** As of a `Guard`. */
+  readonly onError?: GuardFailure;
   started(call: Call): CallSpend;
 }
 
@@ -35,6 +47,11 @@ export interface SpendGuard extends Recorder {
 export interface CallSpend extends CallRecorder {
   /** Decides as a `Guard` does, after all of them. Asked before each request is sent, those that are sent again included. */
   admit(request: GuardedRequest): Admission | Promise<Admission>;
+  /**
+   * Comes in the gateway before `admit` is asked again: a client may call anything the next attempt of a call. What is
+   * still held for the one before becomes spend.
+   */
+  retried?(): void;
 }
 
 /** Marks errors that are refusals: `error[REFUSAL] === true`. The same in every copy of the package. */

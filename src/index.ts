@@ -31,10 +31,12 @@ export { ConfigurationError, sentenceOf } from './errors.ts';
 export type { Notice, Problem, ProblemKind } from './errors.ts';
 export type { Clock } from './clock.ts';
 export { REFUSAL } from './decisions.ts';
+export { GuardFailedError, isGuardFailed } from './observe/admission.ts';
 export type {
   Admission,
   CallSpend,
   Guard,
+  GuardFailure,
   GuardedRequest,
   RefusedAttempt,
   RetryDecision,

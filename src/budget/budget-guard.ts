@@ -144,6 +144,19 @@ class BudgetedCall implements CallSpend {
     if (!this.#isAnswered) this.#release();
   }
 
+  /** The next attempt reserves anew. One that may have been billed is taken to have cost what it held. */
+  retried(): void {
+    if (!this.#isHolding) return;
+    this.#isHolding = false;
+    for (const reservation of this.#reservations) {
+      const { account, heldNanoUsd } = reservation;
+      reservation.heldNanoUsd = 0n;
+      if (heldNanoUsd === 0n) continue;
+      account.settle(this.#call.startedAtMs, heldNanoUsd, heldNanoUsd);
+      this.#onSpend(account.budget, heldNanoUsd);
+    }
+  }
+
   /** Settles what the call cost on every budget that it counts for, whether or not the budget was asked before. */
   finished(): void {
     this.#isOver = true;

@@ -31,41 +31,62 @@ export interface PromptContent {
   readonly isCached: boolean;
 }
 
+/** What a request says of its prompt besides its text, as whoever has read the request counts it. */
+export interface PromptFacts {
+  /** As in `PromptContent`. */
+  correction: number;
+  /** The most tokens of documents that are in the request. */
+  documentTokens: number;
+  /** Documents, threads and the like that are not. */
+  unseenParts: number;
+  isCached: boolean;
+}
+
+/** The facts of a request whose body does not have its content any more: the gateway's, which keeps none. */
+export const PROMPT_FACTS = Symbol('plimsoll.prompt_facts');
+
 export const NOTHING_UNSEEN: PromptContent = { correction: 0, unseen: 0, isCached: false };
 
 /** Looks through a request for what its characters do not show. */
 export function promptContent(body: Json, unseenTokens: number): PromptContent {
-  const found = { correction: 0, unseen: 0, isCached: isCacheable(body) };
+  const { correction, documentTokens, unseenParts, isCached } =
+    (body as { readonly [PROMPT_FACTS]?: PromptFacts })[PROMPT_FACTS] ?? promptFacts(body);
+  return { correction, unseen: documentTokens + unseenParts * unseenTokens, isCached };
+}
+
+function promptFacts(body: Json): PromptFacts {
+  const found = { correction: 0, documentTokens: 0, unseenParts: 0, isCached: isCacheable(body) };
   // The turns before are with the API.
-  if (object(body['thread'])['type'] === 'continue') found.unseen += unseenTokens;
+  if (object(body['thread'])['type'] === 'continue') found.unseenParts += 1;
   for (const part of ['system', 'tools'])
     found.isCached ||= list(body[part]).some((block) => isCacheable(object(block)));
-  for (const message of list(body['messages'])) look(object(message)['content'], found, { unseenTokens, depth: 0 });
+  for (const message of list(body['messages'])) look(object(message)['content'], found, 0);
   return found;
 }
 
-function look(
-  content: unknown,
-  found: { correction: number; unseen: number; isCached: boolean },
-  at: { readonly unseenTokens: number; readonly depth: number },
-): void {
-  if (at.depth > DEEPEST_CONTENT) return;
-  const deeper = { ...at, depth: at.depth + 1 };
+function look(content: unknown, found: PromptFacts, depth: number): void {
+  if (depth > DEEPEST_CONTENT) return;
   for (const item of list(content)) {
     const block = object(item);
     found.isCached ||= isCacheable(block);
-    look(block['content'], found, deeper);
+    look(block['content'], found, depth + 1);
     const { type, data, content: inner } = object(block['source']);
     if (typeof type !== 'string' || type === 'text') continue;
     if (type === 'content') {
-      look(inner, found, deeper);
+      look(inner, found, depth + 1);
       continue;
     }
     const length = type === 'base64' && typeof data === 'string' ? data.length : 0;
-    found.correction -= length;
-    if (block['type'] === 'image') found.correction += TOKENS_PER_IMAGE * CHARACTERS_PER_TOKEN;
-    else found.unseen += length > 0 ? Math.min(length * TOKENS_PER_PDF_CHARACTER, LARGEST_WINDOW) : at.unseenTokens;
+    countMedia(found, block['type'] === 'image' ? 'image' : 'document', length);
   }
+}
+
+/** Counts an image or a document: `length` in characters of base64, 0 if it is not in the request. */
+export function countMedia(found: PromptFacts, kind: 'image' | 'document', length: number): void {
+  found.correction -= length;
+  if (kind === 'image') found.correction += TOKENS_PER_IMAGE * CHARACTERS_PER_TOKEN;
+  else if (length === 0) found.unseenParts += 1;
+  else found.documentTokens += Math.min(length * TOKENS_PER_PDF_CHARACTER, LARGEST_WINDOW);
 }
 
 function isCacheable(block: Json): boolean {

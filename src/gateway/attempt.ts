@@ -1,5 +1,4 @@
 import type { Timers } from '../clock.ts';
-import { allowedBody } from '../observe/admission.ts';
 import type { Exchange, Transport } from '../observe/exchange.ts';
 import type { LiveCall } from '../observe/live-call.ts';
 import { responseListener } from '../observe/response.ts';
@@ -7,7 +6,7 @@ import { retriesResponse } from '../observe/sdk-retry.ts';
 import { retryAfterMs } from '../retry/policy.ts';
 import type { Endpoint } from './endpoints.ts';
 import { forwardedHeaders, without } from './headers.ts';
-import { textOf, type RequestBody } from './receive.ts';
+import type { RequestBody } from './receive.ts';
 import { BodyTooLargeError } from './request-body.ts';
 import type { GatewayRequest } from './request.ts';
 import { isReadable } from './response-body.ts';
@@ -75,10 +74,29 @@ function uncompressed(headers: string[]): string[] {
   return [...without(headers, 'accept-encoding'), 'accept-encoding', 'identity'];
 }
 
-/** Without a change, the body is forwarded byte for byte, whether it is text or not. */
-function changedBody({ raw }: RequestBody, call: LiveCall): UpstreamRequest['body'] {
-  const isChanged = call.admittedMaxTokens !== null || call.fallbackModel !== null;
-  return isChanged && raw instanceof Uint8Array ? allowedBody(textOf(raw), call) : raw;
+/**
+ * The body byte for byte, but for the values that a guard or a retry policy has set in place of the client's: what is sent
+ * is what was checked. Throws where there is no value to replace.
+ */
+function changedBody(
+  { raw, spans }: RequestBody,
+  { admittedMaxTokens, fallbackModel }: LiveCall,
+): UpstreamRequest['body'] {
+  if (!(raw instanceof Uint8Array)) return raw;
+  const changes = [
+    ...(admittedMaxTokens === null ? [] : [{ span: spans.maxTokens, value: admittedMaxTokens }]),
+    ...(fallbackModel === null ? [] : [{ span: spans.model, value: fallbackModel }]),
+  ].map(({ span, value }) => {
+    if (span === null) throw new TypeError('the body has no value to replace');
+    return { ...span, bytes: Buffer.from(JSON.stringify(value)) };
+  });
+  const pieces: Uint8Array[] = [];
+  let at = 0;
+  for (const { start, end, bytes } of changes.sort((a, b) => a.start - b.start)) {
+    pieces.push(raw.subarray(at, start), bytes);
+    at = end;
+  }
+  return [...pieces, raw.subarray(at)];
 }
 
 /** The client's timer started before its request arrived. */

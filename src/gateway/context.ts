@@ -6,8 +6,10 @@ import { defaultRegistry, storeFor } from '../record/metrics/registry.ts';
 import { ClientRetries } from './attempt.ts';
 import type { AllowedOrigins } from './cors.ts';
 import { errorResponse, refusalError } from './errors.ts';
-import type { GatewayOptions } from './options.ts';
-import { HeldBytes } from './request-body.ts';
+import { DEFAULT_HELD_BYTES, type GatewayOptions } from './options.ts';
+import type { Grant } from './grant.ts';
+import { ScanTurns } from './receive.ts';
+import { SharedRoom } from './shared-room.ts';
 import type { GatewayRequest } from './request.ts';
 import type { BufferedResponse } from './response-body.ts';
 import { upstream, type Upstream } from './upstream.ts';
@@ -21,7 +23,8 @@ export interface GatewayContext {
   readonly upstream: Upstream;
   readonly retries: ClientRetries;
   readonly open: OpenRequests;
-  readonly held: HeldBytes;
+  readonly room: SharedRoom;
+  readonly turns: ScanTurns;
   readonly corsOrigins: AllowedOrigins;
   /** Counts a request that is refused before it is a call, and makes its response. */
   readonly refuse: (reason: GatewayRefusal, message?: string) => BufferedResponse;
@@ -38,12 +41,16 @@ export function gatewayContext(options: GatewayOptions, base: URL): GatewayConte
   for (const reason of GATEWAY_REFUSALS) refusals.series({ reason }).add(0);
   return {
     options,
-    observation: observation({ ...options, registry }, { keys: [...keys.keys()], onLedgerDown: 'closed' }),
+    observation: {
+      ...observation({ ...options, registry }, { keys: [...keys.keys()], onLedgerDown: 'closed' }),
+      isStrict: true,
+    },
     baseUrl: base.href.replace(/\/$/, ''),
     upstream: upstream(base, { timeoutMs: limits.upstreamSilenceMs ?? 600_000 }),
     retries: new ClientRetries(timers),
     open: new OpenRequests(limits.requests ?? 10_000),
-    held: new HeldBytes(limits.heldBytes ?? 512 << 20),
+    room: new SharedRoom(limits.heldBytes ?? DEFAULT_HELD_BYTES),
+    turns: new ScanTurns(),
     corsOrigins: new Set(options.corsOrigins ?? []),
     refuse(reason, message) {
       refusals.series({ reason }).add(1);
@@ -62,14 +69,18 @@ export function gatewayContext(options: GatewayOptions, base: URL): GatewayConte
 }
 
 /** The requests in progress, and whether more are accepted. */
-class OpenRequests {
+export class OpenRequests {
   readonly #most: number;
-  readonly #open = new Set<GatewayRequest>();
+  /** Each with its client and its token, once they are known. */
+  readonly #open = new Map<GatewayRequest, Pick<Grant, 'client' | 'tokenId'> | null>();
+  readonly #byToken = new Map<string, number>();
+  readonly #room: SharedRoom;
   #isDraining = false;
   #onEmpty: (() => void) | null = null;
 
   constructor(most: number) {
     this.#most = most;
+    this.#room = new SharedRoom(most);
   }
 
   get isDraining(): boolean {
@@ -81,21 +92,41 @@ class OpenRequests {
   }
 
   add(request: GatewayRequest): void {
-    this.#open.add(request);
+    this.#open.set(request, null);
+  }
+
+  /** Counts a request for its client and its token, and tells why there may not be one more. */
+  assign(request: GatewayRequest, { client, tokenId, requestsAtOnce }: Grant): 'busy' | 'overloaded' | null {
+    const count = this.#byToken.get(tokenId) ?? 0;
+    if (count >= (requestsAtOnce ?? Number.POSITIVE_INFINITY)) return 'busy';
+    if (!this.#open.has(request)) return null; // its client has gone
+    if (!this.#room.take(client, 1)) return 'overloaded';
+    this.#open.set(request, { client, tokenId });
+    this.#byToken.set(tokenId, count + 1);
+    return null;
   }
 
   delete(request: GatewayRequest): void {
+    const assigned = this.#open.get(request) ?? null;
+    if (assigned !== null) this.#unassign(assigned);
     this.#open.delete(request);
     if (this.#open.size === 0) this.#onEmpty?.();
   }
 
-  /** Accepts no more requests, and waits until all have ended. At the deadline, the remaining ones are aborted. */
+  #unassign({ client, tokenId }: Pick<Grant, 'client' | 'tokenId'>): void {
+    const count = (this.#byToken.get(tokenId) ?? 1) - 1;
+    if (count > 0) this.#byToken.set(tokenId, count);
+    else this.#byToken.delete(tokenId);
+    this.#room.give(client, 1);
+  }
+
+  /** Accepts no more requests, and waits until all have ended. Those that have not by the deadline are aborted. */
   async drain(deadlineMs: number, timers: Timers): Promise<void> {
     this.#isDraining = true;
     if (this.#open.size === 0) return;
     await new Promise<void>((resolve) => {
       const cancel = timers.whileWaiting(deadlineMs, () => {
-        for (const request of this.#open) request.abort();
+        for (const request of this.#open.keys()) request.abort();
         resolve();
       });
       this.#onEmpty = () => {

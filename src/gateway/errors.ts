@@ -61,6 +61,12 @@ const REFUSALS: Readonly<Record<GatewayRefusal, ApiError>> = {
   invalid: { status: 400, type: 'invalid_request_error', message: 'The gateway cannot forward this request.' },
   too_large: { status: 413, type: 'request_too_large', message: 'The request body is too long.' },
   overloaded: overloaded('The gateway is overloaded. Try again in a moment.'),
+  busy: {
+    status: 429,
+    type: 'rate_limit_error',
+    message: 'This token has as many requests in progress as it may have. Wait for one to end.',
+    retryAfterSeconds: 1,
+  },
   draining: overloaded('The gateway is shutting down. Try again in a moment.'),
 };
 

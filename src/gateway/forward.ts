@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import { budgetExceeded, type BudgetExceededError } from '../budget/budget-exceeded.ts';
+import { admitWithoutBody, isGuardFailed } from '../observe/admission.ts';
 import { sendObserved } from '../observe/exchange.ts';
 import { LiveCall, type Observation } from '../observe/live-call.ts';
 import { operation } from '../observe/operation.ts';
@@ -8,8 +9,9 @@ import { isRateLimited } from './access/rate-limiter.ts';
 import { GATEWAY_TRANSPORT, type GatewayAttempt } from './attempt.ts';
 import type { GatewayContext } from './context.ts';
 import { errorResponse, type ApiError } from './errors.ts';
+import type { TokenGuard } from './grant.ts';
 import { labelsIn, without } from './headers.ts';
-import { receiveBody, type ReceiveOptions, type RequestBody } from './receive.ts';
+import { NO_FACTS, receiveBody, type ReceiveOptions, type RequestBody } from './receive.ts';
 import { BodyTooLargeError } from './request-body.ts';
 import type { AuthorizedRequest } from './request.ts';
 import type { GatewayResponse } from './response-body.ts';
@@ -21,18 +23,20 @@ import { UpstreamTimeoutError, type UpstreamResponse } from './upstream.ts';
  * not sent.
  */
 export async function forward(context: GatewayContext, authorized: AuthorizedRequest): Promise<GatewayResponse> {
-  const { options, held, upstream, retries, onError, refuse } = context;
+  const { options, room, turns, upstream, retries, onError, refuse } = context;
   const { request, endpoint, grant } = authorized;
   const key = options.keys.get(grant.key);
   if (key === undefined) {
     onError(new Error('a grant names the alias of a key that the gateway does not have'));
     return errorResponse(NO_KEY);
   }
-  const received = await receiveBody(authorized, { held, readFor: bodyReader(context, authorized) });
+  const observation = observationOf(context, authorized);
+  const refused = await refuseWithoutBody(context, authorized, observation);
+  if (refused !== null) return refused;
+  const received = await receiveBody(authorized, { room, turns, reading: readingOf(context, authorized) });
   if ('reason' in received) return refuse(received.reason, received.message);
   const { body, release } = received;
   try {
-    const observation = observationOf(context, authorized);
     const call = callOf(context, authorized, { observation, body });
     const startedMs = observation.clock.monotonicMs();
     return await respond({ ...call, observation, request, endpoint, body, upstream, key, retries, startedMs });
@@ -48,11 +52,42 @@ const NO_KEY: ApiError = {
   isRetryable: false,
 };
 
-/** Rules of the token come first: the gateway must read the fields that they check exactly as the API will. */
-function bodyReader({ observation }: GatewayContext, { grant }: AuthorizedRequest): ReceiveOptions['readFor'] {
+/** Rules and budgets that can refuse decide on the body. A budget that only warns, or nobody, does not. */
+function readingOf(context: GatewayContext, { grant }: AuthorizedRequest): ReceiveOptions['reading'] {
+  const { observation, options } = context;
   const spendGuards = grant.spendGuards ?? [];
-  if (spendGuards.length > 0 || grant.guards.some(({ needsBody = true }) => needsBody)) return 'rule';
-  return observation.guards.length > 0 || observation.spendGuards.length > 0 ? 'guard' : null;
+  const isRuled = grant.guards.some(needsBody) || spendGuards.length > 0 || observation.guards.length > 0;
+  if (isRuled || (options.budgets?.all ?? []).some(({ budget }) => budget.mode === 'block')) return 'strict';
+  return observation.spendGuards.length > 0 ? 'lenient' : null;
+}
+
+function needsBody({ needsBody: needs = true }: TokenGuard): boolean {
+  return needs;
+}
+
+/**
+ * Asks the rules of the token that need no body, before any of it is read. The response says what refused; the call ends
+ * as `blocked`, without a model.
+ */
+async function refuseWithoutBody(
+  { baseUrl }: GatewayContext,
+  { request: { method, target }, grant }: AuthorizedRequest,
+  observation: Observation,
+): Promise<GatewayResponse | null> {
+  const guards = grant.guards.filter((guard) => !needsBody(guard));
+  if (guards.length === 0) return null;
+  const { model, maxTokens } = NO_FACTS;
+  const begun = { model, maxTokens, operation: operation(method, target, false), baseUrl, sdkSpan: undefined };
+  const sketch = new LiveCall({ ...observation, recorders: [], spendGuards: [] }, begun);
+  try {
+    await admitWithoutBody(guards, sketch, observation);
+    return null;
+  } catch (error) {
+    const refusal = guardError(error);
+    if (refusal === null) throw error;
+    new LiveCall({ ...observation, spendGuards: [] }, begun).end('blocked');
+    return errorResponse(refusal);
+  }
 }
 
 function observationOf({ options, observation }: GatewayContext, authorized: AuthorizedRequest): Observation {
@@ -64,7 +99,7 @@ function observationOf({ options, observation }: GatewayContext, authorized: Aut
     key: grant.key,
     client: grant.client,
     attribution: () => labels,
-    guards: [...grant.guards, ...guards],
+    guards: [...grant.guards.filter(needsBody), ...guards],
     spendGuards: [...(grant.spendGuards ?? []), ...spendGuards],
     recorders: [...recorders, ...grant.recorders],
   };
@@ -84,10 +119,11 @@ function callOf(
   const { method, target, headers } = request;
   const { stream, ...facts } = body.facts;
   const count = headers.get('x-stainless-retry-count');
-  // Guards are not asked about a later attempt, so it must have exactly the body that they saw.
+  // It joins attempts in the metrics alone: guards are asked about each, whatever its client says of it.
   const fingerprint = (): string => {
     const { raw } = body;
-    const content = raw instanceof Uint8Array ? hash('sha256', raw) : headers.get('content-length');
+    const start = raw instanceof Uint8Array ? hash('sha256', raw.subarray(0, FINGERPRINTED_BYTES)) : null;
+    const content = raw instanceof Uint8Array ? [start, raw.length] : headers.get('content-length');
     return JSON.stringify([grant.tokenId, method, target, content, Object.entries(observation.attribution(null))]);
   };
   const resumed = Number(count ?? 0) > 0 ? retries.resume(fingerprint(), Number(count)) : undefined;
@@ -95,6 +131,9 @@ function callOf(
   const begun = { ...facts, operation: operation(method, target, stream), baseUrl, sdkSpan: undefined };
   return { fingerprint: count === undefined ? null : fingerprint, call: resumed ?? new LiveCall(observation, begun) };
 }
+
+/** A longer body is not hashed as a whole: its client would stop all others for as long as that takes. */
+const FINGERPRINTED_BYTES = 64 << 10;
 
 async function respond(attempt: GatewayAttempt): Promise<GatewayResponse> {
   const { request, endpoint } = attempt;
@@ -137,6 +176,7 @@ async function withOwnAddress(response: UpstreamResponse, baseUrl: string): Prom
 function guardError(error: unknown): ApiError | null {
   if (typeof error !== 'object' || error === null || (error as { [REFUSAL]?: unknown })[REFUSAL] !== true) return null;
   if (isClientRuleError(error)) return error.apiError;
+  if (isGuardFailed(error)) return GUARD_FAILED;
   const budget = budgetExceeded(error);
   if (budget !== null) return budgetError(budget);
   if (isRateLimited(error)) {
@@ -146,7 +186,14 @@ function guardError(error: unknown): ApiError | null {
   return { status: 403, type: 'permission_error', message: 'Not sent: a guard of the gateway refused the request.' };
 }
 
-/** Describes in words the fields of the error, because an HTTP client does not get them. */
+const GUARD_FAILED: ApiError = {
+  status: 529,
+  type: 'overloaded_error',
+  message: 'Not sent: the gateway cannot check a rule of this token. Try again in a moment.',
+  retryAfterSeconds: 5,
+};
+
+/** Puts into words what the error has in fields, which a client over HTTP does not get. */
 function budgetError({ message, reason, budget, limitUsd, resetsAt }: BudgetExceededError): ApiError {
   switch (reason) {
     case 'ledger_unavailable':

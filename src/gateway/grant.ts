@@ -18,15 +18,20 @@ export interface Grant {
   readonly guards: readonly TokenGuard[];
   /** Asked after all guards, before the budgets of the gateway; for example, the token's spend limit. */
   readonly spendGuards?: readonly SpendGuard[];
-  /** Record its calls, in addition to the recorders of the gateway. */
+  /** The longest body of its requests, in bytes; `null`, the default: what the API accepts. */
+  readonly bodyBytes?: number | null;
+  /** Requests that it may have in progress; `null`, the default: no limit of its own. */
+  readonly requestsAtOnce?: number | null;
+  /** Record its calls, besides the recorders of the gateway. */
   readonly recorders: readonly Recorder[];
 }
 
-/** A guard of one token. */
+/** A guard of one token. It fails closed: if it throws anything but a refusal, the request is refused too. */
 export interface TokenGuard extends Guard {
   /**
-   * `false` for a guard that decides without the body of the request. For any other, the gateway reads the whole body
-   * first, and refuses a body with a repeated name in an object, because two parsers could read it differently.
+   * `false` for a guard that decides without the body of the request: it is asked before the body is read, and can only
+   * refuse. For any other the gateway reads the body first, and refuses one that it and the API could understand
+   * differently.
    */
   readonly needsBody?: boolean;
 }

@@ -35,7 +35,9 @@ async function remoteResponse(context: GatewayContext, request: GatewayRequest):
   if (open.isDraining) return refuse('draining');
   if (open.isFull) return refuse('overloaded');
   const grant = await authenticate(context, request);
-  return typeof grant === 'string' ? refuse(grant) : forward(context, { request, endpoint, grant });
+  if (typeof grant === 'string') return refuse(grant);
+  const excess = open.assign(request, grant);
+  return excess === null ? forward(context, { request, endpoint, grant }) : refuse(excess);
 }
 
 const BAD_QUERY =

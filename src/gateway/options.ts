@@ -3,11 +3,14 @@ import type { Timers } from '../clock.ts';
 import { ConfigurationError, unfit, type Problem } from '../errors.ts';
 import type { Authenticate } from './grant.ts';
 
-/** Limits of one gateway, for all its clients together. */
+/** Bodies of this many bytes are held in all, besides what Node itself needs: 32 of the longest that the API accepts are fewer. */
+export const DEFAULT_HELD_BYTES = 256 << 20;
+
+/** Limits of one gateway, over all its clients. */
 export interface GatewayLimits {
   /** Requests in progress; more are refused as overload. Default 10,000. */
   readonly requests?: number;
-  /** Bytes of request bodies in memory; a request that would exceed them is refused as overload. Default 512 MiB. */
+  /** Bytes of request bodies in memory; a request that would exceed them, or a client's share of them, is refused as overload. Default 256 MiB. */
   readonly heldBytes?: number;
   /** Longest silence of the API, before a response or within one. Default 600,000 (10 min). */
   readonly upstreamSilenceMs?: number;

@@ -1,8 +1,12 @@
-import { isJson, type Json } from '../observe/usage.ts';
-import type { GatewayRefusal } from '../record/metrics/catalogue-limits.ts';
 import type { GuardedRequest } from '../decisions.ts';
-import { BodyTooLargeError, NoRoomError, holdBody, type HeldBody, type HeldBytes } from './request-body.ts';
+import type { GatewayRefusal } from '../record/metrics/catalogue-limits.ts';
+import type { BodyKind, ValueSpan } from './body-facts.ts';
+import type { BodyProblem } from './body-names.ts';
+import { BodyScanner } from './body-scanner.ts';
+import { BodyTooLargeError, NoRoomError, holdBody, type HeldBody } from './request-body.ts';
+import type { Endpoint } from './endpoints.ts';
 import type { AuthorizedRequest } from './request.ts';
+import type { SharedRoom } from './shared-room.ts';
 import type { StreamedBody } from './upstream.ts';
 
 /** A request body that can be forwarded. `release` frees its memory. */
@@ -22,8 +26,10 @@ export interface RequestBody {
   readonly facts: RequestFacts;
   /** The part for guards. */
   readonly guarded: GuardedRequest;
-  /** The body as received. It is forwarded unless a guard or a retry policy changes it. */
+  /** The body as it came. It is sent on, except for what a guard or a retry policy changes. */
   readonly raw: Uint8Array | StreamedBody | null;
+  /** Places of the values that may be changed. */
+  readonly spans: { readonly model: ValueSpan | null; readonly maxTokens: ValueSpan | null };
 }
 
 /** The facts about a call in the body of a Messages request. */
@@ -34,12 +40,16 @@ interface RequestFacts {
 }
 
 export interface ReceiveOptions {
-  readonly held: HeldBytes;
-  /** The reader of the body: a rule of the token, which needs an unambiguous body; another guard; or nobody. */
-  readonly readFor: 'rule' | 'guard' | null;
+  readonly room: SharedRoom;
+  readonly turns: ScanTurns;
+  /**
+   * `strict`: rules or budgets decide on the body, so one that they and the API could understand differently is refused.
+   * `lenient`: it is watched. `null`: nobody reads it but the metrics.
+   */
+  readonly reading: 'strict' | 'lenient' | null;
 }
 
-/** The longest batch that is read for a guard. It is held in memory, and parsed, as a whole. */
+/** The longest batch that is read for a guard. */
 const LARGEST_READ_BATCH_BYTES = 64 << 20;
 
 /**
@@ -47,46 +57,124 @@ const LARGEST_READ_BATCH_BYTES = 64 << 20;
  * if a guard needs it; never a file. Rejects if the client disconnects.
  */
 export async function receiveBody(
-  { request, endpoint }: AuthorizedRequest,
-  { held, readFor }: ReceiveOptions,
+  { request, endpoint, grant }: AuthorizedRequest,
+  options: ReceiveOptions,
 ): Promise<ReceivedBody | RefusedBody> {
   const { body: stream, headers } = request;
   const { kind } = endpoint;
-  const largestBytes = kind === 'batch' && readFor !== null ? LARGEST_READ_BATCH_BYTES : endpoint.largestBytes;
+  const { reading, room, turns } = options;
+  const isUnread = kind === 'opaque' || (kind === 'batch' && reading === null);
+  const readable = kind === 'batch' && !isUnread ? LARGEST_READ_BATCH_BYTES : endpoint.largestBytes;
+  const largestBytes = Math.min(readable, grant.bodyBytes ?? readable);
   const length = headers.get('content-length') ?? null;
-  if (Number(length) > largestBytes) return tooLarge(largestBytes);
-  if (kind !== 'opaque' && (headers.get('content-encoding') ?? 'identity') !== 'identity') return ENCODED;
-  if (kind === 'opaque' || (kind === 'batch' && readFor === null)) {
-    return { body: unreadBody(stream && { stream, length, largestBytes }), release: () => undefined };
-  }
+  const refused = refusalOfHead(request, { largestBytes, kind, reading });
+  if (refused !== null) return refused;
+  if (isUnread) return { body: unreadBody(stream && { stream, length, largestBytes }), release: () => undefined };
   try {
-    const heldBody = await holdBody(stream, { largestBytes, held });
-    if (kind !== 'none') return readable(heldBody, readFor);
-    return { body: unreadBody(stream && heldBody.bytes), release: heldBody.release };
+    const declaredBytes = length === null ? null : Number(length);
+    const held = await holdBody(stream, { largestBytes, declaredBytes, room, client: grant.client });
+    if (kind === 'none') return { body: unreadBody(stream && held.bytes), release: held.release };
+    return await scanned(held, { kind: bodyKind(request.path, kind), reading, turns });
   } catch (error) {
     return holdRefusal(error, largestBytes);
   }
 }
 
-/** Turns the error of a body that could not be held into a refusal. Rethrows other errors. */
+interface HeadBounds {
+  readonly largestBytes: number;
+  readonly kind: Endpoint['kind'];
+  readonly reading: ReceiveOptions['reading'];
+}
+
+/** Decides by what the head says of the body, before any of it is read. */
+function refusalOfHead(
+  { headers }: AuthorizedRequest['request'],
+  { largestBytes, kind, reading }: HeadBounds,
+): RefusedBody | null {
+  if (Number(headers.get('content-length') ?? 0) > largestBytes) return tooLarge(largestBytes);
+  if (kind === 'opaque') return null;
+  if ((headers.get('content-encoding') ?? 'identity') !== 'identity') return ENCODED;
+  const isOdd = reading === 'strict' && kind !== 'none' && !isUtf8Declared(headers.get('content-type') ?? '');
+  return isOdd ? invalid('not_json') : null;
+}
+
+/** Turns the error of a body that could not be held into a refusal. Throws other errors on. */
 function holdRefusal(error: unknown, largestBytes: number): RefusedBody {
   if (error instanceof BodyTooLargeError) return tooLarge(largestBytes);
   if (error instanceof NoRoomError) return NO_ROOM;
   throw error;
 }
 
-/** Refuses a body that rules and the API could read differently. */
-function readable({ bytes, release }: HeldBody, readFor: ReceiveOptions['readFor']): ReceivedBody | RefusedBody {
-  const body = readBody(bytes, readFor !== null);
-  if (readFor !== 'rule' || body.guarded.body === null || !repeatsName(textOf(bytes))) return { body, release };
-  release();
-  return AMBIGUOUS;
+function bodyKind(path: string, kind: 'message' | 'batch'): BodyKind {
+  if (kind === 'batch') return 'batch';
+  return path === '/v1/messages/count_tokens' ? 'count' : 'message';
+}
+
+/** JSON is UTF-8 (RFC 8259, 8.1); one that says otherwise could be decoded to something else. */
+function isUtf8Declared(contentType: string): boolean {
+  return !/charset/i.test(contentType) || /^[^;]*;\s*charset\s*=\s*"?utf-?8"?\s*$/i.test(contentType);
+}
+
+interface Scanning {
+  readonly kind: BodyKind;
+  readonly reading: ReceiveOptions['reading'];
+  readonly turns: ScanTurns;
+}
+
+/** Reads the facts in a body, and refuses one that rules and the API could understand differently. */
+async function scanned(
+  { bytes, release }: HeldBody,
+  { kind, reading, turns }: Scanning,
+): Promise<ReceivedBody | RefusedBody> {
+  const scanner = new BodyScanner(bytes, kind);
+  await turns.scan(scanner);
+  const { facts, textLength } = scanner;
+  const { problem, body, spans } = facts;
+  if (reading === 'strict' && problem !== null) {
+    release();
+    return invalid(problem);
+  }
+  const guarded = { body, bodyLength: textLength };
+  return { body: { facts: factsOf(body), guarded, raw: bytes, spans }, release };
+}
+
+/** The most of a body that is read at a time. It takes less than a millisecond. */
+const PORTION_BYTES = 64 << 10;
+
+interface Waiting {
+  readonly scanner: BodyScanner;
+  readonly finish: () => void;
+}
+
+/** Reads bodies a portion at a time and in turn: between two portions, other requests and responses go on. */
+export class ScanTurns {
+  readonly #waiting: Waiting[] = [];
+
+  /** Reads the body to its end. One portion is read at once. */
+  scan(scanner: BodyScanner): Promise<void> {
+    scanner.run(PORTION_BYTES);
+    if (scanner.isDone) return Promise.resolve();
+    return new Promise((finish) => {
+      this.#waiting.push({ scanner, finish });
+      if (this.#waiting.length === 1) setImmediate(() => this.#turn());
+    });
+  }
+
+  #turn(): void {
+    const [first] = this.#waiting;
+    if (first === undefined) return;
+    first.scanner.run(PORTION_BYTES);
+    this.#waiting.shift();
+    if (first.scanner.isDone) first.finish();
+    else this.#waiting.push(first);
+    if (this.#waiting.length > 0) setImmediate(() => this.#turn());
+  }
 }
 
 function tooLarge(largestBytes: number): RefusedBody {
   return {
     reason: 'too_large',
-    message: `The request body is longer than ${largestBytes} bytes. Send less at once.`,
+    message: `The request body is longer than ${largestBytes} bytes. Send less at a time.`,
   };
 }
 
@@ -95,94 +183,45 @@ const ENCODED: RefusedBody = {
   message: 'Expected a body without content-encoding, got an encoded one. Send it uncompressed.',
 };
 
-const AMBIGUOUS: RefusedBody = {
-  reason: 'invalid',
-  message: 'This token is limited, so a name must not appear twice in an object of the body. Send each name once.',
-};
-
 const NO_ROOM: RefusedBody = {
   reason: 'overloaded',
   message: 'The gateway holds too many bytes of other requests. Try again in a moment.',
 };
 
-/** Makes the record of an unread body. */
+function invalid(problem: BodyProblem): RefusedBody {
+  return {
+    reason: 'invalid',
+    message: `This token is limited, so the gateway must read its requests. ${PROBLEMS[problem]}`,
+  };
+}
+
+const PROBLEMS: Readonly<Record<BodyProblem, string>> = {
+  not_json: 'Expected a body that is JSON in UTF-8, got another. Encode it as JSON.',
+  too_deep: 'Expected a body of at most 200 levels, got a deeper one. Nest it less.',
+  no_object: 'Expected a body that is a JSON object, got another value. Send it as the API documents it.',
+  repeated: 'Expected each name once in an object of the body, got one twice. Leave one out.',
+  model: 'Expected model to be the name of a model, got something else. Name one.',
+  max_tokens: 'Expected max_tokens to be a whole number from 0 to 1000000000, got something else. Set one.',
+  speed: 'Expected speed to be "standard" or "fast", got something else. Leave it out.',
+  requests:
+    'Expected requests to be a list of objects with params, got something else. Send it as the API documents it.',
+  too_many: 'Expected at most 100000 requests and models in a body, got more. Send less at a time.',
+};
+
+/** Makes the record of a body that is not read. */
 function unreadBody(raw: RequestBody['raw']): RequestBody {
-  return { facts: NO_FACTS, guarded: { body: null, bodyLength: 0 }, raw };
+  return { facts: NO_FACTS, guarded: { body: null, bodyLength: 0 }, raw, spans: NO_SPANS };
 }
 
-const NO_FACTS: RequestFacts = { model: null, stream: false, maxTokens: null };
+export const NO_FACTS: RequestFacts = { model: null, stream: false, maxTokens: null };
 
-/**
- * Reads the facts in a body. Of a repeated name, the last counts, as in most JSON parsers. The parsed body is kept only
- * for guards, because it may be many megabytes that would stay in memory until the API responds.
- */
-function readBody(bytes: Uint8Array, isGuarded: boolean): RequestBody {
-  const text = textOf(bytes);
-  const body = parsed(text);
-  const guarded = { body: isGuarded ? body : null, bodyLength: text.length };
-  return { facts: body === null ? NO_FACTS : factsOf(body), guarded, raw: bytes };
-}
+const NO_SPANS: RequestBody['spans'] = { model: null, maxTokens: null };
 
-/** Decodes UTF-8. Invalid bytes become replacement characters. */
-export function textOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
-}
-
-function parsed(text: string): Json | null {
-  try {
-    const value: unknown = JSON.parse(text);
-    return isJson(value) ? value : null;
-  } catch {
-    return null; // the API says what is wrong with it
-  }
-}
-
-function factsOf({ model, stream, max_tokens: maxTokens }: Json): RequestFacts {
+function factsOf(body: GuardedRequest['body']): RequestFacts {
+  const { model, stream, max_tokens: maxTokens } = body ?? {};
   return {
     model: typeof model === 'string' ? model : null,
     stream: stream === true,
     maxTokens: typeof maxTokens === 'number' ? maxTokens : null,
   };
-}
-
-/**
- * Tells whether an object in JSON text has a repeated name, however it is escaped: one parser uses the first, another
- * the last. The text must be JSON.
- */
-export function repeatsName(text: string): boolean {
-  /** Names so far in each open object; `null` for an array. */
-  const open: (Set<string> | null)[] = [];
-  for (let at = 0; at < text.length; at++) {
-    const character = text[at];
-    if (character === '{') open.push(new Set());
-    else if (character === '[') open.push(null);
-    else if (character === '}' || character === ']') open.pop();
-    else if (character === '"') {
-      const end = endOfString(text, at);
-      const names = open.at(-1) ?? null;
-      if (names !== null && isName(text, end)) {
-        const name = JSON.parse(text.slice(at, end)) as string;
-        if (names.has(name)) return true;
-        names.add(name);
-      }
-      at = end - 1;
-    }
-  }
-  return false;
-}
-
-/** Returns the position after the closing quote of the string that begins at `start`. */
-function endOfString(text: string, start: number): number {
-  for (let quote = text.indexOf('"', start + 1); quote !== -1; quote = text.indexOf('"', quote + 1)) {
-    let backslashes = 0;
-    while (text[quote - 1 - backslashes] === '\\') backslashes++;
-    if (backslashes % 2 === 0) return quote + 1;
-  }
-  return text.length;
-}
-
-function isName(text: string, end: number): boolean {
-  let at = end;
-  while (/[ \t\n\r]/.test(text[at] ?? '')) at++;
-  return text[at] === ':';
 }

@@ -1,28 +1,31 @@
 import type { Readable } from 'node:stream';
+import type { SharedRoom } from './shared-room.ts';
 
 /** A body in memory. `release` frees its room. */
 export interface HeldBody {
-  readonly bytes: Buffer;
+  readonly bytes: Uint8Array;
   readonly release: () => void;
 }
 
 interface HoldOptions {
   readonly largestBytes: number;
-  readonly held: HeldBytes;
+  /** As the client declares it; `null` where it does not. */
+  readonly declaredBytes: number | null;
+  readonly room: SharedRoom;
+  /** Name of the client whose share of the room is taken. */
+  readonly client: string;
 }
+
+/** Room for the start of a body. A longer one takes more as it comes, never by what it declares. */
+const FIRST_BYTES = 64 << 10;
 
 /**
  * Reads a body into memory. Rejects with `BodyTooLargeError` as soon as it is too long, with `NoRoomError`, or with the
  * error of the body, and leaves the rest unread.
  */
-export async function holdBody(body: Readable | null, { largestBytes, held }: HoldOptions): Promise<HeldBody> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  const release = (): void => {
-    held.give(length);
-    length = 0;
-  };
-  if (body === null) return { bytes: Buffer.alloc(0), release };
+export async function holdBody(body: Readable | null, options: HoldOptions): Promise<HeldBody> {
+  const growing = new GrowingBody(options);
+  if (body === null) return { bytes: Buffer.alloc(0), release: () => undefined };
   if (body.readableEnded)
     throw new Error(
       'the body was read before the gateway got it: mount the gateway before middleware that reads bodies',
@@ -32,19 +35,16 @@ export async function holdBody(body: Readable | null, { largestBytes, held }: Ho
     const fail = (error: Error): void => {
       stop();
       body.pause();
-      release();
+      growing.release();
       reject(error);
     };
     const take = (chunk: Buffer): void => {
-      if (length + chunk.length > largestBytes) return fail(new BodyTooLargeError());
-      if (!held.take(chunk.length)) return fail(new NoRoomError());
-      length += chunk.length;
-      chunks.push(chunk);
+      const error = growing.add(chunk);
+      if (error !== null) fail(error);
     };
     const finish = (): void => {
       stop();
-      const [only] = chunks;
-      resolve({ bytes: chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks), release });
+      resolve({ bytes: growing.bytes, release: () => growing.release() });
     };
     const close = (): void => fail(new ClientGoneError());
     const stop = (): void => void body.off('data', take).off('end', finish).off('error', fail).off('close', close);
@@ -52,24 +52,52 @@ export async function holdBody(body: Readable | null, { largestBytes, held }: Ho
   });
 }
 
-/** Counts the body bytes that all requests hold in memory. */
-export class HeldBytes {
-  readonly #most: number;
-  #held = 0;
+/**
+ * The bytes of a body so far, in one piece of memory: a client that sends them one by one must not make a thousand times
+ * the memory of them. A body that comes in one piece is not copied.
+ */
+class GrowingBody {
+  readonly #options: HoldOptions;
+  #memory: Uint8Array = Buffer.alloc(0);
+  #length = 0;
+  #taken = 0;
 
-  constructor(most: number) {
-    this.#most = most;
+  constructor(options: HoldOptions) {
+    this.#options = options;
   }
 
-  /** Reserves room for this many bytes; `false` if there is none. */
-  take(bytes: number): boolean {
-    if (this.#held + bytes > this.#most) return false;
-    this.#held += bytes;
+  get bytes(): Uint8Array {
+    return this.#memory.subarray(0, this.#length);
+  }
+
+  /** Returns why the bytes cannot be added. */
+  add(chunk: Uint8Array): BodyTooLargeError | NoRoomError | null {
+    const { largestBytes } = this.#options;
+    const length = this.#length + chunk.length;
+    if (length > largestBytes) return new BodyTooLargeError();
+    if (length > this.#memory.length && !this.#grow(length, chunk)) return new NoRoomError();
+    if (this.#memory !== chunk) this.#memory.set(chunk, this.#length);
+    this.#length = length;
+    return null;
+  }
+
+  release(): void {
+    this.#options.room.give(this.#options.client, this.#taken);
+    this.#taken = 0;
+  }
+
+  #grow(length: number, chunk: Uint8Array): boolean {
+    const { largestBytes, declaredBytes: declared, room, client } = this.#options;
+    const declaredBytes = Number.isSafeInteger(declared) ? declared : null;
+    const isWhole = this.#length === 0 && length === declaredBytes;
+    const most = Math.min(largestBytes, declaredBytes ?? largestBytes);
+    const size = isWhole ? length : Math.max(length, Math.min(most, Math.max(FIRST_BYTES, 2 * this.#memory.length)));
+    if (!room.take(client, size - this.#taken)) return false;
+    this.#taken = size;
+    const before = this.bytes;
+    this.#memory = isWhole ? chunk : Buffer.allocUnsafeSlow(size);
+    if (!isWhole) this.#memory.set(before);
     return true;
-  }
-
-  give(bytes: number): void {
-    this.#held -= bytes;
   }
 }
 

@@ -1,6 +1,14 @@
+import { CONTENT_NAMES } from './body-names.ts';
 import { isJson, type Json } from '../observe/usage.ts';
 import { REFUSAL, type Admission, type Guard, type GuardedRequest } from '../decisions.ts';
-import { UNBOUND, type ClientRule, type ClientRules, type GatewayClient } from './access/client.ts';
+import {
+  MINTED_AT_ONCE,
+  MINTED_BODY_BYTES,
+  UNBOUND,
+  type ClientRule,
+  type ClientRules,
+  type GatewayClient,
+} from './access/client.ts';
 import { rateGuard, type RateBucket, type RateLimiter } from './access/rate-limiter.ts';
 import type { SpendingToken } from './access/token-spend.ts';
 import type { TokenRecord } from './access/tokens.ts';
@@ -32,6 +40,8 @@ interface Bounds {
   readonly requestsPerMinute: readonly RateBucket[];
   readonly origins: readonly (readonly string[])[];
   readonly mints: SpendingToken;
+  readonly bodyBytes: number;
+  readonly requestsAtOnce: number;
 }
 
 /** All client rules. Their guards are asked in this order. */
@@ -74,7 +84,27 @@ export const CLIENT_RULES: { readonly [Rule in ClientRule]: RuleEntry<Rule> } = 
     guard: () => [],
     needsBody: true,
   },
+  // The grant carries these two: they are kept before the body is read, and while it is.
+  bodyBytes: {
+    field: 'bodyBytes',
+    read: ({ client, record }) =>
+      least(client.bodyBytes, record.minted && (client.mints?.bodyBytes ?? MINTED_BODY_BYTES)),
+    guard: () => [],
+    needsBody: false,
+  },
+  requestsAtOnce: {
+    field: 'requestsAtOnce',
+    read: ({ client, record }) =>
+      least(client.requestsAtOnce, record.minted && (client.mints?.requestsAtOnce ?? MINTED_AT_ONCE)),
+    guard: () => [],
+    needsBody: false,
+  },
 };
+
+function least(...bounds: readonly (number | null)[]): number | null {
+  const set = bounds.filter((bound) => bound !== null);
+  return set.length === 0 ? null : Math.min(...set);
+}
 
 const ENTRIES: readonly RuleEntry<ClientRule>[] = Object.values(CLIENT_RULES);
 
@@ -178,26 +208,26 @@ function modelGuard(models: readonly string[]): Guard {
 
 /** Checks the model of a request, of its fallbacks, and of tools that use another model. */
 function checkModels(request: Json, allowed: readonly string[]): void {
-  for (const model of [request['model'], ...furtherModels(request)]) {
-    if (typeof model === 'string' && allowed.includes(model)) continue;
-    const message = `This token may only use these models: ${allowed.join(', ')}. Change the model of the request.`;
-    throw new ClientRuleError('models', { status: 403, type: 'permission_error', message });
-  }
+  const models = [request['model'], ...settingsWithin(request).flatMap(({ model }) => model ?? [])];
+  // The API chooses the models of a chain that is given as a text.
+  const isChosenThere = typeof request['fallbacks'] === 'string';
+  if (!isChosenThere && models.every((model) => typeof model === 'string' && allowed.includes(model))) return;
+  const message = `This token may use only these models: ${allowed.join(', ')}. Change the model of the request.`;
+  throw new ClientRuleError('models', { status: 403, type: 'permission_error', message });
 }
 
-/** Fields with the user's own content: a `model` in them names no model. */
-const CONTENT: ReadonlySet<string> = new Set(['messages', 'system', 'input_schema', 'output_config', 'metadata']);
+/** Fields with content of the user's own, and settings of others than the API: a `model` in them names none of its models. */
+const CONTENT: ReadonlySet<string> = new Set<string>(CONTENT_NAMES).add('messages');
 
-function furtherModels(request: Json): readonly string[] {
-  return Object.entries(request).flatMap(([name, value]) => (name === 'model' ? [] : modelsWithin(name, value)));
+/** The objects in a request that may name further models, each with the most tokens for it. */
+function settingsWithin(request: Json): readonly Json[] {
+  return Object.entries(request).flatMap(([name, value]) => objectsWithin(name, value));
 }
 
-function modelsWithin(name: string, value: unknown): readonly string[] {
+function objectsWithin(name: string, value: unknown): readonly Json[] {
   if (CONTENT.has(name) || typeof value !== 'object' || value === null) return [];
-  if (Array.isArray(value)) return value.flatMap((item: unknown) => modelsWithin('', item));
-  return Object.entries(value as Json).flatMap(([field, inner]) =>
-    field === 'model' && typeof inner === 'string' ? [inner] : modelsWithin(field, inner),
-  );
+  if (Array.isArray(value)) return value.flatMap((item: unknown) => objectsWithin('', item));
+  return [value as Json, ...settingsWithin(value as Json)];
 }
 
 function ceilingGuard({ tokens, above }: MaxTokensCeiling): Guard {
@@ -207,17 +237,30 @@ function ceilingGuard({ tokens, above }: MaxTokensCeiling): Guard {
       const asked = requestsIn(operation, request, 'maxTokens');
       // Counting tokens has no `max_tokens`, but its body must be readable too.
       if (operation === 'messages.count_tokens') return undefined;
-      // The API refuses anything but a number.
-      const exceeds = asked.some(({ max_tokens: given }) => typeof given === 'number' && given > tokens);
-      if (!exceeds) return undefined;
-      if (above === 'clamp' && operation !== 'messages.batches.create') return { maxTokens: tokens };
+      const own = mostTokens(asked);
+      const further = mostTokens(
+        asked.flatMap(settingsWithin).filter(({ max_tokens: given }) => (given ?? null) !== null),
+      );
+      if (Math.max(own, further) <= tokens) return undefined;
+      const isClampable = operation !== 'messages.batches.create' && further <= tokens;
+      if (above === 'clamp' && isClampable) return { maxTokens: tokens };
       const message = `max_tokens: this token allows at most ${tokens}. Ask for less.`;
       throw new ClientRuleError('maxTokens', { status: 400, type: 'invalid_request_error', message });
     },
   };
 }
 
-/** Returns the body, or the bodies of a batch. Throws if they cannot be read, because then no rule can be enforced. */
+/** The most that any of them asks for. Throws for one that is no count. */
+function mostTokens(asked: readonly Json[]): number {
+  let most = 0;
+  for (const { max_tokens: given } of asked) {
+    if (typeof given !== 'number' || !Number.isSafeInteger(given) || given < 0) throw unreadable('maxTokens');
+    most = Math.max(most, given);
+  }
+  return most;
+}
+
+/** The body, or the bodies of a batch. Throws if they cannot be read: then no rule can be kept. */
 function requestsIn(operation: string, { body }: GuardedRequest, field: ClientRule): readonly Json[] {
   if (operation !== 'messages.batches.create') return [readable(body, field)];
   const { requests } = readable(body, field);

@@ -21,10 +21,13 @@ export interface UpstreamRequest {
   readonly target: string;
   /** Without `host` and the headers that frame the body. */
   readonly headers: RawHeaders;
-  readonly body: Uint8Array | string | StreamedBody | null;
+  readonly body: WholeBody | StreamedBody | null;
 }
 
-/** A body that is forwarded as it arrives, at the API's pace. */
+/** A body in memory, in pieces that follow each other. */
+type WholeBody = readonly Uint8Array[];
+
+/** A body that is sent on as it comes, at the pace of the API. */
 export interface StreamedBody {
   readonly stream: Readable;
   /** `null` if the client does not say. */
@@ -83,8 +86,7 @@ const KEPT = { keepAlive: true, maxFreeSockets: 256 } as const;
 
 function framing(body: UpstreamRequest['body']): RawHeaders {
   if (body === null) return [];
-  if (typeof body === 'string' || body instanceof Uint8Array)
-    return ['Content-Length', String(Buffer.byteLength(body))];
+  if (isWhole(body)) return ['Content-Length', String(body.reduce((sum, piece) => sum + piece.length, 0))];
   return body.length === null ? ['Transfer-Encoding', 'chunked'] : ['Content-Length', body.length];
 }
 
@@ -102,8 +104,16 @@ function responseTo(request: ClientRequest): Promise<IncomingMessage> {
   });
 }
 
+function isWhole(body: WholeBody | StreamedBody): body is WholeBody {
+  return Array.isArray(body);
+}
+
 function sendBody(request: ClientRequest, body: UpstreamRequest['body']): void {
-  if (body === null || typeof body === 'string' || body instanceof Uint8Array) return void request.end(body);
+  if (body === null) return void request.end();
+  if (isWhole(body)) {
+    for (const piece of body.slice(0, -1)) request.write(piece);
+    return void request.end(body.at(-1));
+  }
   const { stream, largestBytes } = body;
   let length = 0;
   stream.on('data', (chunk: Buffer) => {

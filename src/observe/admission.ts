@@ -1,43 +1,105 @@
-import { REFUSAL, type Admission, type GuardedRequest } from '../decisions.ts';
+import { REFUSAL, type Admission, type Guard, type GuardFailure, type GuardedRequest } from '../decisions.ts';
+import type { Call } from '../vocabulary.ts';
 import type { LiveCall, Observation } from './live-call.ts';
 import { isJson } from './usage.ts';
 
+interface Asked {
+  readonly observation: Observation;
+  readonly call: LiveCall;
+}
+
 /**
- * Asks the guards, at the first attempt alone, then the spend guards whether the request may be sent. Rejects with the refusal of the first that
- * refuses, after the call has ended as `blocked`; any other error of a guard is counted, and the call goes on. Each sees
- * the changes of those before it.
+ * Asks the guards, at the first attempt alone unless the observation is strict, then the spend guards, whether the request
+ * may be sent. Rejects with the refusal of the first that refuses, after the call has ended as `blocked`. Any other error
+ * of a guard is counted; the call is refused with a `GuardFailedError` if the guard fails closed, and otherwise goes on.
+ * Each sees the changes of those before it.
  */
-export async function admit(
-  { observation, call }: { readonly observation: Observation; readonly call: LiveCall },
-  request: GuardedRequest,
-): Promise<void> {
+export async function admit({ observation, call }: Asked, request: GuardedRequest): Promise<void> {
   let asked = request;
-  for (const ask of [
-    ...(call.attempts > 1 ? [] : observation.guards).map((guard) => (): Answer => guard.admit(call, asked)),
-    ...call.spends.map((spend) => (): Answer => spend.admit(asked)),
+  const { guards, spendGuards, isStrict = false } = observation;
+  for (const { ask, onError } of [
+    ...(call.attempts > 1 && !isStrict ? [] : guards).map((guard) => ({
+      ask: (): Answer => guard.admit(call, asked),
+      onError: guard.onError,
+    })),
+    ...call.spends.map((spend, at) => ({ ask: (): Answer => spend.admit(asked), onError: spendGuards[at]?.onError })),
   ]) {
     try {
       const answer = ask();
-      const admission = answer instanceof Promise ? await answer : answer;
+      const admission = isPending(answer) ? await answer : answer;
       if (admission === undefined) continue;
       call.admittedMaxTokens = admission.maxTokens;
       call.maxTokens = admission.maxTokens;
       asked = { ...asked, body: { ...asked.body, max_tokens: admission.maxTokens } };
     } catch (error) {
-      if (isRefusal(error)) {
-        call.end('blocked');
-        throw error;
-      }
-      observation.onError('guard', error);
+      const refusal = refusalOf(error, { observation, onError });
+      if (refusal === null) continue;
+      call.end('blocked');
+      throw refusal;
     }
   }
 }
 
 type Answer = Admission | Promise<Admission>;
 
+/** A promise, of whichever library: one that is not waited for would let the call through. */
+function isPending(answer: Answer): answer is Promise<Admission> {
+  return typeof (answer as { then?: unknown } | undefined)?.then === 'function';
+}
+
+/**
+ * Asks guards that decide without the body, before it has been read. Rejects as `admit` does. The call is a sketch of the
+ * one that may come of the request: nothing records it.
+ */
+export async function admitWithoutBody(guards: readonly Guard[], call: Call, observation: Observation): Promise<void> {
+  for (const guard of guards) {
+    try {
+      const answer = guard.admit(call, NO_BODY);
+      const admission = isPending(answer) ? await answer : answer;
+      if (admission !== undefined) throw new TypeError('a guard without the body set max_tokens');
+    } catch (error) {
+      const refusal = refusalOf(error, { observation, onError: guard.onError });
+      if (refusal !== null) throw refusal;
+    }
+  }
+}
+
+const NO_BODY: GuardedRequest = { body: null, bodyLength: 0 };
+
+interface Failing {
+  readonly observation: Pick<Observation, 'onError' | 'isStrict'>;
+  readonly onError: GuardFailure | undefined;
+}
+
+/** The error to refuse with; `null` if a guard has failed, which was counted, and the call goes on. */
+function refusalOf(error: unknown, { observation, onError }: Failing): Error | null {
+  if (isRefusal(error)) return error;
+  observation.onError('guard', error);
+  return observation.isStrict === true || onError === 'closed' ? new GuardFailedError() : null;
+}
+
 /** Tells the refusal of a guard, by whichever copy of this package, from other errors. */
-export function isRefusal(error: unknown): boolean {
+export function isRefusal(error: unknown): error is Error {
   return typeof error === 'object' && error !== null && (error as { [REFUSAL]?: unknown })[REFUSAL] === true;
+}
+
+const BRAND = Symbol.for('plimsoll.guard_failed');
+
+/** A guard that fails closed has failed, so the call was refused. Nothing was sent. The guard's own error was counted. */
+export class GuardFailedError extends Error {
+  readonly code = 'PLIMSOLL_GUARD_FAILED';
+  readonly [REFUSAL] = true;
+  readonly [BRAND] = true;
+
+  constructor() {
+    super('Not sent: a guard of the call has failed, and lets nothing through that it has not checked.');
+    this.name = 'GuardFailedError';
+  }
+}
+
+/** Tells whether a failed guard refused, also by another copy of the package. */
+export function isGuardFailed(error: unknown): error is GuardFailedError {
+  return typeof error === 'object' && error !== null && (error as { [BRAND]?: unknown })[BRAND] === true;
 }
 
 /** The text of a body as it may be sent: with the `max_tokens` of a guard and the model of a retry policy, where they set one. */

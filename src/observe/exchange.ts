@@ -64,8 +64,7 @@ export async function sendObserved<E extends Exchange, R extends ResponseHead>(
 ): Promise<R> {
   const { call, observation } = exchange;
   const isFirst = call.attempts === 1;
-  const isGuarded = call.spends.length > 0 || (isFirst && observation.guards.length > 0);
-  if (isGuarded) await admit(exchange, transport.guardedRequest(exchange));
+  if (needsAdmission(exchange)) await admit(exchange, transport.guardedRequest(exchange));
   if (isFirst && observation.retry !== undefined) notify(observation, 'began');
   let response: R;
   try {
@@ -87,6 +86,14 @@ export async function sendObserved<E extends Exchange, R extends ResponseHead>(
   }
   if (steering !== undefined) await steering;
   return response;
+}
+
+/** Tells whether any guard is to be asked. Spend guards that are asked again learn it first. */
+function needsAdmission({ call, observation }: Exchange): boolean {
+  const { guards, isStrict = false } = observation;
+  const isFirst = call.attempts === 1;
+  if (!isFirst && isStrict) for (const spend of call.spends) spend.retried?.();
+  return call.spends.length > 0 || (guards.length > 0 && (isFirst || isStrict));
 }
 
 /** Counts an error of observing, and follows the call no further. */

@@ -32,8 +32,9 @@ export interface Observation {
   readonly client?: string;
   /** The labels that hold at this moment, for a request with this body. */
   readonly attribution: (body: Readonly<Record<string, unknown>> | null) => Attribution;
-  /** Asked in this order; the first refusal counts. */
+  /** Asked in this order; the first refusal counts. If `isStrict`, about every attempt, and one that fails refuses. */
   readonly guards: readonly Guard[];
+  readonly isStrict?: boolean;
   /** Without one the SDK retries as it always does. */
   readonly retry?: RetryPolicy | undefined;
   /** Prices a usage at the prices of that time; may throw. */
@@ -126,7 +127,6 @@ export class LiveCall implements Call {
   fallbackModel: string | null = null;
   /** Holds of the spend guards, in their order. */
   readonly spends: CallSpend[] = [];
-
   /** Its end has come: what comes now belongs to nothing. */
   isOver = false;
   /** Of the attempt that was recorded last; `null` where there is none, or it succeeded. */
@@ -165,7 +165,7 @@ export class LiveCall implements Call {
         this.spends.push(spend);
         this.#recorders.push(spend);
       } catch (error) {
-        this.#countError(error);
+        this.spends.push({ admit: () => Promise.reject(new Error('a spend guard failed', { cause: error })) });
       }
     }
     for (const recorder of recorders) {

@@ -1,31 +1,39 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
-import { repeatsName } from '../../src/gateway/receive.ts';
+import { BodyScanner } from '../../src/gateway/body-scanner.ts';
+import { ScanTurns } from '../../src/gateway/receive.ts';
 
-test('no value that was written as JSON has a name twice', () => {
-  fc.assert(
-    fc.property(fc.jsonValue(), fc.constantFrom(0, 2, '\t'), (value, space) => {
-      assert.equal(repeatsName(JSON.stringify(value, null, space)), false);
-    }),
-  );
-});
+const MIB = 1 << 20;
 
-test('a name that comes again in its object is found wherever that is, and however it is escaped', () => {
-  const escaped = (name: string): string =>
-    `"${[...Array(name.length).keys()].map((at) => `\\u${name.charCodeAt(at).toString(16).padStart(4, '0')}`).join('')}"`;
-  const found = fc.record({ name: fc.string(), values: fc.tuple(fc.jsonValue(), fc.jsonValue()), depth: fc.nat(3) });
-  fc.assert(
-    fc.property(found, ({ name, values, depth }) => {
-      const [first, second] = values.map((value) => JSON.stringify(value));
-      let text = `{${JSON.stringify(name)} : ${first} ,\n${escaped(name)}\t:${second}}`;
-      for (let level = 0; level < depth; level++) text = `[{"around":${first},"within":${text}},"last"]`;
-      assert.equal(repeatsName(text), true);
-    }),
-  );
-});
+/** Nested as much as fits, in a place that rules look at. */
+const hostile = (bytes: number): Buffer =>
+  Buffer.from(`{"model":"m","max_tokens":1,"x":[${'[[[]]],'.repeat(bytes / 7)}0]}`);
 
-test('the same name in two objects, or as a value, is not a repetition', () => {
-  assert.equal(repeatsName('[{"a":{"a":1}},{"a":["a","a"]},{"b":"a","a":"b"}]'), false);
-  assert.equal(repeatsName('{"a\\\\":1,"a\\"":2,"a":"\\\\"}'), false);
+test('between two portions of a body, everything else has its turn', async () => {
+  const turns = new ScanTurns();
+  const scanners = [hostile(MIB), hostile(MIB), hostile(MIB / 4)].map((bytes) => new BodyScanner(bytes, 'message'));
+  let most = 0;
+  let looks = 0;
+  let isOver = false;
+  const before = scanners.map(() => 0);
+  const look = (): void => {
+    looks += 1;
+    const read = scanners.map(({ at }, index) => at - (before[index] ?? 0));
+    for (const [index, { at }] of scanners.entries()) before[index] = at;
+    // The first portion of each is read at once.
+    if (looks > 1)
+      most = Math.max(
+        most,
+        read.reduce((sum, bytes) => sum + bytes, 0),
+      );
+    if (!isOver) setImmediate(look);
+  };
+  const scans = scanners.map((scanner) => turns.scan(scanner));
+  setImmediate(look);
+  let first = '';
+  await Promise.all(scans.map((scan, index) => scan.then(() => void (first ||= String(index)))));
+  isOver = true;
+  assert.ok(most <= 2 * 65_536, `${most} bytes were read between two looks`);
+  assert.ok(looks >= (2.25 * MIB) / 65_536 / 2, `${looks} looks`);
+  assert.equal(first, '2', 'a short body waited for the long ones');
 });

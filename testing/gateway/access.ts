@@ -44,11 +44,12 @@ export async function decided(
   params: object,
   operation = 'messages.create',
 ): Promise<string | NonNullable<Admission> | null> {
-  const body = { ...params, requests: [{ custom_id: 'a', params }] };
+  const isBatch = operation === 'messages.batches.create';
+  const body = isBatch ? { requests: [{ custom_id: 'a', params }] } : params;
   let admission: Admission;
   try {
     for (const guard of grant.guards) {
-      admission = (await guard.admit({ operation } as Call, { body, bodyLength: 0 })) ?? admission;
+      admission = (await guard.admit({ operation } as Call, { body: { ...body }, bodyLength: 0 })) ?? admission;
     }
     return admission ?? null;
   } catch (error) {

@@ -49,6 +49,8 @@ function grantOf(token: AuthenticatedToken, { spend, limiter }: TokenState): Gra
     labels: labelsOf(token),
     guards: tokenGuards(token, limiter),
     spendGuards: spending === null ? [] : [spend.of(spending)],
+    bodyBytes: CLIENT_RULES.bodyBytes.read(token),
+    requestsAtOnce: CLIENT_RULES.requestsAtOnce.read(token),
     recorders: [],
   };
 }

@@ -24,6 +24,10 @@ export interface ClientRules {
   readonly origins: readonly string[] | null;
   /** Bounds of the tokens that it mints for its own users; `null` if it may not mint. */
   readonly mints: MintRules | null;
+  /** The longest body of a request, in bytes; `null`: what the API accepts. */
+  readonly bodyBytes: number | null;
+  /** Requests that each of its tokens may have in progress; `null`: no limit of their own. */
+  readonly requestsAtOnce: number | null;
 }
 
 /** The name of a client rule. */
@@ -39,9 +43,19 @@ export interface MintRules {
   readonly lifetimeSeconds: number;
   /** The label that gets the subject as its value; `null` for none. The metrics cap the values of every label. */
   readonly subjectLabel: string | null;
+  /** The longest body of a request, in bytes. Default: `MINTED_BODY_BYTES`. */
+  readonly bodyBytes?: number;
+  /** Requests that each token may have in progress. Default: `MINTED_AT_ONCE`. */
+  readonly requestsAtOnce?: number;
 }
 
-/** The longest lifetime of a minted token, whatever the configuration says. */
+/** A long conversation, or a photo: what a visitor of a page sends. */
+export const MINTED_BODY_BYTES = 1 << 20;
+
+/** More than a page has open at a time, and too few to hold the gateway's connections. */
+export const MINTED_AT_ONCE = 32;
+
+/** No minted token lives longer, whatever the configuration says. */
 export const LONGEST_MINTED_SECONDS = 15 * 60;
 export const DEFAULT_MINTED_SECONDS = 5 * 60;
 
@@ -58,4 +72,6 @@ export const UNBOUND: ClientRules = {
   requestsPerMinute: null,
   origins: null,
   mints: null,
+  bodyBytes: null,
+  requestsAtOnce: null,
 };

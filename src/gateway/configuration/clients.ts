@@ -1,6 +1,12 @@
 import { mayHoldSecret, nearest, type ValueProblem } from '../../errors.ts';
 import { nanoUsdOf } from '../../figures.ts';
-import { LONGEST_MINTED_SECONDS, type GatewayClient, type MintRules } from '../access/client.ts';
+import {
+  LONGEST_MINTED_SECONDS,
+  MINTED_AT_ONCE,
+  MINTED_BODY_BYTES,
+  type GatewayClient,
+  type MintRules,
+} from '../access/client.ts';
 import type { MaxTokensCeiling } from '../grant.ts';
 import { Reader } from './reader.ts';
 
@@ -16,6 +22,8 @@ const CLIENT_FIELDS = Object.keys({
   requestsPerMinute: true,
   origins: true,
   mints: true,
+  bodyBytes: true,
+  requestsAtOnce: true,
   budgets: true,
 } satisfies Readonly<Record<Exclude<keyof GatewayClient, 'name'> | 'budgets', true>>);
 
@@ -31,6 +39,10 @@ const LABEL_VALUE = { pattern: /^(?!.*(?:sk-ant-|plk_))[^\p{C}]{1,128}$/u, expec
 const MODEL = { pattern: /^[\w.:@/-]{1,128}$/, expected: 'the id of a model' };
 
 const RATE = { least: 1, most: 1_000_000, expected: 'whole requests from 1 to 1000000' };
+
+const BODY_BYTES = { least: 1_024, most: 536_870_912, expected: 'whole bytes from 1024 to 536870912' };
+
+const AT_ONCE = { least: 1, most: 1_000_000, expected: 'whole requests from 1 to 1000000' };
 
 /** A web origin as browsers send it. */
 export const ORIGIN = {
@@ -67,6 +79,8 @@ function clientOf(clients: Reader, name: string, aliases: readonly string[]): Ga
     requestsPerMinute: read.integer('requestsPerMinute', RATE) ?? null,
     origins: read.texts('origins', ORIGIN) ?? null,
     mints: mintsOf(read),
+    bodyBytes: read.integer('bodyBytes', BODY_BYTES) ?? null,
+    requestsAtOnce: read.integer('requestsAtOnce', AT_ONCE) ?? null,
   };
 }
 
@@ -125,11 +139,20 @@ const LIFETIME = {
   expected: `whole seconds from 1 to ${LONGEST_MINTED_SECONDS}`,
 };
 
+const MINT_FIELDS = Object.keys({
+  spendUsd: true,
+  requestsPerMinute: true,
+  lifetimeSeconds: true,
+  subjectLabel: true,
+  bodyBytes: true,
+  requestsAtOnce: true,
+} satisfies Readonly<Record<'spendUsd' | Exclude<keyof MintRules, 'spendNanoUsd'>, true>>);
+
 function mintsOf(read: Reader): MintRules | null {
   const given = read.value('mints');
   if (given === undefined || given === false) return null;
   const mints = given === true ? new Reader({}, '', []) : read.within('mints', 'true, or what minted tokens may do');
-  mints.only(['spendUsd', 'requestsPerMinute', 'lifetimeSeconds', 'subjectLabel']);
+  mints.only(MINT_FIELDS);
   const spendNanoUsd = nanoUsdOf(mints.value('spendUsd'));
   if (mints.value('spendUsd') !== undefined && (spendNanoUsd === null || spendNanoUsd === 0n)) {
     mints.problem(
@@ -143,6 +166,8 @@ function mintsOf(read: Reader): MintRules | null {
     requestsPerMinute: mints.integer('requestsPerMinute', RATE) ?? null,
     lifetimeSeconds: mints.integer('lifetimeSeconds', LIFETIME) ?? LONGEST_MINTED_SECONDS,
     subjectLabel: mints.text('subjectLabel', LABEL_NAME) ?? null,
+    bodyBytes: mints.integer('bodyBytes', BODY_BYTES) ?? MINTED_BODY_BYTES,
+    requestsAtOnce: mints.integer('requestsAtOnce', AT_ONCE) ?? MINTED_AT_ONCE,
   };
 }
 

@@ -3,6 +3,7 @@ import type { Notice } from '../../errors.ts';
 import type { PriceTable } from '../../pricing/prices.ts';
 import type { TierOption } from '../../tier/tiers.ts';
 import type { GatewayClient } from '../access/client.ts';
+import { DEFAULT_HELD_BYTES } from '../options.ts';
 import type { RealKeys } from './keys.ts';
 import type { Place } from './places.ts';
 import type { Reader } from './reader.ts';
@@ -79,7 +80,7 @@ export const DEFAULT_LIMITS: LimitSettings = {
   headersSeconds: 10,
   requestSeconds: 300,
   stalledSeconds: 120,
-  heldBytes: 536_870_912,
+  heldBytes: DEFAULT_HELD_BYTES,
   upstreamSilenceSeconds: 600,
   drainSeconds: 30,
 };

@@ -299,6 +299,7 @@ export const GATEWAY_REFUSALS = [
   'invalid',
   'too_large',
   'overloaded',
+  'busy',
   'draining',
 ] as const;
 

@@ -73,6 +73,8 @@ describe('the authenticator', () => {
       key: 'prod-checkout-api',
       labels: { team: 'shop' },
       spendGuards: [],
+      bodyBytes: null,
+      requestsAtOnce: null,
       recorders: [],
     });
     assert.equal(await decided(grant, { model: 'claude-haiku-5-5', max_tokens: 512 }), null);

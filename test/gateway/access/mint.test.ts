@@ -76,10 +76,10 @@ describe('POST /plimsoll/tokens', () => {
     assert.equal(await access.use({ token }, 'messages.create', 'https://evil.example'), 'wrong_origin');
     const grant = await access.authenticate({ token, origin: 'https://app.example.com' });
     assert.ok(typeof grant === 'object');
-    assert.equal(await decided(grant, { model: 'claude-haiku-5-5' }), null);
+    assert.equal(await decided(grant, { model: 'claude-haiku-5-5', max_tokens: 1 }), null);
     const others = SHOP.models?.filter((model) => model !== 'claude-haiku-5-5') ?? [];
     for (const model of [...others, 'claude-opus-5-5'])
-      assert.equal(await decided(grant, { model }), 'refused by models');
+      assert.equal(await decided(grant, { model, max_tokens: 1 }), 'refused by models');
   });
 
   test('grants no more than the client has, and names all that is too much', async () => {

@@ -66,6 +66,8 @@ describe("a gateway's configuration", () => {
           requestsPerMinute: null,
           origins: null,
           mints: null,
+          bodyBytes: null,
+          requestsAtOnce: null,
         },
       ],
     );
@@ -84,7 +86,7 @@ describe("a gateway's configuration", () => {
         headersSeconds: 10,
         requestSeconds: 300,
         stalledSeconds: 120,
-        heldBytes: 536_870_912,
+        heldBytes: 268_435_456,
         upstreamSilenceSeconds: 600,
         drainSeconds: 30,
       },
@@ -113,6 +115,8 @@ describe("a gateway's configuration", () => {
       requestsPerMinute: 20,
       lifetimeSeconds: 600,
       subjectLabel: null,
+      bodyBytes: 1_048_576,
+      requestsAtOnce: 32,
     });
     assert.equal(ci?.key, 'ci-runner-key');
     assert.equal(configuration.keys.get('ci-runner-key')?.(), OTHER_KEY);
@@ -290,7 +294,7 @@ describe("a gateway's configuration", () => {
       }),
       [
         'listn: expected one of listen, metrics, baseUrl, keys, clients, labelHeaders, attribution, budgets, ledger, tokens, prices, tier, limits, cors, got an unknown field: did you mean listen?',
-        'clients.checkout.modles: expected one of key, labels, models, maxTokens, endpoints, requestsPerMinute, origins, mints, budgets, got an unknown field: did you mean models?',
+        'clients.checkout.modles: expected one of key, labels, models, maxTokens, endpoints, requestsPerMinute, origins, mints, bodyBytes, requestsAtOnce, budgets, got an unknown field: did you mean models?',
         'clients.checkout.key: expected one of the aliases in keys (prod-api-key, prod-other-key), got "prod-api-kye": did you mean prod-api-key?',
         'clients.checkout.models: expected a list, each the id of a model, got "claude-haiku-5-5": write it as a list',
         'clients.checkout.maxTokens.tokens: expected whole tokens from 1 up, got nothing: say how many',

@@ -70,9 +70,11 @@ test('bodies of more bytes than may be held at once are refused as overload', as
   assert.equal(refused?.status, 529);
   assert.equal(errorIn(refused).type, 'overloaded_error');
   assert.equal(upstream.connections, 0);
-  // The room is free again when their clients have gone.
-  const after = await exchanged(gateway.port, post(gateway.token));
-  assert.equal(after?.status, 200);
+  // The room is free again when the gateway has seen that their clients have gone.
+  const again = async (): Promise<number | undefined> => (await exchanged(gateway.port, post(gateway.token)))?.status;
+  let after = await again();
+  while (after === 529) after = await again();
+  assert.equal(after, 200);
 });
 
 test('a head that never ends costs a connection for as long as is allowed, and nothing upstream', async (t) => {
