@@ -9,7 +9,10 @@ import { tool } from './tools.ts';
 
 export const promtool = tool('promtool');
 
-/** What Prometheus would be told, and what must come of it. */
+/**
+ * What Prometheus would be told, and what must come of it. Processes are hours old and known, unless a case has series of
+ * `plimsoll_start_time_seconds` for them.
+ */
 export interface AlertCase {
   /** A sentence without subject: `fires when …` or `does not fire when …`. */
   readonly name: string;
@@ -64,8 +67,12 @@ export interface Judgement {
 export async function judged(rules: readonly AlertingRule[], cases: readonly AlertCase[]): Promise<Judgement> {
   const folder = mkdtempSync(join(tmpdir(), 'plimsoll-rules-'));
   try {
-    // Only the summary: a description says the same at length, and is rendered in the tests that run a Prometheus.
-    const held = rules.map((rule) => ({ ...rule, annotations: { summary: rule.annotations['summary'] } }));
+    // Only the summary: a description says the same at length, and is rendered in the tests that run a Prometheus. And only
+    // the condition: an alert that goes on firing would hide what ends it. Whole days are in bad-day.test.ts.
+    const held = rules.map(({ keep_firing_for: _kept, ...rule }) => ({
+      ...rule,
+      annotations: { summary: rule.annotations['summary'] },
+    }));
     const all = [...supporting(rules.map(({ expr }) => expr).join(' ')), ...held];
     writeFileSync(join(folder, 'rules.yml'), stringify({ groups: [{ name: 'held', rules: all }] }));
     const files = [...new Set(cases.map(pace))].map((held, index) => {
@@ -91,7 +98,7 @@ function testOf({ name, series, step = '1m', at, firing }: AlertCase, rules: rea
   return {
     name,
     interval: step,
-    input_series: Object.entries(series).map(([key, values]) => ({
+    input_series: Object.entries({ ...oldProcesses(series), ...series }).map(([key, values]) => ({
       series: key,
       values: typeof values === 'string' ? values : values.join(' '),
     })),
@@ -104,6 +111,17 @@ function testOf({ name, series, step = '1m', at, firing }: AlertCase, rules: rea
       })),
     })),
   };
+}
+
+const TARGET = ['job', 'cluster', 'namespace', 'instance'];
+
+/** The start of each process of the series that has none, two hours before the first sample. */
+function oldProcesses(series: AlertCase['series']): AlertCase['series'] {
+  const targets = Object.keys(series).map((key) =>
+    TARGET.flatMap((label) => new RegExp(`[{,]${label}="[^"]*"`).exec(key)?.[0].slice(1) ?? []).join(),
+  );
+  const starts = [...new Set(targets)].map((target) => `plimsoll_start_time_seconds{${target}}`);
+  return Object.fromEntries(starts.filter((start) => !(start in series)).map((start) => [start, '-7200x5000']));
 }
 
 function run(args: readonly string[]): Promise<string> {

@@ -1,6 +1,6 @@
 import * as units from '@grafana/grafana-foundation-sdk/units';
 import { charts, type DashboardFile, type FieldDefaults, type PanelFile, type TargetFile } from './dashboard-file.ts';
-import { labelsOf } from './known.ts';
+import { GROUP, isCounter, labelsOf } from './known.ts';
 import { queryShape } from './promql.ts';
 import { queryComplaints, readable } from './query-lint.ts';
 import { variablesIn } from './variables.ts';
@@ -124,28 +124,31 @@ function targetComplaints(
   { type }: PanelFile,
 ): readonly string[] {
   const shape = queryShape(readable(expr));
-  const narrowed = shape.selectors.filter(({ metric }) => !NOT_NARROWED.test(metric));
-  const missing = narrowed.flatMap(({ metric, matchers }) =>
+  const missing = shape.selectors.flatMap(({ metric, matchers }) =>
     NARROWING.filter((label) => labelsOf(metric)?.has(label) && !isMatched(matchers, label)).map(
       (label) => `${metric} is not narrowed by $${label}`,
     ),
   );
-  const rates = [...expr.matchAll(/rate\([^[]*\[([^\]]+)\]/g)].map(([, window = '']) => window);
+  const growths = shape.selectors.filter(({ metric }) => metric.endsWith(':growth'));
+  const windows = [...expr.matchAll(/:growth[^[]*\[([^\]]+)\]/g)].map(([, window = '']) => window);
+  const raw = shape.selectors.filter(({ metric, isFixed }) => isCounter(metric) && !isFixed);
   return [
     ...queryComplaints(expr),
     ...missing,
     ...legendComplaints(legendFormat, shape.groupingLabels, expr),
     datasource?.uid !== CHOSEN && 'a query names a data source',
     /\btopk\b/.test(expr) && instant !== true && 'topk in a range shows other series at each point',
+    ...raw.map(({ metric }) => `${metric} is read as each process has it: a fleet has too many`),
+    ...growths
+      .filter(({ within }) => within[0] !== 'sum_over_time')
+      .map(({ metric }) => `${metric} is read for one minute of a step`),
     type === 'timeseries' &&
-      rates.some((window) => window !== '$__rate_interval' && !/^\d+[hd]$/.test(window)) &&
-      'a rate whose window is not $__rate_interval',
+      windows.some((window) => window !== '$__interval' && !/^(\d{4,}|[3-9]\d\d)s$/.test(window)) &&
+      'a growth whose window is not $__interval',
   ].filter((complaint) => complaint !== false);
 }
 
-const NARROWING = ['job', 'model', 'key'];
-/** Budgets are those of all jobs that share a ledger; alerts those of all. */
-const NOT_NARROWED = /^(ALERTS|up|budget_.*|anthropic_budget_period_.*)$/;
+const NARROWING = [...GROUP, 'model', 'key'];
 
 /** A price is of a model that is chosen, not of the models that are looked at. */
 function isMatched(matchers: readonly { readonly label: string; readonly value: string }[], label: string): boolean {

@@ -1,10 +1,14 @@
 import { CATALOGUE } from '../../src/record/metrics/catalogue.ts';
+import { recordedLabels } from '../../src/rules/recording.ts';
 import { ruleFiles } from '../../src/rules/rule-files.ts';
+import { DEFAULT_SETTINGS } from '../../src/rules/settings.ts';
 
 /** Metrics of Prometheus itself. */
 const OF_PROMETHEUS = ['up', 'ALERTS'];
 
-const TARGET_LABELS = ['job', 'instance'];
+/** The labels that every recorded series keeps. */
+export const GROUP = ['job', ...DEFAULT_SETTINGS.groupBy];
+const TARGET_LABELS = [...GROUP, 'instance'];
 /** A user declares attribution labels; these are the demo's, and the counters marked `attributed` may have them. */
 const ATTRIBUTION = ['route', 'tenant'];
 
@@ -15,17 +19,12 @@ export const RECORDED_NAMES: ReadonlySet<string> = new Set(
   ),
 );
 
+const RECORDED_LABELS = recordedLabels(DEFAULT_SETTINGS);
+
 /** The labels that a sample of the name can have; `null` where nothing has the name. */
 export function labelsOf(name: string): ReadonlySet<string> | null {
   if (OF_PROMETHEUS.includes(name)) return new Set([...TARGET_LABELS, 'alertname', 'alertstate', 'severity']);
-  if (RECORDED_NAMES.has(name))
-    return new Set(
-      name
-        .split(':')[0]
-        ?.replace('model_class', 'class')
-        .split('_')
-        .map((label) => (label === 'class' ? 'model_class' : label)),
-    );
+  if (RECORDED_NAMES.has(name)) return new Set([...GROUP, ...(RECORDED_LABELS.get(name) ?? [])]);
   const metric = CATALOGUE.find((each) => each.name === name || sampleNames(each).includes(name));
   if (metric === undefined) return null;
   const attribution = 'attributed' in metric ? ATTRIBUTION : [];

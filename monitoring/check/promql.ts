@@ -20,6 +20,8 @@ export interface Selector {
   readonly window: string | null;
   /** It stands before `unless`: what counts is that the series is there. */
   readonly isBefore: boolean;
+  /** It stands at a moment of its own (`@ 0`), whatever the time range. */
+  readonly isFixed: boolean;
 }
 
 interface Matcher {
@@ -59,6 +61,7 @@ function selector(node: SyntaxNode, text: Text): Selector {
     within: around(node, text),
     window: matrix === null ? null : window(text(matrix)),
     isBefore: isBeforeUnless(node),
+    isFixed: node.parent?.name === 'StepInvariantExpr',
   };
 }
 

@@ -16,20 +16,21 @@ export function queryComplaints(query: string): readonly string[] {
 
 /** Grafana's variables in places where the grammar wants a duration. */
 export function readable(query: string): string {
-  return query.replaceAll(/\$__(rate_interval|interval|range)\b/g, '5m');
+  return query.replaceAll(/\$__interval_ms\b/g, '60000').replaceAll(/\$__(rate_interval|interval|range)\b/g, '5m');
 }
 
 const OF_COUNTERS = new Set(['rate', 'irate', 'increase', 'last_over_time', 'absent']);
 
 function selectorComplaints(selector: Selector): readonly string[] {
-  const { metric, matchers, within, window, isBefore } = selector;
+  const { metric, matchers, within, window, isBefore, isFixed } = selector;
   const labels = labelsOf(metric);
   if (labels === null) return [`${metric} is not in the catalogue`];
   const strangers = matchers
     .filter(({ label }) => !labels.has(label))
     .map(({ label }) => `${metric} has no label ${label}`);
   const [innermost = ''] = within;
-  const raw = isCounter(metric) && window === null && !within.some((name) => name === 'count') && !isBefore;
+  const isCounted = window === null && !isFixed && !isBefore && !within.includes('count');
+  const raw = isCounter(metric) && isCounted;
   return [
     ...strangers,
     ...(raw ? [`${metric} is a counter and is read without rate or increase`] : []),

@@ -23,6 +23,7 @@ export function grafanaValues(rangeSeconds: number, scrapeSeconds: number): Valu
     datasource: 'prometheus',
     __rate_interval: `${4 * scrapeSeconds}s`,
     __interval: `${scrapeSeconds}s`,
+    __interval_ms: String(scrapeSeconds * 1_000),
     __range: `${rangeSeconds}s`,
   };
 }

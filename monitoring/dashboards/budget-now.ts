@@ -1,15 +1,20 @@
+import { secondsOf } from '../../src/rules/promql.ts';
 import { RECORDED } from '../../src/rules/recording.ts';
 import type { Row } from './panel.ts';
+import { GROUP, inWindow, recorded } from './selection.ts';
 
-const { budgetSpent: spent, budgetReserved: reserved, budgetForecast: forecast, budgetLimit: limit } = RECORDED;
-const BY = 'budget, period, scope';
-/** All jobs that share a ledger share its budgets, so the variables do not narrow them. */
-const bound = (which: 'start' | 'end'): string => `max by (${BY}) (anthropic_budget_period_${which}_timestamp_seconds)`;
+const BY = [...GROUP, 'budget', 'period', 'scope'].join(', ');
+const spent = recorded(RECORDED.budgetSpent);
+const reserved = recorded(RECORDED.budgetReserved);
+const forecast = recorded(RECORDED.budgetForecast);
+const limit = recorded(RECORDED.budgetLimit);
+const end = recorded(RECORDED.budgetEnd);
 /** A table treats the name of a metric as a label, which would add a row. */
-const cell = (recorded: string): string => `max by (${BY}) (${recorded})`;
-const elapsed = `(time() - ${bound('start')}) / (${bound('end')} - ${bound('start')})`;
-const pace = (window: string, seconds: number): string =>
-  `clamp_min(delta(${spent}[${window}]), 0) / (${RECORDED.budgetEvenPace} * ${seconds})`;
+const cell = (series: string): string => `max by (${BY}) (${series})`;
+const elapsed = `(time() - ${recorded(RECORDED.budgetStart)}) / (${end} - ${recorded(RECORDED.budgetStart)})`;
+const pace = (window: string): string =>
+  `${inWindow('budget_spend_usd', window)} / (${recorded(RECORDED.budgetEvenPace)} * ${secondsOf(window)})`;
+const OF = '{{budget}} ({{job}})';
 
 const USED = [
   [null, 'green'],
@@ -35,7 +40,7 @@ export const budgetNow: Row = {
       max: 1.2,
       decimals: 0,
       description: 'Spend of each budget in its current period. At 100%, a budget in mode block refuses calls.',
-      targets: [{ expr: `${spent} / ${limit}`, legend: '{{budget}}' }],
+      targets: [{ expr: `${spent} / ${limit}`, legend: OF }],
       steps: USED,
     },
     {
@@ -50,10 +55,10 @@ export const budgetNow: Row = {
         { expr: cell(reserved), legend: 'Reserved' },
         { expr: cell(limit), legend: 'Limit' },
         { expr: cell(forecast), legend: 'Forecast' },
-        { expr: `(${bound('end')} - time()) / 86400`, legend: 'Days left' },
+        { expr: `(${cell(end)} - time()) / 86400`, legend: 'Days left' },
       ],
       columns: { 'Days left': ['d', 1] },
-      labels: ['budget', 'period', 'scope'],
+      labels: [...GROUP, 'budget', 'period', 'scope'],
     },
     {
       kind: 'bar gauge',
@@ -64,10 +69,10 @@ export const budgetNow: Row = {
       max: 2,
       decimals: 0,
       description:
-        'Expected spend at the end of the period: as plimsoll forecasts it, from the days of the week, and as a straight line.',
+        'Expected spend at the end of the period: as plimsoll forecasts it, from the days of the week, and at the pace of the last day (for a month, of the last week).',
       targets: [
-        { expr: `${forecast} / ${limit}`, legend: '{{budget}}: plimsoll' },
-        { expr: `${spent} / ${limit} / (${elapsed} > 0)`, legend: '{{budget}}: straight line' },
+        { expr: `${forecast} / ${limit}`, legend: `${OF}: plimsoll` },
+        { expr: `${recorded(RECORDED.budgetProjection)} / ${limit}`, legend: `${OF}: at the pace so far` },
       ],
       steps: USED,
     },
@@ -82,9 +87,9 @@ export const budgetNow: Row = {
       description:
         'Spend as a multiple of an even pace: at 1 the budget lasts exactly until its period ends. If it stays over 6 for hours, look for a job that was just started.',
       targets: [
-        { expr: pace('1h', 3_600), legend: '{{budget}}: 1 h' },
-        { expr: pace('6h', 21_600), legend: '{{budget}}: 6 h' },
-        { expr: pace('1d', 86_400), legend: '{{budget}}: 1 d' },
+        { expr: pace('1h'), legend: `${OF}: 1 h` },
+        { expr: pace('6h'), legend: `${OF}: 6 h` },
+        { expr: pace('1d'), legend: `${OF}: 1 d` },
       ],
       steps: PACE,
     },
@@ -96,9 +101,9 @@ export const budgetNow: Row = {
       min: 0,
       description: 'A budget above its even pace runs out before its period ends, unless something changes.',
       targets: [
-        { expr: spent, legend: '{{budget}}: spent' },
-        { expr: `${limit} * ${elapsed}`, legend: '{{budget}}: even pace' },
-        { expr: limit, legend: '{{budget}}: limit' },
+        { expr: spent, legend: `${OF}: spent` },
+        { expr: `${limit} * ${elapsed}`, legend: `${OF}: even pace` },
+        { expr: limit, legend: `${OF}: limit` },
       ],
     },
   ],

@@ -1,10 +1,10 @@
 import { budgetNow } from './budget-now.ts';
 import type { Dashboard, Row } from './panel.ts';
-import { inRange, rate, selected, share, sumBy } from './selection.ts';
+import { GROUP, inRange, rate, selected, share, sumBy } from './selection.ts';
 
-const tokens = sumBy('kind', inRange('anthropic_tokens_total', 'kind!="output_estimated"'));
+const tokens = sumBy('kind', inRange('tokens', 'kind!="output_estimated"'));
 const price = (matchers: string): string =>
-  `max by (kind) (anthropic_price_usd_per_million_tokens{job=~"$job", rate="standard", ${matchers}})`;
+  `max by (kind) (anthropic_price_usd_per_million_tokens{${GROUP.map((label) => `${label}=~"$${label}"`).join(', ')}, rate="standard", ${matchers}})`;
 
 const where: Row = {
   title: 'Where the money goes',
@@ -16,7 +16,7 @@ const where: Row = {
       width: 12,
       description:
         'Estimated dollars per hour. If an expensive model is new here, check that somebody meant to use it.',
-      targets: [{ expr: `3600 * ${sumBy('model', rate('anthropic_cost_usd_total'))}`, legend: '{{model}}' }],
+      targets: [{ expr: `3600 * ${sumBy('model', rate('cost_usd'))}`, legend: '{{model}}' }],
     },
     {
       kind: 'stacked',
@@ -24,7 +24,7 @@ const where: Row = {
       unit: 'currencyUSD',
       width: 12,
       description: 'Estimated dollars per hour, by the alias of the API key.',
-      targets: [{ expr: `3600 * ${sumBy('key', rate('anthropic_cost_usd_total'))}`, legend: '{{key}}' }],
+      targets: [{ expr: `3600 * ${sumBy('key', rate('cost_usd'))}`, legend: '{{key}}' }],
     },
     {
       kind: 'table',
@@ -37,9 +37,9 @@ const where: Row = {
       description:
         'Cost by model and key, and per thousand calls. If one row costs far more per call than the others, look at its tokens in the dashboard Calls.',
       targets: [
-        { expr: sumBy('model, key', inRange('anthropic_cost_usd_total')), legend: 'Cost' },
+        { expr: sumBy('model, key', inRange('cost_usd')), legend: 'Cost' },
         {
-          expr: `1000 * ${share(sumBy('model, key', inRange('anthropic_cost_usd_total')), sumBy('model, key', inRange('anthropic_requests_total', 'outcome="ok"')))}`,
+          expr: `1000 * ${share(sumBy('model, key', inRange('cost_usd')), sumBy('model, key', inRange('requests', 'outcome="ok"')))}`,
           legend: 'Per 1,000 calls',
         },
       ],
@@ -52,7 +52,7 @@ const where: Row = {
       min: 0,
       description:
         'Needs the attribution label route; without it there is one bar. A smaller model saves most on the most expensive route.',
-      targets: [{ expr: sumBy('route', inRange('anthropic_cost_usd_total')), legend: '{{route}}' }],
+      targets: [{ expr: sumBy('route', inRange('cost_usd_by_route')), legend: '{{route}}' }],
       steps: [[null, 'blue']],
     },
     {
@@ -63,7 +63,7 @@ const where: Row = {
       min: 0,
       description:
         'Input, output and cache. If most is input, cache it. If most is cache writes, the cached part changes too often.',
-      targets: [{ expr: sumBy('kind', inRange('anthropic_cost_usd_total')), legend: '{{kind}}' }],
+      targets: [{ expr: sumBy('kind', inRange('cost_usd')), legend: '{{kind}}' }],
       steps: [[null, 'blue']],
     },
   ],
@@ -92,7 +92,7 @@ const whatIf: Row = {
       height: 5,
       decimals: 2,
       description: 'Estimated cost of the time range, for comparison with the panel on the left.',
-      targets: [{ expr: sumBy('', inRange('anthropic_cost_usd_total')), legend: 'cost' }],
+      targets: [{ expr: sumBy('', inRange('cost_usd')), legend: 'cost' }],
       steps: [[null, 'blue']],
     },
     {
@@ -106,10 +106,7 @@ const whatIf: Row = {
         'The cost of these calls is missing from every panel here. If there are any, add a price for the model.',
       targets: [
         {
-          expr: share(
-            `(${sumBy('', inRange('anthropic_unpriced_requests_total'))} or vector(0))`,
-            sumBy('', inRange('anthropic_requests_total')),
-          ),
+          expr: share(`(${sumBy('', inRange('unpriced'))} or vector(0))`, sumBy('', inRange('requests'))),
           legend: 'unpriced',
         },
       ],
@@ -145,7 +142,7 @@ const whatIf: Row = {
       min: 0,
       description:
         'Decisions made before each call. blocked: the call was refused. unavailable: the ledger did not respond. warned: the call went over the budget and was sent.',
-      targets: [{ expr: sumBy('decision', rate('anthropic_budget_decisions_total')), legend: '{{decision}}' }],
+      targets: [{ expr: sumBy('decision', rate('budget_decisions')), legend: '{{decision}}' }],
     },
     {
       kind: 'time series',

@@ -1,9 +1,9 @@
 import { RECORDED } from '../../src/rules/recording.ts';
 import type { Row } from './panel.ts';
-import { inRange, quantile, rate, recorded, selected, share, sumBy } from './selection.ts';
+import { inRange, inWindow, quantile, rate, recorded, share, sumBy } from './selection.ts';
 
-const reads = sumBy('model', rate('anthropic_tokens_total', 'kind="cache_read"'));
-const inputs = sumBy('model', rate('anthropic_tokens_total', 'kind=~"input|cache_read|cache_write_5m|cache_write_1h"'));
+const reads = sumBy('model', rate('tokens', 'kind="cache_read"'));
+const inputs = sumBy('model', rate('tokens', 'kind=~"input|cache_read|cache_write_5m|cache_write_1h"'));
 
 const NONE_IS_GOOD = [
   [null, 'green'],
@@ -21,11 +21,12 @@ export const callTokens: Row = {
       width: 8,
       description:
         'Tokens by kind. output_estimated: streams that ended before the API reported their count. If there are many, users leave before the end.',
-      targets: [{ expr: sumBy('kind', rate('anthropic_tokens_total')), legend: '{{kind}}' }],
+      targets: [{ expr: sumBy('kind', rate('tokens')), legend: '{{kind}}' }],
     },
     {
       kind: 'time series',
       title: 'Cache hit ratio',
+      every: '5m',
       unit: 'percentunit',
       width: 8,
       min: 0,
@@ -44,7 +45,7 @@ export const callTokens: Row = {
       description: 'Time for each output token of a stream after the first.',
       targets: [
         {
-          expr: quantile(0.95, 'anthropic_time_per_output_token_seconds_bucket', { by: 'model' }),
+          expr: quantile(0.95, 'anthropic_time_per_output_token_seconds', { by: 'model' }),
           legend: '{{model}}',
         },
       ],
@@ -79,7 +80,7 @@ export const callTokens: Row = {
     },
     {
       kind: 'time series',
-      title: 'Cost per call, by route and model',
+      title: 'Cost per call, by route',
       unit: 'currencyUSD',
       width: 12,
       min: 0,
@@ -89,10 +90,10 @@ export const callTokens: Row = {
       targets: [
         {
           expr: share(
-            sumBy('route, model', rate('anthropic_cost_usd_total')),
-            sumBy('route, model', rate('anthropic_requests_total', 'outcome="ok"')),
+            sumBy('route', inWindow('cost_usd_by_route', '1h')),
+            sumBy('route', inWindow('requests_by_route', '1h')),
           ),
-          legend: '{{route}} on {{model}}',
+          legend: '{{route}}',
         },
       ],
     },
@@ -103,7 +104,7 @@ export const callTokens: Row = {
       width: 4,
       description:
         'Errors inside plimsoll in the time range. The calls went through. If there are any, see the runbook PlimsollErrors.',
-      targets: [{ expr: `${sumBy('', inRange('plimsoll_errors_total'))} or vector(0)`, legend: 'errors' }],
+      targets: [{ expr: `${sumBy('', inRange('errors'))} or vector(0)`, legend: 'errors' }],
       steps: NONE_IS_GOOD,
     },
     {
@@ -113,9 +114,7 @@ export const callTokens: Row = {
       width: 4,
       description:
         'Label values counted as other in the time range. If there are any, see the runbook PlimsollLabelValuesDropped.',
-      targets: [
-        { expr: `${sumBy('', inRange('plimsoll_label_values_dropped_total'))} or vector(0)`, legend: 'dropped' },
-      ],
+      targets: [{ expr: `${sumBy('', inRange('label_values_dropped'))} or vector(0)`, legend: 'dropped' }],
       steps: NONE_IS_GOOD,
     },
     {
@@ -125,7 +124,7 @@ export const callTokens: Row = {
       width: 4,
       description:
         'Processes with plimsoll that Prometheus scrapes. If some are missing, check the targets in Prometheus.',
-      targets: [{ expr: `count(${selected('plimsoll_build_info')})`, legend: 'processes' }],
+      targets: [{ expr: `sum(${recorded(RECORDED.replicas)})`, legend: 'processes' }],
       steps: [[null, 'blue']],
     },
   ],

@@ -1,11 +1,11 @@
 import { FAILED } from '../../src/rules/covered.ts';
 import { callTokens } from './calls-tokens.ts';
 import type { Dashboard, Row } from './panel.ts';
-import { inRange, quantile, rate, share, sumBy } from './selection.ts';
+import { inRange, inWindow, quantile, rate, share, sumBy } from './selection.ts';
 
 const PAIR = 'model, key';
-const calls = sumBy(PAIR, inRange('anthropic_requests_total'));
-const duration = 'anthropic_request_duration_seconds_bucket' as const;
+const calls = sumBy(PAIR, inRange('requests'));
+const duration = 'anthropic_request_duration_seconds' as const;
 
 const who: Row = {
   title: 'Who calls what',
@@ -21,19 +21,16 @@ const who: Row = {
       targets: [
         { expr: calls, legend: 'Calls' },
         {
-          expr: share(
-            `(${sumBy(PAIR, inRange('anthropic_requests_total', `outcome=~"${FAILED}"`))} or 0 * ${calls})`,
-            calls,
-          ),
+          expr: share(`(${sumBy(PAIR, inRange('requests', `outcome=~"${FAILED}"`))} or 0 * ${calls})`, calls),
           legend: 'Failed',
         },
-        { expr: share(sumBy(PAIR, inRange('anthropic_retries_total')), calls), legend: 'Retries per call' },
+        { expr: share(sumBy(PAIR, inRange('retries')), calls), legend: 'Retries per call' },
         {
-          expr: `histogram_quantile(0.95, ${sumBy(`le, ${PAIR}`, inRange(duration, 'outcome="ok"'))}) >= 0`,
+          expr: quantile(0.95, duration, { by: PAIR, over: '$__range' }),
           legend: 'p95',
         },
-        { expr: sumBy(PAIR, inRange('anthropic_tokens_total')), legend: 'Tokens' },
-        { expr: sumBy(PAIR, inRange('anthropic_cost_usd_total')), legend: 'Cost' },
+        { expr: sumBy(PAIR, inRange('tokens')), legend: 'Tokens' },
+        { expr: sumBy(PAIR, inRange('cost_usd')), legend: 'Cost' },
       ],
       columns: { Failed: ['percentunit', 2], 'Retries per call': ['short', 2], p95: 's', Cost: 'currencyUSD' },
       first: { column: 'Calls', largest: true },
@@ -45,7 +42,7 @@ const who: Row = {
       unit: 'reqps',
       width: 8,
       description: 'Messages, streams, token counts and batches. Move work that can wait to batches, which cost half.',
-      targets: [{ expr: sumBy('operation', rate('anthropic_requests_total')), legend: '{{operation}}' }],
+      targets: [{ expr: sumBy('operation', rate('requests')), legend: '{{operation}}' }],
     },
     {
       kind: 'stacked',
@@ -53,7 +50,7 @@ const who: Row = {
       unit: 'reqps',
       width: 8,
       description: 'Needs the attribution label route; without it there is one line.',
-      targets: [{ expr: sumBy('route', rate('anthropic_requests_total')), legend: '{{route}}' }],
+      targets: [{ expr: sumBy('route', `${inWindow('requests_by_route', '10m')} / 600`), legend: '{{route}}' }],
     },
     {
       kind: 'time series',
@@ -62,7 +59,13 @@ const who: Row = {
       width: 8,
       min: 0,
       description: 'The slowest calls. Each point is one call; click it to open its trace.',
-      targets: [{ expr: quantile(0.99, duration, { by: 'operation' }), legend: '{{operation}}', exemplars: true }],
+      targets: [
+        {
+          expr: quantile(0.99, duration, { by: 'operation', exemplars: true }),
+          legend: '{{operation}}',
+          exemplars: true,
+        },
+      ],
     },
   ],
 };
@@ -77,11 +80,12 @@ const answers: Row = {
       width: 8,
       description:
         'Why the model stopped. max_tokens: the response is cut off. refusal: the model declined; look at the prompts.',
-      targets: [{ expr: sumBy('stop_reason', rate('anthropic_stop_reasons_total')), legend: '{{stop_reason}}' }],
+      targets: [{ expr: sumBy('stop_reason', rate('stop_reasons')), legend: '{{stop_reason}}' }],
     },
     {
       kind: 'time series',
       title: 'Responses cut off at max_tokens',
+      every: '5m',
       unit: 'percentunit',
       width: 8,
       min: 0,
@@ -92,8 +96,8 @@ const answers: Row = {
       targets: [
         {
           expr: share(
-            `(${sumBy('model', rate('anthropic_stop_reasons_total', 'stop_reason="max_tokens"'))} or 0 * ${sumBy('model', rate('anthropic_stop_reasons_total'))})`,
-            sumBy('model', rate('anthropic_stop_reasons_total')),
+            `(${sumBy('model', rate('stop_reasons', 'stop_reason="max_tokens"'))} or 0 * ${sumBy('model', rate('stop_reasons'))})`,
+            sumBy('model', rate('stop_reasons')),
           ),
           legend: '{{model}}',
         },
@@ -110,9 +114,7 @@ const answers: Row = {
       width: 12,
       description:
         'Requests that a model refused, those included that a fallback answered. free: not billed. unsure: no rule is known.',
-      targets: [
-        { expr: sumBy('category, billing', rate('anthropic_refusals_total')), legend: '{{category}}, {{billing}}' },
-      ],
+      targets: [{ expr: sumBy('category, billing', rate('refusals')), legend: '{{category}}, {{billing}}' }],
     },
     {
       kind: 'stacked',
@@ -120,7 +122,7 @@ const answers: Row = {
       unit: 'reqps',
       width: 12,
       description: 'Why prompts missed the cache. Only requests that ask for diagnostics have a reason.',
-      targets: [{ expr: sumBy('reason', rate('anthropic_cache_misses_total')), legend: '{{reason}}' }],
+      targets: [{ expr: sumBy('reason', rate('cache_misses')), legend: '{{reason}}' }],
     },
     {
       kind: 'time series',
@@ -132,8 +134,8 @@ const answers: Row = {
       description:
         'If it is far below 1, lower max_tokens: that bounds the cost of a call and what limits and budgets reserve for it.',
       targets: [
-        { expr: quantile(0.5, 'anthropic_max_tokens_ratio_bucket'), legend: 'p50' },
-        { expr: quantile(0.95, 'anthropic_max_tokens_ratio_bucket'), legend: 'p95' },
+        { expr: quantile(0.5, 'anthropic_max_tokens_ratio'), legend: 'p50' },
+        { expr: quantile(0.95, 'anthropic_max_tokens_ratio'), legend: 'p95' },
       ],
     },
   ],

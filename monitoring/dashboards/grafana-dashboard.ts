@@ -13,7 +13,9 @@ import {
 } from '@grafana/grafana-foundation-sdk/dashboard';
 import { DATA_SOURCE, grafanaPanel } from './grafana-panel.ts';
 import type { Dashboard, Panel } from './panel.ts';
-import { FIRING } from './selection.ts';
+import { growthOf } from '../../src/rules/growth.ts';
+import { RECORDED } from '../../src/rules/recording.ts';
+import { FIRING, GROUP } from './selection.ts';
 
 /** Grafana 11, 12 and 13 all migrate up from this version. Older ones would accept the builders' 42 without a check. */
 const SCHEMA_VERSION = 39;
@@ -37,9 +39,6 @@ function frame({ name, title, description, from, whatIf = false }: Dashboard): D
     .readonly()
     .tooltip(DashboardCursorSync.Crosshair)
     .withVariable(new DatasourceVariableBuilder('datasource').label('Data source').type('prometheus'))
-    .withVariable(variable('job', 'plimsoll_build_info'))
-    .withVariable(variable('model', 'anthropic_attempts_total{job=~"$job"}'))
-    .withVariable(variable('key', 'anthropic_attempts_total{job=~"$job"}'))
     .annotation(alerts())
     .link(
       new DashboardLinkBuilder('Claude API')
@@ -49,12 +48,25 @@ function frame({ name, title, description, from, whatIf = false }: Dashboard): D
         .includeVars(true)
         .keepTime(true),
     );
+  for (const chosen of narrowing()) builder.withVariable(chosen);
   return whatIf ? builder.withVariable(whatIfVariable()) : builder;
 }
 
+/** Each variable offers what the ones before it leave. Attempts are recorded, so that a fleet's are not read. */
+function narrowing(): readonly QueryVariableBuilder[] {
+  const group = [...GROUP.slice(1), 'job'];
+  const chosen = (labels: readonly string[]): string => labels.map((label) => `${label}=~"$${label}"`).join(', ');
+  const attempts = `${growthOf('attempts')}{${chosen(group)}}`;
+  return [
+    ...group.map((label, index) => variable(label, `${RECORDED.replicas}{${chosen(group.slice(0, index))}}`)),
+    variable('model', attempts),
+    variable('key', attempts),
+  ];
+}
+
 function variable(name: string, of: string): QueryVariableBuilder {
-  return asked(name, of)
-    .label(name === 'job' ? 'Job' : name === 'model' ? 'Model' : 'Key')
+  return asked(name, of.replace('{}', ''))
+    .label(`${name.charAt(0).toUpperCase()}${name.slice(1)}`)
     .multi(true)
     .includeAll(true)
     .allValue('.*')

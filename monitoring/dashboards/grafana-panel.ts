@@ -32,6 +32,7 @@ import { PanelBuilder as TimeSeries } from '@grafana/grafana-foundation-sdk/time
 import { COLORS } from './colors.ts';
 import { grafanaTable, refId } from './grafana-table.ts';
 import { REDUCED, type Panel } from './panel.ts';
+import { GROUP } from './selection.ts';
 
 /** The data source that the viewer chose. */
 export const DATA_SOURCE = { type: 'prometheus', uid: '${datasource}' } as const;
@@ -69,10 +70,14 @@ function common(builder: Chart, panel: Panel): Chart {
   if (panel.min !== undefined) builder.min(panel.min);
   if (panel.max !== undefined) builder.max(panel.max);
   if (panel.decimals !== undefined) builder.decimals(panel.decimals);
-  if (panel.zero !== undefined)
-    builder.mappings([{ type: MappingType.ValueToText, options: { 0: { text: panel.zero } } }]);
+  if (panel.texts !== undefined) builder.mappings([{ type: MappingType.ValueToText, options: shown(panel.texts) }]);
+  if (!REDUCED.has(panel.kind)) builder.interval(panel.every ?? '1m');
   if (panel.drillDown === true) builder.dataLinks([callsLink(panel)]);
   return builder;
+}
+
+function shown(texts: Readonly<Record<number, string>>): Record<string, { text: string }> {
+  return Object.fromEntries(Object.entries(texts).map(([value, text]) => [value, { text }]));
 }
 
 function timeSeries(panel: Panel): TimeSeries {
@@ -151,7 +156,8 @@ function callsLink({ kind, labels = [] }: Panel): DashboardLinkBuilder {
     kind === 'table'
       ? `${ofRow}&var-model=\${__data.fields.Model}`
       : '${key:queryparam}&var-model=${__field.labels.model}';
+  const group = GROUP.map((label) => `\${${label}:queryparam}`).join('&');
   return new DashboardLinkBuilder('Calls of this model').url(
-    `/d/plimsoll-calls?\${datasource:queryparam}&\${job:queryparam}&${narrowed}&\${__url_time_range}`,
+    `/d/plimsoll-calls?\${datasource:queryparam}&${group}&${narrowed}&\${__url_time_range}`,
   );
 }

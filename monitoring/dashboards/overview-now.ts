@@ -1,7 +1,7 @@
 import { FAILED } from '../../src/rules/covered.ts';
 import { RECORDED } from '../../src/rules/recording.ts';
 import type { Row } from './panel.ts';
-import { FIRING, headroomLeft, quantile, rate, selected, share, sumBy } from './selection.ts';
+import { FIRING, inRange, inWindow, quantile, recorded, selected, share, sumBy } from './selection.ts';
 
 const GOOD_HIGH = [
   [null, 'red'],
@@ -15,9 +15,9 @@ const GOOD_LOW = [
   [0.05, 'red'],
 ] as const;
 
-const judged = sumBy('', rate('anthropic_requests_total', `outcome=~"ok|${FAILED}"`));
+const judged = sumBy('', inRange('requests', `outcome=~"ok|${FAILED}"`));
 
-const budgetUsed = `max(${RECORDED.budgetSpent} / ${RECORDED.budgetLimit})`;
+const budgetUsed = `max(${recorded(RECORDED.budgetSpent)} / ${recorded(RECORDED.budgetLimit)})`;
 
 /** Single figures, readable at a glance. */
 export const overviewNow: Row = {
@@ -46,7 +46,7 @@ export const overviewNow: Row = {
       decimals: 2,
       description:
         'Share of calls that succeeded, not counting errors of the caller, spend limits and budgets. If it is below the objective, look at the outcomes below.',
-      targets: [{ expr: share(sumBy('', rate('anthropic_requests_total', 'outcome="ok"')), judged), legend: 'ok' }],
+      targets: [{ expr: share(sumBy('', inRange('requests', 'outcome="ok"')), judged), legend: 'ok' }],
       steps: GOOD_HIGH,
     },
     {
@@ -60,8 +60,8 @@ export const overviewNow: Row = {
       targets: [
         {
           expr: share(
-            `(${sumBy('', rate('anthropic_attempts_total', 'status="429"'))} or vector(0))`,
-            sumBy('', rate('anthropic_attempts_total')),
+            `(${sumBy('', inRange('attempts', 'status="429"'))} or vector(0))`,
+            sumBy('', inRange('attempts')),
           ),
           legend: '429',
         },
@@ -76,8 +76,13 @@ export const overviewNow: Row = {
       height: 4,
       decimals: 0,
       description:
-        'What is left of the rate limit that is closest to running out. Below a tenth, slow down what can wait.',
-      targets: [{ expr: `min(${headroomLeft()})`, legend: 'left' }],
+        'What 95% of the responses in the time range left of the rate limit that is closest to running out. Below a tenth, slow down what can wait.',
+      targets: [
+        {
+          expr: `1 - max(${quantile(0.95, 'anthropic_ratelimit_used_ratio', { by: 'key, model_class, dimension', over: '$__range' })})`,
+          legend: 'left',
+        },
+      ],
       steps: [
         [null, 'red'],
         [0.1, 'orange'],
@@ -95,7 +100,7 @@ export const overviewNow: Row = {
       description: '95% of calls end within this time, including retries and waits.',
       targets: [
         {
-          expr: quantile(0.95, 'anthropic_request_duration_seconds_bucket', { matchers: 'outcome="ok"' }),
+          expr: quantile(0.95, 'anthropic_request_duration_seconds', { over: '$__range' }),
           legend: 'p95',
         },
       ],
@@ -113,9 +118,7 @@ export const overviewNow: Row = {
       height: 4,
       decimals: 2,
       description: 'Estimated cost of the last hour. If it is unusual, open the dashboard Budget.',
-      targets: [
-        { expr: `3600 * ${sumBy('', `rate(${selected('anthropic_cost_usd_total')}[1h])`)}`, legend: 'an hour' },
-      ],
+      targets: [{ expr: sumBy('', inWindow('cost_usd', '1h')), legend: 'an hour' }],
       steps: [[null, 'blue']],
     },
     {

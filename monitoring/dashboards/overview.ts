@@ -4,7 +4,7 @@ import { overviewNow } from './overview-now.ts';
 import type { Dashboard, Row } from './panel.ts';
 import { rate, selected, share, sumBy } from './selection.ts';
 
-const judgedBy = sumBy('model', rate('anthropic_requests_total', `outcome=~"ok|${FAILED}"`));
+const judgedBy = sumBy('model', rate('requests', `outcome=~"ok|${FAILED}"`));
 
 const traffic: Row = {
   title: 'Traffic',
@@ -17,7 +17,7 @@ const traffic: Row = {
       width: 12,
       description:
         'Finished calls per second, by how they ended. If anything but ok lasts, an alert fires; its runbook says what to do.',
-      targets: [{ expr: sumBy('outcome', rate('anthropic_requests_total')), legend: '{{outcome}}' }],
+      targets: [{ expr: sumBy('outcome', rate('requests')), legend: '{{outcome}}' }],
     },
     {
       kind: 'stacked',
@@ -27,11 +27,12 @@ const traffic: Row = {
       width: 12,
       description:
         'HTTP requests per second, including retries. If there are far more attempts than calls, retries multiply the load.',
-      targets: [{ expr: sumBy('status', rate('anthropic_attempts_total')), legend: '{{status}}' }],
+      targets: [{ expr: sumBy('status', rate('attempts')), legend: '{{status}}' }],
     },
     {
       kind: 'time series',
       title: 'Success ratio by model',
+      every: '5m',
       unit: 'percentunit',
       width: 12,
       max: 1,
@@ -40,7 +41,7 @@ const traffic: Row = {
         'Share of calls that succeeded, by model. If one model drops, look at its limits or its availability. If all drop, look at the network or the API.',
       targets: [
         {
-          expr: share(sumBy('model', rate('anthropic_requests_total', 'outcome="ok"')), judgedBy),
+          expr: share(sumBy('model', rate('requests', 'outcome="ok"')), judgedBy),
           legend: '{{model}}',
         },
       ],
@@ -72,7 +73,7 @@ const refusals: Row = {
       width: 8,
       description:
         'The limit that refuses. requests: send fewer, larger calls. input_tokens: use caching. output_tokens: ask for shorter responses.',
-      targets: [{ expr: `${sumBy('reason', rate('anthropic_rate_limited_total'))} > 0`, legend: '{{reason}}' }],
+      targets: [{ expr: `${sumBy('reason', rate('rate_limited'))} > 0`, legend: '{{reason}}' }],
       noValue: 'none refused',
     },
     {
@@ -82,7 +83,8 @@ const refusals: Row = {
       width: 8,
       min: 0,
       description: 'The API is overloaded. Nothing is wrong on your side: let retries work, or use another model.',
-      targets: [{ expr: sumBy('model', rate('anthropic_overloaded_total')), legend: '{{model}}' }],
+      targets: [{ expr: sumBy('model', rate('overloaded')), legend: '{{model}}' }],
+      noValue: 'none',
     },
     {
       kind: 'time series',
@@ -92,11 +94,13 @@ const refusals: Row = {
       reaches: 0.1,
       min: 0,
       description: 'The spend limit that refuses calls. Retrying cannot help: somebody has to raise it.',
-      targets: [{ expr: sumBy('scope', rate('anthropic_spend_limited_total')), legend: '{{scope}}' }],
+      targets: [{ expr: sumBy('scope', rate('spend_limited')), legend: '{{scope}}' }],
+      noValue: 'none refused',
     },
     {
       kind: 'time series',
       title: 'Retries per call',
+      every: '5m',
       unit: 'short',
       width: 6,
       min: 0,
@@ -104,10 +108,7 @@ const refusals: Row = {
       description: 'If it stays over 0.5, it is a retry storm: retries cause the load that gets them refused.',
       targets: [
         {
-          expr: share(
-            sumBy('model', rate('anthropic_retries_total')),
-            sumBy('model', rate('anthropic_requests_total', 'outcome!="blocked"')),
-          ),
+          expr: share(sumBy('model', rate('retries')), sumBy('model', rate('requests', 'outcome!="blocked"'))),
           legend: '{{model}}',
         },
       ],
@@ -123,11 +124,13 @@ const refusals: Row = {
       colored: true,
       width: 6,
       description: 'How the attempt before each retry ended.',
-      targets: [{ expr: sumBy('reason', rate('anthropic_retries_total')), legend: '{{reason}}' }],
+      targets: [{ expr: sumBy('reason', rate('retries')), legend: '{{reason}}' }],
+      noValue: 'none',
     },
     {
       kind: 'time series',
       title: 'Time spent waiting to retry, per call',
+      every: '5m',
       unit: 's',
       width: 6,
       min: 0,
@@ -136,8 +139,8 @@ const refusals: Row = {
       targets: [
         {
           expr: share(
-            sumBy('model', rate('anthropic_retry_wait_seconds_total')),
-            sumBy('model', rate('anthropic_requests_total', 'outcome!="blocked"')),
+            sumBy('model', rate('retry_wait_seconds')),
+            sumBy('model', rate('requests', 'outcome!="blocked"')),
           ),
           legend: '{{model}}',
         },
@@ -150,7 +153,7 @@ const refusals: Row = {
       width: 6,
       description:
         'Requests refused before they became calls. unavailable and overloaded affect everybody. The others concern single clients: bad tokens, paths that are not forwarded.',
-      targets: [{ expr: `${sumBy('reason', rate('plimsoll_gateway_refusals_total'))} > 0`, legend: '{{reason}}' }],
+      targets: [{ expr: `${sumBy('reason', rate('gateway_refusals'))} > 0`, legend: '{{reason}}' }],
       noValue: 'no gateway, or none refused',
     },
   ],

@@ -18,8 +18,10 @@ export interface Panel {
   readonly steps?: readonly (readonly [from: number | null, color: string])[];
   /** Text to show if there is no data. */
   readonly noValue?: string;
-  /** Text to show for 0. */
-  readonly zero?: string;
+  /** Texts to show in place of values. */
+  readonly texts?: Readonly<Record<number, string>>;
+  /** Least length of a step, for panels over time. Default: a minute, as counters are recorded. */
+  readonly every?: '1m' | '5m';
   /** Tables: the unit of each column by name, and its decimals if they matter. */
   readonly columns?: Readonly<Record<string, string | readonly [unit: string, decimals: number]>>;
   /** Tables: the labels that identify a row, in the order of their columns. */

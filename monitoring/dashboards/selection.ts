@@ -1,29 +1,37 @@
 import { CATALOGUE, type HistogramName, type MetricName } from '../../src/record/metrics/catalogue.ts';
-import { RECORDED } from '../../src/rules/recording.ts';
-import { grown, type Counter } from '../../src/rules/promql.ts';
+import { grew, growthOf, type GrowthName } from '../../src/rules/growth.ts';
+import { RECORDED, recordedLabels, type PacedHistogram } from '../../src/rules/recording.ts';
+import { DEFAULT_SETTINGS } from '../../src/rules/settings.ts';
 
 type Sample = Exclude<MetricName, HistogramName> | `${HistogramName}_${'bucket' | 'sum' | 'count'}`;
 
-/** The variables of every dashboard that narrow queries, by the label that each narrows. */
-const NARROWED = ['job', 'model', 'key'] as const;
+/** What tells teams and stages apart. An export with other labels writes those in their place. */
+export const GROUP: readonly string[] = ['job', ...DEFAULT_SETTINGS.groupBy];
 
-/** Alerts of the chosen jobs, and of budgets and organizations, which have no job. */
-export const FIRING = 'ALERTS{alertname=~"Plimsoll.+", alertstate="firing", job=~"$job|"}';
+/** The variables of every dashboard that narrow queries, by the label that each narrows. */
+const NARROWED = [...GROUP, 'model', 'key'];
+
+/** Alerts of the chosen jobs. */
+export const FIRING = narrowed('ALERTS', GROUP, 'alertname=~"Plimsoll.+", alertstate="firing"');
 
 const DATA_LABELS: ReadonlyMap<string, readonly string[]> = new Map(
   CATALOGUE.map(({ name, labels }) => [name, labels]),
 );
 
-/** Series of the catalogue, narrowed by every variable whose label the metric has; more matchers may be added. */
+const RECORDED_LABELS = recordedLabels(DEFAULT_SETTINGS);
+
+/**
+ * Series of the catalogue, narrowed by every variable whose label the metric has; more matchers may be added. For gauges,
+ * and for what is drawn once: counters of a fleet are read as they are recorded.
+ */
 export function selected(name: Sample, matchers = ''): string {
   const labels = DATA_LABELS.get(name) ?? DATA_LABELS.get(name.replace(/_(bucket|sum|count)$/, '')) ?? [];
-  return narrowed(name, ['job', ...labels], matchers);
+  return narrowed(name, [...GROUP, ...labels], matchers);
 }
 
-/** A recorded series, narrowed in the same way. The part before its first colon names its labels. */
+/** A recorded series, narrowed in the same way. */
 export function recorded(name: string, matchers = ''): string {
-  const labels = name.split(':')[0] ?? '';
-  return narrowed(name, labels.replace('model_class', 'class').split('_'), matchers);
+  return narrowed(name, [...GROUP, ...(RECORDED_LABELS.get(name) ?? [])], matchers);
 }
 
 function narrowed(name: string, labels: readonly string[], matchers: string): string {
@@ -32,23 +40,25 @@ function narrowed(name: string, labels: readonly string[], matchers: string): st
   return all.length === 0 ? name : `${name}{${all.join(', ')}}`;
 }
 
-/** Headroom by key, model class and dimension, for limits of the chosen jobs. */
-export function headroomLeft(): string {
-  const met = selected('anthropic_ratelimit_limit');
-  return `${recorded(RECORDED.headroom)} and on (key, model_class, dimension) ${met}`;
+/** A recorded counter per second, over each step of the panel: steps leave nothing out and count nothing twice. */
+export function rate(name: GrowthName, matchers = ''): string {
+  return `${recently(name, matchers)} * 1000 / $__interval_ms`;
 }
 
-/** Rate per second, over the interval that Grafana chooses for the resolution of the panel. */
-export function rate(name: Sample, matchers = ''): string {
-  return `rate(${selected(name, matchers)}[$__rate_interval])`;
+/** The growth of a recorded counter over each step of the panel; for quotients. */
+export function recently(name: GrowthName, matchers = ''): string {
+  return `sum_over_time(${recorded(growthOf(name), matchers)}[$__interval])`;
 }
 
-/** The growth of a counter in the dashboard's time range, including series that began in it. */
-export function inRange(name: Counted, matchers = ''): string {
-  return grown(selected(name, matchers), '$__range');
+/** The growth of a recorded counter in the dashboard's time range. */
+export function inRange(name: GrowthName, matchers = ''): string {
+  return `sum_over_time(${recorded(growthOf(name), matchers)}[$__range])`;
 }
 
-type Counted = Counter | `${HistogramName}_${'bucket' | 'sum' | 'count'}`;
+/** The growth of a recorded counter in a window of its own. */
+export function inWindow(name: GrowthName, window: string): string {
+  return grew(name, window).replace(growthOf(name), recorded(growthOf(name)));
+}
 
 export function sumBy(labels: string, expression: string): string {
   return labels === '' ? `sum(${expression})` : `sum by (${labels}) (${expression})`;
@@ -59,11 +69,19 @@ export function share(dividend: string, divisor: string): string {
   return `${dividend} / (${divisor} > 0)`;
 }
 
+interface QuantileOptions {
+  readonly by?: string;
+  /** The window, for panels that show one figure. */
+  readonly over?: '$__range';
+  /** Shows the traces of single observations, which only the series of the processes themselves have. */
+  readonly exemplars?: true;
+}
+
 /** Quantile of a histogram, split by `by`. Absent, not NaN, if nothing was observed. */
-export function quantile(
-  part: number,
-  buckets: `${HistogramName}_bucket`,
-  { by = '', matchers = '' }: { readonly by?: string; readonly matchers?: string } = {},
-): string {
-  return `histogram_quantile(${part}, ${sumBy(by === '' ? 'le' : `le, ${by}`, rate(buckets, matchers))}) >= 0`;
+export function quantile(part: number, of: PacedHistogram, { by = '', over, exemplars }: QuantileOptions = {}): string {
+  const buckets = recorded(RECORDED.buckets(of));
+  const seen = over === undefined ? buckets : `avg_over_time(${buckets}[${over}])`;
+  const found = `histogram_quantile(${part}, ${sumBy(by === '' ? 'le' : `le, ${by}`, seen)}) >= 0`;
+  // Nothing was scraped in 1970, so this takes nothing away; but Prometheus looks for the exemplars of what a query names.
+  return exemplars === undefined ? found : `${found} unless on () (${selected(`${of}_bucket`)} @ 0)`;
 }

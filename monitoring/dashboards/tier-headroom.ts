@@ -1,9 +1,11 @@
+import { RECORDED } from '../../src/rules/recording.ts';
 import type { Row } from './panel.ts';
-import { headroomLeft, inRange, quantile, rate, selected, sumBy } from './selection.ts';
+import { inRange, quantile, recently, recorded, sumBy } from './selection.ts';
 
 const LIMIT = 'key, model_class, dimension';
 const OF = '{{key}} {{model_class}} {{dimension}}';
-const remaining = `min by (${LIMIT}) (${selected('anthropic_ratelimit_remaining')})`;
+const limit = recorded(RECORDED.limit);
+const remaining = recorded(RECORDED.remaining);
 
 /** Panels on the headroom of each limit, and on the requests that limits refuse. */
 export const headroom: Row = {
@@ -15,12 +17,15 @@ export const headroom: Row = {
       unit: 'short',
       width: 11,
       description:
-        'Rate limits per minute, by key, model class and dimension: the lowest that any replica saw. If little is left, slow down what can wait.',
+        'Rate limits per minute, by key, model class and dimension: remaining as the last response had it, the lowest that any replica saw; left as 95% of the responses in the time range had it. If little is left, slow down what can wait.',
       targets: [
-        { expr: `max by (${LIMIT}) (${selected('anthropic_ratelimit_limit')})`, legend: 'Limit' },
-        { expr: remaining, legend: 'Remaining' },
+        { expr: `max by (${LIMIT}) (${limit})`, legend: 'Limit' },
+        { expr: `min by (${LIMIT}) (${remaining})`, legend: 'Remaining' },
         // A table treats the name of a metric as a label, which would add a row.
-        { expr: `min by (${LIMIT}) (${headroomLeft()})`, legend: 'Left' },
+        {
+          expr: `1 - (${quantile(0.95, 'anthropic_ratelimit_used_ratio', { by: LIMIT, over: '$__range' })})`,
+          legend: 'Left',
+        },
       ],
       columns: { Left: 'percentunit' },
       labels: ['key', 'model_class', 'dimension'],
@@ -35,8 +40,8 @@ export const headroom: Row = {
       min: 0,
       max: 1,
       description:
-        'What is left of each limit, by response headers at most 5 minutes old. A slow fall means growing traffic; a cliff means one job.',
-      targets: [{ expr: headroomLeft(), legend: OF }],
+        'What 95% of the responses left of each limit; the gauge has been refilled when it is scraped. A slow fall means growing traffic; a cliff means one job.',
+      targets: [{ expr: `1 - (${quantile(0.95, 'anthropic_ratelimit_used_ratio', { by: LIMIT })})`, legend: OF }],
       steps: [
         [null, 'red'],
         [0.1, 'transparent'],
@@ -44,30 +49,31 @@ export const headroom: Row = {
     },
     {
       kind: 'time series',
-      title: 'Time until a limit is reached',
-      unit: 's',
+      title: 'Responses near a limit',
+      unit: 'percentunit',
       width: 12,
       min: 0,
-      legend: 'min',
+      max: 1,
+      legend: 'max',
       description:
-        'If headroom keeps falling as it did in the last 15 minutes. Shows at most a day. No line: it is not falling.',
-      targets: [
-        {
-          expr: `clamp_max(${remaining} / (-1 * min by (${LIMIT}) (deriv(${selected('anthropic_ratelimit_remaining')}[15m])) > 0), 86400)`,
-          legend: OF,
-        },
+        'Share of the responses in ten minutes that left less than a tenth of the limit. Over a tenth for three minutes is a ticket: spread the load, or ask for a higher limit.',
+      targets: [{ expr: recorded(RECORDED.nearLimit), legend: OF }],
+      steps: [
+        [null, 'transparent'],
+        [0.1, 'red'],
       ],
     },
     {
       kind: 'time series',
-      title: 'Use of limits, p95',
+      title: 'Use of limits, median',
       unit: 'percentunit',
       width: 12,
       legend: 'max',
       min: 0,
       max: 1,
-      description: 'Share of each limit in use, from every response, so that peaks between scrapes are included.',
-      targets: [{ expr: quantile(0.95, 'anthropic_ratelimit_used_ratio_bucket', { by: LIMIT }), legend: OF }],
+      description:
+        'Share of each limit in use at half of the responses. If it is high, the limit is small, not the peaks high.',
+      targets: [{ expr: quantile(0.5, 'anthropic_ratelimit_used_ratio', { by: LIMIT }), legend: OF }],
     },
     {
       kind: 'bar gauge',
@@ -80,7 +86,7 @@ export const headroom: Row = {
       description: '429s in the time range, by reason. Raise the limit with the longest bar first.',
       targets: [
         {
-          expr: `${sumBy('reason', inRange('anthropic_rate_limited_total'))} / on () group_left () (${sumBy('', inRange('anthropic_rate_limited_total'))} > 0) > 0`,
+          expr: `${sumBy('reason', inRange('rate_limited'))} / on () group_left () (${sumBy('', inRange('rate_limited'))} > 0) > 0`,
           legend: '{{reason}}',
         },
       ],
@@ -90,6 +96,7 @@ export const headroom: Row = {
     {
       kind: 'time series',
       title: 'Share of attempts refused, by model',
+      every: '5m',
       unit: 'percentunit',
       width: 16,
       min: 0,
@@ -98,7 +105,7 @@ export const headroom: Row = {
         'Share of attempts refused, by reason. Over 5% for two minutes is a ticket; if users notice, the error budget alert pages.',
       targets: [
         {
-          expr: `${sumBy('model, reason', rate('anthropic_rate_limited_total'))} / on (model) group_left () (${sumBy('model', rate('anthropic_attempts_total'))} > 0) > 0`,
+          expr: `${sumBy('model, reason', recently('rate_limited'))} / on (model) group_left () (${sumBy('model', recently('attempts'))} > 0) > 0`,
           legend: '{{model}} {{reason}}',
         },
       ],

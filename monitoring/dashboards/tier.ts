@@ -1,11 +1,14 @@
 import { RECORDED } from '../../src/rules/recording.ts';
 import type { Dashboard, Row } from './panel.ts';
 import { headroom } from './tier-headroom.ts';
-import { selected, sumBy } from './selection.ts';
+import { GROUP, recorded, selected } from './selection.ts';
 
-const spend = RECORDED.tierSpend;
-const cap = `max by (organization) (${selected('anthropic_tier_monthly_cap_usd')})`;
-const perDay = `sum(rate(${selected('anthropic_cost_usd_total')}[1d])) * 86400`;
+const BY = [...GROUP, 'organization'].join(', ');
+const spend = recorded(RECORDED.tierSpend);
+const cap = recorded(RECORDED.tierCap);
+const untilCap = recorded(RECORDED.tierCapThisMonth);
+/** In place of days until the cap, where the month ends first. */
+const NOT_THIS_MONTH = 99;
 
 const tierNow: Row = {
   title: 'Tier',
@@ -20,11 +23,11 @@ const tierNow: Row = {
         'The usage tier and how it is known: from the configuration, or inferred from the limits in response headers. If it is wrong, configure it.',
       targets: [
         {
-          expr: `max by (organization, tier, next_tier, source) (${selected('anthropic_tier_info')})`,
+          expr: `max by (${BY}, tier, next_tier, source) (${selected('anthropic_tier_info')})`,
           legend: '',
         },
       ],
-      labels: ['organization', 'tier', 'next_tier', 'source'],
+      labels: [...GROUP, 'organization', 'tier', 'next_tier', 'source'],
     },
     {
       kind: 'gauge',
@@ -37,7 +40,7 @@ const tierNow: Row = {
       decimals: 0,
       description:
         'Share of the monthly cap that is spent. At the cap, every call is refused until the month ends (UTC). plimsoll only counts what it sees.',
-      targets: [{ expr: RECORDED.tierProgress, legend: '{{organization}}' }],
+      targets: [{ expr: recorded(RECORDED.tierProgress), legend: '{{organization}}' }],
       steps: [
         [null, 'green'],
         [0.75, 'orange'],
@@ -74,10 +77,10 @@ const tierNow: Row = {
       height: 5,
       decimals: 1,
       description:
-        "Time until the cap is reached, at the last day's rate. If that is before the month ends, slow down or get a higher cap.",
+        "Time until the cap is reached, at the last day's rate, or the rate since Prometheus has seen it. If that is before the month ends, slow down or get a higher cap.",
       targets: [
         {
-          expr: `(${cap} - on (organization) ${spend}) / on () group_left () (${perDay} > 0)`,
+          expr: `(${untilCap} >= 0) / 86400 or 0 * ${untilCap} + ${NOT_THIS_MONTH}`,
           legend: '{{organization}}',
         },
       ],
@@ -86,6 +89,7 @@ const tierNow: Row = {
         [3, 'orange'],
         [10, 'green'],
       ],
+      texts: { [NOT_THIS_MONTH]: 'not this month' },
     },
   ],
 };
@@ -103,12 +107,12 @@ const progress: Row = {
       description: 'Total credit purchases that lead to the next tier, if published. Otherwise ask for the next tier.',
       targets: [
         {
-          expr: `max by (organization) (${selected('anthropic_tier_next_threshold_usd')}) or 0 * max by (organization) (${selected('anthropic_tier_info')})`,
+          expr: `max by (${BY}) (${selected('anthropic_tier_next_threshold_usd')}) or 0 * max by (${BY}) (${selected('anthropic_tier_info')})`,
           legend: '{{organization}}',
         },
       ],
       steps: [[null, 'blue']],
-      zero: 'not published',
+      texts: { 0: 'not published' },
     },
     {
       kind: 'stat',
@@ -121,7 +125,7 @@ const progress: Row = {
         'Share of minutes in the time range with a 429. If it is high while spend hardly rises, limits hold traffic back: ask for higher ones.',
       targets: [
         {
-          expr: `avg_over_time((${sumBy('', `increase(${selected('anthropic_rate_limited_total')}[5m])`)} > bool 0)[$__range:5m])`,
+          expr: `avg_over_time(max(${recorded(RECORDED.limitReached)})[$__range:1m])`,
           legend: 'throttled',
         },
       ],

@@ -89,16 +89,25 @@ async function recordedInto(data: string, { folder, rules, recorded, ...options 
   for (const block of readdirSync(out)) cpSync(join(out, block), join(data, block), { recursive: true });
 }
 
-/** Rules in the order of what they stand on: promtool answers the rules of a pass from what was there before it. */
+/**
+ * Rules in the order of what they stand on: promtool answers the rules of a pass from what was there before it. What a rule
+ * reads of its own past is not there: that is for restarts, and these processes have none.
+ */
 function passes(): readonly (readonly RecordingRule[])[] {
   let waiting = ruleFiles().flatMap(({ groups }) =>
     groups.flatMap(({ rules }) => rules.filter((rule) => 'record' in rule)),
   );
   const ordered: RecordingRule[][] = [];
   while (waiting.length > 0) {
-    const ready = waiting.filter(({ expr }) => !waiting.some(({ record }) => expr.includes(record)));
+    const ready = waiting.filter(
+      (rule) => !waiting.some((other) => other !== rule && mentions(rule.expr, other.record)),
+    );
     ordered.push(ready);
     waiting = waiting.filter((rule) => !ready.includes(rule));
   }
   return ordered;
+}
+
+function mentions(expr: string, record: string): boolean {
+  return new RegExp(`(?<![\\w:])${record}(?![\\w:])`).test(expr);
 }

@@ -12,6 +12,7 @@ export function scaledGroups(groups: readonly RuleGroup[], factor: number): read
       ...rule,
       expr: scaledQuery(rule.expr, factor),
       ...('for' in rule ? { for: scaled(rule.for, factor) } : {}),
+      ...('keep_firing_for' in rule && { keep_firing_for: scaled(rule.keep_firing_for, factor) }),
     })),
   }));
 }

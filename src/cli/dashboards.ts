@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { ConfigurationError, got, unfit, type Problem } from '../errors.ts';
 import { configMaps, exportedFiles, prometheusRules, type DashboardSource } from '../rules/export.ts';
+import { groupedDashboard } from '../rules/dashboard-groups.ts';
 import { ruleFiles } from '../rules/rule-files.ts';
 import { DEFAULT_SETTINGS, type MonitoringSettings } from '../rules/settings.ts';
 import { wrongArguments } from './arguments.ts';
@@ -18,6 +19,9 @@ const USAGE = [
   '                            (standard output)',
   '  --namespace NAME          the namespace of the Kubernetes objects',
   '  --job NAME                a scrape job that must exist; can be repeated',
+  '  --group-by LABELS         target labels that tell teams and stages apart, with',
+  '                            commas (cluster,namespace); "" for none but job',
+  '  --attribution LABELS      labels of calls by which cost is shown (route)',
   '  --set NAME=VALUE          sets a threshold or a URL; can be repeated',
   '  --settings                lists the names that --set takes, with defaults',
 ];
@@ -27,6 +31,8 @@ const OPTIONS = {
   out: { type: 'string' },
   namespace: { type: 'string' },
   job: { type: 'string', multiple: true },
+  'group-by': { type: 'string' },
+  attribution: { type: 'string' },
   set: { type: 'string', multiple: true },
   settings: { type: 'boolean', default: false },
 } as const;
@@ -42,10 +48,26 @@ export const command = defineCommand({
       const came = positionals.length === 0 ? undefined : positionals.join(' ');
       throw wrongArguments(unfit('dashboards', came, { expected: 'export' }));
     }
-    const { set = [], job } = values;
-    return exportAll(values, { ...settingsIn(set), ...(job !== undefined && { jobs: job }) }, io);
+    const { set = [], job, 'group-by': groupBy, attribution } = values;
+    const lists = {
+      ...(job !== undefined && { jobs: job }),
+      ...(groupBy !== undefined && { groupBy: namesIn(groupBy) }),
+      ...(attribution !== undefined && { attributionLabels: namesIn(attribution) }),
+    };
+    return exportAll(values, { ...settingsIn(set), ...lists }, io);
   },
 });
+
+/** The settings that are lists, by the option that gives each; the others are given by `--set`. */
+const LISTS: Readonly<Record<string, string>> = {
+  jobs: '--job',
+  groupBy: '--group-by',
+  attributionLabels: '--attribution',
+};
+
+function namesIn(list: string): readonly string[] {
+  return list === '' ? [] : list.split(',').map((name) => name.trim());
+}
 
 /** Makes the rules with the settings from the arguments. */
 function rulesWith(given: Partial<MonitoringSettings>): ReturnType<typeof ruleFiles> {
@@ -53,7 +75,7 @@ function rulesWith(given: Partial<MonitoringSettings>): ReturnType<typeof ruleFi
     return ruleFiles(given);
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
-    const option = (field: string): string => (field === 'jobs' ? '--job' : `--set ${field}`);
+    const option = (field: string): string => LISTS[field] ?? `--set ${field}`;
     throw wrongArguments(...error.problems.map((problem) => ({ ...problem, field: option(problem.field) })));
   }
 }
@@ -67,13 +89,13 @@ interface Asked {
 function exportAll({ format, out, namespace }: Asked, given: Partial<MonitoringSettings>, io: CommandIo): number {
   const rules = rulesWith(given);
   if (format === 'files') {
-    const files = exportedFiles(rules, dashboards());
+    const files = exportedFiles(rules, dashboards(given));
     for (const { path, text } of files) write(join(out ?? '.', path), text);
     addressNotices(given).forEach((line) => io.err(line));
     return print([`${files.length} files under ${out ?? '.'}: dashboards/ for Grafana, alerts/ for Prometheus`], io);
   }
   const place = namespace === undefined ? {} : { namespace };
-  if (format === 'configmap') return handOver(configMaps(dashboards(), place), out, io);
+  if (format === 'configmap') return handOver(configMaps(dashboards(given), place), out, io);
   if (format === 'prometheusrule') {
     addressNotices(given).forEach((line) => io.err(line));
     return handOver(prometheusRules(rules, place), out, io);
@@ -102,11 +124,13 @@ function write(path: string, text: string): void {
 }
 
 /** The dashboards beside the package's own manifest, in the repository and where it is installed. */
-function dashboards(): readonly DashboardSource[] {
+function dashboards({ groupBy = DEFAULT_SETTINGS.groupBy }: Partial<MonitoringSettings>): readonly DashboardSource[] {
   const manifest = createRequire(import.meta.url).resolve('plimsoll/package.json');
   const folder = join(dirname(manifest), 'dashboards');
   const names = readdirSync(folder).filter((name) => name.endsWith('.json'));
-  return names.sort().map((name) => ({ name, text: readFileSync(join(folder, name), 'utf8') }));
+  return names.sort().map((name) => {
+    return { name, text: groupedDashboard(readFileSync(join(folder, name), 'utf8'), groupBy) };
+  });
 }
 
 /** Reads `NAME=VALUE` pairs as settings: the default of a name decides whether its value is a number. */
@@ -115,7 +139,7 @@ function settingsIn(pairs: readonly string[]): Partial<MonitoringSettings> {
   const entries = pairs.map((pair) => {
     const [name = '', ...rest] = pair.split('=');
     const value = rest.join('=');
-    if (!Object.hasOwn(DEFAULT_SETTINGS, name) || name === 'jobs' || rest.length === 0) {
+    if (!Object.hasOwn(DEFAULT_SETTINGS, name) || Object.hasOwn(LISTS, name) || rest.length === 0) {
       const expected = 'NAME=VALUE with a name that --settings lists';
       problems.push({ kind: 'invalid', field: '--set', expected, got: got(pair), advice: 'see --settings' });
     }
@@ -128,6 +152,6 @@ function settingsIn(pairs: readonly string[]): Partial<MonitoringSettings> {
 
 function settingLines(): readonly string[] {
   return Object.entries(DEFAULT_SETTINGS)
-    .filter(([name]) => name !== 'jobs')
+    .filter(([name]) => !Object.hasOwn(LISTS, name))
     .map(([name, value]) => `${name}=${String(value)}`);
 }

@@ -1,7 +1,5 @@
-import type { CounterName, GaugeName, HistogramName, MetricName, MoneyName } from '../record/metrics/catalogue.ts';
-
-/** A counter of the catalogue, money included. */
-export type Counter = CounterName | MoneyName;
+import type { HistogramName, MetricName } from '../record/metrics/catalogue.ts';
+import type { MonitoringSettings } from './settings.ts';
 
 /** Label matchers as written between braces: `outcome="ok"`. */
 type Matchers = string;
@@ -11,25 +9,17 @@ export function series(
   name: Exclude<MetricName, HistogramName> | `${HistogramName}_${'bucket' | 'sum' | 'count'}`,
   matchers: Matchers = '',
 ): string {
+  return selector(name, matchers);
+}
+
+/** A name with its matchers, if there are any. */
+export function selector(name: string, matchers: Matchers): string {
   return matchers === '' ? name : `${name}{${matchers}}`;
 }
 
-/**
- * The growth of each series in the window. A new series counts from zero: `increase()` alone says 0 for a counter that
- * starts with the value 7. Only a series that was missing for an hour counts as new, so that a pause of Prometheus does not
- * make old counts look new.
- */
-export function growth(
-  name: Counter | `${HistogramName}_${'sum' | 'count'}`,
-  window: string,
-  matchers: Matchers = '',
-): string {
-  return grown(series(name, matchers), window);
-}
-
-/** The same for a complete selector. */
-export function grown(counted: string, window: string): string {
-  return `((${counted} unless last_over_time(${counted}[1h] offset ${window})) or increase(${counted}[${window}]))`;
+/** Labels after those that every recorded series keeps: the scrape job, and what tells teams and stages apart. */
+export function grouped({ groupBy }: Pick<MonitoringSettings, 'groupBy'>, ...labels: readonly string[]): string {
+  return ['job', ...groupBy, ...labels].join(', ');
 }
 
 export function sumBy(labels: string, expression: string): string {
@@ -50,18 +40,23 @@ export function orZero(dividend: string, whole: string): string {
  * Matches the `le` of a bucket as Prometheus 2 (`32`) and Prometheus 3 (`32.0`) spell it: a plain `le="32"` finds nothing
  * in one of the two.
  */
-export function bucketEdge(seconds: number): Matchers {
-  const [whole = '', part] = String(seconds).split('.');
-  return part === undefined ? `le=~"${whole}(\\\\.0)?"` : `le="${seconds}"`;
+export function bucketEdge(bound: number): Matchers {
+  const [whole = '', part] = String(bound).split('.');
+  return part === undefined ? `le=~"${whole}(\\\\.0)?"` : `le="${bound}"`;
+}
+
+const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400, w: 604_800 };
+
+/** Seconds of a duration such as `5m`. */
+export function secondsOf(duration: string): number {
+  const [, amount = '0', unit = 's'] = /^(\d+)([smhdw])$/.exec(duration) ?? [];
+  return Number(amount) * (SECONDS[unit] ?? 1);
 }
 
 /**
- * A gauge per ledger: the maximum over the replicas of each ledger, summed over the ledgers. Correct both for one shared
- * ledger and for one ledger per replica.
+ * A window over recorded samples, a second short of its length: Prometheus 2 counts the samples at both ends of a range,
+ * and in a window of five minutes would find six that are a minute apart.
  */
-export function sumOverLedgers(
-  name: Extract<GaugeName, `anthropic_budget_${string}`>,
-  matchers: Matchers = '',
-): string {
-  return `sum by (budget, period, scope) (max by (budget, period, scope, ledger_id) (${series(name, matchers)}))`;
+export function recordedWindow(window: string): string {
+  return `${secondsOf(window) - 1}s`;
 }

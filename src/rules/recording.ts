@@ -1,148 +1,203 @@
-import { FAILED } from './covered.ts';
-import { bucketEdge, growth, orZero, ratio, series, sumBy, sumOverLedgers } from './promql.ts';
+import type { HistogramName } from '../record/metrics/catalogue.ts';
+import { FAILED, NOT_RATE_LIMITS } from './covered.ts';
+import { grew, growthGroups, growthLabels, growthOf, type GrowthName } from './growth.ts';
+import { grouped, orZero, ratio, series, sumBy } from './promql.ts';
+import { budgetRules, RECORDED_BUDGETS, RECORDED_TIER, tierRules } from './recording-money.ts';
 import type { RecordingRule, RuleGroup } from './rule.ts';
 import { BURN_WINDOWS, SLO_WINDOWS, type MonitoringSettings, type SloWindow } from './settings.ts';
 
-const BY = 'job, key, model';
-
-/** All recording rules, in one group per concern. */
+/** All recording rules, in one group per concern. What stands on growth sees it at its own next evaluation. */
 export function recordingGroups(settings: MonitoringSettings): readonly RuleGroup[] {
+  const group = (name: string, rules: readonly RecordingRule[]): RuleGroup => ({ name, interval: '1m', rules });
   return [
-    { name: 'plimsoll_attempts', interval: '30s', rules: attemptRules() },
-    { name: 'plimsoll_slo', interval: '30s', rules: SLO_WINDOWS.flatMap((window) => sloRules(settings, window)) },
-    { name: 'plimsoll_slo_volume', interval: '30s', rules: BURN_WINDOWS.flatMap(({ long }) => volumeRules(long)) },
-    { name: 'plimsoll_limits', interval: '30s', rules: limitRules() },
-    { name: 'plimsoll_budgets', interval: '30s', rules: budgetRules() },
-    { name: 'plimsoll_tier', interval: '30s', rules: tierRules() },
-    { name: 'plimsoll_per_call', interval: '1m', rules: perCallRules() },
+    ...growthGroups(settings),
+    group('plimsoll_pace', paceRules(settings)),
+    group('plimsoll_attempts', attemptRules(settings)),
+    group(
+      'plimsoll_slo',
+      SLO_WINDOWS.flatMap((window) => sloRules(settings, window)),
+    ),
+    group(
+      'plimsoll_slo_volume',
+      BURN_WINDOWS.flatMap(({ long }) => volumeRules(settings, long)),
+    ),
+    group('plimsoll_limits', limitRules(settings)),
+    group('plimsoll_budgets', budgetRules(settings)),
+    group('plimsoll_tier', tierRules(settings)),
+    group('plimsoll_per_call', perCallRules(settings)),
   ];
 }
 
-function attemptRules(): readonly RecordingRule[] {
-  const windows = ['5m', '1h'] as const;
-  const calls = sumBy(BY, growth('anthropic_requests_total', '5m', 'outcome!="blocked"'));
-  const seconds = sumBy(BY, growth('anthropic_request_duration_seconds_sum', '5m'));
+const MODEL = ['key', 'model'] as const;
+
+/** Quotients of what happened in a window: of calls, not of the minutes in which they were made. */
+function attemptRules(settings: MonitoringSettings): readonly RecordingRule[] {
+  const by = (...labels: readonly string[]): string => grouped(settings, ...labels);
+  const total = (name: GrowthName, window: string, matchers = ''): string =>
+    sumBy(by(...MODEL), grew(name, window, { matchers }));
   return [
-    ...windows.map((window) => ({
-      record: RECORDED.attempts(window),
-      expr: sumBy(BY, growth('anthropic_attempts_total', window)),
-    })),
-    ...windows.map((window) => ({
-      record: RECORDED.rateLimited(window),
-      expr: ratio(
-        sumBy(`${BY}, reason`, growth('anthropic_rate_limited_total', window)),
-        RECORDED.attempts(window),
-        `on (${BY}) group_left ()`,
-      ),
-    })),
-    ...windows.map((window) => ({
-      record: RECORDED.overloaded(window),
-      expr: ratio(sumBy(BY, growth('anthropic_overloaded_total', window)), RECORDED.attempts(window), `on (${BY})`),
-    })),
-    { record: RECORDED.retriesPerCall, expr: ratio(sumBy(BY, growth('anthropic_retries_total', '5m')), calls) },
-    { record: RECORDED.waitShare, expr: ratio(sumBy(BY, growth('anthropic_retry_wait_seconds_total', '5m')), seconds) },
+    ...REFUSAL_WINDOWS.flatMap((window) => [
+      { record: RECORDED.attempts(window), expr: total('attempts', window) },
+      {
+        record: RECORDED.rateLimited(window),
+        expr: ratio(
+          sumBy(by(...MODEL, 'reason'), grew('rate_limited', window)),
+          RECORDED.attempts(window),
+          `on (${by(...MODEL)}) group_left ()`,
+        ),
+      },
+      {
+        record: RECORDED.overloaded(window),
+        expr: ratio(total('overloaded', window), RECORDED.attempts(window)),
+      },
+      {
+        record: RECORDED.waitShare(window),
+        expr: ratio(total('retry_wait_seconds', window), total('request_seconds', window)),
+      },
+    ]),
+    {
+      record: RECORDED.retriesPerCall,
+      expr: ratio(total('retries', '5m'), total('requests', '5m', 'outcome!="blocked"')),
+    },
+    {
+      record: RECORDED.limitReached,
+      expr: `${sumBy(by(...MODEL), growthOf('rate_limited', `reason!~"${NOT_RATE_LIMITS}"`))} > bool 0`,
+    },
+    {
+      record: RECORDED.replicas,
+      expr: `count by (${by()}) (group by (${by('instance')}) (${series('plimsoll_build_info')}))`,
+    },
   ];
 }
 
-/** Ratios for the SLO alerts. Long windows use the counters: an average of short ratios would weigh quiet hours like busy ones. */
-function sloRules({ latencySeconds }: MonitoringSettings, window: SloWindow): readonly RecordingRule[] {
-  const rate = (counted: string): string => sumBy(BY, `rate(${counted}[${window}])`);
-  const judged = rate(series('anthropic_requests_total', `outcome=~"ok|${FAILED}"`));
-  const failed = rate(series('anthropic_requests_total', `outcome=~"${FAILED}"`));
-  const answered = rate(series('anthropic_request_duration_seconds_count', 'outcome="ok"'));
-  const inTime = rate(
-    series('anthropic_request_duration_seconds_bucket', `outcome="ok", ${bucketEdge(latencySeconds)}`),
-  );
+const REFUSAL_WINDOWS = ['5m', '1h'] as const;
+
+type RefusalWindow = (typeof REFUSAL_WINDOWS)[number];
+
+/** Ratios for the SLO alerts, of all calls of the window: an average of short ratios would weigh quiet hours like busy ones. */
+function sloRules(settings: MonitoringSettings, window: SloWindow): readonly RecordingRule[] {
+  const total = (name: GrowthName, matchers = ''): string =>
+    sumBy(grouped(settings, ...MODEL), grew(name, window, { matchers }));
+  const judged = total('requests', `outcome=~"ok|${FAILED}"`);
+  const failed = total('requests', `outcome=~"${FAILED}"`);
+  const answered = total('answered');
   return [
     { record: RECORDED.failures(window), expr: ratio(orZero(failed, judged), judged) },
-    { record: RECORDED.slow(window), expr: `1 - ${ratio(inTime, answered)}` },
+    { record: RECORDED.slow(window), expr: `1 - ${ratio(orZero(total('in_time'), answered), answered)}` },
   ];
 }
 
 /** Counts behind the ratios of the long windows: three slow calls out of four are no trend. */
-function volumeRules(window: SloWindow): readonly RecordingRule[] {
-  const answered = series('anthropic_request_duration_seconds_count', 'outcome="ok"');
-  const failed = growth('anthropic_requests_total', window, `outcome=~"${FAILED}"`);
+function volumeRules(settings: MonitoringSettings, window: SloWindow): readonly RecordingRule[] {
+  const total = (name: GrowthName, matchers = ''): string =>
+    sumBy(grouped(settings, ...MODEL), grew(name, window, { matchers }));
   return [
-    { record: RECORDED.failuresCounted(window), expr: sumBy(BY, failed) },
-    {
-      record: RECORDED.slowCounted(window),
-      expr: `${RECORDED.slow(window)} * ${sumBy(BY, `increase(${answered}[${window}])`)}`,
-    },
+    { record: RECORDED.failuresCounted(window), expr: total('requests', `outcome=~"${FAILED}"`) },
+    { record: RECORDED.slowCounted(window), expr: `${RECORDED.slow(window)} * ${total('answered')}` },
   ];
 }
 
 /** Older headers are ignored: a replica that stopped calling keeps its last value. */
 const HEADERS_FRESH_SECONDS = 300;
 
-function limitRules(): readonly RecordingRule[] {
-  const labels = 'key, model_class, dimension';
+function limitRules(settings: MonitoringSettings): readonly RecordingRule[] {
+  const by = grouped(settings, ...LIMIT);
   const seen = series('anthropic_ratelimit_observed_timestamp_seconds');
   const fresh = `${series('anthropic_ratelimit_remaining')} and (time() - ${seen} < ${HEADERS_FRESH_SECONDS})`;
-  const limit = `max by (${labels}) (${series('anthropic_ratelimit_limit')})`;
-  return [{ record: RECORDED.headroom, expr: ratio(`min by (${labels}) (${fresh})`, limit) }];
-}
-
-function budgetRules(): readonly RecordingRule[] {
-  const labels = 'budget, period, scope';
-  const limit = `max by (${labels}) (${series('anthropic_budget_limit_usd')})`;
-  const start = `max by (${labels}) (${series('anthropic_budget_period_start_timestamp_seconds')})`;
-  const end = `max by (${labels}) (${series('anthropic_budget_period_end_timestamp_seconds')})`;
+  const responses = (matchers: string): string => sumBy(by, grew('limit_used', '10m', { matchers }));
   return [
-    { record: RECORDED.budgetSpent, expr: sumOverLedgers('anthropic_budget_spent_usd') },
-    { record: RECORDED.budgetReserved, expr: sumOverLedgers('anthropic_budget_reserved_usd') },
-    { record: RECORDED.budgetForecast, expr: sumOverLedgers('anthropic_budget_forecast_usd') },
-    { record: RECORDED.budgetLimit, expr: limit },
-    { record: RECORDED.budgetEvenPace, expr: ratio(limit, `(${end} - ${start})`) },
+    { record: RECORDED.limit, expr: `max by (${by}) (${series('anthropic_ratelimit_limit')})` },
+    { record: RECORDED.remaining, expr: `min by (${by}) (${fresh})` },
+    { record: RECORDED.limitResponses, expr: responses('le="+Inf"') },
+    {
+      record: RECORDED.nearLimit,
+      expr: `1 - ${ratio(orZero(responses('le!="+Inf"'), RECORDED.limitResponses), RECORDED.limitResponses)}`,
+    },
   ];
 }
+
+const LIMIT = ['key', 'model_class', 'dimension'] as const;
+
+/** Histograms that dashboards draw, by the labels that they keep. */
+const PACED = {
+  anthropic_request_duration_seconds: [...MODEL, 'operation'],
+  anthropic_time_to_first_token_seconds: MODEL,
+  anthropic_time_per_output_token_seconds: MODEL,
+  anthropic_max_tokens_ratio: MODEL,
+  anthropic_ratelimit_used_ratio: LIMIT,
+} as const satisfies Partial<Record<HistogramName, readonly string[]>>;
+
+export type PacedHistogram = keyof typeof PACED;
 
 /**
- * The spend of the month as plimsoll has seen it: the maximum over the processes of each ledger, summed over ledgers;
- * without ledgers, summed over processes.
+ * Observations per second, by bucket. Quantiles are not added up, so the first observations of a process may be missing.
+ * Calls that failed are left out: their durations say nothing about answers.
  */
-function tierRules(): readonly RecordingRule[] {
-  const seen = series('anthropic_tier_spend_usd');
-  const ledgerOf = `topk by (job, instance) (1, 0 * ${series('anthropic_budget_ledger_up')} + 1)`;
-  const byLedger = `max by (organization, ledger_id) (${seen} * on (job, instance) group_left (ledger_id) ${ledgerOf})`;
-  const cap = `max by (organization) (${series('anthropic_tier_monthly_cap_usd')})`;
-  const spend = [`sum by (organization) (${byLedger})`, `sum by (organization) (${seen})`];
+function paceRules(settings: MonitoringSettings): readonly RecordingRule[] {
+  return (Object.keys(PACED) as PacedHistogram[]).map((name) => {
+    const answered = name === 'anthropic_request_duration_seconds' ? 'outcome="ok"' : '';
+    const rate = `rate(${series(`${name}_bucket`, answered)}[5m])`;
+    return { record: RECORDED.buckets(name), expr: sumBy(grouped(settings, ...PACED[name], 'le'), rate) };
+  });
+}
+
+function perCallRules(settings: MonitoringSettings): readonly RecordingRule[] {
+  const total = (name: GrowthName, matchers = ''): string =>
+    sumBy(grouped(settings, 'model'), grew(name, '6h', { matchers }));
+  const answered = total('requests', 'outcome="ok"');
   return [
-    { record: RECORDED.tierSpend, expr: spend.join(' or ') },
-    { record: RECORDED.tierProgress, expr: ratio(RECORDED.tierSpend, cap) },
+    { record: RECORDED.costPerCall, expr: ratio(total('cost_usd'), answered) },
+    { record: RECORDED.tokensPerCall, expr: ratio(total('tokens'), answered) },
+    { record: RECORDED.answered, expr: answered },
   ];
 }
 
-function perCallRules(): readonly RecordingRule[] {
-  const rate = (counted: string): string => sumBy('job, model', `rate(${counted}[6h])`);
-  const answered = series('anthropic_requests_total', 'outcome="ok"');
-  return [
-    { record: RECORDED.costPerCall, expr: ratio(rate(series('anthropic_cost_usd_total')), rate(answered)) },
-    { record: RECORDED.tokensPerCall, expr: ratio(rate(series('anthropic_tokens_total')), rate(answered)) },
-    { record: RECORDED.answered, expr: sumBy('job, model', `increase(${answered}[6h])`) },
-  ];
-}
-
-/** The names of the recorded series, for dashboards and alerts. */
+/** The names of the recorded series, for dashboards and alerts. `growthOf` names those of counters. */
 export const RECORDED = {
-  attempts: (window: '5m' | '1h') => `job_key_model:anthropic_attempts:increase${window}`,
-  rateLimited: (window: '5m' | '1h') => `job_key_model_reason:anthropic_rate_limited:ratio_increase${window}`,
-  overloaded: (window: '5m' | '1h') => `job_key_model:anthropic_overloaded:ratio_increase${window}`,
-  failures: (window: SloWindow) => `job_key_model:anthropic_requests_failed:ratio_rate${window}`,
-  slow: (window: SloWindow) => `job_key_model:anthropic_requests_slow:ratio_rate${window}`,
-  failuresCounted: (window: SloWindow) => `job_key_model:anthropic_requests_failed:increase${window}`,
-  slowCounted: (window: SloWindow) => `job_key_model:anthropic_requests_slow:increase${window}`,
-  retriesPerCall: 'job_key_model:anthropic_retries_per_request:ratio_increase5m',
-  waitShare: 'job_key_model:anthropic_retry_wait:ratio_increase5m',
-  headroom: 'key_model_class_dimension:anthropic_ratelimit_headroom:ratio',
-  budgetSpent: 'budget_period_scope:anthropic_budget_spent_usd:sum',
-  budgetReserved: 'budget_period_scope:anthropic_budget_reserved_usd:sum',
-  budgetForecast: 'budget_period_scope:anthropic_budget_forecast_usd:sum',
-  budgetLimit: 'budget_period_scope:anthropic_budget_limit_usd:max',
-  budgetEvenPace: 'budget_period_scope:anthropic_budget_even_pace_usd_per_second:max',
-  tierSpend: 'organization:anthropic_tier_spend_usd:sum',
-  tierProgress: 'organization:anthropic_tier_progress:ratio',
-  costPerCall: 'job_model:anthropic_cost_usd_per_request:ratio_rate6h',
-  tokensPerCall: 'job_model:anthropic_tokens_per_request:ratio_rate6h',
-  answered: 'job_model:anthropic_requests_answered:increase6h',
+  attempts: (window: RefusalWindow) => `plimsoll:attempts:sum${window}`,
+  rateLimited: (window: RefusalWindow) => `plimsoll:rate_limited:ratio${window}`,
+  overloaded: (window: RefusalWindow) => `plimsoll:overloaded:ratio${window}`,
+  waitShare: (window: RefusalWindow) => `plimsoll:retry_wait:ratio${window}`,
+  retriesPerCall: 'plimsoll:retries_per_request:ratio5m',
+  limitReached: 'plimsoll:limit_reached:bool1m',
+  replicas: 'plimsoll:replicas:count',
+  failures: (window: SloWindow) => `plimsoll:requests_failed:ratio${window}`,
+  slow: (window: SloWindow) => `plimsoll:requests_slow:ratio${window}`,
+  failuresCounted: (window: SloWindow) => `plimsoll:requests_failed:sum${window}`,
+  slowCounted: (window: SloWindow) => `plimsoll:requests_slow:sum${window}`,
+  limit: 'plimsoll:ratelimit_limit:max',
+  remaining: 'plimsoll:ratelimit_remaining:min',
+  limitResponses: 'plimsoll:ratelimit_responses:sum10m',
+  nearLimit: 'plimsoll:ratelimit_near:ratio10m',
+  buckets: (name: PacedHistogram) => `plimsoll:${name.replace('anthropic_', '')}_bucket:rate5m`,
+  costPerCall: 'plimsoll:cost_usd_per_request:ratio6h',
+  tokensPerCall: 'plimsoll:tokens_per_request:ratio6h',
+  answered: 'plimsoll:requests_answered:sum6h',
+  ...RECORDED_BUDGETS,
+  ...RECORDED_TIER,
 } as const;
+
+/** The labels of every recorded series by its name, without `job` and `--group-by`, which all of them have. */
+export function recordedLabels(settings: MonitoringSettings): ReadonlyMap<string, readonly string[]> {
+  const named = (labels: readonly string[], ...names: readonly string[]) =>
+    names.map((name) => [name, labels] as const);
+  const { attempts, rateLimited, overloaded, waitShare, failures, slow, failuresCounted, slowCounted } = RECORDED;
+  return new Map<string, readonly string[]>([
+    ...growthLabels(settings),
+    ...named(MODEL, ...REFUSAL_WINDOWS.flatMap((window) => [attempts, overloaded, waitShare].map((of) => of(window)))),
+    ...named([...MODEL, 'reason'], ...REFUSAL_WINDOWS.map(rateLimited)),
+    ...named(MODEL, RECORDED.retriesPerCall, RECORDED.limitReached),
+    ...named([], RECORDED.replicas),
+    ...named(
+      MODEL,
+      ...SLO_WINDOWS.flatMap((window) => [failures, slow, failuresCounted, slowCounted].map((of) => of(window))),
+    ),
+    ...named(LIMIT, RECORDED.limit, RECORDED.remaining, RECORDED.limitResponses, RECORDED.nearLimit),
+    ...(Object.keys(PACED) as PacedHistogram[]).flatMap((name) =>
+      named([...PACED[name], 'le'], RECORDED.buckets(name)),
+    ),
+    ...named(['model'], RECORDED.costPerCall, RECORDED.tokensPerCall, RECORDED.answered),
+    ...named(['budget', 'period', 'scope'], ...Object.values(RECORDED_BUDGETS)),
+    ...named(['organization'], ...Object.values(RECORDED_TIER)),
+  ]);
+}

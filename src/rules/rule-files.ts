@@ -18,7 +18,7 @@ export function ruleFiles(given: Partial<MonitoringSettings> = {}): readonly Rul
   const settings = monitoringSettings(given);
   const alerting = (name: string, alerts: readonly Alert[]): RuleFile => {
     const rules = alerts.map((alert) => alertingRule(alert, settings));
-    return { name, groups: [{ name: `plimsoll_alerts_${name}`, interval: '30s', rules }] };
+    return { name, groups: [{ name: `plimsoll_alerts_${name}`, interval: '1m', rules }] };
   };
   return [
     { name: 'recording', groups: recordingGroups(settings) },
@@ -26,17 +26,18 @@ export function ruleFiles(given: Partial<MonitoringSettings> = {}): readonly Rul
     alerting('stops', stopAlerts(settings)),
     alerting('limits', limitAlerts(settings)),
     alerting('money', moneyAlerts(settings)),
-    alerting('own', ownAlerts()),
+    alerting('own', ownAlerts(settings)),
   ];
 }
 
 /** Turns an alert into a rule, with the links to its runbook and its dashboard. */
 function alertingRule(alert: Alert, { runbookBaseUrl, dashboardBaseUrl }: MonitoringSettings): AlertingRule {
-  const { name, severity, expr, summary, description, dashboard } = alert;
+  const { name, severity, expr, summary, description, dashboard, keepFiringFor } = alert;
   return {
     alert: name,
     expr,
     for: alert.for,
+    ...(keepFiringFor !== undefined && { keep_firing_for: keepFiringFor }),
     labels: { severity },
     annotations: {
       summary,

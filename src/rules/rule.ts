@@ -15,6 +15,8 @@ export interface Alert {
   readonly expr: string;
   /** The time that the condition must hold before it fires: `5m`. */
   readonly for: string;
+  /** The time that it goes on firing after the condition has ended, so that it is read and is one incident: `30m`. */
+  readonly keepFiringFor?: string;
   /** One line with the labels that say where. */
   readonly summary: string;
   /** Sentences with the values and what they mean. */
@@ -28,6 +30,7 @@ export interface AlertingRule {
   readonly alert: string;
   readonly expr: string;
   readonly for: string;
+  readonly keep_firing_for?: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
 }

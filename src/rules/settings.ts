@@ -1,5 +1,5 @@
 import { ConfigurationError, unfit, type Problem } from '../errors.ts';
-import { CALL_SECONDS } from '../record/metrics/metric.ts';
+import { CALL_SECONDS, RATIOS } from '../record/metrics/metric.ts';
 
 /**
  * Settings of the dashboards and rules. Ratios are from 0 to 1, times are in seconds, windows are Prometheus durations.
@@ -7,6 +7,13 @@ import { CALL_SECONDS } from '../record/metrics/metric.ts';
 export interface MonitoringSettings {
   /** Scrape jobs that must have metrics. Add yours: it pages when Prometheus cannot scrape any target of one. */
   readonly jobs: readonly string[];
+  /**
+   * Target labels that tell teams and stages apart, beside `job`: every recorded series and alert keeps them, and replicas
+   * are added up within them. A label that targets do not have changes nothing.
+   */
+  readonly groupBy: readonly string[];
+  /** Attribution labels by which cost and calls are recorded, for dashboards. Each reads every series of both once more. */
+  readonly attributionLabels: readonly string[];
   /** URL of the runbooks, to which the alert's name is appended. Change it if you keep your own. */
   readonly runbookBaseUrl: string;
   /** URL of Grafana, to which the dashboards' paths are appended. */
@@ -31,15 +38,24 @@ export interface MonitoringSettings {
   readonly minRetries: number;
   /** Share of calls' time spent waiting between attempts. */
   readonly waitRatio: number;
-  /** Remaining share of a rate limit. */
+  /** What is left of a rate limit, as a share, for a response to count as near it: 1 minus a bound of the buckets. */
   readonly headroomRatio: number;
+  /** Share of the responses in 10 minutes that are near a limit, and the least number of responses. */
+  readonly nearLimitRatio: number;
+  readonly minResponses: number;
+  /** Share of an hour's attempts that a limit refuses, where there are few; and the least number of refusals. */
+  readonly hourlyRateLimitedRatio: number;
+  readonly hourlyMinRefusals: number;
   /** Share of the tier's monthly cap. */
   readonly tierCapRatio: number;
-  /** Multiples of the pace at which the budget lasts exactly for its period. */
+  /**
+   * Share of a day's budget that goes in one hour, and in six. Longer periods allow less: 0.25 is 0.058 of a week's and
+   * 0.02 of a month's.
+   */
   readonly budgetBurnFast: number;
   readonly budgetBurnSlow: number;
-  /** Share of a budget's period that must be over before its forecast can fire. */
-  readonly forecastAfterRatio: number;
+  /** Multiple of the budget that the pace so far leads to. */
+  readonly forecastRatio: number;
   /** Growth of cost or tokens per call over the same hours a week ago. */
   readonly perCallGrowth: number;
   /** Calls in 6 hours, now and a week ago, that are needed for the comparison. */
@@ -55,6 +71,8 @@ export interface MonitoringSettings {
 
 export const DEFAULT_SETTINGS: MonitoringSettings = {
   jobs: ['plimsoll'],
+  groupBy: ['cluster', 'namespace'],
+  attributionLabels: ['route'],
   runbookBaseUrl: 'http://127.0.0.1:9464/runbooks/',
   dashboardBaseUrl: 'http://127.0.0.1:3000',
   successObjective: 0.99,
@@ -69,10 +87,14 @@ export const DEFAULT_SETTINGS: MonitoringSettings = {
   minRetries: 30,
   waitRatio: 0.3,
   headroomRatio: 0.1,
+  nearLimitRatio: 0.1,
+  minResponses: 20,
+  hourlyRateLimitedRatio: 0.1,
+  hourlyMinRefusals: 3,
   tierCapRatio: 0.9,
-  budgetBurnFast: 14.4,
-  budgetBurnSlow: 6,
-  forecastAfterRatio: 0.04,
+  budgetBurnFast: 0.25,
+  budgetBurnSlow: 0.65,
+  forecastRatio: 1.05,
   perCallGrowth: 1.5,
   minCallsCompared: 100,
   truncatedRatio: 0.1,
@@ -85,7 +107,13 @@ export const DEFAULT_SETTINGS: MonitoringSettings = {
 /** Fills in the default settings. Throws a `ConfigurationError` with all problems. */
 export function monitoringSettings(given: Partial<MonitoringSettings> = {}): MonitoringSettings {
   const settings = { ...DEFAULT_SETTINGS, ...given };
-  const problems = [...jobProblems(settings), ...urlProblems(settings), ...figureProblems(settings)];
+  const problems = [
+    ...jobProblems(settings),
+    ...labelProblems(settings),
+    ...urlProblems(settings),
+    ...figureProblems(settings),
+    ...edgeProblems(settings),
+  ];
   if (problems.length > 0) throw new ConfigurationError('PLIMSOLL_MONITORING_INVALID', problems);
   return settings;
 }
@@ -96,6 +124,18 @@ function jobProblems({ jobs }: MonitoringSettings): readonly Problem[] {
   return jobs
     .filter((job) => !/^[\w./-]+$/.test(job))
     .map((job) => unfit('jobs', job, { expected: 'letters, digits, ".", "_", "/" and "-"', advice: 'rename the job' }));
+}
+
+/** Labels that the rules themselves give a meaning. */
+const TAKEN = new Set(['job', 'instance', 'le', 'alertname', 'alertstate', 'severity', 'ledger_id']);
+
+function labelProblems(settings: MonitoringSettings): readonly Problem[] {
+  const expected = 'names of labels, each once, other than those of the rules themselves';
+  return (['groupBy', 'attributionLabels'] as const).flatMap((name) =>
+    settings[name]
+      .filter((label, index, all) => !/^[a-z_]\w*$/i.test(label) || TAKEN.has(label) || all.indexOf(label) !== index)
+      .map((label) => unfit(name, label, { expected, advice: 'name labels of your scrape targets or of your calls' })),
+  );
 }
 
 function urlProblems(settings: MonitoringSettings): readonly Problem[] {
@@ -114,23 +154,36 @@ const BETWEEN_0_AND_1 = [
   'waitRatio',
   'headroomRatio',
   'tierCapRatio',
-  'forecastAfterRatio',
+  'nearLimitRatio',
+  'hourlyRateLimitedRatio',
+  'budgetBurnFast',
+  'budgetBurnSlow',
   'truncatedRatio',
   'refusalRatio',
 ] as const satisfies readonly (keyof MonitoringSettings)[];
 
 function figureProblems(settings: MonitoringSettings): readonly Problem[] {
   const ratios = new Set<string>(BETWEEN_0_AND_1);
-  const problems = Object.entries(settings).flatMap(([name, value]) => {
+  return Object.entries(settings).flatMap(([name, value]) => {
     if (typeof DEFAULT_SETTINGS[name as keyof MonitoringSettings] !== 'number') return [];
     const range = ratios.has(name) ? 'between 0 and 1' : 'above 0';
     const fits = typeof value === 'number' && value > 0 && value < (ratios.has(name) ? 1 : Infinity);
     return fits ? [] : [unfit(name, value, { expected: `a number ${range}`, advice: 'see docs/monitoring.md' })];
   });
-  const edges: readonly number[] = CALL_SECONDS;
-  if (edges.includes(settings.latencySeconds)) return problems;
-  const wanted = { expected: `one of ${edges.join(', ')}`, advice: 'choose an edge of the histogram' };
-  return [...problems, unfit('latencySeconds', settings.latencySeconds, wanted)];
+}
+
+/** Nothing between the bounds of a histogram was counted. */
+function edgeProblems({ latencySeconds, headroomRatio }: MonitoringSettings): readonly Problem[] {
+  const left = RATIOS.filter((bound) => bound < 1).map((bound) => Number((1 - bound).toFixed(6)));
+  const choices: readonly (readonly [name: string, value: number, edges: readonly number[]])[] = [
+    ['latencySeconds', latencySeconds, CALL_SECONDS],
+    ['headroomRatio', headroomRatio, left],
+  ];
+  return choices
+    .filter(([, value, edges]) => !edges.includes(value))
+    .map(([name, value, edges]) =>
+      unfit(name, value, { expected: `one of ${edges.join(', ')}`, advice: 'choose an edge of the histogram' }),
+    );
 }
 
 /** A pair of windows and the multiple of the error budget's even pace at which both must burn. */

@@ -57,7 +57,7 @@ test('thresholds, jobs, objectives and the place of runbooks can be set', { skip
   const args = ['export', '--out', out, '--job', 'shop', '--job', 'mail', ...set.flatMap((pair) => ['--set', pair])];
   assert.equal((await ran(...args)).code, 0);
   const alerts = (file: string): string => readFileSync(join(out, 'alerts', file), 'utf8');
-  assert.match(alerts('limits.yml'), /ratio_increase5m\{[^}]*\} > 0\.2\n/);
+  assert.match(alerts('limits.yml'), /rate_limited:ratio5m\{[^}]*\} > 0\.2 /);
   assert.match(alerts('slo.yml'), /> 0\.0144 /);
   assert.match(alerts('recording.yml'), /le=~"8\(/);
   assert.match(alerts('stops.yml'), /absent\(up\{job="shop"\}\)\n\s+or absent\(up\{job="mail"\}\)/);
@@ -67,6 +67,40 @@ test('thresholds, jobs, objectives and the place of runbooks can be set', { skip
     'rules',
     ...readdirSync(join(out, 'alerts')).map((file) => join(out, 'alerts', file)),
   ]);
+});
+
+test('teams are told apart by the labels that the export names, in every rule, query, link and variable', async (t) => {
+  const out = folder(t);
+  assert.equal((await ran('export', '--out', out, '--group-by', 'region,team', '--attribution', 'tenant')).code, 0);
+  const text = ['alerts', 'dashboards']
+    .flatMap((kind) => readdirSync(join(out, kind)).map((file) => readFileSync(join(out, kind, file), 'utf8')))
+    .join('');
+  assert.doesNotMatch(text, /namespace|cluster/);
+  assert.match(text, /sum by \(job, region, team, key, model, operation, kind\)/);
+  assert.match(text, /record: "plimsoll:cost_usd_by_tenant:growth"/);
+  for (const file of readdirSync(join(out, 'dashboards'))) {
+    const dashboard = JSON.parse(readFileSync(join(out, 'dashboards', file), 'utf8')) as {
+      templating: { list: { name: string; query: { query: string } }[] };
+      panels: { targets?: { expr: string }[] }[];
+    };
+    const { list } = dashboard.templating;
+    assert.deepEqual(
+      list.slice(0, 6).map(({ name }) => name),
+      ['datasource', 'region', 'team', 'job', 'model', 'key'],
+    );
+    assert.equal(list[2]?.query.query, 'label_values(plimsoll:replicas:count{region=~"$region"}, team)');
+    for (const { expr } of dashboard.panels.flatMap(({ targets = [] }) => targets)) {
+      assert.ok(!expr.includes('job=~') || expr.includes('job=~"$job", region=~"$region", team=~"$team"'), expr);
+    }
+  }
+  const plain = await ran('export', '--out', out, '--group-by', '');
+  assert.equal(plain.code, 0);
+  assert.match(readFileSync(join(out, 'alerts', 'recording.yml'), 'utf8'), /sum by \(job, key, model\)/);
+});
+
+test('labels that the rules use themselves cannot tell teams apart', async () => {
+  assert.match((await ran('export', '--group-by', 'instance')).err, /--group-by: expected names of labels/);
+  assert.match((await ran('export', '--attribution', 'route,route')).err, /--attribution: expected names of labels/);
 });
 
 test('an export whose links lead to this machine says so, and names the setting that changes them', async (t) => {
@@ -151,6 +185,6 @@ test('--settings lists every setting that can be set, with its value', async () 
   const { out } = await ran('--settings');
   assert.deepEqual(
     out.split('\n').map((line) => line.split('=')[0]),
-    Object.keys(DEFAULT_SETTINGS).filter((name) => name !== 'jobs'),
+    Object.entries(DEFAULT_SETTINGS).flatMap(([name, value]) => (Array.isArray(value) ? [] : [name])),
   );
 });

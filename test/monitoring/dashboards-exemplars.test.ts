@@ -39,7 +39,14 @@ const queries = dashboardFiles().flatMap((dashboard) =>
     targets
       .filter(({ exemplar }) => exemplar === true)
       .map(({ expr }) => {
-        const values = { ...grafanaValues(3_600, 15), job: '.*', model: '.*', key: '.*' };
+        const values = {
+          ...grafanaValues(3_600, 15),
+          job: '.*',
+          cluster: '.*',
+          namespace: '.*',
+          model: '.*',
+          key: '.*',
+        };
         return { name: `${dashboard.title}: ${title}`, query: interpolated(expr, values) };
       }),
   ),

@@ -77,14 +77,47 @@ const RATE_LIMITED: readonly AlertCase[] = [
     firing: [],
   },
   {
-    name: 'does not fire when half the attempts are refused but there are three a minute',
+    name: 'fires when a limit has refused a fifth for six minutes after a good hour',
     alert: 'PlimsollRateLimited',
     series: {
-      [attempts('200')]: grown([40, 1.5]),
-      [attempts('429')]: grown([40, 1.5]),
-      [limited('requests')]: grown([40, 1.5]),
+      [attempts('200')]: grown([60, 10], [8, 8]),
+      [attempts('429')]: grown([60, 0], [8, 2]),
+      [limited('requests')]: grown([60, 0], [8, 2]),
     },
-    at: '30m',
+    at: '68m',
+    firing: limitedBy('requests', '20%'),
+  },
+  {
+    name: 'fires when a call a minute meets a limit every third time, though retries absorb it',
+    alert: 'PlimsollRateLimited',
+    series: {
+      [attempts('200')]: grown([90, 1]),
+      [attempts('429')]: grown([90, 1 / 3]),
+      [limited('requests')]: grown([90, 1 / 3]),
+    },
+    at: '80m',
+    firing: limitedBy('requests', '25%'),
+  },
+  {
+    name: 'does not fire when two of ten attempts of an hour are refused',
+    alert: 'PlimsollRateLimited',
+    series: {
+      [attempts('200')]: grown([90, 8 / 60]),
+      [attempts('429')]: grown([90, 2 / 60]),
+      [limited('requests')]: grown([90, 2 / 60]),
+    },
+    at: '80m',
+    firing: [],
+  },
+  {
+    name: 'does not fire when one attempt in twelve is refused but there are three a minute',
+    alert: 'PlimsollRateLimited',
+    series: {
+      [attempts('200')]: grown([90, 2.75]),
+      [attempts('429')]: grown([90, 0.25]),
+      [limited('requests')]: grown([90, 0.25]),
+    },
+    at: '80m',
     firing: [],
   },
   {
@@ -208,61 +241,77 @@ const RETRIES: readonly AlertCase[] = [
     firing: [],
   },
   {
-    name: 'does not fire when the one call of a minute waits for half of its ten seconds',
+    name: 'fires when calls have waited for half their time for ten minutes after a good hour',
     alert: 'PlimsollRetryTimeLost',
-    series: { [callSeconds]: grown([60, 10]), [waited]: grown([60, 5]) },
-    at: '40m',
+    series: { [callSeconds]: grown([114, 100]), [waited]: grown([100, 0], [14, 50]) },
+    at: '114m',
+    firing: [[LABELS, 'Calls to claude-haiku-4-5 with key prod-a-api spend 50% of their time waiting to retry']],
+  },
+  {
+    name: 'fires when the one call of a minute waits for half of its ten seconds, hour after hour',
+    alert: 'PlimsollRetryTimeLost',
+    series: { [callSeconds]: grown([90, 10]), [waited]: grown([90, 5]) },
+    at: '80m',
+    firing: [[LABELS, 'Calls to claude-haiku-4-5 with key prod-a-api spend 50% of their time waiting to retry']],
+  },
+  {
+    name: 'does not fire when calls wait for half their time and that is half a minute an hour',
+    alert: 'PlimsollRetryTimeLost',
+    series: { [callSeconds]: grown([90, 1]), [waited]: grown([90, 0.5]) },
+    at: '80m',
     firing: [],
   },
 ];
 
 const CLASS = 'key="prod-a-api",model_class="haiku-4",dimension="input_tokens"';
-const limiter = (name: string, instance = 'a'): string =>
-  `anthropic_ratelimit_${name}{job="plimsoll",instance="${instance}",${CLASS}}`;
+const used = (le: string): string =>
+  `anthropic_ratelimit_used_ratio_bucket{job="plimsoll",instance="a",${CLASS},le="${le}"}`;
+const limiter = (name: string): string => `anthropic_ratelimit_${name}{job="plimsoll",instance="a",${CLASS}}`;
 
 /** Headers that were seen at every step. */
 const seenNow = (steps: number): readonly number[] => Array.from({ length: steps }, (_, step) => step * 60);
 
+const nearLimit = (share: string) =>
+  [
+    [
+      { job: 'plimsoll', key: 'prod-a-api', model_class: 'haiku-4', dimension: 'input_tokens' },
+      `Limit on input_tokens of haiku-4 nearly reached, key prod-a-api: ${share} of responses left little of it`,
+    ] as const,
+  ] as const;
+
 const HEADROOM: readonly AlertCase[] = [
   {
-    name: 'fires when the replica that saw the least says that a twentieth is left',
+    name: 'fires when a quarter of the responses left little, though the gauge has been refilled at each scrape',
     alert: 'PlimsollHeadroomLow',
     series: {
+      [used('0.9')]: grown([30, 3]),
+      [used('+Inf')]: grown([30, 4]),
       [limiter('limit')]: level([30, 1000]),
-      [limiter('limit', 'b')]: level([30, 1000]),
-      [limiter('remaining')]: level([30, 900]),
-      [limiter('remaining', 'b')]: level([30, 50]),
+      [limiter('remaining')]: level([30, 1000]),
       [limiter('observed_timestamp_seconds')]: seenNow(30),
-      [limiter('observed_timestamp_seconds', 'b')]: seenNow(30),
     },
-    at: '10m',
-    firing: [
-      [
-        { key: 'prod-a-api', model_class: 'haiku-4', dimension: 'input_tokens' },
-        'Limit on input_tokens of haiku-4 nearly reached, key prod-a-api: 5% left',
-      ],
-    ],
+    at: '20m',
+    firing: nearLimit('25%'),
   },
   {
-    name: 'does not fire when a fifth is left',
+    name: 'fires when every response left little',
     alert: 'PlimsollHeadroomLow',
-    series: {
-      [limiter('limit')]: level([30, 1000]),
-      [limiter('remaining')]: level([30, 200]),
-      [limiter('observed_timestamp_seconds')]: seenNow(30),
-    },
-    at: '10m',
+    series: { [used('0.9')]: level([31, 0]), [used('+Inf')]: grown([30, 4]) },
+    at: '20m',
+    firing: nearLimit('100%'),
+  },
+  {
+    name: 'does not fire when one response in twenty left little',
+    alert: 'PlimsollHeadroomLow',
+    series: { [used('0.9')]: grown([30, 9.5]), [used('+Inf')]: grown([30, 10]) },
+    at: '20m',
     firing: [],
   },
   {
-    name: 'does not fire when the headers are ten minutes old: the replica has stopped calling',
+    name: 'does not fire when half the responses left little but there is one a minute',
     alert: 'PlimsollHeadroomLow',
-    series: {
-      [limiter('limit')]: level([30, 1000]),
-      [limiter('remaining')]: level([30, 50]),
-      [limiter('observed_timestamp_seconds')]: level([30, 0]),
-    },
-    at: '15m',
+    series: { [used('0.9')]: grown([30, 0.5]), [used('+Inf')]: grown([30, 1]) },
+    at: '20m',
     firing: [],
   },
 ];
@@ -275,7 +324,9 @@ const capped = {
   'anthropic_tier_monthly_cap_usd{job="plimsoll",instance="a",organization="default"}': level([30, 1000]),
 };
 const near = (share: string) =>
-  [[{ organization: 'default' }, `Organization default has spent ${share} of its monthly cap`]] as const;
+  [
+    [{ job: 'plimsoll', organization: 'default' }, `Organization default has spent ${share} of its monthly cap`],
+  ] as const;
 
 const TIER: readonly AlertCase[] = [
   {

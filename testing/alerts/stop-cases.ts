@@ -73,6 +73,13 @@ const BUDGETS: readonly AlertCase[] = [
     firing: [],
   },
   {
+    name: 'does not fire when the last refusal is six minutes old',
+    alert: 'PlimsollBudgetBlocks',
+    series: { [decided('blocked')]: grown([10, 1], [30, 0]) },
+    at: '16m',
+    firing: [],
+  },
+  {
     name: 'fires when the ledger is down and calls are refused for it',
     alert: 'PlimsollLedgerFailsClosed',
     series: {
@@ -88,8 +95,8 @@ const BUDGETS: readonly AlertCase[] = [
     alert: 'PlimsollLedgerFailsClosed',
     series: {
       [decided('unavailable')]: grown([20, 0], [10, 2]),
-      [decided('blocked')]: level([31, 0]),
-      [blocked]: level([31, 0]),
+      [decided('blocked')]: grown([5, 1], [25, 0]),
+      [blocked]: grown([5, 1], [25, 0]),
     },
     at: '26m',
     firing: [],
@@ -106,10 +113,10 @@ const BUDGETS: readonly AlertCase[] = [
     firing: [],
   },
   {
-    name: 'does not fire when a guard of the service refuses calls and the ledger is well',
+    name: 'does not fire when a guard of the service refuses calls and the ledger is well again',
     alert: 'PlimsollLedgerFailsClosed',
     series: {
-      [decided('unavailable')]: level([31, 0]),
+      [decided('unavailable')]: grown([10, 1], [21, 0]),
       [decided('blocked')]: level([31, 0]),
       [blocked]: grown([20, 0], [10, 2]),
     },
@@ -199,20 +206,31 @@ const TELEMETRY: readonly AlertCase[] = [
   {
     name: 'fires when the service answers scrapes but plimsoll is not in it any more',
     alert: 'PlimsollTelemetryMissing',
-    series: { [up('a')]: level([60, 1]), 'up{job="shop",instance="a"}': level([60, 1]), [build('shop')]: '1x30 stale' },
-    at: '40m',
+    series: {
+      [up('a')]: level([400, 1]),
+      'up{job="shop",instance="a"}': level([400, 1]),
+      [build('shop')]: '1x330 stale',
+    },
+    at: '340m',
     firing: missing('shop'),
   },
   {
-    name: 'fires when a gateway that was here within the hour is gone, though no setting names its job',
+    name: 'fires when a gateway that ran for five hours is gone, though no setting names its job',
     alert: 'PlimsollTelemetryMissing',
     series: {
-      [up('a')]: level([60, 1]),
-      [GATEWAY_UP]: level([30, 1], [30, 0]),
-      [build('plimsoll-gateway')]: '1x30 stale',
+      [up('a')]: level([400, 1]),
+      [GATEWAY_UP]: level([310, 1], [90, 0]),
+      [build('plimsoll-gateway')]: '1x310 stale',
     },
-    at: '40m',
+    at: '320m',
     firing: missing('plimsoll-gateway'),
+  },
+  {
+    name: 'does not fire when a nightly job of fifty minutes has ended',
+    alert: 'PlimsollTelemetryMissing',
+    series: { [up('a')]: level([120, 1]), [build('nightly')]: '1x50 stale' },
+    at: '70m',
+    firing: [],
   },
   {
     name: 'does not fire for a gateway that never ran',
@@ -237,4 +255,58 @@ const TELEMETRY: readonly AlertCase[] = [
   },
 ];
 
-export const STOP_CASES: readonly AlertCase[] = [...SPEND, ...BUDGETS, ...KEYS, ...GATEWAY, ...TELEMETRY];
+const targets = (job: string, states: readonly (readonly number[])[]): AlertCase['series'] =>
+  Object.fromEntries(states.map((values, index) => [`up{job="${job}",instance="${index}"}`, values]));
+const builds = (job: string, states: readonly string[]): AlertCase['series'] =>
+  Object.fromEntries(
+    states.map((values, index) => [`plimsoll_build_info{job="${job}",instance="${index}",version="0.1.0"}`, values]),
+  );
+const are = (count: number, state: string): readonly string[] => Array.from({ length: count }, () => state);
+const downOf = (job: string, share: string) => [[{ job }, `${share} of the replicas of job ${job} are down`] as const];
+
+const REPLICAS: readonly AlertCase[] = [
+  {
+    name: 'fires when two of three targets of a configured job do not answer',
+    alert: 'PlimsollReplicasDown',
+    series: targets('plimsoll', [level([60, 1]), level([20, 1], [40, 0]), level([20, 1], [40, 0])]),
+    at: '30m',
+    firing: downOf('plimsoll', '66.67%'),
+  },
+  {
+    name: 'does not fire when one of three does not answer',
+    alert: 'PlimsollReplicasDown',
+    series: targets('plimsoll', [level([60, 1]), level([60, 1]), level([20, 1], [40, 0])]),
+    at: '30m',
+    firing: [],
+  },
+  {
+    name: 'does not fire when both of two are down: that is another page',
+    alert: 'PlimsollReplicasDown',
+    series: targets('plimsoll', [level([60, 0]), level([60, 0])]),
+    at: '30m',
+    firing: [],
+  },
+  {
+    name: 'fires when 29 of 30 replicas of a job that no setting names are gone',
+    alert: 'PlimsollReplicasDown',
+    series: builds('shop', ['1x80', ...are(29, '1x40 stale')]),
+    at: '50m',
+    firing: downOf('shop', '96.67%'),
+  },
+  {
+    name: 'does not fire when a service scales down from thirty to twelve',
+    alert: 'PlimsollReplicasDown',
+    series: builds('shop', [...are(12, '1x80'), ...are(18, '1x40 stale')]),
+    at: '50m',
+    firing: [],
+  },
+  {
+    name: 'does not fire during a rollout of three minutes',
+    alert: 'PlimsollReplicasDown',
+    series: builds('shop', ['1x80', ...are(9, '1x40 stale _x3 1x40')]),
+    at: '46m',
+    firing: [],
+  },
+];
+
+export const STOP_CASES: readonly AlertCase[] = [...SPEND, ...BUDGETS, ...KEYS, ...GATEWAY, ...TELEMETRY, ...REPLICAS];

@@ -1,5 +1,6 @@
 import { NOT_RATE_LIMITS } from '../covered.ts';
-import { growth, sumBy } from '../promql.ts';
+import { grew } from '../growth.ts';
+import { grouped, sumBy } from '../promql.ts';
 import { RECORDED } from '../recording.ts';
 import type { Alert } from '../rule.ts';
 import type { MonitoringSettings } from '../settings.ts';
@@ -8,7 +9,7 @@ import type { MonitoringSettings } from '../settings.ts';
 export function limitAlerts(settings: MonitoringSettings): readonly Alert[] {
   return [
     rateLimited(settings),
-    acceleration(),
+    acceleration(settings),
     overloaded(settings),
     retryStorm(settings),
     retryTime(settings),
@@ -17,35 +18,47 @@ export function limitAlerts(settings: MonitoringSettings): readonly Alert[] {
   ];
 }
 
-const ON = 'on (job, key, model)';
-const BY = 'job, key, model';
+const by = (settings: MonitoringSettings): string => grouped(settings, 'key', 'model');
 
-function rateLimited({ rateLimitedRatio, refusedHourRatio, minAttempts }: MonitoringSettings): Alert {
+/** Long enough to be read, and to be one incident where limits are met in every batch of a worker. */
+const READ = '30m';
+
+/** Busy: a share of five minutes that was not one spike in a good hour. Quiet: a share of the hour, of a few calls. */
+function rateLimited(settings: MonitoringSettings): Alert {
+  const { rateLimitedRatio, refusedHourRatio, minAttempts, hourlyRateLimitedRatio, hourlyMinRefusals } = settings;
+  const reasons = `{reason!~"${NOT_RATE_LIMITS}"}`;
+  const refused = sumBy(
+    grouped(settings, 'key', 'model', 'reason'),
+    grew('rate_limited', '1h', { matchers: `reason!~"${NOT_RATE_LIMITS}"` }),
+  );
   return {
     name: 'PlimsollRateLimited',
     severity: 'ticket',
     expr:
-      `${RECORDED.rateLimited('5m')}{reason!~"${NOT_RATE_LIMITS}"} > ${rateLimitedRatio} ` +
+      `(${RECORDED.rateLimited('5m')}${reasons} > ${rateLimitedRatio} ` +
       `and ${RECORDED.rateLimited('1h')} > ${refusedHourRatio} ` +
-      `and ${ON} ${RECORDED.attempts('5m')} >= ${minAttempts}`,
+      `and on (${by(settings)}) ${RECORDED.attempts('5m')} >= ${minAttempts}) ` +
+      `or (${RECORDED.rateLimited('1h')}${reasons} > ${hourlyRateLimitedRatio} and ${refused} >= ${hourlyMinRefusals})`,
     for: '2m',
+    keepFiringFor: READ,
     dashboard: 'tier',
     summary:
       '429s ({{ $labels.reason }}) on {{ $labels.model }}, key {{ $labels.key }}: {{ $value | humanizePercentage }} of attempts',
     description:
-      'The limit on {{ $labels.reason }} refused {{ $value | humanizePercentage }} of the attempts in the last 5 minutes. Retries take time; if they do not absorb the refusals, the error budget burns, and that pages.',
+      'The limit on {{ $labels.reason }} refused {{ $value | humanizePercentage }} of the attempts in the last 5 minutes, or in the last hour where there were few. Retries take time; if they do not absorb the refusals, the error budget burns, and that pages.',
   };
 }
 
 const LEAST_ACCELERATIONS = 5;
 
-function acceleration(): Alert {
-  const refused = growth('anthropic_rate_limited_total', '10m', 'reason="acceleration"');
+function acceleration(settings: MonitoringSettings): Alert {
+  const refused = grew('rate_limited', '10m', { matchers: 'reason="acceleration"' });
   return {
     name: 'PlimsollAccelerationLimited',
     severity: 'ticket',
-    expr: `${sumBy(BY, refused)} >= ${LEAST_ACCELERATIONS}`,
+    expr: `${sumBy(by(settings), refused)} >= ${LEAST_ACCELERATIONS}`,
     for: '2m',
+    keepFiringFor: READ,
     dashboard: 'tier',
     summary: 'Traffic to {{ $labels.model }} with key {{ $labels.key }} grows too fast for the API',
     description:
@@ -59,8 +72,9 @@ function overloaded({ overloadedRatio, refusedHourRatio, minAttempts }: Monitori
     severity: 'ticket',
     expr:
       `${RECORDED.overloaded('5m')} > ${overloadedRatio} and ${RECORDED.overloaded('1h')} > ${refusedHourRatio} ` +
-      `and ${ON} ${RECORDED.attempts('5m')} >= ${minAttempts}`,
+      `and ${RECORDED.attempts('5m')} >= ${minAttempts}`,
     for: '2m',
+    keepFiringFor: READ,
     dashboard: 'overview',
     summary:
       'The API is overloaded (529) on {{ $labels.model }}: {{ $value | humanizePercentage }} of attempts with key {{ $labels.key }}',
@@ -69,14 +83,16 @@ function overloaded({ overloadedRatio, refusedHourRatio, minAttempts }: Monitori
   };
 }
 
-function retryStorm({ retriesPerCall, minRetries }: MonitoringSettings): Alert {
+function retryStorm(settings: MonitoringSettings): Alert {
+  const { retriesPerCall, minRetries } = settings;
   return {
     name: 'PlimsollRetryStorm',
     severity: 'ticket',
     expr:
       `${RECORDED.retriesPerCall} > ${retriesPerCall} ` +
-      `and ${sumBy(BY, growth('anthropic_retries_total', '5m'))} >= ${minRetries}`,
+      `and ${sumBy(by(settings), grew('retries', '5m'))} >= ${minRetries}`,
     for: '5m',
+    keepFiringFor: READ,
     dashboard: 'overview',
     summary: 'Retry storm on {{ $labels.model }}, key {{ $labels.key }}: {{ $value | printf "%.1f" }} retries per call',
     description:
@@ -86,33 +102,37 @@ function retryStorm({ retriesPerCall, minRetries }: MonitoringSettings): Alert {
 
 const LEAST_WAIT_SECONDS = 60;
 
-function retryTime({ waitRatio }: MonitoringSettings): Alert {
+function retryTime(settings: MonitoringSettings): Alert {
+  const { waitRatio } = settings;
+  const lost = (window: '5m' | '1h'): string =>
+    `(${RECORDED.waitShare(window)} > ${waitRatio} ` +
+    `and ${sumBy(by(settings), grew('retry_wait_seconds', window))} >= ${LEAST_WAIT_SECONDS})`;
   return {
     name: 'PlimsollRetryTimeLost',
     severity: 'ticket',
-    expr:
-      `${RECORDED.waitShare} > ${waitRatio} ` +
-      `and ${sumBy(BY, growth('anthropic_retry_wait_seconds_total', '5m'))} >= ${LEAST_WAIT_SECONDS}`,
+    expr: `${lost('5m')} or ${lost('1h')}`,
     for: '10m',
+    keepFiringFor: READ,
     dashboard: 'overview',
     summary:
       'Calls to {{ $labels.model }} with key {{ $labels.key }} spend {{ $value | humanizePercentage }} of their time waiting to retry',
     description:
-      'In the last 5 minutes, calls spent {{ $value | humanizePercentage }} of their time waiting between attempts. Users wait too.',
+      'In the last 5 minutes, or in the last hour where there were few calls, calls spent {{ $value | humanizePercentage }} of their time waiting between attempts. Users wait too.',
   };
 }
 
-function headroom({ headroomRatio }: MonitoringSettings): Alert {
+/** From every response: the gauge of what remains has been refilled by the time that it is scraped. */
+function headroom({ headroomRatio, nearLimitRatio, minResponses }: MonitoringSettings): Alert {
   return {
     name: 'PlimsollHeadroomLow',
     severity: 'ticket',
-    expr: `${RECORDED.headroom} < ${headroomRatio}`,
+    expr: `${RECORDED.nearLimit} > ${nearLimitRatio} and ${RECORDED.limitResponses} >= ${minResponses}`,
     for: '3m',
+    keepFiringFor: READ,
     dashboard: 'tier',
     summary:
-      'Limit on {{ $labels.dimension }} of {{ $labels.model_class }} nearly reached, key {{ $labels.key }}: {{ $value | humanizePercentage }} left',
-    description:
-      'For 3 minutes, little of the limit on {{ $labels.dimension }} has been left; now it is {{ $value | humanizePercentage }}. A little more traffic causes 429s.',
+      'Limit on {{ $labels.dimension }} of {{ $labels.model_class }} nearly reached, key {{ $labels.key }}: {{ $value | humanizePercentage }} of responses left little of it',
+    description: `{{ $value | humanizePercentage }} of the responses in the last 10 minutes left less than ${Number((headroomRatio * 100).toPrecision(6))}% of the limit on {{ $labels.dimension }}. A little more traffic causes 429s.`,
   };
 }
 

@@ -1,4 +1,5 @@
-import { growth, ratio, series, sumBy } from '../promql.ts';
+import { grew } from '../growth.ts';
+import { grouped, ratio, series, sumBy } from '../promql.ts';
 import { RECORDED } from '../recording.ts';
 import type { Alert } from '../rule.ts';
 import type { MonitoringSettings } from '../settings.ts';
@@ -9,14 +10,15 @@ export function moneyAlerts(settings: MonitoringSettings): readonly Alert[] {
     budgetSpent(),
     budgetBurn(settings),
     budgetBurnSlow(settings),
+    budgetRunsOut(),
     budgetForecast(settings),
     perCall(settings, 'Cost'),
     perCall(settings, 'Tokens'),
     truncated(settings),
     refusals(settings),
-    unpriced(),
+    unpriced(settings),
     priceTable(settings),
-    priceTableOutdated(),
+    priceTableOutdated(settings),
   ];
 }
 
@@ -26,6 +28,7 @@ function budgetSpent(): Alert {
     severity: 'ticket',
     expr: `${RECORDED.budgetSpent} >= ${RECORDED.budgetLimit}`,
     for: '0s',
+    keepFiringFor: '15m',
     dashboard: 'budget',
     summary: 'Budget {{ $labels.budget }} is spent: ${{ $value | printf "%.2f" }} this {{ $labels.period }}',
     description:
@@ -33,52 +36,73 @@ function budgetSpent(): Alert {
   };
 }
 
-/** Spend in the window as a multiple of an even pace. When a period begins the gauge falls, which is not spend. */
-function pace(window: string, seconds: number): string {
-  return `clamp_min(delta(${RECORDED.budgetSpent}[${window}]), 0) / (${RECORDED.budgetEvenPace} * ${seconds})`;
+/** The share of the limit that went in the window, by what processes counted: a new period takes nothing back. */
+function gone(window: string): string {
+  return `${grew('budget_spend_usd', window)} / ${RECORDED.budgetLimit}`;
 }
 
-/** Excludes budgets of an hour, for which any hour is a whole period. */
-const A_DAY_OR_LONGER = `(${RECORDED.budgetLimit} / ${RECORDED.budgetEvenPace} >= 86000)`;
-
+/** The hour decides, and the last five minutes confirm that it goes on. It fires for an hour more, or nobody would read it. */
 function budgetBurn({ budgetBurnFast }: MonitoringSettings): Alert {
+  const allowed = `${budgetBurnFast} * ${RECORDED.budgetBurnScale}`;
   return {
     name: 'PlimsollBudgetBurnFast',
     severity: 'ticket',
-    expr: `${pace('1h', 3_600)} > ${budgetBurnFast} and ${pace('5m', 300)} > ${budgetBurnFast} and ${A_DAY_OR_LONGER}`,
-    for: '2m',
+    expr: `${gone('1h')} > ${allowed} and 12 * ${gone('5m')} > ${allowed}`,
+    for: '1m',
+    keepFiringFor: '1h',
     dashboard: 'budget',
-    summary: 'Budget {{ $labels.budget }} burns at {{ $value | printf "%.0f" }} times a sustainable pace',
+    summary: 'Budget {{ $labels.budget }} burns fast: {{ $value | humanizePercentage }} of it went in an hour',
     description:
-      'In the last hour, scope {{ $labels.scope }} spent at {{ $value | printf "%.1f" }} times the pace that would last for the {{ $labels.period }}.',
+      'In the last hour, scope {{ $labels.scope }} spent {{ $value | humanizePercentage }} of its budget for the {{ $labels.period }}, and it goes on.',
   };
 }
 
 function budgetBurnSlow({ budgetBurnSlow }: MonitoringSettings): Alert {
+  const allowed = `${budgetBurnSlow} * ${RECORDED.budgetBurnScale}`;
   return {
     name: 'PlimsollBudgetBurnSlow',
     severity: 'ticket',
-    expr: `${pace('6h', 21_600)} > ${budgetBurnSlow} and ${pace('30m', 1_800)} > ${budgetBurnSlow} and ${A_DAY_OR_LONGER}`,
+    expr: `${gone('6h')} > ${allowed} and 12 * ${gone('30m')} > ${allowed}`,
     for: '15m',
+    keepFiringFor: '3h',
     dashboard: 'budget',
-    summary:
-      'Budget {{ $labels.budget }} has burned at {{ $value | printf "%.0f" }} times a sustainable pace for hours',
+    summary: 'Budget {{ $labels.budget }} has burned for hours: {{ $value | humanizePercentage }} of it went in six',
     description:
-      'In the last six hours, scope {{ $labels.scope }} spent at {{ $value | printf "%.1f" }} times the pace that would last for the {{ $labels.period }}.',
+      'In the last six hours, scope {{ $labels.scope }} spent {{ $value | humanizePercentage }} of its budget for the {{ $labels.period }}, and it goes on.',
   };
 }
 
-function budgetForecast({ forecastAfterRatio }: MonitoringSettings): Alert {
-  const labels = 'budget, period, scope';
-  const elapsed = `(time() - max by (${labels}) (${series('anthropic_budget_period_start_timestamp_seconds')}))`;
-  const share = `${elapsed} * ${RECORDED.budgetEvenPace} / ${RECORDED.budgetLimit}`;
+const LEAST_HORIZON_SECONDS = 3_600;
+const MOST_HORIZON_SECONDS = 86_400;
+
+/** Two hours before a day's budget is spent, a day before a month's, if that is before the period ends. */
+function budgetRunsOut(): Alert {
+  const { budgetSecondsLeft: left, budgetLength, budgetEnd, budgetBurnScale } = RECORDED;
+  const horizon = `clamp(${budgetLength} / 12, ${LEAST_HORIZON_SECONDS}, ${MOST_HORIZON_SECONDS})`;
+  return {
+    name: 'PlimsollBudgetRunsOut',
+    severity: 'ticket',
+    expr:
+      `${left} < ${horizon} and ${left} < ${budgetEnd} - time() and ${left} > 0 ` +
+      `and ${grew('budget_spend_usd', '5m')} > 0 and ${budgetBurnScale}`,
+    for: '5m',
+    keepFiringFor: '1h',
+    dashboard: 'budget',
+    summary: 'Budget {{ $labels.budget }} will be spent in {{ $value | humanizeDuration }}',
+    description:
+      'At the present pace, scope {{ $labels.scope }} has spent its budget in {{ $value | humanizeDuration }}, before the {{ $labels.period }} ends.',
+  };
+}
+
+function budgetForecast({ forecastRatio }: MonitoringSettings): Alert {
   return {
     name: 'PlimsollBudgetForecastOver',
     severity: 'ticket',
     expr:
-      `${RECORDED.budgetForecast} > ${RECORDED.budgetLimit} and ${RECORDED.budgetSpent} < ${RECORDED.budgetLimit} ` +
-      `and ${share} > ${forecastAfterRatio}`,
+      `${RECORDED.budgetProjection} > ${forecastRatio} * ${RECORDED.budgetLimit} ` +
+      `and ${RECORDED.budgetSpent} < ${RECORDED.budgetLimit}`,
     for: '1h',
+    keepFiringFor: '2h',
     dashboard: 'budget',
     summary: 'Budget {{ $labels.budget }} is heading for ${{ $value | printf "%.2f" }} this {{ $labels.period }}',
     description:
@@ -102,9 +126,11 @@ function perCall({ perCallGrowth, minCallsCompared }: MonitoringSettings, what: 
   };
 }
 
-function truncated({ truncatedRatio, minAnswers }: MonitoringSettings): Alert {
-  const answers = sumBy('job, key, model', growth('anthropic_stop_reasons_total', '1h'));
-  const cut = sumBy('job, key, model', growth('anthropic_stop_reasons_total', '1h', 'stop_reason="max_tokens"'));
+function truncated(settings: MonitoringSettings): Alert {
+  const { truncatedRatio, minAnswers } = settings;
+  const by = grouped(settings, 'key', 'model');
+  const answers = sumBy(by, grew('stop_reasons', '1h'));
+  const cut = sumBy(by, grew('stop_reasons', '1h', { matchers: 'stop_reason="max_tokens"' }));
   return {
     name: 'PlimsollTruncated',
     severity: 'ticket',
@@ -118,13 +144,13 @@ function truncated({ truncatedRatio, minAnswers }: MonitoringSettings): Alert {
   };
 }
 
-function refusals({ refusalRatio, refusalGrowth, minAnswers }: MonitoringSettings): Alert {
-  const by = 'job, key';
-  const answers = sumBy(by, growth('anthropic_stop_reasons_total', '1h'));
-  const share = ratio(sumBy(by, growth('anthropic_refusals_total', '1h')), answers);
-  const dayBefore = (name: 'anthropic_refusals_total' | 'anthropic_stop_reasons_total'): string =>
-    sumBy(by, `increase(${series(name)}[1d] offset 1h)`);
-  const before = ratio(dayBefore('anthropic_refusals_total'), dayBefore('anthropic_stop_reasons_total'));
+function refusals(settings: MonitoringSettings): Alert {
+  const { refusalRatio, refusalGrowth, minAnswers } = settings;
+  const total = (name: 'refusals' | 'stop_reasons', window: '1h' | '1d', ago?: '1h'): string =>
+    sumBy(grouped(settings, 'key'), grew(name, window, { ago }));
+  const answers = total('stop_reasons', '1h');
+  const share = ratio(total('refusals', '1h'), answers);
+  const before = ratio(total('refusals', '1d', '1h'), total('stop_reasons', '1d', '1h'));
   return {
     name: 'PlimsollRefusalsUp',
     severity: 'ticket',
@@ -138,11 +164,11 @@ function refusals({ refusalRatio, refusalGrowth, minAnswers }: MonitoringSetting
   };
 }
 
-function unpriced(): Alert {
+function unpriced(settings: MonitoringSettings): Alert {
   return {
     name: 'PlimsollUnpricedUsage',
     severity: 'ticket',
-    expr: `${sumBy('job, key, model', growth('anthropic_unpriced_requests_total', '1h'))} > 0`,
+    expr: `${sumBy(grouped(settings, 'key', 'model'), grew('unpriced', '1h'))} > 0`,
     for: '0s',
     dashboard: 'budget',
     summary: 'No price is known for {{ $labels.model }}, used by key {{ $labels.key }}',
@@ -153,12 +179,13 @@ function unpriced(): Alert {
 
 const DAY_SECONDS = 86_400;
 
-function priceTable({ priceTableMaxAgeDays }: MonitoringSettings): Alert {
+function priceTable(settings: MonitoringSettings): Alert {
+  const { priceTableMaxAgeDays } = settings;
   const checked = series('anthropic_price_table_timestamp_seconds');
   return {
     name: 'PlimsollPriceTableOld',
     severity: 'ticket',
-    expr: `time() - max by (job, source) (${checked}) > ${priceTableMaxAgeDays * DAY_SECONDS}`,
+    expr: `time() - max by (${grouped(settings, 'source')}) (${checked}) > ${priceTableMaxAgeDays * DAY_SECONDS}`,
     for: '1h',
     dashboard: 'budget',
     summary: 'The price table of job {{ $labels.job }} is {{ $value | humanizeDuration }} old',
@@ -167,11 +194,11 @@ function priceTable({ priceTableMaxAgeDays }: MonitoringSettings): Alert {
   };
 }
 
-function priceTableOutdated(): Alert {
+function priceTableOutdated(settings: MonitoringSettings): Alert {
   return {
     name: 'PlimsollPriceTableOutdated',
     severity: 'ticket',
-    expr: `max by (job, source) (${series('anthropic_price_table_outdated')}) > 0`,
+    expr: `max by (${grouped(settings, 'source')}) (${series('anthropic_price_table_outdated')}) > 0`,
     for: '0s',
     dashboard: 'budget',
     summary: 'The price table of job {{ $labels.job }} ({{ $labels.source }}) is older than a model in use',

@@ -1,16 +1,18 @@
-import { growth, series, sumBy } from '../promql.ts';
+import { grew } from '../growth.ts';
+import { grouped, series, sumBy } from '../promql.ts';
 import type { Alert } from '../rule.ts';
+import type { MonitoringSettings } from '../settings.ts';
 
 /** Alerts about plimsoll itself: figures may be missing or coarse. */
-export function ownAlerts(): readonly Alert[] {
-  return [ledgerDown(), errors(), dropped()];
+export function ownAlerts(settings: MonitoringSettings): readonly Alert[] {
+  return [ledgerDown(settings), errors(settings), dropped(settings)];
 }
 
-function ledgerDown(): Alert {
+function ledgerDown(settings: MonitoringSettings): Alert {
   return {
     name: 'PlimsollLedgerDown',
     severity: 'ticket',
-    expr: `min by (job, ledger, ledger_id) (${series('anthropic_budget_ledger_up')}) == 0`,
+    expr: `min by (${grouped(settings, 'ledger', 'ledger_id')}) (${series('anthropic_budget_ledger_up')}) == 0`,
     for: '5m',
     dashboard: 'budget',
     summary: 'The {{ $labels.ledger }} ledger of job {{ $labels.job }} does not respond',
@@ -19,11 +21,11 @@ function ledgerDown(): Alert {
   };
 }
 
-function errors(): Alert {
+function errors(settings: MonitoringSettings): Alert {
   return {
     name: 'PlimsollErrors',
     severity: 'ticket',
-    expr: `${sumBy('job, stage', growth('plimsoll_errors_total', '15m'))} > 0`,
+    expr: `${sumBy(grouped(settings, 'stage'), grew('errors', '15m'))} > 0`,
     for: '0s',
     dashboard: 'overview',
     summary: 'plimsoll has errors in stage {{ $labels.stage }} of job {{ $labels.job }}; calls go through',
@@ -32,11 +34,11 @@ function errors(): Alert {
   };
 }
 
-function dropped(): Alert {
+function dropped(settings: MonitoringSettings): Alert {
   return {
     name: 'PlimsollLabelValuesDropped',
     severity: 'ticket',
-    expr: `${sumBy('job, label', growth('plimsoll_label_values_dropped_total', '1h'))} > 0`,
+    expr: `${sumBy(grouped(settings, 'label'), grew('label_values_dropped', '1h'))} > 0`,
     for: '0s',
     dashboard: 'calls',
     summary: 'Values of label {{ $labels.label }} of job {{ $labels.job }} are counted as other',

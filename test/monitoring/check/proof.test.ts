@@ -36,6 +36,8 @@ after(() => proven?.prometheus.stop());
 const variables = (job: string, rest: Partial<Record<'model' | 'key', string>> = {}): Values => ({
   ...grafanaValues(HOURS * 3_600, SCRAPE_SECONDS),
   job,
+  cluster: '.*',
+  namespace: '.*',
   model: '.*',
   key: '.*',
   what_if: 'claude-haiku-4-5',
@@ -46,7 +48,19 @@ const queries = everyQuery();
 
 /** What is empty here, and why that is as it must be. Nothing of the dashboards on budgets and tiers may be. */
 const EMPTY: ReadonlyMap<string, string> = new Map([
+  ['overview/Refused by spend limits, by scope A', 'nothing of this job was refused for money'],
+  ['rule plimsoll:instance:ended', 'no process has ended'],
+  ['rule plimsoll:instance:restarted', 'no process has restarted'],
+  ['rule plimsoll:instance:label_values_dropped:sum', 'every label has a place'],
+  ['rule plimsoll:label_values_dropped:growth', 'every label has a place'],
+  ['rule plimsoll:instance_spend:ended', 'no process has ended'],
+  ['rule plimsoll:instance_spend:restarted', 'no process has restarted'],
+  ['rule plimsoll:instance_attribution:ended', 'no process has ended'],
+  ['rule plimsoll:instance_attribution:restarted', 'no process has restarted'],
+  ['rule plimsoll:budget_spend_usd:dated', 'every budget is of a month'],
+  ['rule plimsoll:budget_seen_usd:day', 'every budget is of a month'],
   ['runbook PlimsollBudgetBurnSlow 2', 'nothing was called yesterday'],
+  ['runbook PlimsollLedgerFailsClosed 2', 'every ledger has answered'],
 ]);
 
 const askedOf = (name: string): Query => {
@@ -150,7 +164,7 @@ for (const { name, replicas, ledger } of FLEETS) {
     const on = { values: variables(name), range: { ...proven.range, to: proven.range.to + SCRAPE_SECONDS } };
     const shown = async (query: string, where: (sample: Sample) => boolean = () => true): Promise<number> =>
       total((await answer(url, askedOf(query), on)).filter(where));
-    const limited = { expr: `sum(${inRange('anthropic_rate_limited_total')})`, instant: true };
+    const limited = { expr: `sum(${inRange('rate_limited')})`, instant: true };
     const ofBudget = ({ labels }: Sample): boolean => labels['budget'] === name;
     const ofOrganization = ({ labels }: Sample): boolean => labels['organization'] === name;
     const figures = {

@@ -1,0 +1,223 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'node:test';
+import { promisify } from 'node:util';
+import { stringify } from 'yaml';
+import { growthOf } from '../../src/rules/growth.ts';
+import { ruleFiles } from '../../src/rules/rule-files.ts';
+import { ruleFileText } from '../../src/rules/rule.ts';
+import { promtool } from '../../testing/promtool.ts';
+
+/** Figures as they are recorded, against arithmetic: each case is a day on which counters alone say something else. */
+
+interface GrowthCase {
+  readonly name: string;
+  /** Samples, one every 15 s; `_` where there is none. */
+  readonly series: Readonly<Record<string, string>>;
+  readonly expr: string;
+  /** In minutes. */
+  readonly at: number;
+  readonly least: number;
+  readonly most: number;
+}
+
+const cost = (instance: string): string =>
+  `anthropic_cost_usd_total{job="shop",instance="${instance}",pod="${instance}",route="chat",model="m",operation="messages.create",key="k",kind="output"}`;
+const calls = (instance: string): string =>
+  `anthropic_requests_total{job="shop",instance="${instance}",pod="${instance}",route="chat",model="m",operation="messages.create",key="k",outcome="ok"}`;
+const start = (instance: string): string => `plimsoll_start_time_seconds{job="shop",instance="${instance}"}`;
+
+const total = (name: Parameters<typeof growthOf>[0], window: string): string =>
+  `sum(sum_over_time(${growthOf(name)}[${window}]))`;
+
+/** Scrapes of so many minutes. */
+const scrapes = (minutes: number): number => minutes * 4;
+const absent = (minutes: number): string => (minutes === 0 ? '' : `_x${scrapes(minutes)} `);
+
+/** Pods that live for an hour each, one after the other, and call so often in the first minutes of it. */
+function pods(count: number, callsEach: number): Readonly<Record<string, string>> {
+  const lives = Array.from({ length: count }, (_, pod) => {
+    const bornMinutes = Math.floor(pod / 5) * 60 + (pod % 5) * 3;
+    const grown = `0x3 ${callsEach}x${scrapes(60) - 4} stale`;
+    return [
+      [calls(`pod-${pod}`), `${absent(bornMinutes)}${grown}`],
+      [start(`pod-${pod}`), `${absent(bornMinutes)}${bornMinutes * 60}x${scrapes(60)} stale`],
+    ] as const;
+  });
+  return Object.fromEntries(lives.flat());
+}
+
+const restarted = {
+  // A dollar a minute; 240 scrapes an hour.
+  [cost('a')]: '0+0.25x239 0+0.25x239 0+0.25x239 59.75',
+  [start('a')]: '0x239 3600x239 7200x240',
+};
+
+const CASES: readonly GrowthCase[] = [
+  {
+    name: 'a service that is restarted in place after one hour and after two keeps its dollars, in any longer window',
+    series: restarted,
+    expr: total('cost_usd', '6h'),
+    at: 180,
+    least: 178,
+    most: 179.5,
+  },
+  ...[1, 4, 12].map((each) => ({
+    name: `30 pods that are replaced every hour and make ${each} calls each are counted to the last`,
+    series: pods(30, each),
+    expr: total('requests', '7h'),
+    at: 375,
+    least: 30 * each,
+    most: 30 * each,
+  })),
+  {
+    name: 'the old counter of an idle process is not news to a new Prometheus',
+    series: { [calls('a')]: '5000x100', [start('a')]: '-86400x100' },
+    expr: total('requests', '1h'),
+    at: 20,
+    least: 0,
+    most: 0,
+  },
+  {
+    name: 'nor to one that was away for 70 minutes',
+    series: {
+      [calls('a')]: `5000x80 ${absent(70)}5000x80`,
+      [start('a')]: `-86400x80 ${absent(70)}-86400x80`,
+    },
+    expr: total('requests', '5m'),
+    at: 94,
+    least: 0,
+    most: 0,
+  },
+  {
+    name: 'what an old process counted while Prometheus was away is made good',
+    series: {
+      [calls('a')]: `5000x80 ${absent(70)}5070x80`,
+      [start('a')]: `-86400x80 ${absent(70)}-86400x80`,
+    },
+    expr: total('requests', '1h'),
+    at: 94,
+    least: 70,
+    most: 70,
+  },
+  {
+    name: 'a restart that forgets a label set of 5,000 counts none of it',
+    series: { [calls('a')]: '5000x60 stale', [start('a')]: '-86400x60 915x60' },
+    expr: total('requests', '1h'),
+    at: 29,
+    least: 0,
+    most: 0,
+  },
+  {
+    name: 'a crash loop of three calls a life counts each life, though the counter never falls',
+    // Lives of two minutes: three calls in the first 15 seconds of each.
+    series: {
+      [calls('a')]: '3x79',
+      [start('a')]: Array.from({ length: 10 }, (_, life) => `${life * 120}x7`).join(' '),
+    },
+    expr: total('requests', '1h'),
+    at: 20,
+    least: 30,
+    most: 30,
+  },
+  {
+    name: 'the first call with a new label counts when the process is old',
+    series: {
+      [calls('a')]: '100x80',
+      [calls('a').replace('"ok"', '"overloaded"')]: `${absent(10)}3x40`,
+      [start('a')]: '-86400x80',
+    },
+    expr: total('requests', '5m'),
+    at: 13,
+    least: 3,
+    most: 3,
+  },
+  {
+    name: 'a process that does not say when it began counts what it adds to what was there',
+    series: { [calls('a')]: '100+1x80' },
+    expr: total('requests', '1h'),
+    at: 20,
+    least: 80,
+    most: 80,
+  },
+  {
+    name: 'what a budget was charged in the last minute of a pod is counted after it has ended',
+    series: {
+      'anthropic_budget_spend_usd_total{job="shop",instance="a",budget="b",period="day",scope="all"}': '0x42 7 stale',
+      [start('a')]: '0x43 stale',
+    },
+    expr: total('budget_spend_usd', '1h'),
+    at: 15,
+    least: 7,
+    most: 7,
+  },
+  {
+    name: 'instance, pod and route are gone, and job, cluster and namespace are kept',
+    series: {
+      [calls('a').replace('job=', 'cluster="eu",namespace="prod",job=')]: '0+1x80',
+      [calls('b').replace('job=', 'cluster="eu",namespace="prod",job=')]: '0+1x80',
+      [start('a').replace('job=', 'cluster="eu",namespace="prod",job=')]: '0x80',
+      [start('b').replace('job=', 'cluster="eu",namespace="prod",job=')]: '0x80',
+    },
+    expr: `count(${growthOf('requests')}{cluster="eu",namespace="prod",job="shop",instance="",pod="",route=""} == 4)`,
+    at: 15,
+    least: 1,
+    most: 1,
+  },
+];
+
+test('the recorded growth is what happened', { skip: promtool.skip }, async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'plimsoll-growth-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const groups = ruleFiles()
+    .flatMap((file) => file.groups)
+    .filter(({ name }) => name.startsWith('plimsoll_growth'));
+  writeFileSync(join(folder, 'rules.yml'), ruleFileText(groups));
+  await Promise.all(
+    CASES.map((each, index) =>
+      t.test(each.name, async () => {
+        const path = join(folder, `case-${index}.yml`);
+        const within = `(${each.expr}) >= ${each.least} and (${each.expr}) <= ${each.most}`;
+        writeFileSync(
+          path,
+          stringify(
+            testOf(
+              each,
+              within,
+              groups.map(({ name }) => name),
+            ),
+          ),
+        );
+        assert.equal(await printed(path), '');
+      }),
+    ),
+  );
+});
+
+/** promtool wants an exact value: whether the figure is between its bounds. Groups are evaluated in the order given. */
+function testOf({ series, at }: GrowthCase, within: string, order: readonly string[]): object {
+  return {
+    rule_files: ['rules.yml'],
+    evaluation_interval: '30s',
+    group_eval_order: order,
+    tests: [
+      {
+        interval: '15s',
+        input_series: Object.entries(series).map(([name, values]) => ({ series: name, values })),
+        promql_expr_test: [
+          { expr: `count(${within})`, eval_time: `${at}m`, exp_samples: [{ labels: '{}', value: 1 }] },
+        ],
+      },
+    ],
+  };
+}
+
+async function printed(path: string): Promise<string> {
+  return promisify(execFile)(promtool.path, ['test', 'rules', path]).then(
+    () => '',
+    ({ stdout, stderr }: { readonly stdout: string; readonly stderr: string }) => `${stdout}${stderr}`,
+  );
+}
