@@ -24,7 +24,7 @@ export type { Models, Task } from './routing/models.ts';
 export type { PublishedDimension } from './tier/tiers.ts';
 export { costOn } from './pricing/cost.ts';
 export type { Pricing } from './pricing/cost.ts';
-export { loadPrices } from './pricing/prices.ts';
+export { loadPrices, pricesFrom } from './pricing/prices.ts';
 export { defaultPrices } from './pricing/prices.ts';
 export type { PriceTable } from './pricing/prices.ts';
 export { ConfigurationError, sentenceOf } from './errors.ts';

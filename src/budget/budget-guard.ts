@@ -126,7 +126,7 @@ class BudgetedCall implements CallSpend {
     for (const reservation of this.#reservations) {
       const nanoUsd = expectedInScope(reservation.scope, this.#estimate);
       if (nanoUsd === undefined) continue;
-      const answer = this.#reserve(reservation, nanoUsd);
+      const answer = this.#reserve(reservation, nanoUsd === null ? null : this.#negotiated(nanoUsd));
       answers.push(answer);
       waits ||= answer instanceof Promise;
     }
@@ -164,7 +164,7 @@ class BudgetedCall implements CallSpend {
     const chargesHold = this.#chargesHold();
     for (const reservation of this.#reservations) {
       const { account, scope, heldNanoUsd } = reservation;
-      const seenNanoUsd = cost === null ? 0n : costInScope(scope, cost);
+      const seenNanoUsd = cost === null ? 0n : this.#negotiated(costInScope(scope, cost));
       const spentNanoUsd = chargesHold && heldNanoUsd > seenNanoUsd ? heldNanoUsd : seenNanoUsd;
       reservation.heldNanoUsd = 0n;
       if (heldNanoUsd !== 0n || spentNanoUsd !== 0n) account.settle(this.#atMs(reservation), heldNanoUsd, spentNanoUsd);
@@ -187,11 +187,16 @@ class BudgetedCall implements CallSpend {
     if (cost === null) return;
     for (const reservation of this.#reservations) {
       const { account, scope } = reservation;
-      const spentNanoUsd = costInScope(scope, cost);
+      const spentNanoUsd = this.#negotiated(costInScope(scope, cost));
       if (spentNanoUsd === 0n) continue;
       account.settle(this.#atMs(reservation), 0n, spentNanoUsd);
       this.#onSpend(account.budget, spentNanoUsd);
     }
+  }
+
+  /** Budgets run on what the key pays, not on the list price. */
+  #negotiated(nanoUsd: bigint): bigint {
+    return this.#estimator.negotiated(nanoUsd, this.#call.key);
   }
 
   /** `nanoUsd`: `null` if the model has no price. */

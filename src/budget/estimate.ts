@@ -42,6 +42,8 @@ interface Basis {
 /** The part of a price table that budgets need; `instrument()` passes its own table. */
 export interface BudgetPrices {
   canonicalModel(id: string): string;
+  /** An amount at list price as it is billed to a key. Default: all of it. */
+  negotiated?(nanoUsd: bigint, key: string): bigint;
   /** Takes any id that `canonicalModel` takes. */
   priceAt(
     model: string,
@@ -134,6 +136,11 @@ export class Estimator {
   /** The id under which estimates, and costs by the same prices, have a model. */
   canonicalModel(id: string): string {
     return this.#prices.canonicalModel(id);
+  }
+
+  /** An amount at list price as it is billed to a key, in whole nano-dollars. */
+  negotiated(nanoUsd: bigint, key: string): bigint {
+    return this.#prices.negotiated?.(nanoUsd, key) ?? nanoUsd;
   }
 
   /**

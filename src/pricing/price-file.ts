@@ -104,6 +104,7 @@ const priceFile = object({
   models: orEmpty(list(model)),
   serverTools: orEmpty(list(serverTool)),
   refusals: orEmpty(list(refusals)),
+  discounts: mapOf(factor(1n)),
 });
 
 /** A price file as written, with exact amounts. */

@@ -84,6 +84,13 @@ export interface PriceTable {
   toolPriceAt(tool: string, whenMs: number): ToolPrice | null;
   /** Whether a refusal of this category before any output is billed at that time; `unsure` where no rule is known. */
   refusalBillingAt(category: RefusalCategory, whenMs: number): RefusalBilling;
+  /** The share of the list price that a key does not pay, by alias; without the keys that pay all of it. */
+  readonly discounts: ReadonlyMap<string, Ratio>;
+  /**
+   * An amount at list price as it is billed to a key, in whole nano-dollars, rounded half up: without the key's discount.
+   * The amount itself where it has none.
+   */
+  negotiated(nanoUsd: bigint, key: string): bigint;
   /**
    * Tells whether an id of the API's is newer than the table: of a model of a known family with a higher version than all
    * that are listed, or of a family that is not listed. The prices of the table may then be old too.
@@ -106,7 +113,7 @@ export function defaultPrices(): PriceTable {
  * replaces the shipped one with all its periods, and the others stay; otherwise only listed ones have a price. Throws a
  * `ConfigurationError` (`PLIMSOLL_PRICES_INVALID`) with every problem; `name` is the file's name in it.
  */
-export function pricesFrom(parsed: unknown, name: string): PriceTable {
+export function pricesFrom(parsed: unknown, name = 'the prices'): PriceTable {
   const file = priceFileFrom(parsed, name);
   return priceTable(file.extends === 'default' ? extended(file) : file, 'file');
 }
@@ -149,6 +156,7 @@ function extended(file: PriceFile): PriceFile {
     models: [...models.values()],
     serverTools: [...tools.values()],
     refusals: file.refusals.length > 0 ? file.refusals : under.refusals,
+    discounts: file.discounts,
   };
 }
 
@@ -185,11 +193,20 @@ function priceTable(file: PriceFile, source: PriceTable['source']): PriceTable {
     toolPriceAt: (tool: string, whenMs: number) => inForce(tools.get(tool), whenMs),
     refusalBillingAt: (category: RefusalCategory, whenMs: number) =>
       refusalBilling(inForce(refusals, whenMs), category),
+    discounts: file.discounts,
+    negotiated(nanoUsd: bigint, key: string): bigint {
+      const discount = file.discounts.get(key);
+      return discount === undefined ? nanoUsd : withoutDiscount(nanoUsd, discount);
+    },
     isNewer(id: string): boolean {
       const version = versionOf(id);
       return version !== null && !own.has(canonicalModel(id)) && version.number > (newest.get(version.family) ?? 0);
     },
   });
+}
+
+function withoutDiscount(nanoUsd: bigint, { num, den }: Ratio): bigint {
+  return (nanoUsd * (den - num) * 2n + den) / (den * 2n);
 }
 
 function refusalBilling(rule: ListedRefusals | null, category: RefusalCategory): RefusalBilling {

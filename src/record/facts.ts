@@ -33,6 +33,12 @@ export function recordPrices(
     .family('anthropic_price_table_timestamp_seconds')
     .series({ source: prices.source })
     .set(priceTableTimestampSeconds(prices));
+  for (const [key, { num, den }] of prices.discounts) {
+    store
+      .family('anthropic_key_discount_ratio')
+      .series({ key })
+      .set(Number(num) / Number(den));
+  }
   const outdated = store.family('anthropic_price_table_outdated').series({ source: prices.source });
   outdated.set(0);
   return (model) => {

@@ -68,6 +68,7 @@ describe('what fails inside plimsoll is counted, and the call goes on:', () => {
       source: 'file',
       checkedOn: '2026-11-24',
       checkedAtMs: 0,
+      discounts: new Map(),
     } as const;
     const broken = {
       ...prices,
@@ -75,6 +76,7 @@ describe('what fails inside plimsoll is counted, and the call goes on:', () => {
       priceAt: failing,
       toolPriceAt: failing,
       refusalBillingAt: failing,
+      negotiated: failing,
       isNewer: failing,
     };
     await sameWith({ registry, prices: broken });

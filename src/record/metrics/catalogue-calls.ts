@@ -298,6 +298,15 @@ export const TOKEN_METRICS = [
     aggregator: 'max',
   },
   {
+    name: 'anthropic_key_discount_ratio',
+    type: 'gauge',
+    section: 'tokens',
+    help: 'Share of the list price that a key does not pay. Costs are at list price; budgets count what is left of them.',
+    unit: 'ratio',
+    labels: ['key'],
+    aggregator: 'max',
+  },
+  {
     name: 'anthropic_price_table_outdated',
     type: 'gauge',
     section: 'tokens',

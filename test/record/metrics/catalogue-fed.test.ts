@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import Anthropic from '@anthropic-ai/sdk';
-import { instrument, retryPolicy, routes } from 'plimsoll';
+import { instrument, pricesFrom, retryPolicy, routes } from 'plimsoll';
 import { budgets } from 'plimsoll/budget';
 import type { Fault, Reply } from 'plimsoll/simulator';
 import type { Registry } from 'prom-client';
@@ -61,6 +61,7 @@ async function livedThrough(t: test.TestContext): Promise<Registry> {
     labels: { tenant: 'x'.repeat(1_000) },
     tier: { name: 'Build' },
     routes: shop,
+    prices: pricesFrom({ extends: 'default', discounts: { 'prod-checkout-api': 0.05 } }),
     budgets: budgets({
       clock,
       definitions: [{ name: 'all', period: 'month', usd: '0.000001', thresholds: [0.5] }],
