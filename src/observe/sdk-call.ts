@@ -227,7 +227,9 @@ const SDK_TRANSPORT: Transport<SdkExchange, Response> = {
   },
   refusalBody: ({ round }, response, fate) =>
     round === null ? refusalBody(response, fate) : round.refusalBody(response, fate),
-  retriesRefusal: (exchange, { status, headers }) =>
+  /** A refusal whose body is locked already cannot be given up: the SDK throws at it in place of sending again. */
+  retriesRefusal: (exchange, { status, headers, body }) =>
+    body?.locked !== true &&
     retriesResponse({ status, headers, refreshable: isRefreshable(exchange) }, triesLeft(exchange)),
   /** The SDK refreshes its token after a 401 without looking at the headers. */
   isSteerable: (exchange, { status }) => exchange.call.attempts > 0 && !(status === 401 && isRefreshable(exchange)),

@@ -20,6 +20,10 @@ const SAME: Readonly<Record<string, readonly Plan[]>> = {
   'what a fetch answers with': [
     { client: { hands: 'read-response' }, calls: [{}] },
     { client: { hands: 'read-response' }, calls: [{ replies: [{ status: 500 }] }] },
+    {
+      client: { hands: 'read-response' },
+      calls: [{ abort: 'never', replies: [{ status: 413, headers: { 'x-should-retry': 'true' } }] }],
+    },
     { client: { hands: 'same-response' }, calls: [{}, {}] },
   ],
   'middleware of the client': [
