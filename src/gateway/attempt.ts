@@ -36,9 +36,10 @@ export const GATEWAY_TRANSPORT: Transport<GatewayAttempt, UpstreamResponse> = {
   async send(attempt) {
     const { request, upstream } = attempt;
     if (request.isAborted) throw new Error('the client closed the connection');
-    const pending = upstream.send(upstreamRequest(attempt));
+    const key = attempt.key();
+    const pending = upstream.send(upstreamRequest(attempt, key));
     request.onAbort(() => pending.abort());
-    const response = new UpstreamResponse(await pending.response);
+    const response = new UpstreamResponse(await pending.response, key);
     request.onAbort(() => response.body.cancel());
     return response;
   },
@@ -62,11 +63,11 @@ export const GATEWAY_TRANSPORT: Transport<GatewayAttempt, UpstreamResponse> = {
   wait: (attempt) => waitForRetry(attempt, null),
 };
 
-function upstreamRequest({ request, endpoint, body, call, key }: GatewayAttempt): UpstreamRequest {
+function upstreamRequest({ request, endpoint, body, call }: GatewayAttempt, key: string): UpstreamRequest {
   const { method, target, rawHeaders } = request;
   const headers = forwardedHeaders(rawHeaders, request.headers);
   const readable = endpoint.namesResults === true ? uncompressed(headers) : headers;
-  return { method, target, headers: [...readable, 'x-api-key', key()], body: changedBody(body, call) };
+  return { method, target, headers: [...readable, 'x-api-key', key], body: changedBody(body, call) };
 }
 
 /** The gateway changes the response, so the API must not compress it. */

@@ -17,7 +17,7 @@ export function preflightResponse(request: GatewayRequest, allowed: AllowedOrigi
   const { method, headers } = request;
   if (method !== 'OPTIONS' || !headers.has('access-control-request-method')) return null;
   const cors = corsHeaders(request, allowed);
-  if (cors.length === 0) return { status: 403, headers: ['Vary', 'Origin'], body: NO_BODY };
+  if (!cors.includes('Access-Control-Allow-Origin')) return { status: 403, headers: ['Vary', 'Origin'], body: NO_BODY };
   const asked = headers.get('access-control-request-headers');
   return {
     status: 204,
@@ -31,9 +31,13 @@ export function preflightResponse(request: GatewayRequest, allowed: AllowedOrigi
   };
 }
 
-/** The headers that let a page of an allowed origin read the response; none for other requests. */
+/**
+ * The headers that let a page of an allowed origin read the response. Other responses of the same path say that they depend
+ * on the origin too, so that no cache gives one to another.
+ */
 export function corsHeaders({ path, headers }: GatewayRequest, allowed: AllowedOrigins): RawHeaders {
   const origin = headers.get('origin');
-  if (origin === undefined || !allowed.has(origin) || !path.startsWith('/v1/')) return [];
+  if (!path.startsWith('/v1/')) return [];
+  if (origin === undefined || !allowed.has(origin)) return ['Vary', 'Origin'];
   return ['Access-Control-Allow-Origin', origin, 'Access-Control-Expose-Headers', EXPOSED, 'Vary', 'Origin'];
 }

@@ -55,6 +55,13 @@ const NOT_FORWARDED: Blocked = {
     'referer',
     'via',
     'x-api-key',
+    // Frameworks take another method or path from these than the one that was checked.
+    'x-http-method',
+    'x-http-method-override',
+    'x-method-override',
+    'x-original-method',
+    'x-original-url',
+    'x-rewrite-url',
     'x-real-ip',
   ]),
   prefixes: /^(?:x-plimsoll-|x-forwarded-|access-control-|proxy-|sec-)/,
@@ -102,6 +109,11 @@ export function without(raw: RawHeaders, name: string): string[] {
     if (other.toLowerCase() !== name) kept.push(other, value);
   }
   return kept;
+}
+
+/** Leaves out headers whose value has a secret in it. */
+export function withoutSecret(raw: RawHeaders, secret: string): string[] {
+  return raw.filter((_, at) => secret === '' || !(raw[at | 1] ?? '').includes(secret));
 }
 
 /** Converts to `Headers`. Leaves out values that it cannot hold. */

@@ -3,7 +3,15 @@ import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { Readable } from 'node:stream';
 import type { ResponseHead, RetryHeaders } from '../observe/exchange.ts';
 import { JsonListener } from '../observe/content.ts';
-import { headerMap, returnedHeaders, webHeaders, without, type HeaderMap, type RawHeaders } from './headers.ts';
+import {
+  headerMap,
+  returnedHeaders,
+  webHeaders,
+  without,
+  withoutSecret,
+  type HeaderMap,
+  type RawHeaders,
+} from './headers.ts';
 import { BodyTooLargeError } from './request-body.ts';
 import { ResponseBody, decoding } from './response-body.ts';
 
@@ -137,13 +145,16 @@ export class UpstreamResponse implements ResponseHead {
   readonly values: HeaderMap;
   readonly body: ResponseBody;
   readonly #message: IncomingMessage;
+  readonly #key: string;
   #headers: Headers | null = null;
   #retryHeaders: RetryHeaders = [];
   #whole: Promise<Buffer | null> | null = null;
 
-  constructor(message: IncomingMessage) {
+  /** `key` is what the request was sent with: an error or a header that has it in it is not passed on as it is. */
+  constructor(message: IncomingMessage, key: string) {
     const { statusCode = 502, rawHeaders } = message;
     this.#message = message;
+    this.#key = key;
     this.status = statusCode;
     this.ok = statusCode >= 200 && statusCode < 300;
     this.values = headerMap(rawHeaders);
@@ -164,13 +175,13 @@ export class UpstreamResponse implements ResponseHead {
 
   /** The headers for the client. Those of a retry decision replace the API's. */
   get returnedHeaders(): string[] {
-    const raw = returnedHeaders(this.#message.rawHeaders, this.values);
+    const raw = withoutSecret(returnedHeaders(this.#message.rawHeaders, this.values), this.#key);
     return [...this.#retryHeaders.reduce((rest, [name]) => without(rest, name), raw), ...this.#retryHeaders.flat()];
   }
 
   /** The body, if it is short and arrived in time; `null` if it is streamed. */
   get whole(): Promise<Buffer | null> {
-    this.#whole ??= this.body.peek(PEEKED);
+    this.#whole ??= this.body.peek(PEEKED).then((bytes) => bytes && withoutKey(bytes, this.#key));
     return this.#whole;
   }
 
@@ -186,4 +197,13 @@ export class UpstreamResponse implements ResponseHead {
       reader.end('done');
     });
   }
+}
+
+/** Overwrites a key in an error of the API by as many dots, so the length that was announced holds. */
+function withoutKey(bytes: Buffer, key: string): Buffer {
+  const secret = Buffer.from(key, 'latin1');
+  if (secret.length === 0) return bytes;
+  for (let at = bytes.indexOf(secret); at !== -1; at = bytes.indexOf(secret, at + secret.length))
+    bytes.fill('.', at, at + secret.length);
+  return bytes;
 }

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { hasOneHost } from './hosts.ts';
 
 /** A function that node:http calls for each request. */
 export type Listener = (incoming: IncomingMessage, outgoing: ServerResponse) => void;
@@ -51,7 +52,8 @@ export async function listen(listener: Listener, options: ListenOptions): Promis
     },
     (incoming, outgoing) => {
       responses.set(incoming.socket, outgoing);
-      listener(incoming, outgoing);
+      if (hasOneHost(incoming)) listener(incoming, outgoing);
+      else refuse(new Error('not one Host'), incoming.socket, outgoing);
     },
   );
   server.maxConnections = connections;

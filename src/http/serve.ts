@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { hasOneHost, isOwnHost } from './hosts.ts';
 import { start, type Serving } from './listen.ts';
 
 /** Handles a request. A handler needs no server, so tests need no port. */
@@ -6,6 +7,11 @@ export type Handler = (request: Request) => Promise<Response>;
 
 /** The address to listen on, and the handler of errors. */
 export interface ServeOptions {
+  /**
+   * Names under which it may be reached, besides IP addresses and localhost. Requests for other names get a 421, so no
+   * other site's page can read the responses by pointing a name of its own here. Default: any name.
+   */
+  readonly names?: readonly string[];
   /** 0 takes any free port. */
   readonly port: number;
   /** The option of a command that sets the port: an error names it. */
@@ -22,8 +28,13 @@ export interface ServeOptions {
  * can simulate that; any other error is a 500. Rejects with `PortError` if the port is in use or not allowed.
  */
 export async function serve(handler: Handler, options: ServeOptions): Promise<Serving> {
-  const { host = '127.0.0.1', onError = () => undefined } = options;
-  const server = createServer((incoming, outgoing) => void respond(incoming, outgoing, { handler, onError }));
+  const { host = '127.0.0.1', onError = () => undefined, names } = options;
+  const server = createServer((incoming, outgoing) => {
+    if (!hasOneHost(incoming)) sendError(outgoing, 400, 'Bad Request');
+    else if (names !== undefined && !isOwnHost(incoming.headers.host ?? '', names))
+      sendError(outgoing, 421, 'Misdirected Request');
+    else void respond(incoming, outgoing, { handler, onError });
+  });
   return start(server, { ...options, host });
 }
 

@@ -2,7 +2,7 @@ import { RedisScript, connect, isConnected, withoutCommand, type RedisClient } f
 import {
   MINTED_KEPT_MS,
   TokenStoreError,
-  recordOf,
+  recordOrNull,
   rowOf,
   type TokenRecord,
   type TokenRow,
@@ -52,7 +52,7 @@ export function redisTokens(
   const lists = [key('made'), key('minted')] as const;
   const found = async (id: string): Promise<TokenRecord | null> => {
     const row = await client.hgetall(key(`token:${id}`));
-    return Object.keys(row).length === 0 ? null : recordOf(row);
+    return recordOrNull(Object.keys(row).length === 0 ? undefined : row);
   };
   return {
     kind: 'redis',

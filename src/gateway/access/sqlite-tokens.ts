@@ -1,7 +1,15 @@
 import { closeSync, openSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { sqliteDatabase } from '../../sqlite-database.ts';
-import { MINTED_KEPT_MS, TokenStoreError, recordOf, rowOf, type TokenRecord, type TokenStore } from './tokens.ts';
+import {
+  MINTED_KEPT_MS,
+  TokenStoreError,
+  recordOf,
+  recordOrNull,
+  rowOf,
+  type TokenRecord,
+  type TokenStore,
+} from './tokens.ts';
 
 /** Increased with every change of the table that an older plimsoll could not read. */
 const TABLE_VERSION = 1;
@@ -85,8 +93,4 @@ async function query<T>(ask: () => T): Promise<T> {
 
 function ignore(): void {
   return undefined;
-}
-
-function recordOrNull(row: Readonly<Record<string, unknown>> | undefined): TokenRecord | null {
-  return row === undefined ? null : recordOf(row);
 }

@@ -128,8 +128,32 @@ export function recordOf(row: Readonly<Record<string, unknown>>): TokenRecord {
     expiresAtMs: numberOf(row['expires']),
     revokedAtMs: numberOf(row['revoked']),
     note: textOf(row['note']),
-    minted: minted === '' ? null : mintedOf(minted),
+    minted: mintedOrNull(minted),
   };
+}
+
+/** What an id that nobody has is read as, so that it takes the work of a token's. */
+const DECOY: TokenRow = {
+  id: '0'.repeat(ID_LENGTH),
+  hash: '0'.repeat(64),
+  client: '',
+  created: 0,
+  expires: 0,
+  revoked: null,
+  note: '',
+  minted: JSON.stringify({ parent: '0'.repeat(ID_LENGTH), subject: '', origin: null, models: null, spendNanoUsd: '0' }),
+};
+
+/** Converts the row of an id that was looked up, or does the same work and returns `null` if there is none. */
+export function recordOrNull(row: Readonly<Record<string, unknown>> | undefined): TokenRecord | null {
+  const record = recordOf(row ?? { ...DECOY });
+  return row === undefined ? null : record;
+}
+
+/** Takes the same work whether the token was minted or not. */
+function mintedOrNull(text: string): MintedTerms | null {
+  const terms = mintedOf(text === '' ? (DECOY.minted ?? '') : text);
+  return text === '' ? null : terms;
 }
 
 function mintedOf(text: string): MintedTerms {

@@ -30,8 +30,8 @@ const CLIENT_FIELDS = Object.keys({
 const NAME = { pattern: /^[a-zA-Z0-9][\w.-]{0,63}$/, expected: 'up to 64 letters, digits, ".", "_" and "-"' };
 
 export const LABEL_NAME = {
-  pattern: /^(?!__)[a-z_][a-z0-9_]{0,63}$/,
-  expected: 'a label name of lowercase letters, digits and _',
+  pattern: /^(?!__|constructor$)[a-z_][a-z0-9_]{0,63}$/,
+  expected: 'a label name of lowercase letters, digits and _, other than constructor',
 };
 
 const LABEL_VALUE = { pattern: /^(?!.*(?:sk-ant-|plk_))[^\p{C}]{1,128}$/u, expected: 'a text of 1 to 128 characters' };

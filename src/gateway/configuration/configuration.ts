@@ -12,7 +12,7 @@ import type { Reader } from './reader.ts';
 export interface GatewayConfiguration {
   readonly listen: ListenAddress;
   /** The address of the metrics page. */
-  readonly metrics: ListenAddress;
+  readonly metrics: MetricsAddress;
   /** The URL of the API, without `/v1`. */
   readonly baseUrl: string;
   readonly keys: RealKeys;
@@ -51,6 +51,11 @@ export const GATEWAY_INVALID = 'PLIMSOLL_GATEWAY_INVALID';
 export interface ListenAddress {
   readonly host: string;
   readonly port: number;
+}
+
+/** The address of the metrics, and the names that Prometheus may call it by, besides IP addresses and localhost. */
+export interface MetricsAddress extends ListenAddress {
+  readonly names: readonly string[];
 }
 
 /** The limits on the resources and the time of clients. */
@@ -120,5 +125,21 @@ const PORT = { least: 0, most: 65_535, expected: 'a port from 0 to 65535' };
 export function addressOf(read: Reader, name: string, port: number): ListenAddress {
   const address = read.within(name, '{ host: 127.0.0.1, port: 8787 }');
   address.only(['host', 'port']);
+  return hostAndPort(address, port);
+}
+
+function hostAndPort(address: Reader, port: number): ListenAddress {
   return { host: address.text('host', HOST) ?? '127.0.0.1', port: address.integer('port', PORT) ?? port };
+}
+
+const HOST_NAME = {
+  pattern: /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/,
+  expected: 'the name of a host in small letters, without a port',
+};
+
+/** Reads the field `metrics`; loopback where it is absent. */
+export function metricsAddressOf(read: Reader): MetricsAddress {
+  const address = read.within('metrics', '{ host: 127.0.0.1, port: 9464, names: [gateway] }');
+  address.only(['host', 'port', 'names']);
+  return { ...hostAndPort(address, METRICS_PORT), names: address.texts('names', HOST_NAME) ?? [] };
 }

@@ -13,9 +13,9 @@ import {
   API_URL,
   GATEWAY_INVALID,
   GATEWAY_PORT,
-  METRICS_PORT,
   TOKENS_FILE,
   addressOf,
+  metricsAddressOf,
   limitsOf,
   type GatewayConfiguration,
 } from './configuration.ts';
@@ -106,7 +106,7 @@ function configured(read: Reader, sources: SecretSources): GatewayConfiguration 
   const prices = priceTableOf(read, sources);
   return {
     listen: addressOf(read, 'listen', GATEWAY_PORT),
-    metrics: addressOf(read, 'metrics', METRICS_PORT),
+    metrics: metricsAddressOf(read),
     baseUrl,
     keys,
     clients,

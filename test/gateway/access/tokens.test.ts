@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import test, { after, describe } from 'node:test';
-import { MINTED_KEPT_MS, TokenStoreError } from '../../../src/gateway/access/tokens.ts';
+import test, { after, describe, mock } from 'node:test';
+import { MINTED_KEPT_MS, recordOrNull, rowOf, TokenStoreError } from '../../../src/gateway/access/tokens.ts';
 import { storeCases, type StoreHome } from '../../../testing/gateway/stores.ts';
 import { aRecord, NOW_MS } from '../../../testing/gateway/token-records.ts';
 
@@ -83,3 +83,17 @@ for (const { kind, skip, home, end } of await storeCases()) {
     });
   });
 }
+
+test('an unknown id takes the same steps to look up as a known one', () => {
+  const parsed = (row: Parameters<typeof recordOrNull>[0]): number => {
+    const parse = mock.method(JSON, 'parse');
+    recordOrNull(row);
+    parse.mock.restore();
+    return parse.mock.callCount();
+  };
+  const rows = [undefined, { ...rowOf(aRecord({})) }, { ...rowOf(MINTED) }];
+  assert.deepEqual(rows.map(parsed), [1, 1, 1]);
+  assert.equal(recordOrNull(undefined), null);
+  assert.deepEqual(recordOrNull({ ...rowOf(MINTED) }), MINTED);
+  assert.equal(recordOrNull({ ...rowOf(aRecord({})) })?.minted, null);
+});

@@ -73,7 +73,7 @@ describe("a gateway's configuration", () => {
     );
     assert.deepEqual(rest, {
       listen: { host: '127.0.0.1', port: 8787 },
-      metrics: { host: '127.0.0.1', port: 9464 },
+      metrics: { host: '127.0.0.1', port: 9464, names: [] },
       baseUrl: 'https://api.anthropic.com',
       labelHeaders: [],
       attribution: { client: ['checkout'] },
@@ -307,7 +307,7 @@ describe("a gateway's configuration", () => {
         'listen.hos: expected one of host, port, got an unknown field: did you mean host?',
         'listen.port: expected a port from 0 to 65535, got 70000: change it',
         'ledger: expected either sqlite or redis, got both: name one',
-        'labelHeaders[0]: expected a label name of lowercase letters, digits and _, got "Feature": change it',
+        'labelHeaders[0]: expected a label name of lowercase letters, digits and _, other than constructor, got "Feature": change it',
         'tier.name: expected one of Evaluation, Start, Build, Scale, Custom, got "Gold": see the Limits page of the Console, or leave it out',
         'limits.drainSeconds: expected a whole number from 1 to 86400, got "30": change it',
         'cors: expected { origins: [https://app.example.com] }, got a list of 0: write it with its fields below it',

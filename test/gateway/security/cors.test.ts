@@ -82,3 +82,12 @@ test('what the API says of origins does not hold for the gateway', async (t) => 
   const other = await exchanged(gateway.port, post(gateway.token, ['Origin: https://evil.example']));
   assert.doesNotMatch(other?.head ?? '', ALLOWING);
 });
+
+test('every response of the API’s paths says that it depends on the origin, once any origin is named', async (t) => {
+  const upstream = await rawUpstream(t);
+  const gateway = await subject(t, { upstream, options: { corsOrigins: [PAGE] } });
+  for (const lines of [[], [`Origin: ${PAGE}`], ['Origin: https://evil.example']]) {
+    const answered = await exchanged(gateway.port, post(gateway.token, lines));
+    assert.match(answered === null ? '' : valuesOf(answered, 'vary').join(), /origin/i, lines.join());
+  }
+});

@@ -177,3 +177,19 @@ test('a token in the query is refused, not used, not sent on and not in the answ
   assert.ok(!(await gateway.metrics()).includes(gateway.token));
   assert.ok(!JSON.stringify(gateway.errors.map(String)).includes(gateway.token));
 });
+
+test('headers by which a framework would take another method or path are not sent on', async (t) => {
+  const upstream = await rawUpstream(t);
+  const gateway = await subject(t, { upstream });
+  const names = [
+    'Method-Override',
+    'HTTP-Method',
+    'HTTP-Method-Override',
+    'Original-URL',
+    'Original-Method',
+    'Rewrite-URL',
+  ];
+  const lines = names.map((name) => `X-${name}: /v1/organizations/api_keys`);
+  assert.equal((await exchanged(gateway.port, post(gateway.token, lines)))?.status, 200);
+  assert.ok(!upstream.bytes().includes('organizations'));
+});

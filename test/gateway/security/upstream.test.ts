@@ -238,3 +238,23 @@ test('a connection that was kept and has been closed meanwhile is not used again
     await upstream.idle();
   }
 });
+
+test('an API that sends the key back in a header or an error does not give it to the client', async (t) => {
+  let key = '';
+  const upstream = await rawUpstream(t, (socket) => {
+    const body = JSON.stringify({ type: 'error', error: { type: 'authentication_error', message: `bad key ${key}` } });
+    const head = ['HTTP/1.1 401 Unauthorized', `X-Debug: ${key}`, 'X-Other: kept', `Content-Length: ${body.length}`];
+    socket.write([...head, 'Content-Type: application/json', '', body].join('\r\n'));
+  });
+  const gateway = await subject(t, { upstream });
+  key = gateway.realKey;
+  const answered = await exchanged(gateway.port, post(gateway.token));
+  assert.equal(answered?.status, 401);
+  assert.ok(!`${answered.head}${answered.body.toString()}`.includes(key));
+  assert.match(answered.head, /X-Other: kept/);
+  assert.equal(errorText(answered.body), `bad key ${'.'.repeat(key.length)}`);
+});
+
+function errorText(body: Buffer): string {
+  return (JSON.parse(body.toString()) as { readonly error: { readonly message: string } }).error.message;
+}

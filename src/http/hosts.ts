@@ -1,0 +1,18 @@
+import type { IncomingMessage } from 'node:http';
+import { isIP } from 'node:net';
+
+/** Tells whether a request has exactly one `Host`: of several, two readers could take different ones. */
+export function hasOneHost({ rawHeaders }: Pick<IncomingMessage, 'rawHeaders'>): boolean {
+  return rawHeaders.filter((name, at) => at % 2 === 0 && name.toLowerCase() === 'host').length === 1;
+}
+
+/**
+ * Tells whether a request names an IP address, this machine, or one of `names`, with or without a port. A page of another
+ * site reaches a local server under a name of its own, which it has pointed at this machine; it cannot do so under an
+ * address.
+ */
+export function isOwnHost(host: string, names: readonly string[]): boolean {
+  const name = host.toLowerCase().replace(/:\d{1,5}$/, '');
+  const address = name.replace(/^\[(.*)\]$/, '$1');
+  return isIP(address) !== 0 || name === 'localhost' || name.endsWith('.localhost') || names.includes(name);
+}
