@@ -69,3 +69,14 @@ export type FallbackBy = 'policy' | 'server';
 export const BATCH_OUTCOMES = ['succeeded', 'errored', 'canceled', 'expired'] as const;
 
 export type BatchOutcome = (typeof BATCH_OUTCOMES)[number];
+
+/** A batch as a response showed it. */
+export interface SeenBatch {
+  readonly id: string;
+  /** No request of it is processed any more. */
+  readonly hasEnded: boolean;
+  /** The call has read all of its results. */
+  readonly wasRead: boolean;
+  /** Its requests, and those of them that succeeded, which are billed; `null` if the response did not say. */
+  readonly counts: { readonly requests: number; readonly succeeded: number } | null;
+}

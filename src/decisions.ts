@@ -3,6 +3,7 @@
  * retry policy decides whether it is tried again. Everything else only observes.
  */
 
+import type { SeenBatch } from './answers.ts';
 import type { Call, CallRecorder, Recorder, Rejection, RetryDenial } from './vocabulary.ts';
 
 /** A request before it is sent, for guards. It belongs to the caller: read it, and do not keep it. */
@@ -52,6 +53,8 @@ export interface CallSpend extends CallRecorder {
    * still held for the one before becomes spend.
    */
   retried?(): void;
+  /** A response showed a batch, or the call has come to the end of its results. Comes before `finished`. */
+  batchSeen?(batch: SeenBatch): void;
 }
 
 /** Marks errors that are refusals: `error[REFUSAL] === true`. The same in every copy of the package. */

@@ -1,6 +1,7 @@
 import type { Span } from '../clock.ts';
 import { usdOf } from '../figures.ts';
 import { accountName, bucketMs, horizonAt, spanAt, type Budget } from './budget.ts';
+import { BatchHolds } from './batch-holds.ts';
 import { forecast, rollingForecast, type Forecast } from './forecast.ts';
 import type { LedgerLink } from './ledger-link.ts';
 import type { Balance, Eventually, Spend } from './ledger.ts';
@@ -42,6 +43,11 @@ export interface ThresholdReached {
 /** Scrapes within this time reuse the spend by hour, which is costly to read. */
 const HISTORY_STANDS_MS = 60_000;
 
+/** A batch that is not done by then expires. */
+const BATCH_MS = 24 * 3_600_000;
+
+const PERIODS_KEPT = 3;
+
 const ALWAYS: Span = { startMs: -Infinity, endMs: Infinity };
 
 /** A period with calls in progress, or the last one that had them. */
@@ -56,6 +62,8 @@ export class Account implements BudgetView {
   readonly #onReached: (reached: ThresholdReached) => void;
   /** Periods by their start. */
   readonly #open = new Map<number, OpenPeriod>();
+  /** By the start of the period in which the batches were created. */
+  readonly #batches = new Map<number, BatchHolds>();
   #latest: OpenPeriod | null = null;
   #history: { readonly spends: readonly Spend[]; readonly atMs: number } | null = null;
   #balanceRead: Promise<void> | undefined;
@@ -85,6 +93,22 @@ export class Account implements BudgetView {
   /** Releases the amount reserved and counts the amount spent, both in the period of `atMs`. Never waits. */
   settle(atMs: number, heldNanoUsd: bigint, spentNanoUsd: bigint): void {
     this.#reservations(atMs).settle(atMs, heldNanoUsd, spentNanoUsd);
+  }
+
+  /** Holds an amount for a batch that was created at `atMs`, until it has ended: after a day at the latest, as the API has it. */
+  holdBatch(batchId: string, nanoUsd: bigint, atMs: number): void {
+    this.#batchesOf(atMs).hold(batchId, nanoUsd, atMs + BATCH_MS);
+  }
+
+  /** Keeps of what a batch holds the part of those requests that may cost something. */
+  keepBatch(batchId: string, left: number, requests: number): void {
+    for (const batches of this.#batches.values()) batches.keep(batchId, left, requests);
+  }
+
+  /** Releases what a batch holds in the period of `atMs`, and in those that this process knows. */
+  releaseBatch(batchId: string, atMs: number): void {
+    this.#batchesOf(atMs);
+    for (const batches of this.#batches.values()) batches.release(batchId, atMs);
   }
 
   /** Returns the balance of the period of `atMs` that the ledger last reported; `null` until it reports one. */
@@ -176,6 +200,26 @@ export class Account implements BudgetView {
     const period = { ...span, reservations };
     this.#open.set(span.startMs, period);
     return period;
+  }
+
+  #batchesOf(atMs: number): BatchHolds {
+    const { startMs } = this.#periodAt(atMs);
+    const known = this.#batches.get(startMs);
+    if (known !== undefined) return known;
+    const open = (batchId: string, untilMs: number): Reservations =>
+      new Reservations({
+        link: this.#link,
+        budget: this.budget,
+        periodMs: this.budget.period.kind === 'rolling' ? 0 : startMs,
+        holder: { writer: `batch ${batchId}`, untilMs },
+        onReached: (positions, spentNanoUsd) => this.#tellReached(positions, { spentNanoUsd, atMs }),
+      });
+    const batches = new BatchHolds(open, (reservations) => this.#link.leave(reservations));
+    this.#batches.set(startMs, batches);
+    // A batch lives for a day, so for two periods at most.
+    const [oldest] = this.#batches.keys();
+    if (this.#batches.size > PERIODS_KEPT && oldest !== undefined) this.#batches.delete(oldest);
+    return batches;
   }
 
   #closeIdle(): void {

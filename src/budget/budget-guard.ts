@@ -1,4 +1,5 @@
 import { usdOf } from '../figures.ts';
+import type { SeenBatch } from '../answers.ts';
 import type { CallSpend, GuardedRequest, SpendGuard } from '../decisions.ts';
 import type { Attempt, BatchResult, Call, Outcome } from '../vocabulary.ts';
 import type { Account } from './account.ts';
@@ -152,7 +153,7 @@ class BudgetedCall implements CallSpend {
       const { account, heldNanoUsd } = reservation;
       reservation.heldNanoUsd = 0n;
       if (heldNanoUsd === 0n) continue;
-      account.settle(this.#call.startedAtMs, heldNanoUsd, heldNanoUsd);
+      account.settle(this.#atMs(reservation), heldNanoUsd, heldNanoUsd);
       this.#onSpend(account.budget, heldNanoUsd);
     }
   }
@@ -197,6 +198,22 @@ class BudgetedCall implements CallSpend {
   /** Budgets run on what the key pays, not on the list price. */
   #negotiated(nanoUsd: bigint): bigint {
     return this.#estimator.negotiated(nanoUsd, this.#call.key);
+  }
+
+  /**
+   * A batch that was made holds what its requests may cost until its results are read, or until it has ended without any
+   * that are billed. Of an ended one only the requests that succeeded hold anything.
+   */
+  batchSeen({ id, hasEnded, wasRead, counts }: SeenBatch): void {
+    const isNew = this.#call.operation === 'messages.batches.create';
+    for (const reservation of this.#reservations) {
+      const { account, heldNanoUsd } = reservation;
+      const atMs = this.#atMs(reservation);
+      if (isNew) {
+        if (heldNanoUsd !== 0n) account.holdBatch(id, heldNanoUsd, atMs);
+      } else if (wasRead || (hasEnded && counts?.succeeded === 0)) account.releaseBatch(id, atMs);
+      else if (hasEnded && counts !== null) account.keepBatch(id, counts.succeeded, counts.requests);
+    }
   }
 
   /** `nanoUsd`: `null` if the model has no price. */

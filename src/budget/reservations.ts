@@ -22,6 +22,8 @@ interface ReservationsOptions {
   readonly budget: Budget;
   /** The start of the period; 0 for a rolling window, which has only one. */
   readonly periodMs: number;
+  /** The name that it holds under, and until when, if these are not those of the process. */
+  readonly holder?: { readonly writer: string; readonly untilMs: number };
   /** Called with the indexes of thresholds that spend has newly reached. */
   readonly onReached: (positions: readonly number[], spentNanoUsd: bigint) => void;
 }
@@ -65,6 +67,7 @@ export class Reservations implements Sender {
   readonly #limitNanoUsd: bigint | null;
   readonly #thresholdsNanoUsd: readonly bigint[];
   readonly #onReached: ReservationsOptions['onReached'];
+  readonly #holder: ReservationsOptions['holder'];
   readonly #unsentSpends = new Map<number, bigint>();
   #heldNanoUsd = 0n;
   #heldIsUnsent = false;
@@ -77,7 +80,7 @@ export class Reservations implements Sender {
   /** Held since then without the ledger, and what calls have cost beyond what they held. */
   #aloneNanoUsd = 0n;
 
-  constructor({ link, budget, periodMs, onReached }: ReservationsOptions) {
+  constructor({ link, budget, periodMs, holder, onReached }: ReservationsOptions) {
     this.#link = link;
     this.#budget = budget;
     this.periodMs = periodMs;
@@ -86,6 +89,7 @@ export class Reservations implements Sender {
     this.#limitNanoUsd = budget.mode === 'block' ? budget.limitNanoUsd : null;
     this.#thresholdsNanoUsd = thresholdsNanoUsd(budget);
     this.#onReached = onReached;
+    this.#holder = holder;
     link.join(this);
   }
 
@@ -151,6 +155,13 @@ export class Reservations implements Sender {
     if (this.#link.up) this.send();
   }
 
+  /** Holds an amount that was granted already, in place of what was held. */
+  hold(nanoUsd: bigint): void {
+    this.#heldNanoUsd = nanoUsd;
+    this.#heldIsUnsent = true;
+    if (this.#link.up) this.send();
+  }
+
   renew(): void {
     this.#heldIsUnsent = true;
     if (this.#link.up) this.send();
@@ -195,7 +206,7 @@ export class Reservations implements Sender {
       account: this.#account,
       periodMs: this.periodMs,
       window,
-      writer: this.#link.writer,
+      writer: this.#holder?.writer ?? this.#link.writer,
       sequence: batch?.sequence ?? 0,
       spends: batch?.spends ?? [],
       // A call that ended before its request was answered is settled already. The request makes up for that, but only
@@ -205,7 +216,7 @@ export class Reservations implements Sender {
       limitNanoUsd: this.#limitNanoUsd,
       thresholdsNanoUsd: this.#thresholdsNanoUsd,
       nowMs,
-      holdMs: this.#link.holdMs,
+      holdMs: this.#holder === undefined ? this.#link.holdMs : Math.max(0, this.#holder.untilMs - nowMs),
       keepFromMs,
     };
   }

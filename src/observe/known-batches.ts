@@ -1,3 +1,4 @@
+import type { SeenBatch } from '../answers.ts';
 import { isJson, type Json } from './usage.ts';
 
 /** Batches that are remembered. Beyond it the one that was seen longest ago is forgotten. */
@@ -59,6 +60,16 @@ export class KnownBatches {
       this.#ids -= oldest[1].recorded?.size ?? 0;
     }
   }
+}
+
+/** What a batch object of the API says; `null` if it has no id. */
+export function seenBatch(batch: Json): SeenBatch | null {
+  const { id, processing_status: status, request_counts: counts } = batch;
+  if (typeof id !== 'string') return null;
+  const requests = size(batch);
+  const succeeded = isJson(counts) ? Number(counts['succeeded']) : Number.NaN;
+  const isCounted = requests !== null && Number.isSafeInteger(succeeded);
+  return { id, hasEnded: status === 'ended', wasRead: false, counts: isCounted ? { requests, succeeded } : null };
 }
 
 function unknownBatch(): KnownBatch {

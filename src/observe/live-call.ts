@@ -1,6 +1,8 @@
 import type { Clock } from '../clock.ts';
 import type { KnownBatches } from './known-batches.ts';
+import type { CallRequest } from './operation.ts';
 import { unpriced } from './usage.ts';
+import type { SeenBatch } from '../answers.ts';
 import type { CallSpend, Guard, RetryPolicy, SpendGuard } from '../decisions.ts';
 import type {
   Attempt,
@@ -44,16 +46,6 @@ export interface Observation {
   /** The batch results that were recorded before. */
   readonly batches: Pick<KnownBatches, 'note' | 'createdAtMs' | 'isNew'>;
   readonly onError: (stage: ObserveStage, error: unknown) => void;
-}
-
-/** The call as its first request shows it. */
-export interface CallRequest {
-  readonly operation: string;
-  readonly model: string | null;
-  readonly maxTokens: number | null;
-  readonly body?: Readonly<Record<string, unknown>> | null;
-  readonly baseUrl: string;
-  readonly sdkSpan: unknown;
 }
 
 /** An attempt that the server refused. */
@@ -265,6 +257,11 @@ export class LiveCall implements Call {
   /** Records a result of the batch that this call reads. */
   addBatchResult(result: BatchResult): void {
     this.#record('batchResult', result);
+  }
+
+  /** Tells the spend guards what a response says of a batch. */
+  seeBatch(batch: SeenBatch): void {
+    for (const spend of this.spends) spend.batchSeen?.(batch);
   }
 
   /** Ends the call; only the first end counts. `null`: as its last attempt. `bodyError`: the body of its success was one. */

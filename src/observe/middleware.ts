@@ -1,5 +1,5 @@
 import type { Middleware } from '@anthropic-ai/sdk';
-import type { CacheMiss } from '../answers.ts';
+import type { CacheMiss, SeenBatch } from '../answers.ts';
 import type { GuardedRequest } from '../decisions.ts';
 import type { BatchResult, Outcome, Rejection, Usage } from '../vocabulary.ts';
 import { admit } from './admission.ts';
@@ -220,6 +220,10 @@ class ResponseOfRound implements FollowedCall {
 
   addBatchResult(result: BatchResult): void {
     if (!this.#call.isOver) this.#call.addBatchResult(result);
+  }
+
+  seeBatch(batch: SeenBatch): void {
+    if (!this.#call.isOver) this.#call.seeBatch(batch);
   }
 
   /** The body is over; so is the call, if this is what its caller got. */

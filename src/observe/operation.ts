@@ -1,3 +1,13 @@
+/** The call as its first request shows it. */
+export interface CallRequest {
+  readonly operation: string;
+  readonly model: string | null;
+  readonly maxTokens: number | null;
+  readonly body?: Readonly<Record<string, unknown>> | null;
+  readonly baseUrl: string;
+  readonly sdkSpan: unknown;
+}
+
 /** Paths without ids, by method. The version prefix and the query are cut off before the look-up. */
 const FIXED: Readonly<Record<string, string>> = {
   'POST messages': 'messages.create',

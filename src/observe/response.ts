@@ -3,6 +3,7 @@ import { MESSAGE_OPERATIONS, type BatchResult, type CallCost, type Outcome, type
 import type { BodyEnd, BodyListener } from './body-tap.ts';
 import { JsonListener, parseJson, tapContent, tapJson, type JsonEnd } from './content.ts';
 import { EventStreamListener, type EventStreamScanner, type StreamEvents } from './event-stream.ts';
+import { seenBatch } from './known-batches.ts';
 import type { LiveCall, Observation } from './live-call.ts';
 import { estimatedOutputOf, estimatedOutputTokens, withEstimatedOutput } from './output-estimate.ts';
 import { bodyRejection } from './rejection.ts';
@@ -44,6 +45,7 @@ export type FollowedCall = Pick<
   | 'startContent'
   | 'priceUsage'
   | 'addBatchResult'
+  | 'seeBatch'
   | 'end'
 >;
 
@@ -122,7 +124,10 @@ function takeDocument(followed: Followed, document: Json): void {
     call.usage = messageUsage(followed, document, answered);
     call.serverFallbackFrom = fallbackFrom(document['usage'], answered, call.requestedModel);
   }
-  if (document['type'] === 'message_batch') observation.batches.note(document);
+  if (document['type'] !== 'message_batch') return;
+  observation.batches.note(document);
+  const seen = seenBatch(document);
+  if (seen !== null) call.seeBatch(seen);
 }
 
 function readUsage({ observation }: Followed, raw: Json, answered: Answered): Usage {
@@ -266,6 +271,7 @@ export class BatchResultsListener implements BodyListener {
   /** The last line of a whole body may have no end of its own. */
   end(how: BodyEnd): void {
     if (how === 'done') this.#endLine();
+    this.#followed.call.seeBatch({ id: this.#batchId, hasEnded: true, wasRead: how === 'done', counts: null });
     this.#followed.call.end(OUTCOME_OF_END[how]);
   }
 
