@@ -2,6 +2,7 @@ import Anthropic from '@anthropic-ai/sdk';
 import type { ClientOptions } from '@anthropic-ai/sdk';
 import { sharedBudgets } from '../budget/budgets.ts';
 import { sentenceOf, type Notice } from '../errors.ts';
+import { isDisabled, warnOfDisabled } from '../environment/disabled.ts';
 import { environment, type Configuration } from '../environment/environment.ts';
 import type { Env } from '../environment/credential.ts';
 import { dailyTotals } from '../totals/daily-totals.ts';
@@ -40,7 +41,7 @@ export function clientFromEnvironment(options: EnvironmentClientOptions = {}): A
   const configuration = environment(env, onNotice);
   return instrument(new Client({ ...sdkOptions(configuration), ...client }), {
     ...instrumentOptions(configuration, env),
-    ...(own.budgets === undefined && budgetsOption(configuration)),
+    ...(own.budgets === undefined && budgetsOption(configuration, env)),
     ...own,
     recorders: [...totalsOf(configuration), ...(own.recorders ?? [])],
   });
@@ -63,8 +64,13 @@ function instrumentOptions({ key, models, prices }: Configuration, env: Env): In
   };
 }
 
-function budgetsOption({ budgets, ledger }: Configuration): Pick<InstrumentOptions, 'budgets'> {
+/** Where plimsoll is disabled no ledger is opened: it may be what the trouble is with. */
+function budgetsOption({ budgets, ledger }: Configuration, env: Env): Pick<InstrumentOptions, 'budgets'> {
   if (budgets.length === 0) return {};
+  if (isDisabled(env)) {
+    warnOfDisabled(budgets);
+    return {};
+  }
   return { budgets: sharedBudgets(budgets, ledger === null ? {} : { ledger: ledger.open() }) };
 }
 

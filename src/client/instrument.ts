@@ -1,4 +1,5 @@
 import type { TracerProvider } from '@opentelemetry/api';
+import { isDisabled, warnOfDisabled } from '../environment/disabled.ts';
 import { ConfigurationError } from '../errors.ts';
 import { checkedOptions, unknownOptions, type InstrumentOptions } from './options.ts';
 import { nodeProblem } from '../version.ts';
@@ -23,7 +24,7 @@ export interface InstrumentableClient extends ObservedClient {
  * in place, so subclasses, fields that are set later and Proxies around it stay what they are, and what calls return,
  * throw and send stays as it is. An error of plimsoll's own is counted in `plimsoll_errors_total` and the call goes on.
  * Clients made from it by `withOptions` are measured too. Instrumenting it again counts once, with the last options;
- * `uninstrument` undoes it.
+ * `uninstrument` undoes it. With `PLIMSOLL_DISABLED=1` in the environment it does nothing but warn.
  *
  * Throws a `ConfigurationError` for options that cannot be used, for a client whose SDK is too old
  * (`PLIMSOLL_SDK_TOO_OLD`) or that is frozen (`PLIMSOLL_CLIENT_FROZEN`), for a Node before 22.15
@@ -35,6 +36,10 @@ export interface InstrumentableClient extends ObservedClient {
 export function instrument<Client extends InstrumentableClient>(client: Client, given: InstrumentOptions = {}): Client {
   checkRuntime(client);
   const options = checkedOptions(given, unknownOptions(given));
+  if (isDisabled(process.env)) {
+    warnOfDisabled((options.budgets?.all ?? []).map(({ budget }) => budget));
+    return uninstrument(client);
+  }
   const { retry, key = 'default' } = options;
   const observed = observation(options, { keys: [key], tracerProvider: tracerProviderOf(client) });
   uninstrument(client);

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { diag, trace } from '@opentelemetry/api';
 import type * as SdkNode from '@opentelemetry/sdk-node';
+import { isDisabled } from '../environment/disabled.ts';
 import { ConfigurationError } from '../errors.ts';
 import { tracerOf } from '../record/otel/spans.ts';
 
@@ -17,7 +18,7 @@ export interface TelemetryOptions {
 }
 
 export interface Telemetry {
-  /** `false` if `OTEL_SDK_DISABLED` is set, or if the program already has a tracer provider. */
+  /** `false` if `OTEL_SDK_DISABLED` or `PLIMSOLL_DISABLED` is set, or if the program already has a tracer provider. */
   readonly started: boolean;
   /**
    * Sends what is pending and stops. Never rejects: failures go to OpenTelemetry's `diag`. It is called automatically
@@ -40,7 +41,7 @@ const NOT_STARTED: Telemetry = { started: false, shutdown: () => Promise.resolve
  */
 export async function startTelemetry(options: TelemetryOptions = {}): Promise<Telemetry> {
   const { env } = process;
-  if (env['OTEL_SDK_DISABLED']?.trim().toLowerCase() === 'true') return NOT_STARTED;
+  if (env['OTEL_SDK_DISABLED']?.trim().toLowerCase() === 'true' || isDisabled(env)) return NOT_STARTED;
   if (tracerOf(trace.getTracerProvider()) !== null) return NOT_STARTED;
   const { NodeSDK } = await loadSdk();
   const sdk = new NodeSDK(configuration(options));

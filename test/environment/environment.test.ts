@@ -287,6 +287,7 @@ describe('.env.example', () => {
       'PLIMSOLL_PRICES',
       'PLIMSOLL_BUDGETS',
       'PLIMSOLL_LEDGER',
+      'PLIMSOLL_DISABLED',
     ]);
   });
 
