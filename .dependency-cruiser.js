@@ -16,7 +16,7 @@ export const ROWS = [
   ['budget', 'tier', 'pricing', 'routing', 'keys'],
   ['decisions', 'sqlite-database', 'structured-file', 'version'],
   ['vocabulary', 'clock', 'errors', 'figures', 'installed'],
-  ['answers', 'limiter'],
+  ['answers', 'limiter', 'trace'],
 ];
 
 /** The simulator stands outside the rows: it knows no other room, and only cli/ knows it. */
@@ -117,7 +117,7 @@ export default {
       from: {
         path: [
           '^src/observe/',
-          rooms(['record', 'budget', 'decisions', 'vocabulary', 'answers', 'limiter', 'express', APART]),
+          rooms(['record', 'budget', 'decisions', 'vocabulary', 'answers', 'limiter', 'trace', 'express', APART]),
         ],
         pathNot: '^src/observe/(middleware|sdk-[^/]+)\\.ts$',
       },
@@ -128,7 +128,18 @@ export default {
       comment: 'Metrics and spans are made in record/ alone.',
       severity: 'error',
       from: {
-        path: rooms(['observe', 'retry', 'budget', 'gateway', 'decisions', 'vocabulary', 'answers', 'limiter', APART]),
+        path: rooms([
+          'observe',
+          'retry',
+          'budget',
+          'gateway',
+          'decisions',
+          'vocabulary',
+          'answers',
+          'limiter',
+          'trace',
+          APART,
+        ]),
       },
       to: { path: packages('prom-client|@opentelemetry/[^/]+') },
     },

@@ -72,7 +72,7 @@ export type {
   SpendScope,
   TokenKind,
   Tokens,
-  Trace,
   Usage,
   UsagePart,
 } from './vocabulary.ts';
+export type { CallDetails, Trace } from './trace.ts';

@@ -11,6 +11,7 @@
 
 import type { BatchOutcome, CacheMiss, CostDoubt, PartRefusal, PartRole, RefusalBilling } from './answers.ts';
 import type { Limiter } from './limiter.ts';
+import type { CallDetails, Trace } from './trace.ts';
 
 /**
  * Kinds of tokens. They add up, because none is part of another. `output_estimated` replaces `output` if a stream ended
@@ -230,6 +231,8 @@ export interface Call {
   readonly baseUrl?: string;
   /** The SDK's own span of this call, for recorders that use spans; absent if the SDK has none. */
   readonly sdkSpan?: unknown;
+  /** For the span of a call that has none of the SDK's; absent if it has one. */
+  readonly details?: CallDetails | undefined;
   /** `max_tokens` as sent, once guards have let it through; `null` if the request has none. */
   readonly maxTokens: number | null;
   /** Wall clock when the first attempt reached plimsoll. */
@@ -293,10 +296,7 @@ export interface BatchResult {
  * };
  */
 export interface Recorder {
-  /**
-   * The first request of a call is about to be sent. Returns the recorder of this call, or nothing if the call is not
-   * recorded.
-   */
+  /** The first request is about to be sent. Returns the recorder of this call, or nothing if it is not recorded. */
   started(call: Call): CallRecorder | undefined;
 }
 
@@ -329,15 +329,13 @@ export interface CallRecorder {
   bodyError?(rejection: Rejection): void;
   /** The call is over. The last event, exactly once. */
   finished?(): void;
+  /**
+   * The attempt with this index is about to be sent, for a call that the SDK traces. Returns the `traceparent` for it, or
+   * `null` for the one that it has. Middleware may still answer in its place.
+   */
+  attempting?(traceparent: string, index: number): string | null;
   /** The trace that the call belongs to, for recorders that keep its spans; `null` if it cannot be found. */
   trace?(): Trace | null;
-}
-
-/** A span of a trace, and the time of an event in it. */
-export interface Trace {
-  readonly traceId: string;
-  readonly spanId: string;
-  readonly timestampSeconds: number;
 }
 
 /**

@@ -3,7 +3,7 @@ import { budgetExceeded, type BudgetExceededError } from '../budget/budget-excee
 import { admitWithoutBody, isGuardFailed } from '../observe/admission.ts';
 import { sendObserved } from '../observe/exchange.ts';
 import { LiveCall, type Observation } from '../observe/live-call.ts';
-import { operation } from '../observe/operation.ts';
+import { callDetails, operation } from '../observe/operation.ts';
 import { REFUSAL } from '../decisions.ts';
 import { isRateLimited } from './access/rate-limiter.ts';
 import { GATEWAY_TRANSPORT, type GatewayAttempt } from './attempt.ts';
@@ -128,7 +128,8 @@ function callOf(
   };
   const resumed = Number(count ?? 0) > 0 ? retries.resume(fingerprint(), Number(count)) : undefined;
   resumed?.retry();
-  const begun = { ...facts, operation: operation(method, target, stream), baseUrl, sdkSpan: undefined };
+  const details = callDetails(null, null);
+  const begun = { ...facts, operation: operation(method, target, stream), baseUrl, sdkSpan: undefined, details };
   return { fingerprint: count === undefined ? null : fingerprint, call: resumed ?? new LiveCall(observation, begun) };
 }
 

@@ -39,6 +39,8 @@ export class EventStreamScanner implements Answered, EventSink {
   /** Usage of the last `message_delta`, totals so far. */
   deltaUsage: Json | null = null;
   model: string | null = null;
+  /** Id of the message. */
+  id: unknown = null;
   stopReason: string | null = null;
   stopDetails: unknown = null;
   /** `diagnostics` of `message_start`. */
@@ -183,6 +185,7 @@ export class EventStreamScanner implements Answered, EventSink {
     if (!isJson(message)) return;
     if (typeof message['model'] === 'string') this.model = message['model'];
     this.diagnostics = message['diagnostics'];
+    this.id = message['id'];
     if (isJson(message['usage'])) this.startUsage = message['usage'];
     if (typeof message['stop_reason'] === 'string') this.stopReason = message['stop_reason'];
   }

@@ -2,8 +2,8 @@ import type { GuardedRequest, RetryDecision, RetryPolicy } from '../decisions.ts
 import type { Rejection } from '../vocabulary.ts';
 import { admit } from './admission.ts';
 import { limiters, type HeaderReader } from './limiters.ts';
-import type { LiveCall, Observation, Verdict } from './live-call.ts';
-import { rejection } from './rejection.ts';
+import type { LiveCall, Observation } from './live-call.ts';
+import { rejection, type Verdict } from './rejection.ts';
 
 /** The sender reports a refusal, retries it without reading it, or waits for the policy that reads it and decides. */
 export type RefusalFate = 'reported' | 'retried' | 'decided';

@@ -1,6 +1,8 @@
 import type { Clock } from '../clock.ts';
+import type { Trace } from '../trace.ts';
 import type { KnownBatches } from './known-batches.ts';
 import type { CallRequest } from './operation.ts';
+import type { Verdict } from './rejection.ts';
 import { unpriced } from './usage.ts';
 import type { SeenBatch } from '../answers.ts';
 import type { CallSpend, Guard, RetryPolicy, SpendGuard } from '../decisions.ts';
@@ -15,7 +17,6 @@ import type {
   Recorder,
   Rejection,
   RetryDenial,
-  Trace,
   Usage,
 } from '../vocabulary.ts';
 
@@ -58,15 +59,6 @@ interface RefusedResponse {
   readonly begun?: BegunAttempt | null;
 }
 
-/** The reason of a refusal, and whether the call goes on. */
-export interface Verdict {
-  readonly rejection: Rejection;
-  /** Set where the retry policy ended the call. */
-  readonly denied: RetryDenial | null;
-  /** The call ends with this attempt. */
-  readonly isLast: boolean;
-}
-
 /** An attempt whose reason may not be known yet. */
 type OpenAttempt = Attempt & { rejection: Rejection | null; retryReason: Outcome | null };
 
@@ -99,6 +91,7 @@ export class LiveCall implements Call {
   readonly attribution: Attribution;
   readonly baseUrl: string;
   readonly sdkSpan: unknown;
+  readonly details: Call['details'];
   readonly startedAtMs: number;
   model: string | null = null;
   serverFallbackFrom: string | null = null;
@@ -141,6 +134,7 @@ export class LiveCall implements Call {
     this.maxTokens = request.maxTokens;
     this.baseUrl = request.baseUrl;
     this.sdkSpan = request.sdkSpan;
+    this.details = request.details;
     this.key = observation.key;
     this.client = observation.client;
     this.attribution = observation.attribution(request.body ?? null);
@@ -171,7 +165,6 @@ export class LiveCall implements Call {
     }
   }
 
-  /** Passes an event on to each recorder. */
   #record<Event extends keyof Events>(event: Event, detail?: Events[Event]): void {
     for (const recorder of this.#recorders) {
       try {
@@ -189,10 +182,19 @@ export class LiveCall implements Call {
   }
 
   trace(): Trace | null {
+    return this.#ask((recorder) => recorder.trace?.());
+  }
+
+  /** The `traceparent` that the attempt's request is to have in place of its own; `null` where that stays. */
+  traceparent(sent: string, index: number): string | null {
+    return this.#ask((recorder) => recorder.attempting?.(sent, index));
+  }
+
+  #ask<Answer>(question: (recorder: CallRecorder) => Answer | null | undefined): Answer | null {
     for (const recorder of this.#recorders) {
-      if (recorder.trace === undefined) continue;
       try {
-        return recorder.trace();
+        const answer = question(recorder);
+        if (answer !== undefined) return answer;
       } catch (error) {
         this.#countError(error);
       }
@@ -254,7 +256,6 @@ export class LiveCall implements Call {
     this.#record('usageKnown');
   }
 
-  /** Records a result of the batch that this call reads. */
   addBatchResult(result: BatchResult): void {
     this.#record('batchResult', result);
   }

@@ -191,6 +191,7 @@ class ResponseOfRound implements FollowedCall {
   usage: Usage | null = null;
   readonly operation: string;
   readonly startedAtMs: number;
+  readonly details: LiveCall['details'];
   readonly #call: LiveCall;
   #outcome: Outcome | null = null;
   #bodyError: Rejection | null = null;
@@ -200,6 +201,7 @@ class ResponseOfRound implements FollowedCall {
     this.#call = call;
     this.operation = call.operation;
     this.startedAtMs = call.startedAtMs;
+    this.details = call.details;
   }
 
   get requestedModel(): string | null {

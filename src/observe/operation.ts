@@ -1,11 +1,30 @@
+import type { CallDetails } from '../trace.ts';
+import { isJson, type Json } from './usage.ts';
+
 /** The call as its first request shows it. */
 export interface CallRequest {
   readonly operation: string;
   readonly model: string | null;
   readonly maxTokens: number | null;
-  readonly body?: Readonly<Record<string, unknown>> | null;
+  readonly body?: Json | null;
   readonly baseUrl: string;
   readonly sdkSpan: unknown;
+  readonly details?: CallDetails | undefined;
+}
+
+/** What a request says for the span of its call. */
+export function callDetails(body: Json | null, conversationId: unknown): CallDetails {
+  const output = body?.['output_config'];
+  return {
+    conversationId: textOrNull(conversationId),
+    reasoningLevel: textOrNull(output !== undefined && isJson(output) ? output['effort'] : null),
+    serviceTier: textOrNull(body?.['service_tier']),
+    responseId: null,
+  };
+}
+
+function textOrNull(value: unknown): string | null {
+  return typeof value === 'string' && value !== '' ? value : null;
 }
 
 /** Paths without ids, by method. The version prefix and the query are cut off before the look-up. */

@@ -1,4 +1,4 @@
-import type { Outcome, RateLimitReason, Rejection, SpendScope } from '../vocabulary.ts';
+import type { Outcome, RateLimitReason, Rejection, RetryDenial, SpendScope } from '../vocabulary.ts';
 import { isJson } from './usage.ts';
 
 /** A refusal as it came. `body` is the parsed error body, or `null` where it did not come in time. */
@@ -8,8 +8,17 @@ interface Refusal {
   readonly body: unknown;
 }
 
+/** The reason of a refusal, and whether the call goes on. */
+export interface Verdict {
+  readonly rejection: Rejection;
+  /** Set where the retry policy ended the call. */
+  readonly denied: RetryDenial | null;
+  /** The call ends with this attempt. */
+  readonly isLast: boolean;
+}
+
 /** What one source says of a refusal. `reason` is only read on a 429. */
-interface Verdict {
+interface Finding {
   readonly reason?: RateLimitReason;
   readonly scope?: SpendScope;
 }
@@ -97,7 +106,7 @@ const OUTCOME_OF_SCOPE: Readonly<Record<SpendScope, Outcome>> = {
 };
 
 /** `error.details.error_code`. Source: `src/resources/shared.ts` of SDK 1.12.0. */
-const VERDICT_OF_CODE: ReadonlyMap<string, Verdict> = new Map<string, Verdict>([
+const VERDICT_OF_CODE: ReadonlyMap<string, Finding> = new Map<string, Finding>([
   ['ramp_limit_exceeded', { reason: 'acceleration' }],
   ['enforced_spend_limit_reached', { reason: 'spend_limit', scope: 'tier' }],
   ['contract_spend_limit_reached', { reason: 'contract_spend_limit', scope: 'contract' }],
@@ -109,7 +118,7 @@ const VERDICT_OF_CODE: ReadonlyMap<string, Verdict> = new Map<string, Verdict>([
  * The API's sentences about what it has no code and no header for, by how they begin. Sources: public reports of 2024 to
  * September 2026 with the whole body; the limits that an organization sets for itself are documented with their wording.
  */
-const SENTENCES: readonly (readonly [begins: RegExp, verdict: Verdict])[] = [
+const SENTENCES: readonly (readonly [begins: RegExp, verdict: Finding])[] = [
   [/^you have reached your specified workspace api usage limits/i, { reason: 'spend_limit', scope: 'workspace' }],
   [/^you have reached your specified api usage limits/i, { reason: 'spend_limit', scope: 'organization' }],
   [/^this request would exceed your account['’]s monthly spend limit/i, { reason: 'spend_limit', scope: 'account' }],
@@ -121,7 +130,7 @@ const SENTENCES: readonly (readonly [begins: RegExp, verdict: Verdict])[] = [
   [/^this request would exceed your organization['’]s maximum usage increase rate\b/i, { reason: 'acceleration' }],
 ];
 
-function verdictOf({ status }: Refusal, { code, message, type }: ApiError): Verdict | undefined {
+function verdictOf({ status }: Refusal, { code, message, type }: ApiError): Finding | undefined {
   const said = VERDICT_OF_CODE.get(code) ?? SENTENCES.find(([begins]) => begins.test(message))?.[1];
   if (said !== undefined) return said;
   if (type !== 'billing_error' && status !== 402) return undefined;

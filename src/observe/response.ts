@@ -41,6 +41,7 @@ export type FollowedCall = Pick<
   | 'stopReason'
   | 'answerStartSeconds'
   | 'cacheMiss'
+  | 'details'
   | 'usage'
   | 'startContent'
   | 'priceUsage'
@@ -120,6 +121,7 @@ function takeDocument(followed: Followed, document: Json): void {
   call.model = answered.model ?? call.model;
   call.stopReason = answered.stopReason;
   call.cacheMiss = cacheMiss(document['diagnostics']);
+  nameResponse(call, document['id']);
   if (isJson(document['usage'])) {
     call.usage = messageUsage(followed, document, answered);
     call.serverFallbackFrom = fallbackFrom(document['usage'], answered, call.requestedModel);
@@ -128,6 +130,10 @@ function takeDocument(followed: Followed, document: Json): void {
   observation.batches.note(document);
   const seen = seenBatch(document);
   if (seen !== null) call.seeBatch(seen);
+}
+
+function nameResponse({ details }: FollowedCall, id: unknown): void {
+  if (details !== undefined && typeof id === 'string') details.responseId = id;
 }
 
 function readUsage({ observation }: Followed, raw: Json, answered: Answered): Usage {
@@ -144,8 +150,9 @@ class StreamedCall implements StreamEvents {
     this.#followed = followed;
   }
 
-  start({ model, startUsage }: EventStreamScanner): void {
+  start({ model, startUsage, id }: EventStreamScanner): void {
     const { call } = this.#followed;
+    nameResponse(call, id);
     call.model = model;
     if (startUsage !== null) call.usage = usage({ ...startUsage, output_tokens: 0 });
     call.priceUsage();

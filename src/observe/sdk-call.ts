@@ -5,7 +5,7 @@ import { hide } from './body-tap.ts';
 import { sendObserved, type Exchange, type Transport } from './exchange.ts';
 import { LiveCall, type Observation } from './live-call.ts';
 import { MiddlewareRound, type SdkRequest } from './middleware.ts';
-import { operation, type CallRequest } from './operation.ts';
+import { callDetails, operation, type CallRequest } from './operation.ts';
 import { followResponse } from './response.ts';
 import { refusalBody, replaceHeaders, whenRead } from './sdk-response.ts';
 import { RetryWaits, failureOf, isStreamBody, retriesFailure, retriesResponse } from './sdk-retry.ts';
@@ -123,8 +123,9 @@ function send(exchange: SdkExchange): Promise<Response> {
   const [url, , timeoutMs, controller, ...more] = given;
   // A guard may have taken its time: the SDK listens to the signal only from here on.
   if (init.signal?.aborted === true) controller.abort();
-  const isChanged = round === null && (call.admittedMaxTokens !== null || call.fallbackModel !== null);
-  const request = isChanged ? allowedRequest(init, call) : init;
+  const allowed = round === null ? allowedRequest(init, call) : init;
+  // The SDK hides the header from middleware: the first attempt that it makes of a round has it.
+  const request = underAttempt(allowed, call, round === null ? call.attempts - 1 : call.attempts);
   chain.sending = exchange;
   let sent: Promise<Response>;
   try {
@@ -201,13 +202,15 @@ function callRequest(options: SdkOptions, { baseURL }: ObservedClient): CallRequ
   const body = isJson(options.body) ? options.body : null;
   const model = body?.['model'];
   const maxTokens = body?.['max_tokens'];
+  const sdkSpan = (options as TracedOptions).__span?.span;
   return {
     operation: operation(options.method, options.path, options.stream === true),
     model: typeof model === 'string' ? model : null,
     maxTokens: typeof maxTokens === 'number' ? maxTokens : null,
     body,
     baseUrl: baseURL.includes('@') ? withoutCredentials(baseURL) : baseURL,
-    sdkSpan: (options as TracedOptions).__span?.span,
+    sdkSpan,
+    details: sdkSpan === undefined ? callDetails(body, options.openTelemetry?.conversationId) : undefined,
   };
 }
 
@@ -279,6 +282,19 @@ function allowedRequest<Request extends RequestInit | SdkRequest>(request: Reque
   if (!isChanged || typeof request.body !== 'string') return request;
   return { ...request, body: allowedBody(request.body, call) };
 }
+
+/** Names the span of the attempt as the parent of what the API does, where the SDK names that of the call. */
+function underAttempt(request: RequestInit, call: LiveCall, index: number): RequestInit {
+  const sent =
+    call.sdkSpan !== undefined && request.headers instanceof Headers ? request.headers.get(TRACEPARENT) : null;
+  const traceparent = sent === null ? null : call.traceparent(sent, index);
+  if (traceparent === null) return request;
+  const headers = new Headers(request.headers);
+  headers.set(TRACEPARENT, traceparent);
+  return { ...request, headers };
+}
+
+const TRACEPARENT = 'traceparent';
 
 /** The SDK's options of a call: the same object each time that it is sent. */
 type SdkOptions = NonNullable<MiddlewareContext['options']>;

@@ -13,8 +13,8 @@ import {
   type RetryDenial,
   type TokenKind,
   type Tokens,
-  type Trace,
 } from '../vocabulary.ts';
+import type { Trace } from '../trace.ts';
 import type { AttributionLabels, CallLabelValues } from './call-labels.ts';
 import type { ClassLimits } from './limiters.ts';
 import type { CounterSeries, GaugeSeries, MoneySeries } from './metrics/series.ts';

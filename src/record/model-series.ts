@@ -8,9 +8,9 @@ import {
   type RateLimitReason,
   type Rejection,
   type SpendScope,
-  type Trace,
   type Usage,
 } from '../vocabulary.ts';
+import type { Trace } from '../trace.ts';
 import type { CacheMiss, CostDoubt, RefusalBilling, RefusalCategory } from '../answers.ts';
 import { answerTokens } from '../pricing/cost.ts';
 import type { CounterSeries, HistogramSeries } from './metrics/series.ts';

@@ -1,5 +1,5 @@
 import { NANO_USD_PER_USD, usdOf } from '../../figures.ts';
-import type { Trace } from '../../vocabulary.ts';
+import type { Trace } from '../../trace.ts';
 import type { MetricDeclaration } from './metric.ts';
 
 /**

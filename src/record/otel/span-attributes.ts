@@ -34,6 +34,10 @@ export function requestAttributes(call: Call): Attributes {
   if (call.requestedModel !== null) attributes[REQUEST_MODEL] = shown(call.requestedModel);
   if (call.maxTokens !== null) attributes['gen_ai.request.max_tokens'] = call.maxTokens;
   if (call.operation === 'messages.stream') attributes['gen_ai.request.stream'] = true;
+  const { conversationId = null, reasoningLevel = null, serviceTier = null } = call.details ?? {};
+  if (conversationId !== null) attributes['gen_ai.conversation.id'] = shown(conversationId);
+  if (reasoningLevel !== null) attributes['gen_ai.request.reasoning.level'] = shown(reasoningLevel);
+  if (serviceTier !== null) attributes['anthropic.request.service_tier'] = shown(serviceTier);
   return attributes;
 }
 
@@ -43,6 +47,8 @@ export function responseAttributes(call: Call): Attributes {
   const error = errorType(call);
   if (error !== null) attributes['error.type'] = error;
   if (call.model !== null) attributes[RESPONSE_MODEL] = shown(call.model);
+  const id = call.details?.responseId ?? null;
+  if (id !== null) attributes['gen_ai.response.id'] = shown(id);
   if (call.stopReason !== null) attributes['gen_ai.response.finish_reasons'] = [shown(call.stopReason)];
   if (call.firstTokenSeconds !== null) attributes['gen_ai.response.time_to_first_chunk'] = call.firstTokenSeconds;
   if (call.attempts > 1) attributes['http.request.resend_count'] = call.attempts - 1;
@@ -61,6 +67,22 @@ export function usageAttributes(usage: Usage, isComplete: boolean): Attributes {
     attributes['gen_ai.usage.output_tokens'] = sums.output;
   }
   if (usage.thinkingTokens > 0) attributes['gen_ai.usage.reasoning.output_tokens'] = usage.thinkingTokens;
+  if (usage.serviceTier !== null) attributes['anthropic.response.service_tier'] = shown(usage.serviceTier);
+  return { ...attributes, ...splitAttributes(usage) };
+}
+
+/** The parts of the cache writes, and the tokens of compaction, which are billed and in no other sum of the span. */
+function splitAttributes({ parts, cacheSplitAssumed }: Usage): Attributes {
+  const attributes: Attributes = {};
+  const { cache_write_5m: short, cache_write_1h: long } = answerTokens(parts);
+  if (short + long > 0 && !cacheSplitAssumed) {
+    attributes['anthropic.usage.cache_creation.ephemeral_5m_input_tokens'] = short;
+    attributes['anthropic.usage.cache_creation.ephemeral_1h_input_tokens'] = long;
+  }
+  const compaction = parts.filter(({ role }) => role === 'compaction').map(({ tokens }) => tokenSums(tokens));
+  if (compaction.length === 0) return attributes;
+  attributes['anthropic.usage.compaction.input_tokens'] = compaction.reduce((sum, { input }) => sum + input, 0);
+  attributes['anthropic.usage.compaction.output_tokens'] = compaction.reduce((sum, { output }) => sum + output, 0);
   return attributes;
 }
 

@@ -3,6 +3,7 @@ import {
   SpanKind,
   SpanStatusCode,
   TraceFlags,
+  isSpanContextValid,
   trace,
   type HrTime,
   type ProxyTracerProvider,
@@ -12,7 +13,8 @@ import {
 } from '@opentelemetry/api';
 import { systemClock, type Clock } from '../../clock.ts';
 import { VERSION } from '../../version.ts';
-import type { Attempt, Call, CallRecorder, Recorder, Rejection, RetryDenial, Trace } from '../../vocabulary.ts';
+import type { Trace } from '../../trace.ts';
+import type { Attempt, Call, CallRecorder, Recorder, Rejection, RetryDenial } from '../../vocabulary.ts';
 import { errorType } from './instruments.ts';
 import {
   attemptAttributes,
@@ -103,6 +105,8 @@ class CallSpan implements CallRecorder {
   readonly #isOwn: boolean;
   /** The reasons of its 429s, each once. */
   readonly #reasons: string[] = [];
+  /** Spans of attempts that are under way, by their index. One that is never sent never ends, and is seen by nobody. */
+  readonly #begun = new Map<number, Span>();
   /** The last attempt, whose span is kept open for facts that are too late for the SDK's span. */
   #attempt: OpenAttempt | null = null;
   /** Whether the SDK's span was open when the usage was known, so that it has the tokens. */
@@ -113,6 +117,20 @@ class CallSpan implements CallRecorder {
     this.#call = call;
     this.#span = span;
     this.#isOwn = isOwn;
+  }
+
+  /**
+   * Opens the span of an attempt before it is sent, so that the request can name it as the parent of the API's own spans.
+   * Only in place of the SDK's span: what a program has put there itself stays.
+   */
+  attempting(traceparent: string, index: number): string | null {
+    const [version, traceId, parentId, flags] = traceparent.split('-');
+    const call = this.#span.spanContext();
+    if (this.#isOwn || traceId !== call.traceId || parentId !== call.spanId) return null;
+    const span = this.#startAttempt(this.#spans.clock.epochMs());
+    if (span === undefined || !isSpanContextValid(span.spanContext())) return null;
+    this.#begun.set(index, span);
+    return `${version}-${traceId}-${span.spanContext().spanId}-${flags}`;
   }
 
   attempted(attempt: Attempt): void {
@@ -161,14 +179,20 @@ class CallSpan implements CallRecorder {
     return { traceId, spanId, timestampSeconds: this.#spans.clock.epochMs() / 1_000 };
   }
 
-  #openAttempt(attempt: Attempt): OpenAttempt | null {
-    const { startedAtMs, durationSeconds } = attempt;
-    const span = this.#spans.tracer?.startSpan(
+  #startAttempt(startedAtMs: number): Span | undefined {
+    return this.#spans.tracer?.startSpan(
       'anthropic.attempt',
-      { kind: SpanKind.CLIENT, startTime: hrTime(startedAtMs), attributes: attemptAttributes(attempt) },
+      { kind: SpanKind.CLIENT, startTime: hrTime(startedAtMs) },
       trace.setSpan(ROOT_CONTEXT, this.#span),
     );
+  }
+
+  #openAttempt(attempt: Attempt): OpenAttempt | null {
+    const { startedAtMs, durationSeconds, index } = attempt;
+    const span = this.#begun.get(index) ?? this.#startAttempt(startedAtMs);
     if (span === undefined) return null;
+    this.#begun.delete(index);
+    span.setAttributes(attemptAttributes(attempt));
     if (isFailure(attempt)) span.setStatus({ code: SpanStatusCode.ERROR });
     return { span, headersAtMs: startedAtMs + durationSeconds * 1_000, hasBody: attempt.rejection === null };
   }

@@ -17,7 +17,7 @@ describe("a span of plimsoll's own", () => {
       simulator: { respond: () => ({ text: 'Ahoy', usage: { input_tokens: 10, cache_read_input_tokens: 5 } }) },
     });
     sim.script([{ fault: 'acceleration_limit', headers: SOON }]);
-    await claude.messages.stream(PARAMS).finalMessage();
+    const { id } = await claude.messages.stream(PARAMS).finalMessage();
     const [span] = named(await traced.spans(), 'chat claude-haiku-4-5');
     const {
       'gen_ai.usage.output_tokens': output,
@@ -32,6 +32,8 @@ describe("a span of plimsoll's own", () => {
       'gen_ai.request.model': 'claude-haiku-4-5',
       'gen_ai.request.max_tokens': 64,
       'gen_ai.request.stream': true,
+      'anthropic.response.service_tier': 'standard',
+      'gen_ai.response.id': id,
       'gen_ai.response.model': 'claude-haiku-4-5-20251001',
       'gen_ai.response.finish_reasons': ['end_turn'],
       'gen_ai.usage.input_tokens': 15,
