@@ -35,7 +35,7 @@ const EXPECTED: readonly string[] = [
   ...of('refusals billing', ['billed free unsure']),
   ...of('fallbacks by', ['server']),
   ...of('cache_misses reason', ['tools_changed']),
-  ...of('doubts doubt', ['refusal prompt_band']),
+  ...of('doubts doubt', ['refusal prompt_band cache_split']),
   'unpriced model=claude-heard-of-by-nobody',
 ];
 

@@ -174,6 +174,8 @@ function countUsage(tally: Tally, unseen: Tally, truth: TruthRequest): void {
   countCacheMiss(tally, truth);
   if (usageReported === 'full') {
     countVerdict(tally, truth, truth.operation);
+    if (isUnsplit(truth) && billed.some(isPriced))
+      tally.add('doubts', { model: label(truth.model), doubt: 'cache_split' });
     return countBill(tally, truth, true);
   }
   const told = { ...truth, billed: toldAtStart(truth) };
@@ -182,11 +184,19 @@ function countUsage(tally: Tally, unseen: Tally, truth: TruthRequest): void {
 }
 
 /** What `message_start` told of: no steps, no server tools, and a placeholder for the output. */
-function toldAtStart({ model, usage, startedAtMs }: TruthRequest): readonly BilledPart[] {
-  if (model === null || usage === null) return [];
-  const { iterations: _iterations, server_tool_use: _tools, ...start } = usage;
-  return bill({ model, usage: { ...start, output_tokens: 0 }, atMs: startedAtMs, betas: [] });
+function toldAtStart({ model, verdict, startedAtMs }: TruthRequest): readonly BilledPart[] {
+  if (model === null || verdict === null) return [];
+  return bill({ model, usage: { ...verdict.startUsage, output_tokens: 0 }, atMs: startedAtMs, betas: [] });
 }
+
+/** Cache writes that `message_start` split are others at the end: nobody says how. Steps have a split of their own. */
+function isUnsplit({ streamed, verdict, usage }: TruthRequest): boolean {
+  const before = verdict?.startUsage.cache_creation_input_tokens;
+  if (!streamed || before === undefined || usage?.iterations !== undefined) return false;
+  return before !== usage?.cache_creation_input_tokens;
+}
+
+const isPriced = ({ nanoUsd }: BilledPart): boolean => nanoUsd !== null;
 
 /** What an answer says of itself besides its tokens. */
 function countVerdict(tally: Tally, { verdict, model, billed }: Judged, operation: string): void {

@@ -93,6 +93,10 @@ export const RECIPES = {
     earlierUsages: [{ output_tokens: 20 }, { output_tokens: 40 }],
   }),
   answeredByAnother: (asked) => ({ model: 'claude-opus-5', usage: cached(asked) }),
+  writesTurnedIntoReads: (asked) => ({
+    usage: { ...cached(asked), cache_creation: {}, cache_creation_input_tokens: 0 },
+    startUsage: { cache_read_input_tokens: 0, cache_creation: cached(asked).cache_creation ?? {} },
+  }),
   refusedForFree: (asked) => refused(asked, 'cyber'),
   refusedForMoney: (asked) => refused(asked, 'bio'),
   refusedForNoReason: (asked) => refused(asked, null),

@@ -111,7 +111,8 @@ function reply({ body, batchItem }: MessagesRequest, call: ChaosCall | undefined
   if (batchItem !== null) return batchReply(batchItem, call);
   const asked = { model: body.model, batch: false, salt: call.salt };
   const recipe: Reply = RECIPES[call.recipe](asked);
-  const made = recipe.declined === undefined || isReadWhole(call) ? recipe : {};
+  const isFragile = recipe.declined !== undefined || recipe.content?.length === 0;
+  const made = isFragile && !isReadWhole(call) ? {} : recipe;
   const isFirstTurn = 'tools' in body && body.tools !== undefined && body.messages.length === 1;
   const words = { text: made.text ?? 'Four fathoms at low tide, and a little more by the quay. '.repeat(4) };
   return isFirstTurn
@@ -119,7 +120,10 @@ function reply({ body, batchItem }: MessagesRequest, call: ChaosCall | undefined
     : { ...words, ...made };
 }
 
-/** Of a fallback that is cut in its middle nobody can say what is billed: there are none in the proof. */
+/**
+ * Of a fallback that is cut in its middle nobody can say what is billed, and a refusal without content has no event in
+ * its middle that a fault could fall on: there are none in the proof.
+ */
 function isReadWhole({ leaving, faults }: ChaosCall): boolean {
   return leaving.kind === 'stays' && faults.every((fault) => !('at' in fault) && !CUTS.has(fault.fault));
 }

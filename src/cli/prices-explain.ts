@@ -178,7 +178,8 @@ function explanation(found: FoundUsage, pricing: Pricing): Explanation {
       const model = parts[index]?.model ?? null;
       const price = model === null ? null : pricing.prices.priceAt(model, pricing.atMs);
       const isFree = parts[index]?.refusalBilling === 'free';
-      return partExplanation({ part, usage, model, price, mode, isFree });
+      const isNewer = model !== null && pricing.prices.isNewer(model);
+      return partExplanation({ part, usage, model, price, mode, isFree, isNewer });
     }),
     serverTools: toolLines(usage, pricing),
     notes: [...notes(found), ...explained.doubts.map((doubt) => NOTE_OF_DOUBT[doubt])],
@@ -195,6 +196,8 @@ interface Priceable {
   readonly mode: Mode | null;
   /** A refusal before any output that is not billed. */
   readonly isFree: boolean;
+  /** The model is newer than the price table. */
+  readonly isNewer: boolean;
 }
 
 function partExplanation(priceable: Priceable): PartExplanation {
@@ -233,10 +236,14 @@ function how(price: Price, part: UsagePart, { batch, geo }: Mode): string {
   ].join(', ');
 }
 
-function whyNot({ part, usage, model, price, mode }: Priceable): string {
+function whyNot({ part, usage, model, price, mode, isNewer }: Priceable): string {
   if (usage.malformed) return 'unpriced: the usage has numbers that are not valid counts';
   if (model === null) return 'unpriced: the usage names no model; pass --model';
-  if (price === null) return 'unpriced: no price is known for that day';
+  if (price === null) {
+    return isNewer
+      ? 'unpriced: newer than the price table, update plimsoll'
+      : 'unpriced: no price is known for that day';
+  }
   if (mode === null) return `unpriced: the service tier ${usage.serviceTier} is not known`;
   return `unpriced: not sold at speed ${part.speed ?? 'standard'}${mode.batch ? ' in a batch' : ''}`;
 }

@@ -1,6 +1,7 @@
 import { modelNamed } from './limits.ts';
 import {
   contentOfDeclined,
+  usageOfFirst,
   usageWithDeclined,
   verdictOf,
   type FallbackBlock,
@@ -50,6 +51,7 @@ export function answer(from: AnswerInput): Answer {
   const model = reply.model ?? modelNamed(body.model)?.id ?? body.model;
   const whole = completeUsage(reply.usage ?? {}, estimatedUsage(from, own));
   const usage = usageWithDeclined(whole, reply, model);
+  const startUsage = firstUsage(usageOfFirst(usage, reply), reply.startUsage, random);
   const ending = reply.stopReason ?? stopReason(own, body.max_tokens);
   return {
     id: wireId('msg_01', random),
@@ -60,9 +62,9 @@ export function answer(from: AnswerInput): Answer {
     stopSequence: reply.stopSequence ?? null,
     stopDetails: reply.stopDetails === undefined ? null : { type: 'refusal', explanation: null, ...reply.stopDetails },
     diagnostics: reply.diagnostics ?? null,
-    verdict: verdictOf({ reply, model, content: own, stopReason: ending, usage }),
+    verdict: verdictOf({ reply, model, content: own, stopReason: ending, usage, startUsage }),
     usage: orderedUsage(usage),
-    startUsage: orderedUsage(firstUsage(usage, reply.startUsage, random)),
+    startUsage: orderedUsage(startUsage),
     earlierUsages: (reply.earlierUsages ?? []).map((said) => completeUsage(said, usage)),
   };
 }

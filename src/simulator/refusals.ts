@@ -33,6 +33,8 @@ export interface Verdict {
   readonly refusals: readonly (RefusedStep | null)[];
   /** The model that was asked for, where another answered in its place. */
   readonly fallbackFrom: string | null;
+  /** The usage in `message_start`. */
+  readonly startUsage: WireUsage;
   /** The `type` of `diagnostics.cache_miss_reason`. */
   readonly cacheMiss: { readonly type: string; readonly tokens: number | null } | null;
 }
@@ -63,10 +65,11 @@ interface Made {
   readonly content: readonly unknown[];
   readonly stopReason: string;
   readonly usage: WireUsage;
+  readonly startUsage: WireUsage;
 }
 
 /** The verdict of an answer. `usage` has the steps of `withDeclined`. */
-export function verdictOf({ reply, model, content, stopReason, usage }: Made): Verdict {
+export function verdictOf({ reply, model, content, stopReason, usage, startUsage }: Made): Verdict {
   const declined = (reply.declined ?? []).map((one): RefusedStep => ({
     model: one.model,
     category: one.category,
@@ -82,6 +85,7 @@ export function verdictOf({ reply, model, content, stopReason, usage }: Made): V
     stopReason,
     refusals: [...declined, ...Array.from({ length: others }, () => null), last],
     fallbackFrom: declined[0]?.model ?? null,
+    startUsage,
     cacheMiss: miss === null ? null : { type: miss.type, tokens: miss.cache_missed_input_tokens ?? null },
   };
 }
@@ -107,6 +111,21 @@ export function usageWithDeclined(usage: WireUsage, { declined = [] }: RefusalRe
     step(usage, 'fallback_message', model),
   ];
   return { ...usage, iterations };
+}
+
+/** The usage of the model that began: where it declined, its own step. */
+export function usageOfFirst(usage: WireUsage, { declined = [] }: RefusalReply): WireUsage {
+  const [first] = declined.length === 0 ? [] : (usage.iterations ?? []);
+  if (first === undefined) return usage;
+  const { input_tokens, output_tokens, cache_creation_input_tokens, cache_read_input_tokens, cache_creation } = first;
+  return {
+    ...usage,
+    input_tokens,
+    output_tokens,
+    cache_creation_input_tokens,
+    cache_read_input_tokens,
+    ...(cache_creation !== null && { cache_creation }),
+  };
 }
 
 function step(usage: WireUsage, type: WireIteration['type'], model: string): WireIteration {

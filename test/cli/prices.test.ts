@@ -327,7 +327,8 @@ describe('plimsoll prices explain', () => {
 
   it('says why something has no price, leaves it out of the total and fails', async () => {
     const unpriced: readonly (readonly [object, string])[] = [
-      [{ model: 'claude-opus-9' }, 'no price is known for that day'],
+      [{ model: 'claude-opus-9' }, 'newer than the price table, update plimsoll'],
+      [{ model: 'claude-opus-3-9' }, 'no price is known for that day'],
       [{ model: 'm'.repeat(10_240) }, 'no price is known for that day'],
       [{ usage: { input_tokens: 1, speed: 'fast' } }, 'not sold at speed fast'],
       [{ usage: { input_tokens: 1, service_tier: 'spot' } }, 'the service tier spot is not known'],

@@ -31,7 +31,7 @@ describe('a record tells of one request', () => {
     await response.text();
     const [request] = claude.truth.requests;
     assert.deepEqual(
-      { ...request, usage: null, billed: null },
+      { ...request, usage: null, billed: null, verdict: { ...request?.verdict, startUsage: null } },
       {
         number: 1,
         id: response.headers.get('request-id'),
@@ -52,7 +52,7 @@ describe('a record tells of one request', () => {
         eventsSent: 0,
         delivery: 'complete',
         usageReported: 'full',
-        verdict: { stopReason: 'max_tokens', refusals: [null], fallbackFrom: null, cacheMiss: null },
+        verdict: { stopReason: 'max_tokens', refusals: [null], fallbackFrom: null, startUsage: null, cacheMiss: null },
         usage: null,
         billed: null,
       },

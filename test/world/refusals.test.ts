@@ -201,6 +201,23 @@ describe('a fallback of the API', () => {
     assert.equal((await cost(bench)).toFixed(9), (SERVED + DECLINED + 0.005).toFixed(9));
   });
 
+  it('that is cut in its middle counts what each model is known for', async () => {
+    const fault = { fault: 'cut_body', at: 7 } as const; // after both pieces of "Gladly."
+    const { registry } = await asked('streamed', { ...fellBack('cyber'), fault });
+    const operation = 'operation=messages.stream,key=default';
+    // 7 characters at 4.5 a token, and 4 for the answer.
+    assert.deepEqual(await samples(registry, 'anthropic_tokens_total'), {
+      [`model=claude-fable-5,${operation},kind=input`]: 535,
+      [`model=claude-opus-4-8,${operation},kind=output_estimated`]: 6,
+    });
+    assert.deepEqual(await samples(registry, 'anthropic_requests_total'), {
+      [`model=claude-opus-4-8,${operation},outcome=truncated`]: 1,
+    });
+    assert.deepEqual(await samples(registry, 'anthropic_refusals_total'), {
+      'model=claude-fable-5,key=default,category=cyber,billing=free': 1,
+    });
+  });
+
   it('where every model refused, takes the last category from the stop details', async () => {
     const reply: Reply = { ...fellBack('cyber'), content: [], stopReason: 'refusal', stopDetails: { category: 'bio' } };
     const bench = await asked('streamed', { ...reply, usage: { input_tokens: 412, output_tokens: 0 } });
