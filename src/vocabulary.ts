@@ -307,8 +307,8 @@ export interface Recorder {
  * the reason is known, which can be after the next attempt has begun. `usageKnown` does not wait for the others.
  */
 export interface CallRecorder {
-  /** An attempt got a response or failed. Comes at once: `attempted` waits for the reason of a refusal. */
-  attemptOver?(status: Attempt['status']): void;
+  /** An attempt got a response or failed, perhaps before it was sent. Comes at once, unlike `attempted`. */
+  attemptOver?(status: Attempt['status'] | 'unsent'): void;
   /** An attempt got a response or failed. */
   attempted?(attempt: Attempt): void;
   /** The first content delta of a stream arrived; the input side of the usage is known. */

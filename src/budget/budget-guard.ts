@@ -101,6 +101,8 @@ class BudgetedCall implements CallSpend {
   #isHolding = false;
   #wasAsked = false;
   #isAnswered = false;
+  /** Attempts that were sent, and left before an answer. */
+  #left = 0;
   #isOver = false;
 
   constructor(call: Call, reservations: readonly Reservation[], options: BudgetGuardOptions) {
@@ -139,7 +141,9 @@ class BudgetedCall implements CallSpend {
    * Releases what was held where the attempt was refused: nothing can be spent on it, however long the wait for the next.
    * After a failure the server may still be at work, so the hold stays.
    */
-  attemptOver(status: Attempt['status']): void {
+  attemptOver(status: Attempt['status'] | 'unsent'): void {
+    if (status === 'cancelled' || status === 'timeout') this.#left += 1;
+    if (status === 'unsent') this.#release();
     if (typeof status !== 'number') return;
     this.#isAnswered = status < 400;
     if (!this.#isAnswered) this.#release();
@@ -166,7 +170,8 @@ class BudgetedCall implements CallSpend {
     for (const reservation of this.#reservations) {
       const { account, scope, heldNanoUsd } = reservation;
       const seenNanoUsd = cost === null ? 0n : this.#negotiated(costInScope(scope, cost));
-      const spentNanoUsd = chargesHold && heldNanoUsd > seenNanoUsd ? heldNanoUsd : seenNanoUsd;
+      const knownNanoUsd = seenNanoUsd + this.#leftNanoUsd(scope);
+      const spentNanoUsd = chargesHold && heldNanoUsd > knownNanoUsd ? heldNanoUsd : knownNanoUsd;
       reservation.heldNanoUsd = 0n;
       if (heldNanoUsd !== 0n || spentNanoUsd !== 0n) account.settle(this.#atMs(reservation), heldNanoUsd, spentNanoUsd);
       if (spentNanoUsd !== 0n) this.#onSpend(account.budget, spentNanoUsd);
@@ -179,8 +184,18 @@ class BudgetedCall implements CallSpend {
   #chargesHold(): boolean {
     const { outcome, stopReason, cost } = this.#call;
     if (!LEFT.has(outcome) || stopReason !== null) return false;
-    if (cost === null) return this.#isAnswered;
+    if (cost === null) return this.#isAnswered || (this.#left > 0 && this.#leftCalls === 'held');
     return this.#leftCalls === 'held';
+  }
+
+  /** The prompts of attempts that were left before an answer, as estimated: the API has read them, and says nothing. */
+  #leftNanoUsd(scope: Scope): bigint {
+    if (this.#left === 0 || this.#estimate === null) return 0n;
+    let sum = 0n;
+    for (const { model, promptNanoUsd } of this.#estimate.parts) {
+      if (scope.kind !== 'model' || model === scope.model) sum += promptNanoUsd;
+    }
+    return this.#negotiated(sum * BigInt(this.#left));
   }
 
   /** Settles the cost of a batch result, which is known and counted when the result is read. */

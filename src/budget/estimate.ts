@@ -23,6 +23,8 @@ interface EstimatedPart {
   readonly model: string;
   /** `null` if the model has no price. */
   readonly nanoUsd: bigint | null;
+  /** The part of it that the prompt costs. */
+  readonly promptNanoUsd: bigint;
 }
 
 /** The figures that an estimate was made from. The estimator learns the ratio of the actual cost to them. */
@@ -208,7 +210,7 @@ export class Estimator {
     const tokensPerCharacter = this.#isWorst ? 1 : this.#input.ratio(kind);
     const unseen = asked.content.unseen * (this.#isWorst ? 1 : Math.min(1, this.#unseen.ratio(kind)));
     const rates = price && expectedRates(price, asked, asked.length * tokensPerCharacter + unseen);
-    if (!rates) return { model, nanoUsd: null, basis: null };
+    if (!rates) return { model, nanoUsd: null, promptNanoUsd: 0n, basis: null };
     const { length, maxTokens, content } = asked;
     const text = length * Math.min(rates.dearestInput, rates.input * tokensPerCharacter);
     const prompt = Math.min(text + unseen * rates.input, Math.max(text, LARGEST_WINDOW * rates.input));
@@ -216,6 +218,7 @@ export class Estimator {
     return {
       model,
       nanoUsd: BigInt(Math.ceil(prompt + output)),
+      promptNanoUsd: BigInt(Math.ceil(prompt)),
       basis: {
         kind,
         input: length * rates.input,
@@ -270,9 +273,13 @@ function expectedRates(
   };
 }
 
-function plus(sum: EstimatedPart | undefined, { model, nanoUsd }: EstimatedPart): EstimatedPart {
-  if (sum === undefined) return { model, nanoUsd };
-  return { model, nanoUsd: sum.nanoUsd === null || nanoUsd === null ? null : sum.nanoUsd + nanoUsd };
+function plus(sum: EstimatedPart | undefined, { model, nanoUsd, promptNanoUsd }: EstimatedPart): EstimatedPart {
+  if (sum === undefined) return { model, nanoUsd, promptNanoUsd };
+  return {
+    model,
+    nanoUsd: sum.nanoUsd === null || nanoUsd === null ? null : sum.nanoUsd + nanoUsd,
+    promptNanoUsd: sum.promptNanoUsd + promptNanoUsd,
+  };
 }
 
 interface RunningRatiosOptions {

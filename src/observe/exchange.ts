@@ -67,10 +67,12 @@ export async function sendObserved<E extends Exchange, R extends ResponseHead>(
   if (needsAdmission(exchange)) await admit(exchange, transport.guardedRequest(exchange));
   if (isFirst && observation.retry !== undefined) notify(observation, 'began');
   let response: R;
+  const isGivenUp = transport.isCancelled(exchange);
   try {
     response = await transport.send(exchange);
   } catch (error) {
     try {
+      call.isUnsent = isGivenUp || isUnsent(error);
       observeFailure(exchange, transport, error);
     } catch (ownError) {
       giveUp(exchange, ownError);
@@ -94,6 +96,23 @@ function needsAdmission({ call, observation }: Exchange): boolean {
   const isFirst = call.attempts === 1;
   if (!isFirst && isStrict) for (const spend of call.spends) spend.retried?.();
   return call.spends.length > 0 || (guards.length > 0 && (isFirst || isStrict));
+}
+
+/** Codes of the errors of a connection that was never made. */
+const UNSENT: ReadonlySet<unknown> = new Set([
+  ...['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT'],
+]);
+
+const DEEPEST_CAUSE = 8;
+
+/** Tells by an error, or a cause of it, that the request never reached the API. */
+export function isUnsent(error: unknown): boolean {
+  let cause = error as { readonly code?: unknown; readonly cause?: unknown } | null | undefined;
+  for (let depth = 0; typeof cause === 'object' && cause !== null && depth < DEEPEST_CAUSE; depth += 1) {
+    if (UNSENT.has(cause.code)) return true;
+    cause = cause.cause as typeof cause;
+  }
+  return false;
 }
 
 /** Counts an error of observing, and follows the call no further. */

@@ -67,7 +67,7 @@ export type BegunAttempt = Pick<Attempt, 'index' | 'startedAtMs' | 'waitSeconds'
 
 /** The events that recorders get, each with the one thing that goes with it. */
 interface Events {
-  readonly attemptOver: Attempt['status'];
+  readonly attemptOver: Attempt['status'] | 'unsent';
   readonly attempted: Attempt;
   readonly firstToken: undefined;
   readonly usageKnown: undefined;
@@ -110,6 +110,8 @@ export class LiveCall implements Call {
   admittedMaxTokens: number | null = null;
   /** The model that a retry policy goes on with, from the next attempt on. */
   fallbackModel: string | null = null;
+  /** The attempt that failed never reached the API. */
+  isUnsent = false;
   /** Holds of the spend guards, in their order. */
   readonly spends: CallSpend[] = [];
   /** Its end has come: what comes now belongs to nothing. */
@@ -318,7 +320,7 @@ export class LiveCall implements Call {
   #attempt(status: Attempt['status'], limiters: Attempt['limiters'], begun: BegunAttempt): OpenAttempt {
     const endedMs = this.#observation.clock.monotonicMs();
     this.#attemptEndedMs = endedMs;
-    this.#record('attemptOver', status);
+    this.#record('attemptOver', this.isUnsent && typeof status === 'string' ? 'unsent' : status);
     return {
       index: begun.index,
       startedAtMs: begun.startedAtMs,

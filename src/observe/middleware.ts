@@ -5,7 +5,15 @@ import type { BatchResult, Outcome, Rejection, Usage } from '../vocabulary.ts';
 import { admit } from './admission.ts';
 import type { BodyListener } from './body-tap.ts';
 import { tapContent } from './content.ts';
-import { giveUp, notify, observeRefusal, type Exchange, type RefusalFate, type Transport } from './exchange.ts';
+import {
+  giveUp,
+  isUnsent,
+  notify,
+  observeRefusal,
+  type Exchange,
+  type RefusalFate,
+  type Transport,
+} from './exchange.ts';
 import { limiters } from './limiters.ts';
 import type { BegunAttempt, LiveCall } from './live-call.ts';
 import { rejection } from './rejection.ts';
@@ -128,6 +136,7 @@ export class MiddlewareRound<E extends Exchange> {
     const { call } = this.#exchange;
     if (begun === null || call.isOver) return;
     this.#last = null;
+    call.isUnsent = isUnsent(error);
     call.fail(this.#surroundings.isCancelled() ? 'cancelled' : failureOf(error), begun);
   }
 
