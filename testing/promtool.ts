@@ -68,7 +68,7 @@ export async function judged(rules: readonly AlertingRule[], cases: readonly Ale
   const folder = mkdtempSync(join(tmpdir(), 'plimsoll-rules-'));
   try {
     // Only the summary: a description says the same at length, and is rendered in the tests that run a Prometheus. And only
-    // the condition: an alert that goes on firing would hide what ends it. Whole days are in bad-day.test.ts.
+    // the condition: an alert that goes on firing would hide what ends it. Whole days are in recording-bad-days.test.ts.
     const held = rules.map(({ keep_firing_for: _kept, ...rule }) => ({
       ...rule,
       annotations: { summary: rule.annotations['summary'] },

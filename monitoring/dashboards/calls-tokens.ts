@@ -17,6 +17,7 @@ export const callTokens: Row = {
     {
       kind: 'stacked',
       title: 'Tokens per second, by kind',
+      every: '5m',
       unit: 'short',
       width: 8,
       description:

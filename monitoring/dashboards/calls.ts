@@ -76,6 +76,7 @@ const answers: Row = {
     {
       kind: 'stacked',
       title: 'Stop reasons',
+      every: '5m',
       unit: 'reqps',
       width: 8,
       description:
@@ -119,6 +120,7 @@ const answers: Row = {
     {
       kind: 'stacked',
       title: 'Prompt cache misses, by reason',
+      every: '5m',
       unit: 'reqps',
       width: 12,
       description: 'Why prompts missed the cache. Only requests that ask for diagnostics have a reason.',

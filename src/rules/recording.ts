@@ -61,7 +61,10 @@ function attemptRules(settings: MonitoringSettings): readonly RecordingRule[] {
     },
     {
       record: RECORDED.limitReached,
-      expr: `${sumBy(by(...MODEL), growthOf('rate_limited', `reason!~"${NOT_RATE_LIMITS}"`))} > bool 0`,
+      // 0 where something was sent: nothing is recorded of limits before the first is reached.
+      expr:
+        `(${sumBy(by(...MODEL), growthOf('rate_limited', `reason!~"${NOT_RATE_LIMITS}"`))} > bool 0) ` +
+        `or 0 * ${sumBy(by(...MODEL), growthOf('attempts'))}`,
     },
     {
       record: RECORDED.replicas,
