@@ -79,7 +79,7 @@ test('what was spent is what the API bills, for answers, streams and batches', a
   assert.deepEqual(await balance(), { spent: BigInt(billed), reserved: 0n });
 });
 
-test('calls that are left hold nothing afterwards, and have spent what their answer had come to', async (t) => {
+test('calls that are left hold nothing afterwards, and have spent what their answer had come to, or their prompt', async (t) => {
   const { claude, sim, balance, log } = await budgeted(t, [LARGE]);
   const client = claude({ maxRetries: 0 });
   sim.script([
@@ -102,5 +102,7 @@ test('calls that are left hold nothing afterwards, and have spent what their ans
   );
   const counted = log.calls.reduce((sum, { cost }) => sum + (cost?.totalNanoUsd ?? 0), 0);
   assert.ok(counted > 0);
-  assert.deepEqual(await balance(), { spent: BigInt(counted), reserved: 0n });
+  // The second was left before an answer: its prompt costs $1 a million tokens, of 2.7 characters each.
+  const prompt = Math.ceil((JSON.stringify(PARAMS).length / 2.7) * 1_000);
+  assert.deepEqual(await balance(), { spent: BigInt(counted + prompt), reserved: 0n });
 });
