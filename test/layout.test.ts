@@ -58,6 +58,34 @@ const HELD_BY: Readonly<Record<string, readonly [test: string, reason: string]>>
   'src/observe/event-lines.ts': ['test/observe/event-stream.test.ts', 'lines are cut for the scanner of events'],
   'src/observe/exchange.ts': ['test/contract/retries.test.ts', 'attempts are those of the real SDK'],
   'src/observe/sdk-call.ts': ['test/contract/calling-ways.test.ts', 'calls are those of the real SDK'],
+  'src/organization/inferred-rates.ts': [
+    'test/organization/difference.test.ts',
+    'what is read, joined and inferred is seen in the difference',
+  ],
+  'src/organization/joined-cells.ts': [
+    'test/organization/difference.test.ts',
+    'what is read, joined and inferred is seen in the difference',
+  ],
+  'src/organization/read-analytics.ts': [
+    'test/organization/difference.test.ts',
+    'what is read, joined and inferred is seen in the difference',
+  ],
+  'src/organization/report-rows.ts': [
+    'test/organization/difference.test.ts',
+    'what is read, joined and inferred is seen in the difference',
+  ],
+  'src/organization/directory.ts': [
+    'test/cli/organization.test.ts',
+    'every part of the report becomes lines of the command',
+  ],
+  'src/organization/organization.ts': [
+    'test/cli/organization.test.ts',
+    'every part of the report becomes lines of the command',
+  ],
+  'src/organization/sentences.ts': [
+    'test/cli/organization.test.ts',
+    'every part of the report becomes lines of the command',
+  ],
   'src/pricing/json-reader.ts': ['test/pricing/price-file.test.ts', 'what it reads are price files'],
   'src/record/metrics/exposition.ts': [
     'test/record/metrics/page.test.ts',

@@ -40,6 +40,10 @@ const COMMANDS: Readonly<Record<string, Listed>> = {
     summary: 'checks key aliases, and shows how each key was used',
     load: () => import('./keys.ts'),
   },
+  organization: {
+    summary: "compares Anthropic's bill with what plimsoll saw, by cause",
+    load: () => import('./organization.ts'),
+  },
   dashboards: {
     summary: 'exports dashboards and alert rules with your own thresholds',
     load: () => import('./dashboards.ts'),

@@ -95,6 +95,27 @@ const UNUSABLE: Readonly<Record<KeyJudgement['kind'], ValueProblem | null>> = {
   unrecognized: null,
 };
 
+/** The problem of a value that is to be sent as the admin key; `null` for one that may be. Shows nothing of it. */
+export function adminKeyProblem(value: string): ValueProblem | null {
+  const { kind } = judgedKey(value);
+  if (value !== '' && (kind === 'admin_key' || kind === 'enterprise_admin_key' || kind === 'oauth_token')) return null;
+  const got = value === '' ? 'nothing' : (NOT_ADMIN[kind] ?? 'something else');
+  return {
+    kind: value === '' ? 'missing' : 'wrong_key',
+    expected: 'an admin key, sk-ant-admin01-…',
+    got,
+    advice: MAKE_ADMIN,
+  };
+}
+
+const MAKE_ADMIN = 'create an admin key at https://platform.claude.com/settings/admin-keys';
+
+const NOT_ADMIN: Readonly<Partial<Record<KeyJudgement['kind'], string>>> = {
+  api_key: 'an API key, which sends messages and cannot read the organization',
+  gateway_token: 'a token of a plimsoll gateway',
+  placeholder: 'a placeholder',
+};
+
 function wrongKey(got: string, advice: string): ValueProblem {
   return { kind: 'wrong_key', expected: 'a Claude API key', got, advice };
 }

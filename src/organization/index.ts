@@ -1,4 +1,16 @@
-/** `plimsoll/organization`: what Anthropic's books say, beside what plimsoll saw. */
+/**
+ * `plimsoll/organization`: what Anthropic's books say, beside what plimsoll saw. Reads; nothing here changes anything in the
+ * organization.
+ */
+export { readOrganization } from './organization.ts';
+export type { OrganizationOptions, OrganizationReport, Window } from './organization.ts';
+export type { AdminAccess, ReadOutcome } from './admin-client.ts';
+export type { Difference, Line } from './difference.ts';
+export type { Cause, Part } from './causes.ts';
+export type { ExactUsd } from './exact-usd.ts';
+export type { CreditLeft, CreditOptions } from './credit.ts';
+export type { ConfiguredLimit } from './directory.ts';
+export type { KeyGroups, KeyNames, OrganizationKey } from './key-groups.ts';
 export { dailyTotals } from '../totals/daily-totals.ts';
 export type { DailyTotals, DailyTotalsOptions } from '../totals/daily-totals.ts';
 export type { DayTotals, TotalsCell, TotalsCounts, TotalsGap } from '../totals/day-totals.ts';

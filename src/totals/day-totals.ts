@@ -12,7 +12,7 @@ export interface TotalsCell {
   readonly geo: string;
   /** `long`: charged here by the prices of long prompts. */
   readonly band: 'usual' | 'long';
-  /** The category of a refusal before any output, `none` where the server named none; `null` for everything else. */
+  /** The category of a refusal before any output; `null` for everything else. */
   readonly refused: string | null;
 }
 

@@ -138,7 +138,7 @@ export class TotalsRecorder implements Recorder {
       speed: part.speed ?? 'standard',
       geo: usage.inferenceGeo === null || usage.inferenceGeo === 'not_available' ? 'global' : usage.inferenceGeo,
       band: price !== null && cardName(price, part) === 'long_context' ? 'long' : 'usual',
-      refused: null,
+      refused: part.refusal?.beforeOutput === true ? part.refusal.category : null,
     };
   }
 

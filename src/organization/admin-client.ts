@@ -1,0 +1,95 @@
+import Anthropic from '@anthropic-ai/sdk';
+import { VERSION } from '../version.ts';
+
+/** A page of a report. */
+export interface ReportPage {
+  readonly data: readonly unknown[];
+  readonly has_more: boolean;
+  readonly next_page: string | null;
+  readonly data_refreshed_at?: string | null;
+}
+
+type Query = Readonly<Record<string, unknown>>;
+
+/** The part of the organization that is read. There is nothing here that writes. */
+export interface AdminClient {
+  usage(query: Query): Promise<ReportPage>;
+  cost(query: Query): Promise<ReportPage>;
+  /** A report or list that the SDK has no method for. `betas` are the beta headers it needs. */
+  get(path: string, query: Query, betas?: readonly string[]): Promise<unknown>;
+}
+
+/** Where and how the organization is asked. */
+export interface AdminAccess {
+  /** The admin key, read when a client is made. */
+  readonly adminKey: () => string;
+  /** Default: Anthropic's own. */
+  readonly baseUrl?: string | undefined;
+  /** For tests, and proxies. */
+  readonly fetch?: typeof fetch | undefined;
+  /** Tries after a refusal or a lost connection, each after the `retry-after` of the answer. Default: 2. */
+  readonly maxRetries?: number | undefined;
+}
+
+/** A client of the Admin API by Anthropic's own SDK, which waits as long as a `retry-after` says. */
+export function adminClient({ adminKey, baseUrl, fetch, maxRetries = 2 }: AdminAccess): AdminClient {
+  const sdk = new Anthropic({
+    apiKey: adminKey(),
+    maxRetries,
+    logLevel: 'off',
+    defaultHeaders: { 'user-agent': `plimsoll/${VERSION}` },
+    ...(baseUrl !== undefined && { baseURL: baseUrl }),
+    ...(fetch !== undefined && { fetch }),
+  });
+  const { analytics } = sdk.beta.organization;
+  return {
+    usage: (query) => analytics.usage.list(query as unknown as Parameters<typeof analytics.usage.list>[0]),
+    cost: (query) => analytics.cost.list(query as unknown as Parameters<typeof analytics.cost.list>[0]),
+    get: (path, query, betas = []) =>
+      sdk.get(`/v1/organizations/${path}`, {
+        query,
+        ...(betas.length > 0 && { headers: { 'anthropic-beta': betas.join(',') } }),
+      }),
+  };
+}
+
+/** The ends of a reading. */
+export type ReadOutcome =
+  | 'ok'
+  | 'unauthorized'
+  | 'forbidden'
+  | 'not_available'
+  | 'rate_limited'
+  | 'invalid'
+  | 'server_error'
+  | 'connection_error'
+  | 'malformed';
+
+/** An answer that is not what the API says that it answers. */
+export class MalformedReportError extends Error {
+  constructor(what: string) {
+    super(`The report has ${what}.`);
+    this.name = 'MalformedReportError';
+  }
+}
+
+/** The outcome that an error stands for. */
+export function outcomeOf(error: unknown): Exclude<ReadOutcome, 'ok'> {
+  if (error instanceof MalformedReportError) return 'malformed';
+  const status = statusOf(error);
+  if (status === null) return 'connection_error';
+  return OUTCOME_OF_STATUS.get(status) ?? (status >= 500 ? 'server_error' : 'invalid');
+}
+
+const OUTCOME_OF_STATUS: ReadonlyMap<number, Exclude<ReadOutcome, 'ok'>> = new Map([
+  [401, 'unauthorized'],
+  [403, 'forbidden'],
+  [404, 'not_available'],
+  [429, 'rate_limited'],
+]);
+
+/** The HTTP status of an error of the SDK; `null` where there was no answer. */
+export function statusOf(error: unknown): number | null {
+  const status = (error as { readonly status?: unknown } | null)?.status;
+  return typeof status === 'number' ? status : null;
+}

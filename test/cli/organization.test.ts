@@ -1,0 +1,202 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import type { OrganizationOptions } from 'plimsoll/simulator';
+import type { CommandIo } from '../../src/cli/command.ts';
+import { command } from '../../src/cli/organization.ts';
+import { serve } from '../../src/http/serve.ts';
+import { sqliteTotals } from '../../src/totals/sqlite-totals.ts';
+import { ADMIN_KEY, BooksBench, KEYS, WATCHED } from '../../testing/organization/books-bench.ts';
+import { unwrapped } from '../../testing/unwrapped.ts';
+
+const [SHOP = '', SEARCH = ''] = WATCHED;
+const USAGE = { input_tokens: 1_000_000, output_tokens: 100_000 };
+
+const folder = mkdtempSync(join(tmpdir(), 'plimsoll-organization-'));
+const servings: { close(deadlineMs: number): Promise<unknown> }[] = [];
+after(async () => {
+  for (const serving of servings) await serving.close(0);
+  rmSync(folder, { recursive: true });
+});
+
+/** An organization of six days: $6 by the shop, $1 by a key that nobody watches, and $2 that plimsoll did not see. */
+async function house(name: string, organization: OrganizationOptions = {}) {
+  const bench = new BooksBench({
+    days: 6,
+    organization: { discountPercent: '10', spendLimits: true, ...organization },
+  });
+  bench.at(1, 12);
+  await bench.ask({ key: SHOP, model: 'claude-opus-5-5', usage: USAGE }); // $4 + $2
+  await bench.ask({ key: 'foreign', model: 'claude-haiku-4-5', usage: { input_tokens: 1_000_000, output_tokens: 0 } });
+  bench.at(2, 12);
+  await bench.ask({
+    key: SEARCH,
+    model: 'claude-sonnet-5-5',
+    usage: { input_tokens: 1_000_000, output_tokens: 0 },
+    foreign: true,
+  });
+  const totals = join(folder, `${name}.db`);
+  const store = sqliteTotals(totals);
+  await store.add({ writer: 'one', sequence: 1, atMs: bench.clock.now(), rows: bench.rows(), ends: true });
+  await store.close();
+  bench.at(8, 6);
+  const serving = await serve(bench.sim.handle, {
+    host: '127.0.0.1',
+    port: 0,
+    portOption: '--port',
+    onError: () => undefined,
+  });
+  servings.push(serving);
+  const ids = KEYS.slice(0, 2).flatMap(({ name: alias, id }) => ['--key', `${alias}=${id}`]);
+  return { bench, url: serving.url, args: ['--base-url', serving.url, ...ids], totals };
+}
+
+interface WindowJson {
+  readonly fromDay: string;
+  readonly billedNanoUsd: string;
+  readonly listedNanoUsd: string;
+  readonly difference: readonly { readonly cause: string; readonly nanoUsd: string }[];
+  readonly model: readonly { readonly name: string }[];
+}
+
+type House = Awaited<ReturnType<typeof house>>;
+
+async function run(
+  { bench }: House,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = { ANTHROPIC_ADMIN_KEY: ADMIN_KEY },
+) {
+  const [out, err]: [string[], string[]] = [[], []];
+  const io: CommandIo = {
+    stdin: (async function* () {})(),
+    out: (line) => out.push(line),
+    err: (line) => err.push(line),
+    env,
+    now: () => bench.clock.now(),
+    columns: 80,
+    color: false,
+    signal: new AbortController().signal,
+  };
+  const code = await command.run(args, io);
+  return { code, out: out.join('\n'), err: unwrapped(err).join('\n') };
+}
+
+describe('plimsoll organization', () => {
+  let home: House;
+  before(async () => {
+    home = await house('home');
+  });
+
+  test('shows the bill beside what plimsoll saw, and the difference by cause', async () => {
+    const { code, out } = await run(home, [...home.args, '--totals', home.totals]);
+    assert.equal(code, 0);
+    // $9 at list price, a tenth less.
+    assert.match(out, /^Month to date \(27 complete days\): billed \$8\.10, listed \$9\.00, plimsoll \$6\.00$/m);
+    assert.match(out, /^ {2}\+ \$2\.00 +calls not seen on prod-search-api/m);
+    assert.match(out, /^ {2}\+ \$1\.00 +calls by keys that plimsoll does not watch: apikey_03$/m);
+    assert.match(out, /^ {2}− \$0\.9000 +discount of 10\.00%$/m);
+    assert.match(out, /coverage: 75\.00%/);
+    assert.match(out, /^ {2}prod-shop-api +\$6\.00 +\$6\.00 +\$5\.40$/m);
+    assert.match(out, /Cap of the usage tier: \$200000 a month/);
+  });
+
+  test('says it for programs in whole nano-dollars', async () => {
+    const { out } = await run(home, [
+      ...home.args,
+      '--totals',
+      home.totals,
+      '--json',
+      '--by',
+      'model',
+      '--since',
+      '2026-10-22',
+    ]);
+    const { month, since } = JSON.parse(out) as Readonly<Record<'month' | 'since', WindowJson>>;
+    assert.equal(month.billedNanoUsd, '8100000000');
+    assert.deepEqual(
+      month.difference.map(({ cause, nanoUsd }) => [cause, nanoUsd]),
+      [
+        ['not_seen', '2000000000'],
+        ['unwatched_keys', '1000000000'],
+        ['discount', '-900000000'],
+      ],
+    );
+    assert.deepEqual(
+      [since.fromDay, since.listedNanoUsd, since.model[0]?.name],
+      ['2026-10-22', '2000000000', 'claude-sonnet-5-5'],
+    );
+  });
+
+  test('without daily totals the report stands alone, and that is said', async () => {
+    const { out } = await run(home, home.args);
+    assert.match(out, /No daily totals are kept/);
+    assert.match(out, /^Month to date \(27 complete days\): billed \$8\.10, listed \$9\.00$/m);
+  });
+
+  test('shows what is left of a prepaid balance', async () => {
+    const { out } = await run(home, [
+      ...home.args,
+      '--totals',
+      home.totals,
+      '--balance',
+      '100@2026-10-20',
+      '--credit',
+      '50@2026-10-22',
+    ]);
+    assert.match(out, /^Credit left: \$141\.90 /m);
+  });
+
+  test('an API key, a placeholder and nothing are no admin key, and no key is shown', async () => {
+    const wrong = await run(home, home.args, { ANTHROPIC_ADMIN_KEY: KEYS[0]?.key ?? '' });
+    assert.equal(wrong.code, 1);
+    assert.match(wrong.err, /ANTHROPIC_ADMIN_KEY: expected an admin key, .* got an API key, which sends messages/);
+    assert.ok(!wrong.err.includes('0123456789'));
+    assert.match((await run(home, home.args, {})).err, /got nothing: create an admin key/);
+  });
+
+  test('the admin key may be in a file', async () => {
+    const path = join(folder, 'admin-key');
+    writeFileSync(path, `${ADMIN_KEY}\n`);
+    assert.equal((await run(home, home.args, { ANTHROPIC_ADMIN_KEY_FILE: path })).code, 0);
+    assert.match(
+      (await run(home, home.args, { ANTHROPIC_ADMIN_KEY_FILE: '/nowhere' })).err,
+      /ANTHROPIC_ADMIN_KEY_FILE/,
+    );
+  });
+
+  test('arguments that are wrong are named', async () => {
+    for (const args of [
+      ['--by', 'moon'],
+      ['--since', 'yesterday'],
+      ['--balance', '5'],
+      ['--key', 'shop=7'],
+    ])
+      assert.equal((await run(home, args)).code, 2, args.join(' '));
+  });
+
+  test('nothing was written to the organization', () => {
+    const admin = home.bench.sim.truth.requests.filter(({ path }) => path.startsWith('/v1/organizations'));
+    assert.ok(admin.length > 0 && admin.every(({ method }) => method === 'GET'));
+  });
+});
+
+test('an organization with the older reports alone is compared, with prices and discounts as one cause', async () => {
+  const home = await house('legacy', { kind: 'legacy' });
+  const { code, out } = await run(home, [...home.args, '--totals', home.totals]);
+  assert.equal(code, 0);
+  assert.match(out, /report of the older kind/);
+  assert.match(out, /^Month to date .*: billed \$8\.10, listed \$9\.00, plimsoll \$6\.00$/m);
+  assert.match(out, /^ {2}\+ \$2\.00 +calls not seen on prod-search-api/m);
+  assert.match(out, /^ {2}− \$0\.9000 +prices or discounts, which the older reports do not tell apart$/m);
+});
+
+test('an individual account is told so in one sentence, and a report without data is unknown', async () => {
+  const alone = await house('alone', { kind: 'none' });
+  const { code, err } = await run(alone, alone.args);
+  assert.equal(code, 1);
+  assert.match(err, /individual account has none/);
+  const late = await house('late', { lagMs: 30 * 86_400_000 });
+  assert.match((await run(late, late.args)).out, /nothing has landed yet: unknown, not zero/);
+});
