@@ -125,8 +125,10 @@ class Collected {
       return;
     }
     const value = parsed(data);
-    if (!isObject(value) || typeof value['type'] !== 'string') this.#unreadable++;
-    else this.#read(value);
+    if (!isObject(value) || typeof value['type'] !== 'string') {
+      this.#unreadable++;
+      if (data.startsWith('{"type":"message_stop"')) this.#stopped = true;
+    } else this.#read(value);
   }
 
   /** What the data says, where it is whole; where it is not, only that content has come. */

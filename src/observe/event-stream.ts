@@ -85,7 +85,7 @@ export class EventStreamScanner implements Answered, EventSink {
     if (!this.#isOver) this.#lines.feed(chunk);
   }
 
-  /** The stream has been read to its end. */
+  /** The stream is over. */
   end(): void {
     if (!this.#isOver) this.#lines.end();
   }
@@ -172,13 +172,19 @@ export class EventStreamScanner implements Answered, EventSink {
   #read(data: string): void {
     const value = parsed(data);
     const type = value?.['type'];
-    if (value === null || typeof type !== 'string') this.unreadable++;
+    if (value === null || typeof type !== 'string') this.#countUnreadable(data);
     else if (type === 'message_start') this.#readStart(value['message']);
     else if (type === 'message_delta') this.#readDelta(value);
     else if (type === 'message_stop') this.stopped = true;
     else if (type === 'content_block_start') this.#readBlock(value['content_block']);
     else if (type === 'content_block_delta') this.#readContent(value['delta']);
     else if (type === 'error') this.#fail(value);
+  }
+
+  /** The end of a stream is one, even if it is written badly: nothing comes after it that would be billed. */
+  #countUnreadable(data: string): void {
+    this.unreadable++;
+    if (data.startsWith('{"type":"message_stop"')) this.stopped = true;
   }
 
   #readStart(message: unknown): void {
@@ -307,14 +313,15 @@ export class EventStreamListener implements BodyListener {
 
   end(how: BodyEnd): void {
     const scanner = this.#scanner;
-    if (how === 'done' && this.#scanning) this.#endScanner(scanner);
+    if (this.#scanning) this.#endScanner(scanner, how);
     this.#events.end(scanner, how);
   }
 
-  #endScanner(scanner: EventStreamScanner): void {
+  /** What has come has come, also where its reader left before it was told. */
+  #endScanner(scanner: EventStreamScanner, how: BodyEnd): void {
     try {
       scanner.end();
-      if (scanner.errorType === null) scanner.document = this.#document?.end() ?? null;
+      if (how === 'done' && scanner.errorType === null) scanner.document = this.#document?.end() ?? null;
     } catch (error) {
       this.#events.fail(error);
     }

@@ -3,7 +3,7 @@ import { totalNanoUsd } from './billing.ts';
 import { wait, type SimulatorClock } from './clock.ts';
 import type { Caller } from './credentials.ts';
 import { errorBody } from './errors.ts';
-import { errorEvent, type BodyItem } from './event-stream.ts';
+import { errorEvent, inDialect, type BodyItem } from './event-stream.ts';
 import {
   applyOverrides,
   jsonItem,
@@ -43,7 +43,8 @@ export function response(state: SimulatorState, outgoing: OutgoingResponse): Res
   const { bill, items } = result;
   Object.assign(record, { status: 200, model: bill?.model ?? null, verdict: bill?.verdict ?? null });
   if (bill !== null && bill.partial === null) chargeDocument(state, outgoing, bill.usage);
-  return new Response(body(state, outgoing, items), { status: 200, headers: headersOf(state, outgoing) });
+  const written = fault.fault === 'dialect' ? inDialect(items, fault) : items;
+  return new Response(body(state, outgoing, written), { status: 200, headers: headersOf(state, outgoing) });
 }
 
 /** A 200 whose body is an error: nothing is billed. */
@@ -69,6 +70,9 @@ function headersOf(state: SimulatorState, { result, fault, record, caller }: Out
   const from = { caller, limits: state.limits, nowMs: state.clock.now() };
   const headers = responseHeaders(result, record.id, from);
   if ('headers' in fault && fault.headers !== undefined) applyOverrides(headers, fault.headers);
+  if (fault.fault === 'dialect' && fault.contentType !== undefined) {
+    applyOverrides(headers, { 'content-type': fault.contentType });
+  }
   return headers;
 }
 

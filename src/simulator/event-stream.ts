@@ -1,5 +1,5 @@
 import { CHARACTERS_PER_TOKEN, type Answer, type ContentBlock } from './answer.ts';
-import type { Random, StreamEventType } from './scenario.ts';
+import type { Dialect, Random, StreamEventType } from './scenario.ts';
 import { deltaUsage } from './usage.ts';
 
 /** A piece of a body: an event of a stream, or a whole JSON document. */
@@ -71,6 +71,23 @@ function* closing(answer: Answer, item: ItemMaker, outputTokens: number): Genera
   const delta = { stop_reason: stopReason, stop_sequence: stopSequence, stop_details: stopDetails };
   yield item('message_delta', { delta, usage: deltaUsage(answer.usage) }, { ...final, usageShown: 'full' });
   yield item('message_stop', {}, final);
+}
+
+/** The same events, written as another server writes them. */
+export function* inDialect(items: Iterable<BodyItem>, dialect: Dialect): Generator<BodyItem, void> {
+  const { lineEnd = '\n', hasMark = false, isDataFirst = false, hasComments = false } = dialect;
+  let mark = hasMark ? '\ufeff' : '';
+  for (const item of items) {
+    const [name = '', data = ''] = String(item.text).split('\n');
+    const lines = [
+      ...(hasComments ? [': keep-alive', ''] : []),
+      ...(isDataFirst ? [data, name] : [name, data]),
+      '',
+      '',
+    ];
+    yield { ...item, text: mark + lines.join(lineEnd) };
+    mark = '';
+  }
 }
 
 /** An `error` event, as the API sends it when it fails after the head of the response. */

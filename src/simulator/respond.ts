@@ -178,6 +178,7 @@ async function decide(state: SimulatorState, request: ApiRequest, chosen: Fault)
 function hasPlace({ fault }: Fault, { operation }: ApiRequest, result: Decision['result']): boolean {
   const isRefused = result !== 'reset' && 'refusal' in result;
   if (fault === 'error_event') return operation !== 'messages.stream' || !isRefused;
+  if (fault === 'dialect') return operation === 'messages.stream' && !isRefused;
   return fault !== 'error_body' || (!isRefused && (operation === 'messages.create' || operation === 'messages.stream'));
 }
 

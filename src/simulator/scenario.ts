@@ -86,6 +86,20 @@ export type BodyFault =
       readonly headers?: HeaderOverrides;
     };
 
+/** How a server writes a stream, where it is not as the API does. All of it is as the standard of event streams has it. */
+export interface Dialect {
+  /** The end of each line. Default: LF. */
+  readonly lineEnd?: '\r' | '\r\n';
+  /** The body begins with a byte-order mark. */
+  readonly hasMark?: boolean;
+  /** The data of an event comes before its name. */
+  readonly isDataFirst?: boolean;
+  /** A comment stands before each event. */
+  readonly hasComments?: boolean;
+  /** The content type; `null`: none. Default: the API's. */
+  readonly contentType?: string | null;
+}
+
 /** The types of errors in the body of a 200. The last stands for one that the API may invent. */
 type EventErrorType =
   | 'overloaded_error'
@@ -101,6 +115,7 @@ type EventErrorType =
  * `none` lets it pass, so that a script can choose which request fails. `headers` answers as usual with other headers.
  * `connection_reset` breaks the connection before the request is processed: nothing is billed.
  * `lost_response` breaks it when the response is ready: it is billed (a stream for its input), but never arrives.
+ * `dialect` writes a stream as other servers do; its events are the same.
  * `error_body` answers with a 200 whose body is an error, as JSON even where a stream was asked for; nothing is billed.
  * `slow_first_byte` delays the head of the response and then answers as usual.
  */
@@ -108,6 +123,7 @@ export type Fault =
   | { readonly fault: 'none' }
   | { readonly fault: 'headers'; readonly headers: HeaderOverrides }
   | { readonly fault: 'connection_reset' | 'lost_response' }
+  | ({ readonly fault: 'dialect' } & Dialect)
   | { readonly fault: 'error_body'; readonly type?: EventErrorType; readonly headers?: HeaderOverrides }
   | { readonly fault: 'slow_first_byte'; readonly delayMs: number; readonly headers?: HeaderOverrides }
   | BodyFault
@@ -121,6 +137,7 @@ const OTHER_FAULTS: Readonly<Record<Exclude<Fault['fault'], RefusalName>, true>>
   error: true,
   connection_reset: true,
   lost_response: true,
+  dialect: true,
   error_body: true,
   slow_first_byte: true,
   body_reset: true,

@@ -85,6 +85,46 @@ describe('the body ends early', () => {
   });
 });
 
+describe('a stream in the way of another server', () => {
+  test('has the same events for the SDK', async () => {
+    const { claude, sdk } = bench(LONG);
+    claude.script([
+      { fault: 'none' },
+      { fault: 'dialect', lineEnd: '\r', hasMark: true, isDataFirst: true, hasComments: true, contentType: null },
+    ]);
+    const { content, stop_reason: reason } = await sdk.messages.stream(ASK).finalMessage();
+    const other = await sdk.messages.stream(ASK).finalMessage();
+    assert.deepEqual(
+      other.content.map(({ type }) => type),
+      content.map(({ type }) => type),
+    );
+    assert.equal(other.stop_reason, reason);
+  });
+
+  test('is written so', async () => {
+    const { claude } = bench(LONG);
+    claude.script([
+      { fault: 'dialect', lineEnd: '\r\n', isDataFirst: true, hasComments: true, contentType: 'text/plain' },
+    ]);
+    const response = await claude.handle(post('/v1/messages', STREAM));
+    assert.equal(response.headers.get('content-type'), 'text/plain');
+    assert.match(
+      (await read(response)).text,
+      /^: keep-alive\r\n\r\ndata: \{[^\r\n]*\}\r\nevent: message_start\r\n\r\n: keep-alive/,
+    );
+  });
+});
+
+describe('a 200 whose body is an error', () => {
+  test('is billed nothing, and goes to the caller as a message', async () => {
+    const { claude, sdk } = bench(LONG);
+    claude.script([{ fault: 'error_body', type: 'api_error' }]);
+    assert.equal((await sdk.messages.create(ASK)).type, 'error');
+    const [request] = claude.truth.requests;
+    assert.deepEqual([request?.status, request?.errorType, request?.billed], [200, 'api_error', []]);
+  });
+});
+
 describe('an error event inside a stream', () => {
   test('the SDK throws its type without a status and does not try again', async () => {
     const { claude, sdk } = bench(LONG, { maxRetries: 2 });
