@@ -27,7 +27,7 @@ export interface InstrumentableClient extends ObservedClient {
  * `uninstrument` undoes it. With `PLIMSOLL_DISABLED=1` in the environment it does nothing but warn.
  *
  * Throws a `ConfigurationError` for options that cannot be used, for a client whose SDK is too old
- * (`PLIMSOLL_SDK_TOO_OLD`) or that is frozen (`PLIMSOLL_CLIENT_FROZEN`), for a Node before 22.15
+ * (`PLIMSOLL_SDK_TOO_OLD`) or that cannot be observed in place (`PLIMSOLL_CLIENT_FROZEN`), for a Node before 22.15
  * (`PLIMSOLL_NODE_TOO_OLD`), and where the registry has other metrics of plimsoll's names (`PLIMSOLL_METRIC_NAME_TAKEN`).
  *
  * @example
@@ -43,7 +43,7 @@ export function instrument<Client extends InstrumentableClient>(client: Client, 
   const { retry, key = 'default' } = options;
   const observed = observation(options, { keys: [key], tracerProvider: tracerProviderOf(client) });
   uninstrument(client);
-  attach(client, observed, retry === undefined ? null : retry.attempts - 1);
+  if (!attach(client, observed, retry === undefined ? null : retry.attempts - 1)) throw closedClient();
   return client;
 }
 
@@ -70,32 +70,55 @@ interface Attachment {
 /** Marks an instrumented client, for another copy of this package too. */
 const ATTACHED = Symbol.for('plimsoll.instrumented');
 
-type Observable = Seams & { readonly withOptions: (this: object, options?: object) => InstrumentableClient };
+type Observable = Seams & { readonly withOptions: (this: object, ...given: unknown[]) => unknown };
 
 /**
  * Puts the observed seams in front of the client's own, and a `withOptions` that observes the copies too. `maxRetries` is
- * what a retry policy asks for; `null` leaves the client's own.
+ * what a retry policy asks for; `null` leaves the client's own. Returns whether the client took them and shows them: a
+ * Proxy may refuse them, or keep them where its calls do not look. Otherwise the client is left as it was.
  */
-export function attach(client: InstrumentableClient, observation: Observation, maxRetries: number | null): void {
+export function attach(client: InstrumentableClient, observation: Observation, maxRetries: number | null): boolean {
   const { withOptions: plain, fetchWithTimeout, backendMiddleware } = client as unknown as Observable;
   const seams = observedSeams(observation, { fetchWithTimeout, backendMiddleware });
-  const withOptions: Observable['withOptions'] = function withOptions(options) {
-    const copy = plain.call(this, options);
-    // A subclass may instrument what it constructs.
-    if (seams.isOn && !Object.hasOwn(copy, ATTACHED)) attach(copy, observation, null);
+  const withOptions: Observable['withOptions'] = function withOptions(...given) {
+    const copy = plain.apply(this, given);
+    if (seams.isOn) observeCopy(copy, observation);
     return copy;
   };
-  const detach = (): void => {
-    seams.isOn = false;
-    for (const undo of undos) undo?.();
+  const attachment: Attachment = {
+    detach() {
+      seams.isOn = false;
+      for (const undo of undos) undo?.();
+    },
   };
-  const undos = [
-    cover(client, 'fetchWithTimeout', seams.fetchWithTimeout),
-    cover(client, 'backendMiddleware', seams.backendMiddleware),
-    cover(client, 'withOptions', withOptions),
-    cover(client, ATTACHED, { detach } satisfies Attachment),
-    maxRetries === null ? null : setMaxRetries(client, maxRetries),
-  ];
+  const undos: ((() => void) | null)[] = [];
+  try {
+    undos.push(
+      cover(client, 'fetchWithTimeout', seams.fetchWithTimeout),
+      cover(client, 'backendMiddleware', seams.backendMiddleware),
+      cover(client, 'withOptions', withOptions),
+      cover(client, ATTACHED, attachment),
+    );
+  } catch {
+    undos.push(null); // a Proxy has thrown
+  }
+  if (undos.includes(null) || (client as { readonly [ATTACHED]?: Attachment })[ATTACHED] !== attachment) {
+    attachment.detach();
+    return false;
+  }
+  if (maxRetries !== null) undos.push(setMaxRetries(client, maxRetries));
+  return true;
+}
+
+/** Observes what a client's own `withOptions` gave, which a subclass may have instrumented, frozen or not made at all. */
+function observeCopy(copy: unknown, observation: Observation): void {
+  try {
+    if (missingParts(copy).length > 0 || Object.hasOwn(copy as object, ATTACHED)) return;
+    if (attach(copy as InstrumentableClient, observation, null)) return;
+    observation.onError('middleware', new TypeError('a copy of the client cannot be observed'));
+  } catch (error) {
+    observation.onError('middleware', error);
+  }
 }
 
 function setMaxRetries(client: InstrumentableClient, maxRetries: number): () => void {
@@ -114,8 +137,7 @@ const quoted = (names: readonly string[]): string => names.map((name) => `\`${na
 function checkRuntime(client: unknown): void {
   const tooOld = nodeProblem();
   if (tooOld !== null) throw new ConfigurationError('PLIMSOLL_NODE_TOO_OLD', [tooOld]);
-  const given = (client ?? {}) as Readonly<Record<string, unknown>>;
-  const missing = NEEDED.filter((name) => typeof given[name] !== (name === 'middleware' ? 'object' : 'function'));
+  const missing = missingParts(client);
   if (missing.length > 0) {
     throw new ConfigurationError('PLIMSOLL_SDK_TOO_OLD', [
       {
@@ -127,15 +149,23 @@ function checkRuntime(client: unknown): void {
       },
     ]);
   }
-  if (!Object.isExtensible(client)) {
-    throw new ConfigurationError('PLIMSOLL_CLIENT_FROZEN', [
-      {
-        kind: 'invalid',
-        field: 'client',
-        expected: 'a client that can be instrumented in place',
-        got: 'one that is frozen, sealed or not extensible',
-        advice: 'instrument the client before you freeze it',
-      },
-    ]);
-  }
+  if (!Object.isExtensible(client)) throw closedClient();
+}
+
+/** What of a client that it needs to be observed is not there. */
+function missingParts(client: unknown): readonly string[] {
+  const given = (client ?? {}) as Readonly<Record<string, unknown>>;
+  return NEEDED.filter((name) => typeof given[name] !== (name === 'middleware' ? 'object' : 'function'));
+}
+
+function closedClient(): ConfigurationError {
+  return new ConfigurationError('PLIMSOLL_CLIENT_FROZEN', [
+    {
+      kind: 'invalid',
+      field: 'client',
+      expected: 'a client that can be instrumented in place',
+      got: 'one that is frozen, sealed or not extensible, or a Proxy that keeps changes from its calls',
+      advice: 'instrument the client before you freeze it or put a Proxy in front of it',
+    },
+  ]);
 }

@@ -319,6 +319,64 @@ describe('instrument()', () => {
     assert.equal(await total(registry, 'anthropic_requests_total'), 2);
   });
 
+  const CLOSED: Readonly<Record<string, (client: Anthropic) => Anthropic>> = {
+    'a lazy Proxy': (client) =>
+      new Proxy({} as Anthropic, {
+        get(_target, name) {
+          const value: unknown = Reflect.get(client, name, client);
+          return typeof value === 'function' ? (value.bind(client) as unknown) : value;
+        },
+      }),
+    'a Proxy that refuses changes': (client) => new Proxy(client, { defineProperty: () => false }),
+    'a Proxy that throws at changes': (client) =>
+      new Proxy(client, {
+        defineProperty() {
+          throw new Error('no changes here');
+        },
+      }),
+    'a client with a fixed method': (client) =>
+      Object.defineProperty(client, 'withOptions', { value: client.withOptions.bind(client), configurable: false }),
+  };
+
+  for (const [kind, closed] of Object.entries(CLOSED)) {
+    it(`refuses ${kind}, whose calls it would not see, and leaves it as it was`, () => {
+      const { client } = plain();
+      const given = closed(client);
+      const before = [Reflect.ownKeys(given), Reflect.ownKeys(client)];
+      const retry = retryPolicy({ attempts: 7 });
+      assert.throws(() => instrument(given, { registry: new Registry(), retry }), { code: 'PLIMSOLL_CLIENT_FROZEN' });
+      assert.deepEqual([Reflect.ownKeys(given), Reflect.ownKeys(client)], before);
+      assert.equal(client.maxRetries, 2);
+    });
+  }
+
+  it('hands all arguments of withOptions to a subclass, and its result back, whatever that is', async () => {
+    const fetch = simulator().fetch;
+    class Tenant extends Anthropic {
+      tenant = 'none';
+      override withOptions(options: object, tenant?: string, finish?: (made: this) => unknown): this {
+        const made = super.withOptions(options) as this;
+        made.tenant = tenant ?? 'lost';
+        return (finish === undefined ? made : finish(made)) as this;
+      }
+    }
+    const registry = new Registry();
+    const claude = instrument(new Tenant({ apiKey: 'test', fetch, logLevel: 'off' }), { registry });
+    const harbor = claude.withOptions({}, 'harbor');
+    assert.equal(harbor.tenant, 'harbor');
+    await harbor.messages.create(PARAMS);
+    assert.equal(await total(registry, 'anthropic_requests_total'), 1);
+    assert.equal(
+      claude.withOptions({}, 'pilot', () => undefined),
+      undefined,
+    );
+    assert.equal(await total(registry, 'plimsoll_errors_total'), 0);
+    const frozen = claude.withOptions({}, 'pilot', Object.freeze);
+    await frozen.messages.create(PARAMS);
+    assert.equal(await total(registry, 'anthropic_requests_total'), 1);
+    assert.equal(await total(registry, 'plimsoll_errors_total'), 1);
+  });
+
   it('refuses a client that is frozen, before anything of it is changed', () => {
     const { client } = plain();
     const { middleware } = Object.freeze(client);
