@@ -35,27 +35,22 @@ const dropped = new FinalizationRegistry<Branch>((branch) => end(branch, 'abando
 
 /** Follows one readable body as a branch of a tap. */
 export function follow(body: object, tap: Tap, offset = 0): Branch {
-  const branch: Branch = { tap, offset, over: false };
+  const branch: Branch = { tap, offset, over: false, isInside: false };
   branches.set(body, branch);
   dropped.register(body, branch);
   return branch;
 }
 
-const hidden = (value: unknown): PropertyDescriptor => ({
-  value,
-  writable: true,
-  configurable: true,
-  enumerable: false,
-});
+const METHODS = ['getReader', 'tee', 'cancel', 'pipeTo', 'pipeThrough', 'values', Symbol.asyncIterator] as const;
 
-const COVERS: PropertyDescriptorMap = {
-  getReader: hidden(getReader),
-  tee: hidden(tee),
-  cancel: hidden(cancel),
-  pipeTo: hidden(pipeTo),
-  pipeThrough: hidden(pipeThrough),
-  values: hidden(values),
-  [Symbol.asyncIterator]: hidden(values),
+const COVERS: Readonly<Record<(typeof METHODS)[number], unknown>> = {
+  getReader,
+  tee,
+  cancel,
+  pipeTo,
+  pipeThrough,
+  values,
+  [Symbol.asyncIterator]: iterate,
 };
 
 /**
@@ -63,8 +58,39 @@ const COVERS: PropertyDescriptorMap = {
  * body, or logs it, sees another class.
  */
 function coverBody(body: Body, tap: Tap, offset = 0): void {
+  const isCovered = branches.has(body);
   follow(body, tap, offset);
-  if (Object.isExtensible(body)) Object.defineProperties(body, COVERS);
+  if (isCovered || !Object.isExtensible(body)) return;
+  if (!isPlainStream(body)) beneath.set(body, methodsOf(body));
+  for (const name of METHODS) hide(body, name, COVERS[name]);
+}
+
+/** Tells whether all methods of a body are the runtime's own: those of a subclass, or of whoever got it before, may not be. */
+export function isPlainStream(body: Body): boolean {
+  return METHODS.every((name) => Reflect.get(body, name) === native[name]);
+}
+
+/** The methods that a body had before it was tapped, where they are not the runtime's. Not in its branch, which outlives it. */
+const beneath = new WeakMap<object, Methods>();
+
+type Methods = Pick<typeof native, (typeof METHODS)[number]>;
+
+function methodsOf({ getReader, tee, cancel, pipeTo, pipeThrough, values, [Symbol.asyncIterator]: iterate }: Body) {
+  return { getReader, tee, cancel, pipeTo, pipeThrough, values, [Symbol.asyncIterator]: iterate } as Methods;
+}
+
+function methods(body: Body): Methods {
+  return beneath.get(body) ?? native;
+}
+
+/** A method that another calls inside is not observed twice. */
+function inside<Result>(branch: Branch, step: () => Result): Result {
+  branch.isInside = true;
+  try {
+    return step();
+  } finally {
+    branch.isInside = false;
+  }
 }
 
 type PipeOptions = Parameters<Body['pipeTo']>[1];
@@ -79,17 +105,18 @@ const native = ReadableStream.prototype as Body & { getReader(this: Body, option
 /** The branch of a body that is still followed. On any other stream the covers are the runtime's own methods. */
 function openBranch(body: Body): Branch | null {
   const branch = branches.get(body);
-  return branch === undefined || branch.over ? null : branch;
+  return branch === undefined || branch.over || branch.isInside ? null : branch;
 }
 
 function getReader(this: Body, options?: { mode?: 'byob' }): Reader {
   const branch = openBranch(this);
-  const reader = native.getReader.call(this, options);
-  if (branch === null) return reader;
+  const { getReader: plain } = methods(this);
+  if (branch === null) return plain.call(this, options);
+  const reader = inside(branch, () => plain.call(this, options));
   const read: (...given: unknown[]) => Promise<ReadResult> = reader.read.bind(reader);
   const cancelReader = reader.cancel.bind(reader);
   const { seen, failed } = observers(branch);
-  hide(reader, 'read', (...given: unknown[]) => read(...given).then(seen, failed));
+  hide(reader, 'read', (...given: unknown[]) => inside(branch, () => read(...given)).then(seen, failed));
   hide(reader, 'cancel', (reason?: unknown) => {
     end(branch, 'cancelled');
     return cancelReader(reason);
@@ -116,17 +143,28 @@ function isReleased(error: TypeError): boolean {
   return 'code' in error && error.code === 'ERR_INVALID_STATE';
 }
 
+type Iterate = Body['values'];
+
+function values(this: Body, ...given: Parameters<Iterate>): ReturnType<Iterate> {
+  return iterator(this, methods(this).values, given);
+}
+
+function iterate(this: Body, ...given: Parameters<Iterate>): ReturnType<Iterate> {
+  return iterator(this, methods(this)[Symbol.asyncIterator], given);
+}
+
 /** The stream's own iterator: its methods are properties of each, and are replaced there. */
-function values(this: Body, options?: { preventCancel?: boolean }): ReturnType<Body['values']> {
-  const branch = openBranch(this);
-  const iterator = native.values.call(this, options);
-  if (branch === null) return iterator;
+function iterator(body: Body, plain: Iterate, given: Parameters<Iterate>): ReturnType<Iterate> {
+  const branch = openBranch(body);
+  if (branch === null) return plain.apply(body, given);
+  const [options] = given;
+  const iterator = inside(branch, () => plain.apply(body, given));
   const next = iterator.next.bind(iterator);
   const giveUp = iterator.return?.bind(iterator);
   const { seen, failed } = observers(branch);
   let lastRead: Promise<unknown> | null = null;
   iterator.next = () => {
-    const read = next().then(seen, failed);
+    const read = inside(branch, next).then(seen, failed);
     lastRead = read;
     return read;
   };
@@ -142,8 +180,9 @@ function values(this: Body, options?: { preventCancel?: boolean }): ReturnType<B
 
 function tee(this: Body): [Body, Body] {
   const branch = openBranch(this);
-  const pair = native.tee.call(this) as [Body, Body];
-  if (branch === null) return pair;
+  const { tee: plain } = methods(this);
+  if (branch === null) return plain.call(this) as [Body, Body];
+  const pair = inside(branch, () => plain.call(this)) as [Body, Body];
   branch.tap.openBranches++;
   coverBody(pair[0], branch.tap, branch.offset);
   coverBody(pair[1], branch.tap, branch.offset);
@@ -155,7 +194,7 @@ function tee(this: Body): [Body, Body] {
 function cancel(this: Body, reason?: unknown): Promise<void> {
   const branch = this.locked ? null : openBranch(this);
   if (branch !== null) end(branch, 'cancelled');
-  return native.cancel.call(this, reason);
+  return methods(this).cancel.call(this, reason);
 }
 
 /**
@@ -163,8 +202,9 @@ function cancel(this: Body, reason?: unknown): Promise<void> {
  * refuse goes to it unchanged, so that the error is the runtime's.
  */
 function pipeTo(this: Body, destination: WritableStream<Uint8Array>, options?: PipeOptions): Promise<void> {
-  const isPlain = openBranch(this) === null || this.locked || !isPipe(destination, options);
-  return isPlain ? native.pipeTo.call(this, destination, options) : pipeOver(this.getReader(), destination, options);
+  const { pipeTo: plain } = methods(this);
+  const isPlain = openBranch(this) === null || this.locked || !isPipe(destination, options) || plain !== native.pipeTo;
+  return isPlain ? plain.call(this, destination, options) : pipeOver(this.getReader(), destination, options);
 }
 
 function pipeThrough<T>(
@@ -174,8 +214,9 @@ function pipeThrough<T>(
 ): ReadableStream<T> {
   const { readable, writable } = transform ?? {};
   const isPipeable = readable instanceof ReadableStream && isPipe(writable, options);
-  if (!isPipeable || this.locked || openBranch(this) === null) {
-    return native.pipeThrough.call(this, transform, options) as ReadableStream<T>;
+  const { pipeThrough: plain } = methods(this);
+  if (!isPipeable || this.locked || openBranch(this) === null || plain !== native.pipeThrough) {
+    return plain.call(this, transform, options) as ReadableStream<T>;
   }
   pipeOver(this.getReader(), writable, options).catch(() => undefined); // the reader of the other end sees it
   return readable;
@@ -230,6 +271,8 @@ interface Branch {
   readonly tap: Tap;
   offset: number;
   over: boolean;
+  /** A method of the body's own is at work: what it calls in turn is a part of it. */
+  isInside: boolean;
 }
 
 /** Ends a branch; only the first end counts. A given-up branch ends the body only where there is no other left to read. */
@@ -265,10 +308,11 @@ export function failure(error: unknown): 'aborted' | 'failed' {
 
 /**
  * Puts a property of this one object in front of what it has or inherits: not listed by `for…in`, `Object.keys` or a
- * copy. Returns whether the object took it: a frozen one does not.
+ * copy, unless the object has one of its own that is. Returns whether the object took it: a frozen one does not.
  */
 export function hide(object: object, name: PropertyKey, value: unknown): boolean {
-  return Reflect.defineProperty(object, name, { value, writable: true, configurable: true, enumerable: false });
+  const enumerable = Object.prototype.propertyIsEnumerable.call(object, name);
+  return Reflect.defineProperty(object, name, { value, writable: true, configurable: true, enumerable });
 }
 
 /**

@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import { coverMethod, hide, tapBody } from './body-tap.ts';
+import { coverMethod, hide, isPlainStream, tapBody } from './body-tap.ts';
 import { JsonListener, tapContent } from './content.ts';
 import type { RefusalFate, RetryHeaders } from './exchange.ts';
 import type { LiveCall } from './live-call.ts';
@@ -40,8 +40,9 @@ function bodyWhenRead(response: Response): Promise<unknown> {
       clearTimeout(timer);
       resolve(value ?? null);
     };
+    const isPlain = response.body instanceof ReadableStream && isPlainStream(response.body);
     const body = tapContent(response, new JsonListener(seen, LARGEST_BYTES), () => seen(null));
-    if (body instanceof ReadableStream) readBeforeCancel(body as ReadableStream<Uint8Array>);
+    if (isPlain && body !== null) readBeforeCancel(body as ReadableStream<Uint8Array>);
   });
 }
 
@@ -68,12 +69,22 @@ export function readClone(response: Response): void {
 /** The body of a refusal comes with its headers or right behind them. */
 const LONGEST_REST_MS = 10;
 
+/** What ends the reading of a body that the SDK has given up. */
+const readsOfRest = new WeakMap<object, () => void>();
+
+/** Tells whether someone else than plimsoll holds the body: then the SDK cannot give it up. */
+export function isHeld({ body }: Pick<Response, 'body'>): boolean {
+  return body?.locked === true && !readsOfRest.has(body);
+}
+
 /**
  * The SDK gives up the body of a refusal that it retries by an iterator that it asks for nothing. The rest of the body is
- * read first, off the call's path: the SDK does not wait for it. A body that stands still is canceled all the same.
+ * read first, off the call's path: the SDK does not wait for it. A body that stands still is canceled all the same, and so
+ * is one that a `fetch` hands out again meanwhile.
  */
 function readBeforeCancel(body: ReadableStream<Uint8Array>): void {
   hide(body, Symbol.asyncIterator, function (this: ReadableStream<Uint8Array>): AsyncIterator<Uint8Array> {
+    readsOfRest.get(this)?.();
     const iterator = this.values({ preventCancel: true });
     const next = iterator.next.bind(iterator);
     const leave = iterator.return?.bind(iterator);
@@ -86,11 +97,23 @@ function readBeforeCancel(body: ReadableStream<Uint8Array>): void {
     iterator.return = async (value) => {
       const left = await leave(value);
       if (begun) await this.cancel(value);
-      else void drain(this.getReader(), LONGEST_REST_MS);
+      else readRest(this);
       return left;
     };
     return iterator;
   });
+}
+
+function readRest(body: ReadableStream<Uint8Array>): void {
+  if (body.locked) return; // another call that got the same response reads it
+  const reader = body.getReader();
+  const over = drain(reader, LONGEST_REST_MS).finally(() => readsOfRest.delete(body));
+  readsOfRest.set(body, () => {
+    readsOfRest.delete(body);
+    void reader.cancel().catch(() => undefined); // as the SDK does not wait for it either
+    reader.releaseLock();
+  });
+  void over;
 }
 
 /** Reads to the end, for those who read along, and cancels what is too long or takes longer. */

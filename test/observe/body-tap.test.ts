@@ -297,3 +297,52 @@ describe('tapBody', () => {
     assert.throws(() => tapBody(fake, listener()), TypeError);
   });
 });
+
+/** Bodies that a fetch, or a library around it, has changed before. `asked` counts the calls of their own methods. */
+function changedBodies(): Readonly<Record<string, { body: ReadableStream<Uint8Array>; asked: () => number }>> {
+  let asked = 0;
+  class Counting extends ReadableStream<Uint8Array> {
+    override async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, undefined> {
+      asked++;
+      const reader = this.getReader();
+      for (let result = await reader.read(); !result.done; result = await reader.read()) yield result.value;
+      return undefined;
+    }
+    override getReader = ((...given: []) => {
+      asked++;
+      return ReadableStream.prototype.getReader.apply(this, given);
+    }) as ReadableStream<Uint8Array>['getReader'];
+  }
+  const start = (controller: ReadableStreamDefaultController<Uint8Array>): void => {
+    for (const chunk of CHUNKS) controller.enqueue(chunk);
+    controller.close();
+  };
+  const patched = new ReadableStream<Uint8Array>({ start });
+  const { getReader } = patched;
+  patched.getReader = ((...given: []) => {
+    asked++;
+    return getReader.apply(patched, given);
+  }) as typeof getReader;
+  return {
+    'of a subclass': { body: new Counting({ start }), asked: () => asked },
+    'with a method of its own': { body: patched, asked: () => asked },
+  };
+}
+
+describe('a body that is not as the runtime makes it', () => {
+  for (const kind of Object.keys(changedBodies())) {
+    for (const [way, read] of Object.entries(WAYS)) {
+      it(`${kind} is read by its own methods, each byte seen once: ${way}`, async () => {
+        const plain = changedBodies()[kind];
+        const tapped = changedBodies()[kind];
+        assert.ok(plain !== undefined && tapped !== undefined);
+        const told = listener();
+        tapBody(tapped.body, told);
+        assert.deepEqual(await read(tapped.body), await read(plain.body));
+        assert.deepEqual(told.seen, ALL);
+        assert.deepEqual(told.ends, ['done']);
+        if (way !== 'pipeTo' && way !== 'pipeThrough') assert.equal(tapped.asked(), plain.asked());
+      });
+    }
+  }
+});

@@ -328,6 +328,45 @@ describe('a fetch that answers with', () => {
     assert.equal(one.json, json);
   });
 
+  it('an object with methods of its own shows them to whoever lists or copies it', async () => {
+    const shown: unknown[] = [];
+    const look = async (client: Anthropic): Promise<unknown> => {
+      const response = await client.messages.create(PARAMS).asResponse();
+      shown.push([Object.keys(response), typeof { ...response }.text]);
+      return response.json();
+    };
+    const plainObject = (): object => ({
+      ok: true,
+      status: 200,
+      headers,
+      text: async () => text,
+      json: async () => MESSAGE,
+    });
+    const patched = (): object =>
+      Object.assign(new Response(text, { headers: JSON_HEADERS }), { json: async () => MESSAGE });
+    await sameAsPlain({ client: { fetch: answering(plainObject) }, call: look });
+    await sameAsPlain({ client: { fetch: answering(patched) }, call: look });
+    const ofObject = [['ok', 'status', 'headers', 'text', 'json'], 'function'];
+    const ofResponse = [['json'], 'undefined'];
+    assert.deepEqual(shown, [ofObject, ofObject, ofResponse, ofResponse]);
+  });
+
+  it('one refusal for all calls, as a mock does, has the calls end as without plimsoll', async () => {
+    const call = async (client: Anthropic): Promise<unknown> => {
+      const calls = await Promise.all([1, 2].map(() => outcome(client.messages.create(PARAMS, { maxRetries: 1 }))));
+      return { calls };
+    };
+    const refusing = (): Fetch => {
+      const one = new Response('{"type":"error"', { status: 429, headers: IN_A_MILLISECOND });
+      return answering(() => one);
+    };
+    const outcomes: unknown[] = [];
+    for (const decorate of [(client: Anthropic) => client, instrument]) {
+      outcomes.push(await call(decorate(new Anthropic({ apiKey: 'test', fetch: refusing(), logLevel: 'off' }))));
+    }
+    assert.deepEqual(outcomes[1], outcomes[0]);
+  });
+
   it('a frozen object has the call counted by its status', async () => {
     const frozen = Object.freeze({ ok: true, status: 200, headers, json: async () => MESSAGE });
     const log = await sameAsPlain({ client: { fetch: answering(() => frozen) } });
