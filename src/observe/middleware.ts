@@ -25,12 +25,16 @@ import { addedUsages } from './usage.ts';
 /** The request as the SDK gives it to a middleware. */
 export type SdkRequest = Parameters<Middleware>[0];
 
+type Next = (request: SdkRequest) => Promise<Response>;
+
 /** What a round knows of the call that it belongs to. */
-interface Surroundings {
+interface Surroundings<E extends Exchange> {
   readonly path: string;
+  /** The exchange of another call with the same request, of which nothing has been sent. */
+  readonly another: () => E;
   readonly guarded: (request: SdkRequest) => GuardedRequest;
   /** The request as it may be sent. */
-  readonly allowed: (request: SdkRequest) => SdkRequest;
+  readonly allowed: (request: SdkRequest, call: LiveCall) => SdkRequest;
   readonly isCancelled: () => boolean;
   /** Does the SDK take the error for one of a connection, whoever has thrown it? */
   readonly isOfConnection: (error: unknown) => boolean;
@@ -43,7 +47,8 @@ interface Surroundings {
  */
 export class MiddlewareRound<E extends Exchange> {
   readonly #exchange: E;
-  readonly #surroundings: Surroundings;
+  readonly #surroundings: Surroundings<E>;
+  #transport: Transport<E, Response> | null = null;
   /** The middleware that sees the attempts. It stands behind those of the program and before those of a cloud's client. */
   readonly innermost: Middleware = (request, next) => this.#sendAttempt(request, next);
   /** The SDK has put `innermost` into the chain. */
@@ -56,13 +61,14 @@ export class MiddlewareRound<E extends Exchange> {
   #last: ResponseOfRound | null = null;
   #admission: Promise<void> | null = null;
 
-  constructor(exchange: E, surroundings: Surroundings) {
+  constructor(exchange: E, surroundings: Surroundings<E>) {
     this.#exchange = exchange;
     this.#surroundings = surroundings;
   }
 
   /** Sends the request through the middleware, by `send`, and observes what comes back. */
   async send(transport: Transport<E, Response>): Promise<Response> {
+    this.#transport = transport;
     let response: Response;
     try {
       response = await transport.send(this.#exchange);
@@ -83,20 +89,37 @@ export class MiddlewareRound<E extends Exchange> {
     return body;
   }
 
-  async #sendAttempt(request: SdkRequest, next: (request: SdkRequest) => Promise<Response>): Promise<Response> {
+  async #sendAttempt(request: SdkRequest, next: Next): Promise<Response> {
     const { call } = this.#exchange;
-    // What comes after the end of the call, such as the slower of two requests, belongs to no call.
+    if (call.isOver && call.outcome !== 'blocked') return this.#sendLate(request, next);
     const begun = call.isOver ? null : call.retry();
     await (this.#admission = this.#admission?.then(() => this.#admit(request)) ?? this.#admit(request));
     let response: Response;
     try {
-      response = await next(this.#surroundings.allowed(request));
+      response = await next(this.#surroundings.allowed(request, call));
     } catch (error) {
       this.#observe(() => this.#failAttempt(error, begun));
       throw error;
     }
     this.#observe(() => this.#endAttempt(response, begun));
     return response;
+  }
+
+  /**
+   * What leaves after the end of its call is a call of its own, which the SDK does not retry: a cache may be refreshed
+   * behind the answer that it gave.
+   */
+  #sendLate(request: SdkRequest, next: Next): Promise<Response> {
+    const transport = this.#transport;
+    const late = this.#observe(() => new MiddlewareRound(this.#surroundings.another(), this.#surroundings));
+    if (transport === null || late === undefined) return next(request);
+    return late.send({
+      ...transport,
+      send: () => late.#sendAttempt(request, next),
+      refusalBody: (_exchange, response, fate) => late.refusalBody(response, fate),
+      retriesRefusal: () => false,
+      retriesFailure: () => false,
+    });
   }
 
   /** One after the other, at the first attempt at once. Middleware that asks again after a refusal gets the same one. */

@@ -7,7 +7,7 @@ import { LiveCall, type Observation } from './live-call.ts';
 import { MiddlewareRound, type SdkRequest } from './middleware.ts';
 import { callDetails, operation, type CallRequest } from './operation.ts';
 import { followResponse } from './response.ts';
-import { refusalBody, replaceHeaders, whenRead } from './sdk-response.ts';
+import { isHeld, refusalBody, replaceHeaders, whenRead } from './sdk-response.ts';
 import { RetryWaits, failureOf, isStreamBody, retriesFailure, retriesResponse } from './sdk-retry.ts';
 import { isJson } from './usage.ts';
 
@@ -187,12 +187,17 @@ function begin(sending: Sending): SdkExchange | null {
 }
 
 function roundOf(exchange: SdkExchange, isFirst: boolean): MiddlewareRound<SdkExchange> {
-  const { call, options } = exchange;
+  const { call, options, client, observation } = exchange;
   if (isFirst) call.attempts = 0;
   return new MiddlewareRound(exchange, {
     path: options.path,
+    another() {
+      const other = new LiveCall(observation, callRequest(options, client));
+      other.attempts = 0;
+      return { ...exchange, call: other };
+    },
     guarded: (request) => guardedRequest(request, options),
-    allowed: (request) => allowedRequest(request, call),
+    allowed: allowedRequest,
     isCancelled: () => options.signal?.aborted === true,
     isOfConnection: (error) => isOfConnection(exchange, error),
   });
@@ -231,9 +236,13 @@ const SDK_TRANSPORT: Transport<SdkExchange, Response> = {
   refusalBody: ({ round }, response, fate) =>
     round === null ? refusalBody(response, fate) : round.refusalBody(response, fate),
   /** A refusal whose body is locked already cannot be given up: the SDK throws at it in place of sending again. */
-  retriesRefusal: (exchange, { status, headers, body }) =>
-    body?.locked !== true &&
-    retriesResponse({ status, headers, refreshable: isRefreshable(exchange) }, triesLeft(exchange)),
+  retriesRefusal: (exchange, response) => {
+    const { status, headers } = response;
+    return (
+      !isHeld(response) &&
+      retriesResponse({ status, headers, refreshable: isRefreshable(exchange) }, triesLeft(exchange))
+    );
+  },
   /** The SDK refreshes its token after a 401 without looking at the headers. */
   isSteerable: (exchange, { status }) => exchange.call.attempts > 0 && !(status === 401 && isRefreshable(exchange)),
   steer: replaceHeaders,

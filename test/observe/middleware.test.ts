@@ -333,6 +333,52 @@ describe('a middleware of the program', () => {
     assert.deepEqual(bodies, [{ ...PARAMS, max_tokens: 7 }]);
   });
 
+  it('that asks behind its answer makes a call of that, within what guards allow', async () => {
+    const guard: Guard = { admit: () => ({ maxTokens: 7 }) };
+    const asked: Promise<string>[] = [];
+    const refreshing: Middleware = async (request, next, context) => {
+      asked.push(nextTurn().then(async () => (await next(request)).text()));
+      return cached(request, next, context);
+    };
+    const options = { client: { middleware: [refreshing] }, instrument: { guards: [guard] } };
+    const { claude, log, registry, sim } = bench(options);
+    await claude.messages.create(PARAMS);
+    await Promise.all(asked);
+    await log.finishedCalls(2);
+    assert.deepEqual(
+      log.calls.map(({ outcome, attempts, usage }) => [outcome, attempts, usage === null]),
+      [
+        ['ok', 0, true],
+        ['ok', 1, false],
+      ],
+    );
+    assert.ok(billed(sim) > 0n);
+    assert.equal(BigInt(log.calls[1]?.cost?.totalNanoUsd ?? 0), billed(sim));
+    assert.equal(log.calls[1]?.maxTokens, 7);
+    assert.equal(await total(registry, 'anthropic_requests_in_flight'), 0);
+  });
+
+  it('that asks behind its answer in vain makes a call of that, with its reason, which the SDK does not retry', async () => {
+    const asked: Promise<unknown>[] = [];
+    const refreshing: Middleware = async (request, next, context) => {
+      asked.push(nextTurn().then(async () => (await next(request)).text()));
+      return cached(request, next, context);
+    };
+    const { claude, log, sim } = bench({ client: { middleware: [refreshing] } });
+    sim.script([{ fault: 'tier_spend_cap' }]);
+    await claude.messages.create(PARAMS);
+    await Promise.all(asked);
+    await log.finishedCalls(2);
+    assert.deepEqual(
+      log.calls.map(({ outcome, attempts }) => [outcome, attempts]),
+      [
+        ['ok', 0],
+        ['spend_limited', 1],
+      ],
+    );
+    assert.equal(sim.truth.requests.length, 1);
+  });
+
   it('leaves the decision on what it gives back to the retry policy', async () => {
     const retry = retryPolicy({ budget: null, attempts: 4 });
     const pass: Middleware = (request, next) => next(request);

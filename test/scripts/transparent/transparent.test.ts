@@ -25,6 +25,10 @@ const SAME: Readonly<Record<string, readonly Plan[]>> = {
       calls: [{ abort: 'never', replies: [{ status: 413, headers: { 'x-should-retry': 'true' } }] }],
     },
     { client: { hands: 'same-response' }, calls: [{}, {}] },
+    {
+      client: { logLevel: 'info', hands: 'same-response' },
+      calls: [{ abort: 'on-retry', replies: [{ status: 429 }] }, {}],
+    },
   ],
   'middleware of the client': [
     { client: { middleware: ['again'] }, calls: [{}] },
@@ -96,7 +100,9 @@ describe('a plain client and an instrumented one', () => {
 
 it('two plain clients are the same in random sequences', async () => {
   const { comparisons } = await ask({ about: 'noise', seed: 15, sequences: 100 });
-  assert.deepEqual(shown({ comparisons: comparisons.filter(({ verdict }) => verdict !== 'equal'), mutants: {} }), []);
+  // How fast a run is depends on what else the machine does.
+  const unequal = comparisons.filter(({ differences }) => differences.some(({ what }) => what !== 'pace'));
+  assert.deepEqual(shown({ comparisons: unequal, mutants: {} }), []);
 });
 
 it('every broken decorator is found within 100 sequences', async () => {
