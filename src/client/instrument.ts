@@ -43,7 +43,9 @@ export function instrument<Client extends InstrumentableClient>(client: Client, 
   const { retry, key = 'default' } = options;
   const observed = observation(options, { keys: [key], tracerProvider: tracerProviderOf(client) });
   uninstrument(client);
-  if (!attach(client, observed, retry === undefined ? null : retry.attempts - 1)) throw closedClient();
+  const retries = retry === undefined ? null : { ofPolicy: retry.attempts - 1, own: client.maxRetries };
+  if (!attach(client, observed, retries)) throw closedClient();
+  if (retries !== null) Object.assign(client, { maxRetries: retries.ofPolicy });
   return client;
 }
 
@@ -72,17 +74,24 @@ const ATTACHED = Symbol.for('plimsoll.instrumented');
 
 type Observable = Seams & { readonly withOptions: (this: object, ...given: unknown[]) => unknown };
 
+/** The `maxRetries` of a client with a retry policy, and the one that it had before. */
+interface Retries {
+  readonly ofPolicy: number;
+  readonly own: number;
+}
+
 /**
- * Puts the observed seams in front of the client's own, and a `withOptions` that observes the copies too. `maxRetries` is
- * what a retry policy asks for; `null` leaves the client's own. Returns whether the client took them and shows them: a
+ * Puts the observed seams in front of the client's own, and a `withOptions` that observes the copies too. `retries` are
+ * restored with them; `null` where no retry policy set them. Returns whether the client took the seams and shows them: a
  * Proxy may refuse them, or keep them where its calls do not look. Otherwise the client is left as it was.
  */
-export function attach(client: InstrumentableClient, observation: Observation, maxRetries: number | null): boolean {
+export function attach(client: InstrumentableClient, observation: Observation, retries: Retries | null): boolean {
   const { withOptions: plain, fetchWithTimeout, backendMiddleware } = client as unknown as Observable;
   const seams = observedSeams(observation, { fetchWithTimeout, backendMiddleware });
   const withOptions: Observable['withOptions'] = function withOptions(...given) {
     const copy = plain.apply(this, given);
-    if (seams.isOn) observeCopy(copy, observation);
+    const isSet = (given[0] as Partial<ObservedClient> | undefined)?.maxRetries !== undefined;
+    if (seams.isOn) observeCopy(copy, observation, isSet ? null : retries);
     return copy;
   };
   const attachment: Attachment = {
@@ -106,27 +115,24 @@ export function attach(client: InstrumentableClient, observation: Observation, m
     attachment.detach();
     return false;
   }
-  if (maxRetries !== null) undos.push(setMaxRetries(client, maxRetries));
+  if (retries !== null) undos.push(() => restoreRetries(client, retries));
   return true;
 }
 
 /** Observes what a client's own `withOptions` gave, which a subclass may have instrumented, frozen or not made at all. */
-function observeCopy(copy: unknown, observation: Observation): void {
+function observeCopy(copy: unknown, observation: Observation, retries: Retries | null): void {
   try {
     if (missingParts(copy).length > 0 || Object.hasOwn(copy as object, ATTACHED)) return;
-    if (attach(copy as InstrumentableClient, observation, null)) return;
+    if (attach(copy as InstrumentableClient, observation, retries)) return;
     observation.onError('middleware', new TypeError('a copy of the client cannot be observed'));
   } catch (error) {
     observation.onError('middleware', error);
   }
 }
 
-function setMaxRetries(client: InstrumentableClient, maxRetries: number): () => void {
-  const { maxRetries: before } = client;
-  Object.assign(client, { maxRetries });
-  return () => {
-    if (client.maxRetries === maxRetries) Object.assign(client, { maxRetries: before });
-  };
+/** Unless the program has set another since. */
+function restoreRetries(client: InstrumentableClient, { ofPolicy, own }: Retries): void {
+  if (client.maxRetries === ofPolicy) Object.assign(client, { maxRetries: own });
 }
 
 /** What of a client its calls are observed by. SDK 0.103 was the first to have all of it. */

@@ -121,8 +121,9 @@ class InnerChain {
 function send(exchange: SdkExchange): Promise<Response> {
   const { chain, plain, client, given, init, call, round } = exchange;
   const [url, , timeoutMs, controller, ...more] = given;
-  // A guard may have taken its time: the SDK listens to the signal only from here on.
-  if (init.signal?.aborted === true) controller.abort();
+  // A guard may have taken its time: the SDK listens to the signal only from here on. One that was aborted before is none
+  // to the SDK, which never hears of it.
+  if (!exchange.wasAborted && init.signal?.aborted === true) controller.abort();
   const allowed = round === null ? allowedRequest(init, call) : init;
   // The SDK hides the header from middleware: the first attempt that it makes of a round has it.
   const request = underAttempt(allowed, call, round === null ? call.attempts - 1 : call.attempts);
@@ -159,6 +160,8 @@ interface SdkExchange extends Exchange {
   readonly given: FetchArguments;
   readonly init: RequestInit;
   readonly options: SdkOptions;
+  /** The signal of the request, such as one in the client's `fetchOptions`, had been aborted when the SDK began to send. */
+  readonly wasAborted: boolean;
   /** How often the SDK has sent the call before. */
   readonly retryCount: number;
   /** The client has middleware, if only that of a backend. */
@@ -166,7 +169,7 @@ interface SdkExchange extends Exchange {
   round: MiddlewareRound<SdkExchange> | null;
 }
 
-type Sending = Omit<SdkExchange, 'call' | 'isAround' | 'retryCount' | 'hasMiddleware' | 'round'>;
+type Sending = Omit<SdkExchange, 'call' | 'isAround' | 'wasAborted' | 'retryCount' | 'hasMiddleware' | 'round'>;
 
 function begin(sending: Sending): SdkExchange | null {
   const { observation, waits, client, init, options } = sending;
@@ -176,7 +179,9 @@ function begin(sending: Sending): SdkExchange | null {
     const call = resumed?.call ?? new LiveCall(observation, callRequest(options, client));
     const isAround = client.middleware.length > 0 || (options.middleware?.length ?? 0) > 0;
     const retryCount = resumed?.retryCount ?? 0;
-    const exchange: SdkExchange = { ...sending, call, retryCount, isAround, hasMiddleware: isAround, round: null };
+    const wasAborted = init.signal?.aborted === true;
+    const state = { wasAborted, retryCount, isAround, hasMiddleware: isAround, round: null };
+    const exchange: SdkExchange = { ...sending, call, ...state };
     if (isAround) exchange.round = roundOf(exchange, resumed === undefined);
     else if (resumed !== undefined) call.retry();
     return exchange;

@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, it } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
@@ -252,6 +255,45 @@ describe('instrument()', () => {
     assert.equal(uninstrument(client), client);
   });
 
+  it('gives copies their own number of retries back, unless the program has set it', () => {
+    const { client } = plain();
+    const claude = instrument(client, { registry: new Registry(), retry: retryPolicy({ attempts: 7 }) });
+    const copies = [
+      claude.withOptions({}),
+      claude.withOptions({ maxRetries: 6 }),
+      claude.withOptions({}).withOptions({}),
+    ];
+    assert.deepEqual(
+      copies.map(({ maxRetries }) => maxRetries),
+      [6, 6, 6],
+    );
+    assert.deepEqual(
+      copies.map((copy) => uninstrument(copy).maxRetries),
+      [2, 6, 2],
+    );
+  });
+
+  it('sends where a signal of the client was aborted long ago, as the SDK does', async () => {
+    const api = createServer((request, response) => {
+      request.resume();
+      response.setHeader('content-type', 'application/json').end('{"id":"msg_1","type":"message"}');
+    }).listen(0, '127.0.0.1');
+    await once(api, 'listening');
+    const { port } = api.address() as AddressInfo;
+    const options = {
+      ...{ apiKey: 'test', baseURL: `http://127.0.0.1:${port}`, maxRetries: 0 },
+      // The SDK's types have no signal here, and its code takes it.
+      fetchOptions: { signal: AbortSignal.abort() } as object,
+    };
+    const registry = new Registry();
+    for (const guards of [[], [{ admit: async () => undefined }]]) {
+      const claude = instrument(new Anthropic(options), { registry, guards });
+      assert.equal((await claude.messages.create(PARAMS)).id, 'msg_1');
+    }
+    api.close();
+    assert.equal(await total(registry, 'anthropic_requests_total'), 2);
+  });
+
   it('keeps the guard of the SDK that a long answer has to be streamed', async () => {
     const { client, sim } = plain();
     instrument(client, { registry: new Registry() });
@@ -352,10 +394,11 @@ describe('instrument()', () => {
 
   it('hands all arguments of withOptions to a subclass, and its result back, whatever that is', async () => {
     const fetch = simulator().fetch;
+    // eslint-disable-next-line no-restricted-syntax -- programs derive clients
     class Tenant extends Anthropic {
       tenant = 'none';
       override withOptions(options: object, tenant?: string, finish?: (made: this) => unknown): this {
-        const made = super.withOptions(options) as this;
+        const made = super.withOptions(options);
         made.tenant = tenant ?? 'lost';
         return (finish === undefined ? made : finish(made)) as this;
       }
