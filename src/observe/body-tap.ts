@@ -33,9 +33,10 @@ const branches = new WeakMap<object, Branch>();
 /** A body that is dropped unread ends its call, whenever the collector finds it. */
 const dropped = new FinalizationRegistry<Branch>((branch) => end(branch, 'abandoned'));
 
-/** Follows one readable body as a branch of a tap. */
+/** Follows one readable body as a branch of a tap. A tap that follows it already goes on. */
 export function follow(body: object, tap: Tap, offset = 0): Branch {
-  const branch: Branch = { tap, offset, over: false, isInside: false };
+  const before = branches.get(body);
+  const branch: Branch = { tap, offset, over: false, isInside: false, under: before?.over === false ? before : null };
   branches.set(body, branch);
   dropped.register(body, branch);
   return branch;
@@ -75,8 +76,8 @@ const beneath = new WeakMap<object, Methods>();
 
 type Methods = Pick<typeof native, (typeof METHODS)[number]>;
 
-function methodsOf({ getReader, tee, cancel, pipeTo, pipeThrough, values, [Symbol.asyncIterator]: iterate }: Body) {
-  return { getReader, tee, cancel, pipeTo, pipeThrough, values, [Symbol.asyncIterator]: iterate } as Methods;
+function methodsOf(body: Body): Methods {
+  return Object.fromEntries(METHODS.map((name) => [name, Reflect.get(body, name)])) as unknown as Methods;
 }
 
 function methods(body: Body): Methods {
@@ -181,13 +182,15 @@ function iterator(body: Body, plain: Iterate, given: Parameters<Iterate>): Retur
 function tee(this: Body): [Body, Body] {
   const branch = openBranch(this);
   const { tee: plain } = methods(this);
-  if (branch === null) return plain.call(this) as [Body, Body];
-  const pair = inside(branch, () => plain.call(this)) as [Body, Body];
-  branch.tap.openBranches++;
-  coverBody(pair[0], branch.tap, branch.offset);
-  coverBody(pair[1], branch.tap, branch.offset);
-  // The two branches take over: the body itself can be dropped and collected without ending the call.
-  branch.over = true;
+  if (branch === null) return plain.call(this);
+  const pair = inside(branch, () => plain.call(this));
+  for (let each: Branch | null = branch; each !== null; each = each.under) {
+    if (each.over) continue;
+    each.tap.openBranches++;
+    for (const body of pair) coverBody(body, each.tap, each.offset);
+    // The two branches take over: the body itself can be dropped and collected without ending the call.
+    each.over = true;
+  }
   return pair;
 }
 
@@ -273,10 +276,13 @@ interface Branch {
   over: boolean;
   /** A method of the body's own is at work: what it calls in turn is a part of it. */
   isInside: boolean;
+  /** The branch of an earlier tap of the same body. */
+  readonly under: Branch | null;
 }
 
 /** Ends a branch; only the first end counts. A given-up branch ends the body only where there is no other left to read. */
 export function end(branch: Branch, how: BodyEnd): void {
+  if (branch.under !== null) end(branch.under, how);
   if (branch.over) return;
   branch.over = true;
   const { tap } = branch;
@@ -287,8 +293,10 @@ export function end(branch: Branch, how: BodyEnd): void {
 }
 
 /** Takes in the result of a read of a branch, without the bytes that another branch has read before. */
-export function see(branch: Branch, { done, value }: { readonly done?: boolean; readonly value?: unknown }): void {
+export function see(branch: Branch, result: { readonly done?: boolean; readonly value?: unknown }): void {
+  if (branch.under !== null) see(branch.under, result);
   if (branch.over) return;
+  const { done, value } = result;
   if (done === true) return end(branch, 'done');
   if (!(value instanceof Uint8Array)) return;
   const { tap, offset } = branch;

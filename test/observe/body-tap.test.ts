@@ -301,6 +301,7 @@ describe('tapBody', () => {
 /** Bodies that a fetch, or a library around it, has changed before. `asked` counts the calls of their own methods. */
 function changedBodies(): Readonly<Record<string, { body: ReadableStream<Uint8Array>; asked: () => number }>> {
   let asked = 0;
+  // eslint-disable-next-line no-restricted-syntax -- programs derive streams
   class Counting extends ReadableStream<Uint8Array> {
     override async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, undefined> {
       asked++;
@@ -344,5 +345,19 @@ describe('a body that is not as the runtime makes it', () => {
         if (way !== 'pipeTo' && way !== 'pipeThrough') assert.equal(tapped.asked(), plain.asked());
       });
     }
+  }
+});
+
+describe('a body that is tapped again', () => {
+  for (const [way, read] of Object.entries(WAYS)) {
+    it(`is seen by both, each byte once: ${way}`, async () => {
+      const { body } = source(CHUNKS);
+      const [first, second] = [listener(), listener()];
+      tapBody(body, first);
+      tapBody(body, second);
+      assert.deepEqual(await read(body), ALL);
+      assert.deepEqual([first.seen, second.seen], [ALL, ALL]);
+      assert.deepEqual([first.ends, second.ends], [['done'], ['done']]);
+    });
   }
 });

@@ -333,6 +333,34 @@ describe('a middleware of the program', () => {
     assert.deepEqual(bodies, [{ ...PARAMS, max_tokens: 7 }]);
   });
 
+  const PASSED_ON: Readonly<Record<string, (response: Response) => Response>> = {
+    'another response around the body': ({ body, status, headers }) => new Response(body, { status, headers }),
+    'a clone': (response) => response.clone(),
+    'a clone of a clone': (response) => response.clone().clone(),
+  };
+
+  for (const [what, passed] of Object.entries(PASSED_ON)) {
+    for (const stream of [false, true]) {
+      it(`that hands on ${what} keeps the tokens, ${stream ? 'streamed' : 'whole'}`, async () => {
+        const kept: Response[] = [];
+        const handing: Middleware = async (request, next) => {
+          const response = await next(request);
+          kept.push(response);
+          return passed(response);
+        };
+        const { claude, log, sim } = bench({ client: { middleware: [handing] } });
+        if (stream)
+          for await (const event of await claude.messages.create({ ...PARAMS, stream })) assert.ok(event.type);
+        else await claude.messages.create(PARAMS);
+        await log.finishedCalls(1);
+        assert.equal(log.calls[0]?.outcome, 'ok');
+        assert.ok(billed(sim) > 0n);
+        assert.equal(BigInt(log.calls[0].cost?.totalNanoUsd ?? 0), billed(sim));
+        assert.equal(kept.length, 1);
+      });
+    }
+  }
+
   it('that asks behind its answer makes a call of that, within what guards allow', async () => {
     const guard: Guard = { admit: () => ({ maxTokens: 7 }) };
     const asked: Promise<string>[] = [];
