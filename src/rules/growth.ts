@@ -52,6 +52,11 @@ const PLAIN = {
     labels: ['budget', 'decision'],
     hasTail: true,
   },
+  budget_thresholds: {
+    counted: series('anthropic_budget_thresholds_reached_total'),
+    labels: ['budget', 'threshold'],
+    hasTail: true,
+  },
   tier_seen_usd: { counted: series('anthropic_tier_seen_usd_total'), labels: ['organization'], hasTail: true },
   gateway_refusals: { counted: series('plimsoll_gateway_refusals_total'), labels: ['reason'], hasTail: true },
   errors: { counted: series('plimsoll_errors_total'), labels: ['stage'], hasTail: true },

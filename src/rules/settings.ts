@@ -119,6 +119,7 @@ export function monitoringSettings(given: Partial<MonitoringSettings> = {}): Mon
     ...urlProblems(settings),
     ...figureProblems(settings),
     ...edgeProblems(settings),
+    ...objectiveProblems(settings),
   ];
   if (problems.length > 0) throw new ConfigurationError('PLIMSOLL_MONITORING_INVALID', problems);
   return settings;
@@ -191,6 +192,19 @@ function edgeProblems({ latencySeconds, headroomRatio, growthSeconds }: Monitori
     .map(([name, value, edges]) =>
       unfit(name, value, { expected: `one of ${edges.join(', ')}`, advice: 'choose one of them' }),
     );
+}
+
+/** An objective at which an alert would need more than all calls to fail can never fire. */
+function objectiveProblems(settings: MonitoringSettings): readonly Problem[] {
+  const most = Math.max(...BURN_WINDOWS.map(({ factor }) => factor));
+  return (['successObjective', 'latencyObjective'] as const)
+    .filter((name) => settings[name] > 0 && settings[name] < 1 && most * (1 - settings[name]) >= 1)
+    .map((name) => {
+      const share = Number((most * (1 - settings[name])).toPrecision(3));
+      const arithmetic = `${most} × (1 − ${settings[name]}) = ${share}, and no more than all calls can fail`;
+      const least = Number((1 - 1 / most).toPrecision(4));
+      return unfit(name, settings[name], { expected: `above ${least}: ${arithmetic}`, advice: 'choose a higher one' });
+    });
 }
 
 /** A pair of windows and the multiple of the error budget's even pace at which both must burn. */

@@ -103,6 +103,17 @@ test('labels that the rules use themselves cannot tell teams apart', async () =>
   assert.match((await ran('export', '--attribution', 'route,route')).err, /--attribution: expected names of labels/);
 });
 
+test('an objective at which an alert could never fire is refused, with the arithmetic', async (t) => {
+  const refused = await ran('export', '--set', 'latencyObjective=0.9');
+  assert.equal(refused.code, 2);
+  assert.match(
+    refused.err,
+    /--set latencyObjective: expected above 0\.9306: 14\.4 × \(1 − 0\.9\) = 1\.44, and no\s+more/,
+  );
+  const allowed = ['successObjective=0.94', 'latencySeconds=10'].flatMap((pair) => ['--set', pair]);
+  assert.equal((await ran('export', '--out', folder(t), ...allowed)).code, 0);
+});
+
 test('an export whose links lead to this machine says so, and names the setting that changes them', async (t) => {
   for (const args of [
     ['--out', folder(t)],

@@ -292,4 +292,48 @@ const FORECAST: readonly AlertCase[] = [
   }),
 ];
 
-export const BUDGET_CASES: readonly AlertCase[] = [...SPENT, ...BURN, ...RUNS_OUT, ...FORECAST];
+const reached = (threshold: string): string =>
+  `anthropic_budget_thresholds_reached_total{job="plimsoll",instance="a",budget="team",threshold="${threshold}"}`;
+const inMemory = (ledger: string): string =>
+  `anthropic_budget_volatile_ledger{job="plimsoll",instance="${ledger}",budget="team",ledger_id="${ledger}"}`;
+const OF_TEAM = { job: 'plimsoll', budget: 'team' };
+
+const THRESHOLDS: readonly AlertCase[] = [
+  {
+    name: 'fires when a budget has reached four fifths of its limit',
+    alert: 'PlimsollBudgetThreshold',
+    series: { [reached('0.5')]: level([40, 1]), [reached('0.8')]: grown([20, 0], [1, 1], [20, 0]) },
+    at: '22m',
+    firing: [[{ ...OF_TEAM, threshold: '0.8' }, 'Budget team has reached 0.8 of its limit']],
+  },
+  {
+    name: 'does not fire when a threshold was reached an hour ago, or all of the limit now',
+    alert: 'PlimsollBudgetThreshold',
+    series: { [reached('0.5')]: grown([10, 0], [1, 1], [80, 0]), [reached('1')]: grown([68, 0], [1, 1], [20, 0]) },
+    at: '71m',
+    firing: [],
+  },
+  {
+    name: 'fires when two processes keep a budget in memory',
+    alert: 'PlimsollBudgetVolatile',
+    series: { [inMemory('a')]: level([40, 1]), [inMemory('b')]: level([40, 1]) },
+    at: '30m',
+    firing: [[OF_TEAM, 'Budget team is kept in the memory of 2 processes']],
+  },
+  {
+    name: 'does not fire when one process does',
+    alert: 'PlimsollBudgetVolatile',
+    series: { [inMemory('a')]: level([40, 1]) },
+    at: '30m',
+    firing: [],
+  },
+  {
+    name: 'does not fire during a rollout of ten minutes',
+    alert: 'PlimsollBudgetVolatile',
+    series: { [inMemory('a')]: level([60, 1]), [inMemory('b')]: '_x20 1x10 stale' },
+    at: '29m',
+    firing: [],
+  },
+];
+
+export const BUDGET_CASES: readonly AlertCase[] = [...SPENT, ...THRESHOLDS, ...BURN, ...RUNS_OUT, ...FORECAST];

@@ -36,11 +36,11 @@ export interface MetricDeclaration {
 }
 
 /** The SDK waits up to 10 minutes for a response. */
-export const CALL_SECONDS = [0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 128, 300, 600] as const;
+export const CALL_SECONDS = [0.25, 0.5, 1, 2, 4, 8, 10, 16, 30, 32, 60, 64, 128, 300, 600] as const;
 
 export const ATTEMPT_SECONDS = [0.025, 0.05, 0.1, ...CALL_SECONDS] as const;
 
-export const FIRST_TOKEN_SECONDS = [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 60] as const;
+export const FIRST_TOKEN_SECONDS = [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 60, 120] as const;
 
 export const OUTPUT_TOKEN_SECONDS = [0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64] as const;
 

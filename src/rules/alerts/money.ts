@@ -8,6 +8,8 @@ import type { MonitoringSettings } from '../settings.ts';
 export function moneyAlerts(settings: MonitoringSettings): readonly Alert[] {
   return [
     budgetSpent(),
+    budgetThreshold(settings),
+    budgetVolatile(settings),
     budgetBurn(settings),
     budgetBurnSlow(settings),
     budgetRunsOut(),
@@ -33,6 +35,37 @@ function budgetSpent(): Alert {
     summary: 'Budget {{ $labels.budget }} is spent: ${{ $value | printf "%.2f" }} this {{ $labels.period }}',
     description:
       'Scope {{ $labels.scope }} has spent ${{ $value | printf "%.2f" }} in this period: all of the budget, or more.',
+  };
+}
+
+/** The thresholds of the budget's own definition. That all of it is spent is another alert. */
+function budgetThreshold(settings: MonitoringSettings): Alert {
+  const reached = grew('budget_thresholds', '5m', { matchers: 'threshold!="1"' });
+  return {
+    name: 'PlimsollBudgetThreshold',
+    severity: 'ticket',
+    expr: `${sumBy(grouped(settings, 'budget', 'threshold'), reached)} > 0`,
+    for: '0s',
+    keepFiringFor: '1h',
+    dashboard: 'budget',
+    summary: 'Budget {{ $labels.budget }} has reached {{ $labels.threshold }} of its limit',
+    description:
+      'Spend of budget {{ $labels.budget }} has reached the threshold {{ $labels.threshold }} of its limit, for the first time in its period.',
+  };
+}
+
+/** Each process allows the whole budget, and forgets what it spent when it ends. */
+function budgetVolatile(settings: MonitoringSettings): Alert {
+  const ledgers = `group by (${grouped(settings, 'budget', 'ledger_id')}) (${series('anthropic_budget_volatile_ledger')})`;
+  return {
+    name: 'PlimsollBudgetVolatile',
+    severity: 'ticket',
+    expr: `count by (${grouped(settings, 'budget')}) (${ledgers}) > 1`,
+    for: '15m',
+    dashboard: 'budget',
+    summary: 'Budget {{ $labels.budget }} is kept in the memory of {{ $value }} processes',
+    description:
+      'Each of {{ $value }} processes of job {{ $labels.job }} enforces budget {{ $labels.budget }} for itself, so together they may spend {{ $value }} times as much. What a process spent is forgotten when it ends.',
   };
 }
 

@@ -48,7 +48,7 @@ const EXPECTED: readonly (readonly [string, number])[] = [
 function assertShows(text: string): void {
   const { samples } = scraped(text);
   for (const [key, value] of EXPECTED) assert.equal(samples.get(key), value, key);
-  assert.equal(samples.size, 12 + 3 + 3);
+  assert.equal(samples.size, 15 + 3 + 3);
 }
 
 test('registry.metrics() shows every family of the catalogue, whatever feeds it', async () => {
