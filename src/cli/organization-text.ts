@@ -1,6 +1,7 @@
 import type { Difference, Line } from '../organization/difference.ts';
 import { CAUSE_GROUPS } from '../organization/causes.ts';
 import { nanoUsdOf, nanoUsdParts, type ExactUsd } from '../organization/exact-usd.ts';
+import { auditedKey, type KeyFinding } from '../organization/key-audit.ts';
 import { WINDOWS, type OrganizationReport, type Window } from '../organization/organization.ts';
 import { dollars, findings, signed } from '../organization/sentences.ts';
 import { wrapped } from './command.ts';
@@ -110,18 +111,28 @@ function creditLines({ credit }: OrganizationReport): readonly string[] {
   return ['', `Credit left: ${dollars(left)} (${dollars(least)} to ${dollars(most)})${lasts}`];
 }
 
-function keyLines({ keys, lastUsed, fromDay, groups }: OrganizationReport): readonly string[] {
+const TICKS: Readonly<Record<KeyFinding, string>> = {
+  expired: 'expired: delete it',
+  expires_soon: 'expires within 30 days: replace it',
+  old: 'older than a year: replace it',
+  unused: 'not used as far as the report was read: find out what it is for, or delete it',
+  badly_named: 'not named env-service-role: rename it',
+  not_watched: 'used by nobody that plimsoll knows: join it with an alias, or find out who uses it',
+  no_workspace: 'of no workspace: it reaches all of them',
+};
+
+/** The keys as a list to tick: those with nothing to look at are done. */
+function keyLines({ keys, lastUsed, fromDay, groups, readAtMs }: OrganizationReport): readonly string[] {
   if (keys.length === 0) return [];
-  return [
-    '',
-    'Keys',
-    ...keys.map((key) => {
-      const used = lastUsed.get(key.id);
-      const expires = key.expiresAtMs === null ? '' : `, expires ${minute(key.expiresAtMs).slice(0, 10)}`;
-      const watched = groups.ofId(key.id) === null ? 'not watched' : 'watched';
-      return `  ${key.name.padEnd(32)}${key.status}, ${used === undefined ? `not used since ${fromDay}` : `last used ${used}`}${expires}, ${watched}`;
-    }),
-  ];
+  const lines = keys.flatMap((key) => {
+    const used = lastUsed.get(key.id) ?? null;
+    const facts = { nowMs: readAtMs, lastUsed: used, isWatched: groups.ofId(key.id) !== null };
+    const found = auditedKey(key, facts);
+    const last = used === null ? `not in the report since ${fromDay}` : `last used ${used}`;
+    const head = `  [${found.length === 0 ? 'x' : ' '}] ${key.name.slice(0, 28).padEnd(28)} ${key.status}, ${last}`;
+    return [head, ...found.flatMap((finding) => wrapped(TICKS[finding], 70).map((line) => `        ${line}`))];
+  });
+  return ['', 'Keys', ...lines];
 }
 
 function limitLines({ limits, tierCapUsd }: OrganizationReport): readonly string[] {
@@ -169,7 +180,11 @@ export function reportJson(report: OrganizationReport, by: View): string {
             mostNanoUsd: nano(credit.most),
             daysLeft: credit.daysLeft,
           },
-    keys: keys.map(({ hint: _hint, ...key }) => ({ ...key, lastUsed: lastUsed.get(key.id) ?? null })),
+    keys: keys.map(({ hint: _hint, ...key }) => {
+      const used = lastUsed.get(key.id) ?? null;
+      const facts = { nowMs: readAtMs, lastUsed: used, isWatched: report.groups.ofId(key.id) !== null };
+      return { ...key, lastUsed: used, findings: auditedKey({ ...key, hint: null }, facts) };
+    }),
     ...{ limits, tierCapUsd, doubts: report.groups.doubts, unread },
   };
   return JSON.stringify(document, null, 2);

@@ -4,6 +4,7 @@ import { ledgerPlace } from '../environment/ledger-place.ts';
 import { textOf, type Env } from '../environment/credential.ts';
 import { adminKeyProblem } from '../keys/secrets.ts';
 import { outcomeOf, type ReadOutcome } from '../organization/admin-client.ts';
+import { hintOf } from '../organization/key-audit.ts';
 import { readOrganization } from '../organization/organization.ts';
 import type { TotalsStore } from '../totals/day-totals.ts';
 import { wrongArguments } from './arguments.ts';
@@ -16,7 +17,8 @@ const USAGE = [
   '  --by NAME           key, model or day: the table below the difference (key)',
   '  --totals PLACE      where daily totals are kept: an SQLite file or the URL of a',
   '                      Redis (PLIMSOLL_LEDGER). Without it the report stands alone',
-  '  --key ALIAS=ID      the id of the key behind an alias; may be repeated',
+  '  --key ALIAS=ID      the id of the key behind an alias; may be repeated. That of the',
+  '                      environment is found by itself, if PLIMSOLL_KEY names it',
   '  --balance USD@DAY   the prepaid balance at the beginning of a day; shows what',
   '                      is left',
   '  --credit USD@DAY    what was added since; may be repeated',
@@ -51,13 +53,14 @@ export const command = defineCommand({
     const ids = idsIn(values.key ?? []);
     const balance = values.balance === undefined ? undefined : amountIn('--balance', values.balance);
     const credit = (values.credit ?? []).map((text) => amountIn('--credit', text));
+    const hints = hintsOf(io.env);
     const adminKey = adminKeyOf(io.env);
     const store = storeOf(values.totals ?? textOf(io.env, 'PLIMSOLL_LEDGER'));
     const baseUrl = values['base-url'] ?? (textOf(io.env, 'ANTHROPIC_BASE_URL') || undefined);
     try {
       const report = await readOrganization(
         {
-          ...{ adminKey, baseUrl, ids, aliases: Object.keys(ids), now: () => io.now() },
+          ...{ adminKey, baseUrl, ids, hints, aliases: [...Object.keys(ids), ...hints.keys()], now: () => io.now() },
           ...(store !== null && { totals: store }),
           ...(balance !== undefined && { credit: { balance, credit } }),
         },
@@ -108,6 +111,16 @@ function idsIn(pairs: readonly string[]): Readonly<Record<string, readonly strin
     ids[alias] = [...(ids[alias] ?? []), id];
   }
   return ids;
+}
+
+/** The key of the environment is known by its hint, under its alias. */
+function hintsOf(env: Env): ReadonlyMap<string, string> {
+  const [alias, secret] = [
+    textOf(env, 'PLIMSOLL_KEY'),
+    textOf(env, 'ANTHROPIC_AUTH_TOKEN') || textOf(env, 'ANTHROPIC_API_KEY'),
+  ];
+  const hint = hintOf(secret);
+  return new Map(alias === '' || hint === null ? [] : [[alias, hint]]);
 }
 
 const INVALID = 'PLIMSOLL_ORGANIZATION_INVALID';

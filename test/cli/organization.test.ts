@@ -176,6 +176,23 @@ describe('plimsoll organization', () => {
       assert.equal((await run(home, args)).code, 2, args.join(' '));
   });
 
+  test('keys are a list to tick', async () => {
+    const { out } = await run(home, [...home.args, '--totals', home.totals]);
+    assert.match(out, /^ {2}\[x\] prod-shop-api +active, last used 2026-10-21$/m);
+    assert.match(
+      out,
+      /^ {2}\[ \] foreign +active, last used 2026-10-21\n {8}not named env-service-role: rename it\n {8}used by nobody/m,
+    );
+    assert.match(out, /^ {2}\[ \] prod-log-batch +active, not in the report since 2026-10-01$/m);
+  });
+
+  test('the key of the environment is found by its hint', async () => {
+    const env = { ANTHROPIC_ADMIN_KEY: ADMIN_KEY, PLIMSOLL_KEY: SHOP, ANTHROPIC_API_KEY: KEYS[0]?.key ?? '' };
+    const { out } = await run(home, ['--base-url', home.url, '--totals', home.totals], env);
+    // Its hint is that of two keys, which begin and end alike: that is said, and they are compared as one.
+    assert.match(out, /prod-shop-api: 3 keys have its hint/);
+  });
+
   test('nothing was written to the organization', () => {
     const admin = home.bench.sim.truth.requests.filter(({ path }) => path.startsWith('/v1/organizations'));
     assert.ok(admin.length > 0 && admin.every(({ method }) => method === 'GET'));
