@@ -150,12 +150,12 @@ export class CellDifference {
     this.#add(cause, searches * this.#evidence.searchRate, { kind: 'searches' });
   }
 
+  /** Of what the report has in those minutes, plimsoll may have seen a part. */
   #takeLost({ tokens, requests, searches }: DayShift): void {
-    const found = byKind((kind) => {
-      const left = this.#left[kind];
-      return left <= 0n ? 0n : tokens[kind] < left ? tokens[kind] : left;
-    });
-    this.#takeUse('lost', { tokens: found, requests, searches });
+    const most = (count: bigint, left: bigint): bigint => (left <= 0n ? 0n : count < left ? count : left);
+    const found = byKind((kind) => most(tokens[kind], this.#left[kind]));
+    const use = { requests: most(requests, this.#requests), searches: most(searches, this.#searches) };
+    this.#takeUse('lost', { tokens: found, ...use });
   }
 
   #takeUse(cause: Cause, { tokens, requests, searches }: DayShift): void {

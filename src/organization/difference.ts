@@ -5,6 +5,7 @@ import { CellDifference } from './cell-difference.ts';
 import { exactUsdOfNano, sumOf, type ExactUsd } from './exact-usd.ts';
 import { InferredRates } from './inferred-rates.ts';
 import {
+  cellName,
   dayBasis,
   dayShifts,
   joinedCells,
@@ -258,17 +259,6 @@ function noUsageByModel(cells: readonly JoinedCell[]): ReadonlyMap<string, numbe
 
 function mapped({ tokens }: ReportCell, { usual }: TableRates): Readonly<Record<string, ExactUsd>> {
   return Object.fromEntries(REPORT_KINDS.map((kind) => [kind, tokens[kind] * usual[kind]]));
-}
-
-function cellName({
-  day,
-  key,
-  model,
-  tier,
-  speed,
-  geo,
-}: Mode & { readonly day: string; readonly key: string }): string {
-  return JSON.stringify([day, key, model, tier, speed, geo]);
 }
 
 function* named(

@@ -87,6 +87,11 @@ function bothOf(a: ReportCell, b: ReportCell): ReportCell {
   };
 }
 
+/** The name of a cell on its day. */
+export function cellName({ day, ...cell }: Mode & { readonly day: string; readonly key: string }): string {
+  return nameOf(day, cell);
+}
+
 function nameOf(day: string, { key, model, tier, speed, geo }: Mode & { readonly key: string }): string {
   return JSON.stringify([day, key, model, tier, speed, geo]);
 }

@@ -14,6 +14,7 @@ import { difference, type Difference } from './difference.ts';
 import { readKeys, readLimits, readTierCapUsd, type ConfiguredLimit } from './directory.ts';
 import { keyGroups, type KeyGroups, type KeyNames, type OrganizationKey } from './key-groups.ts';
 import { readAnalytics, type ReportSource } from './read-analytics.ts';
+import { readGaps } from './read-gaps.ts';
 import { readLegacy } from './read-legacy.ts';
 import type { Reading } from './report.ts';
 
@@ -86,8 +87,9 @@ export async function readOrganization(
   const totals = (await options.totals?.read(fromDay, dayAfter(today))) ?? NO_TOTALS;
   const aliases = [...new Set([...(options.aliases ?? []), ...totals.rows.map(({ cell }) => cell.key)])];
   const groups = keyGroups(aliases, directory.keys, options);
+  const lost = reading.source === 'legacy' ? new Map() : await readGaps({ client, prices, now }, totals.gaps, groups);
   const compare = (from: string, to: string): Difference =>
-    difference({ fromDay: from, toDay: to, reading, firsts: [], totals, groups, prices });
+    difference({ fromDay: from, toDay: to, reading, firsts: [], totals, groups, prices, lost });
   const { refreshedAtMs } = reading;
   const sources = { reports: reading.days, refreshedAtMs: refreshedAtMs ?? 0, rows: totals.rows, nowMs: now() };
   return {

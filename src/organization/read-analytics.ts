@@ -14,7 +14,7 @@ export interface ReportSource {
 }
 
 /** All that the price of tokens depends on, and whose they were: as many dimensions as one may ask for. */
-const DIMENSIONS = ['api_key_id', 'model', 'service_tier', 'speed', 'inference_geo'];
+export const ANALYTICS_DIMENSIONS = ['api_key_id', 'model', 'service_tier', 'speed', 'inference_geo'];
 
 const ROWS_A_PAGE = 1_000;
 
@@ -47,11 +47,11 @@ async function readOnce({ client, prices, now }: ReportSource, fromDay: string, 
     ...{ starting_at: `${fromDay}T00:00:00Z`, ending_at: `${toDay}T00:00:00Z`, time_bucket_width: '1d' },
     ...{ limit: ROWS_A_PAGE, order_by: 'time', order: 'asc' },
   };
-  const usage = await pages((query) => client.usage(query), { ...range, group_by: DIMENSIONS });
-  const byType = [...DIMENSIONS, 'cost_type', 'token_type'];
-  const cost = await pages((query) => client.cost(query), { ...range, group_by: byType });
-  const usageSums = await pages((query) => client.usage(query), range);
-  const costSums = await pages((query) => client.cost(query), range);
+  const usage = await pagesOf((query) => client.usage(query), { ...range, group_by: ANALYTICS_DIMENSIONS });
+  const byType = [...ANALYTICS_DIMENSIONS, 'cost_type', 'token_type'];
+  const cost = await pagesOf((query) => client.cost(query), { ...range, group_by: byType });
+  const usageSums = await pagesOf((query) => client.usage(query), range);
+  const costSums = await pagesOf((query) => client.cost(query), range);
   const readAtMs = now();
   const days: DayReport[] = [];
   for (let day = fromDay; day < toDay; day = dayAfter(day)) {
@@ -75,7 +75,8 @@ interface Pages {
   readonly refreshedAtMs: number | null;
 }
 
-async function pages(list: (query: Row) => Promise<ReportPage>, query: Row): Promise<Pages> {
+/** All rows of a report, and how far it is complete. */
+export async function pagesOf(list: (query: Row) => Promise<ReportPage>, query: Row): Promise<Pages> {
   const rows: Row[] = [];
   let first: ReportPage | null = null;
   let page: string | null = null;

@@ -4,6 +4,7 @@ import type { ReportPage } from '../../src/organization/admin-client.ts';
 import { sumsByCause, type Cause } from '../../src/organization/causes.ts';
 import type { Difference } from '../../src/organization/difference.ts';
 import { nanoUsdOf, sumOf } from '../../src/organization/exact-usd.ts';
+import { readGaps } from '../../src/organization/read-gaps.ts';
 import { pricesFrom } from '../../src/pricing/prices.ts';
 import { dayAfter, noCounts, type TotalsRow } from '../../src/totals/day-totals.ts';
 import { BooksBench, DAYS, WATCHED, type Ask, type BooksOptions } from '../../testing/organization/books-bench.ts';
@@ -459,4 +460,23 @@ describe('a reader that is wrong is found out', () => {
       // And the sum, as always, proves nothing.
       assert.equal(wrong.recorded + sumOf(wrong.parts.map(({ units }) => units)), wrong.billed);
     });
+});
+
+test('what was used while totals were lost stands under that name, read by the minute', async () => {
+  const bench = await lived();
+  const kept = bench.rows();
+  bench.at(2, 12);
+  const fromMs = bench.clock.nowMs - 60_000;
+  await bench.ask({ key: SHOP, model: OPUS, usage: TOKENS });
+  bench.rows(); // the process ends here, and never posts them
+  await opus(bench, { foreign: true, model: SONNET });
+  bench.at(3, 12);
+  await bench.ask({ key: SHOP, model: OPUS, usage: TOKENS, foreign: true });
+  const reading = await bench.reading();
+  const gap = { fromMs, toMs: fromMs + 5 * 60_000, how: 'unclean_end' } as const;
+  const source = { client: bench.admin(), prices: bench.prices, now: () => bench.clock.now() };
+  const lost = await readGaps(source, [gap], bench.groups);
+  const result = checked(await bench.compare({ rows: kept, reading, lost }));
+  // A program that ran in those minutes cannot be told from what was lost: 1,000 × $2 + 100 × $10.
+  assert.deepEqual(nanoUsdByCause(result), { lost: NANO_USD + 3_000_000, not_seen: NANO_USD });
 });
