@@ -86,10 +86,10 @@ interface Retries {
  * Proxy may refuse them, or keep them where its calls do not look. Otherwise the client is left as it was.
  */
 export function attach(client: InstrumentableClient, observation: Observation, retries: Retries | null): boolean {
-  const { withOptions: plain, fetchWithTimeout, backendMiddleware } = client as unknown as Observable;
-  const seams = observedSeams(observation, { fetchWithTimeout, backendMiddleware });
+  const plain = ownMethods(client as unknown as Observable);
+  const seams = observedSeams(observation, plain);
   const withOptions: Observable['withOptions'] = function withOptions(...given) {
-    const copy = plain.apply(this, given);
+    const copy = plain.withOptions.apply(this, given);
     const isSet = (given[0] as Partial<ObservedClient> | undefined)?.maxRetries !== undefined;
     if (seams.isOn) observeCopy(copy, observation, isSet ? null : retries);
     return copy;
@@ -117,6 +117,17 @@ export function attach(client: InstrumentableClient, observation: Observation, r
   }
   if (retries !== null) undos.push(() => restoreRetries(client, retries));
   return true;
+}
+
+/** The client's methods without plimsoll's. Those of its class are read at each use: others may patch and restore them. */
+function ownMethods(client: Observable): Observable {
+  const ofClass = Reflect.getPrototypeOf(client) as Observable | null;
+  const plain = Object.create(ofClass) as Record<keyof Observable, unknown>;
+  for (const name of ['fetchWithTimeout', 'backendMiddleware', 'withOptions'] as const) {
+    const own = client[name];
+    if (own !== ofClass?.[name]) plain[name] = own;
+  }
+  return plain as Observable;
 }
 
 /** Observes what a client's own `withOptions` gave, which a subclass may have instrumented, frozen or not made at all. */

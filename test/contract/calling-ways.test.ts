@@ -294,6 +294,19 @@ describe('instrument()', () => {
     assert.equal(await total(registry, 'anthropic_requests_total'), 2);
   });
 
+  it('goes through what is patched on the class afterwards, and no longer when that is restored', async (t) => {
+    const { client } = plain();
+    const registry = new Registry();
+    instrument(client, { registry });
+    const copies = t.mock.method(Anthropic.prototype, 'withOptions');
+    await client.withOptions({}).messages.create(PARAMS);
+    assert.equal(copies.mock.callCount(), 1);
+    copies.mock.restore();
+    await client.withOptions({}).messages.create(PARAMS);
+    assert.equal(copies.mock.callCount(), 1);
+    assert.equal(await total(registry, 'anthropic_requests_total'), 2);
+  });
+
   it('keeps the guard of the SDK that a long answer has to be streamed', async () => {
     const { client, sim } = plain();
     instrument(client, { registry: new Registry() });
