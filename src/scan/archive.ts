@@ -122,6 +122,11 @@ function paxPath(records: Buffer): string | null {
   return /(?:^|\n)\d+ path=([^\n]*)\n/.exec(records.toString('utf8'))?.[1] ?? null;
 }
 
+const TOO_LARGE = 'too large when unpacked';
+
+/** After so many files of a zip that are too large, only the shortest are unpacked. */
+const MOST_IN_VAIN = 4;
+
 const END = 0x06054b50;
 
 const CENTRAL = 0x02014b50;
@@ -150,6 +155,7 @@ function readZip(bytes: Buffer, limitBytes: number): Unpacked | string {
   const entries: Entry[] = [];
   const skipped: { name: string; reason: string }[] = [];
   let left = limitBytes;
+  let unpackedInVain = 0;
   let at = bytes.readUInt32LE(end + 16);
   if (at === ELSEWHERE) return 'zip64';
   for (let count = bytes.readUInt16LE(end + 10); count > 0; count--) {
@@ -160,8 +166,11 @@ function readZip(bytes: Buffer, limitBytes: number): Unpacked | string {
     const nameEnd = at + 46 + bytes.readUInt16LE(at + 28);
     const name = bytes.toString('utf8', at + 46, nameEnd);
     const unpacked = fileBytes(bytes, at, left);
-    if (typeof unpacked === 'string') skipped.push({ name, reason: unpacked });
-    else {
+    if (typeof unpacked === 'string') {
+      skipped.push({ name, reason: unpacked });
+      // A thousand entries can share one bomb.
+      if (unpacked === TOO_LARGE && ++unpackedInVain === MOST_IN_VAIN) left = 0;
+    } else {
       left -= unpacked.length;
       if (unpacked.length > 0) entries.push({ name, bytes: unpacked });
     }
@@ -198,5 +207,5 @@ function fileBytes(bytes: Buffer, at: number, limitBytes: number): Buffer | stri
 /** The reason of a zlib error in a few words. */
 function unpackingProblem(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? error.code : null;
-  return code === 'ERR_BUFFER_TOO_LARGE' ? 'too large when unpacked' : 'damaged';
+  return code === 'ERR_BUFFER_TOO_LARGE' ? TOO_LARGE : 'damaged';
 }

@@ -49,7 +49,7 @@ export class SecretScanner {
     const text = this.#with(bytes);
     const until = Math.max(0, text.length - REACH);
     const hits = this.#scan(text, until);
-    const { line, column } = this.#place(text, until);
+    const { line, column } = placeAfter(text, { at: 0, line: this.#line, column: this.#column }, until);
     this.#line = line;
     this.#column = column;
     // A copy, so that its end does not keep the whole piece in memory.
@@ -70,30 +70,38 @@ export class SecretScanner {
   /** Finds the secrets that begin before `until`. */
   #scan(text: Buffer, until: number): readonly Hit[] {
     const hits: Hit[] = [];
+    let place: Place = { at: 0, line: this.#line, column: this.#column };
     for (let from = 0; from < until; from += PIECE) {
       const end = Math.min(from + PIECE, until);
       const piece = text.toString('latin1', from, end + REACH);
       for (const match of piece.matchAll(START)) {
         if (match.index >= end - from) break;
         const found = secretAt(piece, match.index);
-        if (found !== null) hits.push({ ...found, ...this.#place(text, from + match.index) });
+        if (found === null) continue;
+        place = placeAfter(text, place, from + match.index);
+        hits.push({ ...found, line: place.line, column: place.column });
       }
     }
     return hits;
   }
-
-  #place(text: Buffer, at: number): { readonly line: number; readonly column: number } {
-    const lastBreak = at === 0 ? -1 : text.lastIndexOf(LINE_FEED, at - 1);
-    const column = text.toString('utf8', lastBreak + 1, at).length;
-    if (lastBreak === -1) return { line: this.#line, column: this.#column + column };
-    return { line: this.#line + lineFeeds(text, lastBreak + 1), column: column + 1 };
-  }
 }
 
-function lineFeeds(text: Buffer, until: number): number {
-  let count = 0;
-  for (let at = text.indexOf(LINE_FEED); at !== -1 && at < until; at = text.indexOf(LINE_FEED, at + 1)) count += 1;
-  return count;
+/** A place in a text: `at` in bytes. */
+interface Place {
+  readonly at: number;
+  readonly line: number;
+  readonly column: number;
+}
+
+/** The line and column of `at`, counted on from an earlier place: a text with a thousand secrets is counted through once. */
+function placeAfter(text: Buffer, { at: from, line, column }: Place, at: number): Place {
+  let [lines, start] = [line, -1];
+  for (let feed = text.indexOf(LINE_FEED, from); feed !== -1 && feed < at; feed = text.indexOf(LINE_FEED, feed + 1)) {
+    lines += 1;
+    start = feed + 1;
+  }
+  if (start === -1) return { at, line, column: column + text.toString('utf8', from, at).length };
+  return { at, line: lines, column: text.toString('utf8', start, at).length + 1 };
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {
