@@ -65,6 +65,11 @@ export interface MonitoringSettings {
   readonly perCallGrowth: number;
   /** Calls in 6 hours, now and a week ago, that are needed for the comparison. */
   readonly minCallsCompared: number;
+  /** Cache-read share of the input under which a model that reached it before has lost its cache, whatever the drop. */
+  readonly cacheFloorRatio: number;
+  /** Calls in an hour that are needed to judge the cache, and tokens written in six that should have been read. */
+  readonly minCachedCalls: number;
+  readonly minCacheWriteTokens: number;
   /** Share of responses that end at `max_tokens`. */
   readonly truncatedRatio: number;
   readonly minAnswers: number;
@@ -103,6 +108,9 @@ export const DEFAULT_SETTINGS: MonitoringSettings = {
   forecastRatio: 1.05,
   perCallGrowth: 1.5,
   minCallsCompared: 100,
+  cacheFloorRatio: 0.1,
+  minCachedCalls: 20,
+  minCacheWriteTokens: 100_000,
   truncatedRatio: 0.1,
   minAnswers: 50,
   refusalRatio: 0.05,
@@ -165,6 +173,7 @@ const BETWEEN_0_AND_1 = [
   'hourlyRateLimitedRatio',
   'budgetBurnFast',
   'budgetBurnSlow',
+  'cacheFloorRatio',
   'truncatedRatio',
   'refusalRatio',
 ] as const satisfies readonly (keyof MonitoringSettings)[];

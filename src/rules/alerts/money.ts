@@ -1,5 +1,5 @@
 import { grew } from '../growth.ts';
-import { grouped, ratio, series, sumBy } from '../promql.ts';
+import { grouped, orZero, ratio, series, sumBy } from '../promql.ts';
 import { RECORDED } from '../recording.ts';
 import type { Alert } from '../rule.ts';
 import type { MonitoringSettings } from '../settings.ts';
@@ -16,6 +16,8 @@ export function moneyAlerts(settings: MonitoringSettings): readonly Alert[] {
     budgetForecast(settings),
     perCall(settings, 'Cost'),
     perCall(settings, 'Tokens'),
+    cacheShareDown(settings),
+    cacheUnread(settings),
     truncated(settings),
     refusals(settings),
     unpriced(settings),
@@ -156,6 +158,46 @@ function perCall({ perCallGrowth, minCallsCompared }: MonitoringSettings, what: 
     dashboard: 'calls',
     summary: `${what} per call to {{ $labels.model }} is {{ $value | printf "%.1f" }} times last week's`,
     description: `Over the last six hours, a call of job {{ $labels.job }} to {{ $labels.model }} took {{ $value | printf "%.2f" }} times the ${what.toLowerCase()} of the same hours a week ago.`,
+  };
+}
+
+/** Both ten points and 30% below the days before, or under the floor that those days reached. */
+function cacheShareDown(settings: MonitoringSettings): Alert {
+  const { cacheFloorRatio, minCachedCalls } = settings;
+  const [now, before] = [RECORDED.cacheShare('1h'), RECORDED.cacheShare('3d')];
+  const calls = sumBy(grouped(settings, 'key', 'model'), grew('requests', '1h', { matchers: 'outcome="ok"' }));
+  return {
+    name: 'PlimsollCacheShareDown',
+    severity: 'ticket',
+    expr:
+      `((${now} < ${before} - 0.1 and ${now} < 0.7 * ${before}) ` +
+      `or (${now} < ${cacheFloorRatio} and ${before} >= ${cacheFloorRatio})) and ${calls} >= ${minCachedCalls}`,
+    for: '30m',
+    keepFiringFor: '1h',
+    dashboard: 'calls',
+    summary:
+      'Only {{ $value | humanizePercentage }} of the input of {{ $labels.model }}, key {{ $labels.key }}, is read from the cache',
+    description:
+      'In the last hour, {{ $value | humanizePercentage }} of the input tokens were read from the cache, far less than in the days before. Input costs up to ten times as much, and counts towards the limit.',
+  };
+}
+
+/** Writes cost more than plain input; they pay only if they are read. */
+function cacheUnread(settings: MonitoringSettings): Alert {
+  const by = grouped(settings, 'key', 'model');
+  const tokens = (kind: string): string => sumBy(by, grew('tokens', '6h', { matchers: `kind=~"${kind}"` }));
+  const written = tokens('cache_write_5m|cache_write_1h');
+  const read = orZero(tokens('cache_read'), written);
+  return {
+    name: 'PlimsollCacheUnread',
+    severity: 'ticket',
+    expr: `${written} >= ${settings.minCacheWriteTokens} and ${read} < 0.1 * ${written}`,
+    for: '30m',
+    keepFiringFor: '1h',
+    dashboard: 'calls',
+    summary: 'What {{ $labels.model }}, key {{ $labels.key }}, writes to the cache is hardly read',
+    description:
+      'In six hours, {{ $value | printf "%.0f" }} tokens were written to the prompt cache, and less than a tenth as many were read from it. A write costs more than plain input.',
   };
 }
 
