@@ -367,6 +367,23 @@ describe('a fetch that answers with', () => {
     assert.deepEqual(outcomes[1], outcomes[0]);
   });
 
+  it('an async iterable as its body has the streamed call counted by its status', async () => {
+    const encoded = EVENTS.map((event) => Buffer.from(`event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`));
+    const iterable = () => ({
+      ...{ ok: true, status: 200, headers },
+      body: (async function* () {
+        yield* encoded;
+      })(),
+    });
+    const call = async (client: Anthropic): Promise<unknown> => {
+      const types: string[] = [];
+      for await (const { type } of await client.messages.create({ ...PARAMS, stream: true })) types.push(type);
+      return types;
+    };
+    const log = await sameAsPlain({ client: { fetch: answering(iterable) }, call });
+    assert.deepEqual(log.events, ['started', 'attempted 200', 'finished ok']);
+  });
+
   it('a frozen object has the call counted by its status', async () => {
     const frozen = Object.freeze({ ok: true, status: 200, headers, json: async () => MESSAGE });
     const log = await sameAsPlain({ client: { fetch: answering(() => frozen) } });
