@@ -88,7 +88,7 @@ async function history(options: HistoryOptions, out: WriteStream): Promise<Histo
   const clock = new HistoryClock(startMs);
   const api = simulator({
     ...{ seed, clock, scenario, tier: 'start', keepRequests: 10, unknownModels: 'serve' },
-    respond: cached,
+    respond: answered,
     limits: { 'haiku-4.5': limits },
   });
   const folder = mkdtempSync(join(tmpdir(), 'plimsoll-history-'));
@@ -136,11 +136,20 @@ function running(
 /** About; a step that takes longer than it has goes into the next. */
 const SECONDS_OF_A_CALL = 2;
 
-/** A system prompt that is marked for it is read from the cache, and written to it now and then. */
-function cached({ body, number }: MessagesRequest): Reply | undefined {
+/**
+ * A system prompt that is marked for it is read from the cache, and written to it now and then. Once in some hundred
+ * calls a model refuses, or another one answers in its place.
+ */
+function answered({ body, number }: MessagesRequest): Reply | undefined {
+  if (number % 500 === 7) return { stopReason: 'refusal', stopDetails: { category: 'cyber' } };
+  if (number % 500 === 257) return { declined: [{ model: body.model, category: 'cyber' }], model: 'claude-sonnet-5-5' };
   if (!Array.isArray(body.system)) return undefined;
-  const tokens = number % 40 < 2 ? { cache_creation_input_tokens: 900 } : { cache_read_input_tokens: 900 };
-  return { usage: { input_tokens: 300, ...tokens } };
+  const isWritten = number % 40 < 2;
+  const tokens = isWritten ? { cache_creation_input_tokens: 900 } : { cache_read_input_tokens: 900 };
+  return {
+    usage: { input_tokens: 300, ...tokens },
+    ...(isWritten && { diagnostics: { cache_miss_reason: { type: 'tools_changed', cache_missed_input_tokens: 900 } } }),
+  };
 }
 
 interface Step {
