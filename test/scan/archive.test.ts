@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
+import { syncBuiltinESMExports } from 'node:module';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, describe, it } from 'node:test';
-import { gunzipSync, gzipSync } from 'node:zlib';
+import { mock, after, describe, it } from 'node:test';
+
+import zlib, { gunzipSync, gzipSync } from 'node:zlib';
+import { open } from '../../src/scan/archive.ts';
 import { zipped } from '../../testing/archives.ts';
 import { plantedSecret } from '../../testing/planted.ts';
 import { places, scanned, tarred } from '../../testing/scanned.ts';
@@ -61,4 +64,18 @@ describe('a scan of an archive', () => {
       assert.deepEqual(places('a.tar', readFileSync(join(folder, 'long.tar'))), [`a.tar!${long}:1:1`], format);
     }
   });
+});
+
+it('a zip of many files that are too large is unpacked a few times, and each of them is named', () => {
+  const bomb = 'A'.repeat(10_000);
+  const bytes = zipped(Object.fromEntries(Array.from({ length: 200 }, (_, index) => [`bomb-${index}`, bomb])));
+  const inflate = mock.method(zlib, 'inflateRawSync');
+  syncBuiltinESMExports();
+  const opened = open('a.zip', bytes, 1_000);
+  const most = inflate.mock.calls.reduce((sum, { arguments: [, options] }) => sum + (options?.maxOutputLength ?? 0), 0);
+  inflate.mock.restore();
+  syncBuiltinESMExports();
+  assert.ok(opened !== null && typeof opened !== 'string');
+  assert.equal(opened.skipped.length, 200);
+  assert.ok(most <= 4 * 1_000 + 200, `${most} bytes could have been unpacked`);
 });
