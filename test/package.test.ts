@@ -130,10 +130,10 @@ test('the package holds what its users need and nothing of the workshop', () => 
   );
 });
 
-test('the package is less than 220 files and 1.8 MB', () => {
+test('the package is less than 220 files and 2 MB', () => {
   const bytes = files.reduce((sum, file) => sum + statSync(join(shipped, file)).size, 0);
   assert.ok(files.length < 220, `${files.length} files`);
-  assert.ok(bytes < 1_800_000, `${bytes} bytes`);
+  assert.ok(bytes < 2_000_000, `${bytes} bytes`);
 });
 
 test('every alert leads to a runbook that is in the package', () => {
@@ -184,7 +184,7 @@ test('a command loads no other command, and nothing of the library before it is 
   // `command.js` is what every command is defined by: its arguments, its help and its refusals.
   assert.deepEqual([...loadedWith(main)], [main, 'dist/chunks/base.js', 'dist/chunks/command.js']);
   const commands = imports(main, 'dynamic');
-  assert.equal(new Set(commands).size, 9);
+  assert.equal(new Set(commands).size, 10);
   const run = project('commands', {});
   for (const command of commands) {
     const name = command.replace(/^.*\/|\.js$/g, '');
