@@ -5,7 +5,7 @@ import type { OrganizationKey } from './key-groups.ts';
 export type KeyFinding = 'expired' | 'expires_soon' | 'old' | 'unused' | 'badly_named' | 'not_watched' | 'no_workspace';
 
 /** What is known of a key besides its entry in the organization's list. */
-export interface KeyFacts {
+interface KeyFacts {
   readonly nowMs: number;
   /** The last UTC day on which the report has use of it; `null` for none as far as it was read. */
   readonly lastUsed: string | null;
