@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { registerHooks } from 'node:module';
+import { Random } from '../transparent/random.ts';
 import { openBench, type GatewayModule } from './bench.ts';
 import { fuzz, type Difference } from './fuzz.ts';
 
@@ -270,6 +272,28 @@ export const MUTANTS: readonly Mutant[] = [
   },
 ];
 
+/** As many different mutants as asked for, chosen by the seed: a short run tries some, and another seed tries others. */
+export function drawMutants(seed: number, count: number): readonly Mutant[] {
+  const random = new Random(seed);
+  const left = [...MUTANTS];
+  return Array.from({ length: Math.min(count, left.length) }, () => {
+    const drawn = random.one(left);
+    left.splice(left.indexOf(drawn), 1);
+    return drawn;
+  });
+}
+
+/** The mutants whose place is not in their file, or is there more than once. */
+export function misplacedMutants(): readonly string[] {
+  return MUTANTS.filter(({ file, from }) => readFileSync(sourceOf(file), 'utf8').split(from).length !== 2).map(
+    ({ name }) => name,
+  );
+}
+
+function sourceOf(file: string): URL {
+  return new URL(`../../src/${file}`, import.meta.url);
+}
+
 const MARK = 'mutant';
 let current: { readonly index: number; readonly mutant: Mutant } | null = null;
 let loads = 0;
@@ -310,7 +334,7 @@ export async function findMutant(
   { seed, requests }: { readonly seed: number; readonly requests: number },
 ): Promise<Difference | null> {
   current = { index: ++loads, mutant };
-  const entry = new URL(`../../src/gateway/index.ts?${MARK}=${loads}`, import.meta.url);
+  const entry = sourceOf(`gateway/index.ts?${MARK}=${loads}`);
   const module = (await import(entry.href)) as GatewayModule;
   const bench = await openBench(module);
   try {
