@@ -40,7 +40,7 @@ interface Kind {
 const compiler: Plugin = {
   name: 'compiler',
   transform(code, id) {
-    if (id.endsWith('.json')) return { code: `export default ${code}`, map: null };
+    if (id.endsWith('.json')) return { code: `export default ${JSON.stringify(JSON.parse(code))}`, map: null };
     const { ScriptTarget, ModuleKind, transpileModule } = typescript;
     const compilerOptions = {
       target: ScriptTarget.ES2023,

@@ -81,7 +81,7 @@ export async function judged(rules: readonly AlertingRule[], cases: readonly Ale
       writeFileSync(path, stringify({ rule_files: ['rules.yml'], evaluation_interval: held, tests }));
       return path;
     });
-    const printed = await run(['test', 'rules', ...files]);
+    const printed = await testedRules(...files);
     const wrong = new Set([...printed.matchAll(/^ +alertname: ?(\w+), time/gm)].map(([, name = '']) => name));
     return { wrong, printed };
   } finally {
@@ -124,9 +124,12 @@ function oldProcesses(series: AlertCase['series']): AlertCase['series'] {
   return Object.fromEntries(starts.filter((start) => !(start in series)).map((start) => [start, '-7200x5000']));
 }
 
-function run(args: readonly string[]): Promise<string> {
+/** What promtool has against files of rule tests: nothing, or what it prints. */
+export function testedRules(...files: readonly string[]): Promise<string> {
   return new Promise((resolve) => {
-    execFile(promtool.path, args, (error, stdout, stderr) => resolve(error === null ? '' : `${stdout}${stderr}`));
+    execFile(promtool.path, ['test', 'rules', ...files], (error, stdout, stderr) =>
+      resolve(error === null ? '' : `${stdout}${stderr}`),
+    );
   });
 }
 

@@ -1,15 +1,13 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
-import { promisify } from 'node:util';
 import { stringify } from 'yaml';
 import { growthOf } from '../../src/rules/growth.ts';
 import { ruleFiles } from '../../src/rules/rule-files.ts';
 import { ruleFileText } from '../../src/rules/rule.ts';
-import { promtool } from '../../testing/promtool.ts';
+import { promtool, testedRules } from '../../testing/promtool.ts';
 
 /** Figures as they are recorded, against arithmetic: each case is a day on which counters alone say something else. */
 
@@ -192,7 +190,7 @@ test('the recorded growth is what happened', { skip: promtool.skip }, async (t) 
             ),
           ),
         );
-        assert.equal(await printed(path), '');
+        assert.equal(await testedRules(path), '');
       }),
     ),
   );
@@ -214,11 +212,4 @@ function testOf({ series, at }: GrowthCase, within: string, order: readonly stri
       },
     ],
   };
-}
-
-async function printed(path: string): Promise<string> {
-  return promisify(execFile)(promtool.path, ['test', 'rules', path]).then(
-    () => '',
-    ({ stdout, stderr }: { readonly stdout: string; readonly stderr: string }) => `${stdout}${stderr}`,
-  );
 }

@@ -1,14 +1,12 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
-import { promisify } from 'node:util';
 import { stringify } from 'yaml';
 import { ruleFiles } from '../../src/rules/rule-files.ts';
 import { ruleFileText } from '../../src/rules/rule.ts';
-import { grown, level, promtool } from '../../testing/promtool.ts';
+import { grown, level, promtool, testedRules } from '../../testing/promtool.ts';
 
 /** Whole days on the rules as they are shipped, each group with its wait and with how long its alerts go on. */
 
@@ -125,7 +123,7 @@ test('a bad day is told as it was', { skip: promtool.skip }, async (t) => {
           ),
         ),
       );
-      assert.equal(await printed(path), '');
+      assert.equal(await testedRules(path), '');
     });
   }
 });
@@ -151,11 +149,4 @@ function testOf({ series, expr, answers }: Day, order: readonly string[]): objec
       },
     ],
   };
-}
-
-async function printed(path: string): Promise<string> {
-  return promisify(execFile)(promtool.path, ['test', 'rules', path]).then(
-    () => '',
-    ({ stdout, stderr }: { readonly stdout: string; readonly stderr: string }) => `${stdout}${stderr}`,
-  );
 }

@@ -48,27 +48,19 @@ const queries = everyQuery();
 
 /** What is empty here, and why that is as it must be. Nothing of the dashboards on budgets and tiers may be. */
 const EMPTY: ReadonlyMap<string, string> = new Map([
-  ['calls/Refusals, by category and billing A', 'no model refuses'],
-  ['calls/Prompt cache misses, by reason A', 'no call asks for diagnostics'],
   ['overview/Refused by spend limits, by scope A', 'nothing of this job was refused for money'],
   ['rule plimsoll:instance:ended', 'no process has ended'],
   ['rule plimsoll:instance:restarted', 'no process has restarted'],
-  ['rule plimsoll:instance:refusals:sum', 'no model refuses'],
-  ['rule plimsoll:refusals:growth', 'no model refuses'],
   ['rule plimsoll:instance:label_values_dropped:sum', 'every label has a place'],
   ['rule plimsoll:label_values_dropped:growth', 'every label has a place'],
   ['rule plimsoll:instance_slow:ended', 'no process has ended'],
   ['rule plimsoll:instance_slow:restarted', 'no process has restarted'],
-  ['rule plimsoll:instance:cache_misses:sum', 'no call asks for diagnostics'],
-  ['rule plimsoll:cache_misses:growth', 'no call asks for diagnostics'],
   ['rule plimsoll:instance_attribution:ended', 'no process has ended'],
   ['rule plimsoll:instance_attribution:restarted', 'no process has restarted'],
   ['rule plimsoll:budget_spend_usd:dated', 'every budget is of a month'],
   ['rule plimsoll:budget_seen_usd:day', 'every budget is of a month'],
   ['runbook PlimsollBudgetBurnSlow 2', 'nothing was called yesterday'],
   ['runbook PlimsollLedgerFailsClosed 2', 'every ledger has answered'],
-  ['runbook PlimsollRefusalsUp 1', 'no model refuses'],
-  ['runbook PlimsollRefusalsUp 2', 'no model refuses'],
 ]);
 
 const askedOf = (name: string): Query => {
