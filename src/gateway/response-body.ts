@@ -161,7 +161,8 @@ interface Decoder extends BodyListener {
 }
 
 /**
- * Makes a decoder for this `content-encoding`. With an unknown encoding, `listener` gets an empty body. If a body
+ * Makes a decoder for this `content-encoding`. With an unknown encoding, `listener` gets none of it, and the
+ * end `unread`. If a body
  * breaks off, it gets everything up to there.
  */
 export function decoding(encoding: string, listener: BodyListener): Decoder {
@@ -171,7 +172,7 @@ export function decoding(encoding: string, listener: BodyListener): Decoder {
   const finish = (): void => {
     if (isOver) return;
     isOver = true;
-    listener.end(ending ?? 'failed');
+    listener.end(decoder === null && ending === 'done' ? 'unread' : (ending ?? 'failed'));
   };
   let whenDrained: (() => void) | null = null;
   const catchUp = (): void => {

@@ -20,11 +20,11 @@ export function untap(body: object): void {
 export interface BodyListener {
   /** The next bytes, each once, in order, whichever branch of the body gets them first. */
   chunk(bytes: Uint8Array): void;
-  /** The body is over: read to its end, failed, or given up by its reader. Exactly once. */
+  /** The body is over: read to its end (`unread`: but not to be looked into), failed, or given up. Exactly once. */
   end(how: BodyEnd): void;
 }
 
-export type BodyEnd = 'done' | 'failed' | 'aborted' | 'cancelled' | 'abandoned';
+export type BodyEnd = 'done' | 'unread' | 'failed' | 'aborted' | 'cancelled' | 'abandoned';
 
 type Body = ReadableStream<Uint8Array>;
 

@@ -133,8 +133,8 @@ function bytesOf(content: unknown): Uint8Array {
 /** The end of a JSON body: as of any body, or whole and not JSON. */
 export type JsonEnd = BodyEnd | 'malformed';
 
-/** A larger body that is not read by `json()` is not looked into. */
-const LARGEST_BODY_BYTES = 32 << 20;
+/** A larger body is looked into only where it is read by `json()`: its reader holds as much of it as this holds. */
+const LARGEST_BODY_BYTES = 256 << 20;
 
 /**
  * Looks at the value that the response's own `json()` gives its caller, so that the body is parsed once and by them.
@@ -193,7 +193,8 @@ export class JsonListener implements BodyListener {
   }
 
   end(how: BodyEnd): void {
-    if (how !== 'done' || this.#bytes > this.#largestBytes) return this.#seen(undefined, how);
+    if (how !== 'done') return this.#seen(undefined, how);
+    if (this.#bytes > this.#largestBytes) return this.#seen(undefined, 'unread');
     let value: unknown;
     try {
       value = parseJson(Buffer.concat(this.#chunks).toString('utf8'));

@@ -85,6 +85,7 @@ function isOneJson({ operation }: FollowedCall, type: string): boolean {
 /** The outcome of a body that is whole when it has been read to its end. */
 export const OUTCOME_OF_END: Readonly<Record<BodyEnd, Outcome>> = {
   done: 'ok',
+  unread: 'ok',
   failed: 'connection_error',
   aborted: 'cancelled',
   cancelled: 'cancelled',
@@ -96,6 +97,7 @@ function followJson(followed: Followed, value: unknown, how: JsonEnd): void {
   const { call, observation } = followed;
   try {
     if (how === 'malformed') return call.end('server_error');
+    if (how === 'unread') observation.onError('body', new RangeError('a JSON body could not be looked into'));
     if (isJson(value)) {
       takeDocument(followed, value);
       if (isErrorDocument(value)) return endWithError(call, value);
