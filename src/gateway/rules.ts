@@ -212,7 +212,7 @@ function checkModels(request: Json, allowed: readonly string[]): void {
   // The API chooses the models of a chain that is given as a text.
   const isChosenThere = typeof request['fallbacks'] === 'string';
   if (!isChosenThere && models.every((model) => typeof model === 'string' && allowed.includes(model))) return;
-  const message = `This token may use only these models: ${allowed.join(', ')}. Change the model of the request.`;
+  const message = `This token may only use these models: ${allowed.join(', ')}. Change the model of the request.`;
   throw new ClientRuleError('models', { status: 403, type: 'permission_error', message });
 }
 
