@@ -112,11 +112,21 @@ async function described(found: readonly Span[], { beginMs, since, tested }: Rul
   });
   return found.map(({ labels, fromMs, untilMs }) => {
     const name = valueIn(labels, 'alertname');
-    const said = failures.find(({ alert, atMs }) => alert === name && atMs >= fromMs)?.text;
+    const said = failures
+      .filter(({ alert, atMs }) => alert === name && atMs >= fromMs)
+      .flatMap(({ text }) => text.split(/^ +\d+:/m))
+      .find((alert) => hasLabels(alert, labels));
     if (said === undefined) throw new Error(`promtool did not say what ${name} says:\n${printed.slice(0, 2_000)}`);
     const [summary, description] = [valueIn(said, 'summary'), valueIn(said, 'description')];
     return { name, severity: valueIn(labels, 'severity'), summary, description, fromMs, untilMs };
   });
+}
+
+/** Tells whether an alert, as promtool prints it, is the one with these labels: several of one name can fire at a time. */
+function hasLabels(alert: string, labels: string): boolean {
+  const printed = /^ *Labels:\{(.*)\}$/m.exec(alert)?.[1];
+  const names = [...(printed ?? '').matchAll(/(\w+)="(?:[^"\\]|\\.)*"/g)].map(([, name = '']) => name);
+  return names.length > 0 && names.every((name) => valueIn(printed ?? '', name) === valueIn(labels, name));
 }
 
 /** Of a list of labels or annotations as Prometheus writes them. */

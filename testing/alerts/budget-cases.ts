@@ -304,7 +304,7 @@ const THRESHOLDS: readonly AlertCase[] = [
     alert: 'PlimsollBudgetThreshold',
     series: { [reached('0.5')]: level([40, 1]), [reached('0.8')]: grown([20, 0], [1, 1], [20, 0]) },
     at: '22m',
-    firing: [[{ ...OF_TEAM, threshold: '0.8' }, 'Budget team has reached 0.8 of its limit']],
+    firing: [[{ ...OF_TEAM, threshold: '0.8' }, 'Budget team has reached 80% of its limit']],
   },
   {
     name: 'does not fire when a threshold was reached an hour ago, or all of the limit now',

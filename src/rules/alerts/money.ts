@@ -50,9 +50,9 @@ function budgetThreshold(settings: MonitoringSettings): Alert {
     for: '0s',
     keepFiringFor: '1h',
     dashboard: 'budget',
-    summary: 'Budget {{ $labels.budget }} has reached {{ $labels.threshold }} of its limit',
+    summary: 'Budget {{ $labels.budget }} has reached {{ $labels.threshold | humanizePercentage }} of its limit',
     description:
-      'Spend of budget {{ $labels.budget }} has reached the threshold {{ $labels.threshold }} of its limit, for the first time in its period.',
+      'Budget {{ $labels.budget }} has spent {{ $labels.threshold | humanizePercentage }} of its limit, for the first time in its period.',
   };
 }
 
