@@ -142,7 +142,13 @@ export function gotName(name: string): string {
  * mistake.
  */
 function isShowable(text: string): boolean {
-  return text.length <= 32 && !text.includes('sk-') && !mayHoldSecret(text);
+  return text.length <= 32 && !text.includes('sk-') && !mayHoldSecret(text) && !mayHoldPassword(text);
+}
+
+/** Tells whether a text may be a URL, or the end of one, with a password: `redis://:PASSWORD@host`, `user:PASSWORD@host`. */
+function mayHoldPassword(text: string): boolean {
+  const colon = text.indexOf(':');
+  return colon !== -1 && text.lastIndexOf('@') > colon;
 }
 
 /** The beginning of every secret: the API's, and those of a plimsoll gateway. */

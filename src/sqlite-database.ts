@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import type Sqlite from 'node:sqlite';
 import type { DatabaseSync } from 'node:sqlite';
-import { ConfigurationError, type ProblemKind } from './errors.ts';
+import { ConfigurationError, mayHoldSecret, type ProblemKind } from './errors.ts';
 
 /** An SQLite file, and its contents. */
 interface SqliteFile {
@@ -49,10 +49,11 @@ export function sqliteDatabase({ path, open, tables, version, pragmas = '', wait
   }
 }
 
-/** A URL, passed by mistake, may contain a password. */
+/** A URL, passed by mistake, may contain a password; a key may be passed by mistake too. */
 function shown(path: string): string {
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(path)?.[1];
-  return scheme === undefined ? `"${path}"` : `a URL of ${scheme}`;
+  if (scheme !== undefined) return `a URL of ${scheme}`;
+  return mayHoldSecret(path) ? `a text of ${path.length} characters` : `"${path}"`;
 }
 
 /** Loaded only when it is used: some versions of Node print a warning when it is loaded. */

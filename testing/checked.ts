@@ -31,6 +31,7 @@ export async function run(env: Readonly<Record<string, string>>, args: readonly 
     stdin: (async function* none() {})(),
     out: (line) => out.push(line),
     err: (line) => out.push(line),
+    reveal: (line) => out.push(line),
     env: { ANTHROPIC_AUTH_TOKEN: KEY, ANTHROPIC_DEFAULT_MODEL: 'claude-haiku-5-5', ...env },
     now: () => NOW,
     columns: 80,

@@ -45,7 +45,7 @@ export function api({ configuration, baseUrl, asked, clock }: ApiOptions): Api {
   const ask = async (path: string, body?: unknown): Promise<Answer> => {
     const sentAtMs = clock.epochMs();
     try {
-      const url = `${baseUrl.replace(/\/+$/, '')}${path}`;
+      const url = `${baseUrl.replace(/(?<!\/)\/+$/, '')}${path}`;
       const request: RequestInit = {
         method: body === undefined ? 'GET' : 'POST',
         headers: {

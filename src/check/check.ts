@@ -53,7 +53,7 @@ export async function check({
 /** Shows the base URL without a password. */
 function shownUrl(env: CheckOptions['env']): string {
   const url = URL.parse(env['ANTHROPIC_BASE_URL']?.trim() || DEFAULT_BASE_URL);
-  return url === null ? '' : redacted(`${url.protocol}//${url.host}${url.pathname.replace(/\/+$/, '')}`);
+  return url === null ? '' : redacted(`${url.protocol}//${url.host}${url.pathname.replace(/(?<!\/)\/+$/, '')}`);
 }
 
 async function configured({ configuration, problems }: EnvironmentReport, env: CheckOptions['env']): Promise<Seen> {

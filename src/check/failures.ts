@@ -141,7 +141,7 @@ function diagnosis({ cause, text, next }: Rule, asked: Asked): Diagnosis {
 function refusedByProxy(error: unknown, { proxy, host }: Asked): CheckFailure | null {
   const [, status] = /Proxy response \((\d{3})\)/.exec(lastOf(error).message) ?? [];
   if (proxy === null || status === undefined) return null;
-  const login = `Put the proxy's user name and password into ${proxy.variable}, as in http://name:password@${proxy.host}.`;
+  const login = `Put the proxy's user name and password into ${proxy.variable}, as in http://name:…@${proxy.host}.`;
   const pass = `Ask whoever runs the proxy to allow calls to ${host}.`;
   return new CheckFailure(`the proxy answered ${status}`, {
     cause: 'proxy',

@@ -8,7 +8,7 @@ import { LIMIT_DIMENSIONS, type LimitDimension } from '../limiter.ts';
 import { LIMITED_BY, RATE_LIMIT_REASONS } from '../vocabulary.ts';
 import { budgetItems, inOrder, type AdviceItem, type Severity } from './advise-budgets.ts';
 import { routeItems } from './advise-routes.ts';
-import { defineCommand, print, wrapped, type CommandIo } from './command.ts';
+import { defineCommand, print, printable, wrapped, type CommandIo } from './command.ts';
 import { label, metricsPage, samplesOf, sums, type Sample } from './metrics-page.ts';
 
 const DEFAULT_PLACE = 'http://127.0.0.1:9464/metrics';
@@ -74,7 +74,7 @@ function adviceLines(items: readonly AdviceItem[], place: string, io: CommandIo)
   }
   const texts = items.flatMap(({ severity, about, text }) => [
     `${severity.toUpperCase()}, ${about}`,
-    ...wrapped(text, width - 2).map((line) => `  ${line}`),
+    ...wrapped(printable(text), width - 2).map((line) => `  ${line}`),
     '',
   ]);
   return [...texts, ...since];

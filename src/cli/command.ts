@@ -1,5 +1,6 @@
 import type { ParseArgsOptionsConfig } from 'node:util';
 import { ConfigurationError, sentenceOf, type Problem } from '../errors.ts';
+import { redacted } from '../keys/secrets.ts';
 import { ARGUMENTS_INVALID, parseArguments, type Given, type Taken } from './arguments.ts';
 
 /** The command's access to the outside, passed in so that tests need no process. */
@@ -9,6 +10,8 @@ export interface CommandIo {
   out(line: string): void;
   /** Writes one line of an error or a warning. */
   err(line: string): void;
+  /** Writes a secret that was made just now: the one line in which `out` would leave it out. */
+  reveal(line: string): void;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Milliseconds since the Unix epoch. */
   now(): number;
@@ -17,6 +20,28 @@ export interface CommandIo {
   readonly color: boolean;
   /** Aborted when the user wants the command to end. */
   readonly signal: AbortSignal;
+}
+
+/**
+ * The same access, by which nothing can be written that must not be shown: names of files, texts of others and arguments
+ * may have secrets in them, or what a terminal obeys.
+ */
+export function guarded(io: CommandIo): CommandIo {
+  const shown = (text: string): string => redacted(text).split('\n').map(printable).join('\n');
+  return Object.create(io, {
+    out: { value: (line: string) => io.out(shown(line)) },
+    err: { value: (line: string) => io.err(shown(line)) },
+  }) as CommandIo;
+}
+
+const UNPRINTABLE = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
+
+/**
+ * Writes what is not printed but obeyed by a terminal, line ends and marks of direction among it, as JSON escapes it:
+ * `\u001b`. So JSON stays JSON.
+ */
+export function printable(text: string): string {
+  return text.replace(UNPRINTABLE, (mark) => `\\u${mark.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 /** One subcommand of `plimsoll`. */

@@ -73,7 +73,7 @@ const ACTIONS: Readonly<Record<TokenAction, Action>> = {
   async create({ what, lifetimeMs, note }, { store, settings, io }) {
     const clock = { epochMs: () => io.now() };
     const { token, record } = await issueToken(store, { client: what, lifetimeMs, note, clock });
-    io.out(token);
+    io.reveal(token);
     const { id, expiresAtMs } = record;
     const until = expiresAtMs === null ? 'until it is revoked' : `until ${new Date(expiresAtMs).toISOString()}`;
     wrapped(`Token ${id} of ${what} is valid ${until}.`, 80).forEach((line) => io.err(line));

@@ -2,7 +2,7 @@ import { keyAlias, keyEnvironment, type KeyAlias } from '../keys/alias.ts';
 import { phraseOf, unfit, type ValueProblem } from '../errors.ts';
 import { redacted } from '../keys/secrets.ts';
 import { wrongArguments } from './arguments.ts';
-import { defineCommand, print, wrapped, type CommandIo } from './command.ts';
+import { defineCommand, print, printable, wrapped, type CommandIo } from './command.ts';
 import { metricsPage, type Sample } from './metrics-page.ts';
 
 const USAGE = [
@@ -149,15 +149,15 @@ function keyLines(keys: readonly KeyAccount[], sinceMs: number | null): readonly
   return [
     ...keys.flatMap(accountLines),
     ...(keys.some(({ use }) => use !== null) ? ['', `These counts are of one process, ${since}.`] : []),
-    ...(unused.length === 0 ? [] : ['Not used in that time:', ...unused.map(({ alias }) => `  ${alias}`)]),
+    ...(unused.length === 0 ? [] : ['Not used in that time:', ...unused.map(({ alias }) => `  ${printable(alias)}`)]),
   ];
 }
 
 function accountLines({ alias, environment, service, role, problems, use }: KeyAccount): readonly string[] {
   const reading = [environment, service, role].map((part) => part ?? '?').join(' / ');
   return [
-    `${problems.length === 0 ? 'ok   ' : 'BAD  '} ${alias}`,
-    `      ${reading}`,
+    `${problems.length === 0 ? 'ok   ' : 'BAD  '} ${printable(alias)}`,
+    `      ${printable(reading)}`,
     ...problems.flatMap((problem) => wrapped(phraseOf(problem), 74).map((line) => `      ${line}`)),
     ...(use === null ? [] : useLines(use).map((line) => `      ${line}`)),
   ];

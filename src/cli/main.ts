@@ -1,8 +1,9 @@
 #!/usr/bin/env node
 import { realpathSync } from 'node:fs';
+import { inspect } from 'node:util';
 import { nearest, unfit, type Problem } from '../errors.ts';
 import { VERSION, nodeProblem } from '../version.ts';
-import { printProblems, type Command, type CommandIo } from './command.ts';
+import { guarded, printProblems, type Command, type CommandIo } from './command.ts';
 
 interface Listed {
   /** One line, for the list of commands. */
@@ -54,8 +55,21 @@ const COMMANDS: Readonly<Record<string, Listed>> = {
   },
 };
 
-/** Runs the command that the arguments name, and resolves to the exit code. */
-export async function main(args: readonly string[], io: CommandIo): Promise<number> {
+/**
+ * Runs the command that the arguments name, and resolves to the exit code. Prints no key, no password, and nothing that a
+ * terminal obeys, whatever the command writes or throws.
+ */
+export async function main(args: readonly string[], given: CommandIo): Promise<number> {
+  const io = guarded(given);
+  try {
+    return await run(args, io);
+  } catch (error) {
+    io.err(inspect(error));
+    return 1;
+  }
+}
+
+async function run(args: readonly string[], io: CommandIo): Promise<number> {
   const [name = '--help', ...rest] = args;
   const tooOld = nodeProblem();
   if (tooOld !== null) {
@@ -90,7 +104,7 @@ function usage(): readonly string[] {
   return [
     'plimsoll COMMAND [options]',
     '',
-    ...Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(12)}${summary}`),
+    ...Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(14)}${summary}`),
     '',
     'plimsoll COMMAND --help explains a command.',
   ];
@@ -108,6 +122,7 @@ function processIo(): CommandIo {
     },
     out: (line) => process.stdout.write(`${line}\n`),
     err: (line) => process.stderr.write(`${line}\n`),
+    reveal: (line) => process.stdout.write(`${line}\n`),
     env: process.env,
     now: () => Date.now(),
     columns: process.stdout.isTTY ? process.stdout.columns : 80,

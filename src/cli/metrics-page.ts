@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { ConfigurationError } from '../errors.ts';
+import { redacted } from '../keys/secrets.ts';
 import type { CommandIo } from './command.ts';
 
 const LONGEST_WAIT_MS = 10_000;
@@ -11,9 +12,10 @@ const LONGEST_WAIT_MS = 10_000;
  */
 export async function metricsPage(place: string, io: CommandIo): Promise<readonly Sample[]> {
   const samples = samplesIn(await textAt(place, io));
-  if (samples === null) throw noMetrics('a page in the text format of Prometheus', `something else at ${place}`);
+  const shown = redacted(place);
+  if (samples === null) throw noMetrics('a page in the text format of Prometheus', `something else at ${shown}`);
   if (!samples.some(({ name }) => /^(?:anthropic|plimsoll)_/.test(name)))
-    throw noMetrics('plimsoll metrics', `only other metrics at ${place}`);
+    throw noMetrics('plimsoll metrics', `only other metrics at ${shown}`);
   return samples;
 }
 
@@ -29,7 +31,7 @@ async function textAt(place: string, io: CommandIo): Promise<string> {
     if (place === '-') return await standardInput(io);
     return /^https?:\/\//i.test(place) ? await page(place, io) : await readFile(place, 'utf8');
   } catch (error) {
-    throw noMetrics('a readable page', `${unreadableReason(error)} at ${place}`);
+    throw noMetrics('a readable page', `${unreadableReason(error)} at ${redacted(place)}`);
   }
 }
 
@@ -63,8 +65,9 @@ function unreadableReason(error: unknown): string {
   const cause: unknown = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   if (!(cause instanceof Error)) return 'no reason given';
   if (cause.message === 'bad port') return 'a port that fetch does not allow';
+  if (cause.message.includes('includes credentials')) return 'a URL with a password, which fetch does not allow,';
   if (cause.name === 'TimeoutError') return 'no response in time';
-  return 'code' in cause && typeof cause.code === 'string' ? cause.code : cause.message;
+  return 'code' in cause && typeof cause.code === 'string' ? cause.code : redacted(cause.message);
 }
 
 /** One line of a `/metrics` page. */
@@ -75,8 +78,6 @@ export interface Sample {
 }
 
 const LINE = /^([A-Za-z_:][\w:]*)(?:\{(.*)\})?[ \t]+(\S+)(?:[ \t]|$)/;
-
-const LABEL = /([A-Za-z_]\w*)="((?:[^"\\]|\\.)*)"/g;
 
 /** Parses a page in the text format of Prometheus or OpenMetrics; `null` for any other text. */
 export function samplesIn(text: string): readonly Sample[] | null {
@@ -92,13 +93,40 @@ export function samplesIn(text: string): readonly Sample[] | null {
   return samples;
 }
 
+/** Goes from one `="` to the next and reads each character once: an expression would begin anew at each letter of a name. */
 function labelsIn(text: string): Readonly<Record<string, string>> {
-  return Object.fromEntries(
-    [...text.matchAll(LABEL)].map(([, name = '', value = '']) => [
+  const labels: [name: string, value: string][] = [];
+  let from = 0;
+  for (let at = text.indexOf('="'); at !== -1; at = text.indexOf('="', from)) {
+    const name = nameBefore(text, from, at);
+    from = at + 1;
+    if (name === '') continue;
+    const end = closingQuote(text, at + 2);
+    if (end === -1) break;
+    labels.push([
       name,
-      value.replace(/\\n/g, '\n').replace(/\\(.)/g, '$1'),
-    ]),
-  );
+      text
+        .slice(at + 2, end)
+        .replace(/\\n/g, '\n')
+        .replace(/\\(.)/g, '$1'),
+    ]);
+    from = end + 1;
+  }
+  return Object.fromEntries(labels);
+}
+
+/** The name that ends before `end`; empty if there is none. */
+function nameBefore(text: string, from: number, end: number): string {
+  let start = end;
+  while (start > from && /\w/.test(text.charAt(start - 1))) start -= 1;
+  while (start < end && /\d/.test(text.charAt(start))) start += 1;
+  return text.slice(start, end);
+}
+
+function closingQuote(text: string, from: number): number {
+  let at = from;
+  while (at < text.length && text[at] !== '"') at += text[at] === '\\' ? 2 : 1;
+  return at < text.length ? at : -1;
 }
 
 /** The samples of one metric. */

@@ -4,7 +4,7 @@ import { nanoUsdOf, nanoUsdParts, type ExactUsd } from '../organization/exact-us
 import { auditedKey, type KeyFinding } from '../organization/key-audit.ts';
 import { WINDOWS, type OrganizationReport, type Window } from '../organization/organization.ts';
 import { dollars, findings, signed } from '../organization/sentences.ts';
-import { wrapped } from './command.ts';
+import { printable, wrapped } from './command.ts';
 
 /** What the table below the difference is by. */
 export const VIEWS = ['key', 'model', 'day'] as const;
@@ -101,7 +101,7 @@ function tableLines({ lines }: Difference, by: View): readonly string[] {
 }
 
 function tableLine([name = '', ...amounts]: readonly string[]): string {
-  return `  ${name.slice(0, 32).padEnd(32)}${amounts.map((amount) => amount.padStart(14)).join('')}`;
+  return `  ${printable(name).slice(0, 32).padEnd(32)}${amounts.map((amount) => amount.padStart(14)).join('')}`;
 }
 
 function creditLines({ credit }: OrganizationReport): readonly string[] {
@@ -129,7 +129,7 @@ function keyLines({ keys, lastUsed, fromDay, groups, readAtMs }: OrganizationRep
     const facts = { nowMs: readAtMs, lastUsed: used, isWatched: groups.ofId(key.id) !== null };
     const found = auditedKey(key, facts);
     const last = used === null ? `not in the report since ${fromDay}` : `last used ${used}`;
-    const head = `  [${found.length === 0 ? 'x' : ' '}] ${key.name.slice(0, 28).padEnd(28)} ${key.status}, ${last}`;
+    const head = `  [${found.length === 0 ? 'x' : ' '}] ${printable(key.name).slice(0, 28).padEnd(28)} ${key.status}, ${last}`;
     return [head, ...found.flatMap((finding) => wrapped(TICKS[finding], 70).map((line) => `        ${line}`))];
   });
   return ['', 'Keys', ...lines];

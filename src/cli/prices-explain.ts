@@ -7,7 +7,7 @@ import type { Price } from '../pricing/prices.ts';
 import { approximately, usdPerMillion, type Rate } from '../pricing/rate.ts';
 import type { CostDoubt } from '../answers.ts';
 import { TOKEN_KINDS, type TokenKind, type Usage, type UsagePart } from '../vocabulary.ts';
-import type { CommandIo } from './command.ts';
+import { printable, type CommandIo } from './command.ts';
 
 const NOT_FOUND = [
   'Expected on standard input a Messages response, its usage object, its event',
@@ -123,7 +123,8 @@ function toolLine({ tool, uses, usdPerThousandUses, nanoUsd }: ToolLine): string
 
 /** A name in a response may have any length. */
 function shortened(name: string): string {
-  return name.length <= 76 ? name : `${name.slice(0, 75)}…`;
+  const shown = printable(name);
+  return shown.length <= 76 ? shown : `${shown.slice(0, 75)}…`;
 }
 
 function grandTotal(explained: readonly Explanation[], totalNanoUsd: number): readonly string[] {

@@ -13,8 +13,11 @@ export async function scanPaths(scan: Scan, paths: readonly string[]): Promise<v
   for (const path of paths) {
     try {
       // A link is followed if it is named, not if it is found in a folder.
-      if ((await stat(path)).isDirectory()) await scanFolder(scan, path);
-      else await scanFile(scan, path);
+      const named = await stat(path);
+      if (named.isDirectory()) await scanFolder(scan, path);
+      else if (named.isFile()) await scanFile(scan, path);
+      // A pipe or a device may have no end, and may never begin.
+      else scan.skip(path, 'no regular file; - is standard input');
     } catch (error) {
       scan.skip(path, reasonOf(error));
     }
@@ -53,7 +56,7 @@ async function walk(scan: Scan, folder: string): Promise<void> {
   for (const name of (await readdir(folder)).sort()) if (name !== '.git') await scanMet(scan, join(folder, name));
 }
 
-/** A file in git's index that is not in the folder is no failure; neither is a link, a socket or a submodule. */
+/** A file in git's index that is not in the folder is no failure; neither is a link, a pipe, a socket or a submodule. */
 async function scanMet(scan: Scan, path: string): Promise<void> {
   try {
     const met = await lstat(path);
@@ -74,6 +77,7 @@ function reasonOf(error: unknown): string {
   const code = codeOf(error);
   if (code === 'ENOENT') return 'no such file or folder';
   if (code === 'EACCES') return 'permission denied';
+  if (code === 'ELOOP') return 'a link that leads back to itself';
   return typeof code === 'string' ? code : 'cannot be read';
 }
 

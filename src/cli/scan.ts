@@ -6,7 +6,7 @@ import type { Finding } from '../scan/secret-scanner.ts';
 import { VERSION } from '../version.ts';
 import { codeOf, unfit, unreadable, type Problem } from '../errors.ts';
 import { wrongArguments } from './arguments.ts';
-import { defineCommand, fail, print, printProblems, type CommandIo } from './command.ts';
+import { defineCommand, fail, print, printProblems, printable, type CommandIo } from './command.ts';
 import { GitError, scanHistory, scanPaths, scanStaged } from './scan-files.ts';
 import { installHook } from './scan-hook.ts';
 
@@ -175,7 +175,7 @@ function printReport(result: Reported, format: Asked['format'], io: CommandIo): 
   if (format === 'sarif') io.out(sarif(result.findings, VERSION));
   else if (format === 'json') io.out(JSON.stringify(result, null, 2));
   else textLines(result).forEach((line) => io.out(line));
-  for (const { path, reason } of result.skipped) io.err(`not scanned: ${path}: ${reason}`);
+  for (const { path, reason } of result.skipped) io.err(`not scanned: ${printable(path)}: ${reason}`);
 }
 
 function textLines(result: Reported): readonly string[] {
@@ -194,7 +194,7 @@ function textLines(result: Reported): readonly string[] {
 function findingLines({ path, line, column, kind, shown, disguise, commit }: Finding): readonly string[] {
   const written = disguise === 'plain' ? '' : disguise === 'base64' ? ', in base64' : ', with escapes';
   const since = commit === null ? '' : `, since ${commit.slice(0, 12)}`;
-  return [`${path}:${line}:${column}`, `  ${nameOfKind(kind)}, ${shown}${written}${since}`];
+  return [`${printable(path)}:${line}:${column}`, `  ${nameOfKind(kind)}, ${shown}${written}${since}`];
 }
 
 function advice(findings: readonly Finding[]): readonly string[] {

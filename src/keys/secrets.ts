@@ -54,14 +54,40 @@ export function secretsIn(text: string): readonly FoundSecret[] {
   return found;
 }
 
-/** Replaces everything that may be part of a secret by `…`, whatever its length, including placeholders. */
+/**
+ * Replaces everything that may be part of a secret by `…`, whatever its length, including placeholders; and what may be
+ * a password in a URL, or in the end of one: `https://me:…@host`, `me:…@host`.
+ */
 export function redacted(text: string): string {
-  return text
+  return withoutPasswords(text)
     .replace(
       /(sk-ant-(?:[a-z]{2,12}\d{2}-)?)([A-Za-z0-9_-]*)/gi,
       (_, prefix: string, rest: string) => prefix + (rest && '…'),
     )
     .replace(/(plk_[a-z0-9]{12}_)[a-z0-9]+/gi, '$1…');
+}
+
+function withoutPasswords(text: string): string {
+  const [first = '', ...rest] = text.split('@');
+  let shown = '';
+  let part = first;
+  for (const next of rest) {
+    const start = wordStart(part);
+    const colon = part.indexOf(':', start);
+    if (colon !== -1) shown += `${part.slice(0, colon)}:…@`;
+    else if (part.startsWith('://', start - 3)) shown += `${part.slice(0, start)}…@`;
+    // A password may have an `@` of its own.
+    else if (start > 0 || !shown.endsWith('…@')) shown += `${part}@`;
+    part = next;
+  }
+  return shown + part;
+}
+
+/** The beginning of the last word; a slash ends a word too. */
+function wordStart(text: string): number {
+  let start = text.length;
+  while (start > 0 && !' /\t\r\n"\'`'.includes(text.charAt(start - 1))) start -= 1;
+  return start;
 }
 
 /** A verdict on a credential, made without calling the API. */

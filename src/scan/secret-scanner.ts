@@ -96,9 +96,11 @@ interface Place {
 /** The line and column of `at`, counted on from an earlier place: a text with a thousand secrets is counted through once. */
 function placeAfter(text: Buffer, { at: from, line, column }: Place, at: number): Place {
   let [lines, start] = [line, -1];
-  for (let feed = text.indexOf(LINE_FEED, from); feed !== -1 && feed < at; feed = text.indexOf(LINE_FEED, feed + 1)) {
+  // Nothing beyond is looked at: a line may be as long as the file, with secrets all along it.
+  const passed = text.subarray(from, at);
+  for (let feed = passed.indexOf(LINE_FEED); feed !== -1; feed = passed.indexOf(LINE_FEED, feed + 1)) {
     lines += 1;
-    start = feed + 1;
+    start = from + feed + 1;
   }
   if (start === -1) return { at, line, column: column + text.toString('utf8', from, at).length };
   return { at, line: lines, column: text.toString('utf8', start, at).length + 1 };

@@ -30,7 +30,7 @@ export const DEFAULT_ORGANIZATION = '5f0c2b7e-3d41-4c8a-9e56-0b1d7a2f8c34';
 
 /** The secret that a request is sent with; `null` for none. */
 export function secretOf(headers: Headers): string | null {
-  const bearer = /^bearer\s+(.+)$/i.exec(headers.get('authorization') ?? '')?.[1];
+  const bearer = /^bearer\s+(\S.*)$/i.exec(headers.get('authorization') ?? '')?.[1];
   return bearer ?? (headers.get('x-api-key') || null);
 }
 
@@ -45,7 +45,7 @@ export function callerOf(
   headers: Headers,
   accepted: readonly AcceptedKey[] | undefined,
 ): { readonly ok: Caller } | { readonly why: string } {
-  const bearer = /^bearer\s+(.+)$/i.exec(headers.get('authorization') ?? '')?.[1];
+  const bearer = /^bearer\s+(\S.*)$/i.exec(headers.get('authorization') ?? '')?.[1];
   const apiKey = headers.get('x-api-key');
   if (!bearer && !apiKey) return { why: 'x-api-key header is required' };
   // An admin key answers no messages, in whatever header it comes.

@@ -147,7 +147,7 @@ describe('what plimsoll check says of the network', () => {
     [
       407,
       'asks for a password',
-      (host) => `Put the proxy's user name and password into HTTPS_PROXY, as in http://name:password@${host}.`,
+      (host) => `Put the proxy's user name and password into HTTPS_PROXY, as in http://name:…@${host}.`,
     ],
     [403, 'does not let it pass', () => 'Ask whoever runs the proxy to allow calls to api.anthropic.com:443.'],
   ] as readonly (readonly [status: number, name: string, next: (host: string) => string])[])

@@ -29,6 +29,7 @@ async function run(
     })(),
     out: (line) => out.push(line),
     err: (line) => err.push(line),
+    reveal: (line) => out.push(line),
     env,
     now: () => NOW_MS,
     columns: 80,

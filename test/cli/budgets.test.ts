@@ -32,6 +32,7 @@ async function run(args: readonly string[], env: Readonly<Record<string, string>
     stdin: (async function* () {})(),
     out: (line) => out.push(line),
     err: (line) => err.push(line),
+    reveal: (line) => out.push(line),
     env,
     now: () => NOW_MS,
     columns: 80,

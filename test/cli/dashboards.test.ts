@@ -20,6 +20,7 @@ const ran = async (...args: readonly string[]) => {
     stdin: (async function* () {})(),
     out: (line) => out.push(line),
     err: (line) => err.push(line),
+    reveal: (line) => out.push(line),
     env: {},
     now: () => 0,
     columns: 80,

@@ -27,6 +27,7 @@ async function run(args: readonly string[], env: Readonly<Record<string, string>
     stdin: (async function* none() {})(),
     out: (line) => out.push(line),
     err: (line) => err.push(line),
+    reveal: (line) => out.push(line),
     env,
     now: () => nowMs,
     columns: 80,

@@ -68,6 +68,7 @@ function run(args: readonly string[], env: Readonly<Record<string, string>> = {}
       hear(line);
     },
     err: (line) => err.push(line),
+    reveal: (line) => out.push(line),
     env,
     now: () => Date.now(),
     columns: 80,

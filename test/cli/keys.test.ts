@@ -25,6 +25,7 @@ async function run(args: readonly string[], env: Readonly<Record<string, string>
     })(),
     out: (line) => out.push(line),
     err: (line) => err.push(line),
+    reveal: (line) => out.push(line),
     env,
     now: () => 0,
     columns: 80,

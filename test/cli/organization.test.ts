@@ -73,6 +73,7 @@ async function run(
     stdin: (async function* () {})(),
     out: (line) => out.push(line),
     err: (line) => err.push(line),
+    reveal: (line) => out.push(line),
     env,
     now: () => bench.clock.now(),
     columns: 80,

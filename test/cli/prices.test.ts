@@ -29,6 +29,7 @@ async function run(args: readonly string[], { stdin = '', env = {}, nowMs = NOW 
     stdin: chunks(typeof stdin === 'string' ? [stdin] : stdin),
     out: (line) => out.push(line),
     err: (line) => err.push(line),
+    reveal: (line) => out.push(line),
     env,
     now: () => nowMs,
     columns: 80,

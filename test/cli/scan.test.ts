@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
@@ -118,6 +118,50 @@ describe('plimsoll scan', () => {
   it('ends with 3 where something that was named cannot be read', (t) => {
     const { code, err } = scan(folder(t), ['missing.ts']);
     assert.deepEqual([code, err], [3, 'not scanned: missing.ts: no such file or folder\n']);
+  });
+
+  it('passes over pipes and devices that were named, and says so', (t) => {
+    const cwd = folder(t, { 'a.ts': SECRET });
+    execFileSync('mkfifo', [join(cwd, 'pipe')]);
+    const { code, out, err } = scan(cwd, ['pipe', '/dev/zero', 'a.ts']);
+    assert.equal(code, 1);
+    assert.match(out, /^a\.ts:1:1\n/);
+    const reason = 'no regular file; - is standard input';
+    assert.equal(err, `not scanned: pipe: ${reason}\nnot scanned: /dev/zero: ${reason}\n`);
+  });
+
+  it('opens no pipe that it meets in a folder, and follows no link there', (t) => {
+    const cwd = folder(t, { 'inside/a.ts': SECRET });
+    execFileSync('mkfifo', [join(cwd, 'inside/pipe')]);
+    symlinkSync('..', join(cwd, 'inside/up'));
+    symlinkSync('itself', join(cwd, 'inside/itself'));
+    const { code, out, err } = scan(cwd, []);
+    assert.deepEqual([code, err], [1, '']);
+    assert.match(out, /1 secret in 1 place; scanned 1 file/);
+  });
+
+  it('says that a link that was named leads back to itself', (t) => {
+    const cwd = folder(t);
+    symlinkSync('b', join(cwd, 'a'));
+    symlinkSync('a', join(cwd, 'b'));
+    const { code, err } = scan(cwd, ['a']);
+    assert.deepEqual([code, err], [3, 'not scanned: a: a link that leads back to itself\n']);
+  });
+
+  it('prints what a terminal would obey in the name of a file as JSON escapes it', (t) => {
+    const name = 'a\u001b[2J\u009b\u202e\nNo secrets.ts';
+    const cwd = folder(t, { [name]: SECRET, [`${name}.gz`]: '\u001f' });
+    writeFileSync(join(cwd, `${name}.gz`), Buffer.from([0x1f, 0x8b, 0, 0]));
+    const shown = 'a\\u001b[2J\\u009b\\u202e\\u000aNo secrets.ts';
+    const { out, err } = scan(cwd, []);
+    assert.ok(out.startsWith(`${shown}:1:1\n`), out);
+    assert.equal(err, `not scanned: ${shown}.gz: damaged\n`);
+    const json = scan(cwd, ['--json']).out;
+    assert.doesNotMatch(json, /[\u001b\u009b\u202e]/);
+    assert.equal((JSON.parse(json) as { findings: { path: string }[] }).findings[0]?.path, name);
+    const sarif = scan(cwd, ['--format', 'sarif']).out;
+    assert.doesNotMatch(sarif, /[\u001b\u009b\u202e]/);
+    assert.ok(sarif.includes('results'));
   });
 
   it('writes findings as JSON and as SARIF', (t) => {

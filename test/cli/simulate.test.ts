@@ -22,6 +22,7 @@ function plimsoll(...args: readonly string[]) {
       first(line);
     },
     err: (line) => err.push(line),
+    reveal: (line) => out.push(line),
     env: {},
     now: () => 0,
     columns: 80,

@@ -71,6 +71,19 @@ describe('a redacted text', () => {
     assert.equal(redacted(`token ${drawnToken}.`), 'token plk_0123456789ab_….');
     assert.equal(redacted('sk-ant-api03-abc and SK-ANT-whatever'), 'sk-ant-api03-… and SK-ANT-…');
   });
+
+  for (const [text, shown] of [
+    ['http://me:secret@host/path', 'http://me:…@host/path'],
+    ['redis://:secret@host:6379', 'redis://:…@host:6379'],
+    ['https://token@host', 'https://…@host'],
+    ['"me:secret@host"', '"me:…@host"'],
+    ['http://me:se@cr@et@host', 'http://me:…@host'],
+    ['http://a:b@c and http://d:e@f', 'http://a:…@c and http://d:…@f'],
+    ['somebody@example.org', 'somebody@example.org'],
+    ['expected 500@2026-11-01: an amount', 'expected 500@2026-11-01: an amount'],
+    ['https://host:8080/package@1.2', 'https://host:8080/package@1.2'],
+  ] as const)
+    it(`shows ${text} as ${shown}`, () => assert.equal(redacted(text), shown));
 });
 
 const CASES: readonly (readonly [name: string, value: string, kind: string, problem: RegExp | null])[] = [

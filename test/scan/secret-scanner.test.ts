@@ -25,6 +25,32 @@ describe('a scanner of secrets', () => {
     );
   });
 
+  for (const [layout, between] of [
+    ['in one line', ' '],
+    ['in a line each', '\n'],
+  ] as const)
+    it(`reads a text with 28,000 secrets ${layout} no more often than one with none`, (t) => {
+      let steps = 0;
+      const plain: Pick<Buffer, 'toString' | 'indexOf'> = Buffer.prototype as Buffer;
+      const { toString } = plain;
+      const indexOf: (this: Buffer, byte: number, from: number) => number = plain.indexOf;
+      t.mock.method(plain, 'toString', function (this: Buffer, ...given: Parameters<Buffer['toString']>) {
+        const [, start = 0, end = this.length] = given;
+        steps += Math.min(end, this.length) - start;
+        return toString.apply(this, given);
+      });
+      const counted = function (this: Buffer, byte: number, from = 0): number {
+        const found = indexOf.call(this, byte, from);
+        steps += (found === -1 ? this.length : found) - from;
+        return found;
+      };
+      t.mock.method(plain, 'indexOf', counted as Buffer['indexOf']);
+      const text = Buffer.from(`${SECRET}${between}`.repeat(28_000));
+      steps = 0;
+      assert.equal(new SecretScanner().end(text).length, 28_000);
+      assert.ok(steps >= text.length && steps < 4 * text.length, `${steps} steps for ${text.length} bytes`);
+    });
+
   it('finds a secret in base64 that is wrapped, and where it begins in the middle of three bytes', () => {
     for (const before of ['', 'a', 'ab', 'abc', 'a longer text in front of it, then: ']) {
       const wrapped = base64(`${before}${SECRET}\n`).replace(/.{76}/g, '$&\r\n');

@@ -41,7 +41,7 @@ export function configurationInEnvironment(given: Env, folder: string): GatewayC
   return {
     listen: { host: '127.0.0.1', port: GATEWAY_PORT },
     metrics: { host: '127.0.0.1', port: METRICS_PORT, names: [] },
-    baseUrl: baseUrl?.replace(/\/+$/, '') ?? API_URL,
+    baseUrl: baseUrl?.replace(/(?<!\/)\/+$/, '') ?? API_URL,
     keys: new Map([[alias, credential.token]]),
     clients: new Map([['default', unboundClient('default', alias)]]),
     labelHeaders: [],

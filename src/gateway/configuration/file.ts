@@ -155,7 +155,7 @@ function upstreamOf(read: Reader, { env }: SecretSources, notices: Notice[]): st
   const field = given === undefined ? variable : 'baseUrl';
   for (const problem of findings.problems) read.note(field, problem);
   notices.push(...findings.notices.map(({ text }) => ({ field, text })));
-  return url?.replace(/\/+$/, '') ?? API_URL;
+  return url?.replace(/(?<!\/)\/+$/, '') ?? API_URL;
 }
 
 /** Returns the prices of the file in the field `prices`, else in `PLIMSOLL_PRICES`, else the shipped ones. */

@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { samplesIn } from '../../src/cli/metrics-page.ts';
+
+/** What a label is, as one expression says it, which begins anew at each letter. */
+const LABEL = /([A-Za-z_]\w*)="((?:[^"\\]|\\.)*)"/g;
+
+test('the labels of a line are those that an expression finds, however the line is broken', () => {
+  const pieces = fc.constantFrom('a', 'B_', '9', '="', '"', '\\', '\\"', '\\n', '=', ',', ' ', '}', 'é');
+  fc.assert(
+    fc.property(fc.array(pieces, { maxLength: 24 }), (parts) => {
+      const text = parts.join('');
+      const found = [...text.matchAll(LABEL)].map(([, name = '', value = '']): [string, string] => [
+        name,
+        value.replace(/\\n/g, '\n').replace(/\\(.)/g, '$1'),
+      ]);
+      assert.deepEqual(samplesIn(`up{${text}} 1`)?.[0]?.labels, Object.fromEntries(found));
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+test('a page with a name that never ends is read once', () => {
+  const name = 'a'.repeat(2_000_000);
+  assert.deepEqual(samplesIn(`up{${name}} 1\nup{job="x",${name}} 2`), [
+    { name: 'up', labels: {}, value: 1 },
+    { name: 'up', labels: { job: 'x' }, value: 2 },
+  ]);
+});
