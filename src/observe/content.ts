@@ -136,6 +136,9 @@ export type JsonEnd = BodyEnd | 'malformed';
 /** A larger body is looked into only where it is read by `json()`: its reader holds as much of it as this holds. */
 const LARGEST_BODY_BYTES = 256 << 20;
 
+/** The same where the body only passes, and its reader holds none of it. */
+export const LARGEST_PASSED_BYTES = 32 << 20;
+
 /**
  * Looks at the value that the response's own `json()` gives its caller, so that the body is parsed once and by them.
  * Content that is read in any other way is put together from its chunks and parsed when it has been read.
@@ -169,9 +172,41 @@ export function tapJson(response: Response, seen: SeenJson, unseen: () => void):
 
 type SeenJson = (value: unknown, how: JsonEnd) => void;
 
-/** Parses JSON that may begin with a byte-order mark, which the runtime's own `json()` leaves out too. */
+/** A text that is shorter is parsed in no time, whatever is in it. */
+const SHORT = 1 << 20;
+
+/** So many parts of lists and objects take a quarter of a second and 100 MB at most. A page of a list of the API has 1,000 entries. */
+const MOST_PARTS = 500_000;
+
+/** JSON that nobody waits for: too many lists, objects and their parts. */
+export class TooManyPartsError extends RangeError {
+  constructor() {
+    super(`a JSON text has more than ${MOST_PARTS} parts`);
+    this.name = 'TooManyPartsError';
+  }
+}
+
+/**
+ * Parses JSON that may begin with a byte-order mark, which the runtime's own `json()` leaves out too. Throws a
+ * `TooManyPartsError` rather than parse 32 MiB of brackets, which would take 5 s and 1 GB.
+ */
 export function parseJson(text: string): unknown {
+  if (text.length > SHORT && hasTooManyParts(text)) throw new TooManyPartsError();
   return JSON.parse(text.charCodeAt(0) === 0xfeff ? text.slice(1) : text);
+}
+
+const [QUOTE, BACKSLASH, COMMA, COLON, LIST, OBJECT] = [0x22, 0x5c, 0x2c, 0x3a, 0x5b, 0x7b];
+
+function hasTooManyParts(text: string): boolean {
+  let parts = 0;
+  let isString = false;
+  for (let at = 0; at < text.length && parts <= MOST_PARTS; at++) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) isString = !isString;
+    else if (isString) at += Number(code === BACKSLASH);
+    else if (code === COMMA || code === COLON || code === LIST || code === OBJECT) parts += 1;
+  }
+  return parts > MOST_PARTS;
 }
 
 /** Puts a body together from its chunks and parses it when it is over. `seen` is called once. */
@@ -198,8 +233,9 @@ export class JsonListener implements BodyListener {
     let value: unknown;
     try {
       value = parseJson(Buffer.concat(this.#chunks).toString('utf8'));
-    } catch {
-      return this.#seen(undefined, 'malformed'); // the caller has to find that out for themselves
+    } catch (error) {
+      // The caller has to find out for themselves.
+      return this.#seen(undefined, error instanceof TooManyPartsError ? 'unread' : 'malformed');
     }
     this.#seen(value, 'done');
   }
@@ -218,7 +254,8 @@ export class DocumentListener {
     if (this.#json === undefined) {
       const first = bytes.find((byte) => !BLANKS.has(byte));
       if (first === undefined) return;
-      this.#json = first === OPENING_BRACE ? new JsonListener((value) => (this.#value = value)) : null;
+      this.#json =
+        first === OPENING_BRACE ? new JsonListener((value) => (this.#value = value), LARGEST_PASSED_BYTES) : null;
     }
     this.#json?.chunk(bytes);
   }

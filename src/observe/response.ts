@@ -1,7 +1,7 @@
 import { BATCH_OUTCOMES, CACHE_MISS_REASONS, type BatchOutcome, type CacheMiss } from '../answers.ts';
 import { MESSAGE_OPERATIONS, type BatchResult, type CallCost, type Outcome, type Usage } from '../vocabulary.ts';
 import type { BodyEnd, BodyListener } from './body-tap.ts';
-import { JsonListener, parseJson, tapContent, tapJson, type JsonEnd } from './content.ts';
+import { JsonListener, LARGEST_PASSED_BYTES, parseJson, tapContent, tapJson, type JsonEnd } from './content.ts';
 import { EventStreamListener, type EventStreamScanner, type StreamEvents } from './event-stream.ts';
 import { seenBatch } from './known-batches.ts';
 import type { LiveCall, Observation } from './live-call.ts';
@@ -69,7 +69,8 @@ function isEmpty(response: Response, type: string): boolean {
 /** Reads along in the bytes of a successful response of this content type, and ends the call when they are over. */
 export function responseListener(followed: Followed, type: string): BodyListener {
   const { call } = followed;
-  if (isOneJson(call, type)) return new JsonListener((value, how) => followJson(followed, value, how));
+  if (isOneJson(call, type))
+    return new JsonListener((value, how) => followJson(followed, value, how), LARGEST_PASSED_BYTES);
   if (call.operation === 'messages.batches.results') return new BatchResultsListener(followed);
   // The SDK reads what answers a streamed request as a stream, whatever its type; other servers answer in either way.
   const isMessage = MESSAGE_OPERATIONS.has(call.operation) || /^\s*text\/event-stream/i.test(type);

@@ -37,6 +37,28 @@ describe('a JSON answer of 40 MiB', () => {
     });
   }
 
+  for (const [name, text] of [
+    ['lists in lists', '['.repeat(600_000) + ']'.repeat(600_000)],
+    ['objects in objects', '{"a":'.repeat(600_000) + '1' + '}'.repeat(600_000)],
+    ['many values', `[${'1,'.repeat(600_000)}1]`],
+  ] as const)
+    it(`is not parsed if it is made of ${name}`, () => {
+      const ends: [value: unknown, how: JsonEnd][] = [];
+      const listener = new JsonListener((value, how) => ends.push([value, how]));
+      listener.chunk(Buffer.from(text));
+      listener.end('done');
+      assert.deepEqual(ends, [[undefined, 'unread']]);
+    });
+
+  it('is parsed if its brackets and commas are text', () => {
+    const text = '[{,:\\"'.repeat(400_000);
+    const values: unknown[] = [];
+    const listener = new JsonListener((value) => values.push(value));
+    listener.chunk(Buffer.from(JSON.stringify([text])));
+    listener.end('done');
+    assert.deepEqual(values, [[text]]);
+  });
+
   it('is not looked into above a limit, which is no end before its time', () => {
     const ends: [value: unknown, how: JsonEnd][] = [];
     const listener = new JsonListener((value, how) => ends.push([value, how]), 4);
