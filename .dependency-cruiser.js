@@ -14,7 +14,7 @@ export const ROWS = [
   ['observe', 'record', 'retry', 'redis', 'environment', 'scan'],
   ['totals'],
   ['budget', 'tier', 'pricing', 'routing', 'keys'],
-  ['decisions', 'sqlite-database', 'structured-file', 'version'],
+  ['decisions', 'prompt', 'sqlite-database', 'structured-file', 'version'],
   ['vocabulary', 'clock', 'errors', 'figures', 'installed'],
   ['answers', 'limiter', 'trace'],
 ];

@@ -1,6 +1,6 @@
 /** Writes the page `docs/output-estimates.md`: how close the estimate of a cut-off stream's output is to the server's count. */
 import { EventStreamScanner } from '../src/observe/event-stream.ts';
-import { estimatedOutputTokens } from '../src/observe/output-estimate.ts';
+import { estimatedOutputTokens } from '../src/observe/estimate.ts';
 import { STREAMED, type Cassette } from '../testing/cassettes/cassettes.ts';
 
 const INTRODUCTION = `# Accuracy of output estimates for cut-off streams

@@ -58,9 +58,10 @@ export interface CacheMiss {
 /**
  * The purpose of a part of a usage: the answer that the caller gets, or what the server did besides. `declined` is the
  * attempt of a model that refused, after which the server went on with a fallback; `discarded` the answer of an earlier
- * response, which middleware of the caller did not keep.
+ * response, which middleware of the caller did not keep; `left` the prompt of an attempt that was given up before the
+ * server said what it had read: estimated, and not part of what the server reported.
  */
-export type PartRole = 'answer' | 'compaction' | 'advisor' | 'declined' | 'discarded';
+export type PartRole = 'answer' | 'compaction' | 'advisor' | 'declined' | 'discarded' | 'left';
 
 /** Who chose the fallback model that a call continued on: the retry policy here, or the API after a refusal. */
 export type FallbackBy = 'policy' | 'server';

@@ -53,6 +53,8 @@ export interface CallSpend extends CallRecorder {
    * still held for the one before becomes spend.
    */
   retried?(): void;
+  /** The tokens of the prompt that was admitted, by what calls like it have used; `null` where it does not know better. */
+  promptTokens?(): number | null;
   /** A response showed a batch, or the call has come to the end of its results. Comes before `finished`. */
   batchSeen?(batch: SeenBatch): void;
 }

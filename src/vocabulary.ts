@@ -15,7 +15,8 @@ import type { CallDetails, Trace } from './trace.ts';
 
 /**
  * Kinds of tokens. They add up, because none is part of another. `output_estimated` replaces `output` if a stream ended
- * before the server reported its count.
+ * before the server reported its count. `input_estimated` is the prompt of an attempt that was left before the server
+ * reported any.
  */
 export const TOKEN_KINDS = [
   'input',
@@ -24,6 +25,7 @@ export const TOKEN_KINDS = [
   'cache_write_1h',
   'output',
   'output_estimated',
+  'input_estimated',
 ] as const;
 
 export type TokenKind = (typeof TOKEN_KINDS)[number];

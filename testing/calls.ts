@@ -11,6 +11,7 @@ const NO_TOKENS: Tokens = {
   cache_write_1h: 0,
   output: 0,
   output_estimated: 0,
+  input_estimated: 0,
 };
 
 export function aCall(given: Partial<Call> = {}): Call {

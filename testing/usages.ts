@@ -17,7 +17,15 @@ export function part({
   refusal = null,
   tokens = {},
 }: SomePart): UsagePart {
-  const none = { input: 0, cache_read: 0, cache_write_5m: 0, cache_write_1h: 0, output: 0, output_estimated: 0 };
+  const none = {
+    input: 0,
+    cache_read: 0,
+    cache_write_5m: 0,
+    cache_write_1h: 0,
+    output: 0,
+    output_estimated: 0,
+    input_estimated: 0,
+  };
   return { model, speed, role, refusal, tokens: { ...none, ...tokens } };
 }
 

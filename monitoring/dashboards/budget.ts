@@ -2,7 +2,7 @@ import { budgetNow } from './budget-now.ts';
 import type { Dashboard, Row } from './panel.ts';
 import { GROUP, inRange, rate, selected, share, sumBy } from './selection.ts';
 
-const tokens = sumBy('kind', inRange('tokens', 'kind!="output_estimated"'));
+const tokens = sumBy('kind', inRange('tokens', 'kind!~"(input|output)_estimated"'));
 const price = (matchers: string): string =>
   `max by (kind) (anthropic_price_usd_per_million_tokens{${GROUP.map((label) => `${label}=~"$${label}"`).join(', ')}, rate="standard", ${matchers}})`;
 

@@ -4,7 +4,7 @@ import { Registry } from 'prom-client';
 import { setTimeout as pause } from 'node:timers/promises';
 import { systemClock } from '../../src/clock.ts';
 import { KnownBatches } from '../../src/observe/known-batches.ts';
-import type { Observation } from '../../src/observe/live-call.ts';
+import type { Observation } from '../../src/observe/observation.ts';
 import { attach } from '../../src/client/instrument.ts';
 import { cost } from '../../src/pricing/cost.ts';
 import { defaultPrices } from '../../src/pricing/prices.ts';

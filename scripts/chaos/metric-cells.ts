@@ -38,6 +38,9 @@ const READ: readonly (readonly [cell: string, metric: string, labels: readonly s
   ['nano_usd', 'anthropic_cost_usd_total', ['model', 'kind']],
 ];
 
+/** Kinds that nobody can know to the token. */
+const ESTIMATED: ReadonlySet<string | undefined> = new Set(['output_estimated', 'input_estimated']);
+
 /** Reads a registry as a scrape would. */
 export async function metricAccount(registry: MetricRegistry): Promise<MetricAccount> {
   const metrics = (await registry.getMetricsAsJSON()) as readonly { name: string; values: readonly Sample[] }[];
@@ -47,7 +50,7 @@ export async function metricAccount(registry: MetricRegistry): Promise<MetricAcc
   for (const [cell, metric, kept] of READ) {
     for (const { labels, value } of samples(metric)) {
       const shown = Object.fromEntries(kept.map((label) => [label, labels[label] ?? '']));
-      const into = labels['kind'] === 'output_estimated' ? estimated : tally;
+      const into = ESTIMATED.has(labels['kind']) ? estimated : tally;
       into.add(cell, shown, cell === 'nano_usd' ? nanoUsd(value) : value);
     }
   }

@@ -1,5 +1,5 @@
 import type { PartRefusal } from '../../src/answers.ts';
-import type { Observation } from '../../src/observe/live-call.ts';
+import type { Observation } from '../../src/observe/observation.ts';
 import { KnownBatches } from '../../src/observe/known-batches.ts';
 import type { Call, CallCost, CallRecorder, Cost, Recorder, Usage } from '../../src/vocabulary.ts';
 

@@ -19,6 +19,7 @@ export function truthAccount(calls: readonly SeenCall[], items: readonly TruthBa
   const unseen = new Tally();
   for (const call of calls) {
     countCall(tally, call);
+    countUnpricedLeft(tally, call);
     for (const [index, request] of call.entries()) {
       countAttempt(tally, request, call[index - 1]);
       countUsage(tally, unseen, request.truth);
@@ -38,6 +39,27 @@ function countCall(tally: Tally, call: SeenCall): void {
   if (last === undefined) return;
   const { operation } = last.truth;
   tally.add('requests', { model: answering(last.truth), operation, outcome: lastOutcome(last) });
+}
+
+/** The model that no table of prices has. */
+const UNHEARD_OF = 'claude-heard-of-by-nobody';
+
+/** The prompt of an attempt that was left has no price where its model has none. A call is unpriced once. */
+function countUnpricedLeft(tally: Tally, call: SeenCall): void {
+  const isTold = call.some(
+    ({ truth }) => truth.usageReported !== 'none' && truth.billed.some(({ nanoUsd }) => nanoUsd === null),
+  );
+  const left = call.find((request) => label(request.truth.requestedModel) === UNHEARD_OF && isLeft(request));
+  if (left !== undefined && !isTold) tally.add('unpriced', { model: UNHEARD_OF });
+}
+
+/** The client went away before the server had said what it read. */
+function isLeft(request: SeenRequest): boolean {
+  const { operation, status, usageReported } = request.truth;
+  if (operation !== 'messages.create' && operation !== 'messages.stream') return false;
+  if (status !== null && (status !== 200 || usageReported !== 'none')) return false;
+  const how = outcome(request);
+  return how === 'cancelled' || how === 'timeout';
 }
 
 /** The model that answered, as far as the client was told, or else the one asked for. */

@@ -7,6 +7,7 @@ import { BudgetExceededError, type BudgetRefusal } from './budget-exceeded.ts';
 import {
   canonicalScope,
   costInScope,
+  dueCost,
   inScope,
   spanAt,
   type Budget,
@@ -103,6 +104,8 @@ class BudgetedCall implements CallSpend {
   #isAnswered = false;
   /** Attempts that were sent, and left before an answer. */
   #left = 0;
+  /** Those of them that were charged with what they held. */
+  #covered = 0;
   #isOver = false;
 
   constructor(call: Call, reservations: readonly Reservation[], options: BudgetGuardOptions) {
@@ -149,10 +152,15 @@ class BudgetedCall implements CallSpend {
     if (!this.#isAnswered) this.#release();
   }
 
+  promptTokens(): number | null {
+    return this.#estimate?.promptTokens ?? null;
+  }
+
   /** The next attempt reserves anew. One that may have been billed is taken to have cost what it held. */
   retried(): void {
     if (!this.#isHolding) return;
     this.#isHolding = false;
+    this.#covered = this.#left;
     for (const reservation of this.#reservations) {
       const { account, heldNanoUsd } = reservation;
       reservation.heldNanoUsd = 0n;
@@ -167,10 +175,10 @@ class BudgetedCall implements CallSpend {
     this.#isOver = true;
     const { cost, outcome, stopReason } = this.#call;
     const chargesHold = this.#chargesHold();
+    const due = dueCost(this.#call, this.#covered);
     for (const reservation of this.#reservations) {
       const { account, scope, heldNanoUsd } = reservation;
-      const seenNanoUsd = cost === null ? 0n : this.#negotiated(costInScope(scope, cost));
-      const knownNanoUsd = seenNanoUsd + this.#leftNanoUsd(scope);
+      const knownNanoUsd = due === null ? this.#leftNanoUsd(scope) : this.#negotiated(costInScope(scope, due));
       const spentNanoUsd = chargesHold && heldNanoUsd > knownNanoUsd ? heldNanoUsd : knownNanoUsd;
       reservation.heldNanoUsd = 0n;
       if (heldNanoUsd !== 0n || spentNanoUsd !== 0n) account.settle(this.#atMs(reservation), heldNanoUsd, spentNanoUsd);
@@ -182,20 +190,22 @@ class BudgetedCall implements CallSpend {
 
   /** The call was left while it was answered, or after it was sent, and the server has not said what it cost. */
   #chargesHold(): boolean {
-    const { outcome, stopReason, cost } = this.#call;
+    const { outcome, stopReason, usage } = this.#call;
     if (!LEFT.has(outcome) || stopReason !== null) return false;
-    if (cost === null) return this.#isAnswered || (this.#left > 0 && this.#leftCalls === 'held');
+    const isReported = usage?.parts.some(({ role }) => role !== 'left') === true;
+    if (!isReported) return this.#isAnswered || (this.#left > 0 && this.#leftCalls === 'held');
     return this.#leftCalls === 'held';
   }
 
-  /** The prompts of attempts that were left before an answer, as estimated: the API has read them, and says nothing. */
+  /** The prompts that were left of calls whose cost does not have them: the API has read them, and says nothing. */
   #leftNanoUsd(scope: Scope): bigint {
-    if (this.#left === 0 || this.#estimate === null) return 0n;
+    const left = this.#left - this.#covered;
+    if (left === 0 || this.#estimate === null) return 0n;
     let sum = 0n;
     for (const { model, promptNanoUsd } of this.#estimate.parts) {
       if (scope.kind !== 'model' || model === scope.model) sum += promptNanoUsd;
     }
-    return this.#negotiated(sum * BigInt(this.#left));
+    return this.#negotiated(sum * BigInt(left));
   }
 
   /** Settles the cost of a batch result, which is known and counted when the result is read. */

@@ -107,6 +107,19 @@ export function costInScope(scope: Scope, cost: CallCost): bigint {
   return sum;
 }
 
+/** The cost of a call without its first `covered` attempts that were left: they were charged with what they held. */
+export function dueCost({ cost, usage }: Pick<Call, 'cost' | 'usage'>, covered: number): CallCost | null {
+  if (cost === null || covered === 0) return cost;
+  let { totalNanoUsd } = cost;
+  let seen = 0;
+  const parts = cost.parts.filter(({ cost: kinds }, at) => {
+    if (usage?.parts[at]?.role !== 'left' || ++seen > covered) return true;
+    totalNanoUsd -= kinds?.input_estimated ?? 0;
+    return false;
+  });
+  return { ...cost, parts, totalNanoUsd };
+}
+
 /** The time that a budget's limit covers. Days and months follow the calendar in UTC, as the API's own caps do. */
 export type Period =
   { readonly kind: 'day' } | { readonly kind: 'month' } | { readonly kind: 'rolling'; readonly lengthMs: number };

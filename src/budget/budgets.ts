@@ -9,7 +9,7 @@ import { Estimator, type BudgetPrices } from './estimate.ts';
 import { LedgerLink } from './ledger-link.ts';
 import type { Ledger, LedgerKind } from './ledger.ts';
 import { memoryLedger } from './memory-ledger.ts';
-import { LARGEST_WINDOW } from './prompt.ts';
+import { LARGEST_WINDOW } from '../prompt.ts';
 
 export interface BudgetsOptions extends BudgetsSettings {
   readonly definitions: readonly BudgetDefinition[];

@@ -7,12 +7,15 @@ import {
   list,
   object,
   promptContent,
+  tokensOfPrompt,
   type PromptContent,
-} from './prompt.ts';
+} from '../prompt.ts';
 
 /** The expected cost of a call, and the figures to compare its actual cost with. */
 export interface Estimate {
   readonly parts: readonly EstimatedPart[];
+  /** The tokens of the prompt; `null` for a batch, and where the worst case is expected. */
+  readonly promptTokens: number | null;
   /** `null` if nothing can be learned from the call. */
   readonly basis: Basis | null;
 }
@@ -163,7 +166,7 @@ export class Estimator {
       speed: request.body?.['speed'],
       batch: false,
     });
-    return { parts: [part], basis: part.basis };
+    return { parts: [part], promptTokens: this.#isWorst ? null : part.promptTokens, basis: part.basis };
   }
 
   /**
@@ -200,17 +203,21 @@ export class Estimator {
       });
       byModel.set(part.model, plus(byModel.get(part.model), part));
     }
-    return { parts: [...byModel.values()], basis: null };
+    return { parts: [...byModel.values()], promptTokens: null, basis: null };
   }
 
-  #part(call: Call, asked: MessageRequest): EstimatedPart & Pick<Estimate, 'basis'> {
+  #part(
+    call: Call,
+    asked: MessageRequest,
+  ): EstimatedPart & { readonly promptTokens: number; readonly basis: Basis | null } {
     const price = this.#prices.priceAt(asked.model, call.startedAtMs);
     const model = price?.model ?? this.#prices.canonicalModel(asked.model);
     const kind = `${model} ${call.attribution['route'] ?? ''} ${call.key} ${call.client ?? ''}`;
     const tokensPerCharacter = this.#isWorst ? 1 : this.#input.ratio(kind);
     const unseen = asked.content.unseen * (this.#isWorst ? 1 : Math.min(1, this.#unseen.ratio(kind)));
     const rates = price && expectedRates(price, asked, asked.length * tokensPerCharacter + unseen);
-    if (!rates) return { model, nanoUsd: null, promptNanoUsd: 0n, basis: null };
+    const promptTokens = tokensOfPrompt(asked.length, unseen);
+    if (!rates) return { model, nanoUsd: null, promptNanoUsd: 0n, promptTokens, basis: null };
     const { length, maxTokens, content } = asked;
     const text = length * Math.min(rates.dearestInput, rates.input * tokensPerCharacter);
     const prompt = Math.min(text + unseen * rates.input, Math.max(text, LARGEST_WINDOW * rates.input));
@@ -219,6 +226,7 @@ export class Estimator {
       model,
       nanoUsd: BigInt(Math.ceil(prompt + output)),
       promptNanoUsd: BigInt(Math.ceil(prompt)),
+      promptTokens,
       basis: {
         kind,
         input: length * rates.input,

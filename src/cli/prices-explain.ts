@@ -1,5 +1,5 @@
 import { EventStreamScanner } from '../observe/event-stream.ts';
-import { estimatedOutputOf, estimatedOutputTokens, withEstimatedOutput } from '../observe/output-estimate.ts';
+import { estimatedOutputOf, estimatedOutputTokens, withEstimatedOutput } from '../observe/estimate.ts';
 import { answeredBy, isJson, mergedUsage, servedModel, usage, type Json } from '../observe/usage.ts';
 import { cardName, charge, cost, costOn, modeOf, promptTokens, ratesFor } from '../pricing/cost.ts';
 import type { Mode, Pricing } from '../pricing/cost.ts';

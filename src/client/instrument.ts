@@ -5,7 +5,7 @@ import { checkedOptions, unknownOptions, type InstrumentOptions } from './option
 import { nodeProblem } from '../version.ts';
 import { observation } from './observation.ts';
 import { cover } from '../observe/body-tap.ts';
-import type { Observation } from '../observe/live-call.ts';
+import type { Observation } from '../observe/observation.ts';
 import { observedSeams, type ObservedClient, type Seams } from '../observe/sdk-call.ts';
 
 /**

@@ -2,7 +2,7 @@ import type { TracerProvider } from '@opentelemetry/api';
 import type { OnLedgerDown } from '../budget/budget.ts';
 import { systemClock } from '../clock.ts';
 import { KnownBatches } from '../observe/known-batches.ts';
-import type { Observation } from '../observe/live-call.ts';
+import type { Observation } from '../observe/observation.ts';
 import { cost } from '../pricing/cost.ts';
 import { defaultPrices } from '../pricing/prices.ts';
 import { monthBudgets, recordBudgets } from '../record/budgets.ts';

@@ -1,4 +1,4 @@
-import { PROMPT_FACTS, countMedia, type PromptFacts } from '../budget/prompt.ts';
+import { PROMPT_FACTS, countMedia, type PromptFacts } from '../prompt.ts';
 import type { Json } from '../observe/usage.ts';
 import {
   BITS,

@@ -1,4 +1,4 @@
-import type { PROMPT_FACTS, PromptFacts } from '../budget/prompt.ts';
+import type { PROMPT_FACTS, PromptFacts } from '../prompt.ts';
 
 /** The first thing in a body that rules and the API could understand differently. */
 export type BodyProblem =

@@ -1,6 +1,6 @@
 import { observation } from '../client/observation.ts';
 import { systemTimers, type Timers } from '../clock.ts';
-import type { Observation } from '../observe/live-call.ts';
+import type { Observation } from '../observe/observation.ts';
 import { GATEWAY_REFUSALS, type GatewayRefusal } from '../record/metrics/catalogue-limits.ts';
 import { defaultRegistry, storeFor } from '../record/metrics/registry.ts';
 import { ClientRetries } from './attempt.ts';

@@ -1,6 +1,7 @@
 import { REFUSAL, type Admission, type Guard, type GuardFailure, type GuardedRequest } from '../decisions.ts';
 import type { Call } from '../vocabulary.ts';
-import type { LiveCall, Observation } from './live-call.ts';
+import type { LiveCall } from './live-call.ts';
+import type { Observation } from './observation.ts';
 import { isJson } from './usage.ts';
 
 interface Asked {

@@ -2,7 +2,8 @@ import type { GuardedRequest, RetryDecision, RetryPolicy } from '../decisions.ts
 import type { Rejection } from '../vocabulary.ts';
 import { admit } from './admission.ts';
 import { limiters, type HeaderReader } from './limiters.ts';
-import type { LiveCall, Observation } from './live-call.ts';
+import type { LiveCall } from './live-call.ts';
+import type { Observation } from './observation.ts';
 import { rejection, type Verdict } from './rejection.ts';
 
 /** The sender reports a refusal, retries it without reading it, or waits for the policy that reads it and decides. */
@@ -64,10 +65,12 @@ export async function sendObserved<E extends Exchange, R extends ResponseHead>(
 ): Promise<R> {
   const { call, observation } = exchange;
   const isFirst = call.attempts === 1;
-  if (needsAdmission(exchange)) await admit(exchange, transport.guardedRequest(exchange));
+  const request = transport.guardedRequest(exchange);
+  if (needsAdmission(exchange)) await admit(exchange, request);
   if (isFirst && observation.retry !== undefined) notify(observation, 'began');
   let response: R;
   const isGivenUp = transport.isCancelled(exchange);
+  call.sending(request);
   try {
     response = await transport.send(exchange);
   } catch (error) {

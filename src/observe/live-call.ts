@@ -1,11 +1,11 @@
-import type { Clock } from '../clock.ts';
 import type { Trace } from '../trace.ts';
-import type { KnownBatches } from './known-batches.ts';
+import type { Observation } from './observation.ts';
 import type { CallRequest } from './operation.ts';
-import type { Verdict } from './rejection.ts';
+import { LEFT, leftPrompt, withLeftPrompts } from './estimate.ts';
+import type { BegunAttempt, RefusedResponse } from './rejection.ts';
 import { unpriced } from './usage.ts';
 import type { SeenBatch } from '../answers.ts';
-import type { CallSpend, Guard, RetryPolicy, SpendGuard } from '../decisions.ts';
+import type { CallSpend, GuardedRequest } from '../decisions.ts';
 import type {
   Attempt,
   Attribution,
@@ -14,56 +14,14 @@ import type {
   CallCost,
   CallRecorder,
   Outcome,
-  Recorder,
   Rejection,
   RetryDenial,
   Usage,
+  UsagePart,
 } from '../vocabulary.ts';
-
-/** The step at which an error was swallowed. */
-type ObserveStage = 'middleware' | 'guard' | 'retry' | 'body' | 'usage' | 'pricing' | 'recorder';
-
-/** The surroundings of calls: their recorders and guards, the clock, the prices. */
-export interface Observation {
-  readonly recorders: readonly Recorder[];
-  /** Asked after the guards, in this order. */
-  readonly spendGuards: readonly SpendGuard[];
-  readonly clock: Clock;
-  /** Alias of the API key. */
-  readonly key: string;
-  /** Name of the gateway's client; absent outside of a gateway. */
-  readonly client?: string;
-  /** The labels that hold at this moment, for a request with this body. */
-  readonly attribution: (body: Readonly<Record<string, unknown>> | null) => Attribution;
-  /** Asked in this order; the first refusal counts. If `isStrict`, about every attempt, and one that fails refuses. */
-  readonly guards: readonly Guard[];
-  readonly isStrict?: boolean;
-  /** Without one the SDK retries as it always does. */
-  readonly retry?: RetryPolicy | undefined;
-  /** Prices a usage at the prices of that time; may throw. */
-  readonly price: (usage: Usage, model: string | null, atMs: number) => CallCost;
-  /** Prices the usage of a batch result; may throw. */
-  readonly batchPrice: (usage: Usage, model: string | null, atMs: number) => CallCost;
-  /** The batch results that were recorded before. */
-  readonly batches: Pick<KnownBatches, 'note' | 'createdAtMs' | 'isNew'>;
-  readonly onError: (stage: ObserveStage, error: unknown) => void;
-}
-
-/** An attempt that the server refused. */
-interface RefusedResponse {
-  readonly status: number;
-  readonly limiters: Attempt['limiters'];
-  /** Settles when the body has been read. */
-  readonly verdict: Promise<Verdict>;
-  /** Default: the attempt that began last. `null`: it was recorded where it was seen, or is a refusal without a request. */
-  readonly begun?: BegunAttempt | null;
-}
 
 /** An attempt whose reason may not be known yet. */
 type OpenAttempt = Attempt & { rejection: Rejection | null; retryReason: Outcome | null };
-
-/** An attempt that is under way. Middleware of the program's may have several at once. */
-export type BegunAttempt = Pick<Attempt, 'index' | 'startedAtMs' | 'waitSeconds'> & { readonly startedMs: number };
 
 /** The events that recorders get, each with the one thing that goes with it. */
 interface Events {
@@ -126,6 +84,11 @@ export class LiveCall implements Call {
   readonly #startedMs: number;
   #begun: BegunAttempt;
   #attemptEndedMs: number | null = null;
+  #isAnswered = false;
+  /** What was sent last, until the call is over. */
+  #request: GuardedRequest | null = null;
+  /** Prompts of attempts that were left before the API said what it had read. */
+  #left: readonly UsagePart[] = [];
   /** Settles when the reason of a refusal has been recorded; events that come meanwhile wait for it. `null`: none waits. */
   #recording: Promise<void> | null = null;
 
@@ -217,6 +180,11 @@ export class LiveCall implements Call {
     return this.#begun;
   }
 
+  /** The request is about to be sent. */
+  sending(request: GuardedRequest): void {
+    this.#request = request;
+  }
+
   /** The attempt succeeded, as far as its headers say. */
   succeed(status: number, limiters: Attempt['limiters'], begun = this.#begun): void {
     this.#endAttempt(this.#attempt(status, limiters, begun), null);
@@ -282,6 +250,9 @@ export class LiveCall implements Call {
     this.isOver = true;
     this.durationSeconds = (endedMs - this.#startedMs) / 1_000;
     this.outcome = outcome;
+    if (this.#isAnswered && this.usage === null && outcome !== null && LEFT.has(outcome)) this.#leave();
+    if (this.#left.length > 0) this.usage = withLeftPrompts(this.usage, this.#left);
+    this.#request = null;
     this.priceUsage();
     if (this.#recording === null) this.#finish(bodyError);
     else this.#recordLater(() => this.#finish(bodyError));
@@ -312,6 +283,15 @@ export class LiveCall implements Call {
     }
   }
 
+  #leave(): void {
+    try {
+      const part = this.#request && leftPrompt(this, this.#request);
+      if (part !== null) this.#left = [...this.#left, part];
+    } catch (error) {
+      this.#observation.onError('usage', error);
+    }
+  }
+
   #endAttempt(attempt: OpenAttempt, rejection: Rejection | null): void {
     if (this.#recording === null) this.#recordAttempt(attempt, rejection);
     else this.#recordLater(() => this.#recordAttempt(attempt, rejection));
@@ -320,7 +300,10 @@ export class LiveCall implements Call {
   #attempt(status: Attempt['status'], limiters: Attempt['limiters'], begun: BegunAttempt): OpenAttempt {
     const endedMs = this.#observation.clock.monotonicMs();
     this.#attemptEndedMs = endedMs;
-    this.#record('attemptOver', this.isUnsent && typeof status === 'string' ? 'unsent' : status);
+    this.#isAnswered = typeof status === 'number' && status < 400;
+    const isUnsent = this.isUnsent && typeof status === 'string';
+    if (!isUnsent && (status === 'cancelled' || status === 'timeout')) this.#leave();
+    this.#record('attemptOver', isUnsent ? 'unsent' : status);
     return {
       index: begun.index,
       startedAtMs: begun.startedAtMs,

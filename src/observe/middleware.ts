@@ -15,8 +15,8 @@ import {
   type Transport,
 } from './exchange.ts';
 import { limiters } from './limiters.ts';
-import type { BegunAttempt, LiveCall } from './live-call.ts';
-import { rejection } from './rejection.ts';
+import type { LiveCall } from './live-call.ts';
+import { rejection, type BegunAttempt } from './rejection.ts';
 import { followResponse, OUTCOME_OF_END, type FollowedCall } from './response.ts';
 import { readClone, refusalBody } from './sdk-response.ts';
 import { failureOf } from './sdk-retry.ts';
@@ -94,10 +94,13 @@ export class MiddlewareRound<E extends Exchange> {
     if (call.isOver && call.outcome !== 'blocked') return this.#sendLate(request, next);
     const begun = call.isOver ? null : call.retry();
     await (this.#admission = this.#admission?.then(() => this.#admit(request)) ?? this.#admit(request));
+    const isGivenUp = this.#surroundings.isCancelled();
+    if (begun !== null) call.sending(this.#surroundings.guarded(request));
     let response: Response;
     try {
       response = await next(this.#surroundings.allowed(request, call));
     } catch (error) {
+      if (begun !== null) call.isUnsent = isGivenUp || isUnsent(error);
       this.#observe(() => this.#failAttempt(error, begun));
       throw error;
     }
@@ -159,7 +162,6 @@ export class MiddlewareRound<E extends Exchange> {
     const { call } = this.#exchange;
     if (begun === null || call.isOver) return;
     this.#last = null;
-    call.isUnsent = isUnsent(error);
     call.fail(this.#surroundings.isCancelled() ? 'cancelled' : failureOf(error), begun);
   }
 

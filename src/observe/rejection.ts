@@ -1,4 +1,4 @@
-import type { Outcome, RateLimitReason, Rejection, RetryDenial, SpendScope } from '../vocabulary.ts';
+import type { Attempt, Outcome, RateLimitReason, Rejection, RetryDenial, SpendScope } from '../vocabulary.ts';
 import { isJson } from './usage.ts';
 
 /** A refusal as it came. `body` is the parsed error body, or `null` where it did not come in time. */
@@ -15,6 +15,19 @@ export interface Verdict {
   readonly denied: RetryDenial | null;
   /** The call ends with this attempt. */
   readonly isLast: boolean;
+}
+
+/** An attempt that is under way. Middleware of the program's may have several at once. */
+export type BegunAttempt = Pick<Attempt, 'index' | 'startedAtMs' | 'waitSeconds'> & { readonly startedMs: number };
+
+/** An attempt that the server refused. */
+export interface RefusedResponse {
+  readonly status: number;
+  readonly limiters: Attempt['limiters'];
+  /** Settles when the body has been read. */
+  readonly verdict: Promise<Verdict>;
+  /** Default: the attempt that began last. `null`: it was recorded where it was seen, or is a refusal without a request. */
+  readonly begun?: BegunAttempt | null;
 }
 
 /** What one source says of a refusal. `reason` is only read on a 429. */

@@ -4,8 +4,9 @@ import type { BodyEnd, BodyListener } from './body-tap.ts';
 import { JsonListener, LARGEST_PASSED_BYTES, parseJson, tapContent, tapJson, type JsonEnd } from './content.ts';
 import { EventStreamListener, type EventStreamScanner, type StreamEvents } from './event-stream.ts';
 import { seenBatch } from './known-batches.ts';
-import type { LiveCall, Observation } from './live-call.ts';
-import { estimatedOutputOf, estimatedOutputTokens, withEstimatedOutput } from './output-estimate.ts';
+import type { LiveCall } from './live-call.ts';
+import type { Observation } from './observation.ts';
+import { estimatedOutputOf, estimatedOutputTokens, withEstimatedOutput } from './estimate.ts';
 import { bodyRejection } from './rejection.ts';
 import {
   answeredBy,

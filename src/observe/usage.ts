@@ -302,6 +302,7 @@ function part(raw: Json, speed: string | null, reader: Reader): UsagePart {
       cache_write_1h: writes.long,
       output: reader.count(raw['output_tokens']),
       output_estimated: 0,
+      input_estimated: 0,
     },
   };
 }

@@ -34,7 +34,14 @@ export function searchRate(prices: PriceTable, day: string): ExactUsd | null {
 }
 
 function partOf(speed: string, promptTokens: number): UsagePart {
-  const none = { cache_read: 0, cache_write_5m: 0, cache_write_1h: 0, output: 0, output_estimated: 0 };
+  const none = {
+    cache_read: 0,
+    cache_write_5m: 0,
+    cache_write_1h: 0,
+    output: 0,
+    output_estimated: 0,
+    input_estimated: 0,
+  };
   return { model: null, speed, role: 'answer', refusal: null, tokens: { ...none, input: promptTokens } };
 }
 

@@ -17,7 +17,8 @@ export interface Pricing {
 
 /**
  * Prices a usage in whole nano-dollars, each part at its own model: the exact product of tokens, rate and
- * multipliers, rounded half up once for each part and kind. `output_estimated` costs what output does.
+ * multipliers, rounded half up once for each part and kind. `output_estimated` costs what output does,
+ * `input_estimated` what input does.
  *
  * A part is unpriced (`cost: null`, `priced: false`), never zero and never a guess, if its model has no price at
  * that time, if the model is not sold at its speed or service tier, and if its counts are not counts.
@@ -132,6 +133,7 @@ export const NO_TOKENS: Tokens = {
   cache_write_1h: 0,
   output: 0,
   output_estimated: 0,
+  input_estimated: 0,
 };
 
 /** The counts of the answer alone: without compaction, advisors, and attempts that were declined. */
@@ -144,9 +146,14 @@ export function answerTokens(parts: readonly UsagePart[]): Tokens {
   return sums;
 }
 
+/** Tells whether the server reported anything of a usage: else all of it is an estimate of prompts that were left. */
+export function isReported({ parts }: Usage): boolean {
+  return parts.some(({ role }) => role !== 'left');
+}
+
 /** Counts the tokens of a prompt: input, cache reads and cache writes. */
 export function promptTokens(tokens: Tokens): number {
-  return tokens.input + tokens.cache_read + tokens.cache_write_5m + tokens.cache_write_1h;
+  return tokens.input + tokens.input_estimated + tokens.cache_read + tokens.cache_write_5m + tokens.cache_write_1h;
 }
 
 /** Returns the rate card that a part is charged by; `null` if none is published for its speed and length. */
@@ -174,7 +181,8 @@ export function tokenCost(tokens: Tokens, rates: Rates): Cost {
  */
 export function sumOfKinds(cost: Cost): number {
   const cached = cost.cache_read + cost.cache_write_5m + cost.cache_write_1h;
-  return cost.input + cached + cost.output + cost.output_estimated + cost.server_tools;
+  const estimated = cost.input_estimated + cost.output_estimated;
+  return cost.input + cached + cost.output + estimated + cost.server_tools;
 }
 
 /**

@@ -274,14 +274,16 @@ function rateCard(listed: ListedRates, batch: Ratio | null, geos: ReadonlyMap<st
 }
 
 function ratesOf(listed: ListedRates, multiplier: Ratio): Rates {
+  const input = rate(times(listed.input, multiplier));
   const output = rate(times(listed.output, multiplier));
   return {
-    input: rate(times(listed.input, multiplier)),
+    input,
     cache_read: rate(times(listed.cacheRead, multiplier)),
     cache_write_5m: rate(times(listed.cacheWrite5m, multiplier)),
     cache_write_1h: rate(times(listed.cacheWrite1h, multiplier)),
     output,
     output_estimated: output,
+    input_estimated: input,
   };
 }
 

@@ -12,7 +12,7 @@ import {
 } from '../vocabulary.ts';
 import type { Trace } from '../trace.ts';
 import type { CacheMiss, CostDoubt, RefusalBilling, RefusalCategory } from '../answers.ts';
-import { answerTokens } from '../pricing/cost.ts';
+import { answerTokens, isReported } from '../pricing/cost.ts';
 import type { CounterSeries, HistogramSeries } from './metrics/series.ts';
 import { statusLabel, type Store } from './metrics/store.ts';
 
@@ -191,9 +191,10 @@ export class ModelSeries {
   }
 }
 
-/** Output tokens of the answer; `null` if they are an estimate. */
-function reportedOutput({ parts }: Usage): number | null {
-  const { output, output_estimated } = answerTokens(parts);
+/** Output tokens of the answer; `null` if they are an estimate, or there is no answer. */
+function reportedOutput(usage: Usage): number | null {
+  const { output, output_estimated } = answerTokens(usage.parts);
+  if (!isReported(usage)) return null;
   return output_estimated > 0 ? null : output;
 }
 

@@ -1,4 +1,4 @@
-import { cardName } from '../pricing/cost.ts';
+import { cardName, isReported } from '../pricing/cost.ts';
 import type { PriceTable } from '../pricing/prices.ts';
 import {
   TOKEN_KINDS,
@@ -92,7 +92,7 @@ export class TotalsRecorder implements Recorder {
       ...{ key: call.key, atMs: startedAtMs, model: call.model ?? call.requestedModel },
       ...{ day: utcDay(startedAtMs), toDay: utcDay(endedAtMs) },
     };
-    if (usage !== null) return this.#addUsage(place, usage, { cost, maxTokens: call.maxTokens });
+    if (usage !== null && isReported(usage)) return this.#addUsage(place, usage, { cost, maxTokens: call.maxTokens });
     if (isAnswered) this.#add(place, UNKNOWN_CELL, { no_usage: 1 });
   }
 
@@ -107,13 +107,17 @@ export class TotalsRecorder implements Recorder {
     );
   }
 
-  /** A call counts once, with the part that comes first; each part's tokens count with its own model. */
+  /**
+   * A call counts once, with the part that comes first; each part's tokens count with its own model. What was left is in
+   * `no_usage`: an estimate cannot agree with a report to the token.
+   */
   #addUsage(
     place: Place,
     usage: Usage,
     told: { readonly cost: CallCost | null; readonly maxTokens: number | null },
   ): void {
     for (const [index, part] of usage.parts.entries()) {
+      if (part.role === 'left') continue;
       const cost = told.cost?.parts[index]?.cost ?? null;
       const isFirst = index === 0;
       const isCut = part.tokens.output_estimated > 0;

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import test, { describe } from 'node:test';
 import { memoryLedger, sqliteLedger, type BudgetDefinition } from 'plimsoll/budget';
-import { bucketAt, spanAt, type Period } from '../../src/budget/budget.ts';
+import { bucketAt, dueCost, spanAt, type Period } from '../../src/budget/budget.ts';
 import { PARAMS } from '../../testing/client-workbench.ts';
+import { part, usageOf } from '../../testing/usages.ts';
 import { budgeted, readAll } from '../../testing/budget/budgeted-client.ts';
 import { aBudget, oneProcess } from '../../testing/budget/one-process.ts';
 import { refusal } from '../../testing/budget/refusal.ts';
@@ -123,3 +124,18 @@ test('a bucket is an hour of a calendar period and a sixtieth of a rolling windo
   assert.equal(bucketAt(MONTH, moment), at('2026-11-24T10:00:00Z'));
   assert.equal(bucketAt({ kind: 'rolling', lengthMs: HOUR_MS }, moment), at('2026-11-24T10:59:00Z'));
 });
+
+test('what is due of a call leaves out the attempts that were left and charged with what they held', () => {
+  const of = (input: number, input_estimated: number) => ({ ...NO_COST, input, input_estimated });
+  const parts = [of(5, 0), of(0, 100), of(0, 20)].map((cost) => ({ model: PARAMS.model, cost }));
+  const cost = { parts, totalNanoUsd: 125, priced: true, doubts: [] };
+  const usage = usageOf([{ role: 'answer' }, { role: 'left' }, { role: 'left' }]);
+  assert.deepEqual(
+    [0, 1, 2].map((covered) => dueCost({ cost, usage }, covered)?.totalNanoUsd),
+    [125, 25, 5],
+  );
+  assert.deepEqual(dueCost({ cost, usage }, 1)?.parts, [parts[0], parts[2]]);
+  assert.equal(dueCost({ cost: null, usage: null }, 1), null);
+});
+
+const NO_COST = { ...part({}).tokens, server_tools: 0 };

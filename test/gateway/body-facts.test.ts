@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { promptContent } from '../../src/budget/prompt.ts';
+import { promptContent } from '../../src/prompt.ts';
 import { BodyScanner } from '../../src/gateway/body-scanner.ts';
 import { REQUEST, scan } from '../../testing/gateway/scanned-body.ts';
 

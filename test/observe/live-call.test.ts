@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { KnownBatches } from '../../src/observe/known-batches.ts';
-import { LiveCall, type Observation } from '../../src/observe/live-call.ts';
+import { LiveCall } from '../../src/observe/live-call.ts';
+import type { Observation } from '../../src/observe/observation.ts';
 import { systemClock } from '../../src/clock.ts';
 import type { Call, Recorder } from '../../src/vocabulary.ts';
 

@@ -9,7 +9,8 @@ import type { MessagesRequest, Reply, SimulatorOptions } from 'plimsoll/simulato
 import { systemClock } from '../../src/clock.ts';
 import { BatchResultsListener } from '../../src/observe/response.ts';
 import { KnownBatches } from '../../src/observe/known-batches.ts';
-import { LiveCall, type Observation } from '../../src/observe/live-call.ts';
+import { LiveCall } from '../../src/observe/live-call.ts';
+import type { Observation } from '../../src/observe/observation.ts';
 import { cost } from '../../src/pricing/cost.ts';
 import { defaultPrices } from '../../src/pricing/prices.ts';
 import { collected, PARAMS, samples, total, workbench, type Workbench } from '../../testing/client-workbench.ts';

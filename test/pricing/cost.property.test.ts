@@ -20,6 +20,7 @@ const someTokens: fc.Arbitrary<Tokens> = fc.record({
   cache_write_1h: fc.nat(500_000),
   output: fc.nat(128_000),
   output_estimated: fc.nat(128_000),
+  input_estimated: fc.nat(100_000),
 });
 const someMode = fc.record({
   serviceTier: fc.constantFrom('standard', 'batch', 'priority', null),
@@ -36,6 +37,7 @@ const FIELDS = {
   cache_write_1h: 'cacheWrite1h',
   output: 'output',
   output_estimated: 'output',
+  input_estimated: 'input',
 } as const;
 
 /** The same price worked out another way: amounts as millionths of dollars, everything in one BigInt fraction. */

@@ -404,6 +404,7 @@ const NOTHING: Cost = {
   cache_write_1h: 0,
   output: 0,
   output_estimated: 0,
+  input_estimated: 0,
   server_tools: 0,
 };
 const prices = defaultPrices();

@@ -16,7 +16,15 @@ const HAIKU = 'claude-haiku-4-5';
 const OPUS = 'claude-opus-5';
 
 function costs(given: Partial<Cost>): Cost {
-  const none = { input: 0, cache_read: 0, cache_write_5m: 0, cache_write_1h: 0, output: 0, output_estimated: 0 };
+  const none = {
+    input: 0,
+    cache_read: 0,
+    cache_write_5m: 0,
+    cache_write_1h: 0,
+    output: 0,
+    output_estimated: 0,
+    input_estimated: 0,
+  };
   return { ...none, server_tools: 0, ...given };
 }
 

@@ -21,18 +21,21 @@ it('the gauges of a model show each kind at each rate it is sold at', () => {
     'standard cache_write_1h': 0.2,
     'standard output': 0.5,
     'standard output_estimated': 0.5,
+    'standard input_estimated': 0.1,
     'batch input': 0.05,
     'batch cache_read': 0.005,
     'batch cache_write_5m': 0.0625,
     'batch cache_write_1h': 0.1,
     'batch output': 0.25,
     'batch output_estimated': 0.25,
+    'batch input_estimated': 0.05,
     'long_context input': 0.5,
     'long_context cache_read': 0.05,
     'long_context cache_write_5m': 0.625,
     'long_context cache_write_1h': 1,
     'long_context output': 2.5,
     'long_context output_estimated': 2.5,
+    'long_context input_estimated': 0.5,
   });
 });
 

@@ -77,6 +77,7 @@ describe('the series of one model and key', () => {
     const value = await samplesAfter((series) => {
       series.addUsage(aUsage([aPart({ output: 25 })]), 100);
       series.addUsage(aUsage([aPart({ output_estimated: 50 })]), 100);
+      series.addUsage(aUsage([{ ...aPart({ input_estimated: 50 }), role: 'left' }]), 100);
       series.addUsage(aUsage([aPart({ output: 25 })]), null);
       series.addUsage(aUsage([aPart({ output: 25 })], { thinkingTokens: 7 }), 0);
     });

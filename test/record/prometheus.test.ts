@@ -17,6 +17,7 @@ const NO_COST: Cost = {
   cache_write_1h: 0,
   output: 0,
   output_estimated: 0,
+  input_estimated: 0,
   server_tools: 0,
 };
 

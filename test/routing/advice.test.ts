@@ -4,7 +4,15 @@ import { routeAdvice, tokenFactor, type RouteAdviceBasis, type RouteUsage } from
 import { DEFAULT_MODELS } from '../../src/routing/models.ts';
 import type { Tokens } from '../../src/vocabulary.ts';
 
-const NONE: Tokens = { input: 0, cache_read: 0, cache_write_5m: 0, cache_write_1h: 0, output: 0, output_estimated: 0 };
+const NONE: Tokens = {
+  input: 0,
+  cache_read: 0,
+  cache_write_5m: 0,
+  cache_write_1h: 0,
+  output: 0,
+  output_estimated: 0,
+  input_estimated: 0,
+};
 
 /** Nano-dollars a token, in and out, as published: Opus 5.5 at 4/20 USD per million, Sonnet 5.5 at 2/10, Haiku at 1/5 and 0.1/0.5. */
 const RATES: Readonly<Record<string, readonly [number, number]>> = {

@@ -4,6 +4,7 @@ import { defaultPrices } from '../../src/pricing/prices.ts';
 import type { TotalsRow } from '../../src/totals/day-totals.ts';
 import { TotalsRecorder } from '../../src/totals/totals-recorder.ts';
 import type { SimulatorOptions } from 'plimsoll/simulator';
+import { aCall, aPart, aUsage, anAttempt } from '../../testing/calls.ts';
 import { collected, workbench } from '../../testing/client-workbench.ts';
 import { StandingClock, NOW_MS, settle } from '../../testing/simulator-bench.ts';
 
@@ -81,6 +82,15 @@ describe('daily totals of calls', () => {
     const [row] = recorder.take();
     assert.deepEqual([row?.counts.cut, row?.counts.cut_most_tokens, row?.counts.output], [1, 64, 0]);
     assert.ok((row?.counts.output_estimated ?? 0) > 0);
+  });
+
+  test('a call that was left has no usage, and no estimate of it', () => {
+    const { recorder } = recorded();
+    const left = aUsage([{ ...aPart({ input_estimated: 50 }), role: 'left' }]);
+    const ofCall = recorder.started(aCall({ outcome: 'cancelled', usage: left }));
+    ofCall.attempted?.(anAttempt({ status: 'cancelled' }));
+    ofCall.finished?.();
+    assert.deepEqual(recorder.take().map(counted), [{ no_usage: 1 }]);
   });
 
   test('a response that cannot be read has no usage', async () => {

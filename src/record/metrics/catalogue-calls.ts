@@ -208,7 +208,7 @@ export const TOKEN_METRICS = [
     name: 'anthropic_tokens_total',
     type: 'counter',
     section: 'tokens',
-    help: 'Tokens by kind; the kinds add up. output_estimated is the output of a stream that ended before the server reported it.',
+    help: 'Tokens by kind; the kinds add up. output_estimated is the output of a stream that ended before the server reported it, input_estimated the prompt of an attempt that was left before the server reported any.',
     unit: null,
     labels: ['model', 'operation', 'key', 'kind'],
     aggregator: 'sum',

@@ -1,7 +1,7 @@
 import { metrics, type Attributes, type MeterProvider } from '@opentelemetry/api';
 import type { CacheMiss, FallbackBy, RefusalBilling } from '../../answers.ts';
 import { usdOf } from '../../figures.ts';
-import { answerTokens } from '../../pricing/cost.ts';
+import { answerTokens, isReported } from '../../pricing/cost.ts';
 import { VERSION } from '../../version.ts';
 import {
   COST_KINDS,
@@ -217,10 +217,11 @@ class CallFeed implements CallRecorder {
   }
 
   /** The tokens of the call in the sense of the conventions, once a call: those of the answer. */
-  #recordAnswer({ parts }: Usage, model: string | null, isComplete: boolean): void {
+  #recordAnswer(usage: Usage, model: string | null, isComplete: boolean): void {
+    if (!isReported(usage)) return;
     const feeds = this.#metrics.instruments;
     const whole = withResponseModel(this.#convention(), model);
-    const { input, output, estimatedOutput } = tokenSums(answerTokens(parts));
+    const { input, output, estimatedOutput } = tokenSums(answerTokens(usage.parts));
     feeds.tokenUsage.record(input, { ...whole, [TOKEN_TYPE]: 'input' });
     // An estimate is not a report: `plimsoll.client.tokens` has it, as a kind of its own.
     if (output > 0 || (estimatedOutput === 0 && isComplete)) {

@@ -1,6 +1,6 @@
 import type { Attributes } from '@opentelemetry/api';
 import { usdOf } from '../../figures.ts';
-import { answerTokens } from '../../pricing/cost.ts';
+import { answerTokens, isReported } from '../../pricing/cost.ts';
 import type { Attempt, Call, Rejection, Usage } from '../../vocabulary.ts';
 import {
   ANTHROPIC,
@@ -55,8 +55,9 @@ export function responseAttributes(call: Call): Attributes {
   return attributes;
 }
 
-/** Tokens. An output that the server did not report is left out, as in the SDK's span. */
+/** Tokens. What the server did not report is left out, as in the SDK's span. */
 export function usageAttributes(usage: Usage, isComplete: boolean): Attributes {
+  if (!isReported(usage)) return {};
   const sums = tokenSums(answerTokens(usage.parts));
   const attributes: Attributes = {
     'gen_ai.usage.input_tokens': sums.input,
@@ -112,6 +113,8 @@ export function callAttributes(call: Call, reasons: readonly string[]): Attribut
 function addUsage(attributes: Attributes, { parts }: Usage): void {
   const estimated = answerTokens(parts).output_estimated;
   if (estimated > 0) attributes['plimsoll.usage.estimated_output_tokens'] = estimated;
+  const unsaid = parts.reduce((sum, { tokens }) => sum + tokens.input_estimated, 0);
+  if (unsaid > 0) attributes['plimsoll.usage.estimated_input_tokens'] = unsaid;
   const categories = parts.flatMap(({ refusal }) => (refusal === null ? [] : [refusal.category]));
   if (categories.length > 0) attributes['plimsoll.refusal.categories'] = categories;
 }

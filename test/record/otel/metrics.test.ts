@@ -78,6 +78,8 @@ describe('the client metrics of the conventions for generative AI', () => {
     const recorder = otelMetrics({ meterProvider });
     record(recorder, aCall({ outcome: 'rate_limited' }));
     record(recorder, aCall({ outcome: 'cancelled', usage: aUsage([aPart({ input: 3, output_estimated: 9 })]) }));
+    const left = aUsage([{ ...aPart({ input_estimated: 9 }), role: 'left' }]);
+    record(recorder, aCall({ outcome: 'cancelled', usage: left }));
     const sent = await points();
     const types = (name: string, attribute: string): readonly unknown[] =>
       sent.filter((point) => point.name === name).map(({ attributes }) => attributes[attribute]);

@@ -73,6 +73,16 @@ describe('a span of a call', () => {
     assert.equal('gen_ai.usage.output_tokens' in call.attributes, false);
   });
 
+  it('shows the prompt of an attempt that was left as an estimate, and no tokens that the server reported', async (t) => {
+    const usage = aUsage([{ ...aPart({ input_estimated: 900 }), role: 'left' }]);
+    const call = (await recorded(t, { usage, outcome: 'cancelled' })).at(-1);
+    assert.equal(call?.attributes['plimsoll.usage.estimated_input_tokens'], 900);
+    assert.deepEqual(
+      Object.keys(call.attributes).filter((name) => name.startsWith('gen_ai.usage.')),
+      [],
+    );
+  });
+
   it('says which model a retry policy went on from, and why it denied a retry', async (t) => {
     const call = (
       await recorded(t, { fallbackFrom: 'claude-opus-5' }, (ofCall) => ofCall?.retryDenied?.('retry_budget'))

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { EventStreamScanner } from '../../src/observe/event-stream.ts';
-import { estimatedOutputTokens } from '../../src/observe/output-estimate.ts';
+import { estimatedOutputTokens } from '../../src/observe/estimate.ts';
 import { STREAMED } from '../../testing/cassettes/cassettes.ts';
 
 /** Estimate against the server's own count, for each recorded stream. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { promptContent } from '../../src/budget/prompt.ts';
+import { promptContent } from '../src/prompt.ts';
 
 const UNSEEN = 500_000;
 

@@ -1,5 +1,7 @@
-import type { Usage, UsagePart } from '../vocabulary.ts';
+import type { CallSpend, GuardedRequest } from '../decisions.ts';
 import { NO_TOKENS } from '../pricing/cost.ts';
+import { estimatedPromptTokens } from '../prompt.ts';
+import { MESSAGE_OPERATIONS, type Call, type Outcome, type Usage, type UsagePart } from '../vocabulary.ts';
 import { isJson, servedModel, type Answered, type Fallback } from './usage.ts';
 
 /**
@@ -77,3 +79,45 @@ export function estimatedOutputTokens(contentBytes: number, toolUses: number): n
   if (contentBytes === 0 && toolUses === 0) return 0;
   return Math.round(TOKENS_PER_ANSWER + contentBytes / BYTES_PER_TOKEN + toolUses * TOKENS_PER_TOOL_USE);
 }
+
+/** The ends of a call whose caller did not wait for what the API had to say. */
+export const LEFT: ReadonlySet<Outcome> = new Set<Outcome>(['cancelled', 'timeout', 'abandoned']);
+
+/**
+ * The prompt of an attempt that was sent, and left before the API said what it had read: estimated as budgets do, because
+ * the API may bill it. `null` for a call that is not billed by its prompt.
+ */
+export function leftPrompt(
+  { operation, requestedModel, spends }: Call & { readonly spends: readonly CallSpend[] },
+  { body, bodyLength }: GuardedRequest,
+): UsagePart | null {
+  if (!MESSAGE_OPERATIONS.has(operation) || bodyLength === 0) return null;
+  let tokens: number | null = null;
+  for (const spend of spends) tokens ??= spend.promptTokens?.() ?? null;
+  tokens ??= estimatedPromptTokens(body, bodyLength);
+  const speed = body?.['speed'];
+  return {
+    model: requestedModel,
+    tokens: { ...NO_TOKENS, input_estimated: tokens },
+    speed: typeof speed === 'string' ? speed : null,
+    role: 'left',
+    refusal: null,
+  };
+}
+
+/** A usage with the prompts that were left beside what the server reported; `null` where it reported nothing. */
+export function withLeftPrompts(reported: Usage | null, left: readonly UsagePart[]): Usage {
+  return reported === null
+    ? { ...NOTHING_REPORTED, parts: left }
+    : { ...reported, parts: [...reported.parts, ...left] };
+}
+
+const NOTHING_REPORTED: Omit<Usage, 'parts'> = {
+  thinkingTokens: 0,
+  serverToolUses: {},
+  serviceTier: null,
+  inferenceGeo: null,
+  cacheSplitAssumed: false,
+  stepsListed: false,
+  malformed: false,
+};

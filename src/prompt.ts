@@ -81,6 +81,17 @@ function look(content: unknown, found: PromptFacts, depth: number): void {
   }
 }
 
+/** Estimates the tokens of a prompt, with what its text does not show at its worst case. */
+export function estimatedPromptTokens(body: Json | null, bodyLength: number): number {
+  const { correction, unseen } = promptContent(body ?? {}, LARGEST_WINDOW);
+  return tokensOfPrompt(Math.max(0, bodyLength + correction), unseen);
+}
+
+/** Tokens of a text of so many characters, and of what is not in it: at most a context window. */
+export function tokensOfPrompt(length: number, unseen: number): number {
+  return Math.round(Math.min(length / CHARACTERS_PER_TOKEN + unseen, LARGEST_WINDOW));
+}
+
 /** Counts an image or a document: `length` in characters of base64, 0 if it is not in the request. */
 export function countMedia(found: PromptFacts, kind: 'image' | 'document', length: number): void {
   found.correction -= length;

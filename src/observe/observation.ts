@@ -1,0 +1,33 @@
+import type { Clock } from '../clock.ts';
+import type { Guard, RetryPolicy, SpendGuard } from '../decisions.ts';
+import type { Attribution, CallCost, Recorder, Usage } from '../vocabulary.ts';
+import type { KnownBatches } from './known-batches.ts';
+
+/** The step at which an error was swallowed. */
+type ObserveStage = 'middleware' | 'guard' | 'retry' | 'body' | 'usage' | 'pricing' | 'recorder';
+
+/** The surroundings of calls: their recorders and guards, the clock, the prices. */
+export interface Observation {
+  readonly recorders: readonly Recorder[];
+  /** Asked after the guards, in this order. */
+  readonly spendGuards: readonly SpendGuard[];
+  readonly clock: Clock;
+  /** Alias of the API key. */
+  readonly key: string;
+  /** Name of the gateway's client; absent outside of a gateway. */
+  readonly client?: string;
+  /** The labels that hold at this moment, for a request with this body. */
+  readonly attribution: (body: Readonly<Record<string, unknown>> | null) => Attribution;
+  /** Asked in this order; the first refusal counts. If `isStrict`, about every attempt, and one that fails refuses. */
+  readonly guards: readonly Guard[];
+  readonly isStrict?: boolean;
+  /** Without one the SDK retries as it always does. */
+  readonly retry?: RetryPolicy | undefined;
+  /** Prices a usage at the prices of that time; may throw. */
+  readonly price: (usage: Usage, model: string | null, atMs: number) => CallCost;
+  /** Prices the usage of a batch result; may throw. */
+  readonly batchPrice: (usage: Usage, model: string | null, atMs: number) => CallCost;
+  /** The batch results that were recorded before. */
+  readonly batches: Pick<KnownBatches, 'note' | 'createdAtMs' | 'isNew'>;
+  readonly onError: (stage: ObserveStage, error: unknown) => void;
+}
