@@ -36,7 +36,6 @@ const HELD_BY: Readonly<Record<string, readonly [test: string, reason: string]>>
   'src/check/api.ts': ['test/cli/check.test.ts', 'every answer of the API becomes a line of the command'],
   'src/check/check.ts': ['test/cli/check.test.ts', 'the steps are the lines that the command prints'],
   'src/check/steps.ts': ['test/cli/check.test.ts', 'the steps are the lines that the command prints'],
-  'src/cli/metrics-page.ts': ['test/cli/advise.test.ts', 'the page is read for the commands that advise'],
   'src/client/options.ts': ['test/contract/calling-ways.test.ts', 'options are what instrument() takes'],
   'src/environment/models.ts': [
     'test/environment/environment.test.ts',

@@ -172,8 +172,8 @@ export function tapJson(response: Response, seen: SeenJson, unseen: () => void):
 
 type SeenJson = (value: unknown, how: JsonEnd) => void;
 
-/** A text that is shorter is parsed in no time, whatever is in it. */
-const SHORT = 1 << 20;
+/** A text of so many characters is parsed in no time, whatever is in it. */
+export const SHORT_JSON = 1 << 20;
 
 /** So many parts of lists and objects take a quarter of a second and 100 MB at most. A page of a list of the API has 1,000 entries. */
 const MOST_PARTS = 500_000;
@@ -191,7 +191,7 @@ export class TooManyPartsError extends RangeError {
  * `TooManyPartsError` rather than parse 32 MiB of brackets, which would take 5 s and 1 GB.
  */
 export function parseJson(text: string): unknown {
-  if (text.length > SHORT && hasTooManyParts(text)) throw new TooManyPartsError();
+  if (text.length > SHORT_JSON && hasTooManyParts(text)) throw new TooManyPartsError();
   return JSON.parse(text.charCodeAt(0) === 0xfeff ? text.slice(1) : text);
 }
 

@@ -1,5 +1,5 @@
 import type { BodyEnd, BodyListener } from './body-tap.ts';
-import { DocumentListener, parseJson } from './content.ts';
+import { DocumentListener, SHORT_JSON, parseJson } from './content.ts';
 import { EventLines, measured, type EventName, type EventSink, type LongLine } from './event-lines.ts';
 import { fallback, isJson, revisedUsage, type Answered, type Fallback, type Json } from './usage.ts';
 
@@ -334,7 +334,7 @@ function text(bytes: Uint8Array, start: number, end: number): string {
 
 function parsed(data: string): Json | null {
   try {
-    const value = parseJson(data);
+    const value: unknown = data.length <= SHORT_JSON ? JSON.parse(data) : parseJson(data);
     return isJson(value) ? value : null;
   } catch {
     return null; // counted by the caller
