@@ -18,7 +18,7 @@ import { limiters } from './limiters.ts';
 import type { LiveCall } from './live-call.ts';
 import { rejection, type BegunAttempt } from './rejection.ts';
 import { followResponse, OUTCOME_OF_END, type FollowedCall } from './response.ts';
-import { readClone, refusalBody } from './sdk-response.ts';
+import { isOpen, readClone, refusalBody } from './sdk-response.ts';
 import { failureOf } from './sdk-retry.ts';
 import { addedUsages } from './usage.ts';
 
@@ -86,6 +86,8 @@ export class MiddlewareRound<E extends Exchange> {
     const body = this.#refusals.get(response);
     if (body === undefined) return refusalBody(response, fate);
     if (fate === 'decided') readClone(response);
+    // The SDK reads it no further, and nothing else does where it is none of the web's kind.
+    if (fate !== 'reported' && !isOpen(response)) this.#giveUpRefusals(null);
     return body;
   }
 

@@ -28,7 +28,8 @@ export async function refusalBody(response: Response, fate: RefusalFate): Promis
   }
 }
 
-function isOpen({ body, bodyUsed }: Response): boolean {
+/** Tells whether a body is of the web's kind, and nobody has begun to read it. */
+export function isOpen({ body, bodyUsed }: Response): boolean {
   return body instanceof ReadableStream && !body.locked && !bodyUsed;
 }
 

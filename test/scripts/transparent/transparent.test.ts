@@ -25,6 +25,11 @@ const SAME: Readonly<Record<string, readonly Plan[]>> = {
       calls: [{ abort: 'never', replies: [{ status: 413, headers: { 'x-should-retry': 'true' } }] }],
     },
     { client: { hands: 'same-response' }, calls: [{}, {}] },
+    { client: { fetch: 'node-fetch-3' }, calls: [{ middleware: ['header'], replies: [{ status: 429 }] }] },
+    {
+      client: { fetch: 'node-fetch-2', middleware: ['parse'] },
+      calls: [{ operation: 'create-stream', reading: 'iterate', replies: [{ status: 429 }] }],
+    },
     {
       client: { logLevel: 'info', hands: 'same-response' },
       calls: [{ abort: 'on-retry', replies: [{ status: 429 }] }, {}],
