@@ -179,7 +179,7 @@ export const SHORT_JSON = 1 << 20;
 const MOST_PARTS = 500_000;
 
 /** JSON that nobody waits for: too many lists, objects and their parts. */
-export class TooManyPartsError extends RangeError {
+class TooManyPartsError extends RangeError {
   constructor() {
     super(`a JSON text has more than ${MOST_PARTS} parts`);
     this.name = 'TooManyPartsError';
