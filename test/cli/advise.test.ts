@@ -7,6 +7,7 @@ import { command } from '../../src/cli/advise.ts';
 import type { CommandIo } from '../../src/cli/command.ts';
 import { main } from '../../src/cli/main.ts';
 import { workbench } from '../../testing/client-workbench.ts';
+import { keptIo } from '../../testing/kept-io.ts';
 import { unwrapped } from '../../testing/unwrapped.ts';
 
 const NOW_MS = Date.UTC(2026, 10, 24, 12);
@@ -21,21 +22,7 @@ async function run(
   args: readonly string[],
   { stdin = '', env = {} }: { readonly stdin?: string; readonly env?: Readonly<Record<string, string>> } = {},
 ): Promise<Ran> {
-  const out: string[] = [];
-  const err: string[] = [];
-  const io: CommandIo = {
-    stdin: (async function* () {
-      yield Buffer.from(stdin);
-    })(),
-    out: (line) => out.push(line),
-    err: (line) => err.push(line),
-    reveal: (line) => out.push(line),
-    env,
-    now: () => NOW_MS,
-    columns: 80,
-    color: false,
-    signal: new AbortController().signal,
-  };
+  const { io, out, err } = keptIo({ nowMs: NOW_MS, stdin, env });
   const code = await command.run(args, io);
   const widest = Math.max(...[...out, ...err].map((line) => line.length), 0);
   assert.ok(args.includes('--json') || widest <= 80, `${widest} columns`);

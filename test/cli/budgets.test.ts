@@ -6,9 +6,9 @@ import test, { after } from 'node:test';
 import { budgets, sqliteLedger, type BudgetDefinition, type Ledger } from 'plimsoll/budget';
 import { redisLedger } from 'plimsoll/redis';
 import { command } from '../../src/cli/budgets.ts';
-import type { CommandIo } from '../../src/cli/command.ts';
 import { aPosting } from '../../testing/budget/ledgers.ts';
 import { redis, redisServer } from '../../testing/redis-server.ts';
+import { keptIo } from '../../testing/kept-io.ts';
 import { unwrapped } from '../../testing/unwrapped.ts';
 
 const HOUR_MS = 3_600_000;
@@ -26,19 +26,7 @@ interface Ran {
 }
 
 async function run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ran> {
-  const out: string[] = [];
-  const err: string[] = [];
-  const io: CommandIo = {
-    stdin: (async function* () {})(),
-    out: (line) => out.push(line),
-    err: (line) => err.push(line),
-    reveal: (line) => out.push(line),
-    env,
-    now: () => NOW_MS,
-    columns: 80,
-    color: false,
-    signal: new AbortController().signal,
-  };
+  const { io, out, err } = keptIo({ nowMs: NOW_MS, env });
   const code = await command.run(args, io);
   assert.deepEqual(
     out.filter((line) => line.length > 80 && !args.includes('--json')),
