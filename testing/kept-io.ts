@@ -2,8 +2,10 @@ import type { CommandIo } from '../src/cli/command.ts';
 
 /** The surroundings of a command that a test runs in its own process: a terminal of 80 columns without color. */
 interface Surroundings {
-  readonly nowMs: number;
-  readonly stdin?: string;
+  /** Default: the epoch. */
+  readonly now?: () => number;
+  /** A text, or the pieces in which it comes. Default: nothing. */
+  readonly stdin?: string | readonly (Uint8Array | string)[];
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -14,18 +16,18 @@ interface KeptIo {
   readonly err: readonly string[];
 }
 
-export function keptIo({ nowMs, stdin = '', env = {} }: Surroundings): KeptIo {
+export function keptIo({ now = () => 0, stdin = '', env = {} }: Surroundings = {}): KeptIo {
   const out: string[] = [];
   const err: string[] = [];
   const io: CommandIo = {
     stdin: (async function* () {
-      if (stdin !== '') yield Buffer.from(stdin);
+      yield* typeof stdin === 'string' ? [Buffer.from(stdin)] : stdin;
     })(),
     out: (line) => out.push(line),
     err: (line) => err.push(line),
     reveal: (line) => out.push(line),
     env,
-    now: () => nowMs,
+    now,
     columns: 80,
     color: false,
     signal: new AbortController().signal,

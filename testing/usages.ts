@@ -1,3 +1,4 @@
+import { NO_TOKENS } from '../src/pricing/cost.ts';
 import type { PartRefusal, PartRole } from '../src/answers.ts';
 import type { Tokens, Usage, UsagePart } from '../src/vocabulary.ts';
 
@@ -17,16 +18,7 @@ export function part({
   refusal = null,
   tokens = {},
 }: SomePart): UsagePart {
-  const none = {
-    input: 0,
-    cache_read: 0,
-    cache_write_5m: 0,
-    cache_write_1h: 0,
-    output: 0,
-    output_estimated: 0,
-    input_estimated: 0,
-  };
-  return { model, speed, role, refusal, tokens: { ...none, ...tokens } };
+  return { model, speed, role, refusal, tokens: { ...NO_TOKENS, ...tokens } };
 }
 
 /** A usage of these parts, at the standard tier, without anything else. */

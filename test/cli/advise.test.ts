@@ -22,7 +22,7 @@ async function run(
   args: readonly string[],
   { stdin = '', env = {} }: { readonly stdin?: string; readonly env?: Readonly<Record<string, string>> } = {},
 ): Promise<Ran> {
-  const { io, out, err } = keptIo({ nowMs: NOW_MS, stdin, env });
+  const { io, out, err } = keptIo({ now: () => NOW_MS, stdin, env });
   const code = await command.run(args, io);
   const widest = Math.max(...[...out, ...err].map((line) => line.length), 0);
   assert.ok(args.includes('--json') || widest <= 80, `${widest} columns`);

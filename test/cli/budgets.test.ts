@@ -26,7 +26,7 @@ interface Ran {
 }
 
 async function run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ran> {
-  const { io, out, err } = keptIo({ nowMs: NOW_MS, env });
+  const { io, out, err } = keptIo({ now: () => NOW_MS, env });
   const code = await command.run(args, io);
   assert.deepEqual(
     out.filter((line) => line.length > 80 && !args.includes('--json')),

@@ -8,25 +8,15 @@ import { parseAllDocuments, parse } from 'yaml';
 import { command } from '../../src/cli/dashboards.ts';
 import { ruleFiles } from '../../src/rules/rule-files.ts';
 import { DEFAULT_SETTINGS } from '../../src/rules/settings.ts';
+import { keptIo } from '../../testing/kept-io.ts';
 import { tool } from '../../testing/tools.ts';
 
 const promtool = tool('promtool');
 const root = join(import.meta.dirname, '..', '..');
 
 const ran = async (...args: readonly string[]) => {
-  const out: string[] = [];
-  const err: string[] = [];
-  const code = await command.run(args, {
-    stdin: (async function* () {})(),
-    out: (line) => out.push(line),
-    err: (line) => err.push(line),
-    reveal: (line) => out.push(line),
-    env: {},
-    now: () => 0,
-    columns: 80,
-    color: false,
-    signal: new AbortController().signal,
-  });
+  const { io, out, err } = keptIo();
+  const code = await command.run(args, io);
   return { code, out: out.join('\n'), err: err.join('\n') };
 };
 

@@ -6,6 +6,7 @@ import { after, describe, it } from 'node:test';
 import { command } from '../../src/cli/gateway-token.ts';
 import { secretHash, tokenParts } from '../../src/gateway/access/tokens.ts';
 import { redis, redisServer } from '../../testing/redis-server.ts';
+import { keptIo } from '../../testing/kept-io.ts';
 import { unwrapped } from '../../testing/unwrapped.ts';
 
 const NOW_MS = Date.UTC(2026, 10, 24, 12);
@@ -21,19 +22,8 @@ const config = (name: string, more: object = {}): string => {
 };
 
 async function run(args: readonly string[], env: Readonly<Record<string, string>> = {}, nowMs = NOW_MS) {
-  const out: string[] = [];
-  const err: string[] = [];
-  const code = await command.run(args, {
-    stdin: (async function* none() {})(),
-    out: (line) => out.push(line),
-    err: (line) => err.push(line),
-    reveal: (line) => out.push(line),
-    env,
-    now: () => nowMs,
-    columns: 80,
-    color: false,
-    signal: new AbortController().signal,
-  });
+  const { io, out, err } = keptIo({ now: () => nowMs, env });
+  const code = await command.run(args, io);
   if (!args.includes('--json'))
     for (const line of [...out, ...err]) assert.ok(line.length <= 80 || line.includes(folder), line);
   return { code, out, err: unwrapped(err) };

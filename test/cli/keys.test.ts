@@ -11,27 +11,15 @@ import { samplesIn } from '../../src/cli/metrics-page.ts';
 import { serve } from '../../src/http/serve.ts';
 import { simulator } from '../../src/simulator/index.ts';
 import { plantedSecret } from '../../testing/planted.ts';
+import { keptIo } from '../../testing/kept-io.ts';
 import { unwrapped } from '../../testing/unwrapped.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'plimsoll-keys-'));
 after(() => rmSync(folder, { recursive: true }));
 
 async function run(args: readonly string[], env: Readonly<Record<string, string>> = {}, stdin = '') {
-  const out: string[] = [];
-  const err: string[] = [];
-  const code = await command.run(args, {
-    stdin: (async function* typed() {
-      yield stdin;
-    })(),
-    out: (line) => out.push(line),
-    err: (line) => err.push(line),
-    reveal: (line) => out.push(line),
-    env,
-    now: () => 0,
-    columns: 80,
-    color: false,
-    signal: new AbortController().signal,
-  });
+  const { io, out, err } = keptIo({ stdin, env });
+  const code = await command.run(args, io);
   if (!args.includes('--json')) for (const line of [...out, ...err]) assert.ok(line.length <= 80, line);
   return { code, out, err: unwrapped(err) };
 }

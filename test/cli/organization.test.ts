@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { OrganizationOptions } from 'plimsoll/simulator';
-import type { CommandIo } from '../../src/cli/command.ts';
 import { command } from '../../src/cli/organization.ts';
 import { serve } from '../../src/http/serve.ts';
 import { sqliteTotals } from '../../src/totals/sqlite-totals.ts';
 import { ADMIN_KEY, BooksBench, KEYS, WATCHED } from '../../testing/organization/books-bench.ts';
+import { keptIo } from '../../testing/kept-io.ts';
 import { unwrapped } from '../../testing/unwrapped.ts';
 
 const [SHOP = '', SEARCH = ''] = WATCHED;
@@ -68,18 +68,7 @@ async function run(
   args: readonly string[],
   env: Readonly<Record<string, string>> = { ANTHROPIC_ADMIN_KEY: ADMIN_KEY },
 ) {
-  const [out, err]: [string[], string[]] = [[], []];
-  const io: CommandIo = {
-    stdin: (async function* () {})(),
-    out: (line) => out.push(line),
-    err: (line) => err.push(line),
-    reveal: (line) => out.push(line),
-    env,
-    now: () => bench.clock.now(),
-    columns: 80,
-    color: false,
-    signal: new AbortController().signal,
-  };
+  const { io, out, err } = keptIo({ now: () => bench.clock.now(), env });
   const code = await command.run(args, io);
   return { code, out: out.join('\n'), err: unwrapped(err).join('\n') };
 }

@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
-import type { CommandIo } from '../../src/cli/command.ts';
 import { command } from '../../src/cli/prices.ts';
 import { CASSETTES } from '../../testing/cassettes/cassettes.ts';
+import { keptIo } from '../../testing/kept-io.ts';
 import { unwrapped } from '../../testing/unwrapped.ts';
 
 const NOW = Date.UTC(2026, 10, 24, 12);
@@ -23,26 +23,10 @@ interface World {
 }
 
 async function run(args: readonly string[], { stdin = '', env = {}, nowMs = NOW }: World = {}): Promise<Ran> {
-  const out: string[] = [];
-  const err: string[] = [];
-  const io: CommandIo = {
-    stdin: chunks(typeof stdin === 'string' ? [stdin] : stdin),
-    out: (line) => out.push(line),
-    err: (line) => err.push(line),
-    reveal: (line) => out.push(line),
-    env,
-    now: () => nowMs,
-    columns: 80,
-    color: false,
-    signal: new AbortController().signal,
-  };
+  const { io, out, err } = keptIo({ now: () => nowMs, stdin, env });
   const code = await command.run(args, io);
   assert.ok([...out, ...err].every((line) => args.includes('--json') || line.length <= 80));
   return { code, out, err: unwrapped(err) };
-}
-
-async function* chunks(list: readonly (Uint8Array | string)[]): AsyncGenerator<Uint8Array | string> {
-  yield* list;
 }
 
 function json(ran: Ran): unknown {

@@ -5,6 +5,7 @@ import { LiveCall } from '../../src/observe/live-call.ts';
 import type { Observation } from '../../src/observe/observation.ts';
 import { systemClock } from '../../src/clock.ts';
 import type { Call, Recorder } from '../../src/vocabulary.ts';
+import { aUsage } from '../../testing/calls.ts';
 
 interface Lived {
   readonly call: LiveCall;
@@ -31,16 +32,7 @@ function live(...recorders: readonly Recorder[]): Lived {
   const request = { operation: 'messages.stream', model: 'claude-haiku-4-5', maxTokens: 9, baseUrl: '', sdkSpan: null };
   const call = new LiveCall(observation, request);
   call.succeed(200, []);
-  call.usage = {
-    parts: [],
-    thinkingTokens: 0,
-    serverToolUses: {},
-    serviceTier: null,
-    inferenceGeo: null,
-    cacheSplitAssumed: false,
-    stepsListed: false,
-    malformed: false,
-  };
+  call.usage = aUsage([]);
   call.startContent();
   call.end('ok');
   return { call, errors };

@@ -4,6 +4,7 @@ import { describe, it } from 'node:test';
 import { OTLPMetricExporter } from '@opentelemetry/exporter-metrics-otlp-proto';
 import { MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
 import { Registry } from 'prom-client';
+import { NO_TOKENS } from '../../src/pricing/cost.ts';
 import { otelMetrics } from '../../src/record/otel/metrics.ts';
 import { prometheusRecorder } from '../../src/record/prometheus.ts';
 import type { Attempt, BatchResult, Call, Cost, Recorder } from '../../src/vocabulary.ts';
@@ -16,16 +17,7 @@ const HAIKU = 'claude-haiku-4-5';
 const OPUS = 'claude-opus-5';
 
 function costs(given: Partial<Cost>): Cost {
-  const none = {
-    input: 0,
-    cache_read: 0,
-    cache_write_5m: 0,
-    cache_write_1h: 0,
-    output: 0,
-    output_estimated: 0,
-    input_estimated: 0,
-  };
-  return { ...none, server_tools: 0, ...given };
+  return { ...NO_TOKENS, server_tools: 0, ...given };
 }
 
 interface Told {
