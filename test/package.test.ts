@@ -193,6 +193,14 @@ test('a command loads no other command, and nothing of the library before it is 
   }
 });
 
+test('importing the package does not load the fetch of Node, which takes longer than the package itself', () => {
+  const run = project('importing', {});
+  const program = `await import('plimsoll'); console.log(process.moduleLoadList.filter((name) => name.includes('undici')));`;
+  const { status, stdout, stderr } = run(process.execPath, ['--input-type=module', '--eval', program]);
+  assert.equal(status, 0, stderr);
+  assert.equal(stdout, '[]\n');
+});
+
 test('the command finds the dashboards and the rules that are in the package', () => {
   const run = project('exporting', {});
   const main = 'node_modules/plimsoll/dist/cli/main.js';

@@ -69,11 +69,9 @@ export function rejection(refusal: Refusal): Rejection {
  */
 export function bodyRejection(body: unknown): Rejection {
   const status = STATUS_OF_TYPE.get(errorOf(body).type);
-  if (status !== undefined) return rejection({ status, headers: NO_HEADERS, body });
+  if (status !== undefined) return rejection({ status, headers: new Headers(), body });
   return { outcome: 'stream_error', rateLimitReason: null, spendScope: null };
 }
-
-const NO_HEADERS = new Headers();
 
 /** The API's error types, with the status that each has outside a stream. */
 const STATUS_OF_TYPE: ReadonlyMap<string, number> = new Map([
