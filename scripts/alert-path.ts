@@ -1,7 +1,7 @@
 /**
  * The way of an alert with the shipped files as they are: a service meets 429s, and how long it takes until a webhook hears of
- * them and that they are over. Some nine minutes, four of them with `--until firing`; `npm test` has the same at a thirtieth
- * of the time.
+ * them and that they are over. Some forty minutes, for thirty of which the alert is held; four with `--until firing`.
+ * `npm test` has the same at a thirtieth of the time.
  */
 import { parseArgs } from 'node:util';
 import { alertPath } from '../monitoring/run/alert-path.ts';

@@ -74,7 +74,7 @@ async function hooked(told: Told[], request: Request): Promise<Response> {
 
 async function burst(told: Told[], weather: { limited: boolean }, options: AlertPathOptions): Promise<AlertPath> {
   const { factor, until: last = 'resolved' } = options;
-  const withinMs = 60_000 + (20 * 60_000) / factor;
+  const withinMs = 120_000 + (3 * 60 * 60_000) / factor; // The longest window and what holds an alert, with much to spare.
   const heard = (status: Told['status']) => async (): Promise<Told | null> =>
     told.find((each) => each.status === status && each.labels['alertname'] === 'PlimsollRateLimited') ?? null;
   const beganMs = Date.now();
@@ -108,10 +108,13 @@ interface Traffic {
 
 const CALLS_EVERY_MS = 50;
 
-/** Twenty calls a second, a third of which meets the limit on input tokens while it is said to be met. */
+/**
+ * Twenty calls a second, an eighth of which meets the limit on input tokens while it is said to be met: more than the alert's
+ * 5%, and little enough that the share of the hour is under its own 10% as soon as calm traffic follows.
+ */
 async function calls({ client, api, weather, signal }: Traffic): Promise<void> {
   for (let number = 0; !signal.aborted; number += 1) {
-    if (weather.limited && number % 3 === 0) api.script([{ fault: 'input_tokens_limit' }]);
+    if (weather.limited && number % 8 === 0) api.script([{ fault: 'input_tokens_limit' }]);
     await client.messages
       .create({ model: 'claude-haiku-4-5', max_tokens: 16, messages: [{ role: 'user', content: 'Ahoy' }] })
       .catch(() => undefined); // The 429s are what it is about.
