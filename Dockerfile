@@ -19,6 +19,8 @@ FROM node:24-bookworm-slim@sha256:6f7b03f7c2c8e2e784dcf9295400527b9b1270fd37b7e9
 ENV NODE_ENV=production PATH=/app/node_modules/.bin:$PATH
 WORKDIR /app
 COPY --from=build /app ./
+# What `plimsoll dashboards export` reads beside the package's manifest.
+COPY dashboards node_modules/plimsoll/dashboards
 COPY demo demo
 COPY docs/runbooks docs/runbooks
 USER node

@@ -166,6 +166,7 @@ const UNREADABLE: Readonly<Record<string, readonly [got: string, advice: string]
   EISDIR: ['a folder', 'name a file in it'],
   EACCES: ['no permission', 'check its permissions'],
   EPERM: ['no permission', 'check its permissions'],
+  EROFS: ['a read-only file system', 'name another place'],
 };
 
 /** The problem of a file that cannot be read. Shows only the code of the error. */

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { ConfigurationError, got, unfit, type Problem } from '../errors.ts';
+import { ConfigurationError, got, unfit, unreadable, type Problem } from '../errors.ts';
 import { configMaps, exportedFiles, prometheusRules, type DashboardSource } from '../rules/export.ts';
 import { groupedDashboard } from '../rules/dashboard-groups.ts';
 import { ruleFiles } from '../rules/rule-files.ts';
@@ -119,17 +119,30 @@ function handOver(text: string, out: string | undefined, io: CommandIo): number 
 }
 
 function write(path: string, text: string): void {
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, text);
+  orProblem(path, 'to write the file', () => {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, text);
+  });
+}
+
+/** Does what the disk may refuse, and says so in a sentence. */
+function orProblem<Result>(field: string, expected: string, act: () => Result): Result {
+  try {
+    return act();
+  } catch (error) {
+    throw new ConfigurationError('PLIMSOLL_FILE_UNUSABLE', [{ field, ...unreadable(error, expected) }]);
+  }
 }
 
 /** The dashboards beside the package's own manifest, in the repository and where it is installed. */
 function dashboards({ groupBy = DEFAULT_SETTINGS.groupBy }: Partial<MonitoringSettings>): readonly DashboardSource[] {
   const manifest = createRequire(import.meta.url).resolve('plimsoll/package.json');
   const folder = join(dirname(manifest), 'dashboards');
-  const names = readdirSync(folder).filter((name) => name.endsWith('.json'));
-  return names.sort().map((name) => {
-    return { name, text: groupedDashboard(readFileSync(join(folder, name), 'utf8'), groupBy) };
+  return orProblem(folder, 'the dashboards of the package', () => {
+    const names = readdirSync(folder).filter((name) => name.endsWith('.json'));
+    return names.sort().map((name) => {
+      return { name, text: groupedDashboard(readFileSync(join(folder, name), 'utf8'), groupBy) };
+    });
   });
 }
 
