@@ -175,7 +175,7 @@ interface DataSource {
   readonly url: string;
   readonly jsonData?: {
     readonly timeInterval?: string;
-    readonly exemplarTraceIdDestinations?: readonly { readonly datasourceUid: string }[];
+    readonly exemplarTraceIdDestinations?: readonly { readonly datasourceUid?: string }[];
   };
 }
 
@@ -188,17 +188,18 @@ test('Grafana knows the scrape interval, services that exist, and where exemplar
   for (const { url } of datasources) assert.ok(new URL(url).hostname in compose.services, url);
   const prometheus = datasources.find(({ uid }) => uid === 'prometheus');
   assert.equal(prometheus?.jsonData?.timeInterval, global.scrape_interval);
-  const destinations = prometheus?.jsonData?.exemplarTraceIdDestinations ?? [];
-  assert.ok(destinations.length > 0 && destinations.every(({ datasourceUid }) => uids.includes(datasourceUid)));
+  const sources = (prometheus?.jsonData?.exemplarTraceIdDestinations ?? []).flatMap((each) => each.datasourceUid ?? []);
+  assert.ok(sources.length > 0 && sources.every((uid) => uids.includes(uid)));
 });
 
 test('the dashboards are where Grafana looks for them', () => {
   const { providers } = yaml<{ readonly providers: readonly { readonly options: { readonly path: string } }[] }>(
     'deploy/grafana/provisioning/dashboards/plimsoll.yaml',
   );
-  const path = providers[0]?.options.path ?? '';
+  const [path = '', ofTheStack = ''] = providers.map(({ options }) => options.path);
   const mounts = compose.services['grafana']?.volumes ?? [];
   assert.ok(mounts.includes(`./dashboards:${path}:ro`));
+  assert.ok(mounts.includes(`./deploy/grafana/dashboards:${ofTheStack}:ro`));
   const home = compose.services['grafana']?.environment?.['GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH'] ?? '';
   assert.ok(existsSync(join(root, home.replace(path, 'dashboards'))));
 });
