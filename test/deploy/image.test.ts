@@ -81,7 +81,7 @@ async function laidOut(): Promise<string> {
   return main;
 }
 
-test('`plimsoll dashboards export` works in the image, and says in a sentence where it may not write', async () => {
+test('the image can export its dashboards, and says in a sentence where it may not write', async () => {
   const main = await laidOut();
   const run = (...args: readonly string[]) =>
     spawnSync(process.execPath, [main, 'dashboards', 'export', ...args], { cwd: app, encoding: 'utf8' });
