@@ -1,5 +1,5 @@
 /** What each value of the closed sets means, for the reference pages. A new value compiles once it has its line here. */
-import type { GatewayRefusal } from '../src/record/metrics/catalogue-limits.ts';
+import type { GatewayRefusal, ResendCause } from '../src/record/metrics/catalogue-limits.ts';
 import type { Stage } from '../src/record/metrics/metric.ts';
 import type {
   BatchOutcome,
@@ -129,6 +129,12 @@ export const GATEWAY_REFUSAL_MEANINGS: Meanings<GatewayRefusal> = {
   overloaded: 'as many requests as allowed are already in progress',
   busy: 'a token that has as many requests in progress as it may have',
   draining: 'the gateway is shutting down',
+};
+
+export const RESEND_CAUSE_MEANINGS: Meanings<ResendCause> = {
+  closed: 'the API had closed the connection',
+  reset: 'the API had reset the connection',
+  broken_pipe: 'the connection could no longer be written to',
 };
 
 export const STAGE_MEANINGS: Meanings<Stage> = {

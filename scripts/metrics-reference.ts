@@ -15,6 +15,7 @@ import {
   GATEWAY_REFUSAL_MEANINGS,
   OUTCOME_MEANINGS,
   REASON_MEANINGS,
+  RESEND_CAUSE_MEANINGS,
   SCOPE_MEANINGS,
   STAGE_MEANINGS,
 } from './label-meanings.ts';
@@ -78,7 +79,7 @@ const NOTES: Readonly<Record<Section, string>> = {
   budgets:
     '- Correct for one shared ledger and for one ledger per replica: `sum by (budget) (max by (budget, ledger_id) (anthropic_budget_spent_usd))`.\n',
   tier: '',
-  gateway: `${meanings('reason', GATEWAY_REFUSAL_MEANINGS)}- A request that a guard or a budget refuses counts as a call with the outcome \`blocked\`.\n`,
+  gateway: `${meanings('reason', GATEWAY_REFUSAL_MEANINGS)}${meanings('cause', RESEND_CAUSE_MEANINGS)}- A request that a guard or a budget refuses counts as a call with the outcome \`blocked\`.\n`,
   plimsoll: meanings('stage', STAGE_MEANINGS),
 };
 

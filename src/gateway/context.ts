@@ -1,7 +1,7 @@
 import { observation } from '../client/observation.ts';
-import { systemTimers, type Timers } from '../clock.ts';
+import { systemClock, systemTimers, type Timers } from '../clock.ts';
 import type { Observation } from '../observe/observation.ts';
-import { GATEWAY_REFUSALS, type GatewayRefusal } from '../record/metrics/catalogue-limits.ts';
+import { GATEWAY_REFUSALS, RESEND_CAUSES, type GatewayRefusal } from '../record/metrics/catalogue-limits.ts';
 import { defaultRegistry, storeFor } from '../record/metrics/registry.ts';
 import { ClientRetries } from './attempt.ts';
 import type { AllowedOrigins } from './cors.ts';
@@ -34,11 +34,13 @@ export interface GatewayContext {
 
 /** Makes the context from checked options. */
 export function gatewayContext(options: GatewayOptions, base: URL): GatewayContext {
-  const { keys, limits = {}, timers = systemTimers, onError = () => undefined } = options;
+  const { keys, limits = {}, clock = systemClock, timers = systemTimers, onError = () => undefined } = options;
   const registry = options.registry ?? defaultRegistry();
   const store = storeFor(registry);
   const refusals = store.families.plimsoll_gateway_refusals_total;
   for (const reason of GATEWAY_REFUSALS) refusals.series({ reason }).add(0);
+  const resends = store.families.plimsoll_gateway_resends_total;
+  for (const cause of RESEND_CAUSES) resends.series({ cause }).add(0);
   return {
     options,
     observation: {
@@ -46,7 +48,11 @@ export function gatewayContext(options: GatewayOptions, base: URL): GatewayConte
       isStrict: true,
     },
     baseUrl: base.href.replace(/\/$/, ''),
-    upstream: upstream(base, { timeoutMs: limits.upstreamSilenceMs ?? 600_000 }),
+    upstream: upstream(base, {
+      timeoutMs: limits.upstreamSilenceMs ?? 600_000,
+      clock,
+      onResend: (cause) => resends.series({ cause }).add(1),
+    }),
     retries: new ClientRetries(timers),
     open: new OpenRequests(limits.requests ?? 10_000),
     room: new SharedRoom(limits.heldBytes ?? DEFAULT_HELD_BYTES),

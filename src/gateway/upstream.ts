@@ -1,8 +1,10 @@
 import { Agent as HttpAgent, request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { Readable } from 'node:stream';
+import type { Clock } from '../clock.ts';
 import type { ResponseHead, RetryHeaders } from '../observe/exchange.ts';
 import { JsonListener } from '../observe/content.ts';
+import type { ResendCause } from '../record/metrics/catalogue-limits.ts';
 import {
   headerMap,
   returnedHeaders,
@@ -47,13 +49,16 @@ export interface StreamedBody {
 interface PendingResponse {
   /** The response after its headers, with its body unread. Rejects if there is none. */
   readonly response: Promise<IncomingMessage>;
-  /** Closes the connection. */
+  /** Closes the connection, and opens no other. */
   abort(): void;
 }
 
 interface UpstreamOptions {
   /** Longest silence of the API, before a response or within one. */
   readonly timeoutMs: number;
+  readonly clock: Pick<Clock, 'monotonicMs'>;
+  /** Called when a request is about to be sent again. */
+  readonly onResend: (cause: ResendCause) => void;
 }
 
 /** The API sent nothing for too long. */
@@ -65,29 +70,70 @@ export class UpstreamTimeoutError extends Error {
 }
 
 /**
- * Opens HTTP/1.1 connections to the API, and keeps them alive. It follows no redirects, changes no headers,
- * decompresses nothing, and sends nothing twice.
+ * Opens HTTP/1.1 connections to the API, and keeps them alive. It follows no redirects, changes no headers, and
+ * decompresses nothing. It sends a request again once, if the connection had been kept and the API closed it before a
+ * byte of a response: the API closes what has been idle, and cannot know that a request is on its way.
  */
-export function upstream(base: URL, { timeoutMs }: UpstreamOptions): Upstream {
+export function upstream(base: URL, { timeoutMs, clock, onResend }: UpstreamOptions): Upstream {
   const isSecure = base.protocol === 'https:';
-  const agent = isSecure ? new HttpsAgent(KEPT) : new HttpAgent(KEPT);
+  const kept = isSecure ? new HttpsAgent(KEPT) : new HttpAgent(KEPT);
   const prefix = base.pathname.replace(/\/$/, '');
-  const address = { host: base.hostname.replace(/^\[|\]$/g, ''), port: base.port, agent, timeout: timeoutMs };
-  const open = isSecure ? httpsRequest : httpRequest;
-  return {
-    send({ method, target, headers, body }) {
-      const request = open({
-        ...address,
-        method,
-        path: prefix + target,
-        headers: ['Host', base.host, ...headers, ...framing(body)],
-      });
-      const response = responseTo(request);
-      sendBody(request, body);
-      return { response, abort: () => request.destroy() };
-    },
-    close: () => agent.destroy(),
+  const address = { host: base.hostname.replace(/^\[|\]$/g, ''), port: base.port, timeout: timeoutMs };
+  const openRequest = isSecure ? httpsRequest : httpRequest;
+  const sent = ({ method, target, headers, body }: UpstreamRequest, agent: HttpAgent | false): SentRequest => {
+    const framed = ['Host', base.host, ...headers, ...framing(body)];
+    const sending = new SentRequest(openRequest({ ...address, agent, method, path: prefix + target, headers: framed }));
+    sendBody(sending.request, body);
+    return sending;
   };
+  return {
+    send(asked) {
+      const sentMs = clock.monotonicMs();
+      let isAborted = false;
+      // A streamed body cannot be sent again, so it gets a new connection at once.
+      let current = sent(asked, isReplayable(asked.body) ? kept : false);
+      const response = current.response.catch((error: unknown) => {
+        const cause = isAborted || clock.monotonicMs() - sentMs > RESEND_MS ? null : current.resendCause(error);
+        if (cause === null) throw error;
+        onResend(cause);
+        current = sent(asked, false); // other kept connections may have been closed too
+        return current.response;
+      });
+      const abort = (): void => {
+        isAborted = true;
+        current.request.destroy();
+      };
+      return { response, abort };
+    },
+    close: () => kept.destroy(),
+  };
+}
+
+/** A connection that was closed while it was idle shows it after a round trip. Later, the API may have been at work. */
+const RESEND_MS = 5_000;
+
+/** A request on its connection. */
+class SentRequest {
+  readonly request: ClientRequest;
+  readonly response: Promise<IncomingMessage>;
+  /** Bytes that the connection had brought before this request. */
+  #bytesBefore = 0;
+
+  constructor(request: ClientRequest) {
+    this.request = request;
+    this.response = responseTo(request);
+    request.once('socket', ({ bytesRead }) => (this.#bytesBefore = bytesRead));
+  }
+
+  /** Tells why the request may be sent again after this error; `null` if it may not. */
+  resendCause(error: unknown): ResendCause | null {
+    const { reusedSocket, socket } = this.request;
+    const { code, syscall } = error as NodeJS.ErrnoException;
+    if (!reusedSocket || socket?.bytesRead !== this.#bytesBefore) return null;
+    if (code === 'EPIPE') return 'broken_pipe';
+    if (code !== 'ECONNRESET') return null;
+    return syscall === undefined ? 'closed' : 'reset';
+  }
 }
 
 const KEPT = { keepAlive: true, maxFreeSockets: 256 } as const;
@@ -110,6 +156,10 @@ function responseTo(request: ClientRequest): Promise<IncomingMessage> {
     request.once('timeout', () => request.destroy(new UpstreamTimeoutError()));
     request.once('close', () => reject(new Error('the connection to the API was closed')));
   });
+}
+
+function isReplayable(body: UpstreamRequest['body']): boolean {
+  return body === null || isWhole(body);
 }
 
 function isWhole(body: WholeBody | StreamedBody): body is WholeBody {

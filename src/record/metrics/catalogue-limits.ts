@@ -235,6 +235,15 @@ export const GATEWAY_METRICS = [
     labels: ['reason'],
     aggregator: 'sum',
   },
+  {
+    name: 'plimsoll_gateway_resends_total',
+    type: 'counter',
+    section: 'gateway',
+    help: 'Requests that the gateway sent to the API again, because a kept connection was closed before a byte of a response: closed, reset, broken_pipe. Each is one attempt.',
+    unit: null,
+    labels: ['cause'],
+    aggregator: 'sum',
+  },
 ] as const satisfies readonly MetricDeclaration[];
 
 /** Metrics of plimsoll itself. */
@@ -304,3 +313,8 @@ export const GATEWAY_REFUSALS = [
 ] as const;
 
 export type GatewayRefusal = (typeof GATEWAY_REFUSALS)[number];
+
+/** Ends of a kept connection after which a request is sent again: the closed set of the label `cause`. */
+export const RESEND_CAUSES = ['closed', 'reset', 'broken_pipe'] as const;
+
+export type ResendCause = (typeof RESEND_CAUSES)[number];
