@@ -1,6 +1,6 @@
 /**
- * `npm test [-- FILE|FOLDER…] [--remember]`: runs the tests with node:test, one process a file, as many at once as there
- * are cores, the longest first: all of `test/`, or what the arguments name. Prints a line for each file when it ends, then
+ * `npm test [-- FILE|FOLDER…] [--remember]`: runs the tests with node:test, one process a file, two more at once than
+ * there are cores, the longest first: all of `test/`, or what the arguments name. Prints a line for each file when it ends, then
  * the failures in full, what was skipped and why, and last `N passed, N failed` (`, N skipped` when any).
  * The exit code is 0 only if something ran and nothing failed. A rejection that nobody handles fails its file.
  * `--remember` writes how long each file took to `durations.json`, from which the next runs tell how long they will take.
@@ -18,6 +18,9 @@ import { clock, Schedule } from './schedule.ts';
 
 const SLOWEST = 5;
 
+/** Files that run at once above the number of cores: the longest ones mostly wait, for a Prometheus or a demo. */
+const WAITING = 2;
+
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { remember: { type: 'boolean', default: false } },
@@ -30,7 +33,8 @@ function testFiles(paths: readonly string[]): readonly string[] {
 
 async function runAll(files: readonly string[]): Promise<readonly FileOutcome[]> {
   const cores = availableParallelism();
-  const schedule = new Schedule(files, { remembered: remembered(), cores });
+  const atOnce = cores + WAITING;
+  const schedule = new Schedule(files, { remembered: remembered(), atOnce });
   const about = schedule.expectedSeconds();
   const length = about === null ? '' : `, about ${clock(about)}`;
   console.log(`${files.length} ${files.length === 1 ? 'file' : 'files'} on ${cores} cores${length}`);
@@ -44,7 +48,7 @@ async function runAll(files: readonly string[]): Promise<readonly FileOutcome[]>
       console.log(`${schedule.progress((performance.now() - startedMs) / 1_000)}  ${lineOf(outcome)}`);
     }
   };
-  await Promise.all(Array.from({ length: cores }, work));
+  await Promise.all(Array.from({ length: atOnce }, work));
   return outcomes;
 }
 

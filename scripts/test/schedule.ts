@@ -3,22 +3,22 @@ import { SHORT_SECONDS, type Durations } from './durations.ts';
 export interface ScheduleOptions {
   readonly remembered: Durations;
   /** How many files run at once. */
-  readonly cores: number;
+  readonly atOnce: number;
 }
 
-/** Says which file runs next, and how long the rest will take. Long files begin first, so that all cores end together. */
+/** Says which file runs next, and how long the rest will take. Long files begin first, so that all end together. */
 export class Schedule {
   readonly #waiting: string[];
   readonly #unfinished: Set<string>;
   readonly #total: number;
-  readonly #cores: number;
+  readonly #atOnce: number;
   readonly #remembered: Durations;
   #expectedOfEnded = 0;
   #secondsOfEnded = 0;
 
-  constructor(files: readonly string[], { remembered, cores }: ScheduleOptions) {
+  constructor(files: readonly string[], { remembered, atOnce }: ScheduleOptions) {
     this.#remembered = remembered;
-    this.#cores = cores;
+    this.#atOnce = atOnce;
     this.#total = files.length;
     this.#waiting = files.toSorted((one, other) => this.#expected(other) - this.#expected(one));
     this.#unfinished = new Set(files);
@@ -44,7 +44,7 @@ export class Schedule {
     if (!left.some((file) => file in this.#remembered) && this.#expectedOfEnded === 0) return null;
     const seconds = left.map((file) => this.#expected(file));
     const pace = this.#expectedOfEnded === 0 ? 1 : this.#secondsOfEnded / this.#expectedOfEnded;
-    const shared = seconds.reduce((sum, each) => sum + each, 0) / this.#cores;
+    const shared = seconds.reduce((sum, each) => sum + each, 0) / this.#atOnce;
     return pace * Math.max(shared, ...seconds);
   }
 

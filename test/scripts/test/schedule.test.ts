@@ -9,24 +9,24 @@ const order = (schedule: Schedule): readonly (string | undefined)[] => Array.fro
 test('the longest files begin first, and one that nobody has timed counts as short', () => {
   const files = ['other.test.ts', 'new.test.ts', 'long.test.ts', 'middle.test.ts'];
   const expected = ['long.test.ts', 'middle.test.ts', 'other.test.ts', 'new.test.ts'];
-  assert.deepEqual(order(new Schedule(files, { remembered, cores: 2 })), expected);
+  assert.deepEqual(order(new Schedule(files, { remembered, atOnce: 2 })), expected);
 });
 
 test('a run takes as long as its files over all cores, and never less than its longest file', () => {
   const files = ['other.test.ts', 'middle.test.ts'];
-  assert.equal(new Schedule(files, { remembered, cores: 2 }).expectedSeconds(), 20);
-  assert.equal(new Schedule(Object.keys(remembered), { remembered, cores: 1 }).expectedSeconds(), 90);
+  assert.equal(new Schedule(files, { remembered, atOnce: 2 }).expectedSeconds(), 20);
+  assert.equal(new Schedule(Object.keys(remembered), { remembered, atOnce: 1 }).expectedSeconds(), 90);
 });
 
 test('what is left is expected at the pace of this machine so far', () => {
-  const schedule = new Schedule(Object.keys(remembered), { remembered, cores: 1 });
+  const schedule = new Schedule(Object.keys(remembered), { remembered, atOnce: 1 });
   schedule.ended('other.test.ts', 20);
   assert.equal(schedule.expectedSeconds(), 160);
   assert.equal(schedule.progress(20), '[1/3] 0:20 of about 3:00');
 });
 
 test('a run of files that nobody has timed promises no duration before the first of them has ended', () => {
-  const schedule = new Schedule(['a.test.ts', 'b.test.ts', 'c.test.ts'], { remembered, cores: 1 });
+  const schedule = new Schedule(['a.test.ts', 'b.test.ts', 'c.test.ts'], { remembered, atOnce: 1 });
   assert.equal(schedule.expectedSeconds(), null);
   assert.equal(schedule.progress(1), '[0/3] 0:01');
   schedule.ended('b.test.ts', 2);
@@ -34,7 +34,7 @@ test('a run of files that nobody has timed promises no duration before the first
 });
 
 test('after the last file the line says how long it took, and no more what was expected', () => {
-  const schedule = new Schedule(['long.test.ts'], { remembered, cores: 2 });
+  const schedule = new Schedule(['long.test.ts'], { remembered, atOnce: 2 });
   schedule.ended('long.test.ts', 61);
   assert.equal(schedule.progress(61), '[1/1] 1:01');
 });
