@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
+import { availableParallelism } from 'node:os';
+import test, { describe } from 'node:test';
 import { CASES, casesOf } from '../../testing/alerts/cases.ts';
 import { mutantsOf } from '../../testing/alerts/mutants.ts';
 import { alertNamed, ALERTS, judged, promtool } from '../../testing/promtool.ts';
@@ -26,19 +27,25 @@ test('the name of a case says what happens, and no two cases of an alert have th
   assert.equal(new Set(CASES.map(({ alert, name }) => `${alert} ${name}`)).size, CASES.length);
 });
 
-for (const rule of ALERTS) {
-  test(
-    `${rule.alert} fires and keeps quiet as its cases say, and no mutant of it does`,
-    { skip: promtool.skip },
-    async () => {
-      const mutants = mutantsOf(rule).map(({ change, rule: wrong }, index) => {
-        return { change, rule: { ...wrong, alert: `${rule.alert}Mutant${index}` } };
-      });
-      const { wrong, printed } = await judged([rule, ...mutants.map((mutant) => mutant.rule)], casesOf(rule.alert));
-      assert.doesNotMatch(printed, /parse|unmarshal|ill-typed/i);
-      assert.ok(!wrong.has(rule.alert), printed);
-      const survivors = mutants.filter((mutant) => !wrong.has(mutant.rule.alert)).map(({ change }) => change);
-      assert.deepEqual(survivors, []);
-    },
-  );
-}
+describe('promtool, as often at once as there are cores', { concurrency: availableParallelism() }, () => {
+  for (const rule of ALERTS) {
+    test(
+      `${rule.alert} fires and keeps quiet as its cases say, and no mutant of it does`,
+      { skip: promtool.skip },
+      async () => {
+        const mutants = mutantsOf(rule).map(({ change, rule: wrong }, index) => {
+          return { change, rule: { ...wrong, alert: `${rule.alert}Mutant${index}` } };
+        });
+        const { wrong, printed } = await judged(
+          rule,
+          mutants.map((mutant) => mutant.rule),
+          casesOf(rule.alert),
+        );
+        assert.doesNotMatch(printed, /parse|unmarshal|ill-typed/i);
+        assert.ok(!wrong.has(rule.alert), printed);
+        const survivors = mutants.filter((mutant) => !wrong.has(mutant.rule.alert)).map(({ change }) => change);
+        assert.deepEqual(survivors, []);
+      },
+    );
+  }
+});

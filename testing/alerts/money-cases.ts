@@ -9,19 +9,19 @@ const AMOUNTS = {
   Tokens: `anthropic_tokens_total{${ON},kind="output"}`,
 };
 
-/** A week of half hours, then six and a half. */
-const WEEK = 336;
-const NOW = 13;
+/** A week of hours, then eight. */
+const WEEK = 168;
+const NOW = 8;
 
 const perCall = (what: 'Cost' | 'Tokens'): readonly AlertCase[] => {
   const alert = `Plimsoll${what}PerCallUp`;
   const amount = AMOUNTS[what];
-  const plain = { alert, step: '30m', at: '10470m', firing: [] } as const;
+  const plain = { alert, step: '1h', at: '175h', firing: [] } as const;
   return [
     {
       ...plain,
       name: 'fires when a call takes twice what it took a week ago',
-      series: { [calls]: grown([WEEK + NOW, 30]), [amount]: grown([WEEK, 30], [NOW, 60]) },
+      series: { [calls]: grown([WEEK + NOW, 60]), [amount]: grown([WEEK, 60], [NOW, 120]) },
       firing: [
         [
           { job: 'plimsoll', model: 'claude-haiku-4-5' },
@@ -32,27 +32,27 @@ const perCall = (what: 'Cost' | 'Tokens'): readonly AlertCase[] => {
     {
       ...plain,
       name: 'does not fire when a call takes a quarter more',
-      series: { [calls]: grown([WEEK + NOW, 30]), [amount]: grown([WEEK, 30], [NOW, 37.5]) },
+      series: { [calls]: grown([WEEK + NOW, 60]), [amount]: grown([WEEK, 60], [NOW, 75]) },
     },
     {
       ...plain,
       name: 'does not fire when there are twice as many calls at the old price',
-      series: { [calls]: grown([WEEK, 30], [NOW, 60]), [amount]: grown([WEEK, 30], [NOW, 60]) },
+      series: { [calls]: grown([WEEK, 60], [NOW, 120]), [amount]: grown([WEEK, 60], [NOW, 120]) },
     },
     {
       ...plain,
       name: 'does not fire when there are hardly any calls now',
-      series: { [calls]: grown([WEEK, 30], [NOW, 3]), [amount]: grown([WEEK, 30], [NOW, 6]) },
+      series: { [calls]: grown([WEEK, 60], [NOW, 6]), [amount]: grown([WEEK, 60], [NOW, 12]) },
     },
     {
       ...plain,
       name: 'does not fire when there were hardly any calls a week ago',
-      series: { [calls]: grown([WEEK, 3], [NOW, 30]), [amount]: grown([WEEK, 3], [NOW, 60]) },
+      series: { [calls]: grown([WEEK, 6], [NOW, 60]), [amount]: grown([WEEK, 6], [NOW, 120]) },
     },
     {
       ...plain,
       name: 'does not fire when the model was not used a week ago',
-      series: { [calls]: grown([WEEK, 0], [NOW, 30]), [amount]: grown([WEEK, 0], [NOW, 60]) },
+      series: { [calls]: grown([WEEK, 0], [NOW, 60]), [amount]: grown([WEEK, 0], [NOW, 120]) },
     },
   ];
 };
@@ -67,6 +67,7 @@ const refusing = (name: string, series: AlertCase['series'], rest: Partial<Alert
   name,
   alert: 'PlimsollRefusalsUp',
   step: '5m',
+  every: '10m',
   series,
   at: '1600m',
   firing: [],
