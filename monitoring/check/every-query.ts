@@ -21,7 +21,18 @@ export function dashboardFiles(): readonly DashboardFile[] {
 
 /** Those of every panel, every rule and every runbook. An alert is asked for what it compares. */
 export function everyQuery(): readonly Query[] {
-  return [...panelQueries(), ...ruleQueries(), ...runbookQueries()];
+  return [...panelQueries(), ...annotationQueries(), ...ruleQueries(), ...runbookQueries()];
+}
+
+/** All dashboards have the same annotations. */
+function annotationQueries(): readonly Query[] {
+  const [dashboard] = dashboardFiles();
+  return (dashboard?.annotations.list ?? []).map(({ name, expr }) => ({
+    name: `annotation ${name}`,
+    expr,
+    kind: 'panel' as const,
+    instant: false,
+  }));
 }
 
 function panelQueries(): readonly Query[] {

@@ -15,7 +15,7 @@ import { DATA_SOURCE, grafanaPanel } from './grafana-panel.ts';
 import type { Dashboard, Panel } from './panel.ts';
 import { growthOf } from '../../src/rules/growth.ts';
 import { RECORDED } from '../../src/rules/recording.ts';
-import { FIRING, GROUP } from './selection.ts';
+import { DEPLOYED, FIRING, GROUP } from './selection.ts';
 
 /** Grafana 11, 12 and 13 all migrate up from this version. Older ones would accept the builders' 42 without a check. */
 const SCHEMA_VERSION = 39;
@@ -25,7 +25,12 @@ export function dashboardText(dashboard: Dashboard): string {
   const built = frame(dashboard).build();
   const { panels: _none, ...rest } = built;
   const whole = { ...rest, schemaVersion: SCHEMA_VERSION, panels: laidOut(dashboard) };
-  return `${JSON.stringify(whole, null, 2)}\n`;
+  return `${JSON.stringify(whole, shown, 2)}\n`;
+}
+
+/** The builders hide links and annotations in a menu, which some Grafana 12 do not draw. */
+function shown(key: string, value: unknown): unknown {
+  return key === 'placement' && value === 'inControlsMenu' ? undefined : value;
 }
 
 function frame({ name, title, description, from, whatIf = false }: Dashboard): DashboardBuilder {
@@ -40,6 +45,7 @@ function frame({ name, title, description, from, whatIf = false }: Dashboard): D
     .tooltip(DashboardCursorSync.Crosshair)
     .withVariable(new DatasourceVariableBuilder('datasource').label('Data source').type('prometheus'))
     .annotation(alerts())
+    .annotation(deployments())
     .link(
       new DashboardLinkBuilder('Claude API')
         .type(DashboardLinkType.Dashboards)
@@ -95,6 +101,18 @@ function alerts(): AnnotationQueryBuilder {
     .expr(FIRING)
     .titleFormat('{{alertname}}')
     .textFormat('{{severity}} {{key}} {{model}} {{budget}}')
+    .step('60s');
+}
+
+function deployments(): AnnotationQueryBuilder {
+  return new AnnotationQueryBuilder()
+    .name('Deployments')
+    .datasource(DATA_SOURCE)
+    .enable(true)
+    .iconColor('blue')
+    .expr(DEPLOYED)
+    .titleFormat('{{job}} {{version}}')
+    .textFormat('{{namespace}} {{cluster}}')
     .step('60s');
 }
 

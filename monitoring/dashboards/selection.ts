@@ -14,6 +14,9 @@ const NARROWED = [...GROUP, 'model', 'key'];
 /** Alerts of the chosen jobs. */
 export const FIRING = narrowed('ALERTS', GROUP, 'alertname=~"Plimsoll.+", alertstate="firing"');
 
+/** Versions of the chosen services in the minutes after they came up: none is marked again after a failed scrape. */
+export const DEPLOYED = `${narrowed(RECORDED.versions, GROUP, '')} unless last_over_time(${narrowed(RECORDED.versions, GROUP, '')}[10m] offset 5m)`;
+
 const DATA_LABELS: ReadonlyMap<string, readonly string[]> = new Map(
   CATALOGUE.map(({ name, labels }) => [name, labels]),
 );

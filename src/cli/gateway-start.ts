@@ -93,7 +93,8 @@ interface Opened extends GatewayTelling {
 
 function gatewayOf(configuration: GatewayConfiguration, opened: Opened): Gateway {
   const { stores, budgets, spend, totals, registry, log, onError } = opened;
-  const { clients, keys, baseUrl, labelHeaders, attribution, corsOrigins, prices, tier, limits } = configuration;
+  const { clients, keys, baseUrl, labelHeaders, attribution, corsOrigins, prices, tier, serviceVersion, limits } =
+    configuration;
   const { tokens, limiter } = stores;
   const models = [...new Set([...clients.values()].flatMap((client) => client.models ?? []))];
   return gateway({
@@ -116,6 +117,7 @@ function gatewayOf(configuration: GatewayConfiguration, opened: Opened): Gateway
     },
     ...(budgets !== null && { budgets }),
     ...(tier !== undefined && { tier }),
+    ...(serviceVersion !== undefined && { serviceVersion }),
     ...(models.length > 0 && { models }),
   });
 }

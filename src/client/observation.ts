@@ -1,12 +1,13 @@
 import type { TracerProvider } from '@opentelemetry/api';
 import type { OnLedgerDown } from '../budget/budget.ts';
 import { systemClock } from '../clock.ts';
+import { serviceVersion } from '../environment/service-version.ts';
 import { KnownBatches } from '../observe/known-batches.ts';
 import type { Observation } from '../observe/observation.ts';
 import { cost } from '../pricing/cost.ts';
 import { defaultPrices } from '../pricing/prices.ts';
 import { monthBudgets, recordBudgets } from '../record/budgets.ts';
-import { recordBuild, recordPrices } from '../record/facts.ts';
+import { recordBuild, recordPrices, recordService } from '../record/facts.ts';
 import { defaultRegistry, storeFor } from '../record/metrics/registry.ts';
 import type { Store } from '../record/metrics/store.ts';
 import { spanRecorder } from '../record/otel/spans.ts';
@@ -46,6 +47,7 @@ export function observation(options: InstrumentOptions, { keys, tracerProvider, 
   const { attribution = {}, budgets, tier } = options;
   const facts = { ...tier, ...(budgets && monthBudgets(budgets)) };
   recordBuild(store, () => clock.epochMs());
+  recordService(store, serviceVersion(process.env, options.serviceVersion));
   const onUnpriced = recordPrices(store, prices, () => clock.epochMs());
   const metrics = prometheusRecorder({ ...labels, registry, clock, attribution, tier: facts, onUnpriced });
   return {

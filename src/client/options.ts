@@ -1,5 +1,6 @@
 import type { Budgets } from '../budget/budgets.ts';
 import { systemClock, type Clock } from '../clock.ts';
+import { isServiceVersion } from '../environment/service-version.ts';
 import { ConfigurationError, gotName, mayHoldSecret, unfit, unknownField, type Problem } from '../errors.ts';
 import type { PriceTable } from '../pricing/prices.ts';
 import { attributionProblems, type AttributionDeclaration } from '../record/call-labels.ts';
@@ -48,6 +49,11 @@ export interface InstrumentOptions {
    * `route()` are counted under theirs, and `max_tokens` is kept at what they allow.
    */
   readonly routes?: Omit<Routes, 'route'>;
+  /**
+   * The version of your service, for the metric `plimsoll_service_info`: dashboards mark where it changes. Default:
+   * `service.version` of `OTEL_RESOURCE_ATTRIBUTES`, else `npm_package_version`, which npm sets for its scripts.
+   */
+  readonly serviceVersion?: string;
   /** Gets every call when it is over. A promise it returns is not waited for. */
   readonly onCall?: (call: Call) => void | Promise<void>;
   /** For tests. */
@@ -76,6 +82,7 @@ const NAMES: Readonly<Record<keyof InstrumentOptions, true>> = {
   budgets: true,
   tier: true,
   routes: true,
+  serviceVersion: true,
   onCall: true,
   clock: true,
 };
@@ -103,6 +110,7 @@ export function checkedOptions(given: InstrumentOptions, known: readonly Problem
     ...budgetProblems(options),
     ...retryProblems(options.retry),
     ...unrouted,
+    ...versionProblems(options.serviceVersion),
     ...tierProblems(options.tier, (options.clock ?? systemClock).epochMs()),
   ];
   if (problems.length > 0) throw new ConfigurationError('PLIMSOLL_OPTIONS_INVALID', problems);
@@ -123,6 +131,14 @@ export function keyProblems(key: unknown): readonly Problem[] {
     return wrong('what looks like the key itself', 'pass a name for it, the key stays in the SDK');
   if (/^[\w.-]+$/.test(key) && key.length <= LONGEST_ALIAS) return [];
   return wrong(`${key.length} characters`, `use up to ${LONGEST_ALIAS} letters, digits, ".", "_" and "-"`);
+}
+
+/** The problems of the version of a service, as those of the option `serviceVersion`; it is not shown. */
+export function versionProblems(version: unknown): readonly Problem[] {
+  if (version === undefined || isServiceVersion(version)) return [];
+  const expected = 'up to 128 letters, digits and ". _ + - / : @", and no key';
+  const advice = 'pass the version of your service, such as "2.14.0"';
+  return [{ kind: 'invalid', field: 'serviceVersion', expected, got: 'something else', advice }];
 }
 
 function labelProblems({ labels = {}, attribution = {} }: InstrumentOptions): readonly Problem[] {

@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { diag, trace } from '@opentelemetry/api';
 import type * as SdkNode from '@opentelemetry/sdk-node';
 import { isDisabled } from '../environment/disabled.ts';
+import { otelResource } from '../environment/service-version.ts';
 import { ConfigurationError } from '../errors.ts';
 import { tracerOf } from '../record/otel/spans.ts';
 
@@ -115,26 +116,7 @@ function resourceAttributes(env: Environment): Readonly<Record<string, string | 
     'service.instance.id': randomUUID(),
     'host.name': hostname(),
     'process.pid': process.pid,
-    ...parseAttributes(env['OTEL_RESOURCE_ATTRIBUTES'] ?? ''),
+    ...otelResource(env),
     ...(serviceName === '' ? {} : { 'service.name': serviceName }),
   };
-}
-
-/** Parses `key=value,key=value` with percent-encoded values. Anything else is left out. */
-function parseAttributes(text: string): Readonly<Record<string, string>> {
-  const attributes: Record<string, string> = {};
-  for (const pair of text.split(',')) {
-    const [key = '', value, ...more] = pair.split('=').map((part) => part.trim());
-    const decoded = value === undefined || more.length > 0 ? null : percentDecode(value);
-    if (key !== '' && decoded !== null) attributes[key] = decoded;
-  }
-  return attributes;
-}
-
-function percentDecode(text: string): string | null {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return null; // the specification says to leave such a value out
-  }
 }

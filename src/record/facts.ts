@@ -12,6 +12,19 @@ export function recordBuild(store: Store, epochMs: () => number): void {
   if (start.value() === null) start.setAtReset(() => epochMs() / 1_000);
 }
 
+/** Versions of services that feed one store and get a series of their own. */
+const VERSION_CAP = 10;
+
+/** Shows the version of the service whose calls feed the store; nothing for `null`, which is that it is not known. */
+export function recordService(store: Store, version: string | null): void {
+  if (version === null) return;
+  const label = store.boundedLabel('service_version', { reserved: [], cap: VERSION_CAP });
+  store
+    .family('plimsoll_service_info')
+    .series({ version: label.counted(version) })
+    .set(1);
+}
+
 /**
  * Shows the prices in force on the UTC day of each scrape, so that a process that runs for months follows the table;
  * and when the table was last compared with the published prices.

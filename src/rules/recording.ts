@@ -70,6 +70,10 @@ function attemptRules(settings: MonitoringSettings): readonly RecordingRule[] {
       record: RECORDED.replicas,
       expr: `count by (${by()}) (group by (${by('instance')}) (${series('plimsoll_build_info')}))`,
     },
+    {
+      record: RECORDED.versions,
+      expr: `count by (${by('version')}) (group by (${by('instance', 'version')}) (${series('plimsoll_service_info')}))`,
+    },
   ];
 }
 
@@ -187,6 +191,7 @@ export const RECORDED = {
   retriesPerCall: 'plimsoll:retries_per_request:ratio5m',
   limitReached: 'plimsoll:limit_reached:bool1m',
   replicas: 'plimsoll:replicas:count',
+  versions: 'plimsoll:service_version:count',
   failures: (window: SloWindow) => `plimsoll:requests_failed:ratio${window}`,
   slow: (window: SloWindow) => `plimsoll:requests_slow:ratio${window}`,
   failuresCounted: (window: SloWindow) => `plimsoll:requests_failed:sum${window}`,
@@ -215,6 +220,7 @@ export function recordedLabels(settings: MonitoringSettings): ReadonlyMap<string
     ...named([...MODEL, 'reason'], ...REFUSAL_WINDOWS.map(rateLimited)),
     ...named(MODEL, RECORDED.retriesPerCall, RECORDED.limitReached),
     ...named([], RECORDED.replicas),
+    ...named(['version'], RECORDED.versions),
     ...named(
       MODEL,
       ...SLO_WINDOWS.flatMap((window) => [failures, slow, failuresCounted, slowCounted].map((of) => of(window))),

@@ -30,6 +30,34 @@ describe('instrument()', () => {
     );
   });
 
+  it('shows the version of the service that it is given, and refuses one that could be a key', async () => {
+    const shown = async (option: object): Promise<string | null> => {
+      const registry = new Registry();
+      instrument(new Anthropic({ apiKey: 'test' }), { registry, ...option });
+      return /^plimsoll_service_info\{version="([^"]+)"\} 1$/m.exec(await registry.metrics())?.[1] ?? null;
+    };
+    const before = process.env['npm_package_version'];
+    try {
+      process.env['npm_package_version'] = '1.2.3';
+      assert.equal(await shown({}), '1.2.3');
+      assert.equal(await shown({ serviceVersion: '2026-11-24.7' }), '2026-11-24.7');
+      delete process.env['npm_package_version'];
+      assert.equal(await shown({}), null);
+    } finally {
+      if (before !== undefined) process.env['npm_package_version'] = before;
+    }
+    const serviceVersion = ['sk', 'ant', 'api03', 'x'.repeat(40)].join('-');
+    await assert.rejects(shown({ serviceVersion }), (error: unknown) => {
+      assert.ok(error instanceof ConfigurationError);
+      assert.deepEqual(
+        error.problems.map(({ field }) => field),
+        ['serviceVersion'],
+      );
+      assert.ok(!error.message.includes('api03'));
+      return true;
+    });
+  });
+
   const plain = (): { sim: ReturnType<typeof simulator>; client: Anthropic } => {
     const sim = simulator();
     return { sim, client: new Anthropic({ apiKey: 'test', fetch: sim.fetch, logLevel: 'off' }) };

@@ -141,6 +141,11 @@ const broken: ReadonlyArray<readonly [what: string, change: (text: string) => st
   ['a panel that lies on another', (text) => text.replaceAll('"x": 12', '"x": 3'), /lies on/],
   ['a gauge that reads the last sample', (text) => text.replaceAll('"lastNotNull"', '"last"'), /gap at the end/],
   [
+    'links in a menu',
+    (text) => text.replace('"asDropdown"', '"placement": "inControlsMenu", "asDropdown"'),
+    /hides links in a menu/,
+  ],
+  [
     'a schema that older Grafana does not know',
     (text) => text.replace('"schemaVersion": 39', '"schemaVersion": 42'),
     /schemaVersion/,

@@ -29,6 +29,8 @@ export interface GatewayConfiguration {
   readonly prices: PriceTable;
   /** `undefined` if it is inferred from response headers. */
   readonly tier: TierOption | undefined;
+  /** The version of what is deployed; `undefined` if the environment says it. */
+  readonly serviceVersion: string | undefined;
   readonly limits: LimitSettings;
   /** Web origins whose pages may call the gateway. */
   readonly corsOrigins: readonly string[];

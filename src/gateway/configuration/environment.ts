@@ -51,6 +51,7 @@ export function configurationInEnvironment(given: Env, folder: string): GatewayC
     tokens,
     prices,
     tier: undefined,
+    serviceVersion: undefined,
     limits: DEFAULT_LIMITS,
     corsOrigins: [],
     // Models matter to clients, and the gateway only forwards their calls.

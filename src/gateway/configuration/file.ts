@@ -1,6 +1,7 @@
 import { dirname, resolve } from 'node:path';
 import type { Budget } from '../../budget/budget.ts';
 import { systemClock } from '../../clock.ts';
+import { versionProblems } from '../../client/options.ts';
 import { Findings, textOf, type Env } from '../../environment/credential.ts';
 import { baseUrlOf } from '../../environment/environment.ts';
 import { ConfigurationError, inside, nearest, sentenceOf, unfit, type Notice, type Problem } from '../../errors.ts';
@@ -26,7 +27,7 @@ import { Reader, isObject } from './reader.ts';
 
 const FIELDS = [
   ...['listen', 'metrics', 'baseUrl', 'keys', 'clients', 'labelHeaders', 'attribution', 'budgets', 'ledger', 'tokens'],
-  ...['prices', 'tier', 'limits', 'cors'],
+  ...['prices', 'tier', 'serviceVersion', 'limits', 'cors'],
 ];
 
 /**
@@ -116,6 +117,7 @@ function configured(read: Reader, sources: SecretSources): GatewayConfiguration 
     ...labelsOf(read, { clients: named, budgets }),
     tokens: tokensOf(read, sources),
     tier: tierOf(read, systemClock.epochMs()),
+    serviceVersion: serviceVersionOf(read),
     limits: limitsOf(read),
     corsOrigins: corsOriginsOf(
       read,
@@ -180,6 +182,13 @@ function tierOf(read: Reader, nowMs: number): TierOption | undefined {
   if (isObject(given)) read.within('tier', '').only(['name', 'organization']);
   for (const problem of tierProblems(option, nowMs)) read.note(problem.field, problem);
   return option as TierOption | undefined;
+}
+
+function serviceVersionOf(read: Reader): string | undefined {
+  const given = read.value('serviceVersion');
+  const problems = versionProblems(given);
+  for (const problem of problems) read.note(problem.field, problem);
+  return problems.length > 0 ? undefined : (given as string | undefined);
 }
 
 /** Notices unknown models: the gateway would refuse a misspelled one to its client, and nobody would know why. */

@@ -258,6 +258,15 @@ export const PLIMSOLL_METRICS = [
     aggregator: 'first',
   },
   {
+    name: 'plimsoll_service_info',
+    type: 'gauge',
+    section: 'plimsoll',
+    help: 'The version of the service that makes the calls, always 1; absent if it is not known. Dashboards mark where it changes.',
+    unit: null,
+    labels: ['version'],
+    aggregator: 'max',
+  },
+  {
     name: 'plimsoll_start_time_seconds',
     type: 'gauge',
     section: 'plimsoll',

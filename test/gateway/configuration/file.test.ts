@@ -80,6 +80,7 @@ describe("a gateway's configuration", () => {
       budgets: [],
       ledger: null,
       tier: undefined,
+      serviceVersion: undefined,
       limits: {
         connections: 10_000,
         headerBytes: 16_384,
@@ -290,10 +291,11 @@ describe("a gateway's configuration", () => {
         ledger: { redis: { env: 'R' }, sqlite: 'x' },
         limits: { drainSeconds: '30' },
         tier: 'Gold',
+        serviceVersion: 'of today, or so',
         cors: [],
       }),
       [
-        'listn: expected one of listen, metrics, baseUrl, keys, clients, labelHeaders, attribution, budgets, ledger, tokens, prices, tier, limits, cors, got an unknown field: did you mean listen?',
+        'listn: expected one of listen, metrics, baseUrl, keys, clients, labelHeaders, attribution, budgets, ledger, tokens, prices, tier, serviceVersion, limits, cors, got an unknown field: did you mean listen?',
         'clients.checkout.modles: expected one of key, labels, models, maxTokens, endpoints, requestsPerMinute, origins, mints, bodyBytes, requestsAtOnce, budgets, got an unknown field: did you mean models?',
         'clients.checkout.key: expected one of the aliases in keys (prod-api-key, prod-other-key), got "prod-api-kye": did you mean prod-api-key?',
         'clients.checkout.models: expected a list, each the id of a model, got "claude-haiku-5-5": write it as a list',
@@ -309,6 +311,7 @@ describe("a gateway's configuration", () => {
         'ledger: expected either sqlite or redis, got both: name one',
         'labelHeaders[0]: expected a label name of lowercase letters, digits and _, other than constructor, got "Feature": change it',
         'tier.name: expected one of Evaluation, Start, Build, Scale, Custom, got "Gold": see the Limits page of the Console, or leave it out',
+        'serviceVersion: expected up to 128 letters, digits and ". _ + - / : @", and no key, got something else: pass the version of your service, such as "2.14.0"',
         'limits.drainSeconds: expected a whole number from 1 to 86400, got "30": change it',
         'cors: expected { origins: [https://app.example.com] }, got a list of 0: write it with its fields below it',
       ],
@@ -412,6 +415,7 @@ describe("a gateway's configuration", () => {
       ...[
         'prices',
         'tier',
+        'serviceVersion',
         'limits',
         'cors',
         'host',
