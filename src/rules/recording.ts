@@ -12,7 +12,7 @@ export function recordingGroups(settings: MonitoringSettings): readonly RuleGrou
   return [
     ...growthGroups(settings),
     group('plimsoll_pace', paceRules(settings)),
-    group('plimsoll_attempts', attemptRules(settings)),
+    group('plimsoll_attempts', [...attemptRules(settings), ...processRules(settings)]),
     group(
       'plimsoll_slo',
       SLO_WINDOWS.flatMap((window) => sloRules(settings, window)),
@@ -66,6 +66,12 @@ function attemptRules(settings: MonitoringSettings): readonly RecordingRule[] {
         `(${sumBy(by(...MODEL), growthOf('rate_limited', `reason!~"${NOT_RATE_LIMITS}"`))} > bool 0) ` +
         `or 0 * ${sumBy(by(...MODEL), growthOf('attempts'))}`,
     },
+  ];
+}
+
+function processRules(settings: MonitoringSettings): readonly RecordingRule[] {
+  const by = (...labels: readonly string[]): string => grouped(settings, ...labels);
+  return [
     {
       record: RECORDED.replicas,
       expr: `count by (${by()}) (group by (${by('instance')}) (${series('plimsoll_build_info')}))`,
