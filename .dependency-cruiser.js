@@ -12,7 +12,7 @@ export const ROWS = [
   ['client'],
   ['organization'],
   ['observe', 'record', 'retry', 'redis', 'environment', 'scan'],
-  ['totals'],
+  ['advice', 'totals'],
   ['budget', 'tier', 'pricing', 'routing', 'keys'],
   ['decisions', 'prompt', 'sqlite-database', 'structured-file', 'version'],
   ['vocabulary', 'clock', 'errors', 'figures', 'installed'],

@@ -3,7 +3,8 @@ import { phraseOf, unfit, type ValueProblem } from '../errors.ts';
 import { redacted } from '../keys/secrets.ts';
 import { wrongArguments } from './arguments.ts';
 import { defineCommand, print, printable, wrapped, type CommandIo } from './command.ts';
-import { metricsPage, type Sample } from './metrics-page.ts';
+import type { Sample } from '../advice/samples.ts';
+import { metricsPage } from './metrics-page.ts';
 
 const USAGE = [
   'plimsoll keys [options]           are the keys well named, and are they used?',

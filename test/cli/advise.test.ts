@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { metricsHandler, routes } from 'plimsoll';
 import { serve } from 'plimsoll/http';
-import type { AdviceItem } from '../../src/cli/advise-budgets.ts';
+import type { AdviceItem } from '../../src/advice/item.ts';
 import { command } from '../../src/cli/advise.ts';
 import type { CommandIo } from '../../src/cli/command.ts';
 import { main } from '../../src/cli/main.ts';

@@ -7,7 +7,7 @@ import Anthropic from '@anthropic-ai/sdk';
 import { instrument, metricsHandler } from 'plimsoll';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { command } from '../../src/cli/keys.ts';
-import { samplesIn } from '../../src/cli/metrics-page.ts';
+import { samplesIn } from '../../src/advice/samples.ts';
 import { serve } from '../../src/http/serve.ts';
 import { simulator } from '../../src/simulator/index.ts';
 import { plantedSecret } from '../../testing/planted.ts';

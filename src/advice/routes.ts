@@ -3,11 +3,11 @@ import type { PriceTable } from '../pricing/prices.ts';
 import { routeAdvice, type RouteDecisions, type RouteUsage } from '../routing/advice.ts';
 import type { Models } from '../routing/models.ts';
 import { MESSAGE_OPERATIONS, TOKEN_KINDS, type Tokens } from '../vocabulary.ts';
-import type { AdviceItem } from './advise-budgets.ts';
-import { label, samplesOf, type Sample } from './metrics-page.ts';
+import type { AdviceItem } from './item.ts';
+import { label, samplesOf, type Sample } from './samples.ts';
 
 /** The models and prices that routes are judged by. */
-interface RouteJudging {
+export interface RouteJudging {
   readonly models: Models;
   readonly prices: PriceTable;
   readonly nowMs: number;

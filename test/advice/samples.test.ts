@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { samplesIn } from '../../src/cli/metrics-page.ts';
+import { samplesIn } from '../../src/advice/samples.ts';
 
 /** What a label is, as one expression says it, which begins anew at each letter. */
 const LABEL = /([A-Za-z_]\w*)="((?:[^"\\]|\\.)*)"/g;
