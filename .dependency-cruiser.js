@@ -16,7 +16,7 @@ export const ROWS = [
   ['budget', 'tier', 'pricing', 'routing', 'keys'],
   ['decisions', 'prompt', 'sqlite-database', 'structured-file', 'version'],
   ['vocabulary', 'clock', 'errors', 'figures', 'installed'],
-  ['answers', 'limiter', 'trace'],
+  ['answers', 'limiter', 'platform', 'trace'],
 ];
 
 /** The simulator stands outside the rows: it knows no other room, and only cli/ knows it. */
@@ -117,7 +117,18 @@ export default {
       from: {
         path: [
           '^src/observe/',
-          rooms(['record', 'budget', 'decisions', 'vocabulary', 'answers', 'limiter', 'trace', 'express', APART]),
+          rooms([
+            'record',
+            'budget',
+            'decisions',
+            'vocabulary',
+            'answers',
+            'limiter',
+            'platform',
+            'trace',
+            'express',
+            APART,
+          ]),
         ],
         pathNot: '^src/observe/(middleware|sdk-[^/]+)\\.ts$',
       },
@@ -137,6 +148,7 @@ export default {
           'vocabulary',
           'answers',
           'limiter',
+          'platform',
           'trace',
           APART,
         ]),

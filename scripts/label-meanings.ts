@@ -101,6 +101,7 @@ export const DOUBT_MEANINGS: Meanings<CostDoubt> = {
   refusal: 'whether the refusal is billed; priced as billed',
   prompt_band: 'whether a long prompt was several short ones, which cost less; priced as one',
   cache_split: 'how long cache writes last; priced as 5-minute writes',
+  endpoint: 'whether the endpoint is regional; priced as one that is',
 };
 
 export const CHOOSER_MEANINGS: Meanings<FallbackBy> = {

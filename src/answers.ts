@@ -33,7 +33,7 @@ export interface PartRefusal {
 export type RefusalBilling = 'billed' | 'free' | 'unsure';
 
 /** Reasons why a price that is known may not be what is billed. */
-export type CostDoubt = 'refusal' | 'prompt_band' | 'cache_split';
+export type CostDoubt = 'refusal' | 'prompt_band' | 'cache_split' | 'endpoint';
 
 /** Reasons of cache misses, as the API's diagnostics name them. `other`: one that is not known here. */
 export const CACHE_MISS_REASONS = [

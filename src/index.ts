@@ -75,4 +75,5 @@ export type {
   Usage,
   UsagePart,
 } from './vocabulary.ts';
+export type { Endpoint, Platform } from './platform.ts';
 export type { CallDetails, Trace } from './trace.ts';

@@ -11,6 +11,7 @@
 
 import type { BatchOutcome, CacheMiss, CostDoubt, PartRefusal, PartRole, RefusalBilling } from './answers.ts';
 import type { Limiter } from './limiter.ts';
+import type { Endpoint } from './platform.ts';
 import type { CallDetails, Trace } from './trace.ts';
 
 /**
@@ -231,6 +232,8 @@ export interface Call {
   readonly attribution: Attribution;
   /** Base URL of the API that is called, without credentials; absent if it is not known. */
   readonly baseUrl?: string;
+  /** Where the call goes, so far; absent for the Claude API itself. */
+  readonly endpoint?: Endpoint | undefined;
   /** The SDK's own span of this call, for recorders that use spans; absent if the SDK has none. */
   readonly sdkSpan?: unknown;
   /** For the span of a call that has none of the SDK's; absent if it has one. */

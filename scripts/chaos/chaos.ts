@@ -125,7 +125,7 @@ function assembled(line: Wire, registry: Registry, mutant: Mutant): Anthropic {
     key: 'default',
     attribution: () => ({}),
     guards: [],
-    price: (usage, model, atMs) => cost(usage, { prices, model, atMs }),
+    price: (usage, call) => cost(usage, { prices, ...call }),
     batchPrice: (usage, model, atMs) => cost(usage, { prices, model, atMs, batch: true }),
     batches: new KnownBatches(),
     onError: (stage) => storeFor(registry).errors(stage),

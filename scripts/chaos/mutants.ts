@@ -14,7 +14,7 @@ function priced(usageSeen: (usage: Usage) => Usage): Mutant {
   return {
     observation: (right) => ({
       ...right,
-      price: (usage, model, atMs) => right.price(usageSeen(usage), model, atMs),
+      price: (usage, call) => right.price(usageSeen(usage), call),
       batchPrice: (usage, model, atMs) => right.batchPrice(usageSeen(usage), model, atMs),
     }),
   };
@@ -115,9 +115,9 @@ export const MUTANTS = {
   'the 5 m price for a 1 h write': {
     observation: (right) => ({
       ...right,
-      price: (usage, model, atMs) => {
-        const wrong = right.price(shortWrites(usage), model, atMs);
-        const { parts } = right.price(usage, model, atMs);
+      price: (usage, call) => {
+        const wrong = right.price(shortWrites(usage), call);
+        const { parts } = right.price(usage, call);
         let part = 0;
         return withCosts(wrong, (kinds) => {
           const short = parts[part++]?.cost?.cache_write_5m ?? 0;
@@ -129,7 +129,7 @@ export const MUTANTS = {
   'batch discount missing': {
     observation: (right) => ({
       ...right,
-      batchPrice: (usage, model, atMs) => right.price({ ...usage, serviceTier: null }, model, atMs),
+      batchPrice: (usage, model, atMs) => right.price({ ...usage, serviceTier: null }, { model, atMs }),
     }),
   },
   'batch results counted at every reading': {
@@ -155,14 +155,14 @@ export const MUTANTS = {
   'a nano-dollar lost': {
     observation: (right) => ({
       ...right,
-      price: (usage, model, atMs) =>
-        withCosts(right.price(usage, model, atMs), (kinds) => ({ ...kinds, output: Math.max(0, kinds.output - 1) })),
+      price: (usage, call) =>
+        withCosts(right.price(usage, call), (kinds) => ({ ...kinds, output: Math.max(0, kinds.output - 1) })),
     }),
   },
   'an unknown model at no cost': {
     observation: (right) => ({
       ...right,
-      price: (usage, model, atMs) => ({ ...right.price(usage, model, atMs), priced: true }),
+      price: (usage, call) => ({ ...right.price(usage, call), priced: true }),
       batchPrice: (usage, model, atMs) => ({ ...right.batchPrice(usage, model, atMs), priced: true }),
     }),
   },

@@ -1,4 +1,5 @@
 import type { GuardedRequest } from '../decisions.ts';
+import { geoOf, type Platform } from '../platform.ts';
 import { MESSAGE_OPERATIONS, type Call, type CallCost } from '../vocabulary.ts';
 import {
   CHARACTERS_PER_TOKEN,
@@ -47,6 +48,8 @@ interface Basis {
 /** The part of a price table that budgets need; `instrument()` passes its own table. */
 export interface BudgetPrices {
   canonicalModel(id: string): string;
+  /** Tells whether the prices are those of a platform. Default: of every one. */
+  isSoldOn?(platform: Platform): boolean;
   /** An amount at list price as it is billed to a key. Default: all of it. */
   negotiated?(nanoUsd: bigint, key: string): bigint;
   /** Takes any id that `canonicalModel` takes. */
@@ -68,9 +71,14 @@ export interface BudgetPrices {
 
 type BudgetPrice = NonNullable<ReturnType<BudgetPrices['priceAt']>>;
 
-interface TokenCard {
+interface TokenRatePair {
   readonly standard: TokenRates;
   readonly batch: TokenRates | null;
+}
+
+interface TokenCard extends TokenRatePair {
+  /** Places of inference that cost more. */
+  readonly byGeo?: ReadonlyMap<string, TokenRatePair>;
 }
 
 interface TokenRates {
@@ -164,6 +172,7 @@ export class Estimator {
       length: Math.max(0, request.bodyLength + content.correction),
       content,
       speed: request.body?.['speed'],
+      geo: (call.endpoint && geoOf(call.endpoint)) ?? request.body?.['inference_geo'],
       batch: false,
     });
     return { parts: [part], promptTokens: this.#isWorst ? null : part.promptTokens, basis: part.basis };
@@ -199,6 +208,7 @@ export class Estimator {
         length: Math.max(0, length),
         content: contents[position] ?? NOTHING_UNSEEN,
         speed: params['speed'],
+        geo: params['inference_geo'],
         batch: true,
       });
       byModel.set(part.model, plus(byModel.get(part.model), part));
@@ -210,7 +220,8 @@ export class Estimator {
     call: Call,
     asked: MessageRequest,
   ): EstimatedPart & { readonly promptTokens: number; readonly basis: Basis | null } {
-    const price = this.#prices.priceAt(asked.model, call.startedAtMs);
+    const isSold = call.endpoint === undefined || this.#prices.isSoldOn?.(call.endpoint.platform) !== false;
+    const price = isSold ? this.#prices.priceAt(asked.model, call.startedAtMs) : null;
     const model = price?.model ?? this.#prices.canonicalModel(asked.model);
     const kind = `${model} ${call.attribution['route'] ?? ''} ${call.key} ${call.client ?? ''}`;
     const tokensPerCharacter = this.#isWorst ? 1 : this.#input.ratio(kind);
@@ -246,6 +257,8 @@ interface MessageRequest {
   readonly length: number;
   readonly content: PromptContent;
   readonly speed: unknown;
+  /** The place of inference. */
+  readonly geo: unknown;
   readonly batch: boolean;
 }
 
@@ -265,12 +278,13 @@ interface ExpectedRates {
 
 function expectedRates(
   price: BudgetPrice,
-  { speed, batch, content }: MessageRequest,
+  { speed, geo, batch, content }: MessageRequest,
   tokens: number,
 ): ExpectedRates | null {
   const isLong = tokens > price.longContextAboveTokens;
   const card = price.cards[speed === 'fast' ? 'fast' : isLong ? 'long_context' : 'standard'];
-  const rates = batch ? card?.batch : card?.standard;
+  const pair = (typeof geo === 'string' ? card?.byGeo?.get(geo) : null) ?? card;
+  const rates = batch ? pair?.batch : pair?.standard;
   if (!rates) return null;
   const { input, cache_write_1h: dearestInput, output } = rates;
   const dearest = dearestInput.fastNum / dearestInput.fastDen;

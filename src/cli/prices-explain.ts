@@ -173,7 +173,7 @@ function explanation(found: FoundUsage, pricing: Pricing): Explanation {
   const batch = found.batch || pricing.batch === true;
   const explained = cost(usage, { ...pricing, batch, model: found.model ?? pricing.model ?? null });
   const { parts, totalNanoUsd, priced } = explained;
-  const mode = modeOf(usage, batch);
+  const mode = modeOf(usage, { ...pricing, batch });
   return {
     parts: usage.parts.map((part, index) => {
       const model = parts[index]?.model ?? null;
@@ -269,6 +269,7 @@ const NOTE_OF_DOUBT: Readonly<Record<CostDoubt, string>> = {
   refusal: 'Unsure: nobody says whether such a refusal is billed. Priced as billed.',
   prompt_band: 'Unsure: the prompt may be that of several steps, each shorter and cheaper.',
   cache_split: 'Unsure: the 5 m / 1 h split does not add up. The rest counts as 5 m.',
+  endpoint: 'Unsure: the endpoint may be a global one, which costs less. Priced as a regional one.',
 };
 
 /** A usage found in a text, with its context. */

@@ -2,6 +2,7 @@ import type { TracerProvider } from '@opentelemetry/api';
 import { isDisabled, warnOfDisabled } from '../environment/disabled.ts';
 import { ConfigurationError } from '../errors.ts';
 import { checkedOptions, unknownOptions, type InstrumentOptions } from './options.ts';
+import { platformOf } from '../platform.ts';
 import { nodeProblem } from '../version.ts';
 import { observation } from './observation.ts';
 import { cover } from '../observe/body-tap.ts';
@@ -87,7 +88,7 @@ interface Retries {
  */
 export function attach(client: InstrumentableClient, observation: Observation, retries: Retries | null): boolean {
   const plain = ownMethods(client as unknown as Observable);
-  const seams = observedSeams(observation, plain);
+  const seams = observedSeams(observation, plain, platformOf(client));
   const withOptions: Observable['withOptions'] = function withOptions(...given) {
     const copy = plain.withOptions.apply(this, given);
     const isSet = (given[0] as Partial<ObservedClient> | undefined)?.maxRetries !== undefined;

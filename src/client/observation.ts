@@ -60,7 +60,7 @@ export function observation(options: InstrumentOptions, { keys, tracerProvider, 
     retry: options.retry,
     recorders: [spans, metrics, ...(options.recorders ?? []), ...onCallRecorder(options, store)],
     attribution: attributionOf(options, () => store.errors('attribution')),
-    price: (usage, model, atMs) => cost(usage, { prices, model, atMs }),
+    price: (usage, call) => cost(usage, { prices, ...call }),
     batchPrice: (usage, model, atMs) => cost(usage, { prices, model, atMs, batch: true }),
     batches: batchesOf(store),
   };

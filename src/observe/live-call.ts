@@ -79,6 +79,7 @@ export class LiveCall implements Call {
   /** The usage of each response, where middleware of the program's asked for several: they add up. */
   usages: Map<object, Usage> | null = null;
 
+  readonly #endpointOf: CallRequest['endpointOf'];
   readonly #observation: Observation;
   readonly #recorders: CallRecorder[] = [];
   readonly #startedMs: number;
@@ -98,6 +99,7 @@ export class LiveCall implements Call {
     this.requestedModel = request.model;
     this.maxTokens = request.maxTokens;
     this.baseUrl = request.baseUrl;
+    this.#endpointOf = request.endpointOf;
     this.sdkSpan = request.sdkSpan;
     this.details = request.details;
     this.key = observation.key;
@@ -144,6 +146,10 @@ export class LiveCall implements Call {
 
   #countError(error: unknown): void {
     this.#observation.onError('recorder', error);
+  }
+
+  get endpoint(): Call['endpoint'] {
+    return this.#endpointOf?.(this.requestedModel);
   }
 
   trace(): Trace | null {
@@ -276,7 +282,8 @@ export class LiveCall implements Call {
 
   #price(usage: Usage): CallCost {
     try {
-      return this.#observation.price(usage, this.model ?? this.requestedModel, this.startedAtMs);
+      const { endpoint, model, requestedModel, startedAtMs: atMs } = this;
+      return this.#observation.price(usage, { model: model ?? requestedModel, atMs, endpoint });
     } catch (error) {
       this.#observation.onError('pricing', error);
       return unpriced(usage);

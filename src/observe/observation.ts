@@ -1,10 +1,16 @@
 import type { Clock } from '../clock.ts';
 import type { Guard, RetryPolicy, SpendGuard } from '../decisions.ts';
-import type { Attribution, CallCost, Recorder, Usage } from '../vocabulary.ts';
+import type { Attribution, Call, CallCost, Recorder, Usage } from '../vocabulary.ts';
 import type { KnownBatches } from './known-batches.ts';
 
 /** The step at which an error was swallowed. */
 type ObserveStage = 'middleware' | 'guard' | 'retry' | 'body' | 'usage' | 'pricing' | 'recorder';
+
+/** What the price of a usage depends on besides. */
+interface PricedCall extends Pick<Call, 'endpoint'> {
+  readonly model: string | null;
+  readonly atMs: number;
+}
 
 /** The surroundings of calls: their recorders and guards, the clock, the prices. */
 export interface Observation {
@@ -23,8 +29,8 @@ export interface Observation {
   readonly isStrict?: boolean;
   /** Without one the SDK retries as it always does. */
   readonly retry?: RetryPolicy | undefined;
-  /** Prices a usage at the prices of that time; may throw. */
-  readonly price: (usage: Usage, model: string | null, atMs: number) => CallCost;
+  /** Prices the usage of a call at the prices of its time; may throw. */
+  readonly price: (usage: Usage, call: PricedCall) => CallCost;
   /** Prices the usage of a batch result; may throw. */
   readonly batchPrice: (usage: Usage, model: string | null, atMs: number) => CallCost;
   /** The batch results that were recorded before. */

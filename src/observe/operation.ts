@@ -1,3 +1,4 @@
+import type { Endpoint } from '../platform.ts';
 import type { CallDetails } from '../trace.ts';
 import { isJson, type Json } from './usage.ts';
 
@@ -8,6 +9,8 @@ export interface CallRequest {
   readonly maxTokens: number | null;
   readonly body?: Json | null;
   readonly baseUrl: string;
+  /** Where a request for a model goes; absent for the Claude API itself. */
+  readonly endpointOf?: ((model: string | null) => Endpoint) | undefined;
   readonly sdkSpan: unknown;
   readonly details?: CallDetails | undefined;
 }

@@ -6,6 +6,7 @@ import { sendObserved, type Exchange, type Transport } from './exchange.ts';
 import { LiveCall } from './live-call.ts';
 import type { Observation } from './observation.ts';
 import { MiddlewareRound, type SdkRequest } from './middleware.ts';
+import { endpointOf, type Platform } from '../platform.ts';
 import { callDetails, operation, type CallRequest } from './operation.ts';
 import { followResponse } from './response.ts';
 import { isHeld, refusalBody, replaceHeaders, whenRead } from './sdk-response.ts';
@@ -52,8 +53,8 @@ interface ObservedSeams extends Seams {
  * are counted and swallowed. Nothing is put into a chain of middleware that the client does not have, because the SDK
  * throws other errors where there is one. Requests without SDK options (those of the SDK's own) are not counted.
  */
-export function observedSeams(observation: Observation, plain: Seams): ObservedSeams {
-  const common = { observation, plain, waits: new RetryWaits(), chain: new InnerChain() };
+export function observedSeams(observation: Observation, plain: Seams, platform: Platform): ObservedSeams {
+  const common = { observation, platform, plain, waits: new RetryWaits(), chain: new InnerChain() };
   const { chain } = common;
   const seams: ObservedSeams = {
     isOn: true,
@@ -157,6 +158,7 @@ interface SdkExchange extends Exchange {
   readonly waits: RetryWaits;
   readonly chain: InnerChain;
   readonly plain: Seams;
+  readonly platform: Platform;
   readonly client: SdkClient;
   readonly given: FetchArguments;
   readonly init: RequestInit;
@@ -173,12 +175,12 @@ interface SdkExchange extends Exchange {
 type Sending = Omit<SdkExchange, 'call' | 'isAround' | 'wasAborted' | 'retryCount' | 'hasMiddleware' | 'round'>;
 
 function begin(sending: Sending): SdkExchange | null {
-  const { observation, waits, client, init, options } = sending;
+  const { observation, waits, init, options } = sending;
   try {
     const count = init.headers instanceof Headers ? init.headers.get('x-stainless-retry-count') : null;
     const resumed = waits.resume(options, count === null ? null : Number(count));
-    const call = resumed?.call ?? new LiveCall(observation, callRequest(options, client));
-    const isAround = client.middleware.length > 0 || (options.middleware?.length ?? 0) > 0;
+    const call = resumed?.call ?? new LiveCall(observation, callRequest(sending));
+    const isAround = sending.client.middleware.length > 0 || (options.middleware?.length ?? 0) > 0;
     const retryCount = resumed?.retryCount ?? 0;
     const wasAborted = init.signal?.aborted === true;
     const state = { wasAborted, retryCount, isAround, hasMiddleware: isAround, round: null };
@@ -193,12 +195,12 @@ function begin(sending: Sending): SdkExchange | null {
 }
 
 function roundOf(exchange: SdkExchange, isFirst: boolean): MiddlewareRound<SdkExchange> {
-  const { call, options, client, observation } = exchange;
+  const { call, options, observation } = exchange;
   if (isFirst) call.attempts = 0;
   return new MiddlewareRound(exchange, {
     path: options.path,
     another() {
-      const other = new LiveCall(observation, callRequest(options, client));
+      const other = new LiveCall(observation, callRequest(exchange));
       other.attempts = 0;
       return { ...exchange, call: other };
     },
@@ -209,7 +211,8 @@ function roundOf(exchange: SdkExchange, isFirst: boolean): MiddlewareRound<SdkEx
   });
 }
 
-function callRequest(options: SdkOptions, { baseURL }: ObservedClient): CallRequest {
+function callRequest({ options, client, platform }: Sending): CallRequest {
+  const { baseURL } = client;
   const body = isJson(options.body) ? options.body : null;
   const model = body?.['model'];
   const maxTokens = body?.['max_tokens'];
@@ -220,6 +223,7 @@ function callRequest(options: SdkOptions, { baseURL }: ObservedClient): CallRequ
     maxTokens: typeof maxTokens === 'number' ? maxTokens : null,
     body,
     baseUrl: baseURL.includes('@') ? withoutCredentials(baseURL) : baseURL,
+    endpointOf: platform === 'anthropic' ? undefined : (asked) => endpointOf(platform, client, asked),
     sdkSpan,
     details: sdkSpan === undefined ? callDetails(body, options.openTelemetry?.conversationId) : undefined,
   };

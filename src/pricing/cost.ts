@@ -1,6 +1,7 @@
 import type { CostDoubt, RefusalBilling } from '../answers.ts';
 import { TOKEN_KINDS, type CallCost, type Cost, type CostKind, type PricedPart } from '../vocabulary.ts';
 import type { TokenKind, Tokens, Usage, UsagePart } from '../vocabulary.ts';
+import { geoOf, type Endpoint } from '../platform.ts';
 import type { CardName, Price, PriceTable, Rates } from './prices.ts';
 import type { Rate } from './rate.ts';
 
@@ -11,6 +12,8 @@ export interface Pricing {
   readonly atMs: number;
   /** The model that responded; it prices the parts that do not name their own. */
   readonly model?: string | null;
+  /** Where the call went. Default: the Claude API. */
+  readonly endpoint?: Endpoint | undefined;
   /** Whether the usage belongs to a batch result, whatever its service tier says. */
   readonly batch?: boolean;
 }
@@ -21,18 +24,20 @@ export interface Pricing {
  * `input_estimated` what input does.
  *
  * A part is unpriced (`cost: null`, `priced: false`), never zero and never a guess, if its model has no price at
- * that time, if the model is not sold at its speed or service tier, and if its counts are not counts.
+ * that time, if the model is not sold at its speed or service tier, if no price of the platform is known, and if its
+ * counts are not counts.
  * `priced` is false too if a server tool was used whose price is not known. Never throws.
  *
  * A refusal before any output costs what the table says of its category on that day: 0 where it is free. Where the table
  * says nothing, it costs what any call does and `doubts` says so; as it does where the price depends on how long each
- * prompt was and only their sum is known, and where cache writes came without their split.
+ * prompt was and only their sum is known, where cache writes came without their split, and where nothing says whether the
+ * endpoint is a regional one.
  *
  * The length of the prompt is the part's own. A geo without a multiplier for the model costs what `global` does.
  * Server tools are charged per use, without multipliers.
  */
 export function cost(usage: Usage, pricing: Pricing): CallCost {
-  const mode = usage.malformed ? null : modeOf(usage, pricing.batch === true);
+  const mode = usage.malformed ? null : modeOf(usage, pricing);
   const tools = serverToolsCost(usage.serverToolUses, pricing);
   const parts: PricedPart[] = [];
   let serverToolsLeft = tools.nanoUsd;
@@ -56,12 +61,14 @@ const NO_DOUBTS: readonly CostDoubt[] = Object.freeze([]);
 function doubtsOf(usage: Usage, parts: readonly PricedPart[], pricing: Pricing): readonly CostDoubt[] {
   const isRefusal = parts.some(({ cost, refusalBilling }) => cost !== null && refusalBilling === 'unsure');
   const isSplit = usage.cacheSplitAssumed && parts.some(({ cost }) => cost !== null);
+  const isEndpoint = isEndpointUnsure(pricing) && parts.some(({ cost }) => cost !== null);
   const isBand = !usage.stepsListed && usage.parts.some((part) => isOverBand(part, pricing));
-  if (!isRefusal && !isSplit && !isBand) return NO_DOUBTS;
+  if (!isRefusal && !isSplit && !isBand && !isEndpoint) return NO_DOUBTS;
   return [
     ...(isRefusal ? (['refusal'] as const) : []),
     ...(isBand ? (['prompt_band'] as const) : []),
     ...(isSplit ? (['cache_split'] as const) : []),
+    ...(isEndpoint ? (['endpoint'] as const) : []),
   ];
 }
 
@@ -107,13 +114,20 @@ export interface Mode {
 }
 
 /**
- * Returns the mode of a usage; `null` if its service tier is unknown, so that it has no rate. `priority` is charged as
- * `standard`.
+ * Returns the mode of a usage; `null` if its service tier is unknown, or no price of its platform is, so that it has no
+ * rate. `priority` is charged as `standard`.
  */
-export function modeOf({ serviceTier, inferenceGeo }: Usage, isBatchResult: boolean): Mode | null {
+export function modeOf({ serviceTier, inferenceGeo }: Usage, pricing: Omit<Pricing, 'atMs' | 'model'>): Mode | null {
+  const { prices, endpoint, batch: isBatchResult = false } = pricing;
+  if (endpoint !== undefined && !prices.isSoldOn(endpoint.platform)) return null;
   const isBatch = serviceTier === 'batch';
   const isKnown = isBatch || serviceTier === null || serviceTier === 'standard' || serviceTier === 'priority';
-  return isKnown ? { batch: isBatch || isBatchResult, geo: inferenceGeo } : null;
+  const geo = (endpoint && geoOf(endpoint)) ?? inferenceGeo;
+  return isKnown ? { batch: isBatch || isBatchResult, geo } : null;
+}
+
+function isEndpointUnsure({ endpoint }: Pricing): boolean {
+  return endpoint?.isRegional === null;
 }
 
 /** Returns the rates of a part, with all multipliers; `null` if the model is not sold in that mode. */

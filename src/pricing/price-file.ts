@@ -1,6 +1,7 @@
 import { ConfigurationError, got, inside, unfit, type Problem } from '../errors.ts';
 import { REFUSAL_CATEGORIES } from '../answers.ts';
 import { list, mapOf, object, optional, orEmpty, value, type Read, type Reader } from './json-reader.ts';
+import { PLATFORMS } from '../platform.ts';
 import { decimal, type Ratio } from './rate.ts';
 
 const DAY = /^\d{4}-\d{2}-\d{2}$/;
@@ -33,6 +34,8 @@ const billing = value('"billed" or "free"', (raw) => (raw === 'billed' || raw ==
 const category = value(`one of ${REFUSAL_CATEGORIES.join(', ')}`, (raw) =>
   REFUSAL_CATEGORIES.find((known) => known === raw),
 );
+
+const platformName = value(`one of ${PLATFORMS.join(', ')}`, (raw) => PLATFORMS.find((known) => known === raw));
 
 const base = value('"default" or "none"', (raw) => (raw === 'default' || raw === 'none' ? raw : undefined));
 
@@ -98,12 +101,22 @@ const refusals = object({
   ...evidence,
 });
 
+const platform = object({
+  platform: platformName,
+  regionalMultiplier: optional(factor(10n)),
+  /** Models whose price is the same everywhere. */
+  regionalExcept: orEmpty(list(text)),
+  ...evidence,
+});
+
 const priceFile = object({
   extends: optional(base),
   checkedOn: optional(day),
   models: orEmpty(list(model)),
   serverTools: orEmpty(list(serverTool)),
   refusals: orEmpty(list(refusals)),
+  platforms: orEmpty(list(platform)),
+  aliases: mapOf(text),
   discounts: mapOf(factor(1n)),
 });
 
@@ -124,6 +137,9 @@ export type ListedTool = Read<typeof serverTool>;
  * `null` that nothing is known of them.
  */
 export type ListedRefusals = Read<typeof refusals>;
+
+/** A platform that sells Claude at the listed prices, times `regionalMultiplier` where a request stays in a region. */
+export type ListedPlatform = Read<typeof platform>;
 
 /** The five amounts every mode of a model has, in USD per million tokens. */
 export type ListedRates = Readonly<Record<keyof typeof rates, Ratio>>;
@@ -151,13 +167,14 @@ function unstatedBase({ extends: base, checkedOn }: PriceFile): readonly Problem
   return [unfit('checkedOn', undefined, { expected })];
 }
 
-function idClashes({ models, serverTools }: PriceFile): readonly Problem[] {
+function idClashes({ models, serverTools, platforms }: PriceFile): readonly Problem[] {
   const ids = models.flatMap(({ model, aliases }, index) => [
     { id: model, place: `models[${index}].model` },
     ...aliases.map((id, alias) => ({ id, place: `models[${index}].aliases[${alias}]` })),
   ]);
   const tools = serverTools.map(({ tool }, index) => ({ id: tool, place: `serverTools[${index}].tool` }));
-  return [...repeated(ids), ...repeated(tools)];
+  const names = platforms.map(({ platform: id }, index) => ({ id, place: `platforms[${index}].platform` }));
+  return [...repeated(ids), ...repeated(tools), ...repeated(names)];
 }
 
 function repeated(ids: readonly { readonly id: string; readonly place: string }[]): readonly Problem[] {

@@ -1,12 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { unreadable } from '../errors.ts';
 import type { RefusalBilling, RefusalCategory } from '../answers.ts';
+import { plainModel, regionalGeo, type Platform } from '../platform.ts';
 import type { TokenKind } from '../vocabulary.ts';
 import {
   dayStartMs,
   priceFileFrom,
   pricesInvalid,
   type ListedModel,
+  type ListedPlatform,
   type ListedPrice,
   type ListedRates,
   type ListedRefusals,
@@ -74,12 +76,15 @@ export interface PriceTable {
   readonly models: readonly ListedModel[];
   readonly serverTools: readonly ListedTool[];
   /**
-   * Returns the id under which a model is priced and counted: for an alias or a dated id (`…-YYYYMMDD`), the model's
-   * own. Any other text is returned unchanged: a family never stands in for a version.
+   * Returns the id under which a model is priced and counted: for an alias, a dated id (`…-YYYYMMDD`), and a spelling of
+   * Bedrock's or Vertex AI's, the model's own. Any other text is returned unchanged: a family never stands in for a
+   * version.
    */
   canonicalModel(id: string): string;
   /** Returns the price in force at that time; `null` if none is known. Takes any id that `canonicalModel` takes. */
   priceAt(model: string, whenMs: number): Price | null;
+  /** Tells whether the prices are those of a platform; on others nothing is known to cost anything. */
+  isSoldOn(platform: Platform): boolean;
   /** The price of a server tool in force at that time; `null` if none is known. */
   toolPriceAt(tool: string, whenMs: number): ToolPrice | null;
   /** Whether a refusal of this category before any output is billed at that time; `unsure` where no rule is known. */
@@ -156,6 +161,8 @@ function extended(file: PriceFile): PriceFile {
     models: [...models.values()],
     serverTools: [...tools.values()],
     refusals: file.refusals.length > 0 ? file.refusals : under.refusals,
+    platforms: [...new Map([...under.platforms, ...file.platforms].map((one) => [one.platform, one])).values()],
+    aliases: file.aliases,
     discounts: file.discounts,
   };
 }
@@ -174,12 +181,19 @@ function withLifeCycle(own: ListedModel, under: ListedModel | undefined): Listed
 }
 
 function priceTable(file: PriceFile, source: PriceTable['source']): PriceTable {
-  const byId = pricesById(file.models);
+  const byId = pricesById(file);
   const tools = new Map(file.serverTools.map((tool) => [tool.tool, toolPrices(tool)]));
   const own = new Set(file.models.map(({ model }) => model));
   const refusals = file.refusals.map((rule) => ({ ...rule, ...dated(rule.effectiveFrom, rule.effectiveTo) }));
   const newest = newestByFamily(own);
-  const canonicalModel = (id: string): string => byId.get(id)?.model ?? undated(id, own) ?? id;
+  const listedModel = (id: string): string | undefined => byId.get(id)?.model ?? undated(id, own);
+  const canonicalModel = (id: string): string => {
+    const listed = listedModel(id);
+    if (listed !== undefined) return listed;
+    const plain = plainModel(file.aliases.get(id) ?? id);
+    return listedModel(plain) ?? plain;
+  };
+  const platforms = new Set<Platform>(['anthropic', ...file.platforms.map(({ platform }) => platform)]);
   const checkedOn = file.checkedOn ?? '1970-01-01';
   return Object.freeze({
     source,
@@ -190,6 +204,7 @@ function priceTable(file: PriceFile, source: PriceTable['source']): PriceTable {
     serverTools: file.serverTools,
     canonicalModel,
     priceAt: (id: string, whenMs: number) => inForce((byId.get(id) ?? byId.get(canonicalModel(id)))?.prices, whenMs),
+    isSoldOn: (platform: Platform) => platforms.has(platform),
     toolPriceAt: (tool: string, whenMs: number) => inForce(tools.get(tool), whenMs),
     refusalBillingAt: (category: RefusalCategory, whenMs: number) =>
       refusalBilling(inForce(refusals, whenMs), category),
@@ -199,7 +214,7 @@ function priceTable(file: PriceFile, source: PriceTable['source']): PriceTable {
       return discount === undefined ? nanoUsd : withoutDiscount(nanoUsd, discount);
     },
     isNewer(id: string): boolean {
-      const version = versionOf(id);
+      const version = versionOf(plainModel(id));
       return version !== null && !own.has(canonicalModel(id)) && version.number > (newest.get(version.family) ?? 0);
     },
   });
@@ -236,18 +251,29 @@ interface PricedModel {
   readonly prices: readonly Price[];
 }
 
-function pricesById(models: readonly ListedModel[]): ReadonlyMap<string, PricedModel> {
-  const entries = models.map((listed) => ({
-    listed,
-    entry: { model: listed.model, prices: listed.prices.map((price) => priced(listed.model, price)) },
-  }));
+function pricesById({ models, platforms }: PriceFile): ReadonlyMap<string, PricedModel> {
+  const entries = models.map((listed) => {
+    const regions = regionalMultipliers(listed.model, platforms);
+    const prices = listed.prices.map((price) => priced(listed.model, price, regions));
+    return { listed, entry: { model: listed.model, prices } };
+  });
   const aliases = entries.flatMap(({ listed, entry }) => listed.aliases.map((alias) => [alias, entry] as const));
   // The last one wins: a model of a user's file may be the alias of a shipped one.
   return new Map([...aliases, ...entries.map(({ entry }) => [entry.model, entry] as const)]);
 }
 
-function priced(model: string, listed: ListedPrice): Price {
-  const { batchMultiplier, geoMultipliers, longContext, fast } = listed;
+function regionalMultipliers(
+  model: string,
+  platforms: readonly ListedPlatform[],
+): readonly (readonly [string, Ratio])[] {
+  return platforms.flatMap(({ platform, regionalMultiplier: multiplier, regionalExcept }) =>
+    multiplier === null || regionalExcept.includes(model) ? [] : [[regionalGeo(platform), multiplier] as const],
+  );
+}
+
+function priced(model: string, listed: ListedPrice, regions: readonly (readonly [string, Ratio])[]): Price {
+  const { batchMultiplier, longContext, fast } = listed;
+  const geoMultipliers = new Map([...listed.geoMultipliers, ...regions]);
   const fastBatch = fast?.batchAllowed === true ? batchMultiplier : null;
   return {
     model,

@@ -74,6 +74,7 @@ describe('what fails inside plimsoll is counted, and the call goes on:', () => {
       ...prices,
       canonicalModel: (id: string) => id,
       priceAt: failing,
+      isSoldOn: failing,
       toolPriceAt: failing,
       refusalBillingAt: failing,
       negotiated: failing,

@@ -44,9 +44,10 @@ const FIELDS = {
 function nanoUsdOf(model: string, kind: keyof Tokens, usage: Usage): bigint {
   const listed = table.models.find((one) => one.model === model)?.prices.at(-1);
   assert.ok(listed !== undefined && listed.effectiveTo === null);
-  const { input, cache_read, cache_write_5m, cache_write_1h } = usage.parts[0]?.tokens ?? assert.fail();
+  const { input, input_estimated, ...tokens } = usage.parts[0]?.tokens ?? assert.fail();
+  const prompt = input + input_estimated + tokens.cache_read + tokens.cache_write_5m + tokens.cache_write_1h;
   const band = listed.longContext;
-  const isLong = band !== null && input + cache_read + cache_write_5m + cache_write_1h > band.aboveTokens;
+  const isLong = band !== null && prompt > band.aboveTokens;
   const millionths = BigInt(Math.round((isLong ? band : listed)[FIELDS[kind]] * 1e6));
   const half = usage.serviceTier === 'batch' ? 5n : 10n;
   const us = usage.inferenceGeo === 'us' && Object.hasOwn(listed.geoMultipliers, 'us') ? 11n : 10n;

@@ -34,7 +34,19 @@ const MISTAKES: readonly (readonly [string, unknown, readonly string[]])[] = [
   [
     'a misspelt field at the top',
     { extends: 'default', model: [] },
-    ['model: expected one of extends, checkedOn, models, serverTools, refusals, discounts, got an unknown field'],
+    [
+      'model: expected one of extends, checkedOn, models, serverTools, refusals, platforms, aliases, discounts, got an unknown field',
+    ],
+  ],
+  [
+    'a platform that nobody has',
+    { extends: 'default', platforms: [{ platform: 'azure' }] },
+    ['platforms[0].platform: expected one of anthropic, bedrock, vertex, foundry, aws, google-cloud, got "azure"'],
+  ],
+  [
+    'a platform that is listed twice',
+    { extends: 'default', platforms: [{ platform: 'aws' }, { platform: 'aws' }] },
+    ['platforms[1].platform: expected an id of its own, got "aws", which platforms[0].platform has'],
   ],
   ['a base that does not exist', { extends: 'defaults' }, ['extends: expected "default" or "none", got "defaults"']],
   [
@@ -238,7 +250,7 @@ it('the error for a wrong file shows nothing of its content', () => {
     models: [{ model: 'x', prices: key }],
   });
   assert.deepEqual(problems, [
-    '(a name of 25 characters): expected one of extends, checkedOn, models, serverTools, refusals, discounts, got an unknown field',
+    '(a name of 25 characters): expected one of extends, checkedOn, models, serverTools, refusals, platforms, aliases, discounts, got an unknown field',
     'extends: expected "default" or "none", got a text of 33 characters',
     'checkedOn: expected a day as YYYY-MM-DD, got a text of 25 characters',
     'models[0].prices: expected a list, got a text of 25 characters',

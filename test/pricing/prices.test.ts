@@ -82,11 +82,8 @@ describe('the canonical id', () => {
     ['of a dated id of an unknown model stays', 'claude-opus-6-20270101', 'claude-opus-6-20270101'],
     ['of an id with an impossible date stays', 'claude-opus-5-20261345', 'claude-opus-5-20261345'],
     ['of an id dated twice stays', 'claude-opus-4-5-20251101-20251101', 'claude-opus-4-5-20251101-20251101'],
-    [
-      'of another cloud’s id stays',
-      'anthropic.claude-opus-4-5-20251101-v1:0',
-      'anthropic.claude-opus-4-5-20251101-v1:0',
-    ],
+    ['of a cloud’s spelling is that of the model', 'eu.anthropic.claude-opus-4-5-20251101-v1:0', 'claude-opus-4-5'],
+    ['of another vendor’s id stays', 'meta.llama3-70b-instruct-v1:0', 'meta.llama3-70b-instruct-v1:0'],
     ['of an id in capitals stays', 'CLAUDE-OPUS-5', 'CLAUDE-OPUS-5'],
     ['of nothing stays', '', ''],
     ['of a property of objects stays', 'constructor', 'constructor'],

@@ -1,4 +1,5 @@
 import type { Attributes, Counter, Histogram, Meter } from '@opentelemetry/api';
+import type { Platform } from '../../platform.ts';
 import { MESSAGE_OPERATIONS, type Call, type Outcome, type Tokens } from '../../vocabulary.ts';
 import { OUTPUT_TOKEN_SECONDS } from '../metrics/metric.ts';
 import { OTHER, fitForLabel } from '../metrics/store.ts';
@@ -157,7 +158,12 @@ export const RESPONSE_MODEL = 'gen_ai.response.model';
 
 export const TOKEN_TYPE = 'gen_ai.token.type';
 
-export const ANTHROPIC = 'anthropic';
+const PROVIDERS: Partial<Readonly<Record<Platform, string>>> = { bedrock: 'aws.bedrock', vertex: 'gcp.vertex_ai' };
+
+/** The provider of a call as the conventions and the SDK's own spans name it: `anthropic` wherever Anthropic operates it. */
+export function providerName({ endpoint }: Call): string {
+  return (endpoint && PROVIDERS[endpoint.platform]) ?? 'anthropic';
+}
 
 /** The prefix of a declared attribution label. */
 export const ATTRIBUTION = 'plimsoll.attribution.';

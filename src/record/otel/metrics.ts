@@ -22,7 +22,6 @@ import { AttributionLabels, CallLabelValues, checkAttribution, type AttributionD
 import { Store } from '../metrics/store.ts';
 import { secondsPerOutputToken } from '../model-series.ts';
 import {
-  ANTHROPIC,
   ATTRIBUTION,
   ERROR_TYPE,
   OPERATION_NAME,
@@ -33,6 +32,7 @@ import {
   errorType,
   instruments,
   isChat,
+  providerName,
   serverAttributes,
   tokenSums,
   type Instruments,
@@ -260,7 +260,7 @@ class CallFeed implements CallRecorder {
   /** Attributes of the conventions, without the model that responded. */
   #convention(): Attributes {
     const convention = serverAttributes(this.#call.baseUrl);
-    convention[PROVIDER_NAME] = ANTHROPIC;
+    convention[PROVIDER_NAME] = providerName(this.#call);
     convention[OPERATION_NAME] = isChat(this.#call) ? 'chat' : (this.#owner['plimsoll.operation'] ?? '');
     return this.#withRequestModel(convention);
   }

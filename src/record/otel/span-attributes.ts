@@ -3,7 +3,6 @@ import { usdOf } from '../../figures.ts';
 import { answerTokens, isReported } from '../../pricing/cost.ts';
 import type { Attempt, Call, Rejection, Usage } from '../../vocabulary.ts';
 import {
-  ANTHROPIC,
   OPERATION_NAME,
   PROVIDER_NAME,
   REQUEST_MODEL,
@@ -11,6 +10,7 @@ import {
   attributionAttributes,
   errorType,
   isChat,
+  providerName,
   serverAttributes,
   shown,
   tokenSums,
@@ -29,7 +29,7 @@ export function spanName(call: Call): string {
 /** The first attributes of a span that plimsoll opens, for samplers to see. */
 export function requestAttributes(call: Call): Attributes {
   const attributes = serverAttributes(call.baseUrl);
-  attributes[PROVIDER_NAME] = ANTHROPIC;
+  attributes[PROVIDER_NAME] = providerName(call);
   if (isChat(call)) attributes[OPERATION_NAME] = 'chat';
   if (call.requestedModel !== null) attributes[REQUEST_MODEL] = shown(call.requestedModel);
   if (call.maxTokens !== null) attributes['gen_ai.request.max_tokens'] = call.maxTokens;
