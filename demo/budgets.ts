@@ -7,9 +7,9 @@ import { budgets, sqliteLedger, type BudgetDefinition, type Budgets } from 'plim
 import { simulator } from 'plimsoll/simulator';
 import { Registry } from 'prom-client';
 
-/** A budget for the month, and one per day for each route. The one of research is too small on purpose. */
+/** A budget for the month, under the tier's cap of $500, and one per day for each route. That of research is too small on purpose. */
 const DEFINITIONS: readonly BudgetDefinition[] = [
-  { name: 'all', period: 'month', usd: 600 },
+  { name: 'all', period: 'month', usd: 480 },
   { name: 'chat', scope: { label: 'route', value: 'chat' }, period: 'day', usd: 20 },
   { name: 'review', scope: { label: 'route', value: 'review' }, period: 'day', usd: 20 },
   { name: 'research', scope: { label: 'route', value: 'research' }, period: 'day', usd: '0.25' },

@@ -10,7 +10,7 @@ export function seconds(value: number | null): string {
   return `${value < 10 ? value.toFixed(2) : value.toFixed(1)} s`;
 }
 
-/** A limit as people write it: `$600`, `$0.25`. */
+/** A limit as people write it: `$480`, `$0.25`. */
 export function limitUsd(value: number): string {
   return `$${Number.isInteger(value) ? value : value.toFixed(2)}`;
 }

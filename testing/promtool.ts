@@ -42,7 +42,7 @@ export function alertNamed(name: string): AlertingRule {
 }
 
 /** What an expression stands on, in the order of the files: groups are evaluated side by side, rules of one in order. */
-function supporting(expr: string): readonly Rule[] {
+export function supporting(expr: string): readonly Rule[] {
   const needed = new Set<Rule>();
   const visit = (text: string): void => {
     for (const rule of RULES) {

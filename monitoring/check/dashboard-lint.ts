@@ -126,9 +126,9 @@ function targetComplaints(
 ): readonly string[] {
   const shape = queryShape(readable(expr));
   const missing = shape.selectors.flatMap(({ metric, matchers }) =>
-    NARROWING.filter((label) => labelsOf(metric)?.has(label) && !isMatched(matchers, label)).map(
-      (label) => `${metric} is not narrowed by $${label}`,
-    ),
+    narrowing(metric)
+      .filter((label) => labelsOf(metric)?.has(label) && !isMatched(matchers, label))
+      .map((label) => `${metric} is not narrowed by $${label}`),
   );
   const growths = shape.selectors.filter(({ metric }) => metric.endsWith(':growth'));
   const windows = [...expr.matchAll(/:growth[^[]*\[([^\]]+)\]/g)].map(([, window = '']) => window);
@@ -149,7 +149,10 @@ function targetComplaints(
   ].filter((complaint) => complaint !== false);
 }
 
-const NARROWING = [...GROUP, 'model', 'key'];
+/** An alert on a budget has no model, and is not to go when one is chosen. */
+function narrowing(metric: string): readonly string[] {
+  return metric.startsWith('ALERTS') ? GROUP : [...GROUP, 'model', 'key'];
+}
 
 /** A price is of a model that is chosen, not of the models that are looked at. */
 function isMatched(matchers: readonly { readonly label: string; readonly value: string }[], label: string): boolean {
@@ -159,7 +162,7 @@ function isMatched(matchers: readonly { readonly label: string; readonly value: 
 /** A label that aggregation has taken away is empty in every legend. */
 function legendComplaints(legend: string, grouping: readonly string[], expr: string): readonly string[] {
   const kept = new Set([...grouping, ...recordedLabels(expr)]);
-  return [...legend.matchAll(/\{\{\s*(\w+)\s*\}\}/g)]
+  return [...readable(legend).matchAll(/\{\{\s*(\w+)\s*\}\}/g)]
     .map(([, label = '']) => label)
     .filter((label) => !kept.has(label))
     .map((label) => `its legend shows ${label}, which the query does not keep`);

@@ -82,7 +82,12 @@ function panelRequest({ name, expr, instant }: Query): Asked {
   const range = RANGES[name.split('/')[0] ?? ''] ?? 21_600;
   const step = range > 21_600 ? 120 : 60;
   const every = Object.fromEntries(['job', 'cluster', 'namespace', 'model', 'key'].map((label) => [label, '.*']));
-  const query = interpolated(expr, { ...grafanaValues(range, step), ...every, what_if: 'model-0' });
+  const query = interpolated(expr, {
+    ...grafanaValues(range, step),
+    ...every,
+    what_if: 'model-0',
+    attribution: 'route',
+  });
   if (instant) return { name, path: '/api/v1/query', parameters: { query, time: String(AT) } };
   const span = { start: String(AT - range), end: String(AT), step: String(step) };
   return { name, path: '/api/v1/query_range', parameters: { query, ...span } };

@@ -4,13 +4,13 @@ import { ruleFiles } from '../../src/rules/rule-files.ts';
 import { DEFAULT_SETTINGS } from '../../src/rules/settings.ts';
 
 /** Metrics of Prometheus itself. */
-const OF_PROMETHEUS = ['up', 'ALERTS'];
+const OF_PROMETHEUS = ['up', 'ALERTS', 'ALERTS_FOR_STATE'];
 
 /** The labels that every recorded series keeps. */
 export const GROUP = ['job', ...DEFAULT_SETTINGS.groupBy];
 const TARGET_LABELS = [...GROUP, 'instance'];
 /** A user declares attribution labels; these are the demo's, and the counters marked `attributed` may have them. */
-const ATTRIBUTION = ['route', 'tenant'];
+const ATTRIBUTION = ['route', 'client', 'tenant'];
 
 /** Names of what recording rules keep. */
 export const RECORDED_NAMES: ReadonlySet<string> = new Set(
@@ -23,7 +23,8 @@ const RECORDED_LABELS = recordedLabels(DEFAULT_SETTINGS);
 
 /** The labels that a sample of the name can have; `null` where nothing has the name. */
 export function labelsOf(name: string): ReadonlySet<string> | null {
-  if (OF_PROMETHEUS.includes(name)) return new Set([...TARGET_LABELS, 'alertname', 'alertstate', 'severity']);
+  if (OF_PROMETHEUS.includes(name))
+    return new Set([...TARGET_LABELS, 'alertname', 'alertstate', 'severity', 'model', 'key', 'budget']);
   if (RECORDED_NAMES.has(name)) return new Set([...GROUP, ...(RECORDED_LABELS.get(name) ?? [])]);
   const metric = CATALOGUE.find((each) => each.name === name || sampleNames(each).includes(name));
   if (metric === undefined) return null;

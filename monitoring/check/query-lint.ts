@@ -14,9 +14,12 @@ export function queryComplaints(query: string): readonly string[] {
   ];
 }
 
-/** Grafana's variables in places where the grammar wants a duration. */
+/** Grafana's variables in places where the grammar wants a duration or a name. */
 export function readable(query: string): string {
-  return query.replaceAll(/\$__interval_ms\b/g, '60000').replaceAll(/\$__(rate_interval|interval|range)\b/g, '5m');
+  return query
+    .replaceAll('${attribution}', 'route')
+    .replaceAll(/\$__interval_ms\b/g, '60000')
+    .replaceAll(/\$__(rate_interval|interval|range)\b/g, '5m');
 }
 
 const OF_COUNTERS = new Set(['rate', 'irate', 'increase', 'last_over_time', 'absent']);

@@ -47,6 +47,7 @@ export const budgetNow: Row = {
       kind: 'table',
       title: 'Budgets',
       unit: 'currencyUSD',
+      decimals: 2,
       width: 16,
       description:
         'Spent and reserved money count together towards the limit. If the forecast is over the limit, act before the period ends.',

@@ -1,6 +1,6 @@
 import { budgetNow } from './budget-now.ts';
 import type { Dashboard, Row } from './panel.ts';
-import { GROUP, inRange, rate, selected, share, sumBy } from './selection.ts';
+import { ATTRIBUTION, GROUP, inRange, rate, selected, share, sumBy } from './selection.ts';
 
 const tokens = sumBy('kind', inRange('tokens', 'kind!~"(input|output)_estimated"'));
 const price = (matchers: string): string =>
@@ -30,6 +30,7 @@ const where: Row = {
       kind: 'table',
       title: 'Cost in this time range',
       unit: 'currencyUSD',
+      decimals: 2,
       width: 12,
       labels: ['model', 'key'],
       first: { column: 'Cost', largest: true },
@@ -46,14 +47,18 @@ const where: Row = {
     },
     {
       kind: 'bar gauge',
-      title: 'Cost by route',
+      title: 'Cost by $attribution',
       unit: 'currencyUSD',
       width: 6,
       min: 0,
+      decimals: 2,
       description:
-        'Needs the attribution label route; without it there is one bar. A smaller model saves most on the most expensive route.',
-      targets: [{ expr: sumBy('route', inRange('cost_usd_by_route')), legend: '{{route}}' }],
+        'The eight that cost most, by the attribution label chosen above: client for the clients of a gateway. Calls without a value have one bar without a name. A smaller model saves most on the most expensive one.',
+      targets: [
+        { expr: `topk(8, ${sumBy(ATTRIBUTION, inRange(`cost_usd_by_${ATTRIBUTION}`))})`, legend: `{{${ATTRIBUTION}}}` },
+      ],
       steps: [[null, 'blue']],
+      noValue: 'nothing is recorded by this label',
     },
     {
       kind: 'bar gauge',
@@ -61,6 +66,7 @@ const where: Row = {
       unit: 'currencyUSD',
       width: 6,
       min: 0,
+      decimals: 2,
       description:
         'Input, output and cache. If most is input, cache it. If most is cache writes, the cached part changes too often.',
       targets: [{ expr: sumBy('kind', inRange('cost_usd')), legend: '{{kind}}' }],
@@ -166,4 +172,5 @@ export const budget: Dashboard = {
   from: 'now-24h',
   rows: [budgetNow, where, whatIf],
   whatIf: true,
+  attribution: true,
 };

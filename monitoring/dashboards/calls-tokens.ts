@@ -1,6 +1,6 @@
 import { RECORDED } from '../../src/rules/recording.ts';
 import type { Row } from './panel.ts';
-import { inRange, inWindow, quantile, rate, recorded, share, sumBy } from './selection.ts';
+import { ATTRIBUTION, inRange, inWindow, quantile, rate, recorded, share, sumBy } from './selection.ts';
 
 const reads = sumBy('model', rate('tokens', 'kind="cache_read"'));
 const inputs = sumBy('model', rate('tokens', 'kind=~"input|cache_read|cache_write_5m|cache_write_1h"'));
@@ -81,22 +81,23 @@ export const callTokens: Row = {
     },
     {
       kind: 'time series',
-      title: 'Cost per call, by route',
+      title: 'Cost per call, by $attribution',
       unit: 'currencyUSD',
       width: 12,
       min: 0,
       decimals: 4,
       description:
-        'A route with short responses on an expensive model stands out here. plimsoll advise names it, and says what a cheaper model would have cost.',
+        'By the attribution label chosen above. A route with short responses on an expensive model stands out; plimsoll advise names it, and says what a cheaper model would have cost.',
       targets: [
         {
           expr: share(
-            sumBy('route', inWindow('cost_usd_by_route', '1h')),
-            sumBy('route', inWindow('requests_by_route', '1h')),
+            sumBy(ATTRIBUTION, inWindow(`cost_usd_by_${ATTRIBUTION}`, '1h')),
+            sumBy(ATTRIBUTION, inWindow(`requests_by_${ATTRIBUTION}`, '1h')),
           ),
-          legend: '{{route}}',
+          legend: `{{${ATTRIBUTION}}}`,
         },
       ],
+      noValue: 'nothing is recorded by this label',
     },
     {
       kind: 'stat',

@@ -1,7 +1,7 @@
 import { FAILED } from '../../src/rules/covered.ts';
 import { callTokens } from './calls-tokens.ts';
 import type { Dashboard, Row } from './panel.ts';
-import { inRange, inWindow, quantile, rate, share, sumBy } from './selection.ts';
+import { ATTRIBUTION, inRange, inWindow, quantile, rate, share, sumBy } from './selection.ts';
 
 const PAIR = 'model, key';
 const calls = sumBy(PAIR, inRange('requests'));
@@ -32,7 +32,7 @@ const who: Row = {
         { expr: sumBy(PAIR, inRange('tokens')), legend: 'Tokens' },
         { expr: sumBy(PAIR, inRange('cost_usd')), legend: 'Cost' },
       ],
-      columns: { Failed: ['percentunit', 2], 'Retries per call': ['short', 2], p95: 's', Cost: 'currencyUSD' },
+      columns: { Failed: ['percentunit', 2], 'Retries per call': ['short', 2], p95: 's', Cost: ['currencyUSD', 2] },
       first: { column: 'Calls', largest: true },
       labels: ['model', 'key'],
     },
@@ -46,11 +46,17 @@ const who: Row = {
     },
     {
       kind: 'stacked',
-      title: 'Calls by route',
+      title: 'Calls by $attribution',
       unit: 'reqps',
       width: 8,
-      description: 'Needs the attribution label route; without it there is one line.',
-      targets: [{ expr: sumBy('route', `${inWindow('requests_by_route', '10m')} / 600`), legend: '{{route}}' }],
+      description: 'By the attribution label chosen above. Calls without a value are one line without a name.',
+      targets: [
+        {
+          expr: sumBy(ATTRIBUTION, `${inWindow(`requests_by_${ATTRIBUTION}`, '10m')} / 600`),
+          legend: `{{${ATTRIBUTION}}}`,
+        },
+      ],
+      noValue: 'nothing is recorded by this label',
     },
     {
       kind: 'time series',
@@ -150,4 +156,5 @@ export const callsDashboard: Dashboard = {
   description: 'Who calls which model, how responses end, and what they use and cost.',
   from: 'now-6h',
   rows: [who, answers, callTokens],
+  attribution: true,
 };

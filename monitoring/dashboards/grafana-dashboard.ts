@@ -33,7 +33,7 @@ function shown(key: string, value: unknown): unknown {
   return key === 'placement' && value === 'inControlsMenu' ? undefined : value;
 }
 
-function frame({ name, title, description, from, whatIf = false }: Dashboard): DashboardBuilder {
+function frame({ name, title, description, from, ...also }: Dashboard): DashboardBuilder {
   const builder = new DashboardBuilder(title)
     .uid(`plimsoll-${name}`)
     .description(description)
@@ -55,7 +55,8 @@ function frame({ name, title, description, from, whatIf = false }: Dashboard): D
         .keepTime(true),
     );
   for (const chosen of narrowing()) builder.withVariable(chosen);
-  return whatIf ? builder.withVariable(whatIfVariable()) : builder;
+  if (also.attribution === true) builder.withVariable(attributionVariable());
+  return also.whatIf === true ? builder.withVariable(whatIfVariable()) : builder;
 }
 
 /** Each variable offers what the ones before it leave. Attempts are recorded, so that a fleet's are not read. */
@@ -81,6 +82,18 @@ function variable(name: string, of: string): QueryVariableBuilder {
 
 function whatIfVariable(): QueryVariableBuilder {
   return asked('what_if', 'anthropic_price_usd_per_million_tokens{job=~"$job"}', 'model').label('What if on');
+}
+
+/** What is recorded by a label has the label's name in its own. */
+function attributionVariable(): QueryVariableBuilder {
+  return new QueryVariableBuilder('attribution')
+    .label('Cost by')
+    .datasource(DATA_SOURCE)
+    .query({ qryType: 2, query: `metrics(${growthOf('cost_usd_by_.+')})`, refId: 'attribution' })
+    .regex(`/^${growthOf('cost_usd_by_(.+)')}$/`)
+    .current({ text: 'route', value: 'route' })
+    .refresh(VariableRefresh.OnTimeRangeChanged)
+    .sort(VariableSort.AlphabeticalAsc);
 }
 
 function asked(name: string, of: string, label = name): QueryVariableBuilder {
@@ -112,7 +125,7 @@ function deployments(): AnnotationQueryBuilder {
     .iconColor('blue')
     .expr(DEPLOYED)
     .titleFormat('{{job}} {{version}}')
-    .textFormat('{{namespace}} {{cluster}}')
+    .textFormat('a version that was not there before')
     .step('60s');
 }
 

@@ -29,6 +29,7 @@ import { PanelBuilder as Gauge } from '@grafana/grafana-foundation-sdk/gauge';
 import { PanelBuilder as Heatmap, YAxisConfigBuilder } from '@grafana/grafana-foundation-sdk/heatmap';
 import { PanelBuilder as Stat } from '@grafana/grafana-foundation-sdk/stat';
 import { PanelBuilder as TimeSeries } from '@grafana/grafana-foundation-sdk/timeseries';
+import { DEFAULT_SETTINGS } from '../../src/rules/settings.ts';
 import { COLORS } from './colors.ts';
 import { grafanaTable, refId } from './grafana-table.ts';
 import { REDUCED, type Panel } from './panel.ts';
@@ -73,6 +74,7 @@ function common(builder: Chart, panel: Panel): Chart {
   if (panel.texts !== undefined) builder.mappings([{ type: MappingType.ValueToText, options: shown(panel.texts) }]);
   if (!REDUCED.has(panel.kind)) builder.interval(panel.every ?? '1m');
   if (panel.drillDown === true) builder.dataLinks([callsLink(panel)]);
+  if (panel.runbooks === true) builder.dataLinks([runbookLink()]);
   return builder;
 }
 
@@ -147,6 +149,13 @@ function thresholds({ steps = [[null, 'green']] }: Panel): ThresholdsConfigBuild
   return new ThresholdsConfigBuilder()
     .mode(ThresholdsMode.Absolute)
     .steps(steps.map(([value, color]) => ({ value, color })));
+}
+
+/** An export writes its own address in place of this one. */
+function runbookLink(): DashboardLinkBuilder {
+  return new DashboardLinkBuilder('Runbook')
+    .url(`${DEFAULT_SETTINGS.runbookBaseUrl}\${__data.fields.Alert}`)
+    .targetBlank(true);
 }
 
 /** Links to the dashboard Calls, narrowed to the model of a series, or to the model and key of a row. */

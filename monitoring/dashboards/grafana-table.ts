@@ -39,8 +39,9 @@ export function refId(index: number): string {
   return String.fromCharCode('A'.charCodeAt(0) + index);
 }
 
-/** Turns `next_tier` into `Next tier`. */
+/** Turns `next_tier` into `Next tier`, and `alertname` into `Alert`. */
 function title(label: string): string {
+  if (label === 'alertname') return 'Alert';
   const words = label.replaceAll('_', ' ');
   return words.charAt(0).toUpperCase() + words.slice(1);
 }

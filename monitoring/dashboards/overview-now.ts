@@ -1,7 +1,7 @@
 import { FAILED } from '../../src/rules/covered.ts';
 import { RECORDED } from '../../src/rules/recording.ts';
 import type { Row } from './panel.ts';
-import { FIRING, inRange, inWindow, quantile, recorded, selected, share, sumBy } from './selection.ts';
+import { FIRING, GROUP, inRange, inWindow, quantile, recorded, share, sumBy } from './selection.ts';
 
 const GOOD_HIGH = [
   [null, 'red'],
@@ -16,6 +16,10 @@ const GOOD_LOW = [
 ] as const;
 
 const judged = sumBy('', inRange('requests', `outcome=~"ok|${FAILED}"`));
+
+const ofMonth = (hourly: string): string => `sum_over_time(${recorded(hourly)}[30d:1h])`;
+const allowed = `${ofMonth(RECORDED.judgedCounted)} * on (${GROUP.join(', ')}) group_left () ${recorded(RECORDED.failuresAllowed)}`;
+const budgetLeft = `1 - ${share(`(${sumBy('', ofMonth(RECORDED.failuresCounted('1h')))} or vector(0))`, sumBy('', allowed))}`;
 
 const budgetUsed = `max(${recorded(RECORDED.budgetSpent)} / ${recorded(RECORDED.budgetLimit)})`;
 
@@ -123,14 +127,20 @@ export const overviewNow: Row = {
     },
     {
       kind: 'stat',
-      title: 'In flight',
-      unit: 'short',
+      title: 'Error budget left',
+      unit: 'percentunit',
       width: 3,
       height: 4,
+      decimals: 0,
       description:
-        'Calls in progress, over all replicas. If it rises while calls per second do not, calls hang or wait.',
-      targets: [{ expr: sumBy('', selected('anthropic_requests_in_flight')), legend: 'in flight' }],
-      steps: [[null, 'blue']],
+        'What is left of the failures that the objective allows in 30 days, to the last full hour. Below 0, more calls have failed than may: changes that are a risk can wait.',
+      targets: [{ expr: budgetLeft, legend: 'left' }],
+      steps: [
+        [null, 'red'],
+        [0, 'orange'],
+        [0.25, 'green'],
+      ],
+      noValue: 'no calls',
     },
     {
       kind: 'stat',

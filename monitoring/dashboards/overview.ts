@@ -1,5 +1,6 @@
 import { FAILED } from '../../src/rules/covered.ts';
 import { latency } from './overview-latency.ts';
+import { pages } from './overview-alerts.ts';
 import { overviewNow } from './overview-now.ts';
 import type { Dashboard, Row } from './panel.ts';
 import { rate, selected, share, sumBy } from './selection.ts';
@@ -165,5 +166,5 @@ export const overview: Dashboard = {
   title: 'Claude API: overview',
   description: 'Whether calls succeed, how fast they are, which limits refuse them, and what they cost now.',
   from: 'now-6h',
-  rows: [overviewNow, traffic, refusals, latency],
+  rows: [overviewNow, pages, traffic, refusals, latency],
 };

@@ -36,6 +36,8 @@ export interface Panel {
   readonly colored?: boolean;
   /** Opens the dashboard Calls, narrowed to the series. */
   readonly drillDown?: boolean;
+  /** Tables of alerts: opens the runbook of the row's alert. */
+  readonly runbooks?: boolean;
 }
 
 interface Target {
@@ -60,6 +62,8 @@ export interface Dashboard {
   readonly rows: readonly Row[];
   /** Adds a variable that chooses another model to compare with. */
   readonly whatIf?: boolean;
+  /** Adds a variable that chooses one of the attribution labels that are recorded. */
+  readonly attribution?: boolean;
 }
 
 /** Kinds that show one value per series, queried at one moment. */

@@ -8,11 +8,17 @@ type Sample = Exclude<MetricName, HistogramName> | `${HistogramName}_${'bucket' 
 /** What tells teams and stages apart. An export with other labels writes those in their place. */
 export const GROUP: readonly string[] = ['job', ...DEFAULT_SETTINGS.groupBy];
 
+/** The attribution label that the viewer chose. */
+export const ATTRIBUTION = '${attribution}';
+
 /** The variables of every dashboard that narrow queries, by the label that each narrows. */
 const NARROWED = [...GROUP, 'model', 'key'];
 
 /** Alerts of the chosen jobs. */
 export const FIRING = narrowed('ALERTS', GROUP, 'alertname=~"Plimsoll.+", alertstate="firing"');
+
+/** When each firing alert of the chosen jobs began, in seconds. */
+export const FIRING_SINCE = `${narrowed('ALERTS_FOR_STATE', GROUP, 'alertname=~"Plimsoll.+"')} and ignoring (alertstate) ${FIRING}`;
 
 /** Versions of the chosen services in the minutes after they came up: none is marked again after a failed scrape. */
 export const DEPLOYED = `${narrowed(RECORDED.versions, GROUP, '')} unless last_over_time(${narrowed(RECORDED.versions, GROUP, '')}[10m] offset 5m)`;

@@ -80,10 +80,12 @@ const tierNow: Row = {
         "Time until the cap is reached, at the last day's rate, or the rate since Prometheus has seen it. If that is before the month ends, slow down or get a higher cap.",
       targets: [
         {
-          expr: `(${untilCap} >= 0) / 86400 or 0 * ${untilCap} + ${NOT_THIS_MONTH}`,
+          // Nothing is spent any more where the cap is reached, and at that rate it never would be.
+          expr: `0 * (${spend} >= ${cap}) or (${untilCap} >= 0) / 86400 or 0 * ${untilCap} + ${NOT_THIS_MONTH}`,
           legend: '{{organization}}',
         },
       ],
+      noValue: 'nothing spent',
       steps: [
         [null, 'red'],
         [3, 'orange'],
@@ -122,7 +124,7 @@ const progress: Row = {
       height: 6,
       decimals: 1,
       description:
-        'Share of minutes in the time range with a 429. If it is high while spend hardly rises, limits hold traffic back: ask for higher ones.',
+        'Share of minutes in the time range with a 429; where there is much traffic, a few are enough for a minute, so look at the share of attempts too. If both are high, ask for higher limits.',
       targets: [
         {
           expr: `avg_over_time(max(${recorded(RECORDED.limitReached)})[$__range:1m])`,

@@ -48,6 +48,7 @@ function valuesOf({ models }: FleetSize): Values {
     ledger: ['redis'],
     stage: ['scrape'],
     label: ['route'],
+    client: [''],
     category: ['cyber'],
     billing: ['free'],
     tier: ['Start'],

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { ConfigurationError, got, unfit, unreadable, type Problem } from '../errors.ts';
 import { configMaps, exportedFiles, prometheusRules, type DashboardSource } from '../rules/export.ts';
-import { groupedDashboard } from '../rules/dashboard-groups.ts';
+import { dashboardWithRunbooks, groupedDashboard } from '../rules/dashboard-groups.ts';
 import { ruleFiles } from '../rules/rule-files.ts';
 import { DEFAULT_SETTINGS, type MonitoringSettings } from '../rules/settings.ts';
 import { wrongArguments } from './arguments.ts';
@@ -21,7 +21,7 @@ const USAGE = [
   '  --job NAME                a scrape job that must exist; can be repeated',
   '  --group-by LABELS         target labels that tell teams and stages apart, with',
   '                            commas (cluster,namespace); "" for none but job',
-  '  --attribution LABELS      labels of calls by which cost is shown (route)',
+  '  --attribution LABELS      labels of calls by which cost is shown (route,client)',
   '  --set NAME=VALUE          sets a threshold or a URL; can be repeated',
   '  --settings                lists the names that --set takes, with defaults',
 ];
@@ -135,13 +135,15 @@ function orProblem<Result>(field: string, expected: string, act: () => Result): 
 }
 
 /** The dashboards beside the package's own manifest, in the repository and where it is installed. */
-function dashboards({ groupBy = DEFAULT_SETTINGS.groupBy }: Partial<MonitoringSettings>): readonly DashboardSource[] {
+function dashboards(given: Partial<MonitoringSettings>): readonly DashboardSource[] {
+  const { groupBy, runbookBaseUrl } = { ...DEFAULT_SETTINGS, ...given };
   const manifest = createRequire(import.meta.url).resolve('plimsoll/package.json');
   const folder = join(dirname(manifest), 'dashboards');
   return orProblem(folder, 'the dashboards of the package', () => {
     const names = readdirSync(folder).filter((name) => name.endsWith('.json'));
     return names.sort().map((name) => {
-      return { name, text: groupedDashboard(readFileSync(join(folder, name), 'utf8'), groupBy) };
+      const shipped = dashboardWithRunbooks(readFileSync(join(folder, name), 'utf8'), runbookBaseUrl);
+      return { name, text: groupedDashboard(shipped, groupBy) };
     });
   });
 }

@@ -12,6 +12,12 @@ interface Dashboard {
   readonly templating: { readonly list: readonly Variable[] };
 }
 
+/** A dashboard as it is shipped, with links to other runbooks. */
+export function dashboardWithRunbooks(text: string, runbookBaseUrl: string): string {
+  const shipped = `"${DEFAULT_SETTINGS.runbookBaseUrl}$`;
+  return text.replaceAll(shipped, `"${runbookBaseUrl.replace(/\/$/, '')}/$`);
+}
+
 /** A dashboard as it is shipped, with other labels in place of `cluster` and `namespace`: in its queries and as variables. */
 export function groupedDashboard(text: string, groupBy: readonly string[]): string {
   if (groupBy.join() === SHIPPED.join()) return text;

@@ -17,10 +17,10 @@ export function recordingGroups(settings: MonitoringSettings): readonly RuleGrou
       'plimsoll_slo',
       SLO_WINDOWS.flatMap((window) => sloRules(settings, window)),
     ),
-    group(
-      'plimsoll_slo_volume',
-      BURN_WINDOWS.flatMap(({ long }) => volumeRules(settings, long)),
-    ),
+    group('plimsoll_slo_volume', [
+      ...BURN_WINDOWS.flatMap(({ long }) => volumeRules(settings, long)),
+      ...objectiveRules(settings),
+    ]),
     group('plimsoll_limits', limitRules(settings)),
     group('plimsoll_budgets', budgetRules(settings)),
     group('plimsoll_tier', tierRules(settings)),
@@ -97,6 +97,18 @@ function sloRules(settings: MonitoringSettings, window: SloWindow): readonly Rec
   return [
     { record: RECORDED.failures(window), expr: ratio(orZero(failed, judged), judged) },
     { record: RECORDED.slow(window), expr: `1 - ${ratio(orZero(total('in_time'), answered), answered)}` },
+  ];
+}
+
+/** What an error budget is counted by: its length is the reader's to choose. */
+function objectiveRules(settings: MonitoringSettings): readonly RecordingRule[] {
+  const { successObjective, latencyObjective } = settings;
+  const allowed = (objective: number): string => `0 * ${RECORDED.replicas} + ${Number((1 - objective).toPrecision(6))}`;
+  const judged = sumBy(grouped(settings, ...MODEL), grew('requests', '1h', { matchers: `outcome=~"ok|${FAILED}"` }));
+  return [
+    { record: RECORDED.failuresAllowed, expr: allowed(successObjective) },
+    { record: RECORDED.slowAllowed, expr: allowed(latencyObjective) },
+    { record: RECORDED.judgedCounted, expr: judged },
   ];
 }
 
@@ -202,6 +214,9 @@ export const RECORDED = {
   slow: (window: SloWindow) => `plimsoll:requests_slow:ratio${window}`,
   failuresCounted: (window: SloWindow) => `plimsoll:requests_failed:sum${window}`,
   slowCounted: (window: SloWindow) => `plimsoll:requests_slow:sum${window}`,
+  failuresAllowed: 'plimsoll:requests_failed:allowed',
+  slowAllowed: 'plimsoll:requests_slow:allowed',
+  judgedCounted: 'plimsoll:requests_judged:sum1h',
   limit: 'plimsoll:ratelimit_limit:max',
   remaining: 'plimsoll:ratelimit_remaining:min',
   limitResponses: 'plimsoll:ratelimit_responses:sum10m',
@@ -225,7 +240,8 @@ export function recordedLabels(settings: MonitoringSettings): ReadonlyMap<string
     ...named(MODEL, ...REFUSAL_WINDOWS.flatMap((window) => [attempts, overloaded, waitShare].map((of) => of(window)))),
     ...named([...MODEL, 'reason'], ...REFUSAL_WINDOWS.map(rateLimited)),
     ...named(MODEL, RECORDED.retriesPerCall, RECORDED.limitReached),
-    ...named([], RECORDED.replicas),
+    ...named([], RECORDED.replicas, RECORDED.failuresAllowed, RECORDED.slowAllowed),
+    ...named(MODEL, RECORDED.judgedCounted),
     ...named(['version'], RECORDED.versions),
     ...named(
       MODEL,

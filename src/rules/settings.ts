@@ -83,7 +83,7 @@ export const DEFAULT_SETTINGS: MonitoringSettings = {
   jobs: ['plimsoll'],
   groupBy: ['cluster', 'namespace'],
   growthSeconds: 60,
-  attributionLabels: ['route'],
+  attributionLabels: ['route', 'client'],
   runbookBaseUrl: 'http://127.0.0.1:9464/runbooks/',
   dashboardBaseUrl: 'http://127.0.0.1:3000',
   successObjective: 0.99,

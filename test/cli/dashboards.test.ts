@@ -53,6 +53,9 @@ test('thresholds, jobs, objectives and the place of runbooks can be set', { skip
   assert.match(alerts('recording.yml'), /le=~"8\(/);
   assert.match(alerts('stops.yml'), /absent\(up\{job="shop"\}\)\n\s+or absent\(up\{job="mail"\}\)/);
   assert.match(alerts('own.yml'), /runbook_url: "https:\/\/wiki\.example\/r\/PlimsollErrors"/);
+  const overview = readFileSync(join(out, 'dashboards', 'overview.json'), 'utf8');
+  assert.match(overview, /"https:\/\/wiki\.example\/r\/\$\{__data\.fields\.Alert\}"/);
+  assert.doesNotMatch(overview, /127\.0\.0\.1/);
   execFileSync(promtool.path, [
     'check',
     'rules',

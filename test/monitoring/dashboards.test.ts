@@ -61,6 +61,7 @@ test('every query of every panel has the types that Prometheus wants', { skip: p
     model: '.*',
     key: '.*',
     what_if: 'claude-haiku-4-5',
+    attribution: 'route',
   };
   const rules = dashboards.flatMap((dashboard) =>
     charts(dashboard).flatMap(({ targets = [] }) =>
@@ -100,7 +101,7 @@ const broken: ReadonlyArray<readonly [what: string, change: (text: string) => st
   ],
   [
     'a rate of a gauge',
-    (text) => text.replace(/sum\((anthropic_requests_in_flight\{[^}]*\})\)/, 'sum(rate($1[$__rate_interval]))'),
+    (text) => text.replace(/\((anthropic_requests_in_flight\{[^}]*\})\)/, '(rate($1[$__rate_interval]))'),
     /of the gauge/,
   ],
   [
@@ -186,7 +187,9 @@ test('every link in a panel opens a dashboard that is there', () => {
   const urls = dashboards.flatMap((dashboard) =>
     charts(dashboard).flatMap(({ fieldConfig }) => (fieldConfig?.defaults.links ?? []).map(({ url }) => url)),
   );
-  const uids = urls.map((url) => /^\/d\/([\w-]+)\?/.exec(url)?.[1] ?? url);
+  const [runbook, ...others] = urls.filter((url) => !url.startsWith('/'));
+  assert.deepEqual([runbook, others], ['http://127.0.0.1:9464/runbooks/${__data.fields.Alert}', []]);
+  const uids = urls.filter((url) => url !== runbook).map((url) => /^\/d\/([\w-]+)\?/.exec(url)?.[1] ?? url);
   assert.ok(uids.length >= 6);
   for (const uid of uids) assert.equal(named(uid).uid, uid);
 });

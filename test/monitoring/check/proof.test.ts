@@ -41,6 +41,7 @@ const variables = (job: string, rest: Partial<Record<'model' | 'key', string>> =
   model: '.*',
   key: '.*',
   what_if: 'claude-haiku-4-5',
+  attribution: 'route',
   ...rest,
 });
 
