@@ -1,5 +1,7 @@
 export { instrument, uninstrument } from './client/instrument.ts';
 export type { InstrumentableClient } from './client/instrument.ts';
+export { instrumentFetch } from './client/instrument-fetch.ts';
+export type { InstrumentFetchOptions } from './client/instrument-fetch.ts';
 export type { InstrumentOptions } from './client/options.ts';
 export type { AttributionDeclaration } from './record/call-labels.ts';
 export { clientFromEnvironment } from './client/from-environment.ts';

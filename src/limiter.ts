@@ -21,3 +21,23 @@ export interface Limiter {
   /** The time at which the bucket is full again. */
   readonly resetAtMs: number | null;
 }
+
+/**
+ * Reads the wait that a response asks for, in milliseconds: `retry-after-ms`, else `retry-after` as seconds or as an
+ * HTTP date. `null` if it asks for none, or for a time that has passed. The SDK reads it the same way (1.x,
+ * `retryRequest`).
+ */
+export function retryAfterMs(headers: Headers, nowMs: number): number | null {
+  const asked = inMilliseconds(headers.get('retry-after-ms')) || inSeconds(headers.get('retry-after'), nowMs);
+  return asked > 0 ? asked : null;
+}
+
+function inMilliseconds(value: string | null): number {
+  return value === null ? Number.NaN : Number.parseFloat(value);
+}
+
+function inSeconds(value: string | null, nowMs: number): number {
+  if (value === null) return Number.NaN;
+  const seconds = Number.parseFloat(value);
+  return Number.isNaN(seconds) ? Date.parse(value) - nowMs : seconds * 1_000;
+}

@@ -59,19 +59,22 @@ function tracerProviderOf(client: InstrumentableClient): TracerProvider | undefi
   }
 }
 
-/** Stops measuring the calls of a client that was instrumented, and returns it. Calls under way are counted to their end. */
+/**
+ * Stops measuring the calls of a client or a `fetch` that was instrumented, and returns it. Calls under way are counted to
+ * their end; those of a `fetch` that wait for another attempt end at once.
+ */
 export function uninstrument<Client extends object>(client: Client): Client {
   (client as { readonly [ATTACHED]?: Attachment })[ATTACHED]?.detach();
   return client;
 }
 
-/** Undoes what `instrument` did to a client. */
-interface Attachment {
+/** Undoes what `instrument` did to a client, or `instrumentFetch` to a `fetch`. */
+export interface Attachment {
   detach(): void;
 }
 
-/** Marks an instrumented client, for another copy of this package too. */
-const ATTACHED = Symbol.for('plimsoll.instrumented');
+/** Marks what is instrumented, for another copy of this package too. */
+export const ATTACHED = Symbol.for('plimsoll.instrumented');
 
 type Observable = Seams & { readonly withOptions: (this: object, ...given: unknown[]) => unknown };
 

@@ -1,9 +1,9 @@
-import type { Timers } from '../clock.ts';
+import type { ClientRetries } from '../observe/client-retries.ts';
 import type { Exchange, Transport } from '../observe/exchange.ts';
 import type { LiveCall } from '../observe/live-call.ts';
 import { responseListener } from '../observe/response.ts';
 import { retriesResponse } from '../observe/sdk-retry.ts';
-import { retryAfterMs } from '../retry/policy.ts';
+import { retryAfterMs } from '../limiter.ts';
 import type { Endpoint } from './endpoints.ts';
 import { forwardedHeaders, without } from './headers.ts';
 import type { RequestBody } from './receive.ts';
@@ -109,84 +109,6 @@ function hasTimedOut({ request, startedMs, observation }: GatewayAttempt): boole
   return request.isAborted && observation.clock.monotonicMs() - startedMs >= seconds * 1_000 - TRANSIT_MS;
 }
 
-/** The longest wait that the SDKs choose on their own. */
-const LONGEST_BACKOFF_MS = 8_000;
-
-/** The gateway does not wait for a retry that is due later. */
-const LONGEST_WAIT_MS = 10 * 60_000;
-
-/** Allows for the network, and for a busy client. */
-const LATE_MS = 10_000;
-
 function waitForRetry({ call, retries, fingerprint }: GatewayAttempt, askedMs: number | null): void {
-  if (fingerprint !== null)
-    retries.wait(fingerprint(), call, Math.min(askedMs ?? LONGEST_BACKOFF_MS, LONGEST_WAIT_MS) + LATE_MS);
-}
-
-/** The most calls that wait at the same time. Beyond it, a call ends with its refusal at once. */
-const MOST_WAITING = 10_000;
-
-interface Waiting {
-  readonly call: LiveCall;
-  readonly cancel: () => void;
-}
-
-/**
- * Calls whose clients were refused and will send the same request again. Only its fingerprint joins an attempt to the
- * previous one: its content, its token, and the number of attempts that it states.
- */
-export class ClientRetries {
-  readonly #timers: Timers;
-  readonly #waiting = new Map<string, Waiting[]>();
-  #count = 0;
-
-  constructor(timers: Timers) {
-    this.#timers = timers;
-  }
-
-  /**
-   * Finds the waiting call of attempt number `retryCount` (0 for the first); `undefined` if the attempt begins a new
-   * call.
-   */
-  resume(fingerprint: string, retryCount: number): LiveCall | undefined {
-    const waits = this.#waiting.get(fingerprint);
-    const at = retryCount > 0 ? (waits?.findIndex(({ call }) => call.attempts === retryCount) ?? -1) : -1;
-    const found = waits?.[at];
-    if (found !== undefined) this.#remove(fingerprint, found);
-    return found?.call;
-  }
-
-  /** Lets the call wait this long for its next attempt. Without one, it ends with its last attempt. */
-  wait(fingerprint: string, call: LiveCall, waitMs: number): void {
-    if (this.#count >= MOST_WAITING) return call.endWithLastAttempt();
-    const cancel = this.#timers.inBackground(waitMs, () => {
-      this.#remove(fingerprint, waiting);
-      call.endWithLastAttempt();
-    });
-    const waiting: Waiting = { call, cancel };
-    const waits = this.#waiting.get(fingerprint);
-    if (waits === undefined) this.#waiting.set(fingerprint, [waiting]);
-    else waits.push(waiting);
-    this.#count++;
-  }
-
-  /** Ends all waiting calls, because no more attempts will come. */
-  end(): void {
-    for (const waits of this.#waiting.values()) {
-      for (const { call, cancel } of waits) {
-        cancel();
-        call.endWithLastAttempt();
-      }
-    }
-    this.#waiting.clear();
-    this.#count = 0;
-  }
-
-  #remove(fingerprint: string, waiting: Waiting): void {
-    waiting.cancel();
-    const rest = (this.#waiting.get(fingerprint) ?? []).filter((other) => other !== waiting);
-    if (rest.length === 0) this.#waiting.delete(fingerprint);
-    else this.#waiting.set(fingerprint, rest);
-    this.#count--;
-  }
+  if (fingerprint !== null) retries.wait(fingerprint(), call, { askedMs });
 }

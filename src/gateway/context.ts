@@ -1,9 +1,9 @@
 import { observation } from '../client/observation.ts';
 import { systemClock, systemTimers, type Timers } from '../clock.ts';
+import { ClientRetries } from '../observe/client-retries.ts';
 import type { Observation } from '../observe/observation.ts';
 import { GATEWAY_REFUSALS, RESEND_CAUSES, type GatewayRefusal } from '../record/metrics/catalogue-limits.ts';
 import { defaultRegistry, storeFor } from '../record/metrics/registry.ts';
-import { ClientRetries } from './attempt.ts';
 import type { AllowedOrigins } from './cors.ts';
 import { errorResponse, refusalError } from './errors.ts';
 import { DEFAULT_HELD_BYTES, type GatewayOptions } from './options.ts';

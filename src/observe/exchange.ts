@@ -93,6 +93,24 @@ export async function sendObserved<E extends Exchange, R extends ResponseHead>(
   return response;
 }
 
+/** The signals of requests that a client's own seams observe. `null` as long as there is no `fetch` that could ask. */
+let signalsAbove: WeakSet<object> | null = null;
+
+/** From now on, an observed `fetch` can tell which requests are observed above it already. */
+export function listenToFetch(): void {
+  signalsAbove ??= new WeakSet();
+}
+
+/** Marks a request, by its signal, as one that is observed where it begins. */
+export function hideFromFetch(signal: AbortSignal): void {
+  signalsAbove?.add(signal);
+}
+
+/** Tells whether the request is observed above the `fetch` that gets it: it is no call of its own there. */
+export function isObservedAbove(signal: AbortSignal | null): boolean {
+  return signal !== null && signalsAbove?.has(signal) === true;
+}
+
 /** Tells whether any guard is to be asked. Spend guards that are asked again learn it first. */
 function needsAdmission({ call, observation }: Exchange): boolean {
   const { guards, isStrict = false } = observation;

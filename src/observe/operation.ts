@@ -71,3 +71,9 @@ export function operation(method: string, path: string, stream: boolean): string
   if (fixed !== undefined) return fixed === 'messages.create' && stream ? 'messages.stream' : fixed;
   return WITH_ID.find(([shape]) => shape.test(request))?.[1] ?? 'other';
 }
+
+/** A base URL may hold a user's password: that goes no further. */
+export function withoutCredentials(baseUrl: string): string {
+  const url = URL.parse(baseUrl);
+  return url === null ? '' : `${url.origin}${url.pathname}`;
+}

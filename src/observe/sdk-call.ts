@@ -2,12 +2,12 @@ import type { Middleware, MiddlewareContext } from '@anthropic-ai/sdk';
 import type { GuardedRequest } from '../decisions.ts';
 import { allowedBody, isRefusal } from './admission.ts';
 import { hide } from './body-tap.ts';
-import { sendObserved, type Exchange, type Transport } from './exchange.ts';
+import { hideFromFetch, sendObserved, type Exchange, type Transport } from './exchange.ts';
 import { LiveCall } from './live-call.ts';
 import type { Observation } from './observation.ts';
 import { MiddlewareRound, type SdkRequest } from './middleware.ts';
 import { endpointOf, type Platform } from '../platform.ts';
-import { callDetails, operation, type CallRequest } from './operation.ts';
+import { callDetails, operation, withoutCredentials, type CallRequest } from './operation.ts';
 import { followResponse } from './response.ts';
 import { isHeld, refusalBody, replaceHeaders, whenRead } from './sdk-response.ts';
 import { RetryWaits, failureOf, isStreamBody, retriesFailure, retriesResponse } from './sdk-retry.ts';
@@ -129,6 +129,7 @@ function send(exchange: SdkExchange): Promise<Response> {
   const allowed = round === null ? allowedRequest(init, call) : init;
   // The SDK hides the header from middleware: the first attempt that it makes of a round has it.
   const request = underAttempt(allowed, call, round === null ? call.attempts - 1 : call.attempts);
+  hideFromFetch(controller.signal);
   chain.sending = exchange;
   let sent: Promise<Response>;
   try {
@@ -227,12 +228,6 @@ function callRequest({ options, client, platform }: Sending): CallRequest {
     sdkSpan,
     details: sdkSpan === undefined ? callDetails(body, options.openTelemetry?.conversationId) : undefined,
   };
-}
-
-/** A base URL may hold a user's password: that goes no further. */
-function withoutCredentials(baseUrl: string): string {
-  const url = URL.parse(baseUrl);
-  return url === null ? '' : `${url.origin}${url.pathname}`;
 }
 
 /** The SDK: its retry rules are known, and its options are the same object each time that it sends a call. */

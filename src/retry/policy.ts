@@ -1,6 +1,7 @@
 import { systemClock, type Clock } from '../clock.ts';
 import { ConfigurationError, unfit, type Problem } from '../errors.ts';
 import type { RefusedAttempt, RetryDecision, RetryPolicy } from '../decisions.ts';
+import { retryAfterMs } from '../limiter.ts';
 import { LIMITED_BY, MESSAGE_OPERATIONS, type Call, type Rejection } from '../vocabulary.ts';
 import { RetryBudget, processRetryBudget } from './retry-budget.ts';
 
@@ -177,24 +178,4 @@ interface Waiting {
 export function waitMs({ backoffMs, maxBackoffMs }: Backoff, { retries, retryAfterMs, random }: Waiting): number {
   const bound = Math.min(maxBackoffMs, backoffMs * 2 ** retries);
   return (retryAfterMs ?? 0) + random() * bound;
-}
-
-/**
- * Reads the wait that a response asks for, in milliseconds: `retry-after-ms`, else `retry-after` as seconds or as an
- * HTTP date. `null` if it asks for none, or for a time that has passed. The SDK reads it the same way (1.x,
- * `retryRequest`).
- */
-export function retryAfterMs(headers: Headers, nowMs: number): number | null {
-  const asked = inMilliseconds(headers.get('retry-after-ms')) || inSeconds(headers.get('retry-after'), nowMs);
-  return asked > 0 ? asked : null;
-}
-
-function inMilliseconds(value: string | null): number {
-  return value === null ? Number.NaN : Number.parseFloat(value);
-}
-
-function inSeconds(value: string | null, nowMs: number): number {
-  if (value === null) return Number.NaN;
-  const seconds = Number.parseFloat(value);
-  return Number.isNaN(seconds) ? Date.parse(value) - nowMs : seconds * 1_000;
 }

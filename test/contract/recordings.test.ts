@@ -3,17 +3,8 @@ import { describe, it } from 'node:test';
 import Anthropic from '@anthropic-ai/sdk';
 import { instrument, type Call } from 'plimsoll';
 import { Registry } from 'prom-client';
-import { CASSETTES, eventsOf, STREAMED, UNSTREAMED, type Cassette } from '../../testing/cassettes/cassettes.ts';
+import { CASSETTES, eventsOf, replay, STREAMED, UNSTREAMED, type Cassette } from '../../testing/cassettes/cassettes.ts';
 import { collected, PARAMS } from '../../testing/client-workbench.ts';
-
-/** A `fetch` that answers every request with the recording. */
-function replay({ response }: Cassette): typeof fetch {
-  const headers = {
-    'content-type': response.body.startsWith('{') ? 'application/json' : 'text/event-stream',
-    ...response.headers,
-  };
-  return () => Promise.resolve(new Response(response.body, { status: response.status, headers }));
-}
 
 function client(cassette: Cassette): Anthropic {
   return new Anthropic({ apiKey: 'recorded', fetch: replay(cassette) });

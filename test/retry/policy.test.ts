@@ -11,7 +11,8 @@ import {
   type RetryPolicyOptions,
 } from 'plimsoll';
 import { rejection } from '../../src/observe/rejection.ts';
-import { retryAfterMs, waitMs } from '../../src/retry/policy.ts';
+import { retryAfterMs } from '../../src/limiter.ts';
+import { waitMs } from '../../src/retry/policy.ts';
 import { aCall } from '../../testing/calls.ts';
 
 interface Given {

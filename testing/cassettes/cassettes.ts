@@ -32,3 +32,12 @@ export function eventsOf(body: string): readonly Record<string, unknown>[] {
     .filter((data) => data !== undefined)
     .map((data) => JSON.parse(data) as Record<string, unknown>);
 }
+
+/** A `fetch` that answers every request with the recording. */
+export function replay({ response }: Cassette): typeof fetch {
+  const headers = {
+    'content-type': response.body.startsWith('{') ? 'application/json' : 'text/event-stream',
+    ...response.headers,
+  };
+  return () => Promise.resolve(new Response(response.body, { status: response.status, headers }));
+}
