@@ -53,9 +53,21 @@ const HELD_BY: Readonly<Record<string, readonly [test: string, reason: string]>>
     'test/gateway/configuration/file.test.ts',
     'all problems of a file are one error',
   ],
+  'src/observe/client-retries.ts': [
+    'test/client/instrument-fetch.test.ts',
+    'retries are those of clients, of a fetch or of the gateway',
+  ],
   'src/observe/content.ts': ['test/world/fetches.test.ts', 'content is what fetch functions answer with'],
   'src/observe/event-lines.ts': ['test/observe/event-stream.test.ts', 'lines are cut for the scanner of events'],
   'src/observe/exchange.ts': ['test/contract/retries.test.ts', 'attempts are those of the real SDK'],
+  'src/observe/fetch-call.ts': [
+    'test/contract/fetch-same-numbers.test.ts',
+    'calls are those of the instrumented client',
+  ],
+  'src/observe/fetch-request.ts': [
+    'test/client/instrument-fetch.test.ts',
+    'requests are what programs give their fetch',
+  ],
   'src/observe/sdk-call.ts': ['test/contract/calling-ways.test.ts', 'calls are those of the real SDK'],
   'src/organization/inferred-rates.ts': [
     'test/organization/difference.test.ts',

@@ -1,6 +1,6 @@
 import { systemTimers } from '../clock.ts';
 import { isDisabled, warnOfDisabled } from '../environment/disabled.ts';
-import { ConfigurationError, got } from '../errors.ts';
+import { ConfigurationError, got, unfit } from '../errors.ts';
 import { FetchObserver, type FetchFunction } from '../observe/fetch-call.ts';
 import { nodeProblem } from '../version.ts';
 import { ATTACHED, type Attachment } from './instrument.ts';
@@ -30,7 +30,7 @@ export function instrumentFetch<Fetch extends FetchFunction>(fetch: Fetch, given
   const tooOld = nodeProblem();
   if (tooOld !== null) throw new ConfigurationError('PLIMSOLL_NODE_TOO_OLD', [tooOld]);
   checkFetch(fetch);
-  const options = checkedOptions(given, unknownOptions(given, ['retry']));
+  const options = fetchOptions(given);
   const { [ATTACHED]: attached } = fetch as { readonly [ATTACHED]?: FetchAttachment<Fetch> };
   const plain = attached?.fetch ?? fetch;
   if (isDisabled(process.env)) {
@@ -58,6 +58,14 @@ const API = 'https://api.anthropic.com/';
 function basesOf(configured: string | undefined): readonly string[] {
   const own = configured?.trim().replace(/\/+$/, '') ?? '';
   return own === '' ? [API] : [API, `${own.replace(/\/v1$/, '')}/`];
+}
+
+function fetchOptions(given: InstrumentOptions): InstrumentOptions {
+  const { retry, ...rest } = given;
+  const expected = 'nothing, since a fetch sends each request once';
+  const advice = 'use instrument(client), or set retries where the requests are made';
+  const refused = retry === undefined ? [] : [unfit('retry', retry, { expected, advice })];
+  return checkedOptions(rest, [...unknownOptions(rest), ...refused]);
 }
 
 function checkFetch(fetch: unknown): void {

@@ -88,8 +88,8 @@ const NAMES: Readonly<Record<keyof InstrumentOptions, true>> = {
 };
 
 /** Options of a program in plain JavaScript that are none: a slip would go unnoticed and measure less. */
-export function unknownOptions(given: object, without: readonly string[] = []): readonly Problem[] {
-  const names = Object.keys(NAMES).filter((name) => !without.includes(name));
+export function unknownOptions(given: object): readonly Problem[] {
+  const names = Object.keys(NAMES);
   return Object.keys(given)
     .filter((name) => !names.includes(name))
     .map((name) => unknownField(gotName(name), names, 'correct or remove it'));

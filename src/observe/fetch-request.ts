@@ -52,7 +52,8 @@ function headerOf(headers: unknown, name: string): string | null {
     const value: unknown = (headers as { get(name: string): unknown }).get(name);
     return typeof value === 'string' ? value : null;
   }
-  const entries: Iterable<unknown> = Symbol.iterator in headers ? (headers as Iterable<unknown>) : Object.entries(headers);
+  const entries: Iterable<unknown> =
+    Symbol.iterator in headers ? (headers as Iterable<unknown>) : Object.entries(headers);
   for (const entry of entries) {
     const [key, value] = entry as readonly unknown[];
     if (typeof key === 'string' && key.length === name.length && key.toLowerCase() === name) return String(value);
@@ -61,7 +62,7 @@ function headerOf(headers: unknown, name: string): string | null {
 }
 
 /** The body of a request, as far as it can be read without taking it from `fetch`. It leads to nothing else of the request. */
-export class RequestText implements GuardedRequest {
+class RequestText implements GuardedRequest {
   /** `null` where the body is a stream, a form or a file, or there is none. */
   readonly text: string | null;
   /** The body was bytes. */
@@ -185,8 +186,9 @@ export function textOfRequest(given: FetchArguments): Promise<string | null> | n
 }
 
 async function textAtHand(request: Request): Promise<string | null> {
-  const reader = request.clone().body?.getReader();
-  if (reader === undefined) return null;
+  const body = request.clone().body as ReadableStream<Uint8Array> | null;
+  if (body === null) return null;
+  const reader = body.getReader();
   let isLate = false;
   const turn = setImmediate(() => {
     isLate = true;

@@ -31,7 +31,12 @@ interface Measuring {
 
 async function measured({ registry, log }: { registry: Registry; log: KeepingRecorder }): Promise<Measured> {
   const { samples } = scraped(await registry.metrics());
-  const outcomes = log.calls.map(({ operation, outcome, attempts, usage }) => ({ operation, outcome, attempts, usage }));
+  const outcomes = log.calls.map(({ operation, outcome, attempts, usage }) => ({
+    operation,
+    outcome,
+    attempts,
+    usage,
+  }));
   return { samples: Object.fromEntries(samples), outcomes };
 }
 
