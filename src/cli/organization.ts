@@ -1,24 +1,30 @@
-import { ConfigurationError, unfit, type Problem } from '../errors.ts';
-import { readFileSync } from 'node:fs';
 import { ledgerPlace } from '../environment/ledger-place.ts';
-import { textOf, type Env } from '../environment/credential.ts';
-import { adminKeyProblem } from '../keys/secrets.ts';
+import { textOf } from '../environment/credential.ts';
+import { ConfigurationError, unfit } from '../errors.ts';
 import { outcomeOf, type ReadOutcome } from '../organization/admin-client.ts';
-import { hintOf } from '../organization/key-audit.ts';
-import { readOrganization } from '../organization/organization.ts';
+import type { CreditOptions } from '../organization/credit.ts';
+import { readOrganization, type OrganizationOptions, type OwnTotals } from '../organization/organization.ts';
+import { PrometheusError, prometheusTotals } from '../organization/prometheus-totals.ts';
+import { VIEWS, type View } from '../organization/views.ts';
+import { defaultPrices, loadPrices } from '../pricing/prices.ts';
 import type { TotalsStore } from '../totals/day-totals.ts';
 import { wrongArguments } from './arguments.ts';
-import { defineCommand, fail, print, wrapped } from './command.ts';
-import { VIEWS, reportJson, reportLines } from './organization-text.ts';
+import { defineCommand, fail, print, wrapped, type CommandIo } from './command.ts';
+import { ORGANIZATION_INVALID, adminKeyOf, hintsOf, idsIn } from './organization-access.ts';
+import { reportJson } from './organization-json.ts';
+import { reportLines } from './organization-text.ts';
 
 const USAGE = [
   'plimsoll organization [options]       the bill, beside what plimsoll saw',
   '  --since DAY         compares from this UTC day on too, YYYY-MM-DD',
-  '  --by NAME           key, model or day: the table below the difference (key)',
+  '  --by NAME           key, workspace, model or day: one table, whole, in place of',
+  '                      the largest rows of the usual ones',
   '  --totals PLACE      where daily totals are kept: an SQLite file or the URL of a',
   '                      Redis (PLIMSOLL_LEDGER). Without it the report stands alone',
-  '  --key ALIAS=ID      the id of the key behind an alias; may be repeated. That of the',
-  '                      environment is found by itself, if PLIMSOLL_KEY names it',
+  '  --prometheus URL    where no totals are kept: a Prometheus that scrapes plimsoll.',
+  '                      It is about right, and tells fewer causes',
+  '  --key ALIAS=ID      the id of the key behind an alias; may be repeated. That of',
+  '                      the environment is found by itself, if PLIMSOLL_KEY names it',
   '  --balance USD@DAY   the prepaid balance at the beginning of a day; shows what',
   '                      is left',
   '  --credit USD@DAY    what was added since; may be repeated',
@@ -33,8 +39,9 @@ const USAGE = [
 
 const OPTIONS = {
   since: { type: 'string' },
-  by: { type: 'string', default: 'key' },
+  by: { type: 'string' },
   totals: { type: 'string' },
+  prometheus: { type: 'string' },
   key: { type: 'string', multiple: true },
   balance: { type: 'string' },
   credit: { type: 'string', multiple: true },
@@ -47,34 +54,82 @@ export const command = defineCommand({
   usage: USAGE,
   options: OPTIONS,
   async run({ values }, io) {
-    const by = VIEWS.find((view) => view === values.by);
-    if (by === undefined) throw wrongArguments(unfit('--by', values.by, { expected: VIEWS.join(', ') }));
-    const sinceDay = values.since === undefined ? null : dayIn('--since', values.since);
-    const ids = idsIn(values.key ?? []);
-    const balance = values.balance === undefined ? undefined : amountIn('--balance', values.balance);
-    const credit = (values.credit ?? []).map((text) => amountIn('--credit', text));
-    const hints = hintsOf(io.env);
-    const adminKey = adminKeyOf(io.env);
-    const store = storeOf(values.totals ?? textOf(io.env, 'PLIMSOLL_LEDGER'));
-    const baseUrl = values['base-url'] ?? (textOf(io.env, 'ANTHROPIC_BASE_URL') || undefined);
+    const by = viewIn(values.by);
+    const sinceDay = values.since === undefined ? null : dayIn('--since', values.since, io.now());
+    const asked = { ...askedOf(values, io), credit: creditIn(values, io.now()) };
+    const totals = ownTotals(values, io);
     try {
-      const report = await readOrganization(
-        {
-          ...{ adminKey, baseUrl, ids, hints, aliases: [...Object.keys(ids), ...hints.keys()], now: () => io.now() },
-          ...(store !== null && { totals: store }),
-          ...(balance !== undefined && { credit: { balance, credit } }),
-        },
-        sinceDay,
-      );
-      return print(values.json ? [reportJson(report, by)] : reportLines(report, { by, hasTotals: store !== null }), io);
+      const report = await readOrganization({ ...asked, ...(totals !== null && { totals: totals.read }) }, sinceDay);
+      const shown = { by, totals: totals?.kind ?? 'none' } as const;
+      return print(values.json ? [reportJson(report)] : reportLines(report, shown), io);
     } catch (error) {
       if (error instanceof ConfigurationError) throw error;
+      if (error instanceof PrometheusError) return fail(wrapped(error.message, 78), io);
       return fail(wrapped(`The organization cannot be read: ${ADVICE[outcomeOf(error)]}.`, 78), io);
     } finally {
-      await store?.close();
+      await totals?.close();
     }
   },
 });
+
+interface Values {
+  readonly key?: readonly string[];
+  readonly balance?: string;
+  readonly credit?: readonly string[];
+  readonly totals?: string;
+  readonly prometheus?: string;
+  readonly 'base-url'?: string;
+}
+
+/** Whom to ask, as whom, and which keys are known by which alias. */
+function askedOf(values: Values, io: CommandIo): OrganizationOptions {
+  const { env } = io;
+  const ids = idsIn(values.key ?? []);
+  const hints = hintsOf(env);
+  const pricesPath = textOf(env, 'PLIMSOLL_PRICES');
+  return {
+    ...{ adminKey: adminKeyOf(env), ids, hints, aliases: [...Object.keys(ids), ...hints.keys()], now: () => io.now() },
+    baseUrl: values['base-url'] ?? (textOf(env, 'ANTHROPIC_BASE_URL') || undefined),
+    prices: pricesPath === '' ? defaultPrices() : loadPrices(pricesPath),
+  };
+}
+
+function creditIn({ balance, credit = [] }: Values, nowMs: number): CreditOptions | undefined {
+  const added = credit.map((text) => amountIn('--credit', text, nowMs));
+  if (balance !== undefined) return { balance: amountIn('--balance', balance, nowMs), credit: added };
+  if (added.length === 0) return undefined;
+  throw wrongArguments(unfit('--balance', undefined, { expected: 'what the account had before --credit' }));
+}
+
+function viewIn(text: string | undefined): View | null {
+  const view = VIEWS.find((each) => each === text) ?? null;
+  if (text !== undefined && view === null) throw wrongArguments(unfit('--by', text, { expected: VIEWS.join(', ') }));
+  return view;
+}
+
+/** What plimsoll saw, and where it was kept. */
+interface Totals {
+  readonly kind: 'kept' | 'prometheus';
+  readonly read: OwnTotals;
+  close(): Promise<void>;
+}
+
+/** Totals that are kept win over a Prometheus: they are exact. `null` where neither is named. */
+function ownTotals({ totals, prometheus }: Values, io: CommandIo): Totals | null {
+  const kept = totals ?? (prometheus === undefined ? textOf(io.env, 'PLIMSOLL_LEDGER') : '');
+  if (kept !== '') {
+    const store = storeOf(kept);
+    return store === null ? null : { kind: 'kept', read: store, close: async () => store.close() };
+  }
+  if (prometheus === undefined) return null;
+  if (!/^https?:\/\/./.test(prometheus))
+    throw wrongArguments(unfit('--prometheus', prometheus, { expected: 'the URL of a Prometheus' }));
+  const signal = AbortSignal.any([io.signal, AbortSignal.timeout(LONGEST_WAIT_MS)]);
+  const read = prometheusTotals({ url: prometheus, signal, now: () => io.now() });
+  return { kind: 'prometheus', read, close: async () => undefined };
+}
+
+const LONGEST_WAIT_MS = 60_000;
 
 /** What to do about a reading that failed, by its outcome. */
 const ADVICE: Readonly<Record<Exclude<ReadOutcome, 'ok'>, string>> = {
@@ -91,68 +146,21 @@ const ADVICE: Readonly<Record<Exclude<ReadOutcome, 'ok'>, string>> = {
 
 const DAY = /^\d{4}-\d{2}-\d{2}$/;
 
-function dayIn(field: string, text: string): string {
-  if (DAY.test(text) && !Number.isNaN(Date.parse(text))) return text;
-  throw wrongArguments(unfit(field, text, { expected: 'a UTC day, YYYY-MM-DD' }));
+function dayIn(field: string, text: string, nowMs: number): string {
+  const isDay = DAY.test(text) && !Number.isNaN(Date.parse(text));
+  if (isDay && Date.parse(text) <= nowMs) return text;
+  throw wrongArguments(unfit(field, text, { expected: 'a UTC day that has begun, YYYY-MM-DD' }));
 }
 
-function amountIn(field: string, text: string): { readonly usd: number; readonly at: string } {
+function amountIn(field: string, text: string, nowMs: number): { readonly usd: number; readonly at: string } {
   const [, usd = '', day = ''] = /^(\d+(?:\.\d+)?)@(.+)$/.exec(text) ?? [];
   if (usd === '') throw wrongArguments(unfit(field, text, { expected: 'an amount and a day, such as 500@2026-11-01' }));
-  return { usd: Number(usd), at: dayIn(field, day) };
+  return { usd: Number(usd), at: dayIn(field, day, nowMs) };
 }
 
-function idsIn(pairs: readonly string[]): Readonly<Record<string, readonly string[]>> {
-  const ids: Record<string, readonly string[]> = {};
-  for (const pair of pairs) {
-    const [alias = '', id = ''] = pair.split('=');
-    if (!/^apikey_\w+$/.test(id))
-      throw wrongArguments(unfit('--key', pair, { expected: 'an alias and an id, such as prod-shop-api=apikey_01Ab' }));
-    ids[alias] = [...(ids[alias] ?? []), id];
-  }
-  return ids;
-}
-
-/** The key of the environment is known by its hint, under its alias. */
-function hintsOf(env: Env): ReadonlyMap<string, string> {
-  const [alias, secret] = [
-    textOf(env, 'PLIMSOLL_KEY'),
-    textOf(env, 'ANTHROPIC_AUTH_TOKEN') || textOf(env, 'ANTHROPIC_API_KEY'),
-  ];
-  const hint = hintOf(secret);
-  return new Map(alias === '' || hint === null ? [] : [[alias, hint]]);
-}
-
-const INVALID = 'PLIMSOLL_ORGANIZATION_INVALID';
-
-/** Reads the admin key of the environment, or of a file. Throws a `ConfigurationError` where there is none, or another key. */
-function adminKeyOf(env: Env): () => string {
-  const file = textOf(env, 'ANTHROPIC_ADMIN_KEY_FILE');
-  const field = file === '' ? 'ANTHROPIC_ADMIN_KEY' : 'ANTHROPIC_ADMIN_KEY_FILE';
-  const value = file === '' ? textOf(env, field) : contentOf(file, field);
-  const problem = adminKeyProblem(value);
-  if (problem !== null) throw new ConfigurationError(INVALID, [{ field, ...problem }]);
-  return () => value;
-}
-
-function contentOf(path: string, field: string): string {
-  try {
-    return readFileSync(path, 'utf8').trim();
-  } catch {
-    const problem: Problem = {
-      kind: 'unreadable',
-      field,
-      expected: 'a file with the admin key',
-      got: 'one that cannot be read',
-      advice: 'check the path and who may read it',
-    };
-    throw new ConfigurationError(INVALID, [problem]);
-  }
-}
-
+/** The file or Redis of daily totals, which has to be there; `null` for totals in memory, which are another process's. */
 function storeOf(text: string): TotalsStore | null {
-  if (text === '') return null;
   const place = ledgerPlace(text);
-  if ('problem' in place) throw new ConfigurationError(INVALID, [{ field: '--totals', ...place.problem }]);
-  return place.openTotals();
+  if ('problem' in place) throw new ConfigurationError(ORGANIZATION_INVALID, [{ field: '--totals', ...place.problem }]);
+  return place.openTotals('existing');
 }

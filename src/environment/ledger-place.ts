@@ -17,7 +17,7 @@ export interface LedgerPlace {
   /** Throws a `ConfigurationError` (`PLIMSOLL_LEDGER_INVALID`) if the file or the package `ioredis` cannot be used. */
   readonly open: (file?: Pick<SqliteLedgerOptions, 'open'>) => Ledger;
   /** The daily totals in the same place; `null` in memory, where none are kept. Throws as `open` does. */
-  readonly openTotals: () => TotalsStore | null;
+  readonly openTotals: (open?: 'create' | 'existing') => TotalsStore | null;
 }
 
 /** Returns the place that `text` names, or its problem. */
@@ -25,7 +25,7 @@ export function ledgerPlace(text: string): LedgerPlace | { readonly problem: Val
   if (text === 'memory') return { shown: text, open: memoryLedger, openTotals: () => null };
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase();
   if (scheme === undefined) {
-    return { shown: text, open: (file) => sqliteLedger(text, file), openTotals: () => sqliteTotals(text) };
+    return { shown: text, open: (file) => sqliteLedger(text, file), openTotals: (file) => sqliteTotals(text, file) };
   }
   if (scheme !== 'redis' && scheme !== 'rediss') return noPlace(`a URL of ${scheme}`, 'name one of them');
   const url = URL.parse(text);

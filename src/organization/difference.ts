@@ -32,6 +32,8 @@ export interface Comparison {
   readonly prices: PriceTable;
   /** Use that the report has inside the gaps of the totals, as JSON of day, group, model, tier, speed and geo. */
   readonly lost?: ReadonlyMap<string, DayShift>;
+  /** The totals know nothing but keys, models and costs, each about right: the difference of watched keys is told in one sum. */
+  readonly isCoarse?: boolean;
 }
 
 /** What was used by whom: an amount for each view of it. */
@@ -39,6 +41,8 @@ export interface Line {
   readonly day: string;
   /** The group of key aliases, else the id; `null` for use without a key. */
   readonly key: string | null;
+  /** The id of the key, where the report tells it. */
+  readonly keyId: string | null;
   readonly model: string | null;
   readonly recorded: ExactUsd;
   readonly listed: ExactUsd;
@@ -51,11 +55,13 @@ export interface Difference {
   readonly toDay: string;
   /** Days that the report is complete for. Only they are compared. */
   readonly closedDays: readonly string[];
+  /** What plimsoll recorded of closed days, and what the report has of them at list price and as billed. */
   readonly recorded: ExactUsd;
-  /** List amount and billed amount of closed days. */
   readonly listed: ExactUsd;
   readonly billed: ExactUsd;
-  /** With `recorded` they add up to what the report bills by now, to the last digit. */
+  /** The same of days for which the report is not complete: not to be compared. */
+  readonly open: { readonly recorded: ExactUsd; readonly billed: ExactUsd };
+  /** Those of closed days and `recorded` add up to `billed`, to the last digit; those of open days are of the cause `open`. */
   readonly parts: readonly Part[];
   readonly lines: readonly Line[];
   /** The part of the watched keys' list amount that plimsoll saw; `null` where there is none. */
@@ -76,6 +82,9 @@ const OTHER_CAUSES: ReadonlyMap<string, Cause> = new Map([
   ['code_execution', 'code_execution'],
   ['session_usage', 'session_time'],
 ]);
+
+/** The model of totals beyond the cap of lines a day: which models they were is not known. */
+const FOLDED = 'other';
 
 /** Tiers of which plimsoll knows the price; the costs of `priority` are in no report. */
 const PRICED_TIERS: ReadonlySet<string> = new Set(['standard', 'batch', 'priority']);
@@ -106,16 +115,19 @@ class Walk {
   done(): Difference {
     const own = ownUses(this.#of.totals.rows, this.#of.groups, this.#basis.basis);
     const cells = joinedCells(this.#reports, this.#of.firsts, { own, groups: this.#of.groups });
-    const recorded = this.#walkOwn(own);
+    this.#walkOwn(own);
     for (const report of this.#of.reading.days) this.#walkReport(report);
     this.#walkCells(cells.filter(({ day }) => dayStartMs(dayAfter(day)) <= (this.#of.reading.refreshedAtMs ?? 0)));
     const closed = this.#lines.filter(({ day }) => this.#closed.has(day));
+    const open = this.#lines.filter(({ day }) => !this.#closed.has(day));
     const { fromDay, toDay } = this.#of;
     return {
-      ...{ fromDay, toDay, recorded, parts: this.#parts.all, lines: this.#lines, basis: this.#basis },
+      ...{ fromDay, toDay, parts: this.#parts.all, lines: this.#lines, basis: this.#basis },
       closedDays: [...this.#closed],
+      recorded: sumOf(closed.map((line) => line.recorded)),
       listed: sumOf(closed.map((line) => line.listed)),
       billed: sumOf(closed.map((line) => line.billed)),
+      open: { recorded: sumOf(open.map((line) => line.recorded)), billed: sumOf(open.map((line) => line.billed)) },
       coverage: this.#coverage(),
       controlFailures: this.#reports
         .filter(({ day, controlFailures }) => this.#closed.has(day) && controlFailures.length > 0)
@@ -130,14 +142,12 @@ class Walk {
   }
 
   /** Recorded sums are of the day of the start. What moves them to the report's day is the day boundary. */
-  #walkOwn(own: ReadonlyMap<string, OwnUse>): ExactUsd {
-    let recorded = 0n;
+  #walkOwn(own: ReadonlyMap<string, OwnUse>): void {
     for (const [cell, use] of named(this.#byStart)) {
       const { day, key, model } = cell;
       if (!this.#days.includes(day)) continue;
       const units = exactUsdOfNano(use.counts.recorded_nano_usd);
-      recorded += units;
-      this.#lines.push({ day, key, model, recorded: units, listed: 0n, billed: 0n });
+      this.#lines.push({ day, key, keyId: null, model, recorded: units, listed: 0n, billed: 0n });
       if (this.#closed.has(day)) this.#parts.add('rounding', this.#worth(cell, use) - units, cell);
       else this.#parts.add('open', -units, cell);
     }
@@ -152,7 +162,6 @@ class Walk {
     for (const [cell, use] of named(own))
       if (this.#closed.has(cell.day) && !this.#isWatched(cell.key))
         this.#parts.add('no_such_key', -this.#worth(cell, use), cell);
-    return recorded;
   }
 
   #isWatched(group: string): boolean {
@@ -163,11 +172,14 @@ class Walk {
     return PRICED_TIERS.has(mode.tier) ? tableRates(this.#of.prices, mode, day) : null;
   }
 
-  /** The exact price of what plimsoll saw, by its own table and its own rule of refusals. */
+  /**
+   * The exact price of what plimsoll saw, by its own table and its own rule of refusals. What has no price by now, such as
+   * the tokens of many models in one line, is worth what was recorded.
+   */
   #worth(cell: Mode & { readonly day: string }, { usual, long, refused, counts }: OwnUse): ExactUsd {
     const rates = this.#rates(cell, cell.day);
     const searches = BigInt(counts.searches) * (searchRate(this.#of.prices, cell.day) ?? 0n);
-    if (rates === null) return 0n;
+    if (rates === null || this.#of.isCoarse === true) return exactUsdOfNano(counts.recorded_nano_usd);
     const free = [...refused.values()].filter(({ isFree }) => isFree);
     const tokens = REPORT_KINDS.map((kind) => {
       const unpaid = free.reduce((sum, each) => sum + each.tokens[kind], 0n);
@@ -197,7 +209,8 @@ class Walk {
   #walkReportCell({ day, source }: DayReport, cell: ReportCell): ExactUsd {
     const list = this.#listOf(cell, day);
     const about = { day, key: this.#groupOf(cell.keyId), model: cell.model, calls: Number(cell.requests ?? 0n) };
-    this.#lines.push({ day, key: about.key, model: cell.model, recorded: 0n, listed: list, billed: cell.billed });
+    const { keyId, model, billed } = cell;
+    this.#lines.push({ day, key: about.key, keyId, model, recorded: 0n, listed: list, billed });
     if (!this.#closed.has(day)) {
       this.#parts.add('open', cell.billed, about);
       return list;
@@ -211,7 +224,7 @@ class Walk {
 
   #walkOther({ day, source }: DayReport, { costType, keyId, list, billed }: OtherCost, listed: ExactUsd): void {
     const about = { day, key: this.#groupOf(keyId) };
-    this.#lines.push({ ...about, model: null, recorded: 0n, listed: list, billed });
+    this.#lines.push({ ...about, keyId, model: null, recorded: 0n, listed: list, billed });
     if (!this.#closed.has(day)) return this.#parts.add('open', billed, about);
     // The older reports have what tokens cost in one sum: it is compared with the table's price of all of them.
     if (source === 'legacy' && costType === 'tokens')
@@ -220,17 +233,33 @@ class Walk {
     this.#parts.add(OTHER_CAUSES.get(costType) ?? 'other_costs', list, about);
   }
 
+  /** Modes are not told apart, so those of one key and model on one day are one sum. */
+  #walkCoarse(watched: readonly JoinedCell[]): void {
+    const sums = new Map<string, { readonly cell: JoinedCell; units: ExactUsd }>();
+    for (const cell of watched.filter(({ day }) => this.#closed.has(day))) {
+      const list = cell.report === null ? 0n : this.#listOf(cell.report, cell.day);
+      const sum = sums.get(modelName(cell)) ?? { cell, units: 0n };
+      sum.units += list - (cell.own === null ? 0n : this.#worth(cell, cell.own));
+      sums.set(modelName(cell), sum);
+    }
+    for (const { cell, units } of sums.values()) this.#parts.add('inseparable', units, cell);
+  }
+
   #walkCells(cells: readonly JoinedCell[]): void {
     const watched = cells.filter(({ key }) => this.#isWatched(key));
+    if (this.#of.isCoarse === true) return this.#walkCoarse(watched);
     const inferred = new InferredRates(this.#reports, watched, (mode, day) => this.#rates(mode, day));
     const shifts = dayShifts(watched);
     const noUsage = noUsageByModel(watched);
+    const folded = new Set(watched.filter(isFolded).map(keyDay));
     for (const cell of watched) {
       if (!this.#closed.has(cell.day)) continue;
       const rates = this.#rates(cell, cell.day);
       const list = cell.report === null ? 0n : this.#listOf(cell.report, cell.day);
       const worth = cell.own === null ? 0n : this.#worth(cell, cell.own);
-      if (cell.tier === 'priority') this.#parts.add('priority', list - worth, cell);
+      if (folded.has(keyDay(cell)) && (cell.own === null || isFolded(cell)))
+        this.#parts.add('folded', list - worth, cell);
+      else if (cell.tier === 'priority') this.#parts.add('priority', list - worth, cell);
       else if (rates === null) this.#parts.add('unpriced', list - worth, cell);
       else {
         const search = searchRate(this.#of.prices, cell.day) ?? 0n;
@@ -241,6 +270,14 @@ class Walk {
       }
     }
   }
+}
+
+function isFolded({ model, own }: JoinedCell): boolean {
+  return model === FOLDED && (own?.counts.calls ?? 0) > 0;
+}
+
+function keyDay({ day, key }: JoinedCell): string {
+  return `${day} ${key}`;
 }
 
 function modelName({ day, key, model }: JoinedCell): string {

@@ -14,17 +14,26 @@ export interface ConfiguredLimit {
   readonly value: number;
 }
 
-/** Reads the keys of the organization, a thousand at a time. */
+/** Reads the keys of the organization. */
 export async function readKeys(client: AdminClient): Promise<readonly OrganizationKey[]> {
-  const keys: OrganizationKey[] = [];
+  return (await listed(client, 'api_keys', {})).map(keyFrom);
+}
+
+/** Reads the names of workspaces by id, those of archived ones and of the default one too. */
+export async function readWorkspaces(client: AdminClient): Promise<ReadonlyMap<string, string>> {
+  const rows = await listed(client, 'workspaces', { include_archived: true, include_default: true });
+  return new Map(rows.map((row) => [textIn(row, 'id') ?? '', textIn(row, 'name') ?? '']));
+}
+
+/** All rows of a list, a thousand at a time. */
+async function listed(client: AdminClient, path: string, query: Row): Promise<readonly Row[]> {
+  const rows: Row[] = [];
   for (let after: string | null = null; ;) {
-    const answer: Row = rowIn(
-      await client.get('api_keys', { limit: 1_000, ...(after !== null && { after_id: after }) }),
-      'a page',
-    );
-    keys.push(...rowsIn(answer, 'data').map(keyFrom));
+    const page = { ...query, limit: 1_000, ...(after !== null && { after_id: after }) };
+    const answer: Row = rowIn(await client.get(path, page), 'a page');
+    rows.push(...rowsIn(answer, 'data'));
     after = answer['has_more'] === true ? textIn(answer, 'last_id') : null;
-    if (after === null) return keys;
+    if (after === null) return rows;
   }
 }
 

@@ -22,22 +22,29 @@ export function exactUsdOfNano(nanoUsd: number | bigint): ExactUsd {
   return BigInt(nanoUsd) * UNITS_PER_NANO_USD;
 }
 
+/** A cent. */
+export const UNITS_PER_CENT = 10n ** BigInt(DIGITS_OF_CENTS);
+
 /** Whole nano-dollars, halves away from zero. */
 export function nanoUsdOf(units: ExactUsd): bigint {
-  const half = UNITS_PER_NANO_USD / 2n;
-  return units < 0n ? -((-units + half) / UNITS_PER_NANO_USD) : (units + half) / UNITS_PER_NANO_USD;
+  return roundedIn(UNITS_PER_NANO_USD, units);
+}
+
+/** Whole steps of so many units, halves away from zero. */
+export function roundedIn(step: ExactUsd, units: ExactUsd): bigint {
+  return units < 0n ? -((-units + step / 2n) / step) : (units + step / 2n) / step;
 }
 
 /**
- * The parts in whole nano-dollars, so that `start` and the parts add up to the rounded sum. Each is within one of its exact
- * value, and a part of nothing is nothing.
+ * The parts in whole steps, so that `start` and the parts add up to the rounded sum. Each is within one of its exact value,
+ * and a part of nothing is nothing.
  */
-export function nanoUsdParts(start: ExactUsd, parts: readonly ExactUsd[]): readonly bigint[] {
+export function roundedParts(step: ExactUsd, start: ExactUsd, parts: readonly ExactUsd[]): readonly bigint[] {
   let running = start;
   return parts.map((part) => {
-    const before = nanoUsdOf(running);
+    const before = roundedIn(step, running);
     running += part;
-    return nanoUsdOf(running) - before;
+    return roundedIn(step, running) - before;
   });
 }
 

@@ -3,7 +3,7 @@
  * organization.
  */
 export { readOrganization } from './organization.ts';
-export type { OrganizationOptions, OrganizationReport, Window } from './organization.ts';
+export type { OrganizationOptions, OrganizationReport, OwnTotals, Window } from './organization.ts';
 export type { AdminAccess, ReadOutcome } from './admin-client.ts';
 export type { Difference, Line } from './difference.ts';
 export type { Cause, Part } from './causes.ts';

@@ -11,7 +11,7 @@ import {
 } from './admin-client.ts';
 import { creditLeft, type CreditLeft, type CreditOptions } from './credit.ts';
 import { difference, type Difference } from './difference.ts';
-import { readKeys, readLimits, readTierCapUsd, type ConfiguredLimit } from './directory.ts';
+import { readKeys, readLimits, readTierCapUsd, readWorkspaces, type ConfiguredLimit } from './directory.ts';
 import { keyGroups, type KeyGroups, type KeyNames, type OrganizationKey } from './key-groups.ts';
 import { readAnalytics, type ReportSource } from './read-analytics.ts';
 import { readGaps } from './read-gaps.ts';
@@ -19,20 +19,26 @@ import { readLegacy } from './read-legacy.ts';
 import type { Reading } from './report.ts';
 
 export interface OrganizationOptions extends AdminAccess, KeyNames {
-  /** Reads what plimsoll saw: `dailyTotals()`. Without it the report stands alone. */
-  readonly totals?: { read(fromDay: string, toDay: string): Promise<DayTotals> | DayTotals };
+  /** Reads what plimsoll saw: `dailyTotals()`, or a Prometheus. Without it the report stands alone. */
+  readonly totals?: OwnTotals;
   /** Aliases of keys that are watched, besides those that the totals have. */
   readonly aliases?: readonly string[];
   /** For prepaid accounts. */
-  readonly credit?: CreditOptions;
+  readonly credit?: CreditOptions | undefined;
   /** Default: the table that comes with the package. */
   readonly prices?: PriceTable;
   /** For tests. Milliseconds since the Unix epoch. */
   readonly now?: () => number;
 }
 
+/** What plimsoll saw by day. `isCoarse`: it knows nothing but keys, models and costs, each about right. */
+export interface OwnTotals {
+  read(fromDay: string, toDay: string): Promise<DayTotals> | DayTotals;
+  readonly isCoarse?: boolean;
+}
+
 /** The windows that are always compared. */
-export const WINDOWS = ['yesterday', 'last_7_days', 'month'] as const;
+export const WINDOWS = ['month', 'yesterday', 'last_7_days'] as const;
 
 export type Window = (typeof WINDOWS)[number];
 
@@ -47,6 +53,8 @@ export interface OrganizationReport {
   readonly since: Difference | null;
   readonly groups: KeyGroups;
   readonly keys: readonly OrganizationKey[];
+  /** Names of workspaces by id. */
+  readonly workspaces: ReadonlyMap<string, string>;
   /** The last UTC day on which the report has use of a key, by id, as far as it was read. */
   readonly lastUsed: ReadonlyMap<string, string>;
   /** The first day that was read. */
@@ -71,42 +79,36 @@ export async function readOrganization(
   options: OrganizationOptions,
   sinceDay: string | null = null,
 ): Promise<OrganizationReport> {
-  const { prices = defaultPrices(), now = () => Date.now(), credit } = options;
+  const { prices = defaultPrices(), now = () => Date.now(), credit, totals: own = NONE_KEPT } = options;
   const client = adminClient(options);
   const today = utcDay(now());
   const monthDay = `${today.slice(0, 7)}-01`;
-  const asked = [
-    monthDay,
-    dayAfter(today, -8),
-    ...(credit === undefined ? [] : [credit.balance.at]),
-    sinceDay ?? today,
-  ];
-  const [fromDay = today] = asked.sort();
+  const fromDay = [monthDay, dayAfter(today, -8), credit?.balance.at ?? today, sinceDay ?? today].sort()[0] ?? today;
   const reading = await readDays({ client, prices, now }, fromDay, dayAfter(today));
   const directory = await readDirectory(client);
-  const totals = (await options.totals?.read(fromDay, dayAfter(today))) ?? NO_TOTALS;
+  const totals = await own.read(fromDay, dayAfter(today));
   const aliases = [...new Set([...(options.aliases ?? []), ...totals.rows.map(({ cell }) => cell.key)])];
   const groups = keyGroups(aliases, directory.keys, options);
   const lost = reading.source === 'legacy' ? new Map() : await readGaps({ client, prices, now }, totals.gaps, groups);
-  const compare = (from: string, to: string): Difference =>
-    difference({ fromDay: from, toDay: to, reading, firsts: [], totals, groups, prices, lost });
+  const told = { reading, firsts: [], totals, groups, prices, lost, isCoarse: own.isCoarse === true };
+  const compare = (from: string, to = dayAfter(today)): Difference => difference({ ...told, fromDay: from, toDay: to });
   const { refreshedAtMs } = reading;
   const sources = { reports: reading.days, refreshedAtMs: refreshedAtMs ?? 0, rows: totals.rows, nowMs: now() };
   return {
     ...directory,
     ...{ readAtMs: now(), source: reading.source, refreshedAtMs, groups, fromDay, ownSince: totals.firstDay },
     windows: {
+      month: compare(monthDay),
       yesterday: compare(dayAfter(today, -1), today),
       last_7_days: compare(dayAfter(today, -7), today),
-      month: compare(monthDay, dayAfter(today)),
     },
-    since: sinceDay === null ? null : compare(sinceDay, dayAfter(today)),
+    since: sinceDay === null ? null : compare(sinceDay),
     lastUsed: lastUsedIn(reading),
     credit: credit === undefined || refreshedAtMs === null ? null : creditLeft(credit, sources),
   };
 }
 
-type Directory = Pick<OrganizationReport, 'keys' | 'limits' | 'tierCapUsd' | 'unread'>;
+type Directory = Pick<OrganizationReport, 'keys' | 'workspaces' | 'limits' | 'tierCapUsd' | 'unread'>;
 
 /** Names and limits. What cannot be read is left out, and said. */
 async function readDirectory(client: AdminClient): Promise<Directory> {
@@ -117,12 +119,14 @@ async function readDirectory(client: AdminClient): Promise<Directory> {
       return fallback;
     });
   const keys = await orElse('keys', readKeys(client), []);
+  const workspaces = await orElse('names of workspaces', readWorkspaces(client), new Map<string, string>());
   const limits = await orElse('rate limits', readLimits(client), []);
   const cap = readTierCapUsd(client) as Promise<number | null | undefined>;
-  return { keys, limits, tierCapUsd: await orElse('the cap of the usage tier', cap, undefined), unread };
+  const tierCapUsd = await orElse('the cap of the usage tier', cap, undefined);
+  return { keys, workspaces, limits, tierCapUsd, unread };
 }
 
-const NO_TOTALS: DayTotals = { rows: [], gaps: [], firstDay: null };
+const NONE_KEPT: OwnTotals = { read: () => ({ rows: [], gaps: [], firstDay: null }) };
 
 /** Reads 31 days at a time, from the newer reports where the organization has them, else from the older ones. */
 async function readDays(source: ReportSource, fromDay: string, toDay: string): Promise<Reading> {

@@ -58,7 +58,7 @@ interface WindowJson {
   readonly billedNanoUsd: string;
   readonly listedNanoUsd: string;
   readonly difference: readonly { readonly cause: string; readonly nanoUsd: string }[];
-  readonly model: readonly { readonly name: string }[];
+  readonly by: Readonly<Record<string, readonly { readonly name: string }[]>>;
 }
 
 type House = Awaited<ReturnType<typeof house>>;
@@ -83,26 +83,40 @@ describe('plimsoll organization', () => {
     const { code, out } = await run(home, [...home.args, '--totals', home.totals]);
     assert.equal(code, 0);
     // $9 at list price, a tenth less.
-    assert.match(out, /^Month to date \(27 complete days\): billed \$8\.10, listed \$9\.00, plimsoll \$6\.00$/m);
-    assert.match(out, /^ {2}\+ \$2\.00 +calls not seen on prod-search-api/m);
-    assert.match(out, /^ {2}\+ \$1\.00 +calls by keys that plimsoll does not watch: apikey_03$/m);
-    assert.match(out, /^ {2}− \$0\.9000 +discount of 10\.00%$/m);
-    assert.match(out, /coverage: 75\.00%/);
-    assert.match(out, /^ {2}prod-shop-api +\$6\.00 +\$6\.00 +\$5\.40$/m);
-    assert.match(out, /Cap of the usage tier: \$200000 a month/);
+    assert.match(out, /^ {2}Month to date \(27 days\) +\$6\.00 +\$9\.00 +\$8\.10 +\+\$2\.10$/m);
+    assert.match(out, /^Month to date: bill \$8\.10, plimsoll \$6\.00$/m);
+    assert.match(out, /^ +\+\$2\.00 {2}1 call not seen on prod-search-api/m);
+    assert.match(out, /^ +\+\$1\.00 {2}calls by keys that plimsoll does not watch: foreign \(apikey_03\)$/m);
+    assert.match(out, /^ +−\$0\.90 {2}discount of 10\.00%$/m);
+    assert.match(out, /75\.00% of what the watched keys cost was seen here/);
+    assert.match(out, /^ {2}- Instrument what uses those keys/m);
+    assert.match(out, /^ {2}prod-shop-api +\$6\.00 +\$6\.00 +\$5\.40 +−\$0\.60$/m);
+    assert.match(out, /Cap of the usage tier: \$200,000 a month/);
+    assert.deepEqual(
+      out.split('\n').filter((line) => line.length > 80),
+      [],
+    );
+  });
+
+  test('its usual tables are by key, workspace and model, and one that is named is whole', async () => {
+    const args = [...home.args, '--totals', home.totals];
+    const { out } = await run(home, args);
+    assert.deepEqual(
+      [...out.matchAll(/^Month to date, by (\w+)/gm)].map(([, view]) => view),
+      ['key', 'workspace', 'model'],
+    );
+    assert.match(out, /^ {2}Default +\$6\.00 +\$9\.00 +\$8\.10 +\+\$2\.10$/m);
+    const { out: byDay } = await run(home, [...args, '--by', 'day', '--since', '2026-10-20']);
+    assert.match(byDay, /^Since 2026-10-20, by day/m);
+    assert.match(
+      byDay,
+      /^ {2}2026-10-21 +\$6\.00 +\$7\.00 +\$6\.30 +\+\$0\.30\n {2}2026-10-22 +\$0\.00 +\$2\.00 +\$1\.80 +\+\$1\.80$/m,
+    );
+    assert.doesNotMatch(byDay, /^Since 2026-10-20, by key/m);
   });
 
   test('says it for programs in whole nano-dollars', async () => {
-    const { out } = await run(home, [
-      ...home.args,
-      '--totals',
-      home.totals,
-      '--json',
-      '--by',
-      'model',
-      '--since',
-      '2026-10-22',
-    ]);
+    const { out } = await run(home, [...home.args, '--totals', home.totals, '--json', '--since', '2026-10-22']);
     const { month, since } = JSON.parse(out) as Readonly<Record<'month' | 'since', WindowJson>>;
     assert.equal(month.billedNanoUsd, '8100000000');
     assert.deepEqual(
@@ -114,7 +128,7 @@ describe('plimsoll organization', () => {
       ],
     );
     assert.deepEqual(
-      [since.fromDay, since.listedNanoUsd, since.model[0]?.name],
+      [since.fromDay, since.listedNanoUsd, since.by['model']?.[0]?.name],
       ['2026-10-22', '2000000000', 'claude-sonnet-5-5'],
     );
   });
@@ -122,7 +136,7 @@ describe('plimsoll organization', () => {
   test('without daily totals the report stands alone, and that is said', async () => {
     const { out } = await run(home, home.args);
     assert.match(out, /No daily totals are kept/);
-    assert.match(out, /^Month to date \(27 complete days\): billed \$8\.10, listed \$9\.00$/m);
+    assert.match(out, /^ {2}Month to date \(27 days\) +\$9\.00 +\$8\.10$/m);
   });
 
   test('shows what is left of a prepaid balance', async () => {
@@ -135,7 +149,7 @@ describe('plimsoll organization', () => {
       '--credit',
       '50@2026-10-22',
     ]);
-    assert.match(out, /^Credit left: \$141\.90 /m);
+    assert.match(out, /^Credit left: \$141\.90, between/m);
   });
 
   test('an API key, a placeholder and nothing are no admin key, and no key is shown', async () => {
@@ -159,6 +173,9 @@ describe('plimsoll organization', () => {
   test('arguments that are wrong are named', async () => {
     for (const args of [
       ['--by', 'moon'],
+      ['--since', '2027-01-01'],
+      ['--credit', '5@2026-10-21'],
+      ['--prometheus', 'prometheus:9090'],
       ['--since', 'yesterday'],
       ['--balance', '5'],
       ['--key', 'shop=7'],
@@ -166,21 +183,18 @@ describe('plimsoll organization', () => {
       assert.equal((await run(home, args)).code, 2, args.join(' '));
   });
 
-  test('keys are a list to tick', async () => {
+  test('keys are named with what there is to look at', async () => {
     const { out } = await run(home, [...home.args, '--totals', home.totals]);
-    assert.match(out, /^ {2}\[x\] prod-shop-api +active, last used 2026-10-21$/m);
-    assert.match(
-      out,
-      /^ {2}\[ \] foreign +active, last used 2026-10-21\n {8}not named env-service-role: rename it\n {8}used by nobody/m,
-    );
-    assert.match(out, /^ {2}\[ \] prod-log-batch +active, not in the report since 2026-10-01$/m);
+    assert.match(out, /^ {2}prod-shop-api +active, used 2026-10-21$/m);
+    assert.match(out, /^ {2}foreign +active, used 2026-10-21, badly named, not watched$/m);
+    assert.match(out, /^ {2}prod-log-batch +active, no use since 2026-10-01, not watched$/m);
   });
 
   test('the key of the environment is found by its hint', async () => {
     const env = { ANTHROPIC_ADMIN_KEY: ADMIN_KEY, PLIMSOLL_KEY: SHOP, ANTHROPIC_API_KEY: KEYS[0]?.key ?? '' };
     const { out } = await run(home, ['--base-url', home.url, '--totals', home.totals], env);
     // Its hint is that of two keys, which begin and end alike: that is said, and they are compared as one.
-    assert.match(out, /prod-shop-api: 3 keys have its hint/);
+    assert.match(unwrapped(out.split('\n')).join('\n'), /prod-shop-api: 3 keys have its hint/);
   });
 
   test('nothing was written to the organization', () => {
@@ -193,10 +207,10 @@ test('an organization with the older reports alone is compared, with prices and 
   const home = await house('legacy', { kind: 'legacy' });
   const { code, out } = await run(home, [...home.args, '--totals', home.totals]);
   assert.equal(code, 0);
-  assert.match(out, /report of the older kind/);
-  assert.match(out, /^Month to date .*: billed \$8\.10, listed \$9\.00, plimsoll \$6\.00$/m);
-  assert.match(out, /^ {2}\+ \$2\.00 +calls not seen on prod-search-api/m);
-  assert.match(out, /^ {2}− \$0\.9000 +prices or discounts, which the older reports do not tell apart$/m);
+  assert.match(out, /the older reports/);
+  assert.match(out, /^ {2}Month to date \(27 days\) +\$6\.00 +\$9\.00 +\$8\.10 +\+\$2\.10$/m);
+  assert.match(out, /^ +\+\$2\.00 {2}1 call not seen on prod-search-api/m);
+  assert.match(out, /^ +−\$0\.90 {2}prices or discounts, which the older reports do not tell apart$/m);
 });
 
 test('an individual account is told so in one sentence, and a report without data is unknown', async () => {

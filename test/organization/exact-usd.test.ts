@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { exactUsdOfCents, nanoUsdOf, nanoUsdParts, sumOf } from '../../src/organization/exact-usd.ts';
+import {
+  UNITS_PER_NANO_USD,
+  exactUsdOfCents,
+  nanoUsdOf,
+  roundedParts,
+  sumOf,
+} from '../../src/organization/exact-usd.ts';
 
 describe('exact dollars', () => {
   test('a decimal string of cents is read to its last digit', () => {
@@ -25,7 +31,7 @@ describe('exact dollars', () => {
     const parts = ['0.00000004', '0.00000004', '0', '0.00000004', '-0.00000012'].map(
       (text) => exactUsdOfCents(text) ?? 0n,
     );
-    const rounded = nanoUsdParts(0n, parts);
+    const rounded = roundedParts(UNITS_PER_NANO_USD, 0n, parts);
     assert.equal(sumOf(rounded), nanoUsdOf(sumOf(parts)));
     assert.equal(rounded[2], 0n);
   });

@@ -1,0 +1,56 @@
+import { readFileSync } from 'node:fs';
+import { textOf, type Env } from '../environment/credential.ts';
+import { ConfigurationError, unfit, type Problem } from '../errors.ts';
+import { adminKeyProblem } from '../keys/secrets.ts';
+import { hintOf } from '../organization/key-audit.ts';
+import { wrongArguments } from './arguments.ts';
+
+/** The code of a configuration with which no organization can be read. */
+export const ORGANIZATION_INVALID = 'PLIMSOLL_ORGANIZATION_INVALID';
+
+/** Reads the admin key of the environment, or of a file. Throws a `ConfigurationError` where there is none, or another key. */
+export function adminKeyOf(env: Env): () => string {
+  const file = textOf(env, 'ANTHROPIC_ADMIN_KEY_FILE');
+  const field = file === '' ? 'ANTHROPIC_ADMIN_KEY' : 'ANTHROPIC_ADMIN_KEY_FILE';
+  const value = file === '' ? textOf(env, field) : contentOf(file, field);
+  const problem = adminKeyProblem(value);
+  if (problem !== null) throw new ConfigurationError(ORGANIZATION_INVALID, [{ field, ...problem }]);
+  return () => value;
+}
+
+function contentOf(path: string, field: string): string {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch {
+    const problem: Problem = {
+      kind: 'unreadable',
+      field,
+      expected: 'a file with the admin key',
+      got: 'one that cannot be read',
+      advice: 'check the path and who may read it',
+    };
+    throw new ConfigurationError(ORGANIZATION_INVALID, [problem]);
+  }
+}
+
+/** Reads `ALIAS=ID`, as often as it is given. Throws for anything else. */
+export function idsIn(pairs: readonly string[]): Readonly<Record<string, readonly string[]>> {
+  const ids: Record<string, readonly string[]> = {};
+  for (const pair of pairs) {
+    const [alias = '', id = ''] = pair.split('=');
+    if (!/^apikey_\w+$/.test(id))
+      throw wrongArguments(unfit('--key', pair, { expected: 'an alias and an id, such as prod-shop-api=apikey_01Ab' }));
+    ids[alias] = [...(ids[alias] ?? []), id];
+  }
+  return ids;
+}
+
+/** The key of the environment is known by its hint, under its alias. */
+export function hintsOf(env: Env): ReadonlyMap<string, string> {
+  const [alias, secret] = [
+    textOf(env, 'PLIMSOLL_KEY'),
+    textOf(env, 'ANTHROPIC_AUTH_TOKEN') || textOf(env, 'ANTHROPIC_API_KEY'),
+  ];
+  const hint = hintOf(secret);
+  return new Map(alias === '' || hint === null ? [] : [[alias, hint]]);
+}
