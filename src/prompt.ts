@@ -81,6 +81,36 @@ function look(content: unknown, found: PromptFacts, depth: number): void {
   }
 }
 
+/** A further model of a request. What it does not say is as in the request. */
+interface FurtherModel {
+  readonly model?: string;
+  readonly max_tokens?: unknown;
+  readonly speed?: unknown;
+}
+
+/**
+ * Finds the models that may answer, or be asked, besides the request's own: its fallbacks, and tools that ask one.
+ * `isChosenThere`: the API chooses the fallbacks.
+ */
+export function furtherModels({ fallbacks, tools }: Json): {
+  readonly models: readonly FurtherModel[];
+  readonly isChosenThere: boolean;
+} {
+  const models: FurtherModel[] = [];
+  for (const part of [fallbacks, tools]) {
+    for (const item of list(part)) {
+      const { model, max_tokens: maxTokens, speed } = object(item);
+      if (typeof model !== 'string' && typeof maxTokens !== 'number') continue;
+      models.push({
+        ...(typeof model === 'string' && { model }),
+        ...(typeof maxTokens === 'number' && { max_tokens: maxTokens }),
+        ...(typeof speed === 'string' && { speed }),
+      });
+    }
+  }
+  return { models, isChosenThere: typeof fallbacks === 'string' };
+}
+
 /** Estimates the tokens of a prompt, with what its text does not show at its worst case. */
 export function estimatedPromptTokens(body: Json | null, bodyLength: number): number {
   const { correction, unseen } = promptContent(body ?? {}, LARGEST_WINDOW);

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { Registry } from 'prom-client';
 import type * as gatewayModule from 'plimsoll/gateway';
 import { defaultPrices } from 'plimsoll';
-import { CLIENTS, INPUT_NANO_USD, OUTPUT_NANO_USD } from './clients.ts';
+import { CLIENTS, INPUT_NANO_USD, MODEL, OUTPUT_NANO_USD } from './clients.ts';
 
 /** The gateway's module, as it is or with a mistake in it. */
 export type GatewayModule = Pick<
@@ -143,30 +143,54 @@ async function openApi() {
   });
 }
 
-/** As an API reads it that takes whatever can be taken. */
-function maxTokens(body: Buffer): number {
+/** The output tokens of the models that answer, one after the other: its own, and those of its list of fallbacks. */
+function outputs(body: Buffer): readonly number[] {
   try {
-    const { max_tokens: given } = JSON.parse(body.toString()) as { readonly max_tokens?: unknown };
-    return Math.min(1_000_000_000, Math.ceil(Math.max(0, Number(given) || 0)));
+    const { max_tokens: own, fallbacks } = JSON.parse(body.toString()) as Readonly<Record<string, unknown>>;
+    const further = (Array.isArray(fallbacks) ? fallbacks : []) as readonly { readonly max_tokens?: unknown }[];
+    return [own, ...further.map(({ max_tokens: given }) => given ?? own)].map(taken);
   } catch {
-    return 0; // it answers anything, and charges nothing for what it cannot read
+    return [0]; // it answers anything, and charges nothing for what it cannot read
   }
+}
+
+/** As an API reads it that takes whatever can be taken. */
+function taken(maxTokens: unknown): number {
+  return Math.min(1_000_000_000, Math.ceil(Math.max(0, Number(maxTokens) || 0)));
 }
 
 /** Only what the visitor sends counts: one token at a time has an amount to spend. A refusal costs nothing. */
 function chargeOf({ url, headers }: IncomingMessage, body: Buffer): bigint {
   if (url !== '/v1/messages' || headers['x-fuzz-client'] !== 'visitor' || headers['x-fuzz-refuse'] !== undefined)
     return 0n;
-  return BigInt(body.toString().length) * INPUT_NANO_USD + BigInt(maxTokens(body)) * OUTPUT_NANO_USD;
+  const inputNanoUsd = BigInt(body.toString().length) * INPUT_NANO_USD;
+  return outputs(body).reduce((sum, tokens) => sum + inputNanoUsd + BigInt(tokens) * OUTPUT_NANO_USD, 0n);
 }
 
-/** Sometimes it refuses, so that clients that number their attempts have something to number. */
+/** It answers with its last fallback, and sometimes it refuses, so that clients have attempts to number. */
 function answer(incoming: IncomingMessage, outgoing: ServerResponse, body: Buffer): void {
   const isRefused = incoming.headers['x-fuzz-refuse'] !== undefined;
-  const usage = { input_tokens: body.toString().length, output_tokens: maxTokens(body) };
-  const content = { id: 'msg_1', type: 'message', model: 'claude-haiku-4-5', content: [], stop_reason: 'end_turn' };
   const refusal = { type: 'error', error: { type: 'overloaded_error', message: 'Busy.' } };
   outgoing.writeHead(isRefused ? 529 : 200, { 'content-type': 'application/json' });
-  const answered = incoming.url === '/v1/messages' ? { ...content, usage } : { input_tokens: usage.input_tokens };
+  const answered = incoming.url === '/v1/messages' ? message(body) : { input_tokens: body.toString().length };
   outgoing.end(JSON.stringify(isRefused ? refusal : answered));
+}
+
+/** Each model that declined did so in a category that is billed. */
+function message(body: Buffer): unknown {
+  const iterations = outputs(body).map((tokens, hop, { length }) => ({
+    type: hop > 0 && hop === length - 1 ? 'fallback_message' : 'message',
+    model: MODEL,
+    input_tokens: body.toString().length,
+    output_tokens: tokens,
+  }));
+  const [last] = iterations.slice(-1);
+  const hops = iterations.slice(1).map(() => ({
+    type: 'fallback',
+    from: { model: MODEL },
+    to: { model: MODEL },
+    trigger: { type: 'refusal', category: 'bio' },
+  }));
+  const usage = { input_tokens: last?.input_tokens, output_tokens: last?.output_tokens, iterations };
+  return { id: 'msg_1', type: 'message', model: MODEL, content: hops, stop_reason: 'end_turn', usage };
 }

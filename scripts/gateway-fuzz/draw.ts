@@ -148,6 +148,13 @@ function oddTokens(random: Random): Tree {
   return { kind: 'scalar', text: random.one(texts) };
 }
 
+/** Two of them cost more than a visitor may spend, and one does not. */
+const MODEST_FALLBACK = { model: MODEL, max_tokens: 1_200 };
+
+function fallback(random: Random): unknown {
+  return { model: MODEL, max_tokens: random.one([50, 101, 1_200, 1_900, 5_001, null]) };
+}
+
 /** Fields that a request may have, and that somebody could hide a model or `max_tokens` in. */
 const ODDITIES: readonly ((random: Random) => Pair)[] = [
   (random) =>
@@ -159,7 +166,9 @@ const ODDITIES: readonly ((random: Random) => Pair)[] = [
           null,
           [],
           [{ model: anyModel(random) }],
-          [{ model: MODEL, max_tokens: random.one([50, 101, 5_001, null]) }],
+          [fallback(random)],
+          [fallback(random), fallback(random)],
+          [MODEST_FALLBACK, MODEST_FALLBACK],
         ]),
       ),
     ),

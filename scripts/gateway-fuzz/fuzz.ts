@@ -110,7 +110,8 @@ function problemOf(drawn: Drawn, { status, bodies, isRefusedThere, count, charge
   if (body === undefined) {
     if (status < 400 || status === 500) return `it was not sent, and the status is ${status}`;
     if (!verdict.sent || (client.perMinute !== null && count > client.perMinute)) return null;
-    return isUnpaid(client, { status, bytes: drawn.bytes.length, maxTokens: verdict.maxTokens, chargedBefore })
+    const { maxTokens, billed } = verdict;
+    return isUnpaid(client, { status, bytes: drawn.bytes.length, maxTokens, billed, chargedBefore })
       ? null
       : `it was refused with ${status}, and is allowed`;
   }
@@ -120,16 +121,20 @@ function problemOf(drawn: Drawn, { status, bodies, isRefusedThere, count, charge
   return status === (isRefusedThere ? 529 : 200) ? null : `the API answered, and the status is ${status}`;
 }
 
-/** A token with little left may be refused what could cost more than is left: at most twice what the input costs there. */
-function isUnpaid(
-  { spendNanoUsd }: FuzzClient,
-  {
-    status,
-    bytes,
-    maxTokens,
-    chargedBefore,
-  }: { status: number; bytes: number; maxTokens: number; chargedBefore: bigint },
-): boolean {
+interface Unpaid {
+  readonly status: number;
+  readonly bytes: number;
+  readonly maxTokens: number;
+  readonly billed: number;
+  readonly chargedBefore: bigint;
+}
+
+/**
+ * A token with little left may be refused what could cost more than is left: for each model that may be billed, at most
+ * twice what the input costs there.
+ */
+function isUnpaid({ spendNanoUsd }: FuzzClient, { status, bytes, maxTokens, billed, chargedBefore }: Unpaid): boolean {
   if (status !== 402 || spendNanoUsd === null) return false;
-  return chargedBefore + 2n * BigInt(bytes) * INPUT_NANO_USD + BigInt(maxTokens) * OUTPUT_NANO_USD > spendNanoUsd;
+  const eachNanoUsd = 2n * BigInt(bytes) * INPUT_NANO_USD + BigInt(maxTokens) * OUTPUT_NANO_USD;
+  return chargedBefore + BigInt(billed) * eachNanoUsd > spendNanoUsd;
 }

@@ -7,7 +7,14 @@ import { depth, written, type Fields, type Scalar, type Tree } from './tree.ts';
 
 /** What becomes of a request: refused, or sent on with this body. */
 export type Verdict =
-  { readonly sent: false } | { readonly sent: true; readonly body: Buffer; readonly maxTokens: number };
+  | { readonly sent: false }
+  | {
+      readonly sent: true;
+      readonly body: Buffer;
+      /** The most for any of its models, and how many may be billed at most. */
+      readonly maxTokens: number;
+      readonly billed: number;
+    };
 
 const REFUSED: Verdict = { sent: false };
 
@@ -18,6 +25,8 @@ interface Asked {
   readonly own: Scalar | null;
   readonly tokens: number;
   readonly furtherTokens: number;
+  /** Models that may be asked, its own among them. */
+  readonly billed: number;
 }
 
 /** Fields whose content is the user's own, or another server's. */
@@ -37,7 +46,7 @@ export function verdictOn(drawn: Drawn): Verdict {
   if (bytes.length > (client.bodyBytes ?? Infinity)) return REFUSED;
   if (damage === 'gzip') return REFUSED;
   const isLimited = client.models !== null || client.ceiling !== null || client.spendNanoUsd !== null;
-  if (!isLimited) return { sent: true, body: bytes, maxTokens: 0 };
+  if (!isLimited) return { sent: true, body: bytes, maxTokens: 0, billed: 1 };
   if (damage !== null || depth(tree) > DEEPEST) return REFUSED;
   const all = kind === 'batch' ? batchOf(tree) : [messageOf(tree, kind === 'count')];
   if (all.some((asked) => asked === null)) return REFUSED;
@@ -47,14 +56,15 @@ export function verdictOn(drawn: Drawn): Verdict {
 function ruled({ client: { models, ceiling }, kind, tree, bytes }: Drawn, all: readonly Asked[]): Verdict {
   if (models !== null && !all.every((asked) => mayUse(asked, models))) return REFUSED;
   const [first] = all;
-  const asIs: Verdict = { sent: true, body: bytes, maxTokens: first?.tokens ?? 0 };
+  const most = Math.max(first?.tokens ?? 0, first?.furtherTokens ?? 0);
+  const asIs: Verdict = { sent: true, body: bytes, maxTokens: most, billed: first?.billed ?? 1 };
   if (ceiling === null || kind === 'count') return asIs;
   const beyond = all.filter(({ tokens, furtherTokens }) => Math.max(tokens, furtherTokens) > ceiling.tokens);
   if (beyond.length === 0) return asIs;
   if (ceiling.above === 'reject' || kind === 'batch' || first === undefined || first.own === null) return REFUSED;
   if (first.furtherTokens > ceiling.tokens) return REFUSED;
   const body = written(tree, { scalar: first.own, text: String(ceiling.tokens) });
-  return { sent: true, body: Buffer.from(body), maxTokens: ceiling.tokens };
+  return { ...asIs, body: Buffer.from(body), maxTokens: ceiling.tokens };
 }
 
 function mayUse({ chosenByApi, models }: Asked, allowed: readonly string[]): boolean {
@@ -91,6 +101,7 @@ function messageOf(tree: Tree, isCounted: boolean): Asked | null {
     own: tokens?.kind === 'scalar' ? tokens : null,
     tokens: count ?? 0,
     furtherTokens: further.tokens,
+    billed: 1 + further.count,
   };
 }
 
@@ -104,6 +115,8 @@ const READ: ReadonlySet<string> = new Set(['model', 'max_tokens', 'speed', 'stre
 interface Further {
   readonly models: readonly string[];
   readonly tokens: number;
+  /** Models and bounds of tokens that are named: no more models than that. */
+  readonly count: number;
 }
 
 interface Place {
@@ -111,7 +124,7 @@ interface Place {
   readonly isRequest: boolean;
 }
 
-const NOTHING: Further = { models: [], tokens: 0 };
+const NOTHING: Further = { models: [], tokens: 0, count: 0 };
 
 /** The further models and tokens within; `null` where one cannot be understood. */
 function furtherIn(tree: Tree, place: Place): Further | null {
@@ -122,7 +135,11 @@ function furtherIn(tree: Tree, place: Place): Further | null {
   for (const { name, value } of inner) {
     const more = furtherOf(name, value, place);
     if (more === null) return null;
-    found = { models: [...found.models, ...more.models], tokens: Math.max(found.tokens, more.tokens) };
+    found = {
+      models: [...found.models, ...more.models],
+      tokens: Math.max(found.tokens, more.tokens),
+      count: found.count + more.count,
+    };
   }
   return found;
 }
@@ -135,12 +152,12 @@ function furtherOf(name: string, value: Tree, { isCounted, isRequest }: Place): 
   if (value.kind === 'scalar' && value.text === 'null') return NOTHING;
   if (name === 'model') {
     const model = nameIn(value);
-    return model === null ? null : { models: [model], tokens: 0 };
+    return model === null ? null : { models: [model], tokens: 0, count: 1 };
   }
   if (name !== 'max_tokens') return furtherIn(value, { isCounted, isRequest: false });
   if (isCounted) return NOTHING;
   const tokens = tokensIn(value);
-  return tokens === null ? null : { models: [], tokens };
+  return tokens === null ? null : { models: [], tokens, count: 1 };
 }
 
 function nameIn(tree: Tree | null): string | null {

@@ -21,6 +21,7 @@ const FORWARD = 'gateway/forward.ts';
 const BODY = 'gateway/request-body.ts';
 const ATTEMPT = 'gateway/attempt.ts';
 const ADMISSION = 'observe/admission.ts';
+const ESTIMATE = 'budget/estimate.ts';
 const RATE = 'gateway/access/rate-limiter.ts';
 
 export const MUTANTS: readonly Mutant[] = [
@@ -251,6 +252,18 @@ export const MUTANTS: readonly Mutant[] = [
     file: FORWARD,
     from: '    spendGuards: [...(grant.spendGuards ?? []), ...spendGuards],',
     to: '    spendGuards: [...spendGuards],',
+  },
+  {
+    name: 'further models are not reserved for',
+    file: ESTIMATE,
+    from: '    if (models.length === 0 && !isChosenThere) return [part];\n',
+    to: '    if (models.length < 1e9) return [part];\n',
+  },
+  {
+    name: 'of several models only the dearest is reserved for',
+    file: ESTIMATE,
+    from: 'const nanoUsd = this.#isWorst || own.nanoUsd === null ?',
+    to: 'const nanoUsd = own.nanoUsd === null ?',
   },
   {
     name: 'a ceiling changes nothing',

@@ -5,7 +5,8 @@ import { Account, type AccountStatus, type BudgetView, type ThresholdReached } f
 import { BudgetGuard } from './budget-guard.ts';
 import { isVolatileInMemory, type Budget, type Decision, type OnLedgerDown } from './budget.ts';
 import { budgetsOf, loadBudgets, type BudgetDefinition } from './definition.ts';
-import { Estimator, type BudgetPrices } from './estimate.ts';
+import type { BudgetPrices } from './budget-prices.ts';
+import { Estimator } from './estimate.ts';
 import { LedgerLink } from './ledger-link.ts';
 import type { Ledger, LedgerKind } from './ledger.ts';
 import { memoryLedger } from './memory-ledger.ts';

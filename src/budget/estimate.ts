@@ -1,10 +1,12 @@
 import type { GuardedRequest } from '../decisions.ts';
-import { geoOf, type Platform } from '../platform.ts';
+import { geoOf } from '../platform.ts';
+import type { BudgetPrice, BudgetPrices } from './budget-prices.ts';
 import { MESSAGE_OPERATIONS, type Call, type CallCost } from '../vocabulary.ts';
 import {
   CHARACTERS_PER_TOKEN,
   LARGEST_WINDOW,
   NOTHING_UNSEEN,
+  furtherModels,
   list,
   object,
   promptContent,
@@ -43,54 +45,6 @@ interface Basis {
   readonly unseen: number;
   /** `max_tokens` in nano-dollars. */
   readonly output: number;
-}
-
-/** The part of a price table that budgets need; `instrument()` passes its own table. */
-export interface BudgetPrices {
-  canonicalModel(id: string): string;
-  /** Tells whether the prices are those of a platform. Default: of every one. */
-  isSoldOn?(platform: Platform): boolean;
-  /** An amount at list price as it is billed to a key. Default: all of it. */
-  negotiated?(nanoUsd: bigint, key: string): bigint;
-  /** Takes any id that `canonicalModel` takes. */
-  priceAt(
-    model: string,
-    whenMs: number,
-  ): {
-    /** The canonical id. */
-    readonly model: string;
-    readonly cards: {
-      readonly standard: TokenCard;
-      readonly fast: TokenCard | null;
-      readonly long_context: TokenCard | null;
-    };
-    /** A longer prompt is charged at the `long_context` rates. */
-    readonly longContextAboveTokens: number;
-  } | null;
-}
-
-type BudgetPrice = NonNullable<ReturnType<BudgetPrices['priceAt']>>;
-
-interface TokenRatePair {
-  readonly standard: TokenRates;
-  readonly batch: TokenRates | null;
-}
-
-interface TokenCard extends TokenRatePair {
-  /** Places of inference that cost more. */
-  readonly byGeo?: ReadonlyMap<string, TokenRatePair>;
-}
-
-interface TokenRates {
-  readonly input: TokenRate;
-  readonly cache_write_1h: TokenRate;
-  readonly output: TokenRate;
-}
-
-/** The price of one token, as a fraction of nano-dollars. */
-interface TokenRate {
-  readonly fastNum: number;
-  readonly fastDen: number;
 }
 
 /** The operations that are billed by the token. Counting tokens, and managing batches and files, is free. */
@@ -165,17 +119,20 @@ export class Estimator {
     const { operation, requestedModel, maxTokens } = call;
     if (!BILLED.has(operation) && (operation !== 'other' || requestedModel === null)) return null;
     if (operation === 'messages.batches.create') return this.#batch(call, request);
-    const content = promptContent(request.body ?? {}, this.#unseenTokens);
-    const part = this.#part(call, {
+    const body = request.body ?? {};
+    const content = promptContent(body, this.#unseenTokens);
+    const asked = {
       model: requestedModel ?? '',
       maxTokens: maxTokens === null ? 0 : outputTokens(maxTokens),
       length: Math.max(0, request.bodyLength + content.correction),
       content,
-      speed: request.body?.['speed'],
-      geo: (call.endpoint && geoOf(call.endpoint)) ?? request.body?.['inference_geo'],
+      speed: body['speed'],
+      geo: (call.endpoint && geoOf(call.endpoint)) ?? body['inference_geo'],
       batch: false,
-    });
-    return { parts: [part], promptTokens: this.#isWorst ? null : part.promptTokens, basis: part.basis };
+    };
+    const part = this.#part(call, asked);
+    const parts = this.#withFurther(call, { body, asked, part });
+    return { parts, promptTokens: this.#isWorst ? null : part.promptTokens, basis: part.basis };
   }
 
   /**
@@ -196,13 +153,13 @@ export class Estimator {
   }
 
   #batch(call: Call, { body, bodyLength }: GuardedRequest): Estimate {
-    const asked = list(body?.['requests']).map((request) => object(object(request)['params']));
-    const contents = asked.map((params) => promptContent(params, this.#unseenTokens));
-    const length = contents.reduce((sum, { correction }) => sum + correction, bodyLength) / asked.length;
+    const requests = list(body?.['requests']).map((request) => object(object(request)['params']));
+    const contents = requests.map((params) => promptContent(params, this.#unseenTokens));
+    const length = contents.reduce((sum, { correction }) => sum + correction, bodyLength) / requests.length;
     const byModel = new Map<string, EstimatedPart>();
-    for (const [position, params] of asked.entries()) {
+    for (const [position, params] of requests.entries()) {
       const { model } = params;
-      const part = this.#part(call, {
+      const asked = {
         model: typeof model === 'string' ? model : '',
         maxTokens: outputTokens(params['max_tokens']),
         length: Math.max(0, length),
@@ -210,10 +167,33 @@ export class Estimator {
         speed: params['speed'],
         geo: params['inference_geo'],
         batch: true,
-      });
-      byModel.set(part.model, plus(byModel.get(part.model), part));
+      };
+      const part = this.#part(call, asked);
+      for (const each of this.#withFurther(call, { body: params, asked, part }))
+        byModel.set(each.model, plus(byModel.get(each.model), each));
     }
     return { parts: [...byModel.values()], promptTokens: null, basis: null };
+  }
+
+  /**
+   * Adds the further models of a request, which read the same prompt. Usually one of them answers, so together they are
+   * expected to cost what the dearest of them does. At the worst each of them answers and is billed, and nothing is known
+   * of those that the API chooses.
+   */
+  #withFurther(call: Call, { body, asked, part }: Further): readonly EstimatedPart[] {
+    const { models, isChosenThere } = furtherModels(body);
+    if (models.length === 0 && !isChosenThere) return [part];
+    const byModel = new Map<string, EstimatedPart>([[part.model, part]]);
+    let mostNanoUsd = part.nanoUsd ?? 0n;
+    for (const { model = asked.model, max_tokens: maxTokens = asked.maxTokens, speed = asked.speed } of models) {
+      const own = this.#part(call, { ...asked, model, maxTokens: outputTokens(maxTokens), speed });
+      const beyondNanoUsd = (own.nanoUsd ?? 0n) - mostNanoUsd;
+      if (beyondNanoUsd > 0n) mostNanoUsd += beyondNanoUsd;
+      const nanoUsd = this.#isWorst || own.nanoUsd === null ? own.nanoUsd : beyondNanoUsd > 0n ? beyondNanoUsd : 0n;
+      byModel.set(own.model, plus(byModel.get(own.model), { model: own.model, nanoUsd, promptNanoUsd: 0n }));
+    }
+    if (isChosenThere && this.#isWorst) byModel.set('', { model: '', nanoUsd: null, promptNanoUsd: 0n });
+    return [...byModel.values()];
   }
 
   #part(
@@ -260,6 +240,13 @@ interface MessageRequest {
   /** The place of inference. */
   readonly geo: unknown;
   readonly batch: boolean;
+}
+
+/** A request that may name further models, with the estimate of its own. */
+interface Further {
+  readonly body: Readonly<Record<string, unknown>>;
+  readonly asked: MessageRequest;
+  readonly part: EstimatedPart;
 }
 
 /** A `max_tokens` that is none is answered with a 400; until then it counts as the longest answer that there can be. */

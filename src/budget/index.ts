@@ -27,4 +27,4 @@ export type {
   Window,
 } from './ledger.ts';
 export type { Cancel, Span, Timers } from '../clock.ts';
-export type { BudgetPrices } from './estimate.ts';
+export type { BudgetPrices } from './budget-prices.ts';

@@ -193,6 +193,8 @@ function observeFailure<E extends Exchange, R extends ResponseHead>(
   const status = transport.failureOf(exchange, error);
   call.fail(status);
   if (!transport.retriesFailure(exchange, error)) return call.end(status);
+  // A sender that gave it up may say that it will send again, and never do: nothing waits for that with a hold.
+  if (status === 'timeout' && observation.isStrict === true) for (const spend of call.spends) spend.retried?.();
   notify(observation, 'retriedUnasked');
   transport.wait(exchange);
 }

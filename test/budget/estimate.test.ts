@@ -63,6 +63,52 @@ test('fast mode and long prompts are expected at their own prices', () => {
   assert.ok(Math.abs(long / short - 7.5) < 0.01, String(long / short));
 });
 
+const OPUS = 'claude-opus-5-5';
+
+/** With 1,000 tokens of prompt as usual, and 2,700 at the worst. */
+function withFurther(expects: 'usual' | 'worst', fields: object): Readonly<Record<string, number | null>> {
+  const body = { ...message(''), max_tokens: 1_000, ...fields };
+  const call = aCall({ requestedModel: HAIKU, maxTokens: 1_000 });
+  const found = new Estimator(prices, { expects }).estimate(call, { body, bodyLength: 2_700 });
+  return Object.fromEntries(
+    (found?.parts ?? []).map(({ model, nanoUsd }) => [model, nanoUsd === null ? null : Number(nanoUsd)]),
+  );
+}
+
+/** Prices of a token in nano-dollars: Haiku $1 and $5 a million, at the worst $2; Opus $4 and $20, at the worst $8. */
+const WORST = { haiku: 2_700 * 1_000 + 1_000 * 5_000, opus: 2_700 * 4_000 };
+
+test('of a request with fallbacks the worst case is that each of them answers and is billed', () => {
+  const fallbacks = [{ model: OPUS, max_tokens: 300 }, { model: OPUS }, { model: HAIKU, max_tokens: 10 }];
+  assert.deepEqual(withFurther('worst', { fallbacks }), {
+    [HAIKU]: WORST.haiku + 2_700 * 1_000 + 10 * 5_000,
+    [OPUS]: 2 * WORST.opus + 1_300 * 20_000,
+  });
+  const advisor = { type: 'advisor_20260301', name: 'advisor', model: OPUS, max_tokens: 300 };
+  assert.deepEqual(withFurther('worst', { tools: [advisor, { name: 'cars', input_schema: {} }] }), {
+    [HAIKU]: WORST.haiku,
+    [OPUS]: WORST.opus + 300 * 20_000,
+  });
+});
+
+test('nothing is known of fallbacks that the API chooses, nor of one without a price', () => {
+  assert.deepEqual(withFurther('worst', { fallbacks: 'default' }), { [HAIKU]: WORST.haiku, '': null });
+  const fallbacks = [{ model: 'claude-unheard-of' }];
+  for (const expects of ['usual', 'worst'] as const)
+    assert.equal(withFurther(expects, { fallbacks })['claude-unheard-of'], null);
+});
+
+test('usually one of several models answers: together they are expected to cost what the dearest does', () => {
+  const [haiku, opus] = [1_000 * 1_000 + 500 * 5_000, 1_000 * 4_000 + 150 * 20_000];
+  const fallbacks = [
+    { model: OPUS, max_tokens: 300 },
+    { model: OPUS, max_tokens: 100 },
+  ];
+  assert.deepEqual(withFurther('usual', { fallbacks }), { [HAIKU]: haiku, [OPUS]: opus - haiku });
+  assert.deepEqual(withFurther('usual', { fallbacks: [{ model: HAIKU, max_tokens: 5 }] }), { [HAIKU]: haiku });
+  assert.deepEqual(withFurther('usual', { fallbacks: 'default' }), { [HAIKU]: haiku });
+});
+
 test('the attribution label route tells routes apart', () => {
   const estimator = new Estimator(prices);
   const call = (route: string) => aCall({ requestedModel: HAIKU, maxTokens: 1_000, attribution: { route } });

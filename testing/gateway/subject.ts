@@ -86,6 +86,25 @@ export async function subject(ends: Ends, { upstream, options, client, server }:
   };
 }
 
+/** A token that the client has minted for a visitor of its page, with so much to spend. The client needs `mints`. */
+export async function visitorToken({ store, tokenId }: Subject, spendNanoUsd: bigint): Promise<string> {
+  const parts = newToken();
+  const minted = { parent: tokenId, subject: 'visitor', origin: null, models: null, spendNanoUsd };
+  const expiresAtMs = Date.now() + 300_000;
+  const record = { ...FOREVER, id: parts.id, hash: secretHash(parts.secret), client: 'web', createdAtMs: Date.now() };
+  await store.put({ ...record, minted, expiresAtMs });
+  return tokenText(parts);
+}
+
+/** What a client may mint, with nothing that a test would run into. */
+export const MINTS = {
+  spendNanoUsd: null,
+  requestsPerMinute: null,
+  lifetimeSeconds: 900,
+  subjectLabel: null,
+  requestsAtOnce: 1_000,
+} as const;
+
 const ANYTHING = unboundClient('web', 'prod-api-key');
 
 const FOREVER = { expiresAtMs: null, revokedAtMs: null, note: '', minted: null } as const;

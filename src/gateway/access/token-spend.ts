@@ -1,7 +1,8 @@
 import { Account } from '../../budget/account.ts';
 import { BudgetGuard } from '../../budget/budget-guard.ts';
 import type { Budget } from '../../budget/budget.ts';
-import { Estimator, type BudgetPrices } from '../../budget/estimate.ts';
+import type { BudgetPrices } from '../../budget/budget-prices.ts';
+import { Estimator } from '../../budget/estimate.ts';
 import { LedgerLink } from '../../budget/ledger-link.ts';
 import type { Ledger } from '../../budget/ledger.ts';
 import { memoryLedger } from '../../budget/memory-ledger.ts';
@@ -51,8 +52,8 @@ interface TokenBudget {
 
 /**
  * Limits the spend of minted tokens. Each token is a budget that blocks, with reservations in whole nano-dollars. A call
- * reserves the most that it can cost: a token for each character of its body, and all of `max_tokens`. Nothing is learned
- * from other calls, and a client that leaves pays all that its call held. So the limit is exceeded only by server tools,
+ * reserves the most that it can cost: a token for each character of its body, and all of `max_tokens`, for each model that it
+ * names; a chain of fallbacks that the API chooses is refused, like a model without a price. Nothing is learned from other calls, and a client that leaves pays all that its call held. So the limit is exceeded only by server tools,
  * which are settled and not reserved, and by text that has more tokens than characters. Calls are also blocked if their
  * model has no price, and while the ledger does not answer: the limit is what bounds a thief of the token.
  */
