@@ -86,6 +86,7 @@ interface FurtherModel {
   readonly model?: string;
   readonly max_tokens?: unknown;
   readonly speed?: unknown;
+  readonly geo?: unknown;
 }
 
 /**
@@ -99,12 +100,13 @@ export function furtherModels({ fallbacks, tools }: Json): {
   const models: FurtherModel[] = [];
   for (const part of [fallbacks, tools]) {
     for (const item of list(part)) {
-      const { model, max_tokens: maxTokens, speed } = object(item);
+      const { model, max_tokens: maxTokens, speed, inference_geo: geo } = object(item);
       if (typeof model !== 'string' && typeof maxTokens !== 'number') continue;
       models.push({
         ...(typeof model === 'string' && { model }),
         ...(typeof maxTokens === 'number' && { max_tokens: maxTokens }),
         ...(typeof speed === 'string' && { speed }),
+        ...(typeof geo === 'string' && { geo }),
       });
     }
   }

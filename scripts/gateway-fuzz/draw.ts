@@ -196,6 +196,7 @@ const ODDITIES: readonly ((random: Random) => Pair)[] = [
   (random) => pair('some_new_field', treeOf({ of: [[{ model: anyModel(random) }]] })),
   (random) => pair('some_new_field', treeOf({ max_tokens: random.one<unknown>([1, 101, 5_001, 'x', -1, null]) })),
   (random) => pair('speed', treeOf(random.one<unknown>(['standard', 'standard', null, 'ludicrous', 7]))),
+  (random) => pair('inference_geo', treeOf(random.one<unknown>(['us', 'global', null, 7, ['us']]))),
   (random) => pair('stream', treeOf(random.one<unknown>([false, 'true', 1, null]))),
   () => pair('metadata', treeOf({ user_id: 'a', model: 7, max_tokens: {} })),
   () => pair('output_config', treeOf({ format: { schema: { model: 1, properties: { max_tokens: {} } } } })),
@@ -211,12 +212,12 @@ function nested(levels: number): Tree {
 
 /** A name that comes a second time, perhaps as escapes. */
 function again(random: Random): Pair {
-  const name = random.one(['model', 'max_tokens', 'speed', 'top_k']);
+  const name = random.one(['model', 'max_tokens', 'speed', 'inference_geo', 'top_k']);
   const escaped = Array.from(name, (letter) => `\\u00${letter.charCodeAt(0).toString(16)}`).join('');
   const value =
     name === 'model'
       ? scalar(anyModel(random))
-      : name === 'speed'
+      : name === 'speed' || name === 'inference_geo'
         ? scalar('standard')
         : scalar(random.one([1, 9_999]));
   return pair(name, value, random.whether(0.5) ? `"${escaped}"` : `"${name}"`);

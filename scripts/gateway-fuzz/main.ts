@@ -7,7 +7,8 @@ import { parseArgs } from 'node:util';
 import * as right from 'plimsoll/gateway';
 import { openBench } from './bench.ts';
 import { fuzz, type Difference } from './fuzz.ts';
-import { MUTANTS, findMutant } from './mutants.ts';
+import { findMutant } from './find-mutant.ts';
+import { MUTANTS } from './mutants.ts';
 
 const { values } = parseArgs({
   options: {

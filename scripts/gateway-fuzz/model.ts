@@ -56,8 +56,7 @@ export function verdictOn(drawn: Drawn): Verdict {
 function ruled({ client: { models, ceiling }, kind, tree, bytes }: Drawn, all: readonly Asked[]): Verdict {
   if (models !== null && !all.every((asked) => mayUse(asked, models))) return REFUSED;
   const [first] = all;
-  const most = Math.max(first?.tokens ?? 0, first?.furtherTokens ?? 0);
-  const asIs: Verdict = { sent: true, body: bytes, maxTokens: most, billed: first?.billed ?? 1 };
+  const asIs: Verdict = { sent: true, body: bytes, ...mostBilled(first) };
   if (ceiling === null || kind === 'count') return asIs;
   const beyond = all.filter(({ tokens, furtherTokens }) => Math.max(tokens, furtherTokens) > ceiling.tokens);
   if (beyond.length === 0) return asIs;
@@ -65,6 +64,11 @@ function ruled({ client: { models, ceiling }, kind, tree, bytes }: Drawn, all: r
   if (first.furtherTokens > ceiling.tokens) return REFUSED;
   const body = written(tree, { scalar: first.own, text: String(ceiling.tokens) });
   return { ...asIs, body: Buffer.from(body), maxTokens: ceiling.tokens };
+}
+
+function mostBilled(asked: Asked | undefined) {
+  const { tokens, furtherTokens, billed } = asked ?? { tokens: 0, furtherTokens: 0, billed: 1 };
+  return { maxTokens: Math.max(tokens, furtherTokens), billed };
 }
 
 function mayUse({ chosenByApi, models }: Asked, allowed: readonly string[]): boolean {
@@ -93,6 +97,7 @@ function messageOf(tree: Tree, isCounted: boolean): Asked | null {
   const count = tokensIn(tokens);
   const further = furtherIn(tree, { isCounted, isRequest: true });
   if (model === null || further === null || !isSpeed(only(tree, 'speed'))) return null;
+  if (!isPlace(only(tree, 'inference_geo'))) return null;
   if (count === null && !isCounted) return null;
   const fallbacks = only(tree, 'fallbacks');
   return {
@@ -110,7 +115,7 @@ function hasTwice({ pairs }: Fields): boolean {
   return new Set(read).size < read.length;
 }
 
-const READ: ReadonlySet<string> = new Set(['model', 'max_tokens', 'speed', 'stream', 'fallbacks']);
+const READ: ReadonlySet<string> = new Set(['model', 'max_tokens', 'speed', 'inference_geo', 'stream', 'fallbacks']);
 
 interface Further {
   readonly models: readonly string[];
@@ -172,4 +177,9 @@ function tokensIn(tree: Tree | null): number | null {
 
 function isSpeed(tree: Tree | null): boolean {
   return tree === null || (tree.kind === 'scalar' && ['"standard"', '"fast"', 'null'].includes(tree.text));
+}
+
+/** Where the model runs, which has a price: any name. */
+function isPlace(tree: Tree | null): boolean {
+  return tree === null || (tree.kind === 'scalar' && (tree.text === 'null' || /^"[^]{0,256}"$/.test(tree.text)));
 }

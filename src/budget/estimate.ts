@@ -185,8 +185,8 @@ export class Estimator {
     if (models.length === 0 && !isChosenThere) return [part];
     const byModel = new Map<string, EstimatedPart>([[part.model, part]]);
     let mostNanoUsd = part.nanoUsd ?? 0n;
-    for (const { model = asked.model, max_tokens: maxTokens = asked.maxTokens, speed = asked.speed } of models) {
-      const own = this.#part(call, { ...asked, model, maxTokens: outputTokens(maxTokens), speed });
+    for (const { max_tokens: maxTokens = asked.maxTokens, ...further } of models) {
+      const own = this.#part(call, { ...asked, ...further, maxTokens: outputTokens(maxTokens) });
       const beyondNanoUsd = (own.nanoUsd ?? 0n) - mostNanoUsd;
       if (beyondNanoUsd > 0n) mostNanoUsd += beyondNanoUsd;
       const nanoUsd = this.#isWorst || own.nanoUsd === null ? own.nanoUsd : beyondNanoUsd > 0n ? beyondNanoUsd : 0n;

@@ -254,7 +254,7 @@ export class BodyFacts {
     if (place === PLACE.message && name === 'model') this.spans.model = span;
     if (place === PLACE.message && name === 'max_tokens') this.spans.maxTokens = span;
     if (name === 'max_tokens' && this.#kind === 'count') return;
-    if (value === null && (place === PLACE.settings || name === 'speed')) return;
+    if (value === null && (place === PLACE.settings || name === 'speed' || name === 'inference_geo')) return;
     const { set, problem } = FIELDS.get(name) ?? {};
     if (set === undefined || set(this.#nodeOf(level), value) || problem === undefined) return;
     this.fail(problem);

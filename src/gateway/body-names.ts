@@ -2,7 +2,16 @@ import type { PROMPT_FACTS, PromptFacts } from '../prompt.ts';
 
 /** The first thing in a body that rules and the API could understand differently. */
 export type BodyProblem =
-  'not_json' | 'too_deep' | 'no_object' | 'repeated' | 'model' | 'max_tokens' | 'speed' | 'requests' | 'too_many';
+  | 'not_json'
+  | 'too_deep'
+  | 'no_object'
+  | 'repeated'
+  | 'model'
+  | 'max_tokens'
+  | 'speed'
+  | 'inference_geo'
+  | 'requests'
+  | 'too_many';
 
 /**
  * Fields with content of the user's own, and settings of others than the API, a server of tools for one: a `model` in them
@@ -15,7 +24,7 @@ export const CONTENT_NAMES = [
 
 /** Names that mean something, each a bit: one that comes twice in an object is understood differently by two readers. */
 const NAMES = [
-  ...['model', 'max_tokens', 'stream', 'speed', 'fallbacks', 'messages', 'requests', 'params'],
+  ...['model', 'max_tokens', 'stream', 'speed', 'inference_geo', 'fallbacks', 'messages', 'requests', 'params'],
   ...['content', 'source', 'type', 'data', 'cache_control', 'thread'],
   ...CONTENT_NAMES,
 ] as const;
@@ -58,10 +67,11 @@ const NONE: ReadonlySet<string> = new Set();
 export const MEANT_IN: Readonly<Record<Place, ReadonlySet<string>>> = {
   [PLACE.content]: NONE,
   [PLACE.message]: new Set<Name>([
-    ...(['model', 'max_tokens', 'stream', 'speed', 'fallbacks', 'messages', 'cache_control', 'thread'] as const),
+    ...(['model', 'max_tokens', 'stream', 'speed', 'inference_geo', 'fallbacks', 'messages'] as const),
+    ...(['cache_control', 'thread'] as const),
     ...CONTENT_NAMES,
   ]),
-  [PLACE.settings]: new Set<Name>(['model', 'max_tokens', 'speed', 'cache_control', ...CONTENT_NAMES]),
+  [PLACE.settings]: new Set<Name>(['model', 'max_tokens', 'speed', 'inference_geo', 'cache_control', ...CONTENT_NAMES]),
   [PLACE.batch]: new Set<Name>(['requests']),
   [PLACE.requests]: NONE,
   [PLACE.entry]: new Set<Name>(['params']),
@@ -163,6 +173,7 @@ export interface AskedNode {
   max_tokens?: number;
   stream?: boolean;
   speed?: string;
+  inference_geo?: string;
   /** A text in place of a list: the API chooses the models to fall back on. */
   fallbacks?: string;
   /** Further models of the request: those of its fallbacks, and of tools that ask one. */
@@ -212,6 +223,17 @@ export const FIELDS: ReadonlyMap<Name | '', Field> = new Map<Name | '', Field>([
       set(node, value) {
         if (value !== 'standard' && value !== 'fast') return false;
         node.speed = value;
+        return true;
+      },
+    },
+  ],
+  [
+    'inference_geo',
+    {
+      problem: 'inference_geo',
+      set(node, value) {
+        if (typeof value !== 'string') return false;
+        node.inference_geo = value;
         return true;
       },
     },

@@ -203,6 +203,7 @@ const PROBLEMS: Readonly<Record<BodyProblem, string>> = {
   model: 'Expected model to be the name of a model, got something else. Name one.',
   max_tokens: 'Expected max_tokens to be a whole number from 0 to 1000000000, got something else. Set one.',
   speed: 'Expected speed to be "standard" or "fast", got something else. Leave it out.',
+  inference_geo: 'Expected inference_geo to be a text, got something else. Leave it out.',
   requests:
     'Expected requests to be a list of objects with params, got something else. Send it as the API documents it.',
   too_many: 'Expected at most 100000 requests and models in a body, got more. Send less at a time.',

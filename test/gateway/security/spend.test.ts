@@ -55,6 +55,27 @@ for (const [which, fallbacks] of Object.entries(FALLBACKS))
     assert.equal(statuses.filter((status) => status === 402).length, 200 - answered);
   });
 
+test('a visitor spends no more where a model runs at a dearer place', async (t) => {
+  const upstream = await rawUpstream(t, declining);
+  const gateway = await subject(t, { upstream, client: { mints: MINTS } });
+  const model = 'claude-opus-5-5';
+  const status = async (fields: object): Promise<number | undefined> => {
+    const body = JSON.stringify({ model, messages: [], ...fields });
+    return (await exchanged(gateway.port, post(await visitorToken(gateway, CENT), [], { body })))?.status;
+  };
+  // $4 and $20 a million tokens, and a tenth more in the US: $0.0093 are $0.0102.
+  const own = (place: string | null) => ({ max_tokens: 450, inference_geo: place });
+  const further = (place: string | null) => ({
+    max_tokens: 1,
+    fallbacks: [{ model, max_tokens: 425, inference_geo: place }],
+  });
+  for (const fields of [own, further]) {
+    assert.equal(await status(fields(null)), 200);
+    assert.equal(await status(fields('us')), 402);
+  }
+  assert.equal(upstream.requests.length, 2);
+});
+
 test('a visitor whose fallbacks the API would choose is refused: nobody could say what they cost', async (t) => {
   const upstream = await rawUpstream(t, declining);
   const gateway = await subject(t, { upstream, client: { mints: MINTS } });

@@ -6,8 +6,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as right from 'plimsoll/gateway';
 import { openBench } from '../../../scripts/gateway-fuzz/bench.ts';
+import { findMutant } from '../../../scripts/gateway-fuzz/find-mutant.ts';
 import { fuzz } from '../../../scripts/gateway-fuzz/fuzz.ts';
-import { MUTANTS, drawMutants, findMutant, misplacedMutants } from '../../../scripts/gateway-fuzz/mutants.ts';
+import { MUTANTS, drawMutants, misplacedMutants } from '../../../scripts/gateway-fuzz/mutants.ts';
 
 const SEED = Number(process.env['PLIMSOLL_FUZZ_SEED'] ?? 7);
 
