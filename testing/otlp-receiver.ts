@@ -34,13 +34,18 @@ const SCHEMA = `
   message ScopeMetrics { Scope scope = 1; repeated Metric metrics = 2; }
   message Metric {
     string name = 1; string unit = 3;
-    oneof data { Sum sum = 7; Histogram histogram = 9; }
+    oneof data { Gauge gauge = 5; Sum sum = 7; Histogram histogram = 9; }
   }
+  message Gauge { repeated NumberPoint data_points = 1; }
   message Sum { repeated NumberPoint data_points = 1; int32 aggregation_temporality = 2; bool is_monotonic = 3; }
-  message NumberPoint { repeated KeyValue attributes = 7; oneof value { double as_double = 4; sfixed64 as_int = 6; } }
+  message NumberPoint {
+    repeated KeyValue attributes = 7; fixed64 start_time_unix_nano = 2;
+    oneof value { double as_double = 4; sfixed64 as_int = 6; }
+  }
   message Histogram { repeated HistogramPoint data_points = 1; int32 aggregation_temporality = 2; }
   message HistogramPoint {
-    repeated KeyValue attributes = 9; fixed64 count = 4; optional double sum = 5; repeated fixed64 bucket_counts = 6;
+    repeated KeyValue attributes = 9; fixed64 start_time_unix_nano = 2;
+    fixed64 count = 4; optional double sum = 5; repeated fixed64 bucket_counts = 6;
     repeated double explicit_bounds = 7;
   }
 `;
@@ -70,12 +75,18 @@ export interface ReceivedSpan {
 export interface ReceivedPoint {
   readonly name: string;
   readonly unit: string;
+  readonly type: 'gauge' | 'sum' | 'histogram';
+  readonly isMonotonic: boolean;
   readonly isCumulative: boolean;
+  readonly startMs: number;
   readonly attributes: Values;
+  readonly resource: Values;
   readonly value: number;
   /** Histograms: how many values; for sums 0. */
   readonly count: number;
   readonly bounds: readonly number[];
+  /** Of each bucket alone, not cumulative; the last is that of the values above all bounds. */
+  readonly bucketCounts: readonly number[];
 }
 
 export interface OtlpReceiver {
@@ -168,26 +179,31 @@ interface WireTraces {
 
 interface WirePoint {
   readonly attributes: WireAttributes;
+  readonly startTimeUnixNano: string;
   readonly asDouble?: number;
   readonly asInt?: string;
   readonly count?: string;
   readonly sum?: number;
   readonly explicitBounds?: readonly number[];
+  readonly bucketCounts?: readonly string[];
 }
 interface WireData {
   readonly dataPoints: readonly WirePoint[];
-  readonly aggregationTemporality: number;
+  /** Gauges have none. */
+  readonly aggregationTemporality?: number;
+  readonly isMonotonic?: boolean;
+}
+interface WireMetric {
+  readonly name: string;
+  readonly unit: string;
+  readonly gauge?: WireData;
+  readonly sum?: WireData;
+  readonly histogram?: WireData;
 }
 interface WireMetrics {
   readonly resourceMetrics: readonly {
-    readonly scopeMetrics: readonly {
-      readonly metrics: readonly {
-        readonly name: string;
-        readonly unit: string;
-        readonly sum?: WireData;
-        readonly histogram?: WireData;
-      }[];
-    }[];
+    readonly resource: { readonly attributes: WireAttributes } | null;
+    readonly scopeMetrics: readonly { readonly metrics: readonly WireMetric[] }[];
   }[];
 }
 
@@ -221,19 +237,30 @@ const CUMULATIVE = 2;
 
 function pointsOf(body: Buffer): readonly ReceivedPoint[] {
   const { resourceMetrics } = decoded('Metrics', body) as WireMetrics;
-  const metrics = resourceMetrics.flatMap(({ scopeMetrics }) => scopeMetrics.flatMap((scope) => scope.metrics));
-  return metrics.flatMap(({ name, unit, sum, histogram }) => {
-    const data = sum ?? histogram ?? { dataPoints: [], aggregationTemporality: CUMULATIVE };
-    return data.dataPoints.map((point) => ({
-      name,
-      unit,
-      isCumulative: data.aggregationTemporality === CUMULATIVE,
-      attributes: values(point.attributes),
-      value: histogram === undefined ? (point.asDouble ?? Number(point.asInt)) : (point.sum ?? 0),
-      count: Number(point.count ?? 0),
-      bounds: point.explicitBounds ?? [],
-    }));
-  });
+  return resourceMetrics.flatMap(({ resource, scopeMetrics }) =>
+    scopeMetrics.flatMap(({ metrics }) =>
+      metrics.flatMap((metric) => pointsOfMetric(metric, values(resource?.attributes ?? []))),
+    ),
+  );
+}
+
+function pointsOfMetric({ name, unit, gauge, sum, histogram }: WireMetric, resource: Values): readonly ReceivedPoint[] {
+  const type = gauge !== undefined ? 'gauge' : sum !== undefined ? 'sum' : 'histogram';
+  const data = gauge ?? sum ?? histogram ?? { dataPoints: [] };
+  return data.dataPoints.map((point) => ({
+    name,
+    unit,
+    type,
+    isMonotonic: data.isMonotonic ?? false,
+    isCumulative: data.aggregationTemporality === CUMULATIVE,
+    startMs: Number(BigInt(point.startTimeUnixNano) / 1_000n) / 1_000,
+    attributes: values(point.attributes),
+    resource,
+    value: histogram === undefined ? (point.asDouble ?? Number(point.asInt)) : (point.sum ?? 0),
+    count: Number(point.count ?? 0),
+    bounds: point.explicitBounds ?? [],
+    bucketCounts: (point.bucketCounts ?? []).map(Number),
+  }));
 }
 
 function values(attributes: WireAttributes): Values {

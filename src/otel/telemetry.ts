@@ -1,10 +1,13 @@
 import { randomUUID } from 'node:crypto';
+import { createRequire } from 'node:module';
 import { hostname } from 'node:os';
 import { diag, trace } from '@opentelemetry/api';
 import type * as SdkNode from '@opentelemetry/sdk-node';
 import { isDisabled } from '../environment/disabled.ts';
 import { otelResource } from '../environment/service-version.ts';
 import { ConfigurationError } from '../errors.ts';
+import { defaultRegistry, type MetricRegistry } from '../record/metrics/registry.ts';
+import { prometheusNames } from '../record/otel/prometheus-names.ts';
 import { tracerOf } from '../record/otel/spans.ts';
 
 /** Options of `startTelemetry()`; all are optional. The `OTEL_*` variables set everything else. */
@@ -12,15 +15,24 @@ export interface TelemetryOptions {
   /** The name of the service, unless `OTEL_SERVICE_NAME` or `OTEL_RESOURCE_ATTRIBUTES` gives one. */
   readonly serviceName?: string;
   /**
-   * Registers a meter provider too, so that the metrics of `otelMetrics()` are sent. Default: only if
-   * `OTEL_METRICS_EXPORTER` is set, because Prometheus scrapes the same figures.
+   * `true` registers a meter provider too, so that the metrics of `otelMetrics()` are sent. `'prometheus-names'` sends all
+   * metrics of plimsoll besides, over OTLP, under the names that Prometheus scrapes: every 15 seconds, unless
+   * `OTEL_METRIC_EXPORT_INTERVAL` says otherwise. Default: `true` if `OTEL_METRICS_EXPORTER` is set, else `false`, because
+   * Prometheus scrapes the same figures.
    */
-  readonly metrics?: boolean;
+  readonly metrics?: boolean | 'prometheus-names';
+  /** The registry whose metrics `'prometheus-names'` sends. Default: prom-client's own `register`. */
+  readonly registry?: MetricRegistry;
 }
 
 export interface Telemetry {
   /** `false` if `OTEL_SDK_DISABLED` or `PLIMSOLL_DISABLED` is set, or if the program already has a tracer provider. */
   readonly started: boolean;
+  /**
+   * Sends the metrics of `'prometheus-names'` now, as a function must before its platform freezes it. Never rejects:
+   * failures go to OpenTelemetry's `diag`. Spans are not sent.
+   */
+  flushMetrics(): Promise<void>;
   /**
    * Sends what is pending and stops. Never rejects: failures go to OpenTelemetry's `diag`. It is called automatically
    * when the process has nothing left to do, but not at `process.exit()` or a signal.
@@ -28,7 +40,11 @@ export interface Telemetry {
   shutdown(): Promise<void>;
 }
 
-const NOT_STARTED: Telemetry = { started: false, shutdown: () => Promise.resolve() };
+const NOT_STARTED: Telemetry = {
+  started: false,
+  flushMetrics: () => Promise.resolve(),
+  shutdown: () => Promise.resolve(),
+};
 
 /**
  * Sends spans over OTLP, as protobuf over HTTP unless a variable says otherwise, with `@opentelemetry/sdk-node`, which is
@@ -45,21 +61,68 @@ export async function startTelemetry(options: TelemetryOptions = {}): Promise<Te
   if (env['OTEL_SDK_DISABLED']?.trim().toLowerCase() === 'true' || isDisabled(env)) return NOT_STARTED;
   if (tracerOf(trace.getTracerProvider()) !== null) return NOT_STARTED;
   const { NodeSDK } = await loadSdk();
-  const sdk = new NodeSDK(configuration(options));
+  const reader = options.metrics === 'prometheus-names' ? prometheusNamesReader(options.registry) : null;
+  const sdk = new NodeSDK(configuration(options, reader));
   sdk.start();
-  return runningTelemetry(() => sdk.shutdown());
+  return runningTelemetry({ stop: () => sdk.shutdown(), flush: async () => reader?.forceFlush() });
 }
 
 type Configuration = NonNullable<ConstructorParameters<typeof SdkNode.NodeSDK>[0]>;
 
+type Reader = NonNullable<Configuration['metricReaders']>[number];
+
+/** The packages of the exporters by protocol, which the SDK brings. */
+const EXPORTERS: Readonly<Record<string, string>> = {
+  grpc: '@opentelemetry/exporter-metrics-otlp-grpc',
+  'http/json': '@opentelemetry/exporter-metrics-otlp-http',
+  'http/protobuf': '@opentelemetry/exporter-metrics-otlp-proto',
+};
+
+const DEFAULT_PROTOCOL = 'http/protobuf';
+const DEFAULT_INTERVAL_MS = 15_000;
+const DEFAULT_TIMEOUT_MS = 10_000;
+
+interface MetricsSdk {
+  readonly PeriodicExportingMetricReader: new (options: object) => Reader;
+}
+
+interface Exporter {
+  readonly OTLPMetricExporter: new () => object;
+}
+
+/** The reader that sends plimsoll's metrics. It and its exporter are those of the SDK, wherever npm has put them. */
+function prometheusNamesReader(registry: MetricRegistry = defaultRegistry()): Reader {
+  const { env } = process;
+  const ofSdk = createRequire(import.meta.resolve(SDK_NODE));
+  const protocol = env['OTEL_EXPORTER_OTLP_METRICS_PROTOCOL'] ?? env['OTEL_EXPORTER_OTLP_PROTOCOL'] ?? '';
+  const exporter = EXPORTERS[protocol.trim() || DEFAULT_PROTOCOL] ?? EXPORTERS[DEFAULT_PROTOCOL] ?? '';
+  const { OTLPMetricExporter } = ofSdk(exporter) as Exporter;
+  const { PeriodicExportingMetricReader } = ofSdk('@opentelemetry/sdk-metrics') as MetricsSdk;
+  const interval = milliseconds(env['OTEL_METRIC_EXPORT_INTERVAL']) ?? DEFAULT_INTERVAL_MS;
+  const timeout = milliseconds(env['OTEL_METRIC_EXPORT_TIMEOUT']) ?? DEFAULT_TIMEOUT_MS;
+  return new PeriodicExportingMetricReader({
+    exporter: new OTLPMetricExporter(),
+    exportIntervalMillis: interval,
+    exportTimeoutMillis: Math.min(timeout, interval),
+    metricProducers: [prometheusNames({ registry })],
+  });
+}
+
+/** `null` for what is no number above 0, as OpenTelemetry's specification wants. */
+function milliseconds(variable: string | undefined): number | null {
+  const number = Number(variable);
+  return number > 0 && number < Infinity ? number : null;
+}
+
 /** The configuration of the SDK. Settings with a variable are left to the SDK; an empty list turns a signal off. */
-function configuration({ serviceName, metrics }: TelemetryOptions): Configuration {
+function configuration({ serviceName, metrics }: TelemetryOptions, reader: Reader | null): Configuration {
   const { env } = process;
   const attributes = resourceAttributes(env);
   const named = attributes['service.name'] ?? serviceName;
   return {
     ...(named === undefined ? {} : { serviceName: String(named) }),
     ...(isSet(env['OTEL_NODE_RESOURCE_DETECTORS']) ? {} : { resourceDetectors: [{ detect: () => ({ attributes }) }] }),
+    ...(reader !== null && { metricReaders: [reader] }),
     ...((metrics ?? isSet(env['OTEL_METRICS_EXPORTER'])) ? {} : { metricReaders: [] }),
     ...(isSet(env['OTEL_LOGS_EXPORTER']) ? {} : { logRecordProcessors: [] }),
   };
@@ -92,16 +155,22 @@ function isInstalled(name: string): boolean {
   }
 }
 
-function runningTelemetry(stop: () => Promise<void>): Telemetry {
+interface RunningSdk {
+  stop(): Promise<void>;
+  flush(): Promise<void>;
+}
+
+function runningTelemetry({ stop, flush }: RunningSdk): Telemetry {
+  const failed = (error: unknown): void => diag.error('plimsoll: telemetry could not be sent', error);
   let stopped: Promise<void> | null = null;
   const shutdown = (): Promise<void> => {
     process.off('beforeExit', onExit);
-    stopped ??= stop().catch((error: unknown) => diag.error('plimsoll: telemetry could not be sent', error));
+    stopped ??= stop().catch(failed);
     return stopped;
   };
   const onExit = (): void => void shutdown();
   process.once('beforeExit', onExit);
-  return { started: true, shutdown };
+  return { started: true, flushMetrics: () => flush().catch(failed), shutdown };
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;

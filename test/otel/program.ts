@@ -16,10 +16,11 @@ if (mode === 'own-provider') {
   trace.setGlobalTracerProvider(new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter })] }));
 }
 
-const telemetry = await startTelemetry({ serviceName: 'pier', ...(mode === 'metrics' ? { metrics: true } : {}) });
+const metrics = mode === 'metrics' ? true : mode?.startsWith('names') ? 'prometheus-names' : undefined;
+const telemetry = await startTelemetry({ serviceName: 'pier', ...(metrics !== undefined && { metrics }) });
 const sim = simulator();
 const client = new Anthropic({ apiKey: 'test', fetch: sim.fetch, logLevel: 'off' });
-const claude = instrument(client, { recorders: [otelMetrics()] });
+const claude = instrument(client, { recorders: mode?.startsWith('names') ? [] : [otelMetrics()] });
 await claude.messages.create({
   model: 'claude-haiku-4-5',
   max_tokens: 64,
@@ -36,6 +37,11 @@ const said = {
   nanoUsd,
 };
 process.stdout.write(`${JSON.stringify(said)}\n`);
+
+if (mode === 'names-frozen') {
+  await telemetry.flushMetrics();
+  process.kill(process.pid, 'SIGKILL'); // as a platform ends a function: nothing of it runs any more
+}
 
 if (mode === 'exit') {
   await Promise.all([telemetry.shutdown(), telemetry.shutdown()]);

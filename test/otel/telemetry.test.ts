@@ -109,6 +109,33 @@ describe('startTelemetry()', () => {
     });
   }
 
+  for (const [protocol, type] of [
+    ['http/protobuf', 'application/x-protobuf'],
+    ['http/json', 'application/json'],
+  ] as const) {
+    it(`sends the metrics that Prometheus scrapes over ${protocol} at the end, with the resource of the spans`, async (t) => {
+      const { said, receiver } = await ran(t, { OTEL_EXPORTER_OTLP_PROTOCOL: protocol }, ['names']);
+      assert.deepEqual([...receiver.exports].sort(), [`POST /v1/metrics ${type}`, `POST /v1/traces ${type}`]);
+      if (type === 'application/json') return;
+      const cost = receiver.points.filter(({ name }) => name === 'anthropic_cost_usd_total');
+      assert.equal(Math.round(cost.reduce((sum, { value }) => sum + value, 0) * 1e9), said.nanoUsd);
+      const [span] = receiver.spans;
+      for (const { resource } of receiver.points) assert.deepEqual(resource, span?.resource);
+      assert.equal(span?.resource['service.name'], 'pier');
+    });
+  }
+
+  it('sends them when it is asked to, before a platform ends the process without a word', async (t) => {
+    const receiver = await otlpReceiver();
+    t.after(() => receiver.close());
+    const program = join(import.meta.dirname, 'program.ts');
+    const env = { PATH: process.env['PATH'], OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint };
+    const args = ['--conditions=plimsoll-source', program, 'names-frozen'];
+    await assert.rejects(run(process.execPath, args, { cwd: root, env }), { signal: 'SIGKILL' });
+    assert.deepEqual(receiver.exports, [METRICS]);
+    assert.ok(receiver.points.some(({ name, value }) => name === 'anthropic_requests_total' && value === 1));
+  });
+
   it('sends nothing of the command line, where keys are given to programs', async (t) => {
     const { receiver } = await ran(t, {}, ['plain', '--api-key=sk-ant-api03-canary']);
     assert.equal(receiver.spans.length, 2);
@@ -127,10 +154,8 @@ describe('startTelemetry()', () => {
     cpSync(join(root, 'src'), join(folder, 'src'), { recursive: true });
     writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
     mkdirSync(join(folder, 'node_modules', '@opentelemetry'), { recursive: true });
-    symlinkSync(
-      join(root, 'node_modules', '@opentelemetry', 'api'),
-      join(folder, 'node_modules', '@opentelemetry', 'api'),
-    );
+    for (const name of ['@opentelemetry/api', 'prom-client'])
+      symlinkSync(join(root, 'node_modules', name), join(folder, 'node_modules', name));
     const script = `
       const { otelMetrics, startTelemetry } = await import('./src/otel/index.ts');
       otelMetrics();
