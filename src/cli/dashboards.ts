@@ -2,12 +2,13 @@ import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { ConfigurationError, got, unfit, unreadable, type Problem } from '../errors.ts';
-import { configMaps, exportedFiles, prometheusRules, type DashboardSource } from '../rules/export.ts';
+import { configMaps, exportedFiles, labeledRules, prometheusRules, type DashboardSource } from '../rules/export.ts';
 import { dashboardWithRunbooks, groupedDashboard } from '../rules/dashboard-groups.ts';
 import { ruleFiles } from '../rules/rule-files.ts';
 import { DEFAULT_SETTINGS, type MonitoringSettings } from '../rules/settings.ts';
 import { wrongArguments } from './arguments.ts';
 import { defineCommand, print, type CommandIo } from './command.ts';
+import { exportLabels, type GivenLabels } from './dashboards-labels.ts';
 
 const USAGE = [
   'plimsoll dashboards export [options]   writes dashboards and alert rules for',
@@ -18,7 +19,14 @@ const USAGE = [
   '  --out PATH                a folder for files (.), a file for the other formats',
   '                            (standard output)',
   '  --namespace NAME          the namespace of the Kubernetes objects',
+  '  --label NAME=VALUE        a label of the Kubernetes objects, such as release=…,',
+  '                            by which kube-prometheus-stack selects; can be repeated',
+  "  --folder NAME             Grafana's folder (Plimsoll)",
+  '  --severity page=NAME      the severity that pages have, or ticket=NAME',
+  '  --alert-label NAME=VALUE  a label of every alert; can be repeated',
   '  --job NAME                a scrape job that must exist; can be repeated',
+  '  --pushed                  for metrics that are not scraped: leaves out alerts that',
+  '                            read `up`, and lists them',
   '  --group-by LABELS         target labels that tell teams and stages apart, with',
   '                            commas (cluster,namespace); "" for none but job',
   '  --attribution LABELS      labels of calls by which cost is shown (route,client)',
@@ -30,6 +38,11 @@ const OPTIONS = {
   format: { type: 'string', default: 'files' },
   out: { type: 'string' },
   namespace: { type: 'string' },
+  label: { type: 'string', multiple: true },
+  folder: { type: 'string', default: 'Plimsoll' },
+  severity: { type: 'string', multiple: true },
+  'alert-label': { type: 'string', multiple: true },
+  pushed: { type: 'boolean', default: false },
   job: { type: 'string', multiple: true },
   'group-by': { type: 'string' },
   attribution: { type: 'string' },
@@ -48,8 +61,9 @@ export const command = defineCommand({
       const came = positionals.length === 0 ? undefined : positionals.join(' ');
       throw wrongArguments(unfit('dashboards', came, { expected: 'export' }));
     }
-    const { set = [], job, 'group-by': groupBy, attribution } = values;
+    const { set = [], job, 'group-by': groupBy, attribution, pushed } = values;
     const lists = {
+      pushed,
       ...(job !== undefined && { jobs: job }),
       ...(groupBy !== undefined && { groupBy: namesIn(groupBy) }),
       ...(attribution !== undefined && { attributionLabels: namesIn(attribution) }),
@@ -58,8 +72,9 @@ export const command = defineCommand({
   },
 });
 
-/** The settings that are lists, by the option that gives each; the others are given by `--set`. */
-const LISTS: Readonly<Record<string, string>> = {
+/** The settings that have an option of their own; the others are given by `--set`. */
+const OWN_OPTIONS: Readonly<Record<string, string>> = {
+  pushed: '--pushed',
   jobs: '--job',
   groupBy: '--group-by',
   attributionLabels: '--attribution',
@@ -75,32 +90,60 @@ function rulesWith(given: Partial<MonitoringSettings>): ReturnType<typeof ruleFi
     return ruleFiles(given);
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
-    const option = (field: string): string => LISTS[field] ?? `--set ${field}`;
+    const option = (field: string): string => OWN_OPTIONS[field] ?? `--set ${field}`;
     throw wrongArguments(...error.problems.map((problem) => ({ ...problem, field: option(problem.field) })));
   }
 }
 
-interface Asked {
+interface Asked extends GivenLabels {
   readonly format: string;
   readonly out?: string | undefined;
   readonly namespace?: string | undefined;
+  readonly folder: string;
 }
 
-function exportAll({ format, out, namespace }: Asked, given: Partial<MonitoringSettings>, io: CommandIo): number {
-  const rules = rulesWith(given);
+function exportAll(asked: Asked, given: Partial<MonitoringSettings>, io: CommandIo): number {
+  const { format, out, namespace, folder } = asked;
+  const labels = exportLabels(asked);
+  const rules = labeledRules(rulesWith(given), labels);
   if (format === 'files') {
     const files = exportedFiles(rules, dashboards(given));
     for (const { path, text } of files) write(join(out ?? '.', path), text);
-    addressNotices(given).forEach((line) => io.err(line));
+    ruleNotices(given).forEach((line) => io.err(line));
     return print([`${files.length} files under ${out ?? '.'}: dashboards/ for Grafana, alerts/ for Prometheus`], io);
   }
-  const place = namespace === undefined ? {} : { namespace };
-  if (format === 'configmap') return handOver(configMaps(dashboards(given), place), out, io);
+  const place = { ...(namespace !== undefined && { namespace }), labels: labels.objects };
+  if (format === 'configmap') return handOver(configMaps(dashboards(given), { ...place, folder }), out, io);
   if (format === 'prometheusrule') {
-    addressNotices(given).forEach((line) => io.err(line));
+    ruleNotices(given).forEach((line) => io.err(line));
     return handOver(prometheusRules(rules, place), out, io);
   }
   throw wrongArguments(unfit('--format', format, { expected: 'files, configmap or prometheusrule' }));
+}
+
+/** What would page somebody, or lead nowhere, where the rules are used as they are. */
+function ruleNotices(given: Partial<MonitoringSettings>): readonly string[] {
+  return [...addressNotices(given), ...jobNotices(given)];
+}
+
+/** The rules expect a job, and Prometheus' operator names jobs after Services and monitors. */
+function jobNotices({ pushed, jobs }: Partial<MonitoringSettings>): readonly string[] {
+  if (pushed === true) return [`left out, because they read \`up\`: ${namesThatNeedUp().join(', ')}`];
+  if (jobs !== undefined) return [];
+  return [
+    `PlimsollTelemetryMissing pages until there is a scrape job named ${DEFAULT_SETTINGS.jobs.join(', ')}:`,
+    "  name yours with --job NAME. With Prometheus' operator, a job has the name",
+    '  of the Service, or NAMESPACE/NAME of the PodMonitor, unless jobLabel is set',
+  ];
+}
+
+function namesThatNeedUp(): readonly string[] {
+  const names = (pushed: boolean): readonly string[] =>
+    ruleFiles({ pushed }).flatMap(({ groups }) =>
+      groups.flatMap(({ rules }) => rules.flatMap((rule) => ('alert' in rule ? [rule.alert] : []))),
+    );
+  const left = names(true);
+  return names(false).filter((name) => !left.includes(name));
 }
 
 /** By default, the links in alerts lead to the demo on this machine, where nobody else can follow them. */
@@ -154,7 +197,7 @@ function settingsIn(pairs: readonly string[]): Partial<MonitoringSettings> {
   const entries = pairs.map((pair) => {
     const [name = '', ...rest] = pair.split('=');
     const value = rest.join('=');
-    if (!Object.hasOwn(DEFAULT_SETTINGS, name) || Object.hasOwn(LISTS, name) || rest.length === 0) {
+    if (!Object.hasOwn(DEFAULT_SETTINGS, name) || Object.hasOwn(OWN_OPTIONS, name) || rest.length === 0) {
       const expected = 'NAME=VALUE with a name that --settings lists';
       problems.push({ kind: 'invalid', field: '--set', expected, got: got(pair), advice: 'see --settings' });
     }
@@ -167,6 +210,6 @@ function settingsIn(pairs: readonly string[]): Partial<MonitoringSettings> {
 
 function settingLines(): readonly string[] {
   return Object.entries(DEFAULT_SETTINGS)
-    .filter(([name]) => !Object.hasOwn(LISTS, name))
+    .filter(([name]) => !Object.hasOwn(OWN_OPTIONS, name))
     .map(([name, value]) => `${name}=${String(value)}`);
 }

@@ -69,6 +69,14 @@ function isList(value: object): value is readonly Json[] {
   return Array.isArray(value);
 }
 
+/** The values as an annotation shows them, the narrowest first. */
+function legend(labels: readonly string[]): string {
+  return labels
+    .map((label) => `{{${label}}}`)
+    .reverse()
+    .join(' ');
+}
+
 function rewrittenText(text: string, groupBy: readonly string[]): string {
   const links = (labels: readonly string[]): string => labels.map((label) => `\${${label}:queryparam}`).join('&');
   const pairs = [
@@ -77,6 +85,7 @@ function rewrittenText(text: string, groupBy: readonly string[]): string {
     [`{${chosen(SHIPPED)}}`, groupBy.length === 0 ? '' : `{${chosen(groupBy)}}`],
     [['job', ...SHIPPED].join(', '), ['job', ...groupBy].join(', ')],
     [links(['job', ...SHIPPED]), links(['job', ...groupBy])],
+    [legend(SHIPPED), legend(groupBy)],
   ] as const;
   return pairs.reduce((changed, [from, to]) => changed.replaceAll(from, to), text);
 }

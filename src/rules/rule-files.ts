@@ -17,7 +17,8 @@ export interface RuleFile {
 export function ruleFiles(given: Partial<MonitoringSettings> = {}): readonly RuleFile[] {
   const settings = monitoringSettings(given);
   const alerting = (name: string, alerts: readonly Alert[]): RuleFile => {
-    const rules = alerts.map((alert) => alertingRule(alert, settings));
+    const applicable = alerts.filter(({ needsUp }) => needsUp !== true || !settings.pushed);
+    const rules = applicable.map((alert) => alertingRule(alert, settings));
     return { name, groups: [{ name: `plimsoll_alerts_${name}`, interval: '1m', rules }] };
   };
   return [

@@ -5,7 +5,9 @@ export interface RecordingRule {
 }
 
 /** `page`: users notice, or calls stop. `ticket`: somebody must look at it in working hours. */
-export type Severity = 'page' | 'ticket';
+export const SEVERITIES = ['page', 'ticket'] as const;
+
+export type Severity = (typeof SEVERITIES)[number];
 
 /** An alert without its links. */
 export interface Alert {
@@ -17,6 +19,8 @@ export interface Alert {
   readonly for: string;
   /** The time that it goes on firing after the condition has ended, so that it is read and is one incident: `30m`. */
   readonly keepFiringFor?: string;
+  /** It reads `up`, which only scraping gives: it is left out for metrics that are pushed. */
+  readonly needsUp?: true;
   /** One line with the labels that say where. */
   readonly summary: string;
   /** Sentences with the values and what they mean. */

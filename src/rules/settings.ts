@@ -7,6 +7,8 @@ import { CALL_SECONDS, RATIOS } from '../record/metrics/metric.ts';
 export interface MonitoringSettings {
   /** Scrape jobs that must have metrics. Add yours: it pages when Prometheus cannot scrape any target of one. */
   readonly jobs: readonly string[];
+  /** Metrics are pushed and not scraped: alerts that read `up` are left out, because they would page for ever. */
+  readonly pushed: boolean;
   /**
    * Target labels that tell teams and stages apart, beside `job`: every recorded series and alert keeps them, and replicas
    * are added up within them. A label that targets do not have changes nothing.
@@ -81,6 +83,7 @@ export interface MonitoringSettings {
 
 export const DEFAULT_SETTINGS: MonitoringSettings = {
   jobs: ['plimsoll'],
+  pushed: false,
   groupBy: ['cluster', 'namespace'],
   growthSeconds: 60,
   attributionLabels: ['route', 'client'],

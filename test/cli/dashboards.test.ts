@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 import { parseAllDocuments, parse } from 'yaml';
+import { queryShape } from '../../monitoring/check/promql.ts';
 import { command } from '../../src/cli/dashboards.ts';
 import { ruleFiles } from '../../src/rules/rule-files.ts';
 import { DEFAULT_SETTINGS } from '../../src/rules/settings.ts';
@@ -120,10 +121,11 @@ test('an export whose links lead to this machine says so, and names the setting 
       ['dashboard_url', 'dashboardBaseUrl'],
     ] as const)
       assert.ok(err.includes(`${link} leads to ${DEFAULT_SETTINGS[name]}: change it with\n  --set ${name}=URL`), err);
+    assert.match(err, /PlimsollTelemetryMissing pages until there is a scrape job named plimsoll:/);
     const one = await ran('export', ...args, '--set', 'runbookBaseUrl=https://wiki.example/r');
     assert.doesNotMatch(one.err, /runbook/);
     const both = ['runbookBaseUrl=https://wiki.example/r', 'dashboardBaseUrl=https://grafana.example'];
-    assert.equal((await ran('export', ...args, ...both.flatMap((pair) => ['--set', pair]))).err, '');
+    assert.equal((await ran('export', ...args, '--job', 'shop', ...both.flatMap((pair) => ['--set', pair]))).err, '');
   }
   assert.equal((await ran('export', '--format', 'configmap')).err, '', 'dashboards have no such links');
 });
@@ -190,6 +192,67 @@ test('--settings lists every setting that can be set, with its value', async () 
   const { out } = await ran('--settings');
   assert.deepEqual(
     out.split('\n').map((line) => line.split('=')[0]),
-    Object.entries(DEFAULT_SETTINGS).flatMap(([name, value]) => (Array.isArray(value) ? [] : [name])),
+    Object.entries(DEFAULT_SETTINGS).flatMap(([name, value]) =>
+      typeof value === 'number' || typeof value === 'string' ? [name] : [],
+    ),
   );
+});
+
+test('the operator finds the objects by their labels, and Grafana the folder of the dashboards', async () => {
+  const labels = ['--label', 'release=prometheus', '--label', 'team.example/owner=llm'];
+  for (const format of ['prometheusrule', 'configmap']) {
+    const { code, out } = await ran('export', '--format', format, ...labels, '--folder', 'Claude');
+    assert.equal(code, 0);
+    for (const document of parseAllDocuments(out)) {
+      const { metadata } = document.toJS() as {
+        readonly metadata: { readonly labels: object; readonly annotations?: object };
+      };
+      const own = format === 'configmap' ? { grafana_dashboard: '1' } : {};
+      const given = { release: 'prometheus', 'team.example/owner': 'llm' };
+      assert.deepEqual(metadata.labels, { ...own, 'app.kubernetes.io/name': 'plimsoll', ...given });
+      assert.deepEqual(metadata.annotations, format === 'configmap' ? { grafana_folder: 'Claude' } : undefined);
+    }
+  }
+});
+
+const alertsOf = (text: string) => {
+  const { spec } = parse(text) as {
+    spec: { groups: { rules: { alert?: string; expr: string; labels?: Record<string, string> }[] }[] };
+  };
+  return spec.groups.flatMap(({ rules }) => rules).filter(({ alert }) => alert !== undefined);
+};
+
+test('alerts have the severities and labels of whoever takes them', async () => {
+  const given = ['--severity', 'page=critical', '--severity', 'ticket=warning', '--alert-label', 'team=llm'];
+  const { out } = await ran('export', '--format', 'prometheusrule', ...given);
+  const plain = alertsOf((await ran('export', '--format', 'prometheusrule')).out);
+  const names: Readonly<Record<string, string>> = { page: 'critical', ticket: 'warning' };
+  assert.deepEqual(
+    alertsOf(out).map(({ labels }) => labels),
+    plain.map(({ labels }) => ({ severity: names[labels?.['severity'] ?? ''], team: 'llm' })),
+  );
+});
+
+test('labels and severities that cannot be are refused, all at once', async () => {
+  const wrong = ['--label', 'release', '--alert-label', 'severity=x', '--severity', 'info=low', '--label', 'a b=c'];
+  const { code, err } = await ran('export', ...wrong);
+  assert.equal(code, 2);
+  assert.equal(err.match(/^--label: expected NAME=VALUE as labels of Kubernetes objects/gm)?.length, 2);
+  assert.match(err, /^--alert-label: expected NAME=VALUE with a name that no alert has of its own/m);
+  assert.match(err, /^--severity: expected page=NAME or ticket=NAME/m);
+});
+
+test('for metrics that are pushed, alerts that read `up` are left out and listed', async () => {
+  const { out, err } = await ran('export', '--format', 'prometheusrule', '--pushed');
+  const all = alertsOf((await ran('export', '--format', 'prometheusrule')).out);
+  const readsUp = all.filter(({ expr }) => queryShape(expr).selectors.some(({ metric }) => metric === 'up'));
+  const names = readsUp.map(({ alert }) => alert);
+  assert.deepEqual(names, ['PlimsollTelemetryMissing', 'PlimsollReplicasDown']);
+  assert.ok(err.includes(`left out, because they read \`up\`: ${names.join(', ')}`), err);
+  assert.doesNotMatch(err, /scrape job/);
+  assert.deepEqual(
+    alertsOf(out).map(({ alert }) => alert),
+    all.map(({ alert }) => alert).filter((alert) => !names.includes(alert ?? '')),
+  );
+  assert.doesNotMatch(JSON.stringify(parse(out)), /\bup\{/);
 });

@@ -47,12 +47,21 @@ type Produced =
   | (Described & { dataPointType: typeof GAUGE; dataPoints: Point<number>[] })
   | (Described & { dataPointType: typeof HISTOGRAM; dataPoints: Point<Buckets>[] });
 
+/** The resource of nothing. */
+interface EmptyResource {
+  readonly attributes: Attributes;
+  getRawAttributes(): [];
+  merge<Other>(other: Other | null): Other | EmptyResource;
+}
+
+const EMPTY: EmptyResource = { attributes: {}, getRawAttributes: () => [], merge: (other) => other ?? EMPTY };
+
 /** What a `MetricReader` of OpenTelemetry's SDK takes in `metricProducers`. */
 export interface PrometheusNames {
   /** The present values. The reader puts its own resource in place of the empty one. */
   collect(): Promise<{
     resourceMetrics: {
-      resource: { attributes: Attributes };
+      resource: EmptyResource;
       scopeMetrics: { scope: { name: string; version: string }; metrics: Produced[] }[];
     };
     errors: unknown[];
@@ -76,7 +85,7 @@ export function prometheusNames(options: PrometheusNamesOptions = {}): Prometheu
       const metrics = store === null ? [] : produced(store, await labelsForAll(registry), clock.epochMs());
       const scope = { name: 'plimsoll', version: VERSION };
       return {
-        resourceMetrics: { resource: { attributes: {} }, scopeMetrics: [{ scope, metrics }] },
+        resourceMetrics: { resource: EMPTY, scopeMetrics: [{ scope, metrics }] },
         errors: [],
       };
     },

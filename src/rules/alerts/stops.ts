@@ -110,6 +110,7 @@ function telemetry(settings: MonitoringSettings): Alert {
   return {
     name: 'PlimsollTelemetryMissing',
     severity: 'page',
+    needsUp: true,
     expr: [down, ...settings.jobs.map((job) => `absent(up{job="${job}"})`), `(${gone})`].join(' or '),
     for: '5m',
     dashboard: 'overview',
@@ -136,6 +137,7 @@ function replicas(settings: MonitoringSettings): Alert {
   return {
     name: 'PlimsollReplicasDown',
     severity: 'page',
+    needsUp: true,
     expr: `(${silent}) or (${gone})`,
     for: '5m',
     keepFiringFor: READ,
