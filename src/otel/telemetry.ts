@@ -160,17 +160,17 @@ interface RunningSdk {
   flush(): Promise<void>;
 }
 
-function runningTelemetry({ stop, flush }: RunningSdk): Telemetry {
+function runningTelemetry(sdk: RunningSdk): Telemetry {
   const failed = (error: unknown): void => diag.error('plimsoll: telemetry could not be sent', error);
   let stopped: Promise<void> | null = null;
   const shutdown = (): Promise<void> => {
     process.off('beforeExit', onExit);
-    stopped ??= stop().catch(failed);
+    stopped ??= sdk.stop().catch(failed);
     return stopped;
   };
   const onExit = (): void => void shutdown();
   process.once('beforeExit', onExit);
-  return { started: true, flushMetrics: () => flush().catch(failed), shutdown };
+  return { started: true, flushMetrics: () => sdk.flush().catch(failed), shutdown };
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
