@@ -5,7 +5,7 @@ import { FetchObserver, type FetchFunction } from '../observe/fetch-call.ts';
 import { nodeProblem } from '../version.ts';
 import { ATTACHED, type Attachment } from './instrument.ts';
 import { observation } from './observation.ts';
-import { checkedOptions, unknownOptions, type InstrumentOptions } from './options.ts';
+import { checkedOptions, optionsObject, unknownOptions, type InstrumentOptions } from './options.ts';
 
 /** Options of `instrumentFetch()`: those of `instrument()` but `retry`, because a `fetch` sends each request once. */
 export type InstrumentFetchOptions = Omit<InstrumentOptions, 'retry'>;
@@ -61,7 +61,7 @@ function basesOf(configured: string | undefined): readonly string[] {
 }
 
 function fetchOptions(given: InstrumentOptions): InstrumentOptions {
-  const { retry, ...rest } = given;
+  const { retry, ...rest } = optionsObject(given);
   const expected = 'nothing, since a fetch sends each request once';
   const advice = 'use instrument(client), or set retries where the requests are made';
   const refused = retry === undefined ? [] : [unfit('retry', retry, { expected, advice })];

@@ -1,7 +1,8 @@
 import type { TracerProvider } from '@opentelemetry/api';
 import { isDisabled, warnOfDisabled } from '../environment/disabled.ts';
 import { ConfigurationError } from '../errors.ts';
-import { checkedOptions, unknownOptions, type InstrumentOptions } from './options.ts';
+import { clientProblem } from './client-kind.ts';
+import { checkedOptions, optionsObject, unknownOptions, type InstrumentOptions } from './options.ts';
 import { platformOf } from '../platform.ts';
 import { nodeProblem } from '../version.ts';
 import { observation } from './observation.ts';
@@ -27,8 +28,8 @@ export interface InstrumentableClient extends ObservedClient {
  * Clients made from it by `withOptions` are measured too. Instrumenting it again counts once, with the last options;
  * `uninstrument` undoes it. With `PLIMSOLL_DISABLED=1` in the environment it does nothing but warn.
  *
- * Throws a `ConfigurationError` for options that cannot be used, for a client whose SDK is too old
- * (`PLIMSOLL_SDK_TOO_OLD`) or that cannot be observed in place (`PLIMSOLL_CLIENT_FROZEN`), for a Node before 22.15
+ * Throws a `ConfigurationError` for options that cannot be used, for what is no client (`PLIMSOLL_NOT_A_CLIENT`), for one whose
+ * SDK is too old (`PLIMSOLL_SDK_TOO_OLD`) or that cannot be observed in place (`PLIMSOLL_CLIENT_FROZEN`), for a Node before 22.15
  * (`PLIMSOLL_NODE_TOO_OLD`), and where the registry has other metrics of plimsoll's names (`PLIMSOLL_METRIC_NAME_TAKEN`).
  *
  * @example
@@ -36,7 +37,7 @@ export interface InstrumentableClient extends ObservedClient {
  */
 export function instrument<Client extends InstrumentableClient>(client: Client, given: InstrumentOptions = {}): Client {
   checkRuntime(client);
-  const options = checkedOptions(given, unknownOptions(given));
+  const options = checkedOptions(optionsObject(given), unknownOptions(given));
   if (isDisabled(process.env)) {
     warnOfDisabled((options.budgets?.all ?? []).map(({ budget }) => budget));
     return uninstrument(client);
@@ -160,13 +161,15 @@ function checkRuntime(client: unknown): void {
   if (tooOld !== null) throw new ConfigurationError('PLIMSOLL_NODE_TOO_OLD', [tooOld]);
   const missing = missingParts(client);
   if (missing.length > 0) {
+    const other = clientProblem(client);
+    if (other !== null) throw new ConfigurationError('PLIMSOLL_NOT_A_CLIENT', [other]);
     throw new ConfigurationError('PLIMSOLL_SDK_TOO_OLD', [
       {
         kind: 'too_old',
         field: 'client',
         expected: `a client that has ${quoted(NEEDED)}, as those of @anthropic-ai/sdk 1.0 and later have`,
-        got: client instanceof Object ? `a client without ${quoted(missing)}` : String(client),
-        advice: 'pass `new Anthropic()` and install @anthropic-ai/sdk@^1',
+        got: `a client without ${quoted(missing)}`,
+        advice: 'install @anthropic-ai/sdk@^1, or pass `fetch: instrumentFetch(fetch)` to the client',
       },
     ]);
   }

@@ -1,7 +1,7 @@
 import type { Budgets } from '../budget/budgets.ts';
 import { systemClock, type Clock } from '../clock.ts';
 import { isServiceVersion } from '../environment/service-version.ts';
-import { ConfigurationError, gotName, mayHoldSecret, unfit, unknownField, type Problem } from '../errors.ts';
+import { ConfigurationError, got, gotName, mayHoldSecret, unfit, unknownField, type Problem } from '../errors.ts';
 import type { PriceTable } from '../pricing/prices.ts';
 import { attributionProblems, type AttributionDeclaration } from '../record/call-labels.ts';
 import type { MetricRegistry } from '../record/metrics/registry.ts';
@@ -87,6 +87,20 @@ const NAMES: Readonly<Record<keyof InstrumentOptions, true>> = {
   clock: true,
 };
 
+/** The options of a program in plain JavaScript. Throws a `ConfigurationError` (`PLIMSOLL_OPTIONS_INVALID`) for what are none. */
+export function optionsObject<Options extends object>(given: Options): Options {
+  const value: unknown = given;
+  if (isRecord(value) && !hasFunction(value, 'registerMetric')) return given;
+  const problem = { expected: 'an object', advice: `pass ${adviceFor(value)}` };
+  throw new ConfigurationError('PLIMSOLL_OPTIONS_INVALID', [unfit('options', value, problem)]);
+}
+
+function adviceFor(value: unknown): string {
+  if (isRecord(value)) return '{ registry }';
+  const isAlias = typeof value === 'string' && keyProblems(value).length === 0;
+  return isAlias ? `{ key: '${value}' }` : "{ key: 'prod-checkout-api' }, or nothing";
+}
+
 /** Options of a program in plain JavaScript that are none: a slip would go unnoticed and measure less. */
 export function unknownOptions(given: object): readonly Problem[] {
   const names = Object.keys(NAMES);
@@ -100,10 +114,14 @@ export function unknownOptions(given: object): readonly Problem[] {
  * (`PLIMSOLL_OPTIONS_INVALID`) with all problems, those that are `known` already first.
  */
 export function checkedOptions(given: InstrumentOptions, known: readonly Problem[] = []): InstrumentOptions {
-  const unrouted = routesProblems(given.routes);
-  const options = unrouted.length > 0 ? given : withRouteLabel(given);
+  const misshapen = shapeProblems(given);
+  const wrong = new Set(misshapen.map(({ field }) => field));
+  const shaped: InstrumentOptions = Object.fromEntries(Object.entries(given).filter(([name]) => !wrong.has(name)));
+  const unrouted = routesProblems(shaped.routes);
+  const options = unrouted.length > 0 ? shaped : withRouteLabel(shaped);
   const problems = [
     ...known,
+    ...misshapen,
     ...keyProblems(options.key),
     ...attributionProblems(options.attribution ?? {}),
     ...labelProblems(options),
@@ -117,6 +135,53 @@ export function checkedOptions(given: InstrumentOptions, known: readonly Problem
   return options;
 }
 
+/** What an option has to be before its parts are looked at. */
+interface Shape {
+  readonly fits: (value: unknown) => boolean;
+  readonly expected: string;
+  /** Completes "pass …". */
+  readonly example: string;
+}
+
+const SHAPES: Readonly<Partial<Record<keyof InstrumentOptions, Shape>>> = {
+  labels: { fits: isRecord, expected: 'names of labels, each with a value', example: "{ tenant: 'harbour' }" },
+  attribution: { fits: isRecord, expected: 'names of labels, each with a list of values', example: '{ route: [] }' },
+  models: {
+    fits: listOf((each) => typeof each === 'string'),
+    expected: 'a list of models',
+    example: "['claude-haiku-4-5']",
+  },
+  registry: { fits: having('registerMetric'), expected: 'a registry of prom-client', example: 'new Registry()' },
+  prices: { fits: having('priceAt'), expected: 'a table of prices', example: "loadPrices('prices.json')" },
+  recorders: { fits: listOf(having('started')), expected: 'a list of recorders', example: '[recorder]' },
+  guards: { fits: listOf(having('admit')), expected: 'a list of guards', example: '[guard]' },
+  onCall: { fits: (value) => typeof value === 'function', expected: 'a function', example: '(call) => …' },
+};
+
+function shapeProblems(given: InstrumentOptions): readonly Problem[] {
+  return Object.entries(SHAPES).flatMap(([name, { fits, expected, example }]) => {
+    const value: unknown = given[name as keyof InstrumentOptions];
+    if (value === undefined || fits(value)) return [];
+    return [unfit(name, value, { expected, advice: `pass ${example}` })];
+  });
+}
+
+function isRecord(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function hasFunction(value: unknown, name: string): boolean {
+  return isRecord(value) && typeof Reflect.get(value, name) === 'function';
+}
+
+function having(name: string): Shape['fits'] {
+  return (value) => hasFunction(value, name);
+}
+
+function listOf(fits: Shape['fits']): Shape['fits'] {
+  return (value) => Array.isArray(value) && value.every(fits);
+}
+
 const LONGEST_ALIAS = 64;
 
 /** The problems of a key's alias, as those of the option `key`. */
@@ -126,7 +191,7 @@ export function keyProblems(key: unknown): readonly Problem[] {
     const expected = 'the alias of an API key, such as "prod-checkout-api"';
     return [{ kind: 'invalid', field: 'key', expected, got, advice }];
   };
-  if (typeof key !== 'string') return wrong(typeof key, 'pass a name of your own');
+  if (typeof key !== 'string') return wrong(got(key), 'pass a name of your own');
   if (mayHoldSecret(key))
     return wrong('what looks like the key itself', 'pass a name for it, the key stays in the SDK');
   if (/^[\w.-]+$/.test(key) && key.length <= LONGEST_ALIAS) return [];
@@ -174,12 +239,8 @@ function hasAttach(value: unknown): boolean {
 }
 
 function retryProblems(retry: unknown): readonly Problem[] {
-  if (retry === undefined || hasDecide(retry)) return [];
+  if (retry === undefined || hasFunction(retry, 'decide')) return [];
   return [unfit('retry', retry, { expected: 'a retry policy', advice: 'pass retryPolicy({ attempts: 4 })' })];
-}
-
-function hasDecide(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && 'decide' in value && typeof value.decide === 'function';
 }
 
 function routesProblems(routes: unknown): readonly Problem[] {
