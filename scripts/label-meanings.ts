@@ -19,7 +19,7 @@ export const OUTCOME_MEANINGS: Meanings<Outcome> = {
   spend_limited: 'refused because a spend limit is reached',
   overloaded: 'the last attempt got a 529, or a 200 whose body reported an overload',
   server_error: 'another status from 500 up, the same error in the body of a 200, or a response that could not be read',
-  timeout: 'no response in time, or a 408',
+  timeout: 'no response in time, a 408, or an abort by the deadline of `AbortSignal.timeout()`',
   connection_error: 'the connection failed, or broke in the response',
   invalid_request: '400, or another status from 400 up without an outcome of its own',
   unauthorized: '401 or 403',

@@ -1,6 +1,6 @@
 import type { Trace } from '../trace.ts';
 import type { Observation } from './observation.ts';
-import type { CallRequest } from './operation.ts';
+import { outcomeOfAbort, type CallRequest } from './operation.ts';
 import { LEFT, leftPrompt, withLeftPrompts } from './estimate.ts';
 import type { BegunAttempt, RefusedResponse } from './rejection.ts';
 import { unpriced } from './usage.ts';
@@ -80,6 +80,7 @@ export class LiveCall implements Call {
   usages: Map<object, Usage> | null = null;
 
   readonly #endpointOf: CallRequest['endpointOf'];
+  readonly #signal: CallRequest['signal'];
   readonly #observation: Observation;
   readonly #recorders: CallRecorder[] = [];
   readonly #startedMs: number;
@@ -100,6 +101,7 @@ export class LiveCall implements Call {
     this.maxTokens = request.maxTokens;
     this.baseUrl = request.baseUrl;
     this.#endpointOf = request.endpointOf;
+    this.#signal = request.signal;
     this.sdkSpan = request.sdkSpan;
     this.details = request.details;
     this.key = observation.key;
@@ -197,7 +199,8 @@ export class LiveCall implements Call {
   }
 
   /** The attempt got no response. */
-  fail(status: 'timeout' | 'connection_error' | 'cancelled', begun = this.#begun): void {
+  fail(failure: 'timeout' | 'connection_error' | 'cancelled', begun = this.#begun): void {
+    const status = failure === 'cancelled' ? outcomeOfAbort(this.#signal) : failure;
     this.#endAttempt(this.#attempt(status, [], begun), { outcome: status, rateLimitReason: null, spendScope: null });
   }
 
@@ -251,8 +254,9 @@ export class LiveCall implements Call {
     this.#endAt(null, this.#attemptEndedMs ?? this.#startedMs);
   }
 
-  #endAt(outcome: Outcome | null, endedMs: number, bodyError: Rejection | null = null): void {
+  #endAt(end: Outcome | null, endedMs: number, bodyError: Rejection | null = null): void {
     if (this.isOver) return;
+    const outcome = end === 'cancelled' ? outcomeOfAbort(this.#signal) : end;
     this.isOver = true;
     this.durationSeconds = (endedMs - this.#startedMs) / 1_000;
     this.outcome = outcome;

@@ -11,8 +11,16 @@ export interface CallRequest {
   readonly baseUrl: string;
   /** Where a request for a model goes; absent for the Claude API itself. */
   readonly endpointOf?: ((model: string | null) => Endpoint) | undefined;
+  /** Gives the call up. Held weakly, because its listeners may hold a response that nobody reads. */
+  readonly signal?: WeakRef<AbortSignal> | null;
   readonly sdkSpan: unknown;
   readonly details?: CallDetails | undefined;
+}
+
+/** The end of a call that its caller gave up: a signal that was aborted for a `TimeoutError` is a deadline. */
+export function outcomeOfAbort(signal: CallRequest['signal']): 'timeout' | 'cancelled' {
+  const reason: unknown = signal?.deref()?.reason;
+  return reason instanceof Error && reason.name === 'TimeoutError' ? 'timeout' : 'cancelled';
 }
 
 /** What a request says for the span of its call. */

@@ -225,6 +225,7 @@ function callRequest({ options, client, platform }: Sending): CallRequest {
     body,
     baseUrl: baseURL.includes('@') ? withoutCredentials(baseURL) : baseURL,
     endpointOf: platform === 'anthropic' ? undefined : (asked) => endpointOf(platform, client, asked),
+    signal: options.signal ? new WeakRef(options.signal) : null,
     sdkSpan,
     details: sdkSpan === undefined ? callDetails(body, options.openTelemetry?.conversationId) : undefined,
   };

@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import Anthropic, { APIConnectionTimeoutError, APIUserAbortError, RateLimitError } from '@anthropic-ai/sdk';
+import Anthropic, {
+  APIConnectionTimeoutError,
+  APIUserAbortError,
+  RateLimitError,
+  type Middleware,
+} from '@anthropic-ai/sdk';
 import type { Fault } from 'plimsoll/simulator';
 import {
   PARAMS,
@@ -291,6 +296,42 @@ describe('an abort by the caller', () => {
     );
     assert.ok((bench.log.calls[0]?.usage?.parts[0]?.tokens.input ?? 0) > 0);
     assert.equal(await total(bench.registry, 'anthropic_requests_in_flight'), 0);
+  });
+
+  const LATE = new DOMException('The operation was aborted due to timeout', 'TimeoutError');
+
+  for (const [way, late] of Object.entries({
+    'a deadline': () => AbortSignal.timeout(1),
+    'any of a deadline and a signal': () => AbortSignal.any([AbortSignal.timeout(1), new AbortController().signal]),
+    'a TimeoutError of the program': (controller: AbortController) => (
+      setImmediate(() => controller.abort(LATE)),
+      null
+    ),
+  })) {
+    for (const middleware of [[], [((request, next) => next(request)) satisfies Middleware]]) {
+      it(`by ${way} is a timeout, with ${middleware.length} middleware`, async () => {
+        const bench = workbench({ client: { middleware } });
+        bench.sim.script([{ fault: 'slow_first_byte', delayMs: 3_600_000 }]);
+        const controller = new AbortController();
+        const signal = late(controller) ?? controller.signal;
+        await assert.rejects(Promise.resolve(bench.claude.messages.create(PARAMS, { signal })), APIUserAbortError);
+        assert.deepEqual(bench.log.events, ['started', 'attempted timeout', 'finished timeout']);
+      });
+    }
+  }
+
+  it('by a deadline in the middle of a stream, or between two attempts, is a timeout', async () => {
+    const bench = workbench({ instrument: { clock: steppedClock } });
+    await aborted(bench, (controller) => controller.abort(LATE), true);
+    await withSteppedTime(async () => {
+      bench.sim.script([{ fault: 'requests_limit', headers: { 'retry-after': '3600' } }]);
+      await aborted(bench, (controller) => setTimeout(() => controller.abort(LATE), 10_000));
+      await bench.log.finishedCalls(2);
+    });
+    assert.deepEqual(
+      bench.log.calls.map(({ outcome }) => outcome),
+      ['timeout', 'timeout'],
+    );
   });
 
   it('is told from a timeout', async () => {
