@@ -119,21 +119,26 @@ function messageUsage(followed: Followed, message: Json, answered: Answered): Us
   return withEstimatedOutput(read, estimatedOutputOf(message['content']));
 }
 
+/** Takes a message alone: the usage of a session, or of a dream, is a sum that grows, and is read again and again. */
 function takeDocument(followed: Followed, document: Json): void {
   const { call, observation } = followed;
-  const answered = answeredBy(document);
-  call.model = answered.model ?? call.model;
-  call.stopReason = answered.stopReason;
-  call.cacheMiss = cacheMiss(document['diagnostics']);
   nameResponse(call, document['id']);
-  if (isJson(document['usage'])) {
-    call.usage = messageUsage(followed, document, answered);
-    call.serverFallbackFrom = fallbackFrom(document['usage'], answered, call.requestedModel);
-  }
+  if (MESSAGE_OPERATIONS.has(call.operation) || document['type'] === 'message') takeMessage(followed, document);
   if (document['type'] !== 'message_batch') return;
   observation.batches.note(document);
   const seen = seenBatch(document);
   if (seen !== null) call.seeBatch(seen);
+}
+
+function takeMessage(followed: Followed, message: Json): void {
+  const { call } = followed;
+  const answered = answeredBy(message);
+  call.model = answered.model ?? call.model;
+  call.stopReason = answered.stopReason;
+  call.cacheMiss = cacheMiss(message['diagnostics']);
+  if (!isJson(message['usage'])) return;
+  call.usage = messageUsage(followed, message, answered);
+  call.serverFallbackFrom = fallbackFrom(message['usage'], answered, call.requestedModel);
 }
 
 function nameResponse({ details }: FollowedCall, id: unknown): void {
@@ -179,9 +184,9 @@ class StreamedCall implements StreamEvents {
     const { call } = this.#followed;
     const isStream = call.operation === 'messages.stream';
     const { document, errorType, events } = scanner;
-    if (document !== null && (!isStream || isErrorDocument(document))) {
-      return followJson(this.#followed, document, 'done');
-    }
+    if (isOfOther(call, scanner)) return call.end(OUTCOME_OF_END[how]);
+    const isWhole = document !== null && (!isStream || isErrorDocument(document));
+    if (isWhole) return followJson(this.#followed, document, 'done');
     try {
       if (document !== null) takeDocument(this.#followed, document);
       else this.#settle(scanner);
@@ -189,9 +194,7 @@ class StreamedCall implements StreamEvents {
         this.fail(new TypeError('the body is neither a message nor a stream of events'));
         if (!isStream) return call.end('server_error');
       }
-      for (let i = 0; i < scanner.unreadable; i++) {
-        this.fail(new SyntaxError('an event of the stream could not be read'));
-      }
+      for (let i = 0; i < scanner.unreadable; i++) this.fail(new SyntaxError('an event of the stream is unreadable'));
     } catch (error) {
       this.fail(error);
     }
@@ -212,6 +215,11 @@ class StreamedCall implements StreamEvents {
     // Thinking is not of the time in which the answer came, and can only be left out where it is told apart.
     if (scanner.thoughtLater || (scanner.thought && read.thinkingTokens === 0)) call.answerStartSeconds = null;
   }
+}
+
+/** Other endpoints stream other events, without an end of the Messages API's. */
+function isOfOther({ operation }: FollowedCall, { startUsage, errorType, document }: EventStreamScanner): boolean {
+  return !MESSAGE_OPERATIONS.has(operation) && startUsage === null && errorType === null && document === null;
 }
 
 /** An earlier count that content came after is the least that the output can be; that of the start is a placeholder. */
@@ -248,6 +256,7 @@ function outcomeOfStream({ stopped }: EventStreamScanner, how: BodyEnd): Outcome
 }
 
 const LF = 0x0a;
+const NONE = { model: null, serverFallbackFrom: null, stopReason: null, cacheMiss: null, usage: null, cost: null };
 
 /** A line is as long as a response can be. A longer one is given up and counted as an error. */
 const LONGEST_LINE_BYTES = 32 << 20;
@@ -317,21 +326,12 @@ export class BatchResultsListener implements BodyListener {
   }
 
   #result(outcome: BatchOutcome, { message, error }: Json): BatchResult {
-    const nothing = {
-      model: null,
-      serverFallbackFrom: null,
-      stopReason: null,
-      cacheMiss: null,
-      usage: null,
-      cost: null,
-    };
     if (outcome !== 'succeeded')
-      return { ...nothing, outcome, error: outcome === 'errored' ? bodyRejection(error).outcome : null };
-    if (!isJson(message)) return { ...nothing, outcome, error: null };
+      return { ...NONE, outcome, error: outcome === 'errored' ? bodyRejection(error).outcome : null };
+    if (!isJson(message)) return { ...NONE, outcome, error: null };
     const answered = answeredBy(message);
     const { model, stopReason } = answered;
-    const missed = cacheMiss(message['diagnostics']);
-    const answer = { ...nothing, outcome, error: null, model, stopReason, cacheMiss: missed };
+    const answer = { ...NONE, outcome, error: null, model, stopReason, cacheMiss: cacheMiss(message['diagnostics']) };
     if (!isJson(message['usage'])) return answer;
     const serverFallbackFrom = fallbackFrom(message['usage'], answered, null);
     const used = messageUsage(this.#followed, message, answered);
