@@ -57,12 +57,7 @@ export class KeptDays {
   #isDue(day: string, nowMs: number): boolean {
     const kept = this.#days.get(day);
     if (kept === undefined || !kept.wasComplete) return true;
-    return day >= dayAfter(utcDay(nowMs), -REVISED_DAYS) && nowMs - kept.report.readAtMs >= DAY_MS;
-  }
-
-  /** The earliest day that is read though nobody asks for it, so that corrections are found. */
-  static firstDay(nowMs: number): string {
-    return dayAfter(utcDay(nowMs), -REVISED_DAYS);
+    return day >= firstRevisedDay(nowMs) && nowMs - kept.report.readAtMs >= DAY_MS;
   }
 
   /** Takes what was read, and returns what is to be stored. */
@@ -104,6 +99,11 @@ export class KeptDays {
       firsts: known.flatMap(([, { first }]) => (first === null ? [] : [first])),
     };
   }
+}
+
+/** The earliest day that is read though nobody asks for it, so that corrections are found. */
+export function firstRevisedDay(nowMs: number): string {
+  return dayAfter(utcDay(nowMs), -REVISED_DAYS);
 }
 
 function later(a: string, b: string): string {

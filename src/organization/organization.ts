@@ -91,7 +91,7 @@ export interface ReadDays {
 /** The client that asks, and where days come from. */
 interface ReportParts {
   readonly client: AdminClient;
-  days(source: ReportSource, fromDay: string, toDay: string): Promise<ReadDays>;
+  readonly days: (source: ReportSource, fromDay: string, toDay: string) => Promise<ReadDays>;
 }
 
 async function readAnew(source: ReportSource, fromDay: string, toDay: string): Promise<ReadDays> {
@@ -111,8 +111,7 @@ export async function organizationReport(
   const { reading, firsts } = await days({ client, prices, now }, fromDay, dayAfter(today));
   const directory = await readDirectory(client);
   const totals = await own.read(fromDay, dayAfter(today));
-  const named = [...(options.aliases ?? []), ...Object.keys(options.ids ?? {})];
-  const aliases = [...new Set([...named, ...totals.rows.map(({ cell }) => cell.key)])];
+  const aliases = aliasesOf(options, totals);
   const groups = keyGroups(aliases, directory.keys, options);
   const lost = reading.source === 'legacy' ? new Map() : await readGaps({ client, prices, now }, totals.gaps, groups);
   const told = { reading, firsts, totals, groups, prices, lost, isCoarse: own.isCoarse === true };
@@ -131,6 +130,11 @@ export async function organizationReport(
     lastUsed: lastUsedIn(reading),
     credit: credit === undefined || refreshedAtMs === null ? null : creditLeft(credit, sources),
   };
+}
+
+/** All keys that are watched. */
+function aliasesOf({ aliases = [], ids = {} }: OrganizationOptions, { rows }: DayTotals): readonly string[] {
+  return [...new Set([...aliases, ...Object.keys(ids), ...rows.map(({ cell }) => cell.key)])];
 }
 
 type Directory = Pick<OrganizationReport, 'keys' | 'workspaces' | 'limits' | 'tierCapUsd' | 'unread'>;

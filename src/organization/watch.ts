@@ -4,7 +4,7 @@ import { defaultRegistry, storeFor, type MetricRegistry } from '../record/metric
 import type { Store } from '../record/metrics/store.ts';
 import { memoryReports, sqliteReports, type ReportStore, type ReportText } from '../totals/report-store.ts';
 import { READ_ADVICE, adminClient, outcomeOf, retryAfterMs, type ReadOutcome } from './admin-client.ts';
-import { KeptDays } from './kept-days.ts';
+import { KeptDays, firstRevisedDay } from './kept-days.ts';
 import { OrganizationGauges } from './organization-metrics.ts';
 import { organizationReport, readDays, type OrganizationOptions, type ReadDays } from './organization.ts';
 import { LeaseLostError, polledClient } from './polled-client.ts';
@@ -239,7 +239,7 @@ class Watcher {
   async #readDays(source: ReportSource, fromDay: string, toDay: string): Promise<ReadDays> {
     const nowMs = this.#clock.epochMs();
     const kept = new KeptDays(await this.#parts.store.read('days'));
-    const first = KeptDays.firstDay(nowMs);
+    const first = firstRevisedDay(nowMs);
     const range = { fromDay: first < fromDay ? first : fromDay, toDay };
     for (const [index, due] of kept.due(range, nowMs).entries())
       await this.#write(kept.add(await readDays(source, due.fromDay, due.toDay), index === 0));

@@ -35,20 +35,16 @@ class Fleet {
     this.#home = home;
   }
 
-  static async open(t: TestContext, kind: 'sqlite' | 'redis'): Promise<Fleet> {
-    const bench = new WatchBench();
-    await bench.live();
-    const home = await reportsKinds.find((one) => one.kind === kind)?.home();
-    assert.ok(home);
-    const fleet = new Fleet(bench, home);
-    const serving = await serve((request) => fleet.#answer(request), { port: 0 });
-    fleet.#url = serving.url;
+  /** Serves the organization on loopback until the end of the test. */
+  async listen(t: TestContext): Promise<void> {
+    await this.#bench.live();
+    const serving = await serve((request) => this.#answer(request), { port: 0 });
+    this.#url = serving.url;
     t.after(async () => {
-      for (const worker of fleet.workers.values()) worker.kill('SIGKILL');
+      for (const worker of this.workers.values()) worker.kill('SIGKILL');
       await serving.close(0);
-      await home.end();
+      await this.#home.end();
     });
-    return fleet;
   }
 
   async #answer(request: Request): Promise<Response> {
@@ -119,11 +115,19 @@ class Fleet {
   }
 }
 
+async function fleetOn(t: TestContext, kind: 'sqlite' | 'redis'): Promise<Fleet> {
+  const home = await reportsKinds.find((one) => one.kind === kind)?.home();
+  assert.ok(home);
+  const fleet = new Fleet(new WatchBench(), home);
+  await fleet.listen(t);
+  return fleet;
+}
+
 /** Nine complete days of $9 at list price, a tenth less. */
 const BILLED_USD = 72.9;
 
 test('a reader that is killed within a poll is replaced, and no day is lost or doubled', async (t) => {
-  const fleet = await Fleet.open(t, 'sqlite');
+  const fleet = await fleetOn(t, 'sqlite');
   fleet.start('one', 1_500);
   await fleet.until('one has read', () => fleet.shownBy('one').length > 0);
   fleet.start('two', 1_500);
@@ -159,7 +163,7 @@ test('a reader that is killed within a poll is replaced, and no day is lost or d
 const { skip = false } = reportsKinds.find(({ kind }) => kind === 'redis') ?? {};
 
 test('a reader that was paused asks nothing more when it wakes in its poll', { skip }, async (t) => {
-  const fleet = await Fleet.open(t, 'redis');
+  const fleet = await fleetOn(t, 'redis');
   const one = fleet.start('one', 1_500);
   await fleet.until('one has read', () => fleet.shownBy('one').length > 0);
   const polls = new Set(fleet.pollsOf('one'));
