@@ -41,18 +41,18 @@ export function alertNamed(name: string): AlertingRule {
   return found;
 }
 
-/** What an expression stands on, in the order of the files: groups are evaluated side by side, rules of one in order. */
-export function supporting(expr: string): readonly Rule[] {
+/** The rules that an expression stands on, in their order: groups are evaluated side by side, rules of one in order. */
+export function supporting(expr: string, rules: readonly Rule[] = RULES): readonly Rule[] {
   const needed = new Set<Rule>();
   const visit = (text: string): void => {
-    for (const rule of RULES) {
-      if (!('record' in rule) || needed.has(rule) || !text.includes(rule.record)) continue;
+    for (const rule of rules) {
+      if (needed.has(rule) || !text.includes('record' in rule ? rule.record : rule.alert)) continue;
       needed.add(rule);
       visit(rule.expr);
     }
   };
   visit(expr);
-  return RULES.filter((rule) => needed.has(rule));
+  return rules.filter((rule) => needed.has(rule));
 }
 
 /** What promtool has against an alert and its mutants: nothing, or what it prints. */
