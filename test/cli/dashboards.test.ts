@@ -115,7 +115,7 @@ test('a model has a latency objective of its own, within the same bounds', async
   const text = (file: string): string => readFileSync(join(out, 'alerts', file), 'utf8');
   assert.match(
     text('recording.yml'),
-    /model!~"claude-opus-4\\\\\.5\|claude-haiku-4-5", le=~"32\(\S+\} or \S+model="claude-opus-4\.5", le=~"60\(/,
+    /model!~"claude-opus-4\\\\\.5\|claude-haiku-4-5", le=~"32\(.+\} or .+model="claude-opus-4\.5", le=~"60\(/,
   );
   assert.match(text('slo.yml'), /ratio1h\{model="claude-haiku-4-5"\} > 0\.144 /);
   const wrong = async (each: string): Promise<string> => (await ran('export', '--latency', each)).err;
