@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import type { AlertingRule, RecordingRule } from '../src/rules/rule.ts';
+import type { AlertingRule, RecordingRule, RuleGroup } from '../src/rules/rule.ts';
 import { ruleFiles } from '../src/rules/rule-files.ts';
 import { secondsOf } from '../src/rules/promql.ts';
 import { tool } from './tools.ts';
@@ -53,6 +53,15 @@ export function supporting(expr: string, rules: readonly Rule[] = RULES): readon
   };
   visit(expr);
   return rules.filter((rule) => needed.has(rule));
+}
+
+/** The groups with those of their rules that an expression stands on: the others would take most of promtool's time. */
+export function supportingGroups(expr: string, groups: readonly RuleGroup[]): readonly RuleGroup[] {
+  const all = groups.flatMap(({ rules }) => rules);
+  const needed = new Set(supporting(expr, all));
+  return groups
+    .map((group) => ({ ...group, rules: group.rules.filter((rule) => needed.has(rule)) }))
+    .filter(({ rules }) => rules.length > 0);
 }
 
 /** What promtool has against an alert and its mutants: nothing, or what it prints. */

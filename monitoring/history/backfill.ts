@@ -41,7 +41,9 @@ export async function backfilled(options: BackfillOptions): Promise<Running> {
 }
 
 async function broughtIn(promtool: string, file: string, data: string): Promise<void> {
-  await run(promtool, ['tsdb', 'create-blocks-from', 'openmetrics', '-q', file, data], { maxBuffer: 1e8 });
+  // A block for two hours, its default, means to read the whole file once for every two hours.
+  const asOne = '--max-block-duration=30d';
+  await run(promtool, ['tsdb', 'create-blocks-from', 'openmetrics', asOne, '-q', file, data], { maxBuffer: 1e8 });
 }
 
 async function serving(program: string, folder: string): Promise<Running> {

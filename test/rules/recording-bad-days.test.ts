@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { stringify } from 'yaml';
 import { ruleFiles } from '../../src/rules/rule-files.ts';
-import { ruleFileText, type RuleGroup } from '../../src/rules/rule.ts';
+import { ruleFileText } from '../../src/rules/rule.ts';
 import type { MonitoringSettings } from '../../src/rules/settings.ts';
-import { grown, level, promtool, supporting, testedRules } from '../../testing/promtool.ts';
+import { grown, level, promtool, supportingGroups, testedRules } from '../../testing/promtool.ts';
 
 /** Whole days on the rules as they are shipped, each group with its wait and with how long its alerts go on. */
 
@@ -189,7 +189,8 @@ test('a bad day is told as it was', { skip: promtool.skip }, async (t) => {
   t.after(() => rmSync(folder, { recursive: true }));
   for (const [index, day] of DAYS.entries()) {
     await t.test(day.name, async () => {
-      const groups = groupsFor(day);
+      const shipped = ruleFiles(day.settings).flatMap((file) => file.groups);
+      const groups = supportingGroups(day.expr, shipped);
       writeFileSync(join(folder, `rules-${index}.yml`), ruleFileText(groups));
       const path = join(folder, `day-${index}.yml`);
       const order = groups.map(({ name }) => name);
@@ -198,20 +199,6 @@ test('a bad day is told as it was', { skip: promtool.skip }, async (t) => {
     });
   }
 });
-
-/** The shipped groups, with those of their rules that the query stands on: the others would take most of the time. */
-function groupsFor({ expr, settings }: Day): readonly RuleGroup[] {
-  const groups = ruleFiles(settings).flatMap((file) => file.groups);
-  const needed = new Set(
-    supporting(
-      expr,
-      groups.flatMap(({ rules }) => rules),
-    ),
-  );
-  return groups
-    .map((group) => ({ ...group, rules: group.rules.filter((rule) => needed.has(rule)) }))
-    .filter(({ rules }) => rules.length > 0);
-}
 
 /** Groups are evaluated in the order of the files: what records before what alerts. */
 function testOf({ series, expr, answers }: Day, order: readonly string[]): object {
