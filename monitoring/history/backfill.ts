@@ -42,7 +42,7 @@ export async function backfilled(options: BackfillOptions): Promise<Running> {
 
 async function broughtIn(promtool: string, file: string, data: string): Promise<void> {
   // A block for two hours, its default, means to read the whole file once for every two hours.
-  const asOne = '--max-block-duration=30d';
+  const asOne = '--max-block-duration=720h';
   await run(promtool, ['tsdb', 'create-blocks-from', 'openmetrics', asOne, '-q', file, data], { maxBuffer: 1e8 });
 }
 
