@@ -108,8 +108,9 @@ test('the page on frameworks measures a route handler of Next', async (t) => {
 test('the programs of the page on frameworks that end by themselves end well', async (t) => {
   const api = await simulated(t, esm);
   const env = { PATH: process.env['PATH'], ANTHROPIC_BASE_URL: api.url, ANTHROPIC_AUTH_TOKEN: 'test' };
-  for (const file of ['job.js', 'simulated.js']) execFileSync(process.execPath, [file], { cwd: esm, env });
-  assert.deepEqual((await api.account())['requests'], { 200: 1 });
+  for (const file of ['job.js', 'fetched.js', 'simulated.js'])
+    execFileSync(process.execPath, [file], { cwd: esm, env });
+  assert.deepEqual((await api.account())['requests'], { 200: 2 });
 });
 
 /** What a program says that ends with an error. */
