@@ -28,7 +28,7 @@ const USAGE = [
   '  --balance USD@DAY   the prepaid balance at the beginning of a day; shows what',
   '                      is left',
   '  --credit USD@DAY    what was added since; may be repeated',
-  '  --base-url URL      another API, such as plimsoll simulate (ANTHROPIC_BASE_URL)',
+  '  --base-url URL      another API, such as a simulator (ANTHROPIC_BASE_URL)',
   '  --json              for programs: one object',
   '',
   'Reads the reports, keys and limits of the organization with an admin key, which',

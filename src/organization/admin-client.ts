@@ -36,11 +36,12 @@ export interface AdminAccess {
 export function adminClient({ adminKey, baseUrl, fetch, maxRetries = 2 }: AdminAccess): AdminClient {
   const sdk = new Anthropic({
     apiKey: adminKey(),
+    authToken: null,
     maxRetries,
     logLevel: 'off',
     defaultHeaders: { 'user-agent': `plimsoll/${VERSION}` },
     ...(baseUrl !== undefined && { baseURL: baseUrl }),
-    ...(fetch !== undefined && { fetch }),
+    fetch: onlyReading(fetch ?? ((input, init) => globalThis.fetch(input, init))),
   });
   const { analytics } = sdk.beta.organization;
   return {
@@ -51,6 +52,15 @@ export function adminClient({ adminKey, baseUrl, fetch, maxRetries = 2 }: AdminA
         query,
         ...(betas.length > 0 && { headers: { 'anthropic-beta': betas.join(',') } }),
       }),
+  };
+}
+
+/** Lets nothing through that could change the organization, whatever the SDK or a caller of it does. */
+export function onlyReading(ask: typeof fetch): typeof fetch {
+  return async (input, init) => {
+    const method = init?.method ?? (input instanceof Request ? input.method : 'GET');
+    if (method.toUpperCase() !== 'GET') throw new TypeError(`${method} would change the organization`);
+    return ask(input, init);
   };
 }
 
