@@ -57,7 +57,7 @@ const [esm, cjs] = await Promise.all([
   project(pack, {
     name: 'cjs',
     type: 'commonjs',
-    dependencies: { '@anthropic-ai/sdk': '1.0.0', express: '^4.18.0', '@types/express': '^4.17.0', ...types },
+    dependencies: { '@anthropic-ai/sdk': '0.103.0', express: '^4.18.0', '@types/express': '^4.17.0', ...types },
     sources: { 'app.ts': code, 'mounted.ts': mounted },
   }),
 ]);
