@@ -129,7 +129,7 @@ test('an SDK that is too old gives one error that names its code and what to ins
   const said = complaint(process.execPath, ['--input-type=module', '--eval', program]);
   assert.match(
     said,
-    /expected a client that has `middleware`, .*`backendMiddleware`, as those of @anthropic-ai\/sdk 1\.0 and later have.*install @anthropic-ai\/sdk@\^1/,
+    /expected a client that has `middleware`, .*`backendMiddleware`, as those of @anthropic-ai\/sdk 0\.103 and later have.*install @anthropic-ai\/sdk@\^1/,
   );
   assert.match(said, /PLIMSOLL_SDK_TOO_OLD/);
 });

@@ -292,6 +292,57 @@ describe('a middleware of the program', () => {
     });
   }
 
+  it('of the SDK’s own that meets a 429 at its fallback counts it on that, and leaves the other’s limits alone', async () => {
+    const sim = simulator({ respond: () => ({ stopReason: 'refusal' }) });
+    const middleware = [betaRefusalFallbackMiddleware([{ model: 'claude-haiku-4-5' }])];
+    const fetch: typeof globalThis.fetch = (...request) => {
+      if (sim.truth.requests.length === 1) sim.script([{ fault: 'requests_limit' }]);
+      return sim.fetch(...request);
+    };
+    const { claude, registry } = bench({ client: { fetch, middleware, maxRetries: 0 } });
+    await claude.beta.messages.create({ ...PARAMS, model: 'claude-opus-5-5' }).catch(() => undefined);
+    assert.equal(sim.truth.requests.length, 2);
+    assert.deepEqual(Object.keys(await samples(registry, 'anthropic_rate_limited_total')), [
+      'model=claude-haiku-4-5,key=default,reason=requests',
+    ]);
+    assert.deepEqual(await samples(registry, 'anthropic_attempts_total'), {
+      'model=claude-opus-5-5,operation=messages.create,key=default,status=200': 1,
+      'model=claude-haiku-4-5,operation=messages.create,key=default,status=429': 1,
+    });
+    const left = await samples(registry, 'anthropic_ratelimit_remaining');
+    assert.ok((left['key=default,model_class=opus-5.5,dimension=requests'] ?? 0) > 9_900);
+    assert.ok('key=default,model_class=haiku-4.5,dimension=requests' in left);
+  });
+
+  it('that writes model and max_tokens anew is counted, guarded and budgeted by what is sent', async () => {
+    const rewriting: Middleware = (request, next) =>
+      next({
+        ...request,
+        body: JSON.stringify({
+          ...(JSON.parse(request.body as string) as object),
+          model: 'claude-opus-5-5',
+          max_tokens: 9,
+        }),
+      });
+    const seen: unknown[] = [];
+    const guard: Guard = {
+      admit: (call, { body }) => {
+        seen.push([call.requestedModel, call.maxTokens, body?.['model'], body?.['max_tokens']]);
+        return undefined;
+      },
+    };
+    const { claude, log, registry } = bench({
+      client: { middleware: [rewriting], maxRetries: 0 },
+      instrument: { guards: [guard] },
+    });
+    await claude.messages.create(PARAMS);
+    assert.deepEqual(seen, [['claude-opus-5-5', 9, 'claude-opus-5-5', 9]]);
+    assert.equal(log.calls[0]?.requestedModel, 'claude-opus-5-5');
+    assert.deepEqual(Object.keys(await samples(registry, 'anthropic_attempts_total')), [
+      'model=claude-opus-5-5,operation=messages.create,key=default,status=200',
+    ]);
+  });
+
   it('that drops its response leaves a call that ends as abandoned when it has been collected', async () => {
     setFlagsFromString('--expose-gc');
     const collect = runInNewContext('gc') as () => void;
