@@ -10,7 +10,7 @@ export const ROWS = [
   ['http'],
   ['express', 'gateway', 'otel', 'check', 'rules'],
   ['client'],
-  ['organization'],
+  ['console', 'organization'],
   ['observe', 'record', 'retry', 'redis', 'environment', 'scan'],
   ['advice', 'totals'],
   ['budget', 'tier', 'pricing', 'routing', 'keys'],

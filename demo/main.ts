@@ -3,13 +3,13 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Express } from 'express';
 import { metricsHandler } from 'plimsoll';
+import { consoleHandler } from 'plimsoll/console';
 import { PortError, serve, type Handler } from 'plimsoll/http';
 import { register } from 'prom-client';
 import { demoBudgets } from './budgets.ts';
 import { claudeApi } from './claude-api.ts';
 import { liveCalls, liveCosts } from './live.ts';
 import { demoOptions, HELP, UsageError, type DemoOptions } from './options.ts';
-import { page } from './page.ts';
 import { runbook } from './runbooks.ts';
 import { samples, Samples } from './samples.ts';
 import { service } from './service.ts';
@@ -29,9 +29,8 @@ type Closing = () => Promise<void>;
 /** Runs the demo until the signal is aborted, and returns the exit code. */
 async function demo(options: DemoOptions, closings: Closing[], signal: AbortSignal): Promise<number> {
   if (options.live) useLiveApi();
-  const links = { serviceUrl: '', live: options.live };
-  const pages = await serve(pagesOf(links), { ...options, portOption: '--port' });
-  closings.push(() => pages.close(0));
+  const shown = await serve(pages(), { ...options, portOption: '--port' });
+  closings.push(() => shown.close(0));
   const api = options.live ? null : claudeApi(options.seed);
   if (api !== null) {
     const serving = await serve(api.handle, { port: 0 });
@@ -43,10 +42,10 @@ async function demo(options: DemoOptions, closings: Closing[], signal: AbortSign
   const app = service({ budgets: kept.budgets, ...(options.live ? {} : { tier: 'Start' }) });
   const servicePort = await listening(app, options, closings);
   const host = ANY_ADDRESS.has(options.host) ? 'localhost' : options.host;
-  links.serviceUrl = urlOf(host, servicePort);
-  console.log(greeting(options.live, urlOf(host, pages.port), links.serviceUrl));
-  if (api === null) return live(links.serviceUrl, closings, signal);
-  const served = traffic({ serviceUrl: links.serviceUrl, api, seed: options.seed, signal });
+  const serviceUrl = urlOf(host, servicePort);
+  console.log(greeting(options.live, urlOf(host, shown.port), serviceUrl));
+  if (api === null) return live(serviceUrl, closings, signal);
+  const served = traffic({ serviceUrl, api, seed: options.seed, signal });
   await summaries(signal);
   await served;
   return 0;
@@ -54,12 +53,15 @@ async function demo(options: DemoOptions, closings: Closing[], signal: AbortSign
 
 const ANY_ADDRESS: ReadonlySet<string> = new Set(['0.0.0.0', '::', '127.0.0.1', '::1']);
 
-function pagesOf(links: Parameters<typeof page>[1]): Handler {
+const OF_CONSOLE: ReadonlySet<string> = new Set(['/', '/data', '/page.js', '/page.css']);
+
+function pages(): Handler {
   const metrics = metricsHandler();
+  const console = consoleHandler({ name: 'harbor-api' });
   return async function pages(request) {
     const { pathname } = new URL(request.url);
     if (pathname === '/metrics') return metrics(request);
-    if (pathname === '/') return page(await samples(register), links);
+    if (OF_CONSOLE.has(pathname)) return console(request);
     if (pathname.startsWith('/runbooks/')) return runbook(pathname.slice('/runbooks/'.length));
     return new Response('Not found. Try /, /metrics or /runbooks/.\n', { status: 404 });
   };
@@ -110,7 +112,7 @@ function greeting(live: boolean, pagesUrl: string, serviceUrl: string): string {
 Nothing leaves this machine and no money is spent. Press Ctrl-C to stop.`;
   return `${what}
 
-  overview      ${pagesUrl}/
+  console       ${pagesUrl}/
   metrics       ${pagesUrl}/metrics
   the service   ${serviceUrl}  POST /chat, /review, /research
 `;

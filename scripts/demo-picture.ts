@@ -1,6 +1,6 @@
 /**
  * `npm run preview:demo -- FOLDER`: the picture of the demo's page in README. Runs the demo for four minutes, so that two
- * bursts are in its figures, and takes the page down to its last table of budgets with the Chromium of this machine.
+ * bursts are in its figures, and takes the page with the Chromium of this machine.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -13,7 +13,7 @@ import { chromium } from 'playwright-core';
 import { tool } from '../testing/tools.ts';
 
 const SHOWN_AFTER_MS = 4 * 60_000;
-const WIDTH = 1_180;
+const WIDTH = 1_440;
 const root = join(import.meta.dirname, '..');
 const folder = process.argv[2] ?? join(tmpdir(), 'plimsoll-preview');
 
@@ -22,7 +22,7 @@ const demo = spawn(process.execPath, ['--conditions=plimsoll-source', join(root,
 });
 const ended = once(demo, 'exit');
 try {
-  const url = await overviewOf(createInterface(demo.stdout));
+  const url = await consoleOf(createInterface(demo.stdout));
   console.log(`The demo runs at ${url}; its picture is taken in ${SHOWN_AFTER_MS / 60_000} minutes.`);
   await sleep(SHOWN_AFTER_MS);
   const path = join(folder, 'demo.png');
@@ -35,9 +35,9 @@ try {
 }
 
 /** Reads the address of the page from the greeting. Rejects if the demo ends before it says one. */
-async function overviewOf(lines: AsyncIterable<string>): Promise<string> {
+async function consoleOf(lines: AsyncIterable<string>): Promise<string> {
   for await (const line of lines) {
-    const [, url] = /^ *overview +(\S+)$/.exec(line) ?? [];
+    const [, url] = /^ *console +(\S+)$/.exec(line) ?? [];
     if (url !== undefined) return url;
   }
   throw new Error('The demo ended before its page was there.');
@@ -48,9 +48,9 @@ async function photograph(url: string, path: string): Promise<void> {
   try {
     const tab = await browser.newPage({ viewport: { width: WIDTH, height: 900 } });
     await tab.goto(url);
-    const below = await tab.getByRole('heading', { name: 'Cost by tenant' }).boundingBox();
-    if (below === null) throw new Error('The page has no heading "Cost by tenant".');
-    await tab.screenshot({ path, fullPage: true, clip: { x: 0, y: 0, width: WIDTH, height: Math.floor(below.y) } });
+    await tab.getByRole('heading', { name: 'Last problems' }).waitFor();
+    await tab.locator('#problems li time').first().waitFor();
+    await tab.screenshot({ path, fullPage: true });
   } finally {
     await browser.close();
   }

@@ -2,6 +2,7 @@ import { DASHBOARDS } from '../monitoring/dashboards/dashboards.ts';
 import { dashboardText } from '../monitoring/dashboards/grafana-dashboard.ts';
 import { ruleFiles } from '../src/rules/rule-files.ts';
 import { ruleFileText } from '../src/rules/rule.ts';
+import { consolePage } from './console-page.ts';
 import { metricsReference } from './metrics-reference.ts';
 import { outputEstimates } from './output-estimates.ts';
 
@@ -26,6 +27,7 @@ const dashboards: readonly Generated[] = DASHBOARDS.map((dashboard) => ({
 export const GENERATED: readonly Generated[] = [
   { path: 'docs/metrics.md', text: metricsReference },
   { path: 'docs/output-estimates.md', text: outputEstimates },
+  { path: 'src/console/page.json', text: consolePage },
   ...rules,
   ...dashboards,
 ];

@@ -1,8 +1,8 @@
 import { percent } from '../figures.ts';
 import { LIMIT_DIMENSIONS, type LimitDimension } from '../limiter.ts';
 import { advice } from '../tier/advice.ts';
-import { tierProgress, type MonthSpend } from '../tier/progress.ts';
-import { tierVerdict, type SeenLimit } from '../tier/verdict.ts';
+import { tierProgress, type MonthSpend, type TierProgress } from '../tier/progress.ts';
+import { tierVerdict, type SeenLimit, type TierVerdict } from '../tier/verdict.ts';
 import { LIMITED_BY, RATE_LIMIT_REASONS } from '../vocabulary.ts';
 import { budgetItems } from './budgets.ts';
 import { inOrder, type AdviceItem, type Severity } from './item.ts';
@@ -19,13 +19,21 @@ export function adviceOn(samples: readonly Sample[], judging: RouteJudging): rea
  * throttled minutes is left out.
  */
 function tierItems(samples: readonly Sample[], atMs: number): readonly AdviceItem[] {
+  const { verdict, progress } = tierSeen(samples, atMs);
+  const given = advice({ atMs, verdict, progress, tierChangedAtMs: null, week: [], peaks: [], monthBudgets: [] });
+  return [...given.map((one) => ({ about: 'tier' as const, ...one })), ...throttledItems(samples)];
+}
+
+/** The usage tier that the limits of a metrics page show, and how far its cap is. */
+export function tierSeen(
+  samples: readonly Sample[],
+  atMs: number,
+): { readonly verdict: TierVerdict; readonly progress: TierProgress | null } {
   const limits = limitsOf(samples);
   const [info] = samplesOf(samples, 'anthropic_tier_info');
   const named = info !== undefined && label(info, 'source') === 'config' ? label(info, 'tier') : null;
   const verdict = tierVerdict({ limits, named, atMs });
-  const progress = tierProgress({ tier: verdict.tier, spend: spendOf(samples), limits, atMs });
-  const given = advice({ atMs, verdict, progress, tierChangedAtMs: null, week: [], peaks: [], monthBudgets: [] });
-  return [...given.map((one) => ({ about: 'tier' as const, ...one })), ...throttledItems(samples)];
+  return { verdict, progress: tierProgress({ tier: verdict.tier, spend: spendOf(samples), limits, atMs }) };
 }
 
 function limitsOf(samples: readonly Sample[]): readonly SeenLimit[] {

@@ -32,7 +32,6 @@ interface Surroundings<E extends Exchange> {
   readonly path: string;
   /** The exchange of another call with the same request, of which nothing has been sent. */
   readonly another: () => E;
-  /** The request as middleware has left it. */
   readonly guarded: (request: SdkRequest) => GuardedRequest;
   /** The request as it may be sent. */
   readonly allowed: (request: SdkRequest, call: LiveCall) => SdkRequest;
@@ -95,11 +94,10 @@ export class MiddlewareRound<E extends Exchange> {
   async #sendAttempt(request: SdkRequest, next: Next): Promise<Response> {
     const { call } = this.#exchange;
     if (call.isOver && call.outcome !== 'blocked') return this.#sendLate(request, next);
-    const content = this.#surroundings.guarded(request);
-    const begun = call.isOver ? null : call.retry(content.body);
-    await (this.#admission = this.#admission?.then(() => this.#admit(content)) ?? this.#admit(content));
+    const begun = call.isOver ? null : call.retry();
+    await (this.#admission = this.#admission?.then(() => this.#admit(request)) ?? this.#admit(request));
     const isGivenUp = this.#surroundings.isCancelled();
-    if (begun !== null) call.sending(content);
+    if (begun !== null) call.sending(this.#surroundings.guarded(request));
     let response: Response;
     try {
       response = await next(this.#surroundings.allowed(request, call));
@@ -130,11 +128,11 @@ export class MiddlewareRound<E extends Exchange> {
   }
 
   /** One after the other, at the first attempt at once. Middleware that asks again after a refusal gets the same one. */
-  async #admit(content: GuardedRequest): Promise<void> {
+  async #admit(request: SdkRequest): Promise<void> {
     const { call, observation } = this.#exchange;
     const isFirst = call.attempts === 1;
     if (call.spends.length > 0 || (isFirst && observation.guards.length > 0)) {
-      await admit(this.#exchange, content);
+      await admit(this.#exchange, this.#surroundings.guarded(request));
     }
     if (isFirst && observation.retry !== undefined) notify(observation, 'began');
   }
@@ -146,7 +144,7 @@ export class MiddlewareRound<E extends Exchange> {
     this.#last = null;
     if (response.ok) {
       call.succeed(status, limiters(headers), begun);
-      this.#last = new ResponseOfRound(call, begun.model);
+      this.#last = new ResponseOfRound(call);
       this.#answers.set(response, this.#last);
       followResponse({ call: this.#last, observation, path: this.#surroundings.path }, response);
       return;
@@ -227,7 +225,6 @@ class ResponseOfRound implements FollowedCall {
   answerStartSeconds: number | null = null;
   cacheMiss: CacheMiss | null = null;
   usage: Usage | null = null;
-  readonly requestedModel: string | null;
   readonly operation: string;
   readonly startedAtMs: number;
   readonly details: LiveCall['details'];
@@ -236,12 +233,15 @@ class ResponseOfRound implements FollowedCall {
   #bodyError: Rejection | null = null;
   #endsCall = false;
 
-  constructor(call: LiveCall, requestedModel: string | null) {
+  constructor(call: LiveCall) {
     this.#call = call;
-    this.requestedModel = requestedModel;
     this.operation = call.operation;
     this.startedAtMs = call.startedAtMs;
     this.details = call.details;
+  }
+
+  get requestedModel(): string | null {
+    return this.#call.requestedModel;
   }
 
   get elapsedMs(): number {

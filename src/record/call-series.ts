@@ -10,6 +10,7 @@ import {
   type Cost,
   type CostKind,
   type Outcome,
+  type Rejection,
   type RetryDenial,
   type TokenKind,
   type Tokens,
@@ -18,7 +19,7 @@ import type { Trace } from '../trace.ts';
 import type { AttributionLabels, CallLabelValues } from './call-labels.ts';
 import type { ClassLimits } from './limiters.ts';
 import type { CounterSeries, GaugeSeries, MoneySeries } from './metrics/series.ts';
-import type { Store } from './metrics/store.ts';
+import type { CallPlace, Store } from './metrics/store.ts';
 import { ModelSeries, OperationSeries, type CallLabels } from './model-series.ts';
 
 /** The series of all calls. Each is made when a call first needs it; later calls find it in one look-up. */
@@ -175,6 +176,8 @@ export class CallGroup {
 /** The series of one operation, key, model and combination of attribution values. */
 export class CallSeries {
   readonly model: string;
+  /** The labels of the series, one object for the life of the store. */
+  readonly place: CallPlace;
   /** The limits that the calls use up; `null` if there are none. */
   readonly limits: ClassLimits | null;
   readonly ofModel: ModelSeries;
@@ -189,6 +192,7 @@ export class CallSeries {
 
   constructor(table: CallSeriesTable, labels: CallLabels, attribution: Attribution) {
     this.model = labels.model;
+    this.place = { ...labels, attribution };
     this.limits = table.limitsOf(labels);
     this.ofModel = table.ofModel(labels.key, labels.model);
     this.#ofOperation = table.ofOperation(labels);
@@ -233,6 +237,13 @@ export class CallSeries {
     const attempts = this.#ofOperation.attempts(attempt.status);
     this.ofModel.addAttempt(attempt, trace);
     attempts.add(1);
+    this.#table.store.watcher?.attempted(this.place, attempt);
+  }
+
+  /** Adds an error in the body of a success. */
+  addBodyError(rejection: Rejection, trace: Trace | null): void {
+    this.ofModel.addBodyError(rejection, trace);
+    this.#table.store.watcher?.bodyError(this.place, rejection);
   }
 
   /** Adds a finished call. Throws a `TypeError` for an unfinished one. */
@@ -248,6 +259,7 @@ export class CallSeries {
     duration.observe(durationSeconds, trace);
     if (call.firstTokenSeconds !== null) this.ofModel.addPace(call, call.firstTokenSeconds, trace);
     if (call.cacheMiss !== null) this.ofModel.addCacheMiss(call.cacheMiss);
+    this.#table.store.watcher?.finished(this.place, call);
   }
 
   /** Adds the stop reason of a batch result. */
@@ -272,6 +284,7 @@ export class CallSeries {
       const count = tokens[kind];
       if (count !== 0) this.#tokensOf(kind).add(count);
     }
+    this.#table.store.watcher?.used(this.place, tokens);
   }
 
   /** Adds a cost. Kinds other than input and output are shown once they cost something. */
@@ -280,6 +293,7 @@ export class CallSeries {
       const nanoUsd = cost[kind];
       if (nanoUsd !== 0) this.#costOf(kind).addNanoUsd(nanoUsd);
     }
+    this.#table.store.watcher?.cost(this.place, cost);
   }
 
   /** Adds one result of a batch. */

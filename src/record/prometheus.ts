@@ -141,8 +141,7 @@ class CallMetrics implements CallRecorder {
   }
 
   attempted(attempt: Attempt): void {
-    const { model } = attempt;
-    const series = model === null ? this.#seriesNow() : this.#group.ofModel(model);
+    const series = this.#seriesNow();
     series.addAttempt(attempt, this.#call.trace?.() ?? null);
     series.limits?.see(attempt);
   }
@@ -158,7 +157,7 @@ class CallMetrics implements CallRecorder {
   }
 
   bodyError(rejection: Rejection): void {
-    this.#seriesNow().ofModel.addBodyError(rejection, this.#call.trace?.() ?? null);
+    this.#seriesNow().addBodyError(rejection, this.#call.trace?.() ?? null);
   }
 
   retryDenied(reason: RetryDenial): void {

@@ -1,6 +1,5 @@
 import type { AlertCase } from '../promtool.ts';
 import { BUDGET_CASES } from './budget-cases.ts';
-import { CACHE_CASES } from './cache-cases.ts';
 import { LIMIT_CASES } from './limit-cases.ts';
 import { MONEY_CASES } from './money-cases.ts';
 import { OWN_CASES } from './own-cases.ts';
@@ -14,7 +13,6 @@ export const CASES: readonly AlertCase[] = [
   ...LIMIT_CASES,
   ...BUDGET_CASES,
   ...MONEY_CASES,
-  ...CACHE_CASES,
   ...OWN_CASES,
 ];
 

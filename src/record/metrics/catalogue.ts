@@ -2,7 +2,6 @@
  * Every metric of plimsoll, declared once. The registry, the reference page, dashboards, alert rules and checks read it
  * from here; metric names are written nowhere else.
  */
-import { BILL_METRICS } from './catalogue-bill.ts';
 import { ATTEMPT_METRICS, CALL_METRICS, ROUTE_METRICS, TOKEN_METRICS } from './catalogue-calls.ts';
 import {
   BUDGET_METRICS,
@@ -21,7 +20,6 @@ export const CATALOGUE = [
   ...RATE_LIMIT_METRICS,
   ...BUDGET_METRICS,
   ...TIER_METRICS,
-  ...BILL_METRICS,
   ...GATEWAY_METRICS,
   ...PLIMSOLL_METRICS,
 ] as const;

@@ -7,7 +7,6 @@ export const SECTIONS = [
   'rate_limits',
   'budgets',
   'tier',
-  'bill',
   'gateway',
   'plimsoll',
 ] as const;
@@ -63,7 +62,6 @@ export const STAGES = [
   'retry',
   'gateway',
   'on_call',
-  'organization',
 ] as const;
 
 export type Stage = (typeof STAGES)[number];

@@ -1,4 +1,5 @@
 import { mayHoldSecret } from '../../errors.ts';
+import type { Attempt, Attribution, Call, Cost, Rejection, Tokens } from '../../vocabulary.ts';
 import {
   CATALOGUE,
   type CounterName,
@@ -31,9 +32,28 @@ interface LabelPlaces {
   readonly fit?: (value: string) => boolean;
 }
 
+/** The labels of calls that are counted together. */
+export interface CallPlace {
+  readonly operation: string;
+  readonly key: string;
+  readonly model: string;
+  readonly attribution: Attribution;
+}
+
+/** Sees each call as it is counted, with the labels of its series, which are the same object for the same labels. */
+export interface CallWatcher {
+  attempted(place: CallPlace, attempt: Attempt): void;
+  bodyError(place: CallPlace, rejection: Rejection): void;
+  finished(place: CallPlace, call: Call): void;
+  used(place: CallPlace, tokens: Tokens): void;
+  cost(place: CallPlace, cost: Cost): void;
+}
+
 /** All families of the catalogue, and the caps of their labels; one per registry. */
 export class Store {
   readonly families: Families;
+  /** Sees what is counted from when it is set; `null` where nobody looks. */
+  watcher: CallWatcher | null = null;
   readonly #labels = new Map<string, BoundedLabel>();
 
   constructor() {

@@ -1,0 +1,107 @@
+import type { MetricRegistry } from '../record/metrics/registry.ts';
+import { defaultRegistry, storeFor } from '../record/metrics/registry.ts';
+import { defaultPrices, type PriceTable } from '../pricing/prices.ts';
+import { models } from '../routing/models.ts';
+import { systemClock, type Clock } from '../clock.ts';
+import { liveCallsOf, samplesOfStore } from './own-process.ts';
+import page from './page.json' with { type: 'json' };
+import { view } from './shown.ts';
+import { RANGES, type RangeSeconds } from './timeline.ts';
+import type { Query, View } from './view.ts';
+
+export interface ConsoleOptions {
+  /** The registry that `instrument()` records into. Default: prom-client's own `register`. */
+  readonly registry?: MetricRegistry;
+  /** The name of the service, as the page shows it. Default: `npm_package_name`, else `this process`. */
+  readonly name?: string;
+  /** Prices that routes are compared by. Default: the table that plimsoll comes with. */
+  readonly prices?: PriceTable;
+  readonly clock?: Clock;
+}
+
+/**
+ * Serves a live page of the calls that this process makes: what to do, calls and 429s by reason, latency, spend, limits,
+ * budgets, cost by label and the last problems, of the last hour in memory. Calls are counted from when this function is
+ * called. Mount it at a path of its own, that only people who may see spend and attribution values can reach; it reads
+ * nothing but metrics, and no prompt or answer can get there. Throws a `ConfigurationError` if the registry has other
+ * metrics of the same names.
+ *
+ * @example
+ * app.use('/plimsoll', express.console());
+ */
+export function consoleHandler(options: ConsoleOptions = {}): (request: Request) => Promise<Response> {
+  const { registry = defaultRegistry(), clock = systemClock } = options;
+  const store = storeFor(registry);
+  const now = (): number => clock.epochMs();
+  const live = liveCallsOf(store, now);
+  const pricing = { prices: options.prices ?? defaultPrices(), models: models(process.env) };
+  const name = options.name ?? process.env['npm_package_name'] ?? 'this process';
+  return consoleOf(async (query) => {
+    const nowMs = now();
+    return view(
+      {
+        ...{ name, nowMs, sinceMs: live.sinceMs, source: 'calls' as const, replicas: [], pricing },
+        ...{ hour: live.hour, lowest: live.lowest, samples: samplesOfStore(store) },
+        problems: live.problems,
+      },
+      query,
+    );
+  });
+}
+
+/** Serves the page over whatever answers its queries. */
+function consoleOf(answer: (query: Query) => Promise<View>): (request: Request) => Promise<Response> {
+  return async function console(request) {
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      return new Response('the console is read with GET\n', { status: 405, headers: { allow: 'GET, HEAD' } });
+    }
+    const { pathname, searchParams } = new URL(request.url);
+    const file = pathname.slice(pathname.lastIndexOf('/') + 1);
+    if (file === 'data') return json(await answer(queryOf(searchParams)));
+    const asset = file === '' ? 'index.html' : file;
+    const text = Object.hasOwn(page, asset) ? (page as Readonly<Record<string, string>>)[asset] : undefined;
+    // Mounted at /console, the page's own addresses are relative to /console/.
+    if (text === undefined && !asset.includes('.'))
+      return new Response(null, { status: 307, headers: { location: `${file}/` } });
+    if (text === undefined) return new Response('Not found.\n', { status: 404 });
+    return new Response(text, { headers: { ...SAFE, 'content-type': typeOf(asset), 'cache-control': 'no-cache' } });
+  };
+}
+
+/** Nothing from elsewhere, no inline script or style, no frame. */
+const SAFE = {
+  'content-security-policy':
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; " +
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'cross-origin-resource-policy': 'same-origin',
+} as const;
+
+function json(view: View): Response {
+  const headers = { ...SAFE, 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' };
+  return new Response(JSON.stringify(view), { headers });
+}
+
+function typeOf(asset: string): string {
+  if (asset.endsWith('.js')) return 'text/javascript; charset=utf-8';
+  return asset.endsWith('.css') ? 'text/css; charset=utf-8' : 'text/html; charset=utf-8';
+}
+
+/** Begins the name of a parameter that filters by a label: `label.route=chat`. */
+const LABEL = 'label.';
+
+function queryOf(parameters: URLSearchParams): Query {
+  const range = Number(parameters.get('range'));
+  const by = parameters.get('by');
+  const rangeSeconds = RANGES.find((one): one is RangeSeconds => one === range);
+  return {
+    ...(rangeSeconds !== undefined && { rangeSeconds }),
+    filter: Object.fromEntries(
+      [...parameters]
+        .filter(([name]) => name.startsWith(LABEL))
+        .map(([name, value]) => [name.slice(LABEL.length), value]),
+    ),
+    ...(by !== null && { by }),
+  };
+}

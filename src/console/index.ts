@@ -1,0 +1,2 @@
+export { consoleHandler } from './handler.ts';
+export type { ConsoleOptions } from './handler.ts';

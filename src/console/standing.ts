@@ -1,0 +1,148 @@
+import { tierSeen } from '../advice/advice.ts';
+import { label, samplesOf, sums, type Sample } from '../advice/samples.ts';
+import type { BillView, BudgetView, LimitView, TierView } from './view.ts';
+
+/** Where limits, budgets and the tier stand, read from samples of plimsoll's metrics. */
+
+/** What names a limit: `lowest` of `limitsOf` goes by it. */
+export function limitId({ key, modelClass, dimension }: Pick<LimitView, 'key' | 'modelClass' | 'dimension'>): string {
+  return JSON.stringify([key, modelClass, dimension]);
+}
+
+const idOf = (sample: Sample): string =>
+  limitId({
+    key: label(sample, 'key'),
+    modelClass: label(sample, 'model_class'),
+    dimension: label(sample, 'dimension'),
+  });
+
+/** One value for each set of labels: of several replicas the largest, or the smallest. */
+function valuesBy(
+  samples: readonly Sample[],
+  name: string,
+  { id, pick = Math.max }: { id: (sample: Sample) => string; pick?: (one: number, other: number) => number },
+): ReadonlyMap<string, number> {
+  const found = new Map<string, number>();
+  for (const sample of samplesOf(samples, name)) {
+    const known = found.get(id(sample));
+    found.set(id(sample), known === undefined ? sample.value : pick(known, sample.value));
+  }
+  return found;
+}
+
+const msOf = (seconds: number | undefined): number | null => (seconds === undefined ? null : seconds * 1_000);
+
+/**
+ * The rate limits of each key and class of models. `tokens` is left out where input and output have their own: it is
+ * their sum. `lowest` says the lowest that was left in the range, by the id of a limit.
+ */
+export function limitsOf(samples: readonly Sample[], lowest: ReadonlyMap<string, number>): readonly LimitView[] {
+  const remaining = valuesBy(samples, 'anthropic_ratelimit_remaining', { id: idOf, pick: Math.min });
+  const resets = valuesBy(samples, 'anthropic_ratelimit_reset_timestamp_seconds', { id: idOf });
+  const observed = valuesBy(samples, 'anthropic_ratelimit_observed_timestamp_seconds', { id: idOf });
+  const limits = valuesBy(samples, 'anthropic_ratelimit_limit', { id: idOf });
+  const views = [...limits].flatMap(([id, limit]): readonly LimitView[] => {
+    const left = remaining.get(id);
+    if (left === undefined) return [];
+    const [key = '', modelClass = '', dimension = ''] = JSON.parse(id) as readonly string[];
+    return [
+      {
+        ...{ key, modelClass, dimension, limit },
+        remaining: Math.min(left, limit),
+        lowest: lowest.get(id) ?? null,
+        resetAtMs: msOf(resets.get(id)),
+        observedAtMs: msOf(observed.get(id)),
+      },
+    ];
+  });
+  const parted = new Set(views.filter(({ dimension }) => dimension === 'input_tokens').map(placeOf));
+  return views.filter((view) => view.dimension !== 'tokens' || !parted.has(placeOf(view)));
+}
+
+function placeOf({ key, modelClass }: LimitView): string {
+  return JSON.stringify([key, modelClass]);
+}
+
+/**
+ * The budgets, those in trouble first. Replicas that share a ledger show the same figures, of which the largest is the
+ * newest; replicas with ledgers of their own are added up.
+ */
+export function budgetsOf(samples: readonly Sample[], nowMs: number): readonly BudgetView[] {
+  const id = (sample: Sample): string =>
+    JSON.stringify([label(sample, 'budget'), label(sample, 'period'), label(sample, 'scope')]);
+  const spent = overLedgers(samples, 'anthropic_budget_spent_usd', id);
+  const expected = overLedgers(samples, 'anthropic_budget_forecast_usd', id);
+  const starts = valuesBy(samples, 'anthropic_budget_period_start_timestamp_seconds', { id });
+  const ends = valuesBy(samples, 'anthropic_budget_period_end_timestamp_seconds', { id });
+  const modes = new Map(
+    samplesOf(samples, 'anthropic_budget_info').map((one) => [label(one, 'budget'), label(one, 'mode')]),
+  );
+  const decided = sums(
+    samplesOf(samples, 'anthropic_budget_decisions_total').filter((one) => label(one, 'decision') === 'blocked'),
+    'anthropic_budget_decisions_total',
+    (one) => label(one, 'budget'),
+  );
+  const views = [...valuesBy(samples, 'anthropic_budget_limit_usd', { id })].flatMap(([key, limitUsd]) => {
+    const spentUsd = spent.get(key);
+    if (spentUsd === undefined) return [];
+    const [name = '', period = '', scope = ''] = JSON.parse(key) as readonly string[];
+    const [start, end] = [msOf(starts.get(key)), msOf(ends.get(key))];
+    const view: BudgetView = {
+      ...{ name, period, scope, limitUsd, spentUsd },
+      mode: modes.get(name) ?? null,
+      paceRatio: start === null || end === null ? null : Math.min(1, Math.max(0, (nowMs - start) / (end - start))),
+      expectedUsd: expected.get(key) ?? null,
+      endsAtMs: end,
+      blocked: decided.get(name) ?? 0,
+    };
+    return [view];
+  });
+  return views.sort((one, other) => strain(other) - strain(one));
+}
+
+const strain = ({ spentUsd, expectedUsd, limitUsd }: BudgetView): number =>
+  Math.max(spentUsd, expectedUsd ?? 0) / limitUsd;
+
+function overLedgers(
+  samples: readonly Sample[],
+  name: string,
+  id: (sample: Sample) => string,
+): ReadonlyMap<string, number> {
+  const byLedger = valuesBy(samples, name, { id: (one) => JSON.stringify([id(one), label(one, 'ledger_id')]) });
+  const found = new Map<string, number>();
+  for (const [key, value] of byLedger) {
+    const [budget = ''] = JSON.parse(key) as readonly string[];
+    found.set(budget, (found.get(budget) ?? 0) + value);
+  }
+  return found;
+}
+
+/** The usage tier, the cap, and the day it is met; `null` while no response has shown which tier it is. */
+export function tierOf(samples: readonly Sample[], nowMs: number): TierView | null {
+  const { progress } = tierSeen(samples, nowMs);
+  if (progress === null) return null;
+  return {
+    tier: progress.tier,
+    next: progress.next?.name ?? null,
+    spentUsd: progress.spend?.usd ?? null,
+    capUsd: progress.monthlyCapUsd,
+    capMetAtMs: progress.capReachedAtMs,
+  };
+}
+
+/** Anthropic's report beside plimsoll's own count, of yesterday; `null` where nobody reads the report. */
+export function billOf(samples: readonly Sample[]): BillView | null {
+  const listed = yesterday(samples, 'anthropic_listed_cost_usd');
+  if (listed === null) return null;
+  const estimated = yesterday(samples, 'anthropic_estimated_cost_usd');
+  return {
+    listedUsd: listed,
+    estimatedUsd: estimated,
+    driftRatio: estimated === null || listed === 0 ? null : estimated / listed - 1,
+  };
+}
+
+function yesterday(samples: readonly Sample[], name: string): number | null {
+  const found = samplesOf(samples, name).filter((one) => label(one, 'window') === 'yesterday');
+  return found.length === 0 ? null : found.reduce((sum, { value }) => sum + value, 0);
+}
