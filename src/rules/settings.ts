@@ -19,7 +19,7 @@ export interface MonitoringSettings {
    * or four times as much for it.
    */
   readonly growthSeconds: number;
-  /** Attribution labels by which cost and calls are recorded, for dashboards. Each reads every series of both once more. */
+  /** Attribution labels by which cost and calls are recorded, for dashboards. Every series of both is read once more, every five minutes. */
   readonly attributionLabels: readonly string[];
   /** URL of the runbooks, to which the alert's name is appended. Change it if you keep your own. */
   readonly runbookBaseUrl: string;
