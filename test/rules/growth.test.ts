@@ -166,6 +166,33 @@ const CASES: readonly GrowthCase[] = [
     least: 1,
     most: 1,
   },
+  {
+    name: 'calls by route are those of all its clients, though both labels are read at once',
+    series: {
+      [calls('a').replace('route=', 'client="web",route=')]: '0+1x80',
+      [calls('a').replace('route=', 'client="app",route=')]: '0+2x80',
+      [calls('a').replace('route="chat"', 'client="app",route="batch"')]: '0+4x80',
+      [start('a')]: '0x80',
+    },
+    // 60 scrapes.
+    expr: total('requests_by_route', '1h').replace(':growth[', ':growth{route="chat"}['),
+    at: 15,
+    least: 180,
+    most: 180,
+  },
+  {
+    name: 'calls by client are those of all its routes',
+    series: {
+      [calls('a').replace('route=', 'client="web",route=')]: '0+1x80',
+      [calls('a').replace('route=', 'client="app",route=')]: '0+2x80',
+      [calls('a').replace('route="chat"', 'client="app",route="batch"')]: '0+4x80',
+      [start('a')]: '0x80',
+    },
+    expr: total('requests_by_client', '1h').replace(':growth[', ':growth{client="app"}['),
+    at: 15,
+    least: 360,
+    most: 360,
+  },
 ];
 
 test('the recorded growth is what happened', { skip: promtool.skip }, async (t) => {
