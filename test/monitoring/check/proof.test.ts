@@ -49,6 +49,7 @@ const queries = everyQuery();
 
 /** What is empty here, and why that is as it must be. Nothing of the dashboards on budgets and tiers may be. */
 const EMPTY: ReadonlyMap<string, string> = new Map([
+  ['overview/Firing alerts A', 'this Prometheus evaluates no alerts'],
   ['overview/Refused by spend limits, by scope A', 'nothing of this job was refused for money'],
   ['annotation Alerts', 'this Prometheus evaluates no alerts'],
   ['rule plimsoll:instance:ended', 'no process has ended'],
