@@ -1,7 +1,7 @@
 /**
  * `npm run fuzz:gateway -- --seed N --requests 100000`: random requests to a gateway, and all that reaches the API compared
- * with a model of the rules that was written apart. `--mutants` looks for mistakes that are put into the guards. The exit
- * code is 0 only if nothing differed, or all mutants were found.
+ * with a model of the rules that was written apart. `--mutants` looks for mistakes that are put into the guards,
+ * with requests, or with the test that is to find them. The exit code is 0 only if nothing differed, or all mutants were found.
  */
 import { parseArgs } from 'node:util';
 import * as right from 'plimsoll/gateway';
@@ -9,6 +9,7 @@ import { openBench } from './bench.ts';
 import { fuzz, type Difference } from './fuzz.ts';
 import { findMutant } from './find-mutant.ts';
 import { MUTANTS } from './mutants.ts';
+import { TESTED_MUTANTS, failsTest } from './tested-mutants.ts';
 
 const { values } = parseArgs({
   options: {
@@ -48,7 +49,13 @@ async function hunt(seed: number, requests: number): Promise<boolean> {
       `${found === null ? 'MISSED' : `after ${String(found.request).padStart(5)}`}  ${mutant.name}: ${found?.problem ?? ''}`,
     );
   }
-  console.log(`${MUTANTS.length - missed} found, ${missed} missed`);
+  const all = [...MUTANTS, ...TESTED_MUTANTS];
+  for (const mutant of TESTED_MUTANTS) {
+    const isFound = await failsTest(mutant, mutant);
+    if (!isFound) missed++;
+    console.log(`${isFound ? 'by a test   ' : 'MISSED'}  ${mutant.name}: ${mutant.test}: ${mutant.named}`);
+  }
+  console.log(`${all.length - missed} found, ${missed} missed`);
   return missed === 0;
 }
 

@@ -67,7 +67,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'further models are dropped',
     file: FACTS,
-    from: '    if (this.#isCounted()) (node.tools ??= []).push(level.further);\n',
+    from: '    else if (this.#isCounted()) further.push(level.further);\n',
     to: '',
   },
   {
@@ -289,9 +289,9 @@ export const MUTANTS: readonly Mutant[] = [
 ];
 
 /** As many different mutants as asked for, chosen by the seed: a short run tries some, and another seed tries others. */
-export function drawMutants(seed: number, count: number): readonly Mutant[] {
+export function drawMutants<M extends Mutant>(mutants: readonly M[], seed: number, count: number): readonly M[] {
   const random = new Random(seed);
-  const left = [...MUTANTS];
+  const left = [...mutants];
   return Array.from({ length: Math.min(count, left.length) }, () => {
     const drawn = random.one(left);
     left.splice(left.indexOf(drawn), 1);
@@ -300,10 +300,10 @@ export function drawMutants(seed: number, count: number): readonly Mutant[] {
 }
 
 /** The mutants whose place is not in their file, or is there more than once. */
-export function misplacedMutants(): readonly string[] {
-  return MUTANTS.filter(({ file, from }) => readFileSync(sourceOf(file), 'utf8').split(from).length !== 2).map(
-    ({ name }) => name,
-  );
+export function misplacedMutants(mutants: readonly Mutant[]): readonly string[] {
+  return mutants
+    .filter(({ file, from }) => readFileSync(sourceOf(file), 'utf8').split(from).length !== 2)
+    .map(({ name }) => name);
 }
 
 export function sourceOf(file: string): URL {

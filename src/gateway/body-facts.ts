@@ -25,6 +25,9 @@ export type BodyKind = 'message' | 'count' | 'batch';
 /** Requests, and further models, that a body may name in all: as many as a batch may have requests. */
 const MOST_ASKED = 100_000;
 
+/** More than any request needs; each of them is asked about, and priced, at once. */
+const MOST_FURTHER = 1_000;
+
 /** No model of the API has a longer name, and no price is known for one. */
 const LONGEST_MODEL = 256;
 
@@ -266,7 +269,9 @@ export class BodyFacts {
     if (level.place === PLACE.message || node === null) return node ?? {};
     if (level.further !== null) return level.further;
     level.further = {};
-    if (this.#isCounted()) (node.tools ??= []).push(level.further);
+    const further = (node.tools ??= []);
+    if (further.length >= MOST_FURTHER) this.fail('too_many');
+    else if (this.#isCounted()) further.push(level.further);
     return level.further;
   }
 }

@@ -206,7 +206,8 @@ const PROBLEMS: Readonly<Record<BodyProblem, string>> = {
   inference_geo: 'Expected inference_geo to be a text, got something else. Leave it out.',
   requests:
     'Expected requests to be a list of objects with params, got something else. Send it as the API documents it.',
-  too_many: 'Expected at most 100000 requests and models in a body, got more. Send less at a time.',
+  too_many:
+    'Expected at most 100000 requests and models in a body, and 1000 further models in a request, got more. Send less at a time.',
 };
 
 /** Makes the record of a body that is not read. */

@@ -177,13 +177,22 @@ test('reading a body takes no memory for its size or shape', () => {
   }
 });
 
-test('a body that names more models than a batch may have requests is read no further', () => {
-  const scanner = new BodyScanner(
-    Buffer.from(`{"model":"m","max_tokens":1,"x":[${'{"model":"a"},'.repeat(300_000)}0]}`),
-    'message',
-  );
-  scanner.run(Number.MAX_SAFE_INTEGER);
-  assert.equal(scanner.facts.problem, 'too_many');
-  assert.equal(scanner.facts.asked, 100_001);
-  assert.equal(scanner.facts.body, null);
+test('a batch of too many requests, and a request with too many further models, are read no further', () => {
+  const further = '{"model":"a"},';
+  const request = (models: number): string => `{"model":"m","max_tokens":1,"x":[${further.repeat(models)}0]}`;
+  const batch = `{"requests":[${`{"params":${request(1)}},`.repeat(60_000)}{}]}`;
+  for (const [kind, text, asked] of [
+    ['message', request(300_000), 1_000],
+    ['batch', `{"requests":[{"params":${request(1_001)}}]}`, 1_001],
+    ['batch', batch, 100_001],
+  ] as const) {
+    const scanner = new BodyScanner(Buffer.from(text), kind);
+    scanner.run(Number.MAX_SAFE_INTEGER);
+    assert.equal(scanner.facts.problem, 'too_many');
+    assert.equal(scanner.facts.asked, asked);
+    assert.equal(scanner.facts.body, null);
+  }
+  const most = new BodyScanner(Buffer.from(request(1_000)), 'message');
+  most.run(Number.MAX_SAFE_INTEGER);
+  assert.equal(most.facts.problem, null);
 });
