@@ -1,6 +1,8 @@
 /** What each value of the closed sets means, for the reference pages. A new value compiles once it has its line here. */
 import type { GatewayRefusal, ResendCause } from '../src/record/metrics/catalogue-limits.ts';
 import type { Stage } from '../src/record/metrics/metric.ts';
+import type { ReadOutcome } from '../src/organization/admin-client.ts';
+import type { Cause } from '../src/organization/causes.ts';
 import type {
   BatchOutcome,
   CacheMissReason,
@@ -154,4 +156,46 @@ export const STAGE_MEANINGS: Meanings<Stage> = {
   retry: 'the retry policy',
   gateway: 'the gateway itself',
   on_call: 'the callback `onCall`',
+  organization: "reading the organization's reports, or keeping what was read",
+};
+
+export const READ_OUTCOME_MEANINGS: Meanings<ReadOutcome> = {
+  ok: 'read',
+  unauthorized: 'the admin key is refused, or there is none',
+  forbidden: 'the key has no access to the Admin API; individual accounts have none',
+  not_available: 'there is no Admin API at this address',
+  rate_limited: 'read too often, by whomever; the wait that the API asks for is kept',
+  invalid: 'the API refused the question',
+  server_error: 'the API has an error of its own',
+  connection_error: 'the API cannot be reached',
+  malformed: 'the answer is not what it is documented to be',
+};
+
+export const CAUSE_MEANINGS: Meanings<Cause> = {
+  rounding: 'recorded costs are rounded for each call',
+  open: 'days for which the report is not complete: never shown here, for they are not compared',
+  discount: 'from list price to what is billed',
+  code_execution: 'code execution, which no response tells',
+  session_time: 'session time of Managed Agents',
+  other_costs: 'costs of other types',
+  no_key: 'use without a key: the Console, or logins',
+  unwatched_keys: 'use by keys that plimsoll does not watch',
+  no_such_key: 'calls under aliases that are joined with no key of the organization',
+  priority: 'Priority Tier, which is paid as a commitment',
+  unpriced: 'models or modes without a price here',
+  folded: 'use of models that the daily totals have folded into one line',
+  refusals: 'refusals that the report bills otherwise',
+  day_boundary: 'calls that the report has on another day',
+  lost: 'use while plimsoll is known to have lost what it saw',
+  no_usage: 'answers that never told their usage',
+  cut: 'output of streams that were cut, estimated here',
+  counted: 'the same calls with other token counts',
+  not_seen: 'calls on watched keys that plimsoll did not see: another program, or lost telemetry',
+  not_in_report: 'calls that the report has not',
+  inseparable: 'several causes in one place, of which only the sum can be told',
+  price: 'list prices that differ from the table',
+  price_band: 'list prices of long prompts that differ from the table',
+  price_or_discount: 'prices or discounts, which the older reports do not tell apart',
+  revision: 'amounts that were corrected without other tokens',
+  unexplained: 'what is left',
 };

@@ -9,11 +9,13 @@ import {
   BILLING_MEANINGS,
   CACHE_MISS_MEANINGS,
   CATEGORY_MEANINGS,
+  CAUSE_MEANINGS,
   CHOOSER_MEANINGS,
   DOUBT_MEANINGS,
   DENIAL_MEANINGS,
   GATEWAY_REFUSAL_MEANINGS,
   OUTCOME_MEANINGS,
+  READ_OUTCOME_MEANINGS,
   REASON_MEANINGS,
   RESEND_CAUSE_MEANINGS,
   SCOPE_MEANINGS,
@@ -51,6 +53,7 @@ const TITLES: Readonly<Record<Section, string>> = {
   rate_limits: 'Rate limits, from response headers',
   budgets: 'Budgets',
   tier: 'Tier',
+  bill: "Bill: what the organization's reports say",
   gateway: 'Gateway',
   plimsoll: 'plimsoll itself',
 };
@@ -79,6 +82,11 @@ const NOTES: Readonly<Record<Section, string>> = {
   budgets:
     '- Correct for one shared ledger and for one ledger per replica: `sum by (budget) (max by (budget, ledger_id) (anthropic_budget_spent_usd))`.\n',
   tier: '',
+  bill:
+    meanings('cause', CAUSE_MEANINGS) +
+    meanings('outcome', READ_OUTCOME_MEANINGS, 'of a reading') +
+    '- `window`: `yesterday`, `last_7_days`, `month`; in UTC, complete days only.\n' +
+    '- Every replica shows what one of them read: aggregate with `max`, never with `sum` over replicas.\n',
   gateway: `${meanings('reason', GATEWAY_REFUSAL_MEANINGS)}${meanings('cause', RESEND_CAUSE_MEANINGS)}- A request that a guard or a budget refuses counts as a call with the outcome \`blocked\`.\n`,
   plimsoll: meanings('stage', STAGE_MEANINGS),
 };

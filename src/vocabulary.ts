@@ -183,10 +183,7 @@ export interface Rejection {
   readonly spendScope: SpendScope | null;
 }
 
-/**
- * The reasons why a retry policy does not send a refused request again. `retry_after`: the server asks for too long a
- * wait.
- */
+/** Why a retry policy does not send a refused request again. `retry_after`: the server asks for too long a wait. */
 export const RETRY_DENIALS = ['spend_limit', 'retry_budget', 'deadline', 'retry_after', 'not_retryable'] as const;
 
 export type RetryDenial = (typeof RETRY_DENIALS)[number];
@@ -195,6 +192,8 @@ export type RetryDenial = (typeof RETRY_DENIALS)[number];
 export interface Attempt {
   /** 0 for the first. */
   readonly index: number;
+  /** The model that the request asked for, as it left all middleware; `null` if it named none. */
+  readonly model: string | null;
   /** Wall clock when the request was handed to `fetch`. */
   readonly startedAtMs: number;
   /** Request sent to response headers, or to the failure. */

@@ -50,6 +50,7 @@ export function record(recorder: Recorder, call: Call, attempts: readonly Attemp
 export function anAttempt(given: Partial<Attempt> = {}): Attempt {
   return {
     index: 0,
+    model: 'claude-haiku-4-5',
     startedAtMs: START_MS,
     durationSeconds: 0.5,
     waitSeconds: 0,

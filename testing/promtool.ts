@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import type { AlertingRule, RecordingRule } from '../src/rules/rule.ts';
+import type { AlertingRule, RecordingRule, RuleGroup } from '../src/rules/rule.ts';
 import { ruleFiles } from '../src/rules/rule-files.ts';
 import { secondsOf } from '../src/rules/promql.ts';
 import { tool } from './tools.ts';
@@ -41,18 +41,27 @@ export function alertNamed(name: string): AlertingRule {
   return found;
 }
 
-/** What an expression stands on, in the order of the files: groups are evaluated side by side, rules of one in order. */
-export function supporting(expr: string): readonly Rule[] {
+/** The rules that an expression stands on, in their order: groups are evaluated side by side, rules of one in order. */
+export function supporting(expr: string, rules: readonly Rule[] = RULES): readonly Rule[] {
   const needed = new Set<Rule>();
   const visit = (text: string): void => {
-    for (const rule of RULES) {
-      if (!('record' in rule) || needed.has(rule) || !text.includes(rule.record)) continue;
+    for (const rule of rules) {
+      if (needed.has(rule) || !text.includes('record' in rule ? rule.record : rule.alert)) continue;
       needed.add(rule);
       visit(rule.expr);
     }
   };
   visit(expr);
-  return RULES.filter((rule) => needed.has(rule));
+  return rules.filter((rule) => needed.has(rule));
+}
+
+/** The groups with those of their rules that an expression stands on: the others would take most of promtool's time. */
+export function supportingGroups(expr: string, groups: readonly RuleGroup[]): readonly RuleGroup[] {
+  const all = groups.flatMap(({ rules }) => rules);
+  const needed = new Set(supporting(expr, all));
+  return groups
+    .map((group) => ({ ...group, rules: group.rules.filter((rule) => needed.has(rule)) }))
+    .filter(({ rules }) => rules.length > 0);
 }
 
 /** What promtool has against an alert and its mutants: nothing, or what it prints. */

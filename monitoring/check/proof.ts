@@ -76,7 +76,7 @@ export async function proof(options: ProofOptions): Promise<Proof> {
     const now = join(folder, 'now.txt');
     const lastWeek = join(folder, 'last-week.txt');
     const truths = await written(now, only?.(END_MS) ?? histories(hours));
-    const before = { ...ordinary(ORDINARY_JOB, 8 * 60), endMs: END_MS - WEEK_MS };
+    const before = { ...ordinary(ORDINARY_JOB, 30), endMs: END_MS - WEEK_MS };
     await written(lastWeek, only?.(before.endMs) ?? [before]);
     const to = END_MS / 1_000;
     const range = { from: to - hours * HOUR_SECONDS, to, step: SCRAPE_SECONDS };

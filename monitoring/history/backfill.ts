@@ -1,12 +1,13 @@
 import { execFile } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { cpSync, createWriteStream, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { ruleFiles } from '../../src/rules/rule-files.ts';
-import { ruleFileText, type RecordingRule } from '../../src/rules/rule.ts';
+import type { RecordingRule } from '../../src/rules/rule.ts';
 import { freePort } from '../../testing/free-port.ts';
-import { prometheus } from '../run/prometheus.ts';
+import { asked, prometheus } from '../run/prometheus.ts';
 import type { Running } from '../run/servers.ts';
 
 interface BackfillOptions {
@@ -14,7 +15,7 @@ interface BackfillOptions {
   readonly promtool: string;
   /** OpenMetrics files; each covers a time of its own. */
   readonly files: readonly string[];
-  /** Times at which recording rules are evaluated, in seconds, two minutes apart. Default: never. */
+  /** Times in which recording rules are evaluated every two minutes, in seconds. Default: never. */
   readonly recorded?: readonly TimeRange[];
 }
 
@@ -30,15 +31,19 @@ export async function backfilled(options: BackfillOptions): Promise<Running> {
   const folder = mkdtempSync(join(tmpdir(), 'plimsoll-backfill-'));
   const data = join(folder, 'data');
   mkdirSync(data);
-  for (const file of options.files) {
-    await run(options.promtool, ['tsdb', 'create-blocks-from', 'openmetrics', '-q', file, data], { maxBuffer: 1e8 });
-  }
+  for (const file of options.files) await broughtIn(options.promtool, file, data);
   const { recorded = [] } = options;
   for (const rules of passes()) {
     if (recorded.length > 0) await recordedInto(data, { ...options, folder, rules, recorded });
   }
   const running = await serving(options.prometheus, folder);
   return { url: running.url, stop: () => running.stop().then(() => rmSync(folder, { recursive: true, force: true })) };
+}
+
+async function broughtIn(promtool: string, file: string, data: string): Promise<void> {
+  // A block for two hours, its default, means to read the whole file once for every two hours.
+  const asOne = '--max-block-duration=720h';
+  await run(promtool, ['tsdb', 'create-blocks-from', 'openmetrics', asOne, '-q', file, data], { maxBuffer: 1e8 });
 }
 
 async function serving(program: string, folder: string): Promise<Running> {
@@ -56,42 +61,50 @@ interface Pass extends BackfillOptions {
   readonly recorded: readonly TimeRange[];
 }
 
-/**
- * When in its interval a group is evaluated hangs on its name and on the path of its file as promtool was given it: both are
- * the same for each pass and each run, so a pass reads what the one before it kept of the very same moments.
- */
-const GROUP = 'pass';
+/** Seconds between the moments at which rules are evaluated. */
+const PACE = '120';
 
-const FILE = 'rules.yml';
+interface Matrix {
+  readonly result: readonly {
+    readonly metric: Readonly<Record<string, string>>;
+    readonly values: readonly (readonly [number, string])[];
+  }[];
+}
 
+/** `promtool tsdb create-blocks-from rules` does the same with a block for each rule and two hours, and Prometheus reads them all. */
 async function recordedInto(data: string, { folder, rules, recorded, ...options }: Pass): Promise<void> {
+  const files = recorded.map((_, index) => join(folder, `recorded-${index}.txt`));
   const running = await serving(options.prometheus, folder);
-  const cwd = mkdtempSync(join(folder, 'pass-'));
-  writeFileSync(join(cwd, FILE), ruleFileText([{ name: GROUP, interval: '2m', rules }]));
-  const out = join(cwd, 'recorded');
   try {
-    for (const { from, to } of recorded) {
-      const times = [`--start=${from}`, `--end=${to}`, '--eval-interval=2m'];
-      const args = [
-        'tsdb',
-        'create-blocks-from',
-        'rules',
-        ...times,
-        `--url=${running.url}`,
-        `--output-dir=${out}`,
-        FILE,
-      ];
-      await run(options.promtool, args, { cwd, maxBuffer: 1e8 });
+    for (const [index, { from, to }] of recorded.entries()) {
+      const out = createWriteStream(files[index] ?? '');
+      for (const { record, expr } of rules) {
+        const parameters = { query: expr, start: String(from), end: String(to), step: PACE };
+        const { result } = await asked<Matrix>(running.url, '/api/v1/query_range', parameters);
+        for (const { metric, values } of result) out.write(samples(record, metric, values));
+      }
+      out.end('# EOF\n');
+      await once(out, 'close');
     }
   } finally {
     await running.stop();
   }
-  for (const block of readdirSync(out)) cpSync(join(out, block), join(data, block), { recursive: true });
+  for (const file of files) await broughtIn(options.promtool, file, data);
+}
+
+function samples(
+  name: string,
+  labels: Matrix['result'][number]['metric'],
+  values: Matrix['result'][number]['values'],
+): string {
+  const pairs = Object.entries(labels).filter(([label]) => label !== '__name__');
+  const series = `${name}{${pairs.map(([label, value]) => `${label}=${JSON.stringify(value)}`).join()}}`;
+  return values.map(([at, value]) => `${series} ${value} ${at}\n`).join('');
 }
 
 /**
- * Rules in the order of what they stand on: promtool answers the rules of a pass from what was there before it. What a rule
- * reads of its own past is not there: that is for restarts, and these processes have none.
+ * Rules in the order of what they stand on: those of a pass are answered from what was there before it. What a rule reads of
+ * its own past is not there: that is for restarts, and these processes have none.
  */
 function passes(): readonly (readonly RecordingRule[])[] {
   let waiting = ruleFiles().flatMap(({ groups }) =>

@@ -1,6 +1,7 @@
 import { createWriteStream } from 'node:fs';
 import { once } from 'node:events';
 import { growthLabels } from '../../src/rules/growth.ts';
+import { cacheLabels } from '../../src/rules/recording-cache.ts';
 import { DEFAULT_SETTINGS } from '../../src/rules/settings.ts';
 import { COST_KINDS, OUTCOMES, RATE_LIMIT_REASONS, SPEND_SCOPES, TOKEN_KINDS } from '../../src/vocabulary.ts';
 import { CATALOGUE } from '../../src/record/metrics/catalogue.ts';
@@ -119,6 +120,15 @@ function recordedSeries(size: FleetSize, isSum: boolean): readonly Sampled[] {
   });
 }
 
+/** What the rules have recorded of the cache: increases by model and route. */
+function cacheSeries(size: FleetSize): readonly Sampled[] {
+  const kind = TOKEN_KINDS.filter((each) => !each.startsWith('output'));
+  const values = { ...valuesOf(size), kind, route: names('route', size.routes) };
+  return [...cacheLabels(DEFAULT_SETTINGS)].flatMap(([name, labels]) =>
+    combined(labels, values).map((each) => ({ name, labels: { job: 'shop', namespace: 'prod', ...each } })),
+  );
+}
+
 function line({ name, labels }: Sampled): string {
   const pairs = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
   return `${name}{${pairs.join(',')}}`;
@@ -184,6 +194,13 @@ export async function writeFleet(folder: string, size: FleetSize, atSeconds: num
       atSeconds: atSeconds - 30,
       lengthSeconds: size.hours * 3_600,
       stepSeconds: 60,
+    }),
+    await written({
+      path: `${folder}/cache.txt`,
+      series: cacheSeries(size),
+      atSeconds: atSeconds - 30,
+      lengthSeconds: size.hours * 3_600,
+      stepSeconds: 300,
     }),
   ];
 }

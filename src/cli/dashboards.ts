@@ -30,6 +30,8 @@ const USAGE = [
   '  --group-by LABELS         target labels that tell teams and stages apart, with',
   '                            commas (cluster,namespace); "" for none but job',
   '  --attribution LABELS      labels of calls by which cost is shown (route,client)',
+  "  --latency MODEL=SHARE:SECONDS  the share of a model's calls that must end in",
+  '                            so many seconds (0.95:60); can be repeated',
   '  --set NAME=VALUE          sets a threshold or a URL; can be repeated',
   '  --settings                lists the names that --set takes, with defaults',
 ];
@@ -46,6 +48,7 @@ const OPTIONS = {
   job: { type: 'string', multiple: true },
   'group-by': { type: 'string' },
   attribution: { type: 'string' },
+  latency: { type: 'string', multiple: true },
   set: { type: 'string', multiple: true },
   settings: { type: 'boolean', default: false },
 } as const;
@@ -61,12 +64,13 @@ export const command = defineCommand({
       const came = positionals.length === 0 ? undefined : positionals.join(' ');
       throw wrongArguments(unfit('dashboards', came, { expected: 'export' }));
     }
-    const { set = [], job, 'group-by': groupBy, attribution, pushed } = values;
+    const { set = [], job, 'group-by': groupBy, attribution, latency, pushed } = values;
     const lists = {
       pushed,
       ...(job !== undefined && { jobs: job }),
       ...(groupBy !== undefined && { groupBy: namesIn(groupBy) }),
       ...(attribution !== undefined && { attributionLabels: namesIn(attribution) }),
+      ...(latency !== undefined && { latencyObjectives: objectivesIn(latency) }),
     };
     return exportAll(values, { ...settingsIn(set), ...lists }, io);
   },
@@ -78,10 +82,25 @@ const OWN_OPTIONS: Readonly<Record<string, string>> = {
   jobs: '--job',
   groupBy: '--group-by',
   attributionLabels: '--attribution',
+  latencyObjectives: '--latency',
 };
 
 function namesIn(list: string): readonly string[] {
   return list === '' ? [] : list.split(',').map((name) => name.trim());
+}
+
+/** Reads `claude-opus-5=0.95:60`. */
+function objectivesIn(pairs: readonly string[]): MonitoringSettings['latencyObjectives'] {
+  return Object.fromEntries(
+    pairs.map((pair) => {
+      const [, model = '', objective, seconds] = /^(.+)=([^=:]+):([^=:]+)$/.exec(pair) ?? [];
+      if (objective === undefined)
+        throw wrongArguments(
+          unfit('--latency', pair, { expected: 'MODEL=SHARE:SECONDS, as in claude-opus-5=0.95:60' }),
+        );
+      return [model, { objective: Number(objective), seconds: Number(seconds) }];
+    }),
+  );
 }
 
 /** Makes the rules with the settings from the arguments. */
@@ -90,7 +109,10 @@ function rulesWith(given: Partial<MonitoringSettings>): ReturnType<typeof ruleFi
     return ruleFiles(given);
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
-    const option = (field: string): string => OWN_OPTIONS[field] ?? `--set ${field}`;
+    const option = (field: string): string => {
+      const [name = '', ...of] = field.split('.');
+      return [OWN_OPTIONS[name] ?? `--set ${name}`, ...(of.length === 0 ? [] : [of.join('.')])].join(' ');
+    };
     throw wrongArguments(...error.problems.map((problem) => ({ ...problem, field: option(problem.field) })));
   }
 }

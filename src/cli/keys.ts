@@ -2,7 +2,12 @@ import { keyAlias, keyEnvironment, type KeyAlias } from '../keys/alias.ts';
 import { phraseOf, unfit, type ValueProblem } from '../errors.ts';
 import { redacted } from '../keys/secrets.ts';
 import { wrongArguments } from './arguments.ts';
-import { defineCommand, print, printable, wrapped, type CommandIo } from './command.ts';
+import { textOf } from '../environment/credential.ts';
+import { READ_ADVICE, outcomeOf } from '../organization/admin-client.ts';
+import { reviewKeys, type KeyReview } from '../organization/key-review.ts';
+import { defineCommand, fail, print, printable, wrapped, type CommandIo } from './command.ts';
+import { reviewJson, reviewLines } from './keys-review.ts';
+import { adminKeyOf, hintsOf, idsIn, namesAdminKey } from './organization-access.ts';
 import type { Sample } from '../advice/samples.ts';
 import { metricsPage } from './metrics-page.ts';
 
@@ -12,18 +17,26 @@ const USAGE = [
   '                      the option (PLIMSOLL_KEY)',
   '  --metrics PLACE     the metrics of a running service: a URL, a file, or - for',
   '                      standard input. Shows what each key was used for',
+  '  --key ALIAS=ID      the id of the key behind an alias; may be repeated',
+  '  --base-url URL      another API, such as a simulator (ANTHROPIC_BASE_URL)',
   '  --json              for programs: one object',
   '',
   'An alias should read env-service-role, such as prod-checkout-api, and fit',
   'ANTHROPIC_ENV. A key without calls was not used since the service started:',
   'revoke it, or find out why. A metrics page covers only its own process.',
-  'Exit code: 0 all is well, 1 a key is badly named or belongs to another',
-  'environment, or the metrics could not be read, 2 wrong arguments.',
+  'With an admin key in ANTHROPIC_ADMIN_KEY, or in the file that',
+  'ANTHROPIC_ADMIN_KEY_FILE names, all keys of the organization are a list to',
+  'tick, once a quarter: their age, their last day with use, and what to do. It',
+  'reads only.',
+  'Exit code: 0 all is well, 1 there is something to do about a key, or the metrics',
+  'or the organization could not be read, 2 wrong arguments.',
 ];
 
 const OPTIONS = {
   alias: { type: 'string', multiple: true },
   metrics: { type: 'string' },
+  key: { type: 'string', multiple: true },
+  'base-url': { type: 'string' },
   json: { type: 'boolean', default: false },
 } as const;
 
@@ -31,17 +44,21 @@ const OPTIONS = {
 export const command = defineCommand({
   usage: USAGE,
   options: OPTIONS,
-  async run({ values: { alias = [], metrics, json } }, io) {
+  async run({ values: { alias = [], metrics, key = [], 'base-url': baseUrl, json } }, io) {
     const anthropicEnv = io.env['ANTHROPIC_ENV']?.trim() || null;
     if (anthropicEnv !== null && keyEnvironment(anthropicEnv) === null)
       throw wrongArguments(unfit('ANTHROPIC_ENV', anthropicEnv, { expected: 'dev, test, ci, staging, demo or prod' }));
+    const ids = idsIn(key);
     const aliases = aliasesOf([...alias, io.env['PLIMSOLL_KEY'] ?? '']);
-    if (aliases.length === 0 && metrics === undefined) {
-      const advice = 'pass --alias or --metrics, or set PLIMSOLL_KEY';
+    const isReviewed = namesAdminKey(io.env);
+    if (aliases.length === 0 && metrics === undefined && !isReviewed) {
+      const advice = 'pass --alias or --metrics, or set PLIMSOLL_KEY or ANTHROPIC_ADMIN_KEY';
       throw wrongArguments(unfit('--alias', undefined, { expected: 'the alias of a key', advice }));
     }
     const samples = metrics === undefined ? null : await metricsPage(metrics, io);
-    return printAccounts({ aliases, anthropicEnv, samples }, json, io);
+    const known = [...new Set([...Object.keys(ids), ...aliases])];
+    const review = isReviewed ? await reviewed({ ids, aliases: known, baseUrl }, io) : null;
+    return printAccounts({ aliases, anthropicEnv, samples, review }, json, io);
   },
 });
 
@@ -50,11 +67,40 @@ function aliasesOf(lists: readonly string[]): readonly string[] {
   return aliases.map((alias) => alias.trim()).filter((alias) => alias !== '');
 }
 
-function printAccounts(question: KeyQuestion, json: boolean, io: CommandIo): number {
+interface Asked {
+  readonly ids: Readonly<Record<string, readonly string[]>>;
+  readonly aliases: readonly string[];
+  readonly baseUrl: string | undefined;
+}
+
+/** The keys of the organization, or the sentence that says why they cannot be read. */
+async function reviewed({ ids, aliases, baseUrl }: Asked, io: CommandIo): Promise<KeyReview | string> {
+  const adminKey = adminKeyOf(io.env);
+  const where = baseUrl ?? (textOf(io.env, 'ANTHROPIC_BASE_URL') || undefined);
+  const names = { ids, hints: hintsOf(io.env), aliases };
+  return reviewKeys({ ...names, adminKey, baseUrl: where, now: () => io.now() }).catch(
+    (error: unknown) => `The organization's keys cannot be read: ${READ_ADVICE[outcomeOf(error)]}.`,
+  );
+}
+
+interface Shown extends KeyQuestion {
+  readonly review: KeyReview | string | null;
+}
+
+function printAccounts({ review, ...question }: Shown, json: boolean, io: CommandIo): number {
   const keys = keyAccounts(question);
   const sinceMs = question.samples === null ? null : countedSinceMs(question.samples);
-  print(json ? [JSON.stringify({ sinceMs, keys }, null, 2)] : keyLines(keys, sinceMs), io);
-  return keys.every(({ problems }) => problems.length === 0) ? 0 : 1;
+  const isRead = review !== null && typeof review !== 'string';
+  const organization = isRead ? reviewJson(review) : null;
+  if (json) print([JSON.stringify({ sinceMs, keys, organization }, null, 2)], io);
+  else
+    print(
+      [...keyLines(keys, sinceMs), ...(isRead ? [...(keys.length > 0 ? [''] : []), ...reviewLines(review)] : [])],
+      io,
+    );
+  if (typeof review === 'string') return fail(wrapped(review, 78), io);
+  const isInOrder = !isRead || review.keys.every(({ findings }) => findings.length === 0);
+  return isInOrder && keys.every(({ problems }) => problems.length === 0) ? 0 : 1;
 }
 
 /** The use of one key according to a `/metrics` page, since its process started. */

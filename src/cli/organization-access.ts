@@ -18,6 +18,11 @@ export function adminKeyOf(env: Env): () => string {
   return () => value;
 }
 
+/** Returns `true` where the environment names an admin key. */
+export function namesAdminKey(env: Env): boolean {
+  return textOf(env, 'ANTHROPIC_ADMIN_KEY_FILE') !== '' || textOf(env, 'ANTHROPIC_ADMIN_KEY') !== '';
+}
+
 function contentOf(path: string, field: string): string {
   try {
     return readFileSync(path, 'utf8').trim();

@@ -220,6 +220,7 @@ const SHORT: Readonly<Record<KeyFinding, string | null>> = {
   badly_named: 'badly named',
   not_watched: 'not watched',
   no_workspace: 'of no workspace',
+  other_hint: 'another key than the one in use',
 };
 
 /** The keys with what there is to look at; `plimsoll keys` says what to do. */

@@ -1,7 +1,7 @@
 import { ledgerPlace } from '../environment/ledger-place.ts';
 import { textOf } from '../environment/credential.ts';
 import { ConfigurationError, unfit } from '../errors.ts';
-import { outcomeOf, type ReadOutcome } from '../organization/admin-client.ts';
+import { READ_ADVICE, outcomeOf } from '../organization/admin-client.ts';
 import type { CreditOptions } from '../organization/credit.ts';
 import { readOrganization, type OrganizationOptions, type OwnTotals } from '../organization/organization.ts';
 import { PrometheusError, prometheusTotals } from '../organization/prometheus-totals.ts';
@@ -28,7 +28,7 @@ const USAGE = [
   '  --balance USD@DAY   the prepaid balance at the beginning of a day; shows what',
   '                      is left',
   '  --credit USD@DAY    what was added since; may be repeated',
-  '  --base-url URL      another API, such as plimsoll simulate (ANTHROPIC_BASE_URL)',
+  '  --base-url URL      another API, such as a simulator (ANTHROPIC_BASE_URL)',
   '  --json              for programs: one object',
   '',
   'Reads the reports, keys and limits of the organization with an admin key, which',
@@ -65,7 +65,7 @@ export const command = defineCommand({
     } catch (error) {
       if (error instanceof ConfigurationError) throw error;
       if (error instanceof PrometheusError) return fail(wrapped(error.message, 78), io);
-      return fail(wrapped(`The organization cannot be read: ${ADVICE[outcomeOf(error)]}.`, 78), io);
+      return fail(wrapped(`The organization cannot be read: ${READ_ADVICE[outcomeOf(error)]}.`, 78), io);
     } finally {
       await totals?.close();
     }
@@ -130,19 +130,6 @@ function ownTotals({ totals, prometheus }: Values, io: CommandIo): Totals | null
 }
 
 const LONGEST_WAIT_MS = 60_000;
-
-/** What to do about a reading that failed, by its outcome. */
-const ADVICE: Readonly<Record<Exclude<ReadOutcome, 'ok'>, string>> = {
-  unauthorized: 'the admin key is refused. Create one at https://platform.claude.com/settings/admin-keys',
-  forbidden:
-    'this key has no access to the Admin API. An individual account has none: create an organization, and an admin key in it',
-  not_available: 'this API has no Admin API. Check ANTHROPIC_BASE_URL',
-  rate_limited: 'it is read too often. Try again in a minute',
-  invalid: 'the API refuses the question. Try a later --since',
-  server_error: 'the API has an error of its own. Try again later',
-  connection_error: 'the API cannot be reached. plimsoll check says why',
-  malformed: 'the report is not what it is documented to be. Update plimsoll',
-};
 
 const DAY = /^\d{4}-\d{2}-\d{2}$/;
 

@@ -11,7 +11,7 @@ import type { Observation } from '../observe/observation.ts';
 import { observedSeams, type ObservedClient, type Seams } from '../observe/sdk-call.ts';
 
 /**
- * An Anthropic client of SDK 1.x, those for Bedrock, Vertex and Foundry included, as far as plimsoll needs it.
+ * An Anthropic client of SDK 0.103 or later, those for Bedrock, Vertex and Foundry included, as far as plimsoll needs it.
  * No type of the SDK's is named: it has one set for ES modules and one for CommonJS, and a client may be of either.
  */
 export interface InstrumentableClient extends ObservedClient {
@@ -167,7 +167,7 @@ function checkRuntime(client: unknown): void {
       {
         kind: 'too_old',
         field: 'client',
-        expected: `a client that has ${quoted(NEEDED)}, as those of @anthropic-ai/sdk 1.0 and later have`,
+        expected: `a client that has ${quoted(NEEDED)}, as those of @anthropic-ai/sdk 0.103 and later have`,
         got: `a client without ${quoted(missing)}`,
         advice: 'install @anthropic-ai/sdk@^1, or pass `fetch: instrumentFetch(fetch)` to the client',
       },

@@ -7,6 +7,7 @@ import { ConfigurationError, inside, type ValueProblem } from '../errors.ts';
 import { installed } from '../installed.ts';
 import { defaultPrices, loadPrices, type PriceTable } from '../pricing/prices.ts';
 import type { TotalsStore } from '../totals/day-totals.ts';
+import { sqliteReports, type ReportStore } from '../totals/report-store.ts';
 import { sqliteTotals } from '../totals/sqlite-totals.ts';
 import { textOf, type Env, type Findings } from './credential.ts';
 
@@ -18,14 +19,21 @@ export interface LedgerPlace {
   readonly open: (file?: Pick<SqliteLedgerOptions, 'open'>) => Ledger;
   /** The daily totals in the same place; `null` in memory, where none are kept. Throws as `open` does. */
   readonly openTotals: (open?: 'create' | 'existing') => TotalsStore | null;
+  /** What was read of the organization's reports, in the same place; `null` in memory. Throws as `open` does. */
+  readonly openReports: () => ReportStore | null;
 }
 
 /** Returns the place that `text` names, or its problem. */
 export function ledgerPlace(text: string): LedgerPlace | { readonly problem: ValueProblem } {
-  if (text === 'memory') return { shown: text, open: memoryLedger, openTotals: () => null };
+  if (text === 'memory') return { shown: text, open: memoryLedger, openTotals: () => null, openReports: () => null };
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase();
   if (scheme === undefined) {
-    return { shown: text, open: (file) => sqliteLedger(text, file), openTotals: (file) => sqliteTotals(text, file) };
+    return {
+      shown: text,
+      open: (file) => sqliteLedger(text, file),
+      openTotals: (file) => sqliteTotals(text, file),
+      openReports: () => sqliteReports(text),
+    };
   }
   if (scheme !== 'redis' && scheme !== 'rediss') return noPlace(`a URL of ${scheme}`, 'name one of them');
   const url = URL.parse(text);
@@ -34,6 +42,7 @@ export function ledgerPlace(text: string): LedgerPlace | { readonly problem: Val
     shown: `redis at ${url.host}`,
     open: () => opened(({ redisLedger }) => redisLedger(text)),
     openTotals: () => opened(({ redisTotals }) => redisTotals(text)),
+    openReports: () => opened(({ redisReports }) => redisReports(text)),
   };
 }
 
@@ -56,6 +65,7 @@ export function ledgerOf(env: Env, findings: Findings): LedgerPlace | null {
 interface RedisEntry {
   readonly redisLedger: (url: string) => Ledger;
   readonly redisTotals: (url: string) => TotalsStore;
+  readonly redisReports: (url: string) => ReportStore;
 }
 
 /** The package's own entry point, by its public name: users of other ledgers need neither `ioredis` nor its types. */

@@ -111,9 +111,10 @@ export function without(raw: RawHeaders, name: string): string[] {
   return kept;
 }
 
-/** Leaves out headers whose value has a secret in it. */
+/** Leaves out headers whose name or value has a secret in it. */
 export function withoutSecret(raw: RawHeaders, secret: string): string[] {
-  return raw.filter((_, at) => secret === '' || !(raw[at | 1] ?? '').includes(secret));
+  const has = (text = ''): boolean => secret !== '' && text.includes(secret);
+  return raw.filter((_, at) => !has(raw[at | 1]) && !has(raw[at & ~1]));
 }
 
 /** Converts to `Headers`. Leaves out values that it cannot hold. */

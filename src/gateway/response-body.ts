@@ -26,11 +26,12 @@ interface BodySink {
 }
 
 /**
- * The body of a response on its way from the API to the client: the same bytes, at the client's pace. Listeners get
- * each chunk, decompressed if necessary, and one end.
+ * The body of a response on its way from the API to the client: the same bytes, at the client's pace, but for a key that
+ * the API sends back. Listeners get each chunk, decompressed if necessary, and one end.
  */
 export class ResponseBody {
   readonly #source: IncomingMessage;
+  readonly #mask: KeyMask | null;
   readonly #listeners: BodyListener[] = [];
   /** Decompresses for a listener, and can fall behind. */
   #decoder: Decoder | null = null;
@@ -38,8 +39,10 @@ export class ResponseBody {
   #isPaused = false;
   #isOver = false;
 
-  constructor(source: IncomingMessage) {
+  /** `key`: overwritten wherever it stands in the body; empty for none. */
+  constructor(source: IncomingMessage, key = '') {
     this.#source = source;
+    this.#mask = key === '' ? null : new KeyMask(key);
     source.on('error', () => this.#breakOff());
     source.once('close', () => this.#breakOff());
   }
@@ -86,6 +89,7 @@ export class ResponseBody {
         source.off('data', take).off('end', ended).off('close', broken);
         source.pause();
         const bytes = Buffer.concat(chunks);
+        if (isWhole) this.#mask?.all(bytes);
         if (!isWhole && length > 0 && !source.destroyed) source.unshift(bytes);
         resolve(isWhole ? bytes : null);
       };
@@ -123,7 +127,8 @@ export class ResponseBody {
   #write(bytes: Buffer): void {
     if (this.#isOver) return;
     for (const listener of this.#listeners) listener.chunk(bytes);
-    this.#isPaused = this.#sink?.write(bytes) === false;
+    const passed = this.#mask?.mask(bytes) ?? bytes;
+    this.#isPaused = passed.length > 0 && this.#sink?.write(passed) === false;
     if (this.#isPaused || this.#isBehind()) this.#source.pause();
   }
 
@@ -139,6 +144,7 @@ export class ResponseBody {
     if (this.#isOver) return;
     this.#isOver = true;
     // The client comes first. Nothing else runs before the listeners get the end too.
+    this.#writeHeld();
     this.#sink?.end();
     for (const listener of this.#listeners) listener.end('done');
   }
@@ -148,7 +154,60 @@ export class ResponseBody {
     if (this.#isOver || (this.#source.complete && !this.#source.errored)) return;
     this.#isOver = true;
     for (const listener of this.#listeners) listener.end('failed');
+    this.#writeHeld();
     this.#sink?.breakOff();
+  }
+
+  #writeHeld(): void {
+    const held = this.#mask?.end() ?? NO_BYTES;
+    if (held.length > 0) this.#sink?.write(held);
+  }
+}
+
+const NO_BYTES = Buffer.alloc(0);
+
+/**
+ * Overwrites a key in bytes that come in pieces by as many dots, so the length that was announced holds. Of a piece only an
+ * end that the key begins with waits for the next one: of events, which end with blank lines, nothing ever does.
+ */
+export class KeyMask {
+  readonly #key: Buffer;
+  #held = NO_BYTES;
+
+  constructor(key: string) {
+    this.#key = Buffer.from(key, 'latin1');
+  }
+
+  /** Returns the bytes that may go on, in the memory of the piece unless some were held. */
+  mask(piece: Buffer): Buffer {
+    const bytes = this.#held.length === 0 ? piece : Buffer.concat([this.#held, piece]);
+    this.all(bytes);
+    const start = this.#beginning(bytes);
+    this.#held = start === bytes.length ? NO_BYTES : Buffer.from(bytes.subarray(start));
+    return bytes.subarray(0, start);
+  }
+
+  /** Overwrites the key in a whole body. */
+  all(bytes: Buffer): void {
+    const key = this.#key;
+    for (let at = bytes.indexOf(key); at !== -1; at = bytes.indexOf(key, at + key.length))
+      bytes.fill('.', at, at + key.length);
+  }
+
+  /** Returns what was held. */
+  end(): Buffer {
+    const held = this.#held;
+    this.#held = NO_BYTES;
+    return held;
+  }
+
+  /** The place from which on the bytes are a beginning of the key; their length if no end of them is. */
+  #beginning(bytes: Buffer): number {
+    const [first = 0] = this.#key;
+    const { length } = bytes;
+    let at = bytes.indexOf(first, Math.max(0, length - this.#key.length + 1));
+    while (at !== -1 && bytes.compare(this.#key, 0, length - at, at, length) !== 0) at = bytes.indexOf(first, at + 1);
+    return at === -1 ? length : at;
   }
 }
 

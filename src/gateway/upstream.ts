@@ -200,7 +200,7 @@ export class UpstreamResponse implements ResponseHead {
   #retryHeaders: RetryHeaders = [];
   #whole: Promise<Buffer | null> | null = null;
 
-  /** `key` is what the request was sent with: an error or a header that has it in it is not passed on as it is. */
+  /** `key` is what the request was sent with: a header that has it in it is left out, and in a body it is overwritten. */
   constructor(message: IncomingMessage, key: string) {
     const { statusCode = 502, rawHeaders } = message;
     this.#message = message;
@@ -208,7 +208,7 @@ export class UpstreamResponse implements ResponseHead {
     this.status = statusCode;
     this.ok = statusCode >= 200 && statusCode < 300;
     this.values = headerMap(rawHeaders);
-    this.body = new ResponseBody(message);
+    this.body = new ResponseBody(message, key);
   }
 
   /** The headers as `Headers`, which are slower to make than `values`. */
@@ -231,7 +231,7 @@ export class UpstreamResponse implements ResponseHead {
 
   /** The body, if it is short and arrived in time; `null` if it is streamed. */
   get whole(): Promise<Buffer | null> {
-    this.#whole ??= this.body.peek(PEEKED).then((bytes) => bytes && withoutKey(bytes, this.#key));
+    this.#whole ??= this.body.peek(PEEKED);
     return this.#whole;
   }
 
@@ -247,13 +247,4 @@ export class UpstreamResponse implements ResponseHead {
       reader.end('done');
     });
   }
-}
-
-/** Overwrites a key in an error of the API by as many dots, so the length that was announced holds. */
-function withoutKey(bytes: Buffer, key: string): Buffer {
-  const secret = Buffer.from(key, 'latin1');
-  if (secret.length === 0) return bytes;
-  for (let at = bytes.indexOf(secret); at !== -1; at = bytes.indexOf(secret, at + secret.length))
-    bytes.fill('.', at, at + secret.length);
-  return bytes;
 }

@@ -118,7 +118,7 @@ function callRequest(request: FetchRequest): ConstructorParameters<typeof LiveCa
 }
 
 /** Vercel's AI SDK says so in its user agent. It sends the same text again, and counts no attempts. */
-const AI_SDK = /(^|\s)ai-sdk\//;
+const AI_SDK = /(^|\s)ai-sdk[/-]/;
 
 /**
  * What marks the attempts of a request's call, computed when it is needed; `null` where each attempt is a call. A client
@@ -149,6 +149,9 @@ interface FetchExchange extends Exchange {
   readonly startedMs: number;
 }
 
+/** The AI SDK does not wait longer, whatever the API asks for. */
+const MOST_PATIENT_MS = 60_000;
+
 /** Whoever calls the `fetch`. It may have its own retry rules; it is assumed to retry as the SDKs do. */
 const FETCH_TRANSPORT: Transport<FetchExchange, Response> = {
   guardedRequest: ({ request }) => request.content,
@@ -173,7 +176,9 @@ const FETCH_TRANSPORT: Transport<FetchExchange, Response> = {
   handBack(exchange, response, goesOn) {
     if (!goesOn) return;
     const { observation, isNumbered } = exchange;
-    const endWait = wait(exchange, retryAfterMs(response.headers, observation.clock.epochMs()));
+    const askedMs = retryAfterMs(response.headers, observation.clock.epochMs());
+    const isTooLong = !isNumbered && askedMs !== null && askedMs > MOST_PATIENT_MS;
+    const endWait = wait(exchange, isTooLong ? null : askedMs);
     // The SDKs read the body of a refusal only if they report it.
     if (isNumbered) whenTextIsRead(response, endWait);
   },

@@ -109,7 +109,8 @@ export class LiveCall implements Call {
     this.attribution = observation.attribution(request.body ?? null);
     this.startedAtMs = observation.clock.epochMs();
     this.#startedMs = observation.clock.monotonicMs();
-    this.#begun = { index: 0, startedAtMs: this.startedAtMs, startedMs: this.#startedMs, waitSeconds: 0 };
+    const { requestedModel: model, startedAtMs } = this;
+    this.#begun = { index: 0, model, startedAtMs, startedMs: this.#startedMs, waitSeconds: 0 };
     this.#start(observation);
   }
 
@@ -175,16 +176,18 @@ export class LiveCall implements Call {
     return null;
   }
 
-  /** Begins another attempt of this call, or the first of one whose attempts are seen behind middleware. */
-  retry(): BegunAttempt {
+  /** Begins another attempt of this call, or the first behind middleware, which has made `body` of the request. */
+  retry(body: GuardedRequest['body'] = null): BegunAttempt {
     const { clock } = this.#observation;
     const startedMs = clock.monotonicMs();
     const waitSeconds = (startedMs - (this.#attemptEndedMs ?? startedMs)) / 1_000;
     this.waitSeconds += waitSeconds;
-    this.#begun = { index: this.attempts++, startedAtMs: clock.epochMs(), startedMs, waitSeconds };
-    if (this.fallbackModel === null || this.fallbackModel === this.requestedModel) return this.#begun;
-    this.fallbackFrom ??= this.requestedModel;
-    this.requestedModel = this.fallbackModel;
+    const { model: sent, max_tokens: maxTokens } = body ?? {};
+    if (typeof maxTokens === 'number' && this.admittedMaxTokens === null) this.maxTokens = maxTokens;
+    const model = this.fallbackModel ?? (typeof sent === 'string' ? sent : this.requestedModel);
+    if (this.fallbackModel !== null && model !== this.requestedModel) this.fallbackFrom ??= this.requestedModel;
+    this.requestedModel = model;
+    this.#begun = { index: this.attempts++, model, startedAtMs: clock.epochMs(), startedMs, waitSeconds };
     return this.#begun;
   }
 
@@ -317,6 +320,7 @@ export class LiveCall implements Call {
     this.#record('attemptOver', isUnsent ? 'unsent' : status);
     return {
       index: begun.index,
+      model: begun.model,
       startedAtMs: begun.startedAtMs,
       durationSeconds: (endedMs - begun.startedMs) / 1_000,
       waitSeconds: begun.waitSeconds,

@@ -32,6 +32,7 @@ interface Surroundings<E extends Exchange> {
   readonly path: string;
   /** The exchange of another call with the same request, of which nothing has been sent. */
   readonly another: () => E;
+  /** The request as middleware has left it. */
   readonly guarded: (request: SdkRequest) => GuardedRequest;
   /** The request as it may be sent. */
   readonly allowed: (request: SdkRequest, call: LiveCall) => SdkRequest;
@@ -94,10 +95,11 @@ export class MiddlewareRound<E extends Exchange> {
   async #sendAttempt(request: SdkRequest, next: Next): Promise<Response> {
     const { call } = this.#exchange;
     if (call.isOver && call.outcome !== 'blocked') return this.#sendLate(request, next);
-    const begun = call.isOver ? null : call.retry();
-    await (this.#admission = this.#admission?.then(() => this.#admit(request)) ?? this.#admit(request));
+    const content = this.#surroundings.guarded(request);
+    const begun = call.isOver ? null : call.retry(content.body);
+    await (this.#admission = this.#admission?.then(() => this.#admit(content)) ?? this.#admit(content));
     const isGivenUp = this.#surroundings.isCancelled();
-    if (begun !== null) call.sending(this.#surroundings.guarded(request));
+    if (begun !== null) call.sending(content);
     let response: Response;
     try {
       response = await next(this.#surroundings.allowed(request, call));
@@ -128,11 +130,11 @@ export class MiddlewareRound<E extends Exchange> {
   }
 
   /** One after the other, at the first attempt at once. Middleware that asks again after a refusal gets the same one. */
-  async #admit(request: SdkRequest): Promise<void> {
+  async #admit(content: GuardedRequest): Promise<void> {
     const { call, observation } = this.#exchange;
     const isFirst = call.attempts === 1;
     if (call.spends.length > 0 || (isFirst && observation.guards.length > 0)) {
-      await admit(this.#exchange, this.#surroundings.guarded(request));
+      await admit(this.#exchange, content);
     }
     if (isFirst && observation.retry !== undefined) notify(observation, 'began');
   }
@@ -144,7 +146,7 @@ export class MiddlewareRound<E extends Exchange> {
     this.#last = null;
     if (response.ok) {
       call.succeed(status, limiters(headers), begun);
-      this.#last = new ResponseOfRound(call);
+      this.#last = new ResponseOfRound(call, begun.model);
       this.#answers.set(response, this.#last);
       followResponse({ call: this.#last, observation, path: this.#surroundings.path }, response);
       return;
@@ -225,6 +227,7 @@ class ResponseOfRound implements FollowedCall {
   answerStartSeconds: number | null = null;
   cacheMiss: CacheMiss | null = null;
   usage: Usage | null = null;
+  readonly requestedModel: string | null;
   readonly operation: string;
   readonly startedAtMs: number;
   readonly details: LiveCall['details'];
@@ -233,15 +236,12 @@ class ResponseOfRound implements FollowedCall {
   #bodyError: Rejection | null = null;
   #endsCall = false;
 
-  constructor(call: LiveCall) {
+  constructor(call: LiveCall, requestedModel: string | null) {
     this.#call = call;
+    this.requestedModel = requestedModel;
     this.operation = call.operation;
     this.startedAtMs = call.startedAtMs;
     this.details = call.details;
-  }
-
-  get requestedModel(): string | null {
-    return this.#call.requestedModel;
   }
 
   get elapsedMs(): number {

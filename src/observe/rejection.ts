@@ -18,7 +18,9 @@ export interface Verdict {
 }
 
 /** An attempt that is under way. Middleware of the program's may have several at once. */
-export type BegunAttempt = Pick<Attempt, 'index' | 'startedAtMs' | 'waitSeconds'> & { readonly startedMs: number };
+export type BegunAttempt = Pick<Attempt, 'index' | 'model' | 'startedAtMs' | 'waitSeconds'> & {
+  readonly startedMs: number;
+};
 
 /** An attempt that the server refused. */
 export interface RefusedResponse {

@@ -205,7 +205,7 @@ function roundOf(exchange: SdkExchange, isFirst: boolean): MiddlewareRound<SdkEx
       other.attempts = 0;
       return { ...exchange, call: other };
     },
-    guarded: (request) => guardedRequest(request, options),
+    guarded: (request) => guardedRequest(request, options, exchange.init.body),
     allowed: allowedRequest,
     isCancelled: () => options.signal?.aborted === true,
     isOfConnection: (error) => isOfConnection(exchange, error),
@@ -284,11 +284,24 @@ function triesLeft({ client, options, retryCount }: SdkExchange): number {
   return (options.maxRetries ?? client.maxRetries) - retryCount;
 }
 
-function guardedRequest({ body }: RequestInit | SdkRequest, options: SdkOptions): GuardedRequest {
-  return {
-    body: isJson(options.body) ? options.body : null,
-    bodyLength: typeof body === 'string' ? body.length : 0,
-  };
+/** `unchanged`: the body as the SDK wrote it. One that middleware wrote anew is read: what is sent counts. */
+function guardedRequest(
+  { body }: RequestInit | SdkRequest,
+  options: SdkOptions,
+  unchanged: unknown = body,
+): GuardedRequest {
+  const isText = typeof body === 'string';
+  const content: unknown = isText && body !== unchanged ? parsed(body) : options.body;
+  return { body: isJson(content) ? content : null, bodyLength: isText ? body.length : 0 };
+}
+
+/** `null` for what the API will refuse. */
+function parsed(body: string): unknown {
+  try {
+    return JSON.parse(body);
+  } catch {
+    return null;
+  }
 }
 
 /** The request as it may be sent: with the `max_tokens` of a guard and the model of a retry policy, where they set one. */

@@ -1,4 +1,5 @@
 import Anthropic from '@anthropic-ai/sdk';
+import { retryAfterMs as retryAfterIn } from '../limiter.ts';
 import { VERSION } from '../version.ts';
 
 /** A page of a report. */
@@ -35,11 +36,12 @@ export interface AdminAccess {
 export function adminClient({ adminKey, baseUrl, fetch, maxRetries = 2 }: AdminAccess): AdminClient {
   const sdk = new Anthropic({
     apiKey: adminKey(),
+    authToken: null,
     maxRetries,
     logLevel: 'off',
     defaultHeaders: { 'user-agent': `plimsoll/${VERSION}` },
     ...(baseUrl !== undefined && { baseURL: baseUrl }),
-    ...(fetch !== undefined && { fetch }),
+    fetch: onlyReading(fetch ?? ((input, init) => globalThis.fetch(input, init))),
   });
   const { analytics } = sdk.beta.organization;
   return {
@@ -53,17 +55,42 @@ export function adminClient({ adminKey, baseUrl, fetch, maxRetries = 2 }: AdminA
   };
 }
 
-/** The ends of a reading. */
-export type ReadOutcome =
-  | 'ok'
-  | 'unauthorized'
-  | 'forbidden'
-  | 'not_available'
-  | 'rate_limited'
-  | 'invalid'
-  | 'server_error'
-  | 'connection_error'
-  | 'malformed';
+/** Lets nothing through that could change the organization, whatever the SDK or a caller of it does. */
+export function onlyReading(ask: typeof fetch): typeof fetch {
+  return async (input, init) => {
+    const method = init?.method ?? (input instanceof Request ? input.method : 'GET');
+    if (method.toUpperCase() !== 'GET') throw new TypeError(`${method} would change the organization`);
+    return ask(input, init);
+  };
+}
+
+/** The ends of a reading: a closed set. */
+export const READ_OUTCOMES = [
+  'ok',
+  'unauthorized',
+  'forbidden',
+  'not_available',
+  'rate_limited',
+  'invalid',
+  'server_error',
+  'connection_error',
+  'malformed',
+] as const;
+
+export type ReadOutcome = (typeof READ_OUTCOMES)[number];
+
+/** What to do about a reading that failed, by its outcome: the second half of a sentence. */
+export const READ_ADVICE: Readonly<Record<Exclude<ReadOutcome, 'ok'>, string>> = {
+  unauthorized: 'the admin key is refused. Create one at https://platform.claude.com/settings/admin-keys',
+  forbidden:
+    'this key has no access to the Admin API. An individual account has none: create an organization, and an admin key in it',
+  not_available: 'this API has no Admin API. Check ANTHROPIC_BASE_URL',
+  rate_limited: 'it is read too often. Try again in a minute',
+  invalid: 'the API refuses the question. Try a later --since',
+  server_error: 'the API has an error of its own. Try again later',
+  connection_error: 'the API cannot be reached. plimsoll check says why',
+  malformed: 'the report is not what it is documented to be. Update plimsoll',
+};
 
 /** An answer that is not what the API says that it answers. */
 export class MalformedReportError extends Error {
@@ -92,4 +119,10 @@ const OUTCOME_OF_STATUS: ReadonlyMap<number, Exclude<ReadOutcome, 'ok'>> = new M
 export function statusOf(error: unknown): number | null {
   const status = (error as { readonly status?: unknown } | null)?.status;
   return typeof status === 'number' ? status : null;
+}
+
+/** Milliseconds that the answer asks to wait before another try; 0 where it asks for none. */
+export function retryAfterMs(error: unknown, nowMs: number): number {
+  const headers = (error as { readonly headers?: unknown } | null)?.headers;
+  return headers instanceof Headers ? (retryAfterIn(headers, nowMs) ?? 0) : 0;
 }

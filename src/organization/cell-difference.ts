@@ -1,3 +1,4 @@
+import type { BandRates } from './band-rates.ts';
 import type { Cause, Part, Parts } from './causes.ts';
 import type { ExactUsd } from './exact-usd.ts';
 import { AS_LISTED, isListed, scaled, type InferredRates } from './inferred-rates.ts';
@@ -175,11 +176,18 @@ export class CellDifference {
     this.#add(cause, (tokens - longTokens) * usual[kind] + longTokens * long[kind], { kind, calls });
   }
 
+  /** The report's own rates of both bands, where they are known, else the table's. */
+  #bandsOf(kind: ReportKind): BandRates {
+    const { rates, inferred } = this.#evidence;
+    const table = { usual: rates.usual[kind], long: rates.long[kind] };
+    return rates.hasBands ? (inferred.bandsOn(this.#cell, kind, this.#cell.day) ?? table) : table;
+  }
+
   #impliedLong(kind: ReportKind, most: bigint): bigint {
-    const { usual, long } = this.#evidence.rates;
-    const step = long[kind] - usual[kind];
+    const { usual, long } = this.#bandsOf(kind);
+    const step = long - usual;
     const paid = this.#tokens[kind] - this.#free[kind];
-    const over = this.#list[kind] - paid * usual[kind];
+    const over = this.#list[kind] - paid * usual;
     if (step === 0n || over % step !== 0n) return 0n;
     const more = over / step - this.#own.long[kind] - this.#unseenLong[kind];
     return more < 0n ? 0n : more > most ? most : more;
@@ -190,28 +198,45 @@ export class CellDifference {
     const { searchRate } = this.#evidence;
     const { report } = this.#cell;
     this.#add('price', (report?.listSearches ?? 0n) - (report?.searches ?? 0n) * searchRate, { kind: 'searches' });
-    const rests = byKind((kind) => this.#list[kind] - this.#atTable(kind));
+    const steps = byKind((kind) => (this.#evidence.rates.hasBands ? this.#bandSteps(kind) : this.#factorSteps(kind)));
+    const rests = byKind((kind) => this.#list[kind] - this.#atTable(kind) - steps[kind].usual - steps[kind].long);
     const deviating = REPORT_KINDS.filter((kind) => rests[kind] !== 0n);
-    for (const kind of deviating) {
-      const factor = this.#factor(kind);
-      const step = factor === null || isListed(factor) ? 0n : scaled(this.#atTable(kind), factor) - this.#atTable(kind);
-      this.#add('price', step, { kind });
-      const rest = rests[kind] - step;
+    for (const kind of REPORT_KINDS) {
+      this.#add('price', steps[kind].usual, { kind });
+      this.#add('price_band', steps[kind].long, { kind });
       // Two kinds that deviate by whole tokens of the other band are a band that was taken for the other one.
-      const isBand = step === 0n && deviating.length > 1 && this.#isOfBand(kind, rest);
-      this.#add(isBand ? 'price_band' : 'unexplained', rest, { kind });
+      const isBand = deviating.length > 1 && this.#isOfBand(kind, rests[kind]);
+      this.#add(isBand ? 'price_band' : 'unexplained', rests[kind], { kind });
     }
   }
 
+  /** What the report's own price adds to the table's. */
+  #factorSteps(kind: ReportKind): BandRates {
+    const factor = this.#factor(kind);
+    const atTable = this.#atTable(kind);
+    return { usual: factor === null || isListed(factor) ? 0n : scaled(atTable, factor) - atTable, long: 0n };
+  }
+
+  #bandSteps(kind: ReportKind): BandRates {
+    const { usual, long } = this.#bandsOf(kind);
+    const { rates } = this.#evidence;
+    const longTokens = this.#longTokens(kind);
+    const usualTokens = this.#tokens[kind] - this.#free[kind] - longTokens;
+    return { usual: usualTokens * (usual - rates.usual[kind]), long: longTokens * (long - rates.long[kind]) };
+  }
+
   #isOfBand(kind: ReportKind, rest: ExactUsd): boolean {
-    const { usual, long, hasBands } = this.#evidence.rates;
-    const step = long[kind] - usual[kind];
-    return hasBands && step !== 0n && rest % step === 0n;
+    const { usual, long } = this.#bandsOf(kind);
+    return this.#evidence.rates.hasBands && long !== usual && rest % (long - usual) === 0n;
+  }
+
+  #longTokens(kind: ReportKind): bigint {
+    return this.#own.long[kind] + this.#unseenLong[kind];
   }
 
   #atTable(kind: ReportKind): ExactUsd {
     const { usual, long } = this.#evidence.rates;
-    const longTokens = this.#own.long[kind] + this.#unseenLong[kind];
+    const longTokens = this.#longTokens(kind);
     return (this.#tokens[kind] - this.#free[kind] - longTokens) * usual[kind] + longTokens * long[kind];
   }
 }

@@ -18,6 +18,8 @@ export interface CreditLeft {
   readonly most: ExactUsd;
   /** Days that it lasts at the mean of the last seven complete days; `null` where nothing was spent. */
   readonly daysLeft: number | null;
+  /** What was billed a day, as the mean of the last seven complete days. */
+  readonly daily: ExactUsd;
 }
 
 interface CreditSources {
@@ -54,6 +56,7 @@ export function creditLeft({ balance, credit = [] }: CreditOptions, sources: Cre
     left,
     least: rest - ofOthers(others.at(-1)),
     most: rest - ofOthers(others[0]),
+    daily,
     daysLeft: daily <= 0n ? null : Number((left * 1_000n) / daily) / 1_000,
   };
 }

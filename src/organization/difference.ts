@@ -53,7 +53,7 @@ export interface Line {
 export interface Difference {
   readonly fromDay: string;
   readonly toDay: string;
-  /** Days that the report is complete for. Only they are compared. */
+  /** Days that were read, and that the report is complete for. Only they are compared. */
   readonly closedDays: readonly string[];
   /** What plimsoll recorded of closed days, and what the report has of them at list price and as billed. */
   readonly recorded: ExactUsd;
@@ -105,7 +105,9 @@ class Walk {
     const { fromDay, toDay, reading, totals, groups } = comparison;
     this.#days = daysOf(fromDay, toDay);
     const { refreshedAtMs } = reading;
-    const isClosed = (day: string): boolean => refreshedAtMs !== null && dayStartMs(dayAfter(day)) <= refreshedAtMs;
+    const read = new Set(reading.days.map(({ day }) => day));
+    const isClosed = (day: string): boolean =>
+      refreshedAtMs !== null && dayStartMs(dayAfter(day)) <= refreshedAtMs && read.has(day);
     this.#closed = new Set(this.#days.filter(isClosed));
     this.#reports = reading.days.filter(({ day }) => isClosed(day));
     this.#byStart = ownUses(totals.rows, groups, 'start');

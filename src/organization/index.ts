@@ -4,6 +4,9 @@
  */
 export { readOrganization } from './organization.ts';
 export type { OrganizationOptions, OrganizationReport, OwnTotals, Window } from './organization.ts';
+export { watchOrganization } from './watch.ts';
+export type { OrganizationWatch, WatchOptions } from './watch.ts';
+export type { OrganizationView, WindowView } from './view.ts';
 export type { AdminAccess, ReadOutcome } from './admin-client.ts';
 export type { Difference, Line } from './difference.ts';
 export type { Cause, Part } from './causes.ts';
@@ -15,3 +18,4 @@ export { dailyTotals } from '../totals/daily-totals.ts';
 export type { DailyTotals, DailyTotalsOptions } from '../totals/daily-totals.ts';
 export type { DayTotals, TotalsCell, TotalsCounts, TotalsGap } from '../totals/day-totals.ts';
 export type { TotalsPosting, TotalsRow, TotalsStore } from '../totals/day-totals.ts';
+export type { LeaseClaim, ReportStore, ReportText } from '../totals/report-store.ts';

@@ -1,3 +1,4 @@
+import { bandRates, type BandRates, type BandSegments, type BandSighting } from './band-rates.ts';
 import type { JoinedCell } from './joined-cells.ts';
 import { ownTokens } from './joined-cells.ts';
 import type { ExactUsd } from './exact-usd.ts';
@@ -29,11 +30,12 @@ const FEWEST = 3;
 
 /**
  * The prices that the report itself uses, as factors of the table's: list amount over tokens, as exact fractions, whichever
- * most cells of a mode and kind share. Traffic of others does not disturb it, for both are the report's. Models with two
- * bands are read from cells on which both sides agree.
+ * most cells of a mode and kind share. Traffic of others does not disturb it, for both are the report's. The two rates of
+ * models with bands are solved from cells on which both sides agree.
  */
 export class InferredRates {
   readonly #segments = new Map<string, Segments | null>();
+  readonly #bands = new Map<string, BandSegments | null>();
 
   constructor(
     reports: readonly DayReport[],
@@ -55,8 +57,8 @@ export class InferredRates {
           if (expected > 0n) see(cell, kind, { day, factor: lowest(cell.list[kind], expected) });
         }
       }
-    for (const cell of joined) this.#seeBanded(cell, rates(cell, cell.day), see);
     for (const [name, seen] of sightings) this.#segments.set(name, segmentsOf(seen));
+    for (const [name, { seen, table }] of bandSightings(joined, rates)) this.#bands.set(name, bandRates(seen, table));
   }
 
   /** The factor of a mode and kind on a day; `null` where nothing was seen, or no factor is shared. */
@@ -66,20 +68,36 @@ export class InferredRates {
     return segments.changedOn === null || day < segments.changedOn ? segments.before : segments.after;
   }
 
-  #seeBanded(
-    { own, report, day, ...mode }: JoinedCell,
-    table: TableRates | null,
-    see: (mode: Mode, kind: ReportKind, sighting: Sighting) => void,
-  ): void {
+  /** The rates of both bands of a model that has two; `null` as with `factorOn`. */
+  bandsOn(mode: Mode, kind: ReportKind, day: string): BandRates | null {
+    const segments = this.#bands.get(nameOf(mode, kind)) ?? null;
+    if (segments === null) return null;
+    return segments.changedOn === null || day < segments.changedOn ? segments.before : segments.after;
+  }
+}
+
+/** Cells of models with two bands whose tokens both sides agree on: only plimsoll knows which were long prompts. */
+function bandSightings(
+  joined: readonly JoinedCell[],
+  rates: (mode: Mode, day: string) => TableRates | null,
+): ReadonlyMap<string, { readonly seen: BandSighting[]; readonly table: BandRates }> {
+  const sightings = new Map<string, { readonly seen: BandSighting[]; readonly table: BandRates }>();
+  for (const { own, report, day, ...mode } of joined) {
+    const table = rates(mode, day);
     const list = report?.list ?? null;
-    if (report === null || table?.hasBands !== true || own === null || list === null || own.refused.size > 0) return;
-    const seen = ownTokens(own);
+    if (report === null || table?.hasBands !== true || own === null || list === null || own.refused.size > 0) continue;
+    const tokens = ownTokens(own);
     for (const kind of REPORT_KINDS) {
-      const expected = own.usual[kind] * table.usual[kind] + own.long[kind] * table.long[kind];
-      if (expected > 0n && seen[kind] === report.tokens[kind])
-        see(mode, kind, { day, factor: lowest(list[kind], expected) });
+      if (tokens[kind] === 0n || tokens[kind] !== report.tokens[kind]) continue;
+      const of = sightings.get(nameOf(mode, kind)) ?? {
+        seen: [],
+        table: { usual: table.usual[kind], long: table.long[kind] },
+      };
+      of.seen.push({ day, usual: own.usual[kind], long: own.long[kind], list: list[kind] });
+      sightings.set(nameOf(mode, kind), of);
     }
   }
+  return sightings;
 }
 
 function dayMode({ day, model, tier, speed, geo }: Mode & { readonly day: string }): string {

@@ -2,15 +2,18 @@ import { keyAlias } from '../keys/alias.ts';
 import type { OrganizationKey } from './key-groups.ts';
 
 /** What there is to look at in a key: a closed set. */
-export type KeyFinding = 'expired' | 'expires_soon' | 'old' | 'unused' | 'badly_named' | 'not_watched' | 'no_workspace';
+export type KeyFinding =
+  'expired' | 'expires_soon' | 'old' | 'unused' | 'badly_named' | 'not_watched' | 'no_workspace' | 'other_hint';
 
 /** What is known of a key besides its entry in the organization's list. */
 interface KeyFacts {
   readonly nowMs: number;
-  /** The last UTC day on which the report has use of it; `null` for none as far as it was read. */
-  readonly lastUsed: string | null;
+  /** The last UTC day on which the report has use of it; `null` for none as far as it was read, `undefined` where it was not. */
+  readonly lastUsed: string | null | undefined;
   /** plimsoll has an alias for it. */
   readonly isWatched: boolean;
+  /** The hint of the key that its alias is used with here, where that is known. */
+  readonly hint?: string | undefined;
 }
 
 const DAY_MS = 86_400_000;
@@ -22,7 +25,10 @@ const SOON_DAYS = 30;
 const OLD_DAYS = 365;
 
 /** What there is to look at in a key that can be used; only its end for one that cannot. */
-export function auditedKey(key: OrganizationKey, { nowMs, lastUsed, isWatched }: KeyFacts): readonly KeyFinding[] {
+export function auditedKey(
+  key: OrganizationKey,
+  { nowMs, lastUsed, isWatched, hint }: KeyFacts,
+): readonly KeyFinding[] {
   if (key.status === 'expired') return ['expired'];
   if (key.status !== 'active') return [];
   const { expiresAtMs, createdAtMs } = key;
@@ -33,6 +39,7 @@ export function auditedKey(key: OrganizationKey, { nowMs, lastUsed, isWatched }:
     ...(keyAlias(key.name).wellNamed ? [] : (['badly_named'] as const)),
     ...(isWatched ? [] : (['not_watched'] as const)),
     ...(key.workspaceId === null ? (['no_workspace'] as const) : []),
+    ...(hint === undefined || key.hint === null || key.hint === hint ? [] : (['other_hint'] as const)),
   ];
 }
 

@@ -16,7 +16,7 @@ import { keyGroups, type KeyGroups, type KeyNames, type OrganizationKey } from '
 import { readAnalytics, type ReportSource } from './read-analytics.ts';
 import { readGaps } from './read-gaps.ts';
 import { readLegacy } from './read-legacy.ts';
-import type { Reading } from './report.ts';
+import type { DayReport, Reading } from './report.ts';
 
 export interface OrganizationOptions extends AdminAccess, KeyNames {
   /** Reads what plimsoll saw: `dailyTotals()`, or a Prometheus. Without it the report stands alone. */
@@ -79,18 +79,42 @@ export async function readOrganization(
   options: OrganizationOptions,
   sinceDay: string | null = null,
 ): Promise<OrganizationReport> {
+  return organizationReport(options, { client: adminClient(options), days: readAnew }, sinceDay);
+}
+
+/** Days, as they are by now and as they were when they were first complete. */
+export interface ReadDays {
+  readonly reading: Reading;
+  readonly firsts: readonly DayReport[];
+}
+
+/** The client that asks, and where days come from. */
+interface ReportParts {
+  readonly client: AdminClient;
+  readonly days: (source: ReportSource, fromDay: string, toDay: string) => Promise<ReadDays>;
+}
+
+async function readAnew(source: ReportSource, fromDay: string, toDay: string): Promise<ReadDays> {
+  return { reading: await readDays(source, fromDay, toDay), firsts: [] };
+}
+
+/** Compares days with plimsoll's own totals, and reads keys and limits. Throws what reading the days throws. */
+export async function organizationReport(
+  options: OrganizationOptions,
+  { client, days }: ReportParts,
+  sinceDay: string | null = null,
+): Promise<OrganizationReport> {
   const { prices = defaultPrices(), now = () => Date.now(), credit, totals: own = NONE_KEPT } = options;
-  const client = adminClient(options);
   const today = utcDay(now());
   const monthDay = `${today.slice(0, 7)}-01`;
   const fromDay = [monthDay, dayAfter(today, -8), credit?.balance.at ?? today, sinceDay ?? today].sort()[0] ?? today;
-  const reading = await readDays({ client, prices, now }, fromDay, dayAfter(today));
+  const { reading, firsts } = await days({ client, prices, now }, fromDay, dayAfter(today));
   const directory = await readDirectory(client);
   const totals = await own.read(fromDay, dayAfter(today));
-  const aliases = [...new Set([...(options.aliases ?? []), ...totals.rows.map(({ cell }) => cell.key)])];
+  const aliases = aliasesOf(options, totals);
   const groups = keyGroups(aliases, directory.keys, options);
   const lost = reading.source === 'legacy' ? new Map() : await readGaps({ client, prices, now }, totals.gaps, groups);
-  const told = { reading, firsts: [], totals, groups, prices, lost, isCoarse: own.isCoarse === true };
+  const told = { reading, firsts, totals, groups, prices, lost, isCoarse: own.isCoarse === true };
   const compare = (from: string, to = dayAfter(today)): Difference => difference({ ...told, fromDay: from, toDay: to });
   const { refreshedAtMs } = reading;
   const sources = { reports: reading.days, refreshedAtMs: refreshedAtMs ?? 0, rows: totals.rows, nowMs: now() };
@@ -106,6 +130,11 @@ export async function readOrganization(
     lastUsed: lastUsedIn(reading),
     credit: credit === undefined || refreshedAtMs === null ? null : creditLeft(credit, sources),
   };
+}
+
+/** All keys that are watched. */
+function aliasesOf({ aliases = [], ids = {} }: OrganizationOptions, { rows }: DayTotals): readonly string[] {
+  return [...new Set([...aliases, ...Object.keys(ids), ...rows.map(({ cell }) => cell.key)])];
 }
 
 type Directory = Pick<OrganizationReport, 'keys' | 'workspaces' | 'limits' | 'tierCapUsd' | 'unread'>;
@@ -129,7 +158,7 @@ async function readDirectory(client: AdminClient): Promise<Directory> {
 const NONE_KEPT: OwnTotals = { read: () => ({ rows: [], gaps: [], firstDay: null }) };
 
 /** Reads 31 days at a time, from the newer reports where the organization has them, else from the older ones. */
-async function readDays(source: ReportSource, fromDay: string, toDay: string): Promise<Reading> {
+export async function readDays(source: ReportSource, fromDay: string, toDay: string): Promise<Reading> {
   try {
     return await inPieces(readAnalytics, source, { fromDay, toDay });
   } catch (error) {

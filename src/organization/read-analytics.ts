@@ -29,11 +29,18 @@ type Row = Readonly<Record<string, unknown>>;
  */
 export async function readAnalytics(source: ReportSource, fromDay: string, toDay: string): Promise<Reading> {
   for (let tries = 1; ; tries++) {
+    const reading = await unexpired(() => readOnce(source, fromDay, toDay));
+    const isWhole = reading.days.every(({ controlFailures }) => controlFailures.length === 0);
+    // Usage and cost may have landed apart, or between two pages: what still disagrees is wrong.
+    if (isWhole || tries >= 2) return reading;
+  }
+}
+
+/** Reads, and again where a page's cursor had expired by then. */
+export async function unexpired<T>(read: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
     try {
-      const reading = await readOnce(source, fromDay, toDay);
-      const isWhole = reading.days.every(({ controlFailures }) => controlFailures.length === 0);
-      // Usage and cost may have landed apart, or between two pages: what still disagrees is wrong.
-      if (isWhole || tries >= 2) return reading;
+      return await read();
     } catch (error) {
       if (statusOf(error) !== EXPIRED || tries >= TRIES) throw error;
     }

@@ -2,7 +2,7 @@ import { utcDay, type TotalsGap } from '../totals/day-totals.ts';
 import type { DayShift } from './joined-cells.ts';
 import { cellName } from './joined-cells.ts';
 import type { KeyGroups } from './key-groups.ts';
-import { ANALYTICS_DIMENSIONS, pagesOf, type ReportSource } from './read-analytics.ts';
+import { ANALYTICS_DIMENSIONS, pagesOf, unexpired, type ReportSource } from './read-analytics.ts';
 import { DayRows, rowIn, textIn } from './report-rows.ts';
 import { byKind } from './report.ts';
 
@@ -27,7 +27,8 @@ export async function readGaps(
     const startMs = Math.floor(fromMs / MINUTE_MS) * MINUTE_MS;
     const endMs = Math.min(Math.ceil(toMs / MINUTE_MS) * MINUTE_MS, startMs + DAY_MS);
     const range = { starting_at: iso(startMs), ending_at: iso(endMs), time_bucket_width: '1m', limit: 1_000 };
-    const { rows } = await pagesOf((query) => source.client.usage(query), { ...range, group_by: ANALYTICS_DIMENSIONS });
+    const asked = { ...range, group_by: ANALYTICS_DIMENSIONS };
+    const { rows } = await unexpired(() => pagesOf((query) => source.client.usage(query), asked));
     const days = new Map<string, DayRows>();
     for (const row of rows) {
       const day = utcDay(Date.parse(textIn(row, 'starting_at') ?? ''));

@@ -1,7 +1,7 @@
 import { dayAfter, dayStartMs, utcDay } from '../totals/day-totals.ts';
 import { MalformedReportError } from './admin-client.ts';
 import { sumOf } from './exact-usd.ts';
-import type { ReportSource } from './read-analytics.ts';
+import { unexpired, type ReportSource } from './read-analytics.ts';
 import { DayRows, centsIn, rowIn, textIn } from './report-rows.ts';
 import type { DayReport, OtherCost, Reading } from './report.ts';
 import { searchRate } from './table-rates.ts';
@@ -27,11 +27,12 @@ export async function readLegacy(source: ReportSource, fromDay: string, toDay: s
     limit: DAYS_A_PAGE,
   };
   const by = ['api_key_id', 'model', 'service_tier', 'speed', 'inference_geo'];
-  const usage = await buckets((query) => client.get('usage_report/messages', query, [FAST_MODE_BETA]), {
+  const usage = await legacyBuckets((query) => client.get('usage_report/messages', query, [FAST_MODE_BETA]), {
     ...range,
     group_by: by,
   });
-  const cost = await buckets((query) => client.get('cost_report', query), { ...range, group_by: ['description'] });
+  const described = { ...range, group_by: ['description'] };
+  const cost = await legacyBuckets((query) => client.get('cost_report', query), described);
   const readAtMs = now();
   const days: DayReport[] = [];
   for (let day = fromDay; day < toDay; day = dayAfter(day)) {
@@ -71,7 +72,15 @@ function costsOf(rows: readonly Row[]): readonly OtherCost[] {
   ];
 }
 
-async function buckets(
+/** The rows of each UTC day of an older report. */
+export async function legacyBuckets(
+  get: (query: Row) => Promise<unknown>,
+  query: Row,
+): Promise<ReadonlyMap<string, readonly Row[]>> {
+  return unexpired(() => bucketsOnce(get, query));
+}
+
+async function bucketsOnce(
   get: (query: Row) => Promise<unknown>,
   query: Row,
 ): Promise<ReadonlyMap<string, readonly Row[]>> {

@@ -141,7 +141,8 @@ class CallMetrics implements CallRecorder {
   }
 
   attempted(attempt: Attempt): void {
-    const series = this.#seriesNow();
+    const { model } = attempt;
+    const series = model === null ? this.#seriesNow() : this.#group.ofModel(model);
     series.addAttempt(attempt, this.#call.trace?.() ?? null);
     series.limits?.see(attempt);
   }

@@ -4,3 +4,5 @@ export type { RedisLedgerOptions } from './redis-ledger.ts';
 export type { RedisClient } from './connection.ts';
 export { redisTotals } from './redis-totals.ts';
 export type { RedisTotalsOptions } from './redis-totals.ts';
+export { redisReports } from './redis-reports.ts';
+export type { RedisReportsOptions } from './redis-reports.ts';

@@ -1,3 +1,4 @@
+import { latencyObjectives } from './latency-objectives.ts';
 import { bucketEdge, grouped, recordedWindow, selector, series, sumBy } from './promql.ts';
 import type { RecordingRule, RuleGroup } from './rule.ts';
 import type { MonitoringSettings } from './settings.ts';
@@ -68,11 +69,13 @@ const PLAIN = {
 } as const satisfies Readonly<Record<string, Family>>;
 
 /** What is recorded every minute of the bounds that objectives and limits are set to. */
-function bounded({ latencySeconds, headroomRatio }: MonitoringSettings) {
-  const used = `le=~"${1 - headroomRatio}|[+]Inf"`;
-  const inTime = `outcome="ok", ${bucketEdge(latencySeconds)}`;
+function bounded(settings: MonitoringSettings) {
+  const used = `le=~"${1 - settings.headroomRatio}|[+]Inf"`;
+  const inTime = latencyObjectives(settings).map(({ matcher, seconds }) =>
+    series('anthropic_request_duration_seconds_bucket', ['outcome="ok"', ...matcher, bucketEdge(seconds)].join(', ')),
+  );
   return {
-    in_time: { counted: series('anthropic_request_duration_seconds_bucket', inTime), labels: MODEL },
+    in_time: { counted: inTime.length === 1 ? inTime.join() : `(${inTime.join(' or ')})`, labels: MODEL },
     limit_used: {
       counted: series('anthropic_ratelimit_used_ratio_bucket', used),
       labels: ['key', 'model_class', 'dimension', 'le'],

@@ -2,6 +2,7 @@ import type { HistogramName } from '../record/metrics/catalogue.ts';
 import { FAILED, NOT_RATE_LIMITS } from './covered.ts';
 import { grew, growthGroups, growthLabels, growthOf, type GrowthName } from './growth.ts';
 import { grouped, orZero, ratio, series, sumBy } from './promql.ts';
+import { cacheGroup, cacheLabels, RECORDED_CACHE } from './recording-cache.ts';
 import { budgetRules, RECORDED_BUDGETS, RECORDED_TIER, tierRules } from './recording-money.ts';
 import type { RecordingRule, RuleGroup } from './rule.ts';
 import { BURN_WINDOWS, SLO_WINDOWS, type MonitoringSettings, type SloWindow } from './settings.ts';
@@ -25,6 +26,7 @@ export function recordingGroups(settings: MonitoringSettings): readonly RuleGrou
     group('plimsoll_budgets', budgetRules(settings)),
     group('plimsoll_tier', tierRules(settings)),
     group('plimsoll_per_call', perCallRules(settings)),
+    cacheGroup(settings),
   ];
 }
 
@@ -174,30 +176,7 @@ function perCallRules(settings: MonitoringSettings): readonly RecordingRule[] {
     { record: RECORDED.costPerCall, expr: ratio(total('cost_usd'), answered) },
     { record: RECORDED.tokensPerCall, expr: ratio(total('tokens'), answered) },
     { record: RECORDED.answered, expr: answered },
-    ...CACHE_WINDOWS.map(([window, ago]) => ({
-      record: RECORDED.cacheShare(window),
-      expr: cacheShare(settings, { window, ago }),
-    })),
   ];
-}
-
-/** The last hour, and the three days before it. */
-const CACHE_WINDOWS = [
-  ['1h', undefined],
-  ['3d', '1h'],
-] as const;
-
-type CacheWindow = (typeof CACHE_WINDOWS)[number][0];
-
-/** The part of the input that was read from the cache, by tokens; calls without a cache count as they are. */
-function cacheShare(
-  settings: MonitoringSettings,
-  { window, ago }: { readonly window: CacheWindow; readonly ago: string | undefined },
-): string {
-  const tokens = (kind: string): string =>
-    sumBy(grouped(settings, ...MODEL), grew('tokens', window, { matchers: `kind=~"${kind}"`, ago }));
-  const input = tokens('input|cache_read|cache_write_5m|cache_write_1h');
-  return ratio(orZero(tokens('cache_read'), input), input);
 }
 
 /** The names of the recorded series, for dashboards and alerts. `growthOf` names those of counters. */
@@ -225,9 +204,9 @@ export const RECORDED = {
   costPerCall: 'plimsoll:cost_usd_per_request:ratio6h',
   tokensPerCall: 'plimsoll:tokens_per_request:ratio6h',
   answered: 'plimsoll:requests_answered:sum6h',
-  cacheShare: (window: CacheWindow) => `plimsoll:cache_read:ratio${window}`,
   ...RECORDED_BUDGETS,
   ...RECORDED_TIER,
+  ...RECORDED_CACHE,
 } as const;
 
 /** The labels of every recorded series by its name, without `job` and `--group-by`, which all of them have. */
@@ -251,7 +230,7 @@ export function recordedLabels(settings: MonitoringSettings): ReadonlyMap<string
     ...(Object.keys(PACED) as PacedHistogram[]).flatMap((name) =>
       named([...PACED[name], 'le'], RECORDED.buckets(name)),
     ),
-    ...named(MODEL, ...CACHE_WINDOWS.map(([window]) => RECORDED.cacheShare(window))),
+    ...cacheLabels(settings),
     ...named(['model'], RECORDED.costPerCall, RECORDED.tokensPerCall, RECORDED.answered),
     ...named(['budget', 'period', 'scope'], ...Object.values(RECORDED_BUDGETS)),
     ...named(['organization'], ...Object.values(RECORDED_TIER)),

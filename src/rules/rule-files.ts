@@ -38,7 +38,7 @@ function alertingRule(alert: Alert, { runbookBaseUrl, dashboardBaseUrl }: Monito
     alert: name,
     expr,
     for: alert.for,
-    ...(keepFiringFor !== undefined && { keep_firing_for: keepFiringFor }),
+    keep_firing_for: keepFiringFor,
     labels: { severity },
     annotations: {
       summary,

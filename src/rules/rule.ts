@@ -18,7 +18,7 @@ export interface Alert {
   /** The time that the condition must hold before it fires: `5m`. */
   readonly for: string;
   /** The time that it goes on firing after the condition has ended, so that it is read and is one incident: `30m`. */
-  readonly keepFiringFor?: string;
+  readonly keepFiringFor: string;
   /** It reads `up`, which only scraping gives: it is left out for metrics that are pushed. */
   readonly needsUp?: true;
   /** One line with the labels that say where. */

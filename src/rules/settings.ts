@@ -31,6 +31,8 @@ export interface MonitoringSettings {
   readonly latencyObjective: number;
   /** An edge of the buckets of `anthropic_request_duration_seconds`. Raise it for long responses. */
   readonly latencySeconds: number;
+  /** Objectives of models that are slower or faster than the others, by the model's name in the metrics. */
+  readonly latencyObjectives: Readonly<Record<string, LatencyObjective>>;
   /** Failed calls in the longer window before an SLO alert can fire. Raise it if few calls make ratios jump. */
   readonly sloMinFailures: number;
   /** Share of attempts that one limiter refuses in 5 minutes. */
@@ -81,6 +83,12 @@ export interface MonitoringSettings {
   readonly priceTableMaxAgeDays: number;
 }
 
+/** What `latencyObjective` and `latencySeconds` are for the other models. */
+export interface LatencyObjective {
+  readonly objective: number;
+  readonly seconds: number;
+}
+
 export const DEFAULT_SETTINGS: MonitoringSettings = {
   jobs: ['plimsoll'],
   pushed: false,
@@ -92,6 +100,7 @@ export const DEFAULT_SETTINGS: MonitoringSettings = {
   successObjective: 0.99,
   latencyObjective: 0.95,
   latencySeconds: 32,
+  latencyObjectives: {},
   sloMinFailures: 10,
   rateLimitedRatio: 0.05,
   refusedHourRatio: 0.01,
@@ -192,10 +201,14 @@ function figureProblems(settings: MonitoringSettings): readonly Problem[] {
 }
 
 /** Nothing between the bounds of a histogram was counted, and windows are whole minutes. */
-function edgeProblems({ latencySeconds, headroomRatio, growthSeconds }: MonitoringSettings): readonly Problem[] {
+function edgeProblems(settings: MonitoringSettings): readonly Problem[] {
+  const { latencySeconds, latencyObjectives, headroomRatio, growthSeconds } = settings;
   const left = RATIOS.filter((bound) => bound < 1).map((bound) => Number((1 - bound).toFixed(6)));
   const choices: readonly (readonly [name: string, value: number, edges: readonly number[]])[] = [
     ['latencySeconds', latencySeconds, CALL_SECONDS],
+    ...Object.entries(latencyObjectives).map(
+      ([model, { seconds }]) => [`latencyObjectives.${model}`, seconds, CALL_SECONDS] as const,
+    ),
     ['headroomRatio', headroomRatio, left],
     ['growthSeconds', growthSeconds, [15, 30, 60]],
   ];
@@ -206,17 +219,31 @@ function edgeProblems({ latencySeconds, headroomRatio, growthSeconds }: Monitori
     );
 }
 
-/** An objective at which an alert would need more than all calls to fail can never fire. */
 function objectiveProblems(settings: MonitoringSettings): readonly Problem[] {
+  const { successObjective, latencyObjective, latencyObjectives } = settings;
+  return [
+    ...impossible('successObjective', successObjective),
+    ...impossible('latencyObjective', latencyObjective),
+    ...Object.entries(latencyObjectives).flatMap(([model, { objective }]) => {
+      const name = `latencyObjectives.${model}`;
+      if (!/^[\w./:@-]+$/.test(model))
+        return [unfit(name, model, { expected: 'the name of a model', advice: 'write it as the metrics do' })];
+      const isShare = objective > 0 && objective < 1;
+      return isShare
+        ? impossible(name, objective)
+        : [unfit(name, objective, { expected: 'a number between 0 and 1', advice: 'see docs/monitoring.md' })];
+    }),
+  ];
+}
+
+/** An objective at which an alert would need more than all calls to fail can never fire. */
+function impossible(name: string, objective: number): readonly Problem[] {
   const most = Math.max(...BURN_WINDOWS.map(({ factor }) => factor));
-  return (['successObjective', 'latencyObjective'] as const)
-    .filter((name) => settings[name] > 0 && settings[name] < 1 && most * (1 - settings[name]) >= 1)
-    .map((name) => {
-      const share = Number((most * (1 - settings[name])).toPrecision(3));
-      const arithmetic = `${most} × (1 − ${settings[name]}) = ${share}, and no more than all calls can fail`;
-      const least = Number((1 - 1 / most).toPrecision(4));
-      return unfit(name, settings[name], { expected: `above ${least}: ${arithmetic}`, advice: 'choose a higher one' });
-    });
+  if (objective <= 0 || objective >= 1 || most * (1 - objective) < 1) return [];
+  const share = Number((most * (1 - objective)).toPrecision(3));
+  const arithmetic = `${most} × (1 − ${objective}) = ${share}, and no more than all calls can fail`;
+  const least = Number((1 - 1 / most).toPrecision(4));
+  return [unfit(name, objective, { expected: `above ${least}: ${arithmetic}`, advice: 'choose a higher one' })];
 }
 
 /** A pair of windows and the multiple of the error budget's even pace at which both must burn. */

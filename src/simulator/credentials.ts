@@ -5,8 +5,8 @@ export interface AcceptedKey {
   readonly key: string;
   /** The id of its organization, whose limits and spend it shares. Default: the simulator's own. */
   readonly organization?: string;
-  /** Sent as `anthropic-workspace-id`. Default: no such header. */
-  readonly workspace?: string;
+  /** Sent as `anthropic-workspace-id`. Default: no such header, and the default workspace; `null`: no workspace's key. */
+  readonly workspace?: string | null;
   /** Its id in the Admin API. Default: one made of the name. */
   readonly id?: string;
   /** RFC 3339. Default: 2026-01-05. */

@@ -76,9 +76,9 @@ export class TotalsRecorder implements Recorder {
   }
 
   /** An attempt that ended without a response may have been answered, and billed, all the same. */
-  #attempted(call: Call, { status, startedAtMs }: Attempt): void {
+  #attempted(call: Call, { status, model: asked, startedAtMs }: Attempt): void {
     if (typeof status === 'number' || !MESSAGE_OPERATIONS.has(call.operation)) return;
-    const model = call.model ?? call.requestedModel;
+    const model = asked ?? call.model ?? call.requestedModel;
     const day = utcDay(startedAtMs);
     this.#add({ key: call.key, day, toDay: day, atMs: startedAtMs, model }, UNKNOWN_CELL, { no_usage: 1 });
   }

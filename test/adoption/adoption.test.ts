@@ -57,7 +57,7 @@ const [esm, cjs] = await Promise.all([
   project(pack, {
     name: 'cjs',
     type: 'commonjs',
-    dependencies: { '@anthropic-ai/sdk': '1.0.0', express: '^4.18.0', '@types/express': '^4.17.0', ...types },
+    dependencies: { '@anthropic-ai/sdk': '0.103.0', express: '^4.18.0', '@types/express': '^4.17.0', ...types },
     sources: { 'app.ts': code, 'mounted.ts': mounted },
   }),
 ]);
@@ -108,8 +108,9 @@ test('the page on frameworks measures a route handler of Next', async (t) => {
 test('the programs of the page on frameworks that end by themselves end well', async (t) => {
   const api = await simulated(t, esm);
   const env = { PATH: process.env['PATH'], ANTHROPIC_BASE_URL: api.url, ANTHROPIC_AUTH_TOKEN: 'test' };
-  for (const file of ['job.js', 'simulated.js']) execFileSync(process.execPath, [file], { cwd: esm, env });
-  assert.deepEqual((await api.account())['requests'], { 200: 1 });
+  for (const file of ['job.js', 'fetched.js', 'simulated.js'])
+    execFileSync(process.execPath, [file], { cwd: esm, env });
+  assert.deepEqual((await api.account())['requests'], { 200: 2 });
 });
 
 /** What a program says that ends with an error. */
@@ -128,7 +129,7 @@ test('an SDK that is too old gives one error that names its code and what to ins
   const said = complaint(process.execPath, ['--input-type=module', '--eval', program]);
   assert.match(
     said,
-    /expected a client that has `middleware`, .*`backendMiddleware`, as those of @anthropic-ai\/sdk 1\.0 and later have.*install @anthropic-ai\/sdk@\^1/,
+    /expected a client that has `middleware`, .*`backendMiddleware`, as those of @anthropic-ai\/sdk 0\.103 and later have.*install @anthropic-ai\/sdk@\^1/,
   );
   assert.match(said, /PLIMSOLL_SDK_TOO_OLD/);
 });

@@ -108,6 +108,27 @@ test('an objective at which an alert could never fire is refused, with the arith
   assert.equal((await ran('export', '--out', folder(t), ...allowed)).code, 0);
 });
 
+test('a model has a latency objective of its own, within the same bounds', async (t) => {
+  const out = folder(t);
+  const own = ['claude-opus-4.5=0.95:60', 'claude-haiku-4-5=0.99:4'].flatMap((each) => ['--latency', each]);
+  assert.equal((await ran('export', '--out', out, ...own)).code, 0);
+  const text = (file: string): string => readFileSync(join(out, 'alerts', file), 'utf8');
+  assert.match(
+    text('recording.yml'),
+    /model!~"claude-opus-4\\\\\.5\|claude-haiku-4-5", le=~"32\(.+\} or .+model="claude-opus-4\.5", le=~"60\(/,
+  );
+  assert.match(text('slo.yml'), /ratio1h\{model="claude-haiku-4-5"\} > 0\.144 /);
+  const wrong = async (each: string): Promise<string> => (await ran('export', '--latency', each)).err;
+  assert.match(
+    await wrong('m=0.9:60'),
+    /--latency m: expected above 0\.9306: 14\.4 × \(1 − 0\.9\) = 1\.44, and no\s+more/,
+  );
+  assert.match(await wrong('m=0.95:45'), /--latency m: expected one of 0\.25, .+60/);
+  assert.match(await wrong('m=95:60'), /--latency m: expected a number between 0 and 1, got 95/);
+  assert.match(await wrong('m"}=0.95:60'), /--latency m"\}: expected the name of a model/);
+  assert.match(await wrong('m=0.95'), /--latency: expected MODEL=SHARE:SECONDS/);
+});
+
 test('an export whose links lead to this machine says so, and names the setting that changes them', async (t) => {
   for (const args of [
     ['--out', folder(t)],

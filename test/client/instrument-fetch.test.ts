@@ -277,7 +277,7 @@ const APART = [{ ...OK, outcome: 'rate_limited' }, OK];
 
 describe('a request that is sent again after a refusal', () => {
   const numbered = (count: number): RequestInit => ({ headers: { ...HEADERS, 'x-stainless-retry-count': `${count}` } });
-  const ofAiSdk = { headers: { ...HEADERS, 'user-agent': 'ai/7 ai-sdk/anthropic/4' } };
+  const ofAiSdk = { headers: { ...HEADERS, 'user-agent': 'ai/5.0.0 ai-sdk/anthropic/2.0.0' } };
   const named = (name: string): RequestInit => ({ headers: { ...HEADERS, 'idempotency-key': name } });
   const other = JSON.stringify({ ...PARAMS, max_tokens: 7 });
   const init: RequestInit = { method: 'POST', headers: HEADERS, body: TEXT };
@@ -333,18 +333,25 @@ describe('a request that is sent again after a refusal', () => {
     assert.deepEqual(calls(), APART);
   });
 
-  it('ends its call when nobody sends it again in time', async (t) => {
-    t.mock.timers.enable({ apis: ['setTimeout'] });
-    const { ask, calls, log } = bench({ script: REFUSED });
-    await ask(ofAiSdk);
-    assert.equal(log.inFlight, 1);
-    t.mock.timers.tick(10_000);
-    assert.equal(log.inFlight, 1);
-    t.mock.timers.tick(1);
-    await log.finishedCalls(1);
-    await ask(ofAiSdk);
-    assert.deepEqual(calls(), APART);
-  });
+  for (const [asked, waitMs] of [
+    [NOW, 10_001],
+    [{}, 18_000],
+    [{ 'retry-after': '30' }, 40_000],
+    [{ 'retry-after': '1209600' }, 18_000],
+  ] as const) {
+    it(`ends its call when nobody sends it again in time: ${JSON.stringify(asked)}`, async (t) => {
+      t.mock.timers.enable({ apis: ['setTimeout'] });
+      const { ask, calls, log } = bench({ script: [{ fault: 'overloaded', headers: asked }] });
+      await ask(ofAiSdk);
+      t.mock.timers.tick(waitMs - 1);
+      await new Promise((resolve) => setImmediate(resolve));
+      assert.equal(log.inFlight, 1);
+      t.mock.timers.tick(1);
+      await log.finishedCalls(1);
+      await ask(ofAiSdk);
+      assert.deepEqual(calls(), [{ ...OK, outcome: 'overloaded' }, OK]);
+    });
+  }
 
   it('ends its call as canceled when the program gives it up meanwhile', async () => {
     const { ask, log } = bench({ script: REFUSED });

@@ -3,6 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { brotliCompressSync, constants, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
+import fc from 'fast-check';
+import { KeyMask } from '../../src/gateway/response-body.ts';
 import { samples } from '../../testing/client-workbench.ts';
 import { STREAMED, UNSTREAMED } from '../../testing/cassettes/cassettes.ts';
 import { answering, asked, bench, bytesOf, HEADERS } from '../../testing/gateway/written-api.ts';
@@ -130,4 +132,40 @@ describe('an answer without a body', () => {
       await gateway.close();
     });
   }
+});
+
+describe('a key in an answer', () => {
+  const key = 'sk-sk-key';
+  const texts = fc
+    .array(fc.constantFrom(key, 's', 'sk-', 'sk-sk-ke', 'y', '\n\n', 'whale', '\xfc'))
+    .map((parts) => parts.join(''));
+
+  it('is overwritten wherever the answer is cut, and no other byte changes or is lost', () => {
+    fc.assert(
+      fc.property(texts, fc.array(fc.nat({ max: 12 })), (text, sizes) => {
+        const mask = new KeyMask(key);
+        const bytes = Buffer.from(text, 'latin1');
+        let [got, at] = ['', 0];
+        for (const size of [...sizes, bytes.length]) {
+          got += mask.mask(Buffer.from(bytes.subarray(at, at + size))).toString('latin1');
+          at += size;
+          const waits = Math.min(at, bytes.length) - got.length;
+          assert.ok(waits < key.length);
+          assert.equal(text.slice(got.length, got.length + waits), key.slice(0, waits));
+        }
+        got += mask.end().toString('latin1');
+        assert.equal(got, text.replaceAll(key, '.'.repeat(key.length)));
+      }),
+    );
+  });
+
+  it('holds up no piece that ends as events, lines and JSON do, and copies none', () => {
+    const mask = new KeyMask(key);
+    for (const text of ['data: {"text":"sk-"}\n\n', '{"a":"sk-sk-ke"}', 'sk-\n', `${key}.`]) {
+      const piece = Buffer.from(text);
+      const passed = mask.mask(piece);
+      assert.equal(passed.buffer, piece.buffer);
+      assert.equal(passed.length, piece.length);
+    }
+  });
 });

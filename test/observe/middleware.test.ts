@@ -24,12 +24,14 @@ import {
 } from 'plimsoll';
 import { simulator, type Simulator } from 'plimsoll/simulator';
 import { Registry } from 'prom-client';
+import { Anthropic as AnthropicBetween } from 'sdk-between';
 import { Anthropic as LowestAnthropic } from 'sdk-lowest';
 import { collected, PARAMS, samples, total } from '../../testing/client-workbench.ts';
 import { KeepingRecorder } from '../../testing/keeping-recorder.ts';
 
 const SDKS: Readonly<Record<string, typeof Anthropic>> = {
   'the highest SDK': Anthropic,
+  'an SDK between': AnthropicBetween as unknown as typeof Anthropic,
   'the lowest SDK': LowestAnthropic as unknown as typeof Anthropic,
 };
 
@@ -92,6 +94,14 @@ const retrying: Middleware = async (request, next) => {
   }
 };
 
+/** Listeners that one call leaves on its signal without plimsoll: SDK 0.103 leaves one, and later ones none. */
+async function leftBySdk(made: typeof Anthropic, { client, request }: ReturnType<typeof placed>): Promise<number> {
+  const plain = new made({ apiKey: 'test', fetch: simulator().fetch, logLevel: 'off', ...client });
+  const { signal } = new AbortController();
+  await plain.messages.create(PARAMS, { ...request, signal }).catch(() => undefined);
+  return getEventListeners(signal, 'abort').length;
+}
+
 /** The places where a program may put a middleware. */
 const PLACES = ['of the client', 'of the request'] as const;
 
@@ -103,7 +113,7 @@ function placed(middleware: Middleware, place: (typeof PLACES)[number]) {
 for (const [sdk, made] of Object.entries(SDKS)) {
   for (const place of PLACES) {
     describe(`a middleware ${place}, with ${sdk}`, () => {
-      it('that asks twice makes 20 good calls of 40 attempts, and leaves nothing on the signal', async () => {
+      it('that asks twice makes 20 good calls of 40 attempts, and leaves nothing of plimsoll on the signal', async () => {
         const { client, request } = placed(again, place);
         const { claude, registry, sim } = bench({ made, client });
         const { signal } = new AbortController();
@@ -115,7 +125,7 @@ for (const [sdk, made] of Object.entries(SDKS)) {
         assert.equal(await total(registry, 'anthropic_attempts_total'), 40);
         assert.equal(await total(registry, 'anthropic_requests_in_flight'), 0);
         assert.equal(await total(registry, 'plimsoll_errors_total'), 0);
-        assert.equal(getEventListeners(signal, 'abort').length, 0);
+        assert.equal(getEventListeners(signal, 'abort').length, 20 * (await leftBySdk(made, placed(again, place))));
       });
 
       it('that reads both answers pays for both', async () => {
@@ -167,7 +177,7 @@ for (const [sdk, made] of Object.entries(SDKS)) {
         await log.finishedCalls(1);
         assert.deepEqual(log.events, ['started', 'finished cancelled']);
         assert.equal(await total(registry, 'anthropic_requests_in_flight'), 0);
-        assert.equal(getEventListeners(signal, 'abort').length, 0);
+        assert.equal(getEventListeners(signal, 'abort').length, await leftBySdk(made, placed(mistaken, place)));
       });
 
       it('that retries refusals is seen at it, and so is the SDK that retries the rest', async () => {
@@ -281,6 +291,57 @@ describe('a middleware of the program', () => {
       assert.equal(BigInt(log.calls[0]?.cost?.totalNanoUsd ?? 0), billed(sim));
     });
   }
+
+  it('of the SDK’s own that meets a 429 at its fallback counts it on that, and leaves the other’s limits alone', async () => {
+    const sim = simulator({ respond: () => ({ stopReason: 'refusal' }) });
+    const middleware = [betaRefusalFallbackMiddleware([{ model: 'claude-haiku-4-5' }])];
+    const fetch: typeof globalThis.fetch = (...request) => {
+      if (sim.truth.requests.length === 1) sim.script([{ fault: 'requests_limit' }]);
+      return sim.fetch(...request);
+    };
+    const { claude, registry } = bench({ client: { fetch, middleware, maxRetries: 0 } });
+    await claude.beta.messages.create({ ...PARAMS, model: 'claude-opus-5-5' }).catch(() => undefined);
+    assert.equal(sim.truth.requests.length, 2);
+    assert.deepEqual(Object.keys(await samples(registry, 'anthropic_rate_limited_total')), [
+      'model=claude-haiku-4-5,key=default,reason=requests',
+    ]);
+    assert.deepEqual(await samples(registry, 'anthropic_attempts_total'), {
+      'model=claude-opus-5-5,operation=messages.create,key=default,status=200': 1,
+      'model=claude-haiku-4-5,operation=messages.create,key=default,status=429': 1,
+    });
+    const left = await samples(registry, 'anthropic_ratelimit_remaining');
+    assert.ok((left['key=default,model_class=opus-5.5,dimension=requests'] ?? 0) > 9_900);
+    assert.ok('key=default,model_class=haiku-4.5,dimension=requests' in left);
+  });
+
+  it('that writes model and max_tokens anew is counted, guarded and budgeted by what is sent', async () => {
+    const rewriting: Middleware = (request, next) =>
+      next({
+        ...request,
+        body: JSON.stringify({
+          ...(JSON.parse(request.body as string) as object),
+          model: 'claude-opus-5-5',
+          max_tokens: 9,
+        }),
+      });
+    const seen: unknown[] = [];
+    const guard: Guard = {
+      admit: (call, { body }) => {
+        seen.push([call.requestedModel, call.maxTokens, body?.['model'], body?.['max_tokens']]);
+        return undefined;
+      },
+    };
+    const { claude, log, registry } = bench({
+      client: { middleware: [rewriting], maxRetries: 0 },
+      instrument: { guards: [guard] },
+    });
+    await claude.messages.create(PARAMS);
+    assert.deepEqual(seen, [['claude-opus-5-5', 9, 'claude-opus-5-5', 9]]);
+    assert.equal(log.calls[0]?.requestedModel, 'claude-opus-5-5');
+    assert.deepEqual(Object.keys(await samples(registry, 'anthropic_attempts_total')), [
+      'model=claude-opus-5-5,operation=messages.create,key=default,status=200',
+    ]);
+  });
 
   it('that drops its response leaves a call that ends as abandoned when it has been collected', async () => {
     setFlagsFromString('--expose-gc');

@@ -6,7 +6,8 @@ import test from 'node:test';
 import { stringify } from 'yaml';
 import { ruleFiles } from '../../src/rules/rule-files.ts';
 import { ruleFileText } from '../../src/rules/rule.ts';
-import { grown, level, promtool, testedRules } from '../../testing/promtool.ts';
+import type { MonitoringSettings } from '../../src/rules/settings.ts';
+import { grown, level, promtool, supportingGroups, testedRules } from '../../testing/promtool.ts';
 
 /** Whole days on the rules as they are shipped, each group with its wait and with how long its alerts go on. */
 
@@ -14,6 +15,8 @@ type Series = Readonly<Record<string, readonly number[] | string>>;
 
 interface Day {
   readonly name: string;
+  /** Default: as shipped. */
+  readonly settings?: Partial<MonitoringSettings>;
   /** A sample a minute. */
   readonly series: Series;
   /** A query and what it answers, by minute. */
@@ -34,6 +37,25 @@ const counter = (minutes: number, each: (minute: number) => number): readonly nu
 
 const model = `${target},key="k",model="m"`;
 const twoInTen = (minute: number): boolean => minute % 10 < 2;
+
+const called = (outcome: string): string =>
+  `anthropic_requests_total{${model},operation="messages.create",outcome="${outcome}"}`;
+
+const inTime = (le: string, each: (minute: number) => number): Series => ({
+  [`anthropic_request_duration_seconds_bucket{${model},operation="messages.create",outcome="ok",le="${le}"}`]: counter(
+    230,
+    each,
+  ),
+});
+
+/** Calls that were answered, and those of them within so many seconds, by minute. */
+const answeredIn = (seconds: string, each: (minute: number) => readonly [all: number, inTime: number]): Series => ({
+  [`anthropic_request_duration_seconds_count{${model},operation="messages.create",outcome="ok"}`]: counter(
+    230,
+    (minute) => each(minute)[0],
+  ),
+  ...inTime(seconds, (minute) => each(minute)[1]),
+});
 
 /** How often an alert has begun to fire until a minute. */
 const incidents = (alert: string): string =>
@@ -61,6 +83,62 @@ const DAYS: readonly Day[] = [
     },
     expr: incidents('PlimsollRateLimited'),
     answers: { 210: 1 },
+  },
+  {
+    name: 'a service that fails for twelve minutes of each hour is one page in three hours and a half',
+    series: {
+      ...start(-7_200, 230),
+      [called('server_error')]: counter(230, (minute) => (minute % 60 < 12 ? 20 : 0)),
+      [called('ok')]: counter(230, (minute) => (minute % 60 < 12 ? 0 : 20)),
+    },
+    expr: incidents('PlimsollErrorBudgetBurn'),
+    answers: { 210: 1 },
+  },
+  {
+    name: 'a service that is slow for half of each hour is one page in three hours and a half',
+    series: {
+      ...start(-7_200, 230),
+      ...answeredIn('32', (minute) => [10, minute % 60 < 30 ? 0 : 10]),
+    },
+    expr: incidents('PlimsollLatencyBudgetBurn'),
+    answers: { 210: 1 },
+  },
+  {
+    name: 'an error of plimsoll itself every half hour is one ticket in three hours and a half',
+    series: {
+      ...start(-7_200, 230),
+      [`plimsoll_errors_total{${target},stage="recorder"}`]: counter(230, (minute) => (minute % 30 === 5 ? 1 : 0)),
+    },
+    expr: incidents('PlimsollErrors'),
+    answers: { 210: 1 },
+  },
+  {
+    name: 'a slow model pages by its own objective',
+    settings: { latencyObjectives: { m: { objective: 0.95, seconds: 60 } } },
+    series: { ...start(-7_200, 100), ...answeredIn('60', () => [10, 2]), ...inTime('32', () => 10) },
+    expr: 'count(ALERTS{alertname="PlimsollLatencyBudgetBurn", alertstate="firing"})',
+    answers: { 90: 1 },
+  },
+  {
+    name: 'a slow model that is within its own objective pages nobody, though it is over that of the others',
+    settings: { latencyObjectives: { m: { objective: 0.95, seconds: 60 } } },
+    series: { ...start(-7_200, 100), ...answeredIn('60', () => [10, 9.9]), ...inTime('32', () => 0) },
+    expr: 'count(ALERTS{alertname="PlimsollLatencyBudgetBurn", alertstate="firing"})',
+    answers: { 90: null },
+  },
+  {
+    name: 'the objective of one model changes nothing for the others',
+    settings: { latencyObjectives: { other: { objective: 0.95, seconds: 60 } } },
+    series: { ...start(-7_200, 100), ...answeredIn('32', () => [10, 2]), ...inTime('60', () => 10) },
+    expr: 'count(ALERTS{alertname="PlimsollLatencyBudgetBurn", alertstate="firing"})',
+    answers: { 90: 1 },
+  },
+  {
+    name: 'a looser objective of one model does not page where the tighter one of the others would',
+    settings: { latencyObjectives: { m: { objective: 0.935, seconds: 32 } } },
+    series: { ...start(-7_200, 100), ...answeredIn('32', () => [10, 6.5]) },
+    expr: 'count(ALERTS{alertname="PlimsollLatencyBudgetBurn", alertstate="firing"})',
+    answers: { 90: null },
   },
   {
     name: 'a budget that most of goes in one minute tells of it an hour later still',
@@ -109,20 +187,14 @@ const DAYS: readonly Day[] = [
 test('a bad day is told as it was', { skip: promtool.skip }, async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'plimsoll-days-'));
   t.after(() => rmSync(folder, { recursive: true }));
-  const groups = ruleFiles().flatMap((file) => file.groups);
-  writeFileSync(join(folder, 'rules.yml'), ruleFileText(groups));
   for (const [index, day] of DAYS.entries()) {
     await t.test(day.name, async () => {
+      const shipped = ruleFiles(day.settings).flatMap((file) => file.groups);
+      const groups = supportingGroups(day.expr, shipped);
+      writeFileSync(join(folder, `rules-${index}.yml`), ruleFileText(groups));
       const path = join(folder, `day-${index}.yml`);
-      writeFileSync(
-        path,
-        stringify(
-          testOf(
-            day,
-            groups.map(({ name }) => name),
-          ),
-        ),
-      );
+      const order = groups.map(({ name }) => name);
+      writeFileSync(path, stringify({ rule_files: [`rules-${index}.yml`], ...testOf(day, order) }));
       assert.equal(await testedRules(path), '');
     });
   }
@@ -131,7 +203,6 @@ test('a bad day is told as it was', { skip: promtool.skip }, async (t) => {
 /** Groups are evaluated in the order of the files: what records before what alerts. */
 function testOf({ series, expr, answers }: Day, order: readonly string[]): object {
   return {
-    rule_files: ['rules.yml'],
     evaluation_interval: '1m',
     group_eval_order: order,
     tests: [

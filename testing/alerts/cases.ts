@@ -1,5 +1,6 @@
 import type { AlertCase } from '../promtool.ts';
 import { BUDGET_CASES } from './budget-cases.ts';
+import { CACHE_CASES } from './cache-cases.ts';
 import { LIMIT_CASES } from './limit-cases.ts';
 import { MONEY_CASES } from './money-cases.ts';
 import { OWN_CASES } from './own-cases.ts';
@@ -13,6 +14,7 @@ export const CASES: readonly AlertCase[] = [
   ...LIMIT_CASES,
   ...BUDGET_CASES,
   ...MONEY_CASES,
+  ...CACHE_CASES,
   ...OWN_CASES,
 ];
 

@@ -264,8 +264,8 @@ const RETRIES: readonly AlertCase[] = [
 ];
 
 const CLASS = 'key="prod-a-api",model_class="haiku-4",dimension="input_tokens"';
-const used = (le: string): string =>
-  `anthropic_ratelimit_used_ratio_bucket{job="plimsoll",instance="a",${CLASS},le="${le}"}`;
+const used = (le: string, target = 'job="plimsoll",instance="a"'): string =>
+  `anthropic_ratelimit_used_ratio_bucket{${target},${CLASS},le="${le}"}`;
 const limiter = (name: string): string => `anthropic_ratelimit_${name}{job="plimsoll",instance="a",${CLASS}}`;
 
 /** Headers that were seen at every step. */
@@ -316,6 +316,75 @@ const HEADROOM: readonly AlertCase[] = [
   },
 ];
 
+/** A stage of the same service: the same job, and the same alias for another key. */
+const stage = (namespace: string): string => `job="plimsoll",namespace="${namespace}",instance="${namespace}-0"`;
+
+const STAGES: readonly AlertCase[] = [
+  {
+    name: 'fires for the stage whose key is near its limit, beside one whose key has the same alias and is not',
+    alert: 'PlimsollHeadroomLow',
+    series: {
+      [used('0.9', stage('dev'))]: grown([30, 1]),
+      [used('+Inf', stage('dev'))]: grown([30, 4]),
+      [used('0.9', stage('prod'))]: grown([30, 400]),
+      [used('+Inf', stage('prod'))]: grown([30, 400]),
+    },
+    at: '20m',
+    firing: nearLimit('75%').map(([labels, summary]) => [{ ...labels, namespace: 'dev' }, summary] as const),
+  },
+  {
+    name: 'does not fire when a key with a small limit and one with a large limit have the same alias, and both are far from theirs',
+    alert: 'PlimsollHeadroomLow',
+    series: Object.fromEntries(
+      [
+        ['dev', 1_000, 700],
+        ['prod', 100_000, 70_000],
+      ].flatMap(([namespace = '', limit = 0, remaining = 0]) => {
+        const target = stage(String(namespace));
+        return [
+          [used('0.9', target), grown([30, 40])],
+          [used('+Inf', target), grown([30, 40])],
+          [`anthropic_ratelimit_limit{${target},${CLASS}}`, level([30, Number(limit)])],
+          [`anthropic_ratelimit_remaining{${target},${CLASS}}`, level([30, Number(remaining)])],
+          [`anthropic_ratelimit_observed_timestamp_seconds{${target},${CLASS}}`, seenNow(30)],
+        ] as const;
+      }),
+    ),
+    at: '20m',
+    firing: [],
+  },
+  {
+    name: 'fires for the one of two clusters that has spent 95% of the cap of an organization of the same name',
+    alert: 'PlimsollTierCapNear',
+    series: capOfClusters(950, 100),
+    at: '10m',
+    firing: [
+      [
+        { job: 'plimsoll', cluster: 'eu', organization: 'default' },
+        'Organization default has spent 95% of its monthly cap',
+      ],
+    ],
+  },
+  {
+    name: 'does not fire when two clusters have spent 60% each of a cap of the same name',
+    alert: 'PlimsollTierCapNear',
+    series: capOfClusters(600, 600),
+    at: '10m',
+    firing: [],
+  },
+];
+
+function capOfClusters(eu: number, us: number): AlertCase['series'] {
+  const series = Object.entries({ eu, us }).flatMap(([cluster, usd]) => {
+    const labels = `job="plimsoll",cluster="${cluster}",instance="${cluster}-0",organization="default"`;
+    return [
+      [`anthropic_tier_monthly_cap_usd{${labels}}`, level([30, 1_000])],
+      [`anthropic_tier_spend_usd{${labels}}`, level([30, usd])],
+    ] as const;
+  });
+  return Object.fromEntries(series);
+}
+
 const spent = (instance = 'a'): string =>
   `anthropic_tier_spend_usd{job="plimsoll",instance="${instance}",organization="default"}`;
 const ledger = (id: string, instance = 'a'): string =>
@@ -365,4 +434,11 @@ const TIER: readonly AlertCase[] = [
   },
 ];
 
-export const LIMIT_CASES: readonly AlertCase[] = [...RATE_LIMITED, ...REFUSED, ...RETRIES, ...HEADROOM, ...TIER];
+export const LIMIT_CASES: readonly AlertCase[] = [
+  ...RATE_LIMITED,
+  ...REFUSED,
+  ...RETRIES,
+  ...HEADROOM,
+  ...STAGES,
+  ...TIER,
+];

@@ -193,59 +193,10 @@ const REST: readonly AlertCase[] = [
   },
 ];
 
-const cacheTokens = (kind: string): string => `anthropic_tokens_total{${ON},kind="${kind}"}`;
-
-/** A day of ten-minute steps, then three hours: tokens read from the cache of a thousand a step, and calls a step. */
-const cacheOver = (before: number, now: number, callsEach = 10): AlertCase['series'] => ({
-  [cacheTokens('cache_read')]: grown([144, before], [18, now]),
-  [cacheTokens('input')]: grown([144, 1_000 - before], [18, 1_000 - now]),
-  [calls]: grown([162, callsEach]),
-});
-const cacheDown = { alert: 'PlimsollCacheShareDown', step: '10m', at: '1600m', firing: [] } as const;
-const onlyRead = (share: string) =>
-  [[PER_KEY, `Only ${share} of the input of claude-haiku-4-5, key prod-a-api, is read from the cache`]] as const;
-const unread = { alert: 'PlimsollCacheUnread', step: '10m', at: '450m', firing: [] } as const;
-
-const CACHE: readonly AlertCase[] = [
-  {
-    ...cacheDown,
-    name: 'fires when the cache-read share falls from 80% to 40%',
-    series: cacheOver(800, 400),
-    firing: onlyRead('40%'),
-  },
-  {
-    ...cacheDown,
-    name: 'fires when a share of 15% falls under the floor',
-    series: cacheOver(150, 80),
-    firing: onlyRead('8%'),
-  },
-  { ...cacheDown, name: 'does not fire when it falls from 80% to 65%', series: cacheOver(800, 650) },
-  { ...cacheDown, name: 'does not fire when it falls by half and by eight points', series: cacheOver(180, 101) },
-  { ...cacheDown, name: 'does not fire where little was ever read', series: cacheOver(60, 50) },
-  { ...cacheDown, name: 'does not fire when there are two calls an hour', series: cacheOver(800, 400, 2 / 6) },
-  {
-    ...unread,
-    name: 'fires when 300,000 tokens are written and none is read',
-    series: { [cacheTokens('cache_write_5m')]: grown([48, 8_400]) },
-    firing: [[PER_KEY, 'What claude-haiku-4-5, key prod-a-api, writes to the cache is hardly read']],
-  },
-  {
-    ...unread,
-    name: 'does not fire when they are read once',
-    series: { [cacheTokens('cache_write_5m')]: grown([48, 8_400]), [cacheTokens('cache_read')]: grown([48, 8_400]) },
-  },
-  {
-    ...unread,
-    name: 'does not fire when 50,000 tokens are written',
-    series: { [cacheTokens('cache_write_5m')]: grown([48, 1_400]) },
-  },
-];
-
 export const MONEY_CASES: readonly AlertCase[] = [
   ...perCall('Cost'),
   ...perCall('Tokens'),
   ...REFUSALS,
-  ...CACHE,
   ...PRICES,
   ...REST,
 ];

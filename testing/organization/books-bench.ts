@@ -40,6 +40,7 @@ export const KEYS = ['prod-shop-api', 'prod-search-api', 'prod-log-batch', 'fore
   name,
   id: `apikey_0${index}`,
   key: `sk-ant-api03-${name}-0123456789abcdef`,
+  ...(name === 'foreign' && { expiresAt: '2027-01-05T09:00:00Z' }),
 }));
 
 export const WATCHED = KEYS.slice(0, 3).map(({ name }) => name);

@@ -2,6 +2,7 @@
  * Every metric of plimsoll, declared once. The registry, the reference page, dashboards, alert rules and checks read it
  * from here; metric names are written nowhere else.
  */
+import { BILL_METRICS } from './catalogue-bill.ts';
 import { ATTEMPT_METRICS, CALL_METRICS, ROUTE_METRICS, TOKEN_METRICS } from './catalogue-calls.ts';
 import {
   BUDGET_METRICS,
@@ -20,6 +21,7 @@ export const CATALOGUE = [
   ...RATE_LIMIT_METRICS,
   ...BUDGET_METRICS,
   ...TIER_METRICS,
+  ...BILL_METRICS,
   ...GATEWAY_METRICS,
   ...PLIMSOLL_METRICS,
 ] as const;

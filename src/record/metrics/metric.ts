@@ -7,6 +7,7 @@ export const SECTIONS = [
   'rate_limits',
   'budgets',
   'tier',
+  'bill',
   'gateway',
   'plimsoll',
 ] as const;
@@ -62,6 +63,7 @@ export const STAGES = [
   'retry',
   'gateway',
   'on_call',
+  'organization',
 ] as const;
 
 export type Stage = (typeof STAGES)[number];

@@ -122,7 +122,7 @@ class CallFeed implements CallRecorder {
   attempted(attempt: Attempt): void {
     const { status, rejection, retryReason } = attempt;
     const feeds = this.#metrics.instruments;
-    const own = this.#withRequestModel(this.#owner);
+    const own = this.#withRequestModel(this.#owner, { requestedModel: attempt.model });
     const response =
       typeof status === 'number' ? { ...own, 'http.response.status_code': status } : { ...own, [ERROR_TYPE]: status };
     feeds.attempts.add(1, response);
@@ -279,8 +279,7 @@ class CallFeed implements CallRecorder {
   }
 
   /** The requested model can change between two attempts. */
-  #withRequestModel(attributes: Attributes): Attributes {
-    const { requestedModel } = this.#call;
+  #withRequestModel(attributes: Attributes, { requestedModel }: Pick<Call, 'requestedModel'> = this.#call): Attributes {
     if (requestedModel === null) return attributes;
     return { ...attributes, [REQUEST_MODEL]: this.#metrics.labels.model(requestedModel) };
   }

@@ -142,6 +142,7 @@ function tierCap({ tierCapRatio }: MonitoringSettings): Alert {
     severity: 'ticket',
     expr: `${RECORDED.tierProgress} > ${tierCapRatio}`,
     for: '5m',
+    keepFiringFor: READ,
     dashboard: 'tier',
     summary: 'Organization {{ $labels.organization }} has spent {{ $value | humanizePercentage }} of its monthly cap',
     description:

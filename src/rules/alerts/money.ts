@@ -1,5 +1,6 @@
+import { cacheAlerts } from './cache.ts';
 import { grew } from '../growth.ts';
-import { grouped, orZero, ratio, series, sumBy } from '../promql.ts';
+import { grouped, ratio, series, sumBy } from '../promql.ts';
 import { RECORDED } from '../recording.ts';
 import type { Alert } from '../rule.ts';
 import type { MonitoringSettings } from '../settings.ts';
@@ -16,8 +17,7 @@ export function moneyAlerts(settings: MonitoringSettings): readonly Alert[] {
     budgetForecast(settings),
     perCall(settings, 'Cost'),
     perCall(settings, 'Tokens'),
-    cacheShareDown(settings),
-    cacheUnread(settings),
+    ...cacheAlerts(settings),
     truncated(settings),
     refusals(settings),
     unpriced(settings),
@@ -25,6 +25,9 @@ export function moneyAlerts(settings: MonitoringSettings): readonly Alert[] {
     priceTableOutdated(settings),
   ];
 }
+
+/** Longer than a rollout, or the quiet between two batches. */
+const READ = '1h';
 
 function budgetSpent(): Alert {
   return {
@@ -64,6 +67,7 @@ function budgetVolatile(settings: MonitoringSettings): Alert {
     severity: 'ticket',
     expr: `count by (${grouped(settings, 'budget')}) (${ledgers}) > 1`,
     for: '15m',
+    keepFiringFor: READ,
     dashboard: 'budget',
     summary: 'Budget {{ $labels.budget }} is kept in the memory of {{ $value }} processes',
     description:
@@ -155,49 +159,10 @@ function perCall({ perCallGrowth, minCallsCompared }: MonitoringSettings, what: 
       `${ratio(now, `${now} offset 1w`)} > ${perCallGrowth} ` +
       `and ${calls} >= ${minCallsCompared} and ${calls} offset 1w >= ${minCallsCompared}`,
     for: '30m',
+    keepFiringFor: READ,
     dashboard: 'calls',
     summary: `${what} per call to {{ $labels.model }} is {{ $value | printf "%.1f" }} times last week's`,
     description: `Over the last six hours, a call of job {{ $labels.job }} to {{ $labels.model }} took {{ $value | printf "%.2f" }} times the ${what.toLowerCase()} of the same hours a week ago.`,
-  };
-}
-
-/** Both ten points and 30% below the days before, or under the floor that those days reached. */
-function cacheShareDown(settings: MonitoringSettings): Alert {
-  const { cacheFloorRatio, minCachedCalls } = settings;
-  const [now, before] = [RECORDED.cacheShare('1h'), RECORDED.cacheShare('3d')];
-  const calls = sumBy(grouped(settings, 'key', 'model'), grew('requests', '1h', { matchers: 'outcome="ok"' }));
-  return {
-    name: 'PlimsollCacheShareDown',
-    severity: 'ticket',
-    expr:
-      `((${now} < ${before} - 0.1 and ${now} < 0.7 * ${before}) ` +
-      `or (${now} < ${cacheFloorRatio} and ${before} >= ${cacheFloorRatio})) and ${calls} >= ${minCachedCalls}`,
-    for: '30m',
-    keepFiringFor: '1h',
-    dashboard: 'calls',
-    summary:
-      'Only {{ $value | humanizePercentage }} of the input of {{ $labels.model }}, key {{ $labels.key }}, is read from the cache',
-    description:
-      'In the last hour, {{ $value | humanizePercentage }} of the input tokens were read from the cache, far less than in the days before. Input costs up to ten times as much, and counts towards the limit.',
-  };
-}
-
-/** Writes cost more than plain input; they pay only if they are read. */
-function cacheUnread(settings: MonitoringSettings): Alert {
-  const by = grouped(settings, 'key', 'model');
-  const tokens = (kind: string): string => sumBy(by, grew('tokens', '6h', { matchers: `kind=~"${kind}"` }));
-  const written = tokens('cache_write_5m|cache_write_1h');
-  const read = orZero(tokens('cache_read'), written);
-  return {
-    name: 'PlimsollCacheUnread',
-    severity: 'ticket',
-    expr: `${written} >= ${settings.minCacheWriteTokens} and ${read} < 0.1 * ${written}`,
-    for: '30m',
-    keepFiringFor: '1h',
-    dashboard: 'calls',
-    summary: 'What {{ $labels.model }}, key {{ $labels.key }}, writes to the cache is hardly read',
-    description:
-      'In six hours, {{ $value | printf "%.0f" }} tokens were written to the prompt cache, and less than a tenth as many were read from it. A write costs more than plain input.',
   };
 }
 
@@ -211,6 +176,7 @@ function truncated(settings: MonitoringSettings): Alert {
     severity: 'ticket',
     expr: `${ratio(cut, answers)} > ${truncatedRatio} and ${answers} >= ${minAnswers}`,
     for: '15m',
+    keepFiringFor: READ,
     dashboard: 'calls',
     summary:
       'Responses of {{ $labels.model }} to key {{ $labels.key }} are cut off: {{ $value | humanizePercentage }} end at max_tokens',
@@ -231,6 +197,7 @@ function refusals(settings: MonitoringSettings): Alert {
     severity: 'ticket',
     expr: `(${share} > ${refusalRatio} and ${answers} >= ${minAnswers}) unless ${share} <= ${refusalGrowth} * ${before}`,
     for: '15m',
+    keepFiringFor: READ,
     dashboard: 'calls',
     summary: 'Models refuse {{ $value | humanizePercentage }} of the requests of key {{ $labels.key }}',
     description:
@@ -245,6 +212,7 @@ function unpriced(settings: MonitoringSettings): Alert {
     severity: 'ticket',
     expr: `${sumBy(grouped(settings, 'key', 'model'), grew('unpriced', '1h'))} > 0`,
     for: '0s',
+    keepFiringFor: READ,
     dashboard: 'budget',
     summary: 'No price is known for {{ $labels.model }}, used by key {{ $labels.key }}',
     description:
@@ -262,6 +230,7 @@ function priceTable(settings: MonitoringSettings): Alert {
     severity: 'ticket',
     expr: `time() - max by (${grouped(settings, 'source')}) (${checked}) > ${priceTableMaxAgeDays * DAY_SECONDS}`,
     for: '1h',
+    keepFiringFor: READ,
     dashboard: 'budget',
     summary: 'The price table of job {{ $labels.job }} is {{ $value | humanizeDuration }} old',
     description:
@@ -275,6 +244,7 @@ function priceTableOutdated(settings: MonitoringSettings): Alert {
     severity: 'ticket',
     expr: `max by (${grouped(settings, 'source')}) (${series('anthropic_price_table_outdated')}) > 0`,
     for: '0s',
+    keepFiringFor: READ,
     dashboard: 'budget',
     summary: 'The price table of job {{ $labels.job }} ({{ $labels.source }}) is older than a model in use',
     description:

@@ -8,12 +8,16 @@ export function ownAlerts(settings: MonitoringSettings): readonly Alert[] {
   return [ledgerDown(settings), errors(settings), dropped(settings)];
 }
 
+/** A ledger that comes and goes, or an error in each batch, is one ticket. */
+const READ = '1h';
+
 function ledgerDown(settings: MonitoringSettings): Alert {
   return {
     name: 'PlimsollLedgerDown',
     severity: 'ticket',
     expr: `min by (${grouped(settings, 'ledger', 'ledger_id')}) (${series('anthropic_budget_ledger_up')}) == 0`,
     for: '5m',
+    keepFiringFor: READ,
     dashboard: 'budget',
     summary: 'The {{ $labels.ledger }} ledger of job {{ $labels.job }} does not respond',
     description:
@@ -27,6 +31,7 @@ function errors(settings: MonitoringSettings): Alert {
     severity: 'ticket',
     expr: `${sumBy(grouped(settings, 'stage'), grew('errors', '15m'))} > 0`,
     for: '0s',
+    keepFiringFor: READ,
     dashboard: 'overview',
     summary: 'plimsoll has errors in stage {{ $labels.stage }} of job {{ $labels.job }}; calls go through',
     description:
@@ -40,6 +45,7 @@ function dropped(settings: MonitoringSettings): Alert {
     severity: 'ticket',
     expr: `${sumBy(grouped(settings, 'label'), grew('label_values_dropped', '1h'))} > 0`,
     for: '0s',
+    keepFiringFor: READ,
     dashboard: 'calls',
     summary: 'Values of label {{ $labels.label }} of job {{ $labels.job }} are counted as other',
     description:

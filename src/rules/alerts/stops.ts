@@ -113,6 +113,7 @@ function telemetry(settings: MonitoringSettings): Alert {
     needsUp: true,
     expr: [down, ...settings.jobs.map((job) => `absent(up{job="${job}"})`), `(${gone})`].join(' or '),
     for: '5m',
+    keepFiringFor: READ,
     dashboard: 'overview',
     summary: 'No metrics from job {{ $labels.job }}',
     description:

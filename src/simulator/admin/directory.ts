@@ -74,7 +74,8 @@ function keyJson(state: SimulatorState, key: AcceptedKey, headers: Headers): Rea
   const isExpired = expiresAt !== null && Date.parse(expiresAt) <= state.clock.now();
   // Until the version of October 2026, `null` was the default workspace or all of them.
   const isOld = (headers.get('anthropic-version') ?? '') < '2026-10-21';
-  const scope = { type: 'workspace', workspace_id: workspaceId(state, name) };
+  const scope =
+    key.workspace === null ? { type: 'organization' } : { type: 'workspace', workspace_id: workspaceId(state, name) };
   return {
     id: keyId(state, name),
     type: 'api_key',
@@ -99,7 +100,7 @@ function hintOf(secret: string): string {
 export function listWorkspaces(state: SimulatorState, request: ApiRequest): EndpointResult {
   const query = request.url.searchParams;
   const named = [...new Set((state.options.keys ?? []).map(({ workspace }) => workspace))]
-    .filter((id) => id !== undefined)
+    .filter((id) => typeof id === 'string')
     .map((id) => ({ id, type: 'workspace', name: id.replace(/^wrkspc_/, ''), archived_at: null, tags: {} }));
   const standard = { id: DEFAULT_WORKSPACE, type: 'workspace', name: 'Default', archived_at: null, tags: {} };
   return json(page([...(query.get('include_default') === 'true' ? [standard] : []), ...named], query));

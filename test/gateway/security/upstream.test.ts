@@ -6,7 +6,7 @@ import { gzipSync } from 'node:zlib';
 import { valuesOf } from '../../../testing/gateway/http-bytes.ts';
 import { exchanged, rawClient } from '../../../testing/gateway/raw-client.ts';
 import { answer, answersWell, MESSAGE, rawUpstream, type Behaviour } from '../../../testing/gateway/raw-upstream.ts';
-import { errorIn, post, subject } from '../../../testing/gateway/subject.ts';
+import { errorIn, post, requestTo, subject } from '../../../testing/gateway/subject.ts';
 
 const EVENT = 'event: ping\ndata: {"type": "ping"}\n\n';
 const chunk = (text: string): string => `${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`;
@@ -254,6 +254,49 @@ test('an API that sends the key back in a header or an error does not give it to
   assert.match(answered.head, /X-Other: kept/);
   assert.equal(errorText(answered.body), `bad key ${'.'.repeat(key.length)}`);
 });
+
+/** Answers that an API could put the key in, with what asks for them. */
+const ECHOES: Readonly<
+  Record<string, { readonly request: string; readonly type: string; readonly around: readonly [string, string] }>
+> = {
+  'a message': { request: 'POST /v1/messages', type: 'application/json', around: ['{"content":"', '"}'] },
+  'a stream': { request: 'POST /v1/messages', type: 'text/event-stream', around: ['data: {"text":"', '"}\n\n'] },
+  'the results of a batch': {
+    request: 'GET /v1/messages/batches/msgbatch_1/results',
+    type: 'application/x-jsonl',
+    around: ['{"custom_id":"', '"}\n'],
+  },
+  'a list of batches': {
+    request: 'GET /v1/messages/batches',
+    type: 'application/json',
+    around: ['{"results_url":"', '"}'],
+  },
+  'a file': { request: 'GET /v1/files/file_1/content', type: 'application/octet-stream', around: ['\0', '\0'] },
+};
+
+for (const [what, { request, type, around }] of Object.entries(ECHOES))
+  test(`an API that sends the key back in ${what}, cut anywhere, does not give it to the client`, async (t) => {
+    let key = '';
+    const upstream = await rawUpstream(t, (socket) => {
+      const [before, after] = around;
+      answer(socket, [`Content-Type: ${type}`, `X-${key}: a`, 'Transfer-Encoding: chunked']);
+      const pieces = [before];
+      for (let cut = 0; cut < key.length; cut += 9) pieces.push(key.slice(0, cut), key.slice(cut), ' ');
+      for (const piece of [...pieces, key, after, key.slice(0, 20)]) if (piece !== '') socket.write(chunk(piece));
+      socket.write('0\r\n\r\n');
+    });
+    const gateway = await subject(t, { upstream });
+    key = gateway.realKey;
+    const head = request.startsWith('GET')
+      ? requestTo(request, []).replace('TOKEN', gateway.token)
+      : post(gateway.token);
+    const answered = await exchanged(gateway.port, head);
+    assert.equal(answered?.status, 200);
+    assert.ok(!`${answered.head}${answered.body.toString()}`.includes(key));
+    const dots = '.'.repeat(key.length);
+    const keys = Array.from({ length: Math.ceil(key.length / 9) }, () => `${dots} `).join('');
+    assert.equal(answered.body.toString(), `${around[0]}${keys}${dots}${around[1]}${key.slice(0, 20)}`);
+  });
 
 function errorText(body: Buffer): string {
   return (JSON.parse(body.toString()) as { readonly error: { readonly message: string } }).error.message;

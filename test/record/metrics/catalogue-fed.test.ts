@@ -7,6 +7,7 @@ import type { Fault, Reply } from 'plimsoll/simulator';
 import type { Registry } from 'prom-client';
 import { CATALOGUE } from '../../../src/record/metrics/catalogue.ts';
 import { collected, PARAMS, samples } from '../../../testing/client-workbench.ts';
+import { WatchBench } from '../../../testing/organization/watch-bench.ts';
 import { gatewayBench, REAL_KEY } from '../../../testing/gateway/workbench.ts';
 
 /** An answer that has a bit of everything that is billed. */
@@ -86,15 +87,27 @@ async function livedThrough(t: test.TestContext): Promise<Registry> {
   return registry;
 }
 
+/** An organization whose books are watched, with prepaid credit and a key that expires. */
+async function watched(): Promise<Registry> {
+  const bench = new WatchBench();
+  await bench.live();
+  const { watch, registry } = bench.watch({ credit: { balance: { usd: 100, at: '2026-10-20' } } });
+  await bench.settle();
+  await watch.close();
+  return registry;
+}
+
 test('every metric of the catalogue is fed by something', async (t) => {
-  const registry = await livedThrough(t);
-  const page = await registry.metrics();
+  const registries = [await livedThrough(t), await watched()];
+  const page = (await Promise.all(registries.map((registry) => registry.metrics()))).join('');
   const unfed: string[] = [];
   for (const { name, type } of CATALOGUE) {
     const isFed =
       type === 'gauge'
         ? new RegExp(`^${name}[{ ]`, 'm').test(page)
-        : Object.keys(await samples(registry, name)).length > 0;
+        : (await Promise.all(registries.map((registry) => samples(registry, name)))).some(
+            (fed) => Object.keys(fed).length > 0,
+          );
     if (!isFed) unfed.push(name);
   }
   assert.deepEqual(unfed, []);
