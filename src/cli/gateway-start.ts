@@ -8,10 +8,9 @@ import type { GatewayConfiguration } from '../gateway/configuration/configuratio
 import { ledgerAt, openStores } from '../gateway/configuration/places.ts';
 import { gateway, type Gateway } from '../gateway/gateway.ts';
 import { listen, type Serving } from '../http/listen.ts';
-import { serve, type ServeOptions } from '../http/serve.ts';
 import { dailyTotals, type DailyTotals } from '../totals/daily-totals.ts';
-import { metricsHandler } from '../record/metrics/page.ts';
 import type { RequestLog } from './gateway-log.ts';
+import { serveMetrics } from './metrics-server.ts';
 
 /** A running gateway. */
 export interface RunningGateway {
@@ -45,7 +44,8 @@ export async function startGateway(
     const totals = totalsOf(configuration, onError);
     if (totals !== null) parts.add(totals, (kept) => kept.close());
     const registry = new Registry();
-    const page = parts.add(await metricsPage(registry, { ...configuration.metrics, onError }), (open) => open.close(0));
+    const metricsAddress = { ...configuration.metrics, onError, portOption: '--metrics-port' };
+    const page = parts.add(await serveMetrics(registry, metricsAddress), (open) => open.close(0));
     const claude = gatewayOf(configuration, { stores, budgets, spend, totals, registry, log, onError });
     const serving = await listening(configuration, log.listener(claude.listener));
     parts.add(serving, () => drained(claude, serving, configuration.limits.drainSeconds * 1_000));
@@ -141,13 +141,4 @@ function listening(
 /** Lets calls finish until the deadline, then breaks the remaining connections. */
 async function drained(claude: Gateway, serving: Serving, deadlineMs: number): Promise<void> {
   await Promise.all([claude.close({ deadlineMs }), serving.close(deadlineMs)]);
-}
-
-async function metricsPage(registry: Registry, options: ServeOptions): Promise<Serving> {
-  const page = metricsHandler({ registry });
-  const handler = async (request: Request): Promise<Response> => {
-    if (new URL(request.url).pathname === '/metrics') return page(request);
-    return new Response('The metrics are at /metrics\n', { status: 404 });
-  };
-  return serve(handler, { ...options, portOption: '--metrics-port' });
 }

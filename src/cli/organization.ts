@@ -30,6 +30,9 @@ const USAGE = [
   '  --credit USD@DAY    what was added since; may be repeated',
   '  --base-url URL      another API, such as a simulator (ANTHROPIC_BASE_URL)',
   '  --json              for programs: one object',
+  '  --serve             keeps on reading, and serves the bill as metrics, on --host',
+  '                      ADDRESS (127.0.0.1) and --port N (9464). Reports are kept',
+  '                      beside the totals; of many such processes, one reads',
   '',
   'Reads the reports, keys and limits of the organization with an admin key, which',
   'comes from ANTHROPIC_ADMIN_KEY or the file that ANTHROPIC_ADMIN_KEY_FILE names.',
@@ -47,6 +50,9 @@ const OPTIONS = {
   credit: { type: 'string', multiple: true },
   'base-url': { type: 'string' },
   json: { type: 'boolean', default: false },
+  serve: { type: 'boolean', default: false },
+  host: { type: 'string' },
+  port: { type: 'string' },
 } as const;
 
 /** `plimsoll organization`. Reads; changes nothing. */
@@ -59,6 +65,15 @@ export const command = defineCommand({
     const asked = { ...askedOf(values, io), credit: creditIn(values, io.now()) };
     const totals = ownTotals(values, io);
     try {
+      if (values.serve) {
+        // Loaded here, because a page of text needs no metrics registry.
+        const { serveOrganization } = await import('./organization-serve.ts');
+        if (totals?.kind === 'prometheus')
+          throw wrongArguments(unfit('--prometheus', values.prometheus, { expected: 'none with --serve: --totals' }));
+        const place = values.totals ?? textOf(io.env, 'PLIMSOLL_LEDGER');
+        const watched = { ...asked, ...(totals !== null && { totals: totals.read }) };
+        return await serveOrganization(watched, { ...values, place }, io);
+      }
       const report = await readOrganization({ ...asked, ...(totals !== null && { totals: totals.read }) }, sinceDay);
       const shown = { by, totals: totals?.kind ?? 'none' } as const;
       return print(values.json ? [reportJson(report)] : reportLines(report, shown), io);
