@@ -176,7 +176,7 @@ const OTHER_THAN_KEY: ReadonlySet<string> = new Set<KeyJudgement['kind']>([
 ]);
 
 const MAKE_ONE =
-  'Create a key at https://platform.claude.com/settings/keys and put ANTHROPIC_AUTH_TOKEN=... in .env (.env.example shows it); ' +
+  'Create a key at https://platform.claude.com/settings/keys and put ANTHROPIC_AUTH_TOKEN=... or ANTHROPIC_API_KEY=... in .env (.env.example shows it); ' +
   'then run node --env-file=.env node_modules/.bin/plimsoll check.';
 
 type Env = Readonly<Record<string, string | undefined>>;

@@ -8,7 +8,7 @@ import { nodeProblem } from '../version.ts';
 import { observation } from './observation.ts';
 import { cover } from '../observe/body-tap.ts';
 import type { Observation } from '../observe/observation.ts';
-import { observedSeams, type ObservedClient, type Seams } from '../observe/sdk-call.ts';
+import { UNNAMED_KEY, observedSeams, type ObservedClient, type Seams } from '../observe/sdk-call.ts';
 
 /**
  * An Anthropic client of SDK 0.103 or later, those for Bedrock, Vertex and Foundry included, as far as plimsoll needs it.
@@ -96,7 +96,7 @@ export function attach(client: InstrumentableClient, observation: Observation, r
   const withOptions: Observable['withOptions'] = function withOptions(...given) {
     const copy = plain.withOptions.apply(this, given);
     const isSet = (given[0] as Partial<ObservedClient> | undefined)?.maxRetries !== undefined;
-    if (seams.isOn) observeCopy(copy, observation, isSet ? null : retries);
+    if (seams.isOn) observeCopy(copy, ofKey(observation, this, given[0]), isSet ? null : retries);
     return copy;
   };
   const attachment: Attachment = {
@@ -133,6 +133,14 @@ function ownMethods(client: Observable): Observable {
     if (own !== ofClass?.[name]) plain[name] = own;
   }
   return plain as Observable;
+}
+
+/** A copy with a key of its own is not counted under the alias of another. */
+function ofKey(observation: Observation, client: object, given: unknown): Observation {
+  const own = client as Partial<ObservedClient>;
+  const { apiKey, authToken } = (given ?? {}) as { readonly apiKey?: unknown; readonly authToken?: unknown };
+  const isOther = (apiKey ?? own.apiKey) !== own.apiKey || (authToken ?? own.authToken) !== own.authToken;
+  return isOther ? { ...observation, key: UNNAMED_KEY } : observation;
 }
 
 /** Observes what a client's own `withOptions` gave, which a subclass may have instrumented, frozen or not made at all. */

@@ -10,8 +10,8 @@ export interface Credential {
 }
 
 const MAKE_ONE =
-  'create one at https://platform.claude.com/settings/keys, put ANTHROPIC_AUTH_TOKEN=... in .env (.env.example shows ' +
-  'it), and start with node --env-file=.env';
+  'create one at https://platform.claude.com/settings/keys, put ANTHROPIC_AUTH_TOKEN=... or ANTHROPIC_API_KEY=... in ' +
+  '.env (.env.example shows it), and start with node --env-file=.env';
 
 /** Reads the credential; `null` if there is none to use, with the problem in `findings`. */
 export function credential(env: Env, findings: Findings): Credential | null {

@@ -104,7 +104,7 @@ export class LiveCall implements Call {
     this.#signal = request.signal;
     this.sdkSpan = request.sdkSpan;
     this.details = request.details;
-    this.key = observation.key;
+    this.key = request.key ?? observation.key;
     this.client = observation.client;
     this.attribution = observation.attribution(request.body ?? null);
     this.startedAtMs = observation.clock.epochMs();

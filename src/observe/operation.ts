@@ -7,6 +7,8 @@ export interface CallRequest {
   readonly operation: string;
   readonly model: string | null;
   readonly maxTokens: number | null;
+  /** Alias of a key that is the request's own. Default: that of the client's key. */
+  readonly key?: string | undefined;
   readonly body?: Json | null;
   readonly baseUrl: string;
   /** Where a request for a model goes; absent for the Claude API itself. */

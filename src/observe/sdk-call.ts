@@ -212,7 +212,26 @@ function roundOf(exchange: SdkExchange, isFirst: boolean): MiddlewareRound<SdkEx
   });
 }
 
-function callRequest({ options, client, platform }: Sending): CallRequest {
+/** The alias of keys that a call or a copy of a client brings, and that the program has given no name. */
+export const UNNAMED_KEY = 'unnamed';
+
+const KEY_HEADERS: ReadonlySet<string> = new Set(['authorization', 'x-api-key']);
+
+/** The headers of one call may bring a key, and the SDK may have put them together already. */
+function hasOwnKey({ options: { headers }, init, client: { apiKey, authToken } }: Sending): boolean {
+  if (typeof headers !== 'object' || headers === null || !(init.headers instanceof Headers)) return false;
+  const { values } = headers as { readonly values?: unknown };
+  const given: object = values instanceof Headers ? values : headers;
+  const own = apiKey ?? authToken;
+  for (const name of given instanceof Headers ? given.keys() : Object.keys(given)) {
+    const sent = KEY_HEADERS.has(name.toLowerCase()) ? init.headers.get(name) : null;
+    if (sent !== null && sent !== own && sent !== `Bearer ${own}`) return true;
+  }
+  return false;
+}
+
+function callRequest(sending: Sending): CallRequest {
+  const { options, client, platform } = sending;
   const { baseURL } = client;
   const body = isJson(options.body) ? options.body : null;
   const model = body?.['model'];
@@ -223,6 +242,7 @@ function callRequest({ options, client, platform }: Sending): CallRequest {
     model: typeof model === 'string' ? model : null,
     maxTokens: typeof maxTokens === 'number' ? maxTokens : null,
     body,
+    key: options.headers !== undefined && hasOwnKey(sending) ? UNNAMED_KEY : undefined,
     baseUrl: baseURL.includes('@') ? withoutCredentials(baseURL) : baseURL,
     endpointOf: platform === 'anthropic' ? undefined : (asked) => endpointOf(platform, client, asked),
     signal: options.signal ? new WeakRef(options.signal) : null,
@@ -285,13 +305,10 @@ function triesLeft({ client, options, retryCount }: SdkExchange): number {
 }
 
 /** `unchanged`: the body as the SDK wrote it. One that middleware wrote anew is read: what is sent counts. */
-function guardedRequest(
-  { body }: RequestInit | SdkRequest,
-  options: SdkOptions,
-  unchanged: unknown = body,
-): GuardedRequest {
+function guardedRequest({ body }: RequestInit | SdkRequest, options: SdkOptions, unchanged?: unknown): GuardedRequest {
   const isText = typeof body === 'string';
-  const content: unknown = isText && body !== unchanged ? parsed(body) : options.body;
+  const isAnew = isText && unchanged !== undefined && body !== unchanged;
+  const content: unknown = isAnew ? parsed(body) : options.body;
   return { body: isJson(content) ? content : null, bodyLength: isText ? body.length : 0 };
 }
 

@@ -363,7 +363,7 @@ describe('what plimsoll check says of a configuration', () => {
         3,
         'FAIL  configuration  no key',
         'ANTHROPIC_AUTH_TOKEN is empty: expected the API key.',
-        'Create a key at https://platform.claude.com/settings/keys and put ANTHROPIC_AUTH_TOKEN=... in .env (.env.example shows it); ' +
+        'Create a key at https://platform.claude.com/settings/keys and put ANTHROPIC_AUTH_TOKEN=... or ANTHROPIC_API_KEY=... in .env (.env.example shows it); ' +
           'then run node --env-file=.env node_modules/.bin/plimsoll check.',
       ],
     );

@@ -105,6 +105,34 @@ describe('instrument()', () => {
     );
   });
 
+  it('counts a key of a copy, or of one call, apart, until the program names it', async () => {
+    const { client } = plain();
+    const registry = new Registry();
+    const claude = instrument(client, { registry, key: 'prod-api-main' });
+    const keys = async (): Promise<readonly string[]> =>
+      Object.keys(await samples(registry, 'anthropic_requests_total')).map(
+        (labels) => /key=([^,]+)/.exec(labels)?.[1] ?? '',
+      );
+    await claude.withOptions({ maxRetries: 1 }).messages.create(PARAMS);
+    await claude.withOptions({ apiKey: 'test' }).messages.create(PARAMS, { headers: { 'x-own': '1' } });
+    await claude.messages.create(PARAMS, { headers: { authorization: 'Bearer test' } });
+    assert.deepEqual(await keys(), ['prod-api-main']);
+    const other = claude.withOptions({ apiKey: 'other' });
+    for (const copy of [other, other.withOptions({}), claude.withOptions({ apiKey: null, authToken: 'other' })])
+      await copy.messages.create(PARAMS).catch(() => undefined);
+    await claude.messages.create(PARAMS, { headers: { 'X-Api-Key': 'other' } }).catch(() => undefined);
+    const counted = Object.entries(await samples(registry, 'anthropic_requests_total'));
+    const unnamed = counted.filter(([labels]) => labels.includes('key=unnamed'));
+    assert.equal(
+      unnamed.reduce((sum, [, value]) => sum + value, 0),
+      4,
+    );
+    await instrument(claude.withOptions({ apiKey: 'other' }), { registry, key: 'prod-api-tenant' }).messages.create(
+      PARAMS,
+    );
+    assert.ok((await keys()).includes('prod-api-tenant'));
+  });
+
   it('sends where a signal of the client was aborted long ago, as the SDK does', async () => {
     const api = createServer((request, response) => {
       request.resume();
