@@ -1,7 +1,9 @@
-import { ledgerPlace } from '../environment/ledger-place.ts';
+import { ledgerPlace, type LedgerPlace } from '../environment/ledger-place.ts';
 import { textOf } from '../environment/credential.ts';
 import { ConfigurationError, unfit } from '../errors.ts';
 import { READ_ADVICE, outcomeOf } from '../organization/admin-client.ts';
+import type { DayReport } from '../organization/report.ts';
+import { KeptDays } from '../organization/kept-days.ts';
 import type { CreditOptions } from '../organization/credit.ts';
 import { readOrganization, type OrganizationOptions, type OwnTotals } from '../organization/organization.ts';
 import { PrometheusError, prometheusTotals } from '../organization/prometheus-totals.ts';
@@ -133,8 +135,13 @@ interface Totals {
 function ownTotals({ totals, prometheus }: Values, io: CommandIo): Totals | null {
   const kept = totals ?? (prometheus === undefined ? textOf(io.env, 'PLIMSOLL_LEDGER') : '');
   if (kept !== '') {
-    const store = storeOf(kept);
-    return store === null ? null : { kind: 'kept', read: store, close: async () => store.close() };
+    const { store, place } = storeOf(kept);
+    if (store === null) return null;
+    const read: OwnTotals = {
+      read: (fromDay, toDay) => store.read(fromDay, toDay),
+      firsts: (fromDay, toDay) => firstsIn(place, { fromDay, toDay }),
+    };
+    return { kind: 'kept', read, close: async () => store.close() };
   }
   if (prometheus === undefined) return null;
   if (!/^https?:\/\/./.test(prometheus))
@@ -161,8 +168,22 @@ function amountIn(field: string, text: string, nowMs: number): { readonly usd: n
 }
 
 /** The file or Redis of daily totals, which has to be there; `null` for totals in memory, which are another process's. */
-function storeOf(text: string): TotalsStore | null {
+function storeOf(text: string): { readonly place: LedgerPlace; readonly store: TotalsStore | null } {
   const place = ledgerPlace(text);
   if ('problem' in place) throw new ConfigurationError(ORGANIZATION_INVALID, [{ field: '--totals', ...place.problem }]);
-  return place.openTotals('existing');
+  return { place, store: place.openTotals('existing') };
+}
+
+/** Days as a process that watches the organization first read them, where the report was corrected since. */
+async function firstsIn(
+  place: LedgerPlace,
+  range: { readonly fromDay: string; readonly toDay: string },
+): Promise<readonly DayReport[]> {
+  const reports = place.openReports();
+  if (reports === null) return [];
+  try {
+    return new KeptDays(await reports.read('days')).of(range).firsts;
+  } finally {
+    await reports.close();
+  }
 }

@@ -35,6 +35,8 @@ export interface OrganizationOptions extends AdminAccess, KeyNames {
 export interface OwnTotals {
   read(fromDay: string, toDay: string): Promise<DayTotals> | DayTotals;
   readonly isCoarse?: boolean;
+  /** Days as the report had them when they were first complete, where it changed since: `watchOrganization()` keeps them. */
+  firsts?(fromDay: string, toDay: string): Promise<readonly DayReport[]>;
 }
 
 /** The windows that are always compared. */
@@ -79,7 +81,11 @@ export async function readOrganization(
   options: OrganizationOptions,
   sinceDay: string | null = null,
 ): Promise<OrganizationReport> {
-  return organizationReport(options, { client: adminClient(options), days: readAnew }, sinceDay);
+  const days = async (source: ReportSource, fromDay: string, toDay: string): Promise<ReadDays> => {
+    const reading = await readDays(source, fromDay, toDay);
+    return { reading, firsts: (await options.totals?.firsts?.(fromDay, toDay)) ?? [] };
+  };
+  return organizationReport(options, { client: adminClient(options), days }, sinceDay);
 }
 
 /** Days, as they are by now and as they were when they were first complete. */
@@ -92,10 +98,6 @@ export interface ReadDays {
 interface ReportParts {
   readonly client: AdminClient;
   readonly days: (source: ReportSource, fromDay: string, toDay: string) => Promise<ReadDays>;
-}
-
-async function readAnew(source: ReportSource, fromDay: string, toDay: string): Promise<ReadDays> {
-  return { reading: await readDays(source, fromDay, toDay), firsts: [] };
 }
 
 /** Compares days with plimsoll's own totals, and reads keys and limits. Throws what reading the days throws. */

@@ -5,13 +5,19 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { OrganizationOptions } from 'plimsoll/simulator';
 import { command } from '../../src/cli/organization.ts';
+import { KeptDays } from '../../src/organization/kept-days.ts';
+import { readAnalytics } from '../../src/organization/read-analytics.ts';
 import { serve } from '../../src/http/serve.ts';
+import { sqliteReports } from '../../src/totals/report-store.ts';
 import { sqliteTotals } from '../../src/totals/sqlite-totals.ts';
 import { ADMIN_KEY, BooksBench, KEYS, WATCHED } from '../../testing/organization/books-bench.ts';
 import { keptIo } from '../../testing/kept-io.ts';
 import { unwrapped } from '../../testing/unwrapped.ts';
 
 const [SHOP = '', SEARCH = ''] = WATCHED;
+/** When the report is corrected. */
+const REVISED_MS = Date.UTC(2026, 9, 28, 3);
+
 const USAGE = { input_tokens: 1_000_000, output_tokens: 100_000 };
 
 const folder = mkdtempSync(join(tmpdir(), 'plimsoll-organization-'));
@@ -220,4 +226,23 @@ test('an individual account is told so in one sentence, and a report without dat
   assert.match(err, /individual account has none/);
   const late = await house('late', { lagMs: 30 * 86_400_000 });
   assert.match((await run(late, late.args)).out, /nothing has landed yet: unknown, not zero/);
+});
+
+test('a correction that a process which watches has seen stands under its own name', async () => {
+  const revised = [{ day: '2026-10-21', key: SHOP, model: 'claude-opus-5-5', addCents: '150', fromMs: REVISED_MS }];
+  const home = await house('revised', { revised });
+  const { bench, totals } = home;
+  const kept = new KeptDays(new Map());
+  const reports = sqliteReports(totals);
+  await reports.claim({ holder: 'one', atMs: bench.clock.now(), forMs: 1_000 });
+  for (const atMs of [REVISED_MS - 1, REVISED_MS + 1]) {
+    bench.clock.nowMs = atMs;
+    const source = { client: bench.admin(), prices: bench.prices, now: () => bench.clock.now() };
+    const reading = await readAnalytics(source, '2026-10-20', '2026-10-26');
+    await reports.claim({ holder: 'one', atMs, forMs: 1_000 });
+    await reports.write('one', atMs, kept.add(reading, true));
+  }
+  await reports.close();
+  const { out } = await run(home, [...home.args, '--totals', totals]);
+  assert.match(out, /^ +\+\$1\.50 {2}corrections by the report, without other tokens$/m);
 });
