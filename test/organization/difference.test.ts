@@ -1,57 +1,19 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { ReportPage } from '../../src/organization/admin-client.ts';
 import { sumsByCause, type Cause } from '../../src/organization/causes.ts';
 import type { Difference } from '../../src/organization/difference.ts';
 import { nanoUsdOf, sumOf } from '../../src/organization/exact-usd.ts';
 import { readGaps } from '../../src/organization/read-gaps.ts';
 import { pricesFrom } from '../../src/pricing/prices.ts';
 import { dayAfter, noCounts, type TotalsRow } from '../../src/totals/day-totals.ts';
-import { BooksBench, DAYS, WATCHED, type Ask, type BooksOptions } from '../../testing/organization/books-bench.ts';
+import { BooksBench, WATCHED, type Ask, type BooksOptions } from '../../testing/organization/books-bench.ts';
+import { liveDay } from '../../testing/organization/mixed-traffic.ts';
 
-const [SHOP = '', SEARCH = '', BATCH = ''] = WATCHED;
+const [SHOP = '', , BATCH = ''] = WATCHED;
 const OPUS = 'claude-opus-5-5';
 const SONNET = 'claude-sonnet-5-5';
-const HAIKU = 'claude-haiku-5-5';
 /** A short organization, for one cause at a time. */
 const DAYS_ALONE = 6;
-
-/** The modes that are used every day: keys, models, tiers, speeds, places and lengths of prompts. */
-const MODES: readonly (Omit<Ask, 'usage'> & {
-  readonly extra?: Ask['usage'];
-  readonly batch?: boolean;
-  readonly long?: boolean;
-})[] = [
-  { key: SHOP, model: OPUS },
-  { key: SHOP, model: OPUS, extra: { speed: 'fast' } },
-  { key: SHOP, model: SONNET, extra: { inference_geo: 'us' }, streamed: true },
-  { key: SHOP, model: 'claude-haiku-4-5' },
-  { key: SEARCH, model: HAIKU },
-  { key: SEARCH, model: HAIKU, long: true },
-  { key: SEARCH, model: 'claude-fable-5-1', streamed: true },
-  { key: BATCH, model: SONNET, batch: true },
-];
-
-/** A day of mixed traffic. Tokens are drawn, so that no two cells agree by chance. */
-async function liveDay(bench: BooksBench, day: number, callsAMode: number): Promise<void> {
-  const draw = (most: number): number => 1 + Math.floor(bench.random() * most);
-  for (let round = 0; round < callsAMode; round++) {
-    bench.at(day, 1 + round * 7);
-    for (const { extra, batch = false, long = false, ...who } of MODES) {
-      const usage = {
-        ...{
-          input_tokens: (long ? 100_001 : 200) + draw(9_000),
-          cache_read_input_tokens: draw(20_000),
-          output_tokens: draw(900),
-        },
-        cache_creation: { ephemeral_5m_input_tokens: draw(4_000), ephemeral_1h_input_tokens: draw(900) },
-        ...(draw(10) === 1 && { server_tool_use: { web_search_requests: 1 } }),
-        ...extra,
-      };
-      await (batch ? bench.askBatch({ ...who, usage }) : bench.ask({ ...who, usage }));
-    }
-  }
-}
 
 async function lived(options: BooksOptions = {}, callsAMode = 1): Promise<BooksBench> {
   const bench = new BooksBench({ days: DAYS_ALONE, ...options });
@@ -75,43 +37,6 @@ function checked(result: Difference): Difference {
   assert.equal(result.open.recorded + partsOf(result, (cause) => cause === 'open'), result.open.billed);
   assert.deepEqual(result.controlFailures, []);
   return result;
-}
-
-test('31 days of mixed traffic agree with the bill, by key, model and day', async () => {
-  const bench = await lived({ days: DAYS, organization: { reportedModel: dated } }, 3);
-  const result = checked(await bench.compare());
-  assert.equal(result.closedDays.length, DAYS);
-  assert.deepEqual(nanoUsdByCause(result), {});
-  assert.equal(result.coverage, 1);
-  const cells = new Map<string, { recorded: bigint; listed: bigint; calls: number }>();
-  for (const { day, key, model, recorded, listed } of result.lines) {
-    const cell = cells.get(`${day} ${key} ${model}`) ?? { recorded: 0n, listed: 0n, calls: 0 };
-    cells.set(`${day} ${key} ${model}`, {
-      recorded: cell.recorded + recorded,
-      listed: cell.listed + listed,
-      calls: cell.calls + 1,
-    });
-  }
-  assert.equal(cells.size, 6 * DAYS);
-  // Each call rounds each of five kinds and the searches by at most half a nano-dollar.
-  const most = 6n * 6n * 3n;
-  for (const [name, { recorded, listed }] of cells) {
-    const off = nanoUsdOf(recorded - listed);
-    assert.ok(off <= most && off >= -most, `${name}: ${off}`);
-  }
-  // The bill is the simulator's own: its truth, each call of which it rounds for itself.
-  const truth = [...bench.sim.truth.totals().values()].reduce((sum, { totalNanoUsd }) => sum + totalNanoUsd, 0);
-  assert.ok(Math.abs(truth - Number(nanoUsdOf(result.listed))) < 6 * 3 * MODES.length * DAYS, String(truth));
-  assert.ok(
-    bench.sim.truth.requests
-      .filter(({ path }) => path.startsWith('/v1/organizations'))
-      .every(({ method }) => method === 'GET'),
-  );
-});
-
-/** The report names models with their dates on every second day. */
-function dated(model: string, day: string): string {
-  return model === 'claude-haiku-4-5' && Number(day.slice(-1)) % 2 === 1 ? 'claude-haiku-4-5-20251001' : model;
 }
 
 /** A cause that is injected, and what it is worth in nano-dollars by hand. */
@@ -179,6 +104,15 @@ const ALONE: Readonly<Record<string, Injected>> = {
       bench.sim.enterUse({
         atMs: bench.clock.nowMs - 3 * 86_400_000,
         charged: { costType: 'code_execution', cents: '12.5' },
+      }),
+  },
+  'time of sessions': {
+    cause: 'session_time',
+    nanoUsd: 80_000_000,
+    inject: async (bench) =>
+      bench.sim.enterUse({
+        atMs: bench.clock.nowMs - 3 * 86_400_000,
+        charged: { costType: 'session_usage', cents: '8' },
       }),
   },
   'an answer that was lost': {
@@ -378,100 +312,6 @@ test('refusals before any output are told by their category, free or not', async
     ({ cell }) => cell.refused === 'cyber',
   )(rows);
   assert.deepEqual(nanoUsdByCause(checked(await bench.compare({ rows: charged }))), { refusals: -4_000_000 });
-});
-
-/** Faults of the chaos run: of those before an answer nothing is billed, of the others something that was not told. */
-const FAULTS = [
-  ...(['overloaded', 'requests_limit', 'server_error'] as const).map((fault) => ({
-    fault,
-    headers: { 'retry-after-ms': '1' },
-  })),
-  ...(
-    ['connection_reset', 'lost_response', 'body_reset', 'cut_body', 'malformed_json', 'error_event', 'none'] as const
-  ).map((fault) => ({ fault })),
-];
-
-test('with faults, the whole difference stands under what was estimated or unseen', async () => {
-  const bench = new BooksBench({ days: 10 });
-  for (let day = 0; day < bench.days; day++) {
-    bench.sim.script(MODES.map(() => FAULTS[Math.floor(bench.random() * FAULTS.length)] ?? { fault: 'none' }));
-    await liveDay(bench, day, 2);
-  }
-  const result = checked(await bench.compare());
-  const causes = nanoUsdByCause(result);
-  const allowed: readonly string[] = ['no_usage', 'cut', 'inseparable'];
-  assert.deepEqual(
-    Object.keys(causes).filter((cause) => !allowed.includes(cause)),
-    [],
-  );
-  assert.ok((causes['no_usage'] ?? 0) > 0);
-});
-
-type Mutant = (page: ReportPage, query: Readonly<Record<string, unknown>>) => ReportPage;
-
-interface Row {
-  readonly starting_at: string;
-  readonly usage?: Readonly<Record<string, unknown>>;
-  readonly cost?: { readonly amount: string; readonly list_amount: string };
-}
-
-const eachRow =
-  (change: (row: Row) => object): Mutant =>
-  ({ data_refreshed_at = null, ...page }) => ({
-    ...page,
-    data_refreshed_at,
-    data: page.data.map((row) => change(row as Row)),
-  });
-
-/** Readers that are wrong in one way: each must be found out. */
-const MUTANTS: Readonly<Record<string, Mutant>> = {
-  'cents taken for dollars': eachRow((row) => {
-    const { cost } = row;
-    return cost === undefined
-      ? row
-      : { ...row, cost: { ...cost, amount: hundredfold(cost.amount), list_amount: hundredfold(cost.list_amount) } };
-  }),
-  'cache writes read in one level': eachRow((row) =>
-    row.usage === undefined ? row : { ...row, usage: { ...row.usage, cache_creation: {} } },
-  ),
-  'a page that is lost': (page, query) => (query['group_by'] === undefined ? page : lastRowsLost(page)),
-  'days in local time': (page, query) =>
-    query['group_by'] === undefined
-      ? page
-      : eachRow((row) => ({ ...row, starting_at: `${dayAfter(row.starting_at.slice(0, 10))}T00:00:00Z` }))(page, query),
-  'a discount called a price': eachRow((row) =>
-    row.cost === undefined ? row : { ...row, cost: { ...row.cost, list_amount: row.cost.amount } },
-  ),
-};
-
-function lastRowsLost({ data, data_refreshed_at = null }: ReportPage): ReportPage {
-  return { data: data.slice(0, -5), has_more: false, next_page: null, data_refreshed_at };
-}
-
-function hundredfold(cents: string): string {
-  const [whole = '', decimals = ''] = cents.split('.');
-  return `${whole}${decimals.padEnd(2, '0').slice(0, 2)}.${decimals.slice(2)}0`;
-}
-
-describe('a reader that is wrong is found out', () => {
-  for (const [what, mutant] of Object.entries(MUTANTS))
-    test(what, async () => {
-      const bench = await lived({ organization: { discountPercent: '12' } });
-      const rows = bench.rows();
-      const honest = checked(await bench.compare({ rows }));
-      assert.deepEqual(Object.keys(nanoUsdByCause(honest)), ['discount']);
-      const admin = bench.admin();
-      const reading = await bench.reading({
-        ...admin,
-        usage: async (query) => mutant(await admin.usage(query), query),
-        cost: async (query) => mutant(await admin.cost(query), query),
-      });
-      const wrong = await bench.compare({ rows, reading });
-      const causes = nanoUsdByCause(wrong);
-      assert.ok(wrong.controlFailures.length > 0 || 'price' in causes, JSON.stringify(causes));
-      // And the sum, as always, proves nothing.
-      assert.equal(wrong.recorded + sumOf(wrong.parts.map(({ units }) => units)), wrong.billed);
-    });
 });
 
 test('what was used while totals were lost stands under that name, read by the minute', async () => {

@@ -56,6 +56,8 @@ export interface BooksOptions {
   readonly days?: number;
   readonly prices?: PriceTable;
   readonly seed?: number;
+  /** Default 1. Each takes the SDK's own time. */
+  readonly maxRetries?: number;
 }
 
 /** One call of the traffic. */
@@ -82,7 +84,13 @@ export class BooksBench {
   readonly #plain = new Map<string, Anthropic>();
   #reply: { usage: PartialUsage; refusal?: string | undefined } = { usage: {} };
 
-  constructor({ organization = {}, days = DAYS, prices = defaultPrices(), seed = 7 }: BooksOptions = {}) {
+  constructor({
+    organization = {},
+    days = DAYS,
+    prices = defaultPrices(),
+    seed = 7,
+    maxRetries = 1,
+  }: BooksOptions = {}) {
     this.days = days;
     this.prices = prices;
     this.random = seededRandom(seed);
@@ -99,7 +107,7 @@ export class BooksBench {
     });
     for (const { name, key } of KEYS) {
       const client = (): Anthropic =>
-        new Anthropic({ apiKey: key, fetch: this.sim.fetch, maxRetries: 1, logLevel: 'off' });
+        new Anthropic({ apiKey: key, fetch: this.sim.fetch, maxRetries, logLevel: 'off' });
       this.#plain.set(name, client());
       const clock = { epochMs: () => this.clock.now(), monotonicMs: () => this.clock.now() };
       const options = { key: name, prices, clock, registry: new Registry(), recorders: [this.recorder] };
