@@ -6,6 +6,7 @@ import { metricsHandler } from 'plimsoll';
 import { consoleHandler } from 'plimsoll/console';
 import { PortError, serve, type Handler } from 'plimsoll/http';
 import { register } from 'prom-client';
+import { billLines, demoBill } from './bill.ts';
 import { demoBudgets } from './budgets.ts';
 import { claudeApi } from './claude-api.ts';
 import { liveCalls, liveCosts } from './live.ts';
@@ -45,6 +46,8 @@ async function demo(options: DemoOptions, closings: Closing[], signal: AbortSign
   const serviceUrl = urlOf(host, servicePort);
   console.log(greeting(options.live, urlOf(host, shown.port), serviceUrl));
   if (api === null) return live(serviceUrl, closings, signal);
+  // The days before today take a second; nobody waits for them.
+  void demoBill().then((bill) => billLines(bill).forEach((line) => console.log(line)));
   const served = traffic({ serviceUrl, api, seed: options.seed, signal });
   await summaries(signal);
   await served;

@@ -10,6 +10,8 @@ export type { OrganizationView, WindowView } from './view.ts';
 export type { AdminAccess, ReadOutcome } from './admin-client.ts';
 export type { Difference, Line } from './difference.ts';
 export type { Cause, Part } from './causes.ts';
+export { findings } from './sentences.ts';
+export type { Finding } from './sentences.ts';
 export type { ExactUsd } from './exact-usd.ts';
 export type { CreditLeft, CreditOptions } from './credit.ts';
 export type { ConfiguredLimit } from './directory.ts';
