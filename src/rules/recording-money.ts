@@ -133,22 +133,23 @@ function paceRules(): readonly RecordingRule[] {
 }
 
 /**
- * The spend of the month as plimsoll has seen it: the maximum over the processes of each ledger, summed over ledgers;
- * without ledgers, summed over processes.
+ * The spend of the month as plimsoll has seen it. Processes whose ledger keeps the month say what the ledger says: the
+ * maximum of each ledger counts. The others say what they have seen themselves, which is added up.
  */
 export function tierRules(settings: MonitoringSettings): readonly RecordingRule[] {
   const { tierCap, tierSpend, tierProgress, tierSeen, tierFirstSeen, tierSecondsToCap, tierCapThisMonth } =
     RECORDED_TIER;
   const process = grouped(settings, 'instance');
   const seen = series('anthropic_tier_spend_usd');
-  const ledgerOf = `topk by (${process}) (1, 0 * ${series('anthropic_budget_ledger_up')} + 1)`;
+  const monthly = series('anthropic_budget_spent_usd', 'period="month", scope="all"');
+  const ledgerOf = `topk by (${process}) (1, group by (${process}, ledger_id) (${monthly}))`;
   const ledgers = `${seen} * on (${process}) group_left (ledger_id) ${ledgerOf}`;
   const byLedger = `max by (${grouped(settings, 'organization', 'ledger_id')}) (${ledgers})`;
   const by = grouped(settings, 'organization');
   const rate = `${grew('tier_seen_usd', '1d')} / clamp_max(time() - ${tierFirstSeen}, ${DAY})`;
   return [
     { record: tierCap, expr: `max by (${by}) (${series('anthropic_tier_monthly_cap_usd')})` },
-    { record: tierSpend, expr: `sum by (${by}) (${byLedger}) or sum by (${by}) (${seen})` },
+    { record: tierSpend, expr: `sum by (${by}) (${byLedger} or (${seen} unless on (${process}) ${ledgerOf}))` },
     { record: tierProgress, expr: ratio(tierSpend, tierCap) },
     ...firstSeenRules(tierCap, tierSeen, tierFirstSeen),
     {

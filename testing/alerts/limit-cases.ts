@@ -388,7 +388,7 @@ function capOfClusters(eu: number, us: number): AlertCase['series'] {
 const spent = (instance = 'a'): string =>
   `anthropic_tier_spend_usd{job="plimsoll",instance="${instance}",organization="default"}`;
 const ledger = (id: string, instance = 'a'): string =>
-  `anthropic_budget_ledger_up{job="plimsoll",instance="${instance}",ledger="redis",ledger_id="${id}"}`;
+  `anthropic_budget_spent_usd{job="plimsoll",instance="${instance}",budget="b",period="month",scope="all",ledger_id="${id}"}`;
 const capped = {
   'anthropic_tier_monthly_cap_usd{job="plimsoll",instance="a",organization="default"}': level([30, 1000]),
 };
@@ -409,6 +409,19 @@ const TIER: readonly AlertCase[] = [
     name: 'fires when processes without a ledger have spent 92% together',
     alert: 'PlimsollTierCapNear',
     series: { ...capped, [spent()]: level([30, 500]), [spent('b')]: level([30, 420]) },
+    at: '10m',
+    firing: near('92%'),
+  },
+  {
+    name: 'fires when processes that share a ledger of days have seen 92% together',
+    alert: 'PlimsollTierCapNear',
+    series: {
+      ...capped,
+      [spent()]: level([30, 500]),
+      [spent('b')]: level([30, 420]),
+      [ledger('shared').replace('month', 'day')]: level([30, 10]),
+      [ledger('shared', 'b').replace('month', 'day')]: level([30, 10]),
+    },
     at: '10m',
     firing: near('92%'),
   },
