@@ -1,7 +1,7 @@
 import { secondsOf } from '../../src/rules/promql.ts';
 import { RECORDED } from '../../src/rules/recording.ts';
 import type { Row } from './panel.ts';
-import { GROUP, inWindow, recorded } from './selection.ts';
+import { descending, GROUP, inWindow, recorded } from './selection.ts';
 
 const BY = [...GROUP, 'budget', 'period', 'scope'].join(', ');
 const spent = recorded(RECORDED.budgetSpent);
@@ -40,7 +40,8 @@ export const budgetNow: Row = {
       max: 1.2,
       decimals: 0,
       description: 'Spend of each budget in its current period. At 100%, a budget in mode block refuses calls.',
-      targets: [{ expr: `${spent} / ${limit}`, legend: OF }],
+      targets: [{ expr: descending(`${spent} / ${limit}`), legend: OF }],
+      namesAbove: true,
       steps: USED,
     },
     {
@@ -66,6 +67,7 @@ export const budgetNow: Row = {
       title: 'Forecast, as a share of the limit',
       unit: 'percentunit',
       width: 8,
+      height: 11,
       min: 0,
       max: 2,
       decimals: 0,
@@ -75,6 +77,7 @@ export const budgetNow: Row = {
         { expr: `${forecast} / ${limit}`, legend: `${OF}: plimsoll` },
         { expr: `${recorded(RECORDED.budgetProjection)} / ${limit}`, legend: `${OF}: at the pace so far` },
       ],
+      namesAbove: true,
       steps: USED,
     },
     {
@@ -82,6 +85,7 @@ export const budgetNow: Row = {
       title: 'Burn rate',
       unit: 'short',
       width: 8,
+      height: 11,
       min: 0,
       max: 15,
       decimals: 1,
@@ -92,6 +96,7 @@ export const budgetNow: Row = {
         { expr: pace('6h'), legend: `${OF}: 6 h` },
         { expr: pace('1d'), legend: `${OF}: 1 d` },
       ],
+      namesAbove: true,
       steps: PACE,
     },
     {
@@ -99,6 +104,7 @@ export const budgetNow: Row = {
       title: 'Spend and its even pace',
       unit: 'currencyUSD',
       width: 8,
+      height: 11,
       min: 0,
       description: 'A budget above its even pace runs out before its period ends, unless something changes.',
       targets: [

@@ -1,6 +1,6 @@
 import { budgetNow } from './budget-now.ts';
 import type { Dashboard, Row } from './panel.ts';
-import { ATTRIBUTION, GROUP, inRange, rate, selected, share, sumBy } from './selection.ts';
+import { ATTRIBUTION, descending, GROUP, inRange, rate, selected, share, sumBy } from './selection.ts';
 
 const tokens = sumBy('kind', inRange('tokens', 'kind!~"(input|output)_estimated"'));
 const price = (matchers: string): string =>
@@ -69,7 +69,7 @@ const where: Row = {
       decimals: 2,
       description:
         'Input, output and cache. If most is input, cache it. If most is cache writes, the cached part changes too often.',
-      targets: [{ expr: sumBy('kind', inRange('cost_usd')), legend: '{{kind}}' }],
+      targets: [{ expr: descending(sumBy('kind', inRange('cost_usd'))), legend: '{{kind}}' }],
       steps: [[null, 'blue']],
     },
   ],

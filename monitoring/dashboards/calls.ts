@@ -13,7 +13,7 @@ const who: Row = {
     {
       kind: 'table',
       title: 'Calls by model and key',
-      unit: 'short',
+      unit: 'locale',
       width: 24,
       height: 9,
       drillDown: true,
@@ -32,7 +32,14 @@ const who: Row = {
         { expr: sumBy(PAIR, inRange('tokens')), legend: 'Tokens' },
         { expr: sumBy(PAIR, inRange('cost_usd')), legend: 'Cost' },
       ],
-      columns: { Failed: ['percentunit', 2], 'Retries per call': ['short', 2], p95: 's', Cost: ['currencyUSD', 2] },
+      columns: {
+        Calls: ['locale', 0],
+        Failed: ['percentunit', 2],
+        Tokens: ['locale', 0],
+        'Retries per call': ['short', 2],
+        p95: 's',
+        Cost: ['currencyUSD', 2],
+      },
       first: { column: 'Calls', largest: true },
       labels: ['model', 'key'],
     },
@@ -115,6 +122,20 @@ const answers: Row = {
       ],
     },
     {
+      kind: 'time series',
+      title: 'Output as a share of max_tokens',
+      unit: 'percentunit',
+      width: 8,
+      min: 0,
+      max: 1,
+      description:
+        'If it is far below 1, lower max_tokens: that bounds the cost of a call and what limits and budgets reserve for it.',
+      targets: [
+        { expr: quantile(0.5, 'anthropic_max_tokens_ratio'), legend: 'p50' },
+        { expr: quantile(0.95, 'anthropic_max_tokens_ratio'), legend: 'p95' },
+      ],
+    },
+    {
       kind: 'stacked',
       title: 'Refusals, by category and billing',
       unit: 'reqps',
@@ -131,20 +152,6 @@ const answers: Row = {
       width: 12,
       description: 'Why prompts missed the cache. Only requests that ask for diagnostics have a reason.',
       targets: [{ expr: sumBy('reason', rate('cache_misses')), legend: '{{reason}}' }],
-    },
-    {
-      kind: 'time series',
-      title: 'Output as a share of max_tokens',
-      unit: 'percentunit',
-      width: 8,
-      min: 0,
-      max: 1,
-      description:
-        'If it is far below 1, lower max_tokens: that bounds the cost of a call and what limits and budgets reserve for it.',
-      targets: [
-        { expr: quantile(0.5, 'anthropic_max_tokens_ratio'), legend: 'p50' },
-        { expr: quantile(0.95, 'anthropic_max_tokens_ratio'), legend: 'p95' },
-      ],
     },
   ],
 };

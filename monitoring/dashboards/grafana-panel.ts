@@ -1,5 +1,6 @@
 import type { Builder, Dataquery } from '@grafana/grafana-foundation-sdk/cog';
 import {
+  BarGaugeNamePlacement,
   GraphThresholdsStyleConfigBuilder,
   GraphThresholdsStyleMode,
   LegendDisplayMode,
@@ -57,7 +58,11 @@ function chart(panel: Panel): Chart {
     case 'gauge':
       return new Gauge().reduceOptions(lastValue());
     case 'bar gauge':
-      return new BarGauge().reduceOptions(lastValue()).orientation(VizOrientation.Horizontal).text(readable());
+      return new BarGauge()
+        .reduceOptions(lastValue())
+        .orientation(VizOrientation.Horizontal)
+        .namePlacement(panel.namesAbove === true ? BarGaugeNamePlacement.Top : BarGaugeNamePlacement.Left)
+        .text(readable());
     case 'heatmap':
       return new Heatmap().calculate(false).yAxis(new YAxisConfigBuilder().unit(panel.unit));
     case 'table':

@@ -3,7 +3,7 @@ import { PanelBuilder } from '@grafana/grafana-foundation-sdk/table';
 import type { Panel } from './panel.ts';
 
 /** Joins several queries into one table by their labels. The labels come first, then one column per query. */
-export function grafanaTable({ targets, columns = {}, labels = [], first }: Panel): PanelBuilder {
+export function grafanaTable({ targets, columns = {}, textColors = {}, labels = [], first }: Panel): PanelBuilder {
   const values = targets.map((_, index) => valueColumn(targets.length, index));
   const shown = targets.map(({ legend }, index) => [values[index] ?? '', legend] as const);
   const titles = [...labels.map((label) => [label, title(label)] as const), ...shown.filter(([, name]) => name !== '')];
@@ -23,6 +23,13 @@ export function grafanaTable({ targets, columns = {}, labels = [], first }: Pane
       name,
       decimals === undefined ? unitOnly : [...unitOnly, { id: 'decimals', value: decimals }],
     );
+  }
+  for (const [name, colors] of Object.entries(textColors)) {
+    const options = Object.fromEntries(Object.entries(colors).map(([text, color], index) => [text, { color, index }]));
+    builder.overrideByName(name, [
+      { id: 'custom.cellOptions', value: { type: 'color-text' } },
+      { id: 'mappings', value: [{ type: 'value', options }] },
+    ]);
   }
   if (first !== undefined) {
     builder.sortBy([new TableSortByFieldStateBuilder().displayName(first.column).desc(first.largest)]);

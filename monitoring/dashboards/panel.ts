@@ -22,8 +22,12 @@ export interface Panel {
   readonly texts?: Readonly<Record<number, string>>;
   /** Least length of a step, for panels over time. Default: a minute, as counters are recorded. */
   readonly every?: '1m' | '5m';
+  /** Bar gauges: names stand above their bars, for long ones. */
+  readonly namesAbove?: boolean;
   /** Tables: the unit of each column by name, and its decimals if they matter. */
   readonly columns?: Readonly<Record<string, string | readonly [unit: string, decimals: number]>>;
+  /** Tables: colors of the texts of a column, by its name. */
+  readonly textColors?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** Tables: the labels that identify a row, in the order of their columns. */
   readonly labels?: readonly string[];
   /** Tables: the column to sort by. */

@@ -69,6 +69,11 @@ export function inWindow(name: GrowthName, window: string): string {
   return grew(name, window).replace(growthOf(name), recorded(growthOf(name)));
 }
 
+/** Largest first, for panels that show one moment. */
+export function descending(expression: string): string {
+  return `sort_desc(${expression})`;
+}
+
 export function sumBy(labels: string, expression: string): string {
   return labels === '' ? `sum(${expression})` : `sum by (${labels}) (${expression})`;
 }
@@ -80,8 +85,8 @@ export function share(dividend: string, divisor: string): string {
 
 interface QuantileOptions {
   readonly by?: string;
-  /** The window, for panels that show one figure. */
-  readonly over?: '$__range';
+  /** The window, for panels that show one figure, and for what few responses would make jump. */
+  readonly over?: '$__range' | '30m';
   /** Shows the traces of single observations, which only the series of the processes themselves have. */
   readonly exemplars?: true;
 }

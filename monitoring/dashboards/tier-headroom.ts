@@ -1,11 +1,14 @@
 import { RECORDED } from '../../src/rules/recording.ts';
 import type { Row } from './panel.ts';
-import { inRange, quantile, recently, recorded, sumBy } from './selection.ts';
+import { descending, inRange, quantile, recently, recorded, share, sumBy } from './selection.ts';
 
 const LIMIT = 'key, model_class, dimension';
 const OF = '{{key}} {{model_class}} {{dimension}}';
 const limit = recorded(RECORDED.limit);
 const remaining = recorded(RECORDED.remaining);
+
+/** The quantile of each limit's use, over half an hour: in five minutes there may be one response. */
+const used = (part: number): string => quantile(part, 'anthropic_ratelimit_used_ratio', { by: LIMIT, over: '30m' });
 
 /** Panels on the headroom of each limit, and on the requests that limits refuse. */
 export const headroom: Row = {
@@ -14,7 +17,8 @@ export const headroom: Row = {
     {
       kind: 'table',
       title: 'Limits',
-      unit: 'short',
+      unit: 'locale',
+      decimals: 0,
       width: 11,
       description:
         'Rate limits per minute, by key, model class and dimension: remaining as the last response had it, the lowest that any replica saw; left as 95% of the responses in the time range had it. If little is left, slow down what can wait.',
@@ -27,7 +31,7 @@ export const headroom: Row = {
           legend: 'Left',
         },
       ],
-      columns: { Left: 'percentunit' },
+      columns: { Left: ['percentunit', 0] },
       labels: ['key', 'model_class', 'dimension'],
       first: { column: 'Left', largest: false },
     },
@@ -36,12 +40,11 @@ export const headroom: Row = {
       title: 'Headroom by limit',
       unit: 'percentunit',
       width: 13,
-      legend: 'min',
       min: 0,
       max: 1,
       description:
-        'What 95% of the responses left of each limit; the gauge has been refilled when it is scraped. A slow fall means growing traffic; a cliff means one job.',
-      targets: [{ expr: `1 - (${quantile(0.95, 'anthropic_ratelimit_used_ratio', { by: LIMIT })})`, legend: OF }],
+        'What 95% of the responses in half an hour left of the limits of each kind, of the key and models that have least: the table on the left says which. A slow fall means growing traffic; a cliff means one job.',
+      targets: [{ expr: `1 - max by (dimension) (${used(0.95)})`, legend: '{{dimension}}' }],
       steps: [
         [null, 'red'],
         [0.1, 'transparent'],
@@ -51,7 +54,7 @@ export const headroom: Row = {
       kind: 'time series',
       title: 'Responses near a limit',
       unit: 'percentunit',
-      width: 12,
+      width: 15,
       min: 0,
       max: 1,
       legend: 'max',
@@ -67,13 +70,12 @@ export const headroom: Row = {
       kind: 'time series',
       title: 'Use of limits, median',
       unit: 'percentunit',
-      width: 12,
-      legend: 'max',
+      width: 9,
       min: 0,
       max: 1,
       description:
-        'Share of each limit in use at half of the responses. If it is high, the limit is small, not the peaks high.',
-      targets: [{ expr: quantile(0.5, 'anthropic_ratelimit_used_ratio', { by: LIMIT }), legend: OF }],
+        'Share in use at half of the responses, of the key and models that use most. If it is high, the limit is small, not the peaks high.',
+      targets: [{ expr: `max by (dimension) (${used(0.5)})`, legend: '{{dimension}}' }],
     },
     {
       kind: 'bar gauge',
@@ -86,7 +88,9 @@ export const headroom: Row = {
       description: '429s in the time range, by reason. Raise the limit with the longest bar first.',
       targets: [
         {
-          expr: `${sumBy('reason', inRange('rate_limited'))} / on () group_left () (${sumBy('', inRange('rate_limited'))} > 0) > 0`,
+          expr: descending(
+            `${sumBy('reason', inRange('rate_limited'))} / on () group_left () (${sumBy('', inRange('rate_limited'))} > 0) > 0`,
+          ),
           legend: '{{reason}}',
         },
       ],
@@ -102,11 +106,14 @@ export const headroom: Row = {
       min: 0,
       drillDown: true,
       description:
-        'Share of attempts refused, by reason. Over 5% for two minutes is a ticket; if users notice, the error budget alert pages.',
+        'Share of attempts that a limit refused. Over 5% by one reason for two minutes is a ticket; if users notice, the error budget alert pages.',
       targets: [
         {
-          expr: `${sumBy('model, reason', recently('rate_limited'))} / on (model) group_left () (${sumBy('model', recently('attempts'))} > 0) > 0`,
-          legend: '{{model}} {{reason}}',
+          expr: share(
+            `(${sumBy('model', recently('rate_limited'))} or 0 * ${sumBy('model', recently('attempts'))})`,
+            sumBy('model', recently('attempts')),
+          ),
+          legend: '{{model}}',
         },
       ],
     },

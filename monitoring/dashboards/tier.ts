@@ -7,6 +7,12 @@ const BY = [...GROUP, 'organization'].join(', ');
 const spend = recorded(RECORDED.tierSpend);
 const cap = recorded(RECORDED.tierCap);
 const untilCap = recorded(RECORDED.tierCapThisMonth);
+/** With the tier of the organization; 0 where nothing is known but the tier. */
+function ofTier(series: string): string {
+  const tier = `max by (${BY}, tier, next_tier, source) (${selected('anthropic_tier_info')})`;
+  return `${tier} * on (${BY}) group_left () (${series}) or 0 * ${tier}`;
+}
+
 /** In place of days until the cap, where the month ends first. */
 const NOT_THIS_MONTH = 99;
 
@@ -16,16 +22,15 @@ const tierNow: Row = {
     {
       kind: 'table',
       title: 'Current and next tier',
-      unit: 'none',
-      width: 8,
+      unit: 'currencyUSD',
+      decimals: 2,
+      width: 14,
       height: 5,
       description:
-        'The usage tier and how it is known: from the configuration, or inferred from the limits in response headers. If it is wrong, configure it.',
+        'The usage tier and how it is known: from the configuration, or inferred from the limits in response headers; if it is wrong, configure it. Spent: what plimsoll has counted this month.',
       targets: [
-        {
-          expr: `max by (${BY}, tier, next_tier, source) (${selected('anthropic_tier_info')})`,
-          legend: '',
-        },
+        { expr: `${ofTier(spend)}`, legend: 'Spent' },
+        { expr: `${ofTier(cap)}`, legend: 'Cap' },
       ],
       labels: [...GROUP, 'organization', 'tier', 'next_tier', 'source'],
     },
@@ -49,31 +54,9 @@ const tierNow: Row = {
     },
     {
       kind: 'stat',
-      title: 'Spent this month',
-      unit: 'currencyUSD',
-      width: 4,
-      height: 5,
-      decimals: 2,
-      description: 'Spend that plimsoll has counted this month. Compare it with the cap on the right.',
-      targets: [{ expr: spend, legend: '{{organization}}' }],
-      steps: [[null, 'blue']],
-    },
-    {
-      kind: 'stat',
-      title: 'Monthly cap',
-      unit: 'currencyUSD',
-      width: 4,
-      height: 5,
-      decimals: 0,
-      description: 'The monthly cap of the current tier. To raise it, reach the next tier or ask for a higher cap.',
-      targets: [{ expr: cap, legend: '{{organization}}' }],
-      steps: [[null, 'blue']],
-    },
-    {
-      kind: 'stat',
       title: 'Time to cap',
       unit: 'd',
-      width: 4,
+      width: 6,
       height: 5,
       decimals: 1,
       description:
