@@ -10,9 +10,9 @@ import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 import { charts, type DashboardFile, type PanelFile } from '../monitoring/check/dashboard-file.ts';
 import { dashboardFiles } from '../monitoring/check/every-query.ts';
-import { proof, type Proof } from '../monitoring/check/proof.ts';
+import { ORDINARY_JOB, proof, type Proof } from '../monitoring/check/proof.ts';
 import { grafanaValues, interpolated } from '../monitoring/check/variables.ts';
-import { busyMorning } from '../monitoring/history/busy.ts';
+import { badDay } from '../monitoring/history/bad-day.ts';
 import { SCRAPE_SECONDS } from '../monitoring/history/history.ts';
 import { asked } from '../monitoring/run/prometheus.ts';
 import { tool } from '../testing/tools.ts';
@@ -20,16 +20,19 @@ import { tool } from '../testing/tools.ts';
 const root = join(import.meta.dirname, '..');
 const preview = join(root, 'monitoring', 'preview');
 const pictures = process.argv[2] ?? join(tmpdir(), 'plimsoll-preview');
-const HOURS = 12;
+const HOURS = 8;
 const SETTLED_MS = 3_000;
 const WIDTH = 24 * 54;
 
 const VALUES = {
   ...grafanaValues(HOURS * 3_600, SCRAPE_SECONDS),
   job: '.*',
+  cluster: '.*',
+  namespace: '.*',
   model: '.*',
   key: '.*',
   what_if: 'claude-opus-5-5',
+  attribution: 'route',
 };
 
 interface Answer {
@@ -78,7 +81,8 @@ async function page(proven: Proof, dashboard: DashboardFile): Promise<string> {
     '\\u003c',
   );
   return `<!doctype html><meta charset="utf-8"><title>${title}</title><link rel="stylesheet" href="app.css">
-<style>button,th,td{color:#ccccdc} .sr-only{display:none}</style><body style="margin:0;background:#111217"><div id="root"></div>
+<style>@font-face{font-family:Inter;src:local('Liberation Sans')}
+@font-face{font-family:Inter;font-weight:500 900;src:local('Liberation Sans Bold')} button,th,td{color:#ccccdc} .sr-only{display:none}</style><body style="margin:0;background:#111217"><div id="root"></div>
 <script>window.preview=${data};window.grafanaBootData={settings:{}}</script><script src="app.js"></script>`;
 }
 
@@ -94,7 +98,8 @@ const proven = await proof({
   prometheus: tool('prometheus').path,
   promtool: tool('promtool').path,
   hours: HOURS,
-  only: busyMorning,
+  only: (endMs) => badDay(endMs, HOURS * 60, ORDINARY_JOB),
+  alerts: true,
 });
 const browser = await chromium.launch({ executablePath: tool('chromium').path, args: ['--no-sandbox'] });
 try {
@@ -102,6 +107,7 @@ try {
     writeFileSync(join(folder, 'index.html'), await page(proven, dashboard));
     const tab = await browser.newPage({ viewport: { width: WIDTH, height: 900 } });
     const said: string[] = [];
+    await tab.clock.setFixedTime(proven.range.to * 1_000);
     tab.on('pageerror', (error) => said.push(error.message));
     await tab.goto(`file://${join(folder, 'index.html')}`);
     await tab.waitForSelector('#root canvas, #root svg, #root table', { timeout: 30_000 });

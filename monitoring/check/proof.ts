@@ -2,13 +2,14 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { backfilled } from '../history/backfill.ts';
+import { badDay } from '../history/bad-day.ts';
 import { CAUSES } from '../history/causes.ts';
 import { SCRAPE_SECONDS, written, type HistoryOptions, type HistoryTruth } from '../history/history.ts';
 import type { Running } from '../run/servers.ts';
 import type { Range } from './answers.ts';
 
 /** Noon of a day on which the prices, tiers and months of the tests hold. */
-const END_MS = Date.UTC(2026, 10, 24, 12);
+const END_MS = Date.UTC(2026, 10, 26, 12);
 const HOUR_SECONDS = 3_600;
 const WEEK_MS = 7 * 24 * HOUR_SECONDS * 1_000;
 
@@ -19,6 +20,8 @@ interface ProofOptions {
   readonly hours: number;
   /** In place of all that a proof is made of: histories that end then, and a week before. */
   readonly only?: (endMs: number) => readonly HistoryOptions[];
+  /** Whether alerts are evaluated too. Default: `false`. */
+  readonly alerts?: boolean;
 }
 
 /** A real Prometheus with histories that plimsoll itself has recorded, and what was true in them. */
@@ -55,6 +58,9 @@ const ordinary = (name: string, minutes: number): Omit<HistoryOptions, 'endMs'> 
 
 const QUIET_AFTER = 30;
 
+/** From before its deployment. */
+const BAD_MINUTES = 200;
+
 function histories(hours: number): readonly HistoryOptions[] {
   const own = ordinary(ORDINARY_JOB, hours * 60);
   const quiet = { ...ordinary(QUIET_JOB, 140), calls: (step: number) => (step < QUIET_AFTER ? 5 : 0) };
@@ -65,12 +71,12 @@ function histories(hours: number): readonly HistoryOptions[] {
     calls: () => 30,
   }));
   const all = [own, quiet, ...fleets, ...CAUSES.map(({ history }) => history)];
-  return all.map((each) => ({ ...each, endMs: END_MS }));
+  return [...all.map((each) => ({ ...each, endMs: END_MS })), ...badDay(END_MS, BAD_MINUTES)];
 }
 
 /** Drives all histories and brings them into a Prometheus; `stop` it when done. */
 export async function proof(options: ProofOptions): Promise<Proof> {
-  const { hours, only, ...programs } = options;
+  const { hours, only, alerts = false, ...programs } = options;
   const folder = mkdtempSync(join(tmpdir(), 'plimsoll-proof-'));
   try {
     const now = join(folder, 'now.txt');
@@ -86,7 +92,7 @@ export async function proof(options: ProofOptions): Promise<Proof> {
       { from: weekAgo - 4 * SCRAPE_SECONDS, to: weekAgo + SCRAPE_SECONDS },
       { from: range.from, to: to + SCRAPE_SECONDS },
     ];
-    const prometheus = await backfilled({ ...programs, files: [lastWeek, now], recorded });
+    const prometheus = await backfilled({ ...programs, files: [lastWeek, now], recorded, alerts });
     return { prometheus, truths: new Map(truths.map((truth) => [truth.name, truth])), range };
   } finally {
     rmSync(folder, { recursive: true });

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { ruleFiles } from '../../src/rules/rule-files.ts';
-import type { RecordingRule } from '../../src/rules/rule.ts';
+import { secondsOf } from '../../src/rules/promql.ts';
+import type { AlertingRule, RecordingRule } from '../../src/rules/rule.ts';
 import { freePort } from '../../testing/free-port.ts';
 import { asked, prometheus } from '../run/prometheus.ts';
 import type { Running } from '../run/servers.ts';
@@ -17,6 +18,8 @@ interface BackfillOptions {
   readonly files: readonly string[];
   /** Times in which recording rules are evaluated every two minutes, in seconds. Default: never. */
   readonly recorded?: readonly TimeRange[];
+  /** Whether alerts are evaluated at the same times. Default: `false`. */
+  readonly alerts?: boolean;
 }
 
 interface TimeRange {
@@ -32,8 +35,8 @@ export async function backfilled(options: BackfillOptions): Promise<Running> {
   const data = join(folder, 'data');
   mkdirSync(data);
   for (const file of options.files) await broughtIn(options.promtool, file, data);
-  const { recorded = [] } = options;
-  for (const rules of passes()) {
+  const { recorded = [], alerts = false } = options;
+  for (const rules of [...passes(), ...(alerts ? alertPasses() : [])]) {
     if (recorded.length > 0) await recordedInto(data, { ...options, folder, rules, recorded });
   }
   const running = await serving(options.prometheus, folder);
@@ -57,8 +60,13 @@ async function serving(program: string, folder: string): Promise<Running> {
 
 interface Pass extends BackfillOptions {
   readonly folder: string;
-  readonly rules: readonly RecordingRule[];
+  readonly rules: readonly Recorded[];
   readonly recorded: readonly TimeRange[];
+}
+
+/** A rule whose result may bear labels of its own. */
+interface Recorded extends RecordingRule {
+  readonly labels?: Readonly<Record<string, string>>;
 }
 
 /** Seconds between the moments at which rules are evaluated. */
@@ -78,10 +86,11 @@ async function recordedInto(data: string, { folder, rules, recorded, ...options 
   try {
     for (const [index, { from, to }] of recorded.entries()) {
       const out = createWriteStream(files[index] ?? '');
-      for (const { record, expr } of rules) {
-        const parameters = { query: expr, start: String(from), end: String(to), step: PACE };
+      for (const { record, expr, labels } of rules) {
+        // Results that differ in their names alone would be two series of the same name.
+        const parameters = { query: `(${expr}) + 0`, start: String(from), end: String(to), step: PACE };
         const { result } = await asked<Matrix>(running.url, '/api/v1/query_range', parameters);
-        for (const { metric, values } of result) out.write(samples(record, metric, values));
+        for (const { metric, values } of result) out.write(samples(record, { ...metric, ...labels }, values));
       }
       out.end('# EOF\n');
       await once(out, 'close');
@@ -119,6 +128,33 @@ function passes(): readonly (readonly RecordingRule[])[] {
     waiting = waiting.filter((rule) => !ready.includes(rule));
   }
   return ordered;
+}
+
+/** How far back the beginning of what fires is looked for. */
+const LONGEST_FIRING = '6h';
+
+/** What Prometheus itself writes of alerts that fire, with their waits. */
+function alertPasses(): readonly (readonly Recorded[])[] {
+  const alerts = ruleFiles().flatMap(({ groups }) =>
+    groups.flatMap(({ rules }) => rules.filter((rule) => 'alert' in rule)),
+  );
+  const forState = alerts.map(({ alert, labels }) => {
+    const fired = `ALERTS{alertname="${alert}"}`;
+    const expr = `min_over_time(timestamp(${fired})[${LONGEST_FIRING}:2m]) and ${fired}`;
+    return { record: 'ALERTS_FOR_STATE', labels: { alertname: alert, ...labels }, expr };
+  });
+  return [alerts.map(firing), forState];
+}
+
+function firing({ alert, expr, labels, for: wait, keep_firing_for: kept }: AlertingRule): Recorded {
+  const evaluations = Math.floor(secondsOf(wait) / Number(PACE)) + 1;
+  const held = `count_over_time((0 * (${expr}))[${secondsOf(wait) + 1}s:${PACE}s]) >= ${evaluations}`;
+  const goesOn = kept === undefined ? held : `last_over_time((${held})[${kept}:${PACE}s])`;
+  return {
+    record: 'ALERTS',
+    expr: `0 * (${goesOn}) + 1`,
+    labels: { alertname: alert, alertstate: 'firing', ...labels },
+  };
 }
 
 function mentions(expr: string, record: string): boolean {

@@ -14,7 +14,7 @@ import {
 import { gatewayProcess, type Refused } from './gateway-process.ts';
 import { HistoryClock, hurried } from './history-clock.ts';
 import { replica, type Replica, type ReplicaOptions } from './replica.ts';
-import { scraped } from './scraped.ts';
+import { scraped, type Scrape } from './scraped.ts';
 import { drawnCall, seeded, unpricedCall, type Counts } from './traffic.ts';
 
 /** Seconds between scrapes: long enough to make days in seconds, short enough for windows of five minutes. */
@@ -33,6 +33,8 @@ export interface HistoryOptions {
   readonly replicas?: number;
   readonly ledger?: 'shared' | 'own';
   readonly budgetUsd?: number;
+  /** A budget of the month beside it. */
+  readonly monthUsd?: number;
   readonly period?: 'day' | 'month';
   readonly mode?: 'observe' | 'block';
   readonly seed?: number;
@@ -45,6 +47,10 @@ export interface HistoryOptions {
   readonly scenario?: Scenario;
   /** A gateway runs beside it, and refuses so many between two scrapes. */
   readonly gateway?: (step: number) => Refused;
+  /** The version that is deployed from a step on: all processes are replaced then, by others with names of their own. Default: one, from the first. */
+  readonly versions?: Readonly<Record<number, string>>;
+  /** Whether Prometheus reaches a replica. Default: always. */
+  readonly isScraped?: (step: number, replica: number) => boolean;
   /** A minute, of the class haiku-4.5. Default: what a small organization has. */
   readonly limits?: Limits;
 }
@@ -92,12 +98,10 @@ async function history(options: HistoryOptions, out: WriteStream): Promise<Histo
     limits: { 'haiku-4.5': limits },
   });
   const folder = mkdtempSync(join(tmpdir(), 'plimsoll-history-'));
-  const replicas = running(options, { api, clock, ledgerPath: join(folder, 'ledger.sqlite') });
+  const place = { api, clock, ledgerPath: join(folder, 'ledger.sqlite') };
+  const service = deployed(options, place);
   const beside = options.gateway === undefined ? null : gatewayProcess(clock, options.organization ?? name);
-  const processes = [
-    ...replicas.map((each, index) => ({ instance: `${name}-${index}:9464`, scrape: each.scrape })),
-    ...(beside === null ? [] : [{ instance: `${name}-gateway:9464`, scrape: beside.scrape }]),
-  ];
+  const gateways = beside === null ? [] : [{ instance: `${name}-gateway:9464`, scrape: beside.scrape }];
   const counts: Counts = { calls: 0, answered: 0 };
   const random = seeded(seed);
   try {
@@ -105,31 +109,67 @@ async function history(options: HistoryOptions, out: WriteStream): Promise<Histo
       for (let step = 0; step <= steps; step += 1) {
         const atMs = startMs + step * STEP_MS;
         clock.advanceTo(atMs);
-        await scraped(out, { job, atMs, processes });
+        await scraped(out, { job, atMs, processes: [...service.processesAt(step), ...gateways] });
         if (step === steps) return;
+        await service.deployAt(step);
         api.script(options.faults?.(step) ?? []);
         const expected = options.calls(step);
         // Late, so that the next scrape sees limits before they have refilled.
         clock.advanceTo(atMs + STEP_MS - Math.min(STEP_MS, expected * SECONDS_OF_A_CALL * 1_000));
-        await called(replicas, { random, counts, expected, unpricedModel: options.unpricedModel });
+        await called(service.replicas(), { random, counts, expected, unpricedModel: options.unpricedModel });
         await beside?.refuse(options.gateway?.(step) ?? {});
       }
     });
   } finally {
-    for (const each of replicas) await each.close();
+    await service.close();
     await beside?.close();
     rmSync(folder, { recursive: true });
   }
   return { ...counts, name, ...truthOf(api) };
 }
 
+type Place = Pick<ReplicaOptions, 'api' | 'clock'> & { readonly ledgerPath: string };
+
+/** The processes of a service. A deployment replaces all of them right after a scrape. */
+function deployed(options: HistoryOptions, place: Place) {
+  const { name, versions = {}, isScraped = () => true } = options;
+  let replicas = running({ ...options, version: versions[0] ?? '1.0.0' }, place);
+  let generation = 0;
+  const close = async (): Promise<void> => {
+    for (const each of replicas) await each.close();
+  };
+  return {
+    close,
+    replicas: () => replicas,
+    processesAt: (step: number): Scrape['processes'] =>
+      replicas.map((each, index) => ({
+        instance: `${name}-${generation}-${index}:9464`,
+        scrape: isScraped(step, index) ? each.scrape : null,
+      })),
+    async deployAt(step: number): Promise<void> {
+      const version = versions[step];
+      if (version === undefined || step === 0) return;
+      await close();
+      replicas = running({ ...options, version }, place);
+      generation += 1;
+    },
+  };
+}
+
 function running(
-  { name, replicas = 1, ledger = 'own', budgetUsd = 1_000, ...given }: HistoryOptions,
-  { api, clock, ledgerPath }: Pick<ReplicaOptions, 'api' | 'clock'> & { readonly ledgerPath: string },
+  {
+    name,
+    replicas = 1,
+    ledger = 'own',
+    budgetUsd = 1_000,
+    version,
+    ...given
+  }: HistoryOptions & Pick<ReplicaOptions, 'version'>,
+  { api, clock, ledgerPath }: Place,
 ): readonly Replica[] {
-  const { mode = 'observe', period = 'month', organization = name } = given;
+  const { mode = 'observe', period = 'month', organization = name, monthUsd } = given;
   const path = ledger === 'shared' ? ledgerPath : null;
-  const each = { api, clock, name, ledgerPath: path, budgetUsd, mode, period, organization };
+  const each = { api, clock, name, version, ledgerPath: path, budgetUsd, monthUsd, mode, period, organization };
   return Array.from({ length: replicas }, () => replica(each));
 }
 

@@ -11,9 +11,11 @@ export interface ReplicaOptions {
   readonly clock: HistoryClock;
   /** The alias of its key, the budget's name and the organization's: what is told apart in one Prometheus. */
   readonly name: string;
+  readonly version: string;
   /** A SQLite file that all replicas share; `null` for a ledger of its own. */
   readonly ledgerPath: string | null;
   readonly budgetUsd: number;
+  readonly monthUsd?: number | undefined;
   /** Default: the month. */
   readonly period?: 'day' | 'month';
   /** Default: its name. */
@@ -32,15 +34,19 @@ export interface Replica {
 const NO_TIMERS: Timers = { whileWaiting: () => () => undefined, inBackground: () => () => undefined };
 
 /** A process of a service, but for the process: a registry, a client and budgets of its own. */
-export function replica({ api, clock, name, ledgerPath, ...given }: ReplicaOptions): Replica {
-  const { budgetUsd, period = 'month', mode = 'observe', organization = name } = given;
+export function replica({ api, clock, name, ledgerPath, version, ...given }: ReplicaOptions): Replica {
+  const { budgetUsd, monthUsd, period = 'month', mode = 'observe', organization = name } = given;
   const registry = new Registry();
-  const definitions: readonly BudgetDefinition[] = [{ name, period, usd: budgetUsd, mode }];
+  const definitions: readonly BudgetDefinition[] = [
+    { name, period, usd: budgetUsd, mode },
+    ...(monthUsd === undefined ? [] : [{ name: `${name}-month`, period: 'month', usd: monthUsd } as const]),
+  ];
   const ledger = ledgerPath === null ? memoryLedger() : sqliteLedger(ledgerPath);
   const kept = budgets({ definitions, ledger, clock, timers: NO_TIMERS });
   const client = instrument(new Anthropic({ apiKey: 'simulated', fetch: api.fetch, maxRetries: 2, logLevel: 'off' }), {
     key: name,
     models: HISTORY_MODELS,
+    serviceVersion: version,
     attribution: { route: ['chat', 'review', 'research'] },
     registry,
     clock,

@@ -73,6 +73,8 @@ function Values({ values, width, height }: Room & { values: readonly any[] }) {
 
 const GAP = 8;
 
+const barOptions = ({ options: { text, namePlacement } }: any) => ({ text, namePlacement });
+
 function Bars({ panel, values, width, height }: Room & { panel: any; values: readonly any[] }) {
   const alignmentFactors = getDisplayValueAlignmentFactors(values as any);
   const each = Math.min(panel.options.maxVizHeight, (height - GAP * (values.length - 1)) / values.length);
@@ -81,7 +83,7 @@ function Bars({ panel, values, width, height }: Room & { panel: any; values: rea
       {values.map(({ display, field }, index) => (
         <BarGauge
           key={index}
-          {...({ value: display, field, theme, alignmentFactors, width, text: panel.options.text } as any)}
+          {...({ value: display, field, theme, alignmentFactors, width, ...barOptions(panel) } as any)}
           height={Math.max(panel.options.minVizHeight, each)}
           orientation={VizOrientation.Horizontal}
           itemSpacing={GAP}

@@ -28,7 +28,11 @@ export function Columns({ panel, answers, data }: PanelAnswers & { readonly data
   const names = [...new Set([...rows.values()].flatMap(Object.keys))].filter((name) => !excludeByName[name]);
   names.sort((left, right) => (indexByName[left] ?? 99) - (indexByName[right] ?? 99));
   const weight = (key: string): number => (weights.get(key) ?? 0) * (sortBy?.desc === true ? -1 : 1);
-  const ordered = [...rows.entries()].sort(([left], [right]) => weight(left) - weight(right));
+  const label = names.find((name) => renameByName[name] === sortBy?.displayName) ?? '';
+  const ordered = [...rows.entries()].sort(
+    ([left, one], [right, other]) =>
+      weight(left) - weight(right) || (weights.size > 0 ? 0 : (one[label] ?? '').localeCompare(other[label] ?? '')),
+  );
   return (
     <table style={{ width: '100%', borderCollapse: 'collapse', fontSize: 13 }}>
       <thead>
@@ -44,7 +48,7 @@ export function Columns({ panel, answers, data }: PanelAnswers & { readonly data
         {ordered.map(([key, row]) => (
           <tr key={key}>
             {names.map((name) => (
-              <td key={name} style={cell}>
+              <td key={name} style={{ ...cell, color: textColor(panel, renameByName[name], row[name]) }}>
                 {row[name] ?? ''}
               </td>
             ))}
@@ -53,6 +57,13 @@ export function Columns({ panel, answers, data }: PanelAnswers & { readonly data
       </tbody>
     </table>
   );
+}
+
+/** The color that an override gives a text of a column. */
+function textColor(panel: any, column: string | undefined, text: string | undefined): string | undefined {
+  const own = panel.fieldConfig.overrides.find(({ matcher }: any) => matcher.options === column);
+  const mapped = own?.properties.find(({ id }: any) => id === 'mappings')?.value[0].options[text ?? ''];
+  return mapped === undefined ? undefined : theme.visualization.getColorByName(mapped.color);
 }
 
 const EDGE = 42;

@@ -9,6 +9,7 @@ import { firedIn, type Fired } from '../../../monitoring/check/firing.ts';
 import { FLEETS, ORDINARY_JOB, proof, QUIET_JOB, type Proof } from '../../../monitoring/check/proof.ts';
 import { grafanaValues, type Values } from '../../../monitoring/check/variables.ts';
 import { inRange } from '../../../monitoring/dashboards/selection.ts';
+import { BAD_JOB } from '../../../monitoring/history/bad-day.ts';
 import { CAUSES } from '../../../monitoring/history/causes.ts';
 import { GATEWAY_KEY } from '../../../monitoring/history/gateway-process.ts';
 import { SCRAPE_SECONDS } from '../../../monitoring/history/history.ts';
@@ -53,15 +54,13 @@ const EMPTY: ReadonlyMap<string, string> = new Map([
   ['overview/Refused by spend limits, by scope A', 'nothing of this job was refused for money'],
   ['annotation Alerts', 'this Prometheus evaluates no alerts'],
   ['rule plimsoll:instance:ended', 'no process has ended'],
-  ['rule plimsoll:instance:restarted', 'no process has restarted'],
+  ['rule plimsoll:instance:restarted', 'no process has restarted in place'],
   ['rule plimsoll:instance:label_values_dropped:sum', 'every label has a place'],
   ['rule plimsoll:label_values_dropped:growth', 'every label has a place'],
   ['rule plimsoll:instance_slow:ended', 'no process has ended'],
-  ['rule plimsoll:instance_slow:restarted', 'no process has restarted'],
+  ['rule plimsoll:instance_slow:restarted', 'no process has restarted in place'],
   ['rule plimsoll:instance_attribution:ended', 'no process has ended'],
-  ['rule plimsoll:instance_attribution:restarted', 'no process has restarted'],
-  ['rule plimsoll:budget_spend_usd:dated', 'every budget is of a month'],
-  ['rule plimsoll:budget_seen_usd:day', 'every budget is of a month'],
+  ['rule plimsoll:instance_attribution:restarted', 'no process has restarted in place'],
   ['runbook PlimsollBudgetBurnSlow 2', 'nothing was called yesterday'],
   ['runbook PlimsollLedgerFailsClosed 2', 'every ledger has answered'],
 ]);
@@ -84,6 +83,40 @@ test('every query of every panel, rule and runbook is answered, and not with not
     if (samples.length === 0 && !query.name.startsWith('rule Plimsoll')) empty.push(query.name);
   }
   assert.deepEqual(empty, [...EMPTY.keys()]);
+});
+
+/** What a bad day shows nothing of. */
+const NOT_BAD = [
+  ...['calls/Cost per call B', 'calls/Tokens per call B'], // it was not there last week
+  ...['overview/Firing alerts A', 'annotation Alerts'],
+];
+
+test('on a bad day every panel answers with numbers that can be read', { skip }, async () => {
+  const values = { ...variables(BAD_JOB), __range: '12000s' };
+  const range = { ...proven.range, from: proven.range.to - 12_000 };
+  const empty: string[] = [];
+  for (const query of queries.filter(({ kind }) => kind === 'panel')) {
+    const samples = await answer(proven.prometheus.url, query, { values, range });
+    if (samples.length === 0) empty.push(query.name);
+    assert.ok(samples.length <= 50, `${query.name} shows ${samples.length} series`);
+    assert.ok(!samples.some(({ values: numbers }) => numbers.some(Number.isNaN)), query.name);
+  }
+  assert.deepEqual(empty, NOT_BAD);
+});
+
+test('a bad day marks its deployment once, and fires what it is', { skip }, async () => {
+  const marked = await answer(proven.prometheus.url, askedOf('annotation Deployments'), {
+    values: variables(BAD_JOB),
+    range: { ...proven.range, from: proven.range.to - 11_400 },
+  });
+  assert.deepEqual(
+    marked.map(({ labels, values }) => [labels['version'], values.length * SCRAPE_SECONDS <= 360]),
+    [['2.15.0', true]],
+  );
+  const ofDay = fired.filter(({ labels }) => ['web', 'nightly'].includes(labels['key'] ?? labels['budget'] ?? ''));
+  const names = new Set(ofDay.map(({ alert }) => alert));
+  for (const alert of ['PlimsollRateLimited', 'PlimsollAccelerationLimited', 'PlimsollSpendCapReached'])
+    assert.ok(names.has(alert), `${alert} is not among ${[...names].join()}`);
 });
 
 test('all rules are evaluated at the same moments, those that stand on others too', { skip }, async () => {
