@@ -94,7 +94,6 @@ export const budgetNow: Row = {
       targets: [
         { expr: pace('1h'), legend: `${OF}: 1 h` },
         { expr: pace('6h'), legend: `${OF}: 6 h` },
-        { expr: pace('1d'), legend: `${OF}: 1 d` },
       ],
       namesAbove: true,
       steps: PACE,
