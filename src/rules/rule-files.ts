@@ -1,3 +1,4 @@
+import { billAlerts } from './alerts/bill.ts';
 import { limitAlerts } from './alerts/limits.ts';
 import { moneyAlerts } from './alerts/money.ts';
 import { ownAlerts } from './alerts/own.ts';
@@ -27,6 +28,7 @@ export function ruleFiles(given: Partial<MonitoringSettings> = {}): readonly Rul
     alerting('stops', stopAlerts(settings)),
     alerting('limits', limitAlerts(settings)),
     alerting('money', moneyAlerts(settings)),
+    alerting('bill', billAlerts(settings)),
     alerting('own', ownAlerts(settings)),
   ];
 }

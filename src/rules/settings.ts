@@ -81,6 +81,17 @@ export interface MonitoringSettings {
   readonly refusalRatio: number;
   readonly refusalGrowth: number;
   readonly priceTableMaxAgeDays: number;
+  /** Share of a week's list amount by which the organization's bill differs where both saw the same calls. */
+  readonly billDriftRatio: number;
+  /** The part of the watched keys' list amount that plimsoll must have seen. */
+  readonly billCoverageRatio: number;
+  /** The age at which the report is stale: a day late is usual. */
+  readonly billStaleSeconds: number;
+  /** How long prepaid credit must last, and an active key. */
+  readonly creditLeftSeconds: number;
+  readonly keyExpiresSeconds: number;
+  /** The time without use in the report after which a key is unused. */
+  readonly keyIdleSeconds: number;
 }
 
 /** What `latencyObjective` and `latencySeconds` are for the other models. */
@@ -128,6 +139,12 @@ export const DEFAULT_SETTINGS: MonitoringSettings = {
   refusalRatio: 0.05,
   refusalGrowth: 2,
   priceTableMaxAgeDays: 90,
+  billDriftRatio: 0.02,
+  billCoverageRatio: 0.95,
+  billStaleSeconds: 108_000,
+  creditLeftSeconds: 604_800,
+  keyExpiresSeconds: 2_592_000,
+  keyIdleSeconds: 5_184_000,
 };
 
 /** Fills in the default settings. Throws a `ConfigurationError` with all problems. */
@@ -188,6 +205,8 @@ const BETWEEN_0_AND_1 = [
   'cacheFloorRatio',
   'truncatedRatio',
   'refusalRatio',
+  'billDriftRatio',
+  'billCoverageRatio',
 ] as const satisfies readonly (keyof MonitoringSettings)[];
 
 function figureProblems(settings: MonitoringSettings): readonly Problem[] {

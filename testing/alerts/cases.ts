@@ -1,4 +1,5 @@
 import type { AlertCase } from '../promtool.ts';
+import { BILL_CASES } from './bill-cases.ts';
 import { BUDGET_CASES } from './budget-cases.ts';
 import { CACHE_CASES } from './cache-cases.ts';
 import { LIMIT_CASES } from './limit-cases.ts';
@@ -15,6 +16,7 @@ export const CASES: readonly AlertCase[] = [
   ...BUDGET_CASES,
   ...MONEY_CASES,
   ...CACHE_CASES,
+  ...BILL_CASES,
   ...OWN_CASES,
 ];
 
