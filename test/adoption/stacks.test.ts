@@ -1,10 +1,7 @@
 /** The table of stacks in the README: each line of code, run with the real package, measures what the API billed. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { compileFunction } from 'node:vm';
 import { createAnthropic, type AnthropicProvider } from '@ai-sdk/anthropic';
 import Anthropic from '@anthropic-ai/sdk';
 import { ChatAnthropic } from '@langchain/anthropic';
@@ -18,14 +15,7 @@ import AnthropicBeforeOne from 'sdk-too-old';
 import { z } from 'zod';
 import { collected, PARAMS, total } from '../../testing/client-workbench.ts';
 import { respond } from '../../testing/gateway/ways.ts';
-
-const readme = readFileSync(join(import.meta.dirname, '../../README.md'), 'utf8');
-const [, table = ''] = /### Which stack do I have\?\n\n([^]*?)\n\n/.exec(readme) ?? [];
-const ROWS = table
-  .split('\n')
-  .slice(2)
-  .map((row) => row.split('|').map((cell) => cell.trim()))
-  .map(([, stack = '', line = '']) => ({ stack, code: /^`(.*)`$/.exec(line)?.[1] ?? null }));
+import { madeByLine, STACKS } from '../../testing/stacks.ts';
 
 /** An SDK of its own, which LangChain brings. */
 const OfLangChain = (
@@ -58,8 +48,8 @@ class Stack {
   readonly #billed = sim.truth.requests.length;
   readonly #options = { registry: this.registry, onCall: (call: Call) => void this.calls.push(call) };
 
-  made(code: string | null, scope: Readonly<Record<string, unknown>> = {}): unknown {
-    const names = {
+  made(line: string, scope: Readonly<Record<string, unknown>> = {}): unknown {
+    return madeByLine(line, {
       instrument: (client: Anthropic) => instrument(client, this.#options),
       instrumentFetch: (given: typeof fetch) => {
         const observed = instrumentFetch(given, this.#options);
@@ -67,9 +57,7 @@ class Stack {
         return observed;
       },
       ...scope,
-    };
-    const made = compileFunction(`return ${code}`, Object.keys(names)) as (...values: unknown[]) => unknown;
-    return made(...Object.values(names));
+    });
   }
 
   /** What the metrics say is what the API billed: calls, tokens of the answers and attempts. */
@@ -90,12 +78,6 @@ class Stack {
   }
 }
 
-const lineOf = (stack: string): string | null => {
-  const row = ROWS.find((each) => each.stack.startsWith(stack));
-  assert.ok(row, `the table has no ${stack}`);
-  return row.code;
-};
-
 const LIMIT: Fault = { fault: 'requests_limit', headers: { 'retry-after-ms': '1', 'retry-after': '0' } };
 
 /** What a program does with a client of the SDK's, of whichever version. */
@@ -108,20 +90,21 @@ async function asksTwice(claude: Anthropic): Promise<void> {
 describe('the README’s line measures what the API bills:', () => {
   it('the SDK', async () => {
     const stack = new Stack();
-    await asksTwice(stack.made(lineOf('`@anthropic-ai/sdk` 1.x'), { Anthropic }) as Anthropic);
+    await asksTwice(stack.made('`@anthropic-ai/sdk` 1.x', { Anthropic }) as Anthropic);
     await stack.isBilled(2, 3);
   });
 
   it('the SDK before 1.0', async () => {
     const stack = new Stack();
-    const code = lineOf('`@anthropic-ai/sdk` before 1.0');
-    await asksTwice(stack.made(code, { Anthropic: AnthropicBeforeOne, fetch }) as Anthropic);
+    await asksTwice(
+      stack.made('`@anthropic-ai/sdk` before 1.0', { Anthropic: AnthropicBeforeOne, fetch }) as Anthropic,
+    );
     await stack.isBilled(2, 3);
   });
 
   it('the AI SDK, with text, streams, tools and its retries', async () => {
     const stack = new Stack();
-    const claude = stack.made(lineOf('Vercel AI SDK'), { createAnthropic: ofApi, fetch }) as AnthropicProvider;
+    const claude = stack.made('Vercel AI SDK', { createAnthropic: ofApi, fetch }) as AnthropicProvider;
     const model = claude(MODEL);
     sim.script([LIMIT, LIMIT]);
     const { text } = await generateText({ model, prompt: 'Ahoy?' });
@@ -151,7 +134,7 @@ describe('the README’s line measures what the API bills:', () => {
     it(`LangChain, with ${name}`, async () => {
       const stack = new Stack();
       const scope = { ChatAnthropic: Chat, Anthropic: Client, model: MODEL };
-      const chat = stack.made(lineOf('LangChain'), scope) as ChatAnthropic;
+      const chat = stack.made('LangChain', scope) as ChatAnthropic;
       sim.script([LIMIT]);
       assert.notEqual((await chat.invoke('Ahoy?')).text, '');
       await collected(await chat.stream('Ahoy?'));
@@ -164,7 +147,7 @@ describe('the README’s line measures what the API bills:', () => {
     const stack = new Stack();
     const plain = globalThis.fetch;
     t.after(() => (globalThis.fetch = plain));
-    stack.made(lineOf('your own `fetch`'));
+    stack.made('your own `fetch`');
     const headers = { 'x-api-key': 'test', 'anthropic-version': '2023-06-01', 'content-type': 'application/json' };
     const init = { method: 'POST', headers, body: JSON.stringify(PARAMS) };
     sim.script([LIMIT]);
@@ -214,6 +197,7 @@ describe('a budget that is spent', () => {
 });
 
 it('the table has no line of code that is not run here', () => {
+  // Their packages are large: scripts/other-stacks.ts runs them.
   const elsewhere = ['Mastra', 'Claude Agent SDK'];
   const run = [
     '`@anthropic-ai/sdk` 1.x',
@@ -224,8 +208,8 @@ it('the table has no line of code that is not run here', () => {
   ];
   const known = [...run, ...elsewhere, 'another language'];
   assert.deepEqual(
-    ROWS.filter(({ stack }) => !known.some((each) => stack.startsWith(each))),
+    STACKS.filter(({ stack }) => !known.some((each) => stack.startsWith(each))),
     [],
   );
-  assert.equal(ROWS.length, known.length);
+  assert.equal(STACKS.length, known.length);
 });
