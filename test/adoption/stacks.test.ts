@@ -11,7 +11,7 @@ import { budgets, isBudgetExceeded } from 'plimsoll/budget';
 import { serve } from 'plimsoll/http';
 import { simulator, type Fault, type Simulator } from 'plimsoll/simulator';
 import { Registry } from 'prom-client';
-import AnthropicBeforeOne from 'sdk-too-old';
+import AnthropicBefore from 'sdk-too-old';
 import { z } from 'zod';
 import { collected, PARAMS, total } from '../../testing/client-workbench.ts';
 import { respond } from '../../testing/gateway/ways.ts';
@@ -90,15 +90,13 @@ async function asksTwice(claude: Anthropic): Promise<void> {
 describe('the README’s line measures what the API bills:', () => {
   it('the SDK', async () => {
     const stack = new Stack();
-    await asksTwice(stack.made('`@anthropic-ai/sdk` 1.x', { Anthropic }) as Anthropic);
+    await asksTwice(stack.made('`@anthropic-ai/sdk` from 0.103', { Anthropic }) as Anthropic);
     await stack.isBilled(2, 3);
   });
 
-  it('the SDK before 1.0', async () => {
+  it('the SDK before 0.103', async () => {
     const stack = new Stack();
-    await asksTwice(
-      stack.made('`@anthropic-ai/sdk` before 1.0', { Anthropic: AnthropicBeforeOne, fetch }) as Anthropic,
-    );
+    await asksTwice(stack.made('`@anthropic-ai/sdk` before 0.103', { Anthropic: AnthropicBefore, fetch }) as Anthropic);
     await stack.isBilled(2, 3);
   });
 
@@ -200,8 +198,8 @@ it('the table has no line of code that is not run here', () => {
   // Their packages are large: scripts/other-stacks.ts runs them.
   const elsewhere = ['Mastra', 'Claude Agent SDK'];
   const run = [
-    '`@anthropic-ai/sdk` 1.x',
-    '`@anthropic-ai/sdk` before 1.0',
+    '`@anthropic-ai/sdk` from 0.103',
+    '`@anthropic-ai/sdk` before 0.103',
     'Vercel AI SDK',
     'LangChain',
     'your own `fetch`',

@@ -6,7 +6,7 @@ import Anthropic from '@anthropic-ai/sdk';
 import { ChatAnthropic } from '@langchain/anthropic';
 import { ConfigurationError, instrument, instrumentFetch } from 'plimsoll';
 import { Registry } from 'prom-client';
-import AnthropicBeforeOne from 'sdk-too-old';
+import AnthropicBefore from 'sdk-too-old';
 
 const client = new Anthropic({ apiKey: 'test' });
 const provider = createAnthropic({ apiKey: 'test' });
@@ -59,7 +59,7 @@ describe('instrument() of what is no client', () => {
   it('says what to do with a client of an older SDK', () => {
     const advice = 'install @anthropic-ai/sdk@^1, or pass `fetch: instrumentFetch(fetch)` to the client';
     assert.throws(
-      () => instrument(new AnthropicBeforeOne({ apiKey: 'test' }) as unknown as Anthropic),
+      () => instrument(new AnthropicBefore({ apiKey: 'test' }) as unknown as Anthropic),
       (error) => error instanceof ConfigurationError && error.problems[0]?.advice === advice,
     );
   });

@@ -6,7 +6,7 @@ import { instrument, instrumentFetch, uninstrument, type Clock } from 'plimsoll'
 import { serve } from 'plimsoll/http';
 import { simulator } from 'plimsoll/simulator';
 import { Registry } from 'prom-client';
-import AnthropicBeforeOne from 'sdk-too-old';
+import AnthropicBefore from 'sdk-too-old';
 import { CASSETTES, replay } from '../../testing/cassettes/cassettes.ts';
 import { collected, PARAMS } from '../../testing/client-workbench.ts';
 import { BROKEN_WAYS, respond, WAYS, type Way } from '../../testing/gateway/ways.ts';
@@ -98,14 +98,14 @@ describe('every recorded answer comes to the same samples by an instrumented fet
   }
 });
 
-describe('an SDK before 1.0 comes to the same samples over an instrumented fetch:', () => {
+describe('an SDK before 0.103 comes to the same samples over an instrumented fetch:', () => {
   const names = ['messages.create', 'messages.stream', 'a tool runner', 'two 429s and then an answer', 'a spend cap'];
   for (const name of names) {
     it(name, async (t) => {
       const way = WAYS[name];
       assert.ok(way);
       const old = (measuring: Measuring): Promise<Measured> =>
-        byFetch(measuring, AnthropicBeforeOne as unknown as typeof Anthropic);
+        byFetch(measuring, AnthropicBefore as unknown as typeof Anthropic);
       const quiet: Way = { ...way, does: (claude) => way.does(claude).catch(() => undefined) };
       const [client, underneath] = await Promise.all([onOwnApi(t, quiet, byClient), onOwnApi(t, quiet, old)]);
       assert.deepEqual(underneath.outcomes, client.outcomes);
