@@ -31,21 +31,12 @@ const aKey = (name: string) => ({
 const WEB = aKey('prod-harbour-web');
 const NIGHTLY = aKey('nightly-eval');
 
+type VirtualClock = SimulatorClock & { nowMs: number };
+
 /** Virtual time: it stands still but for waiting. */
-class VirtualClock implements SimulatorClock {
-  nowMs: number;
-
-  constructor(nowMs: number) {
-    this.nowMs = nowMs;
-  }
-
-  now(): number {
-    return this.nowMs;
-  }
-
-  async sleep(ms: number): Promise<void> {
-    this.nowMs += ms;
-  }
+function virtualClock(nowMs: number): VirtualClock {
+  const clock: VirtualClock = { nowMs, now: () => clock.nowMs, sleep: async (ms) => void (clock.nowMs += ms) };
+  return clock;
 }
 
 /** Lives the days before today on a simulated API, and reads the reports of that. */
@@ -53,7 +44,7 @@ export async function demoBill(): Promise<DemoBill> {
   const folder = mkdtempSync(join(tmpdir(), 'plimsoll-demo-bill-'));
   const endMs = Date.now();
   const today = Math.floor(endMs / DAY_MS) * DAY_MS;
-  const clock = new VirtualClock(today - DAYS * DAY_MS);
+  const clock = virtualClock(today - DAYS * DAY_MS);
   const since = new Date(clock.nowMs).toISOString().slice(0, 10);
   const own = { epochMs: () => clock.nowMs, monotonicMs: () => clock.nowMs };
   const totals = dailyTotals({ store: join(folder, 'totals.sqlite'), clock: own });

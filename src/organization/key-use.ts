@@ -5,7 +5,7 @@ import { legacyBuckets } from './read-legacy.ts';
 import { countIn, rowIn, textIn, tokensOf, totalOf } from './report-rows.ts';
 
 /** When keys were last used, as far as the report was read. */
-export interface KeyUse {
+interface KeyUse {
   /** The last UTC day with use, by id. */
   readonly lastUsed: ReadonlyMap<string, string>;
   /** The first day that was read. */
