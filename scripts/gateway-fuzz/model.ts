@@ -49,11 +49,13 @@ export function verdictOn(drawn: Drawn): Verdict {
   if (!isLimited) return { sent: true, body: bytes, maxTokens: 0, billed: 1 };
   if (damage !== null || depth(tree) > DEEPEST) return REFUSED;
   const all = kind === 'batch' ? batchOf(tree) : [messageOf(tree, kind === 'count')];
-  if (all.some((asked) => asked === null)) return REFUSED;
-  return ruled(drawn, all as readonly Asked[]);
+  return all.some((asked) => asked === null) ? REFUSED : ruled(drawn, all as readonly Asked[]);
 }
 
-function ruled({ client: { models, ceiling }, kind, tree, bytes }: Drawn, all: readonly Asked[]): Verdict {
+function ruled(drawn: Drawn, all: readonly Asked[]): Verdict {
+  const { client, kind, tree, bytes } = drawn;
+  const { models, ceiling } = client;
+  if (isUnbounded(drawn)) return REFUSED;
   if (models !== null && !all.every((asked) => mayUse(asked, models))) return REFUSED;
   const [first] = all;
   const asIs: Verdict = { sent: true, body: bytes, ...mostBilled(first) };
@@ -115,7 +117,17 @@ function hasTwice({ pairs }: Fields): boolean {
   return new Set(read).size < read.length;
 }
 
-const READ: ReadonlySet<string> = new Set(['model', 'max_tokens', 'speed', 'inference_geo', 'stream', 'fallbacks']);
+const READ: ReadonlySet<string> = new Set(
+  'model max_tokens speed inference_geo stream fallbacks tools context_management compaction'.split(' '),
+);
+
+/** A visitor may not ask for what nobody can bound: tools of other servers, and tools that the API runs. */
+function isUnbounded({ client, kind, tree }: Drawn): boolean {
+  if (client.spendNanoUsd === null || kind !== 'message' || tree.kind !== 'fields') return false;
+  if (tree.pairs.some(({ name, value }) => name === 'mcp_servers' && value.kind !== 'scalar')) return true;
+  const tools = tree.pairs.flatMap(({ name, value }) => (name === 'tools' && value.kind === 'list' ? value.items : []));
+  return tools.some((tool) => tool.kind === 'fields' && tool.pairs.some(({ name }) => name === 'type'));
+}
 
 interface Further {
   readonly models: readonly string[];

@@ -233,6 +233,12 @@ export const MUTANTS: readonly Mutant[] = [
     to: ';',
   },
   {
+    name: 'a visitor may ask for what has no bound',
+    file: RULES,
+    from: 'if (!allowed.includes(part)) throw',
+    to: 'if (allowed.includes(part)) throw',
+  },
+  {
     name: 'minted tokens may send batches',
     file: RULES,
     from: '    if (MESSAGES.has(operation)) return undefined;\n    const',

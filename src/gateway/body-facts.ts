@@ -6,17 +6,21 @@ import {
   MEANT_IN,
   PLACE,
   SCALARS,
+  UNBOUNDED_PARTS,
   WITHIN,
   latin1,
   nameIn,
   numberIn,
   stringIn,
+  unboundedEntry,
   type AskedNode,
   type BodyProblem,
   type FieldValue,
   type Name,
   type Place,
+  type SettingsList,
   type Span,
+  type Unbounded,
 } from './body-names.ts';
 
 /** The body of an endpoint: one message, one whose tokens are counted, or a batch of messages. */
@@ -49,6 +53,10 @@ interface Level {
   type: string;
   /** A block with an image, or a document, in its source. */
   isMedia: boolean;
+  /** The list of settings that it is, or is within. */
+  list: SettingsList | null;
+  /** An entry of that list. */
+  isEntry: boolean;
 }
 
 const EMPTY_LEVEL: Level = {
@@ -61,6 +69,8 @@ const EMPTY_LEVEL: Level = {
   dataLength: 0,
   type: '',
   isMedia: false,
+  list: null,
+  isEntry: false,
 };
 
 /** Problems after which nothing that was read is used. */
@@ -145,7 +155,7 @@ export class BodyFacts {
     const parent = this.#levels[this.#depth];
     const isContent = this.#contentDepth > 0;
     const place = isContent ? PLACE.content : this.#placeOf(parent, isObject);
-    if (!isContent && parent?.name === 'cache_control') promptOf(parent).isCached = true;
+    if (!isContent && parent !== undefined) noteOpened(parent);
     if (place === PLACE.content) {
       this.#contentDepth += 1;
       return;
@@ -153,6 +163,7 @@ export class BodyFacts {
     this.#depth += 1;
     const level = this.#resetLevel(place, isObject);
     level.node = place === PLACE.message ? this.#newRequest() : (parent?.node ?? null);
+    if (place === PLACE.settings && parent !== undefined) enterList(level, parent);
   }
 
   close(): void {
@@ -166,6 +177,9 @@ export class BodyFacts {
     if (level.place === PLACE.message) this.#requireFields(level);
     if (level.place === PLACE.entry && (level.seen & (BITS.get('params') ?? 0)) === 0) this.fail('requests');
     if (level.place >= PLACE.block) this.#closeContent(level);
+    if (!level.isEntry || level.list === null) return;
+    const unbounded = unboundedEntry(level.list, level.type);
+    if (unbounded !== null) noteUnbounded(level, unbounded);
   }
 
   text(span: Span): void {
@@ -174,6 +188,7 @@ export class BodyFacts {
     switch (level.place) {
       case PLACE.message:
       case PLACE.settings:
+        if (level.name === 'type') level.type = stringIn(this.#bytes, span, LONGEST_MODEL) || OTHER_TYPE;
         return this.#field(level, stringIn(this.#bytes, span, LONGEST_MODEL), span);
       case PLACE.block:
       case PLACE.source:
@@ -278,6 +293,30 @@ export class BodyFacts {
 
 /** In place of a type that is empty, or longer than any that the API has. */
 const OTHER_TYPE = 'other';
+
+/** Tells whether a level is an entry of a list of settings: the first objects within are, however they lie there. */
+function enterList(level: Level, { name, list, isEntry }: Level): void {
+  const begun = LISTS[name] ?? null;
+  level.list = begun ?? (isEntry ? null : list);
+  level.isEntry = begun === null && level.list !== null && level.isObject;
+}
+
+function noteOpened(parent: Level): void {
+  const { name } = parent;
+  if (name === 'cache_control') promptOf(parent).isCached = true;
+  if (name === 'mcp_servers' || name === 'compaction') noteUnbounded(parent, name);
+}
+
+/** A block of a turn adds a tool with `tool`. */
+const LISTS: Readonly<Partial<Record<Name | '', SettingsList>>> = {
+  tools: 'tools',
+  tool: 'tools',
+  context_management: 'context_management',
+};
+
+function noteUnbounded({ node }: Level, unbounded: Unbounded): void {
+  if (node !== null) (node[UNBOUNDED_PARTS] ??= new Set()).add(unbounded);
+}
 
 /** The prompt that a level belongs to. */
 function promptOf({ node }: Level): PromptFacts {

@@ -22,10 +22,19 @@ export const CONTENT_NAMES = [
   ...['configs', 'default_config'],
 ] as const;
 
+/**
+ * What a request can ask for whose cost nobody can bound before it is sent. `server_tools`: tools that the API runs, each with
+ * further passes of the model. `mcp_servers`: tools that run anywhere. `compaction`: a further pass over the whole prompt.
+ */
+export const UNBOUNDED = ['server_tools', 'mcp_servers', 'compaction'] as const;
+
+export type Unbounded = (typeof UNBOUNDED)[number];
+
 /** Names that mean something, each a bit: one that comes twice in an object is understood differently by two readers. */
 const NAMES = [
   ...['model', 'max_tokens', 'stream', 'speed', 'inference_geo', 'fallbacks', 'messages', 'requests', 'params'],
   ...['content', 'source', 'type', 'data', 'cache_control', 'thread'],
+  ...['tools', 'tool', 'context_management', 'compaction'],
   ...CONTENT_NAMES,
 ] as const;
 
@@ -68,17 +77,21 @@ export const MEANT_IN: Readonly<Record<Place, ReadonlySet<string>>> = {
   [PLACE.content]: NONE,
   [PLACE.message]: new Set<Name>([
     ...(['model', 'max_tokens', 'stream', 'speed', 'inference_geo', 'fallbacks', 'messages'] as const),
-    ...(['cache_control', 'thread'] as const),
+    ...(['cache_control', 'thread', 'tools', 'context_management', 'compaction'] as const),
     ...CONTENT_NAMES,
   ]),
-  [PLACE.settings]: new Set<Name>(['model', 'max_tokens', 'speed', 'inference_geo', 'cache_control', ...CONTENT_NAMES]),
+  [PLACE.settings]: new Set<Name>([
+    ...(['model', 'max_tokens', 'speed', 'inference_geo', 'cache_control', 'type'] as const),
+    ...(['tools', 'context_management', 'compaction'] as const),
+    ...CONTENT_NAMES,
+  ]),
   [PLACE.batch]: new Set<Name>(['requests']),
   [PLACE.requests]: NONE,
   [PLACE.entry]: new Set<Name>(['params']),
   [PLACE.turns]: NONE,
   [PLACE.turn]: new Set<Name>(['content']),
   [PLACE.blocks]: NONE,
-  [PLACE.block]: new Set<Name>(['content', 'source', 'type', 'cache_control']),
+  [PLACE.block]: new Set<Name>(['content', 'source', 'type', 'cache_control', 'tool']),
   [PLACE.source]: new Set<Name>(['type', 'data', 'content']),
   [PLACE.thread]: new Set<Name>(['type']),
 };
@@ -96,6 +109,7 @@ export const WITHIN: Readonly<Record<Place, (name: Name | '', isObject: boolean)
   [PLACE.blocks]: (_name, isObject) => (isObject ? PLACE.block : PLACE.content),
   [PLACE.block](name, isObject) {
     if (name === 'source' && isObject) return PLACE.source;
+    if (name === 'tool' && isObject) return PLACE.settings; // a tool that a turn adds
     return name === 'content' && !isObject ? PLACE.blocks : PLACE.content;
   },
   [PLACE.source]: (name, isObject) => (name === 'content' && !isObject ? PLACE.blocks : PLACE.content),
@@ -105,6 +119,8 @@ export const WITHIN: Readonly<Record<Place, (name: Name | '', isObject: boolean)
 function placeOfField(name: Name | '', isObject: boolean): Place {
   switch (name) {
     case '':
+    case 'tools':
+    case 'context_management':
     case 'fallbacks':
       return PLACE.settings;
     case 'messages':
@@ -180,6 +196,27 @@ export interface AskedNode {
   tools?: AskedNode[];
   /** Of a request. */
   [PROMPT_FACTS]?: PromptFacts;
+  /** What a request asks for whose cost has no bound. */
+  [UNBOUNDED_PARTS]?: Set<Unbounded>;
+}
+
+/** A symbol, because it is no field of the body. */
+export const UNBOUNDED_PARTS = Symbol('plimsoll.unbounded_parts');
+
+/** The lists of settings whose entries say by their type whether their cost has a bound. */
+export type SettingsList = 'tools' | 'context_management';
+
+/** Tools that the client runs; those without a type are its own. Of any other the API decides how often it runs. */
+const RUN_BY_CLIENT = /^(?:|custom|(?:bash|text_editor|computer|computer_toolset|memory)_\d{8})$/;
+
+/** Edits that only leave out parts of a prompt. */
+const CLEARS = /^clear_(?:tool_uses|thinking)_\d{8}$/;
+
+/** Tells by the type of an entry what has no bound; `null` for an entry that has one. */
+export function unboundedEntry(list: SettingsList, type: string): Unbounded | null {
+  if (list === 'context_management') return CLEARS.test(type) ? null : 'compaction';
+  if (type === 'mcp_toolset') return 'mcp_servers';
+  return RUN_BY_CLIENT.test(type) ? null : 'server_tools';
 }
 
 /** The value of a field; `undefined` for one that is none of these, or beyond all bounds. */

@@ -1,4 +1,4 @@
-import { CONTENT_NAMES } from './body-names.ts';
+import { CONTENT_NAMES, UNBOUNDED_PARTS, type AskedNode, type Unbounded } from './body-names.ts';
 import { isJson, type Json } from '../observe/usage.ts';
 import { REFUSAL, type Admission, type Guard, type GuardedRequest } from '../decisions.ts';
 import {
@@ -39,9 +39,16 @@ interface Bounds {
   readonly endpoints: 'messages';
   readonly requestsPerMinute: readonly RateBucket[];
   readonly origins: readonly (readonly string[])[];
-  readonly mints: SpendingToken;
+  readonly mints: MintedBounds;
   readonly bodyBytes: number;
   readonly requestsAtOnce: number;
+}
+
+/** What bounds a minted token. */
+interface MintedBounds {
+  /** `null` for one without a limit of its own. */
+  readonly spending: SpendingToken | null;
+  readonly unbounded: readonly Unbounded[];
 }
 
 /** All client rules. Their guards are asked in this order. */
@@ -77,11 +84,11 @@ export const CLIENT_RULES: { readonly [Rule in ClientRule]: RuleEntry<Rule> } = 
     guard: () => [],
     needsBody: false,
   },
-  // The grant has it as a spend guard, which also settles the cost of calls. Spend guards always get the body.
+  // The grant has the spend as a spend guard, which also settles the cost of calls.
   mints: {
     field: 'mints',
-    read: spendingToken,
-    guard: () => [],
+    read: mintedBounds,
+    guard: ({ unbounded }) => [boundGuard(unbounded)],
     needsBody: true,
   },
   // The grant carries these two: they are kept before the body is read, and while it is.
@@ -157,10 +164,12 @@ function allowedOrigins({ client, record }: AuthenticatedToken): readonly (reado
   return lists.length === 0 ? null : lists;
 }
 
-function spendingToken({ record }: AuthenticatedToken): SpendingToken | null {
+function mintedBounds({ client, record }: AuthenticatedToken): MintedBounds | null {
   const { id, minted, expiresAtMs } = record;
-  if (minted === null || minted.spendNanoUsd === null || expiresAtMs === null) return null;
-  return { id, spendNanoUsd: minted.spendNanoUsd, expiresAtMs };
+  if (minted === null) return null;
+  const { spendNanoUsd } = minted;
+  const spending = spendNanoUsd === null || expiresAtMs === null ? null : { id, spendNanoUsd, expiresAtMs };
+  return { spending, unbounded: client.mints?.unbounded ?? [] };
 }
 
 const BRAND = Symbol.for('plimsoll.gateway_client_rule');
@@ -248,6 +257,32 @@ function ceilingGuard({ tokens, above }: MaxTokensCeiling): Guard {
       throw new ClientRuleError('maxTokens', { status: 400, type: 'invalid_request_error', message });
     },
   };
+}
+
+const UNBOUNDED_WORDS: Readonly<Record<Unbounded, string>> = {
+  server_tools: 'a tool that the API runs',
+  mcp_servers: 'mcp_servers',
+  compaction: 'compaction',
+};
+
+/** Refuses what can cost more than anyone can say before it is sent, but for what the client allows. */
+function boundGuard(allowed: readonly Unbounded[]): Guard {
+  return {
+    admit({ operation }, request) {
+      if (!ASKING.has(operation) || operation === 'messages.count_tokens') return undefined;
+      for (const asked of requestsIn(operation, request, 'mints') as readonly AskedNode[]) {
+        for (const part of asked[UNBOUNDED_PARTS] ?? []) if (!allowed.includes(part)) throw unboundedError(part);
+      }
+      return undefined;
+    },
+  };
+}
+
+function unboundedError(part: Unbounded): ClientRuleError {
+  const message =
+    `This token may spend only so much, and nobody can say before what ${UNBOUNDED_WORDS[part]} will cost. Leave it out, ` +
+    `or ask the gateway's operator to allow it: mints.unbounded with ${part}.`;
+  return new ClientRuleError('mints', { status: 403, type: 'permission_error', message });
 }
 
 /** The most that any of them asks for. Throws for one that is no count. */

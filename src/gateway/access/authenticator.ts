@@ -41,7 +41,7 @@ interface TokenState {
 
 function grantOf(token: AuthenticatedToken, { spend, limiter }: TokenState): Grant {
   const { record, client } = token;
-  const spending = CLIENT_RULES.mints.read(token);
+  const spending = CLIENT_RULES.mints.read(token)?.spending ?? null;
   return {
     tokenId: record.id,
     client: client.name,

@@ -1,4 +1,5 @@
 import type { Attribution } from '../../vocabulary.ts';
+import type { Unbounded } from '../body-names.ts';
 import type { MaxTokensCeiling } from '../grant.ts';
 
 /** A service that calls through the gateway, as configured. */
@@ -47,6 +48,8 @@ export interface MintRules {
   readonly bodyBytes?: number;
   /** Requests that each token may have in progress. Default: `MINTED_AT_ONCE`. */
   readonly requestsAtOnce?: number;
+  /** What its tokens may ask for although it can cost more than they may spend. Default: nothing. */
+  readonly unbounded?: readonly Unbounded[];
 }
 
 /** A long conversation, or a photo: what a visitor of a page sends. */

@@ -53,8 +53,9 @@ interface TokenBudget {
 /**
  * Limits the spend of minted tokens. Each token is a budget that blocks, with reservations in whole nano-dollars. A call
  * reserves the most that it can cost: a token for each character of its body, and all of `max_tokens`, for each model that it
- * names; a chain of fallbacks that the API chooses is refused, like a model without a price. Nothing is learned from other calls, and a client that leaves pays all that its call held. So the limit is exceeded only by server tools,
- * which are settled and not reserved, and by text that has more tokens than characters. Calls are also blocked if their
+ * names; a chain of fallbacks that the API chooses is refused, like a model without a price. Nothing is learned from other calls, and a client that leaves pays all that its call held. What has no
+ * bound is refused by a rule, unless the client allows it. So the limit is exceeded only by what is allowed, by text that has
+ * more tokens than characters, and by a tenth where the workspace runs requests in the US by default. Calls are also blocked if their
  * model has no price, and while the ledger does not answer: the limit is what bounds a thief of the token.
  */
 export class TokenSpend {

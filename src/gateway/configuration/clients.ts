@@ -7,6 +7,7 @@ import {
   type GatewayClient,
   type MintRules,
 } from '../access/client.ts';
+import { UNBOUNDED } from '../body-names.ts';
 import type { MaxTokensCeiling } from '../grant.ts';
 import { Reader } from './reader.ts';
 
@@ -146,6 +147,7 @@ const MINT_FIELDS = Object.keys({
   subjectLabel: true,
   bodyBytes: true,
   requestsAtOnce: true,
+  unbounded: true,
 } satisfies Readonly<Record<'spendUsd' | Exclude<keyof MintRules, 'spendNanoUsd'>, true>>);
 
 function mintsOf(read: Reader): MintRules | null {
@@ -168,7 +170,18 @@ function mintsOf(read: Reader): MintRules | null {
     subjectLabel: mints.text('subjectLabel', LABEL_NAME) ?? null,
     bodyBytes: mints.integer('bodyBytes', BODY_BYTES) ?? MINTED_BODY_BYTES,
     requestsAtOnce: mints.integer('requestsAtOnce', AT_ONCE) ?? MINTED_AT_ONCE,
+    unbounded: unboundedOf(mints),
   };
+}
+
+const UNBOUNDED_PART = {
+  pattern: new RegExp(`^(?:${UNBOUNDED.join('|')})$`),
+  expected: `one of ${UNBOUNDED.join(', ')}`,
+};
+
+function unboundedOf(mints: Reader): NonNullable<MintRules['unbounded']> {
+  const named = new Set(mints.texts('unbounded', UNBOUNDED_PART) ?? []);
+  return UNBOUNDED.filter((part) => named.has(part));
 }
 
 /** Filters the aliases that a message may show, because an alias may be a key, written there by mistake. */

@@ -118,6 +118,7 @@ describe("a gateway's configuration", () => {
       subjectLabel: null,
       bodyBytes: 1_048_576,
       requestsAtOnce: 32,
+      unbounded: [],
     });
     assert.equal(ci?.key, 'ci-runner-key');
     assert.equal(configuration.keys.get('ci-runner-key')?.(), OTHER_KEY);

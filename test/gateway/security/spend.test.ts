@@ -85,6 +85,80 @@ test('a visitor whose fallbacks the API would choose is refused: nobody could sa
   assert.equal(upstream.requests.length, 0);
 });
 
+/** What nobody can bound before it is sent, with the part of `mints.unbounded` that allows it. */
+const UNBOUNDED: readonly (readonly [fields: object, part: string | null])[] = [
+  [{ tools: [{ type: 'web_search_20260318', name: 'web_search', max_uses: 1 }] }, 'server_tools'],
+  [
+    {
+      tools: [
+        { name: 'own', input_schema: {} },
+        { type: 'code_execution_20260521', name: 'c' },
+      ],
+    },
+    'server_tools',
+  ],
+  [{ tools: [{ type: 'advisor_20260301', name: 'advisor', model: MODEL, max_tokens: 1 }] }, 'server_tools'],
+  [{ tools: [{ type: 'made_up_next_year', name: 'x' }] }, 'server_tools'],
+  [{ tools: [{ type: 'x'.repeat(300), name: 'x' }] }, 'server_tools'],
+  [{ tools: [{ type: 'mcp_toolset', mcp_server_name: 'cars' }] }, 'mcp_servers'],
+  [{ mcp_servers: [{ type: 'url', url: 'https://mine.example.com', name: 'mine' }] }, 'mcp_servers'],
+  [{ compaction: { type: 'summarize' } }, 'compaction'],
+  [{ context_management: { edits: [{ type: 'compact_20260112' }] } }, 'compaction'],
+  [{ context_management: { edits: [{ type: 'clear_tool_uses_20250919' }, { type: 'made_up' }] } }, 'compaction'],
+  [{ messages: turnWith({ type: 'tool_addition', tool: definition('web_fetch_20260318') }) }, 'server_tools'],
+  [{ tools: [{ name: 'own', input_schema: { type: 'web_search_20260318' } }] }, null],
+  [
+    {
+      tools: [
+        { type: 'custom', name: 'own' },
+        { type: 'bash_20250124', name: 'bash' },
+      ],
+    },
+    null,
+  ],
+  [{ context_management: { edits: [{ type: 'clear_thinking_20251015', keep: { type: 'all' } }] } }, null],
+  [{ messages: turnWith({ type: 'tool_addition', tool: definition('custom') }), mcp_servers: null }, null],
+  [{ thinking: { type: 'enabled', budget_tokens: 1 }, tool_choice: { type: 'auto' } }, null],
+];
+
+function turnWith(block: object): readonly object[] {
+  return [{ role: 'user', content: [block] }];
+}
+
+function definition(type: string): object {
+  return { type: 'tool_definition', definition: { type, name: 'added' } };
+}
+
+test('a visitor may ask for nothing whose cost has no bound, unless its client allows just that', async (t) => {
+  const upstream = await rawUpstream(t, declining);
+  const parts = ['server_tools', 'mcp_servers', 'compaction'] as const;
+  for (const allowed of [null, ...parts]) {
+    const mints = { ...MINTS, ...(allowed !== null && { unbounded: [allowed] }) };
+    const gateway = await subject(t, { upstream, client: { mints } });
+    const token = await visitorToken(gateway, 100n * CENT);
+    for (const [fields, part] of UNBOUNDED) {
+      const body = JSON.stringify({ model: MODEL, max_tokens: 1, messages: [], ...fields });
+      const answered = await exchanged(gateway.port, post(token, [], { body }));
+      const expected = part === null || part === allowed ? 200 : 403;
+      assert.equal(answered?.status, expected, `${body} where ${allowed} is allowed`);
+      if (expected === 403) assert.match(String(answered?.body), new RegExp(`mints\\.unbounded with ${part}`));
+      // The client's own token has budgets, and no bound of its own.
+      assert.equal((await exchanged(gateway.port, post(gateway.token, [], { body })))?.status, 200);
+    }
+  }
+});
+
+test('a model in a tool that a turn adds is asked about like any other', async (t) => {
+  const upstream = await rawUpstream(t, declining);
+  const gateway = await subject(t, { upstream, client: { models: [MODEL] } });
+  const tool = {
+    type: 'tool_definition',
+    definition: { type: 'advisor_20260301', name: 'a', model: 'claude-opus-5-5' },
+  };
+  const body = JSON.stringify({ model: MODEL, max_tokens: 1, messages: turnWith({ type: 'tool_addition', tool }) });
+  assert.equal((await exchanged(gateway.port, post(gateway.token, [], { body })))?.status, 403);
+});
+
 /** Where a client leaves: what it sends, and what the API has sent by then. */
 const STAGES: Readonly<
   Record<string, { readonly lines?: readonly string[]; readonly sent?: string; readonly cut?: number }>
