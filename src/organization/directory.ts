@@ -70,11 +70,15 @@ export async function readLimits(client: AdminClient): Promise<readonly Configur
   });
 }
 
-/** The monthly cap of the usage tier in US dollars; `null` for none. Throws where spend limits cannot be read. */
-export async function readTierCapUsd(client: AdminClient): Promise<number | null> {
+/**
+ * The monthly cap of the usage tier in US dollars; `null` for none, `undefined` where none is listed, which is not known.
+ * Throws where spend limits cannot be read.
+ */
+export async function readTierCapUsd(client: AdminClient): Promise<number | null | undefined> {
   const answer = rowIn(await client.get('spend_limits', { scope_type: ['usage_tier'] }, [SPEND_LIMIT_BETA]), 'a page');
   const [limit] = rowsIn(answer, 'data');
-  const cents = limit === undefined ? null : textIn(limit, 'amount');
+  if (limit === undefined) return undefined;
+  const cents = textIn(limit, 'amount');
   return cents === null ? null : Number(cents) / 100;
 }
 

@@ -1,8 +1,10 @@
 import type { Clock } from '../clock.ts';
 import type { GaugeSeries } from '../record/metrics/series.ts';
 import { OTHER, type BoundedLabel, type Store } from '../record/metrics/store.ts';
+import { watchedTierOf, type OrganizationTier } from '../record/tier.ts';
 import { READ_OUTCOMES, type ReadOutcome } from './admin-client.ts';
 import { configuredLimits } from './configured-limits.ts';
+import type { OrganizationLimits } from '../tier/verdict.ts';
 import { WINDOWS, type Window } from './organization.ts';
 import { CREDIT_BOUNDS, type OrganizationView, type WindowView } from './view.ts';
 
@@ -33,6 +35,7 @@ export class OrganizationGauges {
   readonly #organization: string;
   readonly #keys: BoundedLabel;
   readonly #models: BoundedLabel;
+  readonly #tier: OrganizationTier;
   #shown: readonly GaugeSeries[] = [];
 
   constructor(store: Store, { clock, organization = 'default' }: GaugesOptions) {
@@ -41,6 +44,7 @@ export class OrganizationGauges {
     this.#organization = organization;
     this.#keys = store.boundedLabel('organization_key', { reserved: [NONE], cap: KEYS_SHOWN });
     this.#models = store.boundedLabel('organization_model', { reserved: [NONE], cap: MODELS_SHOWN });
+    this.#tier = watchedTierOf(store, organization, clock);
     for (const outcome of READ_OUTCOMES) this.#polls(outcome).showAtZero();
   }
 
@@ -57,10 +61,10 @@ export class OrganizationGauges {
   show(view: OrganizationView | null): void {
     for (const series of this.#shown) series.clear();
     const sums: Sums = new Map();
-    if (view !== null) {
-      this.#addTimes(sums, view);
-      if (this.#clock.epochMs() - view.readAtMs <= STANDS_MS) this.#addFigures(sums, view);
-    }
+    const stands = view !== null && this.#clock.epochMs() - view.readAtMs <= STANDS_MS;
+    if (view !== null) this.#addTimes(sums, view);
+    if (stands) this.#addFigures(sums, view);
+    this.#tier.update({ books: stands ? booksOf(view) : null });
     for (const [series, value] of sums) series.set(value);
     this.#shown = [...sums.keys()];
   }
@@ -137,6 +141,11 @@ export class OrganizationGauges {
 
 /** Source: the API's documentation of 2026-11 and @anthropic-ai/sdk 1.14.0. */
 const KEY_STATUSES: ReadonlySet<string> = new Set(['active', 'inactive', 'archived', 'expired']);
+
+/** What the tier is told. */
+function booksOf({ limits, tierCapUsd }: OrganizationView): OrganizationLimits {
+  return { limits: configuredLimits(limits), monthlyCapUsd: tierCapUsd === 'unknown' ? undefined : tierCapUsd };
+}
 
 function add(sums: Sums, series: GaugeSeries, value: number): void {
   sums.set(series, (sums.get(series) ?? 0) + value);

@@ -152,8 +152,7 @@ async function readDirectory(client: AdminClient): Promise<Directory> {
   const keys = await orElse('keys', readKeys(client), []);
   const workspaces = await orElse('names of workspaces', readWorkspaces(client), new Map<string, string>());
   const limits = await orElse('rate limits', readLimits(client), []);
-  const cap = readTierCapUsd(client) as Promise<number | null | undefined>;
-  const tierCapUsd = await orElse('the cap of the usage tier', cap, undefined);
+  const tierCapUsd = await orElse('the cap of the usage tier', readTierCapUsd(client), undefined);
   return { keys, workspaces, limits, tierCapUsd, unread };
 }
 

@@ -7,7 +7,14 @@ import { LimiterHistory, type ClassHeadroom, type LimiterPlace, type PlaceHistor
 import { SeenSpend, tierProgress, type MonthSpend, type TierProgress } from '../tier/progress.ts';
 import { ThrottleHistory, type ClassThrottles } from '../tier/throttles.ts';
 import { TIER_STEPS } from '../tier/tiers.ts';
-import { tierVerdict, type TierSource, type TierVerdict } from '../tier/verdict.ts';
+import {
+  TIER_SOURCES,
+  highestLimits,
+  tierVerdict,
+  type OrganizationLimits,
+  type SeenLimit,
+  type TierVerdict,
+} from '../tier/verdict.ts';
 import type { Attempt } from '../vocabulary.ts';
 import type { MonthBudgets, MonthSpendNanoUsd } from './budgets.ts';
 import { defaultRegistry, knownStore, type MetricRegistry } from './metrics/registry.ts';
@@ -28,47 +35,60 @@ const DEFAULT_ORGANIZATION = 'default';
  * computed at each scrape, and unknown figures are absent.
  */
 export function organizationTierOf(store: Store, options: TierOptions, clock: Clock): OrganizationTier {
-  const tier = tierOf(store, options.organization ?? DEFAULT_ORGANIZATION, clock);
+  const { organization = DEFAULT_ORGANIZATION } = options;
+  const tier = tierOf(store, organization, clock);
+  const counted = store.families.anthropic_tier_seen_usd_total.series({ organization });
+  counted.showAtZero();
+  tier.countBy(counted);
   tier.update(options);
   return tier;
 }
 
+/** Returns the tier of an organization whose books are read, and whose calls may be recorded or not. */
+export function watchedTierOf(
+  store: Store,
+  organization: string = DEFAULT_ORGANIZATION,
+  clock: Pick<Clock, 'epochMs'>,
+): OrganizationTier {
+  return tierOf(store, organization, clock);
+}
+
 const tiers = new WeakMap<Store, Map<string, OrganizationTier>>();
 
-/** The tier of an organization, as far as this process knows it; `null` if no client of it is instrumented. */
+/**
+ * The tier of an organization, as far as this process knows it; `null` if no client of it is instrumented and nobody reads
+ * its books.
+ */
 export function organizationTier(store: Store, organization: string = DEFAULT_ORGANIZATION): OrganizationTier | null {
   return tiers.get(store)?.get(organization) ?? null;
 }
 
-function tierOf(store: Store, organization: string, clock: Clock): OrganizationTier {
+function tierOf(store: Store, organization: string, clock: Pick<Clock, 'epochMs'>): OrganizationTier {
   const ofStore = tiers.get(store) ?? new Map<string, OrganizationTier>();
   tiers.set(store, ofStore);
   const known = ofStore.get(organization);
   if (known !== undefined) return known;
-  const counted = store.families.anthropic_tier_seen_usd_total.series({ organization });
-  counted.showAtZero();
-  const tier = new OrganizationTier(clock, counted);
+  const tier = new OrganizationTier(clock);
   ofStore.set(organization, tier);
   showTier(store, organization, tier);
   return tier;
 }
 
-const SOURCES: readonly TierSource[] = ['config', 'headers'];
-
 /** Shows the label set that is currently true: there is one series for each that may become true. */
 function showTier({ families }: Store, organization: string, tier: OrganizationTier): void {
   for (const { tier: name, next } of TIER_STEPS) {
-    for (const source of SOURCES) {
+    for (const source of TIER_SOURCES) {
       families.anthropic_tier_info
         .series({ organization, tier: name, next_tier: next ?? '', source })
         .computeBy(() => (tier.verdict().tier === name && tier.verdict().source === source ? 1 : null));
     }
   }
   families.anthropic_tier_spend_usd.series({ organization }).computeBy(() => tier.spend()?.usd ?? null);
-  families.anthropic_tier_progress_ratio.series({ organization }).computeBy(() => tier.progress()?.ratio ?? null);
-  families.anthropic_tier_monthly_cap_usd
-    .series({ organization })
-    .computeBy(() => tier.progress()?.monthlyCapUsd ?? null);
+  families.anthropic_tier_progress_ratio.series({ organization }).computeBy(() => {
+    const [spend, cap] = [tier.spend(), tier.monthlyCapUsd()];
+    return spend === null || cap === null ? null : spend.usd / cap;
+  });
+  families.anthropic_tier_monthly_cap_usd.series({ organization }).computeBy(() => tier.monthlyCapUsd());
   families.anthropic_tier_next_threshold_usd
     .series({ organization })
     .computeBy(() => tier.progress()?.next?.thresholdUsd ?? null);
@@ -96,31 +116,39 @@ export function showKey({ families }: Store, key: string): void {
 interface TierFacts extends Partial<MonthBudgets> {
   /** The tier's name, as configured. */
   readonly name?: string | undefined;
+  /** What its books say; `null` where that is not known any more. */
+  readonly books?: OrganizationLimits | null;
 }
 
 /** The tier of one organization, as one process sees it. Bounded in memory. */
 export class OrganizationTier {
   readonly #clock: Pick<Clock, 'epochMs'>;
-  readonly #counted: MoneySeries;
-  readonly #countedSinceMs: number;
+  #counted: MoneySeries | null = null;
+  #countedSinceMs = Infinity;
   readonly #limiters = new LimiterHistory();
   readonly #throttles = new ThrottleHistory();
   readonly #seen = new SeenSpend();
   #name: string | null = null;
+  #books: OrganizationLimits | null = null;
   #monthSpend: MonthSpendNanoUsd | null = null;
   #monthBudgets: readonly MonthBudget[] = [];
   #verdict: { readonly atMs: number; readonly verdict: TierVerdict } | null = null;
   #lastTier: string | null = null;
   #changedAtMs: number | null = null;
 
-  /** `counted` gets the cost of every call, whatever the month. */
-  constructor(clock: Pick<Clock, 'epochMs'>, counted: MoneySeries) {
+  constructor(clock: Pick<Clock, 'epochMs'>) {
     this.#clock = clock;
-    this.#counted = counted;
-    this.#countedSinceMs = clock.epochMs();
   }
 
-  update({ name, monthSpendNanoUsd, monthBudgets }: TierFacts): void {
+  /** Adds the cost of every call, whatever the month, to a series from now on. */
+  countBy(counted: MoneySeries): void {
+    if (this.#counted !== null) return;
+    this.#counted = counted;
+    this.#countedSinceMs = this.#clock.epochMs();
+  }
+
+  update({ name, monthSpendNanoUsd, monthBudgets, books }: TierFacts): void {
+    if (books !== undefined) this.#books = books;
     if (name !== undefined) this.#name = name;
     if (monthSpendNanoUsd !== undefined) this.#monthSpend = monthSpendNanoUsd;
     if (monthBudgets !== undefined) this.#monthBudgets = monthBudgets;
@@ -143,7 +171,7 @@ export class OrganizationTier {
 
   /** Adds the cost of a call. */
   addSpend(nanoUsd: number): void {
-    this.#counted.addNanoUsd(nanoUsd);
+    this.#counted?.addNanoUsd(nanoUsd);
     this.#seen.add(nanoUsd, this.#clock.epochMs());
   }
 
@@ -151,7 +179,12 @@ export class OrganizationTier {
   verdict(): TierVerdict {
     const atMs = this.#clock.epochMs();
     if (this.#verdict?.atMs === atMs) return this.#verdict.verdict;
-    const verdict = tierVerdict({ limits: this.#limiters.limits(atMs), named: this.#name, atMs });
+    const verdict = tierVerdict({
+      limits: this.#limiters.limits(atMs),
+      organization: this.#books,
+      named: this.#name,
+      atMs,
+    });
     this.#verdict = { atMs, verdict };
     if (verdict.tier !== null) {
       if (this.#lastTier !== null && this.#lastTier !== verdict.tier) this.#changedAtMs = atMs;
@@ -160,8 +193,9 @@ export class OrganizationTier {
     return verdict;
   }
 
-  /** The spend of the current month, a lower bound; `null` until its ledger reports it. */
+  /** The spend of the current month, a lower bound; `null` until its ledger reports it, and where no call is recorded. */
   spend(): MonthSpend | null {
+    if (this.#counted === null) return null;
     if (this.#monthSpend === null) {
       return { usd: usdOf(this.#seen.nanoUsd(this.#clock.epochMs())), countedSinceMs: this.#countedSinceMs };
     }
@@ -173,7 +207,19 @@ export class OrganizationTier {
   progress(): TierProgress | null {
     const atMs = this.#clock.epochMs();
     const { tier } = this.verdict();
-    return tierProgress({ tier, spend: this.spend(), limits: this.#limiters.limits(atMs), atMs });
+    const monthlyCapUsd = this.#books?.monthlyCapUsd;
+    return tierProgress({ tier, spend: this.spend(), monthlyCapUsd, limits: this.limits(), atMs });
+  }
+
+  /** The cap that the organization has, known or not which tier it is; `null` for none, and where it is not known. */
+  monthlyCapUsd(): number | null {
+    const real = this.#books?.monthlyCapUsd;
+    return real === undefined ? (this.progress()?.monthlyCapUsd ?? null) : real;
+  }
+
+  /** The limits that are known, those of the organization's books before any call. */
+  limits(): readonly SeenLimit[] {
+    return highestLimits(this.#limiters.limits(this.#clock.epochMs()), this.#books?.limits ?? []);
   }
 
   headroom(): readonly ClassHeadroom[] {
@@ -223,6 +269,11 @@ export interface TierReport {
   readonly verdict: TierVerdict;
   /** The distance to the cap and to the next tier; `null` if the tier is not known. */
   readonly progress: TierProgress | null;
+  /**
+   * The limits per minute, by model class and dimension: those of the organization's books, where `watchOrganization()` reads
+   * them, are known before the first call.
+   */
+  readonly limits: readonly SeenLimit[];
   /** The remainder of each limit, by model class and dimension; of several keys, that with least left. */
   readonly headroom: readonly ClassHeadroom[];
   /** Advice from the last seven days of this process, most important first. */
@@ -237,8 +288,9 @@ export interface TierReportOptions {
 }
 
 /**
- * Reports what the instrumented clients that feed a registry have seen of an organization's tier; `null` if none of
- * them is of that organization. Sends no request: it goes by the headers and refusals of this process's own calls.
+ * Reports what the instrumented clients that feed a registry have seen of an organization's tier, and what
+ * `watchOrganization()` has read; `null` if none of them is of that organization. Sends no request: it goes by the headers and
+ * refusals of this process's own calls.
  *
  * @example
  * for (const { severity, text } of tierReport()?.advice ?? []) console.log(severity, text);
@@ -247,5 +299,11 @@ export function tierReport({ registry, organization }: TierReportOptions = {}): 
   const store = knownStore(registry ?? defaultRegistry());
   const tier = store === null ? null : organizationTier(store, organization);
   if (tier === null) return null;
-  return { verdict: tier.verdict(), progress: tier.progress(), headroom: tier.headroom(), advice: tier.advice() };
+  return {
+    verdict: tier.verdict(),
+    progress: tier.progress(),
+    limits: tier.limits(),
+    headroom: tier.headroom(),
+    advice: tier.advice(),
+  };
 }

@@ -21,7 +21,7 @@ export interface MonthSpend {
 export interface Lift {
   readonly modelClass: string;
   readonly dimension: PublishedDimension;
-  /** Units per minute: as seen in the headers, else as published for the current tier; `null` if neither is known. */
+  /** Units per minute: as seen in the headers or in the organization's books, else as published for the current tier; `null` if neither is known. */
   readonly from: number | null;
   readonly to: number;
   /** `to` ÷ `from`. */
@@ -67,17 +67,26 @@ export interface ProgressQuestion {
   readonly tier: string | null;
   /** `null` if it is not known. */
   readonly spend: MonthSpend | null;
+  /** The cap that the organization really has: `null` for none; `undefined`, where it is not known, for the published one. */
+  readonly monthlyCapUsd?: number | null | undefined;
   /** The observed limits, which the next tier is compared with. */
   readonly limits: readonly SeenLimit[];
   readonly atMs: number;
 }
 
 /** Measures the distance to the tier's cap and to the next tier; `null` if the tier is not known. */
-export function tierProgress({ tier: name, spend, limits, atMs }: ProgressQuestion): TierProgress | null {
+export function tierProgress({
+  tier: name,
+  spend,
+  limits,
+  atMs,
+  monthlyCapUsd: real,
+}: ProgressQuestion): TierProgress | null {
   const scheme = tierScheme(atMs);
   const tier = name === null ? null : tierNamed(scheme, name);
   if (tier === null) return null;
-  const { monthlyCapUsd, uncapped } = tier;
+  const monthlyCapUsd = real === undefined ? tier.monthlyCapUsd : real;
+  const uncapped = real === undefined ? tier.uncapped : real === null;
   return {
     tier: tier.name,
     monthEndMs: utcMonth(atMs).endMs,

@@ -1,12 +1,26 @@
 import type { LimitDimension } from '../limiter.ts';
 import { PUBLISHED_DIMENSIONS, tierAbove, tierNamed, tierScheme, type Tier, type TierScheme } from './tiers.ts';
 
-/** The source of the tier: its name was configured, or it was inferred from response headers. */
-export type TierSource = 'config' | 'headers';
+/**
+ * The source of the tier: its name was configured, the organization's books have its cap or limits, or it was inferred from
+ * response headers.
+ */
+export const TIER_SOURCES = ['config', 'organization', 'headers'] as const;
+export type TierSource = (typeof TIER_SOURCES)[number];
+
+/** What the organization's own books say of its tier. */
+export interface OrganizationLimits {
+  /** The limits that the organization really has, by model class and dimension. */
+  readonly limits: readonly SeenLimit[];
+  /** The cap of its usage tier in US dollars a month: `null` for none, `undefined` where it is not known. */
+  readonly monthlyCapUsd?: number | null | undefined;
+}
 
 interface TierQuestion {
   /** The highest limit seen for each model class and dimension: workspaces can only have lower ones. */
   readonly limits: readonly SeenLimit[];
+  /** `null` where nobody reads the organization's books. */
+  readonly organization?: OrganizationLimits | null;
   /** The configured name of the tier; `null` if it is to be inferred. */
   readonly named?: string | null;
   /** Decides which tiers are in force. */
@@ -19,30 +33,57 @@ export interface TierVerdict {
   /** `null` for the highest tier, and if the tier is not known. */
   readonly nextTier: string | null;
   readonly source: TierSource;
-  /** The reasons to doubt it, in plain words; `null` if the tier was configured and nothing contradicts it. */
+  /** The reasons to doubt it, in plain words; `null` if it was configured or is the organization's, and nothing contradicts it. */
   readonly doubt: string | null;
   /** The limits that were compared: those whose model class and dimension are published by tier. */
   readonly evidence: readonly LimitEvidence[];
 }
 
 /**
- * Decides on the usage tier: the configured one, else the one that the observed limits imply. Limits of unknown model
- * classes are ignored. A configured tier that is not in force at that time is not used.
+ * Decides on the usage tier: the configured one, else that of the organization's cap, else the one that its limits imply,
+ * configured or observed. Limits of unknown model classes are ignored. A configured tier that is not in force at that time
+ * is not used.
  */
-export function tierVerdict({ limits, named = null, atMs }: TierQuestion): TierVerdict {
+export function tierVerdict({ limits, organization = null, named = null, atMs }: TierQuestion): TierVerdict {
   const scheme = tierScheme(atMs);
-  const evidence = limitEvidence(limits, scheme);
+  const evidence = limitEvidence(highestLimits(limits, organization?.limits ?? []), scheme);
+  const capped = tierOfCap(organization, scheme);
   const namedTier = named === null ? null : tierNamed(scheme, named);
   if (namedTier !== null) {
-    const doubts = namedDoubts(evidence, namedTier, scheme);
+    const doubts = [...capDoubts(namedTier, capped), ...namedDoubts(evidence, namedTier, scheme)];
     return verdict(scheme, namedTier, { source: 'config', evidence, doubts });
   }
-  const tier = impliedTier(evidence, scheme);
+  const tier = capped ?? impliedTier(evidence, scheme);
+  const isOfBooks = capped !== null || impliedTier(limitEvidence(organization?.limits ?? [], scheme), scheme) !== null;
+  const source = isOfBooks ? 'organization' : 'headers';
   const doubts = [
     ...(named === null ? [] : [`"${named.slice(0, 40)}" was named, which is not a tier at this date`]),
-    ...(tier === null ? [unknownDoubt(evidence, scheme)] : inferredDoubts(evidence, tier)),
+    ...(tier === null ? [unknownDoubt(evidence, scheme)] : inferredDoubts(evidence, { tier, isOfBooks })),
   ];
-  return verdict(scheme, tier, { source: 'headers', evidence, doubts });
+  return verdict(scheme, tier, { source, evidence, doubts });
+}
+
+/** The limits of both, each the higher one: a workspace can only have less than its organization. */
+export function highestLimits(seen: readonly SeenLimit[], configured: readonly SeenLimit[]): readonly SeenLimit[] {
+  const highest = new Map<string, SeenLimit>();
+  for (const one of [...seen, ...configured]) {
+    const place = `${one.modelClass}\n${one.dimension}`;
+    if (one.limit > (highest.get(place)?.limit ?? -1)) highest.set(place, one);
+  }
+  return [...highest.values()];
+}
+
+/** The only tier that has the cap, `null` for none or several: a cap can be raised by agreement. */
+function tierOfCap(organization: OrganizationLimits | null, { tiers }: TierScheme): Tier | null {
+  const cap = organization?.monthlyCapUsd;
+  if (cap === undefined) return null;
+  const fitting = tiers.filter((tier) => (cap === null ? tier.uncapped : tier.monthlyCapUsd === cap));
+  return fitting.length === 1 ? (fitting[0] ?? null) : null;
+}
+
+function capDoubts(named: Tier, capped: Tier | null): readonly string[] {
+  if (capped === null || capped.name === named.name) return [];
+  return [`${named.name} was named, but the organization's monthly cap is that of ${capped.name}`];
 }
 
 interface Grounds {
@@ -78,10 +119,15 @@ function unknownDoubt(evidence: readonly LimitEvidence[], { tiers }: TierScheme)
     : `limits that are no tier's (${places(evidence)}): set for a workspace, or by agreement`;
 }
 
-function inferredDoubts(evidence: readonly LimitEvidence[], tier: Tier): readonly string[] {
-  if (tier.limits.size === 0) return [`limits above every tier's that are published (${places(evidence)})`];
+function inferredDoubts(
+  evidence: readonly LimitEvidence[],
+  { tier, isOfBooks }: { readonly tier: Tier; readonly isOfBooks: boolean },
+): readonly string[] {
+  if (tier.limits.size === 0)
+    return isOfBooks ? [] : [`limits above every tier's that are published (${places(evidence)})`];
   const strays = strayDoubts(evidence, tier);
-  return strays.length > 0 ? strays : ["inferred from limits, and a workspace's own can look like a lower tier's"];
+  if (strays.length > 0 || isOfBooks) return strays;
+  return ["inferred from limits, and a workspace's own can look like a lower tier's"];
 }
 
 function strayDoubts(evidence: readonly LimitEvidence[], tier: Tier): readonly string[] {
@@ -107,7 +153,7 @@ function places(evidence: readonly LimitEvidence[]): string {
   return named.join('; ') + (more > 0 ? `; and ${more} more` : '');
 }
 
-/** A limit of one model class, as the headers show it. */
+/** A limit of one model class, as the headers or the organization's books show it. */
 export interface SeenLimit {
   readonly modelClass: string;
   readonly dimension: LimitDimension;

@@ -3,6 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import Anthropic from '@anthropic-ai/sdk';
+import { instrument, tierReport } from 'plimsoll';
 import { WatchBench, shown } from '../../testing/organization/watch-bench.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'plimsoll-watch-'));
@@ -123,4 +125,33 @@ test('waits as long as the API asks, and keeps what it had', async () => {
   await bench.pass(1);
   assert.notDeepEqual(watch.view(), before);
   await watch.close();
+});
+
+test('the tier, its cap and the limits are known before the first call, and unknown when they are old', async () => {
+  const bench = new WatchBench();
+  await bench.live();
+  const store = join(folder, 'tier.db');
+  const { watch, registry } = bench.watch({ store });
+  assert.equal(tierReport({ registry })?.verdict.tier, null);
+  await bench.settle();
+  // The simulator's organization is in its tier Scale: $200,000 a month, 10,000 requests a minute.
+  const report = tierReport({ registry });
+  assert.deepEqual([report?.verdict.tier, report?.verdict.source], ['Scale', 'organization']);
+  assert.ok(report?.limits.some(({ dimension, limit }) => dimension === 'requests' && limit === 10_000));
+  const info = 'anthropic_tier_info{organization="default",tier="Scale",next_tier="Custom",source="organization"}';
+  const cap = 'anthropic_tier_monthly_cap_usd{organization="default"}';
+  assert.deepEqual([await shown(registry, info), await shown(registry, cap)], [[' 1'], [' 200000']]);
+  assert.deepEqual(await shown(registry, 'anthropic_tier_spend_usd'), [], 'no call is recorded here: not $0');
+  instrument(new Anthropic({ apiKey: 'of-nobody', fetch: bench.books.sim.fetch }), { registry });
+  assert.deepEqual(await shown(registry, 'anthropic_tier_spend_usd'), ['{organization="default"} 0']);
+  assert.deepEqual([await shown(registry, info), await shown(registry, cap)], [[' 1'], [' 200000']]);
+  await watch.close();
+  const fetch = (): Promise<Response> => Promise.reject(new Error('nobody answers'));
+  const later = bench.watch({ store, fetch });
+  await bench.settle();
+  assert.deepEqual(await shown(later.registry, cap), [' 200000'], 'kept');
+  bench.books.clock.nowMs += 49 * 3_600_000;
+  await bench.pass(1);
+  assert.deepEqual([await shown(later.registry, info), await shown(later.registry, cap)], [[], []]);
+  await later.watch.close();
 });

@@ -53,7 +53,7 @@ function watched(
     recorder,
     saw(limiters: readonly Limiter[], call: Partial<Call> = {}, attempt: Partial<Attempt> = {}): void {
       const now = { startedAtMs: clock.nowMs, durationSeconds: 0 };
-      recorder.started(aCall(call))?.attempted?.(anAttempt({ ...now, limiters, ...attempt }));
+      recorder.started(aCall(call))?.attempted?.(anAttempt({ ...now, limiters, model: null, ...attempt }));
     },
     cost(usd: number): void {
       record(recorder, aCall({ cost: costing(usd) }));

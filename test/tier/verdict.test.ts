@@ -246,3 +246,52 @@ describe('a tier that was named', () => {
     assert.equal(named('Custom').nextTier, null);
   });
 });
+
+describe("the tier by the organization's books", () => {
+  const told = (monthlyCapUsd: number | null | undefined, seen: Seen = {}, named: string | null = null): TierVerdict =>
+    tierVerdict({ limits: [], organization: { limits: seenLimits(seen), monthlyCapUsd }, named, atMs: NOW });
+
+  it('is the one that has its cap, before any call', () => {
+    for (const [cap, tier] of [
+      [500, 'Start'],
+      [1_000, 'Build'],
+      [200_000, 'Scale'],
+      [null, 'Custom'],
+    ] as const) {
+      const { tier: found, source, doubt } = told(cap);
+      assert.deepEqual([found, source, doubt], [tier, 'organization', null], String(cap));
+    }
+  });
+
+  it('is by its limits where the cap is not known, or is of no tier', () => {
+    for (const cap of [undefined, 750]) {
+      const { tier, source, doubt } = told(cap, { 'haiku-4.5': BUILD });
+      assert.deepEqual([tier, source, doubt], ['Build', 'organization', null]);
+    }
+  });
+
+  it('goes by headers where the books say nothing of it', () => {
+    const { tier, source } = tierVerdict({
+      limits: seenLimits({ 'haiku-4.5': START }),
+      organization: { limits: [], monthlyCapUsd: undefined },
+      atMs: NOW,
+    });
+    assert.deepEqual([tier, source], ['Start', 'headers']);
+  });
+
+  it('says so where it has limits by agreement, and where another was named', () => {
+    assert.match(told(500, { 'haiku-4.5': BUILD }).doubt ?? '', /limits above Start's/);
+    const { tier, source, doubt } = told(1_000, {}, 'Start');
+    assert.deepEqual([tier, source], ['Start', 'config']);
+    assert.match(doubt ?? '', /monthly cap is that of Build/);
+  });
+
+  it('is not lowered by a workspace whose limits are less', () => {
+    const verdict = tierVerdict({
+      limits: seenLimits({ 'haiku-4.5': START }),
+      organization: { limits: seenLimits({ 'haiku-4.5': BUILD }) },
+      atMs: NOW,
+    });
+    assert.deepEqual([verdict.tier, verdict.source], ['Build', 'organization']);
+  });
+});
