@@ -1,4 +1,4 @@
-import type { BillView, BudgetView, CacheView, LimitView, TierView, View } from '../src/console/view.ts';
+import type { BillView, BudgetView, CacheView, CreditView, LimitView, TierView, View } from '../src/console/view.ts';
 import { bar } from './bar.ts';
 import { byId, element, foreign, showEmpty, updateRows } from './dom.ts';
 import { compact, cut, day, percent, until, usd, whole } from './format.ts';
@@ -94,6 +94,7 @@ export function showTier(view: View): void {
   const rows = [
     { id: 'tier', node: tierRow(view.tier) },
     ...(view.bill === null ? [] : [{ id: 'bill', node: billRow(view.bill) }]),
+    ...(view.credit === null ? [] : [{ id: 'credit', node: creditRow(view.credit) }]),
     { id: 'cache', node: cacheRow(view.cache) },
   ];
   updateRows(byId('tier'), rows, { id: ({ id }) => id, make: ({ node }) => node });
@@ -111,10 +112,28 @@ function tierRow(tier: TierView | null): HTMLElement {
   return pair(`Tier ${tier.tier}`, `${usd(spentUsd)} of ${usd(capUsd)}`, [drawn, line(next, met)]);
 }
 
-function billRow({ driftRatio, estimatedUsd, listedUsd }: BillView): HTMLElement {
-  const drift = driftRatio === null ? '–' : `${driftRatio >= 0 ? '+' : '−'}${percent(Math.abs(driftRatio))}`;
-  const text = `Yesterday: ${usd(estimatedUsd)} counted here, ${usd(listedUsd)} listed.`;
-  return pair('Estimate against the bill', drift, [line(text, '')]);
+const WINDOWS: Readonly<Record<BillView['window'], string>> = {
+  yesterday: 'yesterday',
+  last_7_days: 'of the last 7 days',
+  month: 'of the month',
+};
+
+function billRow({ window, billedUsd, recordedUsd, causes }: BillView): HTMLElement {
+  const difference = recordedUsd === null ? '' : `difference ${signed(billedUsd - recordedUsd)}`;
+  const counted = recordedUsd === null ? 'Not yet counted here.' : `${usd(recordedUsd)} counted here`;
+  return pair(`Bill ${WINDOWS[window]}`, usd(billedUsd), [
+    line(counted, difference),
+    ...causes.map((of) => line(of.cause.replaceAll('_', ' '), signed(of.usd))),
+  ]);
+}
+
+function signed(amountUsd: number): string {
+  return `${amountUsd > 0 ? '+' : ''}${usd(amountUsd)}`;
+}
+
+function creditRow({ leftUsd, leastUsd, daysLeft }: CreditView): HTMLElement {
+  const lasts = daysLeft === null ? 'nothing is spent' : `lasts ${whole(Math.floor(daysLeft))} days`;
+  return pair('Credit left', usd(leftUsd), [line(lasts, leastUsd === null ? '' : `${usd(leastUsd)} at least`)]);
 }
 
 function cacheRow(cache: CacheView | null): HTMLElement {

@@ -3,9 +3,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Anthropic from '@anthropic-ai/sdk';
 import { instrument, type InstrumentOptions } from 'plimsoll';
-import { dailyTotals, findings, readOrganization, type ExactUsd, type OrganizationReport } from 'plimsoll/organization';
+import {
+  dailyTotals,
+  findings,
+  readOrganization,
+  watchOrganization,
+  type ExactUsd,
+  type OrganizationReport,
+} from 'plimsoll/organization';
 import { simulator, type Simulator, type SimulatorClock } from 'plimsoll/simulator';
-import { Registry } from 'prom-client';
+import { register, Registry } from 'prom-client';
 
 /** The bill of the days before today, beside what plimsoll saw of them. */
 export interface DemoBill {
@@ -18,7 +25,8 @@ export interface DemoBill {
   readonly credit: { readonly leftUsd: number; readonly leastUsd: number; readonly mostUsd: number } | null;
 }
 
-const DAYS = 30;
+/** More than a month has before its last day, so that all windows are compared. */
+const DAYS = 31;
 const DAY_MS = 24 * 60 * 60 * 1_000;
 const CREDIT_USD = 500;
 
@@ -31,38 +39,50 @@ const aKey = (name: string) => ({
 const WEB = aKey('prod-harbour-web');
 const NIGHTLY = aKey('nightly-eval');
 
-type VirtualClock = SimulatorClock & { nowMs: number };
+type VirtualClock = SimulatorClock & { nowMs: number; isOver: boolean };
 
-/** Virtual time: it stands still but for waiting. */
+/** Virtual time: it stands still but for waiting, until it is over. */
 function virtualClock(nowMs: number): VirtualClock {
-  const clock: VirtualClock = { nowMs, now: () => clock.nowMs, sleep: async (ms) => void (clock.nowMs += ms) };
+  const clock: VirtualClock = {
+    ...{ nowMs, isOver: false },
+    now: () => (clock.isOver ? Date.now() : clock.nowMs),
+    sleep: async (ms) => void (clock.nowMs += ms),
+  };
   return clock;
 }
 
-/** Lives the days before today on a simulated API, and reads the reports of that. */
-export async function demoBill(): Promise<DemoBill> {
+/** The bill, and what goes on showing it as metrics until it is closed. */
+export interface WatchedBill {
+  readonly bill: DemoBill;
+  close(): Promise<void>;
+}
+
+/** Lives the days before today on a simulated API, reads the reports of that, and watches them from now on. */
+export async function demoBill(registry: InstrumentOptions['registry'] = register): Promise<WatchedBill> {
   const folder = mkdtempSync(join(tmpdir(), 'plimsoll-demo-bill-'));
-  const endMs = Date.now();
-  const today = Math.floor(endMs / DAY_MS) * DAY_MS;
+  const today = Math.floor(Date.now() / DAY_MS) * DAY_MS;
   const clock = virtualClock(today - DAYS * DAY_MS);
   const since = new Date(clock.nowMs).toISOString().slice(0, 10);
-  const own = { epochMs: () => clock.nowMs, monotonicMs: () => clock.nowMs };
+  const own = { epochMs: () => clock.now(), monotonicMs: () => clock.now() };
   const totals = dailyTotals({ store: join(folder, 'totals.sqlite'), clock: own });
-  try {
-    const api = apiOf(clock);
-    await live(api, clock, { clock: own, registry: new Registry(), recorders: [totals.recorder] });
-    clock.nowMs = endMs;
-    await totals.flush();
-    const asked = {
-      ...{ adminKey: () => ['sk-ant-admin01', 'simulated'].join('-'), baseUrl: 'http://simulated', fetch: api.fetch },
-      ...{ totals, ids: { [WEB.name]: [WEB.id] }, now: () => clock.nowMs },
-      credit: { balance: { usd: CREDIT_USD, at: since } },
-    };
-    return billOf(await readOrganization(asked, since));
-  } finally {
+  const api = apiOf(clock);
+  await live(api, clock, { clock: own, registry: new Registry(), recorders: [totals.recorder] });
+  clock.isOver = true;
+  await totals.flush();
+  const asked = {
+    ...{ adminKey: () => ['sk-ant-admin01', 'simulated'].join('-'), baseUrl: 'http://simulated', fetch: api.fetch },
+    ...{ totals, ids: { [WEB.name]: [WEB.id] } },
+    credit: { balance: { usd: CREDIT_USD, at: since } },
+  };
+  const bill = billOf(await readOrganization(asked, since));
+  // Another organization than the one of the demo's service, whose limits are others.
+  const watch = watchOrganization({ ...asked, registry, organization: 'before-today' });
+  const close = async (): Promise<void> => {
+    await watch.close();
     await totals.close();
     rmSync(folder, { recursive: true, force: true });
-  }
+  };
+  return { bill, close };
 }
 
 function apiOf(clock: SimulatorClock): Simulator {

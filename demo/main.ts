@@ -47,7 +47,9 @@ async function demo(options: DemoOptions, closings: Closing[], signal: AbortSign
   console.log(greeting(options.live, urlOf(host, shown.port), serviceUrl));
   if (api === null) return live(serviceUrl, closings, signal);
   // The days before today take a second; nobody waits for them.
-  void demoBill().then((bill) => billLines(bill).forEach((line) => console.log(line)));
+  const watched = demoBill();
+  closings.push(async () => (await watched).close());
+  void watched.then(({ bill }) => billLines(bill).forEach((line) => console.log(line)));
   const served = traffic({ serviceUrl, api, seed: options.seed, signal });
   await summaries(signal);
   await served;

@@ -3,7 +3,7 @@ import type { Sample } from '../advice/samples.ts';
 import { modelClass } from '../tier/tiers.ts';
 import { cacheOf, chartsOf, counted, labelOf, numbersOf, tableOf, type Pricing } from './counted.ts';
 import type { Lowest } from './lowest.ts';
-import { billOf, budgetsOf, limitsOf, tierOf } from './standing.ts';
+import { billOf, budgetsOf, creditOf, limitsOf, tierOf } from './standing.ts';
 import type { Problems } from './problems.ts';
 import { RANGES, type LastHour, type RangeSeconds } from './timeline.ts';
 import type { PanelName, Query, Replica, View } from './view.ts';
@@ -61,6 +61,7 @@ export function view(shown: Shown, query: Query): View {
     tier: tierOf(samples, nowMs),
     cache: cacheOf(seen, pricing),
     bill: billOf(samples),
+    credit: creditOf(samples),
     table: tableOf(seen, { by, labels: names }, pricing),
     problems: shown.problems?.view({ rangeSeconds, filter }, nowMs) ?? [],
   };

@@ -1,6 +1,6 @@
 import { tierSeen } from '../advice/advice.ts';
 import { label, samplesOf, sums, type Sample } from '../advice/samples.ts';
-import type { BillView, BudgetView, LimitView, TierView } from './view.ts';
+import type { BillView, BudgetView, CreditView, LimitView, TierView } from './view.ts';
 
 /** Where limits, budgets and the tier stand, read from samples of plimsoll's metrics. */
 
@@ -130,19 +130,70 @@ export function tierOf(samples: readonly Sample[], nowMs: number): TierView | nu
   };
 }
 
-/** Anthropic's report beside plimsoll's own count, of yesterday; `null` where nobody reads the report. */
+/** The windows of the report, the one that is shown first. */
+const BILL_WINDOWS = ['yesterday', 'last_7_days', 'month'] as const;
+
+/** Causes of a difference that are shown, and the least that is worth a line. */
+const MOST_CAUSES = 3;
+const LEAST_USD = 0.01;
+
+/**
+ * Anthropic's report beside plimsoll's own count, of the shortest window that has a complete day; `null` where nobody reads
+ * the report. Replicas show what one of them read: of each figure the largest stands.
+ */
 export function billOf(samples: readonly Sample[]): BillView | null {
-  const listed = yesterday(samples, 'anthropic_listed_cost_usd');
-  if (listed === null) return null;
-  const estimated = yesterday(samples, 'anthropic_estimated_cost_usd');
+  for (const window of BILL_WINDOWS) {
+    const ofWindow = (name: string): ReadonlyMap<string, number> =>
+      valuesBy(
+        samples.filter((one) => label(one, 'window') === window),
+        name,
+        { id: (one) => JSON.stringify(BILL_LABELS.map((of) => label(one, of))) },
+      );
+    const billedUsd = totalOf(ofWindow('anthropic_bill_billed_usd'));
+    if (billedUsd === null) continue;
+    const recordedUsd = totalOf(ofWindow('anthropic_bill_recorded_usd'));
+    const causes = recordedUsd === null ? [] : causesOf(ofWindow('anthropic_bill_difference_usd'));
+    return { ...{ window, billedUsd, recordedUsd, causes }, listedUsd: totalOf(ofWindow('anthropic_bill_listed_usd')) };
+  }
+  return null;
+}
+
+/** What tells figures of a window apart: those that a family lacks are empty. */
+const BILL_LABELS = ['cause', 'organization', 'key', 'model'];
+
+function totalOf(values: ReadonlyMap<string, number>): number | null {
+  return values.size === 0 ? null : [...values.values()].reduce((sum, value) => sum + value, 0);
+}
+
+function causesOf(values: ReadonlyMap<string, number>): BillView['causes'] {
+  const sums = new Map<string, number>();
+  for (const [id, usd] of values) {
+    const [cause = ''] = JSON.parse(id) as readonly string[];
+    sums.set(cause, (sums.get(cause) ?? 0) + usd);
+  }
+  return [...sums]
+    .map(([cause, usd]) => ({ cause, usd }))
+    .filter(({ usd }) => Math.abs(usd) >= LEAST_USD)
+    .sort((one, other) => Math.abs(other.usd) - Math.abs(one.usd))
+    .slice(0, MOST_CAUSES);
+}
+
+/** What is left of prepaid credit, of all organizations, and the days until the first of them has none; `null` for none. */
+export function creditOf(samples: readonly Sample[]): CreditView | null {
+  const ofBound = (name: string, bound: string): ReadonlyMap<string, number> =>
+    valuesBy(
+      samples.filter((one) => label(one, 'bound') === bound),
+      name,
+      { id: (one) => label(one, 'organization') },
+    );
+  const leftUsd = totalOf(ofBound('anthropic_credit_left_usd', 'middle'));
+  if (leftUsd === null) return null;
+  const seconds = [...ofBound('anthropic_credit_left_seconds', 'middle').values()];
   return {
-    listedUsd: listed,
-    estimatedUsd: estimated,
-    driftRatio: estimated === null || listed === 0 ? null : estimated / listed - 1,
+    leftUsd,
+    leastUsd: totalOf(ofBound('anthropic_credit_left_usd', 'least')),
+    daysLeft: seconds.length === 0 ? null : Math.min(...seconds) / DAY_SECONDS,
   };
 }
 
-function yesterday(samples: readonly Sample[], name: string): number | null {
-  const found = samplesOf(samples, name).filter((one) => label(one, 'window') === 'yesterday');
-  return found.length === 0 ? null : found.reduce((sum, { value }) => sum + value, 0);
-}
+const DAY_SECONDS = 24 * 60 * 60;

@@ -39,6 +39,7 @@ export interface View {
   readonly tier: TierView | null;
   readonly cache: CacheView | null;
   readonly bill: BillView | null;
+  readonly credit: CreditView | null;
   readonly table: Table;
   /** Newest first; equal ones are one with a count. */
   readonly problems: readonly ProblemView[];
@@ -152,11 +153,25 @@ export interface CacheView {
   readonly savedUsd: number | null;
 }
 
-/** Yesterday, as Anthropic's report has it. */
+/** What Anthropic's report bills for complete UTC days, beside what plimsoll recorded of them. */
 export interface BillView {
-  readonly listedUsd: number;
-  readonly estimatedUsd: number | null;
-  readonly driftRatio: number | null;
+  readonly window: 'yesterday' | 'last_7_days' | 'month';
+  /** After discounts. */
+  readonly billedUsd: number;
+  readonly listedUsd: number | null;
+  /** `null` without daily totals that are older than the window. */
+  readonly recordedUsd: number | null;
+  /** Why billed is not recorded: the largest first, three at most. */
+  readonly causes: readonly { readonly cause: string; readonly usd: number }[];
+}
+
+/** Prepaid credit, reckoned from the balance that the user gave. */
+export interface CreditView {
+  readonly leftUsd: number;
+  /** By what others may have spent since the report. */
+  readonly leastUsd: number | null;
+  /** At the pace of the last seven complete days; `null` if nothing is spent. */
+  readonly daysLeft: number | null;
 }
 
 export interface Table {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { samplesIn } from '../../src/advice/samples.ts';
-import { budgetsOf, limitId, limitsOf, tierOf } from '../../src/console/standing.ts';
+import { billOf, budgetsOf, creditOf, limitId, limitsOf, tierOf } from '../../src/console/standing.ts';
 
 const AT_MS = Date.UTC(2026, 10, 26, 12);
 
@@ -62,4 +62,43 @@ test('of replicas the lowest that is left of a limit stands, and `tokens` only w
 
 test('a page that shows no limits has no tier', () => {
   assert.equal(tierOf([], AT_MS), null);
+});
+
+const billed = (family: string, labels: string, value: number): string =>
+  `anthropic_bill_${family}_usd{organization="default",${labels}} ${value}`;
+
+test('the bill is of the shortest window that has a day, with the largest causes of its difference first', () => {
+  const week = 'window="last_7_days"';
+  const lines = [
+    billed('billed', `key="web",model="claude-opus-5-5",${week}`, 8),
+    billed('billed', `key="web",model="claude-opus-5-5",${week}`, 7), // Another replica, which read it earlier.
+    billed('billed', `key="eval",model="claude-opus-5-5",${week}`, 2),
+    billed('listed', `key="web",model="claude-opus-5-5",${week}`, 11),
+    billed('recorded', `key="web",model="claude-opus-5-5",${week}`, 9),
+    billed('difference', `cause="discount",${week}`, -1),
+    billed('difference', `cause="unwatched_keys",${week}`, 2),
+    billed('difference', `cause="rounding",${week}`, 0.000001),
+    billed('billed', 'key="web",model="claude-opus-5-5",window="month"', 90),
+  ];
+  assert.deepEqual(billOf(samples(...lines)), {
+    ...{ window: 'last_7_days', billedUsd: 10, recordedUsd: 9, listedUsd: 11 },
+    causes: [
+      { cause: 'unwatched_keys', usd: 2 },
+      { cause: 'discount', usd: -1 },
+    ],
+  });
+  const yesterday = billed('billed', 'key="web",model="claude-opus-5-5",window="yesterday"', 3);
+  assert.deepEqual(billOf(samples(...lines, yesterday)), {
+    ...{ window: 'yesterday', billedUsd: 3, recordedUsd: null, listedUsd: null, causes: [] },
+  });
+  assert.equal(billOf([]), null, 'where nobody reads the report, nothing is shown');
+});
+
+test('credit is what is left, what there is at least, and how long it lasts', () => {
+  const left = 'anthropic_credit_left_usd{organization="default",bound=';
+  const lines = [`${left}"least"} 90`, `${left}"middle"} 100`, `${left}"most"} 105`];
+  assert.deepEqual(creditOf(samples(...lines)), { leftUsd: 100, leastUsd: 90, daysLeft: null });
+  const lasts = 'anthropic_credit_left_seconds{organization="default",bound="middle"} 864000';
+  assert.deepEqual(creditOf(samples(...lines, lasts)), { leftUsd: 100, leastUsd: 90, daysLeft: 10 });
+  assert.equal(creditOf([]), null);
 });

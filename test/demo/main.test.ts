@@ -66,6 +66,15 @@ suite('the demo', { concurrency: 4 }, () => {
       assert.equal((await fetch(new URL('/elsewhere', metrics))).status, 404);
     });
 
+    await t.test('shows the bill of the days before today, and the credit that is left', async () => {
+      let shown: View;
+      do {
+        await demo.line(SUMMARY);
+        shown = (await (await fetch(new URL('/data', metrics))).json()) as View;
+      } while (shown.bill === null || shown.credit === null);
+      assert.ok(shown.bill.causes.length > 0);
+    });
+
     await t.test('has a service that says what it expects', async () => {
       const response = await fetch(`${service}/chat`, { method: 'POST', body: '{}' });
       assert.equal(response.status, 400);
