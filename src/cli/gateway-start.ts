@@ -24,6 +24,8 @@ export interface RunningGateway {
 interface GatewayTelling {
   readonly log: RequestLog;
   readonly onError: (error: unknown) => void;
+  /** Gets one sentence, with what to do, when the organization's books cannot be read. */
+  readonly onProblem: (sentence: string) => void;
 }
 
 /**
@@ -32,8 +34,9 @@ interface GatewayTelling {
  */
 export async function startGateway(
   configuration: GatewayConfiguration,
-  { log, onError }: GatewayTelling,
+  telling: GatewayTelling,
 ): Promise<RunningGateway> {
+  const { log, onError } = telling;
   const parts = new Parts();
   try {
     const stores = parts.add(openStores(configuration.tokens), (opened) => opened.close());
@@ -45,8 +48,9 @@ export async function startGateway(
     if (totals !== null) parts.add(totals, (kept) => kept.close());
     const registry = new Registry();
     const metricsAddress = { ...configuration.metrics, onError, portOption: '--metrics-port' };
+    await watchBooks(configuration, { ...telling, parts, registry, totals });
     const page = parts.add(await serveMetrics(registry, metricsAddress), (open) => open.close(0));
-    const claude = gatewayOf(configuration, { stores, budgets, spend, totals, registry, log, onError });
+    const claude = gatewayOf(configuration, { ...telling, stores, budgets, spend, totals, registry });
     const serving = await listening(configuration, log.listener(claude.listener));
     parts.add(serving, () => drained(claude, serving, configuration.limits.drainSeconds * 1_000));
     return { url: serving.url, metricsUrl: `${page.url}/metrics`, close: () => parts.close() };
@@ -81,6 +85,34 @@ function budgetsOf({ budgets, ledger }: GatewayConfiguration): Budgets | null {
 function totalsOf({ ledger, prices }: GatewayConfiguration, onError: (error: unknown) => void): DailyTotals | null {
   const store = ledger === null ? null : ledgerAt(ledger).openTotals();
   return store === null ? null : dailyTotals({ store, prices, onError });
+}
+
+interface Watched extends GatewayTelling {
+  readonly parts: Parts;
+  readonly registry: Registry;
+  readonly totals: DailyTotals | null;
+}
+
+/** Of the replicas with one ledger, one reads the organization's books; all of them show what it read. */
+async function watchBooks(
+  { organization, ledger, keys, prices, tier }: GatewayConfiguration,
+  { parts, registry, totals, onError, onProblem }: Watched,
+): Promise<void> {
+  if (organization === null) return;
+  // Loaded here, because most gateways need no client of the Admin API.
+  const { watchOrganization } = await import('../organization/watch.ts');
+  const store = ledger === null ? null : ledgerAt(ledger).openReports();
+  if (store !== null) parts.add(store, async (opened) => opened.close());
+  const { everyMs, ...settings } = organization;
+  const watch = watchOrganization({
+    ...settings,
+    ...{ prices, registry, onError, onProblem, aliases: [...keys.keys()] },
+    ...(everyMs !== undefined && { everyMs }),
+    ...(store !== null && { store }),
+    ...(totals !== null && { totals }),
+    ...(tier?.organization !== undefined && { organization: tier.organization }),
+  });
+  parts.add(watch, (running) => running.close());
 }
 
 interface Opened extends GatewayTelling {

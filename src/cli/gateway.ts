@@ -117,7 +117,9 @@ async function serveGateway(configuration: GatewayConfiguration, { json }: Asked
   const log = new RequestLog((line) => io.out(line));
   // Loaded here, because help and tokens need no metrics registry.
   const { startGateway } = await import('./gateway-start.ts');
-  const running = await startGateway(configuration, { log, onError: (error) => io.err(errorLine(error, io.now())) });
+  const onError = (error: unknown): void => io.err(errorLine(error, io.now()));
+  const onProblem = (message: string): void => io.err(problemLine(message, io.now()));
+  const running = await startGateway(configuration, { log, onError, onProblem });
   print(json ? [greetingJson(configuration, running, io.now())] : greeting(configuration, running), io);
   await aborted(io.signal);
   if (!json)
@@ -137,6 +139,11 @@ function errorLine(error: unknown, nowMs: number): string {
     code,
     ...because,
   });
+}
+
+/** A sentence of plimsoll's own as a line of JSON. */
+function problemLine(message: string, nowMs: number): string {
+  return JSON.stringify({ time: new Date(nowMs).toISOString(), level: 'warn', event: 'organization', message });
 }
 
 function kindOf(error: unknown): { readonly name: string; readonly code?: string; readonly cause?: unknown } {

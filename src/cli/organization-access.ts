@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
+import { systemClock, type Clock } from '../clock.ts';
 import { textOf, type Env } from '../environment/credential.ts';
 import { ConfigurationError, unfit, type Problem } from '../errors.ts';
+import { currentKey } from '../gateway/configuration/keys.ts';
 import { adminKeyProblem } from '../keys/secrets.ts';
 import { hintOf } from '../organization/key-audit.ts';
 import { wrongArguments } from './arguments.ts';
@@ -8,14 +10,18 @@ import { wrongArguments } from './arguments.ts';
 /** The code of a configuration with which no organization can be read. */
 export const ORGANIZATION_INVALID = 'PLIMSOLL_ORGANIZATION_INVALID';
 
-/** Reads the admin key of the environment, or of a file. Throws a `ConfigurationError` where there is none, or another key. */
-export function adminKeyOf(env: Env): () => string {
+/**
+ * Reads the admin key of the environment, or of a file, in which a new one is used without a restart. Throws a
+ * `ConfigurationError` where there is none, or another key.
+ */
+export function adminKeyOf(env: Env, clock: Clock = systemClock): () => string {
   const file = textOf(env, 'ANTHROPIC_ADMIN_KEY_FILE');
   const field = file === '' ? 'ANTHROPIC_ADMIN_KEY' : 'ANTHROPIC_ADMIN_KEY_FILE';
   const value = file === '' ? textOf(env, field) : contentOf(file, field);
   const problem = adminKeyProblem(value);
   if (problem !== null) throw new ConfigurationError(ORGANIZATION_INVALID, [{ field, ...problem }]);
-  return () => value;
+  const secret = { text: value, file: file === '' ? null : file };
+  return currentKey(secret, clock, (text) => adminKeyProblem(text) === null);
 }
 
 /** Returns `true` where the environment names an admin key. */

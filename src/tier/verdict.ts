@@ -6,7 +6,7 @@ import { PUBLISHED_DIMENSIONS, tierAbove, tierNamed, tierScheme, type Tier, type
  * response headers.
  */
 export const TIER_SOURCES = ['config', 'organization', 'headers'] as const;
-export type TierSource = (typeof TIER_SOURCES)[number];
+type TierSource = (typeof TIER_SOURCES)[number];
 
 /** What the organization's own books say of its tier. */
 export interface OrganizationLimits {

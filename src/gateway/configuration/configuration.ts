@@ -5,6 +5,7 @@ import type { TierOption } from '../../tier/tiers.ts';
 import type { GatewayClient } from '../access/client.ts';
 import { DEFAULT_HELD_BYTES } from '../options.ts';
 import type { RealKeys } from './keys.ts';
+import type { OrganizationSettings } from './organization.ts';
 import type { Place } from './places.ts';
 import type { Reader } from './reader.ts';
 
@@ -31,6 +32,8 @@ export interface GatewayConfiguration {
   readonly tier: TierOption | undefined;
   /** The version of what is deployed; `undefined` if the environment says it. */
   readonly serviceVersion: string | undefined;
+  /** Whose books are read; `null` for none. */
+  readonly organization: OrganizationSettings | null;
   readonly limits: LimitSettings;
   /** Web origins whose pages may call the gateway. */
   readonly corsOrigins: readonly string[];

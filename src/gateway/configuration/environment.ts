@@ -52,6 +52,7 @@ export function configurationInEnvironment(given: Env, folder: string): GatewayC
     prices,
     tier: undefined,
     serviceVersion: undefined,
+    organization: null,
     limits: DEFAULT_LIMITS,
     corsOrigins: [],
     // Models matter to clients, and the gateway only forwards their calls.

@@ -22,12 +22,13 @@ import {
 } from './configuration.ts';
 import { keysOf, type SecretSources } from './keys.ts';
 import { allBudgets, labelsOf, noteSubjectLabels } from './labels.ts';
+import { organizationOf } from './organization.ts';
 import { ledgerPlaceOf, placeOf, type Place } from './places.ts';
 import { Reader, isObject } from './reader.ts';
 
 const FIELDS = [
   ...['listen', 'metrics', 'baseUrl', 'keys', 'clients', 'labelHeaders', 'attribution', 'budgets', 'ledger', 'tokens'],
-  ...['prices', 'tier', 'serviceVersion', 'limits', 'cors'],
+  ...['prices', 'tier', 'serviceVersion', 'organization', 'limits', 'cors'],
 ];
 
 /**
@@ -118,6 +119,7 @@ function configured(read: Reader, sources: SecretSources): GatewayConfiguration 
     tokens: tokensOf(read, sources),
     tier: tierOf(read, systemClock.epochMs()),
     serviceVersion: serviceVersionOf(read),
+    organization: organizationOf(read, { keys, sources, notices }),
     limits: limitsOf(read),
     corsOrigins: corsOriginsOf(
       read,

@@ -96,9 +96,13 @@ const LOOK_MS = 5_000;
 
 /**
  * Returns the key, which stays current if it came from a file: a rotated key is used within five seconds, without a
- * restart. If the file cannot be read or has no key, the previous key stays in use.
+ * restart. If the file cannot be read or has no key that is usable, the previous key stays in use.
  */
-export function currentKey({ text, file }: Secret, clock: Clock = systemClock): () => string {
+export function currentKey(
+  { text, file }: Secret,
+  clock: Clock = systemClock,
+  isUsable: (text: string) => boolean = (key) => judgedKey(key).usable,
+): () => string {
   if (file === null) return () => text;
   let [current, changed, lookedMs] = [text, changedAt(file), clock.monotonicMs()];
   return () => {
@@ -107,17 +111,17 @@ export function currentKey({ text, file }: Secret, clock: Clock = systemClock): 
     lookedMs = nowMs;
     const now = changedAt(file);
     if (now === changed) return current;
-    const written = keyIn(file);
+    const written = keyIn(file, isUsable);
     if (written !== null) [current, changed] = [written, now];
     return current;
   };
 }
 
 /** `null` if there is none; then it is read again later. */
-function keyIn(file: string): string | null {
+function keyIn(file: string, isUsable: (text: string) => boolean): string | null {
   try {
     const text = secretText(file);
-    return judgedKey(text).usable ? text : null;
+    return isUsable(text) ? text : null;
   } catch {
     // The file may be being moved or replaced.
     return null;

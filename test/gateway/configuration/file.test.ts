@@ -81,6 +81,7 @@ describe("a gateway's configuration", () => {
       ledger: null,
       tier: undefined,
       serviceVersion: undefined,
+      organization: null,
       limits: {
         connections: 10_000,
         headerBytes: 16_384,
@@ -296,7 +297,7 @@ describe("a gateway's configuration", () => {
         cors: [],
       }),
       [
-        'listn: expected one of listen, metrics, baseUrl, keys, clients, labelHeaders, attribution, budgets, ledger, tokens, prices, tier, serviceVersion, limits, cors, got an unknown field: did you mean listen?',
+        'listn: expected one of listen, metrics, baseUrl, keys, clients, labelHeaders, attribution, budgets, ledger, tokens, prices, tier, serviceVersion, organization, limits, cors, got an unknown field: did you mean listen?',
         'clients.checkout.modles: expected one of key, labels, models, maxTokens, endpoints, requestsPerMinute, origins, mints, bodyBytes, requestsAtOnce, budgets, got an unknown field: did you mean models?',
         'clients.checkout.key: expected one of the aliases in keys (prod-api-key, prod-other-key), got "prod-api-kye": did you mean prod-api-key?',
         'clients.checkout.models: expected a list, each the id of a model, got "claude-haiku-5-5": write it as a list',
