@@ -84,6 +84,7 @@ const CALL: Call = {
   durationSeconds: null,
   outcome: null,
   rejection: null,
+  requestId: null,
   stopReason: null,
   usage: null,
   cost: null,

@@ -54,7 +54,7 @@ export function showBudgets({ budgets }: View): void {
   updateRows(list, budgets, { id: ({ name, period, scope }) => `${name} ${period} ${scope}`, make: budgetRow });
 }
 
-const MODES: Readonly<Record<string, string>> = { block: 'refuses', warn: 'warns' };
+const MODES: Readonly<Record<string, string>> = { block: 'refuses', warn: 'warns', observe: 'counts' };
 
 function budgetRow(budget: BudgetView): HTMLElement {
   const { name, period, limitUsd, spentUsd, expectedUsd, paceRatio, mode, blocked } = budget;

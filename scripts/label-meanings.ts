@@ -1,4 +1,5 @@
 /** What each value of the closed sets means, for the reference pages. A new value compiles once it has its line here. */
+import type { BudgetMode } from '../src/budget/budget.ts';
 import type { GatewayRefusal, ResendCause } from '../src/record/metrics/catalogue-limits.ts';
 import type { Stage } from '../src/record/metrics/metric.ts';
 import type { ReadOutcome } from '../src/organization/admin-client.ts';
@@ -50,6 +51,12 @@ export const REASON_MEANINGS: Meanings<RateLimitReason> = {
     'the monthly spend cap of the tier, or another spend limit or lack of credit: `anthropic_spend_limited_total` says whose',
   contract_spend_limit: 'the spend limit of a contract',
   unknown: 'the response does not say',
+};
+
+export const BUDGET_MODE_MEANINGS: Meanings<BudgetMode> = {
+  observe: 'measures, and warns of nothing',
+  warn: 'counts the calls that go over, and refuses none',
+  block: 'refuses calls before they are sent',
 };
 
 export const SCOPE_MEANINGS: Meanings<SpendScope> = {

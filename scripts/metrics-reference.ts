@@ -7,6 +7,7 @@ import { COST_KINDS, TOKEN_KINDS } from '../src/vocabulary.ts';
 import {
   BATCH_RESULT_MEANINGS,
   BILLING_MEANINGS,
+  BUDGET_MODE_MEANINGS,
   CACHE_MISS_MEANINGS,
   CATEGORY_MEANINGS,
   CAUSE_MEANINGS,
@@ -80,6 +81,7 @@ const NOTES: Readonly<Record<Section, string>> = {
   routes: `${values('decision', ['filled', 'warned', 'clamped', 'rejected'])}- Responses cut off at max_tokens, by route: \`anthropic_stop_reasons_total{stop_reason="max_tokens"}\`.\n`,
   rate_limits: `${values('dimension', LIMIT_DIMENSIONS)}- The server sends the same figures to every replica: aggregate with \`min\` or \`max\`, never with \`sum\`.\n`,
   budgets:
+    `${meanings('mode', BUDGET_MODE_MEANINGS)}` +
     '- Correct for one shared ledger and for one ledger per replica: `sum by (budget) (max by (budget, ledger_id) (anthropic_budget_spent_usd))`.\n',
   tier: '',
   bill:

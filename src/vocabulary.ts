@@ -208,6 +208,8 @@ export interface Attempt {
   readonly retryReason: Outcome | null;
   /** Empty if no header of the family was sent. */
   readonly limiters: readonly Limiter[];
+  /** The API's id of a refusal, from its header `request-id`; `null` for a success, whose header is not read, and without a response. */
+  readonly requestId: string | null;
 }
 
 /** Attribution labels of a call: only declared names, with values not capped yet. */
@@ -259,6 +261,8 @@ export interface Call {
   readonly outcome: Outcome | null;
   /** The reason that the last attempt was refused for, or the error in the body of its response, so far; `null` for neither. */
   readonly rejection: Rejection | null;
+  /** The API's id of the last attempt, where it was refused; `null` if it was not, so far. */
+  readonly requestId: string | null;
   /** The server's stop reason, so far. */
   readonly stopReason: string | null;
   /** Why the prompt cache was not used, if the request asked for a diagnosis and the API has one; else `null`. */

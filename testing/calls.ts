@@ -32,6 +32,7 @@ export function aCall(given: Partial<Call> = {}): Call {
     durationSeconds: 1.5,
     outcome: 'ok',
     rejection: null,
+    requestId: null,
     stopReason: null,
     cacheMiss: null,
     usage: null,
@@ -58,6 +59,7 @@ export function anAttempt(given: Partial<Attempt> = {}): Attempt {
     rejection: null,
     retryReason: null,
     limiters: [],
+    requestId: null,
     ...given,
   };
 }

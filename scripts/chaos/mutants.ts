@@ -183,7 +183,7 @@ function forgetful(): Observation['batches'] {
 
 function plain(call: Call): Call {
   const { operation, key, requestedModel, fallbackFrom, attribution, maxTokens, startedAtMs, model } = call;
-  const { attempts, waitSeconds, firstTokenSeconds, durationSeconds, outcome, rejection } = call;
+  const { attempts, waitSeconds, firstTokenSeconds, durationSeconds, outcome, rejection, requestId } = call;
   const { stopReason, usage, cost } = call;
   const { serverFallbackFrom, answerStartSeconds, cacheMiss } = call;
   return {
@@ -204,6 +204,7 @@ function plain(call: Call): Call {
     durationSeconds,
     outcome,
     rejection,
+    requestId,
     stopReason,
     usage,
     cost,

@@ -8,6 +8,8 @@ interface BudgetFigures {
   readonly spentUsd: number;
   readonly expectedUsd: number | null;
   readonly blocked: number;
+  /** `null` on pages of versions that do not say. */
+  readonly mode: string | null;
   readonly endMs: number | null;
 }
 
@@ -27,6 +29,7 @@ function budgetsOf(samples: readonly Sample[]): readonly BudgetFigures[] {
   const ends = new Map(
     samplesOf(samples, 'anthropic_budget_period_end_timestamp_seconds').map((one) => [byBudget(one), one.value]),
   );
+  const modes = new Map(samplesOf(samples, 'anthropic_budget_info').map((one) => [byBudget(one), label(one, 'mode')]));
   const decisions = sums(
     samples,
     'anthropic_budget_decisions_total',
@@ -42,6 +45,7 @@ function budgetsOf(samples: readonly Sample[]): readonly BudgetFigures[] {
         limitUsd,
         spentUsd,
         blocked,
+        mode: modes.get(budget) ?? null,
         expectedUsd: expected.get(budget) ?? null,
         endMs: end === undefined ? null : end * 1_000,
       },
@@ -50,11 +54,11 @@ function budgetsOf(samples: readonly Sample[]): readonly BudgetFigures[] {
 }
 
 function budgetItem(figures: BudgetFigures): readonly AdviceItem[] {
-  const { budget, limitUsd, spentUsd, expectedUsd, blocked, endMs } = figures;
+  const { budget, limitUsd, spentUsd, expectedUsd, blocked, mode, endMs } = figures;
   const evidence = { ...figures };
   if (spentUsd >= limitUsd || blocked > 0) {
     const ends = endMs === null ? '' : `, and the period ends on ${day(endMs)}`;
-    const refused = blocked > 0 ? ` ${blocked.toLocaleString('en-US')} calls were refused.` : ' No calls were refused.';
+    const refused = blocked > 0 ? ` ${blocked.toLocaleString('en-US')} calls were refused.` : refusesNone(mode);
     const text = `Budget ${budget}: ${usd(spentUsd)} of ${usd(limitUsd)} is spent${ends}.${refused}`;
     return [{ about: 'budget', kind: 'budget_spent', severity: 'critical', text, evidence }];
   }
@@ -65,6 +69,12 @@ function budgetItem(figures: BudgetFigures): readonly AdviceItem[] {
     `Budget ${budget}: ${usd(spentUsd)} of ${usd(limitUsd)} is spent, and at this pace ${usd(expectedUsd)} will be spent` +
     `${by}, ${over} over the limit. Raise the budget, or see in the attribution labels what spends it.`;
   return [{ about: 'budget', kind: 'budget_ahead', severity: 'warning', text, evidence }];
+}
+
+/** Says why a spent budget refuses nothing. */
+function refusesNone(mode: string | null): string {
+  if (mode === 'warn') return ' It warns, and refuses no call: set its mode to block if it is to.';
+  return mode === 'observe' ? ' It measures, and refuses no call.' : ' No calls were refused.';
 }
 
 function ledgerItems(samples: readonly Sample[]): readonly AdviceItem[] {

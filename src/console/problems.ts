@@ -27,7 +27,7 @@ export class Problems {
       outcome: call.outcome ?? '',
       reason: rejection?.rateLimitReason ?? rejection?.spendScope ?? null,
       retries: Math.max(0, call.attempts - 1),
-      requestId: null,
+      requestId: call.requestId,
     });
     if (this.#kept.length > MOST) this.#kept.shift();
   }

@@ -201,7 +201,7 @@ export interface ProblemView {
   /** The reason of a 429, or the limit on spend. */
   readonly reason: string | null;
   readonly retries: number;
-  /** Anthropic's id of the last response. */
+  /** Anthropic's id of the refusal that ended the call; `null` without one. */
   readonly requestId: string | null;
   /** How many equal ones stand behind it. */
   readonly count: number;

@@ -4,7 +4,7 @@ import { admit } from './admission.ts';
 import { limiters, type HeaderReader } from './limiters.ts';
 import type { LiveCall } from './live-call.ts';
 import type { Observation } from './observation.ts';
-import { rejection, type Verdict } from './rejection.ts';
+import { rejection, requestIdOf, type Verdict } from './rejection.ts';
 
 /** The sender reports a refusal, retries it without reading it, or waits for the policy that reads it and decides. */
 export type RefusalFate = 'reported' | 'retried' | 'decided';
@@ -169,8 +169,9 @@ export function observeRefusal<E extends Exchange, R extends ResponseHead>(
     policy === undefined
       ? rejected.then((rejection) => ({ rejection, denied: null, isLast: !goesOn }))
       : rejected.then((rejection) => decide(exchange, transport, { policy, response, rejection }));
-  if (exchange.isAround === true) call.refuse({ status, limiters: [], verdict, begun: null });
-  else call.refuse({ status, limiters: limiters(headers), verdict });
+  const requestId = requestIdOf(headers);
+  if (exchange.isAround === true) call.refuse({ status, limiters: [], requestId, verdict, begun: null });
+  else call.refuse({ status, limiters: limiters(headers), requestId, verdict });
   if (policy === undefined) {
     transport.handBack(exchange, response, goesOn);
     return undefined;

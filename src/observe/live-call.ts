@@ -60,6 +60,7 @@ export class LiveCall implements Call {
   durationSeconds: number | null = null;
   outcome: Outcome | null = null;
   rejection: Rejection | null = null;
+  requestId: string | null = null;
   stopReason: string | null = null;
   cacheMiss: Call['cacheMiss'] = null;
   usage: Usage | null = null;
@@ -208,8 +209,8 @@ export class LiveCall implements Call {
   }
 
   /** The server refused the attempt. It is recorded, and the call ended where it is the last, when the verdict is there. */
-  refuse({ status, limiters, verdict, begun = this.#begun }: RefusedResponse): void {
-    const attempt = begun === null ? null : this.#attempt(status, limiters, begun);
+  refuse({ status, limiters, requestId, verdict, begun = this.#begun }: RefusedResponse): void {
+    const attempt = begun === null ? null : Object.assign(this.#attempt(status, limiters, begun), { requestId });
     const recording = (this.#recording ?? Promise.resolve())
       .then(() => verdict)
       .then(({ rejection, denied, isLast }) => {
@@ -326,6 +327,7 @@ export class LiveCall implements Call {
       waitSeconds: begun.waitSeconds,
       status,
       limiters,
+      requestId: null,
       rejection: null,
       retryReason: null,
     };
@@ -334,6 +336,7 @@ export class LiveCall implements Call {
   #recordAttempt(attempt: OpenAttempt, rejection: Rejection | null): void {
     attempt.rejection = rejection;
     this.rejection = rejection;
+    this.requestId = attempt.requestId;
     attempt.retryReason = this.lastOutcome;
     this.lastOutcome = rejection?.outcome ?? null;
     this.#record('attempted', attempt);

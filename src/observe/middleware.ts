@@ -16,7 +16,7 @@ import {
 } from './exchange.ts';
 import { limiters } from './limiters.ts';
 import type { LiveCall } from './live-call.ts';
-import { rejection, type BegunAttempt } from './rejection.ts';
+import { rejection, requestIdOf, type BegunAttempt } from './rejection.ts';
 import { followResponse, OUTCOME_OF_END, type FollowedCall } from './response.ts';
 import { isOpen, readClone, refusalBody } from './sdk-response.ts';
 import { failureOf } from './sdk-retry.ts';
@@ -159,7 +159,7 @@ export class MiddlewareRound<E extends Exchange> {
       denied: null,
       isLast: false,
     }));
-    call.refuse({ status, limiters: limiters(headers), verdict, begun });
+    call.refuse({ status, limiters: limiters(headers), requestId: requestIdOf(headers), verdict, begun });
   }
 
   #failAttempt(error: unknown, begun: BegunAttempt | null): void {

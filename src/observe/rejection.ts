@@ -26,10 +26,17 @@ export type BegunAttempt = Pick<Attempt, 'index' | 'model' | 'startedAtMs' | 'wa
 export interface RefusedResponse {
   readonly status: number;
   readonly limiters: Attempt['limiters'];
+  readonly requestId: Attempt['requestId'];
   /** Settles when the body has been read. */
   readonly verdict: Promise<Verdict>;
   /** Default: the attempt that began last. `null`: it was recorded where it was seen, or is a refusal without a request. */
   readonly begun?: BegunAttempt | null;
+}
+
+/** Reads the API's id of a refusal. What is not shaped as one, as a proxy may send, is none. */
+export function requestIdOf(headers: Headers): string | null {
+  const id = headers.get('request-id');
+  return id !== null && /^req_\w{1,64}$/.test(id) ? id : null;
 }
 
 /** What one source says of a refusal. `reason` is only read on a 429. */

@@ -46,9 +46,10 @@ function newListener(store: Store, budgets: Budgets): BudgetListener {
   };
 }
 
-/** Shows the counters at zero, so that `increase()` sees the first event. */
+/** Shows the mode, and the counters at zero, so that `increase()` sees the first event. */
 function startCounters({ families }: Store, { budget }: BudgetView): void {
-  const { name, thresholds } = budget;
+  const { name, mode, thresholds } = budget;
+  families.anthropic_budget_info.series({ budget: name, mode }).set(1);
   families.anthropic_budget_spend_usd_total.series(labelsOf(budget)).showAtZero();
   for (const decision of DECISIONS) {
     families.anthropic_budget_decisions_total.series({ budget: name, decision }).showAtZero();

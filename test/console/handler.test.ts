@@ -85,6 +85,7 @@ test('equal problems are one with a count, and say no more than why', async () =
   }
   const [problem, ...others] = (await view()).problems;
   assert.equal(others.length, 0);
+  assert.equal(problem?.requestId, api.truth.requests.at(-1)?.id, "the newest one's id");
   assert.deepEqual(
     { outcome: problem?.outcome, count: problem?.count, model: problem?.model, operation: problem?.operation },
     { outcome: 'unauthorized', count: 3, model: 'claude-haiku-4-5', operation: 'messages.create' },

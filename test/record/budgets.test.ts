@@ -111,6 +111,7 @@ test('a budget that blocks or lasts a month warns of a ledger in memory, at the 
   assert.equal(name, 'PlimsollWarning');
   assert.equal(code, 'PLIMSOLL_VOLATILE_LEDGER');
   assert.match(message, /each replica enforces separately; lost on restart \(all, blocks\)/);
+  assert.equal((await samples(registry, 'anthropic_budget_info'))['budget=blocks,mode=block'], 1);
   assert.deepEqual(await samples(registry, 'anthropic_budget_volatile_ledger'), {
     [`budget=all,ledger_id=${held.ledger.id}`]: 1,
     [`budget=blocks,ledger_id=${held.ledger.id}`]: 1,

@@ -137,6 +137,15 @@ export const BUDGET_METRICS = [
     bornAtZero: true,
   },
   {
+    name: 'anthropic_budget_info',
+    type: 'gauge',
+    section: 'budgets',
+    help: 'Always 1; mode says what the budget does with a call that does not fit: observe, warn, block.',
+    unit: null,
+    labels: ['budget', 'mode'],
+    aggregator: 'max',
+  },
+  {
     name: 'anthropic_budget_ledger_up',
     type: 'gauge',
     section: 'budgets',
