@@ -2,21 +2,26 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Anthropic from '@anthropic-ai/sdk';
-import { instrument } from 'plimsoll';
+import { instrument, withAttribution } from 'plimsoll';
 import { budgets, sqliteLedger, type BudgetDefinition, type Budgets } from 'plimsoll/budget';
 import { simulator } from 'plimsoll/simulator';
 import { Registry } from 'prom-client';
 
-/** A budget for the month, under the tier's cap of $500, and one per day for each route. That of research is too small on purpose. */
+/** A budget for the month, under the tier's cap of $500, and one per day for each route. That of research is almost spent when the demo begins. */
 const DEFINITIONS: readonly BudgetDefinition[] = [
   { name: 'all', period: 'month', usd: 480 },
-  { name: 'chat', scope: { label: 'route', value: 'chat' }, period: 'day', usd: 20 },
-  { name: 'review', scope: { label: 'route', value: 'review' }, period: 'day', usd: 20 },
-  { name: 'research', scope: { label: 'route', value: 'research' }, period: 'day', usd: '0.25' },
+  { name: 'chat', scope: { label: 'route', value: 'chat' }, period: 'day', usd: 10 },
+  { name: 'review', scope: { label: 'route', value: 'review' }, period: 'day', usd: 6 },
+  { name: 'research', scope: { label: 'route', value: 'research' }, period: 'day', usd: 8 },
 ];
 
-/** Spend of this month before the demo begins, in US dollars: close to the tier's cap of $500. */
-const SPENT_BEFORE_USD = 462;
+/** What the service spends in a month at its pace, in US dollars: more than its budget, and than the tier's cap of $500. */
+const MONTH_USD = 525;
+
+/** What the routes have spent today at the end of a day like the others; research has spent its part already. */
+const DAY_USD = { chat: 6, review: 3.5 } as const;
+
+const RESEARCH_USD = 7.97;
 
 /** Budgets whose ledger lasts as long as the demo. */
 interface DemoBudgets {
@@ -46,13 +51,27 @@ const DAY_MS = 24 * 60 * 60 * 1_000;
 /** Price of claude-opus-5-5. */
 const USD_PER_MILLION_OUTPUT_TOKENS = 20;
 
-/** Fills the ledger with one call per day of this month, made through an instrumented client. */
+interface Spend {
+  readonly atMs: number;
+  readonly usd: number;
+  readonly route?: string;
+}
+
+/** The spend of each day of the month before today, and of today by route. */
+function* spendSoFar(now: Date): Generator<Spend> {
+  const [year, month] = [now.getUTCFullYear(), now.getUTCMonth()];
+  const today = Date.UTC(year, month, now.getUTCDate());
+  const daysOfMonth = new Date(Date.UTC(year, month + 1, 0)).getUTCDate();
+  for (let atMs = Date.UTC(year, month); atMs < today; atMs += DAY_MS) yield { atMs, usd: MONTH_USD / daysOfMonth };
+  const passed = (now.getTime() - today) / DAY_MS;
+  for (const [route, usd] of Object.entries(DAY_USD)) yield { atMs: today, usd: usd * passed, route };
+  yield { atMs: today, usd: RESEARCH_USD, route: 'research' };
+}
+
+/** Fills the ledger with calls that cost what was spent, made through an instrumented client. */
 async function spendMonthSoFar(ledgerPath: string): Promise<void> {
-  const now = new Date();
-  const monthStartMs = Date.UTC(now.getUTCFullYear(), now.getUTCMonth());
-  const days = Math.max(1, Math.floor((now.getTime() - monthStartMs) / DAY_MS));
-  const output_tokens = Math.round((SPENT_BEFORE_USD / days / USD_PER_MILLION_OUTPUT_TOKENS) * 1_000_000);
-  let atMs = monthStartMs;
+  let atMs = 0;
+  let output_tokens = 0;
   const clock = { epochMs: () => atMs, monotonicMs: () => atMs };
   const kept = budgets({ definitions: DEFINITIONS, ledger: sqliteLedger(ledgerPath), clock });
   const api = simulator({
@@ -61,14 +80,17 @@ async function spendMonthSoFar(ledgerPath: string): Promise<void> {
   });
   const claude = instrument(new Anthropic({ apiKey: 'simulated', baseURL: 'http://simulated', fetch: api.fetch }), {
     registry: new Registry(),
-    attribution: { route: [] },
+    attribution: { route: ['chat', 'review', 'research'] },
     budgets: kept,
     clock,
   });
-  for (let day = 0; day < days; day += 1) {
-    atMs = monthStartMs + day * DAY_MS;
-    const messages = [{ role: 'user' as const, content: 'What was there to do today?' }];
-    await claude.messages.create({ model: 'claude-opus-5-5', max_tokens: 1_024, messages });
+  const messages = [{ role: 'user' as const, content: 'What was there to do today?' }];
+  for (const { usd, route, ...when } of spendSoFar(new Date())) {
+    atMs = when.atMs;
+    output_tokens = Math.round((usd / USD_PER_MILLION_OUTPUT_TOKENS) * 1_000_000);
+    await withAttribution(route === undefined ? {} : { route }, () =>
+      claude.messages.create({ model: 'claude-opus-5-5', max_tokens: 1_024, messages }),
+    );
   }
   await kept.close();
 }

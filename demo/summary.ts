@@ -4,9 +4,9 @@ import type { Samples } from './samples.ts';
 const WIDTH = 80;
 
 /** The head of the table that `summaryLine` prints. */
-export const SUMMARY_HEAD = line('time', ['calls', '429s', 'retries', 'p95', 'tokens', 'cost'], '429s by reason');
+export const SUMMARY_HEAD = line('time', ['calls', '429s', 'retries', 'p95', 'tokens', 'cost'], ['429s by reason']);
 
-/** One line of at most 80 columns from the difference between two scrapes. */
+/** A line of at most 80 columns from the difference between two scrapes; reasons that find no room stand on the next. */
 export function summaryLine(time: string, happened: Samples): string {
   const reasons = [...happened.by('reason', 'anthropic_rate_limited_total')];
   return line(
@@ -19,11 +19,11 @@ export function summaryLine(time: string, happened: Samples): string {
       count(happened.total('anthropic_tokens_total')),
       usd(happened.total('anthropic_cost_usd_total')),
     ],
-    reasons.map(([reason, times]) => `${reason} ${times}`).join(', '),
+    reasons.map(([reason, times]) => `${reason} ${times}`),
   );
 }
 
-/** One line of at most 80 columns on the spend of each budget and of the tier's cap. */
+/** The spend of each budget and of the tier's cap, in lines of at most 80 columns. */
 export function budgetsLine(now: Samples): string {
   const budgets = [...now.by('budget', 'anthropic_budget_limit_usd')].map(([budget, limit]) => {
     const spent = now.total('anthropic_budget_spent_usd', { budget });
@@ -32,19 +32,29 @@ export function budgetsLine(now: Samples): string {
   const tiers = [...now.by('tier', 'anthropic_tier_info').keys()].map(
     (tier) => `tier ${tier} ${percent(now.total('anthropic_tier_progress_ratio'))} of cap`,
   );
-  return cut(`budgets   ${[...budgets, ...tiers].join(', ')}`);
+  return joined('budgets   ', [...budgets, ...tiers]);
 }
 
 function percent(ratio: number): string {
   return `${(100 * ratio).toFixed(0)}%`;
 }
 
-function cut(text: string): string {
-  return text.length <= WIDTH ? text : `${text.slice(0, WIDTH - 1)}…`;
+/** Items behind a head, with commas; those that find no room go on below the first. */
+function joined(head: string, items: readonly string[]): string {
+  const lines = [head];
+  for (const [index, item] of items.entries()) {
+    const text = index === items.length - 1 ? item : `${item},`;
+    const last = lines.at(-1) ?? '';
+    const isFirst = last.length <= head.length;
+    if (isFirst || last.length + 1 + text.length <= WIDTH)
+      lines[lines.length - 1] = `${last}${isFirst ? '' : ' '}${text}`;
+    else lines.push(`${' '.repeat(head.length)}${text}`);
+  }
+  return lines.join('\n').trimEnd();
 }
 
-function line(time: string, columns: readonly string[], last: string): string {
-  const widths = [7, 6, 9, 8, 8, 10];
+function line(time: string, columns: readonly string[], last: readonly string[]): string {
+  const widths = [6, 6, 8, 8, 8, 10];
   const figures = columns.map((column, index) => column.padStart(widths[index] ?? 0)).join('');
-  return cut(`${time.padEnd(8)}${figures}  ${last}`.trimEnd());
+  return joined(`${time.padEnd(8)}${figures}  `, last);
 }

@@ -45,13 +45,13 @@ export async function traffic({ serviceUrl, api, seed, signal }: TrafficOptions)
 const PERIOD_SECONDS = 120;
 const OVERLOAD_AT = 52;
 
-/** Visits per second at a second of the period: a calm flow, and bursts that each hit a different limit. */
+/** Visits per second at a second of the period: a calm flow, one burst of all three models, and bursts that each hit another limit. */
 function visitsPerSecond(second: number): Readonly<Record<Path, number>> {
   const burst = (from: number, perSecond: number): number => (second >= from && second < from + 4 ? perSecond : 0);
   return {
-    chat: 0.3 + burst(5, 19) + burst(65, 6),
-    review: 0.1 + burst(30, 7),
-    research: 0.05 + burst(85, 3),
+    chat: 0.3 + burst(2, 19) + burst(65, 6),
+    review: 0.1 + burst(2, 7) + burst(30, 7),
+    research: 0.05 + burst(2, 1.5) + burst(85, 3),
   };
 }
 
