@@ -62,7 +62,7 @@ export class ChartSet {
     const isLine = definition.kind === 'lines';
     const { width, height } = place.getBoundingClientRect();
     return {
-      ...{ width: Math.max(120, width), height: Math.max(80, height), padding: [8, 8, 0, 0], legend: { show: false } },
+      ...{ width: Math.max(120, width), height: Math.max(80, height), padding: [8, 10, 0, 0], legend: { show: false } },
       tzDate: (at) => uPlot.tzDate(new Date(at * 1_000), 'Etc/UTC'),
       cursor: { sync: { key: 'all' }, y: false, drag: { x: false, y: false }, points: { show: isLine } },
       scales: {
@@ -85,7 +85,7 @@ export class ChartSet {
     const values = (at: readonly number[]): string[] => at.map((one) => tick(definition, one));
     const grid = { stroke: color('--grid'), width: 1 };
     return [
-      { ...axis, size: 22, gap: 4, space: 56, grid: { show: false }, values: (_, at) => times(at) },
+      { ...axis, size: 28, gap: 9, space: 56, grid: { show: false }, values: (_, at) => times(at) },
       { ...axis, size: 52, gap: 6, space: 28, grid, values: (_, at) => values(at) },
     ];
   }

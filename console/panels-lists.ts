@@ -118,6 +118,6 @@ function problemRow({ atMs, model, operation, outcome, reason, retries, requestI
       details.length === 0 ? '' : ` ${details.join(' · ')}`,
       count > 1 ? element('span', { class: 'tag' }, `× ${whole(count)}`) : '',
     ),
-    element('code', {}, requestId === null ? '' : foreign(requestId)),
+    ...(requestId === null ? [] : [element('code', {}, foreign(requestId))]),
   );
 }

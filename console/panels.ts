@@ -92,7 +92,7 @@ function countsOf(view: View): readonly Figure[] {
   const pace = calls === 0 || observedSeconds < 60 ? '' : `${((calls / observedSeconds) * 60).toFixed(1)} a minute, `;
   const scope = view.unfiltered.includes('rateLimited') ? ', all routes' : '';
   return [
-    ['Calls', whole(calls), `${pace}${whole(lastMinute)} in the last`],
+    ['Calls', whole(calls), `${pace}${whole(lastMinute)} in the last${pace === '' ? ' minute' : ''}`],
     [
       'Success',
       percent(success),

@@ -13,7 +13,7 @@ export interface Choice {
   isLive: boolean;
 }
 
-const RANGES: readonly RangeSeconds[] = [300, 900, 3_600];
+const RANGES: readonly RangeSeconds[] = [60, 300, 900, 3_600];
 
 /** Reads the choice from an address: `#range=900&label.route=chat&at=2026-11-26T14:12:00.000Z`. */
 export function choiceIn(hash: string): Choice {

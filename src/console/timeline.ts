@@ -44,7 +44,7 @@ export class Cell {
 }
 
 /** Ranges that the page offers, in seconds. Each has 60 whole bins, and the one that is still being filled. */
-export const RANGES = [300, 900, 3_600] as const;
+export const RANGES = [60, 300, 900, 3_600] as const;
 
 export type RangeSeconds = (typeof RANGES)[number];
 
@@ -96,7 +96,7 @@ class Timeline {
 }
 
 /**
- * The last hour, at three lengths of bins: 5 s, 15 s and a minute. Its memory is bounded by the number of cells; labels
+ * The last hour, at four lengths of bins: 1 s, 5 s, 15 s and a minute. Its memory is bounded by the number of cells; labels
  * that find no room are counted together as `other`, so that totals stay right.
  */
 export class LastHour {

@@ -1,0 +1,160 @@
+import assert from 'node:assert/strict';
+import { after, before, suite, test } from 'node:test';
+import Anthropic from '@anthropic-ai/sdk';
+import axe from 'axe-core';
+import { chromium, type Browser, type Page } from 'playwright-core';
+import { instrument, withAttribution } from 'plimsoll';
+import { budgets } from 'plimsoll/budget';
+import { consoleHandler } from 'plimsoll/console';
+import { serve } from 'plimsoll/http';
+import { simulator } from 'plimsoll/simulator';
+import { Registry } from 'prom-client';
+import { tool } from '../../testing/tools.ts';
+
+/** Two values that would be seen if they were taken for more than text. */
+const HOSTILE = ['<img src=x onerror=alert(1)>', '</script><b>route</b>'] as const;
+
+/** Serves the page of a client that makes calls of a fixed size, which cost $0.006 each on Haiku. */
+async function watchedService() {
+  const usage = { input_tokens: 1_000, output_tokens: 1_000 };
+  const api = simulator({ tier: 'custom', respond: () => ({ text: 'Aye.', usage }) });
+  const registry = new Registry();
+  const handler = consoleHandler({ registry, name: '<i>harbor</i>' });
+  const kept = budgets({ definitions: [{ name: 'harbor', period: 'day', usd: 1 }] });
+  const client = instrument(new Anthropic({ apiKey: 'simulated', fetch: api.fetch, maxRetries: 1, logLevel: 'off' }), {
+    ...{ key: 'prod-harbor', registry, budgets: kept },
+    attribution: { route: ['chat', ...HOSTILE] },
+  });
+  const messages = [{ role: 'user' as const, content: 'Ahoy' }];
+  const ask = (route: string) =>
+    withAttribution({ route }, () =>
+      client.messages.create({ model: 'claude-haiku-4-5', max_tokens: 2_000, messages }).catch(() => undefined),
+    );
+  const serving = await serve(handler, { port: 0 });
+  return { api, ask, serving, close: () => Promise.all([serving.close(0), kept.close()]) };
+}
+
+/** A page, with what it complained of, asked elsewhere, or ran that it was not to. */
+async function opened(browser: Browser, url: string, options: { width?: number; colorScheme?: 'light' | 'dark' } = {}) {
+  const { width = 1_440, colorScheme = 'light' } = options;
+  const page = await browser.newPage({ viewport: { width, height: 900 }, colorScheme });
+  const complaints: string[] = [];
+  page.on('console', (message) => void (message.type() === 'error' && complaints.push(message.text())));
+  page.on('pageerror', (error) => void complaints.push(error.message));
+  page.on('dialog', (dialog) => void complaints.push(dialog.message()));
+  page.on('request', (request) => void (request.url().startsWith(url) || complaints.push(request.url())));
+  await page.addInitScript({ content: axe.source });
+  await page.goto(url);
+  await page.locator('#numbers .figure').first().waitFor();
+  return { page, complaints };
+}
+
+const texts = (page: Page, selector: string): Promise<string[]> => page.locator(selector).allInnerTexts();
+
+/** What axe finds against WCAG 2.2 A, AA and the best practices. */
+async function found(page: Page): Promise<readonly string[]> {
+  const run = 'axe.run(document).then(({ violations }) => violations.map(({ id, nodes }) => id + " " + nodes[0].html))';
+  return page.evaluate<string[]>(run);
+}
+
+const chrome = tool('chromium');
+
+suite('the live page in a browser', { skip: chrome.skip }, () => {
+  let browser: Browser;
+  before(async () => {
+    browser = await chromium.launch({ executablePath: chrome.path, args: ['--no-sandbox'] });
+  });
+  after(() => browser.close());
+
+  test("each figure is the server's, labels are text, and a reload loses nothing", async (t) => {
+    const { api, ask, serving, close } = await watchedService();
+    t.after(close);
+    for (let call = 0; call < 20; call += 1) await ask('chat');
+    for (const route of HOSTILE) await ask(route);
+    api.script([{ fault: 'requests_limit' }]);
+    await ask('chat');
+    api.script([{ fault: 'unauthorized' }]);
+    await ask('chat');
+    const billed = [...api.truth.totals().values()];
+    const usd = `$${(billed.reduce((sum, { totalNanoUsd }) => sum + totalNanoUsd, 0) / 1e9).toFixed(2)}`;
+    const refusals = api.truth.requests.filter(({ status }) => status === 429);
+    const failed = api.truth.requests.filter(({ status }) => status === 401);
+    assert.deepEqual([usd, refusals.length, failed.length], ['$0.14', 1, 1]);
+
+    const { page, complaints } = await opened(browser, serving.url);
+    const shown = async () => ({
+      name: await page.locator('#name').innerText(),
+      numbers: await texts(page, '#numbers .figure'),
+      calls: await texts(page, '#l-calls li'),
+      refused: await texts(page, '#l-refused li'),
+      cost: await texts(page, '#l-cost li'),
+      rows: await texts(page, '#table tbody tr'),
+      budget: await texts(page, '#budgets .line b'),
+      modes: await texts(page, '#budgets .tag'),
+      problems: await texts(page, '#problems b, #problems code'),
+    });
+    const all = await shown();
+    assert.equal(all.name, '<i>harbor</i>');
+    assert.deepEqual([all.numbers[0], all.numbers[1], all.numbers[2], all.numbers[5]], ['24', '95.8%', '1', usd]);
+    assert.deepEqual(all.calls.map(plain), ['answered 23', 'failed 1']);
+    assert.deepEqual(all.refused.map(plain), ['requests 1']);
+    assert.deepEqual(all.cost.map(plain), [`haiku-4-5 ${usd}`]);
+    assert.deepEqual(
+      all.rows.map((row) => row.split('\t').slice(0, 4)),
+      [['chat', '$0.13', '22', '95.5%'], ...HOSTILE.map((route) => [route, '$0.0060', '1', '100.0%'])],
+    );
+    assert.deepEqual([all.budget, all.modes], [[usd], ['warns']]);
+    assert.deepEqual(all.problems, ['unauthorized', failed[0]?.id]);
+    assert.equal(await page.locator('main img, #table b, #name i').count(), 0);
+    await page.reload();
+    await page.locator('#numbers .figure').first().waitFor();
+    assert.deepEqual(await shown(), all);
+    assert.deepEqual(complaints, []);
+  });
+
+  test('axe finds nothing, light and dark, wide and narrow, empty and full; nothing spills sideways', async (t) => {
+    const { ask, serving, close } = await watchedService();
+    t.after(close);
+    const wide = await opened(browser, serving.url, { colorScheme: 'dark' });
+    assert.deepEqual(await found(wide.page), []);
+    for (const route of ['chat', ...HOSTILE]) await ask(route);
+    await wide.page.reload();
+    await wide.page.locator('#table bdi').first().waitFor();
+    assert.deepEqual(await found(wide.page), []);
+    const narrow = await opened(browser, serving.url, { width: 390 });
+    await narrow.page.locator('#table bdi').first().waitFor();
+    assert.deepEqual(await found(narrow.page), []);
+    assert.equal(await narrow.page.evaluate('document.documentElement.scrollWidth'), 390);
+    assert.deepEqual([...wide.complaints, ...narrow.complaints], []);
+  });
+
+  test('the arrow keys move the moment, Enter pins it, and the address shows it to others', async (t) => {
+    const { ask, serving, close } = await watchedService();
+    t.after(close);
+    await ask('chat');
+    const { page } = await opened(browser, serving.url);
+    await page.locator('#c-calls .u-over').focus();
+    await page.keyboard.press('ArrowLeft');
+    assert.match(await page.locator('#say').innerText(), /^\d\d:\d\d:\d\d: answered \d/);
+    await page.keyboard.press('Enter');
+    await page.locator('#pin').getByText('Pinned at').waitFor();
+    const other = await opened(browser, page.url());
+    await other.page.locator('#pin').getByText('Pinned at').waitFor();
+    assert.match(other.page.url(), /#at=\d{4}-/);
+  });
+
+  test('a process that dies is said to be silent, and its last numbers stay', async (t) => {
+    const { ask, serving, close } = await watchedService();
+    t.after(close);
+    await ask('chat');
+    const { page } = await opened(browser, serving.url);
+    await serving.close(0);
+    await page.getByText('The process has not answered since').waitFor();
+    assert.deepEqual((await texts(page, '#numbers .figure')).slice(0, 2), ['1', '100.0%']);
+  });
+});
+
+/** A legend's name and figure, which stand on lines of their own. */
+function plain(text: string): string {
+  return text.replaceAll(/\s+/g, ' ').trim();
+}
