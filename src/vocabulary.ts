@@ -155,10 +155,7 @@ export const LIMITED_BY = {
   unknown: 'rate',
 } as const satisfies Readonly<Record<RateLimitReason, 'rate' | 'growth' | 'spend' | 'request'>>;
 
-/**
- * Whose money refused a request: a limit on spend, or, for `credit` and `billing`, an account that cannot pay. `account` is a
- * subscription, `gateway` a limit of a gateway in front of the API.
- */
+/** Whose money refused a request. `credit`, `billing`: an account cannot pay; `account`: a subscription; `gateway`: one before the API. */
 export const SPEND_SCOPES = [
   'tier',
   'contract',

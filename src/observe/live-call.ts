@@ -334,8 +334,7 @@ export class LiveCall implements Call {
   }
 
   #recordAttempt(attempt: OpenAttempt, rejection: Rejection | null): void {
-    attempt.rejection = rejection;
-    this.rejection = rejection;
+    this.rejection = attempt.rejection = rejection;
     this.requestId = attempt.requestId;
     attempt.retryReason = this.lastOutcome;
     this.lastOutcome = rejection?.outcome ?? null;
