@@ -73,7 +73,7 @@ class Session {
     const page = this.#pages().findLast(({ atMs }) => atMs <= Date.parse(moment(at)));
     this.#write('page.txt', page?.text ?? '');
     let made = '';
-    for (const [line, command = ''] of body.matchAll(/^\$ (.*(?:\\\n.*)*)$/gm)) {
+    for (const [line, command = ''] of body.matchAll(/^\$ ((?:.*\\\n)*.*)$/gm)) {
       const exported = /^export (.*)$/.exec(command)?.[1]?.split(' ') ?? [];
       for (const pair of exported) this.#env[pair.split('=')[0] ?? ''] = pair.split('=')[1] ?? '';
       made += `${line}\n${exported.length > 0 ? '' : await this.#shell(command, at)}`;
@@ -110,7 +110,13 @@ class Session {
     const script = `
       curl() { cat page.txt; }
       node() { ${this.#node('world.ts')} "$@"; }
-      npx() { shift; ${this.#node('still.ts')} '${main}' "$@"; }
+      npx() {
+        shift
+        case "$1" in
+          organization) ${this.#node('books.ts')} '${main}' "$@" ;;
+          *) ${this.#node('still.ts')} '${main}' "$@" ;;
+        esac
+      }
       ${command}`;
     const env = { ...this.#env, GUIDE_NOW: moment(at) };
     return new Promise((resolve, reject) => {
