@@ -75,6 +75,7 @@ const CALL: Call = {
   answerStartSeconds: null,
   cacheMiss: null,
   attribution: {},
+  isBilledToAnother: false,
   maxTokens: 1_024,
   startedAtMs: 0,
   model: null,

@@ -10,7 +10,8 @@ import type { Call, CallRecorder, Recorder, Rejection, RetryDenial } from './voc
 export interface GuardedRequest {
   /**
    * The body as the caller passed it, before it is encoded; `null` if it is not an object. The gateway reads no more of a
-   * body than `model`, `max_tokens`, `stream`, `speed`, `fallbacks`, the models in `tools`, and the `requests` of a batch.
+   * body than `model`, `max_tokens`, `stream`, `speed`, `fallbacks`, the models in `tools`, `bill_to` of the
+   * `billing_policy`, and the `requests` of a batch.
    */
   readonly body: Readonly<Record<string, unknown>> | null;
   /** Length of the encoded body, in characters; 0 if there is none. */

@@ -15,9 +15,8 @@ import type { Endpoint } from './platform.ts';
 import type { CallDetails, Trace } from './trace.ts';
 
 /**
- * Kinds of tokens. They add up, because none is part of another. `output_estimated` replaces `output` if a stream ended
- * before the server reported its count. `input_estimated` is the prompt of an attempt that was left before the server
- * reported any.
+ * Kinds of tokens. They add up. `output_estimated` replaces `output` if a stream ended before the server reported its
+ * count. `input_estimated` is the prompt of an attempt that was left before the server reported any.
  */
 export const TOKEN_KINDS = [
   'input',
@@ -212,10 +211,7 @@ export interface Attempt {
 /** Attribution labels of a call: only declared names, with values not capped yet. */
 export type Attribution = Readonly<Record<string, string>>;
 
-/**
- * One call of the user, whatever its number of attempts: one `messages.create`, one stream, one batch. Fields that say
- * "so far" change between events and are final at `finished`.
- */
+/** A call of the user: one `messages.create`, stream or batch. Fields that say "so far" are final at `finished`. */
 export interface Call {
   /** `messages.create`, `messages.stream`, …; `other` for unknown operations. */
   readonly operation: string;
@@ -268,6 +264,8 @@ export interface Call {
   readonly usage: Usage | null;
   /** `null` if there is no usage. */
   readonly cost: CallCost | null;
+  /** Another organization pays the cost, because the request's `billing_policy` asks for that. So far. */
+  readonly isBilledToAnother: boolean;
   /** The trace of the call as of now, for exemplars and log lines; `null` if it has none, or is not sampled. */
   trace?(): Trace | null;
 }

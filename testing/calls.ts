@@ -22,6 +22,7 @@ export function aCall(given: Partial<Call> = {}): Call {
     fallbackFrom: null,
     serverFallbackFrom: null,
     attribution: {},
+    isBilledToAnother: false,
     maxTokens: null,
     startedAtMs: START_MS,
     model: null,

@@ -185,7 +185,7 @@ function plain(call: Call): Call {
   const { operation, key, requestedModel, fallbackFrom, attribution, maxTokens, startedAtMs, model } = call;
   const { attempts, waitSeconds, firstTokenSeconds, durationSeconds, outcome, rejection, requestId } = call;
   const { stopReason, usage, cost } = call;
-  const { serverFallbackFrom, answerStartSeconds, cacheMiss } = call;
+  const { serverFallbackFrom, answerStartSeconds, cacheMiss, isBilledToAnother } = call;
   return {
     operation,
     key,
@@ -208,6 +208,7 @@ function plain(call: Call): Call {
     stopReason,
     usage,
     cost,
+    isBilledToAnother,
   };
 }
 

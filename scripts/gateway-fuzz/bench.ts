@@ -89,7 +89,7 @@ function configured({
   const mints = { spendNanoUsd, requestsPerMinute: null, lifetimeSeconds: 900, subjectLabel: null };
   return {
     ...{ name, key: 'prod-api-key', labels: {}, models, maxTokens: ceiling, endpoints, requestsPerMinute: perMinute },
-    ...{ origins: null, mints: spendNanoUsd === null ? null : mints, bodyBytes, requestsAtOnce: null },
+    ...{ origins: null, mints: spendNanoUsd === null ? null : mints, bodyBytes, requestsAtOnce: null, billTo: null },
   };
 }
 

@@ -120,10 +120,10 @@ class BudgetedCall implements CallSpend {
 
   /**
    * Reserves on all budgets that the call counts for, unless it still holds what it reserved for an attempt before. Throws
-   * or rejects with a `BudgetExceededError` where one refuses.
+   * or rejects with a `BudgetExceededError` where one refuses. What another organization pays is nothing to a budget.
    */
   admit(request: GuardedRequest): undefined | Promise<undefined> {
-    if (this.#isHolding) return undefined;
+    if (this.#isHolding || this.#call.isBilledToAnother) return undefined;
     this.#isHolding = true;
     this.#estimate = this.#estimator.estimate(this.#call, request);
     if (this.#estimate === null) return undefined;
@@ -173,9 +173,9 @@ class BudgetedCall implements CallSpend {
   /** Settles what the call cost on every budget that it counts for, whether or not the budget was asked before. */
   finished(): void {
     this.#isOver = true;
-    const { cost, outcome, stopReason } = this.#call;
-    const chargesHold = this.#chargesHold();
-    const due = dueCost(this.#call, this.#covered);
+    const { cost, outcome, stopReason, isBilledToAnother } = this.#call;
+    const chargesHold = !isBilledToAnother && this.#chargesHold();
+    const due = isBilledToAnother ? null : dueCost(this.#call, this.#covered);
     for (const reservation of this.#reservations) {
       const { account, scope, heldNanoUsd } = reservation;
       const knownNanoUsd = due === null ? this.#leftNanoUsd(scope) : this.#negotiated(costInScope(scope, due));

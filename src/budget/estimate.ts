@@ -158,6 +158,7 @@ export class Estimator {
     const length = contents.reduce((sum, { correction }) => sum + correction, bodyLength) / requests.length;
     const byModel = new Map<string, EstimatedPart>();
     for (const [position, params] of requests.entries()) {
+      if (object(params['billing_policy'])['bill_to'] === 'user_profile') continue; // the API answers none of these in a batch, and bills nobody
       const { model } = params;
       const asked = {
         model: typeof model === 'string' ? model : '',

@@ -76,6 +76,9 @@ const EMPTY_LEVEL: Level = {
 /** Problems after which nothing that was read is used. */
 const UNREAD: ReadonlySet<BodyProblem> = new Set(['not_json', 'too_deep', 'no_object', 'too_many']);
 
+/** Objects whose fields are read. */
+const HAS_FIELDS: ReadonlySet<Place> = new Set([PLACE.message, PLACE.settings, PLACE.billing]);
+
 /** Where a value stands in the body, so that it can be replaced there. */
 export interface ValueSpan {
   readonly start: number;
@@ -147,7 +150,8 @@ export class BodyFacts {
     const isMeant = found !== '' && MEANT_IN[level.place].has(found);
     level.name = isMeant ? found : '';
     const bit = isMeant ? (BITS.get(found) ?? 0) : 0;
-    if (level.place <= PLACE.entry && (level.seen & bit) !== 0) this.fail('repeated');
+    const isOnce = level.place <= PLACE.entry || level.place === PLACE.billing;
+    if (isOnce && (level.seen & bit) !== 0) this.fail('repeated');
     level.seen |= bit;
   }
 
@@ -188,6 +192,7 @@ export class BodyFacts {
     switch (level.place) {
       case PLACE.message:
       case PLACE.settings:
+      case PLACE.billing:
         if (level.name === 'type') level.type = stringIn(this.#bytes, span, LONGEST_MODEL) || OTHER_TYPE;
         return this.#field(level, stringIn(this.#bytes, span, LONGEST_MODEL), span);
       case PLACE.block:
@@ -205,7 +210,7 @@ export class BodyFacts {
   scalar(start: number, end: number): void {
     const level = this.#levels[this.#depth];
     if (level === undefined) return;
-    if (level.place !== PLACE.message && level.place !== PLACE.settings) return this.#unexpected(level);
+    if (!HAS_FIELDS.has(level.place)) return this.#unexpected(level);
     const text = latin1(this.#bytes, start, end);
     this.#field(level, text === 'null' ? null : (SCALARS.get(text) ?? numberIn(text)), { start, end });
   }
@@ -281,7 +286,7 @@ export class BodyFacts {
   /** The request, or the further model in it that this object names. */
   #nodeOf(level: Level): AskedNode {
     const { node } = level;
-    if (level.place === PLACE.message || node === null) return node ?? {};
+    if (level.place !== PLACE.settings || node === null) return node ?? {};
     if (level.further !== null) return level.further;
     level.further = {};
     const further = (node.tools ??= []);

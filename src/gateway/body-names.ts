@@ -10,6 +10,7 @@ export type BodyProblem =
   | 'max_tokens'
   | 'speed'
   | 'inference_geo'
+  | 'bill_to'
   | 'requests'
   | 'too_many';
 
@@ -33,7 +34,7 @@ export type Unbounded = (typeof UNBOUNDED)[number];
 /** Names that mean something, each a bit: one that comes twice in an object is understood differently by two readers. */
 const NAMES = [
   ...['model', 'max_tokens', 'stream', 'speed', 'inference_geo', 'fallbacks', 'messages', 'requests', 'params'],
-  ...['content', 'source', 'type', 'data', 'cache_control', 'thread'],
+  ...['content', 'source', 'type', 'data', 'cache_control', 'thread', 'billing_policy', 'bill_to'],
   ...['tools', 'tool', 'context_management', 'compaction'],
   ...CONTENT_NAMES,
 ] as const;
@@ -67,6 +68,8 @@ export const PLACE = {
   source: 10,
   /** Turns before that the API keeps. */
   thread: 11,
+  /** Who pays. */
+  billing: 12,
 } as const;
 
 export type Place = (typeof PLACE)[keyof typeof PLACE];
@@ -77,7 +80,7 @@ export const MEANT_IN: Readonly<Record<Place, ReadonlySet<string>>> = {
   [PLACE.content]: NONE,
   [PLACE.message]: new Set<Name>([
     ...(['model', 'max_tokens', 'stream', 'speed', 'inference_geo', 'fallbacks', 'messages'] as const),
-    ...(['cache_control', 'thread', 'tools', 'context_management', 'compaction'] as const),
+    ...(['cache_control', 'thread', 'tools', 'context_management', 'compaction', 'billing_policy'] as const),
     ...CONTENT_NAMES,
   ]),
   [PLACE.settings]: new Set<Name>([
@@ -94,6 +97,7 @@ export const MEANT_IN: Readonly<Record<Place, ReadonlySet<string>>> = {
   [PLACE.block]: new Set<Name>(['content', 'source', 'type', 'cache_control', 'tool']),
   [PLACE.source]: new Set<Name>(['type', 'data', 'content']),
   [PLACE.thread]: new Set<Name>(['type']),
+  [PLACE.billing]: new Set<Name>(['bill_to']),
 };
 
 /** What an object or array is, by the place that it is in and its name there. */
@@ -114,6 +118,7 @@ export const WITHIN: Readonly<Record<Place, (name: Name | '', isObject: boolean)
   },
   [PLACE.source]: (name, isObject) => (name === 'content' && !isObject ? PLACE.blocks : PLACE.content),
   [PLACE.thread]: () => PLACE.content,
+  [PLACE.billing]: () => PLACE.content,
 };
 
 function placeOfField(name: Name | '', isObject: boolean): Place {
@@ -129,6 +134,8 @@ function placeOfField(name: Name | '', isObject: boolean): Place {
       return isObject ? PLACE.content : PLACE.blocks;
     case 'thread':
       return isObject ? PLACE.thread : PLACE.content;
+    case 'billing_policy':
+      return isObject ? PLACE.billing : PLACE.content;
     default:
       return PLACE.content;
   }
@@ -190,6 +197,7 @@ export interface AskedNode {
   stream?: boolean;
   speed?: string;
   inference_geo?: string;
+  billing_policy?: { readonly bill_to: string };
   /** A text in place of a list: the API chooses the models to fall back on. */
   fallbacks?: string;
   /** Further models of the request: those of its fallbacks, and of tools that ask one. */
@@ -275,6 +283,19 @@ export const FIELDS: ReadonlyMap<Name | '', Field> = new Map<Name | '', Field>([
       },
     },
   ],
+  [
+    'bill_to',
+    {
+      problem: 'bill_to',
+      set(node, value) {
+        if (value !== null && value !== 'self' && value !== 'user_profile') return false;
+        node.billing_policy = { bill_to: value ?? 'self' };
+        return true;
+      },
+    },
+  ],
+  // An object, or none: whatever else it is, no rule can be kept of it.
+  ['billing_policy', { problem: 'bill_to', set: (_node, value) => value === null }],
   ['stream', { set: (node, value) => ((node.stream = value === true), true) }],
   [
     'fallbacks',

@@ -204,6 +204,7 @@ const PROBLEMS: Readonly<Record<BodyProblem, string>> = {
   max_tokens: 'Expected max_tokens to be a whole number from 0 to 1000000000, got something else. Set one.',
   speed: 'Expected speed to be "standard" or "fast", got something else. Leave it out.',
   inference_geo: 'Expected inference_geo to be a text, got something else. Leave it out.',
+  bill_to: 'Expected bill_to to be "self" or "user_profile", got something else. Leave out billing_policy.',
   requests:
     'Expected requests to be a list of objects with params, got something else. Send it as the API documents it.',
   too_many:

@@ -1,14 +1,9 @@
 import { CONTENT_NAMES, UNBOUNDED_PARTS, type AskedNode, type Unbounded } from './body-names.ts';
+import { billsAnother } from '../observe/operation.ts';
 import { isJson, type Json } from '../observe/usage.ts';
 import { REFUSAL, type Admission, type Guard, type GuardedRequest } from '../decisions.ts';
-import {
-  MINTED_AT_ONCE,
-  MINTED_BODY_BYTES,
-  UNBOUND,
-  type ClientRule,
-  type ClientRules,
-  type GatewayClient,
-} from './access/client.ts';
+import type { ClientRule, ClientRules, GatewayClient } from './access/client.ts';
+import { MINTED_AT_ONCE, MINTED_BODY_BYTES, UNBOUND } from './access/client.ts';
 import { rateGuard, type RateBucket, type RateLimiter } from './access/rate-limiter.ts';
 import type { SpendingToken } from './access/token-spend.ts';
 import type { TokenRecord } from './access/tokens.ts';
@@ -42,6 +37,7 @@ interface Bounds {
   readonly mints: MintedBounds;
   readonly bodyBytes: number;
   readonly requestsAtOnce: number;
+  readonly billTo: 'self';
 }
 
 /** What bounds a minted token. */
@@ -106,6 +102,13 @@ export const CLIENT_RULES: { readonly [Rule in ClientRule]: RuleEntry<Rule> } = 
     guard: () => [],
     needsBody: false,
   },
+  billTo: {
+    field: 'billTo',
+    read: ({ client, record }) =>
+      (client.billTo ?? (record.minted === null ? 'any' : 'self')) === 'self' ? 'self' : null,
+    guard: () => [SELF_ONLY],
+    needsBody: true,
+  },
 };
 
 function least(...bounds: readonly (number | null)[]): number | null {
@@ -125,13 +128,14 @@ export function tokenGuards(token: AuthenticatedToken, limiter: RateLimiter): re
 
 /** Makes the guards of a grant, for a program that authenticates its callers itself. */
 export function clientGuards(
-  rules: Partial<Pick<ClientRules, 'models' | 'maxTokens' | 'endpoints'>>,
+  rules: Partial<Pick<ClientRules, 'models' | 'maxTokens' | 'endpoints' | 'billTo'>>,
 ): readonly TokenGuard[] {
-  const { models, maxTokens, endpoints } = { ...UNBOUND, ...rules };
+  const { models, maxTokens, endpoints, billTo } = { ...UNBOUND, ...rules };
   return [
     ...(models === null ? [] : [tokenGuard(modelGuard(models), CLIENT_RULES.models)]),
     ...(maxTokens === null ? [] : [tokenGuard(ceilingGuard(maxTokens), CLIENT_RULES.maxTokens)]),
     ...(endpoints === 'all' ? [] : [tokenGuard(MESSAGES_ONLY, CLIENT_RULES.endpoints)]),
+    ...(billTo === 'self' ? [tokenGuard(SELF_ONLY, CLIENT_RULES.billTo)] : []),
   ];
 }
 
@@ -330,5 +334,14 @@ const MESSAGES_ONLY: Guard = {
     if (MESSAGES.has(operation)) return undefined;
     const message = 'This token may only send messages, count tokens and list models.';
     throw new ClientRuleError('endpoints', { status: 403, type: 'permission_error', message });
+  },
+};
+
+/** What another organization pays is in no budget and no spend limit: nothing but its own limits would bound a thief. */
+const SELF_ONLY: Guard = {
+  admit({ operation }, request) {
+    if (!ASKING.has(operation) || !requestsIn(operation, request, 'billTo').some(billsAnother)) return undefined;
+    const message = 'This token may not bill the customer behind a user profile. Leave out billing_policy.';
+    throw new ClientRuleError('billTo', { status: 403, type: 'permission_error', message });
   },
 };

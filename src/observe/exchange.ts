@@ -4,6 +4,7 @@ import { admit } from './admission.ts';
 import { limiters, type HeaderReader } from './limiters.ts';
 import type { LiveCall } from './live-call.ts';
 import type { Observation } from './observation.ts';
+import { billsAnother } from './operation.ts';
 import { rejection, requestIdOf, type Verdict } from './rejection.ts';
 
 /** The sender reports a refusal, retries it without reading it, or waits for the policy that reads it and decides. */
@@ -66,6 +67,7 @@ export async function sendObserved<E extends Exchange, R extends ResponseHead>(
   const { call, observation } = exchange;
   const isFirst = call.attempts === 1;
   const request = transport.guardedRequest(exchange);
+  call.isBilledToAnother = billsAnother(request.body);
   if (needsAdmission(exchange)) await admit(exchange, request);
   if (isFirst && observation.retry !== undefined) notify(observation, 'began');
   let response: R;

@@ -65,6 +65,7 @@ export class LiveCall implements Call {
   cacheMiss: Call['cacheMiss'] = null;
   usage: Usage | null = null;
   cost: CallCost | null = null;
+  isBilledToAnother = false;
   /** Set by a guard in place of the request's own `max_tokens`, for all attempts. */
   admittedMaxTokens: number | null = null;
   /** The model that a retry policy goes on with, from the next attempt on. */
@@ -79,7 +80,6 @@ export class LiveCall implements Call {
   lastOutcome: Outcome | null = null;
   /** The usage of each response, where middleware of the program's asked for several: they add up. */
   usages: Map<object, Usage> | null = null;
-
   readonly #endpointOf: CallRequest['endpointOf'];
   readonly #signal: CallRequest['signal'];
   readonly #observation: Observation;

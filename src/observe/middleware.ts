@@ -16,6 +16,7 @@ import {
 } from './exchange.ts';
 import { limiters } from './limiters.ts';
 import type { LiveCall } from './live-call.ts';
+import { billsAnother } from './operation.ts';
 import { rejection, requestIdOf, type BegunAttempt } from './rejection.ts';
 import { followResponse, OUTCOME_OF_END, type FollowedCall } from './response.ts';
 import { isOpen, readClone, refusalBody } from './sdk-response.ts';
@@ -97,6 +98,7 @@ export class MiddlewareRound<E extends Exchange> {
     if (call.isOver && call.outcome !== 'blocked') return this.#sendLate(request, next);
     const content = this.#surroundings.guarded(request);
     const begun = call.isOver ? null : call.retry(content.body);
+    call.isBilledToAnother = billsAnother(content.body);
     await (this.#admission = this.#admission?.then(() => this.#admit(content)) ?? this.#admit(content));
     const isGivenUp = this.#surroundings.isCancelled();
     if (begun !== null) call.sending(content);

@@ -25,6 +25,12 @@ export function outcomeOfAbort(signal: CallRequest['signal']): 'timeout' | 'canc
   return reason instanceof Error && reason.name === 'TimeoutError' ? 'timeout' : 'cancelled';
 }
 
+/** Tells whether the request asks that the customer behind a user profile pays for it, in place of the organization. */
+export function billsAnother(body: Json | null): boolean {
+  const policy = body?.['billing_policy'];
+  return policy !== undefined && isJson(policy) && policy['bill_to'] === 'user_profile';
+}
+
 /** What a request says for the span of its call. */
 export function callDetails(body: Json | null, conversationId: unknown): CallDetails {
   const output = body?.['output_config'];

@@ -173,6 +173,11 @@ export class ModelSeries {
     this.#store.families.anthropic_refusals_total.series({ ...this.#labels, category, billing }).add(1);
   }
 
+  /** Adds a cost that another organization pays, in whole nano-dollars. */
+  addCostToOthers(nanoUsd: number): void {
+    this.#store.families.anthropic_cost_billed_to_others_usd_total.series(this.#labels).addNanoUsd(nanoUsd);
+  }
+
   /** Adds a call whose cost may be another. */
   addDoubt(doubt: CostDoubt): void {
     this.#store.families.anthropic_uncertain_costs_total.series({ ...this.#labels, doubt }).add(1);

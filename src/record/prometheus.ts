@@ -1,5 +1,6 @@
 import type { FallbackBy } from '../answers.ts';
 import { systemClock, type Clock } from '../clock.ts';
+import { sumOfKinds } from '../pricing/cost.ts';
 import { modelClass } from '../tier/tiers.ts';
 import type {
   Attempt,
@@ -153,7 +154,7 @@ class CallMetrics implements CallRecorder {
     if (series.model === OTHER) this.#labels.countedModel(model);
     series.addBatchResult(result);
     if (serverFallbackFrom !== null) this.#fallBack(serverFallbackFrom, model, 'server');
-    if (usage !== null) this.#addUsage(series, usage, { cost, maxTokens: null });
+    if (usage !== null) this.#addUsage(series, usage, { cost, maxTokens: null, isBilledToAnother: false });
     if (cost !== null) this.#tier?.addSpend(cost.totalNanoUsd);
   }
 
@@ -175,7 +176,7 @@ class CallMetrics implements CallRecorder {
     if (call.fallbackFrom !== null) this.#fallBack(call.fallbackFrom, call.requestedModel, 'policy');
     if (call.serverFallbackFrom !== null) this.#fallBack(call.serverFallbackFrom, call.model, 'server');
     if (call.usage !== null) this.#addUsage(series, call.usage, call);
-    if (call.cost !== null) this.#tier?.addSpend(call.cost.totalNanoUsd);
+    if (call.cost !== null && !call.isBilledToAnother) this.#tier?.addSpend(call.cost.totalNanoUsd);
   }
 
   #fallBack(from: string, to: string | null, by: FallbackBy): void {
@@ -183,8 +184,9 @@ class CallMetrics implements CallRecorder {
   }
 
   /** Tokens and cost go to the model of each part, if the server named one; the rest to the model of the call. */
-  #addUsage(ofCall: CallSeries, usage: Usage, { cost, maxTokens }: Pick<Call, 'cost' | 'maxTokens'>): void {
-    ofCall.ofModel.addUsage(usage, maxTokens);
+  #addUsage(ofCall: CallSeries, usage: Usage, used: Pick<Call, 'cost' | 'maxTokens' | 'isBilledToAnother'>): void {
+    const { cost } = used;
+    ofCall.ofModel.addUsage(usage, used.maxTokens);
     for (const [index, { model, tokens, refusal }] of usage.parts.entries()) {
       const series = this.#seriesOfPart(ofCall, model);
       series.addTokens(tokens);
@@ -194,8 +196,16 @@ class CallMetrics implements CallRecorder {
     for (const [tool, uses] of Object.entries(usage.serverToolUses)) {
       ofCall.ofModel.addToolUses(this.#labels.tool.counted(tool), uses);
     }
-    if (cost === null) ofCall.ofModel.addUnpriced();
+    if (used.isBilledToAnother) this.#addCostToOthers(ofCall, cost);
+    else if (cost === null) ofCall.ofModel.addUnpriced();
     else this.#addCost(ofCall, cost);
+  }
+
+  /** What has no price is no gap in the organization's own costs. */
+  #addCostToOthers(ofCall: CallSeries, cost: CallCost | null): void {
+    for (const { model, cost: kinds } of cost?.parts ?? []) {
+      if (kinds !== null) this.#seriesOfPart(ofCall, model).ofModel.addCostToOthers(sumOfKinds(kinds));
+    }
   }
 
   #addCost(ofCall: CallSeries, cost: CallCost): void {

@@ -224,6 +224,7 @@ export interface MessagesBody {
   readonly thinking?: { readonly type?: string };
   readonly speed?: string;
   readonly inference_geo?: string;
+  readonly billing_policy?: { readonly bill_to?: string } | null;
   /** A conversation that the API stores. `messages` has all of it nevertheless. */
   readonly thread?: { readonly type?: string; readonly previous_message_id?: string };
 }

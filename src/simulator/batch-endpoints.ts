@@ -126,6 +126,9 @@ function outcomeOf(state: SimulatorState, request: ApiRequest, { customId, param
   if (read.ok.body.speed === 'fast') {
     return errored(refusal('invalid_request', { message: 'speed: fast mode is not available in batches' }));
   }
+  if (read.ok.body.billing_policy?.bill_to === 'user_profile') {
+    return errored(refusal('invalid_request', { message: 'billing_policy: bill_to is not supported in batches' }));
+  }
   const fault = read.ok.reply.fault;
   const denied = fault === undefined ? null : refusalOf(fault, false);
   if (denied !== null) return errored(denied);

@@ -42,6 +42,7 @@ export function response(state: SimulatorState, outgoing: OutgoingResponse): Res
   if (fault.fault === 'error_body') return errorResponse(state, outgoing, result);
   const { bill, items } = result;
   Object.assign(record, { status: 200, model: bill?.model ?? null, verdict: bill?.verdict ?? null });
+  record.toProfile = bill?.toProfile ?? false;
   if (bill !== null && bill.partial === null) chargeDocument(state, outgoing, bill.usage);
   const written = fault.fault === 'dialect' ? inDialect(items, fault) : items;
   return new Response(body(state, outgoing, written), { status: 200, headers: headersOf(state, outgoing) });

@@ -125,6 +125,18 @@ export const REFUSALS = {
     message: 'The linked organization cannot be billed at the moment.',
     errorCode: 'linked_organization_billing_unavailable',
   },
+  user_profile_required: {
+    status: 400,
+    type: 'invalid_request_error',
+    message: 'billing_policy: name the user profile to bill in the anthropic-user-profile-id header.',
+    errorCode: 'user_profile_required',
+  },
+  user_profile_not_authorized: {
+    status: 403,
+    type: 'permission_error',
+    message: 'The customer behind the user profile has not authorized this organization to bill it.',
+    errorCode: 'user_profile_billing_not_authorized',
+  },
   no_credit: {
     status: 400,
     type: 'invalid_request_error',

@@ -35,6 +35,8 @@ export interface Bill {
   readonly model: string;
   readonly usage: WireUsage;
   readonly verdict: Verdict;
+  /** The customer behind a user profile pays. */
+  readonly toProfile: boolean;
   /** The usage of a stream cut off after so many output tokens; `null` for a JSON response, which is generated before it is sent. */
   readonly partial: ((outputTokens: number) => WireUsage) | null;
 }

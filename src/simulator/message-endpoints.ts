@@ -9,7 +9,7 @@ import {
 import { limitScope, type ApiRequest } from './api-request.ts';
 import { answerEvents } from './event-stream.ts';
 import { json, refused, type EndpointResult, type Bill } from './exchange.ts';
-import { checkedCount, checkedMessages, checkedModel, messageJson, type Checked } from './messages.ts';
+import { checkedCount, checkedMessages, checkedModel, checkedPayer, messageJson, type Checked } from './messages.ts';
 import type { Distribution } from './scenario.ts';
 import { admit, limitedInputTokens, type SimulatorState } from './state.ts';
 
@@ -55,30 +55,34 @@ export function answerFor(
 
 /** `POST /v1/messages`, for a request that has been read. */
 export function messages(state: SimulatorState, request: ApiRequest, read: ReadMessages): EndpointResult {
+  const payer = checkedPayer(read.body, request.raw.headers);
+  if ('refused' in payer) return refused(payer.refused);
+  const toProfile = payer.ok === 'user_profile';
   const made = answerFor(state, read, { serviceTier: 'standard', random: request.random });
   const scope = limitScope(request);
   const { model } = read.body;
   const inputTokens = limitedInputTokens(made.usage, scope?.class ?? model);
-  const denied = admit(state, { caller: request.caller, scope, model, spends: true, inputTokens });
+  const denied = admit(state, { caller: request.caller, scope, model, spends: !toProfile, inputTokens });
   if (denied !== null) return denied;
   state.threads.keep(read.body, made);
   if (read.body.stream !== true) {
     return {
       ...json(messageJson(made)),
-      bill: { model: made.model, usage: made.usage, verdict: made.verdict, partial: null },
+      bill: { model: made.model, usage: made.usage, verdict: made.verdict, toProfile, partial: null },
       scope,
     };
   }
   const items = answerEvents(made, request.random);
-  return { contentType: 'text/event-stream; charset=utf-8', items, bill: streamBill(made), scope };
+  return { contentType: 'text/event-stream; charset=utf-8', items, bill: streamBill(made, toProfile), scope };
 }
 
 /** The bill of a stream: until everything is generated, the usage of `message_start` plus the output so far. */
-function streamBill({ model, usage, startUsage, verdict }: Answer): Bill {
+function streamBill({ model, usage, startUsage, verdict }: Answer, toProfile: boolean): Bill {
   return {
     model,
     usage,
     verdict,
+    toProfile,
     partial: (outputTokens) =>
       outputTokens >= usage.output_tokens ? usage : { ...startUsage, output_tokens: outputTokens },
   };

@@ -52,6 +52,16 @@ export function checkedModel(
   return { ok: model };
 }
 
+/** Finds who pays for a request: its organization, or the customer behind the user profile that its header names. */
+export function checkedPayer(
+  { billing_policy: policy }: Pick<MessagesBody, 'billing_policy'>,
+  headers: Headers,
+): Checked<'self' | 'user_profile'> {
+  if (policy?.bill_to !== 'user_profile') return { ok: 'self' };
+  if (headers.get('anthropic-user-profile-id') !== null) return { ok: 'user_profile' };
+  return { refused: refusal('user_profile_required') };
+}
+
 /** A message in the form of a JSON response, with keys in the order of the recordings. */
 export function messageJson(answer: Answer): Record<string, unknown> {
   return {

@@ -50,6 +50,8 @@ export interface TruthRequest {
   readonly verdict: Verdict | null;
   /** Empty if nothing is billed, and for a stream until it has ended. */
   readonly billed: readonly BilledPart[];
+  /** `billed` is paid by the customer behind a user profile, and is in no totals of the organization. */
+  readonly toProfile: boolean;
 }
 
 /** The server's record of one request of a batch, once the batch has ended. */
@@ -83,9 +85,10 @@ export interface Truth {
   readonly faults: ReadonlyMap<string, number>;
   /**
    * Tokens and money so far of all requests, by the billed model.
-   * `billed` is all that the API would charge; `reported` is the part whose full usage reached the reader.
+   * `billed` is all that the API would charge the organization; `reported` is the part whose full usage reached the reader.
+   * `to_profiles` is what it would charge the customers behind user profiles, which is in neither of the others.
    */
-  totals(which?: 'billed' | 'reported'): ReadonlyMap<string, Totals>;
+  totals(which?: 'billed' | 'reported' | 'to_profiles'): ReadonlyMap<string, Totals>;
 }
 
 type Mutable<T> = { -readonly [Field in keyof T]: T[Field] };
@@ -114,6 +117,7 @@ export class Ledger implements Truth {
   readonly #batchItems: BatchItemRecord[] = [];
   readonly #billed = new Map<string, Totals>();
   readonly #reported = new Map<string, Totals>();
+  readonly #toProfiles = new Map<string, Totals>();
   readonly statuses = new Map<number | 'none', number>();
   readonly faults = new Map<string, number>();
   open = 0;
@@ -132,8 +136,8 @@ export class Ledger implements Truth {
     return this.#batchItems;
   }
 
-  totals(which: 'billed' | 'reported' = 'billed'): ReadonlyMap<string, Totals> {
-    return which === 'billed' ? this.#billed : this.#reported;
+  totals(which: 'billed' | 'reported' | 'to_profiles' = 'billed'): ReadonlyMap<string, Totals> {
+    return { billed: this.#billed, reported: this.#reported, to_profiles: this.#toProfiles }[which];
   }
 
   /** Begins the record of a request. */
@@ -155,6 +159,7 @@ export class Ledger implements Truth {
       usageReported: 'none',
       verdict: null,
       billed: [],
+      toProfile: false,
     };
     this.open += 1;
     this.#entries.push(record);
@@ -162,12 +167,16 @@ export class Ledger implements Truth {
     return record;
   }
 
-  /** Bills a record's usage once, and returns the bill. */
+  /** Bills a record's usage once, and returns what the organization pays of it. */
   bill(record: RequestRecord, betas: readonly string[]): readonly BilledPart[] {
     if (record.usage === null || record.model === null || record.billed.length > 0) return [];
     const { model, usage, startedAtMs: atMs, verdict } = record;
     const billable = { model, usage, atMs, betas, refusals: verdict?.refusals ?? [] };
     record.billed = bill(billable);
+    if (record.toProfile) {
+      charge(this.#toProfiles, record.billed);
+      return [];
+    }
     this.#tellBilled({ ...billable, key: record.key, product: 'messages_api' });
     charge(this.#billed, record.billed);
     return record.billed;
@@ -180,7 +189,7 @@ export class Ledger implements Truth {
     this.open -= 1;
     add(this.statuses, record.status ?? 'none');
     if (record.fault !== null) add(this.faults, record.fault);
-    if (record.usageReported === 'full') charge(this.#reported, record.billed);
+    if (record.usageReported === 'full' && !record.toProfile) charge(this.#reported, record.billed);
   }
 
   /** Records and bills an item of a batch that has ended. */

@@ -77,7 +77,7 @@ export class TotalsRecorder implements Recorder {
 
   /** An attempt that ended without a response may have been answered, and billed, all the same. */
   #attempted(call: Call, { status, model: asked, startedAtMs }: Attempt): void {
-    if (typeof status === 'number' || !MESSAGE_OPERATIONS.has(call.operation)) return;
+    if (typeof status === 'number' || !isOwn(call)) return;
     const model = asked ?? call.model ?? call.requestedModel;
     const day = utcDay(startedAtMs);
     this.#add({ key: call.key, day, toDay: day, atMs: startedAtMs, model }, UNKNOWN_CELL, { no_usage: 1 });
@@ -86,7 +86,7 @@ export class TotalsRecorder implements Recorder {
   /** A call that was answered, and never told its usage, is billed all the same. */
   #finished(call: Call, isAnswered: boolean): void {
     const { usage, cost, startedAtMs, durationSeconds } = call;
-    if (!MESSAGE_OPERATIONS.has(call.operation)) return;
+    if (!isOwn(call)) return;
     const endedAtMs = startedAtMs + (durationSeconds ?? 0) * 1000;
     const place = {
       ...{ key: call.key, atMs: startedAtMs, model: call.model ?? call.requestedModel },
@@ -168,6 +168,11 @@ export class TotalsRecorder implements Recorder {
     cells.add(name);
     return cell;
   }
+}
+
+/** Tells whether the call is in the reports of the organization that made it: they have nothing that another pays. */
+function isOwn({ operation, isBilledToAnother }: Call): boolean {
+  return MESSAGE_OPERATIONS.has(operation) && !isBilledToAnother;
 }
 
 /** The mode of a call whose usage is not known: the usual one. */

@@ -29,6 +29,11 @@ export interface ClientRules {
   readonly bodyBytes: number | null;
   /** Requests that each of its tokens may have in progress; `null`: no limit of their own. */
   readonly requestsAtOnce: number | null;
+  /**
+   * `self`: no request may be billed to the customer behind a user profile. `null`: `any` for the client's own tokens, and
+   * `self` for minted ones, because what others pay is in no spend limit.
+   */
+  readonly billTo: 'self' | 'any' | null;
 }
 
 /** The name of a client rule. */
@@ -77,4 +82,5 @@ export const UNBOUND: ClientRules = {
   mints: null,
   bodyBytes: null,
   requestsAtOnce: null,
+  billTo: null,
 };

@@ -25,6 +25,7 @@ const CLIENT_FIELDS = Object.keys({
   mints: true,
   bodyBytes: true,
   requestsAtOnce: true,
+  billTo: true,
   budgets: true,
 } satisfies Readonly<Record<Exclude<keyof GatewayClient, 'name'> | 'budgets', true>>);
 
@@ -82,6 +83,7 @@ function clientOf(clients: Reader, name: string, aliases: readonly string[]): Ga
     mints: mintsOf(read),
     bodyBytes: read.integer('bodyBytes', BODY_BYTES) ?? null,
     requestsAtOnce: read.integer('requestsAtOnce', AT_ONCE) ?? null,
+    billTo: read.choice('billTo', ['self', 'any'] as const) ?? null,
   };
 }
 

@@ -243,6 +243,15 @@ export const TOKEN_METRICS = [
     attributed: true,
   },
   {
+    name: 'anthropic_cost_billed_to_others_usd_total',
+    type: 'counter',
+    section: 'tokens',
+    help: 'Estimated cost in US dollars of calls that another organization pays, because of their billing_policy. It is in no other cost, budget or spend.',
+    unit: 'usd',
+    labels: ['model', 'key'],
+    aggregator: 'sum',
+  },
+  {
     name: 'anthropic_unpriced_requests_total',
     type: 'counter',
     section: 'tokens',

@@ -65,6 +65,11 @@ const COUNTERS = {
     description: 'Tokens by kind. The kinds add up; estimated output is one of them.',
   },
   cost: { name: 'plimsoll.client.cost', unit: '{USD}', description: 'Estimated cost, by what it was for.' },
+  costToOthers: {
+    name: 'plimsoll.client.cost_billed_to_others',
+    unit: '{USD}',
+    description: 'Estimated cost that another organization pays, because of the billing policy of the request.',
+  },
   unpriced: {
     name: 'plimsoll.client.unpriced',
     unit: '{call}',

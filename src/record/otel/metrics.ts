@@ -70,6 +70,7 @@ interface Used {
   readonly cost: CallCost | null;
   readonly responseModel: string | null;
   readonly isComplete: boolean;
+  readonly isBilledToAnother: boolean;
 }
 
 class OtelMetrics implements Recorder {
@@ -154,17 +155,18 @@ class CallFeed implements CallRecorder {
     this.#metrics.instruments.batchResults.add(1, error === null ? result : { ...result, [ERROR_TYPE]: error });
     if (serverFallbackFrom !== null) this.#fallBack(serverFallbackFrom, 'server', responseModel);
     this.#recordCacheMiss(cacheMiss, responseModel);
-    if (usage !== null) this.#recordUsage({ usage, cost, responseModel, isComplete: true });
+    if (usage !== null) this.#recordUsage({ usage, cost, responseModel, isComplete: true, isBilledToAnother: false });
   }
 
   finished(): void {
-    const { fallbackFrom, serverFallbackFrom, cacheMiss, usage, cost, outcome, model } = this.#call;
+    const { fallbackFrom, serverFallbackFrom, cacheMiss, usage, cost, outcome, model, isBilledToAnother } = this.#call;
     const responseModel = model === null ? null : this.#metrics.labels.countedModel(model);
     this.#recordEnd(responseModel);
     if (fallbackFrom !== null) this.#fallBack(fallbackFrom, 'policy', responseModel);
     if (serverFallbackFrom !== null) this.#fallBack(serverFallbackFrom, 'server', responseModel);
     this.#recordCacheMiss(cacheMiss, responseModel);
-    if (usage !== null) this.#recordUsage({ usage, cost, responseModel, isComplete: outcome === 'ok' });
+    const isComplete = outcome === 'ok';
+    if (usage !== null) this.#recordUsage({ usage, cost, responseModel, isComplete, isBilledToAnother });
   }
 
   #recordEnd(responseModel: string | null): void {
@@ -198,10 +200,10 @@ class CallFeed implements CallRecorder {
     });
   }
 
-  #recordUsage({ usage, cost: whole, responseModel, isComplete }: Used): void {
+  #recordUsage(used: Used): void {
+    const { usage, cost: whole, responseModel, isBilledToAnother } = used;
     const unpriced = new Set<string | null>();
-    this.#recordAnswer(usage, responseModel, isComplete);
-    this.#recordDoubts(whole?.doubts ?? [], responseModel);
+    this.#recordAnswer(usage, responseModel, used.isComplete);
     for (const [index, part] of usage.parts.entries()) {
       // The model that responded, unless the server named another for this part.
       const model = part.model === null ? responseModel : this.#metrics.labels.model(part.model);
@@ -209,8 +211,14 @@ class CallFeed implements CallRecorder {
       this.#recordPart(part, model, priced?.refusalBilling ?? 'unsure');
       const cost = priced?.cost ?? null;
       if (cost === null) unpriced.add(model);
-      else this.#recordCost(cost, withResponseModel(this.#own(), model));
+      else this.#recordCost(cost, withResponseModel(this.#own(), model), isBilledToAnother);
     }
+    if (!isBilledToAnother) this.#recordGaps(used, unpriced);
+  }
+
+  /** What is not known of the organization's own costs. */
+  #recordGaps({ cost: whole, responseModel }: Used, unpriced: Set<string | null>): void {
+    this.#recordDoubts(whole?.doubts ?? [], responseModel);
     // If every part has a price, the missing price is that of a server tool.
     if (whole?.priced === false && unpriced.size === 0) unpriced.add(responseModel);
     for (const model of unpriced) this.#metrics.instruments.unpriced.add(1, withResponseModel(this.#own(), model));
@@ -251,9 +259,11 @@ class CallFeed implements CallRecorder {
     }
   }
 
-  #recordCost(cost: Cost, own: Attributes): void {
+  #recordCost(cost: Cost, own: Attributes, isBilledToAnother: boolean): void {
+    const { costToOthers, cost: ownCost } = this.#metrics.instruments;
+    const counter = isBilledToAnother ? costToOthers : ownCost;
     for (const kind of COST_KINDS) {
-      if (cost[kind] > 0) this.#metrics.instruments.cost.add(usdOf(cost[kind]), { ...own, 'plimsoll.cost.kind': kind });
+      if (cost[kind] > 0) counter.add(usdOf(cost[kind]), { ...own, 'plimsoll.cost.kind': kind });
     }
   }
 

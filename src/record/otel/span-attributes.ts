@@ -1,7 +1,7 @@
 import type { Attributes } from '@opentelemetry/api';
 import { usdOf } from '../../figures.ts';
 import { answerTokens, isReported } from '../../pricing/cost.ts';
-import type { Attempt, Call, Rejection, Usage } from '../../vocabulary.ts';
+import type { Attempt, Call, CallCost, Rejection, Usage } from '../../vocabulary.ts';
 import {
   OPERATION_NAME,
   PROVIDER_NAME,
@@ -102,10 +102,17 @@ export function callAttributes(call: Call, reasons: readonly string[]): Attribut
   if (call.cacheMiss !== null) attributes['plimsoll.cache_miss.reason'] = call.cacheMiss.reason;
   if (call.usage !== null) addUsage(attributes, call.usage);
   if (call.cost === null) return attributes;
+  if (call.isBilledToAnother) return addCostToOthers(attributes, call.cost);
   // Unknown values are left out: a cost of 0 would be taken as a real one.
   if (call.cost.priced || call.cost.totalNanoUsd > 0) attributes['plimsoll.cost_usd'] = usdOf(call.cost.totalNanoUsd);
   if (!call.cost.priced) attributes['plimsoll.unpriced'] = true;
   if (call.cost.doubts.length > 0) attributes['plimsoll.cost.doubts'] = [...call.cost.doubts];
+  return attributes;
+}
+
+/** The span has no cost of the organization's own, and none that is missing. */
+function addCostToOthers(attributes: Attributes, { totalNanoUsd, priced }: CallCost): Attributes {
+  if (priced) attributes['plimsoll.cost_billed_to_others_usd'] = usdOf(totalNanoUsd);
   return attributes;
 }
 

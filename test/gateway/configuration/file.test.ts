@@ -68,6 +68,7 @@ describe("a gateway's configuration", () => {
           mints: null,
           bodyBytes: null,
           requestsAtOnce: null,
+          billTo: null,
         },
       ],
     );
@@ -298,7 +299,7 @@ describe("a gateway's configuration", () => {
       }),
       [
         'listn: expected one of listen, metrics, baseUrl, keys, clients, labelHeaders, attribution, budgets, ledger, tokens, prices, tier, serviceVersion, organization, limits, cors, got an unknown field: did you mean listen?',
-        'clients.checkout.modles: expected one of key, labels, models, maxTokens, endpoints, requestsPerMinute, origins, mints, bodyBytes, requestsAtOnce, budgets, got an unknown field: did you mean models?',
+        'clients.checkout.modles: expected one of key, labels, models, maxTokens, endpoints, requestsPerMinute, origins, mints, bodyBytes, requestsAtOnce, billTo, budgets, got an unknown field: did you mean models?',
         'clients.checkout.key: expected one of the aliases in keys (prod-api-key, prod-other-key), got "prod-api-kye": did you mean prod-api-key?',
         'clients.checkout.models: expected a list, each the id of a model, got "claude-haiku-5-5": write it as a list',
         'clients.checkout.maxTokens.tokens: expected whole tokens from 1 up, got nothing: say how many',

@@ -159,6 +159,30 @@ test('a model in a tool that a turn adds is asked about like any other', async (
   assert.equal((await exchanged(gateway.port, post(gateway.token, [], { body })))?.status, 403);
 });
 
+for (const billTo of [null, 'self', 'any'] as const) {
+  const allowed = billTo === 'any';
+  test(`a visitor ${allowed ? 'bills others where its client may' : `bills no other where billTo is ${billTo}`}`, async (t) => {
+    const upstream = await rawUpstream(t, declining);
+    const gateway = await subject(t, { upstream, client: { mints: MINTS, billTo } });
+    const status = async (policy: unknown, token: string): Promise<number | undefined> => {
+      const body = JSON.stringify({ model: MODEL, max_tokens: 1, messages: [], billing_policy: policy });
+      return (await exchanged(gateway.port, post(token, [], { body })))?.status;
+    };
+    const visitor = await visitorToken(gateway, CENT);
+    assert.equal(await status({ type: 'billing_policy', bill_to: 'self' }, visitor), 200);
+    assert.equal(await status(null, visitor), 200);
+    assert.equal(await status({ type: 'billing_policy', bill_to: 'user_profile' }, visitor), allowed ? 200 : 403);
+    for (const policy of [
+      'user_profile',
+      ['user_profile'],
+      { bill_to: ['user_profile'] },
+      { bill_to: 'USER_PROFILE' },
+    ]) {
+      assert.equal(await status(policy, visitor), 400, JSON.stringify(policy));
+    }
+  });
+}
+
 /** Where a client leaves: what it sends, and what the API has sent by then. */
 const STAGES: Readonly<
   Record<string, { readonly lines?: readonly string[]; readonly sent?: string; readonly cut?: number }>

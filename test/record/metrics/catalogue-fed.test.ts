@@ -79,6 +79,10 @@ async function livedThrough(t: test.TestContext): Promise<Registry> {
   await claude.messages.create({ ...PARAMS, ...shop.route('chat'), max_tokens: 32 });
   await claude.messages.create({ ...PARAMS, model: 'claude-nobody-knows' });
   await claude.messages.create({ ...PARAMS, model: 'claude-opus-5-5' });
+  await claude.beta.messages.create({
+    ...{ ...PARAMS, user_profile_id: 'uprof_1' },
+    billing_policy: { type: 'billing_policy', bill_to: 'user_profile' },
+  });
   const { id } = await claude.messages.batches.create({ requests: [{ custom_id: 'a', params: PARAMS }] });
   await collected(await claude.messages.batches.results(id));
   laterMs = HALF_A_DAY_MS; // enough of the month for a forecast
