@@ -1,5 +1,5 @@
 import { parseArgs, type ParseArgsOptionsConfig } from 'node:util';
-import { codeOf, ConfigurationError, got, gotName, nearest, type Problem } from '../errors.ts';
+import { codeOf, ConfigurationError, got, gotName, nearest, unfit, type Problem } from '../errors.ts';
 
 /** The options by name, and the positional arguments. */
 export type Given<Options extends ParseArgsOptionsConfig> = ReturnType<
@@ -35,6 +35,13 @@ export const ARGUMENTS_INVALID = 'PLIMSOLL_ARGUMENTS_INVALID';
 /** The error for arguments that cannot be used. */
 export function wrongArguments(...problems: readonly Problem[]): ConfigurationError {
   return new ConfigurationError(ARGUMENTS_INVALID, problems);
+}
+
+/** The port that `--port` names. Throws `wrongArguments` if it is none. */
+export function portIn(text: string | undefined, otherwise: number): number {
+  if (text === undefined) return otherwise;
+  if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text);
+  throw wrongArguments(unfit('--port', text, { expected: '0 to 65535' }));
 }
 
 /** Finds every problem that `parseArgs` refuses: it throws only the first, and names it only in its message. */

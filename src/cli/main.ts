@@ -37,6 +37,10 @@ const COMMANDS: Readonly<Record<string, Listed>> = {
     summary: "advises on a running service's budgets, limits and routes",
     load: () => import('./advise.ts'),
   },
+  console: {
+    summary: 'serves a live page over the metrics of any number of replicas',
+    load: () => import('./console.ts'),
+  },
   keys: {
     summary: 'checks key aliases, and shows how each key was used',
     load: () => import('./keys.ts'),

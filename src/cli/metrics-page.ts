@@ -11,7 +11,7 @@ const LONGEST_WAIT_MS = 10_000;
  * `ConfigurationError` (`PLIMSOLL_METRICS_PAGE`) if the page cannot be read, is not a metrics page, or has no plimsoll
  * metrics.
  */
-export async function metricsPage(place: string, io: CommandIo): Promise<readonly Sample[]> {
+export async function metricsPage(place: string, io: Pick<CommandIo, 'stdin' | 'signal'>): Promise<readonly Sample[]> {
   const samples = samplesIn(await textAt(place, io));
   const shown = redacted(place);
   if (samples === null) throw noMetrics('a page in the text format of Prometheus', `something else at ${shown}`);
@@ -27,7 +27,7 @@ function noMetrics(expected: string, got: string): ConfigurationError {
   ]);
 }
 
-async function textAt(place: string, io: CommandIo): Promise<string> {
+async function textAt(place: string, io: Pick<CommandIo, 'stdin' | 'signal'>): Promise<string> {
   try {
     if (place === '-') return await standardInput(io);
     return /^https?:\/\//i.test(place) ? await page(place, io) : await readFile(place, 'utf8');
@@ -36,7 +36,7 @@ async function textAt(place: string, io: CommandIo): Promise<string> {
   }
 }
 
-async function page(url: string, io: CommandIo): Promise<string> {
+async function page(url: string, io: Pick<CommandIo, 'signal'>): Promise<string> {
   const signal = AbortSignal.any([io.signal, AbortSignal.timeout(LONGEST_WAIT_MS)]);
   const response = await fetch(url, { signal, headers: { accept: 'text/plain' } });
   if (!response.ok) throw new StatusError(response.status);
@@ -52,7 +52,7 @@ class StatusError extends Error {
   }
 }
 
-async function standardInput(io: CommandIo): Promise<string> {
+async function standardInput(io: Pick<CommandIo, 'stdin'>): Promise<string> {
   const pieces: Buffer[] = [];
   for await (const piece of io.stdin) pieces.push(Buffer.from(piece));
   return Buffer.concat(pieces).toString('utf8');

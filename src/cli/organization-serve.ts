@@ -1,10 +1,9 @@
 import { Registry } from 'prom-client';
 import { ledgerPlace } from '../environment/ledger-place.ts';
-import { unfit } from '../errors.ts';
 import { METRICS_PORT } from '../gateway/configuration/configuration.ts';
 import { PortError } from '../http/listen.ts';
 import { watchOrganization, type WatchOptions } from '../organization/watch.ts';
-import { wrongArguments } from './arguments.ts';
+import { portIn } from './arguments.ts';
 import { aborted, fail, wrapped, type CommandIo } from './command.ts';
 import { serveMetrics } from './metrics-server.ts';
 
@@ -25,7 +24,7 @@ export async function serveOrganization(
   { host = '127.0.0.1', port, place }: ServeValues,
   io: CommandIo,
 ): Promise<number> {
-  const address = { host, port: portIn(port), portOption: '--port', onError: () => undefined };
+  const address = { host, port: portIn(port, METRICS_PORT), portOption: '--port', onError: () => undefined };
   const found = place === '' ? null : ledgerPlace(place);
   const store = found === null || 'problem' in found ? null : found.openReports();
   const registry = new Registry();
@@ -45,10 +44,4 @@ export async function serveOrganization(
   } finally {
     await store?.close();
   }
-}
-
-function portIn(text: string | undefined): number {
-  if (text === undefined) return METRICS_PORT;
-  if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text);
-  throw wrongArguments(unfit('--port', text, { expected: '0 to 65535' }));
 }

@@ -4,7 +4,7 @@ import { usdOf } from '../figures.ts';
 import type { Models } from '../routing/models.ts';
 import { TOKEN_KINDS, type Tokens } from '../vocabulary.ts';
 import { merge, quantile, type Sketch } from './sketch.ts';
-import type { Bin, Cell, CellLabels, LastHour } from './timeline.ts';
+import { EVERY, type Bin, type Cell, type CellLabels, type LastHour } from './timeline.ts';
 import type { CacheView, Charts, Numbers, Quantiles, Query, Row, Table, TableRow } from './view.ts';
 
 /** A quantile of fewer calls is noise. */
@@ -33,7 +33,8 @@ export function counted(
 ): Counted {
   const { stepMs, bins } = hour.bins(rangeSeconds, atMs);
   const chosen = Object.entries(filter);
-  const fits = (labels: CellLabels): boolean => chosen.every(([name, value]) => labelOf(labels, name) === value);
+  const fits = (labels: CellLabels): boolean =>
+    chosen.every(([name, value]) => labelOf(labels, name) === value || isOfEvery(labels, name));
   return { stepMs, bins, cells: bins.map(({ cells }) => [...cells].filter(([labels]) => fits(labels))) };
 }
 
@@ -43,6 +44,11 @@ export function labelOf(labels: CellLabels, name: string): string {
   if (name === 'model') return labels.model;
   if (name === 'operation') return labels.operation;
   return Object.hasOwn(labels.attribution, name) ? (labels.attribution[name] ?? '') : '';
+}
+
+/** Tells whether the cell was counted without the label. */
+export function isOfEvery({ attribution }: CellLabels, name: string): boolean {
+  return attribution === EVERY && name !== 'key' && name !== 'model' && name !== 'operation';
 }
 
 function total(cells: Iterable<readonly [CellLabels, Cell]>, of: (cell: Cell) => number): number {
@@ -156,7 +162,7 @@ function costUsdOn(tokens: Tokens, model: string, { prices, nowMs }: Pricing): n
 /** What calls cost by one label, the dearest first. */
 export function tableOf(seen: Counted, { by, labels }: Pick<Table, 'by' | 'labels'>, pricing: Pricing): Table {
   const groups = new Map<string, (readonly [CellLabels, Cell])[]>();
-  for (const entry of seen.cells.flat()) {
+  for (const entry of seen.cells.flat().filter(([of]) => !isOfEvery(of, by))) {
     const value = labelOf(entry[0], by);
     const group = groups.get(value) ?? [];
     groups.set(value, group);

@@ -1,10 +1,11 @@
 import type { MetricRegistry } from '../record/metrics/registry.ts';
 import { defaultRegistry, storeFor } from '../record/metrics/registry.ts';
 import { defaultPrices, type PriceTable } from '../pricing/prices.ts';
-import { models } from '../routing/models.ts';
+import { models, type Models } from '../routing/models.ts';
 import { systemClock, type Clock } from '../clock.ts';
 import { liveCallsOf, samplesOfStore } from './own-process.ts';
 import page from './page.json' with { type: 'json' };
+import type { Replicas } from './replicas.ts';
 import { view } from './shown.ts';
 import { RANGES, type RangeSeconds } from './timeline.ts';
 import type { Query, View } from './view.ts';
@@ -49,8 +50,30 @@ export function consoleHandler(options: ConsoleOptions = {}): (request: Request)
   });
 }
 
+/** What the page over metrics pages has of them. */
+export interface ReplicasOptions extends Pick<ConsoleOptions, 'prices'> {
+  readonly name: string;
+  readonly replicas: Replicas;
+  readonly models: Models;
+  readonly now: () => number;
+}
+
+/** Answers queries from the metrics pages of other processes, as they were read last. */
+export function viewOfReplicas({ name, replicas, models, now, prices = defaultPrices() }: ReplicasOptions) {
+  return function viewOfReplicas(query: Query): View {
+    const { hour, lowest, samples, sinceMs, replicas: pages } = replicas;
+    return view(
+      {
+        ...{ name, nowMs: now(), sinceMs, source: 'metrics' as const, replicas: pages, pricing: { prices, models } },
+        ...{ hour, lowest, samples, problems: null },
+      },
+      query,
+    );
+  };
+}
+
 /** Serves the page over whatever answers its queries. */
-function consoleOf(answer: (query: Query) => Promise<View>): (request: Request) => Promise<Response> {
+export function consoleOf(answer: (query: Query) => Promise<View>): (request: Request) => Promise<Response> {
   return async function console(request) {
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       return new Response('the console is read with GET\n', { status: 405, headers: { allow: 'GET, HEAD' } });

@@ -1,7 +1,7 @@
 import { adviceOn } from '../advice/advice.ts';
 import type { Sample } from '../advice/samples.ts';
 import { modelClass } from '../tier/tiers.ts';
-import { cacheOf, chartsOf, counted, labelOf, numbersOf, tableOf, type Pricing } from './counted.ts';
+import { cacheOf, chartsOf, counted, isOfEvery, labelOf, numbersOf, tableOf, type Pricing } from './counted.ts';
 import type { Lowest } from './lowest.ts';
 import { billOf, budgetsOf, creditOf, limitsOf, tierOf } from './standing.ts';
 import type { Problems } from './problems.ts';
@@ -77,6 +77,8 @@ function labelsOf(hour: LastHour, nowMs: number): Readonly<Record<string, readon
   const places = [...new Set(hour.bins(3_600, nowMs).bins.flatMap(({ cells }) => [...cells.keys()]))];
   const attributed = [...new Set(places.flatMap(({ attribution }) => Object.keys(attribution)))].sort();
   const valuesOf = (name: string): readonly string[] =>
-    [...new Set(places.map((place) => labelOf(place, name)))].sort().slice(0, MOST_VALUES);
+    [...new Set(places.filter((place) => !isOfEvery(place, name)).map((place) => labelOf(place, name)))]
+      .sort()
+      .slice(0, MOST_VALUES);
   return Object.fromEntries([...attributed, 'key', 'model'].map((name) => [name, valuesOf(name)]));
 }

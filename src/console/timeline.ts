@@ -9,6 +9,9 @@ export interface CellLabels {
   readonly attribution: Readonly<Record<string, string>>;
 }
 
+/** Stands for the attribution of what was counted without: it belongs to every value, so no filter by one leaves it out. */
+export const EVERY: CellLabels['attribution'] = Object.freeze({});
+
 /** What happened to the calls of one label set in one bin. */
 export class Cell {
   ok = 0;
