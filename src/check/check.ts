@@ -58,7 +58,7 @@ function shownUrl(env: CheckOptions['env']): string {
 
 async function configured({ configuration, problems }: EnvironmentReport, env: CheckOptions['env']): Promise<Seen> {
   if (configuration === null) throw configurationFailure(problems, env);
-  return { text: `${configuration.credential.variable} is set` };
+  return { text: `${configuration.credential.variable} is set, sent as Authorization: Bearer` };
 }
 
 interface Calls {

@@ -1,3 +1,4 @@
+import { CREDENTIALS } from '../environment/credential.ts';
 import { sentenceOf, type Problem } from '../errors.ts';
 import { judgedKey, type KeyJudgement } from '../keys/secrets.ts';
 import { CheckFailure, type Cause, type Diagnosis } from './report.ts';
@@ -201,7 +202,7 @@ export function configurationFailure(problems: readonly Problem[], env: Env): Ch
 }
 
 function wrongKey(env: Env): string {
-  const key = env['ANTHROPIC_AUTH_TOKEN']?.trim() || env['ANTHROPIC_API_KEY']?.trim() || '';
+  const key = CREDENTIALS.map((variable) => env[variable]?.trim() ?? '').find((value) => value !== '') ?? '';
   const { kind } = judgedKey(key);
   return OTHER_THAN_KEY.has(kind) ? `not an API key: ${kind.replaceAll('_', ' ')}` : 'not a complete key';
 }

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { systemClock, type Clock } from '../clock.ts';
-import { textOf, type Env } from '../environment/credential.ts';
+import { CREDENTIALS, textOf, type Env } from '../environment/credential.ts';
 import { ConfigurationError, unfit, type Problem } from '../errors.ts';
 import { currentKey } from '../gateway/configuration/keys.ts';
 import { adminKeyProblem } from '../keys/secrets.ts';
@@ -60,7 +60,7 @@ export function idsIn(pairs: readonly string[]): Readonly<Record<string, readonl
 export function hintsOf(env: Env): ReadonlyMap<string, string> {
   const [alias, secret] = [
     textOf(env, 'PLIMSOLL_KEY'),
-    textOf(env, 'ANTHROPIC_AUTH_TOKEN') || textOf(env, 'ANTHROPIC_API_KEY'),
+    CREDENTIALS.map((variable) => textOf(env, variable)).find((value) => value !== '') ?? '',
   ];
   const hint = hintOf(secret);
   return new Map(alias === '' || hint === null ? [] : [[alias, hint]]);

@@ -1,11 +1,14 @@
 import type { Notice, Problem } from '../errors.ts';
 import { judgedKey, redacted } from '../keys/secrets.ts';
 
+/** The variables of the credential. The first that is set is used, as the SDK does. */
+export const CREDENTIALS = ['ANTHROPIC_API_KEY', 'ANTHROPIC_AUTH_TOKEN'] as const;
+
 /**
  * The credential of the environment. A function returns its text, so that printing a configuration does not show it.
  */
 export interface Credential {
-  readonly variable: 'ANTHROPIC_AUTH_TOKEN' | 'ANTHROPIC_API_KEY';
+  readonly variable: (typeof CREDENTIALS)[number];
   readonly token: () => string;
 }
 
@@ -15,9 +18,9 @@ const MAKE_ONE =
 
 /** Reads the credential; `null` if there is none to use, with the problem in `findings`. */
 export function credential(env: Env, findings: Findings): Credential | null {
-  const [named, other] = (['ANTHROPIC_AUTH_TOKEN', 'ANTHROPIC_API_KEY'] as const)
-    .map((variable) => ({ variable, value: textOf(env, variable) }))
-    .filter(({ value }) => value !== '');
+  const [named, other] = CREDENTIALS.map((variable) => ({ variable, value: textOf(env, variable) })).filter(
+    ({ value }) => value !== '',
+  );
   if (named === undefined) {
     findings.problem({
       kind: 'no_key',

@@ -39,7 +39,7 @@ export interface EnvironmentReport {
 }
 
 /**
- * Reads the configuration of the environment: `ANTHROPIC_AUTH_TOKEN` (or `ANTHROPIC_API_KEY`) and the variables of
+ * Reads the configuration of the environment: `ANTHROPIC_API_KEY` (or else `ANTHROPIC_AUTH_TOKEN`) and the variables of
  * `.env.example`, with the files that they name. Throws a `ConfigurationError` (`PLIMSOLL_ENVIRONMENT_INVALID`) with
  * every problem; none contains a secret. `onNotice` is called with settings that work but should be changed;
  * `sentenceOf` makes a sentence of a notice.

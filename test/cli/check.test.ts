@@ -26,8 +26,9 @@ describe('plimsoll check', () => {
     const [sent] = claude.truth.totals().values();
     const price = `${(Number(sent?.totalNanoUsd) / 1e9).toFixed(9).replace(/0+$/, '')} USD`;
     const shown = out.map((line) => line.replace(/ +\d+ ms/, ' N ms'));
-    assert.deepEqual(shown.slice(0, 14), [
-      'ok    configuration N ms  ANTHROPIC_AUTH_TOKEN is set',
+    assert.deepEqual(shown.slice(0, 15), [
+      'ok    configuration N ms  ANTHROPIC_AUTH_TOKEN is set, sent as',
+      '                               Authorization: Bearer',
       'ok    dns N ms  127.0.0.1: an IP address, no lookup needed',
       `ok    connection N ms  port ${port} is open`,
       'ok    credentials N ms  accepted, organization',

@@ -220,7 +220,7 @@ const NOTICES: readonly (readonly [name: string, env: Readonly<Record<string, st
   ['a timeout in seconds', { ANTHROPIC_TIMEOUT_MS: '30' }, /did you mean seconds/],
   ['a call without TLS', { ANTHROPIC_BASE_URL: 'http://gateway:8787' }, /calls to gateway:8787 do not use TLS/],
   ['an alias by no rule', { PLIMSOLL_KEY: 'mykey' }, /^PLIMSOLL_KEY: expected an alias of the form env-service-role/],
-  ['two keys', { ANTHROPIC_API_KEY: `${KEY}2` }, /^ANTHROPIC_AUTH_TOKEN: it is used instead of ANTHROPIC_API_KEY/],
+  ['two keys', { ANTHROPIC_API_KEY: `${KEY}2` }, /^ANTHROPIC_API_KEY: it is used instead of ANTHROPIC_AUTH_TOKEN/],
   ['a word for a key', { ANTHROPIC_AUTH_TOKEN: 'test' }, /the API will refuse it with 401/],
 ];
 
@@ -288,6 +288,7 @@ describe('.env.example', () => {
       'PLIMSOLL_BUDGETS',
       'PLIMSOLL_LEDGER',
       'PLIMSOLL_DISABLED',
+      'ANTHROPIC_ADMIN_KEY',
     ]);
   });
 

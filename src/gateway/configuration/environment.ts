@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { textOf, type Env } from '../../environment/credential.ts';
+import { CREDENTIALS, textOf, type Env } from '../../environment/credential.ts';
 import { environmentReport } from '../../environment/environment.ts';
 import { ConfigurationError, type Problem } from '../../errors.ts';
 import { judgedKey } from '../../keys/secrets.ts';
@@ -95,7 +95,7 @@ const TOKEN_OF_A_CLIENT: Omit<Problem, 'field'> = {
  * started in the shell of a client would otherwise call itself.
  */
 function ofTheKey(env: Env, problems: readonly Problem[]): readonly Problem[] {
-  const used = ['ANTHROPIC_AUTH_TOKEN', 'ANTHROPIC_API_KEY'].find((variable) => textOf(env, variable) !== '');
+  const used = CREDENTIALS.find((variable) => textOf(env, variable) !== '');
   if (used === undefined) return problems.map((problem) => (problem.kind === 'no_key' ? NO_KEY : problem));
   if (judgedKey(textOf(env, used)).kind !== 'gateway_token') return problems;
   return [{ ...TOKEN_OF_A_CLIENT, field: used }, ...problems.filter(({ field }) => field !== used)];
