@@ -1,6 +1,6 @@
 /** What each value of the closed sets means, for the reference pages. A new value compiles once it has its line here. */
 import type { BudgetMode } from '../src/budget/budget.ts';
-import type { GatewayRefusal, ResendCause } from '../src/record/metrics/catalogue-limits.ts';
+import type { ConfigurationLoad, GatewayRefusal, ResendCause } from '../src/record/metrics/catalogue-gateway.ts';
 import type { Stage } from '../src/record/metrics/metric.ts';
 import type { ReadOutcome } from '../src/organization/admin-client.ts';
 import type { Cause } from '../src/organization/causes.ts';
@@ -145,6 +145,12 @@ export const RESEND_CAUSE_MEANINGS: Meanings<ResendCause> = {
   closed: 'the API had closed the connection',
   reset: 'the API had reset the connection',
   broken_pipe: 'the connection could no longer be written to',
+};
+
+export const CONFIGURATION_LOAD_MEANINGS: Meanings<ConfigurationLoad> = {
+  loaded: 'in force from the next request on',
+  invalid: 'the file has problems; nothing has changed',
+  needs_restart: 'it changes what only a start can change; nothing has changed',
 };
 
 export const STAGE_MEANINGS: Meanings<Stage> = {

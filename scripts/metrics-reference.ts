@@ -12,6 +12,7 @@ import {
   CATEGORY_MEANINGS,
   CAUSE_MEANINGS,
   CHOOSER_MEANINGS,
+  CONFIGURATION_LOAD_MEANINGS,
   DOUBT_MEANINGS,
   DENIAL_MEANINGS,
   GATEWAY_REFUSAL_MEANINGS,
@@ -89,7 +90,7 @@ const NOTES: Readonly<Record<Section, string>> = {
     meanings('outcome', READ_OUTCOME_MEANINGS, 'of a reading') +
     '- `window`: `yesterday`, `last_7_days`, `month`; in UTC, complete days only.\n' +
     '- Every replica shows what one of them read: aggregate with `max`, never with `sum` over replicas.\n',
-  gateway: `${meanings('reason', GATEWAY_REFUSAL_MEANINGS)}${meanings('cause', RESEND_CAUSE_MEANINGS)}- A request that a guard or a budget refuses counts as a call with the outcome \`blocked\`.\n`,
+  gateway: `${meanings('reason', GATEWAY_REFUSAL_MEANINGS)}${meanings('cause', RESEND_CAUSE_MEANINGS)}${meanings('outcome', CONFIGURATION_LOAD_MEANINGS, 'of a configuration that was read again')}- A request that a guard or a budget refuses counts as a call with the outcome \`blocked\`.\n`,
   plimsoll: meanings('stage', STAGE_MEANINGS),
 };
 

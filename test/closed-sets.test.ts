@@ -81,13 +81,18 @@ const SETS: Readonly<Record<string, ClosedSet>> = {
     places: ['scripts/label-meanings.ts'],
   },
   GATEWAY_REFUSALS: {
-    file: 'src/record/metrics/catalogue-limits.ts',
+    file: 'src/record/metrics/catalogue-gateway.ts',
     member: 'draining',
     places: ['scripts/label-meanings.ts', 'src/gateway/errors.ts'],
   },
   RESEND_CAUSES: {
-    file: 'src/record/metrics/catalogue-limits.ts',
+    file: 'src/record/metrics/catalogue-gateway.ts',
     member: 'broken_pipe',
+    places: ['scripts/label-meanings.ts'],
+  },
+  CONFIGURATION_LOADS: {
+    file: 'src/record/metrics/catalogue-gateway.ts',
+    member: 'needs_restart',
     places: ['scripts/label-meanings.ts'],
   },
   AuthenticationFailure: {

@@ -36,6 +36,7 @@ export async function run(env: Readonly<Record<string, string>>, args: readonly 
     now: () => NOW,
     columns: 80,
     color: false,
+    onReload: () => undefined,
     signal: new AbortController().signal,
   });
   if (args.includes('--json')) return { code, out, cause: '', next: '' };

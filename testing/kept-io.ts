@@ -30,6 +30,7 @@ export function keptIo({ now = () => 0, stdin = '', env = {} }: Surroundings = {
     now,
     columns: 80,
     color: false,
+    onReload: () => undefined,
     signal: new AbortController().signal,
   };
   return { io, out, err };

@@ -20,6 +20,8 @@ export interface CommandIo {
   readonly color: boolean;
   /** Aborted when the user wants the command to end. */
   readonly signal: AbortSignal;
+  /** Calls the listener when the user wants the command to read its configuration again. */
+  onReload(listener: () => void): void;
 }
 
 /**

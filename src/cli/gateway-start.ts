@@ -1,5 +1,5 @@
 import { Registry } from 'prom-client';
-import { sharedBudgets, type Budgets } from '../budget/budgets.ts';
+import type { Budgets } from '../budget/budgets.ts';
 import { authenticator } from '../gateway/access/authenticator.ts';
 import { mintHandler } from '../gateway/access/mint.ts';
 import type { AccessStores } from '../gateway/access/stores.ts';
@@ -7,13 +7,18 @@ import { TokenSpend } from '../gateway/access/token-spend.ts';
 import type { GatewayConfiguration } from '../gateway/configuration/configuration.ts';
 import { ledgerAt, openStores } from '../gateway/configuration/places.ts';
 import { gateway, type Gateway } from '../gateway/gateway.ts';
+import type { GatewayOptions } from '../gateway/options.ts';
 import { listen, type Serving } from '../http/listen.ts';
+import { hideBudgets } from '../record/budgets.ts';
+import { CONFIGURATION_LOADS } from '../record/metrics/catalogue-gateway.ts';
+import { storeFor } from '../record/metrics/registry.ts';
 import { dailyTotals, type DailyTotals } from '../totals/daily-totals.ts';
 import type { RequestLog } from './gateway-log.ts';
+import { HeldBudgets, requireNoRestart, type Reloadable } from './gateway-reload.ts';
 import { serveMetrics } from './metrics-server.ts';
 
 /** A running gateway. */
-export interface RunningGateway {
+export interface RunningGateway extends Reloadable {
   readonly url: string;
   readonly metricsUrl: string;
   /** Refuses new requests, lets open ones finish for the configured time, and closes everything. */
@@ -40,24 +45,49 @@ export async function startGateway(
   const parts = new Parts();
   try {
     const stores = parts.add(openStores(configuration.tokens), (opened) => opened.close());
-    const budgets = budgetsOf(configuration);
-    if (budgets !== null) parts.add(budgets, (held) => held.close());
+    const held = parts.add(new HeldBudgets(configuration), (all) => all.close());
     const spend = new TokenSpend({ prices: configuration.prices, ledger: stores.spendLedger, onError });
-    parts.add(spend, (held) => held.close());
+    parts.add(spend, (kept) => kept.close());
     const totals = totalsOf(configuration, onError);
     if (totals !== null) parts.add(totals, (kept) => kept.close());
     const registry = new Registry();
     const metricsAddress = { ...configuration.metrics, onError, portOption: '--metrics-port' };
     await watchBooks(configuration, { ...telling, parts, registry, totals });
     const page = parts.add(await serveMetrics(registry, metricsAddress), (open) => open.close(0));
-    const claude = gatewayOf(configuration, { ...telling, stores, budgets, spend, totals, registry });
+    const opened = { ...telling, stores, spend, totals, registry };
+    const claude = gateway(gatewayOptions(configuration, { ...opened, budgets: held.current }));
     const serving = await listening(configuration, log.listener(claude.listener));
-    parts.add(serving, () => drained(claude, serving, configuration.limits.drainSeconds * 1_000));
-    return { url: serving.url, metricsUrl: `${page.url}/metrics`, close: () => parts.close() };
+    const running = { configuration };
+    parts.add(serving, () => drained(claude, serving, running.configuration.limits.drainSeconds * 1_000));
+    const again = reloadable({ running, held, claude, opened });
+    return { url: serving.url, metricsUrl: `${page.url}/metrics`, ...again, close: () => parts.close() };
   } catch (error) {
     await parts.close();
     throw error;
   }
+}
+
+interface Reloading {
+  readonly running: { configuration: GatewayConfiguration };
+  readonly held: HeldBudgets;
+  readonly claude: Gateway;
+  readonly opened: Omit<Opened, 'budgets'>;
+}
+
+function reloadable({ running, held, claude, opened }: Reloading): Reloadable {
+  const store = storeFor(opened.registry);
+  const loads = store.families.plimsoll_gateway_configuration_loads_total;
+  for (const outcome of CONFIGURATION_LOADS) loads.series({ outcome }).add(0);
+  return {
+    reload(next) {
+      requireNoRestart(running.configuration, next);
+      const kept = { ...next, prices: running.configuration.prices };
+      const replaced = held.replace(kept, (budgets) => claude.reload(gatewayOptions(kept, { ...opened, budgets })));
+      if (replaced !== null) hideBudgets(store, replaced, held.current);
+      running.configuration = kept;
+    },
+    counted: (outcome) => loads.series({ outcome }).add(1),
+  };
 }
 
 /** The open parts, to be closed in reverse order. */
@@ -74,11 +104,6 @@ class Parts {
     this.#closers = [];
     for (const close of closers) await close();
   }
-}
-
-function budgetsOf({ budgets, ledger }: GatewayConfiguration): Budgets | null {
-  if (budgets.length === 0) return null;
-  return sharedBudgets(budgets, ledger === null ? {} : { ledger: ledgerAt(ledger).open() });
 }
 
 /** Daily totals are kept where spend is. */
@@ -123,13 +148,13 @@ interface Opened extends GatewayTelling {
   readonly registry: Registry;
 }
 
-function gatewayOf(configuration: GatewayConfiguration, opened: Opened): Gateway {
+function gatewayOptions(configuration: GatewayConfiguration, opened: Opened): GatewayOptions {
   const { stores, budgets, spend, totals, registry, log, onError } = opened;
   const { clients, keys, baseUrl, labelHeaders, attribution, corsOrigins, prices, tier, serviceVersion, limits } =
     configuration;
   const { tokens, limiter } = stores;
   const models = [...new Set([...clients.values()].flatMap((client) => client.models ?? []))];
-  return gateway({
+  return {
     keys,
     baseUrl,
     labelHeaders,
@@ -151,7 +176,7 @@ function gatewayOf(configuration: GatewayConfiguration, opened: Opened): Gateway
     ...(tier !== undefined && { tier }),
     ...(serviceVersion !== undefined && { serviceVersion }),
     ...(models.length > 0 && { models }),
-  });
+  };
 }
 
 function listening(

@@ -7,6 +7,7 @@ import { PortError } from '../http/listen.ts';
 import { wrongArguments } from './arguments.ts';
 import { aborted, defineCommand, fail, print, wrapped, type Command, type CommandIo } from './command.ts';
 import { RequestLog } from './gateway-log.ts';
+import { reload, watchFile } from './gateway-reload.ts';
 import type { RunningGateway } from './gateway-start.ts';
 import { command as tokens } from './gateway-token.ts';
 
@@ -27,6 +28,7 @@ const USAGE = [
   '  export ANTHROPIC_BASE_URL=http://127.0.0.1:8787',
   '  export ANTHROPIC_AUTH_TOKEN=$(plimsoll gateway token create default)',
   'It logs each request as a line of JSON on stdout, never content, keys or tokens.',
+  'On SIGHUP, and when its file changes, it reads its configuration again.',
   'On SIGTERM or SIGINT, it lets open requests finish, up to a limit, and exits.',
 ];
 
@@ -44,7 +46,7 @@ const start = defineCommand({
   async run({ values }, io) {
     const asked = askedIn(values);
     try {
-      await serveGateway(configured(asked, io), asked, io);
+      await serveGateway(() => configured(asked, io), asked, io);
       return 0;
     } catch (error) {
       if (!(error instanceof PortError)) throw error;
@@ -112,7 +114,11 @@ function configured({ config, host, port, metricsPort }: Asked, io: CommandIo): 
   };
 }
 
-async function serveGateway(configuration: GatewayConfiguration, { json }: Asked, io: CommandIo): Promise<void> {
+async function serveGateway(read: () => GatewayConfiguration, { json, config }: Asked, io: CommandIo): Promise<void> {
+  // A signal while it starts must not end it; it is reading its configuration anyway.
+  let again = (): void => undefined;
+  io.onReload(() => again());
+  const configuration = read();
   configuration.notices.forEach((notice) => io.err(sentenceOf(notice)));
   const log = new RequestLog((line) => io.out(line));
   // Loaded here, because help and tokens need no metrics registry.
@@ -120,8 +126,11 @@ async function serveGateway(configuration: GatewayConfiguration, { json }: Asked
   const onError = (error: unknown): void => io.err(errorLine(error, io.now()));
   const onProblem = (message: string): void => io.err(problemLine(message, io.now()));
   const running = await startGateway(configuration, { log, onError, onProblem });
+  again = () => void reload(running, read, io);
+  const unwatch = config === null ? null : watchFile(config, again);
   print(json ? [greetingJson(configuration, running, io.now())] : greeting(configuration, running), io);
   await aborted(io.signal);
+  unwatch?.();
   if (!json)
     io.err(`Shutting down: open requests may finish, for at most ${configuration.limits.drainSeconds} seconds.`);
   await running.close();

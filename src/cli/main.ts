@@ -132,6 +132,8 @@ function processIo(): CommandIo {
     columns: process.stdout.isTTY ? process.stdout.columns : 80,
     color: process.stdout.isTTY && process.env['NO_COLOR'] === undefined,
     signal: ending.signal,
+    // Other commands end with their terminal, as usual.
+    onReload: (listener) => void process.on('SIGHUP', listener),
   };
 }
 

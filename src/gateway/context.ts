@@ -2,8 +2,9 @@ import { observation } from '../client/observation.ts';
 import { systemClock, systemTimers, type Timers } from '../clock.ts';
 import { ClientRetries } from '../observe/client-retries.ts';
 import type { Observation } from '../observe/observation.ts';
-import { GATEWAY_REFUSALS, RESEND_CAUSES, type GatewayRefusal } from '../record/metrics/catalogue-limits.ts';
+import { GATEWAY_REFUSALS, RESEND_CAUSES, type GatewayRefusal } from '../record/metrics/catalogue-gateway.ts';
 import { defaultRegistry, storeFor } from '../record/metrics/registry.ts';
+import type { Store } from '../record/metrics/store.ts';
 import type { AllowedOrigins } from './cors.ts';
 import { errorResponse, refusalError } from './errors.ts';
 import { DEFAULT_HELD_BYTES, type GatewayOptions } from './options.ts';
@@ -32,31 +33,29 @@ export interface GatewayContext {
   readonly onError: (error: unknown) => void;
 }
 
-/** Makes the context from checked options. */
-export function gatewayContext(options: GatewayOptions, base: URL): GatewayContext {
-  const { keys, limits = {}, clock = systemClock, timers = systemTimers, onError = () => undefined } = options;
+/**
+ * Makes the context from checked options. It takes over what requests in progress share from the `previous` one, and its
+ * connections to the API if they are the same.
+ */
+export function gatewayContext(
+  options: GatewayOptions,
+  base: URL,
+  previous: GatewayContext | null = null,
+): GatewayContext {
+  const { keys, onError = () => undefined } = options;
   const registry = options.registry ?? defaultRegistry();
   const store = storeFor(registry);
   const refusals = store.families.plimsoll_gateway_refusals_total;
   for (const reason of GATEWAY_REFUSALS) refusals.series({ reason }).add(0);
-  const resends = store.families.plimsoll_gateway_resends_total;
-  for (const cause of RESEND_CAUSES) resends.series({ cause }).add(0);
   return {
+    ...(previous ?? sharedParts(options)),
     options,
     observation: {
       ...observation({ ...options, registry }, { keys: [...keys.keys()], onLedgerDown: 'closed' }),
       isStrict: true,
     },
-    baseUrl: base.href.replace(/\/$/, ''),
-    upstream: upstream(base, {
-      timeoutMs: limits.upstreamSilenceMs ?? 600_000,
-      clock,
-      onResend: (cause) => resends.series({ cause }).add(1),
-    }),
-    retries: new ClientRetries(timers),
-    open: new OpenRequests(limits.requests ?? 10_000),
-    room: new SharedRoom(limits.heldBytes ?? DEFAULT_HELD_BYTES),
-    turns: new ScanTurns(),
+    baseUrl: addressOf(base),
+    upstream: upstreamOf(options, base, { previous, store }),
     corsOrigins: new Set(options.corsOrigins ?? []),
     refuse(reason, message) {
       refusals.series({ reason }).add(1);
@@ -72,6 +71,38 @@ export function gatewayContext(options: GatewayOptions, base: URL): GatewayConte
       }
     },
   };
+}
+
+/** What all requests share, under whichever options they began. */
+function sharedParts({
+  limits = {},
+  timers = systemTimers,
+}: GatewayOptions): Pick<GatewayContext, 'retries' | 'open' | 'room' | 'turns'> {
+  return {
+    retries: new ClientRetries(timers),
+    open: new OpenRequests(limits.requests ?? 10_000),
+    room: new SharedRoom(limits.heldBytes ?? DEFAULT_HELD_BYTES),
+    turns: new ScanTurns(),
+  };
+}
+
+function addressOf(base: URL): string {
+  return base.href.replace(/\/$/, '');
+}
+
+interface Connected {
+  readonly previous: GatewayContext | null;
+  readonly store: Store;
+}
+
+function upstreamOf({ limits = {}, clock = systemClock }: GatewayOptions, base: URL, connected: Connected): Upstream {
+  const { previous, store } = connected;
+  const timeoutMs = limits.upstreamSilenceMs ?? 600_000;
+  const isSameApi = previous?.baseUrl === addressOf(base) && previous.upstream.timeoutMs === timeoutMs;
+  if (isSameApi) return previous.upstream;
+  const resends = store.families.plimsoll_gateway_resends_total;
+  for (const cause of RESEND_CAUSES) resends.series({ cause }).add(0);
+  return upstream(base, { timeoutMs, clock, onResend: (cause) => resends.series({ cause }).add(1) });
 }
 
 /** The requests in progress, and whether more are accepted. */

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { GatewayRefusal } from '../record/metrics/catalogue-limits.ts';
+import type { GatewayRefusal } from '../record/metrics/catalogue-gateway.ts';
 import type { BufferedResponse } from './response-body.ts';
 
 /** An error of the gateway itself, in the API's format. */

@@ -15,6 +15,11 @@ export interface Gateway {
   /** For node:http and Express, where it is faster. Mount it before anything that reads bodies. */
   readonly listener: (incoming: IncomingMessage, outgoing: ServerResponse) => void;
   /**
+   * Applies other options from the next request on; requests in progress keep those that they began with. `registry` and
+   * `limits` but for `upstreamSilenceMs` stay as they were. Throws as `gateway()` does, and has changed nothing then.
+   */
+  readonly reload: (options: GatewayOptions) => void;
+  /**
    * Accepts no new requests, gives those in progress at most `deadlineMs` (default 30,000) to end, then breaks them
    * off. Calls that wait for a client's next attempt end with their last one. Can be called again; every call waits for
    * the end.
@@ -31,8 +36,9 @@ export interface Gateway {
 export function gateway(given: GatewayOptions): Gateway {
   const { options, base } = checkedGatewayOptions(given);
   const { timers = systemTimers } = options;
-  const context = gatewayContext(options, base);
-  const { open, retries, upstream, onError } = context;
+  let context = gatewayContext(options, base);
+  const { open, retries } = context;
+  const connections = new Set([context.upstream]);
   const finish = (request: GatewayRequest): void => open.delete(request);
   const begin = (request: GatewayRequest): Promise<GatewayResponse> => {
     open.add(request);
@@ -43,11 +49,18 @@ export function gateway(given: GatewayOptions): Gateway {
       const request = fromWebRequest(webRequest);
       return toWebResponse(await begin(request), () => finish(request));
     },
-    listener: nodeListener({ handle: begin, finish, fail: onError }),
+    listener: nodeListener({ handle: begin, finish, fail: (error) => context.onError(error) }),
+    reload(next) {
+      const checked = checkedGatewayOptions({ ...next, ...(options.registry && { registry: options.registry }) });
+      const previous = context;
+      context = gatewayContext(checked.options, checked.base, previous);
+      connections.add(context.upstream);
+      if (context.upstream !== previous.upstream) previous.upstream.retire();
+    },
     async close({ deadlineMs = 30_000 } = {}) {
       await open.drain(deadlineMs, timers);
       retries.end();
-      upstream.close();
+      for (const each of connections) each.close();
     },
   };
 }

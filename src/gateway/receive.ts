@@ -1,5 +1,5 @@
 import type { GuardedRequest } from '../decisions.ts';
-import type { GatewayRefusal } from '../record/metrics/catalogue-limits.ts';
+import type { GatewayRefusal } from '../record/metrics/catalogue-gateway.ts';
 import type { BodyKind, ValueSpan } from './body-facts.ts';
 import type { BodyProblem } from './body-names.ts';
 import { BodyScanner } from './body-scanner.ts';

@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream';
 import type { Clock } from '../clock.ts';
 import type { ResponseHead, RetryHeaders } from '../observe/exchange.ts';
 import { JsonListener } from '../observe/content.ts';
-import type { ResendCause } from '../record/metrics/catalogue-limits.ts';
+import type { ResendCause } from '../record/metrics/catalogue-gateway.ts';
 import {
   headerMap,
   returnedHeaders,
@@ -19,8 +19,12 @@ import { ResponseBody, decoding } from './response-body.ts';
 
 /** The connections to the API. */
 export interface Upstream {
+  /** The longest silence of the API. */
+  readonly timeoutMs: number;
   send(request: UpstreamRequest): PendingResponse;
-  /** Closes idle connections. */
+  /** Keeps no connection any more: those in use are closed when their request has ended. */
+  retire(): void;
+  /** Closes all connections. */
   close(): void;
 }
 
@@ -87,6 +91,7 @@ export function upstream(base: URL, { timeoutMs, clock, onResend }: UpstreamOpti
     return sending;
   };
   return {
+    timeoutMs,
     send(asked) {
       const sentMs = clock.monotonicMs();
       let isAborted = false;
@@ -104,6 +109,10 @@ export function upstream(base: URL, { timeoutMs, clock, onResend }: UpstreamOpti
         current.request.destroy();
       };
       return { response, abort };
+    },
+    retire() {
+      kept.maxFreeSockets = 0;
+      for (const socket of Object.values(kept.freeSockets).flatMap((sockets) => sockets ?? [])) socket.destroy();
     },
     close: () => kept.destroy(),
   };

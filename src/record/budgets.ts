@@ -88,6 +88,29 @@ function showBalances({ families }: Store, budgets: Budgets, ledgerId: string): 
   }
 }
 
+/**
+ * Takes the gauges of budgets off the page that others have replaced, but for those that have the same labels. Their
+ * counters stay, because they never fall.
+ */
+export function hideBudgets({ families }: Store, { all, ledger }: Budgets, next: Budgets | null): void {
+  const shownNow = new Set((next?.all ?? []).map(({ budget }) => JSON.stringify(labelsOf(budget))));
+  for (const { budget } of all) {
+    const labels = labelsOf(budget);
+    if (shownNow.has(JSON.stringify(labels))) continue;
+    const ofLedger = { ...labels, ledger_id: ledger.id ?? '' };
+    families.anthropic_budget_limit_usd.series(ofLedger).clear();
+    const computed = [
+      families.anthropic_budget_period_start_timestamp_seconds.series(labels),
+      families.anthropic_budget_period_end_timestamp_seconds.series(labels),
+      families.anthropic_budget_spent_usd.series(ofLedger),
+      families.anthropic_budget_reserved_usd.series(ofLedger),
+      families.anthropic_budget_forecast_usd.series(ofLedger),
+    ];
+    for (const series of computed) series.computeBy(() => null);
+    families.anthropic_budget_volatile_ledger.series({ budget: budget.name, ledger_id: ofLedger.ledger_id }).clear();
+  }
+}
+
 /** An unknown amount is absent. */
 function shownUsd(nanoUsd: bigint | undefined): number | null {
   return nanoUsd === undefined ? null : usdOf(nanoUsd);

@@ -47,6 +47,7 @@ async function printed(args: readonly string[]): Promise<string> {
     now: () => Date.UTC(2026, 10, 24, 12),
     columns: 80,
     color: false,
+    onReload: () => undefined,
     signal: AbortSignal.abort(),
   };
   await main(args, io);

@@ -59,6 +59,7 @@ function run(args: readonly string[], env: Readonly<Record<string, string>> = {}
   const out: string[] = [];
   const err: string[] = [];
   const ending = new AbortController();
+  let again = (): void => undefined;
   let [hear, fail] = [(_line: string): void => undefined, (_error: Error): void => undefined];
   const started = new Promise<string>((resolve, reject) => ([hear, fail] = [resolve, reject]));
   const io: CommandIo = {
@@ -73,12 +74,13 @@ function run(args: readonly string[], env: Readonly<Record<string, string>> = {}
     now: () => Date.now(),
     columns: 80,
     color: false,
+    onReload: (listener) => (again = listener),
     signal: ending.signal,
   };
   const code = main(['gateway', ...args], io);
   started.catch(() => undefined); // who does not wait for the start is told by the code
   void code.finally(() => fail(new Error(err.join('\n'))));
-  return { out, err, code, started, end: () => ending.abort() };
+  return { out, err, code, started, reload: () => again(), end: () => ending.abort() };
 }
 
 const PORTS = ['--port', '0', '--metrics-port', '0'];
@@ -123,6 +125,68 @@ async function logged(out: readonly string[], count: number): Promise<readonly L
   return requests();
 }
 
+describe('a running gateway that is told to read its configuration again', () => {
+  it('has other clients, models and budgets from the next request on', async (t) => {
+    const before = { budgets: [{ name: 'all', period: 'day', usd: 5, mode: 'block' }] };
+    const started = await upstream(t, before);
+    const running = await gateway(t, started);
+    const claude = sdk(running.url, await token(started));
+    await claude.messages.create(ASK);
+    rewrite(started, {
+      clients: { checkout: { models: ['claude-opus-5-5'] }, search: {} },
+      budgets: [{ name: 'all', period: 'month', usd: '0.000001', mode: 'block' }],
+    });
+    running.reload();
+    await assert.rejects(claude.messages.create(ASK), { status: 403 });
+    const other = sdk(running.url, await token(started, 'search'));
+    await assert.rejects(other.messages.create(ASK), { status: 402 });
+    const samples = await metricsAt(running.metricsUrl);
+    assert.equal(samples.get('plimsoll_gateway_configuration_loads_total{outcome="loaded"}'), 1);
+    const periods = [...samples.keys()].filter((name) => name.startsWith('anthropic_budget_limit_usd{'));
+    assert.deepEqual(
+      periods.map((name) => /period="(\w+)"/.exec(name)?.[1]),
+      ['month'],
+    );
+    const line = running.out.map((text) => JSON.parse(text) as Line).find(({ event }) => event === 'configuration');
+    assert.deepEqual([line?.['outcome'], line?.['clients']], ['loaded', ['checkout', 'search']]);
+  });
+
+  it('goes on as before where the file is wrong, or changes what only a start can, and says why', async (t) => {
+    const started = await upstream(t);
+    const running = await gateway(t, started);
+    const claude = sdk(running.url, await token(started));
+    const bad: readonly (readonly [change: object, outcome: string, why: RegExp])[] = [
+      [{ clients: { checkout: { modles: [] } } }, 'invalid', /modles: expected one of/],
+      [{ keys: { 'prod-api-key': { env: 'NOT_SET' } } }, 'invalid', /NOT_SET/],
+      [{ tokens: { sqlite: 'elsewhere.db' } }, 'needs_restart', /tokens: .*restart the gateway/],
+      [{ limits: { heldBytes: 2_000_000 } }, 'needs_restart', /limits: .*restart the gateway/],
+    ];
+    for (const [change, outcome, why] of bad) {
+      rewrite(started, change);
+      running.reload();
+      const said = JSON.parse(running.err.at(-1) ?? '') as Line;
+      assert.deepEqual([said.event, said['outcome']], ['configuration', outcome]);
+      assert.match(String(said['problems']), why);
+      await claude.messages.create(ASK);
+    }
+    const samples = await metricsAt(running.metricsUrl);
+    const count = (outcome: string) => samples.get(`plimsoll_gateway_configuration_loads_total{outcome="${outcome}"}`);
+    assert.deepEqual([count('loaded'), count('invalid'), count('needs_restart')], [0, 2, 2]);
+  });
+});
+
+/** Writes other fields into the file of the configuration, in place of those that it was made with. */
+function rewrite({ config, apiUrl }: Started, fields: object): void {
+  const content = {
+    baseUrl: apiUrl,
+    keys: { 'prod-api-key': { env: 'REAL_KEY' } },
+    clients: { checkout: {} },
+    tokens: { sqlite: config.replace(/json$/, 'db') },
+    ...fields,
+  };
+  writeFileSync(config, JSON.stringify(content));
+}
+
 describe('plimsoll gateway', () => {
   it('is a process that lets a token in, measures its calls, and refuses it from its revocation on', async (t) => {
     const started = await upstream(t);
@@ -137,6 +201,9 @@ describe('plimsoll gateway', () => {
     const lines = createInterface(child.stdout).on('line', (line) => out.push(line));
     await once(lines, 'line');
     const { url, metricsUrl } = JSON.parse(out[0] ?? '') as { readonly url: string; readonly metricsUrl: string };
+    child.kill('SIGHUP');
+    await once(lines, 'line');
+    assert.match(out.pop() ?? '', /"event":"configuration","level":"info","outcome":"loaded"/);
 
     const made = spawn(process.execPath, [
       '--conditions=plimsoll-source',

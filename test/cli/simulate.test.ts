@@ -27,6 +27,7 @@ function plimsoll(...args: readonly string[]) {
     now: () => 0,
     columns: 80,
     color: false,
+    onReload: () => undefined,
     signal: ending.signal,
   };
   return { out, err, started, end: () => ending.abort(), code: main(args, io) };

@@ -4,13 +4,8 @@
  */
 import { BILL_METRICS } from './catalogue-bill.ts';
 import { ATTEMPT_METRICS, CALL_METRICS, ROUTE_METRICS, TOKEN_METRICS } from './catalogue-calls.ts';
-import {
-  BUDGET_METRICS,
-  GATEWAY_METRICS,
-  PLIMSOLL_METRICS,
-  RATE_LIMIT_METRICS,
-  TIER_METRICS,
-} from './catalogue-limits.ts';
+import { GATEWAY_METRICS } from './catalogue-gateway.ts';
+import { BUDGET_METRICS, PLIMSOLL_METRICS, RATE_LIMIT_METRICS, TIER_METRICS } from './catalogue-limits.ts';
 
 /** All metrics, in the order of the reference page. */
 export const CATALOGUE = [

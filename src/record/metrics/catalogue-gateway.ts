@@ -1,0 +1,61 @@
+import type { MetricDeclaration } from './metric.ts';
+
+/** Metrics of the gateway itself. Its calls are in the other sections. */
+export const GATEWAY_METRICS = [
+  {
+    name: 'plimsoll_gateway_refusals_total',
+    type: 'counter',
+    section: 'gateway',
+    help: 'Requests that the gateway refused before they became calls, by reason.',
+    unit: null,
+    labels: ['reason'],
+    aggregator: 'sum',
+  },
+  {
+    name: 'plimsoll_gateway_resends_total',
+    type: 'counter',
+    section: 'gateway',
+    help: 'Requests that the gateway sent to the API again, because a kept connection was closed before a byte of a response: closed, reset, broken_pipe. Each is one attempt.',
+    unit: null,
+    labels: ['cause'],
+    aggregator: 'sum',
+  },
+  {
+    name: 'plimsoll_gateway_configuration_loads_total',
+    type: 'counter',
+    section: 'gateway',
+    help: 'Times that the running gateway read its configuration again, by outcome: loaded, invalid, needs_restart. But for loaded, nothing has changed.',
+    unit: null,
+    labels: ['outcome'],
+    aggregator: 'sum',
+  },
+] as const satisfies readonly MetricDeclaration[];
+
+/** Reasons to refuse a request before it becomes a call: the closed set of the label `reason`. */
+export const GATEWAY_REFUSALS = [
+  'missing',
+  'malformed',
+  'unknown',
+  'expired',
+  'revoked',
+  'wrong_origin',
+  'unavailable',
+  'not_found',
+  'invalid',
+  'too_large',
+  'overloaded',
+  'busy',
+  'draining',
+] as const;
+
+export type GatewayRefusal = (typeof GATEWAY_REFUSALS)[number];
+
+/** Ends of a kept connection after which a request is sent again: the closed set of the label `cause`. */
+export const RESEND_CAUSES = ['closed', 'reset', 'broken_pipe'] as const;
+
+export type ResendCause = (typeof RESEND_CAUSES)[number];
+
+/** Outcomes of reading the configuration again: the closed set of the label `outcome`. */
+export const CONFIGURATION_LOADS = ['loaded', 'invalid', 'needs_restart'] as const;
+
+export type ConfigurationLoad = (typeof CONFIGURATION_LOADS)[number];
