@@ -1,6 +1,6 @@
 import { adminDenial } from './admin/access.ts';
 import { analyticsCost, analyticsUsage } from './admin/analytics.ts';
-import { listKeys, listWorkspaces, me, rateLimits, spendLimits } from './admin/directory.ts';
+import { listKeys, listWorkspaces, me, rateLimits, spendLimits, workspaceRateLimits } from './admin/directory.ts';
 import { legacyCost, legacyUsage } from './admin/legacy-reports.ts';
 import { requestedModel, limitScope, type ApiRequest, type Json } from './api-request.ts';
 import {
@@ -148,7 +148,7 @@ async function readRequest(
   if (typeof model === 'string') record.requestedModel = model;
   record.key = caller.name;
   const { id } = route(request.method, url.pathname);
-  const badKey = 'why' in known && !isAdminOperation(record.operation) ? known.why : null;
+  const badKey = 'why' in known && !isAdminPath(url.pathname) ? known.why : null;
   const commonRefusal = refusalOfAnyEndpoint(request, badKey, text);
   return { caller, commonRefusal, raw: request, url, id, json, random, number, operation: record.operation };
 }
@@ -226,6 +226,7 @@ const ENDPOINTS = {
   'organization.api_keys.list': listKeys,
   'organization.workspaces.list': listWorkspaces,
   'organization.rate_limits.list': rateLimits,
+  'organization.workspaces.rate_limits.list': workspaceRateLimits,
   'organization.spend_limits.list': spendLimits,
   'organization.analytics.usage.list': analyticsUsage,
   'organization.analytics.cost.list': analyticsCost,
@@ -236,9 +237,9 @@ const ENDPOINTS = {
 /** An operation that a route leads to: `messages.create` is answered before the others. */
 type Operation = keyof typeof ENDPOINTS | 'messages.create';
 
-/** Endpoints of the Admin API check keys of their own. */
-function isAdminOperation(operation: string): boolean {
-  return operation.startsWith('organization.');
+/** The Admin API checks keys of its own, at paths that it does not serve too. */
+function isAdminPath(path: string): boolean {
+  return path.startsWith('/v1/organizations/');
 }
 
 function isEndpoint(operation: string): operation is keyof typeof ENDPOINTS {
@@ -248,10 +249,11 @@ function isEndpoint(operation: string): operation is keyof typeof ENDPOINTS {
 /** Calls an endpoint other than `/v1/messages`. A path that is not served gets a 404. */
 async function callEndpoint(state: SimulatorState, request: ApiRequest): Promise<EndpointResult> {
   const { operation } = request;
+  const denied = isAdminPath(request.url.pathname) ? adminDenial(state, request) : null;
+  if (denied !== null) return { ...denied, scope: null, model: null };
   if (!isEndpoint(operation)) return refused(refusal('not_found'));
   const endpoint: Endpoint = ENDPOINTS[operation];
-  const denied = isAdminOperation(operation) ? adminDenial(state, request) : null;
-  return denied === null ? endpoint(state, request) : { ...denied, scope: null, model: null };
+  return endpoint(state, request);
 }
 
 function retrieveModel({ clock }: SimulatorState, request: ApiRequest): EndpointResult {
@@ -286,6 +288,7 @@ const ROUTES: readonly (readonly [method: string, path: RegExp, operation: Opera
   ['GET', /^\/v1\/organizations\/me$/, 'organization.retrieve'],
   ['GET', /^\/v1\/organizations\/api_keys$/, 'organization.api_keys.list'],
   ['GET', /^\/v1\/organizations\/workspaces$/, 'organization.workspaces.list'],
+  ['GET', /^\/v1\/organizations\/workspaces\/([^/]+)\/rate_limits$/, 'organization.workspaces.rate_limits.list'],
   ['GET', /^\/v1\/organizations\/rate_limits$/, 'organization.rate_limits.list'],
   ['GET', /^\/v1\/organizations\/spend_limits$/, 'organization.spend_limits.list'],
   ['GET', /^\/v1\/organizations\/analytics\/usage$/, 'organization.analytics.usage.list'],

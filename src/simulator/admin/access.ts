@@ -12,7 +12,10 @@ interface AdminDenial {
 
 /** Decides who may read what. A workspace's key may only ask whose it is. */
 export function adminDenial(state: SimulatorState, request: ApiRequest): AdminDenial | null {
-  const { kind = 'console', readsPerMinute = 60 } = state.options.organization ?? {};
+  const { kind = 'console', readsPerMinute = 60, outages = [] } = state.options.organization ?? {};
+  const nowMs = state.clock.now();
+  if (outages.some(({ startMs, endMs }) => nowMs >= startMs && nowMs < endMs))
+    return { refusal: refusal('server_error') };
   const denied = keyDenial(state, request);
   if (denied !== null) return { refusal: denied };
   if (kind === 'none')
@@ -21,7 +24,7 @@ export function adminDenial(state: SimulatorState, request: ApiRequest): AdminDe
     const why = analyticsDenial(kind, request.raw.headers);
     if (why !== null) return { refusal: why };
   }
-  const waitSeconds = state.reads.take(readsPerMinute, state.clock.now());
+  const waitSeconds = state.reads.take(readsPerMinute, nowMs);
   if (waitSeconds === null) return null;
   const message = 'This request would exceed the rate limit of the Admin API.';
   return {

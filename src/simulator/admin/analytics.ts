@@ -30,6 +30,24 @@ const DIMENSIONS = [
 
 type Dimension = (typeof DIMENSIONS)[number];
 
+/** Dimensions of what the simulator has none of: users, agents, children of an organization. They may be asked for. */
+const EMPTY_DIMENSIONS = [
+  'actor',
+  'actor_type',
+  'agent_id',
+  'claude_tag_category',
+  'claude_tag_user_id',
+  'deployment_id',
+  'environment_id',
+  'organization_id',
+  'rbac_group_id',
+  'session_id',
+  'slack_channel_id',
+  'user_profile_id',
+] as const;
+
+const EMPTY_GROUP: Group = Object.fromEntries(EMPTY_DIMENSIONS.map((name) => [name, null]));
+
 /** Dimensions of the cost report that do not count towards the five. */
 const COST_DIMENSIONS = ['cost_type', 'token_type'] as const;
 
@@ -43,7 +61,8 @@ interface Bucket {
   readonly rows: BookRow[];
 }
 
-const FILTERS: Readonly<Record<string, Dimension>> = {
+const FILTERS: Readonly<Record<string, Dimension | null>> = {
+  ...Object.fromEntries(EMPTY_DIMENSIONS.map((name) => [filterOf(name), null])),
   api_key_ids: 'api_key_id',
   context_windows: 'context_window',
   inference_geos: 'inference_geo',
@@ -54,10 +73,35 @@ const FILTERS: Readonly<Record<string, Dimension>> = {
   workspace_ids: 'workspace_id',
 };
 
+function filterOf(dimension: (typeof EMPTY_DIMENSIONS)[number]): string {
+  return dimension === 'claude_tag_category' ? 'claude_tag_categories' : `${dimension}s`;
+}
+
+/** What rows may be ranked by, besides time. */
+type Orders = Readonly<Record<string, (rows: readonly BookRow[]) => bigint>>;
+
+const USAGE_ORDERS: Orders = {
+  total_tokens: (rows) => BigInt(totalTokens(rows)),
+  uncached_input_tokens: (rows) => sumOf(rows, ({ tokens }) => tokens.input),
+  output_tokens: (rows) => sumOf(rows, ({ tokens }) => tokens.output),
+  requests: (rows) => sumOf(rows, ({ requests }) => requests),
+};
+
+/** The discount is the same for all rows. */
+const COST_ORDERS: Orders = { amount: listUnits, list_amount: listUnits };
+
+function sumOf(rows: readonly BookRow[], of: (row: BookRow) => number): bigint {
+  return BigInt(rows.reduce((sum, row) => sum + of(row), 0));
+}
+
+function listUnits(rows: readonly BookRow[]): bigint {
+  return amounts(rows).reduce((sum, { units }) => sum + units, 0n);
+}
+
 /** `GET /v1/organizations/analytics/usage`. */
 export function analyticsUsage(state: SimulatorState, request: ApiRequest): EndpointResult {
   return report(state, request, {
-    order: (rows) => BigInt(totalTokens(rows)),
+    ...{ orders: USAGE_ORDERS, usual: 'total_tokens' },
     shown: ({ startMs, endMs, group, rows }) => [{ ...times(startMs, endMs), group, usage: usageOf(rows) }],
   });
 }
@@ -67,7 +111,7 @@ export function analyticsCost(state: SimulatorState, request: ApiRequest): Endpo
   const asked = listIn(request.url.searchParams, 'group_by') ?? [];
   const byType = COST_DIMENSIONS.filter((name) => asked.includes(name));
   return report(state, request, {
-    order: (rows) => amounts(rows).reduce((sum, { units }) => sum + units, 0n),
+    ...{ orders: COST_ORDERS, usual: 'amount' },
     shown: ({ startMs, endMs, group, rows }) =>
       byCostType(amounts(rows), byType).map(({ types, units }) => ({
         ...times(startMs, endMs),
@@ -83,24 +127,28 @@ export function analyticsCost(state: SimulatorState, request: ApiRequest): Endpo
 }
 
 interface Report {
-  readonly order: (rows: readonly BookRow[]) => bigint;
+  readonly orders: Orders;
+  /** What rows are ranked by if nothing is asked for. */
+  readonly usual: string;
   readonly shown: (bucket: Bucket) => readonly object[];
 }
 
-function report(state: SimulatorState, request: ApiRequest, { order, shown }: Report): EndpointResult {
+function report(state: SimulatorState, request: ApiRequest, { orders, usual, shown }: Report): EndpointResult {
   const query = request.url.searchParams;
   const nowMs = state.clock.now();
   const range = analyticsRange(query, nowMs);
   if ('refused' in range) return refused(range.refused);
   const groups = groupsIn(query);
   if ('refused' in groups) return refused(groups.refused);
+  const order = orderIn(query, { orders, usual });
+  if ('refused' in order) return refused(order.refused);
   const limit = limitIn(query, { fallback: 20, most: 1000 });
   if ('refused' in limit) return refused(limit.refused);
   const from = positionIn(query, nowMs, state.options.organization?.cursorMs ?? 600_000);
   if ('refused' in from) return refused(from.refused);
   const refreshedMs = refreshedAtMs(state);
   const buckets = bucketsOf(state, query, { range: range.ok, groups: groups.ok, refreshedMs });
-  buckets.sort(inOrder(query, order));
+  buckets.sort(order.ok);
   const until = from.ok + limit.ok;
   const more = until < buckets.length;
   return json({
@@ -111,24 +159,43 @@ function report(state: SimulatorState, request: ApiRequest, { order, shown }: Re
   });
 }
 
-/** Compares by time where that is asked for, else by what the report is of, the most first; then by name. */
-function inOrder(query: URLSearchParams, order: Report['order']): (a: Bucket, b: Bucket) => number {
-  const ascending = query.get('order') === 'asc' ? 1 : -1;
-  const isByTime = query.get('order_by') === 'time';
-  return (a, b) => {
-    const difference = isByTime ? BigInt(a.startMs - b.startMs) : order(a.rows) - order(b.rows);
-    if (difference !== 0n) return difference > 0n ? ascending : -ascending;
-    return JSON.stringify([a.startMs, a.group]) < JSON.stringify([b.startMs, b.group]) ? -1 : 1;
+/**
+ * Compares by time where that is asked for and, within a bucket, by what the report is of, the most first; else by that
+ * alone; then by name.
+ */
+function orderIn(
+  query: URLSearchParams,
+  { orders, usual }: Omit<Report, 'shown'>,
+): Checked<(a: Bucket, b: Bucket) => number> {
+  const name = query.get('order_by') ?? usual;
+  const isByTime = name === 'time';
+  const measure = orders[isByTime ? usual : name];
+  if (measure === undefined) return invalid(`order_by: ${name} is not an order of this report`);
+  if (isByTime && query.get('time_bucket_width') === null) return invalid('order_by: time needs time_bucket_width');
+  const direction = query.get('order') ?? 'desc';
+  if (direction !== 'asc' && direction !== 'desc') return invalid('order: expected asc or desc');
+  const ascending = direction === 'asc' ? 1 : -1;
+  return {
+    ok: (a, b) => {
+      if (isByTime && a.startMs !== b.startMs) return a.startMs > b.startMs ? ascending : -ascending;
+      const difference = measure(a.rows) - measure(b.rows);
+      const sign = isByTime ? -1 : ascending;
+      if (difference !== 0n) return difference > 0n ? sign : -sign;
+      return JSON.stringify([a.startMs, a.group]) < JSON.stringify([b.startMs, b.group]) ? -1 : 1;
+    },
   };
 }
 
 function groupsIn(query: URLSearchParams): Checked<readonly Dimension[]> {
   const asked = listIn(query, 'group_by') ?? [];
-  const known: readonly string[] = [...DIMENSIONS, ...COST_DIMENSIONS];
+  const known: readonly string[] = [...DIMENSIONS, ...EMPTY_DIMENSIONS, ...COST_DIMENSIONS];
   const unknown = asked.find((name) => !known.includes(name));
   if (unknown !== undefined) return invalid(`group_by: ${unknown} is not a dimension`);
-  const groups = DIMENSIONS.filter((name) => asked.includes(name));
-  return groups.length > 5 ? invalid('group_by: at most 5 dimensions') : { ok: groups };
+  if (query.get('exclude_deleted_users') === 'true' && !asked.includes('actor'))
+    return invalid('exclude_deleted_users: needs group_by[]=actor');
+  const counted = [...DIMENSIONS, ...EMPTY_DIMENSIONS].filter((name) => asked.includes(name));
+  if (counted.length > 5) return invalid('group_by: at most 5 dimensions');
+  return { ok: DIMENSIONS.filter((name) => asked.includes(name)) };
 }
 
 interface Cut {
@@ -146,7 +213,8 @@ function bucketsOf(state: SimulatorState, query: URLSearchParams, { range, group
     const values = valuesOf(state, row);
     if (!isAskedFor(query, values)) continue;
     const startMs = width === null ? fromMs : floor(row.minuteMs, WIDTHS[width]);
-    const group = Object.fromEntries(DIMENSIONS.map((name) => [name, groups.includes(name) ? values[name] : null]));
+    const asked = Object.fromEntries(DIMENSIONS.map((name) => [name, groups.includes(name) ? values[name] : null]));
+    const group = { ...EMPTY_GROUP, ...asked };
     const id = JSON.stringify([startMs, group]);
     const bucket = buckets.get(id);
     if (bucket !== undefined) bucket.rows.push(row);
@@ -172,7 +240,7 @@ function valuesOf(
 function isAskedFor(query: URLSearchParams, values: Readonly<Record<Dimension, string | null>>): boolean {
   return Object.entries(FILTERS).every(([name, dimension]) => {
     const asked = listIn(query, name);
-    const value = values[dimension];
+    const value = dimension === null ? null : values[dimension];
     return (
       asked === null ||
       (value === null ? asked.some((each) => each === '' || each === 'not_available') : asked.includes(value))

@@ -7,7 +7,7 @@ import { modelsByClass, modelNamed } from '../limits.ts';
 import type { SimulatorState } from '../state.ts';
 import { organizationJson } from './access.ts';
 import { centsInUnits } from './books.ts';
-import { floor, listIn } from './report-query.ts';
+import { floor, invalid, listIn } from './report-query.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -137,17 +137,47 @@ export function rateLimits(state: SimulatorState, request: ApiRequest): Endpoint
   });
 }
 
-function limitsJson({
-  requests,
-  inputTokens,
-  outputTokens,
-}: ReturnType<SimulatorState['limits']['perMinuteOf']>): object[] {
-  return [
-    { type: 'requests_per_minute', value: requests },
-    { type: 'input_tokens_per_minute_cache_aware', value: inputTokens },
-    { type: 'output_tokens_per_minute', value: outputTokens },
-  ];
+/** The API's names for limits per minute. */
+const LIMITERS = {
+  requests: 'requests_per_minute',
+  inputTokens: 'input_tokens_per_minute_cache_aware',
+  outputTokens: 'output_tokens_per_minute',
+} as const;
+
+const LIMITER_NAMES = ['requests', 'inputTokens', 'outputTokens'] as const;
+
+function limitsJson(limits: ReturnType<SimulatorState['limits']['perMinuteOf']>): readonly object[] {
+  return LIMITER_NAMES.map((name) => ({ type: LIMITERS[name], value: limits[name] }));
 }
+
+/** `GET /v1/organizations/workspaces/{id}/rate_limits`: what is lower there, and with `include_inherited` the rest too. */
+export function workspaceRateLimits(state: SimulatorState, request: ApiRequest): EndpointResult {
+  const { options, limits } = state;
+  const isKnown =
+    request.id === DEFAULT_WORKSPACE || (options.keys ?? []).some(({ workspace }) => workspace === request.id);
+  if (!isKnown) return refused(refusal('not_found', { message: `workspace: ${request.id}` }));
+  const overrides = options.organization?.workspaceLimits?.[request.id] ?? {};
+  const isWhole = request.url.searchParams.get('include_inherited') === 'true';
+  const data = [...modelsByClass()].flatMap(([name, models]) => {
+    const ofOrganization = limits.perMinuteOf(name);
+    const own = overrides[name] ?? {};
+    const values = LIMITER_NAMES.filter((limiter) => isWhole || own[limiter] !== undefined).map((limiter) => ({
+      ...{
+        type: LIMITERS[limiter],
+        value: own[limiter] ?? ofOrganization[limiter],
+        org_limit: ofOrganization[limiter],
+      },
+      source: { type: own[limiter] === undefined ? 'organization' : 'workspace' },
+    }));
+    const group = { type: 'model_group', id: idFrom('rlg_', name), display_name: name };
+    const ids = { rate_limit_id: idFrom('rl_', name), workspace_id: request.id };
+    return values.length === 0 ? [] : [{ ...ids, type: 'workspace_rate_limit', group, models, limits: values }];
+  });
+  return json({ data, next_page: null });
+}
+
+/** Scopes that a Console organization has; those of Claude Enterprise are refused. */
+const SPEND_SCOPES: ReadonlySet<string> = new Set(['usage_tier', 'organization', 'workspace']);
 
 /** `GET /v1/organizations/spend_limits`: the cap of the usage tier, in whole cents. */
 export function spendLimits(state: SimulatorState, request: ApiRequest): EndpointResult {
@@ -156,6 +186,8 @@ export function spendLimits(state: SimulatorState, request: ApiRequest): Endpoin
     return refused(refusal('permission_denied', { message }));
   }
   const scopes = listIn(request.url.searchParams, 'scope_type');
+  const wrong = scopes?.find((scope) => !SPEND_SCOPES.has(scope));
+  if (wrong !== undefined) return refused(invalid(`scope_type: ${wrong} is not a scope of this organization`).refused);
   const capUsd = state.limits.monthlyCapUsd;
   const tier = {
     ...{ id: 'spl_01UsageTier', type: 'spend_limit', currency: 'USD', period: 'monthly', is_enabled: true },

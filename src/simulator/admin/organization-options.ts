@@ -1,3 +1,4 @@
+import type { ClassLimits } from '../limits.ts';
 import type { BookRules } from './books.ts';
 
 /** Options of the organization and of its Admin API. */
@@ -20,6 +21,10 @@ export interface OrganizationOptions extends BookRules {
   readonly cursorMs?: number;
   /** Reads per minute of all Admin endpoints. Default 60. */
   readonly readsPerMinute?: number;
+  /** Times in which every Admin endpoint answers 500. Milliseconds since the Unix epoch. */
+  readonly outages?: readonly { readonly startMs: number; readonly endMs: number }[];
+  /** Limits of workspaces below the organization's, by id and model class. They are shown, not enforced. */
+  readonly workspaceLimits?: Readonly<Record<string, Readonly<Record<string, Partial<ClassLimits>>>>>;
   /** Spend limits can be read, as in the early-access preview. Default `false`. */
   readonly spendLimits?: boolean;
 }

@@ -63,4 +63,21 @@ describe('who may read the organization', () => {
     clock.advance(60_000);
     await cost();
   });
+
+  test('a path that is not served is a 404 for an admin key, and as closed as others for another one', async () => {
+    const unknown = (sdk: Anthropic) => sdk.get('/v1/organizations/ships');
+    await assert.rejects(unknown(organization().sdk), { status: 404 });
+    await assert.rejects(unknown(organization({}, API_KEY).sdk), { status: 403 });
+    await assert.rejects(unknown(organization({}, 'sk-ant-api03-unknown').sdk), { status: 401 });
+  });
+
+  test('in an outage every read gets a 500, and messages do not', async () => {
+    const startMs = new StandingClock().now();
+    const outages = [{ startMs, endMs: startMs + 60_000 }];
+    const { sdk, clock, cost } = organization({ organization: { outages } });
+    await assert.rejects(cost(), { status: 500 });
+    await assert.rejects(sdk.organization.apiKeys.list(), { status: 500 });
+    clock.advance(60_000);
+    assert.deepEqual((await cost()).data, []);
+  });
 });

@@ -62,6 +62,35 @@ describe('usage and cost through the real SDK', () => {
     );
   });
 
+  test('a dimension that nothing has is null in every group, whether or not it is asked for', async () => {
+    const { analytics } = await organization();
+    const none = ['actor', 'agent_id', 'claude_tag_category', 'organization_id', 'session_id', 'user_profile_id'];
+    for (const query of [DAY, { ...DAY, group_by: ['actor' as const, 'session_id' as const, 'model' as const] }]) {
+      const { group = {} } = (await analytics.usage.list(query)).data[0] ?? {};
+      const values = new Map(Object.entries(group));
+      assert.deepEqual(
+        none.map((name) => values.get(name)),
+        none.map(() => null),
+      );
+    }
+    assert.deepEqual((await analytics.usage.list({ ...DAY, agent_ids: ['agent_01'] })).data, []);
+  });
+
+  test('rows are ranked by what is asked for; by time the largest of a bucket comes first', async () => {
+    const { analytics, claude } = await organization();
+    const usage = { ...REAL_USAGE, input_tokens: 5, output_tokens: 90 };
+    claude.enterUse({ atMs: NOW_MS, used: { model: 'claude-haiku-4-5', usage } });
+    const ranked = async (query: object) =>
+      (await analytics.usage.list({ ...DAY, ...query, group_by: ['model'] })).data.map(({ group }) => group.model);
+    assert.deepEqual(await ranked({}), ['claude-sonnet-5-5', 'claude-haiku-4-5']);
+    assert.deepEqual(await ranked({ order_by: 'output_tokens' }), ['claude-haiku-4-5', 'claude-sonnet-5-5']);
+    assert.deepEqual(await ranked({ order_by: 'output_tokens', order: 'asc' }), [
+      'claude-sonnet-5-5',
+      'claude-haiku-4-5',
+    ]);
+    assert.deepEqual(await ranked({ order_by: 'time', order: 'asc' }), ['claude-sonnet-5-5', 'claude-haiku-4-5']);
+  });
+
   test('token types do not count towards the page, and have no requests', async () => {
     const { analytics } = await organization();
     const cost = await analytics.cost.list({ ...DAY, limit: 1, group_by: ['model', 'cost_type', 'token_type'] });

@@ -65,4 +65,36 @@ describe('keys, workspaces and limits through the real SDK', () => {
     );
     await assert.rejects(admin().beta.organization.spendLimits.list(), { status: 403 });
   });
+
+  test('spend limits of a scope that only Claude Enterprise has are refused', async () => {
+    const { spendLimits } = admin({ organization: { spendLimits: true } }).beta.organization;
+    await assert.rejects(spendLimits.list({ scope_type: ['seat_tier'] }), { status: 400 });
+    assert.deepEqual((await spendLimits.list({ scope_type: ['workspace'] })).data, []);
+  });
+
+  test("a workspace shows what is lower than the organization's, and all of it if that is asked for", async () => {
+    const workspaceLimits = { wrkspc_shop: { 'opus-5.5': { inputTokens: 50_000 } } };
+    const { rateLimits } = admin({ tier: 'build', organization: { workspaceLimits } }).organization.workspaces;
+    const lower = {
+      ...{ type: 'input_tokens_per_minute_cache_aware', value: 50_000, org_limit: 5_000_000 },
+      source: { type: 'workspace' },
+    };
+    const { data } = await rateLimits.list('wrkspc_shop');
+    assert.deepEqual(
+      data.map(({ group, workspace_id, limits }) => [group.type, workspace_id, limits]),
+      [['model_group', 'wrkspc_shop', [lower]]],
+    );
+    const inherited = (await rateLimits.list('wrkspc_shop', { include_inherited: true })).data;
+    const opus = inherited.find(({ models }) => models?.includes('claude-opus-5-5'));
+    assert.deepEqual(
+      opus?.limits.map(({ type, source }) => [type, source.type]),
+      [
+        ['requests_per_minute', 'organization'],
+        ['input_tokens_per_minute_cache_aware', 'workspace'],
+        ['output_tokens_per_minute', 'organization'],
+      ],
+    );
+    assert.deepEqual((await rateLimits.list('wrkspc_01DefaultOfTheOrganization')).data, []);
+    await assert.rejects(rateLimits.list('wrkspc_of_nobody'), { status: 404 });
+  });
 });

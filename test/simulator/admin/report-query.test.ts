@@ -20,6 +20,10 @@ const refused: readonly (readonly [what: string, query: Partial<CostListParams>]
   ['a time without a zone', { starting_at: '2026-11-24T00:00:00' }],
   ['more rows than a page has', { limit: 1_001 }],
   ['a page of nobody', { page: 'made-up' }],
+  ['an order by time without buckets', { order_by: 'time' }],
+  ['an order of the other report', { order_by: 'total_tokens' as 'amount' }],
+  ['a direction of its own', { order: 'upwards' as 'asc' }],
+  ['deleted users left out of what is not by user', { exclude_deleted_users: true }],
   ['six dimensions', { group_by: ['model', 'product', 'speed', 'service_tier', 'inference_geo', 'api_key_id'] }],
 ];
 
