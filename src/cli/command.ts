@@ -3,6 +3,15 @@ import { ConfigurationError, sentenceOf, type Problem } from '../errors.ts';
 import { redacted } from '../keys/secrets.ts';
 import { ARGUMENTS_INVALID, parseArguments, type Given, type Taken } from './arguments.ts';
 
+/** The terminal that a command draws on. */
+export interface Terminal {
+  readonly columns: number;
+  readonly rows: number;
+  write(text: string): void;
+  /** Calls back when the size has changed, until the returned function is called. */
+  onResize(listener: () => void): () => void;
+}
+
 /** The command's access to the outside, passed in so that tests need no process. */
 export interface CommandIo {
   readonly stdin: AsyncIterable<Uint8Array | string>;
@@ -18,6 +27,8 @@ export interface CommandIo {
   /** Width of the terminal. */
   readonly columns: number;
   readonly color: boolean;
+  /** Absent where the output is no terminal. What is drawn on it is not guarded: `terminal.ts` does that. */
+  readonly terminal?: Terminal;
   /** Aborted when the user wants the command to end. */
   readonly signal: AbortSignal;
   /** Calls the listener when the user wants the command to read its configuration again. */

@@ -51,7 +51,7 @@ export async function startGateway(
     const totals = totalsOf(configuration, onError);
     if (totals !== null) parts.add(totals, (kept) => kept.close());
     const registry = new Registry();
-    const metricsAddress = { ...configuration.metrics, onError, portOption: '--metrics-port' };
+    const metricsAddress = { ...configuration.metrics, onError, portOption: '--metrics-port', livePage: 'gateway' };
     await watchBooks(configuration, { ...telling, parts, registry, totals });
     const page = parts.add(await serveMetrics(registry, metricsAddress), (open) => open.close(0));
     const opened = { ...telling, stores, spend, totals, registry };

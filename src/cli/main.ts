@@ -3,7 +3,7 @@ import { realpathSync } from 'node:fs';
 import { inspect } from 'node:util';
 import { nearest, unfit, type Problem } from '../errors.ts';
 import { VERSION, nodeProblem } from '../version.ts';
-import { guarded, printProblems, type Command, type CommandIo } from './command.ts';
+import { guarded, printProblems, type Command, type CommandIo, type Terminal } from './command.ts';
 
 interface Listed {
   /** One line, for the list of commands. */
@@ -40,6 +40,10 @@ const COMMANDS: Readonly<Record<string, Listed>> = {
   console: {
     summary: 'serves a live page over the metrics of any number of replicas',
     load: () => import('./console.ts'),
+  },
+  top: {
+    summary: 'shows the same in this terminal',
+    load: () => import('./top.ts'),
   },
   keys: {
     summary: 'checks key aliases, and shows how each key was used',
@@ -131,9 +135,27 @@ function processIo(): CommandIo {
     now: () => Date.now(),
     columns: process.stdout.isTTY ? process.stdout.columns : 80,
     color: process.stdout.isTTY && process.env['NO_COLOR'] === undefined,
+    ...(process.stdout.isTTY && { terminal: processTerminal() }),
     signal: ending.signal,
     // Other commands end with their terminal, as usual.
     onReload: (listener) => void process.on('SIGHUP', listener),
+  };
+}
+
+function processTerminal(): Terminal {
+  const { stdout } = process;
+  return {
+    get columns() {
+      return stdout.columns;
+    },
+    get rows() {
+      return stdout.rows;
+    },
+    write: (text) => void stdout.write(text),
+    onResize(listener) {
+      stdout.on('resize', listener);
+      return () => stdout.off('resize', listener);
+    },
   };
 }
 

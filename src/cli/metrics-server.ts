@@ -1,13 +1,26 @@
 import type { Registry } from 'prom-client';
+import { consoleHandler } from '../console/handler.ts';
 import type { Serving } from '../http/listen.ts';
 import { serve, type ServeOptions } from '../http/serve.ts';
 import { metricsHandler } from '../record/metrics/page.ts';
 
-/** Serves the metrics of a registry at `/metrics`, and nothing else. Rejects with a `PortError`. */
-export async function serveMetrics(registry: Registry, options: ServeOptions): Promise<Serving> {
+/** The addresses of the live page where it stands at `/`. */
+const OF_LIVE_PAGE: ReadonlySet<string> = new Set(['/', '/data', '/page.js', '/page.css']);
+
+interface MetricsServerOptions extends ServeOptions {
+  /** The name that the live page shows, at `/`. Default: there is no page. */
+  readonly livePage?: string;
+}
+
+/** Serves the metrics of a registry at `/metrics`, and the live page if it has a name. Rejects with a `PortError`. */
+export async function serveMetrics(registry: Registry, options: MetricsServerOptions): Promise<Serving> {
   const page = metricsHandler({ registry });
+  const { livePage: name } = options;
+  const live = name === undefined ? null : consoleHandler({ registry, name });
   const handler = async (request: Request): Promise<Response> => {
-    if (new URL(request.url).pathname === '/metrics') return page(request);
+    const { pathname } = new URL(request.url);
+    if (pathname === '/metrics') return page(request);
+    if (live !== null && OF_LIVE_PAGE.has(pathname)) return live(request);
     return new Response('The metrics are at /metrics\n', { status: 404 });
   };
   return serve(handler, options);

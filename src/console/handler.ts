@@ -28,7 +28,7 @@ export interface ConsoleOptions {
  * metrics of the same names.
  *
  * @example
- * app.use('/plimsoll', express.console());
+ * await serve(consoleHandler({ name: 'harbor-api' }), { port: 9465 });
  */
 export function consoleHandler(options: ConsoleOptions = {}): (request: Request) => Promise<Response> {
   const { registry = defaultRegistry(), clock = systemClock } = options;

@@ -1,4 +1,5 @@
-import type { RequestHandler } from 'express';
+import type { Request as ExpressRequest, RequestHandler, Response as ExpressResponse } from 'express';
+import { consoleHandler, type ConsoleOptions } from '../console/handler.ts';
 import { metricsHandler, type MetricsHandlerOptions } from '../record/metrics/page.ts';
 
 /**
@@ -13,13 +14,38 @@ export function metrics(options: MetricsHandlerOptions = {}): RequestHandler {
   return async function metrics(req, res, next) {
     try {
       const headers = { accept: req.get('accept') ?? '', 'accept-encoding': req.get('accept-encoding') ?? '' };
-      const answer = await page(new Request('http://localhost/metrics', { method: req.method, headers }));
-      res
-        .status(answer.status)
-        .setHeaders(answer.headers)
-        .end(Buffer.from(await answer.arrayBuffer()));
+      await answer(await page(requestOf(req, '/metrics', headers)), res);
     } catch (error) {
       next(error); // Express 4 does not catch errors of async handlers.
     }
   };
+}
+
+/**
+ * Express handler for the live page, like `consoleHandler()`, at whatever path it is mounted, with or without a slash at its
+ * end. The page shows spend and attribution values: mount it behind the login of those who may see them.
+ *
+ * @example
+ * express().use('/metrics', metrics()).use('/live', livePage()).listen(9464, '127.0.0.1');
+ */
+export function livePage(options: ConsoleOptions = {}): RequestHandler {
+  const page = consoleHandler(options);
+  return async function livePage(req, res, next) {
+    try {
+      await answer(await page(requestOf(req, req.originalUrl)), res);
+    } catch (error) {
+      next(error);
+    }
+  };
+}
+
+function requestOf({ method }: ExpressRequest, path: string, headers: Readonly<Record<string, string>> = {}): Request {
+  return new Request(new URL(path, 'http://localhost'), { method, headers });
+}
+
+async function answer(response: Response, res: ExpressResponse): Promise<void> {
+  res
+    .status(response.status)
+    .setHeaders(response.headers)
+    .end(Buffer.from(await response.arrayBuffer()));
 }

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import test from 'node:test';
 import express, { type Express } from 'express';
 import { metricsHandler } from 'plimsoll';
-import { metrics } from 'plimsoll/express';
+import { livePage, metrics } from 'plimsoll/express';
 import { Counter, Registry, register } from 'prom-client';
 
 async function listening(t: test.TestContext, app: Express): Promise<string> {
@@ -57,4 +57,17 @@ test("without a registry the page shows prom-client's own", async (t) => {
   counter.inc(3);
   const url = await listening(t, express().use('/metrics', metrics()));
   assert.match(await (await fetch(`${url}/metrics`)).text(), /^boats_total 3$/m);
+});
+
+test('the live page stands at its mount path, with or without a slash at the end', async (t) => {
+  const registry = new Registry();
+  const url = await listening(t, express().use('/live', livePage({ registry, name: 'harbor' })));
+  for (const path of ['/live', '/live/']) {
+    const response = await fetch(`${url}${path}`);
+    assert.equal(response.url, `${url}/live/`);
+    assert.match(await response.text(), /^<!doctype html>/);
+  }
+  assert.match((await fetch(`${url}/live/page.js`)).headers.get('content-type') ?? '', /javascript/);
+  const data = (await (await fetch(`${url}/live/data?range=300`)).json()) as { name: string; rangeSeconds: number };
+  assert.deepEqual([data.name, data.rangeSeconds], ['harbor', 300]);
 });
