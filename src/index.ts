@@ -9,6 +9,8 @@ export type { EnvironmentClientOptions } from './client/from-environment.ts';
 export { environment, environmentReport } from './environment/environment.ts';
 export type { Configuration, EnvironmentReport } from './environment/environment.ts';
 export { withAttribution } from './client/attribution.ts';
+export { flush } from './client/flush.ts';
+export type { Flushable } from './client/flush.ts';
 export { metricsHandler } from './record/metrics/page.ts';
 export type { MetricsHandlerOptions } from './record/metrics/page.ts';
 export type { MetricRegistry } from './record/metrics/registry.ts';

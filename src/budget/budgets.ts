@@ -52,6 +52,11 @@ export interface Budgets {
   /** Reads all budgets from the ledger. Waits up to a second, or `deadlineMs` if that is longer. */
   refresh(): Promise<BudgetsStatus>;
   /**
+   * Waits until the ledger has stored the spend of all calls that have ended, for at most 2 s. Resolves with whether it has. A
+   * ledger that does not answer gets the rest later, if the process still runs.
+   */
+  flush(): Promise<boolean>;
+  /**
    * Closes the ledger at the end of the process, as soon as it has stored all spend, after at most 2 s. Resolves with
    * whether it has stored everything, also when called again.
    */
@@ -120,7 +125,7 @@ export function sharedBudgets(all: readonly Budget[], settings: BudgetsSettings)
   return new SharedBudgets(all, settings);
 }
 
-const CLOSE_MS = 2_000;
+const DRAIN_MS = 2_000;
 
 class SharedBudgets implements Budgets {
   readonly all: readonly Account[];
@@ -182,12 +187,16 @@ class SharedBudgets implements Budgets {
     return { ledger: this.ledger, budgets: statuses };
   }
 
+  flush(): Promise<boolean> {
+    return this.#link.drain(DRAIN_MS);
+  }
+
   close(): Promise<boolean> {
     return (this.#closed ??= this.#close());
   }
 
   async #close(): Promise<boolean> {
-    const isTaken = await this.#link.drain(CLOSE_MS);
+    const isTaken = await this.#link.drain(DRAIN_MS);
     this.#link.close();
     await this.#link.ledger.close();
     return isTaken;

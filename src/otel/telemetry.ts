@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { hostname } from 'node:os';
-import { diag, trace } from '@opentelemetry/api';
+import { diag, metrics as meters, trace } from '@opentelemetry/api';
 import type * as SdkNode from '@opentelemetry/sdk-node';
 import { isDisabled } from '../environment/disabled.ts';
 import { otelResource } from '../environment/service-version.ts';
@@ -29,10 +29,11 @@ export interface Telemetry {
   /** `false` if `OTEL_SDK_DISABLED` or `PLIMSOLL_DISABLED` is set, or if the program already has a tracer provider. */
   readonly started: boolean;
   /**
-   * Sends the metrics of `'prometheus-names'` now, as a function must before its platform freezes it. Never rejects:
-   * failures go to OpenTelemetry's `diag`. Spans are not sent.
+   * Sends spans and metrics now, as a function must before its platform freezes it; `flush()` of `plimsoll` calls it. Never
+   * rejects: failures go to OpenTelemetry's `diag`. Where the program has providers of its own, those are flushed. Resolves
+   * with whether all was taken.
    */
-  flushMetrics(): Promise<void>;
+  flush(): Promise<boolean>;
   /**
    * Sends what is pending and stops. Never rejects: failures go to OpenTelemetry's `diag`. It is called automatically
    * when the process has nothing left to do, but not at `process.exit()` or a signal.
@@ -42,7 +43,7 @@ export interface Telemetry {
 
 const NOT_STARTED: Telemetry = {
   started: false,
-  flushMetrics: () => Promise.resolve(),
+  flush: () => flushAll(null),
   shutdown: () => Promise.resolve(),
 };
 
@@ -64,7 +65,7 @@ export async function startTelemetry(options: TelemetryOptions = {}): Promise<Te
   const reader = options.metrics === 'prometheus-names' ? prometheusNamesReader(options.registry) : null;
   const sdk = new NodeSDK(configuration(options, reader));
   sdk.start();
-  return runningTelemetry({ stop: () => sdk.shutdown(), flush: async () => reader?.forceFlush() });
+  return runningTelemetry({ stop: () => sdk.shutdown(), flush: () => flushAll(reader) });
 }
 
 type Configuration = NonNullable<ConstructorParameters<typeof SdkNode.NodeSDK>[0]>;
@@ -155,13 +156,28 @@ function isInstalled(name: string): boolean {
   }
 }
 
-interface RunningSdk {
-  stop(): Promise<void>;
-  flush(): Promise<void>;
+interface Provider {
+  forceFlush?(): Promise<void>;
 }
 
+/** Flushes the registered providers; of the metrics the reader, where there is one. */
+async function flushAll(reader: Reader | null): Promise<boolean> {
+  const registered = trace.getTracerProvider() as Provider & { getDelegate?(): Provider };
+  const spans = registered.getDelegate?.() ?? registered;
+  const figures: Provider = reader ?? (meters.getMeterProvider() as Provider);
+  const flushed = await Promise.allSettled([spans, figures].map(async (each) => each.forceFlush?.()));
+  const failures = flushed.filter((each) => each.status === 'rejected');
+  for (const { reason } of failures) failed(reason);
+  return failures.length === 0;
+}
+
+function failed(error: unknown): void {
+  diag.error('plimsoll: telemetry could not be sent', error);
+}
+
+type RunningSdk = Readonly<{ stop: () => Promise<void>; flush: () => Promise<boolean> }>;
+
 function runningTelemetry(sdk: RunningSdk): Telemetry {
-  const failed = (error: unknown): void => diag.error('plimsoll: telemetry could not be sent', error);
   let stopped: Promise<void> | null = null;
   const shutdown = (): Promise<void> => {
     process.off('beforeExit', onExit);
@@ -170,7 +186,7 @@ function runningTelemetry(sdk: RunningSdk): Telemetry {
   };
   const onExit = (): void => void shutdown();
   process.once('beforeExit', onExit);
-  return { started: true, flushMetrics: () => sdk.flush().catch(failed), shutdown };
+  return { started: true, flush: sdk.flush, shutdown };
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;

@@ -39,7 +39,7 @@ const said = {
 process.stdout.write(`${JSON.stringify(said)}\n`);
 
 if (mode === 'names-frozen') {
-  await telemetry.flushMetrics();
+  await telemetry.flush();
   process.kill(process.pid, 'SIGKILL'); // as a platform ends a function: nothing of it runs any more
 }
 

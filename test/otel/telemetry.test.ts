@@ -132,7 +132,7 @@ describe('startTelemetry()', () => {
     const env = { PATH: process.env['PATH'], OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint };
     const args = ['--conditions=plimsoll-source', program, 'names-frozen'];
     await assert.rejects(run(process.execPath, args, { cwd: root, env }), { signal: 'SIGKILL' });
-    assert.deepEqual(receiver.exports, [METRICS]);
+    assert.deepEqual([...receiver.exports].sort(), [METRICS, TRACES]);
     assert.ok(receiver.points.some(({ name, value }) => name === 'anthropic_requests_total' && value === 1));
   });
 

@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { after, before, describe, it, type TestContext } from 'node:test';
+import { flush } from 'plimsoll';
+import { budgets } from 'plimsoll/budget';
+import { serve } from 'plimsoll/http';
+import { dailyTotals } from 'plimsoll/organization';
+import { redisLedger } from 'plimsoll/redis';
+import { simulator } from 'plimsoll/simulator';
+import { otlpReceiver } from '../../testing/otlp-receiver.ts';
+import { redis, redisServer, type RedisServer } from '../../testing/redis-server.ts';
+
+const sumOf = (amounts: readonly number[]): number => amounts.reduce((sum, amount) => sum + amount, 0);
+
+const NEVER_MS = '3600000';
+
+/** A function, what it sends to, and what is there of its calls. */
+async function deployed(t: TestContext, server: RedisServer, mode: string) {
+  const sim = simulator();
+  const api = await serve(sim.handle, { port: 0 });
+  const receiver = await otlpReceiver();
+  const folder = mkdtempSync(join(tmpdir(), 'plimsoll-function-'));
+  const file = join(folder, 'totals.db');
+  const args = [
+    '--conditions=plimsoll-source',
+    join(import.meta.dirname, 'function.ts'),
+    api.url,
+    server.url,
+    file,
+    mode,
+  ];
+  const env = {
+    PATH: process.env['PATH'],
+    OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint,
+    OTEL_METRIC_EXPORT_INTERVAL: NEVER_MS,
+    OTEL_BSP_SCHEDULE_DELAY: NEVER_MS,
+  };
+  const child = spawn(process.execPath, args, { env, stdio: ['pipe', 'pipe', 'inherit'] });
+  const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
+  t.after(async () => {
+    const gone = once(child, 'exit');
+    child.kill('SIGKILL');
+    await gone;
+    await api.close(0);
+    await receiver.close();
+    rmSync(folder, { recursive: true });
+  });
+  return {
+    sim,
+    receiver,
+    /** Thaws it, and resolves with its answer when it is frozen again. */
+    async asked(): Promise<unknown> {
+      child.kill('SIGCONT');
+      child.stdin.write('When is high water?\n');
+      const { value } = await lines.next();
+      return JSON.parse(String(value));
+    },
+    async stored() {
+      const totals = dailyTotals({ store: file });
+      const { rows } = await totals.read('2000-01-01', '2100-01-01');
+      await totals.close();
+      const limits = budgets({
+        definitions: [{ name: 'all', period: 'day', usd: 5 }],
+        ledger: redisLedger(server.url),
+      });
+      const {
+        budgets: [status],
+      } = await limits.refresh();
+      await limits.close();
+      return { rows, balance: status?.balance };
+    },
+  };
+}
+
+describe('flush() in a function', { skip: redis.skip }, () => {
+  let server: RedisServer;
+  before(async () => void (server = await redisServer()));
+  after(() => server.end());
+
+  it('sends all that a function counted before its platform freezes it, each time', async (t) => {
+    const { asked, receiver, sim, stored } = await deployed(t, server, 'flush');
+    for (const calls of [1, 2]) {
+      assert.equal(await asked(), true);
+      const requests = receiver.points.filter(({ name }) => name === 'anthropic_requests_total');
+      assert.equal(Math.max(...requests.map(({ value }) => value)), calls);
+      assert.equal(receiver.spans.filter(({ name }) => name === 'anthropic.messages.create').length, calls);
+      const billed = sim.truth.requests.flatMap((request) => request.billed);
+      const nanoUsd = sumOf(billed.flatMap((part) => Object.values<number>({ ...part.nanoUsd })));
+      const { rows, balance } = await stored();
+      assert.equal(balance?.spentNanoUsd, BigInt(nanoUsd));
+      assert.equal(balance.reservedNanoUsd, 0n);
+      assert.equal(sumOf(rows.map(({ counts }) => counts.output)), sumOf(billed.map(({ tokens }) => tokens.output)));
+    }
+  });
+
+  it('is what sends it: without, a frozen function has sent nothing', async (t) => {
+    const { asked, receiver, stored } = await deployed(t, server, '');
+    assert.equal(await asked(), false);
+    assert.deepEqual(receiver.exports, []);
+    assert.deepEqual((await stored()).rows, []);
+  });
+});
+
+describe('flush()', () => {
+  it('says that something was not taken, and flushes the rest', async () => {
+    let flushed = 0;
+    const part = (flushing: () => Promise<unknown>) => ({ flush: () => (flushed++, flushing()) });
+    const taken = part(() => Promise.resolve());
+    assert.equal(
+      await flush(
+        part(() => Promise.reject(new Error('down'))),
+        taken,
+      ),
+      false,
+    );
+    assert.equal(
+      await flush(
+        part(() => Promise.resolve(false)),
+        taken,
+      ),
+      false,
+    );
+    assert.equal(await flush(taken, taken), true);
+    assert.equal(flushed, 6);
+  });
+});
