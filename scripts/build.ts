@@ -40,7 +40,7 @@ interface Kind {
 const compiler: Plugin = {
   name: 'compiler',
   transform(code, id) {
-    if (id.endsWith('.json')) return { code: `export default ${JSON.stringify(JSON.parse(code))}`, map: null };
+    if (id.endsWith('.json')) return { code: jsonModule(JSON.parse(code)), map: null };
     const { ScriptTarget, ModuleKind, transpileModule } = typescript;
     const compilerOptions = {
       target: ScriptTarget.ES2023,
@@ -51,6 +51,40 @@ const compiler: Plugin = {
     return { code: indentedByTwo(transpileModule(code, { compilerOptions }).outputText), map: null };
   },
 };
+
+/** A module of JSON that has each object, list and longer text once: tables say the same source and the same prices often. */
+function jsonModule(parsed: unknown): string {
+  const counts = new Map<string, number>();
+  const count = (value: unknown): void => {
+    const text = JSON.stringify(value);
+    counts.set(text, (counts.get(text) ?? 0) + 1);
+    if (counts.get(text) === 1 && typeof value === 'object' && value !== null) Object.values(value).forEach(count);
+  };
+  count(parsed);
+  const shared = new Map<string, string>();
+  const statements: string[] = [];
+  const written = (value: unknown): string => {
+    const text = JSON.stringify(value);
+    const known = shared.get(text);
+    if (known !== undefined) return known;
+    const code = Array.isArray(value) ? `[${value.map(written).join(',')}]` : objectOr(value, text);
+    if (text.length < SHORTEST_SHARED || counts.get(text) === 1) return code;
+    const name = `shared${shared.size}`;
+    shared.set(text, name);
+    statements.push(`const ${name} = ${code};`);
+    return name;
+  };
+  const objectOr = (value: unknown, text: string): string => {
+    if (typeof value !== 'object' || value === null) return text;
+    const fields = Object.entries(value).map(([name, each]) => `${JSON.stringify(name)}:${written(each)}`);
+    return `{${fields.join(',')}}`;
+  };
+  const all = written(parsed);
+  return [...statements, `export default ${all};`].join('\n');
+}
+
+/** A shorter text costs less than the name that stands for it. */
+const SHORTEST_SHARED = 12;
 
 /** tsc indents by four, whatever the source has: it is a fifteenth of the package. Lines within a template stay as they are. */
 function indentedByTwo(code: string): string {

@@ -3,13 +3,17 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { dirname, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
-import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from './free-port.ts';
 import { sampleKey, scraped, type Scraped } from './scraped.ts';
 
+/** Where something is ended that was started: a `TestContext`, or a script's own. */
+export interface Ending {
+  readonly after: (end: () => Promise<void>) => void;
+}
+
 /** The simulated API of the installed package, and what it will say that it billed. */
-export async function simulated(t: TestContext, folder: string) {
+export async function simulated(t: Ending, folder: string) {
   const child = spawn(process.execPath, ['node_modules/.bin/plimsoll', 'simulate', '--port', '0', '--json'], {
     cwd: folder,
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -28,7 +32,7 @@ export async function simulated(t: TestContext, folder: string) {
   };
 }
 
-function ends(t: TestContext, child: ChildProcess): void {
+function ends(t: Ending, child: ChildProcess): void {
   const exited = once(child, 'exit');
   t.after(async () => {
     child.kill('SIGKILL');
@@ -52,12 +56,17 @@ export interface Adopter {
   /** The program: a path, or a name in `folder`. */
   readonly file: string;
   readonly path: string;
+  /** What runs the program. Default: this Node. */
+  readonly runtime?: readonly string[];
   /** Of the one call that is counted. */
   readonly labels: Readonly<Record<string, string>>;
 }
 
 /** Starts an app on a simulated API, asks it one question, and looks at its metrics. */
-export async function adopts(t: TestContext, { folder, file, path, labels }: Adopter): Promise<Scraped> {
+export async function adopts(
+  t: Ending,
+  { folder, file, path, labels, runtime = [process.execPath] }: Adopter,
+): Promise<Scraped> {
   const api = await simulated(t, folder);
   const [port, metricsPort] = [await freePort(), await freePort()];
   const surroundings = {
@@ -68,7 +77,8 @@ export async function adopts(t: TestContext, { folder, file, path, labels }: Ado
   };
   const env = { ...surroundings, ANTHROPIC_BASE_URL: api.url, ANTHROPIC_AUTH_TOKEN: 'test' };
   const program = resolve(folder, file);
-  const child = spawn(process.execPath, [program], { cwd: dirname(program), stdio: 'inherit', env });
+  const [command = '', ...args] = runtime;
+  const child = spawn(command, [...args, program], { cwd: dirname(program), stdio: 'inherit', env });
   ends(t, child);
   const headers = { 'content-type': 'application/json', authorization: 'Bearer token-h', 'x-feature': 'search' };
   const question = { method: 'POST', headers, body: '{"question":"When is high water?"}' };

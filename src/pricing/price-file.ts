@@ -161,6 +161,13 @@ export function priceFileFrom(parsed: unknown, name: string): PriceFile {
   return file;
 }
 
+/** Reads the shipped prices, which the tests check as a price file is checked. */
+export function shippedPriceFile(parsed: unknown): PriceFile {
+  const file = priceFile(parsed, '', []);
+  if (file === undefined) throw new TypeError('the shipped prices cannot be read');
+  return file;
+}
+
 function unstatedBase({ extends: base, checkedOn }: PriceFile): readonly Problem[] {
   if (base === 'default' || checkedOn !== null) return [];
   const expected = 'a day as YYYY-MM-DD in a file that does not say "extends": "default"';

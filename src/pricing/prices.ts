@@ -7,6 +7,7 @@ import {
   dayStartMs,
   priceFileFrom,
   pricesInvalid,
+  shippedPriceFile,
   type ListedModel,
   type ListedPlatform,
   type ListedPrice,
@@ -106,10 +107,10 @@ export interface PriceTable {
 let shipped: PriceTable | undefined;
 
 /**
- * Returns the prices shipped with this version: checked and sorted at the first call, and the same table from then on.
+ * Returns the prices shipped with this version: read at the first call, and the same table from then on.
  */
 export function defaultPrices(): PriceTable {
-  shipped ??= priceTable(priceFileFrom(defaults, 'the shipped prices'), 'default');
+  shipped ??= priceTable(shippedPriceFile(defaults), 'default');
   return shipped;
 }
 
@@ -150,7 +151,7 @@ function parsed(path: string): unknown {
 }
 
 function extended(file: PriceFile): PriceFile {
-  const under = priceFileFrom(defaults, 'the shipped prices');
+  const under = shippedPriceFile(defaults);
   const models = new Map(under.models.map((model) => [model.model, model]));
   const tools = new Map(under.serverTools.map((tool) => [tool.tool, tool]));
   for (const model of file.models) models.set(model.model, withLifeCycle(model, models.get(model.model)));

@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts';
 import { usdOf } from '../figures.ts';
 import { keyAlias } from '../keys/alias.ts';
-import type { Advice, MonthBudget } from '../tier/advice-basis.ts';
+import type { Advice, AdviceBasis, MonthBudget } from '../tier/advice-basis.ts';
 import { advice } from '../tier/advice.ts';
 import { LimiterHistory, type ClassHeadroom, type LimiterPlace, type PlaceHistory } from '../tier/headroom.ts';
 import { SeenSpend, tierProgress, type MonthSpend, type TierProgress } from '../tier/progress.ts';
@@ -226,10 +226,10 @@ export class OrganizationTier {
     return this.#limiters.headroom(this.#clock.epochMs());
   }
 
-  /** Most important first. */
-  advice(): readonly Advice[] {
+  /** What `advice()` judges by. */
+  basis(): AdviceBasis {
     const atMs = this.#clock.epochMs();
-    return advice({
+    return {
       atMs,
       verdict: this.verdict(),
       tierChangedAtMs: this.#changedAtMs,
@@ -237,7 +237,7 @@ export class OrganizationTier {
       week: this.#throttles.week(atMs),
       peaks: this.#throttles.peaks(atMs),
       monthBudgets: this.#monthBudgets,
-    });
+    };
   }
 }
 
@@ -304,6 +304,6 @@ export function tierReport({ registry, organization }: TierReportOptions = {}): 
     progress: tier.progress(),
     limits: tier.limits(),
     headroom: tier.headroom(),
-    advice: tier.advice(),
+    advice: advice(tier.basis()),
   };
 }

@@ -57,8 +57,8 @@ async function deployed(t: TestContext, server: RedisServer, mode: string) {
     async asked(): Promise<unknown> {
       child.kill('SIGCONT');
       child.stdin.write('When is high water?\n');
-      const { value } = await lines.next();
-      return JSON.parse(String(value));
+      const line = await lines.next();
+      return JSON.parse(String(line.value));
     },
     async stored() {
       const totals = dailyTotals({ store: file });

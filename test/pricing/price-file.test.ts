@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ConfigurationError, sentenceOf } from 'plimsoll';
+import defaults from '../../src/pricing/prices.json' with { type: 'json' };
 import { pricesFrom } from '../../src/pricing/prices.ts';
 
 const RATES = { input: 3, output: 15, cacheWrite5m: 3.75, cacheWrite1h: 6, cacheRead: 0.3 };
@@ -21,6 +22,10 @@ function problemsOf(file: unknown): readonly string[] {
   }
   return [];
 }
+
+it('the shipped prices are a price file without a problem', () => {
+  assert.deepEqual(problemsOf(defaults), []);
+});
 
 /** A file with one model at these prices. */
 function file(...prices: readonly unknown[]): unknown {

@@ -9,6 +9,7 @@ import { prometheusRecorder } from '../../src/record/prometheus.ts';
 import { organizationTier, type TierOptions } from '../../src/record/tier.ts';
 import type { Limiter } from '../../src/limiter.ts';
 import type { Attempt, Call, CallCost, RateLimitReason } from '../../src/vocabulary.ts';
+import { advice } from '../../src/tier/advice.ts';
 import { START_MS, aCall, anAttempt, record } from '../../testing/calls.ts';
 import { sampleKey, scraped } from '../../testing/scraped.ts';
 
@@ -260,7 +261,7 @@ describe('what is known of an organization', () => {
     }
     const tier = organizationTier(store) ?? assert.fail();
     assert.deepEqual(
-      tier.advice().map(({ text }) => text),
+      advice(tier.basis()).map(({ text }) => text),
       [
         'Throttled by input tokens on Sonnet 5 for 4% of active minutes this week; Build would lift that limit 2.5×.',
         'Your month budget of $300 keeps you under the cap of $500.',
@@ -289,7 +290,8 @@ describe('what is known of an organization', () => {
           saw(limiters(day < 5 ? first : BUILD), { requestedModel: 'claude-sonnet-5' }, { rejection });
         }
       }
-      return (organizationTier(store)?.advice() ?? []).map(({ kind }) => kind);
+      const tier = organizationTier(store) ?? assert.fail();
+      return advice(tier.basis()).map(({ kind }) => kind);
     };
     assert.deepEqual(throttledWeek(START), ['throttled']);
     assert.deepEqual(throttledWeek(BUILD), ['tier_stagnation', 'throttled']);

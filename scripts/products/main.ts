@@ -1,0 +1,66 @@
+/**
+ * Builds, runs and tests the program of the README with products of others, each installed by npm into a folder of its own, and
+ * compares its metrics with what the simulated API billed: bundlers, runtimes and test runners. `--one` takes the first of each
+ * kind; names on the command line take those alone. What npm cannot install is printed as `not run: …`.
+ */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { packed, project } from '../../testing/packed.ts';
+import { BUNDLERS } from './bundlers.ts';
+import { KINDS, notInstalled, type Product } from './product.ts';
+import { RUNTIMES } from './runtimes.ts';
+import { TEST_RUNNERS } from './test-runners.ts';
+
+const root = join(import.meta.dirname, '..', '..');
+const [, code = ''] = /```ts\n([^]*?)```/.exec(readFileSync(join(root, 'README.md'), 'utf8')) ?? [];
+
+/** The README's program, with a metric of its own beside plimsoll's. */
+const app = `${code}
+import { Counter } from 'prom-client';
+
+new Counter({ name: 'harbor_tides_total', help: 'Tides.' }).inc();
+`;
+
+const PRODUCTS: readonly Product[] = [...BUNDLERS, ...RUNTIMES, ...TEST_RUNNERS];
+
+function chosen(args: readonly string[]): readonly Product[] {
+  if (args.includes('--one')) return KINDS.flatMap((kind) => PRODUCTS.find((product) => product.kind === kind) ?? []);
+  return args.length === 0 ? PRODUCTS : PRODUCTS.filter(({ name }) => args.includes(name));
+}
+
+const pack = await packed();
+const place = mkdtempSync(join(tmpdir(), 'plimsoll-products-'));
+try {
+  const dependencies = {
+    '@anthropic-ai/sdk': '1.12.0',
+    '@types/express': '^5.0.6',
+    '@types/node': '^22.20.5',
+    express: '^5.3.0',
+    'prom-client': '^15.1.0',
+  };
+  const folder = await project(pack, { name: 'app', type: 'module', dependencies, sources: { 'app.ts': app } });
+  for (const product of chosen(process.argv.slice(2))) await proved(product, folder);
+} finally {
+  rmSync(place, { recursive: true });
+  pack.remove();
+}
+
+async function proved({ name, packages, prove }: Product, app: string): Promise<void> {
+  const folder = join(place, name.replaceAll(/\W+/g, '-').toLowerCase());
+  const reason = await notInstalled(
+    folder,
+    packages.map((each) => (each === 'plimsoll' ? pack.tarball : each)),
+  );
+  if (reason !== null) return console.log(`not run: ${name}: ${reason}`);
+  const endings: (() => Promise<void>)[] = [];
+  try {
+    const seen = await prove({ folder, app, after: (end) => void endings.unshift(end) });
+    console.log(`${name}: ${seen}`);
+  } catch (error) {
+    console.log(`FAILED: ${name}: ${error instanceof Error ? error.message : String(error)}`);
+    process.exitCode = 1;
+  } finally {
+    for (const end of endings) await end();
+  }
+}

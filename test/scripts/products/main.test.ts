@@ -1,0 +1,31 @@
+/** The table of what the package runs in: each product in the README is run by a test or by `scripts/products/main.ts`. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'node:test';
+import { BUNDLERS } from '../../../scripts/products/bundlers.ts';
+import { KINDS } from '../../../scripts/products/product.ts';
+import { RUNTIMES } from '../../../scripts/products/runtimes.ts';
+import { TEST_RUNNERS } from '../../../scripts/products/test-runners.ts';
+
+const root = join(import.meta.dirname, '..', '..', '..');
+const readme = readFileSync(join(root, 'README.md'), 'utf8');
+const [, table = ''] = /### What does it run in\?\n\n([^]*?)\n\n/.exec(readme) ?? [];
+const PRODUCTS = [...BUNDLERS, ...RUNTIMES, ...TEST_RUNNERS];
+
+/** Run by tests: test/adoption/bundles.test.ts, and test/client/flush.test.ts for the platforms of functions. */
+const TESTED = ['esbuild', 'Lambda', 'Vercel'];
+
+test('each product that the README names is run, and each that is run is named there', () => {
+  const named = table
+    .split('\n')
+    .slice(2)
+    .flatMap((row) => (row.split('|')[1] ?? '').split(',').map((name) => name.trim()))
+    .filter((name) => !name.startsWith('from '));
+  const run = new Set(PRODUCTS.map(({ name }) => name.split(/[ ,]/)[0]));
+  assert.deepEqual(named.toSorted(), [...run, ...TESTED].toSorted());
+});
+
+test('each kind has a product for every day', () => {
+  for (const kind of KINDS) assert.ok(PRODUCTS.some((product) => product.kind === kind));
+});
