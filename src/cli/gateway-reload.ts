@@ -71,7 +71,7 @@ export function requireNoRestart(current: GatewayConfiguration, next: GatewayCon
 /** Ports, places and limits of the server, each as a text to compare. */
 function fixedAtStart(configuration: GatewayConfiguration): Readonly<Record<string, string>> {
   const { listen, metrics, ledger, tokens, limits, organization } = configuration;
-  const { upstreamSilenceSeconds: _silence, drainSeconds: _drain, ...ofServer } = limits;
+  const { upstreamSilenceSeconds: _silence, drainSeconds: _drain, lameDuckSeconds: _duck, ...ofServer } = limits;
   const fixed = { listen, metrics, limits: ofServer, organization };
   return {
     ...Object.fromEntries(Object.entries(fixed).map(([field, value]) => [field, JSON.stringify(value ?? null)])),

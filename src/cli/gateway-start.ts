@@ -58,7 +58,7 @@ export async function startGateway(
     const claude = gateway(gatewayOptions(configuration, { ...opened, budgets: held.current }));
     const serving = await listening(configuration, log.listener(claude.listener));
     const running = { configuration };
-    parts.add(serving, () => drained(claude, serving, running.configuration.limits.drainSeconds * 1_000));
+    parts.add(serving, () => drained(claude, serving, running.configuration));
     const again = reloadable({ running, held, claude, opened });
     return { url: serving.url, metricsUrl: `${page.url}/metrics`, ...again, close: () => parts.close() };
   } catch (error) {
@@ -195,7 +195,9 @@ function listening(
   });
 }
 
-/** Lets calls finish until the deadline, then breaks the remaining connections. */
-async function drained(claude: Gateway, serving: Serving, deadlineMs: number): Promise<void> {
-  await Promise.all([claude.close({ deadlineMs }), serving.close(deadlineMs)]);
+/** Lets calls finish, and answers probes and new requests meanwhile; then closes the port. */
+async function drained(claude: Gateway, serving: Serving, { limits }: GatewayConfiguration): Promise<void> {
+  const { lameDuckSeconds, drainSeconds } = limits;
+  await claude.close({ lameDuckMs: lameDuckSeconds * 1_000, deadlineMs: drainSeconds * 1_000 });
+  await serving.close();
 }

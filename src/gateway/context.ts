@@ -112,6 +112,8 @@ export class OpenRequests {
   readonly #open = new Map<GatewayRequest, Pick<Grant, 'client' | 'tokenId'> | null>();
   readonly #byToken = new Map<string, number>();
   readonly #room: SharedRoom;
+  /** No more requests should come; those that do are served until it drains. */
+  isLeaving = false;
   #isDraining = false;
   #onEmpty: (() => void) | null = null;
 
@@ -159,6 +161,7 @@ export class OpenRequests {
 
   /** Accepts no more requests, and waits until all have ended. Those that have not by the deadline are aborted. */
   async drain(deadlineMs: number, timers: Timers): Promise<void> {
+    this.isLeaving = true;
     this.#isDraining = true;
     if (this.#open.size === 0) return;
     await new Promise<void>((resolve) => {

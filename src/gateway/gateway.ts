@@ -20,11 +20,12 @@ export interface Gateway {
    */
   readonly reload: (options: GatewayOptions) => void;
   /**
-   * Accepts no new requests, gives those in progress at most `deadlineMs` (default 30,000) to end, then breaks them
+   * For `lameDuckMs` (default 0) says in `/readyz`, and by `connection: close`, that no more requests should come, and serves
+   * those that do. Then accepts no new requests, gives those in progress at most `deadlineMs` (default 30,000) to end, then breaks them
    * off. Calls that wait for a client's next attempt end with their last one. Can be called again; every call waits for
    * the end.
    */
-  readonly close: (options?: { readonly deadlineMs?: number }) => Promise<void>;
+  readonly close: (options?: { readonly deadlineMs?: number; readonly lameDuckMs?: number }) => Promise<void>;
 }
 
 /**
@@ -49,7 +50,12 @@ export function gateway(given: GatewayOptions): Gateway {
       const request = fromWebRequest(webRequest);
       return toWebResponse(await begin(request), () => finish(request));
     },
-    listener: nodeListener({ handle: begin, finish, fail: (error) => context.onError(error) }),
+    listener: nodeListener({
+      handle: begin,
+      finish,
+      fail: (error) => context.onError(error),
+      isLeaving: () => open.isLeaving,
+    }),
     reload(next) {
       const checked = checkedGatewayOptions({ ...next, ...(options.registry && { registry: options.registry }) });
       const previous = context;
@@ -57,7 +63,9 @@ export function gateway(given: GatewayOptions): Gateway {
       connections.add(context.upstream);
       if (context.upstream !== previous.upstream) previous.upstream.retire();
     },
-    async close({ deadlineMs = 30_000 } = {}) {
+    async close({ deadlineMs = 30_000, lameDuckMs = 0 } = {}) {
+      open.isLeaving = true;
+      if (lameDuckMs > 0) await new Promise<void>((resolve) => timers.whileWaiting(lameDuckMs, resolve));
       await open.drain(deadlineMs, timers);
       retries.end();
       for (const each of connections) each.close();

@@ -78,7 +78,7 @@ async function localResponse(
     return errorResponse({ status: 405, type: 'invalid_request_error', message: 'Expected GET, got another method.' });
   }
   if (path === '/healthz') return plain(200, 'ok');
-  if (open.isDraining) return plain(503, 'draining');
+  if (open.isLeaving) return plain(503, 'draining');
   return (await isUsable(isReady)) ? plain(200, 'ready') : plain(503, 'not ready');
 }
 

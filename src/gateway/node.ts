@@ -11,6 +11,8 @@ interface RequestHandler {
   finish(request: GatewayRequest): void;
   /** A response could not be sent. */
   fail(error: unknown): void;
+  /** Connections should end with their next response. */
+  isLeaving(): boolean;
 }
 
 /** Makes a listener for node:http that handles requests without building `Request` and `Response`. */
@@ -24,7 +26,7 @@ export function nodeListener(handler: RequestHandler) {
     });
     handler
       .handle(request)
-      .then((response) => send(response, exchange))
+      .then((response) => send(response, { ...exchange, isLast: handler.isLeaving() }))
       .catch((error: unknown) => {
         outgoing.destroy();
         handler.fail(error);
@@ -52,13 +54,19 @@ interface NodeExchange {
   readonly socket: Socket;
 }
 
-function send({ status, headers, body }: GatewayResponse, { incoming, outgoing, socket }: NodeExchange): void {
+/** A response that can be sent. */
+interface Sending extends NodeExchange {
+  /** The connection ends with it. */
+  readonly isLast: boolean;
+}
+
+function send({ status, headers, body }: GatewayResponse, { incoming, outgoing, socket, isLast }: Sending): void {
   if (outgoing.destroyed) return Buffer.isBuffer(body) ? undefined : body.cancel();
   const isRead = incoming.complete;
   const framed = [...headers];
   if (Buffer.isBuffer(body) && status !== 204 && status !== 304 && !hasLength(headers))
     framed.push('Content-Length', String(body.length));
-  if (!isRead) framed.push('Connection', 'close');
+  if (!isRead || isLast) framed.push('Connection', 'close');
   outgoing.writeHead(status, framed);
   if (Buffer.isBuffer(body)) outgoing.end(body);
   else pipe(body, outgoing);

@@ -11,6 +11,7 @@ import type { CommandIo } from '../../src/cli/command.ts';
 import { main } from '../../src/cli/main.ts';
 import { serve } from '../../src/http/serve.ts';
 import { simulator, type Simulator } from '../../src/simulator/simulator.ts';
+import { listening } from '../../testing/gateway/workbench.ts';
 import { scraped } from '../../testing/scraped.ts';
 import { redis, redisServer } from '../../testing/redis-server.ts';
 import { plantedSecret } from '../../testing/planted.ts';
@@ -320,6 +321,32 @@ describe('plimsoll gateway', () => {
     running.end();
     const message = await stream.finalMessage();
     assert.equal(message.stop_reason === 'end_turn' || message.stop_reason === 'max_tokens', true);
+    assert.equal(await running.code, 0);
+    await assert.rejects(fetch(running.url));
+  });
+
+  it('tells probes and clients that it drains, for as long as a stream is under way', async (t) => {
+    let end = (): void => undefined;
+    const api = await listening((_incoming, outgoing) => {
+      outgoing.writeHead(200, { 'content-type': 'text/event-stream' });
+      outgoing.write('event: ping\ndata: {"type":"ping"}\n\n');
+      end = () => void outgoing.end('data: the end\n\n');
+    });
+    t.after(() => api.close());
+    const started = await upstream(t, { baseUrl: api.url });
+    const running = await gateway(t, started);
+    const headers = { 'x-api-key': await token(started), 'content-type': 'application/json' };
+    const ask = () => fetch(`${running.url}/v1/messages`, { method: 'POST', headers, body: JSON.stringify(ASK) });
+    const stream = await ask();
+    assert.equal((await fetch(`${running.url}/readyz`)).status, 200);
+    running.end();
+    const probe = await fetch(`${running.url}/readyz`);
+    assert.deepEqual([probe.status, probe.headers.get('connection')], [503, 'close']);
+    const refused = await ask();
+    assert.deepEqual([refused.status, refused.headers.get('retry-after')], [529, '1']);
+    assert.equal(refused.headers.get('connection'), 'close');
+    end();
+    assert.match(await stream.text(), /ping[^]*the end/);
     assert.equal(await running.code, 0);
     await assert.rejects(fetch(running.url));
   });

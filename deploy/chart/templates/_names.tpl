@@ -19,7 +19,7 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- end }}
 
 {{- define "plimsoll.drainSeconds" -}}
-{{ dig "limits" "drainSeconds" 30 .Values.config | int }}
+{{ dig "limits" "drainSeconds" 600 .Values.config | int }}
 {{- end }}
 
 {{/* What the chart writes has precedence, because the probes and the Service rely on it. */}}

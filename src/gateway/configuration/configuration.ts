@@ -79,7 +79,9 @@ interface LimitSettings {
   readonly heldBytes: number;
   /** The longest silence of the upstream. */
   readonly upstreamSilenceSeconds: number;
-  /** The time that open requests have to finish at shutdown. */
+  /** The time at shutdown in which new requests are still served, while `/readyz` says that no more should come. */
+  readonly lameDuckSeconds: number;
+  /** The time that open requests have to finish after that. */
   readonly drainSeconds: number;
 }
 
@@ -92,7 +94,8 @@ export const DEFAULT_LIMITS: LimitSettings = {
   stalledSeconds: 120,
   heldBytes: DEFAULT_HELD_BYTES,
   upstreamSilenceSeconds: 600,
-  drainSeconds: 30,
+  lameDuckSeconds: 0,
+  drainSeconds: 600,
 };
 
 const MOST: LimitSettings = {
@@ -103,11 +106,12 @@ const MOST: LimitSettings = {
   stalledSeconds: 86_400,
   heldBytes: 1_099_511_627_776,
   upstreamSilenceSeconds: 86_400,
+  lameDuckSeconds: 3_600,
   drainSeconds: 86_400,
 };
 
 /** The minimum, if it is more than 1. */
-const LEAST: Readonly<Partial<LimitSettings>> = { headerBytes: 1_024, heldBytes: 1_048_576 };
+const LEAST: Readonly<Partial<LimitSettings>> = { headerBytes: 1_024, heldBytes: 1_048_576, lameDuckSeconds: 0 };
 
 /** Reads the field `limits`. */
 export function limitsOf(read: Reader): LimitSettings {
