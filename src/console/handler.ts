@@ -51,7 +51,7 @@ export function consoleHandler(options: ConsoleOptions = {}): (request: Request)
 }
 
 /** What the page over metrics pages has of them. */
-export interface ReplicasOptions extends Pick<ConsoleOptions, 'prices'> {
+interface ReplicasOptions extends Pick<ConsoleOptions, 'prices'> {
   readonly name: string;
   readonly replicas: Replicas;
   readonly models: Models;

@@ -25,7 +25,7 @@ interface Page {
 }
 
 /** How a metrics page is read; rejects where it cannot be. */
-export type ReadPage = (url: string) => Promise<readonly Sample[]>;
+type ReadPage = (url: string) => Promise<readonly Sample[]>;
 
 /**
  * Counts the calls of other processes into the last hour, from the growth of the counters on their metrics pages. 429s,
