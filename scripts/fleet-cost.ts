@@ -26,7 +26,7 @@ const lines = [
   `${pods} pods, ${routes} routes, ${models} models, every kind, scraped every 15 s`,
   `${rules.length} rules: ${aMinute.toFixed(2)} CPU s a minute; the dearest:`,
   most(rules),
-  ...['overview', 'budget', 'tier', 'calls'].map((name) => {
+  ...['overview', 'budget', 'tier', 'bill', 'calls'].map((name) => {
     const own = panels.filter((panel) => panel.name.startsWith(`${name}/`));
     return `dashboard ${name}: ${sum(own.map(({ cpuSeconds }) => cpuSeconds)).toFixed(2)} CPU s a refresh; the dearest:\n${most(own.slice()).split('\n').slice(0, 3).join('\n')}`;
   }),

@@ -39,7 +39,10 @@ interface FleetCostOptions {
 const AT = Date.UTC(2026, 10, 24, 11, 58) / 1_000;
 
 /** Default ranges of the dashboards, in seconds. */
-const RANGES: Readonly<Record<string, number>> = { overview: 21_600, budget: 86_400, tier: 86_400, calls: 21_600 };
+const RANGES: Readonly<Record<string, number>> = {
+  ...{ overview: 21_600, budget: 86_400, tier: 86_400, calls: 21_600 },
+  bill: 604_800,
+};
 
 /** Asks every rule and every panel of a Prometheus that has a fleet's series, and says what each read and took. */
 export async function fleetCost({ size, times = 1, ...programs }: FleetCostOptions): Promise<FleetCost> {

@@ -62,7 +62,7 @@ const QUIET_AFTER = 30;
 const BAD_MINUTES = 200;
 
 function histories(hours: number): readonly HistoryOptions[] {
-  const own = ordinary(ORDINARY_JOB, hours * 60);
+  const own = { ...ordinary(ORDINARY_JOB, hours * 60), hasBill: true } as const;
   const quiet = { ...ordinary(QUIET_JOB, 140), calls: (step: number) => (step < QUIET_AFTER ? 5 : 0) };
   const fleets = FLEETS.map((fleet) => ({
     ...ordinary(fleet.name, fleet.replicas > 2 ? 12 : 30),

@@ -59,7 +59,7 @@ export interface Row {
 }
 
 export interface Dashboard {
-  readonly name: 'overview' | 'budget' | 'tier' | 'calls';
+  readonly name: 'overview' | 'budget' | 'tier' | 'bill' | 'calls';
   readonly title: string;
   readonly description: string;
   readonly from: string;

@@ -1,11 +1,14 @@
 import { RECORDED } from '../../src/rules/recording.ts';
 import type { Row } from './panel.ts';
-import { descending, inRange, quantile, recently, recorded, share, sumBy } from './selection.ts';
+import { descending, inRange, quantile, recently, recorded, selected, share, sumBy } from './selection.ts';
 
 const LIMIT = 'key, model_class, dimension';
 const OF = '{{key}} {{model_class}} {{dimension}}';
 const limit = recorded(RECORDED.limit);
 const remaining = recorded(RECORDED.remaining);
+
+/** The real limits, where the organization's books are read; of no key, because they are known before any call. */
+const configured = `label_replace(max by (model_class, dimension) (${selected('anthropic_organization_rate_limit')}), "key", "any, before its first call", "", "")`;
 
 /** The quantile of each limit's use, over half an hour: in five minutes there may be one response. */
 const used = (part: number): string => quantile(part, 'anthropic_ratelimit_used_ratio', { by: LIMIT, over: '30m' });
@@ -21,9 +24,9 @@ export const headroom: Row = {
       decimals: 0,
       width: 11,
       description:
-        'Rate limits per minute, by key, model class and dimension: remaining as the last response had it, the lowest that any replica saw; left as 95% of the responses in the time range had it. If little is left, slow down what can wait.',
+        'Rate limits per minute, by key, model class and dimension: remaining as the last response had it, the lowest that any replica saw; left as 95% of the responses in the time range had it. Where the books of the organization are read, its real limits are shown before the first call. If little is left, slow down what can wait.',
       targets: [
-        { expr: `max by (${LIMIT}) (${limit})`, legend: 'Limit' },
+        { expr: `max by (${LIMIT}) (${limit}) or on (model_class, dimension) ${configured}`, legend: 'Limit' },
         { expr: `min by (${LIMIT}) (${remaining})`, legend: 'Remaining' },
         // A table treats the name of a metric as a label, which would add a row.
         {

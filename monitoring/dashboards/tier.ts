@@ -27,7 +27,7 @@ const tierNow: Row = {
       width: 14,
       height: 5,
       description:
-        'The usage tier and how it is known: from the configuration, or inferred from the limits in response headers; if it is wrong, configure it. Spent: what plimsoll has counted this month.',
+        'The usage tier and how it is known: from the configuration, from the cap and limits in the books of the organization where they are read, or inferred from the limits in response headers; if it is wrong, configure it. The cap is the real one where the books say it. Spent: what plimsoll has counted this month.',
       targets: [
         { expr: `${ofTier(spend)}`, legend: 'Spent' },
         { expr: `${ofTier(cap)}`, legend: 'Cap' },

@@ -40,6 +40,7 @@ export function badDay(endMs: number, minutes: number, job = BAD_JOB): readonly 
       ...both,
       name: 'web',
       organization: 'shop',
+      hasBill: true,
       seed: endMs % 1_000,
       replicas: 3,
       ledger: 'shared',

@@ -11,6 +11,7 @@ import {
   type Scenario,
   type Simulator,
 } from 'plimsoll/simulator';
+import { billProcess } from './bill-process.ts';
 import { gatewayProcess, type Refused } from './gateway-process.ts';
 import { HistoryClock, hurried } from './history-clock.ts';
 import { replica, type Replica, type ReplicaOptions } from './replica.ts';
@@ -47,6 +48,8 @@ export interface HistoryOptions {
   readonly scenario?: Scenario;
   /** A gateway runs beside it, and refuses so many between two scrapes. */
   readonly gateway?: (step: number) => Refused;
+  /** A process beside it shows the bill of an organization, `<name>-books`. */
+  readonly hasBill?: true;
   /** The version that is deployed from a step on: all processes are replaced then, by others with names of their own. Default: one, from the first. */
   readonly versions?: Readonly<Record<number, string>>;
   /** Whether Prometheus reaches a replica. Default: always. */
@@ -101,7 +104,7 @@ async function history(options: HistoryOptions, out: WriteStream): Promise<Histo
   const place = { api, clock, ledgerPath: join(folder, 'ledger.sqlite') };
   const service = deployed(options, place);
   const beside = options.gateway === undefined ? null : gatewayProcess(clock, options.organization ?? name);
-  const gateways = beside === null ? [] : [{ instance: `${name}-gateway:9464`, scrape: beside.scrape }];
+  const others = othersOf(options, { clock, beside });
   const counts: Counts = { calls: 0, answered: 0 };
   const random = seeded(seed);
   try {
@@ -109,7 +112,7 @@ async function history(options: HistoryOptions, out: WriteStream): Promise<Histo
       for (let step = 0; step <= steps; step += 1) {
         const atMs = startMs + step * STEP_MS;
         clock.advanceTo(atMs);
-        await scraped(out, { job, atMs, processes: [...service.processesAt(step), ...gateways] });
+        await scraped(out, { job, atMs, processes: [...service.processesAt(step), ...others] });
         if (step === steps) return;
         await service.deployAt(step);
         api.script(options.faults?.(step) ?? []);
@@ -126,6 +129,18 @@ async function history(options: HistoryOptions, out: WriteStream): Promise<Histo
     rmSync(folder, { recursive: true });
   }
   return { ...counts, name, ...truthOf(api) };
+}
+
+/** The processes beside the service. */
+function othersOf(
+  { name, hasBill }: HistoryOptions,
+  { clock, beside }: { readonly clock: HistoryClock; readonly beside: Pick<Replica, 'scrape'> | null },
+): Scrape['processes'] {
+  const books = hasBill === true ? billProcess(clock, name) : null;
+  return [
+    ...(beside === null ? [] : [{ instance: `${name}-gateway:9464`, scrape: beside.scrape }]),
+    ...(books === null ? [] : [{ instance: `${name}-bill:9464`, scrape: books.scrape }]),
+  ];
 }
 
 type Place = Pick<ReplicaOptions, 'api' | 'clock'> & { readonly ledgerPath: string };

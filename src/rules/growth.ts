@@ -59,6 +59,7 @@ const PLAIN = {
     hasTail: true,
   },
   tier_seen_usd: { counted: series('anthropic_tier_seen_usd_total'), labels: ['organization'], hasTail: true },
+  bill_polls: { counted: series('anthropic_bill_polls_total'), labels: ['organization', 'outcome'], hasTail: true },
   gateway_refusals: { counted: series('plimsoll_gateway_refusals_total'), labels: ['reason'], hasTail: true },
   errors: { counted: series('plimsoll_errors_total'), labels: ['stage'], hasTail: true },
   label_values_dropped: {

@@ -26,7 +26,7 @@ export interface Alert {
   /** Sentences with the values and what they mean. */
   readonly description: string;
   /** The dashboard that shows more. */
-  readonly dashboard: 'overview' | 'budget' | 'tier' | 'calls';
+  readonly dashboard: 'overview' | 'budget' | 'tier' | 'bill' | 'calls';
 }
 
 /** An alerting rule as Prometheus reads it. */

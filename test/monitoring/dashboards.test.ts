@@ -30,8 +30,9 @@ for (const dashboard of dashboards) {
   });
 }
 
-test('there are four dashboards, each with the tag that links them', () => {
+test('there are five dashboards, each with the tag that links them', () => {
   assert.deepEqual(dashboards.map(({ uid }) => uid).sort(), [
+    'plimsoll-bill',
     'plimsoll-budget',
     'plimsoll-calls',
     'plimsoll-overview',

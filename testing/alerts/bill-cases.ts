@@ -99,6 +99,31 @@ const STALE: readonly AlertCase[] = [
   },
 ];
 
+const polls = (outcome: string): string => `anthropic_bill_polls_total{${ON},outcome="${outcome}"}`;
+const unreadCase = { ...plain, alert: 'PlimsollBillUnread' } as const;
+const UNREAD: readonly AlertCase[] = [
+  {
+    ...unreadCase,
+    name: 'fires when every reading of an admin key was refused',
+    series: { [polls('ok')]: level([HOURS, 0]), [polls('unauthorized')]: '0+1x12' },
+    firing: [[here, 'The bill of default could never be read']],
+  },
+  {
+    ...unreadCase,
+    name: 'does not fire for an organization of which no day has landed',
+    series: {
+      [polls('ok')]: '0+6x12',
+      [polls('server_error')]: '0+1x12',
+      [`anthropic_bill_read_timestamp_seconds{${ON},source="analytics"}`]: level([HOURS, 0]),
+    },
+  },
+  {
+    ...unreadCase,
+    name: 'does not fire where nobody has read yet',
+    series: { [polls('ok')]: level([HOURS, 0]), [polls('unauthorized')]: level([HOURS, 0]) },
+  },
+];
+
 const left = (bound: string): string => `anthropic_credit_left_seconds{${ON},bound="${bound}"}`;
 const creditCase = { ...plain, alert: 'PlimsollCreditLow' } as const;
 const CREDIT: readonly AlertCase[] = [
@@ -157,4 +182,4 @@ const KEYS: readonly AlertCase[] = [
   },
 ];
 
-export const BILL_CASES: readonly AlertCase[] = [...DRIFT, ...COVERAGE, ...STALE, ...CREDIT, ...KEYS];
+export const BILL_CASES: readonly AlertCase[] = [...DRIFT, ...COVERAGE, ...STALE, ...UNREAD, ...CREDIT, ...KEYS];

@@ -11,6 +11,7 @@ export function billAlerts(settings: MonitoringSettings): readonly Alert[] {
     billDrift(settings),
     billCoverage(settings),
     billStale(settings),
+    billUnread(settings),
     creditLow(settings),
     keyExpires(settings),
     keyUnused(settings),
@@ -49,7 +50,7 @@ function billDrift(settings: MonitoringSettings): Alert {
     expr: `${expr} > ${settings.billDriftRatio} and ${comparable(settings)}`,
     for: '30m',
     keepFiringFor: '1h',
-    dashboard: 'budget',
+    dashboard: 'bill',
     summary:
       'The bill of {{ $labels.organization }} differs from what plimsoll counted by {{ $value | humanizePercentage }}',
     description:
@@ -65,7 +66,7 @@ function billCoverage(settings: MonitoringSettings): Alert {
     expr: `${coverage} < ${settings.billCoverageRatio} and ${comparable(settings)}`,
     for: '30m',
     keepFiringFor: '1h',
-    dashboard: 'budget',
+    dashboard: 'bill',
     summary:
       'plimsoll saw only {{ $value | humanizePercentage }} of what the watched keys of {{ $labels.organization }} cost',
     description:
@@ -82,10 +83,27 @@ function billStale(settings: MonitoringSettings): Alert {
     expr: `time() - max by (${grouped(settings, 'organization')}) (${complete}) > ${settings.billStaleSeconds}`,
     for: '15m',
     keepFiringFor: '1h',
-    dashboard: 'budget',
+    dashboard: 'bill',
     summary: 'The report of {{ $labels.organization }} ends {{ $value | humanizeDuration }} ago',
     description:
       'The report of the organization is complete only until {{ $value | humanizeDuration }} ago. Bill, credit and the use of keys are as old as that.',
+  };
+}
+
+/** A refused key is tried again each hour: three hours see several. Where it was once read, the report's age tells. */
+function billUnread(settings: MonitoringSettings): Alert {
+  const by = grouped(settings, 'organization');
+  const failed = `sum by (${by}) (increase(${series('anthropic_bill_polls_total', 'outcome!="ok"')}[3h]))`;
+  return {
+    name: 'PlimsollBillUnread',
+    severity: 'ticket',
+    expr: `${failed} > 0 unless on (${by}) (${series('anthropic_bill_read_timestamp_seconds')})`,
+    for: '1h',
+    keepFiringFor: '1h',
+    dashboard: 'bill',
+    summary: 'The bill of {{ $labels.organization }} could never be read',
+    description:
+      'Every reading of the organization has failed, {{ $value | humanize }} in the last three hours. There is no bill, no credit and no list of keys to look at.',
   };
 }
 
@@ -100,10 +118,10 @@ function creditLow(settings: MonitoringSettings): Alert {
     expr: `${left('middle')} < ${settings.creditLeftSeconds} and on (${by}) (${fresh})`,
     for: '30m',
     keepFiringFor: '1h',
-    dashboard: 'budget',
+    dashboard: 'bill',
     summary: 'The credit of {{ $labels.organization }} lasts about {{ $value | humanizeDuration }}',
     description:
-      'At the mean of the last seven complete days, the prepaid credit lasts {{ $value | humanizeDuration }}. It is reckoned from the configured balance; its bounds are on the page of metrics. Without credit every call is refused.',
+      'At the mean of the last seven complete days, the prepaid credit lasts {{ $value | humanizeDuration }}. It is reckoned from the configured balance; its bounds are on the dashboard. Without credit every call is refused.',
   };
 }
 
@@ -115,7 +133,7 @@ function keyExpires(settings: MonitoringSettings): Alert {
     expr: `min by (${grouped(settings, 'organization', 'key')}) (${expires}) - time() < ${settings.keyExpiresSeconds}`,
     for: '15m',
     keepFiringFor: '1h',
-    dashboard: 'tier',
+    dashboard: 'bill',
     summary: 'Key {{ $labels.key }} expires in {{ $value | humanizeDuration }}',
     description:
       'An active key named {{ $labels.key }} expires in {{ $value | humanizeDuration }}. Calls with it are refused from then on.',
@@ -130,7 +148,7 @@ function keyUnused(settings: MonitoringSettings): Alert {
     expr: `time() - min by (${grouped(settings, 'organization', 'key')}) (${idle}) > ${settings.keyIdleSeconds}`,
     for: '1h',
     keepFiringFor: '1h',
-    dashboard: 'tier',
+    dashboard: 'bill',
     summary: 'Key {{ $labels.key }} was not used for {{ $value | humanizeDuration }}',
     description:
       'An active key named {{ $labels.key }} has no use in the report for {{ $value | humanizeDuration }}. A key that nobody needs is one that can leak.',
