@@ -119,7 +119,7 @@ export async function organizationReport(
   const told = { reading, firsts, totals, groups, prices, lost, isCoarse: own.isCoarse === true };
   const compare = (from: string, to = dayAfter(today)): Difference => difference({ ...told, fromDay: from, toDay: to });
   const { refreshedAtMs } = reading;
-  const sources = { reports: reading.days, refreshedAtMs: refreshedAtMs ?? 0, rows: totals.rows, nowMs: now() };
+  const sources = { reports: reading.days, firsts, refreshedAtMs: refreshedAtMs ?? 0, rows: totals.rows, nowMs: now() };
   return {
     ...directory,
     ...{ readAtMs: now(), source: reading.source, refreshedAtMs, groups, fromDay, ownSince: totals.firstDay },

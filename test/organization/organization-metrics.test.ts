@@ -54,11 +54,11 @@ describe('the metrics of the bill', () => {
   });
 
   test('show credit with its bounds, keys, limits and how fresh it is', async () => {
-    // $150, less nine complete days of $8.10; since then others may have spent a quarter of the $2.10 of their day.
+    // $150, less nine complete days of $8.10; since then others may have spent a quarter of the $2.70 of their day.
     const credit = await shown(running.registry, 'anthropic_credit_left_usd{organization="default",bound=');
     const [least = '', middle = '', most = ''] = credit;
-    assert.equal(least, '"least"} 76.575');
-    assert.deepEqual([middle, most], ['"middle"} 76.575', '"most"} 76.575']);
+    assert.equal(least, '"least"} 76.425');
+    assert.deepEqual([middle, most], ['"middle"} 76.425', '"most"} 76.425']);
     const keys = await shown(running.registry, 'anthropic_organization_key_last_used_timestamp_seconds');
     assert.ok(keys.includes(`{organization="default",key="foreign"} ${Date.UTC(2026, 9, 28) / 1_000}`), keys.join());
     const limits = await shown(running.registry, 'anthropic_organization_rate_limit{organization="default",');
