@@ -29,7 +29,7 @@ export function budgetsLine(now: Samples): string {
     const spent = now.total('anthropic_budget_spent_usd', { budget });
     return `${budget} ${percent(spent / limit)}`;
   });
-  const tiers = [...now.by('tier', 'anthropic_tier_info').keys()].map(
+  const tiers = [...now.by('tier', 'anthropic_tier_info', { source: 'config' }).keys()].map(
     (tier) => `tier ${tier} ${percent(now.total('anthropic_tier_progress_ratio'))} of cap`,
   );
   return joined('budgets   ', [...budgets, ...tiers]);
