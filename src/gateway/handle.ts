@@ -6,7 +6,7 @@ import { endpointOf, isQueryAllowed } from './endpoints.ts';
 import { errorResponse } from './errors.ts';
 import { forward } from './forward.ts';
 import type { AuthenticationFailure, Grant } from './grant.ts';
-import { webHeaders } from './headers.ts';
+import { presentedToken, webHeaders } from './headers.ts';
 import type { GatewayOptions } from './options.ts';
 import type { GatewayRequest } from './request.ts';
 import type { GatewayResponse } from './response-body.ts';
@@ -35,9 +35,14 @@ async function remoteResponse(context: GatewayContext, request: GatewayRequest):
   if (open.isDraining) return refuse('draining');
   if (open.isFull) return refuse('overloaded');
   const grant = await authenticate(context, request);
+  if (grant === 'malformed') return refuse(grant, malformedIn(presentedToken(request.headers).header));
   if (typeof grant === 'string') return refuse(grant);
   const excess = open.assign(request, grant);
   return excess === null ? forward(context, { request, endpoint, grant }) : refuse(excess);
+}
+
+function malformedIn(header: string): string {
+  return `Expected a gateway token, which begins with plk_, got something else in ${header}. Use a token, not an API key.`;
 }
 
 const BAD_QUERY =
@@ -48,8 +53,7 @@ async function authenticate(
   { headers }: GatewayRequest,
 ): Promise<Grant | AuthenticationFailure | 'unavailable'> {
   try {
-    const bearer = /^Bearer +(\S+)$/i.exec(headers.get('authorization') ?? '')?.[1];
-    const token = headers.get('x-api-key') ?? bearer ?? null;
+    const { token } = presentedToken(headers);
     return await options.authenticate({ token, origin: headers.get('origin') ?? null });
   } catch (error) {
     onError(error);
@@ -73,6 +77,8 @@ async function localResponse(
     if (!HANDLED.has(method)) return refuse('not_found');
     return fromWebResponse(await handler(toWebRequest(request)));
   }
+  // Claude Code asks so whether anybody is there.
+  if (path === '/' && method === 'HEAD') return plain(200, '');
   if (path !== '/healthz' && path !== '/readyz') return null;
   if (method !== 'GET' && method !== 'HEAD') {
     return errorResponse({ status: 405, type: 'invalid_request_error', message: 'Expected GET, got another method.' });

@@ -17,6 +17,23 @@ export function headerMap(raw: RawHeaders): HeaderMap {
   return values;
 }
 
+/** The credential of a request, and the header that it came in. */
+interface Presented {
+  readonly token: string | null;
+  readonly header: 'x-api-key' | 'Authorization';
+}
+
+/**
+ * Finds the token of a request. Some programs send two credentials, a key of their own and the gateway's token: the one that
+ * has the form of a token counts, and `x-api-key` where neither or both have it.
+ */
+export function presentedToken(headers: { get(name: string): string | null | undefined }): Presented {
+  const key = headers.get('x-api-key') ?? null;
+  const bearer = /^Bearer +(\S+)$/i.exec(headers.get('authorization') ?? '')?.[1] ?? null;
+  const isBearer = bearer !== null && (key === null || (bearer.startsWith('plk_') && !key.startsWith('plk_')));
+  return isBearer ? { token: bearer, header: 'Authorization' } : { token: key, header: 'x-api-key' };
+}
+
 /** Headers that belong to one connection (RFC 9110, 7.6.1), as do those that `connection` lists. */
 const HOP_BY_HOP = [
   'connection',

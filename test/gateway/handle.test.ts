@@ -191,3 +191,35 @@ describe('options that cannot be used', () => {
     assert.match(found[0] ?? '', /^labelHeaders: expected no name that a budget counts by/);
   });
 });
+
+it('of two credentials the one that has the form of a token counts, whichever header it is in', async (t) => {
+  const bench = await gatewayBench();
+  t.after(() => bench.close());
+  const other = ['sk', 'ant', 'of-somebody'].join('-');
+  const status = async (headers: Readonly<Record<string, string>>): Promise<number> =>
+    (await fetch(`${bench.url}/v1/models`, { headers })).status;
+  assert.equal(await status({ 'x-api-key': other, authorization: `Bearer ${TOKEN}` }), 200);
+  assert.equal(await status({ 'x-api-key': TOKEN, authorization: `Bearer ${other}` }), 200);
+  assert.equal(await status({ 'x-api-key': other, authorization: `Bearer ${other}` }), 401);
+  assert.equal(await status({ 'x-api-key': 'plk_unknown', authorization: `Bearer ${TOKEN}` }), 401);
+  assert.ok(bench.sim.truth.requests.length > 0);
+});
+
+it('HEAD / says that somebody is there, and nothing else', async (t) => {
+  const bench = await gatewayBench();
+  t.after(() => bench.close());
+  assert.equal((await fetch(`${bench.url}/`, { method: 'HEAD' })).status, 200);
+  assert.equal((await fetch(`${bench.url}/`)).status, 404);
+});
+
+it('says in which header the credential is that is no token', async (t) => {
+  const bench = await gatewayBench({ gateway: { authenticate: () => Promise.resolve('malformed') } });
+  t.after(() => bench.close());
+  for (const [name, value, header] of [
+    ['authorization', 'Bearer abc', 'Authorization'],
+    ['x-api-key', 'abc', 'x-api-key'],
+  ] as const) {
+    const response = await fetch(`${bench.url}/v1/models`, { headers: { [name]: value } });
+    assert.match(await response.text(), new RegExp(`got something else in ${header}\\.`));
+  }
+});

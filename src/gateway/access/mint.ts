@@ -2,6 +2,7 @@ import { systemClock, type Clock } from '../../clock.ts';
 import { gotName, mayHoldSecret, nearest, sentenceOf, unfit, unknownField, type Problem } from '../../errors.ts';
 import { nanoUsdOf, usdOf } from '../../figures.ts';
 import { errorResponse, refusalError, type ApiError } from '../errors.ts';
+import { presentedToken } from '../headers.ts';
 import type { AuthenticatedToken } from '../rules.ts';
 import { toWebResponse } from '../web.ts';
 import { authenticateToken } from './authenticator.ts';
@@ -41,7 +42,7 @@ async function respond(request: Request, options: Required<MintHandlerOptions>):
   if (request.method !== 'POST') {
     return errorOf({ status: 405, type: 'invalid_request_error', message: 'Expected POST, got another method.' });
   }
-  const credentials = { token: tokenIn(request.headers), origin: request.headers.get('origin') };
+  const credentials = { token: presentedToken(request.headers).token, origin: request.headers.get('origin') };
   const parent = await authenticateToken(credentials, options);
   if (typeof parent === 'string') return errorOf(refusalError(parent));
   const limited = await rateError(parent.client, options.limiter);
@@ -63,11 +64,6 @@ async function rateError({ name, requestsPerMinute }: GatewayClient, limiter: Ra
   if (waitMs === 0) return null;
   const { message, retryAfterSeconds } = new RateLimitedError(requestsPerMinute, waitMs, 'client');
   return { status: 429, type: 'rate_limit_error', message, retryAfterSeconds };
-}
-
-/** The token in `x-api-key`, or in `Authorization: Bearer`. */
-function tokenIn(headers: Headers): string | null {
-  return headers.get('x-api-key') ?? /^Bearer +(\S+)$/i.exec(headers.get('authorization') ?? '')?.[1] ?? null;
 }
 
 const LONGEST_BODY = 16_384;
