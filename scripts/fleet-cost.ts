@@ -8,7 +8,7 @@ import { tool } from '../testing/tools.ts';
 const [pods = 200, routes = 20, models = 8] = process.argv.slice(2).map(Number);
 const [prometheus, promtool] = [tool('prometheus'), tool('promtool')];
 const size = { pods, routes, models, hours: 72 };
-const { rules, panels } = await fleetCost({ prometheus: prometheus.path, promtool: promtool.path, size, times: 5 });
+const { rules, panels } = await fleetCost({ prometheus: prometheus.path, promtool: promtool.path, size, times: 3 });
 
 const sum = (costs: readonly number[]): number => costs.reduce((total, each) => total + each, 0);
 const most = (costs: readonly QueryCost[]): string =>

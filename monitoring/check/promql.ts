@@ -8,6 +8,8 @@ interface QueryShape {
   readonly selectors: readonly Selector[];
   /** Labels of `by`, `on`, `ignoring` and `group_left`. */
   readonly groupingLabels: readonly string[];
+  /** Labels that `count_values` makes. */
+  readonly madeLabels: readonly string[];
   /** Windows of range selectors and subqueries, as written. */
   readonly windows: readonly string[];
 }
@@ -35,6 +37,7 @@ export function queryShape(query: string): QueryShape {
   const errors: string[] = [];
   const selectors: Selector[] = [];
   const groupingLabels: string[] = [];
+  const madeLabels: string[] = [];
   const windows: string[] = [];
   const text = ({ from, to }: SyntaxNode): string => query.slice(from, to);
   parser.parse(query).iterate({
@@ -42,10 +45,11 @@ export function queryShape(query: string): QueryShape {
       if (node.type.isError) errors.push(`cannot be read at ${node.from}: ${query.slice(node.from, node.from + 20)}`);
       if (node.name === 'VectorSelector') selectors.push(selector(node, text));
       if (node.name === 'GroupingLabels') groupingLabels.push(...names(node, 'LabelName', text));
+      if (node.name === 'AggregateExpr') madeLabels.push(...made(node, text));
       if (node.name === 'MatrixSelector' || node.name === 'SubqueryExpr') windows.push(window(text(node)));
     },
   });
-  return { errors, selectors, groupingLabels, windows };
+  return { errors, selectors, groupingLabels, madeLabels, windows };
 }
 
 type Text = (node: SyntaxNode) => string;
@@ -63,6 +67,12 @@ function selector(node: SyntaxNode, text: Text): Selector {
     isBefore: isBeforeUnless(node),
     isFixed: node.parent?.name === 'StepInvariantExpr',
   };
+}
+
+function made(aggregate: SyntaxNode, text: Text): readonly string[] {
+  if (aggregate.getChild('AggregateOp')?.getChild('CountValues') === null) return [];
+  const label = aggregate.getChild('FunctionCallBody')?.getChild('StringLiteral');
+  return label ? [text(label).slice(1, -1)] : [];
 }
 
 function isBeforeUnless({ parent, from }: SyntaxNode): boolean {

@@ -3,9 +3,9 @@ import { queryShape, type Selector } from './promql.ts';
 
 /** Checks a query against what is known of its metrics, and returns its problems. It may contain variables. */
 export function queryComplaints(query: string): readonly string[] {
-  const { errors, selectors, groupingLabels } = queryShape(readable(query));
+  const { errors, selectors, groupingLabels, madeLabels } = queryShape(readable(query));
   if (errors.length > 0) return errors;
-  const labels = new Set(selectors.flatMap(({ metric }) => [...(labelsOf(metric) ?? [])]));
+  const labels = new Set([...madeLabels, ...selectors.flatMap(({ metric }) => [...(labelsOf(metric) ?? [])])]);
   return [
     ...groupingLabels
       .filter((label) => !labels.has(label))

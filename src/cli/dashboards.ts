@@ -29,7 +29,8 @@ const USAGE = [
   '                            read `up`, and lists them',
   '  --group-by LABELS         target labels that tell teams and stages apart, with',
   '                            commas (cluster,namespace); "" for none but job',
-  '  --attribution LABELS      labels of calls by which cost is shown (route,client)',
+  '  --attribution LABELS      labels of calls by which cost is shown, with commas',
+  '                            (route); client for those of a gateway, "" for none',
   "  --latency MODEL=SHARE:SECONDS  the share of a model's calls that must end in",
   '                            so many seconds (0.95:60); can be repeated',
   '  --set NAME=VALUE          sets a threshold or a URL; can be repeated',
@@ -131,7 +132,7 @@ function exportAll(asked: Asked, given: Partial<MonitoringSettings>, io: Command
   if (format === 'files') {
     const files = exportedFiles(rules, dashboards(given));
     for (const { path, text } of files) write(join(out ?? '.', path), text);
-    ruleNotices(given).forEach((line) => io.err(line));
+    [...ruleNotices(given), ...fileNotices(asked)].forEach((line) => io.err(line));
     return print([`${files.length} files under ${out ?? '.'}: dashboards/ for Grafana, alerts/ for Prometheus`], io);
   }
   const place = { ...(namespace !== undefined && { namespace }), labels: labels.objects };
@@ -145,7 +146,25 @@ function exportAll(asked: Asked, given: Partial<MonitoringSettings>, io: Command
 
 /** What would page somebody, or lead nowhere, where the rules are used as they are. */
 function ruleNotices(given: Partial<MonitoringSettings>): readonly string[] {
-  return [...addressNotices(given), ...jobNotices(given)];
+  return [...addressNotices(given), ...jobNotices(given), ...groupNotices(given)];
+}
+
+/** The shipped groups and inhibitions of Alertmanager name the labels that are shipped. */
+function groupNotices({ groupBy = [] }: Partial<MonitoringSettings>): readonly string[] {
+  const other = groupBy.filter((label) => !DEFAULT_SETTINGS.groupBy.includes(label));
+  if (other.length === 0) return [];
+  return [
+    `Alertmanager takes alerts that differ only in ${other.join(', ')} for one:`,
+    '  add it to group_by and to each equal of its configuration',
+  ];
+}
+
+/** Options of Kubernetes objects, which plain files have nowhere to keep. */
+function fileNotices({ label, namespace }: Asked): readonly string[] {
+  const given = Object.entries({ '--label': label, '--namespace': namespace }).filter(
+    ([, value]) => value !== undefined,
+  );
+  return given.map(([option]) => `${option} is not in files: it is of Kubernetes objects, see --format`);
 }
 
 /** The rules expect a job, and Prometheus' operator names jobs after Services and monitors. */

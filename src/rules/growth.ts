@@ -32,7 +32,8 @@ const BUDGET = ['budget', 'period', 'scope'] as const;
 /** What is recorded every minute, whatever the settings. */
 const PLAIN = {
   cost_usd: { counted: series('anthropic_cost_usd_total'), labels: [...CALL, 'kind'] },
-  requests: { counted: series('anthropic_requests_total'), labels: [...CALL, 'outcome'] },
+  // Of the histogram: the same calls by the same labels, without attribution.
+  requests: { counted: series('anthropic_request_duration_seconds_count'), labels: [...CALL, 'outcome'] },
   refusals: {
     counted: series('anthropic_refusals_total'),
     labels: [...MODEL, 'category', 'billing'],
@@ -44,7 +45,6 @@ const PLAIN = {
   retries: { counted: series('anthropic_retries_total'), labels: [...MODEL, 'reason'] },
   retry_wait_seconds: { counted: series('anthropic_retry_wait_seconds_total'), labels: MODEL },
   request_seconds: { counted: series('anthropic_request_duration_seconds_sum'), labels: MODEL },
-  answered: { counted: series('anthropic_request_duration_seconds_count', 'outcome="ok"'), labels: MODEL },
   unpriced: { counted: series('anthropic_unpriced_requests_total'), labels: MODEL, hasTail: true },
   spend_limited: { counted: series('anthropic_spend_limited_total'), labels: [...MODEL, 'scope'], hasTail: true },
   budget_spend_usd: { counted: series('anthropic_budget_spend_usd_total'), labels: BUDGET, hasTail: true },

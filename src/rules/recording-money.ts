@@ -32,6 +32,8 @@ export const RECORDED_BUDGETS = {
 /** The names of what is recorded of an organization's tier. */
 export const RECORDED_TIER = {
   tierCap: 'plimsoll:tier_cap_usd:max',
+  tierDated: 'plimsoll:tier_seen_usd:dated',
+  tierSeenThisMonth: 'plimsoll:tier_seen_usd:this_month',
   tierSpend: 'plimsoll:tier_spend_usd:sum',
   tierProgress: 'plimsoll:tier_progress:ratio',
   tierSeen: 'plimsoll:tier_seen_timestamp_seconds',
@@ -62,16 +64,18 @@ export function budgetRules(settings: MonitoringSettings): readonly RecordingRul
     { record: RECORDED_BUDGETS.budgetReserved, expr: sumOverLedgers(settings, 'anthropic_budget_reserved_usd') },
     { record: RECORDED_BUDGETS.budgetForecast, expr: sumOverLedgers(settings, 'anthropic_budget_forecast_usd') },
     { record: budgetInLedgers, expr: sumOverLedgers(settings, 'anthropic_budget_spent_usd') },
-    ...seenTodayRules(),
+    seenTodayRule(),
     // A ledger in memory ends with its pod; what its process counted does not.
-    {
-      record: RECORDED_BUDGETS.budgetSpent,
-      expr: `(${budgetInLedgers} >= ${budgetSeenToday}) or ${budgetSeenToday} or ${budgetInLedgers}`,
-    },
+    { record: RECORDED_BUDGETS.budgetSpent, expr: larger(budgetInLedgers, budgetSeenToday) },
     { record: RECORDED_BUDGETS.budgetEvenPace, expr: ratio(budgetLimit, budgetLength) },
     ...firstSeenRules(budgetLimit, RECORDED_BUDGETS.budgetSeen, RECORDED_BUDGETS.budgetFirstSeen),
     ...paceRules(),
   ];
+}
+
+/** The larger of two; that which there is, if one is missing. */
+function larger(one: string, other: string): string {
+  return `(${one} >= ${other}) or ${other} or ${one}`;
 }
 
 /** The window of a rolling budget reaches as far into the past as its end lies in the future. */
@@ -81,18 +85,29 @@ function lengthExpression(): string {
   return `${length('!~"rolling.+"')} or ${length('=~"rolling.+"')} / 2`;
 }
 
+/** The calendar month, UTC, as the value of a label. */
+const THIS_MONTH = 'count_values("month", month())';
+
 /**
- * What processes have counted since the day began, those included that are gone. A window of a day holds minutes of two
- * days: weighing each by the number of its day tells them apart, without a subquery.
+ * Growth with the day or month that it belongs to: what a window of a day or of 31 days holds of another is told apart
+ * by it. Recorded beside the growth: at other moments, some of it would be dated twice, or not at all.
  */
-function seenTodayRules(): readonly RecordingRule[] {
+export function datedRules(settings: MonitoringSettings): readonly RecordingRule[] {
+  const start = series('anthropic_budget_period_start_timestamp_seconds', 'period="day"');
+  const day = `(max by (${grouped(settings, ...BUDGET)}) (${start}) / ${DAY})`;
+  return [
+    // Weighed by the number of the day: that takes one series a budget.
+    { record: RECORDED_BUDGETS.budgetDated, expr: `${growthOf('budget_spend_usd', 'period="day"')} * ${day}` },
+    { record: RECORDED_TIER.tierDated, expr: `${growthOf('tier_seen_usd')} * on () group_left (month) ${THIS_MONTH}` },
+  ];
+}
+
+/** What processes have counted since the day began, those included that are gone. */
+function seenTodayRule(): RecordingRule {
   const { budgetStart, budgetDated, budgetSeenToday } = RECORDED_BUDGETS;
   const dated = `sum_over_time(${budgetDated}[${recordedWindow('1d')}])`;
   const all = grew('budget_spend_usd', '1d', { matchers: 'period="day"' });
-  return [
-    { record: budgetDated, expr: `${growthOf('budget_spend_usd', 'period="day"')} * (${budgetStart} / ${DAY})` },
-    { record: budgetSeenToday, expr: `clamp_min(${dated} - (${budgetStart} / ${DAY} - 1) * ${all}, 0)` },
-  ];
+  return { record: budgetSeenToday, expr: `clamp_min(${dated} - (${budgetStart} / ${DAY} - 1) * ${all}, 0)` };
 }
 
 /** When Prometheus began to see it: a rate over a day that is minutes old must not be divided by a day. */
@@ -134,11 +149,12 @@ function paceRules(): readonly RecordingRule[] {
 
 /**
  * The spend of the month as plimsoll has seen it. Processes whose ledger keeps the month say what the ledger says: the
- * maximum of each ledger counts. The others say what they have seen themselves, which is added up.
+ * maximum of each ledger counts. The others say what they have seen themselves, which is added up, and is lost when they
+ * restart; so it is at least what all processes have counted since the month began, as far as Prometheus keeps that.
  */
 export function tierRules(settings: MonitoringSettings): readonly RecordingRule[] {
-  const { tierCap, tierSpend, tierProgress, tierSeen, tierFirstSeen, tierSecondsToCap, tierCapThisMonth } =
-    RECORDED_TIER;
+  const { tierCap, tierDated, tierSeenThisMonth, tierSpend, tierProgress } = RECORDED_TIER;
+  const { tierSeen, tierFirstSeen, tierSecondsToCap, tierCapThisMonth } = RECORDED_TIER;
   const process = grouped(settings, 'instance');
   const seen = series('anthropic_tier_spend_usd');
   const monthly = series('anthropic_budget_spent_usd', 'period="month", scope="all"');
@@ -146,10 +162,13 @@ export function tierRules(settings: MonitoringSettings): readonly RecordingRule[
   const ledgers = `${seen} * on (${process}) group_left (ledger_id) ${ledgerOf}`;
   const byLedger = `max by (${grouped(settings, 'organization', 'ledger_id')}) (${ledgers})`;
   const by = grouped(settings, 'organization');
+  const ofProcesses = `sum by (${by}) (${byLedger} or (${seen} unless on (${process}) ${ledgerOf}))`;
+  const counted = `sum_over_time(${tierDated}[${recordedWindow('31d')}])`;
   const rate = `${grew('tier_seen_usd', '1d')} / clamp_max(time() - ${tierFirstSeen}, ${DAY})`;
   return [
     { record: tierCap, expr: `max by (${by}) (${series('anthropic_tier_monthly_cap_usd')})` },
-    { record: tierSpend, expr: `sum by (${by}) (${byLedger} or (${seen} unless on (${process}) ${ledgerOf}))` },
+    { record: tierSeenThisMonth, expr: `sum by (${by}) (${counted} * on (month) group_left () ${THIS_MONTH})` },
+    { record: tierSpend, expr: larger(`(${ofProcesses})`, tierSeenThisMonth) },
     { record: tierProgress, expr: ratio(tierSpend, tierCap) },
     ...firstSeenRules(tierCap, tierSeen, tierFirstSeen),
     {

@@ -3,16 +3,20 @@ import { FAILED, NOT_RATE_LIMITS } from './covered.ts';
 import { grew, growthGroups, growthLabels, growthOf, type GrowthName } from './growth.ts';
 import { grouped, orZero, ratio, series, sumBy } from './promql.ts';
 import { cacheGroup, cacheLabels, RECORDED_CACHE } from './recording-cache.ts';
-import { budgetRules, RECORDED_BUDGETS, RECORDED_TIER, tierRules } from './recording-money.ts';
+import { budgetRules, datedRules, RECORDED_BUDGETS, RECORDED_TIER, tierRules } from './recording-money.ts';
 import type { RecordingRule, RuleGroup } from './rule.ts';
 import { BURN_WINDOWS, SLO_WINDOWS, type MonitoringSettings, type SloWindow } from './settings.ts';
 
 /** All recording rules, in one group per concern. What stands on growth sees it at its own next evaluation. */
 export function recordingGroups(settings: MonitoringSettings): readonly RuleGroup[] {
   const group = (name: string, rules: readonly RecordingRule[]): RuleGroup => ({ name, interval: '1m', rules });
+  const slow = (name: string, rules: readonly RecordingRule[]): RuleGroup => ({ name, interval: '2m', rules });
+  const [growth, ...slower] = growthGroups(settings);
   return [
-    ...growthGroups(settings),
-    group('plimsoll_pace', paceRules(settings)),
+    ...(growth === undefined ? [] : [{ ...growth, rules: [...growth.rules, ...datedRules(settings)] }]),
+    ...slower,
+    // No alert waits for it, and buckets are many.
+    slow('plimsoll_pace', paceRules(settings)),
     group('plimsoll_attempts', [...attemptRules(settings), ...processRules(settings)]),
     group(
       'plimsoll_slo',
@@ -37,6 +41,9 @@ function attemptRules(settings: MonitoringSettings): readonly RecordingRule[] {
   const by = (...labels: readonly string[]): string => grouped(settings, ...labels);
   const total = (name: GrowthName, window: string, matchers = ''): string =>
     sumBy(by(...MODEL), grew(name, window, { matchers }));
+  // Growth that is recorded more often than this rule must not be read at one moment: the rest would be missed.
+  const lastMinute = (name: GrowthName, matchers = ''): string =>
+    settings.growthSeconds < 60 ? grew(name, '1m', { matchers }) : growthOf(name, matchers);
   return [
     ...REFUSAL_WINDOWS.flatMap((window) => [
       { record: RECORDED.attempts(window), expr: total('attempts', window) },
@@ -65,8 +72,8 @@ function attemptRules(settings: MonitoringSettings): readonly RecordingRule[] {
       record: RECORDED.limitReached,
       // 0 where something was sent: nothing is recorded of limits before the first is reached.
       expr:
-        `(${sumBy(by(...MODEL), growthOf('rate_limited', `reason!~"${NOT_RATE_LIMITS}"`))} > bool 0) ` +
-        `or 0 * ${sumBy(by(...MODEL), growthOf('attempts'))}`,
+        `(${sumBy(by(...MODEL), lastMinute('rate_limited', `reason!~"${NOT_RATE_LIMITS}"`))} > bool 0) ` +
+        `or 0 * ${sumBy(by(...MODEL), lastMinute('attempts'))}`,
     },
   ];
 }
@@ -95,7 +102,7 @@ function sloRules(settings: MonitoringSettings, window: SloWindow): readonly Rec
     sumBy(grouped(settings, ...MODEL), grew(name, window, { matchers }));
   const judged = total('requests', `outcome=~"ok|${FAILED}"`);
   const failed = total('requests', `outcome=~"${FAILED}"`);
-  const answered = total('answered');
+  const answered = total('requests', 'outcome="ok"');
   return [
     { record: RECORDED.failures(window), expr: ratio(orZero(failed, judged), judged) },
     { record: RECORDED.slow(window), expr: `1 - ${ratio(orZero(total('in_time'), answered), answered)}` },
@@ -120,7 +127,7 @@ function volumeRules(settings: MonitoringSettings, window: SloWindow): readonly 
     sumBy(grouped(settings, ...MODEL), grew(name, window, { matchers }));
   return [
     { record: RECORDED.failuresCounted(window), expr: total('requests', `outcome=~"${FAILED}"`) },
-    { record: RECORDED.slowCounted(window), expr: `${RECORDED.slow(window)} * ${total('answered')}` },
+    { record: RECORDED.slowCounted(window), expr: `${RECORDED.slow(window)} * ${total('requests', 'outcome="ok"')}` },
   ];
 }
 
@@ -234,5 +241,6 @@ export function recordedLabels(settings: MonitoringSettings): ReadonlyMap<string
     ...named(['model'], RECORDED.costPerCall, RECORDED.tokensPerCall, RECORDED.answered),
     ...named(['budget', 'period', 'scope'], ...Object.values(RECORDED_BUDGETS)),
     ...named(['organization'], ...Object.values(RECORDED_TIER)),
+    ...named(['organization', 'month'], RECORDED_TIER.tierDated),
   ]);
 }

@@ -19,7 +19,10 @@ export interface MonitoringSettings {
    * or four times as much for it.
    */
   readonly growthSeconds: number;
-  /** Attribution labels by which cost and calls are recorded, for dashboards. Every series of both is read once more, every five minutes. */
+  /**
+   * Attribution labels by which cost and calls are recorded, for dashboards: `route`. Every series of both is read once more,
+   * every five minutes, unless there are none. For a gateway, name `client`.
+   */
   readonly attributionLabels: readonly string[];
   /** URL of the runbooks, to which the alert's name is appended. Change it if you keep your own. */
   readonly runbookBaseUrl: string;
@@ -105,7 +108,7 @@ export const DEFAULT_SETTINGS: MonitoringSettings = {
   pushed: false,
   groupBy: ['cluster', 'namespace'],
   growthSeconds: 60,
-  attributionLabels: ['route', 'client'],
+  attributionLabels: ['route'],
   runbookBaseUrl: 'http://127.0.0.1:9464/runbooks/',
   dashboardBaseUrl: 'http://127.0.0.1:3000',
   successObjective: 0.99,

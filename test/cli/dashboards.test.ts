@@ -92,6 +92,38 @@ test('teams are told apart by the labels that the export names, in every rule, q
   assert.match(readFileSync(join(out, 'alerts', 'recording.yml'), 'utf8'), /sum by \(job, key, model\)/);
 });
 
+test('an export by labels of its own says what Alertmanager has to be told', async (t) => {
+  const { code, err } = await ran('export', '--out', folder(t), '--job', 'shop', '--group-by', 'cluster,team');
+  assert.equal(code, 0);
+  assert.match(
+    err,
+    /Alertmanager takes alerts that differ only in team for one:\n {2}add it to group_by and to each equal/,
+  );
+  assert.doesNotMatch((await ran('export', '--out', folder(t), '--group-by', 'cluster')).err, /Alertmanager/);
+});
+
+test('options of Kubernetes objects are not lost in silence where plain files are written', async (t) => {
+  const given = ['--label', 'release=prometheus', '--namespace', 'monitoring'];
+  const { code, err } = await ran('export', '--out', folder(t), ...given);
+  assert.equal(code, 0);
+  assert.match(err, /--label is not in files: it is of Kubernetes objects, see --format\n--namespace is not in files/);
+  assert.doesNotMatch((await ran('export', '--format', 'prometheusrule', ...given)).err, /not in files/);
+});
+
+test('what is recorded by attribution is the route, unless the export names another label, or none', async (t) => {
+  const recorded = async (...args: readonly string[]): Promise<readonly string[]> => {
+    const out = folder(t);
+    assert.equal((await ran('export', '--out', out, '--job', 'shop', ...args)).code, 0);
+    const text = readFileSync(join(out, 'alerts', 'recording.yml'), 'utf8');
+    return [...text.matchAll(/record: "plimsoll:(\w+_by_\w+):growth"/g)].map(([, name = '']) => name);
+  };
+  const families = (...labels: readonly string[]): readonly string[] =>
+    ['cost_usd', 'requests'].flatMap((family) => labels.map((label) => `${family}_by_${label}`));
+  assert.deepEqual(await recorded(), families('attribution', 'route'));
+  assert.deepEqual(await recorded('--attribution', 'client'), families('attribution', 'client'));
+  assert.deepEqual(await recorded('--attribution', ''), []);
+});
+
 test('labels that the rules use themselves cannot tell teams apart', async () => {
   assert.match((await ran('export', '--group-by', 'instance')).err, /--group-by: expected names of labels/);
   assert.match((await ran('export', '--attribution', 'route,route')).err, /--attribution: expected names of labels/);

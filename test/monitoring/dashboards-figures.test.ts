@@ -6,6 +6,7 @@ import test from 'node:test';
 import { stringify } from 'yaml';
 import { everyQuery } from '../../monitoring/check/every-query.ts';
 import { grafanaValues, interpolated } from '../../monitoring/check/variables.ts';
+import { ruleFiles } from '../../src/rules/rule-files.ts';
 import { grown, level, promtool, supporting, testedRules } from '../../testing/promtool.ts';
 
 /** Single figures of panels, on series whose truth is arithmetic. */
@@ -34,8 +35,8 @@ const month = (spent: readonly number[], rest: readonly number[] = spent): Figur
 
 const calls = (ok: readonly number[], failed: readonly number[]): Figure['series'] => ({
   ...old,
-  [`anthropic_requests_total{${model},operation="messages.create",outcome="ok"}`]: ok,
-  [`anthropic_requests_total{${model},operation="messages.create",outcome="overloaded"}`]: failed,
+  [`anthropic_request_duration_seconds_count{${model},operation="messages.create",outcome="ok"}`]: ok,
+  [`anthropic_request_duration_seconds_count{${model},operation="messages.create",outcome="overloaded"}`]: failed,
 });
 
 const CAP = 'tier/Time to cap A';
@@ -113,13 +114,18 @@ const FIGURES: readonly Figure[] = [
   },
 ];
 
+/** A gateway's: with what its clients cost. */
+const RULES = ruleFiles({ attributionLabels: ['route', 'client'] }).flatMap(({ groups }) =>
+  groups.flatMap((group) => group.rules),
+);
+
 /** Each figure has files of its own rules: what its query stands on. */
 function filesOf(figure: Figure, folder: string): string {
   const values = { ...grafanaValues(3_600, 60), job: '.*', cluster: '.*', namespace: '.*', model: '.*', key: '.*' };
   const query = everyQuery().find(({ name }) => name === figure.panel);
   assert.ok(query, figure.panel);
   const expr = interpolated(query.expr, { ...values, attribution: figure.attribution ?? 'route' });
-  const rules = supporting(expr);
+  const rules = supporting(expr, RULES);
   writeFileSync(join(folder, 'rules.yml'), stringify({ groups: [{ name: 'figures', interval: '1m', rules }] }));
   const shown = Object.entries(figure.series).map(([series, values]) => ({
     series,

@@ -17,8 +17,9 @@ interface Day {
   readonly name: string;
   /** Default: as shipped. */
   readonly settings?: Partial<MonitoringSettings>;
-  /** A sample a minute. */
   readonly series: Series;
+  /** Minutes from one sample, and one evaluation, to the next. Default: 1. */
+  readonly step?: number;
   /** A query and what it answers, by minute. */
   readonly expr: string;
   readonly answers: Readonly<Record<number, number | null>>;
@@ -39,7 +40,7 @@ const model = `${target},key="k",model="m"`;
 const twoInTen = (minute: number): boolean => minute % 10 < 2;
 
 const called = (outcome: string): string =>
-  `anthropic_requests_total{${model},operation="messages.create",outcome="${outcome}"}`;
+  `anthropic_request_duration_seconds_count{${model},operation="messages.create",outcome="${outcome}"}`;
 
 const inTime = (le: string, each: (minute: number) => number): Series => ({
   [`anthropic_request_duration_seconds_bucket{${model},operation="messages.create",outcome="ok",le="${le}"}`]: counter(
@@ -173,6 +174,55 @@ const DAYS: readonly Day[] = [
     answers: { 24: -1 },
   },
   {
+    name: 'what an organization has spent does not fall when its replica restarts, though no ledger keeps the month',
+    series: {
+      [`plimsoll_start_time_seconds{${target}}`]: '0x29 1800x40',
+      [`anthropic_tier_monthly_cap_usd{${target},organization="o"}`]: level([70, 500]),
+      [`anthropic_tier_spend_usd{${target},organization="o"}`]: '0+2x29 0+2x40',
+      [`anthropic_tier_seen_usd_total{${target},organization="o"}`]: '0+2x29 0+2x40',
+    },
+    expr: 'plimsoll:tier_spend_usd:sum',
+    // 58 and 60: two dollars were spent between the last scrape of the first life and its end.
+    answers: { 29: 58, 31: 60, 60: 118 },
+  },
+  {
+    name: 'nor is its cap further away then',
+    series: {
+      [`plimsoll_start_time_seconds{${target}}`]: '0x29 1800x40',
+      [`anthropic_tier_monthly_cap_usd{${target},organization="o"}`]: level([70, 500]),
+      [`anthropic_tier_spend_usd{${target},organization="o"}`]: '0+2x29 0+2x40',
+      [`anthropic_tier_seen_usd_total{${target},organization="o"}`]: '0+2x29 0+2x40',
+    },
+    // (500 - 118) dollars at 118 in an hour.
+    expr: 'round(plimsoll:tier_cap_seconds:min / 60)',
+    answers: { 60: Math.round((500 - 118) / (118 / 60)) },
+  },
+  {
+    name: 'what an organization has spent begins at 0 with the month, and what was spent before a restart in it counts',
+    // A dollar an hour from the first of January; a restart two hours into February.
+    step: 60,
+    series: {
+      [`plimsoll_start_time_seconds{${target}}`]: `0x745 ${746 * 3_600}x10`,
+      [`anthropic_tier_monthly_cap_usd{${target},organization="o"}`]: level([760, 5_000]),
+      [`anthropic_tier_spend_usd{${target},organization="o"}`]: '0+1x743 0+1x1 0+1x10',
+      [`anthropic_tier_seen_usd_total{${target},organization="o"}`]: '0+1x745 0+1x10',
+    },
+    expr: 'round(plimsoll:tier_spend_usd:sum)',
+    answers: { [743 * 60]: 743, [745 * 60]: 2, [750 * 60]: 6 },
+  },
+  {
+    name: 'a ledger that keeps the month knows what Prometheus has not seen',
+    series: {
+      ...start(-7_200, 20),
+      [`anthropic_tier_monthly_cap_usd{${target},organization="o"}`]: level([20, 500]),
+      [`anthropic_tier_spend_usd{${target},organization="o"}`]: '80+1x20',
+      [`anthropic_tier_seen_usd_total{${target},organization="o"}`]: '0+1x20',
+      [`anthropic_budget_spent_usd{${target},budget="b",period="month",scope="all",ledger_id="l"}`]: '80+1x20',
+    },
+    expr: 'plimsoll:tier_spend_usd:sum',
+    answers: { 15: 95 },
+  },
+  {
     name: 'a limit that is reached in 12 minutes of an hour is reached in a fifth of its minutes, whenever the first was',
     series: {
       ...start(-7_200, 70),
@@ -201,13 +251,13 @@ test('a bad day is told as it was', { skip: promtool.skip }, async (t) => {
 });
 
 /** Groups are evaluated in the order of the files: what records before what alerts. */
-function testOf({ series, expr, answers }: Day, order: readonly string[]): object {
+function testOf({ series, expr, answers, step = 1 }: Day, order: readonly string[]): object {
   return {
-    evaluation_interval: '1m',
+    evaluation_interval: `${step}m`,
     group_eval_order: order,
     tests: [
       {
-        interval: '1m',
+        interval: `${step}m`,
         input_series: Object.entries(series).map(([name, values]) => ({
           series: name,
           values: typeof values === 'string' ? values : values.join(' '),

@@ -9,7 +9,7 @@ const limited = (reason: string, instance = 'a'): string =>
   `anthropic_rate_limited_total{${on(instance)},reason="${reason}"}`;
 const overloaded = `anthropic_overloaded_total{${on('a')}}`;
 const retries = (reason: string): string => `anthropic_retries_total{${on('a')},reason="${reason}"}`;
-const calls = `anthropic_requests_total{${on('a')},operation="messages.create",outcome="ok"}`;
+const calls = `anthropic_request_duration_seconds_count{${on('a')},operation="messages.create",outcome="ok"}`;
 const waited = `anthropic_retry_wait_seconds_total{${on('a')}}`;
 const callSeconds = `anthropic_request_duration_seconds_sum{${on('a')},operation="messages.create",outcome="ok"}`;
 

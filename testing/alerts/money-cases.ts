@@ -3,7 +3,7 @@ import { grown, level, type AlertCase } from '../promtool.ts';
 const DAY = 86_400;
 
 const ON = 'job="plimsoll",instance="a",operation="messages.create",key="prod-a-api",model="claude-haiku-4-5"';
-const calls = `anthropic_requests_total{${ON},outcome="ok"}`;
+const calls = `anthropic_request_duration_seconds_count{${ON},outcome="ok"}`;
 const AMOUNTS = {
   Cost: `anthropic_cost_usd_total{${ON},kind="output"}`,
   Tokens: `anthropic_tokens_total{${ON},kind="output"}`,

@@ -3,9 +3,9 @@ import { grown, type AlertCase } from '../promtool.ts';
 const LABELS = { job: 'plimsoll', key: 'prod-a-api', model: 'claude-haiku-4-5' };
 const ON = 'job="plimsoll",instance="a",operation="messages.create",key="prod-a-api",model="claude-haiku-4-5"';
 
-const calls = (outcome: string): string => `anthropic_requests_total{${ON},outcome="${outcome}"}`;
+const calls = (outcome: string): string => `anthropic_request_duration_seconds_count{${ON},outcome="${outcome}"}`;
 const inTime = (le: string): string => `anthropic_request_duration_seconds_bucket{${ON},outcome="ok",le="${le}"}`;
-const answered = `anthropic_request_duration_seconds_count{${ON},outcome="ok"}`;
+const answered = calls('ok');
 
 type Parts = readonly (readonly [steps: number, by: number])[];
 type Case = Omit<AlertCase, 'alert' | 'series' | 'step'> & {

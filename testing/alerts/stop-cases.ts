@@ -5,7 +5,7 @@ const spend = (scope: string): string =>
   `anthropic_spend_limited_total{${ON},model="claude-haiku-4-5",scope="${scope}"}`;
 const decided = (decision: string): string =>
   `anthropic_budget_decisions_total{job="plimsoll",instance="a",budget="team",decision="${decision}"}`;
-const blocked = `anthropic_requests_total{${ON},operation="messages.create",model="claude-haiku-4-5",outcome="blocked"}`;
+const blocked = `anthropic_request_duration_seconds_count{${ON},operation="messages.create",model="claude-haiku-4-5",outcome="blocked"}`;
 const attempts = (status: string): string =>
   `anthropic_attempts_total{${ON},operation="messages.create",model="claude-haiku-4-5",status="${status}"}`;
 const build = (job: string): string => `plimsoll_build_info{job="${job}",instance="a",version="0.1.0"}`;
