@@ -90,6 +90,9 @@ function amountsOf({ recorded, listed, billed }: Omit<ViewRow, 'name'>, isCompar
   return [dollars(recorded), ...bill, signed(cents * UNITS_PER_CENT)];
 }
 
+/** Without a complete day nothing is known, which is not zero. */
+const UNKNOWN = '–';
+
 function summaryLines(named: readonly (readonly [string, Difference])[], isCompared: boolean): readonly string[] {
   return [
     '',
@@ -97,7 +100,8 @@ function summaryLines(named: readonly (readonly [string, Difference])[], isCompa
     ...named.map(([title, of]) => {
       const days = of.closedDays.length;
       const name = `${title} (${days === 1 ? '1 day' : `${days} days`})`;
-      return amountsLine(title === TITLES.yesterday ? title : name, amountsOf(of, isCompared));
+      const amounts = days === 0 ? columnsOf(isCompared).map(() => UNKNOWN) : amountsOf(of, isCompared);
+      return amountsLine(title === TITLES.yesterday ? title : name, amounts);
     }),
   ];
 }

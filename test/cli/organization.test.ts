@@ -145,6 +145,13 @@ describe('plimsoll organization', () => {
     assert.match(out, /^ {2}Month to date \(27 days\) +\$9\.00 +\$8\.10$/m);
   });
 
+  test('where nothing has landed no amount is shown: unknown is not zero', async () => {
+    const late = await house('late', { lagMs: 40 * 24 * 3_600_000 });
+    const { out } = await run(late, [...late.args, '--totals', late.totals]);
+    assert.match(out, /nothing has landed yet: unknown, not zero/);
+    assert.match(out, /^ {2}Yesterday +– +– +– +–$/m);
+  });
+
   test('shows what is left of a prepaid balance', async () => {
     const { out } = await run(home, [
       ...home.args,
