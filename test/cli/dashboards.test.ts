@@ -201,7 +201,7 @@ test('each dashboard is in a ConfigMap that the sidecar of Grafana finds', async
   const maps = parseAllDocuments(out).map(
     (each) => each.toJS() as { metadata: { labels: Record<string, string> }; data: Record<string, string> },
   );
-  assert.equal(maps.length, 4);
+  assert.equal(maps.length, 5);
   for (const { metadata, data } of maps) {
     assert.equal(metadata.labels['grafana_dashboard'], '1');
     const [[name = '', text = ''] = []] = Object.entries(data);
