@@ -1,3 +1,5 @@
+import { LineEnds, buffers } from './line-ends.ts';
+
 /** Takes what the lines of an event stream carry. Bytes belong to the reader of the stream and are not kept. */
 export interface EventSink {
   /** Takes a whole line of data: `bytes` from `start` to `end`, without field name and line end. */
@@ -12,6 +14,11 @@ export interface EventSink {
   giveUp(): void;
   /** The blank line of an event has come, with its name; `null` where it has none. */
   dispatch(name: EventName): void;
+  /**
+   * Takes a whole event that begins at `start`, where it is content as the API writes it and needs no second look: returns
+   * the position after its blank line. -1 for any other, which comes line by line. There is no CR in `bytes` from there on.
+   */
+  wholeContent(bytes: Uint8Array, start: number): number;
 }
 
 /** The name of an event as far as it matters: the SDK reads any that it has, drops those without one, and throws at `error`. */
@@ -32,6 +39,7 @@ export interface LongLine {
 const LF = 0x0a;
 const CR = 0x0d;
 const SPACE = 0x20;
+const QUOTE = 0x22;
 const COLON = 0x3a;
 const CLOSING_BRACE = 0x7d;
 
@@ -95,12 +103,19 @@ export class EventLines {
   /** Reads the lines from `start` on; the position after the last that is whole. One loop: nearly all lines are content. */
   #readLines(bytes: Uint8Array, start: number): number {
     let position = start;
-    for (;;) {
+    while (position < bytes.length) {
+      const isBetween = !this.#hasData && !this.#hasName && this.#name === null && this.#heldBytes === 0;
+      const next = isBetween ? this.#sink.wholeContent(bytes, position) : -1;
+      if (next !== -1) {
+        position = next;
+        continue;
+      }
       const end = buffers.indexOf.call(bytes, LF, position);
       if (end === -1) return position;
       this.#endLine(bytes, position, end);
       position = end + 1;
     }
+    return position;
   }
 
   /** The same where lines end with CR or CRLF. */
@@ -232,37 +247,6 @@ function spacesBefore(bytes: Uint8Array, start: number, end: number): number {
   return end - from;
 }
 
-/** A chunk need not be a Buffer, and making it one costs more than reading its lines; a Buffer's search is twice as fast. */
-const buffers = Buffer.prototype as Uint8Array;
-
-/** Finds the next LF or CR, looking at each byte once. */
-class LineEnds {
-  readonly #bytes: Uint8Array;
-  readonly #found = new Map([
-    [LF, -2],
-    [CR, -2],
-  ]);
-
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
-  }
-
-  /** -1 where there is none from `position` on. */
-  next(position: number): number {
-    const lf = this.#find(LF, position);
-    const cr = this.#find(CR, position);
-    return lf === -1 || (cr !== -1 && cr < lf) ? cr : lf;
-  }
-
-  #find(byte: number, position: number): number {
-    const known = this.#found.get(byte) ?? -2;
-    if (known === -1 || known >= position) return known;
-    const found = buffers.indexOf.call(this.#bytes, byte, position);
-    this.#found.set(byte, found);
-    return found;
-  }
-}
-
 /** The position after a byte-order mark, where there is one. */
 function markEnd(bytes: Uint8Array, start: number, end: number): number {
   return start + 3 <= end && bytes[start] === 0xef && bytes[start + 1] === 0xbb && bytes[start + 2] === 0xbf
@@ -299,4 +283,49 @@ function nameAt(bytes: Uint8Array, start: number, end: number): EventName {
   if (length !== 4 && length !== 5) return 'named';
   const name = Buffer.from(bytes.buffer, bytes.byteOffset + start, length).toString('latin1');
   return name === 'ping' || name === 'error' ? name : 'named';
+}
+
+/** How the data of a content delta begins, as the API writes it, up to its index, and from there to its type. */
+const DELTA_BEGINS = Buffer.from('{"type":"content_block_delta","index":');
+const DELTA_GOES_ON = Buffer.from(',"delta":{"type":"');
+
+/** The same from the line of the event's name on. */
+const EVENT_BEGINS = Buffer.from(`event: content_block_delta\ndata: ${DELTA_BEGINS.toString()}`);
+
+/** The position of the type in a content delta as the API writes it; -1 for anything else. */
+export function deltaTypeAt(bytes: Uint8Array, start: number, end: number): number {
+  const at = typeAfter(DELTA_BEGINS, bytes, start);
+  return at < end ? at : -1;
+}
+
+/** The same in a whole event, however far it goes. */
+export function eventTypeAt(bytes: Uint8Array, start: number): number {
+  return typeAfter(EVENT_BEGINS, bytes, start);
+}
+
+function typeAfter(beginning: Uint8Array, bytes: Uint8Array, start: number): number {
+  let at = start;
+  for (let i = 0; i < beginning.length; i++) if (bytes[at++] !== beginning[i]) return -1;
+  while ((bytes[at] ?? 0) >= 0x30 && (bytes[at] ?? 0) <= 0x39) at++;
+  for (let i = 0; i < DELTA_GOES_ON.length; i++) if (bytes[at++] !== DELTA_GOES_ON[i]) return -1;
+  return at < bytes.length && bytes[at] !== QUOTE ? at : -1;
+}
+
+const TEXT_FRAME_BYTES = 'text_delta","text":""}}'.length;
+const THINKING_FRAME_BYTES = 'thinking_delta","thinking":""}}'.length;
+const TOOL_INPUT_FRAME_BYTES = 'input_json_delta","partial_json":""}}'.length;
+
+/**
+ * The bytes of a delta besides its content, from its type on, of which the first two letters tell. `null` for what is no
+ * output: a signature is proof of thinking, and a citation a copy of the input.
+ */
+export function frameBytes(bytes: Uint8Array, typeAt: number): number | null {
+  const first = bytes[typeAt];
+  if (first === 0x74 /* t */) return bytes[typeAt + 1] === 0x65 /* e */ ? TEXT_FRAME_BYTES : THINKING_FRAME_BYTES;
+  return first === 0x69 /* i */ ? TOOL_INPUT_FRAME_BYTES : null;
+}
+
+/** Tells by that whether it is text or tool input. */
+export function isOfAnswer(frame: number | null): boolean {
+  return frame === TEXT_FRAME_BYTES || frame === TOOL_INPUT_FRAME_BYTES;
 }

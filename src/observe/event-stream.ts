@@ -1,9 +1,18 @@
 import type { BodyEnd, BodyListener } from './body-tap.ts';
 import { DocumentListener, SHORT_JSON, parseJson } from './content.ts';
-import { EventLines, measured, type EventName, type EventSink, type LongLine } from './event-lines.ts';
+import {
+  EventLines,
+  deltaTypeAt,
+  eventTypeAt,
+  frameBytes,
+  isOfAnswer,
+  measured,
+  type EventName,
+  type EventSink,
+  type LongLine,
+} from './event-lines.ts';
+import { buffers } from './line-ends.ts';
 import { fallback, isJson, revisedUsage, type Answered, type Fallback, type Json } from './usage.ts';
-
-const QUOTE = 0x22;
 
 /** A block that starts with its content, such as search results, can be large. Only starts up to here are parsed. */
 const LONGEST_BLOCK_START = 1_024;
@@ -13,14 +22,9 @@ const BLOCK_TYPE_ENDS_BY = 106;
 
 const BLOCK_TYPE = /^\{"type":"content_block_start","index":\d+,"content_block":\{"type":"(\w+)"/;
 
-/** How a content delta of the API begins, up to its index, and from there to its type. */
-const DELTA_BEGINS = Buffer.from('{"type":"content_block_delta","index":');
-const DELTA_GOES_ON = Buffer.from(',"delta":{"type":"');
-
-/** What is in a delta besides its content: the names of its type and content, and the end. */
-const TEXT_FRAME_BYTES = 'text_delta","text":""}}'.length;
-const THINKING_FRAME_BYTES = 'thinking_delta","thinking":""}}'.length;
-const TOOL_INPUT_FRAME_BYTES = 'input_json_delta","partial_json":""}}'.length;
+const LF = 0x0a;
+const SPACE = 0x20;
+const CLOSING_BRACE = 0x7d;
 
 /** A data line of an event whose content is only measured, or the data of any other. */
 type Pending =
@@ -104,6 +108,20 @@ export class EventStreamScanner implements Answered, EventSink {
       const type = end - start > LONGEST_BLOCK_START ? blockType(bytes, start) : null;
       this.#pending = type === null ? { kind: 'text', text: text(bytes, start, end) } : { kind: 'block', type };
     }
+  }
+
+  wholeContent(bytes: Uint8Array, start: number): number {
+    const typeAt = this.#isOver ? -1 : eventTypeAt(bytes, start);
+    const end = typeAt === -1 ? -1 : buffers.indexOf.call(bytes, LF, typeAt);
+    if (end === -1 || bytes[end + 1] !== LF || bytes[end - 1] !== CLOSING_BRACE) return -1;
+    let last = end - 2;
+    while (bytes[last] === SPACE) last--; // the API pads its deltas
+    const frame = frameBytes(bytes, typeAt);
+    this.events++;
+    this.begun = true;
+    if (isOfAnswer(frame)) this.answering = true;
+    if (frame !== null) this.contentBytes += Math.max(0, last + 2 - typeAt - frame);
+    return end + 2;
   }
 
   isEnough(beginning: Uint8Array, start: number): boolean {
@@ -239,29 +257,12 @@ const TOOL_USES: ReadonlySet<string> = new Set(['tool_use', 'server_tool_use', '
 
 const CONTENT_FIELDS = ['text', 'thinking', 'partial_json'];
 
-/** The position of the type in a content delta as the API writes it; -1 for anything else. */
-function deltaTypeAt(bytes: Uint8Array, start: number, end: number): number {
-  let at = start;
-  for (let i = 0; i < DELTA_BEGINS.length; i++) if (bytes[at++] !== DELTA_BEGINS[i]) return -1;
-  while (at < end && (bytes[at] ?? 0) >= 0x30 && (bytes[at] ?? 0) <= 0x39) at++;
-  for (let i = 0; i < DELTA_GOES_ON.length; i++) if (bytes[at++] !== DELTA_GOES_ON[i]) return -1;
-  return at < end && bytes[at] !== QUOTE ? at : -1;
-}
-
-/**
- * The size of a content delta's content: its line without the frame and without the API's padding spaces. A signature is
- * proof of thinking and a citation a copy of the input: neither is output.
- */
+/** The size of a content delta's content: its line without the frame and without the API's padding spaces. */
 function delta(bytes: Uint8Array, typeAt: number, line: LongLine & { readonly start: number }): Pending {
   const { length, padding, trailing, isClosed: isWhole } = line;
-  const first = bytes[typeAt]; // the first two letters of the type tell
-  const isText = first === 0x74 /* t */ && bytes[typeAt + 1] === 0x65; /* e */
-  const isOfAnswer = isText || first === 0x69; /* i */
-  let frame = TOOL_INPUT_FRAME_BYTES;
-  if (first === 0x74 /* t */) frame = isText ? TEXT_FRAME_BYTES : THINKING_FRAME_BYTES;
-  else if (!isOfAnswer) return { kind: 'delta', contentBytes: 0, isWhole, isOfAnswer };
-  const contentBytes = Math.max(0, length - padding - trailing - (typeAt - line.start) - frame);
-  return { kind: 'delta', contentBytes, isWhole, isOfAnswer };
+  const frame = frameBytes(bytes, typeAt);
+  const size = frame === null ? 0 : length - padding - trailing - (typeAt - line.start) - frame;
+  return { kind: 'delta', contentBytes: Math.max(0, size), isWhole, isOfAnswer: isOfAnswer(frame) };
 }
 
 /** The type of a content block that starts as the API writes it; `null` for anything else. */
