@@ -4,7 +4,7 @@ import { jsonCalls, streams, type Length } from './calls.ts';
 import type { Compared, Spread } from './compare.ts';
 import { heapKeptPerCall } from './heap.ts';
 import { importMs } from './import-time.ts';
-import { comparison, goals, spreadText, table, type Row } from './report.ts';
+import { comparison, goals, noiseText, spreadText, table, type Row } from './report.ts';
 import { scrapes } from './scrape.ts';
 
 const { values } = parseArgs({
@@ -57,47 +57,64 @@ const perLarge = divided(over(large, 'all metrics'), 1_000);
 const largeShare = over(large, 'all metrics').median / large.raw.median;
 const hundred = scraped.at(-1)?.plimsoll ?? perEvent;
 
+/** Raw against raw: above 2 µs a call, a figure of a few microseconds proves nothing. */
+const noise = Math.abs(over(json, 'raw again').median);
+const isQuiet = noise <= 2;
+const cheapest = Math.min(
+  ...Object.entries(json.over).flatMap(([name, { median }]) => (name === 'raw again' ? [] : [median])),
+);
+
 const rows: readonly Row[] = [
-  { figure: 'JSON call, all metrics, µs', goal: '≤ 15', measured: spreadText(metrics), met: metrics.median <= 15 },
+  {
+    figure: 'JSON call, all metrics, µs',
+    goal: '≤ 8',
+    measured: spreadText(metrics),
+    met: isQuiet ? metrics.median <= 8 : null,
+  },
   {
     figure: 'JSON call, metrics and span, µs over the SDK with its span',
-    goal: '≤ 35',
+    goal: '≤ 12',
     measured: spreadText(span),
-    met: span.median <= 35,
+    met: isQuiet ? span.median <= 12 : null,
   },
   {
     figure: 'a budget in memory, over all metrics, µs',
-    goal: '≤ 5',
+    goal: '≤ 3',
     measured: spreadText(memory),
-    met: memory.median <= 5,
+    met: isQuiet ? memory.median <= 3 : null,
   },
   {
     figure: 'a budget in SQLite, over all metrics, µs',
-    goal: '≤ 60',
+    goal: '≤ 40',
     measured: spreadText(sqlite),
-    met: sqlite.median <= 60,
+    met: isQuiet ? sqlite.median <= 40 : null,
   },
   {
     figure: 'stream event, one to a chunk, µs',
-    goal: '≤ 0.4',
+    goal: '≤ 0.25',
     measured: spreadText(perEvent, 2),
-    met: perEvent.median <= 0.4,
+    met: isQuiet ? perEvent.median <= 0.25 : null,
   },
   {
     figure: 'stream of 2,000 events and 1 MiB, ms',
     goal: '≤ 1',
     measured: spreadText(perLarge, 2),
-    met: perLarge.median <= 1,
+    met: isQuiet ? perLarge.median <= 1 : null,
   },
   {
     figure: 'the same, share of the raw SDK',
-    goal: '≤ 10%',
+    goal: '≤ 8%',
     measured: `**${(largeShare * 100).toFixed(1)}%**`,
-    met: largeShare <= 0.1,
+    met: isQuiet ? largeShare <= 0.08 : null,
   },
-  { figure: 'scrape of 100,000 series, ms', goal: '≤ 40', measured: spreadText(hundred), met: hundred.median <= 40 },
-  // A negative figure is noise: the collector freed more than the calls kept.
-  { figure: 'heap kept per call, bytes', goal: '0', measured: `**${heap.toFixed(1)}**`, met: heap < 1 },
+  { figure: 'scrape of 100,000 series, ms', goal: '≤ 35', measured: spreadText(hundred), met: hundred.median <= 35 },
+  // The collector may have freed more than the calls kept.
+  {
+    figure: 'heap kept per call, bytes',
+    goal: 'below 1',
+    measured: heap < 1 ? '**none**' : `**${heap.toFixed(1)}**`,
+    met: heap < 1,
+  },
   {
     figure: "`import 'plimsoll'`, ms over importing its peers",
     goal: '≤ 30',
@@ -112,11 +129,13 @@ Written by \`npm run bench -- --write\`: do not edit. CPU time as the process re
 Responses come from memory, so network noise is not included. The variants alternate in one process, and each run checks
 that every token was counted. The goals are not gates: no test depends on a time.
 
+${noiseText(noise)}
+
 ${goals(rows)}
 
 ## A JSON call of 2 KiB
 
-${comparison(json, 'µs')}
+${comparison(json, 'µs', cheapest)}
 
 ## A stream of 200 events
 
@@ -135,4 +154,6 @@ ${table(
 `;
 
 console.log(report);
-if (values.write === true) await writeFile(new URL('../docs/benchmarks.md', import.meta.url), report);
+// A page of a quiet machine is worth more than a later one of a loud one.
+if (values.write === true && isQuiet) await writeFile(new URL('../docs/benchmarks.md', import.meta.url), report);
+else if (values.write === true) console.error('docs/benchmarks.md stays as it is: the machine is too loud.');

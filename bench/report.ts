@@ -5,7 +5,15 @@ export interface Row {
   readonly figure: string;
   readonly goal: string;
   readonly measured: string;
+  /** `null`: the noise is too high to tell. */
   readonly met: boolean | null;
+}
+
+/** Says whether figures of a few microseconds prove anything, by the raw SDK against itself in microseconds a call. */
+export function noiseText(micros: number): string {
+  const noise = `The raw SDK against itself differed by ${micros.toFixed(1)} µs a call`;
+  if (micros <= 2) return `${noise}.`;
+  return `${noise}, more than 2: goals in CPU time are unproven by this run, whatever their figures.`;
 }
 
 export function spreadText({ min, median, max }: Spread, digits = 1): string {
@@ -18,24 +26,31 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
 }
 
 export function goals(rows: readonly Row[]): string {
-  const verdict = (met: boolean | null): string => (met === null ? '' : met ? 'reached' : '**not reached**');
+  const verdict = (met: boolean | null): string => (met === null ? 'unproven' : met ? 'reached' : '**not reached**');
   return table(
     ['figure', 'goal', 'measured: median (min – max)', ''],
     rows.map(({ figure, goal, measured, met }) => [figure, goal, measured, verdict(met)]),
   );
 }
 
-/** The variants of a comparison over the raw SDK, with the raw SDK against itself as the noise floor. */
-export function comparison({ raw, over }: Compared, unit: string): string {
-  return table(
-    ['what', `${unit} over the raw SDK: median (min – max)`, 'share of raw'],
-    [
-      ['the raw SDK itself', spreadText(raw), ''],
-      ...Object.entries(over).map(([name, figure]) => [
-        name === 'raw again' ? 'the raw SDK against itself: the noise' : name,
-        spreadText(figure),
-        `${((figure.median / raw.median) * 100).toFixed(1)}%`,
-      ]),
-    ],
-  );
+/**
+ * The variants of a comparison over the raw SDK, with the raw SDK against itself as the noise floor, and with the ratio to
+ * the cheapest variant where its figure is given.
+ */
+export function comparison({ raw, over }: Compared, unit: string, cheapest?: number): string {
+  const ratio = (median: number): readonly string[] => {
+    if (cheapest === undefined) return [];
+    return [cheapest > 0 ? (median / cheapest).toFixed(1) : ''];
+  };
+  const head = ['what', `${unit} over the raw SDK: median (min – max)`, 'share of raw'];
+  const blank = cheapest === undefined ? [] : [''];
+  return table(cheapest === undefined ? head : [...head, 'times the cheapest'], [
+    ['the raw SDK itself', spreadText(raw), '', ...blank],
+    ...Object.entries(over).map(([name, figure]) => [
+      name === 'raw again' ? 'the raw SDK against itself: the noise' : name,
+      spreadText(figure),
+      `${((figure.median / raw.median) * 100).toFixed(1)}%`,
+      ...(name === 'raw again' ? blank : ratio(figure.median)),
+    ]),
+  ]);
 }
