@@ -1,6 +1,6 @@
 /** What the products share: where they are installed, and how they are run. */
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import type { Ending } from '../../testing/adopting.ts';
 import { ran } from '../../testing/examples/programs.ts';
 
@@ -32,11 +32,15 @@ export async function notInstalled(folder: string, packages: readonly string[]):
   return code === 0 ? null : (err.trim().split('\n')[0] ?? 'npm failed');
 }
 
+/** The Node that runs this comes first: the machine's own may be older than plimsoll takes. */
+const PATH = `${dirname(process.execPath)}${delimiter}${process.env['PATH'] ?? ''}`;
+
 /** Runs a program of the product to its end, and throws with what it said where that was not well. */
 export async function done(folder: string, command: readonly string[]): Promise<string> {
   const [program = '', ...args] = command;
   const bin = join(folder, 'node_modules', '.bin', program);
-  const { code, out, err } = await ran(bin, args, { cwd: folder, env: { ...process.env, CI: 'true', NO_COLOR: '1' } });
+  const env = { ...process.env, PATH, CI: 'true', NO_COLOR: '1' };
+  const { code, out, err } = await ran(bin, args, { cwd: folder, env });
   if (code !== 0) throw new Error(`${program} ended with ${code}:\n${out}\n${err}`);
   return out + err;
 }
