@@ -306,7 +306,7 @@ describe('plimsoll gateway', () => {
       `  ledger    ${ledger}`,
     ]);
     assert.equal(running.out.at(-1), '  replicas  share nothing: run only one, or keep tokens and ledger in Redis');
-    assert.deepEqual(running.err, ['Shutting down: open requests may finish, for at most 30 seconds.']);
+    assert.deepEqual(running.err, ['Shutting down: open requests may finish, for at most 600 seconds.']);
   });
 
   it('finishes an open stream when it is stopped, and takes no new requests', async (t) => {

@@ -41,7 +41,7 @@ test('ten thousand names of models and tenants make few series, and every call a
       attribution: { tenant },
       usage: aUsage([aPart({ input: at })]),
     });
-    record(recorder, call, [anAttempt({ limiters: [aLimiter()] })]);
+    record(recorder, call, [anAttempt({ model, limiters: [aLimiter()] })]);
     const place = JSON.stringify([model, tenant]);
     truth.set(place, (truth.get(place) ?? 0) + 1);
   }
@@ -69,8 +69,10 @@ test('each call that lost a name to other is counted once for each label', async
   const registry = new Registry();
   const recorder = prometheusRecorder({ registry, attribution: { tenant: [] }, modelCap: 3, attributionCap: 5 });
   for (let at = 0; at < 100; at += 1) {
-    const call = aCall({ requestedModel: `model-${at}`, attribution: { tenant: `tenant-${at}` } });
-    record(recorder, call, [anAttempt({ status: 529 }), anAttempt({ index: 1, retryReason: 'overloaded' })]);
+    const model = `model-${at}`;
+    const call = aCall({ requestedModel: model, attribution: { tenant: `tenant-${at}` } });
+    const again = anAttempt({ model, index: 1, retryReason: 'overloaded' });
+    record(recorder, call, [anAttempt({ model, status: 529 }), again]);
   }
   const { samples } = scraped(await registry.metrics());
   const dropped = (label: string) => samples.get(sampleKey('plimsoll_label_values_dropped_total', { label }));

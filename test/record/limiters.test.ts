@@ -22,8 +22,12 @@ function watched() {
       limiter: Partial<Limiter>,
       { atMs = clock.nowMs, call = {} }: { atMs?: number; call?: Partial<Call> } = {},
     ): void {
-      const attempt = anAttempt({ startedAtMs: atMs - 2_000, durationSeconds: 2, limiters: [aLimiter(limiter)] });
-      recorder.started(aCall(call))?.attempted?.(attempt);
+      const asked = aCall(call);
+      const attempt = anAttempt({
+        ...{ model: asked.requestedModel, startedAtMs: atMs - 2_000, durationSeconds: 2 },
+        limiters: [aLimiter(limiter)],
+      });
+      recorder.started(asked)?.attempted?.(attempt);
     },
     async value(name: string, labels = of): Promise<number | undefined> {
       return scraped(await registry.metrics()).samples.get(sampleKey(`anthropic_ratelimit_${name}`, labels));

@@ -49,6 +49,7 @@ describe('a record tells of one request', () => {
         errorCode: null,
         fault: null,
         streamed: false,
+        toProfile: false,
         eventsSent: 0,
         delivery: 'complete',
         usageReported: 'full',
