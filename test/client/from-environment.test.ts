@@ -50,13 +50,16 @@ describe('a client from the environment', () => {
     assert.equal(labels, 'model=claude-haiku-4-5,operation=messages.create,key=dev-shop-api,outcome=ok');
   });
 
-  it('takes the API key where there is no token, and the token where there are both', async () => {
+  it('takes the API key where there are both, as the SDK does, and the token where there is no key', async () => {
     const only = made({ ANTHROPIC_API_KEY: 'key-1' });
     await only.claude.models.list();
     assert.equal(only.requests[0]?.headers.get('authorization'), 'Bearer key-1');
     const both = made({ ANTHROPIC_API_KEY: 'key-1', ANTHROPIC_AUTH_TOKEN: 'token-1' });
     await both.claude.models.list();
-    assert.equal(both.requests[0]?.headers.get('authorization'), 'Bearer token-1');
+    assert.equal(both.requests[0]?.headers.get('authorization'), 'Bearer key-1');
+    const token = made({ ANTHROPIC_AUTH_TOKEN: 'token-1' });
+    await token.claude.models.list();
+    assert.equal(token.requests[0]?.headers.get('authorization'), 'Bearer token-1');
   });
 
   it('asks for the max_tokens of the environment where a call does not say', async () => {
