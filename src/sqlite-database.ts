@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import type Sqlite from 'node:sqlite';
-import type { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { ConfigurationError, mayHoldSecret, type ProblemKind } from './errors.ts';
 
 /** An SQLite file, and its contents. */
@@ -47,6 +47,15 @@ export function sqliteDatabase({ path, open, tables, version, pragmas = '', wait
     const reason = error instanceof Error ? error.message : String(error);
     throw invalid('unreadable', `which SQLite cannot open (${reason})`, 'check the path and its permissions');
   }
+}
+
+/** Prepares each statement of a table of texts, under its name. */
+export function preparedStatements<Name extends string>(
+  database: DatabaseSync,
+  texts: Readonly<Record<Name, string>>,
+): Readonly<Record<Name, StatementSync>> {
+  const prepared = Object.entries<string>(texts).map(([name, text]) => [name, database.prepare(text)] as const);
+  return Object.fromEntries(prepared) as Record<Name, StatementSync>;
 }
 
 /** A URL, passed by mistake, may contain a password; a key may be passed by mistake too. */

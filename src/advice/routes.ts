@@ -24,14 +24,22 @@ export function routeItems(samples: readonly Sample[], { models, prices, nowMs }
       reasoning: canonical(models.reasoning),
       critical: canonical(models.critical),
     },
-    // At the standard rates: sums do not show the length of a prompt, and short calls are below the length that changes
-    // the rate.
-    priceOn: (tokens, model) => {
-      const rates = prices.priceAt(model, nowMs)?.cards.standard.standard;
-      return rates === undefined ? null : sumOfKinds(tokenCost(tokens, rates));
-    },
+    priceOn: (tokens, model) => standardCost(tokens, model, { prices, nowMs }),
   });
   return advice.map((one) => ({ about: 'route', ...one }));
+}
+
+/**
+ * What tokens cost on a model, in nano-dollars; `null` without a price. At the standard rates: sums do not show the length of
+ * a prompt, and short calls are below the length that changes the rate.
+ */
+export function standardCost(
+  tokens: Tokens,
+  model: string,
+  { prices, nowMs }: Omit<RouteJudging, 'models'>,
+): number | null {
+  const rates = prices.priceAt(model, nowMs)?.cards.standard.standard;
+  return rates === undefined ? null : sumOfKinds(tokenCost(tokens, rates));
 }
 
 interface Counting {

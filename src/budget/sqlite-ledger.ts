@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { systemTimers, type Timers } from '../clock.ts';
-import { sqliteDatabase } from '../sqlite-database.ts';
+import { preparedStatements, sqliteDatabase } from '../sqlite-database.ts';
 import {
   LedgerUnavailableError,
   grantRequests,
@@ -149,13 +149,8 @@ class LedgerFile {
 
   constructor(database: DatabaseSync) {
     this.#database = database;
-    const names = Object.keys(STATEMENTS) as Name[];
-    const prepared = names.map((name) => {
-      const statement = database.prepare(STATEMENTS[name]);
-      statement.setReadBigInts(true);
-      return [name, statement] as const;
-    });
-    this.#statements = Object.fromEntries(prepared) as Record<Name, StatementSync>;
+    this.#statements = preparedStatements(database, STATEMENTS);
+    for (const statement of Object.values(this.#statements)) statement.setReadBigInts(true);
     this.#run('nameLedger', [crypto.randomUUID()]);
     this.id = String(this.#row('id', [])?.['id']);
   }

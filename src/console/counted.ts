@@ -1,8 +1,7 @@
-import { promptTokens, sumOfKinds, tokenCost } from '../pricing/cost.ts';
-import type { PriceTable } from '../pricing/prices.ts';
+import { standardCost, type RouteJudging } from '../advice/routes.ts';
+import { promptTokens } from '../pricing/cost.ts';
 import { usdOf } from '../figures.ts';
-import type { Models } from '../routing/models.ts';
-import { TOKEN_KINDS, type Tokens } from '../vocabulary.ts';
+import { RATE_LIMIT_REASONS, TOKEN_KINDS, type Tokens } from '../vocabulary.ts';
 import { merge, quantile, type Sketch } from './sketch.ts';
 import { EVERY, type Bin, type Cell, type CellLabels, type LastHour } from './timeline.ts';
 import type { CacheView, Charts, Numbers, Quantiles, Query, Row, Table, TableRow } from './view.ts';
@@ -19,11 +18,7 @@ interface Counted {
 }
 
 /** Prices and models that costs are compared by. */
-export interface Pricing {
-  readonly prices: PriceTable;
-  readonly models: Models;
-  readonly nowMs: number;
-}
+export type Pricing = RouteJudging;
 
 /** Picks the bins of a query, and their cells. */
 export function counted(
@@ -100,16 +95,15 @@ function quantilesOf(sketches: readonly (Sketch | null)[]): Quantiles | null {
 /** The bins as rows. Rows by reason and model have those that occurred, in the order of their names. */
 export function chartsOf(seen: Counted): Charts {
   const row = (of: (cell: Cell) => number): Row => seen.cells.map((cells) => total(cells, of));
-  const reasons = new Set(seen.cells.flat().flatMap(([, { rejected }]) => Object.keys(rejected ?? {})));
-  const rejected = (reason: string) => (cell: Cell) =>
-    Object.entries(cell.rejected ?? {}).find(([name]) => name === reason)?.[1] ?? 0;
+  const all = seen.cells.flat();
+  const reasons = RATE_LIMIT_REASONS.filter((reason) => all.some(([, { rejected }]) => rejected?.[reason])).toSorted();
   return {
     stepMs: seen.stepMs,
     startsMs: seen.bins.map(({ startMs }) => startMs),
     answered: row(({ ok }) => ok),
     failed: row(({ failed }) => failed),
     left: row(({ left }) => left),
-    rateLimited: Object.fromEntries([...reasons].sort().map((reason) => [reason, row(rejected(reason))])),
+    rateLimited: Object.fromEntries(reasons.map((reason) => [reason, row(({ rejected }) => rejected?.[reason] ?? 0)])),
     latency: quantileRows(seen, ({ duration }) => duration),
     firstToken: quantileRows(seen, ({ firstToken }) => firstToken),
     waits: byModel(seen, ({ waitSeconds }) => waitSeconds),
@@ -153,10 +147,10 @@ function tokensOf(cells: Iterable<readonly [CellLabels, Cell]>): Tokens {
   return Object.fromEntries(TOKEN_KINDS.map((kind, at) => [kind, sums[at] ?? 0])) as Tokens;
 }
 
-/** At the standard rates, since sums do not show the length of a prompt; `null` without a price. */
-function costUsdOn(tokens: Tokens, model: string, { prices, nowMs }: Pricing): number | null {
-  const rates = prices.priceAt(model, nowMs)?.cards.standard.standard;
-  return rates === undefined ? null : usdOf(sumOfKinds(tokenCost(tokens, rates)));
+/** In US dollars; `null` without a price. */
+function costUsdOn(tokens: Tokens, model: string, pricing: Pricing): number | null {
+  const nanoUsd = standardCost(tokens, model, pricing);
+  return nanoUsd === null ? null : usdOf(nanoUsd);
 }
 
 /** What calls cost by one label, the dearest first. */

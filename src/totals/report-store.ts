@@ -1,5 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { sqliteDatabase } from '../sqlite-database.ts';
+import { sqliteDatabase, preparedStatements } from '../sqlite-database.ts';
 
 type Eventually<T> = T | Promise<T>;
 
@@ -89,8 +89,7 @@ class ReportsFile {
 
   constructor(database: DatabaseSync) {
     this.#database = database;
-    const prepared = Object.entries(STATEMENTS).map(([name, text]) => [name, database.prepare(text)] as const);
-    this.#statements = Object.fromEntries(prepared) as Record<keyof typeof STATEMENTS, StatementSync>;
+    this.#statements = preparedStatements(database, STATEMENTS);
   }
 
   /** One statement, so that two processes cannot both take it. */

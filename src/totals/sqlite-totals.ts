@@ -1,5 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { sqliteDatabase } from '../sqlite-database.ts';
+import { sqliteDatabase, preparedStatements } from '../sqlite-database.ts';
 import {
   KEEP_DAYS,
   SILENT_MS,
@@ -48,8 +48,7 @@ class TotalsFile {
 
   constructor(database: DatabaseSync) {
     this.#database = database;
-    const prepared = Object.entries(STATEMENTS).map(([name, text]) => [name, database.prepare(text)] as const);
-    this.#statements = Object.fromEntries(prepared) as Record<keyof typeof STATEMENTS, StatementSync>;
+    this.#statements = preparedStatements(database, STATEMENTS);
   }
 
   add(posting: TotalsPosting): void {

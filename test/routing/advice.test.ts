@@ -1,18 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { NO_TOKENS } from '../../src/pricing/cost.ts';
 import { routeAdvice, tokenFactor, type RouteAdviceBasis, type RouteUsage } from '../../src/routing/advice.ts';
 import { DEFAULT_MODELS } from '../../src/routing/models.ts';
 import type { Tokens } from '../../src/vocabulary.ts';
-
-const NONE: Tokens = {
-  input: 0,
-  cache_read: 0,
-  cache_write_5m: 0,
-  cache_write_1h: 0,
-  output: 0,
-  output_estimated: 0,
-  input_estimated: 0,
-};
 
 /** Nano-dollars a token, in and out, as published: Opus 5.5 at 4/20 USD per million, Sonnet 5.5 at 2/10, Haiku at 1/5 and 0.1/0.5. */
 const RATES: Readonly<Record<string, readonly [number, number]>> = {
@@ -32,7 +23,7 @@ const SHORT: RouteUsage = {
   route: 'faq',
   model: 'claude-opus-5-5',
   calls: 1_000,
-  tokens: { ...NONE, input: 200_000, output: 100_000 },
+  tokens: { ...NO_TOKENS, input: 200_000, output: 100_000 },
   promptTokens: 200_000,
   stopReasons: { end_turn: 1_000 },
 };
@@ -64,12 +55,12 @@ describe('advice on a route', () => {
   const NOT_TOO_DEAR: readonly (readonly [why: string, usage: Partial<RouteUsage>])[] = [
     ['the model is the cheapest of the three', { model: 'claude-haiku-4-5' }],
     ['the calls are few', { calls: 49, stopReasons: { end_turn: 49 } }],
-    ['the prompts are long', { tokens: { ...NONE, input: 2_500_000, output: 100_000 }, promptTokens: 2_500_000 }],
+    ['the prompts are long', { tokens: { ...NO_TOKENS, input: 2_500_000, output: 100_000 }, promptTokens: 2_500_000 }],
     [
       'the prompts are long, out of the cache',
-      { tokens: { ...NONE, input: 20_000, cache_read: 2_500_000, output: 100_000 }, promptTokens: 2_520_000 },
+      { tokens: { ...NO_TOKENS, input: 20_000, cache_read: 2_500_000, output: 100_000 }, promptTokens: 2_520_000 },
     ],
-    ['the answers are long', { tokens: { ...NONE, input: 200_000, output: 400_000 } }],
+    ['the answers are long', { tokens: { ...NO_TOKENS, input: 200_000, output: 400_000 } }],
     ['tools are used', { stopReasons: { end_turn: 900, tool_use: 100 } }],
     ['no price is known', { model: 'claude-unheard-of' }],
   ];
@@ -111,7 +102,7 @@ describe('advice on a route', () => {
         ...SHORT,
         route: 'chat',
         calls: 2_000,
-        tokens: { ...NONE, input: 400_000, output: 200_000 },
+        tokens: { ...NO_TOKENS, input: 400_000, output: 200_000 },
         promptTokens: 400_000,
       },
     ];
