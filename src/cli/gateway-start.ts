@@ -150,13 +150,15 @@ interface Opened extends GatewayTelling {
 
 function gatewayOptions(configuration: GatewayConfiguration, opened: Opened): GatewayOptions {
   const { stores, budgets, spend, totals, registry, log, onError } = opened;
-  const { clients, keys, baseUrl, labelHeaders, attribution, corsOrigins, prices, tier, serviceVersion, limits } =
+  const { clients, keys, baseUrl, publicUrl, trustProxy, labelHeaders, attribution, corsOrigins, prices } =
     configuration;
+  const { tier, serviceVersion, limits } = configuration;
   const { tokens, limiter } = stores;
   const models = [...new Set([...clients.values()].flatMap((client) => client.models ?? []))];
   return {
     keys,
     baseUrl,
+    trustProxy,
     labelHeaders,
     attribution,
     corsOrigins,
@@ -173,6 +175,7 @@ function gatewayOptions(configuration: GatewayConfiguration, opened: Opened): Ga
       upstreamSilenceMs: limits.upstreamSilenceSeconds * 1_000,
     },
     ...(budgets !== null && { budgets }),
+    ...(publicUrl !== null && { publicUrl }),
     ...(tier !== undefined && { tier }),
     ...(serviceVersion !== undefined && { serviceVersion }),
     ...(models.length > 0 && { models }),

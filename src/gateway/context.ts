@@ -13,6 +13,7 @@ import { ScanTurns } from './receive.ts';
 import { SharedRoom } from './shared-room.ts';
 import type { GatewayRequest } from './request.ts';
 import type { BufferedResponse } from './response-body.ts';
+import { LOCAL_PROXIES, trustedProxies } from './trusted-proxies.ts';
 import { upstream, type Upstream } from './upstream.ts';
 
 /** The shared state that handling requests needs. */
@@ -27,6 +28,8 @@ export interface GatewayContext {
   readonly room: SharedRoom;
   readonly turns: ScanTurns;
   readonly corsOrigins: AllowedOrigins;
+  /** Tells whether `X-Forwarded-` headers of this sender are believed. */
+  readonly isTrustedProxy: (address: string | undefined) => boolean;
   /** Counts a request that is refused before it is a call, and makes its response. */
   readonly refuse: (reason: GatewayRefusal, message?: string) => BufferedResponse;
   /** Counts and reports an internal error of the gateway. */
@@ -57,6 +60,7 @@ export function gatewayContext(
     baseUrl: addressOf(base),
     upstream: upstreamOf(options, base, { previous, store }),
     corsOrigins: new Set(options.corsOrigins ?? []),
+    isTrustedProxy: trustedProxies(options.trustProxy ?? LOCAL_PROXIES),
     refuse(reason, message) {
       refusals.series({ reason }).add(1);
       return errorResponse(refusalError(reason, message));

@@ -40,7 +40,8 @@ export async function forward(context: GatewayContext, authorized: AuthorizedReq
   try {
     const call = callOf(context, authorized, { observation, body });
     const startedMs = observation.clock.monotonicMs();
-    return await respond({ ...call, observation, request, endpoint, body, upstream, key, retries, startedMs });
+    const attempt = { ...call, observation, request, endpoint, body, upstream, key, retries, startedMs };
+    return await respond(attempt, () => options.publicUrl?.replace(/\/$/, '') ?? request.baseUrl());
   } finally {
     release();
   }
@@ -137,12 +138,13 @@ function callOf(
 /** A longer body is not hashed as a whole: its client would stop all others for as long as that takes. */
 const FINGERPRINTED_BYTES = 64 << 10;
 
-async function respond(attempt: GatewayAttempt): Promise<GatewayResponse> {
-  const { request, endpoint } = attempt;
+/** `ownUrl` tells the address of the gateway as the client knows it. */
+async function respond(attempt: GatewayAttempt, ownUrl: () => string): Promise<GatewayResponse> {
+  const { endpoint } = attempt;
   let response: UpstreamResponse;
   try {
     response = await sendObserved(attempt, GATEWAY_TRANSPORT);
-    if (response.ok && endpoint.namesResults === true) return await withOwnAddress(response, request.baseUrl);
+    if (response.ok && endpoint.namesResults === true) return await withOwnAddress(response, ownUrl());
   } catch (error) {
     return errorResponse(guardError(error) ?? sendError(error));
   }
@@ -190,9 +192,9 @@ function valueStart(text: string, after: number): number {
  * Replaces the addresses of batch results by the gateway's: the SDKs fetch them from there, with the gateway's token.
  * Rejects if the body is incomplete.
  */
-async function withOwnAddress(response: UpstreamResponse, baseUrl: string): Promise<GatewayResponse> {
+async function withOwnAddress(response: UpstreamResponse, ownUrl: string): Promise<GatewayResponse> {
   const text = (await response.body.collect(LARGEST_BYTES)).toString('utf8');
-  const own = JSON.stringify(baseUrl).slice(1, -1);
+  const own = JSON.stringify(ownUrl).slice(1, -1);
   const body = Buffer.from(withOwnResults(text, own));
   return { status: response.status, headers: without(response.returnedHeaders, 'content-length'), body };
 }

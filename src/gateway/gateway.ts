@@ -55,6 +55,7 @@ export function gateway(given: GatewayOptions): Gateway {
       finish,
       fail: (error) => context.onError(error),
       isLeaving: () => open.isLeaving,
+      isTrustedProxy: (address) => context.isTrustedProxy(address),
     }),
     reload(next) {
       const checked = checkedGatewayOptions({ ...next, ...(options.registry && { registry: options.registry }) });

@@ -13,12 +13,14 @@ interface RequestHandler {
   fail(error: unknown): void;
   /** Connections should end with their next response. */
   isLeaving(): boolean;
+  /** Tells whether what the sender at this address says in `X-Forwarded-` headers is believed. */
+  isTrustedProxy(address: string | undefined): boolean;
 }
 
 /** Makes a listener for node:http that handles requests without building `Request` and `Response`. */
 export function nodeListener(handler: RequestHandler) {
   return function listener(incoming: IncomingMessage, outgoing: ServerResponse): void {
-    const request = fromNodeRequest(incoming);
+    const request = fromNodeRequest(incoming, handler);
     const exchange = { incoming, outgoing, socket: incoming.socket };
     outgoing.once('close', () => {
       if (!outgoing.writableFinished) request.abort();
@@ -34,14 +36,42 @@ export function nodeListener(handler: RequestHandler) {
   };
 }
 
-/** The client sees the gateway behind a proxy that terminates TLS, and below the path where it is mounted. */
-function fromNodeRequest(incoming: IncomingMessage & { readonly baseUrl?: unknown }): GatewayRequest {
-  const { method = 'GET', url = '/', rawHeaders, headers, socket, baseUrl: mount } = incoming;
-  const isSecure = 'encrypted' in socket || /^https\b/i.test(String(headers['x-forwarded-proto'] ?? ''));
-  const origin = `${isSecure ? 'https' : 'http'}://${headers.host ?? 'localhost'}`;
+/** The URL of a request below the path where the listener is mounted, as Express gives it. */
+interface NodeRequest extends IncomingMessage {
+  readonly baseUrl?: unknown;
+}
+
+function fromNodeRequest(incoming: NodeRequest, handler: RequestHandler): GatewayRequest {
+  const { method = 'GET', url = '/', rawHeaders, headers } = incoming;
   const hasBody = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
-  const head = { method, target: url, rawHeaders, baseUrl: origin + (typeof mount === 'string' ? mount : '') };
+  const head = { method, target: url, rawHeaders, baseUrl: () => addressCalled(incoming, handler) };
   return new GatewayRequest(head, hasBody ? incoming : null);
+}
+
+/** A host in the forms of RFC 3986, with a port or without. */
+const HOST = /^(?:[\w.-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::\d{1,5})?$/i;
+
+/**
+ * The address that the client called: behind a trusted proxy, what that says of it. SDKs send their token to addresses made
+ * from it, so nobody else is believed.
+ */
+function addressCalled({ headers, socket, baseUrl: mount }: NodeRequest, handler: RequestHandler): string {
+  const isTrusted = handler.isTrustedProxy(socket.remoteAddress);
+  const said = (name: string): string => (isTrusted ? lastOf(headers[name]) : '').toLowerCase();
+  const [saidScheme, saidHost] = [said('x-forwarded-proto'), said('x-forwarded-host')];
+  const scheme = /^https?$/.test(saidScheme) ? saidScheme : 'encrypted' in socket ? 'https' : 'http';
+  const host = [saidHost, headers.host ?? ''].find((given) => HOST.test(given)) ?? 'localhost';
+  return `${scheme}://${host}${typeof mount === 'string' ? mount : ''}`;
+}
+
+/** The last value of a list: the nearest proxy added it, the others may be the client's own. */
+function lastOf(value: string | readonly string[] | undefined): string {
+  return (
+    String(value ?? '')
+      .split(',')
+      .at(-1)
+      ?.trim() ?? ''
+  );
 }
 
 /** The time that a client may go on sending after an error, so that it can read the response. */

@@ -2,6 +2,7 @@ import { checkedOptions, keyProblems, type InstrumentOptions } from '../client/o
 import type { Timers } from '../clock.ts';
 import { ConfigurationError, unfit, type Problem } from '../errors.ts';
 import type { Authenticate } from './grant.ts';
+import { isNetwork } from './trusted-proxies.ts';
 
 /** Bodies of this many bytes are held in all, besides what Node itself needs: 32 of the longest that the API accepts are fewer. */
 export const DEFAULT_HELD_BYTES = 256 << 20;
@@ -24,6 +25,16 @@ export interface GatewayOptions extends Omit<InstrumentOptions, 'key' | 'routes'
   readonly keys: ReadonlyMap<string, () => string>;
   /** Address of the API, without `/v1`. Default: https://api.anthropic.com */
   readonly baseUrl?: string;
+  /**
+   * Address at which clients reach the gateway, without `/v1`, for the addresses in responses. Default: the one that the
+   * client called.
+   */
+  readonly publicUrl?: string;
+  /**
+   * Addresses and networks (`10.0.0.0/8`) of proxies whose `X-Forwarded-Host` and `X-Forwarded-Proto` are believed. Default:
+   * those of this machine, `127.0.0.0/8` and `::1`.
+   */
+  readonly trustProxy?: readonly string[];
   /** Names of labels that requests may set, by headers `x-plimsoll-<name>`. No label that a budget counts by. */
   readonly labelHeaders?: readonly string[];
   /** Web origins whose pages may call the gateway. */
@@ -46,7 +57,11 @@ export function checkedGatewayOptions(given: GatewayOptions): { readonly options
   const { baseUrl = API_URL } = given;
   const problems = [
     ...accessProblems(given),
-    ...baseUrlProblems(baseUrl),
+    ...addressProblems('baseUrl', baseUrl, API_URL),
+    ...(given.publicUrl === undefined
+      ? []
+      : addressProblems('publicUrl', given.publicUrl, 'https://claude.example.com')),
+    ...trustProblems(given.trustProxy ?? []),
     ...labelHeaderProblems(given),
     ...Object.keys(given.handlers ?? {}).flatMap(handlerProblems),
     ...instrumentProblems(given),
@@ -78,16 +93,23 @@ function accessProblems({ keys, authenticate }: GatewayOptions): readonly Proble
   ];
 }
 
-function baseUrlProblems(baseUrl: string): readonly Problem[] {
-  const url = URL.parse(baseUrl);
+function addressProblems(field: 'baseUrl' | 'publicUrl', address: string, example: string): readonly Problem[] {
+  const url = URL.parse(address);
   // The address is not shown, because it may contain a password.
   const wrong = (got: string, advice: string): readonly Problem[] => {
     const expected = 'an http or https address without a query or credentials';
-    return [{ kind: 'invalid', field: 'baseUrl', expected, got, advice }];
+    return [{ kind: 'invalid', field, expected, got, advice }];
   };
-  if (url === null || !/^https?:$/.test(url.protocol)) return wrong('something else', `pass ${API_URL}`);
+  if (url === null || !/^https?:$/.test(url.protocol)) return wrong('something else', `pass ${example}`);
   if (url.username + url.password + url.search + url.hash === '') return [];
   return wrong('one with them', 'take them out');
+}
+
+function trustProblems(networks: readonly string[]): readonly Problem[] {
+  const expected = 'IP addresses and networks such as 10.0.0.0/8';
+  return networks
+    .filter((network) => !isNetwork(network))
+    .map((network) => unfit('trustProxy', network, { expected, advice: 'change it' }));
 }
 
 function labelHeaderProblems({ labelHeaders = [], attribution = {}, budgets }: GatewayOptions): readonly Problem[] {

@@ -9,8 +9,8 @@ interface RequestHead {
   /** Path and query, as received. */
   readonly target: string;
   readonly rawHeaders: RawHeaders;
-  /** Address of the gateway as the client sees it: scheme, host and the path where it is mounted. */
-  readonly baseUrl: string;
+  /** Tells the address of the gateway as the client sees it: scheme, host and the path where it is mounted. */
+  readonly baseUrl: () => string;
 }
 
 /** A request to the gateway, from any server. */
@@ -22,7 +22,7 @@ export class GatewayRequest implements RequestHead {
   readonly query: string;
   readonly rawHeaders: RawHeaders;
   readonly headers: HeaderMap;
-  readonly baseUrl: string;
+  readonly baseUrl: () => string;
   /** `null` for a request without a body. */
   readonly body: Readable | null;
   #isAborted = false;
@@ -65,7 +65,7 @@ export function fromWebRequest(request: Request): GatewayRequest {
     method: request.method,
     target: pathname + search,
     rawHeaders: [...request.headers].flat(),
-    baseUrl: origin,
+    baseUrl: () => origin,
   };
   const body = request.body === null ? null : Readable.fromWeb(request.body);
   body?.on('error', ignore); // whoever reads the body gets its error

@@ -156,3 +156,50 @@ for (const front of FRONTS) {
     while (api.truth.requests[0]?.delivery !== 'cancelled') await sleep(20);
   });
 }
+
+/** A request through the proxy; the parsed body of its answer. */
+function sent(
+  asked: { readonly url: string; readonly ca: Buffer; readonly method: string; readonly headers: object },
+  body?: object,
+): Promise<{ readonly status: number; readonly text: string }> {
+  const { url, ca, method, headers } = asked;
+  return new Promise((resolve, reject) => {
+    const sending = request(url, { ca, method, headers: { ...headers, 'content-type': 'application/json' } });
+    sending.on('error', reject).on('response', (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (piece: string) => (text += piece));
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, text }));
+    });
+    sending.end(body === undefined ? undefined : JSON.stringify(body));
+  });
+}
+
+for (const front of FRONTS) {
+  const { skip } = front.program === 'nginx' ? nginx : caddy;
+  test(
+    `behind ${front.program} the results of a batch are where its client called, whatever that says`,
+    { skip },
+    async (t) => {
+      const { url, token } = await gateway(t);
+      const { port, ca } = await fronts(t, front, new URL(url).host);
+      const called = `https://localhost:${port}`;
+      const forged = {
+        'x-forwarded-host': 'thief.example',
+        'x-forwarded-proto': 'http',
+        forwarded: 'host=thief.example',
+      };
+      const headers = { ...forged, 'x-api-key': await token('shell'), 'anthropic-version': '2023-06-01' };
+      const params = { model: 'claude-haiku-4-5', max_tokens: 30, messages: [{ role: 'user', content: 'When?' }] };
+
+      const post = { url: `${called}/v1/messages/batches`, ca, method: 'POST', headers };
+      const { id } = JSON.parse((await sent(post, { requests: [{ custom_id: 'a', params }] })).text) as { id: string };
+      const get = { ca, method: 'GET', headers };
+      const batch = await sent({ ...get, url: `${called}/v1/messages/batches/${id}` });
+      const { results_url: results } = JSON.parse(batch.text) as { results_url: string };
+      assert.equal(results, `${called}/v1/messages/batches/${id}/results`);
+      const { status, text } = await sent({ ...get, url: results });
+      assert.equal(status, 200);
+      assert.match(text, /^\{"custom_id":"a",/);
+    },
+  );
+}

@@ -6,7 +6,7 @@ import { GatewayRequest } from '../../src/gateway/request.ts';
 import { GRANT } from '../../testing/gateway/workbench.ts';
 
 const request = (): GatewayRequest =>
-  new GatewayRequest({ method: 'GET', target: '/v1/models', rawHeaders: [], baseUrl: '' }, null);
+  new GatewayRequest({ method: 'GET', target: '/v1/models', rawHeaders: [], baseUrl: () => '' }, null);
 
 function begin(open: OpenRequests, grant: Partial<Grant>): { readonly refused: string | null; end(): void } {
   const begun = request();

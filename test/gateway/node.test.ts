@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import test from 'node:test';
 import Anthropic from '@anthropic-ai/sdk';
 import express from 'express';
+import type { GatewayOptions } from 'plimsoll/gateway';
 import { PARAMS, collected, samples } from '../../testing/client-workbench.ts';
 import { gatewayBench, TOKEN } from '../../testing/gateway/workbench.ts';
 
@@ -50,4 +51,47 @@ test('mounted behind a body parser, the gateway says so and waits for no body', 
   const response = await fetch(`${url}/claude/v1/messages`, { method: 'POST', headers, body: JSON.stringify(PARAMS) });
   assert.equal(response.status, 500);
   assert.deepEqual(await samples(registry, 'plimsoll_errors_total'), { 'stage=gateway': 1 });
+});
+
+/** Where the results of a batch are, according to the gateway, for a request with these headers. */
+async function resultsAt(
+  t: test.TestContext,
+  headers: Readonly<Record<string, string>>,
+  options: Partial<GatewayOptions>,
+) {
+  const bench = await gatewayBench({ gateway: options });
+  t.after(() => bench.close());
+  const claude = bench.claude({ defaultHeaders: headers });
+  const { id } = await claude.messages.batches.create({ requests: [{ custom_id: 'a', params: PARAMS }] });
+  const { results_url: results } = await claude.messages.batches.retrieve(id);
+  return { results: results?.slice(0, results.indexOf('/v1/')), url: bench.url };
+}
+
+const FORWARDED = { 'x-forwarded-host': 'Claude.example.com:8443', 'x-forwarded-proto': 'https' };
+
+test('a proxy on this machine says what address a client called', async (t) => {
+  assert.equal((await resultsAt(t, FORWARDED, {})).results, 'https://claude.example.com:8443');
+});
+
+test('of several forwarded hosts, only the one that the nearest proxy added counts', async (t) => {
+  const listed = { 'x-forwarded-host': 'thief.example, claude.example.com', 'x-forwarded-proto': 'http, https' };
+  assert.equal((await resultsAt(t, listed, {})).results, 'https://claude.example.com');
+});
+
+test('a sender that is no trusted proxy says nothing about the address', async (t) => {
+  const { results, url } = await resultsAt(t, FORWARDED, { trustProxy: ['10.0.0.0/8', '::1'] });
+  assert.equal(results, url);
+  const none = await resultsAt(t, FORWARDED, { trustProxy: [] });
+  assert.equal(none.results, none.url);
+});
+
+for (const host of ['thief.example/x', 'a"b', 'user@thief.example', 'a b', '', 'x:123456', '[::1'])
+  test(`a forwarded host that is none is ignored: ${JSON.stringify(host)}`, async (t) => {
+    const { results, url } = await resultsAt(t, { 'x-forwarded-host': host, 'x-forwarded-proto': 'javascript' }, {});
+    assert.equal(results, url);
+  });
+
+test('publicUrl says it, whatever the headers say', async (t) => {
+  for (const publicUrl of ['https://claude.example.com/api', 'https://claude.example.com/api/'])
+    assert.equal((await resultsAt(t, FORWARDED, { publicUrl })).results, 'https://claude.example.com/api');
 });

@@ -4,6 +4,7 @@ import type { PriceTable } from '../../pricing/prices.ts';
 import type { TierOption } from '../../tier/tiers.ts';
 import type { GatewayClient } from '../access/client.ts';
 import { DEFAULT_HELD_BYTES } from '../options.ts';
+import { LOCAL_PROXIES, isNetwork } from '../trusted-proxies.ts';
 import type { RealKeys } from './keys.ts';
 import type { OrganizationSettings } from './organization.ts';
 import type { Place } from './places.ts';
@@ -16,6 +17,10 @@ export interface GatewayConfiguration {
   readonly metrics: MetricsAddress;
   /** The URL of the API, without `/v1`. */
   readonly baseUrl: string;
+  /** The address at which clients reach the gateway, without `/v1`; `null`: the one that they call. */
+  readonly publicUrl: string | null;
+  /** Addresses and networks of proxies that say what address clients call. */
+  readonly trustProxy: readonly string[];
   readonly keys: RealKeys;
   readonly clients: ReadonlyMap<string, GatewayClient>;
   /** Names of labels that requests may set, by `x-plimsoll-<name>`. */
@@ -127,6 +132,27 @@ export function limitsOf(read: Reader): LimitSettings {
 }
 
 const HOST = { pattern: /^(?:[a-zA-Z0-9.-]{1,253}|[0-9a-fA-F:]{2,39})$/, expected: 'an address or the name of a host' };
+
+/** Reads the field `publicUrl`. */
+export function publicUrlOf(read: Reader): string | null {
+  const expected = 'an http or https address without /v1, a query or credentials, such as https://claude.example.com';
+  const pattern = /^https?:\/\/[^/?#@\s]+(?:\/(?!v1\/?$)[\w.~/-]*)?$/i;
+  const given = read.text('publicUrl', { pattern, expected });
+  if (given === undefined || URL.canParse(given)) return given?.replace(/\/+$/, '') ?? null;
+  read.problem('publicUrl', expected, 'change it');
+  return null;
+}
+
+/** Reads the field `trustProxy`; this machine if it is absent. */
+export function trustProxyOf(read: Reader): readonly string[] {
+  const network = {
+    pattern: /^[0-9a-fA-F.:]+(?:\/\d{1,3})?$/,
+    expected: 'an IP address, or a network such as 10.0.0.0/8',
+  };
+  const given = read.texts('trustProxy', network) ?? LOCAL_PROXIES;
+  for (const each of given) if (!isNetwork(each)) read.problem('trustProxy', network.expected, 'change it');
+  return given;
+}
 
 const PORT = { least: 0, most: 65_535, expected: 'a port from 0 to 65535' };
 

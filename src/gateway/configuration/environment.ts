@@ -5,6 +5,7 @@ import { ConfigurationError, type Problem } from '../../errors.ts';
 import { judgedKey } from '../../keys/secrets.ts';
 import { MODEL_VARIABLES } from '../../routing/models.ts';
 import { unboundClient } from '../access/client.ts';
+import { LOCAL_PROXIES } from '../trusted-proxies.ts';
 import {
   API_URL,
   DEFAULT_LIMITS,
@@ -42,6 +43,8 @@ export function configurationInEnvironment(given: Env, folder: string): GatewayC
     listen: { host: '127.0.0.1', port: GATEWAY_PORT },
     metrics: { host: '127.0.0.1', port: METRICS_PORT, names: [] },
     baseUrl: baseUrl?.replace(/(?<!\/)\/+$/, '') ?? API_URL,
+    publicUrl: null,
+    trustProxy: LOCAL_PROXIES,
     keys: new Map([[alias, credential.token]]),
     clients: new Map([['default', unboundClient('default', alias)]]),
     labelHeaders: [],

@@ -18,6 +18,8 @@ import {
   addressOf,
   metricsAddressOf,
   limitsOf,
+  publicUrlOf,
+  trustProxyOf,
   type GatewayConfiguration,
 } from './configuration.ts';
 import { keysOf, type SecretSources } from './keys.ts';
@@ -27,7 +29,20 @@ import { ledgerPlaceOf, placeOf, type Place } from './places.ts';
 import { Reader, isObject } from './reader.ts';
 
 const FIELDS = [
-  ...['listen', 'metrics', 'baseUrl', 'keys', 'clients', 'labelHeaders', 'attribution', 'budgets', 'ledger', 'tokens'],
+  ...[
+    'listen',
+    'metrics',
+    'baseUrl',
+    'publicUrl',
+    'trustProxy',
+    'keys',
+    'clients',
+    'labelHeaders',
+    'attribution',
+    'budgets',
+    'ledger',
+    'tokens',
+  ],
   ...['prices', 'tier', 'serviceVersion', 'organization', 'limits', 'cors'],
 ];
 
@@ -110,6 +125,8 @@ function configured(read: Reader, sources: SecretSources): GatewayConfiguration 
     listen: addressOf(read, 'listen', GATEWAY_PORT),
     metrics: metricsAddressOf(read),
     baseUrl,
+    publicUrl: publicUrlOf(read),
+    trustProxy: trustProxyOf(read),
     keys,
     clients,
     budgets,

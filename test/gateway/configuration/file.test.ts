@@ -76,6 +76,8 @@ describe("a gateway's configuration", () => {
       listen: { host: '127.0.0.1', port: 8787 },
       metrics: { host: '127.0.0.1', port: 9464, names: [] },
       baseUrl: 'https://api.anthropic.com',
+      publicUrl: null,
+      trustProxy: ['127.0.0.0/8', '::1'],
       labelHeaders: [],
       attribution: { client: ['checkout'] },
       budgets: [],
@@ -299,7 +301,7 @@ describe("a gateway's configuration", () => {
         cors: [],
       }),
       [
-        'listn: expected one of listen, metrics, baseUrl, keys, clients, labelHeaders, attribution, budgets, ledger, tokens, prices, tier, serviceVersion, organization, limits, cors, got an unknown field: did you mean listen?',
+        'listn: expected one of listen, metrics, baseUrl, publicUrl, trustProxy, keys, clients, labelHeaders, attribution, budgets, ledger, tokens, prices, tier, serviceVersion, organization, limits, cors, got an unknown field: did you mean listen?',
         'clients.checkout.modles: expected one of key, labels, models, maxTokens, endpoints, requestsPerMinute, origins, mints, bodyBytes, requestsAtOnce, billTo, budgets, got an unknown field: did you mean models?',
         'clients.checkout.key: expected one of the aliases in keys (prod-api-key, prod-other-key), got "prod-api-kye": did you mean prod-api-key?',
         'clients.checkout.models: expected a list, each the id of a model, got "claude-haiku-5-5": write it as a list',
@@ -453,5 +455,36 @@ describe("a gateway's configuration", () => {
       }),
       { numRuns: 500 },
     );
+  });
+});
+
+describe('the address that clients call', () => {
+  test('is in publicUrl, and proxies that say it are in trustProxy', () => {
+    const { publicUrl, trustProxy } = read({
+      publicUrl: 'https://claude.example.com/api/',
+      trustProxy: ['10.0.0.0/8'],
+    });
+    assert.deepEqual([publicUrl, trustProxy], ['https://claude.example.com/api', ['10.0.0.0/8']]);
+    const absent = read({});
+    assert.deepEqual([absent.publicUrl, absent.trustProxy], [null, ['127.0.0.0/8', '::1']]);
+    assert.deepEqual(read({ trustProxy: [] }).trustProxy, []);
+  });
+
+  test('is refused where it has what no address has', () => {
+    for (const publicUrl of [
+      'claude.example.com',
+      'https://a/v1',
+      'https://a/v1/',
+      'https://u:p@a',
+      'https://a?b',
+      'https://',
+    ])
+      assert.match(wrong({ publicUrl }).join(), /^publicUrl: expected an http or https address/, publicUrl);
+    for (const network of ['loopback', '10.0.0.0/33', '1.2.3'])
+      assert.match(
+        wrong({ trustProxy: [network] }).join(),
+        /^trustProxy.*: expected an IP address, or a network/,
+        network,
+      );
   });
 });
