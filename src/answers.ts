@@ -18,6 +18,7 @@ export const REFUSAL_CATEGORIES = [
   'other',
 ] as const;
 
+/** What the model refused for, as `stop_details` names it. */
 export type RefusalCategory = (typeof REFUSAL_CATEGORIES)[number];
 
 /** The refusal with which one attempt of the model ended. */
@@ -46,6 +47,7 @@ export const CACHE_MISS_REASONS = [
   'other',
 ] as const;
 
+/** Why the API did not read a prompt from its cache, as its answer says. */
 export type CacheMissReason = (typeof CACHE_MISS_REASONS)[number];
 
 /** A diagnosed miss of the prompt cache. */
@@ -69,6 +71,7 @@ export type FallbackBy = 'policy' | 'server';
 /** The outcomes of a request of a batch, in the API's words. */
 export const BATCH_OUTCOMES = ['succeeded', 'errored', 'canceled', 'expired'] as const;
 
+/** How one request of a batch ended. */
 export type BatchOutcome = (typeof BATCH_OUTCOMES)[number];
 
 /** A batch as a response showed it. */

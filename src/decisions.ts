@@ -32,6 +32,7 @@ export interface Guard {
    * `GuardFailedError`. In the gateway every guard is `closed`.
    */
   readonly onError?: GuardFailure;
+  /** Decides whether an attempt may be sent. Asked before every attempt; what it throws is treated as `onError` says. */
   admit(call: Call, request: GuardedRequest): Admission | Promise<Admission>;
 }
 
@@ -90,6 +91,7 @@ export interface RetryPolicy {
   readonly attempts: number;
   /** The first request of a call is about to be sent. */
   began(): void;
+  /** Decides what to do about an attempt that was refused. What it throws is counted, and the SDK decides. */
   decide(refused: RefusedAttempt): RetryDecision;
   /** A request is sent again without a decision: after a timeout or a connection error. */
   retriedUnasked(): void;

@@ -13,6 +13,7 @@ export const PROBLEM_KINDS = [
   'too_old',
 ] as const;
 
+/** What is wrong with a setting. */
 export type ProblemKind = (typeof PROBLEM_KINDS)[number];
 
 /** An unusable setting, as data. Every text is a short phrase without a secret. */

@@ -10,6 +10,7 @@ export const LIMIT_DIMENSIONS = [
   'priority_output_tokens',
 ] as const;
 
+/** What a rate limit counts, by the words of the API's headers. */
 export type LimitDimension = (typeof LIMIT_DIMENSIONS)[number];
 
 /** One rate limit, as a response's headers show it. Numbers are `null` if the header is absent or unreadable. */

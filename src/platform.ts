@@ -10,6 +10,7 @@
  */
 export const PLATFORMS = ['anthropic', 'bedrock', 'vertex', 'foundry', 'aws', 'google-cloud'] as const;
 
+/** Who serves the model: Anthropic, or a cloud. */
 export type Platform = (typeof PLATFORMS)[number];
 
 /** The part of a platform that a call goes to. */

@@ -28,11 +28,13 @@ export const TOKEN_KINDS = [
   'input_estimated',
 ] as const;
 
+/** What a token was: read, written to a cache, read from one, or produced. */
 export type TokenKind = (typeof TOKEN_KINDS)[number];
 
 /** The kinds of cost: the kinds of tokens, and server tools billed per use. */
 export const COST_KINDS = [...TOKEN_KINDS, 'server_tools'] as const;
 
+/** What a part of the cost is for. */
 export type CostKind = (typeof COST_KINDS)[number];
 
 /** Token counts by kind: whole numbers, not negative. */
@@ -118,6 +120,7 @@ export const OUTCOMES = [
   'blocked',
 ] as const;
 
+/** How a call ended. */
 export type Outcome = (typeof OUTCOMES)[number];
 
 /** The reasons of a 429. `acceleration` is the API's `ramp_limit_exceeded`. */
@@ -136,6 +139,7 @@ export const RATE_LIMIT_REASONS = [
   'unknown',
 ] as const;
 
+/** Which limit a 429 names. */
 export type RateLimitReason = (typeof RATE_LIMIT_REASONS)[number];
 
 /** The cause of a 429: a limit that waiting restores, growing traffic, money, or the request, which is refused at any time. */
@@ -167,6 +171,7 @@ export const SPEND_SCOPES = [
   'billing',
 ] as const;
 
+/** Whose spend limit refused a call. */
 export type SpendScope = (typeof SPEND_SCOPES)[number];
 
 /** The reason of a refused attempt. */
@@ -182,6 +187,7 @@ export interface Rejection {
 /** Why a retry policy does not send a refused request again. `retry_after`: the server asks for too long a wait. */
 export const RETRY_DENIALS = ['spend_limit', 'retry_budget', 'deadline', 'retry_after', 'not_retryable'] as const;
 
+/** Why an attempt is not retried. */
 export type RetryDenial = (typeof RETRY_DENIALS)[number];
 
 /** One HTTP request of a call. */

@@ -2,6 +2,7 @@ import type { Platform } from '../platform.ts';
 
 /** The part of a price table that budgets need; `instrument()` passes its own table. */
 export interface BudgetPrices {
+  /** Returns the label of a model that prices are listed under; an unknown id as it is. */
   canonicalModel(id: string): string;
   /** Tells whether the prices are those of a platform. Default: of every one. */
   isSoldOn?(platform: Platform): boolean;

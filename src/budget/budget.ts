@@ -23,16 +23,19 @@ export interface Budget {
  */
 export const ON_LEDGER_DOWN = ['bounded', 'closed', 'open'] as const;
 
+/** What happens to calls while the ledger cannot be reached. */
 export type OnLedgerDown = (typeof ON_LEDGER_DOWN)[number];
 
 /** `observe` measures, `warn` also counts the calls that go over, `block` refuses them before they are sent. */
 export const BUDGET_MODES = ['observe', 'warn', 'block'] as const;
 
+/** What a budget does once its amount is reached: only reports, or refuses calls. */
 export type BudgetMode = (typeof BUDGET_MODES)[number];
 
 /** A budget's decision before a call. `unavailable`: its ledger did not respond, so `onLedgerDown` decided. */
 export const DECISIONS = ['allowed', 'warned', 'blocked', 'unavailable'] as const;
 
+/** What a budget decided about a call. */
 export type Decision = (typeof DECISIONS)[number];
 
 /**

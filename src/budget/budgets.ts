@@ -67,6 +67,7 @@ export interface BudgetStatus extends AccountStatus {
   readonly budget: Budget;
 }
 
+/** What all budgets have spent, hold and have left. Amounts are nano-dollars. */
 export interface BudgetsStatus {
   readonly ledger: { readonly kind: LedgerKind; readonly id: string | null; readonly up: boolean };
   readonly budgets: readonly BudgetStatus[];
@@ -82,12 +83,15 @@ export interface BudgetHost {
 
 /** Listens to what budgets do. Must not throw. */
 export interface BudgetListener {
+  /** Called for each call that a budget was asked about. */
   decided(budget: Budget, decision: Decision): void;
   /** A call of the attached client, or a batch result, has cost the budget this amount. */
   spent(budget: Budget, nanoUsd: bigint): void;
+  /** Called once a period for each threshold that a budget reaches. */
   reached(reached: ThresholdReached): void;
   /** The ledger's id is known. */
   identified(ledgerId: string): void;
+  /** plimsoll's own code, or the ledger, failed. The call goes on as `onLedgerDown` says. */
   failed(stage: 'budget' | 'ledger', error: unknown): void;
 }
 

@@ -1,6 +1,7 @@
 /** A value, or a promise of one. */
 export type Eventually<T> = T | Promise<T>;
 
+/** Where a ledger keeps its entries, as metrics name it. */
 export type LedgerKind = 'memory' | 'sqlite' | 'redis';
 
 /**
@@ -17,6 +18,7 @@ export interface Ledger {
    * where they share a clock already, in one process or on one machine.
    */
   readonly timeMs: (() => Promise<number>) | null;
+  /** Books a hold or a settlement in one step, and returns the balances after it. Rejects where the ledger cannot be reached. */
   post(posting: Posting): Eventually<Posted>;
   /** `nowMs`: as in a posting. */
   balance(period: AccountPeriod, nowMs: number): Eventually<Reading>;

@@ -13,6 +13,7 @@ import {
   type Spend,
 } from './ledger.ts';
 
+/** Options of `sqliteLedger()`. */
 export interface SqliteLedgerOptions {
   /** The longest that a posting waits while another process has the file locked. Default: 1 s. Blocks nothing else. */
   readonly lockWaitMs?: number;

@@ -1,5 +1,6 @@
 /** What keeps figures that it sends later: budgets, daily totals, telemetry. */
 export interface Flushable {
+  /** Resolves once everything that waited has been written. */
   flush(): Promise<unknown>;
 }
 

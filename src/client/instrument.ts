@@ -18,6 +18,7 @@ export interface InstrumentableClient extends ObservedClient {
   readonly middleware: readonly unknown[];
   /** Set by an SDK that has spans. `tracerProvider`: where it makes them, if not with the registered provider. */
   readonly openTelemetry?: { readonly tracerProvider?: TracerProvider | undefined };
+  /** Makes a copy with other options; copies of an instrumented client are instrumented. */
   withOptions(options: never): unknown;
 }
 

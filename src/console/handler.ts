@@ -10,6 +10,7 @@ import { view } from './shown.ts';
 import { RANGES, type RangeSeconds } from './timeline.ts';
 import type { Query, View } from './view.ts';
 
+/** Options of `consoleHandler()`. */
 export interface ConsoleOptions {
   /** The registry that `instrument()` records into. Default: prom-client's own `register`. */
   readonly registry?: MetricRegistry;

@@ -77,6 +77,7 @@ export const READ_OUTCOMES = [
   'malformed',
 ] as const;
 
+/** How reading a report ended. */
 export type ReadOutcome = (typeof READ_OUTCOMES)[number];
 
 /** What to do about a reading that failed, by its outcome: the second half of a sentence. */

@@ -34,6 +34,7 @@ const CAUSES = [
   'unexplained',
 ] as const;
 
+/** Why the bill and what plimsoll saw differ. */
 export type Cause = (typeof CAUSES)[number];
 
 /** What a cause is a case of: for metrics, and for the first look. */

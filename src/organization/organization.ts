@@ -33,6 +33,7 @@ export interface OrganizationOptions extends AdminAccess, KeyNames {
 
 /** What plimsoll saw by day. `isCoarse`: it knows nothing but keys, models and costs, each about right. */
 export interface OwnTotals {
+  /** Returns what calls used from one UTC day to another, both included, as `YYYY-MM-DD`. */
   read(fromDay: string, toDay: string): Promise<DayTotals> | DayTotals;
   readonly isCoarse?: boolean;
   /** Days as the report had them when they were first complete, where it changed since: `watchOrganization()` keeps them. */
@@ -42,6 +43,7 @@ export interface OwnTotals {
 /** The windows that are always compared. */
 export const WINDOWS = ['month', 'yesterday', 'last_7_days'] as const;
 
+/** The days that a comparison covers. */
 export type Window = (typeof WINDOWS)[number];
 
 /** What the organization's books say, beside what plimsoll saw. */

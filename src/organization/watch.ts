@@ -11,6 +11,7 @@ import { LeaseLostError, polledClient } from './polled-client.ts';
 import type { ReportSource } from './read-analytics.ts';
 import { organizationView, type OrganizationView } from './view.ts';
 
+/** Options of `watchOrganization()`. */
 export interface WatchOptions extends Omit<OrganizationOptions, 'now' | 'maxRetries'> {
   /**
    * Where what was read is kept, and the lease by which one process of many reads: the path of an SQLite file, which may

@@ -25,6 +25,7 @@ export interface TelemetryOptions {
   readonly registry?: MetricRegistry;
 }
 
+/** OpenTelemetry's SDK, as `startTelemetry()` has started it. */
 export interface Telemetry {
   /** `false` if `OTEL_SDK_DISABLED` or `PLIMSOLL_DISABLED` is set, or if the program already has a tracer provider. */
   readonly started: boolean;

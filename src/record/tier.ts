@@ -280,6 +280,7 @@ export interface TierReport {
   readonly advice: readonly Advice[];
 }
 
+/** Options of `tierReport()`. */
 export interface TierReportOptions {
   /** A prom-client registry. Default: prom-client's own `register`. */
   readonly registry?: MetricRegistry;

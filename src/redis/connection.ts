@@ -8,12 +8,19 @@ import { installed } from '../installed.ts';
  */
 export interface RedisClient {
   readonly status: string;
+  /** Runs a script that Redis has kept, by its hash. */
   evalsha(sha: string, keyCount: number, ...words: string[]): Promise<unknown>;
+  /** Runs a Lua script on the given keys and arguments. */
   eval(script: string, keyCount: number, ...words: string[]): Promise<unknown>;
+  /** Reads a text. */
   get(key: string): Promise<string | null>;
+  /** Writes a text where there is none; 1 where it did. */
   setnx(key: string, value: string): Promise<number>;
+  /** Reads all fields of a hash. */
   hgetall(key: string): Promise<Record<string, string>>;
+  /** Reads members of a sorted set by their ranks. */
   zrange(key: string, start: string, stop: string): Promise<string[]>;
+  /** Closes the connection at once. */
   disconnect(): void;
 }
 

@@ -111,6 +111,7 @@ for _, key in ipairs({ state, held, holders, buckets }) do redis.call('PEXPIRE',
 return { granted, spent, redis.call('HGET', state, 'reserved'), before, level, string.format('%.0f', now) }
 `;
 
+/** Options of `redisLedger()`. */
 export interface RedisLedgerOptions {
   /**
    * The prefix of all keys of the ledger. Default: `plimsoll:`. Ledgers with different prefixes are separate ledgers.

@@ -24,6 +24,7 @@ end
 return 1
 `);
 
+/** Options of `redisReports()`. */
 export interface RedisReportsOptions {
   /** The beginning of all keys. Default: `plimsoll:`. */
   readonly prefix?: string;

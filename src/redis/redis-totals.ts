@@ -48,6 +48,7 @@ const DAY_MS = 86_400_000;
 
 const SCRIPT = new RedisScript(POST_SCRIPT);
 
+/** Options of `redisTotals()`. */
 export interface RedisTotalsOptions {
   /** The beginning of all keys. Default: `plimsoll:`. */
   readonly prefix?: string;

@@ -1,5 +1,6 @@
 /** The tasks that a route can be for. */
 export const TASKS = ['conversation', 'simple', 'code', 'analysis'] as const;
+/** What a route does, which decides the model that it gets. */
 export type Task = (typeof TASKS)[number];
 
 /** The three models of a service, cheapest first. */

@@ -21,6 +21,7 @@ export interface RouteDefinition {
   readonly maxTokens?: number;
 }
 
+/** Options of `routes()`. */
 export interface RoutesOptions {
   /**
    * Treats calls that ask for more than their route's `maxTokens`: `warn` counts them (the default), `clamp` sends them
@@ -145,6 +146,7 @@ function fillProblems(fill: number | null): readonly Problem[] {
 /** The ways to treat a call that asks for more tokens than its route allows. */
 const CEILING_MODES = ['warn', 'clamp', 'reject'] as const;
 
+/** What happens to a `max_tokens` above the ceiling of its route. */
 export type CeilingMode = (typeof CEILING_MODES)[number];
 
 /** A decision about the `max_tokens` of a call. A call within its ceiling has none. */

@@ -3,7 +3,9 @@
  * the signal is aborted, because the simulator checks the signal itself.
  */
 export interface SimulatorClock {
+  /** Returns milliseconds since 1970. */
   now(): number;
+  /** Resolves after that time; rejects once the signal is aborted. */
   sleep(ms: number, signal: AbortSignal): Promise<void>;
 }
 

@@ -180,6 +180,7 @@ export const REFUSALS = {
   overloaded: { status: 529, type: 'overloaded_error', message: 'Overloaded' },
 } as const satisfies Readonly<Record<string, Refusal>>;
 
+/** A refusal of the API that the simulator can be told to give. */
 export type RefusalName = keyof typeof REFUSALS;
 
 /** The limit that a refusal shows as exhausted. */

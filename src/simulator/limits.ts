@@ -17,6 +17,7 @@ export const TIER_NAMES = [
   'tier4',
 ] as const satisfies readonly (keyof typeof table.tiers)[];
 
+/** A usage tier, as the API's documentation names it. */
 export type TierName = (typeof TIER_NAMES)[number];
 
 /** Limits of one model class per minute. Default for each: the tier's. */

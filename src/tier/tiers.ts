@@ -10,6 +10,7 @@ export const PUBLISHED_DIMENSIONS = [
   'output_tokens',
 ] as const satisfies readonly LimitDimension[];
 
+/** What the published limits of a tier count. */
 export type PublishedDimension = (typeof PUBLISHED_DIMENSIONS)[number];
 
 /** The limits of one model class, in units per minute. */

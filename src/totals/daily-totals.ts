@@ -5,6 +5,7 @@ import type { DayTotals, TotalsPosting, TotalsRow, TotalsStore } from './day-tot
 import { sqliteTotals } from './sqlite-totals.ts';
 import { TotalsRecorder } from './totals-recorder.ts';
 
+/** Options of `dailyTotals()`. */
 export interface DailyTotalsOptions {
   /** The path of an SQLite file, or a store: `redisTotals()` of `plimsoll/redis`. */
   readonly store: string | TotalsStore;

@@ -87,6 +87,7 @@ export interface TotalsStore {
   add(posting: TotalsPosting): Eventually<void>;
   /** Days from `fromDay` to before `toDay`. */
   read(fromDay: string, toDay: string): Eventually<DayTotals>;
+  /** Releases the file or the connection. */
   close(): Eventually<void>;
 }
 

@@ -38,6 +38,7 @@ export interface ReportStore {
    * one that was paused overwrites nothing.
    */
   write(holder: string, atMs: number, texts: readonly ReportText[]): Eventually<boolean>;
+  /** Releases the file or the connection. */
   close(): Eventually<void>;
 }
 

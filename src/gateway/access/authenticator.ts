@@ -8,6 +8,7 @@ import { memoryRateLimiter, type RateLimiter } from './rate-limiter.ts';
 import { TokenSpend } from './token-spend.ts';
 import { isSecretOf, tokenParts, type TokenRecord, type TokenStore } from './tokens.ts';
 
+/** Options of `authenticator()`. */
 export interface AuthenticatorOptions {
   readonly store: TokenStore;
   /** Clients by name. Their rules apply to all their tokens. */

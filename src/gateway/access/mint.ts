@@ -10,6 +10,7 @@ import { DEFAULT_MINTED_SECONDS, LONGEST_MINTED_SECONDS, type GatewayClient, typ
 import { RateLimitedError, memoryRateLimiter, type RateLimiter } from './rate-limiter.ts';
 import { newToken, secretHash, tokenText, type IssuedToken, type TokenStore } from './tokens.ts';
 
+/** Options of `mintHandler()`. */
 export interface MintHandlerOptions {
   readonly store: TokenStore;
   /** Clients by name. */

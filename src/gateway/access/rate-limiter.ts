@@ -50,6 +50,7 @@ export function memoryRateLimiter({ clock = systemClock }: { readonly clock?: Cl
   };
 }
 
+/** Options of `redisRateLimiter()`. */
 export interface RedisRateLimiterOptions {
   /** Prefix of all keys. Default `plimsoll:`. */
   readonly prefix?: string;

@@ -9,6 +9,7 @@ import {
   type TokenStore,
 } from './tokens.ts';
 
+/** Options of `redisTokens()`. */
 export interface RedisTokensOptions {
   /** Prefix of all keys. Default `plimsoll:`. */
   readonly prefix?: string;

@@ -10,6 +10,7 @@ import { systemClock, systemTimers, type Clock, type Timers } from '../../clock.
 import type { SpendGuard } from '../../decisions.ts';
 import { LONGEST_MINTED_SECONDS } from './client.ts';
 
+/** Options of the budgets of minted tokens. */
 export interface TokenSpendOptions {
   readonly prices: BudgetPrices;
   /**

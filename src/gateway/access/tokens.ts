@@ -220,6 +220,7 @@ export interface TokenStore {
    * `false` if there is no such token.
    */
   revoke(id: string, atMs: number): Promise<boolean>;
+  /** Releases the file or the connection. */
   close(): Promise<void>;
 }
 

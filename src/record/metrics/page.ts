@@ -15,6 +15,7 @@ const CONTENT_TYPES: Readonly<Record<ExpositionFormat, string>> = {
   openmetrics: 'application/openmetrics-text; version=1.0.0; charset=utf-8',
 };
 
+/** Options of `metricsHandler()`. */
 export interface MetricsHandlerOptions {
   /** A prom-client registry. Default: prom-client's own `register`. */
   readonly registry?: MetricRegistry;

@@ -7,9 +7,13 @@ import { Store } from './store.ts';
 /** The part of a prom-client `Registry` that plimsoll uses, for any content type. */
 export interface MetricRegistry {
   readonly contentType: string;
+  /** As in prom-client: adds a metric. */
   registerMetric(metric: never): void;
+  /** As in prom-client: the metric of that name, if it is registered. */
   getSingleMetric(name: string): object | undefined;
+  /** As in prom-client: all metrics. */
   getMetricsAsArray(): readonly object[];
+  /** As in prom-client: the values of all metrics. */
   getMetricsAsJSON(): Promise<readonly object[]>;
 }
 

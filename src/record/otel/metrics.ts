@@ -38,6 +38,7 @@ import {
   type Instruments,
 } from './instruments.ts';
 
+/** Options of `otelMetrics()`. */
 export interface OtelMetricsOptions {
   /** Default: the provider that is registered with the OpenTelemetry API when a call is recorded. */
   readonly meterProvider?: MeterProvider;

@@ -6,6 +6,7 @@ import { countError, defaultRegistry, knownStore, type MetricRegistry } from '..
 import { HistogramSeries, type AnyFamily, type LabelPairs } from '../metrics/series.ts';
 import type { Store } from '../metrics/store.ts';
 
+/** Options of `prometheusNames()`. */
 export interface PrometheusNamesOptions {
   /** The registry that the clients are instrumented with. Default: prom-client's own `register`. */
   readonly registry?: MetricRegistry;
