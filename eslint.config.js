@@ -28,7 +28,7 @@ const testNames = {
 const knownToFloat = ['test', 'it', 'describe', 'suite', 'before', 'after', 'beforeEach', 'afterEach'];
 
 export default defineConfig(
-  globalIgnores(['dist/', 'coverage/', 'monitoring/preview/']),
+  globalIgnores(['dist/', 'coverage/', 'monitoring/preview/', 'site/']),
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
   tseslint.configs.base,
   {
