@@ -1,6 +1,6 @@
 /**
- * Second opinions on dashboards and rules, by programs that Debian has not: Grafana's dashboard-linter, and the Prometheus
- * that docker-compose.yml runs with its promtool, which judge what the tests give to Debian's. Go builds them; Prometheus
+ * Second opinions on dashboards, rules and workflows, by programs that Debian has not: Grafana's dashboard-linter, actionlint, and
+ * the Prometheus that docker-compose.yml runs with its promtool, which judge what the tests give to Debian's. Go builds them; Prometheus
  * only with `--build`, as that takes ten minutes and more. What cannot be had is printed as `not run: … : reason`: these are
  * proofs besides the tests, and never counted.
  */
@@ -49,5 +49,14 @@ function told(what: string, status: number | null): void {
   if (status !== 0) process.exitCode = 1;
 }
 
+/** actionlint knows GitHub's expressions and runners; shellcheck, where it is installed, judges the commands through it. */
+function workflowsLinted(): void {
+  const linter = { name: 'actionlint', path: 'github.com/rhysd/actionlint/cmd/actionlint', version: 'v1.7.7' };
+  const reason = notBuilt(linter);
+  if (reason !== null) return console.log(`not run: actionlint: ${reason}`);
+  told('actionlint .github/workflows', spawnSync(join(bin, linter.name), [], { cwd: root, stdio: 'inherit' }).status);
+}
+
 linted();
+workflowsLinted();
 judgedByNewer(process.argv.includes('--build'));

@@ -354,3 +354,31 @@ test('every dependency has its line of reason, and no line outlives its dependen
   const declared = new Set(Object.keys({ ...dependencies, ...peerDependencies, ...devDependencies }));
   assert.deepEqual([...new Set(reasons)].sort(), [...declared].sort());
 });
+
+test('every package of the lock files has a license that work of this kind may use', () => {
+  const permissive = ['0BSD', 'Apache-2.0', 'BSD-2-Clause', 'BSD-3-Clause', 'BlueOak-1.0.0', 'ISC', 'MIT', 'Unlicense'];
+  // Only run while developing, unchanged; nothing of them is shipped.
+  const others: Readonly<Record<string, string>> = {
+    '@iconify-json/simple-icons': 'CC0-1.0',
+    argparse: 'Python-2.0',
+    'axe-core': 'MPL-2.0',
+    'railroad-diagrams': 'CC0-1.0',
+    'rollup-plugin-dts': 'LGPL-3.0-only',
+  };
+  const packages = ['package-lock.json', 'site/package-lock.json', 'deploy/demo/package-lock.json'].flatMap((file) => {
+    const lock = JSON.parse(readFileSync(join(root, file), 'utf8')) as {
+      readonly packages: Readonly<Record<string, { readonly license?: string; readonly link?: boolean }>>;
+    };
+    return Object.entries(lock.packages).filter(([path, { link }]) => path.includes('node_modules/') && link !== true);
+  });
+  assert.ok(packages.length > 500);
+  const unknown = packages.filter(([path, { license = 'none' }]) => {
+    const alternatives = license.replaceAll(/[()]/g, '').split(' OR ');
+    const name = path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length);
+    return !alternatives.some((each) => permissive.includes(each)) && others[name] !== license;
+  });
+  assert.deepEqual(
+    unknown.map(([path, { license }]) => `${path}: ${license}`),
+    [],
+  );
+});

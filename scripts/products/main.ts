@@ -1,11 +1,13 @@
 /**
  * Builds, runs and tests the program of the README with products of others, each installed by npm into a folder of its own, and
  * compares its metrics with what the simulated API billed: bundlers, runtimes and test runners. `--one` takes the first of each
- * kind; names on the command line take those alone. What npm cannot install is printed as `not run: …`.
+ * kind; names on the command line take those alone; `--sdk VERSION` builds the program on another SDK, such as `latest`. What npm
+ * cannot install is printed as `not run: …`.
  */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { packed, project } from '../../testing/packed.ts';
 import { BUNDLERS } from './bundlers.ts';
 import { KINDS, notInstalled, type Product } from './product.ts';
@@ -24,23 +26,28 @@ new Counter({ name: 'harbor_tides_total', help: 'Tides.' }).inc();
 
 const PRODUCTS: readonly Product[] = [...BUNDLERS, ...RUNTIMES, ...TEST_RUNNERS];
 
-function chosen(args: readonly string[]): readonly Product[] {
-  if (args.includes('--one')) return KINDS.flatMap((kind) => PRODUCTS.find((product) => product.kind === kind) ?? []);
-  return args.length === 0 ? PRODUCTS : PRODUCTS.filter(({ name }) => args.includes(name));
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { one: { type: 'boolean', default: false }, sdk: { type: 'string', default: '1.12.0' } },
+});
+
+function chosen(): readonly Product[] {
+  if (values.one) return KINDS.flatMap((kind) => PRODUCTS.find((product) => product.kind === kind) ?? []);
+  return positionals.length === 0 ? PRODUCTS : PRODUCTS.filter(({ name }) => positionals.includes(name));
 }
 
 const pack = await packed();
 const place = mkdtempSync(join(tmpdir(), 'plimsoll-products-'));
 try {
   const dependencies = {
-    '@anthropic-ai/sdk': '1.12.0',
+    '@anthropic-ai/sdk': values.sdk,
     '@types/express': '^5.0.6',
     '@types/node': '^22.20.5',
     express: '^5.3.0',
     'prom-client': '^15.1.0',
   };
   const folder = await project(pack, { name: 'app', type: 'module', dependencies, sources: { 'app.ts': app } });
-  for (const product of chosen(process.argv.slice(2))) await proved(product, folder);
+  for (const product of chosen()) await proved(product, folder);
 } finally {
   rmSync(place, { recursive: true });
   pack.remove();
