@@ -31,10 +31,9 @@ export const TOKEN_KINDS = [
 /** What a token was: read, written to a cache, read from one, or produced. */
 export type TokenKind = (typeof TOKEN_KINDS)[number];
 
-/** The kinds of cost: the kinds of tokens, and server tools billed per use. */
 export const COST_KINDS = [...TOKEN_KINDS, 'server_tools'] as const;
 
-/** What a part of the cost is for. */
+/** The kinds of cost: the kinds of tokens, and server tools billed per use. */
 export type CostKind = (typeof COST_KINDS)[number];
 
 /** Token counts by kind: whole numbers, not negative. */
@@ -123,7 +122,6 @@ export const OUTCOMES = [
 /** How a call ended. */
 export type Outcome = (typeof OUTCOMES)[number];
 
-/** The reasons of a 429. `acceleration` is the API's `ramp_limit_exceeded`. */
 export const RATE_LIMIT_REASONS = [
   'requests',
   'input_tokens',
@@ -139,7 +137,7 @@ export const RATE_LIMIT_REASONS = [
   'unknown',
 ] as const;
 
-/** Which limit a 429 names. */
+/** The reasons of a 429. `acceleration` is the API's `ramp_limit_exceeded`. */
 export type RateLimitReason = (typeof RATE_LIMIT_REASONS)[number];
 
 /** The cause of a 429: a limit that waiting restores, growing traffic, money, or the request, which is refused at any time. */
@@ -158,7 +156,6 @@ export const LIMITED_BY = {
   unknown: 'rate',
 } as const satisfies Readonly<Record<RateLimitReason, 'rate' | 'growth' | 'spend' | 'request'>>;
 
-/** Whose money refused a request. `credit`, `billing`: an account cannot pay; `account`: a subscription; `gateway`: one before the API. */
 export const SPEND_SCOPES = [
   'tier',
   'contract',
@@ -171,7 +168,7 @@ export const SPEND_SCOPES = [
   'billing',
 ] as const;
 
-/** Whose spend limit refused a call. */
+/** Whose money refused a request. `credit`, `billing`: an account cannot pay; `account`: a subscription; `gateway`: one before the API. */
 export type SpendScope = (typeof SPEND_SCOPES)[number];
 
 /** The reason of a refused attempt. */
@@ -184,10 +181,9 @@ export interface Rejection {
   readonly spendScope: SpendScope | null;
 }
 
-/** Why a retry policy does not send a refused request again. `retry_after`: the server asks for too long a wait. */
 export const RETRY_DENIALS = ['spend_limit', 'retry_budget', 'deadline', 'retry_after', 'not_retryable'] as const;
 
-/** Why an attempt is not retried. */
+/** Why a retry policy does not send a refused request again. `retry_after`: the server asks for too long a wait. */
 export type RetryDenial = (typeof RETRY_DENIALS)[number];
 
 /** One HTTP request of a call. */
