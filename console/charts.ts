@@ -9,6 +9,9 @@ function color(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
+/** Pixels that the label of a moment needs on its right, beyond the padding: one that would be cut is left out. */
+const HALF_LABEL = 16;
+
 export interface ChartEvents {
   /** The pinned moment, or null. */
   readonly pinned: () => number | null;
@@ -81,11 +84,15 @@ export class ChartSet {
   #axes(definition: Definition): uPlot.Axis[] {
     const font = `11px ${getComputedStyle(document.body).fontFamily}`;
     const axis = { stroke: color('--muted'), font, ticks: { show: false } };
-    const times = (at: readonly number[]): string[] => at.map((one) => clock(one * 1_000, this.#digits()));
+    const times = (plot: uPlot, at: readonly number[]): string[] => {
+      const digits = at.every((one) => one % 60 === 0) ? 5 : 8;
+      const lastX = plot.over.clientWidth - HALF_LABEL;
+      return at.map((one) => (plot.valToPos(one, 'x') > lastX ? '' : clock(one * 1_000, digits)));
+    };
     const values = (at: readonly number[]): string[] => at.map((one) => tick(definition, one));
     const grid = { stroke: color('--grid'), width: 1 };
     return [
-      { ...axis, size: 28, gap: 9, space: 56, grid: { show: false }, values: (_, at) => times(at) },
+      { ...axis, size: 28, gap: 9, space: 52, grid: { show: false }, values: (plot, at) => times(plot, at) },
       { ...axis, size: 52, gap: 6, space: 28, grid, values: (_, at) => values(at) },
     ];
   }

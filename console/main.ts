@@ -2,7 +2,7 @@
 import type { View } from '../src/console/view.ts';
 import { ChartSet } from './charts.ts';
 import { byId, element, setText } from './dom.ts';
-import { clock, cut } from './format.ts';
+import { clock, cut, whole } from './format.ts';
 import { showProblems, showTable, type Sorting } from './panels-lists.ts';
 import { showBudgets, showLimits, showTier } from './panels-state.ts';
 import { showAdvice, showNumbers } from './panels.ts';
@@ -75,11 +75,17 @@ function show(view: View): void {
   showBy(view);
   showTable(view, { sorting, sort });
   showProblems(view);
-  const since = `In memory since ${clock(view.sinceMs)} UTC, for an hour at most. Quantiles are right to 5%.`;
-  setText(
-    byId('foot'),
-    view.source === 'calls' ? `Numbers of this process. ${since}` : `Read from metrics pages. ${since}`,
-  );
+  setText(byId('foot'), sourceOf(view));
+}
+
+/** Where the numbers come from, and what of them is less than it seems. */
+function sourceOf({ source, sinceMs, numbers: { folded } }: View): string {
+  const from = source === 'calls' ? 'Numbers of this process.' : 'Read from metrics pages.';
+  const other =
+    folded === 0
+      ? ''
+      : ` There are too many sets of labels for the memory: ${whole(folded)} calls stand under "other".`;
+  return `${from} In memory since ${clock(sinceMs)} UTC, for an hour at most. Quantiles are right to 5%.${other}`;
 }
 
 function sort(column: string): void {

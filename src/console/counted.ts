@@ -2,42 +2,96 @@ import { standardCost, type RouteJudging } from '../advice/routes.ts';
 import { promptTokens } from '../pricing/cost.ts';
 import { usdOf } from '../figures.ts';
 import { RATE_LIMIT_REASONS, TOKEN_KINDS, type Tokens } from '../vocabulary.ts';
-import { merge, quantile, type Sketch } from './sketch.ts';
-import { EVERY, type Bin, type Cell, type CellLabels, type LastHour } from './timeline.ts';
+import { EVERY, OTHER, Sum, type CellLabels } from './cell.ts';
+import { dense, merge, mergeDense, quantile, type Dense } from './sketch.ts';
+import { BINS, type LastHour } from './timeline.ts';
 import type { CacheView, Charts, Numbers, Quantiles, Query, Row, Table, TableRow } from './view.ts';
 
 /** A quantile of fewer calls is noise. */
 const FEWEST = 20;
 
-/** The calls of a range that the reader chose: in bins, and together. */
+/** The calls of a range that the reader chose: by bin, and by what they are compared by. */
 interface Counted {
   readonly stepMs: number;
-  readonly bins: readonly Bin[];
-  /** Cells that the filter lets through, by bin. */
-  readonly cells: readonly (readonly (readonly [CellLabels, Cell])[])[];
+  readonly startsMs: readonly number[];
+  /** One for each bin. */
+  readonly bins: readonly Sum[];
+  readonly duration: readonly (Dense | null)[];
+  readonly firstToken: readonly (Dense | null)[];
+  /** By model, one for each bin. */
+  readonly waits: ReadonlyMap<string, number[]>;
+  readonly costs: ReadonlyMap<string, number[]>;
+  /** Over the whole range. */
+  readonly sets: ReadonlyMap<CellLabels, Sum>;
 }
 
 /** Prices and models that costs are compared by. */
 export type Pricing = RouteJudging;
 
-/** Picks the bins of a query, and their cells. */
+/** Counts the calls of a query, in one pass over their cells. */
 export function counted(
   hour: LastHour,
   { rangeSeconds, filter }: Required<Pick<Query, 'rangeSeconds' | 'filter'>>,
   atMs: number,
 ): Counted {
-  const { stepMs, bins } = hour.bins(rangeSeconds, atMs);
-  const chosen = Object.entries(filter);
-  const fits = (labels: CellLabels): boolean =>
-    chosen.every(([name, value]) => labelOf(labels, name) === value || isOfEvery(labels, name));
-  return { stepMs, bins, cells: bins.map(({ cells }) => [...cells].filter(([labels]) => fits(labels))) };
+  const stepMs = (rangeSeconds * 1_000) / (BINS - 1);
+  const firstMs = (Math.floor(atMs / stepMs) - (BINS - 1)) * stepMs;
+  const bins = Array.from({ length: BINS }, () => new Sum());
+  const durations: Record<'duration' | 'firstToken', (Dense | null)[]> = {
+    duration: bins.map(() => null),
+    firstToken: bins.map(() => null),
+  };
+  const [waits, costs] = [new Map<string, number[]>(), new Map<string, number[]>()];
+  const sets = new Map<CellLabels, Sum>();
+  const fits = filtering(filter);
+  const startsMs = hour.visit(rangeSeconds, atMs, (startMs, labels, cell) => {
+    if (!fits(labels)) return;
+    const at = (startMs - firstMs) / stepMs;
+    bins[at]?.add(cell);
+    sumOf(sets, labels).add(cell);
+    if (cell.waitSeconds > 0) addTo(waits, labels.model, { at, amount: cell.waitSeconds });
+    if (cell.costNanoUsd > 0) addTo(costs, labels.model, { at, amount: cell.costNanoUsd });
+    if (cell.duration !== null) merge((durations.duration[at] ??= dense()), cell.duration);
+    if (cell.firstToken !== null) merge((durations.firstToken[at] ??= dense()), cell.firstToken);
+  });
+  return { stepMs, startsMs, bins, ...durations, waits, costs, sets };
 }
 
-/** The value of a label; empty if the calls have none. */
+/** Judges each set of labels once. */
+function filtering(filter: Query['filter']): (labels: CellLabels) => boolean {
+  const chosen = Object.entries(filter);
+  if (chosen.length === 0) return () => true;
+  const judged = new Map<CellLabels, boolean>();
+  return (labels) => {
+    const known = judged.get(labels);
+    if (known !== undefined) return known;
+    const fits = chosen.every(([name, value]) => labelOf(labels, name) === value || isOfEvery(labels, name));
+    judged.set(labels, fits);
+    return fits;
+  };
+}
+
+function sumOf<Key>(sums: Map<Key, Sum>, key: Key): Sum {
+  const known = sums.get(key);
+  if (known !== undefined) return known;
+  const sum = new Sum();
+  sums.set(key, sum);
+  return sum;
+}
+
+function addTo(rows: Map<string, number[]>, model: string, { at, amount }: { at: number; amount: number }): void {
+  const known = rows.get(model);
+  const row = known ?? Array.from({ length: BINS }, () => 0);
+  if (known === undefined) rows.set(model, row);
+  row[at] = (row[at] ?? 0) + amount;
+}
+
+/** The value of a label; empty if the calls have none, and `other` for labels that found no room. */
 export function labelOf(labels: CellLabels, name: string): string {
   if (name === 'key') return labels.key;
   if (name === 'model') return labels.model;
   if (name === 'operation') return labels.operation;
+  if (labels.attribution === OTHER) return 'other';
   return Object.hasOwn(labels.attribution, name) ? (labels.attribution[name] ?? '') : '';
 }
 
@@ -46,68 +100,54 @@ export function isOfEvery({ attribution }: CellLabels, name: string): boolean {
   return attribution === EVERY && name !== 'key' && name !== 'model' && name !== 'operation';
 }
 
-function total(cells: Iterable<readonly [CellLabels, Cell]>, of: (cell: Cell) => number): number {
-  let sum = 0;
-  for (const [, cell] of cells) sum += of(cell);
-  return sum;
+function totalOf(sums: Iterable<Sum>): Sum {
+  const total = new Sum();
+  for (const sum of sums) total.add(sum);
+  return total;
 }
-
-const rejections = ({ rejected }: Cell): number =>
-  rejected === null ? 0 : Object.values(rejected).reduce((sum, count) => sum + count, 0);
-
-const callsOf = ({ ok, failed, left }: Cell): number => ok + failed + left;
 
 /** The range in numbers. `sinceMs` is when counting began. */
 export function numbersOf(seen: Counted, sinceMs: number, atMs: number): Numbers {
-  const all = seen.cells.flat();
-  const firstMs = Math.max(sinceMs, seen.bins[0]?.startMs ?? atMs);
+  const { calls, ok, failed, left, attempts, rateLimited, retries, waitSeconds, costNanoUsd } = totalOf(seen.bins);
+  const firstMs = Math.max(sinceMs, seen.startsMs[0] ?? atMs);
   const observedSeconds = Math.max(0, (atMs - firstMs) / 1_000);
-  const costUsd = usdOf(total(all, ({ costNanoUsd }) => costNanoUsd));
-  const ok = total(all, (cell) => cell.ok);
-  const failed = total(all, (cell) => cell.failed);
-  const left = total(all, (cell) => cell.left);
+  const costUsd = usdOf(costNanoUsd);
+  const lastMinute = seen.bins.filter((_, at) => (seen.startsMs[at] ?? 0) + seen.stepMs > atMs - 60_000);
   return {
-    ...{ calls: ok + failed + left, ok, failed, left },
-    lastMinute: total(
-      seen.cells.filter((_, index) => (seen.bins[index]?.startMs ?? 0) + seen.stepMs > atMs - 60_000).flat(),
-      callsOf,
-    ),
-    attempts: total(all, ({ attempts }) => attempts),
-    rateLimited: total(all, rejections),
-    retries: total(all, ({ retries }) => retries),
-    waitSeconds: total(all, ({ waitSeconds }) => waitSeconds),
-    latency: quantilesOf(all.map(([, { duration }]) => duration)),
-    firstToken: quantilesOf(all.map(([, { firstToken }]) => firstToken)),
-    costUsd,
+    ...{ calls, ok, failed, left, attempts, rateLimited, retries, waitSeconds, costUsd, observedSeconds },
+    lastMinute: totalOf(lastMinute).calls,
+    folded: totalOf([...seen.sets].flatMap(([{ attribution }, sum]) => (attribution === OTHER ? [sum] : []))).calls,
+    latency: quantilesOf(seen.duration),
+    firstToken: quantilesOf(seen.firstToken),
     costUsdPerHour: observedSeconds < 60 ? null : (costUsd / observedSeconds) * 3_600,
-    observedSeconds,
   };
 }
 
-function quantilesOf(sketches: readonly (Sketch | null)[]): Quantiles | null {
-  const merged = new Map<number, number>();
-  for (const sketch of sketches) if (sketch !== null) merge(merged, sketch);
-  const p50 = quantile(merged, 0.5, FEWEST);
-  const p95 = quantile(merged, 0.95, FEWEST);
+function quantilesOf(counts: readonly (Dense | null)[]): Quantiles | null {
+  const all = dense();
+  for (const one of counts) if (one !== null) mergeDense(all, one);
+  const p50 = quantile(all, 0.5, FEWEST);
+  const p95 = quantile(all, 0.95, FEWEST);
   return p50 === null || p95 === null ? null : { p50, p95 };
 }
 
 /** The bins as rows. Rows by reason and model have those that occurred, in the order of their names. */
 export function chartsOf(seen: Counted): Charts {
-  const row = (of: (cell: Cell) => number): Row => seen.cells.map((cells) => total(cells, of));
-  const all = seen.cells.flat();
-  const reasons = RATE_LIMIT_REASONS.filter((reason) => all.some(([, { rejected }]) => rejected?.[reason])).toSorted();
+  const row = (of: (sum: Sum) => number): Row => seen.bins.map(of);
+  const reasons = RATE_LIMIT_REASONS.map((reason, at) => ({ reason, row: row(({ rejected }) => rejected[at] ?? 0) }))
+    .filter(({ row: counts }) => counts.some((count) => count !== null && count > 0))
+    .toSorted((one, other) => (one.reason < other.reason ? -1 : 1));
   return {
     stepMs: seen.stepMs,
-    startsMs: seen.bins.map(({ startMs }) => startMs),
+    startsMs: seen.startsMs,
     answered: row(({ ok }) => ok),
     failed: row(({ failed }) => failed),
     left: row(({ left }) => left),
-    rateLimited: Object.fromEntries(reasons.map((reason) => [reason, row(({ rejected }) => rejected?.[reason] ?? 0)])),
-    latency: quantileRows(seen, ({ duration }) => duration),
-    firstToken: quantileRows(seen, ({ firstToken }) => firstToken),
-    waits: byModel(seen, ({ waitSeconds }) => waitSeconds),
-    cost: byModel(seen, ({ costNanoUsd }) => usdOf(costNanoUsd)),
+    rateLimited: Object.fromEntries(reasons.map(({ reason, row: counts }) => [reason, counts])),
+    latency: quantileRows(seen.duration),
+    firstToken: quantileRows(seen.firstToken),
+    waits: byModel(seen.waits, (waitSeconds) => waitSeconds),
+    cost: byModel(seen.costs, usdOf),
   };
 }
 
@@ -115,12 +155,11 @@ export function chartsOf(seen: Counted): Charts {
 const WIDEST = 3;
 
 /** A quantile of each bin, read from as many neighbors as it takes to have 20 calls; `null` where even they have fewer. */
-function quantileRows(seen: Counted, of: (cell: Cell) => Sketch | null): Charts['latency'] {
-  const sketches = seen.cells.map((cells) => cells.map(([, cell]) => of(cell)));
-  const around = sketches.map((own, index) => {
-    if (own.every((sketch) => sketch === null)) return null;
+function quantileRows(counts: readonly (Dense | null)[]): Charts['latency'] {
+  const around = counts.map((own, index) => {
+    if (own === null) return null;
     for (let width = 0; width <= WIDEST; width += 1) {
-      const found = quantilesOf(sketches.slice(Math.max(0, index - width), index + width + 1).flat());
+      const found = quantilesOf(counts.slice(Math.max(0, index - width), index + width + 1));
       if (found !== null) return found;
     }
     return null;
@@ -128,23 +167,22 @@ function quantileRows(seen: Counted, of: (cell: Cell) => Sketch | null): Charts[
   return { p50: around.map((found) => found?.p50 ?? null), p95: around.map((found) => found?.p95 ?? null) };
 }
 
-function byModel(seen: Counted, of: (cell: Cell) => number): Readonly<Record<string, Row>> {
-  const models = [...new Set(seen.cells.flat().map(([{ model }]) => model))].sort();
-  const rows = models.map((model) => {
-    const row = seen.cells.map((cells) =>
-      total(
-        cells.filter(([labels]) => labels.model === model),
-        of,
-      ),
-    );
-    return [model, row] as const;
-  });
-  return Object.fromEntries(rows.filter(([, row]) => row.some((value) => value > 0)));
+function byModel(
+  rows: ReadonlyMap<string, readonly number[]>,
+  of: (amount: number) => number,
+): Readonly<Record<string, Row>> {
+  return Object.fromEntries([...rows.keys()].sort().map((model) => [model, (rows.get(model) ?? []).map(of)]));
 }
 
-function tokensOf(cells: Iterable<readonly [CellLabels, Cell]>): Tokens {
-  const sums = TOKEN_KINDS.map((_, at) => total(cells, ({ tokens }) => tokens[at] ?? 0));
-  return Object.fromEntries(TOKEN_KINDS.map((kind, at) => [kind, sums[at] ?? 0])) as Tokens;
+function tokensOf(sums: Iterable<Sum>): Tokens {
+  const { tokens } = totalOf(sums);
+  return Object.fromEntries(TOKEN_KINDS.map((kind, at) => [kind, tokens[at] ?? 0])) as Tokens;
+}
+
+function modelSums(sets: Iterable<readonly [CellLabels, Sum]>): ReadonlyMap<string, Sum> {
+  const sums = new Map<string, Sum>();
+  for (const [{ model }, sum] of sets) sumOf(sums, model).add(sum);
+  return sums;
 }
 
 /** In US dollars; `null` without a price. */
@@ -155,36 +193,36 @@ function costUsdOn(tokens: Tokens, model: string, pricing: Pricing): number | nu
 
 /** What calls cost by one label, the dearest first. */
 export function tableOf(seen: Counted, { by, labels }: Pick<Table, 'by' | 'labels'>, pricing: Pricing): Table {
-  const groups = new Map<string, (readonly [CellLabels, Cell])[]>();
-  for (const entry of seen.cells.flat().filter(([of]) => !isOfEvery(of, by))) {
+  const groups = new Map<string, (readonly [CellLabels, Sum])[]>();
+  for (const entry of seen.sets) {
+    if (isOfEvery(entry[0], by)) continue;
     const value = labelOf(entry[0], by);
     const group = groups.get(value) ?? [];
     groups.set(value, group);
     group.push(entry);
   }
-  const rows = [...groups].map(([value, cells]): TableRow => ({
-    value,
-    calls: total(cells, callsOf),
-    ok: total(cells, ({ ok }) => ok),
-    failed: total(cells, ({ failed }) => failed),
-    tokens: total(cells, ({ tokens }) => tokens.reduce((sum, count) => sum + count, 0)),
-    costUsd: usdOf(total(cells, ({ costNanoUsd }) => costNanoUsd)),
-    cheaper: cheaperOf(cells, pricing),
-  }));
+  const rows = [...groups].map(([value, sets]): TableRow => {
+    const models = modelSums(sets);
+    const { calls, ok, failed, tokens, costNanoUsd } = totalOf(models.values());
+    return {
+      ...{ value, calls, ok, failed, costUsd: usdOf(costNanoUsd) },
+      tokens: tokens.reduce((sum, count) => sum + count, 0),
+      cheaper: cheaperOf(models, pricing),
+    };
+  });
   return { by, labels, rows: rows.sort((one, other) => other.costUsd - one.costUsd || other.calls - one.calls) };
 }
 
 /** What a row costs where each of its models is the next cheaper one; `null` if nothing would be cheaper. */
-function cheaperOf(cells: readonly (readonly [CellLabels, Cell])[], pricing: Pricing): TableRow['cheaper'] {
+function cheaperOf(models: ReadonlyMap<string, Sum>, pricing: Pricing): TableRow['cheaper'] {
   const ladder = [pricing.models.critical, pricing.models.reasoning, pricing.models.default];
   const canonical = ladder.map((model) => pricing.prices.canonicalModel(model));
   let costUsd = 0;
   let target: string | null = null;
-  for (const model of new Set(cells.map(([labels]) => labels.model))) {
-    const own = cells.filter(([labels]) => labels.model === model);
+  for (const [model, sum] of models) {
     const next = canonical[canonical.indexOf(model) + 1];
-    const moved = canonical.includes(model) && next !== undefined ? costUsdOn(tokensOf(own), next, pricing) : null;
-    const stays = usdOf(total(own, ({ costNanoUsd }) => costNanoUsd));
+    const moved = canonical.includes(model) && next !== undefined ? costUsdOn(tokensOf([sum]), next, pricing) : null;
+    const stays = usdOf(sum.costNanoUsd);
     if (moved !== null && moved < stays)
       target = target === null || target === next ? (next ?? null) : 'cheaper models';
     costUsd += moved !== null && moved < stays ? moved : stays;
@@ -194,13 +232,12 @@ function cheaperOf(cells: readonly (readonly [CellLabels, Cell])[], pricing: Pri
 
 /** How much of the input came from the prompt cache, and what that saved; `null` before any input. */
 export function cacheOf(seen: Counted, pricing: Pricing): CacheView | null {
-  const all = seen.cells.flat();
-  const tokens = tokensOf(all);
+  const tokens = tokensOf(seen.sets.values());
   const prompt = promptTokens(tokens);
   if (prompt === 0) return null;
   let savedUsd: number | null = 0;
-  for (const model of new Set(all.map(([labels]) => labels.model))) {
-    const own = tokensOf(all.filter(([labels]) => labels.model === model));
+  for (const [model, sum] of modelSums(seen.sets)) {
+    const own = tokensOf([sum]);
     const cached = own.cache_read + own.cache_write_5m + own.cache_write_1h;
     if (cached === 0) continue;
     const input: Tokens = { ...own, output: 0, output_estimated: 0 };

@@ -7,7 +7,8 @@ import { NANO_USD_PER_USD } from '../figures.ts';
 import { ENDED } from './live-calls.ts';
 import { Lowest } from './lowest.ts';
 import { limitsOf, limitId } from './standing.ts';
-import { EVERY, LastHour, type Cell, type CellLabels } from './timeline.ts';
+import { EVERY, type Cell, type CellLabels } from './cell.ts';
+import { LastHour } from './timeline.ts';
 import type { Replica } from './view.ts';
 
 const DECLARED: ReadonlyMap<string, MetricDeclaration> = new Map(
@@ -108,15 +109,17 @@ export class Replicas {
     }
   }
 
-  /** A bucket does not say where in it the durations are: they are spread evenly. */
+  /** A bucket does not say where in it the durations are: they are spread evenly, in whole numbers. */
   #spread(sample: Sample, { from, to, count }: { from: number; to: number; count: number }): void {
     const parts = Math.min(8, Math.ceil(count));
+    const upTo = (part: number): number => Math.round((count * part) / parts);
     const isCall = sample.name === 'anthropic_request_duration_seconds_bucket';
     this.hour.count(this.#placeOf(sample), this.#now(), (cell) => {
       for (let part = 0; part < parts; part += 1) {
         const seconds = from + ((to - from) * (part + 0.5)) / parts;
-        if (isCall) cell.took(seconds, count / parts);
-        else cell.began(seconds, count / parts);
+        const own = upTo(part + 1) - upTo(part);
+        if (isCall) cell.took(seconds, own);
+        else cell.began(seconds, own);
       }
     });
   }

@@ -74,7 +74,7 @@ function rangeFor(observedMs: number): RangeSeconds {
 
 /** The labels of the calls of the last hour: attribution first, since it says whose they are. */
 function labelsOf(hour: LastHour, nowMs: number): Readonly<Record<string, readonly string[]>> {
-  const places = [...new Set(hour.bins(3_600, nowMs).bins.flatMap(({ cells }) => [...cells.keys()]))];
+  const places = hour.labelsSince(nowMs - 3_600_000);
   const attributed = [...new Set(places.flatMap(({ attribution }) => Object.keys(attribution)))].sort();
   const valuesOf = (name: string): readonly string[] =>
     [...new Set(places.filter((place) => !isOfEvery(place, name)).map((place) => labelOf(place, name)))]

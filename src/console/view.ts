@@ -70,6 +70,8 @@ export interface Numbers {
   /** Calls that their caller left: neither answered nor failed. */
   readonly left: number;
   readonly lastMinute: number;
+  /** Calls whose attribution found no room: they stand under `other`. */
+  readonly folded: number;
   readonly attempts: number;
   readonly rateLimited: number;
   readonly retries: number;

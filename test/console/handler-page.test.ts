@@ -26,43 +26,68 @@ async function watchedService() {
     attribution: { route: ['chat', ...HOSTILE] },
   });
   const messages = [{ role: 'user' as const, content: 'Ahoy' }];
-  const ask = (route: string) =>
+  const ask = (route: string, model = 'claude-haiku-4-5') =>
     withAttribution({ route }, () =>
-      client.messages.create({ model: 'claude-haiku-4-5', max_tokens: 2_000, messages }).catch(() => undefined),
+      client.messages.create({ model, max_tokens: 2_000, messages }).catch(() => undefined),
     );
   const serving = await serve(handler, { port: 0 });
   return { api, ask, serving, close: () => Promise.all([serving.close(0), kept.close()]) };
 }
 
-/** A page, with what it complained of, asked elsewhere, or ran that it was not to. */
-async function opened(browser: Browser, url: string, options: { width?: number; colorScheme?: 'light' | 'dark' } = {}) {
-  const { width = 1_440, colorScheme = 'light' } = options;
-  const page = await browser.newPage({ viewport: { width, height: 900 }, colorScheme });
+interface Look {
+  readonly width?: number;
+  readonly colorScheme?: 'light' | 'dark';
+}
+
+/** Shows an address as somebody sees it who has never been there, and returns what the page complains of from then on. */
+async function open(page: Page, url: string, { width = 1_440, colorScheme = 'light' }: Look = {}): Promise<string[]> {
   const complaints: string[] = [];
+  page.removeAllListeners();
+  await page.goto('about:blank');
   page.on('console', (message) => void (message.type() === 'error' && complaints.push(message.text())));
   page.on('pageerror', (error) => void complaints.push(error.message));
   page.on('dialog', (dialog) => void complaints.push(dialog.message()));
-  page.on('request', (request) => void (request.url().startsWith(url) || complaints.push(request.url())));
-  await page.addInitScript({ content: axe.source });
+  page.on(
+    'request',
+    (request) => void (request.url().startsWith(new URL(url).origin) || complaints.push(request.url())),
+  );
+  await page.setViewportSize({ width, height: 900 });
+  await page.emulateMedia({ colorScheme });
   await page.goto(url);
   await page.locator('#numbers .figure').first().waitFor();
-  return { page, complaints };
+  return complaints;
+}
+
+/** Asks for news at once, as a reader does who chooses a range. */
+async function refresh(page: Page): Promise<void> {
+  const answered = page.waitForResponse((response) => response.url().includes('/data'));
+  await page.evaluate('location.hash = `#range=900&again=${performance.now()}`');
+  await answered;
 }
 
 const texts = (page: Page, selector: string): Promise<string[]> => page.locator(selector).allInnerTexts();
 
 /** What axe finds against WCAG 2.2 A, AA and the best practices. */
 async function found(page: Page): Promise<readonly string[]> {
+  if (!(await page.evaluate<boolean>("'axe' in window"))) await page.evaluate(axe.source);
   const run = 'axe.run(document).then(({ violations }) => violations.map(({ id, nodes }) => id + " " + nodes[0].html))';
   return page.evaluate<string[]>(run);
 }
+
+/** Adds up how far the content moved without being asked, as the browser measures it. */
+const WATCH_SHIFTS = `window.shift = 0; new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) window.shift += entry.value;
+}).observe({ type: 'layout-shift', buffered: true })`;
 
 const chrome = tool('chromium');
 
 suite('the live page in a browser', { skip: chrome.skip }, () => {
   let browser: Browser;
+  let page: Page;
   before(async () => {
-    browser = await chromium.launch({ executablePath: chrome.path, args: ['--no-sandbox'] });
+    browser = await chromium.launch({ executablePath: chrome.path, args: ['--no-sandbox', '--disable-gpu'] });
+    page = await browser.newPage();
+    await page.addInitScript(WATCH_SHIFTS);
   });
   after(() => browser.close());
 
@@ -81,7 +106,7 @@ suite('the live page in a browser', { skip: chrome.skip }, () => {
     const failed = api.truth.requests.filter(({ status }) => status === 401);
     assert.deepEqual([usd, refusals.length, failed.length], ['$0.14', 1, 1]);
 
-    const { page, complaints } = await opened(browser, serving.url);
+    const complaints = await open(page, serving.url);
     const shown = async () => ({
       name: await page.locator('#name').innerText(),
       numbers: await texts(page, '#numbers .figure'),
@@ -115,40 +140,62 @@ suite('the live page in a browser', { skip: chrome.skip }, () => {
   test('axe finds nothing, light and dark, wide and narrow, empty and full; nothing spills sideways', async (t) => {
     const { ask, serving, close } = await watchedService();
     t.after(close);
-    const wide = await opened(browser, serving.url, { colorScheme: 'dark' });
-    assert.deepEqual(await found(wide.page), []);
+    const empty = await open(page, serving.url, { colorScheme: 'dark' });
+    assert.deepEqual(await found(page), []);
     for (const route of ['chat', ...HOSTILE]) await ask(route);
-    await wide.page.reload();
-    await wide.page.locator('#table bdi').first().waitFor();
-    assert.deepEqual(await found(wide.page), []);
-    const narrow = await opened(browser, serving.url, { width: 390 });
-    await narrow.page.locator('#table bdi').first().waitFor();
-    assert.deepEqual(await found(narrow.page), []);
-    assert.equal(await narrow.page.evaluate('document.documentElement.scrollWidth'), 390);
-    assert.deepEqual([...wide.complaints, ...narrow.complaints], []);
+    await refresh(page);
+    await page.locator('#table bdi').first().waitFor();
+    assert.deepEqual(await found(page), []);
+    const narrow = await open(page, serving.url, { width: 390 });
+    await page.locator('#table bdi').first().waitFor();
+    assert.deepEqual(await found(page), []);
+    assert.equal(await page.evaluate('document.documentElement.scrollWidth'), 390);
+    assert.deepEqual([...empty, ...narrow], []);
   });
+
+  for (const width of [1_440, 390]) {
+    test(`what comes in moves nothing that is on the screen, ${width} pixels wide`, async (t) => {
+      const { api, ask, serving, close } = await watchedService();
+      t.after(close);
+      await open(page, serving.url, { width });
+      api.script([{ fault: 'output_tokens_limit' }, { fault: 'requests_limit' }]);
+      for (const model of ['claude-haiku-4-5', 'claude-sonnet-5-5', 'claude-opus-5-5']) {
+        for (let call = 0; call < 8; call += 1) await ask(call === 0 ? HOSTILE[0] : 'chat', model);
+        await refresh(page);
+        await page.locator('#l-cost li').getByText(model.replace('claude-', '')).waitFor();
+      }
+      await page.locator('#limits .group').nth(2).waitFor();
+      // Two frames: what moved is reported after the frame that painted it.
+      const shift = await page.evaluate<number>(
+        'new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() => done(shift)))))',
+      );
+      assert.ok(shift < 0.05, `moved by ${shift}`);
+    });
+  }
 
   test('the arrow keys move the moment, Enter pins it, and the address shows it to others', async (t) => {
     const { ask, serving, close } = await watchedService();
     t.after(close);
     await ask('chat');
-    const { page } = await opened(browser, serving.url);
+    await open(page, serving.url);
     await page.locator('#c-calls .u-over').focus();
     await page.keyboard.press('ArrowLeft');
     assert.match(await page.locator('#say').innerText(), /^\d\d:\d\d:\d\d: answered \d/);
     await page.keyboard.press('Enter');
     await page.locator('#pin').getByText('Pinned at').waitFor();
-    const other = await opened(browser, page.url());
-    await other.page.locator('#pin').getByText('Pinned at').waitFor();
-    assert.match(other.page.url(), /#at=\d{4}-/);
+    const shared = page.url();
+    assert.match(shared, /#at=\d{4}-/);
+    await open(page, shared);
+    await page.locator('#pin').getByText('Pinned at').waitFor();
   });
 
   test('a process that dies is said to be silent, and its last numbers stay', async (t) => {
     const { ask, serving, close } = await watchedService();
     t.after(close);
     await ask('chat');
-    const { page } = await opened(browser, serving.url);
+    await open(page, serving.url);
     await serving.close(0);
+    await page.evaluate("location.hash = '#range=900'");
     await page.getByText('The process has not answered since').waitFor();
     assert.deepEqual((await texts(page, '#numbers .figure')).slice(0, 2), ['1', '100.0%']);
   });
