@@ -102,7 +102,10 @@ const SETS: Readonly<Record<string, ClosedSet>> = {
   },
   ClientRules: {
     file: 'src/gateway/access/client.ts',
-    member: { begin: 'export interface ClientRules {', another: 'readonly oneMoreThanThereIs: true | null;' },
+    member: {
+      begin: 'export interface ClientRules extends Limits {',
+      another: 'readonly oneMoreThanThereIs: true | null;',
+    },
     places: ['src/gateway/access/client.ts', 'src/gateway/configuration/clients.ts', 'src/gateway/rules.ts'],
   },
   STAGES: { file: 'src/record/metrics/metric.ts', member: 'on_call', places: ['scripts/label-meanings.ts'] },

@@ -49,6 +49,7 @@ await store.put({
   revokedAtMs: null,
   note: '',
   minted: null,
+  member: null,
 });
 
 async function sumOf(name: string, labels: Readonly<Record<string, string>> = {}): Promise<number> {

@@ -90,6 +90,7 @@ function configured({
   return {
     ...{ name, key: 'prod-api-key', labels: {}, models, maxTokens: ceiling, endpoints, requestsPerMinute: perMinute },
     ...{ origins: null, mints: spendNanoUsd === null ? null : mints, bodyBytes, requestsAtOnce: null, billTo: null },
+    ...{ inputTokensPerMinute: null, outputTokensPerMinute: null, parallelRequests: null, members: null },
   };
 }
 
@@ -112,6 +113,8 @@ function memoryStore(): Store {
     find: (id) => Promise.resolve(records.get(id) ?? null),
     list: () => Promise.resolve([...records.values()]),
     revoke: () => Promise.resolve(false),
+    audit: () => Promise.resolve([]),
+    forget: () => Promise.resolve(0),
     close: () => Promise.resolve(),
   };
 }

@@ -2,19 +2,14 @@ import { CONTENT_NAMES, UNBOUNDED_PARTS, type AskedNode, type Unbounded } from '
 import { billsAnother } from '../observe/operation.ts';
 import { isJson, type Json } from '../observe/usage.ts';
 import { REFUSAL, type Admission, type Guard, type GuardedRequest } from '../decisions.ts';
-import type { ClientRule, ClientRules, GatewayClient } from './access/client.ts';
+import type { AuthenticatedToken, ClientRule, ClientRules } from './access/client.ts';
 import { MINTED_AT_ONCE, MINTED_BODY_BYTES, UNBOUND } from './access/client.ts';
+import { least, rateBuckets } from './access/member-limits.ts';
+import type { MemberRules } from './access/member.ts';
 import { rateGuard, type RateBucket, type RateLimiter } from './access/rate-limiter.ts';
 import type { SpendingToken } from './access/token-spend.ts';
-import type { TokenRecord } from './access/tokens.ts';
 import type { ApiError } from './errors.ts';
 import type { MaxTokensCeiling, TokenGuard } from './grant.ts';
-
-/** A valid token, and its client. */
-export interface AuthenticatedToken {
-  readonly client: GatewayClient;
-  readonly record: TokenRecord;
-}
 
 /** A client rule, and how the gateway enforces it. */
 interface RuleEntry<Rule extends ClientRule> {
@@ -38,6 +33,10 @@ interface Bounds {
   readonly bodyBytes: number;
   readonly requestsAtOnce: number;
   readonly billTo: 'self';
+  readonly inputTokensPerMinute: number;
+  readonly outputTokensPerMinute: number;
+  readonly parallelRequests: number;
+  readonly members: MemberRules;
 }
 
 /** What bounds a minted token. */
@@ -74,12 +73,7 @@ export const CLIENT_RULES: { readonly [Rule in ClientRule]: RuleEntry<Rule> } = 
     needsBody: false,
   },
   // The authenticator enforces it: a token from another origin gets a 401, like an unknown one.
-  origins: {
-    field: 'origins',
-    read: allowedOrigins,
-    guard: () => [],
-    needsBody: false,
-  },
+  origins: keptElsewhere('origins', allowedOrigins),
   // The grant has the spend as a spend guard, which also settles the cost of calls.
   mints: {
     field: 'mints',
@@ -88,20 +82,12 @@ export const CLIENT_RULES: { readonly [Rule in ClientRule]: RuleEntry<Rule> } = 
     needsBody: true,
   },
   // The grant carries these two: they are kept before the body is read, and while it is.
-  bodyBytes: {
-    field: 'bodyBytes',
-    read: ({ client, record }) =>
-      least(client.bodyBytes, record.minted && (client.mints?.bodyBytes ?? MINTED_BODY_BYTES)),
-    guard: () => [],
-    needsBody: false,
-  },
-  requestsAtOnce: {
-    field: 'requestsAtOnce',
-    read: ({ client, record }) =>
-      least(client.requestsAtOnce, record.minted && (client.mints?.requestsAtOnce ?? MINTED_AT_ONCE)),
-    guard: () => [],
-    needsBody: false,
-  },
+  bodyBytes: keptElsewhere('bodyBytes', ({ client, record }) =>
+    least(client.bodyBytes, record.minted && (client.mints?.bodyBytes ?? MINTED_BODY_BYTES)),
+  ),
+  requestsAtOnce: keptElsewhere('requestsAtOnce', ({ client, record }) =>
+    least(client.requestsAtOnce, record.minted && (client.mints?.requestsAtOnce ?? MINTED_AT_ONCE)),
+  ),
   billTo: {
     field: 'billTo',
     read: ({ client, record }) =>
@@ -109,11 +95,16 @@ export const CLIENT_RULES: { readonly [Rule in ClientRule]: RuleEntry<Rule> } = 
     guard: () => [SELF_ONLY],
     needsBody: true,
   },
+  // The grant has what follows as spend guards, which also settle what a call has used.
+  inputTokensPerMinute: keptElsewhere('inputTokensPerMinute', ({ client }) => client.inputTokensPerMinute),
+  outputTokensPerMinute: keptElsewhere('outputTokensPerMinute', ({ client }) => client.outputTokensPerMinute),
+  parallelRequests: keptElsewhere('parallelRequests', ({ client }) => client.parallelRequests),
+  members: keptElsewhere('members', ({ client }) => client.members),
 };
 
-function least(...bounds: readonly (number | null)[]): number | null {
-  const set = bounds.filter((bound) => bound !== null);
-  return set.length === 0 ? null : Math.min(...set);
+/** A rule that has no guards: who reads its bound enforces it. */
+function keptElsewhere<Rule extends ClientRule>(field: Rule, read: RuleEntry<Rule>['read']): RuleEntry<Rule> {
+  return { field, read, guard: () => [], needsBody: false };
 }
 
 const ENTRIES: readonly RuleEntry<ClientRule>[] = Object.values(CLIENT_RULES);
@@ -143,22 +134,12 @@ function tokenGuard(guard: Guard, { needsBody }: { readonly needsBody: boolean }
   return { needsBody, admit: (call, request) => guard.admit(call, request) };
 }
 
-/** The models that the client may use now, even if it could use more when the token was minted. */
+/** The models that the client may use now, even if it could use more when the token was made. */
 function allowedModels({ client, record }: AuthenticatedToken): readonly string[] | null {
-  const minted = record.minted?.models ?? null;
-  if (minted === null || client.models === null) return minted ?? client.models;
-  return minted.filter((model) => client.models?.includes(model));
-}
-
-/** The bucket of a minted token comes first, so that its refusals take nothing from the client's bucket. */
-function rateBuckets({ client, record }: AuthenticatedToken): readonly RateBucket[] | null {
-  const perToken = record.minted === null ? null : (client.mints?.requestsPerMinute ?? null);
-  const perClient = client.requestsPerMinute;
-  const buckets: readonly RateBucket[] = [
-    ...(perToken === null ? [] : [{ holder: 'token', name: record.id, perMinute: perToken } as const]),
-    ...(perClient === null ? [] : [{ holder: 'client', name: client.name, perMinute: perClient } as const]),
-  ];
-  return buckets.length === 0 ? null : buckets;
+  return [record.member?.models ?? null, record.minted?.models ?? null].reduce((allowed, own) => {
+    if (own === null || allowed === null) return own ?? allowed;
+    return own.filter((model) => allowed.includes(model));
+  }, client.models);
 }
 
 /** Every list applies: the client's, and the one origin of a minted token. */

@@ -67,7 +67,7 @@ describe('plimsoll gateway token', () => {
     const { code, out } = await run(['list', '--config', path], {}, NOW_MS + 3_600_000);
     assert.equal(code, 0);
     assert.deepEqual(out, [
-      'id            client              created      expires      state    note',
+      'id            client              created      expires      state    owner, note',
       `${first}  checkout            11-24 12:00  11-24 12:30  expired  the shop a…`,
       `${second}  search-with-a-nam…  2026-11-24   never        revoked`,
       `${third}  checkout            2026-11-24   2026-11-26   valid`,
@@ -82,6 +82,8 @@ describe('plimsoll gateway token', () => {
       expiresAt: null,
       revokedAt: '2026-11-24T12:00:00.000Z',
       note: '',
+      owner: null,
+      limits: null,
       minted: null,
     });
   });
@@ -153,6 +155,79 @@ describe('plimsoll gateway token', () => {
     assert.equal(err.join(' '), `Tokens of clients that are not in ${other}: checkout. ${refused}`);
   });
 
+  it('makes a token of an owner with limits of its own, and none that go beyond the client', async () => {
+    const platform = {
+      requestsPerMinute: 600,
+      models: ['claude-haiku-5-5', 'claude-sonnet-5-5'],
+      members: { requestsPerMinute: 100, budget: '80/month' },
+      budgets: [{ name: 'platform-month', period: 'month', usd: 200, mode: 'block' }],
+    };
+    const path = config('members', { clients: { platform, checkout: {} }, ledger: { sqlite: 'members-ledger.db' } });
+    const within = ['--owner', 'ada', '--budget', '50/month', '--rpm', '60', '--models', 'claude-haiku-5-5'];
+    const { code, out, err } = await run([
+      'create',
+      '--client',
+      'platform',
+      ...within,
+      '--config',
+      path,
+      '--by',
+      'eve',
+    ]);
+    assert.deepEqual([code, out.length], [0, 1]);
+    const { id = '' } = tokenParts(out[0] ?? '') ?? {};
+    assert.deepEqual(err.slice(0, 2), [
+      `Token ${id} of platform for ada is valid until it is revoked.`,
+      'Its own limits: $50/month, 60 requests a minute, claude-haiku-5-5.',
+    ]);
+    const refused = `Not created: a token cannot go beyond its client platform in ${path}.`;
+    for (const [args, ...reasons] of [
+      [
+        ['--rpm', '700'],
+        '700 requests a minute are 600 more than the 100 that each member has.',
+        '700 requests a minute are 100 more than the 600 that the whole client has.',
+      ],
+      [['--budget', '80.5/month'], '$80.5/month is $0.5 more than the $80/month that each member has.'],
+      [
+        ['--budget', '7/day'],
+        '$7/day × 31 days = $217, which is $137 more than the $80/month that each member has.',
+        "$7/day × 31 days = $217, which is $17 more than the $200/month of the client's budget platform-month.",
+      ],
+      [
+        ['--models', 'claude-opus-5-5'],
+        'claude-opus-5-5 is not among the models of the client: claude-haiku-5-5, claude-sonnet-5-5.',
+      ],
+    ] as const) {
+      const beyond = await run(['create', 'platform', ...args, '--config', path]);
+      assert.deepEqual([beyond.code, beyond.out, beyond.err.join(' ')], [1, [], [refused, ...reasons].join(' ')]);
+    }
+    const without = await run(['create', 'checkout', '--owner', 'ada', '--config', path]);
+    assert.match(
+      without.err.join(' '),
+      /^The client checkout has no members\. Add members: \{\} to the client checkout/,
+    );
+    const listed = await run(['list', '--owner', 'ada', '--config', path]);
+    assert.equal(listed.out[1], `${id}  platform            2026-11-24   never        valid    ada`);
+    const revoked = await run(['revoke', '--owner', 'ada', '--config', path]);
+    assert.deepEqual(revoked.out, [`All tokens of ada are revoked: ${id}. So are those that they minted.`]);
+    assert.equal((await run(['revoke', '--owner', 'ada', '--config', path])).code, 1);
+  });
+
+  it('stores no owner in clear where the configuration has a key to hash them with', async () => {
+    const env = { OWNERS: 'a-random-key-of-enough-characters' };
+    const more = { clients: { platform: { members: {} } }, owners: { hash: { env: 'OWNERS' } } };
+    const path = config('hashed', more);
+    const made = await run(['create', 'platform', '--owner', 'ada lovelace', '--config', path], env);
+    assert.match(made.err[0] ?? '', / of platform for h-[0-9a-f]{20} is valid /);
+    const files = readdirSync(folder).filter((name) => name.startsWith('hashed.db'));
+    const kept = files.map((name) => readFileSync(join(folder, name), 'latin1')).join('');
+    assert.ok(!kept.includes('lovelace') && kept.includes('h-'));
+    assert.equal((await run(['list', '--owner', 'ada lovelace', '--config', path], env)).out.length, 2);
+    assert.equal((await run(['revoke', '--owner', 'ada lovelace', '--config', path], env)).code, 0);
+    const short = await run(['list', '--config', path], { OWNERS: 'short' });
+    assert.match(short.err[0] ?? '', /owners\.hash: expected a random text of at least 16 characters/);
+  });
+
   it('keeps them in Redis, and says when that does not answer', { skip: redis.skip }, async () => {
     const server = await redisServer(['--requirepass', 'hush']);
     const env = { REDIS: `redis://:hush@127.0.0.1:${server.port}` };
@@ -175,12 +250,12 @@ describe('plimsoll gateway token', () => {
       [['create'], 'create: expected the name of one client, got nothing'],
       [['create', 'a', 'b'], 'create: expected the name of one client, got something else'],
       [['list', 'a'], 'list: expected nothing after list, got something else'],
-      [['revoke', 'not-an-id'], 'revoke: expected the id of one token, got something else'],
+      [['revoke', 'not-an-id'], 'revoke: expected the id of one token, or --owner, got something else'],
       [['create', 'a', '--expires', '90'], '--expires: expected a time such as 90d, 12h or 30m, got "90"'],
       [['create', 'a', '--note', 'a\nb'], '--note: expected up to 200 characters in one line, got "a\\nb"'],
       [
         ['list', '--color'],
-        '--color: expected one of --config, --expires, --note, --minted, --json, --help, got an unknown option',
+        '--color: expected one of --owner, --budget, --rpm, --itpm, --otpm, --parallel, --models, --client, --config, --expires, --note, --by, --minted, --json, --help, got an unknown option',
       ],
     ] as const) {
       const { code, err } = await run(args);

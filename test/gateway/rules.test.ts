@@ -113,6 +113,7 @@ const RECORD: TokenRecord = {
   revokedAtMs: null,
   note: '',
   minted: null,
+  member: null,
 };
 
 describe('a body', () => {

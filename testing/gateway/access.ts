@@ -90,6 +90,7 @@ export function gatewayAccess(clients: readonly GatewayClient[]): GatewayAccess 
         ...times,
         note: '',
         minted: null,
+        member: null,
         ...given,
       });
       return { id: parts.id, token: tokenText(parts) };

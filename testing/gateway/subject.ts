@@ -107,7 +107,7 @@ export const MINTS = {
 
 const ANYTHING = unboundClient('web', 'prod-api-key');
 
-const FOREVER = { expiresAtMs: null, revokedAtMs: null, note: '', minted: null } as const;
+const FOREVER = { expiresAtMs: null, revokedAtMs: null, note: '', minted: null, member: null } as const;
 
 /** A small, good body of a Messages request. */
 export const BODY = JSON.stringify({

@@ -13,6 +13,7 @@ export function aRecord(given: Partial<TokenRecord> = {}): TokenRecord {
     revokedAtMs: null,
     note: '',
     minted: null,
+    member: null,
     ...given,
   };
 }

@@ -2,8 +2,9 @@ import { systemClock, type Clock } from '../../clock.ts';
 import { defaultPrices } from '../../pricing/prices.ts';
 import type { Attribution } from '../../vocabulary.ts';
 import type { Authenticate, AuthenticationFailure, Credentials, Grant } from '../grant.ts';
-import { CLIENT_RULES, tokenGuards, type AuthenticatedToken } from '../rules.ts';
-import type { GatewayClient } from './client.ts';
+import { CLIENT_RULES, tokenGuards } from '../rules.ts';
+import type { AuthenticatedToken, GatewayClient } from './client.ts';
+import { OWNER_LABEL } from './member.ts';
 import { memoryRateLimiter, type RateLimiter } from './rate-limiter.ts';
 import { TokenSpend } from './token-spend.ts';
 import { isSecretOf, tokenParts, type TokenRecord, type TokenStore } from './tokens.ts';
@@ -56,9 +57,15 @@ function grantOf(token: AuthenticatedToken, { spend, limiter }: TokenState): Gra
   };
 }
 
-function labelsOf({ record: { minted }, client }: AuthenticatedToken): Attribution {
+function labelsOf({ record: { minted, member }, client }: AuthenticatedToken): Attribution {
   const label = client.mints?.subjectLabel ?? null;
-  return minted === null || label === null ? client.labels : { ...client.labels, [label]: minted.subject };
+  const owner = member?.owner ?? null;
+  if (owner === null && (minted === null || label === null)) return client.labels;
+  return {
+    ...client.labels,
+    ...(minted !== null && label !== null && { [label]: minted.subject }),
+    ...(owner !== null && { [OWNER_LABEL]: owner }),
+  };
 }
 
 interface TokenCheck {

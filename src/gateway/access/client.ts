@@ -1,6 +1,14 @@
 import type { Attribution } from '../../vocabulary.ts';
 import type { Unbounded } from '../body-names.ts';
 import type { MaxTokensCeiling } from '../grant.ts';
+import { NO_LIMITS, type Limits, type MemberRules } from './member.ts';
+import type { TokenRecord } from './tokens.ts';
+
+/** A valid token, and its client. */
+export interface AuthenticatedToken {
+  readonly client: GatewayClient;
+  readonly record: TokenRecord;
+}
 
 /** A service that calls through the gateway, as configured. */
 export interface GatewayClient extends ClientRules {
@@ -12,15 +20,13 @@ export interface GatewayClient extends ClientRules {
 }
 
 /** The rules of a client, which apply to all its tokens. `CLIENT_RULES` in `rules.ts` enforces them. */
-export interface ClientRules {
+export interface ClientRules extends Limits {
   /** The models that it may use; `null` for any model. */
   readonly models: readonly string[] | null;
   /** The highest `max_tokens`; `null` for no ceiling. */
   readonly maxTokens: MaxTokensCeiling | null;
   /** `messages` excludes files and batches, which all clients of a key share. Minted tokens never get those. */
   readonly endpoints: 'all' | 'messages';
-  /** Requests per minute of all its tokens together; `null` for no limit. */
-  readonly requestsPerMinute: number | null;
   /** The web origins that may send its tokens; `null` for any origin, and for requests without an `Origin` header. */
   readonly origins: readonly string[] | null;
   /** Bounds of the tokens that it mints for its own users; `null` if it may not mint. */
@@ -34,6 +40,8 @@ export interface ClientRules {
    * `self` for minted ones, because what others pay is in no spend limit.
    */
   readonly billTo: 'self' | 'any' | null;
+  /** The bounds of each of its members, whose tokens `plimsoll gateway token create` makes; `null`: no others than its own. */
+  readonly members: MemberRules | null;
 }
 
 /** The name of a client rule. */
@@ -77,10 +85,11 @@ export const UNBOUND: ClientRules = {
   models: null,
   maxTokens: null,
   endpoints: 'all',
-  requestsPerMinute: null,
+  ...NO_LIMITS,
   origins: null,
   mints: null,
   bodyBytes: null,
   requestsAtOnce: null,
   billTo: null,
+  members: null,
 };

@@ -3,10 +3,15 @@ import { gotName, mayHoldSecret, nearest, sentenceOf, unfit, unknownField, type 
 import { nanoUsdOf, usdOf } from '../../figures.ts';
 import { errorResponse, refusalError, type ApiError } from '../errors.ts';
 import { presentedToken } from '../headers.ts';
-import type { AuthenticatedToken } from '../rules.ts';
 import { toWebResponse } from '../web.ts';
 import { authenticateToken } from './authenticator.ts';
-import { DEFAULT_MINTED_SECONDS, LONGEST_MINTED_SECONDS, type GatewayClient, type MintRules } from './client.ts';
+import {
+  DEFAULT_MINTED_SECONDS,
+  LONGEST_MINTED_SECONDS,
+  type AuthenticatedToken,
+  type GatewayClient,
+  type MintRules,
+} from './client.ts';
 import { RateLimitedError, memoryRateLimiter, type RateLimiter } from './rate-limiter.ts';
 import { newToken, secretHash, tokenText, type IssuedToken, type TokenStore } from './tokens.ts';
 
@@ -227,6 +232,7 @@ function mint(parent: AuthenticatedToken, asked: MintRequest, nowMs: number): Is
       expiresAtMs: Math.min(endsMs, record.expiresAtMs ?? endsMs),
       revokedAtMs: null,
       note: '',
+      member: record.member,
       minted: {
         parent: record.id,
         subject: asked.subject,

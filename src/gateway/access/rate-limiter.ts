@@ -104,13 +104,13 @@ export function redisRateLimiter(
   };
 }
 
-/** The owner of a bucket: all tokens of a client together, or one minted token. */
-type RateLimitHolder = 'client' | 'token';
+/** The owner of a bucket: all tokens of a client together, those of one member, or one minted token. */
+type RateLimitHolder = 'client' | 'member' | 'token';
 
 /** A bucket of requests per minute. */
 export interface RateBucket {
   readonly holder: RateLimitHolder;
-  /** Name of the client, or id of the token. */
+  /** Name of the client or the member, or id of the token. */
   readonly name: string;
   readonly perMinute: number;
 }
@@ -136,6 +136,7 @@ const BRAND = Symbol.for('plimsoll.gateway_rate_limited');
 
 const HOLDERS: Readonly<Record<RateLimitHolder, string>> = {
   client: 'all tokens of the client together',
+  member: 'all tokens of this owner together',
   token: 'this token',
 };
 

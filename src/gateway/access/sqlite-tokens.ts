@@ -1,6 +1,8 @@
 import { closeSync, openSync } from 'node:fs';
-import type { DatabaseSync } from 'node:sqlite';
-import { sqliteDatabase } from '../../sqlite-database.ts';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { preparedStatements, sqliteDatabase } from '../../sqlite-database.ts';
+import { afterForgetting, auditFrom, auditText, type AuditEntry, type AuditFilter } from './audit.ts';
+import { auditEntry, isForgotten, withoutOwner } from './token-audit.ts';
 import {
   MINTED_KEPT_MS,
   TokenStoreError,
@@ -17,9 +19,10 @@ const TABLE_VERSION = 1;
 const TABLE = `
   CREATE TABLE IF NOT EXISTS token (
     id TEXT PRIMARY KEY, hash TEXT NOT NULL, client TEXT NOT NULL, created INTEGER NOT NULL,
-    expires INTEGER, revoked INTEGER, note TEXT NOT NULL, minted TEXT
+    expires INTEGER, revoked INTEGER, note TEXT NOT NULL, minted TEXT, member TEXT
   ) WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS minted_by_end ON token (expires) WHERE minted IS NOT NULL;
+  CREATE TABLE IF NOT EXISTS audit (place INTEGER PRIMARY KEY AUTOINCREMENT, text TEXT NOT NULL);
 `;
 
 /**
@@ -34,27 +37,122 @@ const LOCK_WAIT_MS = 1_000;
  * if it does not exist and `open` is `existing`.
  */
 export function sqliteTokens(path: string, open: 'create' | 'existing' = 'create'): TokenStore {
-  const database = openDatabase(path, open);
-  const put = database.prepare(
-    'INSERT INTO token VALUES ($id, $hash, $client, $created, $expires, $revoked, $note, $minted)',
-  );
-  const forget = database.prepare('DELETE FROM token WHERE minted IS NOT NULL AND expires < ?');
-  const find = database.prepare('SELECT * FROM token WHERE id = ?');
-  const list = database.prepare('SELECT * FROM token ORDER BY created, id');
-  const revoke = database.prepare('UPDATE token SET revoked = coalesce(revoked, ?) WHERE id = ?');
+  const file = new TokenFile(openDatabase(path, open));
   return {
     kind: 'sqlite',
-    put: (record) =>
-      query(() => {
-        if (record.minted === null) return durably(database, () => put.run({ ...rowOf(record) }));
-        forget.run(record.createdAtMs - MINTED_KEPT_MS);
-        return put.run({ ...rowOf(record) });
-      }).then(ignore),
-    find: (id) => query((): TokenRecord | null => recordOrNull(find.get(id))),
-    list: () => query(() => list.all().map(recordOf)),
-    revoke: (id, atMs) => query(() => durably(database, () => revoke.run(atMs, id)).changes > 0),
-    close: async () => database.close(),
+    put: (record, actor = '') => query(() => file.put(record, actor)),
+    find: (id) => query(() => file.find(id)),
+    list: () => query(() => file.list()),
+    revoke: (id, atMs, actor = '') => query(() => file.revoke(id, { atMs, actor })),
+    audit: () => query(() => file.audit().map(({ entry }) => entry)),
+    forget: (what, entry) => query(() => file.forget(what, entry)),
+    close: async () => file.close(),
   };
+}
+
+const STATEMENTS = {
+  put: 'INSERT INTO token VALUES ($id, $hash, $client, $created, $expires, $revoked, $note, $minted, $member)',
+  dropMinted: 'DELETE FROM token WHERE minted IS NOT NULL AND expires < ?',
+  find: 'SELECT * FROM token WHERE id = ?',
+  list: 'SELECT * FROM token ORDER BY created, id',
+  revoke: 'UPDATE token SET revoked = ? WHERE id = ?',
+  anonymize: 'UPDATE token SET note = $note, member = $member WHERE id = $id',
+  audit: 'SELECT place, text FROM audit ORDER BY place',
+  add: 'INSERT INTO audit (text) VALUES (?)',
+  change: 'UPDATE audit SET text = ? WHERE place = ?',
+  drop: 'DELETE FROM audit WHERE place = ?',
+} as const;
+
+/** A file of tokens, and of the audit log. */
+class TokenFile {
+  readonly #database: DatabaseSync;
+  readonly #statements: Readonly<Record<keyof typeof STATEMENTS, StatementSync>>;
+
+  constructor(database: DatabaseSync) {
+    this.#database = database;
+    this.#statements = preparedStatements(database, STATEMENTS);
+  }
+
+  put(record: TokenRecord, actor: string): void {
+    const { put, dropMinted } = this.#statements;
+    if (record.minted !== null) {
+      dropMinted.run(record.createdAtMs - MINTED_KEPT_MS);
+      put.run({ ...rowOf(record) });
+      return;
+    }
+    const { revokedAtMs, createdAtMs: atMs } = record;
+    this.#durably(() => {
+      put.run({ ...rowOf(record) });
+      this.#add(auditEntry(revokedAtMs === null ? 'created' : 'revoked', record, { atMs, actor }));
+    });
+  }
+
+  find(id: string): TokenRecord | null {
+    return recordOrNull(this.#statements.find.get(id));
+  }
+
+  list(): readonly TokenRecord[] {
+    return this.#statements.list.all().map(recordOf);
+  }
+
+  revoke(id: string, by: Pick<AuditEntry, 'atMs' | 'actor'>): boolean {
+    return this.#durably(() => {
+      const record = this.find(id);
+      if (record === null || record.revokedAtMs !== null) return record !== null;
+      this.#statements.revoke.run(by.atMs, id);
+      this.#add(auditEntry('revoked', record, by));
+      return true;
+    });
+  }
+
+  audit(): readonly { readonly place: number; readonly entry: AuditEntry }[] {
+    const rows = this.#statements.audit.all();
+    return rows.map(({ place, text }) => ({ place: Number(place), entry: auditFrom(String(text)) }));
+  }
+
+  forget(what: AuditFilter, forgotten: AuditEntry): number {
+    const { change, drop, anonymize } = this.#statements;
+    return this.#durably(() => {
+      let changed = 0;
+      for (const { place, entry } of this.audit()) {
+        const after = afterForgetting(entry, what);
+        if (after === entry) continue;
+        changed += 1;
+        if (after === null) drop.run(place);
+        else change.run(auditText(after), place);
+      }
+      for (const record of this.list().filter((each) => isForgotten(each, what, forgotten.atMs))) {
+        const { id, note, member } = rowOf(withoutOwner(record));
+        anonymize.run({ id, note, member });
+      }
+      this.#add(forgotten);
+      return changed;
+    });
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+
+  #add(entry: AuditEntry): void {
+    this.#statements.add.run(auditText(entry));
+  }
+
+  /** Writes all or nothing, and returns when it is on disk: a revoked token must not come back after a power failure. */
+  #durably<T>(write: () => T): T {
+    const database = this.#database;
+    database.exec('PRAGMA synchronous = FULL; BEGIN IMMEDIATE');
+    try {
+      const result = write();
+      database.exec('COMMIT');
+      return result;
+    } catch (error) {
+      database.exec('ROLLBACK');
+      throw error;
+    } finally {
+      database.exec('PRAGMA synchronous = NORMAL');
+    }
+  }
 }
 
 function openDatabase(path: string, open: 'create' | 'existing'): DatabaseSync {
@@ -73,24 +171,10 @@ function createPrivate(path: string): void {
   }
 }
 
-/** Returns when the write is on disk, because a revoked token must not come back after a power failure. */
-function durably<T>(database: DatabaseSync, write: () => T): T {
-  database.exec('PRAGMA synchronous = FULL');
-  try {
-    return write();
-  } finally {
-    database.exec('PRAGMA synchronous = NORMAL');
-  }
-}
-
 async function query<T>(ask: () => T): Promise<T> {
   try {
     return ask();
   } catch (error) {
     throw new TokenStoreError('the file cannot be used', error);
   }
-}
-
-function ignore(): void {
-  return undefined;
 }

@@ -1,5 +1,7 @@
 import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { systemClock, type Clock } from '../../clock.ts';
+import type { AuditEntry, AuditFilter } from './audit.ts';
+import { NO_LIMITS, type MemberBudget, type MemberTerms } from './member.ts';
 
 /** The two parts of a token: the id finds its record, the secret proves that it was issued. */
 interface TokenParts {
@@ -60,6 +62,10 @@ export interface IssueOptions {
   readonly lifetimeMs?: number | null;
   /** A note for lists. */
   readonly note?: string;
+  /** Who has it, and what it may do within the client; `null`, the default: whatever the client may. */
+  readonly member?: MemberTerms | null;
+  /** Who makes it, for the audit log. */
+  readonly actor?: string;
   /** For tests. */
   readonly clock?: Pick<Clock, 'epochMs'>;
 }
@@ -72,7 +78,7 @@ export interface IssuedToken {
 
 /** Issues a token for a client, and stores its hash. Rejects with a `TokenStoreError` if the store does not respond. */
 export async function issueToken(store: TokenStore, options: IssueOptions): Promise<IssuedToken> {
-  const { client, lifetimeMs = null, note = '', clock = systemClock } = options;
+  const { client, lifetimeMs = null, note = '', member = null, actor = '', clock = systemClock } = options;
   const createdAtMs = clock.epochMs();
   const parts = newToken();
   const record: TokenRecord = {
@@ -84,13 +90,14 @@ export async function issueToken(store: TokenStore, options: IssueOptions): Prom
     revokedAtMs: null,
     note,
     minted: null,
+    member,
   };
-  await store.put(record);
+  await store.put(record, actor);
   return { record, token: tokenText(parts) };
 }
 
 /** A record as stores keep it. Numbers may be read back as texts. */
-export interface TokenRow {
+interface TokenRow {
   readonly id: string;
   readonly hash: string;
   readonly client: string;
@@ -100,11 +107,13 @@ export interface TokenRow {
   readonly note: string;
   /** JSON; `null` for a token that was not minted. */
   readonly minted: string | null;
+  /** JSON; `null` for a token of nobody in particular, without limits of its own. */
+  readonly member: string | null;
 }
 
 /** Converts a record for a store. */
 export function rowOf(record: TokenRecord): TokenRow {
-  const { minted } = record;
+  const { minted, member } = record;
   return {
     id: record.id,
     hash: record.hash,
@@ -114,7 +123,12 @@ export function rowOf(record: TokenRecord): TokenRow {
     revoked: record.revokedAtMs,
     note: record.note,
     minted: minted && JSON.stringify({ ...minted, spendNanoUsd: minted.spendNanoUsd?.toString() ?? null }),
+    member: member && JSON.stringify({ ...member, budget: member.budget && budgetRow(member.budget) }),
   };
+}
+
+function budgetRow({ nanoUsd, period }: MemberBudget): object {
+  return { nanoUsd: nanoUsd.toString(), period };
 }
 
 /** Converts a row of `rowOf` back. Empty texts count as `null`. */
@@ -129,6 +143,7 @@ export function recordOf(row: Readonly<Record<string, unknown>>): TokenRecord {
     revokedAtMs: numberOf(row['revoked']),
     note: textOf(row['note']),
     minted: mintedOrNull(minted),
+    member: memberOrNull(textOf(row['member'])),
   };
 }
 
@@ -142,6 +157,7 @@ const DECOY: TokenRow = {
   revoked: null,
   note: '',
   minted: JSON.stringify({ parent: '0'.repeat(ID_LENGTH), subject: '', origin: null, models: null, spendNanoUsd: '0' }),
+  member: JSON.stringify({ owner: '', models: null, ...NO_LIMITS, budget: { nanoUsd: '0', period: 'day' } }),
 };
 
 /** Converts the row of an id that was looked up, or does the same work and returns `null` if there is none. */
@@ -159,6 +175,19 @@ function mintedOrNull(text: string): MintedTerms | null {
 function mintedOf(text: string): MintedTerms {
   const kept = JSON.parse(text) as Omit<MintedTerms, 'spendNanoUsd'> & { readonly spendNanoUsd: string | null };
   return { ...kept, spendNanoUsd: kept.spendNanoUsd === null ? null : BigInt(kept.spendNanoUsd) };
+}
+
+/** Takes the same work whether the token has terms or not. */
+function memberOrNull(text: string): MemberTerms | null {
+  const terms = memberOf(text === '' ? (DECOY.member ?? '') : text);
+  return text === '' ? null : terms;
+}
+
+function memberOf(text: string): MemberTerms {
+  const kept = JSON.parse(text) as Omit<MemberTerms, 'budget'> & {
+    readonly budget: { readonly nanoUsd: string; readonly period: MemberBudget['period'] } | null;
+  };
+  return { ...kept, budget: kept.budget && { ...kept.budget, nanoUsd: BigInt(kept.budget.nanoUsd) } };
 }
 
 function textOf(value: unknown): string {
@@ -198,6 +227,8 @@ export interface TokenRecord {
   readonly note: string;
   /** `null` for a token that was made by `plimsoll gateway token create`. */
   readonly minted: MintedTerms | null;
+  /** Who has it, and its own limits; of a minted token those of the one that it was minted with. `null` for neither. */
+  readonly member: MemberTerms | null;
 }
 
 /** A minted token is dropped this long after it has expired. Others stay, so that lists can show them. */
@@ -209,17 +240,26 @@ export const MINTED_KEPT_MS = 3_600_000;
  */
 export interface TokenStore {
   readonly kind: 'sqlite' | 'redis';
-  /** Adds a new token. Rejects if its id is taken. */
-  put(record: TokenRecord): Promise<void>;
+  /**
+   * Adds a new token, and, unless it was minted, an entry to the audit log in the same step. Rejects if its id is taken.
+   */
+  put(record: TokenRecord, actor?: string): Promise<void>;
   /** Finds the current record of a token; `null` without one. */
   find(id: string): Promise<TokenRecord | null>;
   /** Lists all tokens, the oldest first; minted ones as long as they are kept. */
   list(): Promise<readonly TokenRecord[]>;
   /**
-   * Revokes a token; the revocation is in force when it resolves. A token that was already revoked keeps its time.
-   * `false` if there is no such token.
+   * Revokes a token, and adds it to the audit log in the same step; the revocation is in force when it resolves. A token that
+   * was already revoked keeps its time, and adds nothing. `false` if there is no such token.
    */
-  revoke(id: string, atMs: number): Promise<boolean>;
+  revoke(id: string, atMs: number, actor?: string): Promise<boolean>;
+  /** Lists the audit log, the oldest entry first. */
+  audit(): Promise<readonly AuditEntry[]>;
+  /**
+   * Takes an owner out of entries and of tokens that are no longer valid, or drops old entries, and adds an entry that says so. Resolves with the
+   * number of entries that changed.
+   */
+  forget(what: AuditFilter, entry: AuditEntry): Promise<number>;
   /** Releases the file or the connection. */
   close(): Promise<void>;
 }

@@ -7,6 +7,14 @@ import {
   type GatewayClient,
   type MintRules,
 } from '../access/client.ts';
+import {
+  BUDGET_EXPECTED,
+  LIMIT_NAMES,
+  OWNER_LABEL,
+  memberBudgetOf,
+  type Limits,
+  type MemberRules,
+} from '../access/member.ts';
 import { UNBOUNDED } from '../body-names.ts';
 import type { MaxTokensCeiling } from '../grant.ts';
 import { Reader } from './reader.ts';
@@ -21,6 +29,10 @@ const CLIENT_FIELDS = Object.keys({
   maxTokens: true,
   endpoints: true,
   requestsPerMinute: true,
+  inputTokensPerMinute: true,
+  outputTokensPerMinute: true,
+  parallelRequests: true,
+  members: true,
   origins: true,
   mints: true,
   bodyBytes: true,
@@ -45,6 +57,8 @@ const RATE = { least: 1, most: 1_000_000, expected: 'whole requests from 1 to 10
 const BODY_BYTES = { least: 1_024, most: 536_870_912, expected: 'whole bytes from 1024 to 536870912' };
 
 const AT_ONCE = { least: 1, most: 1_000_000, expected: 'whole requests from 1 to 1000000' };
+
+const TOKENS = { least: 1, most: 1_000_000_000, expected: 'whole tokens from 1 to 1000000000' };
 
 /** A web origin as browsers send it. */
 export const ORIGIN = {
@@ -78,7 +92,8 @@ function clientOf(clients: Reader, name: string, aliases: readonly string[]): Ga
     models: read.texts('models', MODEL) ?? null,
     maxTokens: ceilingOf(read),
     endpoints: read.choice('endpoints', ['all', 'messages'] as const) ?? 'all',
-    requestsPerMinute: read.integer('requestsPerMinute', RATE) ?? null,
+    ...limitsOf(read),
+    members: membersOf(read),
     origins: read.texts('origins', ORIGIN) ?? null,
     mints: mintsOf(read),
     bodyBytes: read.integer('bodyBytes', BODY_BYTES) ?? null,
@@ -104,8 +119,8 @@ function aliasOf(read: Reader, aliases: readonly string[]): string {
 function labelsOf(read: Reader): Readonly<Record<string, string>> {
   const labels = read.within('labels', 'names of labels with their values');
   const pairs = labels.names().flatMap((name) => {
-    const isReserved = name === CLIENT_LABEL;
-    if (isReserved) labels.note(name, RESERVED);
+    const isReserved = name === CLIENT_LABEL || name === OWNER_LABEL;
+    if (isReserved) labels.note(name, name === CLIENT_LABEL ? RESERVED : RESERVED_FOR_OWNERS);
     const isName = LABEL_NAME.pattern.test(name);
     if (!isName) labels.note('(a name)', misnamed(LABEL_NAME.expected));
     const value = labels.text(name, LABEL_VALUE);
@@ -121,6 +136,8 @@ const RESERVED: ValueProblem = {
   advice: 'leave it out',
 };
 
+const RESERVED_FOR_OWNERS: ValueProblem = { ...RESERVED, got: 'the label for the owner of a token' };
+
 /** The problem of a name. The name is not shown: it may be a key. */
 function misnamed(expected: string): ValueProblem {
   return { kind: 'invalid', expected, got: 'something else', advice: 'rename it' };
@@ -134,6 +151,25 @@ function ceilingOf(read: Reader): MaxTokensCeiling | null {
   const tokens = ceiling.integer('tokens', bounds);
   if (ceiling.value('tokens') === undefined) ceiling.problem('tokens', bounds.expected, 'say how many');
   return { tokens: tokens ?? 1, above: ceiling.choice('above', ['reject', 'clamp'] as const) ?? 'reject' };
+}
+
+/** Reads the limits of a client, or those of each of its members. */
+function limitsOf(read: Reader): Limits {
+  return {
+    requestsPerMinute: read.integer('requestsPerMinute', RATE) ?? null,
+    inputTokensPerMinute: read.integer('inputTokensPerMinute', TOKENS) ?? null,
+    outputTokensPerMinute: read.integer('outputTokensPerMinute', TOKENS) ?? null,
+    parallelRequests: read.integer('parallelRequests', AT_ONCE) ?? null,
+  };
+}
+
+function membersOf(read: Reader): MemberRules | null {
+  if (read.value('members') === undefined) return null;
+  const members = read.within('members', 'what each owner of a token may do');
+  members.only([...LIMIT_NAMES, 'budget']);
+  const budget = memberBudgetOf(members.value('budget'));
+  if (members.value('budget') !== undefined && budget === null) members.problem('budget', BUDGET_EXPECTED, 'change it');
+  return { ...limitsOf(members), budget };
 }
 
 const LIFETIME = {

@@ -7,6 +7,7 @@ import { DEFAULT_HELD_BYTES } from '../options.ts';
 import { LOCAL_PROXIES, isNetwork } from '../trusted-proxies.ts';
 import type { RealKeys } from './keys.ts';
 import type { OrganizationSettings } from './organization.ts';
+import type { OwnerSettings } from './owners.ts';
 import type { Place } from './places.ts';
 import type { Reader } from './reader.ts';
 
@@ -40,6 +41,7 @@ export interface GatewayConfiguration {
   /** Whose books are read; `null` for none. */
   readonly organization: OrganizationSettings | null;
   readonly limits: LimitSettings;
+  readonly owners: OwnerSettings;
   /** Web origins whose pages may call the gateway. */
   readonly corsOrigins: readonly string[];
   readonly notices: readonly Notice[];

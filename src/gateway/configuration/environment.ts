@@ -17,6 +17,7 @@ import {
   type ListenAddress,
 } from './configuration.ts';
 import { secretInEnvironment } from './keys.ts';
+import { DEFAULT_OWNERS } from './owners.ts';
 import type { Place } from './places.ts';
 
 /** Variables whose text may be a secret. With the suffix `_FILE`, they name a file with the secret. */
@@ -57,6 +58,7 @@ export function configurationInEnvironment(given: Env, folder: string): GatewayC
     serviceVersion: undefined,
     organization: null,
     limits: DEFAULT_LIMITS,
+    owners: DEFAULT_OWNERS,
     corsOrigins: [],
     // Models matter to clients, and the gateway only forwards their calls.
     notices: report.notices.filter(({ field }) => !OF_MODELS.has(field)),

@@ -25,6 +25,7 @@ import {
 import { keysOf, type SecretSources } from './keys.ts';
 import { allBudgets, labelsOf, noteSubjectLabels } from './labels.ts';
 import { organizationOf } from './organization.ts';
+import { ownersOf } from './owners.ts';
 import { ledgerPlaceOf, placeOf, type Place } from './places.ts';
 import { Reader, isObject } from './reader.ts';
 
@@ -43,7 +44,7 @@ const FIELDS = [
     'ledger',
     'tokens',
   ],
-  ...['prices', 'tier', 'serviceVersion', 'organization', 'limits', 'cors'],
+  ...['prices', 'tier', 'serviceVersion', 'organization', 'limits', 'cors', 'owners'],
 ];
 
 /**
@@ -59,17 +60,27 @@ export function configurationInFile(path: string, env: Env): GatewayConfiguratio
 /** The part of a configuration for making and revoking tokens, without keys. */
 export interface TokenSettings {
   readonly tokens: Place;
-  /** Names of the configured clients. */
-  readonly clients: readonly string[];
+  /** The configured clients by name. */
+  readonly clients: ReadonlyMap<string, GatewayClient>;
+  /** The budgets of the clients and of the gateway. */
+  readonly budgets: readonly Budget[];
+  /** The key that owners are hashed with; `null` for owners in clear. */
+  readonly ownerKey: string | null;
 }
 
 /** Reads that part of a file, without the keys that it names. Throws as `configurationInFile` does. */
 export function tokenSettingsInFile(path: string, env: Env): TokenSettings {
   const sources = { env, folder: dirname(path) };
-  return readFrom(path, (read) => ({
-    tokens: tokensOf(read, sources),
-    clients: [...clientsOf(read, read.within('keys', '').names()).keys()],
-  }));
+  return readFrom(path, (read) => {
+    const aliases = read.within('keys', '').names();
+    const clients = clientsOf(read, aliases);
+    return {
+      tokens: tokensOf(read, sources),
+      clients,
+      budgets: allBudgets(read, { clients: [...clients.keys()], aliases }),
+      ownerKey: ownersOf(read, sources).key,
+    };
+  });
 }
 
 /** The part of a configuration for showing spend, without keys. */
@@ -138,6 +149,7 @@ function configured(read: Reader, sources: SecretSources): GatewayConfiguration 
     serviceVersion: serviceVersionOf(read),
     organization: organizationOf(read, { keys, sources, notices }),
     limits: limitsOf(read),
+    owners: ownersOf(read, sources),
     corsOrigins: corsOriginsOf(
       read,
       named.flatMap(({ origins }) => origins ?? []),

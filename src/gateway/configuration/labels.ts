@@ -3,6 +3,7 @@ import { budgetsOf } from '../../budget/definition.ts';
 import { ConfigurationError, nearest, type ValueProblem } from '../../errors.ts';
 import { attributionProblems } from '../../record/call-labels.ts';
 import type { GatewayClient } from '../access/client.ts';
+import { OWNER_LABEL } from '../access/member.ts';
 import { CLIENT_LABEL, LABEL_NAME, showableAliases } from './clients.ts';
 import { isObject, type Reader } from './reader.ts';
 
@@ -30,7 +31,8 @@ export function labelsOf(read: Reader, { clients, budgets }: LabelUsers): Labels
   const counted = new Set(budgets.flatMap(({ scope }) => (scope.kind === 'label' ? [scope.label] : [])));
   const asked = read.texts('labelHeaders', LABEL_NAME) ?? [];
   const labelHeaders = asked.filter((name, position) => {
-    const user = counted.has(name) ? 'a budget counts by it' : set.has(name) ? 'clients have it' : null;
+    const isSet = set.has(name) || name === OWNER_LABEL;
+    const user = counted.has(name) ? 'a budget counts by it' : isSet ? 'clients have it' : null;
     if (user === null) return true;
     const expected = 'a label for requests to set';
     read.note(`labelHeaders[${position}]`, conflict(expected, `"${name}", and ${user}`, 'leave it out'));
@@ -60,7 +62,8 @@ function declaredOf(read: Reader): Record<string, readonly string[]> {
 /** Collects the labels of clients, with their values. */
 function setByClients(clients: readonly GatewayClient[]): ReadonlyMap<string, readonly string[]> {
   const set = new Map<string, string[]>();
-  for (const { labels, mints } of clients) {
+  for (const { labels, mints, members } of clients) {
+    if (members !== null) set.set(OWNER_LABEL, []);
     for (const [name, value] of Object.entries(labels)) set.set(name, [...(set.get(name) ?? []), value]);
     const subject = mints?.subjectLabel ?? null;
     if (subject !== null && !set.has(subject)) set.set(subject, []);
@@ -72,11 +75,14 @@ function conflict(expected: string, got: string, advice: string): ValueProblem {
   return { kind: 'conflict', expected, got, advice };
 }
 
+/** Labels that the gateway sets by itself. */
+const OF_GRANTS: ReadonlySet<string> = new Set([CLIENT_LABEL, OWNER_LABEL]);
+
 /** Reports each client whose minted subjects would replace a label that it has. */
 export function noteSubjectLabels(read: Reader, clients: readonly GatewayClient[]): void {
   for (const { name, labels, mints } of clients) {
     const label = mints?.subjectLabel ?? null;
-    if (label === null || (label !== CLIENT_LABEL && !Object.hasOwn(labels, label))) continue;
+    if (label === null || (!OF_GRANTS.has(label) && !Object.hasOwn(labels, label))) continue;
     const problem = conflict('another label', 'one that the client has', 'take a label of its own');
     read.note(`clients.${name}.mints.subjectLabel`, problem);
   }

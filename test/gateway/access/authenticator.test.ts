@@ -3,6 +3,8 @@ import test, { describe } from 'node:test';
 import fc from 'fast-check';
 import { defaultPrices } from '../../../src/pricing/prices.ts';
 import { authenticator } from '../../../src/gateway/access/authenticator.ts';
+import { NO_LIMITS, type MemberTerms } from '../../../src/gateway/access/member.ts';
+import type { TokenRecord } from '../../../src/gateway/access/tokens.ts';
 import { isSecretOf, newToken, secretHash, tokenParts, tokenText } from '../../../src/gateway/access/tokens.ts';
 import { TokenSpend } from '../../../src/gateway/access/token-spend.ts';
 import { aClient, decided, NOW_MS, gatewayAccess } from '../../../testing/gateway/access.ts';
@@ -179,5 +181,56 @@ describe('the authenticator', () => {
     for (const operation of ['messages.create', 'messages.stream', 'messages.count_tokens', 'models.list']) {
       assert.equal(await access.use(checkout, operation), 'let through', operation);
     }
+  });
+});
+
+describe('a member of a client', () => {
+  const HAIKU = 'claude-haiku-5-5';
+  const PLATFORM = aClient({
+    name: 'platform',
+    labels: { client: 'platform' },
+    models: [HAIKU, 'claude-sonnet-5-5'],
+    mints: { spendNanoUsd: null, requestsPerMinute: null, lifetimeSeconds: 900, subjectLabel: null },
+    members: { ...NO_LIMITS, requestsPerMinute: 2, budget: null },
+  });
+  const owned = (owner: string | null, more: Partial<MemberTerms> = {}): Partial<TokenRecord> => ({
+    member: { ...NO_LIMITS, owner, models: null, budget: null, ...more },
+  });
+
+  test('has the label owner, which its minted tokens have too', async () => {
+    const access = gatewayAccess([PLATFORM]);
+    const ada = await access.issue('platform', owned('ada'));
+    const minted = (await (await access.mint(ada.token, { subject: 'visitor' })).json()) as { readonly token: string };
+    for (const { token } of [ada, minted]) {
+      const grant = await access.authenticate({ token, origin: null });
+      assert.ok(typeof grant !== 'string');
+      assert.deepEqual(grant.labels, { client: 'platform', owner: 'ada' });
+    }
+  });
+
+  test('shares its rate with its other tokens, and with nobody else; without an owner a token has a rate of its own', async () => {
+    const access = gatewayAccess([PLATFORM]);
+    const [one, two, bob, none] = await Promise.all([
+      ...['ada', 'ada', 'bob', null].map((owner) => access.issue('platform', owned(owner))),
+    ]);
+    assert.ok(one !== undefined && two !== undefined && bob !== undefined && none !== undefined);
+    assert.deepEqual([await access.use(one), await access.use(two)], ['let through', 'let through']);
+    assert.equal(await access.use(one), 'PLIMSOLL_GATEWAY_RATE_LIMITED');
+    for (const token of [bob, none]) {
+      assert.deepEqual([await access.use(token), await access.use(token)], ['let through', 'let through']);
+      assert.equal(await access.use(token), 'PLIMSOLL_GATEWAY_RATE_LIMITED');
+    }
+  });
+
+  test('has the least of its own rate and that of each member, and the models that the client still has', async () => {
+    const terms = { requestsPerMinute: 1, models: [HAIKU, 'claude-opus-5-5'] };
+    const access = gatewayAccess([PLATFORM]);
+    const ada = await access.issue('platform', owned('ada', terms));
+    const grant = await access.authenticate({ token: ada.token, origin: null });
+    assert.ok(typeof grant !== 'string');
+    for (const model of ['claude-opus-5-5', 'claude-sonnet-5-5'])
+      assert.equal(await decided(grant, { model, max_tokens: 1 }), 'refused by models');
+    assert.equal(await decided(grant, { model: HAIKU, max_tokens: 1 }), null);
+    assert.equal(await decided(grant, { model: HAIKU, max_tokens: 1 }), 'PLIMSOLL_GATEWAY_RATE_LIMITED');
   });
 });

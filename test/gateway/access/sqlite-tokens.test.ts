@@ -13,7 +13,7 @@ const WRITER = `
 import { sqliteTokens } from ${JSON.stringify(import.meta.resolve('../../../src/gateway/access/sqlite-tokens.ts'))};
 const store = sqliteTokens(process.argv[1]);
 for (let n = 1; ; n++) {
-  await store.put({ id: 'token' + n, hash: 'ab'.repeat(32), client: 'c', createdAtMs: n, expiresAtMs: null, revokedAtMs: null, note: '', minted: null });
+  await store.put({ id: 'token' + n, hash: 'ab'.repeat(32), client: 'c', createdAtMs: n, expiresAtMs: null, revokedAtMs: null, note: '', minted: null, member: null });
   await store.revoke('token' + n, n);
   process.stdout.write(n + '\\n');
 }`;

@@ -64,6 +64,10 @@ describe("a gateway's configuration", () => {
           maxTokens: null,
           endpoints: 'all',
           requestsPerMinute: null,
+          inputTokensPerMinute: null,
+          outputTokensPerMinute: null,
+          parallelRequests: null,
+          members: null,
           origins: null,
           mints: null,
           bodyBytes: null,
@@ -96,6 +100,7 @@ describe("a gateway's configuration", () => {
         lameDuckSeconds: 0,
         drainSeconds: 600,
       },
+      owners: { key: null, usageDays: 400, auditDays: 400 },
       corsOrigins: [],
       notices: [],
     });
@@ -137,6 +142,7 @@ describe("a gateway's configuration", () => {
     assert.deepEqual(configuration.attribution, {
       feature: ['search', 'summary'],
       team: ['shop'],
+      owner: [],
       client: ['checkout', 'app-backend', 'ci'],
     });
     assert.deepEqual(configuration.ledger, { kind: 'sqlite', path: join(folder, 'plimsoll-ledger.db') });
@@ -301,8 +307,8 @@ describe("a gateway's configuration", () => {
         cors: [],
       }),
       [
-        'listn: expected one of listen, metrics, baseUrl, publicUrl, trustProxy, keys, clients, labelHeaders, attribution, budgets, ledger, tokens, prices, tier, serviceVersion, organization, limits, cors, got an unknown field: did you mean listen?',
-        'clients.checkout.modles: expected one of key, labels, models, maxTokens, endpoints, requestsPerMinute, origins, mints, bodyBytes, requestsAtOnce, billTo, budgets, got an unknown field: did you mean models?',
+        'listn: expected one of listen, metrics, baseUrl, publicUrl, trustProxy, keys, clients, labelHeaders, attribution, budgets, ledger, tokens, prices, tier, serviceVersion, organization, limits, cors, owners, got an unknown field: did you mean listen?',
+        'clients.checkout.modles: expected one of key, labels, models, maxTokens, endpoints, requestsPerMinute, inputTokensPerMinute, outputTokensPerMinute, parallelRequests, members, origins, mints, bodyBytes, requestsAtOnce, billTo, budgets, got an unknown field: did you mean models?',
         'clients.checkout.key: expected one of the aliases in keys (prod-api-key, prod-other-key), got "prod-api-kye": did you mean prod-api-key?',
         'clients.checkout.models: expected a list, each the id of a model, got "claude-haiku-5-5": write it as a list',
         'clients.checkout.maxTokens.tokens: expected whole tokens from 1 up, got nothing: say how many',

@@ -35,7 +35,7 @@ async function bench(t: TestContext, client: Partial<GatewayClient> = {}, heldBy
   };
   await gateway.store.put({
     ...{ id: parts.id, hash: secretHash(parts.secret), client: 'web', createdAtMs: Date.now() },
-    ...{ expiresAtMs: Date.now() + 600_000, revokedAtMs: null, note: '', minted },
+    ...{ expiresAtMs: Date.now() + 600_000, revokedAtMs: null, note: '', minted, member: null },
   });
   return { ...gateway, upstream, minted: tokenText(parts) };
 }

@@ -1,0 +1,67 @@
+import { existsSync } from 'node:fs';
+import { unboundClient } from '../gateway/access/client.ts';
+import { hashedOwner, ownerOf, OWNER_EXPECTED } from '../gateway/access/member.ts';
+import { tokensInEnvironment } from '../gateway/configuration/environment.ts';
+import { tokenSettingsInFile, type TokenSettings } from '../gateway/configuration/file.ts';
+import { ledgerAt } from '../gateway/configuration/places.ts';
+import { unfit } from '../errors.ts';
+import { wrongArguments } from './arguments.ts';
+import { wrapped, type CommandIo } from './command.ts';
+
+/** The store and the clients of tokens, with the name of the configuration. */
+export interface NamedSettings extends TokenSettings {
+  /** `gateway.yaml`, or words for the absence of a file. */
+  readonly configuration: string;
+  /** A file in this folder that looks like a gateway configuration but was not named; `null` if there is none. */
+  readonly passedOver: string | null;
+}
+
+const NAMES = ['gateway.yaml', 'gateway.yml', 'gateway.json'];
+
+/** Reads the file, or the environment if none is named. Throws a `ConfigurationError`. */
+export function settingsOf(config: string | undefined, { env }: CommandIo): NamedSettings {
+  if (config !== undefined) return { ...tokenSettingsInFile(config, env), configuration: config, passedOver: null };
+  return {
+    tokens: tokensInEnvironment(env, process.cwd()),
+    clients: new Map([['default', unboundClient('default', '')]]),
+    budgets: [],
+    ownerKey: null,
+    configuration: 'the environment (no configuration file)',
+    passedOver: NAMES.find((name) => existsSync(name)) ?? null,
+  };
+}
+
+/** Names the configuration: a gateway with another one may know neither the client nor the token. */
+export function usedLines({ configuration, tokens, passedOver }: NamedSettings): readonly string[] {
+  const used = `Created for a gateway with ${configuration}, which keeps its tokens in ${ledgerAt(tokens).shown}.`;
+  return [used, ...passedOverLines(passedOver)].flatMap((line) => wrapped(line, 80));
+}
+
+/** Names the file that may have been meant; no line if there is none. */
+export function passedOverLines(passedOver: string | null): readonly string[] {
+  if (passedOver === null) return [];
+  return wrapped(
+    `${passedOver} in this folder was not read. For a gateway that uses it, add --config ${passedOver}.`,
+    80,
+  );
+}
+
+/** Returns the owner as it is stored: in one spelling, hashed if the configuration says so. Throws `wrongArguments`. */
+export function storedOwner(text: string, { ownerKey }: Pick<TokenSettings, 'ownerKey'>): string {
+  const owner = ownerOf(text);
+  // The text is not shown: it may be a token.
+  if (owner === null) throw wrongArguments({ ...NO_OWNER, got: text === '' ? 'nothing' : 'something else' });
+  return ownerKey === null || HASHED.test(owner) ? owner : hashedOwner(owner, ownerKey);
+}
+
+const NO_OWNER = { kind: 'invalid', field: '--owner', expected: OWNER_EXPECTED, advice: 'change it' } as const;
+
+/** An owner as lists show it where owners are hashed. */
+const HASHED = /^h-[0-9a-f]{20}$/;
+
+/** Who runs the command, for the audit log: `by`, else the user of the operating system, also behind sudo. */
+export function actorOf(by: string | undefined, { env }: CommandIo): string {
+  if (by !== undefined && !/^[^\p{C}]{1,100}$/u.test(by))
+    throw wrongArguments(unfit('--by', by, { expected: 'up to 100 characters in one line' }));
+  return (by ?? (env['SUDO_USER'] || env['USER'] || env['LOGNAME'] || 'unknown')).slice(0, 100);
+}
