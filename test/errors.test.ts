@@ -46,8 +46,8 @@ describe('a problem', () => {
     assert.equal(unfit('key', 'sk-ant-api03-Zz9', { expected: 'a name' }).got, 'a text of 16 characters');
   });
 
-  it('is of a kind that docs/frameworks.md explains', () => {
-    const page = readFileSync(join(import.meta.dirname, '../docs/frameworks.md'), 'utf8');
+  it('is of a kind that docs/troubleshooting.md explains', () => {
+    const page = readFileSync(join(import.meta.dirname, '../docs/troubleshooting.md'), 'utf8');
     const [, table = ''] = page.split('| `kind` | what is wrong |');
     const kinds = [
       ...table

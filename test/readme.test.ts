@@ -20,7 +20,15 @@ function anchors(markdown: string): ReadonlySet<string> {
   );
 }
 
-for (const page of ['README.md', 'docs/guide.md', 'docs/frameworks.md', 'docs/check.md', 'docs/secrets.md']) {
+const pages = [
+  'README.md',
+  'CONTRIBUTING.md',
+  'SECURITY.md',
+  'examples/README.md',
+  ...globSync('docs/**/*.md', { cwd: root }),
+];
+
+for (const page of pages) {
   test(`every link of ${page} leads to a file, and to a heading of it`, () => {
     const lost = [...read(page).matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)/g)].filter(([, path = '', anchor]) => {
       const target = path === '' ? page : join(dirname(page), path);
@@ -59,8 +67,8 @@ test('the version that the pages install is the version of the package', () => {
   assert.deepEqual([...new Set(named.map(([, found]) => found))], [version]);
 });
 
-test('every error code in the page on frameworks is one that the package has', () => {
-  const codes = [...read('docs/frameworks.md').matchAll(/`(PLIMSOLL_[A-Z_]+)`/g)].map(([, code = '']) => code);
+test('every error code that troubleshooting explains is one that the package has', () => {
+  const codes = [...read('docs/troubleshooting.md').matchAll(/`(PLIMSOLL_[A-Z_]+)`/g)].map(([, code = '']) => code);
   const sources = globSync(join(root, 'src/**/*.ts'));
   const known = sources.map((file) => readFileSync(file, 'utf8')).join('\n');
   assert.ok(codes.length > 3);

@@ -1,4 +1,4 @@
-/** The table of what the package runs in: each product in the README is run by a test or by `scripts/products/main.ts`. */
+/** The table of what the package runs in: each product in docs/frameworks.md is run by a test or by `scripts/products/main.ts`. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,14 +9,14 @@ import { RUNTIMES } from '../../../scripts/products/runtimes.ts';
 import { TEST_RUNNERS } from '../../../scripts/products/test-runners.ts';
 
 const root = join(import.meta.dirname, '..', '..', '..');
-const readme = readFileSync(join(root, 'README.md'), 'utf8');
-const [, table = ''] = /### What does it run in\?\n\n([^]*?)\n\n/.exec(readme) ?? [];
+const page = readFileSync(join(root, 'docs', 'frameworks.md'), 'utf8');
+const [, table = ''] = /## What does it run in\?\n\n([^]*?)\n\n/.exec(page) ?? [];
 const PRODUCTS = [...BUNDLERS, ...RUNTIMES, ...TEST_RUNNERS];
 
 /** Run by tests: test/adoption/bundles.test.ts, and test/client/flush.test.ts for the platforms of functions. */
 const TESTED = ['esbuild', 'Lambda', 'Vercel'];
 
-test('each product that the README names is run, and each that is run is named there', () => {
+test('each product that the page names is run, and each that is run is named there', () => {
   const named = table
     .split('\n')
     .slice(2)
