@@ -15,7 +15,7 @@ export const ROWS = [
   ['advice', 'totals'],
   ['budget', 'tier', 'pricing', 'routing', 'keys'],
   ['decisions', 'prompt', 'sqlite-database', 'structured-file', 'version'],
-  ['vocabulary', 'clock', 'errors', 'figures', 'installed'],
+  ['vocabulary', 'clock', 'errors', 'figures', 'installed', 'redis-address'],
   ['answers', 'limiter', 'platform', 'trace'],
 ];
 

@@ -1,6 +1,11 @@
 /** What each value of the closed sets means, for the reference pages. A new value compiles once it has its line here. */
 import type { BudgetMode } from '../src/budget/budget.ts';
-import type { ConfigurationLoad, GatewayRefusal, ResendCause } from '../src/record/metrics/catalogue-gateway.ts';
+import type {
+  ConfigurationLoad,
+  GatewayRefusal,
+  RedisStore,
+  ResendCause,
+} from '../src/record/metrics/catalogue-gateway.ts';
 import type { Stage } from '../src/record/metrics/metric.ts';
 import type { ReadOutcome } from '../src/organization/admin-client.ts';
 import type { Cause } from '../src/organization/causes.ts';
@@ -12,6 +17,7 @@ import type {
   RefusalBilling,
   RefusalCategory,
 } from '../src/answers.ts';
+import type { RedisOutage } from '../src/redis-address.ts';
 import type { Outcome, RateLimitReason, RetryDenial, SpendScope } from '../src/vocabulary.ts';
 
 type Meanings<Value extends string> = Readonly<Record<Value, string>>;
@@ -139,6 +145,19 @@ export const GATEWAY_REFUSAL_MEANINGS: Meanings<GatewayRefusal> = {
   overloaded: 'as many requests as allowed are already in progress',
   busy: 'a token that has as many requests in progress as it may have',
   draining: 'the gateway is shutting down',
+};
+
+export const REDIS_STORE_MEANINGS: Meanings<RedisStore> = {
+  tokens: 'tokens, rate limits, and the spend of minted tokens',
+  ledger: "the budgets' spend",
+  totals: 'the daily totals',
+  reports: "what was read of the organization's bill",
+};
+
+export const REDIS_OUTAGE_MEANINGS: Meanings<RedisOutage> = {
+  timeout: 'Redis did not answer in time',
+  disconnected: 'there is no connection to Redis',
+  not_ready: 'Redis loads its data, has become a replica, or is part of an incomplete Cluster',
 };
 
 export const RESEND_CAUSE_MEANINGS: Meanings<ResendCause> = {

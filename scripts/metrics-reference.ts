@@ -19,6 +19,8 @@ import {
   OUTCOME_MEANINGS,
   READ_OUTCOME_MEANINGS,
   REASON_MEANINGS,
+  REDIS_OUTAGE_MEANINGS,
+  REDIS_STORE_MEANINGS,
   RESEND_CAUSE_MEANINGS,
   SCOPE_MEANINGS,
   STAGE_MEANINGS,
@@ -90,7 +92,7 @@ const NOTES: Readonly<Record<Section, string>> = {
     meanings('outcome', READ_OUTCOME_MEANINGS, 'of a reading') +
     '- `window`: `yesterday`, `last_7_days`, `month`; in UTC, complete days only.\n' +
     '- Every replica shows what one of them read: aggregate with `max`, never with `sum` over replicas.\n',
-  gateway: `${meanings('reason', GATEWAY_REFUSAL_MEANINGS)}${meanings('cause', RESEND_CAUSE_MEANINGS)}${meanings('outcome', CONFIGURATION_LOAD_MEANINGS, 'of a configuration that was read again')}- A request that a guard or a budget refuses counts as a call with the outcome \`blocked\`.\n`,
+  gateway: `${meanings('reason', GATEWAY_REFUSAL_MEANINGS)}${meanings('cause', RESEND_CAUSE_MEANINGS)}${meanings('store', REDIS_STORE_MEANINGS)}${meanings('cause', REDIS_OUTAGE_MEANINGS, 'of a Redis that is away')}${meanings('outcome', CONFIGURATION_LOAD_MEANINGS, 'of a configuration that was read again')}- A request that a guard or a budget refuses counts as a call with the outcome \`blocked\`.\n`,
   plimsoll: meanings('stage', STAGE_MEANINGS),
 };
 

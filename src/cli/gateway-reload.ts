@@ -5,6 +5,7 @@ import { systemTimers } from '../clock.ts';
 import { ConfigurationError, sentenceOf, type Problem } from '../errors.ts';
 import type { GatewayConfiguration } from '../gateway/configuration/configuration.ts';
 import { ledgerAt, type Place } from '../gateway/configuration/places.ts';
+import type { OnAvailability } from '../redis-address.ts';
 import type { ConfigurationLoad } from '../record/metrics/catalogue-gateway.ts';
 import type { CommandIo } from './command.ts';
 
@@ -16,9 +17,12 @@ export class HeldBudgets {
   current: Budgets | null;
   readonly #memory = memoryLedger();
   readonly #replaced = new Set<Budgets>();
+  readonly #onAvailability: OnAvailability;
   #defined: string;
 
-  constructor(configuration: GatewayConfiguration) {
+  /** `onAvailability` is told when the Redis of the ledger is away. */
+  constructor(configuration: GatewayConfiguration, onAvailability: OnAvailability) {
+    this.#onAvailability = onAvailability;
     this.#defined = definitionOf(configuration);
     this.current = this.#open(configuration);
   }
@@ -46,7 +50,8 @@ export class HeldBudgets {
 
   #open({ budgets, ledger }: GatewayConfiguration): Budgets | null {
     if (budgets.length === 0) return null;
-    return sharedBudgets(budgets, { ledger: ledger === null ? this.#memory : ledgerAt(ledger).open() });
+    if (ledger === null) return sharedBudgets(budgets, { ledger: this.#memory });
+    return sharedBudgets(budgets, { ledger: ledgerAt(ledger).open({ onAvailability: this.#onAvailability }) });
   }
 }
 

@@ -5,13 +5,14 @@ import { mintHandler } from '../gateway/access/mint.ts';
 import type { AccessStores } from '../gateway/access/stores.ts';
 import { TokenSpend } from '../gateway/access/token-spend.ts';
 import type { GatewayConfiguration } from '../gateway/configuration/configuration.ts';
-import { ledgerAt, openStores } from '../gateway/configuration/places.ts';
+import { ledgerAt, openStores, type Place } from '../gateway/configuration/places.ts';
 import { gateway, type Gateway } from '../gateway/gateway.ts';
 import type { GatewayOptions } from '../gateway/options.ts';
 import { listen, type Serving } from '../http/listen.ts';
 import { hideBudgets } from '../record/budgets.ts';
-import { CONFIGURATION_LOADS } from '../record/metrics/catalogue-gateway.ts';
+import { CONFIGURATION_LOADS, type RedisStore } from '../record/metrics/catalogue-gateway.ts';
 import { storeFor } from '../record/metrics/registry.ts';
+import { REDIS_OUTAGES, type OnAvailability, type RedisOutage } from '../redis-address.ts';
 import { dailyTotals, type DailyTotals } from '../totals/daily-totals.ts';
 import type { RequestLog } from './gateway-log.ts';
 import { HeldBudgets, requireNoRestart, type Reloadable } from './gateway-reload.ts';
@@ -31,6 +32,8 @@ interface GatewayTelling {
   readonly onError: (error: unknown) => void;
   /** Gets one sentence, with what to do, when the organization's books cannot be read. */
   readonly onProblem: (sentence: string) => void;
+  /** Gets the cause when the Redis of a store stops answering, and `null` when it answers again. */
+  readonly onRedis: (store: RedisStore, outage: RedisOutage | null) => void;
 }
 
 /**
@@ -44,15 +47,18 @@ export async function startGateway(
   const { log, onError } = telling;
   const parts = new Parts();
   try {
-    const stores = parts.add(openStores(configuration.tokens), (opened) => opened.close());
-    const held = parts.add(new HeldBudgets(configuration), (all) => all.close());
+    const registry = new Registry();
+    const watch = redisWatch(registry, telling);
+    const tokensAway = watch('tokens', configuration.tokens);
+    const stores = parts.add(openStores(configuration.tokens, 'create', tokensAway), (opened) => opened.close());
+    const ledgerAway = watch('ledger', configuration.budgets.length === 0 ? null : configuration.ledger);
+    const held = parts.add(new HeldBudgets(configuration, ledgerAway), (all) => all.close());
     const spend = new TokenSpend({ prices: configuration.prices, ledger: stores.spendLedger, onError });
     parts.add(spend, (kept) => kept.close());
-    const totals = totalsOf(configuration, onError);
+    const totals = totalsOf(configuration, { onError, watch });
     if (totals !== null) parts.add(totals, (kept) => kept.close());
-    const registry = new Registry();
     const metricsAddress = { ...configuration.metrics, onError, portOption: '--metrics-port', livePage: 'gateway' };
-    await watchBooks(configuration, { ...telling, parts, registry, totals });
+    await watchBooks(configuration, { ...telling, parts, registry, totals, watch });
     const page = parts.add(await serveMetrics(registry, metricsAddress), (open) => open.close(0));
     const opened = { ...telling, stores, spend, totals, registry };
     const claude = gateway(gatewayOptions(configuration, { ...opened, budgets: held.current }));
@@ -106,9 +112,31 @@ class Parts {
   }
 }
 
+/** Tells who is to hear of the Redis of a store. A place that is no Redis has none, and no series. */
+type RedisWatch = (store: RedisStore, place: Place | null) => OnAvailability;
+
+/** Shows in metrics whether the Redis of each store answers, and tells of each change. */
+function redisWatch(registry: Registry, { onRedis }: Pick<GatewayTelling, 'onRedis'>): RedisWatch {
+  const { plimsoll_gateway_redis_up: up, plimsoll_gateway_redis_outages_total: outages } = storeFor(registry).families;
+  return (store, place) => {
+    if (place?.kind === 'redis') {
+      up.series({ store }).set(1);
+      for (const cause of REDIS_OUTAGES) outages.series({ store, cause }).add(0);
+    }
+    return (outage) => {
+      up.series({ store }).set(outage === null ? 1 : 0);
+      if (outage !== null) outages.series({ store, cause: outage }).add(1);
+      onRedis(store, outage);
+    };
+  };
+}
+
 /** Daily totals are kept where spend is. */
-function totalsOf({ ledger, prices }: GatewayConfiguration, onError: (error: unknown) => void): DailyTotals | null {
-  const store = ledger === null ? null : ledgerAt(ledger).openTotals();
+function totalsOf(
+  { ledger, prices }: GatewayConfiguration,
+  { onError, watch }: Pick<Watched, 'onError' | 'watch'>,
+): DailyTotals | null {
+  const store = ledger === null ? null : ledgerAt(ledger).openTotals({ onAvailability: watch('totals', ledger) });
   return store === null ? null : dailyTotals({ store, prices, onError });
 }
 
@@ -116,20 +144,21 @@ interface Watched extends GatewayTelling {
   readonly parts: Parts;
   readonly registry: Registry;
   readonly totals: DailyTotals | null;
+  readonly watch: RedisWatch;
 }
 
 /** Of the replicas with one ledger, one reads the organization's books; all of them show what it read. */
 async function watchBooks(
   { organization, ledger, keys, prices, tier }: GatewayConfiguration,
-  { parts, registry, totals, onError, onProblem }: Watched,
+  { parts, registry, totals, onError, onProblem, watch }: Watched,
 ): Promise<void> {
   if (organization === null) return;
   // Loaded here, because most gateways need no client of the Admin API.
   const { watchOrganization } = await import('../organization/watch.ts');
-  const store = ledger === null ? null : ledgerAt(ledger).openReports();
+  const store = ledger === null ? null : ledgerAt(ledger).openReports({ onAvailability: watch('reports', ledger) });
   if (store !== null) parts.add(store, async (opened) => opened.close());
   const { everyMs, ...settings } = organization;
-  const watch = watchOrganization({
+  const books = watchOrganization({
     ...settings,
     ...{ prices, registry, onError, onProblem, aliases: [...keys.keys()] },
     ...(everyMs !== undefined && { everyMs }),
@@ -137,7 +166,7 @@ async function watchBooks(
     ...(totals !== null && { totals }),
     ...(tier?.organization !== undefined && { organization: tier.organization }),
   });
-  parts.add(watch, (running) => running.close());
+  parts.add(books, (running) => running.close());
 }
 
 interface Opened extends GatewayTelling {

@@ -125,7 +125,8 @@ async function serveGateway(read: () => GatewayConfiguration, { json, config }: 
   const { startGateway } = await import('./gateway-start.ts');
   const onError = (error: unknown): void => io.err(errorLine(error, io.now()));
   const onProblem = (message: string): void => io.err(problemLine(message, io.now()));
-  const running = await startGateway(configuration, { log, onError, onProblem });
+  const onRedis = (store: string, outage: string | null): void => io.err(redisLine({ store, outage }, io.now()));
+  const running = await startGateway(configuration, { log, onError, onProblem, onRedis });
   again = () => void reload(running, read, io);
   const unwatch = config === null ? null : watchFile(config, again);
   print(json ? [greetingJson(configuration, running, io.now())] : greeting(configuration, running), io);
@@ -153,6 +154,12 @@ function errorLine(error: unknown, nowMs: number): string {
 /** A sentence of plimsoll's own as a line of JSON. */
 function problemLine(message: string, nowMs: number): string {
   return JSON.stringify({ time: new Date(nowMs).toISOString(), level: 'warn', event: 'organization', message });
+}
+
+/** A Redis that stopped answering, or answers again, as a line of JSON. */
+function redisLine(facts: { readonly store: string; readonly outage: string | null }, nowMs: number): string {
+  const level = facts.outage === null ? 'info' : 'error';
+  return JSON.stringify({ time: new Date(nowMs).toISOString(), level, event: 'redis', ...facts });
 }
 
 function kindOf(error: unknown): { readonly name: string; readonly code?: string; readonly cause?: unknown } {

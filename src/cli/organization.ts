@@ -171,7 +171,7 @@ function amountIn(field: string, text: string, nowMs: number): { readonly usd: n
 function storeOf(text: string): { readonly place: LedgerPlace; readonly store: TotalsStore | null } {
   const place = ledgerPlace(text);
   if ('problem' in place) throw new ConfigurationError(ORGANIZATION_INVALID, [{ field: '--totals', ...place.problem }]);
-  return { place, store: place.openTotals('existing') };
+  return { place, store: place.openTotals({ open: 'existing' }) };
 }
 
 /** Days as a process that watches the organization first read them, where the report was corrected since. */

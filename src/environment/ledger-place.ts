@@ -6,21 +6,27 @@ import { sqliteLedger, type SqliteLedgerOptions } from '../budget/sqlite-ledger.
 import { ConfigurationError, inside, type ValueProblem } from '../errors.ts';
 import { installed } from '../installed.ts';
 import { defaultPrices, loadPrices, type PriceTable } from '../pricing/prices.ts';
+import { hasRedisScheme, redisAddress, type OnAvailability } from '../redis-address.ts';
 import type { TotalsStore } from '../totals/day-totals.ts';
 import { sqliteReports, type ReportStore } from '../totals/report-store.ts';
 import { sqliteTotals } from '../totals/sqlite-totals.ts';
 import { textOf, type Env, type Findings } from './credential.ts';
+
+/** How to open a place: whether a file may be created, and who is told when a Redis is away. */
+interface OpenOptions extends Pick<SqliteLedgerOptions, 'open'> {
+  readonly onAvailability?: OnAvailability;
+}
 
 /** The place of the budgets' spend. Its text may hold a password, so only `open` uses it. */
 export interface LedgerPlace {
   /** The place without a password. */
   readonly shown: string;
   /** Throws a `ConfigurationError` (`PLIMSOLL_LEDGER_INVALID`) if the file or the package `ioredis` cannot be used. */
-  readonly open: (file?: Pick<SqliteLedgerOptions, 'open'>) => Ledger;
+  readonly open: (options?: OpenOptions) => Ledger;
   /** The daily totals in the same place; `null` in memory, where none are kept. Throws as `open` does. */
-  readonly openTotals: (open?: 'create' | 'existing') => TotalsStore | null;
+  readonly openTotals: (options?: OpenOptions) => TotalsStore | null;
   /** What was read of the organization's reports, in the same place; `null` in memory. Throws as `open` does. */
-  readonly openReports: () => ReportStore | null;
+  readonly openReports: (options?: OpenOptions) => ReportStore | null;
 }
 
 /** Returns the place that `text` names, or its problem. */
@@ -31,18 +37,19 @@ export function ledgerPlace(text: string): LedgerPlace | { readonly problem: Val
     return {
       shown: text,
       open: (file) => sqliteLedger(text, file),
-      openTotals: (file) => sqliteTotals(text, file),
+      openTotals: (file) => sqliteTotals(text, file?.open),
       openReports: () => sqliteReports(text),
     };
   }
-  if (scheme !== 'redis' && scheme !== 'rediss') return noPlace(`a URL of ${scheme}`, 'name one of them');
-  const url = URL.parse(text);
-  if (url === null || url.host === '') return noPlace(`a URL of ${scheme} without a host`, 'write it out');
+  if (!hasRedisScheme(text)) return noPlace(`a URL of ${scheme}`, 'name one of them');
+  const address = redisAddress(text);
+  if (address === null)
+    return noPlace(`a URL of ${scheme} that names no host, or is written in another way`, 'write it out');
   return {
-    shown: `redis at ${url.host}`,
-    open: () => opened(({ redisLedger }) => redisLedger(text)),
-    openTotals: () => opened(({ redisTotals }) => redisTotals(text)),
-    openReports: () => opened(({ redisReports }) => redisReports(text)),
+    shown: address.shown,
+    open: (options) => opened(({ redisLedger }) => redisLedger(text, availabilityOf(options))),
+    openTotals: (options) => opened(({ redisTotals }) => redisTotals(text, availabilityOf(options))),
+    openReports: (options) => opened(({ redisReports }) => redisReports(text, availabilityOf(options))),
   };
 }
 
@@ -62,10 +69,14 @@ export function ledgerOf(env: Env, findings: Findings): LedgerPlace | null {
   return null;
 }
 
+function availabilityOf(options: OpenOptions | undefined): Pick<OpenOptions, 'onAvailability'> {
+  return options?.onAvailability === undefined ? {} : { onAvailability: options.onAvailability };
+}
+
 interface RedisEntry {
-  readonly redisLedger: (url: string) => Ledger;
-  readonly redisTotals: (url: string) => TotalsStore;
-  readonly redisReports: (url: string) => ReportStore;
+  readonly redisLedger: (url: string, options: Pick<OpenOptions, 'onAvailability'>) => Ledger;
+  readonly redisTotals: (url: string, options: Pick<OpenOptions, 'onAvailability'>) => TotalsStore;
+  readonly redisReports: (url: string, options: Pick<OpenOptions, 'onAvailability'>) => ReportStore;
 }
 
 /** The package's own entry point, by its public name: users of other ledgers need neither `ioredis` nor its types. */

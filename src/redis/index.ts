@@ -2,6 +2,7 @@
 export { redisLedger } from './redis-ledger.ts';
 export type { RedisLedgerOptions } from './redis-ledger.ts';
 export type { RedisClient } from './connection.ts';
+export type { OnAvailability, RedisOutage } from '../redis-address.ts';
 export { redisTotals } from './redis-totals.ts';
 export type { RedisTotalsOptions } from './redis-totals.ts';
 export { redisReports } from './redis-reports.ts';

@@ -8,7 +8,8 @@ import {
   type Reading,
   type Spend,
 } from '../budget/ledger.ts';
-import { RedisScript, connect, isConnected, withoutCommand, type RedisClient } from './connection.ts';
+import type { OnAvailability } from '../redis-address.ts';
+import { RedisScript, redisConnection, type RedisClient, type RedisConnection } from './connection.ts';
 
 /**
  * A posting, or a reading if no writer is named, as one script that Redis runs atomically. Redis keeps sums as 64-bit
@@ -119,6 +120,8 @@ export interface RedisLedgerOptions {
   readonly prefix?: string;
   /** The time that keys are kept after the last posting. Default: 70 days, longer than a forecast looks back. */
   readonly keepMs?: number;
+  /** Called when Redis becomes unavailable, with the reason, and with `null` when it answers again. */
+  readonly onAvailability?: OnAvailability;
   /** For tests: the time in place of Redis's own. */
   readonly timeMs?: () => number;
 }
@@ -126,16 +129,16 @@ export interface RedisLedgerOptions {
 /**
  * A ledger in Redis 6 or later, or Valkey, for a fleet: one atomic script for each decision. Takes a client of
  * `ioredis`, also one of a Cluster, or a URL; the caller closes a client that it passes in. Spend is as durable as Redis
- * is set up to keep it: turn its append-only file on. Its time holds for all processes. A Redis that is not connected is unavailable at once, a slow one
- * after the deadline of `budgets()`. Throws a `ConfigurationError` (`PLIMSOLL_LEDGER_INVALID`) for a text that is not a
- * URL.
+ * is set up to keep it: turn its append-only file on. Its time holds for all processes. A Redis that is known not to answer
+ * is unavailable at once, and asked again in the background; one that is slow for the first time, after the deadline of
+ * `budgets()`. Throws a `ConfigurationError` (`PLIMSOLL_LEDGER_INVALID`) for a text that is no address of a Redis.
  */
 export function redisLedger(
   redis: RedisClient | string,
-  { prefix = 'plimsoll:', keepMs = KEY_LIFETIME_MS, timeMs }: RedisLedgerOptions = {},
+  { prefix = 'plimsoll:', keepMs = KEY_LIFETIME_MS, timeMs, onAvailability }: RedisLedgerOptions = {},
 ): Ledger {
-  const client = typeof redis === 'string' ? connect(redis) : redis;
-  const store = new RedisStore(client, { prefix, keepMs, timeMs });
+  const connection = redisConnection(redis, { onAvailability });
+  const store = new RedisStore(connection, { prefix, keepMs, timeMs });
   return {
     kind: 'redis',
     id: () => store.id,
@@ -144,7 +147,7 @@ export function redisLedger(
     balance: (period) => store.balance(period),
     history: (account, fromMs) => store.history(account, fromMs),
     close: async () => {
-      if (typeof redis === 'string') client.disconnect();
+      if (typeof redis === 'string') connection.close();
     },
   };
 }
@@ -164,13 +167,13 @@ interface StoreOptions extends Pick<Required<RedisLedgerOptions>, 'prefix' | 'ke
 
 class RedisStore {
   id: string | null = null;
-  readonly #client: RedisClient;
+  readonly #connection: RedisConnection;
   readonly #prefix: string;
   readonly #keepMs: number;
   readonly #givenMs: (() => number) | undefined;
 
-  constructor(client: RedisClient, options: StoreOptions) {
-    this.#client = client;
+  constructor(connection: RedisConnection, options: StoreOptions) {
+    this.#connection = connection;
     this.#prefix = options.prefix;
     this.#keepMs = options.keepMs;
     this.#givenMs = options.timeMs;
@@ -212,7 +215,8 @@ class RedisStore {
   }
 
   async history(account: string, fromMs: number): Promise<readonly Spend[]> {
-    const buckets = await this.#ask(() => this.#client.hgetall(this.#key(account, 'buckets')));
+    const key = this.#key(account, 'buckets');
+    const buckets = await this.#ask(() => this.#connection.ask(key, (client) => client.hgetall(key)));
     return Object.entries(buckets)
       .map(([start, amount]) => ({ startMs: Number(start), nanoUsd: BigInt(amount) }))
       .filter(({ startMs }) => startMs >= fromMs)
@@ -229,7 +233,7 @@ class RedisStore {
     const keys = [key('state'), key('held'), key('holders'), this.#key(account, 'buckets'), key(`taken:${writer}`)];
     const span = window.kind === 'rolling' ? [window.fromMs, window.untilMs, window.bucketMs] : [0, 0, 1];
     const words = [writer, this.#givenMs?.() ?? '', holdMs, window.kind, ...span, ...rest];
-    const reply = await this.#ask(() => SCRIPT.run(this.#client, keys, words));
+    const reply = await this.#ask(() => this.#connection.run(SCRIPT, keys, words));
     return reply as readonly unknown[];
   }
 
@@ -242,20 +246,21 @@ class RedisStore {
   }
 
   async #ask<T>(command: () => Promise<T>): Promise<T> {
-    if (!isConnected(this.#client)) throw new LedgerUnavailableError('Redis is not connected');
     try {
       const [answer] = await Promise.all([command(), this.id ?? this.#identify()]);
       return answer;
     } catch (error) {
-      throw new LedgerUnavailableError('Redis failed', withoutCommand(error));
+      throw new LedgerUnavailableError('Redis failed', error);
     }
   }
 
   /** The id lives as long as the data: a Redis that was emptied is another ledger. */
   async #identify(): Promise<void> {
     const key = `${this.#prefix}ledger_id`;
-    await this.#client.setnx(key, randomUUID());
-    this.id = await this.#client.get(key);
+    this.id = await this.#connection.ask(key, async (client) => {
+      await client.setnx(key, randomUUID());
+      return client.get(key);
+    });
   }
 
   /** The braces keep all keys of an account in one slot of a Cluster. */

@@ -1,5 +1,6 @@
 import type { ReportStore } from '../totals/report-store.ts';
-import { RedisScript, connect, isConnected, withoutCommand, type RedisClient } from './connection.ts';
+import type { OnAvailability } from '../redis-address.ts';
+import { RedisScript, redisConnection, type RedisClient } from './connection.ts';
 
 /** Takes the lease or renews it. Redis measures its time, so clocks of the fleet need not agree. */
 const CLAIM = new RedisScript(`
@@ -24,51 +25,46 @@ end
 return 1
 `);
 
+/** No call waits for reports, and a year of them is long. */
+const DEADLINE_MS = 10_000;
+
 /** Options of `redisReports()`. */
 export interface RedisReportsOptions {
   /** The beginning of all keys. Default: `plimsoll:`. */
   readonly prefix?: string;
+  /** Called when Redis becomes unavailable, with the reason, and with `null` when it answers again. */
+  readonly onAvailability?: OnAvailability;
 }
 
 /**
  * Keeps what was read of the organization's reports in Redis 6 or later, or Valkey, for a fleet: one process of it reads.
  * Takes a client of `ioredis`, also one of a Cluster, or a URL; the caller closes a client that it passes in. Throws a
- * `ConfigurationError` (`PLIMSOLL_LEDGER_INVALID`) for a text that is not a URL.
+ * `ConfigurationError` (`PLIMSOLL_LEDGER_INVALID`) for a text that is no address of a Redis.
  */
 export function redisReports(
   redis: RedisClient | string,
-  { prefix = 'plimsoll:' }: RedisReportsOptions = {},
+  { prefix = 'plimsoll:', onAvailability }: RedisReportsOptions = {},
 ): ReportStore {
-  const client = typeof redis === 'string' ? connect(redis) : redis;
+  const connection = redisConnection(redis, { deadlineMs: DEADLINE_MS, onAvailability });
   // The braces make a Cluster keep all keys in one slot, so that a write is atomic.
   const [lease, days, view] = [`${prefix}{reports}:lease`, `${prefix}{reports}:days`, `${prefix}{reports}:view`];
   return {
     kind: 'redis',
-    claim: ({ holder, forMs }) => ask(client, async () => (await CLAIM.run(client, [lease], [holder, forMs])) === 1),
-    release: (holder) => ask(client, async () => void (await RELEASE.run(client, [lease], [holder]))),
-    read: (folder) =>
-      ask(client, async () => {
-        const all = Object.entries(await client.hgetall(folder === 'days' ? days : view));
-        return new Map(all.sort(([a], [b]) => (a < b ? -1 : 1)));
-      }),
-    write: (holder, _atMs, texts) =>
-      ask(client, async () => {
-        const words = texts.flatMap(({ folder, name, text }) => [
-          ...[folder === 'days' ? 2 : 3, name, text === null ? 0 : 1, text ?? ''],
-        ]);
-        return (await WRITE.run(client, [lease, days, view], [holder, ...words])) === 1;
-      }),
+    claim: async ({ holder, forMs }) => (await connection.run(CLAIM, [lease], [holder, forMs])) === 1,
+    release: async (holder) => void (await connection.run(RELEASE, [lease], [holder])),
+    async read(folder) {
+      const key = folder === 'days' ? days : view;
+      const all = Object.entries(await connection.ask(key, (client) => client.hgetall(key)));
+      return new Map(all.sort(([a], [b]) => (a < b ? -1 : 1)));
+    },
+    async write(holder, _atMs, texts) {
+      const words = texts.flatMap(({ folder, name, text }) => [
+        ...[folder === 'days' ? 2 : 3, name, text === null ? 0 : 1, text ?? ''],
+      ]);
+      return (await connection.run(WRITE, [lease, days, view], [holder, ...words])) === 1;
+    },
     close: () => {
-      if (typeof redis === 'string') client.disconnect();
+      if (typeof redis === 'string') connection.close();
     },
   };
-}
-
-async function ask<T>(client: RedisClient, command: () => Promise<T>): Promise<T> {
-  if (!isConnected(client)) throw new Error('Redis is not connected');
-  try {
-    return await command();
-  } catch (error) {
-    throw withoutCommand(error);
-  }
 }

@@ -13,7 +13,8 @@ import {
   type TotalsRow,
   type TotalsStore,
 } from '../totals/day-totals.ts';
-import { RedisScript, connect, isConnected, withoutCommand, type RedisClient } from './connection.ts';
+import type { OnAvailability } from '../redis-address.ts';
+import { RedisScript, redisConnection, type RedisClient, type RedisConnection } from './connection.ts';
 
 /**
  * Adds a posting whole, and once. The keys belong to one slot: the last sequence by writer, the writers by their last sign
@@ -46,41 +47,46 @@ return 1
 
 const DAY_MS = 86_400_000;
 
+/** No call waits for totals, and a year of them is long. */
+const DEADLINE_MS = 10_000;
+
 const SCRIPT = new RedisScript(POST_SCRIPT);
 
 /** Options of `redisTotals()`. */
 export interface RedisTotalsOptions {
   /** The beginning of all keys. Default: `plimsoll:`. */
   readonly prefix?: string;
+  /** Called when Redis becomes unavailable, with the reason, and with `null` when it answers again. */
+  readonly onAvailability?: OnAvailability;
 }
 
 /**
  * Daily totals in Redis 6 or later, or Valkey, for a fleet. Takes a client of `ioredis`, also one of a Cluster, or a URL;
  * the caller closes a client that it passes in. Throws a `ConfigurationError` (`PLIMSOLL_LEDGER_INVALID`) for a text that
- * is not a URL.
+ * is no address of a Redis.
  */
 export function redisTotals(
   redis: RedisClient | string,
-  { prefix = 'plimsoll:' }: RedisTotalsOptions = {},
+  { prefix = 'plimsoll:', onAvailability }: RedisTotalsOptions = {},
 ): TotalsStore {
-  const client = typeof redis === 'string' ? connect(redis) : redis;
-  const totals = new Totals(client, prefix);
+  const connection = redisConnection(redis, { deadlineMs: DEADLINE_MS, onAvailability });
+  const totals = new Totals(connection, prefix);
   return {
     kind: 'redis',
     add: (posting) => totals.add(posting),
     read: (fromDay, toDay) => totals.read(fromDay, toDay),
     close: () => {
-      if (typeof redis === 'string') client.disconnect();
+      if (typeof redis === 'string') connection.close();
     },
   };
 }
 
 class Totals {
-  readonly #client: RedisClient;
+  readonly #connection: RedisConnection;
   readonly #prefix: string;
 
-  constructor(client: RedisClient, prefix: string) {
-    this.#client = client;
+  constructor(connection: RedisConnection, prefix: string) {
+    this.#connection = connection;
     this.#prefix = prefix;
   }
 
@@ -93,15 +99,15 @@ class Totals {
     );
     const keys = [...['taken', 'seen', 'gaps', 'days'], ...days].map((name) => this.#key(name));
     const words = [writer, sequence, atMs, SILENT_MS, ends ? 1 : 0, KEEP_DAYS * DAY_MS, ...counts];
-    await this.#ask(() => SCRIPT.run(this.#client, keys, words));
+    await this.#connection.run(SCRIPT, keys, words);
   }
 
   async read(fromDay: string, toDay: string): Promise<DayTotals> {
-    return this.#ask(async () => {
-      const days = (await this.#client.zrange(this.#key('days'), '0', '-1')).sort();
+    return this.#connection.ask(this.#key('taken'), async (client) => {
+      const days = (await client.zrange(this.#key('days'), '0', '-1')).sort();
       const asked = days.filter((day) => day >= fromDay && day < toDay);
-      const hashes = await Promise.all(asked.map((day) => this.#client.hgetall(this.#key(day))));
-      const gaps = await this.#client.zrange(this.#key('gaps'), '0', '-1');
+      const hashes = await Promise.all(asked.map((day) => client.hgetall(this.#key(day))));
+      const gaps = await client.zrange(this.#key('gaps'), '0', '-1');
       const [fromMs, toMs] = [dayStartMs(fromDay), dayStartMs(toDay)];
       return {
         rows: asked.flatMap((day, index) => rowsFrom(day, hashes[index] ?? {})),
@@ -109,15 +115,6 @@ class Totals {
         firstDay: days[0] ?? null,
       };
     });
-  }
-
-  async #ask<T>(command: () => Promise<T>): Promise<T> {
-    if (!isConnected(this.#client)) throw new Error('Redis is not connected');
-    try {
-      return await command();
-    } catch (error) {
-      throw withoutCommand(error);
-    }
   }
 
   /** The braces make a Cluster keep all keys in one slot, so that a posting is atomic. */

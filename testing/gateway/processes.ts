@@ -53,6 +53,7 @@ export async function api(ends: Ends, options: SimulatorOptions = {}): Promise<A
 export interface GatewayProcess {
   readonly url: string;
   readonly port: number;
+  readonly metricsUrl: string;
   /** Resolves with the exit code when it is gone; `null` for one that was killed. */
   stop(signal: 'SIGTERM' | 'SIGKILL'): Promise<number | null>;
 }
@@ -113,10 +114,12 @@ export async function gatewayPlace(
       child.stdout.on('data', (text: Buffer) => said.push(text.toString()));
       const first = await firstLine(child);
       if (first === null) throw new Error(`the gateway ended: ${said.join('')}`);
-      const address = new URL((JSON.parse(first) as { readonly url: string }).url);
+      const { url: own, metricsUrl } = JSON.parse(first) as { readonly url: string; readonly metricsUrl: string };
+      const address = new URL(own);
       return {
         url: address.origin,
         port: Number(address.port),
+        metricsUrl,
         async stop(signal) {
           const gone = once(child, 'exit');
           child.kill(signal);

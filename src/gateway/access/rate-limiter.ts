@@ -1,6 +1,6 @@
 import type { Eventually } from '../../budget/ledger.ts';
 import { systemClock, type Clock } from '../../clock.ts';
-import { RedisScript, connect, isConnected, withoutCommand, type RedisClient } from '../../redis/connection.ts';
+import { RedisScript, redisConnection, type RedisClient } from '../../redis/connection.ts';
 import { REFUSAL, type Guard } from '../../decisions.ts';
 
 /**
@@ -58,9 +58,6 @@ export interface RedisRateLimiterOptions {
   readonly nowMs?: () => number;
 }
 
-/** A call waits at most this long for its limit. */
-const RATE_ANSWER_MS = 500;
-
 /**
  * Takes from the same kind of bucket as in memory, in microseconds, which both Lua's doubles and Redis's integers
  * represent exactly. The key expires when the bucket is full.
@@ -87,19 +84,18 @@ export function redisRateLimiter(
   redis: RedisClient | string,
   { prefix = 'plimsoll:', nowMs }: RedisRateLimiterOptions = {},
 ): RateLimiter & { close(): void } {
-  const client = typeof redis === 'string' ? connect(redis, RATE_ANSWER_MS) : redis;
+  const connection = redisConnection(redis);
   return {
     async take(bucket, perMinute) {
-      if (!isConnected(client)) throw new Error('Redis is not connected: the rate limit was not checked.');
       const now = nowMs === undefined ? -1 : Math.round(nowMs() * 1_000);
       try {
-        return Number(await TAKE.run(client, [`${prefix}rate:${bucket}`], [perMinute, now]));
+        return Number(await connection.run(TAKE, [`${prefix}rate:${bucket}`], [perMinute, now]));
       } catch (error) {
-        throw new Error('Redis failed: the rate limit was not checked.', { cause: withoutCommand(error) });
+        throw new Error('Redis failed: the rate limit was not checked.', { cause: error });
       }
     },
     close() {
-      if (typeof redis === 'string') client.disconnect();
+      if (typeof redis === 'string') connection.close();
     },
   };
 }

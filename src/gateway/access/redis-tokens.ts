@@ -1,4 +1,4 @@
-import { RedisScript, connect, isConnected, withoutCommand, type RedisClient } from '../../redis/connection.ts';
+import { RedisScript, redisConnection, type RedisClient, type RedisConnection } from '../../redis/connection.ts';
 import { afterForgetting, auditFrom, auditText, type AuditEntry, type AuditFilter } from './audit.ts';
 import { auditEntry, isForgotten, withoutOwner } from './token-audit.ts';
 import { MINTED_KEPT_MS, TokenStoreError, recordOrNull, rowOf, type TokenRecord, type TokenStore } from './tokens.ts';
@@ -8,9 +8,6 @@ export interface RedisTokensOptions {
   /** Prefix of all keys. Default `plimsoll:`. */
   readonly prefix?: string;
 }
-
-/** A request waits at most this long for its token. */
-const ANSWER_MS = 1_000;
 
 /** Adds the token, its list entry and its entry in the audit log atomically, unless the id is taken. */
 const PUT = new RedisScript(`
@@ -60,31 +57,31 @@ export function redisTokens(
   redis: RedisClient | string,
   { prefix = 'plimsoll:' }: RedisTokensOptions = {},
 ): TokenStore {
-  const client = typeof redis === 'string' ? connect(redis, ANSWER_MS) : redis;
-  const tokens = new RedisTokens(client, prefix);
+  const connection = redisConnection(redis);
+  const tokens = new RedisTokens(connection, prefix);
   return {
     kind: 'redis',
-    put: (record, actor = '') => query(client, () => tokens.put(record, actor)),
-    find: (id) => query(client, () => tokens.find(id)),
-    list: () => query(client, () => tokens.list()),
-    revoke: (id, atMs, actor = '') => query(client, () => tokens.revoke(id, { atMs, actor })),
-    audit: () => query(client, () => tokens.audit()),
-    forget: (what, entry) => query(client, () => tokens.forget(what, entry)),
+    put: (record, actor = '') => query(() => tokens.put(record, actor)),
+    find: (id) => query(() => tokens.find(id)),
+    list: () => query(() => tokens.list()),
+    revoke: (id, atMs, actor = '') => query(() => tokens.revoke(id, { atMs, actor })),
+    audit: () => query(() => tokens.audit()),
+    forget: (what, entry) => query(() => tokens.forget(what, entry)),
     close: async () => {
-      if (typeof redis === 'string') client.disconnect();
+      if (typeof redis === 'string') connection.close();
     },
   };
 }
 
 /** Tokens, and the audit log, under one prefix. */
 class RedisTokens {
-  readonly #client: RedisClient;
+  readonly #connection: RedisConnection;
   readonly #prefix: string;
   readonly #lists: readonly string[];
   readonly #log: string;
 
-  constructor(client: RedisClient, prefix: string) {
-    this.#client = client;
+  constructor(connection: RedisConnection, prefix: string) {
+    this.#connection = connection;
     this.#prefix = prefix;
     this.#lists = [this.#key('made'), this.#key('minted')];
     this.#log = this.#key('audit');
@@ -92,17 +89,20 @@ class RedisTokens {
 
   async put(record: TokenRecord, actor: string): Promise<void> {
     const keys = [this.#key(`token:${record.id}`), ...this.#lists, this.#log];
-    const isPut = await PUT.run(this.#client, keys, wordsOf(record, actor));
+    const isPut = await this.#connection.run(PUT, keys, wordsOf(record, actor));
     if (isPut !== 1) throw new TypeError('the id is taken');
   }
 
   async find(id: string): Promise<TokenRecord | null> {
-    const row = await this.#client.hgetall(this.#key(`token:${id}`));
+    const key = this.#key(`token:${id}`);
+    const row = await this.#connection.ask(key, (client) => client.hgetall(key));
     return recordOrNull(Object.keys(row).length === 0 ? undefined : row);
   }
 
   async list(): Promise<readonly TokenRecord[]> {
-    const ids = await Promise.all(this.#lists.map((each) => this.#client.zrange(each, '0', '-1')));
+    const ids = await Promise.all(
+      this.#lists.map((each) => this.#connection.ask(each, (client) => client.zrange(each, '0', '-1'))),
+    );
     const records = await Promise.all(ids.flat().map((id) => this.find(id)));
     return records.filter((record) => record !== null).sort(byAge);
   }
@@ -111,11 +111,11 @@ class RedisTokens {
     const record = await this.find(id);
     if (record === null) return false;
     const entry = auditText(auditEntry('revoked', record, by));
-    return (await REVOKE.run(this.#client, [this.#key(`token:${id}`), this.#log], [by.atMs, entry])) === 1;
+    return (await this.#connection.run(REVOKE, [this.#key(`token:${id}`), this.#log], [by.atMs, entry])) === 1;
   }
 
   async audit(): Promise<readonly AuditEntry[]> {
-    return ((await AUDIT.run(this.#client, [this.#log], [])) as readonly string[]).map(auditFrom);
+    return ((await this.#connection.run(AUDIT, [this.#log], [])) as readonly string[]).map(auditFrom);
   }
 
   async forget(what: AuditFilter, forgotten: AuditEntry): Promise<number> {
@@ -123,10 +123,10 @@ class RedisTokens {
       const after = afterForgetting(entry, what);
       return after === entry ? [] : [[place, after === null ? '' : auditText(after)]];
     });
-    await FORGET.run(this.#client, [this.#log], [auditText(forgotten), ...changes.flat()]);
+    await this.#connection.run(FORGET, [this.#log], [auditText(forgotten), ...changes.flat()]);
     for (const record of (await this.list()).filter((each) => isForgotten(each, what, forgotten.atMs))) {
       const { note, member } = rowOf(withoutOwner(record));
-      await ANONYMIZE.run(this.#client, [this.#key(`token:${record.id}`)], [note, member ?? '']);
+      await this.#connection.run(ANONYMIZE, [this.#key(`token:${record.id}`)], [note, member ?? '']);
     }
     return changes.length;
   }
@@ -164,11 +164,10 @@ function byAge(one: TokenRecord, other: TokenRecord): number {
   return one.createdAtMs - other.createdAtMs || (one.id < other.id ? -1 : 1);
 }
 
-async function query<T>(client: RedisClient, ask: () => Promise<T>): Promise<T> {
-  if (!isConnected(client)) throw new TokenStoreError('Redis is not connected');
+async function query<T>(ask: () => Promise<T>): Promise<T> {
   try {
     return await ask();
   } catch (error) {
-    throw new TokenStoreError('Redis failed', withoutCommand(error));
+    throw new TokenStoreError('Redis failed', error);
   }
 }

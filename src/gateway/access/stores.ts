@@ -1,6 +1,7 @@
 import type { Ledger } from '../../budget/ledger.ts';
 import { memoryLedger } from '../../budget/memory-ledger.ts';
-import { connect } from '../../redis/connection.ts';
+import type { OnAvailability } from '../../redis-address.ts';
+import { redisConnection } from '../../redis/connection.ts';
 import { redisLedger } from '../../redis/redis-ledger.ts';
 import { LONGEST_MINTED_SECONDS } from './client.ts';
 import { memoryRateLimiter, redisRateLimiter, type RateLimiter } from './rate-limiter.ts';
@@ -34,23 +35,22 @@ export function fileStores(path: string, open: 'create' | 'existing' = 'create')
   };
 }
 
-/** A request waits at most this long for Redis. */
-const ANSWER_MS = 1_000;
-
 /** A token's spend is kept for twice its longest lifetime. */
 const SPEND_KEPT_MS = LONGEST_MINTED_SECONDS * 1_000;
 
 /**
- * Stores everything in Redis, for a fleet, on one connection. Throws a `ConfigurationError` without the package
+ * Stores everything in Redis, for a fleet, on one connection. A request waits at most a second for it, and not at all while
+ * it is known to be away, which `onAvailability` is told. Throws a `ConfigurationError` without the package
  * `ioredis`.
  */
-export function redisStores(url: string): AccessStores {
-  const client = connect(url, ANSWER_MS);
+export function redisStores(url: string, onAvailability?: OnAvailability): AccessStores {
+  const connection = redisConnection(url, { onAvailability });
+  const { client } = connection;
   return {
     tokens: redisTokens(client),
     limiter: redisRateLimiter(client),
     spendLedger: () => redisLedger(client, { prefix: 'plimsoll:token-spend:', keepMs: SPEND_KEPT_MS }),
     shared: true,
-    close: async () => client.disconnect(),
+    close: async () => connection.close(),
   };
 }

@@ -3,6 +3,7 @@ import { CREDENTIALS, textOf, type Env } from '../../environment/credential.ts';
 import { environmentReport } from '../../environment/environment.ts';
 import { ConfigurationError, type Problem } from '../../errors.ts';
 import { judgedKey } from '../../keys/secrets.ts';
+import { hasRedisScheme, redisAddress } from '../../redis-address.ts';
 import { MODEL_VARIABLES } from '../../routing/models.ts';
 import { unboundClient } from '../access/client.ts';
 import { LOCAL_PROXIES } from '../trusted-proxies.ts';
@@ -118,20 +119,17 @@ function withFiles(env: Env, folder: string, problems: Problem[]): Env {
 /** Returns the place that `PLIMSOLL_TOKENS` names; else the Redis of the ledger, or a file in the folder. */
 function tokensPlace(env: Env, folder: string, problems: Problem[]): Place | null {
   const [named, ledger] = [textOf(env, 'PLIMSOLL_TOKENS'), textOf(env, 'PLIMSOLL_LEDGER')];
-  const text = named || (isRedis(ledger) ? ledger : TOKENS_FILE);
-  if (isRedis(text) ? URL.canParse(text) : !/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) return placeIn(text, folder);
+  const text = named || (hasRedisScheme(ledger) ? ledger : TOKENS_FILE);
+  const isPlace = hasRedisScheme(text) ? redisAddress(text) !== null : !/^[a-z][a-z0-9+.-]*:\/\//i.test(text);
+  if (isPlace) return placeIn(text, folder);
   const expected = 'the path of an SQLite file, or the URL of a Redis such as redis://127.0.0.1:6379';
   const [got, advice] = ['something else', 'name one of them'];
   problems.push({ kind: 'invalid', field: 'PLIMSOLL_TOKENS', expected, got, advice });
   return null;
 }
 
-function isRedis(text: string): boolean {
-  return /^rediss?:\/\//i.test(text);
-}
-
 function placeIn(text: string, folder: string): Place {
-  return isRedis(text) ? { kind: 'redis', url: () => text } : { kind: 'sqlite', path: resolve(folder, text) };
+  return hasRedisScheme(text) ? { kind: 'redis', url: () => text } : { kind: 'sqlite', path: resolve(folder, text) };
 }
 
 const LOOPBACK = /^(?:localhost|127\.\d+\.\d+\.\d+|\[?::1\]?)$/;

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { ledgerPlace, type LedgerPlace } from '../../environment/ledger-place.ts';
 import { ConfigurationError } from '../../errors.ts';
+import { redisAddress, type OnAvailability } from '../../redis-address.ts';
 import { fileStores, redisStores, type AccessStores } from '../access/stores.ts';
 import { secretOf, type SecretSources } from './keys.ts';
 import type { Reader } from './reader.ts';
@@ -8,8 +9,6 @@ import type { Reader } from './reader.ts';
 /** A place that outlives the process. A function returns its URL, which may contain a password. */
 export type Place =
   { readonly kind: 'sqlite'; readonly path: string } | { readonly kind: 'redis'; readonly url: () => string };
-
-const REDIS_URL = /^rediss?:\/\/[^/]/i;
 
 /** Reads `{ sqlite: PATH }` or `{ redis: { env: NAME } }`; `null` if it is absent, or wrong. */
 export function placeOf(read: Reader, name: string, sources: SecretSources): Place | null {
@@ -35,7 +34,7 @@ function redisOf(place: Reader, sources: SecretSources): Place | null {
   const secret = secretOf(place, 'redis', sources);
   if (secret === null) return null;
   const url = secret.text;
-  if (REDIS_URL.test(url) && URL.canParse(url)) return { kind: 'redis', url: () => url };
+  if (redisAddress(url) !== null) return { kind: 'redis', url: () => url };
   const expected = 'the URL of a Redis, such as redis://127.0.0.1:6379';
   place.note('redis', { kind: 'invalid', expected, got: 'something else', advice: 'write it out' });
   return null;
@@ -57,10 +56,14 @@ export function ledgerPlaceOf(read: Reader, sources: SecretSources): Place | nul
  * Opens the place of tokens. Throws a `ConfigurationError` (`PLIMSOLL_TOKENS_INVALID`) if the file or the package
  * `ioredis` cannot be used. Whether a Redis responds shows only when it is used.
  */
-export function openStores(place: Place, open: 'create' | 'existing' = 'create'): AccessStores {
+export function openStores(
+  place: Place,
+  open: 'create' | 'existing' = 'create',
+  onAvailability?: OnAvailability,
+): AccessStores {
   if (place.kind === 'sqlite') return fileStores(place.path, open);
   try {
-    return redisStores(place.url());
+    return redisStores(place.url(), onAvailability);
   } catch {
     const [expected, got] = ['a Redis URL and the package ioredis', 'one without the other'];
     throw new ConfigurationError('PLIMSOLL_TOKENS_INVALID', [

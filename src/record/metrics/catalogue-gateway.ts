@@ -29,6 +29,24 @@ export const GATEWAY_METRICS = [
     labels: ['outcome'],
     aggregator: 'sum',
   },
+  {
+    name: 'plimsoll_gateway_redis_up',
+    type: 'gauge',
+    section: 'gateway',
+    help: 'Whether the Redis of a store answers: 1, or 0 while the gateway does not ask it on behalf of requests. Absent for stores that are not in Redis.',
+    unit: null,
+    labels: ['store'],
+    aggregator: 'min',
+  },
+  {
+    name: 'plimsoll_gateway_redis_outages_total',
+    type: 'counter',
+    section: 'gateway',
+    help: 'Times that the Redis of a store stopped answering, by cause: timeout, disconnected, not_ready.',
+    unit: null,
+    labels: ['store', 'cause'],
+    aggregator: 'sum',
+  },
 ] as const satisfies readonly MetricDeclaration[];
 
 /** Reasons to refuse a request before it becomes a call: the closed set of the label `reason`. */
@@ -54,6 +72,9 @@ export type GatewayRefusal = (typeof GATEWAY_REFUSALS)[number];
 export const RESEND_CAUSES = ['closed', 'reset', 'broken_pipe'] as const;
 
 export type ResendCause = (typeof RESEND_CAUSES)[number];
+
+/** What a gateway may keep in Redis, each on a connection of its own: the closed set of the label `store`. */
+export type RedisStore = 'tokens' | 'ledger' | 'totals' | 'reports';
 
 /** Outcomes of reading the configuration again: the closed set of the label `outcome`. */
 export const CONFIGURATION_LOADS = ['loaded', 'invalid', 'needs_restart'] as const;

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { APIConnectionError, APIError } from '@anthropic-ai/sdk';
 import { sqliteLedger } from 'plimsoll/budget';
+import { Redis } from 'ioredis';
 import { redisLedger } from 'plimsoll/redis';
 import { redis, redisServer } from '../../../testing/redis-server.ts';
 import { api, balanceIn, BUDGET, gatewayPlace, hasAll, PARAMS, sdk } from '../../../testing/gateway/processes.ts';
@@ -49,6 +50,51 @@ test(
     const ledger = redisLedger(server.url);
     assert.deepEqual(await balanceIn(ledger), { spent: upstream.billed(), reserved: 0n });
     assert.ok(!place.said().includes(upstream.key) && !place.said().includes(token));
+  },
+);
+
+test(
+  'a Redis that hangs is asked for one request only; the others are refused at once, until a probe is answered',
+  { skip: redis.skip },
+  async (t) => {
+    const server = await redisServer();
+    t.after(() => server.end());
+    const upstream = await api(t);
+    const lines = [`budgets: [${JSON.stringify(BUDGET)}]`, `ledger: ${ON_REDIS}`];
+    const place = await gatewayPlace(t, upstream, { lines, env: { PLIMSOLL_REDIS_URL: server.url } });
+    const token = await place.token();
+    const gateway = await place.start();
+    const claude = sdk(gateway, token, { maxRetries: 0 });
+    await sdk(gateway, token, { maxRetries: 20 }).messages.create(PARAMS);
+    const asked = async () => {
+      const stats = await new Promise<string>((resolve, reject) => {
+        const client = new Redis(server.url);
+        void client
+          .info('commandstats')
+          .then(resolve, reject)
+          .finally(() => client.disconnect());
+      });
+      return Number(/cmdstat_hgetall:calls=(\d+)/.exec(stats)?.[1]);
+    };
+    const up = async () => {
+      const page = await (await fetch(gateway.metricsUrl)).text();
+      return /^plimsoll_gateway_redis_up\{.*store="tokens".*\} (\d)$/m.exec(page)?.[1];
+    };
+    const before = await asked();
+    server.pause();
+    for (let calls = 0; calls < 20; calls++) await assert.rejects(claude.messages.create(PARAMS), overloaded);
+    assert.equal(await up(), '0');
+    server.resume();
+    assert.equal(await asked(), before + 1);
+    await sdk(gateway, token, { maxRetries: 20 }).messages.create(PARAMS);
+    assert.equal(await up(), '1');
+    const page = await (await fetch(gateway.metricsUrl)).text();
+    assert.match(page, /^plimsoll_gateway_redis_outages_total\{.*store="tokens",cause="timeout".*\} 1$/m);
+    const told = [...place.said().matchAll(/"event":"redis","store":"tokens","outage":("\w+"|null)/g)];
+    assert.deepEqual(
+      told.map(([, outage]) => outage),
+      ['"timeout"', 'null'],
+    );
   },
 );
 

@@ -107,6 +107,8 @@ async function watched(): Promise<Registry> {
 const FED_ELSEWHERE = new Map([
   ['plimsoll_gateway_resends_total', '../../gateway/upstream-resend.test.ts'],
   ['plimsoll_gateway_configuration_loads_total', '../../cli/gateway.test.ts'],
+  ['plimsoll_gateway_redis_up', '../../gateway/failure/ledger-down.test.ts'],
+  ['plimsoll_gateway_redis_outages_total', '../../gateway/failure/ledger-down.test.ts'],
 ]);
 
 test('every metric of the catalogue is fed by something', async (t) => {
