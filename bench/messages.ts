@@ -10,18 +10,23 @@ const USAGE = {
   inference_geo: 'global',
 };
 
-const LIMITS: readonly (readonly [string, string])[] = ['requests', 'tokens', 'input-tokens', 'output-tokens'].flatMap(
-  (bucket): [string, string][] => [
+/** The headers of an answer: what is left of a limit is another figure each time, and the reset a second later now and then. */
+function headersOf(index: number): [string, string][] {
+  const limits = ['requests', 'tokens', 'input-tokens', 'output-tokens'].flatMap((bucket): [string, string][] => [
     [`anthropic-ratelimit-${bucket}-limit`, '4000000'],
-    [`anthropic-ratelimit-${bucket}-remaining`, '3998000'],
-    [`anthropic-ratelimit-${bucket}-reset`, '2026-11-24T12:00:01Z'],
-  ],
-);
+    [`anthropic-ratelimit-${bucket}-remaining`, String(3_998_000 - 1_000 * index)],
+    [`anthropic-ratelimit-${bucket}-reset`, `2026-11-24T12:00:${String(index >> 3).padStart(2, '0')}Z`],
+  ]);
+  return [...limits, ['request-id', 'req_011CYEXr8tVywV7AFBGxgYh2']];
+}
 
-const HEADERS: Readonly<Record<string, string>> = Object.fromEntries([
-  ...LIMITS,
-  ['request-id', 'req_011CYEXr8tVywV7AFBGxgYh2'],
-]);
+const HEADERS = Array.from({ length: 64 }, (_, index) => Object.fromEntries(headersOf(index)));
+
+let answered = 0;
+
+function nextHeaders(): Readonly<Record<string, string>> {
+  return HEADERS[answered++ % HEADERS.length] ?? {};
+}
 
 /** Tokens that each answer reports, so that a benchmark can check what it measured. */
 export const TOKENS_PER_ANSWER = 412 + 120 + 3_000 + 310;
@@ -41,7 +46,7 @@ const message = JSON.stringify({
 });
 
 export const answersJson: typeof fetch = () =>
-  Promise.resolve(new Response(message, { headers: { 'content-type': 'application/json', ...HEADERS } }));
+  Promise.resolve(new Response(message, { headers: { 'content-type': 'application/json', ...nextHeaders() } }));
 
 function event(type: string, data: object): string {
   return `event: ${type}\ndata: ${JSON.stringify({ type, ...data })}\n\n`;
@@ -85,7 +90,7 @@ export function answersStream(deltas: number, text = ' fathoms of water'): typeo
       { highWaterMark: 0 },
     );
     return Promise.resolve(
-      new Response(body, { headers: { 'content-type': 'text/event-stream; charset=utf-8', ...HEADERS } }),
+      new Response(body, { headers: { 'content-type': 'text/event-stream; charset=utf-8', ...nextHeaders() } }),
     );
   };
 }

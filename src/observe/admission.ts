@@ -1,5 +1,6 @@
 import { REFUSAL, type Admission, type Guard, type GuardFailure, type GuardedRequest } from '../decisions.ts';
 import type { Call } from '../vocabulary.ts';
+import { hide } from './body-tap.ts';
 import type { LiveCall } from './live-call.ts';
 import type { Observation } from './observation.ts';
 import { isJson } from './usage.ts';
@@ -80,8 +81,22 @@ function refusalOf(error: unknown, { observation, onError }: Failing): Error | n
 }
 
 /** Tells the refusal of a guard, by whichever copy of this package, from other errors. */
-export function isRefusal(error: unknown): error is Error {
+function isRefusal(error: unknown): error is Error {
   return typeof error === 'object' && error !== null && (error as { [REFUSAL]?: unknown })[REFUSAL] === true;
+}
+
+/**
+ * The SDK would take the refusal of a guard for a failed connection, send again and wrap it. It catches with `catch`, which
+ * lets a refusal through.
+ */
+export function passingRefusals(sent: Promise<Response>): Promise<Response> {
+  hide(sent, 'catch', (caught: (error: unknown) => unknown) =>
+    sent.then(undefined, (error: unknown) => {
+      if (isRefusal(error)) throw error;
+      return caught(error);
+    }),
+  );
+  return sent;
 }
 
 const BRAND = Symbol.for('plimsoll.guard_failed');
@@ -103,6 +118,10 @@ export function isGuardFailed(error: unknown): error is GuardFailedError {
   return typeof error === 'object' && error !== null && (error as { [BRAND]?: unknown })[BRAND] === true;
 }
 
+interface Body {
+  readonly body?: unknown;
+}
+
 /** The text of a body as it may be sent: with the `max_tokens` of a guard and the model of a retry policy, where they set one. */
 export function allowedBody(text: string, { admittedMaxTokens, fallbackModel }: LiveCall): string {
   if (admittedMaxTokens === null && fallbackModel === null) return text;
@@ -113,4 +132,11 @@ export function allowedBody(text: string, { admittedMaxTokens, fallbackModel }: 
     ...(admittedMaxTokens !== null && { max_tokens: admittedMaxTokens }),
     ...(fallbackModel !== null && { model: fallbackModel }),
   });
+}
+
+/** The request with such a body. */
+export function allowedRequest<Request extends Body>(request: Request, call: LiveCall): Request {
+  const isChanged = call.admittedMaxTokens !== null || call.fallbackModel !== null;
+  if (!isChanged || typeof request.body !== 'string') return request;
+  return { ...request, body: allowedBody(request.body, call) };
 }

@@ -44,15 +44,12 @@ export function follow(body: object, tap: Tap, offset = 0): Branch {
 
 const METHODS = ['getReader', 'tee', 'cancel', 'pipeTo', 'pipeThrough', 'values', Symbol.asyncIterator] as const;
 
-const COVERS: Readonly<Record<(typeof METHODS)[number], unknown>> = {
-  getReader,
-  tee,
-  cancel,
-  pipeTo,
-  pipeThrough,
-  values,
-  [Symbol.asyncIterator]: iterate,
-};
+const COVERS = { getReader, tee, cancel, pipeTo, pipeThrough, values, [Symbol.asyncIterator]: iterate };
+
+/** The covers as properties of a body that has none of these names of its own. */
+const HIDDEN = Object.fromEntries(
+  METHODS.map((name) => [name, { value: COVERS[name], writable: true, configurable: true, enumerable: false }]),
+) as Readonly<Record<(typeof METHODS)[number], PropertyDescriptor>>;
 
 /**
  * The methods are properties of the body itself: a prototype between would be as fast, but a program that looks at the
@@ -62,13 +59,17 @@ function coverBody(body: Body, tap: Tap, offset = 0): void {
   const isCovered = branches.has(body);
   follow(body, tap, offset);
   if (isCovered || !Object.isExtensible(body)) return;
-  if (!isPlainStream(body)) beneath.set(body, methodsOf(body));
-  for (const name of METHODS) hide(body, name, COVERS[name]);
+  if (isPlainStream(body)) {
+    for (const name of METHODS) Reflect.defineProperty(body, name, HIDDEN[name]);
+  } else {
+    beneath.set(body, methodsOf(body));
+    for (const name of METHODS) hide(body, name, COVERS[name]);
+  }
 }
 
 /** Tells whether all methods of a body are the runtime's own: those of a subclass, or of whoever got it before, may not be. */
 export function isPlainStream(body: Body): boolean {
-  return METHODS.every((name) => Reflect.get(body, name) === native[name]);
+  return METHODS.every((name) => body[name] === native[name]);
 }
 
 /** The methods that a body had before it was tapped, where they are not the runtime's. Not in its branch, which outlives it. */
@@ -95,7 +96,6 @@ function inside<Result>(branch: Branch, step: () => Result): Result {
 }
 
 type PipeOptions = Parameters<Body['pipeTo']>[1];
-
 type Reader = ReadableStreamDefaultReader<Uint8Array>;
 
 type ReadResult = Awaited<ReturnType<Reader['read']>>;
@@ -106,7 +106,7 @@ const native = ReadableStream.prototype as Body & { getReader(this: Body, option
 /** The branch of a body that is still followed. On any other stream the covers are the runtime's own methods. */
 function openBranch(body: Body): Branch | null {
   const branch = branches.get(body);
-  return branch === undefined || branch.over || branch.isInside ? null : branch;
+  return branch?.over === false && !branch.isInside ? branch : null;
 }
 
 function getReader(this: Body, options?: { mode?: 'byob' }): Reader {

@@ -1,4 +1,5 @@
 import {
+  cover,
   coverMethod,
   end,
   failure,
@@ -146,18 +147,29 @@ export const LARGEST_PASSED_BYTES = 32 << 20;
  */
 export function tapJson(response: Response, seen: SeenJson, unseen: () => void): void {
   const body = tapContent(response, new JsonListener(seen), unseen);
-  if (body === null) return;
-  const uncover = coverMethod(response, 'json', (parse) => {
-    const observed = reading(parse, valueSeen, failed);
-    return function (this: unknown) {
-      uncover?.();
-      const { body: current, bodyUsed } = this as Response;
-      // `clone()` puts another body in place of the first, with a tap of its own.
-      if (current !== body || body.locked === true || bodyUsed) return parse.call(this);
-      untap(body);
-      return observed.call(this);
-    };
-  });
+  const { json: parse } = response as { readonly json?: Method };
+  if (body !== null && typeof parse === 'function') coverJson(response, { body, parse }, seen);
+}
+
+function coverJson(
+  response: Response,
+  { body, parse }: { readonly body: TappedStream; readonly parse: Method },
+  seen: SeenJson,
+): void {
+  const parsing = reading(parse, valueSeen, failed);
+  let uncover: (() => void) | null = null;
+  // A response of another kind than the runtime's may be used for many calls: it gathers no covers.
+  if (response instanceof Response) hide(response, 'json', json);
+  else uncover = cover(response, 'json', json);
+
+  function json(this: unknown): unknown {
+    uncover?.();
+    const { body: current, bodyUsed } = this as Response;
+    // `clone()` puts another body in place of the first, with a tap of its own.
+    if (current !== body || body.locked === true || bodyUsed) return parse.call(this);
+    untap(body);
+    return parsing.call(this);
+  }
 
   function valueSeen<T>(value: T): T {
     seen(value, 'done');

@@ -12,12 +12,12 @@ const FAMILIES: readonly (readonly [prefix: string, dimension: LimitDimension])[
   ['anthropic-priority-output-tokens', 'priority_output_tokens'],
 ];
 
-const HEADERS = FAMILIES.map(([prefix, dimension]) => ({
-  dimension,
-  limit: `${prefix}-limit`,
-  remaining: `${prefix}-remaining`,
-  reset: `${prefix}-reset`,
-}));
+/** The figures of a family, in the order in which their texts are kept. */
+const FIGURES = ['limit', 'remaining', 'reset'] as const;
+
+/** All names, and the place of each one's text: those of a family stand side by side. */
+const NAMES = FAMILIES.flatMap(([prefix]) => FIGURES.map((figure) => `${prefix}-${figure}`));
+const PLACES = new Map(NAMES.map((name, place) => [name, place]));
 
 const NONE: readonly Limiter[] = Object.freeze([]);
 
@@ -26,27 +26,87 @@ export interface HeaderReader {
   get(name: string): string | null | undefined;
 }
 
+/** The texts of the headers that are being read, by place. */
+const texts: (string | null)[] = NAMES.map(() => null);
+
 /**
- * Reads the rate limits in a response's headers: one limiter for each dimension with a limit. Asking for a header costs
- * about 0.25 µs, so a dimension that the response does not limit is asked for once.
+ * Reads the rate limits in a response's headers: one limiter for each dimension with a limit. Going through all headers
+ * takes a quarter of the time of asking the runtime's `Headers` for each name.
  */
 export function limiters(headers: HeaderReader): readonly Limiter[] {
-  let found: Limiter[] | null = null;
-  for (const names of HEADERS) {
-    const shown = headers.get(names.limit);
-    const limit = shown ? count(shown) : null;
-    if (limit === null) continue;
-    const [remaining, reset] = [headers.get(names.remaining), headers.get(names.reset)];
-    found ??= [];
-    found.push({
-      dimension: names.dimension,
-      limit,
-      remaining: remaining ? count(remaining) : null,
-      resetAtMs: reset ? instant(reset) : null,
-    });
+  if (headers instanceof Headers ? !readAll(headers) : !readEach(headers)) return NONE;
+  const found: Limiter[] = [];
+  for (const known of KNOWN) {
+    const limiter = known.read();
+    if (limiter !== null) found.push(limiter);
   }
-  return found ?? NONE;
+  return found;
 }
+
+/** Tells whether any was there. */
+function readAll(headers: Headers): boolean {
+  let isAny = false;
+  for (const [name, text] of headers) {
+    if (!name.startsWith('anthropic-')) continue;
+    const place = PLACES.get(name);
+    if (place === undefined) continue;
+    texts[place] = text;
+    isAny = true;
+  }
+  return isAny;
+}
+
+/** A dimension that the response does not limit is asked for once. */
+function readEach(headers: HeaderReader): boolean {
+  let isAny = false;
+  for (let place = 0; place < NAMES.length; place++) {
+    const text = headers.get(NAMES[place] ?? '') ?? null;
+    texts[place] = text;
+    if (text !== null) isAny = true;
+    else if (place % FIGURES.length === 0) place += FIGURES.length - 1;
+  }
+  return isAny;
+}
+
+/** The limiter of one dimension as it was last read: most texts are those of the response before. */
+class KnownLimiter {
+  readonly #dimension: LimitDimension;
+  readonly #place: number;
+  #limit = '';
+  #remaining: string | null = null;
+  #reset: string | null = null;
+  #limiter: Limiter | null = null;
+
+  constructor(dimension: LimitDimension, place: number) {
+    this.#dimension = dimension;
+    this.#place = place;
+  }
+
+  /** Takes its texts away, so that they are not read again. */
+  read(): Limiter | null {
+    const place = this.#place;
+    const limit = texts[place];
+    const remaining = texts[place + 1] ?? null;
+    const reset = texts[place + 2] ?? null;
+    texts[place] = texts[place + 1] = texts[place + 2] = null;
+    if (!limit) return null;
+    if (limit === this.#limit && remaining === this.#remaining && reset === this.#reset) return this.#limiter;
+    const known = this.#limiter;
+    const figure = count(limit);
+    const isReset = known === null || reset !== this.#reset;
+    const shown = {
+      remaining: remaining ? count(remaining) : null,
+      resetAtMs: isReset ? (reset ? instant(reset) : null) : known.resetAtMs,
+    };
+    this.#limiter = figure === null ? null : { dimension: this.#dimension, limit: figure, ...shown };
+    this.#limit = limit;
+    this.#remaining = remaining;
+    this.#reset = reset;
+    return this.#limiter;
+  }
+}
+
+const KNOWN = FAMILIES.map(([, dimension], index) => new KnownLimiter(dimension, index * FIGURES.length));
 
 function count(value: string): number | null {
   const number = Number(value);

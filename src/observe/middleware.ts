@@ -24,7 +24,7 @@ import { failureOf } from './sdk-retry.ts';
 import { addedUsages } from './usage.ts';
 
 /** The request as the SDK gives it to a middleware. */
-export type SdkRequest = Parameters<Middleware>[0];
+type SdkRequest = Parameters<Middleware>[0];
 
 type Next = (request: SdkRequest) => Promise<Response>;
 

@@ -1,3 +1,4 @@
+import type { GuardedRequest } from '../decisions.ts';
 import type { Endpoint } from '../platform.ts';
 import type { CallDetails } from '../trace.ts';
 import { isJson, type Json } from './usage.ts';
@@ -29,6 +30,27 @@ export function outcomeOfAbort(signal: CallRequest['signal']): 'timeout' | 'canc
 export function billsAnother(body: Json | null): boolean {
   const policy = body?.['billing_policy'];
   return policy !== undefined && isJson(policy) && policy['bill_to'] === 'user_profile';
+}
+
+interface Body {
+  readonly body?: unknown;
+}
+
+/** The request as guards see it. A body that is not `unchanged`, as the SDK wrote it, is read: what is sent counts. */
+export function guardedRequest({ body }: Body, options: Body, unchanged?: unknown): GuardedRequest {
+  const isText = typeof body === 'string';
+  const isAnew = isText && unchanged !== undefined && body !== unchanged;
+  const content: unknown = isAnew ? parsed(body) : options.body;
+  return { body: isJson(content) ? content : null, bodyLength: isText ? body.length : 0 };
+}
+
+/** `null` for what the API will refuse. */
+function parsed(body: string): unknown {
+  try {
+    return JSON.parse(body);
+  } catch {
+    return null;
+  }
 }
 
 /** What a request says for the span of its call. */

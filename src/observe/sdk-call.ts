@@ -1,13 +1,11 @@
 import type { Middleware, MiddlewareContext } from '@anthropic-ai/sdk';
-import type { GuardedRequest } from '../decisions.ts';
-import { allowedBody, isRefusal } from './admission.ts';
-import { hide } from './body-tap.ts';
+import { allowedRequest, passingRefusals } from './admission.ts';
 import { hideFromFetch, sendObserved, type Exchange, type Transport } from './exchange.ts';
 import { LiveCall } from './live-call.ts';
 import type { Observation } from './observation.ts';
-import { MiddlewareRound, type SdkRequest } from './middleware.ts';
+import { MiddlewareRound } from './middleware.ts';
 import { endpointOf, type Platform } from '../platform.ts';
-import { callDetails, operation, withoutCredentials, type CallRequest } from './operation.ts';
+import { callDetails, guardedRequest, operation, withoutCredentials, type CallRequest } from './operation.ts';
 import { followResponse } from './response.ts';
 import { isHeld, refusalBody, replaceHeaders, whenRead } from './sdk-response.ts';
 import { RetryWaits, failureOf, isStreamBody, retriesFailure, retriesResponse } from './sdk-retry.ts';
@@ -54,14 +52,12 @@ interface ObservedSeams extends Seams {
  * throws other errors where there is one. Requests without SDK options (those of the SDK's own) are not counted.
  */
 export function observedSeams(observation: Observation, plain: Seams, platform: Platform): ObservedSeams {
-  const common = { observation, platform, plain, waits: new RetryWaits(), chain: new InnerChain() };
+  const common: Common = { observation, platform, plain, waits: new RetryWaits(), chain: new InnerChain() };
   const { chain } = common;
   const seams: ObservedSeams = {
     isOn: true,
     fetchWithTimeout(...given) {
-      const [, init, , , options] = given;
-      if (options === undefined || !seams.isOn) return plain.fetchWithTimeout.apply(this, given);
-      const exchange = begin({ ...common, client: this, given, init, options });
+      const exchange = given[4] === undefined || !seams.isOn ? null : begin(common, this, given);
       if (exchange === null) return plain.fetchWithTimeout.apply(this, given);
       if (exchange.round !== null) return exchange.round.send(SDK_TRANSPORT);
       const sent = sendObserved(exchange, SDK_TRANSPORT);
@@ -121,78 +117,93 @@ class InnerChain {
 
 /** Sends through the client's own method, as it would have been called. */
 function send(exchange: SdkExchange): Promise<Response> {
-  const { chain, plain, client, given, init, call, round } = exchange;
-  const [url, , timeoutMs, controller, ...more] = given;
+  const { common, given, init, call, round } = exchange;
+  const { chain } = common;
+  const controller = given[3];
   // A guard may have taken its time: the SDK listens to the signal only from here on. One that was aborted before is none
   // to the SDK, which never hears of it.
   if (!exchange.wasAborted && init.signal?.aborted === true) controller.abort();
-  const allowed = round === null ? allowedRequest(init, call) : init;
+  const isChanged = call.admittedMaxTokens !== null || call.fallbackModel !== null;
+  const allowed = round === null && isChanged ? allowedRequest(init, call) : init;
   // The SDK hides the header from middleware: the first attempt that it makes of a round has it.
   const request = underAttempt(allowed, call, round === null ? call.attempts - 1 : call.attempts);
   hideFromFetch(controller.signal);
   chain.sending = exchange;
   let sent: Promise<Response>;
   try {
-    sent = plain.fetchWithTimeout.call(client, url, request, timeoutMs, controller, ...more);
+    sent = common.plain.fetchWithTimeout.apply(exchange.client, withRequest(given, request));
   } finally {
     chain.sending = null;
   }
   return round === null || round.isJoined ? sent : chain.joinLater(exchange, sent);
 }
 
-/**
- * The SDK would take the refusal of a guard for a failed connection, send again and wrap it. It catches with `catch`, which
- * lets a refusal through.
- */
-function passingRefusals(sent: Promise<Response>): Promise<Response> {
-  hide(sent, 'catch', (caught: (error: unknown) => unknown) =>
-    sent.then(undefined, (error: unknown) => {
-      if (isRefusal(error)) throw error;
-      return caught(error);
-    }),
-  );
-  return sent;
+function withRequest(given: FetchArguments, request: RequestInit): FetchArguments {
+  if (request === given[1]) return given;
+  const [url, , ...more] = given;
+  return [url, request, ...more];
 }
 
-/** One time that the SDK sends a call: an attempt, or a round through middleware of the program's. */
-interface SdkExchange extends Exchange {
+/** What all calls of a client share. */
+interface Common {
+  readonly observation: Observation;
   readonly waits: RetryWaits;
   readonly chain: InnerChain;
   readonly plain: Seams;
   readonly platform: Platform;
+}
+
+/** One time that the SDK sends a call: an attempt, or a round through middleware of the program's. */
+class SdkExchange implements Exchange {
+  readonly observation: Observation;
+  readonly common: Common;
   readonly client: SdkClient;
   readonly given: FetchArguments;
   readonly init: RequestInit;
   readonly options: SdkOptions;
+  readonly call: LiveCall;
   /** The signal of the request, such as one in the client's `fetchOptions`, had been aborted when the SDK began to send. */
   readonly wasAborted: boolean;
   /** How often the SDK has sent the call before. */
   readonly retryCount: number;
+  readonly isAround: boolean;
   /** The client has middleware, if only that of a backend. */
   hasMiddleware: boolean;
-  round: MiddlewareRound<SdkExchange> | null;
+  round: MiddlewareRound<SdkExchange> | null = null;
+
+  constructor(common: Common, client: SdkClient, given: FetchArguments) {
+    const init = given[1];
+    const options = given[4] as SdkOptions; // without them it is no call
+    const resumed = common.waits.has(options) ? common.waits.resume(options, retryCountOf(init)) : undefined;
+    this.observation = common.observation;
+    this.common = common;
+    this.client = client;
+    this.given = given;
+    this.init = init;
+    this.options = options;
+    this.wasAborted = init.signal?.aborted === true;
+    this.retryCount = resumed?.retryCount ?? 0;
+    this.isAround = client.middleware.length > 0 || (options.middleware?.length ?? 0) > 0;
+    this.hasMiddleware = this.isAround;
+    this.call = resumed?.call ?? new LiveCall(common.observation, callRequest(this));
+    if (this.isAround) this.round = roundOf(this, resumed === undefined);
+    else if (resumed !== undefined) this.call.retry();
+  }
 }
 
-type Sending = Omit<SdkExchange, 'call' | 'isAround' | 'wasAborted' | 'retryCount' | 'hasMiddleware' | 'round'>;
-
-function begin(sending: Sending): SdkExchange | null {
-  const { observation, waits, init, options } = sending;
+function begin(common: Common, client: SdkClient, given: FetchArguments): SdkExchange | null {
   try {
-    const count = init.headers instanceof Headers ? init.headers.get('x-stainless-retry-count') : null;
-    const resumed = waits.resume(options, count === null ? null : Number(count));
-    const call = resumed?.call ?? new LiveCall(observation, callRequest(sending));
-    const isAround = sending.client.middleware.length > 0 || (options.middleware?.length ?? 0) > 0;
-    const retryCount = resumed?.retryCount ?? 0;
-    const wasAborted = init.signal?.aborted === true;
-    const state = { wasAborted, retryCount, isAround, hasMiddleware: isAround, round: null };
-    const exchange: SdkExchange = { ...sending, call, ...state };
-    if (isAround) exchange.round = roundOf(exchange, resumed === undefined);
-    else if (resumed !== undefined) call.retry();
-    return exchange;
+    return new SdkExchange(common, client, given);
   } catch (error) {
-    observation.onError('middleware', error);
+    common.observation.onError('middleware', error);
     return null;
   }
+}
+
+/** `null` where the user took the header away. */
+function retryCountOf({ headers }: RequestInit): number | null {
+  const count = headers instanceof Headers ? headers.get('x-stainless-retry-count') : null;
+  return count === null ? null : Number(count);
 }
 
 function roundOf(exchange: SdkExchange, isFirst: boolean): MiddlewareRound<SdkExchange> {
@@ -230,8 +241,10 @@ function hasOwnKey({ options: { headers }, init, client: { apiKey, authToken } }
   return false;
 }
 
+type Sending = Pick<SdkExchange, 'common' | 'client' | 'init' | 'options'>;
+
 function callRequest(sending: Sending): CallRequest {
-  const { options, client, platform } = sending;
+  const { options, client, common } = sending;
   const { baseURL } = client;
   const body = isJson(options.body) ? options.body : null;
   const model = body?.['model'];
@@ -244,7 +257,7 @@ function callRequest(sending: Sending): CallRequest {
     body,
     key: options.headers !== undefined && hasOwnKey(sending) ? UNNAMED_KEY : undefined,
     baseUrl: baseURL.includes('@') ? withoutCredentials(baseURL) : baseURL,
-    endpointOf: platform === 'anthropic' ? undefined : (asked) => endpointOf(platform, client, asked),
+    endpointOf: common.platform === 'anthropic' ? undefined : (asked) => endpointOf(common.platform, client, asked),
     signal: options.signal ? new WeakRef(options.signal) : null,
     sdkSpan,
     details: sdkSpan === undefined ? callDetails(body, options.openTelemetry?.conversationId) : undefined,
@@ -273,10 +286,10 @@ const SDK_TRANSPORT: Transport<SdkExchange, Response> = {
   isSteerable: (exchange, { status }) => exchange.call.attempts > 0 && !(status === 401 && isRefreshable(exchange)),
   steer: replaceHeaders,
   handBack(exchange, response, goesOn) {
-    const { call, options, waits, retryCount } = exchange;
+    const { call, options, common, retryCount } = exchange;
     if (goesOn) wait(exchange);
     whenRead(response, call, () => {
-      if (goesOn) waits.resume(options, retryCount + 1)?.call.end(null);
+      if (goesOn) common.waits.resume(options, retryCount + 1)?.call.end(null);
     });
   },
   isCancelled: ({ options }) => options.signal?.aborted === true,
@@ -285,13 +298,13 @@ const SDK_TRANSPORT: Transport<SdkExchange, Response> = {
   wait,
 };
 
-function wait({ call, options, waits, retryCount }: SdkExchange): void {
-  waits.add(options, { call, retryCount: retryCount + 1 }, options.signal);
+function wait({ call, options, common, retryCount }: SdkExchange): void {
+  common.waits.add(options, { call, retryCount: retryCount + 1 }, options.signal);
 }
 
 /** Does the SDK take the error for one of a connection? Without middleware, it takes every error for one. */
-function isOfConnection({ hasMiddleware, chain, client }: SdkExchange, error: unknown): boolean {
-  return retriesFailure(error, { hasMiddleware, ofFetch: chain.ofFetch, client });
+function isOfConnection({ hasMiddleware, common, client }: SdkExchange, error: unknown): boolean {
+  return retriesFailure(error, { hasMiddleware, ofFetch: common.chain.ofFetch, client });
 }
 
 function isRefreshable({ client }: SdkExchange): boolean {
@@ -302,30 +315,6 @@ function isRefreshable({ client }: SdkExchange): boolean {
 function triesLeft({ client, options, retryCount }: SdkExchange): number {
   if (isStreamBody(options.body)) return 0;
   return (options.maxRetries ?? client.maxRetries) - retryCount;
-}
-
-/** `unchanged`: the body as the SDK wrote it. One that middleware wrote anew is read: what is sent counts. */
-function guardedRequest({ body }: RequestInit | SdkRequest, options: SdkOptions, unchanged?: unknown): GuardedRequest {
-  const isText = typeof body === 'string';
-  const isAnew = isText && unchanged !== undefined && body !== unchanged;
-  const content: unknown = isAnew ? parsed(body) : options.body;
-  return { body: isJson(content) ? content : null, bodyLength: isText ? body.length : 0 };
-}
-
-/** `null` for what the API will refuse. */
-function parsed(body: string): unknown {
-  try {
-    return JSON.parse(body);
-  } catch {
-    return null;
-  }
-}
-
-/** The request as it may be sent: with the `max_tokens` of a guard and the model of a retry policy, where they set one. */
-function allowedRequest<Request extends RequestInit | SdkRequest>(request: Request, call: LiveCall): Request {
-  const isChanged = call.admittedMaxTokens !== null || call.fallbackModel !== null;
-  if (!isChanged || typeof request.body !== 'string') return request;
-  return { ...request, body: allowedBody(request.body, call) };
 }
 
 /** Names the span of the attempt as the parent of what the API does, where the SDK names that of the call. */

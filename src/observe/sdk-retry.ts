@@ -112,6 +112,11 @@ export class RetryWaits {
     this.#dropped.register(options, wait);
   }
 
+  /** Tells whether a call may wait to be sent again with these options. */
+  has(options: object): boolean {
+    return this.#waiting.has(options);
+  }
+
   /**
    * The call that is sent again, or `undefined`: then it is a new call. The same options object can be sent by several
    * calls at once, told apart by how often each was sent before. `retryCount` is the request's
