@@ -5,20 +5,51 @@ export interface Sample {
   readonly value: number;
 }
 
-const LINE = /^([A-Za-z_:][\w:]*)(?:\{(.*)\})?[ \t]+(\S+)(?:[ \t]|$)/;
+const HEAD = /^([A-Za-z_:][\w:]*)(?:\{(.*)\})?$/s;
+
+const VALUE = /^[ \t]+(\S+)(?:[ \t]|$)/;
 
 /** Parses a page in the text format of Prometheus or OpenMetrics; `null` for any other text. */
 export function samplesIn(text: string): readonly Sample[] | null {
   const samples: Sample[] = [];
   for (const line of text.split(/\r?\n/)) {
-    // The rest of the line is an exemplar.
-    const match = line.startsWith('#') || line === '' ? null : LINE.exec(line.split(' # ')[0] ?? '');
-    if (match === null && line !== '' && !line.startsWith('#')) return null;
-    const [, name = '', labels = '', value = ''] = match ?? [];
-    if (match !== null)
-      samples.push({ name, labels: labelsIn(labels), value: Number(value.replace(/Inf$/, 'Infinity')) });
+    if (line === '' || line.startsWith('#')) continue;
+    const end = headEnd(line);
+    const series = seriesIn(line.slice(0, end));
+    const value = valueAfter(line, end);
+    if (series === null || value === null) return null;
+    samples.push({ ...series, value });
   }
   return samples;
+}
+
+/** A value, perhaps a time, perhaps an exemplar. */
+const REST = /^[ \t]+[-+\dIN][^\s"{}]*(?:[ \t]+[-\d.]+)?(?:[ \t]+#.*)?[ \t]*$/;
+
+/**
+ * Where name and labels of a line end: after the brace that is in no value, since an exemplar has braces of its own. In a
+ * broken line, after the last brace.
+ */
+export function headEnd(line: string): number {
+  const open = line.indexOf('{');
+  const blank = line.search(/[ \t]/);
+  if (open === -1 || (blank !== -1 && blank < open)) return blank === -1 ? line.length : blank;
+  let at = open + 1;
+  while (at < line.length && line[at] !== '}') at = line[at] === '"' ? afterQuote(line, at + 1) : at + 1;
+  if (REST.test(line.slice(at + 1))) return at + 1;
+  return line.lastIndexOf('}') + 1 || line.length;
+}
+
+/** Name and labels of a line; `null` for what is no line of metrics. */
+export function seriesIn(head: string): Omit<Sample, 'value'> | null {
+  const match = HEAD.exec(head);
+  return match === null ? null : { name: match[1] ?? '', labels: labelsIn(match[2] ?? '') };
+}
+
+/** The value that stands after name and labels; `null` if there is none. What follows is a time or an exemplar. */
+export function valueAfter(line: string, end: number): number | null {
+  const [, value] = VALUE.exec(line.slice(end)) ?? [];
+  return value === undefined ? null : Number(value.replace(/Inf$/, 'Infinity'));
 }
 
 /** Goes from one `="` to the next and reads each character once: an expression would begin anew at each letter of a name. */
@@ -49,6 +80,11 @@ function nameBefore(text: string, from: number, end: number): string {
   while (start > from && /\w/.test(text.charAt(start - 1))) start -= 1;
   while (start < end && /\d/.test(text.charAt(start))) start += 1;
   return text.slice(start, end);
+}
+
+function afterQuote(text: string, from: number): number {
+  const end = closingQuote(text, from);
+  return end === -1 ? text.length : end + 1;
 }
 
 function closingQuote(text: string, from: number): number {

@@ -12,7 +12,7 @@ const LONGEST_WAIT_MS = 10_000;
  * metrics.
  */
 export async function metricsPage(place: string, io: Pick<CommandIo, 'stdin' | 'signal'>): Promise<readonly Sample[]> {
-  const samples = samplesIn(await textAt(place, io));
+  const samples = samplesIn(await metricsText(place, io));
   const shown = redacted(place);
   if (samples === null) throw noMetrics('a page in the text format of Prometheus', `something else at ${shown}`);
   if (!samples.some(({ name }) => /^(?:anthropic|plimsoll)_/.test(name)))
@@ -27,7 +27,8 @@ function noMetrics(expected: string, got: string): ConfigurationError {
   ]);
 }
 
-async function textAt(place: string, io: Pick<CommandIo, 'stdin' | 'signal'>): Promise<string> {
+/** Reads the text of a metrics page. Throws as `metricsPage` does where there is none to be read. */
+export async function metricsText(place: string, io: Pick<CommandIo, 'stdin' | 'signal'>): Promise<string> {
   try {
     if (place === '-') return await standardInput(io);
     return /^https?:\/\//i.test(place) ? await page(place, io) : await readFile(place, 'utf8');

@@ -28,3 +28,14 @@ test('a page with a name that never ends is read once', () => {
     { name: 'up', labels: { job: 'x' }, value: 2 },
   ]);
 });
+
+test('what looks like an exemplar is one only behind the value', () => {
+  const labels = { route: 'C # {a="b"} 3', key: 'k} 7' };
+  const line = `calls_total{route="C # {a=\\"b\\"} 3",key="k} 7"} 5`;
+  for (const more of ['', ' 1700000000.5', ' # {trace_id="1f"} 0.5', ' 17 # {trace_id="1f"} 0.5 17'])
+    assert.deepEqual(samplesIn(`${line}${more}\nup 1\nlast{le="+Inf"} +Inf`), [
+      { name: 'calls_total', labels, value: 5 },
+      { name: 'up', labels: {}, value: 1 },
+      { name: 'last', labels: { le: '+Inf' }, value: Infinity },
+    ]);
+});

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { samplesIn, type Sample } from '../../src/advice/samples.ts';
 import { counted, numbersOf } from '../../src/console/counted.ts';
 import { Replicas } from '../../src/console/replicas.ts';
 
@@ -8,10 +7,10 @@ const AT_MS = Date.UTC(2026, 10, 26, 12);
 
 /** Pages by URL; `null` does not answer. */
 function over(pages: Record<string, readonly string[] | null>) {
-  const read = async (url: string): Promise<readonly Sample[]> => {
+  const read = async (url: string): Promise<string> => {
     const lines = pages[url];
     if (lines === undefined || lines === null) throw new Error('no answer');
-    return samplesIn(`${lines.join('\n')}\n`) ?? [];
+    return `${lines.join('\n')}\n`;
   };
   const replicas = new Replicas(Object.keys(pages), { read, now: () => AT_MS });
   const numbers = () => numbersOf(counted(replicas.hour, { rangeSeconds: 300, filter: {} }, AT_MS), AT_MS, AT_MS);
@@ -39,7 +38,7 @@ test('the growth of counters is counted from the first reading on; one that begi
 test('durations are read from the buckets of the histogram, and quantiles stay within the bucket', async () => {
   const bucket = (le: string, count: number): string =>
     `anthropic_request_duration_seconds_bucket{operation="messages.create",key="k",model="claude-haiku-4-5",outcome="ok",le="${le}"} ${count}`;
-  const { pages, replicas, numbers } = over({ 'http://one/': [] });
+  const { pages, replicas, numbers } = over({ 'http://one/': [calls(0)] });
   await replicas.poll();
   pages['http://one/'] = [bucket('1', 0), bucket('2', 90), bucket('4', 100), bucket('+Inf', 100)];
   await replicas.poll();
@@ -75,4 +74,16 @@ test('one that has never answered has been seen at no time', async () => {
   const { replicas } = over({ 'http://one/': null });
   await replicas.poll();
   assert.deepEqual(replicas.replicas, [{ name: 'one', seenAtMs: null, isSilent: true }]);
+});
+
+test('a page that is none of plimsoll is silent', async () => {
+  const { pages, replicas } = over({ 'http://one/': [calls(1)], 'http://other/': ['up 1'] });
+  await replicas.poll();
+  assert.deepEqual(
+    replicas.replicas.map(({ isSilent }) => isSilent),
+    [false, true],
+  );
+  pages['http://one/'] = ['<html>'];
+  await replicas.poll();
+  assert.equal(replicas.replicas[0]?.isSilent, true);
 });
