@@ -12,7 +12,7 @@ export const ROWS = [
   ['client'],
   ['console', 'organization'],
   ['observe', 'record', 'retry', 'redis', 'environment', 'scan'],
-  ['advice', 'totals'],
+  ['advice', 'pace', 'totals'],
   ['budget', 'tier', 'pricing', 'routing', 'keys'],
   ['decisions', 'prompt', 'sqlite-database', 'structured-file', 'version'],
   ['vocabulary', 'clock', 'errors', 'figures', 'installed', 'redis-address'],

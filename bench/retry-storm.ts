@@ -12,9 +12,9 @@ import {
   type Refusal,
   type Strategy,
   type Surroundings,
-} from './retry-strategies.ts';
+} from '../testing/retry-strategies.ts';
 import { seededRandom } from '../testing/seeded-random.ts';
-import { VirtualTime } from './virtual-time.ts';
+import { VirtualTime } from '../testing/virtual-time.ts';
 
 const CLIENTS = 200;
 const RUN_MS = 10 * 60_000;

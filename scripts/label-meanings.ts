@@ -185,6 +185,7 @@ export const STAGE_MEANINGS: Meanings<Stage> = {
   attribution: 'a function that gives attribution labels',
   budget: "the callback for a budget's thresholds",
   ledger: 'the ledger of the budgets',
+  pace: 'the pace or its store; the call was sent without waiting',
   retry: 'the retry policy',
   gateway: 'the gateway itself',
   on_call: 'the callback `onCall`',

@@ -18,8 +18,19 @@ export interface GuardedRequest {
   readonly bodyLength: number;
 }
 
-/** The request that a guard admits: unchanged (`undefined`), or with another `max_tokens`. */
-export type Admission = { readonly maxTokens: number } | undefined;
+/** How long the caller of a request waits for it. */
+export interface Patience {
+  /** Gives the call up; `null` if nothing does, as far as is known. */
+  readonly signal: AbortSignal | null;
+  /** The longest wait for an answer to one attempt; `null` where it is not known. */
+  readonly timeoutMs: number | null;
+}
+
+/**
+ * The request that a guard admits: unchanged (`undefined`), with another `max_tokens`, or after a wait that is not the
+ * server's time.
+ */
+export type Admission = { readonly maxTokens: number } | { readonly waitedMs: number } | undefined;
 
 /**
  * May refuse a call, because the user asked for it: the only part of plimsoll that can. Asked once per call, before its
@@ -49,7 +60,7 @@ export interface SpendGuard extends Recorder {
 /** The reservation of a `SpendGuard` for one call. */
 export interface CallSpend extends CallRecorder {
   /** Decides as a `Guard` does, after all of them. Asked before each request is sent, those that are sent again included. */
-  admit(request: GuardedRequest): Admission | Promise<Admission>;
+  admit(request: GuardedRequest, patience: Patience): Admission | Promise<Admission>;
   /**
    * Comes in the gateway before `admit` is asked again: a client may call anything the next attempt of a call. What is
    * still held for the one before becomes spend.

@@ -42,6 +42,7 @@ export type {
   Guard,
   GuardFailure,
   GuardedRequest,
+  Patience,
   RefusedAttempt,
   RetryDecision,
   RetryPolicy,

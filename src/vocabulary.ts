@@ -196,7 +196,7 @@ export interface Attempt {
   readonly startedAtMs: number;
   /** Request sent to response headers, or to the failure. */
   readonly durationSeconds: number;
-  /** End of the previous attempt to the start of this one; 0 for the first. */
+  /** End of the previous attempt, or start of the call, to the start of this one: 0 for a first one that nothing held back. */
   readonly waitSeconds: number;
   /** The HTTP status, or what happened instead of a response. */
   readonly status: number | 'timeout' | 'connection_error' | 'cancelled';
@@ -208,6 +208,8 @@ export interface Attempt {
   readonly limiters: readonly Limiter[];
   /** The API's id of a refusal, from its header `request-id`; `null` for a success, whose header is not read, and without a response. */
   readonly requestId: string | null;
+  /** The wait that a refusal asked for, in milliseconds; absent or `null` where it asked for none. */
+  readonly retryAfterMs?: number | null;
 }
 
 /** Attribution labels of a call: only declared names, with values not capped yet. */
@@ -244,7 +246,7 @@ export interface Call {
   readonly serverFallbackFrom: string | null;
   /** Attempts so far. */
   readonly attempts: number;
-  /** Time between attempts so far, in seconds. */
+  /** Time between attempts and for its turns so far, in seconds. */
   readonly waitSeconds: number;
   /** Streams: start of the call to the first content delta, including waits; `null` until then. */
   readonly firstTokenSeconds: number | null;

@@ -323,6 +323,11 @@ export class RunningRatios {
     return sums === undefined ? start : Math.max(least, sums.used / sums.asked);
   }
 
+  /** Tells whether anything was learned of the name. */
+  knows(name: string): boolean {
+    return this.#sums.has(name);
+  }
+
   /** Learns nothing unless `asked` is above 0. */
   learn(name: string, used: number, asked: number): void {
     if (!(asked > 0) || !(used >= 0)) return;

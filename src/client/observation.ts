@@ -13,7 +13,7 @@ import type { Store } from '../record/metrics/store.ts';
 import { spanRecorder } from '../record/otel/spans.ts';
 import { prometheusRecorder } from '../record/prometheus.ts';
 import { routeOf } from '../routing/routes.ts';
-import type { Guard } from '../decisions.ts';
+import type { Guard, SpendGuard } from '../decisions.ts';
 import type { Attribution, Recorder } from '../vocabulary.ts';
 import { ambientAttribution } from './attribution.ts';
 import { configuredModels, type InstrumentOptions } from './options.ts';
@@ -55,8 +55,10 @@ export function observation(options: InstrumentOptions, { keys, tracerProvider, 
     key,
     onError,
     guards: [...ceilingsOf(options, store), ...(options.guards ?? [])],
-    spendGuards:
-      budgets === undefined ? [] : [budgets.attach({ prices, onLedgerDown, listener: recordBudgets(store, budgets) })],
+    spendGuards: [
+      ...paceOf(options, store, labels.canonicalModel),
+      ...(budgets ? [budgets.attach({ prices, onLedgerDown, listener: recordBudgets(store, budgets) })] : []),
+    ],
     retry: options.retry,
     recorders: [spans, metrics, ...(options.recorders ?? []), ...onCallRecorder(options, store)],
     attribution: attributionOf(options, () => store.errors('attribution')),
@@ -64,6 +66,18 @@ export function observation(options: InstrumentOptions, { keys, tracerProvider, 
     batchPrice: (usage, model, atMs) => cost(usage, { prices, model, atMs, batch: true }),
     batches: batchesOf(store),
   };
+}
+
+/** Before the budgets: what waits for its turn reserves no money. */
+function paceOf(
+  { pace }: InstrumentOptions,
+  store: Store,
+  canonicalModel: (model: string) => string,
+): readonly SpendGuard[] {
+  if (pace === undefined) return [];
+  const nothing = (): void => undefined;
+  const listener = { ended: nothing, used: nothing, surprised: nothing, failed: () => store.errors('pace') };
+  return [pace.attach({ canonicalModel, listener })];
 }
 
 const batchesByStore = new WeakMap<Store, KnownBatches>();

@@ -2,6 +2,7 @@ import type { Budgets } from '../budget/budgets.ts';
 import { systemClock, type Clock } from '../clock.ts';
 import { isServiceVersion } from '../environment/service-version.ts';
 import { ConfigurationError, got, gotName, mayHoldSecret, unfit, unknownField, type Problem } from '../errors.ts';
+import type { Pace } from '../pace/pace.ts';
 import type { PriceTable } from '../pricing/prices.ts';
 import { attributionProblems, type AttributionDeclaration } from '../record/call-labels.ts';
 import type { MetricRegistry } from '../record/metrics/registry.ts';
@@ -42,6 +43,11 @@ export interface InstrumentOptions {
   readonly retry?: RetryPolicy;
   /** The budgets of the calls: `budgets()` of `plimsoll/budget`. Asked after the guards. */
   readonly budgets?: Budgets;
+  /**
+   * Makes calls wait for room in the rate limits: `pace()` of `plimsoll/pace`. Asked after the guards and before the budgets,
+   * so that a call that waits holds nothing. Default: calls are sent at once.
+   */
+  readonly pace?: Pace;
   /** The usage tier, `{ name: 'Build' }`, and an alias for the organization. Default: inferred from response headers. */
   readonly tier?: TierOption;
   /**
@@ -80,6 +86,7 @@ const NAMES: Readonly<Record<keyof InstrumentOptions, true>> = {
   guards: true,
   retry: true,
   budgets: true,
+  pace: true,
   tier: true,
   routes: true,
   serviceVersion: true,
@@ -155,6 +162,7 @@ const SHAPES: Readonly<Partial<Record<keyof InstrumentOptions, Shape>>> = {
   prices: { fits: having('priceAt'), expected: 'a table of prices', example: "loadPrices('prices.json')" },
   recorders: { fits: listOf(having('started')), expected: 'a list of recorders', example: '[recorder]' },
   guards: { fits: listOf(having('admit')), expected: 'a list of guards', example: '[guard]' },
+  pace: { fits: having('waiting'), expected: 'a pace', example: 'pace()' },
   onCall: { fits: (value) => typeof value === 'function', expected: 'a function', example: '(call) => …' },
 };
 

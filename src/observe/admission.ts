@@ -24,12 +24,19 @@ export async function admit({ observation, call }: Asked, request: GuardedReques
       ask: (): Answer => guard.admit(call, asked),
       onError: guard.onError,
     })),
-    ...call.spends.map((spend, at) => ({ ask: (): Answer => spend.admit(asked), onError: spendGuards[at]?.onError })),
+    ...call.spends.map((spend, at) => ({
+      ask: (): Answer => spend.admit(asked, call),
+      onError: spendGuards[at]?.onError,
+    })),
   ]) {
     try {
       const answer = ask();
       const admission = isPending(answer) ? await answer : answer;
       if (admission === undefined) continue;
+      if ('waitedMs' in admission) {
+        call.waited(admission.waitedMs);
+        continue;
+      }
       call.admittedMaxTokens = admission.maxTokens;
       call.maxTokens = admission.maxTokens;
       asked = { ...asked, body: { ...asked.body, max_tokens: admission.maxTokens } };

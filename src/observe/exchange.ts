@@ -1,5 +1,6 @@
 import type { GuardedRequest, RetryDecision, RetryPolicy } from '../decisions.ts';
 import type { Rejection } from '../vocabulary.ts';
+import { retryAfterMs } from '../limiter.ts';
 import { admit } from './admission.ts';
 import { limiters, type HeaderReader } from './limiters.ts';
 import type { LiveCall } from './live-call.ts';
@@ -172,8 +173,10 @@ export function observeRefusal<E extends Exchange, R extends ResponseHead>(
       ? rejected.then((rejection) => ({ rejection, denied: null, isLast: !goesOn }))
       : rejected.then((rejection) => decide(exchange, transport, { policy, response, rejection }));
   const requestId = requestIdOf(headers);
-  if (exchange.isAround === true) call.refuse({ status, limiters: [], requestId, verdict, begun: null });
-  else call.refuse({ status, limiters: limiters(headers), requestId, verdict });
+  const askedMs = retryAfterMs(headers, observation.clock.epochMs());
+  const refused = { status, requestId, retryAfterMs: askedMs, verdict };
+  if (exchange.isAround === true) call.refuse({ ...refused, limiters: [], begun: null });
+  else call.refuse({ ...refused, limiters: limiters(headers) });
   if (policy === undefined) {
     transport.handBack(exchange, response, goesOn);
     return undefined;

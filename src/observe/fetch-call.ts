@@ -111,6 +111,8 @@ function callRequest(request: FetchRequest): ConstructorParameters<typeof LiveCa
     maxTokens: typeof maxTokens === 'number' ? maxTokens : null,
     body,
     baseUrl: baseURL.includes('@') ? withoutCredentials(baseURL) : baseURL,
+    signal: request.signal === null ? null : new WeakRef(request.signal),
+    timeoutMs: timeoutOf(request),
     endpointOf: platform === 'anthropic' ? undefined : (asked) => endpointOf(platform, {}, asked),
     sdkSpan: undefined,
     details: callDetails(body, null),
@@ -193,14 +195,19 @@ function wait({ call, key, request, retries }: FetchExchange, askedMs: number | 
   return retries.wait(key(), call, { askedMs, signal: request.signal });
 }
 
+/** The SDKs tell their timeout in whole seconds. */
+function timeoutOf(request: FetchRequest): number | null {
+  const seconds = Number(request.header('x-stainless-timeout') ?? Number.NaN);
+  return seconds > 0 ? seconds * 1_000 : null;
+}
+
 /** A signal of the SDKs is aborted by their timeout, of which they tell the whole seconds, as it is by the program. */
 function hasTimedOut({ request, startedMs, observation }: FetchExchange): boolean {
   const { signal } = request;
   if (signal?.aborted !== true) return false;
   const reason: unknown = signal.reason;
   if (reason instanceof Error && reason.name === 'TimeoutError') return true;
-  const seconds = Number(request.header('x-stainless-timeout') ?? Number.NaN);
-  return observation.clock.monotonicMs() - startedMs >= seconds * 1_000;
+  return observation.clock.monotonicMs() - startedMs >= (timeoutOf(request) ?? Infinity);
 }
 
 function whenTextIsRead(response: Response, read: () => void): void {

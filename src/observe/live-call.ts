@@ -1,11 +1,11 @@
 import type { Trace } from '../trace.ts';
-import type { Observation } from './observation.ts';
+import type { Events, Observation, OpenAttempt } from './observation.ts';
 import { outcomeOfAbort, type CallRequest } from './operation.ts';
 import { LEFT, leftPrompt, withLeftPrompts } from './estimate.ts';
 import type { BegunAttempt, RefusedResponse } from './rejection.ts';
 import { unpriced } from './usage.ts';
 import type { SeenBatch } from '../answers.ts';
-import type { CallSpend, GuardedRequest } from '../decisions.ts';
+import type { CallSpend, GuardedRequest, Patience } from '../decisions.ts';
 import type {
   Attempt,
   Attribution,
@@ -15,31 +15,15 @@ import type {
   CallRecorder,
   Outcome,
   Rejection,
-  RetryDenial,
   Usage,
   UsagePart,
 } from '../vocabulary.ts';
-
-/** An attempt whose reason may not be known yet. */
-type OpenAttempt = Attempt & { rejection: Rejection | null; retryReason: Outcome | null };
-
-/** The events that recorders get, each with the one thing that goes with it. */
-interface Events {
-  readonly attemptOver: Attempt['status'] | 'unsent';
-  readonly attempted: Attempt;
-  readonly firstToken: undefined;
-  readonly usageKnown: undefined;
-  readonly batchResult: BatchResult;
-  readonly retryDenied: RetryDenial;
-  readonly bodyError: Rejection;
-  readonly finished: undefined;
-}
 
 /**
  * A call while it happens: the state behind `Call`, and the one place that passes its events on to the recorders. An
  * error of one recorder is counted; neither the call nor the other recorders notice it.
  */
-export class LiveCall implements Call {
+export class LiveCall implements Call, Patience {
   readonly operation: string;
   readonly key: string;
   readonly client: string | undefined;
@@ -72,6 +56,7 @@ export class LiveCall implements Call {
   fallbackModel: string | null = null;
   /** The attempt that failed never reached the API. */
   isUnsent = false;
+  readonly timeoutMs: number | null;
   /** Holds of the spend guards, in their order. */
   readonly spends: CallSpend[] = [];
   /** Its end has come: what comes now belongs to nothing. */
@@ -103,6 +88,7 @@ export class LiveCall implements Call {
     this.baseUrl = request.baseUrl;
     this.#endpointOf = request.endpointOf;
     this.#signal = request.signal;
+    this.timeoutMs = request.timeoutMs ?? null;
     this.sdkSpan = request.sdkSpan;
     this.details = request.details;
     this.key = request.key ?? observation.key;
@@ -192,6 +178,19 @@ export class LiveCall implements Call {
     return this.#begun;
   }
 
+  /** Gives the call up; `null` if nothing does. */
+  get signal(): AbortSignal | null {
+    return this.#signal?.deref() ?? null;
+  }
+
+  /** The attempt has waited for its turn: it begins now. */
+  waited(waitedMs: number): void {
+    const { clock } = this.#observation;
+    this.waitSeconds += waitedMs / 1_000;
+    const waitSeconds = this.#begun.waitSeconds + waitedMs / 1_000;
+    this.#begun = { ...this.#begun, startedAtMs: clock.epochMs(), startedMs: clock.monotonicMs(), waitSeconds };
+  }
+
   /** The request is about to be sent. */
   sending(request: GuardedRequest): void {
     this.#request = request;
@@ -209,8 +208,9 @@ export class LiveCall implements Call {
   }
 
   /** The server refused the attempt. It is recorded, and the call ended where it is the last, when the verdict is there. */
-  refuse({ status, limiters, requestId, verdict, begun = this.#begun }: RefusedResponse): void {
-    const attempt = begun === null ? null : Object.assign(this.#attempt(status, limiters, begun), { requestId });
+  refuse({ status, limiters, verdict, begun = this.#begun, requestId, retryAfterMs }: RefusedResponse): void {
+    const said = { requestId, retryAfterMs };
+    const attempt = begun === null ? null : Object.assign(this.#attempt(status, limiters, begun), said);
     const recording = (this.#recording ?? Promise.resolve())
       .then(() => verdict)
       .then(({ rejection, denied, isLast }) => {

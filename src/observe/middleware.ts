@@ -2,6 +2,7 @@ import type { Middleware } from '@anthropic-ai/sdk';
 import type { CacheMiss, SeenBatch } from '../answers.ts';
 import type { GuardedRequest } from '../decisions.ts';
 import type { BatchResult, Outcome, Rejection, Usage } from '../vocabulary.ts';
+import { retryAfterMs } from '../limiter.ts';
 import { admit } from './admission.ts';
 import type { BodyListener } from './body-tap.ts';
 import { tapContent } from './content.ts';
@@ -161,7 +162,9 @@ export class MiddlewareRound<E extends Exchange> {
       denied: null,
       isLast: false,
     }));
-    call.refuse({ status, limiters: limiters(headers), requestId: requestIdOf(headers), verdict, begun });
+    const askedMs = retryAfterMs(headers, observation.clock.epochMs());
+    const refused = { status, limiters: limiters(headers), requestId: requestIdOf(headers), retryAfterMs: askedMs };
+    call.refuse({ ...refused, verdict, begun });
   }
 
   #failAttempt(error: unknown, begun: BegunAttempt | null): void {

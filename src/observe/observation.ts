@@ -1,6 +1,17 @@
 import type { Clock } from '../clock.ts';
 import type { Guard, RetryPolicy, SpendGuard } from '../decisions.ts';
-import type { Attribution, Call, CallCost, Recorder, Usage } from '../vocabulary.ts';
+import type {
+  Attempt,
+  Attribution,
+  BatchResult,
+  Call,
+  CallCost,
+  Outcome,
+  Recorder,
+  Rejection,
+  RetryDenial,
+  Usage,
+} from '../vocabulary.ts';
 import type { KnownBatches } from './known-batches.ts';
 
 /** The step at which an error was swallowed. */
@@ -36,4 +47,19 @@ export interface Observation {
   /** The batch results that were recorded before. */
   readonly batches: Pick<KnownBatches, 'note' | 'createdAtMs' | 'isNew'>;
   readonly onError: (stage: ObserveStage, error: unknown) => void;
+}
+
+/** An attempt whose reason may not be known yet. */
+export type OpenAttempt = Attempt & { rejection: Rejection | null; retryReason: Outcome | null };
+
+/** The events that recorders get, each with the one thing that goes with it. */
+export interface Events {
+  readonly attemptOver: Attempt['status'] | 'unsent';
+  readonly attempted: Attempt;
+  readonly firstToken: undefined;
+  readonly usageKnown: undefined;
+  readonly batchResult: BatchResult;
+  readonly retryDenied: RetryDenial;
+  readonly bodyError: Rejection;
+  readonly finished: undefined;
 }

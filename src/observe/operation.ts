@@ -16,6 +16,8 @@ export interface CallRequest {
   readonly endpointOf?: ((model: string | null) => Endpoint) | undefined;
   /** Gives the call up. Held weakly, because its listeners may hold a response that nobody reads. */
   readonly signal?: WeakRef<AbortSignal> | null;
+  /** The longest wait for an answer to one attempt, where that is known. */
+  readonly timeoutMs?: number | null;
   readonly sdkSpan: unknown;
   readonly details?: CallDetails | undefined;
 }

@@ -27,6 +27,7 @@ export interface RefusedResponse {
   readonly status: number;
   readonly limiters: Attempt['limiters'];
   readonly requestId: Attempt['requestId'];
+  readonly retryAfterMs: number | null;
   /** Settles when the body has been read. */
   readonly verdict: Promise<Verdict>;
   /** Default: the attempt that began last. `null`: it was recorded where it was seen, or is a refusal without a request. */

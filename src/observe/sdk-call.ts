@@ -241,10 +241,10 @@ function hasOwnKey({ options: { headers }, init, client: { apiKey, authToken } }
   return false;
 }
 
-type Sending = Pick<SdkExchange, 'common' | 'client' | 'init' | 'options'>;
+type Sending = Pick<SdkExchange, 'common' | 'client' | 'given' | 'init' | 'options'>;
 
 function callRequest(sending: Sending): CallRequest {
-  const { options, client, common } = sending;
+  const { options, client, common, given } = sending;
   const { baseURL } = client;
   const body = isJson(options.body) ? options.body : null;
   const model = body?.['model'];
@@ -259,6 +259,7 @@ function callRequest(sending: Sending): CallRequest {
     baseUrl: baseURL.includes('@') ? withoutCredentials(baseURL) : baseURL,
     endpointOf: common.platform === 'anthropic' ? undefined : (asked) => endpointOf(common.platform, client, asked),
     signal: options.signal ? new WeakRef(options.signal) : null,
+    timeoutMs: given[2],
     sdkSpan,
     details: sdkSpan === undefined ? callDetails(body, options.openTelemetry?.conversationId) : undefined,
   };

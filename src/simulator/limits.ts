@@ -1,3 +1,4 @@
+import { Bucket, type LimiterOptions } from './bucket.ts';
 import type { ExhaustedLimit, RefusalName } from './errors.ts';
 import catalogue from './models.json' with { type: 'json' };
 import table from './tiers.json' with { type: 'json' };
@@ -35,6 +36,13 @@ export interface LimitScope {
   readonly fast: boolean;
 }
 
+/** What a request takes when it is let in. */
+interface Wanted {
+  readonly inputTokens: number;
+  /** Taken where output is charged at the start. */
+  readonly maxTokens?: number;
+}
+
 /** A refusal by a limit. */
 interface LimitRefusal {
   readonly refusal: RefusalName;
@@ -58,12 +66,25 @@ type Buckets = Readonly<Record<Dimension, Bucket>>;
  */
 export class Limits {
   readonly #tier: TierName;
-  readonly #overrides: Readonly<Record<string, ClassLimits>>;
-  readonly #sets = new Map<string, Buckets>();
+  #overrides: Readonly<Record<string, ClassLimits>>;
+  readonly #limiter: LimiterOptions;
+  readonly #sets = new Map<string, { readonly scope: LimitScope; readonly buckets: Buckets }>();
 
-  constructor(tier: TierName, overrides: Readonly<Record<string, ClassLimits>>) {
+  constructor(tier: TierName, overrides: Readonly<Record<string, ClassLimits>>, limiter: LimiterOptions = {}) {
     this.#tier = tier;
     this.#overrides = overrides;
+    this.#limiter = limiter;
+  }
+
+  /** Puts other limits in force, as a change of the tier does. What a bucket holds above its new limit is lost. */
+  change(overrides: Readonly<Record<string, ClassLimits>>, nowMs: number): void {
+    this.#overrides = overrides;
+    for (const { scope, buckets } of this.#sets.values()) {
+      const { requests, inputTokens, outputTokens } = this.#perMinute(scope);
+      buckets.requests.change(requests, nowMs);
+      buckets.input.change(inputTokens, nowMs);
+      buckets.output.change(outputTokens, nowMs);
+    }
   }
 
   /** The tier's cap in US dollars per calendar month; `null` for none. */
@@ -78,17 +99,18 @@ export class Limits {
 
   /**
    * Takes one request and its input tokens, or returns the refusal and takes nothing. `inputTokens` are those that count
-   * towards the limit.
+   * towards the limit. `maxTokens` are taken too where output is charged at the start; `endOutput` gives back the rest.
    */
-  admit(scope: LimitScope, inputTokens: number, nowMs: number): LimitRefusal | null {
+  admit(scope: LimitScope, { inputTokens, maxTokens = 1 }: Wanted, nowMs: number): LimitRefusal | null {
     const buckets = this.#buckets(scope, nowMs);
+    const isAtStart = this.#limiter.output === 'at_start';
     const refused = (
       [
         ['requests', 1, 'requests_limit'],
         ['input', inputTokens, scope.fast ? 'fast_mode_limit' : 'input_tokens_limit'],
-        ['output', 1, scope.fast ? 'fast_mode_limit' : 'output_tokens_limit'],
+        ['output', isAtStart ? maxTokens : 1, scope.fast ? 'fast_mode_limit' : 'output_tokens_limit'],
       ] as const
-    ).find(([dimension, amount]) => buckets[dimension].available(nowMs) < amount);
+    ).find(([dimension, amount]) => !buckets[dimension].fits(amount, nowMs));
     if (refused !== undefined) {
       const [dimension, amount, refusal] = refused;
       const bucket = buckets[dimension];
@@ -97,12 +119,18 @@ export class Limits {
     }
     buckets.requests.take(1, nowMs);
     buckets.input.take(inputTokens, nowMs);
+    if (isAtStart) buckets.output.take(maxTokens, nowMs);
     return null;
   }
 
   /** Takes output tokens as they are produced. */
   addOutput(scope: LimitScope, outputTokens: number, nowMs: number): void {
-    this.#buckets(scope, nowMs).output.take(outputTokens, nowMs);
+    if (this.#limiter.output !== 'at_start') this.#buckets(scope, nowMs).output.take(outputTokens, nowMs);
+  }
+
+  /** Gives back what was charged at the start and not produced. */
+  endOutput(scope: LimitScope, unusedTokens: number, nowMs: number): void {
+    if (this.#limiter.output === 'at_start') this.#buckets(scope, nowMs).output.take(-unusedTokens, nowMs);
   }
 
   /** Units per minute of a limit. */
@@ -133,14 +161,14 @@ export class Limits {
   #buckets(scope: LimitScope, nowMs: number): Buckets {
     const name = `${scope.organization} ${scope.class} ${scope.fast ? 'fast' : 'standard'}`;
     const known = this.#sets.get(name);
-    if (known !== undefined) return known;
+    if (known !== undefined) return known.buckets;
     const { requests, inputTokens, outputTokens } = this.#perMinute(scope);
     const buckets = {
-      requests: new Bucket(requests, nowMs),
-      input: new Bucket(inputTokens, nowMs),
-      output: new Bucket(outputTokens, nowMs),
+      requests: new Bucket(requests, nowMs, this.#limiter),
+      input: new Bucket(inputTokens, nowMs, this.#limiter),
+      output: new Bucket(outputTokens, nowMs, this.#limiter),
     };
-    this.#sets.set(name, buckets);
+    this.#sets.set(name, { scope, buckets });
     return buckets;
   }
 
@@ -152,36 +180,6 @@ export class Limits {
   #perMinute(scope: LimitScope): Required<ClassLimits> {
     const own = this.#overrides[scope.fast ? 'fast' : scope.class] ?? this.#overrides['other'];
     return { ...tierLimits(table.tiers[this.#tier], scope), ...own };
-  }
-}
-
-/** One limit: a bucket that holds a minute's worth and refills continuously. */
-class Bucket {
-  readonly perMinute: number;
-  #available: number;
-  #seenAtMs: number;
-
-  constructor(perMinute: number, nowMs: number) {
-    this.perMinute = perMinute;
-    this.#available = perMinute;
-    this.#seenAtMs = nowMs;
-  }
-
-  /** Units available now. Below zero if more output was produced than there was: output cannot be refused midway. */
-  available(nowMs: number): number {
-    const refilled = (Math.max(0, nowMs - this.#seenAtMs) * this.perMinute) / 60_000;
-    this.#available = Math.min(this.perMinute, this.#available + refilled);
-    this.#seenAtMs = Math.max(this.#seenAtMs, nowMs);
-    return this.#available;
-  }
-
-  take(amount: number, nowMs: number): void {
-    this.#available = this.available(nowMs) - amount;
-  }
-
-  /** Milliseconds until so much is available. */
-  waitMs(amount: number, nowMs: number): number {
-    return (Math.max(0, Math.min(amount, this.perMinute) - this.available(nowMs)) * 60_000) / this.perMinute;
   }
 }
 
@@ -221,8 +219,7 @@ function headerFigures(bucket: Bucket, nowMs: number, left?: 'none' | 'all'): He
   const { perMinute } = bucket;
   const available = left === 'none' ? 0 : left === 'all' ? perMinute : bucket.available(nowMs);
   const remaining = Math.max(0, Math.floor(available));
-  const missing = perMinute - available;
-  return { limit: bucket.perMinute, remaining, fullAtMs: nowMs + (missing * 60_000) / bucket.perMinute };
+  return { limit: perMinute, remaining, fullAtMs: bucket.fullAtMs(available, nowMs) };
 }
 
 /** Rounds remaining tokens to the nearest thousand, as the API does. */

@@ -2,6 +2,7 @@ import type { MessagesRequest, Reply } from './answer.ts';
 import type { SimulatorClock } from './clock.ts';
 import type { OrganizationOptions } from './admin/organization-options.ts';
 import type { AcceptedKey } from './credentials.ts';
+import type { LimiterOptions } from './bucket.ts';
 import { MODEL_CLASSES, TIER_NAMES, type ClassLimits, type TierName } from './limits.ts';
 import { faultProblems, type Fault, type Scenario } from './scenario.ts';
 
@@ -16,6 +17,8 @@ export interface SimulatorOptions {
    * named, in place of the tier's.
    */
   readonly limits?: Readonly<Record<string, ClassLimits>>;
+  /** How the limits refill. Default: as the API describes it. */
+  readonly limiter?: Pick<LimiterOptions, 'refill' | 'hiddenSeconds'>;
   /** Accepted keys; others get a 401. Default: any key. */
   readonly keys?: readonly AcceptedKey[];
   /** Random faults, latencies and lengths. Default: no faults, no latency. */

@@ -44,7 +44,7 @@ export function createState(options: SimulatorOptions): SimulatorState {
   return {
     options,
     clock,
-    limits: new Limits(options.tier ?? 'scale', options.limits ?? {}),
+    limits: new Limits(options.tier ?? 'scale', options.limits ?? {}, options.limiter),
     spend: new MonthlySpend((options.spentThisMonthUsd ?? 0) * 1e9),
     ledger: new Ledger(options.keepRequests ?? Infinity, (entry) => books.enter(entry)),
     books,
@@ -76,7 +76,7 @@ export function admit({ limits, spend, clock }: SimulatorState, asked: Admission
     return { refusal: refusal('tier_spend_cap'), scope, model };
   }
   if (scope === null) return null;
-  const refused = limits.admit(scope, asked.inputTokens, nowMs);
+  const refused = limits.admit(scope, asked, nowMs);
   if (refused === null) return null;
   const { perMinute, retryAfterSeconds } = refused;
   return { refusal: refusal(refused.refusal), scope, model, perMinute, retryAfterSeconds };

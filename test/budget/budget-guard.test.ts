@@ -128,7 +128,8 @@ test('a call that ends while one of its budgets still waits for the ledger relea
   const call = aCall({ requestedModel: PARAMS.model, maxTokens: 1_000, startedAtMs: NOW_MS, cost: null });
   ledger.usually = 'hangs';
   const spend = guard.started(call);
-  const admission = spend.admit({ body: { ...PARAMS }, bodyLength: 100 });
+  const patience = { signal: null, timeoutMs: null };
+  const admission = spend.admit({ body: { ...PARAMS }, bodyLength: 100 }, patience);
   assert.ok(admission instanceof Promise);
   spend.finished?.();
   ledger.usually = 'arrives';

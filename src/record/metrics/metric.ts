@@ -60,6 +60,7 @@ export const STAGES = [
   'attribution',
   'budget',
   'ledger',
+  'pace',
   'retry',
   'gateway',
   'on_call',

@@ -1,0 +1,44 @@
+import type { Eventually } from '../budget/ledger.ts';
+import { ask, type Answer, type Asked } from './ask.ts';
+import { newClass, type ClassState } from './pace-state.ts';
+import { settle, type Settled, type Settlement } from './settle.ts';
+
+export type PaceStoreKind = 'memory' | 'sqlite' | 'redis';
+
+/**
+ * Keeps what is known of the limits, for one process or for all that share it. Each method is one atomic step, throws or
+ * rejects where the store does not answer, and may have done the step even then: a call that is charged and not settled
+ * counts as its estimate. A store with a clock of its own goes by that and not by `nowMs`.
+ */
+export interface PaceStore {
+  readonly kind: PaceStoreKind;
+  /** Decides whether a call of that class may be sent now, and charges it if so. */
+  ask(modelClass: string, asked: Asked): Eventually<Answer>;
+  /** Learns from an answer. `id` names the settlement: one that is repeated counts once. */
+  settle(modelClass: string, settlement: Settlement, id: string): Eventually<Settled>;
+  /** Closes what the store opened. */
+  close(): Eventually<void>;
+}
+
+/** More than the classes of an organization; a store in memory forgets the one that was used least recently. */
+const MOST_CLASSES = 200;
+
+/** Keeps the limits in this process. Other processes with the same limits are strangers to it. */
+export function memoryPace(): PaceStore {
+  const classes = new Map<string, ClassState>();
+  const stateOf = (modelClass: string, nowMs: number): ClassState => {
+    const state = classes.get(modelClass) ?? newClass(nowMs);
+    if (classes.size >= MOST_CLASSES && !classes.has(modelClass)) {
+      const [oldest] = classes.keys();
+      if (oldest !== undefined) classes.delete(oldest);
+    }
+    classes.set(modelClass, state);
+    return state;
+  };
+  return {
+    kind: 'memory',
+    ask: (modelClass, asked) => ask(stateOf(modelClass, asked.nowMs), asked),
+    settle: (modelClass, settlement) => settle(stateOf(modelClass, settlement.nowMs), settlement),
+    close: () => undefined,
+  };
+}

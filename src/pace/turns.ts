@@ -1,0 +1,271 @@
+import type { Eventually } from '../budget/ledger.ts';
+import type { Cancel, Clock, Timers } from '../clock.ts';
+import { BATCH_PATIENCE_MS, type Answer, type Asked, type PaceCause } from './ask.ts';
+import { LANES, type Amounts, type Charge, type Lane } from './pace-state.ts';
+
+/** A call that wants to be sent. */
+export interface Turn {
+  readonly lane: Lane;
+  readonly amounts: Amounts;
+  readonly maxTokens: number;
+  readonly leeway: number;
+  /** Calls of one flow share its weight: a flow of weight 2 is let out twice as much as one of weight 1. */
+  readonly flow: string;
+  readonly weight: number;
+  /** How long it may wait from now on. */
+  readonly maxWaitMs: number;
+  /** Its place in its lane, from its turn before; `null` for a new call. */
+  readonly place: number | null;
+  readonly signal: AbortSignal | null;
+  /** Called once, perhaps before `enter` returns. */
+  readonly over: (end: TurnEnd) => void;
+}
+
+/**
+ * How a turn ends. `go`: with its charge. `unpaced`: the store did not answer. `given_up`: by its signal. The others: the call
+ * is not to be sent.
+ */
+export type TurnEnd = {
+  /** How long the call waited. */
+  readonly waitedMs: number;
+  /** What it waited for last; `null` where it did not wait. */
+  readonly cause: PaceCause | null;
+  readonly isAvoided: boolean;
+  readonly place: number;
+} & (
+  | { readonly kind: 'go'; readonly charge: Charge }
+  | { readonly kind: 'unpaced' | 'given_up' | 'max_wait' | 'queue_full' }
+  | { readonly kind: 'never_fits'; readonly limit: number }
+);
+
+/** What a line needs of the rest. */
+export interface TurnsHost {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: () => number;
+  /** Most calls that wait in a lane. */
+  readonly maxWaiting: number;
+  /** The limits as far as this process knows them; 0 for those that it does not. */
+  readonly limits: () => Amounts;
+  /** Asks the store. Throws or rejects if it does not answer in time. */
+  readonly ask: (question: Question) => Eventually<Answer>;
+  /** Takes back the charge of a call that is not sent after all. */
+  readonly takeBack: (charge: Charge) => void;
+}
+
+/** What the call that is first in its lane asks. */
+export type Question = Pick<Asked, 'lane' | 'amounts' | 'maxTokens' | 'leeway' | 'ageMs' | 'isFirst'>;
+
+interface Waiting {
+  readonly turn: Turn;
+  readonly place: number;
+  readonly sinceMs: number;
+  cause: PaceCause | null;
+  isAvoided: boolean;
+  isFirst: boolean;
+  askAgainAtMs: number;
+  isOver: boolean;
+  stop: () => void;
+}
+
+type Ending =
+  | { readonly kind: 'go'; readonly charge: Charge }
+  | { readonly kind: 'unpaced' | 'given_up' | 'max_wait' | 'queue_full' }
+  | { readonly kind: 'never_fits'; readonly limit: number };
+
+/** A store is asked again no later, whatever wait it named: something may have changed. */
+const LONGEST_PAUSE_MS = 5_000;
+
+/** Processes that wait for the same do not ask at the same moment. */
+const JITTER_MS = 20;
+
+/** Flows whose last place is remembered; with more, all of them begin anew. */
+const MOST_FLOWS = 10_000;
+
+/**
+ * The calls of a class that wait in this process: lanes in order of priority, each in order of arrival, or fairly by weight
+ * where its calls are of several flows. Only the first of a lane asks the store. What waits holds nothing.
+ */
+export class Turns {
+  readonly #host: TurnsHost;
+  readonly #lanes: Readonly<Record<Lane, Waiting[]>> = { interactive: [], batch: [] };
+  readonly #lastPlace: Readonly<Record<Lane, Map<string, number>>> = { interactive: new Map(), batch: new Map() };
+  readonly #served: Record<Lane, number> = { interactive: 0, batch: 0 };
+  #isAsking = false;
+  #hasChanged = false;
+  #timer: Cancel | null = null;
+
+  constructor(host: TurnsHost) {
+    this.#host = host;
+  }
+
+  /** The calls that wait in a lane. */
+  waiting(lane: Lane): number {
+    return this.#lanes[lane].length;
+  }
+
+  /** How long the call that has waited longest has waited, in milliseconds; 0 where none waits. */
+  longestWaitMs(lane: Lane): number {
+    const since = this.#lanes[lane].reduce((least, { sinceMs }) => Math.min(least, sinceMs), Infinity);
+    return Math.max(0, this.#host.clock.monotonicMs() - since);
+  }
+
+  /** Lets a call wait for its turn, or ends it at once. */
+  enter(turn: Turn): void {
+    const sinceMs = this.#host.clock.monotonicMs();
+    const place = turn.place ?? this.#newPlace(turn);
+    const state = { cause: null, isAvoided: false, isFirst: turn.place === null, askAgainAtMs: 0, isOver: false };
+    const waiting: Waiting = { turn, place, sinceMs, ...state, stop: () => undefined };
+    const lane = this.#lanes[turn.lane];
+    if (turn.signal?.aborted === true) return this.#end(waiting, { kind: 'given_up' });
+    if (lane.length >= this.#host.maxWaiting) return this.#end(waiting, { kind: 'queue_full' });
+    lane.splice(placeIn(lane, place), 0, waiting);
+    if (lane[0] === waiting) this.#ask();
+    if (!waiting.isOver) this.#watch(waiting);
+  }
+
+  /** Asks for the first of each lane again, because something has changed. */
+  ask(): void {
+    for (const lane of LANES) {
+      const head = this.#lanes[lane][0];
+      if (head !== undefined) head.askAgainAtMs = 0;
+    }
+    if (this.#lanes.interactive.length + this.#lanes.batch.length > 0) this.#ask();
+  }
+
+  /** Start-time fair queueing: a call comes behind the last of its flow by what it uses, the farther the less weight it has. */
+  #newPlace({ lane, flow, weight, amounts }: Turn): number {
+    const last = this.#lastPlace[lane];
+    const limits = this.#host.limits();
+    const share = amounts.reduce((most, amount, at) => Math.max(most, amount / (limits[at] || Infinity)), 1e-6);
+    const place = Math.max(this.#served[lane], last.get(flow) ?? 0) + share / weight;
+    if (last.size >= MOST_FLOWS) last.clear();
+    last.set(flow, place);
+    return place;
+  }
+
+  #watch(waiting: Waiting): void {
+    const { signal, maxWaitMs } = waiting.turn;
+    const cancel = this.#host.timers.whileWaiting(maxWaitMs, () => this.#leave(waiting, 'max_wait'));
+    const aborted = (): void => this.#leave(waiting, 'given_up');
+    signal?.addEventListener('abort', aborted, { once: true });
+    waiting.stop = () => {
+      cancel();
+      signal?.removeEventListener('abort', aborted);
+    };
+  }
+
+  #leave(waiting: Waiting, kind: 'max_wait' | 'given_up'): void {
+    if (waiting.isOver) return;
+    const wasFirst = this.#lanes[waiting.turn.lane][0] === waiting;
+    this.#end(waiting, { kind });
+    if (wasFirst) this.ask();
+  }
+
+  #end(waiting: Waiting, end: Ending): void {
+    const { turn, place, cause, isAvoided, sinceMs } = waiting;
+    const lane = this.#lanes[turn.lane];
+    const at = lane[0] === waiting ? 0 : lane.indexOf(waiting);
+    if (at !== -1) lane.splice(at, 1);
+    waiting.isOver = true;
+    waiting.stop();
+    if (end.kind === 'go') this.#served[turn.lane] = Math.max(this.#served[turn.lane], place);
+    turn.over({ ...end, waitedMs: this.#host.clock.monotonicMs() - sinceMs, cause, isAvoided, place });
+  }
+
+  #ask(): void {
+    this.#hasChanged = true;
+    if (this.#isAsking) return;
+    this.#isAsking = true;
+    this.#askFrom(0, Infinity);
+  }
+
+  /** Asks for the head of each lane until it has to wait, from the lane at `from` on, and then again when the first of them may go. */
+  #askFrom(from: number, pauseMs: number): void {
+    let [at, shortestMs] = [from, pauseMs];
+    if (from === 0) this.#hasChanged = false;
+    for (let lane = LANES[at]; lane !== undefined; lane = LANES[at]) {
+      const head = this.#lanes[lane][0];
+      const answer = head === undefined ? Infinity : this.#answer(head, shortestMs);
+      if (answer instanceof Promise) {
+        const [here, soFarMs] = [at, shortestMs];
+        const goOn = (waitMs: number | null): void =>
+          waitMs === null ? this.#askFrom(here, soFarMs) : this.#askFrom(here + 1, Math.min(soFarMs, waitMs));
+        answer.then(goOn, () => this.#letAllGo());
+        return;
+      }
+      if (answer === null) continue;
+      shortestMs = Math.min(shortestMs, answer);
+      at += 1;
+    }
+    if (this.#hasChanged) return this.#askFrom(0, Infinity);
+    this.#isAsking = false;
+    this.#pause(shortestMs);
+  }
+
+  /** The wait of a head in milliseconds; `null` where it has gone. `othersMs`: the wait of those before it. */
+  #answer(head: Waiting, othersMs: number): Eventually<number | null> {
+    const { clock, ask } = this.#host;
+    const { turn, sinceMs, isFirst, askAgainAtMs } = head;
+    const nowMs = clock.monotonicMs();
+    const ageMs = nowMs - sinceMs;
+    if (turn.lane === 'batch' && othersMs < Infinity && ageMs < BATCH_PATIENCE_MS) return BATCH_PATIENCE_MS - ageMs;
+    if (nowMs < askAgainAtMs) return askAgainAtMs - nowMs;
+    const { lane, amounts, maxTokens, leeway } = turn;
+    try {
+      const answer = ask({ lane, amounts, maxTokens, leeway, ageMs, isFirst });
+      return answer instanceof Promise ? answer.then((late) => this.#take(head, late)) : this.#take(head, answer);
+    } catch {
+      this.#letAllGo();
+      return null;
+    }
+  }
+
+  #take(head: Waiting, answer: Answer): number | null {
+    head.isFirst = false;
+    head.isAvoided ||= answer.isAvoided;
+    if (head.isOver) {
+      if (answer.kind === 'go') this.#host.takeBack(answer.charge);
+      return null;
+    }
+    if (answer.kind === 'never') this.#end(head, { kind: 'never_fits', limit: answer.limit });
+    else if (answer.kind === 'go') this.#end(head, { kind: 'go', charge: answer.charge });
+    else {
+      head.cause = answer.cause;
+      const waitMs = Math.min(answer.waitMs, LONGEST_PAUSE_MS);
+      head.askAgainAtMs = this.#host.clock.monotonicMs() + waitMs;
+      return waitMs;
+    }
+    return null;
+  }
+
+  #pause(pauseMs: number): void {
+    this.#timer?.();
+    this.#timer = null;
+    if (pauseMs === Infinity) return;
+    const { timers, random } = this.#host;
+    this.#timer = timers.whileWaiting(Math.ceil(pauseMs) + JITTER_MS * random(), () => {
+      this.#timer = null;
+      this.#ask();
+    });
+  }
+
+  /** The store does not answer: nothing is paced until it does. */
+  #letAllGo(): void {
+    for (const lane of LANES) {
+      for (const waiting of this.#lanes[lane].slice()) this.#end(waiting, { kind: 'unpaced' });
+    }
+    this.#isAsking = false;
+  }
+}
+
+/** Behind all that have the same place. */
+function placeIn(lane: readonly Waiting[], place: number): number {
+  let [low, high] = [0, lane.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((lane[middle]?.place ?? 0) <= place) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

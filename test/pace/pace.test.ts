@@ -1,0 +1,327 @@
+/** What `pace()` does to the calls of a real client, on a simulator whose minutes take no time. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import Anthropic from '@anthropic-ai/sdk';
+import { ConfigurationError, instrumentFetch, retryPolicy, type Call } from 'plimsoll';
+import { budgets, memoryLedger } from 'plimsoll/budget';
+import { pace, paceRefused, type PaceOptions, type PaceStore } from 'plimsoll/pace';
+import { memoryPace, PaceRefusedError } from 'plimsoll/pace';
+import type { SimulatorOptions } from 'plimsoll/simulator';
+import { Registry } from 'prom-client';
+import {
+  PARAMS,
+  collected,
+  samples,
+  steppedClock,
+  withSteppedTime,
+  workbench,
+} from '../../testing/client-workbench.ts';
+
+const CLASS = 'haiku-4.5';
+
+/** A client with a pace, on limits of its own. */
+function paced(options: PaceOptions, limits: SimulatorOptions['limits'], more: SimulatorOptions = {}) {
+  const own = pace({ clock: steppedClock, random: () => 0.5, ...options });
+  const bench = workbench({
+    simulator: { limits: limits ?? {}, ...more },
+    instrument: { pace: own, clock: steppedClock, retry: retryPolicy({ budget: null, clock: steppedClock }) },
+  });
+  return { ...bench, pace: own };
+}
+
+/** Sends calls at once, and returns how they ended. */
+async function sent(
+  claude: Anthropic,
+  count: number,
+  params: object = {},
+): Promise<readonly PromiseSettledResult<unknown>[]> {
+  return Promise.allSettled(Array.from({ length: count }, () => claude.messages.create({ ...PARAMS, ...params })));
+}
+
+const refusals = (bench: {
+  readonly sim: { readonly truth: { readonly requests: readonly { status: number | null }[] } };
+}) => bench.sim.truth.requests.filter(({ status }) => status === 429).length;
+
+describe('calls with a pace', () => {
+  it('wait for their turn where more come than the limit allows, and none is refused', async () => {
+    await withSteppedTime(async () => {
+      const limits = { [CLASS]: { requests: 60, inputTokens: 100_000, outputTokens: 100_000 } };
+      const bench = paced({ maxWaitMs: 300_000 }, limits);
+      const ends = await sent(bench.claude, 75);
+      assert.deepEqual(
+        ends.filter(({ status }) => status === 'rejected'),
+        [],
+      );
+      assert.equal(refusals(bench), 0);
+      assert.equal(bench.sim.truth.requests.length, 75);
+    });
+  });
+
+  it('meet 429s in such numbers without one, or the limit would prove nothing', async () => {
+    await withSteppedTime(async () => {
+      const bench = workbench({
+        simulator: { limits: { [CLASS]: { requests: 60, inputTokens: 100_000, outputTokens: 100_000 } } },
+        instrument: { retry: retryPolicy({ clock: steppedClock }), clock: steppedClock },
+      });
+      await sent(bench.claude, 75);
+      assert.ok(refusals(bench) >= 15, `${refusals(bench)} refusals`);
+    });
+  });
+
+  it('count the wait apart from the time of the server', async () => {
+    await withSteppedTime(async () => {
+      const latency = { firstByteMs: { kind: 'constant', value: 500 } } as const;
+      const bench = paced({ maxWaitMs: 300_000 }, { [CLASS]: { requests: 20 } }, { scenario: { latency } });
+      await sent(bench.claude, 19);
+      const last = bench.log.calls.toSorted((a, b) => (a.durationSeconds ?? 0) - (b.durationSeconds ?? 0)).at(-1);
+      const [attempt] = bench.log.attempts.toSorted((a, b) => b.waitSeconds - a.waitSeconds);
+      assert.ok(attempt !== undefined && last !== undefined);
+      assert.ok(last.waitSeconds > 10, `waited ${last.waitSeconds} s`);
+      assert.ok(attempt.durationSeconds < 1, `took ${attempt.durationSeconds} s`);
+      assert.ok(Math.abs((last.durationSeconds ?? 0) - last.waitSeconds - attempt.durationSeconds) < 0.2);
+    });
+  });
+
+  it('are refused before anything is sent where they never fit', async () => {
+    await withSteppedTime(async () => {
+      const limits = { [CLASS]: { inputTokens: 2_000 } };
+      const bench = paced({ limits }, limits);
+      const content = 'tide '.repeat(4_000);
+      const error: unknown = await bench.claude.messages
+        .create({ ...PARAMS, messages: [{ role: 'user', content }] })
+        .catch((caught: unknown) => caught);
+      assert.ok(error instanceof PaceRefusedError);
+      assert.equal(error.reason, 'never_fits');
+      assert.equal(error.limit, 2_000);
+      assert.ok((error.inputTokens ?? 0) > 4_000);
+      assert.equal(bench.sim.truth.requests.length, 0);
+      assert.deepEqual(
+        bench.log.calls.map(({ outcome }) => outcome),
+        ['blocked'],
+      );
+    });
+  });
+
+  it('are refused after the longest wait, and never later', async () => {
+    await withSteppedTime(async () => {
+      const bench = paced({ maxWaitMs: 2_000 }, { [CLASS]: { requests: 10 } });
+      const startedMs = Date.now();
+      const ends = await sent(bench.claude, 40);
+      const refused = ends.flatMap((end) => (end.status === 'rejected' ? [paceRefused(end.reason)] : []));
+      assert.ok(refused.length > 20);
+      assert.ok(refused.every((error) => error?.reason === 'max_wait'));
+      assert.ok(Date.now() - startedMs < 2_300, `${Date.now() - startedMs} ms`);
+      assert.equal(refusals(bench), 0);
+    });
+  });
+
+  it('wait no longer than the timeout of their client', async () => {
+    await withSteppedTime(async () => {
+      const bench = paced({ maxWaitMs: 60_000 }, { [CLASS]: { requests: 10 } });
+      const calls = Array.from({ length: 30 }, () => bench.claude.messages.create(PARAMS, { timeout: 1_500 }));
+      const startedMs = Date.now();
+      const ends = await Promise.allSettled(calls);
+      assert.ok(ends.some(({ status }) => status === 'rejected'));
+      assert.ok(Date.now() - startedMs < 1_800, `${Date.now() - startedMs} ms`);
+    });
+  });
+
+  it('leave their place at once when they are aborted, and the server never hears of them', async () => {
+    await withSteppedTime(async () => {
+      const bench = paced({ maxWaitMs: 60_000 }, { [CLASS]: { requests: 10 } });
+      const controller = new AbortController();
+      const calls = Array.from({ length: 30 }, () =>
+        bench.claude.messages.create(PARAMS, { signal: controller.signal }),
+      );
+      const settled = Promise.allSettled(calls);
+      while (bench.pace.waiting('interactive').calls === 0) await new Promise((resolve) => setImmediate(resolve));
+      const { calls: waiting } = bench.pace.waiting('interactive');
+      controller.abort();
+      const ends = await settled;
+      const aborted = ends.filter(
+        (end) => end.status === 'rejected' && end.reason instanceof Anthropic.APIUserAbortError,
+      );
+      assert.ok(aborted.length >= waiting);
+      assert.equal(bench.pace.waiting('interactive').calls, 0);
+      assert.ok(bench.sim.truth.requests.length <= 30 - waiting);
+      assert.ok(bench.log.calls.some(({ outcome }) => outcome === 'cancelled'));
+    });
+  });
+
+  it('are refused where too many wait already', async () => {
+    await withSteppedTime(async () => {
+      const bench = paced({ maxWaiting: 5, maxWaitMs: 3_000 }, { [CLASS]: { requests: 10 } });
+      const ends = await sent(bench.claude, 40);
+      const full = ends.filter((end) => end.status === 'rejected' && paceRefused(end.reason)?.reason === 'queue_full');
+      assert.ok(full.length > 10);
+    });
+  });
+
+  it('let interactive calls go before batch calls that came earlier', async () => {
+    await withSteppedTime(async () => {
+      const lane = ({ attribution }: Call) => (attribution['route'] === 'nightly' ? 'batch' : 'interactive');
+      const bench = workbench({
+        simulator: { limits: { [CLASS]: { requests: 120 } } },
+        instrument: {
+          pace: pace({ lane, clock: steppedClock, maxWaitMs: 600_000, limits: { [CLASS]: { requests: 120 } } }),
+          clock: steppedClock,
+          attribution: { route: ['nightly', 'chat'] },
+          labels: { route: 'nightly' },
+        },
+      });
+      const order: string[] = [];
+      const batch = Array.from({ length: 40 }, () =>
+        bench.claude.messages.create(PARAMS).then(() => order.push('batch')),
+      );
+      const { withAttribution } = await import('plimsoll');
+      const chat = withAttribution({ route: 'chat' }, () =>
+        Array.from({ length: 10 }, () => bench.claude.messages.create(PARAMS).then(() => order.push('chat'))),
+      );
+      await Promise.all([...batch, ...chat]);
+      assert.ok(order.lastIndexOf('chat') < 20, order.join(' '));
+    });
+  });
+
+  it('hold no money of a budget while they wait', async () => {
+    await withSteppedTime(async () => {
+      const definitions = [{ name: 'all', usd: 100, period: 'day', mode: 'block' }] as const;
+      const limits = budgets({ definitions, ledger: memoryLedger(), clock: steppedClock });
+      const own = pace({ clock: steppedClock, maxWaitMs: 300_000, limits: { [CLASS]: { requests: 10 } } });
+      const latency = { firstByteMs: { kind: 'constant', value: 1_000_000 } } as const;
+      const bench = workbench({
+        simulator: { limits: { [CLASS]: { requests: 10 } }, scenario: { latency } },
+        instrument: { pace: own, budgets: limits, clock: steppedClock },
+      });
+      const controller = new AbortController();
+      const calls = Array.from({ length: 30 }, () =>
+        bench.claude.messages.create(PARAMS, { signal: controller.signal }),
+      );
+      const settled = Promise.allSettled(calls);
+      while (own.waiting('interactive').calls === 0) await new Promise((resolve) => setImmediate(resolve));
+      for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+      const sentNow = 30 - own.waiting('interactive').calls;
+      const reserved = limits.all[0]?.balance()?.reservedNanoUsd ?? 0n;
+      controller.abort();
+      await settled;
+      assert.ok(sentNow > 0 && reserved > 0n);
+      assert.equal(Number(reserved) % sentNow, 0);
+      assert.ok(Number(reserved) / sentNow < 1e6, 'each holds what one call may cost');
+    });
+  });
+
+  it('of a fetch wait too, and are told apart by their model', async () => {
+    await withSteppedTime(async () => {
+      const { sim } = workbench({ simulator: { limits: { [CLASS]: { requests: 40 } } } });
+      const own = pace({ clock: steppedClock, maxWaitMs: 600_000 });
+      const fetch = instrumentFetch(sim.fetch, { pace: own, clock: steppedClock, registry: new Registry() });
+      const claude = new Anthropic({ apiKey: 'test', fetch, logLevel: 'off' });
+      const ends = await sent(claude, 40);
+      assert.deepEqual(
+        ends.filter(({ status }) => status === 'rejected'),
+        [],
+      );
+      assert.equal(sim.truth.requests.filter(({ status }) => status === 429).length, 0);
+    });
+  });
+
+  it('that stream settle what they used, at their start and at their end', async () => {
+    await withSteppedTime(async () => {
+      const bench = paced({ maxWaitMs: 600_000 }, { [CLASS]: { requests: 100, outputTokens: 2_400 } });
+      const one = async (): Promise<number> =>
+        (await collected(await bench.claude.messages.create({ ...PARAMS, stream: true }))).length;
+      const ends = await Promise.allSettled(Array.from({ length: 60 }, one));
+      assert.deepEqual(
+        ends.filter(({ status }) => status === 'rejected'),
+        [],
+      );
+      assert.ok(refusals(bench) <= 2, `${refusals(bench)} refusals`);
+    });
+  });
+
+  it('go on where the API is overloaded, as their retry policy says', async () => {
+    await withSteppedTime(async () => {
+      const faults = [{ probability: 0.3, fault: { fault: 'overloaded' } }] as const;
+      const bench = paced({ maxWaitMs: 600_000 }, { [CLASS]: { requests: 120 } }, { scenario: { faults }, seed: 3 });
+      const ends = await sent(bench.claude, 100);
+      assert.equal(refusals(bench), 0);
+      assert.ok(bench.sim.truth.requests.filter(({ status }) => status === 529).length > 10);
+      assert.ok(ends.filter(({ status }) => status === 'fulfilled').length > 90);
+    });
+  });
+});
+
+/** A store that fails in one of the ways that stores do. */
+function failing(how: 'throws' | 'rejects' | 'hangs', until: () => boolean): PaceStore {
+  const inner = memoryPace();
+  const fail = (): Promise<never> => {
+    if (how === 'throws') throw new Error('no store');
+    return how === 'rejects' ? Promise.reject(new Error('no store')) : new Promise(() => undefined);
+  };
+  return {
+    kind: 'redis',
+    ask: (...asked) => (until() ? fail() : Promise.resolve(inner.ask(...asked))),
+    settle: (...settled) => (until() ? fail() : Promise.resolve(inner.settle(...settled))),
+    close: () => undefined,
+  };
+}
+
+describe('a store that is down', () => {
+  for (const how of ['throws', 'rejects', 'hangs'] as const) {
+    it(`paces nothing while it ${how}, is counted, and paces again when it is back`, async () => {
+      await withSteppedTime(async () => {
+        let isDown = true;
+        const store = failing(how, () => isDown);
+        const bench = paced({ store, maxWaitMs: 600_000 }, { [CLASS]: { requests: 60 } });
+        const startedMs = Date.now();
+        await sent(bench.claude, 10);
+        assert.equal(bench.sim.truth.requests.length, 10);
+        assert.ok(Date.now() - startedMs < 500, `${Date.now() - startedMs} ms`);
+        const errors = await samples(bench.registry, 'plimsoll_errors_total');
+        assert.ok((errors['stage=pace'] ?? 0) >= 1);
+        isDown = false;
+        await new Promise((resolve) => setTimeout(resolve, 2_000));
+        const ends = await sent(bench.claude, 55);
+        assert.deepEqual(
+          ends.filter(({ status }) => status === 'rejected'),
+          [],
+        );
+        assert.equal(refusals(bench), 0);
+      });
+    });
+  }
+});
+
+describe('pace()', () => {
+  it('refuses options that it cannot use, all at once', () => {
+    const options = { share: 2, maxWaitMs: -1, lane: 'express', name: 'a b', limits: { x: { requests: 0 } }, speed: 1 };
+    assert.throws(
+      () => pace(options as never),
+      (error: unknown) => {
+        assert.ok(error instanceof ConfigurationError);
+        const fields = error.problems.map(({ field }) => field).toSorted();
+        assert.deepEqual(fields, ['lane', 'limits.x.requests', 'maxWaitMs', 'name', 'share', 'speed']);
+        return true;
+      },
+    );
+  });
+
+  it('leaves calls to platforms alone, and those whose answers show no limits', async () => {
+    const nothing = (name: string): Record<string, null> => ({
+      [`anthropic-ratelimit-${name}-limit`]: null,
+      [`anthropic-ratelimit-${name}-remaining`]: null,
+    });
+    await withSteppedTime(async () => {
+      const headers = { ...nothing('requests'), ...nothing('input-tokens'), ...nothing('output-tokens') };
+      const faults = [{ probability: 1, fault: { fault: 'headers', headers } }] as const;
+      const bench = paced({}, {}, { scenario: { faults } });
+      await sent(bench.claude, 1);
+      const startedMs = Date.now();
+      const ends = await sent(bench.claude, 50);
+      assert.deepEqual(
+        ends.filter(({ status }) => status === 'rejected'),
+        [],
+      );
+      assert.ok(Date.now() - startedMs <= 100);
+    });
+  });
+});
