@@ -208,7 +208,7 @@ export interface Attempt {
   readonly limiters: readonly Limiter[];
   /** The API's id of a refusal, from its header `request-id`; `null` for a success, whose header is not read, and without a response. */
   readonly requestId: string | null;
-  /** The wait that a refusal asked for, in milliseconds; absent or `null` where it asked for none. */
+  /** The wait that a refusal asked for, in milliseconds, as spend guards need it; absent or `null` where it asked for none. */
   readonly retryAfterMs?: number | null;
 }
 

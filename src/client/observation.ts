@@ -13,7 +13,8 @@ import type { Store } from '../record/metrics/store.ts';
 import { spanRecorder } from '../record/otel/spans.ts';
 import { prometheusRecorder } from '../record/prometheus.ts';
 import { routeOf } from '../routing/routes.ts';
-import type { Guard, SpendGuard } from '../decisions.ts';
+import type { Guard } from '../decisions.ts';
+import type { PaceListener } from '../pace/pace-guard.ts';
 import type { Attribution, Recorder } from '../vocabulary.ts';
 import { ambientAttribution } from './attribution.ts';
 import { configuredModels, type InstrumentOptions } from './options.ts';
@@ -44,7 +45,7 @@ export function observation(options: InstrumentOptions, { keys, tracerProvider, 
     knownModels: prices.knownModels,
     canonicalModel: (model: string) => prices.canonicalModel(model),
   };
-  const { attribution = {}, budgets, tier } = options;
+  const { attribution = {}, budgets, pace, tier } = options;
   const facts = { ...tier, ...(budgets && monthBudgets(budgets)) };
   recordBuild(store, () => clock.epochMs());
   recordService(store, serviceVersion(process.env, options.serviceVersion));
@@ -55,10 +56,11 @@ export function observation(options: InstrumentOptions, { keys, tracerProvider, 
     key,
     onError,
     guards: [...ceilingsOf(options, store), ...(options.guards ?? [])],
+    // What waits for its turn reserves no money.
     spendGuards: [
-      ...paceOf(options, store, labels.canonicalModel),
-      ...(budgets ? [budgets.attach({ prices, onLedgerDown, listener: recordBudgets(store, budgets) })] : []),
-    ],
+      pace?.attach({ canonicalModel: labels.canonicalModel, listener: paceListener(store) }),
+      budgets?.attach({ prices, onLedgerDown, listener: recordBudgets(store, budgets) }),
+    ].filter((guard) => guard !== undefined),
     retry: options.retry,
     recorders: [spans, metrics, ...(options.recorders ?? []), ...onCallRecorder(options, store)],
     attribution: attributionOf(options, () => store.errors('attribution')),
@@ -68,16 +70,9 @@ export function observation(options: InstrumentOptions, { keys, tracerProvider, 
   };
 }
 
-/** Before the budgets: what waits for its turn reserves no money. */
-function paceOf(
-  { pace }: InstrumentOptions,
-  store: Store,
-  canonicalModel: (model: string) => string,
-): readonly SpendGuard[] {
-  if (pace === undefined) return [];
+function paceListener(store: Store): PaceListener {
   const nothing = (): void => undefined;
-  const listener = { ended: nothing, used: nothing, surprised: nothing, failed: () => store.errors('pace') };
-  return [pace.attach({ canonicalModel, listener })];
+  return { ended: nothing, used: nothing, surprised: nothing, failed: () => store.errors('pace') };
 }
 
 const batchesByStore = new WeakMap<Store, KnownBatches>();

@@ -173,7 +173,7 @@ export function observeRefusal<E extends Exchange, R extends ResponseHead>(
       ? rejected.then((rejection) => ({ rejection, denied: null, isLast: !goesOn }))
       : rejected.then((rejection) => decide(exchange, transport, { policy, response, rejection }));
   const requestId = requestIdOf(headers);
-  const askedMs = retryAfterMs(headers, observation.clock.epochMs());
+  const askedMs = call.spends.length > 0 ? retryAfterMs(headers, observation.clock.epochMs()) : null;
   const refused = { status, requestId, retryAfterMs: askedMs, verdict };
   if (exchange.isAround === true) call.refuse({ ...refused, limiters: [], begun: null });
   else call.refuse({ ...refused, limiters: limiters(headers) });

@@ -162,7 +162,7 @@ export class MiddlewareRound<E extends Exchange> {
       denied: null,
       isLast: false,
     }));
-    const askedMs = retryAfterMs(headers, observation.clock.epochMs());
+    const askedMs = call.spends.length > 0 ? retryAfterMs(headers, observation.clock.epochMs()) : null;
     const refused = { status, limiters: limiters(headers), requestId: requestIdOf(headers), retryAfterMs: askedMs };
     call.refuse({ ...refused, verdict, begun });
   }

@@ -36,9 +36,7 @@ export interface Asked {
 }
 
 /** What a call waits for: a limit, the first answer that shows the limits, or interactive calls of other processes. */
-export const PACE_CAUSES = [...PACE_DIMENSIONS, 'start', 'priority'] as const;
-
-export type PaceCause = (typeof PACE_CAUSES)[number];
+export type PaceCause = PaceDimension | 'start' | 'priority';
 
 /** `go`: it is charged and may be sent. `wait`: worth asking again after `waitMs`. `never`: it does not fit into a minute. */
 export type Answer = (

@@ -21,7 +21,7 @@ export interface PaceListener {
 }
 
 /** What a paced call needs of its pace. */
-export interface PacedCallHost {
+interface PacedCallHost {
   readonly listener: PaceListener;
   readonly expectations: Expectations;
   readonly maxWaitMs: number;

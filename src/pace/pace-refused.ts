@@ -9,9 +9,7 @@ const BRAND = Symbol.for('plimsoll.pace-refused');
  * Why a call was not sent: its prompt is larger than a whole minute's limit (`never_fits`), it has waited as long as it may
  * (`max_wait`), or too many wait already (`queue_full`).
  */
-export const PACE_REFUSALS = ['never_fits', 'max_wait', 'queue_full'] as const;
-
-export type PaceRefusalReason = (typeof PACE_REFUSALS)[number];
+export type PaceRefusalReason = 'never_fits' | 'max_wait' | 'queue_full';
 
 /** The SDK retries an error whose text looks like one of time. So these sentences are fixed, and none of them does. */
 const MESSAGES: Readonly<Record<PaceRefusalReason, string>> = {

@@ -39,7 +39,7 @@ export type TurnEnd = {
 );
 
 /** What a line needs of the rest. */
-export interface TurnsHost {
+interface TurnsHost {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly random: () => number;
@@ -91,6 +91,8 @@ export class Turns {
   readonly #lanes: Readonly<Record<Lane, Waiting[]>> = { interactive: [], batch: [] };
   readonly #lastPlace: Readonly<Record<Lane, Map<string, number>>> = { interactive: new Map(), batch: new Map() };
   readonly #served: Record<Lane, number> = { interactive: 0, batch: 0 };
+  /** Interactive calls that went since a batch call did. */
+  #passed = 0;
   #isAsking = false;
   #hasChanged = false;
   #timer: Cancel | null = null;
@@ -169,7 +171,10 @@ export class Turns {
     if (at !== -1) lane.splice(at, 1);
     waiting.isOver = true;
     waiting.stop();
-    if (end.kind === 'go') this.#served[turn.lane] = Math.max(this.#served[turn.lane], place);
+    if (end.kind === 'go') {
+      this.#served[turn.lane] = Math.max(this.#served[turn.lane], place);
+      this.#passed = turn.lane === 'batch' ? 0 : this.#passed + 1;
+    }
     turn.over({ ...end, waitedMs: this.#host.clock.monotonicMs() - sinceMs, cause, isAvoided, place });
   }
 
@@ -185,8 +190,9 @@ export class Turns {
     let [at, shortestMs] = [from, pauseMs];
     if (from === 0) this.#hasChanged = false;
     for (let lane = LANES[at]; lane !== undefined; lane = LANES[at]) {
-      const head = this.#lanes[lane][0];
-      const answer = head === undefined ? Infinity : this.#answer(head, shortestMs);
+      const due = lane === 'interactive' ? this.#dueBatch() : null;
+      const head = due ?? this.#lanes[lane][0];
+      const answer = head === undefined ? Infinity : this.#answer(head, lane, shortestMs);
       if (answer instanceof Promise) {
         const [here, soFarMs] = [at, shortestMs];
         const goOn = (waitMs: number | null): void =>
@@ -203,15 +209,22 @@ export class Turns {
     this.#pause(shortestMs);
   }
 
-  /** The wait of a head in milliseconds; `null` where it has gone. `othersMs`: the wait of those before it. */
-  #answer(head: Waiting, othersMs: number): Eventually<number | null> {
+  /** A batch call that has waited for long takes one of ten turns of interactive calls, so that more of those cannot starve it. */
+  #dueBatch(): Waiting | null {
+    const [head] = this.#lanes.batch;
+    if (head === undefined || this.#passed < 9) return null;
+    return this.#host.clock.monotonicMs() - head.sinceMs < BATCH_PATIENCE_MS ? null : head;
+  }
+
+  /** The wait of a head, asked as of that lane, in milliseconds; `null` where it has gone. `othersMs`: the wait of those before it. */
+  #answer(head: Waiting, lane: Lane, othersMs: number): Eventually<number | null> {
     const { clock, ask } = this.#host;
     const { turn, sinceMs, isFirst, askAgainAtMs } = head;
     const nowMs = clock.monotonicMs();
     const ageMs = nowMs - sinceMs;
-    if (turn.lane === 'batch' && othersMs < Infinity && ageMs < BATCH_PATIENCE_MS) return BATCH_PATIENCE_MS - ageMs;
+    if (lane === 'batch' && othersMs < Infinity && ageMs < BATCH_PATIENCE_MS) return BATCH_PATIENCE_MS - ageMs;
     if (nowMs < askAgainAtMs) return askAgainAtMs - nowMs;
-    const { lane, amounts, maxTokens, leeway } = turn;
+    const { amounts, maxTokens, leeway } = turn;
     try {
       const answer = ask({ lane, amounts, maxTokens, leeway, ageMs, isFirst });
       return answer instanceof Promise ? answer.then((late) => this.#take(head, late)) : this.#take(head, answer);
