@@ -2,11 +2,9 @@
  * The words of plimsoll, as types. Read this file first: every room speaks in these terms.
  *
  * A **call** is what the user asked for; it takes one or more **attempts**, each one HTTP request.
- * A finished call has a **usage** (token counts by kind), and a usage has a **cost**.
- * A response's headers show **limiters**. A **recorder** follows all of it.
+ * A finished call has a **usage** (token counts by kind) and that a **cost**; headers show **limiters**. A **recorder** follows all of it.
  *
- * Times named `…AtMs` are milliseconds since the Unix epoch; durations are named for their unit.
- * Money is whole nano-dollars (1 USD = 1,000,000,000), never a float.
+ * Times named `…AtMs` are milliseconds since the Unix epoch; durations are named for their unit. Money is whole nano-dollars.
  */
 
 import type { BatchOutcome, CacheMiss, CostDoubt, PartRefusal, PartRole, RefusalBilling } from './answers.ts';
