@@ -49,7 +49,8 @@ export function seriesIn(head: string): Omit<Sample, 'value'> | null {
 /** The value that stands after name and labels; `null` if there is none. What follows is a time or an exemplar. */
 export function valueAfter(line: string, end: number): number | null {
   const [, value] = VALUE.exec(line.slice(end)) ?? [];
-  return value === undefined ? null : Number(value.replace(/Inf$/, 'Infinity'));
+  const number = Number((value ?? '').replace(/Inf$/, 'Infinity'));
+  return value === undefined || (Number.isNaN(number) && value !== 'NaN') ? null : number;
 }
 
 /** Goes from one `="` to the next and reads each character once: an expression would begin anew at each letter of a name. */
