@@ -56,12 +56,17 @@ export interface Budgets {
    * ledger that does not answer gets the rest later, if the process still runs.
    */
   flush(): Promise<boolean>;
+  /** From now on, tells `watch` whenever the ledger begins to fail, and when it answers again. */
+  watchLedger(watch: LedgerWatch): void;
   /**
    * Closes the ledger at the end of the process, as soon as it has stored all spend, after at most 2 s. Resolves with
    * whether it has stored everything, also when called again.
    */
   close(): Promise<boolean>;
 }
+
+/** Is told when the ledger fails, with its error, and by `null` when it answers again. Must not throw. */
+export type LedgerWatch = (error: unknown) => void;
 
 export interface BudgetStatus extends AccountStatus {
   readonly budget: Budget;
@@ -137,6 +142,7 @@ class SharedBudgets implements Budgets {
   readonly #onThreshold: BudgetsSettings['onThreshold'];
   readonly #unseenTokens: number;
   readonly #listeners = new Set<BudgetListener>();
+  readonly #watches = new Set<LedgerWatch>();
   readonly #estimators = new WeakMap<BudgetPrices, Estimator>();
   #identified = false;
   #closed: Promise<boolean> | undefined;
@@ -152,8 +158,8 @@ class SharedBudgets implements Budgets {
       random,
       deadlineMs,
       holdMs,
-      onError: (error) => this.#failed('ledger', error),
-      onUp: () => this.#identify(),
+      onError: (error) => this.#ledgerFailed(error),
+      onUp: () => this.#ledgerAnswers(),
     });
     this.all = definitions.map((budget) => new Account(budget, this.#link, (reached) => this.#reached(reached)));
     if (ledger.kind === 'memory') warnOfVolatile(definitions);
@@ -189,6 +195,20 @@ class SharedBudgets implements Budgets {
       this.all.map(async (account) => ({ budget: account.budget, ...(await account.refresh()) })),
     );
     return { ledger: this.ledger, budgets: statuses };
+  }
+
+  watchLedger(watch: LedgerWatch): void {
+    this.#watches.add(watch);
+  }
+
+  #ledgerFailed(error: unknown): void {
+    this.#failed('ledger', error);
+    for (const watch of this.#watches) watch(error);
+  }
+
+  #ledgerAnswers(): void {
+    this.#identify();
+    for (const watch of this.#watches) watch(null);
   }
 
   flush(): Promise<boolean> {

@@ -1,6 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { ServerResponse } from 'node:http';
+import { CAUSE_HEADER } from '../gateway/errors.ts';
 import type { Authenticate } from '../gateway/grant.ts';
+import { brokenOff } from '../gateway/node.ts';
 import type { Listener } from '../http/listen.ts';
 import { redacted } from '../keys/secrets.ts';
 import { operation } from '../observe/operation.ts';
@@ -13,6 +15,7 @@ interface Entry {
   readonly method: string;
   readonly target: string;
   requestId: string | null;
+  cause: string | null;
   headMs: number | null;
   client: string | null;
   token: string | null;
@@ -54,7 +57,15 @@ export class RequestLog {
     return (incoming, outgoing) => {
       const { method = '', url = '' } = incoming;
       const startedMs = performance.now();
-      const nothing = { requestId: null, headMs: null, client: null, token: null, denial: null, call: null };
+      const nothing = {
+        requestId: null,
+        cause: null,
+        headMs: null,
+        client: null,
+        token: null,
+        denial: null,
+        call: null,
+      };
       const entry: Entry = { startedAtMs: Date.now(), startedMs, method, target: url, ...nothing };
       watchHead(outgoing, entry);
       outgoing.once('close', () => this.#over(entry, outgoing));
@@ -90,13 +101,21 @@ export class RequestLog {
         method: /^[A-Z]{1,10}$/.test(entry.method) ? entry.method : 'other',
         endpoint,
         status: outgoing.headersSent ? outgoing.statusCode : null,
-        ...(!outgoing.writableFinished && { brokenOff: true }),
+        ...ending(entry, outgoing),
         ...asked(entry),
         ...(entry.headMs !== null && { headMs: rounded(entry.headMs) }),
         durationMs: rounded(performance.now() - entry.startedMs),
       }),
     );
   }
+}
+
+/** What went wrong: the cause of the gateway's error, or who broke the response off. */
+function ending({ cause }: Entry, outgoing: ServerResponse) {
+  if (outgoing.writableFinished) return cause === null ? {} : { cause };
+  const { by, cause: brokenBy } = brokenOff(outgoing);
+  const why = brokenBy ?? cause;
+  return { brokenOff: by, ...(why !== null && { cause: why }) };
 }
 
 /** Returns one of a closed set, because a path may contain anything. */
@@ -130,14 +149,15 @@ function watchHead(outgoing: ServerResponse, entry: Entry): void {
   outgoing.writeHead = (...args: readonly unknown[]) => {
     entry.headMs = performance.now() - entry.startedMs;
     const headers: unknown = args.at(-1);
-    if (Array.isArray(headers)) entry.requestId = requestIdIn(headers);
+    if (Array.isArray(headers)) entry.requestId = wordIn(headers, 'request-id');
+    if (Array.isArray(headers)) entry.cause = wordIn(headers, CAUSE_HEADER);
     return writeHead(...args);
   };
 }
 
-function requestIdIn(headers: readonly unknown[]): string | null {
+function wordIn(headers: readonly unknown[], wanted: string): string | null {
   const at = headers.findIndex(
-    (name, index) => index % 2 === 0 && typeof name === 'string' && name.toLowerCase() === 'request-id',
+    (name, index) => index % 2 === 0 && typeof name === 'string' && name.toLowerCase() === wanted,
   );
   const value = at === -1 ? undefined : headers[at + 1];
   return typeof value === 'string' && /^[\w.-]{1,128}$/.test(value) ? value : null;

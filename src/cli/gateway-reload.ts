@@ -73,10 +73,20 @@ export function requireNoRestart(current: GatewayConfiguration, next: GatewayCon
   if (problems.length > 0) throw new ConfigurationError(NEEDS_RESTART, problems);
 }
 
+/** Limits that apply to the next request. */
+const RELOADED_LIMITS: ReadonlySet<string> = new Set<keyof GatewayConfiguration['limits']>([
+  'upstreamSilenceSeconds',
+  'upstreamConnectSeconds',
+  'unreadyUpstreamSeconds',
+  'unreadyLedgerSeconds',
+  'drainSeconds',
+  'lameDuckSeconds',
+]);
+
 /** Ports, places and limits of the server, each as a text to compare. */
 function fixedAtStart(configuration: GatewayConfiguration): Readonly<Record<string, string>> {
   const { listen, metrics, ledger, tokens, limits, organization } = configuration;
-  const { upstreamSilenceSeconds: _silence, drainSeconds: _drain, lameDuckSeconds: _duck, ...ofServer } = limits;
+  const ofServer = Object.entries(limits).filter(([name]) => !RELOADED_LIMITS.has(name));
   const fixed = { listen, metrics, limits: ofServer, organization };
   return {
     ...Object.fromEntries(Object.entries(fixed).map(([field, value]) => [field, JSON.stringify(value ?? null)])),

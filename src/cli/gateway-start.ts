@@ -7,6 +7,7 @@ import { TokenSpend } from '../gateway/access/token-spend.ts';
 import type { GatewayConfiguration } from '../gateway/configuration/configuration.ts';
 import { ledgerAt, openStores, type Place } from '../gateway/configuration/places.ts';
 import { gateway, type Gateway } from '../gateway/gateway.ts';
+import type { GatewayFault } from '../gateway/faults.ts';
 import type { GatewayOptions } from '../gateway/options.ts';
 import { listen, type Serving } from '../http/listen.ts';
 import { hideBudgets } from '../record/budgets.ts';
@@ -26,10 +27,11 @@ export interface RunningGateway extends Reloadable {
   close(): Promise<void>;
 }
 
-/** The request log, and the listener for the gateway's internal errors. */
+/** The request log, and the listeners for the gateway's internal errors and for what fails around it. */
 interface GatewayTelling {
   readonly log: RequestLog;
   readonly onError: (error: unknown) => void;
+  readonly onFault: (fault: GatewayFault) => void;
   /** Gets one sentence, with what to do, when the organization's books cannot be read. */
   readonly onProblem: (sentence: string) => void;
   /** Gets the cause when the Redis of a store stops answering, and `null` when it answers again. */
@@ -178,7 +180,7 @@ interface Opened extends GatewayTelling {
 }
 
 function gatewayOptions(configuration: GatewayConfiguration, opened: Opened): GatewayOptions {
-  const { stores, budgets, spend, totals, registry, log, onError } = opened;
+  const { stores, budgets, spend, totals, registry, log, onError, onFault } = opened;
   const { clients, keys, baseUrl, publicUrl, trustProxy, labelHeaders, attribution, corsOrigins, prices } =
     configuration;
   const { tier, serviceVersion, limits } = configuration;
@@ -194,6 +196,7 @@ function gatewayOptions(configuration: GatewayConfiguration, opened: Opened): Ga
     prices,
     registry,
     onError,
+    onFault,
     authenticate: log.authenticate(authenticator({ store: tokens, clients, spend, limiter })),
     recorders: [log.recorder, ...(totals === null ? [] : [totals.recorder])],
     handlers: { '/plimsoll/tokens': mintHandler({ store: tokens, clients, limiter, onError }) },
@@ -202,6 +205,11 @@ function gatewayOptions(configuration: GatewayConfiguration, opened: Opened): Ga
       requests: limits.connections,
       heldBytes: limits.heldBytes,
       upstreamSilenceMs: limits.upstreamSilenceSeconds * 1_000,
+      upstreamConnectMs: limits.upstreamConnectSeconds * 1_000,
+      unreadyAfter: {
+        apiMs: limits.unreadyUpstreamSeconds * 1_000,
+        ledgerMs: limits.unreadyLedgerSeconds * 1_000,
+      },
     },
     ...(budgets !== null && { budgets }),
     ...(publicUrl !== null && { publicUrl }),

@@ -3,6 +3,7 @@ import { GATEWAY_INVALID, type GatewayConfiguration } from '../gateway/configura
 import { configurationInEnvironment, ownAddressProblem } from '../gateway/configuration/environment.ts';
 import { configurationInFile } from '../gateway/configuration/file.ts';
 import { ledgerAt, type Place } from '../gateway/configuration/places.ts';
+import type { GatewayFault } from '../gateway/faults.ts';
 import { PortError } from '../http/listen.ts';
 import { wrongArguments } from './arguments.ts';
 import { aborted, defineCommand, fail, print, wrapped, type Command, type CommandIo } from './command.ts';
@@ -123,10 +124,11 @@ async function serveGateway(read: () => GatewayConfiguration, { json, config }: 
   const log = new RequestLog((line) => io.out(line));
   // Loaded here, because help and tokens need no metrics registry.
   const { startGateway } = await import('./gateway-start.ts');
-  const onError = (error: unknown): void => io.err(errorLine(error, io.now()));
+  const onError = seldom(io);
+  const onFault = (fault: GatewayFault): void => io.err(faultLine(fault, io.now()));
   const onProblem = (message: string): void => io.err(problemLine(message, io.now()));
   const onRedis = (store: string, outage: string | null): void => io.err(redisLine({ store, outage }, io.now()));
-  const running = await startGateway(configuration, { log, onError, onProblem, onRedis });
+  const running = await startGateway(configuration, { log, onError, onFault, onProblem, onRedis });
   again = () => void reload(running, read, io);
   const unwatch = config === null ? null : watchFile(config, again);
   print(json ? [greetingJson(configuration, running, io.now())] : greeting(configuration, running), io);
@@ -137,8 +139,28 @@ async function serveGateway(read: () => GatewayConfiguration, { json, config }: 
   await running.close();
 }
 
+/** The same error is printed once in this time. */
+const PRINT_MS = 60_000;
+
+/** Prints errors: each kind when it comes first, and then at most once a minute, with how many came since. */
+function seldom(io: Pick<CommandIo, 'err' | 'now'>): (error: unknown) => void {
+  const kinds = new Map<string, { printedMs: number; count: number }>();
+  return (error) => {
+    const { name, code } = kindOf(error);
+    const kind = `${name} ${code ?? ''}`;
+    const seen = kinds.get(kind) ?? { printedMs: Number.NEGATIVE_INFINITY, count: 0 };
+    if (kinds.size < MOST_KINDS) kinds.set(kind, seen);
+    seen.count += 1;
+    if (io.now() - seen.printedMs < PRINT_MS) return;
+    io.err(errorLine(error, io.now(), seen.count));
+    [seen.printedMs, seen.count] = [io.now(), 0];
+  };
+}
+
+const MOST_KINDS = 1_000;
+
 /** An error as a line of JSON, with its kind only: messages of others may contain content. */
-function errorLine(error: unknown, nowMs: number): string {
+function errorLine(error: unknown, nowMs: number, count: number): string {
   const { name, code, cause } = kindOf(error);
   const because = cause === undefined ? {} : { cause: kindOf(cause).code ?? kindOf(cause).name };
   return JSON.stringify({
@@ -147,7 +169,19 @@ function errorLine(error: unknown, nowMs: number): string {
     event: 'error',
     name,
     code,
+    count,
     ...because,
+  });
+}
+
+/** A failure of what the gateway needs, or its end, as a line of JSON. */
+function faultLine({ cause, count, name, ...fault }: GatewayFault, nowMs: number): string {
+  const time = new Date(nowMs).toISOString();
+  const [level, event] = cause === null ? ['info', 'fault_ended'] : ['error', 'fault'];
+  return JSON.stringify({
+    ...{ time, level, event, ...(name !== '' && { name }) },
+    ...(cause !== null && { cause, count }),
+    ...fault,
   });
 }
 

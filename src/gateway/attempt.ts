@@ -10,7 +10,8 @@ import type { RequestBody } from './receive.ts';
 import { BodyTooLargeError } from './request-body.ts';
 import type { GatewayRequest } from './request.ts';
 import { isReadable } from './response-body.ts';
-import { UpstreamResponse, UpstreamTimeoutError, type Upstream, type UpstreamRequest } from './upstream.ts';
+import { UpstreamResponse, type Upstream, type UpstreamRequest } from './upstream.ts';
+import { UpstreamTimeoutError } from './upstream-errors.ts';
 
 /** One attempt of a client's call, on its way to the API. */
 export interface GatewayAttempt extends Exchange {
@@ -39,7 +40,7 @@ export const GATEWAY_TRANSPORT: Transport<GatewayAttempt, UpstreamResponse> = {
     const key = attempt.key();
     const pending = upstream.send(upstreamRequest(attempt, key));
     request.onAbort(() => pending.abort());
-    const response = new UpstreamResponse(await pending.response, key);
+    const response = new UpstreamResponse(await pending.response, key, (error) => pending.broken(error));
     request.onAbort(() => response.body.cancel());
     return response;
   },

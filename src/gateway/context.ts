@@ -2,11 +2,20 @@ import { observation } from '../client/observation.ts';
 import { systemClock, systemTimers, type Timers } from '../clock.ts';
 import { ClientRetries } from '../observe/client-retries.ts';
 import type { Observation } from '../observe/observation.ts';
-import { GATEWAY_REFUSALS, RESEND_CAUSES, type GatewayRefusal } from '../record/metrics/catalogue-gateway.ts';
+import {
+  FAULT_CAUSES,
+  FAULT_PARTS,
+  GATEWAY_REFUSALS,
+  RESEND_CAUSES,
+  type CauseOf,
+  type GatewayRefusal,
+  type ResendCause,
+} from '../record/metrics/catalogue-gateway.ts';
 import { defaultRegistry, storeFor } from '../record/metrics/registry.ts';
 import type { Store } from '../record/metrics/store.ts';
 import type { AllowedOrigins } from './cors.ts';
 import { errorResponse, refusalError } from './errors.ts';
+import { Faults, storeCause } from './faults.ts';
 import { DEFAULT_HELD_BYTES, type GatewayOptions } from './options.ts';
 import type { Grant } from './grant.ts';
 import { ScanTurns } from './receive.ts';
@@ -27,6 +36,7 @@ export interface GatewayContext {
   readonly open: OpenRequests;
   readonly room: SharedRoom;
   readonly turns: ScanTurns;
+  readonly faults: Faults;
   readonly corsOrigins: AllowedOrigins;
   /** Tells whether `X-Forwarded-` headers of this sender are believed. */
   readonly isTrustedProxy: (address: string | undefined) => boolean;
@@ -50,15 +60,20 @@ export function gatewayContext(
   const store = storeFor(registry);
   const refusals = store.families.plimsoll_gateway_refusals_total;
   for (const reason of GATEWAY_REFUSALS) refusals.series({ reason }).add(0);
+  const shared = previous ?? { ...sharedParts(options), faults: faultsOf(options, store) };
+  if (options.budgets !== previous?.options.budgets)
+    options.budgets?.watchLedger((error) =>
+      shared.faults.set('ledger', '', error === null ? null : storeCause(error, 'ledger_unavailable')),
+    );
   return {
-    ...(previous ?? sharedParts(options)),
+    ...shared,
     options,
     observation: {
       ...observation({ ...options, registry }, { keys: [...keys.keys()], onLedgerDown: 'closed' }),
       isStrict: true,
     },
     baseUrl: addressOf(base),
-    upstream: upstreamOf(options, base, { previous, store }),
+    upstream: upstreamOf(options, base, { previous, store, faults: shared.faults }),
     corsOrigins: new Set(options.corsOrigins ?? []),
     isTrustedProxy: trustedProxies(options.trustProxy ?? LOCAL_PROXIES),
     refuse(reason, message) {
@@ -90,6 +105,22 @@ function sharedParts({
   };
 }
 
+function faultsOf({ clock = systemClock, onFault }: GatewayOptions, store: Store): Faults {
+  const counted = store.families.plimsoll_gateway_faults_total;
+  for (const part of FAULT_PARTS) for (const cause of FAULT_CAUSES[part]) counted.series({ part, cause }).add(0);
+  return new Faults({
+    clock,
+    count: (part, cause) => counted.series({ part, cause }).add(1),
+    onFault(fault) {
+      try {
+        onFault?.(fault);
+      } catch {
+        store.errors('gateway');
+      }
+    },
+  });
+}
+
 function addressOf(base: URL): string {
   return base.href.replace(/\/$/, '');
 }
@@ -97,16 +128,27 @@ function addressOf(base: URL): string {
 interface Connected {
   readonly previous: GatewayContext | null;
   readonly store: Store;
+  readonly faults: Faults;
 }
 
 function upstreamOf({ limits = {}, clock = systemClock }: GatewayOptions, base: URL, connected: Connected): Upstream {
-  const { previous, store } = connected;
+  const { previous, store, faults } = connected;
+  const connectMs = limits.upstreamConnectMs ?? 10_000;
   const timeoutMs = limits.upstreamSilenceMs ?? 600_000;
-  const isSameApi = previous?.baseUrl === addressOf(base) && previous.upstream.timeoutMs === timeoutMs;
+  const isSame = previous?.upstream.timeoutMs === timeoutMs && previous.upstream.connectMs === connectMs;
+  const isSameApi = previous?.baseUrl === addressOf(base) && isSame;
   if (isSameApi) return previous.upstream;
   const resends = store.families.plimsoll_gateway_resends_total;
   for (const cause of RESEND_CAUSES) resends.series({ cause }).add(0);
-  return upstream(base, { timeoutMs, clock, onResend: (cause) => resends.series({ cause }).add(1) });
+  const watch = {
+    answered(): void {
+      if (faults.isAny) faults.work('api', base.host);
+    },
+    failed: (cause: CauseOf<'api'>, probe: () => Promise<void>): void =>
+      faults.fail({ part: 'api', name: base.host }, cause, probe),
+  };
+  const onResend = (cause: ResendCause): void => resends.series({ cause }).add(1);
+  return upstream(base, { timeoutMs, connectMs, clock, onResend, watch });
 }
 
 /** The requests in progress, and whether more are accepted. */

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { GatewayRefusal } from '../record/metrics/catalogue-gateway.ts';
+import type { FaultCause, GatewayRefusal } from '../record/metrics/catalogue-gateway.ts';
 import type { BufferedResponse } from './response-body.ts';
 
 /** An error of the gateway itself, in the API's format. */
@@ -12,11 +12,16 @@ export interface ApiError {
   readonly retryAfterSeconds?: number;
   /** Tells whether sending the same request again can help. Default: true for a status that the SDKs retry. */
   readonly isRetryable?: boolean;
+  /** What failed, for the header `plimsoll-cause`, which the request log reads. */
+  readonly cause?: FaultCause;
 }
+
+/** Names the cause of an error of the gateway. */
+export const CAUSE_HEADER = 'plimsoll-cause';
 
 /** Makes the response of an error. It tells the SDKs not to retry an error that is not retryable. */
 export function errorResponse(error: ApiError): BufferedResponse {
-  const { status, type, message, retryAfterSeconds, isRetryable = isRetried(status) } = error;
+  const { status, type, message, retryAfterSeconds, isRetryable = isRetried(status), cause } = error;
   const requestId = `req_plimsoll_${randomUUID().replaceAll('-', '')}`;
   const body = JSON.stringify({ type: 'error', error: { type, message }, request_id: requestId });
   return {
@@ -25,6 +30,7 @@ export function errorResponse(error: ApiError): BufferedResponse {
       ...['Content-Type', 'application/json', 'Cache-Control', 'no-store', 'request-id', requestId],
       ...(retryAfterSeconds === undefined ? [] : ['Retry-After', String(retryAfterSeconds)]),
       ...(isRetryable ? [] : ['x-should-retry', 'false']),
+      ...(cause === undefined ? [] : [CAUSE_HEADER, cause]),
     ],
     body: Buffer.from(body),
   };
@@ -52,7 +58,10 @@ const REFUSALS: Readonly<Record<GatewayRefusal, ApiError>> = {
   expired: unauthorized('The token has expired. Get a new one.'),
   revoked: unauthorized('The token was revoked. Get a new one.'),
   wrong_origin: unauthorized('The token is bound to another web origin. Send it from there.'),
-  unavailable: overloaded('The gateway cannot reach its token store. Try again in a moment.'),
+  unavailable: {
+    ...overloaded('The gateway cannot reach its token store (tokens_unavailable). Try again in a moment.'),
+    cause: 'tokens_unavailable',
+  },
   not_found: {
     status: 404,
     type: 'not_found_error',

@@ -9,7 +9,8 @@ import { REFUSAL } from '../decisions.ts';
 import { isRateLimited } from './access/rate-limiter.ts';
 import { GATEWAY_TRANSPORT, type GatewayAttempt } from './attempt.ts';
 import type { GatewayContext } from './context.ts';
-import { errorResponse, type ApiError } from './errors.ts';
+import { errorResponse, refusalError, type ApiError } from './errors.ts';
+import { apiCause, unansweredError } from './faults.ts';
 import type { TokenGuard } from './grant.ts';
 import { labelsIn, without } from './headers.ts';
 import { NO_FACTS, receiveBody, type ReceiveOptions, type RequestBody } from './receive.ts';
@@ -17,20 +18,21 @@ import { BodyTooLargeError } from './request-body.ts';
 import type { AuthorizedRequest } from './request.ts';
 import type { GatewayResponse } from './response-body.ts';
 import { isClientRuleError } from './rules.ts';
-import { UpstreamTimeoutError, type UpstreamResponse } from './upstream.ts';
+import type { UpstreamResponse } from './upstream.ts';
 
 /**
  * Sends a request to the API with its key, and returns the API's response, or an error that says why the request was
  * not sent.
  */
 export async function forward(context: GatewayContext, authorized: AuthorizedRequest): Promise<GatewayResponse> {
-  const { options, room, turns, upstream, retries, onError, refuse } = context;
+  const { options, room, turns, upstream, retries, faults, onError, refuse } = context;
   const { request, endpoint, grant } = authorized;
   const key = options.keys.get(grant.key);
   if (key === undefined) {
     onError(new Error('a grant names the alias of a key that the gateway does not have'));
     return errorResponse(NO_KEY);
   }
+  if (key.fault !== undefined) faults.set('key', grant.key, key.fault());
   const observation = observationOf(context, authorized);
   const refused = await refuseWithoutBody(context, authorized, observation);
   if (refused !== null) return refused;
@@ -146,7 +148,9 @@ async function respond(attempt: GatewayAttempt, ownUrl: () => string): Promise<G
     response = await sendObserved(attempt, GATEWAY_TRANSPORT);
     if (response.ok && endpoint.namesResults === true) return await withOwnAddress(response, ownUrl());
   } catch (error) {
-    return errorResponse(guardError(error) ?? sendError(error));
+    // If it is not the client that left, the gateway stops.
+    const ended = attempt.request.isAborted ? refusalError('draining') : null;
+    return errorResponse(guardError(error) ?? ended ?? sendError(error));
   }
   const body = response.ok ? response.body : ((await response.whole) ?? response.body);
   return { status: response.status, headers: response.returnedHeaders, body };
@@ -155,9 +159,7 @@ async function respond(attempt: GatewayAttempt, ownUrl: () => string): Promise<G
 function sendError(error: unknown): ApiError {
   if (error instanceof BodyTooLargeError)
     return { status: 413, type: 'request_too_large', message: 'The request body is longer than the API accepts.' };
-  if (error instanceof UpstreamTimeoutError)
-    return { status: 504, type: 'timeout_error', message: 'The API did not respond in time. Try again.' };
-  return { status: 502, type: 'api_error', message: 'The gateway cannot reach the API. Try again.' };
+  return unansweredError(apiCause(error));
 }
 
 /** A page of the list has at most 1,000 batches, each below 1 KiB. */
@@ -224,7 +226,7 @@ const GUARD_FAILED: ApiError = {
 function budgetError({ message, reason, budget, limitUsd, resetsAt }: BudgetExceededError): ApiError {
   switch (reason) {
     case 'ledger_unavailable':
-      return { status: 529, type: 'overloaded_error', message, retryAfterSeconds: 5 };
+      return { status: 529, type: 'overloaded_error', message, retryAfterSeconds: 5, cause: 'ledger_unavailable' };
     case 'exceeded': {
       const limit = `the budget "${budget}" of ${dollars(limitUsd)}, which resets at ${resetsAt.toISOString()}`;
       return unpaid(`Not sent: the call would exceed ${limit}.`);

@@ -7,7 +7,8 @@ import { errorResponse } from './errors.ts';
 import { forward } from './forward.ts';
 import type { AuthenticationFailure, Grant } from './grant.ts';
 import { presentedToken, webHeaders } from './headers.ts';
-import type { GatewayOptions } from './options.ts';
+import { storeCause } from './faults.ts';
+import type { GatewayOptions, KeyReader } from './options.ts';
 import type { GatewayRequest } from './request.ts';
 import type { GatewayResponse } from './response-body.ts';
 
@@ -49,14 +50,18 @@ const BAD_QUERY =
   'Expected a query of URL characters without credentials, got something else. Send credentials in headers.';
 
 async function authenticate(
-  { options, onError }: GatewayContext,
+  { options, onError, faults }: GatewayContext,
   { headers }: GatewayRequest,
 ): Promise<Grant | AuthenticationFailure | 'unavailable'> {
   try {
     const { token } = presentedToken(headers);
-    return await options.authenticate({ token, origin: headers.get('origin') ?? null });
+    const grant = await options.authenticate({ token, origin: headers.get('origin') ?? null });
+    // Without a token that could be one, the store was not asked.
+    if (faults.isAny && grant !== 'missing' && grant !== 'malformed') faults.work('tokens', '');
+    return grant;
   } catch (error) {
     onError(error);
+    faults.fail({ part: 'tokens', name: '' }, storeCause(error, 'tokens_unavailable'));
     return 'unavailable';
   }
 }
@@ -65,13 +70,11 @@ async function authenticate(
 const HANDLED: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
 /** Responds to a request for the gateway itself: a probe, or one of the `handlers` option; `null` for any other. */
-async function localResponse(
-  { options, open, refuse }: GatewayContext,
-  request: GatewayRequest,
-): Promise<GatewayResponse | null> {
+async function localResponse(context: GatewayContext, request: GatewayRequest): Promise<GatewayResponse | null> {
+  const { options, open, refuse } = context;
   const { path, method } = request;
   if (path.startsWith('/v1/')) return null;
-  const { handlers = {}, isReady } = options;
+  const { handlers = {} } = options;
   const handler = Object.hasOwn(handlers, path) ? handlers[path] : undefined;
   if (handler !== undefined) {
     if (!HANDLED.has(method)) return refuse('not_found');
@@ -84,8 +87,25 @@ async function localResponse(
     return errorResponse({ status: 405, type: 'invalid_request_error', message: 'Expected GET, got another method.' });
   }
   if (path === '/healthz') return plain(200, 'ok');
-  if (open.isLeaving) return plain(503, 'draining');
-  return (await isUsable(isReady)) ? plain(200, 'ready') : plain(503, 'not ready');
+  return open.isLeaving ? plain(503, 'draining') : readiness(context);
+}
+
+const UNREADY_AFTER = { apiMs: 60_000, ledgerMs: 60_000 };
+
+/** Says whether requests should come, and below that what fails. */
+async function readiness({ options, faults }: GatewayContext): Promise<GatewayResponse> {
+  const { keys, isReady, limits = {} } = options;
+  for (const [alias, key] of keys) noteKey(faults, alias, key);
+  const isAble = await isUsable(isReady);
+  const { isReady: isHealthy, lines } = await faults.readiness(limits.unreadyAfter ?? UNREADY_AFTER);
+  const isOpen = isAble && isHealthy;
+  return plain(isOpen ? 200 : 503, [isOpen ? 'ready' : 'not ready', ...lines].join('\n'));
+}
+
+function noteKey(faults: GatewayContext['faults'], alias: string, key: KeyReader): void {
+  if (key.fault === undefined) return;
+  key();
+  faults.set('key', alias, key.fault());
 }
 
 /** A failed check counts as not ready. */

@@ -1,5 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { CauseOf } from '../record/metrics/catalogue-gateway.ts';
+import { apiCause } from './faults.ts';
 import { GatewayRequest } from './request.ts';
 import type { GatewayResponse, ResponseBody } from './response-body.ts';
 
@@ -15,6 +17,19 @@ interface RequestHandler {
   isLeaving(): boolean;
   /** Tells whether what the sender at this address says in `X-Forwarded-` headers is believed. */
   isTrustedProxy(address: string | undefined): boolean;
+}
+
+/** Who ended a response before it was complete, and why, if the API did. */
+export interface BrokenOff {
+  readonly by: 'client' | 'api' | 'gateway';
+  readonly cause: CauseOf<'api'> | null;
+}
+
+const BROKEN = new WeakMap<ServerResponse, BrokenOff>();
+
+/** Tells who broke a response off; the client, where the gateway knows nothing else. Ask after its `close` event. */
+export function brokenOff(outgoing: ServerResponse): BrokenOff {
+  return BROKEN.get(outgoing) ?? { by: 'client', cause: null };
 }
 
 /** Makes a listener for node:http that handles requests without building `Request` and `Response`. */
@@ -119,7 +134,12 @@ function pipe(body: ResponseBody, outgoing: ServerResponse): void {
       return outgoing.write(bytes);
     },
     end: () => void outgoing.end(),
-    breakOff: () => void outgoing.destroy(),
+    breakOff() {
+      const cause = body.brokenBy === null ? null : apiCause(body.brokenBy);
+      // The gateway itself ends it at the end of its time for shutdown.
+      if (!outgoing.destroyed) BROKEN.set(outgoing, { by: cause === null ? 'gateway' : 'api', cause });
+      outgoing.destroy();
+    },
   });
   // The first bytes go out together with the headers; if there are none yet, the headers go alone. Not by
   // `flushHeaders()`, which writes them in UTF-8: header bytes beyond ASCII must be forwarded unchanged.

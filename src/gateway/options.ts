@@ -1,11 +1,20 @@
 import { checkedOptions, keyProblems, type InstrumentOptions } from '../client/options.ts';
 import type { Timers } from '../clock.ts';
+import type { CauseOf } from '../record/metrics/catalogue-gateway.ts';
 import { ConfigurationError, unfit, type Problem } from '../errors.ts';
+import type { GatewayFault, UnreadyAfter } from './faults.ts';
 import type { Authenticate } from './grant.ts';
 import { isNetwork } from './trusted-proxies.ts';
 
 /** Bodies of this many bytes are held in all, besides what Node itself needs: 32 of the longest that the API accepts are fewer. */
 export const DEFAULT_HELD_BYTES = 256 << 20;
+
+/** Reads an API key. */
+export interface KeyReader {
+  (): string;
+  /** Tells what keeps it from being read anew, as of its last reading; `null`, or absent, if nothing does. */
+  readonly fault?: () => CauseOf<'key'> | null;
+}
 
 /** Limits of one gateway, over all its clients. */
 export interface GatewayLimits {
@@ -15,6 +24,13 @@ export interface GatewayLimits {
   readonly heldBytes?: number;
   /** Longest silence of the API, before a response or within one. Default 600,000 (10 min). */
   readonly upstreamSilenceMs?: number;
+  /** Longest time until a connection to the API is made. Default 10,000. */
+  readonly upstreamConnectMs?: number;
+  /**
+   * How long the API, or the ledger, may fail until `/readyz` is 503; 0 for ever. Default 60,000 each: a replica that cannot
+   * work for a minute should get no requests, and most balancers use all replicas where none is ready.
+   */
+  readonly unreadyAfter?: UnreadyAfter;
 }
 
 /** The options of `gateway()`: its own, and those of `instrument()`. */
@@ -22,7 +38,7 @@ export interface GatewayOptions extends Omit<InstrumentOptions, 'key' | 'routes'
   /** Checks the token of each request. */
   readonly authenticate: Authenticate;
   /** The API keys by alias. Each is read when it is used. */
-  readonly keys: ReadonlyMap<string, () => string>;
+  readonly keys: ReadonlyMap<string, KeyReader>;
   /** Address of the API, without `/v1`. Default: https://api.anthropic.com */
   readonly baseUrl?: string;
   /**
@@ -46,6 +62,8 @@ export interface GatewayOptions extends Omit<InstrumentOptions, 'key' | 'routes'
   readonly limits?: GatewayLimits;
   /** Called with internal errors of the gateway. They are counted in any case. */
   readonly onError?: (error: unknown) => void;
+  /** Called when something that the gateway needs fails, at most once a minute for each cause, and when it works again. */
+  readonly onFault?: (fault: GatewayFault) => void;
   /** For tests. */
   readonly timers?: Timers;
 }

@@ -15,6 +15,13 @@ export interface BufferedResponse extends GatewayResponse {
   readonly body: Buffer;
 }
 
+interface BodyWatch {
+  /** Overwritten wherever it stands in the body; empty, the default, for none. */
+  readonly key?: string;
+  /** Gets the error of the connection when the API breaks the body off. */
+  readonly onBroken?: (error: unknown) => void;
+}
+
 /** Receives the bytes of a body. */
 interface BodySink {
   /** Returns `false` to pause; `resume()` of the body continues. */
@@ -39,9 +46,13 @@ export class ResponseBody {
   #isPaused = false;
   #isOver = false;
 
-  /** `key`: overwritten wherever it stands in the body; empty for none. */
-  constructor(source: IncomingMessage, key = '') {
+  readonly #onBroken: BodyWatch['onBroken'];
+  /** The error of the connection on which the API broke it off; `null` if it did not. */
+  brokenBy: Error | null = null;
+
+  constructor(source: IncomingMessage, { key = '', onBroken }: BodyWatch = {}) {
     this.#source = source;
+    this.#onBroken = onBroken;
     this.#mask = key === '' ? null : new KeyMask(key);
     source.on('error', () => this.#breakOff());
     source.once('close', () => this.#breakOff());
@@ -153,6 +164,9 @@ export class ResponseBody {
     // A complete source emits its own end, sometimes after its close.
     if (this.#isOver || (this.#source.complete && !this.#source.errored)) return;
     this.#isOver = true;
+    // The error of the connection says more than that of the body, which is always the same.
+    this.brokenBy = this.#source.socket?.errored ?? CLOSED;
+    this.#onBroken?.(this.brokenBy);
     for (const listener of this.#listeners) listener.end('failed');
     this.#writeHeld();
     this.#sink?.breakOff();
@@ -163,6 +177,9 @@ export class ResponseBody {
     if (held.length > 0) this.#sink?.write(held);
   }
 }
+
+/** A connection that was closed in order has no error. */
+const CLOSED = Object.assign(new Error('the API closed the connection'), { code: 'ECONNRESET' });
 
 const NO_BYTES = Buffer.alloc(0);
 

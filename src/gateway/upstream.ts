@@ -4,7 +4,8 @@ import type { Readable } from 'node:stream';
 import type { Clock } from '../clock.ts';
 import type { ResponseHead, RetryHeaders } from '../observe/exchange.ts';
 import { JsonListener } from '../observe/content.ts';
-import type { ResendCause } from '../record/metrics/catalogue-gateway.ts';
+import type { CauseOf, ResendCause } from '../record/metrics/catalogue-gateway.ts';
+import { apiCause } from './faults.ts';
 import {
   headerMap,
   returnedHeaders,
@@ -16,11 +17,21 @@ import {
 } from './headers.ts';
 import { BodyTooLargeError } from './request-body.ts';
 import { ResponseBody, decoding } from './response-body.ts';
+import {
+  ConnectTimeoutError,
+  GivenUpError,
+  ProtocolError,
+  UnsentError,
+  UpstreamTimeoutError,
+  isByClient,
+} from './upstream-errors.ts';
 
 /** The connections to the API. */
 export interface Upstream {
   /** The longest silence of the API. */
   readonly timeoutMs: number;
+  /** The longest time until a connection is made. */
+  readonly connectMs: number;
   send(request: UpstreamRequest): PendingResponse;
   /** Keeps no connection any more: those in use are closed when their request has ended. */
   retire(): void;
@@ -55,22 +66,26 @@ interface PendingResponse {
   readonly response: Promise<IncomingMessage>;
   /** Closes the connection, and opens no other. */
   abort(): void;
+  /** Takes note that the body of the response broke off, by the error of its connection. */
+  broken(error: unknown): void;
 }
 
 interface UpstreamOptions {
   /** Longest silence of the API, before a response or within one. */
   readonly timeoutMs: number;
   readonly clock: Pick<Clock, 'monotonicMs'>;
+  /** Longest time until a connection is made, TLS included. */
+  readonly connectMs: number;
   /** Called when a request is about to be sent again. */
   readonly onResend: (cause: ResendCause) => void;
+  /** Told whether the API answers, and why not. It may ask by `probe` whether the API answers again. */
+  readonly watch: UpstreamWatch;
 }
 
-/** The API sent nothing for too long. */
-export class UpstreamTimeoutError extends Error {
-  constructor() {
-    super('the API sent nothing for too long');
-    this.name = 'UpstreamTimeoutError';
-  }
+/** Who is told whether the API answers. What ends because of the client is not told. */
+interface UpstreamWatch {
+  readonly answered: () => void;
+  readonly failed: (cause: CauseOf<'api'>, probe: () => Promise<void>) => void;
 }
 
 /**
@@ -78,7 +93,7 @@ export class UpstreamTimeoutError extends Error {
  * decompresses nothing. It sends a request again once, if the connection had been kept and the API closed it before a
  * byte of a response: the API closes what has been idle, and cannot know that a request is on its way.
  */
-export function upstream(base: URL, { timeoutMs, clock, onResend }: UpstreamOptions): Upstream {
+export function upstream(base: URL, { timeoutMs, connectMs, clock, onResend, watch }: UpstreamOptions): Upstream {
   const isSecure = base.protocol === 'https:';
   const kept = isSecure ? new HttpsAgent(KEPT) : new HttpAgent(KEPT);
   const prefix = base.pathname.replace(/\/$/, '');
@@ -86,30 +101,28 @@ export function upstream(base: URL, { timeoutMs, clock, onResend }: UpstreamOpti
   const openRequest = isSecure ? httpsRequest : httpRequest;
   const sent = ({ method, target, headers, body }: UpstreamRequest, agent: HttpAgent | false): SentRequest => {
     const framed = ['Host', base.host, ...headers, ...framing(body)];
-    const sending = new SentRequest(openRequest({ ...address, agent, method, path: prefix + target, headers: framed }));
+    const request = openRequest({ ...address, agent, method, path: prefix + target, headers: framed });
+    const sending = new SentRequest(request, { connectMs, connected: isSecure ? 'secureConnect' : 'connect' });
     sendBody(sending.request, body);
     return sending;
   };
+  const send = (asked: UpstreamRequest): PendingResponse =>
+    pendingResponse(
+      // A streamed body cannot be sent again, so it gets a new connection at once. Sent again, none of the kept ones is
+      // used: others may have been closed too.
+      (isAgain) => sent(asked, isAgain || !isReplayable(asked.body) ? false : kept),
+      { clock, onResend, onAnswer: watch.answered, onFailure: (error) => watch.failed(apiCause(error), probe) },
+    );
+  const probe = async (): Promise<void> => {
+    const probing = send({ method: 'HEAD', target: '/', headers: [], body: null });
+    const patience = setTimeout(() => probing.abort(), PROBE_MS);
+    await probing.response.then((message) => void message.resume()).catch(() => undefined);
+    clearTimeout(patience);
+  };
   return {
     timeoutMs,
-    send(asked) {
-      const sentMs = clock.monotonicMs();
-      let isAborted = false;
-      // A streamed body cannot be sent again, so it gets a new connection at once.
-      let current = sent(asked, isReplayable(asked.body) ? kept : false);
-      const response = current.response.catch((error: unknown) => {
-        const cause = isAborted || clock.monotonicMs() - sentMs > RESEND_MS ? null : current.resendCause(error);
-        if (cause === null) throw error;
-        onResend(cause);
-        current = sent(asked, false); // other kept connections may have been closed too
-        return current.response;
-      });
-      const abort = (): void => {
-        isAborted = true;
-        current.request.destroy();
-      };
-      return { response, abort };
-    },
+    connectMs,
+    send,
     retire() {
       kept.maxFreeSockets = 0;
       for (const socket of Object.values(kept.freeSockets).flatMap((sockets) => sockets ?? [])) socket.destroy();
@@ -118,8 +131,47 @@ export function upstream(base: URL, { timeoutMs, clock, onResend }: UpstreamOpti
   };
 }
 
+/** What becomes of a request. What ends because of its client is no failure. */
+interface SendingWatch extends Pick<UpstreamOptions, 'clock' | 'onResend'> {
+  readonly onAnswer: () => void;
+  readonly onFailure: (error: unknown) => void;
+}
+
+/** Sends a request, and once more where that is safe. */
+function pendingResponse(sent: (isAgain: boolean) => SentRequest, watch: SendingWatch): PendingResponse {
+  const { clock, onResend, onAnswer, onFailure } = watch;
+  const sentMs = clock.monotonicMs();
+  let isAborted = false;
+  let current = sent(false);
+  const fail = (error: unknown): void => {
+    if (!isAborted && !isByClient(error)) onFailure(error);
+  };
+  const response = current.response.catch((error: unknown) => {
+    const cause = isAborted || clock.monotonicMs() - sentMs > RESEND_MS ? null : current.resendCause(error);
+    if (cause === null) throw error;
+    onResend(cause);
+    current = sent(true);
+    return current.response;
+  });
+  response.then(onAnswer, fail);
+  const abort = (): void => {
+    isAborted = true;
+    current.request.destroy();
+  };
+  return { response, abort, broken: fail };
+}
+
 /** A connection that was closed while it was idle shows it after a round trip. Later, the API may have been at work. */
 const RESEND_MS = 5_000;
+
+/** A probe waits at most this long: who asks for readiness waits for it. */
+const PROBE_MS = 2_000;
+
+interface Connecting {
+  readonly connectMs: number;
+  /** The event of a connection that can be used. */
+  readonly connected: 'connect' | 'secureConnect';
+}
 
 /** A request on its connection. */
 class SentRequest {
@@ -127,11 +179,24 @@ class SentRequest {
   readonly response: Promise<IncomingMessage>;
   /** Bytes that the connection had brought before this request. */
   #bytesBefore = 0;
+  #isConnected = false;
 
-  constructor(request: ClientRequest) {
+  constructor(request: ClientRequest, { connectMs, connected }: Connecting) {
     this.request = request;
-    this.response = responseTo(request);
-    request.once('socket', ({ bytesRead }) => (this.#bytesBefore = bytesRead));
+    this.response = responseTo(request).catch((error: unknown) => {
+      throw this.#isConnected || isByClient(error) ? error : new UnsentError(error);
+    });
+    request.once('socket', (socket) => {
+      this.#bytesBefore = socket.bytesRead;
+      this.#isConnected = request.reusedSocket;
+      if (request.reusedSocket) return;
+      const patience = setTimeout(() => request.destroy(new ConnectTimeoutError()), connectMs);
+      const settle = (): void => clearTimeout(patience);
+      socket.once('close', settle).once(connected, () => {
+        settle();
+        this.#isConnected = true;
+      });
+    });
   }
 
   /** Tells why the request may be sent again after this error; `null` if it may not. */
@@ -155,15 +220,19 @@ function framing(body: UpstreamRequest['body']): RawHeaders {
 
 function responseTo(request: ClientRequest): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    request.once('response', resolve);
+    let isOver = false;
+    const settle = (): void => void (isOver = true);
+    request.once('response', resolve).once('response', settle).once('error', settle);
     request.on('error', reject);
     // An unrequested protocol switch is refused.
     request.once('upgrade', (_response, socket) => {
       socket.destroy();
-      reject(new Error('the API changed the protocol'));
+      reject(new ProtocolError());
     });
     request.once('timeout', () => request.destroy(new UpstreamTimeoutError()));
-    request.once('close', () => reject(new Error('the connection to the API was closed')));
+    request.once('close', () => {
+      if (!isOver) reject(new GivenUpError());
+    });
   });
 }
 
@@ -188,9 +257,9 @@ function sendBody(request: ClientRequest, body: UpstreamRequest['body']): void {
     if (length > largestBytes) request.destroy(new BodyTooLargeError());
   });
   stream.pipe(request);
-  stream.once('error', () => request.destroy());
+  stream.once('error', () => request.destroy(new GivenUpError()));
   stream.once('close', () => {
-    if (!stream.readableEnded) request.destroy();
+    if (!stream.readableEnded) request.destroy(new GivenUpError());
   });
 }
 
@@ -209,15 +278,18 @@ export class UpstreamResponse implements ResponseHead {
   #retryHeaders: RetryHeaders = [];
   #whole: Promise<Buffer | null> | null = null;
 
-  /** `key` is what the request was sent with: a header that has it in it is left out, and in a body it is overwritten. */
-  constructor(message: IncomingMessage, key: string) {
+  /**
+   * `key` is what the request was sent with: a header that has it in it is left out, and in a body it is overwritten.
+   * `onBroken` gets the error of a connection on which the body breaks off.
+   */
+  constructor(message: IncomingMessage, key: string, onBroken: (error: unknown) => void) {
     const { statusCode = 502, rawHeaders } = message;
     this.#message = message;
     this.#key = key;
     this.status = statusCode;
     this.ok = statusCode >= 200 && statusCode < 300;
     this.values = headerMap(rawHeaders);
-    this.body = new ResponseBody(message, key);
+    this.body = new ResponseBody(message, { key, onBroken });
   }
 
   /** The headers as `Headers`, which are slower to make than `values`. */

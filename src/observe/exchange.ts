@@ -122,9 +122,12 @@ function needsAdmission({ call, observation }: Exchange): boolean {
   return call.spends.length > 0 || (guards.length > 0 && (isFirst || isStrict));
 }
 
+/** The code of an error of the gateway's own for the same. */
+export const UNSENT_CODE = 'PLIMSOLL_UPSTREAM_UNSENT';
+
 /** Codes of the errors of a connection that was never made. */
 const UNSENT: ReadonlySet<unknown> = new Set([
-  ...['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT'],
+  ...['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT', UNSENT_CODE],
 ]);
 
 const DEEPEST_CAUSE = 8;

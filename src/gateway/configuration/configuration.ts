@@ -86,6 +86,12 @@ interface LimitSettings {
   readonly heldBytes: number;
   /** The longest silence of the upstream. */
   readonly upstreamSilenceSeconds: number;
+  /** The longest time until a connection to the upstream is made. */
+  readonly upstreamConnectSeconds: number;
+  /** How long the upstream may be unreachable until `/readyz` is 503; 0 for ever. */
+  readonly unreadyUpstreamSeconds: number;
+  /** How long the ledger may fail until `/readyz` is 503; 0 for ever. */
+  readonly unreadyLedgerSeconds: number;
   /** The time at shutdown in which new requests are still served, while `/readyz` says that no more should come. */
   readonly lameDuckSeconds: number;
   /** The time that open requests have to finish after that. */
@@ -101,6 +107,9 @@ export const DEFAULT_LIMITS: LimitSettings = {
   stalledSeconds: 120,
   heldBytes: DEFAULT_HELD_BYTES,
   upstreamSilenceSeconds: 600,
+  upstreamConnectSeconds: 10,
+  unreadyUpstreamSeconds: 60,
+  unreadyLedgerSeconds: 60,
   lameDuckSeconds: 0,
   drainSeconds: 600,
 };
@@ -113,12 +122,21 @@ const MOST: LimitSettings = {
   stalledSeconds: 86_400,
   heldBytes: 1_099_511_627_776,
   upstreamSilenceSeconds: 86_400,
+  upstreamConnectSeconds: 3_600,
+  unreadyUpstreamSeconds: 86_400,
+  unreadyLedgerSeconds: 86_400,
   lameDuckSeconds: 3_600,
   drainSeconds: 86_400,
 };
 
 /** The minimum, if it is more than 1. */
-const LEAST: Readonly<Partial<LimitSettings>> = { headerBytes: 1_024, heldBytes: 1_048_576, lameDuckSeconds: 0 };
+const LEAST: Readonly<Partial<LimitSettings>> = {
+  headerBytes: 1_024,
+  heldBytes: 1_048_576,
+  unreadyUpstreamSeconds: 0,
+  unreadyLedgerSeconds: 0,
+  lameDuckSeconds: 0,
+};
 
 /** Reads the field `limits`. */
 export function limitsOf(read: Reader): LimitSettings {

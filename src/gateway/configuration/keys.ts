@@ -5,13 +5,15 @@ import type { Env } from '../../environment/credential.ts';
 import { mayHoldSecret, phraseOf, unreadable, type Notice, type ValueProblem } from '../../errors.ts';
 import { keyEnvironment as environmentNamed, keyAlias } from '../../keys/alias.ts';
 import { judgedKey } from '../../keys/secrets.ts';
+import type { CauseOf } from '../../record/metrics/catalogue-gateway.ts';
+import type { KeyReader } from '../options.ts';
 import { isObject, type Reader } from './reader.ts';
 
 /**
  * The real keys by alias, with their current texts. A function returns each text, so that printing a configuration does
  * not show it.
  */
-export type RealKeys = ReadonlyMap<string, () => string>;
+export type RealKeys = ReadonlyMap<string, KeyReader>;
 
 /** The sources of keys, what they call, and where notices go. */
 interface KeysContext {
@@ -35,7 +37,7 @@ export function keysOf(read: Reader, context: KeysContext): RealKeys {
     read.note('keys', { kind: 'missing', expected: 'the alias of a key', got: 'none', advice });
     return new Map();
   }
-  const found = names.map((alias): readonly (readonly [string, () => string])[] => {
+  const found = names.map((alias): readonly (readonly [string, KeyReader])[] => {
     if (!isAliasHere(keys, alias, context)) return [];
     const secret = secretOf(keys, alias, context.sources);
     if (secret === null) return [];
@@ -96,35 +98,42 @@ const LOOK_MS = 5_000;
 
 /**
  * Returns the key, which stays current if it came from a file: a rotated key is used within five seconds, without a
- * restart. If the file cannot be read or has no key that is usable, the previous key stays in use.
+ * restart. If the file cannot be read or has no key that is usable, the previous key stays in use, and `fault` says why.
  */
 export function currentKey(
   { text, file }: Secret,
   clock: Clock = systemClock,
   isUsable: (text: string) => boolean = (key) => judgedKey(key).usable,
-): () => string {
+): KeyReader {
   if (file === null) return () => text;
   let [current, changed, lookedMs] = [text, changedAt(file), clock.monotonicMs()];
-  return () => {
+  let fault: CauseOf<'key'> | null = null;
+  const read = (): string => {
     const nowMs = clock.monotonicMs();
     if (nowMs - lookedMs < LOOK_MS) return current;
     lookedMs = nowMs;
     const now = changedAt(file);
-    if (now === changed) return current;
+    if (now === changed) {
+      fault = null;
+      return current;
+    }
     const written = keyIn(file, isUsable);
-    if (written !== null) [current, changed] = [written, now];
+    fault = 'fault' in written ? written.fault : null;
+    if ('text' in written) [current, changed] = [written.text, now];
     return current;
   };
+  return Object.assign(read, { fault: () => fault });
 }
 
-/** `null` if there is none; then it is read again later. */
-function keyIn(file: string, isUsable: (text: string) => boolean): string | null {
+/** The key in the file, or why there is none; then it is read again later. */
+function keyIn(file: string, isUsable: (text: string) => boolean): { text: string } | { fault: CauseOf<'key'> } {
   try {
     const text = secretText(file);
-    return isUsable(text) ? text : null;
+    if (isUsable(text)) return { text };
+    return { fault: text === '' ? 'key_file_empty' : 'key_file_unusable' };
   } catch {
     // The file may be being moved or replaced.
-    return null;
+    return { fault: 'key_file_unreadable' };
   }
 }
 

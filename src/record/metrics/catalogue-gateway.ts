@@ -47,6 +47,15 @@ export const GATEWAY_METRICS = [
     labels: ['store', 'cause'],
     aggregator: 'sum',
   },
+  {
+    name: 'plimsoll_gateway_faults_total',
+    type: 'counter',
+    section: 'gateway',
+    help: 'Failures of what the gateway needs, by part and cause. api: refused, dns, unreachable, tls, connect_timeout, timeout, reset, closed, protocol. key: key_file_empty, key_file_unreadable, key_file_unusable. ledger, tokens: disk_full, disk_failed, ledger_unavailable, tokens_unavailable. A fault of a key counts once, until it is mended.',
+    unit: null,
+    labels: ['part', 'cause'],
+    aggregator: 'sum',
+  },
 ] as const satisfies readonly MetricDeclaration[];
 
 /** Reasons to refuse a request before it becomes a call: the closed set of the label `reason`. */
@@ -80,3 +89,20 @@ export type RedisStore = 'tokens' | 'ledger' | 'totals' | 'reports';
 export const CONFIGURATION_LOADS = ['loaded', 'invalid', 'needs_restart'] as const;
 
 export type ConfigurationLoad = (typeof CONFIGURATION_LOADS)[number];
+
+/** What the gateway needs to work: the closed set of the label `part`. */
+export const FAULT_PARTS = ['api', 'key', 'ledger', 'tokens'] as const;
+
+export type FaultPart = (typeof FAULT_PARTS)[number];
+
+/** The causes of a failure of each part: the closed set of the label `cause`. */
+export const FAULT_CAUSES = {
+  api: ['refused', 'dns', 'unreachable', 'tls', 'connect_timeout', 'timeout', 'reset', 'closed', 'protocol', 'other'],
+  key: ['key_file_empty', 'key_file_unreadable', 'key_file_unusable'],
+  ledger: ['disk_full', 'disk_failed', 'ledger_unavailable'],
+  tokens: ['disk_full', 'disk_failed', 'tokens_unavailable'],
+} as const satisfies Readonly<Record<FaultPart, readonly string[]>>;
+
+export type CauseOf<Part extends FaultPart> = (typeof FAULT_CAUSES)[Part][number];
+
+export type FaultCause = CauseOf<FaultPart>;

@@ -55,6 +55,35 @@ test('a file without a key leaves the last key in use, until there is another', 
   assert.equal(key(), SECOND);
 });
 
+test('a file without a key says what is wrong with it, until there is another', () => {
+  const { file, key, atOnce } = kept('faulty');
+  const faultAfter = (change: () => void) => {
+    change();
+    key();
+    return atOnce.fault?.();
+  };
+  assert.equal(
+    faultAfter(() => undefined),
+    null,
+  );
+  assert.equal(
+    faultAfter(() => writeFileSync(file, ' \n')),
+    'key_file_empty',
+  );
+  assert.equal(
+    faultAfter(() => writeFileSync(file, '<REPLACE_WITH_KEY>')),
+    'key_file_unusable',
+  );
+  assert.equal(
+    faultAfter(() => rmSync(file)),
+    'key_file_unreadable',
+  );
+  assert.equal(
+    faultAfter(() => writeFileSync(file, SECOND)),
+    null,
+  );
+});
+
 test('a key from a variable stays what it was', () => {
   assert.equal(currentKey({ text: FIRST, file: null })(), FIRST);
 });

@@ -106,6 +106,7 @@ async function watched(): Promise<Registry> {
 /** Metrics that need a connection that breaks, or a command that is running, with the test that feeds them. */
 const FED_ELSEWHERE = new Map([
   ['plimsoll_gateway_resends_total', '../../gateway/upstream-resend.test.ts'],
+  ['plimsoll_gateway_faults_total', '../../gateway/failure/causes.test.ts'],
   ['plimsoll_gateway_configuration_loads_total', '../../cli/gateway.test.ts'],
   ['plimsoll_gateway_redis_up', '../../gateway/failure/ledger-down.test.ts'],
   ['plimsoll_gateway_redis_outages_total', '../../gateway/failure/ledger-down.test.ts'],

@@ -1,0 +1,55 @@
+import { UNSENT_CODE } from '../observe/exchange.ts';
+import { BodyTooLargeError } from './request-body.ts';
+
+/** The API sent nothing for too long. */
+export class UpstreamTimeoutError extends Error {
+  readonly code = 'PLIMSOLL_UPSTREAM_SILENT';
+
+  constructor() {
+    super('the API sent nothing for too long');
+    this.name = 'UpstreamTimeoutError';
+  }
+}
+
+/** No connection was made in time, so nothing was sent. The code is the one that fetch has for it. */
+export class ConnectTimeoutError extends Error {
+  readonly code = 'UND_ERR_CONNECT_TIMEOUT';
+
+  constructor() {
+    super('the API accepted no connection in time');
+    this.name = 'ConnectTimeoutError';
+  }
+}
+
+/** The request failed before there was a connection for it, so nothing of it was sent. */
+export class UnsentError extends Error {
+  readonly code = UNSENT_CODE;
+
+  constructor(cause: unknown) {
+    super('no connection to the API was made', { cause });
+    this.name = 'UnsentError';
+  }
+}
+
+/** The client's request broke off, or was given up. */
+export class GivenUpError extends Error {
+  constructor() {
+    super('the request was given up');
+    this.name = 'GivenUpError';
+  }
+}
+
+/** The API did what HTTP/1.1 does not allow. */
+export class ProtocolError extends Error {
+  readonly code = 'PLIMSOLL_UPSTREAM_PROTOCOL';
+
+  constructor() {
+    super('the API changed the protocol');
+    this.name = 'ProtocolError';
+  }
+}
+
+/** Tells whether a request ended because of its client, or of the gateway. */
+export function isByClient(error: unknown): boolean {
+  return error instanceof BodyTooLargeError || error instanceof GivenUpError;
+}
