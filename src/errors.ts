@@ -96,6 +96,20 @@ export function unknownField(field: string, known: readonly string[], advice: st
   return { kind: 'unknown_field', field, expected: `one of ${known.join(', ')}`, got: 'an unknown field', advice };
 }
 
+/** The problem of a value that is none of a few names. */
+export function unlisted(field: string, value: string, names: readonly string[]): Problem {
+  return unfit(field, value, { expected: `one of ${names.join(', ')}`, advice: didYouMean(value, names) });
+}
+
+/** Asks for the name that was probably meant, with `lead` before it; `null` if none is near. */
+export function didYouMean(name: string, names: readonly string[], lead = ''): string | null {
+  const near = nearest(name.slice(0, LONGEST_COMPARED), names);
+  return near === null ? null : `did you mean ${lead}${near}?`;
+}
+
+/** What is longer is no typo, and would take long to compare. */
+const LONGEST_COMPARED = 64;
+
 /** Finds the name with the fewest typos, at most a third of its length; `null` if none is near. */
 export function nearest(name: string, names: readonly string[]): string | null {
   let best: string | null = null;
@@ -107,16 +121,19 @@ export function nearest(name: string, names: readonly string[]): string | null {
   return best;
 }
 
-/** Counts the characters to add, drop or change: the Levenshtein distance, computed row by row. */
+/** Counts the characters to add, drop or change, and neighbors to swap: the distance of Damerau, computed row by row. */
 function mistakes(typed: string, meant: string): number {
-  let row = Array.from({ length: meant.length + 1 }, (_, index) => index);
+  let before: readonly number[] = [];
+  let row: readonly number[] = Array.from({ length: meant.length + 1 }, (_, index) => index);
   for (let i = 1; i <= typed.length; i++) {
     const next = [i];
     for (let j = 1; j <= meant.length; j++) {
       const changed = (row[j - 1] ?? 0) + (typed[i - 1] === meant[j - 1] ? 0 : 1);
-      next.push(Math.min(changed, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+      const isSwapped = i > 1 && j > 1 && typed[i - 1] === meant[j - 2] && typed[i - 2] === meant[j - 1];
+      const swapped = isSwapped ? (before[j - 2] ?? 0) + 1 : Infinity;
+      next.push(Math.min(changed, swapped, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
     }
-    row = next;
+    [before, row] = [row, next];
   }
   return row[meant.length] ?? 0;
 }
@@ -168,9 +185,27 @@ const UNREADABLE: Readonly<Record<string, readonly [got: string, advice: string]
   EACCES: ['no permission', 'check its permissions'],
   EPERM: ['no permission', 'check its permissions'],
   EROFS: ['a read-only file system', 'name another place'],
+  EEXIST: ['a file where a folder belongs', 'name another place'],
+  ELOOP: ['a link that leads back to itself', 'check the path'],
+  ENAMETOOLONG: ['a name that is too long', 'check the path'],
+  ENOSPC: ['a full disk', 'make room, or name another place'],
+  ECONNREFUSED: ['a refused connection', 'start the service, or correct the address'],
+  ECONNRESET: ['a broken connection', 'try again, or correct the address'],
+  UND_ERR_SOCKET: ['a broken connection', 'try again, or correct the address'],
+  ETIMEDOUT: ['no response in time', 'try again, or correct the address'],
+  UND_ERR_CONNECT_TIMEOUT: ['no response in time', 'try again, or correct the address'],
+  ENOTFOUND: ['an unknown host', 'correct the address'],
+  EAI_AGAIN: ['an unknown host', 'try again, or correct the address'],
+  EHOSTUNREACH: ['no way to the host', 'check the network, or correct the address'],
+  ENETUNREACH: ['no way to the host', 'check the network, or correct the address'],
 };
 
-/** The problem of a file that cannot be read. Shows only the code of the error. */
+/** Tells whether an error is one that the machine gives, and that `unreadable` has words for. */
+export function hasWords(error: unknown): boolean {
+  return Object.hasOwn(UNREADABLE, codeOf(error) ?? '');
+}
+
+/** The problem of a file or a page that cannot be read. Shows of the error only its code, in words. */
 export function unreadable(error: unknown, expected = 'to read the file'): ValueProblem {
   const code = codeOf(error) ?? 'no reason given';
   const [got, advice] = UNREADABLE[code] ?? [code, 'check the path and its permissions'];

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { ConfigurationError, sentenceOf, type Problem } from 'plimsoll';
-import { PROBLEM_KINDS, inside, unfit } from '../src/errors.ts';
+import { PROBLEM_KINDS, didYouMean, inside, unfit } from '../src/errors.ts';
 
 const PORT: Problem = {
   kind: 'invalid',
@@ -12,6 +12,19 @@ const PORT: Problem = {
   got: '70000',
   advice: 'choose another',
 };
+
+describe('what was probably meant', () => {
+  for (const [typed, meant] of [
+    ['modle', 'model'],
+    ['modl', 'model'],
+    ['MODEL', 'model'],
+    ['xyz', null],
+    ['', null],
+  ] as const)
+    it(`by ${JSON.stringify(typed)} is ${meant ?? 'nothing'}: a swap, a lost letter or a capital is one typo`, () => {
+      assert.equal(didYouMean(typed, ['key', 'model', 'day']), meant === null ? null : `did you mean ${meant}?`);
+    });
+});
 
 describe('a problem', () => {
   it('is said in one sentence: the field, what was expected, what came, what to do', () => {

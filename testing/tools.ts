@@ -19,6 +19,8 @@ const TOOLS = {
   curl: { programs: ['curl'], debian: 'curl' },
   nginx: { programs: ['nginx'], debian: 'nginx-light' },
   caddy: { programs: ['caddy'], debian: 'caddy' },
+  zsh: { programs: ['zsh'], debian: 'zsh' },
+  fish: { programs: ['fish'], debian: 'fish' },
 } as const;
 
 export type ToolName = keyof typeof TOOLS;

@@ -34,6 +34,7 @@ const OPTIONS = {
 
 /** `plimsoll advise`. */
 export const command = defineCommand({
+  name: 'advise',
   usage: USAGE,
   options: OPTIONS,
   async run({ values: { metrics, json } }, io) {

@@ -1,5 +1,5 @@
 import { parseArgs, type ParseArgsOptionsConfig } from 'node:util';
-import { codeOf, ConfigurationError, got, gotName, nearest, unfit, type Problem } from '../errors.ts';
+import { codeOf, ConfigurationError, didYouMean, got, gotName, unfit, unlisted, type Problem } from '../errors.ts';
 
 /** The options by name, and the positional arguments. */
 export type Given<Options extends ParseArgsOptionsConfig> = ReturnType<
@@ -7,22 +7,31 @@ export type Given<Options extends ParseArgsOptionsConfig> = ReturnType<
 >;
 
 /** The arguments that a command takes. */
-export interface Taken<Options extends ParseArgsOptionsConfig> {
+export interface Taken<Options extends ParseArgsOptionsConfig = ParseArgsOptionsConfig> {
+  /** The words after `plimsoll` that name the command. */
+  readonly name: string;
   /** Options in the form of `parseArgs`, without `--help`. */
   readonly options: Options;
+  /** The only values that options take. The command refuses others, since it knows all of its problems. */
+  readonly choices?: Readonly<Partial<Record<keyof Options & string, readonly string[]>>>;
   /** Allows positional arguments. Default: `false`. */
   readonly takesArguments?: boolean;
+  /** The only first positional arguments. Default: any. */
+  readonly actions?: readonly string[];
 }
 
 /** Parses the arguments of a command. Throws `wrongArguments` with every problem. */
 export function parseArguments<Options extends ParseArgsOptionsConfig>(
   args: readonly string[],
-  { options, takesArguments: allowPositionals = false }: Taken<Options>,
+  { name, options, actions, takesArguments: allowPositionals = actions !== undefined }: Taken<Options>,
 ): Given<Options> | 'help' {
   const withHelp = { ...options, help: { type: 'boolean', short: 'h' } } as const;
   try {
     const given = parseArgs({ args: [...args], options: withHelp, allowPositionals });
-    return (given.values as { readonly help?: boolean }).help === true ? 'help' : given;
+    if ((given.values as { readonly help?: boolean }).help === true) return 'help';
+    const [action] = given.positionals;
+    if (actions === undefined || action === undefined || actions.includes(action)) return given;
+    throw wrongArguments(unlisted(name, action, actions));
   } catch (error) {
     const problems = argumentProblems(args, withHelp, allowPositionals);
     if (problems.length === 0 || codeOf(error)?.startsWith('ERR_PARSE_ARGS') !== true) throw error;
@@ -35,6 +44,11 @@ export const ARGUMENTS_INVALID = 'PLIMSOLL_ARGUMENTS_INVALID';
 /** The error for arguments that cannot be used. */
 export function wrongArguments(...problems: readonly Problem[]): ConfigurationError {
   return new ConfigurationError(ARGUMENTS_INVALID, problems);
+}
+
+/** The positional arguments as one text; `undefined` for none. */
+export function wordsOf(positionals: readonly string[]): string | undefined {
+  return positionals.length === 0 ? undefined : positionals.join(' ');
 }
 
 /** The port that `--port` names. Throws `wrongArguments` if it is none. */
@@ -84,12 +98,11 @@ function optionProblems(token: OptionToken, options: ParseArgsOptionsConfig): re
 }
 
 function unknownOption({ name, rawName }: OptionToken, names: readonly string[]): Problem {
-  const near = nearest(name.slice(0, 64), names);
   return {
     kind: 'unknown_field',
     field: gotName(rawName),
     expected: `one of ${names.map((known) => `--${known}`).join(', ')}`,
     got: 'an unknown option',
-    advice: near === null ? null : `did you mean --${near}?`,
+    advice: didYouMean(name, names, '--'),
   };
 }

@@ -2,11 +2,13 @@ import { periodName, scopeName, type Budget } from '../budget/budget.ts';
 import { sharedBudgets, type BudgetStatus, type BudgetsStatus } from '../budget/budgets.ts';
 import { loadBudgets } from '../budget/definition.ts';
 import type { Ledger } from '../budget/ledger.ts';
+import { unknownModel } from '../environment/models.ts';
 import { ledgerPlace, type LedgerPlace } from '../environment/ledger-place.ts';
 import { ConfigurationError, unfit, type Problem } from '../errors.ts';
 import { usdOf } from '../figures.ts';
+import { defaultPrices, loadPrices } from '../pricing/prices.ts';
 import { wrongArguments } from './arguments.ts';
-import { defineCommand, fail, print, type CommandIo } from './command.ts';
+import { defineCommand, fail, print, wrapped, type CommandIo } from './command.ts';
 
 const USAGE = [
   'plimsoll budgets [options]            shows what is spent, reserved and forecast',
@@ -30,15 +32,27 @@ const DEADLINE_MS = 5_000;
 
 /** `plimsoll budgets`. Changes nothing. */
 export const command = defineCommand({
+  name: 'budgets',
   usage: USAGE,
   options: OPTIONS,
   async run({ values }, io) {
-    const { budgets, place } = await spendingOf(values, io);
-    const status = await statusOf(budgets, place.open({ open: 'existing' }), io);
-    if (!status.ledger.up) return fail([`The ledger does not respond: ${place.shown}.`], io);
-    return print(values.json ? [budgetsJson(status, io.now())] : statusLines(status, place, io), io);
+    const { budgets, ledger, shown } = await spendingOf(values, io);
+    modelNotices(budgets, io).forEach((line) => io.err(line));
+    const status = await statusOf(budgets, ledger, io);
+    if (!status.ledger.up) return fail([`The ledger does not respond: ${shown}.`], io);
+    return print(values.json ? [budgetsJson(status, io.now())] : statusLines(status, shown, io), io);
   },
 });
+
+/** A budget of a misspelled model counts nothing, and nobody would know why. */
+function modelNotices(budgets: readonly Budget[], io: CommandIo): readonly string[] {
+  const path = io.env['PLIMSOLL_PRICES'] ?? '';
+  const prices = path === '' ? defaultPrices() : loadPrices(path);
+  return budgets.flatMap(({ name, scope }) => {
+    const text = scope.kind === 'model' ? unknownModel(scope.model, prices) : null;
+    return text === null ? [] : wrapped(`${name}: ${text}`, 80);
+  });
+}
 
 interface Asked {
   readonly budgets?: string | undefined;
@@ -48,7 +62,9 @@ interface Asked {
 
 interface Spending {
   readonly budgets: readonly Budget[];
-  readonly place: LedgerPlace;
+  readonly ledger: Ledger;
+  /** The ledger's place without a password. */
+  readonly shown: string;
 }
 
 /** Opens the budgets and the ledger that the arguments name. Throws with every problem. */
@@ -60,15 +76,41 @@ async function spendingOf({ budgets, ledger, config }: Asked, io: CommandIo): Pr
   if (config !== undefined) return gatewaySpending(config, ledger, io);
   const file = budgets ?? io.env['PLIMSOLL_BUDGETS'];
   const named = ledger ?? io.env['PLIMSOLL_LEDGER'];
-  if (!file) throw wrongArguments(missing('--budgets', 'a file of budgets', NO_BUDGETS));
-  if (!named) throw wrongArguments(missing('--ledger', 'a ledger', 'pass --ledger PLACE, or set PLIMSOLL_LEDGER'));
-  return { budgets: budgetsIn(file), place: placeOf(named) };
+  if (!file || !named)
+    throw wrongArguments(
+      ...(file ? [] : [missing('--budgets', 'a file of budgets', NO_BUDGETS)]),
+      ...(named ? [] : [missing('--ledger', 'a ledger', 'pass --ledger PLACE, or set PLIMSOLL_LEDGER')]),
+    );
+  return spendingIn(file, named);
 }
 
 const NO_BUDGETS = "pass --budgets FILE or a gateway's --config FILE, or set PLIMSOLL_BUDGETS";
 
 function missing(field: string, expected: string, advice: string): Problem {
   return unfit(field, undefined, { expected, advice });
+}
+
+/** Reads both, so that every problem of both is said at once. */
+async function spendingIn(file: string, named: string): Promise<Spending> {
+  const [budgets, place] = [tried(() => budgetsIn(file)), tried(() => openedPlace(placeOf(named)))];
+  if (!(budgets instanceof ConfigurationError) && !(place instanceof ConfigurationError)) return { budgets, ...place };
+  if (!(place instanceof ConfigurationError)) await place.ledger.close();
+  const failed = [budgets, place].filter((each) => each instanceof ConfigurationError);
+  const problems = failed.flatMap((error) => error.problems);
+  throw new ConfigurationError(failed[0]?.code ?? LEDGER_INVALID, problems);
+}
+
+function openedPlace(place: LedgerPlace): Omit<Spending, 'budgets'> {
+  return { ledger: place.open({ open: 'existing' }), shown: place.shown };
+}
+
+function tried<Result>(act: () => Result): Result | ConfigurationError {
+  try {
+    return act();
+  } catch (error) {
+    if (error instanceof ConfigurationError) return error;
+    throw error;
+  }
 }
 
 /** Reads budgets from a file, which may be a gateway's configuration with more fields. */
@@ -110,9 +152,9 @@ async function gatewaySpending(config: string, ledger: string | undefined, io: C
   const { budgets, ledger: place } = spendingInFile(config, io.env);
   if (budgets.length === 0)
     throw wrongArguments(missing('--config', 'a configuration with budgets', 'see docs/gateway.md'));
-  if (ledger !== undefined) return { budgets, place: placeOf(ledger) };
+  if (ledger !== undefined) return { budgets, ...openedPlace(placeOf(ledger)) };
   if (place === null) throw new ConfigurationError(LEDGER_INVALID, [IN_MEMORY]);
-  return { budgets, place: ledgerAt(place) };
+  return { budgets, ...openedPlace(ledgerAt(place)) };
 }
 
 async function statusOf(budgets: readonly Budget[], ledger: Ledger, io: CommandIo): Promise<BudgetsStatus> {
@@ -125,7 +167,7 @@ async function statusOf(budgets: readonly Budget[], ledger: Ledger, io: CommandI
   }
 }
 
-function statusLines(status: BudgetsStatus, { shown: ledger }: LedgerPlace, io: CommandIo): readonly string[] {
+function statusLines(status: BudgetsStatus, ledger: string, io: CommandIo): readonly string[] {
   const columns = Math.min(80, io.columns);
   const at = new Date(io.now()).toISOString().slice(0, 16).replace('T', ' ');
   return [`Budgets on ${at} UTC, ledger ${ledger}`, ...budgetLines(status, columns), '', LEGEND];

@@ -55,6 +55,7 @@ const EXIT_CODES: Readonly<Record<Cause, number>> = {
 
 /** `plimsoll check`. */
 export const command = defineCommand({
+  name: 'check',
   usage: USAGE,
   options: OPTIONS,
   async run({ values: asked }, io) {

@@ -59,24 +59,30 @@ export function printable(text: string): string {
 
 /** One subcommand of `plimsoll`. */
 export interface Command {
+  /** Everything that it takes: of a command with subcommands, without and with each of them. */
+  readonly takes: readonly Taken[];
   /** Resolves to the exit code: 0 done, 1 failed, 2 wrong arguments. Reports errors on `err`. */
   run(args: readonly string[], io: CommandIo): Promise<number>;
 }
 
 /** The definition of a command in its file. */
 interface CommandDefinition<Options extends ParseArgsOptionsConfig> extends Taken<Options> {
-  /** The lines that `--help` prints; wrong arguments print them too. */
+  /** The lines that `--help` prints. */
   readonly usage: readonly string[];
   /** Resolves to the exit code. If it throws a `ConfigurationError`, the error is printed, and the exit code is 1. */
   run(given: Given<Options>, io: CommandIo): Promise<number>;
 }
 
-/** Makes a command: parses its arguments, prints its usage for `--help`, and prints every problem. */
+/**
+ * Makes a command: parses its arguments, prints its usage for `--help`, and prints every problem. The usage is not
+ * printed with them: what is wrong would be lost above it.
+ */
 export function defineCommand<const Options extends ParseArgsOptionsConfig>(
   definition: CommandDefinition<Options>,
 ): Command {
   const { usage } = definition;
   return {
+    takes: [definition],
     async run(args, io) {
       try {
         const given = parseArguments(args, definition);
@@ -84,9 +90,7 @@ export function defineCommand<const Options extends ParseArgsOptionsConfig>(
       } catch (error) {
         if (!(error instanceof ConfigurationError)) throw error;
         printProblems(error.problems, io);
-        if (error.code !== ARGUMENTS_INVALID) return 1;
-        ['', ...usage].forEach((line) => io.err(line));
-        return 2;
+        return error.code === ARGUMENTS_INVALID ? 2 : 1;
       }
     },
   };

@@ -34,6 +34,7 @@ const OPTIONS = {
 
 /** `plimsoll console`. */
 export const command = defineCommand({
+  name: 'console',
   usage: USAGE,
   options: OPTIONS,
   takesArguments: true,

@@ -1,12 +1,12 @@
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { ConfigurationError, got, unfit, unreadable, type Problem } from '../errors.ts';
+import { ConfigurationError, didYouMean, got, unfit, unlisted, unreadable, type Problem } from '../errors.ts';
 import { configMaps, exportedFiles, labeledRules, prometheusRules, type DashboardSource } from '../rules/export.ts';
 import { dashboardWithRunbooks, groupedDashboard } from '../rules/dashboard-groups.ts';
 import { ruleFiles } from '../rules/rule-files.ts';
 import { DEFAULT_SETTINGS, type MonitoringSettings } from '../rules/settings.ts';
-import { wrongArguments } from './arguments.ts';
+import { wordsOf, wrongArguments } from './arguments.ts';
 import { defineCommand, print, type CommandIo } from './command.ts';
 import { exportLabels, type GivenLabels } from './dashboards-labels.ts';
 
@@ -37,6 +37,8 @@ const USAGE = [
   '  --settings                lists the names that --set takes, with defaults',
 ];
 
+const FORMATS = ['files', 'configmap', 'prometheusrule'] as const;
+
 const OPTIONS = {
   format: { type: 'string', default: 'files' },
   out: { type: 'string' },
@@ -56,15 +58,15 @@ const OPTIONS = {
 
 /** `plimsoll dashboards export`. */
 export const command = defineCommand({
+  name: 'dashboards',
   usage: USAGE,
   options: OPTIONS,
-  takesArguments: true,
+  choices: { format: FORMATS },
+  actions: ['export'],
   async run({ values, positionals }, io) {
     if (values.settings) return print(settingLines(), io);
-    if (positionals.join(' ') !== 'export') {
-      const came = positionals.length === 0 ? undefined : positionals.join(' ');
-      throw wrongArguments(unfit('dashboards', came, { expected: 'export' }));
-    }
+    if (positionals.length !== 1)
+      throw wrongArguments(unfit('dashboards', wordsOf(positionals), { expected: 'export' }));
     const { set = [], job, 'group-by': groupBy, attribution, latency, pushed } = values;
     const lists = {
       pushed,
@@ -141,7 +143,7 @@ function exportAll(asked: Asked, given: Partial<MonitoringSettings>, io: Command
     ruleNotices(given).forEach((line) => io.err(line));
     return handOver(prometheusRules(rules, place), out, io);
   }
-  throw wrongArguments(unfit('--format', format, { expected: 'files, configmap or prometheusrule' }));
+  throw wrongArguments(unlisted('--format', format, FORMATS));
 }
 
 /** What would page somebody, or lead nowhere, where the rules are used as they are. */
@@ -240,7 +242,8 @@ function settingsIn(pairs: readonly string[]): Partial<MonitoringSettings> {
     const value = rest.join('=');
     if (!Object.hasOwn(DEFAULT_SETTINGS, name) || Object.hasOwn(OWN_OPTIONS, name) || rest.length === 0) {
       const expected = 'NAME=VALUE with a name that --settings lists';
-      problems.push({ kind: 'invalid', field: '--set', expected, got: got(pair), advice: 'see --settings' });
+      const advice = didYouMean(name, settableNames()) ?? 'see --settings';
+      problems.push({ kind: 'invalid', field: '--set', expected, got: got(pair), advice });
     }
     const isText = typeof DEFAULT_SETTINGS[name as keyof MonitoringSettings] === 'string';
     return [name, isText ? value : value === '' ? NaN : Number(value)] as const;
@@ -250,7 +253,10 @@ function settingsIn(pairs: readonly string[]): Partial<MonitoringSettings> {
 }
 
 function settingLines(): readonly string[] {
-  return Object.entries(DEFAULT_SETTINGS)
-    .filter(([name]) => !Object.hasOwn(OWN_OPTIONS, name))
-    .map(([name, value]) => `${name}=${String(value)}`);
+  return settableNames().map((name) => `${name}=${String(DEFAULT_SETTINGS[name])}`);
+}
+
+function settableNames(): readonly (keyof MonitoringSettings)[] {
+  const names = Object.keys(DEFAULT_SETTINGS) as (keyof MonitoringSettings)[];
+  return names.filter((name) => !Object.hasOwn(OWN_OPTIONS, name));
 }

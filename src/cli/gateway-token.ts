@@ -1,4 +1,4 @@
-import { nearest, unfit, type Problem } from '../errors.ts';
+import { didYouMean, unfit, type Problem } from '../errors.ts';
 import { termsText } from '../gateway/access/member.ts';
 import { TokenStoreError, issueToken, tokenParts, type TokenStore } from '../gateway/access/tokens.ts';
 import { openStores } from '../gateway/configuration/places.ts';
@@ -55,9 +55,10 @@ const OPTIONS = {
 
 /** `plimsoll gateway token`. */
 export const command = defineCommand({
+  name: 'gateway token',
   usage: USAGE,
   options: OPTIONS,
-  takesArguments: true,
+  actions: ['create', 'list', 'revoke'],
   async run({ values, positionals }, io) {
     const asked = askedIn(values, positionals);
     const settings = settingsOf(asked.config, io);
@@ -137,8 +138,7 @@ async function revokeAll(owner: string, { store, actor, io }: Revoking): Promise
 
 function failUnknown(name: string, { clients, configuration, passedOver }: NamedSettings, io: CommandIo): number {
   const names = [...clients.keys()];
-  const near = nearest(name.slice(0, 64), names);
-  const advice = near === null ? `name one of ${names.join(', ')}.` : `did you mean ${near}?`;
+  const advice = didYouMean(name, names) ?? `name one of ${names.join(', ')}.`;
   const problem = wrapped(`Expected a client of ${configuration}, got another: ${advice}`, 80);
   return fail([...problem, ...passedOverLines(passedOver)], io);
 }

@@ -42,6 +42,7 @@ const OPTIONS = {
 } as const;
 
 const start = defineCommand({
+  name: 'gateway',
   usage: USAGE,
   options: OPTIONS,
   async run({ values }, io) {
@@ -58,6 +59,7 @@ const start = defineCommand({
 
 /** `plimsoll gateway`: serves until the signal is aborted, then lets open requests finish. `token` has its own file. */
 export const command: Command = {
+  takes: [...start.takes, ...tokens.takes],
   run: (args, io) => (args[0] === 'token' ? tokens.run(args.slice(1), io) : start.run(args, io)),
 };
 

@@ -42,6 +42,7 @@ const OPTIONS = {
 
 /** `plimsoll keys`. */
 export const command = defineCommand({
+  name: 'keys',
   usage: USAGE,
   options: OPTIONS,
   async run({ values: { alias = [], metrics, key = [], 'base-url': baseUrl, json } }, io) {
@@ -107,10 +108,12 @@ function printAccounts({ review, ...question }: Shown, json: boolean, io: Comman
 interface KeyUse {
   /** Finished calls, including refused ones. */
   readonly calls: number;
+  /** Results of batches that were read: their tokens and cost are not those of a call. */
+  readonly batchResults: number;
   readonly tokens: number;
   /** Estimated, as in the counter. */
   readonly costUsd: number;
-  /** Calls that are not in the cost, because they have no price. */
+  /** Calls and batch results that are not in the cost, because they have no price. */
   readonly unpricedCalls: number;
   /** The time of the last rate-limit headers, which the page keeps for one hour; `null` if it has none. */
   readonly lastSeenAtMs: number | null;
@@ -182,6 +185,7 @@ function useOf(alias: string, samples: readonly Sample[]): KeyUse {
   const seen = of('anthropic_ratelimit_observed_timestamp_seconds');
   return {
     calls: sum('anthropic_requests_total'),
+    batchResults: sum('anthropic_batch_results_total'),
     tokens: sum('anthropic_tokens_total'),
     costUsd: sum('anthropic_cost_usd_total'),
     unpricedCalls: sum('anthropic_unpriced_requests_total'),
@@ -191,7 +195,7 @@ function useOf(alias: string, samples: readonly Sample[]): KeyUse {
 
 /** Shows the keys to people: two or more lines each, and the unused ones at the end. */
 function keyLines(keys: readonly KeyAccount[], sinceMs: number | null): readonly string[] {
-  const unused = keys.filter(({ use }) => use !== null && use.calls === 0);
+  const unused = keys.filter(({ use }) => use !== null && !isUsed(use));
   const since = sinceMs === null ? 'since it started' : `since ${instant(sinceMs)}`;
   return [
     ...keys.flatMap(accountLines),
@@ -210,11 +214,18 @@ function accountLines({ alias, environment, service, role, problems, use }: KeyA
   ];
 }
 
-function useLines({ calls, tokens, costUsd, unpricedCalls, lastSeenAtMs }: KeyUse): readonly string[] {
-  if (calls === 0) return ['no calls'];
-  const cost = `${costUsd.toFixed(6)} USD${unpricedCalls === 0 ? '' : `, without ${counted(unpricedCalls, 'unpriced call')}`}`;
+function isUsed({ calls, batchResults }: KeyUse): boolean {
+  return calls + batchResults > 0;
+}
+
+function useLines(use: KeyUse): readonly string[] {
+  const { calls, batchResults, tokens, costUsd, unpricedCalls, lastSeenAtMs } = use;
+  if (!isUsed(use)) return ['no calls'];
+  const results = batchResults === 0 ? '' : `, ${counted(batchResults, 'batch result')}`;
+  const unpriced = batchResults === 0 ? counted(unpricedCalls, 'unpriced call') : `${unpricedCalls} unpriced of these`;
+  const cost = `${costUsd.toFixed(6)} USD${unpricedCalls === 0 ? '' : `, without ${unpriced}`}`;
   return [
-    `${counted(calls, 'call')}, ${counted(tokens, 'token')}, ${cost}`,
+    ...wrapped(`${counted(calls, 'call')}${results}, ${counted(tokens, 'token')}, ${cost}`, 74),
     ...(lastSeenAtMs === null ? [] : [`last response at ${instant(lastSeenAtMs)}`]),
   ];
 }

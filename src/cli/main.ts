@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { realpathSync } from 'node:fs';
 import { inspect } from 'node:util';
-import { nearest, unfit, type Problem } from '../errors.ts';
+import { didYouMean, hasWords, unfit, unreadable, type Problem } from '../errors.ts';
 import { VERSION, nodeProblem } from '../version.ts';
 import { guarded, printProblems, type Command, type CommandIo, type Terminal } from './command.ts';
 
@@ -61,6 +61,10 @@ const COMMANDS: Readonly<Record<string, Listed>> = {
     summary: 'runs a proxy that holds the API key, with tokens for its clients',
     load: () => import('./gateway.ts'),
   },
+  completion: {
+    summary: 'prints a script that completes all of this in bash, zsh or fish',
+    load: async () => ({ command: (await import('./completion.ts')).completionOf(COMMANDS) }),
+  },
 };
 
 /**
@@ -72,9 +76,17 @@ export async function main(args: readonly string[], given: CommandIo): Promise<n
   try {
     return await run(args, io);
   } catch (error) {
-    io.err(inspect(error));
+    if (hasWords(error)) printProblems([refused(error)], io);
+    else io.err(inspect(error));
     return 1;
   }
+}
+
+/** What the machine refused to a command that does not expect it: a path or an address, and why. */
+function refused(error: unknown): Problem {
+  const { path, address } = error as { readonly path?: unknown; readonly address?: unknown };
+  const place = [path, address].find((each) => typeof each === 'string') ?? 'plimsoll';
+  return { field: String(place), ...unreadable(error, 'to use it') };
 }
 
 async function run(args: readonly string[], io: CommandIo): Promise<number> {
@@ -95,16 +107,13 @@ async function run(args: readonly string[], io: CommandIo): Promise<number> {
   const listed = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (listed === undefined) {
     printProblems([unknownCommand(name)], io);
-    io.err('');
-    for (const line of usage()) io.err(line);
     return 2;
   }
   return (await listed.load()).command.run(rest, io);
 }
 
 function unknownCommand(name: string): Problem {
-  const near = nearest(name.slice(0, 64), Object.keys(COMMANDS));
-  const advice = near === null ? null : `did you mean ${near}?`;
+  const advice = didYouMean(name, Object.keys(COMMANDS)) ?? 'plimsoll --help lists them';
   return unfit('plimsoll', name, { expected: 'a command', advice });
 }
 

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { samplesIn, type Sample } from '../advice/samples.ts';
-import { ConfigurationError } from '../errors.ts';
+import { ConfigurationError, hasWords, unreadable } from '../errors.ts';
 import { redacted } from '../keys/secrets.ts';
 import type { CommandIo } from './command.ts';
 
@@ -60,8 +60,8 @@ async function standardInput(io: Pick<CommandIo, 'stdin'>): Promise<string> {
 }
 
 /**
- * Says why a page or file could not be read: `ECONNREFUSED`, `ENOENT`, or the text of the error. For a port that
- * `fetch` refuses, whose error says only "bad port", it says so.
+ * Says why a page or file could not be read, in words where the machine gives a code. For a port that `fetch` refuses,
+ * whose error says only "bad port", it says so.
  */
 function unreadableReason(error: unknown): string {
   const cause: unknown = error instanceof Error && error.cause instanceof Error ? error.cause : error;
@@ -69,5 +69,6 @@ function unreadableReason(error: unknown): string {
   if (cause.message === 'bad port') return 'a port that fetch does not allow';
   if (cause.message.includes('includes credentials')) return 'a URL with a password, which fetch does not allow,';
   if (cause.name === 'TimeoutError') return 'no response in time';
+  if (hasWords(cause)) return unreadable(cause).got;
   return 'code' in cause && typeof cause.code === 'string' ? cause.code : redacted(cause.message);
 }

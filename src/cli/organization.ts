@@ -1,6 +1,6 @@
 import { ledgerPlace, type LedgerPlace } from '../environment/ledger-place.ts';
 import { textOf } from '../environment/credential.ts';
-import { ConfigurationError, unfit } from '../errors.ts';
+import { ConfigurationError, unfit, unlisted } from '../errors.ts';
 import { READ_ADVICE, outcomeOf } from '../organization/admin-client.ts';
 import type { DayReport } from '../organization/report.ts';
 import { KeptDays } from '../organization/kept-days.ts';
@@ -59,8 +59,10 @@ const OPTIONS = {
 
 /** `plimsoll organization`. Reads; changes nothing. */
 export const command = defineCommand({
+  name: 'organization',
   usage: USAGE,
   options: OPTIONS,
+  choices: { by: VIEWS },
   async run({ values }, io) {
     const by = viewIn(values.by);
     const sinceDay = values.since === undefined ? null : dayIn('--since', values.since, io.now());
@@ -120,7 +122,7 @@ function creditIn({ balance, credit = [] }: Values, nowMs: number): CreditOption
 
 function viewIn(text: string | undefined): View | null {
   const view = VIEWS.find((each) => each === text) ?? null;
-  if (text !== undefined && view === null) throw wrongArguments(unfit('--by', text, { expected: VIEWS.join(', ') }));
+  if (text !== undefined && view === null) throw wrongArguments(unlisted('--by', text, VIEWS));
   return view;
 }
 

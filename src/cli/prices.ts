@@ -1,8 +1,9 @@
-import { got, unfit } from '../errors.ts';
+import { unfit } from '../errors.ts';
 import { dayStartMs, type ListedModel, type ListedRates } from '../pricing/price-file.ts';
+import { unknownModel } from '../environment/models.ts';
 import { defaultPrices, loadPrices, type Price, type PriceTable } from '../pricing/prices.ts';
 import { approximately, type Ratio } from '../pricing/rate.ts';
-import { wrongArguments } from './arguments.ts';
+import { wordsOf, wrongArguments } from './arguments.ts';
 import { defineCommand, print, type CommandIo } from './command.ts';
 import { explain } from './prices-explain.ts';
 
@@ -19,6 +20,8 @@ const USAGE = [
   '  --on ID             explain: also show the cost on this model',
 ];
 
+const ACTIONS = ['list', 'explain'];
+
 const OPTIONS = {
   date: { type: 'string' },
   json: { type: 'boolean', default: false },
@@ -34,22 +37,26 @@ const OLD_AFTER_DAYS = 45;
 
 /** `plimsoll prices`. `plimsoll prices explain` has its own file. */
 export const command = defineCommand({
+  name: 'prices',
   usage: USAGE,
   options: OPTIONS,
-  takesArguments: true,
+  actions: ACTIONS,
   async run({ values, positionals }, io) {
     const [action = 'list', ...rest] = positionals;
-    if ((action !== 'list' && action !== 'explain') || rest.length > 0) {
-      const came = got(positionals.join(' '));
-      const [field, expected] = ['prices', 'explain or nothing'];
-      throw wrongArguments({ kind: 'invalid', field, expected, got: came, advice: null });
-    }
+    if (rest.length > 0)
+      throw wrongArguments(unfit('prices', wordsOf(positionals), { expected: 'explain or nothing' }));
     const { date, file, model = null, batch, on = null, json } = values;
     const atMs = date === undefined ? io.now() : dayStartMs(date);
     if (atMs === null) throw wrongArguments(unfit('--date', date, { expected: 'a day as YYYY-MM-DD' }));
     const path = file ?? io.env['PLIMSOLL_PRICES'] ?? '';
     const prices = path === '' ? defaultPrices() : loadPrices(path);
     warnIfOld(prices, io);
+    const firstDay = firstDayOf(prices);
+    if (dayOf(atMs) < firstDay) io.err(`The price table begins on ${firstDay}: it has no prices of earlier days.`);
+    for (const model of [values.model, on]) {
+      const unknown = model === undefined || model === null ? null : unknownModel(model, prices);
+      if (unknown !== null) io.err(unknown);
+    }
     if (action === 'explain') return explain({ pricing: { prices, atMs, model, batch }, json, on }, io);
     return print(json ? [priceListJson(prices, atMs)] : priceListLines(prices, atMs), io);
   },
@@ -60,6 +67,12 @@ function warnIfOld({ checkedAtMs, checkedOn }: PriceTable, io: CommandIo): void 
   if (days <= OLD_AFTER_DAYS) return;
   io.err(`The prices were last checked on ${checkedOn}, ${days} days ago:`);
   io.err('update plimsoll, or set newer ones with PLIMSOLL_PRICES.');
+}
+
+/** The first day with a price; empty where a price holds from ever. */
+function firstDayOf(prices: PriceTable): string {
+  const days = prices.models.flatMap((model) => model.prices.map(({ effectiveFrom }) => effectiveFrom ?? ''));
+  return days.sort()[0] ?? '';
 }
 
 /** The table in force as JSON: every model with its life cycle, the price of that day (`null`: none) and its sources. */

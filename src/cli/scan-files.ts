@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { createReadStream } from 'node:fs';
 import { lstat, readFile, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { codeOf, unreadable } from '../errors.ts';
 import type { Scan } from '../scan/scan.ts';
 import type { Finding } from '../scan/secret-scanner.ts';
 
@@ -74,15 +75,7 @@ async function scanFile(scan: Scan, path: string): Promise<void> {
 }
 
 function reasonOf(error: unknown): string {
-  const code = codeOf(error);
-  if (code === 'ENOENT') return 'no such file or folder';
-  if (code === 'EACCES') return 'permission denied';
-  if (code === 'ELOOP') return 'a link that leads back to itself';
-  return typeof code === 'string' ? code : 'cannot be read';
-}
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : null;
+  return codeOf(error) === 'ENOENT' ? 'no such file or folder' : unreadable(error).got;
 }
 
 /** Git is missing, or failed: `message` is its last line. */
@@ -100,6 +93,17 @@ interface GitRun {
   /** Default: the current folder. */
   readonly cwd?: string;
   readonly stdin?: string;
+}
+
+/** Why git does not take the current folder for one of a repository, in its own words; `null` if it does. */
+export async function gitRefusal(): Promise<string | null> {
+  try {
+    await gitText(['rev-parse', '--git-dir']);
+    return null;
+  } catch (error) {
+    if (!(error instanceof GitError)) throw error;
+    return error.message;
+  }
 }
 
 /** Runs git and streams its output. Throws `GitError` if git fails; git ends when the reader stops. */

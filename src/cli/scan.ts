@@ -4,10 +4,10 @@ import { DELETING_IS_NOT_ENOUGH, consequence, nameOfKind, sarif } from '../scan/
 import { Scan, type ScanResult } from '../scan/scan.ts';
 import type { Finding } from '../scan/secret-scanner.ts';
 import { VERSION } from '../version.ts';
-import { codeOf, unfit, unreadable, type Problem } from '../errors.ts';
+import { codeOf, unlisted, unreadable, type Problem } from '../errors.ts';
 import { wrongArguments } from './arguments.ts';
 import { defineCommand, fail, print, printProblems, printable, type CommandIo } from './command.ts';
-import { GitError, scanHistory, scanPaths, scanStaged } from './scan-files.ts';
+import { GitError, gitRefusal, scanHistory, scanPaths, scanStaged } from './scan-files.ts';
 import { installHook } from './scan-hook.ts';
 
 const USAGE = [
@@ -29,6 +29,8 @@ const USAGE = [
   'could not be scanned.',
 ];
 
+const FORMATS = ['text', 'json', 'sarif'] as const;
+
 const OPTIONS = {
   staged: { type: 'boolean', default: false },
   history: { type: 'boolean', default: false },
@@ -45,8 +47,10 @@ const INCOMPLETE = 3;
 
 /** `plimsoll scan`. Reading from git and writing the hook have their own files. */
 export const command = defineCommand({
+  name: 'scan',
   usage: USAGE,
   options: OPTIONS,
+  choices: { format: FORMATS },
   takesArguments: true,
   async run({ values, positionals }, io) {
     const asked = askedIn(values, positionals);
@@ -54,13 +58,13 @@ export const command = defineCommand({
       return asked.source === 'install' ? await install(io) : await scanAll(asked, io);
     } catch (error) {
       if (!(error instanceof GitError)) throw error;
-      io.err(`git: ${error.message}`);
+      const outside = asked.source === 'paths' ? null : await outsideOfGit(asked.source);
+      if (outside === null) io.err(`git: ${error.message}`);
+      else printProblems([outside], io);
       return INCOMPLETE;
     }
   },
 });
-
-const FORMATS = ['text', 'json', 'sarif'] as const;
 
 const SOURCES = ['staged', 'history', 'install'] as const;
 
@@ -92,7 +96,7 @@ function askedIn(given: Given, paths: readonly string[]): Asked {
     ...(asked.length > 1
       ? [{ kind: 'conflict', field: 'scan', expected: one, got: asked.join(', '), advice: null } as const]
       : []),
-    ...(format === undefined ? [unfit('--format', name, { expected: `one of ${FORMATS.join(', ')}` })] : []),
+    ...(format === undefined ? [unlisted('--format', name, FORMATS)] : []),
   ];
   if (format === undefined || problems.length > 0) throw wrongArguments(...problems);
   return {
@@ -102,6 +106,14 @@ function askedIn(given: Given, paths: readonly string[]): Asked {
     baseline: given.baseline ?? null,
     writeBaseline: given['write-baseline'],
   };
+}
+
+/** The problem of a source that only git has, where there is no repository: `git diff` answers there with its usage. */
+async function outsideOfGit(source: ScanSource): Promise<Problem | null> {
+  const refusal = await gitRefusal();
+  if (refusal === null) return null;
+  const [expected, advice] = ['a folder of a git repository', 'run it in one, or name the files to scan'];
+  return { kind: 'missing', field: `--${source}`, expected, got: `"${refusal}"`, advice };
 }
 
 async function install(io: CommandIo): Promise<number> {
@@ -159,7 +171,12 @@ interface Baselined {
 }
 
 function writeBaseline(path: string, { found, known }: Baselined, io: CommandIo): number {
-  writeFileSync(path, baselineText(found, known));
+  try {
+    writeFileSync(path, baselineText(found, known));
+  } catch (error) {
+    printProblems([{ field: path, ...unreadable(error, 'to write the baseline') }], io);
+    return INCOMPLETE;
+  }
   const count = new Set([...known.keys(), ...found.map(({ fingerprint }) => fingerprint)]).size;
   io.out(`Wrote ${path}: ${count} ${count === 1 ? 'secret is' : 'secrets are'} now known.`);
   return 0;

@@ -1,4 +1,4 @@
-import { unfit, type Problem } from '../errors.ts';
+import { unfit, unlisted, type Problem } from '../errors.ts';
 import { usdOf } from '../figures.ts';
 import { PortError } from '../http/listen.ts';
 import { serve } from '../http/serve.ts';
@@ -35,10 +35,23 @@ const OPTIONS = {
   json: { type: 'boolean', default: false },
 } as const;
 
+/** The simulator's own figures, roughly those of a small model. */
+const PACES: Readonly<Record<string, Scenario>> = {
+  instant: {},
+  natural: {
+    latency: {
+      firstByteMs: { kind: 'lognormal', median: 450, sigma: 0.4 },
+      perTokenMs: { kind: 'lognormal', median: 12, sigma: 0.3 },
+    },
+  },
+};
+
 /** `plimsoll simulate`: serves until the signal is aborted, then reports its requests. */
 export const command = defineCommand({
+  name: 'simulate',
   usage: USAGE,
   options: OPTIONS,
+  choices: { tier: TIER_NAMES, pace: Object.keys(PACES) },
   async run({ values }, io) {
     try {
       await simulate(asked(values), io);
@@ -71,12 +84,11 @@ function asked({ json, ...given }: Given): Asked {
   const tier = TIER_NAMES.find((name) => name === given.tier);
   const [port, seed] = [Number(given.port), Number(given.seed)];
   const scenario = PACES[given.pace];
-  const paces = Object.keys(PACES).join(', ');
   const problems: readonly Problem[] = [
     ...(/^\d+$/.test(given.port) && port <= 65_535 ? [] : [unfit('--port', given.port, { expected: '0 to 65535' })]),
-    ...(tier === undefined ? [unfit('--tier', given.tier, { expected: `one of ${TIER_NAMES.join(', ')}` })] : []),
+    ...(tier === undefined ? [unlisted('--tier', given.tier, TIER_NAMES)] : []),
     ...(/^-?\d+$/.test(given.seed) ? [] : [unfit('--seed', given.seed, { expected: 'a whole number' })]),
-    ...(scenario ? [] : [unfit('--pace', given.pace, { expected: `one of ${paces}` })]),
+    ...(scenario ? [] : [unlisted('--pace', given.pace, Object.keys(PACES))]),
   ];
   if (tier === undefined || scenario === undefined || problems.length > 0) throw wrongArguments(...problems);
   return { port, tier, seed, scenario, json };
@@ -119,14 +131,3 @@ function farewell({ requests, billedUsd }: Account): string {
   const counts = Object.entries(requests).map(([status, count]) => `${status} × ${count}`);
   return `${counts.length === 0 ? 'No requests' : `Answered ${counts.join(', ')}`}; billed ${billedUsd.toFixed(6)} USD.`;
 }
-
-/** The simulator's own figures, roughly those of a small model. */
-const PACES: Readonly<Record<string, Scenario>> = {
-  instant: {},
-  natural: {
-    latency: {
-      firstByteMs: { kind: 'lognormal', median: 450, sigma: 0.4 },
-      perTokenMs: { kind: 'lognormal', median: 12, sigma: 0.3 },
-    },
-  },
-};

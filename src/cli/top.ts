@@ -32,6 +32,7 @@ const ONCE_MS = 4_000;
 
 /** `plimsoll top`. */
 export const command = defineCommand({
+  name: 'top',
   usage: USAGE,
   options: OPTIONS,
   takesArguments: true,

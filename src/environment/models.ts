@@ -1,4 +1,4 @@
-import { nearest } from '../errors.ts';
+import { didYouMean, gotName } from '../errors.ts';
 import { dayStartMs, type ListedModel } from '../pricing/price-file.ts';
 import type { PriceTable } from '../pricing/prices.ts';
 import { approximately } from '../pricing/rate.ts';
@@ -50,9 +50,15 @@ function modelFinding({ variable, id }: Named, judging: Judging, findings: Findi
 }
 
 function unknown(id: string, prices: PriceTable): string {
-  const near = nearest(id, prices.knownModels);
-  const meant = near === null ? '' : `, did you mean ${near}?`;
-  return `${id} is not in the price table${meant} Its calls count as unpriced: set its price with PLIMSOLL_PRICES`;
+  const known = unknownModel(id, prices) ?? '';
+  return `${known} Its calls count as unpriced: set its price with PLIMSOLL_PRICES`;
+}
+
+/** Says that a model is not in the table, and which one may be meant; `null` if it is. */
+export function unknownModel(id: string, prices: PriceTable): string | null {
+  if (prices.knownModels.includes(prices.canonicalModel(id))) return null;
+  const meant = didYouMean(id, prices.knownModels);
+  return `${gotName(id)} is not in the price table${meant === null ? '.' : `, ${meant}`}`;
 }
 
 /** Whole days, `Infinity` if no end is known. */

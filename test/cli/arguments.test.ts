@@ -4,6 +4,7 @@ import { parseArguments } from '../../src/cli/arguments.ts';
 import { ConfigurationError, sentenceOf, type Problem } from '../../src/errors.ts';
 
 const TAKEN = {
+  name: 'paint',
   options: {
     format: { type: 'string', default: 'text' },
     tag: { type: 'string', multiple: true },

@@ -209,6 +209,19 @@ test('plimsoll budgets says in a line what is wrong, and ends with 1 or, for its
   assert.equal(bad.err.length, 2);
   assert.ok(bad.err.every((line) => line.startsWith(`${wrong}: budgets[`)));
 
+  const both = await run(['--budgets', wrong, '--ledger', join(folder, 'absent.db')]);
+  assert.equal(both.err.length, bad.err.length + 1, 'the problems of the file and of the ledger');
+  const misspelled = join(folder, 'misspelled.json');
+  writeFileSync(
+    misspelled,
+    JSON.stringify({
+      budgets: [{ name: 'o', period: 'day', usd: 1, mode: 'warn', scope: { model: 'claude-opsu-5' } }],
+    }),
+  );
+  assert.deepEqual((await run(['--budgets', misspelled, '--ledger', path])).err, [
+    'o: claude-opsu-5 is not in the price table, did you mean claude-opus-5?',
+  ]);
+
   const absent = await run(['--budgets', file, '--ledger', join(folder, 'absent.db')]);
   assert.equal(absent.code, 1);
   assert.equal(absent.err.length, 1);

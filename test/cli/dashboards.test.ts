@@ -233,10 +233,14 @@ test('all problems of the settings are reported at once, and nothing is written'
   assert.deepEqual(readdirSync(out), []);
 });
 
-test('an unknown setting, format or word is refused with the usage', async () => {
-  assert.match((await ran('export', '--set', 'color=red')).err, /--set: expected NAME=VALUE/);
-  assert.match((await ran('export', '--format', 'pdf')).err, /--format: expected files, configmap or prometheusrule/);
-  assert.match((await ran('import')).err, /^dashboards: expected export, got "import"/);
+test('an unknown setting, format or word is refused, with what was meant', async () => {
+  assert.match((await ran('export', '--set', 'color=red')).err, /--set: expected NAME=VALUE.*\s+see --settings/);
+  assert.match((await ran('export', '--set', 'waitratio=0.5')).err, /--set: [^]*: did you mean waitRatio\?/);
+  assert.match(
+    (await ran('export', '--format', 'pdf')).err,
+    /--format: expected one of files, configmap, prometheusrule/,
+  );
+  assert.match((await ran('import')).err, /^dashboards: expected one of export, got "import"/);
   assert.equal((await ran('import')).code, 2);
 });
 

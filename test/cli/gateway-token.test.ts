@@ -246,7 +246,7 @@ describe('plimsoll gateway token', () => {
   it('says in a line what is wrong, and ends with 1 or, for its arguments, with 2', async () => {
     for (const [args, first] of [
       [[], 'token: expected create, list or revoke, got nothing'],
-      [['make'], 'token: expected create, list or revoke, got "make"'],
+      [['make'], 'gateway token: expected one of create, list, revoke, got "make"'],
       [['create'], 'create: expected the name of one client, got nothing'],
       [['create', 'a', 'b'], 'create: expected the name of one client, got something else'],
       [['list', 'a'], 'list: expected nothing after list, got something else'],

@@ -125,6 +125,33 @@ describe('plimsoll keys', () => {
     ]);
   });
 
+  it('counts results of batches as such: their tokens are those of no call', async () => {
+    const page = [
+      'anthropic_requests_total{model="",key="prod-reports-batch",operation="batches.results",outcome="ok"} 2',
+      'anthropic_batch_results_total{model="claude-haiku-5-5",key="prod-reports-batch",result="succeeded",error=""} 300',
+      'anthropic_batch_results_total{model="",key="prod-reports-batch",result="errored",error="overloaded"} 4',
+      'anthropic_tokens_total{model="claude-haiku-5-5",key="prod-reports-batch",kind="input"} 9000',
+      'anthropic_unpriced_requests_total{model="x",key="prod-reports-batch"} 5',
+      '',
+    ].join('\n');
+    const { out } = await run(['--metrics', '-'], {}, page);
+    const said = '2 calls, 304 batch results, 9000 tokens, 0.000000 USD, without 5 unpriced of these';
+    assert.equal(
+      out
+        .slice(2, 4)
+        .map((line) => line.trim())
+        .join(' '),
+      said,
+    );
+    const { keys } = JSON.parse((await run(['--metrics', '-', '--json'], {}, page)).out.join('\n')) as {
+      readonly keys: readonly { readonly use: { readonly batchResults: number } }[];
+    };
+    assert.deepEqual(
+      keys.map(({ use }) => use.batchResults),
+      [304],
+    );
+  });
+
   it('counts one call in the singular', async () => {
     const page = [
       '# TYPE anthropic_requests_total counter',
@@ -149,7 +176,7 @@ describe('plimsoll keys', () => {
       [
         1,
         [
-          `--metrics: expected a readable page, got ENOENT at ${join(folder, 'none.txt')}: pass the URL or the file of another page`,
+          `--metrics: expected a readable page, got no such file at ${join(folder, 'none.txt')}: pass the URL or the file of another page`,
         ],
       ],
     );

@@ -144,15 +144,41 @@ describe('plimsoll prices', () => {
     assert.deepEqual([code, out, err], [1, [], [`${path}: models[0].prices: expected a list, got 1`]]);
   });
 
+  it('says that a day is earlier than the table', async () => {
+    for (const args of [
+      ['--date', '2019-01-01'],
+      ['explain', '--date', '2019-01-01'],
+    ]) {
+      const { err } = await run(args, { stdin: '{"input_tokens":1,"output_tokens":1}' });
+      assert.match(err[0] ?? '', /^The price table begins on 20\d\d-\d\d-\d\d: it has no prices of earlier days\.$/);
+    }
+    const begins = /\d{4}-\d{2}-\d{2}/.exec((await run(['--date', '2019-01-01'])).err[0] ?? '')?.[0] ?? '';
+    const first = await run(['--date', begins]);
+    assert.deepEqual(first.err, []);
+    assert.ok(first.out.some((line) => /^claude-\S+ +\d/.test(line)));
+  });
+
+  it('asks for the model that was meant', async () => {
+    const stdin = '{"input_tokens":1,"output_tokens":1}';
+    for (const args of [
+      ['explain', '--model', 'claude-opsu-5'],
+      ['explain', '--model', 'claude-opus-5', '--on', 'claude-opsu-5'],
+    ])
+      assert.ok(
+        (await run(args, { stdin })).err.includes(
+          'claude-opsu-5 is not in the price table, did you mean claude-opus-5?',
+        ),
+      );
+  });
+
   it('refuses arguments that it does not know', async () => {
     for (const [args, reason] of [
       [['--date', 'today'], '--date: expected a day as YYYY-MM-DD, got "today"'],
-      [['compare'], 'prices: expected explain or nothing, got "compare"'],
+      [['compare'], 'prices: expected one of list, explain, got "compare"'],
       [['explain', 'response.json'], 'prices: expected explain or nothing, got "explain response.json"'],
     ] as const) {
       const { code, out, err } = await run(args);
-      assert.deepEqual([code, out, err[0]], [2, [], reason]);
-      assert.ok(err.some((line) => line.startsWith('plimsoll prices explain')));
+      assert.deepEqual([code, out, err], [2, [], [reason]]);
     }
     const unknown = await run(['--no-such-option']);
     assert.deepEqual(

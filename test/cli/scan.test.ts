@@ -214,6 +214,12 @@ describe('plimsoll scan', () => {
     assert.equal(scan(cwd, ['--baseline', 'nowhere.json']).code, 2);
   });
 
+  it('says which baseline cannot be written', (t) => {
+    const { code, err } = scan(folder(t, { 'a.ts': SECRET }), ['--write-baseline', '--baseline', 'none/known.json']);
+    assert.equal(code, 3);
+    assert.equal(err, 'none/known.json: expected to write the baseline, got no such file: check the\n  path\n');
+  });
+
   it('refuses sources that exclude each other and formats it does not have', (t) => {
     const { code, err } = scan(folder(t), ['--staged', '--history', '--format', 'xml']);
     assert.equal(code, 2);
@@ -242,10 +248,16 @@ describe('plimsoll scan --staged', () => {
     assert.deepEqual(scan(cwd, ['--staged']), { code: 0, err: '', out: 'No secrets; scanned 1 file, 0.0 MB.\n' });
   });
 
-  it('ends with 3 where there is no repository', (t) => {
-    const { code, err } = scan(folder(t), ['--staged']);
-    assert.equal(code, 3);
-    assert.match(err, /^git: /);
+  it('ends with 3 where there is no repository, and says so', (t) => {
+    for (const option of ['--staged', '--history', '--install']) {
+      const { code, err } = scan(folder(t), [option]);
+      assert.equal(code, 3);
+      const said = err.replaceAll(/\n {2}/g, ' ');
+      assert.match(
+        said,
+        new RegExp(`^${option}: expected a folder of a git repository, got "fatal: .*": run it in one`),
+      );
+    }
   });
 });
 

@@ -4,7 +4,8 @@ import { systemClock } from '../../clock.ts';
 import { versionProblems } from '../../client/options.ts';
 import { Findings, textOf, type Env } from '../../environment/credential.ts';
 import { baseUrlOf } from '../../environment/environment.ts';
-import { ConfigurationError, inside, nearest, sentenceOf, unfit, type Notice, type Problem } from '../../errors.ts';
+import { unknownModel } from '../../environment/models.ts';
+import { ConfigurationError, inside, sentenceOf, unfit, type Notice, type Problem } from '../../errors.ts';
 import { defaultPrices, loadPrices, type PriceTable } from '../../pricing/prices.ts';
 import { structuredFile } from '../../structured-file.ts';
 import { tierProblems, type TierOption } from '../../tier/tiers.ts';
@@ -226,10 +227,8 @@ function serviceVersionOf(read: Reader): string | undefined {
 function modelNotices(clients: readonly GatewayClient[], prices: PriceTable): readonly Notice[] {
   return clients.flatMap(({ name, models }) =>
     (models ?? []).flatMap((model) => {
-      if (prices.knownModels.includes(prices.canonicalModel(model))) return [];
-      const near = nearest(model, prices.knownModels);
-      const meant = near === null ? '' : `, did you mean ${near}?`;
-      return [{ field: `clients.${name}.models`, text: `${model} is not in the price table${meant}` }];
+      const text = unknownModel(model, prices);
+      return text === null ? [] : [{ field: `clients.${name}.models`, text }];
     }),
   );
 }
