@@ -12,7 +12,9 @@ const USAGE = [
 ];
 
 /** The commands by name, with a line about each. */
-type Listed = Readonly<Record<string, { readonly summary: string; load(): Promise<{ readonly command: Command }> }>>;
+type Listed = Readonly<
+  Record<string, { readonly summary: string; readonly load: () => Promise<{ readonly command: Command }> }>
+>;
 
 /** What may follow some words. */
 interface Place {

@@ -253,7 +253,7 @@ function settingsIn(pairs: readonly string[]): Partial<MonitoringSettings> {
 }
 
 function settingLines(): readonly string[] {
-  return settableNames().map((name) => `${name}=${String(DEFAULT_SETTINGS[name])}`);
+  return settableNames().map((name) => `${name}=${DEFAULT_SETTINGS[name] as string | number}`);
 }
 
 function settableNames(): readonly (keyof MonitoringSettings)[] {

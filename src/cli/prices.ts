@@ -51,12 +51,7 @@ export const command = defineCommand({
     const path = file ?? io.env['PLIMSOLL_PRICES'] ?? '';
     const prices = path === '' ? defaultPrices() : loadPrices(path);
     warnIfOld(prices, io);
-    const firstDay = firstDayOf(prices);
-    if (dayOf(atMs) < firstDay) io.err(`The price table begins on ${firstDay}: it has no prices of earlier days.`);
-    for (const model of [values.model, on]) {
-      const unknown = model === undefined || model === null ? null : unknownModel(model, prices);
-      if (unknown !== null) io.err(unknown);
-    }
+    warnIfUnknown([model, on], { prices, atMs }, io);
     if (action === 'explain') return explain({ pricing: { prices, atMs, model, batch }, json, on }, io);
     return print(json ? [priceListJson(prices, atMs)] : priceListLines(prices, atMs), io);
   },
@@ -67,6 +62,18 @@ function warnIfOld({ checkedAtMs, checkedOn }: PriceTable, io: CommandIo): void 
   if (days <= OLD_AFTER_DAYS) return;
   io.err(`The prices were last checked on ${checkedOn}, ${days} days ago:`);
   io.err('update plimsoll, or set newer ones with PLIMSOLL_PRICES.');
+}
+
+/** Says that a day is before the table, and which of the models it does not list. */
+function warnIfUnknown(
+  models: readonly (string | null)[],
+  { prices, atMs }: { readonly prices: PriceTable; readonly atMs: number },
+  io: CommandIo,
+): void {
+  const firstDay = firstDayOf(prices);
+  if (dayOf(atMs) < firstDay) io.err(`The price table begins on ${firstDay}: it has no prices of earlier days.`);
+  const unknown = models.map((model) => (model === null ? null : unknownModel(model, prices)));
+  unknown.filter((text) => text !== null).forEach((text) => io.err(text));
 }
 
 /** The first day with a price; empty where a price holds from ever. */
