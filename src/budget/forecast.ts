@@ -24,10 +24,19 @@ export interface Forecast {
 
 const HOUR_MS = 3_600_000;
 
-/**
- * There is no forecast before this share of the period, 7 hours of a month: a first call says little about the month.
- */
+/** There is no forecast before this share of the period was seen, 7 hours of a month: a first call says little about it. */
 const LEAST_SEEN = 0.01;
+
+/**
+ * Tells whether spend was seen for too short a time. When in its bucket the first spend came is not known: two seconds of
+ * it must not count as an hour, so time is seen from the end of that bucket.
+ */
+function isTooEarly(
+  first: Spend,
+  { bucketMs, lengthMs, nowMs }: Pick<RollingSpend, 'bucketMs' | 'lengthMs' | 'nowMs'>,
+): boolean {
+  return nowMs - (first.startMs + bucketMs) < lengthMs * LEAST_SEEN;
+}
 
 /**
  * Forecasts a calendar period: the spend so far, plus, for each remaining hour, the current rate times the usual share
@@ -36,8 +45,9 @@ const LEAST_SEEN = 0.01;
  */
 export function forecast(seen: SpendSoFar): Forecast | null {
   const { startMs, endMs, nowMs } = seen;
-  const firstMs = seen.hours[0]?.startMs ?? nowMs;
-  const usual = nowMs - firstMs < (endMs - startMs) * LEAST_SEEN ? null : profile(seen.hours, nowMs);
+  const first = seen.hours[0];
+  if (first === undefined || isTooEarly(first, { bucketMs: HOUR_MS, lengthMs: endMs - startMs, nowMs })) return null;
+  const usual = profile(seen.hours, nowMs);
   if (usual === null) return null;
   const limit = Number(seen.limitNanoUsd);
   let expected = Number(seen.spentNanoUsd);
@@ -70,12 +80,12 @@ const RECENT_PART = 1 / 4;
 
 /**
  * Forecasts a rolling window at the rate of its last quarter: its spend after a whole window at that rate, and, if that
- * exceeds the limit, the time when it is full. `null` until there is spend.
+ * exceeds the limit, the time when it is full. `null` until there is enough spend.
  */
 export function rollingForecast(seen: RollingSpend): Forecast | null {
   const { buckets, lengthMs, nowMs } = seen;
   const first = buckets[0];
-  if (first === undefined) return null;
+  if (first === undefined || isTooEarly(first, seen)) return null;
   const seenMs = Math.max(seen.bucketMs, Math.min(lengthMs * RECENT_PART, nowMs - first.startMs));
   const recent = buckets.filter(({ startMs }) => startMs + seen.bucketMs > nowMs - seenMs);
   const perMs = recent.reduce((sum, { nanoUsd }) => sum + Number(nanoUsd), 0) / seenMs;

@@ -221,7 +221,8 @@ function endLine({ budget, balance, forecast, endMs }: BudgetStatus): string {
     balance !== null && balance.reservedNanoUsd > 0n ? [`${usd(usdOf(balance.reservedNanoUsd))} reserved`] : [];
   // Days and months end at midnight, UTC.
   const until = isRolling ? 'for one window from now' : `by ${minute(endMs).slice(0, '2026-12-01'.length)}`;
-  const expected = forecast === null ? ['no forecast yet'] : [`${usd(forecast.expectedUsd)} forecast ${until}`];
+  const unknown = (balance?.spentNanoUsd ?? 0n) > 0n ? 'too early to forecast' : 'nothing spent yet';
+  const expected = forecast === null ? [unknown] : [`${usd(forecast.expectedUsd)} forecast ${until}`];
   const runsOutAtMs = forecast?.runsOutAtMs ?? null;
   const isOver = balance !== null && balance.spentNanoUsd >= budget.limitNanoUsd;
   const end = isOver ? ['used up'] : runsOutAtMs === null ? [] : [`runs out ${minute(runsOutAtMs)}`];

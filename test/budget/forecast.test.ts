@@ -90,9 +90,23 @@ test('before anything is spent there is no forecast', () => {
 });
 
 test('a first call does not make a month of calls: nothing is said before a hundredth of the period was seen', () => {
-  const hours = [{ startMs: NOVEMBER_MS, nanoUsd: 8n * USD }];
-  assert.equal(forecast(november({ hours, nowMs: NOVEMBER_MS + 7 * HOUR_MS })), null);
-  near(forecast(november({ hours, nowMs: NOVEMBER_MS + 8 * HOUR_MS }))?.burnUsdPerHour, 1, 0.05);
+  const hours = [{ startMs: NOVEMBER_MS, nanoUsd: 9n * USD }];
+  assert.equal(forecast(november({ hours, nowMs: NOVEMBER_MS + 8 * HOUR_MS })), null);
+  near(forecast(november({ hours, nowMs: NOVEMBER_MS + 9 * HOUR_MS }))?.burnUsdPerHour, 1, 0.05);
+});
+
+test('two seconds of spend at the end of an hour are not an hour of it', () => {
+  const [startMs, endMs] = [NOVEMBER_MS, NOVEMBER_MS + DAY_MS];
+  const day = { startMs, endMs, spentNanoUsd: 3n * USD, limitNanoUsd: 10n * USD };
+  const hours = [{ startMs: NOVEMBER_MS + 9 * HOUR_MS, nanoUsd: 3n * USD }];
+  const atMinute = (minute: number) => forecast({ ...day, hours, nowMs: NOVEMBER_MS + 9 * HOUR_MS + minute * 60_000 });
+  assert.deepEqual([15, 59, 60, 74].map(atMinute), [null, null, null, null]);
+  assert.notEqual(atMinute(75), null);
+  const rolling = { bucketMs: DAY_MS / 60, lengthMs: DAY_MS, spentNanoUsd: 3n * USD, limitNanoUsd: 10n * USD };
+  const minutesAfter = (minutes: number) =>
+    rollingForecast({ ...rolling, buckets: hours, nowMs: NOVEMBER_MS + 9 * HOUR_MS + minutes * 60_000 });
+  assert.deepEqual([0.03, 23, 38].map(minutesAfter), [null, null, null]);
+  assert.notEqual(minutesAfter(39), null);
 });
 
 test('spend that lies in the future after a clock was set back does not count for the pace', () => {

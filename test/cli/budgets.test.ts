@@ -78,11 +78,11 @@ test('plimsoll budgets shows each budget with its bar and where it is going, at 
     '',
     'acme                     month          warn      tenant=acme',
     '  [████████████████████████████████████████████████]  100%  $1000.00 of $1000.00',
-    '  no forecast yet, used up',
+    '  too early to forecast, used up',
     '',
     `${'x'.repeat(23)}… rolling_24h    observe   model=claude-opus-5-5`,
     '  [····················································]    0%  $0.00 of $0.5000',
-    '  no forecast yet',
+    '  nothing spent yet',
     '',
     '█ spent  ▓ reserved for calls in progress  ░ forecast for the end of the period',
   ]);
