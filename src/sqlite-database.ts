@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import type Sqlite from 'node:sqlite';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { Timers } from './clock.ts';
 import { ConfigurationError, mayHoldSecret, type ProblemKind } from './errors.ts';
 
 /** An SQLite file, and its contents. */
@@ -56,6 +57,44 @@ export function preparedStatements<Name extends string>(
 ): Readonly<Record<Name, StatementSync>> {
   const prepared = Object.entries<string>(texts).map(([name, text]) => [name, database.prepare(text)] as const);
   return Object.fromEntries(prepared) as Record<Name, StatementSync>;
+}
+
+/** SQLite's result codes SQLITE_BUSY and SQLITE_LOCKED; extended codes have them in their low byte. */
+const LOCKED_CODES = [5, 6];
+
+/** Tells whether another process, or another connection, has locked the file. */
+export function isLocked(error: unknown): boolean {
+  const code = (error as { errcode?: unknown } | null)?.errcode;
+  return typeof code === 'number' && LOCKED_CODES.includes(code & 0xff);
+}
+
+/** How long to wait for a lock, and by what. */
+interface Waiting {
+  readonly lockWaitMs: number;
+  readonly timers: Timers;
+  /** From 0 to 1. */
+  readonly random: () => number;
+}
+
+/** A longer pause would let the lock go by many times. */
+const LONGEST_PAUSE_MS = 15;
+
+/**
+ * Runs again after pauses what has found the file locked, because SQLite's own busy timeout would block the whole process.
+ * The pauses grow and differ between processes, so that they do not collide again. Rejects with the error of the last try.
+ */
+export async function whenUnlocked<T>(run: () => T, { lockWaitMs, timers, random }: Waiting): Promise<T> {
+  let waitedMs = 0;
+  for (let longestMs = 1; ; longestMs = Math.min(longestMs * 1.5, LONGEST_PAUSE_MS)) {
+    const pauseMs = Math.min(lockWaitMs - waitedMs, longestMs * (0.5 + random() / 2));
+    await new Promise<void>((resolve) => timers.whileWaiting(pauseMs, resolve));
+    waitedMs += pauseMs;
+    try {
+      return run();
+    } catch (error) {
+      if (!isLocked(error) || waitedMs >= lockWaitMs) throw error;
+    }
+  }
 }
 
 /** A URL, passed by mistake, may contain a password; a key may be passed by mistake too. */

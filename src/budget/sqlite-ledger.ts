@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { systemTimers, type Timers } from '../clock.ts';
-import { preparedStatements, sqliteDatabase } from '../sqlite-database.ts';
+import { isLocked, preparedStatements, sqliteDatabase, whenUnlocked } from '../sqlite-database.ts';
 import {
   LedgerUnavailableError,
   grantRequests,
@@ -55,27 +55,13 @@ export function sqliteLedger(path: string, options: SqliteLedgerOptions = {}): L
 /** Many processes that post at once take turns for longer than one posting takes. */
 const LOCK_WAIT_MS = 1_000;
 
-/** A longer pause would let the lock go by many times. */
-const LONGEST_PAUSE_MS = 15;
-
-/**
- * Posts again after pauses, because SQLite's own busy timeout would block the whole process. The pauses grow and differ
- * between processes, so that they do not collide again.
- */
 async function postWhenUnlocked(file: LedgerFile, posting: Posting, options: SqliteLedgerOptions): Promise<Posted> {
   const { lockWaitMs = LOCK_WAIT_MS, timers = systemTimers, random = Math.random } = options;
-  let waitedMs = 0;
-  for (let longestMs = 1; waitedMs < lockWaitMs; longestMs = Math.min(longestMs * 1.5, LONGEST_PAUSE_MS)) {
-    const pauseMs = Math.min(lockWaitMs - waitedMs, longestMs * (0.5 + random() / 2));
-    await new Promise<void>((resolve) => timers.whileWaiting(pauseMs, resolve));
-    waitedMs += pauseMs;
-    try {
-      return file.post(posting);
-    } catch (error) {
-      if (!isLocked(error)) throw unavailable(error);
-    }
+  try {
+    return await whenUnlocked(() => file.post(posting), { lockWaitMs, timers, random });
+  } catch (error) {
+    throw isLocked(error) ? new LedgerUnavailableError('another process has the file locked') : unavailable(error);
   }
-  throw new LedgerUnavailableError('another process has the file locked');
 }
 
 function orUnavailable<T>(read: () => T): T {
@@ -88,15 +74,6 @@ function orUnavailable<T>(read: () => T): T {
 
 function unavailable(error: unknown): LedgerUnavailableError {
   return new LedgerUnavailableError('the file cannot be used', error);
-}
-
-/** SQLite's result codes SQLITE_BUSY and SQLITE_LOCKED; extended codes have them in their low byte. */
-const LOCKED_CODES = [5, 6];
-
-/** Tells whether another process, or another connection, has locked the file. */
-function isLocked(error: unknown): boolean {
-  const code = (error as { errcode?: unknown } | null)?.errcode;
-  return typeof code === 'number' && LOCKED_CODES.includes(code & 0xff);
 }
 
 /** Opening may wait this long for other processes that open the same file: there are no calls yet. */

@@ -3,6 +3,8 @@ export { pace } from './pace.ts';
 export type { Pace, PaceHost, PaceLimits, PaceOptions } from './pace.ts';
 export { memoryPace } from './pace-store.ts';
 export type { PaceStore, PaceStoreKind } from './pace-store.ts';
+export { sqlitePace } from './sqlite-pace.ts';
+export type { SqlitePaceOptions } from './sqlite-pace.ts';
 export { PaceRefusedError, paceRefused } from './pace-refused.ts';
 export type { PaceRefusalReason, PaceRefusedDetails } from './pace-refused.ts';
 export type { PaceListener } from './pace-guard.ts';

@@ -77,7 +77,10 @@ export class PacedCall implements CallSpend {
     const [ended] = ends;
     if (ended !== undefined) return this.#conclude(ended, { ...asked, index });
     const waited = new Promise<TurnEnd>((resolve) => (later = resolve));
-    return waited.then((end) => this.#conclude(end, { ...asked, index }));
+    return waited.then((end) => {
+      this.#conclude(end, { ...asked, index });
+      return { waitedMs: end.waitedMs };
+    });
   }
 
   /** An attempt that was never sent costs nothing; one that was left is taken to have used what was estimated. */
@@ -140,7 +143,7 @@ export class PacedCall implements CallSpend {
     return { line, expected, turn: { ...turn, ...host.flowOf(call), place: this.#place } };
   }
 
-  #conclude(end: TurnEnd, { line, expected, index }: Omit<Wanted, 'turn'> & { readonly index: number }): Admission {
+  #conclude(end: TurnEnd, { line, expected, index }: Omit<Wanted, 'turn'> & { readonly index: number }): undefined {
     this.#place = end.place;
     this.#waitedMs += end.waitedMs;
     const lane = this.#host.laneOf(this.#call);
@@ -157,7 +160,7 @@ export class PacedCall implements CallSpend {
       const limit = end.kind === 'never_fits' ? end.limit : null;
       throw new PaceRefusedError({ reason: end.kind, lane, waitedMs: this.#waitedMs, inputTokens, limit });
     }
-    return end.cause === null ? undefined : { waitedMs: end.waitedMs };
+    return undefined;
   }
 
   #settle(index: number, actual: Settlement['actual'], refusal: PaceRefusal | null = null): void {

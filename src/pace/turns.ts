@@ -60,6 +60,10 @@ interface Waiting {
   readonly turn: Turn;
   readonly place: number;
   readonly sinceMs: number;
+  /** The waits that its lane had been told of when it came. */
+  readonly waitsBefore: number;
+  /** It has waited as long as it may, and the store has not said yet whether it need have. */
+  isDue: boolean;
   cause: PaceCause | null;
   isAvoided: boolean;
   isFirst: boolean;
@@ -91,6 +95,11 @@ export class Turns {
   readonly #lanes: Readonly<Record<Lane, Waiting[]>> = { interactive: [], batch: [] };
   readonly #lastPlace: Readonly<Record<Lane, Map<string, number>>> = { interactive: new Map(), batch: new Map() };
   readonly #served: Record<Lane, number> = { interactive: 0, batch: 0 };
+  /** How often a lane was told to wait, and what for the last time. */
+  readonly #waits: Readonly<Record<Lane, { count: number; cause: PaceCause | null }>> = {
+    interactive: { count: 0, cause: null },
+    batch: { count: 0, cause: null },
+  };
   /** Interactive calls that went since a batch call did. */
   #passed = 0;
   #isAsking = false;
@@ -116,7 +125,8 @@ export class Turns {
   enter(turn: Turn): void {
     const sinceMs = this.#host.clock.monotonicMs();
     const place = turn.place ?? this.#newPlace(turn);
-    const state = { cause: null, isAvoided: false, isFirst: turn.place === null, askAgainAtMs: 0, isOver: false };
+    const asking = { cause: null, isAvoided: false, isFirst: turn.place === null, askAgainAtMs: 0 };
+    const state = { ...asking, waitsBefore: this.#waits[turn.lane].count, isDue: false, isOver: false };
     const waiting: Waiting = { turn, place, sinceMs, ...state, stop: () => undefined };
     const lane = this.#lanes[turn.lane];
     if (turn.signal?.aborted === true) return this.#end(waiting, { kind: 'given_up' });
@@ -148,13 +158,20 @@ export class Turns {
 
   #watch(waiting: Waiting): void {
     const { signal, maxWaitMs } = waiting.turn;
-    const cancel = this.#host.timers.whileWaiting(maxWaitMs, () => this.#leave(waiting, 'max_wait'));
+    const cancel = this.#host.timers.whileWaiting(maxWaitMs, () => this.#tire(waiting));
     const aborted = (): void => this.#leave(waiting, 'given_up');
     signal?.addEventListener('abort', aborted, { once: true });
     waiting.stop = () => {
       cancel();
       signal?.removeEventListener('abort', aborted);
     };
+  }
+
+  /** A slow store is no reason to refuse a call: one that nobody was told to wait before is let wait for the answer. */
+  #tire(waiting: Waiting): void {
+    const { count } = this.#waits[waiting.turn.lane];
+    if (this.#isAsking && count === waiting.waitsBefore) waiting.isDue = true;
+    else this.#leave(waiting, 'max_wait');
   }
 
   #leave(waiting: Waiting, kind: 'max_wait' | 'given_up'): void {
@@ -165,7 +182,9 @@ export class Turns {
   }
 
   #end(waiting: Waiting, end: Ending): void {
-    const { turn, place, cause, isAvoided, sinceMs } = waiting;
+    const { turn, place, isAvoided, sinceMs, waitsBefore } = waiting;
+    const waits = this.#waits[turn.lane];
+    const cause = waiting.cause ?? (waits.count > waitsBefore ? waits.cause : null);
     const lane = this.#lanes[turn.lane];
     const at = lane[0] === waiting ? 0 : lane.indexOf(waiting);
     if (at !== -1) lane.splice(at, 1);
@@ -244,7 +263,11 @@ export class Turns {
     if (answer.kind === 'never') this.#end(head, { kind: 'never_fits', limit: answer.limit });
     else if (answer.kind === 'go') this.#end(head, { kind: 'go', charge: answer.charge });
     else {
-      head.cause = answer.cause;
+      const waits = this.#waits[head.turn.lane];
+      waits.count += 1;
+      waits.cause = head.cause = answer.cause;
+      for (const due of this.#lanes[head.turn.lane].filter(({ isDue }) => isDue)) this.#end(due, { kind: 'max_wait' });
+      if (head.isOver) return null;
       const waitMs = Math.min(answer.waitMs, LONGEST_PAUSE_MS);
       head.askAgainAtMs = this.#host.clock.monotonicMs() + waitMs;
       return waitMs;

@@ -1,0 +1,93 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { Eventually } from '../budget/ledger.ts';
+import { systemTimers, type Timers } from '../clock.ts';
+import { isLocked, preparedStatements, sqliteDatabase, whenUnlocked } from '../sqlite-database.ts';
+import { ask } from './ask.ts';
+import { newClass, type ClassState } from './pace-state.ts';
+import type { PaceStore } from './pace-store.ts';
+import { settle } from './settle.ts';
+
+/** Options of `sqlitePace()`. */
+export interface SqlitePaceOptions {
+  /** The longest that a step waits while another process has the file locked. Default: 200 ms. Blocks nothing else. */
+  readonly lockWaitMs?: number;
+  /** For tests. */
+  readonly timers?: Timers;
+  /** For tests. From 0 to 1. */
+  readonly random?: () => number;
+}
+
+/**
+ * Keeps the limits in a file of `node:sqlite`, for the processes of one machine. What is in it is of minutes: a file that is
+ * deleted while no process runs costs a moment of learning. Throws a `ConfigurationError` (`PLIMSOLL_PACE_INVALID`) if the
+ * file cannot be used.
+ */
+export function sqlitePace(path: string, options: SqlitePaceOptions = {}): PaceStore {
+  const { lockWaitMs = LOCK_WAIT_MS, timers = systemTimers, random = Math.random } = options;
+  const file = new PaceFile(path);
+  const step = <T>(run: () => T): Eventually<T> => {
+    try {
+      return run();
+    } catch (error) {
+      if (!isLocked(error)) throw error;
+      return whenUnlocked(run, { lockWaitMs, timers, random });
+    }
+  };
+  return {
+    kind: 'sqlite',
+    ask: (modelClass, asked) => step(() => file.change(modelClass, asked.nowMs, (state) => ask(state, asked))),
+    settle: (modelClass, settlement) =>
+      step(() => file.change(modelClass, settlement.nowMs, (state) => settle(state, settlement))),
+    close: () => file.close(),
+  };
+}
+
+const LOCK_WAIT_MS = 200;
+
+/** Opening may wait this long for other processes that open the same file. */
+const OPEN_WAIT_MS = 5_000;
+
+/** The states by class, each as JSON, which keeps every bit of a number. */
+const TABLES = 'CREATE TABLE IF NOT EXISTS pace (class TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID;';
+
+const STATEMENTS = {
+  begin: 'BEGIN IMMEDIATE',
+  read: 'SELECT state FROM pace WHERE class = ?',
+  write: 'INSERT INTO pace (class, state) VALUES (?, ?) ON CONFLICT (class) DO UPDATE SET state = excluded.state',
+  commit: 'COMMIT',
+  rollback: 'ROLLBACK',
+} as const;
+
+/** An open file. Its methods throw SQLite's own errors, and then leave nothing of the step in the file. */
+class PaceFile {
+  readonly #database: DatabaseSync;
+  readonly #statements: Readonly<Record<keyof typeof STATEMENTS, StatementSync>>;
+
+  constructor(path: string) {
+    const named = { what: 'store', code: 'PLIMSOLL_PACE_INVALID' };
+    const file = { path, open: 'create', tables: TABLES, version: 1, waitMs: OPEN_WAIT_MS, named } as const;
+    this.#database = sqliteDatabase(file);
+    this.#statements = preparedStatements(this.#database, STATEMENTS);
+    this.#database.exec('PRAGMA busy_timeout = 0; PRAGMA synchronous = OFF');
+  }
+
+  change<T>(modelClass: string, nowMs: number, step: (state: ClassState) => T): T {
+    const { begin, read, write, commit, rollback } = this.#statements;
+    begin.run();
+    try {
+      const row = read.get(modelClass);
+      const state = row === undefined ? newClass(nowMs) : (JSON.parse(String(row['state'])) as ClassState);
+      const result = step(state);
+      write.run(modelClass, JSON.stringify(state));
+      commit.run();
+      return result;
+    } catch (error) {
+      if (this.#database.isTransaction) rollback.run();
+      throw error;
+    }
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+}

@@ -1,0 +1,81 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { memoryPace, sqlitePace, type PaceStore } from 'plimsoll/pace';
+import { redisPace } from 'plimsoll/redis';
+import { redis, redisServer, type RedisServer } from '../redis-server.ts';
+
+/** Where the limits are kept. */
+export interface PaceHome {
+  /** A connection of its own to the same store, as another process has it; in memory there is but one. */
+  open(): PaceStore;
+  end(): Promise<void>;
+}
+
+/** One kind of store. */
+export interface PaceStoreCase {
+  readonly kind: PaceStore['kind'];
+  readonly skip: string | false;
+  /** An empty store, on the time that is given. */
+  home(timeMs: () => number): PaceHome;
+  /** After the last test. */
+  end(): Promise<void>;
+}
+
+/** The stores that there are; all of them keep to the same table of tests. Starts a Redis where there is one. */
+export async function paceStores(): Promise<readonly PaceStoreCase[]> {
+  const server = redis.skip === false ? await redisServer() : null;
+  return [MEMORY, SQLITE, redisCase(server)];
+}
+
+const MEMORY: PaceStoreCase = {
+  kind: 'memory',
+  skip: false,
+  home() {
+    const store = memoryPace();
+    return { open: () => store, end: async () => {} };
+  },
+  end: async () => {},
+};
+
+const SQLITE: PaceStoreCase = {
+  kind: 'sqlite',
+  skip: false,
+  home() {
+    const folder = mkdtempSync(join(tmpdir(), 'plimsoll-pace-'));
+    return opening(
+      () => sqlitePace(join(folder, 'pace.db')),
+      () => rmSync(folder, { recursive: true }),
+    );
+  },
+  end: async () => {},
+};
+
+function redisCase(server: RedisServer | null): PaceStoreCase {
+  let homes = 0;
+  return {
+    kind: 'redis',
+    skip: redis.skip,
+    home(timeMs) {
+      homes += 1;
+      const prefix = `home-${homes}:`;
+      return opening(() => redisPace(server?.url ?? '', { prefix, timeMs }));
+    },
+    end: async () => server?.end(),
+  };
+}
+
+function opening(open: () => PaceStore, remove: () => void = () => undefined): PaceHome {
+  const opened: PaceStore[] = [];
+  return {
+    open() {
+      const store = open();
+      opened.push(store);
+      return store;
+    },
+    async end() {
+      for (const store of opened) await store.close();
+      remove();
+    },
+  };
+}
