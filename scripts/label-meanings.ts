@@ -2,7 +2,10 @@
 import type { BudgetMode } from '../src/budget/budget.ts';
 import type {
   ConfigurationLoad,
+  FailoverReason,
+  FailoverWay,
   GatewayRefusal,
+  KeyState,
   RedisStore,
   ResendCause,
 } from '../src/record/metrics/catalogue-gateway.ts';
@@ -41,6 +44,7 @@ export const OUTCOME_MEANINGS: Meanings<Outcome> = {
   truncated: 'the stream ended without its last event',
   abandoned: 'the caller dropped the response without reading it to its end',
   blocked: 'refused by a guard or a budget, before it was sent',
+  failed_over: 'refused, and sent another way by the gateway, as a call of its own: its client saw no refusal',
 };
 
 export const REASON_MEANINGS: Meanings<RateLimitReason> = {
@@ -164,6 +168,30 @@ export const RESEND_CAUSE_MEANINGS: Meanings<ResendCause> = {
   closed: 'the API had closed the connection',
   reset: 'the API had reset the connection',
   broken_pipe: 'the connection could no longer be written to',
+};
+
+export const FAILOVER_REASON_MEANINGS: Meanings<FailoverReason> = {
+  rate_limited: 'a 429 of a rate limit',
+  spend_limited: 'a spend limit or cap is reached, or the credit is used up, whatever the status',
+  unauthorized: '401: the key is not valid any more',
+  overloaded: '529',
+  unreachable: 'no connection to the API could be made; nothing was sent',
+};
+
+export const FAILOVER_WAY_MEANINGS: Meanings<FailoverWay> = {
+  pool: 'another key of the same pool',
+  key: 'by a rule of the client, another key or pool',
+  model: 'by a rule of the client, another model',
+};
+
+export const KEY_STATE_MEANINGS: Meanings<KeyState> = {
+  closed: 'it is asked',
+  half_open: 'it rested, and one request tries it',
+  rate_limited: 'a model class of it rests until the limit has refilled',
+  spend_limited: 'it rests for a minute at first, for ten at most',
+  unauthorized: 'the same; a new key in its place is asked at once',
+  overloaded: 'a model class of it rests for a second at first, for half a minute at most',
+  unreachable: 'it rests for a second at first, for half a minute at most',
 };
 
 export const CONFIGURATION_LOAD_MEANINGS: Meanings<ConfigurationLoad> = {

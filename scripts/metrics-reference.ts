@@ -21,6 +21,9 @@ import {
   REASON_MEANINGS,
   REDIS_OUTAGE_MEANINGS,
   REDIS_STORE_MEANINGS,
+  FAILOVER_REASON_MEANINGS,
+  FAILOVER_WAY_MEANINGS,
+  KEY_STATE_MEANINGS,
   RESEND_CAUSE_MEANINGS,
   SCOPE_MEANINGS,
   STAGE_MEANINGS,
@@ -92,7 +95,7 @@ const NOTES: Readonly<Record<Section, string>> = {
     meanings('outcome', READ_OUTCOME_MEANINGS, 'of a reading') +
     '- `window`: `yesterday`, `last_7_days`, `month`; in UTC, complete days only.\n' +
     '- Every replica shows what one of them read: aggregate with `max`, never with `sum` over replicas.\n',
-  gateway: `${meanings('reason', GATEWAY_REFUSAL_MEANINGS)}${meanings('cause', RESEND_CAUSE_MEANINGS)}${meanings('store', REDIS_STORE_MEANINGS)}${meanings('cause', REDIS_OUTAGE_MEANINGS, 'of a Redis that is away')}${meanings('outcome', CONFIGURATION_LOAD_MEANINGS, 'of a configuration that was read again')}- A request that a guard or a budget refuses counts as a call with the outcome \`blocked\`.\n`,
+  gateway: `${meanings('reason', GATEWAY_REFUSAL_MEANINGS)}${meanings('cause', RESEND_CAUSE_MEANINGS)}${meanings('store', REDIS_STORE_MEANINGS)}${meanings('cause', REDIS_OUTAGE_MEANINGS, 'of a Redis that is away')}${meanings('outcome', CONFIGURATION_LOAD_MEANINGS, 'of a configuration that was read again')}${meanings('reason', FAILOVER_REASON_MEANINGS, 'of a failover')}${meanings('way', FAILOVER_WAY_MEANINGS)}${meanings('state', KEY_STATE_MEANINGS)}- A request that a guard or a budget refuses counts as a call with the outcome \`blocked\`.\n`,
   plimsoll: meanings('stage', STAGE_MEANINGS),
 };
 

@@ -115,6 +115,7 @@ export const OUTCOMES = [
   'truncated',
   'abandoned',
   'blocked',
+  'failed_over',
 ] as const;
 
 /** How a call ended. */
@@ -335,8 +336,7 @@ export interface CallRecorder {
   /** The call is over. The last event, exactly once. */
   finished?(): void;
   /**
-   * The attempt with this index is about to be sent, for a call that the SDK traces. Returns the `traceparent` for it, or
-   * `null` for the one that it has. Middleware may still answer in its place.
+   * The attempt is about to be sent, for a call that the SDK traces. Returns its `traceparent`; `null`: the one that it has.
    */
   attempting?(traceparent: string, index: number): string | null;
   /** The trace that the call belongs to, for recorders that keep its spans; `null` if it cannot be found. */

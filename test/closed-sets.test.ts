@@ -95,6 +95,16 @@ const SETS: Readonly<Record<string, ClosedSet>> = {
     member: 'needs_restart',
     places: ['scripts/label-meanings.ts'],
   },
+  FAILOVER_REASONS: {
+    file: 'src/record/metrics/catalogue-gateway.ts',
+    member: 'unreachable',
+    places: ['scripts/label-meanings.ts', 'src/gateway/upstreams/key-states.ts'],
+  },
+  FailoverWay: {
+    file: 'src/record/metrics/catalogue-gateway.ts',
+    member: { begin: 'export type FailoverWay =', another: "'one_more_than_there_is' |" },
+    places: ['scripts/label-meanings.ts'],
+  },
   AuthenticationFailure: {
     file: 'src/gateway/grant.ts',
     member: { begin: 'export type AuthenticationFailure =', another: "'one_more_than_there_is' |" },

@@ -53,6 +53,10 @@ const HELD_BY: Readonly<Record<string, readonly [test: string, reason: string]>>
     'test/gateway/configuration/file.test.ts',
     'all problems of a file are one error',
   ],
+  'src/gateway/upstreams/route.ts': [
+    'test/gateway/forward-failover.test.ts',
+    'the ways of a request are those that it is sent',
+  ],
   'src/observe/client-retries.ts': [
     'test/client/instrument-fetch.test.ts',
     'retries are those of clients, of a fetch or of the gateway',

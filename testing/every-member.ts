@@ -69,7 +69,8 @@ const stream = (fault: Fault): Way => ({
   call: async ({ claude }) => collected(await claude.messages.create({ ...PARAMS, stream: true })),
 });
 
-export const WAY_TO_OUTCOME: Readonly<Record<Outcome, Way>> = {
+/** `failed_over` is the gateway's alone: `test/gateway/forward-failover.test.ts`. */
+export const WAY_TO_OUTCOME: Readonly<Record<Exclude<Outcome, 'failed_over'>, Way>> = {
   ok: create({ fault: 'none' }),
   rate_limited: create({ fault: 'requests_limit' }),
   spend_limited: create({ fault: 'organization_spend_limit' }),

@@ -35,6 +35,7 @@ const OF_OUTCOME: Readonly<Record<Outcome, Color>> = {
   truncated: 'light-red',
   abandoned: 'text',
   blocked: 'dark-orange',
+  failed_over: 'text',
 };
 
 const OF_DECISION: Readonly<Record<Decision, Color>> = {

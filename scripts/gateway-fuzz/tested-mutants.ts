@@ -16,7 +16,7 @@ const METHODS = { ...HEADERS, named: 'headers by which a framework would take an
 const BODY = { file: 'gateway/response-body.ts', test: 'gateway/security/upstream.test.ts' };
 const ECHO = { ...BODY, named: 'cut anywhere, does not give it to the client' };
 const SHAPES = { test: 'gateway/security/shapes.test.ts' };
-const RESULTS = { file: 'gateway/forward.ts', test: 'gateway/forward.test.ts' };
+const RESULTS = { file: 'gateway/batch-results.ts', test: 'gateway/batch-results.test.ts' };
 const RESEND = { file: 'gateway/upstream.ts', test: 'gateway/upstream-resend.test.ts' };
 const SPEND = { test: 'gateway/security/spend.test.ts' };
 

@@ -9,6 +9,6 @@ export const MOST_FILES: Readonly<Record<TripName, number>> = {
   stream: 27,
   '429, then 200': 27,
   'with a budget': 37,
-  'gateway, JSON': 42,
-  'gateway, stream': 43,
+  'gateway, JSON': 43,
+  'gateway, stream': 44,
 };

@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { ServerResponse } from 'node:http';
 import { CAUSE_HEADER } from '../gateway/errors.ts';
 import type { Authenticate } from '../gateway/grant.ts';
+import { FALLBACK_HEADER } from '../gateway/headers.ts';
 import { brokenOff } from '../gateway/node.ts';
 import type { Listener } from '../http/listen.ts';
 import { redacted } from '../keys/secrets.ts';
@@ -16,6 +17,10 @@ interface Entry {
   readonly target: string;
   requestId: string | null;
   cause: string | null;
+  /** The rule that led to another key or model, as the response says. */
+  fallback: string | null;
+  /** Calls that came of it: one, and one for each way after the first. */
+  calls: number;
   headMs: number | null;
   client: string | null;
   token: string | null;
@@ -47,7 +52,7 @@ export class RequestLog {
   /** Records the call of each request. */
   readonly recorder: Recorder = {
     started: (call) => {
-      this.#note(call);
+      this.#note(call, 1);
       return { attempted: () => this.#note(call) };
     },
   };
@@ -60,6 +65,8 @@ export class RequestLog {
       const nothing = {
         requestId: null,
         cause: null,
+        fallback: null,
+        calls: 0,
         headMs: null,
         client: null,
         token: null,
@@ -85,9 +92,11 @@ export class RequestLog {
     };
   }
 
-  #note(call: Call): void {
+  #note(call: Call, begun = 0): void {
     const entry = this.#current.getStore();
-    if (entry !== undefined) entry.call = call;
+    if (entry === undefined) return;
+    entry.calls += begun;
+    entry.call = call;
   }
 
   #over(entry: Entry, outgoing: ServerResponse): void {
@@ -125,7 +134,7 @@ function endpointOf({ call, method, target }: Entry): string {
 }
 
 /** The client, and its request. */
-function asked({ requestId, client, token, denial, call }: Entry) {
+function asked({ requestId, client, token, denial, call, calls, fallback }: Entry) {
   const model = call?.model ?? call?.requestedModel ?? null;
   return {
     requestId,
@@ -134,6 +143,8 @@ function asked({ requestId, client, token, denial, call }: Entry) {
     ...(denial !== null && { denial }),
     key: call?.key ?? null,
     model: model === null ? null : redacted(model.slice(0, LONGEST)),
+    ...(calls > 1 && { failovers: calls - 1 }),
+    ...(fallback !== null && { fallback }),
   };
 }
 
@@ -149,16 +160,24 @@ function watchHead(outgoing: ServerResponse, entry: Entry): void {
   outgoing.writeHead = (...args: readonly unknown[]) => {
     entry.headMs = performance.now() - entry.startedMs;
     const headers: unknown = args.at(-1);
-    if (Array.isArray(headers)) entry.requestId = wordIn(headers, 'request-id');
-    if (Array.isArray(headers)) entry.cause = wordIn(headers, CAUSE_HEADER);
+    if (Array.isArray(headers)) {
+      entry.requestId = valueIn(headers, 'request-id', WORD);
+      entry.cause = valueIn(headers, CAUSE_HEADER, WORD);
+      entry.fallback = valueIn(headers, FALLBACK_HEADER, FALLBACK);
+    }
     return writeHead(...args);
   };
 }
 
-function wordIn(headers: readonly unknown[], wanted: string): string | null {
-  const at = headers.findIndex(
+const WORD = /^[\w.-]{1,128}$/;
+
+const FALLBACK = /^(?:key|model=[\w.:@/-]{1,128}); on=[a-z_]{1,32}$/;
+
+/** The last value of a header in a flat list, which the gateway has added if the API sent one too; `null` for another form. */
+function valueIn(headers: readonly unknown[], wanted: string, form: RegExp): string | null {
+  const at = headers.findLastIndex(
     (name, index) => index % 2 === 0 && typeof name === 'string' && name.toLowerCase() === wanted,
   );
   const value = at === -1 ? undefined : headers[at + 1];
-  return typeof value === 'string' && /^[\w.-]{1,128}$/.test(value) ? value : null;
+  return typeof value === 'string' && form.test(value) ? redacted(value) : null;
 }

@@ -181,20 +181,12 @@ interface Opened extends GatewayTelling {
 
 function gatewayOptions(configuration: GatewayConfiguration, opened: Opened): GatewayOptions {
   const { stores, budgets, spend, totals, registry, log, onError, onFault } = opened;
-  const { clients, keys, baseUrl, publicUrl, trustProxy, labelHeaders, attribution, corsOrigins, prices } =
-    configuration;
-  const { tier, serviceVersion, limits } = configuration;
+  const { clients, publicUrl, prices, tier, serviceVersion, limits } = configuration;
+  const { keys, keyUrls, pools, baseUrl, trustProxy, labelHeaders, attribution, corsOrigins } = configuration;
   const { tokens, limiter } = stores;
   const models = [...new Set([...clients.values()].flatMap((client) => client.models ?? []))];
   return {
-    keys,
-    baseUrl,
-    trustProxy,
-    labelHeaders,
-    attribution,
-    corsOrigins,
-    prices,
-    registry,
+    ...{ keys, keyUrls, pools, baseUrl, trustProxy, labelHeaders, attribution, corsOrigins, prices, registry },
     onError,
     onFault,
     authenticate: log.authenticate(authenticator({ store: tokens, clients, spend, limiter })),

@@ -108,13 +108,18 @@ function configured({ config, host, port, metricsPort }: Asked, io: CommandIo): 
     config === null ? configurationInEnvironment(io.env, process.cwd()) : configurationInFile(config, io.env);
   const { listen, metrics } = configuration;
   const address = { host: host ?? listen.host, port: port ?? listen.port };
-  const problem = ownAddressProblem(configuration.baseUrl, address);
-  if (problem !== null) throw new ConfigurationError(GATEWAY_INVALID, [problem]);
+  const addresses = [['baseUrl', configuration.baseUrl], ...keyAddresses(configuration)] as const;
+  const problems = addresses.flatMap(([field, url]) => ownAddressProblem(field, url, address) ?? []);
+  if (problems.length > 0) throw new ConfigurationError(GATEWAY_INVALID, problems);
   return {
     ...configuration,
     listen: address,
     metrics: { ...metrics, port: metricsPort ?? metrics.port },
   };
+}
+
+function keyAddresses({ keyUrls }: GatewayConfiguration): readonly (readonly [field: string, url: string])[] {
+  return [...keyUrls].map(([alias, url]) => [`keys.${alias}.baseUrl`, url] as const);
 }
 
 async function serveGateway(read: () => GatewayConfiguration, { json, config }: Asked, io: CommandIo): Promise<void> {
@@ -209,11 +214,12 @@ const COLUMNS = 80;
 
 /** Shows people how the gateway listens; no line is wider than 80 characters unless a name is long. */
 function greeting(configuration: GatewayConfiguration, { url, metricsUrl }: RunningGateway): readonly string[] {
-  const { baseUrl, keys, clients } = configuration;
+  const { baseUrl, keys, pools, clients } = configuration;
   return [
     `Gateway at ${url}, forwarding to ${baseUrl}. Press Ctrl-C to stop it.`,
     ...row('metrics', metricsUrl),
     ...row('keys', [...keys.keys()].join(', ')),
+    ...(pools.size === 0 ? [] : row('pools', [...pools.keys()].join(', '))),
     ...row('clients', [...clients.keys()].join(', ')),
     ...row('ledger', ledgerName(configuration)),
     ...row('tokens', placeName(configuration.tokens)),
@@ -223,7 +229,7 @@ function greeting(configuration: GatewayConfiguration, { url, metricsUrl }: Runn
 
 /** Shows programs the same, in one line. */
 function greetingJson(configuration: GatewayConfiguration, { url, metricsUrl }: RunningGateway, nowMs: number): string {
-  const { baseUrl, keys, clients, tokens } = configuration;
+  const { baseUrl, keys, pools, clients, tokens } = configuration;
   return JSON.stringify({
     time: new Date(nowMs).toISOString(),
     level: 'info',
@@ -232,6 +238,7 @@ function greetingJson(configuration: GatewayConfiguration, { url, metricsUrl }: 
     metricsUrl,
     baseUrl,
     keys: [...keys.keys()],
+    ...(pools.size > 0 && { pools: [...pools.keys()] }),
     clients: [...clients.keys()],
     ledger: ledgerName(configuration),
     tokens: placeName(tokens),

@@ -35,6 +35,7 @@ export const ENDED: Readonly<Record<Outcome, 'ok' | 'failed' | 'left'>> = {
   truncated: 'failed',
   abandoned: 'left',
   blocked: 'failed',
+  failed_over: 'left',
 };
 
 /** Counts the calls of this process into the last hour, with every label they have. */

@@ -1,6 +1,7 @@
 import type { ClientRetries } from '../observe/client-retries.ts';
-import type { Exchange, Transport } from '../observe/exchange.ts';
+import { isUnsent, type Exchange, type Transport } from '../observe/exchange.ts';
 import type { LiveCall } from '../observe/live-call.ts';
+import { limiters } from '../observe/limiters.ts';
 import { responseListener } from '../observe/response.ts';
 import { retriesResponse } from '../observe/sdk-retry.ts';
 import { retryAfterMs } from '../limiter.ts';
@@ -10,6 +11,7 @@ import type { RequestBody } from './receive.ts';
 import { BodyTooLargeError } from './request-body.ts';
 import type { GatewayRequest } from './request.ts';
 import { isReadable } from './response-body.ts';
+import { isMovable, type Route } from './upstreams/route.ts';
 import { UpstreamResponse, type Upstream, type UpstreamRequest } from './upstream.ts';
 import { UpstreamTimeoutError } from './upstream-errors.ts';
 
@@ -21,7 +23,10 @@ export interface GatewayAttempt extends Exchange {
   readonly upstream: Upstream;
   /** Reads the API key. */
   readonly key: () => string;
+  readonly route: Route;
   readonly retries: ClientRetries;
+  /** How often the client has sent this call before, as it says. */
+  readonly sentBefore: number;
   /** Monotonic time when the request had arrived. */
   readonly startedMs: number;
   /**
@@ -33,7 +38,7 @@ export interface GatewayAttempt extends Exchange {
 
 /** Sends the attempts of clients. A client may have its own retry rules; it is assumed to retry as the SDKs do. */
 export const GATEWAY_TRANSPORT: Transport<GatewayAttempt, UpstreamResponse> = {
-  guardedRequest: ({ body }) => body.guarded,
+  guardedRequest: ({ body, call }) => (call.fallbackModel === null ? body.guarded : askedFor(call.fallbackModel, body)),
   async send(attempt) {
     const { request, upstream } = attempt;
     if (request.isAborted) throw new Error('the client closed the connection');
@@ -45,13 +50,18 @@ export const GATEWAY_TRANSPORT: Transport<GatewayAttempt, UpstreamResponse> = {
     return response;
   },
   headers: ({ values }) => values,
-  follow({ call, observation, request }, { values, body }) {
+  follow({ call, observation, request, route }, { values, body }) {
+    route.succeed(() => limiters(values));
     const type = isReadable(values.get('content-encoding') ?? 'identity') ? values.get('content-type') : undefined;
     body.listen(responseListener({ call, observation, path: request.target }, type ?? ''));
   },
   refusalBody: (_attempt, response) => response.json(),
   retriesRefusal: ({ fingerprint }, { status, headers }) =>
     fingerprint !== null && retriesResponse({ status, headers, refreshable: false }, 1),
+  mayMoveOn: ({ route, request }, { status }) => route.mayGoOn && isMovable(status) && !request.isAborted,
+  movesOn: ({ route, observation }, { status, headers }, rejection) =>
+    route.refuse(rejection, status, retryAfterMs(headers, observation.clock.epochMs())),
+  movesOnFrom: ({ route, request }, error) => route.mayGoOn && !request.isAborted && isUnsent(error) && route.miss(),
   isSteerable: ({ observation, call }) => call.attempts < (observation.retry?.attempts ?? 0),
   steer: (response, headers) => response.steer(headers),
   handBack(attempt, { headers }, goesOn) {
@@ -63,6 +73,11 @@ export const GATEWAY_TRANSPORT: Transport<GatewayAttempt, UpstreamResponse> = {
   retriesFailure: ({ fingerprint }, error) => fingerprint !== null && !(error instanceof BodyTooLargeError),
   wait: (attempt) => waitForRetry(attempt, null),
 };
+
+/** The request as guards see it, for another model. */
+function askedFor(model: string, { guarded }: RequestBody): RequestBody['guarded'] {
+  return { ...guarded, body: guarded.body && { ...guarded.body, model } };
+}
 
 function upstreamRequest({ request, endpoint, body, call }: GatewayAttempt, key: string): UpstreamRequest {
   const { method, target, rawHeaders } = request;
@@ -110,6 +125,7 @@ function hasTimedOut({ request, startedMs, observation }: GatewayAttempt): boole
   return request.isAborted && observation.clock.monotonicMs() - startedMs >= seconds * 1_000 - TRANSIT_MS;
 }
 
-function waitForRetry({ call, retries, fingerprint }: GatewayAttempt, askedMs: number | null): void {
-  if (fingerprint !== null) retries.wait(fingerprint(), call, { askedMs });
+function waitForRetry(attempt: GatewayAttempt, askedMs: number | null): void {
+  const { call, retries, fingerprint, sentBefore } = attempt;
+  if (fingerprint !== null) retries.wait(fingerprint(), call, { askedMs, sent: sentBefore + 1 });
 }

@@ -94,6 +94,8 @@ export class BodyFacts {
   problem: BodyProblem | null = null;
   /** Places of the request's own `model` and `max_tokens`, the last where they come twice. Not in a batch. */
   readonly spans: { model: ValueSpan | null; maxTokens: ValueSpan | null } = { model: null, maxTokens: null };
+  /** Place of the first message of a conversation. Not in a batch. */
+  firstTurn: { readonly start: number; end: number } | null = null;
   /** Requests and further models that it names. Each takes memory for as long as its call lasts. */
   asked = 0;
   readonly #bytes: Uint8Array;
@@ -155,7 +157,7 @@ export class BodyFacts {
     level.seen |= bit;
   }
 
-  open(isObject: boolean): void {
+  open(isObject: boolean, at: number): void {
     const parent = this.#levels[this.#depth];
     const isContent = this.#contentDepth > 0;
     const place = isContent ? PLACE.content : this.#placeOf(parent, isObject);
@@ -168,9 +170,10 @@ export class BodyFacts {
     const level = this.#resetLevel(place, isObject);
     level.node = place === PLACE.message ? this.#newRequest() : (parent?.node ?? null);
     if (place === PLACE.settings && parent !== undefined) enterList(level, parent);
+    if (place === PLACE.turn && this.#kind !== 'batch') this.firstTurn ??= { start: at, end: 0 };
   }
 
-  close(): void {
+  close(at: number): void {
     if (this.#contentDepth > 0) {
       this.#contentDepth -= 1;
       return;
@@ -178,6 +181,7 @@ export class BodyFacts {
     const level = this.#levels[this.#depth];
     this.#depth -= 1;
     if (level === undefined) return;
+    if (level.place === PLACE.turn && this.firstTurn?.end === 0) this.firstTurn.end = at + 1;
     if (level.place === PLACE.message) this.#requireFields(level);
     if (level.place === PLACE.entry && (level.seen & (BITS.get('params') ?? 0)) === 0) this.fail('requests');
     if (level.place >= PLACE.block) this.#closeContent(level);

@@ -128,13 +128,13 @@ export class BodyScanner {
 
   #open(isObject: boolean): void {
     if (this.#depth === MOST_DEPTH) return this.#stop('too_deep');
-    this.facts.open(isObject);
+    this.facts.open(isObject, this.#at);
     this.#isObject[++this.#depth] = isObject ? 1 : 0;
     this.#skip(isObject ? NEXT.nameOrEnd : NEXT.valueOrEnd);
   }
 
   #close(): void {
-    this.facts.close();
+    this.facts.close(this.#at);
     this.#depth--;
     this.#at++;
     this.#valueRead();

@@ -2,17 +2,20 @@ import { observation } from '../client/observation.ts';
 import { systemClock, systemTimers, type Timers } from '../clock.ts';
 import { ClientRetries } from '../observe/client-retries.ts';
 import type { Observation } from '../observe/observation.ts';
+import { defaultPrices } from '../pricing/prices.ts';
 import {
   FAULT_CAUSES,
   FAULT_PARTS,
   GATEWAY_REFUSALS,
+  KEY_STATES,
   RESEND_CAUSES,
   type CauseOf,
-  type GatewayRefusal,
   type ResendCause,
+  type GatewayRefusal,
 } from '../record/metrics/catalogue-gateway.ts';
 import { defaultRegistry, storeFor } from '../record/metrics/registry.ts';
 import type { Store } from '../record/metrics/store.ts';
+import { modelClass } from '../tier/tiers.ts';
 import type { AllowedOrigins } from './cors.ts';
 import { errorResponse, refusalError } from './errors.ts';
 import { Faults, storeCause } from './faults.ts';
@@ -23,15 +26,20 @@ import { SharedRoom } from './shared-room.ts';
 import type { GatewayRequest } from './request.ts';
 import type { BufferedResponse } from './response-body.ts';
 import { LOCAL_PROXIES, trustedProxies } from './trusted-proxies.ts';
+import { Apis, CONNECT_MS, SILENCE_MS } from './upstreams/apis.ts';
 import { upstream, type Upstream } from './upstream.ts';
+import { KeyStates } from './upstreams/key-states.ts';
+import { KeyChooser, poolOf } from './upstreams/pool.ts';
+import type { RouteSurroundings } from './upstreams/route.ts';
 
 /** The shared state that handling requests needs. */
 export interface GatewayContext {
   readonly options: GatewayOptions;
   readonly observation: Observation;
-  /** Address of the API, without a trailing slash. */
-  readonly baseUrl: string;
-  readonly upstream: Upstream;
+  readonly apis: Apis;
+  readonly routes: RouteSurroundings;
+  readonly states: KeyStates;
+  readonly chooser: KeyChooser;
   readonly retries: ClientRetries;
   readonly open: OpenRequests;
   readonly room: SharedRoom;
@@ -65,30 +73,36 @@ export function gatewayContext(
     options.budgets?.watchLedger((error) =>
       shared.faults.set('ledger', '', error === null ? null : storeCause(error, 'ledger_unavailable')),
     );
+  const connect = (url: URL): Upstream => upstreamTo(url, options, { store, faults: shared.faults });
+  const apis = new Apis(options, base, { previous: previous?.apis ?? null, connect });
   return {
     ...shared,
     options,
+    apis,
+    routes: routesOf(options, { shared, apis, store }),
     observation: {
       ...observation({ ...options, registry }, { keys: [...keys.keys()], onLedgerDown: 'closed' }),
       isStrict: true,
     },
-    baseUrl: addressOf(base),
-    upstream: upstreamOf(options, base, { previous, store, faults: shared.faults }),
     corsOrigins: new Set(options.corsOrigins ?? []),
     isTrustedProxy: trustedProxies(options.trustProxy ?? LOCAL_PROXIES),
     refuse(reason, message) {
       refusals.series({ reason }).add(1);
       return errorResponse(refusalError(reason, message));
     },
-    onError(error) {
+    onError: countingErrors(store, onError),
+  };
+}
+
+/** Counts an error, and one of the listener's, which runs in the middle of an exchange that goes on without it. */
+function countingErrors(store: Store, onError: (error: unknown) => void): (error: unknown) => void {
+  return (error) => {
+    store.errors('gateway');
+    try {
+      onError(error);
+    } catch {
       store.errors('gateway');
-      try {
-        onError(error);
-      } catch {
-        // This runs in the middle of an exchange, which goes on without it.
-        store.errors('gateway');
-      }
-    },
+    }
   };
 }
 
@@ -96,8 +110,12 @@ export function gatewayContext(
 function sharedParts({
   limits = {},
   timers = systemTimers,
-}: GatewayOptions): Pick<GatewayContext, 'retries' | 'open' | 'room' | 'turns'> {
+  clock = systemClock,
+  random = Math.random,
+}: GatewayOptions): Pick<GatewayContext, 'retries' | 'open' | 'room' | 'turns' | 'states' | 'chooser'> {
   return {
+    states: new KeyStates(clock),
+    chooser: new KeyChooser(clock, random),
     retries: new ClientRetries(timers),
     open: new OpenRequests(limits.requests ?? 10_000),
     room: new SharedRoom(limits.heldBytes ?? DEFAULT_HELD_BYTES),
@@ -121,23 +139,14 @@ function faultsOf({ clock = systemClock, onFault }: GatewayOptions, store: Store
   });
 }
 
-function addressOf(base: URL): string {
-  return base.href.replace(/\/$/, '');
-}
-
-interface Connected {
-  readonly previous: GatewayContext | null;
+interface Watched {
   readonly store: Store;
   readonly faults: Faults;
 }
 
-function upstreamOf({ limits = {}, clock = systemClock }: GatewayOptions, base: URL, connected: Connected): Upstream {
-  const { previous, store, faults } = connected;
-  const connectMs = limits.upstreamConnectMs ?? 10_000;
-  const timeoutMs = limits.upstreamSilenceMs ?? 600_000;
-  const isSame = previous?.upstream.timeoutMs === timeoutMs && previous.upstream.connectMs === connectMs;
-  const isSameApi = previous?.baseUrl === addressOf(base) && isSame;
-  if (isSameApi) return previous.upstream;
+function upstreamTo(base: URL, { limits = {}, clock = systemClock }: GatewayOptions, watched: Watched): Upstream {
+  const { store, faults } = watched;
+  const { upstreamSilenceMs: timeoutMs = SILENCE_MS, upstreamConnectMs: connectMs = CONNECT_MS } = limits;
   const resends = store.families.plimsoll_gateway_resends_total;
   for (const cause of RESEND_CAUSES) resends.series({ cause }).add(0);
   const watch = {
@@ -149,6 +158,35 @@ function upstreamOf({ limits = {}, clock = systemClock }: GatewayOptions, base: 
   };
   const onResend = (cause: ResendCause): void => resends.series({ cause }).add(1);
   return upstream(base, { timeoutMs, connectMs, clock, onResend, watch });
+}
+
+interface Routed {
+  readonly shared: Pick<GatewayContext, 'states' | 'chooser'>;
+  readonly apis: Apis;
+  readonly store: Store;
+}
+
+/** What the routes of requests go by. Shows the state of each key that has an alternative. */
+function routesOf(options: GatewayOptions, { shared, apis, store }: Routed): RouteSurroundings {
+  const { keys, pools, prices = defaultPrices() } = options;
+  const { states } = shared;
+  const { plimsoll_gateway_failovers_total: failovers, plimsoll_gateway_key_state: shown } = store.families;
+  const known = new Map([...[...keys.keys()].map((alias) => [alias, poolOf(alias)] as const), ...(pools ?? [])]);
+  for (const key of keys.keys()) {
+    for (const state of KEY_STATES) {
+      const is = (): number | null => (states.state(key) === null ? null : Number(states.state(key) === state));
+      shown.series({ key, state }).computeBy(is);
+    }
+  }
+  return {
+    ...shared,
+    keys,
+    pools: known,
+    canonicalModel: (model) => prices.canonicalModel(model),
+    classOf: (model) => modelClass(prices.canonicalModel(model)),
+    apis: apis.ofKeys,
+    onFailover: (key, reason, way) => failovers.series({ key, reason, way }).add(1),
+  };
 }
 
 /** The requests in progress, and whether more are accepted. */

@@ -1,4 +1,4 @@
-import type { RawHeaders } from './headers.ts';
+import { FALLBACK_HEADER, type RawHeaders } from './headers.ts';
 import type { GatewayRequest } from './request.ts';
 import type { BufferedResponse } from './response-body.ts';
 
@@ -6,7 +6,7 @@ import type { BufferedResponse } from './response-body.ts';
 export type AllowedOrigins = ReadonlySet<string>;
 
 /** Headers that a page may read. The SDK's retries rely on the last three. */
-const EXPOSED = 'request-id, retry-after, retry-after-ms, x-should-retry';
+const EXPOSED = `request-id, ${FALLBACK_HEADER}, retry-after, retry-after-ms, x-should-retry`;
 
 const PREFLIGHT_SECONDS = 600;
 

@@ -8,45 +8,113 @@ import { callDetails, operation } from '../observe/operation.ts';
 import { REFUSAL } from '../decisions.ts';
 import { isRateLimited } from './access/rate-limiter.ts';
 import { GATEWAY_TRANSPORT, type GatewayAttempt } from './attempt.ts';
+import { withOwnAddress } from './batch-results.ts';
 import type { GatewayContext } from './context.ts';
 import { errorResponse, refusalError, type ApiError } from './errors.ts';
 import { apiCause, unansweredError } from './faults.ts';
 import type { TokenGuard } from './grant.ts';
-import { labelsIn, without } from './headers.ts';
+import { FALLBACK_HEADER, labelsIn } from './headers.ts';
+import type { KeyReader } from './options.ts';
 import { NO_FACTS, receiveBody, type ReceiveOptions, type RequestBody } from './receive.ts';
 import { BodyTooLargeError } from './request-body.ts';
 import type { AuthorizedRequest } from './request.ts';
 import type { GatewayResponse } from './response-body.ts';
 import { isClientRuleError } from './rules.ts';
+import { conversationOf } from './upstreams/conversation.ts';
+import type { Api } from './upstreams/apis.ts';
+import type { KeyPool } from './upstreams/pool.ts';
+import { Route, type RoutedRequest, type Way } from './upstreams/route.ts';
 import type { UpstreamResponse } from './upstream.ts';
 
 /**
- * Sends a request to the API with its key, and returns the API's response, or an error that says why the request was
- * not sent.
+ * Sends a request to the API with a key, and another way if that is refused and there is one. Returns the API's response, or
+ * an error that says why the request was not sent.
  */
 export async function forward(context: GatewayContext, authorized: AuthorizedRequest): Promise<GatewayResponse> {
-  const { options, room, turns, upstream, retries, faults, onError, refuse } = context;
-  const { request, endpoint, grant } = authorized;
-  const key = options.keys.get(grant.key);
-  if (key === undefined) {
-    onError(new Error('a grant names the alias of a key that the gateway does not have'));
+  const { room, turns, routes, apis, onError, refuse } = context;
+  const pool = routes.pools.get(authorized.grant.key);
+  const [home] = pool?.keys.keys() ?? [];
+  const api = apis.ofKeys.get(home ?? '');
+  if (pool === undefined || home === undefined || api === undefined) {
+    onError(new Error('a grant names a key or a pool that the gateway does not have'));
     return errorResponse(NO_KEY);
   }
-  if (key.fault !== undefined) faults.set('key', grant.key, key.fault());
-  const observation = observationOf(context, authorized);
-  const refused = await refuseWithoutBody(context, authorized, observation);
+  const observation = observationOf(context, authorized, home);
+  const refused = await refuseWithoutBody(authorized, { observation, baseUrl: api.baseUrl });
   if (refused !== null) return refused;
   const received = await receiveBody(authorized, { room, turns, reading: readingOf(context, authorized) });
   if ('reason' in received) return refuse(received.reason, received.message);
   const { body, release } = received;
   try {
-    const call = callOf(context, authorized, { observation, body });
-    const startedMs = observation.clock.monotonicMs();
-    const attempt = { ...call, observation, request, endpoint, body, upstream, key, retries, startedMs };
-    return await respond(attempt, () => options.publicUrl?.replace(/\/$/, '') ?? request.baseUrl());
+    return await sendByRoute(context, authorized, { observation, api, body, pool });
   } finally {
     release();
   }
+}
+
+interface Routed {
+  /** Of the first key. */
+  readonly observation: Observation;
+  readonly api: Api;
+  readonly body: RequestBody;
+  readonly pool: KeyPool;
+}
+
+/** Sends the request by each way of its route, until one is not refused or none is left. */
+async function sendByRoute(
+  context: GatewayContext,
+  authorized: AuthorizedRequest,
+  { observation: first, api, body, pool }: Routed,
+): Promise<GatewayResponse> {
+  const { retries, apis, options, routes, faults } = context;
+  const { request, endpoint } = authorized;
+  const startedMs = first.clock.monotonicMs();
+  const { fingerprint, sentBefore } = numberingOf(authorized, first, body);
+  let waiting = sentBefore > 0 && fingerprint !== null ? retries.resume(fingerprint(), sentBefore) : undefined;
+  const route = new Route(routes, routedRequest(authorized, body, waiting?.key ?? null), pool);
+  const shared = { request, endpoint, body, retries, startedMs, route, sentBefore };
+  const ownUrl = (): string => options.publicUrl?.replace(/\/$/, '') ?? request.baseUrl();
+  for (let refused: GatewayResponse | null = null; ;) {
+    const way = route.take();
+    const observation = way.key === first.key ? first : observationOf(context, authorized, way.key);
+    const { upstream, baseUrl } = apis.ofKeys.get(way.key) ?? api;
+    const call = callOf(authorized, { observation, body, way, baseUrl, waiting });
+    waiting = undefined;
+    const key: KeyReader = options.keys.get(way.key) ?? noKey;
+    if (key.fault !== undefined) faults.set('key', way.key, key.fault());
+    // The client's next attempt goes to the model that it asks for.
+    const joined = way.model === null ? fingerprint : null;
+    const attempt = { ...shared, call, observation, key, upstream, fingerprint: joined };
+    const response = await respond(attempt, { ownUrl, refused });
+    if (!route.goesOn) return way.fallback === null ? response : { ...response, headers: withFallback(response, way) };
+    refused = response;
+  }
+}
+
+function noKey(): never {
+  throw new Error('the key is gone');
+}
+
+/** Tells the client that a rule led elsewhere, and why. Which model answered stands in the response. */
+function withFallback({ headers }: GatewayResponse, { model, fallback }: Way): GatewayResponse['headers'] {
+  const to = model === null ? 'key' : `model=${model}`;
+  return [...headers, FALLBACK_HEADER, `${to}; on=${fallback?.reason}`];
+}
+
+function routedRequest(
+  { request: { method, path }, endpoint, grant }: AuthorizedRequest,
+  { raw, facts, firstTurn }: RequestBody,
+  before: string | null,
+): RoutedRequest {
+  const isMessage = method === 'POST' && path === '/v1/messages';
+  return {
+    name: grant.key,
+    rules: grant.fallbacks ?? [],
+    model: facts.model,
+    kind: isMessage ? 'message' : endpoint.kind === 'message' ? 'count' : 'other',
+    conversation: () => (raw instanceof Uint8Array ? conversationOf(raw, firstTurn) : null),
+    before,
+  };
 }
 
 const NO_KEY: ApiError = {
@@ -74,9 +142,8 @@ function needsBody({ needsBody: needs = true }: TokenGuard): boolean {
  * as `blocked`, without a model.
  */
 async function refuseWithoutBody(
-  { baseUrl }: GatewayContext,
   { request: { method, target }, grant }: AuthorizedRequest,
-  observation: Observation,
+  { observation, baseUrl }: { readonly observation: Observation; readonly baseUrl: string },
 ): Promise<GatewayResponse | null> {
   const guards = grant.guards.filter((guard) => !needsBody(guard));
   if (guards.length === 0) return null;
@@ -94,13 +161,18 @@ async function refuseWithoutBody(
   }
 }
 
-function observationOf({ options, observation }: GatewayContext, authorized: AuthorizedRequest): Observation {
+/** What observes the attempts with a key. */
+function observationOf(
+  { options, observation }: GatewayContext,
+  authorized: AuthorizedRequest,
+  key: string,
+): Observation {
   const { request, grant } = authorized;
   const { recorders, guards, spendGuards } = observation;
   const labels = { ...options.labels, ...labelsIn(request.headers, options.labelHeaders ?? []), ...grant.labels };
   return {
     ...observation,
-    key: grant.key,
+    key,
     client: grant.client,
     attribution: () => labels,
     guards: [...grant.guards.filter(needsBody), ...guards],
@@ -109,96 +181,92 @@ function observationOf({ options, observation }: GatewayContext, authorized: Aut
   };
 }
 
+/** How a client numbers the attempts of its call. */
+function numberingOf(
+  { request, grant }: AuthorizedRequest,
+  { attribution }: Observation,
+  { raw }: RequestBody,
+): Pick<GatewayAttempt, 'fingerprint' | 'sentBefore'> {
+  const { method, target, headers } = request;
+  const count = headers.get('x-stainless-retry-count');
+  if (count === undefined) return { fingerprint: null, sentBefore: 0 };
+  // It joins attempts in the metrics alone: guards are asked about each, whatever its client says of it.
+  const fingerprint = (): string => {
+    const start = raw instanceof Uint8Array ? hash('sha256', raw.subarray(0, FINGERPRINTED_BYTES)) : null;
+    const content = raw instanceof Uint8Array ? [start, raw.length] : headers.get('content-length');
+    return JSON.stringify([grant.tokenId, method, target, content, Object.entries(attribution(null))]);
+  };
+  return { fingerprint, sentBefore: Number(count) };
+}
+
 interface Observed {
   readonly observation: Observation;
   readonly body: RequestBody;
+  readonly way: Way;
+  readonly baseUrl: string;
+  /** Waits for this attempt. */
+  readonly waiting: LiveCall | undefined;
 }
 
-/** Finds the call that waits for this attempt, or begins a new one. */
+/** Goes on with the call that waits for this attempt, if it has the same key, or begins a new one. */
 function callOf(
-  { baseUrl, retries }: GatewayContext,
-  { request, grant }: AuthorizedRequest,
-  { observation, body }: Observed,
-): Pick<GatewayAttempt, 'call' | 'fingerprint'> {
-  const { method, target, headers } = request;
+  { request: { method, target } }: AuthorizedRequest,
+  { observation, body, way, baseUrl, waiting }: Observed,
+): LiveCall {
+  if (waiting?.key === way.key && way.model === null) {
+    waiting.retry();
+    return waiting;
+  }
+  waiting?.end('failed_over');
   const { stream, ...facts } = body.facts;
-  const count = headers.get('x-stainless-retry-count');
-  // It joins attempts in the metrics alone: guards are asked about each, whatever its client says of it.
-  const fingerprint = (): string => {
-    const { raw } = body;
-    const start = raw instanceof Uint8Array ? hash('sha256', raw.subarray(0, FINGERPRINTED_BYTES)) : null;
-    const content = raw instanceof Uint8Array ? [start, raw.length] : headers.get('content-length');
-    return JSON.stringify([grant.tokenId, method, target, content, Object.entries(observation.attribution(null))]);
-  };
-  const resumed = Number(count ?? 0) > 0 ? retries.resume(fingerprint(), Number(count)) : undefined;
-  resumed?.retry();
-  const details = callDetails(null, null);
-  const begun = { ...facts, operation: operation(method, target, stream), baseUrl, sdkSpan: undefined, details };
-  return { fingerprint: count === undefined ? null : fingerprint, call: resumed ?? new LiveCall(observation, begun) };
+  const model = way.model ?? facts.model;
+  const begun = { ...facts, model, operation: operation(method, target, stream), baseUrl, sdkSpan: undefined };
+  const call = new LiveCall(observation, { ...begun, details: callDetails(null, null) });
+  if (way.model !== null) [call.fallbackModel, call.fallbackFrom] = [way.model, facts.model];
+  return call;
 }
 
 /** A longer body is not hashed as a whole: its client would stop all others for as long as that takes. */
 const FINGERPRINTED_BYTES = 64 << 10;
 
-/** `ownUrl` tells the address of the gateway as the client knows it. */
-async function respond(attempt: GatewayAttempt, ownUrl: () => string): Promise<GatewayResponse> {
+interface Returning {
+  readonly ownUrl: () => string;
+  readonly refused: GatewayResponse | null;
+}
+
+/**
+ * `ownUrl` tells the address of the gateway as the client knows it. `refused` is the refusal of the way before, which goes
+ * back if a guard refuses this one.
+ */
+async function respond(attempt: GatewayAttempt, { ownUrl, refused }: Returning): Promise<GatewayResponse> {
   const { endpoint } = attempt;
   let response: UpstreamResponse;
   try {
     response = await sendObserved(attempt, GATEWAY_TRANSPORT);
     if (response.ok && endpoint.namesResults === true) return await withOwnAddress(response, ownUrl());
   } catch (error) {
+    const refusal = guardError(error);
+    if (refusal !== null && refused !== null) return refused;
     // If it is not the client that left, the gateway stops.
     const ended = attempt.request.isAborted ? refusalError('draining') : null;
-    return errorResponse(guardError(error) ?? ended ?? sendError(error));
+    return errorResponse(refusal ?? ended ?? sendError(error));
   }
+  if (attempt.route.goesOn) return dropped(response);
   const body = response.ok ? response.body : ((await response.whole) ?? response.body);
   return { status: response.status, headers: response.returnedHeaders, body };
+}
+
+/** A refusal that the client does not get unless nothing better comes: what is not short is not kept. */
+async function dropped(response: UpstreamResponse): Promise<GatewayResponse> {
+  const body = await response.whole;
+  if (body === null) response.body.cancel();
+  return { status: response.status, headers: response.returnedHeaders, body: body ?? Buffer.alloc(0) };
 }
 
 function sendError(error: unknown): ApiError {
   if (error instanceof BodyTooLargeError)
     return { status: 413, type: 'request_too_large', message: 'The request body is longer than the API accepts.' };
   return unansweredError(apiCause(error));
-}
-
-/** A page of the list has at most 1,000 batches, each below 1 KiB. */
-const LARGEST_BYTES = 8 << 20;
-
-/** Before the address of results in a response of the API, and within it. */
-const [RESULTS_NAME, RESULTS_PATH] = ['"results_url"', '/v1/messages/batches/'];
-
-/** Replaces the addresses before the paths of results. It reads each character a few times at most, whatever they are. */
-export function withOwnResults(text: string, own: string): string {
-  const pieces: string[] = [];
-  let at = 0;
-  for (let name = text.indexOf(RESULTS_NAME); name !== -1; name = text.indexOf(RESULTS_NAME, at)) {
-    const start = valueStart(text, name + RESULTS_NAME.length);
-    const end = text[start] === '"' ? text.indexOf('"', start + 1) : start;
-    if (end === -1) break;
-    const value = text.slice(start + 1, end);
-    const path = /^https?:\/\//.test(value) ? value.indexOf(RESULTS_PATH) : -1;
-    pieces.push(text.slice(at, start), path === -1 ? text.slice(start, end) : `"${own}${value.slice(path)}`);
-    at = end;
-  }
-  return [...pieces, text.slice(at)].join('');
-}
-
-function valueStart(text: string, after: number): number {
-  let at = after;
-  while (/[\s:]/.test(text[at] ?? '')) at++;
-  return at;
-}
-
-/**
- * Replaces the addresses of batch results by the gateway's: the SDKs fetch them from there, with the gateway's token.
- * Rejects if the body is incomplete.
- */
-async function withOwnAddress(response: UpstreamResponse, ownUrl: string): Promise<GatewayResponse> {
-  const text = (await response.body.collect(LARGEST_BYTES)).toString('utf8');
-  const own = JSON.stringify(ownUrl).slice(1, -1);
-  const body = Buffer.from(withOwnResults(text, own));
-  return { status: response.status, headers: without(response.returnedHeaders, 'content-length'), body };
 }
 
 /** The API error for a request that a guard refused; `null` for any other error. */

@@ -39,7 +39,7 @@ export function gateway(given: GatewayOptions): Gateway {
   const { timers = systemTimers } = options;
   let context = gatewayContext(options, base);
   const { open, retries } = context;
-  const connections = new Set([context.upstream]);
+  const connections = new Set(context.apis.all);
   const finish = (request: GatewayRequest): void => open.delete(request);
   const begin = (request: GatewayRequest): Promise<GatewayResponse> => {
     open.add(request);
@@ -61,15 +61,16 @@ export function gateway(given: GatewayOptions): Gateway {
       const checked = checkedGatewayOptions({ ...next, ...(options.registry && { registry: options.registry }) });
       const previous = context;
       context = gatewayContext(checked.options, checked.base, previous);
-      connections.add(context.upstream);
-      if (context.upstream !== previous.upstream) previous.upstream.retire();
+      const { all } = context.apis;
+      for (const api of all) connections.add(api);
+      for (const api of previous.apis.all) if (!all.includes(api)) api.upstream.retire();
     },
     async close({ deadlineMs = 30_000, lameDuckMs = 0 } = {}) {
       open.isLeaving = true;
       if (lameDuckMs > 0) await new Promise<void>((resolve) => timers.whileWaiting(lameDuckMs, resolve));
       await open.drain(deadlineMs, timers);
       retries.end();
-      for (const each of connections) each.close();
+      for (const { upstream } of connections) upstream.close();
     },
   };
 }

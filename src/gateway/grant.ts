@@ -1,5 +1,6 @@
 import type { Guard, SpendGuard } from '../decisions.ts';
 import type { Attribution, Recorder } from '../vocabulary.ts';
+import type { FallbackRule } from './upstreams/route.ts';
 
 /** The permissions of a token, and the labels of its calls. */
 export interface Grant {
@@ -7,8 +8,10 @@ export interface Grant {
   readonly tokenId: string;
   /** Name of the client that has the token. */
   readonly client: string;
-  /** Alias of the API key for its calls. */
+  /** Alias of the API key for its calls, or name of a pool. */
   readonly key: string;
+  /** Where its messages go after a refusal that another key or model may not give, in this order. Default: nowhere. */
+  readonly fallbacks?: readonly FallbackRule[];
   /** Labels of its calls. Nothing in a request overrides them. */
   readonly labels: Attribution;
   /**

@@ -34,6 +34,9 @@ export function presentedToken(headers: { get(name: string): string | null | und
   return isBearer ? { token: bearer, header: 'Authorization' } : { token: key, header: 'x-api-key' };
 }
 
+/** Says that a rule of the client led to another key or model. */
+export const FALLBACK_HEADER = 'plimsoll-fallback';
+
 /** Headers that belong to one connection (RFC 9110, 7.6.1), as do those that `connection` lists. */
 const HOP_BY_HOP = [
   'connection',

@@ -14,6 +14,8 @@ export { gateway, type Gateway } from './gateway.ts';
 export type { GatewayLimits, GatewayOptions } from './options.ts';
 export type { Authenticate, AuthenticationFailure, Credentials, Grant, MaxTokensCeiling, TokenGuard } from './grant.ts';
 export { clientGuards } from './rules.ts';
+export type { KeyPool } from './upstreams/pool.ts';
+export type { FallbackRule } from './upstreams/route.ts';
 export { authenticator, type AuthenticatorOptions } from './access/authenticator.ts';
 export type { ClientRules, GatewayClient, MintRules } from './access/client.ts';
 export { issueToken, type IssuedToken, type IssueOptions } from './access/tokens.ts';

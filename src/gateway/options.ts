@@ -5,6 +5,7 @@ import { ConfigurationError, unfit, type Problem } from '../errors.ts';
 import type { GatewayFault, UnreadyAfter } from './faults.ts';
 import type { Authenticate } from './grant.ts';
 import { isNetwork } from './trusted-proxies.ts';
+import { poolProblems, type KeyPool } from './upstreams/pool.ts';
 
 /** Bodies of this many bytes are held in all, besides what Node itself needs: 32 of the longest that the API accepts are fewer. */
 export const DEFAULT_HELD_BYTES = 256 << 20;
@@ -39,6 +40,8 @@ export interface GatewayOptions extends Omit<InstrumentOptions, 'key' | 'routes'
   readonly authenticate: Authenticate;
   /** The API keys by alias. Each is read when it is used. */
   readonly keys: ReadonlyMap<string, KeyReader>;
+  /** Keys that stand for each other, by name: a grant may name one in place of a key. */
+  readonly pools?: ReadonlyMap<string, KeyPool>;
   /** Address of the API, without `/v1`. Default: https://api.anthropic.com */
   readonly baseUrl?: string;
   /**
@@ -51,6 +54,8 @@ export interface GatewayOptions extends Omit<InstrumentOptions, 'key' | 'routes'
    * those of this machine, `127.0.0.0/8` and `::1`.
    */
   readonly trustProxy?: readonly string[];
+  /** Addresses of the keys that call another API, by alias. */
+  readonly keyUrls?: ReadonlyMap<string, string>;
   /** Names of labels that requests may set, by headers `x-plimsoll-<name>`. No label that a budget counts by. */
   readonly labelHeaders?: readonly string[];
   /** Web origins whose pages may call the gateway. */
@@ -66,6 +71,8 @@ export interface GatewayOptions extends Omit<InstrumentOptions, 'key' | 'routes'
   readonly onFault?: (fault: GatewayFault) => void;
   /** For tests. */
   readonly timers?: Timers;
+  /** For tests: from 0 to 1, which key of a pool gets a request. */
+  readonly random?: () => number;
 }
 
 const API_URL = 'https://api.anthropic.com';
@@ -80,6 +87,8 @@ export function checkedGatewayOptions(given: GatewayOptions): { readonly options
       ? []
       : addressProblems('publicUrl', given.publicUrl, 'https://claude.example.com')),
     ...trustProblems(given.trustProxy ?? []),
+    ...[...(given.keyUrls ?? [])].flatMap(([alias, url]) => addressProblems(`keyUrls.${alias}`, url, API_URL)),
+    ...[...(given.pools ?? [])].flatMap(([name, pool]) => poolProblems(name, pool, given.keys)),
     ...labelHeaderProblems(given),
     ...Object.keys(given.handlers ?? {}).flatMap(handlerProblems),
     ...instrumentProblems(given),
@@ -111,7 +120,7 @@ function accessProblems({ keys, authenticate }: GatewayOptions): readonly Proble
   ];
 }
 
-function addressProblems(field: 'baseUrl' | 'publicUrl', address: string, example: string): readonly Problem[] {
+function addressProblems(field: string, address: string, example: string): readonly Problem[] {
   const url = URL.parse(address);
   // The address is not shown, because it may contain a password.
   const wrong = (got: string, advice: string): readonly Problem[] => {

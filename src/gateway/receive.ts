@@ -30,6 +30,8 @@ export interface RequestBody {
   readonly raw: Uint8Array | StreamedBody | null;
   /** Places of the values that may be changed. */
   readonly spans: { readonly model: ValueSpan | null; readonly maxTokens: ValueSpan | null };
+  /** Place of the first message; `null` if there is none. */
+  readonly firstTurn: ValueSpan | null;
 }
 
 /** The facts about a call in the body of a Messages request. */
@@ -129,13 +131,13 @@ async function scanned(
   const scanner = new BodyScanner(bytes, kind);
   await turns.scan(scanner);
   const { facts, textLength } = scanner;
-  const { problem, body, spans } = facts;
+  const { problem, body, spans, firstTurn } = facts;
   if (reading === 'strict' && problem !== null) {
     release();
     return invalid(problem);
   }
   const guarded = { body, bodyLength: textLength };
-  return { body: { facts: factsOf(body), guarded, raw: bytes, spans }, release };
+  return { body: { facts: factsOf(body), guarded, raw: bytes, spans, firstTurn }, release };
 }
 
 /** The most of a body that is read at a time. It takes less than a millisecond. */
@@ -213,7 +215,7 @@ const PROBLEMS: Readonly<Record<BodyProblem, string>> = {
 
 /** Makes the record of a body that is not read. */
 function unreadBody(raw: RequestBody['raw']): RequestBody {
-  return { facts: NO_FACTS, guarded: { body: null, bodyLength: 0 }, raw, spans: NO_SPANS };
+  return { facts: NO_FACTS, guarded: { body: null, bodyLength: 0 }, raw, spans: NO_SPANS, firstTurn: null };
 }
 
 export const NO_FACTS: RequestFacts = { model: null, stream: false, maxTokens: null };

@@ -22,10 +22,13 @@ interface Wait {
   readonly askedMs: number | null;
   /** An abort of it ends the wait as `cancelled`. One that was aborted before is not listened to. */
   readonly signal?: AbortSignal | null | undefined;
+  /** How often the client will have sent before then. Default: the attempts of the call. */
+  readonly sent?: number;
 }
 
 interface Waiting {
   readonly call: LiveCall;
+  readonly sent: number;
   readonly stop: () => void;
 }
 
@@ -56,7 +59,7 @@ export class ClientRetries {
    */
   resume(key: RetryKey, retryCount: number | null): LiveCall | undefined {
     const waits = this.#waits(key);
-    const isNext = ({ call }: Waiting): boolean => retryCount === null || call.attempts === retryCount;
+    const isNext = ({ sent }: Waiting): boolean => retryCount === null || sent === retryCount;
     const found = retryCount === 0 ? undefined : waits?.find((waiting) => this.#all.has(waiting) && isNext(waiting));
     found?.stop();
     return found?.call;
@@ -66,7 +69,7 @@ export class ClientRetries {
    * Lets the call wait for its next attempt. Without one, it ends with its last attempt: when the wait is over, or when the
    * returned function is called.
    */
-  wait(key: RetryKey, call: LiveCall, { askedMs, signal }: Wait): () => void {
+  wait(key: RetryKey, call: LiveCall, { askedMs, signal, sent = call.attempts }: Wait): () => void {
     if (this.#all.size >= MOST_WAITING) {
       call.endWithLastAttempt();
       return () => undefined;
@@ -77,6 +80,7 @@ export class ClientRetries {
     const cancels: Cancel[] = [this.#timers.inBackground(waitMs, () => this.#end(waiting))];
     const waiting: Waiting = {
       call,
+      sent,
       stop: () => {
         this.#all.delete(waiting);
         for (const cancel of cancels) cancel();

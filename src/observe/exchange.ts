@@ -42,6 +42,12 @@ export interface Transport<E extends Exchange, R extends ResponseHead> {
   refusalBody(exchange: E, response: R, fate: RefusalFate): Promise<unknown>;
   /** Will the request be sent again after this refusal? */
   retriesRefusal(exchange: E, response: R): boolean;
+  /** May the request be sent another way after this refusal? Absent where there is none. */
+  mayMoveOn?(exchange: E, response: R): boolean;
+  /** Sends it another way, if there is one: the call ends as `failed_over`, and its sender never sees the refusal. */
+  movesOn?(exchange: E, response: R, rejection: Rejection): boolean;
+  /** The same after a failure. */
+  movesOnFrom?(exchange: E, error: unknown): boolean;
   /** May a retry policy say whether and when? */
   isSteerable(exchange: E, response: R): boolean;
   /** Puts the retry policy's decision into the headers of a refusal, where the sender's retry loop reads it. */
@@ -157,7 +163,9 @@ function observeSuccess<E extends Exchange, R extends ResponseHead>(
   transport.follow(exchange, response);
 }
 
-/** Returns a promise where the response has to wait for the decision of a retry policy. */
+const MOVED_ON = { denied: null, ends: 'failed_over' } as const;
+
+/** Returns a promise where the response has to wait for a decision: of a retry policy, or of a transport with another way. */
 export function observeRefusal<E extends Exchange, R extends ResponseHead>(
   exchange: E,
   transport: Transport<E, R>,
@@ -171,21 +179,23 @@ export function observeRefusal<E extends Exchange, R extends ResponseHead>(
   const rejected = transport
     .refusalBody(exchange, response, policy === undefined ? unasked : 'decided')
     .then((body) => rejection({ status, headers, body }));
-  const verdict: Promise<Verdict> =
-    policy === undefined
-      ? rejected.then((rejection) => ({ rejection, denied: null, isLast: !goesOn }))
-      : rejected.then((rejection) => decide(exchange, transport, { policy, response, rejection }));
+  const mayMoveOn = transport.mayMoveOn?.(exchange, response) === true;
+  const verdict = rejected.then((rejection): Verdict => {
+    if (mayMoveOn && transport.movesOn?.(exchange, response, rejection) === true) return { rejection, ...MOVED_ON };
+    if (policy !== undefined) return decide(exchange, transport, { policy, response, rejection });
+    return { rejection, denied: null, ends: goesOn ? null : rejection.outcome };
+  });
   const requestId = requestIdOf(headers);
   const askedMs = call.spends.length > 0 ? retryAfterMs(headers, observation.clock.epochMs()) : null;
   const refused = { status, requestId, retryAfterMs: askedMs, verdict };
   if (exchange.isAround === true) call.refuse({ ...refused, limiters: [], begun: null });
   else call.refuse({ ...refused, limiters: limiters(headers) });
-  if (policy === undefined) {
+  if (policy === undefined && !mayMoveOn) {
     transport.handBack(exchange, response, goesOn);
     return undefined;
   }
   return verdict
-    .then(({ isLast }) => transport.handBack(exchange, response, !isLast))
+    .then(({ ends }) => transport.handBack(exchange, response, ends === null))
     .catch((error: unknown) => observation.onError('retry', error));
 }
 
@@ -201,6 +211,7 @@ function observeFailure<E extends Exchange, R extends ResponseHead>(
   }
   const status = transport.failureOf(exchange, error);
   call.fail(status);
+  if (transport.movesOnFrom?.(exchange, error) === true) return call.end('failed_over');
   if (!transport.retriesFailure(exchange, error)) return call.end(status);
   // A sender that gave it up may say that it will send again, and never do: nothing waits for that with a hold.
   if (status === 'timeout' && observation.isStrict === true) for (const spend of call.spends) spend.retried?.();
@@ -225,12 +236,12 @@ function decide<E extends Exchange, R extends ResponseHead>(
   try {
     const decision = policy.decide({ call, status, headers, rejection, elapsedMs: call.elapsedMs });
     transport.steer(response, retryHeaders(decision));
-    if (!decision.retry) return { rejection, denied: decision.reason, isLast: true };
+    if (!decision.retry) return { rejection, denied: decision.reason, ends: rejection.outcome };
     if (decision.model !== undefined) call.fallbackModel = decision.model;
   } catch (error) {
     observation.onError('retry', error);
   }
-  return { rejection, denied: null, isLast: false };
+  return { rejection, denied: null, ends: null };
 }
 
 /** Names and values of headers that carry a retry decision. */

@@ -213,10 +213,10 @@ export class LiveCall implements Call, Patience {
     const attempt = begun === null ? null : Object.assign(this.#attempt(status, limiters, begun), said);
     const recording = (this.#recording ?? Promise.resolve())
       .then(() => verdict)
-      .then(({ rejection, denied, isLast }) => {
+      .then(({ rejection, denied, ends }) => {
         if (denied !== null) this.#record('retryDenied', denied);
         if (attempt !== null) this.#recordAttempt(attempt, rejection);
-        if (isLast) this.end(rejection.outcome);
+        if (ends !== null) this.end(ends);
       })
       .catch((error: unknown) => this.#observation.onError('middleware', error))
       .then(() => {

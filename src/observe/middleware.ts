@@ -160,7 +160,7 @@ export class MiddlewareRound<E extends Exchange> {
     const verdict = body.then((read) => ({
       rejection: rejection({ status, headers, body: read }),
       denied: null,
-      isLast: false,
+      ends: null,
     }));
     const askedMs = call.spends.length > 0 ? retryAfterMs(headers, observation.clock.epochMs()) : null;
     const refused = { status, limiters: limiters(headers), requestId: requestIdOf(headers), retryAfterMs: askedMs };

@@ -13,8 +13,8 @@ export interface Verdict {
   readonly rejection: Rejection;
   /** Set where the retry policy ended the call. */
   readonly denied: RetryDenial | null;
-  /** The call ends with this attempt. */
-  readonly isLast: boolean;
+  /** How the call ends with this attempt; `null` if it goes on. */
+  readonly ends: Outcome | null;
 }
 
 /** An attempt that is under way. Middleware of the program's may have several at once. */

@@ -76,6 +76,7 @@ const IS_RETRIED: Readonly<Record<Outcome, boolean>> = {
   truncated: false,
   abandoned: false,
   blocked: false,
+  failed_over: false,
 };
 
 const RETRIED = OUTCOMES.filter((outcome) => IS_RETRIED[outcome]);

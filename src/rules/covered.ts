@@ -54,6 +54,7 @@ export const ALERT_OF_OUTCOME = {
   truncated: 'PlimsollErrorBudgetBurn',
   abandoned: null,
   blocked: 'PlimsollBudgetBlocks',
+  failed_over: null,
 } as const satisfies Readonly<Record<Outcome, `Plimsoll${string}` | null>>;
 
 /** Outcomes that count as failures of the API or the network, as a matcher. Spend limits, missing credit, 401s and budgets have alerts of their own. */

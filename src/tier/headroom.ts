@@ -80,7 +80,7 @@ function inBucket({ limit, remaining }: LimitObservation): number {
 }
 
 /** A reset in the past means that the clocks differ: then the bucket is full a minute's share later. */
-function remainingAt(last: LimitObservation, nowMs: number): number {
+export function remainingAt(last: LimitObservation, nowMs: number): number {
   const { atMs, limit, resetAtMs } = last;
   const left = inBucket(last);
   const sinceMs = Math.max(0, nowMs - atMs);

@@ -48,6 +48,7 @@ function grantOf(token: AuthenticatedToken, { spend, limiter }: TokenState): Gra
     tokenId: record.id,
     client: client.name,
     key: client.key,
+    fallbacks: client.fallback ?? [],
     labels: labelsOf(token),
     guards: tokenGuards(token, limiter),
     spendGuards: spending === null ? [] : [spend.of(spending)],

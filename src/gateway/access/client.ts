@@ -1,6 +1,7 @@
 import type { Attribution } from '../../vocabulary.ts';
 import type { Unbounded } from '../body-names.ts';
 import type { MaxTokensCeiling } from '../grant.ts';
+import type { FallbackRule } from '../upstreams/route.ts';
 import { NO_LIMITS, type Limits, type MemberRules } from './member.ts';
 import type { TokenRecord } from './tokens.ts';
 
@@ -13,8 +14,10 @@ export interface AuthenticatedToken {
 /** A service that calls through the gateway, as configured. */
 export interface GatewayClient extends ClientRules {
   readonly name: string;
-  /** Alias of the API key for its calls. */
+  /** Alias of the API key for its calls, or name of a pool. */
   readonly key: string;
+  /** Where its messages go after a refusal; default: nowhere. */
+  readonly fallback?: readonly FallbackRule[];
   /** Labels of its calls. */
   readonly labels: Attribution;
 }

@@ -17,6 +17,7 @@ import {
 } from '../access/member.ts';
 import { UNBOUNDED } from '../body-names.ts';
 import type { MaxTokensCeiling } from '../grant.ts';
+import { fallbacksOf } from './pools.ts';
 import { Reader } from './reader.ts';
 
 /** The label for the client of a call; its values are the names of the clients. */
@@ -39,6 +40,7 @@ const CLIENT_FIELDS = Object.keys({
   requestsAtOnce: true,
   billTo: true,
   budgets: true,
+  fallback: true,
 } satisfies Readonly<Record<Exclude<keyof GatewayClient, 'name'> | 'budgets', true>>);
 
 const NAME = { pattern: /^[a-zA-Z0-9][\w.-]{0,63}$/, expected: 'up to 64 letters, digits, ".", "_" and "-"' };
@@ -66,7 +68,7 @@ export const ORIGIN = {
   expected: 'a web origin in lowercase and without a path, such as https://app.example.com',
 };
 
-/** Reads the field `clients`, at least one, by name. `aliases` are the existing keys. */
+/** Reads the field `clients`, at least one, by name. `aliases` are those of keys, and names of pools. */
 export function clientsOf(read: Reader, aliases: readonly string[]): ReadonlyMap<string, GatewayClient> {
   const clients = read.within('clients', 'names of clients, each with what its tokens may do');
   const names = clients.names();
@@ -85,11 +87,14 @@ export function clientsOf(read: Reader, aliases: readonly string[]): ReadonlyMap
 function clientOf(clients: Reader, name: string, aliases: readonly string[]): GatewayClient {
   const read = clients.within(name, 'what the tokens of the client may do');
   read.only(CLIENT_FIELDS);
+  const key = aliasOf(read, aliases);
+  const models = read.texts('models', MODEL) ?? null;
+  const fallback = fallbacksOf(read, aliases, models);
   return {
     name,
-    key: aliasOf(read, aliases),
+    key,
     labels: { ...labelsOf(read), [CLIENT_LABEL]: name },
-    models: read.texts('models', MODEL) ?? null,
+    models,
     maxTokens: ceilingOf(read),
     endpoints: read.choice('endpoints', ['all', 'messages'] as const) ?? 'all',
     ...limitsOf(read),
@@ -99,6 +104,7 @@ function clientOf(clients: Reader, name: string, aliases: readonly string[]): Ga
     bodyBytes: read.integer('bodyBytes', BODY_BYTES) ?? null,
     requestsAtOnce: read.integer('requestsAtOnce', AT_ONCE) ?? null,
     billTo: read.choice('billTo', ['self', 'any'] as const) ?? null,
+    ...(fallback.length > 0 && { fallback }),
   };
 }
 
@@ -112,7 +118,7 @@ function aliasOf(read: Reader, aliases: readonly string[]): string {
   const near = typeof alias === 'string' ? nearest(alias.slice(0, 64), shown) : null;
   const advice = near === null ? 'name one of them' : `did you mean ${near}?`;
   // Keys that could not be read have problems of their own.
-  if (only !== '') read.problem('key', `one of the aliases in keys (${shown.join(', ')})`, advice);
+  if (only !== '') read.problem('key', `one of the aliases in keys or pools (${shown.join(', ')})`, advice);
   return '';
 }
 

@@ -5,6 +5,7 @@ import type { TierOption } from '../../tier/tiers.ts';
 import type { GatewayClient } from '../access/client.ts';
 import { DEFAULT_HELD_BYTES } from '../options.ts';
 import { LOCAL_PROXIES, isNetwork } from '../trusted-proxies.ts';
+import type { KeyPool } from '../upstreams/pool.ts';
 import type { RealKeys } from './keys.ts';
 import type { OrganizationSettings } from './organization.ts';
 import type { OwnerSettings } from './owners.ts';
@@ -23,6 +24,9 @@ export interface GatewayConfiguration {
   /** Addresses and networks of proxies that say what address clients call. */
   readonly trustProxy: readonly string[];
   readonly keys: RealKeys;
+  /** Addresses of the keys that call another API, by alias. */
+  readonly keyUrls: ReadonlyMap<string, string>;
+  readonly pools: ReadonlyMap<string, KeyPool>;
   readonly clients: ReadonlyMap<string, GatewayClient>;
   /** Names of labels that requests may set, by `x-plimsoll-<name>`. */
   readonly labelHeaders: readonly string[];

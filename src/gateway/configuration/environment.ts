@@ -48,6 +48,8 @@ export function configurationInEnvironment(given: Env, folder: string): GatewayC
     publicUrl: null,
     trustProxy: LOCAL_PROXIES,
     keys: new Map([[alias, credential.token]]),
+    keyUrls: new Map(),
+    pools: new Map(),
     clients: new Map([['default', unboundClient('default', alias)]]),
     labelHeaders: [],
     attribution: {},
@@ -140,17 +142,17 @@ const EVERY = /^(?:0\.0\.0\.0|::)$/;
  * The problem of an API address that the gateway itself listens on: each request would come back to it, endlessly.
  * `null` for any other. Only loopback names are recognized; other names of this machine are not looked up.
  */
-export function ownAddressProblem(baseUrl: string, { host, port }: ListenAddress): Problem | null {
+export function ownAddressProblem(field: string, baseUrl: string, { host, port }: ListenAddress): Problem | null {
   const url = URL.parse(baseUrl);
   if (url === null || port !== portOf(url)) return null;
   const isHere = LOOPBACK.test(url.hostname) && (LOOPBACK.test(host) || EVERY.test(host));
   if (!isHere && url.hostname.replace(/^\[|\]$/g, '') !== host.toLowerCase()) return null;
   return {
     kind: 'conflict',
-    field: 'baseUrl',
+    field,
     expected: "the API's address",
     got: `the gateway's own (${url.host})`,
-    advice: 'correct or remove baseUrl in its file, or ANTHROPIC_BASE_URL',
+    advice: field === 'baseUrl' ? 'correct or remove baseUrl in its file, or ANTHROPIC_BASE_URL' : 'correct it',
   };
 }
 

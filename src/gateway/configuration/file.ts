@@ -23,11 +23,12 @@ import {
   trustProxyOf,
   type GatewayConfiguration,
 } from './configuration.ts';
-import { keysOf, type SecretSources } from './keys.ts';
+import { ADDRESS, keysOf, type SecretSources } from './keys.ts';
 import { allBudgets, labelsOf, noteSubjectLabels } from './labels.ts';
 import { organizationOf } from './organization.ts';
 import { ownersOf } from './owners.ts';
 import { ledgerPlaceOf, placeOf, type Place } from './places.ts';
+import { poolsOf } from './pools.ts';
 import { Reader, isObject } from './reader.ts';
 
 const FIELDS = [
@@ -38,6 +39,7 @@ const FIELDS = [
     'publicUrl',
     'trustProxy',
     'keys',
+    'pools',
     'clients',
     'labelHeaders',
     'attribution',
@@ -74,7 +76,7 @@ export function tokenSettingsInFile(path: string, env: Env): TokenSettings {
   const sources = { env, folder: dirname(path) };
   return readFrom(path, (read) => {
     const aliases = read.within('keys', '').names();
-    const clients = clientsOf(read, aliases);
+    const clients = clientsOf(read, namesOf(read));
     return {
       tokens: tokensOf(read, sources),
       clients,
@@ -96,7 +98,7 @@ interface GatewaySpending {
 export function spendingInFile(path: string, env: Env): GatewaySpending {
   return readFrom(path, (read) => {
     const aliases = read.within('keys', '').names();
-    const clients = [...clientsOf(read, aliases).keys()];
+    const clients = [...clientsOf(read, namesOf(read)).keys()];
     return {
       budgets: allBudgets(read, { clients, aliases }),
       ledger: ledgerPlaceOf(read, { env, folder: dirname(path) }),
@@ -128,7 +130,7 @@ function configured(read: Reader, sources: SecretSources): GatewayConfiguration 
   const keys = keysOf(read, { ...called, sources, notices });
   // A client that names a key with a problem has no problem of its own.
   const aliases = read.within('keys', '').names();
-  const clients = clientsOf(read, aliases);
+  const clients = clientsOf(read, namesOf(read));
   const named = [...clients.values()];
   noteSubjectLabels(read, named);
   const budgets = allBudgets(read, { clients: [...clients.keys()], aliases });
@@ -140,6 +142,8 @@ function configured(read: Reader, sources: SecretSources): GatewayConfiguration 
     publicUrl: publicUrlOf(read),
     trustProxy: trustProxyOf(read),
     keys,
+    keyUrls: keyUrlsOf(read, notices),
+    pools: poolsOf(read, aliases),
     clients,
     budgets,
     prices,
@@ -157,6 +161,22 @@ function configured(read: Reader, sources: SecretSources): GatewayConfiguration 
     ),
     notices: [...notices, ...modelNotices(named, prices)],
   };
+}
+
+/** What a client may name as its key: an alias, or a pool. */
+function namesOf(read: Reader): readonly string[] {
+  return [...read.within('keys', '').names(), ...read.within('pools', '').names()];
+}
+
+/** The addresses of keys that have one of their own. */
+function keyUrlsOf(read: Reader, notices: Notice[]): ReadonlyMap<string, string> {
+  const keys = read.within('keys', '');
+  const addressed = keys.names().filter((alias) => {
+    const key = keys.value(alias);
+    return isObject(key) && key[ADDRESS] !== undefined;
+  });
+  const urls = addressed.map((alias) => [alias, upstreamOf(keys.within(alias, ''), { env: {} }, notices)] as const);
+  return new Map(urls);
 }
 
 /** A fleet that shares its budgets shares its tokens too. */
@@ -180,15 +200,16 @@ function invalid(path: string, problems: readonly Problem[]): ConfigurationError
 const PATH = { pattern: /^[^\0]{1,4096}$/, expected: 'the path of a file' };
 
 /** Returns the address in the field `baseUrl`, else in `ANTHROPIC_BASE_URL`, else the API's own. */
-function upstreamOf(read: Reader, { env }: SecretSources, notices: Notice[]): string {
+function upstreamOf(read: Reader, { env }: Pick<SecretSources, 'env'>, notices: Notice[]): string {
   const variable = 'ANTHROPIC_BASE_URL';
   const given = read.value('baseUrl');
   if (given !== undefined && typeof given !== 'string') read.problem('baseUrl', 'the address of an API', 'quote it');
   const findings = new Findings();
   const url = baseUrlOf({ [variable]: typeof given === 'string' ? given : env[variable] }, findings);
   const field = given === undefined ? variable : 'baseUrl';
+  const place = given === undefined ? variable : read.place('baseUrl');
   for (const problem of findings.problems) read.note(field, problem);
-  notices.push(...findings.notices.map(({ text }) => ({ field, text })));
+  notices.push(...findings.notices.map(({ text }) => ({ field: place, text })));
   return url?.replace(/(?<!\/)\/+$/, '') ?? API_URL;
 }
 

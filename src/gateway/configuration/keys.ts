@@ -28,6 +28,11 @@ interface KeysContext {
 /** An alias is the value of a label. */
 const ALIAS = /^[\w.-]{1,64}$/;
 
+/** Tells whether a text can be the alias of a key, or the name of a pool. */
+export function isAlias(text: string): boolean {
+  return ALIAS.test(text) && !mayHoldSecret(text);
+}
+
 /** The keys of the field `keys`, at least one. */
 export function keysOf(read: Reader, context: KeysContext): RealKeys {
   const keys = read.within('keys', 'aliases of keys, such as prod-checkout-api: { env: NAME }');
@@ -39,13 +44,23 @@ export function keysOf(read: Reader, context: KeysContext): RealKeys {
   }
   const found = names.map((alias): readonly (readonly [string, KeyReader])[] => {
     if (!isAliasHere(keys, alias, context)) return [];
-    const secret = secretOf(keys, alias, context.sources);
+    const secret = secretOf(keys, alias, { ...context.sources, besides: ADDRESS });
     if (secret === null) return [];
-    const problem = keyProblem(alias, secret.text, context);
+    const problem = keyProblem(alias, secret.text, { ...context, ...addressed(keys, alias) });
     if (problem !== null) keys.note(alias, problem);
     return problem === null ? [[alias, currentKey(secret)]] : [];
   });
   return new Map(found.flat());
+}
+
+/** The field of a key that calls another API than the others. */
+export const ADDRESS = 'baseUrl';
+
+/** A key with an address of its own is no key of the API's, unless that is the API's. */
+function addressed(keys: Reader, alias: string): Partial<KeysContext> {
+  const given = keys.value(alias);
+  if (!isObject(given) || given[ADDRESS] === undefined) return {};
+  return { callsTheApi: given[ADDRESS] === 'https://api.anthropic.com', namesUpstream: true };
 }
 
 /**
@@ -54,7 +69,7 @@ export function keysOf(read: Reader, context: KeysContext): RealKeys {
  */
 function isAliasHere(keys: Reader, alias: string, { sources, notices }: KeysContext): boolean {
   const { environment, problem } = keyAlias(alias);
-  if (!ALIAS.test(alias) || mayHoldSecret(alias)) {
+  if (!isAlias(alias)) {
     const expected = 'up to 64 letters, digits, ".", "_" and "-"';
     keys.note('(an alias)', problem ?? { kind: 'invalid', expected, got: 'something else', advice: 'rename it' });
     return false;
@@ -149,6 +164,8 @@ function changedAt(file: string): string | null {
 export interface SecretSources {
   readonly env: Env;
   readonly folder: string;
+  /** A field that may stand beside the source of a secret. */
+  readonly besides?: string;
 }
 
 /** A secret, and its file, if it came from one. */
@@ -168,7 +185,7 @@ const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
  */
 export function secretOf(read: Reader, name: string, sources: SecretSources): Secret | null {
   const value = read.value(name);
-  const fields = isObject(value) ? Object.entries(value) : [];
+  const fields = isObject(value) ? Object.entries(value).filter(([field]) => field !== sources.besides) : [];
   const [kind, where] = fields[0] ?? [];
   if (fields.length !== 1 || typeof where !== 'string' || (kind !== 'env' && kind !== 'file')) {
     const came = typeof value === 'string' ? `a text of ${value.length} characters` : 'something else';

@@ -68,6 +68,18 @@ export class Reader {
     return new Reader(value, this.place(name), this.#problems);
   }
 
+  /** Returns the objects in a list; each item that is something else is a problem, and left out. */
+  items(name: string, expected: string): readonly Reader[] {
+    const value = this.value(name);
+    if (!Array.isArray(value)) return [];
+    return value.flatMap((item: unknown, position) => {
+      const place = `${name}[${position}]`;
+      if (isObject(item)) return [new Reader(item, this.place(place), this.#problems)];
+      this.note(place, unfit(place, item, { expected, advice: 'write it with its fields below it' }));
+      return [];
+    });
+  }
+
   /** Returns the names of the fields. */
   names(): readonly string[] {
     return Object.keys(this.#fields);

@@ -56,6 +56,24 @@ export const GATEWAY_METRICS = [
     labels: ['part', 'cause'],
     aggregator: 'sum',
   },
+  {
+    name: 'plimsoll_gateway_failovers_total',
+    type: 'counter',
+    section: 'gateway',
+    help: 'Requests that the gateway sent another way than first chosen, by the key that refused or rested, the reason, and the way: pool, key, model. Their clients saw no refusal of it.',
+    unit: null,
+    labels: ['key', 'reason', 'way'],
+    aggregator: 'sum',
+  },
+  {
+    name: 'plimsoll_gateway_key_state',
+    type: 'gauge',
+    section: 'gateway',
+    help: 'State of a key that has an alternative: 1 for the state it is in, 0 for the others. closed: it is asked; half_open: one request at a time tries it; the others say why it rests.',
+    unit: null,
+    labels: ['key', 'state'],
+    aggregator: 'max',
+  },
 ] as const satisfies readonly MetricDeclaration[];
 
 /** Reasons to refuse a request before it becomes a call: the closed set of the label `reason`. */
@@ -106,3 +124,15 @@ export const FAULT_CAUSES = {
 export type CauseOf<Part extends FaultPart> = (typeof FAULT_CAUSES)[Part][number];
 
 export type FaultCause = CauseOf<FaultPart>;
+/** Refusals after which a request is sent another way: the closed set of the label `reason` of failovers. */
+export const FAILOVER_REASONS = ['rate_limited', 'spend_limited', 'unauthorized', 'overloaded', 'unreachable'] as const;
+
+export type FailoverReason = (typeof FAILOVER_REASONS)[number];
+
+/** Where such a request goes: another key of its pool, or, by a rule of its client, another key or model. */
+export type FailoverWay = 'pool' | 'key' | 'model';
+
+/** States of a key's circuit breaker: the closed set of the label `state`. Those of a reason are open. */
+export const KEY_STATES = ['closed', 'half_open', ...FAILOVER_REASONS] as const;
+
+export type KeyState = (typeof KEY_STATES)[number];

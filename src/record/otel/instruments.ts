@@ -203,6 +203,7 @@ const IS_ERROR: Readonly<Record<Outcome, boolean>> = {
   truncated: true,
   abandoned: false,
   blocked: true,
+  failed_over: true,
 };
 
 /** `error.type`: the outcome of a failed call; absent for others. */

@@ -79,6 +79,8 @@ describe("a gateway's configuration", () => {
     assert.deepEqual(rest, {
       listen: { host: '127.0.0.1', port: 8787 },
       metrics: { host: '127.0.0.1', port: 9464, names: [] },
+      keyUrls: new Map(),
+      pools: new Map(),
       baseUrl: 'https://api.anthropic.com',
       publicUrl: null,
       trustProxy: ['127.0.0.0/8', '::1'],
@@ -310,9 +312,9 @@ describe("a gateway's configuration", () => {
         cors: [],
       }),
       [
-        'listn: expected one of listen, metrics, baseUrl, publicUrl, trustProxy, keys, clients, labelHeaders, attribution, budgets, ledger, tokens, prices, tier, serviceVersion, organization, limits, cors, owners, got an unknown field: did you mean listen?',
-        'clients.checkout.modles: expected one of key, labels, models, maxTokens, endpoints, requestsPerMinute, inputTokensPerMinute, outputTokensPerMinute, parallelRequests, members, origins, mints, bodyBytes, requestsAtOnce, billTo, budgets, got an unknown field: did you mean models?',
-        'clients.checkout.key: expected one of the aliases in keys (prod-api-key, prod-other-key), got "prod-api-kye": did you mean prod-api-key?',
+        'listn: expected one of listen, metrics, baseUrl, publicUrl, trustProxy, keys, pools, clients, labelHeaders, attribution, budgets, ledger, tokens, prices, tier, serviceVersion, organization, limits, cors, owners, got an unknown field: did you mean listen?',
+        'clients.checkout.modles: expected one of key, labels, models, maxTokens, endpoints, requestsPerMinute, inputTokensPerMinute, outputTokensPerMinute, parallelRequests, members, origins, mints, bodyBytes, requestsAtOnce, billTo, budgets, fallback, got an unknown field: did you mean models?',
+        'clients.checkout.key: expected one of the aliases in keys or pools (prod-api-key, prod-other-key), got "prod-api-kye": did you mean prod-api-key?',
         'clients.checkout.models: expected a list, each the id of a model, got "claude-haiku-5-5": write it as a list',
         'clients.checkout.maxTokens.tokens: expected whole tokens from 1 up, got nothing: say how many',
         'clients.checkout.maxTokens.above: expected one of reject, clamp, got "cut": use one of them',

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { withOwnResults } from '../../src/gateway/forward.ts';
+import { withOwnResults } from '../../src/gateway/batch-results.ts';
 
 const OWN = 'https://claude.example.com';
 
