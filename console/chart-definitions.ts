@@ -26,7 +26,9 @@ const summed = (row: Row): number => row.reduce<number>((sum, value) => sum + (v
 const count = (value: number | null): string => (value === null ? '–' : whole(value));
 
 const each = (view: View): string =>
-  `each ${view.charts.stepMs < 60_000 ? `${view.charts.stepMs / 1_000} s` : 'minute'}`;
+  `each ${view.charts.stepMs < 60_000 ? `${view.charts.stepMs / 1_000} s` : minutes(view.charts.stepMs / 60_000)}`;
+
+const minutes = (count: number): string => (count === 1 ? 'minute' : `${count} min`);
 
 const REASON_COLORS: Readonly<Record<string, string>> = {
   requests: '--requests',

@@ -54,6 +54,11 @@ export function day(ms: number): string {
   return new Date(ms).toLocaleDateString('en-US', { day: 'numeric', month: 'short', timeZone: 'UTC' });
 }
 
+/** The time, with the day if it is another than today. */
+export function moment(ms: number, nowMs: number): string {
+  return day(ms) === day(nowMs) ? clock(ms) : `${day(ms)}, ${clock(ms)}`;
+}
+
 /** `claude-haiku-4-5` is `haiku-4-5` where room is short. */
 export function shortModel(model: string): string {
   return model.replace(/^claude-/, '') || '(no model)';

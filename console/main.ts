@@ -2,7 +2,7 @@
 import type { View } from '../src/console/view.ts';
 import { ChartSet } from './charts.ts';
 import { byId, element, setText } from './dom.ts';
-import { clock, cut, whole } from './format.ts';
+import { clock, cut, moment, whole } from './format.ts';
 import { showProblems, showTable, type Sorting } from './panels-lists.ts';
 import { showBudgets, showLimits, showTier } from './panels-state.ts';
 import { showAdvice, showNumbers } from './panels.ts';
@@ -56,7 +56,7 @@ function silent(): void {
 
 function show(view: View): void {
   last = view;
-  byId('notice').hidden = true;
+  showPrometheus(view);
   document.body.classList.remove('silent');
   setText(byId('name'), cut(view.name));
   document.title = `${view.name} · plimsoll`;
@@ -65,7 +65,7 @@ function show(view: View): void {
     input.checked = Number(input.value) === view.rangeSeconds;
   showFilters(view);
   showReplicas(view);
-  showPin();
+  showPin(view);
   showAdvice(view);
   showNumbers(view);
   charts.show(view);
@@ -79,13 +79,30 @@ function show(view: View): void {
 }
 
 /** Where the numbers come from, and what of them is less than it seems. */
-function sourceOf({ source, sinceMs, numbers: { folded } }: View): string {
-  const from = source === 'calls' ? 'Numbers of this process.' : 'Read from metrics pages.';
+function sourceOf(view: View): string {
+  const { source, sinceMs, atMs, from, prometheus } = view;
+  const now = source === 'calls' ? 'this process' : 'the metrics pages';
+  if (from === 'prometheus')
+    return (
+      `Figures, charts and the table are read from Prometheus at ${prometheus?.host ?? ''}, which estimates growth between ` +
+      `scrapes. Advice, limits, budgets and problems are of ${now}, at ${clock(atMs)} UTC.`
+    );
+  const { folded } = view.numbers;
   const other =
     folded === 0
       ? ''
       : ` There are too many sets of labels for the memory: ${whole(folded)} calls stand under "other".`;
-  return `${from} In memory since ${clock(sinceMs)} UTC, for an hour at most. Quantiles are right to 5%.${other}`;
+  return `Numbers of ${now}. In memory since ${clock(sinceMs)} UTC, for an hour at most. Quantiles are right to 5%.${other}`;
+}
+
+/** Ranges that only Prometheus knows are there where it is. What it does not answer is said, and an hour is shown in its place. */
+function showPrometheus({ prometheus }: View): void {
+  for (const label of byId('range').querySelectorAll<HTMLElement>('.long')) label.hidden = prometheus === null;
+  const trouble = prometheus?.trouble ?? null;
+  const notice = byId('notice');
+  notice.hidden = trouble === null;
+  if (prometheus !== null && trouble !== null)
+    setText(notice, `Prometheus at ${prometheus.host} ${trouble}: the last hour is shown, from memory.`);
 }
 
 function sort(column: string): void {
@@ -105,18 +122,30 @@ function showReplicas({ replicas }: View): void {
   setText(byId('replicas'), text);
 }
 
-function showPin(): void {
+function showPin(view: View): void {
   const place = byId('pin');
   place.hidden = choice.atMs === null;
-  if (choice.atMs === null || place.dataset['at'] === String(choice.atMs)) return;
-  place.dataset['at'] = String(choice.atMs);
+  const text = choice.atMs === null ? '' : pinText(view, choice.atMs);
+  if (choice.atMs === null || place.dataset['text'] === text) return;
+  place.dataset['text'] = text;
   const free = element('button', { type: 'button' }, 'Unpin');
   free.addEventListener('click', () => pin(choice.atMs ?? 0));
-  place.replaceChildren(
-    `Pinned at ${clock(choice.atMs)} UTC: figures beside the charts are of that moment. The address shows it to others. `,
-    free,
-  );
+  place.replaceChildren(text, free);
 }
+
+function pinText({ pinned, prometheus, sinceMs, atMs: nowMs }: View, atMs: number): string {
+  const at = moment(atMs, nowMs);
+  if (pinned !== 'unknown')
+    return `Pinned at ${at} UTC: figures beside the charts are of that moment. The address shows it to others.`;
+  const since = clock(Math.max(sinceMs, nowMs - HOUR_MS), 5);
+  const advice =
+    prometheus === null
+      ? 'Start the page with a Prometheus to read it from there.'
+      : `${prometheus.host}, which may know it, ${prometheus.trouble ?? 'was not asked'}.`;
+  return `Pinned at ${at} UTC, which is older than what is in memory, since ${since}: it is not in these charts. ${advice}`;
+}
+
+const HOUR_MS = 3_600_000;
 
 /** The first two of the labels that the calls have, then key and model. */
 function showFilters({ labels }: View): void {

@@ -89,14 +89,16 @@ function countsOf(view: View): readonly Figure[] {
   const { calls, ok, failed, left, lastMinute, attempts, rateLimited, observedSeconds } = view.numbers;
   const success = ok + failed === 0 ? null : ok / (ok + failed);
   const refused = attempts === 0 ? null : rateLimited / attempts;
-  const recent = `${whole(lastMinute)} in the last minute`;
+  const recent = lastMinute === null ? 'in the range' : `${whole(lastMinute)} in the last minute`;
   const pace = calls === 0 || observedSeconds < 60 ? null : (calls / observedSeconds) * 60;
   const scope = view.unfiltered.includes('rateLimited') ? ', all routes' : '';
   return [
     [
       'Calls',
       whole(calls),
-      pace === null ? recent : `${pace.toFixed(pace < 100 ? 1 : 0)} a minute · last: ${whole(lastMinute)}`,
+      pace === null
+        ? recent
+        : `${pace.toFixed(pace < 100 ? 1 : 0)} a minute${lastMinute === null ? '' : ` · last: ${whole(lastMinute)}`}`,
     ],
     [
       'Success',

@@ -1,9 +1,9 @@
-import type { RangeSeconds } from '../src/console/timeline.ts';
+import type { ShownSeconds } from '../src/console/view.ts';
 
 /** What the reader has chosen. It stands in the address, so that a link shows the same. */
 export interface Choice {
   /** In seconds; `null` is as much as was observed. */
-  range: RangeSeconds | null;
+  range: ShownSeconds | null;
   by: string | null;
   /** By label. */
   filter: Record<string, string>;
@@ -13,7 +13,7 @@ export interface Choice {
   isLive: boolean;
 }
 
-const RANGES: readonly RangeSeconds[] = [60, 300, 900, 3_600];
+const RANGES: readonly ShownSeconds[] = [60, 300, 900, 3_600, 21_600, 86_400];
 
 /** Reads the choice from an address: `#range=900&label.route=chat&at=2026-11-26T14:12:00.000Z`. */
 export function choiceIn(hash: string): Choice {
@@ -32,16 +32,15 @@ export function choiceIn(hash: string): Choice {
 }
 
 /** The parameters of the data that is asked for. */
-export function queryOf({ range, by, filter }: Choice): URLSearchParams {
+export function queryOf({ range, by, filter, atMs }: Choice): URLSearchParams {
   const parameters = new URLSearchParams();
   if (range !== null) parameters.set('range', String(range));
   if (by !== null) parameters.set('by', by);
   for (const [name, value] of Object.entries(filter)) parameters.set(`label.${name}`, value);
+  if (atMs !== null) parameters.set('at', new Date(atMs).toISOString());
   return parameters;
 }
 
 export function hashOf(choice: Choice): string {
-  const parameters = queryOf(choice);
-  if (choice.atMs !== null) parameters.set('at', new Date(choice.atMs).toISOString());
-  return `#${parameters.toString()}`;
+  return `#${queryOf(choice).toString()}`;
 }

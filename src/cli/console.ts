@@ -14,6 +14,8 @@ const USAGE = [
   '                                      metrics: one page for all replicas',
   '  --metrics URL ...   metrics pages of replicas, or of a gateway',
   '                      (http://127.0.0.1:9464/metrics)',
+  '  --prometheus URL    Prometheus that ranges up to 24 h and older moments are read from',
+  `  --match MATCHERS    its series of this service: 'job="harbor-api"' (all)`,
   `  --port N            port to listen on (${CONSOLE_PORT}); 0 takes a free one`,
   '  --host ADDRESS      address to listen on (127.0.0.1)',
   '  --name NAME         name that the page shows (the first host)',
@@ -27,6 +29,8 @@ const USAGE = [
 
 const OPTIONS = {
   metrics: { type: 'string', multiple: true },
+  prometheus: { type: 'string' },
+  match: { type: 'string' },
   port: { type: 'string' },
   host: { type: 'string', default: '127.0.0.1' },
   name: { type: 'string' },
@@ -38,7 +42,7 @@ export const command = defineCommand({
   usage: USAGE,
   options: OPTIONS,
   takesArguments: true,
-  async run({ values: { metrics, port, host, name }, positionals }, io) {
+  async run({ values: { metrics, prometheus, match, port, host, name }, positionals }, io) {
     const urls = urlsIn({ ...(metrics !== undefined && { metrics }) }, positionals);
     const address = {
       host,
@@ -52,6 +56,9 @@ export const command = defineCommand({
     const answer = viewOfReplicas({
       ...{ name: name ?? new URL(urls[0] ?? '').host, replicas: reading.replicas, models: models(io.env) },
       ...{ prices: path === '' ? defaultPrices() : loadPrices(path), now: () => io.now() },
+      ...(prometheus !== undefined && {
+        prometheus: { url: prometheus, ...(match !== undefined && { matchers: match }) },
+      }),
     });
     try {
       const page = consoleOf((query) => reading.fresh().then(() => answer(query)));

@@ -4,14 +4,14 @@ import { usdOf } from '../figures.ts';
 import { RATE_LIMIT_REASONS, TOKEN_KINDS, type Tokens } from '../vocabulary.ts';
 import { EVERY, OTHER, Sum, type CellLabels } from './cell.ts';
 import { dense, merge, mergeDense, quantile, type Dense } from './sketch.ts';
-import { BINS, type LastHour } from './timeline.ts';
+import { BINS, type LastHour, type RangeSeconds } from './timeline.ts';
 import type { CacheView, Charts, Numbers, Quantiles, Query, Row, Table, TableRow } from './view.ts';
 
 /** A quantile of fewer calls is noise. */
 const FEWEST = 20;
 
 /** The calls of a range that the reader chose: by bin, and by what they are compared by. */
-interface Counted {
+export interface Counted {
   readonly stepMs: number;
   readonly startsMs: readonly number[];
   /** One for each bin. */
@@ -31,7 +31,7 @@ export type Pricing = RouteJudging;
 /** Counts the calls of a query, in one pass over their cells. */
 export function counted(
   hour: LastHour,
-  { rangeSeconds, filter }: Required<Pick<Query, 'rangeSeconds' | 'filter'>>,
+  { rangeSeconds, filter }: Pick<Query, 'filter'> & { readonly rangeSeconds: RangeSeconds },
   atMs: number,
 ): Counted {
   const stepMs = (rangeSeconds * 1_000) / (BINS - 1);

@@ -4,11 +4,15 @@ import { defaultPrices, type PriceTable } from '../pricing/prices.ts';
 import { models, type Models } from '../routing/models.ts';
 import { systemClock, type Clock } from '../clock.ts';
 import { liveCallsOf, samplesOfStore } from './own-process.ts';
+import { ConfigurationError, unfit } from '../errors.ts';
+import { redacted } from '../keys/secrets.ts';
 import page from './page.json' with { type: 'json' };
 import type { Replicas } from './replicas.ts';
-import { view } from './shown.ts';
-import { RANGES, type RangeSeconds } from './timeline.ts';
-import type { Query, View } from './view.ts';
+import { History } from './history.ts';
+import { Prometheus } from './prometheus.ts';
+import { viewOf } from './shown.ts';
+import { RANGES } from './timeline.ts';
+import { LONG_RANGES, type Query, type ShownSeconds, type View } from './view.ts';
 
 /** Options of `consoleHandler()`. */
 export interface ConsoleOptions {
@@ -18,7 +22,16 @@ export interface ConsoleOptions {
   readonly name?: string;
   /** Prices that routes are compared by. Default: the table that plimsoll comes with. */
   readonly prices?: PriceTable;
+  /** A Prometheus that scrapes this service: ranges up to 24 h and older moments are read from it. Default: none. */
+  readonly prometheus?: PrometheusAddress;
   readonly clock?: Clock;
+}
+
+interface PrometheusAddress {
+  /** `http://127.0.0.1:9090`; a user and a password in it are sent as such, and never shown. */
+  readonly url: string;
+  /** Matchers that choose the series of this service, where there are others: `job="harbor-api"`. */
+  readonly matchers?: string;
 }
 
 /**
@@ -38,21 +51,32 @@ export function consoleHandler(options: ConsoleOptions = {}): (request: Request)
   const live = liveCallsOf(store, now);
   const pricing = { prices: options.prices ?? defaultPrices(), models: models(process.env) };
   const name = options.name ?? process.env['npm_package_name'] ?? 'this process';
+  const history = historyOf(options.prometheus, now);
   return consoleOf(async (query) => {
     const nowMs = now();
-    return view(
+    return viewOf(
       {
         ...{ name, nowMs, sinceMs: live.sinceMs, source: 'calls' as const, replicas: [], pricing },
         ...{ hour: live.hour, lowest: live.lowest, samples: samplesOfStore(store) },
         problems: live.problems,
       },
       query,
+      history,
     );
   });
 }
 
+function historyOf(address: PrometheusAddress | undefined, now: () => number): History | null {
+  if (address === undefined) return null;
+  if (!URL.canParse(address.url) || !/^https?:$/.test(new URL(address.url).protocol))
+    throw new ConfigurationError('PLIMSOLL_CONSOLE', [
+      unfit('prometheus.url', redacted(address.url), { expected: 'a URL such as http://127.0.0.1:9090' }),
+    ]);
+  return new History(new Prometheus(address.url), { matchers: address.matchers, now });
+}
+
 /** What the page over metrics pages has of them. */
-interface ReplicasOptions extends Pick<ConsoleOptions, 'prices'> {
+interface ReplicasOptions extends Pick<ConsoleOptions, 'prices' | 'prometheus'> {
   readonly name: string;
   readonly replicas: Replicas;
   readonly models: Models;
@@ -60,15 +84,17 @@ interface ReplicasOptions extends Pick<ConsoleOptions, 'prices'> {
 }
 
 /** Answers queries from the metrics pages of other processes, as they were read last. */
-export function viewOfReplicas({ name, replicas, models, now, prices = defaultPrices() }: ReplicasOptions) {
-  return function viewOfReplicas(query: Query): View {
+export function viewOfReplicas({ name, replicas, models, now, prometheus, prices = defaultPrices() }: ReplicasOptions) {
+  const history = historyOf(prometheus, now);
+  return function viewOfReplicas(query: Query): Promise<View> {
     const { hour, lowest, samples, sinceMs, replicas: pages } = replicas;
-    return view(
+    return viewOf(
       {
         ...{ name, nowMs: now(), sinceMs, source: 'metrics' as const, replicas: pages, pricing: { prices, models } },
         ...{ hour, lowest, samples, problems: null },
       },
       query,
+      history,
     );
   };
 }
@@ -118,9 +144,11 @@ const LABEL = 'label.';
 function queryOf(parameters: URLSearchParams): Query {
   const range = Number(parameters.get('range'));
   const by = parameters.get('by');
-  const rangeSeconds = RANGES.find((one): one is RangeSeconds => one === range);
+  const rangeSeconds = [...RANGES, ...LONG_RANGES].find((one): one is ShownSeconds => one === range);
+  const pinnedMs = Date.parse(parameters.get('at') ?? '');
   return {
     ...(rangeSeconds !== undefined && { rangeSeconds }),
+    ...(!Number.isNaN(pinnedMs) && { pinnedMs }),
     filter: Object.fromEntries(
       [...parameters]
         .filter(([name]) => name.startsWith(LABEL))

@@ -6,10 +6,20 @@
 import type { AdviceItem } from '../advice/item.ts';
 import type { RangeSeconds } from './timeline.ts';
 
+/** Ranges that are longer than what is in memory, in seconds: they are read from Prometheus. */
+export const LONG_RANGES = [21_600, 86_400] as const;
+
+export type ShownSeconds = RangeSeconds | (typeof LONG_RANGES)[number];
+
+/** Why a Prometheus did not answer, as the page says it. */
+export type PrometheusTrouble = 'cannot be reached' | 'took too long' | 'refused the query' | 'is no Prometheus';
+
 /** The choice of a reader. Labels that are absent are not filtered by. */
 export interface Query {
   /** Absent is the shortest range that holds all that was observed. */
-  readonly rangeSeconds?: RangeSeconds;
+  readonly rangeSeconds?: ShownSeconds;
+  /** The pinned moment: the range is such that it holds it, where it is known. */
+  readonly pinnedMs?: number;
   /** `key`, `model` and attribution labels, each with the chosen value. */
   readonly filter: Readonly<Record<string, string>>;
   /** The label of the table's rows; the first one there is, if absent. */
@@ -20,7 +30,13 @@ export interface View {
   /** The name of the service, as its owner gave it. */
   readonly name: string;
   readonly atMs: number;
-  readonly rangeSeconds: RangeSeconds;
+  readonly rangeSeconds: ShownSeconds;
+  /** Figures, charts and the table are counted in memory, or read from Prometheus. */
+  readonly from: 'memory' | 'prometheus';
+  /** The Prometheus that older moments and longer ranges are read from, and why it did not answer; `null` without one. */
+  readonly prometheus: { readonly host: string; readonly trouble: PrometheusTrouble | null } | null;
+  /** Whether the pinned moment is in the range; one that is older than the memory is unknown without Prometheus. */
+  readonly pinned: 'shown' | 'unknown' | null;
   /** The earliest moment that is in memory. */
   readonly sinceMs: number;
   /** Calls are read in this process, or from the counters of metrics pages, where `unfiltered` names what that costs. */
@@ -69,7 +85,8 @@ export interface Numbers {
   readonly failed: number;
   /** Calls that their caller left: neither answered nor failed. */
   readonly left: number;
-  readonly lastMinute: number;
+  /** `null` for a range of the past. */
+  readonly lastMinute: number | null;
   /** Calls whose attribution found no room: they stand under `other`. */
   readonly folded: number;
   readonly attempts: number;

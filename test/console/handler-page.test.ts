@@ -189,6 +189,21 @@ suite('the live page in a browser', { skip: chrome.skip }, () => {
     await page.locator('#pin').getByText('Pinned at').waitFor();
   });
 
+  test('a moment older than the memory is said to be unknown, and a Prometheus that is away is named', async (t) => {
+    const prometheus = { url: 'http://127.0.0.1:9' };
+    const one = await serve(consoleHandler({ registry: new Registry() }), { port: 0 });
+    const other = await serve(consoleHandler({ registry: new Registry(), prometheus }), { port: 0 });
+    t.after(() => Promise.all([one.close(0), other.close(0)]));
+    await open(page, `${one.url}/#at=2026-01-05T09:14:00.000Z`);
+    const pin = await page.locator('#pin').innerText();
+    assert.match(pin, /^Pinned at Jan 5, 09:14:00 UTC, which is older than what is in memory, since \d\d:\d\d/);
+    assert.equal(await page.locator('#range label:visible').count(), 4);
+    await open(page, `${other.url}/#range=86400`);
+    await page.getByText('Prometheus at 127.0.0.1:9 cannot be reached: the last hour is shown, from memory.').waitFor();
+    assert.equal(await page.locator('#range label:visible').count(), 6);
+    assert.equal(await page.locator('#range input:checked').inputValue(), '3600');
+  });
+
   test('a process that dies is said to be silent, and its last numbers stay', async (t) => {
     const { ask, serving, close } = await watchedService();
     t.after(close);

@@ -109,3 +109,10 @@ test('it is read with GET, loads nothing from elsewhere, and stands in no frame'
   for (const path of ['data.txt', 'constructor.js', 'page.json'])
     assert.equal((await handle(new Request(`http://localhost/console/${path}`))).status, 404);
 });
+
+test('an address that is none is refused when the page is made, without its password', () => {
+  assert.throws(
+    () => consoleHandler({ registry: new Registry(), prometheus: { url: 'ftp://user:secret@prometheus' } }),
+    (error: Error) => error.message.startsWith('prometheus.url') && !error.message.includes('secret'),
+  );
+});
