@@ -1,3 +1,4 @@
+import { READ_ADVICE } from '../organization/admin-client.ts';
 import type { Difference } from '../organization/difference.ts';
 import { UNITS_PER_CENT, roundedIn, roundedParts, type ExactUsd } from '../organization/exact-usd.ts';
 import { auditedKey, type KeyFinding } from '../organization/key-audit.ts';
@@ -189,8 +190,13 @@ function tableLines(
     if (rest.length > 0) shown.push(sumOfRows(`${rest.length} more: --by ${view}`, rest));
     const total = all.length > 1 ? [sumOfRows('all', all)] : [];
     const rows = [...shown, ...total].map((row) => amountsLine(row.name, amountsOf(row, isCompared)));
-    return ['', headOf(`${title}, by ${view}`, columnsOf(isCompared)), ...(rows.length === 0 ? ['  nothing'] : rows)];
+    return ['', headOf(`${title}, by ${view}`, columnsOf(isCompared)), ...(rows.length === 0 ? [noRows(of)] : rows)];
   });
+}
+
+/** No rows of complete days are no use; without a complete day nothing is known. */
+function noRows({ closedDays }: Difference): string {
+  return closedDays.length === 0 ? '  no complete day yet' : '  no usage in these days';
 }
 
 function sumOfRows(name: string, rows: readonly ViewRow[]): ViewRow {
@@ -277,7 +283,7 @@ function doubtLines({ groups, unread }: OrganizationReport, of: Difference | und
   const hasFolded = of?.lines.some(({ model, recorded }) => model === 'other' && recorded > 0n) === true;
   const doubts = [
     ...groups.doubts,
-    ...unread.map(({ what, outcome }) => `${what}: could not be read (${outcome}).`),
+    ...unread.map(({ what, outcome }) => `${what} cannot be read: ${READ_ADVICE[outcome]}.`),
     ...(hasFolded
       ? ['other: the models that plimsoll counted together, beyond 5,000 lines a day; the report has them by name.']
       : []),

@@ -84,7 +84,7 @@ export type ReadOutcome = (typeof READ_OUTCOMES)[number];
 export const READ_ADVICE: Readonly<Record<Exclude<ReadOutcome, 'ok'>, string>> = {
   unauthorized: 'the admin key is refused. Create one at https://platform.claude.com/settings/admin-keys',
   forbidden:
-    'this key has no access to the Admin API. An individual account has none: create an organization, and an admin key in it',
+    'this key may not read it. It takes an admin key of the organization; an individual account has none, and spend limits are in an early-access preview',
   not_available: 'this API has no Admin API. Check ANTHROPIC_BASE_URL',
   rate_limited: 'it is read too often. Try again in a minute',
   invalid: 'the API refuses the question. Try a later --since',

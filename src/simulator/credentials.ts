@@ -17,6 +17,9 @@ export interface AcceptedKey {
   readonly status?: 'active' | 'inactive' | 'archived';
 }
 
+/** Stands for every key where none are configured and all are accepted. */
+export const ANY_KEY: AcceptedKey = { name: 'any', key: ['sk-ant', 'api03', 'any'].join('-') };
+
 /** The sender of a request. */
 export interface Caller {
   /** `null` if the key is not accepted; then `organization` is `null` too. */
@@ -50,7 +53,8 @@ export function callerOf(
   if (!bearer && !apiKey) return { why: 'x-api-key header is required' };
   // An admin key answers no messages, in whatever header it comes.
   if ([bearer, apiKey].some((secret) => secret?.startsWith('sk-ant-admin'))) return { why: 'invalid x-api-key' };
-  if (accepted === undefined) return { ok: { name: 'any', organization: DEFAULT_ORGANIZATION, workspace: null } };
+  if (accepted === undefined)
+    return { ok: { name: ANY_KEY.name, organization: DEFAULT_ORGANIZATION, workspace: null } };
   const known = accepted.find((each) => each.key === bearer || each.key === apiKey);
   if (known === undefined) return { why: bearer === undefined ? 'invalid x-api-key' : 'Invalid bearer token' };
   const { name, organization = DEFAULT_ORGANIZATION, workspace = null } = known;

@@ -146,7 +146,7 @@ test('use is read from the older reports where there are no others', async () =>
 test('without access one line says why, and what to do', async () => {
   const { code, out, err } = await run(await organization({ kind: 'none' }));
   assert.deepEqual([code, out], [1, '']);
-  assert.match(err.replaceAll('\n', ' '), /^The organization's keys cannot be read: .* An individual account has none/);
+  assert.match(err.replaceAll('\n', ' '), /^The organization's keys cannot be read: .* an individual account has none/);
   const wrong = await run(await organization(), [], { ANTHROPIC_ADMIN_KEY: secret('prod-shop-api') });
   assert.equal(wrong.code, 1);
   assert.match(wrong.err.replaceAll(/\s+/g, ' '), /expected an admin key, .* got an API key, which sends messages/);

@@ -4,6 +4,7 @@ import Anthropic from '@anthropic-ai/sdk';
 import type { CommandIo } from '../../src/cli/command.ts';
 import { main } from '../../src/cli/main.ts';
 import { serve } from '../../src/http/serve.ts';
+import { keptIo } from '../../testing/kept-io.ts';
 import { unwrapped } from '../../testing/unwrapped.ts';
 
 /** Runs `plimsoll …`; `started` is the first line that it writes, `end` ends it as Ctrl-C would. */
@@ -24,7 +25,7 @@ function plimsoll(...args: readonly string[]) {
     err: (line) => err.push(line),
     reveal: (line) => out.push(line),
     env: {},
-    now: () => 0,
+    now: () => Date.now(),
     columns: 80,
     color: false,
     onReload: () => undefined,
@@ -126,4 +127,36 @@ test('plimsoll without a command lists the commands; an unknown one is exit code
   const typo = plimsoll('simulat');
   assert.equal(await typo.code, 2);
   assert.equal(typo.err[0], 'plimsoll: expected a command, got "simulat": did you mean simulate?');
+});
+
+const DAY_MS = 86_400_000;
+
+test('--past-days gives the organization a past, which the commands that read it show', async (t) => {
+  const startedMs = Date.now();
+  const run = plimsoll('simulate', '--port', '0', '--past-days', '3', '--json');
+  t.after(() => run.end());
+  const { url } = JSON.parse(await run.started) as { url: string };
+  const env = { ANTHROPIC_BASE_URL: url, ANTHROPIC_ADMIN_KEY: ['sk-ant', 'admin01', 'any'].join('-') };
+  const bill = keptIo({ env, now: () => Date.now() });
+  assert.equal(await main(['organization', '--json'], bill.io), 0);
+  const { last_7_days: week, unread } = JSON.parse(bill.out.join('\n')) as {
+    readonly last_7_days: { readonly billedNanoUsd: string; readonly closedDays: readonly string[] };
+    readonly unread: readonly unknown[];
+  };
+  // 2 MTok × $4 + 0.3 × $20 of Opus 5.5, 5 × $2 + 0.5 × $10 of Sonnet 5.5, 9 × $1 + 0.4 × $5 of Haiku 4.5: $40 on a plain
+  // day. A day takes hours to be complete, so it depends on the time of day which of the three are.
+  const used = [1, 2, 3].map((ago) => Math.floor(startedMs / DAY_MS) - ago);
+  const complete = used.filter((day) => week.closedDays.includes(new Date(day * DAY_MS).toISOString().slice(0, 10)));
+  assert.ok(complete.length >= 2);
+  const tenths = complete.reduce((sum, day) => sum + 10 + (day % 7), 0);
+  assert.equal(Number(week.billedNanoUsd), tenths * 4e9);
+  assert.deepEqual(unread, []);
+  const keys = keptIo({ env, now: () => Date.now() });
+  await main(['keys'], keys.io);
+  assert.match(keys.out.join('\n'), /^\[ \] any \(apikey_01\w+\)$/m);
+  run.end();
+  await run.code;
+  const wrong = plimsoll('simulate', '--past-days', 'many');
+  assert.equal(await wrong.code, 2);
+  assert.deepEqual(wrong.err, ['--past-days: expected 0 to 60, got "many"']);
 });

@@ -1,6 +1,6 @@
 import { page } from '../batch-endpoints.ts';
 import type { ApiRequest } from '../api-request.ts';
-import type { AcceptedKey } from '../credentials.ts';
+import { ANY_KEY, type AcceptedKey } from '../credentials.ts';
 import { refusal } from '../errors.ts';
 import { json, refused, type EndpointResult } from '../exchange.ts';
 import { modelsByClass, modelNamed } from '../limits.ts';
@@ -63,7 +63,7 @@ export function me(state: SimulatorState): EndpointResult {
 /** `GET /v1/organizations/api_keys`. */
 export function listKeys(state: SimulatorState, request: ApiRequest): EndpointResult {
   const query = request.url.searchParams;
-  const all = (state.options.keys ?? [])
+  const all = (state.options.keys ?? [ANY_KEY])
     .map((key) => keyJson(state, key, request.raw.headers))
     .filter((key) => query.get('status') === null || key['status'] === query.get('status'));
   return json(page(all, query));
