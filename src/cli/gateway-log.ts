@@ -1,13 +1,14 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { ServerResponse } from 'node:http';
 import { CAUSE_HEADER } from '../gateway/errors.ts';
+import { OWNER_LABEL } from '../gateway/access/member.ts';
 import type { Authenticate } from '../gateway/grant.ts';
 import { FALLBACK_HEADER } from '../gateway/headers.ts';
 import { brokenOff } from '../gateway/node.ts';
 import type { Listener } from '../http/listen.ts';
 import { redacted } from '../keys/secrets.ts';
 import { operation } from '../observe/operation.ts';
-import type { Call, Recorder } from '../vocabulary.ts';
+import { TOKEN_KINDS, type Call, type Recorder, type TokenKind } from '../vocabulary.ts';
 
 /** The known facts of a request. */
 interface Entry {
@@ -24,6 +25,7 @@ interface Entry {
   headMs: number | null;
   client: string | null;
   token: string | null;
+  owner: string | null;
   denial: string | null;
   call: Call | null;
 }
@@ -70,6 +72,7 @@ export class RequestLog {
         headMs: null,
         client: null,
         token: null,
+        owner: null,
         denial: null,
         call: null,
       };
@@ -87,7 +90,12 @@ export class RequestLog {
       const entry = this.#current.getStore();
       if (entry === undefined) return verdict;
       if (typeof verdict === 'string') entry.denial = verdict;
-      else [entry.client, entry.token] = [verdict.client, verdict.tokenId];
+      else
+        [entry.client, entry.token, entry.owner] = [
+          verdict.client,
+          verdict.tokenId,
+          verdict.labels[OWNER_LABEL] ?? null,
+        ];
       return verdict;
     };
   }
@@ -134,18 +142,33 @@ function endpointOf({ call, method, target }: Entry): string {
 }
 
 /** The client, and its request. */
-function asked({ requestId, client, token, denial, call, calls, fallback }: Entry) {
+function asked({ requestId, client, token, owner, denial, call, calls, fallback }: Entry) {
   const model = call?.model ?? call?.requestedModel ?? null;
   return {
     requestId,
     client,
     token,
+    ...(owner !== null && { owner }),
     ...(denial !== null && { denial }),
     key: call?.key ?? null,
     model: model === null ? null : redacted(model.slice(0, LONGEST)),
     ...(calls > 1 && { failovers: calls - 1 }),
     ...(fallback !== null && { fallback }),
+    ...(call !== null && used(call)),
   };
+}
+
+/**
+ * The tokens of the call by kind, those that there are, and its cost in whole nano-dollars; `null` if a part of it has no
+ * price. Attempts of a call before this one are in it. Nothing where the server has told no usage.
+ */
+function used({ usage, cost }: Call) {
+  if (usage === null) return {};
+  const tokens: Partial<Record<TokenKind, number>> = {};
+  for (const part of usage.parts) {
+    for (const kind of TOKEN_KINDS) if (part.tokens[kind] > 0) tokens[kind] = (tokens[kind] ?? 0) + part.tokens[kind];
+  }
+  return { tokens, costNanoUsd: cost?.priced === true ? cost.totalNanoUsd : null };
 }
 
 const LONGEST = 128;

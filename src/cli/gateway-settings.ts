@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { unboundClient } from '../gateway/access/client.ts';
 import { hashedOwner, ownerOf, OWNER_EXPECTED } from '../gateway/access/member.ts';
-import { tokensInEnvironment } from '../gateway/configuration/environment.ts';
+import { tokensInEnvironment, usageInEnvironment } from '../gateway/configuration/environment.ts';
+import { DEFAULT_OWNERS } from '../gateway/configuration/owners.ts';
 import { tokenSettingsInFile, type TokenSettings } from '../gateway/configuration/file.ts';
 import { ledgerAt } from '../gateway/configuration/places.ts';
 import { unfit } from '../errors.ts';
@@ -26,6 +27,8 @@ export function settingsOf(config: string | undefined, { env }: CommandIo): Name
     clients: new Map([['default', unboundClient('default', '')]]),
     budgets: [],
     ownerKey: null,
+    usage: usageInEnvironment(env, process.cwd()),
+    usageDays: DEFAULT_OWNERS.usageDays,
     configuration: 'the environment (no configuration file)',
     passedOver: NAMES.find((name) => existsSync(name)) ?? null,
   };

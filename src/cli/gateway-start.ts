@@ -16,6 +16,7 @@ import { storeFor } from '../record/metrics/registry.ts';
 import { REDIS_OUTAGES, type OnAvailability, type RedisOutage } from '../redis-address.ts';
 import { dailyTotals, type DailyTotals } from '../totals/daily-totals.ts';
 import type { RequestLog } from './gateway-log.ts';
+import { openMembers, type Members } from './gateway-members.ts';
 import { HeldBudgets, requireNoRestart, type Reloadable } from './gateway-reload.ts';
 import { serveMetrics } from './metrics-server.ts';
 
@@ -57,12 +58,14 @@ export async function startGateway(
     const held = parts.add(new HeldBudgets(configuration, ledgerAway), (all) => all.close());
     const spend = new TokenSpend({ prices: configuration.prices, ledger: stores.spendLedger, onError });
     parts.add(spend, (kept) => kept.close());
+    const members = openMembers(configuration, { tokens: stores.tokens, onError });
+    parts.add(members, (kept) => kept.close());
     const totals = totalsOf(configuration, { onError, watch });
     if (totals !== null) parts.add(totals, (kept) => kept.close());
     const metricsAddress = { ...configuration.metrics, onError, portOption: '--metrics-port', livePage: 'gateway' };
     await watchBooks(configuration, { ...telling, parts, registry, totals, watch });
     const page = parts.add(await serveMetrics(registry, metricsAddress), (open) => open.close(0));
-    const opened = { ...telling, stores, spend, totals, registry };
+    const opened = { ...telling, stores, spend, members, totals, registry };
     const claude = gateway(gatewayOptions(configuration, { ...opened, budgets: held.current }));
     const serving = await listening(configuration, log.listener(claude.listener));
     const running = { configuration };
@@ -175,12 +178,13 @@ interface Opened extends GatewayTelling {
   readonly stores: AccessStores;
   readonly budgets: Budgets | null;
   readonly spend: TokenSpend;
+  readonly members: Members;
   readonly totals: DailyTotals | null;
   readonly registry: Registry;
 }
 
 function gatewayOptions(configuration: GatewayConfiguration, opened: Opened): GatewayOptions {
-  const { stores, budgets, spend, totals, registry, log, onError, onFault } = opened;
+  const { stores, budgets, spend, members, totals, registry, log, onError, onFault } = opened;
   const { clients, publicUrl, prices, tier, serviceVersion, limits } = configuration;
   const { keys, keyUrls, pools, baseUrl, trustProxy, labelHeaders, attribution, corsOrigins } = configuration;
   const { tokens, limiter } = stores;
@@ -189,8 +193,8 @@ function gatewayOptions(configuration: GatewayConfiguration, opened: Opened): Ga
     ...{ keys, keyUrls, pools, baseUrl, trustProxy, labelHeaders, attribution, corsOrigins, prices, registry },
     onError,
     onFault,
-    authenticate: log.authenticate(authenticator({ store: tokens, clients, spend, limiter })),
-    recorders: [log.recorder, ...(totals === null ? [] : [totals.recorder])],
+    authenticate: log.authenticate(authenticator({ store: tokens, clients, spend, budgets: members.budgets, limiter })),
+    recorders: [log.recorder, members.usage.recorder, ...(totals === null ? [] : [totals.recorder])],
     handlers: { '/plimsoll/tokens': mintHandler({ store: tokens, clients, limiter, onError }) },
     isReady: () => tokens.find('').then(() => true),
     limits: {

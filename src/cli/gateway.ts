@@ -10,7 +10,9 @@ import { aborted, defineCommand, fail, print, wrapped, type Command, type Comman
 import { RequestLog } from './gateway-log.ts';
 import { reload, watchFile } from './gateway-reload.ts';
 import type { RunningGateway } from './gateway-start.ts';
+import { audit, forget } from './gateway-audit.ts';
 import { command as tokens } from './gateway-token.ts';
+import { command as usage } from './gateway-usage.ts';
 
 const USAGE = [
   'plimsoll gateway [options]            a proxy that holds the Claude API key',
@@ -21,6 +23,9 @@ const USAGE = [
   '  --metrics-port N    the port of the metrics, for Prometheus (9464)',
   '  --json              for programs: prints the start as a line of JSON',
   'plimsoll gateway token create|list|revoke    client tokens: see token --help',
+  'plimsoll gateway usage                tokens and cost by owner, client, model',
+  'plimsoll gateway audit                who made and revoked which token',
+  'plimsoll gateway forget               forgets an owner, or what is old',
   '',
   'Only this process has the API key. ANTHROPIC_API_KEY also works, and',
   'ANTHROPIC_AUTH_TOKEN_FILE or ANTHROPIC_API_KEY_FILE name a file with the key:',
@@ -57,10 +62,16 @@ const start = defineCommand({
   },
 });
 
+/** The commands below it, by their words. */
+const PARTS: Readonly<Record<string, Command>> = { token: tokens, usage, audit, forget };
+
 /** `plimsoll gateway`: serves until the signal is aborted, then lets open requests finish. `token` has its own file. */
 export const command: Command = {
-  takes: [...start.takes, ...tokens.takes],
-  run: (args, io) => (args[0] === 'token' ? tokens.run(args.slice(1), io) : start.run(args, io)),
+  takes: [start, ...Object.values(PARTS)].flatMap(({ takes }) => takes),
+  run([word = '', ...rest], io) {
+    const part = Object.hasOwn(PARTS, word) ? PARTS[word] : undefined;
+    return part === undefined ? start.run(word === '' ? rest : [word, ...rest], io) : part.run(rest, io);
+  },
 };
 
 /** The options; `null` if the configuration decides. */

@@ -1,7 +1,8 @@
-import { systemClock, systemTimers, type Cancel, type Clock, type Timers } from '../clock.ts';
+import { systemClock, type Clock, type Timers } from '../clock.ts';
 import { defaultPrices, type PriceTable } from '../pricing/prices.ts';
 import type { Recorder } from '../vocabulary.ts';
-import type { DayTotals, TotalsPosting, TotalsRow, TotalsStore } from './day-totals.ts';
+import type { DayTotals, TotalsRow, TotalsStore } from './day-totals.ts';
+import { Poster } from './poster.ts';
 import { sqliteTotals } from './sqlite-totals.ts';
 import { TotalsRecorder } from './totals-recorder.ts';
 
@@ -46,7 +47,11 @@ export function dailyTotals(options: DailyTotalsOptions): DailyTotals {
   const { prices = defaultPrices(), clock = systemClock } = options;
   const store = typeof options.store === 'string' ? sqliteTotals(options.store) : options.store;
   const recorder = new TotalsRecorder({ prices, now: () => clock.epochMs() });
-  const poster = new Poster(store, { recorder, clock, ...options });
+  const poster = new Poster<TotalsRow>({
+    ...{ take: () => recorder.take(), add: (posting) => store.add(posting), showsLife: true, clock },
+    ...{ onError: options.onError, timers: options.timers },
+  });
+  poster.every(options.everyMs ?? POST_EVERY_MS);
   return {
     recorder,
     flush: () => poster.flush(),
@@ -57,63 +62,6 @@ export function dailyTotals(options: DailyTotalsOptions): DailyTotals {
       await store.close();
     },
   };
-}
-
-interface PosterOptions extends Pick<DailyTotalsOptions, 'everyMs' | 'onError' | 'timers'> {
-  readonly recorder: TotalsRecorder;
-  readonly clock: Clock;
-}
-
-/** Posts the sums of a process, each once. */
-class Poster {
-  readonly #store: TotalsStore;
-  readonly #options: PosterOptions;
-  readonly #writer = crypto.randomUUID();
-  #sequence = 0;
-  /** Posted, and not known to be stored. */
-  #pending: TotalsPosting | null = null;
-  #posting: Promise<void> | null = null;
-  #timer: Cancel | null = null;
-
-  constructor(store: TotalsStore, options: PosterOptions) {
-    this.#store = store;
-    this.#options = options;
-    this.#wait();
-  }
-
-  async flush(): Promise<void> {
-    await this.#posting?.catch(() => undefined);
-    await this.#post(false);
-  }
-
-  async end(): Promise<void> {
-    this.#timer?.();
-    await this.#posting?.catch(() => undefined);
-    await this.#post(true);
-  }
-
-  #wait(): void {
-    const { timers = systemTimers, everyMs = POST_EVERY_MS, onError = () => undefined } = this.#options;
-    this.#timer = timers.inBackground(everyMs, () => {
-      this.#posting ??= this.#post(false);
-      void this.#posting.catch(onError).finally(() => (this.#posting = null));
-      this.#wait();
-    });
-  }
-
-  /** A posting whose answer did not come is sent again as it was, under its number. A posting without rows is a sign of life. */
-  async #post(ends: boolean): Promise<void> {
-    if (this.#pending !== null) {
-      await this.#store.add(this.#pending);
-      this.#pending = null;
-    }
-    const rows: readonly TotalsRow[] = this.#options.recorder.take();
-    if (rows.length === 0 && this.#sequence === 0) return;
-    this.#sequence += 1;
-    this.#pending = { writer: this.#writer, sequence: this.#sequence, atMs: this.#options.clock.epochMs(), rows, ends };
-    await this.#store.add(this.#pending);
-    this.#pending = null;
-  }
 }
 
 const POST_EVERY_MS = 10_000;

@@ -1,3 +1,5 @@
+import type { Posting } from './poster.ts';
+
 /** Everything that the price of tokens depends on, and whose they were: a line of a day's totals. */
 export interface TotalsCell {
   /** Alias of the API key. */
@@ -59,16 +61,7 @@ export interface TotalsGap {
 }
 
 /** What a process adds at once. */
-export interface TotalsPosting {
-  /** Identifies the process for its lifetime. */
-  readonly writer: string;
-  /** Goes up with each posting of a writer: one that was taken before is not added again. */
-  readonly sequence: number;
-  readonly atMs: number;
-  readonly rows: readonly TotalsRow[];
-  /** The last posting of a process that ends in order. */
-  readonly ends: boolean;
-}
+export type TotalsPosting = Posting<TotalsRow>;
 
 /** The totals of some days. */
 export interface DayTotals {

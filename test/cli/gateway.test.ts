@@ -252,6 +252,7 @@ describe('plimsoll gateway', () => {
     const plk = await token(started);
     const claude = sdk(url, plk);
     const { data, request_id } = await claude.messages.create(ASK).withResponse();
+    const billed = [...started.sim.truth.totals().values()].reduce((sum, { totalNanoUsd }) => sum + totalNanoUsd, 0);
     await claude.messages.stream(ASK).finalMessage();
     await assert.rejects(sdk(url, 'not-a-token').messages.create(ASK), Anthropic.AuthenticationError);
     await fetch(`${url}/secret/path?with=${KEY}`);
@@ -271,6 +272,8 @@ describe('plimsoll gateway', () => {
       token: plk.split('_')[1],
       key: 'prod-api-key',
       model: data.model,
+      tokens: { input: data.usage.input_tokens, output: data.usage.output_tokens },
+      costNanoUsd: billed,
     });
     assert.ok(Math.abs(Date.parse(String(time)) - Date.now()) < 60_000);
     assert.ok(Number(durationMs) >= Number(headMs) && Number(headMs) > 0);

@@ -1,9 +1,12 @@
+import { memoryLedger } from '../../budget/memory-ledger.ts';
 import { systemClock, type Clock } from '../../clock.ts';
 import { defaultPrices } from '../../pricing/prices.ts';
 import type { Attribution } from '../../vocabulary.ts';
 import type { Authenticate, AuthenticationFailure, Credentials, Grant } from '../grant.ts';
 import { CLIENT_RULES, tokenGuards } from '../rules.ts';
 import type { AuthenticatedToken, GatewayClient } from './client.ts';
+import { MemberBudgets } from './member-budgets.ts';
+import { memberOf } from './member-limits.ts';
 import { OWNER_LABEL } from './member.ts';
 import { memoryRateLimiter, type RateLimiter } from './rate-limiter.ts';
 import { TokenSpend } from './token-spend.ts';
@@ -16,6 +19,8 @@ export interface AuthenticatorOptions {
   readonly clients: ReadonlyMap<string, GatewayClient>;
   /** Stores the spend of minted tokens. Default: in this process, at the shipped prices. */
   readonly spend?: TokenSpend;
+  /** Keeps the budgets of members. Default: in this process, at the shipped prices. */
+  readonly budgets?: MemberBudgets;
   /** Default: limits only this process's requests. */
   readonly limiter?: RateLimiter;
   /** For tests. */
@@ -29,20 +34,23 @@ export interface AuthenticatorOptions {
 export function authenticator(options: AuthenticatorOptions): Authenticate {
   const { store, clients, limiter = memoryRateLimiter(), clock = systemClock } = options;
   const spend = options.spend ?? new TokenSpend({ prices: defaultPrices(), clock });
+  const budgets = options.budgets ?? new MemberBudgets({ prices: defaultPrices(), ledger: memoryLedger(), clock });
   return async function authenticate(credentials) {
     const token = await authenticateToken(credentials, { store, clients, clock });
-    return typeof token === 'string' ? token : grantOf(token, { spend, limiter });
+    return typeof token === 'string' ? token : grantOf(token, { spend, budgets, limiter });
   };
 }
 
 /** The state that tokens share. */
 interface TokenState {
   readonly spend: TokenSpend;
+  readonly budgets: MemberBudgets;
   readonly limiter: RateLimiter;
 }
 
-function grantOf(token: AuthenticatedToken, { spend, limiter }: TokenState): Grant {
+function grantOf(token: AuthenticatedToken, { spend, budgets, limiter }: TokenState): Grant {
   const { record, client } = token;
+  const member = memberOf(token);
   const spending = CLIENT_RULES.mints.read(token)?.spending ?? null;
   return {
     tokenId: record.id,
@@ -51,7 +59,10 @@ function grantOf(token: AuthenticatedToken, { spend, limiter }: TokenState): Gra
     fallbacks: client.fallback ?? [],
     labels: labelsOf(token),
     guards: tokenGuards(token, limiter),
-    spendGuards: spending === null ? [] : [spend.of(spending)],
+    spendGuards: [
+      ...(spending === null ? [] : [spend.of(spending)]),
+      ...(member?.budget ? [budgets.of(member.name, member.budget)] : []),
+    ],
     bodyBytes: CLIENT_RULES.bodyBytes.read(token),
     requestsAtOnce: CLIENT_RULES.requestsAtOnce.read(token),
     recorders: [],

@@ -26,7 +26,7 @@ interface Member {
 }
 
 /** The member that a token belongs to; `null` where neither the token nor its client bounds it. */
-function memberOf({ client, record }: AuthenticatedToken): Member | null {
+export function memberOf({ client, record }: AuthenticatedToken): Member | null {
   const { member: terms } = record;
   const { members: rules } = client;
   if (terms === null && rules === null) return null;

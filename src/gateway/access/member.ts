@@ -53,7 +53,7 @@ export interface MemberRules extends Limits {
 export const OWNER_LABEL = 'owner';
 
 /** The owner in place of those beyond a cap. */
-const OTHER_OWNERS = 'other';
+export const OTHER_OWNERS = 'other';
 
 /** The owner in place of one who was forgotten. */
 export const FORGOTTEN_OWNER = 'forgotten';
@@ -179,5 +179,5 @@ function spentWithin({ nanoUsd, period }: MemberBudget, within: MemberBudget['pe
 
 /** Names a member in ledgers and limits: all tokens of an owner are one, and a token without an owner is its own. */
 export function memberName(client: string, owner: string | null, tokenId: string): string {
-  return owner === null ? `${client}/token ${tokenId}` : `${client}/${owner}`;
+  return owner === null ? `${client}//${tokenId}` : `${client}/${owner}`;
 }

@@ -91,17 +91,8 @@ export class TokenSpend {
   }
 
   #open({ id, spendNanoUsd, expiresAtMs }: SpendingToken): TokenBudget {
-    const { ledger = memoryLedger, onError = () => undefined, timers = systemTimers } = this.#options;
-    const link = new LedgerLink({
-      ledger: ledger(),
-      clock: this.#clock,
-      timers,
-      random: Math.random,
-      deadlineMs: DEADLINE_MS,
-      holdMs: HOLD_MS,
-      onError,
-      onUp: () => undefined,
-    });
+    const { ledger = memoryLedger, onError, timers } = this.#options;
+    const link = linkTo(ledger(), { clock: this.#clock, onError, timers });
     const account = new Account(budgetOf(id, spendNanoUsd), link, () => undefined);
     const guard = new BudgetGuard({
       accounts: [account],
@@ -121,6 +112,21 @@ export class TokenSpend {
     this.#sweepAtMs = nowMs + 60_000;
     for (const [id, { expiresAtMs }] of this.#budgets) if (expiresAtMs < nowMs) this.#budgets.delete(id);
   }
+}
+
+interface Linking {
+  readonly clock: Clock;
+  readonly onError: ((error: unknown) => void) | undefined;
+  readonly timers: Timers | undefined;
+}
+
+/** Makes a writer of its own in the ledger. */
+export function linkTo(
+  ledger: Ledger,
+  { clock, onError = () => undefined, timers = systemTimers }: Linking,
+): LedgerLink {
+  const waits = { random: Math.random, deadlineMs: DEADLINE_MS, holdMs: HOLD_MS };
+  return new LedgerLink({ ledger, clock, timers, ...waits, onError, onUp: () => undefined });
 }
 
 /** The window is as long as a token can live, so no spend ever leaves it. */

@@ -78,6 +78,13 @@ export function tokensInEnvironment(given: Env, folder: string): Place {
   return tokens;
 }
 
+/** Reads the place of usage: the ledger's, or else that of the tokens. Throws as `configurationInEnvironment` does. */
+export function usageInEnvironment(given: Env, folder: string): Place {
+  const tokens = tokensInEnvironment(given, folder);
+  const ledger = textOf(withFiles(given, folder, []), 'PLIMSOLL_LEDGER');
+  return ledger === '' || ledger === 'memory' ? tokens : placeIn(ledger, folder);
+}
+
 const NO_KEY: Problem = {
   kind: 'no_key',
   field: 'ANTHROPIC_AUTH_TOKEN',

@@ -69,6 +69,9 @@ export interface TokenSettings {
   readonly budgets: readonly Budget[];
   /** The key that owners are hashed with; `null` for owners in clear. */
   readonly ownerKey: string | null;
+  /** The place of usage, and the days for which it is kept. */
+  readonly usage: Place;
+  readonly usageDays: number;
 }
 
 /** Reads that part of a file, without the keys that it names. Throws as `configurationInFile` does. */
@@ -81,9 +84,14 @@ export function tokenSettingsInFile(path: string, env: Env): TokenSettings {
       tokens: tokensOf(read, sources),
       clients,
       budgets: allBudgets(read, { clients: [...clients.keys()], aliases }),
-      ownerKey: ownersOf(read, sources).key,
+      ...ownerSettings(read, sources),
     };
   });
+}
+
+function ownerSettings(read: Reader, sources: SecretSources): Pick<TokenSettings, 'ownerKey' | 'usage' | 'usageDays'> {
+  const { key, usageDays } = ownersOf(read, sources);
+  return { ownerKey: key, usageDays, usage: ledgerPlaceOf(read, sources) ?? tokensOf(read, sources) };
 }
 
 /** The part of a configuration for showing spend, without keys. */

@@ -3,6 +3,8 @@ import { ledgerPlace, type LedgerPlace } from '../../environment/ledger-place.ts
 import { ConfigurationError } from '../../errors.ts';
 import { redisAddress, type OnAvailability } from '../../redis-address.ts';
 import { fileStores, redisStores, type AccessStores } from '../access/stores.ts';
+import type { UsageStore } from '../access/usage.ts';
+import { redisUsage, sqliteUsage } from '../access/usage-stores.ts';
 import { secretOf, type SecretSources } from './keys.ts';
 import type { Reader } from './reader.ts';
 
@@ -50,6 +52,11 @@ export function ledgerAt(place: Place): LedgerPlace {
 /** Reads the field `ledger`; `null` for only this process. */
 export function ledgerPlaceOf(read: Reader, sources: SecretSources): Place | null {
   return read.value('ledger') === 'memory' ? null : placeOf(read, 'ledger', sources);
+}
+
+/** Opens the place of usage, for so many days. Throws a `ConfigurationError` if the file or `ioredis` cannot be used. */
+export function openUsage(place: Place, keepDays: number, open: 'create' | 'existing' = 'create'): UsageStore {
+  return place.kind === 'sqlite' ? sqliteUsage(place.path, keepDays, open) : redisUsage(place.url(), keepDays);
 }
 
 /**
