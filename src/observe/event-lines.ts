@@ -1,4 +1,4 @@
-import { LineEnds, buffers } from './line-ends.ts';
+import { LineEnds, NO_LINE, buffers, longer, type LongLine } from './line-ends.ts';
 
 /** Takes what the lines of an event stream carry. Bytes belong to the reader of the stream and are not kept. */
 export interface EventSink {
@@ -16,7 +16,8 @@ export interface EventSink {
   dispatch(name: EventName): void;
   /**
    * Takes a whole event that begins at `start`, where it is content as the API writes it and needs no second look: returns
-   * the position after its blank line. -1 for any other, which comes line by line. There is no CR in `bytes` from there on.
+   * the position after its blank line. -1 for any other, which comes line by line. There is a CR in `bytes` from there on
+   * only where `contentEnd` sees it.
    */
   wholeContent(bytes: Uint8Array, start: number): number;
 }
@@ -24,24 +25,11 @@ export interface EventSink {
 /** The name of an event as far as it matters: the SDK reads any that it has, drops those without one, and throws at `error`. */
 export type EventName = 'named' | 'ping' | 'error' | null;
 
-/** The measures of a line, or of as much of it as has come. */
-export interface LongLine {
-  /** Bytes from the beginning of the value to the end of the line. */
-  readonly length: number;
-  /** The last character that is no space is a brace. */
-  readonly isClosed: boolean;
-  /** Spaces in front of that brace. */
-  readonly padding: number;
-  /** Spaces after the last character that is none. */
-  readonly trailing: number;
-}
-
 const LF = 0x0a;
 const CR = 0x0d;
 const SPACE = 0x20;
 const QUOTE = 0x22;
 const COLON = 0x3a;
-const CLOSING_BRACE = 0x7d;
 
 /** From this length on, the beginning of an open line is looked at: it may say enough. */
 const BEGINNING_BYTES = 1_024;
@@ -88,10 +76,24 @@ export class EventLines {
       this.#endOpenLine();
       if (chunk[0] === LF) position = 1;
     }
+    if (chunk.length <= SHORT_CHUNK_BYTES) position = this.#readContent(chunk, position);
+    if (position === chunk.length) return;
     // Nearly no stream has a CR: then there is nothing to look for but LF.
     if (buffers.indexOf.call(chunk, CR, position) === -1) position = this.#readLines(chunk, position);
     else position = this.#readAnyLines(chunk, position);
     if (position < chunk.length) this.#hold(chunk, position);
+  }
+
+  /** Reads whole events of content, of which nearly all chunks consist; the position after them. */
+  #readContent(bytes: Uint8Array, start: number): number {
+    if (this.#hasData || this.#hasName || this.#name !== null || this.#heldBytes > 0) return start;
+    let position = start;
+    while (position < bytes.length) {
+      const next = this.#sink.wholeContent(bytes, position);
+      if (next === -1) return position;
+      position = next;
+    }
+    return position;
   }
 
   /** The stream is over. A last line without an end counts, and ends its event only where it is blank. */
@@ -104,12 +106,7 @@ export class EventLines {
   #readLines(bytes: Uint8Array, start: number): number {
     let position = start;
     while (position < bytes.length) {
-      const isBetween = !this.#hasData && !this.#hasName && this.#name === null && this.#heldBytes === 0;
-      const next = isBetween ? this.#sink.wholeContent(bytes, position) : -1;
-      if (next !== -1) {
-        position = next;
-        continue;
-      }
+      position = this.#readContent(bytes, position);
       const end = buffers.indexOf.call(bytes, LF, position);
       if (end === -1) return position;
       this.#endLine(bytes, position, end);
@@ -222,31 +219,6 @@ export class EventLines {
   }
 }
 
-const NO_LINE: LongLine = { length: 0, isClosed: false, padding: 0, trailing: 0 };
-
-/** The measures of a whole line. */
-export function measured(bytes: Uint8Array, start: number, end: number): LongLine {
-  return longer(NO_LINE, end === bytes.length ? bytes : bytes.subarray(0, end), start);
-}
-
-/** The measures of an open line with one more piece, of which only the end is looked at. */
-function longer(line: LongLine, bytes: Uint8Array, start: number): LongLine {
-  const length = line.length + bytes.length - start;
-  const trailing = spacesBefore(bytes, start, bytes.length);
-  const last = bytes.length - trailing - 1;
-  if (last < start) return { ...line, length, trailing: line.trailing + trailing };
-  if (bytes[last] !== CLOSING_BRACE) return { length, isClosed: false, padding: 0, trailing };
-  const padding = spacesBefore(bytes, start, last);
-  const goesOn = last - padding === start;
-  return { length, isClosed: true, padding: goesOn ? padding + line.trailing : padding, trailing };
-}
-
-function spacesBefore(bytes: Uint8Array, start: number, end: number): number {
-  let from = end;
-  while (from > start && bytes[from - 1] === SPACE) from--;
-  return end - from;
-}
-
 /** The position after a byte-order mark, where there is one. */
 function markEnd(bytes: Uint8Array, start: number, end: number): number {
   return start + 3 <= end && bytes[start] === 0xef && bytes[start + 1] === 0xbb && bytes[start + 2] === 0xbf
@@ -303,12 +275,38 @@ export function eventTypeAt(bytes: Uint8Array, start: number): number {
   return typeAfter(EVENT_BEGINS, bytes, start);
 }
 
+/** In a chunk of so many bytes, a CR is found on the way to the LF; in a longer one, two calls of the runtime's search are faster. */
+const SHORT_CHUNK_BYTES = 192;
+
+/** The LF that ends a line of content; -1 where there is none, or a CR before it in a short chunk. */
+export function contentEnd(bytes: Uint8Array, start: number): number {
+  if (bytes.length > SHORT_CHUNK_BYTES) return buffers.indexOf.call(bytes, LF, start);
+  for (let at = start; at < bytes.length; at++) {
+    const byte = bytes[at];
+    if (byte === LF) return at;
+    if (byte === CR) return -1;
+  }
+  return -1;
+}
+
+/** No line of a delta is shorter; up to here, nothing is read beyond the end. */
+const SHORTEST_REST = DELTA_GOES_ON.length + 1;
+
 function typeAfter(beginning: Uint8Array, bytes: Uint8Array, start: number): number {
-  let at = start;
-  for (let i = 0; i < beginning.length; i++) if (bytes[at++] !== beginning[i]) return -1;
-  while ((bytes[at] ?? 0) >= 0x30 && (bytes[at] ?? 0) <= 0x39) at++;
-  for (let i = 0; i < DELTA_GOES_ON.length; i++) if (bytes[at++] !== DELTA_GOES_ON[i]) return -1;
-  return at < bytes.length && bytes[at] !== QUOTE ? at : -1;
+  const { length } = beginning;
+  if (bytes.length - start < length + SHORTEST_REST || !isAt(beginning, bytes, start)) return -1;
+  let at = start + length;
+  for (let digit = bytes[at] ?? 0; digit >= 0x30 && digit <= 0x39; digit = bytes[++at] ?? 0);
+  if (bytes.length - at <= DELTA_GOES_ON.length || !isAt(DELTA_GOES_ON, bytes, at)) return -1;
+  at += DELTA_GOES_ON.length;
+  return bytes[at] === QUOTE ? -1 : at;
+}
+
+/** All of `expected` must be in bounds: reading beyond the end takes many times as long. */
+function isAt(expected: Uint8Array, bytes: Uint8Array, start: number): boolean {
+  const { length } = expected;
+  for (let i = 0; i < length; i++) if (bytes[start + i] !== expected[i]) return false;
+  return true;
 }
 
 const TEXT_FRAME_BYTES = 'text_delta","text":""}}'.length;

@@ -2,16 +2,15 @@ import type { BodyEnd, BodyListener } from './body-tap.ts';
 import { DocumentListener, SHORT_JSON, parseJson } from './content.ts';
 import {
   EventLines,
+  contentEnd,
   deltaTypeAt,
   eventTypeAt,
   frameBytes,
   isOfAnswer,
-  measured,
   type EventName,
   type EventSink,
-  type LongLine,
 } from './event-lines.ts';
-import { buffers } from './line-ends.ts';
+import { measured, type LongLine } from './line-ends.ts';
 import { fallback, isJson, revisedUsage, type Answered, type Fallback, type Json } from './usage.ts';
 
 /** A block that starts with its content, such as search results, can be large. Only starts up to here are parsed. */
@@ -112,7 +111,7 @@ export class EventStreamScanner implements Answered, EventSink {
 
   wholeContent(bytes: Uint8Array, start: number): number {
     const typeAt = this.#isOver ? -1 : eventTypeAt(bytes, start);
-    const end = typeAt === -1 ? -1 : buffers.indexOf.call(bytes, LF, typeAt);
+    const end = typeAt === -1 ? -1 : contentEnd(bytes, typeAt);
     if (end === -1 || bytes[end + 1] !== LF || bytes[end - 1] !== CLOSING_BRACE) return -1;
     let last = end - 2;
     while (bytes[last] === SPACE) last--; // the API pads its deltas
