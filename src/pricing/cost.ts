@@ -1,5 +1,5 @@
 import type { CostDoubt, RefusalBilling } from '../answers.ts';
-import { TOKEN_KINDS, type CallCost, type Cost, type CostKind, type PricedPart } from '../vocabulary.ts';
+import { TOKEN_KINDS, type CallCost, type Cost, type PricedPart } from '../vocabulary.ts';
 import type { TokenKind, Tokens, Usage, UsagePart } from '../vocabulary.ts';
 import { geoOf, type Endpoint } from '../platform.ts';
 import type { CardName, Price, PriceTable, Rates } from './prices.ts';
@@ -45,10 +45,12 @@ export function cost(usage: Usage, pricing: Pricing): CallCost {
   let isPriced = tools.priced;
   for (const part of usage.parts) {
     const priced = pricedPart(part, mode, pricing);
-    const charged = priced.cost && { ...priced.cost, server_tools: serverToolsLeft };
+    const charged =
+      priced.cost === null || serverToolsLeft === 0 ? priced.cost : { ...priced.cost, server_tools: serverToolsLeft };
     const total = charged === null ? Number.NaN : totalNanoUsd + sumOfKinds(charged);
     const fits = Number.isSafeInteger(total);
-    parts.push(fits ? { ...priced, cost: charged } : { ...priced, cost: null });
+    const kept = fits ? charged : null;
+    parts.push(kept === priced.cost ? priced : { ...priced, cost: kept });
     if (fits) [totalNanoUsd, serverToolsLeft] = [total, 0];
     else isPriced = false;
   }
@@ -152,9 +154,9 @@ export const NO_TOKENS: Tokens = {
 
 /** The counts of the answer alone: without compaction, advisors, and attempts that were declined. */
 export function answerTokens(parts: readonly UsagePart[]): Tokens {
+  if (parts.length === 1 && parts[0]?.role === 'answer') return parts[0].tokens;
   const [first, ...others] = parts.filter(({ role }) => role === 'answer');
   if (first === undefined) return NO_TOKENS;
-  if (others.length === 0) return first.tokens;
   const sums: Record<TokenKind, number> = { ...first.tokens };
   for (const { tokens } of others) for (const kind of TOKEN_KINDS) sums[kind] += tokens[kind];
   return sums;
@@ -183,11 +185,16 @@ const NO_COST: Cost = { ...NO_TOKENS, server_tools: 0 };
 
 /** Returns the cost of tokens by kind, with server tools at 0. A kind is NaN if `charge` returns NaN. */
 export function tokenCost(tokens: Tokens, rates: Rates): Cost {
-  const cost: Record<CostKind, number> = { ...NO_COST };
-  for (const kind of TOKEN_KINDS) {
-    if (tokens[kind] !== 0) cost[kind] = charge(tokens[kind], rates[kind]);
-  }
-  return cost;
+  return {
+    input: charge(tokens.input, rates.input),
+    cache_read: charge(tokens.cache_read, rates.cache_read),
+    cache_write_5m: charge(tokens.cache_write_5m, rates.cache_write_5m),
+    cache_write_1h: charge(tokens.cache_write_1h, rates.cache_write_1h),
+    output: charge(tokens.output, rates.output),
+    output_estimated: charge(tokens.output_estimated, rates.output_estimated),
+    input_estimated: charge(tokens.input_estimated, rates.input_estimated),
+    server_tools: 0,
+  };
 }
 
 /**

@@ -187,11 +187,12 @@ class CallMetrics implements CallRecorder {
   #addUsage(ofCall: CallSeries, usage: Usage, used: Pick<Call, 'cost' | 'maxTokens' | 'isBilledToAnother'>): void {
     const { cost } = used;
     ofCall.ofModel.addUsage(usage, used.maxTokens);
-    for (const [index, { model, tokens, refusal }] of usage.parts.entries()) {
+    let index = 0;
+    for (const { model, tokens, refusal } of usage.parts) {
       const series = this.#seriesOfPart(ofCall, model);
       series.addTokens(tokens);
-      const billing = cost?.parts[index]?.refusalBilling ?? 'unsure';
-      if (refusal !== null) series.ofModel.addRefusal(refusal.category, billing);
+      if (refusal !== null) series.ofModel.addRefusal(refusal.category, cost?.parts[index]?.refusalBilling ?? 'unsure');
+      index++;
     }
     for (const [tool, uses] of Object.entries(usage.serverToolUses)) {
       ofCall.ofModel.addToolUses(this.#labels.tool.counted(tool), uses);
@@ -210,16 +211,19 @@ class CallMetrics implements CallRecorder {
 
   #addCost(ofCall: CallSeries, cost: CallCost): void {
     for (const doubt of cost.doubts) ofCall.ofModel.addDoubt(doubt);
+    for (const { model, cost: kinds } of cost.parts) {
+      if (kinds !== null) this.#seriesOfPart(ofCall, model).addCost(kinds);
+    }
+    if (!cost.priced) this.#addUnpriced(ofCall, cost);
+  }
+
+  #addUnpriced(ofCall: CallSeries, cost: CallCost): void {
     const unpriced = new Set<CallSeries>();
     for (const { model, cost: kinds } of cost.parts) {
-      const series = this.#seriesOfPart(ofCall, model);
-      if (kinds !== null) series.addCost(kinds);
-      else {
-        unpriced.add(series);
-        this.#onUnpriced(model);
-      }
+      if (kinds !== null) continue;
+      unpriced.add(this.#seriesOfPart(ofCall, model));
+      this.#onUnpriced(model);
     }
-    if (cost.priced) return;
     if (unpriced.size === 0) unpriced.add(ofCall); // what has no price is a server tool
     for (const series of unpriced) series.ofModel.addUnpriced();
   }
