@@ -1,7 +1,7 @@
 /**
  * `npm test [-- FILE|FOLDER…] [--remember]`: runs the tests with node:test, one process a file, two more at once than
  * there are cores, the longest first: all of `test/`, or what the arguments name. Prints a line for each file when it ends, then
- * the failures in full, what was skipped and why, and last `N passed, N failed` (`, N skipped` when any).
+ * the failures in full, what was skipped or not run and why, and last `N passed, N failed` (`, N skipped` when any).
  * The exit code is 0 only if something ran and nothing failed. A rejection that nobody handles fails its file.
  * `--remember` writes how long each file took to `durations.json`, from which the next runs tell how long they will take.
  */
@@ -76,6 +76,7 @@ function report(outcomes: readonly FileOutcome[]): number {
   const skipped = outcomes.flatMap((outcome) => outcome.skipped);
   const failures = outcomes.flatMap((outcome) => outcome.failures);
   for (const skip of skipped) console.log(`skipped: ${skip}`);
+  for (const what of outcomes.flatMap(({ notRun }) => notRun)) console.log(`not run: ${what}`);
   for (const failure of failures) console.log(`failed: ${failure}`);
   if (passed + failures.length === 0) console.log('No test ran: that is a failure.');
   console.log(`${passed} passed, ${failures.length} failed${skipped.length > 0 ? `, ${skipped.length} skipped` : ''}`);

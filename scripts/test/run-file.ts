@@ -20,13 +20,21 @@ export interface FileOutcome {
   readonly failures: readonly string[];
   /** The names of the tests that were skipped, each with its file and the reason. */
   readonly skipped: readonly string[];
+  /** The lines that began with `not run:`: what a script could not prove here. */
+  readonly notRun: readonly string[];
   /** Events for a reporter of node:test: the failures, and what the file printed. */
   readonly details: readonly TestEvent[];
 }
 
 /** Runs the tests of a file in a process of its own. Never rejects because of what the tests do. */
 export async function runFile(file: string): Promise<FileOutcome> {
-  const tally = { passed: 0, failures: [] as string[], skipped: [] as string[], details: [] as TestEvent[] };
+  const tally = {
+    passed: 0,
+    failures: [] as string[],
+    skipped: [] as string[],
+    notRun: [] as string[],
+    details: [] as TestEvent[],
+  };
   const silence = new AbortController();
   const timer = setTimeout(() => silence.abort(new Error('ended: nothing was heard of it for 10 minutes')), SILENCE_MS);
   const startedMs = performance.now();
@@ -38,11 +46,16 @@ export async function runFile(file: string): Promise<FileOutcome> {
   for await (const event of events) {
     timer.refresh();
     if (TELLING.includes(event.type) && event.data !== undefined && 'file' in event.data) tally.details.push(event);
+    if (event.type === 'test:stdout') tally.notRun.push(...notRunIn(event.data.message, file));
     if (event.type === 'test:pass') countPass(event.data, tally);
     if (event.type === 'test:fail') countFailure(event.data, tally);
   }
   clearTimeout(timer);
   return { file, seconds: (performance.now() - startedMs) / 1_000, ...tally };
+}
+
+function notRunIn(printed: string, file: string): readonly string[] {
+  return [...printed.matchAll(/^not run: (.+)$/gm)].map(([, what = '']) => `${what} (${file})`);
 }
 
 type Ended = 'test:pass' | 'test:fail';

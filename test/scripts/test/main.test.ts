@@ -103,6 +103,18 @@ test('skipped tests are counted apart and named with their reason', (t) => {
   assert.equal(status, 0);
 });
 
+test('what a test says that it did not run is summed up at the end', (t) => {
+  const { status, lines } = runOf(t, {
+    'a.test.ts': "test('some', () => console.log('ran: one\\nnot run: the other: there is no Docker'));",
+    'b.test.ts': passes,
+  });
+  assert.equal(status, 0);
+  assert.deepEqual(
+    lines.slice(-2).map((line) => line.replace(/\(.*\)/, '(FILE)')),
+    ['not run: the other: there is no Docker (FILE)', '2 passed, 0 failed'],
+  );
+});
+
 test('a run in which everything is skipped is a failure', (t) => {
   const { status } = runOf(t, { 'a.test.ts': "test('later', { skip: true }, () => {});" });
   assert.equal(status, 1);
