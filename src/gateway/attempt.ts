@@ -6,7 +6,7 @@ import { responseListener } from '../observe/response.ts';
 import { retriesResponse } from '../observe/sdk-retry.ts';
 import { retryAfterMs } from '../limiter.ts';
 import type { Endpoint } from './endpoints.ts';
-import { forwardedHeaders, without } from './headers.ts';
+import { forwardedHeaders, without, type HeaderMap } from './headers.ts';
 import type { RequestBody } from './receive.ts';
 import { BodyTooLargeError } from './request-body.ts';
 import type { GatewayRequest } from './request.ts';
@@ -21,8 +21,10 @@ export interface GatewayAttempt extends Exchange {
   readonly endpoint: Endpoint;
   readonly body: RequestBody;
   readonly upstream: Upstream;
-  /** Reads the API key. */
+  /** Reads the API key, or the login. */
   readonly key: () => string;
+  /** Gets the headers of each response to a login; `null` for a key. */
+  readonly onLogin: ((headers: HeaderMap) => void) | null;
   readonly route: Route;
   readonly retries: ClientRetries;
   /** How often the client has sent this call before, as it says. */
@@ -47,6 +49,7 @@ export const GATEWAY_TRANSPORT: Transport<GatewayAttempt, UpstreamResponse> = {
     request.onAbort(() => pending.abort());
     const response = new UpstreamResponse(await pending.response, key, (error) => pending.broken(error));
     request.onAbort(() => response.body.cancel());
+    attempt.onLogin?.(response.values);
     return response;
   },
   headers: ({ values }) => values,
@@ -79,11 +82,12 @@ function askedFor(model: string, { guarded }: RequestBody): RequestBody['guarded
   return { ...guarded, body: guarded.body && { ...guarded.body, model } };
 }
 
-function upstreamRequest({ request, endpoint, body, call }: GatewayAttempt, key: string): UpstreamRequest {
+function upstreamRequest({ request, endpoint, body, call, onLogin }: GatewayAttempt, key: string): UpstreamRequest {
   const { method, target, rawHeaders } = request;
   const headers = forwardedHeaders(rawHeaders, request.headers);
   const readable = endpoint.namesResults === true ? uncompressed(headers) : headers;
-  return { method, target, headers: [...readable, 'x-api-key', key], body: changedBody(body, call) };
+  const credential = onLogin === null ? ['x-api-key', key] : ['authorization', `Bearer ${key}`];
+  return { method, target, headers: [...readable, ...credential], body: changedBody(body, call) };
 }
 
 /** The gateway changes the response, so the API must not compress it. */

@@ -29,6 +29,7 @@ import { LOCAL_PROXIES, trustedProxies } from './trusted-proxies.ts';
 import { Apis, CONNECT_MS, SILENCE_MS } from './upstreams/apis.ts';
 import { upstream, type Upstream } from './upstream.ts';
 import { KeyStates } from './upstreams/key-states.ts';
+import { Logins } from './upstreams/logins.ts';
 import { KeyChooser, poolOf } from './upstreams/pool.ts';
 import type { RouteSurroundings } from './upstreams/route.ts';
 
@@ -40,6 +41,7 @@ export interface GatewayContext {
   readonly routes: RouteSurroundings;
   readonly states: KeyStates;
   readonly chooser: KeyChooser;
+  readonly logins: Logins;
   readonly retries: ClientRetries;
   readonly open: OpenRequests;
   readonly room: SharedRoom;
@@ -68,7 +70,7 @@ export function gatewayContext(
   const store = storeFor(registry);
   const refusals = store.families.plimsoll_gateway_refusals_total;
   for (const reason of GATEWAY_REFUSALS) refusals.series({ reason }).add(0);
-  const shared = previous ?? { ...sharedParts(options), faults: faultsOf(options, store) };
+  const shared = previous ?? { ...sharedParts(options), ...watchingParts(options, store) };
   if (options.budgets !== previous?.options.budgets)
     options.budgets?.watchLedger((error) =>
       shared.faults.set('ledger', '', error === null ? null : storeCause(error, 'ledger_unavailable')),
@@ -121,6 +123,11 @@ function sharedParts({
     room: new SharedRoom(limits.heldBytes ?? DEFAULT_HELD_BYTES),
     turns: new ScanTurns(),
   };
+}
+
+/** What shows in the metrics besides calls. */
+function watchingParts(options: GatewayOptions, store: Store): Pick<GatewayContext, 'faults' | 'logins'> {
+  return { faults: faultsOf(options, store), logins: new Logins(store, options.clock ?? systemClock) };
 }
 
 function faultsOf({ clock = systemClock, onFault }: GatewayOptions, store: Store): Faults {

@@ -13,7 +13,7 @@ import type { GatewayContext } from './context.ts';
 import { errorResponse, refusalError, type ApiError } from './errors.ts';
 import { apiCause, unansweredError } from './faults.ts';
 import type { TokenGuard } from './grant.ts';
-import { FALLBACK_HEADER, labelsIn } from './headers.ts';
+import { FALLBACK_HEADER, labelsIn, subscriberLogin, type HeaderMap } from './headers.ts';
 import type { KeyReader } from './options.ts';
 import { NO_FACTS, receiveBody, type ReceiveOptions, type RequestBody } from './receive.ts';
 import { BodyTooLargeError } from './request-body.ts';
@@ -39,6 +39,8 @@ export async function forward(context: GatewayContext, authorized: AuthorizedReq
     onError(new Error('a grant names a key or a pool that the gateway does not have'));
     return errorResponse(NO_KEY);
   }
+  if (authorized.grant.credential === 'client' && subscriberLogin(authorized.request.headers) === null)
+    return refuse('missing', NO_LOGIN);
   const observation = observationOf(context, authorized, home);
   const refused = await refuseWithoutBody(authorized, { observation, baseUrl: api.baseUrl });
   if (refused !== null) return refused;
@@ -66,7 +68,7 @@ async function sendByRoute(
   authorized: AuthorizedRequest,
   { observation: first, api, body, pool }: Routed,
 ): Promise<GatewayResponse> {
-  const { retries, apis, options, routes, faults } = context;
+  const { retries, apis, options, routes } = context;
   const { request, endpoint } = authorized;
   const startedMs = first.clock.monotonicMs();
   const { fingerprint, sentBefore } = numberingOf(authorized, first, body);
@@ -80,15 +82,36 @@ async function sendByRoute(
     const { upstream, baseUrl } = apis.ofKeys.get(way.key) ?? api;
     const call = callOf(authorized, { observation, body, way, baseUrl, waiting });
     waiting = undefined;
-    const key: KeyReader = options.keys.get(way.key) ?? noKey;
-    if (key.fault !== undefined) faults.set('key', way.key, key.fault());
+    const credential = credentialOf(context, authorized, way);
     // The client's next attempt goes to the model that it asks for.
     const joined = way.model === null ? fingerprint : null;
-    const attempt = { ...shared, call, observation, key, upstream, fingerprint: joined };
+    const attempt = { ...shared, ...credential, call, observation, upstream, fingerprint: joined };
     const response = await respond(attempt, { ownUrl, refused });
     if (!route.goesOn) return way.fallback === null ? response : { ...response, headers: withFallback(response, way) };
     refused = response;
   }
+}
+
+/** The key of a way, or the login of the subscriber who calls. */
+function credentialOf(
+  { options: { keys }, faults, logins, onError }: GatewayContext,
+  { request: { headers }, grant }: AuthorizedRequest,
+  { key: alias }: Way,
+): Pick<GatewayAttempt, 'key' | 'onLogin'> {
+  const login = grant.credential === 'client' ? subscriberLogin(headers) : null;
+  if (login !== null) {
+    const onLogin = (values: HeaderMap): void => {
+      try {
+        logins.see(grant.client, login, values);
+      } catch (error) {
+        onError(error);
+      }
+    };
+    return { key: () => login, onLogin };
+  }
+  const key: KeyReader = keys.get(alias) ?? noKey;
+  if (key.fault !== undefined) faults.set('key', alias, key.fault());
+  return { key, onLogin: null };
 }
 
 function noKey(): never {
@@ -109,13 +132,18 @@ function routedRequest(
   const isMessage = method === 'POST' && path === '/v1/messages';
   return {
     name: grant.key,
-    rules: grant.fallbacks ?? [],
+    // What a subscriber pays for goes to nobody else's key.
+    rules: grant.credential === 'client' ? [] : (grant.fallbacks ?? []),
     model: facts.model,
     kind: isMessage ? 'message' : endpoint.kind === 'message' ? 'count' : 'other',
     conversation: () => (raw instanceof Uint8Array ? conversationOf(raw, firstTurn) : null),
     before,
   };
 }
+
+const NO_LOGIN =
+  'Expected the login of a subscriber as Authorization: Bearer sk-ant-oat…, besides the gateway token in x-plimsoll-token, got ' +
+  'none. Log in, and send the token in that header alone.';
 
 const NO_KEY: ApiError = {
   status: 500,

@@ -12,6 +12,11 @@ export interface Grant {
   readonly key: string;
   /** Where its messages go after a refusal that another key or model may not give, in this order. Default: nowhere. */
   readonly fallbacks?: readonly FallbackRule[];
+  /**
+   * `client`: the API gets the login of the subscriber who calls, from the request, and no key: that of `key` is only a name
+   * then. Default: `key`.
+   */
+  readonly credential?: 'key' | 'client';
   /** Labels of its calls. Nothing in a request overrides them. */
   readonly labels: Attribution;
   /**

@@ -20,18 +20,31 @@ export function headerMap(raw: RawHeaders): HeaderMap {
 /** The credential of a request, and the header that it came in. */
 interface Presented {
   readonly token: string | null;
-  readonly header: 'x-api-key' | 'Authorization';
+  readonly header: 'x-api-key' | 'Authorization' | typeof TOKEN_HEADER;
 }
+
+/** For the token of a client that sends a credential of its own besides. Never forwarded, as its prefix says. */
+const TOKEN_HEADER = 'x-plimsoll-token';
 
 /**
  * Finds the token of a request. Some programs send two credentials, a key of their own and the gateway's token: the one that
- * has the form of a token counts, and `x-api-key` where neither or both have it.
+ * has the form of a token counts, and `x-api-key` where neither or both have it. The header for a token comes before both.
  */
 export function presentedToken(headers: { get(name: string): string | null | undefined }): Presented {
+  const own = headers.get(TOKEN_HEADER) ?? null;
+  if (own !== null) return { token: own, header: TOKEN_HEADER };
   const key = headers.get('x-api-key') ?? null;
   const bearer = /^Bearer +(\S+)$/i.exec(headers.get('authorization') ?? '')?.[1] ?? null;
   const isBearer = bearer !== null && (key === null || (bearer.startsWith('plk_') && !key.startsWith('plk_')));
   return isBearer ? { token: bearer, header: 'Authorization' } : { token: key, header: 'x-api-key' };
+}
+
+/**
+ * Finds the login of a subscriber, which a client with a credential of its own sends as `Authorization: Bearer sk-ant-oat…`. `null`
+ * for anything else, as an API key or a gateway token.
+ */
+export function subscriberLogin(headers: HeaderMap): string | null {
+  return /^Bearer +(sk-ant-oat[\w-]{1,1024})$/i.exec(headers.get('authorization') ?? '')?.[1] ?? null;
 }
 
 /** Says that a rule of the client led to another key or model. */
@@ -157,6 +170,7 @@ const LONGEST_VALUE = 64;
 export function labelsIn(headers: HeaderMap, allowed: readonly string[]): Attribution {
   const labels: Record<string, string> = {};
   for (const name of allowed) {
+    if (name === 'token') continue; // that header is the token's
     const value = headers
       .get(`x-plimsoll-${name.toLowerCase().replaceAll('_', '-')}`)
       ?.trim()

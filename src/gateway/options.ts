@@ -145,6 +145,7 @@ function labelHeaderProblems({ labelHeaders = [], attribution = {}, budgets }: G
   );
   const field = 'labelHeaders';
   return labelHeaders.flatMap((name): readonly Problem[] => {
+    if (name === 'token') return [unfit(field, name, { expected: 'another name', advice: 'rename it' })];
     if (!Object.hasOwn(attribution, name))
       return [unfit(field, name, { expected: 'names that `attribution` declares', advice: 'add it there' })];
     if (!budgeted.has(name)) return [];

@@ -57,6 +57,7 @@ function grantOf(token: AuthenticatedToken, { spend, budgets, limiter }: TokenSt
     client: client.name,
     key: client.key,
     fallbacks: client.fallback ?? [],
+    credential: client.credential ?? 'key',
     labels: labelsOf(token),
     guards: tokenGuards(token, limiter),
     spendGuards: [

@@ -16,6 +16,8 @@ export interface GatewayClient extends ClientRules {
   readonly name: string;
   /** Alias of the API key for its calls, or name of a pool. */
   readonly key: string;
+  /** `client`: its users send logins of their own, and `key` only names their calls. Default: `key`. */
+  readonly credential?: 'key' | 'client';
   /** Where its messages go after a refusal; default: nowhere. */
   readonly fallback?: readonly FallbackRule[];
   /** Labels of its calls. */

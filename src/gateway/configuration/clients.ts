@@ -18,7 +18,7 @@ import {
 import { UNBOUNDED } from '../body-names.ts';
 import type { MaxTokensCeiling } from '../grant.ts';
 import { fallbacksOf } from './pools.ts';
-import { Reader } from './reader.ts';
+import { Reader, isObject } from './reader.ts';
 
 /** The label for the client of a call; its values are the names of the clients. */
 export const CLIENT_LABEL = 'client';
@@ -41,6 +41,7 @@ const CLIENT_FIELDS = Object.keys({
   billTo: true,
   budgets: true,
   fallback: true,
+  credential: true,
 } satisfies Readonly<Record<Exclude<keyof GatewayClient, 'name'> | 'budgets', true>>);
 
 const NAME = { pattern: /^[a-zA-Z0-9][\w.-]{0,63}$/, expected: 'up to 64 letters, digits, ".", "_" and "-"' };
@@ -87,7 +88,8 @@ export function clientsOf(read: Reader, aliases: readonly string[]): ReadonlyMap
 function clientOf(clients: Reader, name: string, aliases: readonly string[]): GatewayClient {
   const read = clients.within(name, 'what the tokens of the client may do');
   read.only(CLIENT_FIELDS);
-  const key = aliasOf(read, aliases);
+  const credential = credentialOf(read);
+  const key = credential === 'client' ? OWN_CREDENTIAL : aliasOf(read, aliases);
   const models = read.texts('models', MODEL) ?? null;
   const fallback = fallbacksOf(read, aliases, models);
   return {
@@ -105,7 +107,38 @@ function clientOf(clients: Reader, name: string, aliases: readonly string[]): Ga
     requestsAtOnce: read.integer('requestsAtOnce', AT_ONCE) ?? null,
     billTo: read.choice('billTo', ['self', 'any'] as const) ?? null,
     ...(fallback.length > 0 && { fallback }),
+    ...(credential === 'client' && { credential }),
   };
+}
+
+/** The key's name in metrics for calls with logins of subscribers. */
+export const OWN_CREDENTIAL = 'own-credential';
+
+/** `client` excludes what is for the gateway's own keys: another key, minted tokens, files that others can read. */
+function credentialOf(read: Reader): 'key' | 'client' {
+  const credential = read.choice('credential', ['key', 'client'] as const) ?? 'key';
+  if (credential === 'key') return credential;
+  for (const field of ['key', 'mints', 'fallback']) {
+    if (read.value(field) === undefined) continue;
+    read.note(field, {
+      kind: 'conflict',
+      expected: 'none beside credential: client',
+      got: 'one',
+      advice: 'leave it out',
+    });
+  }
+  return credential;
+}
+
+/** Tells whether subscribers may call, and whether they alone may. */
+export function loginsOf(read: Reader): 'none' | 'some' | 'all' {
+  const clients = read.within('clients', '');
+  const isOwn = clients.names().map((name) => {
+    const client = clients.value(name);
+    return isObject(client) && client['credential'] === 'client';
+  });
+  if (!isOwn.includes(true)) return 'none';
+  return isOwn.includes(false) ? 'some' : 'all';
 }
 
 /** Returns the alias of the client's key, which need not be set if there is only one. */

@@ -10,7 +10,7 @@ import { defaultPrices, loadPrices, type PriceTable } from '../../pricing/prices
 import { structuredFile } from '../../structured-file.ts';
 import { tierProblems, type TierOption } from '../../tier/tiers.ts';
 import type { GatewayClient } from '../access/client.ts';
-import { ORIGIN, clientsOf } from './clients.ts';
+import { ORIGIN, OWN_CREDENTIAL, clientsOf, loginsOf } from './clients.ts';
 import {
   API_URL,
   GATEWAY_INVALID,
@@ -135,7 +135,7 @@ function configured(read: Reader, sources: SecretSources): GatewayConfiguration 
   const notices: Notice[] = [];
   const baseUrl = upstreamOf(read, sources, notices);
   const called = { callsTheApi: baseUrl === API_URL, namesUpstream: read.value('baseUrl') !== undefined };
-  const keys = keysOf(read, { ...called, sources, notices });
+  const keys = allKeys(read, { ...called, sources, notices });
   // A client that names a key with a problem has no problem of its own.
   const aliases = read.within('keys', '').names();
   const clients = clientsOf(read, namesOf(read));
@@ -169,6 +169,15 @@ function configured(read: Reader, sources: SecretSources): GatewayConfiguration 
     ),
     notices: [...notices, ...modelNotices(named, prices)],
   };
+}
+
+/** The keys, and one without a text for the calls of subscribers, who have no key if no other client needs one. */
+function allKeys(read: Reader, context: Parameters<typeof keysOf>[1]): ReturnType<typeof keysOf> {
+  const logins = loginsOf(read);
+  const keys = logins === 'all' && read.value('keys') === undefined ? new Map() : keysOf(read, context);
+  if (keys.has(OWN_CREDENTIAL))
+    read.note('keys', { kind: 'conflict', expected: 'other aliases', got: OWN_CREDENTIAL, advice: 'rename it' });
+  return logins === 'none' ? keys : new Map([...keys, [OWN_CREDENTIAL, () => '']]);
 }
 
 /** What a client may name as its key: an alias, or a pool. */

@@ -74,6 +74,24 @@ export const GATEWAY_METRICS = [
     labels: ['key', 'state'],
     aggregator: 'max',
   },
+  {
+    name: 'plimsoll_gateway_logins',
+    type: 'gauge',
+    section: 'gateway',
+    help: 'Logins of subscribers that this process has seen in the last day, by client; at most 1,000 are known at the same time.',
+    unit: null,
+    labels: ['client'],
+    aggregator: 'max',
+  },
+  {
+    name: 'plimsoll_gateway_login_used_ratio',
+    type: 'gauge',
+    section: 'gateway',
+    help: 'Part of a subscription that is used, as the API says, of the login that has used most, by client and window: 5h, 7d. Above 1 with extra usage; absent from its reset until it is seen again.',
+    unit: 'ratio',
+    labels: ['client', 'window'],
+    aggregator: 'max',
+  },
 ] as const satisfies readonly MetricDeclaration[];
 
 /** Reasons to refuse a request before it becomes a call: the closed set of the label `reason`. */
@@ -136,3 +154,8 @@ export type FailoverWay = 'pool' | 'key' | 'model';
 export const KEY_STATES = ['closed', 'half_open', ...FAILOVER_REASONS] as const;
 
 export type KeyState = (typeof KEY_STATES)[number];
+
+/** Windows of a subscription's limits: the closed set of the label `window`. */
+export const LOGIN_WINDOWS = ['5h', '7d'] as const;
+
+export type LoginWindow = (typeof LOGIN_WINDOWS)[number];

@@ -94,3 +94,17 @@ test('lists all that is wrong with pools and rules', () => {
     'pools.none.keys: expected aliases of keys, each with its weight, got nothing: name at least two, as { prod-a-api: 1, prod-b-api: 1 }',
   ]);
 });
+
+test('a client of subscribers needs no key, and its calls have one name', () => {
+  const path = join(folder, 'subscribers.json');
+  writeFileSync(path, JSON.stringify({ clients: { laptops: { credential: 'client' } } }));
+  const { clients, keys } = configurationInFile(path, {});
+  assert.deepEqual([clients.get('laptops')?.credential, clients.get('laptops')?.key], ['client', 'own-credential']);
+  assert.deepEqual([...keys.keys()], ['own-credential']);
+  const laptops = { credential: 'client', key: 'team', mints: true, fallback: [{ on: ['overloaded'], key: 'team' }] };
+  assert.deepEqual(problems({ clients: { laptops } }), [
+    'clients.laptops.key: expected none beside credential: client, got one: leave it out',
+    'clients.laptops.mints: expected none beside credential: client, got one: leave it out',
+    'clients.laptops.fallback: expected none beside credential: client, got one: leave it out',
+  ]);
+});
