@@ -21,6 +21,7 @@ const TOOLS = {
   caddy: { programs: ['caddy'], debian: 'caddy' },
   zsh: { programs: ['zsh'], debian: 'zsh' },
   fish: { programs: ['fish'], debian: 'fish' },
+  'systemd-analyze': { programs: ['systemd-analyze'], debian: 'systemd' },
 } as const;
 
 export type ToolName = keyof typeof TOOLS;

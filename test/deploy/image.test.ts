@@ -1,6 +1,18 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { createInterface } from 'node:readline';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import test, { after } from 'node:test';
@@ -9,9 +21,9 @@ import { build } from 'esbuild';
 const root = join(import.meta.dirname, '..', '..');
 const text = (path: string): string => readFileSync(join(root, path), 'utf8');
 
-/** The instructions of each stage of the Dockerfile, with continued lines joined. */
-function stages(): readonly (readonly string[])[] {
-  const lines = text('Dockerfile')
+/** The instructions of each stage of a Dockerfile, with continued lines joined. */
+function stages(path: string): readonly (readonly string[])[] {
+  const lines = text(path)
     .replace(/^#.*\n/gm, '')
     .replaceAll(/\\\n\s*/g, '')
     .split('\n')
@@ -33,10 +45,10 @@ function isSent(path: string): boolean {
     }, true);
 }
 
-const [building = [], final = []] = stages();
+const [building = [], final = []] = stages('Dockerfile');
 
-test('the build context has everything that the Dockerfile copies', () => {
-  const copied = [...building, ...final].flatMap((line) => {
+test('the build context has everything that the Dockerfiles copy', () => {
+  const copied = [...building, ...final, ...stages('deploy/gateway/Dockerfile').flat()].flatMap((line) => {
     const [, list] = /^COPY (?!--from)(.+)$/.exec(line) ?? [];
     return list?.split(' ').slice(0, -1) ?? [];
   });
@@ -48,16 +60,7 @@ test('the build context has everything that the Dockerfile copies', () => {
 const app = mkdtempSync(join(tmpdir(), 'plimsoll-image-'));
 after(() => rmSync(app, { recursive: true }));
 
-/**
- * Lays out /app as the Dockerfile does, but for the dependencies: what the build leaves in node_modules/plimsoll, and then
- * each COPY of the last stage. The command is bundled in place of the build, which takes longer and writes the same code.
- */
-async function laidOut(): Promise<string> {
-  const home = join(app, 'node_modules/plimsoll');
-  const assembled = building.find((line) => line.startsWith('RUN npm ci --omit=dev')) ?? '';
-  assert.match(assembled, /cp -r \/build\/dist \/build\/package\.json node_modules\/plimsoll\/ /);
-  mkdirSync(home, { recursive: true });
-  cpSync(join(root, 'package.json'), join(home, 'package.json'));
+async function bundled(home: string): Promise<string> {
   const main = join(home, 'dist/cli/main.js');
   await build({
     entryPoints: [join(root, 'src/cli/main.ts')],
@@ -68,6 +71,20 @@ async function laidOut(): Promise<string> {
     packages: 'external',
     logLevel: 'error',
   });
+  return main;
+}
+
+/**
+ * Lays out /app as the Dockerfile does, but for the dependencies: what the build leaves in node_modules/plimsoll, and then
+ * each COPY of the last stage. The command is bundled in place of the build, which takes longer and writes the same code.
+ */
+async function laidOut(): Promise<string> {
+  const home = join(app, 'node_modules/plimsoll');
+  const assembled = building.find((line) => line.startsWith('RUN npm ci --omit=dev')) ?? '';
+  assert.match(assembled, /cp -r \/build\/dist \/build\/package\.json node_modules\/plimsoll\/ /);
+  mkdirSync(home, { recursive: true });
+  cpSync(join(root, 'package.json'), join(home, 'package.json'));
+  const main = await bundled(home);
   for (const line of final) {
     const [, from, to] = /^COPY (?!--from)(\S+) (\S+)$/.exec(line) ?? [];
     if (from !== undefined && to !== undefined && !to.startsWith('/')) {
@@ -100,3 +117,42 @@ test('the image can export its dashboards, and says in a sentence where it may n
   rmSync(join(app, 'node_modules/plimsoll/dashboards'), { recursive: true });
   assert.match(run('--format', 'configmap').stderr, /expected the\s+dashboards of the package, got no such file/);
 });
+
+test('the image of the gateway alone starts with its five packages, as a user that may write nothing', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'plimsoll-gateway-image-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const { dependencies } = JSON.parse(text('deploy/gateway/package.json')) as { readonly dependencies: object };
+  const { dependencies: ofDemo } = JSON.parse(text('deploy/demo/package.json')) as { readonly dependencies: object };
+  assert.deepEqual(dependencies, { ...dependencies, ...pick(ofDemo, Object.keys(dependencies)) });
+  const home = join(folder, 'node_modules/plimsoll');
+  const main = await bundled(home);
+  cpSync(join(root, 'package.json'), join(home, 'package.json'));
+  for (const name of Object.keys(dependencies)) {
+    mkdirSync(join(folder, 'node_modules', name, '..'), { recursive: true });
+    symlinkSync(join(root, 'node_modules', name), join(folder, 'node_modules', name));
+  }
+  const [, runs = []] = stages('deploy/gateway/Dockerfile');
+  assert.ok(runs.includes('USER node'));
+  const [, command = ''] = /^CMD (.*)$/m.exec(runs.join('\n')) ?? [];
+  const [program, ...args] = JSON.parse(command) as readonly string[];
+  assert.deepEqual([program, args.at(-1)], ['plimsoll', '/etc/plimsoll/gateway.yaml']);
+  const file = join(folder, 'gateway.yaml');
+  writeFileSync(file, 'keys: { prod-api-key: { env: KEY } }\nclients: { team: {} }\nbaseUrl: http://127.0.0.1:9\n');
+  const ports = ['--port', '0', '--metrics-port', '0', '--json'];
+  const child = spawn(process.execPath, [main, ...args.slice(0, -1), file, ...ports], {
+    cwd: folder,
+    env: { KEY: 'not-a-key' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const gone = once(child, 'exit');
+  const first = once(createInterface(child.stdout), 'line') as Promise<[string]>;
+  const [line] = await Promise.race([first, gone.then(() => assert.fail('it ended at once'))]);
+  const { url } = JSON.parse(line) as { readonly url: string };
+  assert.equal((await fetch(new URL('/healthz', url))).status, 200);
+  child.kill('SIGTERM');
+  assert.deepEqual(await gone, [0, null]);
+});
+
+function pick(all: object, names: readonly string[]): object {
+  return Object.fromEntries(Object.entries(all).filter(([name]) => names.includes(name)));
+}

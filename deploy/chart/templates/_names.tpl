@@ -18,8 +18,8 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- end -}}
 {{- end }}
 
-{{- define "plimsoll.drainSeconds" -}}
-{{ dig "limits" "drainSeconds" 600 .Values.config | int }}
+{{- define "plimsoll.endSeconds" -}}
+{{ add (dig "limits" "lameDuckSeconds" 0 .Values.config | int) (dig "limits" "drainSeconds" 600 .Values.config | int) }}
 {{- end }}
 
 {{/* What the chart writes has precedence, because the probes and the Service rely on it. */}}
