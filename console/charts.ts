@@ -12,6 +12,10 @@ function color(name: string): string {
 /** Pixels that the label of a moment needs on its right, beyond the padding: one that would be cut is left out. */
 const HALF_LABEL = 16;
 
+const VALUES_WIDTH = 52;
+
+const RIGHT_PADDING = 10;
+
 export interface ChartEvents {
   /** The pinned moment, or null. */
   readonly pinned: () => number | null;
@@ -65,7 +69,12 @@ export class ChartSet {
     const isLine = definition.kind === 'lines';
     const { width, height } = place.getBoundingClientRect();
     return {
-      ...{ width: Math.max(120, width), height: Math.max(80, height), padding: [8, 10, 0, 0], legend: { show: false } },
+      ...{
+        width: Math.max(120, width),
+        height: Math.max(80, height),
+        padding: [8, RIGHT_PADDING, 0, 0],
+        legend: { show: false },
+      },
       tzDate: (at) => uPlot.tzDate(new Date(at * 1_000), 'Etc/UTC'),
       cursor: { sync: { key: 'all' }, y: false, drag: { x: false, y: false }, points: { show: isLine } },
       scales: {
@@ -85,15 +94,19 @@ export class ChartSet {
     const font = `11px ${getComputedStyle(document.body).fontFamily}`;
     const axis = { stroke: color('--muted'), font, ticks: { show: false } };
     const times = (plot: uPlot, at: readonly number[]): string[] => {
-      const digits = at.every((one) => one % 60 === 0) ? 5 : 8;
-      const lastX = plot.over.clientWidth - HALF_LABEL;
-      return at.map((one) => (plot.valToPos(one, 'x') > lastX ? '' : clock(one * 1_000, digits)));
+      const [from, to] = this.#range();
+      const width = plot.width - VALUES_WIDTH - RIGHT_PADDING;
+      const isCut = (one: number): boolean => ((to - one) / (to - from)) * width < HALF_LABEL;
+      return at.map((one) => (isCut(one) ? '' : clock(one * 1_000, this.#digits())));
     };
     const values = (at: readonly number[]): string[] => at.map((one) => tick(definition, one));
     const grid = { stroke: color('--grid'), width: 1 };
     return [
-      { ...axis, size: 28, gap: 9, space: 52, grid: { show: false }, values: (plot, at) => times(plot, at) },
-      { ...axis, size: 52, gap: 6, space: 28, grid, values: (_, at) => values(at) },
+      {
+        ...{ ...axis, size: 28, gap: 9, grid: { show: false }, values: times },
+        ...{ incrs: () => this.#tickSeconds(), space: () => (this.#digits() === 8 ? 60 : 38) },
+      },
+      { ...axis, size: VALUES_WIDTH, gap: 6, space: 28, grid, values: (_, at) => values(at) },
     ];
   }
 
@@ -104,8 +117,14 @@ export class ChartSet {
     return [first / 1_000, (last + (charts?.stepMs ?? 0)) / 1_000];
   }
 
+  /** Seconds are shown where a bin is one. */
   #digits(): number {
-    return (this.#view?.charts.stepMs ?? 60_000) < 15_000 ? 8 : 5;
+    return (this.#view?.charts.stepMs ?? 60_000) < 5_000 ? 8 : 5;
+  }
+
+  /** Between two labels: whole minutes where no seconds are shown. */
+  #tickSeconds(): number[] {
+    return this.#digits() === 8 ? [5, 10, 15, 30] : [60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600];
   }
 
   #drawPin(plot: uPlot): void {
@@ -169,7 +188,8 @@ export class ChartSet {
     const atPin = pinned === null ? -1 : view.charts.startsMs.findLastIndex((start) => start <= pinned);
     const index = this.#index ?? (atPin === -1 ? null : atPin);
     for (const definition of DEFINITIONS) {
-      const at = index === null ? null : `at ${clock(view.charts.startsMs[index] ?? 0, this.#digits())}`;
+      const at =
+        index === null ? null : `at ${clock(view.charts.startsMs[index] ?? 0, view.charts.stepMs < 60_000 ? 8 : 5)}`;
       byId(`n-${definition.id}`).textContent = at ?? definition.note(view);
       updateRows(byId(`l-${definition.id}`), definition.series(view), {
         id: ({ name }) => name,

@@ -1,6 +1,6 @@
 /**
- * `npm run preview:demo -- FOLDER`: the picture of the demo's page in README. Runs the demo for four minutes, so that two
- * bursts are in its figures, and takes the page with the Chromium of this machine.
+ * `npm run preview:demo -- FOLDER`: the pictures of the demo's page in README and the manual. Runs the demo for four minutes,
+ * so that two bursts are in its figures, and takes the page with the Chromium of this machine.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -12,8 +12,22 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { chromium } from 'playwright-core';
 import { tool } from '../testing/tools.ts';
 
-const SHOWN_AFTER_MS = 4 * 60_000;
-const WIDTH = 1_440;
+interface Picture {
+  readonly name: string;
+  /** After the start of the demo. */
+  readonly afterMs: number;
+  readonly width: number;
+  readonly colorScheme: 'light' | 'dark';
+  readonly fullPage: boolean;
+}
+
+/** In the order in which they are taken. */
+const PICTURES: readonly Picture[] = [
+  { name: 'console-10s.png', afterMs: 10_000, width: 1_440, colorScheme: 'light', fullPage: false },
+  { name: 'demo.png', afterMs: 240_000, width: 1_440, colorScheme: 'light', fullPage: true },
+  { name: 'console-dark.png', afterMs: 240_000, width: 1_440, colorScheme: 'dark', fullPage: false },
+  { name: 'console-390-dark.png', afterMs: 240_000, width: 390, colorScheme: 'dark', fullPage: false },
+];
 const root = join(import.meta.dirname, '..');
 const folder = process.argv[2] ?? join(tmpdir(), 'plimsoll-preview');
 
@@ -23,12 +37,13 @@ const demo = spawn(process.execPath, ['--conditions=plimsoll-source', join(root,
 const ended = once(demo, 'exit');
 try {
   const url = await consoleOf(createInterface(demo.stdout));
-  console.log(`The demo runs at ${url}; its picture is taken in ${SHOWN_AFTER_MS / 60_000} minutes.`);
-  await sleep(SHOWN_AFTER_MS);
-  const path = join(folder, 'demo.png');
+  const startMs = performance.now();
+  console.log(`The demo runs at ${url}; its pictures take four minutes.`);
   mkdirSync(folder, { recursive: true });
-  await photograph(url, path);
-  console.log(path);
+  for (const picture of PICTURES) {
+    await sleep(Math.max(0, picture.afterMs - (performance.now() - startMs)));
+    console.log(await photographed(url, picture));
+  }
 } finally {
   demo.kill('SIGINT');
   await ended;
@@ -43,14 +58,15 @@ async function consoleOf(lines: AsyncIterable<string>): Promise<string> {
   throw new Error('The demo ended before its page was there.');
 }
 
-async function photograph(url: string, path: string): Promise<void> {
+async function photographed(url: string, { name, width, colorScheme, fullPage }: Picture): Promise<string> {
   const browser = await chromium.launch({ executablePath: tool('chromium').path, args: ['--no-sandbox'] });
   try {
-    const tab = await browser.newPage({ viewport: { width: WIDTH, height: 900 } });
+    const tab = await browser.newPage({ viewport: { width, height: 900 }, colorScheme });
     await tab.goto(url);
-    await tab.getByRole('heading', { name: 'Last problems' }).waitFor();
     await tab.locator('#problems li time').first().waitFor();
-    await tab.screenshot({ path, fullPage: true });
+    const path = join(folder, name);
+    await tab.screenshot({ path, fullPage });
+    return path;
   } finally {
     await browser.close();
   }

@@ -10,6 +10,8 @@ export interface Terminal {
   write(text: string): void;
   /** Calls back when the size has changed, until the returned function is called. */
   onResize(listener: () => void): () => void;
+  /** Calls back for each key at once, until the returned function is called. Ctrl-C is a key then: `\u0003`. */
+  onKey(listener: (key: string) => void): () => void;
 }
 
 /** The command's access to the outside, passed in so that tests need no process. */

@@ -152,7 +152,7 @@ function processIo(): CommandIo {
 }
 
 function processTerminal(): Terminal {
-  const { stdout } = process;
+  const { stdin, stdout } = process;
   return {
     get columns() {
       return stdout.columns;
@@ -164,6 +164,12 @@ function processTerminal(): Terminal {
     onResize(listener) {
       stdout.on('resize', listener);
       return () => stdout.off('resize', listener);
+    },
+    onKey(listener) {
+      if (!stdin.isTTY) return () => undefined;
+      const hear = (keys: Buffer): void => [...keys.toString('utf8')].forEach(listener);
+      stdin.setRawMode(true).on('data', hear);
+      return () => stdin.off('data', hear).setRawMode(false).pause();
     },
   };
 }

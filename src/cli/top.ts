@@ -16,7 +16,8 @@ const USAGE = [
   '  --once              prints what happened within 4 seconds, and ends; so does',
   '                      a pipe in place of a terminal',
   '',
-  'It counts from when it starts, an hour at most. Ctrl-C ends it. NO_COLOR is obeyed.',
+  'It counts from when it starts, an hour at most. q ends it, as Ctrl-C does. NO_COLOR',
+  'is obeyed.',
   '',
   'Exit code: 0 done, 2 wrong arguments.',
 ];
@@ -65,22 +66,37 @@ async function printOnce(look: () => Promise<View>, io: CommandIo): Promise<void
   );
 }
 
-/** Draws until the signal is aborted, and anew where the terminal's size changes. */
+/** Draws until the signal is aborted or `q` is pressed, and anew where the terminal's size changes. */
 async function watch(terminal: Terminal, look: () => Promise<View>, io: CommandIo): Promise<void> {
+  const quitting = new AbortController();
+  const signal = AbortSignal.any([io.signal, quitting.signal]);
   const screen = new Screen(terminal, io.color);
-  let last = await look();
-  const draw = (): void => screen.draw(topFrame(last));
+  const deafen = terminal.onKey((key) => void (ENDING.has(key) && quitting.abort()));
+  let last: View | null = null;
+  const draw = (): void => void (last !== null && screen.draw(topFrame(last)));
   const forget = terminal.onResize(draw);
   try {
-    do {
+    while (!signal.aborted) {
+      last = (await unlessAborted(look(), signal)) ?? last;
+      if (signal.aborted) break;
       draw();
-      await waited(EVERY_MS, io.signal);
-      if (!io.signal.aborted) last = await look();
-    } while (!io.signal.aborted);
+      await waited(EVERY_MS, signal);
+    }
   } finally {
     forget();
+    deafen();
     screen.close();
   }
+}
+
+/** `q`, and Ctrl-C, which is a key while keys are read one by one. */
+const ENDING: ReadonlySet<string> = new Set(['q', 'Q', '\u0003']);
+
+/** A page that hangs does not keep the command from ending. */
+async function unlessAborted(looking: Promise<View>, signal: AbortSignal): Promise<View | null> {
+  if (signal.aborted) return null;
+  const aborted = new Promise<null>((resolve) => signal.addEventListener('abort', () => resolve(null), { once: true }));
+  return Promise.race([looking, aborted]);
 }
 
 async function waited(ms: number, signal: AbortSignal): Promise<void> {

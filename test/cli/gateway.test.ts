@@ -9,6 +9,7 @@ import { after, describe, it, type TestContext } from 'node:test';
 import Anthropic from '@anthropic-ai/sdk';
 import type { CommandIo } from '../../src/cli/command.ts';
 import { main } from '../../src/cli/main.ts';
+import type { View } from '../../src/console/view.ts';
 import { serve } from '../../src/http/serve.ts';
 import { simulator, type Simulator } from '../../src/simulator/simulator.ts';
 import { listening } from '../../testing/gateway/workbench.ts';
@@ -125,6 +126,32 @@ async function logged(out: readonly string[], count: number): Promise<readonly L
   while (requests().length < count) await new Promise((resolve) => setImmediate(resolve));
   return requests();
 }
+
+describe('the live page of a gateway', () => {
+  it('stands at / of the metrics port alone, with the calls of its clients and what they cost', async (t) => {
+    const started = await upstream(t);
+    const { url, metricsUrl } = await gateway(t, started);
+    const claude = sdk(url, await token(started));
+    await claude.messages.create(ASK);
+    started.sim.script([{ fault: 'not_found' }]);
+    await assert.rejects(claude.messages.create(ASK));
+    const page = await fetch(new URL('/', metricsUrl));
+    assert.match(page.headers.get('content-security-policy') ?? '', /^default-src 'none'/);
+    assert.match(await page.text(), /<h1 id="name">/);
+    const text = await (await fetch(new URL('/data', metricsUrl))).text();
+    const { name, numbers, table, problems } = JSON.parse(text) as View;
+    const billed = [...started.sim.truth.totals().values()].reduce((sum, { totalNanoUsd }) => sum + totalNanoUsd, 0);
+    assert.deepEqual([name, numbers.calls, numbers.ok, numbers.failed], ['gateway', 2, 1, 1]);
+    assert.ok(billed > 0 && Math.abs(numbers.costUsd * 1e9 - billed) < 1e-6);
+    assert.ok(table.labels.includes('client') && table.labels.includes('team'));
+    assert.deepEqual(
+      problems.map(({ outcome, count }) => [outcome, count]),
+      [['not_found', 1]],
+    );
+    for (const secret of [KEY, 'Ahoy']) assert.ok(!text.includes(secret));
+    assert.doesNotMatch(await (await fetch(`${url}/data`)).text(), /"numbers"/);
+  });
+});
 
 describe('a running gateway that is told to read its configuration again', () => {
   it('has other clients, models and budgets from the next request on', async (t) => {

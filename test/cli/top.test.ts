@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import Anthropic from '@anthropic-ai/sdk';
 import { instrument, metricsHandler } from 'plimsoll';
 import { serve } from 'plimsoll/http';
@@ -10,6 +13,7 @@ import type { Terminal } from '../../src/cli/command.ts';
 import { Screen } from '../../src/cli/terminal.ts';
 import { command } from '../../src/cli/top.ts';
 import { keptIo } from '../../testing/kept-io.ts';
+import { tool } from '../../testing/tools.ts';
 
 const DEADLINE_MS = 60_000;
 
@@ -20,6 +24,7 @@ class KeptTerminal implements Terminal {
   readonly written: string[] = [];
   listeners = 0;
   resized: () => void = () => undefined;
+  pressed: (key: string) => void = () => undefined;
 
   write(text: string): void {
     this.written.push(text);
@@ -27,6 +32,12 @@ class KeptTerminal implements Terminal {
 
   onResize(listener: () => void): () => void {
     this.resized = listener;
+    this.listeners += 1;
+    return () => (this.listeners -= 1);
+  }
+
+  onKey(listener: (key: string) => void): () => void {
+    this.pressed = listener;
     this.listeners += 1;
     return () => (this.listeners -= 1);
   }
@@ -77,6 +88,84 @@ test('draws what the page counts, follows the width, names who is silent, and le
   assert.equal(terminal.written.at(-1), '\u001b[?25h\u001b[?1049l');
   assert.equal(terminal.listeners, 0);
 });
+
+test('q ends it, and so does Ctrl-C, which is a key there; other keys do not', async (t) => {
+  const { url } = await page(t);
+  for (const key of ['q', '\u0003']) {
+    const terminal = new KeptTerminal();
+    const { io } = keptIo({ now: () => Date.now() });
+    const ended = command.run([url], { ...io, terminal });
+    terminal.pressed('x');
+    await until(() => terminal.frame.some((line) => line.startsWith('calls 0 ')));
+    terminal.pressed(key);
+    assert.equal(await ended, 0);
+    assert.deepEqual([terminal.written.at(-1), terminal.listeners], ['\u001b[?25h\u001b[?1049l', 0]);
+  }
+});
+
+/**
+ * Runs a command in a real terminal of 80 columns, makes it 50 wide once it has drawn, and ends it by a key or a signal.
+ * Prints what it wrote before and after the change, its exit code, and whether the terminal reads whole lines again.
+ */
+const IN_TERMINAL = `
+import fcntl, json, os, pty, select, signal, struct, sys, termios, time
+ending, command = sys.argv[1], sys.argv[2:]
+pid, fd = pty.fork()
+if pid == 0:
+    os.execvp(command[0], command)
+def size(columns):
+    fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack('HHHH', 30, columns, 0, 0))
+    os.kill(pid, signal.SIGWINCH)
+def read_until(mark):
+    text, end = '', time.time() + 120
+    while mark not in text and time.time() < end:
+        if select.select([fd], [], [], 1)[0]:
+            try: text += os.read(fd, 65536).decode('utf8', 'replace')
+            except OSError: break
+    return text
+size(80)
+wide = read_until('calls 0 ')
+wide += read_until('\\x1b[J') if '\\x1b[J' not in wide else ''
+size(50)
+narrow = read_until('calls 0 ')
+if ending == 'SIGINT': os.kill(pid, signal.SIGINT)
+else: os.write(fd, ending.encode())
+last = read_until('\\x1b[?1049l')
+status = os.waitpid(pid, 0)[1]
+whole = bool(termios.tcgetattr(fd)[3] & termios.ICANON)
+print(json.dumps({'wide': wide, 'narrow': narrow, 'last': last, 'code': os.waitstatus_to_exitcode(status), 'whole': whole}))
+`;
+
+const python = tool('python3');
+const MAIN = join(import.meta.dirname, '..', '..', 'src', 'cli', 'main.ts');
+
+test(
+  'in a real terminal it obeys NO_COLOR, follows the size, and leaves it as it was',
+  { skip: python.skip },
+  async (t) => {
+    const { url } = await page(t);
+    const run = [process.execPath, '--conditions=plimsoll-source', MAIN, 'top', url];
+    const ends = ['q', 'SIGINT'].map(async (ending) => {
+      const { stdout } = await promisify(execFile)(python.path, ['-c', IN_TERMINAL, ending, ...run], {
+        env: { ...process.env, NO_COLOR: '1', TERM: 'xterm-256color' },
+      });
+      return JSON.parse(stdout) as Record<'wide' | 'narrow' | 'last', string> & { code: number; whole: boolean };
+    });
+    for (const { wide, narrow, last, code, whole } of await Promise.all(ends)) {
+      assert.deepEqual([code, whole], [0, true]);
+      assert.ok(wide.includes('\u001b[?1049h\u001b[?25l') && last.endsWith('\u001b[?25h\u001b[?1049l'));
+      assert.doesNotMatch(wide + narrow, /\u001b\[\d*m/, 'no color');
+      const widest = (text: string): number =>
+        Math.max(
+          ...text
+            .replaceAll(/\u001b\[[\d;?]*[A-Za-z]/g, '')
+            .split(/\r+\n/)
+            .map((line) => line.length),
+        );
+      assert.ok(widest(wide) <= 80 && widest(wide) > 50 && widest(narrow) <= 50);
+    }
+  },
+);
 
 test('a pipe gets one frame, in plain lines', async (t) => {
   const { url } = await page(t);
