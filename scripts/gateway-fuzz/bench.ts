@@ -89,6 +89,7 @@ function configured({
   const mints = { spendNanoUsd, requestsPerMinute: null, lifetimeSeconds: 900, subjectLabel: null };
   return {
     ...{ name, key: 'prod-api-key', labels: {}, models, maxTokens: ceiling, endpoints, requestsPerMinute: perMinute },
+    ...{ tokenCounts: 'limited' as const },
     ...{ origins: null, mints: spendNanoUsd === null ? null : mints, bodyBytes, requestsAtOnce: null, billTo: null },
     ...{ inputTokensPerMinute: null, outputTokensPerMinute: null, parallelRequests: null, members: null },
   };

@@ -2,6 +2,7 @@ import { Registry } from 'prom-client';
 import type { Budgets } from '../budget/budgets.ts';
 import { authenticator } from '../gateway/access/authenticator.ts';
 import { mintHandler } from '../gateway/access/mint.ts';
+import { isModelId } from '../gateway/access/model-list.ts';
 import type { AccessStores } from '../gateway/access/stores.ts';
 import { TokenSpend } from '../gateway/access/token-spend.ts';
 import type { GatewayConfiguration } from '../gateway/configuration/configuration.ts';
@@ -188,7 +189,7 @@ function gatewayOptions(configuration: GatewayConfiguration, opened: Opened): Ga
   const { clients, publicUrl, prices, tier, serviceVersion, limits } = configuration;
   const { keys, keyUrls, pools, baseUrl, trustProxy, labelHeaders, attribution, corsOrigins } = configuration;
   const { tokens, limiter } = stores;
-  const models = [...new Set([...clients.values()].flatMap((client) => client.models ?? []))];
+  const models = [...new Set([...clients.values()].flatMap((client) => (client.models ?? []).filter(isModelId)))];
   return {
     ...{ keys, keyUrls, pools, baseUrl, trustProxy, labelHeaders, attribution, corsOrigins, prices, registry },
     onError,

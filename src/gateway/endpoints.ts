@@ -13,6 +13,8 @@ export interface Endpoint {
   readonly largestBytes: number;
   /** The response contains the address of the results of a batch, which must lead to the gateway instead of the API. */
   readonly namesResults?: true;
+  /** The response names models, of which a token may be bound to some. */
+  readonly listsModels?: true;
 }
 
 const MIB = 1 << 20;
@@ -23,6 +25,7 @@ const BATCH: Endpoint = { kind: 'batch', largestBytes: 256 * MIB, namesResults: 
 const FILE: Endpoint = { kind: 'opaque', largestBytes: 500 * MIB };
 /** Needs no body, but clients may send an empty one. */
 const BARE: Endpoint = { kind: 'none', largestBytes: MIB };
+const MODEL_INFO: Endpoint = { ...BARE, listsModels: true };
 const BATCH_INFO: Endpoint = { ...BARE, namesResults: true };
 
 /**
@@ -39,8 +42,8 @@ const ENDPOINTS: readonly (readonly [RegExp, Endpoint])[] = [
   [withId('^GET /v1/messages/batches/ID/results$'), BARE],
   [withId('^POST /v1/messages/batches/ID/cancel$'), BATCH_INFO],
   [withId('^DELETE /v1/messages/batches/ID$'), BARE],
-  [/^GET \/v1\/models$/, BARE],
-  [withId('^GET /v1/models/ID$'), BARE],
+  [/^GET \/v1\/models$/, MODEL_INFO],
+  [withId('^GET /v1/models/ID$'), MODEL_INFO],
   [/^POST \/v1\/files$/, FILE],
   [/^GET \/v1\/files$/, BARE],
   [withId('^GET /v1/files/ID$'), BARE],

@@ -26,6 +26,8 @@ export interface Grant {
   readonly guards: readonly TokenGuard[];
   /** Asked after all guards, before the budgets of the gateway; for example, the token's spend limit. */
   readonly spendGuards?: readonly SpendGuard[];
+  /** What lists of models show: those that are in all of these lists; `null`, the default: all. Guards refuse the others. */
+  readonly models?: readonly (readonly string[])[] | null;
   /** The longest body of its requests, in bytes; `null`, the default: what the API accepts. */
   readonly bodyBytes?: number | null;
   /** Requests that it may have in progress; `null`, the default: no limit of its own. */

@@ -8,6 +8,7 @@ import { forward } from './forward.ts';
 import type { AuthenticationFailure, Grant } from './grant.ts';
 import { presentedToken, webHeaders } from './headers.ts';
 import { storeCause } from './faults.ts';
+import { forwardModels } from './listed-models.ts';
 import type { GatewayOptions, KeyReader } from './options.ts';
 import type { GatewayRequest } from './request.ts';
 import type { GatewayResponse } from './response-body.ts';
@@ -39,7 +40,11 @@ async function remoteResponse(context: GatewayContext, request: GatewayRequest):
   if (grant === 'malformed') return refuse(grant, malformedIn(presentedToken(request.headers).header));
   if (typeof grant === 'string') return refuse(grant);
   const excess = open.assign(request, grant);
-  return excess === null ? forward(context, { request, endpoint, grant }) : refuse(excess);
+  if (excess !== null) return refuse(excess);
+  const { models = null } = grant;
+  if (endpoint.listsModels === true && models !== null)
+    return forwardModels(context, { request, endpoint, grant }, models);
+  return forward(context, { request, endpoint, grant });
 }
 
 function malformedIn(header: string): string {

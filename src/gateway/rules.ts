@@ -5,6 +5,7 @@ import { REFUSAL, type Admission, type Guard, type GuardedRequest } from '../dec
 import type { AuthenticatedToken, ClientRule, ClientRules } from './access/client.ts';
 import { MINTED_AT_ONCE, MINTED_BODY_BYTES, UNBOUND } from './access/client.ts';
 import { least, rateBuckets } from './access/member-limits.ts';
+import { isListedInAll, isWithin } from './access/model-list.ts';
 import type { MemberRules } from './access/member.ts';
 import { rateGuard, type RateBucket, type RateLimiter } from './access/rate-limiter.ts';
 import type { SpendingToken } from './access/token-spend.ts';
@@ -24,7 +25,7 @@ interface RuleEntry<Rule extends ClientRule> {
 
 /** The bound of each rule for a known token. */
 interface Bounds {
-  readonly models: readonly string[];
+  readonly models: readonly (readonly string[])[];
   readonly maxTokens: MaxTokensCeiling;
   readonly endpoints: 'messages';
   readonly requestsPerMinute: readonly RateBucket[];
@@ -33,6 +34,7 @@ interface Bounds {
   readonly bodyBytes: number;
   readonly requestsAtOnce: number;
   readonly billTo: 'self';
+  readonly tokenCounts: 'limited' | 'free';
   readonly inputTokensPerMinute: number;
   readonly outputTokensPerMinute: number;
   readonly parallelRequests: number;
@@ -95,6 +97,8 @@ export const CLIENT_RULES: { readonly [Rule in ClientRule]: RuleEntry<Rule> } = 
     guard: () => [SELF_ONLY],
     needsBody: true,
   },
+  // The buckets of `requestsPerMinute` go by it.
+  tokenCounts: keptElsewhere('tokenCounts', ({ client }) => client.tokenCounts),
   // The grant has what follows as spend guards, which also settle what a call has used.
   inputTokensPerMinute: keptElsewhere('inputTokensPerMinute', ({ client }) => client.inputTokensPerMinute),
   outputTokensPerMinute: keptElsewhere('outputTokensPerMinute', ({ client }) => client.outputTokensPerMinute),
@@ -123,7 +127,7 @@ export function clientGuards(
 ): readonly TokenGuard[] {
   const { models, maxTokens, endpoints, billTo } = { ...UNBOUND, ...rules };
   return [
-    ...(models === null ? [] : [tokenGuard(modelGuard(models), CLIENT_RULES.models)]),
+    ...(models === null ? [] : [tokenGuard(modelGuard([models]), CLIENT_RULES.models)]),
     ...(maxTokens === null ? [] : [tokenGuard(ceilingGuard(maxTokens), CLIENT_RULES.maxTokens)]),
     ...(endpoints === 'all' ? [] : [tokenGuard(MESSAGES_ONLY, CLIENT_RULES.endpoints)]),
     ...(billTo === 'self' ? [tokenGuard(SELF_ONLY, CLIENT_RULES.billTo)] : []),
@@ -134,12 +138,11 @@ function tokenGuard(guard: Guard, { needsBody }: { readonly needsBody: boolean }
   return { needsBody, admit: (call, request) => guard.admit(call, request) };
 }
 
-/** The models that the client may use now, even if it could use more when the token was made. */
-function allowedModels({ client, record }: AuthenticatedToken): readonly string[] | null {
-  return [record.member?.models ?? null, record.minted?.models ?? null].reduce((allowed, own) => {
-    if (own === null || allowed === null) return own ?? allowed;
-    return own.filter((model) => allowed.includes(model));
-  }, client.models);
+/** Every list applies: the client's of now, and those of the token's making. */
+function allowedModels({ client, record }: AuthenticatedToken): readonly (readonly string[])[] | null {
+  const lists = [client.models, record.member?.models ?? null, record.minted?.models ?? null];
+  const set = lists.filter((list) => list !== null);
+  return set.length === 0 ? null : set;
 }
 
 /** Every list applies: the client's, and the one origin of a minted token. */
@@ -190,7 +193,7 @@ const ASKING: ReadonlySet<string> = new Set([
   'messages.batches.create',
 ]);
 
-function modelGuard(models: readonly string[]): Guard {
+function modelGuard(models: readonly (readonly string[])[]): Guard {
   return {
     admit({ operation }, request) {
       if (!ASKING.has(operation)) return undefined;
@@ -201,12 +204,14 @@ function modelGuard(models: readonly string[]): Guard {
 }
 
 /** Checks the model of a request, of its fallbacks, and of tools that use another model. */
-function checkModels(request: Json, allowed: readonly string[]): void {
+function checkModels(request: Json, allowed: readonly (readonly string[])[]): void {
   const models = [request['model'], ...settingsWithin(request).flatMap(({ model }) => model ?? [])];
   // The API chooses the models of a chain that is given as a text.
   const isChosenThere = typeof request['fallbacks'] === 'string';
-  if (!isChosenThere && models.every((model) => typeof model === 'string' && allowed.includes(model))) return;
-  const message = `This token may only use these models: ${allowed.join(', ')}. Change the model of the request.`;
+  if (!isChosenThere && models.every((model) => isListedInAll(model, allowed))) return;
+  // The last list is the narrowest, and what it has too much the others refuse.
+  const shown = (allowed.at(-1) ?? []).filter((entry) => allowed.every((list) => isWithin(entry, list)));
+  const message = `This token may only use these models: ${shown.join(', ')}. Change the model of the request.`;
   throw new ClientRuleError('models', { status: 403, type: 'permission_error', message });
 }
 

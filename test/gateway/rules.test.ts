@@ -73,6 +73,39 @@ describe('a token that is bound to models', () => {
   });
 });
 
+describe('a token that is bound to a family, a pattern or an alias', () => {
+  const within = ['opus', 'claude-haiku-4-*'];
+  const grant = { guards: clientGuards({ models: within }) };
+
+  it('may ask for what is in it by any of its names, in requests, batches and fallbacks', async (t) => {
+    const { claude } = await granted(t, grant);
+    for (const model of ['claude-haiku-4-5', 'claude-haiku-4-5-20251001', 'claude-opus-4-8'])
+      await claude().messages.create({ ...PARAMS, model });
+    const params = { ...PARAMS, model: 'claude-opus-4-5-20251101' };
+    await claude().messages.batches.create({ requests: [{ custom_id: 'a', params }] });
+  });
+
+  for (const model of [
+    'claude-sonnet-4-5',
+    'claude-haiku-5-5',
+    'haiku',
+    'opus',
+    'claude-haiku-4-*',
+    'claude-haiku-4-5 ',
+  ]) {
+    it(`may not ask for ${JSON.stringify(model)}, in requests, batches and fallbacks`, async (t) => {
+      const { claude, sim } = await granted(t, grant);
+      const params = { ...PARAMS, model };
+      const further = { ...PARAMS, model: 'claude-opus-4-8', fallbacks: [{ model }] };
+      assert.deepEqual(await refusal(claude().messages.create(params)), [403, 'permission_error']);
+      assert.deepEqual(await refusal(claude().messages.create(further as never)), [403, 'permission_error']);
+      const batch = claude().messages.batches.create({ requests: [{ custom_id: 'a', params }] });
+      assert.deepEqual(await refusal(batch), [403, 'permission_error']);
+      assert.equal(sim.truth.requests.length, 0);
+    });
+  }
+});
+
 describe('a token with a ceiling of max_tokens', () => {
   it('learns of it if it asks for more', async (t) => {
     const { claude } = await granted(t, { guards: clientGuards({ maxTokens: { tokens: 10, above: 'reject' } }) });

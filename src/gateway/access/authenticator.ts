@@ -64,6 +64,7 @@ function grantOf(token: AuthenticatedToken, { spend, budgets, limiter }: TokenSt
       ...(spending === null ? [] : [spend.of(spending)]),
       ...(member?.budget ? [budgets.of(member.name, member.budget)] : []),
     ],
+    models: CLIENT_RULES.models.read(token),
     bodyBytes: CLIENT_RULES.bodyBytes.read(token),
     requestsAtOnce: CLIENT_RULES.requestsAtOnce.read(token),
     recorders: [],

@@ -26,12 +26,17 @@ export interface GatewayClient extends ClientRules {
 
 /** The rules of a client, which apply to all its tokens. `CLIENT_RULES` in `rules.ts` enforces them. */
 export interface ClientRules extends Limits {
-  /** The models that it may use; `null` for any model. */
+  /** The models that it may use: ids, families such as `haiku`, and patterns with `*`; `null` for any model. */
   readonly models: readonly string[] | null;
   /** The highest `max_tokens`; `null` for no ceiling. */
   readonly maxTokens: MaxTokensCeiling | null;
   /** `messages` excludes files and batches, which all clients of a key share. Minted tokens never get those. */
   readonly endpoints: 'all' | 'messages';
+  /**
+   * `limited`: a token count is a request of `requestsPerMinute`. `free`, the default: those of the client's own tokens have no
+   * limit but the API's, and those of minted tokens one of their own, of the same size.
+   */
+  readonly tokenCounts: 'limited' | 'free';
   /** The web origins that may send its tokens; `null` for any origin, and for requests without an `Origin` header. */
   readonly origins: readonly string[] | null;
   /** Bounds of the tokens that it mints for its own users; `null` if it may not mint. */
@@ -91,6 +96,7 @@ export const UNBOUND: ClientRules = {
   maxTokens: null,
   endpoints: 'all',
   ...NO_LIMITS,
+  tokenCounts: 'free',
   origins: null,
   mints: null,
   bodyBytes: null,

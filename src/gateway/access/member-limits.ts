@@ -7,14 +7,16 @@ export function rateBuckets({ client, record }: AuthenticatedToken): readonly Ra
   const perToken = record.minted === null ? null : (client.mints?.requestsPerMinute ?? null);
   const perMember = memberOf({ client, record })?.limits.requestsPerMinute ?? null;
   const perClient = client.requestsPerMinute;
-  const buckets: readonly RateBucket[] = [
+  const ofMinted = record.minted === null ? 'free' : 'apart';
+  const tokenCounts = client.tokenCounts === 'limited' ? 'counted' : ofMinted;
+  const buckets: readonly Omit<RateBucket, 'tokenCounts'>[] = [
     ...(perToken === null ? [] : [{ holder: 'token', name: record.id, perMinute: perToken } as const]),
     ...(perMember === null
       ? []
       : [{ holder: 'member', name: nameOf({ client, record }), perMinute: perMember } as const]),
     ...(perClient === null ? [] : [{ holder: 'client', name: client.name, perMinute: perClient } as const]),
   ];
-  return buckets.length === 0 ? null : buckets;
+  return buckets.length === 0 ? null : buckets.map((bucket) => ({ ...bucket, tokenCounts }));
 }
 
 /** A member of a client, with the bounds of all its tokens together. */

@@ -1,6 +1,7 @@
 import { hash as digest, createHmac } from 'node:crypto';
 import { mayHoldSecret } from '../../errors.ts';
 import { NANO_USD_PER_USD, nanoUsdOf } from '../../figures.ts';
+import { isWithin } from './model-list.ts';
 
 /** Limits of a client, or of one of its members. `null`: no limit. */
 export interface Limits {
@@ -136,7 +137,7 @@ export function excesses(terms: MemberTerms, bounds: MemberBounds): readonly str
 }
 
 function modelExcesses({ models }: MemberTerms, bounds: MemberBounds): readonly string[] {
-  const beyond = (models ?? []).filter((model) => bounds.models?.includes(model) === false);
+  const beyond = (models ?? []).filter((model) => bounds.models !== null && !isWithin(model, bounds.models));
   return beyond.map((model) => `${model} is not among the models of the client: ${(bounds.models ?? []).join(', ')}.`);
 }
 

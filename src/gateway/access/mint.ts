@@ -12,6 +12,7 @@ import {
   type GatewayClient,
   type MintRules,
 } from './client.ts';
+import { isWithin } from './model-list.ts';
 import { RateLimitedError, memoryRateLimiter, type RateLimiter } from './rate-limiter.ts';
 import { newToken, secretHash, tokenText, type IssuedToken, type TokenStore } from './tokens.ts';
 
@@ -246,7 +247,7 @@ function mint(parent: AuthenticatedToken, asked: MintRequest, nowMs: number): Is
 
 function modelReasons({ client: { models } }: AuthenticatedToken, asked: MintRequest): readonly string[] {
   if (models === null || asked.models === null) return [];
-  const others = asked.models.filter((model) => !models.includes(model));
+  const others = asked.models.filter((model) => !isWithin(model, models));
   return others.map((model) => `The client may not use ${model}. It may use ${models.join(', ')}.`);
 }
 

@@ -109,20 +109,25 @@ export interface RateBucket {
   /** Name of the client or the member, or id of the token. */
   readonly name: string;
   readonly perMinute: number;
+  /** What a token count takes: a request as any other (the default), one of a bucket of its own, or nothing. */
+  readonly tokenCounts?: 'counted' | 'apart' | 'free';
 }
 
 /**
  * Makes a guard that takes one request from the bucket, and refuses with a `RateLimitedError` if none is left. If the
  * limiter does not respond, its error is counted and calls go on.
  */
-export function rateGuard(limiter: RateLimiter, { holder, name, perMinute }: RateBucket): Guard {
+export function rateGuard(limiter: RateLimiter, bucket: RateBucket): Guard {
+  const { holder, name, perMinute, tokenCounts = 'counted' } = bucket;
   const check = (waitMs: number): undefined => {
     if (waitMs > 0) throw new RateLimitedError(perMinute, waitMs, holder);
     return undefined;
   };
   return {
-    admit() {
-      const waitMs = limiter.take(`${holder}:${name}`, perMinute);
+    admit({ operation }) {
+      const isApart = operation === 'messages.count_tokens' && tokenCounts !== 'counted';
+      if (isApart && tokenCounts === 'free') return undefined;
+      const waitMs = limiter.take(`${holder}:${name}${isApart ? ':count_tokens' : ''}`, perMinute);
       return waitMs instanceof Promise ? waitMs.then(check) : check(waitMs);
     },
   };

@@ -33,6 +33,7 @@ const CLIENT_FIELDS = Object.keys({
   inputTokensPerMinute: true,
   outputTokensPerMinute: true,
   parallelRequests: true,
+  tokenCounts: true,
   members: true,
   origins: true,
   mints: true,
@@ -53,7 +54,10 @@ export const LABEL_NAME = {
 
 const LABEL_VALUE = { pattern: /^(?!.*(?:sk-ant-|plk_))[^\p{C}]{1,128}$/u, expected: 'a text of 1 to 128 characters' };
 
-const MODEL = { pattern: /^[\w.:@/-]{1,128}$/, expected: 'the id of a model' };
+const MODEL = {
+  pattern: /^[\w.:@/*-]{1,128}$/,
+  expected: 'the id of a model, a family such as haiku, or a pattern such as claude-haiku-*',
+};
 
 const RATE = { least: 1, most: 1_000_000, expected: 'whole requests from 1 to 1000000' };
 
@@ -100,6 +104,7 @@ function clientOf(clients: Reader, name: string, aliases: readonly string[]): Ga
     maxTokens: ceilingOf(read),
     endpoints: read.choice('endpoints', ['all', 'messages'] as const) ?? 'all',
     ...limitsOf(read),
+    tokenCounts: read.choice('tokenCounts', ['limited', 'free'] as const) ?? 'free',
     members: membersOf(read),
     origins: read.texts('origins', ORIGIN) ?? null,
     mints: mintsOf(read),

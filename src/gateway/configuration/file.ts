@@ -10,6 +10,7 @@ import { defaultPrices, loadPrices, type PriceTable } from '../../pricing/prices
 import { structuredFile } from '../../structured-file.ts';
 import { tierProblems, type TierOption } from '../../tier/tiers.ts';
 import type { GatewayClient } from '../access/client.ts';
+import { isListed } from '../access/model-list.ts';
 import { ORIGIN, OWN_CREDENTIAL, clientsOf, loginsOf } from './clients.ts';
 import {
   API_URL,
@@ -265,6 +266,7 @@ function serviceVersionOf(read: Reader): string | undefined {
 function modelNotices(clients: readonly GatewayClient[], prices: PriceTable): readonly Notice[] {
   return clients.flatMap(({ name, models }) =>
     (models ?? []).flatMap((model) => {
+      if (prices.knownModels.some((known) => isListed(known, [model]))) return [];
       const text = unknownModel(model, prices);
       return text === null ? [] : [{ field: `clients.${name}.models`, text }];
     }),

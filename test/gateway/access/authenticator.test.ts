@@ -73,8 +73,11 @@ describe('the authenticator', () => {
       tokenId: id,
       client: 'checkout',
       key: 'prod-checkout-api',
+      credential: 'key',
+      fallbacks: [],
       labels: { team: 'shop' },
       spendGuards: [],
+      models: [['claude-haiku-5-5']],
       bodyBytes: null,
       requestsAtOnce: null,
       recorders: [],
@@ -163,6 +166,31 @@ describe('the authenticator', () => {
     assert.equal(await access.use(one), 'PLIMSOLL_GATEWAY_RATE_LIMITED');
     assert.equal(await access.use(other), 'PLIMSOLL_GATEWAY_RATE_LIMITED');
     assert.equal(await access.use(search), 'let through');
+  });
+
+  test('counts tokens for a client without taking requests, unless that is its rule', async () => {
+    const used = async (tokenCounts: 'limited' | 'free') => {
+      const access = gatewayAccess([aClient({ name: 'checkout', requestsPerMinute: 2, tokenCounts })]);
+      const token = await access.issue('checkout');
+      const count = () => access.use(token, 'messages.count_tokens');
+      return [await count(), await count(), await count(), await access.use(token)];
+    };
+    const through = 'let through';
+    assert.deepEqual(await used('free'), [through, through, through, through]);
+    const [first, second, ...others] = await used('limited');
+    assert.deepEqual([first, second], [through, through]);
+    assert.deepEqual(new Set(others), new Set(['PLIMSOLL_GATEWAY_RATE_LIMITED']));
+  });
+
+  test('bounds the token counts of a minted token apart from its requests', async () => {
+    const mints = { spendNanoUsd: null, requestsPerMinute: 2, lifetimeSeconds: 900, subjectLabel: null };
+    const access = gatewayAccess([aClient({ name: 'checkout', mints })]);
+    const { token } = await access.issue('checkout');
+    const child = (await (await access.mint(token, { subject: 'a' })).json()) as { readonly token: string };
+    const count = () => access.use(child, 'messages.count_tokens');
+    assert.deepEqual([await count(), await count()], ['let through', 'let through']);
+    assert.equal(await count(), 'PLIMSOLL_GATEWAY_RATE_LIMITED');
+    assert.equal(await access.use(child), 'let through');
   });
 
   test('keeps clients of messages from the files and batches that others have with the same key', async () => {

@@ -82,6 +82,21 @@ describe('POST /plimsoll/tokens', () => {
       assert.equal(await decided(grant, { model, max_tokens: 1 }), 'refused by models');
   });
 
+  test('binds it to a model or a family within a pattern of the client, and to no wider one', async () => {
+    const access = gatewayAccess([{ ...SHOP, models: ['claude-haiku-*', 'opus'] }]);
+    const parent = await access.issue('shop');
+    const asked = (model: string) => access.mint(parent.token, { subject: 'a', models: [model] });
+    for (const model of ['claude-haiku-4-5', 'claude-haiku-4-5-20251001', 'opus'])
+      assert.equal((await asked(model)).status, 201, model);
+    for (const model of ['haiku', 'claude-sonnet-5-5', 'sonnet']) assert.equal((await asked(model)).status, 403, model);
+    const { token } = await minted(access, parent.token, { subject: 'a', models: ['claude-haiku-4-5'] });
+    const grant = await access.authenticate({ token, origin: null });
+    assert.ok(typeof grant === 'object');
+    assert.equal(await decided(grant, { model: 'claude-haiku-4-5-20251001', max_tokens: 1 }), null);
+    for (const model of ['claude-haiku-5-5', 'claude-opus-5-5'])
+      assert.equal(await decided(grant, { model, max_tokens: 1 }), 'refused by models');
+  });
+
   test('grants no more than the client has, and names all that is too much', async () => {
     const access = gatewayAccess([
       {

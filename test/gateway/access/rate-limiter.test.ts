@@ -115,3 +115,19 @@ test('a Redis that is down refuses nobody: the limit is counted as failed', { sk
     await server.end();
   }
 });
+
+test('a token count takes a request, one of a bucket of its own, or nothing', () => {
+  const buckets = (tokenCounts?: 'counted' | 'apart' | 'free') => {
+    const taken: string[] = [];
+    const take = (bucket: string): number => (taken.push(bucket), 0);
+    const bucket = { holder: 'client', name: 'shop', perMinute: 30 } as const;
+    const guard = rateGuard({ take }, tokenCounts === undefined ? bucket : { ...bucket, tokenCounts });
+    for (const operation of ['messages.create', 'messages.count_tokens'])
+      void guard.admit({ operation } as Call, REQUEST);
+    return taken;
+  };
+  assert.deepEqual(buckets('free'), ['client:shop']);
+  assert.deepEqual(buckets('apart'), ['client:shop', 'client:shop:count_tokens']);
+  assert.deepEqual(buckets('counted'), ['client:shop', 'client:shop']);
+  assert.deepEqual(buckets(), ['client:shop', 'client:shop']);
+});

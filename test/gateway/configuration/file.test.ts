@@ -67,6 +67,7 @@ describe("a gateway's configuration", () => {
           inputTokensPerMinute: null,
           outputTokensPerMinute: null,
           parallelRequests: null,
+          tokenCounts: 'free',
           members: null,
           origins: null,
           mints: null,
@@ -313,9 +314,9 @@ describe("a gateway's configuration", () => {
       }),
       [
         'listn: expected one of listen, metrics, baseUrl, publicUrl, trustProxy, keys, pools, clients, labelHeaders, attribution, budgets, ledger, tokens, prices, tier, serviceVersion, organization, limits, cors, owners, got an unknown field: did you mean listen?',
-        'clients.checkout.modles: expected one of key, labels, models, maxTokens, endpoints, requestsPerMinute, inputTokensPerMinute, outputTokensPerMinute, parallelRequests, members, origins, mints, bodyBytes, requestsAtOnce, billTo, budgets, fallback, credential, got an unknown field: did you mean models?',
+        'clients.checkout.modles: expected one of key, labels, models, maxTokens, endpoints, requestsPerMinute, inputTokensPerMinute, outputTokensPerMinute, parallelRequests, tokenCounts, members, origins, mints, bodyBytes, requestsAtOnce, billTo, budgets, fallback, credential, got an unknown field: did you mean models?',
         'clients.checkout.key: expected one of the aliases in keys or pools (prod-api-key, prod-other-key), got "prod-api-kye": did you mean prod-api-key?',
-        'clients.checkout.models: expected a list, each the id of a model, got "claude-haiku-5-5": write it as a list',
+        'clients.checkout.models: expected a list, each the id of a model, a family such as haiku, or a pattern such as claude-haiku-*, got "claude-haiku-5-5": write it as a list',
         'clients.checkout.maxTokens.tokens: expected whole tokens from 1 up, got nothing: say how many',
         'clients.checkout.maxTokens.above: expected one of reject, clamp, got "cut": use one of them',
         'clients.checkout.endpoints: expected one of all, messages, got "none": use one of them',
@@ -466,6 +467,28 @@ describe("a gateway's configuration", () => {
       }),
       { numRuns: 500 },
     );
+  });
+});
+
+describe('a list of models', () => {
+  const noticed = (models: readonly string[]) =>
+    read({ clients: { checkout: { models } } }).notices.map(({ text }) => text);
+
+  test('takes ids, families and patterns, and notices those that are no known model', () => {
+    assert.deepEqual(
+      noticed(['claude-haiku-5-5', 'claude-haiku-4-5-20251001', 'haiku', 'claude-opus', 'claude-*-5']),
+      [],
+    );
+    assert.deepEqual(noticed(['claude-haiko-*', 'hiku']).length, 2);
+    assert.match(
+      wrong({ clients: { checkout: { models: ['claude haiku'] } } }).join(),
+      /a family such as haiku, or a pattern/,
+    );
+  });
+
+  test('says with tokenCounts whether token counts are requests of the limit', () => {
+    assert.equal(read({ clients: { a: { tokenCounts: 'limited' } } }).clients.get('a')?.tokenCounts, 'limited');
+    assert.match(wrong({ clients: { a: { tokenCounts: 'yes' } } }).join(), /one of limited, free/);
   });
 });
 
