@@ -5,13 +5,19 @@ import { tierProgress, type MonthSpend, type TierProgress } from '../tier/progre
 import { tierVerdict, type SeenLimit, type TierVerdict } from '../tier/verdict.ts';
 import { LIMITED_BY, RATE_LIMIT_REASONS } from '../vocabulary.ts';
 import { budgetItems } from './budgets.ts';
+import { cacheItems } from './cache.ts';
 import { inOrder, type AdviceItem, type Severity } from './item.ts';
 import { routeItems, type RouteJudging } from './routes.ts';
 import { label, samplesOf, sums, type Sample } from './samples.ts';
 
-/** Advises on the budgets, the tier and the routes of a metrics page, most important first; empty if all are fine. */
+/** Advises on the budgets, the tier, the routes and the clients' prompt caches of a metrics page, most important first; empty if all are fine. */
 export function adviceOn(samples: readonly Sample[], judging: RouteJudging): readonly AdviceItem[] {
-  return inOrder([...budgetItems(samples), ...tierItems(samples, judging.nowMs), ...routeItems(samples, judging)]);
+  return inOrder([
+    ...budgetItems(samples),
+    ...tierItems(samples, judging.nowMs),
+    ...routeItems(samples, judging),
+    ...cacheItems(samples, judging),
+  ]);
 }
 
 /**

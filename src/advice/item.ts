@@ -1,6 +1,6 @@
 /** One piece of advice on any subject. */
 export interface AdviceItem {
-  readonly about: 'budget' | 'tier' | 'route';
+  readonly about: 'budget' | 'tier' | 'route' | 'cache';
   readonly kind: string;
   readonly severity: Severity;
   readonly text: string;

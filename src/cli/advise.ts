@@ -21,6 +21,8 @@ const USAGE = [
   '  routes    short, simple calls to an expensive model, and what a cheaper one',
   '            would have cost; responses cut off at max_tokens; calls above their',
   "            route's ceiling",
+  '  caches    by client of a gateway: how much of its prompts the prompt cache',
+  '            serves, what that saves, and what was written and never read',
   'It sees only counts, never prompts or responses. It chooses among the models in',
   'ANTHROPIC_DEFAULT_MODEL, ANTHROPIC_REASONING_MODEL, ANTHROPIC_CRITICAL_MODEL.',
   '',
