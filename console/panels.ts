@@ -17,7 +17,7 @@ function parts(text: string): readonly [lead: string, rest: string] {
 export function showAdvice({ advice, numbers }: View): void {
   const counts = Object.entries(SEVERITIES).flatMap(([severity, { name }]) => {
     const count = advice.filter((one) => one.severity === severity).length;
-    return count === 0 ? [] : [`${count} ${name.toLowerCase()}`];
+    return count === 0 ? [] : [`${count} ${count > 1 && severity !== 'critical' ? `${name}s` : name}`.toLowerCase()];
   });
   setText(byId('advice-note'), counts.join(', '));
   if (advice.length === 0) {

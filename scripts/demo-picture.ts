@@ -1,6 +1,7 @@
 /**
  * `npm run preview:demo -- FOLDER`: the pictures of the demo's page in README and the manual. Runs the demo for four minutes,
- * so that two bursts are in its figures, and takes the page with the Chromium of this machine.
+ * so that two bursts are in its figures, and takes the page with the Chromium of this machine. In the repository they have
+ * 256 colors (`pngquant`).
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -25,15 +26,18 @@ interface Picture {
 const PICTURES: readonly Picture[] = [
   { name: 'console-10s.png', afterMs: 10_000, width: 1_440, colorScheme: 'light', fullPage: false },
   { name: 'demo.png', afterMs: 240_000, width: 1_440, colorScheme: 'light', fullPage: true },
-  { name: 'console-dark.png', afterMs: 240_000, width: 1_440, colorScheme: 'dark', fullPage: false },
   { name: 'console-390-dark.png', afterMs: 240_000, width: 390, colorScheme: 'dark', fullPage: false },
 ];
 const root = join(import.meta.dirname, '..');
 const folder = process.argv[2] ?? join(tmpdir(), 'plimsoll-preview');
 
-const demo = spawn(process.execPath, ['--conditions=plimsoll-source', join(root, 'demo', 'main.ts'), '--port', '0'], {
-  stdio: ['ignore', 'pipe', 'inherit'],
-});
+const demo = spawn(
+  process.execPath,
+  ['--conditions=plimsoll-source', join(root, 'demo', 'main.ts'), '--port', '0', '--service-port', '0'],
+  {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  },
+);
 const ended = once(demo, 'exit');
 try {
   const url = await consoleOf(createInterface(demo.stdout));
