@@ -21,6 +21,8 @@ import type {
   RefusalCategory,
 } from '../src/answers.ts';
 import type { RedisOutage } from '../src/redis-address.ts';
+import type { PaceCause } from '../src/pace/ask.ts';
+import type { TurnEndName } from '../src/pace/turns.ts';
 import type { Outcome, RateLimitReason, RetryDenial, SpendScope } from '../src/vocabulary.ts';
 
 type Meanings<Value extends string> = Readonly<Record<Value, string>>;
@@ -259,4 +261,22 @@ export const CAUSE_MEANINGS: Meanings<Cause> = {
   price_or_discount: 'prices or discounts, which the older reports do not tell apart',
   revision: 'amounts that were corrected without other tokens',
   unexplained: 'what is left',
+};
+
+export const TURN_END_MEANINGS: Meanings<TurnEndName> = {
+  at_once: 'sent without waiting',
+  waited: 'sent after a wait',
+  unpaced: 'sent without asking, because the store of the pace did not answer',
+  given_up: 'its caller gave it up while it waited',
+  never_fits: "refused: its prompt is larger than a minute's limit",
+  max_wait: 'refused: it has waited as long as it may',
+  queue_full: 'refused: too many wait already',
+};
+
+export const PACE_CAUSE_MEANINGS: Meanings<PaceCause> = {
+  requests: 'the limit on requests',
+  input_tokens: 'the limit on input tokens',
+  output_tokens: 'the limit on output tokens',
+  start: 'the first answer, which shows the limits',
+  priority: 'interactive calls of other processes, which wait too',
 };

@@ -27,6 +27,8 @@ import {
   RESEND_CAUSE_MEANINGS,
   SCOPE_MEANINGS,
   STAGE_MEANINGS,
+  PACE_CAUSE_MEANINGS,
+  TURN_END_MEANINGS,
 } from './label-meanings.ts';
 
 const INTRODUCTION = `# Metrics
@@ -58,6 +60,7 @@ const TITLES: Readonly<Record<Section, string>> = {
   tokens: 'Tokens and cost',
   routes: 'Routes',
   rate_limits: 'Rate limits, from response headers',
+  pace: 'Pace: calls that wait for room in the rate limits',
   budgets: 'Budgets',
   tier: 'Tier',
   bill: "Bill: what the organization's reports say",
@@ -86,6 +89,8 @@ const NOTES: Readonly<Record<Section, string>> = {
     meanings('doubt', DOUBT_MEANINGS),
   routes: `${values('decision', ['filled', 'warned', 'clamped', 'rejected'])}- Responses cut off at max_tokens, by route: \`anthropic_stop_reasons_total{stop_reason="max_tokens"}\`.\n`,
   rate_limits: `${values('dimension', LIMIT_DIMENSIONS)}- The server sends the same figures to every replica: aggregate with \`min\` or \`max\`, never with \`sum\`.\n`,
+  pace:
+    meanings('end', TURN_END_MEANINGS) + meanings('cause', PACE_CAUSE_MEANINGS) + '- `lane`: `interactive`, `batch`.\n',
   budgets:
     `${meanings('mode', BUDGET_MODE_MEANINGS)}` +
     '- Correct for one shared ledger and for one ledger per replica: `sum by (budget) (max by (budget, ledger_id) (anthropic_budget_spent_usd))`.\n',

@@ -156,12 +156,28 @@ const answers: Row = {
   ],
 };
 
+const turns: Row = {
+  title: 'Waiting for room in the limits',
+  panels: [
+    {
+      kind: 'stacked',
+      title: 'Turns of paced calls, by end',
+      unit: 'reqps',
+      width: 24,
+      description:
+        'How attempts that asked a pace for their turn went on. max_wait and queue_full were refused because too much came; never_fits, because the prompt is larger than a whole limit; unpaced, because the store of the pace is away.',
+      targets: [{ expr: sumBy('end', rate('pace_turns')), legend: '{{end}}' }],
+      noValue: 'no pace',
+    },
+  ],
+};
+
 /** For the developer who wants to know which calls these are. */
 export const callsDashboard: Dashboard = {
   name: 'calls',
   title: 'Claude API: calls',
   description: 'Who calls which model, how responses end, and what they use and cost.',
   from: 'now-6h',
-  rows: [who, answers, callTokens],
+  rows: [who, answers, turns, callTokens],
   attribution: true,
 };

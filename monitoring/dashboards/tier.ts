@@ -1,6 +1,7 @@
 import { RECORDED } from '../../src/rules/recording.ts';
 import type { Dashboard, Row } from './panel.ts';
 import { headroom } from './tier-headroom.ts';
+import { pace } from './tier-pace.ts';
 import { GROUP, recorded, selected } from './selection.ts';
 
 const BY = [...GROUP, 'organization'].join(', ');
@@ -143,5 +144,5 @@ export const tier: Dashboard = {
   title: 'Claude API: tier and headroom',
   description: "The organization's tier, how much is left of each limit, and how far it is to the next tier.",
   from: 'now-24h',
-  rows: [tierNow, progress, headroom],
+  rows: [tierNow, progress, headroom, pace],
 };

@@ -1,14 +1,11 @@
 import type { Clock, Timers } from '../../src/clock.ts';
 import { Expectations } from '../../src/pace/expectations.ts';
+import { MAX_WAIT_MS } from '../../src/pace/pace.ts';
 import type { Amounts, Charge } from '../../src/pace/pace-state.ts';
 import type { PaceStore } from '../../src/pace/pace-store.ts';
 import type { PaceRefusal, SeenLimit } from '../../src/pace/settle.ts';
 import { Turns, type TurnEnd } from '../../src/pace/turns.ts';
-import type { Lane } from '../../src/pace/pace-state.ts';
 import type { TrafficCall } from './traffic.ts';
-
-/** The longest that calls wait, in milliseconds: an hour for nobody. */
-const MAX_WAIT_MS: Readonly<Record<Lane, number>> = { interactive: 120_000, batch: 300_000 };
 
 /** A call in a paced process. */
 export interface PacedCall {

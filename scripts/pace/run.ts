@@ -269,10 +269,10 @@ class Count {
     return this.#minutes[at] ?? { used: 0, attempts: 0, refused: 0 };
   }
 
-  /** Calls that come in the last two minutes may not be over at the end. */
+  /** Calls that come in the last minutes may not be over at the end: a batch call may wait for five, and take one. */
   #isFollowed({ arrivedMs }: TrafficCall): boolean {
     const { warmUp, minutes } = this.#options;
-    return arrivedMs >= warmUp * 60_000 && arrivedMs < (minutes - 2) * 60_000;
+    return arrivedMs >= warmUp * 60_000 && arrivedMs < (minutes - 6) * 60_000;
   }
 }
 

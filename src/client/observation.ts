@@ -10,11 +10,11 @@ import { monthBudgets, recordBudgets } from '../record/budgets.ts';
 import { recordBuild, recordPrices, recordService } from '../record/facts.ts';
 import { defaultRegistry, storeFor } from '../record/metrics/registry.ts';
 import type { Store } from '../record/metrics/store.ts';
+import { recordPace } from '../record/pace.ts';
 import { spanRecorder } from '../record/otel/spans.ts';
 import { prometheusRecorder } from '../record/prometheus.ts';
 import { routeOf } from '../routing/routes.ts';
 import type { Guard } from '../decisions.ts';
-import type { PaceListener } from '../pace/pace-guard.ts';
 import type { Attribution, Recorder } from '../vocabulary.ts';
 import { ambientAttribution } from './attribution.ts';
 import { configuredModels, type InstrumentOptions } from './options.ts';
@@ -58,7 +58,7 @@ export function observation(options: InstrumentOptions, { keys, tracerProvider, 
     guards: [...ceilingsOf(options, store), ...(options.guards ?? [])],
     // What waits for its turn reserves no money.
     spendGuards: [
-      pace?.attach({ canonicalModel: labels.canonicalModel, listener: paceListener(store) }),
+      pace?.attach({ canonicalModel: labels.canonicalModel, listener: recordPace(store, pace) }),
       budgets?.attach({ prices, onLedgerDown, listener: recordBudgets(store, budgets) }),
     ].filter((guard) => guard !== undefined),
     retry: options.retry,
@@ -68,11 +68,6 @@ export function observation(options: InstrumentOptions, { keys, tracerProvider, 
     batchPrice: (usage, model, atMs) => cost(usage, { prices, model, atMs, batch: true }),
     batches: batchesOf(store),
   };
-}
-
-function paceListener(store: Store): PaceListener {
-  const nothing = (): void => undefined;
-  return { ended: nothing, used: nothing, surprised: nothing, failed: () => store.errors('pace') };
 }
 
 const batchesByStore = new WeakMap<Store, KnownBatches>();

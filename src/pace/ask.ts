@@ -79,7 +79,7 @@ export function ask(state: ClassState, asked: Asked): Answer {
   rollEpoch(state, nowMs);
   state.share = Math.min(state.share, asked.share);
   if (!isKnown(state)) return askBlind(state, asked);
-  const isAvoided = asked.isFirst && wouldBeRefused(state, amounts, nowMs);
+  const isAvoided = asked.isFirst && wouldBeRefused(state, amounts, nowMs - ageMs);
   const { limit: inputLimit } = state.limits[1];
   if (inputLimit > 0 && amounts[1] > inputLimit * asked.leeway) return { kind: 'never', limit: inputLimit, isAvoided };
   const { waitMs, cause } = longestWait(state, asked);
@@ -120,15 +120,15 @@ function askBlind(state: ClassState, { amounts, maxTokens, ageMs }: Asked): Answ
 }
 
 /** A picture of the buckets without pacing, by estimates: every call takes what it needs when it comes, or is refused. */
-function wouldBeRefused({ limits }: ClassState, amounts: Amounts, nowMs: number): boolean {
+function wouldBeRefused({ limits }: ClassState, amounts: Amounts, cameAtMs: number): boolean {
   const fits = limits.every((limit, at) => {
     if (limit.limit === 0) return true;
-    return Math.max(0, limit.unpacedFullAtMs - nowMs) + (amounts[at] ?? 0) / rateOf(limit) <= MINUTE_MS;
+    return Math.max(0, limit.unpacedFullAtMs - cameAtMs) + (amounts[at] ?? 0) / rateOf(limit) <= MINUTE_MS;
   });
   if (!fits) return true;
   for (const [at, limit] of limits.entries()) {
     if (limit.limit > 0)
-      limit.unpacedFullAtMs = Math.max(limit.unpacedFullAtMs, nowMs) + (amounts[at] ?? 0) / rateOf(limit);
+      limit.unpacedFullAtMs = Math.max(limit.unpacedFullAtMs, cameAtMs) + (amounts[at] ?? 0) / rateOf(limit);
   }
   return false;
 }

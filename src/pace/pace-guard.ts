@@ -24,7 +24,7 @@ export interface PaceListener {
 interface PacedCallHost {
   readonly listener: PaceListener;
   readonly expectations: Expectations;
-  readonly maxWaitMs: number;
+  readonly maxWaitMs: Readonly<Record<Lane, number>>;
   readonly countsCacheReads: boolean;
   laneOf(call: Call): Lane;
   flowOf(call: Call): Pick<Turn, 'flow' | 'weight'>;
@@ -137,9 +137,10 @@ export class PacedCall implements CallSpend {
     if (line.isUnlimited) return null;
     const kind = `${requestedModel} ${call.attribution['route'] ?? ''} ${call.key}`;
     const expected = { kind, promptTokens: estimatedPromptTokens(body, bodyLength), maxTokens: maxTokens ?? 0 };
-    const maxWaitMs = Math.max(0, Math.min(host.maxWaitMs - this.#waitedMs, timeoutMs ?? Infinity));
+    const lane = host.laneOf(call);
+    const maxWaitMs = Math.max(0, Math.min(host.maxWaitMs[lane] - this.#waitedMs, timeoutMs ?? Infinity));
     const { amounts, leeway } = host.expectations.of(expected);
-    const turn = { lane: host.laneOf(call), amounts, leeway, maxTokens: expected.maxTokens, maxWaitMs, signal };
+    const turn = { lane, amounts, leeway, maxTokens: expected.maxTokens, maxWaitMs, signal };
     return { line, expected, turn: { ...turn, ...host.flowOf(call), place: this.#place } };
   }
 

@@ -114,7 +114,7 @@ function newLimit(nowMs: number): LimitState {
     strangersMs: 0,
     strangersAtMs: nowMs,
     quietUntilMs: 0,
-    unpacedFullAtMs: nowMs,
+    unpacedFullAtMs: 0,
   };
 }
 

@@ -29,8 +29,11 @@ export interface PaceOptions {
   readonly lane?: Lane | ((call: Call) => Lane);
   /** Shares a lane by the values of an attribution label: a value of weight 2 gets twice as much as one of 1, the default. */
   readonly weights?: { readonly label: string; readonly of: Readonly<Record<string, number>> };
-  /** The longest that a call waits for its turns, all attempts together; then it is refused. Default: 60 s. */
-  readonly maxWaitMs?: number;
+  /**
+   * The longest that a call waits for its turns, all attempts together; then it is refused. One for both lanes, or one each.
+   * Default: a minute for interactive calls, and five for batch calls.
+   */
+  readonly maxWaitMs?: number | Readonly<Partial<Record<Lane, number>>>;
   /** Most calls that wait in a lane of this process; more are refused. Default: 1,000. */
   readonly maxWaiting?: number;
   /** Limits by class of models (`sonnet-5.5`), until headers show them. Default: the first two calls find out. */
@@ -66,6 +69,9 @@ export interface Pace {
   /** Closes the store. Nothing is paced any more. */
   close(): Promise<void>;
 }
+
+/** What somebody waits for, and a job that has time. */
+export const MAX_WAIT_MS: Readonly<Record<Lane, number>> = { interactive: 60_000, batch: 300_000 };
 
 /** More than the classes of an organization. */
 const MOST_LINES = 200;
@@ -109,11 +115,12 @@ class OwnPace implements Pace {
   }
 
   attach({ listener, canonicalModel }: PaceHost): SpendGuard {
-    const { maxWaitMs = 60_000, countsCacheReads = false } = this.#options;
+    const { maxWaitMs, countsCacheReads = false } = this.#options;
     const host = {
       listener,
       expectations: this.#expectations,
-      maxWaitMs,
+      maxWaitMs:
+        typeof maxWaitMs === 'number' ? { interactive: maxWaitMs, batch: maxWaitMs } : { ...MAX_WAIT_MS, ...maxWaitMs },
       countsCacheReads,
       laneOf: (call: Call) => this.#laneOf(call),
       flowOf: (call: Call) => this.#flowOf(call),
@@ -214,7 +221,9 @@ function paceProblems(options: PaceOptions): readonly Problem[] {
     ...(share === undefined || (share > 0 && share <= 1)
       ? []
       : [unfit('share', share, { expected: 'above 0 up to 1', advice: 'pass 0.25 for one of four processes' })]),
-    ...atLeast('maxWaitMs', maxWaitMs, 0),
+    ...(typeof maxWaitMs === 'object'
+      ? Object.entries(maxWaitMs).flatMap(([of, waitMs]) => atLeast(`maxWaitMs.${of}`, waitMs, 0))
+      : atLeast('maxWaitMs', maxWaitMs, 0)),
     ...atLeast('maxWaiting', maxWaiting, 0),
     ...atLeast('storeDeadlineMs', storeDeadlineMs, 1),
     ...Object.entries(weights?.of ?? {}).flatMap(([of, weight]) =>

@@ -38,6 +38,20 @@ export type TurnEnd = {
   | { readonly kind: 'never_fits'; readonly limit: number }
 );
 
+/** How turns end, in metrics. `at_once`, `waited`: the call went. */
+export const TURN_ENDS = [
+  'at_once',
+  'waited',
+  'unpaced',
+  'given_up',
+  'never_fits',
+  'max_wait',
+  'queue_full',
+] as const satisfies readonly ('at_once' | 'waited' | Exclude<TurnEnd['kind'], 'go'>)[];
+
+/** One of `TURN_ENDS`. */
+export type TurnEndName = (typeof TURN_ENDS)[number];
+
 /** What a line needs of the rest. */
 interface TurnsHost {
   readonly clock: Clock;

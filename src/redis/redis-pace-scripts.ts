@@ -16,7 +16,7 @@ local function number(value) if value == nil or value == cjson.null then return 
 local function newLimit()
   return {
     limit = 0, paid = now - BURST, full = now, corrected = 0, burst = 1, overdraft = OVERDRAFT, margin = 1, closed = 0,
-    window = 0, used = 0, misses = 0, surprised = now, strangers = 0, strangersAt = now, quiet = 0, unpaced = now,
+    window = 0, used = 0, misses = 0, surprised = now, strangers = 0, strangersAt = now, quiet = 0, unpaced = 0,
   }
 end
 local function load()
@@ -75,13 +75,13 @@ rollEpoch()
 s.share = math.min(s.share, given.share)
 
 local function wouldBeRefused()
-  local fits = true
+  local fits, came = true, now - age
   for at, x in ipairs(s.limits) do
-    if x.limit > 0 and math.max(0, x.unpaced - now) + amounts[at] / rate(x) > MINUTE then fits = false end
+    if x.limit > 0 and math.max(0, x.unpaced - came) + amounts[at] / rate(x) > MINUTE then fits = false end
   end
   if not fits then return true end
   for at, x in ipairs(s.limits) do
-    if x.limit > 0 then x.unpaced = math.max(x.unpaced, now) + amounts[at] / rate(x) end
+    if x.limit > 0 then x.unpaced = math.max(x.unpaced, came) + amounts[at] / rate(x) end
   end
   return false
 end

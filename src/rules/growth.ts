@@ -60,6 +60,11 @@ const PLAIN = {
   },
   tier_seen_usd: { counted: series('anthropic_tier_seen_usd_total'), labels: ['organization'], hasTail: true },
   bill_polls: { counted: series('anthropic_bill_polls_total'), labels: ['organization', 'outcome'], hasTail: true },
+  pace_turns: { counted: series('anthropic_pace_turns_total'), labels: ['pace', 'lane', 'end'] },
+  pace_wait_seconds: { counted: series('anthropic_pace_wait_seconds_sum'), labels: ['pace', 'lane', 'cause'] },
+  pace_avoided: { counted: series('anthropic_pace_avoided_total'), labels: ['pace', 'lane'] },
+  pace_used: { counted: series('anthropic_pace_used_total'), labels: ['pace', 'model_class', 'dimension'] },
+  pace_surprises: { counted: series('anthropic_pace_surprises_total'), labels: ['pace', 'model_class'] },
   gateway_refusals: { counted: series('plimsoll_gateway_refusals_total'), labels: ['reason'], hasTail: true },
   errors: { counted: series('plimsoll_errors_total'), labels: ['stage'], hasTail: true },
   label_values_dropped: {

@@ -447,7 +447,50 @@ const TIER: readonly AlertCase[] = [
   },
 ];
 
+const paceTurns = (end: string): string =>
+  `anthropic_pace_turns_total{job="plimsoll",instance="a",pace="default",lane="batch",end="${end}"}`;
+const longestWait =
+  'anthropic_pace_longest_wait_seconds{job="plimsoll",instance="a",pace="default",lane="interactive"}';
+
 export const LIMIT_CASES: readonly AlertCase[] = [
+  {
+    name: 'fires when interactive calls wait for ten seconds and longer',
+    alert: 'PlimsollPaceWaits',
+    series: { [longestWait]: level([20, 25]) },
+    at: '12m',
+    firing: [
+      [
+        { job: 'plimsoll', pace: 'default', lane: 'interactive' },
+        'Calls in lane interactive of pace default wait too long for room in the rate limits',
+      ],
+    ],
+  },
+  {
+    name: 'fires when batch calls are refused after the longest wait',
+    alert: 'PlimsollPaceWaits',
+    series: { [paceTurns('max_wait')]: grown([10, 0], [20, 4]) },
+    at: '25m',
+    firing: [
+      [
+        { job: 'plimsoll', pace: 'default', lane: 'batch' },
+        'Calls in lane batch of pace default wait too long for room in the rate limits',
+      ],
+    ],
+  },
+  {
+    name: 'does not fire for a few batch calls that waited in vain',
+    alert: 'PlimsollPaceWaits',
+    series: { [paceTurns('max_wait')]: grown([10, 0], [3, 2], [30, 0]) },
+    at: '20m',
+    firing: [],
+  },
+  {
+    name: 'does not fire while batch calls wait and go',
+    alert: 'PlimsollPaceWaits',
+    series: { [longestWait]: level([20, 2]), [paceTurns('waited')]: grown([20, 100]) },
+    at: '15m',
+    firing: [],
+  },
   ...RATE_LIMITED,
   ...REFUSED,
   ...RETRIES,

@@ -5,6 +5,7 @@
 import { BILL_METRICS } from './catalogue-bill.ts';
 import { ATTEMPT_METRICS, CALL_METRICS, ROUTE_METRICS, TOKEN_METRICS } from './catalogue-calls.ts';
 import { GATEWAY_METRICS } from './catalogue-gateway.ts';
+import { PACE_METRICS } from './catalogue-pace.ts';
 import { BUDGET_METRICS, PLIMSOLL_METRICS, RATE_LIMIT_METRICS, TIER_METRICS } from './catalogue-limits.ts';
 
 /** All metrics, in the order of the reference page. */
@@ -14,6 +15,7 @@ export const CATALOGUE = [
   ...TOKEN_METRICS,
   ...ROUTE_METRICS,
   ...RATE_LIMIT_METRICS,
+  ...PACE_METRICS,
   ...BUDGET_METRICS,
   ...TIER_METRICS,
   ...BILL_METRICS,

@@ -5,6 +5,7 @@ export const SECTIONS = [
   'tokens',
   'routes',
   'rate_limits',
+  'pace',
   'budgets',
   'tier',
   'bill',

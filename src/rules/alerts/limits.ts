@@ -1,6 +1,6 @@
 import { NOT_RATE_LIMITS } from '../covered.ts';
 import { grew } from '../growth.ts';
-import { grouped, sumBy } from '../promql.ts';
+import { grouped, series, sumBy } from '../promql.ts';
 import { RECORDED } from '../recording.ts';
 import type { Alert } from '../rule.ts';
 import type { MonitoringSettings } from '../settings.ts';
@@ -14,6 +14,7 @@ export function limitAlerts(settings: MonitoringSettings): readonly Alert[] {
     retryStorm(settings),
     retryTime(settings),
     headroom(settings),
+    paceWaits(settings),
     tierCap(settings),
   ];
 }
@@ -80,6 +81,27 @@ function overloaded({ overloadedRatio, refusedHourRatio, minAttempts }: Monitori
       'The API is overloaded (529) on {{ $labels.model }}: {{ $value | humanizePercentage }} of attempts with key {{ $labels.key }}',
     description:
       '{{ $value | humanizePercentage }} of the attempts in the last 5 minutes got a 529. The cause is on the side of the API: none of your limits is reached.',
+  };
+}
+
+/** A call that somebody waits for. */
+const LONGEST_INTERACTIVE_SECONDS = 10;
+const LEAST_TIRED = 10;
+
+function paceWaits(settings: MonitoringSettings): Alert {
+  const by = grouped(settings, 'pace', 'lane');
+  const tired = sumBy(by, grew('pace_turns', '10m', { matchers: 'end=~"max_wait|queue_full"' }));
+  const longest = `max by (${by}) (${series('anthropic_pace_longest_wait_seconds', 'lane="interactive"')})`;
+  return {
+    name: 'PlimsollPaceWaits',
+    severity: 'ticket',
+    expr: `${longest} > ${LONGEST_INTERACTIVE_SECONDS} or ${tired} >= ${LEAST_TIRED}`,
+    for: '5m',
+    keepFiringFor: READ,
+    dashboard: 'tier',
+    summary: 'Calls in lane {{ $labels.lane }} of pace {{ $labels.pace }} wait too long for room in the rate limits',
+    description:
+      'For 5 minutes, interactive calls have waited for more than 10 seconds, or calls have waited for as long as they may and were refused. More comes than the limits allow.',
   };
 }
 
