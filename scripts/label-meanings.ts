@@ -62,6 +62,7 @@ export const REASON_MEANINGS: Meanings<RateLimitReason> = {
   spend_limit:
     'the monthly spend cap of the tier, or another spend limit or lack of credit: `anthropic_spend_limited_total` says whose',
   contract_spend_limit: 'the spend limit of a contract',
+  client_limit: 'a limit that a plimsoll gateway keeps for its client or its owner: none of the API',
   unknown: 'the response does not say',
 };
 

@@ -24,6 +24,12 @@ export interface Limiter {
 }
 
 /**
+ * A header of 429s that a gateway answers by a limit of its own: their `anthropic-ratelimit-` headers say nothing of the
+ * API's limits. Its value says whose limit it is: `client`.
+ */
+export const LIMIT_HEADER = 'plimsoll-limit';
+
+/**
  * Reads the wait that a response asks for, in milliseconds: `retry-after-ms`, else `retry-after` as seconds or as an
  * HTTP date. `null` if it asks for none, or for a time that has passed. The SDK reads it the same way (1.x,
  * `retryRequest`).

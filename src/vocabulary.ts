@@ -133,6 +133,7 @@ export const RATE_LIMIT_REASONS = [
   'long_context',
   'spend_limit',
   'contract_spend_limit',
+  'client_limit',
   'unknown',
 ] as const;
 
@@ -152,8 +153,9 @@ export const LIMITED_BY = {
   long_context: 'request',
   spend_limit: 'spend',
   contract_spend_limit: 'spend',
+  client_limit: 'caller',
   unknown: 'rate',
-} as const satisfies Readonly<Record<RateLimitReason, 'rate' | 'growth' | 'spend' | 'request'>>;
+} as const satisfies Readonly<Record<RateLimitReason, 'rate' | 'growth' | 'spend' | 'request' | 'caller'>>;
 
 export const SPEND_SCOPES = [
   'tier',
@@ -335,9 +337,7 @@ export interface CallRecorder {
   bodyError?(rejection: Rejection): void;
   /** The call is over. The last event, exactly once. */
   finished?(): void;
-  /**
-   * The attempt is about to be sent, for a call that the SDK traces. Returns its `traceparent`; `null`: the one that it has.
-   */
+  /** The attempt is about to be sent, for a call that the SDK traces. Returns its `traceparent`; `null`: the one that it has. */
   attempting?(traceparent: string, index: number): string | null;
   /** The trace that the call belongs to, for recorders that keep its spans; `null` if it cannot be found. */
   trace?(): Trace | null;

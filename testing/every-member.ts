@@ -28,6 +28,7 @@ export const FAULT_OF_REASON: Readonly<Record<RateLimitReason, Fault>> = {
   long_context: { fault: 'long_context' },
   spend_limit: { fault: 'tier_spend_cap' },
   contract_spend_limit: { fault: 'contract_spend_cap' },
+  client_limit: { fault: 'error', status: 429, type: 'rate_limit_error', headers: { 'plimsoll-limit': 'client' } },
   unknown: { fault: 'claude_code_workspace_limit' },
 };
 

@@ -116,6 +116,7 @@ const OF_REASON: Readonly<Record<RateLimitReason, { readonly text: string; reado
   fast_mode: reached('The rate limit for fast mode'),
   spend_limit: reached('The spend limit'),
   contract_spend_limit: reached('The spend limit of the contract'),
+  client_limit: reached('The limit that a gateway keeps for this token'),
   unknown: reached('A rate limit'),
   acceleration: {
     text: `The organization's traffic grew faster than the API allows; ${FINE}`,

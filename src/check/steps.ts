@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts';
 import type { Configuration } from '../environment/environment.ts';
 import { nearest } from '../errors.ts';
 import { usdOf } from '../figures.ts';
-import { limiters } from '../observe/limiters.ts';
+import { apiLimiters } from '../observe/limiters.ts';
 import { isJson, usage } from '../observe/usage.ts';
 import { cost } from '../pricing/cost.ts';
 import { modelClass } from '../tier/tiers.ts';
@@ -45,7 +45,7 @@ export async function promptStep(server: Api, { model, configuration, clock }: P
   return {
     text: `${Number(input)} tokens in, ${Number(output)} out: ${price}`,
     costNanoUsd: priced ? totalNanoUsd : null,
-    limiters: limiters(answer.headers),
+    limiters: apiLimiters(answer.headers),
     model: prices.canonicalModel(answered),
   };
 }

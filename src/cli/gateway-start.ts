@@ -1,6 +1,7 @@
 import { Registry } from 'prom-client';
 import type { Budgets } from '../budget/budgets.ts';
 import { authenticator } from '../gateway/access/authenticator.ts';
+import { ClientLimits } from '../gateway/access/client-limits.ts';
 import { mintHandler } from '../gateway/access/mint.ts';
 import { isModelId } from '../gateway/access/model-list.ts';
 import type { AccessStores } from '../gateway/access/stores.ts';
@@ -59,6 +60,7 @@ export async function startGateway(
     const held = parts.add(new HeldBudgets(configuration, ledgerAway), (all) => all.close());
     const spend = new TokenSpend({ prices: configuration.prices, ledger: stores.spendLedger, onError });
     parts.add(spend, (kept) => kept.close());
+    const limits = new ClientLimits({ store: stores.limits, onError });
     const members = openMembers(configuration, { tokens: stores.tokens, onError });
     parts.add(members, (kept) => kept.close());
     const totals = totalsOf(configuration, { onError, watch });
@@ -66,7 +68,7 @@ export async function startGateway(
     const metricsAddress = { ...configuration.metrics, onError, portOption: '--metrics-port', livePage: 'gateway' };
     await watchBooks(configuration, { ...telling, parts, registry, totals, watch });
     const page = parts.add(await serveMetrics(registry, metricsAddress), (open) => open.close(0));
-    const opened = { ...telling, stores, spend, members, totals, registry };
+    const opened = { ...telling, stores, spend, members, limits, totals, registry };
     const claude = gateway(gatewayOptions(configuration, { ...opened, budgets: held.current }));
     const serving = await listening(configuration, log.listener(claude.listener));
     const running = { configuration };
@@ -180,12 +182,13 @@ interface Opened extends GatewayTelling {
   readonly budgets: Budgets | null;
   readonly spend: TokenSpend;
   readonly members: Members;
+  readonly limits: ClientLimits;
   readonly totals: DailyTotals | null;
   readonly registry: Registry;
 }
 
 function gatewayOptions(configuration: GatewayConfiguration, opened: Opened): GatewayOptions {
-  const { stores, budgets, spend, members, totals, registry, log, onError, onFault } = opened;
+  const { stores, budgets, spend, members, limits: tokenLimits, totals, registry, log, onError, onFault } = opened;
   const { clients, publicUrl, prices, tier, serviceVersion, limits } = configuration;
   const { keys, keyUrls, pools, baseUrl, trustProxy, labelHeaders, attribution, corsOrigins } = configuration;
   const { tokens, limiter } = stores;
@@ -194,7 +197,9 @@ function gatewayOptions(configuration: GatewayConfiguration, opened: Opened): Ga
     ...{ keys, keyUrls, pools, baseUrl, trustProxy, labelHeaders, attribution, corsOrigins, prices, registry },
     onError,
     onFault,
-    authenticate: log.authenticate(authenticator({ store: tokens, clients, spend, budgets: members.budgets, limiter })),
+    authenticate: log.authenticate(
+      authenticator({ store: tokens, clients, spend, budgets: members.budgets, limits: tokenLimits, limiter }),
+    ),
     recorders: [log.recorder, members.usage.recorder, ...(totals === null ? [] : [totals.recorder])],
     handlers: { '/plimsoll/tokens': mintHandler({ store: tokens, clients, limiter, onError }) },
     isReady: () => tokens.find('').then(() => true),

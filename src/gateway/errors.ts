@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { LIMIT_HEADER } from '../limiter.ts';
 import type { FaultCause, GatewayRefusal } from '../record/metrics/catalogue-gateway.ts';
 import type { BufferedResponse } from './response-body.ts';
 
@@ -14,6 +15,8 @@ export interface ApiError {
   readonly isRetryable?: boolean;
   /** What failed, for the header `plimsoll-cause`, which the request log reads. */
   readonly cause?: FaultCause;
+  /** Names and values of further headers, in turn. */
+  readonly headers?: readonly string[];
 }
 
 /** Names the cause of an error of the gateway. */
@@ -21,7 +24,7 @@ export const CAUSE_HEADER = 'plimsoll-cause';
 
 /** Makes the response of an error. It tells the SDKs not to retry an error that is not retryable. */
 export function errorResponse(error: ApiError): BufferedResponse {
-  const { status, type, message, retryAfterSeconds, isRetryable = isRetried(status), cause } = error;
+  const { status, type, message, retryAfterSeconds, isRetryable = isRetried(status), cause, headers = [] } = error;
   const requestId = `req_plimsoll_${randomUUID().replaceAll('-', '')}`;
   const body = JSON.stringify({ type: 'error', error: { type, message }, request_id: requestId });
   return {
@@ -31,9 +34,25 @@ export function errorResponse(error: ApiError): BufferedResponse {
       ...(retryAfterSeconds === undefined ? [] : ['Retry-After', String(retryAfterSeconds)]),
       ...(isRetryable ? [] : ['x-should-retry', 'false']),
       ...(cause === undefined ? [] : [CAUSE_HEADER, cause]),
+      // Whatever limit it is, it is none of the API's.
+      ...(status === 429 ? [LIMIT_HEADER, 'client'] : []),
+      ...headers,
     ],
     body: Buffer.from(body),
   };
+}
+
+/** A limit of the gateway's own that was reached. */
+interface ReachedLimit {
+  readonly message: string;
+  readonly retryAfterSeconds: number;
+  headers(nowMs: number): readonly string[];
+}
+
+/** The error of a request that has reached a limit of its client. */
+export function limitError(reached: ReachedLimit, nowMs: number): ApiError {
+  const { message, retryAfterSeconds } = reached;
+  return { status: 429, type: 'rate_limit_error', message, retryAfterSeconds, headers: reached.headers(nowMs) };
 }
 
 /** Statuses that the SDKs retry unless `x-should-retry` forbids it. */

@@ -10,7 +10,7 @@ import { isRateLimited } from './access/rate-limiter.ts';
 import { GATEWAY_TRANSPORT, type GatewayAttempt } from './attempt.ts';
 import { withOwnAddress } from './batch-results.ts';
 import type { GatewayContext } from './context.ts';
-import { errorResponse, refusalError, type ApiError } from './errors.ts';
+import { errorResponse, limitError, refusalError, type ApiError } from './errors.ts';
 import { apiCause, unansweredError } from './faults.ts';
 import type { TokenGuard } from './grant.ts';
 import { FALLBACK_HEADER, labelsIn, subscriberLogin, type HeaderMap } from './headers.ts';
@@ -304,10 +304,7 @@ function guardError(error: unknown): ApiError | null {
   if (isGuardFailed(error)) return GUARD_FAILED;
   const budget = budgetExceeded(error);
   if (budget !== null) return budgetError(budget);
-  if (isRateLimited(error)) {
-    const { message, retryAfterSeconds } = error;
-    return { status: 429, type: 'rate_limit_error', message, retryAfterSeconds };
-  }
+  if (isRateLimited(error)) return limitError(error, Date.now());
   return { status: 403, type: 'permission_error', message: 'Not sent: a guard of the gateway refused the request.' };
 }
 

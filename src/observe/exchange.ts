@@ -2,7 +2,7 @@ import type { GuardedRequest, RetryDecision, RetryPolicy } from '../decisions.ts
 import type { Rejection } from '../vocabulary.ts';
 import { retryAfterMs } from '../limiter.ts';
 import { admit } from './admission.ts';
-import { limiters, type HeaderReader } from './limiters.ts';
+import { apiLimiters, limiters, type HeaderReader } from './limiters.ts';
 import type { LiveCall } from './live-call.ts';
 import type { Observation } from './observation.ts';
 import { billsAnother } from './operation.ts';
@@ -189,7 +189,7 @@ export function observeRefusal<E extends Exchange, R extends ResponseHead>(
   const askedMs = call.spends.length > 0 ? retryAfterMs(headers, observation.clock.epochMs()) : null;
   const refused = { status, requestId, retryAfterMs: askedMs, verdict };
   if (exchange.isAround === true) call.refuse({ ...refused, limiters: [], begun: null });
-  else call.refuse({ ...refused, limiters: limiters(headers) });
+  else call.refuse({ ...refused, limiters: apiLimiters(headers) });
   if (policy === undefined && !mayMoveOn) {
     transport.handBack(exchange, response, goesOn);
     return undefined;

@@ -1,4 +1,4 @@
-import type { LimitDimension, Limiter } from '../limiter.ts';
+import { LIMIT_HEADER, type LimitDimension, type Limiter } from '../limiter.ts';
 
 /** Priority Tier's and fast mode's headers have no `ratelimit` in their names. */
 const FAMILIES: readonly (readonly [prefix: string, dimension: LimitDimension])[] = [
@@ -107,6 +107,11 @@ class KnownLimiter {
 }
 
 const KNOWN = FAMILIES.map(([, dimension], index) => new KnownLimiter(dimension, index * FIGURES.length));
+
+/** Reads the API's rate limits in the headers of any answer: a gateway's own limits look the same, and are none of them. */
+export function apiLimiters(headers: Headers): readonly Limiter[] {
+  return headers.has(LIMIT_HEADER) ? NONE : limiters(headers);
+}
 
 function count(value: string): number | null {
   const number = Number(value);

@@ -15,7 +15,7 @@ import {
   type RefusalFate,
   type Transport,
 } from './exchange.ts';
-import { limiters } from './limiters.ts';
+import { apiLimiters, limiters } from './limiters.ts';
 import type { LiveCall } from './live-call.ts';
 import { billsAnother } from './operation.ts';
 import { rejection, requestIdOf, type BegunAttempt } from './rejection.ts';
@@ -163,7 +163,7 @@ export class MiddlewareRound<E extends Exchange> {
       ends: null,
     }));
     const askedMs = call.spends.length > 0 ? retryAfterMs(headers, observation.clock.epochMs()) : null;
-    const refused = { status, limiters: limiters(headers), requestId: requestIdOf(headers), retryAfterMs: askedMs };
+    const refused = { status, limiters: apiLimiters(headers), requestId: requestIdOf(headers), retryAfterMs: askedMs };
     call.refuse({ ...refused, verdict, begun });
   }
 

@@ -1,4 +1,5 @@
 import type { Attempt, Outcome, RateLimitReason, Rejection, RetryDenial, SpendScope } from '../vocabulary.ts';
+import { LIMIT_HEADER } from '../limiter.ts';
 import { isJson } from './usage.ts';
 
 /** A refusal as it came. `body` is the parsed error body, or `null` where it did not come in time. */
@@ -50,6 +51,8 @@ interface Finding {
  * Finds out why the server refused: for the metrics, for the retry policy and for `plimsoll check`. The sources are asked in
  * this order, and the first that says something decides:
  *
+ * A gateway that refuses by a limit of its own says so in the header `plimsoll-limit`, before all of them.
+ *
  * 1. `error.details.error_code`. A code that is not known says no more than none.
  * 2. The message, where it is one of the API's sentences about what no code and no header shows: `SENTENCES`.
  * 3. `error.type` or the status, where they speak of billing.
@@ -61,6 +64,7 @@ interface Finding {
  * has the same list for readers.
  */
 export function rejection(refusal: Refusal): Rejection {
+  if (refusal.status === 429 && refusal.headers.has(LIMIT_HEADER)) return BY_A_GATEWAY;
   const error = errorOf(refusal.body);
   const verdict = verdictOf(refusal, error);
   const scope = verdict?.scope ?? null;
@@ -71,6 +75,9 @@ export function rejection(refusal: Refusal): Rejection {
     spendScope: scope,
   };
 }
+
+/** A gateway in front of the API has refused, by a limit of its own. */
+const BY_A_GATEWAY: Rejection = { outcome: 'rate_limited', rateLimitReason: 'client_limit', spendScope: null };
 
 /**
  * Finds out what went wrong from an error in the body of a success: an `error` event of a stream, or a JSON document that is

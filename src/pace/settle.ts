@@ -63,6 +63,7 @@ export const PACE_OF_REASON: Readonly<Record<RateLimitReason, PaceRefusal['by'] 
   long_context: null,
   spend_limit: null,
   contract_spend_limit: null,
+  client_limit: 0,
   unknown: 0,
 };
 

@@ -18,6 +18,7 @@ export const ALERT_OF_REASON = {
   long_context: 'PlimsollRateLimited',
   spend_limit: 'PlimsollSpendCapReached',
   contract_spend_limit: 'PlimsollSpendCapReached',
+  client_limit: 'PlimsollRateLimited',
   unknown: 'PlimsollRateLimited',
 } as const satisfies Readonly<Record<RateLimitReason, `Plimsoll${string}`>>;
 

@@ -185,6 +185,7 @@ const LIMIT_NAMES: Readonly<Record<RateLimitReason | LimitDimension, string | nu
   long_context: null,
   spend_limit: null,
   contract_spend_limit: null,
+  client_limit: null,
   unknown: 'a limit that was not named',
   fast_input_tokens: null,
   fast_output_tokens: null,

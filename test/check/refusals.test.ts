@@ -47,7 +47,14 @@ const CASES: readonly Case[] = [
     'the rate limit of the token',
     {
       grant: {
-        guards: [{ admit: () => Promise.reject(new RateLimitedError(1, 9_000, 'client')) }],
+        guards: [
+          {
+            admit: () =>
+              Promise.reject(
+                new RateLimitedError({ kind: 'requests', most: 1, holder: 'client', waitMs: 9_000, remaining: 0 }),
+              ),
+          },
+        ],
       },
     },
     8,

@@ -4,9 +4,11 @@ import { defaultPrices } from '../../pricing/prices.ts';
 import type { Attribution } from '../../vocabulary.ts';
 import type { Authenticate, AuthenticationFailure, Credentials, Grant } from '../grant.ts';
 import { CLIENT_RULES, tokenGuards } from '../rules.ts';
+import { ClientLimits } from './client-limits.ts';
 import type { AuthenticatedToken, GatewayClient } from './client.ts';
+import { memoryLimits } from './limits.ts';
 import { MemberBudgets } from './member-budgets.ts';
-import { memberOf } from './member-limits.ts';
+import { limitScopes, memberOf } from './member-limits.ts';
 import { OWNER_LABEL } from './member.ts';
 import { memoryRateLimiter, type RateLimiter } from './rate-limiter.ts';
 import { TokenSpend } from './token-spend.ts';
@@ -21,6 +23,8 @@ export interface AuthenticatorOptions {
   readonly spend?: TokenSpend;
   /** Keeps the budgets of members. Default: in this process, at the shipped prices. */
   readonly budgets?: MemberBudgets;
+  /** Keeps limits on tokens a minute and requests in progress. Default: in this process. */
+  readonly limits?: ClientLimits;
   /** Default: limits only this process's requests. */
   readonly limiter?: RateLimiter;
   /** For tests. */
@@ -35,9 +39,10 @@ export function authenticator(options: AuthenticatorOptions): Authenticate {
   const { store, clients, limiter = memoryRateLimiter(), clock = systemClock } = options;
   const spend = options.spend ?? new TokenSpend({ prices: defaultPrices(), clock });
   const budgets = options.budgets ?? new MemberBudgets({ prices: defaultPrices(), ledger: memoryLedger(), clock });
+  const limits = options.limits ?? new ClientLimits({ store: memoryLimits({ clock }) });
   return async function authenticate(credentials) {
     const token = await authenticateToken(credentials, { store, clients, clock });
-    return typeof token === 'string' ? token : grantOf(token, { spend, budgets, limiter });
+    return typeof token === 'string' ? token : grantOf(token, { spend, budgets, limits, limiter });
   };
 }
 
@@ -45,12 +50,14 @@ export function authenticator(options: AuthenticatorOptions): Authenticate {
 interface TokenState {
   readonly spend: TokenSpend;
   readonly budgets: MemberBudgets;
+  readonly limits: ClientLimits;
   readonly limiter: RateLimiter;
 }
 
-function grantOf(token: AuthenticatedToken, { spend, budgets, limiter }: TokenState): Grant {
+function grantOf(token: AuthenticatedToken, { spend, budgets, limits, limiter }: TokenState): Grant {
   const { record, client } = token;
   const member = memberOf(token);
+  const limited = limits.guard(client.name, limitScopes(token));
   const spending = CLIENT_RULES.mints.read(token)?.spending ?? null;
   return {
     tokenId: record.id,
@@ -61,6 +68,7 @@ function grantOf(token: AuthenticatedToken, { spend, budgets, limiter }: TokenSt
     labels: labelsOf(token),
     guards: tokenGuards(token, limiter),
     spendGuards: [
+      ...(limited === null ? [] : [limited]),
       ...(spending === null ? [] : [spend.of(spending)]),
       ...(member?.budget ? [budgets.of(member.name, member.budget)] : []),
     ],

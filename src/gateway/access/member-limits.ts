@@ -1,3 +1,4 @@
+import type { LimitScope } from './client-limits.ts';
 import type { AuthenticatedToken } from './client.ts';
 import { memberName, type LimitName, type Limits, type MemberBudget } from './member.ts';
 import type { RateBucket } from './rate-limiter.ts';
@@ -17,6 +18,15 @@ export function rateBuckets({ client, record }: AuthenticatedToken): readonly Ra
     ...(perClient === null ? [] : [{ holder: 'client', name: client.name, perMinute: perClient } as const]),
   ];
   return buckets.length === 0 ? null : buckets.map((bucket) => ({ ...bucket, tokenCounts }));
+}
+
+/** The limits on tokens and requests in progress of a token: its member's, and its client's. */
+export function limitScopes(token: AuthenticatedToken): readonly LimitScope[] {
+  const member = memberOf(token);
+  return [
+    ...(member === null ? [] : [{ holder: 'member', name: member.name, limits: member.limits } as const]),
+    { holder: 'client', name: token.client.name, limits: token.client },
+  ];
 }
 
 /** A member of a client, with the bounds of all its tokens together. */

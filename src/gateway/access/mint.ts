@@ -1,7 +1,7 @@
 import { systemClock, type Clock } from '../../clock.ts';
 import { gotName, mayHoldSecret, nearest, sentenceOf, unfit, unknownField, type Problem } from '../../errors.ts';
 import { nanoUsdOf, usdOf } from '../../figures.ts';
-import { errorResponse, refusalError, type ApiError } from '../errors.ts';
+import { errorResponse, limitError, refusalError, type ApiError } from '../errors.ts';
 import { presentedToken } from '../headers.ts';
 import { toWebResponse } from '../web.ts';
 import { authenticateToken } from './authenticator.ts';
@@ -69,8 +69,10 @@ async function rateError({ name, requestsPerMinute }: GatewayClient, limiter: Ra
   if (requestsPerMinute === null) return null;
   const waitMs = await limiter.take(`client:${name}`, requestsPerMinute);
   if (waitMs === 0) return null;
-  const { message, retryAfterSeconds } = new RateLimitedError(requestsPerMinute, waitMs, 'client');
-  return { status: 429, type: 'rate_limit_error', message, retryAfterSeconds };
+  return limitError(
+    new RateLimitedError({ kind: 'requests', most: requestsPerMinute, holder: 'client', waitMs, remaining: 0 }),
+    systemClock.epochMs(),
+  );
 }
 
 const LONGEST_BODY = 16_384;

@@ -101,7 +101,7 @@ export function redisRateLimiter(
 }
 
 /** The owner of a bucket: all tokens of a client together, those of one member, or one minted token. */
-type RateLimitHolder = 'client' | 'member' | 'token';
+export type RateLimitHolder = 'client' | 'member' | 'token';
 
 /** A bucket of requests per minute. */
 export interface RateBucket {
@@ -120,7 +120,7 @@ export interface RateBucket {
 export function rateGuard(limiter: RateLimiter, bucket: RateBucket): Guard {
   const { holder, name, perMinute, tokenCounts = 'counted' } = bucket;
   const check = (waitMs: number): undefined => {
-    if (waitMs > 0) throw new RateLimitedError(perMinute, waitMs, holder);
+    if (waitMs > 0) throw new RateLimitedError({ kind: 'requests', most: perMinute, holder, waitMs, remaining: 0 });
     return undefined;
   };
   return {
@@ -141,20 +141,56 @@ const HOLDERS: Readonly<Record<RateLimitHolder, string>> = {
   token: 'this token',
 };
 
-/** Refuses a request of a client or token that exceeded its requests per minute. Nothing was sent. */
+/** What a limit counts. */
+export type LimitKind = 'requests' | 'input_tokens' | 'output_tokens' | 'parallel';
+
+const COUNTED: Readonly<Record<LimitKind, (most: number) => string>> = {
+  requests: (most) => `made more requests than the limit of ${most} per minute`,
+  input_tokens: (most) => `would use more input tokens than the limit of ${most} per minute`,
+  output_tokens: (most) => `would use more output tokens than the limit of ${most} per minute`,
+  parallel: (most) => `have ${most} requests in progress, as many as they may`,
+};
+
+/** A limit that was reached. */
+interface ReachedLimit {
+  readonly kind: LimitKind;
+  readonly most: number;
+  readonly holder: RateLimitHolder;
+  /** 0 if nobody knows. */
+  readonly waitMs: number;
+  /** Whole units that are left. */
+  readonly remaining: number;
+}
+
+/** Refuses a request of a client, member or token that has reached a limit. Nothing was sent. */
 export class RateLimitedError extends Error {
   readonly code = 'PLIMSOLL_GATEWAY_RATE_LIMITED';
-  readonly requestsPerMinute: number;
+  readonly kind: LimitKind;
+  readonly limit: number;
+  readonly remaining: number;
   /** Whole seconds from 1 up, for `retry-after`. */
   readonly retryAfterSeconds: number;
   readonly [REFUSAL] = true;
   readonly [BRAND] = true;
 
-  constructor(requestsPerMinute: number, waitMs: number, holder: RateLimitHolder) {
-    super(`Not sent: ${HOLDERS[holder]} made more requests than the limit of ${requestsPerMinute} per minute.`);
+  constructor({ kind, most, holder, waitMs, remaining }: ReachedLimit) {
+    super(`Not sent: ${HOLDERS[holder]} ${COUNTED[kind](most)}.`);
     this.name = 'RateLimitedError';
-    this.requestsPerMinute = requestsPerMinute;
+    this.kind = kind;
+    this.limit = most;
+    this.remaining = remaining;
     this.retryAfterSeconds = Math.max(1, Math.ceil(waitMs / 1_000));
+  }
+
+  /** The headers by which the API shows a limit, for who reads them. Limits of requests in progress have none. */
+  headers(nowMs: number): readonly string[] {
+    if (this.kind === 'parallel') return [];
+    const prefix = `anthropic-ratelimit-${this.kind.replace('_', '-')}`;
+    const resetAt = new Date(Math.ceil(nowMs / 1_000 + this.retryAfterSeconds) * 1_000).toISOString();
+    return [
+      ...[`${prefix}-limit`, String(this.limit), `${prefix}-remaining`, String(this.remaining)],
+      ...[`${prefix}-reset`, resetAt.replace('.000Z', 'Z')],
+    ];
   }
 }
 

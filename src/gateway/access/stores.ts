@@ -4,7 +4,9 @@ import type { OnAvailability } from '../../redis-address.ts';
 import { redisConnection } from '../../redis/connection.ts';
 import { redisLedger } from '../../redis/redis-ledger.ts';
 import { LONGEST_MINTED_SECONDS } from './client.ts';
-import { memoryRateLimiter, redisRateLimiter, type RateLimiter } from './rate-limiter.ts';
+import { sqliteLimits, type LimitStore } from './limits.ts';
+import { redisLimits } from './redis-limits.ts';
+import { redisRateLimiter, type RateLimiter } from './rate-limiter.ts';
 import { redisTokens } from './redis-tokens.ts';
 import { sqliteTokens } from './sqlite-tokens.ts';
 import type { TokenStore } from './tokens.ts';
@@ -13,6 +15,8 @@ import type { TokenStore } from './tokens.ts';
 export interface AccessStores {
   readonly tokens: TokenStore;
   readonly limiter: RateLimiter;
+  /** Keeps limits on tokens and on requests in progress. */
+  readonly limits: LimitStore;
   /** Opens the ledger of one minted token. */
   readonly spendLedger: () => Ledger;
   /** Tells whether several gateways can share all of it. */
@@ -21,17 +25,33 @@ export interface AccessStores {
 }
 
 /**
- * Stores tokens in an SQLite file, for one gateway. Rates and minted spend are in memory and are lost when it ends.
+ * Stores tokens in an SQLite file, and rates and limits there too, for the gateways of one machine. Minted spend is
+ * in memory and is lost when its gateway ends.
  * Throws as `sqliteTokens` does.
  */
 export function fileStores(path: string, open: 'create' | 'existing' = 'create'): AccessStores {
   const tokens = sqliteTokens(path, open);
+  const limits = sqliteLimits(path);
   return {
     tokens,
-    limiter: memoryRateLimiter(),
+    limiter: limiterIn(limits),
+    limits,
     spendLedger: memoryLedger,
     shared: false,
-    close: () => tokens.close(),
+    async close() {
+      await limits.close();
+      await tokens.close();
+    },
+  };
+}
+
+/** Limits requests a minute by the same store. */
+function limiterIn(limits: LimitStore): RateLimiter {
+  return {
+    async take(bucket, perMinute) {
+      const takes = [{ bucket, perMinute, amount: 1 }];
+      return (await limits.take({ group: '', takes, slots: [], lease: '', leaseMs: 0 }))?.waitMs ?? 0;
+    },
   };
 }
 
@@ -49,6 +69,7 @@ export function redisStores(url: string, onAvailability?: OnAvailability): Acces
   return {
     tokens: redisTokens(client),
     limiter: redisRateLimiter(client),
+    limits: redisLimits(client),
     spendLedger: () => redisLedger(client, { prefix: 'plimsoll:token-spend:', keepMs: SPEND_KEPT_MS }),
     shared: true,
     close: async () => connection.close(),

@@ -67,7 +67,7 @@ test('a request over the limit is refused with what a 429 says', () => {
     () => guard.admit(CALL, REQUEST),
     (error: unknown) => {
       assert.ok(isRateLimited(error));
-      assert.deepEqual([error.retryAfterSeconds, error.requestsPerMinute, error[REFUSAL]], [2, 30, true]);
+      assert.deepEqual([error.retryAfterSeconds, error.limit, error[REFUSAL]], [2, 30, true]);
       return true;
     },
   );
