@@ -173,6 +173,11 @@ export interface UnreadyAfter {
   readonly ledgerMs: number;
 }
 
+interface Readiness {
+  readonly isReady: boolean;
+  readonly lines: readonly string[];
+}
+
 interface FaultsOptions {
   readonly clock: Pick<Clock, 'monotonicMs'>;
   readonly count: (part: FaultPart, cause: FaultCause) => void;
@@ -244,16 +249,22 @@ export class Faults {
     else if (this.#failing.get(`${part} ${name}`)?.cause !== cause) this.fail({ part, name }, cause);
   }
 
-  /** Tells what fails, one line each, and whether that is so bad that no requests should come. Asks the API again before. */
-  async readiness(after: UnreadyAfter): Promise<{ readonly isReady: boolean; readonly lines: readonly string[] }> {
-    const down = (): readonly Failing[] =>
+  /**
+   * Tells what fails, one line each, and whether that is so bad that no requests should come. Asks APIs again before. `hosts` are
+   * those of the APIs: as long as one of them works, requests have somewhere to go.
+   */
+  async readiness(after: UnreadyAfter, hosts: readonly string[]): Promise<Readiness> {
+    const tooLong = (): readonly Failing[] =>
       [...this.#failing.values()].filter((failing) => this.#isTooLong(failing, after));
-    await Promise.all(down().map((failing) => this.#probe(failing)));
+    await Promise.all(tooLong().map((failing) => this.#probe(failing)));
     const nowMs = this.#clock.monotonicMs();
     const lines = [...this.#failing.values()].map(
       ({ part, name, cause, sinceMs }) => `${`${part} ${name}`.trim()}: ${cause} for ${seconds(nowMs - sinceMs)} s`,
     );
-    return { isReady: down().length === 0, lines };
+    const down = tooLong();
+    const failed = new Set(down.flatMap(({ part, name }) => (part === 'api' ? [name] : [])));
+    const isAnyUp = !hosts.every((host) => failed.has(host));
+    return { isReady: down.every(({ part }) => part === 'api' && isAnyUp), lines };
   }
 
   #isTooLong({ part, sinceMs }: Failing, { apiMs, ledgerMs }: UnreadyAfter): boolean {

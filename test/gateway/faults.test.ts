@@ -137,29 +137,44 @@ describe('readiness', () => {
     let probes = 0;
     faults.fail({ part: 'api', name: 'a' }, 'refused', async () => void (probes += 1));
     pass(59);
-    assert.deepEqual(await faults.readiness(AFTER), { isReady: true, lines: ['api a: refused for 59 s'] });
+    assert.deepEqual(await faults.readiness(AFTER, ['a']), { isReady: true, lines: ['api a: refused for 59 s'] });
     assert.equal(probes, 0);
     pass(1);
-    assert.deepEqual(await faults.readiness(AFTER), { isReady: false, lines: ['api a: refused for 60 s'] });
-    await faults.readiness(AFTER);
+    assert.deepEqual(await faults.readiness(AFTER, ['a']), { isReady: false, lines: ['api a: refused for 60 s'] });
+    await faults.readiness(AFTER, ['a']);
     assert.equal(probes, 1, 'not more than one probe in five seconds');
     pass(5);
-    await faults.readiness(AFTER);
+    await faults.readiness(AFTER, ['a']);
     assert.equal(probes, 2);
+  });
+
+  it('lasts as long as one API of several can be reached', async () => {
+    const { faults, pass } = watched();
+    faults.fail({ part: 'api', name: 'a' }, 'refused');
+    pass(3_600);
+    const { isReady, lines } = await faults.readiness(AFTER, ['a', 'b']);
+    assert.deepEqual([isReady, lines], [true, ['api a: refused for 3600 s']]);
+    faults.fail({ part: 'api', name: 'b' }, 'dns');
+    pass(60);
+    assert.equal((await faults.readiness(AFTER, ['a', 'b'])).isReady, false);
+    faults.work('api', 'b');
+    faults.fail({ part: 'ledger', name: '' }, 'ledger_unavailable');
+    pass(60);
+    assert.equal((await faults.readiness(AFTER, ['a', 'b'])).isReady, false);
   });
 
   it('stays where a probe finds the part working', async () => {
     const { faults, pass } = watched();
     faults.fail({ part: 'api', name: 'a' }, 'refused', async () => faults.work('api', 'a'));
     pass(3_600);
-    assert.deepEqual(await faults.readiness(AFTER), { isReady: true, lines: [] });
+    assert.deepEqual(await faults.readiness(AFTER, ['a']), { isReady: true, lines: [] });
   });
 
   it('does not end for a key, of which the previous text is in use', async () => {
     const { faults, pass } = watched();
     faults.set('key', 'prod-api-key', 'key_file_empty');
     pass(3_600);
-    const { isReady, lines } = await faults.readiness(AFTER);
+    const { isReady, lines } = await faults.readiness(AFTER, ['a']);
     assert.deepEqual([isReady, lines], [true, ['key prod-api-key: key_file_empty for 3600 s']]);
   });
 });

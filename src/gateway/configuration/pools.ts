@@ -3,7 +3,7 @@ import { FAILOVER_REASONS, type FailoverReason } from '../../record/metrics/cata
 import type { KeyPool } from '../upstreams/pool.ts';
 import type { FallbackRule } from '../upstreams/route.ts';
 import { isAlias } from './keys.ts';
-import { isListed } from '../access/model-list.ts';
+import { isListed, isModelId } from '../access/model-list.ts';
 import type { Reader } from './reader.ts';
 
 const MODEL = { pattern: /^[\w.:@/-]{1,128}$/, expected: 'the id of a model' };
@@ -99,6 +99,8 @@ function ruleIn(read: Reader, { names, models: allowed }: Known): FallbackRule {
   if (key !== undefined && (typeof key !== 'string' || !names.includes(key)))
     read.note('key', unknownKey('keys or pools', names));
   for (const model of models ?? []) {
+    if (!isModelId(model))
+      read.note('models', { kind: 'invalid', expected: 'ids of models', got: model, advice: 'name one model' });
     if (allowed === null || isListed(model, allowed)) continue;
     const expected = 'models that the client may use';
     read.note('models', {

@@ -38,6 +38,11 @@ export class Apis {
     this.ofKeys = new Map([...keys.keys()].map((alias) => [alias, ofKey(alias)]));
   }
 
+  /** As faults name them. */
+  get hosts(): readonly string[] {
+    return this.all.map(({ baseUrl }) => new URL(baseUrl).host);
+  }
+
   /** Each once. */
   get all(): readonly Api[] {
     return [...new Set(this.ofKeys.values())];
