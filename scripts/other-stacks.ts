@@ -1,7 +1,7 @@
 /**
- * The stacks of the README's table whose packages are too large for every day, half a gigabyte together. Installs each into a
+ * The stacks of the README's table whose packages are too large for every day, a gigabyte together. Installs each into a
  * folder of its own, runs its line on a simulated API, and compares the metrics with what that billed; for the Claude Agent SDK
- * also with the cost that it states itself. Where npm has no package it says `not run: …`, and ends well.
+ * and Claude Code also with the cost that they state themselves. Where npm has no package it says `not run: …`, and ends well.
  */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -96,6 +96,30 @@ async function proveAgentSdk(folder: string): Promise<string> {
   return `${api.truth.requests.length} call of its process through the gateway, at the $${usd.toFixed(6)} that it states itself`;
 }
 
+/** Runs Claude Code as its users do, without its telemetry, and with a home of its own. */
+async function proveClaudeCode(folder: string): Promise<string> {
+  const { url, api, token, metrics } = await gateway(ends, { respond });
+  const env = {
+    ...{ HOME: folder, CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1', DISABLE_TELEMETRY: '1' },
+    ...{ ANTHROPIC_BASE_URL: url, ANTHROPIC_AUTH_TOKEN: await token('python') },
+  };
+  const asked = ['-p', QUESTION, '--model', MODEL, '--max-turns', '1', '--output-format', 'json'];
+  const program = join(folder, 'node_modules', '.bin', 'claude');
+  const { code, out, err } = await ran(program, asked, { cwd: folder, env });
+  assert.equal(code, 0, `${out}${err}`);
+  const { result, total_cost_usd: usd } = JSON.parse(out) as {
+    readonly result: string;
+    readonly total_cost_usd: number;
+  };
+  assert.equal(result, 'At noon.');
+  const page = await metrics();
+  const messages = api.truth.requests.filter(({ operation }) => operation.startsWith('messages.'));
+  assert.ok(messages.length > 0 && messages.every(({ status }) => status === 200));
+  const { counted, billed } = costs(page, api);
+  assert.deepEqual([counted, usd.toFixed(9)], [billed, billed]);
+  return `calls of its own through the gateway: ${messages.length}, at the $${usd.toFixed(6)} that it states itself`;
+}
+
 const STACKS: readonly OtherStack[] = [
   { name: 'Mastra', packages: ['@mastra/core@1.71.0', 'zod@4.6.7'], prove: proveMastra },
   {
@@ -103,6 +127,7 @@ const STACKS: readonly OtherStack[] = [
     packages: ['@anthropic-ai/claude-agent-sdk@0.3.332'],
     prove: proveAgentSdk,
   },
+  { name: 'Claude Code', packages: ['@anthropic-ai/claude-code@2.1.328'], prove: proveClaudeCode },
 ];
 
 for (const { name, packages, prove } of STACKS) {
