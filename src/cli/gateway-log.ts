@@ -4,6 +4,7 @@ import { CAUSE_HEADER } from '../gateway/errors.ts';
 import { OWNER_LABEL } from '../gateway/access/member.ts';
 import type { Authenticate } from '../gateway/grant.ts';
 import { FALLBACK_HEADER } from '../gateway/headers.ts';
+import { shownPath } from '../gateway/endpoints.ts';
 import { brokenOff } from '../gateway/node.ts';
 import type { Listener } from '../http/listen.ts';
 import { redacted } from '../keys/secrets.ts';
@@ -117,6 +118,10 @@ export class RequestLog {
         event: 'request',
         method: /^[A-Z]{1,10}$/.test(entry.method) ? entry.method : 'other',
         endpoint,
+        // What the gateway knows has a name; of anything else, people have to see what was asked for.
+        ...((endpoint === 'other' || (entry.call === null && outgoing.statusCode === 404)) && {
+          path: shownPath(entry.target.split('?', 1)[0] ?? ''),
+        }),
         status: outgoing.headersSent ? outgoing.statusCode : null,
         ...ending(entry, outgoing),
         ...asked(entry),

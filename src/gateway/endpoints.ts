@@ -1,10 +1,37 @@
 import { mayHoldSecret } from '../errors.ts';
+import { RESOURCES, resourceOperation } from '../observe/resources.ts';
+import { redacted } from '../keys/secrets.ts';
 
 /**
  * The treatment of a request's body. `message`: reads it. `batch`: reads it if a guard needs it. `opaque`: forwards it
  * unread. `none`: expects none.
  */
 type BodyKind = 'message' | 'batch' | 'opaque' | 'none';
+
+/** What a client may be allowed to call. */
+export const ENDPOINT_GROUPS = ['messages', 'models', 'batches', 'files', ...RESOURCES] as const;
+
+export type EndpointGroup = (typeof ENDPOINT_GROUPS)[number];
+
+/** What a client may call that says nothing else: the gateway knows what each of it costs, or that it costs nothing. */
+const STANDARD_GROUPS: readonly EndpointGroup[] = ['messages', 'models', 'batches', 'files'];
+
+/** Groups by name, or those of a word. */
+export type EndpointChoice = 'all' | 'standard' | 'messages' | readonly EndpointGroup[];
+
+/** The groups that a client may call; `null` for all that the gateway forwards. */
+export function groupsOf(endpoints: EndpointChoice): readonly EndpointGroup[] | null {
+  if (endpoints === 'all') return null;
+  if (endpoints === 'standard') return STANDARD_GROUPS;
+  return endpoints === 'messages' ? ['messages', 'models'] : endpoints;
+}
+
+/** The group of an operation; `null` for an unknown one. */
+export function groupOf(operation: string): EndpointGroup | null {
+  if (operation.startsWith('messages.batches.')) return 'batches';
+  const [resource = ''] = operation.split('.', 1);
+  return ENDPOINT_GROUPS.find((group) => group === resource) ?? null;
+}
 
 /** An endpoint of the API that the gateway forwards. */
 export interface Endpoint {
@@ -25,6 +52,8 @@ const BATCH: Endpoint = { kind: 'batch', largestBytes: 256 * MIB, namesResults: 
 const FILE: Endpoint = { kind: 'opaque', largestBytes: 500 * MIB };
 /** Needs no body, but clients may send an empty one. */
 const BARE: Endpoint = { kind: 'none', largestBytes: MIB };
+/** Agents, sessions and the like: the limit of messages, because the API names no other. */
+const RESOURCE: Endpoint = { kind: 'opaque', largestBytes: 32 * MIB };
 const MODEL_INFO: Endpoint = { ...BARE, listsModels: true };
 const BATCH_INFO: Endpoint = { ...BARE, namesResults: true };
 
@@ -62,7 +91,18 @@ function withId(shape: string): RegExp {
 export function endpointOf(method: string, path: string): Endpoint | null {
   if (method === 'POST' && path === '/v1/messages') return MESSAGE;
   const request = `${method} ${path}`;
-  return ENDPOINTS.find(([shape]) => shape.test(request))?.[1] ?? null;
+  const found = ENDPOINTS.find(([shape]) => shape.test(request))?.[1];
+  if (found !== undefined || !path.startsWith('/v1/')) return found ?? null;
+  if (resourceOperation(`${method} ${path.slice(4)}`) === null) return null;
+  return method === 'POST' ? RESOURCE : BARE;
+}
+
+const LONGEST_SHOWN = 128;
+
+/** A path as people may read it: cut, without anything but the characters of a path, and without what may be a secret. */
+export function shownPath(path: string): string {
+  const cut = path.length > LONGEST_SHOWN ? `${path.slice(0, LONGEST_SHOWN)}…` : path;
+  return mayHoldSecret(path) ? '(a path with a secret)' : redacted(cut.replaceAll(/[^\w/.~:@%+…-]/g, '?'));
 }
 
 /**

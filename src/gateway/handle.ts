@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import { ReadableStream as WebStream } from 'node:stream/web';
 import type { GatewayContext } from './context.ts';
 import { corsHeaders, preflightResponse } from './cors.ts';
-import { endpointOf, isQueryAllowed } from './endpoints.ts';
+import { endpointOf, isQueryAllowed, shownPath } from './endpoints.ts';
 import { errorResponse } from './errors.ts';
 import { forward } from './forward.ts';
 import type { AuthenticationFailure, Grant } from './grant.ts';
@@ -32,7 +32,7 @@ export async function handle(context: GatewayContext, request: GatewayRequest): 
 async function remoteResponse(context: GatewayContext, request: GatewayRequest): Promise<GatewayResponse> {
   const { open, refuse } = context;
   const endpoint = endpointOf(request.method, request.path);
-  if (endpoint === null) return refuse('not_found');
+  if (endpoint === null) return refuse('not_found', unknown(request));
   if (!isQueryAllowed(request.query)) return refuse('invalid', BAD_QUERY);
   if (open.isDraining) return refuse('draining');
   if (open.isFull) return refuse('overloaded');
@@ -45,6 +45,11 @@ async function remoteResponse(context: GatewayContext, request: GatewayRequest):
   if (endpoint.listsModels === true && models !== null)
     return forwardModels(context, { request, endpoint, grant }, models);
   return forward(context, { request, endpoint, grant });
+}
+
+function unknown({ method, path }: GatewayRequest): string {
+  const shown = /^[A-Z]{1,10}$/.test(method) ? method : 'this method with';
+  return `The gateway does not forward ${shown} ${shownPath(path)}. Check method and path against the API reference.`;
 }
 
 function malformedIn(header: string): string {

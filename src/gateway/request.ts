@@ -6,7 +6,7 @@ import { headerMap, type HeaderMap, type RawHeaders } from './headers.ts';
 /** A request without its body. */
 interface RequestHead {
   readonly method: string;
-  /** Path and query, as received. */
+  /** Path and query, as received, but for a `/v1` before another one. */
   readonly target: string;
   readonly rawHeaders: RawHeaders;
   /** Tells the address of the gateway as the client sees it: scheme, host and the path where it is mounted. */
@@ -28,7 +28,9 @@ export class GatewayRequest implements RequestHead {
   #isAborted = false;
   #onAbort: (() => void) | null = null;
 
-  constructor({ method, target, rawHeaders, baseUrl }: RequestHead, body: Readable | null) {
+  constructor({ method, target: given, rawHeaders, baseUrl }: RequestHead, body: Readable | null) {
+    // Some programs want a base URL with /v1, and SDKs add another.
+    const target = given.startsWith('/v1/v1/') ? given.slice(3) : given;
     const pathEnd = target.includes('?') ? target.indexOf('?') : target.length;
     this.method = method;
     this.target = target;

@@ -9,6 +9,7 @@ import { isListedInAll, isWithin } from './access/model-list.ts';
 import type { MemberRules } from './access/member.ts';
 import { rateGuard, type RateBucket, type RateLimiter } from './access/rate-limiter.ts';
 import type { SpendingToken } from './access/token-spend.ts';
+import { groupOf, groupsOf, type EndpointGroup } from './endpoints.ts';
 import type { ApiError } from './errors.ts';
 import type { MaxTokensCeiling, TokenGuard } from './grant.ts';
 
@@ -27,7 +28,7 @@ interface RuleEntry<Rule extends ClientRule> {
 interface Bounds {
   readonly models: readonly (readonly string[])[];
   readonly maxTokens: MaxTokensCeiling;
-  readonly endpoints: 'messages';
+  readonly endpoints: readonly EndpointGroup[];
   readonly requestsPerMinute: readonly RateBucket[];
   readonly origins: readonly (readonly string[])[];
   readonly mints: MintedBounds;
@@ -64,8 +65,8 @@ export const CLIENT_RULES: { readonly [Rule in ClientRule]: RuleEntry<Rule> } = 
   },
   endpoints: {
     field: 'endpoints',
-    read: ({ client, record }) => (record.minted !== null || client.endpoints === 'messages' ? 'messages' : null),
-    guard: () => [MESSAGES_ONLY],
+    read: ({ client, record }) => groupsOf(record.minted === null ? client.endpoints : 'messages'),
+    guard: (groups) => [endpointsGuard(groups)],
     needsBody: false,
   },
   requestsPerMinute: {
@@ -126,10 +127,11 @@ export function clientGuards(
   rules: Partial<Pick<ClientRules, 'models' | 'maxTokens' | 'endpoints' | 'billTo'>>,
 ): readonly TokenGuard[] {
   const { models, maxTokens, endpoints, billTo } = { ...UNBOUND, ...rules };
+  const groups = groupsOf(endpoints);
   return [
     ...(models === null ? [] : [tokenGuard(modelGuard([models]), CLIENT_RULES.models)]),
     ...(maxTokens === null ? [] : [tokenGuard(ceilingGuard(maxTokens), CLIENT_RULES.maxTokens)]),
-    ...(endpoints === 'all' ? [] : [tokenGuard(MESSAGES_ONLY, CLIENT_RULES.endpoints)]),
+    ...(groups === null ? [] : [tokenGuard(endpointsGuard(groups), CLIENT_RULES.endpoints)]),
     ...(billTo === 'self' ? [tokenGuard(SELF_ONLY, CLIENT_RULES.billTo)] : []),
   ];
 }
@@ -303,25 +305,22 @@ function unreadable(field: ClientRule): ClientRuleError {
   return new ClientRuleError(field, { status: 400, type: 'invalid_request_error', message });
 }
 
-const MESSAGES: ReadonlySet<string> = new Set([
-  'messages.create',
-  'messages.stream',
-  'messages.count_tokens',
-  'models.list',
-  'models.retrieve',
-]);
-
 /**
- * Allows messages, token counts and models. Files and batches belong to the workspace of the key, where one client can
- * read another's, and the cost of a batch is known only long after the token that started it has expired.
+ * Allows these groups. Files and batches belong to the workspace of the key, where one client can read another's, and the
+ * cost of a batch is known only long after the token that started it has expired. What sessions cost is never seen.
  */
-const MESSAGES_ONLY: Guard = {
-  admit({ operation }) {
-    if (MESSAGES.has(operation)) return undefined;
-    const message = 'This token may only send messages, count tokens and list models.';
-    throw new ClientRuleError('endpoints', { status: 403, type: 'permission_error', message });
-  },
-};
+function endpointsGuard(groups: readonly EndpointGroup[]): Guard {
+  return {
+    admit({ operation }) {
+      const group = groupOf(operation);
+      if (group !== null && groups.includes(group)) return undefined;
+      const message =
+        `This token may not use ${group ?? 'this endpoint'}, only ${groups.join(', ')}. ` +
+        "The gateway's operator can allow it: endpoints of the client.";
+      throw new ClientRuleError('endpoints', { status: 403, type: 'permission_error', message });
+    },
+  };
+}
 
 /** What another organization pays is in no budget and no spend limit: nothing but its own limits would bound a thief. */
 const SELF_ONLY: Guard = {

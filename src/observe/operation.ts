@@ -1,6 +1,7 @@
 import type { GuardedRequest } from '../decisions.ts';
 import type { Endpoint } from '../platform.ts';
 import type { CallDetails } from '../trace.ts';
+import { resourceOperation } from './resources.ts';
 import { isJson, type Json } from './usage.ts';
 
 /** The call as its first request shows it. */
@@ -109,7 +110,7 @@ export function operation(method: string, path: string, stream: boolean): string
   const request = `${method.toUpperCase()} ${bare.slice(version + 4)}`;
   const fixed = Object.hasOwn(FIXED, request) ? FIXED[request] : undefined;
   if (fixed !== undefined) return fixed === 'messages.create' && stream ? 'messages.stream' : fixed;
-  return WITH_ID.find(([shape]) => shape.test(request))?.[1] ?? 'other';
+  return WITH_ID.find(([shape]) => shape.test(request))?.[1] ?? resourceOperation(request) ?? 'other';
 }
 
 /** A base URL may hold a user's password: that goes no further. */

@@ -74,8 +74,8 @@ export function responseListener(followed: Followed, type: string): BodyListener
     return new JsonListener((value, how) => followJson(followed, value, how), LARGEST_PASSED_BYTES);
   if (call.operation === 'messages.batches.results') return new BatchResultsListener(followed);
   // The SDK reads what answers a streamed request as a stream, whatever its type; other servers answer in either way.
-  const isMessage = MESSAGE_OPERATIONS.has(call.operation) || /^\s*text\/event-stream/i.test(type);
-  if (isMessage) return new EventStreamListener(new StreamedCall(followed));
+  const isUnknown = call.operation === 'other' && /^\s*text\/event-stream/i.test(type);
+  if (MESSAGE_OPERATIONS.has(call.operation) || isUnknown) return new EventStreamListener(new StreamedCall(followed));
   return { chunk: () => undefined, end: (how) => call.end(OUTCOME_OF_END[how]) };
 }
 

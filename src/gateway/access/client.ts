@@ -1,5 +1,6 @@
 import type { Attribution } from '../../vocabulary.ts';
 import type { Unbounded } from '../body-names.ts';
+import type { EndpointChoice } from '../endpoints.ts';
 import type { MaxTokensCeiling } from '../grant.ts';
 import type { FallbackRule } from '../upstreams/route.ts';
 import { NO_LIMITS, type Limits, type MemberRules } from './member.ts';
@@ -30,8 +31,11 @@ export interface ClientRules extends Limits {
   readonly models: readonly string[] | null;
   /** The highest `max_tokens`; `null` for no ceiling. */
   readonly maxTokens: MaxTokensCeiling | null;
-  /** `messages` excludes files and batches, which all clients of a key share. Minted tokens never get those. */
-  readonly endpoints: 'all' | 'messages';
+  /**
+   * What it may call. `messages`: messages and models. `standard`: batches and files too, which all clients of a key share.
+   * `all`: everything that the gateway forwards, such as sessions, whose cost it does not see. Minted tokens get `messages`.
+   */
+  readonly endpoints: EndpointChoice;
   /**
    * `limited`: a token count is a request of `requestsPerMinute`. `free`, the default: those of the client's own tokens have no
    * limit but the API's, and those of minted tokens one of their own, of the same size.
@@ -94,7 +98,7 @@ export function unboundClient(name: string, key: string): GatewayClient {
 export const UNBOUND: ClientRules = {
   models: null,
   maxTokens: null,
-  endpoints: 'all',
+  endpoints: 'standard',
   ...NO_LIMITS,
   tokenCounts: 'free',
   origins: null,

@@ -16,6 +16,7 @@ import {
   type MemberRules,
 } from '../access/member.ts';
 import { UNBOUNDED } from '../body-names.ts';
+import { ENDPOINT_GROUPS } from '../endpoints.ts';
 import type { MaxTokensCeiling } from '../grant.ts';
 import { fallbacksOf } from './pools.ts';
 import { Reader, isObject } from './reader.ts';
@@ -102,7 +103,7 @@ function clientOf(clients: Reader, name: string, aliases: readonly string[]): Ga
     labels: { ...labelsOf(read), [CLIENT_LABEL]: name },
     models,
     maxTokens: ceilingOf(read),
-    endpoints: read.choice('endpoints', ['all', 'messages'] as const) ?? 'all',
+    endpoints: endpointsOf(read),
     ...limitsOf(read),
     tokenCounts: read.choice('tokenCounts', ['limited', 'free'] as const) ?? 'free',
     members: membersOf(read),
@@ -158,6 +159,19 @@ function aliasOf(read: Reader, aliases: readonly string[]): string {
   // Keys that could not be read have problems of their own.
   if (only !== '') read.problem('key', `one of the aliases in keys or pools (${shown.join(', ')})`, advice);
   return '';
+}
+
+const GROUP = {
+  pattern: new RegExp(`^(?:${ENDPOINT_GROUPS.join('|')})$`),
+  expected: `one of ${ENDPOINT_GROUPS.join(', ')}`,
+};
+
+/** Reads one word for usual groups, or a list of groups. */
+function endpointsOf(read: Reader): GatewayClient['endpoints'] {
+  if (!Array.isArray(read.value('endpoints')))
+    return read.choice('endpoints', ['standard', 'messages', 'all'] as const) ?? 'standard';
+  const named = new Set(read.texts('endpoints', GROUP) ?? []);
+  return ENDPOINT_GROUPS.filter((group) => named.has(group));
 }
 
 function labelsOf(read: Reader): Readonly<Record<string, string>> {

@@ -50,7 +50,7 @@ export function configurationInEnvironment(given: Env, folder: string): GatewayC
     keys: new Map([[alias, credential.token]]),
     keyUrls: new Map(),
     pools: new Map(),
-    clients: new Map([['default', unboundClient('default', alias)]]),
+    clients: new Map([['default', { ...unboundClient('default', alias), endpoints: opened(budgets) }]]),
     labelHeaders: [],
     attribution: {},
     budgets,
@@ -66,6 +66,11 @@ export function configurationInEnvironment(given: Env, folder: string): GatewayC
     // Models matter to clients, and the gateway only forwards their calls.
     notices: report.notices.filter(({ field }) => !OF_MODELS.has(field)),
   };
+}
+
+/** Budgets see nothing of what sessions cost, so they would not be kept. */
+function opened(budgets: readonly unknown[]): 'all' | 'standard' {
+  return budgets.length === 0 ? 'all' : 'standard';
 }
 
 const OF_MODELS: ReadonlySet<string> = new Set(Object.values(MODEL_VARIABLES));

@@ -194,7 +194,10 @@ describe('the authenticator', () => {
   });
 
   test('keeps clients of messages from the files and batches that others have with the same key', async () => {
-    const access = gatewayAccess([{ ...CHECKOUT, endpoints: 'messages' }, aClient({ name: 'search' })]);
+    const access = gatewayAccess([
+      { ...CHECKOUT, endpoints: 'messages' },
+      aClient({ name: 'search', endpoints: 'all' }),
+    ]);
     const [checkout, search] = [await access.issue('checkout'), await access.issue('search')];
     for (const operation of [
       'files.list',

@@ -62,7 +62,7 @@ describe("a gateway's configuration", () => {
           labels: { client: 'checkout' },
           models: null,
           maxTokens: null,
-          endpoints: 'all',
+          endpoints: 'standard',
           requestsPerMinute: null,
           inputTokensPerMinute: null,
           outputTokensPerMinute: null,
@@ -126,7 +126,10 @@ describe("a gateway's configuration", () => {
     assert.deepEqual(configuration.notices, []);
     assert.deepEqual(checkout?.labels, { team: 'shop', client: 'checkout' });
     assert.deepEqual(checkout?.maxTokens, { tokens: 2_048, above: 'reject' });
-    assert.deepEqual([checkout?.endpoints, backend?.endpoints, checkout?.requestsPerMinute], ['messages', 'all', 600]);
+    assert.deepEqual(
+      [checkout?.endpoints, backend?.endpoints, checkout?.requestsPerMinute],
+      ['messages', 'standard', 600],
+    );
     assert.deepEqual(backend?.mints, {
       spendNanoUsd: 250_000_000n,
       requestsPerMinute: 20,
@@ -319,7 +322,7 @@ describe("a gateway's configuration", () => {
         'clients.checkout.models: expected a list, each the id of a model, a family such as haiku, or a pattern such as claude-haiku-*, got "claude-haiku-5-5": write it as a list',
         'clients.checkout.maxTokens.tokens: expected whole tokens from 1 up, got nothing: say how many',
         'clients.checkout.maxTokens.above: expected one of reject, clamp, got "cut": use one of them',
-        'clients.checkout.endpoints: expected one of all, messages, got "none": use one of them',
+        'clients.checkout.endpoints: expected one of standard, messages, all, got "none": use one of them',
         'clients.checkout.requestsPerMinute: expected whole requests from 1 to 1000000, got 0: change it',
         'clients.checkout.origins[0]: expected a web origin in lowercase and without a path, such as https://app.example.com, got "https://app.example.com/": change it',
         'clients.checkout.mints.spendUsd: expected an amount above 0 of at most 9 digits on either side of the point, got "1,5": write dollars, as 0.25',
@@ -466,6 +469,19 @@ describe("a gateway's configuration", () => {
         }
       }),
       { numRuns: 500 },
+    );
+  });
+});
+
+describe('the endpoints of a client', () => {
+  test('are a word, or a list of groups', () => {
+    const named = (endpoints: unknown) => read({ clients: { a: { endpoints } } }).clients.get('a')?.endpoints;
+    assert.equal(named('all'), 'all');
+    assert.deepEqual(named(['skills', 'messages', 'skills']), ['messages', 'skills']);
+    assert.deepEqual(named([]), []);
+    assert.match(
+      wrong({ clients: { a: { endpoints: ['organizations'] } } }).join(),
+      /one of messages, models, batches/,
     );
   });
 });
