@@ -2,11 +2,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Anthropic, { type ClientOptions } from '@anthropic-ai/sdk';
+import { VERSION } from '@anthropic-ai/sdk/version';
 import { TracerProvider } from '@opentelemetry/sdk-trace';
 import { instrument, type InstrumentOptions } from 'plimsoll';
 import { budgets, memoryLedger, sqliteLedger } from 'plimsoll/budget';
 import { Registry } from 'prom-client';
 import { compare, type Compared } from './compare.ts';
+import { installPeers, type PeerClients } from './peers.ts';
 import { answersJson, answersStream, PARAMS, TOKENS_PER_ANSWER } from './messages.ts';
 
 /** How much of it is done: `short` shows that it runs, `full` gives figures. */
@@ -51,8 +53,17 @@ function measured(
   };
 }
 
+/** Other instrumentations of the SDK, with spans that go nowhere. */
+export function peers(): PeerClients {
+  return installPeers(VERSION, spansThatGoNowhere().tracerProvider);
+}
+
+function waysOf(clients: Readonly<Record<string, Anthropic>>, way: (claude: Anthropic) => Promise<unknown>) {
+  return Object.fromEntries(Object.entries(clients).map(([name, claude]) => [`${name}: spans`, () => way(claude)]));
+}
+
 /** CPU per JSON call of 2 KiB. */
-export async function jsonCalls(length: Length): Promise<Compared> {
+export async function jsonCalls(length: Length, others: PeerClients): Promise<Compared> {
   const raw = new Anthropic({ apiKey: 'bench', fetch: answersJson });
   const rawSpans = new Anthropic({ apiKey: 'bench', fetch: answersJson, openTelemetry: spansThatGoNowhere() });
   const plain = measured(answersJson);
@@ -71,9 +82,10 @@ export async function jsonCalls(length: Length): Promise<Compared> {
       'all metrics, and its part of that span': () => spans.claude.messages.create(PARAMS),
       'all metrics, and a budget in memory': () => inMemory.claude.messages.create(PARAMS),
       'all metrics, and a budget in SQLite': () => inSqlite.claude.messages.create(PARAMS),
+      ...waysOf(others({ apiKey: 'bench', fetch: answersJson }), (claude) => claude.messages.create(PARAMS)),
     },
-    callsPerBlock: 25,
-    blocksPerRound: length === 'full' ? 60 : 4,
+    callsPerBlock: length === 'full' ? 100 : 25,
+    blocksPerRound: length === 'full' ? 24 : 4,
     rounds: ROUNDS[length],
   });
   await Promise.all([plain, spans, inMemory, inSqlite].map((client) => client.check()));
@@ -87,15 +99,21 @@ async function drained(claude: Anthropic): Promise<void> {
 }
 
 /** CPU per stream: of so many content events of so many bytes, one to a chunk. */
-export async function streams(length: Length, events: number, bytes: number): Promise<Compared> {
+export async function streams(
+  length: Length,
+  { events, bytes, others }: { readonly events: number; readonly bytes: number; readonly others: PeerClients },
+): Promise<Compared> {
   const fetch = answersStream(events, 'x'.repeat(bytes));
   const raw = new Anthropic({ apiKey: 'bench', fetch });
   const plain = measured(fetch);
   const compared = await compare({
     raw: () => drained(raw),
-    variants: { 'all metrics': () => drained(plain.claude) },
-    callsPerBlock: 2,
-    blocksPerRound: Math.ceil((length === 'full' ? 12_000 : 800) / events),
+    variants: {
+      'all metrics': () => drained(plain.claude),
+      ...waysOf(others({ apiKey: 'bench', fetch }), drained),
+    },
+    callsPerBlock: 4,
+    blocksPerRound: Math.ceil((length === 'full' ? 8_000 : 800) / events),
     rounds: ROUNDS[length],
   });
   await plain.check();

@@ -28,9 +28,11 @@ export interface Comparison {
   readonly callsPerBlock: number;
   readonly blocksPerRound: number;
   readonly rounds: number;
+  /** Blocks before any is counted: 20. */
+  readonly warmUps?: number;
 }
 
-/** CPU microseconds per call: of `raw` itself, and of each variant over `raw` of the same round. */
+/** CPU microseconds per call, each round by the median of its blocks: of `raw` itself, and of each variant over `raw` of the same round. */
 export interface Compared {
   readonly raw: Spread;
   readonly over: Readonly<Record<string, Spread>>;
@@ -41,24 +43,23 @@ export interface Compared {
  * machine treat them alike. `raw` is among the variants under the name `raw again`: what it shows over itself is noise.
  */
 export async function compare(comparison: Comparison): Promise<Compared> {
-  const { raw, variants, callsPerBlock, blocksPerRound, rounds } = comparison;
+  const { raw, variants, callsPerBlock, blocksPerRound, rounds, warmUps = 20 } = comparison;
   const ways = [['raw', raw], ['raw again', raw], ...Object.entries(variants)] as const;
   const figures = new Map<string, number[]>(ways.map(([name]) => [name, []]));
   const block = (way: () => Promise<unknown>) => async (): Promise<void> => {
     for (let call = 0; call < callsPerBlock; call++) await way();
   };
-  for (const [, way] of ways) for (let warm = 0; warm < 20; warm++) await block(way)();
+  for (const [, way] of ways) for (let warm = 0; warm < warmUps; warm++) await block(way)();
   for (let round = 0; round < rounds; round++) {
-    const spent = new Map<string, number>();
+    const spent = new Map<string, number[]>(ways.map(([name]) => [name, []]));
     for (let pair = 0; pair < blocksPerRound; pair++) {
       // Another order each time: whoever follows another's garbage would pay for it.
       for (let turn = 0; turn < ways.length; turn++) {
         const [name, way] = ways[(turn + pair) % ways.length] ?? ways[0];
-        spent.set(name, (spent.get(name) ?? 0) + (await cpuMicros(block(way))));
+        spent.get(name)?.push(await cpuMicros(block(way)));
       }
     }
-    const calls = blocksPerRound * callsPerBlock;
-    for (const [name] of ways) figures.get(name)?.push((spent.get(name) ?? 0) / calls);
+    for (const [name] of ways) figures.get(name)?.push(spread(spent.get(name) ?? []).median / callsPerBlock);
   }
   const base = figures.get('raw') ?? [];
   const over = ways

@@ -1,4 +1,5 @@
 import type { Compared, Spread } from './compare.ts';
+import type { Grown } from './growth.ts';
 
 /** A figure beside its goal. */
 export interface Row {
@@ -7,6 +8,29 @@ export interface Row {
   readonly measured: string;
   /** `null`: the noise is too high to tell. */
   readonly met: boolean | null;
+  /** Why the figure is what it is, where it may be too high. */
+  readonly cause?: string;
+}
+
+/** What the figures mean to who calls the API, before any table. */
+export function meaning(callMicros: number, eventMicros: number): string {
+  const share = (callMicros / 2_000_000) * 100;
+  return `A call to the API takes a second or more; watching one with all metrics takes ${callMicros.toFixed(0)} µs of your process's CPU,
+${share.toFixed(4)}% of a call of 2 s. A process that makes 100 calls a second spends
+${((callMicros * 100) / 10_000).toFixed(1)}% of one core on it. A stream costs ${eventMicros.toFixed(2)} µs more for each of its events.`;
+}
+
+/** Says of each goal that is missed why; empty where none is. */
+export function missed(rows: readonly Row[]): string {
+  const causes = rows.flatMap(({ figure, met, cause }) => (met === false && cause ? [`- ${figure}: ${cause}.`] : []));
+  return causes.length === 0 ? '' : `Why goals are missed:\n\n${causes.join('\n')}\n\n`;
+}
+
+export function growthTable(rows: readonly Grown[]): string {
+  return table(
+    ['of what', 'how many', 'µs over the raw SDK: median (min – max)'],
+    rows.map(({ what, amount, over }) => [what, String(amount), spreadText(over)]),
+  );
 }
 
 /** Says whether figures of a few microseconds prove anything, by the raw SDK against itself in microseconds a call. */
