@@ -27,6 +27,7 @@ export function settingsOf(config: string | undefined, { env }: CommandIo): Name
     clients: new Map([['default', unboundClient('default', '')]]),
     budgets: [],
     ownerKey: null,
+    declaredTokens: new Map(),
     usage: usageInEnvironment(env, process.cwd()),
     usageDays: DEFAULT_OWNERS.usageDays,
     configuration: 'the environment (no configuration file)',

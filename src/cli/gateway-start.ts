@@ -2,6 +2,7 @@ import { Registry } from 'prom-client';
 import type { Budgets } from '../budget/budgets.ts';
 import { authenticator } from '../gateway/access/authenticator.ts';
 import { ClientLimits } from '../gateway/access/client-limits.ts';
+import { withDeclared } from '../gateway/access/declared-tokens.ts';
 import { mintHandler } from '../gateway/access/mint.ts';
 import { isModelId } from '../gateway/access/model-list.ts';
 import type { AccessStores } from '../gateway/access/stores.ts';
@@ -191,7 +192,8 @@ function gatewayOptions(configuration: GatewayConfiguration, opened: Opened): Ga
   const { stores, budgets, spend, members, limits: tokenLimits, totals, registry, log, onError, onFault } = opened;
   const { clients, publicUrl, prices, tier, serviceVersion, limits } = configuration;
   const { keys, keyUrls, pools, baseUrl, trustProxy, labelHeaders, attribution, corsOrigins } = configuration;
-  const { tokens, limiter } = stores;
+  const { limiter } = stores;
+  const tokens = withDeclared(stores.tokens, () => configuration.declaredTokens);
   const models = [...new Set([...clients.values()].flatMap((client) => (client.models ?? []).filter(isModelId)))];
   return {
     ...{ keys, keyUrls, pools, baseUrl, trustProxy, labelHeaders, attribution, corsOrigins, prices, registry },

@@ -1,5 +1,7 @@
 import { didYouMean, unfit, type Problem } from '../errors.ts';
+import { withDeclared } from '../gateway/access/declared-tokens.ts';
 import { termsText } from '../gateway/access/member.ts';
+import { declaration } from '../gateway/configuration/declared.ts';
 import { TokenStoreError, issueToken, tokenParts, type TokenStore } from '../gateway/access/tokens.ts';
 import { openStores } from '../gateway/configuration/places.ts';
 import { wrongArguments } from './arguments.ts';
@@ -33,6 +35,8 @@ const USAGE = [
   'plimsoll gateway token revoke ID [options]       revokes a token, and the tokens',
   '                                                 that were minted with it',
   '  --owner NAME        all tokens of this owner, in place of ID',
+  'plimsoll gateway token export                    writes the valid tokens, as hashes,',
+  '                                                 for declaredTokens',
   '',
   "  --config FILE       the gateway's configuration. Without it, tokens are kept",
   '                      where PLIMSOLL_TOKENS says; the one client is `default`',
@@ -58,14 +62,18 @@ export const command = defineCommand({
   name: 'gateway token',
   usage: USAGE,
   options: OPTIONS,
-  actions: ['create', 'list', 'revoke'],
+  actions: ['create', 'list', 'revoke', 'export'],
   async run({ values, positionals }, io) {
     const asked = askedIn(values, positionals);
     const settings = settingsOf(asked.config, io);
     if (asked.action === 'create' && !settings.clients.has(asked.what)) return failUnknown(asked.what, settings, io);
     const stores = openStores(settings.tokens, asked.action === 'create' ? 'create' : 'existing');
     try {
-      return await ACTIONS[asked.action](asked, { store: stores.tokens, settings, io });
+      return await ACTIONS[asked.action](asked, {
+        store: withDeclared(stores.tokens, () => settings.declaredTokens),
+        settings,
+        io,
+      });
     } catch (error) {
       if (!(error instanceof TokenStoreError)) throw error;
       return fail([error.message], io);
@@ -110,6 +118,13 @@ const ACTIONS: Readonly<Record<TokenAction, Action>> = {
     strangerLines(tokens, settings, io.now()).forEach((line) => io.err(line));
     return print(json ? [tokensJson(tokens, io.now())] : tokenLines(tokens, io.now()), io);
   },
+  async export(_asked, { store, io }) {
+    const tokens = (await store.list()).filter(
+      ({ minted, revokedAtMs, expiresAtMs }) =>
+        minted === null && revokedAtMs === null && (expiresAtMs === null || expiresAtMs > io.now()),
+    );
+    return print([JSON.stringify({ tokens: tokens.map(declaration) }, null, 2)], io);
+  },
   async revoke({ what, terms, by }, { store, settings, io }) {
     const actor = actorOf(by, io);
     if (terms.owner !== undefined) return revokeAll(storedOwner(terms.owner, settings), { store, actor, io });
@@ -144,7 +159,7 @@ function failUnknown(name: string, { clients, configuration, passedOver }: Named
 }
 
 /** The word after `token`. */
-type TokenAction = 'create' | 'list' | 'revoke';
+type TokenAction = 'create' | 'list' | 'revoke' | 'export';
 
 interface Asked {
   readonly action: TokenAction;
@@ -163,6 +178,7 @@ interface Asked {
 const EXPECTED: Readonly<Record<TokenAction, string>> = {
   create: 'the name of one client',
   list: 'nothing after list',
+  export: 'nothing after export',
   revoke: 'the id of one token, or --owner',
 };
 
@@ -182,9 +198,9 @@ function askedIn(
   words: readonly string[],
 ): Asked {
   const [action, named, ...others] = words;
-  if (!isAction(action)) throw wrongArguments(unfit('token', action, { expected: 'create, list or revoke' }));
+  if (!isAction(action)) throw wrongArguments(unfit('token', action, { expected: 'create, list, revoke or export' }));
   const what = named ?? (action === 'create' ? (client ?? '') : '');
-  const needsNone = action === 'list' || (action === 'revoke' && terms.owner !== undefined);
+  const needsNone = NEEDS_NONE.has(action) || (action === 'revoke' && terms.owner !== undefined);
   const isOne = others.length === 0 && (what === '') === needsNone;
   const subject = action === 'revoke' ? idIn(what) : what;
   if (!isOne || (action === 'revoke' && !needsNone && !/^[0-9a-z]{1,20}$/.test(subject)))
@@ -196,6 +212,8 @@ function askedIn(
     throw wrongArguments(unfit('--note', note, { expected: 'up to 200 characters in one line' }));
   return { action, what: subject, config, lifetimeMs, note, minted, json, by, terms };
 }
+
+const NEEDS_NONE: ReadonlySet<TokenAction> = new Set<TokenAction>(['list', 'export']);
 
 function isAction(text: string | undefined): text is TokenAction {
   return text !== undefined && Object.hasOwn(EXPECTED, text);

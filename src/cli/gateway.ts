@@ -22,7 +22,7 @@ const USAGE = [
   '  --port N            the port to listen on; 0 for any free port (8787)',
   '  --metrics-port N    the port of the metrics, for Prometheus (9464)',
   '  --json              for programs: prints the start as a line of JSON',
-  'plimsoll gateway token create|list|revoke    client tokens: see token --help',
+  'plimsoll gateway token create|list|revoke|export    tokens: see token --help',
   'plimsoll gateway usage                tokens and cost by owner, client, model',
   'plimsoll gateway audit                who made and revoked which token',
   'plimsoll gateway forget               forgets an owner, or what is old',

@@ -245,8 +245,8 @@ describe('plimsoll gateway token', () => {
 
   it('says in a line what is wrong, and ends with 1 or, for its arguments, with 2', async () => {
     for (const [args, first] of [
-      [[], 'token: expected create, list or revoke, got nothing'],
-      [['make'], 'gateway token: expected one of create, list, revoke, got "make"'],
+      [[], 'token: expected create, list, revoke or export, got nothing'],
+      [['make'], 'gateway token: expected one of create, list, revoke, export, got "make"'],
       [['create'], 'create: expected the name of one client, got nothing'],
       [['create', 'a', 'b'], 'create: expected the name of one client, got something else'],
       [['list', 'a'], 'list: expected nothing after list, got something else'],

@@ -15,7 +15,7 @@ export interface LimitScope {
   readonly limits: Limits;
 }
 
-export interface ClientLimitsOptions {
+interface ClientLimitsOptions {
   readonly store: LimitStore;
   /** Called with the error of a store that does not respond while a call ends. */
   readonly onError?: (error: unknown) => void;

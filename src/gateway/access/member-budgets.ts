@@ -10,7 +10,7 @@ import type { SpendGuard } from '../../decisions.ts';
 import type { MemberBudget } from './member.ts';
 import { linkTo } from './token-spend.ts';
 
-export interface MemberBudgetsOptions {
+interface MemberBudgetsOptions {
   readonly prices: BudgetPrices;
   /** Keeps the spend of all members. Closed with the budgets. */
   readonly ledger: Ledger;

@@ -91,7 +91,7 @@ export function keptFrom(atMs: number, days: number): string {
   return dayAfter(utcDay(atMs), -days);
 }
 
-export interface UsageBookOptions {
+interface UsageBookOptions {
   readonly store: UsageStore;
   readonly prices: PriceTable;
   /** Gets what the store threw. The usage is kept and posted again. */

@@ -3,6 +3,7 @@ import type { Notice } from '../../errors.ts';
 import type { PriceTable } from '../../pricing/prices.ts';
 import type { TierOption } from '../../tier/tiers.ts';
 import type { GatewayClient } from '../access/client.ts';
+import type { TokenRecord } from '../access/tokens.ts';
 import { DEFAULT_HELD_BYTES } from '../options.ts';
 import { LOCAL_PROXIES, isNetwork } from '../trusted-proxies.ts';
 import type { KeyPool } from '../upstreams/pool.ts';
@@ -46,6 +47,8 @@ export interface GatewayConfiguration {
   readonly organization: OrganizationSettings | null;
   readonly limits: LimitSettings;
   readonly owners: OwnerSettings;
+  /** Tokens by id that are declared in a file, by their hashes. */
+  readonly declaredTokens: ReadonlyMap<string, TokenRecord>;
   /** Web origins whose pages may call the gateway. */
   readonly corsOrigins: readonly string[];
   readonly notices: readonly Notice[];

@@ -62,6 +62,7 @@ export function configurationInEnvironment(given: Env, folder: string): GatewayC
     organization: null,
     limits: DEFAULT_LIMITS,
     owners: DEFAULT_OWNERS,
+    declaredTokens: new Map(),
     corsOrigins: [],
     // Models matter to clients, and the gateway only forwards their calls.
     notices: report.notices.filter(({ field }) => !OF_MODELS.has(field)),

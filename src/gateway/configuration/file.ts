@@ -28,6 +28,8 @@ import { ADDRESS, keysOf, type SecretSources } from './keys.ts';
 import { allBudgets, labelsOf, noteSubjectLabels } from './labels.ts';
 import { organizationOf } from './organization.ts';
 import { ownersOf } from './owners.ts';
+import type { TokenRecord } from '../access/tokens.ts';
+import { declaredTokensOf } from './declared.ts';
 import { ledgerPlaceOf, placeOf, type Place } from './places.ts';
 import { poolsOf } from './pools.ts';
 import { Reader, isObject } from './reader.ts';
@@ -48,7 +50,7 @@ const FIELDS = [
     'ledger',
     'tokens',
   ],
-  ...['prices', 'tier', 'serviceVersion', 'organization', 'limits', 'cors', 'owners'],
+  ...['prices', 'tier', 'serviceVersion', 'organization', 'limits', 'cors', 'owners', 'declaredTokens'],
 ];
 
 /**
@@ -70,6 +72,7 @@ export interface TokenSettings {
   readonly budgets: readonly Budget[];
   /** The key that owners are hashed with; `null` for owners in clear. */
   readonly ownerKey: string | null;
+  readonly declaredTokens: ReadonlyMap<string, TokenRecord>;
   /** The place of usage, and the days for which it is kept. */
   readonly usage: Place;
   readonly usageDays: number;
@@ -86,6 +89,7 @@ export function tokenSettingsInFile(path: string, env: Env): TokenSettings {
       clients,
       budgets: allBudgets(read, { clients: [...clients.keys()], aliases }),
       ...ownerSettings(read, sources),
+      declaredTokens: declaredTokensOf(read, sources),
     };
   });
 }
@@ -164,6 +168,7 @@ function configured(read: Reader, sources: SecretSources): GatewayConfiguration 
     organization: organizationOf(read, { keys, sources, notices }),
     limits: limitsOf(read),
     owners: ownersOf(read, sources),
+    declaredTokens: declaredTokensOf(read, sources),
     corsOrigins: corsOriginsOf(
       read,
       named.flatMap(({ origins }) => origins ?? []),
