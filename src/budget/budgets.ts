@@ -66,7 +66,7 @@ export interface Budgets {
 }
 
 /** Is told when the ledger fails, with its error, and by `null` when it answers again. Must not throw. */
-export type LedgerWatch = (error: unknown) => void;
+type LedgerWatch = (error: unknown) => void;
 
 export interface BudgetStatus extends AccountStatus {
   readonly budget: Budget;

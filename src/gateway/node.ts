@@ -20,7 +20,7 @@ interface RequestHandler {
 }
 
 /** Who ended a response before it was complete, and why, if the API did. */
-export interface BrokenOff {
+interface BrokenOff {
   readonly by: 'client' | 'api' | 'gateway';
   readonly cause: CauseOf<'api'> | null;
 }
