@@ -36,7 +36,7 @@ const COLLECTIONS = {
 } as const;
 
 /** A resource of the API besides messages, models and files. */
-export type Resource = keyof typeof COLLECTIONS;
+type Resource = keyof typeof COLLECTIONS;
 
 export const RESOURCES = Object.keys(COLLECTIONS) as readonly Resource[];
 
