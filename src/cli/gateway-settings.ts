@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { userInfo } from 'node:os';
 import { unboundClient } from '../gateway/access/client.ts';
 import { hashedOwner, ownerOf, OWNER_EXPECTED } from '../gateway/access/member.ts';
 import { tokensInEnvironment, usageInEnvironment } from '../gateway/configuration/environment.ts';
@@ -63,9 +64,19 @@ const NO_OWNER = { kind: 'invalid', field: '--owner', expected: OWNER_EXPECTED, 
 /** An owner as lists show it where owners are hashed. */
 const HASHED = /^h-[0-9a-f]{20}$/;
 
+/** Services have none of the variables that name a user. */
+function systemUser(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    // A container may have a user without a name.
+    return 'unknown';
+  }
+}
+
 /** Who runs the command, for the audit log: `by`, else the user of the operating system, also behind sudo. */
 export function actorOf(by: string | undefined, { env }: CommandIo): string {
   if (by !== undefined && !/^[^\p{C}]{1,100}$/u.test(by))
     throw wrongArguments(unfit('--by', by, { expected: 'up to 100 characters in one line' }));
-  return (by ?? (env['SUDO_USER'] || env['USER'] || env['LOGNAME'] || 'unknown')).slice(0, 100);
+  return (by ?? (env['SUDO_USER'] || env['USER'] || env['LOGNAME'] || systemUser())).slice(0, 100);
 }
