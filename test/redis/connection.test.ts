@@ -2,7 +2,10 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { Cluster, Redis } from 'ioredis';
 import { redisRateLimiter } from '../../src/gateway/access/rate-limiter.ts';
+import { redisLimits } from '../../src/gateway/access/redis-limits.ts';
 import { redisTokens } from '../../src/gateway/access/redis-tokens.ts';
+import { noUsage } from '../../src/gateway/access/usage.ts';
+import { redisUsage } from '../../src/gateway/access/usage-stores.ts';
 import type { RedisOutage } from '../../src/redis-address.ts';
 import { redisConnection } from '../../src/redis/connection.ts';
 import { redisLedger } from '../../src/redis/redis-ledger.ts';
@@ -28,10 +31,13 @@ async function eventually<T>(attempt: () => Promise<T>): Promise<T> {
 
 const USUAL = { tier: 'standard', speed: 'standard', geo: 'global', band: 'usual', refused: null } as const;
 
+const USED = { client: 'shop', owner: 'ada', key: 'a-b-c', model: 'claude-haiku-5-5' };
+
 /** Uses everything that plimsoll keeps in Redis once, for several names, so that a Cluster has to spread them. */
 async function useAll(url: string): Promise<void> {
   const [ledger, totals, reports] = [redisLedger(url), redisTotals(url), redisReports(url)];
-  const [tokens, limiter] = [redisTokens(url), redisRateLimiter(url)];
+  const [tokens, limiter, limits] = [redisTokens(url), redisRateLimiter(url), redisLimits(url)];
+  const usage = redisUsage(url, 30);
   try {
     for (const account of ['one', 'two', 'three', 'four', 'five']) {
       const spends = [{ startMs: NOW_MS, nanoUsd: 7n }];
@@ -41,6 +47,14 @@ async function useAll(url: string): Promise<void> {
       assert.deepEqual(await ledger.history(account, 0), spends);
       assert.equal(await limiter.take(`client:${account}`, 1), 0);
       assert.ok((await limiter.take(`client:${account}`, 1)) > 0);
+      const takes = [{ bucket: 'input', perMinute: 60, amount: 1 }];
+      const slots = [{ name: 'parallel', most: 1 }];
+      const ask = { group: account, takes, slots, lease: 'one', leaseMs: 60_000 };
+      assert.equal(await limits.take(ask), null);
+      assert.equal((await limits.take({ ...ask, lease: 'two' }))?.index, 1);
+      await limits.renew(ask);
+      await limits.settle(ask);
+      assert.equal(await limits.take({ ...ask, lease: 'two' }), null);
       await tokens.put(aRecord({ id: `token-${account}` }));
       assert.ok(await tokens.revoke(`token-${account}`, 1));
     }
@@ -50,11 +64,14 @@ async function useAll(url: string): Promise<void> {
     const row = { day: '2026-11-26', toDay: '2026-11-27', cell, counts: { ...noCounts(), calls: 1 } };
     await totals.add({ writer: 'one', sequence: 1, atMs: NOW_MS, rows: [row], ends: true });
     assert.equal((await totals.read('2026-11-01', '2026-12-01')).firstDay, '2026-11-26');
+    const used = { day: '2026-11-26', cell: USED, counts: { ...noUsage(), calls: 3n } };
+    await usage.add({ writer: 'one', sequence: 1, atMs: NOW_MS, rows: [used], ends: true });
+    assert.deepEqual(await usage.read('2026-11-26', '2026-11-27'), [used]);
     assert.ok(await reports.claim({ holder: 'one', forMs: 60_000, atMs: NOW_MS }));
     assert.ok(await reports.write('one', NOW_MS, [{ folder: 'days', name: 'a', text: 'b' }]));
     assert.deepEqual([...(await reports.read('days'))], [['a', 'b']]);
   } finally {
-    await Promise.all([ledger.close(), totals.close(), reports.close(), tokens.close()]);
+    await Promise.all([ledger, totals, reports, tokens, usage, limits].map(async (each) => each.close()));
     limiter.close();
   }
 }
