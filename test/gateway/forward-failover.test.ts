@@ -4,6 +4,9 @@ import { APIError } from '@anthropic-ai/sdk';
 import { budgets, sqliteLedger } from 'plimsoll/budget';
 import { clientGuards, type GatewayOptions, type Grant } from 'plimsoll/gateway';
 import type { Fault, SimulatorOptions } from 'plimsoll/simulator';
+import { sqliteUsage } from '../../src/gateway/access/usage-stores.ts';
+import { usageBook } from '../../src/gateway/access/usage.ts';
+import { defaultPrices } from '../../src/pricing/prices.ts';
 import { PARAMS, collected, samples } from '../../testing/client-workbench.ts';
 import { freePort } from '../../testing/free-port.ts';
 import { gatewayBench } from '../../testing/gateway/workbench.ts';
@@ -296,4 +299,25 @@ describe('a rule of a client', () => {
     await assert.rejects(bench.ask({ max_tokens: 1_000 }), { status: 529 });
     assert.equal(bench.sim.truth.requests.length, 1);
   });
+});
+
+test('usage counts a request once, however many ways it was sent', async (t) => {
+  const store = sqliteUsage(':memory:', 30);
+  const book = usageBook({ store, prices: defaultPrices() });
+  t.after(() => book.close());
+  const bench = await pooled(t, { gateway: { recorders: [book.recorder] } });
+  bench.sim.script([{ fault: 'overloaded' }, { fault: 'overloaded' }]);
+  await bench.ask();
+  await book.flush();
+  const rows = await store.read('2000-01-01', '3000-01-01');
+  assert.deepEqual(
+    rows.map(({ cell, counts }) => [cell.key, counts.calls, counts.refused]),
+    [[KEYS[2], 1n, 0n]],
+  );
+});
+
+test('a client with one request at a time gets its failover, which leaves the place of the refused one', async (t) => {
+  const bench = await pooled(t, { grant: { requestsAtOnce: 1 } });
+  bench.sim.script([{ fault: 'overloaded' }]);
+  assert.equal((await bench.ask()).data.type, 'message');
 });

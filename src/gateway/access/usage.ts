@@ -165,7 +165,8 @@ class UsageCounter {
     const { operation, outcome, startedAtMs, usage, cost } = call;
     const model = call.model ?? call.requestedModel;
     if (outcome === 'blocked') return this.#add(call, { model, atMs: startedAtMs }, { refused: 1n });
-    if (!MESSAGE_OPERATIONS.has(operation)) return;
+    // One that was sent another way is counted where it was answered.
+    if (!MESSAGE_OPERATIONS.has(operation) || outcome === 'failed_over') return;
     this.#add(
       call,
       { model, atMs: startedAtMs },
