@@ -13,6 +13,7 @@ import { gateway, type Gateway } from '../gateway/gateway.ts';
 import type { GatewayFault } from '../gateway/faults.ts';
 import type { GatewayOptions } from '../gateway/options.ts';
 import { listen, type Serving } from '../http/listen.ts';
+import { pace, type Pace } from '../pace/pace.ts';
 import { hideBudgets } from '../record/budgets.ts';
 import { CONFIGURATION_LOADS, type RedisStore } from '../record/metrics/catalogue-gateway.ts';
 import { storeFor } from '../record/metrics/registry.ts';
@@ -69,7 +70,9 @@ export async function startGateway(
     const metricsAddress = { ...configuration.metrics, onError, portOption: '--metrics-port', livePage: 'gateway' };
     await watchBooks(configuration, { ...telling, parts, registry, totals, watch });
     const page = parts.add(await serveMetrics(registry, metricsAddress), (open) => open.close(0));
-    const opened = { ...telling, stores, spend, members, limits, totals, registry };
+    const paced = new GatewayPace(configuration);
+    parts.add(paced, (kept) => kept.close());
+    const opened = { ...telling, stores, spend, members, limits, totals, registry, paced };
     const claude = gateway(gatewayOptions(configuration, { ...opened, budgets: held.current }));
     const serving = await listening(configuration, log.listener(claude.listener));
     const running = { configuration };
@@ -186,10 +189,43 @@ interface Opened extends GatewayTelling {
   readonly limits: ClientLimits;
   readonly totals: DailyTotals | null;
   readonly registry: Registry;
+  readonly paced: GatewayPace;
+}
+
+/** The pace of the clients that have a lane. It is opened with the first of them, and kept through reloads. */
+class GatewayPace {
+  readonly #ledger: GatewayConfiguration['ledger'];
+  #clients: GatewayConfiguration['clients'];
+  #pace: Pace | null = null;
+
+  constructor({ ledger, clients }: GatewayConfiguration) {
+    this.#ledger = ledger;
+    this.#clients = clients;
+  }
+
+  /** For these clients, from now on; nothing where none has a lane and none ever had. */
+  of(clients: GatewayConfiguration['clients']): { readonly pace?: Pace } {
+    this.#clients = clients;
+    if ([...clients.values()].some(({ pace: lane }) => lane !== undefined)) this.#pace ??= this.#open();
+    return this.#pace === null ? {} : { pace: this.#pace };
+  }
+
+  #open(): Pace {
+    return pace({
+      name: 'gateway',
+      perKey: true,
+      lane: ({ client }) => this.#clients.get(client ?? '')?.pace ?? null,
+      ...(this.#ledger !== null && { store: ledgerAt(this.#ledger).openPace() }),
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#pace?.close();
+  }
 }
 
 function gatewayOptions(configuration: GatewayConfiguration, opened: Opened): GatewayOptions {
-  const { stores, budgets, spend, members, limits: tokenLimits, totals, registry, log, onError, onFault } = opened;
+  const { stores, budgets, spend, members, limits: tokenLimits, totals, registry, paced, log, onError, onFault } = opened;
   const { clients, publicUrl, prices, tier, serviceVersion, limits } = configuration;
   const { keys, keyUrls, pools, baseUrl, trustProxy, labelHeaders, attribution, corsOrigins } = configuration;
   const { limiter } = stores;
@@ -215,6 +251,7 @@ function gatewayOptions(configuration: GatewayConfiguration, opened: Opened): Ga
         ledgerMs: limits.unreadyLedgerSeconds * 1_000,
       },
     },
+    ...paced.of(clients),
     ...(budgets !== null && { budgets }),
     ...(publicUrl !== null && { publicUrl }),
     ...(tier !== undefined && { tier }),

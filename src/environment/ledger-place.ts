@@ -5,6 +5,8 @@ import { memoryLedger } from '../budget/memory-ledger.ts';
 import { sqliteLedger, type SqliteLedgerOptions } from '../budget/sqlite-ledger.ts';
 import { ConfigurationError, inside, type ValueProblem } from '../errors.ts';
 import { installed } from '../installed.ts';
+import { memoryPace, type PaceStore } from '../pace/pace-store.ts';
+import { sqlitePace } from '../pace/sqlite-pace.ts';
 import { defaultPrices, loadPrices, type PriceTable } from '../pricing/prices.ts';
 import { hasRedisScheme, redisAddress, type OnAvailability } from '../redis-address.ts';
 import type { TotalsStore } from '../totals/day-totals.ts';
@@ -27,11 +29,14 @@ export interface LedgerPlace {
   readonly openTotals: (options?: OpenOptions) => TotalsStore | null;
   /** What was read of the organization's reports, in the same place; `null` in memory. Throws as `open` does. */
   readonly openReports: (options?: OpenOptions) => ReportStore | null;
+  /** What is known of the rate limits, for processes that share them. Throws as `open` does. */
+  readonly openPace: () => PaceStore;
 }
 
 /** Returns the place that `text` names, or its problem. */
 export function ledgerPlace(text: string): LedgerPlace | { readonly problem: ValueProblem } {
-  if (text === 'memory') return { shown: text, open: memoryLedger, openTotals: () => null, openReports: () => null };
+  if (text === 'memory')
+    return { shown: text, open: memoryLedger, openTotals: () => null, openReports: () => null, openPace: memoryPace };
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase();
   if (scheme === undefined) {
     return {
@@ -39,6 +44,7 @@ export function ledgerPlace(text: string): LedgerPlace | { readonly problem: Val
       open: (file) => sqliteLedger(text, file),
       openTotals: (file) => sqliteTotals(text, file?.open),
       openReports: () => sqliteReports(text),
+      openPace: () => sqlitePace(text),
     };
   }
   if (!hasRedisScheme(text)) return noPlace(`a URL of ${scheme}`, 'name one of them');
@@ -50,6 +56,7 @@ export function ledgerPlace(text: string): LedgerPlace | { readonly problem: Val
     open: (options) => opened(({ redisLedger }) => redisLedger(text, availabilityOf(options))),
     openTotals: (options) => opened(({ redisTotals }) => redisTotals(text, availabilityOf(options))),
     openReports: (options) => opened(({ redisReports }) => redisReports(text, availabilityOf(options))),
+    openPace: () => opened(({ redisPace }) => redisPace(text)),
   };
 }
 
@@ -77,6 +84,7 @@ interface RedisEntry {
   readonly redisLedger: (url: string, options: Pick<OpenOptions, 'onAvailability'>) => Ledger;
   readonly redisTotals: (url: string, options: Pick<OpenOptions, 'onAvailability'>) => TotalsStore;
   readonly redisReports: (url: string, options: Pick<OpenOptions, 'onAvailability'>) => ReportStore;
+  readonly redisPace: (url: string) => PaceStore;
 }
 
 /** The package's own entry point, by its public name: users of other ledgers need neither `ioredis` nor its types. */

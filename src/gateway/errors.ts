@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { LIMIT_HEADER } from '../limiter.ts';
 import type { FaultCause, GatewayRefusal } from '../record/metrics/catalogue-gateway.ts';
+import { paceRefused } from '../pace/pace-refused.ts';
 import type { BufferedResponse } from './response-body.ts';
 
 /** An error of the gateway itself, in the API's format. */
@@ -58,6 +59,15 @@ export function limitError(reached: ReachedLimit, nowMs: number): ApiError {
 /** Statuses that the SDKs retry unless `x-should-retry` forbids it. */
 function isRetried(status: number): boolean {
   return status === 408 || status === 409 || status === 429 || status >= 500;
+}
+
+/** The error of a call that a pace refused; `null` for any other error. What never fits is not tried again. */
+export function paceError(refusal: unknown): ApiError | null {
+  const refused = paceRefused(refusal);
+  if (refused === null) return null;
+  const { reason, message } = refused;
+  const error = { status: 429, type: 'rate_limit_error', message };
+  return reason === 'never_fits' ? { ...error, isRetryable: false } : { ...error, retryAfterSeconds: 5 };
 }
 
 /** The error of a request that the gateway refuses before it is a call. `message` replaces the general one. */

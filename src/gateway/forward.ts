@@ -10,14 +10,14 @@ import { isRateLimited } from './access/rate-limiter.ts';
 import { GATEWAY_TRANSPORT, type GatewayAttempt } from './attempt.ts';
 import { withOwnAddress } from './batch-results.ts';
 import type { GatewayContext } from './context.ts';
-import { errorResponse, limitError, refusalError, type ApiError } from './errors.ts';
+import { errorResponse, limitError, paceError, refusalError, type ApiError } from './errors.ts';
 import { apiCause, unansweredError } from './faults.ts';
 import type { TokenGuard } from './grant.ts';
 import { FALLBACK_HEADER, labelsIn, subscriberLogin, type HeaderMap } from './headers.ts';
 import type { KeyReader } from './options.ts';
 import { NO_FACTS, receiveBody, type ReceiveOptions, type RequestBody } from './receive.ts';
 import { BodyTooLargeError } from './request-body.ts';
-import type { AuthorizedRequest } from './request.ts';
+import { patienceOf, type AuthorizedRequest } from './request.ts';
 import type { GatewayResponse } from './response-body.ts';
 import { isClientRuleError } from './rules.ts';
 import { conversationOf } from './upstreams/conversation.ts';
@@ -197,6 +197,7 @@ function observationOf(
 ): Observation {
   const { request, grant } = authorized;
   const { recorders, guards, spendGuards } = observation;
+  const paces = options.pace === undefined ? 0 : 1;
   const labels = { ...options.labels, ...labelsIn(request.headers, options.labelHeaders ?? []), ...grant.labels };
   return {
     ...observation,
@@ -204,7 +205,8 @@ function observationOf(
     client: grant.client,
     attribution: () => labels,
     guards: [...grant.guards.filter(needsBody), ...guards],
-    spendGuards: [...(grant.spendGuards ?? []), ...spendGuards],
+    // The pace first: what waits for its turn holds no money of a token either.
+    spendGuards: [...spendGuards.slice(0, paces), ...(grant.spendGuards ?? []), ...spendGuards.slice(paces)],
     recorders: [...recorders, ...grant.recorders],
   };
 }
@@ -237,10 +239,7 @@ interface Observed {
 }
 
 /** Goes on with the call that waits for this attempt, if it has the same key, or begins a new one. */
-function callOf(
-  { request: { method, target } }: AuthorizedRequest,
-  { observation, body, way, baseUrl, waiting }: Observed,
-): LiveCall {
+function callOf({ request }: AuthorizedRequest, { observation, body, way, baseUrl, waiting }: Observed): LiveCall {
   if (waiting?.key === way.key && way.model === null) {
     waiting.retry();
     return waiting;
@@ -248,8 +247,14 @@ function callOf(
   waiting?.end('failed_over');
   const { stream, ...facts } = body.facts;
   const model = way.model ?? facts.model;
-  const begun = { ...facts, model, operation: operation(method, target, stream), baseUrl, sdkSpan: undefined };
-  const call = new LiveCall(observation, { ...begun, details: callDetails(null, null) });
+  const begun = { ...facts, model, operation: operation(request.method, request.target, stream), baseUrl };
+  const patience = patienceOf(request, observation.spendGuards);
+  const call = new LiveCall(observation, {
+    ...begun,
+    ...patience,
+    sdkSpan: undefined,
+    details: callDetails(null, null),
+  });
   if (way.model !== null) [call.fallbackModel, call.fallbackFrom] = [way.model, facts.model];
   return call;
 }
@@ -305,7 +310,8 @@ function guardError(error: unknown): ApiError | null {
   const budget = budgetExceeded(error);
   if (budget !== null) return budgetError(budget);
   if (isRateLimited(error)) return limitError(error, Date.now());
-  return { status: 403, type: 'permission_error', message: 'Not sent: a guard of the gateway refused the request.' };
+  const other = 'Not sent: a guard of the gateway refused the request.';
+  return paceError(error) ?? { status: 403, type: 'permission_error', message: other };
 }
 
 const GUARD_FAILED: ApiError = {

@@ -27,6 +27,7 @@ export class GatewayRequest implements RequestHead {
   readonly body: Readable | null;
   #isAborted = false;
   #onAbort: (() => void) | null = null;
+  #giveUp: AbortController | null = null;
 
   constructor({ method, target: given, rawHeaders, baseUrl }: RequestHead, body: Readable | null) {
     // Some programs want a base URL with /v1, and SDKs add another.
@@ -57,7 +58,25 @@ export class GatewayRequest implements RequestHead {
     if (this.#isAborted) return;
     this.#isAborted = true;
     this.#onAbort?.();
+    this.#giveUp?.abort();
   }
+
+  /** Is aborted when the client disconnects. */
+  get signal(): AbortSignal {
+    this.#giveUp ??= new AbortController();
+    if (this.#isAborted) this.#giveUp.abort();
+    return this.#giveUp.signal;
+  }
+}
+
+/** How long the client of a request waits, for a call with spend guards: others need not know. */
+export function patienceOf(
+  request: GatewayRequest,
+  spendGuards: readonly unknown[],
+): { readonly signal?: WeakRef<AbortSignal>; readonly timeoutMs?: number | null } {
+  if (spendGuards.length === 0) return {};
+  const seconds = Number(request.headers.get('x-stainless-timeout') ?? Number.NaN);
+  return { signal: new WeakRef(request.signal), timeoutMs: seconds > 0 ? seconds * 1_000 : null };
 }
 
 /** Converts a `Request`. Its target is the path and query of its URL, which the URL parser has already normalized. */

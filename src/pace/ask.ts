@@ -73,7 +73,8 @@ const ROUNDING_TOKENS = 500;
 export function ask(state: ClassState, asked: Asked): Answer {
   const { nowMs, amounts, lane, ageMs } = asked;
   for (const [at, limit] of state.limits.entries()) {
-    setLimit(limit, asked.limits[at] ?? 0, nowMs);
+    // What headers have shown wins over what is configured.
+    if (limit.limit === 0) setLimit(limit, asked.limits[at] ?? 0, nowMs);
     rollWindow(limit, nowMs);
   }
   rollEpoch(state, nowMs);

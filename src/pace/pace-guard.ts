@@ -26,11 +26,12 @@ interface PacedCallHost {
   readonly expectations: Expectations;
   readonly maxWaitMs: Readonly<Record<Lane, number>>;
   readonly countsCacheReads: boolean;
-  laneOf(call: Call): Lane;
+  /** `null`: the call is not paced. */
+  laneOf(call: Call): Lane | null;
   flowOf(call: Call): Pick<Turn, 'flow' | 'weight'>;
   /** The class of a model, and the line of its calls. */
   classOf(model: string): string;
-  lineOf(modelClass: string): PaceLine;
+  lineOf(modelClass: string, key: string): PaceLine;
 }
 
 /** One attempt that was charged. */
@@ -70,7 +71,8 @@ export class PacedCall implements CallSpend {
       return undefined;
     }
     if (wanted === null) return undefined;
-    const { turn, ...asked } = wanted;
+    const { turn, ...about } = wanted;
+    const asked = { ...about, lane: turn.lane };
     const ends: TurnEnd[] = [];
     let later: ((end: TurnEnd) => void) | null = null;
     asked.line.turns.enter({ ...turn, over: (end) => (later === null ? void ends.push(end) : later(end)) });
@@ -133,21 +135,21 @@ export class PacedCall implements CallSpend {
     if (!MESSAGE_OPERATIONS.has(call.operation) || requestedModel === null || call.endpoint !== undefined) return null;
     const host = this.#host;
     const isFast = body?.['speed'] === 'fast';
-    const line = host.lineOf(`${host.classOf(requestedModel)}${isFast ? FAST : ''}`);
+    const lane = host.laneOf(call);
+    if (lane === null) return null;
+    const line = host.lineOf(`${host.classOf(requestedModel)}${isFast ? FAST : ''}`, call.key);
     if (line.isUnlimited) return null;
     const kind = `${requestedModel} ${call.attribution['route'] ?? ''} ${call.key}`;
     const expected = { kind, promptTokens: estimatedPromptTokens(body, bodyLength), maxTokens: maxTokens ?? 0 };
-    const lane = host.laneOf(call);
     const maxWaitMs = Math.max(0, Math.min(host.maxWaitMs[lane] - this.#waitedMs, timeoutMs ?? Infinity));
     const { amounts, leeway } = host.expectations.of(expected);
     const turn = { lane, amounts, leeway, maxTokens: expected.maxTokens, maxWaitMs, signal };
     return { line, expected, turn: { ...turn, ...host.flowOf(call), place: this.#place } };
   }
 
-  #conclude(end: TurnEnd, { line, expected, index }: Omit<Wanted, 'turn'> & { readonly index: number }): undefined {
+  #conclude(end: TurnEnd, { line, expected, lane, index }: Concluded): undefined {
     this.#place = end.place;
     this.#waitedMs += end.waitedMs;
-    const lane = this.#host.laneOf(this.#call);
     try {
       this.#host.listener.ended(end, { modelClass: line.modelClass, lane });
     } catch (error) {
@@ -199,6 +201,12 @@ interface Wanted {
   readonly line: PaceLine;
   readonly expected: Expected;
   readonly turn: Omit<Turn, 'over'>;
+}
+
+/** A turn that has ended, of the attempt with this index. */
+interface Concluded extends Omit<Wanted, 'turn'> {
+  readonly lane: Lane;
+  readonly index: number;
 }
 
 const FAST = ' fast';

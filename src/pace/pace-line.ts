@@ -31,6 +31,8 @@ type Failed = (error: unknown) => void;
 /** The calls of one class of models: those that wait in this process, and what the store knows of their limits. */
 export class PaceLine {
   readonly modelClass: string;
+  /** Names what the store knows of it. */
+  readonly #place: string;
   readonly turns: Turns;
   readonly #settings: PaceSettings;
   readonly #configured: Amounts;
@@ -41,8 +43,13 @@ export class PaceLine {
   /** Answers show no limits, as those of proxies that drop headers: nothing can be paced by them. */
   isUnlimited = false;
 
-  constructor(modelClass: string, configured: Amounts, settings: PaceSettings) {
+  constructor(
+    { place, modelClass }: { readonly place: string; readonly modelClass: string },
+    configured: Amounts,
+    settings: PaceSettings,
+  ) {
     this.modelClass = modelClass;
+    this.#place = `${settings.name} ${place}`;
     this.#settings = settings;
     this.#configured = configured;
     this.#seen = configured;
@@ -78,7 +85,7 @@ export class PaceLine {
 
   /** Tells the store what became of a charge. Returns at once; a failure is counted. */
   settle(known: Omit<Settlement, 'share' | 'nowMs'>, onSurprise?: () => void): void {
-    const { store, clock, share, name } = this.#settings;
+    const { store, clock, share } = this.#settings;
     const settled = ({ isSurprise }: Settled): void => {
       if (isSurprise) onSurprise?.();
       this.turns.ask();
@@ -86,7 +93,7 @@ export class PaceLine {
     try {
       const settlement = { ...known, share, nowMs: clock.epochMs() };
       const id = `${ID} ${this.#settlements++}`;
-      const answer = store.settle(`${name} ${this.modelClass}`, settlement, id);
+      const answer = store.settle(this.#place, settlement, id);
       if (answer instanceof Promise) answer.then(settled, (error: unknown) => this.#failed(error));
       else settled(answer);
     } catch (error) {
@@ -102,10 +109,10 @@ export class PaceLine {
 
   #ask(question: Question): Eventually<Answer> {
     if (!this.isUp) throw new Error('the store of a pace was down a moment ago');
-    const { store, clock, share, name } = this.#settings;
+    const { store, clock, share } = this.#settings;
     const asked = { ...question, limits: this.#configured, share, nowMs: clock.epochMs() };
     try {
-      const answer = store.ask(`${name} ${this.modelClass}`, asked);
+      const answer = store.ask(this.#place, asked);
       return answer instanceof Promise ? this.#inTime(answer) : answer;
     } catch (error) {
       throw this.#down(error);

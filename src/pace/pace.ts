@@ -25,8 +25,13 @@ export interface PaceOptions {
   readonly name?: string;
   /** Default: `memoryPace()`, for one process. `sqlitePace()` for the processes of a machine, `redisPace()` for a fleet. */
   readonly store?: PaceStore;
-  /** `interactive` calls go before `batch` calls. Default: `interactive`. A function that throws or gives another counts as that. */
-  readonly lane?: Lane | ((call: Call) => Lane);
+  /**
+   * `interactive` calls go before `batch` calls. Default: `interactive`, also for a function that throws or gives anything else. A
+   * call without a lane, `null`, is not paced.
+   */
+  readonly lane?: Lane | ((call: Call) => Lane | null);
+  /** Each key has limits of its own, as those of several organizations have. Default: `false`, they share one organization's. */
+  readonly perKey?: boolean;
   /** Shares a lane by the values of an attribution label: a value of weight 2 gets twice as much as one of 1, the default. */
   readonly weights?: { readonly label: string; readonly of: Readonly<Record<string, number>> };
   /**
@@ -125,7 +130,7 @@ class OwnPace implements Pace {
       laneOf: (call: Call) => this.#laneOf(call),
       flowOf: (call: Call) => this.#flowOf(call),
       classOf: (model: string) => modelClass(canonicalModel(model)),
-      lineOf: (modelClass: string) => this.#lineOf(modelClass, listener),
+      lineOf: (modelClass: string, key: string) => this.#lineOf({ modelClass, key }, listener),
     };
     return { started: (call): CallSpend => new PacedCall(call, host) };
   }
@@ -147,11 +152,12 @@ class OwnPace implements Pace {
     await this.#settings.store.close();
   }
 
-  #laneOf(call: Call): Lane {
+  #laneOf(call: Call): Lane | null {
     const { lane = 'interactive' } = this.#options;
     if (typeof lane !== 'function') return lane;
     try {
-      return lane(call) === 'batch' ? 'batch' : 'interactive';
+      const chosen = lane(call);
+      return chosen === 'batch' || chosen === null ? chosen : 'interactive';
     } catch {
       return 'interactive';
     }
@@ -164,15 +170,28 @@ class OwnPace implements Pace {
     return { flow, weight: (Object.hasOwn(weights.of, flow) ? weights.of[flow] : undefined) ?? 1 };
   }
 
-  #lineOf(modelClass: string, listener: PaceListener): PaceLine {
-    const known = this.#lines.get(modelClass) ?? (this.#lines.size >= MOST_LINES ? this.#lines.get(OTHER) : undefined);
+  #lineOf({ modelClass, key }: LinePlace, listener: PaceListener): PaceLine {
+    const { perKey = false, limits } = this.#options;
+    const isFull = this.#lines.size >= MOST_LINES;
+    const id = perKey ? `${key} ${modelClass}` : modelClass;
+    const known = this.#lines.get(id) ?? (isFull ? this.#lines.get(OTHER) : undefined);
     if (known !== undefined) return known;
-    const name = this.#lines.size >= MOST_LINES ? OTHER : modelClass;
-    const line = new PaceLine(name, configured(this.#options.limits?.[name]), this.#settings);
+    const place = isFull ? OTHER : id;
+    const line = new PaceLine(
+      { place, modelClass: isFull ? OTHER : modelClass },
+      configured(limits?.[modelClass]),
+      this.#settings,
+    );
     line.onError((error) => listener.failed(error));
-    this.#lines.set(name, line);
+    this.#lines.set(place, line);
     return line;
   }
+}
+
+/** Whose calls share a line. */
+interface LinePlace {
+  readonly modelClass: string;
+  readonly key: string;
 }
 
 const OTHER = 'other';
@@ -189,6 +208,7 @@ const NAMES: Readonly<Record<keyof PaceOptions, true>> = {
   name: true,
   store: true,
   lane: true,
+  perKey: true,
   weights: true,
   maxWaitMs: true,
   maxWaiting: true,

@@ -68,7 +68,7 @@ end
 export const PACE_ASK = `${COMMON}
 local amounts, age, isInteractive = given.amounts, given.ageMs, given.lane == 'interactive'
 for at, x in ipairs(s.limits) do
-  setLimit(x, given.limits[at])
+  if x.limit == 0 then setLimit(x, given.limits[at]) end
   rollWindow(x)
 end
 rollEpoch()

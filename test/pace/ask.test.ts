@@ -110,11 +110,9 @@ describe('a call that asks for its turn', () => {
     assert.equal(ask(state, asked({ nowMs: NOW_MS + 20_020 })).kind, 'go');
   });
 
-  it('finds a debt of the same tokens where the limit has changed', () => {
+  it('goes by the limits that headers have shown, and not by those that are configured', () => {
     const state = newClass(NOW_MS);
-    ask(state, asked({ amounts: [1, 30_000, 10] }));
-    assert.equal(state.limits[1].fullAtMs, NOW_MS + 30_000);
-    ask(state, asked({ limits: [60, 120_000, 6_000], amounts: [1, 0, 0] }));
-    assert.equal(state.limits[1].fullAtMs, NOW_MS + 15_000);
+    state.limits[0].limit = 600;
+    assert.equal(untilWait(state, { lane: 'batch' }).went, 41);
   });
 });

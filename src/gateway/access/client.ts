@@ -1,3 +1,4 @@
+import type { Lane } from '../../pace/pace-state.ts';
 import type { Attribution } from '../../vocabulary.ts';
 import type { Unbounded } from '../body-names.ts';
 import type { EndpointChoice } from '../endpoints.ts';
@@ -21,6 +22,8 @@ export interface GatewayClient extends ClientRules {
   readonly credential?: 'key' | 'client';
   /** Where its messages go after a refusal; default: nowhere. */
   readonly fallback?: readonly FallbackRule[];
+  /** The lane in which its calls wait for room in the rate limits; default: they do not wait. */
+  readonly pace?: Lane;
   /** Labels of its calls. */
   readonly labels: Attribution;
 }

@@ -15,6 +15,7 @@ import {
   type Limits,
   type MemberRules,
 } from '../access/member.ts';
+import { LANES } from '../../pace/pace-state.ts';
 import { UNBOUNDED } from '../body-names.ts';
 import { ENDPOINT_GROUPS } from '../endpoints.ts';
 import type { MaxTokensCeiling } from '../grant.ts';
@@ -44,6 +45,7 @@ const CLIENT_FIELDS = Object.keys({
   budgets: true,
   fallback: true,
   credential: true,
+  pace: true,
 } satisfies Readonly<Record<Exclude<keyof GatewayClient, 'name'> | 'budgets', true>>);
 
 const NAME = { pattern: /^[a-zA-Z0-9][\w.-]{0,63}$/, expected: 'up to 64 letters, digits, ".", "_" and "-"' };
@@ -94,6 +96,7 @@ function clientOf(clients: Reader, name: string, aliases: readonly string[]): Ga
   const read = clients.within(name, 'what the tokens of the client may do');
   read.only(CLIENT_FIELDS);
   const credential = credentialOf(read);
+  const pace = read.choice('pace', LANES);
   const key = credential === 'client' ? OWN_CREDENTIAL : aliasOf(read, aliases);
   const models = read.texts('models', MODEL) ?? null;
   const fallback = fallbacksOf(read, aliases, models);
@@ -114,6 +117,7 @@ function clientOf(clients: Reader, name: string, aliases: readonly string[]): Ga
     billTo: read.choice('billTo', ['self', 'any'] as const) ?? null,
     ...(fallback.length > 0 && { fallback }),
     ...(credential === 'client' && { credential }),
+    ...(pace !== undefined && { pace }),
   };
 }
 

@@ -5,10 +5,11 @@ import test from 'node:test';
 import Anthropic from '@anthropic-ai/sdk';
 import { instrument, pricesFrom, retryPolicy, routes } from 'plimsoll';
 import { budgets } from 'plimsoll/budget';
+import { pace } from 'plimsoll/pace';
 import type { Fault, Reply } from 'plimsoll/simulator';
 import type { Registry } from 'prom-client';
 import { CATALOGUE } from '../../../src/record/metrics/catalogue.ts';
-import { collected, PARAMS, samples } from '../../../testing/client-workbench.ts';
+import { collected, PARAMS, samples, workbench } from '../../../testing/client-workbench.ts';
 import { WatchBench } from '../../../testing/organization/watch-bench.ts';
 import { gatewayBench, REAL_KEY } from '../../../testing/gateway/workbench.ts';
 
@@ -103,8 +104,20 @@ async function watched(): Promise<Registry> {
   return registry;
 }
 
-/** Metrics that need a connection that breaks, or a command that is running, with the test that feeds them. */
+/** A client whose calls wait for the first answer, and meet a 429 that the headers contradict. */
+async function paced(): Promise<Registry> {
+  const own = pace({ limits: { 'haiku-4.5': { requests: 2 } } });
+  const { sim, claude, registry } = workbench({ instrument: { pace: own }, client: { maxRetries: 0 } });
+  await Promise.all(Array.from({ length: 5 }, () => claude.messages.create(PARAMS)));
+  sim.script([{ fault: 'requests_limit', headers: { 'anthropic-ratelimit-requests-remaining': '900' } }]);
+  await assert.rejects(claude.messages.create(PARAMS));
+  await new Promise((resolve) => setImmediate(resolve));
+  return registry;
+}
+
+/** Metrics that need a connection that breaks, more calls than a minute allows, or a command that is running, with the test that feeds them. */
 const FED_ELSEWHERE = new Map([
+  ['anthropic_pace_avoided_total', '../pace.test.ts'],
   ['plimsoll_gateway_resends_total', '../../gateway/upstream-resend.test.ts'],
   ['plimsoll_gateway_faults_total', '../../gateway/failure/causes.test.ts'],
   ['plimsoll_gateway_configuration_loads_total', '../../cli/gateway.test.ts'],
@@ -113,7 +126,7 @@ const FED_ELSEWHERE = new Map([
 ]);
 
 test('every metric of the catalogue is fed by something', async (t) => {
-  const registries = [await livedThrough(t), await watched()];
+  const registries = [await livedThrough(t), await watched(), await paced()];
   const page = (await Promise.all(registries.map((registry) => registry.metrics()))).join('');
   const unfed: string[] = [];
   for (const { name, type } of CATALOGUE) {
