@@ -225,7 +225,19 @@ class GatewayPace {
 }
 
 function gatewayOptions(configuration: GatewayConfiguration, opened: Opened): GatewayOptions {
-  const { stores, budgets, spend, members, limits: tokenLimits, totals, registry, paced, log, onError, onFault } = opened;
+  const {
+    stores,
+    budgets,
+    spend,
+    members,
+    limits: tokenLimits,
+    totals,
+    registry,
+    paced,
+    log,
+    onError,
+    onFault,
+  } = opened;
   const { clients, publicUrl, prices, tier, serviceVersion, limits } = configuration;
   const { keys, keyUrls, pools, baseUrl, trustProxy, labelHeaders, attribution, corsOrigins } = configuration;
   const { limiter } = stores;
@@ -241,22 +253,26 @@ function gatewayOptions(configuration: GatewayConfiguration, opened: Opened): Ga
     recorders: [log.recorder, members.usage.recorder, ...(totals === null ? [] : [totals.recorder])],
     handlers: { '/plimsoll/tokens': mintHandler({ store: tokens, clients, limiter, onError }) },
     isReady: () => tokens.find('').then(() => true),
-    limits: {
-      requests: limits.connections,
-      heldBytes: limits.heldBytes,
-      upstreamSilenceMs: limits.upstreamSilenceSeconds * 1_000,
-      upstreamConnectMs: limits.upstreamConnectSeconds * 1_000,
-      unreadyAfter: {
-        apiMs: limits.unreadyUpstreamSeconds * 1_000,
-        ledgerMs: limits.unreadyLedgerSeconds * 1_000,
-      },
-    },
+    limits: boundsOf(limits),
     ...paced.of(clients),
     ...(budgets !== null && { budgets }),
     ...(publicUrl !== null && { publicUrl }),
     ...(tier !== undefined && { tier }),
     ...(serviceVersion !== undefined && { serviceVersion }),
     ...(models.length > 0 && { models }),
+  };
+}
+
+function boundsOf(limits: GatewayConfiguration['limits']): NonNullable<GatewayOptions['limits']> {
+  return {
+    requests: limits.connections,
+    heldBytes: limits.heldBytes,
+    upstreamSilenceMs: limits.upstreamSilenceSeconds * 1_000,
+    upstreamConnectMs: limits.upstreamConnectSeconds * 1_000,
+    unreadyAfter: {
+      apiMs: limits.unreadyUpstreamSeconds * 1_000,
+      ledgerMs: limits.unreadyLedgerSeconds * 1_000,
+    },
   };
 }
 
