@@ -27,7 +27,7 @@ export function front(ends: Ends, name: FrontName, ports: readonly number[]): Pr
 
 /** The upstream of the manual, with a gateway that is about to be stopped marked `down`. */
 function nginxText(place: { readonly folder: string; readonly port: number }, servers: readonly string[]): string {
-  const page = readFileSync(join(root, 'docs', 'gateway.md'), 'utf8');
+  const page = readFileSync(join(root, 'docs', 'gateway-operations.md'), 'utf8');
   const [, upstream = ''] = /```nginx\n(upstream plimsoll \{[^}]*replica[^]*?)```/.exec(page) ?? [];
   const [, location = ''] = /```nginx\nupstream[^]*?( {2}location \/v1\/ \{[^]*?\n {2}\})/.exec(page) ?? [];
   const shared = upstream.replace(/( *server [^\n]*\n)+/, servers.map((server) => `  ${server}\n`).join(''));

@@ -14,7 +14,7 @@ import { freePort } from '../../testing/free-port.ts';
 const OUTPUT_TOKENS = 400_000;
 
 const [, embedded = ''] =
-  /```ts\n(\/\/ embedded\.ts\n[^]*?)```/.exec(readFileSync(join(root, 'docs', 'gateway.md'), 'utf8')) ?? [];
+  /```ts\n(\/\/ embedded\.ts\n[^]*?)```/.exec(readFileSync(join(root, 'docs', 'gateway-operations.md'), 'utf8')) ?? [];
 
 const pack = await packed();
 test.after(() => pack.remove());

@@ -15,7 +15,7 @@ import { freePort } from '../../testing/free-port.ts';
 const nginx = tool('nginx');
 const caddy = tool('caddy');
 
-const page = readFileSync(join(root, 'docs', 'gateway.md'), 'utf8');
+const page = readFileSync(join(root, 'docs', 'gateway-operations.md'), 'utf8');
 const [, nginxServer = ''] = /```nginx\n([^]*?)```/.exec(page) ?? [];
 const [, caddySite = ''] = /```caddyfile\n([^]*?)```/.exec(page) ?? [];
 

@@ -6,10 +6,11 @@ import { GENERATED } from '../../scripts/generated.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 
-/** Words that a person wrote and a person reads: no code, no output, no addresses. */
+/** Words that a person wrote and a person reads: no code, no output, no addresses, and no tables that a script writes. */
 function words(page: string): number {
   const prose = readFileSync(join(root, page), 'utf8')
     .replace(/^```[^]*?^```/gm, '')
+    .replace(/^<!-- (\S+): made by [^]*?^<!-- \/\1 -->/gm, '')
     .replace(/^ {4}.*$/gm, '')
     .replace(/\]\([^)]*\)/g, ']');
   return prose.split(/\s+/).filter((word) => /\w/.test(word)).length;
@@ -25,7 +26,7 @@ const pages = [
 ].filter((page) => !GENERATED.some(({ path }) => path === page));
 
 /** No page that is added makes the manual longer without something else becoming shorter. */
-const MOST_WORDS = 36_000;
+const MOST_WORDS = 31_000;
 
 test('the manual is no longer than somebody reads', () => {
   const counted = pages.map((page) => ({ page, count: words(page) })).toSorted((one, other) => other.count - one.count);
