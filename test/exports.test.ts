@@ -34,11 +34,15 @@ function lazilyImported(call: ts.CallExpression): readonly (ts.Symbol | undefine
 /** The symbols that the file imports, exports again, or reaches by a namespace. */
 function importsOf(source: ts.SourceFile): readonly ts.Symbol[] {
   const found: ts.Symbol[] = [];
+  // Only there can a dot lead to an export, and asking what every dot leads to is asking for every type.
+  const hasNamespaces = /import \* as |import\(/.test(source.text);
+  const isNaming = (node: ts.Node): node is ts.ImportSpecifier | ts.ExportSpecifier | ts.PropertyAccessExpression =>
+    ts.isImportSpecifier(node) || ts.isExportSpecifier(node) || (hasNamespaces && ts.isPropertyAccessExpression(node));
   const visit = (node: ts.Node): void => {
     if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) {
       found.push(...lazilyImported(node).filter((symbol) => symbol !== undefined));
     }
-    if (ts.isImportSpecifier(node) || ts.isExportSpecifier(node) || ts.isPropertyAccessExpression(node)) {
+    if (isNaming(node)) {
       const symbol = target(checker.getSymbolAtLocation(node.name));
       if (symbol !== undefined) found.push(symbol);
     }
