@@ -41,10 +41,6 @@ const HELD_BY: Readonly<Record<string, readonly [test: string, reason: string]>>
     'test/environment/environment.test.ts',
     'models are judged with the variables that name them',
   ],
-  'src/gateway/access/usage.ts': [
-    'test/gateway/access/usage-stores.test.ts',
-    'the book of usage is read through each store that keeps it',
-  ],
   'src/gateway/configuration/clients.ts': [
     'test/gateway/configuration/file.test.ts',
     'all problems of a file are one error',
