@@ -243,6 +243,16 @@ export class Faults {
     this.#onFault({ part, name, cause: null, message, count: 0, failingSeconds });
   }
 
+  /** Forgets the APIs and keys that are configured no more, of which nothing can say that they work again. */
+  keep(names: Readonly<Record<'api' | 'key', readonly string[]>>): void {
+    for (const [id, { part, name }] of this.#failing) {
+      if ((part !== 'api' && part !== 'key') || names[part].includes(name)) continue;
+      this.#failing.delete(id);
+      this.#open.delete(id);
+    }
+    this.isAny = this.#failing.size > 0;
+  }
+
   /** Takes note of the state of a part that is asked again and again: a cause counts once, until it changes. */
   set<Part extends FaultPart>(part: Part, name: string, cause: CauseOf<Part> | null): void {
     if (cause === null) this.work(part, name);

@@ -25,6 +25,7 @@ import type { Api } from './upstreams/apis.ts';
 import type { KeyPool } from './upstreams/pool.ts';
 import { Route, type RoutedRequest, type Way } from './upstreams/route.ts';
 import type { UpstreamResponse } from './upstream.ts';
+import { ClientTimeoutError } from './upstream-errors.ts';
 
 /**
  * Sends a request to the API with a key, and another way if that is refused and there is one. Returns the API's response, or
@@ -299,6 +300,8 @@ async function dropped(response: UpstreamResponse): Promise<GatewayResponse> {
 function sendError(error: unknown): ApiError {
   if (error instanceof BodyTooLargeError)
     return { status: 413, type: 'request_too_large', message: 'The request body is longer than the API accepts.' };
+  if (error instanceof ClientTimeoutError)
+    return { status: 408, type: 'timeout_error', message: 'The rest of the request body did not come in time.' };
   return unansweredError(apiCause(error));
 }
 

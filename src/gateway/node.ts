@@ -4,6 +4,7 @@ import type { CauseOf } from '../record/metrics/catalogue-gateway.ts';
 import { apiCause } from './faults.ts';
 import { GatewayRequest } from './request.ts';
 import type { GatewayResponse, ResponseBody } from './response-body.ts';
+import { isByClient } from './upstream-errors.ts';
 
 /** Handles requests for a listener. */
 interface RequestHandler {
@@ -137,7 +138,8 @@ function pipe(body: ResponseBody, outgoing: ServerResponse): void {
     breakOff() {
       const cause = body.brokenBy === null ? null : apiCause(body.brokenBy);
       // The gateway itself ends it at the end of its time for shutdown.
-      if (!outgoing.destroyed) BROKEN.set(outgoing, { by: cause === null ? 'gateway' : 'api', cause });
+      if (!outgoing.destroyed && !isByClient(body.brokenBy))
+        BROKEN.set(outgoing, { by: cause === null ? 'gateway' : 'api', cause });
       outgoing.destroy();
     },
   });

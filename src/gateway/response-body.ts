@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { constants, createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from 'node:zlib';
 import type { BodyListener } from '../observe/body-tap.ts';
 import type { RawHeaders } from './headers.ts';
+import { isByClient } from './upstream-errors.ts';
 
 /** A response of the gateway: with a complete body, or with one that streams from the API. */
 export interface GatewayResponse {
@@ -47,7 +48,7 @@ export class ResponseBody {
   #isOver = false;
 
   readonly #onBroken: BodyWatch['onBroken'];
-  /** The error of the connection on which the API broke it off; `null` if it did not. */
+  /** The error of the connection on which it broke off, which may be the client's doing; `null` if it did not. */
   brokenBy: Error | null = null;
 
   constructor(source: IncomingMessage, { key = '', onBroken }: BodyWatch = {}) {
@@ -167,7 +168,7 @@ export class ResponseBody {
     // The error of the connection says more than that of the body, which is always the same.
     this.brokenBy = this.#source.socket?.errored ?? CLOSED;
     this.#onBroken?.(this.brokenBy);
-    for (const listener of this.#listeners) listener.end('failed');
+    for (const listener of this.#listeners) listener.end(isByClient(this.brokenBy) ? 'cancelled' : 'failed');
     this.#writeHeld();
     this.#sink?.breakOff();
   }

@@ -11,6 +11,14 @@ export class UpstreamTimeoutError extends Error {
   }
 }
 
+/** The client sent nothing more of its request, or read nothing of the response, until the connection to the API timed out. */
+export class ClientTimeoutError extends Error {
+  constructor() {
+    super('the client sent or read nothing for too long');
+    this.name = 'ClientTimeoutError';
+  }
+}
+
 /** No connection was made in time, so nothing was sent. The code is the one that fetch has for it. */
 export class ConnectTimeoutError extends Error {
   readonly code = 'UND_ERR_CONNECT_TIMEOUT';
@@ -51,5 +59,5 @@ export class ProtocolError extends Error {
 
 /** Tells whether a request ended because of its client, or of the gateway. */
 export function isByClient(error: unknown): boolean {
-  return error instanceof BodyTooLargeError || error instanceof GivenUpError;
+  return error instanceof BodyTooLargeError || error instanceof GivenUpError || error instanceof ClientTimeoutError;
 }

@@ -18,6 +18,7 @@ import {
 import { BodyTooLargeError } from './request-body.ts';
 import { ResponseBody, decoding } from './response-body.ts';
 import {
+  ClientTimeoutError,
   ConnectTimeoutError,
   GivenUpError,
   ProtocolError,
@@ -102,7 +103,8 @@ export function upstream(base: URL, { timeoutMs, connectMs, clock, onResend, wat
   const sent = ({ method, target, headers, body }: UpstreamRequest, agent: HttpAgent | false): SentRequest => {
     const framed = ['Host', base.host, ...headers, ...framing(body)];
     const request = openRequest({ ...address, agent, method, path: prefix + target, headers: framed });
-    const sending = new SentRequest(request, { connectMs, connected: isSecure ? 'secureConnect' : 'connect' });
+    const connected = isSecure ? 'secureConnect' : 'connect';
+    const sending = new SentRequest(request, { connectMs, connected, upload: uploadOf(body) });
     sendBody(sending.request, body);
     return sending;
   };
@@ -171,6 +173,8 @@ interface Connecting {
   readonly connectMs: number;
   /** The event of a connection that can be used. */
   readonly connected: 'connect' | 'secureConnect';
+  /** A body that comes from the client while it is sent. */
+  readonly upload: Readable | null;
 }
 
 /** A request on its connection. */
@@ -181,9 +185,9 @@ class SentRequest {
   #bytesBefore = 0;
   #isConnected = false;
 
-  constructor(request: ClientRequest, { connectMs, connected }: Connecting) {
+  constructor(request: ClientRequest, { connectMs, connected, upload }: Connecting) {
     this.request = request;
-    this.response = responseTo(request).catch((error: unknown) => {
+    this.response = responseTo(request, upload).catch((error: unknown) => {
       throw this.#isConnected || isByClient(error) ? error : new UnsentError(error);
     });
     request.once('socket', (socket) => {
@@ -218,22 +222,36 @@ function framing(body: UpstreamRequest['body']): RawHeaders {
   return body.length === null ? ['Transfer-Encoding', 'chunked'] : ['Content-Length', body.length];
 }
 
-function responseTo(request: ClientRequest): Promise<IncomingMessage> {
+function responseTo(request: ClientRequest, upload: Readable | null): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     let isOver = false;
+    let answer: IncomingMessage | null = null;
     const settle = (): void => void (isOver = true);
     request.once('response', resolve).once('response', settle).once('error', settle);
+    request.once('response', (message) => (answer = message));
     request.on('error', reject);
     // An unrequested protocol switch is refused.
     request.once('upgrade', (_response, socket) => {
       socket.destroy();
       reject(new ProtocolError());
     });
-    request.once('timeout', () => request.destroy(new UpstreamTimeoutError()));
+    request.once('timeout', () => {
+      const isOfClient = answer === null ? hasStalled(request, upload) : answer.readableLength > 0;
+      request.destroy(isOfClient ? new ClientTimeoutError() : new UpstreamTimeoutError());
+    });
     request.once('close', () => {
       if (!isOver) reject(new GivenUpError());
     });
   });
+}
+
+/** The API has taken all that came of a body, and waits for more. */
+function hasStalled(request: ClientRequest, upload: Readable | null): boolean {
+  return upload !== null && !upload.readableEnded && !request.writableNeedDrain;
+}
+
+function uploadOf(body: UpstreamRequest['body']): Readable | null {
+  return body === null || isWhole(body) ? null : body.stream;
 }
 
 function isReplayable(body: UpstreamRequest['body']): boolean {
