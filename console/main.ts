@@ -118,8 +118,9 @@ function showReplicas({ replicas }: View): void {
   const text =
     replicas.length === 0
       ? ''
-      : `${replicas.length - silentOnes.length} of ${replicas.length} replicas${names.length === 0 ? '' : ` · ${names.slice(0, 3).join(', ')}`}`;
+      : `${replicas.length - silentOnes.length} of ${replicas.length} ${replicas.length === 1 ? 'replica' : 'replicas'}${names.length === 0 ? '' : ` · ${names.slice(0, 3).join(', ')}`}`;
   setText(byId('replicas'), text);
+  byId('replicas').classList.toggle('silent', silentOnes.length > 0);
 }
 
 function showPin(view: View): void {

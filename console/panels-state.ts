@@ -54,7 +54,11 @@ export function showBudgets({ budgets }: View): void {
   updateRows(list, budgets, { id: ({ name, period, scope }) => `${name} ${period} ${scope}`, make: budgetRow });
 }
 
-const MODES: Readonly<Record<string, string>> = { block: 'refuses', warn: 'warns', observe: 'counts' };
+const MODES: ReadonlyMap<string, string> = new Map([
+  ['block', 'refuses'],
+  ['warn', 'warns'],
+  ['observe', 'counts'],
+]);
 
 function budgetRow(budget: BudgetView): HTMLElement {
   const { name, period, limitUsd, spentUsd, expectedUsd, paceRatio, mode, blocked } = budget;
@@ -66,7 +70,7 @@ function budgetRow(budget: BudgetView): HTMLElement {
     { from: 0, to: used, kind: `value${level}` },
     ...(paceRatio === null ? [] : [{ from: paceRatio, to: 0, kind: 'mark' }]),
   ];
-  const tag = mode === null ? [] : [element('span', { class: 'tag' }, MODES[mode] ?? mode)];
+  const tag = mode === null ? [] : [element('span', { class: 'tag' }, MODES.get(mode) ?? mode)];
   const ends =
     expectedUsd === null
       ? 'too early to forecast'

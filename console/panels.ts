@@ -33,7 +33,7 @@ export function showAdvice({ advice, numbers }: View): void {
       `${about} ${kind} ${String(evidence['budget'] ?? evidence['model'] ?? evidence['route'] ?? '')}`,
     make: ({ severity, text, evidence }) => {
       const { name, path } = SEVERITIES[severity];
-      const [lead, rest] = parts(text);
+      const [lead, rest] = parts(text.replaceAll(/\p{Bidi_Control}/gu, '\ufffd')); // One in a name would turn the sentence.
       const badge = element('span', { class: `badge ${severity}` }, shape(path), name);
       const figures = Object.entries(evidence).filter(([, value]) => value !== null);
       const terms = figures.map(([term, value]) =>

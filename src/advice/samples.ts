@@ -65,10 +65,7 @@ function labelsIn(text: string): Readonly<Record<string, string>> {
     if (end === -1) break;
     labels.push([
       name,
-      text
-        .slice(at + 2, end)
-        .replace(/\\n/g, '\n')
-        .replace(/\\(.)/g, '$1'),
+      text.slice(at + 2, end).replace(/\\(.)/g, (_, escaped: string) => (escaped === 'n' ? '\n' : escaped)),
     ]);
     from = end + 1;
   }

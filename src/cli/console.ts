@@ -63,7 +63,9 @@ export const command = defineCommand({
     try {
       const page = consoleOf((query) => reading.fresh().then(() => answer(query)));
       const serving = await serve(page, address);
-      io.out(`The live page is at ${serving.url}/, of ${urls.length} metrics pages. Press Ctrl-C to stop it.`);
+      io.out(
+        `The live page is at ${serving.url}/, of ${urls.length} metrics ${urls.length === 1 ? 'page' : 'pages'}. Press Ctrl-C to stop it.`,
+      );
       void reading.fresh();
       await aborted(io.signal);
       await serving.close(0);

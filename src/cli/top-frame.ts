@@ -6,7 +6,11 @@ const MOST_ADVICE = 4;
 
 const MOST_ROWS = 8;
 
-const MODES: Readonly<Record<string, string>> = { block: 'refuses', warn: 'warns', observe: 'counts' };
+const MODES: ReadonlyMap<string, string> = new Map([
+  ['block', 'refuses'],
+  ['warn', 'warns'],
+  ['observe', 'counts'],
+]);
 
 /** The live page in lines, what matters most first. They fit 80 columns. */
 export function topFrame(view: View): readonly Line[] {
@@ -27,7 +31,7 @@ const clock = (ms: number): string => new Date(ms).toISOString().slice(11, 19);
 
 function headOf({ name, atMs, rangeSeconds, replicas }: View): string {
   const answering = replicas.filter(({ isSilent }) => !isSilent).length;
-  return `${name}  ${clock(atMs)} UTC  last ${rangeSeconds / 60} min  ${answering} of ${replicas.length} replicas`;
+  return `${name}  ${clock(atMs)} UTC  last ${rangeSeconds / 60} min  ${answering} of ${replicas.length} ${replicas.length === 1 ? 'replica' : 'replicas'}`;
 }
 
 function silentLine({ name, seenAtMs }: View['replicas'][number]): Line {
@@ -99,7 +103,7 @@ function budgetLines(budgets: readonly BudgetView[]): readonly Line[] {
     ...budgets.slice(0, MOST_ROWS).map((budget): Line => {
       const { name, limitUsd, spentUsd, expectedUsd, period, mode } = budget;
       const used = limitUsd > 0 ? spentUsd / limitUsd : 1;
-      const kind = mode === null ? '' : (MODES[mode] ?? mode);
+      const kind = mode === null ? '' : (MODES.get(mode) ?? mode);
       const ends = expectedUsd === null ? '' : `, ends at ${usd(expectedUsd)}`;
       const text = `${name.slice(0, 16).padEnd(17)} ${kind.padEnd(8)} ${bar(used)} ${usd(spentUsd)} of ${usd(limitUsd)} a ${period}${ends}`;
       return used >= 1 || (expectedUsd ?? 0) > limitUsd ? { text, tone: 'warning' } : { text };

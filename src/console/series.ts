@@ -41,9 +41,16 @@ export class SeriesReader {
 
   /**
    * The values of a page by the index of their series; `NaN` for a series that it lacks. Returns `null` for a text that is no
-   * metrics page of plimsoll, or has too many series.
+   * metrics page of plimsoll, or has too many series: nothing of it is kept then, so that it takes no room from other pages.
    */
   read(text: string): Float64Array | null {
+    const before = this.all.length;
+    const values = this.#valuesOf(text);
+    if (values === null && this.all.length > before) this.#forgetFrom(before);
+    return values;
+  }
+
+  #valuesOf(text: string): Float64Array | null {
     const found: number[] = [];
     for (const line of text.split(/\r?\n/)) {
       if (line === '' || line.startsWith('#')) continue;
@@ -61,6 +68,18 @@ export class SeriesReader {
       isOurs ||= /^(?:anthropic|plimsoll)_/.test(this.all[index]?.name ?? '');
     }
     return isOurs ? values : null;
+  }
+
+  #forgetFrom(length: number): void {
+    this.all.length = length;
+    for (const [head, { index }] of this.#known) if (index >= length) this.#known.delete(head);
+    for (const [id, { buckets }] of this.#histograms) {
+      const kept = buckets.filter(({ index }) => index < length);
+      buckets.splice(0, buckets.length, ...kept);
+      if (kept.length === 0) this.#histograms.delete(id);
+    }
+    const places = new Set(this.all.map(({ place }) => place));
+    for (const [id, place] of this.#places) if (!places.has(place)) this.#places.delete(id);
   }
 
   /** Most heads end at the first brace: whether one does is known if it was seen before. */

@@ -13,12 +13,16 @@ test('the labels of a line are those that an expression finds, however the line 
       const text = parts.join('');
       const found = [...text.matchAll(LABEL)].map(([, name = '', value = '']): [string, string] => [
         name,
-        value.replace(/\\n/g, '\n').replace(/\\(.)/g, '$1'),
+        value.replace(/\\./g, (escaped) => ({ '\\n': '\n' })[escaped] ?? escaped.slice(1)),
       ]);
       assert.deepEqual(samplesIn(`up{${text}} 1`)?.[0]?.labels, Object.fromEntries(found));
     }),
     { numRuns: 2_000 },
   );
+});
+
+test('an escaped backslash before an n is a backslash and an n', () => {
+  assert.deepEqual(samplesIn(String.raw`up{path="C:\\new\\\nx\"y"} 1`)?.[0]?.labels, { path: 'C:\\new\\\nx"y' });
 });
 
 test('a page with a name that never ends is read once', () => {

@@ -171,7 +171,23 @@ test('a pipe gets one frame, in plain lines', async (t) => {
   const { url } = await page(t);
   const { io, out } = keptIo({ now: () => Date.now() });
   assert.equal(await command.run(['--metrics', url], io), 0);
-  assert.match(out[0] ?? '', /UTC {2}last 1 min {2}1 of 1 replicas$/);
+  assert.match(out[0] ?? '', /UTC {2}last 1 min {2}1 of 1 replica$/);
+});
+
+test('a budget is drawn whatever its mode is called', async (t) => {
+  const modes = ['warn', 'constructor', '__proto__'];
+  const lines = modes.flatMap((mode) => [
+    `anthropic_budget_limit_usd{budget="of ${mode}",period="day",scope="all"} 5`,
+    `anthropic_budget_spent_usd{budget="of ${mode}",period="day",scope="all"} 1`,
+    `anthropic_budget_info{budget="of ${mode}",mode="${mode}"} 1`,
+  ]);
+  const serving = await serve(() => Promise.resolve(new Response(lines.join('\n'))), { port: 0 });
+  t.after(() => serving.close(0));
+  const { io, out } = keptIo({ now: () => Date.now() });
+  assert.equal(await command.run(['--once', '--metrics', `${serving.url}/metrics`], io), 0);
+  const drawn = out.join('\n');
+  for (const shown of ['warns', 'constructor', '__proto__'])
+    assert.match(drawn, new RegExp(`^of \\w+ +${shown} +\\[###`, 'm'));
 });
 
 test('what a label holds is drawn, not obeyed; color is there where it is wanted', () => {

@@ -35,3 +35,11 @@ test('what is no metrics page of plimsoll has no values', () => {
   for (const text of ['', '<html>', 'up 1', `${call('chat')}`, `${call('chat')} 1\nnot a line`])
     assert.equal(reader.read(text), null, text);
 });
+
+test('a page that is refused takes no room from the others', () => {
+  const reader = new SeriesReader();
+  reader.read(`${call('chat')} 1\n${bucket('1')} 1`);
+  assert.equal(reader.read(`${call('other')} 1\n${bucket('2')} 1\nnot a line`), null);
+  assert.deepEqual([reader.all.length, [...reader.histograms].flatMap(({ buckets }) => buckets.length)], [2, [1]]);
+  assert.deepEqual([...(reader.read(`${bucket('2')} 5\n${call('search')} 7`) ?? [])], [NaN, NaN, 5, 7]);
+});
