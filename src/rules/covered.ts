@@ -1,3 +1,4 @@
+import type { FaultPart } from '../record/metrics/catalogue-gateway.ts';
 import { OUTCOMES, RATE_LIMIT_REASONS, type Outcome, type RateLimitReason, type SpendScope } from '../vocabulary.ts';
 
 /**
@@ -57,6 +58,14 @@ export const ALERT_OF_OUTCOME = {
   blocked: 'PlimsollBudgetBlocks',
   failed_over: null,
 } as const satisfies Readonly<Record<Outcome, `Plimsoll${string}` | null>>;
+
+/** The alert on faults of each part that a gateway needs. */
+export const ALERT_OF_PART = {
+  api: 'PlimsollGatewayFaults',
+  key: 'PlimsollGatewayFaults',
+  ledger: 'PlimsollLedgerDown',
+  tokens: 'PlimsollGatewayRefuses',
+} as const satisfies Readonly<Record<FaultPart, `Plimsoll${string}`>>;
 
 /** Outcomes that count as failures of the API or the network, as a matcher. Spend limits, missing credit, 401s and budgets have alerts of their own. */
 export const FAILED = OUTCOMES.filter((outcome) => ALERT_OF_OUTCOME[outcome] === 'PlimsollErrorBudgetBurn').join('|');

@@ -2,7 +2,14 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { ALERT_OF_OUTCOME, ALERT_OF_REASON, ALERT_OF_SCOPE, FAILED, NOT_RATE_LIMITS } from '../../src/rules/covered.ts';
+import {
+  ALERT_OF_OUTCOME,
+  ALERT_OF_PART,
+  ALERT_OF_REASON,
+  ALERT_OF_SCOPE,
+  FAILED,
+  NOT_RATE_LIMITS,
+} from '../../src/rules/covered.ts';
 import { RETRY_DENIALS } from '../../src/vocabulary.ts';
 import { alertNamed } from '../../testing/promtool.ts';
 
@@ -13,6 +20,7 @@ const TABLES: Readonly<Record<string, Readonly<Record<string, string | null>>>> 
   'a 429': ALERT_OF_REASON,
   'a refusal for spend': ALERT_OF_SCOPE,
   'a call': ALERT_OF_OUTCOME,
+  'a part of a gateway': ALERT_OF_PART,
 };
 
 for (const [what, table] of Object.entries(TABLES)) {

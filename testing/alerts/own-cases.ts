@@ -4,8 +4,52 @@ const up = (instance: string): string =>
   `anthropic_budget_ledger_up{job="plimsoll",instance="${instance}",ledger="redis",ledger_id="r"}`;
 const errors = (stage: string): string => `plimsoll_errors_total{job="plimsoll",instance="a",stage="${stage}"}`;
 const dropped = 'plimsoll_label_values_dropped_total{job="plimsoll",instance="a",label="model"}';
+const faults = (part: string, cause: string): string =>
+  `plimsoll_gateway_faults_total{job="plimsoll",instance="a",part="${part}",cause="${cause}"}`;
+const faulty = (part: string, cause: string) => [
+  [{ job: 'plimsoll', part, cause }, `Gateway plimsoll has faults (${part}): ${cause}`] as const,
+];
+
+const FAULTS: readonly AlertCase[] = [
+  {
+    name: 'fires when one API of several cannot be reached',
+    alert: 'PlimsollGatewayFaults',
+    series: { [faults('api', 'refused')]: grown([20, 0], [3, 1], [10, 0]) },
+    at: '25m',
+    firing: faulty('api', 'refused'),
+  },
+  {
+    name: 'does not fire for two connections that broke, or when all is well again',
+    alert: 'PlimsollGatewayFaults',
+    series: {
+      [faults('api', 'reset')]: grown([70, 0], [2, 1], [30, 0]),
+      [faults('api', 'dns')]: level([100, 9]),
+      [faults('key', 'key_file_unreadable')]: level([100, 1]),
+    },
+    at: '75m',
+    firing: [],
+  },
+  {
+    name: 'fires for a key file that was emptied, which counts once',
+    alert: 'PlimsollGatewayFaults',
+    series: { [faults('key', 'key_file_empty')]: grown([20, 0], [1, 1], [10, 0]) },
+    at: '25m',
+    firing: faulty('key', 'key_file_empty'),
+  },
+  {
+    name: 'does not fire for the ledger and the token store, which have alerts of their own',
+    alert: 'PlimsollGatewayFaults',
+    series: {
+      [faults('ledger', 'disk_full')]: grown([20, 0], [10, 2]),
+      [faults('tokens', 'tokens_unavailable')]: grown([20, 0], [10, 2]),
+    },
+    at: '25m',
+    firing: [],
+  },
+];
 
 export const OWN_CASES: readonly AlertCase[] = [
+  ...FAULTS,
   {
     name: 'fires when one of two replicas cannot reach the ledger',
     alert: 'PlimsollLedgerDown',

@@ -5,7 +5,7 @@ import type { MonitoringSettings } from '../settings.ts';
 
 /** Alerts about plimsoll itself: figures may be missing or coarse. */
 export function ownAlerts(settings: MonitoringSettings): readonly Alert[] {
-  return [ledgerDown(settings), errors(settings), dropped(settings)];
+  return [ledgerDown(settings), gatewayFaults(settings), errors(settings), dropped(settings)];
 }
 
 /** A ledger that comes and goes, or an error in each batch, is one ticket. */
@@ -22,6 +22,26 @@ function ledgerDown(settings: MonitoringSettings): Alert {
     summary: 'The {{ $labels.ledger }} ledger of job {{ $labels.job }} does not respond',
     description:
       'For 5 minutes, a process could not reach the ledger of its budgets. Its onLedgerDown decides about calls of a budget that blocks; those of others go through without being checked.',
+  };
+}
+
+/** Of an API that one of several keys has, clients may see nothing: others answer. A key counts once, until it is mended. */
+const LEAST_API_FAULTS = 3;
+
+/** Faults of the ledger and of the token store have alerts of their own. */
+function gatewayFaults(settings: MonitoringSettings): Alert {
+  const faults = (part: string): string =>
+    sumBy(grouped(settings, 'part', 'cause'), grew('gateway_faults', '15m', { matchers: `part="${part}"` }));
+  return {
+    name: 'PlimsollGatewayFaults',
+    severity: 'ticket',
+    expr: `${faults('api')} >= ${LEAST_API_FAULTS} or ${faults('key')} > 0`,
+    for: '0s',
+    keepFiringFor: READ,
+    dashboard: 'overview',
+    summary: 'Gateway {{ $labels.job }} has faults ({{ $labels.part }}): {{ $labels.cause }}',
+    description:
+      'In 15 minutes, {{ $value | printf "%.0f" }} times. api: an API that keys call cannot be reached; other keys may answer in its place. key: a key file is of no use, and the previous key stays in use until a restart.',
   };
 }
 
