@@ -1,7 +1,16 @@
-import type { BillView, BudgetView, CacheView, CreditView, LimitView, TierView, View } from '../src/console/view.ts';
+import type {
+  BillView,
+  BudgetView,
+  CacheView,
+  CreditView,
+  LimitView,
+  PaceView,
+  TierView,
+  View,
+} from '../src/console/view.ts';
 import { bar } from './bar.ts';
 import { byId, element, foreign, showEmpty, updateRows } from './dom.ts';
-import { compact, cut, day, percent, until, usd, whole } from './format.ts';
+import { compact, cut, day, percent, seconds, until, usd, whole } from './format.ts';
 
 const OLD_MS = 5 * 60_000;
 
@@ -97,6 +106,7 @@ function budgetRow(budget: BudgetView): HTMLElement {
 export function showTier(view: View): void {
   const rows = [
     { id: 'tier', node: tierRow(view.tier) },
+    ...(view.pace === null ? [] : [{ id: 'pace', node: paceRow(view.pace) }]),
     ...(view.bill === null ? [] : [{ id: 'bill', node: billRow(view.bill) }]),
     ...(view.credit === null ? [] : [{ id: 'credit', node: creditRow(view.credit) }]),
     { id: 'cache', node: cacheRow(view.cache) },
@@ -114,6 +124,28 @@ function tierRow(tier: TierView | null): HTMLElement {
   const met = capMetAtMs === null ? 'cap not met this month' : `cap met on ${day(capMetAtMs)}`;
   const drawn = bar(`Tier ${tier.tier}: ${percent(used, 0)} of the cap`, [share]);
   return pair(`Tier ${tier.tier}`, `${usd(spentUsd)} of ${usd(capUsd)}`, [drawn, line(next, met)]);
+}
+
+/** Lines of waits that have room. */
+const MOST_WAITS = 3;
+
+function paceRow({ waiting, longestSeconds, isUnpaced, waits, neverFits }: PaceView): HTMLElement {
+  const now =
+    waiting === 0 ? 'none waits' : `${whole(waiting)} ${waiting === 1 ? 'waits' : 'wait'}, ${seconds(longestSeconds)}`;
+  const refused = neverFits === 0 ? '' : `${whole(neverFits)} refused: never fits`;
+  const state = isUnpaced
+    ? 'Its store is down: not paced.'
+    : waits.length === 0
+      ? 'No call has waited.'
+      : 'Waited for:';
+  return pair('Pace', now, [
+    line(state, refused),
+    ...waits
+      .slice(0, MOST_WAITS)
+      .map((of) =>
+        line(`${of.cause.replaceAll('_', ' ')}, ${of.lane}`, `${whole(of.count)} calls, ${seconds(of.seconds)}`),
+      ),
+  ]);
 }
 
 const WINDOWS: Readonly<Record<BillView['window'], string>> = {

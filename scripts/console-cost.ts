@@ -58,6 +58,7 @@ async function toldOf(registry: Registry, sets: number): Promise<readonly Told[]
       finished: (...of) => keep('finished', ...of),
       used: (...of) => keep('used', ...of),
       cost: (...of) => keep('cost', ...of),
+      pacedTurn: () => undefined, // Nobody paces here.
     };
     const model = MODELS[set % MODELS.length] ?? '';
     const messages = [{ role: 'user' as const, content: 'Ahoy' }];

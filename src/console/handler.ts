@@ -57,7 +57,7 @@ export function consoleHandler(options: ConsoleOptions = {}): (request: Request)
     return viewOf(
       {
         ...{ name, nowMs, sinceMs: live.sinceMs, source: 'calls' as const, replicas: [], pricing },
-        ...{ hour: live.hour, lowest: live.lowest, samples: samplesOfStore(store) },
+        ...{ hour: live.hour, lowest: live.lowest, paced: live.paced, samples: samplesOfStore(store) },
         problems: live.problems,
       },
       query,
@@ -87,11 +87,11 @@ interface ReplicasOptions extends Pick<ConsoleOptions, 'prices' | 'prometheus'> 
 export function viewOfReplicas({ name, replicas, models, now, prometheus, prices = defaultPrices() }: ReplicasOptions) {
   const history = historyOf(prometheus, now);
   return function viewOfReplicas(query: Query): Promise<View> {
-    const { hour, lowest, samples, sinceMs, replicas: pages } = replicas;
+    const { hour, lowest, paced, samples, sinceMs, replicas: pages } = replicas;
     return viewOf(
       {
         ...{ name, nowMs: now(), sinceMs, source: 'metrics' as const, replicas: pages, pricing: { prices, models } },
-        ...{ hour, lowest, samples, problems: null },
+        ...{ hour, lowest, paced, samples, problems: null },
       },
       query,
       history,

@@ -1,3 +1,4 @@
+import type { TurnEnd } from '../pace/turns.ts';
 import type { CallPlace, CallWatcher } from '../record/metrics/store.ts';
 import {
   COST_KINDS,
@@ -11,6 +12,7 @@ import {
 } from '../vocabulary.ts';
 import { modelClass } from '../tier/tiers.ts';
 import { Lowest } from './lowest.ts';
+import { Paced } from './paced.ts';
 import { Problems } from './problems.ts';
 import { limitId } from './standing.ts';
 import { LastHour } from './timeline.ts';
@@ -43,6 +45,7 @@ export class LiveCalls implements CallWatcher {
   readonly hour: LastHour;
   readonly problems: Problems;
   readonly lowest: Lowest;
+  readonly paced: Paced;
   readonly sinceMs: number;
   readonly #now: () => number;
 
@@ -50,6 +53,7 @@ export class LiveCalls implements CallWatcher {
     this.hour = new LastHour();
     this.problems = new Problems();
     this.lowest = new Lowest();
+    this.paced = new Paced();
     this.sinceMs = now();
     this.#now = now;
   }
@@ -89,6 +93,10 @@ export class LiveCalls implements CallWatcher {
     this.hour.count(place, this.#now(), (cell) => {
       for (const kind of TOKEN_KINDS) if (tokens[kind] !== 0) cell.addTokens(kind, tokens[kind]);
     });
+  }
+
+  pacedTurn(lane: string, end: TurnEnd): void {
+    this.paced.ended(lane, end, this.#now());
   }
 
   cost(place: CallPlace, cost: Cost): void {

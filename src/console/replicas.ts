@@ -5,6 +5,7 @@ import { NANO_USD_PER_USD } from '../figures.ts';
 import type { Cell } from './cell.ts';
 import { ENDED } from './live-calls.ts';
 import { Lowest } from './lowest.ts';
+import { countPaced, Paced } from './paced.ts';
 import { SeriesReader, type Histogram, type Series } from './series.ts';
 import { limitsOf, limitId } from './standing.ts';
 import { LastHour } from './timeline.ts';
@@ -29,6 +30,7 @@ type ReadPage = (url: string) => Promise<string>;
 export class Replicas {
   readonly hour = new LastHour();
   readonly lowest = new Lowest();
+  readonly paced = new Paced();
   readonly sinceMs: number;
   readonly #pages: readonly Page[];
   readonly #read: ReadPage;
@@ -79,7 +81,9 @@ export class Replicas {
     const nowMs = this.#now();
     for (const series of this.#reader.all) {
       const feed = FEEDS.get(series.name);
-      const growth = feed === undefined ? 0 : grown(series.index, values, before);
+      const isPaced = series.name.startsWith('anthropic_pace_');
+      const growth = feed === undefined && !isPaced ? 0 : grown(series.index, values, before);
+      if (isPaced && growth > 0) countPaced(this.paced, { sample: { ...series, value: growth }, growth }, nowMs);
       if (feed !== undefined && growth > 0) this.hour.count(series.place, nowMs, (cell) => feed(cell, growth, series));
     }
     for (const histogram of this.#reader.histograms) this.#countDurations(histogram, values, before);

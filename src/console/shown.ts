@@ -4,6 +4,7 @@ import { modelClass } from '../tier/tiers.ts';
 import { cacheOf, chartsOf, counted, isOfEvery, labelOf, numbersOf, tableOf, type Pricing } from './counted.ts';
 import { groupedBy, type History, type Past } from './history.ts';
 import type { Lowest } from './lowest.ts';
+import { paceOf, type Paced } from './paced.ts';
 import { PrometheusSilent } from './prometheus.ts';
 import { billOf, budgetsOf, creditOf, limitsOf, tierOf } from './standing.ts';
 import type { Problems } from './problems.ts';
@@ -18,6 +19,7 @@ interface Shown {
   readonly source: View['source'];
   readonly hour: LastHour;
   readonly lowest: Lowest;
+  readonly paced: Paced;
   readonly samples: readonly Sample[];
   readonly replicas: readonly Replica[];
   readonly problems: Problems | null;
@@ -102,6 +104,7 @@ function viewWith(shown: Shown, query: Query, sources: Sources): View {
     ),
     budgets: budgetsOf(samples, nowMs),
     tier: tierOf(samples, nowMs),
+    pace: paceOf(samples, shown.paced, nowMs - inMemory * 1_000),
     cache: cacheOf(seen, pricing),
     bill: billOf(samples),
     credit: creditOf(samples),

@@ -53,6 +53,8 @@ export interface View {
   readonly limits: readonly LimitView[];
   readonly budgets: readonly BudgetView[];
   readonly tier: TierView | null;
+  /** `null` where nobody paces. It follows no filter. */
+  readonly pace: PaceView | null;
   readonly cache: CacheView | null;
   readonly bill: BillView | null;
   readonly credit: CreditView | null;
@@ -163,6 +165,24 @@ export interface TierView {
   readonly capUsd: number | null;
   /** The day the cap is met at this month's pace; `null` if it is not, or not known. */
   readonly capMetAtMs: number | null;
+}
+
+/** What paces do, all together. Waits and refusals are of the range, or of the last hour where that is longer. */
+export interface PaceView {
+  /** Calls that wait now, and how long the first of them has. */
+  readonly waiting: number;
+  readonly longestSeconds: number;
+  /** A store does not answer, so calls are not paced. */
+  readonly isUnpaced: boolean;
+  /** Attempts that waited and went, by what they waited for last: the most seconds first. */
+  readonly waits: readonly {
+    readonly lane: string;
+    readonly cause: string;
+    readonly count: number;
+    readonly seconds: number;
+  }[];
+  /** Calls that were refused, because they are larger than a limit. */
+  readonly neverFits: number;
 }
 
 export interface CacheView {

@@ -37,6 +37,7 @@ function newListener(store: Store, pace: Pace): PaceListener {
         families.anthropic_pace_wait_seconds
           .series({ pace: name, lane, cause: end.cause })
           .observe(end.waitedMs / 1_000);
+      store.watcher?.pacedTurn(lane, end);
     },
     used(modelClass, amounts) {
       for (const [at, dimension] of PACE_DIMENSIONS.entries()) {

@@ -7,6 +7,7 @@ import { instrument, withAttribution } from 'plimsoll';
 import { budgets } from 'plimsoll/budget';
 import { consoleHandler } from 'plimsoll/console';
 import { serve } from 'plimsoll/http';
+import { pace } from 'plimsoll/pace';
 import { simulator } from 'plimsoll/simulator';
 import { Registry } from 'prom-client';
 import { tool } from '../../testing/tools.ts';
@@ -78,6 +79,13 @@ async function found(page: Page): Promise<readonly string[]> {
 const WATCH_SHIFTS = `window.shift = 0; new PerformanceObserver((list) => {
   for (const entry of list.getEntries()) window.shift += entry.value;
 }).observe({ type: 'layout-shift', buffered: true })`;
+
+/** How far the content has moved. Two frames: what moved is reported after the frame that painted it. */
+function moved(page: Page): Promise<number> {
+  return page.evaluate<number>(
+    'new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() => done(shift)))))',
+  );
+}
 
 const chrome = tool('chromium');
 
@@ -165,13 +173,31 @@ suite('the live page in a browser', { skip: chrome.skip }, () => {
         await page.locator('#l-cost li').getByText(model.replace('claude-', '')).waitFor();
       }
       await page.locator('#limits .group').nth(2).waitFor();
-      // Two frames: what moved is reported after the frame that painted it.
-      const shift = await page.evaluate<number>(
-        'new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() => done(shift)))))',
-      );
+      const shift = await moved(page);
       assert.ok(shift < 0.05, `moved by ${shift}`);
     });
   }
+
+  test('a client that paces has a row for it, which moves nothing as it fills', async (t) => {
+    const registry = new Registry();
+    const api = simulator();
+    const own = pace({ limits: { 'haiku-4.5': { inputTokens: 2_000 } } });
+    const client = instrument(new Anthropic({ apiKey: 'simulated', fetch: api.fetch, logLevel: 'off' }), {
+      ...{ registry, pace: own },
+    });
+    const serving = await serve(consoleHandler({ registry }), { port: 0 });
+    t.after(() => serving.close(0));
+    const complaints = await open(page, serving.url, { width: 390 });
+    assert.deepEqual(await texts(page, '#tier .pair:has-text("Pace") b'), ['none waits']);
+    const messages = [{ role: 'user' as const, content: 'tide '.repeat(4_000) }];
+    const large = { model: 'claude-haiku-4-5', max_tokens: 64, messages };
+    await assert.rejects(client.messages.create(large), { reason: 'never_fits' });
+    await refresh(page);
+    await page.locator('#tier').getByText('1 refused: never fits').waitFor();
+    const shift = await moved(page);
+    assert.ok(shift < 0.05, `moved by ${shift}`);
+    assert.deepEqual([await found(page), complaints], [[], []]);
+  });
 
   test('the arrow keys move the moment, Enter pins it, and the address shows it to others', async (t) => {
     const { ask, serving, close } = await watchedService();

@@ -1,4 +1,5 @@
 import { mayHoldSecret } from '../../errors.ts';
+import type { TurnEnd } from '../../pace/turns.ts';
 import type { Attempt, Attribution, Call, Cost, Rejection, Tokens } from '../../vocabulary.ts';
 import {
   CATALOGUE,
@@ -47,6 +48,8 @@ export interface CallWatcher {
   finished(place: CallPlace, call: Call): void;
   used(place: CallPlace, tokens: Tokens): void;
   cost(place: CallPlace, cost: Cost): void;
+  /** The turn of an attempt at a pace has ended. */
+  pacedTurn(lane: string, end: TurnEnd): void;
 }
 
 /** All families of the catalogue, and the caps of their labels; one per registry. */
