@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { ConfigurationError, didYouMean, got, unfit, unlisted, unreadable, type Problem } from '../errors.ts';
+import { codeOf, ConfigurationError, didYouMean, got, unfit, unlisted, unreadable, type Problem } from '../errors.ts';
 import { configMaps, exportedFiles, labeledRules, prometheusRules, type DashboardSource } from '../rules/export.ts';
 import { dashboardWithRunbooks, groupedDashboard } from '../rules/dashboard-groups.ts';
 import { ruleFiles } from '../rules/rule-files.ts';
@@ -206,9 +206,21 @@ function handOver(text: string, out: string | undefined, io: CommandIo): number 
 
 function write(path: string, text: string): void {
   orProblem(path, 'to write the file', () => {
-    mkdirSync(dirname(path), { recursive: true });
+    makeFolder(dirname(path));
     writeFileSync(path, text);
   });
+}
+
+/** Makes a folder and those above it. `mkdirSync` with `recursive` never ends under /proc, where nothing can be made. */
+function makeFolder(path: string): void {
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return;
+    if (codeOf(error) !== 'ENOENT' || dirname(path) === path) throw error;
+    makeFolder(dirname(path));
+    mkdirSync(path);
+  }
 }
 
 /** Does what the disk may refuse, and says so in a sentence. */

@@ -312,3 +312,15 @@ test('for metrics that are pushed, alerts that read `up` are left out and listed
   );
   assert.doesNotMatch(JSON.stringify(parse(out)), /\bup\{/);
 });
+
+test('a folder in which nothing can be made is said in a sentence', async (t) => {
+  const file = join(folder(t), 'file');
+  writeFileSync(file, '');
+  // Nothing can be made in /proc, though it is there; elsewhere than on Linux it is not there.
+  for (const out of ['/proc/x/deep', join(file, 'deep')]) {
+    if (out.startsWith('/proc') && process.platform !== 'linux') continue;
+    const { code, err } = await ran('export', '--out', out);
+    assert.equal(code, 1);
+    assert.match(err.replace(/\s+/g, ' '), /expected to write the file, got /);
+  }
+});
