@@ -241,8 +241,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'minted tokens may send batches',
     file: RULES,
-    from: '    if (MESSAGES.has(operation)) return undefined;\n    const',
-    to: "    if (operation !== '') return undefined;\n    const",
+    from: '      if (group !== null && groups.includes(group)) return undefined;\n',
+    to: '      if (group !== null) return undefined;\n',
   },
   {
     name: 'rules without a body are not asked',
@@ -259,8 +259,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'the amount of a token is not asked about',
     file: FORWARD,
-    from: '    spendGuards: [...(grant.spendGuards ?? []), ...spendGuards],',
-    to: '    spendGuards: [...spendGuards],',
+    from: '...spendGuards.slice(0, paces), ...(grant.spendGuards ?? []), ...spendGuards.slice(paces)',
+    to: '...spendGuards',
   },
   {
     name: 'further models are not reserved for',
@@ -289,7 +289,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'the rate is not kept',
     file: RATE,
-    from: '    if (waitMs > 0) throw new RateLimitedError(perMinute, waitMs, holder);\n',
+    from: "    if (waitMs > 0) throw new RateLimitedError({ kind: 'requests', most: perMinute, holder, waitMs, remaining: 0 });\n",
     to: '',
   },
 ];

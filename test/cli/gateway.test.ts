@@ -282,7 +282,7 @@ describe('plimsoll gateway', () => {
     const billed = [...started.sim.truth.totals().values()].reduce((sum, { totalNanoUsd }) => sum + totalNanoUsd, 0);
     await claude.messages.stream(ASK).finalMessage();
     await assert.rejects(sdk(url, 'not-a-token').messages.create(ASK), Anthropic.AuthenticationError);
-    await fetch(`${url}/secret/path?with=${KEY}`);
+    await fetch(`${url}/unknown/path?with=${KEY}&secret`);
     await fetch(`${url}/healthz`);
     const [created, streamed, refused, lost, ...others] = await logged(out, 4);
     assert.deepEqual(others, []);
@@ -310,7 +310,7 @@ describe('plimsoll gateway', () => {
       [401, 'malformed', null, null, null],
     );
     assert.match(String(refused?.['requestId']), /^req_plimsoll_/);
-    assert.deepEqual([lost?.endpoint, lost?.status], ['other', 404]);
+    assert.deepEqual([lost?.endpoint, lost?.['path'], lost?.status], ['other', '/unknown/path', 404]);
     const said = out.join('\n');
     for (const secret of [KEY, plk, 'sailor', 'secret']) assert.ok(!said.includes(secret), said);
   });
