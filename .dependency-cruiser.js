@@ -15,7 +15,7 @@ export const ROWS = [
   ['advice', 'pace', 'totals'],
   ['budget', 'tier', 'pricing', 'routing', 'keys'],
   ['decisions', 'prompt', 'sqlite-database', 'structured-file', 'version'],
-  ['vocabulary', 'clock', 'errors', 'figures', 'installed', 'redis-address'],
+  ['vocabulary', 'clock', 'errors', 'figures', 'installed', 'redis-address', 'hosts'],
   ['answers', 'limiter', 'platform', 'trace'],
 ];
 

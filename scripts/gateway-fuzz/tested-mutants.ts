@@ -10,7 +10,7 @@ export interface TestedMutant extends Mutant {
   readonly named: string;
 }
 
-const HOSTS = { file: 'http/hosts.ts', test: 'http/hosts.test.ts' };
+const HOSTS = { file: 'hosts.ts', test: 'hosts.test.ts' };
 const HEADERS = { file: 'gateway/headers.ts', test: 'gateway/security/headers.test.ts' };
 const METHODS = { ...HEADERS, named: 'headers by which a framework would take another method or path' };
 const BODY = { file: 'gateway/response-body.ts', test: 'gateway/security/upstream.test.ts' };

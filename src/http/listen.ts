@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { hasOneHost } from './hosts.ts';
+import { hasOneHost } from '../hosts.ts';
 
 /** A function that node:http calls for each request. */
 export type Listener = (incoming: IncomingMessage, outgoing: ServerResponse) => void;

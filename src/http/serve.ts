@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { hasOneHost, isOwnHost } from './hosts.ts';
+import { hasOneHost, isLoopback, isOwnHost } from '../hosts.ts';
 import { start, type Serving } from './listen.ts';
 
 /** Handles a request. A handler needs no server, so tests need no port. */
@@ -9,7 +9,8 @@ export type Handler = (request: Request) => Promise<Response>;
 export interface ServeOptions {
   /**
    * Names under which it may be reached, besides IP addresses and localhost. Requests for other names get a 421, so no
-   * other site's page can read the responses by pointing a name of its own here. Default: any name.
+   * other site's page can read the responses by pointing a name of its own here. Default: none on a loopback address, any
+   * name elsewhere.
    */
   readonly names?: readonly string[];
   /** 0 takes any free port. */
@@ -28,7 +29,7 @@ export interface ServeOptions {
  * can simulate that; any other error is a 500. Rejects with `PortError` if the port is in use or not allowed.
  */
 export async function serve(handler: Handler, options: ServeOptions): Promise<Serving> {
-  const { host = '127.0.0.1', onError = () => undefined, names } = options;
+  const { host = '127.0.0.1', onError = () => undefined, names = isLoopback(host) ? [] : undefined } = options;
   const server = createServer((incoming, outgoing) => {
     if (!hasOneHost(incoming)) sendError(outgoing, 400, 'Bad Request');
     else if (names !== undefined && !isOwnHost(incoming.headers.host ?? '', names))

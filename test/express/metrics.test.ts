@@ -6,6 +6,7 @@ import express, { type Express } from 'express';
 import { metricsHandler } from 'plimsoll';
 import { livePage, metrics } from 'plimsoll/express';
 import { Counter, Registry, register } from 'prom-client';
+import { exchanged } from '../../testing/gateway/raw-client.ts';
 
 async function listening(t: test.TestContext, app: Express): Promise<string> {
   const server = app.listen(0, '127.0.0.1');
@@ -70,4 +71,17 @@ test('the live page stands at its mount path, with or without a slash at the end
   assert.match((await fetch(`${url}/live/page.js`)).headers.get('content-type') ?? '', /javascript/);
   const data = (await (await fetch(`${url}/live/data?range=300`)).json()) as { name: string; rangeSeconds: number };
   assert.deepEqual([data.name, data.rangeSeconds], ['harbor', 300]);
+});
+
+test('a page of another site that points a name of its own at this machine reads neither page', async (t) => {
+  const registry = counted();
+  const reached = { registry, names: ['live.harbor.example'] };
+  const app = express().use('/metrics', metrics(reached)).use('/', livePage(reached));
+  const { port } = new URL(await listening(t, app));
+  for (const path of ['/metrics', '/', '/data']) {
+    for (const [host, status] of Object.entries({ 'evil.example': 421, 'live.harbor.example': 200, localhost: 200 })) {
+      const lines = [`GET ${path} HTTP/1.1`, `Host: ${host}`, 'Connection: close', '', ''];
+      assert.equal((await exchanged(Number(port), lines.join('\r\n')))?.status, status, `${path} as ${host}`);
+    }
+  }
 });

@@ -21,3 +21,8 @@ export function isOwnHost(host: string, names: readonly string[]): boolean {
   const address = name.replace(/^\[(.*)\]$/, '$1');
   return isIP(address) !== 0 || name === 'localhost' || name.endsWith('.localhost') || names.includes(name);
 }
+
+/** Tells whether only this machine reaches an address: then a request for a name of the world was sent here by a trick. */
+export function isLoopback(address: string): boolean {
+  return /^(?:::ffff:)?127\.|^::1$|^localhost$/.test(address);
+}

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { serve } from 'plimsoll/http';
-import { isOwnHost } from '../../src/http/hosts.ts';
-import { exchanged } from '../../testing/gateway/raw-client.ts';
-import { rawUpstream } from '../../testing/gateway/raw-upstream.ts';
-import { post, subject } from '../../testing/gateway/subject.ts';
+import { isOwnHost } from '../src/hosts.ts';
+import { exchanged } from '../testing/gateway/raw-client.ts';
+import { rawUpstream } from '../testing/gateway/raw-upstream.ts';
+import { post, subject } from '../testing/gateway/subject.ts';
 
 test('a server that lists its names answers to those, to IP addresses and to localhost', () => {
   const own = [
@@ -42,6 +42,13 @@ test('a page of another site that points a name of its own here reads nothing', 
     assert.equal(answered?.status, status, host);
     assert.equal(answered?.body.includes('costs'), status === 200);
   }
+});
+
+test('where only this machine reaches it, no other name is answered unless it is listed', async (t) => {
+  const serving = await serve(() => Promise.resolve(new Response('what it costs')), { port: 0 });
+  t.after(() => serving.close(0));
+  assert.equal((await exchanged(serving.port, get('evil.example')))?.status, 421);
+  assert.equal((await exchanged(serving.port, get('localhost:9464')))?.status, 200);
 });
 
 test('a request with two hosts, or none, is a 400', async (t) => {
