@@ -92,6 +92,11 @@ export const SETTINGS: readonly Setting[] = [
   },
   { name: 'a hidden bucket of 10 s', goal: null, options: { limiter: { hiddenSeconds: 10 } } },
   { name: 'a hidden bucket of 1 s', goal: null, options: { limiter: { hiddenSeconds: 1 } } },
+  {
+    name: 'an acceleration limit: the input of a minute at most twice that of the minute before',
+    goal: null,
+    options: { acceleration: { seconds: 60, growth: 2, floor: 0.25 } },
+  },
   { name: '20 processes without a store', goal: null, options: { processes: 20, store: 'own' } },
   {
     name: '20 processes without a store, output binds',

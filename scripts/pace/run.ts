@@ -2,12 +2,13 @@
 import type { Clock, Timers } from '../../src/clock.ts';
 import { memoryPace } from '../../src/pace/pace-store.ts';
 import type { Lane } from '../../src/pace/pace-state.ts';
-import type { SeenLimit } from '../../src/pace/settle.ts';
+import type { PaceRefusal, SeenLimit } from '../../src/pace/settle.ts';
 import type { LimiterOptions } from '../../src/simulator/bucket.ts';
 import { Limits as SimulatedLimits, type LimitScope } from '../../src/simulator/limits.ts';
 import { exponentialBackoff, plimsoll, sdkDefault, type Strategy } from '../../testing/retry-strategies.ts';
 import { seededRandom } from '../../testing/seeded-random.ts';
 import { VirtualTime } from '../../testing/virtual-time.ts';
+import { Acceleration, type AccelerationOptions } from './acceleration.ts';
 import { PacedProcess, type PacedCall } from './paced-process.ts';
 import { amountOf, traffic, type Limits, type TrafficCall, type TrafficOptions } from './traffic.ts';
 
@@ -28,6 +29,8 @@ export interface RunOptions extends TrafficOptions {
   readonly change?: { readonly atMinute: number; readonly factor: number };
   /** The share of requests that are answered with 529, at random. */
   readonly overloaded?: number;
+  /** The server has an acceleration limit on input, besides its buckets. */
+  readonly acceleration?: AccelerationOptions;
 }
 
 /** What came of a run after its warm-up. */
@@ -54,6 +57,16 @@ export function run(options: RunOptions): RunFigures {
   return fleet.run();
 }
 
+/** A 429 of the simulated server. */
+interface ServerRefusal {
+  readonly by: PaceRefusal['by'];
+  readonly retryAfterSeconds: number;
+  readonly errorCode: string | null;
+}
+
+/** What the made-up acceleration limit says in `retry-after`. */
+const RAMP_RETRY_SECONDS = 5;
+
 interface Sent extends PacedCall {
   attempts: number;
 }
@@ -62,6 +75,7 @@ class Fleet {
   readonly #options: RunOptions;
   readonly #time = new VirtualTime();
   readonly #server: SimulatedLimits;
+  readonly #acceleration: Acceleration | null;
   readonly #random: () => number;
   readonly #strategies: readonly Strategy[];
   readonly #paced: readonly PacedProcess[];
@@ -70,6 +84,8 @@ class Fleet {
   constructor(options: RunOptions) {
     this.#options = options;
     this.#server = new SimulatedLimits('scale', { other: options.limits }, options.limiter);
+    const { acceleration, limits } = options;
+    this.#acceleration = acceleration === undefined ? null : new Acceleration(acceleration, limits.inputTokens);
     this.#random = seededRandom(options.seed + 77);
     this.#count = new Count(options);
     const surroundings = { nowMs: () => this.#time.nowMs, random: this.#random };
@@ -142,16 +158,16 @@ class Fleet {
 
   #reach(sent: Sent, sentAtMs: number): void {
     const { call } = sent;
-    const refusal = this.#server.admit(SCOPE, call, this.#nowMs);
+    const refusal = this.#refusalOf(call);
     this.#count.attempt(this.#time.nowMs, refusal !== null);
     const late = 20 + 40 * this.#random();
     const then = this.#seen();
     if (refusal !== null) {
       this.#time.after(late, () => {
-        const by = ['requests_limit', 'input_tokens_limit', 'output_tokens_limit'].indexOf(refusal.refusal);
-        const retryAfterMs = refusal.retryAfterSeconds * 1_000;
+        const { by, retryAfterSeconds, errorCode } = refusal;
+        const retryAfterMs = retryAfterSeconds * 1_000;
         this.#paced[call.process]?.refused(sent, { by, retryAfterMs }, { seen: then, sentAtMs });
-        this.#refused(sent, { status: 429, retryAfterSeconds: refusal.retryAfterSeconds, errorCode: null });
+        this.#refused(sent, { status: 429, retryAfterSeconds, errorCode });
       });
       return;
     }
@@ -165,6 +181,18 @@ class Fleet {
         this.#paced[call.process]?.answered(sent, seen, sentAtMs);
       });
     });
+  }
+
+  #refusalOf(call: TrafficCall): ServerRefusal | null {
+    if (this.#acceleration?.allows(call.inputTokens, this.#nowMs) === false)
+      return { by: 'acceleration', retryAfterSeconds: RAMP_RETRY_SECONDS, errorCode: 'ramp_limit_exceeded' };
+    const refused = this.#server.admit(SCOPE, call, this.#nowMs);
+    if (refused === null) {
+      this.#acceleration?.take(call.inputTokens, this.#nowMs);
+      return null;
+    }
+    const by = ['requests_limit', 'input_tokens_limit', 'output_tokens_limit'].indexOf(refused.refusal);
+    return { by, retryAfterSeconds: refused.retryAfterSeconds, errorCode: null };
   }
 
   #overloaded(sent: Sent, sentAtMs: number): void {

@@ -255,7 +255,7 @@ function refuse(state: ClassState, settlement: Settlement, { by, retryAfterMs }:
     // Once for all that were sent before we learned of it.
     if (sentAtMs < state.rampedAtMs) return false;
     state.rampedAtMs = nowMs;
-    state.ramp = Math.max(0.05, state.ramp * 0.6);
+    state.ramp = Math.max(0.05, state.ramp * RAMP_DOWN);
     return false;
   }
   if (!hadRoom(limit, at, settlement)) return false;
@@ -277,6 +277,14 @@ function hadRoom(limit: LimitState, at: number, { charge, seen, nowMs }: Settlem
   return left > amount + (at === 0 ? 0 : 500) && shown.remaining > (at === 0 ? 2 : amount + 1_500);
 }
 
+/**
+ * After an acceleration limit the input slows to this share, rests, and grows by so much a second. Its `retry-after` has closed it
+ * besides: one that slows it much more begins the next growth from so little that the limit is met again.
+ */
+const RAMP_DOWN = 0.9;
+const RAMP_REST_MS = 5_000;
+const RAMP_UP = 0.05;
+
 const LEAST_BURST = 0.02;
 const SHRINK = 0.35;
 
@@ -294,6 +302,6 @@ function recover(state: ClassState, nowMs: number): void {
     limit.overdraftMs = Math.min(OVERDRAFT_MS, (limit.overdraftMs + 200) / SHRINK);
     limit.surprisedAtMs = nowMs;
   }
-  if (state.ramp < 1 && nowMs - state.rampedAtMs > 10_000)
-    state.ramp = Math.min(1, state.ramp * (1 + (0.006 * sinceMs) / 1_000));
+  if (state.ramp < 1 && nowMs - state.rampedAtMs > RAMP_REST_MS)
+    state.ramp = Math.min(1, state.ramp * (1 + (RAMP_UP * sinceMs) / 1_000));
 }

@@ -166,7 +166,7 @@ local function refuse()
   x.closed = math.max(x.closed, now + refusal.retryAfterMs)
   if isRamp then
     if sent < s.ramped then return 0 end
-    s.ramped, s.ramp = now, math.max(0.05, s.ramp * 0.6)
+    s.ramped, s.ramp = now, math.max(0.05, s.ramp * 0.9)
     return 0
   end
   if not hadRoom(x, at) then return 0 end
@@ -303,7 +303,7 @@ for _, x in ipairs(s.limits) do
     x.surprised = now
   end
 end
-if s.ramp < 1 and now - s.ramped > 10000 then s.ramp = math.min(1, s.ramp * (1 + (0.006 * since) / 1000)) end
+if s.ramp < 1 and now - s.ramped > 5000 then s.ramp = math.min(1, s.ramp * (1 + (0.05 * since) / 1000)) end
 save()
 return surprise
 `;
