@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
@@ -68,4 +69,9 @@ test('every script and npm script that a workflow runs is there', () => {
 
 test('what comes from outside reaches a command as a variable, never as part of its text', () => {
   for (const { place, step } of steps) assert.doesNotMatch(step.run ?? '', /\$\{\{/, place);
+});
+
+test('bash reads the whole of what CI runs', () => {
+  const { status, stderr } = spawnSync('bash', ['-n', join(root, '.ci', 'run')], { encoding: 'utf8' });
+  assert.equal(status, 0, stderr);
 });
