@@ -125,6 +125,7 @@ function loginOf(username: string, password: string): RedisLogin {
  */
 export const REDIS_OUTAGES = ['timeout', 'disconnected', 'not_ready'] as const;
 
+/** Why Redis is away. */
 export type RedisOutage = (typeof REDIS_OUTAGES)[number];
 
 /** Called when Redis has become unavailable, with the reason, and with `null` when it answers again. */

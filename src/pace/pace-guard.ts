@@ -17,6 +17,7 @@ export interface PaceListener {
   used(modelClass: string, amounts: Amounts): void;
   /** A 429 that neither headers nor picture explain. */
   surprised(modelClass: string): void;
+  /** plimsoll's own code, or the store of the pace, failed. The call goes on, not paced. */
   failed(error: unknown): void;
 }
 

@@ -1,6 +1,7 @@
 /** The limits that a call is paced by, in the order of all lists here. */
 export const PACE_DIMENSIONS = ['requests', 'input_tokens', 'output_tokens'] as const;
 
+/** What of a rate limit a call takes a share of. */
 export type PaceDimension = (typeof PACE_DIMENSIONS)[number];
 
 /** One number for each of `PACE_DIMENSIONS`. */
@@ -9,6 +10,7 @@ export type Amounts = readonly [requests: number, inputTokens: number, outputTok
 /** The lanes, first in line first. */
 export const LANES = ['interactive', 'batch'] as const;
 
+/** Who goes first: `interactive` calls before `batch` calls. */
 export type Lane = (typeof LANES)[number];
 
 /** What is known of one limit of a class. Times are milliseconds since the Unix epoch; all of it is plain numbers, so that a store keeps it as it is. */

@@ -3,6 +3,7 @@ import { ask, type Answer, type Asked } from './ask.ts';
 import { newClass, type ClassState } from './pace-state.ts';
 import { settle, type Settled, type Settlement } from './settle.ts';
 
+/** Where a pace keeps what its processes share. */
 export type PaceStoreKind = 'memory' | 'sqlite' | 'redis';
 
 /**

@@ -60,6 +60,7 @@ export interface PaceOptions {
 /** What a pace needs of a client. */
 export interface PaceHost {
   readonly listener: PaceListener;
+  /** Returns the label of a model; an unknown id as it is. */
   readonly canonicalModel: (model: string) => string;
 }
 
