@@ -13,6 +13,7 @@ import type { Store } from '../record/metrics/store.ts';
 import { recordPace } from '../record/pace.ts';
 import { spanRecorder } from '../record/otel/spans.ts';
 import { prometheusRecorder } from '../record/prometheus.ts';
+import { organizationTier } from '../record/tier.ts';
 import { routeOf } from '../routing/routes.ts';
 import type { Guard } from '../decisions.ts';
 import type { Attribution, Recorder } from '../vocabulary.ts';
@@ -58,7 +59,12 @@ export function observation(options: InstrumentOptions, { keys, tracerProvider, 
     guards: [...ceilingsOf(options, store), ...(options.guards ?? [])],
     // What waits for its turn reserves no money.
     spendGuards: [
-      pace?.attach({ canonicalModel: labels.canonicalModel, listener: recordPace(store, pace) }),
+      pace?.attach({
+        canonicalModel: labels.canonicalModel,
+        listener: recordPace(store, pace),
+        organizationLimit: (modelClass, dimension) =>
+          organizationTier(store, facts.organization)?.booksLimit(modelClass, dimension) ?? 0,
+      }),
       budgets?.attach({ prices, onLedgerDown, listener: recordBudgets(store, budgets) }),
     ].filter((guard) => guard !== undefined),
     retry: options.retry,

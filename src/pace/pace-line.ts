@@ -35,8 +35,8 @@ export class PaceLine {
   readonly #place: string;
   readonly turns: Turns;
   readonly #settings: PaceSettings;
-  readonly #configured: Amounts;
-  #seen: Amounts;
+  readonly #configured: () => Amounts;
+  #seen: Amounts = UNKNOWN;
   #failed: Failed = () => undefined;
   #settlements = 0;
   #downUntilMs = -Infinity;
@@ -45,24 +45,31 @@ export class PaceLine {
 
   constructor(
     { place, modelClass }: { readonly place: string; readonly modelClass: string },
-    configured: Amounts,
+    configured: () => Amounts,
     settings: PaceSettings,
   ) {
     this.modelClass = modelClass;
     this.#place = `${settings.name} ${place}`;
     this.#settings = settings;
     this.#configured = configured;
-    this.#seen = configured;
     const { clock, timers, random, maxWaiting } = settings;
     this.turns = new Turns({
       clock,
       timers,
       random,
       maxWaiting,
-      limits: () => this.#seen,
+      limits: () => this.#limits,
       ask: (question) => this.#ask(question),
       takeBack: (charge) => this.takeBack(charge),
     });
+  }
+
+  /** What answers have shown, else what is configured. */
+  get #limits(): Amounts {
+    const [requests, input, output] = this.#seen;
+    if (requests > 0 && input > 0 && output > 0) return this.#seen;
+    const configured = this.#configured();
+    return [requests || configured[0], input || configured[1], output || configured[2]];
   }
 
   /** Whether the store's last answer came, and in time. */
@@ -77,7 +84,7 @@ export class PaceLine {
 
   /** Takes note of the limits that an answer shows, or that it shows none. */
   see(seen: Settlement['seen']): void {
-    this.isUnlimited = seen === null && this.#configured === UNKNOWN;
+    this.isUnlimited = seen === null && this.#configured().every((limit) => limit === 0);
     if (seen === null) return;
     const limitOf = (shown: SeenLimit | null, at: 0 | 1 | 2): number => shown?.limit ?? this.#seen[at];
     this.#seen = [limitOf(seen[0], 0), limitOf(seen[1], 1), limitOf(seen[2], 2)];
@@ -110,7 +117,7 @@ export class PaceLine {
   #ask(question: Question): Eventually<Answer> {
     if (!this.isUp) throw new Error('the store of a pace was down a moment ago');
     const { store, clock, share } = this.#settings;
-    const asked = { ...question, limits: this.#configured, share, nowMs: clock.epochMs() };
+    const asked = { ...question, limits: this.#configured(), share, nowMs: clock.epochMs() };
     try {
       const answer = store.ask(this.#place, asked);
       return answer instanceof Promise ? this.#inTime(answer) : answer;
@@ -139,6 +146,3 @@ export class PaceLine {
 
 /** Unique to the process and its lifetime. */
 const ID = crypto.randomUUID();
-
-/** Nothing is configured for a class. */
-export const NO_LIMITS = UNKNOWN;

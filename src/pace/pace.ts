@@ -5,8 +5,8 @@ import { modelClass } from '../tier/tiers.ts';
 import type { Call } from '../vocabulary.ts';
 import { Expectations } from './expectations.ts';
 import { PacedCall, type PaceListener } from './pace-guard.ts';
-import { NO_LIMITS, PaceLine, type PaceSettings } from './pace-line.ts';
-import { LANES, type Amounts, type Lane } from './pace-state.ts';
+import { PaceLine, type PaceSettings } from './pace-line.ts';
+import { LANES, type Amounts, type Lane, type PaceDimension } from './pace-state.ts';
 import { memoryPace, type PaceStore, type PaceStoreKind } from './pace-store.ts';
 
 /** Limits of a class of models per minute, as the organization has them. */
@@ -41,7 +41,10 @@ export interface PaceOptions {
   readonly maxWaitMs?: number | Readonly<Partial<Record<Lane, number>>>;
   /** Most calls that wait in a lane of this process; more are refused. Default: 1,000. */
   readonly maxWaiting?: number;
-  /** Limits by class of models (`sonnet-5.5`), until headers show them. Default: the first two calls find out. */
+  /**
+   * Limits by class of models (`sonnet-5.5`), until headers show them. Default: those that `watchOrganization()` reads into
+   * the same registry, unless `perKey`; else the first two calls find out.
+   */
   readonly limits?: Readonly<Record<string, PaceLimits>>;
   /** The part of the limits that may be used, above 0 up to 1. Default: 1. With a store in memory, 1 ÷ the number of processes. */
   readonly share?: number;
@@ -62,6 +65,8 @@ export interface PaceHost {
   readonly listener: PaceListener;
   /** Returns the label of a model; an unknown id as it is. */
   readonly canonicalModel: (model: string) => string;
+  /** What the organization's books say, per minute; 0 where they are not read. */
+  readonly organizationLimit?: (modelClass: string, dimension: PaceDimension) => number;
 }
 
 /** Makes calls wait until the rate limits have room for them, for one client or many. */
@@ -120,7 +125,8 @@ class OwnPace implements Pace {
     };
   }
 
-  attach({ listener, canonicalModel }: PaceHost): SpendGuard {
+  attach(paceHost: PaceHost): SpendGuard {
+    const { listener, canonicalModel } = paceHost;
     const { maxWaitMs, countsCacheReads = false } = this.#options;
     const host = {
       listener,
@@ -131,7 +137,7 @@ class OwnPace implements Pace {
       laneOf: (call: Call) => this.#laneOf(call),
       flowOf: (call: Call) => this.#flowOf(call),
       classOf: (model: string) => modelClass(canonicalModel(model)),
-      lineOf: (modelClass: string, key: string) => this.#lineOf({ modelClass, key }, listener),
+      lineOf: (modelClass: string, key: string) => this.#lineOf({ modelClass, key }, paceHost),
     };
     return { started: (call): CallSpend => new PacedCall(call, host) };
   }
@@ -171,7 +177,7 @@ class OwnPace implements Pace {
     return { flow, weight: (Object.hasOwn(weights.of, flow) ? weights.of[flow] : undefined) ?? 1 };
   }
 
-  #lineOf({ modelClass, key }: LinePlace, listener: PaceListener): PaceLine {
+  #lineOf({ modelClass, key }: LinePlace, { listener, organizationLimit }: PaceHost): PaceLine {
     const { perKey = false, limits } = this.#options;
     const isFull = this.#lines.size >= MOST_LINES;
     const id = perKey ? `${key} ${modelClass}` : modelClass;
@@ -180,7 +186,8 @@ class OwnPace implements Pace {
     const place = isFull ? OTHER : id;
     const line = new PaceLine(
       { place, modelClass: isFull ? OTHER : modelClass },
-      configured(limits?.[modelClass]),
+      () =>
+        configured(limits?.[modelClass], isFull || perKey ? noLimit : (of) => organizationLimit?.(modelClass, of) ?? 0),
       this.#settings,
     );
     line.onError((error) => listener.failed(error));
@@ -199,9 +206,16 @@ const OTHER = 'other';
 
 const ONE_FLOW = { flow: '', weight: 1 };
 
-function configured(limits: PaceLimits | undefined): Amounts {
-  if (limits === undefined) return NO_LIMITS;
-  return [limits.requests ?? 0, limits.inputTokens ?? 0, limits.outputTokens ?? 0];
+const noLimit = (): number => 0;
+
+/** What the options say, else the organization's books. */
+function configured(limits: PaceLimits = {}, ofBooks: (dimension: PaceDimension) => number): Amounts {
+  const { requests, inputTokens, outputTokens } = limits;
+  return [
+    requests ?? ofBooks('requests'),
+    inputTokens ?? ofBooks('input_tokens'),
+    outputTokens ?? ofBooks('output_tokens'),
+  ];
 }
 
 /** All of them, which the compiler holds to. */

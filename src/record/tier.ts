@@ -1,3 +1,4 @@
+import type { LimitDimension } from '../limiter.ts';
 import type { Clock } from '../clock.ts';
 import { usdOf } from '../figures.ts';
 import { keyAlias } from '../keys/alias.ts';
@@ -153,6 +154,12 @@ export class OrganizationTier {
     if (monthSpendNanoUsd !== undefined) this.#monthSpend = monthSpendNanoUsd;
     if (monthBudgets !== undefined) this.#monthBudgets = monthBudgets;
     this.#verdict = null;
+  }
+
+  /** A limit per minute that the organization's books say; 0 where they do not. */
+  booksLimit(modelClass: string, dimension: LimitDimension): number {
+    const found = this.#books?.limits.find((one) => one.modelClass === modelClass && one.dimension === dimension);
+    return found?.limit ?? 0;
   }
 
   /** The limits of a key and model class, for the attempts that use them up. */

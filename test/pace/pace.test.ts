@@ -8,6 +8,8 @@ import { pace, paceRefused, type PaceOptions, type PaceStore } from 'plimsoll/pa
 import { memoryPace, PaceRefusedError } from 'plimsoll/pace';
 import type { SimulatorOptions } from 'plimsoll/simulator';
 import { Registry } from 'prom-client';
+import { storeFor } from '../../src/record/metrics/registry.ts';
+import { watchedTierOf } from '../../src/record/tier.ts';
 import {
   PARAMS,
   collected,
@@ -99,6 +101,20 @@ describe('calls with a pace', () => {
         bench.log.calls.map(({ outcome }) => outcome),
         ['blocked'],
       );
+    });
+  });
+
+  it('are refused by what the books of the organization say, until headers say otherwise', async () => {
+    await withSteppedTime(async () => {
+      const bench = paced({}, { [CLASS]: { inputTokens: 100_000 } });
+      const tier = watchedTierOf(storeFor(bench.registry), undefined, steppedClock);
+      tier.update({ books: { limits: [{ modelClass: CLASS, dimension: 'input_tokens', limit: 2_000 }] } });
+      const large = { ...PARAMS, messages: [{ role: 'user' as const, content: 'tide '.repeat(4_000) }] };
+      await assert.rejects(bench.claude.messages.create(large), { reason: 'never_fits', limit: 2_000 });
+      assert.equal(bench.sim.truth.requests.length, 0);
+      await bench.claude.messages.create(PARAMS);
+      await bench.claude.messages.create(large);
+      assert.equal(refusals(bench), 0);
     });
   });
 
