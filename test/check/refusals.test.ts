@@ -72,7 +72,7 @@ const CASES: readonly Case[] = [
     'a gateway that cannot read its tokens',
     { gateway: { authenticate: () => Promise.reject(new Error('locked')) } },
     8,
-    'The gateway at HOST does not accept calls at the moment. It says: The gateway cannot reach its token store. Try again in a moment.',
+    'The gateway at HOST does not accept calls at the moment. It says: The gateway cannot reach its token store (tokens_unavailable). Try again in a moment.',
     AGAIN,
   ],
   [

@@ -29,7 +29,10 @@ const CASES: readonly (readonly [typed: readonly string[], offered: readonly str
   [['simulate', '--pace', 'n'], ['natural']],
   [['organization', '--by', 'm'], ['model']],
   [['dashboards', 'export', '--format', 'c'], ['configmap']],
-  [['gateway', ''], ['token']],
+  [
+    ['gateway', ''],
+    ['audit', 'forget', 'token', 'usage'],
+  ],
   [['gateway', 'token', 're'], ['revoke']],
   [['gateway', 'token', '--min'], ['--minted']],
   [['gateway', '--min'], []],

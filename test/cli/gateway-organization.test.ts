@@ -85,5 +85,5 @@ test('a gateway says once that the organization cannot be read, and serves', asy
   assert.equal(err.length, 1);
   const { event, message } = JSON.parse(err[0] ?? '') as Readonly<Record<string, string>>;
   assert.equal(event, 'organization');
-  assert.match(message ?? '', /An individual account has none/);
+  assert.match(message ?? '', /an individual account has none/);
 });

@@ -67,7 +67,7 @@ test('of two processes one reads, and both show what it read', async () => {
 
 test('without access it says so once, in one line, and shows no amount', async () => {
   for (const [kind, sentence] of [
-    ['none', /An individual account has none: create an organization/],
+    ['none', /takes an admin key of the organization; an individual account has none/],
     ['wrong key', /the admin key is refused/],
   ] as const) {
     const bench = new WatchBench(kind === 'none' ? { kind } : { adminKeys: ['another'] });

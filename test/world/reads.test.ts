@@ -48,7 +48,7 @@ describe('reading a session', () => {
     }
     await log.finishedCalls(10);
     assert.deepEqual(await samples(registry, 'anthropic_requests_total'), {
-      'model=,operation=other,key=default,outcome=ok': 10,
+      'model=,operation=sessions.retrieve,key=default,outcome=ok': 10,
     });
     for (const name of MONEY) assert.equal(await total(registry, name), 0, name);
     assert.ok(log.calls.every(({ usage, cost }) => usage === null && cost === null));
