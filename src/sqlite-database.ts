@@ -59,6 +59,19 @@ export function preparedStatements<Name extends string>(
   return Object.fromEntries(prepared) as Record<Name, StatementSync>;
 }
 
+/** Writes all of it in one transaction, or nothing where it throws. */
+export function atomically<T>(database: DatabaseSync, write: () => T): T {
+  database.exec('BEGIN IMMEDIATE');
+  try {
+    const result = write();
+    database.exec('COMMIT');
+    return result;
+  } catch (error) {
+    database.exec('ROLLBACK');
+    throw error;
+  }
+}
+
 /** SQLite's result codes SQLITE_BUSY and SQLITE_LOCKED; extended codes have them in their low byte. */
 const LOCKED_CODES = [5, 6];
 

@@ -1,5 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { sqliteDatabase, preparedStatements } from '../sqlite-database.ts';
+import { atomically, preparedStatements, sqliteDatabase } from '../sqlite-database.ts';
 
 type Eventually<T> = T | Promise<T>;
 
@@ -108,19 +108,14 @@ class ReportsFile {
   }
 
   write({ holder, atMs }: { readonly holder: string; readonly atMs: number }, texts: readonly ReportText[]): boolean {
-    this.#database.exec('BEGIN IMMEDIATE');
-    try {
+    return atomically(this.#database, () => {
       const holds = this.#statements.holds.get(holder, atMs) !== undefined;
       for (const { folder, name, text } of holds ? texts : []) {
         if (text === null) this.#statements.remove.run(folder, name);
         else this.#statements.keep.run(folder, name, text);
       }
-      this.#database.exec('COMMIT');
       return holds;
-    } catch (error) {
-      this.#database.exec('ROLLBACK');
-      throw error;
-    }
+    });
   }
 }
 

@@ -1,5 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { sqliteDatabase, preparedStatements } from '../sqlite-database.ts';
+import { atomically, preparedStatements, sqliteDatabase } from '../sqlite-database.ts';
 import {
   KEEP_DAYS,
   SILENT_MS,
@@ -52,14 +52,7 @@ class TotalsFile {
   }
 
   add(posting: TotalsPosting): void {
-    this.#database.exec('BEGIN IMMEDIATE');
-    try {
-      this.#write(posting);
-      this.#database.exec('COMMIT');
-    } catch (error) {
-      this.#database.exec('ROLLBACK');
-      throw error;
-    }
+    atomically(this.#database, () => this.#write(posting));
   }
 
   #write({ writer, sequence, atMs, rows, ends }: TotalsPosting): void {

@@ -1,7 +1,7 @@
-import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { StatementSync } from 'node:sqlite';
 import type { Eventually } from '../../budget/ledger.ts';
 import { systemClock, type Clock } from '../../clock.ts';
-import { preparedStatements, sqliteDatabase } from '../../sqlite-database.ts';
+import { atomically, preparedStatements, sqliteDatabase } from '../../sqlite-database.ts';
 
 /** What a request takes from a bucket that holds a minute's worth and refills evenly. */
 export interface Take {
@@ -216,16 +216,4 @@ function stateIn(statements: Readonly<Record<keyof typeof STATEMENTS, StatementS
     hold: (slot, lease, untilMs) => void hold.run(slot, lease, untilMs),
     leave: (slot, lease) => void leave.run(slot, lease),
   };
-}
-
-function atomically<T>(database: DatabaseSync, write: () => T): T {
-  database.exec('BEGIN IMMEDIATE');
-  try {
-    const result = write();
-    database.exec('COMMIT');
-    return result;
-  } catch (error) {
-    database.exec('ROLLBACK');
-    throw error;
-  }
 }

@@ -1,6 +1,6 @@
 import { closeSync, openSync } from 'node:fs';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { preparedStatements, sqliteDatabase } from '../../sqlite-database.ts';
+import { atomically, preparedStatements, sqliteDatabase } from '../../sqlite-database.ts';
 import { afterForgetting, auditFrom, auditText, type AuditEntry, type AuditFilter } from './audit.ts';
 import { auditEntry, isForgotten, withoutOwner } from './token-audit.ts';
 import {
@@ -141,14 +141,9 @@ class TokenFile {
   /** Writes all or nothing, and returns when it is on disk: a revoked token must not come back after a power failure. */
   #durably<T>(write: () => T): T {
     const database = this.#database;
-    database.exec('PRAGMA synchronous = FULL; BEGIN IMMEDIATE');
+    database.exec('PRAGMA synchronous = FULL');
     try {
-      const result = write();
-      database.exec('COMMIT');
-      return result;
-    } catch (error) {
-      database.exec('ROLLBACK');
-      throw error;
+      return atomically(database, write);
     } finally {
       database.exec('PRAGMA synchronous = NORMAL');
     }

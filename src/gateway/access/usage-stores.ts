@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { RedisScript, redisConnection, type RedisClient, type RedisConnection } from '../../redis/connection.ts';
-import { preparedStatements, sqliteDatabase } from '../../sqlite-database.ts';
+import { atomically, preparedStatements, sqliteDatabase } from '../../sqlite-database.ts';
 import {
   USAGE_COUNTS,
   forgottenCell,
@@ -84,7 +84,7 @@ class UsageFile {
 
   add({ writer, sequence, atMs, rows }: UsagePosting): void {
     const { taken, seen, silent, drop } = this.#statements;
-    this.#atomically(() => {
+    atomically(this.#database, () => {
       if (Number(taken.get(writer)?.['sequence'] ?? 0) >= sequence) return;
       seen.run(writer, sequence, atMs);
       silent.run(atMs - FORGET_WRITERS_MS);
@@ -99,7 +99,7 @@ class UsageFile {
 
   forget({ owner, beforeDay }: UsageFilter): number {
     const { drop, ofOwner, dropOwner } = this.#statements;
-    return this.#atomically(() => {
+    return atomically(this.#database, () => {
       const dropped = beforeDay === null ? 0 : Number(drop.run(beforeDay).changes);
       const renamed = owner === null ? [] : ofOwner.all(owner).map(rowFrom);
       if (owner !== null) dropOwner.run(owner);
@@ -110,18 +110,6 @@ class UsageFile {
 
   #addRow({ day, cell, counts }: UsageRow): void {
     this.#statements.add.run(day, usageCellText(cell), cell.owner, ...USAGE_COUNTS.map((name) => counts[name]));
-  }
-
-  #atomically<T>(write: () => T): T {
-    this.#database.exec('BEGIN IMMEDIATE');
-    try {
-      const result = write();
-      this.#database.exec('COMMIT');
-      return result;
-    } catch (error) {
-      this.#database.exec('ROLLBACK');
-      throw error;
-    }
   }
 }
 
