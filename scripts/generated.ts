@@ -4,6 +4,7 @@ import { ruleFiles } from '../src/rules/rule-files.ts';
 import { ruleFileText } from '../src/rules/rule.ts';
 import { consolePage } from './console-page.ts';
 import { dashboardsReference } from './dashboards-reference.ts';
+import { jsonReference } from './json-reference.ts';
 import { metricsReference } from './metrics-reference.ts';
 import { outputEstimates } from './output-estimates.ts';
 
@@ -27,6 +28,7 @@ const dashboards: readonly Generated[] = DASHBOARDS.map((dashboard) => ({
 /** Every generated file of the repository. Add a line here; `npm run generate` writes it, CI fails when it is stale. */
 export const GENERATED: readonly Generated[] = [
   { path: 'docs/dashboards.md', text: dashboardsReference },
+  { path: 'docs/json.md', text: jsonReference },
   { path: 'docs/metrics.md', text: metricsReference },
   { path: 'docs/output-estimates.md', text: outputEstimates },
   { path: 'src/console/page.json', text: consolePage },
