@@ -2,6 +2,7 @@ import { DASHBOARDS } from '../monitoring/dashboards/dashboards.ts';
 import { dashboardText } from '../monitoring/dashboards/grafana-dashboard.ts';
 import { ruleFiles } from '../src/rules/rule-files.ts';
 import { ruleFileText } from '../src/rules/rule.ts';
+import { adviceReference } from './advice-reference.ts';
 import { consolePage } from './console-page.ts';
 import { dashboardsReference } from './dashboards-reference.ts';
 import { jsonReference } from './json-reference.ts';
@@ -34,4 +35,14 @@ export const GENERATED: readonly Generated[] = [
   { path: 'src/console/page.json', text: consolePage },
   ...rules,
   ...dashboards,
+];
+
+/** A part of a page that is otherwise written by hand: it stands between `<!-- NAME: made by … -->` and `<!-- /NAME -->`. */
+export interface GeneratedPart extends Generated {
+  readonly name: string;
+}
+
+/** Every generated part of a page, written and checked like the generated files. */
+export const GENERATED_PARTS: readonly GeneratedPart[] = [
+  { path: 'docs/tiers.md', name: 'advice', text: adviceReference },
 ];
