@@ -8,6 +8,7 @@ import { dashboardsReference } from './dashboards-reference.ts';
 import { jsonReference } from './json-reference.ts';
 import { metricsReference } from './metrics-reference.ts';
 import { outputEstimates } from './output-estimates.ts';
+import { environmentReference, gatewayReference } from './settings-reference.ts';
 
 /** A file made from code: `text` gives the whole file, the same each time, and never reads the file itself. */
 export interface Generated {
@@ -30,6 +31,8 @@ const dashboards: readonly Generated[] = DASHBOARDS.map((dashboard) => ({
 export const GENERATED: readonly Generated[] = [
   { path: 'docs/dashboards.md', text: dashboardsReference },
   { path: 'docs/json.md', text: jsonReference },
+  { path: 'docs/environment.md', text: environmentReference },
+  { path: 'docs/gateway-settings.md', text: gatewayReference },
   { path: 'docs/metrics.md', text: metricsReference },
   { path: 'docs/output-estimates.md', text: outputEstimates },
   { path: 'src/console/page.json', text: consolePage },
