@@ -178,9 +178,21 @@ export function isChat({ operation }: Call): boolean {
   return MESSAGE_OPERATIONS.has(operation);
 }
 
-/** Returns a name from a request or a response if it can be shown; else `other`, for a key too. */
-export function shown(name: string): string {
-  return fitForLabel(name) ? name : OTHER;
+/** Returns a text from a request or a response if it can be shown; else `other`, for a key too. */
+export function shown(text: string): string {
+  return fitForLabel(text) ? text : OTHER;
+}
+
+/** Names that were found fit. */
+const fitNames = new Set<string>();
+
+const MOST_FIT_NAMES = 200;
+
+/** The same of a name that comes with many calls: a model, a stop reason, a service tier. */
+export function shownName(name: string): string {
+  if (fitNames.has(name)) return name;
+  if (fitNames.size < MOST_FIT_NAMES && fitForLabel(name)) fitNames.add(name);
+  return shown(name);
 }
 
 /** Tells whether an outcome is an error. It is not if the caller got what it asked for, or stopped asking. */
@@ -211,9 +223,17 @@ export function errorType({ outcome }: Call): Outcome | null {
   return outcome !== null && IS_ERROR[outcome] ? outcome : null;
 }
 
+/** The base URL that was asked for last, which is that of nearly every call. */
+let lastServer: { readonly baseUrl: string; readonly attributes: Readonly<Attributes> } | null = null;
+
 /** `server.address` and `server.port` of a base URL, and nothing else of it. */
-export function serverAttributes(baseUrl: string | undefined): Attributes {
-  const url = baseUrl === undefined ? null : URL.parse(baseUrl);
+export function serverAttributes(baseUrl: string | undefined): Readonly<Attributes> {
+  if (baseUrl === undefined) return {};
+  if (lastServer?.baseUrl !== baseUrl) lastServer = { baseUrl, attributes: addressOf(URL.parse(baseUrl)) };
+  return lastServer.attributes;
+}
+
+function addressOf(url: URL | null): Attributes {
   if (url === null) return {};
   const standardPort = url.protocol === 'http:' ? 80 : 443;
   return {

@@ -270,10 +270,11 @@ class CallFeed implements CallRecorder {
 
   /** Attributes of the conventions, without the model that responded. */
   #convention(): Attributes {
-    const convention = serverAttributes(this.#call.baseUrl);
-    convention[PROVIDER_NAME] = providerName(this.#call);
-    convention[OPERATION_NAME] = isChat(this.#call) ? 'chat' : (this.#owner['plimsoll.operation'] ?? '');
-    return this.#withRequestModel(convention);
+    return this.#withRequestModel({
+      ...serverAttributes(this.#call.baseUrl),
+      [PROVIDER_NAME]: providerName(this.#call),
+      [OPERATION_NAME]: isChat(this.#call) ? 'chat' : (this.#owner['plimsoll.operation'] ?? ''),
+    });
   }
 
   /** Attributes of plimsoll's metrics, with attribution, without the model that responded. */

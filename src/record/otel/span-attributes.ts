@@ -13,6 +13,7 @@ import {
   providerName,
   serverAttributes,
   shown,
+  shownName,
   tokenSums,
 } from './instruments.ts';
 
@@ -23,21 +24,20 @@ import {
  */
 export function spanName(call: Call): string {
   if (!isChat(call)) return `anthropic.${call.operation}`;
-  return call.requestedModel === null ? 'chat' : `chat ${shown(call.requestedModel)}`;
+  return call.requestedModel === null ? 'chat' : `chat ${shownName(call.requestedModel)}`;
 }
 
 /** The first attributes of a span that plimsoll opens, for samplers to see. */
 export function requestAttributes(call: Call): Attributes {
-  const attributes = serverAttributes(call.baseUrl);
-  attributes[PROVIDER_NAME] = providerName(call);
+  const attributes: Attributes = { ...serverAttributes(call.baseUrl), [PROVIDER_NAME]: providerName(call) };
   if (isChat(call)) attributes[OPERATION_NAME] = 'chat';
-  if (call.requestedModel !== null) attributes[REQUEST_MODEL] = shown(call.requestedModel);
+  if (call.requestedModel !== null) attributes[REQUEST_MODEL] = shownName(call.requestedModel);
   if (call.maxTokens !== null) attributes['gen_ai.request.max_tokens'] = call.maxTokens;
   if (call.operation === 'messages.stream') attributes['gen_ai.request.stream'] = true;
   const { conversationId = null, reasoningLevel = null, serviceTier = null } = call.details ?? {};
   if (conversationId !== null) attributes['gen_ai.conversation.id'] = shown(conversationId);
-  if (reasoningLevel !== null) attributes['gen_ai.request.reasoning.level'] = shown(reasoningLevel);
-  if (serviceTier !== null) attributes['anthropic.request.service_tier'] = shown(serviceTier);
+  if (reasoningLevel !== null) attributes['gen_ai.request.reasoning.level'] = shownName(reasoningLevel);
+  if (serviceTier !== null) attributes['anthropic.request.service_tier'] = shownName(serviceTier);
   return attributes;
 }
 
@@ -46,10 +46,10 @@ export function responseAttributes(call: Call): Attributes {
   const attributes: Attributes = call.usage === null ? {} : usageAttributes(call.usage, call.outcome === 'ok');
   const error = errorType(call);
   if (error !== null) attributes['error.type'] = error;
-  if (call.model !== null) attributes[RESPONSE_MODEL] = shown(call.model);
+  if (call.model !== null) attributes[RESPONSE_MODEL] = shownName(call.model);
   const id = call.details?.responseId ?? null;
   if (id !== null) attributes['gen_ai.response.id'] = shown(id);
-  if (call.stopReason !== null) attributes['gen_ai.response.finish_reasons'] = [shown(call.stopReason)];
+  if (call.stopReason !== null) attributes['gen_ai.response.finish_reasons'] = [shownName(call.stopReason)];
   if (call.firstTokenSeconds !== null) attributes['gen_ai.response.time_to_first_chunk'] = call.firstTokenSeconds;
   if (call.attempts > 1) attributes['http.request.resend_count'] = call.attempts - 1;
   return attributes;
@@ -58,7 +58,8 @@ export function responseAttributes(call: Call): Attributes {
 /** Tokens. What the server did not report is left out, as in the SDK's span. */
 export function usageAttributes(usage: Usage, isComplete: boolean): Attributes {
   if (!isReported(usage)) return {};
-  const sums = tokenSums(answerTokens(usage.parts));
+  const tokens = answerTokens(usage.parts);
+  const sums = tokenSums(tokens);
   const attributes: Attributes = {
     'gen_ai.usage.input_tokens': sums.input,
     'gen_ai.usage.cache_read.input_tokens': sums.cacheRead,
@@ -68,28 +69,28 @@ export function usageAttributes(usage: Usage, isComplete: boolean): Attributes {
     attributes['gen_ai.usage.output_tokens'] = sums.output;
   }
   if (usage.thinkingTokens > 0) attributes['gen_ai.usage.reasoning.output_tokens'] = usage.thinkingTokens;
-  if (usage.serviceTier !== null) attributes['anthropic.response.service_tier'] = shown(usage.serviceTier);
-  return { ...attributes, ...splitAttributes(usage) };
+  if (usage.serviceTier !== null) attributes['anthropic.response.service_tier'] = shownName(usage.serviceTier);
+  if (sums.cacheWrite > 0 && !usage.cacheSplitAssumed) {
+    attributes['anthropic.usage.cache_creation.ephemeral_5m_input_tokens'] = tokens.cache_write_5m;
+    attributes['anthropic.usage.cache_creation.ephemeral_1h_input_tokens'] = tokens.cache_write_1h;
+  }
+  if (usage.parts.length > 1) addCompaction(attributes, usage);
+  return attributes;
 }
 
-/** The parts of the cache writes, and the tokens of compaction, which are billed and in no other sum of the span. */
-function splitAttributes({ parts, cacheSplitAssumed }: Usage): Attributes {
-  const attributes: Attributes = {};
-  const { cache_write_5m: short, cache_write_1h: long } = answerTokens(parts);
-  if (short + long > 0 && !cacheSplitAssumed) {
-    attributes['anthropic.usage.cache_creation.ephemeral_5m_input_tokens'] = short;
-    attributes['anthropic.usage.cache_creation.ephemeral_1h_input_tokens'] = long;
-  }
+/** The tokens of compaction, which are billed and in no other sum of the span. */
+function addCompaction(attributes: Attributes, { parts }: Usage): void {
   const compaction = parts.filter(({ role }) => role === 'compaction').map(({ tokens }) => tokenSums(tokens));
-  if (compaction.length === 0) return attributes;
+  if (compaction.length === 0) return;
   attributes['anthropic.usage.compaction.input_tokens'] = compaction.reduce((sum, { input }) => sum + input, 0);
   attributes['anthropic.usage.compaction.output_tokens'] = compaction.reduce((sum, { output }) => sum + output, 0);
-  return attributes;
 }
 
 /** The owner of a call, known from its start. `declared` are the attribution labels that may be shown. */
 export function ownerAttributes(call: Call, declared: readonly string[]): Attributes {
-  return { 'plimsoll.key': call.key, ...attributionAttributes(call, declared) };
+  const attributes = attributionAttributes(call, declared);
+  attributes['plimsoll.key'] = call.key;
+  return attributes;
 }
 
 /** The attributes of a call so far that the SDK does not know. `reasons` are those of its 429s. */
@@ -97,8 +98,9 @@ export function callAttributes(call: Call, reasons: readonly string[]): Attribut
   const attributes: Attributes = { 'plimsoll.attempts': call.attempts };
   if (call.attempts > 1) attributes['plimsoll.retry.wait_seconds'] = call.waitSeconds;
   if (reasons.length > 0) attributes['plimsoll.rate_limited.reasons'] = [...reasons];
-  if (call.fallbackFrom !== null) attributes['plimsoll.fallback_from'] = shown(call.fallbackFrom);
-  if (call.serverFallbackFrom !== null) attributes['plimsoll.server_fallback_from'] = shown(call.serverFallbackFrom);
+  if (call.fallbackFrom !== null) attributes['plimsoll.fallback_from'] = shownName(call.fallbackFrom);
+  if (call.serverFallbackFrom !== null)
+    attributes['plimsoll.server_fallback_from'] = shownName(call.serverFallbackFrom);
   if (call.cacheMiss !== null) attributes['plimsoll.cache_miss.reason'] = call.cacheMiss.reason;
   if (call.usage !== null) addUsage(attributes, call.usage);
   if (call.cost === null) return attributes;
@@ -120,10 +122,14 @@ function addCostToOthers(attributes: Attributes, { totalNanoUsd, priced }: CallC
 function addUsage(attributes: Attributes, { parts }: Usage): void {
   const estimated = answerTokens(parts).output_estimated;
   if (estimated > 0) attributes['plimsoll.usage.estimated_output_tokens'] = estimated;
-  const unsaid = parts.reduce((sum, { tokens }) => sum + tokens.input_estimated, 0);
+  let unsaid = 0;
+  let categories: string[] | null = null;
+  for (const { tokens, refusal } of parts) {
+    unsaid += tokens.input_estimated;
+    if (refusal !== null) (categories ??= []).push(refusal.category);
+  }
   if (unsaid > 0) attributes['plimsoll.usage.estimated_input_tokens'] = unsaid;
-  const categories = parts.flatMap(({ refusal }) => (refusal === null ? [] : [refusal.category]));
-  if (categories.length > 0) attributes['plimsoll.refusal.categories'] = categories;
+  if (categories !== null) attributes['plimsoll.refusal.categories'] = categories;
 }
 
 /** One HTTP request: its outcome, the reason of its refusal, and its wait. */

@@ -96,6 +96,8 @@ interface OpenAttempt {
  */
 const IF_LEFT = 'cancelled';
 
+const NONE: readonly string[] = [];
+
 /** One call and its span. */
 class CallSpan implements CallRecorder {
   readonly #spans: Spans;
@@ -104,13 +106,15 @@ class CallSpan implements CallRecorder {
   /** Whether plimsoll opened the span, and ends it. */
   readonly #isOwn: boolean;
   /** The reasons of its 429s, each once. */
-  readonly #reasons: string[] = [];
+  #reasons: readonly string[] = NONE;
   /** Spans of attempts that are under way, by their index. One that is never sent never ends, and is seen by nobody. */
-  readonly #begun = new Map<number, Span>();
+  #begun: Map<number, Span> | null = null;
   /** The last attempt, whose span is kept open for facts that are too late for the SDK's span. */
   #attempt: OpenAttempt | null = null;
   /** Whether the SDK's span was open when the usage was known, so that it has the tokens. */
   #hasUsage = false;
+  /** The SDK's span has all that is known of the call at its end. */
+  #isSaid = false;
 
   constructor(spans: Spans, call: Call, { span, isOwn }: { readonly span: Span; readonly isOwn: boolean }) {
     this.#spans = spans;
@@ -129,7 +133,7 @@ class CallSpan implements CallRecorder {
     if (this.#isOwn || traceId !== call.traceId || parentId !== call.spanId) return null;
     const span = this.#startAttempt(this.#spans.clock.epochMs());
     if (span === undefined || !isSpanContextValid(span.spanContext())) return null;
-    this.#begun.set(index, span);
+    (this.#begun ??= new Map()).set(index, span);
     return `${version}-${traceId}-${span.spanContext().spanId}-${flags}`;
   }
 
@@ -144,6 +148,7 @@ class CallSpan implements CallRecorder {
   usageKnown(): void {
     if (this.#isOwn || !this.#span.isRecording()) return;
     this.#hasUsage = true;
+    this.#isSaid = this.#call.outcome !== null;
     this.#span.setAttribute('plimsoll.outcome', this.#call.outcome ?? IF_LEFT);
     this.#span.setAttributes(callAttributes(this.#call, this.#reasons));
   }
@@ -156,7 +161,9 @@ class CallSpan implements CallRecorder {
   }
 
   #addReason({ rateLimitReason: reason }: Rejection): void {
-    if (reason !== null && !this.#reasons.includes(reason)) this.#reasons.push(reason);
+    if (reason === null || this.#reasons.includes(reason)) return;
+    this.#reasons = [...this.#reasons, reason];
+    this.#isSaid = false;
   }
 
   retryDenied(reason: RetryDenial): void {
@@ -189,9 +196,9 @@ class CallSpan implements CallRecorder {
 
   #openAttempt(attempt: Attempt): OpenAttempt | null {
     const { startedAtMs, durationSeconds, index } = attempt;
-    const span = this.#begun.get(index) ?? this.#startAttempt(startedAtMs);
+    const span = this.#begun?.get(index) ?? this.#startAttempt(startedAtMs);
     if (span === undefined) return null;
-    this.#begun.delete(index);
+    this.#begun?.delete(index);
     span.setAttributes(attemptAttributes(attempt));
     if (isFailure(attempt)) span.setStatus({ code: SpanStatusCode.ERROR });
     return { span, headersAtMs: startedAtMs + durationSeconds * 1_000, hasBody: attempt.rejection === null };
@@ -216,8 +223,10 @@ class CallSpan implements CallRecorder {
   #finishBorrowed(): void {
     const call = this.#call;
     if (this.#span.isRecording()) {
-      setOutcome(this.#span, call);
-      this.#span.setAttributes(callAttributes(call, this.#reasons));
+      if (!this.#isSaid) {
+        setOutcome(this.#span, call);
+        this.#span.setAttributes(callAttributes(call, this.#reasons));
+      }
       // The SDK ends it when the body has been read or closed; a lost body was neither.
       if (call.outcome === 'abandoned') this.#span.end();
     } else if (this.#attempt !== null) {
