@@ -68,6 +68,7 @@ export async function jsonCalls(length: Length, others: PeerClients): Promise<Co
   const rawSpans = new Anthropic({ apiKey: 'bench', fetch: answersJson, openTelemetry: spansThatGoNowhere() });
   const plain = measured(answersJson);
   const spans = measured(answersJson, { openTelemetry: spansThatGoNowhere() });
+  const ownSpans = measured(answersJson, { openTelemetry: { ...spansThatGoNowhere(), traces: false } });
   const folder = mkdtempSync(join(tmpdir(), 'plimsoll-bench-'));
   const definitions = [{ name: 'all', period: 'day', usd: 1_000_000, mode: 'block' }] as const;
   const memory = budgets({ definitions, ledger: memoryLedger() });
@@ -80,6 +81,7 @@ export async function jsonCalls(length: Length, others: PeerClients): Promise<Co
       'all metrics': () => plain.claude.messages.create(PARAMS),
       "the SDK's own span": () => rawSpans.messages.create(PARAMS),
       'all metrics, and its part of that span': () => spans.claude.messages.create(PARAMS),
+      "all metrics, and plimsoll's own span": () => ownSpans.claude.messages.create(PARAMS),
       'all metrics, and a budget in memory': () => inMemory.claude.messages.create(PARAMS),
       'all metrics, and a budget in SQLite': () => inSqlite.claude.messages.create(PARAMS),
       ...waysOf(others({ apiKey: 'bench', fetch: answersJson }), (claude) => claude.messages.create(PARAMS)),
@@ -88,7 +90,7 @@ export async function jsonCalls(length: Length, others: PeerClients): Promise<Co
     blocksPerRound: length === 'full' ? 24 : 4,
     rounds: ROUNDS[length],
   });
-  await Promise.all([plain, spans, inMemory, inSqlite].map((client) => client.check()));
+  await Promise.all([plain, spans, ownSpans, inMemory, inSqlite].map((client) => client.check()));
   await Promise.all([memory.close(), sqlite.close()]);
   rmSync(folder, { recursive: true, force: true });
   return compared;

@@ -15,8 +15,30 @@ export interface Spread {
 
 export function spread(figures: readonly number[]): Spread {
   const sorted = figures.toSorted((a, b) => a - b);
-  const at = (share: number): number => sorted[Math.round(share * (sorted.length - 1))] ?? Number.NaN;
-  return { min: at(0), median: at(0.5), max: at(1) };
+  return { min: quantile(sorted, 0), median: quantile(sorted, 0.5), max: quantile(sorted, 1) };
+}
+
+function quantile(sorted: readonly number[], share: number): number {
+  return sorted[Math.round(share * (sorted.length - 1))] ?? Number.NaN;
+}
+
+/**
+ * The lower quartile of the blocks of a round: a neighbour on the machine, which takes caches and half a core, only ever makes
+ * a block dearer. The cheapest block would leave out the garbage that the others pay for.
+ */
+function ofRound(blocks: readonly number[]): number {
+  return quantile(
+    blocks.toSorted((a, b) => a - b),
+    0.25,
+  );
+}
+
+/** Each item once, in an order of chance. */
+function shuffled<T>(items: readonly T[]): readonly T[] {
+  return items
+    .map((item) => ({ item, place: Math.random() }))
+    .sort((a, b) => a.place - b.place)
+    .map(({ item }) => item);
 }
 
 /** One thing, done in the ways that are compared, a number of times in a row. */
@@ -32,10 +54,12 @@ export interface Comparison {
   readonly warmUps?: number;
 }
 
-/** CPU microseconds per call, each round by the median of its blocks: of `raw` itself, and of each variant over `raw` of the same round. */
+/** CPU microseconds per call: of `raw` itself, and of each variant over `raw` of the same round. */
 export interface Compared {
   readonly raw: Spread;
   readonly over: Readonly<Record<string, Spread>>;
+  /** What a variant costs over another one of the same round. */
+  readonly between: (variant: string, base: string) => Spread;
 }
 
 /**
@@ -53,20 +77,15 @@ export async function compare(comparison: Comparison): Promise<Compared> {
   for (let round = 0; round < rounds; round++) {
     const spent = new Map<string, number[]>(ways.map(([name]) => [name, []]));
     for (let pair = 0; pair < blocksPerRound; pair++) {
-      // Another order each time: whoever follows another's garbage would pay for it.
-      for (let turn = 0; turn < ways.length; turn++) {
-        const [name, way] = ways[(turn + pair) % ways.length] ?? ways[0];
-        spent.get(name)?.push(await cpuMicros(block(way)));
-      }
+      // Another order each time: whoever follows another pays for its garbage.
+      for (const [name, way] of shuffled(ways)) spent.get(name)?.push(await cpuMicros(block(way)));
     }
-    for (const [name] of ways) figures.get(name)?.push(spread(spent.get(name) ?? []).median / callsPerBlock);
+    for (const [name] of ways) figures.get(name)?.push(ofRound(spent.get(name) ?? []) / callsPerBlock);
   }
-  const base = figures.get('raw') ?? [];
-  const over = ways
-    .slice(1)
-    .map(
-      ([name]) =>
-        [name, spread((figures.get(name) ?? []).map((figure, round) => figure - (base[round] ?? 0)))] as const,
-    );
-  return { raw: spread(base), over: Object.fromEntries(over) };
+  const between = (variant: string, base: string): Spread => {
+    const bases = figures.get(base) ?? [];
+    return spread((figures.get(variant) ?? []).map((figure, round) => figure - (bases[round] ?? Number.NaN)));
+  };
+  const over = Object.fromEntries(ways.slice(1).map(([name]) => [name, between(name, 'raw')]));
+  return { raw: spread(figures.get('raw') ?? []), over, between };
 }
