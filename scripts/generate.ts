@@ -4,7 +4,7 @@
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { GENERATED } from './generated.ts';
+import { GENERATED, GENERATED_PARTS, type GeneratedPart } from './generated.ts';
 
 const root = join(import.meta.dirname, '..');
 const check = process.argv.includes('--check');
@@ -17,8 +17,18 @@ const written = (path: string): string | undefined => {
   }
 };
 
+/** The page with the part as it should be. Throws if the page has no place for it. */
+async function withPart({ path, name, text }: GeneratedPart): Promise<string> {
+  const page = readFileSync(join(root, path), 'utf8');
+  const [begin, end] = [`<!-- ${name}: made by npm run generate -->`, `<!-- /${name} -->`];
+  const [before, , after] = page.split(new RegExp(`(?<=${begin}\\n)([^]*?)(?=^${end}$)`, 'm'));
+  if (before === undefined || after === undefined) throw new Error(`${path} has no place for the part ${name}.`);
+  return `${before}\n${await text()}\n\n${after}`;
+}
+
+const parts = GENERATED_PARTS.map((part) => ({ path: part.path, text: () => withPart(part) }));
 const stale: string[] = [];
-for (const { path, text } of GENERATED) {
+for (const { path, text } of [...GENERATED, ...parts]) {
   const wanted = await text();
   if (wanted === written(path)) continue;
   stale.push(path);
@@ -31,5 +41,5 @@ if (check && stale.length > 0) {
   console.error(`Stale: ${stale.join(', ')}. Run npm run generate and commit what changed.`);
   process.exitCode = 1;
 } else {
-  console.log(`${GENERATED.length} generated files, ${stale.length} ${check ? 'stale' : 'written'}`);
+  console.log(`${GENERATED.length + parts.length} generated files, ${stale.length} ${check ? 'stale' : 'written'}`);
 }

@@ -2,10 +2,13 @@ import { DASHBOARDS } from '../monitoring/dashboards/dashboards.ts';
 import { dashboardText } from '../monitoring/dashboards/grafana-dashboard.ts';
 import { ruleFiles } from '../src/rules/rule-files.ts';
 import { ruleFileText } from '../src/rules/rule.ts';
+import { adviceReference } from './advice-reference.ts';
 import { consolePage } from './console-page.ts';
 import { dashboardsReference } from './dashboards-reference.ts';
+import { jsonReference } from './json-reference.ts';
 import { metricsReference } from './metrics-reference.ts';
 import { outputEstimates } from './output-estimates.ts';
+import { environmentReference, gatewayReference } from './settings-reference.ts';
 
 /** A file made from code: `text` gives the whole file, the same each time, and never reads the file itself. */
 export interface Generated {
@@ -27,9 +30,22 @@ const dashboards: readonly Generated[] = DASHBOARDS.map((dashboard) => ({
 /** Every generated file of the repository. Add a line here; `npm run generate` writes it, CI fails when it is stale. */
 export const GENERATED: readonly Generated[] = [
   { path: 'docs/dashboards.md', text: dashboardsReference },
+  { path: 'docs/json.md', text: jsonReference },
+  { path: 'docs/environment.md', text: environmentReference },
+  { path: 'docs/gateway-settings.md', text: gatewayReference },
   { path: 'docs/metrics.md', text: metricsReference },
   { path: 'docs/output-estimates.md', text: outputEstimates },
   { path: 'src/console/page.json', text: consolePage },
   ...rules,
   ...dashboards,
+];
+
+/** A part of a page that is otherwise written by hand: it stands between `<!-- NAME: made by … -->` and `<!-- /NAME -->`. */
+export interface GeneratedPart extends Generated {
+  readonly name: string;
+}
+
+/** Every generated part of a page, written and checked like the generated files. */
+export const GENERATED_PARTS: readonly GeneratedPart[] = [
+  { path: 'docs/tiers.md', name: 'advice', text: adviceReference },
 ];

@@ -41,14 +41,16 @@ const places = new Map(sources.map((source) => [source, placeOf(source)]));
 /** Links between pages stay links between pages; those to code lead to the repository. */
 function linked(source: string): string {
   const here = dirname(places.get(source) ?? '');
-  return read(source).replace(/\]\((?!https?:|#)([^)#\s]+)(#[^)]*)?\)/g, (_link, path: string, anchor = '') => {
+  const link = /\]\((?!https?:|#)([^)#\s]+)((?:#[^)\s]*)?(?: "[^"]*")?)\)/g;
+  return read(source).replace(link, (_link, path: string, anchorAndTitle: string) => {
     const target = relative('', join(dirname(source), path));
     const place = places.get(target);
-    if (place !== undefined) return `](${relative(here, place)}${anchor})`;
+    if (place !== undefined) return `](${relative(here, place)}${anchorAndTitle})`;
     if (!existsSync(join(root, target))) throw new Error(`${source} links to ${path}, which is not there.`);
-    if (target.startsWith('docs/pictures/')) return `](${relative(here, target.slice('docs/'.length))})`;
-    if (target === 'docs/runbooks') return `](${relative(here, 'runbooks/index.md')})`;
-    return `](${repository}/${target}${anchor})`;
+    if (target.startsWith('docs/pictures/'))
+      return `](${relative(here, target.slice('docs/'.length))}${anchorAndTitle})`;
+    if (target === 'docs/runbooks') return `](${relative(here, 'runbooks/index.md')}${anchorAndTitle})`;
+    return `](${repository}/${target}${anchorAndTitle})`;
   });
 }
 

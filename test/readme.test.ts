@@ -30,11 +30,13 @@ const pages = [
 
 for (const page of pages) {
   test(`every link of ${page} leads to a file, and to a heading of it`, () => {
-    const lost = [...read(page).matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)/g)].filter(([, path = '', anchor]) => {
-      const target = path === '' ? page : join(dirname(page), path);
-      if (!existsSync(join(root, target))) return true;
-      return anchor !== undefined && !anchors(read(target)).has(anchor);
-    });
+    const lost = [...read(page).matchAll(/\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?(?: "[^"]*")?\)/g)].filter(
+      ([, path = '', anchor]) => {
+        const target = path === '' ? page : join(dirname(page), path);
+        if (!existsSync(join(root, target))) return true;
+        return anchor !== undefined && !anchors(read(target)).has(anchor);
+      },
+    );
     assert.deepEqual(
       lost.map(([link]) => link),
       [],

@@ -27,7 +27,7 @@ export const audit = defineCommand({
   options: OPTIONS,
   run: ({ values }, io) =>
     answering(io, async () => {
-      const settings = settingsOf(values.config, io);
+      const settings = settingsOf(values.config, io, values.owner === undefined ? ['tokens'] : ['tokens', 'owners']);
       const owner = values.owner === undefined ? null : storedOwner(values.owner, settings);
       const entries = await withTokens(settings, (tokens) => tokens.audit());
       const shown = entries.filter((entry) => owner === null || entry.owner === owner);
@@ -65,7 +65,7 @@ export const forget = defineCommand({
         throw wrongArguments(unfit('forget', undefined, { expected: 'either --owner or --before' }));
       if (before !== undefined && !(/^\d{4}-\d\d-\d\d$/.test(before) && dayStartMs(before) <= io.now()))
         throw wrongArguments(unfit('--before', before, { expected: 'a UTC day of the past, such as 2026-01-01' }));
-      const settings = settingsOf(config, io);
+      const settings = settingsOf(config, io, ['tokens', 'usage', 'owners']);
       const owner = named === undefined ? null : storedOwner(named, settings);
       const valid = owner === null ? [] : await validTokens(settings, { owner, nowMs: io.now() });
       if (owner !== null && valid.length > 0) {

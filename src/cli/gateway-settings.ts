@@ -4,11 +4,11 @@ import { unboundClient } from '../gateway/access/client.ts';
 import { hashedOwner, ownerOf, OWNER_EXPECTED } from '../gateway/access/member.ts';
 import { tokensInEnvironment, usageInEnvironment } from '../gateway/configuration/environment.ts';
 import { DEFAULT_OWNERS } from '../gateway/configuration/owners.ts';
-import { tokenSettingsInFile, type TokenSettings } from '../gateway/configuration/file.ts';
+import { tokenSettingsInFile, type TokenPart, type TokenSettings } from '../gateway/configuration/file.ts';
 import { ledgerAt } from '../gateway/configuration/places.ts';
-import { unfit } from '../errors.ts';
+import { ConfigurationError, sentenceOf, unfit, type Problem } from '../errors.ts';
 import { wrongArguments } from './arguments.ts';
-import { wrapped, type CommandIo } from './command.ts';
+import { printProblems, wrapped, type CommandIo } from './command.ts';
 
 /** The store and the clients of tokens, with the name of the configuration. */
 export interface NamedSettings extends TokenSettings {
@@ -20,9 +20,13 @@ export interface NamedSettings extends TokenSettings {
 
 const NAMES = ['gateway.yaml', 'gateway.yml', 'gateway.json'];
 
-/** Reads the file, or the environment if none is named. Throws a `ConfigurationError`. */
-export function settingsOf(config: string | undefined, { env }: CommandIo): NamedSettings {
-  if (config !== undefined) return { ...tokenSettingsInFile(config, env), configuration: config, passedOver: null };
+/**
+ * Reads the file, or the environment if none is named. Problems of parts that are not in `needs` are only printed. Throws a
+ * `ConfigurationError`.
+ */
+export function settingsOf(config: string | undefined, io: CommandIo, needs: readonly TokenPart[]): NamedSettings {
+  if (config !== undefined) return settingsInFile(config, io, needs);
+  const { env } = io;
   return {
     tokens: tokensInEnvironment(env, process.cwd()),
     clients: new Map([['default', unboundClient('default', '')]]),
@@ -31,10 +35,51 @@ export function settingsOf(config: string | undefined, { env }: CommandIo): Name
     declaredTokens: new Map(),
     usage: usageInEnvironment(env, process.cwd()),
     usageDays: DEFAULT_OWNERS.usageDays,
+    unread: new Map(),
     configuration: 'the environment (no configuration file)',
     passedOver: NAMES.find((name) => existsSync(name)) ?? null,
   };
 }
+
+function settingsInFile(config: string, io: CommandIo, needs: readonly TokenPart[]): NamedSettings {
+  const settings = readSettings(config, io, needs);
+  const { unread } = settings;
+  if (unread.size > 0) {
+    io.err(`${config} has problems. A gateway would not start with it:`);
+    const problems = [...unread.values()].flat();
+    printProblems([...new Map(problems.map((problem) => [sentenceOf(problem), problem])).values()], io);
+  }
+  return { ...settings, configuration: config, passedOver: null };
+}
+
+/** Adds the way around a file that does not say where tokens are kept to its problems. */
+function readSettings(config: string, { env }: CommandIo, needs: readonly TokenPart[]): TokenSettings {
+  try {
+    return tokenSettingsInFile(config, env, new Set(needs));
+  } catch (error) {
+    const isPlaceAlone = needs.includes('tokens') && !needs.includes('clients') && !needs.includes('usage');
+    if (!(error instanceof ConfigurationError) || !isPlaceAlone || saysPlace(config, env)) throw error;
+    throw new ConfigurationError(error.code, [...error.problems, NO_PLACE]);
+  }
+}
+
+function saysPlace(config: string, env: CommandIo['env']): boolean {
+  try {
+    tokenSettingsInFile(config, env, new Set(['tokens']));
+    return true;
+  } catch {
+    // Its problems are those that the caller has.
+    return false;
+  }
+}
+
+const NO_PLACE: Problem = {
+  kind: 'unreadable',
+  field: '--config',
+  expected: 'a file that says where its tokens are kept',
+  got: 'another',
+  advice: 'mend it, or leave out --config and set PLIMSOLL_TOKENS to the SQLite file or the URL of the Redis',
+};
 
 /** Names the configuration: a gateway with another one may know neither the client nor the token. */
 export function usedLines({ configuration, tokens, passedOver }: NamedSettings): readonly string[] {

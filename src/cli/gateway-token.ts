@@ -2,6 +2,7 @@ import { didYouMean, unfit, type Problem } from '../errors.ts';
 import { withDeclared } from '../gateway/access/declared-tokens.ts';
 import { termsText } from '../gateway/access/member.ts';
 import { declaration } from '../gateway/configuration/declared.ts';
+import type { TokenPart } from '../gateway/configuration/file.ts';
 import { TokenStoreError, issueToken, tokenParts, type TokenStore } from '../gateway/access/tokens.ts';
 import { openStores } from '../gateway/configuration/places.ts';
 import { wrongArguments } from './arguments.ts';
@@ -65,7 +66,7 @@ export const command = defineCommand({
   actions: ['create', 'list', 'revoke', 'export'],
   async run({ values, positionals }, io) {
     const asked = askedIn(values, positionals);
-    const settings = settingsOf(asked.config, io);
+    const settings = settingsOf(asked.config, io, partsOf(asked));
     if (asked.action === 'create' && !settings.clients.has(asked.what)) return failUnknown(asked.what, settings, io);
     const stores = openStores(settings.tokens, asked.action === 'create' ? 'create' : 'existing');
     try {
@@ -82,6 +83,18 @@ export const command = defineCommand({
     }
   },
 });
+
+/** What must be right in a configuration: a token that leaked is revoked while the rest of the file is broken. */
+function partsOf({ action, terms }: Asked): readonly TokenPart[] {
+  return terms.owner === undefined ? PARTS[action] : [...PARTS[action], 'owners'];
+}
+
+const PARTS: Readonly<Record<TokenAction, readonly TokenPart[]>> = {
+  create: ['tokens', 'clients', 'owners', 'usage', 'declaredTokens'],
+  list: ['tokens'],
+  revoke: ['tokens'],
+  export: ['tokens', 'declaredTokens'],
+};
 
 interface Context {
   readonly store: TokenStore;
@@ -115,7 +128,7 @@ const ACTIONS: Readonly<Record<TokenAction, Action>> = {
     const tokens = (await store.list()).filter(
       (token) => (minted || token.minted === null) && (owner === null || token.member?.owner === owner),
     );
-    strangerLines(tokens, settings, io.now()).forEach((line) => io.err(line));
+    if (!settings.unread.has('clients')) strangerLines(tokens, settings, io.now()).forEach((line) => io.err(line));
     return print(json ? [tokensJson(tokens, io.now())] : tokenLines(tokens, io.now()), io);
   },
   async export(_asked, { store, io }) {
@@ -127,28 +140,34 @@ const ACTIONS: Readonly<Record<TokenAction, Action>> = {
   },
   async revoke({ what, terms, by }, { store, settings, io }) {
     const actor = actorOf(by, io);
-    if (terms.owner !== undefined) return revokeAll(storedOwner(terms.owner, settings), { store, actor, io });
+    if (terms.owner !== undefined) return revokeAll(storedOwner(terms.owner, settings), { store, settings, actor, io });
     if (await store.revoke(what, io.now(), actor))
       return print([`Token ${what} is revoked, and so are the tokens that it minted.`], io);
-    return fail([`There is no token with the id ${what}.`], io);
+    return fail([`There is no token with the id ${what}.`, ...undeclaredLines(settings)], io);
   },
 };
 
-interface Revoking {
-  readonly store: TokenStore;
+interface Revoking extends Context {
   readonly actor: string;
-  readonly io: CommandIo;
 }
 
 /** Revokes all tokens of an owner that were not. Those that they minted end with them. */
-async function revokeAll(owner: string, { store, actor, io }: Revoking): Promise<number> {
+async function revokeAll(owner: string, { store, settings, actor, io }: Revoking): Promise<number> {
   const tokens = (await store.list()).filter(
     ({ member, minted, revokedAtMs }) => member?.owner === owner && minted === null && revokedAtMs === null,
   );
-  if (tokens.length === 0) return fail([`${owner} has no token that could be revoked.`], io);
+  const unread = undeclaredLines(settings);
+  if (tokens.length === 0) return fail([`${owner} has no token that could be revoked.`, ...unread], io);
   for (const { id } of tokens) await store.revoke(id, io.now(), actor);
   const ids = tokens.map(({ id }) => id).join(', ');
-  return print(wrapped(`All tokens of ${owner} are revoked: ${ids}. So are those that they minted.`, 80), io);
+  const which = unread.length === 0 ? 'All tokens' : 'Tokens';
+  print(wrapped(`${which} of ${owner} are revoked: ${ids}. So are those that they minted.`, 80), io);
+  return unread.length === 0 ? 0 : fail(unread, io);
+}
+
+/** Says that declared tokens were not looked at, if the configuration names a file that cannot be read. */
+function undeclaredLines({ unread }: NamedSettings): readonly string[] {
+  return unread.has('declaredTokens') ? ['Declared tokens were not looked at: declaredTokens has a problem.'] : [];
 }
 
 function failUnknown(name: string, { clients, configuration, passedOver }: NamedSettings, io: CommandIo): number {

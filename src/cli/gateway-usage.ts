@@ -46,7 +46,7 @@ export const command = defineCommand({
   usage: USAGE,
   options: OPTIONS,
   async run({ values }, io) {
-    const settings = settingsOf(values.config, io);
+    const settings = settingsOf(values.config, io, ['usage', 'owners']);
     const parts = partsIn(values.by);
     const owner = values.owner === undefined ? null : storedOwner(values.owner, settings);
     const until = values.until === undefined ? dayAfter(utcDay(io.now())) : dayIn('--until', values.until, io.now());

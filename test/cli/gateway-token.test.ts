@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
+import { audit } from '../../src/cli/gateway-audit.ts';
 import { command } from '../../src/cli/gateway-token.ts';
 import { secretHash, tokenParts } from '../../src/gateway/access/tokens.ts';
 import { redis, redisServer } from '../../testing/redis-server.ts';
@@ -224,8 +225,79 @@ describe('plimsoll gateway token', () => {
     assert.ok(!kept.includes('lovelace') && kept.includes('h-'));
     assert.equal((await run(['list', '--owner', 'ada lovelace', '--config', path], env)).out.length, 2);
     assert.equal((await run(['revoke', '--owner', 'ada lovelace', '--config', path], env)).code, 0);
-    const short = await run(['list', '--config', path], { OWNERS: 'short' });
+    const short = await run(['list', '--owner', 'ada', '--config', path], { OWNERS: 'short' });
     assert.match(short.err[0] ?? '', /owners\.hash: expected a random text of at least 16 characters/);
+  });
+
+  for (const [what, broken, problem] of [
+    ['a misspelt field of a client', { clients: { checkout: { modells: [] } } }, /clients\.checkout\.modells/],
+    ['no client', { clients: {} }, /clients: expected a client/],
+    ['clients that are a list', { clients: ['checkout'] }, /clients: expected names of clients/],
+    ['a budget that is none', { budgets: 'fifty' }, /budgets: expected/],
+    ['a secret of owners that is not set', { owners: { hash: { env: 'NOT_SET' } } }, /owners\.hash\.env: expected/],
+    ['declared tokens that are gone', { declaredTokens: 'gone.json' }, /declaredTokens: expected/],
+    ['a ledger that is none', { ledger: { sqlite: 7 } }, /ledger\.sqlite: expected/],
+  ] as const)
+    it(`revokes and lists tokens while the file has ${what}`, async () => {
+      const name = `broken-${what.replaceAll(' ', '-')}`;
+      const path = config(name);
+      const { id } = tokenParts((await run(['create', 'checkout', '--config', path])).out[0] ?? '') ?? {};
+      config(name, broken);
+      const revoked = await run(['revoke', id ?? '', '--config', path]);
+      const done = `Token ${id} is revoked, and so are the tokens that it minted.`;
+      assert.deepEqual([revoked.code, revoked.out], [0, [done]]);
+      assert.match(revoked.err[0] ?? '', /broken-.*\.json has problems\. A gateway would not start with it:/);
+      assert.match(revoked.err.join(' '), problem);
+      const listed = await run(['list', '--config', path]);
+      assert.equal(listed.code, 0);
+      assert.match(listed.out[1] ?? '', / revoked$/);
+      assert.doesNotMatch(listed.err.join(' '), /Tokens of clients that are not in/);
+      const audited = await audit.run(['--config', path], keptIo().io);
+      assert.equal(audited, 0);
+      assert.equal((await run(['create', 'checkout', '--config', path])).code, 1);
+    });
+
+  it('does not call the tokens of an owner all revoked while those in a file cannot be read', async () => {
+    const clients = { platform: { members: {} } };
+    const path = config('declared-gone', { clients });
+    const { id } =
+      tokenParts((await run(['create', 'platform', '--owner', 'ada', '--config', path])).out[0] ?? '') ?? {};
+    config('declared-gone', { clients, declaredTokens: 'gone.json' });
+    const { code, out, err } = await run(['revoke', '--owner', 'ada', '--config', path]);
+    assert.deepEqual([code, out], [1, [`Tokens of ada are revoked: ${id}. So are those that they minted.`]]);
+    assert.equal(err.at(-1), 'Declared tokens were not looked at: declaredTokens has a problem.');
+    const unknown = await run(['revoke', 'abcdefghijkl', '--config', path]);
+    assert.deepEqual([unknown.code, unknown.err.at(-1)], [1, err.at(-1)]);
+  });
+
+  it('needs the key of hashed owners to find the tokens of one, and says so', async () => {
+    const more = { clients: { platform: { members: {} } }, owners: { hash: { env: 'NOT_SET' } } };
+    const { code, err } = await run(['revoke', '--owner', 'ada', '--config', config('no-hash', more)]);
+    assert.equal(code, 1);
+    assert.match(err.join(' '), /owners\.hash\.env: expected a secret in NOT_SET/);
+    assert.doesNotMatch(err.join(' '), /PLIMSOLL_TOKENS/);
+  });
+
+  it('says how to revoke when the file does not say where tokens are kept', async () => {
+    const path = config('placeless');
+    const { id = '' } = tokenParts((await run(['create', 'checkout', '--config', path])).out[0] ?? '') ?? {};
+    config('placeless', { tokens: { sqlite: 7 } });
+    const garbled = join(folder, 'garbled.yaml');
+    writeFileSync(garbled, 'clients:\n\tcheckout: {}\n  }');
+    for (const [file, first] of [
+      [path, /tokens\.sqlite: expected the path of an SQLite file, got 7/],
+      [garbled, /garbled\.yaml: expected YAML, got a text that cannot be parsed/],
+    ] as const) {
+      const { code, out, err } = await run(['revoke', id, '--config', file]);
+      assert.deepEqual([code, out], [1, []]);
+      assert.match(err.join(' '), first);
+      assert.match(
+        err.join(' '),
+        /leave out --config and set PLIMSOLL_TOKENS to the SQLite file or the URL of the Redis/,
+      );
+    }
+    const env = { PLIMSOLL_TOKENS: join(folder, 'placeless.db'), ANTHROPIC_API_KEY_FILE: '/not/there' };
+    assert.equal((await run(['revoke', id], env)).code, 0);
   });
 
   it('keeps them in Redis, and says when that does not answer', { skip: redis.skip }, async () => {

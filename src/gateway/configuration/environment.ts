@@ -17,7 +17,7 @@ import {
   type GatewayConfiguration,
   type ListenAddress,
 } from './configuration.ts';
-import { secretInEnvironment } from './keys.ts';
+import { secretInEnvironment, type SecretSources } from './keys.ts';
 import { DEFAULT_OWNERS } from './owners.ts';
 import type { Place } from './places.ts';
 
@@ -30,7 +30,7 @@ const SECRETS = ['ANTHROPIC_AUTH_TOKEN', 'ANTHROPIC_API_KEY', 'PLIMSOLL_LEDGER',
  */
 export function configurationInEnvironment(given: Env, folder: string): GatewayConfiguration {
   const problems: Problem[] = [];
-  const env = withFiles(given, folder, problems);
+  const env = withFiles({ env: given, folder }, problems);
   const report = environmentReport(env);
   const tokens = tokensPlace(env, folder, problems);
   problems.push(...ofTheKey(env, report.problems));
@@ -76,10 +76,13 @@ function opened(budgets: readonly unknown[]): 'all' | 'standard' {
 
 const OF_MODELS: ReadonlySet<string> = new Set(Object.values(MODEL_VARIABLES));
 
-/** Reads the place of the tokens, without the key. Throws as `configurationInEnvironment` does. */
+/** Reads the place of the tokens, and nothing else: not the key. Throws as `configurationInEnvironment` does. */
 export function tokensInEnvironment(given: Env, folder: string): Place {
   const problems: Problem[] = [];
-  const tokens = tokensPlace(withFiles(given, folder, problems), folder, problems);
+  const named = withFiles({ env: given, folder }, problems, ['PLIMSOLL_TOKENS']);
+  const isNamed = textOf(named, 'PLIMSOLL_TOKENS') !== '';
+  const env = isNamed ? named : withFiles({ env: named, folder }, problems, ['PLIMSOLL_LEDGER']);
+  const tokens = tokensPlace(env, folder, problems);
   if (tokens === null || problems.length > 0) throw new ConfigurationError(GATEWAY_INVALID, problems);
   return tokens;
 }
@@ -87,7 +90,7 @@ export function tokensInEnvironment(given: Env, folder: string): Place {
 /** Reads the place of usage: the ledger's, or else that of the tokens. Throws as `configurationInEnvironment` does. */
 export function usageInEnvironment(given: Env, folder: string): Place {
   const tokens = tokensInEnvironment(given, folder);
-  const ledger = textOf(withFiles(given, folder, []), 'PLIMSOLL_LEDGER');
+  const ledger = textOf(withFiles({ env: given, folder }, []), 'PLIMSOLL_LEDGER');
   return ledger === '' || ledger === 'memory' ? tokens : placeIn(ledger, folder);
 }
 
@@ -122,9 +125,11 @@ function ofTheKey(env: Env, problems: readonly Problem[]): readonly Problem[] {
   return [{ ...TOKEN_OF_A_CLIENT, field: used }, ...problems.filter(({ field }) => field !== used)];
 }
 
-function withFiles(env: Env, folder: string, problems: Problem[]): Env {
-  const read = SECRETS.filter((variable) => textOf(env, `${variable}_FILE`) !== '').map((variable) => {
-    const found = secretInEnvironment(variable, { env, folder });
+function withFiles(sources: SecretSources, problems: Problem[], variables: readonly string[] = SECRETS): Env {
+  const { env } = sources;
+  const named = variables.filter((variable) => textOf(env, `${variable}_FILE`) !== '');
+  const read = named.map((variable) => {
+    const found = secretInEnvironment(variable, sources);
     if ('problem' in found) problems.push({ field: `${variable}_FILE`, ...found.problem });
     return [variable, 'text' in found ? found.text : undefined] as const;
   });

@@ -63,6 +63,9 @@ export function configurationInFile(path: string, env: Env): GatewayConfiguratio
   return readFrom(path, (read) => configured(read, { env, folder: dirname(path) }));
 }
 
+/** The parts of a configuration that commands about tokens use, a closed set. */
+export type TokenPart = 'tokens' | 'clients' | 'owners' | 'usage' | 'declaredTokens';
+
 /** The part of a configuration for making and revoking tokens, without keys. */
 export interface TokenSettings {
   readonly tokens: Place;
@@ -76,27 +79,45 @@ export interface TokenSettings {
   /** The place of usage, and the days for which it is kept. */
   readonly usage: Place;
   readonly usageDays: number;
+  /** Problems of parts that were not needed. What those parts say above is incomplete. */
+  readonly unread: ReadonlyMap<TokenPart, readonly Problem[]>;
 }
 
-/** Reads that part of a file, without the keys that it names. Throws as `configurationInFile` does. */
-export function tokenSettingsInFile(path: string, env: Env): TokenSettings {
+/**
+ * Reads that part of a file, without the keys that it names. Only the parts in `needs` must be right: a token can be
+ * revoked while the rest of the file is broken. Throws as `configurationInFile` does, with their problems.
+ */
+export function tokenSettingsInFile(path: string, env: Env, needs: ReadonlySet<TokenPart>): TokenSettings {
   const sources = { env, folder: dirname(path) };
-  return readFrom(path, (read) => {
-    const aliases = read.within('keys', '').names();
-    const clients = clientsOf(read, namesOf(read));
-    return {
-      tokens: tokensOf(read, sources),
-      clients,
-      budgets: allBudgets(read, { clients: [...clients.keys()], aliases }),
-      ...ownerSettings(read, sources),
-      declaredTokens: declaredTokensOf(read, sources),
-    };
-  });
+  const fields = fieldsIn(path);
+  const found = new Map<TokenPart, readonly Problem[]>();
+  const part = <T>(name: TokenPart, reading: (read: Reader) => T): T => {
+    const problems: Problem[] = [];
+    const value = reading(new Reader(fields, '', problems));
+    if (problems.length > 0) found.set(name, inside(path, each(problems)));
+    return value;
+  };
+  const settings = {
+    tokens: part('tokens', (read) => tokensOf(read, sources)),
+    ...part('clients', clientsAndBudgets),
+    ...part('owners', (read) => ownerSettings(read, sources)),
+    usage: part('usage', (read) => ledgerPlaceOf(read, sources) ?? tokensOf(read, sources)),
+    declaredTokens: part('declaredTokens', (read) => declaredTokensOf(read, sources)),
+  };
+  const needed = [...found].filter(([name]) => needs.has(name)).flatMap(([, problems]) => problems);
+  if (needed.length > 0) throw new ConfigurationError(GATEWAY_INVALID, each(needed));
+  return { ...settings, unread: found };
 }
 
-function ownerSettings(read: Reader, sources: SecretSources): Pick<TokenSettings, 'ownerKey' | 'usage' | 'usageDays'> {
+function clientsAndBudgets(read: Reader): Pick<TokenSettings, 'clients' | 'budgets'> {
+  const aliases = read.within('keys', '').names();
+  const clients = clientsOf(read, namesOf(read));
+  return { clients, budgets: allBudgets(read, { clients: [...clients.keys()], aliases }) };
+}
+
+function ownerSettings(read: Reader, sources: SecretSources): Pick<TokenSettings, 'ownerKey' | 'usageDays'> {
   const { key, usageDays } = ownersOf(read, sources);
-  return { ownerKey: key, usageDays, usage: ledgerPlaceOf(read, sources) ?? tokensOf(read, sources) };
+  return { ownerKey: key, usageDays };
 }
 
 /** The part of a configuration for showing spend, without keys. */
@@ -120,14 +141,17 @@ export function spendingInFile(path: string, env: Env): GatewaySpending {
 }
 
 function readFrom<T>(path: string, reading: (read: Reader) => T): T {
-  const file = structuredFile(path);
-  if ('problem' in file) throw invalid(path, [{ field: '', ...file.problem }]);
-  if (!isObject(file.value))
-    throw invalid(path, [unfit('', file.value, { expected: 'fields such as keys and clients' })]);
   const problems: Problem[] = [];
-  const found = reading(new Reader(file.value, '', problems));
+  const found = reading(new Reader(fieldsIn(path), '', problems));
   if (problems.length > 0) throw invalid(path, each(problems));
   return found;
+}
+
+function fieldsIn(path: string): object {
+  const file = structuredFile(path);
+  if ('problem' in file) throw invalid(path, [{ field: '', ...file.problem }]);
+  if (isObject(file.value)) return file.value;
+  throw invalid(path, [unfit('', file.value, { expected: 'fields such as keys and clients' })]);
 }
 
 /** Removes repeated problems, because some fields are read twice. */

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test, type TestContext } from 'node:test';
 import { gzipSync } from 'node:zlib';
+import { JSON_CONTRACTS, type JsonUnit } from '../../scripts/json-contract.ts';
 import type { Taken } from '../../src/cli/arguments.ts';
 import type { CommandIo } from '../../src/cli/command.ts';
 import { main } from '../../src/cli/main.ts';
@@ -17,7 +18,6 @@ import { ADMIN_KEY, BooksBench, KEYS, WATCHED } from '../../testing/organization
 import { plantedSecret } from '../../testing/planted.ts';
 
 const root = join(import.meta.dirname, '../..');
-const page = readFileSync(join(root, 'docs/json.md'), 'utf8');
 
 const folder = mkdtempSync(join(tmpdir(), 'plimsoll-json-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -34,24 +34,56 @@ function spread(path: string): readonly string[] {
   return inner === undefined ? [path] : inner.split(',').flatMap((each) => spread(`${before}${each}${behind}`));
 }
 
-/** The fields on the page, by the words after `plimsoll` in the heading. */
-const documented = new Map(
-  [...page.matchAll(/^## `plimsoll ([^`]+)`\n([^]*?)(?=^## |$(?![^]))/gm)].map(([, name = '', text = '']) => {
-    const fields = [...text.matchAll(/^\| `([^`]+)`/gm)].flatMap(([, path = '']) => spread(path));
-    return [name, fields] as const;
-  }),
+interface Listed {
+  readonly path: string;
+  readonly unit: JsonUnit;
+}
+
+const documented: ReadonlyMap<string, readonly Listed[]> = new Map(
+  JSON_CONTRACTS.map(({ command, fields }) => [
+    command,
+    fields.flatMap(([paths, unit]) => spread(paths).map((path) => ({ path, unit }))),
+  ]),
 );
 
 /** The fields that the page may have although nothing here prints them: they say what has gone wrong, or is seldom. */
 const SELDOM: readonly RegExp[] = [/\.controlFailures\[\]/, /^unread\[\]/, /^tokens\[\]\.minted\./, /^pools\[\]$/];
 
+const isNumber = (value: unknown): boolean => typeof value === 'number' && Number.isFinite(value);
+const isText = (value: unknown, shape: RegExp): boolean => typeof value === 'string' && shape.test(value);
+
+const FITS: Readonly<Record<JsonUnit, (value: unknown) => boolean>> = {
+  any: (value) => isNumber(value) || typeof value === 'string',
+  text: (value) => typeof value === 'string',
+  boolean: (value) => typeof value === 'boolean',
+  count: (value) => Number.isSafeInteger(value) && Number(value) >= 0,
+  number: isNumber,
+  ratio: (value) => isNumber(value) && Number(value) >= 0,
+  days: (value) => Number.isSafeInteger(value),
+  seconds: isNumber,
+  ms: (value) => isNumber(value) && Number(value) >= 0,
+  'epoch ms': (value) => isNumber(value) && Number(value) < 1e14,
+  time: (value) => isText(value, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/),
+  day: (value) => isText(value, /^\d{4}-\d\d-\d\d$/),
+  USD: isNumber,
+  'USD text': (value) => isText(value, /^-?\d+(\.\d+)?$/),
+  'nano-USD': (value) => Number.isSafeInteger(value),
+  'nano-USD text': (value) => isText(value, /^-?\d+$/),
+};
+
+interface Printed {
+  readonly path: string;
+  readonly value: unknown;
+}
+
 /** Names every value in it; `null`, and what is empty, for itself. */
-function fieldsOf(value: unknown, path = ''): readonly string[] {
-  if (typeof value !== 'object' || value === null) return [path];
-  if (Array.isArray(value)) return value.length === 0 ? [path] : value.flatMap((each) => fieldsOf(each, `${path}[]`));
+function fieldsOf(value: unknown, path = ''): readonly Printed[] {
+  if (typeof value !== 'object' || value === null) return [{ path, value }];
+  if (Array.isArray(value))
+    return value.length === 0 ? [{ path, value: null }] : value.flatMap((each) => fieldsOf(each, `${path}[]`));
   const entries = Object.entries(value);
   return entries.length === 0
-    ? [path]
+    ? [{ path, value: null }]
     : entries.flatMap(([name, each]) => fieldsOf(each, path === '' ? name : `${path}.${name}`));
 }
 
@@ -63,19 +95,27 @@ const isOnPage = (field: string, listed: string): boolean => {
   return names.length <= parts.length && names.every(fits);
 };
 
+const isWhole = (field: string, listed: string): boolean =>
+  isOnPage(field, listed) &&
+  field.split('.').length === listed.split('.').length &&
+  field.endsWith('[]') === listed.endsWith('[]');
+
 function compare(name: string, printed: readonly unknown[]): void {
   const listed = documented.get(name) ?? [];
-  const fields = [...new Set(printed.flatMap((each) => fieldsOf(each)))];
-  const strange = fields.filter((field) => !listed.some((each) => isOnPage(field, each)));
-  assert.deepEqual(strange, [], `plimsoll ${name} prints what docs/json.md does not list`);
-  const isWhole = (field: string, each: string): boolean =>
-    isOnPage(field, each) &&
-    field.split('.').length === each.split('.').length &&
-    field.endsWith('[]') === each.endsWith('[]');
+  const fields = printed.flatMap((each) => fieldsOf(each));
+  const strange = new Set(
+    fields.map(({ path }) => path).filter((path) => !listed.some((each) => isOnPage(path, each.path))),
+  );
+  assert.deepEqual([...strange], [], `plimsoll ${name} prints what docs/json.md does not list`);
   const missing = listed.filter(
-    (each) => !fields.some((field) => isWhole(field, each)) && !SELDOM.some((seldom) => seldom.test(each)),
+    (each) => !fields.some(({ path }) => isWhole(path, each.path)) && !SELDOM.some((seldom) => seldom.test(each.path)),
   );
   assert.deepEqual(missing, [], `docs/json.md lists what plimsoll ${name} does not print`);
+  const unfit = fields.filter(({ path, value }) => {
+    const unit = listed.find((each) => isWhole(path, each.path))?.unit;
+    return value !== null && (unit === undefined || !FITS[unit](value));
+  });
+  assert.deepEqual(unfit, [], `plimsoll ${name} prints another type or unit than docs/json.md says`);
 }
 
 interface Surroundings {
