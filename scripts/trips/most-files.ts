@@ -5,10 +5,10 @@ import type { TripName } from './trips.ts';
  * so many files. A trip that has become shorter lowers its number; a higher one needs a reason in its commit.
  */
 export const MOST_FILES: Readonly<Record<TripName, number>> = {
-  'messages.create': 26,
-  stream: 27,
-  '429, then 200': 27,
-  'with a budget': 37,
+  'messages.create': 27,
+  stream: 28,
+  '429, then 200': 29,
+  'with a budget': 39,
   'gateway, JSON': 43,
   'gateway, stream': 44,
 };

@@ -6,7 +6,7 @@ import { checkedOptions, optionsObject, unknownOptions, type InstrumentOptions }
 import { platformOf } from '../platform.ts';
 import { nodeProblem } from '../version.ts';
 import { observation } from './observation.ts';
-import { cover } from '../observe/body-tap.ts';
+import { cover } from '../observe/covers.ts';
 import type { Observation } from '../observe/observation.ts';
 import { UNNAMED_KEY, observedSeams, type ObservedClient, type Seams } from '../observe/sdk-call.ts';
 

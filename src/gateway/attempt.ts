@@ -1,7 +1,6 @@
 import type { ClientRetries } from '../observe/client-retries.ts';
 import { isUnsent, type Exchange, type Transport } from '../observe/exchange.ts';
 import type { LiveCall } from '../observe/live-call.ts';
-import { limiters } from '../observe/limiters.ts';
 import { responseListener } from '../observe/response.ts';
 import { retriesResponse } from '../observe/sdk-retry.ts';
 import { retryAfterMs } from '../limiter.ts';
@@ -53,10 +52,10 @@ export const GATEWAY_TRANSPORT: Transport<GatewayAttempt, UpstreamResponse> = {
     return response;
   },
   headers: ({ values }) => values,
-  follow({ call, observation, request, route }, { values, body }) {
-    route.succeed(() => limiters(values));
-    const type = isReadable(values.get('content-encoding') ?? 'identity') ? values.get('content-type') : undefined;
-    body.listen(responseListener({ call, observation, path: request.target }, type ?? ''));
+  follow({ call, observation, request, route }, { values, body }, { limiters, contentType }) {
+    route.succeed(limiters);
+    const type = isReadable(values.get('content-encoding') ?? 'identity') ? contentType : '';
+    body.listen(responseListener({ call, observation, path: request.target }, type));
   },
   refusalBody: (_attempt, response) => response.json(),
   retriesRefusal: ({ fingerprint }, { status, headers }) =>

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { constants, createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from 'node:zlib';
-import type { BodyListener } from '../observe/body-tap.ts';
+import type { BodyListener } from '../observe/branch.ts';
 import type { RawHeaders } from './headers.ts';
 import { isByClient } from './upstream-errors.ts';
 

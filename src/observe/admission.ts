@@ -1,6 +1,6 @@
 import { REFUSAL, type Admission, type Guard, type GuardFailure, type GuardedRequest } from '../decisions.ts';
 import type { Call } from '../vocabulary.ts';
-import { hide } from './body-tap.ts';
+import { hide } from './covers.ts';
 import type { LiveCall } from './live-call.ts';
 import type { Observation } from './observation.ts';
 import { isJson } from './usage.ts';

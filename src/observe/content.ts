@@ -1,18 +1,18 @@
+import { coverWhole, isPlainStream, tapBody, tapInside } from './body-tap.ts';
 import {
-  cover,
-  coverMethod,
+  branchOf,
+  close,
   end,
   failure,
   follow,
-  hide,
+  keepBranch,
   see,
   Tap,
-  tapBody,
   untap,
   type BodyEnd,
   type BodyListener,
-  type Method,
-} from './body-tap.ts';
+} from './branch.ts';
+import { cover, coverMethod, hide, type Method } from './covers.ts';
 import { isJson, type Json } from './usage.ts';
 
 /** What a `fetch` answers with, as far as its content goes: not every one answers with a `Response` of the runtime. */
@@ -146,15 +146,17 @@ export const LARGEST_PASSED_BYTES = 32 << 20;
  * `seen` is called once, with `undefined` where there is no value; or `unseen` is, where nobody can tell.
  */
 export function tapJson(response: Response, seen: SeenJson, unseen: () => void): void {
-  const body = tapContent(response, new JsonListener(seen), unseen);
+  const listener = new JsonListener(seen);
+  if (tapPlainJson(response, listener)) return;
+  const body = tapContent(response, listener, unseen);
   const { json: parse } = response as { readonly json?: Method };
-  if (body !== null && typeof parse === 'function') coverJson(response, { body, parse }, seen);
+  if (body !== null && typeof parse === 'function') coverJson(response, { body, parse }, listener);
 }
 
 function coverJson(
   response: Response,
   { body, parse }: { readonly body: TappedStream; readonly parse: Method },
-  seen: SeenJson,
+  listener: JsonListener,
 ): void {
   const parsing = reading(parse, valueSeen, failed);
   let uncover: (() => void) | null = null;
@@ -172,17 +174,68 @@ function coverJson(
   }
 
   function valueSeen<T>(value: T): T {
-    seen(value, 'done');
+    listener.parsed(value);
     return value;
   }
 
   function failed(error: unknown): never {
-    seen(undefined, error instanceof SyntaxError ? 'malformed' : failure(error));
+    listener.failed(error);
     throw error;
   }
 }
 
 type SeenJson = (value: unknown, how: JsonEnd) => void;
+
+/** The runtime's own way to the body of a response, whatever stands in front of it. */
+const bodyOf = Reflect.getOwnPropertyDescriptor(Response.prototype, 'body')?.get as (
+  this: Response,
+) => Response['body'];
+
+const { json: parseOwn } = Response.prototype;
+
+const HIDDEN_JSON = { value: json, writable: true, configurable: true, enumerable: false };
+const HIDDEN_BODY = { get: wholeBody, configurable: true, enumerable: false };
+
+/**
+ * Does the same for a response of the runtime's that nobody has changed, by as few properties as can be: nearly all are
+ * read by `json()`, at once. Returns whether it did.
+ */
+function tapPlainJson(response: Response, listener: JsonListener): boolean {
+  if (!(response instanceof Response) || response.json !== parseOwn || !Object.isExtensible(response)) return false;
+  const { body } = response;
+  if (body === null || body !== bodyOf.call(response) || body.locked || response.bodyUsed) return false;
+  if (branchOf(body) !== undefined || !isPlainStream(body) || !Object.isExtensible(body)) return false;
+  keepBranch(response, tapInside(body, listener));
+  Reflect.defineProperty(response, 'json', HIDDEN_JSON);
+  Reflect.defineProperty(response, 'body', HIDDEN_BODY);
+  return true;
+}
+
+function json(this: Response): Promise<unknown> {
+  const branch = branchOf(this);
+  const listener = branch?.tap.listener;
+  if (branch === undefined || branch.over || !(listener instanceof JsonListener)) return parseOwn.call(this);
+  const body = bodyOf.call(this);
+  // `clone()` puts another body in place of the first, with a branch of its own.
+  if (body === null || branchOf(body) !== branch || body.locked || this.bodyUsed) return parseOwn.call(this);
+  close(branch);
+  return parseOwn.call(this).then(
+    (value) => {
+      listener.parsed(value);
+      return value;
+    },
+    (error: unknown) => {
+      listener.failed(error);
+      throw error;
+    },
+  );
+}
+
+function wholeBody(this: Response): Response['body'] {
+  const body = bodyOf.call(this);
+  if (body !== null) coverWhole(body);
+  return body;
+}
 
 /** A text of so many characters is parsed in no time, whatever is in it. */
 export const SHORT_JSON = 1 << 20;
@@ -237,6 +290,16 @@ export class JsonListener implements BodyListener {
     this.#bytes += bytes.byteLength;
     if (this.#bytes <= this.#largestBytes) this.#chunks.push(bytes.slice());
     else this.#chunks.length = 0;
+  }
+
+  /** The response's own `json()` has parsed the body, in place of its chunks. */
+  parsed(value: unknown): void {
+    this.#seen(value, 'done');
+  }
+
+  /** The response's own `json()` has failed. */
+  failed(error: unknown): void {
+    this.#seen(undefined, error instanceof SyntaxError ? 'malformed' : failure(error));
   }
 
   end(how: BodyEnd): void {

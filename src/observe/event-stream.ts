@@ -1,4 +1,4 @@
-import type { BodyEnd, BodyListener } from './body-tap.ts';
+import type { BodyEnd, BodyListener } from './branch.ts';
 import { DocumentListener, SHORT_JSON, parseJson } from './content.ts';
 import {
   EventLines,

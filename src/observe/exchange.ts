@@ -2,7 +2,7 @@ import type { GuardedRequest, RetryDecision, RetryPolicy } from '../decisions.ts
 import type { Rejection } from '../vocabulary.ts';
 import { retryAfterMs } from '../limiter.ts';
 import { admit } from './admission.ts';
-import { apiLimiters, limiters, type HeaderReader } from './limiters.ts';
+import { apiLimiters, readHeaders, type HeaderReader, type ReadHeaders } from './limiters.ts';
 import type { LiveCall } from './live-call.ts';
 import type { Observation } from './observation.ts';
 import { billsAnother } from './operation.ts';
@@ -37,7 +37,7 @@ export interface Transport<E extends Exchange, R extends ResponseHead> {
   /** The headers of a success, to be read one by one. */
   headers(response: R): HeaderReader;
   /** Reads along in the body of a success, and ends the call when it is over. */
-  follow(exchange: E, response: R): void;
+  follow(exchange: E, response: R, headers: ReadHeaders): void;
   /** The parsed body of a refusal; `null` where it cannot be had in time. Never rejects. */
   refusalBody(exchange: E, response: R, fate: RefusalFate): Promise<unknown>;
   /** Will the request be sent again after this refusal? */
@@ -159,8 +159,9 @@ function observeSuccess<E extends Exchange, R extends ResponseHead>(
   transport: Transport<E, R>,
   response: R,
 ): void {
-  exchange.call.succeed(response.status, limiters(transport.headers(response)));
-  transport.follow(exchange, response);
+  const headers = readHeaders(transport.headers(response));
+  exchange.call.succeed(response.status, headers.limiters);
+  transport.follow(exchange, response, headers);
 }
 
 const MOVED_ON = { denied: null, ends: 'failed_over' } as const;

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import type { Timers } from '../clock.ts';
 import { retryAfterMs } from '../limiter.ts';
 import { allowedBody, GuardFailedError } from './admission.ts';
-import { coverMethod } from './body-tap.ts';
+import { coverMethod } from './covers.ts';
 import { ClientRetries, type RetryKey } from './client-retries.ts';
 import { isObservedAbove, listenToFetch, sendObserved, type Exchange, type Transport } from './exchange.ts';
 import { FetchRequest, isClaudeRequest, textOfRequest, type FetchArguments } from './fetch-request.ts';
@@ -166,8 +166,8 @@ const FETCH_TRANSPORT: Transport<FetchExchange, Response> = {
     return plain({ ...sending, given }) as Promise<Response>;
   },
   headers: ({ headers }) => headers,
-  follow({ call, observation, request }, response) {
-    followResponse({ call, observation, path: request.address }, response);
+  follow({ call, observation, request }, response, headers) {
+    followResponse({ call, observation, path: request.address }, response, headers);
   },
   // Others than the SDKs read a refusal before they decide.
   refusalBody: ({ isNumbered }, response, fate) => refusalBody(response, isNumbered ? fate : 'reported'),

@@ -4,7 +4,7 @@ import type { GuardedRequest } from '../decisions.ts';
 import type { BatchResult, Outcome, Rejection, Usage } from '../vocabulary.ts';
 import { retryAfterMs } from '../limiter.ts';
 import { admit } from './admission.ts';
-import type { BodyListener } from './body-tap.ts';
+import type { BodyListener } from './branch.ts';
 import { tapContent } from './content.ts';
 import {
   giveUp,
@@ -15,7 +15,7 @@ import {
   type RefusalFate,
   type Transport,
 } from './exchange.ts';
-import { apiLimiters, limiters } from './limiters.ts';
+import { apiLimiters, readHeaders } from './limiters.ts';
 import type { LiveCall } from './live-call.ts';
 import { billsAnother } from './operation.ts';
 import { rejection, requestIdOf, type BegunAttempt } from './rejection.ts';
@@ -148,10 +148,11 @@ export class MiddlewareRound<E extends Exchange> {
     if (begun === null || call.isOver) return;
     this.#last = null;
     if (response.ok) {
-      call.succeed(status, limiters(headers), begun);
+      const read = readHeaders(headers);
+      call.succeed(status, read.limiters, begun);
       this.#last = new ResponseOfRound(call, begun.model);
       this.#answers.set(response, this.#last);
-      followResponse({ call: this.#last, observation, path: this.#surroundings.path }, response);
+      followResponse({ call: this.#last, observation, path: this.#surroundings.path }, response, read);
       return;
     }
     // A refusal that the middleware keeps to itself is known by its headers, unless it has been read by then.

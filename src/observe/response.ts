@@ -1,10 +1,11 @@
 import { BATCH_OUTCOMES, CACHE_MISS_REASONS, type BatchOutcome, type CacheMiss } from '../answers.ts';
 import { MESSAGE_OPERATIONS, type BatchResult, type CallCost, type Outcome, type Usage } from '../vocabulary.ts';
-import type { BodyEnd, BodyListener } from './body-tap.ts';
+import type { BodyEnd, BodyListener } from './branch.ts';
 import { JsonListener, LARGEST_PASSED_BYTES, parseJson, tapContent, tapJson, type JsonEnd } from './content.ts';
 import { EventStreamListener, type EventStreamScanner, type StreamEvents } from './event-stream.ts';
 import { seenBatch } from './known-batches.ts';
 import type { LiveCall } from './live-call.ts';
+import type { ReadHeaders } from './limiters.ts';
 import type { Observation } from './observation.ts';
 import { estimatedOutputOf, estimatedOutputTokens, withEstimatedOutput } from './estimate.ts';
 import { bodyRejection } from './rejection.ts';
@@ -52,19 +53,19 @@ export type FollowedCall = Pick<
 >;
 
 /** Reads along in the body of a successful response and ends the call when it is over. The response stays unread. */
-export function followResponse(followed: Followed, response: Response): void {
+export function followResponse(followed: Followed, response: Response, headers: ReadHeaders): void {
   const { call } = followed;
   const unseen = (): void => call.end('ok');
-  const type = response.headers.get('content-type') ?? '';
-  if (isEmpty(response, type)) unseen();
-  else if (isOneJson(call, type)) tapJson(response, (value, how) => followJson(followed, value, how), unseen);
-  else tapContent(response, responseListener(followed, type), unseen);
+  if (isEmpty(response, headers)) unseen();
+  else if (isOneJson(call, headers.contentType))
+    tapJson(response, (value, how) => followJson(followed, value, how), unseen);
+  else tapContent(response, responseListener(followed, headers.contentType), unseen);
 }
 
 /** The SDK does not read these. */
-function isEmpty(response: Response, type: string): boolean {
+function isEmpty(response: Response, { contentType, contentLength }: ReadHeaders): boolean {
   if (response.status === 204 || (response.body === null && response instanceof Response)) return true;
-  return type.includes('json') && response.headers.get('content-length') === '0';
+  return contentLength === '0' && contentType.includes('json');
 }
 
 /** Reads along in the bytes of a successful response of this content type, and ends the call when they are over. */
@@ -81,7 +82,7 @@ export function responseListener(followed: Followed, type: string): BodyListener
 
 function isOneJson({ operation }: FollowedCall, type: string): boolean {
   if (operation === 'messages.stream' || operation === 'messages.batches.results') return false;
-  return /json(?!l)/i.test(type);
+  return type === 'application/json' || /json(?!l)/i.test(type);
 }
 
 /** The outcome of a body that is whole when it has been read to its end. */
@@ -255,7 +256,6 @@ function outcomeOfStream({ stopped }: EventStreamScanner, how: BodyEnd): Outcome
   return how === 'done' ? 'truncated' : OUTCOME_OF_END[how];
 }
 
-const LF = 0x0a;
 const NONE = { model: null, serverFallbackFrom: null, stopReason: null, cacheMiss: null, usage: null, cost: null };
 
 /** A line is as long as a response can be. A longer one is given up and counted as an error. */
@@ -280,7 +280,7 @@ export class BatchResultsListener implements BodyListener {
   chunk(chunk: Uint8Array): void {
     const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
     let start = 0;
-    for (let end = bytes.indexOf(LF); end !== -1; end = bytes.indexOf(LF, start)) {
+    for (let end = bytes.indexOf('\n'); end !== -1; end = bytes.indexOf('\n', start)) {
       this.#hold(bytes.subarray(start, end));
       this.#endLine();
       start = end + 1;

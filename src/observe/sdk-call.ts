@@ -270,8 +270,8 @@ const SDK_TRANSPORT: Transport<SdkExchange, Response> = {
   guardedRequest: ({ init, options }) => guardedRequest(init, options),
   send,
   headers: ({ headers }) => headers,
-  follow({ call, observation, options }, response) {
-    followResponse({ call, observation, path: options.path }, response);
+  follow({ call, observation, options }, response, headers) {
+    followResponse({ call, observation, path: options.path }, response, headers);
   },
   refusalBody: ({ round }, response, fate) =>
     round === null ? refusalBody(response, fate) : round.refusalBody(response, fate),

@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
-import { coverMethod, hide, isPlainStream, tapBody } from './body-tap.ts';
+import { isPlainStream, tapBody } from './body-tap.ts';
 import { JsonListener, tapContent } from './content.ts';
+import { coverMethod, hide } from './covers.ts';
 import type { RefusalFate, RetryHeaders } from './exchange.ts';
 import type { LiveCall } from './live-call.ts';
 import { isExplained } from './rejection.ts';

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
-import { tapBody, type BodyEnd } from '../../src/observe/body-tap.ts';
+import { tapBody } from '../../src/observe/body-tap.ts';
+import type { BodyEnd } from '../../src/observe/branch.ts';
 import { STREAMED } from '../../testing/cassettes/cassettes.ts';
 
 /** A body of so many chunks, and what became of it. */

@@ -120,12 +120,12 @@ export class Route {
   }
 
   /** Notes a success, with the limits that it showed. */
-  succeed(limiters: () => readonly Limiter[]): void {
+  succeed(limiters: readonly Limiter[]): void {
     if (this.#health === null) return;
     const { stage, model } = this.#step;
     const modelClass = this.#classOf(model);
     this.#health.succeed(modelClass);
-    if (this.#stages[stage]?.pool.choose === 'headroom') this.#health.see(modelClass, limiters());
+    if (this.#stages[stage]?.pool.choose === 'headroom') this.#health.see(modelClass, limiters);
   }
 
   /** Notes a refusal, and finds the next way. */
