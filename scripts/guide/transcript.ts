@@ -26,10 +26,19 @@ const PACKAGES = ['@anthropic-ai/sdk', 'prom-client', 'yaml'];
  * Needs promtool.
  */
 export async function transcribed(page: string, promtool: string): Promise<string> {
+  return (await replayed(page, promtool)).text;
+}
+
+/** The same, with the metrics pages that the guide's Prometheus read on that day. */
+export async function replayed(
+  page: string,
+  promtool: string,
+): Promise<{ readonly text: string; readonly pages: readonly Page[] }> {
   const folder = mkdtempSync(join(tmpdir(), 'plimsoll-guide-'));
   try {
     const session = new Session(folder, promtool);
-    return await rewrittenBlocks(page, (block) => session.made(block));
+    const text = await rewrittenBlocks(page, (block) => session.made(block));
+    return { text, pages: session.pages() };
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -70,7 +79,7 @@ class Session {
   }
 
   async #console(body: string, at: string): Promise<string> {
-    const page = this.#pages().findLast(({ atMs }) => atMs <= Date.parse(moment(at)));
+    const page = this.pages().findLast(({ atMs }) => atMs <= Date.parse(moment(at)));
     this.#write('page.txt', page?.text ?? '');
     let made = '';
     for (const [line, command = ''] of body.matchAll(/^\$ ((?:.*\\\n)*.*)$/gm)) {
@@ -83,7 +92,7 @@ class Session {
 
   async #alerts(from: string, to: string): Promise<string> {
     const [fromMs, toMs] = [Date.parse(moment(from)), Date.parse(moment(to))];
-    const pages = this.#pages().filter(({ atMs }) => atMs >= fromMs && atMs <= toMs);
+    const pages = this.pages().filter(({ atMs }) => atMs >= fromMs && atMs <= toMs);
     const alerts = await alertsOver({
       promtool: this.#promtool,
       rules: join(root, 'alerts'),
@@ -94,7 +103,7 @@ class Session {
     return alertLines(alerts);
   }
 
-  #pages(): readonly Page[] {
+  pages(): readonly Page[] {
     if (!existsSync(join(this.#folder, 'pages.jsonl'))) return [];
     const lines = readFileSync(join(this.#folder, 'pages.jsonl'), 'utf8').trimEnd().split('\n');
     return lines.map((line) => JSON.parse(line) as Page);
