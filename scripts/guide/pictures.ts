@@ -79,7 +79,7 @@ async function taken(of: Browser, picture: Picture): Promise<string> {
     { port: 0 },
   );
   await tab.clock.setFixedTime(atMs);
-  await tab.goto(`${url}/?range=${SHOWN_SECONDS}`);
+  await tab.goto(`${url}/#range=${SHOWN_SECONDS}`);
   await tab.locator('.u-over').first().waitFor();
   await tab.waitForTimeout(1_000); // Charts draw on the frames after they are there.
   await tab.screenshot({ path });
