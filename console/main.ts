@@ -92,7 +92,11 @@ function sourceOf(view: View): string {
     folded === 0
       ? ''
       : ` There are too many sets of labels for the memory: ${whole(folded)} calls stand under "other".`;
-  return `Numbers of ${now}. In memory since ${clock(sinceMs)} UTC, for an hour at most. Quantiles are right to 5%.${other}`;
+  const forgotten =
+    view.forgottenSeries === 0
+      ? ''
+      : ` ${whole(view.forgottenSeries)} series came and went: do labels have ids in them?`;
+  return `Numbers of ${now}. In memory since ${clock(sinceMs)} UTC, for an hour at most. Quantiles are right to 5%.${other}${forgotten}`;
 }
 
 /** Ranges that only Prometheus knows are there where it is. What it does not answer is said, and an hour is shown in its place. */
@@ -111,14 +115,12 @@ function sort(column: string): void {
 }
 
 function showReplicas({ replicas }: View): void {
-  const silentOnes = replicas.filter(({ isSilent }) => isSilent);
-  const names = silentOnes.map(
-    ({ name, seenAtMs }) => `${name} silent since ${seenAtMs === null ? 'the start' : clock(seenAtMs)}`,
+  const silentOnes = replicas.flatMap(({ name, seenAtMs, trouble }) =>
+    trouble === null ? [] : [`${name}${seenAtMs === null ? '' : ` silent since ${clock(seenAtMs)}`}: got ${trouble}`],
   );
-  const text =
-    replicas.length === 0
-      ? ''
-      : `${replicas.length - silentOnes.length} of ${replicas.length} ${replicas.length === 1 ? 'replica' : 'replicas'}${names.length === 0 ? '' : ` · ${names.slice(0, 3).join(', ')}`}`;
+  const few = silentOnes.length === 0 ? '' : ` · ${silentOnes.slice(0, 3).join(', ')}`;
+  const all = `${replicas.length} ${replicas.length === 1 ? 'replica' : 'replicas'}`;
+  const text = replicas.length === 0 ? '' : `${replicas.length - silentOnes.length} of ${all}${few}`;
   setText(byId('replicas'), text);
   byId('replicas').classList.toggle('silent', silentOnes.length > 0);
 }

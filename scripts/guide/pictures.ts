@@ -55,7 +55,7 @@ async function viewAt(atMs: number): Promise<() => Promise<View>> {
   const hour = pages.filter((page) => page.atMs > atMs - 3_600_000 && page.atMs <= atMs);
   let current: Page | undefined = hour[0];
   const now = (): number => current?.atMs ?? atMs;
-  const read = (): Promise<string> => Promise.resolve(current?.text ?? '');
+  const read = async () => ({ bytes: Buffer.from(current?.text ?? '') });
   const replicas = new Replicas(['http://harbour-1:9464/metrics'], { now, read });
   for (current of hour) await replicas.poll();
   const answer = viewOfReplicas({ name: 'harbor', replicas, models: models({}), now });

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { samplesIn, type Sample } from '../advice/samples.ts';
 import { ConfigurationError, hasWords, unreadable } from '../errors.ts';
 import { redacted } from '../keys/secrets.ts';
+import { pageIn, type PageRead } from '../console/metrics-pages.ts';
 import type { CommandIo } from './command.ts';
 
 const LONGEST_WAIT_MS = 10_000;
@@ -28,29 +29,43 @@ function noMetrics(expected: string, got: string): ConfigurationError {
 }
 
 /** Reads the text of a metrics page. Throws as `metricsPage` does where there is none to be read. */
-export async function metricsText(place: string, io: Pick<CommandIo, 'stdin' | 'signal'>): Promise<string> {
+async function metricsText(place: string, io: Pick<CommandIo, 'stdin' | 'signal'>): Promise<string> {
+  if (/^https?:\/\//i.test(place)) {
+    const page = await pageAt(place, AbortSignal.any([io.signal, AbortSignal.timeout(LONGEST_WAIT_MS)]));
+    if ('trouble' in page) throw noMetrics('a readable page', `${page.trouble} at ${redacted(place)}`);
+    return page.bytes.toString('utf8');
+  }
   try {
-    if (place === '-') return await standardInput(io);
-    return /^https?:\/\//i.test(place) ? await page(place, io) : await readFile(place, 'utf8');
+    return place === '-' ? await standardInput(io) : await readFile(place, 'utf8');
   } catch (error) {
     throw noMetrics('a readable page', `${unreadableReason(error)} at ${redacted(place)}`);
   }
 }
 
-async function page(url: string, io: Pick<CommandIo, 'signal'>): Promise<string> {
-  const signal = AbortSignal.any([io.signal, AbortSignal.timeout(LONGEST_WAIT_MS)]);
-  const response = await fetch(url, { signal, headers: { accept: 'text/plain' } });
-  if (!response.ok) throw new StatusError(response.status);
-  return response.text();
+/** Reads the page at a URL within bounds, or tells what came in its place, in words that follow "got". Never rejects. */
+export async function pageAt(url: string, signal: AbortSignal): Promise<PageRead> {
+  try {
+    const response = await fetch(url, { signal, headers: { accept: 'text/plain' } });
+    const from = response.redirected ? ` after a redirect to ${shownPath(response.url)}` : '';
+    if (!response.ok) {
+      await response.body?.cancel();
+      return { trouble: `status ${response.status}${from}${response.status === 404 ? ': is the path right?' : ''}` };
+    }
+    const page = await pageIn(response.body ?? NOTHING);
+    if ('trouble' in page || page.bytes[0] !== LESS_THAN) return page;
+    return { trouble: `HTML${from}: is the path right?` };
+  } catch (error) {
+    return { trouble: unreadableReason(error) };
+  }
 }
 
-class StatusError extends Error {
-  readonly code: string;
+const LESS_THAN = 0x3c;
 
-  constructor(status: number) {
-    super('The response is an error.');
-    this.code = `status ${status}`;
-  }
+const NOTHING = new ReadableStream<Uint8Array>({ start: (controller) => controller.close() });
+
+/** The path alone: the rest may be secret. */
+function shownPath(url: string): string {
+  return redacted(new URL(url).pathname.slice(0, 60));
 }
 
 async function standardInput(io: Pick<CommandIo, 'stdin'>): Promise<string> {

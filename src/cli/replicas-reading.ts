@@ -4,7 +4,7 @@ import { METRICS_PORT } from '../gateway/configuration/configuration.ts';
 import { redacted } from '../keys/secrets.ts';
 import { wrongArguments } from './arguments.ts';
 import type { CommandIo } from './command.ts';
-import { metricsText } from './metrics-page.ts';
+import { pageAt } from './metrics-page.ts';
 
 const DEFAULT_URL = `http://127.0.0.1:${METRICS_PORT}/metrics`;
 
@@ -28,7 +28,7 @@ export class ReplicasReading {
     this.#now = () => io.now();
     this.replicas = new Replicas(urls, {
       now: this.#now,
-      read: (url) => metricsText(url, { stdin: io.stdin, signal: signal() }),
+      read: (url) => pageAt(url, signal()),
     });
     this.#timer = setInterval(() => void this.fresh(), UNASKED_PAUSE_MS).unref();
   }

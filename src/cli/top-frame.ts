@@ -16,7 +16,8 @@ const MODES: ReadonlyMap<string, string> = new Map([
 export function topFrame(view: View): readonly Line[] {
   return [
     { text: headOf(view), tone: 'bold' },
-    ...view.replicas.filter(({ isSilent }) => isSilent).map(silentLine),
+    ...view.replicas.flatMap(silentLine),
+    ...forgottenLine(view),
     ...adviceLines(view),
     { text: '' },
     ...numberLines(view.numbers),
@@ -30,13 +31,19 @@ export function topFrame(view: View): readonly Line[] {
 const clock = (ms: number): string => new Date(ms).toISOString().slice(11, 19);
 
 function headOf({ name, atMs, rangeSeconds, replicas }: View): string {
-  const answering = replicas.filter(({ isSilent }) => !isSilent).length;
+  const answering = replicas.filter(({ trouble }) => trouble === null).length;
   return `${name}  ${clock(atMs)} UTC  last ${rangeSeconds / 60} min  ${answering} of ${replicas.length} ${replicas.length === 1 ? 'replica' : 'replicas'}`;
 }
 
-function silentLine({ name, seenAtMs }: View['replicas'][number]): Line {
-  const since = seenAtMs === null ? 'has never answered' : `silent since ${clock(seenAtMs)}: its last numbers count`;
-  return { text: `${name} ${since}`, tone: 'warning' };
+function silentLine({ name, seenAtMs, trouble }: View['replicas'][number]): readonly Line[] {
+  if (trouble === null) return [];
+  const since = seenAtMs === null ? '' : `, silent since ${clock(seenAtMs)}: its last numbers count`;
+  return [{ text: `${name}: got ${trouble}${since}`, tone: 'warning' }];
+}
+
+function forgottenLine({ forgottenSeries }: View): readonly Line[] {
+  if (forgottenSeries === 0) return [];
+  return [{ text: `${count(forgottenSeries)} series came and went: do labels have ids in them?`, tone: 'dim' }];
 }
 
 function adviceLines({ advice, numbers }: View): readonly Line[] {

@@ -56,7 +56,7 @@ export function consoleHandler(options: ConsoleOptions = {}): (request: Request)
     const nowMs = now();
     return viewOf(
       {
-        ...{ name, nowMs, sinceMs: live.sinceMs, source: 'calls' as const, replicas: [], pricing },
+        ...{ name, nowMs, sinceMs: live.sinceMs, source: 'calls' as const, replicas: [], forgottenSeries: 0, pricing },
         ...{ hour: live.hour, lowest: live.lowest, paced: live.paced, samples: samplesOfStore(store) },
         problems: live.problems,
       },
@@ -87,10 +87,11 @@ interface ReplicasOptions extends Pick<ConsoleOptions, 'prices' | 'prometheus'> 
 export function viewOfReplicas({ name, replicas, models, now, prometheus, prices = defaultPrices() }: ReplicasOptions) {
   const history = historyOf(prometheus, now);
   return function viewOfReplicas(query: Query): Promise<View> {
-    const { hour, lowest, paced, samples, sinceMs, replicas: pages } = replicas;
+    const { hour, lowest, paced, samples, sinceMs, forgotten: forgottenSeries } = replicas;
     return viewOf(
       {
-        ...{ name, nowMs: now(), sinceMs, source: 'metrics' as const, replicas: pages, pricing: { prices, models } },
+        ...{ name, nowMs: now(), sinceMs, source: 'metrics' as const, pricing: { prices, models } },
+        ...{ replicas: replicas.replicas, forgottenSeries },
         ...{ hour, lowest, paced, samples, problems: null },
       },
       query,

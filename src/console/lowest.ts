@@ -4,6 +4,9 @@ const STEP_MS = 15_000;
 
 const STEPS = 241;
 
+/** Limits of one step; more are those of pages whose labels change for ever. */
+const MOST_LIMITS = 2_000;
+
 interface Step {
   readonly startMs: number;
   readonly lowest: Map<string, number>;
@@ -21,7 +24,9 @@ export class Lowest {
       this.#steps.push(step);
       if (this.#steps.length > STEPS) this.#steps.shift();
     }
-    step.lowest.set(id, Math.min(remaining, step.lowest.get(id) ?? Infinity));
+    const known = step.lowest.get(id);
+    if (known !== undefined || step.lowest.size < MOST_LIMITS)
+      step.lowest.set(id, Math.min(remaining, known ?? Infinity));
   }
 
   /** The lowest of each limit since a moment. */

@@ -8,6 +8,9 @@ const STEP_MS = 15_000;
 
 const HOUR_MS = 3_600_000;
 
+/** Lanes and causes of one step: closed sets, unless a page invents them. */
+const MOST_WAITS = 500;
+
 /** What happened in one step. Waits go by lane and cause. */
 interface PaceStep {
   readonly startMs: number;
@@ -30,6 +33,7 @@ export class Paced {
     const { waits } = this.#stepAt(ms);
     const id = JSON.stringify([lane, cause]);
     const known = waits.get(id);
+    if (known === undefined && waits.size >= MOST_WAITS) return;
     waits.set(id, { count: (known?.count ?? 0) + count, seconds: (known?.seconds ?? 0) + seconds });
   }
 

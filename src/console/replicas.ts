@@ -5,6 +5,7 @@ import { NANO_USD_PER_USD } from '../figures.ts';
 import type { Cell } from './cell.ts';
 import { ENDED } from './live-calls.ts';
 import { Lowest } from './lowest.ts';
+import { MOST_SERIES, wordsOf, type PageRead } from './metrics-pages.ts';
 import { countPaced, Paced } from './paced.ts';
 import { SeriesReader, type Histogram, type Series } from './series.ts';
 import { limitsOf, limitId } from './standing.ts';
@@ -17,11 +18,22 @@ interface Page {
   /** By the index of their series; `null` until it answered. */
   values: Float64Array | null;
   seenAtMs: number | null;
-  isSilent: boolean;
+  /** What came in place of the page, last; `null` if it came. */
+  trouble: string | null;
 }
 
-/** Reads the text of a metrics page; rejects where it cannot be. */
-type ReadPage = (url: string) => Promise<string>;
+/** Reads a metrics page. Never rejects. */
+type ReadPage = (url: string) => Promise<PageRead>;
+
+interface ReplicasOptions {
+  readonly read: ReadPage;
+  readonly now: () => number;
+  /** Series of all pages together. Default: 200,000. */
+  readonly mostSeries?: number;
+}
+
+/** Series that vanished are forgotten once there are so many of them, and no fewer than of others. */
+const MOST_VANISHED = 1_000;
 
 /**
  * Counts the calls of other processes into the last hour, from the growth of the counters on their metrics pages. 429s,
@@ -35,11 +47,15 @@ export class Replicas {
   readonly #pages: readonly Page[];
   readonly #read: ReadPage;
   readonly #now: () => number;
-  readonly #reader = new SeriesReader();
+  readonly #reader: SeriesReader;
   #samples: readonly Sample[] = [];
+  #forgotten = 0;
+  /** Series that were known when it was last looked which had vanished. */
+  #looked = 0;
 
-  constructor(urls: readonly string[], { read, now }: { readonly read: ReadPage; readonly now: () => number }) {
-    this.#pages = urls.map((url) => ({ url, values: null, seenAtMs: null, isSilent: false }));
+  constructor(urls: readonly string[], { read, now, mostSeries = MOST_SERIES }: ReplicasOptions) {
+    this.#reader = new SeriesReader(mostSeries);
+    this.#pages = urls.map((url) => ({ url, values: null, seenAtMs: null, trouble: null }));
     this.#read = read;
     this.#now = now;
     this.sinceMs = now();
@@ -51,30 +67,54 @@ export class Replicas {
   }
 
   get replicas(): readonly Replica[] {
-    return this.#pages.map(({ url, seenAtMs, isSilent }) => ({ name: new URL(url).host, seenAtMs, isSilent }));
+    return this.#pages.map(({ url, seenAtMs, trouble }) => ({ name: new URL(url).host, seenAtMs, trouble }));
+  }
+
+  /** Series that vanished from all pages and were forgotten. What they had counted stays counted. */
+  get forgotten(): number {
+    return this.#forgotten;
   }
 
   /** Reads all pages once. Never rejects: a page that cannot be read is silent. */
   async poll(): Promise<void> {
-    // All texts first: while one is taken apart, the time of the others would run out.
-    const texts = await Promise.all(this.#pages.map(({ url }) => this.#read(url).catch(() => null)));
-    for (const [at, page] of this.#pages.entries()) {
-      this.#take(page, texts[at] ?? null);
-      await othersFirst();
-    }
+    // All bytes first: while one page is taken apart, the time of the others would run out.
+    const reads = await Promise.all(this.#pages.map(({ url }) => this.#read(url)));
+    for (const [at, page] of this.#pages.entries()) await this.#take(page, reads[at]);
+    if (this.#reader.all.length > 2 * this.#looked + MOST_VANISHED) this.#forgetVanished();
     this.#samples = this.#merged();
     for (const { key, modelClass, dimension, remaining } of limitsOf(this.samples, new Map())) {
       this.lowest.see(limitId({ key, modelClass, dimension }), remaining, this.#now());
     }
   }
 
-  #take(page: Page, text: string | null): void {
-    const values = text === null ? null : this.#reader.read(text);
-    page.isSilent = values === null;
-    if (values === null) return;
-    if (page.values !== null) this.#count(values, page.values);
-    page.values = values;
+  async #take(page: Page, read: PageRead | undefined): Promise<void> {
+    if (read === undefined || 'trouble' in read) {
+      page.trouble = read?.trouble ?? wordsOf('no_metrics', 0);
+      return;
+    }
+    let found = await this.#reader.read(read.bytes);
+    if ('fault' in found && found.fault === 'no_room' && this.#forgetVanished())
+      found = await this.#reader.read(read.bytes);
+    page.trouble = 'fault' in found ? wordsOf(found.fault, this.#reader.most) : null;
+    if ('fault' in found) return;
+    if (page.values !== null) this.#count(found.values, page.values);
+    page.values = found.values;
     page.seenAtMs = this.#now();
+  }
+
+  /** Forgets the series that no page has any more; tells whether there were any. */
+  #forgetVanished(): boolean {
+    const before = this.#reader.all.length;
+    const isHeld = new Uint8Array(before);
+    for (const { values } of this.#pages)
+      values?.forEach((value, index) => {
+        if (!Number.isNaN(value)) isHeld[index] = 1;
+      });
+    const places = this.#reader.keep(({ index }) => isHeld[index] === 1);
+    this.#looked = this.#reader.all.length;
+    this.#forgotten += before - this.#looked;
+    for (const page of this.#pages) page.values &&= moved(page.values, places, this.#looked);
+    return this.#looked < before;
   }
 
   #count(values: Float64Array, before: Float64Array): void {
@@ -92,8 +132,8 @@ export class Replicas {
   #countDurations(histogram: Histogram, values: Float64Array, before: Float64Array): void {
     if (!DURATIONS.has(histogram.name)) return;
     let [below, from] = [0, 0];
-    for (const { le, index } of histogram.buckets) {
-      const count = grown(index, values, before);
+    for (const { le, series } of histogram.buckets) {
+      const count = grown(series.index, values, before);
       const to = le === Infinity ? Math.max(from, from * 2) : le;
       if (count > below) this.#spread(histogram, { from, to, count: count - below });
       [below, from] = [count, to];
@@ -133,9 +173,14 @@ export class Replicas {
   }
 }
 
-/** Lets whoever waits for an answer have it before the next page is taken apart. */
-function othersFirst(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+/** The same values where their series are now. */
+function moved(values: Float64Array, places: Int32Array, length: number): Float64Array {
+  const now = new Float64Array(length).fill(NaN);
+  for (const [index, value] of values.entries()) {
+    const place = places[index] ?? -1;
+    if (place !== -1) now[place] = value;
+  }
+  return now;
 }
 
 /** How much a counter grew. One that fell has begun again: all of it is new. One that was not there began at 0. */

@@ -22,6 +22,7 @@ interface Shown {
   readonly paced: Paced;
   readonly samples: readonly Sample[];
   readonly replicas: readonly Replica[];
+  readonly forgottenSeries: number;
   readonly problems: Problems | null;
   readonly pricing: Omit<Pricing, 'nowMs'>;
 }
@@ -95,6 +96,7 @@ function viewWith(shown: Shown, query: Query, sources: Sources): View {
     unfiltered: (source === 'metrics' || past !== undefined) && isNarrow ? PANELS_OF_ATTEMPTS : [],
     labels,
     replicas: shown.replicas,
+    forgottenSeries: shown.forgottenSeries,
     advice: adviceOn(samples, pricing),
     numbers: past === undefined ? numbersOf(seen, shown.sinceMs, nowMs) : pastNumbers(past, sources.endMs),
     charts: { ...chartsOf(seen), ...past?.rows },

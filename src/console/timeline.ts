@@ -22,6 +22,9 @@ const FOLDED: CellLabels = { operation: 'other', key: 'other', model: 'other', a
 /** Models and keys whose folded calls keep their names. */
 const MOST_FOLDED = 40;
 
+/** To look through all sets at each new one would cost more than counting. */
+const FORGET_MS = 10_000;
+
 /** Sets of labels by number. A number is given anew once its labels were not seen for an hour. */
 class Sets {
   readonly #ids = new Map<CellLabels, number>();
@@ -29,6 +32,7 @@ class Sets {
   readonly #free: number[] = [];
   readonly #folded = new Map<string, CellLabels>();
   readonly #most: number;
+  #forgotMs = -Infinity;
 
   constructor(most: number) {
     this.#most = most;
@@ -42,7 +46,7 @@ class Sets {
       known.lastMs = ms;
       return id;
     }
-    if (this.#ids.size >= this.#most) this.#forget(ms);
+    if (this.#ids.size >= this.#most && ms - this.#forgotMs >= FORGET_MS) this.#forget(ms);
     if (this.#ids.size < this.#most || labels.attribution === OTHER) return this.#add(labels, ms);
     return this.idOf(this.foldedOf(labels), ms);
   }
@@ -77,6 +81,7 @@ class Sets {
   }
 
   #forget(ms: number): void {
+    this.#forgotMs = ms;
     for (const [labels, id] of this.#ids) {
       if ((this.#known[id]?.lastMs ?? ms) >= ms - HOUR_MS) continue;
       this.#ids.delete(labels);

@@ -47,6 +47,8 @@ export interface View {
   readonly labels: Readonly<Record<string, readonly string[]>>;
   /** The pages that are read; empty for a process that shows itself. */
   readonly replicas: readonly Replica[];
+  /** Series that vanished from the pages of all replicas and were forgotten. What they had counted stays counted. */
+  readonly forgottenSeries: number;
   readonly advice: readonly AdviceItem[];
   readonly numbers: Numbers;
   readonly charts: Charts;
@@ -70,8 +72,8 @@ export interface Replica {
   readonly name: string;
   /** `null` if it never answered. */
   readonly seenAtMs: number | null;
-  /** It does not answer now: its numbers are its last. */
-  readonly isSilent: boolean;
+  /** What it gave in place of its metrics, last: `status 404`. Its numbers are its last. `null` if it answers. */
+  readonly trouble: string | null;
 }
 
 /** A p50 and a p95 in seconds, right to 5%; `null` where fewer than 20 calls were measured. */

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { ConfigurationError } from '../../src/errors.ts';
-import { metricsPage } from '../../src/cli/metrics-page.ts';
+import { metricsPage, pageAt } from '../../src/cli/metrics-page.ts';
 import { serve } from '../../src/http/serve.ts';
 import { freePort } from '../../testing/free-port.ts';
 import { keptIo } from '../../testing/kept-io.ts';
@@ -62,4 +62,20 @@ it('a page is read from a file and from standard input', async () => {
     [...(await metricsPage(places.file, io)), ...(await metricsPage('-', io))].map(({ value }) => value),
     [1, 2],
   );
+});
+
+it('a page of too many series is left unread where the bound is, and said to be too large', async () => {
+  const line = (at: number): string => `anthropic_requests_total{route="${String(at).padStart(90, '0')}"} 1\n`;
+  let sent = 0;
+  const endless = (): ReadableStream =>
+    new ReadableStream({
+      pull(controller) {
+        controller.enqueue(new TextEncoder().encode(Array.from({ length: 1_000 }, () => line((sent += 1))).join('')));
+      },
+    });
+  const { url, close } = await serve(async () => new Response(endless()), { port: 0 });
+  closing.push(() => close(0));
+  const page = await pageAt(url, new AbortController().signal);
+  assert.deepEqual(page, { trouble: 'a page too large: more than 200,000 series' });
+  assert.ok(sent < 1_000_000, `${sent} lines were read`);
 });

@@ -4,6 +4,7 @@ import { retryPolicy } from 'plimsoll';
 import { consoleHandler } from 'plimsoll/console';
 import { pace } from 'plimsoll/pace';
 import { viewOfReplicas } from '../../src/console/handler.ts';
+import type { PageRead } from '../../src/console/metrics-pages.ts';
 import { Replicas } from '../../src/console/replicas.ts';
 import type { View } from '../../src/console/view.ts';
 import { models } from '../../src/routing/models.ts';
@@ -80,7 +81,7 @@ test('waits of other processes are the growth of their histograms, added up', as
       `anthropic_pace_wait_seconds_count{pace="default",lane="batch",cause="input_tokens"} ${count * 2}`,
     ].join('\n') + '\n';
   let count = 5;
-  const read = async (): Promise<string> => pageOf(count);
+  const read = async (): Promise<PageRead> => ({ bytes: Buffer.from(pageOf(count)) });
   const now = (): number => AT_MS;
   const replicas = new Replicas(['http://one/', 'http://two/'], { read, now });
   const view = viewOfReplicas({ name: 'harbor', replicas, models: models({}), now });
