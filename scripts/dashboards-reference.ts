@@ -23,8 +23,10 @@ export function dashboardsReference(): string {
   return `${[INTRODUCTION, ...DASHBOARDS.map(dashboardSection)].join('\n')}`;
 }
 
-function dashboardSection({ title, description, rows }: Dashboard): string {
-  return `## ${title.replace('Claude API: ', '').replace(/^./, (first) => first.toUpperCase())}\n\n${description}\n\n${rows.map(rowTable).join('\n')}`;
+function dashboardSection({ name, title, description, rows }: Dashboard): string {
+  const heading = title.replace('Claude API: ', '').replace(/^./, (first) => first.toUpperCase());
+  const picture = `![The dashboard ${heading} on a simulated bad day](pictures/${name}.png)`;
+  return `## ${heading}\n\n${description}\n\n${picture}\n\n${rows.map(rowTable).join('\n')}`;
 }
 
 function rowTable({ title, panels }: Row): string {

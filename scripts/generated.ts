@@ -9,6 +9,7 @@ import { jsonReference } from './json-reference.ts';
 import { metricsReference } from './metrics-reference.ts';
 import { outputEstimates } from './output-estimates.ts';
 import { environmentReference, gatewayReference } from './settings-reference.ts';
+import { spanTree } from './span-tree.ts';
 
 /** A file made from code: `text` gives the whole file, the same each time, and never reads the file itself. */
 export interface Generated {
@@ -48,4 +49,5 @@ export interface GeneratedPart extends Generated {
 /** Every generated part of a page, written and checked like the generated files. */
 export const GENERATED_PARTS: readonly GeneratedPart[] = [
   { path: 'docs/tiers.md', name: 'advice', text: adviceReference },
+  { path: 'docs/opentelemetry.md', name: 'spans', text: spanTree },
 ];
