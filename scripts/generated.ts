@@ -5,10 +5,13 @@ import { ruleFileText } from '../src/rules/rule.ts';
 import { adviceReference } from './advice-reference.ts';
 import { consolePage } from './console-page.ts';
 import { dashboardsReference } from './dashboards-reference.ts';
+import { fieldTable } from './field-table.ts';
 import { jsonReference } from './json-reference.ts';
 import { metricsReference } from './metrics-reference.ts';
+import { PROBLEM_MEANINGS } from './label-meanings.ts';
 import { outputEstimates } from './output-estimates.ts';
 import { environmentReference, gatewayReference } from './settings-reference.ts';
+import { spanAttributes } from './span-attributes.ts';
 import { spanTree } from './span-tree.ts';
 
 /** A file made from code: `text` gives the whole file, the same each time, and never reads the file itself. */
@@ -49,5 +52,13 @@ export interface GeneratedPart extends Generated {
 /** Every generated part of a page, written and checked like the generated files. */
 export const GENERATED_PARTS: readonly GeneratedPart[] = [
   { path: 'docs/tiers.md', name: 'advice', text: adviceReference },
+  { path: 'docs/budgets.md', name: 'fields', text: () => fieldTable('src/budget/definition.ts', 'BudgetDefinition') },
+  { path: 'docs/opentelemetry.md', name: 'attributes', text: spanAttributes },
   { path: 'docs/opentelemetry.md', name: 'spans', text: spanTree },
+  { path: 'docs/troubleshooting.md', name: 'kinds', text: problemKinds },
 ];
+
+function problemKinds(): string {
+  const rows = Object.entries(PROBLEM_MEANINGS).map(([kind, meaning]) => `| \`${kind}\` | ${meaning} |`);
+  return ['| `kind` | what is wrong |', '| --- | --- |', ...rows].join('\n');
+}

@@ -20,6 +20,7 @@ import type {
   RefusalBilling,
   RefusalCategory,
 } from '../src/answers.ts';
+import type { ProblemKind } from '../src/errors.ts';
 import type { RedisOutage } from '../src/redis-address.ts';
 import type { PaceCause } from '../src/pace/ask.ts';
 import type { TurnEndName } from '../src/pace/turns.ts';
@@ -280,4 +281,18 @@ export const PACE_CAUSE_MEANINGS: Meanings<PaceCause> = {
   output_tokens: 'the limit on output tokens',
   start: 'the first answer, which shows the limits',
   priority: 'interactive calls of other processes, which wait too',
+};
+
+export const PROBLEM_MEANINGS: Meanings<ProblemKind> = {
+  missing: 'nothing stands where a value is needed',
+  invalid: 'the value cannot be used',
+  unknown_field: 'no option or field has this name',
+  conflict: 'two settings exclude each other, or two things have one name',
+  unreadable: 'a file cannot be opened, read or parsed',
+  no_key: 'there is no API key',
+  wrong_key: 'the key is no API key, a placeholder, or not whole',
+  gateway_token: 'a token of a plimsoll gateway stands where an API key is needed',
+  retired_model: 'the API no longer answers for this model',
+  not_installed: 'an optional package is needed and not installed',
+  too_old: 'Node, the SDK or plimsoll itself is too old',
 };

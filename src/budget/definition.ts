@@ -22,16 +22,23 @@ export type PeriodDefinition = 'day' | 'month' | { readonly rollingHours: number
 
 /** A budget as a user writes it, in code or in a file. */
 export interface BudgetDefinition {
-  /** Up to 64 letters, digits, ".", "_" and "-". Name and period identify the account in the ledger. */
+  /**
+   * Up to 64 letters, digits, `.`, `_` and `-`. Name and period identify the account in the ledger: spend carries over as
+   * long as both stay the same.
+   */
   readonly name: string;
-  /** Default: `all`. A model may be any id that the price table knows. */
+  /**
+   * The calls that count: `all`, the default; `{ key }`, an alias; `{ model }`, any id that the price table knows;
+   * `{ label, value }`, an attribution label.
+   */
   readonly scope?: ScopeDefinition;
+  /** `day` or `month` in UTC, or a rolling window, `{ rollingHours }` or `{ rollingMs }`. */
   readonly period: PeriodDefinition;
   /** US dollars, exact: a number or a decimal text, up to nine digits on either side of the point. */
   readonly usd: number | string;
-  /** Default: `warn`. */
+  /** `observe` measures; `warn`, the default, also counts calls that exceed the budget; `block` refuses them. */
   readonly mode?: BudgetMode;
-  /** Shares of the amount at which `onThreshold` is called. Default: 0.5, 0.8 and 1. */
+  /** Shares of the amount at which `onThreshold` is called, once in each period. Default: 0.5, 0.8 and 1. */
   readonly thresholds?: readonly number[];
   /** Only in mode `block`: whether to refuse a call whose model has no price. Default there: `block`, else `allow`. */
   readonly onUnknownPrice?: 'allow' | 'block';
