@@ -23,8 +23,8 @@ export interface MeanFigures extends Pick<RunFigures, 'goodput' | 'refused' | 's
   readonly load: string;
 }
 
-/** Nobody has looked at them while the rules were made. */
-export const SEEDS = [101, 102, 103, 104] as const;
+/** Nobody has looked at them while the rules were made: those were chosen on seeds 1 to 20 and 101 to 104. */
+export const SEEDS = [201, 202, 203, 204] as const;
 
 const SCALE: Limits = { requests: 1_000, inputTokens: 450_000, outputTokens: 90_000 };
 const LOWEST: Limits = { requests: 50, inputTokens: 30_000, outputTokens: 8_000 };
@@ -151,6 +151,8 @@ interface Worst {
   readonly goodput: MeanFigures;
   readonly refused: MeanFigures;
   readonly slowdown: MeanFigures;
+  /** Of the interactive calls, the fewest done. */
+  readonly done: MeanFigures;
 }
 
 /** The worst of some means. */
@@ -161,6 +163,7 @@ export function worstOf(means: readonly [MeanFigures, ...MeanFigures[]]): Worst 
     goodput: most(({ goodput }) => -goodput),
     refused: most(({ refused }) => refused),
     slowdown: most(({ slowdown }) => slowdown),
+    done: most(({ done }) => -done.interactive),
   };
 }
 

@@ -35,7 +35,7 @@ export interface RunOptions extends TrafficOptions {
 
 /** What came of a run after its warm-up. */
 export interface RunFigures {
-  /** Units let in, of those offered or allowed, whichever is less. */
+  /** Units let in, of those that a queue could have let in by the end that has the limit's rate and no more. */
   readonly goodput: number;
   /** Of all attempts. */
   readonly refused: number;
@@ -229,15 +229,18 @@ class Count {
   readonly #alone: number[] = [];
   readonly #arrived: Record<Lane, number> = { interactive: 0, batch: 0 };
   readonly #done: Record<Lane, number> = { interactive: 0, batch: 0 };
-  #offered = 0;
+  /** Units that came, for each second after the warm-up. */
+  readonly #offered: number[];
 
   constructor(options: RunOptions) {
     this.#options = options;
     this.#minutes = Array.from({ length: options.minutes }, () => ({ used: 0, attempts: 0, refused: 0 }));
+    this.#offered = Array.from({ length: (options.minutes - options.warmUp) * 60 }, () => 0);
   }
 
   arrived(call: TrafficCall): void {
-    if (call.arrivedMs >= this.#options.warmUp * 60_000) this.#offered += amountOf(call, this.#options.binding);
+    const second = Math.floor(call.arrivedMs / 1_000) - this.#options.warmUp * 60;
+    if (second >= 0) this.#offered[second] = (this.#offered[second] ?? 0) + amountOf(call, this.#options.binding);
     if (this.#isFollowed(call)) this.#arrived[call.lane] += 1;
   }
 
@@ -267,10 +270,9 @@ class Count {
     const counted = this.#minutes.slice(this.#options.warmUp);
     const sum = (of: (minute: (typeof counted)[number]) => number): number =>
       counted.reduce((all, each) => all + of(each), 0);
-    const allowed = counted.reduce((all, _each, at) => all + this.#limitAt(at + this.#options.warmUp), 0);
     const share = (lane: Lane): number => this.#done[lane] / Math.max(1, this.#arrived[lane]);
     return {
-      goodput: sum(({ used }) => used) / Math.min(allowed, this.#offered),
+      goodput: sum(({ used }) => used) / this.#achievable(),
       refused:
         sum(({ refused }) => refused) /
         Math.max(
@@ -285,6 +287,17 @@ class Count {
         refused: refused / Math.max(1, attempts),
       })),
     };
+  }
+
+  /** What comes in the last seconds beyond the limit can be let in by nobody: what is offered or allowed is the less at each moment. */
+  #achievable(): number {
+    let [letIn, waiting] = [0, 0];
+    for (const [second, offered] of this.#offered.entries()) {
+      const now = Math.min(waiting + offered, this.#limitAt(this.#options.warmUp + Math.floor(second / 60)) / 60);
+      waiting += offered - now;
+      letIn += now;
+    }
+    return letIn;
   }
 
   #limitAt(minute: number): number {

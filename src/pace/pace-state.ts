@@ -33,7 +33,7 @@ export interface LimitState {
   closedUntilMs: number;
   /** The end of the server's fixed window; 0 where it refills continuously. */
   windowEndMs: number;
-  /** Units used in the window. */
+  /** Units used in the window; while the limit is unknown, all that were sent. */
   used: number;
   /** Headers that contradict a continuous bucket, less those that agree; at most 8. */
   misses: number;
@@ -52,8 +52,9 @@ export interface LimitState {
 export interface ClassState {
   readonly limits: readonly [LimitState, LimitState, LimitState];
   bornAtMs: number;
-  /** Calls in flight that were sent before any limit was known. */
+  /** Calls in flight that were sent before any limit was known, and when the last of them was. */
   blind: number;
+  blindAtMs: number;
   /** The share of the limits in use, up to the configured one: less while others use them too. */
   share: number;
   /** The share of the input limit in use after an acceleration limit; 1 for none. */
@@ -126,6 +127,7 @@ export function newClass(nowMs: number): ClassState {
     limits: [newLimit(nowMs), newLimit(nowMs), newLimit(nowMs)],
     bornAtMs: nowMs,
     blind: 0,
+    blindAtMs: 0,
     share: 1,
     ramp: 1,
     rampedAtMs: 0,
@@ -160,10 +162,14 @@ export function isKnown({ limits }: ClassState): boolean {
   return limits.some(({ limit }) => limit > 0);
 }
 
-/** A limit as configured or shown. A debt keeps its units when the limit changes. */
+/** A limit as configured or shown. A debt keeps its units when the limit changes, also that of calls sent before it was known. */
 export function setLimit(state: LimitState, limit: number, nowMs: number): void {
   if (state.limit === limit || !(limit > 0)) return;
-  if (state.limit > 0) {
+  if (state.limit === 0) {
+    const sentMs = (state.used * MINUTE_MS) / limit;
+    state.fullAtMs = Math.min(state.fullAtMs + sentMs, nowMs + MINUTE_MS);
+    state.paidAtMs = Math.min(state.paidAtMs + sentMs, nowMs + MINUTE_MS);
+  } else {
     const scale = state.limit / limit;
     state.fullAtMs = nowMs + Math.max(0, state.fullAtMs - nowMs) * scale;
     state.paidAtMs = nowMs + (state.paidAtMs - nowMs) * scale;

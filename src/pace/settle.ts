@@ -84,9 +84,8 @@ export function settle(state: ClassState, settlement: Settlement): Settled {
   for (const limit of state.limits) rollWindow(limit, nowMs);
   rollEpoch(state, nowMs);
   const isSurprise = refusal !== null && refuse(state, settlement, refusal);
-  if (charge.isBlind) {
-    if (settlement.isOver) state.blind = Math.max(0, state.blind - 1);
-  } else giveBack(state, settlement);
+  if (charge.isBlind && settlement.isOver) state.blind = Math.max(0, state.blind - 1);
+  giveBack(state, settlement);
   if (seen !== null) {
     for (const [at, limit] of state.limits.entries()) {
       const shown = seen[at];
@@ -102,8 +101,12 @@ export function settle(state: ClassState, settlement: Settlement): Settled {
 function giveBack(state: ClassState, { charge, actual, isOver }: Settlement): void {
   for (const [at, limit] of state.limits.entries()) {
     const used = actual[at] ?? null;
-    if (used === null || limit.limit === 0) continue;
+    if (used === null) continue;
     const difference = used - (charge.amounts[at] ?? 0);
+    if (limit.limit === 0) {
+      limit.used += difference;
+      continue;
+    }
     const differenceMs = difference / rateOf(limit);
     limit.paidAtMs += differenceMs / paidShare(state, limit, at);
     limit.fullAtMs += differenceMs;
@@ -283,7 +286,7 @@ function hadRoom(limit: LimitState, at: number, { charge, seen, nowMs }: Settlem
  */
 const RAMP_DOWN = 0.9;
 const RAMP_REST_MS = 5_000;
-const RAMP_UP = 0.05;
+const RAMP_UP = 0.02;
 
 const LEAST_BURST = 0.02;
 const SHRINK = 0.35;

@@ -24,7 +24,7 @@ local function load()
   if kept then return cmsgpack.unpack(kept) end
   return {
     limits = { newLimit(), newLimit(), newLimit() }, born = now, blind = 0, share = 1, ramp = 1, ramped = 0, lowered = 0,
-    raised = now, strangersSeen = 0, recovered = now, interactive = 0, epoch = math.floor(now / EPOCH), held = 0, most = 0,
+    raised = now, blindAt = 0, strangersSeen = 0, recovered = now, interactive = 0, epoch = math.floor(now / EPOCH), held = 0, most = 0,
     heldBefore = 0, mostBefore = 0,
   }
 end
@@ -41,7 +41,10 @@ local function isKnown()
 end
 local function setLimit(x, limit)
   if x.limit == limit or not (limit > 0) then return end
-  if x.limit > 0 then
+  if x.limit == 0 then
+    local sent = x.used * MINUTE / limit
+    x.full, x.paid = math.min(x.full + sent, now + MINUTE), math.min(x.paid + sent, now + MINUTE)
+  else
     local scale = x.limit / limit
     x.full = now + math.max(0, x.full - now) * scale
     x.paid = now + (x.paid - now) * scale
@@ -99,8 +102,11 @@ local function waitFor(x, at)
 end
 
 if not isKnown() then
-  if s.blind >= 2 and age < 2000 then save() return { 'wait', '0', '250', '3' } end
-  s.blind = s.blind + 1
+  local wait = s.blind < 2 and 0 or s.blindAt + 3000 - now
+  if wait > 0 then save() return { 'wait', '0', text(math.min(wait, 250)), '3' } end
+  s.blind, s.blindAt = s.blind + 1, now
+  for at, x in ipairs(s.limits) do x.used = x.used + amounts[at] end
+  s.held, s.most = s.held + amounts[3], s.most + given.maxTokens
   save()
   return { 'go', '0', '1', text(s.epoch), '0', '0', '0', '0', '0', '0', '0', '0', '0' }
 end
@@ -125,11 +131,11 @@ if not isInteractive and age < 60000 and now < s.interactive then
 end
 local reply = { 'go', avoided, '0', text(s.epoch) }
 for at, x in ipairs(s.limits) do
+  x.used = x.used + amounts[at]
   if x.limit > 0 then
     local units = amounts[at] / rate(x)
     x.paid = math.max(x.paid, now - BURST * x.burst) + units / paidShare(x, at)
     x.full = math.max(x.full, now) + units
-    x.used = x.used + amounts[at]
   end
 end
 s.held, s.most = s.held + amounts[3], s.most + given.maxTokens
@@ -181,8 +187,10 @@ end
 local function giveBack()
   for at, x in ipairs(s.limits) do
     local used = number(actual[at])
-    if used and x.limit > 0 then
-      local difference = used - charge.amounts[at]
+    local difference = used and used - charge.amounts[at]
+    if used and x.limit == 0 then
+      x.used = x.used + difference
+    elseif used then
       local ms = difference / rate(x)
       x.paid = x.paid + ms / paidShare(x, at)
       x.full = x.full + ms
@@ -281,11 +289,8 @@ local function adjustShare()
 end
 
 local surprise = refusal and refuse() or 0
-if charge.isBlind then
-  if given.isOver then s.blind = math.max(0, s.blind - 1) end
-else
-  giveBack()
-end
+if charge.isBlind and given.isOver then s.blind = math.max(0, s.blind - 1) end
+giveBack()
 if seen then
   for at, x in ipairs(s.limits) do
     local shown = shownAt(at)
@@ -303,7 +308,7 @@ for _, x in ipairs(s.limits) do
     x.surprised = now
   end
 end
-if s.ramp < 1 and now - s.ramped > 5000 then s.ramp = math.min(1, s.ramp * (1 + (0.05 * since) / 1000)) end
+if s.ramp < 1 and now - s.ramped > 5000 then s.ramp = math.min(1, s.ramp * (1 + (0.02 * since) / 1000)) end
 save()
 return surprise
 `;

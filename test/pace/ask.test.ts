@@ -72,7 +72,7 @@ describe('a call that asks for its turn', () => {
     assert.deepEqual(never, { kind: 'never', limit: 60_000, isAvoided: true });
   });
 
-  it('waits for the first answer where no limit is known, and after two seconds no longer', () => {
+  it('waits for the first answer where no limit is known; one of them goes every three seconds, however many wait', () => {
     const state = newClass(NOW_MS);
     const unknown = { limits: [0, 0, 0] } as const;
     assert.equal(ask(state, asked(unknown)).kind, 'go');
@@ -80,7 +80,27 @@ describe('a call that asks for its turn', () => {
     const third = ask(state, asked(unknown));
     assert.ok(third.kind === 'wait');
     assert.equal(third.cause, 'start');
-    assert.equal(ask(state, asked({ ...unknown, ageMs: 2_000 })).kind, 'go');
+    const later = asked({ ...unknown, ageMs: 90_000, nowMs: NOW_MS + 3_000 });
+    assert.equal(ask(state, later).kind, 'go');
+    assert.equal(ask(state, later).kind, 'wait');
+  });
+
+  it('finds the debt of those that went before a limit was known', () => {
+    const state = newClass(NOW_MS);
+    for (let call = 0; call < 2; call += 1) ask(state, asked({ limits: [0, 0, 0], amounts: [1, 100, 1_000] }));
+    assert.equal(ask(state, asked({ lane: 'batch' })).kind, 'wait');
+    // 2,000 tokens at 100 a second.
+    assert.deepEqual(
+      state.limits.map(({ fullAtMs }) => fullAtMs - NOW_MS),
+      [2_000, 200, 20_000],
+    );
+  });
+
+  it('finds no debt of more than a minute, whatever was sent before a limit was known', () => {
+    const state = newClass(NOW_MS);
+    ask(state, asked({ limits: [0, 0, 0], amounts: [1, 500_000, 10] }));
+    ask(state, asked({ lane: 'batch' }));
+    assert.equal(state.limits[1].fullAtMs - NOW_MS, 60_000);
   });
 
   it('of a batch stands back for two seconds where an interactive one waits, unless it has waited for a minute', () => {
