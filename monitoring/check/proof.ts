@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { backfilled } from '../history/backfill.ts';
-import { badDay } from '../history/bad-day.ts';
+import { badDay, PATIENT } from '../history/bad-day.ts';
 import { CAUSES } from '../history/causes.ts';
 import { SCRAPE_SECONDS, written, type HistoryOptions, type HistoryTruth } from '../history/history.ts';
 import type { Running } from '../run/servers.ts';
@@ -51,7 +51,10 @@ const ordinary = (name: string, minutes: number): Omit<HistoryOptions, 'endMs'> 
   name,
   minutes,
   calls: (step) => 6 + 3 * Math.sin(step / 40),
-  faults: (step) => (step % 61 === 60 ? Array.from({ length: 3 }, () => ({ fault: 'overloaded' as const })) : []),
+  faults: (step) => {
+    if (step % 61 === 60) return Array.from({ length: 3 }, () => ({ fault: 'overloaded' as const }));
+    return step % 61 === 30 ? [{ fault: 'concurrency_limit', headers: { 'retry-after': '2' } }] : [];
+  },
   gateway: (step) => ({ unknown: step % 10 === 0 ? 1 : 0 }),
   seed: 7,
 });
@@ -62,7 +65,7 @@ const QUIET_AFTER = 30;
 const BAD_MINUTES = 200;
 
 function histories(hours: number): readonly HistoryOptions[] {
-  const own = { ...ordinary(ORDINARY_JOB, hours * 60), hasBill: true } as const;
+  const own = { ...ordinary(ORDINARY_JOB, hours * 60), hasBill: true, pace: PATIENT } as const;
   const quiet = { ...ordinary(QUIET_JOB, 140), calls: (step: number) => (step < QUIET_AFTER ? 5 : 0) };
   const fleets = FLEETS.map((fleet) => ({
     ...ordinary(fleet.name, fleet.replicas > 2 ? 12 : 30),

@@ -26,6 +26,11 @@ const REFUSALS: readonly Fault['fault'][] = [
   'concurrency_limit',
 ];
 
+const OVERLOADED: readonly Fault[] = Array.from({ length: 14 }, () => ({ fault: 'overloaded' }));
+
+/** Batch calls wait some seconds now and then. */
+export const PATIENT = { share: 0.2, maxWaitMs: 300_000 } as const;
+
 /** A service and its nightly jobs, of two organizations, on a day that goes wrong: for pictures, and for queries. */
 export function badDay(endMs: number, minutes: number, job = BAD_JOB): readonly HistoryOptions[] {
   const steps = (minutes * 60) / SCRAPE_SECONDS;
@@ -33,7 +38,7 @@ export function badDay(endMs: number, minutes: number, job = BAD_JOB): readonly 
     const left = ((steps - step) * SCRAPE_SECONDS) / 60;
     return left <= BAD[name][0] && left > BAD[name][1];
   };
-  const both = { endMs, minutes, job, period: 'day', scenario: ORDINARY } as const;
+  const both = { endMs, minutes, job, period: 'day', scenario: ORDINARY, pace: PATIENT } as const;
   const [deployedBefore] = BAD.deployment;
   return [
     {
@@ -52,7 +57,7 @@ export function badDay(endMs: number, minutes: number, job = BAD_JOB): readonly 
       calls: (step) => (within('limits', step) ? 34 : 24 - 8 * Math.cos((step / steps) * Math.PI)),
       faults: (step) => [
         ...(within('limits', step) ? refusals(step) : []),
-        ...(within('overload', step) ? Array.from({ length: 14 }, () => ({ fault: 'overloaded' as const })) : []),
+        ...(within('overload', step) ? OVERLOADED : []),
       ],
       isScraped: (step, replica) => replica !== 2 || !within('unscraped', step),
     },

@@ -47,6 +47,7 @@ export const CAUSES: readonly Cause[] = [
     'PlimsollAccelerationLimited',
   ]),
   cause('overload', { calls: () => 30, faults: () => absorbed({ fault: 'overloaded' }, 9) }, ['PlimsollOverloaded']),
+  cause('paced', { pace: { share: 0.005, maxWaitMs: 500 } }, ['PlimsollPaceWaits']),
   cause('unpriced', { unpricedModel: 'claude-of-tomorrow' }, ['PlimsollUnpricedUsage']),
   cause('cut-off', { scenario: { ...ORDINARY, outputTokens: { kind: 'constant', value: 900 } } }, [
     'PlimsollTruncated',

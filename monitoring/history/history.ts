@@ -16,7 +16,7 @@ import { gatewayProcess, type Refused } from './gateway-process.ts';
 import { HistoryClock, hurried } from './history-clock.ts';
 import { replica, type Replica, type ReplicaOptions } from './replica.ts';
 import { scraped, type Scrape } from './scraped.ts';
-import { drawnCall, seeded, unpricedCall, type Counts } from './traffic.ts';
+import { drawnCall, largeCall, seeded, unpricedCall, type Counts } from './traffic.ts';
 
 /** Seconds between scrapes: long enough to make days in seconds, short enough for windows of five minutes. */
 export const SCRAPE_SECONDS = 120;
@@ -52,6 +52,8 @@ export interface HistoryOptions {
   readonly hasBill?: true;
   /** The version that is deployed from a step on: all processes are replaced then, by others with names of their own. Default: one, from the first. */
   readonly versions?: Readonly<Record<number, string>>;
+  /** How the first replica paces its calls; one in some hundred steps is too large for any minute. Default: not. */
+  readonly pace?: NonNullable<ReplicaOptions['pace']>;
   /** Whether Prometheus reaches a replica. Default: always. */
   readonly isScraped?: (step: number, replica: number) => boolean;
   /** A minute, of the class haiku-4.5. Default: what a small organization has. */
@@ -120,6 +122,7 @@ async function history(options: HistoryOptions, out: WriteStream): Promise<Histo
         // Late, so that the next scrape sees limits before they have refilled.
         clock.advanceTo(atMs + STEP_MS - Math.min(STEP_MS, expected * SECONDS_OF_A_CALL * 1_000));
         await called(service.replicas(), { random, counts, expected, unpricedModel: options.unpricedModel });
+        await service.tooLarge(step, counts);
         await beside?.refuse(options.gateway?.(step) ?? {});
       }
     });
@@ -156,6 +159,11 @@ function deployed(options: HistoryOptions, place: Place) {
   return {
     close,
     replicas: () => replicas,
+    /** Now and then a paced service makes a call that never fits. */
+    async tooLarge(step: number, counts: Counts): Promise<void> {
+      const [first] = replicas;
+      if (options.pace !== undefined && first !== undefined && step % 40 === 20) await largeCall(first.client, counts);
+    },
     processesAt: (step: number): Scrape['processes'] =>
       replicas.map((each, index) => ({
         instance: `${name}-${generation}-${index}:9464`,
@@ -185,7 +193,7 @@ function running(
   const { mode = 'observe', period = 'month', organization = name, monthUsd } = given;
   const path = ledger === 'shared' ? ledgerPath : null;
   const each = { api, clock, name, version, ledgerPath: path, budgetUsd, monthUsd, mode, period, organization };
-  return Array.from({ length: replicas }, () => replica(each));
+  return Array.from({ length: replicas }, (_, at) => replica({ ...each, pace: at === 0 ? given.pace : undefined }));
 }
 
 /** About; a step that takes longer than it has goes into the next. */

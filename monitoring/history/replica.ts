@@ -1,6 +1,7 @@
 import Anthropic from '@anthropic-ai/sdk';
 import { instrument, metricsHandler } from 'plimsoll';
 import { budgets, memoryLedger, sqliteLedger, type BudgetDefinition, type Timers } from 'plimsoll/budget';
+import { pace } from 'plimsoll/pace';
 import type { Simulator } from 'plimsoll/simulator';
 import { Registry } from 'prom-client';
 import type { HistoryClock } from './history-clock.ts';
@@ -21,6 +22,8 @@ export interface ReplicaOptions {
   /** Default: its name. */
   readonly organization?: string;
   readonly mode?: 'observe' | 'block';
+  /** Its calls wait for room in this share of the limits, `research` as a batch, and for so long. Default: they are not paced. */
+  readonly pace?: { readonly share: number; readonly maxWaitMs: number } | undefined;
 }
 
 export interface Replica {
@@ -52,6 +55,14 @@ export function replica({ api, clock, name, ledgerPath, version, ...given }: Rep
     clock,
     budgets: kept,
     tier: { organization, name: 'Start' },
+    ...(given.pace !== undefined && {
+      pace: pace({
+        ...given.pace,
+        name,
+        clock,
+        lane: ({ attribution }) => (attribution['route'] === 'research' ? 'batch' : 'interactive'),
+      }),
+    }),
   });
   const handle = metricsHandler({ registry });
   return {

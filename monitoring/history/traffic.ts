@@ -43,6 +43,13 @@ export async function drawnCall(client: Anthropic, random: () => number, counts:
   }
 }
 
+/** One call with a prompt that is larger than a minute's limit: a pace refuses it. */
+export async function largeCall(client: Anthropic, counts: Counts): Promise<void> {
+  counts.calls += 1;
+  const messages = [{ role: 'user' as const, content: 'What does the tide table say of tomorrow? '.repeat(20_000) }];
+  await client.messages.create({ model: HISTORY_MODELS[0], max_tokens: 400, messages }).catch(() => undefined);
+}
+
 /** One call of a model that no price is known for. */
 export async function unpricedCall(client: Anthropic, model: string, counts: Counts): Promise<void> {
   counts.calls += 1;

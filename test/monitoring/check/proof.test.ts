@@ -48,9 +48,6 @@ const variables = (job: string, rest: Partial<Record<'model' | 'key', string>> =
 
 const queries = everyQuery();
 
-/** Of the metrics of `pace()`: their alert fires in test/rules/alerts.test.ts, and their panels are not proven by this day. */
-const NOT_PACED = 'no client of this day paces';
-
 /** What is empty here, and why that is as it must be. Nothing of the dashboards on budgets and tiers may be. */
 const EMPTY: ReadonlyMap<string, string> = new Map([
   ...(HOURS < 10
@@ -58,28 +55,11 @@ const EMPTY: ReadonlyMap<string, string> = new Map([
         (name) => [name, 'it is too early for a forecast of the month'] as const,
       )
     : []),
-  ['calls/Turns of paced calls, by end A', NOT_PACED],
   ['overview/Firing alerts A', 'this Prometheus evaluates no alerts'],
   ['overview/Refused by spend limits, by scope A', 'nothing of this job was refused for money'],
-  ['tier/Calls that wait for room A', NOT_PACED],
-  ['tier/Longest wait for room A', NOT_PACED],
-  ['tier/Time spent waiting for room, by cause A', NOT_PACED],
-  ['tier/Use of limits by paced calls A', NOT_PACED],
-  ['tier/429s avoided, estimated A', NOT_PACED],
-  ['tier/Surprises: 429s against the headers A', NOT_PACED],
   ['annotation Alerts', 'this Prometheus evaluates no alerts'],
   ['rule plimsoll:instance:ended', 'no process has ended'],
   ['rule plimsoll:instance:restarted', 'no process has restarted in place'],
-  ['rule plimsoll:instance:pace_turns:sum', NOT_PACED],
-  ['rule plimsoll:pace_turns:growth', NOT_PACED],
-  ['rule plimsoll:instance:pace_wait_seconds:sum', NOT_PACED],
-  ['rule plimsoll:pace_wait_seconds:growth', NOT_PACED],
-  ['rule plimsoll:instance:pace_avoided:sum', NOT_PACED],
-  ['rule plimsoll:pace_avoided:growth', NOT_PACED],
-  ['rule plimsoll:instance:pace_used:sum', NOT_PACED],
-  ['rule plimsoll:pace_used:growth', NOT_PACED],
-  ['rule plimsoll:instance:pace_surprises:sum', NOT_PACED],
-  ['rule plimsoll:pace_surprises:growth', NOT_PACED],
   ['rule plimsoll:instance:label_values_dropped:sum', 'every label has a place'],
   ['rule plimsoll:label_values_dropped:growth', 'every label has a place'],
   ['rule plimsoll:instance_slow:ended', 'no process has ended'],
@@ -89,9 +69,6 @@ const EMPTY: ReadonlyMap<string, string> = new Map([
   ['runbook PlimsollBudgetBurnSlow 2', 'nothing was called yesterday'],
   ['runbook PlimsollGatewayFaults 3', 'no key of a pool is closed'],
   ['runbook PlimsollLedgerFailsClosed 2', 'every ledger has answered'],
-  ['runbook PlimsollPaceWaits 1', NOT_PACED],
-  ['runbook PlimsollPaceWaits 2', NOT_PACED],
-  ['runbook PlimsollPaceWaits 3', NOT_PACED],
 ]);
 
 const askedOf = (name: string): Query => {
@@ -116,10 +93,8 @@ test('every query of every panel, rule and runbook is answered, and not with not
 
 /** What a bad day shows nothing of. */
 const NOT_BAD = [
-  'calls/Turns of paced calls, by end A',
   ...['calls/Cost per call B', 'calls/Tokens per call B'], // it was not there last week
   'overview/Firing alerts A',
-  ...[...EMPTY].flatMap(([name, why]) => (name.startsWith('tier/') && why === NOT_PACED ? [name] : [])),
   'annotation Alerts',
 ];
 
