@@ -19,6 +19,8 @@ export interface DayOptions {
   /** What happens, in this order. A replica that is killed loses what it had in hand; without that, everything is exact. */
   readonly events: readonly EventName[];
   readonly onEvent: (what: string) => void;
+  /** Begins with the work, gets the addresses of the replicas' metrics, and is waited for before the work ends. */
+  readonly watch?: (metricsUrls: readonly string[]) => Promise<void>;
 }
 
 /** What the day came to. */
@@ -47,6 +49,7 @@ export async function live(ends: Ends, options: DayOptions): Promise<Day> {
   const owners = await hire(redis.url, options.owners);
   const balancer = await front(ends, 'caddy', ports);
   const team = work(balancer.url, owners);
+  const watching = options.watch?.([...replicas.values()].map(({ metricsUrl }) => metricsUrl));
   const day: Running = { ...options, redis, api, place, replicas, ports, inHand: new Set() };
   for (const what of options.events) {
     await new Promise((resolve) => setTimeout(resolve, options.pauseMs));
@@ -54,6 +57,7 @@ export async function live(ends: Ends, options: DayOptions): Promise<Day> {
     await EVENTS[what](day);
   }
   await new Promise((resolve) => setTimeout(resolve, options.pauseMs));
+  await watching;
   const worked = await team.end();
   return { worked, ...(await settled(day)) };
 }
