@@ -23,6 +23,8 @@ export interface Timers {
   whileWaiting(waitMs: number, task: () => void): Cancel;
   /** Runs a task that need not run if the process has nothing else to do. */
   inBackground(waitMs: number, task: () => void): Cancel;
+  /** Runs a task once what is at hand is done, and before the process waits for anything: this cannot be canceled. */
+  soon(task: () => void): void;
 }
 
 export const systemTimers: Timers = {
@@ -39,6 +41,9 @@ export const systemTimers: Timers = {
     const timer = setTimeout(task, waitMs);
     timer.unref();
     return () => clearTimeout(timer);
+  },
+  soon(task) {
+    setImmediate(task);
   },
 };
 

@@ -34,7 +34,11 @@ export interface Replica {
 }
 
 /** Timers for background work, which is not needed because nothing takes time here. */
-const NO_TIMERS: Timers = { whileWaiting: () => () => undefined, inBackground: () => () => undefined };
+const NO_TIMERS: Timers = {
+  whileWaiting: () => () => undefined,
+  inBackground: () => () => undefined,
+  soon: (task) => task(),
+};
 
 /** A process of a service, but for the process: a registry, a client and budgets of its own. */
 export function replica({ api, clock, name, ledgerPath, version, ...given }: ReplicaOptions): Replica {

@@ -107,7 +107,7 @@ class Fleet {
       });
       return () => (isOn = false);
     };
-    const timers: Timers = { whileWaiting: after, inBackground: after };
+    const timers: Timers = { whileWaiting: after, inBackground: after, soon: (task) => task() };
     const shared = memoryPace();
     return Array.from({ length: processes }, () => {
       const own = store === 'shared' ? shared : memoryPace();

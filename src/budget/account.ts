@@ -144,6 +144,7 @@ export class Account implements BudgetView {
   }
 
   async #readBalance(nowMs: number): Promise<void> {
+    this.#link.sendSettled();
     const reservations = this.#reservations(nowMs);
     const { periodMs } = reservations;
     const { ledger } = this.#link;
@@ -162,6 +163,7 @@ export class Account implements BudgetView {
 
   async #readHistory(nowMs: number): Promise<void> {
     if (this.#history !== null && Math.abs(nowMs - this.#history.atMs) < HISTORY_STANDS_MS) return;
+    this.#link.sendSettled();
     this.#historyRead ??= this.#link.read(
       () => this.#link.ledger.history(accountName(this.budget), horizonAt(this.budget.period, nowMs).keepFromMs),
       (spends) => (this.#history = { spends, atMs: nowMs }),

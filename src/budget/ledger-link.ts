@@ -39,6 +39,19 @@ const FIRST_RETRY_MS = 50;
 
 const LONGEST_RETRY_MS = 5_000;
 
+/** Links whose settlements are to be sent soon: a process that exits first sends them on its way out. */
+const settlingLinks = new Set<LedgerLink>();
+
+let sendsAtExit = false;
+
+function sendAtExit(): void {
+  if (sendsAtExit) return;
+  sendsAtExit = true;
+  process.once('exit', () => {
+    for (const link of settlingLinks) link.sendSettled();
+  });
+}
+
 /** This process's connection to the ledger: whether it responds, and when to try again if it does not. */
 export class LedgerLink {
   readonly ledger: Ledger;
@@ -54,6 +67,8 @@ export class LedgerLink {
   readonly #onError: (error: unknown) => void;
   readonly #onUp: () => void;
   readonly #senders = new Set<Sender>();
+  /** Those with settlements that they have not sent yet. */
+  readonly #settling = new Set<Sender>();
   #sequence = 0;
   /** The ledger's time when it last said it, and the monotonic time of then; `null` until it has. */
   #told: { readonly ledgerMs: number; readonly atMs: number } | null = null;
@@ -115,6 +130,28 @@ export class LedgerLink {
       this.#asking = null;
     });
     return this.#asking;
+  }
+
+  /**
+   * Sends what a call has settled before the process waits for anything again: with the next reservation where one comes
+   * first, which saves the ledger a transaction, and at the latest when the process exits.
+   */
+  sendSoon(sender: Sender): void {
+    this.#settling.add(sender);
+    if (settlingLinks.has(this)) return;
+    settlingLinks.add(this);
+    sendAtExit();
+    this.timers.soon(() => {
+      settlingLinks.delete(this);
+      this.sendSettled();
+    });
+  }
+
+  /** Sends what calls have settled, before anybody reads the ledger. While it is down, that is kept. */
+  sendSettled(): void {
+    if (this.#settling.size === 0) return;
+    if (this.up) for (const sender of this.#settling) sender.send();
+    this.#settling.clear();
   }
 
   /** The number of the next posting with spend: a later posting has a higher one, whichever account it is for. */
@@ -213,6 +250,7 @@ export class LedgerLink {
    * is tried at once, because the next scheduled try may be too late.
    */
   async drain(longestMs: number): Promise<boolean> {
+    this.sendSettled();
     if (this.#retry !== null) {
       this.#retry();
       this.#tryAgain();

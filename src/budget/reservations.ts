@@ -152,7 +152,7 @@ export class Reservations implements Sender {
       const startMs = Math.floor(atMs / this.#bucketMs) * this.#bucketMs;
       this.#unsentSpends.set(startMs, (this.#unsentSpends.get(startMs) ?? 0n) + spentNanoUsd);
     }
-    if (this.#link.up) this.send();
+    if (this.#link.up) this.#link.sendSoon(this);
   }
 
   /** Holds an amount that was granted already, in place of what was held. */

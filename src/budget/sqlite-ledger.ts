@@ -124,6 +124,8 @@ class LedgerFile {
   readonly id: string;
   readonly #database: DatabaseSync;
   readonly #statements: Readonly<Record<Name, StatementSync>>;
+  /** The bucket that each account spent in last: with a new one, old ones are dropped. */
+  readonly #buckets = new Map<string, number>();
 
   constructor(database: DatabaseSync) {
     this.#database = database;
@@ -186,13 +188,13 @@ class LedgerFile {
   /** Adds the spends, and returns their sum. */
   #addSpends({ account, periodMs, spends, keepFromMs }: Posting): bigint {
     let sum = 0n;
-    let isNewBucket = false;
     for (const { startMs, nanoUsd } of spends) {
-      const bucket = this.#row('addToBucket', [account, startMs, nanoUsd]);
-      if (bucket?.['spent'] === nanoUsd) isNewBucket = true;
+      this.#run('addToBucket', [account, startMs, nanoUsd]);
       sum += nanoUsd;
+      if (this.#buckets.get(account) === startMs) continue;
+      this.#run('dropBuckets', [account, keepFromMs]);
+      this.#buckets.set(account, startMs);
     }
-    if (isNewBucket) this.#run('dropBuckets', [account, keepFromMs]);
     this.#run('addToPeriod', [account, periodMs, sum]);
     return sum;
   }
@@ -256,7 +258,7 @@ const STATEMENTS = {
   id: 'SELECT id FROM ledger',
   forgetWriters: 'DELETE FROM hold WHERE account = ? AND until < ?',
   addToBucket: `INSERT INTO bucket VALUES (?, ?, ?)
-    ON CONFLICT DO UPDATE SET spent = spent + excluded.spent RETURNING spent`,
+    ON CONFLICT DO UPDATE SET spent = spent + excluded.spent`,
   dropBuckets: 'DELETE FROM bucket WHERE account = ? AND start < ?',
   addToPeriod: `INSERT INTO period VALUES (?, ?, ?, 0)
     ON CONFLICT DO UPDATE SET spent = spent + excluded.spent`,

@@ -263,3 +263,39 @@ test('calls that ask at the same moment go to the ledger together', async () => 
   assert.equal(verdicts.filter(({ kind }) => kind === 'granted').length, 50);
   assert.equal(ledger.posts, 2);
 });
+
+test('what a call has settled goes with the next reservation in one posting, or by itself before the process waits', async () => {
+  const due: (() => void)[] = [];
+  const time = Object.assign(new StandingTime(NOW_MS), { soon: (task: () => void) => void due.push(task) });
+  const ledger = new UnreliableLedger(memoryLedger());
+  const { account, link } = oneProcess(ledger, time);
+  const turn = (): void => {
+    for (const task of due.splice(0)) task();
+  };
+  await account.reserve(100n, NOW_MS);
+  account.settle(NOW_MS, 100n, 70n);
+  assert.equal(ledger.posts, 1);
+  await account.reserve(200n, NOW_MS);
+  assert.deepEqual([ledger.posts, account.known(NOW_MS)?.spentNanoUsd], [2, 70n]);
+  turn();
+  assert.equal(ledger.posts, 2, 'there is nothing left to post');
+  account.settle(NOW_MS, 200n, 20n);
+  turn();
+  assert.equal(ledger.posts, 3);
+  await account.reserve(300n, NOW_MS);
+  account.settle(NOW_MS, 300n, 5n);
+  const { balance } = await account.refresh();
+  assert.deepEqual(
+    [balance?.spentNanoUsd, balance?.reservedNanoUsd],
+    [95n, 0n],
+    'who reads the ledger reads all of it',
+  );
+  await account.reserve(400n, NOW_MS);
+  account.settle(NOW_MS, 400n, 5n);
+  assert.equal(await link.drain(0), true);
+  assert.equal(
+    (await ledger.balance({ account: 'all/month', periodMs: Date.UTC(2026, 10), window: { kind: 'calendar' } }, NOW_MS))
+      .spentNanoUsd,
+    100n,
+  );
+});

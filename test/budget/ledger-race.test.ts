@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -97,5 +98,28 @@ test('a process that ends normally has settled everything when its budgets are c
     spentNanoUsd: BigInt(billedNanoUsd),
     reservedNanoUsd: 0n,
   });
+  await held.close();
+});
+
+const LEAVING = `
+import Anthropic from '@anthropic-ai/sdk';
+import { instrument } from 'plimsoll';
+import { budgets, sqliteLedger } from 'plimsoll/budget';
+import { simulator } from 'plimsoll/simulator';
+import { Registry } from 'prom-client';
+const held = budgets({ definitions: [{ name: 'race', period: 'month', usd: 100 }], ledger: sqliteLedger(process.argv[1]) });
+const fetch = simulator({ respond: () => ({ text: 'Aye.', usage: { input_tokens: 1_000, output_tokens: 100 } }) }).fetch;
+const claude = instrument(new Anthropic({ apiKey: 'none', fetch }), { registry: new Registry(), budgets: held });
+await claude.messages.create({ model: 'claude-haiku-4-5', max_tokens: 200, messages: [{ role: 'user', content: 'Ahoy' }] });
+process.exit();
+`;
+
+test('a process that exits as soon as it has its answer has settled the call', async () => {
+  const path = join(folder, 'left.db');
+  const run = ['--no-warnings', '--conditions=plimsoll-source', '--input-type=module', '-e', LEAVING, path];
+  execFileSync(process.execPath, run, { cwd: import.meta.dirname });
+  const held = budgets({ definitions: [{ name: 'race', period: 'month', usd: 100 }], ledger: sqliteLedger(path) });
+  const balance = (await held.refresh()).budgets[0]?.balance;
+  assert.deepEqual(balance, { spentNanoUsd: 1_500_000n, reservedNanoUsd: 0n });
   await held.close();
 });

@@ -36,7 +36,7 @@ function line(time: VirtualTime, options: { readonly isAsync?: boolean } = {}) {
   };
   const turns = new Turns({
     clock: { epochMs: () => time.nowMs, monotonicMs: () => time.nowMs },
-    timers: { whileWaiting: after, inBackground: after },
+    timers: { whileWaiting: after, inBackground: after, soon: (task) => task() },
     random: () => 0,
     maxWaiting: 1_000,
     limits: () => [60, 1_000, 1_000],

@@ -95,6 +95,7 @@ test('a scrape does not wait for a ledger that hangs, and shows what it answered
   const ledger = new UnreliableLedger(memoryLedger());
   const { claude, registry, billed } = budgeted([{ ...MONTH, period: 'day' }], { budgets: { ledger, deadlineMs: 5 } });
   await claude.messages.create(PARAMS);
+  await new Promise((resolve) => setImmediate(resolve)); // what the call settled is posted by then
   ledger.usually = 'hangs';
   assert.equal(await total(registry, 'anthropic_budget_spent_usd'), Number(billed()) / 1e9);
 });

@@ -43,6 +43,11 @@ export class StandingTime implements Clock, Timers {
 
   readonly inBackground = this.whileWaiting;
 
+  /** At once: nothing is at hand while time stands. */
+  soon(task: () => void): void {
+    task();
+  }
+
   #move(ms: number): void {
     this.#monotonicMs += ms;
     this.#epochMs += ms;

@@ -24,6 +24,10 @@ export class SetTimers implements Timers {
     return this.inBackground(waitMs, task);
   }
 
+  soon(task: () => void): void {
+    task();
+  }
+
   run(): void {
     const due = this.#tasks.filter(({ atMs }) => atMs <= this.#now());
     this.#tasks = this.#tasks.filter((entry) => !due.includes(entry));
