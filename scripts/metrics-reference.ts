@@ -51,7 +51,8 @@ A family has no samples until something in this process feeds it.
 - Label values are bounded. Declared and known values always have a series. Of other values, the first 50 models, the
   first 100 values of each attribution label, and the first 2,000 combinations of several labels get one. The rest counts
   as \`other\`, and in \`plimsoll_label_values_dropped_total\`.
-- *Workers* says how prom-client's \`AggregatorRegistry\` combines the values of several cluster workers.
+- *Workers* says how the values of several cluster workers combine: on the page of \`plimsoll gateway --workers\`, and by
+  prom-client's \`AggregatorRegistry\`.
 `;
 
 const TITLES: Readonly<Record<Section, string>> = {

@@ -1,4 +1,4 @@
-import { memoryLedger } from '../budget/memory-ledger.ts';
+import type { Ledger } from '../budget/ledger.ts';
 import { systemTimers, type Cancel } from '../clock.ts';
 import { MemberBudgets } from '../gateway/access/member-budgets.ts';
 import type { TokenStore } from '../gateway/access/tokens.ts';
@@ -17,12 +17,14 @@ export interface Members {
 interface Keeping {
   readonly tokens: TokenStore;
   readonly onError: (error: unknown) => void;
+  /** Keeps the spend where no ledger is named. */
+  readonly memory: Ledger;
 }
 
 /** Opens the budgets of members where other budgets are, and their usage there too, or beside the tokens. */
-export function openMembers(configuration: GatewayConfiguration, { tokens, onError }: Keeping): Members {
+export function openMembers(configuration: GatewayConfiguration, { tokens, onError, memory }: Keeping): Members {
   const { ledger, prices, owners } = configuration;
-  const opened = ledger === null ? memoryLedger() : ledgerAt(ledger).open();
+  const opened = ledger === null ? memory : ledgerAt(ledger).open();
   const budgets = new MemberBudgets({ prices, ledger: opened, onError });
   const store = openUsage(ledger ?? configuration.tokens, owners.usageDays);
   const usage = usageBook({ store, prices, onError });

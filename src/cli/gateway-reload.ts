@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { sharedBudgets, type Budgets } from '../budget/budgets.ts';
+import type { Ledger } from '../budget/ledger.ts';
 import { memoryLedger } from '../budget/memory-ledger.ts';
 import { systemTimers } from '../clock.ts';
 import { ConfigurationError, sentenceOf, type Problem } from '../errors.ts';
@@ -15,14 +16,15 @@ const REPLACED_MS = 3_600_000;
 /** The budgets in force, and those that were replaced. */
 export class HeldBudgets {
   current: Budgets | null;
-  readonly #memory = memoryLedger();
+  readonly #memory: Ledger;
   readonly #replaced = new Set<Budgets>();
   readonly #onAvailability: OnAvailability;
   #defined: string;
 
-  /** `onAvailability` is told when the Redis of the ledger is away. */
-  constructor(configuration: GatewayConfiguration, onAvailability: OnAvailability) {
+  /** `onAvailability` is told when the Redis of the ledger is away; `memory` keeps the spend where no ledger is named. */
+  constructor(configuration: GatewayConfiguration, onAvailability: OnAvailability, memory: Ledger = memoryLedger()) {
     this.#onAvailability = onAvailability;
+    this.#memory = memory;
     this.#defined = definitionOf(configuration);
     this.current = this.#open(configuration);
   }
@@ -85,9 +87,9 @@ const RELOADED_LIMITS: ReadonlySet<string> = new Set<keyof GatewayConfiguration[
 
 /** Ports, places and limits of the server, each as a text to compare. */
 function fixedAtStart(configuration: GatewayConfiguration): Readonly<Record<string, string>> {
-  const { listen, metrics, ledger, tokens, limits, organization } = configuration;
+  const { listen, metrics, workers, ledger, tokens, limits, organization } = configuration;
   const ofServer = Object.entries(limits).filter(([name]) => !RELOADED_LIMITS.has(name));
-  const fixed = { listen, metrics, limits: ofServer, organization };
+  const fixed = { listen, metrics, workers, limits: ofServer, organization };
   return {
     ...Object.fromEntries(Object.entries(fixed).map(([field, value]) => [field, JSON.stringify(value ?? null)])),
     ledger: placeText(ledger),

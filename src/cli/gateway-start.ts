@@ -1,5 +1,7 @@
 import { Registry } from 'prom-client';
 import type { Budgets } from '../budget/budgets.ts';
+import type { Ledger } from '../budget/ledger.ts';
+import { memoryLedger } from '../budget/memory-ledger.ts';
 import { authenticator } from '../gateway/access/authenticator.ts';
 import { ClientLimits } from '../gateway/access/client-limits.ts';
 import { withDeclared } from '../gateway/access/declared-tokens.ts';
@@ -12,7 +14,6 @@ import { ledgerAt, openStores, type Place } from '../gateway/configuration/place
 import { gateway, type Gateway } from '../gateway/gateway.ts';
 import type { GatewayFault } from '../gateway/faults.ts';
 import type { GatewayOptions } from '../gateway/options.ts';
-import { listen, type Serving } from '../http/listen.ts';
 import { pace, type Pace } from '../pace/pace.ts';
 import { hideBudgets } from '../record/budgets.ts';
 import { CONFIGURATION_LOADS, type RedisStore } from '../record/metrics/catalogue-gateway.ts';
@@ -22,7 +23,9 @@ import { dailyTotals, type DailyTotals } from '../totals/daily-totals.ts';
 import type { RequestLog } from './gateway-log.ts';
 import { openMembers, type Members } from './gateway-members.ts';
 import { HeldBudgets, requireNoRestart, type Reloadable } from './gateway-reload.ts';
+import { drained, handedOver, listening } from './gateway-listening.ts';
 import { serveMetrics } from './metrics-server.ts';
+import { TOKEN_LEDGER } from './worker-ledgers.ts';
 
 /** A running gateway. */
 export interface RunningGateway extends Reloadable {
@@ -30,6 +33,22 @@ export interface RunningGateway extends Reloadable {
   readonly metricsUrl: string;
   /** Refuses new requests, lets open ones finish for the configured time, and closes everything. */
   close(): Promise<void>;
+}
+
+/** A gateway that runs in this process. */
+export interface StartedGateway extends RunningGateway {
+  /** Closes as `close()` does, but other processes serve its port: it takes no new connections, and its clients see no end. */
+  replaced(): Promise<void>;
+}
+
+/** What the process that supervises several workers keeps for each of them. */
+export interface Supervised {
+  /** Of all workers, this one does what is done once, such as reading books. */
+  readonly isFirst: boolean;
+  /** A ledger in memory that all workers share. */
+  readonly memory: (name: string) => Ledger;
+  /** Tells the supervising process of everything that is counted in the registry. */
+  readonly follow: (registry: Registry) => void;
 }
 
 /** The request log, and the listeners for the gateway's internal errors and for what fails around it. */
@@ -44,45 +63,79 @@ interface GatewayTelling {
 }
 
 /**
- * Opens everything in the configuration and listens. Rejects with a `ConfigurationError` or a `PortError`, after
- * closing everything.
+ * Opens everything in the configuration and listens; a worker serves no metrics page. Rejects with a `ConfigurationError` or a
+ * `PortError`, after closing everything.
  */
 export async function startGateway(
   configuration: GatewayConfiguration,
   telling: GatewayTelling,
-): Promise<RunningGateway> {
+  supervised: Supervised = ALONE,
+): Promise<StartedGateway> {
   const { log, onError } = telling;
   const parts = new Parts();
   try {
     const registry = new Registry();
     const watch = redisWatch(registry, telling);
-    const tokensAway = watch('tokens', configuration.tokens);
-    const stores = parts.add(openStores(configuration.tokens, 'create', tokensAway), (opened) => opened.close());
-    const ledgerAway = watch('ledger', configuration.budgets.length === 0 ? null : configuration.ledger);
-    const held = parts.add(new HeldBudgets(configuration, ledgerAway), (all) => all.close());
-    const spend = new TokenSpend({ prices: configuration.prices, ledger: stores.spendLedger, onError });
-    parts.add(spend, (kept) => kept.close());
-    const limits = new ClientLimits({ store: stores.limits, onError });
-    const members = openMembers(configuration, { tokens: stores.tokens, onError });
-    parts.add(members, (kept) => kept.close());
+    const { held, ...kept } = openAccess(configuration, { parts, supervised, onError, watch });
     const totals = totalsOf(configuration, { onError, watch });
-    if (totals !== null) parts.add(totals, (kept) => kept.close());
-    const metricsAddress = { ...configuration.metrics, onError, portOption: '--metrics-port', livePage: 'gateway' };
-    await watchBooks(configuration, { ...telling, parts, registry, totals, watch });
-    const page = parts.add(await serveMetrics(registry, metricsAddress), (open) => open.close(0));
+    if (totals !== null) parts.add(totals, (sums) => sums.close());
+    if (supervised.isFirst || configuration.ledger !== null)
+      await watchBooks(configuration, { ...telling, parts, registry, totals, watch });
+    const metricsUrl = await metricsPage(configuration, { parts, registry, onError, supervised });
     const paced = new GatewayPace(configuration);
-    parts.add(paced, (kept) => kept.close());
-    const opened = { ...telling, stores, spend, members, limits, totals, registry, paced };
+    parts.add(paced, (pacing) => pacing.close());
+    const opened = { ...telling, ...kept, totals, registry, paced };
     const claude = gateway(gatewayOptions(configuration, { ...opened, budgets: held.current }));
     const serving = await listening(configuration, log.listener(claude.listener));
     const running = { configuration };
     parts.add(serving, () => drained(claude, serving, running.configuration));
     const again = reloadable({ running, held, claude, opened });
-    return { url: serving.url, metricsUrl: `${page.url}/metrics`, ...again, close: () => parts.close() };
+    const replaced = (): Promise<void> => handedOver(claude, serving, running.configuration).then(() => parts.close());
+    return { url: serving.url, metricsUrl, ...again, replaced, close: () => parts.close() };
   } catch (error) {
     await parts.close();
     throw error;
   }
+}
+
+interface Opening extends Pick<GatewayTelling, 'onError'> {
+  readonly parts: Parts;
+  readonly supervised: Supervised;
+  readonly watch: RedisWatch;
+}
+
+/** Opens what says whether a client may call, and what it has spent. */
+function openAccess(configuration: GatewayConfiguration, { parts, supervised, onError, watch }: Opening) {
+  const { prices, tokens, budgets, ledger } = configuration;
+  const stores = parts.add(openStores(tokens, 'create', watch('tokens', tokens)), (opened) => opened.close());
+  const ledgerAway = watch('ledger', budgets.length === 0 ? null : ledger);
+  const held = new HeldBudgets(configuration, ledgerAway, supervised.memory('budgets'));
+  parts.add(held, (all) => all.close());
+  const spendLedger = stores.shared ? stores.spendLedger : (id: string) => supervised.memory(`${TOKEN_LEDGER}${id}`);
+  const spend = parts.add(new TokenSpend({ prices, ledger: spendLedger, onError }), (kept) => kept.close());
+  const limits = new ClientLimits({ store: stores.limits, onError });
+  const members = openMembers(configuration, { tokens: stores.tokens, onError, memory: supervised.memory('members') });
+  parts.add(members, (kept) => kept.close());
+  return { stores, held, spend, limits, members };
+}
+
+/** What the only process of a gateway has in place of a supervising one. */
+const ALONE: Supervised = { isFirst: true, memory: () => memoryLedger(), follow: () => undefined };
+
+interface Shown extends Pick<GatewayTelling, 'onError'> {
+  readonly parts: Parts;
+  readonly registry: Registry;
+  readonly supervised: Supervised;
+}
+
+/** Serves the metrics, and returns their address; `''` for a worker, whose numbers another process shows. */
+async function metricsPage({ metrics }: GatewayConfiguration, shown: Shown): Promise<string> {
+  const { parts, registry, onError, supervised } = shown;
+  supervised.follow(registry);
+  if (supervised !== ALONE) return '';
+  const address = { ...metrics, onError, portOption: '--metrics-port', livePage: 'gateway' };
+  const page = parts.add(await serveMetrics(registry, address), (open) => open.close(0));
+  return `${page.url}/metrics`;
 }
 
 interface Reloading {
@@ -274,27 +327,4 @@ function boundsOf(limits: GatewayConfiguration['limits']): NonNullable<GatewayOp
       ledgerMs: limits.unreadyLedgerSeconds * 1_000,
     },
   };
-}
-
-function listening(
-  { listen: where, limits }: GatewayConfiguration,
-  listener: Parameters<typeof listen>[0],
-): Promise<Serving> {
-  const { connections, headerBytes, headersSeconds, requestSeconds, stalledSeconds } = limits;
-  return listen(listener, {
-    ...where,
-    connections,
-    headerBytes,
-    portOption: '--port',
-    headersMs: headersSeconds * 1_000,
-    requestMs: requestSeconds * 1_000,
-    stalledMs: stalledSeconds * 1_000,
-  });
-}
-
-/** Lets calls finish, and answers probes and new requests meanwhile; then closes the port. */
-async function drained(claude: Gateway, serving: Serving, { limits }: GatewayConfiguration): Promise<void> {
-  const { lameDuckSeconds, drainSeconds } = limits;
-  await claude.close({ lameDuckMs: lameDuckSeconds * 1_000, deadlineMs: drainSeconds * 1_000 });
-  await serving.close();
 }

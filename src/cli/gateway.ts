@@ -1,15 +1,22 @@
 import { ConfigurationError, sentenceOf, unfit, type Problem } from '../errors.ts';
-import { GATEWAY_INVALID, type GatewayConfiguration } from '../gateway/configuration/configuration.ts';
+import {
+  GATEWAY_INVALID,
+  WORKERS_EXPECTED,
+  isWorkers,
+  type GatewayConfiguration,
+} from '../gateway/configuration/configuration.ts';
 import { configurationInEnvironment, ownAddressProblem } from '../gateway/configuration/environment.ts';
 import { configurationInFile } from '../gateway/configuration/file.ts';
 import { ledgerAt, type Place } from '../gateway/configuration/places.ts';
+import { workerProblems } from '../gateway/configuration/workers.ts';
 import type { GatewayFault } from '../gateway/faults.ts';
 import { PortError } from '../http/listen.ts';
 import { wrongArguments } from './arguments.ts';
 import { aborted, defineCommand, fail, print, wrapped, type Command, type CommandIo } from './command.ts';
 import { RequestLog } from './gateway-log.ts';
 import { reload, watchFile } from './gateway-reload.ts';
-import type { RunningGateway } from './gateway-start.ts';
+import type { RunningGateway, StartedGateway, Supervised } from './gateway-start.ts';
+import type { WorkersFailedError } from './gateway-workers.ts';
 import { audit, forget } from './gateway-audit.ts';
 import { command as tokens } from './gateway-token.ts';
 import { command as usage } from './gateway-usage.ts';
@@ -21,6 +28,7 @@ const USAGE = [
   '  --host ADDRESS      the address to listen on; overrides the configuration',
   '  --port N            the port to listen on; 0 for any free port (8787)',
   '  --metrics-port N    the port of the metrics, for Prometheus (9464)',
+  '  --workers N         processes that serve, besides one that supervises (1)',
   '  --json              for programs: prints the start as a line of JSON',
   'plimsoll gateway token create|list|revoke|export    tokens: see token --help',
   'plimsoll gateway usage                tokens and cost by owner, client, model',
@@ -34,7 +42,8 @@ const USAGE = [
   '  export ANTHROPIC_BASE_URL=http://127.0.0.1:8787',
   '  export ANTHROPIC_AUTH_TOKEN=$(plimsoll gateway token create default)',
   'It logs each request as a line of JSON on stdout, never content, keys or tokens.',
-  'On SIGHUP, and when its file changes, it reads its configuration again.',
+  'On SIGHUP, and when its file changes, it reads its configuration again. On',
+  'SIGUSR2, it replaces its workers one after another.',
   'On SIGTERM or SIGINT, it lets open requests finish, up to a limit, and exits.',
 ];
 
@@ -43,6 +52,7 @@ const OPTIONS = {
   host: { type: 'string' },
   port: { type: 'string' },
   'metrics-port': { type: 'string' },
+  workers: { type: 'string' },
   json: { type: 'boolean', default: false },
 } as const;
 
@@ -56,8 +66,9 @@ const start = defineCommand({
       await serveGateway(() => configured(asked, io), asked, io);
       return 0;
     } catch (error) {
-      if (!(error instanceof PortError)) throw error;
-      return fail([error.message], io);
+      if (error instanceof PortError) return fail([error.message], io);
+      if (hasWorkersFailed(error)) return 1;
+      throw error;
     }
   },
 });
@@ -80,6 +91,7 @@ interface Asked {
   readonly host: string | null;
   readonly port: number | null;
   readonly metricsPort: number | null;
+  readonly workers: number | null;
   readonly json: boolean;
 }
 
@@ -88,18 +100,26 @@ interface Given {
   readonly host?: string | undefined;
   readonly port?: string | undefined;
   readonly 'metrics-port'?: string | undefined;
+  readonly workers?: string | undefined;
   readonly json: boolean;
 }
 
 /** Reads the options. Throws with every problem. */
-function askedIn({ config, host, port, 'metrics-port': metricsPort, json }: Given): Asked {
-  const problems = [...portProblems('--port', port), ...portProblems('--metrics-port', metricsPort)];
+function askedIn({ config, host, port, 'metrics-port': metricsPort, workers, json }: Given): Asked {
+  const problems = [
+    ...portProblems('--port', port),
+    ...portProblems('--metrics-port', metricsPort),
+    ...(workers === undefined || isWorkers(workers)
+      ? []
+      : [unfit('--workers', workers, { expected: WORKERS_EXPECTED })]),
+  ];
   if (problems.length > 0) throw wrongArguments(...problems);
   return {
     config: config ?? null,
     host: host ?? null,
     port: numberOf(port),
     metricsPort: numberOf(metricsPort),
+    workers: numberOf(workers),
     json,
   };
 }
@@ -114,39 +134,43 @@ function numberOf(text: string | undefined): number | null {
 }
 
 /** Returns the configuration, overridden by the command line. */
-function configured({ config, host, port, metricsPort }: Asked, io: CommandIo): GatewayConfiguration {
+function configured({ config, host, port, metricsPort, workers }: Asked, io: CommandIo): GatewayConfiguration {
   const configuration =
     config === null ? configurationInEnvironment(io.env, process.cwd()) : configurationInFile(config, io.env);
   const { listen, metrics } = configuration;
   const address = { host: host ?? listen.host, port: port ?? listen.port };
   const addresses = [['baseUrl', configuration.baseUrl], ...keyAddresses(configuration)] as const;
-  const problems = addresses.flatMap(([field, url]) => ownAddressProblem(field, url, address) ?? []);
-  if (problems.length > 0) throw new ConfigurationError(GATEWAY_INVALID, problems);
-  return {
+  const overridden = {
     ...configuration,
     listen: address,
     metrics: { ...metrics, port: metricsPort ?? metrics.port },
+    workers: workers ?? configuration.workers,
   };
+  const problems = [
+    ...addresses.flatMap(([field, url]) => ownAddressProblem(field, url, address) ?? []),
+    ...workerProblems(overridden),
+  ];
+  if (problems.length > 0) throw new ConfigurationError(GATEWAY_INVALID, problems);
+  return overridden;
 }
 
 function keyAddresses({ keyUrls }: GatewayConfiguration): readonly (readonly [field: string, url: string])[] {
   return [...keyUrls].map(([alias, url]) => [`keys.${alias}.baseUrl`, url] as const);
 }
 
-async function serveGateway(read: () => GatewayConfiguration, { json, config }: Asked, io: CommandIo): Promise<void> {
+async function serveGateway(read: () => GatewayConfiguration, asked: Asked, io: CommandIo): Promise<void> {
+  const { json, config } = asked;
   // A signal while it starts must not end it; it is reading its configuration anyway.
   let again = (): void => undefined;
   io.onReload(() => again());
   const configuration = read();
-  configuration.notices.forEach((notice) => io.err(sentenceOf(notice)));
-  const log = new RequestLog((line) => io.out(line));
   // Loaded here, because help and tokens need no metrics registry.
-  const { startGateway } = await import('./gateway-start.ts');
-  const onError = seldom(io);
-  const onFault = (fault: GatewayFault): void => io.err(faultLine(fault, io.now()));
-  const onProblem = (message: string): void => io.err(problemLine(message, io.now()));
-  const onRedis = (store: string, outage: string | null): void => io.err(redisLine({ store, outage }, io.now()));
-  const running = await startGateway(configuration, { log, onError, onFault, onProblem, onRedis });
+  const { seatIn, serveAsWorker } = await import('./gateway-worker.ts');
+  const seat = seatIn(io);
+  const start = (supervised?: Supervised): Promise<StartedGateway> => started(configuration, io, supervised);
+  if (seat !== null) return serveAsWorker(seat, { read, start }, io);
+  configuration.notices.forEach((notice) => io.err(sentenceOf(notice)));
+  const running = configuration.workers === 1 ? await start() : await supervised(configuration, asked, io);
   again = () => void reload(running, read, io);
   const unwatch = config === null ? null : watchFile(config, again);
   print(json ? [greetingJson(configuration, running, io.now())] : greeting(configuration, running), io);
@@ -156,6 +180,39 @@ async function serveGateway(read: () => GatewayConfiguration, { json, config }: 
     io.err(`Shutting down: open requests may finish, for at most ${configuration.limits.drainSeconds} seconds.`);
   await running.close();
 }
+
+async function started(
+  configuration: GatewayConfiguration,
+  io: CommandIo,
+  supervised?: Supervised,
+): Promise<StartedGateway> {
+  const { startGateway } = await import('./gateway-start.ts');
+  const log = new RequestLog((line) => io.out(line));
+  const onError = seldom(io);
+  const onFault = (fault: GatewayFault): void => io.err(faultLine(fault, io.now()));
+  const onProblem = (message: string): void => io.err(problemLine(message, io.now()));
+  const onRedis = (store: string, outage: string | null): void => io.err(redisLine({ store, outage }, io.now()));
+  return startGateway(configuration, { log, onError, onFault, onProblem, onRedis }, supervised);
+}
+
+async function supervised(
+  configuration: GatewayConfiguration,
+  { config, host }: Asked,
+  io: CommandIo,
+): Promise<RunningGateway> {
+  const { superviseWorkers } = await import('./gateway-workers.ts');
+  const { workers } = configuration;
+  const args = { config, host, workers: String(workers) };
+  const given = Object.entries(args).flatMap(([name, value]) => (value === null ? [] : [`--${name}`, value]));
+  return superviseWorkers(configuration, ['gateway', ...given], io);
+}
+
+/** Workers that could not start have said why. */
+function hasWorkersFailed(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === WORKERS_FAILED;
+}
+
+const WORKERS_FAILED: WorkersFailedError['code'] = 'PLIMSOLL_GATEWAY_WORKERS';
 
 /** The same error is printed once in this time. */
 const PRINT_MS = 60_000;

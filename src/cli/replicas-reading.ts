@@ -1,3 +1,4 @@
+import type { PageRead } from '../console/metrics-pages.ts';
 import { Replicas } from '../console/replicas.ts';
 import { unfit } from '../errors.ts';
 import { METRICS_PORT } from '../gateway/configuration/configuration.ts';
@@ -23,12 +24,13 @@ export class ReplicasReading {
   #readAtMs = -Infinity;
   #reading: Promise<void> | null = null;
 
-  constructor(urls: readonly string[], io: CommandIo) {
+  /** `read` reads a page; by default over HTTP. */
+  constructor(urls: readonly string[], io: CommandIo, read: ((url: string) => Promise<PageRead>) | null = null) {
     const signal = (): AbortSignal => AbortSignal.any([io.signal, AbortSignal.timeout(LONGEST_WAIT_MS)]);
     this.#now = () => io.now();
     this.replicas = new Replicas(urls, {
       now: this.#now,
-      read: (url) => pageAt(url, signal()),
+      read: read ?? ((url) => pageAt(url, signal())),
     });
     this.#timer = setInterval(() => void this.fresh(), UNASKED_PAUSE_MS).unref();
   }

@@ -196,6 +196,11 @@ function routesOf(options: GatewayOptions, { shared, apis, store }: Routed): Rou
   };
 }
 
+interface Leaving {
+  readonly lameDuckMs: number;
+  readonly until: Promise<unknown> | undefined;
+}
+
 /** The requests in progress, and whether more are accepted. */
 export class OpenRequests {
   readonly #most: number;
@@ -205,6 +210,8 @@ export class OpenRequests {
   readonly #room: SharedRoom;
   /** No more requests should come; those that do are served until it drains. */
   isLeaving = false;
+  /** Another process takes the requests that should not come here: probes have nothing to know of it. */
+  isReplaced = false;
   #isDraining = false;
   #onEmpty: (() => void) | null = null;
 
@@ -250,6 +257,13 @@ export class OpenRequests {
     this.#room.give(client, 1);
   }
 
+  /** Lets probes and responses say that no more requests should come, and waits: for the time, or until another process serves. */
+  async leave({ lameDuckMs, until }: Leaving, timers: Timers): Promise<void> {
+    this.isLeaving = true;
+    this.isReplaced = until !== undefined;
+    if (lameDuckMs > 0) await waited(lameDuckMs, timers, until);
+  }
+
   /** Accepts no more requests, and waits until all have ended. Those that have not by the deadline are aborted. */
   async drain(deadlineMs: number, timers: Timers): Promise<void> {
     this.isLeaving = true;
@@ -267,3 +281,16 @@ export class OpenRequests {
     });
   }
 }
+
+/** Resolves after the time, or with `until` if that is earlier. */
+function waited(waitMs: number, timers: Timers, until: Promise<unknown> = NEVER): Promise<void> {
+  return new Promise((resolve) => {
+    const cancel = timers.whileWaiting(waitMs, resolve);
+    void until.then(() => {
+      cancel();
+      resolve();
+    });
+  });
+}
+
+const NEVER = new Promise<never>(() => undefined);

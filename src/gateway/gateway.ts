@@ -23,9 +23,14 @@ export interface Gateway {
    * For `lameDuckMs` (default 0) says in `/readyz`, and by `connection: close`, that no more requests should come, and serves
    * those that do. Then accepts no new requests, gives those in progress at most `deadlineMs` (default 30,000) to end, then breaks them
    * off. Calls that wait for a client's next attempt end with their last one. Can be called again; every call waits for
-   * the end.
+   * the end. With `until`, another process serves from now on: `/readyz` is as before, and the time for requests that
+   * still come ends when the promise resolves.
    */
-  readonly close: (options?: { readonly deadlineMs?: number; readonly lameDuckMs?: number }) => Promise<void>;
+  readonly close: (options?: {
+    readonly deadlineMs?: number;
+    readonly lameDuckMs?: number;
+    readonly until?: Promise<unknown>;
+  }) => Promise<void>;
 }
 
 /**
@@ -65,9 +70,8 @@ export function gateway(given: GatewayOptions): Gateway {
       for (const api of all) connections.add(api);
       for (const api of previous.apis.all) if (!all.includes(api)) api.upstream.retire();
     },
-    async close({ deadlineMs = 30_000, lameDuckMs = 0 } = {}) {
-      open.isLeaving = true;
-      if (lameDuckMs > 0) await new Promise<void>((resolve) => timers.whileWaiting(lameDuckMs, resolve));
+    async close({ deadlineMs = 30_000, lameDuckMs = 0, until } = {}) {
+      await open.leave({ lameDuckMs, until }, timers);
       await open.drain(deadlineMs, timers);
       retries.end();
       for (const { upstream } of connections) upstream.close();

@@ -97,7 +97,7 @@ async function localResponse(context: GatewayContext, request: GatewayRequest): 
     return errorResponse({ status: 405, type: 'invalid_request_error', message: 'Expected GET, got another method.' });
   }
   if (path === '/healthz') return plain(200, 'ok');
-  return open.isLeaving ? plain(503, 'draining') : readiness(context);
+  return open.isLeaving && !open.isReplaced ? plain(503, 'draining') : readiness(context);
 }
 
 const UNREADY_AFTER = { apiMs: 60_000, ledgerMs: 60_000 };

@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { Server as NetServer } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { hasOneHost } from '../hosts.ts';
 
@@ -122,6 +123,8 @@ export interface Serving {
    * Safe to call again; every call waits for the end.
    */
   readonly close: (graceMs?: number) => Promise<void>;
+  /** Accepts no new connections, and ends none of those that there are; resolves when none is left. */
+  readonly leave: () => Promise<void>;
 }
 
 /** The port is in use or not allowed. `message` is one line that says what to do. */
@@ -156,6 +159,11 @@ export async function start(server: Server, wanted: Address): Promise<Serving> {
       closing ??= close(server, graceMs);
       return closing;
     },
+    leave: () =>
+      new Promise((resolve) => {
+        // That of http.Server ends idle connections, on which a request may be on its way.
+        NetServer.prototype.close.call(server, () => resolve());
+      }),
   };
 }
 

@@ -54,6 +54,7 @@ export interface GatewayProcess {
   readonly url: string;
   readonly port: number;
   readonly metricsUrl: string;
+  readonly pid: number;
   /** Resolves with the exit code when it is gone; `null` for one that was killed. */
   stop(signal: 'SIGTERM' | 'SIGKILL'): Promise<number | null>;
 }
@@ -120,6 +121,7 @@ export async function gatewayPlace(
         url: address.origin,
         port: Number(address.port),
         metricsUrl,
+        pid: child.pid ?? 0,
         async stop(signal) {
           const gone = once(child, 'exit');
           child.kill(signal);

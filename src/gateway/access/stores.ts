@@ -18,7 +18,7 @@ export interface AccessStores {
   /** Keeps limits on tokens and on requests in progress. */
   readonly limits: LimitStore;
   /** Opens the ledger of one minted token. */
-  readonly spendLedger: () => Ledger;
+  readonly spendLedger: (tokenId: string) => Ledger;
   /** Tells whether several gateways can share all of it. */
   readonly shared: boolean;
   close(): Promise<void>;
@@ -36,7 +36,7 @@ export function fileStores(path: string, open: 'create' | 'existing' = 'create')
     tokens,
     limiter: limiterIn(limits),
     limits,
-    spendLedger: memoryLedger,
+    spendLedger: () => memoryLedger(),
     shared: false,
     async close() {
       await limits.close();

@@ -17,7 +17,7 @@ export interface TokenSpendOptions {
    * Opens the ledger of a token, once per token. Default: in memory, dropped with the token. A ledger that replicas
    * share must expire by itself, or it fills up with expired tokens.
    */
-  readonly ledger?: () => Ledger;
+  readonly ledger?: (tokenId: string) => Ledger;
   /** Called with the error of a ledger that does not respond. */
   readonly onError?: (error: unknown) => void;
   /** For tests. */
@@ -92,7 +92,7 @@ export class TokenSpend {
 
   #open({ id, spendNanoUsd, expiresAtMs }: SpendingToken): TokenBudget {
     const { ledger = memoryLedger, onError, timers } = this.#options;
-    const link = linkTo(ledger(), { clock: this.#clock, onError, timers });
+    const link = linkTo(ledger(id), { clock: this.#clock, onError, timers });
     const account = new Account(budgetOf(id, spendNanoUsd), link, () => undefined);
     const guard = new BudgetGuard({
       accounts: [account],

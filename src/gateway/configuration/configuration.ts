@@ -18,6 +18,8 @@ export interface GatewayConfiguration {
   readonly listen: ListenAddress;
   /** The address of the metrics page. */
   readonly metrics: MetricsAddress;
+  /** Processes that serve; with more than 1, one besides them supervises. */
+  readonly workers: number;
   /** The URL of the API, without `/v1`. */
   readonly baseUrl: string;
   /** The address at which clients reach the gateway, without `/v1`; `null`: the one that they call. */
@@ -192,6 +194,22 @@ export function addressOf(read: Reader, name: string, port: number): ListenAddre
 
 function hostAndPort(address: Reader, port: number): ListenAddress {
   return { host: address.text('host', HOST) ?? '127.0.0.1', port: address.integer('port', PORT) ?? port };
+}
+
+/** More than the cores of a large machine. */
+const MOST_WORKERS = 256;
+
+/** What `workers` may be, in words. */
+export const WORKERS_EXPECTED = `a whole number from 1 to ${MOST_WORKERS}`;
+
+/** Reads the field `workers`. */
+export function workersOf(read: Reader): number {
+  return read.integer('workers', { least: 1, most: MOST_WORKERS, expected: WORKERS_EXPECTED }) ?? 1;
+}
+
+/** Tells whether the text of an option is a number of workers. */
+export function isWorkers(text: string): boolean {
+  return /^[1-9]\d{0,2}$/.test(text) && Number(text) <= MOST_WORKERS;
 }
 
 const HOST_NAME = {

@@ -44,6 +44,7 @@ export function configurationInEnvironment(given: Env, folder: string): GatewayC
   return {
     listen: { host: '127.0.0.1', port: GATEWAY_PORT },
     metrics: { host: '127.0.0.1', port: METRICS_PORT, names: [] },
+    workers: 1,
     baseUrl: baseUrl?.replace(/(?<!\/)\/+$/, '') ?? API_URL,
     publicUrl: null,
     trustProxy: LOCAL_PROXIES,

@@ -22,6 +22,7 @@ import {
   limitsOf,
   publicUrlOf,
   trustProxyOf,
+  workersOf,
   type GatewayConfiguration,
 } from './configuration.ts';
 import { ADDRESS, keysOf, type SecretSources } from './keys.ts';
@@ -38,6 +39,7 @@ const FIELDS = [
   ...[
     'listen',
     'metrics',
+    'workers',
     'baseUrl',
     'publicUrl',
     'trustProxy',
@@ -175,6 +177,7 @@ function configured(read: Reader, sources: SecretSources): GatewayConfiguration 
   return {
     listen: addressOf(read, 'listen', GATEWAY_PORT),
     metrics: metricsAddressOf(read),
+    workers: workersOf(read),
     baseUrl,
     publicUrl: publicUrlOf(read),
     trustProxy: trustProxyOf(read),
@@ -193,10 +196,7 @@ function configured(read: Reader, sources: SecretSources): GatewayConfiguration 
     limits: limitsOf(read),
     owners: ownersOf(read, sources),
     declaredTokens: declaredTokensOf(read, sources),
-    corsOrigins: corsOriginsOf(
-      read,
-      named.flatMap(({ origins }) => origins ?? []),
-    ),
+    corsOrigins: corsOriginsOf(read, named),
     notices: [...notices, ...modelNotices(named, prices)],
   };
 }
@@ -234,7 +234,8 @@ function tokensOf(read: Reader, sources: SecretSources): Place {
   return ledger?.kind === 'redis' ? ledger : { kind: 'sqlite', path: resolve(sources.folder, TOKENS_FILE) };
 }
 
-function corsOriginsOf(read: Reader, ofClients: readonly string[]): readonly string[] {
+function corsOriginsOf(read: Reader, clients: readonly GatewayClient[]): readonly string[] {
+  const ofClients = clients.flatMap(({ origins }) => origins ?? []);
   const cors = read.within('cors', '{ origins: [https://app.example.com] }');
   cors.only(['origins']);
   return [...new Set([...(cors.texts('origins', ORIGIN) ?? []), ...ofClients])];

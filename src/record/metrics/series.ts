@@ -16,16 +16,25 @@ export interface Exemplar extends Trace {
   readonly value: number;
 }
 
+/** Where the series of a family note that they have changed; `null` where nobody follows them. */
+export interface ChangeNotes {
+  note: ((series: Series) => void) | null;
+}
+
+const UNFOLLOWED: ChangeNotes = { note: null };
+
 /** A number that only goes up. Hidden until the first `add`, even of 0, or until `showAtZero`. */
 export class CounterSeries {
   readonly labels: LabelPairs;
+  readonly #changes: ChangeNotes;
   #value = 0;
   #shown = false;
   #showsZero = false;
   #exemplar: Exemplar | null = null;
 
-  constructor(labels: LabelPairs) {
+  constructor(labels: LabelPairs, changes: ChangeNotes = UNFOLLOWED) {
     this.labels = labels;
+    this.#changes = changes;
   }
 
   /** Throws a `RangeError` for a negative amount or one that is not a number: it could never be undone. */
@@ -34,12 +43,14 @@ export class CounterSeries {
     this.#value += amount;
     this.#shown = true;
     if (trace) this.#exemplar = { ...trace, value: amount };
+    this.#changes.note?.(this);
   }
 
   /** Shows the series at 0 from now on. */
   showAtZero(): void {
     this.#showsZero = true;
     this.#shown = true;
+    this.#changes.note?.(this);
   }
 
   /** Goes back to 0, and hides the series again unless `showAtZero` was called. */
@@ -65,13 +76,15 @@ export class CounterSeries {
  */
 export class MoneySeries {
   readonly labels: LabelPairs;
+  readonly #changes: ChangeNotes;
   #usd = 0;
   #nanoUsd = 0;
   #shown = false;
   #showsZero = false;
 
-  constructor(labels: LabelPairs) {
+  constructor(labels: LabelPairs, changes: ChangeNotes = UNFOLLOWED) {
     this.labels = labels;
+    this.#changes = changes;
   }
 
   /** Throws a `RangeError` for anything but a whole number of nano-dollars from 0 to 2^53 - 1. */
@@ -85,12 +98,14 @@ export class MoneySeries {
       this.#usd += 1;
     }
     this.#shown = true;
+    this.#changes.note?.(this);
   }
 
   /** Shows the series at 0 from now on. */
   showAtZero(): void {
     this.#showsZero = true;
     this.#shown = true;
+    this.#changes.note?.(this);
   }
 
   /** Goes back to 0, and hides the series again unless `showAtZero` was called. */
@@ -191,10 +206,12 @@ export class HistogramSeries {
   #sum = 0;
   #count = 0;
   #exemplars: (Exemplar | null)[] | null = null;
+  readonly #changes: ChangeNotes;
 
-  constructor(labels: LabelPairs, bounds: readonly number[]) {
+  constructor(labels: LabelPairs, bounds: readonly number[], changes: ChangeNotes = UNFOLLOWED) {
     this.labels = labels;
     this.#bounds = bounds;
+    this.#changes = changes;
     this.#counts = new Array<number>(bounds.length + 1).fill(0);
   }
 
@@ -210,6 +227,16 @@ export class HistogramSeries {
       this.#exemplars ??= new Array<Exemplar | null>(this.#counts.length).fill(null);
       this.#exemplars[bucket] = { ...trace, value };
     }
+    this.#changes.note?.(this);
+  }
+
+  /** Adds observations that another process counted: how many in each bucket, and their sum. */
+  merge(counts: readonly number[], sum: number): void {
+    for (const [bucket, count] of counts.entries()) {
+      this.#counts[bucket] = (this.#counts[bucket] ?? 0) + count;
+      this.#count += count;
+    }
+    this.#sum += sum;
   }
 
   reset(): void {

@@ -10,7 +10,17 @@ import {
   type MoneyName,
 } from './catalogue.ts';
 import type { MetricDeclaration, Stage } from './metric.ts';
-import { CounterSeries, Family, GaugeSeries, HistogramSeries, MoneySeries, type AnyFamily } from './series.ts';
+import {
+  CounterSeries,
+  Family,
+  GaugeSeries,
+  HistogramSeries,
+  MoneySeries,
+  type AnyFamily,
+  type ChangeNotes,
+  type LabelPairs,
+  type Series,
+} from './series.ts';
 
 type Families = {
   readonly [Name in MetricName]: Family<
@@ -58,12 +68,16 @@ export class Store {
   /** Sees what is counted from when it is set; `null` where nobody looks. */
   watcher: CallWatcher | null = null;
   readonly #labels = new Map<string, BoundedLabel>();
+  readonly #changes = new Map<string, ChangeNotes>();
 
   constructor() {
     const onError = (): void => this.errors('scrape');
-    this.families = Object.fromEntries(
-      CATALOGUE.map((metric) => [metric.name, familyOf(metric, onError)]),
-    ) as unknown as Families;
+    const made = (metric: MetricDeclaration): AnyFamily => {
+      const changes: ChangeNotes = { note: null };
+      this.#changes.set(metric.name, changes);
+      return familyOf(metric, { onError, changes });
+    };
+    this.families = Object.fromEntries(CATALOGUE.map((metric) => [metric.name, made(metric)])) as unknown as Families;
   }
 
   family<Name extends MetricName>(name: Name): Families[Name] {
@@ -73,6 +87,27 @@ export class Store {
   /** All families, in the order of the catalogue. */
   all(): readonly AnyFamily[] {
     return Object.values(this.families);
+  }
+
+  /**
+   * Calls back with each counter and histogram that is there, and again at each change of one. Only one may follow a store.
+   */
+  follow(changed: (family: string, series: Series) => void): void {
+    for (const [family, changes] of this.#changes) changes.note = (series) => changed(family, series);
+    for (const family of this.all()) {
+      if (family.declaration.type === 'gauge') continue;
+      for (const series of family.all()) changed(family.declaration.name, series);
+    }
+  }
+
+  /** The series of a family that has these labels; `null` where the catalogue has no such family. */
+  seriesOf(name: string, pairs: LabelPairs): Series | null {
+    if (!Object.hasOwn(this.families, name)) return null;
+    const family = this.families[name as MetricName] as unknown as Family<Readonly<Record<string, string>>, Series>;
+    const own = new Set(family.declaration.labels);
+    const of = (isOwn: boolean): Readonly<Record<string, string>> =>
+      Object.fromEntries(pairs.filter(([label]) => own.has(label) === isOwn));
+    return family.series(of(true), of(false));
   }
 
   /** Counts an error that plimsoll swallowed. */
@@ -101,12 +136,17 @@ export class Store {
   }
 }
 
-function familyOf(metric: MetricDeclaration, onError: () => void): AnyFamily {
+interface Feeding {
+  readonly onError: () => void;
+  readonly changes: ChangeNotes;
+}
+
+function familyOf(metric: MetricDeclaration, { onError, changes }: Feeding): AnyFamily {
   if (metric.type === 'gauge') return new Family(metric, (labels) => new GaugeSeries(labels, onError));
   if (metric.type === 'histogram')
-    return new Family(metric, (labels) => new HistogramSeries(labels, metric.buckets ?? []));
-  if (metric.unit === 'usd') return new Family(metric, (labels) => new MoneySeries(labels));
-  return new Family(metric, (labels) => new CounterSeries(labels));
+    return new Family(metric, (labels) => new HistogramSeries(labels, metric.buckets ?? [], changes));
+  if (metric.unit === 'usd') return new Family(metric, (labels) => new MoneySeries(labels, changes));
+  return new Family(metric, (labels) => new CounterSeries(labels, changes));
 }
 
 /**

@@ -80,6 +80,7 @@ describe("a gateway's configuration", () => {
     assert.deepEqual(rest, {
       listen: { host: '127.0.0.1', port: 8787 },
       metrics: { host: '127.0.0.1', port: 9464, names: [] },
+      workers: 1,
       keyUrls: new Map(),
       pools: new Map(),
       baseUrl: 'https://api.anthropic.com',
@@ -317,7 +318,7 @@ describe("a gateway's configuration", () => {
         cors: [],
       }),
       [
-        'listn: expected one of listen, metrics, baseUrl, publicUrl, trustProxy, keys, pools, clients, labelHeaders, attribution, budgets, ledger, tokens, prices, tier, serviceVersion, organization, limits, cors, owners, declaredTokens, got an unknown field: did you mean listen?',
+        'listn: expected one of listen, metrics, workers, baseUrl, publicUrl, trustProxy, keys, pools, clients, labelHeaders, attribution, budgets, ledger, tokens, prices, tier, serviceVersion, organization, limits, cors, owners, declaredTokens, got an unknown field: did you mean listen?',
         'clients.checkout.modles: expected one of key, labels, models, maxTokens, endpoints, requestsPerMinute, inputTokensPerMinute, outputTokensPerMinute, parallelRequests, tokenCounts, members, origins, mints, bodyBytes, requestsAtOnce, billTo, budgets, fallback, credential, pace, got an unknown field: did you mean models?',
         'clients.checkout.key: expected one of the aliases in keys or pools (prod-api-key, prod-other-key), got "prod-api-kye": did you mean prod-api-key?',
         'clients.checkout.models: expected a list, each the id of a model, a family such as haiku, or a pattern such as claude-haiku-*, got "claude-haiku-5-5": write it as a list',

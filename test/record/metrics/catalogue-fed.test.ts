@@ -121,6 +121,8 @@ const FED_ELSEWHERE = new Map([
   ['plimsoll_gateway_resends_total', '../../gateway/upstream-resend.test.ts'],
   ['plimsoll_gateway_faults_total', '../../gateway/failure/causes.test.ts'],
   ['plimsoll_gateway_configuration_loads_total', '../../cli/gateway.test.ts'],
+  ['plimsoll_gateway_workers', '../../cli/gateway-workers.test.ts'],
+  ['plimsoll_gateway_worker_exits_total', '../../cli/gateway-workers.test.ts'],
   ['plimsoll_gateway_failovers_total', '../../gateway/forward-failover.test.ts'],
   ['plimsoll_gateway_key_state', '../../gateway/forward-failover.test.ts'],
   ['plimsoll_gateway_logins', '../../gateway/upstreams/logins.test.ts'],

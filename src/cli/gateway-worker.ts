@@ -1,0 +1,73 @@
+import { ConfigurationError, sentenceOf } from '../errors.ts';
+import type { GatewayConfiguration } from '../gateway/configuration/configuration.ts';
+import { Journal } from '../record/metrics/joined.ts';
+import { storeFor } from '../record/metrics/registry.ts';
+import { aborted, type CommandIo } from './command.ts';
+import type { StartedGateway, Supervised } from './gateway-start.ts';
+import { WorkerChannel } from './worker-channel.ts';
+import { ledgerBehind } from './worker-ledgers.ts';
+
+/** What a process is as one of the workers of a gateway. */
+export interface WorkerSeat {
+  /** From 1 on; another process takes the place of one that has ended. */
+  readonly number: number;
+  /** Of the ledgers that the supervising process keeps in memory. */
+  readonly ledgerId: string;
+}
+
+/** The variable by which a process knows that it is a worker. */
+export const WORKER_VARIABLE = 'PLIMSOLL_GATEWAY_WORKER';
+
+/** Reads the place that the supervising process has given; `null` for a process that is no worker. */
+export function seatIn({ env }: Pick<CommandIo, 'env'>): WorkerSeat | null {
+  const given = env[WORKER_VARIABLE];
+  return given === undefined || process.send === undefined ? null : (JSON.parse(given) as WorkerSeat);
+}
+
+interface Serving {
+  readonly read: () => GatewayConfiguration;
+  readonly start: (supervised: Supervised) => Promise<StartedGateway>;
+}
+
+/** Serves as a worker, until the supervising process, or a signal, says that it should end. */
+export async function serveAsWorker(seat: WorkerSeat, { read, start }: Serving, io: CommandIo): Promise<void> {
+  let [running, journal]: [StartedGateway | null, Journal | null] = [null, null];
+  let end = (_isReplaced: boolean): void => undefined;
+  const told = new Promise<boolean>((resolve) => (end = resolve));
+  const channel = new WorkerChannel((message) => void process.send?.(message), {
+    gauges: () => journal?.gauges() ?? [],
+    reload: () => reloaded(running, read),
+    stop: () => end(false),
+    replace: () => end(true),
+  });
+  process.on('message', (message) => channel.receive(message));
+  running = await start({
+    isFirst: seat.number === 1,
+    memory: (name) => ledgerBehind(channel, name, seat.ledgerId),
+    follow(registry) {
+      journal = new Journal(storeFor(registry), (changes) => channel.tell('counted', changes));
+    },
+  });
+  channel.tell('ready', running.url);
+  const isReplaced = await Promise.race([told, aborted(io.signal).then(() => false)]);
+  await (isReplaced ? running.replaced() : running.close());
+  // What was counted last has gone before this is answered.
+  flushed(journal);
+  await channel.ask('ended');
+  process.disconnect();
+}
+
+function flushed(journal: Journal | null): void {
+  journal?.flush();
+}
+
+/** Applies the configuration of now; returns what is wrong with it, or `null`. */
+function reloaded(running: StartedGateway | null, read: () => GatewayConfiguration): string | null {
+  try {
+    running?.reload(read());
+    return null;
+  } catch (error) {
+    if (error instanceof ConfigurationError) return error.problems.map(sentenceOf).join(' ');
+    return error instanceof Error ? error.name : 'failed';
+  }
+}

@@ -1,0 +1,103 @@
+import cluster, { type Worker } from 'node:cluster';
+import { once } from 'node:events';
+import type { WorkerExit, WorkerState } from '../record/metrics/catalogue-gateway.ts';
+import { Account, type Changes, type Gauges } from '../record/metrics/joined.ts';
+import type { Store } from '../record/metrics/store.ts';
+import { WORKER_VARIABLE, type WorkerSeat } from './gateway-worker.ts';
+import { WorkerChannel } from './worker-channel.ts';
+import type { SharedLedgers } from './worker-ledgers.ts';
+
+/** How a worker ended, in words for a log. */
+export interface WorkerEnd {
+  readonly cause: WorkerExit;
+  readonly code: number | null;
+  readonly signal: string | null;
+}
+
+interface Surroundings {
+  /** Gets everything that the worker counts. */
+  readonly store: Store;
+  readonly ledgers: SharedLedgers;
+}
+
+/** A worker that does not say what its gauges are by then is left out of a scrape. */
+const GAUGES_MS = 2_000;
+
+/** A worker of a gateway, as the supervising process sees it. */
+export class WorkerProcess {
+  readonly number: number;
+  readonly #worker: Worker;
+  readonly #channel: WorkerChannel;
+  /** Resolves with the address when the worker serves; rejects if it ends before. */
+  readonly ready: Promise<string>;
+  /** Resolves when the worker is gone, and everything that it told has been counted. */
+  readonly ended: Promise<WorkerEnd>;
+  state: WorkerState = 'starting';
+  #isReplaced = false;
+
+  constructor(number: number, { store, ledgers }: Surroundings) {
+    this.number = number;
+    const seat: WorkerSeat = { number, ledgerId: ledgers.id };
+    const worker = cluster.fork({ [WORKER_VARIABLE]: JSON.stringify(seat) });
+    this.#worker = worker;
+    const account = new Account(store);
+    let serves = (_url: string): void => undefined;
+    const listening = new Promise<string>((resolve) => (serves = resolve));
+    this.#channel = new WorkerChannel((message) => worker.isConnected() && worker.send(message), {
+      counted: (changes: Changes) => account.add(changes),
+      ledger: (question: Parameters<SharedLedgers['answer']>[0]) => ledgers.answer(question),
+      ready: (url: string) => serves(url),
+      ended: () => null,
+    });
+    worker.on('message', (message: unknown) => this.#channel.receive(message));
+    this.ended = this.#untilEnded();
+    this.ready = Promise.race([listening, this.ended.then(() => Promise.reject(new Error('the worker ended')))]);
+    this.ready.then(
+      () => (this.state = this.state === 'starting' ? 'ready' : this.state),
+      () => undefined,
+    );
+  }
+
+  get pid(): number | undefined {
+    return this.#worker.process.pid;
+  }
+
+  /** Its gauges of now; none if it does not answer in time. */
+  async gauges(): Promise<Gauges | null> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<null>((resolve) => (timer = setTimeout(() => resolve(null), GAUGES_MS)));
+    try {
+      return await Promise.race([this.#channel.ask<Gauges>('gauges'), late]);
+    } catch {
+      return null;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Lets it read its configuration again; resolves with what is wrong with that, or with `null`. */
+  reload(): Promise<string | null> {
+    return this.#channel.ask('reload');
+  }
+
+  /** Lets it end: with the gateway, or because another worker serves in its place. */
+  end(reason: 'stop' | 'replace'): void {
+    this.state = 'leaving';
+    this.#isReplaced = reason === 'replace';
+    this.#channel.tell(reason);
+  }
+
+  kill(): void {
+    this.#worker.process.kill('SIGKILL');
+  }
+
+  /** A process that was killed may have told things that are still on their way. */
+  async #untilEnded(): Promise<WorkerEnd> {
+    const gone = once(this.#worker, 'exit') as Promise<[code: number | null, signal: string | null]>;
+    await Promise.all([gone, once(this.#worker, 'disconnect')]);
+    this.#channel.close();
+    const [code, signal] = await gone;
+    const cause = this.#isReplaced ? 'replaced' : signal !== null ? 'killed' : code === 0 ? 'left' : 'failed';
+    return { cause, code, signal };
+  }
+}

@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import type Anthropic from '@anthropic-ai/sdk';
+import { sqliteLedger } from 'plimsoll/budget';
+import {
+  api,
+  balanceIn,
+  BUDGET,
+  gatewayPlace,
+  PARAMS,
+  sdk,
+  type Api,
+  type GatewayProcess,
+} from '../../testing/gateway/processes.ts';
+import { scraped } from '../../testing/scraped.ts';
+
+const LINES = ['workers: 2', 'tokens: { sqlite: tokens.db }', 'limits: { drainSeconds: 20 }'];
+const AT_ONCE = 6;
+/** Long enough that calls are under way whenever a worker ends. */
+const LATENCY = { firstByteMs: { kind: 'constant', value: 15 } } as const;
+
+/** The sums of the series of each name whose labels have this text, on the page of the gateway. */
+async function sums({ metricsUrl }: GatewayProcess): Promise<(name: string, having?: string) => number> {
+  const { samples } = scraped(await (await fetch(metricsUrl)).text());
+  return (name, having = '') =>
+    [...samples].reduce(
+      (sum, [key, value]) => (key.startsWith(`${name}{`) && key.includes(having) ? sum + value : sum),
+      0,
+    );
+}
+
+const workersOf = ({ pid }: GatewayProcess): readonly number[] =>
+  spawnSync('pgrep', ['-P', String(pid)], { encoding: 'utf8' })
+    .stdout.trim()
+    .split('\n')
+    .map(Number);
+
+/** Waits until the page says so; what it shows changes by what other processes do. */
+async function until(
+  gateway: GatewayProcess,
+  holds: (sum: Awaited<ReturnType<typeof sums>>) => boolean,
+): Promise<void> {
+  while (!holds(await sums(gateway))) await new Promise((resolve) => setTimeout(resolve, 20));
+}
+
+const bothReady = (sum: (name: string, having: string) => number): boolean =>
+  sum('plimsoll_gateway_workers', 'ready') === 2 && sum('plimsoll_gateway_workers', 'leaving') === 0;
+
+/** Calls until it is told to end; each on a connection that any worker may get. */
+function load(claude: Anthropic): () => Promise<number> {
+  let isOver = false;
+  let succeeded = 0;
+  const caller = async (): Promise<void> => {
+    for (let number = 0; !isOver; number += 1) {
+      await (number % 2 === 0 ? claude.messages.create(PARAMS) : claude.messages.stream(PARAMS).finalMessage());
+      succeeded += 1;
+    }
+  };
+  const callers = Promise.all(Array.from({ length: AT_ONCE }, caller));
+  return async () => {
+    isOver = true;
+    await callers;
+    return succeeded;
+  };
+}
+
+const delivered = ({ sim }: Api): number => sim.truth.requests.filter(({ delivery }) => delivery === 'complete').length;
+
+async function equalToTheBill(server: Api, gateway: GatewayProcess, missing = 0): Promise<void> {
+  await until(gateway, (sum) => sum('anthropic_requests_total', 'outcome="ok"') >= delivered(server) - missing);
+  const sum = await sums(gateway);
+  assert.equal(sum('anthropic_requests_total', 'outcome="ok"'), delivered(server) - missing);
+  const billed = Number(server.billed()) / 1e9;
+  if (missing === 0) assert.ok(Math.abs(sum('anthropic_cost_usd_total') - billed) < 1e-9);
+}
+
+async function started(t: TestContext, lines: readonly string[]) {
+  const server = await api(t, { scenario: { latency: LATENCY }, keepRequests: 100_000 });
+  const place = await gatewayPlace(t, server, { lines: [...LINES, ...lines] });
+  const gateway = await place.start();
+  const claude = sdk(gateway, await place.token(), { maxRetries: 30 });
+  return { server, place, gateway, claude };
+}
+
+test('workers that are replaced or killed leave one page, on which no counter falls and no call is missing', async (t) => {
+  const { server, place, gateway, claude } = await started(t, [
+    `budgets: [${JSON.stringify(BUDGET)}]`,
+    'ledger: { sqlite: ledger.db }',
+  ]);
+  const first = workersOf(gateway);
+  assert.equal(first.length, 2);
+
+  const replacing = load(claude);
+  await until(gateway, (sum) => sum('anthropic_requests_total') > 20);
+  process.kill(gateway.pid, 'SIGUSR2');
+  await until(gateway, (sum) => sum('plimsoll_gateway_worker_exits_total', 'replaced') === 2 && bothReady(sum));
+  await replacing();
+  await equalToTheBill(server, gateway);
+  const second = workersOf(gateway);
+  assert.deepEqual(
+    second.filter((pid) => first.includes(pid)),
+    [],
+  );
+
+  process.kill(second[0] ?? 0, 'SIGKILL');
+  await until(gateway, (sum) => sum('plimsoll_gateway_worker_exits_total', 'killed') === 1 && bothReady(sum));
+  await equalToTheBill(server, gateway);
+
+  const before = delivered(server);
+  const killing = load(claude);
+  await until(gateway, (sum) => sum('anthropic_requests_total', 'outcome="ok"') > before + 20);
+  process.kill(second[1] ?? 0, 'SIGKILL');
+  await until(gateway, (sum) => sum('plimsoll_gateway_worker_exits_total', 'killed') === 2 && bothReady(sum));
+  const succeeded = await killing();
+  const counted = (await sums(gateway))('anthropic_requests_total', 'outcome="ok"') - before;
+  // What the worker had in its hands when it was killed, it could not tell.
+  assert.ok(counted >= succeeded - AT_ONCE && counted <= delivered(server) - before, `${counted} of ${succeeded}`);
+
+  assert.equal(await gateway.stop('SIGTERM'), 0);
+  const { spent } = await balanceIn(sqliteLedger(join(place.folder, 'ledger.db')));
+  assert.ok(spent <= server.billed());
+  assert.match(place.said(), /"event":"worker","worker":\d,"pid":\d+,"cause":"killed","code":null,"signal":"SIGKILL"/);
+});
+
+test('workers share a budget that is kept in memory, and each of them stops at its end', async (t) => {
+  const usd = 0.002;
+  const { server, gateway, claude } = await started(t, [`budgets: [${JSON.stringify({ ...BUDGET, usd })}]`]);
+  const refused = Array.from({ length: AT_ONCE }, async () => {
+    for (;;) await claude.messages.create(PARAMS);
+  });
+  await Promise.all(refused.map((each) => assert.rejects(each, { status: 402 })));
+  const billed = Number(server.billed()) / 1e9;
+  // Workers with a budget each would spend it twice; what a call reserves is an estimate.
+  assert.ok(billed <= usd * 1.5 && billed > usd / 2, String(billed));
+  const sum = await sums(gateway);
+  assert.equal(sum('anthropic_requests_total', 'outcome="ok"'), delivered(server));
+  assert.ok(Math.abs(sum('anthropic_budget_spent_usd') - billed) < 1e-9);
+});
