@@ -6,6 +6,7 @@ import { adviceReference } from './advice-reference.ts';
 import { consolePage } from './console-page.ts';
 import { dashboardsReference } from './dashboards-reference.ts';
 import { fieldTable } from './field-table.ts';
+import { gatewayRefusals } from './gateway-refusals.ts';
 import { jsonReference } from './json-reference.ts';
 import { metricsReference } from './metrics-reference.ts';
 import { PROBLEM_MEANINGS } from './label-meanings.ts';
@@ -53,6 +54,13 @@ export interface GeneratedPart extends Generated {
 export const GENERATED_PARTS: readonly GeneratedPart[] = [
   { path: 'docs/tiers.md', name: 'advice', text: adviceReference },
   { path: 'docs/budgets.md', name: 'fields', text: () => fieldTable('src/budget/definition.ts', 'BudgetDefinition') },
+  {
+    path: 'docs/configuration.md',
+    name: 'options',
+    text: () => fieldTable('src/client/options.ts', 'InstrumentOptions'),
+  },
+  { path: 'docs/gateway.md', name: 'mint', text: () => fieldTable('src/gateway/access/mint.ts', 'MintBody') },
+  { path: 'docs/gateway-operations.md', name: 'refusals', text: gatewayRefusals },
   { path: 'docs/opentelemetry.md', name: 'attributes', text: spanAttributes },
   { path: 'docs/opentelemetry.md', name: 'spans', text: spanTree },
   { path: 'docs/troubleshooting.md', name: 'kinds', text: problemKinds },

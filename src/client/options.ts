@@ -30,7 +30,7 @@ export interface InstrumentOptions {
   readonly models?: readonly string[];
   /** A prom-client registry. Default: prom-client's own `register`. */
   readonly registry?: MetricRegistry;
-  /** Default: the table that comes with the package. */
+  /** What tokens cost: `loadPrices()`. Default: the table that comes with the package. */
   readonly prices?: PriceTable;
   /** Follow every call, besides the Prometheus metrics. */
   readonly recorders?: readonly Recorder[];

@@ -123,7 +123,27 @@ interface MintRequest {
   readonly lifetimeSeconds: number | null;
 }
 
-const FIELDS = ['subject', 'origin', 'models', 'spendUsd', 'expiresInSeconds'];
+/** The body of a mint request, as `docs/gateway.md` shows it. */
+interface MintBody {
+  /** Who the token is for, in an identifier of yours: never an email address. */
+  readonly subject: string;
+  /** The only web origin that may send it. A program can fake any origin; another site's page cannot. Default: any. */
+  readonly origin?: string;
+  /** The only models it may ask for. Default: those of the client. */
+  readonly models?: readonly string[];
+  /** How many dollars it may spend in its lifetime. Default: `mints.spendUsd`. */
+  readonly spendUsd?: string;
+  /** At most `mints.lifetimeSeconds`, and never more than 900. Default: 300. */
+  readonly expiresInSeconds?: number;
+}
+
+const FIELDS = Object.keys({
+  subject: true,
+  origin: true,
+  models: true,
+  spendUsd: true,
+  expiresInSeconds: true,
+} satisfies Readonly<Record<keyof MintBody, true>>);
 
 /** Reads a parsed body, and lists all its problems. They show only the names of its fields. */
 function mintRequest(body: unknown): MintRequest | { readonly problems: readonly Problem[] } {
