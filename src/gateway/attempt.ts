@@ -66,7 +66,8 @@ export const GATEWAY_TRANSPORT: Transport<GatewayAttempt, UpstreamResponse> = {
   movesOnFrom: ({ route, request }, error) => route.mayGoOn && !request.isAborted && isUnsent(error) && route.miss(),
   isSteerable: ({ observation, call }) => call.attempts < (observation.retry?.attempts ?? 0),
   steer: (response, headers) => response.steer(headers),
-  handBack(attempt, { headers }, goesOn) {
+  handBack(attempt, { status, headers }, goesOn) {
+    attempt.route.answer(status);
     if (goesOn) waitForRetry(attempt, retryAfterMs(headers, attempt.observation.clock.epochMs()));
   },
   isCancelled: (attempt) => attempt.request.isAborted && !hasTimedOut(attempt),

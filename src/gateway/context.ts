@@ -177,7 +177,8 @@ interface Routed {
 function routesOf(options: GatewayOptions, { shared, apis, store }: Routed): RouteSurroundings {
   const { keys, pools, prices = defaultPrices() } = options;
   const { states } = shared;
-  const { plimsoll_gateway_failovers_total: failovers, plimsoll_gateway_key_state: shown } = store.families;
+  const { plimsoll_gateway_failovers_total: failovers, plimsoll_gateway_detours_total: detours } = store.families;
+  const { plimsoll_gateway_key_state: shown } = store.families;
   const known = new Map([...[...keys.keys()].map((alias) => [alias, poolOf(alias)] as const), ...(pools ?? [])]);
   for (const key of keys.keys()) {
     for (const state of KEY_STATES) {
@@ -193,6 +194,7 @@ function routesOf(options: GatewayOptions, { shared, apis, store }: Routed): Rou
     classOf: (model) => modelClass(prices.canonicalModel(model)),
     apis: apis.ofKeys,
     onFailover: (key, reason, way) => failovers.series({ key, reason, way }).add(1),
+    onDetour: (key, reason, way) => detours.series({ key, reason, way }).add(1),
   };
 }
 

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { BudgetExceededError } from '../budget/budget-exceeded.ts';
 import { LIMIT_HEADER } from '../limiter.ts';
 import type { FaultCause, GatewayRefusal } from '../record/metrics/catalogue-gateway.ts';
 import { paceRefused } from '../pace/pace-refused.ts';
@@ -114,4 +115,29 @@ function unauthorized(message: string): ApiError {
 
 function overloaded(message: string): ApiError {
   return { status: 529, type: 'overloaded_error', message, retryAfterSeconds: 1 };
+}
+
+/** Puts into words what the error has in fields, which a client over HTTP does not get. */
+export function budgetError({ message, reason, budget, limitUsd, resetsAt }: BudgetExceededError): ApiError {
+  switch (reason) {
+    case 'ledger_unavailable':
+      return { status: 529, type: 'overloaded_error', message, retryAfterSeconds: 5, cause: 'ledger_unavailable' };
+    case 'exceeded': {
+      const limit = `the budget "${budget}" of ${dollars(limitUsd)}, which resets at ${resetsAt.toISOString()}`;
+      return unpaid(`Not sent: the call would exceed ${limit}.`);
+    }
+    case 'unknown_price':
+      return unpaid(
+        `Not sent: no price is known for the model, and the budget "${budget}" blocks what it cannot price.`,
+      );
+  }
+}
+
+function unpaid(message: string): ApiError {
+  return { status: 402, type: 'billing_error', message, isRetryable: false };
+}
+
+/** Shows cents, and digits down to the nano-dollar if the limit has them. */
+function dollars(usd: number): string {
+  return `$${usd.toFixed(9).replace(/(\.\d\d\d*?)0+$/, '$1')}`;
 }

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { budgetExceeded, type BudgetExceededError } from '../budget/budget-exceeded.ts';
+import { budgetExceeded } from '../budget/budget-exceeded.ts';
 import { admitWithoutBody, isGuardFailed } from '../observe/admission.ts';
 import { sendObserved } from '../observe/exchange.ts';
 import { LiveCall } from '../observe/live-call.ts';
@@ -10,7 +10,7 @@ import { isRateLimited } from './access/rate-limiter.ts';
 import { GATEWAY_TRANSPORT, type GatewayAttempt } from './attempt.ts';
 import { withOwnAddress } from './batch-results.ts';
 import type { GatewayContext } from './context.ts';
-import { errorResponse, limitError, paceError, refusalError, type ApiError } from './errors.ts';
+import { budgetError, errorResponse, limitError, paceError, refusalError, type ApiError } from './errors.ts';
 import { apiCause, unansweredError } from './faults.ts';
 import type { TokenGuard } from './grant.ts';
 import { FALLBACK_HEADER, labelsIn, subscriberLogin, type HeaderMap } from './headers.ts';
@@ -88,6 +88,7 @@ async function sendByRoute(
     const joined = way.model === null ? fingerprint : null;
     const attempt = { ...shared, ...credential, call, observation, upstream, fingerprint: joined };
     const response = await respond(attempt, { ownUrl, refused });
+    if (response !== refused) route.moved();
     if (!route.goesOn) return way.fallback === null ? response : { ...response, headers: withFallback(response, way) };
     refused = response;
   }
@@ -280,6 +281,7 @@ async function respond(attempt: GatewayAttempt, { ownUrl, refused }: Returning):
     if (response.ok && endpoint.namesResults === true) return await withOwnAddress(response, ownUrl());
   } catch (error) {
     const refusal = guardError(error);
+    if (refusal !== null || attempt.request.isAborted) attempt.route.giveBack();
     if (refusal !== null && refused !== null) return refused;
     // If it is not the client that left, the gateway stops.
     const ended = attempt.request.isAborted ? refusalError('draining') : null;
@@ -323,28 +325,3 @@ const GUARD_FAILED: ApiError = {
   message: 'Not sent: the gateway cannot check a rule of this token. Try again in a moment.',
   retryAfterSeconds: 5,
 };
-
-/** Puts into words what the error has in fields, which a client over HTTP does not get. */
-function budgetError({ message, reason, budget, limitUsd, resetsAt }: BudgetExceededError): ApiError {
-  switch (reason) {
-    case 'ledger_unavailable':
-      return { status: 529, type: 'overloaded_error', message, retryAfterSeconds: 5, cause: 'ledger_unavailable' };
-    case 'exceeded': {
-      const limit = `the budget "${budget}" of ${dollars(limitUsd)}, which resets at ${resetsAt.toISOString()}`;
-      return unpaid(`Not sent: the call would exceed ${limit}.`);
-    }
-    case 'unknown_price':
-      return unpaid(
-        `Not sent: no price is known for the model, and the budget "${budget}" blocks what it cannot price.`,
-      );
-  }
-}
-
-function unpaid(message: string): ApiError {
-  return { status: 402, type: 'billing_error', message, isRetryable: false };
-}
-
-/** Shows cents, and digits down to the nano-dollar if the limit has them. */
-function dollars(usd: number): string {
-  return `$${usd.toFixed(9).replace(/(\.\d\d\d*?)0+$/, '$1')}`;
-}

@@ -18,6 +18,7 @@ const well: Answer = (_, outgoing) => {
 
 /** Two keys, in their order, and an API that answers each in its own way. */
 async function attacked(t: TestContext, first: Answer, second: Answer = well) {
+  let passedMs = 0;
   const asked: string[] = [];
   const bodies: string[] = [];
   const api: RequestListener = (incoming, outgoing) => {
@@ -40,7 +41,8 @@ async function attacked(t: TestContext, first: Answer, second: Answer = well) {
   } as const;
   const keys = new Map([ONE, TWO].map((alias) => [alias as string, () => secret(alias)]));
   const pools = new Map([['team', pool]]);
-  const bench = await gatewayBench({ api, grant: { key: 'team' }, gateway: { keys, pools, random: () => 0.5 } });
+  const clock = { epochMs: () => Date.now(), monotonicMs: () => performance.now() + passedMs };
+  const bench = await gatewayBench({ api, grant: { key: 'team' }, gateway: { keys, pools, clock, random: () => 0.5 } });
   t.after(() => bench.close());
   const body = JSON.stringify({
     model: 'claude-haiku-5-5',
@@ -54,7 +56,7 @@ async function attacked(t: TestContext, first: Answer, second: Answer = well) {
       body,
       ...(signal && { signal }),
     });
-  return { ...bench, asked, bodies, body, ask, keys, pools };
+  return { ...bench, asked, bodies, body, ask, keys, pools, pass: (ms: number) => void (passedMs += ms) };
 }
 
 test('a refusal that never ends is left, and the request goes on with its whole body', async (t) => {
@@ -92,6 +94,28 @@ test('a client that leaves while it is refused is sent nowhere else', async (t) 
   await gone;
   while ((await total(registry, 'anthropic_requests_total')) === 0) await new Promise(setImmediate);
   assert.deepEqual(asked, [ONE]);
+});
+
+test('a client that leaves while its request tries a key that rested leaves the trial to the next one', async (t) => {
+  const leaving = new AbortController();
+  let gone: Promise<unknown> = Promise.resolve();
+  const answers: Answer[] = [
+    (_, outgoing) => void outgoing.writeHead(529, { 'content-type': 'application/json' }).end('{}'),
+    (incoming) => {
+      gone = once(incoming, 'close');
+      leaving.abort();
+    },
+  ];
+  const { ask, asked, registry, pass } = await attacked(t, (...given) => (answers.shift() ?? well)(...given));
+  assert.equal((await ask()).status, 200);
+  pass(30_000);
+  await assert.rejects(ask(leaving.signal), { name: 'AbortError' });
+  await gone;
+  while ((await total(registry, 'anthropic_requests_in_flight')) > 0) await new Promise(setImmediate);
+  assert.equal((await ask()).status, 200);
+  assert.deepEqual(asked, [ONE, TWO, ONE, ONE]);
+  const states = await samples(registry, 'plimsoll_gateway_key_state');
+  assert.equal(states[`key=${ONE},state=closed`], 1);
 });
 
 test('a hundred requests at once survive a revoked key, and after them nobody asks it', async (t) => {

@@ -222,6 +222,48 @@ test('a budget that refuses the second key lets the first refusal go back', asyn
   bench.sim.script([{ fault: 'overloaded' }]);
   await assert.rejects(bench.ask(), { status: 529 });
   assert.equal(bench.sim.truth.requests.length, 1);
+  assert.deepEqual(await samples(bench.registry, FAILOVERS), {}, 'its client saw the refusal');
+});
+
+/** The state of a key, as the metrics show it. */
+async function stateOf({ registry }: Awaited<ReturnType<typeof pooled>>, alias: string): Promise<string | undefined> {
+  const states = await samples(registry, 'plimsoll_gateway_key_state');
+  const [shown] = Object.entries(states).find(([labels, is]) => is === 1 && labels.startsWith(`key=${alias},`)) ?? [];
+  return shown?.replace(/.*state=/, '');
+}
+
+describe('a key that rested is tried by the next request, when the one that tried it', () => {
+  test('was refused by a guard', async (t) => {
+    const guards = clientGuards({ models: ['claude-haiku-4-5', 'claude-haiku-5-5'] });
+    const bench = await pooled(t, { aliases: [ONE, TWO], grant: { guards } });
+    bench.sim.script([{ fault: 'unauthorized' }]);
+    await bench.ask({ model: 'claude-haiku-5-5' });
+    bench.pass(60_001);
+    await assert.rejects(bench.ask({ model: 'claude-opus-5-5' }), { status: 403 });
+    await bench.ask({ model: 'claude-haiku-5-5' });
+    assert.deepEqual(bench.usedKeys(), [ONE, TWO, ONE]);
+    assert.equal(await stateOf(bench, ONE), 'closed');
+  });
+
+  test('was wrong itself, which says that the key is valid', async (t) => {
+    const bench = await pooled(t, { aliases: [ONE, TWO] });
+    bench.sim.script([{ fault: 'unauthorized' }]);
+    await bench.ask();
+    bench.pass(60_001);
+    bench.sim.script([{ fault: 'invalid_request' }]);
+    await assert.rejects(bench.ask(), { status: 400 });
+    assert.equal(await stateOf(bench, ONE), 'closed');
+  });
+});
+
+test('one refusal is one failover: requests that pass over a resting key are detours', async (t) => {
+  const fallbacks = [{ on: ['overloaded'], models: ['claude-opus-5-5', 'claude-haiku-5-5'] }] as const;
+  const bench = await pooled(t, { grant: { key: ONE, fallbacks } });
+  bench.sim.script([{ fault: 'overloaded' }]);
+  for (let time = 0; time < 5; time += 1) await bench.ask({ model: 'claude-opus-5-5' });
+  const moved = `key=${ONE},reason=overloaded,way=model`;
+  assert.deepEqual(await samples(bench.registry, FAILOVERS), { [moved]: 1 });
+  assert.deepEqual(await samples(bench.registry, 'plimsoll_gateway_detours_total'), { [moved]: 4 });
 });
 
 test('files and batches always have the first key, however it stands', async (t) => {

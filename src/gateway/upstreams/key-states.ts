@@ -42,15 +42,22 @@ interface RestRule {
   readonly mostMs: number;
   /** The limit refills by itself: no request has to try it first. */
   readonly isTimed: boolean;
+  /** Whether a response of this status shows that the reason is gone, though it is no success. */
+  readonly isOverAt: (status: number) => boolean;
 }
+
+const never = (): boolean => false;
+
+/** The API looks at the key before it looks at the request. */
+const isAuthorized = (status: number): boolean => status >= 400 && status < 500 && status !== 401;
 
 /** Rests double with each refusal in a row. A cap may be raised, and a key made valid again, at any time. */
 const RESTS: Readonly<Record<FailoverReason, RestRule>> = {
-  rate_limited: { scope: 'class', firstMs: 5_000, mostMs: 5_000, isTimed: true },
-  overloaded: { scope: 'class', firstMs: 1_000, mostMs: 30_000, isTimed: false },
-  spend_limited: { scope: 'key', firstMs: 60_000, mostMs: 600_000, isTimed: false },
-  unauthorized: { scope: 'key', firstMs: 60_000, mostMs: 600_000, isTimed: false },
-  unreachable: { scope: 'key', firstMs: 1_000, mostMs: 30_000, isTimed: false },
+  rate_limited: { scope: 'class', firstMs: 5_000, mostMs: 5_000, isTimed: true, isOverAt: never },
+  overloaded: { scope: 'class', firstMs: 1_000, mostMs: 30_000, isTimed: false, isOverAt: never },
+  spend_limited: { scope: 'key', firstMs: 60_000, mostMs: 600_000, isTimed: false, isOverAt: never },
+  unauthorized: { scope: 'key', firstMs: 60_000, mostMs: 600_000, isTimed: false, isOverAt: isAuthorized },
+  unreachable: { scope: 'key', firstMs: 1_000, mostMs: 30_000, isTimed: false, isOverAt: () => true },
 };
 
 /** Waits that the API asks for keep a key away for no less and no longer. */
@@ -59,6 +66,9 @@ const LONGEST_ASKED_MS = 600_000;
 
 /** A request that tries a resting key has this long, then another tries it. */
 const TRIAL_MS = 10_000;
+
+/** A rest that has been over for so long without a request that tries the key says nothing any more. */
+const RESTS_STAND_MS = 600_000;
 
 /** More than the API has. Clients name models as they like: the classes beyond share one. */
 const MOST_CLASSES = 64;
@@ -91,14 +101,35 @@ export class KeyHealth {
     return rests.find((rest) => rest !== null && rest.untilMs > nowMs) ?? null;
   }
 
-  /** A request is about to be sent. A key that rested is then tried by this one alone. */
-  begin(modelClass: string): void {
+  /** A request is about to be sent. A key that rested is then tried by this one alone; tells whether it is. */
+  begin(modelClass: string): boolean {
     const nowMs = this.#clock.monotonicMs();
+    let isTrial = false;
     for (const part of this.#parts(modelClass)) {
       const rest = restOf(part, nowMs);
       if (rest === null || rest.untilMs > nowMs) continue;
       rest.isTried = true;
       rest.untilMs = nowMs + TRIAL_MS;
+      isTrial = true;
+    }
+    return isTrial;
+  }
+
+  /** The request that tried the key was not sent, or was given up by its client: the next one tries it. */
+  giveBack(modelClass: string): void {
+    for (const { rest } of this.#parts(modelClass)) if (rest?.isTried === true) endTrial(rest, this.#clock);
+  }
+
+  /**
+   * The request that tried the key got a response that is no success. One that the API gives for the request itself ends the
+   * trial; one of the server's says nothing, and the next trial is ten seconds after this one.
+   */
+  answer(modelClass: string, status: number): void {
+    for (const part of this.#parts(modelClass)) {
+      const { rest } = part;
+      if (rest?.isTried !== true) continue;
+      if (RESTS[rest.reason].isOverAt(status)) part.rest = null;
+      else if (status < 500) endTrial(rest, this.#clock);
     }
   }
 
@@ -158,11 +189,17 @@ export class KeyHealth {
   }
 }
 
-/** The rest of a part, which is over by itself where the limit refills. */
+/** The rest of a part, which is over by itself where the limit refills, and where nobody has tried the key for long. */
 function restOf(part: Part, nowMs: number): Rest | null {
   const { rest } = part;
-  if (rest !== null && rest.untilMs <= nowMs && RESTS[rest.reason].isTimed) part.rest = null;
+  if (rest === null || rest.untilMs > nowMs) return rest;
+  if (RESTS[rest.reason].isTimed || rest.untilMs + RESTS_STAND_MS <= nowMs) part.rest = null;
   return part.rest;
+}
+
+function endTrial(rest: Rest, clock: Clock): void {
+  rest.isTried = false;
+  rest.untilMs = clock.monotonicMs();
 }
 
 /** The health of keys by alias. A key of another text begins anew, whatever is still under way with the one before. */

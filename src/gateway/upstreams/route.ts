@@ -56,8 +56,13 @@ export interface RouteSurroundings {
   readonly classOf: (model: string) => string;
   /** By alias of a key. */
   readonly apis: ReadonlyMap<string, object>;
-  readonly onFailover: (key: string, reason: FailoverReason, way: FailoverWay) => void;
+  /** A request went another way after a refusal, or a failure to reach the API. */
+  readonly onFailover: OnMove;
+  /** A request went another way from the start, because its key rests. */
+  readonly onDetour: OnMove;
 }
+
+type OnMove = (key: string, reason: FailoverReason, way: FailoverWay) => void;
 
 /** Keys for one model, and the rule that leads to them; without one, the client's own. */
 interface Stage {
@@ -84,6 +89,11 @@ export class Route {
   readonly #stages: readonly Stage[];
   readonly #tried = new Set<string>();
   #health: KeyHealth | null = null;
+  /** The request tries a key that rested. */
+  #isTrial = false;
+  /** Why the next way is another, and why the one that was taken is. */
+  #move: Parameters<OnMove> | null = null;
+  #taken: Parameters<OnMove> | null = null;
   #step: Step;
   #next: Step | null;
 
@@ -101,11 +111,12 @@ export class Route {
   take(): Way {
     this.#step = this.#next ?? this.#step;
     this.#next = null;
+    [this.#taken, this.#move] = [this.#move, null];
     const { key, model } = this.#step;
     this.#tried.add(idOf(key, model));
     if (!this.#isWatched) return this.#step;
     this.#health = this.#healthOf(key);
-    this.#health.begin(this.#classOf(model));
+    this.#isTrial = this.#health.begin(this.#classOf(model));
     return this.#step;
   }
 
@@ -124,8 +135,26 @@ export class Route {
     if (this.#health === null) return;
     const { stage, model } = this.#step;
     const modelClass = this.#classOf(model);
+    this.#isTrial = false;
     this.#health.succeed(modelClass);
     if (this.#stages[stage]?.pool.choose === 'headroom') this.#health.see(modelClass, limiters);
+  }
+
+  /** Notes a response that is no success, and goes back. */
+  answer(status: number): void {
+    if (this.#isTrial) this.#health?.answer(this.#classOf(this.#step.model), status);
+    this.#isTrial = false;
+  }
+
+  /** Notes that a guard did not let the request go, or that its client gave it up. */
+  giveBack(): void {
+    if (this.#isTrial) this.#health?.giveBack(this.#classOf(this.#step.model));
+    this.#isTrial = false;
+  }
+
+  /** Counts that the request went another way, once it did: a guard may refuse that. */
+  moved(): void {
+    if (this.#taken !== null) this.#shared.onFailover(...this.#taken);
   }
 
   /** Notes a refusal, and finds the next way. */
@@ -135,12 +164,14 @@ export class Route {
     const { rateLimitReason } = rejection;
     // Another key may have higher limits, but this one is no worse for other requests.
     const isOfRequest = rateLimitReason !== null && LIMITED_BY[rateLimitReason] === 'request';
+    this.answer(status);
     if (!isOfRequest) this.#health?.refuse(this.#classOf(this.#step.model), { reason, retryAfterMs });
     return this.#leave(reason);
   }
 
   /** Notes that the API could not be reached, and finds the next way. Nothing was sent. */
   miss(): boolean {
+    this.#isTrial = false;
     this.#health?.refuse(this.#classOf(this.#step.model), { reason: 'unreachable', retryAfterMs: null });
     return this.#leave('unreachable');
   }
@@ -167,7 +198,10 @@ export class Route {
     const [soonest] = rests.toSorted((a, b) => a.untilMs - b.untilMs);
     if (soonest === undefined) return this.#step;
     this.#step = { ...this.#step, key: soonest.alias };
-    return this.#leave(soonest.reason) ? (this.#next ?? this.#step) : this.#step;
+    if (!this.#leave(soonest.reason)) return this.#step;
+    if (this.#move !== null) this.#shared.onDetour(...this.#move);
+    this.#move = null;
+    return this.#next ?? this.#step;
   }
 
   #leave(reason: FailoverReason): boolean {
@@ -175,7 +209,7 @@ export class Route {
     this.#next = this.#find(reason);
     if (this.#next === null) return false;
     const isSamePool = this.#next.stage === this.#step.stage;
-    this.#shared.onFailover(this.#step.key, reason, isSamePool ? 'pool' : (this.#next.fallback?.way ?? 'pool'));
+    this.#move = [this.#step.key, reason, isSamePool ? 'pool' : (this.#next.fallback?.way ?? 'pool')];
     return true;
   }
 

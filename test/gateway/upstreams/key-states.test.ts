@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { KeyStates } from '../../../src/gateway/upstreams/key-states.ts';
-import { FAILOVER_REASONS, type FailoverReason } from '../../../src/record/metrics/catalogue-gateway.ts';
+import { FAILOVER_REASONS, type FailoverReason, type KeyState } from '../../../src/record/metrics/catalogue-gateway.ts';
 
 const HAIKU = 'haiku-5.5';
 const OPUS = 'opus-5.5';
@@ -13,7 +13,7 @@ function healthOf() {
 }
 
 /** Seconds of the first rests in a row, without a wait that the API asks for. */
-const RESTS: Readonly<Record<FailoverReason, readonly number[]>> = {
+const RESTS: Readonly<Record<FailoverReason, readonly [number, ...number[]]>> = {
   rate_limited: [5, 5, 5],
   spend_limited: [60, 120, 240, 480, 600, 600],
   unauthorized: [60, 120, 240, 480, 600, 600],
@@ -74,6 +74,94 @@ test('one request at a time tries a key that rested; a success ends it, and a tr
   health.succeed(HAIKU);
   assert.equal(health.rest(HAIKU), null);
   assert.equal(health.state, 'closed');
+});
+
+describe('the request that tries a key, and what comes of it', () => {
+  /** What is known of the key at once, and after ten seconds: its state, and whether another request may be sent. */
+  type Known = readonly [state: KeyState, mayBeAsked: boolean];
+  type Health = ReturnType<typeof healthOf>['health'];
+  const answered = (status: number) => (health: Health) => health.answer(HAIKU, status);
+  const refused = (reason: FailoverReason) => (health: Health) => health.refuse(HAIKU, { reason, retryAfterMs: null });
+
+  const closed = [
+    ['closed', true],
+    ['closed', true],
+  ] as const;
+  const goesOn = [
+    ['half_open', false],
+    ['half_open', true],
+  ] as const;
+  const next = [
+    ['half_open', true],
+    ['half_open', true],
+  ] as const;
+  const rests = (reason: FailoverReason) =>
+    [
+      [reason, false],
+      [reason, false],
+    ] as const;
+
+  for (const [reason, event, come, [atOnce, later]] of [
+    ['unauthorized', 'a success', (health: Health) => health.succeed(HAIKU), closed],
+    ['spend_limited', 'a success', (health: Health) => health.succeed(HAIKU), closed],
+    ['unauthorized', 'the same refusal', refused('unauthorized'), rests('unauthorized')],
+    ['spend_limited', 'another refusal of the key', refused('unauthorized'), rests('unauthorized')],
+    ['unauthorized', 'nothing: it hangs', () => undefined, goesOn],
+    [
+      'unauthorized',
+      'nothing: a guard refused it, or its client left',
+      (health: Health) => health.giveBack(HAIKU),
+      next,
+    ],
+    ['overloaded', 'nothing: a guard refused it, or its client left', (health: Health) => health.giveBack(HAIKU), next],
+    ['unauthorized', 'a wrong request', answered(400), closed],
+    ['unauthorized', 'a rate limit', answered(429), closed],
+    ['unauthorized', 'an error of the server', answered(500), goesOn],
+    ['unreachable', 'an error of the server', answered(500), closed],
+    ['unreachable', 'a wrong key', answered(401), closed],
+    ['spend_limited', 'a wrong request', answered(400), next],
+    ['spend_limited', 'an overload', answered(529), goesOn],
+    ['overloaded', 'a wrong request', answered(404), next],
+    ['overloaded', 'an error of the server', answered(503), goesOn],
+  ] as const)
+    test(`after ${reason}: ${event}`, () => {
+      const { health, pass } = healthOf();
+      refused(reason)(health);
+      pass(RESTS[reason][0] * 1_000);
+      assert.equal(health.begin(HAIKU), true);
+      assert.deepEqual(known(health), ['half_open', false]);
+      come(health);
+      assert.deepEqual(known(health), atOnce);
+      pass(10_000);
+      const isRestOfSeconds = reason !== 'unauthorized' && reason !== 'spend_limited' && atOnce[0] === reason;
+      if (!isRestOfSeconds) assert.deepEqual(known(health), later);
+    });
+
+  test('a refusal for one model class says that the key itself is valid again', () => {
+    const { health, pass } = healthOf();
+    refused('unauthorized')(health);
+    pass(60_000);
+    health.begin(HAIKU);
+    health.answer(HAIKU, 429);
+    refused('rate_limited')(health);
+    assert.equal(health.rest(OPUS), null);
+    pass(5_000);
+    assert.deepEqual(known(health), ['closed', true]);
+  });
+
+  test('nobody who tries it for ten minutes: the rest says nothing any more, and the state says so', () => {
+    for (const reason of FAILOVER_REASONS) {
+      const { health, pass } = healthOf();
+      refused(reason)(health);
+      pass(RESTS[reason][0] * 1_000 + 599_999);
+      assert.equal(health.state, reason === 'rate_limited' ? 'closed' : 'half_open');
+      pass(1);
+      assert.deepEqual(known(health), ['closed', true]);
+      assert.equal(health.begin(HAIKU), false);
+    }
+  });
+
+  const known = (health: Health): Known => [health.state, health.rest(HAIKU) === null];
 });
 
 test('a limit refills by itself: all requests come back at once', () => {

@@ -124,6 +124,7 @@ const FED_ELSEWHERE = new Map([
   ['plimsoll_gateway_workers', '../../cli/gateway-workers.test.ts'],
   ['plimsoll_gateway_worker_exits_total', '../../cli/gateway-workers.test.ts'],
   ['plimsoll_gateway_failovers_total', '../../gateway/forward-failover.test.ts'],
+  ['plimsoll_gateway_detours_total', '../../gateway/forward-failover.test.ts'],
   ['plimsoll_gateway_key_state', '../../gateway/forward-failover.test.ts'],
   ['plimsoll_gateway_logins', '../../gateway/upstreams/logins.test.ts'],
   ['plimsoll_gateway_login_used_ratio', '../../gateway/upstreams/logins.test.ts'],
