@@ -5,6 +5,7 @@ import { ruleFileText } from '../src/rules/rule.ts';
 import { adviceReference } from './advice-reference.ts';
 import { consolePage } from './console-page.ts';
 import { dashboardsReference } from './dashboards-reference.ts';
+import { dependencyTable, DEVELOPMENT_REASONS, PEER_REASONS } from './dependencies-reference.ts';
 import { fieldTable } from './field-table.ts';
 import { gatewayRefusals } from './gateway-refusals.ts';
 import { jsonReference } from './json-reference.ts';
@@ -53,6 +54,8 @@ export interface GeneratedPart extends Generated {
 /** Every generated part of a page, written and checked like the generated files. */
 export const GENERATED_PARTS: readonly GeneratedPart[] = [
   { path: 'docs/tiers.md', name: 'advice', text: adviceReference },
+  { path: 'docs/dependencies.md', name: 'peers', text: () => dependencyTable(PEER_REASONS) },
+  { path: 'docs/dependencies.md', name: 'development', text: () => dependencyTable(DEVELOPMENT_REASONS) },
   { path: 'docs/budgets.md', name: 'fields', text: () => fieldTable('src/budget/definition.ts', 'BudgetDefinition') },
   {
     path: 'docs/configuration.md',
