@@ -7,7 +7,7 @@ import { consolePage } from './console-page.ts';
 import { dashboardsReference } from './dashboards-reference.ts';
 import { dependencyTable, DEVELOPMENT_REASONS, PEER_REASONS } from './dependencies-reference.ts';
 import { fieldTable } from './field-table.ts';
-import { gatewayRefusals } from './gateway-refusals.ts';
+import { gatewayEndpoints, gatewayRefusals } from './gateway-tables.ts';
 import { jsonReference } from './json-reference.ts';
 import { metricsReference } from './metrics-reference.ts';
 import { PROBLEM_MEANINGS } from './label-meanings.ts';
@@ -62,6 +62,7 @@ export const GENERATED_PARTS: readonly GeneratedPart[] = [
     name: 'options',
     text: () => fieldTable('src/client/options.ts', 'InstrumentOptions'),
   },
+  { path: 'docs/gateway.md', name: 'endpoints', text: gatewayEndpoints },
   { path: 'docs/gateway.md', name: 'mint', text: () => fieldTable('src/gateway/access/mint.ts', 'MintBody') },
   { path: 'docs/gateway-operations.md', name: 'refusals', text: gatewayRefusals },
   { path: 'docs/opentelemetry.md', name: 'attributes', text: spanAttributes },
