@@ -89,6 +89,8 @@ interface FurtherModel {
   readonly geo?: unknown;
 }
 
+const NO_FURTHER = { models: [], isChosenThere: false };
+
 /**
  * Finds the models that may answer, or be asked, besides the request's own: its fallbacks, and tools that ask one.
  * `isChosenThere`: the API chooses the fallbacks.
@@ -97,6 +99,7 @@ export function furtherModels({ fallbacks, tools }: Json): {
   readonly models: readonly FurtherModel[];
   readonly isChosenThere: boolean;
 } {
+  if (fallbacks === undefined && tools === undefined) return NO_FURTHER;
   const models: FurtherModel[] = [];
   for (const part of [fallbacks, tools]) {
     for (const item of list(part)) {

@@ -35,7 +35,6 @@ interface EstimatedPart {
 
 /** The figures that an estimate was made from. The estimator learns the ratio of the actual cost to them. */
 interface Basis {
-  /** Model, route, key and client: calls of the same kind are estimated alike. */
   readonly kind: string;
   /** The text of the prompt in nano-dollars at one token a character. */
   readonly input: number;
@@ -50,10 +49,7 @@ interface Basis {
 /** The operations that are billed by the token. Counting tokens, and managing batches and files, is free. */
 const BILLED: ReadonlySet<string> = new Set([...MESSAGE_OPERATIONS, 'messages.batches.create']);
 
-/**
- * A new route is expected to use half of its `max_tokens`, until its own calls outweigh that. With all of `max_tokens`,
- * the worst case, a budget without spend could refuse its first call.
- */
+/** A new route is expected to use half of its `max_tokens`: with all of it, a budget without spend could refuse its first call. */
 const OUTPUT_START = 0.5;
 
 /** However short its answers have been, a route is expected to use this part of `max_tokens`: short answers may be bait. */
@@ -93,6 +89,8 @@ export class Estimator {
   });
   readonly #unseen = new RunningRatios(UNSEEN_LEARNING);
   readonly #output = new RunningRatios({ ...LEARNING, start: OUTPUT_START, least: LEAST_OUTPUT });
+  /** The last call's kind, which is nearly always the next one's: its name is the same text, whose hash is known. */
+  #last = { model: '', route: '', key: '', client: '', kind: '' };
 
   constructor(prices: BudgetPrices, { expects = 'usual', unseenTokens = LARGEST_WINDOW }: EstimatorOptions = {}) {
     this.#prices = prices;
@@ -141,7 +139,8 @@ export class Estimator {
    */
   learn({ basis }: Estimate, cost: CallCost): void {
     if (basis === null || !cost.priced || this.#isWorst) return;
-    let [input, output] = [0, 0];
+    let input = 0;
+    let output = 0;
     for (const { cost: kinds } of cost.parts) {
       if (kinds === null || kinds.output_estimated > 0) return;
       input += kinds.input + kinds.cache_read + kinds.cache_write_5m + kinds.cache_write_1h;
@@ -197,6 +196,15 @@ export class Estimator {
     return [...byModel.values()];
   }
 
+  /** Model, route, key and client: calls of the same kind are estimated alike. */
+  #kind(model: string, { attribution, key, client = '' }: Call): string {
+    const last = this.#last;
+    const route = attribution['route'] ?? '';
+    if (last.model !== model || last.route !== route || last.key !== key || last.client !== client)
+      this.#last = { model, route, key, client, kind: `${model} ${route} ${key} ${client}` };
+    return this.#last.kind;
+  }
+
   #part(
     call: Call,
     asked: MessageRequest,
@@ -204,7 +212,7 @@ export class Estimator {
     const isSold = call.endpoint === undefined || this.#prices.isSoldOn?.(call.endpoint.platform) !== false;
     const price = isSold ? this.#prices.priceAt(asked.model, call.startedAtMs) : null;
     const model = price?.model ?? this.#prices.canonicalModel(asked.model);
-    const kind = `${model} ${call.attribution['route'] ?? ''} ${call.key} ${call.client ?? ''}`;
+    const kind = this.#kind(model, call);
     const tokensPerCharacter = this.#isWorst ? 1 : this.#input.ratio(kind);
     const unseen = asked.content.unseen * (this.#isWorst ? 1 : Math.min(1, this.#unseen.ratio(kind)));
     const rates = price && expectedRates(price, asked, asked.length * tokensPerCharacter + unseen);
@@ -305,10 +313,7 @@ interface RunningRatiosOptions {
   readonly least: number;
 }
 
-/**
- * Learns the share of an allowance that calls use, by name. It is a ratio of fading sums, not a mean of ratios, so
- * estimates add up to actual use.
- */
+/** Learns the share of an allowance that calls use, by name: a ratio of fading sums, so that estimates add up to actual use. */
 export class RunningRatios {
   readonly #options: RunningRatiosOptions;
   readonly #sums = new Map<string, { used: number; asked: number }>();

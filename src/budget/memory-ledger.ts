@@ -61,8 +61,7 @@ function post(accounts: Accounts, posting: Posting): Posted {
   }
   own.heldNanoUsd = posting.heldNanoUsd;
   own.untilMs = posting.nowMs + posting.holdMs;
-  forgetSilent(period, posting.nowMs);
-  const { spentNanoUsd, reservedNanoUsd } = balanceOf(account, period, posting.window);
+  const { spentNanoUsd, reservedNanoUsd } = balanceOf(account, period, posting);
   const { granted, grantedNanoUsd } = grantRequests(posting, spentNanoUsd + reservedNanoUsd);
   own.heldNanoUsd += grantedNanoUsd;
   const levelBefore = period.level;
@@ -80,8 +79,7 @@ function balance(accounts: Accounts, { account: name, periodMs, window }: Accoun
   const account = accounts.get(name);
   const period = account?.periods.get(periodMs);
   if (account === undefined || period === undefined) return { spentNanoUsd: 0n, reservedNanoUsd: 0n };
-  forgetSilent(period, nowMs);
-  return balanceOf(account, period, window);
+  return balanceOf(account, period, { window, nowMs });
 }
 
 function history(accounts: Accounts, account: string, fromMs: number): readonly Spend[] {
@@ -132,14 +130,18 @@ function addSpends({ buckets }: Account, period: Period, { spends, keepFromMs }:
   }
 }
 
-/** The sequence stays: a posting that comes again after the silence still counts once. */
-function forgetSilent({ holdings }: Period, nowMs: number): void {
-  for (const holding of holdings.values()) if (holding.untilMs < nowMs) holding.heldNanoUsd = 0n;
+interface At {
+  readonly window: Window;
+  readonly nowMs: number;
 }
 
-function balanceOf({ buckets }: Account, { spentNanoUsd, holdings }: Period, window: Window): Balance {
+/** Forgets what silent writers hold. Their sequence stays: a posting that comes again after the silence still counts once. */
+function balanceOf({ buckets }: Account, { spentNanoUsd, holdings }: Period, { window, nowMs }: At): Balance {
   let reservedNanoUsd = 0n;
-  for (const { heldNanoUsd } of holdings.values()) reservedNanoUsd += heldNanoUsd;
+  for (const holding of holdings.values()) {
+    if (holding.untilMs < nowMs) holding.heldNanoUsd = 0n;
+    reservedNanoUsd += holding.heldNanoUsd;
+  }
   if (window.kind === 'calendar') return { spentNanoUsd, reservedNanoUsd };
   let spentInWindow = 0n;
   for (const [startMs, nanoUsd] of buckets) {

@@ -68,7 +68,8 @@ export class Reservations implements Sender {
   readonly #thresholdsNanoUsd: readonly bigint[];
   readonly #onReached: ReservationsOptions['onReached'];
   readonly #holder: ReservationsOptions['holder'];
-  readonly #unsentSpends = new Map<number, bigint>();
+  /** One for each bucket: rarely more than one. */
+  #unsentSpends: { readonly startMs: number; nanoUsd: bigint }[] = [];
   #heldNanoUsd = 0n;
   #heldIsUnsent = false;
   #batch: SpendBatch | null = null;
@@ -94,7 +95,7 @@ export class Reservations implements Sender {
   }
 
   get hasUnsent(): boolean {
-    return this.#waiting.length > 0 || this.#heldIsUnsent || this.#batch !== null || this.#unsentSpends.size > 0;
+    return this.#waiting.length > 0 || this.#heldIsUnsent || this.#batch !== null || this.#unsentSpends.length > 0;
   }
 
   get isHolding(): boolean {
@@ -150,7 +151,9 @@ export class Reservations implements Sender {
     if (spentNanoUsd > heldNanoUsd) this.#aloneNanoUsd += spentNanoUsd - heldNanoUsd;
     if (spentNanoUsd !== 0n) {
       const startMs = Math.floor(atMs / this.#bucketMs) * this.#bucketMs;
-      this.#unsentSpends.set(startMs, (this.#unsentSpends.get(startMs) ?? 0n) + spentNanoUsd);
+      const bucket = this.#unsentSpends.find((unsent) => unsent.startMs === startMs);
+      if (bucket === undefined) this.#unsentSpends.push({ startMs, nanoUsd: spentNanoUsd });
+      else bucket.nanoUsd += spentNanoUsd;
     }
     if (this.#link.up) this.#link.sendSoon(this);
   }
@@ -174,10 +177,9 @@ export class Reservations implements Sender {
 
   send(): void {
     if (this.#sending !== null || !this.hasUnsent) return;
-    if (this.#batch === null && this.#unsentSpends.size > 0) {
-      const spends = Array.from(this.#unsentSpends, ([startMs, nanoUsd]) => ({ startMs, nanoUsd }));
-      this.#batch = { sequence: this.#link.nextSequence(), spends, mayBeKnown: false };
-      this.#unsentSpends.clear();
+    if (this.#batch === null && this.#unsentSpends.length > 0) {
+      this.#batch = { sequence: this.#link.nextSequence(), spends: this.#unsentSpends, mayBeKnown: false };
+      this.#unsentSpends = [];
     }
     const sending: Sending = { requests: this.#waiting, batch: this.#batch, heldNanoUsd: this.#heldNanoUsd };
     this.#sending = sending;
@@ -254,7 +256,7 @@ export class Reservations implements Sender {
     let stated = heldNanoUsd;
     for (const [position, { nanoUsd }] of requests.entries()) if (granted[position] === true) stated += nanoUsd;
     let unsent = 0n;
-    for (const nanoUsd of this.#unsentSpends.values()) unsent += nanoUsd;
+    for (const { nanoUsd } of this.#unsentSpends) unsent += nanoUsd;
     for (const { nanoUsd } of this.#batch?.spends ?? []) unsent += nanoUsd;
     this.#leftNanoUsd = this.#limitNanoUsd - spentNanoUsd - reservedNanoUsd - (this.#heldNanoUsd - stated) - unsent;
     this.#aloneNanoUsd = 0n;
@@ -301,7 +303,7 @@ export class Reservations implements Sender {
   #isUsedUp(requestNanoUsd: bigint): boolean {
     if (this.#limitNanoUsd === null || this.#known === null || this.#budget.period.kind === 'rolling') return false;
     let spentNanoUsd = this.#known.spentNanoUsd;
-    for (const nanoUsd of this.#unsentSpends.values()) spentNanoUsd += nanoUsd;
+    for (const { nanoUsd } of this.#unsentSpends) spentNanoUsd += nanoUsd;
     if (this.#batch?.mayBeKnown === false) for (const { nanoUsd } of this.#batch.spends) spentNanoUsd += nanoUsd;
     return spentNanoUsd + requestNanoUsd > this.#limitNanoUsd;
   }

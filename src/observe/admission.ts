@@ -12,41 +12,71 @@ interface Asked {
 
 /**
  * Asks the guards, at the first attempt alone unless the observation is strict, then the spend guards, whether the request
- * may be sent. Rejects with the refusal of the first that refuses, after the call has ended as `blocked`. Any other error
+ * may be sent. Throws or rejects with the refusal of the first that refuses, after the call has ended as `blocked`. Any other error
  * of a guard is counted; the call is refused with a `GuardFailedError` if the guard fails closed, and otherwise goes on.
  * Each sees the changes of those before it.
  */
-export async function admit({ observation, call }: Asked, request: GuardedRequest): Promise<void> {
+export function admit(given: Asked, request: GuardedRequest): Promise<void> | undefined {
+  const { observation, call } = given;
+  return askFrom(given, call.attempts > 1 && observation.isStrict !== true ? observation.guards.length : 0, request);
+}
+
+/** Asks all from the guard in this place on. Returns a promise where one of them does. */
+function askFrom(given: Asked, first: number, request: GuardedRequest): Promise<void> | undefined {
+  const end = given.observation.guards.length + given.call.spends.length;
   let asked = request;
-  const { guards, spendGuards, isStrict = false } = observation;
-  for (const { ask, onError } of [
-    ...(call.attempts > 1 && !isStrict ? [] : guards).map((guard) => ({
-      ask: (): Answer => guard.admit(call, asked),
-      onError: guard.onError,
-    })),
-    ...call.spends.map((spend, at) => ({
-      ask: (): Answer => spend.admit(asked, call),
-      onError: spendGuards[at]?.onError,
-    })),
-  ]) {
+  for (let at = first; at < end; at += 1) {
     try {
-      const answer = ask();
-      const admission = isPending(answer) ? await answer : answer;
-      if (admission === undefined) continue;
-      if ('waitedMs' in admission) {
-        call.waited(admission.waitedMs);
-        continue;
-      }
-      call.admittedMaxTokens = admission.maxTokens;
-      call.maxTokens = admission.maxTokens;
-      asked = { ...asked, body: { ...asked.body, max_tokens: admission.maxTokens } };
+      const answer = ask(given, at, asked);
+      if (isPending(answer)) return admitLater(given, at, { asked, answer });
+      asked = admitted(given, answer, asked);
     } catch (error) {
-      const refusal = refusalOf(error, { observation, onError });
-      if (refusal === null) continue;
-      call.end('blocked');
-      throw refusal;
+      refuse(given, at, error);
     }
   }
+  return undefined;
+}
+
+async function admitLater(
+  given: Asked,
+  at: number,
+  { asked, answer }: { readonly asked: GuardedRequest; readonly answer: Promise<Admission> },
+): Promise<void> {
+  let request = asked;
+  try {
+    request = admitted(given, await answer, asked);
+  } catch (error) {
+    refuse(given, at, error);
+  }
+  await askFrom(given, at + 1, request);
+}
+
+function ask({ observation, call }: Asked, at: number, asked: GuardedRequest): Answer {
+  const { guards } = observation;
+  const guard = guards[at];
+  return guard === undefined ? call.spends[at - guards.length]?.admit(asked, call) : guard.admit(call, asked);
+}
+
+/** The request that the next of them sees. */
+function admitted({ call }: Asked, admission: Admission, asked: GuardedRequest): GuardedRequest {
+  if (admission === undefined) return asked;
+  if ('waitedMs' in admission) {
+    call.waited(admission.waitedMs);
+    return asked;
+  }
+  call.admittedMaxTokens = admission.maxTokens;
+  call.maxTokens = admission.maxTokens;
+  return { ...asked, body: { ...asked.body, max_tokens: admission.maxTokens } };
+}
+
+/** Ends the call and throws the refusal; returns where a guard has failed and the call goes on. */
+function refuse({ observation, call }: Asked, at: number, error: unknown): void {
+  const { guards, spendGuards } = observation;
+  const { onError } = guards[at] ?? spendGuards[at - guards.length] ?? {};
+  const refusal = refusalOf(error, { observation, onError });
+  if (refusal === null) return;
+  call.end('blocked');
+  throw refusal;
 }
 
 type Answer = Admission | Promise<Admission>;

@@ -75,7 +75,8 @@ export async function sendObserved<E extends Exchange, R extends ResponseHead>(
   const isFirst = call.attempts === 1;
   const request = transport.guardedRequest(exchange);
   call.isBilledToAnother = billsAnother(request.body);
-  if (needsAdmission(exchange)) await admit(exchange, request);
+  const admission = needsAdmission(exchange) ? admit(exchange, request) : undefined;
+  if (admission !== undefined) await admission;
   if (isFirst && observation.retry !== undefined) notify(observation, 'began');
   let response: R;
   const isGivenUp = transport.isCancelled(exchange);

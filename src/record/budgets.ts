@@ -1,8 +1,9 @@
 import type { BudgetView } from '../budget/account.ts';
-import { DECISIONS, isVolatileInMemory, periodName, scopeName, type Budget } from '../budget/budget.ts';
+import { DECISIONS, isVolatileInMemory, periodName, scopeName, type Budget, type Decision } from '../budget/budget.ts';
 import type { BudgetListener, Budgets } from '../budget/budgets.ts';
 import { usdOf } from '../figures.ts';
 import type { MonthBudget } from '../tier/advice-basis.ts';
+import type { CounterSeries, MoneySeries } from './metrics/series.ts';
 import type { Store } from './metrics/store.ts';
 
 const shown = new WeakMap<Store, WeakMap<Budgets, BudgetListener>>();
@@ -31,11 +32,11 @@ function newListener(store: Store, budgets: Budgets): BudgetListener {
   const unidentified = families.anthropic_budget_ledger_up.series({ ledger: budgets.ledger.kind, ledger_id: '' });
   unidentified.computeBy(() => (budgets.ledger.id === null ? Number(budgets.ledger.up) : null));
   let isIdentified = false;
+  const counters = new Map(budgets.all.map(({ budget }) => [budget, countersOf(store, budget)]));
+  const counted = (budget: Budget): BudgetCounters => counters.get(budget) ?? countersOf(store, budget);
   return {
-    decided: ({ name }, decision) =>
-      families.anthropic_budget_decisions_total.series({ budget: name, decision }).add(1),
-    spent: (budget, nanoUsd) =>
-      families.anthropic_budget_spend_usd_total.series(labelsOf(budget)).addNanoUsd(Number(nanoUsd)),
+    decided: (budget, decision) => counted(budget).decisions[decision].add(1),
+    spent: (budget, nanoUsd) => counted(budget).spend.addNanoUsd(Number(nanoUsd)),
     reached: ({ budget, threshold }) =>
       families.anthropic_budget_thresholds_reached_total.series({ budget, threshold: String(threshold) }).add(1),
     identified(ledgerId) {
@@ -43,6 +44,26 @@ function newListener(store: Store, budgets: Budgets): BudgetListener {
       isIdentified = true;
     },
     failed: (stage) => store.errors(stage),
+  };
+}
+
+/** The counters of a budget that calls feed, looked up once. */
+interface BudgetCounters {
+  readonly decisions: Readonly<Record<Decision, CounterSeries>>;
+  readonly spend: MoneySeries;
+}
+
+function countersOf({ families }: Store, budget: Budget): BudgetCounters {
+  const decisions = (decision: Decision): CounterSeries =>
+    families.anthropic_budget_decisions_total.series({ budget: budget.name, decision });
+  return {
+    decisions: {
+      allowed: decisions('allowed'),
+      warned: decisions('warned'),
+      blocked: decisions('blocked'),
+      unavailable: decisions('unavailable'),
+    },
+    spend: families.anthropic_budget_spend_usd_total.series(labelsOf(budget)),
   };
 }
 
