@@ -6,6 +6,7 @@ import { adviceReference } from './advice-reference.ts';
 import { consolePage } from './console-page.ts';
 import { dashboardsReference } from './dashboards-reference.ts';
 import { dependencyTable, DEVELOPMENT_REASONS, PEER_REASONS } from './dependencies-reference.ts';
+import { exitCodes } from './exit-codes.ts';
 import { fieldTable } from './field-table.ts';
 import { gatewayEndpoints, gatewayRefusals } from './gateway-tables.ts';
 import { jsonReference } from './json-reference.ts';
@@ -54,6 +55,7 @@ export interface GeneratedPart extends Generated {
 /** Every generated part of a page, written and checked like the generated files. */
 export const GENERATED_PARTS: readonly GeneratedPart[] = [
   { path: 'docs/tiers.md', name: 'advice', text: adviceReference },
+  { path: 'docs/check.md', name: 'exit-codes', text: exitCodes },
   { path: 'docs/dependencies.md', name: 'peers', text: () => dependencyTable(PEER_REASONS) },
   { path: 'docs/dependencies.md', name: 'development', text: () => dependencyTable(DEVELOPMENT_REASONS) },
   { path: 'docs/budgets.md', name: 'fields', text: () => fieldTable('src/budget/definition.ts', 'BudgetDefinition') },

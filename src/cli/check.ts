@@ -29,7 +29,8 @@ const OPTIONS = {
   json: { type: 'boolean', default: false },
 } as const;
 
-const EXIT_CODES: Readonly<Record<Cause, number>> = {
+/** The exit code for each cause of a failure. */
+export const EXIT_CODES: Readonly<Record<Cause, number>> = {
   no_key: 3,
   wrong_key: 3,
   configuration: 3,

@@ -31,7 +31,7 @@ const pages = [
 ].filter((page) => !GENERATED.some(({ path }) => path === page) && !isWrittenByScript(page));
 
 /** No page that is added makes the manual longer without something else becoming shorter. */
-const MOST_WORDS = 20_500;
+const MOST_WORDS = 20_000;
 
 test('the manual is no longer than somebody reads', () => {
   const counted = pages.map((page) => ({ page, count: words(page) })).toSorted((one, other) => other.count - one.count);
