@@ -15,7 +15,7 @@ import { tool } from '../testing/tools.ts';
 
 interface Picture {
   readonly name: string;
-  /** Numbers its parts, for the list in docs/console.md. */
+  /** The whole page, with its parts numbered for the list in docs/console.md; else its top, down to the charts of calls. */
   readonly isNumbered: boolean;
 }
 
@@ -37,6 +37,7 @@ const PICTURES: readonly Picture[] = [
   { name: 'console.png', isNumbered: true },
 ];
 const AFTER_MS = 240_000;
+const TOP = { width: 1_440, height: 832 };
 const root = join(import.meta.dirname, '..');
 const folder = process.argv[2] ?? join(tmpdir(), 'plimsoll-preview');
 
@@ -87,12 +88,12 @@ async function numberParts(tab: Page): Promise<void> {
 async function photographed(url: string, { name, isNumbered }: Picture): Promise<string> {
   const browser = await chromium.launch({ executablePath: tool('chromium').path, args: ['--no-sandbox'] });
   try {
-    const tab = await browser.newPage({ viewport: { width: 1_440, height: 900 } });
+    const tab = await browser.newPage({ viewport: TOP });
     await tab.goto(url);
     await tab.locator('#problems li time').first().waitFor();
     const path = join(folder, name);
     if (isNumbered) await numberParts(tab);
-    await tab.screenshot({ path, fullPage: true });
+    await tab.screenshot({ path, fullPage: isNumbered });
     return path;
   } finally {
     await browser.close();
