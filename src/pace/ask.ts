@@ -3,6 +3,7 @@ import {
   MINUTE_MS,
   PACE_DIMENSIONS,
   isKnown,
+  keepTime,
   paidShare,
   rateOf,
   rollEpoch,
@@ -72,6 +73,7 @@ const ROUNDING_TOKENS = 500;
 /** Decides whether a call may be sent now, and charges it if so. Changes `state`. */
 export function ask(state: ClassState, asked: Asked): Answer {
   const { nowMs, amounts, lane, ageMs } = asked;
+  keepTime(state, nowMs);
   for (const [at, limit] of state.limits.entries()) {
     // What headers have shown wins over what is configured.
     if (limit.limit === 0) setLimit(limit, asked.limits[at] ?? 0, nowMs);

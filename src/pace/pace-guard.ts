@@ -5,7 +5,7 @@ import { MESSAGE_OPERATIONS, type Attempt, type Call, type Tokens } from '../voc
 import type { Expectations, Expected } from './expectations.ts';
 import type { PaceLine } from './pace-line.ts';
 import { PaceRefusedError } from './pace-refused.ts';
-import type { Amounts, Charge, Lane } from './pace-state.ts';
+import { MINUTE_MS, type Amounts, type Charge, type Lane } from './pace-state.ts';
 import { PACE_OF_REASON, type PaceRefusal, type SeenLimit, type Settlement } from './settle.ts';
 import type { Turn, TurnEnd } from './turns.ts';
 
@@ -102,7 +102,8 @@ export class PacedCall implements CallSpend {
     if (rejection === null || typeof status !== 'number') return;
     const { rateLimitReason } = rejection;
     const by = rateLimitReason === null ? null : PACE_OF_REASON[rateLimitReason];
-    const refusal: PaceRefusal | null = by === null ? null : { by, retryAfterMs: retryAfterMs ?? 1_000 };
+    const refusal: PaceRefusal | null =
+      by === null ? null : { by, retryAfterMs: Math.min(retryAfterMs ?? 1_000, LONGEST_CLOSED_MS) };
     this.#settle(index, [0, 0, 0], refusal);
   }
 
@@ -212,6 +213,9 @@ interface Concluded extends Omit<Wanted, 'turn'> {
 
 const FAST = ' fast';
 
+/** Limits are per minute: whatever a `retry-after` says, a call asks again after so long. */
+const LONGEST_CLOSED_MS = 5 * MINUTE_MS;
+
 function expectedInput({ expectations }: PacedCallHost, expected: Expected): number {
   return expectations.of(expected).amounts[1];
 }
@@ -221,6 +225,9 @@ function inputOf(tokens: Tokens, countsCacheReads: boolean): number {
   const counted = tokens.input + tokens.cache_write_5m + tokens.cache_write_1h;
   return countsCacheReads ? counted + tokens.cache_read : counted;
 }
+
+/** More than any limit; a number beyond it is no limit, and would not stay a number. */
+const MOST_UNITS = 1e15;
 
 const SHOWN: readonly LimitDimension[] = ['requests', 'input_tokens', 'output_tokens'];
 const SHOWN_FAST: readonly LimitDimension[] = ['requests', 'fast_input_tokens', 'fast_output_tokens'];
@@ -232,9 +239,10 @@ function limitsIn(limiters: Attempt['limiters'], modelClass: string): Settlement
       const shown = limiters.find(({ dimension }) => dimension === name);
       if (shown === undefined) return null;
       const { limit, remaining, resetAtMs } = shown;
-      return limit === null || remaining === null || resetAtMs === null
+      // A limit of 0 is none that the organization has.
+      return !limit || limit > MOST_UNITS || remaining === null || resetAtMs === null
         ? null
-        : ({ limit, remaining, resetAtMs } satisfies SeenLimit);
+        : ({ limit, remaining: Math.min(remaining, limit), resetAtMs } satisfies SeenLimit);
     },
   );
   return requests === null && input === null && output === null ? null : [requests, input, output];

@@ -51,6 +51,8 @@ export interface LimitState {
 /** What is known of a class of models: its three limits, and what holds for all of them. */
 export interface ClassState {
   readonly limits: readonly [LimitState, LimitState, LimitState];
+  /** The last moment that anything happened at. */
+  lastMs: number;
   bornAtMs: number;
   /** Calls in flight that were sent before any limit was known, and when the last of them was. */
   blind: number;
@@ -125,6 +127,7 @@ function newLimit(nowMs: number): LimitState {
 export function newClass(nowMs: number): ClassState {
   return {
     limits: [newLimit(nowMs), newLimit(nowMs), newLimit(nowMs)],
+    lastMs: nowMs,
     bornAtMs: nowMs,
     blind: 0,
     blindAtMs: 0,
@@ -162,7 +165,10 @@ export function isKnown({ limits }: ClassState): boolean {
   return limits.some(({ limit }) => limit > 0);
 }
 
-/** A limit as configured or shown. A debt keeps its units when the limit changes, also that of calls sent before it was known. */
+/**
+ * A limit as configured or shown. A debt keeps its units when the limit changes, also that of calls sent before it was known, but
+ * for those that a minute of the new limit does not hold: a bucket is not emptier than empty.
+ */
 export function setLimit(state: LimitState, limit: number, nowMs: number): void {
   if (state.limit === limit || !(limit > 0)) return;
   if (state.limit === 0) {
@@ -171,12 +177,49 @@ export function setLimit(state: LimitState, limit: number, nowMs: number): void 
     state.paidAtMs = Math.min(state.paidAtMs + sentMs, nowMs + MINUTE_MS);
   } else {
     const scale = state.limit / limit;
-    state.fullAtMs = nowMs + Math.max(0, state.fullAtMs - nowMs) * scale;
-    state.paidAtMs = nowMs + (state.paidAtMs - nowMs) * scale;
+    state.fullAtMs = nowMs + Math.min(MINUTE_MS, Math.max(0, state.fullAtMs - nowMs) * scale);
+    state.paidAtMs = nowMs + Math.min(MINUTE_MS, (state.paidAtMs - nowMs) * scale);
     state.unpacedFullAtMs = nowMs + Math.max(0, state.unpacedFullAtMs - nowMs) * scale;
     state.quietUntilMs = nowMs + 90_000;
   }
   state.limit = limit;
+}
+
+/** All times of a limit, and of a class. */
+const LIMIT_TIMES = [
+  'paidAtMs',
+  'fullAtMs',
+  'closedUntilMs',
+  'surprisedAtMs',
+  'strangersAtMs',
+  'quietUntilMs',
+  'unpacedFullAtMs',
+] as const satisfies readonly (keyof LimitState)[];
+const CLASS_TIMES = [
+  'bornAtMs',
+  'blindAtMs',
+  'rampedAtMs',
+  'loweredAtMs',
+  'raisedAtMs',
+  'strangersSeenAtMs',
+  'recoveredAtMs',
+  'interactiveUntilMs',
+] as const satisfies readonly (keyof ClassState)[];
+
+/** Settlements and questions of several processes overtake each other by less. */
+const LEAST_STEP_MS = 2_000;
+
+/** Takes all times along where the clock was set back: a debt stays as long as it was, instead of longer by the step. */
+export function keepTime(state: ClassState, nowMs: number): void {
+  const byMs = nowMs - state.lastMs;
+  state.lastMs = byMs < -LEAST_STEP_MS ? nowMs : Math.max(state.lastMs, nowMs);
+  if (byMs >= -LEAST_STEP_MS) return;
+  for (const field of CLASS_TIMES) state[field] += byMs;
+  state.epoch = Math.floor(nowMs / EPOCH_MS);
+  for (const limit of state.limits) {
+    for (const field of LIMIT_TIMES) limit[field] += byMs;
+    if (limit.windowEndMs > 0) limit.windowEndMs += byMs;
+  }
 }
 
 /** Goes on to the window that `nowMs` is in. */

@@ -21,18 +21,21 @@ export interface PaceStore {
   close(): Eventually<void>;
 }
 
-/** More than the classes of an organization; a store in memory forgets the one that was used least recently. */
-const MOST_CLASSES = 200;
+/** More than the classes of an organization; a store forgets the one that was used least recently. */
+export const MOST_CLASSES = 200;
 
 /** Keeps the limits in this process. Other processes with the same limits are strangers to it. */
 export function memoryPace(): PaceStore {
   const classes = new Map<string, ClassState>();
   const stateOf = (modelClass: string, nowMs: number): ClassState => {
-    const state = classes.get(modelClass) ?? newClass(nowMs);
-    if (classes.size >= MOST_CLASSES && !classes.has(modelClass)) {
+    const known = classes.get(modelClass);
+    // The one used last stands last.
+    if (known !== undefined) classes.delete(modelClass);
+    else if (classes.size >= MOST_CLASSES) {
       const [oldest] = classes.keys();
       if (oldest !== undefined) classes.delete(oldest);
     }
+    const state = known ?? newClass(nowMs);
     classes.set(modelClass, state);
     return state;
   };

@@ -84,7 +84,7 @@ export interface Pace {
 /** What somebody waits for, and a job that has time. */
 export const MAX_WAIT_MS: Readonly<Record<Lane, number>> = { interactive: 60_000, batch: 300_000 };
 
-/** More than the classes of an organization. */
+/** More than the classes of an organization, or of several. */
 const MOST_LINES = 200;
 
 /**
@@ -179,10 +179,12 @@ class OwnPace implements Pace {
 
   #lineOf({ modelClass, key }: LinePlace, { listener, organizationLimit }: PaceHost): PaceLine {
     const { perKey = false, limits } = this.#options;
-    const isFull = this.#lines.size >= MOST_LINES;
     const id = perKey ? `${key} ${modelClass}` : modelClass;
-    const known = this.#lines.get(id) ?? (isFull ? this.#lines.get(OTHER) : undefined);
-    if (known !== undefined) return known;
+    const own = this.#lines.get(id);
+    if (own !== undefined) return own;
+    const isFull = this.#lines.size >= MOST_LINES && !this.#forgetIdle();
+    const other = isFull ? this.#lines.get(OTHER) : undefined;
+    if (other !== undefined) return other;
     const place = isFull ? OTHER : id;
     const line = new PaceLine(
       { place, modelClass: isFull ? OTHER : modelClass },
@@ -193,6 +195,13 @@ class OwnPace implements Pace {
     line.onError((error) => listener.failed(error));
     this.#lines.set(place, line);
     return line;
+  }
+
+  /** Makes room by the oldest line that nobody waits in; what its limits are, the store knows. Models may be made up. */
+  #forgetIdle(): boolean {
+    for (const [id, { turns }] of this.#lines)
+      if (LANES.every((lane) => turns.waiting(lane) === 0)) return this.#lines.delete(id);
+    return false;
   }
 }
 

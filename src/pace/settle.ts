@@ -4,6 +4,7 @@ import {
   OUTPUT,
   OVERDRAFT_MS,
   isKnown,
+  keepTime,
   paidShare,
   rateOf,
   rollEpoch,
@@ -80,6 +81,7 @@ const TARGET_MS = 25_000;
 /** Learns from what a call used, what headers say, and what was refused. Changes `state`. */
 export function settle(state: ClassState, settlement: Settlement): Settled {
   const { charge, seen, refusal, nowMs } = settlement;
+  keepTime(state, nowMs);
   const wasKnown = isKnown(state);
   for (const limit of state.limits) rollWindow(limit, nowMs);
   rollEpoch(state, nowMs);
@@ -134,6 +136,19 @@ interface Followed {
 /** Half of a second by which a reset, a whole second, is later than it was on the mean. */
 const RESET_ROUNDING_MS = 500;
 
+/** A reset outside of these is of another clock, and says nothing of windows: full buckets show one that has just passed. */
+const RESET_PASSED_MS = 2_000;
+const RESET_AHEAD_MS = MINUTE_MS + 2_000;
+
+/** An overdrawn bucket shows less than it owes; and a long call's own length explains almost any date. */
+function isTelling(
+  { remaining, resetAtMs }: SeenLimit,
+  { fits, debtMs, sentAtMs, nowMs }: Readonly<Record<'debtMs' | 'sentAtMs' | 'nowMs', number> & { fits: boolean }>,
+): boolean {
+  const isNear = resetAtMs > nowMs - RESET_PASSED_MS && resetAtMs < nowMs + RESET_AHEAD_MS;
+  return isNear && (remaining > 0 || debtMs < MINUTE_MS - 1_000) && (!fits || nowMs - sentAtMs < 10_000);
+}
+
 /**
  * Compares a limit with its headers, which date themselves: a continuous bucket showed so much left at the reset less the
  * time to fill it. A date outside of the call is none of a continuous bucket.
@@ -147,9 +162,8 @@ function follow({ state, limit, at, wasKnown }: Followed, shown: SeenLimit, sett
   const bornMs = shown.resetAtMs - RESET_ROUNDING_MS - debtMs;
   const toleranceMs = 2_000 + (at === 0 ? 1.5 : 1_000) / rate;
   const fits = bornMs > sentAtMs - toleranceMs && bornMs < nowMs + toleranceMs;
-  // An overdrawn bucket shows less than it owes; and a long call's own length explains almost any date.
-  const isTelling = (shown.remaining > 0 || debtMs < MINUTE_MS - 1_000) && (!fits || nowMs - sentAtMs < 10_000);
-  if (isTelling) limit.misses = fits ? Math.max(0, limit.misses - 1) : Math.min(8, limit.misses + 1);
+  if (isTelling(shown, { fits, debtMs, sentAtMs, nowMs }))
+    limit.misses = fits ? Math.max(0, limit.misses - 1) : Math.min(8, limit.misses + 1);
   if (limit.windowEndMs === 0 && limit.misses >= 5) {
     Object.assign(limit, { windowEndMs: shown.resetAtMs, used: limit.limit - shown.remaining, strangersMs: 0 });
     Object.assign(state, { strangersSeenAtMs: 0, share: settlement.share });

@@ -4,7 +4,7 @@ import { systemTimers, type Timers } from '../clock.ts';
 import { isLocked, preparedStatements, sqliteDatabase, whenUnlocked } from '../sqlite-database.ts';
 import { ask } from './ask.ts';
 import { newClass, type ClassState } from './pace-state.ts';
-import type { PaceStore } from './pace-store.ts';
+import { MOST_CLASSES, type PaceStore } from './pace-store.ts';
 import { settle } from './settle.ts';
 
 /** Options of `sqlitePace()`. */
@@ -48,12 +48,15 @@ const LOCK_WAIT_MS = 200;
 const OPEN_WAIT_MS = 5_000;
 
 /** The states by class, each as JSON, which keeps every bit of a number. */
-const TABLES = 'CREATE TABLE IF NOT EXISTS pace (class TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID;';
+const TABLES =
+  'CREATE TABLE IF NOT EXISTS pace_states (class TEXT PRIMARY KEY, state TEXT NOT NULL, used_ms REAL NOT NULL);';
 
 const STATEMENTS = {
   begin: 'BEGIN IMMEDIATE',
-  read: 'SELECT state FROM pace WHERE class = ?',
-  write: 'INSERT INTO pace (class, state) VALUES (?, ?) ON CONFLICT (class) DO UPDATE SET state = excluded.state',
+  read: 'SELECT state FROM pace_states WHERE class = ?',
+  change: 'UPDATE pace_states SET state = ?, used_ms = ? WHERE class = ?',
+  make: 'INSERT INTO pace_states (state, used_ms, class) VALUES (?, ?, ?)',
+  forget: `DELETE FROM pace_states WHERE class NOT IN (SELECT class FROM pace_states ORDER BY used_ms DESC LIMIT ${MOST_CLASSES})`,
   commit: 'COMMIT',
   rollback: 'ROLLBACK',
 } as const;
@@ -72,13 +75,14 @@ class PaceFile {
   }
 
   change<T>(modelClass: string, nowMs: number, step: (state: ClassState) => T): T {
-    const { begin, read, write, commit, rollback } = this.#statements;
+    const { begin, read, change, make, forget, commit, rollback } = this.#statements;
     begin.run();
     try {
       const row = read.get(modelClass);
       const state = row === undefined ? newClass(nowMs) : (JSON.parse(String(row['state'])) as ClassState);
       const result = step(state);
-      write.run(modelClass, JSON.stringify(state));
+      (row === undefined ? make : change).run(JSON.stringify(state), nowMs, modelClass);
+      if (row === undefined) forget.run();
       commit.run();
       return result;
     } catch (error) {

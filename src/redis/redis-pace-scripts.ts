@@ -23,7 +23,7 @@ local function load()
   local kept = redis.call('GET', KEYS[1])
   if kept then return cmsgpack.unpack(kept) end
   return {
-    limits = { newLimit(), newLimit(), newLimit() }, born = now, blind = 0, share = 1, ramp = 1, ramped = 0, lowered = 0,
+    limits = { newLimit(), newLimit(), newLimit() }, last = now, born = now, blind = 0, share = 1, ramp = 1, ramped = 0, lowered = 0,
     raised = now, blindAt = 0, strangersSeen = 0, recovered = now, interactive = 0, epoch = math.floor(now / EPOCH), held = 0, most = 0,
     heldBefore = 0, mostBefore = 0,
   }
@@ -46,13 +46,27 @@ local function setLimit(x, limit)
     x.full, x.paid = math.min(x.full + sent, now + MINUTE), math.min(x.paid + sent, now + MINUTE)
   else
     local scale = x.limit / limit
-    x.full = now + math.max(0, x.full - now) * scale
-    x.paid = now + (x.paid - now) * scale
+    x.full = now + math.min(MINUTE, math.max(0, x.full - now) * scale)
+    x.paid = now + math.min(MINUTE, (x.paid - now) * scale)
     x.unpaced = now + math.max(0, x.unpaced - now) * scale
     x.quiet = now + 90000
   end
   x.limit = limit
 end
+local LIMIT_TIMES = { 'paid', 'full', 'closed', 'surprised', 'strangersAt', 'quiet', 'unpaced' }
+local CLASS_TIMES = { 'born', 'blindAt', 'ramped', 'lowered', 'raised', 'strangersSeen', 'recovered', 'interactive' }
+local function keepTime()
+  local by = now - s.last
+  s.last = by < -2000 and now or math.max(s.last, now)
+  if by >= -2000 then return end
+  for _, field in ipairs(CLASS_TIMES) do s[field] = s[field] + by end
+  s.epoch = math.floor(now / EPOCH)
+  for _, x in ipairs(s.limits) do
+    for _, field in ipairs(LIMIT_TIMES) do x[field] = x[field] + by end
+    if x.window > 0 then x.window = x.window + by end
+  end
+end
+keepTime()
 local function rollWindow(x)
   if x.window == 0 or now < x.window then return end
   x.window = x.window + MINUTE * (math.floor((now - x.window) / MINUTE) + 1)
@@ -247,7 +261,8 @@ local function follow(x, at, shown)
   local born = shown.resetAtMs - 500 - debt
   local tolerance = 2000 + (at == 1 and 1.5 or 1000) / rate(x)
   local fits = born > sent - tolerance and born < now + tolerance
-  if (shown.remaining > 0 or debt < MINUTE - 1000) and (not fits or now - sent < 10000) then
+  local isNear = shown.resetAtMs > now - 2000 and shown.resetAtMs < now + MINUTE + 2000
+  if isNear and (shown.remaining > 0 or debt < MINUTE - 1000) and (not fits or now - sent < 10000) then
     x.misses = fits and math.max(0, x.misses - 1) or math.min(8, x.misses + 1)
   end
   if x.window == 0 and x.misses >= 5 then

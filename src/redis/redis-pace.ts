@@ -69,9 +69,12 @@ class PaceScripts {
 
   /** The braces keep all keys of a class in one slot of a Cluster. */
   #key(modelClass: string, name: string): string {
-    return `${this.#prefix}{pace:${modelClass}}:${name}`;
+    return `${this.#prefix}{pace:${modelClass}}:${name}:${FORMAT}`;
   }
 }
+
+/** Increased with every change of what is kept: processes of another version keep their own, as strangers. */
+const FORMAT = 1;
 
 /** In the order of the script's numbers. */
 const CAUSES = ['requests', 'input_tokens', 'output_tokens', 'start', 'priority'] as const;

@@ -48,8 +48,8 @@ const settlement = (charge: Charge, given: Partial<Settlement> = {}): Settlement
   ...given,
 });
 
-async function charged(store: PaceStore, given: Partial<Asked> = {}): Promise<Charge> {
-  const answer = await store.ask('a class', { ...ASKED, ...given });
+async function charged(store: PaceStore, given: Partial<Asked> = {}, modelClass = 'a class'): Promise<Charge> {
+  const answer = await store.ask(modelClass, { ...ASKED, ...given });
   assert.ok(answer.kind === 'go', answer.kind);
   return answer.charge;
 }
@@ -109,6 +109,15 @@ for (const { kind, skip, home, end } of stores) {
       for (let call = 0; call < 5; call += 1) await charged(store);
       assert.equal((await store.ask('a class', ASKED)).kind, 'wait');
       assert.equal((await store.ask('another', ASKED)).kind, 'go');
+    });
+
+    kept('remembers the classes that are in use, however many others are made up', async (_, store) => {
+      for (let call = 0; call < 5; call += 1) await charged(store);
+      for (let made = 0; made < 250; made += 1) {
+        await charged(store, { limits: [1_000, 1_000_000, 1_000_000] }, `made up ${made}`);
+        if (made % 50 === 0) assert.equal((await store.ask('a class', ASKED)).kind, 'wait');
+      }
+      assert.equal((await store.ask('a class', ASKED)).kind, 'wait');
     });
 
     kept('refuses what never fits, and says what fits', async (_, store) => {
@@ -178,8 +187,9 @@ class Steps {
     return this.#kinds.size;
   }
 
-  /** Mostly moments; now and then long enough for windows, epochs and probes. */
+  /** Mostly moments; now and then long enough for windows, epochs and probes; and sometimes the clock is set back. */
   pauseMs(): number {
+    if (this.#random() < 0.005) return -Math.floor(this.#random() * 900_000);
     return this.#random() < 0.01 ? Math.floor(this.#random() * 1_500_000) : Math.floor(this.#random() * 700);
   }
 
@@ -220,7 +230,10 @@ class Steps {
     const seen = (limit: number) => {
       const remaining = Math.floor(random() * limit);
       const fullMs = isWindow ? 60_000 - (nowMs % 60_000) : ((limit - remaining) * 60_000) / limit;
-      return random() < 0.1 ? null : { limit, remaining, resetAtMs: Math.ceil((nowMs + fullMs) / 1_000) * 1_000 };
+      const skewMs = random() < 0.05 ? 300_000 * (random() - 0.5) : 0;
+      return random() < 0.1
+        ? null
+        : { limit, remaining, resetAtMs: Math.ceil((nowMs + fullMs + skewMs) / 1_000) * 1_000 };
     };
     this.#kinds.add(`${isRefused ? by : 'answer'}`).add(isWindow ? 'window' : 'bucket');
     return {

@@ -321,6 +321,16 @@ describe('pace()', () => {
     );
   });
 
+  it('paces a model as ever after hundreds of others that do not exist', async () => {
+    await withSteppedTime(async () => {
+      const bench = paced({ maxWaitMs: 1 }, { [CLASS]: { requests: 10 } }, { unknownModels: 'serve' });
+      for (let made = 0; made < 250; made += 1) await sent(bench.claude, 1, { model: `made-up-${made}` });
+      const ends = await sent(bench.claude, 30);
+      assert.ok(ends.some((end) => end.status === 'rejected' && paceRefused(end.reason)?.reason === 'max_wait'));
+      assert.equal(refusals(bench), 0);
+    });
+  });
+
   it('leaves calls to platforms alone, and those whose answers show no limits', async () => {
     const nothing = (name: string): Record<string, null> => ({
       [`anthropic-ratelimit-${name}-limit`]: null,
