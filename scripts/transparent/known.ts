@@ -17,7 +17,7 @@ const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
   {
     kind: 'call faces: [ → [',
     reason:
-      'methods that read a body are covered on the response and the body themselves, where Reflect.ownKeys shows them',
+      'what reads a body is covered by a property of the response and a prototype of the body, which reflection shows',
   },
   {
     kind: 'look own keys',

@@ -25,10 +25,10 @@ export interface Branch {
   readonly tap: Tap;
   offset: number;
   over: boolean;
-  /** All methods of the body are covered. */
-  isWhole: boolean;
   /** Until it joins the registry, or is over: then a dropped body must be collectable. */
   body: object | null;
+  /** Its place among the fresh ones. */
+  readonly place: number;
   /** A method of the body's own is at work: what it calls in turn is a part of it. */
   isInside: boolean;
   /** The branch of an earlier tap of the same body. */
@@ -52,7 +52,7 @@ export function close(branch: Branch): void {
   branch.over = true;
   if (branch.body === null) return;
   branch.body = null;
-  fresh.delete(branch);
+  fresh[branch.place] = null;
 }
 
 /** Takes in the result of a read of a branch, without the bytes that another branch has read before. */
@@ -124,38 +124,33 @@ export function keepBranch(followed: object, branch: Branch): void {
 const dropped = new FinalizationRegistry<Branch>((branch) => end(branch, 'abandoned'));
 
 /** Branches that were opened a moment ago, and hold their bodies. Most are read at once, and never join the registry. */
-const fresh = new Set<Branch>();
+const fresh: (Branch | null)[] = [];
+let freshCount = 0;
 
 /** The longest time that a dropped body is held. */
 const FRESH_MS = 100;
 
-let isWaiting = false;
-
 /** The runtime's own, also in tests of a program that put another clock in its place. */
 const startTimer = globalThis.setTimeout;
 
-function joinLater(branch: Branch): void {
-  fresh.add(branch);
-  if (isWaiting) return;
-  isWaiting = true;
-  startTimer(joinRegistry, FRESH_MS).unref();
-}
-
 function joinRegistry(): void {
-  isWaiting = false;
-  for (const branch of fresh) {
-    if (branch.body !== null) dropped.register(branch.body, branch);
+  for (let place = 0; place < freshCount; place++) {
+    const branch = fresh[place];
+    if (!branch?.body) continue;
+    dropped.register(branch.body, branch);
     branch.body = null;
+    fresh[place] = null;
   }
-  fresh.clear();
+  freshCount = 0;
 }
 
 /** Follows one readable body as a branch of a tap. A tap that follows it already goes on. */
 export function follow(body: object, tap: Tap, offset = 0): Branch {
   const before = branchOf(body);
   const under = before?.over === false ? before : null;
-  const branch: Branch = { tap, offset, over: false, isInside: false, isWhole: true, under, body };
+  const branch: Branch = { tap, offset, over: false, isInside: false, under, body, place: freshCount };
   if (Object.isExtensible(body)) keepBranch(body, branch);
-  joinLater(branch);
+  if (freshCount === 0) startTimer(joinRegistry, FRESH_MS).unref();
+  fresh[freshCount++] = branch;
   return branch;
 }

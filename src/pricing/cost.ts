@@ -61,10 +61,16 @@ const NO_DOUBTS: readonly CostDoubt[] = Object.freeze([]);
 
 /** The reasons for which what is billed may be another amount. */
 function doubtsOf(usage: Usage, parts: readonly PricedPart[], pricing: Pricing): readonly CostDoubt[] {
-  const isRefusal = parts.some(({ cost, refusalBilling }) => cost !== null && refusalBilling === 'unsure');
-  const isSplit = usage.cacheSplitAssumed && parts.some(({ cost }) => cost !== null);
-  const isEndpoint = isEndpointUnsure(pricing) && parts.some(({ cost }) => cost !== null);
-  const isBand = !usage.stepsListed && usage.parts.some((part) => isOverBand(part, pricing));
+  let isCharged = false;
+  let isRefusal = false;
+  for (const { cost, refusalBilling } of parts) {
+    if (cost === null) continue;
+    isCharged = true;
+    if (refusalBilling === 'unsure') isRefusal = true;
+  }
+  const isBand = !usage.stepsListed && hasPartOverBand(usage, pricing);
+  const isSplit = isCharged && usage.cacheSplitAssumed;
+  const isEndpoint = isCharged && isEndpointUnsure(pricing);
   if (!isRefusal && !isSplit && !isBand && !isEndpoint) return NO_DOUBTS;
   return [
     ...(isRefusal ? (['refusal'] as const) : []),
@@ -72,6 +78,11 @@ function doubtsOf(usage: Usage, parts: readonly PricedPart[], pricing: Pricing):
     ...(isSplit ? (['cache_split'] as const) : []),
     ...(isEndpoint ? (['endpoint'] as const) : []),
   ];
+}
+
+function hasPartOverBand({ parts }: Usage, pricing: Pricing): boolean {
+  for (const part of parts) if (isOverBand(part, pricing)) return true;
+  return false;
 }
 
 /** A prompt of several steps, each of which may be shorter, is over the length from which on a model costs more. */
@@ -211,9 +222,11 @@ export function sumOfKinds(cost: Cost): number {
  * not a whole number of 0 or more, or if the result exceeds the exact range of a double.
  */
 export function charge(count: number, per: Rate): number {
+  if (count === 0) return 0;
   if (!Number.isSafeInteger(count) || count < 0) return Number.NaN;
   if (count > per.exactUpTo) return chargeExactly(BigInt(count), per);
   const product = count * per.fastNum;
+  if (per.fastDen === 1) return product;
   const rest = product % per.fastDen;
   const floor = (product - rest) / per.fastDen;
   return rest * 2 >= per.fastDen ? floor + 1 : floor;
@@ -230,10 +243,15 @@ interface ServerToolsCost {
   readonly priced: boolean;
 }
 
+const NO_SERVER_TOOLS: ServerToolsCost = Object.freeze({ nanoUsd: 0, priced: true });
+
 function serverToolsCost(uses: Usage['serverToolUses'], { prices, atMs }: Pricing): ServerToolsCost {
+  const tools = Object.keys(uses);
+  if (tools.length === 0) return NO_SERVER_TOOLS;
   let nanoUsd = 0;
   let isPriced = true;
-  for (const [tool, count] of Object.entries(uses)) {
+  for (const tool of tools) {
+    const count = uses[tool] ?? 0;
     if (count === 0) continue;
     const price = prices.toolPriceAt(tool, atMs);
     const sum = price === null ? Number.NaN : nanoUsd + charge(count, price.perUse);

@@ -194,8 +194,8 @@ class CallMetrics implements CallRecorder {
       if (refusal !== null) series.ofModel.addRefusal(refusal.category, cost?.parts[index]?.refusalBilling ?? 'unsure');
       index++;
     }
-    for (const [tool, uses] of Object.entries(usage.serverToolUses)) {
-      ofCall.ofModel.addToolUses(this.#labels.tool.counted(tool), uses);
+    for (const tool of Object.keys(usage.serverToolUses)) {
+      ofCall.ofModel.addToolUses(this.#labels.tool.counted(tool), usage.serverToolUses[tool] ?? 0);
     }
     if (used.isBilledToAnother) this.#addCostToOthers(ofCall, cost);
     else if (cost === null) ofCall.ofModel.addUnpriced();

@@ -69,8 +69,8 @@ export function tightest(headrooms: readonly Headroom[]): Headroom | null {
   return first ?? null;
 }
 
-/** Returns the inflow into the bucket between two observations: it is refilled continuously, until it is full. */
-function inflow(before: LimitObservation, { limit, atMs }: LimitObservation): number {
+/** Returns the inflow into the bucket from an observation to a later time: it is refilled continuously, until it is full. */
+function inflow(before: LimitObservation, limit: number, atMs: number): number {
   const flowing = (limit * Math.max(0, atMs - before.atMs)) / 60_000;
   return Math.min(flowing, limit - Math.min(Math.max(before.remaining, 0), before.limit));
 }
@@ -213,6 +213,8 @@ export class PlaceHistory {
   }
 }
 
+type Writable<Observed> = { -readonly [Field in keyof Observed]: Observed[Field] };
+
 /** Of closer observations, only the newest is kept: a window holds about 30, however many calls there are. */
 const RESOLUTION_MS = 10_000;
 
@@ -221,7 +223,7 @@ const OUT_OF_ORDER_MS = 60_000;
 
 /** The last five minutes of one limit, as one key sees it. Bounded in memory. */
 export class LimiterWindow {
-  #seen: FollowedObservation[] = [];
+  #seen: Writable<FollowedObservation>[] = [];
   #limit: number | null = null;
   #limitAtMs = -Infinity;
   #atMs = -Infinity;
@@ -242,17 +244,18 @@ export class LimiterWindow {
     if (isAnother) this.#seen = [];
     this.#limit = limit;
     this.#limitAtMs = atMs;
-    if (remaining !== null) this.#follow({ atMs, limit, remaining, resetAtMs });
+    if (remaining !== null) this.#follow({ atMs, limit, remaining, resetAtMs, flowedIn: 0 });
     return isAnother;
   }
 
-  #follow(observation: LimitObservation): void {
-    const { atMs, limit, remaining, resetAtMs } = observation;
-    const last = this.#seen.at(-1);
-    const flowedIn = last === undefined ? 0 : last.flowedIn + inflow(last, observation);
-    const beforeLast = this.#seen.at(-2);
-    if (beforeLast !== undefined && atMs - beforeLast.atMs < RESOLUTION_MS) this.#seen.pop();
-    this.#seen.push({ atMs, limit, remaining, resetAtMs, flowedIn });
+  #follow(observation: Writable<FollowedObservation>): void {
+    const { atMs, limit } = observation;
+    const seen = this.#seen;
+    const last = seen[seen.length - 1];
+    const beforeLast = seen[seen.length - 2];
+    if (last !== undefined) observation.flowedIn = last.flowedIn + inflow(last, limit, atMs);
+    const isClose = beforeLast !== undefined && atMs - beforeLast.atMs < RESOLUTION_MS;
+    seen[isClose ? seen.length - 1 : seen.length] = observation;
     while ((this.#seen[0]?.atMs ?? Infinity) < atMs - HEADROOM_STANDS_MS) this.#seen.shift();
   }
 

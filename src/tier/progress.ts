@@ -152,10 +152,23 @@ const MOST_MONTHS = 3;
 export class SeenSpend {
   readonly #byMonth = new Map<number, bigint>();
   #month: Span = { startMs: 0, endMs: 0 };
+  /** Of the month of the last call, and not in the map yet: whole numbers are added in a tenth of a `bigint`'s time. */
+  #latestNanoUsd = 0;
 
   add(nanoUsd: number, atMs: number): void {
-    const { startMs } = this.#monthOf(atMs);
-    this.#byMonth.set(startMs, (this.#byMonth.get(startMs) ?? 0n) + BigInt(nanoUsd));
+    const isFull = this.#latestNanoUsd + nanoUsd > Number.MAX_SAFE_INTEGER;
+    if (isFull || atMs < this.#month.startMs || atMs >= this.#month.endMs) {
+      this.#fold();
+      this.#month = utcMonth(atMs);
+    }
+    this.#latestNanoUsd += nanoUsd;
+  }
+
+  #fold(): void {
+    const { startMs } = this.#month;
+    if (this.#latestNanoUsd === 0) return;
+    this.#byMonth.set(startMs, (this.#byMonth.get(startMs) ?? 0n) + BigInt(this.#latestNanoUsd));
+    this.#latestNanoUsd = 0;
     if (this.#byMonth.size <= MOST_MONTHS) return;
     const away = (month: number): number => Math.abs(month - startMs);
     const farthest = [...this.#byMonth.keys()].toSorted((a, b) => away(b) - away(a))[0];
@@ -164,12 +177,7 @@ export class SeenSpend {
 
   /** Returns the spend in the month that contains this time: a lower bound, 0 if nothing was seen. */
   nanoUsd(atMs: number): bigint {
-    return this.#byMonth.get(this.#monthOf(atMs).startMs) ?? 0n;
-  }
-
-  /** Consecutive calls are usually in the same month, so the calendar is not computed each time. */
-  #monthOf(atMs: number): Span {
-    if (atMs < this.#month.startMs || atMs >= this.#month.endMs) this.#month = utcMonth(atMs);
-    return this.#month;
+    this.#fold();
+    return this.#byMonth.get(utcMonth(atMs).startMs) ?? 0n;
   }
 }

@@ -12,6 +12,8 @@ const WEEK_MS = MINUTES * MINUTE_MS;
 export class MinuteMarks {
   readonly #bits = new Uint8Array(MINUTES / 8);
   #newest = -Infinity;
+  /** The minute that was marked last. */
+  #last = Number.NaN;
 
   /**
    * Marks the minute that contains this time. A time a week or more before the newest mark, from a clock that was set
@@ -19,6 +21,8 @@ export class MinuteMarks {
    */
   mark(atMs: number): void {
     const minute = Math.floor(atMs / MINUTE_MS);
+    if (minute === this.#last) return;
+    this.#last = minute;
     if (Math.abs(minute - this.#newest) >= MINUTES) {
       this.#bits.fill(0);
       this.#newest = minute;
@@ -125,15 +129,20 @@ export class ClassThrottles {
   readonly throttled = new Map<RateLimitReason, MinuteMarks>();
   /** By dimension, the highest use of each day: 0 to 1. */
   readonly peaks = new Map<LimitDimension, Map<number, number>>();
+  /** The peaks of the day of the last response. */
+  readonly #ofDay = new Map<LimitDimension, number>();
+  #day = Number.NaN;
 
   /** Records a response with these limiters; `reason` is set if it was a 429. */
   see(limiters: readonly Limiter[], reason: RateLimitReason | null, atMs: number): void {
     this.active.mark(atMs);
     const day = dayOf(atMs);
+    if (day !== this.#day) this.#ofDay.clear();
+    this.#day = day;
     for (const { dimension, limit, remaining } of limiters) {
       if (limit === null || limit <= 0 || remaining === null) continue;
       const usedRatio = Math.min(1, Math.max(0, 1 - remaining / limit));
-      const known = this.peaks.get(dimension)?.get(day);
+      const known = this.#ofDay.get(dimension);
       if (known === undefined || known < usedRatio) this.#raise(dimension, { day, usedRatio });
     }
     if (reason === null) return;
@@ -147,7 +156,8 @@ export class ClassThrottles {
     const byDay = this.peaks.get(dimension) ?? new Map<number, number>();
     this.peaks.set(dimension, byDay);
     const isNew = !byDay.has(day);
-    byDay.set(day, usedRatio);
+    this.#ofDay.set(dimension, usedRatio);
+    byDay.set(day, Math.max(usedRatio, byDay.get(day) ?? 0));
     if (!isNew || byDay.size <= DAYS) return;
     const away = (other: number): number => Math.abs(other - day);
     byDay.delete([...byDay.keys()].reduce((far, one) => (away(one) > away(far) ? one : far), day));

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
+import { inspect } from 'node:util';
 import { tapBody } from '../../src/observe/body-tap.ts';
 import type { BodyEnd } from '../../src/observe/branch.ts';
 import { STREAMED } from '../../testing/cassettes/cassettes.ts';
@@ -223,14 +224,18 @@ describe('tapBody', () => {
 
   it('is not seen by code that copies or logs the body, its reader or its iterator', () => {
     const looked = (body: ReadableStream<Uint8Array>): unknown => {
-      const prototype: unknown = Object.getPrototypeOf(body);
+      const inherited: string[] = [];
+      for (const name in body) inherited.push(name);
+      const logged = inspect(body);
       const iterator = body.values();
-      const iteratorKeys = Reflect.ownKeys(iterator);
       return [
         Object.keys({ ...body }),
-        prototype === ReadableStream.prototype,
+        Reflect.ownKeys(body),
+        inherited.toSorted(),
+        body.constructor === ReadableStream && body instanceof ReadableStream,
         Object.prototype.toString.call(body),
-        iteratorKeys,
+        logged,
+        Reflect.ownKeys(iterator),
       ];
     };
     const tapped = source(CHUNKS).body;
