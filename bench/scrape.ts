@@ -38,8 +38,11 @@ export async function scrapes(series: number, rounds: number): Promise<Scraped> 
     counter.inc(labels(at), at);
   }
   const handler = metricsHandler({ registry: ours });
-  const scrape = async (): Promise<string> => (await handler(new Request('http://localhost/metrics'))).text();
-  const lines = (await scrape()).split('\n').filter((line) => line.startsWith('anthropic_attempts_total{')).length;
+  const scraped = (): Promise<Response> => handler(new Request('http://localhost/metrics'));
+  // The bytes, as they are sent: what decodes them is another process.
+  const scrape = async (): Promise<ArrayBuffer> => (await scraped()).arrayBuffer();
+  const text = await (await scraped()).text();
+  const lines = text.split('\n').filter((line) => line.startsWith('anthropic_attempts_total{')).length;
   if (lines !== series) throw new Error(`expected ${series} series, got ${lines}`);
   const figures = { plimsoll: [] as number[], promClient: [] as number[] };
   for (let round = 0; round < rounds; round++) {

@@ -85,13 +85,18 @@ class Prefixes {
 
   #made(series: Series): readonly string[] {
     const labels = labelText(withDefaults(series.labels, this.defaultLabels));
-    if (!(series instanceof HistogramSeries)) return [`${this.#name}${labels} `];
+    if (!(series instanceof HistogramSeries)) return [this.#flat('', labels)];
     const others = labels === '' ? '' : `${labels.slice(1, -1)},`;
     return [
-      ...[...series.bounds(), Infinity].map((bound) => `${this.#name}_bucket{${others}le="${numberText(bound)}"} `),
-      `${this.#name}_sum${labels} `,
-      `${this.#name}_count${labels} `,
+      ...[...series.bounds(), Infinity].map((bound) => this.#flat('_bucket', `{${others}le="${numberText(bound)}"}`)),
+      this.#flat('_sum', labels),
+      this.#flat('_count', labels),
     ];
+  }
+
+  /** Joined, because what is put together by `+` stays a tree of its parts, and each scrape would walk all of it. */
+  #flat(suffix: string, labels: string): string {
+    return [this.#name, suffix, labels, ' '].join('');
   }
 }
 
