@@ -247,28 +247,32 @@ interface Opened extends GatewayTelling {
 
 /** The pace of the clients that have a lane. It is opened with the first of them, and kept through reloads. */
 class GatewayPace {
-  readonly #ledger: GatewayConfiguration['ledger'];
-  #clients: GatewayConfiguration['clients'];
+  #configuration: GatewayConfiguration;
   #pace: Pace | null = null;
 
-  constructor({ ledger, clients }: GatewayConfiguration) {
-    this.#ledger = ledger;
-    this.#clients = clients;
+  constructor(configuration: GatewayConfiguration) {
+    this.#configuration = configuration;
   }
 
-  /** For these clients, from now on; nothing where none has a lane and none ever had. */
-  of(clients: GatewayConfiguration['clients']): { readonly pace?: Pace } {
-    this.#clients = clients;
-    if ([...clients.values()].some(({ pace: lane }) => lane !== undefined)) this.#pace ??= this.#open();
+  /** For the clients of this configuration, from now on; nothing where none has a lane and none ever had. */
+  of(configuration: GatewayConfiguration): { readonly pace?: Pace } {
+    this.#configuration = configuration;
+    if ([...configuration.clients.values()].some(({ pace: lane }) => lane !== undefined)) this.#pace ??= this.#open();
     return this.#pace === null ? {} : { pace: this.#pace };
   }
 
   #open(): Pace {
+    const { ledger, workers } = this.#configuration;
     return pace({
       name: 'gateway',
-      perKey: true,
-      lane: ({ client }) => this.#clients.get(client ?? '')?.pace ?? null,
-      ...(this.#ledger !== null && { store: ledgerAt(this.#ledger).openPace() }),
+      // No alias has an equals sign.
+      organizationOf: (key) => {
+        const organization = this.#configuration.keyOrganizations.get(key);
+        return organization === undefined ? key : `=${organization}`;
+      },
+      lane: ({ client }) => this.#configuration.clients.get(client ?? '')?.pace ?? null,
+      // Workers that share nothing use a part each.
+      ...(ledger === null ? { share: 1 / workers } : { store: ledgerAt(ledger).openPace() }),
     });
   }
 
@@ -307,7 +311,7 @@ function gatewayOptions(configuration: GatewayConfiguration, opened: Opened): Ga
     handlers: { '/plimsoll/tokens': mintHandler({ store: tokens, clients, limiter, onError }) },
     isReady: () => tokens.find('').then(() => true),
     limits: boundsOf(limits),
-    ...paced.of(clients),
+    ...paced.of(configuration),
     ...(budgets !== null && { budgets }),
     ...(publicUrl !== null && { publicUrl }),
     ...(tier !== undefined && { tier }),

@@ -30,8 +30,8 @@ export interface PaceOptions {
    * call without a lane, `null`, is not paced.
    */
   readonly lane?: Lane | ((call: Call) => Lane | null);
-  /** Each key has limits of its own, as those of several organizations have. Default: `false`, they share one organization's. */
-  readonly perKey?: boolean;
+  /** Names the organization of a key, by the key's alias: keys of one organization share its limits. Default: all keys are of one. */
+  readonly organizationOf?: (key: string) => string;
   /** Shares a lane by the values of an attribution label: a value of weight 2 gets twice as much as one of 1, the default. */
   readonly weights?: { readonly label: string; readonly of: Readonly<Record<string, number>> };
   /**
@@ -43,7 +43,7 @@ export interface PaceOptions {
   readonly maxWaiting?: number;
   /**
    * Limits by class of models (`sonnet-5.5`), until headers show them. Default: those that `watchOrganization()` reads into
-   * the same registry, unless `perKey`; else the first two calls find out.
+   * the same registry, unless there is an `organizationOf`; else the first two calls find out.
    */
   readonly limits?: Readonly<Record<string, PaceLimits>>;
   /** The part of the limits that may be used, above 0 up to 1. Default: 1. With a store in memory, 1 ÷ the number of processes. */
@@ -178,8 +178,8 @@ class OwnPace implements Pace {
   }
 
   #lineOf({ modelClass, key }: LinePlace, { listener, organizationLimit }: PaceHost): PaceLine {
-    const { perKey = false, limits } = this.#options;
-    const id = perKey ? `${key} ${modelClass}` : modelClass;
+    const { organizationOf, limits } = this.#options;
+    const id = organizationOf === undefined ? modelClass : `${organizationOf(key)} ${modelClass}`;
     const own = this.#lines.get(id);
     if (own !== undefined) return own;
     const isFull = this.#lines.size >= MOST_LINES && !this.#forgetIdle();
@@ -189,7 +189,10 @@ class OwnPace implements Pace {
     const line = new PaceLine(
       { place, modelClass: isFull ? OTHER : modelClass },
       () =>
-        configured(limits?.[modelClass], isFull || perKey ? noLimit : (of) => organizationLimit?.(modelClass, of) ?? 0),
+        configured(
+          limits?.[modelClass],
+          isFull || organizationOf ? noLimit : (of) => organizationLimit?.(modelClass, of) ?? 0,
+        ),
       this.#settings,
     );
     line.onError((error) => listener.failed(error));
@@ -232,7 +235,7 @@ const NAMES: Readonly<Record<keyof PaceOptions, true>> = {
   name: true,
   store: true,
   lane: true,
-  perKey: true,
+  organizationOf: true,
   weights: true,
   maxWaitMs: true,
   maxWaiting: true,

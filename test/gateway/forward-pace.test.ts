@@ -65,7 +65,7 @@ test('a lane by client paces those that have one, and leaves the others alone', 
   const own = pace({
     limits: LIMITS,
     maxWaitMs: 20,
-    perKey: true,
+    organizationOf: (key) => key,
     lane: ({ client }) => (client === 'nightly' ? 'batch' : null),
   });
   for (const [client, isPaced] of [

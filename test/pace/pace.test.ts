@@ -321,6 +321,25 @@ describe('pace()', () => {
     );
   });
 
+  it('shares the limits of an organization among its keys, and of no other', async () => {
+    await withSteppedTime(async () => {
+      const limits = { [CLASS]: { requests: 60 } };
+      const organizations: Readonly<Record<string, string>> = { 'prod-a-api': 'main', 'prod-b-api': 'main' };
+      const own = pace({
+        ...{ clock: steppedClock, limits, maxWaitMs: 1 },
+        organizationOf: (key) => organizations[key] ?? key,
+      });
+      const went = async (key: string): Promise<number> => {
+        const bench = workbench({ simulator: { limits }, instrument: { pace: own, clock: steppedClock, key } });
+        await sent(bench.claude, 60);
+        return bench.sim.truth.requests.length;
+      };
+      const [a, b, other] = [await went('prod-a-api'), await went('prod-b-api'), await went('dev-c-api')];
+      assert.ok(a > 30 && other > 30, `${a} and ${other}`);
+      assert.ok(b < 10, `${b} of the other key`);
+    });
+  });
+
   it('paces a model as ever after hundreds of others that do not exist', async () => {
     await withSteppedTime(async () => {
       const bench = paced({ maxWaitMs: 1 }, { [CLASS]: { requests: 10 } }, { unknownModels: 'serve' });

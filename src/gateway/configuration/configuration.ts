@@ -29,6 +29,8 @@ export interface GatewayConfiguration {
   readonly keys: RealKeys;
   /** Addresses of the keys that call another API, by alias. */
   readonly keyUrls: ReadonlyMap<string, string>;
+  /** Organizations of the keys that share rate limits, by alias; any other key has limits of its own. */
+  readonly keyOrganizations: ReadonlyMap<string, string>;
   readonly pools: ReadonlyMap<string, KeyPool>;
   readonly clients: ReadonlyMap<string, GatewayClient>;
   /** Names of labels that requests may set, by `x-plimsoll-<name>`. */

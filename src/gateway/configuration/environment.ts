@@ -49,7 +49,7 @@ export function configurationInEnvironment(given: Env, folder: string): GatewayC
     publicUrl: null,
     trustProxy: LOCAL_PROXIES,
     keys: new Map([[alias, credential.token]]),
-    keyUrls: new Map(),
+    ...{ keyUrls: new Map(), keyOrganizations: new Map() },
     pools: new Map(),
     clients: new Map([['default', { ...unboundClient('default', alias), endpoints: opened(budgets) }]]),
     labelHeaders: [],

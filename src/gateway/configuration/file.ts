@@ -25,7 +25,7 @@ import {
   workersOf,
   type GatewayConfiguration,
 } from './configuration.ts';
-import { ADDRESS, keysOf, type SecretSources } from './keys.ts';
+import { ADDRESS, keyOrganizationsOf, keysOf, type SecretSources } from './keys.ts';
 import { allBudgets, labelsOf, noteSubjectLabels } from './labels.ts';
 import { organizationOf } from './organization.ts';
 import { ownersOf } from './owners.ts';
@@ -183,6 +183,7 @@ function configured(read: Reader, sources: SecretSources): GatewayConfiguration 
     trustProxy: trustProxyOf(read),
     keys,
     keyUrls: keyUrlsOf(read, notices),
+    keyOrganizations: keyOrganizationsOf(read),
     pools: poolsOf(read, aliases),
     clients,
     budgets,

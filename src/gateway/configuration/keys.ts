@@ -44,7 +44,7 @@ export function keysOf(read: Reader, context: KeysContext): RealKeys {
   }
   const found = names.map((alias): readonly (readonly [string, KeyReader])[] => {
     if (!isAliasHere(keys, alias, context)) return [];
-    const secret = secretOf(keys, alias, { ...context.sources, besides: ADDRESS });
+    const secret = secretOf(keys, alias, { ...context.sources, besides: [ADDRESS, ORGANIZATION] });
     if (secret === null) return [];
     const problem = keyProblem(alias, secret.text, { ...context, ...addressed(keys, alias) });
     if (problem !== null) keys.note(alias, problem);
@@ -55,6 +55,23 @@ export function keysOf(read: Reader, context: KeysContext): RealKeys {
 
 /** The field of a key that calls another API than the others. */
 export const ADDRESS = 'baseUrl';
+
+/** The field that names the organization of a key, whose limits it shares with the organization's other keys. */
+const ORGANIZATION = 'organization';
+
+/** The organizations of the keys that name one, by alias. */
+export function keyOrganizationsOf(read: Reader): ReadonlyMap<string, string> {
+  const keys = read.within('keys', '');
+  const named = keys.names().flatMap((alias) => {
+    const key = keys.value(alias);
+    if (!isObject(key) || key[ORGANIZATION] === undefined) return [];
+    const name = keys.within(alias, '').text(ORGANIZATION, ORGANIZATION_FORM);
+    return name === undefined ? [] : [[alias, name] as const];
+  });
+  return new Map(named);
+}
+
+const ORGANIZATION_FORM = { pattern: ALIAS, expected: 'up to 64 letters, digits, ".", "_" and "-"' };
 
 /** A key with an address of its own is no key of the API's, unless that is the API's. */
 function addressed(keys: Reader, alias: string): Partial<KeysContext> {
@@ -164,8 +181,8 @@ function changedAt(file: string): string | null {
 export interface SecretSources {
   readonly env: Env;
   readonly folder: string;
-  /** A field that may stand beside the source of a secret. */
-  readonly besides?: string;
+  /** Fields that may stand beside the source of a secret. */
+  readonly besides?: readonly string[];
 }
 
 /** A secret, and its file, if it came from one. */
@@ -185,7 +202,9 @@ const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
  */
 export function secretOf(read: Reader, name: string, sources: SecretSources): Secret | null {
   const value = read.value(name);
-  const fields = isObject(value) ? Object.entries(value).filter(([field]) => field !== sources.besides) : [];
+  const fields = isObject(value)
+    ? Object.entries(value).filter(([field]) => sources.besides?.includes(field) !== true)
+    : [];
   const [kind, where] = fields[0] ?? [];
   if (fields.length !== 1 || typeof where !== 'string' || (kind !== 'env' && kind !== 'file')) {
     const came = typeof value === 'string' ? `a text of ${value.length} characters` : 'something else';

@@ -82,6 +82,7 @@ describe("a gateway's configuration", () => {
       metrics: { host: '127.0.0.1', port: 9464, names: [] },
       workers: 1,
       keyUrls: new Map(),
+      keyOrganizations: new Map(),
       pools: new Map(),
       baseUrl: 'https://api.anthropic.com',
       publicUrl: null,

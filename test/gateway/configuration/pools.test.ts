@@ -53,6 +53,13 @@ test('a key may have an address of its own, and is then no key of the API', () =
   assert.deepEqual(notices, []);
 });
 
+test('a key may name the organization whose limits it shares', () => {
+  const keys = { ...SMALL.keys, 'prod-c-api': { env: 'KEY_A', organization: 'main' } };
+  assert.deepEqual(read({ keys }).keyOrganizations, new Map([['prod-c-api', 'main']]));
+  const wrong = { ...SMALL.keys, 'prod-c-api': { env: 'KEY_A', organization: 'a b' } };
+  assert.match(problems({ keys: wrong }).join(), /keys\.prod-c-api\.organization: expected up to 64 letters/);
+});
+
 test('rules of a client are kept in their order', () => {
   const fallback = [
     { on: ['overloaded'], models: ['claude-sonnet-5-5', 'claude-haiku-5-5'] },
