@@ -16,7 +16,9 @@ const places = JSON.parse(readFileSync(join(pages, 'places.json'), 'utf8')) as R
 const api = JSON.parse(readFileSync(join(pages, 'api.json'), 'utf8')) as readonly string[];
 
 const titleOf = (place: string): string => /^# (.+)$/m.exec(readFileSync(join(pages, place), 'utf8'))?.[1] ?? place;
-const item = (place: string) => ({ text: titleOf(place).replaceAll('`', ''), link: `/${place.replace(/\.md$/, '')}` });
+/** As the generator names pages: it marks the present one in the sidebar, and links the next, by this name. */
+const linkOf = (place: string): string => `/${place.replace(/(?:(?<=^|\/)index)?\.md$/, '')}`;
+const item = (place: string) => ({ text: titleOf(place).replaceAll('`', ''), link: linkOf(place) });
 
 export default defineConfig({
   title: 'plimsoll',
