@@ -149,13 +149,15 @@ function iterator(body: Body, plain: Iterate, given: Parameters<Iterate>): Retur
   const [options] = given;
   const iterator = inside(branch, () => plain.apply(body, given));
   const next = iterator.next.bind(iterator);
+  // The runtime's own `next` calls no method that is covered.
+  const read = methods(body) === native ? next : (): ReturnType<typeof next> => inside(branch, next);
   const giveUp = iterator.return?.bind(iterator);
   const { seen, failed } = observers(branch);
   let lastRead: Promise<unknown> | null = null;
   iterator.next = () => {
-    const read = inside(branch, next).then(seen, failed);
-    lastRead = read;
-    return read;
+    const result = read().then(seen, failed);
+    lastRead = result;
+    return result;
   };
   if (giveUp === undefined || options?.preventCancel === true) return iterator;
   iterator.return = (value) => {

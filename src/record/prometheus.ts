@@ -155,7 +155,7 @@ class CallMetrics implements CallRecorder {
     series.addBatchResult(result);
     if (serverFallbackFrom !== null) this.#fallBack(serverFallbackFrom, model, 'server');
     if (usage !== null) this.#addUsage(series, usage, { cost, maxTokens: null, isBilledToAnother: false });
-    if (cost !== null) this.#tier?.addSpend(cost.totalNanoUsd);
+    if (cost !== null) this.#tier?.addSpend(cost.totalNanoUsd, this.#call.startedAtMs);
   }
 
   bodyError(rejection: Rejection): void {
@@ -176,7 +176,7 @@ class CallMetrics implements CallRecorder {
     if (call.fallbackFrom !== null) this.#fallBack(call.fallbackFrom, call.requestedModel, 'policy');
     if (call.serverFallbackFrom !== null) this.#fallBack(call.serverFallbackFrom, call.model, 'server');
     if (call.usage !== null) this.#addUsage(series, call.usage, call);
-    if (call.cost !== null && !call.isBilledToAnother) this.#tier?.addSpend(call.cost.totalNanoUsd);
+    if (call.cost !== null && !call.isBilledToAnother) this.#tier?.addSpend(call.cost.totalNanoUsd, call.startedAtMs);
   }
 
   #fallBack(from: string, to: string | null, by: FallbackBy): void {

@@ -176,10 +176,10 @@ export class OrganizationTier {
     this.verdict();
   }
 
-  /** Adds the cost of a call. */
-  addSpend(nanoUsd: number): void {
+  /** Adds the cost of a call of that time. */
+  addSpend(nanoUsd: number, atMs: number): void {
     this.#counted?.addNanoUsd(nanoUsd);
-    this.#seen.add(nanoUsd, this.#clock.epochMs());
+    this.#seen.add(nanoUsd, atMs);
   }
 
   /** The current tier, and how it is known. */
