@@ -1,3 +1,4 @@
+import { LIMIT_HEADER } from '../limiter.ts';
 import type { Attribution } from '../vocabulary.ts';
 
 /** Names and values in turn, as received. node:http uses headers in this form. */
@@ -100,10 +101,19 @@ const NOT_FORWARDED: Blocked = {
   prefixes: /^(?:x-plimsoll-|x-forwarded-|access-control-|proxy-|sec-)/,
 };
 
-/** Headers in which the API describes its own host and web origins. They do not apply to the gateway. */
+/**
+ * Headers in which the API describes its own host and web origins, which do not apply to the gateway, and those by which
+ * the gateway itself speaks: an upstream that sends them would pass for it.
+ */
 const NOT_RETURNED: Blocked = {
   names: new Set([...HOP_BY_HOP, 'alt-svc', 'set-cookie', 'set-cookie2', 'strict-transport-security']),
-  prefixes: /^access-control-/,
+  prefixes: /^(?:access-control-|plimsoll-)/,
+};
+
+/** Limits that another gateway has set for this one, without the mark that they are not the API's. */
+const NOT_RETURNED_OF_A_GATEWAY: Blocked = {
+  ...NOT_RETURNED,
+  prefixes: /^(?:access-control-|plimsoll-|anthropic-ratelimit-)/,
 };
 
 /** Selects the client's headers for the API. */
@@ -113,7 +123,7 @@ export function forwardedHeaders(raw: RawHeaders, headers: HeaderMap): string[] 
 
 /** Selects the API's headers for the client. */
 export function returnedHeaders(raw: RawHeaders, headers: HeaderMap): string[] {
-  return passing(raw, headers, NOT_RETURNED);
+  return passing(raw, headers, headers.has(LIMIT_HEADER) ? NOT_RETURNED_OF_A_GATEWAY : NOT_RETURNED);
 }
 
 function passing(raw: RawHeaders, headers: HeaderMap, { names, prefixes }: Blocked): string[] {

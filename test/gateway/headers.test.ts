@@ -68,6 +68,29 @@ describe('the way to the API', () => {
     );
   });
 
+  for (const status of [200, 429])
+    it(`drops from a ${status} what only the gateway itself may say, and limits that another gateway has set`, async (t) => {
+      const { url } = await bench(
+        t,
+        answering((outgoing) => {
+          outgoing.writeHead(status, {
+            'content-type': 'application/json',
+            'plimsoll-limit': 'client',
+            'Plimsoll-Cause': 'disk_full',
+            'plimsoll-fallback': 'key; on=overloaded',
+            'plimsoll-retry-denied': 'spent',
+            'plimsoll-anything': '1',
+            'anthropic-ratelimit-requests-remaining': '7',
+            'request-id': 'req_1',
+          });
+          outgoing.end('{}');
+        }),
+      );
+      const { headers, statusCode } = await asked(url);
+      const names = Object.keys(headers).filter((name) => /^(?:plimsoll|anthropic|request-id)/.test(name));
+      assert.deepEqual([statusCode, names], [status, ['request-id']]);
+    });
+
   it('drops what the API says about its own host', async (t) => {
     const { url } = await bench(
       t,
