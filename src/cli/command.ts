@@ -108,6 +108,12 @@ export function printProblems(problems: readonly Problem[], io: CommandIo): void
   }
 }
 
+/** Prints the problems of arguments, and returns the exit code, 2. */
+export function refuseArguments(problems: readonly Problem[], io: CommandIo): number {
+  printProblems(problems, io);
+  return 2;
+}
+
 /** Prints the result, and returns the exit code, 0. */
 export function print(lines: readonly string[], io: CommandIo): number {
   lines.forEach((line) => io.out(line));

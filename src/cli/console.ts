@@ -10,19 +10,20 @@ import { ReplicasReading, urlsIn } from './replicas-reading.ts';
 const CONSOLE_PORT = 9470;
 
 const USAGE = [
-  'plimsoll console [options] [URL ...]  a live page of what a service does, from its',
-  '                                      metrics: one page for all replicas',
+  'plimsoll console [options] [URL ...]  a live page of what a service does, from',
+  '                                      its metrics: one page for all replicas',
   '  --metrics URL ...   metrics pages of replicas, or of a gateway',
   '                      (http://127.0.0.1:9464/metrics)',
-  '  --prometheus URL    Prometheus that ranges up to 24 h and older moments are read from',
+  '  --prometheus URL    Prometheus from which ranges up to 24 h and older moments',
+  '                      are read',
   `  --match MATCHERS    its series of this service: 'job="harbor-api"' (all)`,
   `  --port N            port to listen on (${CONSOLE_PORT}); 0 takes a free one`,
   '  --host ADDRESS      address to listen on (127.0.0.1)',
   '  --name NAME         name that the page shows (the first host)',
   '',
   'It counts from when it starts, and keeps an hour in memory. A replica that does',
-  'not answer is marked, with its last numbers. The page shows spend and attribution',
-  'values to everybody who can reach it.',
+  'not answer is marked, with its last numbers. The page shows spend and',
+  'attribution values to everybody who can reach it.',
   '',
   'Exit code: 0 stopped by Ctrl-C; 1 the port is taken, 2 wrong arguments.',
 ];

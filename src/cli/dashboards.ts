@@ -1,13 +1,25 @@
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { codeOf, ConfigurationError, didYouMean, got, unfit, unlisted, unreadable, type Problem } from '../errors.ts';
+import { unknownModel } from '../environment/models.ts';
+import {
+  codeOf,
+  ConfigurationError,
+  didYouMean,
+  got,
+  sentenceOf,
+  unfit,
+  unlisted,
+  unreadable,
+  type Problem,
+} from '../errors.ts';
+import { defaultPrices } from '../pricing/prices.ts';
 import { configMaps, exportedFiles, labeledRules, prometheusRules, type DashboardSource } from '../rules/export.ts';
 import { dashboardWithRunbooks, groupedDashboard } from '../rules/dashboard-groups.ts';
 import { ruleFiles } from '../rules/rule-files.ts';
 import { DEFAULT_SETTINGS, type MonitoringSettings } from '../rules/settings.ts';
 import { wordsOf, wrongArguments } from './arguments.ts';
-import { defineCommand, print, type CommandIo } from './command.ts';
+import { defineCommand, print, wrapped, type CommandIo } from './command.ts';
 import { exportLabels, type GivenLabels } from './dashboards-labels.ts';
 
 const USAGE = [
@@ -19,14 +31,15 @@ const USAGE = [
   '  --out PATH                a folder for files (.), a file for the other formats',
   '                            (standard output)',
   '  --namespace NAME          the namespace of the Kubernetes objects',
-  '  --label NAME=VALUE        a label of the Kubernetes objects, such as release=…,',
-  '                            by which kube-prometheus-stack selects; can be repeated',
+  '  --label NAME=VALUE        a label of the Kubernetes objects, such as',
+  '                            release=…, by which kube-prometheus-stack selects;',
+  '                            can be repeated',
   "  --folder NAME             Grafana's folder (Plimsoll)",
   '  --severity page=NAME      the severity that pages have, or ticket=NAME',
   '  --alert-label NAME=VALUE  a label of every alert; can be repeated',
   '  --job NAME                a scrape job that must exist; can be repeated',
-  '  --pushed                  for metrics that are not scraped: leaves out alerts that',
-  '                            read `up`, and lists them',
+  '  --pushed                  for metrics that are not scraped: leaves out alerts',
+  '                            that read `up`, and lists them',
   '  --group-by LABELS         target labels that tell teams and stages apart, with',
   '                            commas (cluster,namespace); "" for none but job',
   '  --attribution LABELS      labels of calls by which cost is shown, with commas',
@@ -65,8 +78,10 @@ export const command = defineCommand({
   actions: ['export'],
   async run({ values, positionals }, io) {
     if (values.settings) return print(settingLines(), io);
-    if (positionals.length !== 1)
-      throw wrongArguments(unfit('dashboards', wordsOf(positionals), { expected: 'export' }));
+    if (positionals.length !== 1) {
+      const advice = 'write plimsoll dashboards export, then the options';
+      throw wrongArguments(unfit('dashboards', wordsOf(positionals), { expected: 'export', advice }));
+    }
     const { set = [], job, 'group-by': groupBy, attribution, latency, pushed } = values;
     const lists = {
       pushed,
@@ -104,6 +119,16 @@ function objectivesIn(pairs: readonly string[]): MonitoringSettings['latencyObje
       return [model, { objective: Number(objective), seconds: Number(seconds) }];
     }),
   );
+}
+
+/** A misspelt model has no calls, so that nothing would ever be said of its latency. */
+function latencyNotices({ latencyObjectives = {} }: Partial<MonitoringSettings>): readonly string[] {
+  const prices = defaultPrices();
+  return Object.keys(latencyObjectives).flatMap((model) => {
+    const text = unknownModel(model, prices);
+    const [first = '', ...rest] = text === null ? [] : wrapped(sentenceOf({ field: '--latency', text }), 78);
+    return text === null ? [] : [first, ...rest.map((line) => `  ${line}`)];
+  });
 }
 
 /** Makes the rules with the settings from the arguments. */
@@ -148,7 +173,7 @@ function exportAll(asked: Asked, given: Partial<MonitoringSettings>, io: Command
 
 /** What would page somebody, or lead nowhere, where the rules are used as they are. */
 function ruleNotices(given: Partial<MonitoringSettings>): readonly string[] {
-  return [...addressNotices(given), ...jobNotices(given), ...groupNotices(given)];
+  return [...addressNotices(given), ...jobNotices(given), ...groupNotices(given), ...latencyNotices(given)];
 }
 
 /** The shipped groups and inhibitions of Alertmanager name the labels that are shipped. */

@@ -1,4 +1,4 @@
-import { ConfigurationError, sentenceOf, unfit, type Problem } from '../errors.ts';
+import { ConfigurationError, sentenceOf, unfit, unlisted, type Problem } from '../errors.ts';
 import {
   GATEWAY_INVALID,
   WORKERS_EXPECTED,
@@ -12,7 +12,16 @@ import { workerProblems } from '../gateway/configuration/workers.ts';
 import type { GatewayFault } from '../gateway/faults.ts';
 import { PortError } from '../http/listen.ts';
 import { wrongArguments } from './arguments.ts';
-import { aborted, defineCommand, fail, print, wrapped, type Command, type CommandIo } from './command.ts';
+import {
+  aborted,
+  defineCommand,
+  fail,
+  print,
+  refuseArguments,
+  wrapped,
+  type Command,
+  type CommandIo,
+} from './command.ts';
 import { RequestLog } from './gateway-log.ts';
 import { reload, watchFile } from './gateway-reload.ts';
 import type { RunningGateway, StartedGateway, Supervised } from './gateway-start.ts';
@@ -79,9 +88,11 @@ const PARTS: Readonly<Record<string, Command>> = { token: tokens, usage, audit, 
 /** `plimsoll gateway`: serves until the signal is aborted, then lets open requests finish. `token` has its own file. */
 export const command: Command = {
   takes: [start, ...Object.values(PARTS)].flatMap(({ takes }) => takes),
-  run([word = '', ...rest], io) {
+  async run([word = '', ...rest], io) {
     const part = Object.hasOwn(PARTS, word) ? PARTS[word] : undefined;
-    return part === undefined ? start.run(word === '' ? rest : [word, ...rest], io) : part.run(rest, io);
+    if (part !== undefined) return part.run(rest, io);
+    if (word === '' || word.startsWith('-')) return start.run(word === '' ? rest : [word, ...rest], io);
+    return refuseArguments([unlisted('gateway', word, Object.keys(PARTS))], io);
   },
 };
 

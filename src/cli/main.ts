@@ -3,7 +3,7 @@ import { realpathSync } from 'node:fs';
 import { inspect } from 'node:util';
 import { didYouMean, hasWords, unfit, unreadable, type Problem } from '../errors.ts';
 import { VERSION, nodeProblem } from '../version.ts';
-import { guarded, printProblems, type Command, type CommandIo, type Terminal } from './command.ts';
+import { guarded, printProblems, refuseArguments, type Command, type CommandIo, type Terminal } from './command.ts';
 
 interface Listed {
   /** One line, for the list of commands. */
@@ -26,7 +26,7 @@ const COMMANDS: Readonly<Record<string, Listed>> = {
     load: () => import('./budgets.ts'),
   },
   check: {
-    summary: 'checks that this machine can call the Claude API; if not, says why',
+    summary: 'checks that this machine can call the Claude API; else says why',
     load: () => import('./check.ts'),
   },
   scan: {
@@ -92,28 +92,23 @@ function refused(error: unknown): Problem {
 async function run(args: readonly string[], io: CommandIo): Promise<number> {
   const [name = '--help', ...rest] = args;
   const tooOld = nodeProblem();
-  if (tooOld !== null) {
-    printProblems([tooOld], io);
-    return 2;
-  }
-  if (name === '--version' || name === '-v') {
+  if (tooOld !== null) return refuseArguments([tooOld], io);
+  if (name === '--version' || name === '-v' || name === 'version') {
     io.out(VERSION);
     return 0;
   }
+  if (name === 'help' && rest.length > 0) return run([...rest, '--help'], io);
   if (name === '--help' || name === '-h' || name === 'help') {
     for (const line of usage()) io.out(line);
     return 0;
   }
   const listed = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if (listed === undefined) {
-    printProblems([unknownCommand(name)], io);
-    return 2;
-  }
+  if (listed === undefined) return refuseArguments([unknownCommand(name)], io);
   return (await listed.load()).command.run(rest, io);
 }
 
 function unknownCommand(name: string): Problem {
-  const advice = didYouMean(name, Object.keys(COMMANDS)) ?? 'plimsoll --help lists them';
+  const advice = didYouMean(name, [...Object.keys(COMMANDS), 'help', 'version']) ?? 'plimsoll --help lists them';
   return unfit('plimsoll', name, { expected: 'a command', advice });
 }
 

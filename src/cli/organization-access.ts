@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { systemClock, type Clock } from '../clock.ts';
 import { CREDENTIALS, textOf, type Env } from '../environment/credential.ts';
-import { ConfigurationError, unfit, type Problem } from '../errors.ts';
+import { ConfigurationError, unfit, unreadable } from '../errors.ts';
 import { currentKey } from '../gateway/configuration/keys.ts';
 import { adminKeyProblem } from '../keys/secrets.ts';
 import { hintOf } from '../organization/key-audit.ts';
@@ -31,18 +31,18 @@ export function namesAdminKey(env: Env): boolean {
 
 function contentOf(path: string, field: string): string {
   try {
-    return readFileSync(path, 'utf8').trim();
-  } catch {
-    const problem: Problem = {
-      kind: 'unreadable',
-      field,
-      expected: 'a file with the admin key',
-      got: 'one that cannot be read',
-      advice: 'check the path and who may read it',
-    };
-    throw new ConfigurationError(ORGANIZATION_INVALID, [problem]);
+    const text = readFileSync(path, 'utf8').trim();
+    if (text !== '') return text;
+  } catch (error) {
+    throw new ConfigurationError(ORGANIZATION_INVALID, [{ field, ...unreadable(error, ADMIN_KEY_FILE) }]);
   }
+  const advice = 'write the admin key into it';
+  throw new ConfigurationError(ORGANIZATION_INVALID, [
+    { kind: 'missing', field, expected: ADMIN_KEY_FILE, got: 'an empty one', advice },
+  ]);
 }
+
+const ADMIN_KEY_FILE = 'a file with the admin key';
 
 /** Reads `ALIAS=ID`, as often as it is given. Throws for anything else. */
 export function idsIn(pairs: readonly string[]): Readonly<Record<string, readonly string[]>> {

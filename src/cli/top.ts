@@ -9,15 +9,15 @@ import { fittedText, Screen } from './terminal.ts';
 import { topFrame } from './top-frame.ts';
 
 const USAGE = [
-  'plimsoll top [options] [URL ...]      what a service does now, in this terminal: from',
-  '                                      the metrics of its replicas',
+  'plimsoll top [options] [URL ...]      what a service does now, in this terminal:',
+  '                                      from the metrics of its replicas',
   '  --metrics URL ...   metrics pages of replicas, or of a gateway',
   '                      (http://127.0.0.1:9464/metrics)',
   '  --once              prints what happened within 4 seconds, and ends; so does',
   '                      a pipe in place of a terminal',
   '',
-  'It counts from when it starts, an hour at most. q ends it, as Ctrl-C does. NO_COLOR',
-  'is obeyed.',
+  'It counts from when it starts, an hour at most. q ends it, as Ctrl-C does.',
+  'NO_COLOR is obeyed.',
   '',
   'Exit code: 0 done, 2 wrong arguments.',
 ];

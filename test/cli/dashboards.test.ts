@@ -37,6 +37,15 @@ test('as files, the export is what the repository has', async (t) => {
   }
 });
 
+test('options without export are told how to be written', async () => {
+  const { code, err } = await ran('--latency', 'claude-haiku-4-5=0.99:4');
+  assert.equal(code, 2);
+  assert.match(
+    err,
+    /^dashboards: expected export, got nothing: write plimsoll dashboards\s+export,\s+then the options$/,
+  );
+});
+
 test('thresholds, jobs, objectives and the place of runbooks can be set', { skip: promtool.skip }, async (t) => {
   const out = folder(t);
   const set = [
@@ -150,6 +159,8 @@ test('a model has a latency objective of its own, within the same bounds', async
     /model!~"claude-opus-4\\\\\.5\|claude-haiku-4-5", le=~"32\(.+\} or .+model="claude-opus-4\.5", le=~"60\(/,
   );
   assert.match(text('slo.yml'), /ratio1h\{model="claude-haiku-4-5"\} > 0\.144 /);
+  const other = await ran('export', '--out', out, '--latency', 'claude-haiku-45=0.99:4');
+  assert.match(other.err, /^--latency: claude-haiku-45 is not in the price table, did you mean\s+claude-haiku-4-5\?$/m);
   const wrong = async (each: string): Promise<string> => (await ran('export', '--latency', each)).err;
   assert.match(
     await wrong('m=0.9:60'),

@@ -22,14 +22,41 @@ test('--version says the version of the package', async () => {
   assert.deepEqual(await run('--version'), { code: 0, out: [version], err: [] });
 });
 
+test('version says it too', async () => assert.deepEqual(await run('version'), await run('--version')));
+
+test('no line of help is wider than 80 columns', async () => {
+  const { out } = await run('--help');
+  const names = out.flatMap((line) => /^ {2}(\w+) /.exec(line)?.slice(1, 2) ?? []);
+  assert.ok(names.length > 10);
+  const parts = ['gateway token', 'gateway usage', 'gateway audit', 'gateway forget'].map((name) => name.split(' '));
+  for (const words of [[], ...names.map((name) => [name]), ...parts]) {
+    const help = await run(...words, '--help');
+    assert.equal(help.code, 0);
+    for (const line of help.out) assert.ok([...line].length <= 80, `${words.join(' ')}: ${line}`);
+    assert.deepEqual(await run('help', ...words), help, 'help COMMAND is COMMAND --help');
+  }
+});
+
 test('an unknown command is refused in a line, with the one that was meant if one is near', async () => {
   for (const [name, advice] of [
     ['gatway', 'did you mean gateway?'],
+    ['versoin', 'did you mean version?'],
     ['x', 'plimsoll --help lists them'],
   ] as const) {
     const { code, out, err } = await run(name);
     assert.deepEqual([code, out, err], [2, [], [`plimsoll: expected a command, got "${name}": ${advice}`]]);
   }
+});
+
+test('help of an unknown command, and an unknown part of one, are refused alike', async () => {
+  const { code, err } = await run('help', 'gatway');
+  assert.deepEqual([code, err], [2, ['plimsoll: expected a command, got "gatway": did you mean gateway?']]);
+  const part = await run('gateway', 'tokne', '--config', 'gateway.yaml');
+  assert.equal(part.code, 2);
+  assert.match(
+    part.err.join(' '),
+    /^gateway: expected one of token, usage, audit, forget, got "tokne": did you {2,3}mean token\?$/,
+  );
 });
 
 for (const { args, code } of [

@@ -32,3 +32,16 @@ test('a new admin key in its file is used, and what is none leaves the last one 
     assert.equal(key(), used);
   }
 });
+
+test('a file without an admin key is named in a sentence that says what it is', () => {
+  const empty = join(folder, 'empty');
+  writeFileSync(empty, '\n');
+  for (const [path, got] of [
+    [join(folder, 'none'), 'no such file: check the path'],
+    [folder, 'a folder: name a file in it'],
+    [empty, 'an empty one: write the admin key into it'],
+  ] as const)
+    assert.throws(() => adminKeyOf({ ANTHROPIC_ADMIN_KEY_FILE: path }), {
+      message: `ANTHROPIC_ADMIN_KEY_FILE: expected a file with the admin key, got ${got}`,
+    });
+});
