@@ -23,7 +23,7 @@ import { DEFAULT_HELD_BYTES, type GatewayOptions } from './options.ts';
 import type { Grant } from './grant.ts';
 import { ScanTurns } from './receive.ts';
 import { SharedRoom } from './shared-room.ts';
-import type { GatewayRequest } from './request.ts';
+import { GrantPlan, type GatewayRequest } from './request.ts';
 import type { BufferedResponse } from './response-body.ts';
 import { LOCAL_PROXIES, trustedProxies } from './trusted-proxies.ts';
 import { Apis, CONNECT_MS, SILENCE_MS } from './upstreams/apis.ts';
@@ -50,6 +50,8 @@ export interface GatewayContext {
   readonly corsOrigins: AllowedOrigins;
   /** Tells whether `X-Forwarded-` headers of this sender are believed. */
   readonly isTrustedProxy: (address: string | undefined) => boolean;
+  /** What a grant means under these options: the same object for the same grant. */
+  readonly planOf: (grant: Grant) => GrantPlan;
   /** Counts a request that is refused before it is a call, and makes its response. */
   readonly refuse: (reason: GatewayRefusal, message?: string) => BufferedResponse;
   /** Counts and reports an internal error of the gateway. */
@@ -77,15 +79,17 @@ export function gatewayContext(
     );
   const connect = (url: URL): Upstream => upstreamTo(url, options, { store, faults: shared.faults });
   const apis = new Apis(options, base, { previous: previous?.apis ?? null, connect });
+  const observed: Observation = {
+    ...observation({ ...options, registry }, { keys: [...keys.keys()], onLedgerDown: 'closed' }),
+    isStrict: true,
+  };
   return {
     ...shared,
     options,
     apis,
     routes: routesOf(options, { shared, apis, store }),
-    observation: {
-      ...observation({ ...options, registry }, { keys: [...keys.keys()], onLedgerDown: 'closed' }),
-      isStrict: true,
-    },
+    observation: observed,
+    planOf: plans(options, observed),
     corsOrigins: new Set(options.corsOrigins ?? []),
     isTrustedProxy: trustedProxies(options.trustProxy ?? LOCAL_PROXIES),
     refuse(reason, message) {
@@ -93,6 +97,18 @@ export function gatewayContext(
       return errorResponse(refusalError(reason, message));
     },
     onError: countingErrors(store, onError),
+  };
+}
+
+/** Keeps plans by their grants, for as long as somebody has the grant. */
+function plans(options: GatewayOptions, observed: Observation): GatewayContext['planOf'] {
+  const kept = new WeakMap<Grant, GrantPlan>();
+  return (grant) => {
+    const known = kept.get(grant);
+    if (known !== undefined) return known;
+    const plan = new GrantPlan(grant, options, observed);
+    kept.set(grant, plan);
+    return plan;
   };
 }
 

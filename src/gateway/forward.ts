@@ -12,12 +12,11 @@ import { withOwnAddress } from './batch-results.ts';
 import type { GatewayContext } from './context.ts';
 import { budgetError, errorResponse, limitError, paceError, refusalError, type ApiError } from './errors.ts';
 import { apiCause, unansweredError } from './faults.ts';
-import type { TokenGuard } from './grant.ts';
-import { FALLBACK_HEADER, labelsIn, subscriberLogin, type HeaderMap } from './headers.ts';
+import { FALLBACK_HEADER, subscriberLogin, type HeaderMap } from './headers.ts';
 import type { KeyReader } from './options.ts';
-import { NO_FACTS, receiveBody, type ReceiveOptions, type RequestBody } from './receive.ts';
+import { NO_FACTS, receiveBody, type RequestBody } from './receive.ts';
 import { BodyTooLargeError } from './request-body.ts';
-import { patienceOf, type AuthorizedRequest } from './request.ts';
+import { patienceOf, type AuthorizedRequest, type GrantPlan } from './request.ts';
 import type { GatewayResponse } from './response-body.ts';
 import { isClientRuleError } from './rules.ts';
 import { conversationOf } from './upstreams/conversation.ts';
@@ -42,10 +41,13 @@ export async function forward(context: GatewayContext, authorized: AuthorizedReq
   }
   if (authorized.grant.credential === 'client' && subscriberLogin(authorized.request.headers) === null)
     return refuse('missing', NO_LOGIN);
-  const observation = observationOf(context, authorized, home);
-  const refused = await refuseWithoutBody(authorized, { observation, baseUrl: api.baseUrl });
+  const plan = context.planOf(authorized.grant);
+  const observation = plan.observation(authorized.request, home);
+  const refused =
+    plan.early.length === 0 ? null : await refuseWithoutBody(authorized, { plan, observation, baseUrl: api.baseUrl });
   if (refused !== null) return refused;
-  const received = await receiveBody(authorized, { room, turns, reading: readingOf(context, authorized) });
+  const isMoved = pool.keys.size > 1 || (authorized.grant.fallbacks ?? []).length > 0;
+  const received = await receiveBody(authorized, { room, turns, reading: plan.reading, isMoved });
   if ('reason' in received) return refuse(received.reason, received.message);
   const { body, release } = received;
   try {
@@ -79,7 +81,7 @@ async function sendByRoute(
   const ownUrl = (): string => options.publicUrl?.replace(/\/$/, '') ?? request.baseUrl();
   for (let refused: GatewayResponse | null = null; ;) {
     const way = route.take();
-    const observation = way.key === first.key ? first : observationOf(context, authorized, way.key);
+    const observation = way.key === first.key ? first : context.planOf(authorized.grant).observation(request, way.key);
     const { upstream, baseUrl } = apis.ofKeys.get(way.key) ?? api;
     const call = callOf(authorized, { observation, body, way, baseUrl, waiting });
     waiting = undefined;
@@ -154,34 +156,23 @@ const NO_KEY: ApiError = {
   isRetryable: false,
 };
 
-/** Rules and budgets that can refuse decide on the body. A budget that only warns, or nobody, does not. */
-function readingOf(context: GatewayContext, { grant }: AuthorizedRequest): ReceiveOptions['reading'] {
-  const { observation, options } = context;
-  const spendGuards = grant.spendGuards ?? [];
-  const isRuled = grant.guards.some(needsBody) || spendGuards.length > 0 || observation.guards.length > 0;
-  if (isRuled || (options.budgets?.all ?? []).some(({ budget }) => budget.mode === 'block')) return 'strict';
-  return observation.spendGuards.length > 0 ? 'lenient' : null;
-}
-
-function needsBody({ needsBody: needs = true }: TokenGuard): boolean {
-  return needs;
-}
-
 /**
  * Asks the rules of the token that need no body, before any of it is read. The response says what refused; the call ends
  * as `blocked`, without a model.
  */
 async function refuseWithoutBody(
-  { request: { method, target }, grant }: AuthorizedRequest,
-  { observation, baseUrl }: { readonly observation: Observation; readonly baseUrl: string },
+  { request: { method, target } }: AuthorizedRequest,
+  {
+    plan,
+    observation,
+    baseUrl,
+  }: { readonly plan: GrantPlan; readonly observation: Observation; readonly baseUrl: string },
 ): Promise<GatewayResponse | null> {
-  const guards = grant.guards.filter((guard) => !needsBody(guard));
-  if (guards.length === 0) return null;
   const { model, maxTokens } = NO_FACTS;
   const begun = { model, maxTokens, operation: operation(method, target, false), baseUrl, sdkSpan: undefined };
   const sketch = new LiveCall({ ...observation, recorders: [], spendGuards: [] }, begun);
   try {
-    await admitWithoutBody(guards, sketch, observation);
+    await admitWithoutBody(plan.early, sketch, observation);
     return null;
   } catch (error) {
     const refusal = guardError(error);
@@ -189,28 +180,6 @@ async function refuseWithoutBody(
     new LiveCall({ ...observation, spendGuards: [] }, begun).end('blocked');
     return errorResponse(refusal);
   }
-}
-
-/** What observes the attempts with a key. */
-function observationOf(
-  { options, observation }: GatewayContext,
-  authorized: AuthorizedRequest,
-  key: string,
-): Observation {
-  const { request, grant } = authorized;
-  const { recorders, guards, spendGuards } = observation;
-  const paces = options.pace === undefined ? 0 : 1;
-  const labels = { ...options.labels, ...labelsIn(request.headers, options.labelHeaders ?? []), ...grant.labels };
-  return {
-    ...observation,
-    key,
-    client: grant.client,
-    attribution: () => labels,
-    guards: [...grant.guards.filter(needsBody), ...guards],
-    // The pace first: what waits for its turn holds no money of a token either.
-    spendGuards: [...spendGuards.slice(0, paces), ...(grant.spendGuards ?? []), ...spendGuards.slice(paces)],
-    recorders: [...recorders, ...grant.recorders],
-  };
 }
 
 /** How a client numbers the attempts of its call. */

@@ -19,7 +19,8 @@ export async function handle(context: GatewayContext, request: GatewayRequest): 
   try {
     const preflight = request.method === 'OPTIONS' ? preflightResponse(request, corsOrigins) : null;
     if (preflight !== null) return preflight;
-    const response = (await localResponse(context, request)) ?? (await remoteResponse(context, request));
+    const local = request.path.startsWith('/v1/') ? null : await localResponse(context, request);
+    const response = local ?? (await remoteResponse(context, request));
     if (corsOrigins.size === 0) return response;
     return { ...response, headers: [...response.headers, ...corsHeaders(request, corsOrigins)] };
   } catch (error) {
@@ -83,7 +84,6 @@ const HANDLED: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PAT
 async function localResponse(context: GatewayContext, request: GatewayRequest): Promise<GatewayResponse | null> {
   const { options, open, refuse } = context;
   const { path, method } = request;
-  if (path.startsWith('/v1/')) return null;
   const { handlers = {} } = options;
   const handler = Object.hasOwn(handlers, path) ? handlers[path] : undefined;
   if (handler !== undefined) {

@@ -155,8 +155,9 @@ export function without(raw: RawHeaders, name: string): string[] {
 }
 
 /** Leaves out headers whose name or value has a secret in it. */
-export function withoutSecret(raw: RawHeaders, secret: string): string[] {
-  const has = (text = ''): boolean => secret !== '' && text.includes(secret);
+export function withoutSecret(raw: RawHeaders, secret: string): RawHeaders {
+  if (secret === '' || !raw.some((text) => text.includes(secret))) return raw;
+  const has = (text = ''): boolean => text.includes(secret);
   return raw.filter((_, at) => !has(raw[at | 1]) && !has(raw[at & ~1]));
 }
 

@@ -5,7 +5,7 @@ import type { BodyProblem } from './body-names.ts';
 import { BodyScanner } from './body-scanner.ts';
 import { BodyTooLargeError, NoRoomError, holdBody, type HeldBody } from './request-body.ts';
 import type { Endpoint } from './endpoints.ts';
-import type { AuthorizedRequest } from './request.ts';
+import type { AuthorizedRequest, BodyReading } from './request.ts';
 import type { SharedRoom } from './shared-room.ts';
 import type { StreamedBody } from './upstream.ts';
 
@@ -44,11 +44,9 @@ interface RequestFacts {
 export interface ReceiveOptions {
   readonly room: SharedRoom;
   readonly turns: ScanTurns;
-  /**
-   * `strict`: rules or budgets decide on the body, so one that they and the API could understand differently is refused.
-   * `lenient`: it is watched. `null`: nobody reads it but the metrics.
-   */
-  readonly reading: 'strict' | 'lenient' | null;
+  readonly reading: BodyReading;
+  /** It may be sent another way, for which the places of its model and its first message are needed. */
+  readonly isMoved: boolean;
 }
 
 /** The longest batch that is read for a guard. */
@@ -64,7 +62,7 @@ export async function receiveBody(
 ): Promise<ReceivedBody | RefusedBody> {
   const { body: stream, headers } = request;
   const { kind } = endpoint;
-  const { reading, room, turns } = options;
+  const { reading, room, turns, isMoved } = options;
   const isUnread = kind === 'opaque' || (kind === 'batch' && reading === null);
   const readable = kind === 'batch' && !isUnread ? LARGEST_READ_BATCH_BYTES : endpoint.largestBytes;
   const largestBytes = Math.min(readable, grant.bodyBytes ?? readable);
@@ -76,7 +74,7 @@ export async function receiveBody(
     const declaredBytes = length === null ? null : Number(length);
     const held = await holdBody(stream, { largestBytes, declaredBytes, room, client: grant.client });
     if (kind === 'none') return { body: unreadBody(stream && held.bytes), release: held.release };
-    return await scanned(held, { kind: bodyKind(request.path, kind), reading, turns });
+    return await read(held, { kind: bodyKind(request.path, kind), reading, isMoved, turns });
   } catch (error) {
     return holdRefusal(error, largestBytes);
   }
@@ -117,10 +115,32 @@ function isUtf8Declared(contentType: string): boolean {
   return !/charset/i.test(contentType) || /^[^;]*;\s*charset\s*=\s*"?utf-?8"?\s*$/i.test(contentType);
 }
 
-interface Scanning {
+/** Parsing a longer body would take others' time. */
+const PARSED_BYTES = 16 << 10;
+
+/** Reads what metrics need of a short body that nobody judges or changes; `null` for any other. */
+function unguardedBody({ bytes, release }: HeldBody): ReceivedBody | null {
+  if (bytes.length > PARSED_BYTES) return null;
+  try {
+    const parsed: unknown = JSON.parse(bytes.toString('utf8'));
+    if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) return null;
+    return { body: { ...unreadBody(bytes), facts: factsOf(parsed as GuardedRequest['body']) }, release };
+  } catch {
+    // The scanner finds what can be found in it.
+    return null;
+  }
+}
+
+interface Scanning extends Pick<ReceiveOptions, 'reading' | 'turns'> {
   readonly kind: BodyKind;
-  readonly reading: ReceiveOptions['reading'];
-  readonly turns: ScanTurns;
+}
+
+async function read(
+  held: HeldBody,
+  { isMoved, ...scanning }: Scanning & Pick<ReceiveOptions, 'isMoved'>,
+): Promise<ReceivedBody | RefusedBody> {
+  const unguarded = scanning.reading === null && !isMoved ? unguardedBody(held) : null;
+  return unguarded ?? scanned(held, scanning);
 }
 
 /** Reads the facts in a body, and refuses one that rules and the API could understand differently. */

@@ -3,7 +3,7 @@ import type { SharedRoom } from './shared-room.ts';
 
 /** A body in memory. `release` frees its room. */
 export interface HeldBody {
-  readonly bytes: Uint8Array;
+  readonly bytes: Buffer;
   readonly release: () => void;
 }
 
@@ -58,7 +58,7 @@ export async function holdBody(body: Readable | null, options: HoldOptions): Pro
  */
 class GrowingBody {
   readonly #options: HoldOptions;
-  #memory: Uint8Array = Buffer.alloc(0);
+  #memory: Buffer = Buffer.alloc(0);
   #length = 0;
   #taken = 0;
 
@@ -66,12 +66,12 @@ class GrowingBody {
     this.#options = options;
   }
 
-  get bytes(): Uint8Array {
-    return this.#memory.subarray(0, this.#length);
+  get bytes(): Buffer {
+    return this.#length === this.#memory.length ? this.#memory : this.#memory.subarray(0, this.#length);
   }
 
   /** Returns why the bytes cannot be added. */
-  add(chunk: Uint8Array): BodyTooLargeError | NoRoomError | null {
+  add(chunk: Buffer): BodyTooLargeError | NoRoomError | null {
     const { largestBytes } = this.#options;
     const length = this.#length + chunk.length;
     if (length > largestBytes) return new BodyTooLargeError();
@@ -86,7 +86,7 @@ class GrowingBody {
     this.#taken = 0;
   }
 
-  #grow(length: number, chunk: Uint8Array): boolean {
+  #grow(length: number, chunk: Buffer): boolean {
     const { largestBytes, declaredBytes: declared, room, client } = this.#options;
     const declaredBytes = Number.isSafeInteger(declared) ? declared : null;
     const isWhole = this.#length === 0 && length === declaredBytes;

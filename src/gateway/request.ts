@@ -1,7 +1,9 @@
 import { Readable } from 'node:stream';
+import type { Observation } from '../observe/observation.ts';
 import type { Endpoint } from './endpoints.ts';
-import type { Grant } from './grant.ts';
-import { headerMap, type HeaderMap, type RawHeaders } from './headers.ts';
+import type { Grant, TokenGuard } from './grant.ts';
+import { headerMap, labelsIn, type HeaderMap, type RawHeaders } from './headers.ts';
+import type { GatewayOptions } from './options.ts';
 
 /** A request without its body. */
 interface RequestHead {
@@ -106,3 +108,60 @@ export interface AuthorizedRequest {
   readonly endpoint: Endpoint;
   readonly grant: Grant;
 }
+
+/**
+ * `strict`: rules or budgets decide on a body, so one that they and the API could understand differently is refused.
+ * `lenient`: it is watched. `null`: nobody reads it but the metrics.
+ */
+export type BodyReading = 'strict' | 'lenient' | null;
+
+function needsBody({ needsBody: needs = true }: TokenGuard): boolean {
+  return needs;
+}
+
+/** What all requests with a grant have in common. */
+export class GrantPlan {
+  /** Rules that need no body. */
+  readonly early: readonly TokenGuard[];
+  /** Rules and budgets that can refuse decide on the body. A budget that only warns, or nobody, does not. */
+  readonly reading: BodyReading;
+  readonly #grant: Grant;
+  readonly #options: GatewayOptions;
+  readonly #common: Observation;
+  readonly #byKey = new Map<string, Observation>();
+
+  constructor(grant: Grant, options: GatewayOptions, observed: Observation) {
+    const { recorders, guards, spendGuards } = observed;
+    const own = grant.spendGuards ?? [];
+    const paces = options.pace === undefined ? 0 : 1;
+    const bound = grant.guards.filter(needsBody);
+    const isRuled = bound.length > 0 || own.length > 0 || guards.length > 0;
+    const blocks = (options.budgets?.all ?? []).some(({ budget }) => budget.mode === 'block');
+    this.#grant = grant;
+    this.#options = options;
+    this.early = grant.guards.filter((guard) => !needsBody(guard));
+    this.reading = isRuled || blocks ? 'strict' : spendGuards.length > 0 ? 'lenient' : null;
+    this.#common = {
+      ...observed,
+      client: grant.client,
+      guards: [...bound, ...guards],
+      // The pace first: what waits for its turn holds no money of a token either.
+      spendGuards: [...spendGuards.slice(0, paces), ...own, ...spendGuards.slice(paces)],
+      recorders: [...recorders, ...grant.recorders],
+    };
+  }
+
+  /** What observes the attempts of a request with a key. */
+  observation({ headers }: GatewayRequest, key: string): Observation {
+    const { labelHeaders = [] } = this.#options;
+    const set = labelHeaders.length === 0 ? NO_LABELS : labelsIn(headers, labelHeaders);
+    const known = set === NO_LABELS ? this.#byKey.get(key) : undefined;
+    if (known !== undefined) return known;
+    const labels = { ...this.#options.labels, ...set, ...this.#grant.labels };
+    const made = { ...this.#common, key, attribution: () => labels };
+    if (set === NO_LABELS) this.#byKey.set(key, made);
+    return made;
+  }
+}
+
+const NO_LABELS = {};

@@ -201,7 +201,11 @@ export class KeyMask {
     const bytes = this.#held.length === 0 ? piece : Buffer.concat([this.#held, piece]);
     this.all(bytes);
     const start = this.#beginning(bytes);
-    this.#held = start === bytes.length ? NO_BYTES : Buffer.from(bytes.subarray(start));
+    if (start === bytes.length) {
+      this.#held = NO_BYTES;
+      return bytes;
+    }
+    this.#held = Buffer.from(bytes.subarray(start));
     return bytes.subarray(0, start);
   }
 

@@ -112,7 +112,7 @@ export function upstream(base: URL, { timeoutMs, connectMs, clock, onResend, wat
     pendingResponse(
       // A streamed body cannot be sent again, so it gets a new connection at once. Sent again, none of the kept ones is
       // used: others may have been closed too.
-      (isAgain) => sent(asked, isAgain || !isReplayable(asked.body) ? false : kept),
+      (isAgain) => sent(asked, isAgain || uploadOf(asked.body) !== null ? false : kept),
       { clock, onResend, onAnswer: watch.answered, onFailure: (error) => watch.failed(apiCause(error), probe) },
     );
   const probe = async (): Promise<void> => {
@@ -190,7 +190,7 @@ class SentRequest {
     this.response = responseTo(request, upload).catch((error: unknown) => {
       throw this.#isConnected || isByClient(error) ? error : new UnsentError(error);
     });
-    request.once('socket', (socket) => {
+    request.on('socket', (socket) => {
       this.#bytesBefore = socket.bytesRead;
       this.#isConnected = request.reusedSocket;
       if (request.reusedSocket) return;
@@ -224,23 +224,23 @@ function framing(body: UpstreamRequest['body']): RawHeaders {
 
 function responseTo(request: ClientRequest, upload: Readable | null): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    let isOver = false;
     let answer: IncomingMessage | null = null;
-    const settle = (): void => void (isOver = true);
-    request.once('response', resolve).once('response', settle).once('error', settle);
-    request.once('response', (message) => (answer = message));
+    request.on('response', (message) => {
+      answer = message;
+      resolve(message);
+    });
     request.on('error', reject);
     // An unrequested protocol switch is refused.
-    request.once('upgrade', (_response, socket) => {
+    request.on('upgrade', (_response, socket) => {
       socket.destroy();
       reject(new ProtocolError());
     });
-    request.once('timeout', () => {
+    request.on('timeout', () => {
       const isOfClient = answer === null ? hasStalled(request, upload) : answer.readableLength > 0;
       request.destroy(isOfClient ? new ClientTimeoutError() : new UpstreamTimeoutError());
     });
-    request.once('close', () => {
-      if (!isOver) reject(new GivenUpError());
+    request.on('close', () => {
+      if (answer === null) reject(new GivenUpError());
     });
   });
 }
@@ -252,10 +252,6 @@ function hasStalled(request: ClientRequest, upload: Readable | null): boolean {
 
 function uploadOf(body: UpstreamRequest['body']): Readable | null {
   return body === null || isWhole(body) ? null : body.stream;
-}
-
-function isReplayable(body: UpstreamRequest['body']): boolean {
-  return body === null || isWhole(body);
 }
 
 function isWhole(body: WholeBody | StreamedBody): body is WholeBody {
@@ -323,8 +319,9 @@ export class UpstreamResponse implements ResponseHead {
   }
 
   /** The headers for the client. Those of a retry decision replace the API's. */
-  get returnedHeaders(): string[] {
+  get returnedHeaders(): RawHeaders {
     const raw = withoutSecret(returnedHeaders(this.#message.rawHeaders, this.values), this.#key);
+    if (this.#retryHeaders.length === 0) return raw;
     return [...this.#retryHeaders.reduce((rest, [name]) => without(rest, name), raw), ...this.#retryHeaders.flat()];
   }
 

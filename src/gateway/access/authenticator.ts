@@ -12,7 +12,7 @@ import { limitScopes, memberOf } from './member-limits.ts';
 import { OWNER_LABEL } from './member.ts';
 import { memoryRateLimiter, type RateLimiter } from './rate-limiter.ts';
 import { TokenSpend } from './token-spend.ts';
-import { isSecretOf, tokenParts, type TokenRecord, type TokenStore } from './tokens.ts';
+import { isHashOf, presentedHash, tokenParts, type TokenRecord, type TokenStore } from './tokens.ts';
 
 /** Options of `authenticator()`. */
 export interface AuthenticatorOptions {
@@ -40,10 +40,82 @@ export function authenticator(options: AuthenticatorOptions): Authenticate {
   const spend = options.spend ?? new TokenSpend({ prices: defaultPrices(), clock });
   const budgets = options.budgets ?? new MemberBudgets({ prices: defaultPrices(), ledger: memoryLedger(), clock });
   const limits = options.limits ?? new ClientLimits({ store: memoryLimits({ clock }) });
-  return async function authenticate(credentials) {
-    const token = await authenticateToken(credentials, { store, clients, clock });
-    return typeof token === 'string' ? token : grantOf(token, { spend, budgets, limits, limiter });
+  const state = { spend, budgets, limits, limiter };
+  const known = new KnownTokens(store);
+  return async function authenticate({ token, origin }) {
+    const presented = presentedBy(token);
+    if (typeof presented === 'string') return presented;
+    const version = known.version();
+    const kept = known.find(presented, version);
+    if (kept !== null && !isExpired(kept.token.record, clock)) return originFailure(kept.token, origin) ?? kept.grant;
+    const judged = await judge(presented, origin, { store, clients, clock });
+    if (typeof judged === 'string') return judged;
+    const grant = grantOf(judged, state);
+    known.keep(presented, { token: judged, grant, version });
+    return grant;
   };
+}
+
+/** The token of a request: its id, and the hash of its secret. */
+interface Presented {
+  readonly id: string;
+  readonly hash: Buffer;
+}
+
+function presentedBy(token: string | null): Presented | 'missing' | 'malformed' {
+  if (token === null) return 'missing';
+  const parts = tokenParts(token);
+  return parts === null ? 'malformed' : { id: parts.id, hash: presentedHash(parts.secret) };
+}
+
+/** A token that was valid, and what it was granted, at a version of its store. */
+interface KnownToken {
+  readonly token: AuthenticatedToken;
+  readonly grant: Grant;
+  readonly version: number | null;
+}
+
+/** Fewer than the budgets of members that are open at a time: a grant that is kept has none that was closed. */
+const MOST_KNOWN = 1_000;
+
+/**
+ * Tokens that were valid, for as long as nothing has changed in the store, if that can tell. They are found by the hash of
+ * their secrets: who has none learns nothing from the time that it takes.
+ */
+class KnownTokens {
+  readonly #store: TokenStore;
+  readonly #bySecret = new Map<string, KnownToken>();
+
+  constructor(store: TokenStore) {
+    this.#store = store;
+  }
+
+  /** `null` where the store cannot tell, or does not answer. */
+  version(): number | null {
+    try {
+      return this.#store.version?.() ?? null;
+    } catch {
+      return null;
+    }
+  }
+
+  find({ id, hash }: Presented, version: number | null): KnownToken | null {
+    const kept = version === null ? undefined : this.#bySecret.get(hash.toString('latin1'));
+    if (kept?.version !== version || kept.token.record.id !== id) return null;
+    return isHashOf(hash, kept.token.record.hash) ? kept : null;
+  }
+
+  /** `version` was read before the token was: what has changed since is seen at the next request. */
+  keep({ hash }: Presented, known: KnownToken): void {
+    if (known.version === null) return;
+    const [oldest] = this.#bySecret.size >= MOST_KNOWN ? this.#bySecret.keys() : [];
+    if (oldest !== undefined) this.#bySecret.delete(oldest);
+    this.#bySecret.set(hash.toString('latin1'), known);
+  }
+}
+
+function isExpired({ expiresAtMs }: TokenRecord, clock: Clock): boolean {
+  return expiresAtMs !== null && expiresAtMs <= clock.epochMs();
 }
 
 /** The state that tokens share. */
@@ -106,11 +178,17 @@ export async function authenticateToken(
   { token, origin }: Credentials,
   check: TokenCheck,
 ): Promise<AuthenticatedToken | AuthenticationFailure> {
-  if (token === null) return 'missing';
-  const parts = tokenParts(token);
-  if (parts === null) return 'malformed';
-  const record = await check.store.find(parts.id);
-  const isKnown = isSecretOf(parts.secret, record?.hash ?? null);
+  const presented = presentedBy(token);
+  return typeof presented === 'string' ? presented : judge(presented, origin, check);
+}
+
+async function judge(
+  { id, hash }: Presented,
+  origin: string | null,
+  check: TokenCheck,
+): Promise<AuthenticatedToken | AuthenticationFailure> {
+  const record = await check.store.find(id);
+  const isKnown = isHashOf(hash, record?.hash ?? null);
   const client = record === null ? undefined : check.clients.get(record.client);
   if (!isKnown || record === null || client === undefined) return 'unknown';
   return (await lapse(record, check)) ?? originFailure({ record, client }, origin) ?? { record, client };
@@ -120,7 +198,7 @@ export async function authenticateToken(
 async function lapse(record: TokenRecord, check: TokenCheck): Promise<AuthenticationFailure | null> {
   const { store, clients, clock } = check;
   if (record.revokedAtMs !== null) return 'revoked';
-  if (record.expiresAtMs !== null && record.expiresAtMs <= clock.epochMs()) return 'expired';
+  if (isExpired(record, clock)) return 'expired';
   if (record.minted === null) return null;
   const parent = await store.find(record.minted.parent);
   const mayMint = clients.get(record.client)?.mints !== null;

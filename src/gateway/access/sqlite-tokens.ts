@@ -42,6 +42,7 @@ export function sqliteTokens(path: string, open: 'create' | 'existing' = 'create
     kind: 'sqlite',
     put: (record, actor = '') => query(() => file.put(record, actor)),
     find: (id) => query(() => file.find(id)),
+    version: () => file.version(),
     list: () => query(() => file.list()),
     revoke: (id, atMs, actor = '') => query(() => file.revoke(id, { atMs, actor })),
     audit: () => query(() => file.audit().map(({ entry }) => entry)),
@@ -54,6 +55,7 @@ const STATEMENTS = {
   put: 'INSERT INTO token VALUES ($id, $hash, $client, $created, $expires, $revoked, $note, $minted, $member)',
   dropMinted: 'DELETE FROM token WHERE minted IS NOT NULL AND expires < ?',
   find: 'SELECT * FROM token WHERE id = ?',
+  version: 'PRAGMA data_version',
   list: 'SELECT * FROM token ORDER BY created, id',
   revoke: 'UPDATE token SET revoked = ? WHERE id = ?',
   anonymize: 'UPDATE token SET note = $note, member = $member WHERE id = $id',
@@ -67,6 +69,7 @@ const STATEMENTS = {
 class TokenFile {
   readonly #database: DatabaseSync;
   readonly #statements: Readonly<Record<keyof typeof STATEMENTS, StatementSync>>;
+  #written = 0;
 
   constructor(database: DatabaseSync) {
     this.#database = database;
@@ -78,6 +81,7 @@ class TokenFile {
     if (record.minted !== null) {
       dropMinted.run(record.createdAtMs - MINTED_KEPT_MS);
       put.run({ ...rowOf(record) });
+      this.#written += 1;
       return;
     }
     const { revokedAtMs, createdAtMs: atMs } = record;
@@ -85,6 +89,11 @@ class TokenFile {
       put.run({ ...rowOf(record) });
       this.#add(auditEntry(revokedAtMs === null ? 'created' : 'revoked', record, { atMs, actor }));
     });
+  }
+
+  /** SQLite counts what other connections have written, and this one its own. */
+  version(): number {
+    return Number(this.#statements.version.get()?.['data_version']) + this.#written;
   }
 
   find(id: string): TokenRecord | null {
@@ -145,6 +154,7 @@ class TokenFile {
     try {
       return atomically(database, write);
     } finally {
+      this.#written += 1;
       database.exec('PRAGMA synchronous = NORMAL');
     }
   }

@@ -46,12 +46,17 @@ export function secretHash(secret: string): string {
 const NO_HASH = '0'.repeat(64);
 
 /**
- * Compares a secret with the stored hash in constant time. Without a hash it does the same work and returns `false`, so
+ * Compares the hash of a secret with the stored one in constant time. Without a hash it does the same work and returns `false`, so
  * the time does not reveal whether an id is known.
  */
-export function isSecretOf(secret: string, kept: string | null): boolean {
-  const isSame = timingSafeEqual(hash('sha256', secret, 'buffer'), Buffer.from(kept ?? NO_HASH, 'hex'));
+export function isHashOf(presented: Buffer, kept: string | null): boolean {
+  const isSame = timingSafeEqual(presented, Buffer.from(kept ?? NO_HASH, 'hex'));
   return isSame && kept !== null;
+}
+
+/** The SHA-256 of a secret that a request presents. */
+export function presentedHash(secret: string): Buffer {
+  return hash('sha256', secret, 'buffer');
 }
 
 /** The client and the lifetime of a new token. */
@@ -246,6 +251,11 @@ export interface TokenStore {
   put(record: TokenRecord, actor?: string): Promise<void>;
   /** Finds the current record of a token; `null` without one. */
   find(id: string): Promise<TokenRecord | null>;
+  /**
+   * A number that is another one as soon as anything in the store has changed, by whichever process. Absent where only a
+   * question over a network would tell.
+   */
+  version?(): number;
   /** Lists all tokens, the oldest first; minted ones as long as they are kept. */
   list(): Promise<readonly TokenRecord[]>;
   /**

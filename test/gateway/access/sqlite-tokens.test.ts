@@ -5,7 +5,10 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
+import { authenticator } from '../../../src/gateway/access/authenticator.ts';
+import { unboundClient } from '../../../src/gateway/access/client.ts';
 import { sqliteTokens } from '../../../src/gateway/access/sqlite-tokens.ts';
+import { newToken, secretHash, tokenText, type TokenStore } from '../../../src/gateway/access/tokens.ts';
 import { aRecord } from '../../../testing/gateway/token-records.ts';
 
 /** Puts and revokes tokens without end; says the number of each when it is done. */
@@ -60,4 +63,35 @@ test('a file of tokens that cannot be used is a mistake of configuration', () =>
   ] as const) {
     assert.throws(() => sqliteTokens(path, open), { code: 'PLIMSOLL_TOKENS_INVALID', message: expected });
   }
+});
+
+test('a token that is known is not read again until the file changes, and is refused as soon as anybody has revoked it', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'plimsoll-tokens-'));
+  const path = join(folder, 'tokens.db');
+  const [own, command] = [sqliteTokens(path), sqliteTokens(path)];
+  let reads = 0;
+  const store: TokenStore = {
+    ...own,
+    find(id) {
+      reads += 1;
+      return own.find(id);
+    },
+  };
+  const authenticate = authenticator({ store, clients: new Map([['checkout', unboundClient('checkout', 'k')]]) });
+  const tokens = [newToken(), newToken()];
+  for (const { id, secret } of tokens)
+    await command.put({ ...aRecord(), id, hash: secretHash(secret), client: 'checkout', expiresAtMs: null });
+  const [first, second] = tokens.map((parts) => ({ token: tokenText(parts), origin: null }));
+  assert.ok(first !== undefined && second !== undefined);
+  const grants = [await authenticate(first), await authenticate(first), await authenticate(first)];
+  assert.ok(typeof grants[0] === 'object' && grants[1] === grants[0] && grants[2] === grants[0]);
+  assert.equal(reads, 1);
+  await authenticate(second);
+  await command.revoke(tokens[0]?.id ?? '', 1);
+  assert.equal(await authenticate(first), 'revoked');
+  assert.equal(typeof (await authenticate(second)), 'object');
+  await own.revoke(tokens[1]?.id ?? '', 1);
+  assert.equal(await authenticate(second), 'revoked');
+  await Promise.all([own.close(), command.close()]);
+  rmSync(folder, { recursive: true });
 });
