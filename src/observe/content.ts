@@ -186,20 +186,31 @@ function coverJson(
 
 type SeenJson = (value: unknown, how: JsonEnd) => void;
 
-/** The runtime's own way to the body of a response, whatever stands in front of it. */
-const bodyOf = Reflect.getOwnPropertyDescriptor(Response.prototype, 'body')?.get as (
-  this: Response,
-) => Response['body'];
+/** The runtime's own way to the body of a response, whatever stands in front of it, and its `json()`. */
+interface OwnResponse {
+  readonly body: (this: Response) => Response['body'];
+  readonly json: (this: Response) => Promise<unknown>;
+}
 
-const { json: parseOwn } = Response.prototype;
+let ownResponse: OwnResponse | null = null;
+
+/** Read at the first response: a program that imports plimsoll would load all of the runtime's `fetch` before it asks anything. */
+function runtimeResponse(): OwnResponse {
+  ownResponse ??= {
+    body: Reflect.getOwnPropertyDescriptor(Response.prototype, 'body')?.get as OwnResponse['body'],
+    json: Response.prototype.json,
+  };
+  return ownResponse;
+}
 
 const HIDDEN_JSON = { value: json, writable: true, configurable: true, enumerable: false };
 
 /** Does the same for a response of the runtime's that nobody has changed, in less time. Returns whether it did. */
 function tapPlainJson(response: Response, listener: JsonListener): boolean {
-  if (!(response instanceof Response) || response.json !== parseOwn || !Object.isExtensible(response)) return false;
+  const own = runtimeResponse();
+  if (!(response instanceof Response) || response.json !== own.json || !Object.isExtensible(response)) return false;
   const { body } = response;
-  if (body === null || body !== bodyOf.call(response) || body.locked || response.bodyUsed) return false;
+  if (body === null || body !== own.body.call(response) || body.locked || response.bodyUsed) return false;
   if (branchOf(body) !== undefined || !Object.isExtensible(body)) return false;
   keepBranch(response, tapBody(body, listener));
   Reflect.defineProperty(response, 'json', HIDDEN_JSON);
@@ -209,12 +220,13 @@ function tapPlainJson(response: Response, listener: JsonListener): boolean {
 function json(this: Response): Promise<unknown> {
   const branch = branchOf(this);
   const listener = branch?.tap.listener;
-  if (branch === undefined || branch.over || !(listener instanceof JsonListener)) return parseOwn.call(this);
-  const body = bodyOf.call(this);
+  const own = runtimeResponse();
+  if (branch === undefined || branch.over || !(listener instanceof JsonListener)) return own.json.call(this);
+  const body = own.body.call(this);
   // `clone()` puts another body in place of the first, with a branch of its own.
-  if (body === null || branchOf(body) !== branch || body.locked || this.bodyUsed) return parseOwn.call(this);
+  if (body === null || branchOf(body) !== branch || body.locked || this.bodyUsed) return own.json.call(this);
   close(branch);
-  return parseOwn.call(this).then(
+  return own.json.call(this).then(
     (value) => {
       listener.parsed(value);
       return value;
