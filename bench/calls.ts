@@ -23,13 +23,14 @@ function spansThatGoNowhere(): { readonly tracerProvider: TracerProvider } {
   return { tracerProvider: new TracerProvider({ spanProcessors: [processor] }) };
 }
 
+/** A client whose calls are measured, on a registry of its own. */
 interface Measured {
   readonly claude: Anthropic;
   /** Throws unless every token of every call since the start was counted: a figure of a broken client is worth nothing. */
   readonly check: () => Promise<void>;
 }
 
-function measured(
+export function measured(
   fetch: typeof globalThis.fetch,
   options: ClientOptions = {},
   settings: InstrumentOptions = {},
@@ -87,7 +88,7 @@ export async function jsonCalls(length: Length, others: PeerClients): Promise<Co
       ...waysOf(others({ apiKey: 'bench', fetch: answersJson }), (claude) => claude.messages.create(PARAMS)),
     },
     callsPerBlock: length === 'full' ? 100 : 25,
-    blocksPerRound: length === 'full' ? 24 : 4,
+    blocksPerRound: length === 'full' ? 40 : 4,
     rounds: ROUNDS[length],
   });
   await Promise.all([plain, spans, ownSpans, inMemory, inSqlite].map((client) => client.check()));
@@ -115,7 +116,7 @@ export async function streams(
       ...waysOf(others({ apiKey: 'bench', fetch }), drained),
     },
     callsPerBlock: 4,
-    blocksPerRound: Math.ceil((length === 'full' ? 8_000 : 800) / events),
+    blocksPerRound: Math.ceil((length === 'full' ? 16_000 : 800) / events),
     rounds: ROUNDS[length],
   });
   await plain.check();

@@ -1,8 +1,7 @@
 import Anthropic from '@anthropic-ai/sdk';
-import { instrument, withAttribution, type InstrumentOptions } from 'plimsoll';
+import { withAttribution } from 'plimsoll';
 import { budgets, memoryLedger } from 'plimsoll/budget';
-import { Registry } from 'prom-client';
-import type { Length } from './calls.ts';
+import { measured, type Length } from './calls.ts';
 import { compare, type Spread } from './compare.ts';
 import { answersJson, answersStream, PARAMS } from './messages.ts';
 
@@ -13,25 +12,26 @@ export interface Grown {
   readonly over: Spread;
 }
 
-type Way = () => Promise<unknown>;
+interface Way {
+  readonly call: () => Promise<unknown>;
+  /** Throws unless every token was counted. */
+  readonly check: () => Promise<void>;
+}
 
 const EVENTS = 50;
 
 const raw = new Anthropic({ apiKey: 'bench', fetch: answersJson });
-
-function observed(options: InstrumentOptions): Anthropic {
-  return instrument(new Anthropic({ apiKey: 'bench', fetch: answersJson }), { registry: new Registry(), ...options });
-}
 
 /** How cost grows: with streams at once, with series, with budgets and with attribution labels. */
 export async function growth(length: Length): Promise<readonly Grown[]> {
   const rows: Grown[] = [];
   for (const amount of [1, 32, 1_000]) rows.push(await streamsAtOnce(length, amount));
   for (const amount of [1, 100, 2_000])
-    rows.push(await calls(length, { what: 'combinations of attribution values', amount, way: inTurn(amount) }));
+    rows.push(await calls(length, { what: 'values of an attribution label, in turn', amount, way: inTurn(amount) }));
   for (const amount of [0, 1, 3, 5])
     rows.push(await calls(length, { what: 'attribution labels', amount, way: labelled(amount) }));
-  for (const amount of [1, 5, 20]) rows.push(await calls(length, { what: 'budgets', amount, way: budgeted(amount) }));
+  for (const amount of [1, 5, 20])
+    rows.push(await calls(length, { what: 'budgets on a call', amount, way: budgeted(amount) }));
   return rows;
 }
 
@@ -41,25 +41,29 @@ async function calls(
 ): Promise<Grown> {
   const compared = await compare({
     raw: () => raw.messages.create(PARAMS),
-    variants: { way },
+    variants: { way: way.call },
     callsPerBlock: length === 'full' ? 200 : 20,
     blocksPerRound: length === 'full' ? 10 : 2,
     rounds: length === 'full' ? 5 : 2,
   });
+  await way.check();
   return { what, amount, over: compared.over['way'] ?? { min: NaN, median: NaN, max: NaN } };
 }
 
 function inTurn(values: number): Way {
-  const client = observed({ attribution: { tenant: Array.from({ length: values }, (_, index) => `t${index}`) } });
+  const attribution = { tenant: Array.from({ length: values }, (_, index) => `t${index}`) };
+  const { claude, check } = measured(answersJson, {}, { attribution });
   let turn = 0;
-  return () => withAttribution({ tenant: `t${turn++ % values}` }, () => client.messages.create(PARAMS));
+  const call = () => withAttribution({ tenant: `t${turn++ % values}` }, () => claude.messages.create(PARAMS));
+  return { call, check };
 }
 
 function labelled(count: number): Way {
   const names = Array.from({ length: count }, (_, index) => `label_${index}`);
-  const client = observed({ attribution: Object.fromEntries(names.map((name) => [name, ['a']])) });
+  const attribution = Object.fromEntries(names.map((name) => [name, ['a']]));
+  const { claude, check } = measured(answersJson, {}, { attribution });
   const labels = Object.fromEntries(names.map((name) => [name, 'a']));
-  return () => withAttribution(labels, () => client.messages.create(PARAMS));
+  return { call: () => withAttribution(labels, () => claude.messages.create(PARAMS)), check };
 }
 
 function budgeted(count: number): Way {
@@ -67,30 +71,30 @@ function budgeted(count: number): Way {
     { length: count },
     (_, index) => ({ name: `budget-${index}`, period: 'day', usd: 1_000_000, mode: 'block' }) as const,
   );
-  const client = observed({ budgets: budgets({ definitions, ledger: memoryLedger() }) });
-  return () => client.messages.create(PARAMS);
+  const held = budgets({ definitions, ledger: memoryLedger() });
+  const { claude, check } = measured(answersJson, {}, { budgets: held });
+  return { call: () => claude.messages.create(PARAMS), check };
 }
 
 async function streamsAtOnce(length: Length, amount: number): Promise<Grown> {
   const fetch = answersStream(EVENTS);
-  const [plain, watched] = [
-    new Anthropic({ apiKey: 'bench', fetch }),
-    instrument(new Anthropic({ apiKey: 'bench', fetch }), { registry: new Registry() }),
-  ];
+  const plain = new Anthropic({ apiKey: 'bench', fetch });
+  const { claude, check } = measured(fetch);
   const all = (client: Anthropic) => (): Promise<unknown> =>
     Promise.all(Array.from({ length: amount }, () => drained(client)));
-  const perRound = length === 'full' ? 2_000 : 50;
+  const perRound = length === 'full' ? 4_000 : 50;
   const compared = await compare({
     raw: all(plain),
-    variants: { all: all(watched) },
+    variants: { all: all(claude) },
     callsPerBlock: Math.max(1, Math.round(64 / amount)),
     blocksPerRound: Math.max(2, Math.round(perRound / Math.max(64, amount))),
     rounds: length === 'full' ? 5 : 2,
     warmUps: amount > 100 ? 2 : 10,
   });
+  await check();
   const { min, median, max } = compared.over['all'] ?? { min: NaN, median: NaN, max: NaN };
   const over = { min: min / amount, median: median / amount, max: max / amount };
-  return { what: `streams of ${EVENTS} events at once, a stream`, amount, over };
+  return { what: `streams of ${EVENTS} events at once`, amount, over };
 }
 
 async function drained(claude: Anthropic): Promise<void> {

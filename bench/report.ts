@@ -12,12 +12,26 @@ export interface Row {
   readonly cause?: string;
 }
 
-/** What the figures mean to who calls the API, before any table. */
-export function meaning(callMicros: number, eventMicros: number): string {
-  const share = (callMicros / 2_000_000) * 100;
-  return `A call to the API takes a second or more; watching one with all metrics takes ${callMicros.toFixed(0)} µs of your process's CPU,
-${share.toFixed(4)}% of a call of 2 s. A process that makes 100 calls a second spends
-${((callMicros * 100) / 10_000).toFixed(1)}% of one core on it. A stream costs ${eventMicros.toFixed(2)} µs more for each of its events.`;
+/** What a call costs with something turned on, in CPU microseconds. */
+export interface Priced {
+  readonly what: string;
+  readonly micros: number;
+}
+
+const CALL_MICROS = 2_000_000;
+
+const CALLS_PER_SECOND = 100;
+
+/** What the figures mean to who calls the API, before any goal. */
+export function meaning(priced: readonly Priced[]): string {
+  const head = ['with', 'CPU for a call', 'of a call of 2 s', `of a core, at ${CALLS_PER_SECOND} calls a second`];
+  const rows = priced.map(({ what, micros }) => [
+    what,
+    `${micros.toFixed(0)} µs`,
+    `${((micros / CALL_MICROS) * 100).toFixed(4)}%`,
+    `${((micros * CALLS_PER_SECOND) / 10_000).toFixed(1)}%`,
+  ]);
+  return `A call to the API takes a second or more. Watching it takes of your process:\n\n${table(head, rows)}`;
 }
 
 /** Says of each goal that is missed why; empty where none is. */
@@ -31,6 +45,11 @@ export function growthTable(rows: readonly Grown[]): string {
     ['of what', 'how many', 'µs over the raw SDK: median (min – max)'],
     rows.map(({ what, amount, over }) => [what, String(amount), spreadText(over)]),
   );
+}
+
+/** Names the goals that this run does not prove; empty where it proves or refutes all. */
+export function unproven(rows: readonly Row[]): readonly string[] {
+  return rows.filter(({ met }) => met === null).map(({ figure, goal }) => `${figure} (goal ${goal})`);
 }
 
 /** Says whether figures of a few microseconds prove anything, by the raw SDK against itself in microseconds a call. */
