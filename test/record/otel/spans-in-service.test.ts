@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { AddressInfo } from 'node:net';
 import { describe, it } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import type { TestContext } from 'node:test';
 import { SpanKind, trace } from '@opentelemetry/api';
 import { AlwaysOffSampler, SamplingDecision } from '@opentelemetry/sdk-trace';
@@ -147,8 +148,13 @@ describe('a refusal whose reason is not known yet when the answer has come', () 
         ? sim.fetch(input, init)
         : Promise.resolve(new Response(slow, { status: 429, headers: { 'retry-after-ms': '1' } }));
     const { claude, log } = workbench({ client: { fetch } });
-    await claude.messages.create(PARAMS);
+    // The rest of a refusal is waited for 10 ms: on this clock, the next attempt comes before they are over.
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const answered = claude.messages.create(PARAMS);
+    for (; requests < 2; t.mock.timers.tick(1)) await setImmediate();
+    await answered;
     assert.deepEqual(log.events, ['started']);
+    t.mock.timers.reset();
     reason?.enqueue(Buffer.from('{"error":{"details":{"error_code":"ramp_limit_exceeded"}}}'));
     reason?.close();
     await log.finishedCalls(1);
