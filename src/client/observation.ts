@@ -70,7 +70,7 @@ export function observation(options: InstrumentOptions, { keys, tracerProvider, 
     retry: options.retry,
     recorders: [spans, metrics, ...(options.recorders ?? []), ...onCallRecorder(options, store)],
     attribution: attributionOf(options, () => store.errors('attribution')),
-    price: (usage, call) => cost(usage, { prices, ...call }),
+    price: (usage, { model, atMs, endpoint }) => cost(usage, { prices, model, atMs, endpoint }),
     batchPrice: (usage, model, atMs) => cost(usage, { prices, model, atMs, batch: true }),
     batches: batchesOf(store),
   };
