@@ -111,6 +111,21 @@ for (const { kind, skip, home, end } of stores) {
       assert.equal((await store.ask('another', ASKED)).kind, 'go');
     });
 
+    kept('has back within a minute what a process that died had in hand', async () => {
+      let nowMs = START_MS;
+      const timed = home(() => nowMs);
+      const [dead, other] = [timed.open(), timed.open()];
+      const large = { lane: 'interactive', amounts: [1, 8_000, 4_000], maxTokens: 50_000 } as const;
+      try {
+        for (let call = 0; call < 5; call += 1) await charged(dead, large);
+        assert.equal((await other.ask('a class', ASKED)).kind, 'wait');
+        nowMs += 60_000;
+        for (let call = 0; call < 5; call += 1) await charged(other, { ...large, nowMs });
+      } finally {
+        await timed.end();
+      }
+    });
+
     kept('remembers the classes that are in use, however many others are made up', async (_, store) => {
       for (let call = 0; call < 5; call += 1) await charged(store);
       for (let made = 0; made < 250; made += 1) {

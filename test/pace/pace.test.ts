@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import Anthropic from '@anthropic-ai/sdk';
-import { ConfigurationError, instrumentFetch, retryPolicy, type Call } from 'plimsoll';
+import { ConfigurationError, instrument, instrumentFetch, retryPolicy, type Call } from 'plimsoll';
 import { budgets, memoryLedger } from 'plimsoll/budget';
 import { pace, paceRefused, type PaceOptions, type PaceStore } from 'plimsoll/pace';
 import { memoryPace, PaceRefusedError } from 'plimsoll/pace';
@@ -251,6 +251,71 @@ describe('calls with a pace', () => {
         [],
       );
       assert.ok(refusals(bench) <= 2, `${refusals(bench)} refusals`);
+    });
+  });
+
+  it('do not wait for what is read from a cache, unless the limit counts that too', async () => {
+    for (const [countsCacheReads, waits] of [
+      [false, false],
+      [true, true],
+    ] as const) {
+      await withSteppedTime(async () => {
+        const limits = { [CLASS]: { requests: 1_000, inputTokens: 20_000, outputTokens: 100_000 } };
+        const bench = paced({ countsCacheReads, maxWaitMs: 600_000 }, limits, {
+          respond: () => ({ usage: { input_tokens: 100, cache_read_input_tokens: 3_900 } }),
+        });
+        const content = [
+          { type: 'text' as const, text: 'tide '.repeat(3_000), cache_control: { type: 'ephemeral' as const } },
+        ];
+        const messages = [{ role: 'user' as const, content }];
+        await sent(bench.claude, 1, { messages });
+        const startedMs = Date.now();
+        for (let call = 0; call < 30; call += 1) await bench.claude.messages.create({ ...PARAMS, messages });
+        const tookMs = Date.now() - startedMs;
+        assert.equal(tookMs > 60_000, waits, `${tookMs} ms`);
+        assert.equal(refusals(bench), 0);
+      });
+    }
+  });
+
+  it('wait for the limits of their own model, and of no other', async () => {
+    await withSteppedTime(async () => {
+      const limits = { [CLASS]: { requests: 10 }, 'opus-5.5': { requests: 1_000 } };
+      const bench = paced({ limits, maxWaitMs: 60_000 }, limits);
+      const slow = sent(bench.claude, 15);
+      const startedMs = Date.now();
+      const ends = await sent(bench.claude, 15, { model: 'claude-opus-5-5' });
+      assert.ok(ends.every(({ status }) => status === 'fulfilled'));
+      assert.ok(Date.now() - startedMs <= 200, `${Date.now() - startedMs} ms`);
+      await slow;
+      assert.equal(refusals(bench), 0);
+    });
+  });
+
+  it('share their limits with another client of the same pace', async () => {
+    await withSteppedTime(async () => {
+      const limits = { [CLASS]: { requests: 30 } };
+      const bench = paced({ maxWaitMs: 600_000 }, limits);
+      const plain = new Anthropic({ apiKey: 'test', fetch: bench.sim.fetch, logLevel: 'off' });
+      const other = instrument(plain, { pace: bench.pace, clock: steppedClock, registry: new Registry() });
+      const ends = await Promise.all([sent(bench.claude, 20), sent(other, 20)]);
+      assert.ok(ends.flat().every(({ status }) => status === 'fulfilled'));
+      assert.equal(refusals(bench), 0);
+    });
+  });
+
+  it('that count tokens, make batches or list models never wait', async () => {
+    await withSteppedTime(async () => {
+      const limits = { [CLASS]: { requests: 10 } };
+      const bench = paced({ limits, maxWaitMs: 600_000 }, limits);
+      const waiting = sent(bench.claude, 15);
+      const startedMs = Date.now();
+      const { messages, model } = PARAMS;
+      await bench.claude.messages.countTokens({ messages, model });
+      await bench.claude.messages.batches.create({ requests: [{ custom_id: 'one', params: PARAMS }] });
+      await bench.claude.models.list();
+      assert.ok(Date.now() - startedMs <= 200, `${Date.now() - startedMs} ms`);
+      await waiting;
     });
   });
 

@@ -13,6 +13,7 @@ import type { ClientOptions } from '@anthropic-ai/sdk';
 import { AnthropicVertex } from '@anthropic-ai/vertex-sdk';
 import { instrument, pricesFrom, type InstrumentOptions } from 'plimsoll';
 import { budgets } from 'plimsoll/budget';
+import { pace } from 'plimsoll/pace';
 import { simulator } from 'plimsoll/simulator';
 import { Registry } from 'prom-client';
 import { samples, total } from '../../testing/client-workbench.ts';
@@ -184,4 +185,21 @@ describe('a model on a cloud', () => {
     const newer = defaultPrices().priceAt('us.anthropic.claude-sonnet-4-5-20250929-v1:0', Date.UTC(2026, 0, 1));
     assert.equal(newer?.cards.standard.byGeo.get('bedrock/regional')?.standard.input.num, 3300n);
   });
+});
+
+const SPELLED: Partial<Readonly<Record<Cloud, string>>> = { bedrock: 'anthropic.claude-haiku-4-5-20251001-v1:0' };
+
+describe('a pace', () => {
+  for (const cloud of Object.keys(CLIENTS) as Cloud[]) {
+    it(`leaves calls on ${cloud} alone, whatever the limits of the API are`, async () => {
+      const own = pace({ limits: { 'haiku-4.5': { requests: 1, inputTokens: 1 } }, maxWaitMs: 1 });
+      const { claude, log } = bench(cloud, { pace: own });
+      const model = SPELLED[cloud] ?? 'claude-haiku-4-5';
+      for (let call = 0; call < 5; call += 1) await claude.messages.create({ ...ENOUGH, model });
+      assert.deepEqual(
+        log.calls.map(({ outcome, waitSeconds }) => [outcome, waitSeconds < 1]),
+        Array.from({ length: 5 }, () => ['ok', true]),
+      );
+    });
+  }
 });
