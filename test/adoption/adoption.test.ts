@@ -66,9 +66,9 @@ const first = { file: 'app.js', path: '/chat', labels: { route: '/chat' } };
 
 test('the code of the README, unedited, shows its first call as an ES module on the newest SDK and Express 5', async (t) => {
   const page = await adopts(t, { ...first, folder: esm });
-  const [shown = ''] = /^ {4}anthropic_tokens_total.*$/m.exec(guidePage) ?? [];
+  const [shown = ''] = /^ {4}anthropic_tokens_total.*$/m.exec(readme) ?? [];
   const [[key, value] = []] = scraped(`${shown.trim()}\n`).samples;
-  assert.equal(page.samples.get(key ?? 'the line of the page'), value);
+  assert.equal(page.samples.get(key ?? 'the line of the README'), value);
   assert.notEqual(value, undefined);
 });
 
