@@ -11,7 +11,6 @@ import { demoBudgets } from './budgets.ts';
 import { claudeApi } from './claude-api.ts';
 import { liveCalls, liveCosts } from './live.ts';
 import { demoOptions, HELP, UsageError, type DemoOptions } from './options.ts';
-import { runbook } from './runbooks.ts';
 import { samples, Samples } from './samples.ts';
 import { service } from './service.ts';
 import { budgetsLine, SUMMARY_HEAD, summaryLine } from './summary.ts';
@@ -66,8 +65,7 @@ function pages(): Handler {
   return async function pages(request) {
     const { pathname } = new URL(request.url);
     if (pathname === '/metrics') return metrics(request);
-    if (OF_CONSOLE.has(pathname)) return console(request);
-    if (pathname.startsWith('/runbooks/')) return runbook(pathname.slice('/runbooks/'.length));
+    if (OF_CONSOLE.has(pathname) || pathname.startsWith('/runbooks/')) return console(request);
     return new Response('Not found. Try /, /metrics or /runbooks/.\n', { status: 404 });
   };
 }

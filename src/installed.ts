@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 /**
  * Loads a package that only some programs have installed, when it is first needed. A bundle has no place of its own on
@@ -7,8 +7,7 @@ import { join } from 'node:path';
  * Throws what `require` throws where it is in neither place.
  */
 export function installed(name: string): unknown {
-  // In a bundle of CommonJS format `import.meta` is an empty object.
-  const here = (import.meta as { readonly url?: string }).url;
+  const here = ownUrl();
   const fromCwd = createRequire(join(process.cwd(), 'package.json'));
   if (here === undefined) return fromCwd(name);
   try {
@@ -20,4 +19,18 @@ export function installed(name: string): unknown {
       throw error;
     }
   }
+}
+
+/** A folder that this package ships beside its code; `null` in a bundle, where plimsoll itself need not be installed. */
+export function shippedFolder(...path: readonly string[]): string | null {
+  try {
+    return join(dirname(createRequire(ownUrl() ?? '').resolve('plimsoll/package.json')), ...path);
+  } catch {
+    return null;
+  }
+}
+
+/** In a bundle of CommonJS format `import.meta` is an empty object. */
+function ownUrl(): string | undefined {
+  return (import.meta as { readonly url?: string }).url;
 }

@@ -1,6 +1,5 @@
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { unknownModel } from '../environment/models.ts';
 import {
   codeOf,
@@ -13,6 +12,7 @@ import {
   unreadable,
   type Problem,
 } from '../errors.ts';
+import { shippedFolder } from '../installed.ts';
 import { defaultPrices } from '../pricing/prices.ts';
 import { configMaps, exportedFiles, labeledRules, prometheusRules, type DashboardSource } from '../rules/export.ts';
 import { dashboardWithRunbooks, groupedDashboard } from '../rules/dashboard-groups.ts';
@@ -160,7 +160,7 @@ function exportAll(asked: Asked, given: Partial<MonitoringSettings>, io: Command
     const files = exportedFiles(rules, dashboards(given));
     for (const { path, text } of files) write(join(out ?? '.', path), text);
     [...ruleNotices(given), ...fileNotices(asked)].forEach((line) => io.err(line));
-    return print([`${files.length} files under ${out ?? '.'}: dashboards/ for Grafana, alerts/ for Prometheus`], io);
+    return print(filesLines(files.length, out ?? '.'), io);
   }
   const place = { ...(namespace !== undefined && { namespace }), labels: labels.objects };
   if (format === 'configmap') return handOver(configMaps(dashboards(given), { ...place, folder }), out, io);
@@ -169,6 +169,14 @@ function exportAll(asked: Asked, given: Partial<MonitoringSettings>, io: Command
     return handOver(prometheusRules(rules, place), out, io);
   }
   throw wrongArguments(unlisted('--format', format, FORMATS));
+}
+
+/** What was written, and what to do with it. */
+function filesLines(count: number, out: string): readonly string[] {
+  return [
+    `${count} files under ${out}: import dashboards/ into Grafana, and name alerts/ in prometheus.yml:`,
+    `  rule_files: [${JSON.stringify(resolve(out, 'alerts', '*.yml'))}]`,
+  ];
 }
 
 /** What would page somebody, or lead nowhere, where the rules are used as they are. */
@@ -214,7 +222,7 @@ function namesThatNeedUp(): readonly string[] {
   return names(false).filter((name) => !left.includes(name));
 }
 
-/** By default, the links in alerts lead to the demo on this machine, where nobody else can follow them. */
+/** By default, the links in alerts lead to the live page on this machine, where nobody else can follow them. */
 function addressNotices(given: Partial<MonitoringSettings>): readonly string[] {
   const links = { runbook_url: 'runbookBaseUrl', dashboard_url: 'dashboardBaseUrl' } as const;
   return Object.entries(links)
@@ -260,8 +268,7 @@ function orProblem<Result>(field: string, expected: string, act: () => Result): 
 /** The dashboards beside the package's own manifest, in the repository and where it is installed. */
 function dashboards(given: Partial<MonitoringSettings>): readonly DashboardSource[] {
   const { groupBy, runbookBaseUrl } = { ...DEFAULT_SETTINGS, ...given };
-  const manifest = createRequire(import.meta.url).resolve('plimsoll/package.json');
-  const folder = join(dirname(manifest), 'dashboards');
+  const folder = shippedFolder('dashboards') ?? 'dashboards';
   return orProblem(folder, 'the dashboards of the package', () => {
     const names = readdirSync(folder).filter((name) => name.endsWith('.json'));
     return names.sort().map((name) => {

@@ -22,7 +22,7 @@ export async function serveMetrics(registry: Registry, options: MetricsServerOpt
   const handler = async (request: Request): Promise<Response> => {
     const { pathname } = new URL(request.url);
     if (pathname === '/metrics') return page(request);
-    if (live !== null && OF_LIVE_PAGE.has(pathname)) return live(request);
+    if (live !== null && (OF_LIVE_PAGE.has(pathname) || pathname.startsWith('/runbooks/'))) return live(request);
     return new Response('The metrics are at /metrics\n', { status: 404 });
   };
   return serve(handler, options);

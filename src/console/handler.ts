@@ -10,6 +10,7 @@ import page from './page.json' with { type: 'json' };
 import type { Replicas } from './replicas.ts';
 import { History } from './history.ts';
 import { Prometheus } from './prometheus.ts';
+import { runbook } from './runbooks.ts';
 import { viewOf } from './shown.ts';
 import { RANGES } from './timeline.ts';
 import { LONG_RANGES, type Query, type ShownSeconds, type View } from './view.ts';
@@ -108,6 +109,7 @@ export function consoleOf(answer: (query: Query) => Promise<View>): (request: Re
     }
     const { pathname, searchParams } = new URL(request.url);
     const file = pathname.slice(pathname.lastIndexOf('/') + 1);
+    if (pathname.endsWith(`/runbooks/${file}`)) return runbook(file);
     if (file === 'data') return json(await answer(queryOf(searchParams)));
     const asset = file === '' ? 'index.html' : file;
     const text = Object.hasOwn(page, asset) ? (page as Readonly<Record<string, string>>)[asset] : undefined;

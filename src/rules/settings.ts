@@ -24,7 +24,7 @@ export interface MonitoringSettings {
    * every five minutes, unless there are none. For a gateway, name `client`.
    */
   readonly attributionLabels: readonly string[];
-  /** URL of the runbooks, to which the alert's name is appended. Change it if you keep your own. */
+  /** URL of the runbooks, to which the alert's name is appended: those of a live page that people reach, or a copy. */
   readonly runbookBaseUrl: string;
   /** URL of Grafana, to which the dashboards' paths are appended. */
   readonly dashboardBaseUrl: string;

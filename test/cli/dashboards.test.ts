@@ -28,7 +28,10 @@ const folder = (t: test.TestContext): string => {
 
 test('as files, the export is what the repository has', async (t) => {
   const out = folder(t);
-  assert.equal((await ran('export', '--out', out)).code, 0);
+  const done = await ran('export', '--out', out);
+  assert.equal(done.code, 0);
+  const { rule_files: pattern } = parse(done.out.split('\n').at(-1) ?? '') as { rule_files: readonly string[] };
+  assert.deepEqual(pattern, [join(out, 'alerts', '*.yml')]);
   for (const kind of ['dashboards', 'alerts']) {
     assert.deepEqual(readdirSync(join(out, kind)), readdirSync(join(root, kind)));
     for (const file of readdirSync(join(out, kind))) {
