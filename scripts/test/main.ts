@@ -83,6 +83,9 @@ function report(outcomes: readonly FileOutcome[]): number {
   return failures.length > 0 || passed === 0 ? 1 : 0;
 }
 
+// Each file has a process of its own, which then need not strip and compile anew what the others have loaded too.
+process.env['NODE_COMPILE_CACHE'] ??= join(import.meta.dirname, '../../node_modules/.cache/plimsoll-compiled');
+
 const missing = positionals.filter((path) => !existsSync(path));
 if (missing.length > 0) {
   console.error(`Expected files or folders of tests, got ${missing.join(', ')}. Try: npm test -- test/observe`);

@@ -79,9 +79,11 @@ async function reviewed({ ids, aliases, baseUrl }: Asked, io: CommandIo): Promis
   const adminKey = adminKeyOf(io.env);
   const where = baseUrl ?? (textOf(io.env, 'ANTHROPIC_BASE_URL') || undefined);
   const names = { ids, hints: hintsOf(io.env), aliases };
-  return reviewKeys({ ...names, adminKey, baseUrl: where, now: () => io.now() }).catch(
-    (error: unknown) => `The organization's keys cannot be read: ${READ_ADVICE[outcomeOf(error)]}.`,
-  );
+  const access = { adminKey, baseUrl: where, signal: io.signal };
+  return reviewKeys({ ...names, ...access, now: () => io.now() }).catch((error: unknown) => {
+    if (io.signal.aborted) return 'The reading was stopped.';
+    return `The organization's keys cannot be read: ${READ_ADVICE[outcomeOf(error)]}.`;
+  });
 }
 
 interface Shown extends KeyQuestion {

@@ -177,4 +177,9 @@ function unlessPipeClosed(error: Error, closed: () => void): void {
 /** In an installed package, the command is a link to this file. */
 const started = process.argv[1] === undefined ? null : realpathSync(process.argv[1]);
 
-if (started === import.meta.filename) process.exitCode = await main(process.argv.slice(2), processIo());
+if (started === import.meta.filename) {
+  const io = processIo();
+  process.exitCode = await main(process.argv.slice(2), io);
+  // A user who ends a command waits for no timer of a library; what was written before is out by then.
+  if (io.signal.aborted) process.stdout.write('', () => process.exit());
+}

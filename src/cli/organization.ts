@@ -81,18 +81,24 @@ export const command = defineCommand({
         const watched = { ...asked, ...(totals !== null && { totals: totals.read }) };
         return await serveOrganization(watched, { ...values, place }, io);
       }
-      const report = await readOrganization({ ...asked, ...(totals !== null && { totals: totals.read }) }, sinceDay);
+      const reading = { ...asked, signal: io.signal, ...(totals !== null && { totals: totals.read }) };
+      const report = await readOrganization(reading, sinceDay);
       const shown = { by, totals: totals?.kind ?? 'none' } as const;
       return print(values.json ? [reportJson(report)] : reportLines(report, shown), io);
     } catch (error) {
       if (error instanceof ConfigurationError) throw error;
-      if (error instanceof PrometheusError) return fail(wrapped(error.message, 78), io);
-      return fail(wrapped(`The organization cannot be read: ${READ_ADVICE[outcomeOf(error)]}.`, 78), io);
+      return fail(wrapped(whyUnread(error, io), 78), io);
     } finally {
       await totals?.close();
     }
   },
 });
+
+function whyUnread(error: unknown, { signal }: CommandIo): string {
+  if (signal.aborted) return 'The reading was stopped.';
+  if (error instanceof PrometheusError) return error.message;
+  return `The organization cannot be read: ${READ_ADVICE[outcomeOf(error)]}.`;
+}
 
 interface Values {
   readonly key?: readonly string[];

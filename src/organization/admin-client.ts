@@ -30,10 +30,12 @@ export interface AdminAccess {
   readonly fetch?: typeof fetch | undefined;
   /** Tries after a refusal or a lost connection, each after the `retry-after` of the answer. Default: 2. */
   readonly maxRetries?: number | undefined;
+  /** Ends the reading at once, also while it waits for another try. Default: none. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A client of the Admin API by Anthropic's own SDK, which waits as long as a `retry-after` says. */
-export function adminClient({ adminKey, baseUrl, fetch, maxRetries = 2 }: AdminAccess): AdminClient {
+export function adminClient({ adminKey, baseUrl, fetch, maxRetries = 2, signal }: AdminAccess): AdminClient {
   const sdk = new Anthropic({
     apiKey: adminKey(),
     authToken: null,
@@ -43,16 +45,31 @@ export function adminClient({ adminKey, baseUrl, fetch, maxRetries = 2 }: AdminA
     ...(baseUrl !== undefined && { baseURL: baseUrl }),
     fetch: onlyReading(fetch ?? ((input, init) => globalThis.fetch(input, init))),
   });
-  const { analytics } = sdk.beta.organization;
+  const { usage, cost } = sdk.beta.organization.analytics;
+  const until = signal === undefined ? {} : { signal };
   return {
-    usage: (query) => analytics.usage.list(query as unknown as Parameters<typeof analytics.usage.list>[0]),
-    cost: (query) => analytics.cost.list(query as unknown as Parameters<typeof analytics.cost.list>[0]),
-    get: (path, query, betas = []) =>
-      sdk.get(`/v1/organizations/${path}`, {
-        query,
-        ...(betas.length > 0 && { headers: { 'anthropic-beta': betas.join(',') } }),
-      }),
+    usage: (query) =>
+      unlessAborted(() => usage.list(query as unknown as Parameters<typeof usage.list>[0], until), signal),
+    cost: (query) => unlessAborted(() => cost.list(query as unknown as Parameters<typeof cost.list>[0], until), signal),
+    get: (path, query, betas = []) => {
+      const headers = betas.length > 0 && { headers: { 'anthropic-beta': betas.join(',') } };
+      return unlessAborted(() => sdk.get(`/v1/organizations/${path}`, { query, ...until, ...headers }), signal);
+    },
   };
+}
+
+/** The SDK obeys a signal only once it has waited for its next try. */
+async function unlessAborted<Answer>(ask: () => PromiseLike<Answer>, signal: AbortSignal | undefined): Promise<Answer> {
+  if (signal === undefined) return ask();
+  signal.throwIfAborted();
+  return new Promise((resolve, reject) => {
+    const leave = (): void => reject(new Error('the reading was stopped'));
+    signal.addEventListener('abort', leave, { once: true });
+    ask().then((answer) => {
+      signal.removeEventListener('abort', leave);
+      resolve(answer);
+    }, reject);
+  });
 }
 
 /** Lets nothing through that could change the organization, whatever the SDK or a caller of it does. */

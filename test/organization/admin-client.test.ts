@@ -47,3 +47,17 @@ test('each refusal of the API has an outcome of its own', async () => {
   const unknown = client.get('rate_limits', { model: 'claude-none' });
   await assert.rejects(unknown, (error) => outcomeOf(error) === 'not_available');
 });
+
+test('a reading that is stopped ends while it waits for another try, and asks no more', async () => {
+  const stopping = new AbortController();
+  let asked = 0;
+  const busy: typeof fetch = async () => {
+    asked += 1;
+    setImmediate(() => stopping.abort());
+    return Response.json({ type: 'error' }, { status: 429, headers: { 'retry-after': '30' } });
+  };
+  const client = adminClient({ adminKey: () => 'simulated', fetch: busy, signal: stopping.signal });
+  await assert.rejects(client.get('me', {}), /the reading was stopped/);
+  await assert.rejects(client.usage({}));
+  assert.equal(asked, 1);
+});
