@@ -62,7 +62,7 @@ class LimiterGauges {
 
 class ClassGauges {
   readonly #make: (dimension: LimitDimension) => DimensionGauges;
-  readonly #byDimension: Partial<Record<LimitDimension, DimensionGauges>> = {};
+  readonly #byDimension = new Map<LimitDimension, DimensionGauges>();
 
   constructor(make: (dimension: LimitDimension) => DimensionGauges) {
     this.#make = make;
@@ -70,19 +70,10 @@ class ClassGauges {
 
   see(limiters: readonly Limiter[], atMs: number): void {
     for (const limiter of limiters) {
-      const gauges = (this.#byDimension[limiter.dimension] ??= this.#make(limiter.dimension));
-      const { limit, remaining } = limiter;
-      if (limit !== null && limit > 0 && remaining !== null) {
-        gauges.used.observe(Math.min(1, Math.max(0, (limit - remaining) / limit)));
-      }
-      // Headers older than the last count only in the histogram, because responses arrive out of order.
-      if (atMs < gauges.observedAtMs) continue;
-      gauges.observedAtMs = atMs;
-      gauges.remaining = remaining;
-      gauges.resetAtMs = limiter.resetAtMs;
-      if (limit === null) continue;
-      gauges.limit = limit;
-      gauges.limitAtMs = atMs;
+      const { dimension } = limiter;
+      let gauges = this.#byDimension.get(dimension);
+      if (gauges === undefined) this.#byDimension.set(dimension, (gauges = this.#make(dimension)));
+      gauges.see(limiter, atMs);
     }
   }
 }
@@ -90,15 +81,15 @@ class ClassGauges {
 /** A limit that was seen longer ago is unknown again. */
 const STANDS_MS = 60 * 60 * 1000;
 
-/** The last figures of one limit, and the gauges that are computed from them at each scrape. */
+/** What headers have said of one limit, and the gauges that are computed from it at each scrape. */
 class DimensionGauges {
-  readonly used: HistogramSeries;
-  limit: number | null = null;
-  limitAtMs = -Infinity;
-  remaining: number | null = null;
-  resetAtMs: number | null = null;
-  observedAtMs = -Infinity;
+  readonly #used: HistogramSeries;
   readonly #epochMs: () => number;
+  #last: Limiter | null = null;
+  #lastAtMs = -Infinity;
+  /** The limit as it was last shown: not every header shows it. */
+  #limit: number | null = null;
+  #limitAtMs = -Infinity;
 
   constructor(
     { families }: Store,
@@ -106,33 +97,48 @@ class DimensionGauges {
     epochMs: () => number,
   ) {
     this.#epochMs = epochMs;
-    this.used = families.anthropic_ratelimit_used_ratio.series(labels);
+    this.#used = families.anthropic_ratelimit_used_ratio.series(labels);
     families.anthropic_ratelimit_limit.series(labels).computeBy(() => this.#standingLimit());
     families.anthropic_ratelimit_remaining.series(labels).computeBy(() => this.#refilled());
-    families.anthropic_ratelimit_reset_timestamp_seconds
-      .series(labels)
-      .computeBy(() => (this.#stands() && this.resetAtMs !== null ? this.resetAtMs / 1000 : null));
+    families.anthropic_ratelimit_reset_timestamp_seconds.series(labels).computeBy(() => {
+      const resetAtMs = this.#standing()?.resetAtMs ?? null;
+      return resetAtMs === null ? null : resetAtMs / 1000;
+    });
     families.anthropic_ratelimit_observed_timestamp_seconds
       .series(labels)
-      .computeBy(() => (this.#stands() ? this.observedAtMs / 1000 : null));
+      .computeBy(() => (this.#standing() === null ? null : this.#lastAtMs / 1000));
   }
 
-  #stands(): boolean {
-    return this.#epochMs() - this.observedAtMs <= STANDS_MS;
+  /** Headers older than the last count only in the histogram, because responses arrive out of order. */
+  see(limiter: Limiter, atMs: number): void {
+    const { limit, remaining } = limiter;
+    if (limit !== null && limit > 0 && remaining !== null) {
+      this.#used.observe(Math.min(1, Math.max(0, (limit - remaining) / limit)));
+    }
+    if (atMs < this.#lastAtMs) return;
+    this.#last = limiter;
+    this.#lastAtMs = atMs;
+    if (limit === null) return;
+    this.#limit = limit;
+    this.#limitAtMs = atMs;
+  }
+
+  #standing(): Limiter | null {
+    return this.#epochMs() - this.#lastAtMs <= STANDS_MS ? this.#last : null;
   }
 
   #standingLimit(): number | null {
-    return this.#epochMs() - this.limitAtMs <= STANDS_MS ? this.limit : null;
+    return this.#epochMs() - this.#limitAtMs <= STANDS_MS ? this.#limit : null;
   }
 
   /** The bucket refills continuously and is full at the reset, so between the two it lies on the line. */
   #refilled(): number | null {
-    const { remaining, resetAtMs, observedAtMs } = this;
-    if (remaining === null || !this.#stands()) return null;
+    const { remaining = null, resetAtMs = null } = this.#standing() ?? {};
+    if (remaining === null) return null;
     const limit = this.#standingLimit();
     if (limit === null || resetAtMs === null || limit <= remaining) return remaining;
-    const sinceMs = this.#epochMs() - observedAtMs;
-    const untilFullMs = resetAtMs - observedAtMs;
+    const sinceMs = this.#epochMs() - this.#lastAtMs;
+    const untilFullMs = resetAtMs - this.#lastAtMs;
     if (sinceMs >= untilFullMs) return limit;
     return remaining + (limit - remaining) * Math.max(0, sinceMs / untilFullMs);
   }

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { tierReport, type TierReport } from 'plimsoll';
 import { budgets, sqliteLedger } from 'plimsoll/budget';
 import type { TierName } from 'plimsoll/simulator';
@@ -100,6 +101,7 @@ describe('the tier of a client on the API', () => {
       return { ...workbench({ instrument: { tier: { name: 'Start' }, budgets: spending } }), spending };
     });
     for (const { claude } of replicas) await claude.messages.create(PARAMS);
+    await setImmediate(); // a settlement is in the ledger before its process waits for anything
     const truthUsd = replicas.reduce((sum, replica) => sum + billedUsd(replica), 0);
     for (const { registry, spending } of replicas) {
       await spending.refresh();
