@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from './free-port.ts';
 import { sampleKey, scraped, type Scraped } from './scraped.ts';
+import { BARE_ENV } from './bare-env.ts';
 
 /** Where something is ended that was started: a `TestContext`, or a script's own. */
 export interface Ending {
@@ -70,7 +71,7 @@ export async function adopts(
   const api = await simulated(t, folder);
   const [port, metricsPort] = [await freePort(), await freePort()];
   const surroundings = {
-    PATH: process.env['PATH'],
+    ...BARE_ENV,
     NEXT_RUNTIME: 'nodejs',
     PORT: String(port),
     METRICS_PORT: String(metricsPort),

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { TestContext } from 'node:test';
+import { BARE_ENV } from './bare-env.ts';
 
 /** A demo under way in a process of its own. */
 export interface Started {
@@ -34,7 +35,7 @@ export function startedBy(t: TestContext, command: readonly string[], env: NodeJ
   const [program = '', ...args] = command;
   const child = spawn(program, args, {
     cwd: root,
-    env: { PATH: process.env['PATH'], ...env },
+    env: { ...BARE_ENV, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const ended = once(child, 'close').then(([code]) => code as number | null);

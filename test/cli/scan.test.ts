@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { plantedSecret } from '../../testing/planted.ts';
+import { BARE_ENV } from '../../testing/bare-env.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const MAIN = join(ROOT, 'src/cli/main.ts');
@@ -13,7 +14,7 @@ const ADMIN = plantedSecret(1);
 
 /** Git knows nothing of who runs the tests, nor of a repository that their own git hook is in. */
 const ENV: NodeJS.ProcessEnv = {
-  PATH: process.env['PATH'],
+  ...BARE_ENV,
   HOME: '/nonexistent',
   GIT_CONFIG_NOSYSTEM: '1',
   GIT_AUTHOR_NAME: 'a',

@@ -14,6 +14,7 @@ import { redisLedger } from 'plimsoll/redis';
 import { simulator } from 'plimsoll/simulator';
 import { otlpReceiver } from '../../testing/otlp-receiver.ts';
 import { redis, redisServer, type RedisServer } from '../../testing/redis-server.ts';
+import { BARE_ENV } from '../../testing/bare-env.ts';
 
 const sumOf = (amounts: readonly number[]): number => amounts.reduce((sum, amount) => sum + amount, 0);
 
@@ -35,7 +36,7 @@ async function deployed(t: TestContext, server: RedisServer, mode: string) {
     mode,
   ];
   const env = {
-    PATH: process.env['PATH'],
+    ...BARE_ENV,
     OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint,
     OTEL_METRIC_EXPORT_INTERVAL: NEVER_MS,
     OTEL_BSP_SCHEDULE_DELAY: NEVER_MS,

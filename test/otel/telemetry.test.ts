@@ -8,6 +8,7 @@ import type { TestContext } from 'node:test';
 import { promisify } from 'node:util';
 import { otlpReceiver } from '../../testing/otlp-receiver.ts';
 import type { OtlpReceiver, ReceivedSpan } from '../../testing/otlp-receiver.ts';
+import { BARE_ENV } from '../../testing/bare-env.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const run = promisify(execFile);
@@ -34,7 +35,7 @@ async function ran(
   const program = join(import.meta.dirname, 'program.ts');
   const { stdout } = await run(process.execPath, ['--conditions=plimsoll-source', program, ...args], {
     cwd: root,
-    env: { PATH: process.env['PATH'], OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint, ...env },
+    env: { ...BARE_ENV, OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint, ...env },
   });
   return { said: JSON.parse(stdout) as Said, receiver };
 }
@@ -129,7 +130,7 @@ describe('startTelemetry()', () => {
     const receiver = await otlpReceiver();
     t.after(() => receiver.close());
     const program = join(import.meta.dirname, 'program.ts');
-    const env = { PATH: process.env['PATH'], OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint };
+    const env = { ...BARE_ENV, OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint };
     const args = ['--conditions=plimsoll-source', program, 'names-frozen'];
     await assert.rejects(run(process.execPath, args, { cwd: root, env }), { signal: 'SIGKILL' });
     assert.deepEqual([...receiver.exports].sort(), [METRICS, TRACES]);

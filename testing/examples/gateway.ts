@@ -11,6 +11,7 @@ import { serve } from 'plimsoll/http';
 import { simulator, type Simulator, type SimulatorOptions } from 'plimsoll/simulator';
 import { scraped, type Scraped } from '../scraped.ts';
 import { examples, ran, root } from './programs.ts';
+import { BARE_ENV } from '../bare-env.ts';
 
 /** What ends things when they are no longer needed: a test, or a script. */
 export interface Ends {
@@ -53,7 +54,7 @@ export async function gateway(
   const file = join(folder, 'gateway.yaml');
   const configuration = readFileSync(join(examples, 'gateway.yaml'), 'utf8');
   writeFileSync(file, configuration.replace('http://localhost:8080', pageOrigin));
-  const env = { PATH: process.env['PATH'], ANTHROPIC_AUTH_TOKEN: realKey, ANTHROPIC_BASE_URL: upstream.url };
+  const env = { ...BARE_ENV, ANTHROPIC_AUTH_TOKEN: realKey, ANTHROPIC_BASE_URL: upstream.url };
 
   const [program, ...args] = cli;
   const ports = ['--port', '0', '--metrics-port', '0', '--json'];

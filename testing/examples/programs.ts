@@ -5,6 +5,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { BARE_ENV } from '../bare-env.ts';
 
 export const root = join(import.meta.dirname, '..', '..');
 export const examples = join(root, 'examples');
@@ -26,7 +27,7 @@ export interface Surroundings {
 /** Runs a program to its end. It must end by itself; the test runner ends what does not. */
 export async function ran(program: string, args: readonly string[], surroundings: Surroundings = {}): Promise<Ended> {
   const { cwd = root, env = {}, input = '' } = surroundings;
-  const child = spawn(program, args, { cwd, env: { PATH: process.env['PATH'], ...env } });
+  const child = spawn(program, args, { cwd, env: { ...BARE_ENV, ...env } });
   const said = { out: '', err: '' };
   child.stdout.setEncoding('utf8').on('data', (text: string) => (said.out += text));
   child.stderr.setEncoding('utf8').on('data', (text: string) => (said.err += text));
@@ -44,7 +45,7 @@ export function stays(
   const [program = '', ...args] = command;
   const child = spawn(program, args, {
     cwd,
-    env: { PATH: process.env['PATH'], ...env },
+    env: { ...BARE_ENV, ...env },
     stdio: ['ignore', 'inherit', 'inherit'],
   });
   const exited = once(child, 'exit');

@@ -11,6 +11,7 @@ import Anthropic, { type ClientOptions } from '@anthropic-ai/sdk';
 import { budgets, type BudgetDefinition, type Ledger } from 'plimsoll/budget';
 import { serve, type Serving } from 'plimsoll/http';
 import { simulator, type Simulator, type SimulatorOptions } from 'plimsoll/simulator';
+import { BARE_ENV } from '../bare-env.ts';
 
 /** What ends things when they are no longer needed: a test. */
 export interface Ends {
@@ -99,7 +100,7 @@ export async function gatewayPlace(
   const launched = (args: readonly string[]): ChildProcess & { readonly stdout: Readable } => {
     const child = spawn(process.execPath, [...CLI, 'gateway', ...args], {
       cwd: folder,
-      env: { PATH: process.env['PATH'], ANTHROPIC_API_KEY: key, ...env },
+      env: { ...BARE_ENV, ANTHROPIC_API_KEY: key, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     child.stderr.setEncoding('utf8').on('data', (text: string) => said.push(text));
