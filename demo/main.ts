@@ -115,7 +115,7 @@ function greeting(live: boolean, pagesUrl: string, serviceUrl: string): string {
 Nothing leaves this machine and no money is spent. Press Ctrl-C to stop.`;
   return `${what}
 
-  console       ${pagesUrl}/
+  live page     ${pagesUrl}/
   metrics       ${pagesUrl}/metrics
   the service   ${serviceUrl}  POST /chat, /review, /research
 `;

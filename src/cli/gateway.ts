@@ -288,7 +288,6 @@ function kindOf(error: unknown): { readonly name: string; readonly code?: string
 }
 
 const INDENT = 10;
-
 const COLUMNS = 80;
 
 /** Shows people how the gateway listens; no line is wider than 80 characters unless a name is long. */
@@ -296,6 +295,7 @@ function greeting(configuration: GatewayConfiguration, { url, metricsUrl }: Runn
   const { baseUrl, keys, pools, clients } = configuration;
   return [
     `Gateway at ${url}, forwarding to ${baseUrl}. Press Ctrl-C to stop it.`,
+    ...row('page', new URL('/', metricsUrl).href),
     ...row('metrics', metricsUrl),
     ...row('keys', [...keys.keys()].join(', ')),
     ...(pools.size === 0 ? [] : row('pools', [...pools.keys()].join(', '))),

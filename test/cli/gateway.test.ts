@@ -330,8 +330,9 @@ describe('plimsoll gateway', () => {
       running.out[0] ?? '',
       /^Gateway at http:\/\/127\.0\.0\.1:\d+, forwarding to http:\/\/127\.0\.0\.1:\d+\. Press Ctrl-C to stop it\.$/,
     );
-    assert.match(running.out[1] ?? '', /^ {2}metrics {3}http:\/\/127\.0\.0\.1:\d+\/metrics$/);
-    assert.deepEqual(running.out.slice(2, 5), [
+    assert.match(running.out[1] ?? '', /^ {2}page {6}http:\/\/127\.0\.0\.1:\d+\/$/);
+    assert.match(running.out[2] ?? '', /^ {2}metrics {3}http:\/\/127\.0\.0\.1:\d+\/metrics$/);
+    assert.deepEqual(running.out.slice(3, 6), [
       '  keys      prod-api-key',
       '  clients   checkout',
       `  ledger    ${ledger}`,
