@@ -72,7 +72,8 @@ const MODES: ReadonlyMap<string, string> = new Map([
 function budgetRow(budget: BudgetView): HTMLElement {
   const { name, period, limitUsd, spentUsd, expectedUsd, paceRatio, mode, blocked } = budget;
   const used = limitUsd > 0 ? spentUsd / limitUsd : 1;
-  const isOver = used >= 1 || (expectedUsd !== null && expectedUsd > limitUsd);
+  // What a call would reserve does not fit any more before all is spent.
+  const isOver = used >= 1 || blocked > 0 || (expectedUsd !== null && expectedUsd > limitUsd);
   const level = !isOver ? '' : mode === 'block' ? ' critical' : ' warning';
   const shares = [
     ...(expectedUsd === null ? [] : [{ from: used, to: Math.min(1, expectedUsd / limitUsd), kind: 'expected' }]),

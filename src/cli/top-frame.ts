@@ -108,12 +108,13 @@ function budgetLines(budgets: readonly BudgetView[]): readonly Line[] {
     { text: '' },
     { text: 'budgets', tone: 'dim' },
     ...budgets.slice(0, MOST_ROWS).map((budget): Line => {
-      const { name, limitUsd, spentUsd, expectedUsd, period, mode } = budget;
+      const { name, limitUsd, spentUsd, expectedUsd, period, mode, blocked } = budget;
       const used = limitUsd > 0 ? spentUsd / limitUsd : 1;
       const kind = mode === null ? '' : (MODES.get(mode) ?? mode);
       const ends = expectedUsd === null ? '' : `, ends at ${usd(expectedUsd)}`;
       const text = `${name.slice(0, 16).padEnd(17)} ${kind.padEnd(8)} ${bar(used)} ${usd(spentUsd)} of ${usd(limitUsd)} a ${period}${ends}`;
-      return used >= 1 || (expectedUsd ?? 0) > limitUsd ? { text, tone: 'warning' } : { text };
+      const isOver = used >= 1 || blocked > 0 || (expectedUsd ?? 0) > limitUsd;
+      return isOver ? { text, tone: 'warning' } : { text };
     }),
   ];
 }

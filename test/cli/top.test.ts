@@ -6,12 +6,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import Anthropic from '@anthropic-ai/sdk';
 import { instrument, metricsHandler } from 'plimsoll';
+import { budgets, isBudgetExceeded } from 'plimsoll/budget';
 import { serve } from 'plimsoll/http';
 import { simulator } from 'plimsoll/simulator';
 import { Registry } from 'prom-client';
 import type { Terminal } from '../../src/cli/command.ts';
 import { Screen } from '../../src/cli/terminal.ts';
+import { topFrame } from '../../src/cli/top-frame.ts';
 import { command } from '../../src/cli/top.ts';
+import { consoleHandler } from '../../src/console/handler.ts';
+import type { View } from '../../src/console/view.ts';
 import { keptIo } from '../../testing/kept-io.ts';
 import { tool } from '../../testing/tools.ts';
 
@@ -188,6 +192,21 @@ test('a budget is drawn whatever its mode is called', async (t) => {
   const drawn = out.join('\n');
   for (const shown of ['warns', 'constructor', '__proto__'])
     assert.match(drawn, new RegExp(`^of \\w+ +${shown} +\\[###`, 'm'));
+});
+
+test('a budget that refuses calls stands out before all of it is spent', async () => {
+  const registry = new Registry();
+  const sim = simulator();
+  const limits = budgets({ definitions: [{ name: 'all', period: 'month', usd: '0.000001', mode: 'block' }] });
+  const claude = instrument(new Anthropic({ apiKey: 'test', fetch: sim.fetch }), { registry, budgets: limits });
+  const handle = consoleHandler({ registry });
+  await assert.rejects(
+    claude.messages.create({ model: 'claude-haiku-4-5', max_tokens: 9, messages: [{ role: 'user', content: 'Ahoy' }] }),
+    isBudgetExceeded,
+  );
+  const view = (await (await handle(new Request('http://localhost/data'))).json()) as View;
+  assert.equal(view.budgets[0]?.spentUsd, 0);
+  assert.equal(topFrame(view).find(({ text }) => text.startsWith('all'))?.tone, 'warning');
 });
 
 test('what a label holds is drawn, not obeyed; color is there where it is wanted', () => {
