@@ -2,13 +2,11 @@
  * How the simulator and the real SDK bring about each member of the vocabulary's closed sets. A new member compiles once
  * there is a way to it, and `test/simulator/simulator-every-member.test.ts` then holds that it is recognized and counted.
  */
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { RetryBudget, type RetryPolicyOptions } from 'plimsoll';
 import type { Fault } from 'plimsoll/simulator';
 import { REFUSAL } from '../src/decisions.ts';
 import type { Outcome, RateLimitReason, RetryDenial, SpendScope } from '../src/vocabulary.ts';
+import { collectUntil } from './collect-until.ts';
 import { collected, PARAMS, type Workbench } from './client-workbench.ts';
 
 export const FAULT_OF_REASON: Readonly<Record<RateLimitReason, Fault>> = {
@@ -112,13 +110,8 @@ export const REFUSING = {
 
 /** The body is still in memory when the request returns, and is collected in a later turn. */
 async function abandon({ claude, log }: Workbench): Promise<void> {
-  setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc') as () => void;
   await (async () => {
     await claude.messages.create(PARAMS).asResponse();
   })();
-  for (let round = 0; round < 50 && log.calls.length === 0; round++) {
-    collect();
-    await nextTurn();
-  }
+  await collectUntil(() => log.calls.length > 0);
 }

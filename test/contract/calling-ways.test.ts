@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, it } from 'node:test';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { toFile } from '@anthropic-ai/sdk';
 import { betaTool } from '@anthropic-ai/sdk/helpers/beta/json-schema';
 import type { MessagesRequest, Reply } from 'plimsoll/simulator';
 import { STREAMED, UNSTREAMED } from '../../testing/cassettes/cassettes.ts';
+import { collectUntil } from '../../testing/collect-until.ts';
 import { collected, PARAMS, total, workbench, type Workbench } from '../../testing/client-workbench.ts';
 
 /** Calls a tool at the first turn and answers at the second. */
@@ -172,8 +171,6 @@ describe('a stream that is left by break', () => {
 
 describe('a body that nobody reads', () => {
   it('ends its call as abandoned when it has been collected', async () => {
-    setFlagsFromString('--expose-gc');
-    const collect = runInNewContext('gc') as () => void;
     const [streamed] = STREAMED;
     const [unstreamed] = UNSTREAMED;
     const replay: typeof fetch = (_, init) => {
@@ -189,10 +186,7 @@ describe('a body that nobody reads', () => {
       await bench.claude.messages.create({ ...PARAMS, stream: true });
     })();
     assert.equal(await total(bench.registry, 'anthropic_requests_in_flight'), 2);
-    for (let round = 0; round < 50 && bench.log.calls.length < 2; round++) {
-      collect();
-      await nextTurn();
-    }
+    await collectUntil(() => bench.log.calls.length === 2);
     assert.deepEqual(
       bench.log.calls.map(({ outcome }) => outcome),
       ['abandoned', 'abandoned'],

@@ -3,8 +3,6 @@ import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
 import { describe, it } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import Anthropic, {
   APIConnectionError,
   betaRefusalFallbackMiddleware,
@@ -26,6 +24,7 @@ import { simulator, type Simulator } from 'plimsoll/simulator';
 import { Registry } from 'prom-client';
 import { Anthropic as AnthropicBetween } from 'sdk-between';
 import { Anthropic as LowestAnthropic } from 'sdk-lowest';
+import { collectUntil } from '../../testing/collect-until.ts';
 import { collected, PARAMS, samples, total } from '../../testing/client-workbench.ts';
 import { KeepingRecorder } from '../../testing/keeping-recorder.ts';
 
@@ -344,8 +343,6 @@ describe('a middleware of the program', () => {
   });
 
   it('that drops its response leaves a call that ends as abandoned when it has been collected', async () => {
-    setFlagsFromString('--expose-gc');
-    const collect = runInNewContext('gc') as () => void;
     const sim = simulator();
     // A body of bytes that are there at once: nothing holds it but its response.
     const fetch: typeof globalThis.fetch = async (...request) => {
@@ -357,10 +354,7 @@ describe('a middleware of the program', () => {
       await claude.messages.create(PARAMS).asResponse();
     })();
     assert.equal(log.inFlight, 1);
-    for (let round = 0; round < 50 && log.inFlight > 0; round++) {
-      collect();
-      await nextTurn();
-    }
+    await collectUntil(() => log.inFlight === 0);
     assert.deepEqual(log.events, ['started', 'attempted 200', 'finished abandoned']);
   });
 
