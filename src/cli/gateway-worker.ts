@@ -31,23 +31,25 @@ interface Serving {
 
 /** Serves as a worker, until the supervising process, or a signal, says that it should end. */
 export async function serveAsWorker(seat: WorkerSeat, { read, start }: Serving, io: CommandIo): Promise<void> {
-  let [running, journal]: [StartedGateway | null, Journal | null] = [null, null];
+  let journal: Journal | null = null;
   let end = (_isReplaced: boolean): void => undefined;
   const told = new Promise<boolean>((resolve) => (end = resolve));
   const channel = new WorkerChannel((message) => void process.send?.(message), {
     gauges: () => journal?.gauges() ?? [],
-    reload: () => reloaded(running, read),
+    // While it starts, it may have read its configuration before the change.
+    reload: () => serving.then((running) => reloaded(running, read)),
     stop: () => end(false),
     replace: () => end(true),
   });
   process.on('message', (message) => channel.receive(message));
-  running = await start({
+  const serving = start({
     isFirst: seat.number === 1,
     memory: (name) => ledgerBehind(channel, name, seat.ledgerId),
     follow(registry) {
       journal = new Journal(storeFor(registry), (changes) => channel.tell('counted', changes));
     },
   });
+  const running = await serving;
   channel.tell('ready', running.url);
   const isReplaced = await Promise.race([told, aborted(io.signal).then(() => false)]);
   await (isReplaced ? running.replaced() : running.close());
@@ -62,9 +64,9 @@ function flushed(journal: Journal | null): void {
 }
 
 /** Applies the configuration of now; returns what is wrong with it, or `null`. */
-function reloaded(running: StartedGateway | null, read: () => GatewayConfiguration): string | null {
+function reloaded(running: StartedGateway, read: () => GatewayConfiguration): string | null {
   try {
-    running?.reload(read());
+    running.reload(read());
     return null;
   } catch (error) {
     if (error instanceof ConfigurationError) return error.problems.map(sentenceOf).join(' ');

@@ -116,6 +116,10 @@ class SupervisedGateway {
   readonly #ledgers: SharedLedgers;
   readonly #gauges: JoinedGauges;
   readonly #workers = new Set<WorkerProcess>();
+  /** Those that serve or will, by number; not those that leave, and not yet those that are to take the place of one. */
+  readonly #seats = new Map<number, WorkerProcess>();
+  /** By the number of a worker that is being replaced: whether the next one serves. */
+  readonly #successors = new Map<number, Promise<boolean>>();
   /** By the number of a worker: how many of its kind ended early, one after another. */
   readonly #early = new Map<number, number>();
   #isEnding = false;
@@ -203,22 +207,29 @@ class SupervisedGateway {
   async #replaceAll(): Promise<void> {
     if (this.#isReplacing) return;
     this.#isReplacing = true;
-    for (const worker of [...this.#workers].filter(({ state }) => state !== 'leaving')) await this.#replace(worker);
+    for (const worker of [...this.#seats.values()]) await this.#replace(worker);
     this.#isReplacing = false;
   }
 
-  /** Starts another worker, and lets this one end as soon as that serves. If it does not, this one goes on. */
+  /**
+   * Starts another worker, and lets this one end as soon as that serves. If it does not, this one goes on. One that has ended, or
+   * is being replaced, is left to what comes in its place.
+   */
   async #replace(worker: WorkerProcess): Promise<void> {
-    if (this.#isEnding) return;
-    const next = this.#fork(worker.number);
-    try {
-      await next.ready;
-      worker.end('replace');
-      void this.#keep(next);
-      await worker.ended;
-    } catch {
-      this.#count(next, await next.ended);
-    }
+    const { number } = worker;
+    if (this.#isEnding || this.#seats.get(number) !== worker || this.#successors.has(number)) return;
+    const next = this.#fork(number);
+    const serving = next.ready.then(
+      () => true,
+      () => false,
+    );
+    this.#successors.set(number, serving);
+    const serves = await serving;
+    this.#successors.delete(number);
+    if (!serves) return this.#count(next, await next.ended);
+    void this.#keep(next);
+    worker.end('replace');
+    await worker.ended;
   }
 
   #fork(number: number): WorkerProcess {
@@ -228,18 +239,21 @@ class SupervisedGateway {
     return worker;
   }
 
-  /** Waits for the end of a worker, and starts another one. */
+  /** Waits for the end of a worker, and starts another one if none has its seat by then. */
   async #keep(worker: WorkerProcess): Promise<void> {
     const startedMs = performance.now();
-    const end = await worker.ended;
     const { number } = worker;
+    this.#seats.set(number, worker);
+    const end = await worker.ended;
+    if (this.#seats.get(number) === worker) this.#seats.delete(number);
     const early = performance.now() - startedMs > STEADY_MS ? 0 : (this.#early.get(number) ?? 0);
     const waitMs = Math.min(LONGEST_RESTART_MS, RESTART_MS * 2 ** early);
     // A signal to all processes of a group may come here last.
     await new Promise((resolve) => setTimeout(resolve, waitMs));
     if (this.#isEnding) return;
     this.#count(worker, end);
-    if (end.cause === 'replaced') return;
+    await this.#successors.get(number);
+    if (this.#isEnding || this.#seats.has(number)) return;
     this.#early.set(number, early + 1);
     void this.#keep(this.#fork(number));
   }

@@ -1,5 +1,5 @@
 import cluster, { type Worker } from 'node:cluster';
-import { once } from 'node:events';
+import { setTimeout as after } from 'node:timers/promises';
 import type { WorkerExit, WorkerState } from '../record/metrics/catalogue-gateway.ts';
 import { Account, type Changes, type Gauges } from '../record/metrics/joined.ts';
 import type { Store } from '../record/metrics/store.ts';
@@ -22,6 +22,9 @@ interface Surroundings {
 
 /** A worker that does not say what its gauges are by then is left out of a scrape. */
 const GAUGES_MS = 2_000;
+
+/** What a process told before its end is read within some turns of this length. */
+const READ_MS = 5;
 
 /** A worker of a gateway, as the supervising process sees it. */
 export class WorkerProcess {
@@ -50,6 +53,8 @@ export class WorkerProcess {
       ended: () => null,
     });
     worker.on('message', (message: unknown) => this.#channel.receive(message));
+    // What is sent to a process that has just been killed fails; its end is told all the same.
+    worker.on('error', () => undefined);
     this.ended = this.#untilEnded();
     this.ready = Promise.race([listening, this.ended.then(() => Promise.reject(new Error('the worker ended')))]);
     this.ready.then(
@@ -91,12 +96,25 @@ export class WorkerProcess {
     this.#worker.process.kill('SIGKILL');
   }
 
-  /** A process that was killed may have told things that are still on their way. */
+  /**
+   * A process that was killed may have told things that are still on their way. Node never says `disconnect` of one that died
+   * while a connection was being handed to it, and would hand it more of them: so that is said here, once all has been read.
+   */
   async #untilEnded(): Promise<WorkerEnd> {
-    const gone = once(this.#worker, 'exit') as Promise<[code: number | null, signal: string | null]>;
-    await Promise.all([gone, once(this.#worker, 'disconnect')]);
+    const { process } = this.#worker;
+    // `once()` of node:events would reject at the first error.
+    const gone = new Promise<Pick<WorkerEnd, 'code' | 'signal'>>((resolve) => {
+      this.#worker.once('exit', (code: number | null, signal: string | null) => resolve({ code, signal }));
+      // One that never began has no exit.
+      this.#worker.once('error', () => process.pid === undefined && resolve({ code: null, signal: null }));
+    });
+    let isDisconnected = false;
+    this.#worker.once('disconnect', () => (isDisconnected = true));
+    const { code, signal } = await gone;
+    while (process.connected && process.pid !== undefined) await after(READ_MS);
+    await after(0);
+    if (!isDisconnected) process.emit('disconnect');
     this.#channel.close();
-    const [code, signal] = await gone;
     const cause = this.#isReplaced ? 'replaced' : signal !== null ? 'killed' : code === 0 ? 'left' : 'failed';
     return { cause, code, signal };
   }

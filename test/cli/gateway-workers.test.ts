@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import type Anthropic from '@anthropic-ai/sdk';
@@ -137,4 +139,35 @@ test('workers share a budget that is kept in memory, and each of them stops at i
   const sum = await sums(gateway);
   assert.equal(sum('anthropic_requests_total', 'outcome="ok"'), delivered(server));
   assert.ok(Math.abs(sum('anthropic_budget_spent_usd') - billed) < 1e-9);
+});
+
+test('workers that die while connections are handed to them are followed by others', async (t) => {
+  const { place, gateway } = await started(t, []);
+  const dying = workersOf(gateway);
+  for (const pid of dying) process.kill(pid, 'SIGSTOP');
+  const sockets = dying.map(() => connect(gateway.port, '127.0.0.1'));
+  t.after(() => sockets.forEach((socket) => socket.destroy()));
+  await Promise.all(sockets.map((socket) => once(socket, 'connect')));
+  // The supervising process has handed them over when it has answered what came later.
+  for (let asked = 0; asked < 3; asked += 1) await (await fetch(new URL('/nothing', gateway.metricsUrl))).text();
+  for (const pid of dying) process.kill(pid, 'SIGKILL');
+  await until(gateway, (sum) => sum('plimsoll_gateway_worker_exits_total', 'killed') === 2 && bothReady(sum));
+  await sdk(gateway, await place.token()).messages.create(PARAMS);
+});
+
+test('a worker that dies while others are replaced is followed by one other', async (t) => {
+  const { gateway } = await started(t, []);
+  const [first = 0, second = 0] = workersOf(gateway);
+  process.kill(first, 'SIGSTOP');
+  process.kill(gateway.pid, 'SIGUSR2');
+  const readyBesides = (sum: (name: string, having: string) => number): boolean =>
+    sum('plimsoll_gateway_workers', 'ready') === 2 && sum('plimsoll_gateway_workers', 'leaving') === 1;
+  await until(gateway, readyBesides);
+  process.kill(second, 'SIGKILL');
+  await until(gateway, (sum) => sum('plimsoll_gateway_worker_exits_total', 'killed') === 1 && readyBesides(sum));
+  process.kill(first, 'SIGCONT');
+  await until(gateway, (sum) => sum('plimsoll_gateway_worker_exits_total', 'replaced') === 1);
+  process.kill(gateway.pid, 'SIGUSR2');
+  await until(gateway, (sum) => sum('plimsoll_gateway_worker_exits_total', 'replaced') === 3 && bothReady(sum));
+  assert.equal(workersOf(gateway).length, 2);
 });
