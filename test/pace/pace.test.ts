@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import Anthropic from '@anthropic-ai/sdk';
-import { ConfigurationError, instrument, instrumentFetch, retryPolicy, type Call } from 'plimsoll';
+import { ConfigurationError, instrument, instrumentFetch, retryPolicy, withAttribution, type Call } from 'plimsoll';
 import { budgets, memoryLedger } from 'plimsoll/budget';
 import { pace, paceRefused, type PaceOptions, type PaceStore } from 'plimsoll/pace';
 import { memoryPace, PaceRefusedError } from 'plimsoll/pace';
@@ -189,7 +189,6 @@ describe('calls with a pace', () => {
       const batch = Array.from({ length: 40 }, () =>
         bench.claude.messages.create(PARAMS).then(() => order.push('batch')),
       );
-      const { withAttribution } = await import('plimsoll');
       const chat = withAttribution({ route: 'chat' }, () =>
         Array.from({ length: 10 }, () => bench.claude.messages.create(PARAMS).then(() => order.push('chat'))),
       );
@@ -301,6 +300,41 @@ describe('calls with a pace', () => {
       const ends = await Promise.all([sent(bench.claude, 20), sent(other, 20)]);
       assert.ok(ends.flat().every(({ status }) => status === 'fulfilled'));
       assert.equal(refusals(bench), 0);
+    });
+  });
+
+  for (const lane of ['__proto__', 'constructor', '', 7, undefined]) {
+    it(`are interactive where their lane is ${String(lane) || 'empty'}`, async () => {
+      await withSteppedTime(async () => {
+        const bench = paced({ lane: () => lane as never }, { [CLASS]: { requests: 60 } });
+        await sent(bench.claude, 2);
+        const turns = await samples(bench.registry, 'anthropic_pace_turns_total');
+        assert.deepEqual(Object.keys(turns), ['pace=default,lane=interactive,end=at_once']);
+      });
+    });
+  }
+
+  it('get twice as many turns where their label has twice the weight, and a hostile label has none', async () => {
+    await withSteppedTime(async () => {
+      const limits = { [CLASS]: { requests: 60 } };
+      const own = pace({
+        ...{ clock: steppedClock, limits, lane: 'batch', maxWaitMs: 600_000 },
+        weights: { label: 'team', of: { large: 2 } },
+      });
+      const bench = workbench({
+        simulator: { limits },
+        instrument: { pace: own, clock: steppedClock, attribution: { team: ['large', 'small', '__proto__'] } },
+      });
+      const order: string[] = [];
+      const of = (team: string): readonly Promise<unknown>[] =>
+        withAttribution({ team }, () =>
+          Array.from({ length: 20 }, () => bench.claude.messages.create(PARAMS).then(() => order.push(team))),
+        );
+      await Promise.all(['small', '__proto__', 'large'].flatMap(of));
+      const early = order.slice(5, 25);
+      const share = (team: string): number => early.filter((each) => each === team).length;
+      assert.ok(share('large') >= 8 && share('large') <= 12, `${share('large')} of 20`);
+      assert.ok(Math.abs(share('small') - share('__proto__')) <= 2, early.join(' '));
     });
   });
 
