@@ -17,24 +17,9 @@ import {
 } from 'plimsoll/pace';
 import { redisPace } from 'plimsoll/redis';
 import { PARAMS, samples, workbench } from '../../testing/client-workbench.ts';
-import { paceStores, type PaceHome } from '../../testing/pace/pace-stores.ts';
+import { ASKED, START_MS, paceStores, type PaceHome } from '../../testing/pace/pace-stores.ts';
 import { redis, redisServer } from '../../testing/redis-server.ts';
 import { seededRandom } from '../../testing/seeded-random.ts';
-
-const START_MS = Date.UTC(2026, 10, 2, 9);
-
-/** 60 requests, 60,000 tokens in and 60,000 out a minute. */
-const ASKED: Asked = {
-  lane: 'batch',
-  amounts: [1, 100, 100],
-  maxTokens: 400,
-  ageMs: 0,
-  isFirst: true,
-  leeway: 1.15,
-  limits: [60, 60_000, 60_000],
-  share: 1,
-  nowMs: START_MS,
-};
 
 const settlement = (charge: Charge, given: Partial<Settlement> = {}): Settlement => ({
   charge,

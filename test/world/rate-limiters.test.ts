@@ -6,22 +6,9 @@ import assert from 'node:assert/strict';
 import test, { after, describe } from 'node:test';
 import { pace, type Answer, type Asked, type Charge, type PaceStore, type Settlement } from 'plimsoll/pace';
 import { PARAMS, steppedClock, withSteppedTime, workbench } from '../../testing/client-workbench.ts';
-import { paceStores, type PaceHome } from '../../testing/pace/pace-stores.ts';
+import { ASKED, START_MS, paceStores, type PaceHome } from '../../testing/pace/pace-stores.ts';
 
-const START_MS = Date.UTC(2026, 10, 2, 9);
 const HOUR_MS = 3_600_000;
-
-const ASKED: Asked = {
-  lane: 'batch',
-  amounts: [1, 100, 100],
-  maxTokens: 400,
-  ageMs: 0,
-  isFirst: true,
-  leeway: 1.15,
-  limits: [60, 60_000, 60_000],
-  share: 1,
-  nowMs: START_MS,
-};
 
 /** A store, and its time. */
 interface Case {

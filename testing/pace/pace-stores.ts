@@ -1,9 +1,25 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { memoryPace, sqlitePace, type PaceStore } from 'plimsoll/pace';
+import { memoryPace, sqlitePace, type Asked, type PaceStore } from 'plimsoll/pace';
 import { redisPace } from 'plimsoll/redis';
 import { redis, redisServer, type RedisServer } from '../redis-server.ts';
+
+/** The time at which the stores begin. */
+export const START_MS = Date.UTC(2026, 10, 2, 9);
+
+/** A question under limits of 60 requests, 60,000 tokens in and 60,000 out a minute. */
+export const ASKED: Asked = {
+  lane: 'batch',
+  amounts: [1, 100, 100],
+  maxTokens: 400,
+  ageMs: 0,
+  isFirst: true,
+  leeway: 1.15,
+  limits: [60, 60_000, 60_000],
+  share: 1,
+  nowMs: START_MS,
+};
 
 /** Where the limits are kept. */
 export interface PaceHome {
