@@ -88,7 +88,7 @@ const rows: readonly Row[] = [
     measured: spreadText(metrics),
     met: isQuiet ? metrics.median <= 8 : null,
     cause:
-      'about a third each is to read along in the body (covers on the response and its stream, and one promise more), to read twelve limiter headers, and to price and count the usage',
+      'no part is large: of 10 µs, to begin the call takes 2, the headers of limits 2, the attempt and its gauges 2, the body 1.5, and usage, price and counters 3; in a loop of its own all of it takes half as long',
   },
   {
     figure: 'JSON call, metrics and span, µs over the SDK with its span',
@@ -124,8 +124,7 @@ const rows: readonly Row[] = [
     goal: '≤ 0.25',
     measured: spreadText(perEvent, 2),
     met: isQuiet ? perEvent.median <= 0.25 : null,
-    cause:
-      "about half is the promise through which each read's result passes, and a quarter finding out what the event is",
+    cause: "half is finding out what the event is, and an eighth the promise through which each read's result passes",
   },
   {
     figure: 'stream of 2,000 events and 1 MiB, ms',
