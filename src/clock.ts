@@ -27,18 +27,21 @@ export interface Timers {
   soon(task: () => void): void;
 }
 
+/** The longest that Node's timers wait: with more they would not wait at all. */
+const LONGEST_MS = 2 ** 31 - 1;
+
 export const systemTimers: Timers = {
   whileWaiting(waitMs, task) {
     // Timers run before sockets are read; what runs immediately runs after.
     let immediate: NodeJS.Immediate | undefined;
-    const timer = setTimeout(() => (immediate = setImmediate(task)), waitMs);
+    const timer = setTimeout(() => (immediate = setImmediate(task)), Math.min(waitMs, LONGEST_MS));
     return () => {
       clearTimeout(timer);
       clearImmediate(immediate);
     };
   },
   inBackground(waitMs, task) {
-    const timer = setTimeout(task, waitMs);
+    const timer = setTimeout(task, Math.min(waitMs, LONGEST_MS));
     timer.unref();
     return () => clearTimeout(timer);
   },

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { utcMonth } from '../src/clock.ts';
+import { systemTimers, utcMonth } from '../src/clock.ts';
 
 const at = (text: string): number => Date.parse(`${text}Z`);
 
@@ -28,4 +28,17 @@ describe('the calendar month in UTC', () => {
     };
     assert.deepEqual(['2028-02-10T00:00', '2027-02-10T00:00', '2100-02-10T00:00'].map(days), [29, 28, 28]);
   });
+});
+
+describe("the system's timers", () => {
+  for (const timer of ['whileWaiting', 'inBackground'] as const) {
+    it(`wait no less ${timer} where more was asked for than Node's can`, async () => {
+      let ran = 0;
+      const cancel = systemTimers[timer](1e12, () => (ran += 1));
+      // Node's run after one millisecond then: before one that was set after them.
+      await new Promise((resolve) => systemTimers.whileWaiting(20, () => resolve(null)));
+      cancel();
+      assert.equal(ran, 0);
+    });
+  }
 });

@@ -52,6 +52,8 @@ export class PacedCall implements CallSpend {
   readonly #host: PacedCallHost;
   /** By the index of the attempt. */
   readonly #sent = new Map<number, Sent>();
+  /** The line that the call would wait in, were its limits shown: its answer may show them. */
+  #unlimited: PaceLine | null = null;
   #waitedMs = 0;
   #place: number | null = null;
 
@@ -95,7 +97,10 @@ export class PacedCall implements CallSpend {
 
   attempted({ index, limiters, rejection, startedAtMs, status, retryAfterMs }: Attempt): void {
     const sent = this.#sent.get(index);
-    if (sent === undefined) return;
+    if (sent === undefined) {
+      if (rejection === null) this.#unlimited?.see(limitsIn(limiters, this.#unlimited.modelClass));
+      return;
+    }
     sent.sentAtMs = startedAtMs;
     sent.seen = limitsIn(limiters, sent.line.modelClass);
     if (rejection === null) sent.line.see(sent.seen);
@@ -140,6 +145,7 @@ export class PacedCall implements CallSpend {
     const lane = host.laneOf(call);
     if (lane === null) return null;
     const line = host.lineOf(`${host.classOf(requestedModel)}${isFast ? FAST : ''}`, call.key);
+    this.#unlimited = line.isUnlimited ? line : null;
     if (line.isUnlimited) return null;
     const kind = `${requestedModel} ${call.attribution['route'] ?? ''} ${call.key}`;
     const expected = { kind, promptTokens: estimatedPromptTokens(body, bodyLength), maxTokens: maxTokens ?? 0 };

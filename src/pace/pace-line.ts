@@ -40,7 +40,7 @@ export class PaceLine {
   #failed: Failed = () => undefined;
   #settlements = 0;
   #downUntilMs = -Infinity;
-  /** Answers show no limits, as those of proxies that drop headers: nothing can be paced by them. */
+  /** The last answer showed no limits, and none are known, as with proxies that drop headers: nothing can be paced by them. */
   isUnlimited = false;
 
   constructor(
@@ -82,9 +82,9 @@ export class PaceLine {
     this.#failed = failed;
   }
 
-  /** Takes note of the limits that an answer shows, or that it shows none. */
+  /** Takes note of the limits that an answer shows, or that it shows none; one without them says nothing of known ones. */
   see(seen: Settlement['seen']): void {
-    this.isUnlimited = seen === null && this.#configured().every((limit) => limit === 0);
+    this.isUnlimited = seen === null && this.#limits.every((limit) => limit === 0);
     if (seen === null) return;
     const limitOf = (shown: SeenLimit | null, at: 0 | 1 | 2): number => shown?.limit ?? this.#seen[at];
     this.#seen = [limitOf(seen[0], 0), limitOf(seen[1], 1), limitOf(seen[2], 2)];

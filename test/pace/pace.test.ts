@@ -44,6 +44,17 @@ const refusals = (bench: {
   readonly sim: { readonly truth: { readonly requests: readonly { status: number | null }[] } };
 }) => bench.sim.truth.requests.filter(({ status }) => status === 429).length;
 
+const without = (name: string): Record<string, null> => ({
+  [`anthropic-ratelimit-${name}-limit`]: null,
+  [`anthropic-ratelimit-${name}-remaining`]: null,
+});
+
+/** An answer with none of the headers of limits. */
+const WITHOUT_LIMITS = {
+  fault: 'headers',
+  headers: { ...without('requests'), ...without('input-tokens'), ...without('output-tokens') },
+} as const;
+
 describe('calls with a pace', () => {
   it('wait for their turn where more come than the limit allows, and none is refused', async () => {
     await withSteppedTime(async () => {
@@ -450,13 +461,8 @@ describe('pace()', () => {
   });
 
   it('leaves calls to platforms alone, and those whose answers show no limits', async () => {
-    const nothing = (name: string): Record<string, null> => ({
-      [`anthropic-ratelimit-${name}-limit`]: null,
-      [`anthropic-ratelimit-${name}-remaining`]: null,
-    });
     await withSteppedTime(async () => {
-      const headers = { ...nothing('requests'), ...nothing('input-tokens'), ...nothing('output-tokens') };
-      const faults = [{ probability: 1, fault: { fault: 'headers', headers } }] as const;
+      const faults = [{ probability: 1, fault: WITHOUT_LIMITS }] as const;
       const bench = paced({}, {}, { scenario: { faults } });
       await sent(bench.claude, 1);
       const startedMs = Date.now();
@@ -468,4 +474,20 @@ describe('pace()', () => {
       assert.ok(Date.now() - startedMs <= 100);
     });
   });
+
+  for (const before of [0, 2]) {
+    it(`paces as ever after an answer without limits that came after ${before} with them`, async () => {
+      await withSteppedTime(async () => {
+        const bench = paced({ maxWaitMs: 1 }, { [CLASS]: { requests: 20 } });
+        await sent(bench.claude, before);
+        bench.sim.script([WITHOUT_LIMITS]);
+        await sent(bench.claude, 1);
+        await sent(bench.claude, 1);
+        await sent(bench.claude, 1);
+        const ends = await sent(bench.claude, 40);
+        assert.ok(ends.some((end) => end.status === 'rejected' && paceRefused(end.reason)?.reason === 'max_wait'));
+        assert.equal(refusals(bench), 0);
+      });
+    });
+  }
 });
