@@ -174,7 +174,7 @@ function exportAll(asked: Asked, given: Partial<MonitoringSettings>, io: Command
 /** What was written, and what to do with it. */
 function filesLines(count: number, out: string): readonly string[] {
   return [
-    `${count} files under ${out}: import dashboards/ into Grafana, and name alerts/ in prometheus.yml:`,
+    `${count} files under ${out}: dashboards/ for Grafana, and for prometheus.yml`,
     `  rule_files: [${JSON.stringify(resolve(out, 'alerts', '*.yml'))}]`,
   ];
 }
