@@ -67,13 +67,16 @@ test('only what has changed is told again, and a series at zero is told once', (
   assert.equal(shown(store.families.anthropic_requests_total.series(LABELS)), 2);
 });
 
-test('changes are told at the end of the turn in which they came, at once', async () => {
+test('changes are told at the end of the turn in which they came, at once, and the next ones together', async () => {
   const { sent, families } = told(stored());
   families.anthropic_requests_total.series(LABELS).add(1);
   families.anthropic_requests_total.series(LABELS).add(1);
   assert.equal(sent.length, 0);
   await new Promise((resolve) => setImmediate(resolve));
   assert.deepEqual(sent[0]?.counted, [[0, { kind: 'counter', value: 2 }]]);
+  for (let value = 3; value <= 5; value += 1) families.anthropic_requests_total.series(LABELS).add(1);
+  while (sent.length < 2) await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(sent[1]?.counted, [[0, { kind: 'counter', value: 5 }]]);
 });
 
 test('what was counted before anybody followed is told too, and an unknown family is left out', () => {
