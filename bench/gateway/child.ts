@@ -1,5 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 
 /** What a process of the benchmark spent and holds, by its own account. */
 export interface Accounts {
@@ -68,9 +69,19 @@ async function ended(forked: ChildProcess): Promise<void> {
 
 type Answers = Readonly<Record<string, (about: never) => unknown>>;
 
+/** How long the process let others wait, since it was asked last: in milliseconds, the longest time. */
+function longestWaitMs(): number {
+  const { max } = delays;
+  delays.reset();
+  return max / 1e6;
+}
+
+const delays = monitorEventLoopDelay({ resolution: 1 });
+
 /** The other end: answers by name, and `accounts` for all. The process ends when nobody can ask any more. */
 export function answering(answers: Answers): void {
-  const all: Answers = { accounts, ...answers };
+  delays.enable();
+  const all: Answers = { accounts, longestWaitMs, ...answers };
   process.on('message', ({ number, name, about }: Question) => {
     const answer = all[name] as ((about: unknown) => unknown) | undefined;
     void Promise.resolve()

@@ -2,12 +2,14 @@
 import { Agent, request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { answering } from './child.ts';
-import { BODIES, type Kind } from './request.ts';
+import { BODIES, largeBody, type Kind } from './request.ts';
 
 /** Where the load goes, and with which token. */
 export interface Target {
   readonly url: string;
   readonly token: string;
+  /** Headers that this gateway needs besides. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** As fast as it goes: so many requests, so many of them at once. */
@@ -34,17 +36,19 @@ export interface Latency {
 
 const agent = new Agent({ keepAlive: true, maxSockets: Infinity });
 
-/** Bytes of the first answer: all answers are the same, whoever passes them on. */
-const bytesOf = new Map<Kind, number>();
+/** Bytes of the first answer: all answers are the same, but for other gateways, which write them anew. */
+const bytesOf = new Map<string, number>();
 
-function asked({ url, token }: Target, kind: Kind): Promise<Latency> {
+function asked({ url, token, headers: more }: Target, kind: Kind): Promise<Latency> {
   const body = BODIES[kind];
   const headers = {
     'content-type': 'application/json',
     'content-length': body.length,
     'anthropic-version': '2023-06-01',
     'x-api-key': token,
+    ...more,
   };
+  const known = more === undefined ? kind : `${kind} ${url}`;
   return new Promise((resolve, reject) => {
     const startedMs = performance.now();
     const outgoing = request(`${url}/v1/messages`, { agent, method: 'POST', headers }, (answer) => {
@@ -53,8 +57,8 @@ function asked({ url, token }: Target, kind: Kind): Promise<Latency> {
       answer.on('data', (piece: Buffer) => (bytes += piece.length));
       answer.on('error', reject);
       answer.on('end', () => {
-        if (!bytesOf.has(kind)) bytesOf.set(kind, bytes);
-        if (answer.statusCode !== 200 || bytes !== bytesOf.get(kind))
+        if (!bytesOf.has(known)) bytesOf.set(known, bytes);
+        if (answer.statusCode !== 200 || bytes !== bytesOf.get(known))
           reject(new Error(`expected an answer, got ${answer.statusCode} with ${bytes} bytes from ${url}`));
         else resolve({ headMs, wholeMs: performance.now() - startedMs });
       });
@@ -87,4 +91,19 @@ async function paced({ target, kind, requests, ratePerSecond }: Paced): Promise<
   return Promise.all(latencies);
 }
 
-answering({ burst, paced });
+/** Sends one body of so many bytes, and waits for its answer. */
+async function large({ target, bytes }: { readonly target: Target; readonly bytes: number }): Promise<void> {
+  const body = largeBody(bytes);
+  const headers = { 'content-type': 'application/json', 'content-length': body.length, 'x-api-key': target.token };
+  await new Promise<void>((resolve, reject) => {
+    const outgoing = request(`${target.url}/v1/messages`, { agent, method: 'POST', headers }, (answer) => {
+      answer
+        .resume()
+        .on('end', () => (answer.statusCode === 200 ? resolve() : reject(new Error(`got ${answer.statusCode}`))));
+    });
+    outgoing.on('error', reject);
+    outgoing.end(body);
+  });
+}
+
+answering({ burst, paced, large });

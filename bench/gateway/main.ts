@@ -7,11 +7,18 @@ import { spread, type Spread } from '../compare.ts';
 import { child, type Child } from './child.ts';
 import type { Target } from './load-process.ts';
 import { bursts, ratio, waits, type Amount, type Load, type Proxy, type Waited } from './measure.ts';
+import { startPeers } from './peers.ts';
 import { EVENTS, type Kind } from './request.ts';
+import { nameOf, workerLoads } from './workers.ts';
 import { goals, spreadText, table, type Row } from '../report.ts';
 
 const { values } = parseArgs({
-  options: { short: { type: 'boolean' }, write: { type: 'boolean' }, help: { type: 'boolean' } },
+  options: {
+    short: { type: 'boolean' },
+    write: { type: 'boolean' },
+    peers: { type: 'boolean' },
+    help: { type: 'boolean' },
+  },
 });
 
 if (values.help === true) {
@@ -19,12 +26,14 @@ if (values.help === true) {
 
   npm run bench:gateway                the figures, in about five minutes
   npm run bench:gateway -- --short     shows in seconds that everything runs; its figures say little
+  npm run bench:gateway -- --peers     also installs and runs Portkey and LiteLLM, in turn with the rest
   npm run bench:gateway -- --write     also writes them to docs/gateway-benchmarks.md`);
   process.exit(0);
 }
 
 const full = values.short !== true;
 const PIPE = 'bare pipe';
+const NOISE = 'bare pipe again: the noise';
 const GATEWAY = 'gateway';
 const BUDGET = 'gateway with a budget in SQLite';
 
@@ -50,7 +59,7 @@ async function proxiesBefore(upstream: string): Promise<readonly Proxy[]> {
   const piped = async (process: Child): Promise<Target> => ({ url: await process.ask<string>('url'), token: 'bench' });
   return [
     { name: PIPE, process: pipe, target: await piped(pipe) },
-    { name: 'bare pipe again: the noise', process: pipeAgain, target: await piped(pipeAgain) },
+    { name: NOISE, process: pipeAgain, target: await piped(pipeAgain) },
     { name: GATEWAY, process: plain, target: await plain.ask<Target>('target') },
     { name: BUDGET, process: budget, target: await budget.ask<Target>('target') },
   ];
@@ -65,12 +74,57 @@ async function measured(kind: Kind, proxies: readonly Proxy[], direct: Target): 
   return { load: loads, waited };
 }
 
+/** The longest that a process let others wait while a body of 30 MB came through it, round by round. */
+async function largeBodies(proxies: readonly Proxy[]): Promise<ReadonlyMap<string, Spread>> {
+  const load = started('load');
+  const longest = new Map(proxies.map(({ name }) => [name, [] as number[]]));
+  for (let round = 0; round < (full ? 10 : 2); round++)
+    for (const { name, process, target } of proxies) {
+      await process.ask('longestWaitMs');
+      await load.ask('large', { target, bytes: LARGE_BYTES });
+      const waitedMs = await process.ask<number>('longestWaitMs');
+      // The first one compiles what the others use.
+      if (round > 0) longest.get(name)?.push(waitedMs);
+    }
+  return new Map([...longest].map(([name, figures]) => [name, spread(figures)]));
+}
+
+const LARGE_BYTES = 30_000_000;
+
+/** The pipe, the gateway and others, in turn: as few requests as the slowest needs. */
+async function besidePeers(upstreamUrl: string, proxies: readonly Proxy[], direct: Target): Promise<string> {
+  const { running, notRun } = await startPeers(upstreamUrl);
+  children.push(...running.map(({ process }) => process));
+  const load = started('load');
+  const all = [...proxies.filter(({ name }) => name === PIPE || name === GATEWAY), ...running];
+  const amount: Amount = { rounds: full ? 5 : 1, requestsPerBlock: full ? 300 : 20, concurrency: 8 };
+  const loads = await bursts(all, 'json', { load, amount });
+  const ways = [{ name: 'direct', target: direct }, ...all];
+  const waited = await waits(ways, 'json', { load, rounds: full ? 8 : 1, ratePerSecond: 20 });
+  const straight = waited.get('direct')?.p50 ?? Number.NaN;
+  const base = loads.get(PIPE)?.cpuMicros ?? [];
+  const lines = all.map(({ name }) => {
+    const { cpuMicros = [] } = loads.get(name) ?? {};
+    const { p50 = Number.NaN, p99 = Number.NaN } = waited.get(name) ?? {};
+    const over = name === PIPE ? '' : `× ${spreadText(ratio(cpuMicros, base), 2)}`;
+    return [name, spreadText(spread(cpuMicros), 0), over, (p50 - straight).toFixed(2), p99.toFixed(2)];
+  });
+  const head = ['through', 'CPU µs per request: median (min – max)', 'over the bare pipe', 'added p50, ms', 'p99, ms'];
+  return [table(head, lines), ...notRun].join('\n\n');
+}
+
 const upstream = started('upstream');
 const upstreamUrl = await upstream.ask<string>('url');
 const proxies = await proxiesBefore(upstreamUrl);
 const direct: Target = { url: upstreamUrl, token: 'bench' };
 const json = await measured('json', proxies, direct);
 const stream = await measured('stream', proxies, direct);
+const large = await largeBodies(proxies);
+const workersLoad = started('load');
+const workers = await workerLoads(upstreamUrl, {
+  load: workersLoad,
+  amount: { rounds: full ? 7 : 1, requestsPerBlock: full ? 1_500 : 50, concurrency: 16 },
+});
 const failures = await Promise.all(
   proxies.slice(2).map(async ({ process, name }) => ({
     name,
@@ -78,6 +132,7 @@ const failures = await Promise.all(
     counted: await process.ask<{ readonly calls: number }>('counted'),
   })),
 );
+const peers = values.peers === true ? await besidePeers(upstreamUrl, proxies, direct) : null;
 await Promise.all(children.map((each) => each.end()));
 const shape = full ? { concurrent: 1_000, forSeconds: 60, ...STREAMS } : { concurrent: 50, forSeconds: 2, ...STREAMS };
 const soaked = await soak(shape);
@@ -95,41 +150,59 @@ const wait = ({ waited }: Measured, name: string): Waited =>
   waited.get(name) ?? { p10: Number.NaN, p50: Number.NaN, p99: Number.NaN, headP50: Number.NaN };
 const addedP50 = (of: Measured, name: string): number => wait(of, name).p50 - wait(of, 'direct').p50;
 const ms = (figure: number): string => `**${figure.toFixed(2)}**`;
-const beyondPipe = (of: Measured): Row => ({
-  figure: '… of that, more than a bare pipe adds',
-  goal: '',
-  measured: ms(addedP50(of, GATEWAY) - addedP50(of, PIPE)),
-  met: null,
-});
+const workersRatio = ratio(workers.get(nameOf(2))?.cpuMicros ?? [], workers.get(nameOf(1))?.cpuMicros ?? []);
+const largest = large.get(BUDGET) ?? spread([]);
+
+/** The pipe against itself: a goal that is nearer than this to what was measured is unproven. */
+const noiseOf = (of: Measured): number => Math.abs(cpuRatio(of, NOISE).median - 1);
+const within = (ratioOf: Spread, most: number, noise: number): boolean | null =>
+  Math.abs(ratioOf.median - most) < noise ? null : ratioOf.median <= most;
+
+function cpuRow(of: Measured, name: string, { what, most }: { readonly what: string; readonly most: number }): Row {
+  const measured = cpuRatio(of, name);
+  return {
+    figure: `CPU of ${what}, over a bare pipe`,
+    goal: `≤ ${most} ×`,
+    measured: spreadText(measured, 2),
+    met: within(measured, most, noiseOf(of)),
+  };
+}
+
+function addedRow(of: Measured, what: string): Row {
+  const beyond = addedP50(of, GATEWAY) - addedP50(of, PIPE);
+  return {
+    figure: `added to the p50 of ${what} at 100 requests/s, beyond a bare pipe, ms`,
+    goal: '≤ 0.3',
+    measured: `**${beyond.toFixed(2)}** (${addedP50(of, GATEWAY).toFixed(2)} beyond no proxy)`,
+    met: beyond <= 0.3,
+  };
+}
+
+const STREAM = `a stream of ${EVENTS} events`;
 
 const rows: readonly Row[] = [
+  cpuRow(json, GATEWAY, { what: 'a JSON call', most: 1.5 }),
+  cpuRow(json, BUDGET, { what: 'a JSON call with a budget in SQLite', most: 2 }),
+  cpuRow(stream, GATEWAY, { what: STREAM, most: 1.15 }),
+  addedRow(json, 'a JSON call'),
+  addedRow(stream, STREAM),
   {
-    figure: 'added to the p50 of a JSON call at 100 requests/s, ms',
-    goal: '< 1',
-    measured: ms(addedP50(json, GATEWAY)),
-    met: addedP50(json, GATEWAY) < 1,
-  },
-  beyondPipe(json),
-  {
-    figure: `added to the p50 of a stream of ${EVENTS} events at 100 requests/s, ms`,
-    goal: '< 1',
-    measured: ms(addedP50(stream, GATEWAY)),
-    met: addedP50(stream, GATEWAY) < 1,
-  },
-  beyondPipe(stream),
-  {
-    figure: 'CPU of a JSON call, over a bare pipe',
-    goal: '≤ 2 ×',
-    measured: spreadText(cpuRatio(json, GATEWAY), 2),
-    met: cpuRatio(json, GATEWAY).median <= 2,
+    figure: 'the longest that others wait while a body of 30 MB comes, ms',
+    goal: '< 50',
+    measured: spreadText(largest, 0),
+    met: largest.median < 50,
   },
   {
-    figure: `CPU of a stream of ${EVENTS} events, over a bare pipe`,
-    goal: '≤ 2 ×',
-    measured: spreadText(cpuRatio(stream, GATEWAY), 2),
-    met: cpuRatio(stream, GATEWAY).median <= 2,
+    figure: 'CPU of a JSON call with two workers, over one worker',
+    goal: '≤ 1.1 ×',
+    measured: spreadText(workersRatio, 2),
+    met: within(workersRatio, 1.1, noiseOf(json)),
   },
 ];
+
+const causes = `A goal whose distance is less than the bare pipe's from itself is unproven. The two workers share ${availableParallelism()} cores with the load, the API
+and the process that supervises them, whose CPU is in theirs: each works through fewer requests in a turn, and tells of what it
+counted. What a budget costs beyond the plain gateway is its commit to the file before a call is sent, and its settlement.`;
 
 function loadTable(of: Measured): string {
   return table(
@@ -167,7 +240,7 @@ function waitTable(of: Measured): string {
 const problems = problemsOf(soaked);
 
 /** Waiting for a core that others have is in every latency; the 10th percentile has the least of it. */
-const machine = `${availableParallelism()} cores with a load average of ${loadavg()[1]?.toFixed(1)} over five minutes, including this run's five processes.`;
+const machine = `${availableParallelism()} cores with a load average of ${loadavg()[1]?.toFixed(1)} over five minutes, including this run's processes.`;
 
 const report = `# What the gateway costs
 
@@ -180,6 +253,8 @@ response, and that every call was counted. The goals are not gates: no test depe
 ${machine}
 
 ${goals(rows)}
+
+${causes}
 
 ## A JSON call: 1 KiB out, 2 KiB back
 
@@ -197,6 +272,28 @@ At 100 requests per second:
 
 ${waitTable(stream)}
 
+## Workers
+
+\`plimsoll gateway\` as it is started, with its request log. CPU time is that of all its processes.
+
+${table(
+  ['with', 'CPU µs per JSON call: median (min – max)', 'requests/s, 16 concurrent'],
+  [...workers].map(([name, { cpuMicros, requestsPerSecond }]) => [
+    name,
+    spreadText(spread(cpuMicros), 0),
+    spreadText(spread(requestsPerSecond), 0),
+  ]),
+)}
+
+## A body of 30 MB
+
+The longest time that a process let others wait while the body came and went on: what a stream's event can be late by.
+
+${table(
+  ['through', 'ms: median (min – max)'],
+  [...large].map(([name, figures]) => [name, spreadText(figures, 0)]),
+)}
+${peers === null ? '' : `\n## Beside other gateways\n\nOne process each, JSON calls, 8 at once for the CPU and 20 a second for the times; LiteLLM and Portkey as installed, without\na database.\n\n${peers}\n`}
 ## ${shape.concurrent} streams at once
 
 Each stream is split at random points, every tenth is compressed, and every byte that a client gets is compared with what

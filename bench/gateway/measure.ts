@@ -73,18 +73,22 @@ export interface Waited {
 /** A way to the upstream: straight, or through a proxy. */
 export type Way = Pick<Proxy, 'name' | 'target'>;
 
-/** At 100 requests a second, half a second to each way in turn, in another order each round. */
+/** At a steady rate, half a second to each way in turn, in another order each round. */
 export async function waits(
   ways: readonly Way[],
   kind: Kind,
-  { load, rounds }: { readonly load: Child; readonly rounds: number },
+  {
+    load,
+    rounds,
+    ratePerSecond = 100,
+  }: { readonly load: Child; readonly rounds: number; readonly ratePerSecond?: number },
 ): Promise<ReadonlyMap<string, Waited>> {
   const latencies = new Map(ways.map(({ name }) => [name, [] as Latency[]]));
   for (let round = 0; round < rounds; round++)
     for (let turn = 0; turn < ways.length; turn++) {
       const way = ways[(turn + round) % ways.length];
       if (way === undefined) continue;
-      const about: Paced = { target: way.target, kind, requests: 50, ratePerSecond: 100 };
+      const about: Paced = { target: way.target, kind, requests: ratePerSecond / 2, ratePerSecond };
       const measured = await load.ask<readonly Latency[]>('paced', about);
       latencies.get(way.name)?.push(...measured);
     }

@@ -16,3 +16,13 @@ export const BODIES: Readonly<Record<Kind, Buffer>> = {
   json: Buffer.from(JSON.stringify(PARAMS)),
   stream: Buffer.from(JSON.stringify({ ...PARAMS, stream: true })),
 };
+
+/** A request of so many bytes: a long conversation in many short pieces, each with what makes reading it slow. */
+export function largeBody(bytes: number): Buffer {
+  const piece = {
+    role: 'user',
+    content: [{ type: 'text', text: 'The tide says "no", \\ and the pilot: \u00e9t\u00e9. '.repeat(40) }],
+  };
+  const count = Math.floor(bytes / Buffer.byteLength(JSON.stringify(piece)));
+  return Buffer.from(JSON.stringify({ ...PARAMS, messages: Array.from({ length: count }, () => piece) }));
+}

@@ -44,7 +44,7 @@ export async function holdBody(body: Readable | null, options: HoldOptions): Pro
     };
     const finish = (): void => {
       stop();
-      resolve({ bytes: growing.bytes, release: () => growing.release() });
+      growing.whenCopied(() => resolve({ bytes: growing.bytes, release: () => growing.release() }));
     };
     const close = (): void => fail(new ClientGoneError());
     const stop = (): void => void body.off('data', take).off('end', finish).off('error', fail).off('close', close);
@@ -52,15 +52,25 @@ export async function holdBody(body: Readable | null, options: HoldOptions): Pro
   });
 }
 
+const NO_BYTES: Buffer = Buffer.alloc(0);
+
+/** The most that is copied at a time: less than two milliseconds. */
+const COPIED_BYTES = 4 << 20;
+
 /**
  * The bytes of a body so far, in one piece of memory: a client that sends them one by one must not make a thousand times
- * the memory of them. A body that comes in one piece is not copied.
+ * the memory of them. A body that comes in one piece is not copied. Where there is much to be copied into larger memory, others
+ * have their turn in between.
  */
 class GrowingBody {
   readonly #options: HoldOptions;
-  #memory: Buffer = Buffer.alloc(0);
+  #memory: Buffer = NO_BYTES;
   #length = 0;
   #taken = 0;
+  /** What is still to be copied into the memory, and how much of it has been. */
+  #before: Buffer = NO_BYTES;
+  #copied = 0;
+  #onCopied: (() => void) | null = null;
 
   constructor(options: HoldOptions) {
     this.#options = options;
@@ -81,6 +91,12 @@ class GrowingBody {
     return null;
   }
 
+  /** Calls back when the bytes are all in one place: at once, unless much is being copied. */
+  whenCopied(done: () => void): void {
+    if (this.#before === NO_BYTES) done();
+    else this.#onCopied = done;
+  }
+
   release(): void {
     this.#options.room.give(this.#options.client, this.#taken);
     this.#taken = 0;
@@ -94,10 +110,27 @@ class GrowingBody {
     const size = isWhole ? length : Math.max(length, Math.min(most, Math.max(FIRST_BYTES, 2 * this.#memory.length)));
     if (!room.take(client, size - this.#taken)) return false;
     this.#taken = size;
-    const before = this.bytes;
+    while (this.#before !== NO_BYTES) this.#copy();
+    this.#before = this.bytes;
     this.#memory = isWhole ? chunk : Buffer.allocUnsafeSlow(size);
-    if (!isWhole) this.#memory.set(before);
+    this.#copyInTurns();
     return true;
+  }
+
+  /** It catches up: in a turn, less comes from a client than is copied. */
+  #copyInTurns(): void {
+    if (this.#before === NO_BYTES) return;
+    this.#copy();
+    if (this.#before !== NO_BYTES) setImmediate(() => this.#copyInTurns());
+  }
+
+  #copy(): void {
+    const end = Math.min(this.#copied + COPIED_BYTES, this.#before.length);
+    this.#before.copy(this.#memory, this.#copied, this.#copied, end);
+    this.#copied = end;
+    if (end < this.#before.length) return;
+    [this.#before, this.#copied] = [NO_BYTES, 0];
+    this.#onCopied?.();
   }
 }
 

@@ -30,3 +30,27 @@ test('a declared length takes no room before its bytes have come', async () => {
   body.push(null);
   await holding;
 });
+
+test('while a body of 32 MiB comes, no more of it is copied at a time than others can wait for', async (t) => {
+  const room = new SharedRoom(256 * MIB);
+  const piece = Buffer.alloc(64 << 10, 'tide ');
+  const [count, longest] = [512, { bytes: 0 }];
+  type Copy = (this: Buffer, target: Uint8Array, ...range: number[]) => number;
+  const copy = Reflect.get(Buffer.prototype as object, 'copy') as Copy;
+  t.mock.method(Buffer.prototype, 'copy', function counted(this: Buffer, target: Uint8Array, ...range: number[]) {
+    const copied = copy.call(this, target, ...range);
+    longest.bytes = Math.max(longest.bytes, copied);
+    return copied;
+  });
+  let sent = 0;
+  const body = new Readable({
+    read(): void {
+      this.push(sent++ < count ? piece : null);
+    },
+  });
+  const held = await holdBody(body, { largestBytes: 32 * MIB, declaredBytes: null, room, client: 'a' });
+  assert.ok(longest.bytes > 0 && longest.bytes <= 4 * MIB, `${longest.bytes} bytes at a time`);
+  assert.equal(held.bytes.length, 32 * MIB);
+  for (let at = 0; at < count; at += 1)
+    assert.ok(held.bytes.subarray(at * piece.length, (at + 1) * piece.length).equals(piece), `piece ${at}`);
+});
