@@ -91,14 +91,13 @@ function countsOf(view: View): readonly Figure[] {
   const refused = attempts === 0 ? null : rateLimited / attempts;
   const recent = lastMinute === null ? 'in the range' : `${whole(lastMinute)} in the last minute`;
   const pace = calls === 0 || observedSeconds < 60 ? null : (calls / observedSeconds) * 60;
+  const mean = pace === null ? '' : pace.toFixed(pace < 100 ? 1 : 0);
   const scope = view.unfiltered.includes('rateLimited') ? ', all routes' : '';
   return [
     [
       'Calls',
       whole(calls),
-      pace === null
-        ? recent
-        : `${pace.toFixed(pace < 100 ? 1 : 0)} a minute${lastMinute === null ? '' : ` · last: ${whole(lastMinute)}`}`,
+      pace === null ? recent : lastMinute === null ? `${mean} a minute` : `${recent}, mean ${mean}`,
     ],
     [
       'Success',

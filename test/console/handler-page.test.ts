@@ -158,6 +158,9 @@ suite('the live page in a browser', { skip: chrome.skip }, () => {
     await page.locator('#table bdi').first().waitFor();
     assert.deepEqual(await found(page), []);
     assert.equal(await page.evaluate('document.documentElement.scrollWidth'), 390);
+    const inSight =
+      "const right = (e) => e.getBoundingClientRect().right; const heads = [...document.querySelectorAll('#table th')]; right(heads.find((e) => e.textContent.startsWith('Per call'))) <= right(document.querySelector('#table').parentElement)";
+    assert.ok(await page.evaluate<boolean>(inSight), 'the cost of a call can be read without scrolling');
     assert.deepEqual([...empty, ...narrow], []);
   });
 
