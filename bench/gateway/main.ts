@@ -202,7 +202,8 @@ const rows: readonly Row[] = [
 
 const causes = `A goal whose distance is less than the bare pipe's from itself is unproven. The two workers share ${availableParallelism()} cores with the load, the API
 and the process that supervises them, whose CPU is in theirs: each works through fewer requests in a turn, and tells of what it
-counted. What a budget costs beyond the plain gateway is its commit to the file before a call is sent, and its settlement.`;
+counted. What a budget costs beyond the plain gateway is its commit to the file before a call is sent, and its settlement. Of a
+stream, every event is searched for the key and read for what it says, and the more so the fewer come at once.`;
 
 function loadTable(of: Measured): string {
   return table(
