@@ -19,10 +19,10 @@ FROM node:24-bookworm-slim@sha256:6f7b03f7c2c8e2e784dcf9295400527b9b1270fd37b7e9
 ENV NODE_ENV=production PATH=/app/node_modules/.bin:$PATH
 WORKDIR /app
 COPY --from=build /app ./
-# What `plimsoll dashboards export` reads beside the package's manifest.
+# What `plimsoll dashboards export` and the live page read beside the package's manifest.
 COPY dashboards node_modules/plimsoll/dashboards
+COPY docs/runbooks node_modules/plimsoll/docs/runbooks
 COPY demo demo
-COPY docs/runbooks docs/runbooks
 USER node
 EXPOSE 8080 9464
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s \

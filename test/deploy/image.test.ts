@@ -98,8 +98,9 @@ async function laidOut(): Promise<string> {
   return main;
 }
 
-test('the image can export its dashboards, and says in a sentence where it may not write', async () => {
+test('the image has its runbooks, can export its dashboards, and says in a sentence where it may not write', async () => {
   const main = await laidOut();
+  assert.ok(existsSync(join(app, 'node_modules/plimsoll/docs/runbooks/PlimsollErrors.md')));
   const run = (...args: readonly string[]) =>
     spawnSync(process.execPath, [main, 'dashboards', 'export', ...args], { cwd: app, encoding: 'utf8' });
   const written = run('--out', join(app, 'out'));
@@ -133,6 +134,7 @@ test('the image of the gateway alone starts with its five packages, as a user th
   }
   const [, runs = []] = stages('deploy/gateway/Dockerfile');
   assert.ok(runs.includes('USER node'));
+  assert.ok(runs.includes('COPY docs/runbooks node_modules/plimsoll/docs/runbooks'));
   const [, command = ''] = /^CMD (.*)$/m.exec(runs.join('\n')) ?? [];
   const [program, ...args] = JSON.parse(command) as readonly string[];
   assert.deepEqual([program, args.at(-1)], ['plimsoll', '/etc/plimsoll/gateway.yaml']);
