@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { sharedBudgets, type Budgets } from '../budget/budgets.ts';
 import type { Ledger } from '../budget/ledger.ts';
@@ -65,7 +66,28 @@ const NEEDS_RESTART = 'PLIMSOLL_GATEWAY_RESTART';
 
 /** Throws a `ConfigurationError` (`PLIMSOLL_GATEWAY_RESTART`) with each field that changes what only a start can change. */
 export function requireNoRestart(current: GatewayConfiguration, next: GatewayConfiguration): void {
-  const [fixed, changed] = [fixedAtStart(current), fixedAtStart(next)];
+  requireSame(fixedAtStart(current), fixedAtStart(next));
+}
+
+/** What only a start can change, by field, and the processes of a gateway have in common: hashes, because addresses hold passwords. */
+export type StartFields = Readonly<Record<string, string>>;
+
+export function startFields(configuration: GatewayConfiguration): StartFields {
+  const shared = Object.entries(fixedAtStart(configuration)).filter(([field]) => !OF_ONE_PROCESS.has(field));
+  return Object.fromEntries(
+    shared.map(([field, text]) => [field, createHash('sha256').update(text).digest('base64url')]),
+  );
+}
+
+/** A worker is told its port, and serves no metrics page. */
+const OF_ONE_PROCESS: ReadonlySet<string> = new Set(['listen', 'metrics']);
+
+/** Throws a `ConfigurationError` (`PLIMSOLL_GATEWAY_RESTART`) where a later process would differ from those that run. */
+export function requireStartFields(running: StartFields, configuration: GatewayConfiguration): void {
+  requireSame(running, startFields(configuration));
+}
+
+function requireSame(fixed: StartFields, changed: StartFields): void {
   const problems = Object.keys(fixed)
     .filter((field) => fixed[field] !== changed[field])
     .map((field): Problem => {

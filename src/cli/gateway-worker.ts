@@ -3,6 +3,7 @@ import type { GatewayConfiguration } from '../gateway/configuration/configuratio
 import { Journal } from '../record/metrics/joined.ts';
 import { storeFor } from '../record/metrics/registry.ts';
 import { aborted, type CommandIo } from './command.ts';
+import { requireStartFields, type StartFields } from './gateway-reload.ts';
 import type { StartedGateway, Supervised } from './gateway-start.ts';
 import { WorkerChannel } from './worker-channel.ts';
 import { ledgerBehind } from './worker-ledgers.ts';
@@ -13,6 +14,8 @@ export interface WorkerSeat {
   readonly number: number;
   /** Of the ledgers that the supervising process keeps in memory. */
   readonly ledgerId: string;
+  /** Of the supervising process: a worker that differs would spend from another ledger. */
+  readonly startFields: StartFields;
 }
 
 /** The variable by which a process knows that it is a worker. */
@@ -25,12 +28,18 @@ export function seatIn({ env }: Pick<CommandIo, 'env'>): WorkerSeat | null {
 }
 
 interface Serving {
+  readonly configuration: GatewayConfiguration;
   readonly read: () => GatewayConfiguration;
   readonly start: (supervised: Supervised) => Promise<StartedGateway>;
 }
 
-/** Serves as a worker, until the supervising process, or a signal, says that it should end. */
-export async function serveAsWorker(seat: WorkerSeat, { read, start }: Serving, io: CommandIo): Promise<void> {
+/**
+ * Serves as a worker, until the supervising process, or a signal, says that it should end. Rejects with a `ConfigurationError`
+ * (`PLIMSOLL_GATEWAY_RESTART`) where the configuration is not that of the other processes.
+ */
+export async function serveAsWorker(seat: WorkerSeat, serves: Serving, io: CommandIo): Promise<void> {
+  const { configuration, read, start } = serves;
+  requireStartFields(seat.startFields, configuration);
   let journal: Journal | null = null;
   let end = (_isReplaced: boolean): void => undefined;
   const told = new Promise<boolean>((resolve) => (end = resolve));

@@ -11,7 +11,7 @@ import { storeFor } from '../record/metrics/registry.ts';
 import type { Store } from '../record/metrics/store.ts';
 import { models } from '../routing/models.ts';
 import type { CommandIo } from './command.ts';
-import { requireNoRestart } from './gateway-reload.ts';
+import { requireNoRestart, startFields } from './gateway-reload.ts';
 import type { RunningGateway } from './gateway-start.ts';
 import { serveMetrics } from './metrics-server.ts';
 import { ReplicasReading } from './replicas-reading.ts';
@@ -233,7 +233,11 @@ class SupervisedGateway {
   }
 
   #fork(number: number): WorkerProcess {
-    const worker = new WorkerProcess(number, { store: this.store, ledgers: this.#ledgers });
+    const worker = new WorkerProcess(number, {
+      store: this.store,
+      ledgers: this.#ledgers,
+      startFields: startFields(this.configuration),
+    });
     this.#workers.add(worker);
     void worker.ended.then(() => this.#workers.delete(worker));
     return worker;

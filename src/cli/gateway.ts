@@ -179,7 +179,7 @@ async function serveGateway(read: () => GatewayConfiguration, asked: Asked, io: 
   const { seatIn, serveAsWorker } = await import('./gateway-worker.ts');
   const seat = seatIn(io);
   const start = (supervised?: Supervised): Promise<StartedGateway> => started(configuration, io, supervised);
-  if (seat !== null) return serveAsWorker(seat, { read, start }, io);
+  if (seat !== null) return serveAsWorker(seat, { configuration, read, start }, io);
   configuration.notices.forEach((notice) => io.err(sentenceOf(notice)));
   const running = configuration.workers === 1 ? await start() : await supervised(configuration, asked, io);
   again = () => void reload(running, read, io);

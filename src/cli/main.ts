@@ -181,5 +181,6 @@ if (started === import.meta.filename) {
   const io = processIo();
   process.exitCode = await main(process.argv.slice(2), io);
   // A user who ends a command waits for no timer of a library; what was written before is out by then.
-  if (io.signal.aborted) process.stdout.write('', () => process.exit());
+  // A worker that could not start would live on by its channel.
+  if (io.signal.aborted || process.connected) process.stdout.write('', () => process.exit());
 }

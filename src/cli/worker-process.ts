@@ -3,6 +3,7 @@ import { setTimeout as after } from 'node:timers/promises';
 import type { WorkerExit, WorkerState } from '../record/metrics/catalogue-gateway.ts';
 import { Account, type Changes, type Gauges } from '../record/metrics/joined.ts';
 import type { Store } from '../record/metrics/store.ts';
+import type { StartFields } from './gateway-reload.ts';
 import { WORKER_VARIABLE, type WorkerSeat } from './gateway-worker.ts';
 import { WorkerChannel } from './worker-channel.ts';
 import type { SharedLedgers } from './worker-ledgers.ts';
@@ -18,6 +19,7 @@ interface Surroundings {
   /** Gets everything that the worker counts. */
   readonly store: Store;
   readonly ledgers: SharedLedgers;
+  readonly startFields: StartFields;
 }
 
 /** A worker that does not say what its gauges are by then is left out of a scrape. */
@@ -38,9 +40,9 @@ export class WorkerProcess {
   state: WorkerState = 'starting';
   #isReplaced = false;
 
-  constructor(number: number, { store, ledgers }: Surroundings) {
+  constructor(number: number, { store, ledgers, startFields }: Surroundings) {
     this.number = number;
-    const seat: WorkerSeat = { number, ledgerId: ledgers.id };
+    const seat: WorkerSeat = { number, ledgerId: ledgers.id, startFields };
     const worker = cluster.fork({ [WORKER_VARIABLE]: JSON.stringify(seat) });
     this.#worker = worker;
     const account = new Account(store);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
+import { startFields } from '../../src/cli/gateway-reload.ts';
 import type { StartedGateway } from '../../src/cli/gateway-start.ts';
 import { serveAsWorker } from '../../src/cli/gateway-worker.ts';
 import { WorkerChannel } from '../../src/cli/worker-channel.ts';
@@ -36,7 +37,8 @@ test('a worker that is told to read its configuration again while it starts does
   };
   let begin = (_running: StartedGateway): void => undefined;
   const start = (): Promise<StartedGateway> => new Promise((resolve) => (begin = resolve));
-  const served = serveAsWorker({ number: 1, ledgerId: 'ledgers' }, { read: () => configuration, start }, keptIo().io);
+  const seat = { number: 1, ledgerId: 'ledgers', startFields: startFields(configuration) };
+  const served = serveAsWorker(seat, { configuration, read: () => configuration, start }, keptIo().io);
   const problem = supervisor.ask('reload');
   begin(running);
   assert.equal(await problem, null);

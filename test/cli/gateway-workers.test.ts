@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -170,4 +171,21 @@ test('a worker that dies while others are replaced is followed by one other', as
   process.kill(gateway.pid, 'SIGUSR2');
   await until(gateway, (sum) => sum('plimsoll_gateway_worker_exits_total', 'replaced') === 3 && bothReady(sum));
   assert.equal(workersOf(gateway).length, 2);
+});
+
+test('a worker that is started later than a change which needs a restart does not spend from another ledger', async (t) => {
+  const { place, gateway } = await started(t, [
+    `budgets: [${JSON.stringify(BUDGET)}]`,
+    'ledger: { sqlite: ledger.db }',
+  ]);
+  const file = join(place.folder, 'gateway.yaml');
+  const text = readFileSync(file, 'utf8');
+  writeFileSync(file, text.replace('ledger.db', 'other.db'));
+  const [first = 0] = workersOf(gateway);
+  process.kill(first, 'SIGKILL');
+  await until(gateway, (sum) => sum('plimsoll_gateway_worker_exits_total', 'failed') > 0);
+  assert.match(place.said(), /ledger: expected the value that the gateway was started with/);
+  writeFileSync(file, text);
+  await until(gateway, bothReady);
+  assert.equal(existsSync(join(place.folder, 'other.db')), false);
 });
