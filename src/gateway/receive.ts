@@ -41,7 +41,7 @@ interface RequestFacts {
   readonly maxTokens: number | null;
 }
 
-export interface ReceiveOptions {
+interface ReceiveOptions {
   readonly room: SharedRoom;
   readonly turns: ScanTurns;
   readonly reading: BodyReading;
