@@ -1,11 +1,9 @@
 import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
-import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { AddressInfo } from 'node:net';
+import { freePort } from '../../testing/free-port.ts';
 import type { Proxy } from './measure.ts';
 import { program } from './program.ts';
 
@@ -41,15 +39,6 @@ export async function startPeers(upstream: string): Promise<Peers> {
     }
   }
   return { running, notRun };
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 async function portkey(upstream: string): Promise<Omit<Proxy, 'name'>> {

@@ -3,10 +3,10 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { freePort } from '../../testing/free-port.ts';
 import { plantedSecret } from '../../testing/planted.ts';
 import { bursts, type Amount, type Load, type Proxy } from './measure.ts';
 import type { Child } from './child.ts';
-import { freePort } from './peers.ts';
 import { program } from './program.ts';
 
 const run = promisify(execFile);
