@@ -15,6 +15,7 @@ const SCANNER = 'gateway/body-scanner.ts';
 const RECEIVE = 'gateway/receive.ts';
 const RULES = 'gateway/rules.ts';
 const FORWARD = 'gateway/forward.ts';
+const REQUEST = 'gateway/request.ts';
 const BODY = 'gateway/request-body.ts';
 const ATTEMPT = 'gateway/attempt.ts';
 const ADMISSION = 'observe/admission.ts';
@@ -252,14 +253,14 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'rules with a body are not asked',
-    file: FORWARD,
-    from: '    guards: [...grant.guards.filter(needsBody), ...guards],',
-    to: '    guards: [...guards],',
+    file: REQUEST,
+    from: '      guards: [...bound, ...guards],',
+    to: '      guards: [...guards],',
   },
   {
     name: 'the amount of a token is not asked about',
-    file: FORWARD,
-    from: '...spendGuards.slice(0, paces), ...(grant.spendGuards ?? []), ...spendGuards.slice(paces)',
+    file: REQUEST,
+    from: '...spendGuards.slice(0, paces), ...own, ...spendGuards.slice(paces)',
     to: '...spendGuards',
   },
   {
@@ -283,8 +284,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a refusal is counted and forgotten',
     file: ADMISSION,
-    from: "      call.end('blocked');\n      throw refusal;",
-    to: "      call.end('blocked');",
+    from: "  call.end('blocked');\n  throw refusal;",
+    to: "  call.end('blocked');",
   },
   {
     name: 'the rate is not kept',

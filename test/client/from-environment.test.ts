@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import Anthropic from '@anthropic-ai/sdk';
 import {
   clientFromEnvironment,
@@ -101,6 +102,7 @@ describe('a client from the environment', () => {
     const env = { ANTHROPIC_AUTH_TOKEN: 'token-1', PLIMSOLL_BUDGETS, PLIMSOLL_LEDGER };
     const first = made(env);
     await first.claude.messages.create({ model: 'claude-haiku-4-5', max_tokens: 16, messages });
+    await setImmediate(); // what was spent is in the ledger before its process waits for anything
     const spent = await samples(made(env).registry, 'anthropic_budget_spent_usd');
     rmSync(folder, { recursive: true });
     const [billed] = first.sim.truth.totals().values();

@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { isBudgetExceeded, sqliteLedger, type BudgetDefinition, type Ledger } from 'plimsoll/budget';
 import { redisLedger } from 'plimsoll/redis';
 import { systemClock, type Clock } from '../../src/clock.ts';
@@ -74,6 +75,7 @@ describe('a budget of $1 whose ledger takes no more postings', () => {
       const definition = { ...DOLLAR, ...(onLedgerDown !== undefined && { onLedgerDown }) };
       const bench = budgeted([definition], { simulator, budgets: { ledger } });
       for (let before = 0; before < 20; before += 1) await bench.claude.messages.create(CALL);
+      await setImmediate();
       ledger.isFull = true;
       // A balance that can be read says nothing of what is left: the postings are not in it.
       const answered = await untilRefused(bench, 3_000);
