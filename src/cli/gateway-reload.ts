@@ -103,6 +103,7 @@ const RELOADED_LIMITS: ReadonlySet<string> = new Set<keyof GatewayConfiguration[
   'upstreamConnectSeconds',
   'unreadyUpstreamSeconds',
   'unreadyLedgerSeconds',
+  'hungWorkerSeconds',
   'drainSeconds',
   'lameDuckSeconds',
 ]);

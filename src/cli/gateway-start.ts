@@ -49,6 +49,8 @@ export interface Supervised {
   readonly memory: (name: string) => Ledger;
   /** Tells the supervising process of everything that is counted in the registry. */
   readonly follow: (registry: Registry) => void;
+  /** Lines of `/readyz` about the other workers. */
+  readonly readyLines: () => readonly string[];
 }
 
 /** The request log, and the listeners for the gateway's internal errors and for what fails around it. */
@@ -84,7 +86,8 @@ export async function startGateway(
     const metricsUrl = await metricsPage(configuration, { parts, registry, onError, supervised });
     const paced = new GatewayPace(configuration);
     parts.add(paced, (pacing) => pacing.close());
-    const opened = { ...telling, ...kept, totals, registry, paced };
+    const { readyLines } = supervised;
+    const opened = { ...telling, ...kept, totals, registry, paced, readyLines };
     const claude = gateway(gatewayOptions(configuration, { ...opened, budgets: held.current }));
     const serving = await listening(configuration, log.listener(claude.listener));
     const running = { configuration };
@@ -120,7 +123,12 @@ function openAccess(configuration: GatewayConfiguration, { parts, supervised, on
 }
 
 /** What the only process of a gateway has in place of a supervising one. */
-const ALONE: Supervised = { isFirst: true, memory: () => memoryLedger(), follow: () => undefined };
+const ALONE: Supervised = {
+  isFirst: true,
+  memory: () => memoryLedger(),
+  follow: () => undefined,
+  readyLines: () => [],
+};
 
 interface Shown extends Pick<GatewayTelling, 'onError'> {
   readonly parts: Parts;
@@ -234,7 +242,7 @@ async function watchBooks(
   parts.add(books, (running) => running.close());
 }
 
-interface Opened extends GatewayTelling {
+interface Opened extends GatewayTelling, Pick<Supervised, 'readyLines'> {
   readonly stores: AccessStores;
   readonly budgets: Budgets | null;
   readonly spend: TokenSpend;
@@ -291,6 +299,7 @@ function gatewayOptions(configuration: GatewayConfiguration, opened: Opened): Ga
     totals,
     registry,
     paced,
+    readyLines,
     log,
     onError,
     onFault,
@@ -310,6 +319,7 @@ function gatewayOptions(configuration: GatewayConfiguration, opened: Opened): Ga
     recorders: [log.recorder, members.usage.recorder, ...(totals === null ? [] : [totals.recorder])],
     handlers: { '/plimsoll/tokens': mintHandler({ store: tokens, clients, limiter, onError }) },
     isReady: () => tokens.find('').then(() => true),
+    readyLines,
     limits: boundsOf(limits),
     ...paced.of(configuration),
     ...(budgets !== null && { budgets }),

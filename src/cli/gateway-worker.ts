@@ -41,9 +41,13 @@ export async function serveAsWorker(seat: WorkerSeat, serves: Serving, io: Comma
   const { configuration, read, start } = serves;
   requireStartFields(seat.startFields, configuration);
   let journal: Journal | null = null;
+  let lines: readonly string[] = [];
   let end = (_isReplaced: boolean): void => undefined;
   const told = new Promise<boolean>((resolve) => (end = resolve));
   const channel = new WorkerChannel((message) => void process.send?.(message), {
+    alive: () => null,
+    workers: ([ready, all]: readonly [number, number]) =>
+      (lines = ready === all ? [] : [`workers: ${ready} of ${all} ready`]),
     gauges: () => journal?.gauges() ?? [],
     // While it starts, it may have read its configuration before the change.
     reload: () => serving.then((running) => reloaded(running, read)),
@@ -53,6 +57,7 @@ export async function serveAsWorker(seat: WorkerSeat, serves: Serving, io: Comma
   process.on('message', (message) => channel.receive(message));
   const serving = start({
     isFirst: seat.number === 1,
+    readyLines: () => lines,
     memory: (name) => ledgerBehind(channel, name, seat.ledgerId),
     follow(registry) {
       journal = new Journal(storeFor(registry), (changes) => channel.tell('counted', changes));

@@ -16,6 +16,7 @@ import type { RunningGateway } from './gateway-start.ts';
 import { serveMetrics } from './metrics-server.ts';
 import { ReplicasReading } from './replicas-reading.ts';
 import { SharedLedgers } from './worker-ledgers.ts';
+import { HUNG_BEATS } from './worker-pulse.ts';
 import { WorkerProcess, type WorkerEnd } from './worker-process.ts';
 
 /** The workers could not be started; they have said why. */
@@ -106,6 +107,9 @@ const LONGEST_RESTART_MS = 30_000;
 /** A worker that has run this long did not end for what ended the one before it. */
 const STEADY_MS = 60_000;
 
+/** Where hung workers are left alone, the setting is read again this often. */
+const IDLE_BEAT_MS = 5_000;
+
 /** Besides the time that the configuration gives to requests in progress. */
 const END_MS = 15_000;
 
@@ -124,6 +128,7 @@ class SupervisedGateway {
   readonly #early = new Map<number, number>();
   #isEnding = false;
   #isReplacing = false;
+  #beats: NodeJS.Timeout | undefined;
 
   constructor(configuration: GatewayConfiguration, store: Store, io: CommandIo) {
     this.configuration = configuration;
@@ -146,11 +151,12 @@ class SupervisedGateway {
   /** Resolves with the address when all workers serve. What keeps the first from starting is said once. */
   async start(): Promise<string> {
     const { workers } = this.configuration;
+    this.#beat();
     try {
-      const url = await this.#fork(1).ready;
+      const url = await this.#readyFirst(1);
       // The first has warned for all of them, and budgets in memory are shared by them.
       cluster.setupPrimary({ execArgv: [...process.execArgv, '--disable-warning=PLIMSOLL_VOLATILE_LEDGER'] });
-      const others = Array.from({ length: workers - 1 }, (_, index) => this.#fork(index + 2).ready);
+      const others = Array.from({ length: workers - 1 }, (_, index) => this.#readyFirst(index + 2));
       await Promise.all(others);
       for (const worker of this.#workers) void this.#keep(worker);
       // Windows has no such signal.
@@ -161,9 +167,21 @@ class SupervisedGateway {
     }
   }
 
+  /** One that fails has said why; of one that is killed, only this process can tell. */
+  async #readyFirst(number: number): Promise<string> {
+    const worker = this.#fork(number);
+    try {
+      return await worker.ready;
+    } catch (error) {
+      const end = await worker.ended;
+      if (!this.#isEnding && end.cause !== 'failed') this.#count(worker, end);
+      throw error;
+    }
+  }
+
   /** Sets the gauges of the store to those that the workers have together. */
   async joinGauges(): Promise<void> {
-    const serving = [...this.#workers].filter(({ state }) => state !== 'starting');
+    const serving = [...this.#workers].filter(({ state }) => state === 'ready' || state === 'leaving');
     const all = await Promise.all(serving.map((worker) => worker.gauges()));
     if (all.includes(null)) this.store.errors('scrape');
     this.#gauges.set(all.filter((gauges) => gauges !== null));
@@ -193,12 +211,36 @@ class SupervisedGateway {
     process.off('SIGUSR2', this.#replaceOnSignal);
     const { lameDuckSeconds, drainSeconds } = this.configuration.limits;
     const impatience = setTimeout(
-      () => this.#workers.forEach((worker) => worker.kill()),
+      () => this.#workers.forEach((worker) => worker.kill('killed')),
       (lameDuckSeconds + drainSeconds) * 1_000 + END_MS,
     );
     for (const worker of this.#workers) worker.end('stop');
     await Promise.all([...this.#workers].map((worker) => worker.ended));
     clearTimeout(impatience);
+    clearTimeout(this.#beats);
+  }
+
+  /**
+   * Asks each worker whether it is alive, and ends one that does not answer. One at a time, and none while another starts: where
+   * nothing on this machine gets on, ending all of them would help nobody.
+   */
+  #beat(): void {
+    const { hungWorkerSeconds } = this.configuration.limits;
+    const beatMs = hungWorkerSeconds === 0 ? IDLE_BEAT_MS : (hungWorkerSeconds * 1_000) / HUNG_BEATS;
+    this.#beats = setTimeout(() => this.#beat(), beatMs);
+    if (hungWorkerSeconds === 0) return;
+    const all = [...this.#workers];
+    const hung = all.filter((worker) => worker.beat(beatMs));
+    const first = hung.find(({ state }) => state === 'starting') ?? hung[0];
+    const isAnyStarting = all.some((worker) => worker.state === 'starting' && !hung.includes(worker));
+    if (this.#isEnding) for (const worker of hung) worker.kill('hung');
+    else if (!isAnyStarting) first?.kill('hung');
+  }
+
+  /** Lets all workers say in `/readyz` how many of them can serve. */
+  #tellReady(): void {
+    const ready = [...this.#workers].filter(({ state }) => state === 'ready');
+    for (const worker of ready) worker.tellReady([ready.length, this.configuration.workers]);
   }
 
   readonly #replaceOnSignal = (): void => void this.#replaceAll();
@@ -237,9 +279,13 @@ class SupervisedGateway {
       store: this.store,
       ledgers: this.#ledgers,
       startFields: startFields(this.configuration),
+      onState: () => this.#tellReady(),
     });
     this.#workers.add(worker);
-    void worker.ended.then(() => this.#workers.delete(worker));
+    void worker.ended.then(() => {
+      this.#workers.delete(worker);
+      this.#tellReady();
+    });
     return worker;
   }
 

@@ -6,6 +6,7 @@ import type { Store } from '../record/metrics/store.ts';
 import type { StartFields } from './gateway-reload.ts';
 import { WORKER_VARIABLE, type WorkerSeat } from './gateway-worker.ts';
 import { WorkerChannel } from './worker-channel.ts';
+import { HUNG_BEATS, Pulse } from './worker-pulse.ts';
 import type { SharedLedgers } from './worker-ledgers.ts';
 
 /** How a worker ended, in words for a log. */
@@ -20,10 +21,15 @@ interface Surroundings {
   readonly store: Store;
   readonly ledgers: SharedLedgers;
   readonly startFields: StartFields;
+  /** Called when its state may be another. */
+  readonly onState: () => void;
 }
 
 /** A worker that does not say what its gauges are by then is left out of a scrape. */
 const GAUGES_MS = 2_000;
+
+/** A worker that starts reads all its code before it answers, on a machine that may be busy. */
+const STARTING_MS = 120_000;
 
 /** What a process told before its end is read within some turns of this length. */
 const READ_MS = 5;
@@ -37,11 +43,15 @@ export class WorkerProcess {
   readonly ready: Promise<string>;
   /** Resolves when the worker is gone, and everything that it told has been counted. */
   readonly ended: Promise<WorkerEnd>;
-  state: WorkerState = 'starting';
+  readonly #pulse: Pulse;
+  readonly #onState: () => void;
+  #phase: Exclude<WorkerState, 'hung'> = 'starting';
   #isReplaced = false;
+  #isHung = false;
 
-  constructor(number: number, { store, ledgers, startFields }: Surroundings) {
+  constructor(number: number, { store, ledgers, startFields, onState }: Surroundings) {
     this.number = number;
+    this.#onState = onState;
     const seat: WorkerSeat = { number, ledgerId: ledgers.id, startFields };
     const worker = cluster.fork({ [WORKER_VARIABLE]: JSON.stringify(seat) });
     this.#worker = worker;
@@ -54,15 +64,25 @@ export class WorkerProcess {
       ready: (url: string) => serves(url),
       ended: () => null,
     });
+    this.#pulse = new Pulse(() => this.#channel.ask('alive'), onState);
     worker.on('message', (message: unknown) => this.#channel.receive(message));
     // What is sent to a process that has just been killed fails; its end is told all the same.
     worker.on('error', () => undefined);
     this.ended = this.#untilEnded();
     this.ready = Promise.race([listening, this.ended.then(() => Promise.reject(new Error('the worker ended')))]);
     this.ready.then(
-      () => (this.state = this.state === 'starting' ? 'ready' : this.state),
+      () => this.#enter(this.#phase === 'starting' ? 'ready' : this.#phase),
       () => undefined,
     );
+  }
+
+  get state(): WorkerState {
+    return this.#phase === 'ready' && this.#pulse.isWeak ? 'hung' : this.#phase;
+  }
+
+  #enter(phase: Exclude<WorkerState, 'hung'>): void {
+    this.#phase = phase;
+    this.#onState();
   }
 
   get pid(): number | undefined {
@@ -89,12 +109,24 @@ export class WorkerProcess {
 
   /** Lets it end: with the gateway, or because another worker serves in its place. */
   end(reason: 'stop' | 'replace'): void {
-    this.state = 'leaving';
     this.#isReplaced = reason === 'replace';
+    this.#enter('leaving');
     this.#channel.tell(reason);
   }
 
-  kill(): void {
+  /** Asks whether it is alive, unless it still owes an answer; returns whether it has owed one for so long that it must end. */
+  beat(everyMs: number): boolean {
+    const startingBeats = Math.ceil(STARTING_MS / everyMs);
+    return this.#pulse.beat() >= (this.#phase === 'starting' ? Math.max(HUNG_BEATS, startingBeats) : HUNG_BEATS);
+  }
+
+  /** Tells it how many workers of all can serve. */
+  tellReady(ready: readonly [ready: number, all: number]): void {
+    this.#channel.tell('workers', ready);
+  }
+
+  kill(cause: 'hung' | 'killed'): void {
+    this.#isHung = cause === 'hung';
     this.#worker.process.kill('SIGKILL');
   }
 
@@ -117,6 +149,7 @@ export class WorkerProcess {
     await after(0);
     if (!isDisconnected) process.emit('disconnect');
     this.#channel.close();
+    if (this.#isHung) return { cause: 'hung', code, signal };
     const cause = this.#isReplaced ? 'replaced' : signal !== null ? 'killed' : code === 0 ? 'left' : 'failed';
     return { cause, code, signal };
   }

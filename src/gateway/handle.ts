@@ -104,13 +104,13 @@ const UNREADY_AFTER = { apiMs: 60_000, ledgerMs: 60_000 };
 
 /** Says whether requests should come, and below that what fails. */
 async function readiness({ options, faults, apis }: GatewayContext): Promise<GatewayResponse> {
-  const { keys, isReady, limits = {} } = options;
+  const { keys, isReady, readyLines, limits = {} } = options;
   faults.keep({ api: apis.hosts, key: [...keys.keys()] });
   for (const [alias, key] of keys) noteKey(faults, alias, key);
   const isAble = await isUsable(isReady);
   const { isReady: isHealthy, lines } = await faults.readiness(limits.unreadyAfter ?? UNREADY_AFTER, apis.hosts);
   const isOpen = isAble && isHealthy;
-  return plain(isOpen ? 200 : 503, [isOpen ? 'ready' : 'not ready', ...lines].join('\n'));
+  return plain(isOpen ? 200 : 503, [isOpen ? 'ready' : 'not ready', ...lines, ...(readyLines?.() ?? [])].join('\n'));
 }
 
 function noteKey(faults: GatewayContext['faults'], alias: string, key: KeyReader): void {

@@ -64,6 +64,8 @@ export interface GatewayOptions extends Omit<InstrumentOptions, 'key' | 'routes'
   readonly handlers?: Readonly<Record<string, (request: Request) => Promise<Response>>>;
   /** Tells `/readyz` whether the gateway can work. Default: always. */
   readonly isReady?: () => Promise<boolean>;
+  /** Lines that `/readyz` has besides, in both cases. Default: none. */
+  readonly readyLines?: () => readonly string[];
   readonly limits?: GatewayLimits;
   /** Called with internal errors of the gateway. They are counted in any case. */
   readonly onError?: (error: unknown) => void;

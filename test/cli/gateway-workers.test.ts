@@ -19,7 +19,12 @@ import {
 } from '../../testing/gateway/processes.ts';
 import { scraped } from '../../testing/scraped.ts';
 
-const LINES = ['workers: 2', 'tokens: { sqlite: tokens.db }', 'limits: { drainSeconds: 20 }'];
+const LINES = ['workers: 2', 'tokens: { sqlite: tokens.db }', 'limits: { drainSeconds: 20, hungWorkerSeconds: 0 }'];
+const HUNG_LINES = [
+  'workers: 3',
+  'tokens: { sqlite: tokens.db }',
+  'limits: { drainSeconds: 600, hungWorkerSeconds: 1 }',
+];
 const AT_ONCE = 6;
 /** Long enough that calls are under way whenever a worker ends. */
 const LATENCY = { firstByteMs: { kind: 'constant', value: 15 } } as const;
@@ -79,9 +84,9 @@ async function equalToTheBill(server: Api, gateway: GatewayProcess, missing = 0)
   if (missing === 0) assert.ok(Math.abs(sum('anthropic_cost_usd_total') - billed) < 1e-9);
 }
 
-async function started(t: TestContext, lines: readonly string[]) {
+async function started(t: TestContext, lines: readonly string[], base: readonly string[] = LINES) {
   const server = await api(t, { scenario: { latency: LATENCY }, keepRequests: 100_000 });
-  const place = await gatewayPlace(t, server, { lines: [...LINES, ...lines] });
+  const place = await gatewayPlace(t, server, { lines: [...base, ...lines] });
   const gateway = await place.start();
   const claude = sdk(gateway, await place.token(), { maxRetries: 30 });
   return { server, place, gateway, claude };
@@ -188,4 +193,35 @@ test('a worker that is started later than a change which needs a restart does no
   writeFileSync(file, text);
   await until(gateway, bothReady);
   assert.equal(existsSync(join(place.folder, 'other.db')), false);
+});
+
+test('a worker that hangs is shown, ended when no other is starting, and replaced', async (t) => {
+  const { place, gateway } = await started(t, [], HUNG_LINES);
+  const first = workersOf(gateway);
+  const [hanging = 0, dying = 0] = first;
+  process.kill(dying, 'SIGKILL');
+  let starting: number | undefined;
+  while (starting === undefined) starting = workersOf(gateway).find((pid) => pid > 0 && !first.includes(pid));
+  process.kill(starting, 'SIGSTOP');
+  process.kill(hanging, 'SIGSTOP');
+  await until(gateway, (sum) => sum('plimsoll_gateway_workers', 'hung') === 1);
+  const sum = await sums(gateway);
+  assert.equal(sum('plimsoll_gateway_workers', 'starting'), 1);
+  assert.equal(sum('plimsoll_gateway_workers', 'ready'), 1);
+  assert.equal(sum('plimsoll_gateway_worker_exits_total', 'hung'), 0);
+  // The worker that hangs takes one of these connections.
+  const probe = async (): Promise<string> => (await fetch(new URL('/readyz', gateway.url))).text();
+  assert.equal(await Promise.any([probe(), probe()]), 'ready\nworkers: 1 of 3 ready\n');
+
+  process.kill(starting, 'SIGCONT');
+  await until(gateway, (now) => now('plimsoll_gateway_worker_exits_total', 'hung') === 1);
+  await until(gateway, (now) => now('plimsoll_gateway_workers', 'ready') === 3);
+  assert.equal(await probe(), 'ready\n');
+  assert.match(place.said(), new RegExp(`"event":"worker","worker":\\d,"pid":${hanging},"cause":"hung"`));
+});
+
+test('a worker that hangs does not hold up the end of the gateway', async (t) => {
+  const { gateway } = await started(t, [], HUNG_LINES);
+  for (const pid of workersOf(gateway)) process.kill(pid, 'SIGSTOP');
+  assert.equal(await gateway.stop('SIGTERM'), 0);
 });

@@ -103,6 +103,8 @@ interface LimitSettings {
   readonly unreadyUpstreamSeconds: number;
   /** How long the ledger may fail until `/readyz` is 503; 0 for ever. */
   readonly unreadyLedgerSeconds: number;
+  /** How long one of several workers may not answer the process that supervises them until it is replaced; 0 for ever. */
+  readonly hungWorkerSeconds: number;
   /** The time at shutdown in which new requests are still served, while `/readyz` says that no more should come. */
   readonly lameDuckSeconds: number;
   /** The time that open requests have to finish after that. */
@@ -121,6 +123,7 @@ export const DEFAULT_LIMITS: LimitSettings = {
   upstreamConnectSeconds: 10,
   unreadyUpstreamSeconds: 60,
   unreadyLedgerSeconds: 60,
+  hungWorkerSeconds: 30,
   lameDuckSeconds: 0,
   drainSeconds: 600,
 };
@@ -136,6 +139,7 @@ const MOST: LimitSettings = {
   upstreamConnectSeconds: 3_600,
   unreadyUpstreamSeconds: 86_400,
   unreadyLedgerSeconds: 86_400,
+  hungWorkerSeconds: 86_400,
   lameDuckSeconds: 3_600,
   drainSeconds: 86_400,
 };
@@ -146,6 +150,7 @@ const LEAST: Readonly<Partial<LimitSettings>> = {
   heldBytes: 1_048_576,
   unreadyUpstreamSeconds: 0,
   unreadyLedgerSeconds: 0,
+  hungWorkerSeconds: 0,
   lameDuckSeconds: 0,
 };
 

@@ -105,7 +105,7 @@ export const GATEWAY_METRICS = [
     name: 'plimsoll_gateway_workers',
     type: 'gauge',
     section: 'gateway',
-    help: 'Worker processes of a gateway with several, by state: starting, ready, leaving. Absent where it has one process.',
+    help: 'Worker processes of a gateway with several, by state: starting, ready, hung (does not answer the process that supervises it), leaving. Absent where it has one process.',
     unit: null,
     labels: ['state'],
     aggregator: 'sum',
@@ -114,7 +114,7 @@ export const GATEWAY_METRICS = [
     name: 'plimsoll_gateway_worker_exits_total',
     type: 'counter',
     section: 'gateway',
-    help: 'Worker processes that ended, by cause: killed by a signal, failed with an exit code, left without being told to, replaced as told. Each was followed by another.',
+    help: 'Worker processes that ended, by cause: hung for limits.hungWorkerSeconds, and so killed; killed by another signal, failed with an exit code, left without being told to, replaced as told. Each was followed by another.',
     unit: null,
     labels: ['cause'],
     aggregator: 'sum',
@@ -122,12 +122,12 @@ export const GATEWAY_METRICS = [
 ] as const satisfies readonly MetricDeclaration[];
 
 /** States of a worker process: the closed set of the label `state`. */
-export const WORKER_STATES = ['starting', 'ready', 'leaving'] as const;
+export const WORKER_STATES = ['starting', 'ready', 'hung', 'leaving'] as const;
 
 export type WorkerState = (typeof WORKER_STATES)[number];
 
 /** Ends of a worker process while its gateway runs: the closed set of the label `cause`. */
-export const WORKER_EXITS = ['killed', 'failed', 'left', 'replaced'] as const;
+export const WORKER_EXITS = ['hung', 'killed', 'failed', 'left', 'replaced'] as const;
 
 export type WorkerExit = (typeof WORKER_EXITS)[number];
 

@@ -105,6 +105,7 @@ describe("a gateway's configuration", () => {
         upstreamConnectSeconds: 10,
         unreadyUpstreamSeconds: 60,
         unreadyLedgerSeconds: 60,
+        hungWorkerSeconds: 30,
         lameDuckSeconds: 0,
         drainSeconds: 600,
       },
