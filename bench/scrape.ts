@@ -3,7 +3,10 @@ import { Counter, Registry } from 'prom-client';
 import { storeFor } from '../src/record/metrics/registry.ts';
 import { spread, type Spread } from './compare.ts';
 
-/** Milliseconds of CPU for one scrape of so many series: by plimsoll's writer, and by prom-client of counters of its own. */
+/**
+ * Milliseconds of CPU for one scrape of so many series, all of which have changed since the one before: by plimsoll's
+ * writer, and by prom-client of counters of its own.
+ */
 export interface Scraped {
   readonly series: number;
   readonly plimsoll: Spread;
@@ -45,7 +48,10 @@ export async function scrapes(series: number, rounds: number): Promise<Scraped> 
   const lines = text.split('\n').filter((line) => line.startsWith('anthropic_attempts_total{')).length;
   if (lines !== series) throw new Error(`expected ${series} series, got ${lines}`);
   const figures = { plimsoll: [] as number[], promClient: [] as number[] };
+  const all = family.all();
   for (let round = 0; round < rounds; round++) {
+    for (const each of all) each.add(1);
+    for (let at = 0; at < series; at++) counter.inc(labels(at), 1);
     figures.plimsoll.push(await cpuMs(scrape));
     figures.promClient.push(await cpuMs(() => theirs.metrics()));
   }

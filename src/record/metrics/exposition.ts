@@ -1,9 +1,7 @@
-/**
- * The text that Prometheus scrapes, in both of its formats. prom-client formats every label of every sample at every
- * scrape; here, the text before a value is made once per series and kept.
- */
+/** The page that Prometheus scrapes, in both of its formats. */
+import { FamilyPage, exemplarText, labelText, numberText, quotable, unbroken, withDefaults } from './family-page.ts';
 import type { MetricRegistry } from './registry.ts';
-import { HistogramSeries, type AnyFamily, type Exemplar, type LabelPairs, type Series } from './series.ts';
+import type { AnyFamily, LabelPairs } from './series.ts';
 
 /** The format of a scrape. */
 interface ExpositionStyle {
@@ -13,47 +11,19 @@ interface ExpositionStyle {
 }
 
 /** Writes the metrics in order, with the end that the format requires. */
-export function exposition(metrics: readonly (AnyFamily | ForeignMetric)[], style: ExpositionStyle): string {
-  const texts = metrics.map((metric) =>
-    'declaration' in metric ? familyText(metric, style) : foreignText(metric, style),
-  );
-  if (style.format === 'openmetrics') texts.push('# EOF\n');
-  return texts.join('');
-}
-
-function familyText(family: AnyFamily, { format, defaultLabels }: ExpositionStyle): string {
-  const prefixes = prefixesOf(family, defaultLabels);
-  const withExemplars = format === 'openmetrics';
-  let text = headText(family.declaration, format);
-  family.all().forEach((series, index) => {
-    const value = series.value();
-    if (value === null) return;
-    const before = prefixes.of(series, index);
-    if (series instanceof HistogramSeries) text += histogramText(series, before, withExemplars);
-    else text += `${before[0]}${numberText(value)}${withExemplars ? traceText(series.exemplar()) : ''}\n`;
-  });
-  return text;
-}
-
-/** `before` has a prefix for each bucket, then those of the sum and the count. */
-function histogramText(series: HistogramSeries, before: readonly string[], withExemplars: boolean): string {
-  const buckets = before.length - 2;
-  let text = '';
-  let cumulated = 0;
-  for (let bucket = 0; bucket < buckets; bucket += 1) {
-    cumulated += series.countIn(bucket);
-    text += `${before[bucket]}${cumulated}${withExemplars ? traceText(series.exemplarIn(bucket)) : ''}\n`;
+export function exposition(
+  metrics: readonly (AnyFamily | ForeignMetric)[],
+  style: ExpositionStyle,
+): Buffer<ArrayBuffer> {
+  const pieces: Buffer[] = [];
+  for (const metric of metrics) {
+    if ('declaration' in metric) {
+      pieces.push(Buffer.from(headText(metric.declaration, style.format)));
+      pieces.push(...pageOf(metric, style.defaultLabels).pieces(style.format === 'openmetrics'));
+    } else pieces.push(Buffer.from(foreignText(metric, style)));
   }
-  return `${text}${before[buckets]}${numberText(series.sum())}\n${before[buckets + 1]}${cumulated}\n`;
-}
-
-function traceText(exemplar: Exemplar | null): string {
-  if (exemplar === null) return '';
-  const labels: LabelPairs = [
-    ['trace_id', exemplar.traceId],
-    ['span_id', exemplar.spanId],
-  ];
-  return exemplarText(labels, exemplar.value, exemplar.timestampSeconds);
+  if (style.format === 'openmetrics') pieces.push(Buffer.from('# EOF\n'));
+  return Buffer.concat(pieces);
 }
 
 function foreignText(metric: ForeignMetric, { format, defaultLabels }: ExpositionStyle): string {
@@ -68,47 +38,14 @@ function foreignText(metric: ForeignMetric, { format, defaultLabels }: Expositio
   return headText(metric, format) + lines.join('');
 }
 
-/** The text before the values of one family's series, by their index. */
-class Prefixes {
-  readonly defaultLabels: LabelPairs;
-  readonly #name: string;
-  readonly #bySeries: (readonly string[])[] = [];
+const pages = new WeakMap<AnyFamily, FamilyPage>();
 
-  constructor(name: string, defaultLabels: LabelPairs) {
-    this.#name = name;
-    this.defaultLabels = defaultLabels;
-  }
-
-  of(series: Series, index: number): readonly string[] {
-    return (this.#bySeries[index] ??= this.#made(series));
-  }
-
-  #made(series: Series): readonly string[] {
-    const labels = labelText(withDefaults(series.labels, this.defaultLabels));
-    if (!(series instanceof HistogramSeries)) return [this.#flat('', labels)];
-    const others = labels === '' ? '' : `${labels.slice(1, -1)},`;
-    return [
-      ...[...series.bounds(), Infinity].map((bound) => this.#flat('_bucket', `{${others}le="${numberText(bound)}"}`)),
-      this.#flat('_sum', labels),
-      this.#flat('_count', labels),
-    ];
-  }
-
-  /** Joined, because what is put together by `+` stays a tree of its parts, and each scrape would walk all of it. */
-  #flat(suffix: string, labels: string): string {
-    return [this.#name, suffix, labels, ' '].join('');
-  }
-}
-
-const prefixesByFamily = new WeakMap<AnyFamily, Prefixes>();
-
-/** A sample has the same name in both formats, since every counter is named `…_total`: one cache serves both. */
-function prefixesOf(family: AnyFamily, defaultLabels: LabelPairs): Prefixes {
-  const known = prefixesByFamily.get(family);
+function pageOf(family: AnyFamily, defaultLabels: LabelPairs): FamilyPage {
+  const known = pages.get(family);
   if (known !== undefined && labelText(known.defaultLabels) === labelText(defaultLabels)) return known;
-  const prefixes = new Prefixes(family.declaration.name, defaultLabels);
-  prefixesByFamily.set(family, prefixes);
-  return prefixes;
+  const page = new FamilyPage(family, defaultLabels);
+  pages.set(family, page);
+  return page;
 }
 
 /** A sample of a metric that plimsoll does not own. */
@@ -188,36 +125,8 @@ export async function defaultLabels(registry: MetricRegistry): Promise<LabelPair
   return pairs(answers.find(({ name }) => name === PROBE)?.values[0]?.labels);
 }
 
-/** The pieces of Prometheus text 0.0.4 and OpenMetrics 1.0 that samples are written in. */
-
 /** Prometheus text 0.0.4, or OpenMetrics 1.0, which has exemplars. */
 export type ExpositionFormat = 'text' | 'openmetrics';
-
-/** `{a="1",b="2"}`, or nothing if there is no label. */
-function labelText(labels: LabelPairs): string {
-  let text = '';
-  for (const [name, value] of labels) text += `${text === '' ? '' : ','}${name}="${quotable(value)}"`;
-  return text === '' ? '' : `{${text}}`;
-}
-
-/** Adds the registry's labels that the sample does not have itself. */
-function withDefaults(labels: LabelPairs, defaultLabels: LabelPairs): LabelPairs {
-  if (defaultLabels.length === 0) return labels;
-  const own = new Set(labels.map(([name]) => name));
-  return [...labels, ...defaultLabels.filter(([name]) => !own.has(name))];
-}
-
-/** Writes a number as both formats spell it. */
-function numberText(value: number): string {
-  if (value === Infinity) return '+Inf';
-  if (value === -Infinity) return '-Inf';
-  return `${value}`;
-}
-
-/** Writes an exemplar after a sample, which only OpenMetrics has. */
-function exemplarText(labels: LabelPairs, value: number, timestampSeconds: number): string {
-  return ` # ${labelText(labels)} ${numberText(value)} ${numberText(timestampSeconds)}`;
-}
 
 /** The lines before the samples of a metric. OpenMetrics names a counter without its `_total`. */
 function headText(metric: { name: string; help: string; type: string }, format: ExpositionFormat): string {
@@ -229,13 +138,4 @@ function headText(metric: { name: string; help: string; type: string }, format: 
 /** The name of a metric in OpenMetrics: a counter's without `_total`, which its samples have. */
 function familyName({ name, type }: { name: string; type: string }): string {
   return type === 'counter' ? name.replace(/_total$/, '') : name;
-}
-
-/** Almost no value has anything to escape, and a test is cheaper than a replacement that finds nothing. */
-function quotable(text: string): string {
-  return /["\\\n]/.test(text) ? unbroken(text).replaceAll('"', '\\"') : text;
-}
-
-function unbroken(text: string): string {
-  return text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
 }
