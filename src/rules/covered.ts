@@ -1,4 +1,4 @@
-import type { FaultPart } from '../record/metrics/catalogue-gateway.ts';
+import { WORKER_EXITS, type FaultPart, type WorkerExit } from '../record/metrics/catalogue-gateway.ts';
 import { OUTCOMES, RATE_LIMIT_REASONS, type Outcome, type RateLimitReason, type SpendScope } from '../vocabulary.ts';
 
 /**
@@ -66,6 +66,18 @@ export const ALERT_OF_PART = {
   ledger: 'PlimsollLedgerDown',
   tokens: 'PlimsollGatewayRefuses',
 } as const satisfies Readonly<Record<FaultPart, `Plimsoll${string}`>>;
+
+/** The alert on workers of a gateway that end so; `null` for an end that it wanted. */
+export const ALERT_OF_WORKER_EXIT = {
+  hung: 'PlimsollGatewayWorkers',
+  killed: 'PlimsollGatewayWorkers',
+  failed: 'PlimsollGatewayWorkers',
+  left: 'PlimsollGatewayWorkers',
+  replaced: null,
+} as const satisfies Readonly<Record<WorkerExit, `Plimsoll${string}` | null>>;
+
+/** Ends of workers that nobody wanted, as a matcher. */
+export const UNWANTED_EXITS = WORKER_EXITS.filter((cause) => ALERT_OF_WORKER_EXIT[cause] !== null).join('|');
 
 /** Outcomes that count as failures of the API or the network, as a matcher. Spend limits, missing credit, 401s and budgets have alerts of their own. */
 export const FAILED = OUTCOMES.filter((outcome) => ALERT_OF_OUTCOME[outcome] === 'PlimsollErrorBudgetBurn').join('|');

@@ -67,6 +67,7 @@ const PLAIN = {
   pace_surprises: { counted: series('anthropic_pace_surprises_total'), labels: ['pace', 'model_class'] },
   gateway_refusals: { counted: series('plimsoll_gateway_refusals_total'), labels: ['reason'], hasTail: true },
   gateway_faults: { counted: series('plimsoll_gateway_faults_total'), labels: ['part', 'cause'], hasTail: true },
+  worker_exits: { counted: series('plimsoll_gateway_worker_exits_total'), labels: ['cause'], hasTail: true },
   errors: { counted: series('plimsoll_errors_total'), labels: ['stage'], hasTail: true },
   label_values_dropped: {
     counted: series('plimsoll_label_values_dropped_total'),

@@ -7,8 +7,10 @@ import {
   ALERT_OF_PART,
   ALERT_OF_REASON,
   ALERT_OF_SCOPE,
+  ALERT_OF_WORKER_EXIT,
   FAILED,
   NOT_RATE_LIMITS,
+  UNWANTED_EXITS,
 } from '../../src/rules/covered.ts';
 import { RETRY_DENIALS } from '../../src/vocabulary.ts';
 import { alertNamed } from '../../testing/promtool.ts';
@@ -21,6 +23,7 @@ const TABLES: Readonly<Record<string, Readonly<Record<string, string | null>>>> 
   'a refusal for spend': ALERT_OF_SCOPE,
   'a call': ALERT_OF_OUTCOME,
   'a part of a gateway': ALERT_OF_PART,
+  'a worker of a gateway': ALERT_OF_WORKER_EXIT,
 };
 
 for (const [what, table] of Object.entries(TABLES)) {
@@ -50,5 +53,6 @@ test('the runbook of retry storms explains every reason that a retry is denied f
 test('an alert asks for the members that its table gives it and for no others', () => {
   assert.equal(FAILED, 'rate_limited|overloaded|server_error|timeout|connection_error|stream_error|truncated');
   assert.equal(NOT_RATE_LIMITS, 'acceleration|spend_limit|contract_spend_limit');
+  assert.equal(UNWANTED_EXITS, 'hung|killed|failed|left');
   assert.ok(alertNamed('PlimsollRateLimited').expr.includes(`reason!~"${NOT_RATE_LIMITS}"`));
 });

@@ -48,8 +48,44 @@ const FAULTS: readonly AlertCase[] = [
   },
 ];
 
+const exits = (cause: string): string =>
+  `plimsoll_gateway_worker_exits_total{job="plimsoll",instance="a",cause="${cause}"}`;
+const ending = (cause: string) => [
+  [{ job: 'plimsoll', cause }, `Workers of gateway plimsoll end again and again: ${cause}`] as const,
+];
+
+const WORKERS: readonly AlertCase[] = [
+  {
+    name: 'fires for workers that are killed again and again',
+    alert: 'PlimsollGatewayWorkers',
+    series: { [exits('killed')]: grown([20, 0], [3, 1], [10, 0]), [exits('failed')]: level([33, 0]) },
+    at: '25m',
+    firing: ending('killed'),
+  },
+  {
+    name: 'fires for one worker that hung',
+    alert: 'PlimsollGatewayWorkers',
+    series: { [exits('hung')]: grown([20, 0], [1, 1], [10, 0]) },
+    at: '25m',
+    firing: ending('hung'),
+  },
+  {
+    name: 'does not fire for workers that are replaced, for two that died, or when all is well again',
+    alert: 'PlimsollGatewayWorkers',
+    series: {
+      [exits('replaced')]: grown([20, 0], [16, 1]),
+      [exits('failed')]: grown([70, 0], [2, 1], [30, 0]),
+      [exits('killed')]: level([100, 40]),
+      [exits('hung')]: level([100, 2]),
+    },
+    at: '75m',
+    firing: [],
+  },
+];
+
 export const OWN_CASES: readonly AlertCase[] = [
   ...FAULTS,
+  ...WORKERS,
   {
     name: 'fires when one of two replicas cannot reach the ledger',
     alert: 'PlimsollLedgerDown',

@@ -1,3 +1,4 @@
+import { UNWANTED_EXITS } from '../covered.ts';
 import { grew } from '../growth.ts';
 import { grouped, series, sumBy } from '../promql.ts';
 import type { Alert } from '../rule.ts';
@@ -5,7 +6,7 @@ import type { MonitoringSettings } from '../settings.ts';
 
 /** Alerts about plimsoll itself: figures may be missing or coarse. */
 export function ownAlerts(settings: MonitoringSettings): readonly Alert[] {
-  return [ledgerDown(settings), gatewayFaults(settings), errors(settings), dropped(settings)];
+  return [ledgerDown(settings), gatewayFaults(settings), gatewayWorkers(settings), errors(settings), dropped(settings)];
 }
 
 /** A ledger that comes and goes, or an error in each batch, is one ticket. */
@@ -42,6 +43,25 @@ function gatewayFaults(settings: MonitoringSettings): Alert {
     summary: 'Gateway {{ $labels.job }} has faults ({{ $labels.part }}): {{ $labels.cause }}',
     description:
       'In 15 minutes, {{ $value | printf "%.0f" }} times. api: an API that keys call cannot be reached; other keys may answer in its place. key: a key file is of no use, and the previous key stays in use until a restart.',
+  };
+}
+
+/** One that is killed for its memory once a day is replaced in a second; of one that hung, clients waited half a minute. */
+const LEAST_EXITS = 3;
+
+function gatewayWorkers(settings: MonitoringSettings): Alert {
+  const exits = (cause: string): string =>
+    sumBy(grouped(settings, 'cause'), grew('worker_exits', '15m', { matchers: `cause=~"${cause}"` }));
+  return {
+    name: 'PlimsollGatewayWorkers',
+    severity: 'ticket',
+    expr: `${exits(UNWANTED_EXITS)} >= ${LEAST_EXITS} or ${exits('hung')} > 0`,
+    for: '0s',
+    keepFiringFor: READ,
+    dashboard: 'overview',
+    summary: 'Workers of gateway {{ $labels.job }} end again and again: {{ $labels.cause }}',
+    description:
+      'In 15 minutes, {{ $value | printf "%.0f" }} workers ended so; the calls that they had in hand broke off. Each was followed by another, after a wait of up to 30 seconds if it ended within a minute.',
   };
 }
 

@@ -60,6 +60,8 @@ const EMPTY: ReadonlyMap<string, string> = new Map([
   ['annotation Alerts', 'this Prometheus evaluates no alerts'],
   ['rule plimsoll:instance:ended', 'no process has ended'],
   ['rule plimsoll:instance:restarted', 'no process has restarted in place'],
+  ['rule plimsoll:instance:worker_exits:sum', 'the gateway has one process'],
+  ['rule plimsoll:worker_exits:growth', 'the gateway has one process'],
   ['rule plimsoll:instance:label_values_dropped:sum', 'every label has a place'],
   ['rule plimsoll:label_values_dropped:growth', 'every label has a place'],
   ['rule plimsoll:instance_slow:ended', 'no process has ended'],
@@ -68,6 +70,8 @@ const EMPTY: ReadonlyMap<string, string> = new Map([
   ['rule plimsoll:instance_attribution:restarted', 'no process has restarted in place'],
   ['runbook PlimsollBudgetBurnSlow 2', 'nothing was called yesterday'],
   ['runbook PlimsollGatewayFaults 3', 'no key of a pool is closed'],
+  ['runbook PlimsollGatewayWorkers 1', 'the gateway has one process'],
+  ['runbook PlimsollGatewayWorkers 2', 'the gateway has one process'],
   ['runbook PlimsollLedgerFailsClosed 2', 'every ledger has answered'],
 ]);
 
