@@ -67,7 +67,8 @@ async function proxiesBefore(upstream: string): Promise<readonly Proxy[]> {
 
 async function measured(kind: Kind, proxies: readonly Proxy[], direct: Target): Promise<Measured> {
   const perBlock = kind === 'json' ? 1_000 : 300;
-  const amount: Amount = { rounds: full ? 9 : 2, requestsPerBlock: full ? perBlock : 100, concurrency: 16 };
+  const [warmUps, rounds] = full ? [8, 9] : [1, 2];
+  const amount: Amount = { warmUps, rounds, requestsPerBlock: full ? perBlock : 100, concurrency: 16 };
   const load = started('load');
   const loads = await bursts(proxies, kind, { load, amount });
   const waited = await waits([{ name: 'direct', target: direct }, ...proxies], kind, { load, rounds: full ? 12 : 1 });
@@ -97,7 +98,12 @@ async function besidePeers(upstreamUrl: string, proxies: readonly Proxy[], direc
   children.push(...running.map(({ process }) => process));
   const load = started('load');
   const all = [...proxies.filter(({ name }) => name === PIPE || name === GATEWAY), ...running];
-  const amount: Amount = { rounds: full ? 5 : 1, requestsPerBlock: full ? 300 : 20, concurrency: 8 };
+  const amount: Amount = {
+    warmUps: full ? 2 : 1,
+    rounds: full ? 5 : 1,
+    requestsPerBlock: full ? 300 : 20,
+    concurrency: 8,
+  };
   const loads = await bursts(all, 'json', { load, amount });
   const ways = [{ name: 'direct', target: direct }, ...all];
   const waited = await waits(ways, 'json', { load, rounds: full ? 8 : 1, ratePerSecond: 20 });
@@ -123,7 +129,7 @@ const large = await largeBodies(proxies);
 const workersLoad = started('load');
 const workers = await workerLoads(upstreamUrl, {
   load: workersLoad,
-  amount: { rounds: full ? 7 : 1, requestsPerBlock: full ? 1_500 : 50, concurrency: 16 },
+  amount: { warmUps: full ? 6 : 1, rounds: full ? 7 : 1, requestsPerBlock: full ? 1_500 : 50, concurrency: 16 },
 });
 const failures = await Promise.all(
   proxies.slice(2).map(async ({ process, name }) => ({

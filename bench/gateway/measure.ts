@@ -1,5 +1,5 @@
 import { spread, type Spread } from '../compare.ts';
-import type { Accounts, Child } from './child.ts';
+import type { Child } from './child.ts';
 import type { Burst, Latency, Paced, Target } from './load-process.ts';
 import type { Kind } from './request.ts';
 
@@ -12,6 +12,8 @@ export interface Proxy {
 
 /** How much of it is done. */
 export interface Amount {
+  /** Blocks to each that are not measured: so much has to pass before the engine has compiled what is called often. */
+  readonly warmUps: number;
   readonly rounds: number;
   readonly requestsPerBlock: number;
   readonly concurrency: number;
@@ -29,21 +31,21 @@ export async function bursts(
   kind: Kind,
   { load, amount }: { readonly load: Child; readonly amount: Amount },
 ): Promise<ReadonlyMap<string, Load>> {
-  const { rounds, requestsPerBlock, concurrency } = amount;
+  const { warmUps, rounds, requestsPerBlock, concurrency } = amount;
   const figures = new Map(
     proxies.map(({ name }) => [name, { cpuMicros: [] as number[], requestsPerSecond: [] as number[] }]),
   );
   const block = async ({ process, target }: Proxy): Promise<{ readonly cpuMicros: number; readonly rate: number }> => {
-    const before = await process.ask<Accounts>('accounts');
+    const before = await process.ask<number>('cpuMicros');
     const about: Burst = { target, kind, requests: requestsPerBlock, concurrency };
     const seconds = await load.ask<number>('burst', about);
-    const after = await process.ask<Accounts>('accounts');
+    const after = await process.ask<number>('cpuMicros');
     return {
-      cpuMicros: (after.cpuMicros - before.cpuMicros) / requestsPerBlock,
+      cpuMicros: (after - before) / requestsPerBlock,
       rate: requestsPerBlock / seconds,
     };
   };
-  for (const proxy of proxies) await block(proxy); // to warm up
+  for (const proxy of proxies) for (let done = 0; done < warmUps; done++) await block(proxy);
   for (let round = 0; round < rounds; round++)
     for (let turn = 0; turn < proxies.length; turn++) {
       const proxy = proxies[(turn + round) % proxies.length];

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Accounts, Child } from './child.ts';
+import type { Child } from './child.ts';
 
 /** How a program is started that is measured from outside. */
 export interface Started {
@@ -43,8 +43,8 @@ export async function program({ command, args, env = {}, folder, url }: Started)
   }
   return {
     async ask<Answer>(name: string): Promise<Answer> {
-      if (name !== 'accounts') throw new Error(`nobody answers ${name}`);
-      return accounts(child) as Answer;
+      if (name !== 'cpuMicros') throw new Error(`nobody answers ${name}`);
+      return cpuMicros(child) as Answer;
     },
     end: () => ended(child),
   };
@@ -74,9 +74,8 @@ async function ended(child: ChildProcess): Promise<void> {
   clearTimeout(impatience);
 }
 
-function accounts({ pid = 0 }: ChildProcess): Accounts {
-  const cpuMicros = familyOf(pid).reduce((sum, each) => sum + microsOf(each), 0);
-  return { cpuMicros, rssBytes: Number.NaN, heapBytes: Number.NaN };
+function cpuMicros({ pid = 0 }: ChildProcess): number {
+  return familyOf(pid).reduce((sum, each) => sum + microsOf(each), 0);
 }
 
 /** A process and all that it has started. */
