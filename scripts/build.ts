@@ -1,10 +1,24 @@
 /**
  * Builds `dist/` from `src/`, from nothing, so that no file of an earlier build is published. Rollup joins the code into
  * a few chunks; tsc checks it and writes the declarations, which are joined in the same way. package.json says what is
- * built: the entries of `exports` that have a `plimsoll-source`, and the commands of `bin`.
+ * built: the entries of `exports` that have a `plimsoll-source`, and the commands of `bin`. What was built of the same files is
+ * kept and taken again: packing, the benchmarks and the tests each ask for a build.
  */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { rollup, type GetManualChunk, type GetModuleInfo, type Plugin } from 'rollup';
@@ -152,18 +166,53 @@ async function writeJoined(kind: Kind): Promise<void> {
   });
 }
 
-rmSync(dist, { recursive: true, force: true });
-const folder = mkdtempSync(join(tmpdir(), 'plimsoll-build-'));
-try {
-  const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-  execFileSync(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', folder], {
-    cwd: root,
-    stdio: 'inherit',
-  });
-  await writeJoined({ folder, entries: subpaths, endings: ['.d.ts', '.d.ts'], plugin: dts() });
-  const code = [...subpaths, ...commands];
-  await writeJoined({ folder: join(root, 'src'), entries: code, endings: ['.ts', '.js'], plugin: compiler });
-} finally {
-  rmSync(folder, { recursive: true });
+async function build(): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'plimsoll-build-'));
+  try {
+    const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+    execFileSync(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', folder], {
+      cwd: root,
+      stdio: 'inherit',
+    });
+    await writeJoined({ folder, entries: subpaths, endings: ['.d.ts', '.d.ts'], plugin: dts() });
+    const code = [...subpaths, ...commands];
+    await writeJoined({ folder: join(root, 'src'), entries: code, endings: ['.ts', '.js'], plugin: compiler });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+  for (const file of Object.values(manifest.bin)) chmodSync(join(root, file), 0o755);
 }
-for (const file of Object.values(manifest.bin)) chmodSync(join(root, file), 0o755);
+
+/** The hash of all that a build is made of, the packages that are installed included. */
+function hashOfSources(): string {
+  const own = ['package.json', 'tsconfig.json', 'tsconfig.build.json', 'scripts/build.ts'];
+  const sources = globSync('src/**', { cwd: root }).filter((path) => statSync(join(root, path)).isFile());
+  const hash = createHash('sha256');
+  for (const path of [...own, 'node_modules/.package-lock.json', ...sources.sort()]) {
+    hash
+      .update(`${path}\0`)
+      .update(readFileSync(join(root, path)))
+      .update('\0');
+  }
+  return hash.digest('hex').slice(0, 16);
+}
+
+/** Keeps what was built. Under its name it is whole; another build may have kept the same in the meantime. */
+function keep(kept: string): void {
+  mkdirSync(cache, { recursive: true });
+  const copy = `${kept}.${process.pid}`;
+  cpSync(dist, copy, { recursive: true });
+  if (existsSync(kept)) rmSync(copy, { recursive: true });
+  else renameSync(copy, kept);
+  const others = readdirSync(cache).filter((name) => !name.includes('.') && join(cache, name) !== kept);
+  for (const name of others) rmSync(join(cache, name), { recursive: true, force: true });
+}
+
+const cache = join(root, 'node_modules', '.cache', 'plimsoll-built');
+const kept = join(cache, hashOfSources());
+rmSync(dist, { recursive: true, force: true });
+if (existsSync(kept)) cpSync(kept, dist, { recursive: true });
+else {
+  await build();
+  keep(kept);
+}
