@@ -3,12 +3,10 @@ import { createHash } from 'node:crypto';
 import {
   copyFileSync,
   cpSync,
-  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
-  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -16,8 +14,8 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { madeOnce } from './made-once.ts';
 
 const run = promisify(execFile);
 const root = join(import.meta.dirname, '..');
@@ -27,6 +25,8 @@ const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
 export interface Packed {
   readonly folder: string;
   readonly tarball: string;
+  /** The tarball that all test files share. */
+  readonly cached: string;
   remove(): void;
 }
 
@@ -41,65 +41,32 @@ const PARTS = [
   'tsconfig.build.json',
 ].concat(['alerts', 'dashboards', 'deploy', 'docs', 'examples', 'scripts/build.ts', 'src']);
 
-/** Tarballs that were packed, by the hash of all that they are made of: several test files need the same one. */
-const CACHE = join(root, 'node_modules', '.cache', 'plimsoll-packed');
-
-/** Longer than any machine packs: what is older was left by a process that was killed. */
-const STALE_MS = 3 * 60_000;
+/** Outside of the repository, so that nothing of its `node_modules` is found from there: one folder for each clone. */
+const CACHE = join(tmpdir(), `plimsoll-packed-${hashOf(root)}`);
 
 /** The package, packed once for all test files that want it as it is now, in a new folder for this one. */
 export async function packed(): Promise<Packed> {
-  const cached = await cachedTarball();
+  const cached = join(CACHE, hashOfParts(), 'plimsoll.tgz');
+  await madeOnce(cached, pack);
   const folder = mkdtempSync(join(tmpdir(), 'plimsoll-packed-'));
   const tarball = join(folder, 'plimsoll.tgz');
   copyFileSync(cached, tarball);
-  return { folder, tarball, remove: () => rmSync(folder, { recursive: true }) };
-}
-
-async function cachedTarball(): Promise<string> {
-  mkdirSync(CACHE, { recursive: true });
-  const key = hashOfParts();
-  const tarball = join(CACHE, `${key}.tgz`);
-  const turn = join(CACHE, `${key}.packing`);
-  while (!existsSync(tarball)) {
-    if (takesTurn(turn)) {
-      try {
-        await pack(tarball);
-      } finally {
-        rmSync(turn, { recursive: true, force: true });
-      }
-    } else await sleep(100);
-  }
-  return tarball;
-}
-
-/** Whether this process is the one that packs now. */
-function takesTurn(turn: string): boolean {
-  try {
-    mkdirSync(turn);
-    return true;
-  } catch {
-    const since = statSync(turn, { throwIfNoEntry: false })?.mtimeMs;
-    if (since !== undefined && Date.now() - since > STALE_MS) rmSync(turn, { recursive: true, force: true });
-    return false;
-  }
+  return { folder, tarball, cached, remove: () => rmSync(folder, { recursive: true }) };
 }
 
 /** Packs a copy, as `npm pack` does in a clean clone: its `prepack` builds. Nobody's `dist/` is touched. */
 async function pack(tarball: string): Promise<void> {
+  for (const old of readdirSync(CACHE).filter((name) => name !== basename(dirname(tarball)))) {
+    rmSync(join(CACHE, old), { recursive: true, force: true });
+  }
   const folder = mkdtempSync(join(tmpdir(), 'plimsoll-packing-'));
   const copy = join(folder, 'copy');
   for (const name of PARTS) cpSync(join(root, name), join(copy, name), { recursive: true });
   symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));
   await run('npm', ['pack', '--silent', '--pack-destination', folder], { cwd: copy });
   const [made = ''] = readdirSync(folder).filter((name) => name.endsWith('.tgz'));
-  // Under its name it is whole: it may come from another file system, so it is copied first and renamed then.
-  copyFileSync(join(folder, made), `${tarball}.part`);
-  renameSync(`${tarball}.part`, tarball);
+  copyFileSync(join(folder, made), tarball);
   rmSync(folder, { recursive: true });
-  for (const old of readdirSync(CACHE).filter((name) => name.endsWith('.tgz') && name !== basename(tarball))) {
-    rmSync(join(CACHE, old), { force: true });
-  }
 }
 
 function hashOfParts(): string {
@@ -121,6 +88,10 @@ function hashOfParts(): string {
   return hash.digest('hex').slice(0, 16);
 }
 
+function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 16);
+}
+
 /** What a project is made of. */
 export interface ProjectOptions {
   readonly name: string;
@@ -131,10 +102,22 @@ export interface ProjectOptions {
   readonly sources: Readonly<Record<string, string>>;
 }
 
-/** A user's TypeScript project with the packed package installed, compiled as strictly as tsc can; its folder. */
-export async function project({ folder, tarball }: Packed, options: ProjectOptions): Promise<string> {
+/**
+ * A user's TypeScript project with the packed package installed, compiled as strictly as tsc can; its folder. It is installed
+ * and compiled once for all who want the same; the files are their own, the packages are not.
+ */
+export async function project({ folder, cached }: Packed, options: ProjectOptions): Promise<string> {
+  const shared = join(dirname(cached), hashOf(JSON.stringify(options)));
+  await madeOnce(shared, (place) => installed(place, cached, options));
+  const place = join(folder, options.name);
+  const packages = join(shared, 'node_modules');
+  cpSync(shared, place, { recursive: true, filter: (path) => path !== packages });
+  symlinkSync(packages, join(place, 'node_modules'));
+  return place;
+}
+
+async function installed(place: string, tarball: string, options: ProjectOptions): Promise<void> {
   const { name, type, dependencies, sources } = options;
-  const place = join(folder, name);
   mkdirSync(place);
   const compilerOptions = { module: 'nodenext', target: 'es2023', strict: true, types: ['node'], outDir: '.' };
   const manifest = { private: true, type, dependencies: { plimsoll: `file:${tarball}`, ...dependencies } };
@@ -156,5 +139,4 @@ export async function project({ folder, tarball }: Packed, options: ProjectOptio
   await run(process.execPath, [compiler, '-p', place]).catch((error: { stdout?: string }) => {
     throw new Error(`${name} does not compile: ${error.stdout}`);
   });
-  return place;
 }

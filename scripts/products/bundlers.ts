@@ -49,14 +49,14 @@ const rollup = ({ app }: Bench): string => `
     file: 'bundled/' + format + '/' + file, format, banner, inlineDynamicImports: true, plugins: [terser()],
   });
   export default {
-    input: ${JSON.stringify(join(app, 'app.js'))},
+    input: ${JSON.stringify(join(app, 'own-metric.js'))},
     plugins: [resolve({ preferBuiltins: true, exportConditions: ['node'] }), commonjs(), json()],
     output: [output('cjs', 'app.cjs'), output('esm', 'app.mjs', ${JSON.stringify(REQUIRE)})],
   };
 `;
 
 const webpack = ({ app }: Bench): string => `
-  const shared = { mode: 'production', target: 'node22', entry: ${JSON.stringify(join(app, 'app.js'))} };
+  const shared = { mode: 'production', target: 'node22', entry: ${JSON.stringify(join(app, 'own-metric.js'))} };
   const output = (format, filename) => ({ path: import.meta.dirname + '/bundled/' + format, filename });
   export default [
     { ...shared, output: { ...output('cjs', 'app.cjs'), library: { type: 'commonjs2' } } },

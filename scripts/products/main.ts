@@ -4,25 +4,16 @@
  * kind; names on the command line take those alone; `--sdk VERSION` builds the program on another SDK, such as `latest`. What npm
  * cannot install is printed as `not run: …`.
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { MANUAL_PROJECT } from '../../testing/manual-project.ts';
 import { packed, project } from '../../testing/packed.ts';
 import { BUNDLERS } from './bundlers.ts';
 import { KINDS, notInstalled, type Product } from './product.ts';
 import { RUNTIMES } from './runtimes.ts';
 import { TEST_RUNNERS } from './test-runners.ts';
-
-const root = join(import.meta.dirname, '..', '..');
-const [, code = ''] = /```ts\n([^]*?)```/.exec(readFileSync(join(root, 'README.md'), 'utf8')) ?? [];
-
-/** The README's program, with a metric of its own beside plimsoll's. */
-const app = `${code}
-import { Counter } from 'prom-client';
-
-new Counter({ name: 'harbor_tides_total', help: 'Tides.' }).inc();
-`;
 
 const PRODUCTS: readonly Product[] = [...BUNDLERS, ...RUNTIMES, ...TEST_RUNNERS];
 
@@ -39,14 +30,10 @@ function chosen(): readonly Product[] {
 const pack = await packed();
 const place = mkdtempSync(join(tmpdir(), 'plimsoll-products-'));
 try {
-  const dependencies = {
-    '@anthropic-ai/sdk': values.sdk,
-    '@types/express': '^5.0.6',
-    '@types/node': '^22.20.5',
-    express: '^5.3.0',
-    'prom-client': '^15.1.0',
-  };
-  const folder = await project(pack, { name: 'app', type: 'module', dependencies, sources: { 'app.ts': app } });
+  const folder = await project(pack, {
+    ...MANUAL_PROJECT,
+    dependencies: { ...MANUAL_PROJECT.dependencies, '@anthropic-ai/sdk': values.sdk },
+  });
   for (const product of chosen()) await proved(product, folder);
 } finally {
   rmSync(place, { recursive: true });

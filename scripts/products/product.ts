@@ -19,7 +19,7 @@ export interface Product {
 export interface Bench extends Ending {
   /** Has the product installed. */
   readonly folder: string;
-  /** A project with the packed package, and the program of the README compiled to `app.js`. */
+  /** A project with the packed package, and the program of the README with a metric of its own, compiled: `own-metric.js`. */
   readonly app: string;
 }
 

@@ -11,7 +11,10 @@ function runtime(name: string, packages: readonly string[], command: readonly [s
     async prove({ folder, app, after }: Bench) {
       const [program, ...args] = command;
       const runtime = [join(folder, 'node_modules', '.bin', program), ...args];
-      await adopts({ after }, { folder: app, file: 'app.js', path: '/chat', labels: { route: '/chat' }, runtime });
+      await adopts(
+        { after },
+        { folder: app, file: 'own-metric.js', path: '/chat', labels: { route: '/chat' }, runtime },
+      );
       return 'the program of the README counts what the API bills';
     },
   };

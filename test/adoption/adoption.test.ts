@@ -1,64 +1,33 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import test from 'node:test';
 import { scraped } from '../../testing/scraped.ts';
 import { adopts, simulated } from '../../testing/adopting.ts';
+import { MANUAL_PROJECT, README, README_CODE } from '../../testing/manual-project.ts';
 import { packed, project } from '../../testing/packed.ts';
 
-const root = join(import.meta.dirname, '..', '..');
-const readme = readFileSync(join(root, 'README.md'), 'utf8');
-const [, code = ''] = /```ts\n([^]*?)```/.exec(readme) ?? [];
-
-/** The blocks of the page on frameworks that begin with their file's name. */
-const guidePage = readFileSync(join(root, 'docs', 'frameworks.md'), 'utf8');
-const guide = Object.fromEntries(
-  [...guidePage.matchAll(/```ts\n(\/\/ ([\w/.-]+\.ts)\n[^]*?)```/g)].map(([, text = '', name = '']) => [name, text]),
-);
-
-/** Stands in for Next: what it does with the files of the guide. */
-const asNext = `
-  import { serve } from 'plimsoll/http';
-  import { POST } from './app/api/chat/route.js';
-  import { register } from './instrumentation.js';
-  await register();
-  await serve(POST, { port: Number(process.env.PORT) });
-`;
-
 /** The code of the README behind a router, whose mount path has a parameter. */
-const mounted = code
-  .replace(
-    "app.post('/chat'",
-    "const router = express.Router();\napp.use('/tenants/:tenant', router);\nrouter.post('/chat/:topic'",
-  )
-  .replace('async (req, res)', 'async (req: express.Request, res: express.Response)');
+const mounted = README_CODE.replace(
+  "app.post('/chat'",
+  "const router = express.Router();\napp.use('/tenants/:tenant', router);\nrouter.post('/chat/:topic'",
+).replace('async (req, res)', 'async (req: express.Request, res: express.Response)');
 
-const types = { '@types/node': '^22.20.5' };
 const pack = await packed();
 test.after(() => pack.remove());
 
 const [esm, cjs] = await Promise.all([
-  project(pack, {
-    name: 'esm',
-    type: 'module',
-    dependencies: {
-      '@anthropic-ai/sdk': '1.12.0',
-      'sdk-too-old': 'npm:@anthropic-ai/sdk@0.100.1',
-      express: '^5.3.0',
-      '@types/express': '^5.0.6',
-      fastify: '^5.0.0',
-      hono: '^4.8.0',
-      '@hono/node-server': '^1.14.0',
-      ...types,
-    },
-    sources: { 'app.ts': code, ...guide, 'as-next.ts': asNext },
-  }),
+  project(pack, MANUAL_PROJECT),
   project(pack, {
     name: 'cjs',
     type: 'commonjs',
-    dependencies: { '@anthropic-ai/sdk': '0.103.0', express: '^4.18.0', '@types/express': '^4.17.0', ...types },
-    sources: { 'app.ts': code, 'mounted.ts': mounted },
+    dependencies: {
+      '@anthropic-ai/sdk': '0.103.0',
+      express: '^4.18.0',
+      '@types/express': '^4.17.0',
+      '@types/node': '^22.20.5',
+    },
+    sources: { 'app.ts': README_CODE, 'mounted.ts': mounted },
   }),
 ]);
 
@@ -66,7 +35,7 @@ const first = { file: 'app.js', path: '/chat', labels: { route: '/chat' } };
 
 test('the code of the README, unedited, shows its first call as an ES module on the newest SDK and Express 5', async (t) => {
   const page = await adopts(t, { ...first, folder: esm });
-  const [shown = ''] = /^ {4}anthropic_tokens_total.*$/m.exec(readme) ?? [];
+  const [shown = ''] = /^ {4}anthropic_tokens_total.*$/m.exec(README) ?? [];
   const [[key, value] = []] = scraped(`${shown.trim()}\n`).samples;
   assert.equal(page.samples.get(key ?? 'the line of the README'), value);
   assert.notEqual(value, undefined);

@@ -1,46 +1,21 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 import { build, type BuildOptions } from 'esbuild';
 import { adopts } from '../../testing/adopting.ts';
+import { MANUAL_PROJECT } from '../../testing/manual-project.ts';
 import { packed, project } from '../../testing/packed.ts';
-
-const root = join(import.meta.dirname, '..', '..');
-const [, code = ''] = /```ts\n([^]*?)```/.exec(readFileSync(join(root, 'README.md'), 'utf8')) ?? [];
-
-/** The README's program, with a metric of its own beside plimsoll's, and a ledger in a file. */
-const app = `${code}
-import { budgets, sqliteLedger } from 'plimsoll/budget';
-import { Counter } from 'prom-client';
-
-new Counter({ name: 'harbor_tides_total', help: 'Tides.' }).inc();
-instrument(new Anthropic(), {
-  key: 'second',
-  budgets: budgets({ definitions: [{ name: 'all', period: 'day', usd: 1 }], ledger: sqliteLedger('budgets.db') }),
-});
-`;
 
 const pack = await packed();
 test.after(() => pack.remove());
-const folder = await project(pack, {
-  name: 'bundled',
-  type: 'module',
-  dependencies: {
-    '@anthropic-ai/sdk': '1.12.0',
-    '@types/express': '^5.0.6',
-    '@types/node': '^22.20.5',
-    express: '^5.3.0',
-    'prom-client': '^15.1.0',
-  },
-  sources: { 'app.ts': app },
-});
+const folder = await project(pack, MANUAL_PROJECT);
 
 const bundle = (options: BuildOptions) =>
   build({
     absWorkingDir: folder,
-    entryPoints: ['app.js'],
+    entryPoints: ['ledger.js'],
     bundle: true,
     minify: true,
     platform: 'node',

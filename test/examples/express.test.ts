@@ -1,37 +1,21 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { serve } from 'plimsoll/http';
 import { simulator } from 'plimsoll/simulator';
+import { MANUAL_PROJECT } from '../../testing/manual-project.ts';
 import { packed, project } from '../../testing/packed.ts';
 import { sampleKey, scraped } from '../../testing/scraped.ts';
-import { answered, examples, root, stays } from '../../testing/examples/programs.ts';
+import { answered, stays } from '../../testing/examples/programs.ts';
 import { freePort } from '../../testing/free-port.ts';
 
 /** Of claude-haiku-4-5, at $5 a million: half of the budget of the route, and more than a tenant of the example may spend. */
 const OUTPUT_TOKENS = 400_000;
 
-const [, embedded = ''] =
-  /```ts\n(\/\/ embedded\.ts\n[^]*?)```/.exec(readFileSync(join(root, 'docs', 'gateway-operations.md'), 'utf8')) ?? [];
-
 const pack = await packed();
 test.after(() => pack.remove());
-const folder = await project(pack, {
-  name: 'express',
-  type: 'module',
-  dependencies: {
-    '@anthropic-ai/sdk': '^1.12.0',
-    express: '^5.3.0',
-    '@types/express': '^5.0.6',
-    '@types/node': '^22.20.5',
-  },
-  sources: {
-    'service.ts': readFileSync(join(examples, 'express', 'service.ts'), 'utf8'),
-    'embedded.ts': embedded,
-  },
-});
+const folder = await project(pack, MANUAL_PROJECT);
 
 test('the Express service of the examples attributes its calls, keeps its budgets and shows its metrics', async (t) => {
   const api = simulator({
