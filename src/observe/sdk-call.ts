@@ -124,9 +124,9 @@ function send(exchange: SdkExchange): Promise<Response> {
   // to the SDK, which never hears of it.
   if (!exchange.wasAborted && init.signal?.aborted === true) controller.abort();
   const isChanged = call.admittedMaxTokens !== null || call.fallbackModel !== null;
-  const allowed = round === null && isChanged ? allowedRequest(init, call) : init;
+  const request = round === null && isChanged ? allowedRequest(init, call) : init;
   // The SDK hides the header from middleware: the first attempt that it makes of a round has it.
-  const request = underAttempt(allowed, call, round === null ? call.attempts - 1 : call.attempts);
+  nameAttempt(request, call, round === null ? call.attempts - 1 : call.attempts);
   hideFromFetch(controller.signal);
   chain.sending = exchange;
   let sent: Promise<Response>;
@@ -318,15 +318,14 @@ function triesLeft({ client, options, retryCount }: SdkExchange): number {
   return (options.maxRetries ?? client.maxRetries) - retryCount;
 }
 
-/** Names the span of the attempt as the parent of what the API does, where the SDK names that of the call. */
-function underAttempt(request: RequestInit, call: LiveCall, index: number): RequestInit {
-  const sent =
-    call.sdkSpan !== undefined && request.headers instanceof Headers ? request.headers.get(TRACEPARENT) : null;
+/**
+ * Names the span of the attempt as the parent of what the API does, where the SDK names that of the call: in the headers that
+ * the SDK has made for this attempt, since a copy of them costs more than all metrics.
+ */
+function nameAttempt({ headers }: RequestInit, call: LiveCall, index: number): void {
+  const sent = call.sdkSpan !== undefined && headers instanceof Headers ? headers.get(TRACEPARENT) : null;
   const traceparent = sent === null ? null : call.traceparent(sent, index);
-  if (traceparent === null) return request;
-  const headers = new Headers(request.headers);
-  headers.set(TRACEPARENT, traceparent);
-  return { ...request, headers };
+  if (traceparent !== null && headers instanceof Headers) headers.set(TRACEPARENT, traceparent);
 }
 
 const TRACEPARENT = 'traceparent';
