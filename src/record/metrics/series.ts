@@ -30,7 +30,8 @@ export class CounterSeries {
   #value = 0;
   #shown = false;
   #showsZero = false;
-  #exemplar: Exemplar | null = null;
+  #trace: Trace | null = null;
+  #tracedAmount = 0;
 
   constructor(labels: LabelPairs, changes: ChangeNotes = UNFOLLOWED) {
     this.labels = labels;
@@ -42,7 +43,10 @@ export class CounterSeries {
     if (!(amount >= 0 && amount < Infinity)) throw new RangeError('a counter takes finite amounts from 0 up');
     this.#value += amount;
     this.#shown = true;
-    if (trace) this.#exemplar = { ...trace, value: amount };
+    if (trace) {
+      this.#trace = trace;
+      this.#tracedAmount = amount;
+    }
     this.#changes.note?.(this);
   }
 
@@ -57,7 +61,7 @@ export class CounterSeries {
   reset(): void {
     this.#value = 0;
     this.#shown = this.#showsZero;
-    this.#exemplar = null;
+    this.#trace = null;
   }
 
   /** `null` while hidden. */
@@ -66,7 +70,7 @@ export class CounterSeries {
   }
 
   exemplar(): Exemplar | null {
-    return this.#exemplar;
+    return this.#trace && { ...this.#trace, value: this.#tracedAmount };
   }
 }
 
@@ -205,7 +209,9 @@ export class HistogramSeries {
   readonly #counts: number[];
   #sum = 0;
   #count = 0;
-  #exemplars: (Exemplar | null)[] | null = null;
+  /** The last trace of each bucket, and the value that it was observed with. */
+  #traces: (Trace | null)[] | null = null;
+  #tracedValues: number[] = [];
   readonly #changes: ChangeNotes;
 
   constructor(labels: LabelPairs, bounds: readonly number[], changes: ChangeNotes = UNFOLLOWED) {
@@ -223,11 +229,17 @@ export class HistogramSeries {
     this.#counts[bucket] = (this.#counts[bucket] ?? 0) + 1;
     this.#sum += value;
     this.#count += 1;
-    if (trace) {
-      this.#exemplars ??= new Array<Exemplar | null>(this.#counts.length).fill(null);
-      this.#exemplars[bucket] = { ...trace, value };
-    }
+    if (trace) this.#keepTrace(bucket, value, trace);
     this.#changes.note?.(this);
+  }
+
+  #keepTrace(bucket: number, value: number, trace: Trace): void {
+    if (this.#traces === null) {
+      this.#traces = new Array<Trace | null>(this.#counts.length).fill(null);
+      this.#tracedValues = new Array<number>(this.#counts.length).fill(0);
+    }
+    this.#traces[bucket] = trace;
+    this.#tracedValues[bucket] = value;
   }
 
   /** Adds observations that another process counted: how many in each bucket, and their sum. */
@@ -243,7 +255,7 @@ export class HistogramSeries {
     this.#counts.fill(0);
     this.#sum = 0;
     this.#count = 0;
-    this.#exemplars = null;
+    this.#traces = null;
   }
 
   /** Number of observations; `null` while hidden. */
@@ -266,7 +278,8 @@ export class HistogramSeries {
   }
 
   exemplarIn(bucket: number): Exemplar | null {
-    return this.#exemplars?.[bucket] ?? null;
+    const trace = this.#traces?.[bucket] ?? null;
+    return trace && { ...trace, value: this.#tracedValues[bucket] ?? 0 };
   }
 }
 

@@ -5,6 +5,7 @@ import {
   TraceFlags,
   isSpanContextValid,
   trace,
+  type Context,
   type HrTime,
   type ProxyTracerProvider,
   type Span,
@@ -82,6 +83,35 @@ class Spans implements Recorder {
     return (this.#tracer ??= tracerOf(this.#provider ?? trace.getTracerProvider()));
   }
 }
+
+/** A context of one value: the API's own makes a map and three functions for each. */
+class OneValue implements Context {
+  readonly #key: symbol;
+  readonly #value: unknown;
+
+  constructor(key: symbol, value: unknown) {
+    this.#key = key;
+    this.#value = value;
+  }
+
+  getValue(key: symbol): unknown {
+    return key === this.#key ? this.#value : undefined;
+  }
+
+  setValue(key: symbol, value: unknown): Context {
+    return ROOT_CONTEXT.setValue(this.#key, this.#value).setValue(key, value);
+  }
+
+  deleteValue(key: symbol): Context {
+    return key === this.#key ? ROOT_CONTEXT : this;
+  }
+}
+
+const NOTHING: Context = {
+  getValue: () => undefined,
+  setValue: (key, value) => new OneValue(key, value),
+  deleteValue: () => ROOT_CONTEXT,
+};
 
 interface OpenAttempt {
   readonly span: Span;
@@ -190,7 +220,7 @@ class CallSpan implements CallRecorder {
     return this.#spans.tracer?.startSpan(
       'anthropic.attempt',
       { kind: SpanKind.CLIENT, startTime: hrTime(startedAtMs) },
-      trace.setSpan(ROOT_CONTEXT, this.#span),
+      trace.setSpan(NOTHING, this.#span),
     );
   }
 

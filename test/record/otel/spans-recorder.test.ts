@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { TestContext } from 'node:test';
+import { SamplingDecision, createContextKey, trace, type Context } from '@opentelemetry/api';
+import type { Sampler } from '@opentelemetry/sdk-trace';
 import { spanRecorder } from '../../../src/record/otel/spans.ts';
 import type { Call, CallRecorder } from '../../../src/vocabulary.ts';
 import type { ReceivedSpan } from '../../../testing/otlp-receiver.ts';
@@ -27,6 +29,33 @@ describe('a span of a call', () => {
     );
     assert.deepEqual([call?.startMs, call?.endMs], [START_MS, START_MS + 2_500]);
     assert.deepEqual([attempt?.startMs, attempt?.endMs], [START_MS + 1, START_MS + 2_500]);
+  });
+
+  it('gives samplers of its attempts a context that has the span, and takes further values', async (t) => {
+    const seen: unknown[] = [];
+    const sampler: Sampler = {
+      shouldSample(given, _traceId, name) {
+        const key = createContextKey('of a sampler');
+        const context = given.setValue(key, 'value');
+        const parentOf = (any: Context): string | undefined => trace.getSpanContext(any)?.spanId;
+        if (name === 'anthropic.attempt')
+          seen.push(
+            parentOf(given),
+            given.getValue(key),
+            [parentOf(context), context.getValue(key)],
+            parentOf(given.deleteValue(key)),
+            parentOf(trace.deleteSpan(given)),
+          );
+        return { decision: SamplingDecision.RECORD_AND_SAMPLED };
+      },
+    };
+    const traced = await tracing(t, { sampler });
+    const ofCall = spanRecorder().started(aCall({}));
+    ofCall?.attempted?.(anAttempt());
+    ofCall?.finished?.();
+    const [attempt, call] = await traced.spans();
+    assert.equal(attempt?.parentSpanId, call?.spanId);
+    assert.deepEqual(seen, [call?.spanId, undefined, [call?.spanId, 'value'], call?.spanId, undefined]);
   });
 
   it('ends the span of a refused attempt with its headers, and of one that got none with the failure', async (t) => {
