@@ -4,12 +4,12 @@ import type { LiveCall } from '../observe/live-call.ts';
 import { responseListener } from '../observe/response.ts';
 import { retriesResponse } from '../observe/sdk-retry.ts';
 import { retryAfterMs } from '../limiter.ts';
+import { isReadable } from './decoding.ts';
 import type { Endpoint } from './endpoints.ts';
 import { forwardedHeaders, without, type HeaderMap } from './headers.ts';
 import type { RequestBody } from './receive.ts';
 import { BodyTooLargeError } from './request-body.ts';
 import type { GatewayRequest } from './request.ts';
-import { isReadable } from './response-body.ts';
 import { isMovable, type Route } from './upstreams/route.ts';
 import { UpstreamResponse, type Upstream, type UpstreamRequest } from './upstream.ts';
 import { UpstreamTimeoutError } from './upstream-errors.ts';
@@ -54,7 +54,8 @@ export const GATEWAY_TRANSPORT: Transport<GatewayAttempt, UpstreamResponse> = {
   headers: ({ values }) => values,
   follow({ call, observation, request, route }, { values, body }, { limiters, contentType }) {
     route.succeed(limiters);
-    const type = isReadable(values.get('content-encoding') ?? 'identity') ? contentType : '';
+    const encoding = values.get('content-encoding');
+    const type = encoding === undefined || isReadable(encoding) ? contentType : '';
     body.listen(responseListener({ call, observation, path: request.target }, type));
   },
   refusalBody: (_attempt, response) => response.json(),

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
-import { constants, createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from 'node:zlib';
 import type { BodyListener } from '../observe/branch.ts';
+import { decoding, type Decoder } from './decoding.ts';
 import type { RawHeaders } from './headers.ts';
 import { isByClient } from './upstream-errors.ts';
 
@@ -35,7 +35,8 @@ interface BodySink {
 
 /**
  * The body of a response on its way from the API to the client: the same bytes, at the client's pace, but for a key that
- * the API sends back. Listeners get each chunk, decompressed if necessary, and one end.
+ * the API sends back. Listeners get the bytes, decompressed if necessary, and one end. Chunks that came together go on together,
+ * before anything else is waited for: an event is often a chunk of its own, and each write costs as much as a hundred events.
  */
 export class ResponseBody {
   readonly #source: IncomingMessage;
@@ -44,6 +45,8 @@ export class ResponseBody {
   /** Decompresses for a listener, and can fall behind. */
   #decoder: Decoder | null = null;
   #sink: BodySink | null = null;
+  /** Chunks that came in this turn, and have not gone on. */
+  #come: Buffer[] = [];
   #isPaused = false;
   #isOver = false;
 
@@ -71,7 +74,7 @@ export class ResponseBody {
   pipe(sink: BodySink): void {
     this.#sink = sink;
     if (this.#source.destroyed && !this.#source.readableEnded) return this.#breakOff();
-    this.#source.on('data', (bytes: Buffer) => this.#write(bytes));
+    this.#source.on('data', (bytes: Buffer) => this.#take(bytes));
     this.#source.once('end', () => this.#end());
     this.#source.resume();
   }
@@ -85,6 +88,8 @@ export class ResponseBody {
   cancel(): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    const bytes = this.#taken();
+    if (bytes.length > 0) this.#tell(bytes);
     this.#source.destroy();
     for (const listener of this.#listeners) listener.end('cancelled');
     this.#sink?.breakOff();
@@ -136,9 +141,28 @@ export class ResponseBody {
     });
   }
 
-  #write(bytes: Buffer): void {
+  #take(bytes: Buffer): void {
     if (this.#isOver) return;
+    if (this.#come.length === 0) process.nextTick(writeTaken, this);
+    this.#come.push(bytes);
+  }
+
+  #taken(): Buffer {
+    const come = this.#come;
+    const [first = NO_BYTES] = come;
+    if (come.length > 0) this.#come = [];
+    return come.length > 1 ? Buffer.concat(come) : first;
+  }
+
+  #tell(bytes: Buffer): void {
     for (const listener of this.#listeners) listener.chunk(bytes);
+  }
+
+  /** Sends on what has come. */
+  writeTaken(): void {
+    const bytes = this.#taken();
+    if (bytes.length === 0) return;
+    this.#tell(bytes);
     const passed = this.#mask?.mask(bytes) ?? bytes;
     this.#isPaused = passed.length > 0 && this.#sink?.write(passed) === false;
     if (this.#isPaused || this.#isBehind()) this.#source.pause();
@@ -154,6 +178,7 @@ export class ResponseBody {
 
   #end(): void {
     if (this.#isOver) return;
+    this.writeTaken();
     this.#isOver = true;
     // The client comes first. Nothing else runs before the listeners get the end too.
     this.#writeHeld();
@@ -164,6 +189,7 @@ export class ResponseBody {
   #breakOff(): void {
     // A complete source emits its own end, sometimes after its close.
     if (this.#isOver || (this.#source.complete && !this.#source.errored)) return;
+    this.writeTaken();
     this.#isOver = true;
     // The error of the connection says more than that of the body, which is always the same.
     this.brokenBy = this.#source.socket?.errored ?? CLOSED;
@@ -179,10 +205,32 @@ export class ResponseBody {
   }
 }
 
+function writeTaken(body: ResponseBody): void {
+  body.writeTaken();
+}
+
 /** A connection that was closed in order has no error. */
 const CLOSED = Object.assign(new Error('the API closed the connection'), { code: 'ECONNRESET' });
 
 const NO_BYTES = Buffer.alloc(0);
+
+/** The bytes of a key. */
+interface KeyBytes {
+  readonly key: string;
+  readonly bytes: Buffer;
+  /** 1 for each byte that the key has: a piece that ends with another, as an event does, needs no search. */
+  readonly isOfKey: Uint8Array;
+}
+
+function keyBytes(key: string): KeyBytes {
+  const bytes = Buffer.from(key, 'latin1');
+  const isOfKey = new Uint8Array(256);
+  for (const byte of bytes) isOfKey[byte] = 1;
+  return { key, bytes, isOfKey };
+}
+
+/** Most responses have the key of the one before. */
+let lastKey = keyBytes('');
 
 /**
  * Overwrites a key in bytes that come in pieces by as many dots, so the length that was announced holds. Of a piece only an
@@ -190,10 +238,13 @@ const NO_BYTES = Buffer.alloc(0);
  */
 export class KeyMask {
   readonly #key: Buffer;
+  readonly #isOfKey: KeyBytes['isOfKey'];
   #held = NO_BYTES;
 
   constructor(key: string) {
-    this.#key = Buffer.from(key, 'latin1');
+    if (lastKey.key !== key) lastKey = keyBytes(key);
+    this.#key = lastKey.bytes;
+    this.#isOfKey = lastKey.isOfKey;
   }
 
   /** Returns the bytes that may go on, in the memory of the piece unless some were held. */
@@ -227,81 +278,9 @@ export class KeyMask {
   #beginning(bytes: Buffer): number {
     const [first = 0] = this.#key;
     const { length } = bytes;
+    if (this.#isOfKey[bytes[length - 1] ?? 0] === 0) return length;
     let at = bytes.indexOf(first, Math.max(0, length - this.#key.length + 1));
     while (at !== -1 && bytes.compare(this.#key, 0, length - at, at, length) !== 0) at = bytes.indexOf(first, at + 1);
     return at === -1 ? length : at;
-  }
-}
-
-type End = Parameters<BodyListener['end']>[0];
-
-/** Decompresses bytes for a listener. */
-interface Decoder extends BodyListener {
-  /** Returns `true` if it has more bytes than it can hold; it then calls `drained` once, when it has caught up. */
-  isBehind(drained: () => void): boolean;
-}
-
-/**
- * Makes a decoder for this `content-encoding`. With an unknown encoding, `listener` gets none of it, and the
- * end `unread`. If a body
- * breaks off, it gets everything up to there.
- */
-export function decoding(encoding: string, listener: BodyListener): Decoder {
-  const decoder = decoderOf(encoding.trim().toLowerCase());
-  let ending: End | null = null;
-  let isOver = false;
-  const finish = (): void => {
-    if (isOver) return;
-    isOver = true;
-    listener.end(decoder === null && ending === 'done' ? 'unread' : (ending ?? 'failed'));
-  };
-  let whenDrained: (() => void) | null = null;
-  const catchUp = (): void => {
-    const drained = whenDrained;
-    whenDrained = null;
-    drained?.();
-  };
-  decoder?.on('drain', catchUp);
-  decoder?.once('close', catchUp);
-  decoder?.on('data', (bytes: Uint8Array) => listener.chunk(bytes));
-  decoder?.once('end', finish);
-  // The client notices by itself that the body cannot be decompressed; the listener gets what came before.
-  decoder?.once('error', () => ending !== null && finish());
-  return {
-    chunk: (bytes) => void (decoder?.destroyed === false && decoder.write(bytes)),
-    isBehind(drained) {
-      if (decoder?.destroyed !== false || !decoder.writableNeedDrain) return false;
-      whenDrained = drained;
-      return true;
-    },
-    end(how) {
-      ending = how;
-      if (decoder?.destroyed === false) decoder.end();
-      else finish();
-    },
-  };
-}
-
-const KNOWN: ReadonlySet<string> = new Set(['identity', 'gzip', 'x-gzip', 'deflate', 'br', 'zstd']);
-
-/** Tells whether a body of this `content-encoding` can be decoded. */
-export function isReadable(encoding: string): boolean {
-  return KNOWN.has(encoding.trim().toLowerCase());
-}
-
-function decoderOf(encoding: string) {
-  const { Z_SYNC_FLUSH, BROTLI_OPERATION_FLUSH, ZSTD_e_flush } = constants;
-  switch (encoding) {
-    case 'gzip':
-    case 'x-gzip':
-      return createGunzip({ finishFlush: Z_SYNC_FLUSH });
-    case 'deflate':
-      return createInflate({ finishFlush: Z_SYNC_FLUSH });
-    case 'br':
-      return createBrotliDecompress({ finishFlush: BROTLI_OPERATION_FLUSH });
-    case 'zstd':
-      return createZstdDecompress({ finishFlush: ZSTD_e_flush });
-    default:
-      return null;
   }
 }

@@ -5,6 +5,7 @@ import type { Clock } from '../clock.ts';
 import type { ResponseHead, RetryHeaders } from '../observe/exchange.ts';
 import { JsonListener } from '../observe/content.ts';
 import type { CauseOf, ResendCause } from '../record/metrics/catalogue-gateway.ts';
+import { decoding } from './decoding.ts';
 import { apiCause } from './faults.ts';
 import {
   headerMap,
@@ -16,7 +17,7 @@ import {
   type RawHeaders,
 } from './headers.ts';
 import { BodyTooLargeError } from './request-body.ts';
-import { ResponseBody, decoding } from './response-body.ts';
+import { ResponseBody } from './response-body.ts';
 import {
   ClientTimeoutError,
   ConnectTimeoutError,

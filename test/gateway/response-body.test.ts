@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import { PassThrough } from 'node:stream';
 import { describe, it } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { brotliCompressSync, constants, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
-import { KeyMask } from '../../src/gateway/response-body.ts';
+import { KeyMask, ResponseBody } from '../../src/gateway/response-body.ts';
 import { samples } from '../../testing/client-workbench.ts';
 import { STREAMED, UNSTREAMED } from '../../testing/cassettes/cassettes.ts';
 import { answering, asked, bench, bytesOf, HEADERS } from '../../testing/gateway/written-api.ts';
@@ -167,5 +169,37 @@ describe('a key in an answer', () => {
       assert.equal(passed.buffer, piece.buffer);
       assert.equal(passed.length, piece.length);
     }
+  });
+});
+
+describe('chunks of a body that come in one turn', () => {
+  function flowing() {
+    const source = new PassThrough();
+    const body = new ResponseBody(Object.assign(source, { headers: {} }) as unknown as IncomingMessage);
+    const [written, read]: [string[], string[]] = [[], []];
+    body.listen({ chunk: (bytes) => void read.push(Buffer.from(bytes).toString()), end: (how) => void read.push(how) });
+    const write = (bytes: Uint8Array): boolean => written.push(Buffer.from(bytes).toString()) > 0;
+    body.pipe({ write, end: () => void written.push('end'), breakOff: () => void written.push('broken off') });
+    return { source, body, written, read };
+  }
+
+  it('go on in one write, and the next ones in another', async () => {
+    const { source, written, read } = flowing();
+    for (const piece of ['one ', 'two ', 'three ']) source.emit('data', Buffer.from(piece));
+    await turn();
+    assert.deepEqual(written, ['one two three ']);
+    source.end('four');
+    await turn();
+    await turn();
+    assert.deepEqual(written, ['one two three ', 'four', 'end']);
+    assert.deepEqual(read, ['one two three ', 'four', 'done']);
+  });
+
+  it('are read when the client leaves before they went on', () => {
+    const { source, body, written, read } = flowing();
+    source.emit('data', Buffer.from('the usage'));
+    body.cancel();
+    assert.deepEqual(read, ['the usage', 'cancelled']);
+    assert.deepEqual(written, ['broken off']);
   });
 });
