@@ -23,7 +23,7 @@ import type {
 import type { ProblemKind } from '../src/errors.ts';
 import type { RedisOutage } from '../src/redis-address.ts';
 import type { PaceCause } from '../src/pace/ask.ts';
-import type { TurnEndName } from '../src/pace/turns.ts';
+import type { TurnEndName } from '../src/pace/turn.ts';
 import type { Outcome, RateLimitReason, RetryDenial, SpendScope } from '../src/vocabulary.ts';
 
 type Meanings<Value extends string> = Readonly<Record<Value, string>>;

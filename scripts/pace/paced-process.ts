@@ -4,7 +4,8 @@ import { MAX_WAIT_MS } from '../../src/pace/pace.ts';
 import type { Amounts, Charge } from '../../src/pace/pace-state.ts';
 import type { PaceStore } from '../../src/pace/pace-store.ts';
 import type { PaceRefusal, SeenLimit } from '../../src/pace/settle.ts';
-import { Turns, type TurnEnd } from '../../src/pace/turns.ts';
+import type { TurnEnd } from '../../src/pace/turn.ts';
+import { Turns } from '../../src/pace/turns.ts';
 import type { TrafficCall } from './traffic.ts';
 
 /** A call in a paced process. */
@@ -43,7 +44,11 @@ export class PacedProcess {
       random,
       maxWaiting: 3_000,
       limits: () => NONE,
-      ask: (question) => store.ask(CLASS, { ...question, limits: NONE, share, nowMs: clock.epochMs() }),
+      ask: (questions) =>
+        store.ask(
+          CLASS,
+          questions.map((question) => ({ ...question, limits: NONE, share, nowMs: clock.epochMs() })),
+        ),
       takeBack: () => undefined,
     });
   }
@@ -60,6 +65,7 @@ export class PacedProcess {
       flow: '',
       weight: 1,
       maxWaitMs: MAX_WAIT_MS[call.lane] - paced.waitedMs,
+      storeWaitMs: 250,
       place: paced.place,
       signal: null,
       over: (end) => {

@@ -1,4 +1,4 @@
-import type { TurnEnd } from '../pace/turns.ts';
+import type { TurnEnd } from '../pace/turn.ts';
 import type { CallPlace, CallWatcher } from '../record/metrics/store.ts';
 import {
   COST_KINDS,

@@ -1,5 +1,5 @@
 import { label, samplesOf, type Sample } from '../advice/samples.ts';
-import type { TurnEnd } from '../pace/turns.ts';
+import type { TurnEnd } from '../pace/turn.ts';
 import type { PaceView } from './view.ts';
 
 /** Calls that paces held back or refused, by quarters of a minute, for the last hour. */

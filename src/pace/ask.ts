@@ -17,7 +17,7 @@ import {
   type PaceDimension,
 } from './pace-state.ts';
 
-/** A call that stands first in its lane. */
+/** A call that stands first in its lane, or behind others that ask with it. */
 export interface Asked {
   readonly lane: Lane;
   /** What it is expected to use. */
@@ -69,6 +69,17 @@ const NEARLY_FULL_MS = 1_800;
 
 /** Half of what the API rounds its token counts to. */
 const ROUNDING_TOKENS = 500;
+
+/** Asks for calls of one lane in their order, as far as the first that has to wait. Changes `state`. */
+export function askAll(state: ClassState, asked: readonly Asked[]): readonly Answer[] {
+  const answers: Answer[] = [];
+  for (const each of asked) {
+    const answer = ask(state, each);
+    answers.push(answer);
+    if (answer.kind === 'wait') break;
+  }
+  return answers;
+}
 
 /** Decides whether a call may be sent now, and charges it if so. Changes `state`. */
 export function ask(state: ClassState, asked: Asked): Answer {

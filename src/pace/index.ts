@@ -8,7 +8,7 @@ export type { SqlitePaceOptions } from './sqlite-pace.ts';
 export { PaceRefusedError, paceRefused } from './pace-refused.ts';
 export type { PaceRefusalReason, PaceRefusedDetails } from './pace-refused.ts';
 export type { PaceListener } from './pace-guard.ts';
-export type { TurnEnd } from './turns.ts';
+export type { TurnEnd } from './turn.ts';
 export type { Answer, Asked, PaceCause } from './ask.ts';
 export type { Amounts, Charge, Lane, PaceDimension } from './pace-state.ts';
 export type { PaceRefusal, SeenLimit, Settled, Settlement } from './settle.ts';

@@ -7,7 +7,7 @@ import type { PaceLine } from './pace-line.ts';
 import { PaceRefusedError } from './pace-refused.ts';
 import { MINUTE_MS, type Amounts, type Charge, type Lane } from './pace-state.ts';
 import { PACE_OF_REASON, type PaceRefusal, type SeenLimit, type Settlement } from './settle.ts';
-import type { Turn, TurnEnd } from './turns.ts';
+import type { Turn, TurnEnd } from './turn.ts';
 
 /** Is told what a pace does. Nothing waits for it; what it throws is counted. */
 export interface PaceListener {
@@ -26,6 +26,8 @@ interface PacedCallHost {
   readonly listener: PaceListener;
   readonly expectations: Expectations;
   readonly maxWaitMs: Readonly<Record<Lane, number>>;
+  /** The longest that a call waits for the store. */
+  readonly storeDeadlineMs: number;
   readonly countsCacheReads: boolean;
   /** `null`: the call is not paced. */
   laneOf(call: Call): Lane | null;
@@ -148,10 +150,13 @@ export class PacedCall implements CallSpend {
     this.#unlimited = line.isUnlimited ? line : null;
     if (line.isUnlimited) return null;
     const kind = `${requestedModel} ${call.attribution['route'] ?? ''} ${call.key}`;
-    const expected = { kind, promptTokens: estimatedPromptTokens(body, bodyLength), maxTokens: maxTokens ?? 0 };
-    const maxWaitMs = Math.max(0, Math.min(host.maxWaitMs[lane] - this.#waitedMs, timeoutMs ?? Infinity));
+    const promptTokens = estimatedPromptTokens(body, bodyLength);
+    const expected = { kind, promptTokens, maxTokens: outputIn(maxTokens) };
+    const patienceMs = timeoutMs ?? Infinity;
+    const maxWaitMs = Math.max(0, Math.min(host.maxWaitMs[lane] - this.#waitedMs, patienceMs));
+    const storeWaitMs = Math.min(host.storeDeadlineMs, patienceMs);
     const { amounts, leeway } = host.expectations.of(expected);
-    const turn = { lane, amounts, leeway, maxTokens: expected.maxTokens, maxWaitMs, signal };
+    const turn = { lane, amounts, leeway, maxTokens: expected.maxTokens, maxWaitMs, storeWaitMs, signal };
     return { line, expected, turn: { ...turn, ...host.flowOf(call), place: this.#place } };
   }
 
@@ -234,6 +239,13 @@ function inputOf(tokens: Tokens, countsCacheReads: boolean): number {
 
 /** More than any limit; a number beyond it is no limit, and would not stay a number. */
 const MOST_UNITS = 1e15;
+
+/** More than any model writes. Whatever a program asks for is reserved no longer than that, and sums of it stay numbers. */
+const MOST_OUTPUT = 1_000_000;
+
+function outputIn(maxTokens: number | null): number {
+  return maxTokens !== null && maxTokens > 0 ? Math.min(maxTokens, MOST_OUTPUT) : 0;
+}
 
 const SHOWN: readonly LimitDimension[] = ['requests', 'input_tokens', 'output_tokens'];
 const SHOWN_FAST: readonly LimitDimension[] = ['requests', 'fast_input_tokens', 'fast_output_tokens'];

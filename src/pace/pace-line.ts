@@ -59,7 +59,7 @@ export class PaceLine {
       random,
       maxWaiting,
       limits: () => this.#limits,
-      ask: (question) => this.#ask(question),
+      ask: (questions) => this.#ask(questions),
       takeBack: (charge) => this.takeBack(charge),
     });
   }
@@ -114,19 +114,22 @@ export class PaceLine {
     this.settle({ ...nothing, charge, actual: [0, 0, 0], isOver: true });
   }
 
-  #ask(question: Question): Eventually<Answer> {
+  #ask(questions: readonly Question[]): Eventually<readonly Answer[]> {
     if (!this.isUp) throw new Error('the store of a pace was down a moment ago');
     const { store, clock, share } = this.#settings;
-    const asked = { ...question, limits: this.#configured(), share, nowMs: clock.epochMs() };
+    const state = { limits: this.#configured(), share, nowMs: clock.epochMs() };
     try {
-      const answer = store.ask(this.#place, asked);
+      const answer = store.ask(
+        this.#place,
+        questions.map((question) => ({ ...question, ...state })),
+      );
       return answer instanceof Promise ? this.#inTime(answer) : answer;
     } catch (error) {
       throw this.#down(error);
     }
   }
 
-  #inTime(answer: Promise<Answer>): Promise<Answer> {
+  #inTime(answer: Promise<readonly Answer[]>): Promise<readonly Answer[]> {
     const { timers, storeDeadlineMs } = this.#settings;
     return new Promise((resolve, reject) => {
       const late = new Error('the store of a pace did not answer in time');

@@ -1,5 +1,5 @@
 import type { Eventually } from '../budget/ledger.ts';
-import { ask, type Answer, type Asked } from './ask.ts';
+import { askAll, type Answer, type Asked } from './ask.ts';
 import { newClass, type ClassState } from './pace-state.ts';
 import { settle, type Settled, type Settlement } from './settle.ts';
 
@@ -13,8 +13,11 @@ export type PaceStoreKind = 'memory' | 'sqlite' | 'redis';
  */
 export interface PaceStore {
   readonly kind: PaceStoreKind;
-  /** Decides whether a call of that class may be sent now, and charges it if so. */
-  ask(modelClass: string, asked: Asked): Eventually<Answer>;
+  /**
+   * Decides which calls of that class may be sent now, and charges them. They are of one lane and in order: the answers are as
+   * many as the calls, or end with the first that has to wait.
+   */
+  ask(modelClass: string, asked: readonly Asked[]): Eventually<readonly Answer[]>;
   /** Learns from an answer. `id` names the settlement: one that is repeated counts once. */
   settle(modelClass: string, settlement: Settlement, id: string): Eventually<Settled>;
   /** Closes what the store opened. */
@@ -41,7 +44,7 @@ export function memoryPace(): PaceStore {
   };
   return {
     kind: 'memory',
-    ask: (modelClass, asked) => ask(stateOf(modelClass, asked.nowMs), asked),
+    ask: (modelClass, asked) => askAll(stateOf(modelClass, asked[0]?.nowMs ?? 0), asked),
     settle: (modelClass, settlement) => settle(stateOf(modelClass, settlement.nowMs), settlement),
     close: () => undefined,
   };

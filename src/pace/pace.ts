@@ -133,6 +133,7 @@ class OwnPace implements Pace {
       expectations: this.#expectations,
       maxWaitMs:
         typeof maxWaitMs === 'number' ? { interactive: maxWaitMs, batch: maxWaitMs } : { ...MAX_WAIT_MS, ...maxWaitMs },
+      storeDeadlineMs: this.#settings.storeDeadlineMs,
       countsCacheReads,
       laneOf: (call: Call) => this.#laneOf(call),
       flowOf: (call: Call) => this.#flowOf(call),

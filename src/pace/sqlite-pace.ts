@@ -2,7 +2,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Eventually } from '../budget/ledger.ts';
 import { systemTimers, type Timers } from '../clock.ts';
 import { isLocked, preparedStatements, sqliteDatabase, whenUnlocked } from '../sqlite-database.ts';
-import { ask } from './ask.ts';
+import { askAll } from './ask.ts';
 import { newClass, type ClassState } from './pace-state.ts';
 import { MOST_CLASSES, type PaceStore } from './pace-store.ts';
 import { settle } from './settle.ts';
@@ -35,7 +35,8 @@ export function sqlitePace(path: string, options: SqlitePaceOptions = {}): PaceS
   };
   return {
     kind: 'sqlite',
-    ask: (modelClass, asked) => step(() => file.change(modelClass, asked.nowMs, (state) => ask(state, asked))),
+    ask: (modelClass, asked) =>
+      step(() => file.change(modelClass, asked[0]?.nowMs ?? 0, (state) => askAll(state, asked))),
     settle: (modelClass, settlement) =>
       step(() => file.change(modelClass, settlement.nowMs, (state) => settle(state, settlement))),
     close: () => file.close(),

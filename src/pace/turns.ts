@@ -2,55 +2,7 @@ import type { Eventually } from '../budget/ledger.ts';
 import type { Cancel, Clock, Timers } from '../clock.ts';
 import { BATCH_PATIENCE_MS, type Answer, type Asked, type PaceCause } from './ask.ts';
 import { LANES, type Amounts, type Charge, type Lane } from './pace-state.ts';
-
-/** A call that wants to be sent. */
-export interface Turn {
-  readonly lane: Lane;
-  readonly amounts: Amounts;
-  readonly maxTokens: number;
-  readonly leeway: number;
-  /** Calls of one flow share its weight: a flow of weight 2 is let out twice as much as one of weight 1. */
-  readonly flow: string;
-  readonly weight: number;
-  /** How long it may wait from now on. */
-  readonly maxWaitMs: number;
-  /** Its place in its lane, from its turn before; `null` for a new call. */
-  readonly place: number | null;
-  readonly signal: AbortSignal | null;
-  /** Called once, perhaps before `enter` returns. */
-  readonly over: (end: TurnEnd) => void;
-}
-
-/**
- * How a turn ends. `go`: with its charge. `unpaced`: the store did not answer. `given_up`: by its signal. The others: the call
- * is not to be sent.
- */
-export type TurnEnd = {
-  /** How long the call waited. */
-  readonly waitedMs: number;
-  /** What it waited for last; `null` where it did not wait. */
-  readonly cause: PaceCause | null;
-  readonly isAvoided: boolean;
-  readonly place: number;
-} & (
-  | { readonly kind: 'go'; readonly charge: Charge }
-  | { readonly kind: 'unpaced' | 'given_up' | 'max_wait' | 'queue_full' }
-  | { readonly kind: 'never_fits'; readonly limit: number }
-);
-
-/** How turns end, in metrics. `at_once`, `waited`: the call went. */
-export const TURN_ENDS = [
-  'at_once',
-  'waited',
-  'unpaced',
-  'given_up',
-  'never_fits',
-  'max_wait',
-  'queue_full',
-] as const satisfies readonly ('at_once' | 'waited' | Exclude<TurnEnd['kind'], 'go'>)[];
-
-/** One of `TURN_ENDS`. */
-export type TurnEndName = (typeof TURN_ENDS)[number];
+import type { Turn, TurnEnding } from './turn.ts';
 
 /** What a line needs of the rest. */
 interface TurnsHost {
@@ -61,13 +13,13 @@ interface TurnsHost {
   readonly maxWaiting: number;
   /** The limits as far as this process knows them; 0 for those that it does not. */
   readonly limits: () => Amounts;
-  /** Asks the store. Throws or rejects if it does not answer in time. */
-  readonly ask: (question: Question) => Eventually<Answer>;
+  /** Asks the store, which answers as far as the first that has to wait. Throws or rejects if it does not answer in time. */
+  readonly ask: (questions: readonly Question[]) => Eventually<readonly Answer[]>;
   /** Takes back the charge of a call that is not sent after all. */
   readonly takeBack: (charge: Charge) => void;
 }
 
-/** What the call that is first in its lane asks. */
+/** What a call at the head of its lane asks. */
 export type Question = Pick<Asked, 'lane' | 'amounts' | 'maxTokens' | 'leeway' | 'ageMs' | 'isFirst'>;
 
 interface Waiting {
@@ -86,13 +38,17 @@ interface Waiting {
   stop: () => void;
 }
 
-type Ending =
-  | { readonly kind: 'go'; readonly charge: Charge }
-  | { readonly kind: 'unpaced' | 'given_up' | 'max_wait' | 'queue_full' }
-  | { readonly kind: 'never_fits'; readonly limit: number };
-
 /** A store is asked again no later, whatever wait it named: something may have changed. */
 const LONGEST_PAUSE_MS = 5_000;
+
+/** A store that fails for less long is no reason to let out those who were told to wait. */
+const BLIP_MS = 1_000;
+
+/** Most calls that ask at once: a store that is far away answers no more than so many a round trip. */
+const MOST_TOGETHER = 32;
+
+/** Interactive calls that may pass a batch call that has waited for long. */
+const MOST_PASSED = 9;
 
 /** Processes that wait for the same do not ask at the same moment. */
 const JITTER_MS = 20;
@@ -102,7 +58,8 @@ const MOST_FLOWS = 10_000;
 
 /**
  * The calls of a class that wait in this process: lanes in order of priority, each in order of arrival, or fairly by weight
- * where its calls are of several flows. Only the first of a lane asks the store. What waits holds nothing.
+ * where its calls are of several flows. The first of a lane asks the store, and the more with it the more of them went. What
+ * waits holds nothing.
  */
 export class Turns {
   readonly #host: TurnsHost;
@@ -116,6 +73,10 @@ export class Turns {
   };
   /** Interactive calls that went since a batch call did. */
   #passed = 0;
+  /** The calls of a lane that ask together. */
+  readonly #together: Record<Lane, number> = { interactive: 1, batch: 1 };
+  /** The store's first failure since its last answer; `null` while it answers. */
+  #silentSinceMs: number | null = null;
   #isAsking = false;
   #hasChanged = false;
   #timer: Cancel | null = null;
@@ -147,7 +108,7 @@ export class Turns {
     if (lane.length >= this.#host.maxWaiting) return this.#end(waiting, { kind: 'queue_full' });
     lane.splice(placeIn(lane, place), 0, waiting);
     if (lane[0] === waiting) this.#ask();
-    if (!waiting.isOver) this.#watch(waiting);
+    if (!waiting.isOver) this.#watch(waiting, turn.maxWaitMs);
   }
 
   /** Asks for the first of each lane again, because something has changed. */
@@ -170,9 +131,10 @@ export class Turns {
     return place;
   }
 
-  #watch(waiting: Waiting): void {
-    const { signal, maxWaitMs } = waiting.turn;
-    const cancel = this.#host.timers.whileWaiting(maxWaitMs, () => this.#tire(waiting));
+  #watch(waiting: Waiting, waitMs: number): void {
+    waiting.stop();
+    const { signal } = waiting.turn;
+    const cancel = this.#host.timers.whileWaiting(waitMs, () => this.#tire(waiting));
     const aborted = (): void => this.#leave(waiting, 'given_up');
     signal?.addEventListener('abort', aborted, { once: true });
     waiting.stop = () => {
@@ -181,21 +143,25 @@ export class Turns {
     };
   }
 
-  /** A slow store is no reason to refuse a call: one that nobody was told to wait before is let wait for the answer. */
+  /** A slow store is no reason to refuse a call, and none to hold it up: one that nobody was told to wait before goes. */
   #tire(waiting: Waiting): void {
-    const { count } = this.#waits[waiting.turn.lane];
-    if (this.#isAsking && count === waiting.waitsBefore) waiting.isDue = true;
-    else this.#leave(waiting, 'max_wait');
+    const { turn, waitsBefore, sinceMs } = waiting;
+    const isUnanswered = this.#isAsking && this.#waits[turn.lane].count === waitsBefore;
+    if (!isUnanswered) return this.#leave(waiting, 'max_wait');
+    const leftMs = turn.storeWaitMs - (this.#host.clock.monotonicMs() - sinceMs);
+    if (waiting.isDue || leftMs <= 0) return this.#leave(waiting, 'unpaced');
+    waiting.isDue = true;
+    this.#watch(waiting, leftMs);
   }
 
-  #leave(waiting: Waiting, kind: 'max_wait' | 'given_up'): void {
+  #leave(waiting: Waiting, kind: 'max_wait' | 'given_up' | 'unpaced'): void {
     if (waiting.isOver) return;
     const wasFirst = this.#lanes[waiting.turn.lane][0] === waiting;
     this.#end(waiting, { kind });
     if (wasFirst) this.ask();
   }
 
-  #end(waiting: Waiting, end: Ending): void {
+  #end(waiting: Waiting, end: TurnEnding): void {
     const { turn, place, isAvoided, sinceMs, waitsBefore } = waiting;
     const waits = this.#waits[turn.lane];
     const cause = waiting.cause ?? (waits.count > waitsBefore ? waits.cause : null);
@@ -230,7 +196,10 @@ export class Turns {
         const [here, soFarMs] = [at, shortestMs];
         const goOn = (waitMs: number | null): void =>
           waitMs === null ? this.#askFrom(here, soFarMs) : this.#askFrom(here + 1, Math.min(soFarMs, waitMs));
-        answer.then(goOn, () => this.#letAllGo());
+        answer.then(goOn, () => {
+          this.#unanswered();
+          this.#askFrom(0, Infinity);
+        });
         return;
       }
       if (answer === null) continue;
@@ -245,26 +214,55 @@ export class Turns {
   /** A batch call that has waited for long takes one of ten turns of interactive calls, so that more of those cannot starve it. */
   #dueBatch(): Waiting | null {
     const [head] = this.#lanes.batch;
-    if (head === undefined || this.#passed < 9) return null;
-    return this.#host.clock.monotonicMs() - head.sinceMs < BATCH_PATIENCE_MS ? null : head;
+    return head !== undefined && this.#passed >= MOST_PASSED && this.#isOld(head) ? head : null;
+  }
+
+  #isOld({ sinceMs }: Waiting): boolean {
+    return this.#host.clock.monotonicMs() - sinceMs >= BATCH_PATIENCE_MS;
+  }
+
+  /** The calls that ask with the head: those behind it, if the last that asked together went, and no more than may pass a batch call. */
+  #asking(head: Waiting, lane: Lane): readonly Waiting[] {
+    const own = this.#lanes[lane];
+    if (own[0] !== head) return [head];
+    const [batch] = this.#lanes.batch;
+    const isHeld = lane === 'interactive' && batch !== undefined && this.#isOld(batch);
+    return own.slice(0, isHeld ? Math.max(1, MOST_PASSED - this.#passed) : this.#together[lane]);
   }
 
   /** The wait of a head, asked as of that lane, in milliseconds; `null` where it has gone. `othersMs`: the wait of those before it. */
   #answer(head: Waiting, lane: Lane, othersMs: number): Eventually<number | null> {
-    const { clock, ask } = this.#host;
-    const { turn, sinceMs, isFirst, askAgainAtMs } = head;
-    const nowMs = clock.monotonicMs();
+    const nowMs = this.#host.clock.monotonicMs();
+    const { sinceMs, askAgainAtMs } = head;
     const ageMs = nowMs - sinceMs;
     if (lane === 'batch' && othersMs < Infinity && ageMs < BATCH_PATIENCE_MS) return BATCH_PATIENCE_MS - ageMs;
     if (nowMs < askAgainAtMs) return askAgainAtMs - nowMs;
-    const { amounts, maxTokens, leeway } = turn;
+    const asking = this.#asking(head, lane);
     try {
-      const answer = ask({ lane, amounts, maxTokens, leeway, ageMs, isFirst });
-      return answer instanceof Promise ? answer.then((late) => this.#take(head, late)) : this.#take(head, answer);
+      const answers = this.#host.ask(asking.map((each) => questionOf(each, nowMs)));
+      return answers instanceof Promise
+        ? answers.then((late) => this.#takeAll(asking, late))
+        : this.#takeAll(asking, answers);
     } catch {
-      this.#letAllGo();
+      this.#unanswered();
       return null;
     }
+  }
+
+  /** Twice as many ask together as went, until one has to wait. */
+  #takeAll(asking: readonly Waiting[], answers: readonly Answer[]): number | null {
+    if (answers.length === 0) throw new Error('the store of a pace answered nothing');
+    this.#silentSinceMs = null;
+    let waitMs: number | null = null;
+    for (const [index, waiting] of asking.entries()) {
+      const answer = answers[index];
+      if (answer === undefined) break;
+      const { lane } = waiting.turn;
+      this.#together[lane] =
+        answer.kind === 'wait' ? 1 : Math.min(MOST_TOGETHER, Math.max(this.#together[lane], 2 * (index + 1)));
+      waitMs = this.#take(waiting, answer);
+    }
+    return waitMs;
   }
 
   #take(head: Waiting, answer: Answer): number | null {
@@ -300,13 +298,26 @@ export class Turns {
     });
   }
 
-  /** The store does not answer: nothing is paced until it does. */
-  #letAllGo(): void {
+  /**
+   * The store does not answer: nothing is paced until it does, but for calls that were told to wait. Those are let out when it
+   * has been silent for long: a store that stumbles would send all of them into a limit that is known to be used up.
+   */
+  #unanswered(): void {
+    const nowMs = this.#host.clock.monotonicMs();
+    this.#silentSinceMs ??= nowMs;
+    const againAtMs = this.#silentSinceMs + BLIP_MS;
     for (const lane of LANES) {
-      for (const waiting of this.#lanes[lane].slice()) this.#end(waiting, { kind: 'unpaced' });
+      const [head] = this.#lanes[lane];
+      if (head !== undefined && head.waitsBefore < this.#waits[lane].count && nowMs < againAtMs)
+        head.askAgainAtMs = againAtMs;
+      else for (const waiting of this.#lanes[lane].slice()) this.#end(waiting, { kind: 'unpaced' });
     }
-    this.#isAsking = false;
   }
+}
+
+function questionOf({ turn, sinceMs, isFirst }: Waiting, nowMs: number): Question {
+  const { lane, amounts, maxTokens, leeway } = turn;
+  return { lane, amounts, maxTokens, leeway, ageMs: nowMs - sinceMs, isFirst };
 }
 
 /** Behind all that have the same place. */

@@ -1,7 +1,7 @@
 import type { Pace } from '../pace/pace.ts';
 import type { PaceListener } from '../pace/pace-guard.ts';
 import { LANES, PACE_DIMENSIONS, type Lane } from '../pace/pace-state.ts';
-import { TURN_ENDS, type TurnEndName } from '../pace/turns.ts';
+import { TURN_ENDS, type TurnEndName } from '../pace/turn.ts';
 import type { Store } from './metrics/store.ts';
 
 const shown = new WeakMap<Store, WeakMap<Pace, PaceListener>>();

@@ -141,7 +141,8 @@ export class CircuitBreaker {
       this.#cancelProbe = null;
       if (!this.#closed) next();
     };
-    this.#cancelProbe = this.#timers.inBackground(this.#options.deadlineMs, () =>
+    // Not in the background: a busy process reads an answer that is there before it gives the connection up.
+    this.#cancelProbe = this.#timers.whileWaiting(this.#options.deadlineMs, () =>
       end(() => {
         this.#options.reconnect();
         this.#probeLater(probe);

@@ -232,8 +232,9 @@ function withoutCommand(error: unknown): Error {
 
 type Words = readonly (string | number | bigint)[];
 
-/** A script that Redis runs atomically. Its text is sent once, and its hash afterwards. */
+/** A script that Redis runs atomically. A client sends its text first, and its hash afterwards: neither takes two round trips. */
 export class RedisScript {
+  readonly #sentBy = new WeakSet<RedisClient>();
   readonly #text: string;
   readonly #sha: string;
 
@@ -244,6 +245,10 @@ export class RedisScript {
 
   async run(client: RedisClient, keys: readonly string[], words: Words): Promise<unknown> {
     const rest = [...keys, ...words.map(String)];
+    if (!this.#sentBy.has(client)) {
+      this.#sentBy.add(client);
+      return client.eval(this.#text, keys.length, ...rest);
+    }
     try {
       return await client.evalsha(this.#sha, keys.length, ...rest);
     } catch (error) {

@@ -1,6 +1,6 @@
 /**
  * The rules of `src/pace/ask.ts` and `src/pace/settle.ts` as scripts that Redis runs atomically: written apart, and compared
- * with them by tests, step by step. The state of a class is one value, which keeps every bit of a number. `ARGV[1]` is the question or
+ * with them by tests, step by step. The state of a class is one value, which keeps every bit of a number. `ARGV[1]` is the questions or
  * the settlement as JSON, `ARGV[2]` the time in tests; else it is Redis's own.
  */
 const COMMON = `
@@ -81,83 +81,95 @@ local function rollEpoch()
 end
 `;
 
-/** Replies with the kind of the answer, `1` if a 429 was avoided, and the limit, the wait and its cause, or the charge. */
+/** Replies to each question until one has to wait: the kind of the answer, `1` if a 429 was avoided, and the limit, the wait and its cause, or the charge. */
 export const PACE_ASK = `${COMMON}
-local amounts, age, isInteractive = given.amounts, given.ageMs, given.lane == 'interactive'
-for at, x in ipairs(s.limits) do
-  if x.limit == 0 then setLimit(x, given.limits[at]) end
-  rollWindow(x)
-end
 rollEpoch()
-s.share = math.min(s.share, given.share)
 
-local function wouldBeRefused()
-  local fits, came = true, now - age
+local function wouldBeRefused(asked)
+  local fits, came = true, now - asked.ageMs
   for at, x in ipairs(s.limits) do
-    if x.limit > 0 and math.max(0, x.unpaced - came) + amounts[at] / rate(x) > MINUTE then fits = false end
+    if x.limit > 0 and math.max(0, x.unpaced - came) + asked.amounts[at] / rate(x) > MINUTE then fits = false end
   end
   if not fits then return true end
   for at, x in ipairs(s.limits) do
-    if x.limit > 0 then x.unpaced = math.max(x.unpaced, came) + amounts[at] / rate(x) end
+    if x.limit > 0 then x.unpaced = math.max(x.unpaced, came) + asked.amounts[at] / rate(x) end
   end
   return false
 end
 
-local function waitFor(x, at)
-  local amount, slack, debt = amounts[at], at > 1 and 500 or 0, isInteractive and x.overdraft * x.burst or 0
+local function waitFor(x, at, asked)
+  local isInteractive = asked.lane == 'interactive'
+  local amount, slack, debt = asked.amounts[at], at > 1 and 500 or 0, isInteractive and x.overdraft * x.burst or 0
   local wait = math.max(x.paid - debt - now, x.closed - now, 0)
   if x.window > 0 then
     if x.used + amount <= x.limit - slack or x.used == 0 then return wait end
     return math.max(wait, x.window - now + 20)
   end
-  local keep = isInteractive and 1000 or math.max(1000, 15000 * (1 - age / MINUTE))
+  local keep = isInteractive and 1000 or math.max(1000, 15000 * (1 - asked.ageMs / MINUTE))
   local most = math.max(MINUTE - keep - (slack + amount) / rate(x), 1800)
   return math.max(wait, x.full - most - now)
 end
 
-if not isKnown() then
+local function askBlind(asked)
   local wait = s.blind < 2 and 0 or s.blindAt + 3000 - now
-  if wait > 0 then save() return { 'wait', '0', text(math.min(wait, 250)), '3' } end
+  if wait > 0 then return { 'wait', '0', text(math.min(wait, 250)), '3' } end
   s.blind, s.blindAt = s.blind + 1, now
-  for at, x in ipairs(s.limits) do x.used = x.used + amounts[at] end
-  s.held, s.most = s.held + amounts[3], s.most + given.maxTokens
-  save()
+  for at, x in ipairs(s.limits) do x.used = x.used + asked.amounts[at] end
+  s.held, s.most = s.held + asked.amounts[3], s.most + asked.maxTokens
   return { 'go', '0', '1', text(s.epoch), '0', '0', '0', '0', '0', '0', '0', '0', '0' }
 end
-local avoided = given.isFirst and wouldBeRefused() and '1' or '0'
-local input = s.limits[2].limit
-if input > 0 and amounts[2] > input * given.leeway then save() return { 'never', avoided, text(input) } end
-local wait, cause = 0, 1
-for at, x in ipairs(s.limits) do
-  if x.limit > 0 then
-    local own = waitFor(x, at)
-    if own > wait then wait, cause = own, at end
+
+local function charge(asked, avoided)
+  local reply = { 'go', avoided, '0', text(s.epoch) }
+  for at, x in ipairs(s.limits) do
+    x.used = x.used + asked.amounts[at]
+    if x.limit > 0 then
+      local units = asked.amounts[at] / rate(x)
+      x.paid = math.max(x.paid, now - BURST * x.burst) + units / paidShare(x, at)
+      x.full = math.max(x.full, now) + units
+    end
   end
-end
-if wait > 0 then
-  if isInteractive then s.interactive = now + 2000 end
-  save()
-  return { 'wait', avoided, text(wait), text(cause - 1) }
-end
-if not isInteractive and age < 60000 and now < s.interactive then
-  save()
-  return { 'wait', avoided, text(s.interactive - now), '4' }
-end
-local reply = { 'go', avoided, '0', text(s.epoch) }
-for at, x in ipairs(s.limits) do
-  x.used = x.used + amounts[at]
-  if x.limit > 0 then
-    local units = amounts[at] / rate(x)
-    x.paid = math.max(x.paid, now - BURST * x.burst) + units / paidShare(x, at)
-    x.full = math.max(x.full, now) + units
+  s.held, s.most = s.held + asked.amounts[3], s.most + asked.maxTokens
+  for _, field in ipairs({ 'full', 'corrected', 'window' }) do
+    for _, x in ipairs(s.limits) do reply[#reply + 1] = text(x[field]) end
   end
+  return reply
 end
-s.held, s.most = s.held + amounts[3], s.most + given.maxTokens
-for _, field in ipairs({ 'full', 'corrected', 'window' }) do
-  for _, x in ipairs(s.limits) do reply[#reply + 1] = text(x[field]) end
+
+local function ask(asked)
+  for at, x in ipairs(s.limits) do
+    if x.limit == 0 then setLimit(x, asked.limits[at]) end
+    rollWindow(x)
+  end
+  s.share = math.min(s.share, asked.share)
+  if not isKnown() then return askBlind(asked) end
+  local avoided = asked.isFirst and wouldBeRefused(asked) and '1' or '0'
+  local input = s.limits[2].limit
+  if input > 0 and asked.amounts[2] > input * asked.leeway then return { 'never', avoided, text(input) } end
+  local wait, cause = 0, 1
+  for at, x in ipairs(s.limits) do
+    if x.limit > 0 then
+      local own = waitFor(x, at, asked)
+      if own > wait then wait, cause = own, at end
+    end
+  end
+  if wait > 0 then
+    if asked.lane == 'interactive' then s.interactive = now + 2000 end
+    return { 'wait', avoided, text(wait), text(cause - 1) }
+  end
+  if asked.lane == 'batch' and asked.ageMs < 60000 and now < s.interactive then
+    return { 'wait', avoided, text(s.interactive - now), '4' }
+  end
+  return charge(asked, avoided)
+end
+
+local replies = {}
+for _, asked in ipairs(given) do
+  replies[#replies + 1] = ask(asked)
+  if replies[#replies][1] == 'wait' then break end
 end
 save()
-return reply
+return replies
 `;
 
 /** Replies with 1 for a surprise. A settlement that comes again changes nothing. */

@@ -49,13 +49,12 @@ class PaceScripts {
     this.#givenMs = givenMs;
   }
 
-  async ask(modelClass: string, asked: Asked): Promise<Answer> {
-    const reply = await this.#run(ASK, [this.#key(modelClass, 'state')], asked);
-    const [kind, avoided, ...rest] = (reply as readonly unknown[]).map(String);
-    const isAvoided = avoided === '1';
-    if (kind === 'never') return { kind, limit: Number(rest[0]), isAvoided };
-    if (kind === 'wait') return { kind, waitMs: Number(rest[0]), cause: CAUSES[Number(rest[1])] ?? 'start', isAvoided };
-    return { kind: 'go', charge: chargeIn(rest.map(Number), asked), isAvoided };
+  async ask(modelClass: string, asked: readonly Asked[]): Promise<readonly Answer[]> {
+    const replies = await this.#run(ASK, [this.#key(modelClass, 'state')], asked);
+    return (replies as readonly (readonly unknown[])[]).flatMap((reply, index) => {
+      const each = asked[index];
+      return each === undefined ? [] : [answerIn(reply.map(String), each)];
+    });
   }
 
   async settle(modelClass: string, settlement: Settlement, id: string): Promise<Settled> {
@@ -63,7 +62,7 @@ class PaceScripts {
     return { isSurprise: (await this.#run(SETTLE, keys, settlement)) === 1 };
   }
 
-  #run(script: RedisScript, keys: readonly string[], given: Asked | Settlement): Promise<unknown> {
+  #run(script: RedisScript, keys: readonly string[], given: readonly Asked[] | Settlement): Promise<unknown> {
     return this.#connection.run(script, keys, [JSON.stringify(given), this.#givenMs?.() ?? '']);
   }
 
@@ -78,6 +77,13 @@ const FORMAT = 1;
 
 /** In the order of the script's numbers. */
 const CAUSES = ['requests', 'input_tokens', 'output_tokens', 'start', 'priority'] as const;
+
+function answerIn([kind, avoided, ...rest]: readonly string[], asked: Asked): Answer {
+  const isAvoided = avoided === '1';
+  if (kind === 'never') return { kind, limit: Number(rest[0]), isAvoided };
+  if (kind === 'wait') return { kind, waitMs: Number(rest[0]), cause: CAUSES[Number(rest[1])] ?? 'start', isAvoided };
+  return { kind: 'go', charge: chargeIn(rest.map(Number), asked), isAvoided };
+}
 
 function chargeIn(numbers: readonly number[], { amounts, maxTokens }: Asked): Charge {
   const [isBlind, epoch] = numbers;

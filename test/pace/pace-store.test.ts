@@ -12,12 +12,13 @@ import {
   type Answer,
   type Asked,
   type Charge,
+  type Lane,
   type PaceStore,
   type Settlement,
 } from 'plimsoll/pace';
 import { redisPace } from 'plimsoll/redis';
 import { PARAMS, samples, workbench } from '../../testing/client-workbench.ts';
-import { ASKED, START_MS, paceStores, type PaceHome } from '../../testing/pace/pace-stores.ts';
+import { ASKED, START_MS, answerOf, paceStores, type PaceHome } from '../../testing/pace/pace-stores.ts';
 import { redis, redisServer } from '../../testing/redis-server.ts';
 import { seededRandom } from '../../testing/seeded-random.ts';
 
@@ -34,7 +35,7 @@ const settlement = (charge: Charge, given: Partial<Settlement> = {}): Settlement
 });
 
 async function charged(store: PaceStore, given: Partial<Asked> = {}, modelClass = 'a class'): Promise<Charge> {
-  const answer = await store.ask(modelClass, { ...ASKED, ...given });
+  const answer = await answerOf(store, modelClass, { ...ASKED, ...given });
   assert.ok(answer.kind === 'go', answer.kind);
   return answer.charge;
 }
@@ -60,7 +61,10 @@ for (const { kind, skip, home, end } of stores) {
       const other = place.open();
       const went: boolean[] = [];
       for (let call = 0; call < 5; call += 1) {
-        went.push((await one.ask('a class', ASKED)).kind === 'go', (await other.ask('a class', ASKED)).kind === 'go');
+        went.push(
+          (await answerOf(one, 'a class', ASKED)).kind === 'go',
+          (await answerOf(other, 'a class', ASKED)).kind === 'go',
+        );
       }
       assert.equal(went.filter(Boolean).length, 5);
     });
@@ -69,7 +73,7 @@ for (const { kind, skip, home, end } of stores) {
       const other = place.open();
       const refusal = { by: 1, retryAfterMs: 9_000 } as const;
       await one.settle('a class', settlement(await charged(one), { actual: [0, 0, 0], refusal }), 'a');
-      const answer = await other.ask('a class', ASKED);
+      const answer = await answerOf(other, 'a class', ASKED);
       assert.ok(answer.kind === 'wait');
       assert.deepEqual([answer.cause, Math.round(answer.waitMs)], ['input_tokens', 9_000]);
     });
@@ -77,23 +81,23 @@ for (const { kind, skip, home, end } of stores) {
     kept('settles for one process what another was charged', async (place, one) => {
       const charge = await charged(one, { amounts: [1, 100, 30_000] });
       const other = place.open();
-      assert.equal((await other.ask('a class', ASKED)).kind, 'wait');
+      assert.equal((await answerOf(other, 'a class', ASKED)).kind, 'wait');
       await other.settle('a class', settlement(charge, { actual: [1, 100, 0] }), 'a');
-      assert.equal((await one.ask('a class', ASKED)).kind, 'go');
+      assert.equal((await answerOf(one, 'a class', ASKED)).kind, 'go');
     });
 
     kept('holds batch calls of all processes back while an interactive one waits', async (place, one) => {
       for (let call = 0; call < 41; call += 1) await charged(one, { lane: 'interactive' });
-      assert.equal((await one.ask('a class', { ...ASKED, lane: 'interactive' })).kind, 'wait');
+      assert.equal((await answerOf(one, 'a class', { ...ASKED, lane: 'interactive' })).kind, 'wait');
       const other = place.open();
-      const answer = await other.ask('a class', { ...ASKED, amounts: [0, 0, 0] });
+      const answer = await answerOf(other, 'a class', { ...ASKED, amounts: [0, 0, 0] });
       assert.ok(answer.kind === 'wait');
     });
 
     kept('keeps classes apart', async (_, store) => {
       for (let call = 0; call < 5; call += 1) await charged(store);
-      assert.equal((await store.ask('a class', ASKED)).kind, 'wait');
-      assert.equal((await store.ask('another', ASKED)).kind, 'go');
+      assert.equal((await answerOf(store, 'a class', ASKED)).kind, 'wait');
+      assert.equal((await answerOf(store, 'another', ASKED)).kind, 'go');
     });
 
     kept('has back within a minute what a process that died had in hand', async () => {
@@ -103,7 +107,7 @@ for (const { kind, skip, home, end } of stores) {
       const large = { lane: 'interactive', amounts: [1, 8_000, 4_000], maxTokens: 50_000 } as const;
       try {
         for (let call = 0; call < 5; call += 1) await charged(dead, large);
-        assert.equal((await other.ask('a class', ASKED)).kind, 'wait');
+        assert.equal((await answerOf(other, 'a class', ASKED)).kind, 'wait');
         nowMs += 60_000;
         for (let call = 0; call < 5; call += 1) await charged(other, { ...large, nowMs });
       } finally {
@@ -115,13 +119,26 @@ for (const { kind, skip, home, end } of stores) {
       for (let call = 0; call < 5; call += 1) await charged(store);
       for (let made = 0; made < 250; made += 1) {
         await charged(store, { limits: [1_000, 1_000_000, 1_000_000] }, `made up ${made}`);
-        if (made % 50 === 0) assert.equal((await store.ask('a class', ASKED)).kind, 'wait');
+        if (made % 50 === 0) assert.equal((await answerOf(store, 'a class', ASKED)).kind, 'wait');
       }
-      assert.equal((await store.ask('a class', ASKED)).kind, 'wait');
+      assert.equal((await answerOf(store, 'a class', ASKED)).kind, 'wait');
+    });
+
+    kept('answers those that ask together in order, as far as the first that has to wait', async (_, store) => {
+      const together = [
+        ASKED,
+        { ...ASKED, amounts: [1, 100_000, 100] },
+        ...Array.from({ length: 10 }, () => ASKED),
+      ] as const;
+      const answers = await store.ask('a class', together);
+      assert.deepEqual(
+        answers.map(({ kind }) => kind),
+        ['go', 'never', 'go', 'go', 'go', 'go', 'wait'],
+      );
     });
 
     kept('refuses what never fits, and says what fits', async (_, store) => {
-      const answer = await store.ask('a class', { ...ASKED, amounts: [1, 100_000, 100] });
+      const answer = await answerOf(store, 'a class', { ...ASKED, amounts: [1, 100_000, 100] });
       assert.deepEqual(answer, { kind: 'never', limit: 60_000, isAvoided: true });
     });
 
@@ -129,12 +146,12 @@ for (const { kind, skip, home, end } of stores) {
       const unknown = { limits: [0, 0, 0] } as const;
       const first = await charged(store, unknown);
       await charged(store, unknown);
-      const third = await store.ask('a class', { ...ASKED, ...unknown });
+      const third = await answerOf(store, 'a class', { ...ASKED, ...unknown });
       assert.ok(third.kind === 'wait');
       assert.equal(third.cause, 'start');
       const requests = { limit: 60, remaining: 58, resetAtMs: START_MS + 2_500 };
       await store.settle('a class', settlement(first, { seen: [requests, null, null] }), 'a');
-      assert.equal((await store.ask('a class', { ...ASKED, ...unknown })).kind, 'go');
+      assert.equal((await answerOf(store, 'a class', { ...ASKED, ...unknown })).kind, 'go');
     });
 
     kept('says the same as the one in memory, step by step', async () => {
@@ -146,9 +163,9 @@ for (const { kind, skip, home, end } of stores) {
         nowMs += steps.pauseMs();
         const { asked, settled } = steps.next();
         if (asked !== null) {
-          const [answer, expected] = [await one.ask('a class', asked), await memory.ask('a class', asked)];
-          assertSame(answer, expected, `${step}`);
-          if (expected.kind === 'go') steps.sent(expected.charge);
+          const [answers, expected] = [await one.ask('a class', asked), await memory.ask('a class', asked)];
+          assertSame(answers, expected, `${step}`);
+          for (const each of expected) if (each.kind === 'go') steps.sent(each.charge);
         }
         if (settled !== null) {
           const id = String(step);
@@ -197,17 +214,21 @@ class Steps {
     this.#inFlight.push({ charge, sentAtMs: this.#nowMs() });
   }
 
-  next(): { readonly asked: Asked | null; readonly settled: Settlement | null } {
-    if (this.#random() < 0.6) return { asked: this.#question(), settled: null };
+  next(): { readonly asked: readonly Asked[] | null; readonly settled: Settlement | null } {
+    if (this.#random() < 0.6) {
+      const lane = this.#random() < 0.5 ? 'batch' : 'interactive';
+      const together = 1 + Math.floor(this.#random() * 3);
+      return { asked: Array.from({ length: together }, () => this.#question(lane)), settled: null };
+    }
     const [sent] = this.#inFlight.splice(Math.floor(this.#random() * this.#inFlight.length), 1);
     return { asked: null, settled: sent === undefined ? null : this.#settlement(sent) };
   }
 
-  #question(): Asked {
+  #question(lane: Lane): Asked {
     const random = this.#random;
     this.#kinds.add('question');
     return {
-      lane: random() < 0.5 ? 'batch' : 'interactive',
+      lane,
       amounts: [1, Math.ceil(random() ** 4 * 90_000), Math.ceil(random() * 2_000)],
       maxTokens: 4_000,
       ageMs: random() < 0.5 ? 0 : Math.floor(random() * 90_000),
@@ -251,6 +272,39 @@ class Steps {
   }
 }
 
+test(
+  "a pace in Redis goes by Redis's clock, whatever those of its processes say",
+  { skip: stores[2]?.skip ?? true },
+  async () => {
+    let nowMs = START_MS;
+    const place = stores[2]?.home(() => nowMs);
+    assert.ok(place !== undefined);
+    const processes = [place.open(), place.open(), place.open()].map((store, at) => ({
+      store,
+      skewMs: (at - 1) * 300_000,
+    }));
+    const [memory, random] = [memoryPace(), seededRandom(25)];
+    const steps = new Steps(random, () => nowMs);
+    for (let step = 0; step < 600; step += 1) {
+      nowMs += Math.abs(steps.pauseMs());
+      const { asked, settled } = steps.next();
+      const { store, skewMs } = processes[Math.floor(random() * 3)] ?? assert.fail();
+      if (asked !== null) {
+        const skewed = asked.map((each) => ({ ...each, nowMs: each.nowMs + skewMs }));
+        const [answers, expected] = [await store.ask('a class', skewed), await memory.ask('a class', asked)];
+        assertSame(answers, expected, `${step}`);
+        for (const each of expected) if (each.kind === 'go') steps.sent(each.charge);
+      }
+      if (settled !== null) {
+        const skewed = { ...settled, nowMs: settled.nowMs + skewMs, sentAtMs: settled.sentAtMs + skewMs };
+        const id = String(step);
+        assertSame(await store.settle('a class', skewed, id), await memory.settle('a class', settled, id), id);
+      }
+    }
+    await place.end();
+  },
+);
+
 test('a settlement that reaches Redis twice counts once', { skip: stores[2]?.skip ?? true }, async () => {
   const place = stores[2]?.home(() => START_MS);
   assert.ok(place !== undefined);
@@ -260,8 +314,8 @@ test('a settlement that reaches Redis twice counts once', { skip: stores[2]?.ski
   for (let times = 0; times < 2; times += 1) await store.settle('a class', settled, 'the same');
   // 10 s of debt were paid back once: what was spent before, but for the burst, is spent still.
   let went = 0;
-  for (let answer: Answer = await store.ask('a class', ASKED); answer.kind === 'go'; went += 1)
-    answer = await store.ask('a class', ASKED);
+  for (let answer: Answer = await answerOf(store, 'a class', ASKED); answer.kind === 'go'; went += 1)
+    answer = await answerOf(store, 'a class', ASKED);
   assert.equal(went, 4);
   await place.end();
 });

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import test, { after, describe } from 'node:test';
 import { pace, type Answer, type Asked, type Charge, type PaceStore, type Settlement } from 'plimsoll/pace';
 import { PARAMS, steppedClock, withSteppedTime, workbench } from '../../testing/client-workbench.ts';
-import { ASKED, START_MS, paceStores, type PaceHome } from '../../testing/pace/pace-stores.ts';
+import { ASKED, START_MS, answerOf, paceStores, type PaceHome } from '../../testing/pace/pace-stores.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -24,7 +24,7 @@ function caseOf(home: PaceHome, time: { nowMs: number }): Case {
   const store = home.open();
   let settlements = 0;
   const ask = async (given: Partial<Asked> = {}): Promise<Answer> =>
-    store.ask('a class', { ...ASKED, nowMs: time.nowMs, ...given });
+    answerOf(store, 'a class', { ...ASKED, nowMs: time.nowMs, ...given });
   return {
     store,
     get nowMs() {

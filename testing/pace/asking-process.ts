@@ -15,7 +15,7 @@ const asked: Asked = {
 };
 let went = 0;
 for (let call = 0; call < 40; call += 1) {
-  if ((await store.ask('a class', asked)).kind === 'go') went += 1;
+  if ((await store.ask('a class', [asked]))[0]?.kind === 'go') went += 1;
 }
 await store.close();
 process.send?.(went);

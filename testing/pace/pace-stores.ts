@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { memoryPace, sqlitePace, type Asked, type PaceStore } from 'plimsoll/pace';
+import { memoryPace, sqlitePace, type Answer, type Asked, type PaceStore } from 'plimsoll/pace';
 import { redisPace } from 'plimsoll/redis';
 import { redis, redisServer, type RedisServer } from '../redis-server.ts';
 
@@ -20,6 +20,13 @@ export const ASKED: Asked = {
   share: 1,
   nowMs: START_MS,
 };
+
+/** Asks a store for one call. */
+export async function answerOf(store: PaceStore, modelClass: string, asked: Asked): Promise<Answer> {
+  const [answer] = await store.ask(modelClass, [asked]);
+  if (answer === undefined) throw new TypeError('expected an answer');
+  return answer;
+}
 
 /** Where the limits are kept. */
 export interface PaceHome {

@@ -1,5 +1,5 @@
 import { mayHoldSecret } from '../../errors.ts';
-import type { TurnEnd } from '../../pace/turns.ts';
+import type { TurnEnd } from '../../pace/turn.ts';
 import type { Attempt, Attribution, Call, Cost, Rejection, Tokens } from '../../vocabulary.ts';
 import {
   CATALOGUE,
