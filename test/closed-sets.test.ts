@@ -119,7 +119,7 @@ const SETS: Readonly<Record<string, ClosedSet>> = {
     },
     places: ['src/gateway/access/client.ts', 'src/gateway/configuration/clients.ts', 'src/gateway/rules.ts'],
   },
-  TURN_ENDS: { file: 'src/pace/turns.ts', member: 'max_wait', places: ['scripts/label-meanings.ts'] },
+  TURN_ENDS: { file: 'src/pace/turn.ts', member: 'max_wait', places: ['scripts/label-meanings.ts'] },
   STAGES: { file: 'src/record/metrics/metric.ts', member: 'on_call', places: ['scripts/label-meanings.ts'] },
 };
 
