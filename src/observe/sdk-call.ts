@@ -61,7 +61,7 @@ export function observedSeams(observation: Observation, plain: Seams, platform: 
       if (exchange === null) return plain.fetchWithTimeout.apply(this, given);
       if (exchange.round !== null) return exchange.round.send(SDK_TRANSPORT);
       const sent = sendObserved(exchange, SDK_TRANSPORT);
-      return observation.guards.length + exchange.call.spends.length === 0 ? sent : passingRefusals(sent);
+      return exchange.isAdmitted ? sent : passingRefusals(sent);
     },
     backendMiddleware() {
       const backend = plain.backendMiddleware.call(this);
@@ -120,6 +120,7 @@ function send(exchange: SdkExchange): Promise<Response> {
   const { common, given, init, call, round } = exchange;
   const { chain } = common;
   const controller = given[3];
+  exchange.isAdmitted = true;
   // A guard may have taken its time: the SDK listens to the signal only from here on. One that was aborted before is none
   // to the SDK, which never hears of it.
   if (!exchange.wasAborted && init.signal?.aborted === true) controller.abort();
@@ -170,6 +171,8 @@ class SdkExchange implements Exchange {
   /** The client has middleware, if only that of a backend. */
   hasMiddleware: boolean;
   round: MiddlewareRound<SdkExchange> | null = null;
+  /** No guard can refuse it any more. */
+  isAdmitted = false;
 
   constructor(common: Common, client: SdkClient, given: FetchArguments) {
     const init = given[1];
