@@ -5,10 +5,11 @@ import { join } from 'node:path';
 import test, { describe } from 'node:test';
 import { stringify } from 'yaml';
 import { secondsOf } from '../../src/rules/promql.ts';
+import { ruleFiles } from '../../src/rules/rule-files.ts';
 import type { AlertingRule } from '../../src/rules/rule.ts';
 import { CASES, casesOf } from '../../testing/alerts/cases.ts';
 import { mutantsOf } from '../../testing/alerts/mutants.ts';
-import { alertNamed, ALERTS, judged, promtool, testedRules } from '../../testing/promtool.ts';
+import { alertNamed, ALERTS, judged, promtool, supportingGroups, testedRules } from '../../testing/promtool.ts';
 
 test('every alert has a case in which it fires and one in which it does not', () => {
   for (const { alert } of ALERTS) {
@@ -65,6 +66,65 @@ test('a condition that comes and goes is one incident of every alert', { skip: p
           expr: `${incidents(alert)} == 1 and ${incidents(`${alert}Bare`)} >= 3`,
           eval_time: '210m',
           exp_samples: [{ labels: '{}', value: 1 }],
+        })),
+      },
+    ],
+  };
+  writeFileSync(join(folder, 'cases.yml'), stringify(cases));
+  assert.equal(await testedRules(join(folder, 'cases.yml')), '');
+});
+
+test('an incident of calls that wait ends half an hour after the last of them', { skip: promtool.skip }, async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'plimsoll-rules-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const alertname = 'PlimsollPaceWaits';
+  const groups = supportingGroups(
+    alertname,
+    ruleFiles().flatMap((file) => file.groups),
+  );
+  writeFileSync(join(folder, 'rules.yml'), stringify({ groups }));
+  const of = 'job="plimsoll",instance="a",pace="default"';
+  const firing = (lane: string) => ({
+    exp_labels: { severity: 'ticket', job: 'plimsoll', pace: 'default', lane },
+    exp_annotations: alertNamed(alertname).annotations,
+  });
+  // Minutes 10 to 29: interactive calls wait. Minutes 10 to 39: batch calls are refused, 4 a minute, of which the last ten minutes count.
+  const moments = [
+    ['9m', []],
+    ['13m', []],
+    ['16m', ['interactive']],
+    ['30m', ['interactive', 'batch']],
+    ['58m', ['interactive', 'batch']],
+    ['61m', ['batch']],
+    ['76m', ['batch']],
+    ['81m', []],
+    ['120m', []],
+  ] as const;
+  const annotations = (lane: string) =>
+    Object.fromEntries(
+      Object.entries(firing(lane).exp_annotations).map(([name, text]) => [
+        name,
+        text.replaceAll('{{ $labels.lane }}', lane).replaceAll('{{ $labels.pace }}', 'default'),
+      ]),
+    );
+  const cases = {
+    rule_files: ['rules.yml'],
+    evaluation_interval: '1m',
+    tests: [
+      {
+        interval: '1m',
+        input_series: [
+          { series: `plimsoll_start_time_seconds{${of}}`, values: '-86400x130' },
+          { series: `anthropic_pace_longest_wait_seconds{${of},lane="interactive"}`, values: '0x9 25x19 0x100' },
+          {
+            series: `anthropic_pace_turns_total{${of},lane="batch",end="max_wait"}`,
+            values: '0x9 4+4x29 120x100',
+          },
+        ],
+        alert_rule_test: moments.map(([eval_time, lanes]) => ({
+          eval_time,
+          alertname,
+          exp_alerts: lanes.map((lane) => ({ ...firing(lane), exp_annotations: annotations(lane) })),
         })),
       },
     ],

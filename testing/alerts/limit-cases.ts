@@ -478,6 +478,20 @@ export const LIMIT_CASES: readonly AlertCase[] = [
     ],
   },
   {
+    name: 'does not fire once interactive calls go again',
+    alert: 'PlimsollPaceWaits',
+    series: { [longestWait]: level([20, 25], [10, 0]) },
+    at: '21m',
+    firing: [],
+  },
+  {
+    name: 'does not fire ten minutes after the last batch call was refused',
+    alert: 'PlimsollPaceWaits',
+    series: { [paceTurns('max_wait')]: grown([10, 0], [20, 4], [20, 0]) },
+    at: '42m',
+    firing: [],
+  },
+  {
     name: 'does not fire for a few batch calls that waited in vain',
     alert: 'PlimsollPaceWaits',
     series: { [paceTurns('max_wait')]: grown([10, 0], [3, 2], [30, 0]) },
