@@ -7,6 +7,7 @@ interface BudgetFigures {
   readonly limitUsd: number;
   readonly spentUsd: number;
   readonly expectedUsd: number | null;
+  /** Calls that were refused in the current period. */
   readonly blocked: number;
   /** `null` on pages of versions that do not say. */
   readonly mode: string | null;
@@ -30,15 +31,11 @@ function budgetsOf(samples: readonly Sample[]): readonly BudgetFigures[] {
     samplesOf(samples, 'anthropic_budget_period_end_timestamp_seconds').map((one) => [byBudget(one), one.value]),
   );
   const modes = new Map(samplesOf(samples, 'anthropic_budget_info').map((one) => [byBudget(one), label(one, 'mode')]));
-  const decisions = sums(
-    samples,
-    'anthropic_budget_decisions_total',
-    (one) => `${byBudget(one)} ${label(one, 'decision')}`,
-  );
+  const blockedBy = of('anthropic_budget_blocked_in_period');
   return [...limits].flatMap(([budget, limitUsd]) => {
     const [spentUsd, end] = [spent.get(budget), ends.get(budget)];
     if (spentUsd === undefined) return [];
-    const blocked = decisions.get(`${budget} blocked`) ?? 0;
+    const blocked = blockedBy.get(budget) ?? 0;
     return [
       {
         budget,

@@ -77,11 +77,7 @@ export function budgetsOf(samples: readonly Sample[], nowMs: number): readonly B
   const modes = new Map(
     samplesOf(samples, 'anthropic_budget_info').map((one) => [label(one, 'budget'), label(one, 'mode')]),
   );
-  const decided = sums(
-    samplesOf(samples, 'anthropic_budget_decisions_total').filter((one) => label(one, 'decision') === 'blocked'),
-    'anthropic_budget_decisions_total',
-    (one) => label(one, 'budget'),
-  );
+  const blocked = sums(samples, 'anthropic_budget_blocked_in_period', id);
   const views = [...valuesBy(samples, 'anthropic_budget_limit_usd', { id })].flatMap(([key, limitUsd]) => {
     const spentUsd = spent.get(key);
     if (spentUsd === undefined) return [];
@@ -93,7 +89,7 @@ export function budgetsOf(samples: readonly Sample[], nowMs: number): readonly B
       paceRatio: start === null || end === null ? null : Math.min(1, Math.max(0, (nowMs - start) / (end - start))),
       expectedUsd: expected.get(key) ?? null,
       endsAtMs: end,
-      blocked: decided.get(name) ?? 0,
+      blocked: blocked.get(key) ?? 0,
     };
     return [view];
   });

@@ -1,5 +1,13 @@
 import type { BudgetView } from '../budget/account.ts';
-import { DECISIONS, isVolatileInMemory, periodName, scopeName, type Budget, type Decision } from '../budget/budget.ts';
+import {
+  DECISIONS,
+  bucketMs,
+  isVolatileInMemory,
+  periodName,
+  scopeName,
+  type Budget,
+  type Decision,
+} from '../budget/budget.ts';
 import type { BudgetListener, Budgets } from '../budget/budgets.ts';
 import { usdOf } from '../figures.ts';
 import type { MonthBudget } from '../tier/advice-basis.ts';
@@ -25,9 +33,13 @@ export function recordBudgets(store: Store, budgets: Budgets): BudgetListener {
 
 function newListener(store: Store, budgets: Budgets): BudgetListener {
   const { families } = store;
+  const blocked = new Map<Budget, BlockedInPeriod>();
   for (const view of budgets.all) {
     startCounters(store, view);
     showPeriod(store, view);
+    const inPeriod = new BlockedInPeriod(view);
+    blocked.set(view.budget, inPeriod);
+    families.anthropic_budget_blocked_in_period.series(labelsOf(view.budget)).computeBy(() => inPeriod.count);
   }
   const unidentified = families.anthropic_budget_ledger_up.series({ ledger: budgets.ledger.kind, ledger_id: '' });
   unidentified.computeBy(() => (budgets.ledger.id === null ? Number(budgets.ledger.up) : null));
@@ -35,7 +47,10 @@ function newListener(store: Store, budgets: Budgets): BudgetListener {
   const counters = new Map(budgets.all.map(({ budget }) => [budget, countersOf(store, budget)]));
   const counted = (budget: Budget): BudgetCounters => counters.get(budget) ?? countersOf(store, budget);
   return {
-    decided: (budget, decision) => counted(budget).decisions[decision].add(1),
+    decided(budget, decision) {
+      counted(budget).decisions[decision].add(1);
+      if (decision === 'blocked') blocked.get(budget)?.add();
+    },
     spent: (budget, nanoUsd) => counted(budget).spend.addNanoUsd(Number(nanoUsd)),
     reached: ({ budget, threshold }) =>
       families.anthropic_budget_thresholds_reached_total.series({ budget, threshold: String(threshold) }).add(1),
@@ -45,6 +60,44 @@ function newListener(store: Store, budgets: Budgets): BudgetListener {
     },
     failed: (stage) => store.errors(stage),
   };
+}
+
+/** The calls that a budget blocked in its current period, as far as this process has seen it. A rolling one forgets them part by part. */
+class BlockedInPeriod {
+  readonly #view: BudgetView;
+  readonly #lengthMs: number;
+  readonly #partMs: number;
+  /** By the start of the period in which they were blocked. */
+  readonly #parts: { readonly startMs: number; count: number }[] = [];
+
+  constructor(view: BudgetView) {
+    const { period } = view.budget;
+    this.#view = view;
+    this.#lengthMs = period.kind === 'rolling' ? period.lengthMs : 0;
+    this.#partMs = period.kind === 'rolling' ? bucketMs(period) : 0;
+  }
+
+  add(): void {
+    const { startMs } = this.#view.span();
+    const last = this.#parts.at(-1);
+    if (last !== undefined && startMs - last.startMs <= this.#partMs) last.count += 1;
+    else this.#parts.push({ startMs, count: 1 });
+    this.#forget(startMs);
+  }
+
+  get count(): number {
+    this.#forget(this.#view.span().startMs);
+    return this.#parts.reduce((sum, { count }) => sum + count, 0);
+  }
+
+  #forget(startMs: number): void {
+    for (
+      let [first] = this.#parts;
+      first !== undefined && first.startMs + this.#lengthMs < startMs;
+      [first] = this.#parts
+    )
+      this.#parts.shift();
+  }
 }
 
 /** The counters of a budget that calls feed, looked up once. */
@@ -123,6 +176,7 @@ export function hideBudgets({ families }: Store, { all, ledger }: Budgets, next:
     const computed = [
       families.anthropic_budget_period_start_timestamp_seconds.series(labels),
       families.anthropic_budget_period_end_timestamp_seconds.series(labels),
+      families.anthropic_budget_blocked_in_period.series(labels),
       families.anthropic_budget_spent_usd.series(ofLedger),
       families.anthropic_budget_reserved_usd.series(ofLedger),
       families.anthropic_budget_forecast_usd.series(ofLedger),

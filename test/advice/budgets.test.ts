@@ -30,6 +30,6 @@ test('advice on a spent budget says why no call was refused', () => {
 });
 
 test('calls that were refused are counted, whatever the mode', () => {
-  const refused = 'anthropic_budget_decisions_total{budget="all",decision="blocked"} 3';
+  const refused = 'anthropic_budget_blocked_in_period{budget="all",period="month",scope="all"} 3';
   assert.match(adviceOn('block', refused)[0]?.text ?? '', /3 calls were refused\.$/);
 });

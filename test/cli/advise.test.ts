@@ -91,7 +91,7 @@ describe('plimsoll advise', () => {
       'anthropic_budget_period_end_timestamp_seconds{budget="all",period="month",scope="all"} 1796083200',
       'anthropic_budget_limit_usd{budget="chat",period="day",scope="route",ledger_id="a"} 5',
       'anthropic_budget_spent_usd{budget="chat",period="day",scope="route",ledger_id="a"} 5.1',
-      'anthropic_budget_decisions_total{budget="chat",decision="blocked"} 12',
+      'anthropic_budget_blocked_in_period{budget="chat",period="day",scope="route"} 12',
       'anthropic_tier_info{organization="default",tier="Start",next_tier="Build",source="config"} 1',
       'anthropic_tier_spend_usd{organization="default"} 520',
     ]);

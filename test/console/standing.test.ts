@@ -26,7 +26,8 @@ test('budgets in trouble come first, with the share of their period that has pas
         `anthropic_budget_period_start_timestamp_seconds${of(budget)} ${Date.UTC(2026, 10, 26) / 1_000}`,
         `anthropic_budget_period_end_timestamp_seconds${of(budget)} ${Date.UTC(2026, 10, 27) / 1_000}`,
       ]),
-      'anthropic_budget_decisions_total{budget="near",decision="blocked"} 3',
+      `anthropic_budget_blocked_in_period${of('near')} 2`,
+      `anthropic_budget_blocked_in_period${of('near')} 1`,
     ),
     AT_MS,
   );

@@ -70,6 +70,32 @@ test('what the calls of a process cost a budget is counted from zero, and a new 
   assert.ok(today > 0 && today < both, String(today));
 });
 
+for (const [period, passMs] of [
+  ['day', 60_000],
+  [{ rollingHours: 1 }, 3_700_000],
+] as const) {
+  test(`what a budget of ${JSON.stringify(period)} refused is forgotten with its period, and its counter is not`, async () => {
+    const time = new StandingTime(Date.UTC(2026, 10, 24, 23, 59));
+    const { claude, registry } = budgeted([{ ...MONTH, period, mode: 'block', usd: 0.000001 }], {
+      budgets: { clock: time, timers: time },
+      instrument: { clock: time },
+    });
+    const blocked = async () => total(registry, 'anthropic_budget_blocked_in_period');
+    const refused = async (): Promise<number> => {
+      await assert.rejects(claude.messages.create(PARAMS));
+      return blocked();
+    };
+    assert.deepEqual([await refused(), await refused()], [1, 2]);
+    time.pass(passMs / 4);
+    assert.equal(await refused(), 3);
+    time.pass(passMs - passMs / 4);
+    assert.equal(await blocked(), period === 'day' ? 0 : 1);
+    time.pass(passMs / 4);
+    assert.deepEqual([await blocked(), await refused()], [0, 1]);
+    assert.equal((await samples(registry, 'anthropic_budget_decisions_total'))['budget=all,decision=blocked'], 4);
+  });
+}
+
 test('every decision and threshold of a budget starts at zero', async () => {
   const { registry } = budgeted([MONTH]);
   const text = await registry.metrics();

@@ -127,6 +127,15 @@ export const BUDGET_METRICS = [
     bornAtZero: true,
   },
   {
+    name: 'anthropic_budget_blocked_in_period',
+    type: 'gauge',
+    section: 'budgets',
+    help: 'Calls that this process did not send in the current period because of the budget. A new period begins at 0.',
+    unit: null,
+    labels: ['budget', 'period', 'scope'],
+    aggregator: 'sum',
+  },
+  {
     name: 'anthropic_budget_thresholds_reached_total',
     type: 'counter',
     section: 'budgets',
