@@ -275,11 +275,12 @@ class SupervisedGateway {
   }
 
   #fork(number: number): WorkerProcess {
-    const worker = new WorkerProcess(number, {
+    const worker: WorkerProcess = new WorkerProcess(number, {
       store: this.store,
       ledgers: this.#ledgers,
       startFields: startFields(this.configuration),
       onState: () => this.#tellReady(),
+      isAnyOther: () => [...this.#workers].some((each) => each !== worker && each.isServing),
     });
     this.#workers.add(worker);
     void worker.ended.then(() => {

@@ -5,6 +5,7 @@ import { Account, type Changes, type Gauges } from '../record/metrics/joined.ts'
 import type { Store } from '../record/metrics/store.ts';
 import type { StartFields } from './gateway-reload.ts';
 import { WORKER_VARIABLE, type WorkerSeat } from './gateway-worker.ts';
+import { HandedConnections } from './worker-connections.ts';
 import { WorkerChannel } from './worker-channel.ts';
 import { HUNG_BEATS, Pulse } from './worker-pulse.ts';
 import type { SharedLedgers } from './worker-ledgers.ts';
@@ -23,6 +24,8 @@ interface Surroundings {
   readonly startFields: StartFields;
   /** Called when its state may be another. */
   readonly onState: () => void;
+  /** Whether another worker serves, which can take the connections of this one. */
+  readonly isAnyOther: () => boolean;
 }
 
 /** A worker that does not say what its gauges are by then is left out of a scrape. */
@@ -44,17 +47,21 @@ export class WorkerProcess {
   /** Resolves when the worker is gone, and everything that it told has been counted. */
   readonly ended: Promise<WorkerEnd>;
   readonly #pulse: Pulse;
+  readonly #handed: HandedConnections;
   readonly #onState: () => void;
+  readonly #isAnyOther: () => boolean;
   #phase: Exclude<WorkerState, 'hung'> = 'starting';
   #isReplaced = false;
   #isHung = false;
 
-  constructor(number: number, { store, ledgers, startFields, onState }: Surroundings) {
+  constructor(number: number, { store, ledgers, startFields, onState, isAnyOther }: Surroundings) {
     this.number = number;
     this.#onState = onState;
     const seat: WorkerSeat = { number, ledgerId: ledgers.id, startFields };
     const worker = cluster.fork({ [WORKER_VARIABLE]: JSON.stringify(seat) });
     this.#worker = worker;
+    this.#handed = new HandedConnections(worker.process);
+    this.#isAnyOther = isAnyOther;
     const account = new Account(store);
     let serves = (_url: string): void => undefined;
     const listening = new Promise<string>((resolve) => (serves = resolve));
@@ -78,6 +85,11 @@ export class WorkerProcess {
 
   get state(): WorkerState {
     return this.#phase === 'ready' && this.#pulse.isWeak ? 'hung' : this.#phase;
+  }
+
+  /** Whether connections can be handed to it. */
+  get isServing(): boolean {
+    return this.state === 'ready' && this.#worker.isConnected();
   }
 
   #enter(phase: Exclude<WorkerState, 'hung'>): void {
@@ -148,6 +160,7 @@ export class WorkerProcess {
     while (process.connected && process.pid !== undefined) await after(READ_MS);
     await after(0);
     if (!isDisconnected) process.emit('disconnect');
+    this.#handed.release(this.#isAnyOther());
     this.#channel.close();
     if (this.#isHung) return { cause: 'hung', code, signal };
     const cause = this.#isReplaced ? 'replaced' : signal !== null ? 'killed' : code === 0 ? 'left' : 'failed';

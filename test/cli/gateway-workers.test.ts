@@ -74,6 +74,11 @@ function load(claude: Anthropic): () => Promise<number> {
   };
 }
 
+/** The supervising process has handed over what came before when it has answered what came later. */
+async function handedOver(gateway: GatewayProcess): Promise<void> {
+  for (let asked = 0; asked < 3; asked += 1) await (await fetch(new URL('/nothing', gateway.metricsUrl))).text();
+}
+
 const delivered = ({ sim }: Api): number => sim.truth.requests.filter(({ delivery }) => delivery === 'complete').length;
 
 async function equalToTheBill(server: Api, gateway: GatewayProcess, missing = 0): Promise<void> {
@@ -154,11 +159,38 @@ test('workers that die while connections are handed to them are followed by othe
   const sockets = dying.map(() => connect(gateway.port, '127.0.0.1'));
   t.after(() => sockets.forEach((socket) => socket.destroy()));
   await Promise.all(sockets.map((socket) => once(socket, 'connect')));
-  // The supervising process has handed them over when it has answered what came later.
-  for (let asked = 0; asked < 3; asked += 1) await (await fetch(new URL('/nothing', gateway.metricsUrl))).text();
+  await handedOver(gateway);
+  const closed = sockets.map(
+    (socket) => new Promise((resolve) => socket.on('error', resolve).on('close', resolve).resume()),
+  );
   for (const pid of dying) process.kill(pid, 'SIGKILL');
+  // Nobody is left who could serve them.
+  await Promise.all(closed);
   await until(gateway, (sum) => sum('plimsoll_gateway_worker_exits_total', 'killed') === 2 && bothReady(sum));
   await sdk(gateway, await place.token()).messages.create(PARAMS);
+});
+
+test('a connection beyond those that all workers may have is closed', async (t) => {
+  const { gateway } = await started(
+    t,
+    [],
+    ['workers: 2', 'tokens: { sqlite: tokens.db }', 'limits: { connections: 1 }'],
+  );
+  const sockets = Array.from({ length: 3 }, () => connect(gateway.port, '127.0.0.1'));
+  t.after(() => sockets.forEach((socket) => socket.destroy()));
+  await Promise.race(sockets.map((socket) => new Promise((resolve) => socket.on('close', resolve).resume())));
+});
+
+test('a connection that is handed to a worker when it is killed is served by another', async (t) => {
+  const { gateway } = await started(t, []);
+  const [dying = 0] = workersOf(gateway);
+  process.kill(dying, 'SIGSTOP');
+  // One of them is in its hands, where it stays.
+  const answers = Array.from({ length: 4 }, async () => (await fetch(new URL('/healthz', gateway.url))).status);
+  const [first] = await Promise.all([Promise.any(answers), handedOver(gateway)]);
+  assert.equal(first, 200);
+  process.kill(dying, 'SIGKILL');
+  assert.deepEqual(await Promise.all(answers), [200, 200, 200, 200]);
 });
 
 test('a worker that dies while others are replaced is followed by one other', async (t) => {
