@@ -93,11 +93,7 @@ interface Answer {
 class BudgetedCall implements CallSpend {
   readonly #call: Call;
   readonly #reservations: readonly Reservation[];
-  readonly #estimator: Estimator;
-  readonly #onDecision: BudgetGuardOptions['onDecision'];
-  readonly #onSpend: BudgetGuardOptions['onSpend'];
-  readonly #leftCalls: BudgetGuardOptions['leftCalls'];
-  readonly #onLedgerDown: OnLedgerDown;
+  readonly #options: BudgetGuardOptions;
   #estimate: Estimate | null = null;
   #isHolding = false;
   #wasAsked = false;
@@ -111,11 +107,7 @@ class BudgetedCall implements CallSpend {
   constructor(call: Call, reservations: readonly Reservation[], options: BudgetGuardOptions) {
     this.#call = call;
     this.#reservations = reservations;
-    this.#estimator = options.estimator;
-    this.#onDecision = options.onDecision;
-    this.#onSpend = options.onSpend;
-    this.#leftCalls = options.leftCalls;
-    this.#onLedgerDown = options.onLedgerDown;
+    this.#options = options;
   }
 
   /**
@@ -125,7 +117,7 @@ class BudgetedCall implements CallSpend {
   admit(request: GuardedRequest): undefined | Promise<undefined> {
     if (this.#isHolding || this.#call.isBilledToAnother) return undefined;
     this.#isHolding = true;
-    this.#estimate = this.#estimator.estimate(this.#call, request);
+    this.#estimate = this.#options.estimator.estimate(this.#call, request);
     if (this.#estimate === null) return undefined;
     const answers: Eventually<Answer>[] = [];
     let waits = false;
@@ -166,7 +158,7 @@ class BudgetedCall implements CallSpend {
       reservation.heldNanoUsd = 0n;
       if (heldNanoUsd === 0n) continue;
       account.settle(this.#atMs(reservation), heldNanoUsd, heldNanoUsd);
-      this.#onSpend(account.budget, heldNanoUsd);
+      this.#options.onSpend(account.budget, heldNanoUsd);
     }
   }
 
@@ -182,10 +174,10 @@ class BudgetedCall implements CallSpend {
       const spentNanoUsd = chargesHold && heldNanoUsd > knownNanoUsd ? heldNanoUsd : knownNanoUsd;
       reservation.heldNanoUsd = 0n;
       if (heldNanoUsd !== 0n || spentNanoUsd !== 0n) account.settle(this.#atMs(reservation), heldNanoUsd, spentNanoUsd);
-      if (spentNanoUsd !== 0n) this.#onSpend(account.budget, spentNanoUsd);
+      if (spentNanoUsd !== 0n) this.#options.onSpend(account.budget, spentNanoUsd);
     }
     if (outcome !== 'ok' || stopReason === 'refusal' || this.#estimate === null || cost === null) return;
-    this.#estimator.learn(this.#estimate, cost);
+    this.#options.estimator.learn(this.#estimate, cost);
   }
 
   /** The call was left while it was answered, or after it was sent, and the server has not said what it cost. */
@@ -193,8 +185,8 @@ class BudgetedCall implements CallSpend {
     const { outcome, stopReason, usage } = this.#call;
     if (!LEFT.has(outcome) || stopReason !== null) return false;
     const isReported = usage?.parts.some(({ role }) => role !== 'left') === true;
-    if (!isReported) return this.#isAnswered || (this.#left > 0 && this.#leftCalls === 'held');
-    return this.#leftCalls === 'held';
+    if (!isReported) return this.#isAnswered || (this.#left > 0 && this.#options.leftCalls === 'held');
+    return this.#options.leftCalls === 'held';
   }
 
   /** The prompts that were left of calls whose cost does not have them: the API has read them, and says nothing. */
@@ -216,13 +208,13 @@ class BudgetedCall implements CallSpend {
       const spentNanoUsd = this.#negotiated(costInScope(scope, cost));
       if (spentNanoUsd === 0n) continue;
       account.settle(this.#atMs(reservation), 0n, spentNanoUsd);
-      this.#onSpend(account.budget, spentNanoUsd);
+      this.#options.onSpend(account.budget, spentNanoUsd);
     }
   }
 
   /** Budgets run on what the key pays, not on the list price. */
   #negotiated(nanoUsd: bigint): bigint {
-    return this.#estimator.negotiated(nanoUsd, this.#call.key);
+    return this.#options.estimator.negotiated(nanoUsd, this.#call.key);
   }
 
   /**
@@ -265,7 +257,7 @@ class BudgetedCall implements CallSpend {
     for (const answer of answers) {
       // Of a call that is sent again, only what is another answer counts.
       const isCounted = !this.#wasAsked || answer.refusal !== null || answer.decision === 'unavailable';
-      if (isCounted) this.#onDecision(answer.reservation.account.budget, answer.decision);
+      if (isCounted) this.#options.onDecision(answer.reservation.account.budget, answer.decision);
       if (answer.refusal !== null && (refused === undefined || this.#resetsAtMs(answer) > this.#resetsAtMs(refused))) {
         refused = answer;
       }
@@ -302,7 +294,7 @@ class BudgetedCall implements CallSpend {
     reservation.heldNanoUsd = nanoUsd;
     if (kind === 'granted') return allowed(reservation, balance, 0n);
     const { mode, onLedgerDown } = reservation.account.budget;
-    const rule = mode === 'block' ? (onLedgerDown ?? this.#onLedgerDown) : 'open';
+    const rule = mode === 'block' ? (onLedgerDown ?? this.#options.onLedgerDown) : 'open';
     const isRefused = rule === 'closed' || (rule === 'bounded' && !isCovered);
     return { reservation, decision: 'unavailable', refusal: isRefused ? 'ledger_unavailable' : null, balance };
   }
@@ -326,11 +318,11 @@ class BudgetedCall implements CallSpend {
  * scope.
  */
 function expectedInScope(scope: Scope, { parts }: Estimate): bigint | null | undefined {
-  let sum: bigint | null | undefined;
+  let sum: bigint | undefined;
   for (const { model, nanoUsd } of parts) {
     if (scope.kind === 'model' && model !== scope.model) continue;
     if (nanoUsd === null) return null;
-    sum = (sum ?? 0n) + nanoUsd;
+    sum = sum === undefined ? nanoUsd : sum + nanoUsd;
   }
   return sum;
 }
@@ -338,7 +330,7 @@ function expectedInScope(scope: Scope, { parts }: Estimate): bigint | null | und
 /** `besides`: what is reserved for the call and not yet part of the balance. */
 function allowed(reservation: Reservation, balance: Balance | null, besides: bigint): Answer {
   const { mode, limitNanoUsd } = reservation.account.budget;
-  const total = balance === null ? 0n : balance.spentNanoUsd + balance.reservedNanoUsd + besides;
-  const isOver = mode === 'warn' && total > limitNanoUsd;
+  const isOver =
+    mode === 'warn' && balance !== null && balance.spentNanoUsd + balance.reservedNanoUsd + besides > limitNanoUsd;
   return { reservation, decision: isOver ? 'warned' : 'allowed', refusal: null, balance };
 }

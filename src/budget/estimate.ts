@@ -317,15 +317,16 @@ interface RunningRatiosOptions {
 export class RunningRatios {
   readonly #options: RunningRatiosOptions;
   readonly #sums = new Map<string, { used: number; asked: number }>();
+  /** The name that was updated last, which is nearly always the next one's. */
+  #newest: string | null = null;
 
   constructor(options: RunningRatiosOptions) {
     this.#options = options;
   }
 
   ratio(name: string): number {
-    const { start, least } = this.#options;
     const sums = this.#sums.get(name);
-    return sums === undefined ? start : Math.max(least, sums.used / sums.asked);
+    return sums === undefined ? this.#options.start : Math.max(this.#options.least, sums.used / sums.asked);
   }
 
   /** Tells whether anything was learned of the name. */
@@ -338,11 +339,12 @@ export class RunningRatios {
     if (!(asked > 0) || !(used >= 0)) return;
     const { start, startWeight, keep, most } = this.#options;
     const sums = this.#sums.get(name) ?? { used: start * startWeight * asked, asked: startWeight * asked };
-    this.#sums.delete(name);
-    const oldest = this.#sums.size >= most ? this.#sums.keys().next().value : undefined;
-    if (oldest !== undefined) this.#sums.delete(oldest);
     sums.used = sums.used * keep + used;
     sums.asked = sums.asked * keep + asked;
+    if (name === this.#newest) return;
+    this.#newest = name;
+    this.#sums.delete(name);
+    if (this.#sums.size >= most) this.#sums.delete(this.#sums.keys().next().value ?? name);
     this.#sums.set(name, sums);
   }
 }

@@ -119,13 +119,14 @@ export function grantRequests(
   usedNanoUsd: bigint,
 ): { readonly granted: readonly boolean[]; readonly grantedNanoUsd: bigint } {
   const granted: boolean[] = [];
-  let grantedNanoUsd = 0n;
+  let nowNanoUsd = usedNanoUsd;
   for (const nanoUsd of requests) {
-    const fits = limitNanoUsd === null || usedNanoUsd + grantedNanoUsd + nanoUsd <= limitNanoUsd;
-    if (fits) grantedNanoUsd += nanoUsd;
+    const nextNanoUsd = nowNanoUsd + nanoUsd;
+    const fits = limitNanoUsd === null || nextNanoUsd <= limitNanoUsd;
+    if (fits) nowNanoUsd = nextNanoUsd;
     granted.push(fits);
   }
-  return { granted, grantedNanoUsd };
+  return { granted, grantedNanoUsd: nowNanoUsd - usedNanoUsd };
 }
 
 /** Counts the thresholds, ascending, that the spend has reached. */

@@ -76,8 +76,8 @@ export class Reservations implements Sender {
   #waiting: Request[] = [];
   #sending: Sending | null = null;
   #known: Balance | null = null;
-  /** Left of the limit when the ledger last took a posting, less what this process has held and spent since. */
-  #leftNanoUsd = 0n;
+  /** The last posting that the ledger took, and its answer; `null` before the first. */
+  #taken: { readonly sending: Sending; readonly posted: Posted } | null = null;
   /** Held since then without the ledger, and what calls have cost beyond what they held. */
   #aloneNanoUsd = 0n;
 
@@ -147,11 +147,12 @@ export class Reservations implements Sender {
       this.#heldNanoUsd -= heldNanoUsd;
       this.#heldIsUnsent = true;
     }
-    this.#leftNanoUsd += heldNanoUsd - spentNanoUsd;
     if (spentNanoUsd > heldNanoUsd) this.#aloneNanoUsd += spentNanoUsd - heldNanoUsd;
     if (spentNanoUsd !== 0n) {
       const startMs = Math.floor(atMs / this.#bucketMs) * this.#bucketMs;
-      const bucket = this.#unsentSpends.find((unsent) => unsent.startMs === startMs);
+      let bucket = this.#unsentSpends[0];
+      if (bucket !== undefined && bucket.startMs !== startMs)
+        bucket = this.#unsentSpends.find((unsent) => unsent.startMs === startMs);
       if (bucket === undefined) this.#unsentSpends.push({ startMs, nanoUsd: spentNanoUsd });
       else bucket.nanoUsd += spentNanoUsd;
     }
@@ -199,11 +200,7 @@ export class Reservations implements Sender {
     const nowMs = this.#link.nowMs();
     const { window, keepFromMs } = horizonAt(this.#budget.period, nowMs);
     const amounts: bigint[] = [];
-    let requested = 0n;
-    for (const { nanoUsd } of requests) {
-      amounts.push(nanoUsd);
-      requested += nanoUsd;
-    }
+    for (const { nanoUsd } of requests) amounts.push(nanoUsd);
     return {
       account: this.#account,
       periodMs: this.periodMs,
@@ -213,7 +210,7 @@ export class Reservations implements Sender {
       spends: batch?.spends ?? [],
       // A call that ended before its request was answered is settled already. The request makes up for that, but only
       // if it is sent along. A ledger never gets a negative amount.
-      heldNanoUsd: this.#heldNanoUsd < -requested ? -requested : this.#heldNanoUsd,
+      heldNanoUsd: this.#heldNanoUsd < 0n ? notBelow(-sumOf(requests), this.#heldNanoUsd) : this.#heldNanoUsd,
       requests: amounts,
       limitNanoUsd: this.#limitNanoUsd,
       thresholdsNanoUsd: this.#thresholdsNanoUsd,
@@ -229,12 +226,15 @@ export class Reservations implements Sender {
     if (this.#batch === sending.batch) this.#batch = null;
     this.#link.learnTime(posted.ledgerMs);
     this.learn(posted);
-    for (const [position, request] of sending.requests.entries()) {
+    let position = 0;
+    for (const request of sending.requests) {
       // The call did not wait, so its reservation may differ from the one that the ledger has just stored.
       if (request.verdict !== null) this.#heldIsUnsent = true;
       else this.#decide(request, this.#answerOf(granted[position] === true, posted));
+      position += 1;
     }
-    this.#leave(sending, posted);
+    this.#taken = { sending, posted };
+    this.#aloneNanoUsd = 0n;
     if (this.#sending === sending) this.#sending = null;
     // A later posting may have replaced the reservations of this one.
     else this.#heldIsUnsent = true;
@@ -250,16 +250,17 @@ export class Reservations implements Sender {
     return { kind: isGranted ? 'granted' : 'refused', balance, isCovered: true };
   }
 
-  /** Notes what the ledger has left for this process, should it fail now: what it does not know yet is taken off. */
-  #leave({ requests, heldNanoUsd }: Sending, { granted, spentNanoUsd, reservedNanoUsd }: Posted): void {
-    if (this.#limitNanoUsd === null) return;
-    let stated = heldNanoUsd;
-    for (const [position, { nanoUsd }] of requests.entries()) if (granted[position] === true) stated += nanoUsd;
-    let unsent = 0n;
-    for (const { nanoUsd } of this.#unsentSpends) unsent += nanoUsd;
-    for (const { nanoUsd } of this.#batch?.spends ?? []) unsent += nanoUsd;
-    this.#leftNanoUsd = this.#limitNanoUsd - spentNanoUsd - reservedNanoUsd - (this.#heldNanoUsd - stated) - unsent;
-    this.#aloneNanoUsd = 0n;
+  /**
+   * Left of a limit when the ledger last took a posting, less what this process has held and spent since. Computed only
+   * where the ledger fails. Before it has taken a posting, nothing is known to be left.
+   */
+  #leftOf(limitNanoUsd: bigint): bigint {
+    if (this.#taken === null) return 0n;
+    const { sending, posted } = this.#taken;
+    const stated = sending.heldNanoUsd + sumOf(sending.requests.filter((_, at) => posted.granted[at] === true));
+    const unsent = sumOf(this.#unsentSpends) + sumOf(this.#batch?.spends ?? []);
+    const known = posted.spentNanoUsd + posted.reservedNanoUsd;
+    return limitNanoUsd - known - (this.#heldNanoUsd - stated) - unsent;
   }
 
   #lose(sending: Sending, error: unknown): void {
@@ -287,16 +288,13 @@ export class Reservations implements Sender {
     const { nanoUsd } = request;
     const kind = this.#isUsedUp(nanoUsd) ? 'refused' : 'unavailable';
     this.#decide(request, { kind, balance: this.#known, isCovered: this.#isCovered(nanoUsd) });
-    if (kind === 'refused') return;
-    this.#leftNanoUsd -= nanoUsd;
-    this.#aloneNanoUsd += nanoUsd;
+    if (kind !== 'refused') this.#aloneNanoUsd += nanoUsd;
   }
 
-  /** Before the ledger has taken a posting, nothing is known to be left. */
   #isCovered(requestNanoUsd: bigint): boolean {
     if (this.#limitNanoUsd === null) return true;
     const isWithin = (this.#aloneNanoUsd + requestNanoUsd) * ALONE_PART <= this.#limitNanoUsd;
-    return isWithin && requestNanoUsd <= this.#leftNanoUsd;
+    return isWithin && requestNanoUsd <= this.#leftOf(this.#limitNanoUsd);
   }
 
   /** Tells whether the known spend of a calendar period, which cannot shrink, leaves no room for the request. */
@@ -315,4 +313,14 @@ export class Reservations implements Sender {
     request.cancelDeadline?.();
     request.onVerdict?.(verdict);
   }
+}
+
+function sumOf(amounts: readonly { readonly nanoUsd: bigint }[]): bigint {
+  let sum = 0n;
+  for (const { nanoUsd } of amounts) sum += nanoUsd;
+  return sum;
+}
+
+function notBelow(least: bigint, nanoUsd: bigint): bigint {
+  return nanoUsd < least ? least : nanoUsd;
 }
