@@ -4,6 +4,7 @@ import { ruleFiles } from '../src/rules/rule-files.ts';
 import { ruleFileText } from '../src/rules/rule.ts';
 import { adviceReference } from './advice-reference.ts';
 import { consolePage } from './console-page.ts';
+import { runbookPages } from './runbook-pages.ts';
 import { dashboardsReference } from './dashboards-reference.ts';
 import { dependencyTable, DEVELOPMENT_REASONS, PEER_REASONS } from './dependencies-reference.ts';
 import { exitCodes } from './exit-codes.ts';
@@ -43,6 +44,7 @@ export const GENERATED: readonly Generated[] = [
   { path: 'docs/metrics.md', text: metricsReference },
   { path: 'docs/output-estimates.md', text: outputEstimates },
   { path: 'src/console/page.json', text: consolePage },
+  { path: 'src/console/runbooks.json', text: runbookPages },
   ...rules,
   ...dashboards,
 ];

@@ -109,7 +109,7 @@ export function consoleOf(answer: (query: Query) => Promise<View>): (request: Re
     }
     const { pathname, searchParams } = new URL(request.url);
     const file = pathname.slice(pathname.lastIndexOf('/') + 1);
-    if (pathname.endsWith(`/runbooks/${file}`)) return runbook(file);
+    if (pathname.endsWith(`/runbooks/${file}`)) return html(runbook(file));
     if (file === 'data') return json(await answer(queryOf(searchParams)));
     const asset = file === '' ? 'index.html' : file;
     const text = Object.hasOwn(page, asset) ? (page as Readonly<Record<string, string>>)[asset] : undefined;
@@ -134,6 +134,11 @@ const SAFE = {
 function json(view: View): Response {
   const headers = { ...SAFE, 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' };
   return new Response(JSON.stringify(view), { headers });
+}
+
+function html(text: string | null): Response {
+  if (text === null) return new Response('No runbook has this name.\n', { status: 404 });
+  return new Response(text, { headers: { ...SAFE, 'content-type': typeOf(''), 'cache-control': 'no-cache' } });
 }
 
 function typeOf(asset: string): string {

@@ -1,20 +1,38 @@
-import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { shippedFolder } from '../installed.ts';
+import runbooks from './runbooks.json' with { type: 'json' };
 
-const TEXT = { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' } as const;
+const PAGES: Readonly<Record<string, string>> = runbooks;
 
 /**
- * Serves the runbook that an alert's `runbook_url` points to, as plain text. Lists all for an empty name; 404 for an unknown
- * one, and in a bundle, which has no runbooks.
+ * Returns the page of the runbook that an alert's `runbook_url` points to; of a list of all for an empty name. `null` for an
+ * unknown one.
  */
-export async function runbook(name: string): Promise<Response> {
-  const folder = shippedFolder('docs', 'runbooks');
-  const files = folder === null ? [] : await readdir(folder).catch(() => []);
-  const names = files.map((file) => file.replace(/\.md$/, '')).sort();
-  if (folder !== null && name === '') return new Response(`${names.join('\n')}\n`, { headers: TEXT });
-  // Only names that were listed are read: a path cannot lead out of the folder.
-  if (folder === null || !names.includes(name))
-    return new Response('No runbook has this name.\n', { status: 404, headers: TEXT });
-  return new Response(await readFile(join(folder, `${name}.md`)), { headers: TEXT });
+export function runbook(name: string): string | null {
+  if (name === '')
+    return page('Runbooks', `<h1>Runbooks</h1>\n<ul>\n${Object.keys(PAGES).map(item).join('\n')}\n</ul>`);
+  const text = Object.hasOwn(PAGES, name) ? PAGES[name] : undefined;
+  return text === undefined ? null : page(name, text);
+}
+
+const item = (name: string): string => `<li><a href="./${name}">${name}</a></li>`;
+
+/** Addresses are relative, as those of the live page are: it may be mounted anywhere. */
+function page(title: string, main: string): string {
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>${title}</title>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="../page.css">
+</head>
+<body class="runbook">
+<nav><a href="../">Live page</a> <a href="./">All runbooks</a></nav>
+<main>
+${main}
+</main>
+</body>
+</html>
+`;
 }

@@ -68,7 +68,7 @@ test('the live page stands at its mount path, with or without a slash at the end
     assert.equal(response.url, `${url}/live/`);
     assert.match(await response.text(), /^<!doctype html>/);
   }
-  assert.match(await (await fetch(`${url}/live/runbooks/PlimsollRateLimited`)).text(), /^# PlimsollRateLimited\n/);
+  assert.match(await (await fetch(`${url}/live/runbooks/PlimsollRateLimited`)).text(), /<h1>PlimsollRateLimited<\/h1>/);
   assert.match((await fetch(`${url}/live/page.js`)).headers.get('content-type') ?? '', /javascript/);
   const data = (await (await fetch(`${url}/live/data?range=300`)).json()) as { name: string; rangeSeconds: number };
   assert.deepEqual([data.name, data.rangeSeconds], ['harbor', 300]);
