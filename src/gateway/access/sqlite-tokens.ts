@@ -70,6 +70,8 @@ class TokenFile {
   readonly #database: DatabaseSync;
   readonly #statements: Readonly<Record<keyof typeof STATEMENTS, StatementSync>>;
   #written = 0;
+  /** What SQLite counted, in this turn of the event loop; `null` before it was asked. */
+  #counted: number | null = null;
 
   constructor(database: DatabaseSync) {
     this.#database = database;
@@ -91,9 +93,16 @@ class TokenFile {
     });
   }
 
-  /** SQLite counts what other connections have written, and this one its own. */
+  /**
+   * SQLite counts what other connections have written, and this one its own. It takes locks, so it is asked once a turn of the
+   * event loop: all requests of a turn had come before it was asked.
+   */
   version(): number {
-    return Number(this.#statements.version.get()?.['data_version']) + this.#written;
+    if (this.#counted === null) {
+      this.#counted = Number(this.#statements.version.get()?.['data_version']);
+      setImmediate(() => (this.#counted = null));
+    }
+    return this.#counted + this.#written;
   }
 
   find(id: string): TokenRecord | null {
