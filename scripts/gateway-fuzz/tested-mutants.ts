@@ -143,8 +143,8 @@ export const TESTED_MUTANTS: readonly TestedMutant[] = [
     ...RESEND,
     named: 'twice',
     name: 'a new connection that is closed is reason to send again',
-    from: '    current = sent(true);\n    return current.response;\n',
-    to: '    current = sent(true);\n    return current.response.catch(() => sent(true).response);\n',
+    from: 'current = sent({ isAgain: true, answered, failed });',
+    to: 'current = sent({ isAgain: true, answered, failed: () => sent({ isAgain: true, answered, failed }) });',
   },
   {
     ...RESEND,
@@ -157,8 +157,8 @@ export const TESTED_MUTANTS: readonly TestedMutant[] = [
     ...RESEND,
     named: 'costs its client nothing where it was',
     name: 'a request on a closed connection is a 502',
-    from: '    if (cause === null) throw error;\n',
-    to: '    if (cause !== undefined) throw error;\n',
+    from: '      if (cause === null || cause === undefined) return failed(error);\n',
+    to: "      if (cause !== 'again') return failed(error);\n",
   },
   {
     ...SPEND,

@@ -4,18 +4,31 @@ import type { Attribution } from '../vocabulary.ts';
 /** Names and values in turn, as received. node:http uses headers in this form. */
 export type RawHeaders = readonly string[];
 
-/** Values by lowercase name; repeated headers are joined by commas. */
-export type HeaderMap = ReadonlyMap<string, string>;
+/** Headers by lowercase name. A name is looked for among all: they are few, so that takes less time than to sort them. */
+export class HeaderMap {
+  /** Lowercase, in the order of the headers. */
+  readonly names: readonly string[];
+  readonly #raw: RawHeaders;
 
-export function headerMap(raw: RawHeaders): HeaderMap {
-  const values = new Map<string, string>();
-  for (let at = 0; at + 1 < raw.length; at += 2) {
-    const name = (raw[at] ?? '').toLowerCase();
-    const value = raw[at + 1] ?? '';
-    const before = values.get(name);
-    values.set(name, before === undefined ? value : `${before}, ${value}`);
+  constructor(raw: RawHeaders) {
+    const names: string[] = [];
+    for (let at = 0; at + 1 < raw.length; at += 2) names.push((raw[at] ?? '').toLowerCase());
+    this.names = names;
+    this.#raw = raw;
   }
-  return values;
+
+  has(name: string): boolean {
+    return this.names.includes(name);
+  }
+
+  /** The value; those of a repeated header are joined by commas. */
+  get(name: string): string | undefined {
+    let at = this.names.indexOf(name);
+    if (at === -1) return undefined;
+    let value = this.#raw[2 * at + 1] ?? '';
+    while ((at = this.names.indexOf(name, at + 1)) !== -1) value += `, ${this.#raw[2 * at + 1] ?? ''}`;
+    return value;
+  }
 }
 
 /** The credential of a request, and the header that it came in. */
@@ -66,17 +79,36 @@ const HOP_BY_HOP = [
 ];
 
 /** Headers that are not forwarded. */
-interface Blocked {
+class Blocked {
   readonly names: ReadonlySet<string>;
   readonly prefixes: RegExp;
+  /** Names as they came last, in their order, and whether they are blocked: most clients send the same ones. */
+  readonly #lastNames: string[] = [];
+  readonly #lastBlocked: boolean[] = [];
+
+  constructor(names: readonly string[], prefixes: RegExp) {
+    this.names = new Set(names);
+    this.prefixes = prefixes;
+  }
+
+  /** Tells whether the header of this lowercase name, the `at`th, is blocked. */
+  has(name: string, at: number): boolean {
+    if (this.#lastNames[at] === name) return this.#lastBlocked[at] ?? true;
+    const isBlocked = this.names.has(name) || this.prefixes.test(name);
+    if (at < MOST_ORDERED) [this.#lastNames[at], this.#lastBlocked[at]] = [name, isBlocked];
+    return isBlocked;
+  }
 }
+
+/** Further names are looked up each time. */
+const MOST_ORDERED = 64;
 
 /**
  * Headers of a client that are for the gateway only, or that the gateway sets itself: the caller and its address, the
  * length of the body, the credentials.
  */
-const NOT_FORWARDED: Blocked = {
-  names: new Set([
+const NOT_FORWARDED = new Blocked(
+  [
     ...HOP_BY_HOP,
     'authorization',
     'content-length',
@@ -97,24 +129,20 @@ const NOT_FORWARDED: Blocked = {
     'x-original-url',
     'x-rewrite-url',
     'x-real-ip',
-  ]),
-  prefixes: /^(?:x-plimsoll-|x-forwarded-|access-control-|proxy-|sec-)/,
-};
+  ],
+  /^(?:x-plimsoll-|x-forwarded-|access-control-|proxy-|sec-)/,
+);
 
 /**
  * Headers in which the API describes its own host and web origins, which do not apply to the gateway, and those by which
  * the gateway itself speaks: an upstream that sends them would pass for it.
  */
-const NOT_RETURNED: Blocked = {
-  names: new Set([...HOP_BY_HOP, 'alt-svc', 'set-cookie', 'set-cookie2', 'strict-transport-security']),
-  prefixes: /^(?:access-control-|plimsoll-)/,
-};
+const OF_THE_HOST = [...HOP_BY_HOP, 'alt-svc', 'set-cookie', 'set-cookie2', 'strict-transport-security'];
+
+const NOT_RETURNED = new Blocked(OF_THE_HOST, /^(?:access-control-|plimsoll-)/);
 
 /** Limits that another gateway has set for this one, without the mark that they are not the API's. */
-const NOT_RETURNED_OF_A_GATEWAY: Blocked = {
-  ...NOT_RETURNED,
-  prefixes: /^(?:access-control-|plimsoll-|anthropic-ratelimit-)/,
-};
+const NOT_RETURNED_OF_A_GATEWAY = new Blocked(OF_THE_HOST, /^(?:access-control-|plimsoll-|anthropic-ratelimit-)/);
 
 /** Selects the client's headers for the API. */
 export function forwardedHeaders(raw: RawHeaders, headers: HeaderMap): string[] {
@@ -126,14 +154,14 @@ export function returnedHeaders(raw: RawHeaders, headers: HeaderMap): string[] {
   return passing(raw, headers, headers.has(LIMIT_HEADER) ? NOT_RETURNED_OF_A_GATEWAY : NOT_RETURNED);
 }
 
-function passing(raw: RawHeaders, headers: HeaderMap, { names, prefixes }: Blocked): string[] {
+function passing(raw: RawHeaders, headers: HeaderMap, blocked: Blocked): string[] {
   const connection = headers.get('connection')?.toLowerCase() ?? 'close';
   const listed = connection === 'close' || connection === 'keep-alive' ? NO_NAMES : namesIn(connection);
   const kept: string[] = [];
-  for (let at = 0; at + 1 < raw.length; at += 2) {
-    const [name = '', value = ''] = [raw[at], raw[at + 1]];
-    const lower = name.toLowerCase();
-    if (!names.has(lower) && !prefixes.test(lower) && !listed.has(lower)) kept.push(name, value);
+  const { names } = headers;
+  for (let at = 0; at < names.length; at++) {
+    const lower = names[at] ?? '';
+    if (!blocked.has(lower, at) && !listed.has(lower)) kept.push(raw[2 * at] ?? '', raw[2 * at + 1] ?? '');
   }
   return kept;
 }
@@ -156,8 +184,8 @@ export function without(raw: RawHeaders, name: string): string[] {
 
 /** Leaves out headers whose name or value has a secret in it. */
 export function withoutSecret(raw: RawHeaders, secret: string): RawHeaders {
-  if (secret === '' || !raw.some((text) => text.includes(secret))) return raw;
-  const has = (text = ''): boolean => text.includes(secret);
+  const has = (text = ''): boolean => text.length >= secret.length && text.includes(secret);
+  if (secret === '' || !raw.some(has)) return raw;
   return raw.filter((_, at) => !has(raw[at | 1]) && !has(raw[at & ~1]));
 }
 

@@ -3,11 +3,10 @@ import type { GatewayRefusal } from '../record/metrics/catalogue-gateway.ts';
 import type { BodyKind, ValueSpan } from './body-facts.ts';
 import type { BodyProblem } from './body-names.ts';
 import { BodyScanner } from './body-scanner.ts';
-import { BodyTooLargeError, NoRoomError, holdBody, type HeldBody } from './request-body.ts';
+import { BodyTooLargeError, NoRoomError, holdBody, type HeldBody, type StreamedBody } from './request-body.ts';
 import type { Endpoint } from './endpoints.ts';
 import type { AuthorizedRequest, BodyReading } from './request.ts';
 import type { SharedRoom } from './shared-room.ts';
-import type { StreamedBody } from './upstream.ts';
 
 /** A request body that can be forwarded. `release` frees its memory. */
 interface ReceivedBody {

@@ -1,3 +1,4 @@
+import type { ClientRequest } from 'node:http';
 import type { Readable } from 'node:stream';
 import type { SharedRoom } from './shared-room.ts';
 
@@ -49,6 +50,28 @@ export async function holdBody(body: Readable | null, options: HoldOptions): Pro
     const close = (): void => fail(new ClientGoneError());
     const stop = (): void => void body.off('data', take).off('end', finish).off('error', fail).off('close', close);
     body.on('data', take).once('end', finish).once('error', fail).once('close', close);
+  });
+}
+
+/** A body that is sent on as it comes, at the pace of the API. */
+export interface StreamedBody {
+  readonly stream: Readable;
+  /** `null` if the client does not say. */
+  readonly length: string | null;
+  readonly largestBytes: number;
+}
+
+/** Sends a body on as it comes, and gives the request up when the body is too long, or its client has gone. */
+export function sendOn({ stream, largestBytes }: StreamedBody, request: ClientRequest): void {
+  let length = 0;
+  stream.on('data', (chunk: Buffer) => {
+    length += chunk.length;
+    if (length > largestBytes) request.destroy(new BodyTooLargeError());
+  });
+  stream.pipe(request);
+  stream.once('error', () => request.destroy(new GivenUpError()));
+  stream.once('close', () => {
+    if (!stream.readableEnded) request.destroy(new GivenUpError());
   });
 }
 
@@ -139,6 +162,14 @@ export class BodyTooLargeError extends Error {
   constructor() {
     super('the body is longer than allowed');
     this.name = 'BodyTooLargeError';
+  }
+}
+
+/** The client's request broke off, or was given up. */
+export class GivenUpError extends Error {
+  constructor() {
+    super('the request was given up');
+    this.name = 'GivenUpError';
   }
 }
 

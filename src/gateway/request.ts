@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import type { Observation } from '../observe/observation.ts';
 import type { Endpoint } from './endpoints.ts';
 import type { Grant, TokenGuard } from './grant.ts';
-import { headerMap, labelsIn, type HeaderMap, type RawHeaders } from './headers.ts';
+import { HeaderMap, labelsIn, type RawHeaders } from './headers.ts';
 import type { GatewayOptions } from './options.ts';
 
 /** A request without its body. */
@@ -40,7 +40,7 @@ export class GatewayRequest implements RequestHead {
     this.path = target.slice(0, pathEnd);
     this.query = target.slice(pathEnd);
     this.rawHeaders = rawHeaders;
-    this.headers = headerMap(rawHeaders);
+    this.headers = new HeaderMap(rawHeaders);
     this.baseUrl = baseUrl;
     this.body = body;
   }

@@ -1,5 +1,5 @@
 import { UNSENT_CODE } from '../observe/exchange.ts';
-import { BodyTooLargeError } from './request-body.ts';
+import { BodyTooLargeError, GivenUpError } from './request-body.ts';
 
 /** The API sent nothing for too long. */
 export class UpstreamTimeoutError extends Error {
@@ -36,14 +36,6 @@ export class UnsentError extends Error {
   constructor(cause: unknown) {
     super('no connection to the API was made', { cause });
     this.name = 'UnsentError';
-  }
-}
-
-/** The client's request broke off, or was given up. */
-export class GivenUpError extends Error {
-  constructor() {
-    super('the request was given up');
-    this.name = 'GivenUpError';
   }
 }
 

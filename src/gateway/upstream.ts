@@ -7,21 +7,12 @@ import { JsonListener } from '../observe/content.ts';
 import type { CauseOf, ResendCause } from '../record/metrics/catalogue-gateway.ts';
 import { decoding } from './decoding.ts';
 import { apiCause } from './faults.ts';
-import {
-  headerMap,
-  returnedHeaders,
-  webHeaders,
-  without,
-  withoutSecret,
-  type HeaderMap,
-  type RawHeaders,
-} from './headers.ts';
-import { BodyTooLargeError } from './request-body.ts';
+import { returnedHeaders, webHeaders, without, withoutSecret, HeaderMap, type RawHeaders } from './headers.ts';
+import { GivenUpError, sendOn, type StreamedBody } from './request-body.ts';
 import { ResponseBody } from './response-body.ts';
 import {
   ClientTimeoutError,
   ConnectTimeoutError,
-  GivenUpError,
   ProtocolError,
   UnsentError,
   UpstreamTimeoutError,
@@ -53,14 +44,6 @@ export interface UpstreamRequest {
 
 /** A body in memory, in pieces that follow each other. */
 type WholeBody = readonly Uint8Array[];
-
-/** A body that is sent on as it comes, at the pace of the API. */
-export interface StreamedBody {
-  readonly stream: Readable;
-  /** `null` if the client does not say. */
-  readonly length: string | null;
-  readonly largestBytes: number;
-}
 
 /** A request that was sent. */
 interface PendingResponse {
@@ -98,24 +81,29 @@ interface UpstreamWatch {
 export function upstream(base: URL, { timeoutMs, connectMs, clock, onResend, watch }: UpstreamOptions): Upstream {
   const isSecure = base.protocol === 'https:';
   const kept = isSecure ? new HttpsAgent(KEPT) : new HttpAgent(KEPT);
+  const { host } = base;
+  // Node makes it of the options of each request; all of them go to one address.
+  kept.getName = () => host;
   const prefix = base.pathname.replace(/\/$/, '');
   const address = { host: base.hostname.replace(/^\[|\]$/g, ''), port: base.port, timeout: timeoutMs };
   const openRequest = isSecure ? httpsRequest : httpRequest;
-  const sent = ({ method, target, headers, body }: UpstreamRequest, agent: HttpAgent | false): SentRequest => {
-    const framed = ['Host', base.host, ...headers, ...framing(body)];
+  const connecting = { connectMs, connected: isSecure ? 'secureConnect' : 'connect' } as const;
+  const sent = ({ method, target, headers, body }: UpstreamRequest, way: SendingWay): SentRequest => {
+    const framed = ['Host', host, ...headers, ...framing(body)];
+    const upload = uploadOf(body);
+    // A streamed body cannot be sent again, so it gets a new connection at once. Sent again, none of the kept ones is
+    // used: others may have been closed too.
+    const agent = way.isAgain || upload !== null ? false : kept;
     const request = openRequest({ ...address, agent, method, path: prefix + target, headers: framed });
-    const connected = isSecure ? 'secureConnect' : 'connect';
-    const sending = new SentRequest(request, { connectMs, connected, upload: uploadOf(body) });
-    sendBody(sending.request, body);
+    const sending = new SentRequest(request, { ...connecting, upload }, way);
+    sendBody(request, body);
     return sending;
   };
-  const send = (asked: UpstreamRequest): PendingResponse =>
-    pendingResponse(
-      // A streamed body cannot be sent again, so it gets a new connection at once. Sent again, none of the kept ones is
-      // used: others may have been closed too.
-      (isAgain) => sent(asked, isAgain || uploadOf(asked.body) !== null ? false : kept),
-      { clock, onResend, onAnswer: watch.answered, onFailure: (error) => watch.failed(apiCause(error), probe) },
-    );
+  const sending: SendingWatch = {
+    ...{ clock, onResend, onAnswer: watch.answered },
+    onFailure: (error) => watch.failed(apiCause(error), probe),
+  };
+  const send = (asked: UpstreamRequest): PendingResponse => pendingResponse((way) => sent(asked, way), sending);
   const probe = async (): Promise<void> => {
     const probing = send({ method: 'HEAD', target: '/', headers: [], body: null });
     const patience = setTimeout(() => probing.abort(), PROBE_MS);
@@ -140,28 +128,48 @@ interface SendingWatch extends Pick<UpstreamOptions, 'clock' | 'onResend'> {
   readonly onFailure: (error: unknown) => void;
 }
 
+/** How a request is sent, and what becomes of it: one of the two is called, once. */
+interface SendingWay {
+  readonly isAgain: boolean;
+  readonly answered: (message: IncomingMessage) => void;
+  readonly failed: (error: Error) => void;
+}
+
 /** Sends a request, and once more where that is safe. */
-function pendingResponse(sent: (isAgain: boolean) => SentRequest, watch: SendingWatch): PendingResponse {
+function pendingResponse(sent: (way: SendingWay) => SentRequest, watch: SendingWatch): PendingResponse {
   const { clock, onResend, onAnswer, onFailure } = watch;
   const sentMs = clock.monotonicMs();
   let isAborted = false;
-  let current = sent(false);
-  const fail = (error: unknown): void => {
+  let current: SentRequest | null = null;
+  const broken = (error: unknown): void => {
     if (!isAborted && !isByClient(error)) onFailure(error);
   };
-  const response = current.response.catch((error: unknown) => {
-    const cause = isAborted || clock.monotonicMs() - sentMs > RESEND_MS ? null : current.resendCause(error);
-    if (cause === null) throw error;
-    onResend(cause);
-    current = sent(true);
-    return current.response;
+  const response = new Promise<IncomingMessage>((resolve, reject) => {
+    const answered = (message: IncomingMessage): void => {
+      onAnswer();
+      resolve(message);
+    };
+    const failed = (error: Error): void => {
+      broken(error);
+      reject(error);
+    };
+    const sendAgain = (error: Error): void => {
+      const cause = isAborted || clock.monotonicMs() - sentMs > RESEND_MS ? null : current?.resendCause(error);
+      if (cause === null || cause === undefined) return failed(error);
+      onResend(cause);
+      try {
+        current = sent({ isAgain: true, answered, failed });
+      } catch (unsendable) {
+        failed(unsendable as Error);
+      }
+    };
+    current = sent({ isAgain: false, answered, failed: sendAgain });
   });
-  response.then(onAnswer, fail);
   const abort = (): void => {
     isAborted = true;
-    current.request.destroy();
+    current?.request.destroy();
   };
-  return { response, abort, broken: fail };
+  return { response, abort, broken };
 }
 
 /** A connection that was closed while it was idle shows it after a round trip. Later, the API may have been at work. */
@@ -181,15 +189,31 @@ interface Connecting {
 /** A request on its connection. */
 class SentRequest {
   readonly request: ClientRequest;
-  readonly response: Promise<IncomingMessage>;
   /** Bytes that the connection had brought before this request. */
   #bytesBefore = 0;
   #isConnected = false;
+  #answer: IncomingMessage | null = null;
+  #isOver = false;
 
-  constructor(request: ClientRequest, { connectMs, connected, upload }: Connecting) {
+  constructor(request: ClientRequest, { connectMs, connected, upload }: Connecting, way: SendingWay) {
     this.request = request;
-    this.response = responseTo(request, upload).catch((error: unknown) => {
-      throw this.#isConnected || isByClient(error) ? error : new UnsentError(error);
+    request.on('response', (message) => {
+      this.#answer = message;
+      if (!this.#isOver) way.answered(message);
+      this.#isOver = true;
+    });
+    request.on('error', (error) => this.#fail(error, way));
+    // An unrequested protocol switch is refused.
+    request.on('upgrade', (_response, socket) => {
+      socket.destroy();
+      this.#fail(new ProtocolError(), way);
+    });
+    request.on('timeout', () => {
+      const isOfClient = this.#answer === null ? hasStalled(request, upload) : this.#answer.readableLength > 0;
+      request.destroy(isOfClient ? new ClientTimeoutError() : new UpstreamTimeoutError());
+    });
+    request.on('close', () => {
+      if (this.#answer === null) this.#fail(new GivenUpError(), way);
     });
     request.on('socket', (socket) => {
       this.#bytesBefore = socket.bytesRead;
@@ -202,6 +226,12 @@ class SentRequest {
         this.#isConnected = true;
       });
     });
+  }
+
+  #fail(error: Error, way: SendingWay): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    way.failed(this.#isConnected || isByClient(error) ? error : new UnsentError(error));
   }
 
   /** Tells why the request may be sent again after this error; `null` if it may not. */
@@ -223,29 +253,6 @@ function framing(body: UpstreamRequest['body']): RawHeaders {
   return body.length === null ? ['Transfer-Encoding', 'chunked'] : ['Content-Length', body.length];
 }
 
-function responseTo(request: ClientRequest, upload: Readable | null): Promise<IncomingMessage> {
-  return new Promise((resolve, reject) => {
-    let answer: IncomingMessage | null = null;
-    request.on('response', (message) => {
-      answer = message;
-      resolve(message);
-    });
-    request.on('error', reject);
-    // An unrequested protocol switch is refused.
-    request.on('upgrade', (_response, socket) => {
-      socket.destroy();
-      reject(new ProtocolError());
-    });
-    request.on('timeout', () => {
-      const isOfClient = answer === null ? hasStalled(request, upload) : answer.readableLength > 0;
-      request.destroy(isOfClient ? new ClientTimeoutError() : new UpstreamTimeoutError());
-    });
-    request.on('close', () => {
-      if (answer === null) reject(new GivenUpError());
-    });
-  });
-}
-
 /** The API has taken all that came of a body, and waits for more. */
 function hasStalled(request: ClientRequest, upload: Readable | null): boolean {
   return upload !== null && !upload.readableEnded && !request.writableNeedDrain;
@@ -265,17 +272,7 @@ function sendBody(request: ClientRequest, body: UpstreamRequest['body']): void {
     for (const piece of body.slice(0, -1)) request.write(piece);
     return void request.end(body.at(-1));
   }
-  const { stream, largestBytes } = body;
-  let length = 0;
-  stream.on('data', (chunk: Buffer) => {
-    length += chunk.length;
-    if (length > largestBytes) request.destroy(new BodyTooLargeError());
-  });
-  stream.pipe(request);
-  stream.once('error', () => request.destroy(new GivenUpError()));
-  stream.once('close', () => {
-    if (!stream.readableEnded) request.destroy(new GivenUpError());
-  });
+  sendOn(body, request);
 }
 
 /** The part of a refusal that is read before it goes back to the client. The API's refusals are below 1 KiB. */
@@ -303,7 +300,7 @@ export class UpstreamResponse implements ResponseHead {
     this.#key = key;
     this.status = statusCode;
     this.ok = statusCode >= 200 && statusCode < 300;
-    this.values = headerMap(rawHeaders);
+    this.values = new HeaderMap(rawHeaders);
     this.body = new ResponseBody(message, { key, onBroken });
   }
 
