@@ -56,6 +56,11 @@ export interface Budgets {
    * ledger that does not answer gets the rest later, if the process still runs.
    */
   flush(): Promise<boolean>;
+  /**
+   * From now on, the calls of a turn of the event loop reserve in one transaction of a file, before any of them is sent: for
+   * a process with many at once. Each waits for the end of its turn.
+   */
+  gather(): void;
   /** From now on, tells `watch` whenever the ledger begins to fail, and when it answers again. */
   watchLedger(watch: LedgerWatch): void;
   /**
@@ -195,6 +200,10 @@ class SharedBudgets implements Budgets {
       this.all.map(async (account) => ({ budget: account.budget, ...(await account.refresh()) })),
     );
     return { ledger: this.ledger, budgets: statuses };
+  }
+
+  gather(): void {
+    this.#link.gathers = this.#link.ledger.kind === 'sqlite';
   }
 
   watchLedger(watch: LedgerWatch): void {

@@ -5,6 +5,8 @@ import { LedgerUnavailableError, type Eventually, type Ledger } from './ledger.t
 export interface Sender {
   /** Tells whether something has not been stored by the ledger. */
   readonly hasUnsent: boolean;
+  /** Tells whether calls wait for what has not been sent. */
+  readonly isAsking: boolean;
   /** Tells whether there are reservations, which the ledger drops unless they are renewed. */
   readonly isHolding: boolean;
   /** Tells whether the ledger has stored everything. */
@@ -63,6 +65,8 @@ export class LedgerLink {
   readonly writer = crypto.randomUUID();
   /** `false` from a failure until the next answer: nobody waits for the ledger meanwhile. Only the link sets it. */
   up = true;
+  /** Reservations wait for the end of the turn too, so that all of a turn are one transaction of the ledger. */
+  gathers = false;
   readonly #random: () => number;
   readonly #onError: (error: unknown) => void;
   readonly #onUp: () => void;
@@ -133,8 +137,8 @@ export class LedgerLink {
   }
 
   /**
-   * Sends what a call has settled before the process waits for anything again: with the next reservation where one comes
-   * first, which saves the ledger a transaction, and at the latest when the process exits.
+   * Sends what a call has settled, or asks for if reservations are gathered, before the process waits for anything again: with
+   * the next reservation where one comes first, which saves the ledger a transaction, and at the latest when the process exits.
    */
   sendSoon(sender: Sender): void {
     this.#settling.add(sender);
@@ -147,10 +151,13 @@ export class LedgerLink {
     });
   }
 
-  /** Sends what calls have settled, before anybody reads the ledger. While it is down, that is kept. */
+  /**
+   * Sends what calls have settled, before anybody reads the ledger. While it is down, that is kept; calls that asked before it
+   * was, learn it by their own posting.
+   */
   sendSettled(): void {
     if (this.#settling.size === 0) return;
-    if (this.up) for (const sender of this.#settling) sender.send();
+    for (const sender of this.#settling) if (this.up || sender.isAsking) sender.send();
     this.#settling.clear();
   }
 

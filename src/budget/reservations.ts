@@ -98,6 +98,10 @@ export class Reservations implements Sender {
     return this.#waiting.length > 0 || this.#heldIsUnsent || this.#batch !== null || this.#unsentSpends.length > 0;
   }
 
+  get isAsking(): boolean {
+    return this.#waiting.length > 0;
+  }
+
   get isHolding(): boolean {
     return this.#heldNanoUsd > 0n;
   }
@@ -130,7 +134,8 @@ export class Reservations implements Sender {
     const request: Request = { nanoUsd, verdict: null, onVerdict: null, cancelDeadline: null };
     if (this.#link.up) {
       this.#waiting.push(request);
-      this.send();
+      if (this.#link.gathers) this.#link.sendSoon(this);
+      else this.send();
     } else {
       this.#decideAlone(request);
     }

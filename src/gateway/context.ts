@@ -73,6 +73,7 @@ export function gatewayContext(
   const refusals = store.families.plimsoll_gateway_refusals_total;
   for (const reason of GATEWAY_REFUSALS) refusals.series({ reason }).add(0);
   const shared = previous ?? { ...sharedParts(options), ...watchingParts(options, store) };
+  options.budgets?.gather();
   if (options.budgets !== previous?.options.budgets)
     options.budgets?.watchLedger((error) =>
       shared.faults.set('ledger', '', error === null ? null : storeCause(error, 'ledger_unavailable')),

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { memoryLedger, type BudgetDefinition } from 'plimsoll/budget';
+import { memoryLedger, type BudgetDefinition, type Ledger } from 'plimsoll/budget';
 import { Account } from '../../src/budget/account.ts';
 import { PARAMS, samples, total } from '../../testing/client-workbench.ts';
 import { budgeted } from '../../testing/budget/budgeted-client.ts';
@@ -298,4 +298,44 @@ test('what a call has settled goes with the next reservation in one posting, or 
       .spentNanoUsd,
     100n,
   );
+});
+
+/** Time that stands, but for the end of the turn. */
+function turningTime(): StandingTime {
+  return Object.assign(new StandingTime(NOW_MS), { soon: (task: () => void) => void setImmediate(task) });
+}
+
+test('reservations that are gathered are one posting a turn, which grants what fits and no more', async () => {
+  const stored = memoryLedger();
+  const asked: number[] = [];
+  const ledger: Ledger = {
+    ...stored,
+    post(posting) {
+      asked.push(posting.requests.length);
+      return stored.post(posting);
+    },
+  };
+  const { account, link } = oneProcess(ledger, turningTime(), aBudget({ limitNanoUsd: 100n }));
+  link.gathers = true;
+  const verdicts = await Promise.all([40n, 40n, 40n].map(async (nanoUsd) => account.reserve(nanoUsd, NOW_MS)));
+  assert.deepEqual(
+    verdicts.map(({ kind }) => kind),
+    ['granted', 'granted', 'refused'],
+  );
+  assert.deepEqual(asked, [3]);
+  account.settle(NOW_MS, 40n, 10n);
+  assert.equal((await account.reserve(50n, NOW_MS)).kind, 'granted');
+  assert.deepEqual(asked, [3, 1]);
+  const { balance } = await account.refresh();
+  assert.deepEqual([balance?.spentNanoUsd, balance?.reservedNanoUsd], [10n, 90n]);
+});
+
+test('a gathered reservation does not wait for a ledger that has failed since it was asked for', async () => {
+  const ledger = new UnreliableLedger(memoryLedger());
+  const { account, link } = oneProcess(ledger, turningTime(), aBudget());
+  link.gathers = true;
+  ledger.usually = 'is lost';
+  const asked = account.reserve(1n, NOW_MS);
+  link.noteFailure(new Error('another posting was lost'));
+  assert.equal((await asked).kind, 'unavailable');
 });
