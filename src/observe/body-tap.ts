@@ -142,20 +142,112 @@ function iterate(this: Body, ...given: Parameters<Iterate>): ReturnType<Iterate>
   return iterator(this, methods(this)[Symbol.asyncIterator], given);
 }
 
-/** The stream's own iterator: its methods are properties of each, and are replaced there. */
 function iterator(body: Body, plain: Iterate, given: Parameters<Iterate>): ReturnType<Iterate> {
   const branch = openBranch(body);
   if (branch === null) return plain.apply(body, given);
   const [options] = given;
+  const isPlain = methods(body) === native && (options === undefined || typeof options === 'object');
+  return isPlain
+    ? (new ChunkIterator(branch, body, options?.preventCancel === true) as unknown as ReturnType<Iterate>)
+    : iteratorOver(body, branch, { plain, given });
+}
+
+/**
+ * Iterates over a plain body as the runtime does, by a reader of its own: each result passes through a promise of plimsoll's,
+ * and the runtime's iterator makes two more for it than a reader. A call of `next` or `return` waits for those before it.
+ */
+class ChunkIterator {
+  readonly #branch: Branch;
+  readonly #reader: Reader;
+  readonly #preventCancel: boolean;
+  #isDone = false;
+  #waiting = 0;
+  #last: Promise<unknown> | null = null;
+
+  constructor(branch: Branch, body: Body, preventCancel: boolean) {
+    this.#branch = branch;
+    this.#reader = native.getReader.call(body);
+    this.#preventCancel = preventCancel;
+  }
+
+  readonly next = (): Promise<ReadResult> => this.#queue(this.#read);
+
+  readonly return = (value: unknown): Promise<IteratorResult<Uint8Array, unknown>> =>
+    this.#queue(() => this.#leave(value));
+
+  readonly [Symbol.asyncIterator] = (): this => this;
+
+  #queue<T>(action: () => Promise<T>): Promise<T> {
+    this.#waiting++;
+    const result = this.#last === null ? action() : this.#last.then(action, action);
+    if (this.#waiting > 0) this.#last = result;
+    return result;
+  }
+
+  #settle(): void {
+    if (--this.#waiting === 0) this.#last = null;
+  }
+
+  #finish(): void {
+    this.#isDone = true;
+    this.#reader.releaseLock();
+  }
+
+  readonly #read = (): Promise<ReadResult> => {
+    if (!this.#isDone) return this.#reader.read().then(this.#seen, this.#failed);
+    this.#settle();
+    return Promise.resolve({ done: true, value: undefined });
+  };
+
+  readonly #seen = (result: ReadResult): ReadResult => {
+    this.#settle();
+    if (result.done) this.#finish();
+    see(this.#branch, result);
+    return result;
+  };
+
+  readonly #failed = (error: unknown): never => {
+    this.#settle();
+    this.#finish();
+    end(this.#branch, failure(error));
+    throw error;
+  };
+
+  async #leave(value: unknown): Promise<IteratorResult<Uint8Array, unknown>> {
+    try {
+      if (!this.#isDone) await this.#giveUp(value);
+      return { done: true, value };
+    } finally {
+      this.#settle();
+    }
+  }
+
+  #giveUp(reason: unknown): Promise<void> | undefined {
+    if (!this.#preventCancel) end(this.#branch, 'cancelled');
+    const cancelled = this.#preventCancel ? undefined : this.#reader.cancel(reason);
+    this.#finish();
+    return cancelled;
+  }
+}
+
+/** The prototype of the language's own asynchronous iterators, as the runtime's has it. */
+const iteratorPrototype: unknown = Object.getPrototypeOf(Object.getPrototypeOf(async function* () {}.prototype));
+Object.setPrototypeOf(ChunkIterator.prototype, iteratorPrototype as object);
+
+/** The iterator of a body that is not the runtime's own: its methods are properties of each, and are replaced there. */
+function iteratorOver(
+  body: Body,
+  branch: Branch,
+  { plain, given }: { readonly plain: Iterate; readonly given: Parameters<Iterate> },
+): ReturnType<Iterate> {
+  const [options] = given;
   const iterator = inside(branch, () => plain.apply(body, given));
   const next = iterator.next.bind(iterator);
-  // The runtime's own `next` calls no method that is covered.
-  const read = methods(body) === native ? next : (): ReturnType<typeof next> => inside(branch, next);
   const giveUp = iterator.return?.bind(iterator);
   const { seen, failed } = observers(branch);
   let lastRead: Promise<unknown> | null = null;
   iterator.next = () => {
-    const result = read().then(seen, failed);
+    const result = inside(branch, next).then(seen, failed);
     lastRead = result;
     return result;
   };

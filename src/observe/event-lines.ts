@@ -1,5 +1,3 @@
-import { LineEnds, NO_LINE, buffers, longer, type LongLine } from './line-ends.ts';
-
 /** Takes what the lines of an event stream carry. Bytes belong to the reader of the stream and are not kept. */
 export interface EventSink {
   /** Takes a whole line of data: `bytes` from `start` to `end`, without field name and line end. */
@@ -16,8 +14,8 @@ export interface EventSink {
   dispatch(name: EventName): void;
   /**
    * Takes a whole event that begins at `start`, where it is content as the API writes it and needs no second look: returns
-   * the position after its blank line. -1 for any other, which comes line by line. There is a CR in `bytes` from there on
-   * only where `contentEnd` sees it.
+   * the position after its blank line. -1 for any other, which comes line by line. A CR in its content, which is no
+   * JSON then, may pass.
    */
   wholeContent(bytes: Uint8Array, start: number): number;
 }
@@ -28,8 +26,16 @@ export type EventName = 'named' | 'ping' | 'error' | null;
 const LF = 0x0a;
 const CR = 0x0d;
 const SPACE = 0x20;
-const QUOTE = 0x22;
 const COLON = 0x3a;
+const CLOSING_BRACE = 0x7d;
+
+const NOTHING = Buffer.alloc(0);
+
+/** A chunk need not be a Buffer, and making it one costs more than reading its lines; a Buffer's search is twice as fast. */
+export const buffers = Buffer.prototype as Uint8Array;
+
+/** In a chunk of so many bytes, a CR is found on the way to the LF; in a longer one, two calls of the runtime's search are faster. */
+export const SHORT_CHUNK_BYTES = 192;
 
 /** From this length on, the beginning of an open line is looked at: it may say enough. */
 const BEGINNING_BYTES = 1_024;
@@ -57,7 +63,7 @@ export class EventLines {
   #hasData = false;
   #hasName = false;
   /** The open line: all of it or, unless `#mode` is `hold`, its beginning. */
-  #held = Buffer.alloc(0);
+  #held = NOTHING;
   #heldBytes = 0;
   #mode: 'hold' | 'measure' | 'skip' = 'hold';
   #openLine = NO_LINE;
@@ -145,7 +151,7 @@ export class EventLines {
     this.#heldBytes = 0;
     this.#mode = 'hold';
     this.#openLine = NO_LINE;
-    if (this.#held.length > KEPT_BYTES) this.#held = Buffer.alloc(0);
+    if (this.#held.length > KEPT_BYTES) this.#held = NOTHING;
   }
 
   #longLine(): void {
@@ -257,73 +263,68 @@ function nameAt(bytes: Uint8Array, start: number, end: number): EventName {
   return name === 'ping' || name === 'error' ? name : 'named';
 }
 
-/** How the data of a content delta begins, as the API writes it, up to its index, and from there to its type. */
-const DELTA_BEGINS = Buffer.from('{"type":"content_block_delta","index":');
-const DELTA_GOES_ON = Buffer.from(',"delta":{"type":"');
+/** Finds the next LF or CR, looking at each byte once. */
+class LineEnds {
+  readonly #bytes: Uint8Array;
+  readonly #found = new Map([
+    [LF, -2],
+    [CR, -2],
+  ]);
 
-/** The same from the line of the event's name on. */
-const EVENT_BEGINS = Buffer.from(`event: content_block_delta\ndata: ${DELTA_BEGINS.toString()}`);
-
-/** The position of the type in a content delta as the API writes it; -1 for anything else. */
-export function deltaTypeAt(bytes: Uint8Array, start: number, end: number): number {
-  const at = typeAfter(DELTA_BEGINS, bytes, start);
-  return at < end ? at : -1;
-}
-
-/** The same in a whole event, however far it goes. */
-export function eventTypeAt(bytes: Uint8Array, start: number): number {
-  return typeAfter(EVENT_BEGINS, bytes, start);
-}
-
-/** In a chunk of so many bytes, a CR is found on the way to the LF; in a longer one, two calls of the runtime's search are faster. */
-const SHORT_CHUNK_BYTES = 192;
-
-/** The LF that ends a line of content; -1 where there is none, or a CR before it in a short chunk. */
-export function contentEnd(bytes: Uint8Array, start: number): number {
-  if (bytes.length > SHORT_CHUNK_BYTES) return buffers.indexOf.call(bytes, LF, start);
-  for (let at = start; at < bytes.length; at++) {
-    const byte = bytes[at];
-    if (byte === LF) return at;
-    if (byte === CR) return -1;
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
   }
-  return -1;
+
+  /** -1 where there is none from `position` on. */
+  next(position: number): number {
+    const lf = this.#find(LF, position);
+    const cr = this.#find(CR, position);
+    return lf === -1 || (cr !== -1 && cr < lf) ? cr : lf;
+  }
+
+  #find(byte: number, position: number): number {
+    const known = this.#found.get(byte) ?? -2;
+    if (known === -1 || known >= position) return known;
+    const found = buffers.indexOf.call(this.#bytes, byte, position);
+    this.#found.set(byte, found);
+    return found;
+  }
 }
 
-/** No line of a delta is shorter; up to here, nothing is read beyond the end. */
-const SHORTEST_REST = DELTA_GOES_ON.length + 1;
-
-function typeAfter(beginning: Uint8Array, bytes: Uint8Array, start: number): number {
-  const { length } = beginning;
-  if (bytes.length - start < length + SHORTEST_REST || !isAt(beginning, bytes, start)) return -1;
-  let at = start + length;
-  for (let digit = bytes[at] ?? 0; digit >= 0x30 && digit <= 0x39; digit = bytes[++at] ?? 0);
-  if (bytes.length - at <= DELTA_GOES_ON.length || !isAt(DELTA_GOES_ON, bytes, at)) return -1;
-  at += DELTA_GOES_ON.length;
-  return bytes[at] === QUOTE ? -1 : at;
+/** The measures of a line, or of as much of it as has come. */
+export interface LongLine {
+  /** Bytes from the beginning of the value to the end of the line. */
+  readonly length: number;
+  /** The last character that is no space is a brace. */
+  readonly isClosed: boolean;
+  /** Spaces in front of that brace. */
+  readonly padding: number;
+  /** Spaces after the last character that is none. */
+  readonly trailing: number;
 }
 
-/** All of `expected` must be in bounds: reading beyond the end takes many times as long. */
-function isAt(expected: Uint8Array, bytes: Uint8Array, start: number): boolean {
-  const { length } = expected;
-  for (let i = 0; i < length; i++) if (bytes[start + i] !== expected[i]) return false;
-  return true;
+/** A line of which nothing has come. */
+const NO_LINE: LongLine = { length: 0, isClosed: false, padding: 0, trailing: 0 };
+
+/** The measures of a whole line. */
+export function measured(bytes: Uint8Array, start: number, end: number): LongLine {
+  return longer(NO_LINE, end === bytes.length ? bytes : bytes.subarray(0, end), start);
 }
 
-const TEXT_FRAME_BYTES = 'text_delta","text":""}}'.length;
-const THINKING_FRAME_BYTES = 'thinking_delta","thinking":""}}'.length;
-const TOOL_INPUT_FRAME_BYTES = 'input_json_delta","partial_json":""}}'.length;
-
-/**
- * The bytes of a delta besides its content, from its type on, of which the first two letters tell. `null` for what is no
- * output: a signature is proof of thinking, and a citation a copy of the input.
- */
-export function frameBytes(bytes: Uint8Array, typeAt: number): number | null {
-  const first = bytes[typeAt];
-  if (first === 0x74 /* t */) return bytes[typeAt + 1] === 0x65 /* e */ ? TEXT_FRAME_BYTES : THINKING_FRAME_BYTES;
-  return first === 0x69 /* i */ ? TOOL_INPUT_FRAME_BYTES : null;
+/** The measures of an open line with one more piece, of which only the end is looked at. */
+function longer(line: LongLine, bytes: Uint8Array, start: number): LongLine {
+  const length = line.length + bytes.length - start;
+  const trailing = spacesBefore(bytes, start, bytes.length);
+  const last = bytes.length - trailing - 1;
+  if (last < start) return { ...line, length, trailing: line.trailing + trailing };
+  if (bytes[last] !== CLOSING_BRACE) return { length, isClosed: false, padding: 0, trailing };
+  const padding = spacesBefore(bytes, start, last);
+  const goesOn = last - padding === start;
+  return { length, isClosed: true, padding: goesOn ? padding + line.trailing : padding, trailing };
 }
 
-/** Tells by that whether it is text or tool input. */
-export function isOfAnswer(frame: number | null): boolean {
-  return frame === TEXT_FRAME_BYTES || frame === TOOL_INPUT_FRAME_BYTES;
+function spacesBefore(bytes: Uint8Array, start: number, end: number): number {
+  let from = end;
+  while (from > start && bytes[from - 1] === SPACE) from--;
+  return end - from;
 }

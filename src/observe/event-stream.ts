@@ -1,35 +1,32 @@
 import type { BodyEnd, BodyListener } from './branch.ts';
 import { DocumentListener, SHORT_JSON, parseJson } from './content.ts';
+import { EventLines, measured, type EventName, type EventSink, type LongLine } from './event-lines.ts';
 import {
-  EventLines,
-  contentEnd,
+  beginsAlike,
+  blockType,
+  delta,
   deltaTypeAt,
+  eventEnd,
   eventTypeAt,
   frameBytes,
   isOfAnswer,
-  type EventName,
-  type EventSink,
-} from './event-lines.ts';
-import { measured, type LongLine } from './line-ends.ts';
+  plainEvent,
+  text,
+  type Delta,
+} from './event-shapes.ts';
 import { fallback, isJson, revisedUsage, type Answered, type Fallback, type Json } from './usage.ts';
 
 /** A block that starts with its content, such as search results, can be large. Only starts up to here are parsed. */
 const LONGEST_BLOCK_START = 1_024;
 
-/** `{"type":"content_block_start","index":10,"content_block":{"type":"server_tool_use"` ends before it. */
-const BLOCK_TYPE_ENDS_BY = 106;
-
-const BLOCK_TYPE = /^\{"type":"content_block_start","index":\d+,"content_block":\{"type":"(\w+)"/;
-
-const LF = 0x0a;
 const SPACE = 0x20;
-const CLOSING_BRACE = 0x7d;
+
+/** A position that no chunk has. */
+const BEYOND_ANY = 1 << 29;
 
 /** A data line of an event whose content is only measured, or the data of any other. */
 type Pending =
-  | { readonly kind: 'delta'; readonly contentBytes: number; readonly isWhole: boolean; readonly isOfAnswer: boolean }
-  | { readonly kind: 'block'; readonly type: string }
-  | { readonly kind: 'text'; readonly text: string };
+  Delta | { readonly kind: 'block'; readonly type: string } | { readonly kind: 'text'; readonly text: string };
 
 /**
  * Reads along a Messages event stream, chunk by chunk, and finds in it what the SDK's reader finds: the same events, by the
@@ -80,12 +77,17 @@ export class EventStreamScanner implements Answered, EventSink {
 
   readonly #lines = new EventLines(this);
   #pending: Pending | null = null;
+  /** Where the type is in the chunk before, if that was one event of content. */
+  #alikeAt = BEYOND_ANY;
+  #alikeFrame: number | null = null;
   #hasUnnamed = false;
   /** The SDK reads no further after an error. */
   #isOver = false;
 
   feed(chunk: Uint8Array): void {
-    if (!this.#isOver) this.#lines.feed(chunk);
+    if (this.#isOver || this.takeAlike(chunk)) return;
+    this.#alikeAt = BEYOND_ANY;
+    this.#lines.feed(chunk);
   }
 
   /** The stream is over. */
@@ -111,16 +113,34 @@ export class EventStreamScanner implements Answered, EventSink {
 
   wholeContent(bytes: Uint8Array, start: number): number {
     const typeAt = this.#isOver ? -1 : eventTypeAt(bytes, start);
-    const end = typeAt === -1 ? -1 : contentEnd(bytes, typeAt);
-    if (end === -1 || bytes[end + 1] !== LF || bytes[end - 1] !== CLOSING_BRACE) return -1;
-    let last = end - 2;
-    while (bytes[last] === SPACE) last--; // the API pads its deltas
+    if (typeAt === -1) return -1;
     const frame = frameBytes(bytes, typeAt);
-    this.events++;
+    const end = eventEnd(bytes, typeAt, frame);
+    if (end === -1) return -1;
+    this.#addContent(bytes, end, typeAt + (frame ?? bytes.length));
     this.begun = true;
     if (isOfAnswer(frame)) this.answering = true;
-    if (frame !== null) this.contentBytes += Math.max(0, last + 2 - typeAt - frame);
-    return end + 2;
+    if (start === 0 && end === bytes.length) [this.#alikeAt, this.#alikeFrame] = [typeAt, frame];
+    return end;
+  }
+
+  /** Takes a chunk that is one event of the same content as the last chunk was; returns whether it is. */
+  takeAlike(chunk: Uint8Array): boolean {
+    const typeAt = this.#alikeAt;
+    const frame = this.#alikeFrame;
+    if (!beginsAlike(chunk, typeAt) || frameBytes(chunk, typeAt) !== frame) return false;
+    const { length } = chunk;
+    if (eventEnd(chunk, typeAt, frame) !== length) return false;
+    this.#addContent(chunk, length, typeAt + (frame ?? length));
+    return true;
+  }
+
+  /** Adds an event that ends at `end`, and would at `empty` without its content. */
+  #addContent(bytes: Uint8Array, end: number, empty: number): void {
+    let last = end - 4;
+    while (bytes[last] === SPACE) last--; // the API pads its deltas
+    this.events++;
+    this.contentBytes += Math.max(0, last + 2 - empty);
   }
 
   isEnough(beginning: Uint8Array, start: number): boolean {
@@ -187,6 +207,10 @@ export class EventStreamScanner implements Answered, EventSink {
   }
 
   #read(data: string): void {
+    const plain = plainEvent(data);
+    if (plain === 'message_stop') this.stopped = true;
+    else if (plain !== null && plain !== 'content_block_stop') this.#startBlock(plain);
+    if (plain !== null) return;
     const value = parsed(data);
     const type = value?.['type'];
     if (value === null || typeof type !== 'string') this.#countUnreadable(data);
@@ -256,20 +280,6 @@ const TOOL_USES: ReadonlySet<string> = new Set(['tool_use', 'server_tool_use', '
 
 const CONTENT_FIELDS = ['text', 'thinking', 'partial_json'];
 
-/** The size of a content delta's content: its line without the frame and without the API's padding spaces. */
-function delta(bytes: Uint8Array, typeAt: number, line: LongLine & { readonly start: number }): Pending {
-  const { length, padding, trailing, isClosed: isWhole } = line;
-  const frame = frameBytes(bytes, typeAt);
-  const size = frame === null ? 0 : length - padding - trailing - (typeAt - line.start) - frame;
-  return { kind: 'delta', contentBytes: Math.max(0, size), isWhole, isOfAnswer: isOfAnswer(frame) };
-}
-
-/** The type of a content block that starts as the API writes it; `null` for anything else. */
-function blockType(bytes: Uint8Array, start: number): string | null {
-  const opening = text(bytes, start, Math.min(bytes.length, start + BLOCK_TYPE_ENDS_BY));
-  return BLOCK_TYPE.exec(opening)?.[1] ?? null;
-}
-
 /** Gets what a stream says of a call, as it comes. */
 export interface StreamEvents {
   /** `message_start` has come, with the model and the input side of the usage. */
@@ -297,6 +307,7 @@ export class EventStreamListener implements BodyListener {
   chunk(bytes: Uint8Array): void {
     if (!this.#scanning) return;
     const scanner = this.#scanner;
+    if (scanner.takeAlike(bytes)) return;
     const { startUsage, begun, answering } = scanner;
     try {
       scanner.feed(bytes);
@@ -326,10 +337,6 @@ export class EventStreamListener implements BodyListener {
       this.#events.fail(error);
     }
   }
-}
-
-function text(bytes: Uint8Array, start: number, end: number): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset + start, Math.max(0, end - start)).toString('utf8');
 }
 
 function parsed(data: string): Json | null {

@@ -146,6 +146,7 @@ export function revisedUsage(before: Json | null, later: Json, start: Json | nul
 }
 
 function present(usage: Json): Json {
+  if (!Object.values(usage).some((value) => value === null || value === undefined)) return usage;
   return Object.fromEntries(Object.entries(usage).filter(([, value]) => value !== null && value !== undefined));
 }
 

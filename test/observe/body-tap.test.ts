@@ -246,6 +246,91 @@ describe('tapBody', () => {
     assert.deepEqual(Object.keys(other.getReader()), []);
   });
 
+  /** What a body's iterator gives, in every order of its methods, with and without waiting in between. */
+  const ORDERS: Readonly<Record<string, (iterator: Iterator) => readonly Promise<unknown>[] | Promise<unknown>[][]>> = {
+    'reads to the end and beyond': (it) => [it.next(), it.next(), it.next(), it.next(), it.next()],
+    'a return behind two reads': (it) => [it.next(), it.next(), it.return('enough'), it.next()],
+    'a return before any read': (it) => [it.return('enough'), it.next(), it.return('once more')],
+    'two returns': (it) => [it.next(), it.return('one'), it.return('two')],
+  };
+  type Iterator = Required<Pick<AsyncIterableIterator<Uint8Array>, 'next' | 'return'>>;
+
+  for (const [order, ask] of Object.entries(ORDERS)) {
+    for (const options of [undefined, {}, { preventCancel: true }, { preventCancel: false }]) {
+      it(`iterates as the runtime does: ${order}, with ${JSON.stringify(options)}`, async () => {
+        const came = async (body: ReadableStream<Uint8Array>): Promise<unknown> => {
+          const iterator = body.values(options) as unknown as Iterator;
+          const settled: unknown[] = [];
+          const asked = ask(iterator).flat();
+          await Promise.all(
+            asked.map((answer, place) =>
+              answer.then(
+                (value) => settled.push([place, value]),
+                (error: unknown) => settled.push([place, String(error)]),
+              ),
+            ),
+          );
+          return { settled, locked: body.locked, later: inspect(await iterator.next()) };
+        };
+        const [plain, tapped] = [source(CHUNKS), source(CHUNKS)];
+        tapBody(tapped.body, listener());
+        assert.deepEqual(await came(tapped.body), await came(plain.body));
+        assert.deepEqual([tapped.sent(), tapped.cancelled()], [plain.sent(), plain.cancelled()]);
+      });
+    }
+  }
+
+  it('iterates as the runtime does over a body that breaks, or whose cancel fails', async () => {
+    const broken = (): ReadableStream<Uint8Array> => {
+      let reads = 0;
+      return new ReadableStream(
+        {
+          pull(controller) {
+            if (++reads === 2) throw new Error('the connection broke');
+            controller.enqueue(Uint8Array.of(1));
+          },
+          cancel() {
+            throw new Error('it cannot be given up');
+          },
+        },
+        { highWaterMark: 0 },
+      );
+    };
+    const came = async (body: ReadableStream<Uint8Array>, steps: readonly ('next' | 'return')[]): Promise<unknown> => {
+      const iterator = body.values() as unknown as Iterator;
+      const all = steps.map((step) => iterator[step]('why' as never));
+      return [await Promise.allSettled(all), body.locked];
+    };
+    for (const steps of [['next', 'next', 'next'], ['next', 'return'], ['return']] as const) {
+      const tapped = broken();
+      const told = listener();
+      tapBody(tapped, told);
+      assert.deepEqual(await came(tapped, steps), await came(broken(), steps));
+      assert.deepEqual(told.ends, [steps.includes('return' as never) ? 'cancelled' : 'failed']);
+    }
+  });
+
+  it('refuses what the runtime refuses of an iterator', () => {
+    const refusal = (body: ReadableStream<Uint8Array>, options: unknown): string => {
+      try {
+        body.values(options as never);
+        return 'none';
+      } catch (error) {
+        return String(error);
+      }
+    };
+    for (const options of [null, 'x', 5, [], () => undefined]) {
+      const tapped = source(CHUNKS).body;
+      tapBody(tapped, listener());
+      assert.equal(refusal(tapped, options), refusal(source(CHUNKS).body, options));
+      assert.equal(refusal(tapped, options), refusal(tapped, options));
+    }
+    const [tapped, plain] = [source(CHUNKS).body, source(CHUNKS).body];
+    tapBody(tapped, listener());
+    for (const body of [tapped, plain]) body.getReader();
+    assert.equal(refusal(tapped, undefined), refusal(plain, undefined));
+  });
+
   it('leaves its iterator as it is after a return', async () => {
     const answers = async (iterator: AsyncIterableIterator<Uint8Array>): Promise<unknown> => [
       await iterator.next(),

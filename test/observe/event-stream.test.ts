@@ -85,6 +85,19 @@ describe('EventStreamScanner', () => {
       }
     });
 
+    it(`reads every recording the same with each event in a chunk of its own, and each after a cut one, with ${ending}`, () => {
+      for (const { response } of STREAMED) {
+        const body = convert(response.body);
+        const whole = scan([bytes(body)]);
+        const events = body.split(/(?<=\n\r?\n)/).map(bytes);
+        assert.deepEqual(scan(events), whole);
+        assert.deepEqual(
+          scan(events.flatMap((each, i) => (i % 3 === 0 ? [each.subarray(0, 40), each.subarray(40)] : [each]))),
+          whole,
+        );
+      }
+    });
+
     it(`reads the shortest recording the same when it is cut in two at any byte, with ${ending}`, () => {
       const [shortest] = STREAMED.toSorted((one, other) => one.response.body.length - other.response.body.length);
       const body = bytes(convert(shortest?.response.body ?? ''));
