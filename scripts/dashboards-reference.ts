@@ -15,7 +15,7 @@ need. All of them
 - show single figures for the whole time range, unless their help names another, and times in UTC.
 
 Where **Cost by** can be chosen, it lists the attribution labels by which cost is recorded: \`route\`, unless
-\`plimsoll dashboards export --attribution\` names others, such as \`client\` for the clients of a gateway.
+\`plimsoll dashboards export --attribution\` names others, such as \`client,owner\` for a gateway.
 `;
 
 /** The text of `docs/dashboards.md`. */
