@@ -29,7 +29,7 @@ export async function growth(length: Length): Promise<readonly Grown[]> {
   for (const amount of [1, 100, 2_000])
     rows.push(await calls(length, { what: 'values of an attribution label, in turn', amount, way: inTurn(amount) }));
   for (const amount of [0, 1, 3, 5])
-    rows.push(await calls(length, { what: 'attribution labels', amount, way: labelled(amount) }));
+    rows.push(await calls(length, { what: 'attribution labels', amount, way: labeled(amount) }));
   for (const amount of [1, 5, 20])
     rows.push(await calls(length, { what: 'budgets on a call', amount, way: budgeted(amount) }));
   return rows;
@@ -58,7 +58,7 @@ function inTurn(values: number): Way {
   return { call, check };
 }
 
-function labelled(count: number): Way {
+function labeled(count: number): Way {
   const names = Array.from({ length: count }, (_, index) => `label_${index}`);
   const attribution = Object.fromEntries(names.map((name) => [name, ['a']]));
   const { claude, check } = measured(answersJson, {}, { attribution });

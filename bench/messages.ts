@@ -39,7 +39,7 @@ const message = JSON.stringify({
   type: 'message',
   role: 'assistant',
   model: MODEL,
-  content: [{ type: 'text', text: 'The harbour is four fathoms deep. '.repeat(45) }],
+  content: [{ type: 'text', text: 'The harbor is four fathoms deep. '.repeat(45) }],
   stop_reason: 'end_turn',
   stop_sequence: null,
   usage: USAGE,
@@ -98,5 +98,5 @@ export function answersStream(deltas: number, text = ' fathoms of water'): typeo
 export const PARAMS = {
   model: 'claude-haiku-4-5',
   max_tokens: 1_024,
-  messages: [{ role: 'user' as const, content: 'How deep is the harbour?' }],
+  messages: [{ role: 'user' as const, content: 'How deep is the harbor?' }],
 };

@@ -36,7 +36,7 @@ const aKey = (name: string) => ({
   key: ['sk-ant-api03', name, 'simulated'].join('-'),
 });
 
-const WEB = aKey('prod-harbour-web');
+const WEB = aKey('prod-harbor-web');
 const NIGHTLY = aKey('nightly-eval');
 
 type VirtualClock = SimulatorClock & { nowMs: number; isOver: boolean };

@@ -7,7 +7,7 @@ import { attribution } from 'plimsoll/express';
 type Authenticated = Request & { tenant?: string };
 
 /** The customers of this service by their tokens. A real service keeps them elsewhere. */
-const TENANTS: Readonly<Record<string, string>> = { 'token-h': 'harbour', 'token-p': 'pilot', 'token-y': 'yard' };
+const TENANTS: Readonly<Record<string, string>> = { 'token-h': 'harbor', 'token-p': 'pilot', 'token-y': 'yard' };
 
 const STYLE_GUIDE =
   'Names say what a thing is. A function does one thing. Errors are handled where they can be. '.repeat(40);
@@ -21,12 +21,12 @@ interface ServiceOptions {
 
 /** A service as any team would write it: three endpoints, three models. Models and limits come from the environment. */
 export function service({ budgets, tier }: ServiceOptions): Express {
-  const harbour = routes({ chat: { task: 'conversation' }, review: { task: 'code' }, research: { task: 'analysis' } });
+  const harbor = routes({ chat: { task: 'conversation' }, review: { task: 'code' }, research: { task: 'analysis' } });
 
   const claude = clientFromEnvironment({
     key: 'dev-local-key',
     retry: retryPolicy(),
-    routes: harbour,
+    routes: harbor,
     attribution: { tenant: Object.values(TENANTS) },
     budgets,
     tier: tier === undefined ? {} : { name: tier },
@@ -38,7 +38,7 @@ export function service({ budgets, tier }: ServiceOptions): Express {
   app.use(attribution({ labels: (req: Authenticated) => ({ tenant: req.tenant }) }));
 
   app.post('/chat', async (req, res) => {
-    const stream = claude.messages.stream({ ...harbour.route('chat'), messages: [user(req)] });
+    const stream = claude.messages.stream({ ...harbor.route('chat'), messages: [user(req)] });
     res.on('close', () => stream.abort());
     stream.on('text', (text) => res.write(text));
     await stream.done();
@@ -47,12 +47,12 @@ export function service({ budgets, tier }: ServiceOptions): Express {
 
   app.post('/review', async (req, res) => {
     const system = [{ type: 'text' as const, text: STYLE_GUIDE, cache_control: { type: 'ephemeral' as const } }];
-    const message = await claude.messages.create({ ...harbour.route('review'), system, messages: [user(req)] });
+    const message = await claude.messages.create({ ...harbor.route('review'), system, messages: [user(req)] });
     res.json({ review: text(message) });
   });
 
   app.post('/research', async (req, res) => {
-    const stream = claude.messages.stream({ ...harbour.route('research'), messages: [user(req)] });
+    const stream = claude.messages.stream({ ...harbor.route('research'), messages: [user(req)] });
     res.json({ report: text(await stream.finalMessage()) });
   });
 

@@ -69,7 +69,7 @@ function drawnVisit(path: Path, random: () => number): Visit {
   return {
     path,
     token: tenant < 0.6 ? 'token-h' : tenant < 0.9 ? 'token-p' : 'token-y',
-    question: `${QUESTIONS[path]} ${'The log of the harbour master says more. '.repeat(Math.floor(length * LENGTH[path]))}`,
+    question: `${QUESTIONS[path]} ${'The log of the harbor master says more. '.repeat(Math.floor(length * LENGTH[path]))}`,
     leaves: path === 'chat' && random() < 0.08,
   };
 }

@@ -42,6 +42,9 @@ export async function redisServer(args: readonly string[] = []): Promise<RedisSe
       '',
       '--appendonly',
       'yes',
+      // Each answer is in the file before it is sent: with `everysec`, a write waits up to 2 s for a slow disk, and is lost by a SIGKILL.
+      '--appendfsync',
+      'no',
     ];
     child = spawn(redis.path, [...settings, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
     if (child.stdout === null) throw new TypeError('expected a pipe');

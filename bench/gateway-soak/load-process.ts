@@ -18,7 +18,7 @@ function asked({ url, token }: Target, number: number): Promise<IncomingMessage>
   const body = JSON.stringify({
     model: 'claude-haiku-4-5',
     max_tokens: 1_024,
-    messages: [{ role: 'user', content: 'How deep is the harbour?' }],
+    messages: [{ role: 'user', content: 'How deep is the harbor?' }],
     metadata: { user_id: `soak-${number}` },
     stream: true,
   });

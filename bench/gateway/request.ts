@@ -7,8 +7,8 @@ export const EVENTS = 50;
 const PARAMS = {
   model: 'claude-haiku-4-5',
   max_tokens: 1_024,
-  system: 'You are the harbour master of a small port, and answer in a few words. '.repeat(12),
-  messages: [{ role: 'user', content: 'How deep is the harbour?' }],
+  system: 'You are the harbor master of a small port, and answer in a few words. '.repeat(12),
+  messages: [{ role: 'user', content: 'How deep is the harbor?' }],
 };
 
 /** A request of 1 KiB. */

@@ -15,7 +15,7 @@ import { attribution, metrics } from 'plimsoll/express';
 type Authenticated = Request & { tenant?: string };
 
 /** The callers, by token. A real service asks its database. */
-const tenants: Readonly<Record<string, string>> = { 'Bearer token-h': 'harbour', 'Bearer token-p': 'pilot' };
+const tenants: Readonly<Record<string, string>> = { 'Bearer token-h': 'harbor', 'Bearer token-p': 'pilot' };
 
 const spending = budgets({
   definitions: [

@@ -1,6 +1,6 @@
 import { budgetNow } from './budget-now.ts';
 import type { Dashboard, Row } from './panel.ts';
-import { ATTRIBUTION, descending, GROUP, inRange, rate, selected, share, sumBy } from './selection.ts';
+import { ATTRIBUTION, attributed, descending, GROUP, inRange, rate, selected, share, sumBy } from './selection.ts';
 
 const tokens = sumBy('kind', inRange('tokens', 'kind!~"(input|output)_estimated"'));
 const price = (matchers: string): string =>
@@ -53,9 +53,12 @@ const where: Row = {
       min: 0,
       decimals: 2,
       description:
-        'The eight that cost most, by the attribution label chosen above: client for the clients of a gateway. Calls without a value have one bar without a name. A smaller model saves most on the most expensive one.',
+        'The eight that cost most, by the attribution label chosen above: client for the clients of a gateway. Calls without a value are (none). A smaller model saves most on the most expensive one.',
       targets: [
-        { expr: `topk(8, ${sumBy(ATTRIBUTION, inRange(`cost_usd_by_${ATTRIBUTION}`))})`, legend: `{{${ATTRIBUTION}}}` },
+        {
+          expr: attributed(`topk(8, ${sumBy(ATTRIBUTION, inRange(`cost_usd_by_${ATTRIBUTION}`))})`),
+          legend: `{{${ATTRIBUTION}}}`,
+        },
       ],
       steps: [[null, 'blue']],
       noValue: 'nothing is recorded by this label',

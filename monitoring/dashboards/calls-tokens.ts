@@ -1,6 +1,6 @@
 import { RECORDED } from '../../src/rules/recording.ts';
 import type { Row } from './panel.ts';
-import { ATTRIBUTION, inRange, inWindow, quantile, rate, recorded, share, sumBy } from './selection.ts';
+import { ATTRIBUTION, attributed, inRange, inWindow, quantile, rate, recorded, share, sumBy } from './selection.ts';
 
 const reads = sumBy('model', rate('tokens', 'kind="cache_read"'));
 const inputs = sumBy('model', rate('tokens', 'kind=~"input|cache_read|cache_write_5m|cache_write_1h"'));
@@ -90,9 +90,11 @@ export const callTokens: Row = {
         'By the attribution label chosen above. A route with short responses on an expensive model stands out; plimsoll advise names it, and says what a cheaper model would have cost.',
       targets: [
         {
-          expr: share(
-            sumBy(ATTRIBUTION, inWindow(`cost_usd_by_${ATTRIBUTION}`, '1h')),
-            sumBy(ATTRIBUTION, inWindow(`requests_by_${ATTRIBUTION}`, '1h')),
+          expr: attributed(
+            share(
+              sumBy(ATTRIBUTION, inWindow(`cost_usd_by_${ATTRIBUTION}`, '1h')),
+              sumBy(ATTRIBUTION, inWindow(`requests_by_${ATTRIBUTION}`, '1h')),
+            ),
           ),
           legend: `{{${ATTRIBUTION}}}`,
         },

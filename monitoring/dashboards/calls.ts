@@ -1,7 +1,7 @@
 import { FAILED } from '../../src/rules/covered.ts';
 import { callTokens } from './calls-tokens.ts';
 import type { Dashboard, Row } from './panel.ts';
-import { ATTRIBUTION, inRange, inWindow, quantile, rate, share, sumBy } from './selection.ts';
+import { ATTRIBUTION, attributed, inRange, inWindow, quantile, rate, share, sumBy } from './selection.ts';
 
 const PAIR = 'model, key';
 const calls = sumBy(PAIR, inRange('requests'));
@@ -56,10 +56,10 @@ const who: Row = {
       title: 'Calls by $attribution',
       unit: 'reqps',
       width: 8,
-      description: 'By the attribution label chosen above. Calls without a value are one line without a name.',
+      description: 'By the attribution label chosen above. Calls without a value are (none).',
       targets: [
         {
-          expr: sumBy(ATTRIBUTION, `${inWindow(`requests_by_${ATTRIBUTION}`, '10m')} / 600`),
+          expr: attributed(sumBy(ATTRIBUTION, `${inWindow(`requests_by_${ATTRIBUTION}`, '10m')} / 600`)),
           legend: `{{${ATTRIBUTION}}}`,
         },
       ],

@@ -11,6 +11,11 @@ export const GROUP: readonly string[] = ['job', ...DEFAULT_SETTINGS.groupBy];
 /** The attribution label that the viewer chose. */
 export const ATTRIBUTION = '${attribution}';
 
+/** Names the series without a value of that label, which Grafana would call "Value". */
+export function attributed(expr: string): string {
+  return `label_replace(${expr}, "${ATTRIBUTION}", "(none)", "${ATTRIBUTION}", "")`;
+}
+
 /** The variables of every dashboard that narrow queries, by the label that each narrows. */
 const NARROWED = [...GROUP, 'model', 'key'];
 

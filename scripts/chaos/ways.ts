@@ -21,7 +21,7 @@ export interface Doing {
 /** Ends when the caller has what they wanted: `left` where they went away before. Rejects as the SDK does. */
 type Way = (doing: Doing) => Promise<'done' | 'left'>;
 
-const MESSAGES = [{ role: 'user' as const, content: 'How deep is the water in the harbour at low tide?' }];
+const MESSAGES = [{ role: 'user' as const, content: 'How deep is the water in the harbor at low tide?' }];
 
 function params({ model }: Doing) {
   return { model, max_tokens: 4_096, messages: MESSAGES };

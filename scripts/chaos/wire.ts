@@ -116,7 +116,7 @@ function reply({ body, batchItem }: MessagesRequest, call: ChaosCall | undefined
   const isFirstTurn = 'tools' in body && body.tools !== undefined && body.messages.length === 1;
   const words = { text: made.text ?? 'Four fathoms at low tide, and a little more by the quay. '.repeat(4) };
   return isFirstTurn
-    ? { ...made, text: '', toolUse: [{ name: 'depth', input: { at: 'harbour' } }] }
+    ? { ...made, text: '', toolUse: [{ name: 'depth', input: { at: 'harbor' } }] }
     : { ...words, ...made };
 }
 

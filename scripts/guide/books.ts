@@ -17,11 +17,11 @@ let nowMs = firstMs;
 Date.now = () => nowMs;
 
 const keyOf = (name: string, id: string) => ({ name, id, key: ['sk-ant-api03', name, 'simulated'].join('-') });
-const HARBOUR = keyOf('prod-harbour-api', 'apikey_01Harbour');
+const HARBOR = keyOf('prod-harbor-api', 'apikey_01Harbor');
 const REPORTS = keyOf('prod-berth-reports', 'apikey_01Reports');
 
 const api = simulator({
-  ...{ tier: 'custom', keys: [HARBOUR, REPORTS], keepRequests: 0, organization: { discountPercent: '5' } },
+  ...{ tier: 'custom', keys: [HARBOR, REPORTS], keepRequests: 0, organization: { discountPercent: '5' } },
   clock: { now: () => nowMs, sleep: async (ms) => void (nowMs += ms) },
   respond: ({ body }) => ({
     usage: { input_tokens: 600_000, output_tokens: body.model.includes('opus') ? 30_000 : 90_000 },
@@ -30,7 +30,7 @@ const api = simulator({
 globalThis.fetch = api.fetch;
 writeFileSync('admin-key', ['sk-ant-admin01', 'simulated'].join('-'));
 
-const clientWith = ({ key }: typeof HARBOUR): Anthropic => new Anthropic({ apiKey: key, authToken: null });
+const clientWith = ({ key }: typeof HARBOR): Anthropic => new Anthropic({ apiKey: key, authToken: null });
 const asked = async (claude: Anthropic, model: string): Promise<unknown> =>
   claude.messages.create(
     { model, max_tokens: 100_000, messages: [{ role: 'user', content: 'Which berth is free?' }] },
@@ -40,15 +40,15 @@ const asked = async (claude: Anthropic, model: string): Promise<unknown> =>
 rmSync('totals.db', { force: true });
 const clock = { epochMs: () => nowMs, monotonicMs: () => nowMs };
 const totals = dailyTotals({ store: 'totals.db', clock });
-const options = { key: HARBOUR.name, clock, registry: new Registry(), recorders: [totals.recorder] };
-const harbour = instrument(clientWith(HARBOUR), options);
+const options = { key: HARBOR.name, clock, registry: new Registry(), recorders: [totals.recorder] };
+const harbor = instrument(clientWith(HARBOR), options);
 for (let atMs = firstMs, day = 1; atMs < endMs; atMs += DAY_MS, day += 1) {
   nowMs = atMs;
-  await asked(harbour, 'claude-haiku-4-5');
-  await asked(harbour, 'claude-opus-5-5');
+  await asked(harbor, 'claude-haiku-4-5');
+  await asked(harbor, 'claude-opus-5-5');
   if (day % 7 === 0) await asked(clientWith(REPORTS), 'claude-sonnet-5-5');
   // Somebody tries something at home, with the key of the service.
-  if (day === 18 || day === 19) await asked(clientWith(HARBOUR), 'claude-opus-5-5');
+  if (day === 18 || day === 19) await asked(clientWith(HARBOR), 'claude-opus-5-5');
 }
 nowMs = endMs;
 await totals.close();

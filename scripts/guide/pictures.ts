@@ -56,7 +56,7 @@ async function viewAt(atMs: number): Promise<() => Promise<View>> {
   let current: Page | undefined = hour[0];
   const now = (): number => current?.atMs ?? atMs;
   const read = async () => ({ bytes: Buffer.from(current?.text ?? '') });
-  const replicas = new Replicas(['http://harbour-1:9464/metrics'], { now, read });
+  const replicas = new Replicas(['http://harbor-1:9464/metrics'], { now, read });
   for (current of hour) await replicas.poll();
   const answer = viewOfReplicas({ name: 'harbor', replicas, models: models({}), now });
   const rangeSeconds = RANGES.find((range) => range === SHOWN_SECONDS);

@@ -60,13 +60,13 @@ async function digests({ digest }: Digest, untilMs: number): Promise<void> {
 async function scrapes(path: string, untilMs: number): Promise<void> {
   const page = metricsHandler();
   for (; Date.now() <= untilMs; await sleep(SCRAPE_SECONDS * 1_000)) {
-    const read: Page = { atMs: Date.now(), text: await (await page(new Request('http://harbour/metrics'))).text() };
+    const read: Page = { atMs: Date.now(), text: await (await page(new Request('http://harbor/metrics'))).text() };
     appendFileSync(path, `${JSON.stringify(read)}\n`);
   }
 }
 
 const [until = '', pages = ''] = process.argv.slice(2);
 const untilMs = Date.parse(until);
-const [service, digest] = [await load<Service>('harbour.ts'), await load<Digest>('digest.ts')];
+const [service, digest] = [await load<Service>('harbor.ts'), await load<Digest>('digest.ts')];
 await Promise.all([visitors(service, untilMs), digests(digest, untilMs), scrapes(pages, untilMs)]);
 process.exit(0); // What is left would be over at this moment: a deployment ends the process.

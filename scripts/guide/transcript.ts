@@ -98,7 +98,7 @@ class Session {
       rules: join(root, 'alerts'),
       pages,
       scrapeSeconds: SCRAPE_SECONDS,
-      labels: { job: 'plimsoll', instance: 'harbour-1:9464' },
+      labels: { job: 'plimsoll', instance: 'harbor-1:9464' },
     });
     return alertLines(alerts);
   }
@@ -155,7 +155,7 @@ const ENTRIES = 1_200;
 const REPORT = 'gauge at the outer mole reads 3.1 m, wind southwest 5, and the vessel at berth 7 reports nothing new; ';
 const REPORTS_IN_ENTRY = 22;
 
-/** A night's log of the harbour, an entry a line. */
+/** A night's log of the harbor, an entry a line. */
 function logText(): string {
   return Array.from({ length: ENTRIES }, (_, index) => `entry ${index + 1}: ${REPORT.repeat(REPORTS_IN_ENTRY)}\n`).join(
     '',

@@ -23,6 +23,6 @@ function print({ name, functions, files, returns }: Trip): void {
 // Before anything of src/ is loaded: modules that are loaded already are not recorded.
 recordFunctions();
 const { trips } = await import('./trips.ts');
-const travelled = await trips();
-if (values.json === true) console.log(JSON.stringify(travelled));
-else for (const trip of travelled) print(trip);
+const traveled = await trips();
+if (values.json === true) console.log(JSON.stringify(traveled));
+else for (const trip of traveled) print(trip);

@@ -42,14 +42,14 @@ async function ownTrips(): Promise<readonly Trip[]> {
   const spending = budgets({ definitions: [{ name: 'all', period: 'month', usd: 600 }] });
   const limited = client({ budgets: spending });
   const limit = { fault: 'requests_limit', headers: { 'retry-after-ms': '1' } } as const;
-  const travelled = [
+  const traveled = [
     await trip('messages.create', () => plain.messages.create(ASK)),
     await trip('stream', () => readStream(plain)),
     await trip('429, then 200', () => (api.script([limit]), plain.messages.create(ASK))),
     await trip('with a budget', () => limited.messages.create(ASK)),
   ];
   await spending.close();
-  return travelled;
+  return traveled;
 }
 
 async function gatewayTrips(): Promise<readonly Trip[]> {
@@ -65,7 +65,7 @@ async function gatewayTrips(): Promise<readonly Trip[]> {
   await new Promise((resolve) => server.once('listening', resolve));
   const { port } = server.address() as AddressInfo;
   const sdk = new Anthropic({ apiKey: 'token', baseURL: `http://127.0.0.1:${port}` });
-  const travelled = [
+  const traveled = [
     await trip('gateway, JSON', () => sdk.messages.create(ASK)),
     await trip('gateway, stream', () => readStream(sdk)),
   ];
@@ -73,7 +73,7 @@ async function gatewayTrips(): Promise<readonly Trip[]> {
   server.close();
   await gate.close();
   await upstream.close(0);
-  return travelled;
+  return traveled;
 }
 
 async function trip(name: TripName, step: () => Promise<unknown>): Promise<Trip> {

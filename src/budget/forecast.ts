@@ -40,8 +40,7 @@ function isTooEarly(
 
 /**
  * Forecasts a calendar period: the spend so far, plus, for each remaining hour, the current rate times the usual share
- * of that weekday and hour of the day. `docs/budgets.md` has the method and its error. `null` until there is enough
- * spend.
+ * of that weekday and hour of the day. `null` until there is enough spend.
  */
 export function forecast(seen: SpendSoFar): Forecast | null {
   const { startMs, endMs, nowMs } = seen;

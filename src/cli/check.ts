@@ -100,16 +100,16 @@ function stepLines({ name, status, durationMs, text }: Step): readonly string[] 
 function verdictLines({ diagnosis, notices, model, baseUrl, costNanoUsd }: CheckReport): readonly string[] {
   // Notices do not matter while calls fail.
   if (diagnosis !== null)
-    return ['', ...labelled('Likely cause', diagnosis.text), ...labelled('Do next', diagnosis.next)];
+    return ['', ...labeled('Likely cause', diagnosis.text), ...labeled('Do next', diagnosis.next)];
   return [
     '',
     ...wrapped(`${model} answers at ${baseUrl}.`, WIDTH),
     ...(costNanoUsd === null ? [] : [`This check cost ${usd(costNanoUsd)}.`]),
-    ...notices.flatMap((notice) => labelled('Notice', sentenceOf(notice))),
+    ...notices.flatMap((notice) => labeled('Notice', sentenceOf(notice))),
   ];
 }
 
-function labelled(label: string, text: string): readonly string[] {
+function labeled(label: string, text: string): readonly string[] {
   const begin = `${label}:`.padEnd(14);
   const lines = text.split('\n').flatMap((paragraph) => wrapped(paragraph, WIDTH - begin.length));
   return lines.map((line, index) => (index === 0 ? begin : ' '.repeat(begin.length)) + line);

@@ -5,11 +5,13 @@ import { OWNER_LABEL } from '../gateway/access/member.ts';
 import type { Authenticate } from '../gateway/grant.ts';
 import { FALLBACK_HEADER } from '../gateway/headers.ts';
 import { shownPath } from '../gateway/endpoints.ts';
+import type { GatewayFault } from '../gateway/faults.ts';
 import { brokenOff } from '../gateway/node.ts';
 import type { Listener } from '../http/listen.ts';
 import { redacted } from '../keys/secrets.ts';
 import { operation } from '../observe/operation.ts';
 import { TOKEN_KINDS, type Call, type Recorder, type TokenKind } from '../vocabulary.ts';
+import type { CommandIo } from './command.ts';
 
 /** The known facts of a request. */
 interface Entry {
@@ -208,4 +210,66 @@ function valueIn(headers: readonly unknown[], wanted: string, form: RegExp): str
   );
   const value = at === -1 ? undefined : headers[at + 1];
   return typeof value === 'string' && form.test(value) ? redacted(value) : null;
+}
+
+/** The same error is printed once in this time. */
+const PRINT_MS = 60_000;
+
+/** Prints errors: each kind when it comes first, and then at most once a minute, with how many came since. */
+export function seldom(io: Pick<CommandIo, 'err' | 'now'>): (error: unknown) => void {
+  const kinds = new Map<string, { printedMs: number; count: number }>();
+  return (error) => {
+    const { name, code } = kindOf(error);
+    const kind = `${name} ${code ?? ''}`;
+    const seen = kinds.get(kind) ?? { printedMs: Number.NEGATIVE_INFINITY, count: 0 };
+    if (kinds.size < MOST_KINDS) kinds.set(kind, seen);
+    seen.count += 1;
+    if (io.now() - seen.printedMs < PRINT_MS) return;
+    io.err(errorLine(error, io.now(), seen.count));
+    [seen.printedMs, seen.count] = [io.now(), 0];
+  };
+}
+
+const MOST_KINDS = 1_000;
+
+/** An error as a line of JSON, with its kind only: messages of others may contain content. */
+function errorLine(error: unknown, nowMs: number, count: number): string {
+  const { name, code, cause } = kindOf(error);
+  const because = cause === undefined ? {} : { cause: kindOf(cause).code ?? kindOf(cause).name };
+  return JSON.stringify({
+    time: new Date(nowMs).toISOString(),
+    level: 'error',
+    event: 'error',
+    name,
+    code,
+    count,
+    ...because,
+  });
+}
+
+/** A failure of what the gateway needs, or its end, as a line of JSON. */
+export function faultLine({ cause, count, name, ...fault }: GatewayFault, nowMs: number): string {
+  const time = new Date(nowMs).toISOString();
+  const [level, event] = cause === null ? ['info', 'fault_ended'] : ['error', 'fault'];
+  return JSON.stringify({
+    ...{ time, level, event, ...(name !== '' && { name }) },
+    ...(cause !== null && { cause, count }),
+    ...fault,
+  });
+}
+
+/** A sentence of plimsoll's own as a line of JSON. */
+export function problemLine(message: string, nowMs: number): string {
+  return JSON.stringify({ time: new Date(nowMs).toISOString(), level: 'warn', event: 'organization', message });
+}
+
+/** A Redis that stopped answering, or answers again, as a line of JSON. */
+export function redisLine(facts: { readonly store: string; readonly outage: string | null }, nowMs: number): string {
+  const level = facts.outage === null ? 'info' : 'error';
+  return JSON.stringify({ time: new Date(nowMs).toISOString(), level, event: 'redis', ...facts });
+}
+
+function kindOf(error: unknown): { readonly name: string; readonly code?: string; readonly cause?: unknown } {
+  if (!(error instanceof Error)) return { name: typeof error };
+  return { name: error.name, cause: error.cause, ...('code' in error && { code: String(error.code) }) };
 }

@@ -22,7 +22,7 @@ import {
   type Command,
   type CommandIo,
 } from './command.ts';
-import { RequestLog } from './gateway-log.ts';
+import { RequestLog, faultLine, problemLine, redisLine, seldom } from './gateway-log.ts';
 import { reload, watchFile } from './gateway-reload.ts';
 import type { RunningGateway, StartedGateway, Supervised } from './gateway-start.ts';
 import type { WorkersFailedError } from './gateway-workers.ts';
@@ -224,68 +224,6 @@ function hasWorkersFailed(error: unknown): boolean {
 }
 
 const WORKERS_FAILED: WorkersFailedError['code'] = 'PLIMSOLL_GATEWAY_WORKERS';
-
-/** The same error is printed once in this time. */
-const PRINT_MS = 60_000;
-
-/** Prints errors: each kind when it comes first, and then at most once a minute, with how many came since. */
-function seldom(io: Pick<CommandIo, 'err' | 'now'>): (error: unknown) => void {
-  const kinds = new Map<string, { printedMs: number; count: number }>();
-  return (error) => {
-    const { name, code } = kindOf(error);
-    const kind = `${name} ${code ?? ''}`;
-    const seen = kinds.get(kind) ?? { printedMs: Number.NEGATIVE_INFINITY, count: 0 };
-    if (kinds.size < MOST_KINDS) kinds.set(kind, seen);
-    seen.count += 1;
-    if (io.now() - seen.printedMs < PRINT_MS) return;
-    io.err(errorLine(error, io.now(), seen.count));
-    [seen.printedMs, seen.count] = [io.now(), 0];
-  };
-}
-
-const MOST_KINDS = 1_000;
-
-/** An error as a line of JSON, with its kind only: messages of others may contain content. */
-function errorLine(error: unknown, nowMs: number, count: number): string {
-  const { name, code, cause } = kindOf(error);
-  const because = cause === undefined ? {} : { cause: kindOf(cause).code ?? kindOf(cause).name };
-  return JSON.stringify({
-    time: new Date(nowMs).toISOString(),
-    level: 'error',
-    event: 'error',
-    name,
-    code,
-    count,
-    ...because,
-  });
-}
-
-/** A failure of what the gateway needs, or its end, as a line of JSON. */
-function faultLine({ cause, count, name, ...fault }: GatewayFault, nowMs: number): string {
-  const time = new Date(nowMs).toISOString();
-  const [level, event] = cause === null ? ['info', 'fault_ended'] : ['error', 'fault'];
-  return JSON.stringify({
-    ...{ time, level, event, ...(name !== '' && { name }) },
-    ...(cause !== null && { cause, count }),
-    ...fault,
-  });
-}
-
-/** A sentence of plimsoll's own as a line of JSON. */
-function problemLine(message: string, nowMs: number): string {
-  return JSON.stringify({ time: new Date(nowMs).toISOString(), level: 'warn', event: 'organization', message });
-}
-
-/** A Redis that stopped answering, or answers again, as a line of JSON. */
-function redisLine(facts: { readonly store: string; readonly outage: string | null }, nowMs: number): string {
-  const level = facts.outage === null ? 'info' : 'error';
-  return JSON.stringify({ time: new Date(nowMs).toISOString(), level, event: 'redis', ...facts });
-}
-
-function kindOf(error: unknown): { readonly name: string; readonly code?: string; readonly cause?: unknown } {
-  if (!(error instanceof Error)) return { name: typeof error };
-  return { name: error.name, cause: error.cause, ...('code' in error && { code: String(error.code) }) };
-}
 
 const INDENT = 10;
 const COLUMNS = 80;

@@ -151,7 +151,7 @@ interface Shape {
 }
 
 const SHAPES: Readonly<Partial<Record<keyof InstrumentOptions, Shape>>> = {
-  labels: { fits: isRecord, expected: 'names of labels, each with a value', example: "{ tenant: 'harbour' }" },
+  labels: { fits: isRecord, expected: 'names of labels, each with a value', example: "{ tenant: 'harbor' }" },
   attribution: { fits: isRecord, expected: 'names of labels, each with a list of values', example: '{ route: [] }' },
   models: {
     fits: listOf((each) => typeof each === 'string'),

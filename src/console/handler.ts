@@ -1,3 +1,4 @@
+import { basename, parse } from 'node:path';
 import type { MetricRegistry } from '../record/metrics/registry.ts';
 import { defaultRegistry, storeFor } from '../record/metrics/registry.ts';
 import { defaultPrices, type PriceTable } from '../pricing/prices.ts';
@@ -19,7 +20,7 @@ import { LONG_RANGES, type Query, type ShownSeconds, type View } from './view.ts
 export interface ConsoleOptions {
   /** The registry that `instrument()` records into. Default: prom-client's own `register`. */
   readonly registry?: MetricRegistry;
-  /** The name of the service, as the page shows it. Default: `npm_package_name`, else `this process`. */
+  /** The name of the service, as the page shows it. Default: `OTEL_SERVICE_NAME`, `npm_package_name`, or that of the program's file. */
   readonly name?: string;
   /** Prices that routes are compared by. Default: the table that plimsoll comes with. */
   readonly prices?: PriceTable;
@@ -51,7 +52,7 @@ export function consoleHandler(options: ConsoleOptions = {}): (request: Request)
   const now = (): number => clock.epochMs();
   const live = liveCallsOf(store, now);
   const pricing = { prices: options.prices ?? defaultPrices(), models: models(process.env) };
-  const name = options.name ?? process.env['npm_package_name'] ?? 'this process';
+  const name = options.name ?? serviceName(process.env, process.argv[1]);
   const history = historyOf(options.prometheus, now);
   return consoleOf(async (query) => {
     const nowMs = now();
@@ -65,6 +66,15 @@ export function consoleHandler(options: ConsoleOptions = {}): (request: Request)
       history,
     );
   });
+}
+
+/** `index.js` and `main.js` say less than the folder that they are in. */
+const NAMELESS = new Set(['index', 'main']);
+
+function serviceName(env: Readonly<Record<string, string | undefined>>, program: string | undefined): string {
+  const { OTEL_SERVICE_NAME: ofTelemetry, npm_package_name: ofPackage } = env;
+  const { name, dir } = parse(program ?? '');
+  return ofTelemetry || ofPackage || (NAMELESS.has(name) ? basename(dir) : name) || 'this process';
 }
 
 function historyOf(address: PrometheusAddress | undefined, now: () => number): History | null {

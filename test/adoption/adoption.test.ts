@@ -58,7 +58,7 @@ test('the page on frameworks attributes calls by route, tenant and feature', asy
     folder: esm,
     file: 'attributed.js',
     path,
-    labels: { route, tenant: 'harbour', feature: 'search' },
+    labels: { route, tenant: 'harbor', feature: 'search' },
   });
 });
 

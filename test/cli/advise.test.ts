@@ -46,7 +46,7 @@ describe('plimsoll advise', () => {
     const shop = routes({ faq: { task: 'analysis', maxTokens: 200 }, chat: {} }, { env });
     const { claude, registry, sim } = workbench({
       instrument: { routes: shop },
-      simulator: { respond: () => ({ text: 'In the harbour.' }) },
+      simulator: { respond: () => ({ text: 'In the harbor.' }) },
     });
     const messages = [{ role: 'user' as const, content: 'Where are the ships?' }];
     for (let i = 0; i < 60; i++) await claude.messages.create({ ...shop.route(i < 55 ? 'faq' : 'chat'), messages });

@@ -86,7 +86,7 @@ const OPTIONS: readonly (readonly [given: unknown, message: string])[] = [
     { attribution: { route: 'chat' } },
     'attribution: expected a list of values for "route", got "chat": write [] for any value',
   ],
-  [{ labels: null }, "labels: expected names of labels, each with a value, got null: pass { tenant: 'harbour' }"],
+  [{ labels: null }, "labels: expected names of labels, each with a value, got null: pass { tenant: 'harbor' }"],
   [
     { models: 'claude-haiku-4-5' },
     `models: expected a list of models, got "claude-haiku-4-5": pass ['claude-haiku-4-5']`,

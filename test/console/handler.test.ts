@@ -27,6 +27,35 @@ function watched(options: SimulatorOptions = {}) {
   return { api, handle, ask, view };
 }
 
+test('a page without a name is called as telemetry, the package or the program is', async (t) => {
+  const { OTEL_SERVICE_NAME: telemetry, npm_package_name: ofPackage } = process.env;
+  const program = process.argv[1];
+  t.after(() => {
+    for (const [name, value] of Object.entries({ OTEL_SERVICE_NAME: telemetry, npm_package_name: ofPackage }))
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+    process.argv[1] = program ?? '';
+  });
+  const shown = async (): Promise<string> => {
+    const response = await consoleHandler({ registry: new Registry() })(new Request('http://localhost/data'));
+    return ((await response.json()) as View).name;
+  };
+  process.env['OTEL_SERVICE_NAME'] = 'harbor-api';
+  process.env['npm_package_name'] = 'harbor';
+  assert.equal(await shown(), 'harbor-api');
+  delete process.env['OTEL_SERVICE_NAME'];
+  assert.equal(await shown(), 'harbor');
+  delete process.env['npm_package_name'];
+  for (const [file, name] of [
+    ['/srv/app/service.mjs', 'service'],
+    ['/srv/checkout/index.js', 'checkout'],
+    ['', 'this process'],
+  ] as const) {
+    process.argv[1] = file;
+    assert.equal(await shown(), name);
+  }
+});
+
 test("the page's numbers are those of the server's ledger", async () => {
   const { api, ask, view } = watched();
   for (let call = 0; call < 25; call += 1) await ask(call % 5 === 0 ? 'review' : 'chat');

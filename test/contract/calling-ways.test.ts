@@ -11,7 +11,7 @@ import { collected, PARAMS, total, workbench, type Workbench } from '../../testi
 /** Calls a tool at the first turn and answers at the second. */
 function usesTool({ body }: MessagesRequest): Reply {
   const turns = body.messages.length;
-  return turns === 1 ? { text: '', toolUse: [{ name: 'depth', input: { at: 'harbour' } }] } : { text: 'Four fathoms.' };
+  return turns === 1 ? { text: '', toolUse: [{ name: 'depth', input: { at: 'harbor' } }] } : { text: 'Four fathoms.' };
 }
 
 const depth = betaTool({

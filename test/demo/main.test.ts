@@ -90,7 +90,7 @@ suite('the demo', { concurrency: 4 }, () => {
           named('anthropic_retries_total'),
           named('anthropic_requests_total', 'model="claude-haiku-4-5"', 'outcome="ok"', 'key="dev-local-key"'),
           named('anthropic_rate_limited_total', 'reason="requests"'),
-          named('anthropic_tokens_total', 'kind="output"', 'tenant="harbour"'),
+          named('anthropic_tokens_total', 'kind="output"', 'tenant="harbor"'),
           named('anthropic_cost_usd_total', 'route="chat"'),
         ];
         do {

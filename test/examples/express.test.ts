@@ -58,7 +58,7 @@ test('the Express service of the examples attributes its calls, keeps its budget
   assert.deepEqual(
     new Map(calls),
     new Map([
-      counted({ ...haiku, tenant: 'harbour', outcome: 'ok' }),
+      counted({ ...haiku, tenant: 'harbor', outcome: 'ok' }),
       counted({ ...haiku, tenant: 'pilot', outcome: 'blocked' }),
       counted({ ...sonnet, tenant: 'pilot', outcome: 'ok' }),
     ] as [string, number][]),

@@ -69,7 +69,7 @@ for (const [version, make] of EXPRESS) {
     router.get('/asks/:id', (_req, res, next) => {
       claude.messages.create(ask).then((message) => res.json(message), next);
     });
-    app.use('/harbours/:harbour', router);
+    app.use('/harbors/:harbor', router);
     const said: unknown[] = [];
     // eslint-disable-next-line max-params -- Express knows an error handler by its four parameters.
     app.use(((error, req, res, _next) => {
@@ -79,11 +79,11 @@ for (const [version, make] of EXPRESS) {
     const url = await listening(t, app);
     const status = async (path: string): Promise<number> => (await fetch(`${url}${path}`)).status;
     assert.equal(await status('/favicon.ico'), 404);
-    assert.equal(await status('/harbours/bremen/nothing'), 404);
-    assert.equal(await status('/harbours/bremen/fails'), 500);
+    assert.equal(await status('/harbors/bremen/nothing'), 404);
+    assert.equal(await status('/harbors/bremen/fails'), 500);
     assert.deepEqual(said, [new RangeError('out of water'), '']);
-    assert.equal(await status('/harbours/bremen/asks/1'), 200);
-    assert.deepEqual(await calls(registry, 'route'), { '/harbours/:harbour/asks/:id': 1 });
+    assert.equal(await status('/harbors/bremen/asks/1'), 200);
+    assert.deepEqual(await calls(registry, 'route'), { '/harbors/:harbor/asks/:id': 1 });
   });
 }
 

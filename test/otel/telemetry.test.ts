@@ -66,12 +66,12 @@ describe('startTelemetry()', () => {
 
   it('lets the variables of OpenTelemetry decide', async (t) => {
     const named = await ran(t, {
-      OTEL_SERVICE_NAME: 'harbour',
+      OTEL_SERVICE_NAME: 'harbor',
       OTEL_RESOURCE_ATTRIBUTES: 'deployment.environment.name=staging,team=sea%20side,broken',
       OTEL_EXPORTER_OTLP_COMPRESSION: 'gzip',
     });
     const resource = named.receiver.spans[0]?.resource;
-    assert.equal(resource?.['service.name'], 'harbour');
+    assert.equal(resource?.['service.name'], 'harbor');
     assert.equal(resource['deployment.environment.name'], 'staging');
     assert.equal(resource['team'], 'sea side');
     assert.equal('broken' in resource, false);

@@ -141,14 +141,14 @@ describe("a span of plimsoll's own has what the SDK's would have", () => {
         instrument(plain, { registry: new Registry(), onCall: () => resolve() });
       });
       const params = { ...PARAMS, output_config: { effort: 'low' as const }, service_tier: 'auto' as const };
-      const options = { openTelemetry: { conversationId: 'harbour-7' } };
+      const options = { openTelemetry: { conversationId: 'harbor-7' } };
       if (type === 'application/json') await plain.messages.create(params, options);
       else await collected(await plain.messages.create({ ...params, stream: true }, options));
       await over;
       const [call] = (await traced.spans()).filter(({ name }) => name.startsWith('chat '));
       const expected = {
         'gen_ai.response.id': 'msg_01Pier',
-        'gen_ai.conversation.id': 'harbour-7',
+        'gen_ai.conversation.id': 'harbor-7',
         'gen_ai.request.reasoning.level': 'low',
         'anthropic.request.service_tier': 'auto',
         'anthropic.response.service_tier': 'priority',

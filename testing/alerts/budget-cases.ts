@@ -18,17 +18,17 @@ const A_DAY: Period = { period: 'day', usd: 1_440, startSeconds: 0, endSeconds: 
 const WEEK: Period = { period: 'rolling_168h', usd: 10_080, startSeconds: -7 * DAY, endSeconds: 7 * DAY };
 const AN_HOUR: Period = { period: 'rolling_1h', usd: 10, startSeconds: -HOUR, endSeconds: HOUR };
 
-const labelled = (name: string, { period }: Period, more = 'instance="a"'): string =>
+const labeled = (name: string, { period }: Period, more = 'instance="a"'): string =>
   `anthropic_budget_${name}{job="plimsoll",budget="team",period="${period}",scope="all",${more}}`;
 const inLedger = (name: string, of: Period, [ledger, instance = ledger]: readonly [string, string?] = ['a']): string =>
-  labelled(name, of, `instance="${instance}",ledger_id="${ledger}"`);
-const counted = (of: Period, instance = 'a'): string => labelled('spend_usd_total', of, `instance="${instance}"`);
+  labeled(name, of, `instance="${instance}",ledger_id="${ledger}"`);
+const counted = (of: Period, instance = 'a'): string => labeled('spend_usd_total', of, `instance="${instance}"`);
 
 /** The limit and the period of a budget. */
 const budget = (of: Period, steps: number): AlertCase['series'] => ({
   [inLedger('limit_usd', of)]: level([steps, of.usd]),
-  [labelled('period_start_timestamp_seconds', of)]: level([steps, of.startSeconds]),
-  [labelled('period_end_timestamp_seconds', of)]: level([steps, of.endSeconds]),
+  [labeled('period_start_timestamp_seconds', of)]: level([steps, of.startSeconds]),
+  [labeled('period_end_timestamp_seconds', of)]: level([steps, of.endSeconds]),
 });
 
 /** What an even pace spends in so many seconds. */
@@ -94,8 +94,8 @@ const BURN: readonly AlertCase[] = [
     alert: fast,
     series: {
       [inLedger('limit_usd', A_DAY)]: level([200, 500]),
-      [labelled('period_start_timestamp_seconds', A_DAY)]: level([120, 120 * MINUTE - DAY], [80, 120 * MINUTE]),
-      [labelled('period_end_timestamp_seconds', A_DAY)]: level([120, 120 * MINUTE], [80, 120 * MINUTE + DAY]),
+      [labeled('period_start_timestamp_seconds', A_DAY)]: level([120, 120 * MINUTE - DAY], [80, 120 * MINUTE]),
+      [labeled('period_end_timestamp_seconds', A_DAY)]: level([120, 120 * MINUTE], [80, 120 * MINUTE + DAY]),
       [inLedger('spent_usd', A_DAY)]: level([120, 450], [10, 0], [70, 350]),
       [counted(A_DAY)]: level([130, 450], [70, 800]),
     },

@@ -76,7 +76,7 @@ async function run(leg: RaceLeg): Promise<RaceResult> {
         await claude.messages.create({
           model: 'claude-haiku-4-5',
           max_tokens: 1_000 * leg.dearness,
-          messages: [{ role: 'user', content: 'How far is it to the harbour? '.repeat(10) }],
+          messages: [{ role: 'user', content: 'How far is it to the harbor? '.repeat(10) }],
         });
         answered += 1;
       } catch (error) {

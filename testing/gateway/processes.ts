@@ -165,11 +165,13 @@ export async function balanceIn(ledger: Ledger): Promise<{ readonly spent: bigin
 
 /** Asks until the ledger has all that was billed: what waits for the next try takes its time. */
 export async function hasAll(ledger: () => Ledger, { billed }: Api): Promise<void> {
+  let spent = -1n;
   for (const untilMs = performance.now() + 30_000; performance.now() < untilMs;) {
-    if ((await balanceIn(ledger())).spent === billed()) return;
+    ({ spent } = await balanceIn(ledger()));
+    if (spent === billed()) return;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  throw new Error('the ledger never had all');
+  throw new Error(`the ledger never had all: ${spent} of ${billed()} nano-dollars`);
 }
 
 export const PARAMS = {

@@ -23,7 +23,7 @@ const BATCH = {
 /** Calls a tool at the first turn and answers at the second. */
 export function respond({ body }: MessagesRequest): Reply | undefined {
   if (body.messages.length > 1) return { text: 'Four fathoms.' };
-  return body['tools'] === undefined ? undefined : { text: '', toolUse: [{ name: 'depth', input: { at: 'harbour' } }] };
+  return body['tools'] === undefined ? undefined : { text: '', toolUse: [{ name: 'depth', input: { at: 'harbor' } }] };
 }
 
 const depth = betaTool({

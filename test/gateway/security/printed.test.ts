@@ -15,7 +15,7 @@ const LINES = [
   'ledger: { sqlite: ledger.db }',
   'tokens: { sqlite: tokens.db }',
 ];
-const CONFIDENTIAL = 'the depth of the harbour is confidential';
+const CONFIDENTIAL = 'the depth of the harbor is confidential';
 
 function assertUnseen({ key }: Pick<Api, 'key'>, place: GatewayPlace, token = key): void {
   const said = place.said();

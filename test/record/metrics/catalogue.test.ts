@@ -17,7 +17,7 @@ test('a name is declared once, in its section', () => {
 });
 
 for (const { name, type, unit, labels, aggregator, attributed, bornAtZero, buckets, help } of catalogue) {
-  test(`${name} is named, labelled and described as Prometheus has it`, () => {
+  test(`${name} is named, labeled and described as Prometheus has it`, () => {
     assert.match(name, /^(anthropic|plimsoll)_[a-z_]+$/);
     assert.equal(name.endsWith('_total'), type === 'counter');
     assert.doesNotMatch(name, /_(sum|count|bucket|counter|gauge|histogram)$/);

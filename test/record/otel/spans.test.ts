@@ -127,7 +127,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
 function respond({ body }: MessagesRequest): Reply {
   const usage = { input_tokens: 10, cache_read_input_tokens: 5, cache_creation_input_tokens: 7 };
   if ('tools' in body && body.messages.length === 1)
-    return { text: '', toolUse: [{ name: 'depth', input: { at: 'harbour' } }], usage };
+    return { text: '', toolUse: [{ name: 'depth', input: { at: 'harbor' } }], usage };
   return { text: 'Four fathoms at the pier. '.repeat(8), usage };
 }
 
