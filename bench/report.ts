@@ -40,9 +40,10 @@ export function missed(rows: readonly Row[]): string {
   return causes.length === 0 ? '' : `Why goals are missed:\n\n${causes.join('\n')}\n\n`;
 }
 
-export function growthTable(rows: readonly Grown[]): string {
+/** `base`: what the figures are over. */
+export function growthTable(rows: readonly Grown[], base = 'the raw SDK'): string {
   return table(
-    ['of what', 'how many', 'µs over the raw SDK: median (min – max)'],
+    ['of what', 'how many', `µs over ${base}: median (min – max)`],
     rows.map(({ what, amount, over }) => [what, String(amount), spreadText(over)]),
   );
 }

@@ -8,6 +8,8 @@ import { BODIES, largeBody, type Kind } from './request.ts';
 export interface Target {
   readonly url: string;
   readonly token: string;
+  /** In place of it, one after the other. */
+  readonly tokens?: readonly string[];
   /** Headers that this gateway needs besides. */
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -39,13 +41,15 @@ const agent = new Agent({ keepAlive: true, maxSockets: Infinity });
 /** Bytes of the first answer: all answers are the same, but for other gateways, which write them anew. */
 const bytesOf = new Map<string, number>();
 
-function asked({ url, token, headers: more }: Target, kind: Kind): Promise<Latency> {
+let sent = 0;
+
+function asked({ url, token, tokens = [token], headers: more }: Target, kind: Kind): Promise<Latency> {
   const body = BODIES[kind];
   const headers = {
     'content-type': 'application/json',
     'content-length': body.length,
     'anthropic-version': '2023-06-01',
-    'x-api-key': token,
+    'x-api-key': tokens[sent++ % tokens.length],
     ...more,
   };
   const known = more === undefined ? kind : `${kind} ${url}`;

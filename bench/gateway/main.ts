@@ -5,12 +5,15 @@ import { soakLines } from '../gateway-soak/report.ts';
 import { problemsOf, soak, STREAMS } from '../gateway-soak/soak.ts';
 import { spread, type Spread } from '../compare.ts';
 import { child, type Child } from './child.ts';
+import type { Held } from './gateway-process.ts';
+import { gatewayGrowth } from './growth.ts';
 import type { Target } from './load-process.ts';
 import { bursts, ratio, waits, type Amount, type Load, type Proxy, type Waited } from './measure.ts';
 import { startPeers } from './peers.ts';
 import { EVENTS, type Kind } from './request.ts';
 import { nameOf, workerLoads } from './workers.ts';
-import { goals, spreadText, table, type Row } from '../report.ts';
+import { growthChart } from '../growth-chart.ts';
+import { goals, growthTable, spreadText, table, type Row } from '../report.ts';
 
 const { values } = parseArgs({
   options: {
@@ -24,10 +27,10 @@ const { values } = parseArgs({
 if (values.help === true) {
   console.log(`What the gateway costs, against a bare pipe of node:http in the same run.
 
-  npm run bench:gateway                the figures, in about five minutes
+  npm run bench:gateway                the figures, in about six minutes
   npm run bench:gateway -- --short     shows in seconds that everything runs; its figures say little
   npm run bench:gateway -- --peers     also installs and runs Portkey and LiteLLM, in turn with the rest
-  npm run bench:gateway -- --write     also writes them to docs/gateway-benchmarks.md`);
+  npm run bench:gateway -- --write     also writes them to docs/gateway-benchmarks.md, and their picture`);
   process.exit(0);
 }
 
@@ -55,7 +58,7 @@ async function proxiesBefore(upstream: string): Promise<readonly Proxy[]> {
   const pipe = started('pipe', [upstream]);
   const pipeAgain = started('pipe', [upstream]);
   const plain = started('gateway', [upstream]);
-  const budget = started('gateway', [upstream, 'budget']);
+  const budget = started('gateway', [upstream, JSON.stringify({ budgets: 1 } satisfies Held)]);
   const piped = async (process: Child): Promise<Target> => ({ url: await process.ask<string>('url'), token: 'bench' });
   return [
     { name: PIPE, process: pipe, target: await piped(pipe) },
@@ -138,6 +141,9 @@ const failures = await Promise.all(
     counted: await process.ask<{ readonly calls: number }>('counted'),
   })),
 );
+const [pipe] = proxies;
+const grown =
+  pipe === undefined ? [] : await gatewayGrowth({ upstream: upstreamUrl, pipe, load: started('load'), isFull: full });
 const peers = values.peers === true ? await besidePeers(upstreamUrl, proxies, direct) : null;
 await Promise.all(children.map((each) => each.end()));
 const shape = full ? { concurrent: 1_000, forSeconds: 60, ...STREAMS } : { concurrent: 50, forSeconds: 2, ...STREAMS };
@@ -279,6 +285,14 @@ At 100 requests per second:
 
 ${waitTable(stream)}
 
+## How cost grows
+
+![What a call or stream costs over a bare pipe, with more streams, clients, rules and budgets](pictures/gateway-growth.svg)
+
+CPU for each JSON call with 16 at once, or for each stream.
+
+${growthTable(grown, 'a bare pipe')}
+
 ## Workers
 
 \`plimsoll gateway\` as it is started, with its request log. CPU time is that of all its processes.
@@ -312,4 +326,7 @@ ${soakLines(soaked, shape).join('\n')}
 `;
 
 console.log(report);
-if (values.write === true) await writeFile(new URL('../../docs/gateway-benchmarks.md', import.meta.url), report);
+if (values.write === true) {
+  await writeFile(new URL('../../docs/gateway-benchmarks.md', import.meta.url), report);
+  await writeFile(new URL('../../docs/pictures/gateway-growth.svg', import.meta.url), growthChart(grown));
+}
