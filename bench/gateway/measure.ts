@@ -8,14 +8,17 @@ export interface Proxy {
   readonly name: string;
   readonly process: Child;
   readonly target: Target;
+  /** Processes that serve; each of them is asked as much. Default 1. */
+  readonly processes?: number;
 }
 
 /** How much of it is done. */
 export interface Amount {
-  /** Blocks to each that are not measured: so much has to pass before the engine has compiled what is called often. */
+  /** Blocks to each process that are not measured: so much has to pass before the engine has compiled what is called often. */
   readonly warmUps: number;
   readonly rounds: number;
   readonly requestsPerBlock: number;
+  /** Requests at once, to each process. */
   readonly concurrency: number;
 }
 
@@ -35,14 +38,19 @@ export async function bursts(
   const figures = new Map(
     proxies.map(({ name }) => [name, { cpuMicros: [] as number[], requestsPerSecond: [] as number[] }]),
   );
-  const block = async ({ process, target }: Proxy): Promise<{ readonly cpuMicros: number; readonly rate: number }> => {
+  const block = async ({
+    process,
+    target,
+    processes = 1,
+  }: Proxy): Promise<{ readonly cpuMicros: number; readonly rate: number }> => {
     const before = await process.ask<number>('cpuMicros');
-    const about: Burst = { target, kind, requests: requestsPerBlock, concurrency };
+    const requests = requestsPerBlock * processes;
+    const about: Burst = { target, kind, requests, concurrency: concurrency * processes };
     const seconds = await load.ask<number>('burst', about);
     const after = await process.ask<number>('cpuMicros');
     return {
-      cpuMicros: (after - before) / requestsPerBlock,
-      rate: requestsPerBlock / seconds,
+      cpuMicros: (after - before) / requests,
+      rate: requests / seconds,
     };
   };
   for (const proxy of proxies) for (let done = 0; done < warmUps; done++) await block(proxy);

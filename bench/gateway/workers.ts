@@ -51,5 +51,6 @@ async function started(upstream: string, workers: number): Promise<Proxy> {
     folder,
     url: `${url}/healthz`,
   });
-  return { name: nameOf(workers), process: gateway, target: { url, token: made.stdout.split('\n')[0]?.trim() ?? '' } };
+  const target = { url, token: made.stdout.split('\n')[0]?.trim() ?? '' };
+  return { name: nameOf(workers), process: gateway, target, processes: workers };
 }

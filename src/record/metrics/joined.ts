@@ -6,17 +6,16 @@ import type { MetricDeclaration } from './metric.ts';
 import { CounterSeries, GaugeSeries, HistogramSeries, MoneySeries, type LabelPairs, type Series } from './series.ts';
 import type { Store } from './store.ts';
 
-/** What a series has counted since its process began. */
-type Counted =
-  | { readonly kind: 'counter'; readonly value: number }
-  | { readonly kind: 'money'; readonly nanoUsd: bigint }
-  | { readonly kind: 'histogram'; readonly counts: readonly number[]; readonly sum: number };
-
 /** What has changed in a process since it told of it last. */
 export interface Changes {
   /** Series that it names for the first time, by the numbers that stand for them. */
   readonly named: readonly (readonly [id: number, family: string, labels: LabelPairs])[];
-  readonly counted: readonly (readonly [id: number, counted: Counted])[];
+  /**
+   * What each series has grown by: its number, how many figures follow, and these. Of a counter, its growth; of money, in
+   * nano-dollars; of a histogram, that of its sum, then each bucket that has grown, and by how many observations. One array, because
+   * an object for each series would cost more than all that was counted.
+   */
+  readonly counted: Float64Array;
 }
 
 /** The gauges of a process that have a value. */
@@ -29,7 +28,7 @@ const TOGETHER_MS = 10;
 export class Journal {
   readonly #store: Store;
   readonly #send: (changes: Changes) => void;
-  readonly #ids = new Map<Series, number>();
+  readonly #told = new Map<Series, Told>();
   readonly #changed = new Map<Series, string>();
   #sentMs = -Infinity;
 
@@ -57,20 +56,19 @@ export class Journal {
     if (this.#changed.size === 0) return;
     this.#sentMs = performance.now();
     const named: [number, string, LabelPairs][] = [];
-    const counted: [number, Counted][] = [];
+    const counted: number[] = [];
     for (const [series, family] of this.#changed) {
-      const value = countedBy(series);
-      if (value === null) continue;
-      let id = this.#ids.get(series);
-      if (id === undefined) {
-        id = this.#ids.size;
-        this.#ids.set(series, id);
-        named.push([id, family, series.labels]);
+      if (series instanceof GaugeSeries || series.value() === null) continue;
+      let told = this.#told.get(series);
+      if (told === undefined) {
+        told = new Told(this.#told.size);
+        this.#told.set(series, told);
+        named.push([told.id, family, series.labels]);
       }
-      counted.push([id, value]);
+      told.pushGrowth(series, counted);
     }
     this.#changed.clear();
-    if (counted.length > 0) this.#send({ named, counted });
+    if (counted.length > 0) this.#send({ named, counted: Float64Array.from(counted) });
   }
 
   /** The gauges of this moment. What has changed is sent before. */
@@ -87,31 +85,48 @@ export class Journal {
   }
 }
 
-/** `null` for a series that shows nothing yet. */
-function countedBy(series: Series): Counted | null {
-  if (series instanceof HistogramSeries) return histogram(series);
-  if (series instanceof MoneySeries)
-    return series.value() === null ? null : { kind: 'money', nanoUsd: series.totalNanoUsd() };
-  const value = series.value();
-  return value === null ? null : { kind: 'counter', value };
-}
+/** What a process has told of a series. */
+class Told {
+  readonly id: number;
+  #value = 0;
+  #nanoUsd = 0n;
+  readonly #counts: number[] = [];
 
-function histogram(series: HistogramSeries): Counted | null {
-  if (series.value() === null) return null;
-  const counts = Array.from({ length: series.bounds().length + 1 }, (_, bucket) => series.countIn(bucket));
-  return { kind: 'histogram', counts, sum: series.sum() };
-}
+  constructor(id: number) {
+    this.id = id;
+  }
 
-/** A series of the joined store, and what one process had counted when it told of it last. */
-interface Followed {
-  readonly series: Series;
-  counted: Counted | null;
+  /** Adds what the series has grown by since, and takes note of it. A growth of 0 shows the series. */
+  pushGrowth(series: Exclude<Series, GaugeSeries>, counted: number[]): void {
+    if (series instanceof HistogramSeries) return this.#pushHistogram(series, counted);
+    if (series instanceof MoneySeries) {
+      const nanoUsd = series.totalNanoUsd();
+      counted.push(this.id, 1, Number(nanoUsd - this.#nanoUsd));
+      this.#nanoUsd = nanoUsd;
+      return;
+    }
+    const value = series.value() ?? 0;
+    counted.push(this.id, 1, value - this.#value);
+    this.#value = value;
+  }
+
+  #pushHistogram(series: HistogramSeries, counted: number[]): void {
+    const sum = series.sum();
+    const lengthAt = counted.push(this.id, 1, sum - this.#value) - 2;
+    this.#value = sum;
+    for (let bucket = 0; bucket <= series.bounds().length; bucket += 1) {
+      const growth = series.countIn(bucket) - (this.#counts[bucket] ?? 0);
+      this.#counts[bucket] = series.countIn(bucket);
+      if (growth > 0) counted.push(bucket, growth);
+    }
+    counted[lengthAt] = counted.length - lengthAt - 1;
+  }
 }
 
 /** What one process has told. Its counts stay in the joined store after its end. */
 export class Account {
   readonly #store: Store;
-  readonly #followed = new Map<number, Followed>();
+  readonly #followed = new Map<number, Series>();
 
   constructor(store: Store) {
     this.#store = store;
@@ -121,31 +136,33 @@ export class Account {
   add({ named, counted }: Changes): void {
     for (const [id, family, labels] of named) {
       const series = this.#store.seriesOf(family, labels);
-      if (series !== null) this.#followed.set(id, { series, counted: null });
+      if (series !== null) this.#followed.set(id, series);
     }
-    for (const [id, now] of counted) {
-      const followed = this.#followed.get(id);
-      if (followed === undefined) continue;
-      addGrowth(followed.series, now, followed.counted);
-      followed.counted = now;
+    for (let at = 0; at < counted.length;) {
+      const [id = 0, length = 0] = [counted[at], counted[at + 1]];
+      const series = this.#followed.get(id);
+      at += 2;
+      if (series !== undefined) addGrowth(series, counted, { from: at, to: at + length });
+      at += length;
     }
   }
 }
 
-function addGrowth(series: Series, now: Counted, before: Counted | null): void {
-  if (now.kind === 'counter' && series instanceof CounterSeries)
-    series.add(now.value - (before?.kind === 'counter' ? before.value : 0));
-  if (now.kind === 'money' && series instanceof MoneySeries) {
+interface Part {
+  readonly from: number;
+  readonly to: number;
+}
+
+function addGrowth(series: Series, counted: Float64Array, { from, to }: Part): void {
+  const growth = counted[from] ?? 0;
+  if (series instanceof CounterSeries) series.add(growth);
+  if (series instanceof MoneySeries) {
     series.showAtZero();
-    series.addNanoUsd(Number(now.nanoUsd - (before?.kind === 'money' ? before.nanoUsd : 0n)));
+    series.addNanoUsd(growth);
   }
-  if (now.kind === 'histogram' && series instanceof HistogramSeries) {
-    const { counts, sum } = before?.kind === 'histogram' ? before : { counts: [], sum: 0 };
-    series.merge(
-      now.counts.map((count, bucket) => count - (counts[bucket] ?? 0)),
-      now.sum - sum,
-    );
-  }
+  if (!(series instanceof HistogramSeries)) return;
+  series.addSum(growth);
+  for (let at = from + 1; at < to; at += 2) series.addCount(counted[at] ?? 0, counted[at + 1] ?? 0);
 }
 
 /** Shows the gauges of several processes in one store, each as the catalogue says that they combine. */

@@ -242,12 +242,14 @@ export class HistogramSeries {
     this.#tracedValues[bucket] = value;
   }
 
-  /** Adds observations that another process counted: how many in each bucket, and their sum. */
-  merge(counts: readonly number[], sum: number): void {
-    for (const [bucket, count] of counts.entries()) {
-      this.#counts[bucket] = (this.#counts[bucket] ?? 0) + count;
-      this.#count += count;
-    }
+  /** Adds observations in one bucket that another process counted. Their sum is added apart. */
+  addCount(bucket: number, count: number): void {
+    this.#counts[bucket] = (this.#counts[bucket] ?? 0) + count;
+    this.#count += count;
+  }
+
+  /** Adds the sum of observations that another process counted. */
+  addSum(sum: number): void {
     this.#sum += sum;
   }
 
