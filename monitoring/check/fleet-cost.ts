@@ -13,6 +13,7 @@ import { secondsOf } from '../../src/rules/promql.ts';
 export interface QueryCost {
   readonly name: string;
   readonly samples: number;
+  /** `NaN` where it was not asked. */
   readonly cpuSeconds: number;
 }
 
@@ -31,7 +32,7 @@ interface FleetCostOptions {
   readonly prometheus: string;
   readonly promtool: string;
   readonly size: FleetSize;
-  /** Times that each query is asked: what it takes is their mean. Default: 1. */
+  /** Times that each query is asked, for what it takes: their mean. Default: once, and what it takes is not asked. */
   readonly times?: number;
 }
 
@@ -45,7 +46,7 @@ const RANGES: Readonly<Record<string, number>> = {
 };
 
 /** Asks every rule and every panel of a Prometheus that has a fleet's series, and says what each read and took. */
-export async function fleetCost({ size, times = 1, ...programs }: FleetCostOptions): Promise<FleetCost> {
+export async function fleetCost({ size, times, ...programs }: FleetCostOptions): Promise<FleetCost> {
   const folder = mkdtempSync(join(tmpdir(), 'plimsoll-fleet-'));
   try {
     const files = await writeFleet(folder, size, AT);
@@ -102,16 +103,20 @@ interface Answer {
 }
 
 /** Asks several times between two readings: the clock of processors ticks every 10 ms. What the readings take is left out. */
-async function measured(url: string, { name, path, parameters }: Asked, times: number): Promise<QueryCost> {
+async function measured(url: string, query: Asked, times: number | undefined): Promise<QueryCost> {
+  const { name } = query;
+  if (times === undefined) return { name, samples: await samplesOf(url, query), cpuSeconds: NaN };
   const first = await cpuOf(url);
   const before = await cpuOf(url);
   let samples = 0;
-  for (let time = 0; time < times; time += 1) {
-    const { stats } = await asked<Answer>(url, path, { ...parameters, stats: 'all' });
-    samples = stats.samples.totalQueryableSamples;
-  }
+  for (let time = 0; time < times; time += 1) samples = await samplesOf(url, query);
   const used = (await cpuOf(url)) - before - (before - first);
   return { name, samples, cpuSeconds: Math.max(used, 0) / times };
+}
+
+async function samplesOf(url: string, { path, parameters }: Asked): Promise<number> {
+  const { stats } = await asked<Answer>(url, path, { ...parameters, stats: 'all' });
+  return stats.samples.totalQueryableSamples;
 }
 
 /** What Prometheus has used of processors since it started, by itself. */
