@@ -120,6 +120,11 @@ export interface RedisLedgerOptions {
   readonly prefix?: string;
   /** The time that keys are kept after the last posting. Default: 70 days, longer than a forecast looks back. */
   readonly keepMs?: number;
+  /**
+   * How long a command waits for Redis before it counts as away, in milliseconds. Default: a second. With a client of yours
+   * that several ledgers share, the first one decides.
+   */
+  readonly deadlineMs?: number;
   /** Called when Redis becomes unavailable, with the reason, and with `null` when it answers again. */
   readonly onAvailability?: OnAvailability;
   /** For tests: the time in place of Redis's own. */
@@ -135,9 +140,9 @@ export interface RedisLedgerOptions {
  */
 export function redisLedger(
   redis: RedisClient | string,
-  { prefix = 'plimsoll:', keepMs = KEY_LIFETIME_MS, timeMs, onAvailability }: RedisLedgerOptions = {},
+  { prefix = 'plimsoll:', keepMs = KEY_LIFETIME_MS, timeMs, deadlineMs, onAvailability }: RedisLedgerOptions = {},
 ): Ledger {
-  const connection = redisConnection(redis, { onAvailability });
+  const connection = redisConnection(redis, { onAvailability, ...(deadlineMs !== undefined && { deadlineMs }) });
   const store = new RedisStore(connection, { prefix, keepMs, timeMs });
   return {
     kind: 'redis',

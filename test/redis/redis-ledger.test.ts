@@ -72,6 +72,26 @@ for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
   );
 }
 
+onRedis(
+  'a ledger waits as long as it is told for its Redis, longer than one that is not told',
+  async ({ server, ledger }) => {
+    const patient = redisLedger(server.url, { deadlineMs: 600_000 });
+    const asked = async (one: Ledger) => one.balance(aPosting(), NOW_MS);
+    try {
+      await Promise.all([patient, ledger].map(asked));
+      server.pause();
+      let isAnswered = false;
+      const answer = asked(patient).then(() => (isAnswered = true));
+      await assert.rejects(asked(ledger), { code: 'PLIMSOLL_LEDGER_UNAVAILABLE' });
+      assert.equal(isAnswered, false);
+      server.resume();
+      assert.equal(await answer, true);
+    } finally {
+      await patient.close();
+    }
+  },
+);
+
 test('a text that cannot be parsed a URL of a Redis is refused with what to do, and is not shown', () => {
   assert.throws(
     () => redisLedger('redis://not a url with s3cret'),

@@ -42,7 +42,7 @@ async function ledgerOf({ ledger, deadlineMs }: RaceLeg): Promise<Ledger> {
   if (!ledger.startsWith('redis://'))
     return sqliteLedger(ledger, deadlineMs === undefined ? {} : { lockWaitMs: deadlineMs });
   const { redisLedger } = await import('plimsoll/redis');
-  return redisLedger(ledger);
+  return redisLedger(ledger, deadlineMs === undefined ? {} : { deadlineMs });
 }
 
 async function run(leg: RaceLeg): Promise<RaceResult> {
