@@ -63,7 +63,7 @@ try {
 /** Reads the address of the page from the greeting. Rejects if the demo ends before it says one. */
 async function consoleOf(lines: AsyncIterable<string>): Promise<string> {
   for await (const line of lines) {
-    const [, url] = /^ *console +(\S+)$/.exec(line) ?? [];
+    const [, url] = /^ *live page +(\S+)$/.exec(line) ?? [];
     if (url !== undefined) return url;
   }
   throw new Error('The demo ended before its page was there.');

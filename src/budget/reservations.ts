@@ -155,7 +155,7 @@ export class Reservations implements Sender {
     if (spentNanoUsd > heldNanoUsd) this.#aloneNanoUsd += spentNanoUsd - heldNanoUsd;
     if (spentNanoUsd !== 0n) {
       const startMs = Math.floor(atMs / this.#bucketMs) * this.#bucketMs;
-      let bucket = this.#unsentSpends[0];
+      let bucket: { readonly startMs: number; nanoUsd: bigint } | undefined = this.#unsentSpends[0];
       if (bucket !== undefined && bucket.startMs !== startMs)
         bucket = this.#unsentSpends.find((unsent) => unsent.startMs === startMs);
       if (bucket === undefined) this.#unsentSpends.push({ startMs, nanoUsd: spentNanoUsd });

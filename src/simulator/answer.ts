@@ -191,7 +191,7 @@ function generatedPart(block: ContentBlock): unknown {
 }
 
 const WORDS =
-  'the tide was low and slow when a small boat came home with salt fish rope tar light wind over grey water'.split(' ');
+  'the tide was low and slow when a small boat came home with salt fish rope tar light wind over gray water'.split(' ');
 
 /** Meaningless words, exactly so many tokens of them. */
 function prose(tokens: number, random: Random): string {

@@ -21,7 +21,7 @@ test('the figures in the prose of the guide are those of its output', () => {
   const waitedMinutes = Math.round(figure(/^anthropic_retry_wait_seconds_total.* ([\d.]+)$/m) / 60);
   assert.ok(prose.includes(`waited ${waitedMinutes} minutes`), `${waitedMinutes} minutes waited`);
   assert.match(guide, /runs out 2026-11-24 13:07\n[^]*\*\*runs out at 13:07\*\*/);
-  assert.match(guide, /^13:09:\d\d chat: BudgetExceededError[^]*from 13:09 on/m);
+  assert.match(guide, /^13:13:\d\d chat: BudgetExceededError[^]*from 13:13 on/m);
 });
 
 test('the code of the guide compiles for strict users, before its changes and after them', async (t) => {
