@@ -5,14 +5,21 @@ import { installed } from './installed.ts';
 /** The value in a file of JSON or YAML, or why it could not be read. */
 type StructuredFile = { readonly value: unknown } | { readonly problem: ValueProblem };
 
+/** Reads the text of a file. Throws as `readFileSync` does. */
+export type ReadText = (path: string) => string;
+
+export function textInFile(path: string): string {
+  return readFileSync(path, 'utf8');
+}
+
 /**
  * Reads a file synchronously: YAML if its name ends in `.yaml` or `.yml`, which needs the package `yaml`, else JSON. A
  * problem quotes nothing of the text, which may be a file of secrets passed by mistake. Never throws.
  */
-export function structuredFile(path: string): StructuredFile {
+export function structuredFile(path: string, read: ReadText = textInFile): StructuredFile {
   let text: string;
   try {
-    text = readFileSync(path, 'utf8').replace(/^\uFEFF/, '');
+    text = read(path).replace(/^\uFEFF/, '');
   } catch (error) {
     return { problem: unreadable(error) };
   }

@@ -1,5 +1,6 @@
 import { ConfigurationError, sentenceOf } from '../errors.ts';
 import type { GatewayConfiguration } from '../gateway/configuration/configuration.ts';
+import type { FileTexts } from '../gateway/configuration/files.ts';
 import { Journal } from '../record/metrics/joined.ts';
 import { storeFor } from '../record/metrics/registry.ts';
 import { aborted, type CommandIo } from './command.ts';
@@ -27,10 +28,10 @@ export function seatIn({ env }: Pick<CommandIo, 'env'>): WorkerSeat | null {
   return given === undefined || process.send === undefined ? null : (JSON.parse(given) as WorkerSeat);
 }
 
-interface Serving {
-  readonly configuration: GatewayConfiguration;
-  readonly read: () => GatewayConfiguration;
-  readonly start: (supervised: Supervised) => Promise<StartedGateway>;
+/** What a worker does with the texts of its configuration, and then with that. */
+export interface Serving {
+  readonly read: (texts: FileTexts) => GatewayConfiguration;
+  readonly start: (configuration: GatewayConfiguration, supervised: Supervised) => Promise<StartedGateway>;
 }
 
 /**
@@ -38,30 +39,35 @@ interface Serving {
  * (`PLIMSOLL_GATEWAY_RESTART`) where the configuration is not that of the other processes.
  */
 export async function serveAsWorker(seat: WorkerSeat, serves: Serving, io: CommandIo): Promise<void> {
-  const { configuration, read, start } = serves;
-  requireStartFields(seat.startFields, configuration);
+  const { read, start } = serves;
   let journal: Journal | null = null;
   let lines: readonly string[] = [];
   let end = (_isReplaced: boolean): void => undefined;
   const told = new Promise<boolean>((resolve) => (end = resolve));
-  const channel = new WorkerChannel((message) => void process.send?.(message), {
+  const channel: WorkerChannel = new WorkerChannel((message) => void process.send?.(message), {
     alive: () => null,
     workers: ([ready, all]: readonly [number, number]) =>
       (lines = ready === all ? [] : [`workers: ${ready} of ${all} ready`]),
     gauges: () => journal?.gauges() ?? [],
     // While it starts, it may have read its configuration before the change.
-    reload: () => serving.then((running) => reloaded(running, read)),
+    reload: (texts: FileTexts) => serving.then((running) => reloaded(running, () => read(texts))),
     stop: () => end(false),
     replace: () => end(true),
   });
   process.on('message', (message) => channel.receive(message));
-  const serving = start({
+  const supervised: Supervised = {
     isFirst: seat.number === 1,
     readyLines: () => lines,
     memory: (name) => ledgerBehind(channel, name, seat.ledgerId),
     follow(registry) {
       journal = new Journal(storeFor(registry), (changes) => channel.tell('counted', changes));
     },
+  };
+  // Those in force: the files themselves may have changed since, and be of no use.
+  const serving: Promise<StartedGateway> = channel.ask<FileTexts>('files').then((texts) => {
+    const configuration = read(texts);
+    requireStartFields(seat.startFields, configuration);
+    return start(configuration, supervised);
   });
   const running = await serving;
   channel.tell('ready', running.url);

@@ -2,6 +2,7 @@ import cluster from 'node:cluster';
 import { Registry } from 'prom-client';
 import { consoleOf, viewOfReplicas } from '../console/handler.ts';
 import type { GatewayConfiguration } from '../gateway/configuration/configuration.ts';
+import type { FileTexts } from '../gateway/configuration/files.ts';
 import { listen, type Serving } from '../http/listen.ts';
 import { recordBuild } from '../record/facts.ts';
 import { CONFIGURATION_LOADS, WORKER_EXITS, WORKER_STATES } from '../record/metrics/catalogue-gateway.ts';
@@ -29,17 +30,25 @@ export class WorkersFailedError extends Error {
   }
 }
 
+/** What a gateway starts with. */
+interface FirstConfiguration {
+  readonly configuration: GatewayConfiguration;
+  /** The texts that a configuration was read from. */
+  readonly textsOf: (configuration: GatewayConfiguration) => FileTexts;
+}
+
 /**
  * Starts the workers of a gateway, and serves one metrics page and one live page for all of them. This process serves no
  * request itself. `args` start a worker, but for the port. Rejects with a `PortError`, or a `WorkersFailedError`.
  */
 export async function superviseWorkers(
-  configuration: GatewayConfiguration,
+  first: FirstConfiguration,
   args: readonly string[],
   io: CommandIo,
 ): Promise<RunningGateway> {
+  const { configuration } = first;
   const registry = new Registry();
-  const gateway = new SupervisedGateway(configuration, storeFor(registry), io);
+  const gateway = new SupervisedGateway(first, storeFor(registry), io);
   const page = await servePage(registry, gateway, io);
   try {
     const port = await freePort(configuration);
@@ -117,6 +126,9 @@ class SupervisedGateway {
   configuration: GatewayConfiguration;
   readonly store: Store;
   readonly #io: CommandIo;
+  readonly #textsOf: FirstConfiguration['textsOf'];
+  /** Every worker reads these, whenever it starts: the prices are those of the first. */
+  #texts: FileTexts;
   readonly #ledgers: SharedLedgers;
   readonly #gauges: JoinedGauges;
   readonly #workers = new Set<WorkerProcess>();
@@ -130,8 +142,10 @@ class SupervisedGateway {
   #isReplacing = false;
   #beats: NodeJS.Timeout | undefined;
 
-  constructor(configuration: GatewayConfiguration, store: Store, io: CommandIo) {
+  constructor({ configuration, textsOf }: FirstConfiguration, store: Store, io: CommandIo) {
     this.configuration = configuration;
+    this.#textsOf = textsOf;
+    this.#texts = textsOf(configuration);
     this.store = store;
     this.#io = io;
     this.#ledgers = new SharedLedgers(() => io.now());
@@ -191,9 +205,11 @@ class SupervisedGateway {
   reload(next: GatewayConfiguration): void {
     requireNoRestart(this.configuration, next);
     this.configuration = next;
+    const { prices = null } = this.#texts;
+    this.#texts = { ...this.#textsOf(next), prices };
     for (const worker of this.#workers) {
       if (worker.state === 'leaving') continue;
-      worker.reload().then(
+      worker.reload(this.#texts).then(
         (problem) => problem !== null && void this.#replace(worker),
         // It has ended: another one takes its place.
         () => undefined,
@@ -279,6 +295,7 @@ class SupervisedGateway {
       store: this.store,
       ledgers: this.#ledgers,
       startFields: startFields(this.configuration),
+      texts: () => this.#texts,
       onState: () => this.#tellReady(),
       isAnyOther: () => [...this.#workers].some((each) => each !== worker && each.isServing),
     });

@@ -7,6 +7,7 @@ import {
 } from '../gateway/configuration/configuration.ts';
 import { configurationInEnvironment, ownAddressProblem } from '../gateway/configuration/environment.ts';
 import { configurationInFile } from '../gateway/configuration/file.ts';
+import { Files, type FileTexts } from '../gateway/configuration/files.ts';
 import { ledgerAt, type Place } from '../gateway/configuration/places.ts';
 import { workerProblems } from '../gateway/configuration/workers.ts';
 import type { GatewayFault } from '../gateway/faults.ts';
@@ -25,7 +26,8 @@ import {
 import { RequestLog, faultLine, problemLine, redisLine, seldom } from './gateway-log.ts';
 import { reload, watchFile } from './gateway-reload.ts';
 import type { RunningGateway, StartedGateway, Supervised } from './gateway-start.ts';
-import type { WorkersFailedError } from './gateway-workers.ts';
+import type { Serving } from './gateway-worker.ts';
+import type { superviseWorkers, WorkersFailedError } from './gateway-workers.ts';
 import { audit, forget } from './gateway-audit.ts';
 import { command as tokens } from './gateway-token.ts';
 import { command as usage } from './gateway-usage.ts';
@@ -72,7 +74,7 @@ const start = defineCommand({
   async run({ values }, io) {
     const asked = askedIn(values);
     try {
-      await serveGateway(() => configured(asked, io), asked, io);
+      await serveGateway(asked, io);
       return 0;
     } catch (error) {
       if (error instanceof PortError) return fail([error.message], io);
@@ -145,9 +147,13 @@ function numberOf(text: string | undefined): number | null {
 }
 
 /** Returns the configuration, overridden by the command line. */
-function configured({ config, host, port, metricsPort, workers }: Asked, io: CommandIo): GatewayConfiguration {
+function configured(
+  { config, host, port, metricsPort, workers }: Asked,
+  io: CommandIo,
+  files: Files,
+): GatewayConfiguration {
   const configuration =
-    config === null ? configurationInEnvironment(io.env, process.cwd()) : configurationInFile(config, io.env);
+    config === null ? configurationInEnvironment(io.env, process.cwd()) : configurationInFile(config, io.env, files);
   const { listen, metrics } = configuration;
   const address = { host: host ?? listen.host, port: port ?? listen.port };
   const addresses = [['baseUrl', configuration.baseUrl], ...keyAddresses(configuration)] as const;
@@ -169,20 +175,31 @@ function keyAddresses({ keyUrls }: GatewayConfiguration): readonly (readonly [fi
   return [...keyUrls].map(([alias, url]) => [`keys.${alias}.baseUrl`, url] as const);
 }
 
-async function serveGateway(read: () => GatewayConfiguration, asked: Asked, io: CommandIo): Promise<void> {
+async function serveGateway(asked: Asked, io: CommandIo): Promise<void> {
   const { json, config } = asked;
   // A signal while it starts must not end it; it is reading its configuration anyway.
   let again = (): void => undefined;
   io.onReload(() => again());
+  const texts = new WeakMap<GatewayConfiguration, FileTexts>();
+  const read = (given?: FileTexts): GatewayConfiguration => {
+    const files = new Files(given);
+    const configuration = configured(asked, io, files);
+    texts.set(configuration, files.texts);
+    return configuration;
+  };
+  if (process.send !== undefined) {
+    const { seatIn, serveAsWorker } = await import('./gateway-worker.ts');
+    const seat = seatIn(io);
+    const start: Serving['start'] = (configuration, supervised) => started(configuration, io, supervised);
+    if (seat !== null) return serveAsWorker(seat, { read, start }, io);
+  }
   const configuration = read();
-  // Loaded here, because help and tokens need no metrics registry.
-  const { seatIn, serveAsWorker } = await import('./gateway-worker.ts');
-  const seat = seatIn(io);
-  const start = (supervised?: Supervised): Promise<StartedGateway> => started(configuration, io, supervised);
-  if (seat !== null) return serveAsWorker(seat, { configuration, read, start }, io);
   configuration.notices.forEach((notice) => io.err(sentenceOf(notice)));
-  const running = configuration.workers === 1 ? await start() : await supervised(configuration, asked, io);
-  again = () => void reload(running, read, io);
+  const running =
+    configuration.workers === 1
+      ? await started(configuration, io)
+      : await supervised({ configuration, textsOf: (each) => texts.get(each) ?? {} }, asked, io);
+  again = () => void reload(running, () => read(), io);
   const unwatch = config === null ? null : watchFile(config, again);
   print(json ? [greetingJson(configuration, running, io.now())] : greeting(configuration, running), io);
   await aborted(io.signal);
@@ -207,15 +224,15 @@ async function started(
 }
 
 async function supervised(
-  configuration: GatewayConfiguration,
+  first: Parameters<typeof superviseWorkers>[0],
   { config, host }: Asked,
   io: CommandIo,
 ): Promise<RunningGateway> {
   const { superviseWorkers } = await import('./gateway-workers.ts');
-  const { workers } = configuration;
+  const { workers } = first.configuration;
   const args = { config, host, workers: String(workers) };
   const given = Object.entries(args).flatMap(([name, value]) => (value === null ? [] : [`--${name}`, value]));
-  return superviseWorkers(configuration, ['gateway', ...given], io);
+  return superviseWorkers(first, ['gateway', ...given], io);
 }
 
 /** Workers that could not start have said why. */

@@ -1,6 +1,7 @@
 import cluster, { type Worker } from 'node:cluster';
 import { setTimeout as after } from 'node:timers/promises';
 import type { WorkerExit, WorkerState } from '../record/metrics/catalogue-gateway.ts';
+import type { FileTexts } from '../gateway/configuration/files.ts';
 import { Account, type Changes, type Gauges } from '../record/metrics/joined.ts';
 import type { Store } from '../record/metrics/store.ts';
 import type { StartFields } from './gateway-reload.ts';
@@ -22,6 +23,8 @@ interface Surroundings {
   readonly store: Store;
   readonly ledgers: SharedLedgers;
   readonly startFields: StartFields;
+  /** The texts of the files of the configuration in force. */
+  readonly texts: () => FileTexts;
   /** Called when its state may be another. */
   readonly onState: () => void;
   /** Whether another worker serves, which can take the connections of this one. */
@@ -54,7 +57,7 @@ export class WorkerProcess {
   #isReplaced = false;
   #isHung = false;
 
-  constructor(number: number, { store, ledgers, startFields, onState, isAnyOther }: Surroundings) {
+  constructor(number: number, { store, ledgers, startFields, texts, onState, isAnyOther }: Surroundings) {
     this.number = number;
     this.#onState = onState;
     const seat: WorkerSeat = { number, ledgerId: ledgers.id, startFields };
@@ -68,6 +71,7 @@ export class WorkerProcess {
     this.#channel = new WorkerChannel((message) => worker.isConnected() && worker.send(message), {
       counted: (changes: Changes) => account.add(changes),
       ledger: (question: Parameters<SharedLedgers['answer']>[0]) => ledgers.answer(question),
+      files: texts,
       ready: (url: string) => serves(url),
       ended: () => null,
     });
@@ -114,9 +118,9 @@ export class WorkerProcess {
     }
   }
 
-  /** Lets it read its configuration again; resolves with what is wrong with that, or with `null`. */
-  reload(): Promise<string | null> {
-    return this.#channel.ask('reload');
+  /** Lets it read its configuration again, from these texts; resolves with what is wrong with that, or with `null`. */
+  reload(texts: FileTexts): Promise<string | null> {
+    return this.#channel.ask('reload', texts);
   }
 
   /** Lets it end: with the gateway, or because another worker serves in its place. */

@@ -106,9 +106,7 @@ export interface PriceTable {
 
 let shipped: PriceTable | undefined;
 
-/**
- * Returns the prices shipped with this version: read at the first call, and the same table from then on.
- */
+/** Returns the prices shipped with this version: read at the first call, and the same table from then on. */
 export function defaultPrices(): PriceTable {
   shipped ??= priceTable(shippedPriceFile(defaults), 'default');
   return shipped;
@@ -130,16 +128,21 @@ export function pricesFrom(parsed: unknown, name = 'the prices'): PriceTable {
  * (`PLIMSOLL_PRICES_INVALID`) with every problem.
  */
 export function loadPrices(path: string): PriceTable {
-  return pricesFrom(parsed(path), path);
+  return pricesIn(path, () => readFileSync(path, 'utf8'));
 }
 
-function parsed(path: string): unknown {
-  let text: string;
+/** Makes a table of the text that `read` returns; `null` for the shipped prices. Throws as `loadPrices` does. */
+export function pricesIn(path: string, read: () => string | null): PriceTable {
+  let text: string | null;
   try {
-    text = readFileSync(path, 'utf8');
+    text = read();
   } catch (error) {
     throw pricesInvalid(path, [{ field: '', ...unreadable(error) }]);
   }
+  return text === null ? defaultPrices() : pricesFrom(parsed(text, path), path);
+}
+
+function parsed(text: string, path: string): unknown {
   try {
     return JSON.parse(text.replace(/^\uFEFF/, ''));
   } catch {

@@ -5,6 +5,7 @@ import { startFields } from '../../src/cli/gateway-reload.ts';
 import type { StartedGateway } from '../../src/cli/gateway-start.ts';
 import { serveAsWorker } from '../../src/cli/gateway-worker.ts';
 import { WorkerChannel } from '../../src/cli/worker-channel.ts';
+import type { FileTexts } from '../../src/gateway/configuration/files.ts';
 import { configurationInEnvironment } from '../../src/gateway/configuration/environment.ts';
 import { keptIo } from '../../testing/kept-io.ts';
 
@@ -16,6 +17,7 @@ test('a worker that is told to read its configuration again while it starts does
   const supervisor = new WorkerChannel((message) => void process.emit('message', message, undefined), {
     ready: () => undefined,
     ended: () => null,
+    files: () => ({ prices: null }),
   });
   const [send, disconnect] = [process.send, process.disconnect];
   process.send = (message: unknown) => {
@@ -38,11 +40,19 @@ test('a worker that is told to read its configuration again while it starts does
   let begin = (_running: StartedGateway): void => undefined;
   const start = (): Promise<StartedGateway> => new Promise((resolve) => (begin = resolve));
   const seat = { number: 1, ledgerId: 'ledgers', startFields: startFields(configuration) };
-  const served = serveAsWorker(seat, { configuration, read: () => configuration, start }, keptIo().io);
-  const problem = supervisor.ask('reload');
+  const texts: unknown[] = [];
+  const read = (given: FileTexts): typeof configuration => {
+    texts.push(given);
+    return configuration;
+  };
+  const served = serveAsWorker(seat, { read, start }, keptIo().io);
+  const problem = supervisor.ask('reload', { prices: 'later' });
+  // It asks for the texts before it starts.
+  await new Promise((resolve) => setImmediate(resolve));
   begin(running);
   assert.equal(await problem, null);
   assert.deepEqual(applied, [configuration]);
+  assert.deepEqual(texts, [{ prices: null }, { prices: 'later' }]);
   supervisor.tell('stop');
   await served;
 });

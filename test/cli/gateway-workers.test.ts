@@ -210,20 +210,30 @@ test('a worker that dies while others are replaced is followed by one other', as
   assert.equal(workersOf(gateway).length, 2);
 });
 
-test('a worker that is started later than a change which needs a restart does not spend from another ledger', async (t) => {
-  const { place, gateway } = await started(t, [
-    `budgets: [${JSON.stringify(BUDGET)}]`,
-    'ledger: { sqlite: ledger.db }',
-  ]);
+test('a worker that is started later than a change of the files has the configuration and the prices of the others', async (t) => {
+  const server = await api(t);
+  const own = [`budgets: [${JSON.stringify(BUDGET)}]`, 'ledger: { sqlite: ledger.db }', 'prices: prices.json'];
+  const place = await gatewayPlace(t, server, { lines: [...LINES, ...own] });
+  const doubled = { input: 2, output: 10, cacheWrite5m: 2.5, cacheWrite1h: 4, cacheRead: 0.2 };
+  const prices = { extends: 'default', models: [{ model: PARAMS.model, prices: [doubled] }] };
+  writeFileSync(join(place.folder, 'prices.json'), JSON.stringify(prices));
+  const gateway = await place.start();
+  const claude = sdk(gateway, await place.token(), { maxRetries: 30 });
   const file = join(place.folder, 'gateway.yaml');
   const text = readFileSync(file, 'utf8');
-  writeFileSync(file, text.replace('ledger.db', 'other.db'));
-  const [first = 0] = workersOf(gateway);
-  process.kill(first, 'SIGKILL');
-  await until(gateway, (sum) => sum('plimsoll_gateway_worker_exits_total', 'failed') > 0);
-  assert.match(place.said(), /ledger: expected the value that the gateway was started with/);
-  writeFileSync(file, text);
-  await until(gateway, bothReady);
+  writeFileSync(join(place.folder, 'prices.json'), 'no prices');
+  // One needs a restart, and the other is of no use.
+  for (const [index, changed] of [text.replace('ledger.db', 'other.db'), 'keys: ['].entries()) {
+    writeFileSync(file, changed);
+    const [first = 0] = workersOf(gateway);
+    process.kill(first, 'SIGKILL');
+    await until(gateway, (sum) => sum('plimsoll_gateway_worker_exits_total', 'killed') === index + 1 && bothReady(sum));
+  }
+  for (let calls = 0; calls < AT_ONCE; calls += 1) await claude.messages.create(PARAMS);
+  const sum = await sums(gateway);
+  assert.equal(sum('plimsoll_gateway_worker_exits_total', 'failed'), 0);
+  // The prices are the double of the shipped ones.
+  assert.ok(Math.abs(sum('anthropic_cost_usd_total') - (2 * Number(server.billed())) / 1e9) < 1e-9);
   assert.equal(existsSync(join(place.folder, 'other.db')), false);
 });
 

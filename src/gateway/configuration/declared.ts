@@ -10,6 +10,7 @@ import {
   type MemberTerms,
 } from '../access/member.ts';
 import type { TokenRecord } from '../access/tokens.ts';
+import { Files } from './files.ts';
 import type { SecretSources } from './keys.ts';
 import { Reader, isObject } from './reader.ts';
 
@@ -27,10 +28,13 @@ const FIELDS = [
 ];
 
 /** Reads the tokens in the file that `declaredTokens` names: their hashes, not the tokens. None if it is absent. */
-export function declaredTokensOf(read: Reader, { folder }: SecretSources): ReadonlyMap<string, TokenRecord> {
+export function declaredTokensOf(
+  read: Reader,
+  { folder, files = new Files() }: SecretSources,
+): ReadonlyMap<string, TokenRecord> {
   const named = read.text('declaredTokens', PATH);
   if (named === undefined) return new Map();
-  const file = structuredFile(resolve(folder, named));
+  const file = structuredFile(resolve(folder, named), (path) => files.text('declaredTokens', path) ?? '');
   if ('problem' in file) {
     read.note('declaredTokens', file.problem);
     return new Map();

@@ -6,7 +6,7 @@ import { Findings, textOf, type Env } from '../../environment/credential.ts';
 import { baseUrlOf } from '../../environment/environment.ts';
 import { unknownModel } from '../../environment/models.ts';
 import { ConfigurationError, inside, sentenceOf, unfit, type Notice, type Problem } from '../../errors.ts';
-import { defaultPrices, loadPrices, type PriceTable } from '../../pricing/prices.ts';
+import { defaultPrices, pricesIn, type PriceTable } from '../../pricing/prices.ts';
 import { structuredFile } from '../../structured-file.ts';
 import { tierProblems, type TierOption } from '../../tier/tiers.ts';
 import type { GatewayClient } from '../access/client.ts';
@@ -25,6 +25,7 @@ import {
   workersOf,
   type GatewayConfiguration,
 } from './configuration.ts';
+import { Files } from './files.ts';
 import { ADDRESS, keyOrganizationsOf, keysOf, type SecretSources } from './keys.ts';
 import { allBudgets, labelsOf, noteSubjectLabels } from './labels.ts';
 import { organizationOf } from './organization.ts';
@@ -59,10 +60,10 @@ const FIELDS = [
  * Reads the configuration from a JSON file, or YAML if the package `yaml` is installed. Secrets come from the variables
  * and files that it names; relative paths start at its folder. Reads all of them synchronously. Throws a
  * `ConfigurationError` (`PLIMSOLL_GATEWAY_INVALID`) with every problem and its path in the file; none contains a
- * secret.
+ * secret. `files` reads them and keeps what it has read.
  */
-export function configurationInFile(path: string, env: Env): GatewayConfiguration {
-  return readFrom(path, (read) => configured(read, { env, folder: dirname(path) }));
+export function configurationInFile(path: string, env: Env, files = new Files()): GatewayConfiguration {
+  return readFrom(path, (read) => configured(read, { env, folder: dirname(path), files }), files);
 }
 
 /** The parts of a configuration that commands about tokens use, a closed set. */
@@ -142,15 +143,15 @@ export function spendingInFile(path: string, env: Env): GatewaySpending {
   });
 }
 
-function readFrom<T>(path: string, reading: (read: Reader) => T): T {
+function readFrom<T>(path: string, reading: (read: Reader) => T, files = new Files()): T {
   const problems: Problem[] = [];
-  const found = reading(new Reader(fieldsIn(path), '', problems));
+  const found = reading(new Reader(fieldsIn(path, files), '', problems));
   if (problems.length > 0) throw invalid(path, each(problems));
   return found;
 }
 
-function fieldsIn(path: string): object {
-  const file = structuredFile(path);
+function fieldsIn(path: string, files = new Files()): object {
+  const file = structuredFile(path, (named) => files.text('configuration', named) ?? '');
   if ('problem' in file) throw invalid(path, [{ field: '', ...file.problem }]);
   if (isObject(file.value)) return file.value;
   throw invalid(path, [unfit('', file.value, { expected: 'fields such as keys and clients' })]);
@@ -263,12 +264,11 @@ function upstreamOf(read: Reader, { env }: Pick<SecretSources, 'env'>, notices: 
 }
 
 /** Returns the prices of the file in the field `prices`, else in `PLIMSOLL_PRICES`, else the shipped ones. */
-function priceTableOf(read: Reader, { env, folder }: SecretSources): PriceTable {
+function priceTableOf(read: Reader, { env, folder, files = new Files() }: SecretSources): PriceTable {
   const named = read.text('prices', PATH);
   const path = named === undefined ? textOf(env, 'PLIMSOLL_PRICES') : resolve(folder, named);
-  if (path === '') return defaultPrices();
   try {
-    return loadPrices(path);
+    return pricesIn(path, () => files.text('prices', path === '' ? null : path));
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
     const field = named === undefined ? 'PLIMSOLL_PRICES' : 'prices';

@@ -7,6 +7,7 @@ import { keyEnvironment as environmentNamed, keyAlias } from '../../keys/alias.t
 import { judgedKey } from '../../keys/secrets.ts';
 import type { CauseOf } from '../../record/metrics/catalogue-gateway.ts';
 import type { KeyReader } from '../options.ts';
+import type { Files } from './files.ts';
 import { isObject, type Reader } from './reader.ts';
 
 /**
@@ -181,6 +182,8 @@ function changedAt(file: string): string | null {
 export interface SecretSources {
   readonly env: Env;
   readonly folder: string;
+  /** Default: the files as they are. */
+  readonly files?: Files;
   /** Fields that may stand beside the source of a secret. */
   readonly besides?: readonly string[];
 }
