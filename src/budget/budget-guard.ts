@@ -22,9 +22,8 @@ import type { Verdict } from './reservations.ts';
 interface BudgetGuardOptions {
   readonly accounts: readonly Account[];
   readonly estimator: Estimator;
-  readonly onDecision: (budget: Budget, decision: Decision) => void;
-  /** Called with the cost of a call, or of a batch result, for each budget that counts it. */
-  readonly onSpend: (budget: Budget, nanoUsd: bigint) => void;
+  /** Returns the counts of a budget, once for each account. Default: nobody counts. */
+  readonly counts?: (budget: Budget) => BudgetCounts;
   /**
    * What a call costs that was left before its end: `seen`, what was seen of it, or `held`, all that it held, so that who
    * leaves pays the most.
@@ -44,9 +43,20 @@ const LEFT: ReadonlySet<Outcome | null> = new Set<Outcome>([
   'stream_error',
 ]);
 
+/** Counts what calls do to one budget. Must not throw. */
+export interface BudgetCounts {
+  /** The budget was asked about a call. */
+  decided(decision: Decision): void;
+  /** A call, or a batch result, has cost the budget this amount. */
+  spent(nanoUsd: bigint): void;
+}
+
+const UNCOUNTED: BudgetCounts = { decided: () => undefined, spent: () => undefined };
+
 /** An account, and the calls that count for it. */
 interface ScopedAccount {
   readonly account: Account;
+  readonly counts: BudgetCounts;
   /** Models have their canonical ids. */
   readonly scope: Scope;
 }
@@ -57,18 +67,19 @@ export class BudgetGuard implements SpendGuard {
   readonly #options: BudgetGuardOptions;
 
   constructor(options: BudgetGuardOptions) {
-    const { accounts, estimator } = options;
+    const { accounts, estimator, counts } = options;
     this.#options = options;
     this.#accounts = accounts.map((account) => ({
       account,
+      counts: counts?.(account.budget) ?? UNCOUNTED,
       scope: canonicalScope(account.budget.scope, (id) => estimator.canonicalModel(id)),
     }));
   }
 
   started(call: Call): CallSpend {
     const reservations: Reservation[] = [];
-    for (const { account, scope } of this.#accounts) {
-      if (inScope(scope, call)) reservations.push({ account, scope, heldNanoUsd: 0n, atMs: null });
+    for (const { account, counts, scope } of this.#accounts) {
+      if (inScope(scope, call)) reservations.push({ account, counts, scope, heldNanoUsd: 0n, atMs: null });
     }
     return new BudgetedCall(call, reservations, this.#options);
   }
@@ -154,11 +165,11 @@ class BudgetedCall implements CallSpend {
     this.#isHolding = false;
     this.#covered = this.#left;
     for (const reservation of this.#reservations) {
-      const { account, heldNanoUsd } = reservation;
+      const { account, counts, heldNanoUsd } = reservation;
       reservation.heldNanoUsd = 0n;
       if (heldNanoUsd === 0n) continue;
       account.settle(this.#atMs(reservation), heldNanoUsd, heldNanoUsd);
-      this.#options.onSpend(account.budget, heldNanoUsd);
+      counts.spent(heldNanoUsd);
     }
   }
 
@@ -169,12 +180,12 @@ class BudgetedCall implements CallSpend {
     const chargesHold = !isBilledToAnother && this.#chargesHold();
     const due = isBilledToAnother ? null : dueCost(this.#call, this.#covered);
     for (const reservation of this.#reservations) {
-      const { account, scope, heldNanoUsd } = reservation;
+      const { account, counts, scope, heldNanoUsd } = reservation;
       const knownNanoUsd = due === null ? this.#leftNanoUsd(scope) : this.#negotiated(costInScope(scope, due));
       const spentNanoUsd = chargesHold && heldNanoUsd > knownNanoUsd ? heldNanoUsd : knownNanoUsd;
       reservation.heldNanoUsd = 0n;
       if (heldNanoUsd !== 0n || spentNanoUsd !== 0n) account.settle(this.#atMs(reservation), heldNanoUsd, spentNanoUsd);
-      if (spentNanoUsd !== 0n) this.#options.onSpend(account.budget, spentNanoUsd);
+      if (spentNanoUsd !== 0n) counts.spent(spentNanoUsd);
     }
     if (outcome !== 'ok' || stopReason === 'refusal' || this.#estimate === null || cost === null) return;
     this.#options.estimator.learn(this.#estimate, cost);
@@ -204,11 +215,11 @@ class BudgetedCall implements CallSpend {
   batchResult({ cost }: BatchResult): void {
     if (cost === null) return;
     for (const reservation of this.#reservations) {
-      const { account, scope } = reservation;
+      const { account, counts, scope } = reservation;
       const spentNanoUsd = this.#negotiated(costInScope(scope, cost));
       if (spentNanoUsd === 0n) continue;
       account.settle(this.#atMs(reservation), 0n, spentNanoUsd);
-      this.#options.onSpend(account.budget, spentNanoUsd);
+      counts.spent(spentNanoUsd);
     }
   }
 
@@ -257,7 +268,7 @@ class BudgetedCall implements CallSpend {
     for (const answer of answers) {
       // Of a call that is sent again, only what is another answer counts.
       const isCounted = !this.#wasAsked || answer.refusal !== null || answer.decision === 'unavailable';
-      if (isCounted) this.#options.onDecision(answer.reservation.account.budget, answer.decision);
+      if (isCounted) answer.reservation.counts.decided(answer.decision);
       if (answer.refusal !== null && (refused === undefined || this.#resetsAtMs(answer) > this.#resetsAtMs(refused))) {
         refused = answer;
       }

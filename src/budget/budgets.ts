@@ -2,8 +2,8 @@ import { systemClock, systemTimers, type Clock, type Timers } from '../clock.ts'
 import { ConfigurationError, unfit, type Problem } from '../errors.ts';
 import type { SpendGuard } from '../decisions.ts';
 import { Account, type AccountStatus, type BudgetView, type ThresholdReached } from './account.ts';
-import { BudgetGuard } from './budget-guard.ts';
-import { isVolatileInMemory, type Budget, type Decision, type OnLedgerDown } from './budget.ts';
+import { BudgetGuard, type BudgetCounts } from './budget-guard.ts';
+import { isVolatileInMemory, type Budget, type OnLedgerDown } from './budget.ts';
 import { budgetsOf, loadBudgets, type BudgetDefinition } from './definition.ts';
 import type { BudgetPrices } from './budget-prices.ts';
 import { Estimator } from './estimate.ts';
@@ -93,10 +93,8 @@ export interface BudgetHost {
 
 /** Listens to what budgets do. Must not throw. */
 export interface BudgetListener {
-  /** Called for each call that a budget was asked about. */
-  decided(budget: Budget, decision: Decision): void;
-  /** A call of the attached client, or a batch result, has cost the budget this amount. */
-  spent(budget: Budget, nanoUsd: bigint): void;
+  /** Returns what counts the calls of the attached client on a budget. */
+  counts(budget: Budget): BudgetCounts;
   /** Called once a period for each threshold that a budget reaches. */
   reached(reached: ThresholdReached): void;
   /** The ledger's id is known. */
@@ -190,9 +188,8 @@ class SharedBudgets implements Budgets {
         this.#link.nowMs(),
       );
     }
-    const onDecision = (budget: Budget, decision: Decision): void => listener.decided(budget, decision);
-    const onSpend = (budget: Budget, nanoUsd: bigint): void => listener.spent(budget, nanoUsd);
-    return new BudgetGuard({ accounts: this.all, estimator, onDecision, onSpend, onLedgerDown });
+    const counts = (budget: Budget): BudgetCounts => listener.counts(budget);
+    return new BudgetGuard({ accounts: this.all, estimator, counts, onLedgerDown });
   }
 
   async refresh(): Promise<BudgetsStatus> {

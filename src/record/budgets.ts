@@ -8,10 +8,11 @@ import {
   type Budget,
   type Decision,
 } from '../budget/budget.ts';
+import type { BudgetCounts } from '../budget/budget-guard.ts';
 import type { BudgetListener, Budgets } from '../budget/budgets.ts';
 import { usdOf } from '../figures.ts';
 import type { MonthBudget } from '../tier/advice-basis.ts';
-import type { CounterSeries, MoneySeries } from './metrics/series.ts';
+import type { CounterSeries } from './metrics/series.ts';
 import type { Store } from './metrics/store.ts';
 
 const shown = new WeakMap<Store, WeakMap<Budgets, BudgetListener>>();
@@ -44,14 +45,8 @@ function newListener(store: Store, budgets: Budgets): BudgetListener {
   const unidentified = families.anthropic_budget_ledger_up.series({ ledger: budgets.ledger.kind, ledger_id: '' });
   unidentified.computeBy(() => (budgets.ledger.id === null ? Number(budgets.ledger.up) : null));
   let isIdentified = false;
-  const counters = new Map(budgets.all.map(({ budget }) => [budget, countersOf(store, budget)]));
-  const counted = (budget: Budget): BudgetCounters => counters.get(budget) ?? countersOf(store, budget);
   return {
-    decided(budget, decision) {
-      counted(budget).decisions[decision].add(1);
-      if (decision === 'blocked') blocked.get(budget)?.add();
-    },
-    spent: (budget, nanoUsd) => counted(budget).spend.addNanoUsd(Number(nanoUsd)),
+    counts: (budget) => countsOf(store, budget, blocked.get(budget)),
     reached: ({ budget, threshold }) =>
       families.anthropic_budget_thresholds_reached_total.series({ budget, threshold: String(threshold) }).add(1),
     identified(ledgerId) {
@@ -100,23 +95,23 @@ class BlockedInPeriod {
   }
 }
 
-/** The counters of a budget that calls feed, looked up once. */
-interface BudgetCounters {
-  readonly decisions: Readonly<Record<Decision, CounterSeries>>;
-  readonly spend: MoneySeries;
-}
-
-function countersOf({ families }: Store, budget: Budget): BudgetCounters {
-  const decisions = (decision: Decision): CounterSeries =>
+/** Counts in series that are looked up once. */
+function countsOf({ families }: Store, budget: Budget, inPeriod: BlockedInPeriod | undefined): BudgetCounts {
+  const series = (decision: Decision): CounterSeries =>
     families.anthropic_budget_decisions_total.series({ budget: budget.name, decision });
+  const decisions: Readonly<Record<Decision, CounterSeries>> = {
+    allowed: series('allowed'),
+    warned: series('warned'),
+    blocked: series('blocked'),
+    unavailable: series('unavailable'),
+  };
+  const spend = families.anthropic_budget_spend_usd_total.series(labelsOf(budget));
   return {
-    decisions: {
-      allowed: decisions('allowed'),
-      warned: decisions('warned'),
-      blocked: decisions('blocked'),
-      unavailable: decisions('unavailable'),
+    decided(decision) {
+      decisions[decision].add(1);
+      if (decision === 'blocked') inPeriod?.add();
     },
-    spend: families.anthropic_budget_spend_usd_total.series(labelsOf(budget)),
+    spent: (nanoUsd) => spend.addNanoUsd(Number(nanoUsd)),
   };
 }
 

@@ -121,8 +121,6 @@ test('a call that ends while one of its budgets still waits for the ledger relea
   const guard = new BudgetGuard({
     accounts: [observing, blocking],
     estimator: new Estimator(defaultPrices()),
-    onDecision: () => {},
-    onSpend: () => {},
     onLedgerDown: 'open',
   });
   const call = aCall({ requestedModel: PARAMS.model, maxTokens: 1_000, startedAtMs: NOW_MS, cost: null });

@@ -84,8 +84,6 @@ export class MemberBudgets {
     const guard = new BudgetGuard({
       accounts: [new Account(budget, link, () => undefined)],
       estimator: this.#estimator,
-      onDecision: () => undefined,
-      onSpend: () => undefined,
       onLedgerDown: 'closed',
     });
     return { guard, link };

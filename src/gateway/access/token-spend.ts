@@ -97,8 +97,6 @@ export class TokenSpend {
     const guard = new BudgetGuard({
       accounts: [account],
       estimator: this.#estimator,
-      onDecision: () => undefined,
-      onSpend: () => undefined,
       leftCalls: 'held',
       onLedgerDown: 'closed',
     });
