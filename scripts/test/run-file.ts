@@ -1,4 +1,4 @@
-import { relative, resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { run } from 'node:test';
 import type { TestEvent } from 'node:test/reporters';
 
@@ -10,6 +10,13 @@ const SILENCE_MS = 10 * 60_000;
 
 /** The events that are printed in full when the file has failed. */
 const TELLING: readonly TestEvent['type'][] = ['test:fail', 'test:stdout', 'test:stderr', 'test:diagnostic'];
+
+/** Files whose tests make promises by the million: see `unfollowed-promises.ts`. */
+const UNFOLLOWED: readonly string[] = [
+  'test/monitoring/check/proof.test.ts',
+  'test/scripts/chaos.test.ts',
+  'test/scripts/gateway-fuzz/fuzz.test.ts',
+];
 
 /** What became of the tests of one file. */
 export interface FileOutcome {
@@ -42,6 +49,7 @@ export async function runFile(file: string): Promise<FileOutcome> {
     files: [resolve(file)],
     isolation: 'process',
     signal: silence.signal,
+    execArgv: UNFOLLOWED.includes(file) ? [`--import=${join(import.meta.dirname, 'unfollowed-promises.ts')}`] : [],
   });
   for await (const event of events) {
     timer.refresh();

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import test from 'node:test';
 
 const runner = join(import.meta.dirname, '..', '..', '..', 'scripts', 'test', 'main.ts');
@@ -18,6 +18,7 @@ const runOf = (t: test.TestContext, files: Readonly<Record<string, string>>, arg
   const folder = mkdtempSync(join(tmpdir(), 'plimsoll-runner-'));
   t.after(() => rmSync(folder, { recursive: true }));
   for (const [name, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
     writeFileSync(join(folder, name), `import test from 'node:test';\n${text}`);
   }
   const env = { ...process.env, NODE_TEST_CONTEXT: undefined };
@@ -59,6 +60,27 @@ test('a file that passes says nothing else, and what one printed that fails is s
   const text = lines.join('\n');
   assert.doesNotMatch(text, /said by a/);
   assert.match(text, /said by b[^]*✖ failing tests:[^]*b\.test\.ts[^]*✖ loud[^]*Error: for this reason/);
+});
+
+test('an error that nobody caught fails its file where promises are not followed, too', (t) => {
+  const text = (file: string): string => `
+import { executionAsyncId } from 'node:async_hooks';
+test('loses an error in ${file}', async () => {
+  await null;
+  const before = executionAsyncId();
+  await null;
+  console.log('followed: ' + (executionAsyncId() !== before));
+  setTimeout(() => Promise.reject(new Error('lost')), 1);
+  await new Promise((resolve) => setTimeout(resolve, 5));
+});`;
+  const { status, lines } = runOf(t, {
+    'followed.test.ts': text('one'),
+    'test/scripts/chaos.test.ts': text('other'),
+  });
+  assert.deepEqual(lines.filter((line) => line.startsWith('followed: ')).sort(), ['followed: false', 'followed: true']);
+  assert.ok(lines.includes('failed: test/scripts/chaos.test.ts'), lines.join('\n'));
+  assert.equal(lines.at(-1), '1 passed, 2 failed');
+  assert.equal(status, 1);
 });
 
 test('the slowest files are named at the end of a run of many', (t) => {
