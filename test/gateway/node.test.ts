@@ -34,6 +34,25 @@ test('mounted in an Express service, the gateway answers below its path and leav
   );
 });
 
+test('middleware that changes what is written gets the body of a stream as it is', async (t) => {
+  const written: Buffer[] = [];
+  const before = express().use((_request, response, next) => {
+    const write = response.write.bind(response);
+    response.write = ((bytes: Buffer) => {
+      written.push(bytes);
+      return write(bytes);
+    }) as typeof response.write;
+    next();
+  });
+  const { url } = await mounted(t, before);
+  const headers = { 'x-api-key': TOKEN, 'content-type': 'application/json', 'anthropic-version': '2023-06-01' };
+  const body = JSON.stringify({ ...PARAMS, stream: true });
+  const response = await fetch(`${url}/claude/v1/messages`, { method: 'POST', headers, body });
+  const text = await response.text();
+  assert.match(text, /^event: message_start\n/);
+  assert.equal(Buffer.concat(written).toString(), text);
+});
+
 test('mounted in an Express service, results of batches are found below its path', async (t) => {
   const { claude, log } = await mounted(t);
   const { id } = await claude.messages.batches.create({ requests: [{ custom_id: 'a', params: PARAMS }] });
