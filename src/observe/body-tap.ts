@@ -93,8 +93,9 @@ const covered = Object.create(native, {
 
 /** The branch of a body that is still followed. On any other stream the covers are the runtime's own methods. */
 function openBranch(body: Body): Branch | null {
-  const branch = branchOf(body);
-  return branch?.over === false && !branch.isInside ? branch : null;
+  let branch: Branch | null = branchOf(body) ?? null;
+  while (branch?.over === true) branch = branch.under;
+  return branch === null || branch.isInside ? null : branch;
 }
 
 function getReader(this: Body, options?: { mode?: 'byob' }): Reader {

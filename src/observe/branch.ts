@@ -77,10 +77,11 @@ export function failure(error: unknown): 'aborted' | 'failed' {
     : 'failed';
 }
 
-/** Takes the tap off a body: the listener gets its content in another way. */
-export function untap(body: object): void {
-  const branch = branchOf(body);
-  if (branch !== undefined) close(branch);
+/** Tells whether a branch is one of those that follow a body: the last, or under it. */
+export function isOf(branch: Branch, body: object): boolean {
+  let each: Branch | null = branchOf(body) ?? null;
+  while (each !== null && each !== branch) each = each.under;
+  return each !== null;
 }
 
 /** A class whose constructor returns what it is given: one that extends it adds its private fields to that. */

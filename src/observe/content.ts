@@ -5,10 +5,10 @@ import {
   end,
   failure,
   follow,
+  isOf,
   keepBranch,
   see,
   Tap,
-  untap,
   type BodyEnd,
   type BodyListener,
 } from './branch.ts';
@@ -159,6 +159,7 @@ function coverJson(
   listener: JsonListener,
 ): void {
   const parsing = reading(parse, valueSeen, failed);
+  const branch = branchOf(body);
   let uncover: (() => void) | null = null;
   // A response of another kind than the runtime's may be used for many calls: it gathers no covers.
   if (response instanceof Response) hide(response, 'json', json);
@@ -169,7 +170,7 @@ function coverJson(
     const { body: current, bodyUsed } = this as Response;
     // `clone()` puts another body in place of the first, with a tap of its own.
     if (current !== body || body.locked === true || bodyUsed) return parse.call(this);
-    untap(body);
+    if (branch !== undefined) close(branch);
     return parsing.call(this);
   }
 
@@ -224,7 +225,7 @@ function json(this: Response): Promise<unknown> {
   if (branch === undefined || branch.over || !(listener instanceof JsonListener)) return own.json.call(this);
   const body = own.body.call(this);
   // `clone()` puts another body in place of the first, with a branch of its own.
-  if (body === null || branchOf(body) !== branch || body.locked || this.bodyUsed) return own.json.call(this);
+  if (body === null || !isOf(branch, body) || body.locked || this.bodyUsed) return own.json.call(this);
   close(branch);
   return own.json.call(this).then(
     (value) => {

@@ -4,6 +4,7 @@ import { setImmediate } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { tapBody } from '../../src/observe/body-tap.ts';
 import type { BodyEnd } from '../../src/observe/branch.ts';
+import { tapJson } from '../../src/observe/content.ts';
 import { STREAMED } from '../../testing/cassettes/cassettes.ts';
 
 /** A body of so many chunks, and what became of it. */
@@ -449,6 +450,25 @@ describe('a body that is tapped again', () => {
       assert.deepEqual(await read(body), ALL);
       assert.deepEqual([first.seen, second.seen], [ALL, ALL]);
       assert.deepEqual([first.ends, second.ends], [['done'], ['done']]);
+    });
+  }
+});
+
+describe('tapJson', () => {
+  for (const way of ['json', 'text', 'arrayBuffer'] as const) {
+    it(`shows the value to each who follows the response, read by ${way}()`, async () => {
+      for (const followers of [1, 2, 3]) {
+        const seen: unknown[] = [];
+        const response = new Response('{"fathoms":4}', { headers: { 'content-type': 'application/json' } });
+        for (let each = 0; each < followers; each++)
+          tapJson(
+            response,
+            (value, how) => seen.push([value, how]),
+            () => seen.push('unseen'),
+          );
+        await response[way]();
+        assert.deepEqual(seen, new Array(followers).fill([{ fathoms: 4 }, 'done']));
+      }
     });
   }
 });

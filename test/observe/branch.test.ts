@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { branchOf, close, end, follow, see, Tap, untap, type BodyEnd } from '../../src/observe/branch.ts';
+import { branchOf, close, end, follow, isOf, see, Tap, type BodyEnd } from '../../src/observe/branch.ts';
 import { collectUntil } from '../../testing/collect-until.ts';
 
 interface Heard {
@@ -59,13 +59,21 @@ describe('a branch', () => {
   });
 
   it('hears nothing after it was taken off', () => {
-    const body = {};
     const { tap, chunks, ends } = heard();
-    const branch = follow(body, tap);
-    untap(body);
+    const branch = follow({}, tap);
+    close(branch);
     see(branch, { value });
     end(branch, 'done');
     assert.deepEqual([chunks, ends], [[], []]);
+  });
+
+  it('knows each of those that follow a body, and no other', () => {
+    const body = {};
+    const [first, second] = [follow(body, heard().tap), follow(body, heard().tap)];
+    assert.deepEqual(
+      [first, second, follow({}, heard().tap)].map((branch) => isOf(branch, body)),
+      [true, true, false],
+    );
   });
 
   it('follows a body that takes nothing, as far as it can', () => {
@@ -88,7 +96,7 @@ describe('a body that is dropped', () => {
     follow(kept, held.tap);
     await collectUntil(() => dropped.ends.length > 0);
     assert.deepEqual([dropped.ends, held.ends], [['abandoned'], []]);
-    untap(kept);
+    assert.equal(branchOf(kept)?.over, false);
   });
 
   it('is not said to be abandoned when its call is over', async () => {
