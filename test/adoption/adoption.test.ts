@@ -85,7 +85,7 @@ test('the programs of the page on frameworks that end by themselves end well', a
 /** What a program says that ends with an error. */
 function complaint(node: string, args: readonly string[], code = 1): string {
   const env = { PATH: process.env['PATH'], ANTHROPIC_AUTH_TOKEN: 'test', PORT: '0', METRICS_PORT: '0' };
-  const { status, stderr } = spawnSync(node, args, { cwd: esm, env, encoding: 'utf8', timeout: 30_000 });
+  const { status, stderr } = spawnSync(node, args, { cwd: esm, env, encoding: 'utf8', timeout: 300_000 });
   assert.equal(status, code);
   return stderr;
 }

@@ -37,7 +37,7 @@ function onRedis(name: string, check: (on: OnRedis) => Promise<void>, args: read
 
 /** Asks until the ledger has it: what is on its way, or waits for the next try, takes its time. */
 async function eventually(client: BudgetedClient, isSo: () => Promise<boolean>): Promise<void> {
-  for (const untilMs = performance.now() + 20_000; performance.now() < untilMs;) {
+  for (const untilMs = performance.now() + 120_000; performance.now() < untilMs;) {
     await client.held.refresh();
     if (await isSo()) return;
     await new Promise((resolve) => setTimeout(resolve, 20));

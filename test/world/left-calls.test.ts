@@ -97,7 +97,7 @@ describe('a call that is left before an answer', () => {
         },
       },
     });
-    const { usage } = await bench.claude.messages.create(LONG, { timeout: 200 });
+    const { usage } = await bench.claude.messages.create(LONG, { timeout: 2_000 });
     const { tokens } = await recorded(bench);
     assert.equal(tokens['input'], usage.input_tokens);
     assert.equal(tokens['output'], usage.output_tokens);

@@ -166,7 +166,7 @@ export async function balanceIn(ledger: Ledger): Promise<{ readonly spent: bigin
 /** Asks until the ledger has all that was billed: what waits for the next try takes its time. */
 export async function hasAll(ledger: () => Ledger, { billed }: Api): Promise<void> {
   let spent = -1n;
-  for (const untilMs = performance.now() + 30_000; performance.now() < untilMs;) {
+  for (const untilMs = performance.now() + 300_000; performance.now() < untilMs;) {
     ({ spent } = await balanceIn(ledger()));
     if (spent === billed()) return;
     await new Promise((resolve) => setTimeout(resolve, 50));

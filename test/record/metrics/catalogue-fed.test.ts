@@ -58,6 +58,7 @@ async function livedThrough(t: test.TestContext): Promise<Registry> {
   await before.messages.create(PARAMS);
   const shop = routes({ chat: { maxTokens: 16 } });
   const claude = instrument(plain, {
+    serviceVersion: '1.0.0',
     registry,
     clock,
     key: 'prod-checkout-api',
