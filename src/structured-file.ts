@@ -6,7 +6,7 @@ import { installed } from './installed.ts';
 type StructuredFile = { readonly value: unknown } | { readonly problem: ValueProblem };
 
 /** Reads the text of a file. Throws as `readFileSync` does. */
-export type ReadText = (path: string) => string;
+type ReadText = (path: string) => string;
 
 export function textInFile(path: string): string {
   return readFileSync(path, 'utf8');

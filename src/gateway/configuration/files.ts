@@ -1,7 +1,7 @@
 import { textInFile } from '../../structured-file.ts';
 
 /** The files of a configuration besides those of secrets. A closed set. */
-export type ConfigurationFile = 'configuration' | 'prices' | 'declaredTokens';
+type ConfigurationFile = 'configuration' | 'prices' | 'declaredTokens';
 
 /** Their texts; `null` for a file that is not named. */
 export type FileTexts = Readonly<Partial<Record<ConfigurationFile, string | null>>>;

@@ -6,10 +6,13 @@ import type { MetricDeclaration } from './metric.ts';
 import { CounterSeries, GaugeSeries, HistogramSeries, MoneySeries, type LabelPairs, type Series } from './series.ts';
 import type { Store } from './store.ts';
 
+/** A series, and the caps of those of its labels whose value nobody has declared, by the names of the labels. */
+type Named = readonly [id: number, family: string, labels: LabelPairs, caps: Readonly<Record<string, number>>];
+
 /** What has changed in a process since it told of it last. */
 export interface Changes {
   /** Series that it names for the first time, by the numbers that stand for them. */
-  readonly named: readonly (readonly [id: number, family: string, labels: LabelPairs])[];
+  readonly named: readonly Named[];
   /**
    * What each series has grown by: its number, how many figures follow, and these. Of a counter, its growth; of money, in
    * nano-dollars; of a histogram, that of its sum, then each bucket that has grown, and by how many observations. One array, because
@@ -55,7 +58,7 @@ export class Journal {
   flush(): void {
     if (this.#changed.size === 0) return;
     this.#sentMs = performance.now();
-    const named: [number, string, LabelPairs][] = [];
+    const named: Named[] = [];
     const counted: number[] = [];
     for (const [series, family] of this.#changed) {
       if (series instanceof GaugeSeries || series.value() === null) continue;
@@ -63,12 +66,21 @@ export class Journal {
       if (told === undefined) {
         told = new Told(this.#told.size);
         this.#told.set(series, told);
-        named.push([told.id, family, series.labels]);
+        named.push([told.id, family, series.labels, this.#capsOf(series)]);
       }
       told.pushGrowth(series, counted);
     }
     this.#changed.clear();
     if (counted.length > 0) this.#send({ named, counted: Float64Array.from(counted) });
+  }
+
+  #capsOf({ labels }: Series): Readonly<Record<string, number>> {
+    const caps: Record<string, number> = {};
+    for (const [label, value] of labels) {
+      const cap = this.#store.capOver(label, value);
+      if (cap !== null) caps[label] = cap;
+    }
+    return caps;
   }
 
   /** The gauges of this moment. What has changed is sent before. */
@@ -123,10 +135,19 @@ class Told {
   }
 }
 
+/** Counts each call once: so it says how many had a value that was dropped. */
+const CALLS = 'anthropic_requests_total';
+
+interface Followed {
+  readonly series: Series;
+  /** Labels whose value became `other` here. */
+  readonly dropped: readonly string[];
+}
+
 /** What one process has told. Its counts stay in the joined store after its end. */
 export class Account {
   readonly #store: Store;
-  readonly #followed = new Map<number, Series>();
+  readonly #followed = new Map<number, Followed>();
 
   constructor(store: Store) {
     this.#store = store;
@@ -134,17 +155,29 @@ export class Account {
 
   /** Adds what has been counted since. What the catalogue of this process does not have is left out. */
   add({ named, counted }: Changes): void {
-    for (const [id, family, labels] of named) {
-      const series = this.#store.seriesOf(family, labels);
-      if (series !== null) this.#followed.set(id, series);
+    for (const [id, family, labels, caps] of named) {
+      const bounded = labels.map(([label, value]) => [label, this.#bounded(label, value, caps[label])] as const);
+      const series = this.#store.seriesOf(family, bounded);
+      if (series === null) continue;
+      const dropped = labels.filter(([, value], index) => family === CALLS && value !== bounded[index]?.[1]);
+      this.#followed.set(id, { series, dropped: dropped.map(([label]) => label) });
     }
     for (let at = 0; at < counted.length;) {
       const [id = 0, length = 0] = [counted[at], counted[at + 1]];
-      const series = this.#followed.get(id);
+      const followed = this.#followed.get(id);
       at += 2;
-      if (series !== undefined) addGrowth(series, counted, { from: at, to: at + length });
+      if (followed !== undefined) {
+        addGrowth(followed.series, counted, { from: at, to: at + length });
+        for (const label of followed.dropped)
+          this.#store.families.plimsoll_label_values_dropped_total.series({ label }).add(counted[at] ?? 0);
+      }
       at += length;
     }
+  }
+
+  /** Each process gives its values series up to the cap; all together get no more than one would. */
+  #bounded(label: string, value: string, cap: number | undefined): string {
+    return cap === undefined ? value : this.#store.boundedLabel(label, { reserved: [], cap }).value(value);
   }
 }
 

@@ -130,6 +130,11 @@ export class Store {
     return bounded;
   }
 
+  /** The cap of a label, if the value is one of those that its cap has given a series; else `null`. */
+  capOver(label: string, value: string): number | null {
+    return this.#labels.get(label)?.capOver(value) ?? null;
+  }
+
   /** Sets counters and histograms back to 0. */
   reset(): void {
     for (const family of this.all()) family.reset();
@@ -194,6 +199,11 @@ export class BoundedLabel {
   /** Allows at least this many undeclared values. */
   allow(cap: number): void {
     this.#cap = Math.max(this.#cap, cap);
+  }
+
+  /** The cap, if it has given this value a series; `null` for a declared value. */
+  capOver(value: string): number | null {
+    return this.#givenOut.has(value) ? this.#cap : null;
   }
 
   /** Returns the value itself if it has a series or can get one, else `other`. Not counted. */

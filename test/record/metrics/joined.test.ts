@@ -85,8 +85,34 @@ test('what was counted before anybody followed is told too, and an unknown famil
   store.families.anthropic_requests_total.series(LABELS).add(3);
   const account = new Account(joined);
   new Journal(store, (changes) => account.add(changes)).flush();
-  account.add({ named: [[99, 'of_another_version', []]], counted: Float64Array.of(99, 1, 1) });
+  account.add({ named: [[99, 'of_another_version', [], {}]], counted: Float64Array.of(99, 1, 1) });
   assert.equal(shown(joined.families.anthropic_requests_total.series(LABELS)), 3);
+});
+
+test('processes together give a label no more values than one would', () => {
+  const joined = stored();
+  for (const process of ['one', 'two', 'three']) {
+    const { store, journal, families } = told(joined);
+    const places = store.boundedLabel('key', { reserved: ['declared'], cap: 2 });
+    for (const raw of ['declared', `${process} a`, `${process} b`, `${process} c`]) {
+      const labels = { ...LABELS, key: places.counted(raw) };
+      families.anthropic_requests_total.series(labels).add(1);
+      families.anthropic_request_duration_seconds.series(labels).observe(1);
+    }
+    journal.flush();
+  }
+  const { anthropic_requests_total: calls, anthropic_request_duration_seconds: durations } = joined.families;
+  for (const all of [calls.all(), durations.all()]) {
+    const counted = all.map((series) => [series.labels.find(([label]) => label === 'key')?.[1], series.value()]);
+    assert.deepEqual(counted, [
+      ['declared', 3],
+      ['one a', 1],
+      ['one b', 1],
+      ['other', 7],
+    ]);
+  }
+  // One in each process for want of a place there, and four for want of one here.
+  assert.equal(shown(joined.families.plimsoll_label_values_dropped_total.series({ label: 'key' })), 7);
 });
 
 test('gauges combine as the catalogue says, and go when no process has them any more', () => {
