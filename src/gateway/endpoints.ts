@@ -29,8 +29,10 @@ export function groupsOf(endpoints: EndpointChoice): readonly EndpointGroup[] | 
 /** The group of an operation; `null` for an unknown one. */
 export function groupOf(operation: string): EndpointGroup | null {
   if (operation.startsWith('messages.batches.')) return 'batches';
-  const [resource = ''] = operation.split('.', 1);
-  return ENDPOINT_GROUPS.find((group) => group === resource) ?? null;
+  for (const group of ENDPOINT_GROUPS)
+    if (operation.startsWith(group) && (operation.length === group.length || operation[group.length] === '.'))
+      return group;
+  return null;
 }
 
 /** An endpoint of the API that the gateway forwards. */

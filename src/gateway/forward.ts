@@ -43,8 +43,9 @@ export async function forward(context: GatewayContext, authorized: AuthorizedReq
     return refuse('missing', NO_LOGIN);
   const plan = context.planOf(authorized.grant);
   const observation = plan.observation(authorized.request, home);
-  const refused =
-    plan.early.length === 0 ? null : await refuseWithoutBody(authorized, { plan, observation, baseUrl: api.baseUrl });
+  const asked =
+    plan.early.length === 0 ? null : refuseWithoutBody(authorized, { plan, observation, baseUrl: api.baseUrl });
+  const refused = asked instanceof Promise ? await asked : asked;
   if (refused !== null) return refused;
   const isMoved = pool.keys.size > 1 || (authorized.grant.fallbacks ?? []).length > 0;
   const received = await receiveBody(authorized, { room, turns, reading: plan.reading, isMoved });
@@ -160,25 +161,28 @@ const NO_KEY: ApiError = {
  * Asks the rules of the token that need no body, before any of it is read. The response says what refused; the call ends
  * as `blocked`, without a model.
  */
-async function refuseWithoutBody(
+function refuseWithoutBody(
   { request: { method, target } }: AuthorizedRequest,
   {
     plan,
     observation,
     baseUrl,
   }: { readonly plan: GrantPlan; readonly observation: Observation; readonly baseUrl: string },
-): Promise<GatewayResponse | null> {
+): GatewayResponse | Promise<GatewayResponse | null> | null {
   const { model, maxTokens } = NO_FACTS;
   const begun = { model, maxTokens, operation: operation(method, target, false), baseUrl, sdkSpan: undefined };
   const sketch = new LiveCall({ ...observation, recorders: [], spendGuards: [] }, begun);
-  try {
-    await admitWithoutBody(plan.early, sketch, observation);
-    return null;
-  } catch (error) {
+  const refusedBy = (error: unknown): GatewayResponse => {
     const refusal = guardError(error);
     if (refusal === null) throw error;
     new LiveCall({ ...observation, spendGuards: [] }, begun).end('blocked');
     return errorResponse(refusal);
+  };
+  try {
+    const asked = admitWithoutBody(plan.early, sketch, observation);
+    return asked === undefined ? null : asked.then(() => null, refusedBy);
+  } catch (error) {
+    return refusedBy(error);
   }
 }
 

@@ -134,11 +134,11 @@ interface Scanning extends Pick<ReceiveOptions, 'reading' | 'turns'> {
   readonly kind: BodyKind;
 }
 
-async function read(
+function read(
   held: HeldBody,
-  { isMoved, ...scanning }: Scanning & Pick<ReceiveOptions, 'isMoved'>,
-): Promise<ReceivedBody | RefusedBody> {
-  const unguarded = scanning.reading === null && !isMoved ? unguardedBody(held) : null;
+  scanning: Scanning & Pick<ReceiveOptions, 'isMoved'>,
+): ReceivedBody | Promise<ReceivedBody | RefusedBody> {
+  const unguarded = scanning.reading === null && !scanning.isMoved ? unguardedBody(held) : null;
   return unguarded ?? scanned(held, scanning);
 }
 

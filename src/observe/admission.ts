@@ -87,20 +87,48 @@ function isPending(answer: Answer): answer is Promise<Admission> {
 }
 
 /**
- * Asks guards that decide without the body, before it has been read. Rejects as `admit` does. The call is a sketch of the
- * one that may come of the request: nothing records it.
+ * Asks guards that decide without the body, before it has been read. Throws or rejects as `admit` does, and returns a promise
+ * where one of them does. The call is a sketch of the one that may come of the request: nothing records it.
  */
-export async function admitWithoutBody(guards: readonly Guard[], call: Call, observation: Observation): Promise<void> {
-  for (const guard of guards) {
+export function admitWithoutBody(
+  guards: readonly Guard[],
+  call: Call,
+  observation: Observation,
+): Promise<void> | undefined {
+  for (const [at, guard] of guards.entries()) {
     try {
       const answer = guard.admit(call, NO_BODY);
-      const admission = isPending(answer) ? await answer : answer;
-      if (admission !== undefined) throw new TypeError('a guard without the body set max_tokens');
+      if (isPending(answer)) return admitLaterWithoutBody(answer, guards.slice(at), { call, observation });
+      checkWithoutBody(answer);
     } catch (error) {
-      const refusal = refusalOf(error, { observation, onError: guard.onError });
-      if (refusal !== null) throw refusal;
+      refuseWithoutBody(error, guard, observation);
     }
   }
+  return undefined;
+}
+
+/** Waits for the first of the guards, and asks the others. */
+async function admitLaterWithoutBody(
+  answer: Promise<Admission>,
+  [guard, ...others]: readonly Guard[],
+  { call, observation }: { readonly call: Call; readonly observation: Observation },
+): Promise<void> {
+  try {
+    checkWithoutBody(await answer);
+  } catch (error) {
+    refuseWithoutBody(error, guard, observation);
+  }
+  await admitWithoutBody(others, call, observation);
+}
+
+function checkWithoutBody(admission: Admission): void {
+  if (admission !== undefined) throw new TypeError('a guard without the body set max_tokens');
+}
+
+/** Throws the refusal; returns where the guard has failed and the call goes on. */
+function refuseWithoutBody(error: unknown, guard: Guard | undefined, observation: Observation): void {
+  const refusal = refusalOf(error, { observation, onError: guard?.onError });
+  if (refusal !== null) throw refusal;
 }
 
 const NO_BODY: GuardedRequest = { body: null, bodyLength: 0 };
