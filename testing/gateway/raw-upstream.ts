@@ -54,6 +54,33 @@ export function answer(socket: Socket, headers: readonly string[], body = ''): v
 export const answersWell: Behaviour = (socket) =>
   answer(socket, ['content-type: application/json', `content-length: ${MESSAGE.length}`, 'request-id: req_1'], MESSAGE);
 
+/** Bytes with room for more: a large body in small pieces is not copied anew with each of them. */
+class GrowingBuffer {
+  #room = Buffer.alloc(0);
+  #length = 0;
+
+  get bytes(): Buffer {
+    return this.#room.subarray(0, this.#length);
+  }
+
+  append(piece: Buffer): void {
+    const length = this.#length + piece.length;
+    if (length > this.#room.length) {
+      const larger = Buffer.alloc(2 * length);
+      this.bytes.copy(larger);
+      this.#room = larger;
+    }
+    piece.copy(this.#room, this.#length);
+    this.#length = length;
+  }
+
+  /** Forgets the first bytes; who holds them keeps them as they are. */
+  drop(length: number): void {
+    this.#room = Buffer.from(this.bytes.subarray(length));
+    this.#length = this.#room.length;
+  }
+}
+
 /** Listens on a port of its own until the test ends. */
 export async function rawUpstream(ends: Ends, behave: Behaviour = answersWell): Promise<RawUpstream> {
   const requests: Received[] = [];
@@ -78,7 +105,7 @@ export async function rawUpstream(ends: Ends, behave: Behaviour = answersWell): 
   const server = createServer({ noDelay: true }, (socket) => {
     connections += 1;
     sockets.add(socket);
-    let unread = Buffer.alloc(0);
+    const unread = new GrowingBuffer();
     socket.on('error', () => undefined); // 'close' follows
     socket.on('close', () => {
       sockets.delete(socket);
@@ -86,9 +113,9 @@ export async function rawUpstream(ends: Ends, behave: Behaviour = answersWell): 
     });
     socket.on('data', (piece) => {
       pieces.push(piece);
-      unread = Buffer.concat([unread, piece]);
-      for (let next = requestIn(unread); next !== null; next = requestIn(unread)) {
-        unread = unread.subarray(next.bytes);
+      unread.append(piece);
+      for (let next = requestIn(unread.bytes); next !== null; next = requestIn(unread.bytes)) {
+        unread.drop(next.bytes);
         requests.push(next);
         behave(socket, next);
       }
