@@ -97,7 +97,7 @@ function countsOf(view: View): readonly Figure[] {
     [
       'Calls',
       whole(calls),
-      pace === null ? recent : lastMinute === null ? `${mean} a minute` : `${recent}, mean ${mean}`,
+      pace === null ? recent : lastMinute === null ? `${mean} a minute` : `${mean} a minute, now ${whole(lastMinute)}`,
     ],
     [
       'Success',
