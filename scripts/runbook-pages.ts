@@ -1,6 +1,6 @@
 import { globSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { Marked, type Tokens } from 'marked';
+import { Marked } from 'marked';
 
 const root = join(import.meta.dirname, '..');
 const names = globSync('docs/runbooks/*.md', { cwd: root })
@@ -9,14 +9,12 @@ const names = globSync('docs/runbooks/*.md', { cwd: root })
 
 /** The runbooks by name, as the HTML that `src/console/runbooks.ts` puts into a page. */
 export function runbookPages(): string {
-  const { repository } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
-    readonly repository: { readonly url: string };
-  };
-  const docs = `${repository.url.replace(/^git\+/, '').replace(/\.git$/, '')}/blob/main/docs/`;
   const marked = new Marked({
-    // Other pages of the manual are not served beside the runbooks.
-    walkTokens(token) {
-      if (token.type === 'link') token['href'] = (token as Tokens.Link).href.replace(/^\.\.\//, docs);
+    renderer: {
+      // Other pages of the manual are not served beside the runbooks: they are in the package.
+      link({ href, text }) {
+        return href.startsWith('../') ? `${text} (<code>${href.replace(/^\.\.\/([^#]*).*/, 'docs/$1')}</code>)` : false;
+      },
     },
   });
   const pages = names.map((name) => {
