@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { valuesOf } from '../../../testing/gateway/http-bytes.ts';
 import { exchanged, rawClient } from '../../../testing/gateway/raw-client.ts';
@@ -282,8 +283,8 @@ for (const [what, { request, type, around }] of Object.entries(ECHOES))
       answer(socket, [`Content-Type: ${type}`, `X-${key}: a`, 'Transfer-Encoding: chunked']);
       const pieces = [before];
       for (let cut = 0; cut < key.length; cut += 9) pieces.push(key.slice(0, cut), key.slice(cut), ' ');
-      for (const piece of [...pieces, key, after, key.slice(0, 20)]) if (piece !== '') socket.write(chunk(piece));
-      socket.write('0\r\n\r\n');
+      const all = [...pieces, key, after, key.slice(0, 20)].filter((piece) => piece !== '').map(chunk);
+      void writeInTurns(socket, [...all, '0\r\n\r\n']);
     });
     const gateway = await subject(t, { upstream });
     key = gateway.realKey;
@@ -297,6 +298,15 @@ for (const [what, { request, type, around }] of Object.entries(ECHOES))
     const keys = Array.from({ length: Math.ceil(key.length / 9) }, () => `${dots} `).join('');
     assert.equal(answered.body.toString(), `${around[0]}${keys}${dots}${around[1]}${key.slice(0, 20)}`);
   });
+
+/** Each comes by itself: what comes in one turn goes on together. */
+async function writeInTurns(socket: Socket, pieces: readonly string[]): Promise<void> {
+  for (const piece of pieces) {
+    socket.write(piece);
+    await turn();
+    await turn();
+  }
+}
 
 function errorText(body: Buffer): string {
   return (JSON.parse(body.toString()) as { readonly error: { readonly message: string } }).error.message;
