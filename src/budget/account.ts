@@ -85,9 +85,12 @@ export class Account implements BudgetView {
     return this.#link.ledgerTimeOf(epochMs);
   }
 
-  /** Asks for an amount in the period of `atMs`, of the ledger's time; `settle` with the same time releases it. */
-  reserve(nanoUsd: bigint, atMs: number): Eventually<Verdict> {
-    return this.#reservations(atMs).reserve(nanoUsd);
+  /**
+   * Asks for an amount in the period of `atMs`, of the ledger's time; `settle` with the same time releases it. `soon`: it may
+   * wait for the end of the turn, where reservations are gathered.
+   */
+  reserve(nanoUsd: bigint, atMs: number, soon = false): Eventually<Verdict> {
+    return this.#reservations(atMs).reserve(nanoUsd, soon);
   }
 
   /** Releases the amount reserved and counts the amount spent, both in the period of `atMs`. Never waits. */

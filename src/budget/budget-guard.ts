@@ -7,6 +7,7 @@ import { BudgetExceededError, type BudgetRefusal } from './budget-exceeded.ts';
 import {
   canonicalScope,
   costInScope,
+  expectedInScope,
   dueCost,
   inScope,
   spanAt,
@@ -255,12 +256,22 @@ class BudgetedCall implements CallSpend {
       return { reservation, decision: 'blocked', refusal: 'unknown_price', balance: account.known(atMs) };
     }
     const amount = nanoUsd ?? 0n;
-    const verdict = account.reserve(amount, atMs);
+    const verdict = account.reserve(amount, atMs, mode === 'block' && this.#isAskedAlone());
     if (!(verdict instanceof Promise)) return this.#answered(reservation, amount, verdict);
     if (mode === 'block') return verdict.then((late) => this.#answered(reservation, amount, late));
     // Nothing depends on the answer but a count: the call does not wait for it.
     reservation.heldNanoUsd = amount;
     return allowed(reservation, account.known(atMs), amount);
+  }
+
+  /**
+   * Tells whether one budget alone can block the call. Of several, those that grant would hold their amount from the calls
+   * gathered behind it until the one that refuses has said so.
+   */
+  #isAskedAlone(): boolean {
+    let blocking = 0;
+    for (const { account } of this.#reservations) if (account.budget.mode === 'block') blocking += 1;
+    return blocking === 1;
   }
 
   #conclude(answers: readonly Answer[]): undefined {
@@ -322,20 +333,6 @@ class BudgetedCall implements CallSpend {
       resetsAt: new Date(this.#resetsAtMs(answer)),
     });
   }
-}
-
-/**
- * Returns the expected cost on the models of the scope: `null` if one has no price, `undefined` if none is in the
- * scope.
- */
-function expectedInScope(scope: Scope, { parts }: Estimate): bigint | null | undefined {
-  let sum: bigint | undefined;
-  for (const { model, nanoUsd } of parts) {
-    if (scope.kind === 'model' && model !== scope.model) continue;
-    if (nanoUsd === null) return null;
-    sum = sum === undefined ? nanoUsd : sum + nanoUsd;
-  }
-  return sum;
 }
 
 /** `besides`: what is reserved for the call and not yet part of the balance. */

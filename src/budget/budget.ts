@@ -96,6 +96,25 @@ export function inScope(scope: Scope, call: Pick<Call, 'key' | 'attribution'>): 
   return true;
 }
 
+/** The expected cost of each model that may answer; `null` where one has no price. */
+interface ExpectedCost {
+  readonly parts: readonly { readonly model: string; readonly nanoUsd: bigint | null }[];
+}
+
+/**
+ * Returns the expected cost on the models of the scope: `null` if one has no price, `undefined` if none is in the
+ * scope.
+ */
+export function expectedInScope(scope: Scope, { parts }: ExpectedCost): bigint | null | undefined {
+  let sum: bigint | undefined;
+  for (const { model, nanoUsd } of parts) {
+    if (scope.kind === 'model' && model !== scope.model) continue;
+    if (nanoUsd === null) return null;
+    sum = sum === undefined ? nanoUsd : sum + nanoUsd;
+  }
+  return sum;
+}
+
 /**
  * Returns the part of a call's cost that counts for a canonical scope, in whole nano-dollars; the call is in the scope.
  * For a model's scope, only the parts that ran on it count, whatever model was requested. Unpriced parts add nothing.

@@ -57,8 +57,8 @@ export interface Budgets {
    */
   flush(): Promise<boolean>;
   /**
-   * From now on, the calls of a turn of the event loop reserve in one transaction of a file, before any of them is sent: for
-   * a process with many at once. Each waits for the end of its turn.
+   * From now on, the calls of a turn of the event loop that one budget alone can block reserve of it in one transaction of a
+   * file, before any of them is sent: for a process with many at once. Each waits for the end of its turn.
    */
   gather(): void;
   /** From now on, tells `watch` whenever the ledger begins to fail, and when it answers again. */

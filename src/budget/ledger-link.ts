@@ -65,7 +65,7 @@ export class LedgerLink {
   readonly writer = crypto.randomUUID();
   /** `false` from a failure until the next answer: nobody waits for the ledger meanwhile. Only the link sets it. */
   up = true;
-  /** Reservations wait for the end of the turn too, so that all of a turn are one transaction of the ledger. */
+  /** Reservations that may wait for the end of the turn do, so that those of an account are one transaction of the ledger. */
   gathers = false;
   readonly #random: () => number;
   readonly #onError: (error: unknown) => void;

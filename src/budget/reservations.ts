@@ -127,14 +127,14 @@ export class Reservations implements Sender {
   }
 
   /**
-   * Asks the ledger to reserve an amount. While the ledger is down, nobody waits for it, and the amount is reserved
-   * only here.
+   * Asks the ledger to reserve an amount, `soon` with the others of this turn where they are gathered. While the ledger is
+   * down, nobody waits for it, and the amount is reserved only here.
    */
-  reserve(nanoUsd: bigint): Eventually<Verdict> {
+  reserve(nanoUsd: bigint, soon: boolean): Eventually<Verdict> {
     const request: Request = { nanoUsd, verdict: null, onVerdict: null, cancelDeadline: null };
     if (this.#link.up) {
       this.#waiting.push(request);
-      if (this.#link.gathers) this.#link.sendSoon(this);
+      if (soon && this.#link.gathers) this.#link.sendSoon(this);
       else this.send();
     } else {
       this.#decideAlone(request);

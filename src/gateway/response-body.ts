@@ -158,14 +158,15 @@ export class ResponseBody {
     for (const listener of this.#listeners) listener.chunk(bytes);
   }
 
-  /** Sends on what has come. */
-  writeTaken(): void {
+  /** Sends on what has come; returns whether the body goes on: the sink may cancel it then. */
+  writeTaken(): boolean {
     const bytes = this.#taken();
-    if (bytes.length === 0) return;
+    if (bytes.length === 0) return true;
     this.#tell(bytes);
     const passed = this.#mask?.mask(bytes) ?? bytes;
     this.#isPaused = passed.length > 0 && this.#sink?.write(passed) === false;
     if (this.#isPaused || this.#isBehind()) this.#source.pause();
+    return !this.#isOver;
   }
 
   #continue(): void {
@@ -178,7 +179,7 @@ export class ResponseBody {
 
   #end(): void {
     if (this.#isOver) return;
-    this.writeTaken();
+    if (!this.writeTaken()) return;
     this.#isOver = true;
     // The client comes first. Nothing else runs before the listeners get the end too.
     this.#writeHeld();
@@ -189,7 +190,7 @@ export class ResponseBody {
   #breakOff(): void {
     // A complete source emits its own end, sometimes after its close.
     if (this.#isOver || (this.#source.complete && !this.#source.errored)) return;
-    this.writeTaken();
+    if (!this.writeTaken()) return;
     this.#isOver = true;
     // The error of the connection says more than that of the body, which is always the same.
     this.brokenBy = this.#source.socket?.errored ?? CLOSED;

@@ -149,7 +149,7 @@ function iterator(body: Body, plain: Iterate, given: Parameters<Iterate>): Retur
   const [options] = given;
   const isPlain = methods(body) === native && (options === undefined || typeof options === 'object');
   return isPlain
-    ? (new ChunkIterator(branch, body, options?.preventCancel === true) as unknown as ReturnType<Iterate>)
+    ? (new ChunkIterator(branch, body, Boolean(options?.preventCancel)) as unknown as ReturnType<Iterate>)
     : iteratorOver(body, branch, { plain, given });
 }
 
@@ -252,7 +252,7 @@ function iteratorOver(
     lastRead = result;
     return result;
   };
-  if (giveUp === undefined || options?.preventCancel === true) return iterator;
+  if (giveUp === undefined || Boolean(options?.preventCancel)) return iterator;
   iterator.return = (value) => {
     const given = giveUp(value);
     if (lastRead === null) end(branch, 'cancelled');

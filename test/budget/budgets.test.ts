@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import type { BudgetDefinition, ThresholdReached } from 'plimsoll/budget';
+import { memoryLedger, sqliteLedger, type BudgetDefinition, type ThresholdReached } from 'plimsoll/budget';
 import { PARAMS, samples, total } from '../../testing/client-workbench.ts';
 import { budgeted, readAll } from '../../testing/budget/budgeted-client.ts';
 import { refusal } from '../../testing/budget/refusal.ts';
@@ -184,4 +184,30 @@ test('budgets can be closed twice: the second close waits for the same end', asy
   const { held } = budgeted([{ name: 'all', period: 'day', usd: 1 }]);
   assert.deepEqual(await Promise.all([held.close(), held.close()]), [true, true]);
   assert.equal(await held.close(), true);
+});
+
+test('calls of one turn that a full budget blocks take nothing from a budget that they share with others', async () => {
+  const opus = { ...PARAMS, model: 'claude-opus-4-5', max_tokens: 4_000 };
+  const haiku = { ...PARAMS, max_tokens: 4_000 };
+  // Ten calls of Haiku need $0.20 at most, and the thirty of Opus, none of which is sent, $3.
+  const definitions: readonly BudgetDefinition[] = [
+    { name: 'all', period: 'month', usd: 1, mode: 'block' },
+    { name: 'opus', period: 'month', usd: 0.000_001, mode: 'block', scope: { model: opus.model } },
+  ];
+  for (const ledger of [memoryLedger(), sqliteLedger(':memory:')]) {
+    const { claude, held, registry } = budgeted(definitions, { budgets: { ledger } });
+    held.gather();
+    const asked = Array.from({ length: 40 }, (_, index) => claude.messages.create(index % 4 === 3 ? haiku : opus));
+    const ended = await Promise.allSettled(asked);
+    const sent = ended.map(({ status }, index) => (status === 'fulfilled' ? index % 4 : null));
+    assert.deepEqual(
+      sent.filter((place) => place !== null),
+      new Array(10).fill(3),
+    );
+    assert.deepEqual(await samples(registry, 'anthropic_budget_decisions_total'), {
+      'budget=all,decision=allowed': 40,
+      'budget=opus,decision=blocked': 30,
+    });
+    await held.close();
+  }
 });

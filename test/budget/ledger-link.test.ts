@@ -317,14 +317,14 @@ test('reservations that are gathered are one posting a turn, which grants what f
   };
   const { account, link } = oneProcess(ledger, turningTime(), aBudget({ limitNanoUsd: 100n }));
   link.gathers = true;
-  const verdicts = await Promise.all([40n, 40n, 40n].map(async (nanoUsd) => account.reserve(nanoUsd, NOW_MS)));
+  const verdicts = await Promise.all([40n, 40n, 40n].map(async (nanoUsd) => account.reserve(nanoUsd, NOW_MS, true)));
   assert.deepEqual(
     verdicts.map(({ kind }) => kind),
     ['granted', 'granted', 'refused'],
   );
   assert.deepEqual(asked, [3]);
   account.settle(NOW_MS, 40n, 10n);
-  assert.equal((await account.reserve(50n, NOW_MS)).kind, 'granted');
+  assert.equal((await account.reserve(50n, NOW_MS, true)).kind, 'granted');
   assert.deepEqual(asked, [3, 1]);
   const { balance } = await account.refresh();
   assert.deepEqual([balance?.spentNanoUsd, balance?.reservedNanoUsd], [10n, 90n]);
@@ -335,7 +335,7 @@ test('a gathered reservation does not wait for a ledger that has failed since it
   const { account, link } = oneProcess(ledger, turningTime(), aBudget());
   link.gathers = true;
   ledger.usually = 'is lost';
-  const asked = account.reserve(1n, NOW_MS);
+  const asked = account.reserve(1n, NOW_MS, true);
   link.noteFailure(new Error('another posting was lost'));
   assert.equal((await asked).kind, 'unavailable');
 });

@@ -257,7 +257,13 @@ describe('tapBody', () => {
   type Iterator = Required<Pick<AsyncIterableIterator<Uint8Array>, 'next' | 'return'>>;
 
   for (const [order, ask] of Object.entries(ORDERS)) {
-    for (const options of [undefined, {}, { preventCancel: true }, { preventCancel: false }]) {
+    for (const options of [
+      undefined,
+      {},
+      { preventCancel: true },
+      { preventCancel: false },
+      { preventCancel: 1 as never },
+    ]) {
       it(`iterates as the runtime does: ${order}, with ${JSON.stringify(options)}`, async () => {
         const came = async (body: ReadableStream<Uint8Array>): Promise<unknown> => {
           const iterator = body.values(options) as unknown as Iterator;
