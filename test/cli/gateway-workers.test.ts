@@ -39,8 +39,9 @@ async function sums({ metricsUrl }: GatewayProcess): Promise<(name: string, havi
     );
 }
 
+/** By their port: one that is stopped before it has become a program of its own would stop the one that starts it, too. */
 const workersOf = ({ pid }: GatewayProcess): readonly number[] =>
-  spawnSync('pgrep', ['-P', String(pid)], { encoding: 'utf8' })
+  spawnSync('pgrep', ['-P', String(pid), '-f', '--', '--port [1-9]'], { encoding: 'utf8' })
     .stdout.trim()
     .split('\n')
     .map(Number);
