@@ -52,7 +52,7 @@ export const DEVELOPMENT_REASONS: Reasons = {
   'node-fetch': 'A fetch whose bodies are Node streams.',
   'node-fetch2': 'The one that older programs hand to the SDK.',
   'axe-core': 'Tests the accessibility of the live page.',
-  marked: 'Makes pages of the runbooks, which the live page serves.',
+  marked: 'Turns the runbooks into pages that the live page serves.',
   'playwright-core': "Drives the machine's own Chromium.",
   prettier: 'Formats the code.',
   protobufjs: 'Decodes what the OTLP exporters sent.',

@@ -27,7 +27,7 @@ const READS_ALL: readonly Choice<'middleware'>[] = ['clone', 'clone-unread', 'pa
 /** Canceling a body waits for its clones. */
 const HOLDS: readonly Choice<'middleware'>[] = ['clone-unread'];
 
-/** Takes away what would make a plain client wait for ever. A hang proves little and takes long. */
+/** Takes away what would make a plain client wait forever. A hang proves little and takes long. */
 function withoutWaiting(plan: Plan): Plan {
   const replies = plan.calls.flatMap((call) => call.replies ?? []);
   const stands = replies.some(({ trouble }) => trouble === 'stall-body' || trouble === 'reset-body');

@@ -86,8 +86,8 @@ export class Account implements BudgetView {
   }
 
   /**
-   * Asks for an amount in the period of `atMs`, of the ledger's time; `settle` with the same time releases it. `soon`: it may
-   * wait for the end of the turn, where reservations are gathered.
+   * Asks for an amount in the period of `atMs`, of the ledger's time; `settle` with the same time releases it. `soon`: the
+   * request may wait for the end of the turn of the event loop, if reservations are gathered.
    */
   reserve(nanoUsd: bigint, atMs: number, soon = false): Eventually<Verdict> {
     return this.#reservations(atMs).reserve(nanoUsd, soon);

@@ -23,7 +23,7 @@ import type { Verdict } from './reservations.ts';
 interface BudgetGuardOptions {
   readonly accounts: readonly Account[];
   readonly estimator: Estimator;
-  /** Returns the counts of a budget, once for each account. Default: nobody counts. */
+  /** Returns the counters of a budget; called once for each account. Default: nothing is counted. */
   readonly counts?: (budget: Budget) => BudgetCounts;
   /**
    * What a call costs that was left before its end: `seen`, what was seen of it, or `held`, all that it held, so that who
@@ -46,9 +46,9 @@ const LEFT: ReadonlySet<Outcome | null> = new Set<Outcome>([
 
 /** Counts what calls do to one budget. Must not throw. */
 export interface BudgetCounts {
-  /** The budget was asked about a call. */
+  /** Counts a decision about a call. */
   decided(decision: Decision): void;
-  /** A call, or a batch result, has cost the budget this amount. */
+  /** Counts what a call, or a batch result, has cost. */
   spent(nanoUsd: bigint): void;
 }
 
@@ -265,8 +265,8 @@ class BudgetedCall implements CallSpend {
   }
 
   /**
-   * Tells whether one budget alone can block the call. Of several, those that grant would hold their amount from the calls
-   * gathered behind it until the one that refuses has said so.
+   * Tells whether only one budget can block the call. With several, those that grant would keep their amount from the calls
+   * gathered behind this one until another has refused.
    */
   #isAskedAlone(): boolean {
     let blocking = 0;

@@ -57,8 +57,8 @@ export interface Budgets {
    */
   flush(): Promise<boolean>;
   /**
-   * From now on, the calls of a turn of the event loop that one budget alone can block reserve of it in one transaction of a
-   * file, before any of them is sent: for a process with many at once. Each waits for the end of its turn.
+   * Gathers reservations from now on: the calls of one turn of the event loop that only one budget can block reserve in one
+   * SQLite transaction, before any of them is sent. For a process with many at once: each waits for the end of its turn.
    */
   gather(): void;
   /** From now on, tells `watch` whenever the ledger begins to fail, and when it answers again. */
@@ -93,7 +93,7 @@ export interface BudgetHost {
 
 /** Listens to what budgets do. Must not throw. */
 export interface BudgetListener {
-  /** Returns what counts the calls of the attached client on a budget. */
+  /** Returns the counters of a budget for calls of the attached client. */
   counts(budget: Budget): BudgetCounts;
   /** Called once a period for each threshold that a budget reaches. */
   reached(reached: ThresholdReached): void;

@@ -317,7 +317,7 @@ interface RunningRatiosOptions {
 export class RunningRatios {
   readonly #options: RunningRatiosOptions;
   readonly #sums = new Map<string, { used: number; asked: number }>();
-  /** The name that was updated last, which is nearly always the next one's. */
+  /** The name that was updated last: nearly always the next one, too. */
   #newest: string | null = null;
 
   constructor(options: RunningRatiosOptions) {

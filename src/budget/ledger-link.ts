@@ -65,7 +65,7 @@ export class LedgerLink {
   readonly writer = crypto.randomUUID();
   /** `false` from a failure until the next answer: nobody waits for the ledger meanwhile. Only the link sets it. */
   up = true;
-  /** Reservations that may wait for the end of the turn do, so that those of an account are one transaction of the ledger. */
+  /** Whether reservations that may wait for the end of the turn do, so that an account's share one transaction. */
   gathers = false;
   readonly #random: () => number;
   readonly #onError: (error: unknown) => void;
@@ -152,8 +152,8 @@ export class LedgerLink {
   }
 
   /**
-   * Sends what calls have settled, before anybody reads the ledger. While it is down, that is kept; calls that asked before it
-   * was, learn it by their own posting.
+   * Sends what calls have settled, before anybody reads the ledger. While it is down, that is kept; but requests made before
+   * the outage are sent, and fail.
    */
   sendSettled(): void {
     if (this.#settling.size === 0) return;

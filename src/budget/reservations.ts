@@ -256,8 +256,8 @@ export class Reservations implements Sender {
   }
 
   /**
-   * Left of a limit when the ledger last took a posting, less what this process has held and spent since. Computed only
-   * where the ledger fails. Before it has taken a posting, nothing is known to be left.
+   * Returns what was left of a limit when the ledger last took a posting, less what this process has held and spent since; 0
+   * before the first. Needed only when the ledger fails.
    */
   #leftOf(limitNanoUsd: bigint): bigint {
     if (this.#taken === null) return 0n;

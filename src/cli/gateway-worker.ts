@@ -28,7 +28,7 @@ export function seatIn({ env }: Pick<CommandIo, 'env'>): WorkerSeat | null {
   return given === undefined || process.send === undefined ? null : (JSON.parse(given) as WorkerSeat);
 }
 
-/** What a worker does with the texts of its configuration, and then with that. */
+/** Reads a configuration from the texts of its files, and starts a gateway with it. */
 export interface Serving {
   readonly read: (texts: FileTexts) => GatewayConfiguration;
   readonly start: (configuration: GatewayConfiguration, supervised: Supervised) => Promise<StartedGateway>;
@@ -63,7 +63,7 @@ export async function serveAsWorker(seat: WorkerSeat, serves: Serving, io: Comma
       journal = new Journal(storeFor(registry), (changes) => channel.tell('counted', changes));
     },
   };
-  // Those in force: the files themselves may have changed since, and be of no use.
+  // The texts in force: the files may have changed since, or have become invalid.
   const serving: Promise<StartedGateway> = channel.ask<FileTexts>('files').then((texts) => {
     const configuration = read(texts);
     requireStartFields(seat.startFields, configuration);

@@ -116,7 +116,7 @@ const LONGEST_RESTART_MS = 30_000;
 /** A worker that has run this long did not end for what ended the one before it. */
 const STEADY_MS = 60_000;
 
-/** Where hung workers are left alone, the setting is read again this often. */
+/** While hung workers are left alone, the setting is read again this often. */
 const IDLE_BEAT_MS = 5_000;
 
 /** Besides the time that the configuration gives to requests in progress. */
@@ -127,7 +127,7 @@ class SupervisedGateway {
   readonly store: Store;
   readonly #io: CommandIo;
   readonly #textsOf: FirstConfiguration['textsOf'];
-  /** Every worker reads these, whenever it starts: the prices are those of the first. */
+  /** What every worker reads when it starts. The prices stay those of the gateway's start. */
   #texts: FileTexts;
   readonly #ledgers: SharedLedgers;
   readonly #gauges: JoinedGauges;
@@ -181,7 +181,7 @@ class SupervisedGateway {
     }
   }
 
-  /** One that fails has said why; of one that is killed, only this process can tell. */
+  /** A worker that failed has said why; only this process can say that one was killed. */
   async #readyFirst(number: number): Promise<string> {
     const worker = this.#fork(number);
     try {
@@ -237,8 +237,8 @@ class SupervisedGateway {
   }
 
   /**
-   * Asks each worker whether it is alive, and ends one that does not answer. One at a time, and none while another starts: where
-   * nothing on this machine gets on, ending all of them would help nobody.
+   * Asks each worker whether it is alive, and kills one that does not answer. One at a time, and none while another starts: where
+   * the whole machine is stuck, killing all of them would help nobody.
    */
   #beat(): void {
     const { hungWorkerSeconds } = this.configuration.limits;
@@ -253,7 +253,7 @@ class SupervisedGateway {
     else if (!isAnyStarting) first?.kill('hung');
   }
 
-  /** Lets all workers say in `/readyz` how many of them can serve. */
+  /** Tells the workers that are ready how many can serve, for their `/readyz`. */
   #tellReady(): void {
     const ready = [...this.#workers].filter(({ state }) => state === 'ready');
     for (const worker of ready) worker.tellReady([ready.length, this.configuration.workers]);

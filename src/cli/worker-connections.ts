@@ -11,14 +11,14 @@ interface Connection {
   readonly close: () => void;
 }
 
-/** Workers decline a connection while they end, or have as many as they may. Node would offer one that nobody takes for ever. */
+/** Workers decline connections while they end or are full. Node would never stop offering one that nobody takes. */
 const MOST_OFFERS = 32;
 
 const offers = new WeakMap<Connection, number>();
 
 /**
- * The connections that are handed to a worker, until it says that it has them. Node forgets those whose worker dies before, and
- * leaves them open: their clients would wait for nobody.
+ * The connections that are handed to a worker, until it says that it has them. If it dies before, Node forgets them and leaves
+ * them open: their clients would wait in vain.
  */
 export class HandedConnections {
   readonly #process: ChildProcess;
@@ -44,8 +44,8 @@ export class HandedConnections {
   }
 
   /**
-   * The worker is gone, and all that it said has been read: it never had these. Gives them to another worker, as if this one had
-   * declined, or closes them where there is none.
+   * Gives what a dead worker never took to another one, as if this one had declined, or closes it where there is none. All that
+   * the worker said must have been read.
    */
   release(isAnyOther: boolean): void {
     const left = [...this.#open];
@@ -56,7 +56,7 @@ export class HandedConnections {
     this.#open.clear();
   }
 
-  /** Lets Node go on as if the worker had answered: it closes its end of an accepted connection, and offers others again. */
+  /** Lets Node go on as if the worker had answered: it closes its copy of an accepted connection, and offers a declined one again. */
   #acknowledge(ack: number, accepted: boolean): void {
     this.#process.emit('internalMessage', { cmd: 'NODE_CLUSTER', ack, accepted });
   }

@@ -25,16 +25,16 @@ interface Surroundings {
   readonly startFields: StartFields;
   /** The texts of the files of the configuration in force. */
   readonly texts: () => FileTexts;
-  /** Called when its state may be another. */
+  /** Called when its state may have changed. */
   readonly onState: () => void;
-  /** Whether another worker serves, which can take the connections of this one. */
+  /** Whether another worker can take the connections of this one. */
   readonly isAnyOther: () => boolean;
 }
 
 /** A worker that does not say what its gauges are by then is left out of a scrape. */
 const GAUGES_MS = 2_000;
 
-/** A worker that starts reads all its code before it answers, on a machine that may be busy. */
+/** A starting worker may take this long to answer: it loads all its code first, perhaps on a busy machine. */
 const STARTING_MS = 120_000;
 
 /** What a process told before its end is read within some turns of this length. */
@@ -130,7 +130,7 @@ export class WorkerProcess {
     this.#channel.tell(reason);
   }
 
-  /** Asks whether it is alive, unless it still owes an answer; returns whether it has owed one for so long that it must end. */
+  /** Asks whether it is alive, unless an answer is still due; returns whether that is overdue, so that it must be killed. */
   beat(everyMs: number): boolean {
     const startingBeats = Math.ceil(STARTING_MS / everyMs);
     return this.#pulse.beat() >= (this.#phase === 'starting' ? Math.max(HUNG_BEATS, startingBeats) : HUNG_BEATS);

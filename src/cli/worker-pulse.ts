@@ -1,12 +1,12 @@
-/** In the time that a worker may not answer, it is asked so often. */
+/** A worker is hung after this many beats without an answer. */
 export const HUNG_BEATS = 6;
 
-/** From so many beats on without an answer, a worker does not count as ready. */
+/** After this many beats without an answer, a worker does not count as ready. */
 const WEAK_BEATS = 2;
 
 /**
- * Tells whether another process answers, by beats of the process that asks. Time plays no part: where both were stopped, as in a
- * container that is paused or a laptop that sleeps, or only the one that asks, that is one beat, however long it took.
+ * Tells whether another process answers, in beats of the process that asks, not in time: if both stop, as in a paused container
+ * or a sleeping laptop, or only the one that asks, that is one beat, however long.
  */
 export class Pulse {
   readonly #ask: () => Promise<unknown>;

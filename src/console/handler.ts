@@ -20,7 +20,7 @@ import { LONG_RANGES, type Query, type ShownSeconds, type View } from './view.ts
 export interface ConsoleOptions {
   /** The registry that `instrument()` records into. Default: prom-client's own `register`. */
   readonly registry?: MetricRegistry;
-  /** The name of the service, as the page shows it. Default: `OTEL_SERVICE_NAME`, `npm_package_name`, or that of the program's file. */
+  /** The name of the service, as the page shows it. Default: `OTEL_SERVICE_NAME`, `npm_package_name`, or the name of the program's file. */
   readonly name?: string;
   /** Prices that routes are compared by. Default: the table that plimsoll comes with. */
   readonly prices?: PriceTable;

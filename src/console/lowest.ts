@@ -4,7 +4,7 @@ const STEP_MS = 15_000;
 
 const STEPS = 241;
 
-/** Limits of one step; more are those of pages whose labels change for ever. */
+/** Limits of one step; more are those of pages whose labels change forever. */
 const MOST_LIMITS = 2_000;
 
 interface Step {

@@ -3,8 +3,8 @@ import runbooks from './runbooks.json' with { type: 'json' };
 const PAGES: Readonly<Record<string, string>> = runbooks;
 
 /**
- * Returns the page of the runbook that an alert's `runbook_url` points to; of a list of all for an empty name. `null` for an
- * unknown one.
+ * Returns the page of the runbook that an alert's `runbook_url` points to, or a page that lists all for an empty name. `null`
+ * for an unknown one.
  */
 export function runbook(name: string): string | null {
   if (name === '')

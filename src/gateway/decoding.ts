@@ -10,9 +10,8 @@ export interface Decoder extends BodyListener {
 }
 
 /**
- * Makes a decoder for this `content-encoding`. With an unknown encoding, `listener` gets none of it, and the
- * end `unread`. If a body
- * breaks off, it gets everything up to there.
+ * Makes a decoder for this `content-encoding`. If the encoding is unknown, `listener` gets no bytes, and the end `unread`. If a
+ * body breaks off, it gets everything up to there.
  */
 export function decoding(encoding: string, listener: BodyListener): Decoder {
   const decoder = decoderOf(encoding.trim().toLowerCase());

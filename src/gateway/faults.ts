@@ -167,7 +167,7 @@ interface Failed<Part extends FaultPart> {
   readonly name: string;
 }
 
-/** How long a part may fail until the gateway is not ready; 0 for ever. A key that has a previous text is never so bad. */
+/** How long a part may fail until the gateway is not ready; 0 forever. A key that has a previous text is never so bad. */
 export interface UnreadyAfter {
   readonly apiMs: number;
   readonly ledgerMs: number;

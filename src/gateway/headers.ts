@@ -4,7 +4,7 @@ import type { Attribution } from '../vocabulary.ts';
 /** Names and values in turn, as received. node:http uses headers in this form. */
 export type RawHeaders = readonly string[];
 
-/** Headers by lowercase name. A name is looked for among all: they are few, so that takes less time than to sort them. */
+/** Headers by lowercase name. A lookup scans all names: they are few, so that is faster than filling a map. */
 export class HeaderMap {
   /** Lowercase, in the order of the headers. */
   readonly names: readonly string[];
@@ -21,7 +21,7 @@ export class HeaderMap {
     return this.names.includes(name);
   }
 
-  /** The value; those of a repeated header are joined by commas. */
+  /** Returns the value; those of a repeated header are joined by commas. */
   get(name: string): string | undefined {
     let at = this.names.indexOf(name);
     if (at === -1) return undefined;
@@ -82,7 +82,7 @@ const HOP_BY_HOP = [
 class Blocked {
   readonly names: ReadonlySet<string>;
   readonly prefixes: RegExp;
-  /** Names as they came last, in their order, and whether they are blocked: most clients send the same ones. */
+  /** The last names by position, and whether each is blocked: most clients send the same, in the same order. */
   readonly #lastNames: string[] = [];
   readonly #lastBlocked: boolean[] = [];
 
@@ -100,7 +100,7 @@ class Blocked {
   }
 }
 
-/** Further names are looked up each time. */
+/** Names from this position on are looked up each time. */
 const MOST_ORDERED = 64;
 
 /**
@@ -133,12 +133,10 @@ const NOT_FORWARDED = new Blocked(
   /^(?:x-plimsoll-|x-forwarded-|access-control-|proxy-|sec-)/,
 );
 
-/**
- * Headers in which the API describes its own host and web origins, which do not apply to the gateway, and those by which
- * the gateway itself speaks: an upstream that sends them would pass for it.
- */
+/** Headers in which the API describes its own host, which do not apply to the gateway. */
 const OF_THE_HOST = [...HOP_BY_HOP, 'alt-svc', 'set-cookie', 'set-cookie2', 'strict-transport-security'];
 
+/** Besides, those about web origins, and those by which the gateway itself speaks: an upstream could pass for it. */
 const NOT_RETURNED = new Blocked(OF_THE_HOST, /^(?:access-control-|plimsoll-)/);
 
 /** Limits that another gateway has set for this one, without the mark that they are not the API's. */

@@ -125,10 +125,10 @@ function hasLength(headers: readonly string[]): boolean {
 
 const NO_BYTES = Buffer.alloc(0);
 
-/** Copying longer bytes would take more time than to write their frame by itself. */
+/** Copying more bytes would take longer than writing their frame by itself. */
 const FRAMED_BYTES = 16 << 10;
 
-/** Bytes as a chunk of HTTP/1.1 (RFC 9112, 7.1), in one piece: Node writes four for each, and they cost more than the copy. */
+/** Bytes as a chunk of HTTP/1.1 (RFC 9112, 7.1), in one piece: Node writes four, which costs more than the copy. */
 function chunk(bytes: Uint8Array): Buffer {
   const size = bytes.length.toString(16);
   const framed = Buffer.allocUnsafe(size.length + bytes.length + 4);
@@ -144,7 +144,7 @@ const [CR, LF] = [0x0d, 0x0a];
 function pipe(body: ResponseBody, outgoing: ServerResponse): void {
   outgoing.on('drain', () => body.resume());
   outgoing.once('close', () => body.cancel());
-  // Middleware that has put itself in the place of `write` gets the body as it is.
+  // Middleware that has replaced `write` gets the body unframed.
   const isFramedHere = outgoing.chunkedEncoding && outgoing.write === OutgoingMessage.prototype.write;
   let hasBegun = false;
   body.pipe({

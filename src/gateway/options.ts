@@ -28,7 +28,7 @@ export interface GatewayLimits {
   /** Longest time until a connection to the API is made. Default 10,000. */
   readonly upstreamConnectMs?: number;
   /**
-   * How long the API, or the ledger, may fail until `/readyz` is 503; 0 for ever. Default 60,000 each: a replica that cannot
+   * How long the API, or the ledger, may fail until `/readyz` is 503; 0 forever. Default 60,000 each: a replica that cannot
    * work for a minute should get no requests, and most balancers use all replicas where none is ready.
    */
   readonly unreadyAfter?: UnreadyAfter;
@@ -64,7 +64,7 @@ export interface GatewayOptions extends Omit<InstrumentOptions, 'key' | 'routes'
   readonly handlers?: Readonly<Record<string, (request: Request) => Promise<Response>>>;
   /** Tells `/readyz` whether the gateway can work. Default: always. */
   readonly isReady?: () => Promise<boolean>;
-  /** Lines that `/readyz` has besides, in both cases. Default: none. */
+  /** Further lines of `/readyz`, whether ready or not. Default: none. */
   readonly readyLines?: () => readonly string[];
   readonly limits?: GatewayLimits;
   /** Called with internal errors of the gateway. They are counted in any case. */

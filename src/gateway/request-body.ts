@@ -61,7 +61,7 @@ export interface StreamedBody {
   readonly largestBytes: number;
 }
 
-/** Sends a body on as it comes, and gives the request up when the body is too long, or its client has gone. */
+/** Sends a body on as it comes, and gives the request up if the body is too long or its client is gone. */
 export function sendOn({ stream, largestBytes }: StreamedBody, request: ClientRequest): void {
   let length = 0;
   stream.on('data', (chunk: Buffer) => {

@@ -35,8 +35,8 @@ interface BodySink {
 
 /**
  * The body of a response on its way from the API to the client: the same bytes, at the client's pace, but for a key that
- * the API sends back. Listeners get the bytes, decompressed if necessary, and one end. Chunks that came together go on together,
- * before anything else is waited for: an event is often a chunk of its own, and each write costs as much as a hundred events.
+ * the API sends back. Listeners get the bytes, decompressed if necessary, and one end. Chunks that arrive in one turn
+ * of the event loop are written together: an event is often a chunk of its own, and a write costs as much as a hundred events.
  */
 export class ResponseBody {
   readonly #source: IncomingMessage;
@@ -45,7 +45,7 @@ export class ResponseBody {
   /** Decompresses for a listener, and can fall behind. */
   #decoder: Decoder | null = null;
   #sink: BodySink | null = null;
-  /** Chunks that came in this turn, and have not gone on. */
+  /** Chunks of this turn that have not been written. */
   #come: Buffer[] = [];
   #isPaused = false;
   #isOver = false;
@@ -158,7 +158,7 @@ export class ResponseBody {
     for (const listener of this.#listeners) listener.chunk(bytes);
   }
 
-  /** Sends on what has come; returns whether the body goes on: the sink may cancel it then. */
+  /** Writes what has arrived; returns whether the body goes on: the sink may cancel it. */
   writeTaken(): boolean {
     const bytes = this.#taken();
     if (bytes.length === 0) return true;
@@ -219,7 +219,7 @@ const NO_BYTES = Buffer.alloc(0);
 interface KeyBytes {
   readonly key: string;
   readonly bytes: Buffer;
-  /** 1 for each byte that the key has: a piece that ends with another, as an event does, needs no search. */
+  /** 1 for each byte that is in the key: a piece that ends with any other, as an event does, needs no search. */
   readonly isOfKey: Uint8Array;
 }
 

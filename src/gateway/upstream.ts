@@ -91,8 +91,8 @@ export function upstream(base: URL, { timeoutMs, connectMs, clock, onResend, wat
   const sent = ({ method, target, headers, body }: UpstreamRequest, way: SendingWay): SentRequest => {
     const framed = ['Host', host, ...headers, ...framing(body)];
     const upload = uploadOf(body);
-    // A streamed body cannot be sent again, so it gets a new connection at once. Sent again, none of the kept ones is
-    // used: others may have been closed too.
+    // A streamed body cannot be sent again, so it gets a new connection at once; and so does a
+    // request that is sent again, as other kept connections may have been closed too.
     const agent = way.isAgain || upload !== null ? false : kept;
     const request = openRequest({ ...address, agent, method, path: prefix + target, headers: framed });
     const sending = new SentRequest(request, { ...connecting, upload }, way);
@@ -128,7 +128,7 @@ interface SendingWatch extends Pick<UpstreamOptions, 'clock' | 'onResend'> {
   readonly onFailure: (error: unknown) => void;
 }
 
-/** How a request is sent, and what becomes of it: one of the two is called, once. */
+/** How a request is sent, and what becomes of it: `answered` or `failed` is called, once. */
 interface SendingWay {
   readonly isAgain: boolean;
   readonly answered: (message: IncomingMessage) => void;

@@ -88,7 +88,7 @@ function isPending(answer: Answer): answer is Promise<Admission> {
 
 /**
  * Asks guards that decide without the body, before it has been read. Throws or rejects as `admit` does, and returns a promise
- * where one of them does. The call is a sketch of the one that may come of the request: nothing records it.
+ * if one of them does. The call is a sketch of what the request may become: nothing records it.
  */
 export function admitWithoutBody(
   guards: readonly Guard[],
@@ -107,7 +107,7 @@ export function admitWithoutBody(
   return undefined;
 }
 
-/** Waits for the first of the guards, and asks the others. */
+/** Waits for the first guard's answer, then asks the others. */
 async function admitLaterWithoutBody(
   answer: Promise<Admission>,
   [guard, ...others]: readonly Guard[],
@@ -125,7 +125,7 @@ function checkWithoutBody(admission: Admission): void {
   if (admission !== undefined) throw new TypeError('a guard without the body set max_tokens');
 }
 
-/** Throws the refusal; returns where the guard has failed and the call goes on. */
+/** Throws the refusal; returns if the guard itself failed, and the call goes on. */
 function refuseWithoutBody(error: unknown, guard: Guard | undefined, observation: Observation): void {
   const refusal = refusalOf(error, { observation, onError: guard?.onError });
   if (refusal !== null) throw refusal;

@@ -154,8 +154,8 @@ function iterator(body: Body, plain: Iterate, given: Parameters<Iterate>): Retur
 }
 
 /**
- * Iterates over a plain body as the runtime does, by a reader of its own: each result passes through a promise of plimsoll's,
- * and the runtime's iterator makes two more for it than a reader. A call of `next` or `return` waits for those before it.
+ * Iterates over a plain body as the runtime does, but by a reader: each result passes through a promise of plimsoll's, and the
+ * runtime's iterator would add two more. A call of `next` or `return` waits for those before it.
  */
 class ChunkIterator {
   readonly #branch: Branch;
@@ -231,11 +231,11 @@ class ChunkIterator {
   }
 }
 
-/** The prototype of the language's own asynchronous iterators, as the runtime's has it. */
+/** The prototype of all built-in asynchronous iterators; the runtime's has it too. */
 const iteratorPrototype: unknown = Object.getPrototypeOf(Object.getPrototypeOf(async function* () {}.prototype));
 Object.setPrototypeOf(ChunkIterator.prototype, iteratorPrototype as object);
 
-/** The iterator of a body that is not the runtime's own: its methods are properties of each, and are replaced there. */
+/** Returns the iterator of a body that is not the runtime's own, with its methods replaced. */
 function iteratorOver(
   body: Body,
   branch: Branch,

@@ -77,7 +77,7 @@ export function failure(error: unknown): 'aborted' | 'failed' {
     : 'failed';
 }
 
-/** Tells whether a branch is one of those that follow a body: the last, or under it. */
+/** Tells whether a branch follows a body: as the last one, or under it. */
 export function isOf(branch: Branch, body: object): boolean {
   let each: Branch | null = branchOf(body) ?? null;
   while (each !== null && each !== branch) each = each.under;

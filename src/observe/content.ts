@@ -75,7 +75,7 @@ function tapNodeStream(stream: NodeStream, listener: BodyListener): void {
 
 const METHODS = ['json', 'text', 'arrayBuffer', 'bytes'];
 
-/** Content that nobody has read by then is not waited for: a test may hold its response for ever. */
+/** Content that nobody has read by then is not waited for: a test may hold its response forever. */
 const LONGEST_WAIT_MS = 1_000;
 
 /** Sees what the first of the response's own methods gives its caller. */

@@ -14,8 +14,8 @@ export interface EventSink {
   dispatch(name: EventName): void;
   /**
    * Takes a whole event that begins at `start`, where it is content as the API writes it and needs no second look: returns
-   * the position after its blank line. -1 for any other, which comes line by line. A CR in its content, which is no
-   * JSON then, may pass.
+   * the position after its blank line. -1 for any other, which comes line by line. A CR in its content may pass,
+   * though that is not JSON.
    */
   wholeContent(bytes: Uint8Array, start: number): number;
 }
@@ -31,10 +31,10 @@ const CLOSING_BRACE = 0x7d;
 
 const NOTHING = Buffer.alloc(0);
 
-/** A chunk need not be a Buffer, and making it one costs more than reading its lines; a Buffer's search is twice as fast. */
+/** Buffer's methods, for chunks that are none: its search is twice as fast, and converting costs more than reading lines. */
 export const buffers = Buffer.prototype as Uint8Array;
 
-/** In a chunk of so many bytes, a CR is found on the way to the LF; in a longer one, two calls of the runtime's search are faster. */
+/** Up to this size, one loop that looks for CR and LF is faster; beyond it, the runtime's search is. */
 export const SHORT_CHUNK_BYTES = 192;
 
 /** From this length on, the beginning of an open line is looked at: it may say enough. */

@@ -19,14 +19,14 @@ export function deltaTypeAt(bytes: Uint8Array, start: number, end: number): numb
   return at < end ? at : -1;
 }
 
-/** The same in a whole event, however far it goes. */
+/** The same in a whole event, wherever it ends. */
 export function eventTypeAt(bytes: Uint8Array, start: number): number {
   return typeAfter(EVENT_BEGINS, bytes, start);
 }
 
 /**
- * Tells by a few bytes, which set it apart from every other event of the API, that a chunk begins as the one before did, which
- * `eventTypeAt` compared in full: to compare every byte takes as long as all else.
+ * Tells whether a chunk begins as the one before did, which `eventTypeAt` compared in full. Looks at the few bytes that set it
+ * apart from every other event of the API: comparing all takes as long as everything else.
  */
 export function beginsAlike(bytes: Uint8Array, typeAt: number): boolean {
   return (
@@ -44,7 +44,7 @@ export function beginsAlike(bytes: Uint8Array, typeAt: number): boolean {
   );
 }
 
-/** No line of a delta is shorter; up to here, nothing is read beyond the end. */
+/** Every delta has at least this after its beginning, so nothing is read beyond the end. */
 const SHORTEST_REST = DELTA_GOES_ON.length + 1;
 
 function typeAfter(beginning: Uint8Array, bytes: Uint8Array, start: number): number {
@@ -69,7 +69,7 @@ const THINKING_FRAME_BYTES = 'thinking_delta","thinking":""}}'.length;
 const TOOL_INPUT_FRAME_BYTES = 'input_json_delta","partial_json":""}}'.length;
 
 /**
- * The bytes of a delta besides its content, from its type on, of which the first two letters tell. `null` for what is no
+ * The bytes of a delta besides its content, from its type on; its first two letters tell. `null` for what is not
  * output: a signature is proof of thinking, and a citation a copy of the input.
  */
 export function frameBytes(bytes: Uint8Array, typeAt: number): number | null {
@@ -80,7 +80,7 @@ export function frameBytes(bytes: Uint8Array, typeAt: number): number | null {
 
 const CLOSING_BYTES = '"}}'.length;
 
-/** The position after a whole event of content, as the API writes it, with its type there; -1 for any other. */
+/** The position after a whole content event, as the API writes it, whose type is at `typeAt`; -1 for any other. */
 export function eventEnd(bytes: Uint8Array, typeAt: number, frame: number | null): number {
   const end = contentEnd(bytes, contentStart(bytes, typeAt, frame));
   return end !== -1 && bytes[end + 1] === LF && bytes[end - 1] === CLOSING_BRACE ? end + 2 : -1;
@@ -104,7 +104,7 @@ function contentEnd(bytes: Uint8Array, start: number): number {
   return -1;
 }
 
-/** Tells by that whether it is text or tool input. */
+/** Tells by its frame whether a delta is text or tool input. */
 export function isOfAnswer(frame: number | null): boolean {
   return frame === TEXT_FRAME_BYTES || frame === TOOL_INPUT_FRAME_BYTES;
 }
@@ -143,8 +143,8 @@ const PLAIN_START =
 const LONGEST_PLAIN = 128;
 
 /**
- * What an event is that says nothing but its type, as the API writes it: a stop, or the start of a block, of which it gives
- * the block's type. `null` for any other, which is to be parsed.
+ * Returns the kind of an event that carries nothing but its type, as the API writes it: a stop or, for the start of a block,
+ * the block's type. `null` for any other, which must be parsed.
  */
 export function plainEvent(data: string): 'message_stop' | 'content_block_stop' | 'text' | 'thinking' | null {
   if (data.length > LONGEST_PLAIN) return null;

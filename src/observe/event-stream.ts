@@ -21,7 +21,7 @@ const LONGEST_BLOCK_START = 1_024;
 
 const SPACE = 0x20;
 
-/** A position that no chunk has. */
+/** A position beyond the end of every chunk. */
 const BEYOND_ANY = 1 << 29;
 
 /** A data line of an event whose content is only measured, or the data of any other. */
@@ -77,7 +77,7 @@ export class EventStreamScanner implements Answered, EventSink {
 
   readonly #lines = new EventLines(this);
   #pending: Pending | null = null;
-  /** Where the type is in the chunk before, if that was one event of content. */
+  /** Where the type was in the last chunk, if that was one content event. */
   #alikeAt = BEYOND_ANY;
   #alikeFrame: number | null = null;
   #hasUnnamed = false;
@@ -124,7 +124,7 @@ export class EventStreamScanner implements Answered, EventSink {
     return end;
   }
 
-  /** Takes a chunk that is one event of the same content as the last chunk was; returns whether it is. */
+  /** Takes a chunk that, like the last one, is one content event of the same kind; returns whether it is. */
   takeAlike(chunk: Uint8Array): boolean {
     const typeAt = this.#alikeAt;
     const frame = this.#alikeFrame;
@@ -135,7 +135,7 @@ export class EventStreamScanner implements Answered, EventSink {
     return true;
   }
 
-  /** Adds an event that ends at `end`, and would at `empty` without its content. */
+  /** Counts an event that ends at `end`, and would end at `empty` without content. */
   #addContent(bytes: Uint8Array, end: number, empty: number): void {
     let last = end - 4;
     while (bytes[last] === SPACE) last--; // the API pads its deltas

@@ -232,7 +232,7 @@ export class LiveCall implements Call, Patience {
     else this.#recordLater(() => this.#record('firstToken'));
   }
 
-  /** Prices the usage so far, before the end only for those who ask: the SDK may end its span before a refusal is read. */
+  /** Prices the usage so far; before the end, only if a recorder asks: the SDK may end its span before a refusal is read. */
   priceUsage(): void {
     if (this.usage === null || !(this.isOver || this.#recorders.some((recorder) => 'usageKnown' in recorder))) return;
     this.cost = this.#price(this.usage);

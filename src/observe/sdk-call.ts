@@ -322,8 +322,8 @@ function triesLeft({ client, options, retryCount }: SdkExchange): number {
 }
 
 /**
- * Names the span of the attempt as the parent of what the API does, where the SDK names that of the call: in the headers that
- * the SDK has made for this attempt, since a copy of them costs more than all metrics.
+ * Names the attempt's span as the parent of what the API does, where the SDK names the call's. Changes the headers that the SDK
+ * made for this attempt: copying them costs more than all metrics.
  */
 function nameAttempt({ headers }: RequestInit, call: LiveCall, index: number): void {
   const sent = call.sdkSpan !== undefined && headers instanceof Headers ? headers.get(TRACEPARENT) : null;

@@ -70,7 +70,7 @@ const NEARLY_FULL_MS = 1_800;
 /** Half of what the API rounds its token counts to. */
 const ROUNDING_TOKENS = 500;
 
-/** Asks for calls of one lane in their order, as far as the first that has to wait. Changes `state`. */
+/** Asks for calls of one lane in order, up to the first that has to wait. Changes `state`. */
 export function askAll(state: ClassState, asked: readonly Asked[]): readonly Answer[] {
   const answers: Answer[] = [];
   for (const each of asked) {

@@ -240,7 +240,7 @@ function inputOf(tokens: Tokens, countsCacheReads: boolean): number {
 /** More than any limit; a number beyond it is no limit, and would not stay a number. */
 const MOST_UNITS = 1e15;
 
-/** More than any model writes. Whatever a program asks for is reserved no longer than that, and sums of it stay numbers. */
+/** More than any model writes. No more is reserved, whatever a program asks for, so sums stay finite. */
 const MOST_OUTPUT = 1_000_000;
 
 function outputIn(maxTokens: number | null): number {

@@ -14,8 +14,8 @@ export type PaceStoreKind = 'memory' | 'sqlite' | 'redis';
 export interface PaceStore {
   readonly kind: PaceStoreKind;
   /**
-   * Decides which calls of that class may be sent now, and charges them. They are of one lane and in order: the answers are as
-   * many as the calls, or end with the first that has to wait.
+   * Decides which calls of that class may be sent now, and charges them. They are of one lane and in order:
+   * each gets an answer, up to the first that has to wait.
    */
   ask(modelClass: string, asked: readonly Asked[]): Eventually<readonly Answer[]>;
   /** Learns from an answer. `id` names the settlement: one that is repeated counts once. */

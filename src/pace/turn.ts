@@ -7,14 +7,14 @@ export interface Turn {
   readonly amounts: Amounts;
   readonly maxTokens: number;
   readonly leeway: number;
-  /** Calls of one flow share its weight: a flow of weight 2 is let out twice as much as one of weight 1. */
+  /** Calls of one flow share its weight: a flow of weight 2 sends twice as much as one of weight 1. */
   readonly flow: string;
   readonly weight: number;
   /** How long it may wait from now on. */
   readonly maxWaitMs: number;
-  /** How long it may wait for a store that does not say whether it may go, if that is longer. */
+  /** How long it may wait for a store that does not answer, if that is longer. */
   readonly storeWaitMs: number;
-  /** Its place in its lane, from its turn before; `null` for a new call. */
+  /** Its place in its lane, from its previous turn; `null` for a new call. */
   readonly place: number | null;
   readonly signal: AbortSignal | null;
   /** Called once, perhaps before `enter` returns. */
@@ -40,7 +40,7 @@ export type TurnEnding =
   | { readonly kind: 'unpaced' | 'given_up' | 'max_wait' | 'queue_full' }
   | { readonly kind: 'never_fits'; readonly limit: number };
 
-/** How turns end, in metrics. `at_once`, `waited`: the call went. */
+/** How turns end, in metrics. `at_once`, `waited`: the call was sent. */
 export const TURN_ENDS = [
   'at_once',
   'waited',

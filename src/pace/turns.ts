@@ -13,7 +13,7 @@ interface TurnsHost {
   readonly maxWaiting: number;
   /** The limits as far as this process knows them; 0 for those that it does not. */
   readonly limits: () => Amounts;
-  /** Asks the store, which answers as far as the first that has to wait. Throws or rejects if it does not answer in time. */
+  /** Asks the store, which answers up to the first that has to wait. Throws or rejects if it does not answer in time. */
   readonly ask: (questions: readonly Question[]) => Eventually<readonly Answer[]>;
   /** Takes back the charge of a call that is not sent after all. */
   readonly takeBack: (charge: Charge) => void;
@@ -41,10 +41,10 @@ interface Waiting {
 /** A store is asked again no later, whatever wait it named: something may have changed. */
 const LONGEST_PAUSE_MS = 5_000;
 
-/** A store that fails for less long is no reason to let out those who were told to wait. */
+/** A store that fails for less than this is no reason to send calls that were told to wait. */
 const BLIP_MS = 1_000;
 
-/** Most calls that ask at once: a store that is far away answers no more than so many a round trip. */
+/** The most calls that ask together: a distant store answers no more than this in a round trip. */
 const MOST_TOGETHER = 32;
 
 /** Interactive calls that may pass a batch call that has waited for long. */
@@ -58,8 +58,8 @@ const MOST_FLOWS = 10_000;
 
 /**
  * The calls of a class that wait in this process: lanes in order of priority, each in order of arrival, or fairly by weight
- * where its calls are of several flows. The first of a lane asks the store, and the more with it the more of them went. What
- * waits holds nothing.
+ * where its calls are of several flows. The first of a lane asks the store, and more ask with it as more are
+ * sent. A call that waits reserves nothing.
  */
 export class Turns {
   readonly #host: TurnsHost;
@@ -73,9 +73,9 @@ export class Turns {
   };
   /** Interactive calls that went since a batch call did. */
   #passed = 0;
-  /** The calls of a lane that ask together. */
+  /** How many calls of a lane ask together. */
   readonly #together: Record<Lane, number> = { interactive: 1, batch: 1 };
-  /** The store's first failure since its last answer; `null` while it answers. */
+  /** When the store first failed since its last answer; `null` while it answers. */
   #silentSinceMs: number | null = null;
   #isAsking = false;
   #hasChanged = false;
@@ -143,7 +143,7 @@ export class Turns {
     };
   }
 
-  /** A slow store is no reason to refuse a call, and none to hold it up: one that nobody was told to wait before goes. */
+  /** A slow store is no reason to refuse a call or hold it up: it goes if none of its lane was told to wait meanwhile. */
   #tire(waiting: Waiting): void {
     const { turn, waitsBefore, sinceMs } = waiting;
     const isUnanswered = this.#isAsking && this.#waits[turn.lane].count === waitsBefore;
@@ -221,7 +221,7 @@ export class Turns {
     return this.#host.clock.monotonicMs() - sinceMs >= BATCH_PATIENCE_MS;
   }
 
-  /** The calls that ask with the head: those behind it, if the last that asked together went, and no more than may pass a batch call. */
+  /** The head and those behind it that ask with it, no more of them than may pass a batch call that waits. */
   #asking(head: Waiting, lane: Lane): readonly Waiting[] {
     const own = this.#lanes[lane];
     if (own[0] !== head) return [head];
@@ -249,7 +249,7 @@ export class Turns {
     }
   }
 
-  /** Twice as many ask together as went, until one has to wait. */
+  /** Lets twice as many ask together as were sent, until one has to wait. */
   #takeAll(asking: readonly Waiting[], answers: readonly Answer[]): number | null {
     if (answers.length === 0) throw new Error('the store of a pace answered nothing');
     this.#silentSinceMs = null;
@@ -299,8 +299,8 @@ export class Turns {
   }
 
   /**
-   * The store does not answer: nothing is paced until it does, but for calls that were told to wait. Those are let out when it
-   * has been silent for long: a store that stumbles would send all of them into a limit that is known to be used up.
+   * Sends calls unpaced, because the store does not answer. Those that were told to wait go only when it has been silent for
+   * `BLIP_MS`: a brief failure would send all of them into a limit that is known to be used up.
    */
   #unanswered(): void {
     const nowMs = this.#host.clock.monotonicMs();

@@ -57,7 +57,7 @@ function newListener(store: Store, budgets: Budgets): BudgetListener {
   };
 }
 
-/** The calls that a budget blocked in its current period, as far as this process has seen it. A rolling one forgets them part by part. */
+/** The calls that a budget blocked in this process in its current period. A rolling one forgets them part by part. */
 class BlockedInPeriod {
   readonly #view: BudgetView;
   readonly #lengthMs: number;
@@ -95,7 +95,7 @@ class BlockedInPeriod {
   }
 }
 
-/** Counts in series that are looked up once. */
+/** Returns counters whose series are looked up once. */
 function countsOf({ families }: Store, budget: Budget, inPeriod: BlockedInPeriod | undefined): BudgetCounts {
   const series = (decision: Decision): CounterSeries =>
     families.anthropic_budget_decisions_total.series({ budget: budget.name, decision });

@@ -141,7 +141,7 @@ export class CircuitBreaker {
       this.#cancelProbe = null;
       if (!this.#closed) next();
     };
-    // Not in the background: a busy process reads an answer that is there before it gives the connection up.
+    // Not a background timer: a busy process reads an answer that has arrived before it gives up.
     this.#cancelProbe = this.#timers.whileWaiting(this.#options.deadlineMs, () =>
       end(() => {
         this.#options.reconnect();

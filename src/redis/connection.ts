@@ -232,7 +232,7 @@ function withoutCommand(error: unknown): Error {
 
 type Words = readonly (string | number | bigint)[];
 
-/** A script that Redis runs atomically. A client sends its text first, and its hash afterwards: neither takes two round trips. */
+/** A script that Redis runs atomically. A client sends its text first and its hash from then on: one round trip each. */
 export class RedisScript {
   readonly #sentBy = new WeakSet<RedisClient>();
   readonly #text: string;

@@ -121,8 +121,8 @@ export interface RedisLedgerOptions {
   /** The time that keys are kept after the last posting. Default: 70 days, longer than a forecast looks back. */
   readonly keepMs?: number;
   /**
-   * How long a command waits for Redis before it counts as away, in milliseconds. Default: a second. With a client of yours
-   * that several ledgers share, the first one decides.
+   * How long a command waits before Redis counts as unavailable, in milliseconds. Default: 1,000. If several ledgers share a
+   * client of yours, the first one decides.
    */
   readonly deadlineMs?: number;
   /** Called when Redis becomes unavailable, with the reason, and with `null` when it answers again. */

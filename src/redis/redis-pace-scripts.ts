@@ -1,7 +1,7 @@
 /**
  * The rules of `src/pace/ask.ts` and `src/pace/settle.ts` as scripts that Redis runs atomically: written apart, and compared
- * with them by tests, step by step. The state of a class is one value, which keeps every bit of a number. `ARGV[1]` is the questions or
- * the settlement as JSON, `ARGV[2]` the time in tests; else it is Redis's own.
+ * with them step by step in tests. The state of a class is one value, which keeps every bit of a number. `ARGV[1]` has the
+ * questions or the settlement as JSON, `ARGV[2]` the time in tests; else it is Redis's own.
  */
 const COMMON = `
 local MINUTE, BURST, OVERDRAFT, EPOCH, LIFETIME = 60000, 4000, 36000, 600000, 600000

@@ -67,7 +67,7 @@ export const ALERT_OF_PART = {
   tokens: 'PlimsollGatewayRefuses',
 } as const satisfies Readonly<Record<FaultPart, `Plimsoll${string}`>>;
 
-/** The alert on workers of a gateway that end so; `null` for an end that it wanted. */
+/** The alert on gateway workers that end this way; `null` for an end that was asked for. */
 export const ALERT_OF_WORKER_EXIT = {
   hung: 'PlimsollGatewayWorkers',
   killed: 'PlimsollGatewayWorkers',
@@ -76,7 +76,7 @@ export const ALERT_OF_WORKER_EXIT = {
   replaced: null,
 } as const satisfies Readonly<Record<WorkerExit, `Plimsoll${string}` | null>>;
 
-/** Ends of workers that nobody wanted, as a matcher. */
+/** Causes of exits that nobody asked for, as a matcher. */
 export const UNWANTED_EXITS = WORKER_EXITS.filter((cause) => ALERT_OF_WORKER_EXIT[cause] !== null).join('|');
 
 /** Outcomes that count as failures of the API or the network, as a matcher. Spend limits, missing credit, 401s and budgets have alerts of their own. */

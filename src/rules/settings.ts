@@ -7,7 +7,7 @@ import { CALL_SECONDS, RATIOS } from '../record/metrics/metric.ts';
 export interface MonitoringSettings {
   /** Scrape jobs that must have metrics. Add yours: it pages when Prometheus cannot scrape any target of one. */
   readonly jobs: readonly string[];
-  /** Metrics are pushed and not scraped: alerts that read `up` are left out, because they would page for ever. */
+  /** Metrics are pushed and not scraped: alerts that read `up` are left out, because they would page forever. */
   readonly pushed: boolean;
   /**
    * Target labels that tell teams and stages apart, beside `job`: every recorded series and alert keeps them, and replicas

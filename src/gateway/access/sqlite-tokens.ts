@@ -95,8 +95,8 @@ class TokenFile {
   }
 
   /**
-   * SQLite counts what other connections have written, and this one its own. It takes locks, so it is asked once a turn of the
-   * event loop, where all requests had come before it was asked; and again after a millisecond, whatever that turn is.
+   * SQLite counts what other connections have written; this class, what it wrote. SQLite takes locks, so it is asked once a turn
+   * of the event loop, whose requests came before, and again if the turn lasts longer than a millisecond.
    */
   version(): number {
     const nowMs = performance.now();

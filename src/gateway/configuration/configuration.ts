@@ -99,11 +99,11 @@ interface LimitSettings {
   readonly upstreamSilenceSeconds: number;
   /** The longest time until a connection to the upstream is made. */
   readonly upstreamConnectSeconds: number;
-  /** How long the upstream may be unreachable until `/readyz` is 503; 0 for ever. */
+  /** How long the upstream may be unreachable until `/readyz` is 503; 0: forever. */
   readonly unreadyUpstreamSeconds: number;
-  /** How long the ledger may fail until `/readyz` is 503; 0 for ever. */
+  /** How long the ledger may fail until `/readyz` is 503; 0: forever. */
   readonly unreadyLedgerSeconds: number;
-  /** How long one of several workers may not answer the process that supervises them until it is replaced; 0 for ever. */
+  /** How long one of several workers may go without answering the supervising process; then it is replaced. 0: forever. */
   readonly hungWorkerSeconds: number;
   /** The time at shutdown in which new requests are still served, while `/readyz` says that no more should come. */
   readonly lameDuckSeconds: number;

@@ -182,7 +182,7 @@ function changedAt(file: string): string | null {
 export interface SecretSources {
   readonly env: Env;
   readonly folder: string;
-  /** Default: the files as they are. */
+  /** Default: the files on disk. */
   readonly files?: Files;
   /** Fields that may stand beside the source of a secret. */
   readonly besides?: readonly string[];

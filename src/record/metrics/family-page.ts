@@ -12,7 +12,7 @@ export class FamilyPage {
   readonly #width: number;
   #bytes: Buffer = Buffer.alloc(0);
   #values = new Float64Array(0);
-  /** Where the value of a line begins, and the line ends: at the same place for one that is not shown. */
+  /** Where the value of a line begins, and where the line ends: the same for one that is not shown. */
   #starts = new Uint32Array(0);
   #ends = new Uint32Array(0);
   #edit = new Edit(this.#bytes);
@@ -125,7 +125,7 @@ export class FamilyPage {
   }
 }
 
-/** The bytes of the last scrape, while some of them are replaced in order. They are copied from where the length changes. */
+/** Replaces bytes of the last scrape, in order. Copies only from where a length changes. */
 class Edit {
   readonly #from: Buffer;
   #to: Buffer | null = null;
@@ -137,12 +137,12 @@ class Edit {
     this.#from = from;
   }
 
-  /** How much further from the beginning the bytes are that come next. */
+  /** How far the bytes that come next have moved from the beginning. */
   get shift(): number {
     return this.#written - this.#read;
   }
 
-  /** What is replaced is ASCII where its length stays. */
+  /** A text of the same length replaces bytes in place, and must be ASCII. */
   replace(from: number, to: number, text: string): void {
     if (text.length === to - from) {
       for (let at = 0; at < text.length; at += 1) this.#from[from + at] = text.charCodeAt(at);

@@ -6,7 +6,7 @@ import type { MetricDeclaration } from './metric.ts';
 import { CounterSeries, GaugeSeries, HistogramSeries, MoneySeries, type LabelPairs, type Series } from './series.ts';
 import type { Store } from './store.ts';
 
-/** A series, and the caps of those of its labels whose value nobody has declared, by the names of the labels. */
+/** A series, and the caps of its labels whose values nobody has declared, by label. */
 type Named = readonly [id: number, family: string, labels: LabelPairs, caps: Readonly<Record<string, number>>];
 
 /** What has changed in a process since it told of it last. */
@@ -14,9 +14,9 @@ export interface Changes {
   /** Series that it names for the first time, by the numbers that stand for them. */
   readonly named: readonly Named[];
   /**
-   * What each series has grown by: its number, how many figures follow, and these. Of a counter, its growth; of money, in
-   * nano-dollars; of a histogram, that of its sum, then each bucket that has grown, and by how many observations. One array, because
-   * an object for each series would cost more than all that was counted.
+   * The growth of each series: its number, how many figures follow, and those. For a counter, its growth; for money, in
+   * nano-dollars; for a histogram, that of its sum, then each bucket that grew, and by how many observations. One array: an object
+   * for each series would cost more than all the counting.
    */
   readonly counted: Float64Array;
 }
@@ -97,7 +97,7 @@ export class Journal {
   }
 }
 
-/** What a process has told of a series. */
+/** What a process has reported of a series. */
 class Told {
   readonly id: number;
   #value = 0;
@@ -108,7 +108,7 @@ class Told {
     this.id = id;
   }
 
-  /** Adds what the series has grown by since, and takes note of it. A growth of 0 shows the series. */
+  /** Appends what the series has grown by since the last report. A growth of 0 makes it appear. */
   pushGrowth(series: Exclude<Series, GaugeSeries>, counted: number[]): void {
     if (series instanceof HistogramSeries) return this.#pushHistogram(series, counted);
     if (series instanceof MoneySeries) {
@@ -135,7 +135,7 @@ class Told {
   }
 }
 
-/** Counts each call once: so it says how many had a value that was dropped. */
+/** Counts each call once, so its growth says how many calls had a value dropped. */
 const CALLS = 'anthropic_requests_total';
 
 interface Followed {
@@ -175,7 +175,7 @@ export class Account {
     }
   }
 
-  /** Each process gives its values series up to the cap; all together get no more than one would. */
+  /** Applies the cap again: all processes together get no more series than one would. */
   #bounded(label: string, value: string, cap: number | undefined): string {
     return cap === undefined ? value : this.#store.boundedLabel(label, { reserved: [], cap }).value(value);
   }

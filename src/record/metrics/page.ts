@@ -43,7 +43,7 @@ export function metricsHandler(options: MetricsHandlerOptions = {}): (request: R
   };
 }
 
-/** A body of these bytes. As bytes, they would be copied: a page can have ten megabytes. */
+/** A body of these bytes. A `Response` would copy them otherwise: a page can have ten megabytes. */
 function streamed(bytes: Uint8Array): ReadableStream<Uint8Array> {
   return new ReadableStream({
     start(controller) {

@@ -130,7 +130,7 @@ export class Store {
     return bounded;
   }
 
-  /** The cap of a label, if the value is one of those that its cap has given a series; else `null`. */
+  /** The cap of a label if this value counts toward it, else `null`. */
   capOver(label: string, value: string): number | null {
     return this.#labels.get(label)?.capOver(value) ?? null;
   }
@@ -201,7 +201,7 @@ export class BoundedLabel {
     this.#cap = Math.max(this.#cap, cap);
   }
 
-  /** The cap, if it has given this value a series; `null` for a declared value. */
+  /** The cap if this value counts toward it; `null` for a declared value. */
   capOver(value: string): number | null {
     return this.#givenOut.has(value) ? this.#cap : null;
   }

@@ -46,7 +46,7 @@ function gatewayFaults(settings: MonitoringSettings): Alert {
   };
 }
 
-/** One that is killed for its memory once a day is replaced in a second; of one that hung, clients waited half a minute. */
+/** A worker killed for its memory once a day needs nobody; but clients of one that hung waited half a minute. */
 const LEAST_EXITS = 3;
 
 function gatewayWorkers(settings: MonitoringSettings): Alert {
