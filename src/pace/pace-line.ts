@@ -129,12 +129,23 @@ export class PaceLine {
     }
   }
 
+  /** Nobody waits for what comes later, and nobody goes by it: it charged for calls that ask again, or went unpaced. */
   #inTime(answer: Promise<readonly Answer[]>): Promise<readonly Answer[]> {
     const { timers, storeDeadlineMs } = this.#settings;
     return new Promise((resolve, reject) => {
-      const late = new Error('the store of a pace did not answer in time');
-      const cancel = timers.whileWaiting(storeDeadlineMs, () => reject(this.#down(late)));
-      answer.then(resolve, (error: unknown) => reject(this.#down(error))).finally(cancel);
+      let isLate = false;
+      const cancel = timers.whileWaiting(storeDeadlineMs, () => {
+        isLate = true;
+        reject(this.#down(new Error('the store of a pace did not answer in time')));
+      });
+      const settled = answer.then(
+        (answers) => {
+          if (isLate) for (const late of answers) if (late.kind === 'go') this.takeBack(late.charge);
+          resolve(answers);
+        },
+        (error: unknown) => reject(this.#down(error)),
+      );
+      void settled.finally(cancel);
     });
   }
 
