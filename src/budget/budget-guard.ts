@@ -256,7 +256,7 @@ class BudgetedCall implements CallSpend {
       return { reservation, decision: 'blocked', refusal: 'unknown_price', balance: account.known(atMs) };
     }
     const amount = nanoUsd ?? 0n;
-    const verdict = account.reserve(amount, atMs, mode === 'block' && this.#isAskedAlone());
+    const verdict = account.reserve(amount, atMs, mode === 'block' && this.#hasOneBlockingBudget());
     if (!(verdict instanceof Promise)) return this.#answered(reservation, amount, verdict);
     if (mode === 'block') return verdict.then((late) => this.#answered(reservation, amount, late));
     // Nothing depends on the answer but a count: the call does not wait for it.
@@ -268,7 +268,7 @@ class BudgetedCall implements CallSpend {
    * Tells whether only one budget can block the call. With several, those that grant would keep their amount from the calls
    * gathered behind this one until another has refused.
    */
-  #isAskedAlone(): boolean {
+  #hasOneBlockingBudget(): boolean {
     let blocking = 0;
     for (const { account } of this.#reservations) if (account.budget.mode === 'block') blocking += 1;
     return blocking === 1;

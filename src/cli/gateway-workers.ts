@@ -297,7 +297,7 @@ class SupervisedGateway {
       startFields: startFields(this.configuration),
       texts: () => this.#texts,
       onState: () => this.#tellReady(),
-      isAnyOther: () => [...this.#workers].some((each) => each !== worker && each.isServing),
+      isAnotherServing: () => [...this.#workers].some((each) => each !== worker && each.isServing),
     });
     this.#workers.add(worker);
     void worker.ended.then(() => {

@@ -47,10 +47,10 @@ export class HandedConnections {
    * Gives what a dead worker never took to another one, as if this one had declined, or closes it where there is none. All that
    * the worker said must have been read.
    */
-  release(isAnyOther: boolean): void {
+  release(isAnotherServing: boolean): void {
     const left = [...this.#open];
     for (const [seq, connection] of left) {
-      if (isAnyOther) this.#acknowledge(seq, false);
+      if (isAnotherServing) this.#acknowledge(seq, false);
       else connection.close();
     }
     this.#open.clear();

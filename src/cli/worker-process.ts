@@ -28,7 +28,7 @@ interface Surroundings {
   /** Called when its state may have changed. */
   readonly onState: () => void;
   /** Whether another worker can take the connections of this one. */
-  readonly isAnyOther: () => boolean;
+  readonly isAnotherServing: () => boolean;
 }
 
 /** A worker that does not say what its gauges are by then is left out of a scrape. */
@@ -52,19 +52,19 @@ export class WorkerProcess {
   readonly #pulse: Pulse;
   readonly #handed: HandedConnections;
   readonly #onState: () => void;
-  readonly #isAnyOther: () => boolean;
+  readonly #isAnotherServing: () => boolean;
   #phase: Exclude<WorkerState, 'hung'> = 'starting';
   #isReplaced = false;
   #isHung = false;
 
-  constructor(number: number, { store, ledgers, startFields, texts, onState, isAnyOther }: Surroundings) {
+  constructor(number: number, { store, ledgers, startFields, texts, onState, isAnotherServing }: Surroundings) {
     this.number = number;
     this.#onState = onState;
     const seat: WorkerSeat = { number, ledgerId: ledgers.id, startFields };
     const worker = cluster.fork({ [WORKER_VARIABLE]: JSON.stringify(seat) });
     this.#worker = worker;
     this.#handed = new HandedConnections(worker.process);
-    this.#isAnyOther = isAnyOther;
+    this.#isAnotherServing = isAnotherServing;
     const account = new Account(store);
     let serves = (_url: string): void => undefined;
     const listening = new Promise<string>((resolve) => (serves = resolve));
@@ -164,7 +164,7 @@ export class WorkerProcess {
     while (process.connected && process.pid !== undefined) await after(READ_MS);
     await after(0);
     if (!isDisconnected) process.emit('disconnect');
-    this.#handed.release(this.#isAnyOther());
+    this.#handed.release(this.#isAnotherServing());
     this.#channel.close();
     if (this.#isHung) return { cause: 'hung', code, signal };
     const cause = this.#isReplaced ? 'replaced' : signal !== null ? 'killed' : code === 0 ? 'left' : 'failed';

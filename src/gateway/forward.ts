@@ -44,7 +44,7 @@ export async function forward(context: GatewayContext, authorized: AuthorizedReq
   const plan = context.planOf(authorized.grant);
   const observation = plan.observation(authorized.request, home);
   const asked =
-    plan.early.length === 0 ? null : refuseWithoutBody(authorized, { plan, observation, baseUrl: api.baseUrl });
+    plan.early.length === 0 ? null : refuseByEarlyRules(authorized, { plan, observation, baseUrl: api.baseUrl });
   const refused = asked instanceof Promise ? await asked : asked;
   if (refused !== null) return refused;
   const isMoved = pool.keys.size > 1 || (authorized.grant.fallbacks ?? []).length > 0;
@@ -161,7 +161,7 @@ const NO_KEY: ApiError = {
  * Asks the rules of the token that need no body, before any of it is read. The response says what refused; the call ends
  * as `blocked`, without a model.
  */
-function refuseWithoutBody(
+function refuseByEarlyRules(
   { request: { method, target } }: AuthorizedRequest,
   {
     plan,

@@ -46,7 +46,7 @@ export class ResponseBody {
   #decoder: Decoder | null = null;
   #sink: BodySink | null = null;
   /** Chunks of this turn that have not been written. */
-  #come: Buffer[] = [];
+  #unwritten: Buffer[] = [];
   #isPaused = false;
   #isOver = false;
 
@@ -88,7 +88,7 @@ export class ResponseBody {
   cancel(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    const bytes = this.#taken();
+    const bytes = this.#takeUnwritten();
     if (bytes.length > 0) this.#tell(bytes);
     this.#source.destroy();
     for (const listener of this.#listeners) listener.end('cancelled');
@@ -143,15 +143,15 @@ export class ResponseBody {
 
   #take(bytes: Buffer): void {
     if (this.#isOver) return;
-    if (this.#come.length === 0) process.nextTick(writeTaken, this);
-    this.#come.push(bytes);
+    if (this.#unwritten.length === 0) process.nextTick(writeTaken, this);
+    this.#unwritten.push(bytes);
   }
 
-  #taken(): Buffer {
-    const come = this.#come;
-    const [first = NO_BYTES] = come;
-    if (come.length > 0) this.#come = [];
-    return come.length > 1 ? Buffer.concat(come) : first;
+  #takeUnwritten(): Buffer {
+    const unwritten = this.#unwritten;
+    const [first = NO_BYTES] = unwritten;
+    if (unwritten.length > 0) this.#unwritten = [];
+    return unwritten.length > 1 ? Buffer.concat(unwritten) : first;
   }
 
   #tell(bytes: Buffer): void {
@@ -160,7 +160,7 @@ export class ResponseBody {
 
   /** Writes what has arrived; returns whether the body goes on: the sink may cancel it. */
   writeTaken(): boolean {
-    const bytes = this.#taken();
+    const bytes = this.#takeUnwritten();
     if (bytes.length === 0) return true;
     this.#tell(bytes);
     const passed = this.#mask?.mask(bytes) ?? bytes;

@@ -88,7 +88,7 @@ export function upstream(base: URL, { timeoutMs, connectMs, clock, onResend, wat
   const address = { host: base.hostname.replace(/^\[|\]$/g, ''), port: base.port, timeout: timeoutMs };
   const openRequest = isSecure ? httpsRequest : httpRequest;
   const connecting = { connectMs, connected: isSecure ? 'secureConnect' : 'connect' } as const;
-  const sent = ({ method, target, headers, body }: UpstreamRequest, way: SendingWay): SentRequest => {
+  const sent = ({ method, target, headers, body }: UpstreamRequest, way: SendingOptions): SentRequest => {
     const framed = ['Host', host, ...headers, ...framing(body)];
     const upload = uploadOf(body);
     // A streamed body cannot be sent again, so it gets a new connection at once; and so does a
@@ -129,14 +129,14 @@ interface SendingWatch extends Pick<UpstreamOptions, 'clock' | 'onResend'> {
 }
 
 /** How a request is sent, and what becomes of it: `answered` or `failed` is called, once. */
-interface SendingWay {
+interface SendingOptions {
   readonly isAgain: boolean;
   readonly answered: (message: IncomingMessage) => void;
   readonly failed: (error: Error) => void;
 }
 
 /** Sends a request, and once more where that is safe. */
-function pendingResponse(sent: (way: SendingWay) => SentRequest, watch: SendingWatch): PendingResponse {
+function pendingResponse(sent: (way: SendingOptions) => SentRequest, watch: SendingWatch): PendingResponse {
   const { clock, onResend, onAnswer, onFailure } = watch;
   const sentMs = clock.monotonicMs();
   let isAborted = false;
@@ -195,7 +195,7 @@ class SentRequest {
   #answer: IncomingMessage | null = null;
   #isOver = false;
 
-  constructor(request: ClientRequest, { connectMs, connected, upload }: Connecting, way: SendingWay) {
+  constructor(request: ClientRequest, { connectMs, connected, upload }: Connecting, way: SendingOptions) {
     this.request = request;
     request.on('response', (message) => {
       this.#answer = message;
@@ -228,7 +228,7 @@ class SentRequest {
     });
   }
 
-  #fail(error: Error, way: SendingWay): void {
+  #fail(error: Error, way: SendingOptions): void {
     if (this.#isOver) return;
     this.#isOver = true;
     way.failed(this.#isConnected || isByClient(error) ? error : new UnsentError(error));

@@ -78,7 +78,7 @@ export function failure(error: unknown): 'aborted' | 'failed' {
 }
 
 /** Tells whether a branch follows a body: as the last one, or under it. */
-export function isOf(branch: Branch, body: object): boolean {
+export function follows(branch: Branch, body: object): boolean {
   let each: Branch | null = branchOf(body) ?? null;
   while (each !== null && each !== branch) each = each.under;
   return each !== null;

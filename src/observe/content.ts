@@ -5,7 +5,7 @@ import {
   end,
   failure,
   follow,
-  isOf,
+  follows,
   keepBranch,
   see,
   Tap,
@@ -225,7 +225,7 @@ function json(this: Response): Promise<unknown> {
   if (branch === undefined || branch.over || !(listener instanceof JsonListener)) return own.json.call(this);
   const body = own.body.call(this);
   // `clone()` puts another body in place of the first, with a branch of its own.
-  if (body === null || !isOf(branch, body) || body.locked || this.bodyUsed) return own.json.call(this);
+  if (body === null || !follows(branch, body) || body.locked || this.bodyUsed) return own.json.call(this);
   close(branch);
   return own.json.call(this).then(
     (value) => {

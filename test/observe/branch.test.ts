@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { branchOf, close, end, follow, isOf, see, Tap, type BodyEnd } from '../../src/observe/branch.ts';
+import { branchOf, close, end, follow, follows, see, Tap, type BodyEnd } from '../../src/observe/branch.ts';
 import { collectUntil } from '../../testing/collect-until.ts';
 
 interface Heard {
@@ -71,7 +71,7 @@ describe('a branch', () => {
     const body = {};
     const [first, second] = [follow(body, heard().tap), follow(body, heard().tap)];
     assert.deepEqual(
-      [first, second, follow({}, heard().tap)].map((branch) => isOf(branch, body)),
+      [first, second, follow({}, heard().tap)].map((branch) => follows(branch, body)),
       [true, true, false],
     );
   });

@@ -61,7 +61,7 @@ function gatewayWorkers(settings: MonitoringSettings): Alert {
     dashboard: 'overview',
     summary: 'Workers of gateway {{ $labels.job }} end again and again: {{ $labels.cause }}',
     description:
-      'In 15 minutes, {{ $value | printf "%.0f" }} workers ended so; the calls that they had in hand broke off. Each was followed by another, after a wait of up to 30 seconds if it ended within a minute.',
+      'In 15 minutes, {{ $value | printf "%.0f" }} workers ended this way; their calls in progress broke off. Each was followed by another, after a wait of up to 30 seconds if it ended within a minute.',
   };
 }
 
