@@ -61,7 +61,6 @@ const HELD_BY: Readonly<Record<string, readonly [test: string, reason: string]>>
     'test/client/instrument-fetch.test.ts',
     'retries are those of clients, of a fetch or of the gateway',
   ],
-  'src/observe/content.ts': ['test/world/fetches.test.ts', 'content is what fetch functions answer with'],
   'src/observe/event-lines.ts': ['test/observe/event-stream.test.ts', 'lines are cut for the scanner of events'],
   'src/observe/exchange.ts': ['test/contract/retries.test.ts', 'attempts are those of the real SDK'],
   'src/observe/fetch-call.ts': [

@@ -267,14 +267,23 @@ function tee(this: Body): [Body, Body] {
   const { tee: plain } = methods(this);
   if (branch === null) return plain.call(this);
   const pair = inside(branch, () => plain.call(this));
-  for (let each: Branch | null = branch; each !== null; each = each.under) {
-    if (each.over) continue;
-    each.tap.openBranches++;
-    for (const body of pair) coverBody(body, each.tap, each.offset);
-    // The two branches take over: the body itself can be dropped and collected without ending the call.
-    close(each);
-  }
+  handOver(branch, pair);
   return pair;
+}
+
+/** The two branches take over: the body itself can be dropped and collected without ending the call. */
+function handOver(branch: Branch, pair: readonly [Body, Body]): void {
+  if (branch.under !== null) handOver(branch.under, pair);
+  if (branch.over) return;
+  branch.tap.openBranches++;
+  for (const body of pair) coverBody(body, branch.tap, branch.offset);
+  close(branch);
+}
+
+/** Goes on with the two streams that have taken a body's place, unless its `tee` made them. */
+export function followCopies(body: Body, copies: readonly [Body, Body]): void {
+  const branch = openBranch(body);
+  if (branch !== null) handOver(branch, copies);
 }
 
 function cancel(this: Body, reason?: unknown): Promise<void> {

@@ -1,18 +1,7 @@
-import { tapBody } from './body-tap.ts';
-import {
-  branchOf,
-  close,
-  end,
-  failure,
-  follow,
-  follows,
-  keepBranch,
-  see,
-  Tap,
-  type BodyEnd,
-  type BodyListener,
-} from './branch.ts';
+import { followCopies, tapBody } from './body-tap.ts';
+import { branchOf, close, failure, follows, keepBranch, type BodyEnd, type BodyListener } from './branch.ts';
 import { cover, coverMethod, hide, type Method } from './covers.ts';
+import { isNodeStream, tapNodeStream } from './node-stream.ts';
 import { isJson, type Json } from './usage.ts';
 
 /** What a `fetch` answers with, as far as its content goes: not every one answers with a `Response` of the runtime. */
@@ -32,6 +21,7 @@ export function tapContent(response: Content, listener: BodyListener, unseen: ()
   if (response.bodyUsed !== true) {
     if (body instanceof ReadableStream && !body.locked) {
       tapBody(body, listener);
+      coverClone(response);
       return body;
     }
     if (isNodeStream(body)) {
@@ -45,32 +35,25 @@ export function tapContent(response: Content, listener: BodyListener, unseen: ()
 
 type TappedStream = object & { readonly locked?: boolean };
 
-interface NodeStream {
-  readonly emit: (this: NodeStream, event: string | symbol, ...given: unknown[]) => boolean;
-  pipe(destination: unknown): unknown;
+/** Responses whose `clone` is covered: one that is used for many calls needs it once. */
+const copied = new WeakSet<object>();
+
+/** Has what follows the body of a response go on with both copies, where the response copies it without asking its `tee`. */
+function coverClone(response: Content): void {
+  const own = runtimeResponse();
+  if (own.asksTee && response instanceof Response && response.clone === own.clone) return;
+  if (!copied.has(response) && coverMethod(response, 'clone', cloning) !== null) copied.add(response);
 }
 
-/** node-fetch answers with one. */
-function isNodeStream(body: unknown): body is NodeStream {
-  const stream = body as Partial<NodeStream> | null | undefined;
-  return typeof stream === 'object' && typeof stream?.emit === 'function' && typeof stream.pipe === 'function';
-}
-
-/**
- * A Node stream emits `data` for each chunk that it gives to anyone, by whichever way it is read. A listener of our own
- * would set it flowing, and one for errors would hide those that nobody else handles.
- */
-function tapNodeStream(stream: NodeStream, listener: BodyListener): void {
-  const branch = follow(stream, new Tap(listener));
-  const { emit } = stream;
-  hide(stream, 'emit', function (this: NodeStream, event: string | symbol, ...given: unknown[]): boolean {
-    const [value] = given;
-    if (event === 'data') see(branch, { value: typeof value === 'string' ? Buffer.from(value) : value });
-    else if (event === 'end') end(branch, 'done');
-    else if (event === 'error') end(branch, failure(value));
-    else if (event === 'close') end(branch, 'cancelled');
-    return emit.call(this, event, ...given);
-  });
+function cloning(method: Method): Method {
+  return function (this: unknown, ...given) {
+    const { body } = this as Content;
+    const copy = method.apply(this, given);
+    const [first, second] = [(this as Content).body, (copy as Content | null | undefined)?.body];
+    const isCopied = first !== body && first instanceof ReadableStream && second instanceof ReadableStream;
+    if (isCopied && body instanceof ReadableStream) followCopies(body, [first, second]);
+    return copy;
+  };
 }
 
 const METHODS = ['json', 'text', 'arrayBuffer', 'bytes'];
@@ -191,6 +174,9 @@ type SeenJson = (value: unknown, how: JsonEnd) => void;
 interface OwnResponse {
   readonly body: (this: Response) => Response['body'];
   readonly json: (this: Response) => Promise<unknown>;
+  readonly clone: (this: Response) => Response;
+  /** From version 26 on, Node copies a body without asking its `tee`. */
+  readonly asksTee: boolean;
 }
 
 let ownResponse: OwnResponse | null = null;
@@ -200,8 +186,20 @@ function runtimeResponse(): OwnResponse {
   ownResponse ??= {
     body: Reflect.getOwnPropertyDescriptor(Response.prototype, 'body')?.get as OwnResponse['body'],
     json: Response.prototype.json,
+    clone: Response.prototype.clone,
+    asksTee: asksTee(new Response('')),
   };
   return ownResponse;
+}
+
+function asksTee(response: Response): boolean {
+  let isAsked = false;
+  hide(response.body ?? {}, 'tee', function (this: ReadableStream) {
+    isAsked = true;
+    return ReadableStream.prototype.tee.call(this);
+  });
+  response.clone();
+  return isAsked;
 }
 
 const HIDDEN_JSON = { value: json, writable: true, configurable: true, enumerable: false };
@@ -215,6 +213,7 @@ function tapPlainJson(response: Response, listener: JsonListener): boolean {
   if (branchOf(body) !== undefined || !Object.isExtensible(body)) return false;
   keepBranch(response, tapBody(body, listener));
   Reflect.defineProperty(response, 'json', HIDDEN_JSON);
+  coverClone(response);
   return true;
 }
 
