@@ -106,6 +106,11 @@ class BudgetedCall implements CallSpend {
   readonly #call: Call;
   readonly #reservations: readonly Reservation[];
   readonly #options: BudgetGuardOptions;
+  /**
+   * Only one budget can block the call. With several, those that grant would keep their amount from the calls gathered behind
+   * this one until another has refused.
+   */
+  readonly #mayGather: boolean;
   #estimate: Estimate | null = null;
   #isHolding = false;
   #wasAsked = false;
@@ -120,6 +125,9 @@ class BudgetedCall implements CallSpend {
     this.#call = call;
     this.#reservations = reservations;
     this.#options = options;
+    let blocking = 0;
+    for (const { account } of reservations) if (account.budget.mode === 'block') blocking += 1;
+    this.#mayGather = blocking === 1;
   }
 
   /**
@@ -256,22 +264,12 @@ class BudgetedCall implements CallSpend {
       return { reservation, decision: 'blocked', refusal: 'unknown_price', balance: account.known(atMs) };
     }
     const amount = nanoUsd ?? 0n;
-    const verdict = account.reserve(amount, atMs, mode === 'block' && this.#hasOneBlockingBudget());
+    const verdict = account.reserve(amount, atMs, mode === 'block' && this.#mayGather);
     if (!(verdict instanceof Promise)) return this.#answered(reservation, amount, verdict);
     if (mode === 'block') return verdict.then((late) => this.#answered(reservation, amount, late));
     // Nothing depends on the answer but a count: the call does not wait for it.
     reservation.heldNanoUsd = amount;
     return allowed(reservation, account.known(atMs), amount);
-  }
-
-  /**
-   * Tells whether only one budget can block the call. With several, those that grant would keep their amount from the calls
-   * gathered behind this one until another has refused.
-   */
-  #hasOneBlockingBudget(): boolean {
-    let blocking = 0;
-    for (const { account } of this.#reservations) if (account.budget.mode === 'block') blocking += 1;
-    return blocking === 1;
   }
 
   #conclude(answers: readonly Answer[]): undefined {

@@ -114,8 +114,7 @@ export class RequestLog {
     const endpoint = endpointOf(entry);
     if (PROBES.has(endpoint) && outgoing.statusCode === 200) return;
     this.#write(
-      JSON.stringify({
-        time: new Date(entry.startedAtMs).toISOString(),
+      logLine(entry.startedAtMs, {
         level: 'info',
         event: 'request',
         method: /^[A-Z]{1,10}$/.test(entry.method) ? entry.method : 'other',
@@ -236,23 +235,14 @@ const MOST_KINDS = 1_000;
 function errorLine(error: unknown, nowMs: number, count: number): string {
   const { name, code, cause } = kindOf(error);
   const because = cause === undefined ? {} : { cause: kindOf(cause).code ?? kindOf(cause).name };
-  return JSON.stringify({
-    time: new Date(nowMs).toISOString(),
-    level: 'error',
-    event: 'error',
-    name,
-    code,
-    count,
-    ...because,
-  });
+  return logLine(nowMs, { level: 'error', event: 'error', name, code, count, ...because });
 }
 
 /** A failure of what the gateway needs, or its end, as a line of JSON. */
 export function faultLine({ cause, count, name, ...fault }: GatewayFault, nowMs: number): string {
-  const time = new Date(nowMs).toISOString();
   const [level, event] = cause === null ? ['info', 'fault_ended'] : ['error', 'fault'];
-  return JSON.stringify({
-    ...{ time, level, event, ...(name !== '' && { name }) },
+  return logLine(nowMs, {
+    ...{ level, event, ...(name !== '' && { name }) },
     ...(cause !== null && { cause, count }),
     ...fault,
   });
@@ -260,13 +250,18 @@ export function faultLine({ cause, count, name, ...fault }: GatewayFault, nowMs:
 
 /** A sentence of plimsoll's own as a line of JSON. */
 export function problemLine(message: string, nowMs: number): string {
-  return JSON.stringify({ time: new Date(nowMs).toISOString(), level: 'warn', event: 'organization', message });
+  return logLine(nowMs, { level: 'warn', event: 'organization', message });
 }
 
 /** A Redis that stopped answering, or answers again, as a line of JSON. */
 export function redisLine(facts: { readonly store: string; readonly outage: string | null }, nowMs: number): string {
   const level = facts.outage === null ? 'info' : 'error';
-  return JSON.stringify({ time: new Date(nowMs).toISOString(), level, event: 'redis', ...facts });
+  return logLine(nowMs, { level, event: 'redis', ...facts });
+}
+
+/** A line of the gateway's log: JSON, with the time first. */
+export function logLine(atMs: number, facts: object): string {
+  return JSON.stringify({ time: new Date(atMs).toISOString(), ...facts });
 }
 
 function kindOf(error: unknown): { readonly name: string; readonly code?: string; readonly cause?: unknown } {

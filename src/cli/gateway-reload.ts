@@ -10,6 +10,7 @@ import { ledgerAt, type Place } from '../gateway/configuration/places.ts';
 import type { OnAvailability } from '../redis-address.ts';
 import type { ConfigurationLoad } from '../record/metrics/catalogue-gateway.ts';
 import type { CommandIo } from './command.ts';
+import { logLine } from './gateway-log.ts';
 
 /** Longer than any call takes: budgets that were replaced settle what was in progress. */
 const REPLACED_MS = 3_600_000;
@@ -157,7 +158,7 @@ export function reload(running: Reloadable, read: () => GatewayConfiguration, io
 }
 
 function line(facts: object, io: CommandIo): string {
-  return JSON.stringify({ time: new Date(io.now()).toISOString(), event: 'configuration', ...facts });
+  return logLine(io.now(), { event: 'configuration', ...facts });
 }
 
 /** A change of the file is seen after at most this time, as with keys. */

@@ -12,6 +12,7 @@ import { storeFor } from '../record/metrics/registry.ts';
 import type { Store } from '../record/metrics/store.ts';
 import { models } from '../routing/models.ts';
 import type { CommandIo } from './command.ts';
+import { logLine } from './gateway-log.ts';
 import { requireNoRestart, startFields } from './gateway-reload.ts';
 import type { RunningGateway } from './gateway-start.ts';
 import { serveMetrics } from './metrics-server.ts';
@@ -329,7 +330,6 @@ class SupervisedGateway {
   #count({ number, pid }: WorkerProcess, end: WorkerEnd): void {
     this.store.families.plimsoll_gateway_worker_exits_total.series({ cause: end.cause }).add(1);
     const level = end.cause === 'replaced' ? 'info' : 'error';
-    const time = new Date(this.#io.now()).toISOString();
-    this.#io.err(JSON.stringify({ time, level, event: 'worker', worker: number, pid, ...end }));
+    this.#io.err(logLine(this.#io.now(), { level, event: 'worker', worker: number, pid, ...end }));
   }
 }

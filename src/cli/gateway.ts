@@ -23,7 +23,7 @@ import {
   type Command,
   type CommandIo,
 } from './command.ts';
-import { RequestLog, faultLine, problemLine, redisLine, seldom } from './gateway-log.ts';
+import { RequestLog, faultLine, logLine, problemLine, redisLine, seldom } from './gateway-log.ts';
 import { reload, watchFile } from './gateway-reload.ts';
 import type { RunningGateway, StartedGateway, Supervised } from './gateway-start.ts';
 import type { Serving } from './gateway-worker.ts';
@@ -264,8 +264,7 @@ function greeting(configuration: GatewayConfiguration, { url, metricsUrl }: Runn
 /** Shows programs the same, in one line. */
 function greetingJson(configuration: GatewayConfiguration, { url, metricsUrl }: RunningGateway, nowMs: number): string {
   const { baseUrl, keys, pools, clients, tokens } = configuration;
-  return JSON.stringify({
-    time: new Date(nowMs).toISOString(),
+  return logLine(nowMs, {
     level: 'info',
     event: 'listening',
     url,
