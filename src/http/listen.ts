@@ -39,7 +39,7 @@ const KEEP_ALIVE_MS = 130_000;
 export async function listen(listener: Listener, options: ListenOptions): Promise<Serving> {
   const { host = '127.0.0.1', connections = 10_000, headerBytes = 16_384 } = options;
   const { headersMs = 10_000, requestMs = 300_000, stalledMs = 120_000 } = options;
-  const responses = new WeakMap<Duplex, ServerResponse>();
+  const responses = new WeakMap<Duplex, LastRequest>();
   const server = createServer(
     {
       maxHeaderSize: headerBytes,
@@ -52,13 +52,15 @@ export async function listen(listener: Listener, options: ListenOptions): Promis
       insecureHTTPParser: false,
     },
     (incoming, outgoing) => {
-      responses.set(incoming.socket, outgoing);
+      const { socket } = incoming;
+      const last = { incoming, outgoing, before: responses.get(socket)?.outgoing ?? null };
+      responses.set(socket, last);
       if (hasOneHost(incoming)) listener(incoming, outgoing);
-      else refuse(new Error('not one Host'), incoming.socket, outgoing);
+      else refuseInTurn(new Error('not one Host'), socket, last);
     },
   );
   server.maxConnections = connections;
-  server.on('clientError', (error: Error, socket) => refuse(error, socket, responses.get(socket)));
+  server.on('clientError', (error: Error, socket) => refuseInTurn(error, socket, responses.get(socket) ?? null));
   server.once('listening', () => disconnectStalled(server, stalledMs));
   return start(server, { ...options, host });
 }
@@ -78,14 +80,43 @@ const PARSE_ERRORS: Readonly<Record<string, readonly [status: string, type: stri
   HPE_CHUNK_EXTENSIONS_OVERFLOW: ['413 Content Too Large', 'request_too_large', 'The chunk extensions are too large.'],
 };
 
-/** Sends an error for a request that cannot be read. A response that has begun can only be broken off. */
-function refuse(error: Error, socket: Duplex, response: ServerResponse | undefined): void {
-  const code = 'code' in error ? String(error.code) : '';
-  const hasBegun = response !== undefined && response.headersSent && !response.writableFinished;
-  if (code === 'ECONNRESET' || !socket.writable || hasBegun) {
+/** The last request of a connection whose head could be read: a client may send several in a row. */
+interface LastRequest {
+  readonly incoming: IncomingMessage;
+  readonly outgoing: ServerResponse;
+  /** The response before its own. */
+  readonly before: ServerResponse | null;
+}
+
+/** Connections with an error that waits for its turn. */
+const inTurn = new WeakSet<Duplex>();
+
+/**
+ * Sends an error for a request that cannot be read, after the responses to the requests before it: within one of them, it
+ * would be taken for content.
+ */
+function refuseInTurn(error: Error, socket: Duplex, last: LastRequest | null): void {
+  const isOfLast = last !== null && !last.incoming.complete;
+  const before = isOfLast ? last.before : last?.outgoing;
+  const now = (): void => refuse(error, socket, isOfLast ? last.outgoing : null);
+  if (!before || before.writableFinished || isReset(error)) return now();
+  if (inTurn.has(socket)) return;
+  inTurn.add(socket);
+  before.once('close', now);
+}
+
+function isReset(error: Error): boolean {
+  return codeOf(error) === 'ECONNRESET';
+}
+
+/** A response that has begun can only be broken off. */
+function refuse(error: Error, socket: Duplex, response: ServerResponse | null): void {
+  const hasBegun = response !== null && response.headersSent && !response.writableFinished;
+  if (isReset(error) || !socket.writable || hasBegun) {
     socket.destroy();
     return;
   }
+  const code = String(codeOf(error));
   const [status, type, message] = PARSE_ERRORS[code] ?? ['400 Bad Request', 'invalid_request_error', MALFORMED];
   const body = JSON.stringify({ type: 'error', error: { type, message } });
   const head = `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\nconnection: close`;
@@ -103,8 +134,10 @@ function disconnectStalled(server: Server, stalledMs: number): void {
   });
   const looking = setInterval(() => {
     for (const [outgoing, seen] of open) {
-      const bytes = outgoing.socket?.bytesWritten ?? 0;
-      const isWaiting = outgoing.writableNeedDrain || outgoing.writableLength > 0;
+      const { socket } = outgoing;
+      const bytes = socket?.bytesWritten ?? 0;
+      // Without a socket it waits for the response before it, and its client for both.
+      const isWaiting = socket !== null && (outgoing.writableNeedDrain || outgoing.writableLength > 0);
       seen.looks = isWaiting && bytes === seen.bytes ? seen.looks + 1 : 0;
       seen.bytes = bytes;
       if (seen.looks >= looksUntilGone) outgoing.destroy();

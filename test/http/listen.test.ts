@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { after, describe, it } from 'node:test';
+import { rawClient } from '../../testing/gateway/raw-client.ts';
 import { PortError, listen, type ListenOptions, type Listener, type Serving } from '../../src/http/listen.ts';
 
 const opened: Serving[] = [];
@@ -93,6 +94,43 @@ describe('a listener on node:http', () => {
     assert.equal(stalled[0].writableFinished, false);
     assert.equal(await (await slow).text(), 'late');
     socket.destroy();
+  });
+
+  it('refuses a request that it cannot read after the responses to those before it, and never within one', async () => {
+    const begun: ServerResponse[] = [];
+    const { port } = await listens((incoming, outgoing) => {
+      begun.push(outgoing);
+      // The first is half sent; the second waits for its turn.
+      if (incoming.url === '/first') outgoing.writeHead(200, { 'content-length': 400 }).write('a'.repeat(10));
+    });
+    const client = await rawClient(port);
+    await client.send(`GET /first HTTP/1.1\r\nHost: x\r\n\r\nGET /second HTTP/1.1\r\nHost: x\r\n\r\nGARBAGE\r\n\r\n`);
+    while (begun.length < 2) await new Promise((resolve) => setImmediate(resolve));
+    await client.send('MORE GARBAGE\r\n\r\n');
+    const [first, second] = begun;
+    assert.ok(first && second);
+    first.end('b'.repeat(390));
+    assert.equal((await client.answer())?.body.toString(), 'a'.repeat(10) + 'b'.repeat(390));
+    second.end('second');
+    assert.equal((await client.answer())?.body.toString(), 'second');
+    assert.equal((await client.answer())?.status, 400);
+    assert.equal((await client.closed()).toString(), '');
+  });
+
+  it('does not take a response for unread that waits for the one before it', async () => {
+    const begun: ServerResponse[] = [];
+    const { port } = await listens((_, outgoing) => void begun.push(outgoing), { stalledMs: 40 });
+    const client = await rawClient(port);
+    await client.send('GET / HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(2));
+    while (begun.length < 2) await new Promise((resolve) => setImmediate(resolve));
+    const [first, second] = begun;
+    second?.write('second, ');
+    for (let checks = 0; checks < 8; checks++) await new Promise((resolve) => setTimeout(resolve, 10));
+    second?.end('whole');
+    first?.end('first');
+    assert.equal((await client.answer())?.body.toString(), 'first');
+    assert.equal((await client.answer())?.body.toString(), 'second, whole');
+    client.leave();
   });
 
   it('takes no more connections than it is allowed', async () => {
