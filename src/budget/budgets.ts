@@ -8,7 +8,7 @@ import { budgetsOf, loadBudgets, type BudgetDefinition } from './definition.ts';
 import type { BudgetPrices } from './budget-prices.ts';
 import { Estimator } from './estimate.ts';
 import { LedgerLink } from './ledger-link.ts';
-import type { Ledger, LedgerKind } from './ledger.ts';
+import { LedgerLossError, type Ledger, type LedgerKind } from './ledger.ts';
 import { memoryLedger } from './memory-ledger.ts';
 import { LARGEST_WINDOW } from '../prompt.ts';
 
@@ -139,6 +139,8 @@ export function sharedBudgets(all: readonly Budget[], settings: BudgetsSettings)
 
 const DRAIN_MS = 2_000;
 
+const WARNING = 'PlimsollWarning';
+
 class SharedBudgets implements Budgets {
   readonly all: readonly Account[];
   readonly #link: LedgerLink;
@@ -148,6 +150,7 @@ class SharedBudgets implements Budgets {
   readonly #watches = new Set<LedgerWatch>();
   readonly #estimators = new WeakMap<BudgetPrices, Estimator>();
   #identified = false;
+  #hasLost = false;
   #closed: Promise<boolean> | undefined;
 
   constructor(definitions: readonly Budget[], settings: BudgetsSettings) {
@@ -163,6 +166,7 @@ class SharedBudgets implements Budgets {
       holdMs,
       onError: (error) => this.#ledgerFailed(error),
       onUp: () => this.#ledgerAnswers(),
+      onLoss: (lostNanoUsd) => this.#ledgerLost(lostNanoUsd),
     });
     this.all = definitions.map((budget) => new Account(budget, this.#link, (reached) => this.#reached(reached)));
     if (ledger.kind === 'memory') warnOfVolatile(definitions);
@@ -215,6 +219,14 @@ class SharedBudgets implements Budgets {
   #ledgerAnswers(): void {
     this.#identify();
     for (const watch of this.#watches) watch(null);
+  }
+
+  #ledgerLost(lostNanoUsd: bigint): void {
+    const loss = new LedgerLossError(lostNanoUsd);
+    this.#failed('ledger', loss);
+    const detail = 'Keep the file, or set "maxmemory-policy noeviction" and "appendonly yes" in Redis.';
+    if (!this.#hasLost) process.emitWarning(loss.message, { type: WARNING, code: loss.code, detail });
+    this.#hasLost = true;
   }
 
   flush(): Promise<boolean> {
@@ -333,5 +345,5 @@ interface Warning {
 function warn(budgets: readonly Budget[], { says, code, detail }: Warning): void {
   if (budgets.length === 0) return;
   const names = budgets.map(({ name }) => name).join(', ');
-  process.emitWarning(`${says} (${names}).`, { type: 'PlimsollWarning', code, detail });
+  process.emitWarning(`${says} (${names}).`, { type: WARNING, code, detail });
 }

@@ -32,6 +32,8 @@ interface LedgerLinkOptions {
   readonly onError: (error: unknown) => void;
   /** The ledger responds again. */
   readonly onUp: () => void;
+  /** The ledger had lost spend, and has taken back what this process knew of it. */
+  readonly onLoss: (lostNanoUsd: bigint) => void;
 }
 
 /** A reading may take longer than a call would wait, for example for a first connection. */
@@ -67,6 +69,8 @@ export class LedgerLink {
   up = true;
   /** Whether reservations that may wait for the end of the turn do, so that an account's share one transaction. */
   gathers = false;
+  /** Is told of spend that the ledger had lost, and has taken back. */
+  readonly onLoss: (lostNanoUsd: bigint) => void;
   readonly #random: () => number;
   readonly #onError: (error: unknown) => void;
   readonly #onUp: () => void;
@@ -92,6 +96,7 @@ export class LedgerLink {
     this.#random = options.random;
     this.#onError = options.onError;
     this.#onUp = options.onUp;
+    this.onLoss = options.onLoss;
   }
 
   join(sender: Sender): void {

@@ -1,3 +1,5 @@
+import { usdOf } from '../figures.ts';
+
 /** A value, or a promise of one. */
 export type Eventually<T> = T | Promise<T>;
 
@@ -74,6 +76,11 @@ export interface Posting extends AccountPeriod {
   /** Spend settled since the previous sequence number. */
   readonly spends: readonly Spend[];
   /**
+   * The most spend of the period that the writer has seen; 0 for a rolling window, which forgets. A ledger that has less has
+   * lost some, and takes it back before it adds anything.
+   */
+  readonly leastSpentNanoUsd: bigint;
+  /**
    * The writer's reservations for calls in progress, without `requests`. Replaces its previous reservations. Never
    * below 0 when the requests are added.
    */
@@ -101,6 +108,8 @@ export interface Posted extends Balance, Timed {
    */
   readonly levelBefore: number;
   readonly level: number;
+  /** The spend that the ledger had lost, and took back; absent or 0 where it had all. */
+  readonly lostNanoUsd?: bigint;
 }
 
 /** A ledger did not respond, or not in time. */
@@ -110,6 +119,21 @@ export class LedgerUnavailableError extends Error {
   constructor(reason: string, cause?: unknown) {
     super(`The ledger is unavailable: ${reason}.`, { cause });
     this.name = 'LedgerUnavailableError';
+  }
+}
+
+/** The spend of a period that a ledger has lost: its writer has seen more. */
+export function lostSpend({ leastSpentNanoUsd }: Posting, spentNanoUsd: bigint): bigint {
+  return leastSpentNanoUsd > spentNanoUsd ? leastSpentNanoUsd - spentNanoUsd : 0n;
+}
+
+/** A ledger had lost spend: it was emptied, replaced by an older copy, or evicts. It has taken back what a process knew of it. */
+export class LedgerLossError extends Error {
+  readonly code = 'PLIMSOLL_LEDGER_LOST_SPEND';
+
+  constructor(lostNanoUsd: bigint) {
+    super(`The ledger had lost $${usdOf(lostNanoUsd)} of spend, and got it back from this process.`);
+    this.name = 'LedgerLossError';
   }
 }
 

@@ -1,6 +1,7 @@
 import {
   grantRequests,
   levelOf,
+  lostSpend,
   type AccountPeriod,
   type Balance,
   type Ledger,
@@ -55,6 +56,11 @@ function post(accounts: Accounts, posting: Posting): Posted {
   const account = accountOf(accounts, posting.account);
   const period = periodOf(account, posting.periodMs);
   const own = holdingOf(period, posting);
+  const lostNanoUsd = lostSpend(posting, period.spentNanoUsd);
+  if (lostNanoUsd > 0n) {
+    period.spentNanoUsd += lostNanoUsd;
+    period.level = levelOf(posting.thresholdsNanoUsd, posting.leastSpentNanoUsd);
+  }
   if (posting.spends.length > 0 && posting.sequence > own.sequence) {
     own.sequence = posting.sequence;
     addSpends(account, period, posting);
@@ -72,6 +78,7 @@ function post(accounts: Accounts, posting: Posting): Posted {
     reservedNanoUsd: reservedNanoUsd + grantedNanoUsd,
     levelBefore,
     level: period.level,
+    lostNanoUsd,
   };
 }
 

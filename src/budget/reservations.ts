@@ -76,6 +76,8 @@ export class Reservations implements Sender {
   #waiting: Request[] = [];
   #sending: Sending | null = null;
   #known: Balance | null = null;
+  /** The most spend that the ledger has reported of a calendar period, where it cannot shrink. */
+  #mostSpentNanoUsd = 0n;
   /** The last posting that the ledger took, and its answer; `null` before the first. */
   #taken: { readonly sending: Sending; readonly posted: Posted } | null = null;
   /** Held since then without the ledger, and what calls have cost beyond what they held. */
@@ -124,6 +126,8 @@ export class Reservations implements Sender {
   learn(balance: Balance): void {
     this.#known = balance;
     if (this.#batch !== null) this.#batch.mayBeKnown = true;
+    if (balance.spentNanoUsd > this.#mostSpentNanoUsd && this.#budget.period.kind !== 'rolling')
+      this.#mostSpentNanoUsd = balance.spentNanoUsd;
   }
 
   /**
@@ -213,6 +217,7 @@ export class Reservations implements Sender {
       writer: this.#holder?.writer ?? this.#link.writer,
       sequence: batch?.sequence ?? 0,
       spends: batch?.spends ?? [],
+      leastSpentNanoUsd: this.#mostSpentNanoUsd,
       // A call that ended before its request was answered is settled already. The request makes up for that, but only
       // if it is sent along. A ledger never gets a negative amount.
       heldNanoUsd: this.#heldNanoUsd < 0n ? notBelow(-sumOf(requests), this.#heldNanoUsd) : this.#heldNanoUsd,
@@ -244,6 +249,7 @@ export class Reservations implements Sender {
     // A later posting may have replaced the reservations of this one.
     else this.#heldIsUnsent = true;
     this.#link.noteAnswer();
+    if (posted.lostNanoUsd !== undefined && posted.lostNanoUsd > 0n) this.#link.onLoss(posted.lostNanoUsd);
     this.send();
     if (level > levelBefore) {
       const reached = Array.from({ length: level - levelBefore }, (_, step) => levelBefore + step);
@@ -305,7 +311,7 @@ export class Reservations implements Sender {
   /** Tells whether the known spend of a calendar period, which cannot shrink, leaves no room for the request. */
   #isUsedUp(requestNanoUsd: bigint): boolean {
     if (this.#limitNanoUsd === null || this.#known === null || this.#budget.period.kind === 'rolling') return false;
-    let spentNanoUsd = this.#known.spentNanoUsd;
+    let spentNanoUsd = this.#mostSpentNanoUsd;
     for (const { nanoUsd } of this.#unsentSpends) spentNanoUsd += nanoUsd;
     if (this.#batch?.mayBeKnown === false) for (const { nanoUsd } of this.#batch.spends) spentNanoUsd += nanoUsd;
     return spentNanoUsd + requestNanoUsd > this.#limitNanoUsd;

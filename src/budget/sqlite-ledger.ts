@@ -5,6 +5,7 @@ import {
   LedgerUnavailableError,
   grantRequests,
   levelOf,
+  lostSpend,
   type AccountPeriod,
   type Balance,
   type Ledger,
@@ -174,15 +175,19 @@ class LedgerFile {
     const before = this.#read(posting, writer, nowMs);
     const isNew = posting.spends.length > 0 && (before.sequence === null || before.sequence < sequence);
     if (before.sequence === null) this.#run('forgetWriters', [account, nowMs - FORGET_WRITERS_MS]);
+    const lostNanoUsd = lostSpend(posting, before.periodNanoUsd);
+    if (lostNanoUsd > 0n) this.#run('addToPeriod', [account, periodMs, lostNanoUsd]);
     const addedNanoUsd = isNew ? this.#addSpends(posting) : 0n;
-    const spentNanoUsd = this.#spentIn(posting, before.periodNanoUsd + addedNanoUsd);
+    const spentNanoUsd = this.#spentIn(posting, before.periodNanoUsd + lostNanoUsd + addedNanoUsd);
     const reservedBefore = before.othersNanoUsd + heldNanoUsd;
     const { granted, grantedNanoUsd } = grantRequests(posting, spentNanoUsd + reservedBefore);
     this.#run('hold', [account, periodMs, writer, sequence, heldNanoUsd + grantedNanoUsd, nowMs + holdMs]);
     const level = levelOf(posting.thresholdsNanoUsd, spentNanoUsd);
     if (level !== before.level) this.#run('level', [account, periodMs, level]);
     const reservedNanoUsd = reservedBefore + grantedNanoUsd;
-    return { granted, spentNanoUsd, reservedNanoUsd, levelBefore: before.level, level };
+    const levelBefore =
+      lostNanoUsd === 0n ? before.level : levelOf(posting.thresholdsNanoUsd, posting.leastSpentNanoUsd);
+    return { granted, spentNanoUsd, reservedNanoUsd, levelBefore, level, lostNanoUsd };
   }
 
   /** Adds the spends, and returns their sum. */

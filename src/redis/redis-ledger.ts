@@ -16,8 +16,10 @@ import { RedisScript, redisConnection, type RedisClient, type RedisConnection } 
  * integers; Lua compares them as doubles, which are exact up to 2^53 nano-dollars ($9 million) and beyond that to the
  * nearest few nano-dollars.
  *
- * The keys belong to one account, so to one slot: the period's state (`spent`, `reserved`, `level`), the holdings by
- * writer, the writers by the time until which they hold, the account's buckets, and the last sequence of this writer.
+ * The keys belong to one account, so to one slot: the period's state (`spent`, `level`), the holdings (`all`, and by
+ * writer the amount and the time until which it holds), an index of those times, the account's buckets, and the last
+ * sequence of this writer. A Redis that evicts takes a key as a whole: what adds up is in one, and what is not there any more
+ * is taken from what is.
  *
  * The time is Redis's own: the clocks of the writers differ, and one that is a minute ahead would forget what the others
  * hold.
@@ -33,7 +35,7 @@ local function list()
   return items
 end
 
-local writer, given, hold = word(), word(), number()
+local writer, given, term = word(), word(), number()
 local now = tonumber(given)
 if not now then
   local time = redis.call('TIME')
@@ -43,10 +45,22 @@ local window, from, untilMs, step = word(), number(), number(), number()
 
 local function takeBack(one)
   local amount = redis.call('HGET', held, one)
-  if not amount then return end
-  if amount ~= '0' then redis.call('HINCRBY', state, 'reserved', '-' .. amount) end
-  redis.call('HDEL', held, one)
+  if amount then
+    if amount ~= '0' then redis.call('HINCRBY', held, 'all', '-' .. amount) end
+    redis.call('HDEL', held, one, 'until:' .. one)
+  end
   redis.call('ZREM', holders, one)
+end
+
+local function reservedNow() return redis.call('HGET', held, 'all') or '0' end
+
+local writers = math.max(0, redis.call('HLEN', held) - 1) / 2
+if redis.call('ZCARD', holders) ~= writers then
+  redis.call('DEL', holders)
+  local fields = redis.call('HGETALL', held)
+  for i = 1, #fields, 2 do
+    if fields[i]:sub(1, 6) == 'until:' then redis.call('ZADD', holders, fields[i + 1], fields[i]:sub(7)) end
+  end
 end
 
 for _, silent in ipairs(redis.call('ZRANGEBYSCORE', holders, '-inf', '(' .. string.format('%.0f', now), 'LIMIT', 0, 100)) do
@@ -63,11 +77,22 @@ local function spentNow()
   return string.format('%.0f', sum)
 end
 
-if writer == '' then return { spentNow(), redis.call('HGET', state, 'reserved') or '0', string.format('%.0f', now) } end
+if writer == '' then return { spentNow(), reservedNow(), string.format('%.0f', now) } end
 
-local limit, holding, sequence = word(), word(), number()
+local limit, least, holding, sequence = word(), word(), word(), number()
 local keepFrom, lifetime, sequenceLifetime = number(), word(), word()
 local spends, thresholds, requests = list(), list(), list()
+
+local function levelAt(spent)
+  local level = 0
+  for _, threshold in ipairs(thresholds) do
+    if tonumber(spent) >= tonumber(threshold) then level = level + 1 end
+  end
+  return level
+end
+
+local lost = tonumber(least) - tonumber(redis.call('HGET', state, 'spent') or '0')
+if lost > 0 then redis.call('HSET', state, 'spent', least, 'level', levelAt(least)) end
 
 if #spends > 0 and sequence > tonumber(redis.call('GET', taken) or '0') then
   local isNew = false
@@ -86,30 +111,33 @@ end
 
 takeBack(writer)
 local spent = spentNow()
-local reserved = tonumber(redis.call('HGET', state, 'reserved') or '0') + tonumber(holding)
-if holding ~= '0' then redis.call('HINCRBY', held, writer, holding) end
-redis.call('HINCRBY', state, 'reserved', holding)
+local reserved = tonumber(reservedNow()) + tonumber(holding)
+local function hold(amount)
+  redis.call('HINCRBY', held, writer, amount)
+  redis.call('HINCRBY', held, 'all', amount)
+end
+if holding ~= '0' then hold(holding) end
 local granted = ''
 for _, amount in ipairs(requests) do
   if limit == '' or tonumber(spent) + reserved + tonumber(amount) <= tonumber(limit) then
     reserved = reserved + tonumber(amount)
-    redis.call('HINCRBY', held, writer, amount)
-    redis.call('HINCRBY', state, 'reserved', amount)
+    hold(amount)
     granted = granted .. '1'
   else
     granted = granted .. '0'
   end
 end
-if redis.call('HEXISTS', held, writer) == 1 then redis.call('ZADD', holders, string.format('%.0f', now + hold), writer) end
-
-local before, level = tonumber(redis.call('HGET', state, 'level') or '0'), 0
-for _, threshold in ipairs(thresholds) do
-  if tonumber(spent) >= tonumber(threshold) then level = level + 1 end
+if redis.call('HEXISTS', held, writer) == 1 then
+  local untilThen = string.format('%.0f', now + term)
+  redis.call('HSET', held, 'until:' .. writer, untilThen)
+  redis.call('ZADD', holders, untilThen, writer)
 end
+
+local before, level = tonumber(redis.call('HGET', state, 'level') or '0'), levelAt(spent)
 if level ~= before then redis.call('HSET', state, 'level', level) end
 
 for _, key in ipairs({ state, held, holders, buckets }) do redis.call('PEXPIRE', key, lifetime) end
-return { granted, spent, redis.call('HGET', state, 'reserved'), before, level, string.format('%.0f', now) }
+return { granted, spent, reservedNow(), before, level, string.format('%.0f', now), string.format('%.0f', math.max(0, lost)) }
 `;
 
 /** Options of `redisLedger()`. */
@@ -191,15 +219,16 @@ class RedisStore {
   }
 
   async post(posting: Posting): Promise<Posted> {
-    const { writer, heldNanoUsd, sequence, keepFromMs, spends, thresholdsNanoUsd, requests, limitNanoUsd } = posting;
+    const { writer, heldNanoUsd, sequence, keepFromMs, spends, thresholdsNanoUsd, requests } = posting;
     const rest = [
-      ...[limitNanoUsd ?? '', heldNanoUsd, sequence, keepFromMs, this.#lifetimeMs(posting), this.#sequenceMs],
+      ...[posting.limitNanoUsd ?? '', posting.leastSpentNanoUsd, heldNanoUsd, sequence, keepFromMs],
+      ...[this.#lifetimeMs(posting), this.#sequenceMs],
       ...counted(spends.flatMap(({ startMs, nanoUsd }) => [startMs, nanoUsd])),
       ...counted(thresholdsNanoUsd),
       ...counted(requests),
     ];
     const reply = await this.#run(posting, { writer, holdMs: posting.holdMs }, rest);
-    const [granted, spent, reserved, levelBefore, level, ledgerMs] = reply;
+    const [granted, spent, reserved, levelBefore, level, ledgerMs, lost] = reply;
     return {
       granted: [...String(granted)].map((mark) => mark === '1'),
       spentNanoUsd: BigInt(String(spent)),
@@ -207,6 +236,7 @@ class RedisStore {
       levelBefore: Number(levelBefore),
       level: Number(level),
       ledgerMs: Number(ledgerMs),
+      lostNanoUsd: BigInt(String(lost)),
     };
   }
 

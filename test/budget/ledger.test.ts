@@ -164,6 +164,20 @@ for (const { kind, skip, home, end } of await ledgerKinds()) {
       assert.deepEqual(await spend(other, 'b', 20n), [2, 3]);
     });
 
+    kept('takes back from its writers what it has lost of the spend, and says how much', async (place, ledger) => {
+      const thresholdsNanoUsd = [50n, 80n];
+      const spends = [{ startMs: NOW_MS, nanoUsd: 4n }];
+      const known = { leastSpentNanoUsd: 60n, limitNanoUsd: 100n, thresholdsNanoUsd };
+      const posted = await ledger.post(aPosting({ ...known, sequence: 1, spends, requests: [37n, 36n] }));
+      assert.deepEqual([posted.spentNanoUsd, posted.lostNanoUsd], [64n, 60n]);
+      assert.deepEqual(posted.granted, [false, true]);
+      // The first threshold was reached before the loss.
+      assert.deepEqual([posted.levelBefore, posted.level], [1, 1]);
+      const other = await place.open().post(aPosting({ ...known, writer: 'b', leastSpentNanoUsd: 63n }));
+      assert.deepEqual([other.spentNanoUsd, other.lostNanoUsd ?? 0n], [64n, 0n]);
+      assert.equal((await ledger.balance(aPosting(), NOW_MS)).spentNanoUsd, 64n);
+    });
+
     kept('adds up amounts beyond 2^53 nano-dollars exactly', async (_, ledger) => {
       const spends = [{ startMs: NOW_MS, nanoUsd: 2n ** 60n + 1n }];
       await ledger.post(aPosting({ sequence: 1, spends, heldNanoUsd: 2n ** 58n + 1n }));

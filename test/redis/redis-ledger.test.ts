@@ -224,11 +224,31 @@ describe('in Redis', () => {
     ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'],
   );
 
+  for (const dropped of ['state', 'held', 'holders', 'buckets']) {
+    onRedis(`a Redis that evicts the ${dropped} of an account holds nothing twice, and nothing forever`, async (on) => {
+      const { server, ledger, keep } = on;
+      const client = keep(new Redis(server.url));
+      const spends = [{ startMs: NOW_MS, nanoUsd: 50n }];
+      const [own, other] = [aPosting({ writer: 'own' }), aPosting({ writer: 'other', holdMs: 1_000 })];
+      await ledger.post({ ...own, sequence: 1, spends, heldNanoUsd: 10n });
+      await ledger.post({ ...other, heldNanoUsd: 5n });
+      const [key = ''] = await client.keys(`*:${dropped}`);
+      assert.equal(await client.del(key), 1);
+      const again = { ...own, leastSpentNanoUsd: 50n, limitNanoUsd: 100n };
+      const posted = await ledger.post({ ...again, heldNanoUsd: 10n, requests: [36n] });
+      assert.equal(posted.spentNanoUsd, 50n);
+      // What the other holds is lost with the key that has it, until the other says it again.
+      assert.equal(posted.reservedNanoUsd, dropped === 'held' ? 46n : 15n);
+      while ((await ledger.post(again)).reservedNanoUsd !== 0n) await new Promise((resolve) => setTimeout(resolve, 50));
+      assert.equal(await client.zcard(key.replace(dropped, 'holders')), 0);
+    });
+  }
+
   onRedis('a Redis that answers with an error is a ledger that is down', async ({ server, ledger, keep }) => {
     const client = keep(new Redis(server.url));
     await ledger.post(aPosting({ heldNanoUsd: 1n }));
-    const [state = ''] = await client.keys('*:state');
-    await client.set(state, 'not a hash');
+    const [held = ''] = await client.keys('*:held');
+    await client.set(held, 'not a hash');
     await assert.rejects(async () => ledger.balance(aPosting(), NOW_MS), { code: 'PLIMSOLL_LEDGER_UNAVAILABLE' });
   });
 });

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
+import { Redis } from 'ioredis';
 import { isBudgetExceeded, sqliteLedger, type BudgetDefinition, type Ledger } from 'plimsoll/budget';
 import { redisLedger } from 'plimsoll/redis';
 import { systemClock, type Clock } from '../../src/clock.ts';
@@ -166,6 +167,36 @@ describe('two replicas whose clocks are 90 s apart, with one Redis', { skip: red
       assert.ok(first === 9 && second === 0, `${first} and ${second} calls of $0.001`);
       assert.equal(slow.billed() + fast.billed(), 9n * CALL_NANO_USD);
     } finally {
+      for (const ledger of ledgers) await ledger.close();
+      await server.end();
+    }
+  });
+});
+
+describe('a month whose Redis loses all that it had', { skip: redis.skip }, () => {
+  it('is spent once by the processes that go on: $0.03 of 30 calls, whoever of them noticed first', async () => {
+    const server = await redisServer();
+    const admin = new Redis(server.url);
+    const ledgers = [redisLedger(server.url), redisLedger(server.url)] as const;
+    const month: BudgetDefinition = { ...DOLLAR, usd: '0.0301' };
+    const [one, two] = ledgers.map((ledger) => budgeted([month], { simulator, budgets: { ledger } }));
+    try {
+      assert.ok(one !== undefined && two !== undefined);
+      for (const bench of [one, two])
+        for (let before = 0; before < 10; before += 1) await bench.claude.messages.create(CALL);
+      await Promise.all([one, two].map(({ held }) => held.flush()));
+      await one.claude.messages.create(CALL);
+      await one.held.flush();
+      await admin.flushall();
+      const answered = (await untilRefused(one, 100)) + (await untilRefused(two, 100));
+      assert.equal(one.billed() + two.billed(), BigInt(21 + answered) * CALL_NANO_USD);
+      assert.ok(answered === 8 || answered === 9, `${answered} more calls of $0.001`);
+      const fresh = await one.balance();
+      assert.equal(fresh.spent, one.billed() + two.billed());
+      const errors = await samples(one.registry, 'plimsoll_errors_total');
+      assert.equal(errors['stage=ledger'], 1);
+    } finally {
+      admin.disconnect();
       for (const ledger of ledgers) await ledger.close();
       await server.end();
     }

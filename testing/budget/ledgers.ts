@@ -112,6 +112,7 @@ export function aPosting(given: Partial<Posting> = {}): Posting {
     writer: 'writer-1',
     sequence: 0,
     spends: [],
+    leastSpentNanoUsd: 0n,
     heldNanoUsd: 0n,
     requests: [],
     limitNanoUsd: null,

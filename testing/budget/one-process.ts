@@ -42,6 +42,7 @@ export function oneProcess(ledger: Ledger, time: StandingTime, budget: Budget = 
     holdMs: HOLD_MS,
     onError: (error) => errors.push(error),
     onUp: () => {},
+    onLoss: () => {},
   });
   const account = new Account(budget, link, ({ threshold }) => reached.push(threshold));
   return { account, link, errors, reached };

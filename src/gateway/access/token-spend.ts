@@ -4,7 +4,7 @@ import type { Budget } from '../../budget/budget.ts';
 import type { BudgetPrices } from '../../budget/budget-prices.ts';
 import { Estimator } from '../../budget/estimate.ts';
 import { LedgerLink } from '../../budget/ledger-link.ts';
-import type { Ledger } from '../../budget/ledger.ts';
+import { LedgerLossError, type Ledger } from '../../budget/ledger.ts';
 import { memoryLedger } from '../../budget/memory-ledger.ts';
 import { systemClock, systemTimers, type Clock, type Timers } from '../../clock.ts';
 import type { SpendGuard } from '../../decisions.ts';
@@ -124,7 +124,8 @@ export function linkTo(
   { clock, onError = () => undefined, timers = systemTimers }: Linking,
 ): LedgerLink {
   const waits = { random: Math.random, deadlineMs: DEADLINE_MS, holdMs: HOLD_MS };
-  return new LedgerLink({ ledger, clock, timers, ...waits, onError, onUp: () => undefined });
+  const onLoss = (lostNanoUsd: bigint): void => onError(new LedgerLossError(lostNanoUsd));
+  return new LedgerLink({ ledger, clock, timers, ...waits, onError, onUp: () => undefined, onLoss });
 }
 
 /** The window is as long as a token can live, so no spend ever leaves it. */
