@@ -8,7 +8,7 @@ import { instrument, type InstrumentOptions } from 'plimsoll';
 import { budgets, memoryLedger, sqliteLedger } from 'plimsoll/budget';
 import { Registry } from 'prom-client';
 import { compare, type Compared } from './compare.ts';
-import { installPeers, type PeerClients } from './peers.ts';
+import { peerClients } from './peers.ts';
 import { answersJson, answersStream, PARAMS, TOKENS_PER_ANSWER } from './messages.ts';
 
 /** How much of it is done: `short` shows that it runs, `full` gives figures. */
@@ -54,72 +54,110 @@ export function measured(
   };
 }
 
-/** Other instrumentations of the SDK, with spans that go nowhere. */
-export function peers(): PeerClients {
-  return installPeers(VERSION, spansThatGoNowhere().tracerProvider);
+/** A JSON call, or a stream of content events, one to a chunk. */
+interface Kind {
+  readonly fetch: typeof globalThis.fetch;
+  readonly call: (claude: Anthropic) => Promise<unknown>;
+  readonly callsPerBlock: Readonly<Record<Length, number>>;
+  readonly blocksPerRound: Readonly<Record<Length, number>>;
 }
 
-function waysOf(clients: Readonly<Record<string, Anthropic>>, way: (claude: Anthropic) => Promise<unknown>) {
-  return Object.fromEntries(Object.entries(clients).map(([name, claude]) => [`${name}: spans`, () => way(claude)]));
-}
+/** A call whose answer has 2 KiB. */
+const JSON_CALL: Kind = {
+  fetch: answersJson,
+  call: (claude) => claude.messages.create(PARAMS),
+  callsPerBlock: { short: 25, full: 200 },
+  blocksPerRound: { short: 4, full: 24 },
+};
 
-/** CPU per JSON call of 2 KiB. */
-export async function jsonCalls(length: Length, others: PeerClients): Promise<Compared> {
-  const raw = new Anthropic({ apiKey: 'bench', fetch: answersJson });
-  const rawSpans = new Anthropic({ apiKey: 'bench', fetch: answersJson, openTelemetry: spansThatGoNowhere() });
-  const plain = measured(answersJson);
-  const spans = measured(answersJson, { openTelemetry: spansThatGoNowhere() });
-  const ownSpans = measured(answersJson, { openTelemetry: { ...spansThatGoNowhere(), traces: false } });
-  const folder = mkdtempSync(join(tmpdir(), 'plimsoll-bench-'));
-  const definitions = [{ name: 'all', period: 'day', usd: 1_000_000, mode: 'block' }] as const;
-  const memory = budgets({ definitions, ledger: memoryLedger() });
-  const sqlite = budgets({ definitions, ledger: sqliteLedger(join(folder, 'budgets.sqlite')) });
-  const inMemory = measured(answersJson, {}, { budgets: memory });
-  const inSqlite = measured(answersJson, {}, { budgets: sqlite });
-  const compared = await compare({
-    raw: () => raw.messages.create(PARAMS),
-    variants: {
-      'all metrics': () => plain.claude.messages.create(PARAMS),
-      "the SDK's own span": () => rawSpans.messages.create(PARAMS),
-      'all metrics, and its part of that span': () => spans.claude.messages.create(PARAMS),
-      "all metrics, and plimsoll's own span": () => ownSpans.claude.messages.create(PARAMS),
-      'all metrics, and a budget in memory': () => inMemory.claude.messages.create(PARAMS),
-      'all metrics, and a budget in SQLite': () => inSqlite.claude.messages.create(PARAMS),
-      ...waysOf(others({ apiKey: 'bench', fetch: answersJson }), (claude) => claude.messages.create(PARAMS)),
+/** Collections of garbage fall into one block and not the next: a round needs enough of both. */
+function streamOf(events: number, bytes: number): Kind {
+  return {
+    fetch: answersStream(events, 'x'.repeat(bytes)),
+    async call(claude) {
+      for await (const event of await claude.messages.create({ ...PARAMS, stream: true })) void event;
     },
-    callsPerBlock: length === 'full' ? 100 : 25,
-    blocksPerRound: length === 'full' ? 40 : 4,
+    callsPerBlock: { short: 4, full: Math.max(4, Math.ceil(3_200 / events)) },
+    blocksPerRound: { short: Math.ceil(800 / events), full: 24 },
+  };
+}
+
+const SMALL = streamOf(200, 20);
+const LARGE = streamOf(2_000, 440);
+
+interface Watched {
+  readonly variants: Readonly<Record<string, Anthropic>>;
+  readonly checked: readonly Measured[];
+}
+
+async function compareWays(kind: Kind, length: Length, { variants, checked }: Watched): Promise<Compared> {
+  const { fetch, call, callsPerBlock, blocksPerRound } = kind;
+  const raw = new Anthropic({ apiKey: 'bench', fetch });
+  const ways = Object.entries(variants).map(([name, claude]) => [name, () => call(claude)] as const);
+  const compared = await compare({
+    raw: () => call(raw),
+    variants: Object.fromEntries(ways),
+    callsPerBlock: callsPerBlock[length],
+    blocksPerRound: blocksPerRound[length],
     rounds: ROUNDS[length],
   });
-  await Promise.all([plain, spans, ownSpans, inMemory, inSqlite].map((client) => client.check()));
-  await Promise.all([memory.close(), sqlite.close()]);
+  for (const { check } of checked) await check();
+  return compared;
+}
+
+function metricsAlone({ fetch }: Kind): Watched {
+  const plain = measured(fetch);
+  return { variants: { 'all metrics': plain.claude }, checked: [plain] };
+}
+
+function withSpans({ fetch }: Kind): Watched {
+  const sdk = new Anthropic({ apiKey: 'bench', fetch, openTelemetry: spansThatGoNowhere() });
+  const part = measured(fetch, { openTelemetry: spansThatGoNowhere() });
+  const own = measured(fetch, { openTelemetry: { ...spansThatGoNowhere(), traces: false } });
+  const variants = {
+    "the SDK's own span": sdk,
+    'all metrics, and its part of that span': part.claude,
+    "all metrics, and plimsoll's own span": own.claude,
+  };
+  return { variants, checked: [part, own] };
+}
+
+async function withBudget(kind: Kind, length: Length, where: 'memory' | 'SQLite'): Promise<Compared> {
+  const folder = mkdtempSync(join(tmpdir(), 'plimsoll-bench-'));
+  const definitions = [{ name: 'all', period: 'day', usd: 1_000_000, mode: 'block' }] as const;
+  const ledger = where === 'memory' ? memoryLedger() : sqliteLedger(join(folder, 'budgets.sqlite'));
+  const held = budgets({ definitions, ledger });
+  const plain = metricsAlone(kind);
+  const guarded = measured(kind.fetch, {}, { budgets: held });
+  const compared = await compareWays(kind, length, {
+    variants: { ...plain.variants, [`all metrics, and a budget in ${where}`]: guarded.claude },
+    checked: [...plain.checked, guarded],
+  });
+  await held.close();
   rmSync(folder, { recursive: true, force: true });
   return compared;
 }
 
-async function drained(claude: Anthropic): Promise<void> {
-  for await (const event of await claude.messages.create({ ...PARAMS, stream: true })) void event;
+/** Other instrumentations of the SDK, with spans that go nowhere. */
+function besidePeers(kind: Kind): Watched {
+  const plain = metricsAlone(kind);
+  const provider = spansThatGoNowhere().tracerProvider;
+  const peers = peerClients({ sdkVersion: VERSION, provider }, { apiKey: 'bench', fetch: kind.fetch });
+  const named = Object.entries(peers).map(([name, claude]) => [`${name}: spans`, claude] as const);
+  return { variants: { ...plain.variants, ...Object.fromEntries(named) }, checked: plain.checked };
 }
 
-/** CPU per stream: of so many content events of so many bytes, one to a chunk. */
-export async function streams(
-  length: Length,
-  { events, bytes, others }: { readonly events: number; readonly bytes: number; readonly others: PeerClients },
-): Promise<Compared> {
-  const fetch = answersStream(events, 'x'.repeat(bytes));
-  const raw = new Anthropic({ apiKey: 'bench', fetch });
-  const plain = measured(fetch);
-  const compared = await compare({
-    raw: () => drained(raw),
-    variants: {
-      'all metrics': () => drained(plain.claude),
-      ...waysOf(others({ apiKey: 'bench', fetch }), drained),
-    },
-    callsPerBlock: 4,
-    // Collections of garbage fall into one block and not the next: a round needs enough of both.
-    blocksPerRound: length === 'full' ? Math.max(24, Math.ceil(16_000 / events)) : Math.ceil(800 / events),
-    rounds: ROUNDS[length],
-  });
-  await plain.check();
-  return compared;
-}
+/** All comparisons, by name: each in a process that runs nothing else, as a program runs one of the variants. */
+export const COMPARISONS = {
+  json: (length: Length) => compareWays(JSON_CALL, length, metricsAlone(JSON_CALL)),
+  spans: (length: Length) => compareWays(JSON_CALL, length, withSpans(JSON_CALL)),
+  memory: (length: Length) => withBudget(JSON_CALL, length, 'memory'),
+  sqlite: (length: Length) => withBudget(JSON_CALL, length, 'SQLite'),
+  small: (length: Length) => compareWays(SMALL, length, metricsAlone(SMALL)),
+  large: (length: Length) => compareWays(LARGE, length, metricsAlone(LARGE)),
+  jsonPeers: (length: Length) => compareWays(JSON_CALL, length, besidePeers(JSON_CALL)),
+  smallPeers: (length: Length) => compareWays(SMALL, length, besidePeers(SMALL)),
+  largePeers: (length: Length) => compareWays(LARGE, length, besidePeers(LARGE)),
+} as const;
+
+export type ComparisonName = keyof typeof COMPARISONS;

@@ -46,7 +46,10 @@ export interface Comparison {
   /** What the others are measured against. */
   readonly raw: () => Promise<unknown>;
   readonly variants: Readonly<Record<string, () => Promise<unknown>>>;
-  /** How often a way is done before it is the next one's turn. */
+  /**
+   * How often a way is done before it is the next one's turn: for ten milliseconds or so, because the first time after
+   * another way, whose code and data have filled the caches, costs more than those that follow.
+   */
   readonly callsPerBlock: number;
   readonly blocksPerRound: number;
   readonly rounds: number;
@@ -54,12 +57,18 @@ export interface Comparison {
   readonly warmUps?: number;
 }
 
-/** CPU microseconds per call: of `raw` itself, and of each variant over `raw` of the same round. */
-export interface Compared {
-  readonly raw: Spread;
-  readonly over: Readonly<Record<string, Spread>>;
-  /** What a variant costs over another one of the same round. */
-  readonly between: (variant: string, base: string) => Spread;
+/** CPU microseconds per call of each way, a figure for each round: `raw`, `raw again`, and the variants. */
+export type Compared = Readonly<Record<string, readonly number[]>>;
+
+/** What a way costs by itself. */
+export function alone(compared: Compared, way: string): Spread {
+  return spread(compared[way] ?? []);
+}
+
+/** What a variant costs over another way of the same rounds. */
+export function over(compared: Compared, variant: string, base = 'raw'): Spread {
+  const bases = compared[base] ?? [];
+  return spread((compared[variant] ?? []).map((figure, round) => figure - (bases[round] ?? Number.NaN)));
 }
 
 /**
@@ -82,10 +91,5 @@ export async function compare(comparison: Comparison): Promise<Compared> {
     }
     for (const [name] of ways) figures.get(name)?.push(ofRound(spent.get(name) ?? []) / callsPerBlock);
   }
-  const between = (variant: string, base: string): Spread => {
-    const bases = figures.get(base) ?? [];
-    return spread((figures.get(variant) ?? []).map((figure, round) => figure - (bases[round] ?? Number.NaN)));
-  };
-  const over = Object.fromEntries(ways.slice(1).map(([name]) => [name, between(name, 'raw')]));
-  return { raw: spread(figures.get('raw') ?? []), over, between };
+  return Object.fromEntries(figures);
 }

@@ -2,7 +2,7 @@ import Anthropic from '@anthropic-ai/sdk';
 import { withAttribution } from 'plimsoll';
 import { budgets, memoryLedger } from 'plimsoll/budget';
 import { measured, type Length } from './calls.ts';
-import { compare, type Spread } from './compare.ts';
+import { compare, over, type Spread } from './compare.ts';
 import { answersJson, answersStream, PARAMS } from './messages.ts';
 
 /** What one call or stream costs over the raw SDK, in CPU microseconds, where there is so much of something. */
@@ -47,7 +47,7 @@ async function calls(
     rounds: length === 'full' ? 5 : 2,
   });
   await way.check();
-  return { what, amount, over: compared.over['way'] ?? { min: NaN, median: NaN, max: NaN } };
+  return { what, amount, over: over(compared, 'way') };
 }
 
 function inTurn(values: number): Way {
@@ -92,9 +92,9 @@ async function streamsAtOnce(length: Length, amount: number): Promise<Grown> {
     warmUps: amount > 100 ? 2 : 10,
   });
   await check();
-  const { min, median, max } = compared.over['all'] ?? { min: NaN, median: NaN, max: NaN };
-  const over = { min: min / amount, median: median / amount, max: max / amount };
-  return { what: `streams of ${EVENTS} events at once`, amount, over };
+  const { min, median, max } = over(compared, 'all');
+  const each = { min: min / amount, median: median / amount, max: max / amount };
+  return { what: `streams of ${EVENTS} events at once`, amount, over: each };
 }
 
 async function drained(claude: Anthropic): Promise<void> {

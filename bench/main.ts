@@ -1,12 +1,14 @@
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import { jsonCalls, peers, streams, type Length } from './calls.ts';
-import type { Compared, Spread } from './compare.ts';
+import { comparedApart } from './apart.ts';
+import type { Length } from './calls.ts';
+import { alone, over, type Compared, type Spread } from './compare.ts';
 import { growth } from './growth.ts';
 import { heapKeptPerCall } from './heap.ts';
 import { importMs } from './import-time.ts';
 import { growthChart } from './growth-chart.ts';
 import {
+  besidePeers,
   comparison,
   goals,
   growthTable,
@@ -42,44 +44,44 @@ if (values.help === true) {
 const length: Length = values.short === true ? 'short' : 'full';
 const full = length === 'full';
 
-const others = values.peers === true ? peers() : () => ({});
-const json = await jsonCalls(length, others);
-const small = await streams(length, { events: 200, bytes: 20, others });
-const large = await streams(length, { events: 2_000, bytes: 440, others });
+const json = await comparedApart('json', length);
+const spans = await comparedApart('spans', length);
+const inMemory = await comparedApart('memory', length);
+const inSqlite = await comparedApart('sqlite', length);
+const small = await comparedApart('small', length);
+const large = await comparedApart('large', length);
+const besides = values.peers === true ? await peerComparisons() : null;
 const grown = await growth(length);
 const scraped = [];
 for (const series of [1_000, 10_000, 100_000]) scraped.push(await scrapes(series, full ? 9 : 2));
 const heap = await heapKeptPerCall(full ? 200_000 : 4_000);
 const imported = importMs(full ? 15 : 3);
 
-const over = (compared: Compared, variant: string): Spread =>
-  compared.over[variant] ?? { min: NaN, median: NaN, max: NaN };
 const divided = ({ min, median, max }: Spread, by: number): Spread => ({
   min: min / by,
   median: median / by,
   max: max / by,
 });
-const metrics = over(json, 'all metrics');
+const allMetrics = 'all metrics';
+const memoryBudget = 'all metrics, and a budget in memory';
+const sqliteBudget = 'all metrics, and a budget in SQLite';
 const sdkSpan = "the SDK's own span";
-const span = json.between('all metrics, and its part of that span', sdkSpan);
-const ownSpan = json.between("all metrics, and plimsoll's own span", sdkSpan);
-const memory = json.between('all metrics, and a budget in memory', 'all metrics');
-const sqlite = json.between('all metrics, and a budget in SQLite', 'all metrics');
-const perEvent = divided(over(small, 'all metrics'), 200);
-const perLarge = divided(over(large, 'all metrics'), 1_000);
-const largeShare = over(large, 'all metrics').median / large.raw.median;
+const own = "all metrics, and plimsoll's own span";
+const metrics = over(json, allMetrics);
+const span = over(spans, 'all metrics, and its part of that span', sdkSpan);
+const ownSpan = over(spans, own, sdkSpan);
+const memory = over(inMemory, memoryBudget, allMetrics);
+const sqlite = over(inSqlite, sqliteBudget, allMetrics);
+const perEvent = divided(over(small, allMetrics), 200);
+const perLarge = divided(over(large, allMetrics), 1_000);
+const largeShare = over(large, allMetrics).median / alone(large, 'raw').median;
 const hundred = scraped.at(-1)?.plimsoll ?? perEvent;
 
 /** Raw against raw: above 2 µs a call, a figure of a few microseconds proves nothing. */
-const noise = Math.abs(over(json, 'raw again').median);
+const noise = Math.max(
+  ...[json, spans, inMemory, inSqlite].map((compared) => Math.abs(over(compared, 'raw again').median)),
+);
 const isQuiet = noise <= 2;
-/** Of those that only observe: a budget does more. */
-const cheapest = (compared: Compared): number =>
-  Math.min(
-    ...Object.entries(compared.over).flatMap(([name, { median }]) =>
-      name === 'raw again' || name.includes('budget') ? [] : [median],
-    ),
-  );
 
 const rows: readonly Row[] = [
   {
@@ -167,30 +169,60 @@ const rows: readonly Row[] = [
   },
 ];
 
-const ofPeers = Object.entries(json.over).filter(([name]) => name.endsWith(': spans'));
-const peerText = ofPeers
-  .map(([name, { median }]) => `${name.replace(': spans', '')} ${median.toFixed(0)} µs`)
-  .join(', ');
+const peerText = Object.keys(besides?.json ?? {})
+  .filter((name) => name.endsWith(': spans'))
+  .map((name) => `, ${name.replace(': spans', '')} ${over(besides?.json ?? {}, name).median.toFixed(0)} µs`)
+  .join('');
+
+/** The same things, in processes that other instrumentations share. */
+async function peerComparisons(): Promise<Readonly<Record<'json' | 'small' | 'large', Compared>>> {
+  return {
+    json: await comparedApart('jsonPeers', length),
+    small: await comparedApart('smallPeers', length),
+    large: await comparedApart('largePeers', length),
+  };
+}
+
+const peerSections =
+  besides === null
+    ? ''
+    : `## Beside other instrumentations
+
+They make spans and no metrics. Here they share a process with plimsoll, and their garbage is everybody's.
+
+A JSON call of 2 KiB:
+
+${besidePeers(besides.json)}
+
+A stream of 200 events:
+
+${besidePeers(besides.small)}
+
+A stream of 2,000 events and 1 MiB:
+
+${besidePeers(besides.large)}
+
+`;
 
 const report = `# What plimsoll costs
 
 ${meaning([
   { what: 'all metrics', micros: metrics.median },
-  { what: "all metrics and plimsoll's own span", micros: over(json, "all metrics, and plimsoll's own span").median },
-  { what: 'all metrics and a budget in memory', micros: over(json, 'all metrics, and a budget in memory').median },
-  { what: 'all metrics and a budget in SQLite', micros: over(json, 'all metrics, and a budget in SQLite').median },
-  { what: 'all metrics, and a stream of 200 events', micros: over(small, 'all metrics').median },
+  { what: "all metrics and plimsoll's own span", micros: over(spans, own).median },
+  { what: 'all metrics and a budget in memory', micros: over(inMemory, memoryBudget).median },
+  { what: 'all metrics and a budget in SQLite', micros: over(inSqlite, sqliteBudget).median },
+  { what: 'all metrics, and a stream of 200 events', micros: over(small, allMetrics).median },
 ])}
 
 ${heap < 1 ? 'Nothing stays' : `${heap.toFixed(1)} bytes stay`} in memory after a call. A scrape of 1,000 series takes ${(scraped[0]?.plimsoll.median ?? NaN).toFixed(1)} ms. Spans without metrics, for comparison: the
-SDK's own ${over(json, sdkSpan).median.toFixed(0)} µs${peerText === '' ? '' : `, ${peerText}`}.
+SDK's own ${over(spans, sdkSpan).median.toFixed(0)} µs${peerText}.
 
 ![What a call or stream costs with more streams, values, labels and budgets](pictures/benchmark-growth.svg)
 
 Written by \`npm run bench -- --peers --write\`: do not edit. CPU time as the process reports it, Node ${process.versions.node}, ${full ? 'nine rounds' : 'a short run'}.
-Responses come from memory, so network noise is not included. The variants take turns in one process, in an order of chance;
-a round is the lower quartile of its blocks, and a figure the median of the rounds. Each run checks that every token was
-counted. The goals are not gates: no test depends on a time.
+Responses come from memory, so network noise is not included. Each variant takes turns with the raw SDK in a process of its own,
+in an order of chance, for about ten milliseconds each; a round is the lower quartile of its blocks, and a figure the median of
+the rounds. Each run checks that every token was counted. The goals are not gates: no test depends on a time.
 
 ## Goals
 
@@ -200,17 +232,17 @@ ${goals(rows)}
 
 ${missed(rows)}## A JSON call of 2 KiB
 
-${comparison(json, 'µs', cheapest(json))}
+${comparison([json, spans, inMemory, inSqlite])}
 
 ## A stream of 200 events
 
-${comparison(small, 'µs', cheapest(small))}
+${comparison([small])}
 
 ## A stream of 2,000 events and 1 MiB
 
-${comparison(large, 'µs', cheapest(large))}
+${comparison([large])}
 
-## How cost grows
+${peerSections}## How cost grows
 
 Over the raw SDK, with all metrics: CPU for each JSON call, or for each stream of the streams at once. Budgets are in memory.
 

@@ -31,14 +31,15 @@ class NoCompletions {
   }
 }
 
-/** Makes clients that a peer observes, by the peer's name. */
-export type PeerClients = (options: ClientOptions) => Readonly<Record<string, Anthropic>>;
-
 /**
- * Installs the peers that are not there yet in the system's temporary folder, each beside a copy of the SDK of its own: a
- * peer patches the classes of the copy that it finds, and the raw SDK must stay raw. One that cannot be installed is left out.
+ * Makes clients that a peer observes, by the peer's name. Installs the peers that are not there yet in the system's temporary
+ * folder, each beside a copy of the SDK of its own: a peer patches the classes of the copy that it finds, and the raw SDK must
+ * stay raw. One that cannot be installed is left out.
  */
-export function installPeers(sdkVersion: string, provider: TracerProvider): PeerClients {
+export function peerClients(
+  { sdkVersion, provider }: { readonly sdkVersion: string; readonly provider: TracerProvider },
+  options: ClientOptions,
+): Readonly<Record<string, Anthropic>> {
   // All are loaded before any begins: each watches what is loaded from then on.
   const loaded = PEERS.flatMap((peer) => {
     try {
@@ -55,7 +56,7 @@ export function installPeers(sdkVersion: string, provider: TracerProvider): Peer
     sdk.Anthropic.Completions ??= NoCompletions;
     instrumentation.manuallyInstrument(sdk);
   }
-  return (options) => Object.fromEntries(loaded.map(({ name, sdk }) => [name, new sdk.Anthropic(options)]));
+  return Object.fromEntries(loaded.map(({ name, sdk }) => [name, new sdk.Anthropic(options)]));
 }
 
 function installed({ name, instrumentation, version }: Peer, sdkVersion: string): Installed {

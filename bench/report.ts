@@ -1,4 +1,4 @@
-import type { Compared, Spread } from './compare.ts';
+import { alone, over, type Compared, type Spread } from './compare.ts';
 import type { Grown } from './growth.ts';
 
 /** A figure beside its goal. */
@@ -77,24 +77,42 @@ export function goals(rows: readonly Row[]): string {
   );
 }
 
-/**
- * The variants of a comparison over the raw SDK, with the raw SDK against itself as the noise floor, and with the ratio to
- * the cheapest variant where its figure is given.
- */
-export function comparison({ raw, over }: Compared, unit: string, cheapest?: number): string {
-  const ratio = (median: number): readonly string[] => {
-    if (cheapest === undefined) return [];
-    return [cheapest > 0 ? (median / cheapest).toFixed(1) : ''];
-  };
-  const head = ['what', `${unit} over the raw SDK: median (min – max)`, 'share of raw'];
-  const blank = cheapest === undefined ? [] : [''];
-  return table(cheapest === undefined ? head : [...head, 'times the cheapest'], [
-    ['the raw SDK itself', spreadText(raw), '', ...blank],
-    ...Object.entries(over).map(([name, figure]) => [
-      name === 'raw again' ? 'the raw SDK against itself: the noise' : name,
-      spreadText(figure),
-      `${((figure.median / raw.median) * 100).toFixed(1)}%`,
-      ...(name === 'raw again' ? blank : ratio(figure.median)),
-    ]),
-  ]);
+/** The variants of comparisons over the raw SDK of the same process, with the raw SDK of the first against itself. */
+export function comparison([first, ...more]: readonly [Compared, ...Compared[]]): string {
+  const variants = (compared: Compared): readonly string[] => Object.keys(compared).slice(2);
+  const seen = new Set(variants(first));
+  const rows = more.flatMap((compared) =>
+    variants(compared).flatMap((name) => (seen.has(name) ? [] : [variantRow(compared, name)])),
+  );
+  return table(
+    ['what', 'µs over the raw SDK: median (min – max)', 'share of raw'],
+    [...rawRows(first), ...variants(first).map((name) => variantRow(first, name)), ...rows],
+  );
+}
+
+/** The same of one process, with the ratio of each variant to the cheapest. */
+export function besidePeers(compared: Compared): string {
+  const names = Object.keys(compared).slice(2);
+  const cheapest = Math.min(...names.map((name) => over(compared, name).median));
+  const ratio = (name: string): string => (cheapest > 0 ? (over(compared, name).median / cheapest).toFixed(1) : '');
+  return table(
+    ['what', 'µs over the raw SDK: median (min – max)', 'share of raw', 'times the cheapest'],
+    [
+      ...rawRows(compared).map((row) => [...row, '']),
+      ...names.map((name) => [...variantRow(compared, name), ratio(name)]),
+    ],
+  );
+}
+
+function rawRows(compared: Compared): readonly (readonly string[])[] {
+  const [, ...again] = variantRow(compared, 'raw again');
+  return [
+    ['the raw SDK itself', spreadText(alone(compared, 'raw')), ''],
+    ['the raw SDK against itself: the noise', ...again],
+  ];
+}
+
+function variantRow(compared: Compared, name: string): readonly string[] {
+  const figure = over(compared, name);
+  return [name, spreadText(figure), `${((figure.median / alone(compared, 'raw').median) * 100).toFixed(1)}%`];
 }
