@@ -58,9 +58,9 @@ export class MiddlewareRound<E extends Exchange> {
   isJoined = false;
   /** What the responses of this round are to the call. Not reachable from their bodies: a dropped one must be collectable. */
   readonly #answers = new Map<Response, ResponseOfRound>();
-  readonly #refusals = new Map<Response, Promise<unknown>>();
-  #giveUpRefusals: (nothing: null) => void = () => undefined;
-  readonly #refusalsGivenUp = new Promise<null>((resolve) => (this.#giveUpRefusals = resolve));
+  readonly #refusals = new Map<Response, KeptRefusal>();
+  /** The middleware has answered, or failed: what it keeps is given up. */
+  #isSettled = false;
   #last: ResponseOfRound | null = null;
   #admission: Promise<void> | null = null;
 
@@ -86,11 +86,18 @@ export class MiddlewareRound<E extends Exchange> {
 
   /** The parsed body of a refusal that came out of the middleware, which is read once however it is asked for. */
   refusalBody(response: Response, fate: RefusalFate): Promise<unknown> {
-    const body = this.#refusals.get(response);
-    if (body === undefined) return refusalBody(response, fate);
+    const refusal = this.#refusals.get(response);
+    if (refusal === undefined) return this.#madeBody(response, fate);
     if (fate === 'decided') readClone(response);
     // The SDK reads it no further, and nothing else does where it is none of the web's kind.
-    if (fate !== 'reported' && !isOpen(response)) this.#giveUpRefusals(null);
+    if (fate !== 'reported' && !isOpen(response)) refusal.giveUp();
+    return refusal.body;
+  }
+
+  /** The body of a refusal that the middleware made: around that of the API's, perhaps, which is read with it. */
+  async #madeBody(response: Response, fate: RefusalFate): Promise<unknown> {
+    const body = await refusalBody(response, fate);
+    this.#giveUpRefusals(response);
     return body;
   }
 
@@ -155,10 +162,10 @@ export class MiddlewareRound<E extends Exchange> {
       followResponse({ call: this.#last, observation, path: this.#surroundings.path }, response, read);
       return;
     }
-    // A refusal that the middleware keeps to itself is known by its headers, unless it has been read by then.
-    const body = Promise.race([refusalBody(response, 'reported'), this.#refusalsGivenUp]);
-    this.#refusals.set(response, body);
-    const verdict = body.then((read) => ({
+    const refusal = this.#refusals.get(response) ?? new KeptRefusal(response);
+    this.#refusals.set(response, refusal);
+    if (this.#isSettled) refusal.giveUp();
+    const verdict = refusal.body.then((read) => ({
       rejection: rejection({ status, headers, body: read }),
       denied: null,
       ends: null,
@@ -177,12 +184,17 @@ export class MiddlewareRound<E extends Exchange> {
 
   /** The middleware has answered: with a response of the API's, or one that it made. */
   #settle(response: Response, transport: Transport<E, Response>): Promise<void> | undefined {
-    if (!this.#refusals.has(response)) this.#giveUpRefusals(null);
+    if (response.ok || this.#refusals.has(response)) this.#giveUpRefusals(response);
     if (!response.ok) return observeRefusal(this.#exchange, transport, response);
     const own = this.#answers.get(response);
     if (own === undefined) endWithBody(this.#exchange.call, response, this.#last);
     else own.endCall();
     return undefined;
+  }
+
+  #giveUpRefusals(returned: Response | null): void {
+    this.#isSettled = true;
+    for (const [response, refusal] of this.#refusals) if (response !== returned) refusal.giveUp();
   }
 
   #fail(error: unknown, transport: Transport<E, Response>): void {
@@ -211,6 +223,18 @@ export class MiddlewareRound<E extends Exchange> {
       giveUp(this.#exchange, error);
       return undefined;
     }
+  }
+}
+
+/** A refusal in a round. One that the middleware keeps to itself is known by its headers, unless it has been read by then. */
+class KeptRefusal {
+  /** The parsed body; `null` where it has been given up. */
+  readonly body: Promise<unknown>;
+  giveUp: () => void = () => undefined;
+
+  constructor(response: Response) {
+    const givenUp = new Promise<null>((resolve) => (this.giveUp = () => resolve(null)));
+    this.body = Promise.race([refusalBody(response, 'reported'), givenUp]);
   }
 }
 

@@ -254,6 +254,63 @@ describe('a middleware of the program', () => {
     assert.deepEqual(log.events, ['started', 'attempted 429', 'finished rate_limited']);
   });
 
+  const KEEPING: Readonly<Record<string, Middleware>> = {
+    'one that it returns': async (request, next) => {
+      await next(request);
+      return next(request);
+    },
+    'a later one, both at once': async (request, next) => {
+      const [, second] = await Promise.all([next(request), next(request)]);
+      return second;
+    },
+  };
+
+  for (const [what, keeping] of Object.entries(KEEPING)) {
+    it(`that keeps a refusal unread beside ${what} counts the call at once`, async ({ mock }) => {
+      const { claude, log, sim } = bench({ client: { middleware: [keeping], maxRetries: 0 } });
+      sim.script([{ fault: 'requests_limit' }, { fault: 'acceleration_limit' }]);
+      mock.timers.enable({ apis: ['setTimeout'] }); // so that nothing is given up for its age
+      await assert.rejects(Promise.resolve(claude.messages.create(PARAMS)), { status: 429 });
+      await nextTurn();
+      assert.deepEqual(log.events, ['started', 'attempted 429', 'attempted 429', 'finished rate_limited']);
+      assert.deepEqual(
+        log.attempts.map(({ rejection }) => rejection?.rateLimitReason),
+        ['requests', 'acceleration'],
+      );
+    });
+  }
+
+  it('that lets its refusal come after its answer counts the call at once', async ({ mock }) => {
+    const early: Middleware = async (request, next) => {
+      const late = next(request);
+      const first = await next(request);
+      void late.catch(() => undefined);
+      return first;
+    };
+    const sim = simulator();
+    let release = (): void => undefined;
+    const released = new Promise<void>((resolve) => (release = resolve));
+    let asked = 0;
+    const fetch: typeof globalThis.fetch = async (...request) => {
+      const isLate = asked++ === 0;
+      const response = await sim.fetch(...request);
+      if (isLate) await released;
+      return response;
+    };
+    const { claude, log } = bench({ client: { fetch, middleware: [early], maxRetries: 0 } });
+    sim.script([{ fault: 'requests_limit' }]);
+    mock.timers.enable({ apis: ['setTimeout'] });
+    const stream = await claude.messages.create({ ...PARAMS, stream: true });
+    release();
+    await nextTurn();
+    await collected(stream);
+    await nextTurn();
+    assert.deepEqual(
+      log.events.filter((event) => event !== 'firstToken'),
+      ['started', 'attempted 200', 'attempted 429', 'finished ok'],
+    );
+  });
+
   it('that asks another model is priced by what each model used', async () => {
     const other: Middleware = async (request, next) => {
       await (await next(request)).text();
@@ -414,6 +471,19 @@ describe('a middleware of the program', () => {
         assert.equal(kept.length, 1);
       });
     }
+  }
+
+  for (const [what, passed] of Object.entries(PASSED_ON)) {
+    it(`that hands on ${what} of a refusal keeps its reason`, async ({ mock }) => {
+      const handing: Middleware = async (request, next) => passed(await next(request));
+      const { claude, log, sim } = bench({ client: { middleware: [handing], maxRetries: 0 } });
+      sim.script([{ fault: 'acceleration_limit' }]);
+      mock.timers.enable({ apis: ['setTimeout'] });
+      await assert.rejects(Promise.resolve(claude.messages.create(PARAMS)), { status: 429 });
+      await nextTurn();
+      assert.deepEqual(log.events, ['started', 'attempted 429', 'finished rate_limited']);
+      assert.equal(log.attempts[0]?.rejection?.rateLimitReason, 'acceleration');
+    });
   }
 
   it('that asks behind its answer makes a call of that, within what guards allow', async () => {
