@@ -123,9 +123,9 @@ export function consoleOf(answer: (query: Query) => Promise<View>): (request: Re
     if (file === 'data') return json(await answer(queryOf(searchParams)));
     const asset = file === '' ? 'index.html' : file;
     const text = Object.hasOwn(page, asset) ? (page as Readonly<Record<string, string>>)[asset] : undefined;
-    // Mounted at /console, the page's own addresses are relative to /console/.
+    // Mounted at /console, the page's own addresses are relative to /console/. Without the dot, a name could be another site's.
     if (text === undefined && !asset.includes('.'))
-      return new Response(null, { status: 307, headers: { location: `${file}/` } });
+      return new Response(null, { status: 307, headers: { location: `./${file}/` } });
     if (text === undefined) return new Response('Not found.\n', { status: 404 });
     return new Response(text, { headers: { ...SAFE, 'content-type': typeOf(asset), 'cache-control': 'no-cache' } });
   };

@@ -134,9 +134,19 @@ test('it is read with GET, loads nothing from elsewhere, and stands in no frame'
   assert.doesNotMatch(page.headers.get('content-security-policy') ?? '', /unsafe/);
   assert.equal((await handle(new Request('http://localhost/console/', { method: 'POST' }))).status, 405);
   const moved = await handle(new Request('http://localhost/console'));
-  assert.deepEqual([moved.status, moved.headers.get('location')], [307, 'console/']);
+  assert.deepEqual([moved.status, moved.headers.get('location')], [307, './console/']);
   for (const path of ['data.txt', 'constructor.js', 'page.json'])
     assert.equal((await handle(new Request(`http://localhost/console/${path}`))).status, 404);
+});
+
+test('no address leads from it to another site', async () => {
+  const { handle } = watched();
+  for (const path of ['/https:evil%2Ecom', '//evil', '/%5Cevil', '/javascript:alert(1)', '/console/http:evil']) {
+    const asked = `https://console.example.com${path}`;
+    const location = (await handle(new Request(asked))).headers.get('location') ?? '';
+    assert.equal(new URL(location, asked.replace('https:', 'http:')).host, 'console.example.com', path);
+    assert.equal(new URL(location, asked).pathname, `${new URL(asked).pathname}/`, path);
+  }
 });
 
 test('an address that is none is refused when the page is made, without its password', () => {
