@@ -12,7 +12,7 @@ import { withOwnAddress } from './batch-results.ts';
 import type { GatewayContext } from './context.ts';
 import { budgetError, errorResponse, limitError, paceError, refusalError, type ApiError } from './errors.ts';
 import { apiCause, unansweredError } from './faults.ts';
-import { FALLBACK_HEADER, subscriberLogin, type HeaderMap } from './headers.ts';
+import { FALLBACK_HEADER, subscriberLogin, without, type HeaderMap } from './headers.ts';
 import type { KeyReader } from './options.ts';
 import { NO_FACTS, receiveBody, type RequestBody } from './receive.ts';
 import { BodyTooLargeError } from './request-body.ts';
@@ -267,9 +267,13 @@ async function respond(attempt: GatewayAttempt, { ownUrl, refused }: Returning):
 
 /** A refusal that the client does not get unless nothing better comes: what is not short is not kept. */
 async function dropped(response: UpstreamResponse): Promise<GatewayResponse> {
+  const { status, returnedHeaders } = response;
   const body = await response.whole;
-  if (body === null) response.body.cancel();
-  return { status: response.status, headers: response.returnedHeaders, body: body ?? Buffer.alloc(0) };
+  if (body !== null) return { status, headers: returnedHeaders, body };
+  response.body.cancel();
+  // The client would wait for a body of the length that was announced.
+  const headers = without(without(returnedHeaders, 'content-length'), 'content-encoding');
+  return { status, headers, body: Buffer.alloc(0) };
 }
 
 function sendError(error: unknown): ApiError {

@@ -115,7 +115,7 @@ function send({ status, headers, body }: GatewayResponse, { incoming, outgoing, 
   if (!isRead || isLast) framed.push('Connection', 'close');
   outgoing.writeHead(status, framed);
   if (Buffer.isBuffer(body)) outgoing.end(body);
-  else pipe(body, outgoing);
+  else pipe(body, outgoing, () => breakOff(outgoing, socket, hasLength(headers)));
   if (!isRead) outgoing.once('finish', () => linger(incoming, socket));
 }
 
@@ -141,7 +141,21 @@ function chunk(bytes: Uint8Array): Buffer {
 
 const [CR, LF] = [0x0d, 0x0a];
 
-function pipe(body: ResponseBody, outgoing: ServerResponse): void {
+/**
+ * Ends a response that is incomplete. To a client of HTTP/1.0 the end of its connection is that of the response: half of one would
+ * look whole unless the connection is reset.
+ */
+function breakOff(outgoing: ServerResponse, socket: Socket, hasLength: boolean): void {
+  if (!hasLength && !outgoing.chunkedEncoding && isTcp(socket)) socket.resetAndDestroy();
+  outgoing.destroy();
+}
+
+/** No other connection can be reset, and none that is closed. */
+function isTcp(socket: Socket): boolean {
+  return !socket.destroyed && socket.remoteAddress !== undefined && !('encrypted' in socket);
+}
+
+function pipe(body: ResponseBody, outgoing: ServerResponse, breakOff: () => void): void {
   outgoing.on('drain', () => body.resume());
   outgoing.once('close', () => body.cancel());
   // Middleware that has replaced `write` gets the body unframed.
@@ -162,7 +176,7 @@ function pipe(body: ResponseBody, outgoing: ServerResponse): void {
       // The gateway itself ends it at the end of its time for shutdown.
       if (!outgoing.destroyed && !isByClient(body.brokenBy))
         BROKEN.set(outgoing, { by: cause === null ? 'gateway' : 'api', cause });
-      outgoing.destroy();
+      breakOff();
     },
   });
   // The first bytes go out together with the headers; if there are none yet, the headers go alone. Not by

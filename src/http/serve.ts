@@ -158,10 +158,11 @@ function sendError(outgoing: ServerResponse, status: number, reason: string): vo
 /**
  * Breaks the connection. Before the headers, it resets the socket, which a client sees as ECONNRESET. After the
  * headers, it only closes the socket, because a reset can discard what was sent; a response without its end is
- * incomplete in any case.
+ * incomplete in any case, but for one that only the end of its connection ends, as HTTP/1.0 has them.
  */
 function breakOff(incoming: IncomingMessage, outgoing: ServerResponse): void {
-  if (outgoing.headersSent) outgoing.destroy();
+  const hasEnd = outgoing.chunkedEncoding || outgoing.hasHeader('content-length');
+  if (outgoing.headersSent && hasEnd) outgoing.destroy();
   else incoming.socket.resetAndDestroy();
 }
 

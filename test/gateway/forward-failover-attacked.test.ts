@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { request, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
 import { test, type TestContext } from 'node:test';
+import { budgets, sqliteLedger } from 'plimsoll/budget';
+import type { GatewayOptions } from 'plimsoll/gateway';
 import { samples, total } from '../../testing/client-workbench.ts';
 import { GRANT, TOKEN, gatewayBench, tokens } from '../../testing/gateway/workbench.ts';
 
@@ -16,8 +18,13 @@ const well: Answer = (_, outgoing) => {
   outgoing.end(JSON.stringify({ type: 'message', usage: { input_tokens: 1, output_tokens: 1 } }));
 };
 
+interface Attack {
+  readonly second?: Answer;
+  readonly gateway?: Partial<GatewayOptions>;
+}
+
 /** Two keys, in their order, and an API that answers each in its own way. */
-async function attacked(t: TestContext, first: Answer, second: Answer = well) {
+async function attacked(t: TestContext, first: Answer, { second = well, gateway }: Attack = {}) {
   let passedMs = 0;
   const asked: string[] = [];
   const bodies: string[] = [];
@@ -42,7 +49,11 @@ async function attacked(t: TestContext, first: Answer, second: Answer = well) {
   const keys = new Map([ONE, TWO].map((alias) => [alias as string, () => secret(alias)]));
   const pools = new Map([['team', pool]]);
   const clock = { epochMs: () => Date.now(), monotonicMs: () => performance.now() + passedMs };
-  const bench = await gatewayBench({ api, grant: { key: 'team' }, gateway: { keys, pools, clock, random: () => 0.5 } });
+  const bench = await gatewayBench({
+    api,
+    grant: { key: 'team' },
+    gateway: { keys, pools, clock, random: () => 0.5, ...gateway },
+  });
   t.after(() => bench.close());
   const body = JSON.stringify({
     model: 'claude-haiku-5-5',
@@ -80,6 +91,20 @@ test('a refusal whose body does not come is left after a second', async (t) => {
   const { ask, asked } = await attacked(t, (_, outgoing) => void outgoing.writeHead(529).flushHeaders());
   assert.equal((await ask()).status, 200);
   assert.deepEqual(asked, [ONE, TWO]);
+});
+
+test('a refusal that was dropped for a way that a guard refuses announces no body', async (t) => {
+  const definitions = [{ name: 'two', scope: { key: TWO }, period: 'day', usd: '0.000001', mode: 'block' }] as const;
+  const held = budgets({ ledger: sqliteLedger(':memory:'), definitions });
+  t.after(() => held.close());
+  const long: Answer = (_, outgoing) => {
+    const headers = { 'content-type': 'application/json', 'content-length': '100000', 'content-encoding': 'identity' };
+    outgoing.writeHead(529, { ...headers, 'retry-after': '7' }).end('x'.repeat(100_000));
+  };
+  const { ask, asked } = await attacked(t, long, { gateway: { budgets: held } });
+  const response = await ask();
+  assert.deepEqual([response.status, response.headers.get('retry-after'), await response.text()], [529, '7', '']);
+  assert.deepEqual(asked, [ONE]);
 });
 
 test('a client that leaves while it is refused is sent nowhere else', async (t) => {
@@ -154,7 +179,7 @@ test('a refusal with a key of the pool in it does not show the key', async (t) =
     outgoing.writeHead(429, { 'content-type': 'application/json', 'x-echo': String(headers['x-api-key']) });
     outgoing.end(JSON.stringify({ type: 'error', error: { type: 'rate_limit_error', message: headers['x-api-key'] } }));
   };
-  const { ask } = await attacked(t, echo, echo);
+  const { ask } = await attacked(t, echo, { second: echo });
   const response = await ask();
   assert.equal(response.status, 429);
   const text = `${await response.text()} ${JSON.stringify([...response.headers])}`;

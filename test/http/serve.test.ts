@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { after, test } from 'node:test';
+import { rawClient } from '../../testing/gateway/raw-client.ts';
 import { PortError, type Serving } from '../../src/http/listen.ts';
 import { serve, type Handler } from '../../src/http/serve.ts';
 
@@ -215,6 +216,19 @@ test('a body that fails reaches the client as a broken body, after what came bef
   assert.equal(Buffer.from((await reader.read()).value ?? '').toString(), 'half');
   mayFail.happens(undefined);
   await assert.rejects(reader.read(), { name: 'TypeError', message: 'terminated' });
+});
+
+test('a body that fails is broken for a client of HTTP/1.0 too, which knows its end by that of the connection', async () => {
+  const { port } = await served(async () => {
+    const body = new ReadableStream({
+      start: (controller) => controller.enqueue(new TextEncoder().encode('half')),
+      pull: (controller) => controller.error(new Error('broken')),
+    });
+    return new Response(body);
+  });
+  const { socket, send } = await rawClient(port);
+  const [error] = await Promise.all([once(socket, 'error'), send('GET / HTTP/1.0\r\nHost: localhost\r\n\r\n')]);
+  assert.equal((error as [NodeJS.ErrnoException])[0].code, 'ECONNRESET');
 });
 
 test('HEAD has the head of GET and no body', async () => {

@@ -63,6 +63,20 @@ for (const [what, behave] of Object.entries(CUT))
     assert.ok(MESSAGE.startsWith(answered.body.toString()) || EVENT.startsWith(answered.body.toString()));
   });
 
+test('an answer that is cut does not look whole to a client of HTTP/1.0, which knows its end by that of the connection', async (t) => {
+  const upstream = await rawUpstream(t, (socket) => {
+    answer(socket, ['Content-Type: text/event-stream', 'Transfer-Encoding: chunked'], chunk(EVENT));
+    socket.end();
+  });
+  const gateway = await subject(t, { upstream });
+  const client = await rawClient(gateway.port);
+  const [error] = await Promise.all([
+    once(client.socket, 'error') as Promise<[NodeJS.ErrnoException]>,
+    client.send(post(gateway.token).replace('HTTP/1.1', 'HTTP/1.0')),
+  ]);
+  assert.equal(error[0].code, 'ECONNRESET');
+});
+
 test('what comes after the end of an answer is nobody’s answer', async (t) => {
   const forged = 'HTTP/1.1 200 OK\r\nContent-Length: 6\r\nX-Forged: yes\r\n\r\nforged';
   const upstream = await rawUpstream(t, (socket) => {
