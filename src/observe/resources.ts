@@ -63,12 +63,15 @@ const VERBS: Readonly<Record<string, readonly [method: string, end: string]>> = 
 /** Letters, digits and a few signs. Never `.` or `..` alone, never percent-encoded. */
 const ID = '(?!\\.{1,2}(?:/|$))[\\w.@:-]{1,256}';
 
-const OPERATIONS: readonly (readonly [RegExp, string])[] = [
-  ...SPECIAL,
-  ...Object.values(COLLECTIONS).flatMap((collections) =>
+/** Made when a request first asks: most programs only ever create messages, and the patterns take a while to make. */
+let operations: readonly (readonly [RegExp, string])[] | null = null;
+
+function allOperations(): readonly (readonly [RegExp, string])[] {
+  const regular = Object.values(COLLECTIONS).flatMap((collections) =>
     Object.entries(collections).flatMap(([path, verbs]) => verbs.split(' ').map((verb) => withVerb(path, verb))),
-  ),
-].map(([request, operation]) => [new RegExp(`^${request.replaceAll('ID', ID)}$`), operation]);
+  );
+  return [...SPECIAL, ...regular].map(([request, name]) => [new RegExp(`^${request.replaceAll('ID', ID)}$`), name]);
+}
 
 function withVerb(path: string, verb: string): readonly [string, string] {
   const [method, end] = VERBS[verb] ?? ['POST', `/ID/${verb}`];
@@ -77,5 +80,6 @@ function withVerb(path: string, verb: string): readonly [string, string] {
 
 /** Names the operation of `GET sessions/sesn_1`, a method and a path below `/v1/`; `null` if no resource has it. */
 export function resourceOperation(request: string): string | null {
-  return OPERATIONS.find(([shape]) => shape.test(request))?.[1] ?? null;
+  operations ??= allOperations();
+  return operations.find(([shape]) => shape.test(request))?.[1] ?? null;
 }
