@@ -143,14 +143,14 @@ export function grantRequests(
   usedNanoUsd: bigint,
 ): { readonly granted: readonly boolean[]; readonly grantedNanoUsd: bigint } {
   const granted: boolean[] = [];
-  let nowNanoUsd = usedNanoUsd;
+  let withGrantsNanoUsd = usedNanoUsd;
   for (const nanoUsd of requests) {
-    const nextNanoUsd = nowNanoUsd + nanoUsd;
+    const nextNanoUsd = withGrantsNanoUsd + nanoUsd;
     const fits = limitNanoUsd === null || nextNanoUsd <= limitNanoUsd;
-    if (fits) nowNanoUsd = nextNanoUsd;
+    if (fits) withGrantsNanoUsd = nextNanoUsd;
     granted.push(fits);
   }
-  return { granted, grantedNanoUsd: nowNanoUsd - usedNanoUsd };
+  return { granted, grantedNanoUsd: withGrantsNanoUsd - usedNanoUsd };
 }
 
 /** Counts the thresholds, ascending, that the spend has reached. */

@@ -214,8 +214,8 @@ function valueIn(headers: readonly unknown[], wanted: string, form: RegExp): str
 /** The same error is printed once in this time. */
 const PRINT_MS = 60_000;
 
-/** Prints errors: each kind when it comes first, and then at most once a minute, with how many came since. */
-export function seldom(io: Pick<CommandIo, 'err' | 'now'>): (error: unknown) => void {
+/** Makes a printer of errors: each kind when it comes first, and then at most once a minute, with how many came since. */
+export function onceAMinute(io: Pick<CommandIo, 'err' | 'now'>): (error: unknown) => void {
   const kinds = new Map<string, { printedMs: number; count: number }>();
   return (error) => {
     const { name, code } = kindOf(error);
@@ -248,8 +248,8 @@ export function faultLine({ cause, count, name, ...fault }: GatewayFault, nowMs:
   });
 }
 
-/** A sentence of plimsoll's own as a line of JSON. */
-export function problemLine(message: string, nowMs: number): string {
+/** What is wrong with the reading of the organization, in a sentence of plimsoll's own, as a line of JSON. */
+export function organizationLine(message: string, nowMs: number): string {
   return logLine(nowMs, { level: 'warn', event: 'organization', message });
 }
 

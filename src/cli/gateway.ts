@@ -23,7 +23,7 @@ import {
   type Command,
   type CommandIo,
 } from './command.ts';
-import { RequestLog, faultLine, logLine, problemLine, redisLine, seldom } from './gateway-log.ts';
+import { RequestLog, faultLine, logLine, organizationLine, redisLine, onceAMinute } from './gateway-log.ts';
 import { reload, watchFile } from './gateway-reload.ts';
 import type { RunningGateway, StartedGateway, Supervised } from './gateway-start.ts';
 import type { Serving } from './gateway-worker.ts';
@@ -216,9 +216,9 @@ async function started(
 ): Promise<StartedGateway> {
   const { startGateway } = await import('./gateway-start.ts');
   const log = new RequestLog((line) => io.out(line));
-  const onError = seldom(io);
+  const onError = onceAMinute(io);
   const onFault = (fault: GatewayFault): void => io.err(faultLine(fault, io.now()));
-  const onProblem = (message: string): void => io.err(problemLine(message, io.now()));
+  const onProblem = (message: string): void => io.err(organizationLine(message, io.now()));
   const onRedis = (store: string, outage: string | null): void => io.err(redisLine({ store, outage }, io.now()));
   return startGateway(configuration, { log, onError, onFault, onProblem, onRedis }, supervised);
 }

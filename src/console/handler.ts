@@ -148,12 +148,14 @@ function json(view: View): Response {
 
 function html(text: string | null): Response {
   if (text === null) return new Response('No runbook has this name.\n', { status: 404 });
-  return new Response(text, { headers: { ...SAFE, 'content-type': typeOf(''), 'cache-control': 'no-cache' } });
+  return new Response(text, { headers: { ...SAFE, 'content-type': HTML, 'cache-control': 'no-cache' } });
 }
+
+const HTML = 'text/html; charset=utf-8';
 
 function typeOf(asset: string): string {
   if (asset.endsWith('.js')) return 'text/javascript; charset=utf-8';
-  return asset.endsWith('.css') ? 'text/css; charset=utf-8' : 'text/html; charset=utf-8';
+  return asset.endsWith('.css') ? 'text/css; charset=utf-8' : HTML;
 }
 
 /** Begins the name of a parameter that filters by a label: `label.route=chat`. */

@@ -1,5 +1,13 @@
 /** The page that Prometheus scrapes, in both of its formats. */
-import { FamilyPage, exemplarText, labelText, numberText, quotable, unbroken, withDefaults } from './family-page.ts';
+import {
+  FamilyPage,
+  exemplarText,
+  labelText,
+  numberText,
+  escaped,
+  escapedInQuotes,
+  withDefaults,
+} from './family-page.ts';
 import type { MetricRegistry } from './registry.ts';
 import type { AnyFamily, LabelPairs } from './series.ts';
 
@@ -131,7 +139,7 @@ export type ExpositionFormat = 'text' | 'openmetrics';
 /** The lines before the samples of a metric. OpenMetrics names a counter without its `_total`. */
 function headText(metric: { name: string; help: string; type: string }, format: ExpositionFormat): string {
   const name = format === 'openmetrics' ? familyName(metric) : metric.name;
-  const help = format === 'openmetrics' ? quotable(metric.help) : unbroken(metric.help);
+  const help = format === 'openmetrics' ? escapedInQuotes(metric.help) : escaped(metric.help);
   return `# HELP ${name} ${help}\n# TYPE ${name} ${metric.type}\n`;
 }
 

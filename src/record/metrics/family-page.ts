@@ -175,7 +175,7 @@ class Edit {
 /** `{a="1",b="2"}`, or nothing if there is no label. */
 export function labelText(labels: LabelPairs): string {
   let text = '';
-  for (const [name, value] of labels) text += `${text === '' ? '' : ','}${name}="${quotable(value)}"`;
+  for (const [name, value] of labels) text += `${text === '' ? '' : ','}${name}="${escapedInQuotes(value)}"`;
   return text === '' ? '' : `{${text}}`;
 }
 
@@ -207,11 +207,11 @@ function traceText({ traceId, spanId, value, timestampSeconds }: Exemplar): stri
 }
 
 /** Escapes a text for quotes. Almost none has anything to escape, and a test is cheaper than a replacement that finds nothing. */
-export function quotable(text: string): string {
-  return /["\\\n]/.test(text) ? unbroken(text).replaceAll('"', '\\"') : text;
+export function escapedInQuotes(text: string): string {
+  return /["\\\n]/.test(text) ? escaped(text).replaceAll('"', '\\"') : text;
 }
 
 /** Escapes backslashes and ends of lines. */
-export function unbroken(text: string): string {
+export function escaped(text: string): string {
   return text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
 }
