@@ -158,6 +158,8 @@ export class Account implements BudgetView {
       (balance) => {
         this.#link.learnTime(balance.ledgerMs);
         reservations.learn(balance);
+        // A ledger that has lost spend gets it back.
+        reservations.send();
       },
     );
     await this.#balanceRead;

@@ -17,6 +17,8 @@ export interface Sender {
   resend(): void;
   /** Renews the reservations in the ledger. */
   renew(): void;
+  /** Sends what is pending, and what the ledger was told before it went down, where it was told anything. */
+  restate(): void;
 }
 
 interface LedgerLinkOptions {
@@ -179,8 +181,8 @@ export class LedgerLink {
       this.#nextRetryMs = FIRST_RETRY_MS;
       this.#retry?.();
       this.#retry = null;
-      // The senders kept their postings while the ledger was down.
-      for (const sender of this.#senders) sender.send();
+      // The senders kept their postings while the ledger was down, and it may come back without what it had.
+      for (const sender of this.#senders) sender.restate();
       this.#onUp();
     }
     if (this.#whenSettled.length > 0) this.#tellIfSettled();

@@ -126,8 +126,9 @@ export class Reservations implements Sender {
   learn(balance: Balance): void {
     this.#known = balance;
     if (this.#batch !== null) this.#batch.mayBeKnown = true;
-    if (balance.spentNanoUsd > this.#mostSpentNanoUsd && this.#budget.period.kind !== 'rolling')
-      this.#mostSpentNanoUsd = balance.spentNanoUsd;
+    if (this.#budget.period.kind === 'rolling') return;
+    if (balance.spentNanoUsd >= this.#mostSpentNanoUsd) this.#mostSpentNanoUsd = balance.spentNanoUsd;
+    else this.#heldIsUnsent = true;
   }
 
   /**
@@ -178,6 +179,11 @@ export class Reservations implements Sender {
   renew(): void {
     this.#heldIsUnsent = true;
     if (this.#link.up) this.send();
+  }
+
+  restate(): void {
+    if (this.#taken !== null) this.#heldIsUnsent = true;
+    this.send();
   }
 
   resend(): void {

@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { systemTimers, type Timers } from '../clock.ts';
-import { isLocked, preparedStatements, sqliteDatabase, whenUnlocked } from '../sqlite-database.ts';
+import { SqliteStore, isLocked, preparedStatements, rollBack, whenUnlocked } from '../sqlite-database.ts';
 import {
   LedgerUnavailableError,
   grantRequests,
@@ -33,33 +33,36 @@ export interface SqliteLedgerOptions {
  * (`PLIMSOLL_LEDGER_INVALID`) if the file cannot be used.
  */
 export function sqliteLedger(path: string, options: SqliteLedgerOptions = {}): Ledger {
-  const file = openLedgerFile(path, options.open ?? 'create');
+  const store = openLedger(path, options.open ?? 'create');
+  const { id } = store.contents;
   return {
     kind: 'sqlite',
-    id: () => file.id,
+    id: () => id,
     // All processes that open the file are on one machine, and share its clock.
     timeMs: null,
     post: (posting) => {
       try {
-        return file.post(posting);
+        return store.contents.post(posting);
       } catch (error) {
-        if (isLocked(error)) return postWhenUnlocked(file, posting, options);
+        if (isLocked(error)) return postWhenUnlocked(store, posting, options);
         throw unavailable(error);
       }
     },
-    balance: (period, nowMs) => orUnavailable(() => file.balance(period, nowMs)),
-    history: (account, fromMs) => orUnavailable(() => file.history(account, fromMs)),
-    close: () => file.close(),
+    balance: (period, nowMs) => orUnavailable(() => store.contents.balance(period, nowMs)),
+    history: (account, fromMs) => orUnavailable(() => store.contents.history(account, fromMs)),
+    close: () => store.close(),
   };
 }
 
 /** Many processes that post at once take turns for longer than one posting takes. */
 const LOCK_WAIT_MS = 1_000;
 
-async function postWhenUnlocked(file: LedgerFile, posting: Posting, options: SqliteLedgerOptions): Promise<Posted> {
+type LedgerStore = SqliteStore<LedgerFile>;
+
+async function postWhenUnlocked(store: LedgerStore, posting: Posting, options: SqliteLedgerOptions): Promise<Posted> {
   const { lockWaitMs = LOCK_WAIT_MS, timers = systemTimers, random = Math.random } = options;
   try {
-    return await whenUnlocked(() => file.post(posting), { lockWaitMs, timers, random });
+    return await whenUnlocked(() => store.contents.post(posting), { lockWaitMs, timers, random });
   } catch (error) {
     throw isLocked(error) ? new LedgerUnavailableError('another process has the file locked') : unavailable(error);
   }
@@ -80,9 +83,9 @@ function unavailable(error: unknown): LedgerUnavailableError {
 /** Opening may wait this long for other processes that open the same file: there are no calls yet. */
 const OPEN_WAIT_MS = 5_000;
 
-/** Opens the file and makes its tables. Throws a `ConfigurationError` (`PLIMSOLL_LEDGER_INVALID`). */
-function openLedgerFile(path: string, open: 'create' | 'existing'): LedgerFile {
-  const database = sqliteDatabase({
+/** Throws a `ConfigurationError` (`PLIMSOLL_LEDGER_INVALID`). */
+function openLedger(path: string, open: 'create' | 'existing'): LedgerStore {
+  const file = {
     path,
     open,
     tables: TABLES,
@@ -91,15 +94,15 @@ function openLedgerFile(path: string, open: 'create' | 'existing'): LedgerFile {
     // Small pages: a posting changes three of them, and the log stores whole pages.
     pragmas: 'PRAGMA page_size = 1024;',
     named: { what: 'ledger', code: 'PLIMSOLL_LEDGER_INVALID' },
-  });
-  try {
-    const file = new LedgerFile(database);
+  };
+  // A file that takes the place of another is the same ledger: its writers give back what they know.
+  let id: string = crypto.randomUUID();
+  return new SqliteStore(file, (database) => {
+    const contents = new LedgerFile(database, id);
     database.exec('PRAGMA busy_timeout = 0');
-    return file;
-  } catch (error) {
-    database.close();
-    throw error;
-  }
+    id = contents.id;
+    return contents;
+  });
 }
 
 /** A writer that was silent for this long does not repeat a posting that was stored. */
@@ -128,11 +131,12 @@ class LedgerFile {
   /** The bucket that each account spent in last: with a new one, old ones are dropped. */
   readonly #buckets = new Map<string, number>();
 
-  constructor(database: DatabaseSync) {
+  /** `id`: where the file has none yet. */
+  constructor(database: DatabaseSync, id: string) {
     this.#database = database;
     this.#statements = preparedStatements(database, STATEMENTS);
     for (const statement of Object.values(this.#statements)) statement.setReadBigInts(true);
-    this.#run('nameLedger', [crypto.randomUUID()]);
+    this.#run('nameLedger', [id]);
     this.id = String(this.#row('id', [])?.['id']);
   }
 
@@ -143,16 +147,8 @@ class LedgerFile {
       this.#run('commit', []);
       return posted;
     } catch (error) {
-      this.#rollBack();
+      rollBack(this.#database);
       throw error;
-    }
-  }
-
-  #rollBack(): void {
-    try {
-      this.#run('rollback', []);
-    } catch {
-      // SQLite has already rolled back, as it does when the disk is full.
     }
   }
 
@@ -164,10 +160,6 @@ class LedgerFile {
   history(account: string, fromMs: number): readonly Spend[] {
     const rows: readonly Row[] = this.#statements.history.all(account, fromMs);
     return rows.map(({ start, spent }) => ({ startMs: Number(start), nanoUsd: amount(spent) }));
-  }
-
-  close(): void {
-    this.#database.close();
   }
 
   #write(posting: Posting): Posted {
@@ -258,7 +250,6 @@ const TABLES = `
 const STATEMENTS = {
   begin: 'BEGIN IMMEDIATE',
   commit: 'COMMIT',
-  rollback: 'ROLLBACK',
   nameLedger: 'INSERT INTO ledger SELECT ? WHERE NOT EXISTS (SELECT 1 FROM ledger)',
   id: 'SELECT id FROM ledger',
   forgetWriters: 'DELETE FROM hold WHERE account = ? AND until < ?',

@@ -1,7 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Eventually } from '../budget/ledger.ts';
 import { systemTimers, type Timers } from '../clock.ts';
-import { isLocked, preparedStatements, sqliteDatabase, whenUnlocked } from '../sqlite-database.ts';
+import { SqliteStore, isLocked, preparedStatements, rollBack, whenUnlocked } from '../sqlite-database.ts';
 import { askAll } from './ask.ts';
 import { newClass, type ClassState } from './pace-state.ts';
 import { MOST_CLASSES, type PaceStore } from './pace-store.ts';
@@ -24,7 +24,9 @@ export interface SqlitePaceOptions {
  */
 export function sqlitePace(path: string, options: SqlitePaceOptions = {}): PaceStore {
   const { lockWaitMs = LOCK_WAIT_MS, timers = systemTimers, random = Math.random } = options;
-  const file = new PaceFile(path);
+  const named = { what: 'store', code: 'PLIMSOLL_PACE_INVALID' };
+  const file = { path, open: 'create', tables: TABLES, version: 1, waitMs: OPEN_WAIT_MS, named } as const;
+  const store = new SqliteStore(file, (database) => new PaceFile(database));
   const step = <T>(run: () => T): Eventually<T> => {
     try {
       return run();
@@ -36,10 +38,10 @@ export function sqlitePace(path: string, options: SqlitePaceOptions = {}): PaceS
   return {
     kind: 'sqlite',
     ask: (modelClass, asked) =>
-      step(() => file.change(modelClass, asked[0]?.nowMs ?? 0, (state) => askAll(state, asked))),
+      step(() => store.contents.change(modelClass, asked[0]?.nowMs ?? 0, (state) => askAll(state, asked))),
     settle: (modelClass, settlement) =>
-      step(() => file.change(modelClass, settlement.nowMs, (state) => settle(state, settlement))),
-    close: () => file.close(),
+      step(() => store.contents.change(modelClass, settlement.nowMs, (state) => settle(state, settlement))),
+    close: () => store.close(),
   };
 }
 
@@ -59,7 +61,6 @@ const STATEMENTS = {
   make: 'INSERT INTO pace_states (state, used_ms, class) VALUES (?, ?, ?)',
   forget: `DELETE FROM pace_states WHERE class NOT IN (SELECT class FROM pace_states ORDER BY used_ms DESC LIMIT ${MOST_CLASSES})`,
   commit: 'COMMIT',
-  rollback: 'ROLLBACK',
 } as const;
 
 /** An open file. Its methods throw SQLite's own errors, and then leave nothing of the step in the file. */
@@ -67,16 +68,14 @@ class PaceFile {
   readonly #database: DatabaseSync;
   readonly #statements: Readonly<Record<keyof typeof STATEMENTS, StatementSync>>;
 
-  constructor(path: string) {
-    const named = { what: 'store', code: 'PLIMSOLL_PACE_INVALID' };
-    const file = { path, open: 'create', tables: TABLES, version: 1, waitMs: OPEN_WAIT_MS, named } as const;
-    this.#database = sqliteDatabase(file);
-    this.#statements = preparedStatements(this.#database, STATEMENTS);
+  constructor(database: DatabaseSync) {
+    this.#database = database;
+    this.#statements = preparedStatements(database, STATEMENTS);
     this.#database.exec('PRAGMA busy_timeout = 0; PRAGMA synchronous = OFF');
   }
 
   change<T>(modelClass: string, nowMs: number, step: (state: ClassState) => T): T {
-    const { begin, read, change, make, forget, commit, rollback } = this.#statements;
+    const { begin, read, change, make, forget, commit } = this.#statements;
     begin.run();
     try {
       const row = read.get(modelClass);
@@ -87,12 +86,8 @@ class PaceFile {
       commit.run();
       return result;
     } catch (error) {
-      if (this.#database.isTransaction) rollback.run();
+      rollBack(this.#database);
       throw error;
     }
-  }
-
-  close(): void {
-    this.#database.close();
   }
 }

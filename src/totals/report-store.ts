@@ -1,5 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { atomically, preparedStatements, sqliteDatabase } from '../sqlite-database.ts';
+import { SqliteStore, atomically, preparedStatements } from '../sqlite-database.ts';
 
 type Eventually<T> = T | Promise<T>;
 
@@ -66,18 +66,16 @@ export function memoryReports(): ReportStore {
  * `ConfigurationError` (`PLIMSOLL_REPORTS_INVALID`) where the file cannot be used.
  */
 export function sqliteReports(path: string): ReportStore {
-  const database = sqliteDatabase({
-    ...{ path, open: 'create', tables: TABLES, version: TABLES_VERSION, waitMs: LOCK_WAIT_MS },
-    named: { what: 'store', code: 'PLIMSOLL_REPORTS_INVALID' },
-  });
-  const file = new ReportsFile(database);
+  const named = { what: 'store', code: 'PLIMSOLL_REPORTS_INVALID' };
+  const file = { path, open: 'create', tables: TABLES, version: TABLES_VERSION, waitMs: LOCK_WAIT_MS, named } as const;
+  const store = new SqliteStore(file, (database) => new ReportsFile(database));
   return {
     kind: 'sqlite',
-    claim: (claim) => file.claim(claim),
-    release: (holder) => file.release(holder),
-    read: (folder) => file.read(folder),
-    write: (holder, atMs, texts) => file.write({ holder, atMs }, texts),
-    close: () => database.close(),
+    claim: (claim) => store.contents.claim(claim),
+    release: (holder) => store.contents.release(holder),
+    read: (folder) => store.contents.read(folder),
+    write: (holder, atMs, texts) => store.contents.write({ holder, atMs }, texts),
+    close: () => store.close(),
   };
 }
 

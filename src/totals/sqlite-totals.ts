@@ -1,5 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { atomically, preparedStatements, sqliteDatabase } from '../sqlite-database.ts';
+import { SqliteStore, atomically, preparedStatements } from '../sqlite-database.ts';
 import {
   KEEP_DAYS,
   SILENT_MS,
@@ -23,16 +23,14 @@ import {
  * the file cannot be used.
  */
 export function sqliteTotals(path: string, open: 'create' | 'existing' = 'create'): TotalsStore {
-  const database = sqliteDatabase({
-    ...{ path, open, tables: TABLES, version: TABLES_VERSION, waitMs: LOCK_WAIT_MS },
-    named: { what: 'totals', code: 'PLIMSOLL_TOTALS_INVALID' },
-  });
-  const file = new TotalsFile(database);
+  const named = { what: 'totals', code: 'PLIMSOLL_TOTALS_INVALID' };
+  const file = { path, open, tables: TABLES, version: TABLES_VERSION, waitMs: LOCK_WAIT_MS, named };
+  const store = new SqliteStore(file, (database) => new TotalsFile(database));
   return {
     kind: 'sqlite',
-    add: (posting) => file.add(posting),
-    read: (fromDay, toDay) => file.read(fromDay, toDay),
-    close: () => database.close(),
+    add: (posting) => store.contents.add(posting),
+    read: (fromDay, toDay) => store.contents.read(fromDay, toDay),
+    close: () => store.close(),
   };
 }
 

@@ -1,7 +1,7 @@
 import type { StatementSync } from 'node:sqlite';
 import type { Eventually } from '../../budget/ledger.ts';
 import { systemClock, type Clock } from '../../clock.ts';
-import { atomically, preparedStatements, sqliteDatabase } from '../../sqlite-database.ts';
+import { SqliteStore, atomically, preparedStatements } from '../../sqlite-database.ts';
 
 /** What a request takes from a bucket that holds a minute's worth and refills evenly. */
 export interface Take {
@@ -180,15 +180,21 @@ export function sqliteLimits(
   { clock = systemClock }: { readonly clock?: Pick<Clock, 'epochMs'> } = {},
 ): LimitStore {
   const named = { what: 'tokens', code: 'PLIMSOLL_TOKENS_INVALID' };
-  const database = sqliteDatabase({ path, open: 'create', tables: TABLES, version: 1, waitMs: LOCK_WAIT_MS, named });
-  // Limits are of the last minute: none of them has to survive a power failure.
-  database.exec('PRAGMA synchronous = OFF');
-  const statements = preparedStatements(database, STATEMENTS);
-  const state = stateIn(statements);
+  const file = { path, open: 'create', tables: TABLES, version: 1, waitMs: LOCK_WAIT_MS, named } as const;
+  const store = new SqliteStore(file, (database) => {
+    // Limits are of the last minute: none of them has to survive a power failure.
+    database.exec('PRAGMA synchronous = OFF');
+    const statements = preparedStatements(database, STATEMENTS);
+    return { database, statements, state: stateIn(statements) };
+  });
+  const change = <T>(step: (contents: typeof store.contents) => T): T => {
+    const { contents } = store;
+    return atomically(contents.database, () => step(contents));
+  };
   let sweptMs = 0;
   return {
     take: (ask) =>
-      atomically(database, () => {
+      change(({ statements, state }) => {
         const nowMs = clock.epochMs();
         if (nowMs >= sweptMs + SWEEP_MS) {
           sweptMs = nowMs;
@@ -197,10 +203,10 @@ export function sqliteLimits(
         }
         return takeFrom(state, ask, nowMs);
       }),
-    settle: (settlement) => atomically(database, () => settleIn(state, settlement, clock.epochMs())),
+    settle: (settlement) => change(({ state }) => settleIn(state, settlement, clock.epochMs())),
     renew: ({ slots, lease, leaseMs }) =>
-      atomically(database, () => slots.forEach(({ name }) => state.hold(name, lease, clock.epochMs() + leaseMs))),
-    close: () => database.close(),
+      change(({ state }) => slots.forEach(({ name }) => state.hold(name, lease, clock.epochMs() + leaseMs))),
+    close: () => store.close(),
   };
 }
 

@@ -1,6 +1,5 @@
-import { closeSync, openSync } from 'node:fs';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { atomically, preparedStatements, sqliteDatabase } from '../../sqlite-database.ts';
+import { SqliteStore, atomically, preparedStatements } from '../../sqlite-database.ts';
 import { afterForgetting, auditFrom, auditText, type AuditEntry, type AuditFilter } from './audit.ts';
 import { auditEntry, isForgotten, withoutOwner } from './token-audit.ts';
 import {
@@ -37,17 +36,20 @@ const LOCK_WAIT_MS = 1_000;
  * if it does not exist and `open` is `existing`.
  */
 export function sqliteTokens(path: string, open: 'create' | 'existing' = 'create'): TokenStore {
-  const file = new TokenFile(openDatabase(path, open));
+  const named = { what: 'tokens', code: 'PLIMSOLL_TOKENS_INVALID' };
+  const file = { path, open, tables: TABLE, version: TABLE_VERSION, waitMs: LOCK_WAIT_MS, named, isPrivate: true };
+  let files = 0;
+  const store = new SqliteStore(file, (database) => new TokenFile(database, FILE_VERSIONS * files++));
   return {
     kind: 'sqlite',
-    put: (record, actor = '') => query(() => file.put(record, actor)),
-    find: (id) => query(() => file.find(id)),
-    version: () => file.version(),
-    list: () => query(() => file.list()),
-    revoke: (id, atMs, actor = '') => query(() => file.revoke(id, { atMs, actor })),
-    audit: () => query(() => file.audit().map(({ entry }) => entry)),
-    forget: (what, entry) => query(() => file.forget(what, entry)),
-    close: async () => file.close(),
+    put: (record, actor = '') => query(() => store.contents.put(record, actor)),
+    find: (id) => query(() => store.contents.find(id)),
+    version: () => store.contents.version(),
+    list: () => query(() => store.contents.list()),
+    revoke: (id, atMs, actor = '') => query(() => store.contents.revoke(id, { atMs, actor })),
+    audit: () => query(() => store.contents.audit().map(({ entry }) => entry)),
+    forget: (what, entry) => query(() => store.contents.forget(what, entry)),
+    close: async () => store.close(),
   };
 }
 
@@ -65,17 +67,21 @@ const STATEMENTS = {
   drop: 'DELETE FROM audit WHERE place = ?',
 } as const;
 
+/** Versions of one file: those of a file in its place are others. */
+const FILE_VERSIONS = 2 ** 40;
+
 /** A file of tokens, and of the audit log. */
 class TokenFile {
   readonly #database: DatabaseSync;
   readonly #statements: Readonly<Record<keyof typeof STATEMENTS, StatementSync>>;
-  #written = 0;
+  #written: number;
   /** What SQLite counted, in this turn of the event loop; `null` before it was asked. */
   #counted: number | null = null;
   #countedAtMs = 0;
 
-  constructor(database: DatabaseSync) {
+  constructor(database: DatabaseSync, firstVersion: number) {
     this.#database = database;
+    this.#written = firstVersion;
     this.#statements = preparedStatements(database, STATEMENTS);
   }
 
@@ -151,10 +157,6 @@ class TokenFile {
     });
   }
 
-  close(): void {
-    this.#database.close();
-  }
-
   #add(entry: AuditEntry): void {
     this.#statements.add.run(auditText(entry));
   }
@@ -169,22 +171,6 @@ class TokenFile {
       this.#written += 1;
       database.exec('PRAGMA synchronous = NORMAL');
     }
-  }
-}
-
-function openDatabase(path: string, open: 'create' | 'existing'): DatabaseSync {
-  const named = { what: 'tokens', code: 'PLIMSOLL_TOKENS_INVALID' };
-  if (open === 'create') createPrivate(path);
-  return sqliteDatabase({ path, open, tables: TABLE, version: TABLE_VERSION, waitMs: LOCK_WAIT_MS, named });
-}
-
-/** Creates the file for its owner only. SQLite gives its companion files the same permissions. */
-function createPrivate(path: string): void {
-  if (path === ':memory:') return;
-  try {
-    closeSync(openSync(path, 'a', 0o600));
-  } catch {
-    // SQLite reports why it cannot be created.
   }
 }
 

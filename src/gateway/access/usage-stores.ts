@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { RedisScript, redisConnection, type RedisClient, type RedisConnection } from '../../redis/connection.ts';
-import { atomically, preparedStatements, sqliteDatabase } from '../../sqlite-database.ts';
+import { SqliteStore, atomically, preparedStatements } from '../../sqlite-database.ts';
 import {
   USAGE_COUNTS,
   forgottenCell,
@@ -29,17 +29,15 @@ const LOCK_WAIT_MS = 1_000;
  * Throws a `ConfigurationError` (`PLIMSOLL_USAGE_INVALID`) where the file cannot be used.
  */
 export function sqliteUsage(path: string, keepDays: number, open: 'create' | 'existing' = 'create'): UsageStore {
-  const database = sqliteDatabase({
-    ...{ path, open, tables: TABLES, version: 1, waitMs: LOCK_WAIT_MS },
-    named: { what: 'usage', code: 'PLIMSOLL_USAGE_INVALID' },
-  });
-  const file = new UsageFile(database, keepDays);
+  const named = { what: 'usage', code: 'PLIMSOLL_USAGE_INVALID' };
+  const file = { path, open, tables: TABLES, version: 1, waitMs: LOCK_WAIT_MS, named };
+  const store = new SqliteStore(file, (database) => new UsageFile(database, keepDays));
   return {
     kind: 'sqlite',
-    add: (posting) => file.add(posting),
-    read: (fromDay, toDay) => sorted(file.read(fromDay, toDay)),
-    forget: (what) => file.forget(what),
-    close: () => database.close(),
+    add: (posting) => store.contents.add(posting),
+    read: (fromDay, toDay) => sorted(store.contents.read(fromDay, toDay)),
+    forget: (what) => store.contents.forget(what),
+    close: () => store.close(),
   };
 }
 
