@@ -223,8 +223,11 @@ interface Leaving {
 /** The requests in progress, and whether more are accepted. */
 export class OpenRequests {
   readonly #most: number;
-  /** Each with its client and its token, once they are known. */
-  readonly #open = new Map<GatewayRequest, Pick<Grant, 'client' | 'tokenId'> | null>();
+  /**
+   * In no order. Each table that a `Map` or `Set` has outgrown leads to the next one: the one that a full collection finds would
+   * keep all requests after it until the next full collection.
+   */
+  readonly #open: GatewayRequest[] = [];
   readonly #byToken = new Map<string, number>();
   readonly #room: SharedRoom;
   /** No more requests should come; those that do are served until it drains. */
@@ -244,29 +247,35 @@ export class OpenRequests {
   }
 
   get isFull(): boolean {
-    return this.#open.size > this.#most;
+    return this.#open.length > this.#most;
   }
 
   add(request: GatewayRequest): void {
-    this.#open.set(request, null);
+    request.place = this.#open.push(request) - 1;
   }
 
   /** Counts a request for its client and its token, and tells why there may not be one more. */
-  assign(request: GatewayRequest, { client, tokenId, requestsAtOnce }: Grant): 'busy' | 'overloaded' | null {
+  assign(request: GatewayRequest, grant: Grant): 'busy' | 'overloaded' | null {
+    const { client, tokenId, requestsAtOnce } = grant;
     const count = this.#byToken.get(tokenId) ?? 0;
     if (count >= (requestsAtOnce ?? Number.POSITIVE_INFINITY)) return 'busy';
-    if (!this.#open.has(request)) return null; // its client has gone
+    if (request.place < 0) return null; // its client has gone
     if (!this.#room.take(client, 1)) return 'overloaded';
-    this.#open.set(request, { client, tokenId });
+    request.countedFor = grant;
     this.#byToken.set(tokenId, count + 1);
     return null;
   }
 
   delete(request: GatewayRequest): void {
-    const assigned = this.#open.get(request) ?? null;
-    if (assigned !== null) this.#unassign(assigned);
-    this.#open.delete(request);
-    if (this.#open.size === 0) this.#onEmpty?.();
+    if (request.place < 0) return;
+    if (request.countedFor !== null) this.#unassign(request.countedFor);
+    const last = this.#open.pop();
+    if (last !== undefined && last !== request) {
+      last.place = request.place;
+      this.#open[last.place] = last;
+    }
+    request.place = -1;
+    if (this.#open.length === 0) this.#onEmpty?.();
   }
 
   #unassign({ client, tokenId }: Pick<Grant, 'client' | 'tokenId'>): void {
@@ -287,10 +296,10 @@ export class OpenRequests {
   async drain(deadlineMs: number, timers: Timers): Promise<void> {
     this.isLeaving = true;
     this.#isDraining = true;
-    if (this.#open.size === 0) return;
+    if (this.#open.length === 0) return;
     await new Promise<void>((resolve) => {
       const cancel = timers.whileWaiting(deadlineMs, () => {
-        for (const request of this.#open.keys()) request.abort();
+        for (const request of [...this.#open]) request.abort();
         resolve();
       });
       this.#onEmpty = () => {

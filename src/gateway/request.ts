@@ -27,6 +27,10 @@ export class GatewayRequest implements RequestHead {
   readonly baseUrl: () => string;
   /** `null` for a request without a body. */
   readonly body: Readable | null;
+  /** Its place among the requests in progress; -1 once it has ended. */
+  place = -1;
+  /** The client and the token that it counts for, once they are known. */
+  countedFor: Pick<Grant, 'client' | 'tokenId'> | null = null;
   #isAborted = false;
   #onAbort: (() => void) | null = null;
   #giveUp: AbortController | null = null;

@@ -124,16 +124,30 @@ function refuse(error: Error, socket: Duplex, response: ServerResponse | null): 
   socket.end(`${head}\r\n\r\n${body}`, () => setTimeout(() => socket.destroy(), LINGER_MS).unref());
 }
 
+/** A response that is not over, and what of it had been sent at the last look. */
+interface OpenResponse {
+  /** `null` when it is over: each table that a `Set` has outgrown leads to the next, so all of its members live until a full collection. */
+  outgoing: ServerResponse | null;
+  bytes: number;
+  looks: number;
+}
+
 /** Disconnects clients that have read nothing of a waiting response in several checks, over this time. */
 function disconnectStalled(server: Server, stalledMs: number): void {
-  const open = new Map<ServerResponse, { bytes: number; looks: number }>();
+  const open = new Set<OpenResponse>();
   const looksUntilGone = 4;
   server.on('request', (_, outgoing) => {
-    open.set(outgoing, { bytes: 0, looks: 0 });
-    outgoing.once('close', () => open.delete(outgoing));
+    const opened: OpenResponse = { outgoing, bytes: 0, looks: 0 };
+    open.add(opened);
+    outgoing.once('close', () => {
+      open.delete(opened);
+      opened.outgoing = null;
+    });
   });
   const looking = setInterval(() => {
-    for (const [outgoing, seen] of open) {
+    for (const seen of open) {
+      const { outgoing } = seen;
+      if (outgoing === null) continue;
       const { socket } = outgoing;
       const bytes = socket?.bytesWritten ?? 0;
       // Without a socket it waits for the response before it, and its client for both.

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Grant } from 'plimsoll/gateway';
+import { systemTimers } from '../../src/clock.ts';
 import { OpenRequests } from '../../src/gateway/context.ts';
 import { GatewayRequest } from '../../src/gateway/request.ts';
 import { GRANT } from '../../testing/gateway/workbench.ts';
+import { keptBytes } from '../../testing/kept-bytes.ts';
 
 const request = (): GatewayRequest =>
   new GatewayRequest({ method: 'GET', target: '/v1/models', rawHeaders: [], baseUrl: () => '' }, null);
@@ -33,4 +35,38 @@ test('a client that opens all the requests that it can get leaves some to the ot
   while (begin(open, { tokenId: String(granted), client: 'greedy' }).refused === null) granted++;
   assert.ok(granted > 500 && granted < 600, String(granted));
   assert.equal(begin(open, { client: 'modest' }).refused, null);
+});
+
+test('requests that have ended keep no later ones in memory until a full collection', async () => {
+  const open = new OpenRequests(1_000);
+  const rawHeaders = (): string[] => Array.from({ length: 1_000 }, () => 'x-harbor');
+  const begun: GatewayRequest[] = [];
+  const turnOver = (): void => {
+    const one = new GatewayRequest({ method: 'GET', target: '/', rawHeaders: rawHeaders(), baseUrl: () => '' }, null);
+    open.add(one);
+    begun.push(one);
+    if (begun.length > 16) open.delete(begun.shift() ?? one);
+  };
+  for (let times = 0; times < 100; times++) turnOver();
+  const kept = await keptBytes(async () => {
+    for (let times = 0; times < 2_000; times++) turnOver();
+  });
+  // All of them together have 16 MB.
+  assert.ok(kept < 4 << 20, `${kept} bytes`);
+});
+
+test('a request that ends among others takes none of them out, and ends once', async () => {
+  const open = new OpenRequests(3);
+  const [first, second, third, fourth] = [request(), request(), request(), request()];
+  for (const each of [first, second, third, fourth]) open.add(each);
+  assert.equal(open.isFull, true);
+  open.delete(second);
+  open.delete(second);
+  assert.equal(open.isFull, false);
+  for (const each of [first, third, fourth]) each.onAbort(() => open.delete(each));
+  await open.drain(0, systemTimers);
+  assert.deepEqual(
+    [first, second, third, fourth].map(({ isAborted }) => isAborted),
+    [true, false, true, true],
+  );
 });

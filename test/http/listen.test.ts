@@ -5,6 +5,7 @@ import { connect } from 'node:net';
 import { after, describe, it } from 'node:test';
 import { rawClient } from '../../testing/gateway/raw-client.ts';
 import { PortError, listen, type ListenOptions, type Listener, type Serving } from '../../src/http/listen.ts';
+import { keptBytes } from '../../testing/kept-bytes.ts';
 
 const opened: Serving[] = [];
 
@@ -49,6 +50,24 @@ describe('a listener on node:http', () => {
     assert.equal(await (await answer).text(), 'Ahoy');
     await closed;
     await assert.rejects(fetch(serving.url));
+  });
+
+  it('keeps no response in memory that is over, until a full collection', async () => {
+    const { port } = await listens((incoming, outgoing) => {
+      Object.assign(outgoing, { cargo: Array.from({ length: 1_000 }, () => incoming.url) });
+      setImmediate(() => outgoing.end('Ahoy'));
+    });
+    const [asking, last] = [
+      'GET / HTTP/1.1\r\nHost: x\r\n\r\n',
+      'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n',
+    ];
+    const askMany = async (times: number): Promise<void> => {
+      for (let asked = 0; asked < times; asked++) await sent(port, asking.repeat(15) + last);
+    };
+    await askMany(10);
+    const kept = await keptBytes(() => askMany(100));
+    // All of them together have more than 12 MB.
+    assert.ok(kept < 6 << 20, `${kept} bytes`);
   });
 
   it("refuses what is not HTTP with an error like the API's", async () => {
