@@ -153,7 +153,9 @@ function configured(
   files: Files,
 ): GatewayConfiguration {
   const configuration =
-    config === null ? configurationInEnvironment(io.env, process.cwd()) : configurationInFile(config, io.env, files);
+    config === null
+      ? configurationInEnvironment(io.env, process.cwd(), files)
+      : configurationInFile(config, io.env, files);
   const { listen, metrics } = configuration;
   const address = { host: host ?? listen.host, port: port ?? listen.port };
   const addresses = [['baseUrl', configuration.baseUrl], ...keyAddresses(configuration)] as const;

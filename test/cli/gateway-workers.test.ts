@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -236,6 +236,23 @@ test('a worker that is started later than a change of the files has the configur
   // The prices are the double of the shipped ones.
   assert.ok(Math.abs(sum('anthropic_cost_usd_total') - (2 * Number(server.billed())) / 1e9) < 1e-9);
   assert.equal(existsSync(join(place.folder, 'other.db')), false);
+});
+
+test('a worker that is started while the file of a key is away has the key of the others', async (t) => {
+  const server = await api(t);
+  const keys = 'keys: { prod-api-key: { file: key.txt } }';
+  const place = await gatewayPlace(t, server, { lines: [...LINES, keys] });
+  writeFileSync(join(place.folder, 'key.txt'), `${server.key}\n`);
+  const gateway = await place.start();
+  const claude = sdk(gateway, await place.token(), { maxRetries: 30 });
+  const file = join(place.folder, 'key.txt');
+  for (const [index, takeAway] of [() => rmSync(file), () => writeFileSync(file, '')].entries()) {
+    takeAway();
+    process.kill(workersOf(gateway)[0] ?? 0, 'SIGKILL');
+    await until(gateway, (sum) => sum('plimsoll_gateway_worker_exits_total', 'killed') === index + 1 && bothReady(sum));
+  }
+  for (let calls = 0; calls < AT_ONCE; calls += 1) await claude.messages.create(PARAMS);
+  assert.equal((await sums(gateway))('plimsoll_gateway_worker_exits_total', 'failed'), 0);
 });
 
 test('a worker that hangs is shown, ended when no other is starting, and replaced', async (t) => {

@@ -17,6 +17,7 @@ import {
   type GatewayConfiguration,
   type ListenAddress,
 } from './configuration.ts';
+import { Files } from './files.ts';
 import { secretInEnvironment, type SecretSources } from './keys.ts';
 import { DEFAULT_OWNERS } from './owners.ts';
 import type { Place } from './places.ts';
@@ -26,11 +27,12 @@ const SECRETS = ['ANTHROPIC_AUTH_TOKEN', 'ANTHROPIC_API_KEY', 'PLIMSOLL_LEDGER',
 
 /**
  * Builds a configuration from environment variables only: one key, and one client called `default` that may do anything
- * with it. Throws a `ConfigurationError` (`PLIMSOLL_GATEWAY_INVALID`) with every problem.
+ * with it. Throws a `ConfigurationError` (`PLIMSOLL_GATEWAY_INVALID`) with every problem. `files`
+ * reads the files of secrets and keeps what it has read.
  */
-export function configurationInEnvironment(given: Env, folder: string): GatewayConfiguration {
+export function configurationInEnvironment(given: Env, folder: string, files = new Files()): GatewayConfiguration {
   const problems: Problem[] = [];
-  const env = withFiles({ env: given, folder }, problems);
+  const env = withFiles({ env: given, folder, files }, problems);
   const report = environmentReport(env);
   const tokens = tokensPlace(env, folder, problems);
   problems.push(...ofTheKey(env, report.problems));
