@@ -97,7 +97,7 @@ export interface BudgetListener {
   counts(budget: Budget): BudgetCounts;
   /** Called once a period for each threshold that a budget reaches. */
   reached(reached: ThresholdReached): void;
-  /** The ledger's id is known. */
+  /** The ledger's id is known, or another: it was emptied, and a process that knew no id came first. */
   identified(ledgerId: string): void;
   /** plimsoll's own code, or the ledger, failed. The call goes on as `onLedgerDown` says. */
   failed(stage: 'budget' | 'ledger', error: unknown): void;
@@ -149,7 +149,7 @@ class SharedBudgets implements Budgets {
   readonly #listeners = new Set<BudgetListener>();
   readonly #watches = new Set<LedgerWatch>();
   readonly #estimators = new WeakMap<BudgetPrices, Estimator>();
-  #identified = false;
+  #identified: string | null = null;
   #hasLost = false;
   #closed: Promise<boolean> | undefined;
 
@@ -227,6 +227,7 @@ class SharedBudgets implements Budgets {
     const detail = 'Keep the file, or set "maxmemory-policy noeviction" and "appendonly yes" in Redis.';
     if (!this.#hasLost) process.emitWarning(loss.message, { type: WARNING, code: loss.code, detail });
     this.#hasLost = true;
+    void this.refresh().then(() => this.#identify());
   }
 
   flush(): Promise<boolean> {
@@ -246,8 +247,8 @@ class SharedBudgets implements Budgets {
 
   #identify(): void {
     const id = this.#link.ledger.id();
-    if (id === null || this.#identified) return;
-    this.#identified = true;
+    if (id === null || id === this.#identified) return;
+    this.#identified = id;
     for (const listener of this.#listeners) listener.identified(id);
   }
 

@@ -44,14 +44,14 @@ function newListener(store: Store, budgets: Budgets): BudgetListener {
   }
   const unidentified = families.anthropic_budget_ledger_up.series({ ledger: budgets.ledger.kind, ledger_id: '' });
   unidentified.computeBy(() => (budgets.ledger.id === null ? Number(budgets.ledger.up) : null));
-  let isIdentified = false;
+  const identities = new Set<string>();
   return {
     counts: (budget) => countsOf(store, budget, blocked.get(budget)),
     reached: ({ budget, threshold }) =>
       families.anthropic_budget_thresholds_reached_total.series({ budget, threshold: String(threshold) }).add(1),
     identified(ledgerId) {
-      if (!isIdentified) showBalances(store, budgets, ledgerId);
-      isIdentified = true;
+      if (!identities.has(ledgerId)) showBalances(store, budgets, ledgerId);
+      identities.add(ledgerId);
     },
     failed: (stage) => store.errors(stage),
   };
@@ -142,16 +142,21 @@ function showPeriod({ families }: Store, view: BudgetView): void {
   end.computeBy(() => view.span().endMs / 1000);
 }
 
+/** A ledger that gets another id is no longer shown under the one before: sums over ledgers would have it twice. */
 function showBalances({ families }: Store, budgets: Budgets, ledgerId: string): void {
   const { kind } = budgets.ledger;
+  const ifSame = (read: () => number | null) => (): number | null => (budgets.ledger.id === ledgerId ? read() : null);
   const up = families.anthropic_budget_ledger_up.series({ ledger: kind, ledger_id: ledgerId });
-  up.computeBy(() => Number(budgets.ledger.up));
+  up.computeBy(ifSame(() => Number(budgets.ledger.up)));
   for (const view of budgets.all) {
     const labels = { ...labelsOf(view.budget), ledger_id: ledgerId };
-    families.anthropic_budget_limit_usd.series(labels).set(usdOf(view.budget.limitNanoUsd));
-    families.anthropic_budget_spent_usd.series(labels).computeBy(() => shownUsd(view.balance()?.spentNanoUsd));
-    families.anthropic_budget_reserved_usd.series(labels).computeBy(() => shownUsd(view.balance()?.reservedNanoUsd));
-    families.anthropic_budget_forecast_usd.series(labels).computeBy(() => view.forecast()?.expectedUsd ?? null);
+    const limitUsd = usdOf(view.budget.limitNanoUsd);
+    families.anthropic_budget_limit_usd.series(labels).computeBy(ifSame(() => limitUsd));
+    families.anthropic_budget_spent_usd.series(labels).computeBy(ifSame(() => shownUsd(view.balance()?.spentNanoUsd)));
+    families.anthropic_budget_reserved_usd
+      .series(labels)
+      .computeBy(ifSame(() => shownUsd(view.balance()?.reservedNanoUsd)));
+    families.anthropic_budget_forecast_usd.series(labels).computeBy(ifSame(() => view.forecast()?.expectedUsd ?? null));
     if (kind !== 'memory' || !isVolatileInMemory(view.budget)) continue;
     families.anthropic_budget_volatile_ledger.series({ budget: view.budget.name, ledger_id: ledgerId }).set(1);
   }
@@ -167,8 +172,8 @@ export function hideBudgets({ families }: Store, { all, ledger }: Budgets, next:
     const labels = labelsOf(budget);
     if (shownNow.has(JSON.stringify(labels))) continue;
     const ofLedger = { ...labels, ledger_id: ledger.id ?? '' };
-    families.anthropic_budget_limit_usd.series(ofLedger).clear();
     const computed = [
+      families.anthropic_budget_limit_usd.series(ofLedger),
       families.anthropic_budget_period_start_timestamp_seconds.series(labels),
       families.anthropic_budget_period_end_timestamp_seconds.series(labels),
       families.anthropic_budget_blocked_in_period.series(labels),

@@ -200,6 +200,8 @@ interface StoreOptions extends Pick<Required<RedisLedgerOptions>, 'prefix' | 'ke
 
 class RedisStore {
   id: string | null = null;
+  /** Whether Redis has the id, as far as is known: one that has lost spend may have lost the id as well. */
+  #hasId = false;
   readonly #connection: RedisConnection;
   readonly #prefix: string;
   readonly #keepMs: number;
@@ -210,6 +212,10 @@ class RedisStore {
     this.#prefix = options.prefix;
     this.#keepMs = options.keepMs;
     this.#givenMs = options.timeMs;
+    // It may be another Redis that answers again.
+    connection.listen((outage) => {
+      if (outage === null) this.#hasId = false;
+    });
   }
 
   /** Reads the time with a balance of nothing: a script can, wherever its keys are. */
@@ -229,6 +235,7 @@ class RedisStore {
     ];
     const reply = await this.#run(posting, { writer, holdMs: posting.holdMs }, rest);
     const [granted, spent, reserved, levelBefore, level, ledgerMs, lost] = reply;
+    if (lost !== '0') this.#hasId = false;
     return {
       granted: [...String(granted)].map((mark) => mark === '1'),
       spentNanoUsd: BigInt(String(spent)),
@@ -282,20 +289,21 @@ class RedisStore {
 
   async #ask<T>(command: () => Promise<T>): Promise<T> {
     try {
-      const [answer] = await Promise.all([command(), this.id ?? this.#identify()]);
+      const [answer] = await Promise.all([command(), this.#hasId ? this.id : this.#identify()]);
       return answer;
     } catch (error) {
       throw new LedgerUnavailableError('Redis failed', error);
     }
   }
 
-  /** The id lives as long as the data: a Redis that was emptied is another ledger. */
+  /** The id is kept with the data. A Redis that was emptied gets it back, unless a process that did not know it came first. */
   async #identify(): Promise<void> {
     const key = `${this.#prefix}ledger_id`;
     this.id = await this.#connection.ask(key, async (client) => {
-      await client.setnx(key, randomUUID());
+      await client.setnx(key, this.id ?? randomUUID());
       return client.get(key);
     });
+    this.#hasId = true;
   }
 
   /** The braces keep all keys of an account in one slot of a Cluster. */

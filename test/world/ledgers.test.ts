@@ -174,6 +174,41 @@ describe('two replicas whose clocks are 90 s apart, with one Redis', { skip: red
 });
 
 describe('a month whose Redis loses all that it had', { skip: redis.skip }, () => {
+  for (const isLate of [false, true])
+    it(`is one ledger on a dashboard, ${isLate ? 'also if a process that knew nothing' : 'if one that knew its id'} comes first`, async () => {
+      const server = await redisServer();
+      const admin = new Redis(server.url);
+      const ledgers = [redisLedger(server.url), redisLedger(server.url)] as const;
+      const [one, two] = ledgers.map((ledger) => budgeted([DOLLAR], { simulator, budgets: { ledger } }));
+      try {
+        assert.ok(one !== undefined && two !== undefined);
+        await one.claude.messages.create(CALL);
+        await one.held.flush();
+        const id = ledgers[0].id();
+        for (let calls = 0; calls < 3; calls += 1) await two.claude.messages.create(CALL);
+        await two.held.flush();
+        await admin.flushall();
+        if (isLate) await admin.set('plimsoll:ledger_id', 'the id of another');
+        for (const bench of [one, two]) {
+          await bench.claude.messages.create(CALL);
+          await bench.held.flush();
+          await bench.held.refresh();
+        }
+        assert.equal(ledgers[0].id() === id, !isLate);
+        assert.equal(ledgers[1].id(), ledgers[0].id());
+        const gauges = [
+          await samples(one.registry, 'anthropic_budget_spent_usd'),
+          await samples(two.registry, 'anthropic_budget_spent_usd'),
+        ];
+        for (const gauge of gauges)
+          assert.deepEqual(Object.keys(gauge), [`budget=all,period=month,scope=all,ledger_id=${ledgers[0].id()}`]);
+      } finally {
+        admin.disconnect();
+        for (const ledger of ledgers) await ledger.close();
+        await server.end();
+      }
+    });
+
   it('is spent once by the processes that go on: $0.03 of 30 calls, whoever of them noticed first', async () => {
     const server = await redisServer();
     const admin = new Redis(server.url);
