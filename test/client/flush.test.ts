@@ -108,7 +108,8 @@ describe('flush() in a function', { skip: redis.skip }, () => {
 });
 
 describe('flush()', () => {
-  it('says that something was not taken, and flushes the rest', async () => {
+  it('says that something was not taken, warns of it once, and flushes the rest', async (t) => {
+    const warned = t.mock.method(process, 'emitWarning', () => undefined);
     let flushed = 0;
     const part = (flushing: () => Promise<unknown>) => ({ flush: () => (flushed++, flushing()) });
     const taken = part(() => Promise.resolve());
@@ -128,5 +129,15 @@ describe('flush()', () => {
     );
     assert.equal(await flush(taken, taken), true);
     assert.equal(flushed, 6);
+    assert.equal(warned.mock.callCount(), 1);
+  });
+
+  it('keeps an answer waiting for 2 s at most, whatever does not respond', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const stuck = { flush: () => new Promise(() => undefined) };
+    const flushing = flush(stuck, { flush: () => Promise.resolve() });
+    await new Promise((resolve) => setImmediate(resolve));
+    t.mock.timers.tick(2_000);
+    assert.equal(await flushing, false);
   });
 });
