@@ -84,11 +84,12 @@ function askedFor(model: string, { guarded }: RequestBody): RequestBody['guarded
 }
 
 function upstreamRequest({ request, endpoint, body, call, onLogin }: GatewayAttempt, key: string): UpstreamRequest {
-  const { method, target, rawHeaders } = request;
-  const headers = forwardedHeaders(rawHeaders, request.headers);
+  const { method, target } = request;
+  const headers = forwardedHeaders(request.headers);
   const readable = endpoint.namesResults === true ? uncompressed(headers) : headers;
-  const credential = onLogin === null ? ['x-api-key', key] : ['authorization', `Bearer ${key}`];
-  return { method, target, headers: [...readable, ...credential], body: changedBody(body, call) };
+  if (onLogin === null) readable.push('x-api-key', key);
+  else readable.push('authorization', `Bearer ${key}`);
+  return { method, target, headers: readable, body: changedBody(body, call) };
 }
 
 /** The gateway changes the response, so the API must not compress it. */

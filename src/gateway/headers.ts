@@ -4,30 +4,103 @@ import type { Attribution } from '../vocabulary.ts';
 /** Names and values in turn, as received. node:http uses headers in this form. */
 export type RawHeaders = readonly string[];
 
-/** Headers by lowercase name. A lookup scans all names: they are few, so that is faster than filling a map. */
-export class HeaderMap {
-  /** Lowercase, in the order of the headers. */
+/**
+ * The names of headers in their order, and what follows from them alone. Most requests of a client have the same, and so do
+ * most responses.
+ */
+class HeaderNames {
+  /** As received. */
+  readonly #given: readonly string[];
+  /** Lowercase. */
   readonly names: readonly string[];
+  /** The first place of each lowercase name. */
+  readonly places = new Map<string, number>();
+  readonly #unblocked = new Map<Blocked, readonly number[]>();
+
+  constructor(raw: RawHeaders) {
+    this.#given = raw.filter((_, at) => at % 2 === 0);
+    this.names = this.#given.map((name) => name.toLowerCase());
+    for (const [place, name] of this.names.entries()) if (!this.places.has(name)) this.places.set(name, place);
+  }
+
+  /** Tells whether these are the names of headers. */
+  areOf(raw: RawHeaders): boolean {
+    const given = this.#given;
+    if (2 * given.length !== raw.length) return false;
+    for (let place = 0; place < given.length; place++) if (given[place] !== raw[2 * place]) return false;
+    return true;
+  }
+
+  /** Places of those that are not blocked. */
+  unblocked(blocked: Blocked): readonly number[] {
+    const known = this.#unblocked.get(blocked);
+    if (known !== undefined) return known;
+    const found = this.names.flatMap((name, place) => (blocked.has(name) ? [] : [place]));
+    this.#unblocked.set(blocked, found);
+    return found;
+  }
+}
+
+/** The names that came last, in so many orders. */
+const known: HeaderNames[] = [];
+const MOST_KNOWN = 16;
+let nextKnown = 0;
+
+/** More names are looked at each time. */
+const MOST_NAMES = 64;
+
+function namesOf(raw: RawHeaders): HeaderNames {
+  for (const names of known) if (names.areOf(raw)) return names;
+  const names = new HeaderNames(raw);
+  if (raw.length <= 2 * MOST_NAMES) {
+    known[nextKnown] = names;
+    nextKnown = (nextKnown + 1) % MOST_KNOWN;
+  }
+  return names;
+}
+
+/** Headers by lowercase name. */
+export class HeaderMap {
+  readonly #names: HeaderNames;
   readonly #raw: RawHeaders;
 
   constructor(raw: RawHeaders) {
-    const names: string[] = [];
-    for (let at = 0; at + 1 < raw.length; at += 2) names.push((raw[at] ?? '').toLowerCase());
-    this.names = names;
+    this.#names = namesOf(raw);
     this.#raw = raw;
   }
 
   has(name: string): boolean {
-    return this.names.includes(name);
+    return this.#names.places.has(name);
   }
 
   /** Returns the value; those of a repeated header are joined by commas. */
   get(name: string): string | undefined {
-    let at = this.names.indexOf(name);
-    if (at === -1) return undefined;
-    let value = this.#raw[2 * at + 1] ?? '';
-    while ((at = this.names.indexOf(name, at + 1)) !== -1) value += `, ${this.#raw[2 * at + 1] ?? ''}`;
+    const { places, names } = this.#names;
+    const place = places.get(name);
+    if (place === undefined) return undefined;
+    const value = this.#raw[2 * place + 1] ?? '';
+    return places.size === names.length ? value : this.#joined(name, place);
+  }
+
+  #joined(name: string, first: number): string {
+    const { names } = this.#names;
+    let value = this.#raw[2 * first + 1] ?? '';
+    for (let place = first; (place = names.indexOf(name, place + 1)) !== -1;)
+      value += `, ${this.#raw[2 * place + 1] ?? ''}`;
     return value;
+  }
+
+  /** Selects names and values that are neither blocked nor of one connection. */
+  passing(blocked: Blocked): string[] {
+    const connection = this.get('connection')?.toLowerCase() ?? 'close';
+    const listed = connection === 'close' || connection === 'keep-alive' ? NO_NAMES : namesIn(connection);
+    const raw = this.#raw;
+    const { names } = this.#names;
+    const kept: string[] = [];
+    for (const place of this.#names.unblocked(blocked))
+      if (listed === NO_NAMES || !listed.has(names[place] ?? ''))
+        kept.push(raw[2 * place] ?? '', raw[2 * place + 1] ?? '');
+    return kept;
   }
 }
 
@@ -78,30 +151,20 @@ const HOP_BY_HOP = [
   'upgrade',
 ];
 
-/** Headers that are not forwarded. */
+/** Headers that are not forwarded, by lowercase name. */
 class Blocked {
-  readonly names: ReadonlySet<string>;
-  readonly prefixes: RegExp;
-  /** The last names by position, and whether each is blocked: most clients send the same, in the same order. */
-  readonly #lastNames: string[] = [];
-  readonly #lastBlocked: boolean[] = [];
+  readonly #names: ReadonlySet<string>;
+  readonly #prefixes: RegExp;
 
   constructor(names: readonly string[], prefixes: RegExp) {
-    this.names = new Set(names);
-    this.prefixes = prefixes;
+    this.#names = new Set(names);
+    this.#prefixes = prefixes;
   }
 
-  /** Tells whether the header of this lowercase name, the `at`th, is blocked. */
-  has(name: string, at: number): boolean {
-    if (this.#lastNames[at] === name) return this.#lastBlocked[at] ?? true;
-    const isBlocked = this.names.has(name) || this.prefixes.test(name);
-    if (at < MOST_ORDERED) [this.#lastNames[at], this.#lastBlocked[at]] = [name, isBlocked];
-    return isBlocked;
+  has(name: string): boolean {
+    return this.#names.has(name) || this.#prefixes.test(name);
   }
 }
-
-/** Names from this position on are looked up each time. */
-const MOST_ORDERED = 64;
 
 /**
  * Headers of a client that are for the gateway only, or that the gateway sets itself: the caller and its address, the
@@ -143,25 +206,13 @@ const NOT_RETURNED = new Blocked(OF_THE_HOST, /^(?:access-control-|plimsoll-)/);
 const NOT_RETURNED_OF_A_GATEWAY = new Blocked(OF_THE_HOST, /^(?:access-control-|plimsoll-|anthropic-ratelimit-)/);
 
 /** Selects the client's headers for the API. */
-export function forwardedHeaders(raw: RawHeaders, headers: HeaderMap): string[] {
-  return passing(raw, headers, NOT_FORWARDED);
+export function forwardedHeaders(headers: HeaderMap): string[] {
+  return headers.passing(NOT_FORWARDED);
 }
 
 /** Selects the API's headers for the client. */
-export function returnedHeaders(raw: RawHeaders, headers: HeaderMap): string[] {
-  return passing(raw, headers, headers.has(LIMIT_HEADER) ? NOT_RETURNED_OF_A_GATEWAY : NOT_RETURNED);
-}
-
-function passing(raw: RawHeaders, headers: HeaderMap, blocked: Blocked): string[] {
-  const connection = headers.get('connection')?.toLowerCase() ?? 'close';
-  const listed = connection === 'close' || connection === 'keep-alive' ? NO_NAMES : namesIn(connection);
-  const kept: string[] = [];
-  const { names } = headers;
-  for (let at = 0; at < names.length; at++) {
-    const lower = names[at] ?? '';
-    if (!blocked.has(lower, at) && !listed.has(lower)) kept.push(raw[2 * at] ?? '', raw[2 * at + 1] ?? '');
-  }
-  return kept;
+export function returnedHeaders(headers: HeaderMap): string[] {
+  return headers.passing(headers.has(LIMIT_HEADER) ? NOT_RETURNED_OF_A_GATEWAY : NOT_RETURNED);
 }
 
 const NO_NAMES: ReadonlySet<string> = new Set();

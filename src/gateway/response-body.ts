@@ -17,6 +17,8 @@ export interface BufferedResponse extends GatewayResponse {
 }
 
 interface BodyWatch {
+  /** Its `content-encoding`. Default: `identity`. */
+  readonly encoding?: string;
   /** Overwritten wherever it stands in the body; empty, the default, for none. */
   readonly key?: string;
   /** Gets the error of the connection when the API breaks the body off. */
@@ -41,6 +43,7 @@ interface BodySink {
 export class ResponseBody {
   readonly #source: IncomingMessage;
   readonly #mask: KeyMask | null;
+  readonly #encoding: string;
   readonly #listeners: BodyListener[] = [];
   /** Decompresses for a listener, and can fall behind. */
   #decoder: Decoder | null = null;
@@ -54,8 +57,9 @@ export class ResponseBody {
   /** The error of the connection on which it broke off, which may be the client's doing; `null` if it did not. */
   brokenBy: Error | null = null;
 
-  constructor(source: IncomingMessage, { key = '', onBroken }: BodyWatch = {}) {
+  constructor(source: IncomingMessage, { key = '', encoding = 'identity', onBroken }: BodyWatch = {}) {
     this.#source = source;
+    this.#encoding = encoding;
     this.#onBroken = onBroken;
     this.#mask = key === '' ? null : new KeyMask(key);
     source.on('error', () => this.#breakOff());
@@ -64,9 +68,8 @@ export class ResponseBody {
 
   /** Adds a listener. Call it before the first byte has been sent. */
   listen(listener: BodyListener): void {
-    const encoding = this.#source.headers['content-encoding'] ?? 'identity';
-    if (encoding === 'identity') return void this.#listeners.push(listener);
-    this.#decoder = decoding(encoding, listener);
+    if (this.#encoding === 'identity') return void this.#listeners.push(listener);
+    this.#decoder = decoding(this.#encoding, listener);
     this.#listeners.push(this.#decoder);
   }
 

@@ -80,7 +80,8 @@ interface UpstreamWatch {
  */
 export function upstream(base: URL, { timeoutMs, connectMs, clock, onResend, watch }: UpstreamOptions): Upstream {
   const isSecure = base.protocol === 'https:';
-  const kept = isSecure ? new HttpsAgent(KEPT) : new HttpAgent(KEPT);
+  // With the timeout of its requests, which need not set it then, and set it back.
+  const kept = new (isSecure ? HttpsAgent : HttpAgent)({ ...KEPT, timeout: timeoutMs });
   const { host } = base;
   // Node makes it of the options of each request; all of them go to one address.
   kept.getName = () => host;
@@ -286,6 +287,7 @@ export class UpstreamResponse implements ResponseHead {
   readonly body: ResponseBody;
   readonly #message: IncomingMessage;
   readonly #key: string;
+  readonly #encoding: string;
   #headers: Headers | null = null;
   #retryHeaders: RetryHeaders = [];
   #whole: Promise<Buffer | null> | null = null;
@@ -301,7 +303,10 @@ export class UpstreamResponse implements ResponseHead {
     this.status = statusCode;
     this.ok = statusCode >= 200 && statusCode < 300;
     this.values = new HeaderMap(rawHeaders);
-    this.body = new ResponseBody(message, { key, onBroken });
+    this.#encoding = this.values.get('content-encoding') ?? 'identity';
+    this.body = new ResponseBody(message, { key, encoding: this.#encoding, onBroken });
+    // Node reads this one when the connection is free again, and would make an object of all headers for it.
+    message.headers = { 'keep-alive': this.values.get('keep-alive') };
   }
 
   /** The headers as `Headers`, which are slower to make than `values`. */
@@ -318,7 +323,7 @@ export class UpstreamResponse implements ResponseHead {
 
   /** The headers for the client. Those of a retry decision replace the API's. */
   get returnedHeaders(): RawHeaders {
-    const raw = withoutSecret(returnedHeaders(this.#message.rawHeaders, this.values), this.#key);
+    const raw = withoutSecret(returnedHeaders(this.values), this.#key);
     if (this.#retryHeaders.length === 0) return raw;
     return [...this.#retryHeaders.reduce((rest, [name]) => without(rest, name), raw), ...this.#retryHeaders.flat()];
   }
@@ -335,8 +340,7 @@ export class UpstreamResponse implements ResponseHead {
     if (bytes === null) return null;
     return new Promise((resolve) => {
       const listener = new JsonListener((value) => resolve(value ?? null));
-      const encoding = this.#message.headers['content-encoding'] ?? 'identity';
-      const reader = encoding === 'identity' ? listener : decoding(encoding, listener);
+      const reader = this.#encoding === 'identity' ? listener : decoding(this.#encoding, listener);
       reader.chunk(bytes);
       reader.end('done');
     });
