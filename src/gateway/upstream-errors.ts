@@ -44,7 +44,7 @@ export class ProtocolError extends Error {
   readonly code = 'PLIMSOLL_UPSTREAM_PROTOCOL';
 
   constructor() {
-    super('the API changed the protocol');
+    super('the API did what HTTP/1.1 does not allow');
     this.name = 'ProtocolError';
   }
 }

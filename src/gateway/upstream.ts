@@ -199,6 +199,11 @@ class SentRequest {
   constructor(request: ClientRequest, { connectMs, connected, upload }: Connecting, way: SendingOptions) {
     this.request = request;
     request.on('response', (message) => {
+      const { statusCode = 0 } = message;
+      if (statusCode < 200 || statusCode > 599) {
+        request.destroy();
+        return this.#fail(new ProtocolError(), way);
+      }
       this.#answer = message;
       if (!this.#isOver) way.answered(message);
       this.#isOver = true;

@@ -7,7 +7,7 @@ import { gzipSync } from 'node:zlib';
 import { valuesOf } from '../../../testing/gateway/http-bytes.ts';
 import { exchanged, rawClient } from '../../../testing/gateway/raw-client.ts';
 import { answer, answersWell, MESSAGE, rawUpstream, type Behaviour } from '../../../testing/gateway/raw-upstream.ts';
-import { errorIn, post, requestTo, subject } from '../../../testing/gateway/subject.ts';
+import { BODY, errorIn, post, requestTo, subject } from '../../../testing/gateway/subject.ts';
 
 const EVENT = 'event: ping\ndata: {"type": "ping"}\n\n';
 const chunk = (text: string): string => `${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`;
@@ -198,6 +198,22 @@ test('a client that leaves while a head comes a byte at a time ends it', async (
   client.leave();
   await upstream.idle();
 });
+
+for (const status of ['000', '099', '600', '999'])
+  test(`an answer of status ${status}, which HTTP does not have, is an api_error to the client`, async (t) => {
+    const upstream = await rawUpstream(t, (socket) => {
+      socket.write(`HTTP/1.1 ${status} Odd\r\nContent-Length: ${MESSAGE.length}\r\n\r\n${MESSAGE}`);
+    });
+    const gateway = await subject(t, { upstream, client: { requestsAtOnce: 1 } });
+    const answered = await exchanged(gateway.port, post(gateway.token));
+    assert.ok(answered);
+    assert.deepEqual([answered.status, valuesOf(answered, 'plimsoll-cause')], [502, ['protocol']]);
+    assert.equal(errorIn(answered).type, 'api_error');
+    const headers = { 'x-api-key': gateway.token };
+    const asked = new Request('http://gateway/v1/messages', { method: 'POST', headers, body: BODY });
+    assert.equal((await gateway.gateway.handle(asked)).status, 502);
+    assert.deepEqual(gateway.errors, []);
+  });
 
 test('interim answers of the upstream are not the answer', async (t) => {
   const upstream = await rawUpstream(t, (socket, request) => {
