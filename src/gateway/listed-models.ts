@@ -20,7 +20,8 @@ export async function forwardModels(
   const asked = pageAsked(request.query);
   const inner = asked === null ? request : wholeList(request);
   const response = await forward(context, { ...authorized, request: inner });
-  return response.status === 200 ? onlyListed(response, lists, asked) : response;
+  // A part of the list, which a client may ask for with Range, names models as the whole does.
+  return response.status < 300 ? onlyListed(response, lists, asked) : response;
 }
 
 const LIST_PATH = '/v1/models';

@@ -185,16 +185,17 @@ export function textOfRequest(given: FetchArguments): Promise<string | null> | n
   return request === null ? null : textAtHand(request);
 }
 
+/** Never rejects: of a `Request` that cannot be copied, or read, whoever sends it gets the error. */
 async function textAtHand(request: Request): Promise<string | null> {
-  const body = request.clone().body as ReadableStream<Uint8Array> | null;
-  if (body === null) return null;
-  const reader = body.getReader();
   let isLate = false;
-  const turn = setImmediate(() => {
-    isLate = true;
-    void reader.cancel().catch(() => undefined); // a body that failed fails the request too
-  });
+  let turn: NodeJS.Immediate | undefined;
   try {
+    const reader = (request.clone().body as ReadableStream<Uint8Array> | null)?.getReader();
+    if (reader === undefined) return null;
+    turn = setImmediate(() => {
+      isLate = true;
+      void reader.cancel().catch(() => undefined); // a body that failed fails the request too
+    });
     const chunks: Uint8Array[] = [];
     for (let read = await reader.read(); !read.done; read = await reader.read()) chunks.push(read.value);
     return isLate ? null : Buffer.concat(chunks).toString('utf8');

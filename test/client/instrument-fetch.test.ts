@@ -199,6 +199,17 @@ describe('the body of a request', () => {
     assert.equal(sim.truth.requests.length, 2);
   });
 
+  it('is sent where a Request cannot be copied, and no error of the copy gets to the program', async () => {
+    const { observed, calls } = bench();
+    const request = new Request(API, { method: 'POST', headers: HEADERS, body: TEXT });
+    const clone = (): never => {
+      throw new TypeError('not this one');
+    };
+    Object.defineProperty(request, 'clone', { value: clone });
+    await (await observed(request)).text();
+    assert.deepEqual(calls(), [{ ...OK, model: null }]);
+  });
+
   it('is left alone where it comes piece by piece: the answer names the model', async () => {
     const { observed, log, sim } = bench();
     let controller: ReadableStreamDefaultController<Uint8Array> | undefined;

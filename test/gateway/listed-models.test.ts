@@ -106,6 +106,17 @@ describe('a token that is bound to models', () => {
     }
   });
 
+  it('gets no part of the list with models that it may not use', async (t) => {
+    const list = JSON.stringify({ data: [{ id: 'claude-opus-5-5' }, { id: 'claude-haiku-5-5' }], has_more: false });
+    const { url } = await written(
+      t,
+      answering((outgoing) => outgoing.writeHead(206, { 'content-range': `bytes 0-20/${list.length}` }).end(list)),
+      { grant: { models: [['haiku']] } },
+    );
+    const answer = await asked(url, { method: 'GET', path: '/v1/models', headers: { ...HEADERS, range: 'bytes=0-' } });
+    assert.doesNotMatch((await bytesOf(answer)).toString(), /opus/);
+  });
+
   it('ends the request to the API when its client leaves', async (t) => {
     let gone = (): void => undefined;
     const closed = new Promise<void>((resolve) => (gone = resolve));
