@@ -96,6 +96,24 @@ export function unknownField(field: string, known: readonly string[], advice: st
   return { kind: 'unknown_field', field, expected: `one of ${known.join(', ')}`, got: 'an unknown field', advice };
 }
 
+/** The names of options, all of which the compiler asks for: `Record<keyof Options, true>`. */
+type OptionNames = Readonly<Record<string, true>>;
+
+/** The problems of options from plain JavaScript: no object, or names that are none of `known`, which would be ignored silently. */
+export function optionProblems(given: unknown, known: OptionNames): readonly Problem[] {
+  if (typeof given !== 'object' || given === null || Array.isArray(given))
+    return [unfit('options', given, { expected: 'an object of options' })];
+  const names = Object.keys(known);
+  return Object.keys(given)
+    .filter((name) => !Object.hasOwn(known, name))
+    .map((name) => unknownField(gotName(name), names, didYouMean(name, names) ?? 'correct or remove it'));
+}
+
+/** Throws a `ConfigurationError` (`PLIMSOLL_OPTIONS_INVALID`) for the problems that there are. */
+export function refuseOptions(problems: readonly Problem[]): void {
+  if (problems.length > 0) throw new ConfigurationError('PLIMSOLL_OPTIONS_INVALID', problems);
+}
+
 /** The problem of a value that is none of a few names. */
 export function unlisted(field: string, value: string, names: readonly string[]): Problem {
   return unfit(field, value, { expected: `one of ${names.join(', ')}`, advice: didYouMean(value, names) });

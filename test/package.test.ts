@@ -136,10 +136,10 @@ test('the package holds what its users need and nothing of the workshop', () => 
   );
 });
 
-test('the package is less than 200 files and 2.8 MB', () => {
+test('the package is less than 200 files and 2.85 MB', () => {
   const bytes = files.reduce((sum, file) => sum + statSync(join(shipped, file)).size, 0);
   assert.ok(files.length < 200, `${files.length} files`);
-  assert.ok(bytes < 2_800_000, `${bytes} bytes`);
+  assert.ok(bytes < 2_850_000, `${bytes} bytes`);
 });
 
 test('every alert leads to a runbook that is in the package', () => {

@@ -1,46 +1,14 @@
-import { systemClock, systemTimers, type Clock, type Timers } from '../clock.ts';
-import { ConfigurationError, unfit, type Problem } from '../errors.ts';
+import { ConfigurationError, unfit } from '../errors.ts';
 import type { SpendGuard } from '../decisions.ts';
 import { Account, type AccountStatus, type BudgetView, type ThresholdReached } from './account.ts';
 import { BudgetGuard, type BudgetCounts } from './budget-guard.ts';
 import { isVolatileInMemory, type Budget, type OnLedgerDown } from './budget.ts';
-import { budgetsOf, loadBudgets, type BudgetDefinition } from './definition.ts';
+import { budgetsOf, loadBudgets } from './definition.ts';
 import type { BudgetPrices } from './budget-prices.ts';
 import { Estimator } from './estimate.ts';
 import { LedgerLink } from './ledger-link.ts';
-import { LedgerLossError, type Ledger, type LedgerKind } from './ledger.ts';
-import { memoryLedger } from './memory-ledger.ts';
-import { LARGEST_WINDOW } from '../prompt.ts';
-
-export interface BudgetsOptions extends BudgetsSettings {
-  readonly definitions: readonly BudgetDefinition[];
-}
-
-/** Settings that the budgets share. All are optional. */
-export interface BudgetsSettings {
-  /** Stores the spend. Default: `memoryLedger()`, in this process. */
-  readonly ledger?: Ledger;
-  /**
-   * Called when spend reaches a threshold: once per period, in one of the processes that share the ledger. plimsoll
-   * does not wait for a returned promise, and counts an error.
-   */
-  readonly onThreshold?: (reached: ThresholdReached) => void | Promise<void>;
-  /** The longest that a call waits for the ledger. Default: 1 s: a ledger that is busy is not down. */
-  readonly deadlineMs?: number;
-  /** A process that posts nothing for this long loses its reservations in the ledger. Default: 60 s, at least 1 s. */
-  readonly holdMs?: number;
-  /**
-   * The tokens to expect of a document by its id or URL, or of a thread that the API keeps, before its route has used one;
-   * from then on what the route has used counts. Default: 1,000,000, the largest context window.
-   */
-  readonly unseenTokens?: number;
-  /** For tests. */
-  readonly clock?: Clock;
-  /** For tests. */
-  readonly timers?: Timers;
-  /** For tests. From 0 to 1. */
-  readonly random?: () => number;
-}
+import { LedgerLossError, type LedgerKind } from './ledger.ts';
+import { checkedOptions, checkedSettings, type BudgetsOptions, type BudgetsSettings } from './settings.ts';
 
 /** Budgets that share a ledger, for one client or many. */
 export interface Budgets {
@@ -116,7 +84,8 @@ export interface BudgetListener {
  *   }),
  * });
  */
-export function budgets({ definitions, ...settings }: BudgetsOptions): Budgets {
+export function budgets(options: BudgetsOptions): Budgets {
+  const { definitions, ...settings } = checkedOptions(options);
   return sharedBudgets(budgetsOf(definitions), settings);
 }
 
@@ -265,57 +234,6 @@ class SharedBudgets implements Budgets {
   #failed(stage: 'budget' | 'ledger', error: unknown): void {
     for (const listener of this.#listeners) listener.failed(stage, error);
   }
-}
-
-const DEADLINE_MS = 1_000;
-
-const HOLD_MS = 60_000;
-
-/** Reservations are renewed three times in `holdMs`: a shorter time would cause almost nothing but renewals. */
-const SHORTEST_HOLD_MS = 1_000;
-
-/** For a longer delay, `setTimeout` fires at once. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
-
-type CheckedSettings = Required<Omit<BudgetsSettings, 'onThreshold'>>;
-
-/** Fills in the defaults. Throws a `ConfigurationError` (`PLIMSOLL_BUDGETS_INVALID`) with all problems. */
-function checkedSettings(settings: BudgetsSettings): CheckedSettings {
-  const { ledger = memoryLedger(), clock = systemClock, timers = systemTimers, random = Math.random } = settings;
-  const { deadlineMs = DEADLINE_MS, holdMs = HOLD_MS, unseenTokens = LARGEST_WINDOW } = settings;
-  const problems = [
-    ...(isLedger(ledger)
-      ? []
-      : [
-          unfit('ledger', ledger, {
-            expected: 'a ledger',
-            advice: 'pass memoryLedger(), sqliteLedger(path) or redisLedger(url)',
-          }),
-        ]),
-    ...milliseconds('deadlineMs', deadlineMs, 1),
-    ...milliseconds('holdMs', holdMs, SHORTEST_HOLD_MS),
-    ...(unseenTokens >= 0 && unseenTokens <= LARGEST_WINDOW
-      ? []
-      : [
-          unfit('unseenTokens', unseenTokens, {
-            expected: `tokens from 0 to ${LARGEST_WINDOW}`,
-            advice: 'leave it out',
-          }),
-        ]),
-  ];
-  if (problems.length > 0) throw new ConfigurationError('PLIMSOLL_BUDGETS_INVALID', problems);
-  return { ledger, clock, timers, random, deadlineMs, holdMs, unseenTokens };
-}
-
-function isLedger(value: unknown): value is Ledger {
-  return typeof value === 'object' && value !== null && 'post' in value && typeof value.post === 'function';
-}
-
-function milliseconds(name: string, value: number, least: number): readonly Problem[] {
-  if (value >= least && value <= LONGEST_TIMER_MS) return [];
-  return [
-    unfit(name, value, { expected: `milliseconds from ${least} to ${LONGEST_TIMER_MS}`, advice: 'leave it out' }),
-  ];
 }
 
 function warnOfVolatile(budgets: readonly Budget[]): void {

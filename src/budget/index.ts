@@ -1,7 +1,8 @@
 /** `plimsoll/budget`: spend limits, the ledgers that store spend, and the error of a refused call. */
 export { budgets, budgetsFromFile } from './budgets.ts';
 export type { BudgetCounts } from './budget-guard.ts';
-export type { BudgetHost, BudgetListener, Budgets, BudgetsOptions, BudgetsSettings } from './budgets.ts';
+export type { BudgetHost, BudgetListener, Budgets } from './budgets.ts';
+export type { BudgetsOptions, BudgetsSettings } from './settings.ts';
 export type { BudgetsStatus, BudgetStatus } from './budgets.ts';
 export { loadBudgets } from './definition.ts';
 export type { BudgetDefinition, PeriodDefinition, ScopeDefinition } from './definition.ts';

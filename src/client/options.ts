@@ -1,7 +1,7 @@
 import type { Budgets } from '../budget/budgets.ts';
 import { systemClock, type Clock } from '../clock.ts';
 import { isServiceVersion } from '../environment/service-version.ts';
-import { ConfigurationError, got, gotName, mayHoldSecret, unfit, unknownField, type Problem } from '../errors.ts';
+import { ConfigurationError, got, mayHoldSecret, optionProblems, unfit, type Problem } from '../errors.ts';
 import type { Pace } from '../pace/pace.ts';
 import type { PriceTable } from '../pricing/prices.ts';
 import { attributionProblems, type AttributionDeclaration } from '../record/call-labels.ts';
@@ -75,7 +75,7 @@ export function configuredModels(env: Readonly<Record<string, string | undefined
 }
 
 /** All of them, which the compiler holds to. */
-const NAMES: Readonly<Record<keyof InstrumentOptions, true>> = {
+export const INSTRUMENT_NAMES: Readonly<Record<keyof InstrumentOptions, true>> = {
   key: true,
   labels: true,
   attribution: true,
@@ -110,10 +110,7 @@ function adviceFor(value: unknown): string {
 
 /** Options of a program in plain JavaScript that are none: a slip would go unnoticed and measure less. */
 export function unknownOptions(given: object): readonly Problem[] {
-  const names = Object.keys(NAMES);
-  return Object.keys(given)
-    .filter((name) => !names.includes(name))
-    .map((name) => unknownField(gotName(name), names, 'correct or remove it'));
+  return optionProblems(given, INSTRUMENT_NAMES);
 }
 
 /**
@@ -237,7 +234,7 @@ function budgetProblems({ budgets, attribution = {} }: InstrumentOptions): reado
     return [unfit('budgets', budgets, { expected: 'budgets', advice: 'pass budgets({ definitions: [...] })' })];
   return budgets.all.flatMap(({ budget: { name, scope } }): readonly Problem[] => {
     if (scope.kind !== 'label' || Object.hasOwn(attribution, scope.label)) return [];
-    const expected = `${name} to have a label that \`attribution\` declares`;
+    const expected = `the label of budget "${name}" to be one that \`attribution\` declares`;
     return [{ kind: 'conflict', field: 'budgets', expected, got: `"${scope.label}"`, advice: 'add it there' }];
   });
 }

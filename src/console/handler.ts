@@ -5,7 +5,7 @@ import { defaultPrices, type PriceTable } from '../pricing/prices.ts';
 import { models, type Models } from '../routing/models.ts';
 import { systemClock, type Clock } from '../clock.ts';
 import { liveCallsOf, samplesOfStore } from './own-process.ts';
-import { ConfigurationError, unfit } from '../errors.ts';
+import { ConfigurationError, optionProblems, refuseOptions, unfit } from '../errors.ts';
 import { redacted } from '../keys/secrets.ts';
 import page from './page.json' with { type: 'json' };
 import type { Replicas } from './replicas.ts';
@@ -29,6 +29,14 @@ export interface ConsoleOptions {
   readonly clock?: Clock;
 }
 
+const NAMES: Readonly<Record<keyof ConsoleOptions, true>> = {
+  registry: true,
+  name: true,
+  prices: true,
+  prometheus: true,
+  clock: true,
+};
+
 interface PrometheusAddress {
   /** `http://127.0.0.1:9090`; a user and a password in it are sent as such, and never shown. */
   readonly url: string;
@@ -47,6 +55,7 @@ interface PrometheusAddress {
  * await serve(consoleHandler({ name: 'harbor-api' }), { port: 9465 });
  */
 export function consoleHandler(options: ConsoleOptions = {}): (request: Request) => Promise<Response> {
+  refuseOptions(optionProblems(options, NAMES));
   const { registry = defaultRegistry(), clock = systemClock } = options;
   const store = storeFor(registry);
   const now = (): number => clock.epochMs();
@@ -79,6 +88,7 @@ function serviceName(env: Readonly<Record<string, string | undefined>>, program:
 
 function historyOf(address: PrometheusAddress | undefined, now: () => number): History | null {
   if (address === undefined) return null;
+  refuseOptions(optionProblems(address, { url: true, matchers: true }));
   if (!URL.canParse(address.url) || !/^https?:$/.test(new URL(address.url).protocol))
     throw new ConfigurationError('PLIMSOLL_CONSOLE', [
       unfit('prometheus.url', redacted(address.url), { expected: 'a URL such as http://127.0.0.1:9090' }),

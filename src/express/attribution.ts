@@ -1,6 +1,6 @@
 import type { Request, RequestHandler } from 'express';
 import { withLateAttribution } from '../client/attribution.ts';
-import { ConfigurationError, type Problem } from '../errors.ts';
+import { optionProblems, refuseOptions, type Problem } from '../errors.ts';
 
 /** Labels by name. A name without a value stays without one, whatever the client's headers say. */
 export type RequestLabels = Readonly<Record<string, string | undefined>>;
@@ -17,6 +17,8 @@ export interface AttributionOptions {
   readonly protected?: readonly string[];
 }
 
+const NAMES: Readonly<Record<keyof AttributionOptions, true>> = { labels: true, headers: true, protected: true };
+
 /**
  * Express middleware that sets attribution labels for every Claude call made while a request is served: `route`, the
  * pattern of the route that handles it, and the labels of the options. Mount it on the application, before the routes and
@@ -24,7 +26,7 @@ export interface AttributionOptions {
  * Only names that the client declared (`attribution` of `instrument()`) become labels; a call outside of any route has
  * no `route`. `labels` that throw are counted in `plimsoll_errors_total` and the call goes on without them.
  *
- * Throws a `ConfigurationError` (`PLIMSOLL_OPTIONS_INVALID`) if a header would set a protected label.
+ * Throws a `ConfigurationError` (`PLIMSOLL_OPTIONS_INVALID`) with all problems, such as a header that would set a protected label.
  *
  * @example
  * app.use(attribution({ labels: (req) => ({ tenant: req.user?.tenant }), headers: { 'x-feature': 'feature' }, protected: ['tenant'] }));
@@ -55,7 +57,7 @@ function keepText(labels: RequestLabels | undefined): RequestLabels {
 function checkOptions(options: AttributionOptions): void {
   const { headers = {}, protected: reserved = [] } = options;
   const closed = new Set([...reserved, 'route']);
-  const problems = Object.entries(headers)
+  const conflicts = Object.entries(headers)
     .filter(([, label]) => closed.has(label))
     .map(([header, label]): Problem => ({
       kind: 'conflict',
@@ -64,12 +66,13 @@ function checkOptions(options: AttributionOptions): void {
       got: `"${label}" for "${header}", which is protected`,
       advice: 'set it in `labels`, from the authenticated request',
     }));
+  const problems = [...optionProblems(options, NAMES), ...conflicts];
   const type = typeof options.labels;
   if (type !== 'undefined' && type !== 'function') {
     const what = { expected: 'a function of the request', got: type, advice: 'write labels: (req) => ({ … })' };
     problems.push({ kind: 'invalid', field: 'labels', ...what });
   }
-  if (problems.length > 0) throw new ConfigurationError('PLIMSOLL_OPTIONS_INVALID', problems);
+  refuseOptions(problems);
 }
 
 /**

@@ -21,9 +21,10 @@ export interface ReachedBy {
  * express().use('/metrics', metrics()).listen(9464, '127.0.0.1');
  */
 export function metrics(options: MetricsHandlerOptions & ReachedBy = {}): RequestHandler {
-  const page = metricsHandler(options);
+  const { names, ...rest } = options;
+  const page = metricsHandler(rest);
   return async function metrics(req, res, next) {
-    if (isMisdirected(req, options.names)) return void res.sendStatus(421);
+    if (isMisdirected(req, names)) return void res.sendStatus(421);
     try {
       const headers = { accept: req.get('accept') ?? '', 'accept-encoding': req.get('accept-encoding') ?? '' };
       await answer(await page(requestOf(req, '/metrics', headers)), res);
@@ -41,9 +42,10 @@ export function metrics(options: MetricsHandlerOptions & ReachedBy = {}): Reques
  * express().use('/metrics', metrics()).use('/live', livePage()).listen(9464, '127.0.0.1');
  */
 export function livePage(options: ConsoleOptions & ReachedBy = {}): RequestHandler {
-  const page = consoleHandler(options);
+  const { names, ...rest } = options;
+  const page = consoleHandler(rest);
   return async function livePage(req, res, next) {
-    if (isMisdirected(req, options.names)) return void res.sendStatus(421);
+    if (isMisdirected(req, names)) return void res.sendStatus(421);
     try {
       await answer(await page(requestOf(req, req.originalUrl)), res);
     } catch (error) {

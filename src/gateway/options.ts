@@ -1,7 +1,7 @@
-import { checkedOptions, keyProblems, type InstrumentOptions } from '../client/options.ts';
+import { INSTRUMENT_NAMES, checkedOptions, keyProblems, type InstrumentOptions } from '../client/options.ts';
 import type { Timers } from '../clock.ts';
 import type { CauseOf } from '../record/metrics/catalogue-gateway.ts';
-import { ConfigurationError, unfit, type Problem } from '../errors.ts';
+import { ConfigurationError, optionProblems, unfit, type Problem } from '../errors.ts';
 import type { GatewayFault, UnreadyAfter } from './faults.ts';
 import type { Authenticate } from './grant.ts';
 import { isNetwork } from './trusted-proxies.ts';
@@ -77,12 +77,33 @@ export interface GatewayOptions extends Omit<InstrumentOptions, 'key' | 'routes'
   readonly random?: () => number;
 }
 
+const NAMES: Readonly<Record<Exclude<keyof GatewayOptions, keyof InstrumentOptions>, true>> = {
+  authenticate: true,
+  keys: true,
+  pools: true,
+  baseUrl: true,
+  publicUrl: true,
+  trustProxy: true,
+  keyUrls: true,
+  labelHeaders: true,
+  corsOrigins: true,
+  handlers: true,
+  isReady: true,
+  readyLines: true,
+  limits: true,
+  onError: true,
+  onFault: true,
+  timers: true,
+  random: true,
+};
+
 const API_URL = 'https://api.anthropic.com';
 
 /** Checks the options, and parses the address. Throws a `ConfigurationError` (`PLIMSOLL_OPTIONS_INVALID`) with all problems. */
 export function checkedGatewayOptions(given: GatewayOptions): { readonly options: GatewayOptions; readonly base: URL } {
   const { baseUrl = API_URL } = given;
   const problems = [
+    ...optionProblems(given, { ...INSTRUMENT_NAMES, ...NAMES }),
     ...accessProblems(given),
     ...addressProblems('baseUrl', baseUrl, API_URL),
     ...(given.publicUrl === undefined

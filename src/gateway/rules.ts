@@ -12,6 +12,7 @@ import type { SpendingToken } from './access/token-spend.ts';
 import { groupOf, groupsOf, type EndpointGroup } from './endpoints.ts';
 import type { ApiError } from './errors.ts';
 import type { MaxTokensCeiling, TokenGuard } from './grant.ts';
+import { optionProblems, refuseOptions } from '../errors.ts';
 
 /** A client rule, and how the gateway enforces it. */
 interface RuleEntry<Rule extends ClientRule> {
@@ -126,6 +127,8 @@ export function tokenGuards(token: AuthenticatedToken, limiter: RateLimiter): re
 export function clientGuards(
   rules: Partial<Pick<ClientRules, 'models' | 'maxTokens' | 'endpoints' | 'billTo'>>,
 ): readonly TokenGuard[] {
+  // A slip would leave its limit out.
+  refuseOptions(optionProblems(rules, { models: true, maxTokens: true, endpoints: true, billTo: true }));
   const { models, maxTokens, endpoints, billTo } = { ...UNBOUND, ...rules };
   const groups = groupsOf(endpoints);
   return [

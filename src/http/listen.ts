@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { Server as NetServer } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { refuseOptions, unfit } from '../errors.ts';
 import { hasOneHost } from '../hosts.ts';
 
 /** A function that node:http calls for each request. */
@@ -185,11 +186,16 @@ export class PortError extends Error {
   }
 }
 
+const LAST_PORT = 65_535;
+
 type Address = Pick<ListenOptions, 'port' | 'portOption'> & { readonly host: string };
 
 /** Starts the server. Rejects with `PortError` if the port is in use or not allowed. */
 export async function start(server: Server, wanted: Address): Promise<Serving> {
   const { port, host } = wanted;
+  // Node would take a text for the path of a socket.
+  if (!(Number.isInteger(port) && port >= 0 && port <= LAST_PORT))
+    refuseOptions([unfit('port', port, { expected: `a number from 0 to ${LAST_PORT}`, advice: '0 takes a free one' })]);
   let closing: Promise<void> | null = null;
   server.on('request', (_, outgoing) => {
     outgoing.once('close', () => {

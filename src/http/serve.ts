@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { optionProblems, refuseOptions, unfit } from '../errors.ts';
 import { hasOneHost, isLoopback, isOwnHost } from '../hosts.ts';
 import { start, type Serving } from './listen.ts';
 
@@ -23,12 +24,27 @@ export interface ServeOptions {
   readonly onError?: (error: unknown) => void;
 }
 
+const NAMES: Readonly<Record<keyof ServeOptions, true>> = {
+  names: true,
+  port: true,
+  portOption: true,
+  host: true,
+  onError: true,
+};
+
 /**
  * Serves a handler with node:http. Bodies stream both ways with backpressure. A client that leaves aborts the signal of its
  * request and cancels the body of its response. A handler that rejects with an ECONNRESET breaks the connection, so a fake
- * can simulate that; any other error is a 500. Rejects with `PortError` if the port is in use or not allowed.
+ * can simulate that; any other error is a 500. Rejects with `PortError` if the port is in use or not allowed,
+ * and with a `ConfigurationError` (`PLIMSOLL_OPTIONS_INVALID`) for options that cannot be used.
  */
 export async function serve(handler: Handler, options: ServeOptions): Promise<Serving> {
+  const given: unknown = handler;
+  const advice = 'pass metricsHandler() or another function of a request';
+  refuseOptions([
+    ...(typeof given === 'function' ? [] : [unfit('handler', given, { expected: 'a function', advice })]),
+    ...optionProblems(options, NAMES),
+  ]);
   const { host = '127.0.0.1', onError = () => undefined, names = isLoopback(host) ? [] : undefined } = options;
   const server = createServer((incoming, outgoing) => {
     if (!hasOneHost(incoming)) sendError(outgoing, 400, 'Bad Request');

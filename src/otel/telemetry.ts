@@ -5,7 +5,7 @@ import { diag, metrics as meters, trace } from '@opentelemetry/api';
 import type * as SdkNode from '@opentelemetry/sdk-node';
 import { isDisabled } from '../environment/disabled.ts';
 import { otelResource } from '../environment/service-version.ts';
-import { ConfigurationError } from '../errors.ts';
+import { ConfigurationError, optionProblems, refuseOptions } from '../errors.ts';
 import { defaultRegistry, type MetricRegistry } from '../record/metrics/registry.ts';
 import { prometheusNames } from '../record/otel/prometheus-names.ts';
 import { tracerOf } from '../record/otel/spans.ts';
@@ -24,6 +24,8 @@ export interface TelemetryOptions {
   /** The registry whose metrics `'prometheus-names'` sends. Default: prom-client's own `register`. */
   readonly registry?: MetricRegistry;
 }
+
+const NAMES: Readonly<Record<keyof TelemetryOptions, true>> = { serviceName: true, metrics: true, registry: true };
 
 /** OpenTelemetry's SDK, as `startTelemetry()` has started it. */
 export interface Telemetry {
@@ -59,6 +61,7 @@ const NOT_STARTED: Telemetry = {
  * process.once('SIGTERM', () => void telemetry.shutdown().then(() => process.exit()));
  */
 export async function startTelemetry(options: TelemetryOptions = {}): Promise<Telemetry> {
+  refuseOptions(optionProblems(options, NAMES));
   const { env } = process;
   if (env['OTEL_SDK_DISABLED']?.trim().toLowerCase() === 'true' || isDisabled(env)) return NOT_STARTED;
   if (tracerOf(trace.getTracerProvider()) !== null) return NOT_STARTED;

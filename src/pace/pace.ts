@@ -1,5 +1,5 @@
 import { systemClock, systemTimers, type Clock, type Timers } from '../clock.ts';
-import { ConfigurationError, unfit, unknownField, gotName, type Problem } from '../errors.ts';
+import { ConfigurationError, optionProblems, unfit, type Problem } from '../errors.ts';
 import type { CallSpend, SpendGuard } from '../decisions.ts';
 import { modelClass } from '../tier/tiers.ts';
 import type { Call } from '../vocabulary.ts';
@@ -251,15 +251,12 @@ const NAMES: Readonly<Record<keyof PaceOptions, true>> = {
 
 function paceProblems(options: PaceOptions): readonly Problem[] {
   const { name, lane, share, maxWaitMs, maxWaiting, storeDeadlineMs, weights, limits } = options;
-  const unknown = Object.keys(options)
-    .filter((given) => !Object.hasOwn(NAMES, given))
-    .map((given) => unknownField(gotName(given), Object.keys(NAMES), 'correct or remove it'));
   const atLeast = (field: string, value: unknown, least: number): readonly Problem[] =>
     value === undefined || (typeof value === 'number' && value >= least && value < Infinity)
       ? []
       : [unfit(field, value, { expected: `a number from ${least} up`, advice: 'correct it, or leave it out' })];
   return [
-    ...unknown,
+    ...optionProblems(options, NAMES),
     ...(name === undefined || /^[\w.-]{1,64}$/.test(name)
       ? []
       : [unfit('name', name, { expected: 'up to 64 letters, digits, ".", "_" and "-"', advice: 'shorten it' })]),

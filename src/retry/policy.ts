@@ -1,5 +1,5 @@
 import { systemClock, type Clock } from '../clock.ts';
-import { ConfigurationError, unfit, type Problem } from '../errors.ts';
+import { ConfigurationError, optionProblems, unfit, type Problem } from '../errors.ts';
 import type { RefusedAttempt, RetryDecision, RetryPolicy } from '../decisions.ts';
 import { retryAfterMs } from '../limiter.ts';
 import { LIMITED_BY, MESSAGE_OPERATIONS, type Call, type Rejection } from '../vocabulary.ts';
@@ -29,6 +29,18 @@ export interface RetryPolicyOptions {
   /** For tests. */
   readonly clock?: Clock;
 }
+
+const NAMES: Readonly<Record<keyof RetryPolicyOptions, true>> = {
+  attempts: true,
+  backoffMs: true,
+  maxBackoffMs: true,
+  maxRetryAfterMs: true,
+  deadlineMs: true,
+  budget: true,
+  fallbackModel: true,
+  random: true,
+  clock: true,
+};
 
 /** For a longer delay, `setTimeout` fires at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
@@ -65,6 +77,7 @@ interface Settings extends Backoff {
 }
 
 function settingsOf(options: RetryPolicyOptions): Settings {
+  const unknown = optionProblems(options, NAMES);
   const settings = {
     attempts: options.attempts ?? 4,
     backoffMs: options.backoffMs ?? 1_000,
@@ -75,7 +88,7 @@ function settingsOf(options: RetryPolicyOptions): Settings {
     random: options.random ?? Math.random,
     clock: options.clock ?? systemClock,
   };
-  const problems = settingProblems(settings, options.budget);
+  const problems = [...unknown, ...settingProblems(settings, options.budget)];
   if (problems.length > 0) throw new ConfigurationError('PLIMSOLL_RETRY_INVALID', problems);
   return { ...settings, budget: options.budget === undefined ? processRetryBudget() : options.budget };
 }

@@ -1,4 +1,4 @@
-import { ConfigurationError, brandedCause, mayHoldSecret, unfit, type Problem } from '../errors.ts';
+import { ConfigurationError, brandedCause, mayHoldSecret, optionProblems, unfit, type Problem } from '../errors.ts';
 import { REFUSAL, type Admission, type Guard, type GuardedRequest } from '../decisions.ts';
 import { MESSAGE_OPERATIONS, type Call } from '../vocabulary.ts';
 import {
@@ -21,6 +21,8 @@ export interface RouteDefinition {
   readonly maxTokens?: number;
 }
 
+const FIELDS: Readonly<Record<keyof RouteDefinition, true>> = { task: true, model: true, maxTokens: true };
+
 /** Options of `routes()`. */
 export interface RoutesOptions {
   /**
@@ -31,6 +33,8 @@ export interface RoutesOptions {
   /** The variables that name the models: `ANTHROPIC_DEFAULT_MODEL`, `…_REASONING_MODEL`, `…_CRITICAL_MODEL`. Default: `process.env`. */
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
+
+const NAMES: Readonly<Record<keyof RoutesOptions, true>> = { ceilings: true, env: true };
 
 /** The parameters that a route gives to a call. */
 export interface RouteParams {
@@ -70,10 +74,12 @@ export function routeOf(body: object | null): string | undefined {
  */
 export function routes<const Table extends Readonly<Record<string, RouteDefinition>>>(
   table: Table,
-  { ceilings: mode = 'warn', env = process.env }: RoutesOptions = {},
+  options: RoutesOptions = {},
 ): Routes<Extract<keyof Table, string>> {
+  const { ceilings: mode = 'warn', env = process.env } = options;
   const fill = maxTokens(env);
-  const problems = [...Object.entries(table).flatMap(routeProblems), ...modeProblems(mode), ...fillProblems(fill)];
+  const ofRoutes = [...optionProblems(options, NAMES), ...Object.entries(table).flatMap(routeProblems)];
+  const problems = [...ofRoutes, ...modeProblems(mode), ...fillProblems(fill)];
   if (problems.length > 0) throw new ConfigurationError('PLIMSOLL_ROUTES_INVALID', problems);
   const named = models(env);
   const params = new Map(
@@ -115,6 +121,7 @@ function routeProblems([name, route]: readonly [string, unknown]): readonly Prob
     return [unfit(place, route, { expected: 'an object', advice: 'write {} for conversation' })];
   const { task, model, maxTokens: tokens } = route as { task?: unknown; model?: unknown; maxTokens?: unknown };
   return [
+    ...optionProblems(route, FIELDS).map((problem) => ({ ...problem, field: `${place}.${problem.field}` })),
     ...(task === undefined || (TASKS as readonly unknown[]).includes(task)
       ? []
       : [unfit(`${place}.task`, task, { expected: `one of ${TASKS.join(', ')}`, advice: 'choose the nearest' })]),

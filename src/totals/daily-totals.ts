@@ -1,4 +1,5 @@
 import { systemClock, type Clock, type Timers } from '../clock.ts';
+import { optionProblems, refuseOptions } from '../errors.ts';
 import { defaultPrices, type PriceTable } from '../pricing/prices.ts';
 import type { Recorder } from '../vocabulary.ts';
 import type { DayTotals, TotalsRow, TotalsStore } from './day-totals.ts';
@@ -22,6 +23,15 @@ export interface DailyTotalsOptions {
   readonly timers?: Timers;
 }
 
+const NAMES: Readonly<Record<keyof DailyTotalsOptions, true>> = {
+  store: true,
+  prices: true,
+  everyMs: true,
+  onError: true,
+  clock: true,
+  timers: true,
+};
+
 /** What calls add up to by UTC day, key, model, tier, speed, geo and kind, kept for 400 days. */
 export interface DailyTotals {
   /** Give it to `instrument()` or to a gateway, in `recorders`. */
@@ -44,6 +54,7 @@ export interface DailyTotals {
  * const claude = instrument(new Anthropic(), { key: 'prod-checkout-api', recorders: [totals.recorder] });
  */
 export function dailyTotals(options: DailyTotalsOptions): DailyTotals {
+  refuseOptions(optionProblems(options, NAMES));
   const { prices = defaultPrices(), clock = systemClock } = options;
   const store = typeof options.store === 'string' ? sqliteTotals(options.store) : options.store;
   const recorder = new TotalsRecorder({ prices, now: () => clock.epochMs() });

@@ -205,7 +205,7 @@ test('a budget of a label that attribution does not declare would never count a 
   const client = new Anthropic({ apiKey: 'test' });
   assert.deepEqual(
     problemsOf(() => instrument(client, { registry, budgets: held }), 'PLIMSOLL_OPTIONS_INVALID'),
-    ['budgets: expected acme to have a label that `attribution` declares, got "tenant": add it there'],
+    ['budgets: expected the label of budget "acme" to be one that `attribution` declares, got "tenant": add it there'],
   );
   instrument(client, { registry, budgets: held, attribution: { tenant: [] } });
 });

@@ -24,7 +24,10 @@ describe('instrument()', () => {
             ['invalid', 'key'],
           ],
         );
-        assert.match(error.message, /attribtion: expected one of key, labels, attribution, .*: correct or remove it/);
+        assert.match(
+          error.message,
+          /attribtion: expected one of key, labels, attribution, .*: did you mean attribution\?/,
+        );
         return true;
       },
     );

@@ -13,6 +13,7 @@ import { OWNER_LABEL } from './member.ts';
 import { memoryRateLimiter, type RateLimiter } from './rate-limiter.ts';
 import { TokenSpend } from './token-spend.ts';
 import { isHashOf, presentedHash, tokenParts, type TokenRecord, type TokenStore } from './tokens.ts';
+import { optionProblems, refuseOptions } from '../../errors.ts';
 
 /** Options of `authenticator()`. */
 export interface AuthenticatorOptions {
@@ -31,11 +32,22 @@ export interface AuthenticatorOptions {
   readonly clock?: Clock;
 }
 
+const NAMES: Readonly<Record<keyof AuthenticatorOptions, true>> = {
+  store: true,
+  clients: true,
+  spend: true,
+  budgets: true,
+  limits: true,
+  limiter: true,
+  clock: true,
+};
+
 /**
  * Makes a function that checks the token of every request against the store, and grants what its client may do. It
  * rejects if the store does not respond.
  */
 export function authenticator(options: AuthenticatorOptions): Authenticate {
+  refuseOptions(optionProblems(options, NAMES));
   const { store, clients, limiter = memoryRateLimiter(), clock = systemClock } = options;
   const spend = options.spend ?? new TokenSpend({ prices: defaultPrices(), clock });
   const budgets = options.budgets ?? new MemberBudgets({ prices: defaultPrices(), ledger: memoryLedger(), clock });

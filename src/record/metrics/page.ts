@@ -7,6 +7,7 @@ import {
   type ForeignMetric,
   type ForeignMetricObject,
 } from './exposition.ts';
+import { optionProblems, refuseOptions, unfit, type Problem } from '../../errors.ts';
 import { countError, defaultRegistry, registeredFamily, type MetricRegistry } from './registry.ts';
 import type { AnyFamily } from './series.ts';
 
@@ -25,10 +26,12 @@ export interface MetricsHandlerOptions {
  * Answers scrapes with all metrics of the registry, in the format that `Accept` asks for; OpenMetrics has exemplars.
  * Parsed, it equals `registry.metrics()`, but the registry's content type is never switched, which would cut the names
  * of its counters permanently. A metric of other owners that throws is left out and counted. The page shows spend and
- * attribution values: mount it where only Prometheus can reach it.
+ * attribution values: mount it where only Prometheus can reach it. Throws a `ConfigurationError` (`PLIMSOLL_OPTIONS_INVALID`).
  */
 export function metricsHandler(options: MetricsHandlerOptions = {}): (request: Request) => Promise<Response> {
+  refuseOptions(optionProblems(options, NAMES));
   const { registry = defaultRegistry() } = options;
+  refuseOptions(registryProblems(registry));
   return async function metricsHandler(request) {
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       return new Response('metrics are read with GET\n', { status: 405, headers: { allow: 'GET, HEAD' } });
@@ -41,6 +44,13 @@ export function metricsHandler(options: MetricsHandlerOptions = {}): (request: R
     const page = exposition(await present(registry), { format, defaultLabels: await labelsForAll(registry) });
     return new Response(streamed(zip ? await compress(page) : page), { headers });
   };
+}
+
+const NAMES: Readonly<Record<keyof MetricsHandlerOptions, true>> = { registry: true };
+
+function registryProblems(registry: unknown): readonly Problem[] {
+  if (typeof registry === 'object' && registry !== null && 'registerMetric' in registry) return [];
+  return [unfit('registry', registry, { expected: 'a registry of prom-client', advice: 'pass new Registry()' })];
 }
 
 /** A body of these bytes. A `Response` would copy them otherwise: a page can have ten megabytes. */
