@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, describe, it, type TestContext } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { flush } from 'plimsoll';
 import { budgets } from 'plimsoll/budget';
 import { serve } from 'plimsoll/http';
@@ -19,6 +20,11 @@ import { BARE_ENV } from '../../testing/bare-env.ts';
 const sumOf = (amounts: readonly number[]): number => amounts.reduce((sum, amount) => sum + amount, 0);
 
 const NEVER_MS = '3600000';
+
+/** Tells whether a process is stopped, as `ps` has it. */
+function isStopped(pid = 0): boolean {
+  return execFileSync('ps', ['-o', 'stat=', '-p', String(pid)], { encoding: 'utf8' }).startsWith('T');
+}
 
 /** A function, what it sends to, and what is there of its calls. */
 async function deployed(t: TestContext, server: RedisServer, mode: string) {
@@ -59,6 +65,8 @@ async function deployed(t: TestContext, server: RedisServer, mode: string) {
       child.kill('SIGCONT');
       child.stdin.write('When is high water?\n');
       const line = await lines.next();
+      // It answers before it stops: to thaw it in between would leave it frozen for good.
+      while (!isStopped(child.pid)) await setImmediate();
       return JSON.parse(String(line.value));
     },
     async stored() {
