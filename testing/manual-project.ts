@@ -51,7 +51,7 @@ export const MANUAL_PROJECT: ProjectOptions = {
   name: 'manual',
   type: 'module',
   dependencies: {
-    '@anthropic-ai/sdk': '1.12.0',
+    '@anthropic-ai/sdk': '1.14.0',
     'sdk-too-old': 'npm:@anthropic-ai/sdk@0.100.1',
     express: '^5.3.0',
     '@types/express': '^5.0.6',

@@ -76,7 +76,7 @@ const next: Product = {
   name: 'Next, standalone',
   kind: 'bundler',
   packages: [
-    ...['plimsoll', '@anthropic-ai/sdk@1.12.0', 'next@16.4.6', 'react@19', 'react-dom@19'],
+    ...['plimsoll', '@anthropic-ai/sdk@1.14.0', 'next@16.4.6', 'react@19', 'react-dom@19'],
     ...['typescript@6', '@types/node@22', '@types/react@19'],
   ],
   async prove({ folder, app, after }) {

@@ -19,7 +19,7 @@ const PRODUCTS: readonly Product[] = [...BUNDLERS, ...RUNTIMES, ...TEST_RUNNERS]
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { one: { type: 'boolean', default: false }, sdk: { type: 'string', default: '1.12.0' } },
+  options: { one: { type: 'boolean', default: false }, sdk: { type: 'string', default: '1.14.0' } },
 });
 
 function chosen(): readonly Product[] {

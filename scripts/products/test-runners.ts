@@ -24,7 +24,7 @@ function testRunner({ name, heading, packages, command }: TestRunner): Product {
   return {
     name,
     kind: 'test runner',
-    packages: ['plimsoll', '@anthropic-ai/sdk@1.12.0', ...packages],
+    packages: ['plimsoll', '@anthropic-ai/sdk@1.14.0', ...packages],
     async prove({ folder }) {
       const files = filesUnder(heading);
       if (files.length === 0) throw new Error(`the page on frameworks has nothing under ${heading}`);

@@ -47,7 +47,7 @@ const LONGEST_LINE_BYTES = 32 << 20;
 const KEPT_BYTES = 4_096;
 
 /**
- * Cuts an event stream into lines and fields as the SDK does (`_iterSSEMessages` of 1.12.0), however it comes in chunks: lines
+ * Cuts an event stream into lines and fields as the SDK does (`_iterSSEMessages` of 1.14.0), however it comes in chunks: lines
  * end with LF, CR or CRLF, one byte-order mark is dropped at the start of any line, `event` and `data` come in any order,
  * other fields and comments say nothing, and an event counts when its blank line has come. A CR at the end of a chunk ends
  * its line when the next chunk comes or the stream ends, as for the reader.

@@ -133,7 +133,7 @@ const OUTCOME_OF_SCOPE: Readonly<Record<SpendScope, Outcome>> = {
   billing: 'payment_required',
 };
 
-/** `error.details.error_code`. Source: `src/resources/shared.ts` of SDK 1.12.0. */
+/** `error.details.error_code`. Source: `src/resources/shared.ts` of SDK 1.14.0. */
 const VERDICT_OF_CODE: ReadonlyMap<string, Finding> = new Map<string, Finding>([
   ['ramp_limit_exceeded', { reason: 'acceleration' }],
   ['enforced_spend_limit_reached', { reason: 'spend_limit', scope: 'tier' }],

@@ -1,6 +1,6 @@
 /**
  * The resources of the API besides messages, models and files, with their collections and what can be done with them: the
- * paths of SDK 1.12.0. The Admin API (`organizations`) is not among them.
+ * paths of SDK 1.14.0. What asks for an Admin API key is not among them: `organizations`, and `compliance`.
  */
 const COLLECTIONS = {
   skills: { skills: 'list create retrieve delete', 'skills/ID/versions': 'list create retrieve delete' },
@@ -48,6 +48,8 @@ const SPECIAL: readonly (readonly [request: string, operation: string])[] = [
   ['POST sessions/ID/resources', 'sessions.resources.add'],
   ['GET sessions/ID/events/stream', 'sessions.events.stream'],
   ['GET sessions/ID/threads/ID/stream', 'sessions.threads.stream'],
+  ['GET user_profiles/ID/providers/google/data_controls', 'user_profiles.providers.google.data_controls.retrieve'],
+  ['POST user_profiles/ID/providers/google/data_controls', 'user_profiles.providers.google.data_controls.update'],
   ['GET skills/ID/versions/ID/content', 'skills.versions.download'],
 ];
 

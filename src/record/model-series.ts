@@ -56,7 +56,7 @@ export class OperationSeries {
   }
 }
 
-/** The outcomes that the SDK retries: 408, 409, 429, 5xx, connection errors and timeouts. Source: client.ts of 1.12.0. */
+/** The outcomes that the SDK retries: 408, 409, 429, 5xx, connection errors and timeouts. Source: client.ts of 1.14.0. */
 const IS_RETRIED: Readonly<Record<Outcome, boolean>> = {
   ok: false,
   rate_limited: true,

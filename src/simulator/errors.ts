@@ -1,7 +1,7 @@
 /**
  * The API's errors by name, as data. `message` may contain `{limit}`, `{organization}`, `{model}` and `{regain}` (the
  * first of next month). `exhausted` is the limit whose headers then show `remaining: 0`, `full` one whose headers show all of it.
- * Statuses, types and codes: the API's error pages and SDK 1.12.0; wordings as seen in public reports of 2025 and 2026,
+ * Statuses, types and codes: the API's error pages and SDK 1.14.0; wordings as seen in public reports of 2025 and 2026,
  * which may change any day: never match on them.
  */
 export const REFUSALS = {

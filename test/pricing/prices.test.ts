@@ -63,6 +63,21 @@ describe('the shipped table', () => {
     }
   });
 
+  it('retires every model on the day that the SDK names, but for the one that stayed', async () => {
+    const { readFileSync } = await import('node:fs');
+    const source = readFileSync(
+      new URL('../../node_modules/@anthropic-ai/sdk/src/internal/data/deprecated-models.ts', import.meta.url),
+      'utf8',
+    );
+    const days = [...source.matchAll(/'(claude-[^']+)': '(\w+ \d+)[a-z]+, (\d+)'/g)].map(([, id = '', day, year]) => {
+      const at = new Date(`${day} ${year} UTC`);
+      return [prices.canonicalModel(id), at.toISOString().slice(0, 10)] as const;
+    });
+    const stayed = days.filter(([id, day]) => prices.models.find(({ model }) => model === id)?.eol !== day);
+    assert.ok(days.length > 1);
+    assert.deepEqual(stayed, [['claude-mythos-preview', '2026-06-30']]);
+  });
+
   it('keeps the life cycle of the models', () => {
     const sonnet = prices.models.find(({ model }) => model === 'claude-sonnet-4-5');
     assert.deepEqual([sonnet?.status, sonnet?.eol], ['deprecated', '2026-11-30']);

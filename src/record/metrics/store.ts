@@ -230,7 +230,7 @@ export class BoundedLabel {
   }
 }
 
-/** Source: `StopReason` and `BetaStopReason` of @anthropic-ai/sdk 1.12.0, 2026-11-20. */
+/** Source: `StopReason` and `BetaStopReason` of @anthropic-ai/sdk 1.14.0, 2026-11-24. */
 export const STOP_REASONS = [
   'end_turn',
   'max_tokens',
@@ -242,7 +242,7 @@ export const STOP_REASONS = [
   'model_context_window_exceeded',
 ] as const;
 
-/** Source: the server tools of @anthropic-ai/sdk 1.12.0, 2026-11-20; `usage.server_tool_use` counts the first two. */
+/** Source: the server tools of @anthropic-ai/sdk 1.14.0, 2026-11-24; `usage.server_tool_use` counts the first two. */
 export const SERVER_TOOLS = [
   'web_search',
   'web_fetch',

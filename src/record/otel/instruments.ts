@@ -147,7 +147,7 @@ export function instruments(meter: Meter): Instruments {
 
 /**
  * Names and sums of the OpenTelemetry conventions for generative AI, as of November 2026
- * (https://github.com/open-telemetry/semantic-conventions-genai), in the spelling that the SDK's own spans use (1.12.0).
+ * (https://github.com/open-telemetry/semantic-conventions-genai), in the spelling that the SDK's own spans use (1.14.0).
  * `plimsoll.*` is what the conventions have no name for.
  */
 
