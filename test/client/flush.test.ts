@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, describe, it, type TestContext } from 'node:test';
-import { setImmediate } from 'node:timers/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { flush } from 'plimsoll';
 import { budgets } from 'plimsoll/budget';
 import { serve } from 'plimsoll/http';
@@ -66,7 +66,7 @@ async function deployed(t: TestContext, server: RedisServer, mode: string) {
       child.stdin.write('When is high water?\n');
       const line = await lines.next();
       // It answers before it stops: to thaw it in between would leave it frozen for good.
-      while (!isStopped(child.pid)) await setImmediate();
+      while (!isStopped(child.pid)) await nextTurn();
       return JSON.parse(String(line.value));
     },
     async stored() {
