@@ -61,6 +61,8 @@ export interface Credentials {
   readonly token: string | null;
   /** The `Origin` header, which browsers send; `null` without it. */
   readonly origin: string | null;
+  /** Stands for the connection of the client, to which a weak reference may be kept; `null`, the default, if it is not known. */
+  readonly connection?: object | null;
 }
 
 /** Checks a token. If it rejects, the token store did not respond, and the request is refused as overload. */

@@ -62,11 +62,11 @@ const BAD_QUERY =
 
 async function authenticate(
   { options, onError, faults }: GatewayContext,
-  { headers }: GatewayRequest,
+  { headers, connection }: GatewayRequest,
 ): Promise<Grant | AuthenticationFailure | 'unavailable'> {
   try {
     const { token } = presentedToken(headers);
-    const grant = await options.authenticate({ token, origin: headers.get('origin') ?? null });
+    const grant = await options.authenticate({ token, origin: headers.get('origin') ?? null, connection });
     // Without a token that could be one, the store was not asked.
     if (faults.isAny && grant !== 'missing' && grant !== 'malformed') faults.work('tokens', '');
     return grant;

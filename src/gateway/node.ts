@@ -58,9 +58,10 @@ interface NodeRequest extends IncomingMessage {
 }
 
 function fromNodeRequest(incoming: NodeRequest, handler: RequestHandler): GatewayRequest {
-  const { method = 'GET', url = '/', rawHeaders, headers } = incoming;
+  const { method = 'GET', url = '/', rawHeaders, headers, socket } = incoming;
   const hasBody = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
-  const head = { method, target: url, rawHeaders, baseUrl: () => addressCalled(incoming, handler) };
+  const baseUrl = (): string => addressCalled(incoming, handler);
+  const head = { method, target: url, rawHeaders, baseUrl, connection: socket };
   return new GatewayRequest(head, hasBody ? incoming : null);
 }
 

@@ -13,6 +13,8 @@ interface RequestHead {
   readonly rawHeaders: RawHeaders;
   /** Tells the address of the gateway as the client sees it: scheme, host and the path where it is mounted. */
   readonly baseUrl: () => string;
+  /** Stands for the connection that it came on; `null`, the default, if that is not known. */
+  readonly connection?: object | null;
 }
 
 /** A request to the gateway, from any server. */
@@ -25,6 +27,7 @@ export class GatewayRequest implements RequestHead {
   readonly rawHeaders: RawHeaders;
   readonly headers: HeaderMap;
   readonly baseUrl: () => string;
+  readonly connection: object | null;
   /** `null` for a request without a body. */
   readonly body: Readable | null;
   /** Its place among the requests in progress; -1 once it has ended. */
@@ -35,7 +38,7 @@ export class GatewayRequest implements RequestHead {
   #onAbort: (() => void) | null = null;
   #giveUp: AbortController | null = null;
 
-  constructor({ method, target: given, rawHeaders, baseUrl }: RequestHead, body: Readable | null) {
+  constructor({ method, target: given, rawHeaders, baseUrl, connection = null }: RequestHead, body: Readable | null) {
     // Some programs want a base URL with /v1, and SDKs add another.
     const target = given.startsWith('/v1/v1/') ? given.slice(3) : given;
     const pathEnd = target.includes('?') ? target.indexOf('?') : target.length;
@@ -46,6 +49,7 @@ export class GatewayRequest implements RequestHead {
     this.rawHeaders = rawHeaders;
     this.headers = new HeaderMap(rawHeaders);
     this.baseUrl = baseUrl;
+    this.connection = connection;
     this.body = body;
   }
 

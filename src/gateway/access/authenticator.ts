@@ -1,3 +1,4 @@
+import { timingSafeEqual } from 'node:crypto';
 import { memoryLedger } from '../../budget/memory-ledger.ts';
 import { systemClock, type Clock } from '../../clock.ts';
 import { defaultPrices } from '../../pricing/prices.ts';
@@ -54,8 +55,9 @@ export function authenticator(options: AuthenticatorOptions): Authenticate {
   const limits = options.limits ?? new ClientLimits({ store: memoryLimits({ clock }) });
   const state = { spend, budgets, limits, limiter };
   const known = new KnownTokens(store);
-  return async function authenticate({ token, origin }) {
-    const presented = presentedBy(token);
+  const last = new LastTokens();
+  return async function authenticate({ token, origin, connection = null }) {
+    const presented = connection === null ? presentedBy(token) : last.presentedOn(connection, token);
     if (typeof presented === 'string') return presented;
     const version = known.version();
     const kept = known.find(presented, version);
@@ -63,7 +65,7 @@ export function authenticator(options: AuthenticatorOptions): Authenticate {
     const judged = await judge(presented, origin, { store, clients, clock });
     if (typeof judged === 'string') return judged;
     const grant = grantOf(judged, state);
-    known.keep(presented, { token: judged, grant, version });
+    known.keep(presented, { token: judged, hash: Buffer.from(judged.record.hash, 'hex'), grant, version });
     return grant;
   };
 }
@@ -72,17 +74,51 @@ export function authenticator(options: AuthenticatorOptions): Authenticate {
 interface Presented {
   readonly id: string;
   readonly hash: Buffer;
+  /** The hash as a text. */
+  readonly name: string;
+}
+
+/**
+ * The last token of each connection, with its hash: clients send the same one with each request. Gone with the connection; the
+ * store is asked as ever what the token may do.
+ */
+class LastTokens {
+  readonly #last = new WeakMap<object, { readonly codes: Uint8Array; readonly presented: Presented }>();
+
+  presentedOn(connection: object, token: string | null): ReturnType<typeof presentedBy> {
+    const last = this.#last.get(connection);
+    if (last !== undefined && token !== null && isSame(last.codes, token)) return last.presented;
+    const presented = presentedBy(token);
+    // A copy: parts of the text of a header keep all of it in memory.
+    if (token !== null && typeof presented === 'object')
+      this.#last.set(connection, { codes: ENCODER.encode(token), presented });
+    return presented;
+  }
+}
+
+const ENCODER = new TextEncoder();
+
+/** Compares in a time that depends on the length alone: others may send on the connection of a proxy. */
+function isSame(codes: Uint8Array, text: string): boolean {
+  if (codes.length !== text.length) return false;
+  let difference = 0;
+  for (let at = 0; at < codes.length; at++) difference |= (codes[at] ?? 0) ^ text.charCodeAt(at);
+  return difference === 0;
 }
 
 function presentedBy(token: string | null): Presented | 'missing' | 'malformed' {
   if (token === null) return 'missing';
   const parts = tokenParts(token);
-  return parts === null ? 'malformed' : { id: parts.id, hash: presentedHash(parts.secret) };
+  if (parts === null) return 'malformed';
+  const hash = presentedHash(parts.secret);
+  return { id: parts.id, hash, name: hash.toString('latin1') };
 }
 
 /** A token that was valid, and what it was granted, at a version of its store. */
 interface KnownToken {
   readonly token: AuthenticatedToken;
+  /** Of its secret. */
+  readonly hash: Buffer;
   readonly grant: Grant;
   readonly version: number | null;
 }
@@ -111,18 +147,18 @@ class KnownTokens {
     }
   }
 
-  find({ id, hash }: Presented, version: number | null): KnownToken | null {
-    const kept = version === null ? undefined : this.#bySecret.get(hash.toString('latin1'));
+  find({ id, hash, name }: Presented, version: number | null): KnownToken | null {
+    const kept = version === null ? undefined : this.#bySecret.get(name);
     if (kept?.version !== version || kept.token.record.id !== id) return null;
-    return isHashOf(hash, kept.token.record.hash) ? kept : null;
+    return timingSafeEqual(hash, kept.hash) ? kept : null;
   }
 
   /** `version` was read before the token was: what has changed since is seen at the next request. */
-  keep({ hash }: Presented, known: KnownToken): void {
+  keep({ name }: Presented, known: KnownToken): void {
     if (known.version === null) return;
     const [oldest] = this.#bySecret.size >= MOST_KNOWN ? this.#bySecret.keys() : [];
     if (oldest !== undefined) this.#bySecret.delete(oldest);
-    this.#bySecret.set(hash.toString('latin1'), known);
+    this.#bySecret.set(name, known);
   }
 }
 

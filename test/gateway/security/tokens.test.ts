@@ -54,6 +54,31 @@ test('judging a token takes the same effort whether its id is known, and however
   for (const each of work) assert.deepEqual(each, { comparisons: [{ bytes: 32 }], hashes: ['sha256'] });
 });
 
+test('on a connection, only the token that came last on it is known without its hash', async (t) => {
+  const upstream = await rawUpstream(t);
+  const gateway = await subject(t, { upstream });
+  const { comparisons, hashes } = watched(t);
+  const { token } = gateway;
+  const client = await rawClient(gateway.port);
+  const seen: unknown[] = [];
+  for (const tried of [token, token, changed(token, -1), changed(token, -1), `${token}0`, changed(token, 5), token]) {
+    comparisons.length = hashes.length = 0;
+    await client.send(requestTo('GET /v1/models', []).replace('TOKEN', tried));
+    seen.push([(await client.answer())?.status, hashes.length, comparisons.length]);
+  }
+  client.leave();
+  assert.deepEqual(seen, [
+    [200, 1, 1],
+    [200, 0, 1],
+    [401, 1, 1],
+    [401, 0, 1],
+    [401, 0, 0],
+    [401, 1, 1],
+    [200, 1, 1],
+  ]);
+  assert.equal(upstream.requests.length, 3);
+});
+
 test('an unknown id and a wrong secret are refused in the same words', async (t) => {
   const upstream = await rawUpstream(t);
   const gateway = await subject(t, { upstream });
