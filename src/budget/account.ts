@@ -93,6 +93,11 @@ export class Account implements BudgetView {
     return this.#reservations(atMs).reserve(nanoUsd, soon);
   }
 
+  /** Returns the balance where what is known to be spent leaves no room for an amount; else `null`. Does not ask the ledger. */
+  usedUp(nanoUsd: bigint, atMs: number): Balance | null {
+    return this.#reservations(atMs).usedUp(nanoUsd);
+  }
+
   /** Releases the amount reserved and counts the amount spent, both in the period of `atMs`. Never waits. */
   settle(atMs: number, heldNanoUsd: bigint, spentNanoUsd: bigint): void {
     this.#reservations(atMs).settle(atMs, heldNanoUsd, spentNanoUsd);

@@ -1,12 +1,13 @@
 import { usdOf } from '../figures.ts';
 import type { SeenBatch } from '../answers.ts';
 import type { CallSpend, GuardedRequest, SpendGuard } from '../decisions.ts';
-import type { Attempt, BatchResult, Call, Outcome } from '../vocabulary.ts';
+import type { Attempt, BatchResult, Call } from '../vocabulary.ts';
 import type { Account } from './account.ts';
 import { BudgetExceededError, type BudgetRefusal } from './budget-exceeded.ts';
 import {
   canonicalScope,
   costInScope,
+  costsItsHold,
   expectedInScope,
   dueCost,
   inScope,
@@ -33,16 +34,6 @@ interface BudgetGuardOptions {
   /** For budgets that do not say. */
   readonly onLedgerDown: OnLedgerDown;
 }
-
-/** The ends of a call before its answer is whole. */
-const LEFT: ReadonlySet<Outcome | null> = new Set<Outcome>([
-  'cancelled',
-  'timeout',
-  'connection_error',
-  'abandoned',
-  'truncated',
-  'stream_error',
-]);
 
 /** Counts what calls do to one budget. Must not throw. */
 export interface BudgetCounts {
@@ -139,17 +130,48 @@ class BudgetedCall implements CallSpend {
     this.#isHolding = true;
     this.#estimate = this.#options.estimator.estimate(this.#call, request);
     if (this.#estimate === null) return undefined;
+    const refusals = this.#refusals(this.#estimate);
+    if (refusals !== null) return this.#conclude(refusals);
     const answers: Eventually<Answer>[] = [];
     let waits = false;
     for (const reservation of this.#reservations) {
       const nanoUsd = expectedInScope(reservation.scope, this.#estimate);
       if (nanoUsd === undefined) continue;
-      const answer = this.#reserve(reservation, nanoUsd === null ? null : this.#negotiated(nanoUsd));
+      const answer = this.#reserve(reservation, nanoUsd === null ? 0n : this.#negotiated(nanoUsd));
       answers.push(answer);
       waits ||= answer instanceof Promise;
     }
     if (!waits) return this.#conclude(answers as readonly Answer[]);
     return Promise.all(answers.map(async (answer) => answer)).then((all) => this.#conclude(all));
+  }
+
+  /**
+   * The answers of budgets that are known to refuse; `null` where none is. Then none is asked: for the time of a round trip,
+   * those that would grant the amount would keep it from other calls.
+   */
+  #refusals(estimate: Estimate): readonly Answer[] | null {
+    let refusals: Answer[] | null = null;
+    for (const reservation of this.#reservations) {
+      if (reservation.account.budget.mode !== 'block') continue;
+      const nanoUsd = expectedInScope(reservation.scope, estimate);
+      const answer = nanoUsd === undefined ? null : this.#refusal(reservation, nanoUsd);
+      if (answer !== null) (refusals ??= []).push(answer);
+    }
+    return refusals;
+  }
+
+  /** `nanoUsd`: `null` if the model has no price. */
+  #refusal(reservation: Reservation, nanoUsd: bigint | null): Answer | null {
+    const { account } = reservation;
+    // A ledger that has not told its time yet has told nothing.
+    const isKnown = account.time() === undefined;
+    if (nanoUsd === null) {
+      if (account.budget.onUnknownPrice !== 'block') return null;
+      const balance = isKnown ? account.known(this.#atMs(reservation)) : null;
+      return { reservation, decision: 'blocked', refusal: 'unknown_price', balance };
+    }
+    const balance = isKnown ? account.usedUp(this.#negotiated(nanoUsd), this.#atMs(reservation)) : null;
+    return balance && { reservation, decision: 'blocked', refusal: 'exceeded', balance };
   }
 
   /**
@@ -185,8 +207,10 @@ class BudgetedCall implements CallSpend {
   /** Settles what the call cost on every budget that it counts for, whether or not the budget was asked before. */
   finished(): void {
     this.#isOver = true;
+    const chargesAll = this.#options.leftCalls === 'held';
     const { cost, outcome, stopReason, isBilledToAnother } = this.#call;
-    const chargesHold = !isBilledToAnother && this.#chargesHold();
+    const isSent = this.#isAnswered || (this.#left > 0 && chargesAll);
+    const chargesHold = costsItsHold(this.#call, isSent, chargesAll);
     const due = isBilledToAnother ? null : dueCost(this.#call, this.#covered);
     for (const reservation of this.#reservations) {
       const { account, counts, scope, heldNanoUsd } = reservation;
@@ -198,15 +222,6 @@ class BudgetedCall implements CallSpend {
     }
     if (outcome !== 'ok' || stopReason === 'refusal' || this.#estimate === null || cost === null) return;
     this.#options.estimator.learn(this.#estimate, cost);
-  }
-
-  /** The call was left while it was answered, or after it was sent, and the server has not said what it cost. */
-  #chargesHold(): boolean {
-    const { outcome, stopReason, usage } = this.#call;
-    if (!LEFT.has(outcome) || stopReason !== null) return false;
-    const isReported = usage?.parts.some(({ role }) => role !== 'left') === true;
-    if (!isReported) return this.#isAnswered || (this.#left > 0 && this.#options.leftCalls === 'held');
-    return this.#options.leftCalls === 'held';
   }
 
   /** The prompts that were left of calls whose cost does not have them: the API has read them, and says nothing. */
@@ -253,23 +268,18 @@ class BudgetedCall implements CallSpend {
     }
   }
 
-  /** `nanoUsd`: `null` if the model has no price. */
-  #reserve(reservation: Reservation, nanoUsd: bigint | null): Eventually<Answer> {
+  #reserve(reservation: Reservation, nanoUsd: bigint): Eventually<Answer> {
     const { account } = reservation;
-    const { mode, onUnknownPrice } = account.budget;
+    const { mode } = account.budget;
     const timed = account.time();
     if (timed !== undefined) return timed.then(() => this.#reserve(reservation, nanoUsd));
     const atMs = this.#atMs(reservation);
-    if (nanoUsd === null && onUnknownPrice === 'block' && mode === 'block') {
-      return { reservation, decision: 'blocked', refusal: 'unknown_price', balance: account.known(atMs) };
-    }
-    const amount = nanoUsd ?? 0n;
-    const verdict = account.reserve(amount, atMs, mode === 'block' && this.#mayGather);
-    if (!(verdict instanceof Promise)) return this.#answered(reservation, amount, verdict);
-    if (mode === 'block') return verdict.then((late) => this.#answered(reservation, amount, late));
+    const verdict = account.reserve(nanoUsd, atMs, mode === 'block' && this.#mayGather);
+    if (!(verdict instanceof Promise)) return this.#answered(reservation, nanoUsd, verdict);
+    if (mode === 'block') return verdict.then((late) => this.#answered(reservation, nanoUsd, late));
     // Nothing depends on the answer but a count: the call does not wait for it.
-    reservation.heldNanoUsd = amount;
-    return allowed(reservation, account.known(atMs), amount);
+    reservation.heldNanoUsd = nanoUsd;
+    return allowed(reservation, account.known(atMs), nanoUsd);
   }
 
   #conclude(answers: readonly Answer[]): undefined {
@@ -297,9 +307,7 @@ class BudgetedCall implements CallSpend {
     }
   }
 
-  /**
-   * Returns the end of the budget's period. If several budgets refuse, the last one to reset decides when to try again.
-   */
+  /** Returns the end of the budget's period. Where several budgets refuse, the last one to reset is named. */
   #resetsAtMs({ reservation }: Answer): number {
     return spanAt(reservation.account.budget.period, this.#atMs(reservation)).endMs;
   }
@@ -320,8 +328,8 @@ class BudgetedCall implements CallSpend {
   }
 
   #exceeded(answer: Answer): BudgetExceededError {
-    const { name, limitNanoUsd } = answer.reservation.account.budget;
-    const { balance } = answer;
+    const { balance, reservation } = answer;
+    const { name, limitNanoUsd } = reservation.account.budget;
     return new BudgetExceededError({
       reason: answer.refusal ?? 'exceeded',
       budget: name,

@@ -1,5 +1,5 @@
 import { utcMonth, type Span } from '../clock.ts';
-import type { Call, CallCost } from '../vocabulary.ts';
+import type { Call, CallCost, Outcome } from '../vocabulary.ts';
 import type { Window } from './ledger.ts';
 
 /** A limit on the cost of a scope's calls in a period, with all defaults filled in. Read from a `BudgetDefinition`. */
@@ -140,6 +140,35 @@ export function dueCost({ cost, usage }: Pick<Call, 'cost' | 'usage'>, covered: 
     return false;
   });
   return { ...cost, parts, totalNanoUsd };
+}
+
+/** The ends of a call before its answer is whole. */
+const LEFT: ReadonlySet<Outcome | null> = new Set<Outcome>([
+  'cancelled',
+  'timeout',
+  'connection_error',
+  'abandoned',
+  'truncated',
+  'stream_error',
+]);
+
+/**
+ * Tells whether a call costs at least what it held: it was left while it was answered, or after it was sent, and the server
+ * has not said what it cost. `isSent`: where nothing was reported; `always`: also where something was.
+ */
+export function costsItsHold(
+  {
+    outcome,
+    stopReason,
+    usage,
+    isBilledToAnother,
+  }: Pick<Call, 'outcome' | 'stopReason' | 'usage' | 'isBilledToAnother'>,
+  isSent: boolean,
+  always: boolean,
+): boolean {
+  if (isBilledToAnother || !LEFT.has(outcome) || stopReason !== null) return false;
+  const isReported = usage?.parts.some(({ role }) => role !== 'left') === true;
+  return isReported ? always : isSent;
 }
 
 /** The time that a budget's limit covers. Days and months follow the calendar in UTC, as the API's own caps do. */

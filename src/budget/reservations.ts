@@ -273,11 +273,18 @@ export class Reservations implements Sender {
    */
   #leftOf(limitNanoUsd: bigint): bigint {
     if (this.#taken === null) return 0n;
-    const { sending, posted } = this.#taken;
-    const stated = sending.heldNanoUsd + sumOf(sending.requests.filter((_, at) => posted.granted[at] === true));
+    const { posted } = this.#taken;
     const unsent = sumOf(this.#unsentSpends) + sumOf(this.#batch?.spends ?? []);
     const known = posted.spentNanoUsd + posted.reservedNanoUsd;
-    return limitNanoUsd - known - (this.#heldNanoUsd - stated) - unsent;
+    return limitNanoUsd - known - this.#heldSince() - unsent;
+  }
+
+  /** What is held beyond what the last posting that the ledger took says. */
+  #heldSince(): bigint {
+    if (this.#taken === null) return this.#heldNanoUsd;
+    const { sending, posted } = this.#taken;
+    const granted = sending.requests.filter((_, at) => posted.granted[at] === true);
+    return this.#heldNanoUsd - sending.heldNanoUsd - sumOf(granted);
   }
 
   #lose(sending: Sending, error: unknown): void {
@@ -303,7 +310,7 @@ export class Reservations implements Sender {
   #decideAlone(request: Request): void {
     this.#heldIsUnsent = true;
     const { nanoUsd } = request;
-    const kind = this.#isUsedUp(nanoUsd) ? 'refused' : 'unavailable';
+    const kind = this.usedUp(nanoUsd) === null ? 'unavailable' : 'refused';
     this.#decide(request, { kind, balance: this.#known, isCovered: this.#isCovered(nanoUsd) });
     if (kind !== 'refused') this.#aloneNanoUsd += nanoUsd;
   }
@@ -314,13 +321,13 @@ export class Reservations implements Sender {
     return isWithin && requestNanoUsd <= this.#leftOf(this.#limitNanoUsd);
   }
 
-  /** Tells whether the known spend of a calendar period, which cannot shrink, leaves no room for the request. */
-  #isUsedUp(requestNanoUsd: bigint): boolean {
-    if (this.#limitNanoUsd === null || this.#known === null || this.#budget.period.kind === 'rolling') return false;
-    let spentNanoUsd = this.#mostSpentNanoUsd;
-    for (const { nanoUsd } of this.#unsentSpends) spentNanoUsd += nanoUsd;
-    if (this.#batch?.mayBeKnown === false) for (const { nanoUsd } of this.#batch.spends) spentNanoUsd += nanoUsd;
-    return spentNanoUsd + requestNanoUsd > this.#limitNanoUsd;
+  /** Returns the balance where the known spend of a calendar period, which cannot shrink, leaves no room; else `null`. */
+  usedUp(requestNanoUsd: bigint): Balance | null {
+    if (this.#limitNanoUsd === null || this.#known === null || this.#budget.period.kind === 'rolling') return null;
+    let spentNanoUsd = this.#mostSpentNanoUsd + sumOf(this.#unsentSpends);
+    if (this.#batch?.mayBeKnown === false) spentNanoUsd += sumOf(this.#batch.spends);
+    if (spentNanoUsd + requestNanoUsd <= this.#limitNanoUsd) return null;
+    return { spentNanoUsd, reservedNanoUsd: notBelow(0n, this.#known.reservedNanoUsd + this.#heldSince()) };
   }
 
   #decide(request: Request, verdict: Verdict): void {

@@ -173,6 +173,46 @@ describe('two replicas whose clocks are 90 s apart, with one Redis', { skip: red
   });
 });
 
+it(
+  'calls that a used-up budget refuses take no room of another, however many there are',
+  { skip: redis.skip },
+  async () => {
+    const server = await redisServer();
+    const ledgers = [redisLedger(server.url), redisLedger(server.url)] as const;
+    const definitions: readonly BudgetDefinition[] = [
+      { ...DOLLAR, name: 'tenant', scope: { label: 'tenant', value: 'a' }, usd: '0.0021' },
+      { ...DOLLAR, usd: '0.0301' },
+    ];
+    const of = (tenant: string, ledger: Ledger): BudgetedClient =>
+      budgeted(definitions, {
+        simulator,
+        budgets: { ledger },
+        instrument: { attribution: { tenant: ['a', 'b'] }, labels: { tenant } },
+      });
+    const refused = of('a', ledgers[0]);
+    const fits = of('b', ledgers[1]);
+    let goesOn = true;
+    const hammer = async (): Promise<void> => {
+      for (; goesOn; await setImmediate()) assert.equal(await untilRefused(refused, 1), 0);
+    };
+    try {
+      assert.equal(await untilRefused(refused, 10), 2);
+      await refused.held.flush();
+      const hammers = Array.from({ length: 40 }, hammer);
+      const answered = await untilRefused(fits, 100);
+      goesOn = false;
+      await Promise.all(hammers);
+      // $0.0281 are left of the month.
+      assert.ok(answered === 27 || answered === 28, String(answered));
+      assert.equal(fits.billed(), BigInt(answered) * CALL_NANO_USD);
+    } finally {
+      goesOn = false;
+      for (const ledger of ledgers) await ledger.close();
+      await server.end();
+    }
+  },
+);
+
 describe('a month whose Redis loses all that it had', { skip: redis.skip }, () => {
   for (const isLate of [false, true])
     it(`is one ledger on a dashboard, ${isLate ? 'also if a process that knew nothing' : 'if one that knew its id'} comes first`, async () => {
