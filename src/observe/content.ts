@@ -51,7 +51,10 @@ function cloning(method: Method): Method {
     const copy = method.apply(this, given);
     const [first, second] = [(this as Content).body, (copy as Content | null | undefined)?.body];
     const isCopied = first !== body && first instanceof ReadableStream && second instanceof ReadableStream;
-    if (isCopied && body instanceof ReadableStream) followCopies(body, [first, second]);
+    if (isCopied && body instanceof ReadableStream) {
+      followCopies(body, [first, second]);
+      coverClone(copy as Content);
+    }
     return copy;
   };
 }

@@ -56,6 +56,26 @@ async function readAll(reader: ReadableStreamDefaultReader<Uint8Array>): Promise
   }
 }
 
+async function cloneRead(body: ReadableStream<Uint8Array>): Promise<number[]> {
+  const response = new Response(body);
+  const copy = response.clone();
+  const [a, b] = await Promise.all([response.arrayBuffer(), copy.arrayBuffer()]);
+  assert.deepEqual(new Uint8Array(a), new Uint8Array(b));
+  return [...new Uint8Array(a)];
+}
+
+/** From version 26 on, Node copies the body of a `Response` inside: one that the program made cannot be followed there. */
+function asksTee(): boolean {
+  const body = new ReadableStream();
+  let isAsked = false;
+  body.tee = function (this: ReadableStream) {
+    isAsked = true;
+    return ReadableStream.prototype.tee.call(this);
+  };
+  new Response(body).clone();
+  return isAsked;
+}
+
 const WAYS: Readonly<Record<string, (body: ReadableStream<Uint8Array>) => Promise<number[]>>> = {
   'for await': collected,
   getReader: (body) => readAll(body.getReader()),
@@ -96,13 +116,7 @@ const WAYS: Readonly<Record<string, (body: ReadableStream<Uint8Array>) => Promis
   },
   pipeThrough: (body) => collected(body.pipeThrough(new TransformStream<Uint8Array, Uint8Array>())),
   'Response.text': async (body) => [...Buffer.from(await new Response(body).text(), 'latin1')],
-  'Response.clone, both read': async (body) => {
-    const response = new Response(body);
-    const copy = response.clone();
-    const [a, b] = await Promise.all([response.arrayBuffer(), copy.arrayBuffer()]);
-    assert.deepEqual(new Uint8Array(a), new Uint8Array(b));
-    return [...new Uint8Array(a)];
-  },
+  ...(asksTee() ? { 'Response.clone, both read': cloneRead } : {}),
 };
 
 describe('tapBody', () => {

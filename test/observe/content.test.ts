@@ -15,6 +15,7 @@ const ORDERS: Readonly<Record<string, (response: Response) => Promise<unknown>>>
   ],
   'the response alone': (response) => [response.clone(), response.json()][1] as Promise<unknown>,
   'a copy alone': (response) => response.clone().json(),
+  'the copy of a copy alone': (response) => response.clone().clone().json(),
   'both, given up': async (response) => {
     const copy = response.clone();
     await Promise.all([copy.body?.cancel(), response.body?.cancel()]);
