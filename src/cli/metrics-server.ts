@@ -16,7 +16,7 @@ interface MetricsServerOptions extends ServeOptions {
 
 /** Serves the metrics of a registry at `/metrics`, and the live page if it has a name. Rejects with a `PortError`. */
 export async function serveMetrics(registry: Registry, options: MetricsServerOptions): Promise<Serving> {
-  const { livePage: name, joined } = options;
+  const { livePage: name, joined, ...address } = options;
   const page = joined?.metrics ?? metricsHandler({ registry });
   const live = joined?.live ?? (name === undefined ? null : consoleHandler({ registry, name }));
   const handler = async (request: Request): Promise<Response> => {
@@ -25,5 +25,5 @@ export async function serveMetrics(registry: Registry, options: MetricsServerOpt
     if (live !== null && (OF_LIVE_PAGE.has(pathname) || pathname.startsWith('/runbooks/'))) return live(request);
     return new Response('The metrics are at /metrics\n', { status: 404 });
   };
-  return serve(handler, options);
+  return serve(handler, address);
 }
