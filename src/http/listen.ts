@@ -101,6 +101,8 @@ function refuseInTurn(error: Error, socket: Duplex, last: LastRequest | null): v
   const before = isOfLast ? last.before : last?.outgoing;
   const now = (): void => refuse(error, socket, isOfLast ? last.outgoing : null);
   if (!before || before.writableFinished || isReset(error)) return now();
+  // Nothing shows that a client has gone but the end of what it sends.
+  if (socket.readableEnded) return void socket.destroy();
   if (inTurn.has(socket)) return;
   inTurn.add(socket);
   before.once('close', now);

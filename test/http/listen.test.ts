@@ -136,6 +136,19 @@ describe('a listener on node:http', () => {
     assert.equal((await client.closed()).toString(), '');
   });
 
+  it('notices that a client has gone within a request, whatever the ones before it wait for', async () => {
+    for (const rest of ['POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf', 'GET / HT', 'GARBAGE\r\n\r\n']) {
+      const begun: ServerResponse[] = [];
+      const { port } = await listens((_, outgoing) => void begun.push(outgoing));
+      const client = await rawClient(port);
+      await client.send(`GET / HTTP/1.1\r\nHost: x\r\n\r\n${rest}`);
+      while (begun[0] === undefined) await new Promise((resolve) => setImmediate(resolve));
+      const gone = once(begun[0], 'close');
+      client.leave();
+      await gone;
+    }
+  });
+
   it('does not take a response for unread that waits for the one before it', async () => {
     const begun: ServerResponse[] = [];
     const { port } = await listens((_, outgoing) => void begun.push(outgoing), { stalledMs: 40 });
