@@ -101,7 +101,7 @@ const ODD_STATUS: Behaviour = (socket) => socket.write('HTTP/1.1 042 Odd\r\ncont
 test('a response that cannot be passed on costs its own exchange, and its connection to the API', async (t) => {
   const upstream = await rawUpstream(t, ODD_STATUS);
   const gateway = await subject(t, { upstream });
-  assert.equal(await exchanged(gateway.port, post(gateway.token)), null);
+  assert.equal((await exchanged(gateway.port, post(gateway.token)))?.status, 502);
   await upstream.idle();
   assert.equal((await exchanged(gateway.port, requestTo('GET /healthz', [])))?.status, 200);
 });
