@@ -98,7 +98,7 @@ test('a mint request of 17 KB gets its 400, whatever is still to come of it', as
 /** No status code that node:http would write. */
 const ODD_STATUS: Behaviour = (socket) => socket.write('HTTP/1.1 042 Odd\r\ncontent-length: 100000\r\n\r\n{');
 
-test('a response that cannot be passed on costs its own exchange, and its connection to the API', async (t) => {
+test('a response that cannot be passed on is a 502 of its own exchange, and costs its connection to the API', async (t) => {
   const upstream = await rawUpstream(t, ODD_STATUS);
   const gateway = await subject(t, { upstream });
   assert.equal((await exchanged(gateway.port, post(gateway.token)))?.status, 502);
