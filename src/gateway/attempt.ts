@@ -106,6 +106,7 @@ function changedBody(
   { admittedMaxTokens, fallbackModel }: LiveCall,
 ): UpstreamRequest['body'] {
   if (!(raw instanceof Uint8Array)) return raw;
+  if (admittedMaxTokens === null && fallbackModel === null) return [raw];
   const changes = [
     ...(admittedMaxTokens === null ? [] : [{ span: spans.maxTokens, value: admittedMaxTokens }]),
     ...(fallbackModel === null ? [] : [{ span: spans.model, value: fallbackModel }]),

@@ -78,7 +78,6 @@ async function sendByRoute(
   const { fingerprint, sentBefore } = numberingOf(authorized, first, body);
   let waiting = sentBefore > 0 && fingerprint !== null ? retries.resume(fingerprint(), sentBefore) : undefined;
   const route = new Route(routes, routedRequest(authorized, body, waiting?.key ?? null), pool);
-  const shared = { request, endpoint, body, retries, startedMs, route, sentBefore };
   const ownUrl = (): string => options.publicUrl?.replace(/\/$/, '') ?? request.baseUrl();
   for (let refused: GatewayResponse | null = null; ;) {
     const way = route.take();
@@ -86,11 +85,11 @@ async function sendByRoute(
     const { upstream, baseUrl } = apis.ofKeys.get(way.key) ?? api;
     const call = callOf(authorized, { observation, body, way, baseUrl, waiting });
     waiting = undefined;
-    const credential = credentialOf(context, authorized, way);
+    const { key, onLogin } = credentialOf(context, authorized, way);
     // The client's next attempt goes to the model that it asks for.
     const joined = way.model === null ? fingerprint : null;
-    const attempt = { ...shared, ...credential, call, observation, upstream, fingerprint: joined };
-    const response = await respond(attempt, { ownUrl, refused });
+    const of = { request, endpoint, body, retries, startedMs, route, sentBefore, call, observation, upstream };
+    const response = await respond({ ...of, key, onLogin, fingerprint: joined }, { ownUrl, refused });
     if (response !== refused) route.moved();
     if (!route.goesOn) return way.fallback === null ? response : { ...response, headers: withFallback(response, way) };
     refused = response;
@@ -171,7 +170,7 @@ function refuseByEarlyRules(
 ): GatewayResponse | Promise<GatewayResponse | null> | null {
   const { model, maxTokens } = NO_FACTS;
   const begun = { model, maxTokens, operation: operation(method, target, false), baseUrl, sdkSpan: undefined };
-  const sketch = new LiveCall({ ...observation, recorders: [], spendGuards: [] }, begun);
+  const sketch = new LiveCall(plan.silent(observation), begun);
   const refusedBy = (error: unknown): GatewayResponse => {
     const refusal = guardError(error);
     if (refusal === null) throw error;
@@ -220,17 +219,19 @@ function callOf({ request }: AuthorizedRequest, { observation, body, way, baseUr
     return waiting;
   }
   waiting?.end('failed_over');
-  const { stream, ...facts } = body.facts;
-  const model = way.model ?? facts.model;
-  const begun = { ...facts, model, operation: operation(request.method, request.target, stream), baseUrl };
-  const patience = patienceOf(request, observation.spendGuards);
+  const { stream, model: asked, maxTokens } = body.facts;
+  const { signal, timeoutMs } = patienceOf(request, observation.spendGuards);
   const call = new LiveCall(observation, {
-    ...begun,
-    ...patience,
+    operation: operation(request.method, request.target, stream),
+    model: way.model ?? asked,
+    maxTokens,
+    baseUrl,
+    signal,
+    timeoutMs,
     sdkSpan: undefined,
     details: callDetails(null, null),
   });
-  if (way.model !== null) [call.fallbackModel, call.fallbackFrom] = [way.model, facts.model];
+  if (way.model !== null) [call.fallbackModel, call.fallbackFrom] = [way.model, asked];
   return call;
 }
 

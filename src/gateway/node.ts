@@ -37,14 +37,14 @@ export function brokenOff(outgoing: ServerResponse): BrokenOff {
 export function nodeListener(handler: RequestHandler) {
   return function listener(incoming: IncomingMessage, outgoing: ServerResponse): void {
     const request = fromNodeRequest(incoming, handler);
-    const exchange = { incoming, outgoing, socket: incoming.socket };
-    outgoing.once('close', () => {
+    const { socket } = incoming;
+    outgoing.on('close', () => {
       if (!outgoing.writableFinished) request.abort();
       handler.finish(request);
     });
     handler
       .handle(request)
-      .then((response) => send(response, { ...exchange, isLast: handler.isLeaving() }))
+      .then((response) => send(response, { incoming, outgoing, socket, isLast: handler.isLeaving() }))
       .catch((error: unknown) => {
         outgoing.destroy();
         handler.fail(error);
@@ -158,7 +158,7 @@ function isTcp(socket: Socket): boolean {
 
 function pipe(body: ResponseBody, outgoing: ServerResponse, breakOff: () => void): void {
   outgoing.on('drain', () => body.resume());
-  outgoing.once('close', () => body.cancel());
+  outgoing.on('close', () => body.cancel());
   // Middleware that has replaced `write` gets the body unframed.
   const isFramedHere = outgoing.chunkedEncoding && outgoing.write === OutgoingMessage.prototype.write;
   let hasBegun = false;

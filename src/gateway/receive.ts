@@ -123,7 +123,7 @@ function unguardedBody({ bytes, release }: HeldBody): ReceivedBody | null {
   try {
     const parsed: unknown = JSON.parse(bytes.toString('utf8'));
     if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) return null;
-    return { body: { ...unreadBody(bytes), facts: factsOf(parsed as GuardedRequest['body']) }, release };
+    return { body: unreadBody(bytes, factsOf(parsed as GuardedRequest['body'])), release };
   } catch {
     // The scanner finds what can be found in it.
     return null;
@@ -233,8 +233,8 @@ const PROBLEMS: Readonly<Record<BodyProblem, string>> = {
 };
 
 /** Makes the record of a body that is not read. */
-function unreadBody(raw: RequestBody['raw']): RequestBody {
-  return { facts: NO_FACTS, guarded: { body: null, bodyLength: 0 }, raw, spans: NO_SPANS, firstTurn: null };
+function unreadBody(raw: RequestBody['raw'], facts = NO_FACTS): RequestBody {
+  return { facts, guarded: { body: null, bodyLength: 0 }, raw, spans: NO_SPANS, firstTurn: null };
 }
 
 export const NO_FACTS: RequestFacts = { model: null, stream: false, maxTokens: null };

@@ -24,14 +24,14 @@ const FIRST_BYTES = 64 << 10;
  * Reads a body into memory. Rejects with `BodyTooLargeError` as soon as it is too long, with `NoRoomError`, or with the
  * error of the body, and leaves the rest unread.
  */
-export async function holdBody(body: Readable | null, options: HoldOptions): Promise<HeldBody> {
+export function holdBody(body: Readable | null, options: HoldOptions): Promise<HeldBody> {
   const growing = new GrowingBody(options);
-  if (body === null) return { bytes: Buffer.alloc(0), release: () => undefined };
+  if (body === null) return Promise.resolve({ bytes: Buffer.alloc(0), release: () => undefined });
   if (body.readableEnded)
-    throw new Error(
-      'the body was read before the gateway got it: mount the gateway before middleware that reads bodies',
+    return Promise.reject(
+      new Error('the body was read before the gateway got it: mount the gateway before middleware that reads bodies'),
     );
-  if (body.destroyed) throw new ClientGoneError();
+  if (body.destroyed) return Promise.reject(new ClientGoneError());
   return new Promise((resolve, reject) => {
     const fail = (error: Error): void => {
       stop();

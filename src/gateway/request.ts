@@ -83,11 +83,13 @@ export class GatewayRequest implements RequestHead {
 export function patienceOf(
   request: GatewayRequest,
   spendGuards: readonly unknown[],
-): { readonly signal?: WeakRef<AbortSignal>; readonly timeoutMs?: number | null } {
-  if (spendGuards.length === 0) return {};
+): { readonly signal: WeakRef<AbortSignal> | null; readonly timeoutMs: number | null } {
+  if (spendGuards.length === 0) return NO_PATIENCE;
   const seconds = Number(request.headers.get('x-stainless-timeout') ?? Number.NaN);
   return { signal: new WeakRef(request.signal), timeoutMs: seconds > 0 ? seconds * 1_000 : null };
 }
+
+const NO_PATIENCE = { signal: null, timeoutMs: null };
 
 /** Converts a `Request`. Its target is the path and query of its URL, which the URL parser has already normalized. */
 export function fromWebRequest(request: Request): GatewayRequest {
@@ -137,6 +139,7 @@ export class GrantPlan {
   readonly #options: GatewayOptions;
   readonly #common: Observation;
   readonly #byKey = new Map<string, Observation>();
+  #last: { readonly observation: Observation; readonly silent: Observation } | null = null;
 
   constructor(grant: Grant, options: GatewayOptions, observed: Observation) {
     const { recorders, guards, spendGuards } = observed;
@@ -157,6 +160,13 @@ export class GrantPlan {
       spendGuards: [...spendGuards.slice(0, paces), ...own, ...spendGuards.slice(paces)],
       recorders: [...recorders, ...grant.recorders],
     };
+  }
+
+  /** The same observation, with nothing to record and no money to hold. */
+  silent(observation: Observation): Observation {
+    if (this.#last?.observation !== observation)
+      this.#last = { observation, silent: { ...observation, recorders: [], spendGuards: [] } };
+    return this.#last.silent;
   }
 
   /** What observes the attempts of a request with a key. */

@@ -142,7 +142,7 @@ function disconnectStalled(server: Server, stalledMs: number): void {
   server.on('request', (_, outgoing) => {
     const opened: OpenResponse = { outgoing, bytes: 0, looks: 0 };
     open.add(opened);
-    outgoing.once('close', () => {
+    outgoing.on('close', () => {
       open.delete(opened);
       opened.outgoing = null;
     });
@@ -200,7 +200,7 @@ export async function start(server: Server, wanted: Address): Promise<Serving> {
     refuseOptions([unfit('port', port, { expected: `a number from 0 to ${LAST_PORT}`, advice: '0 takes a free one' })]);
   let closing: Promise<void> | null = null;
   server.on('request', (_, outgoing) => {
-    outgoing.once('close', () => {
+    outgoing.on('close', () => {
       if (closing !== null) server.closeIdleConnections();
     });
   });

@@ -309,9 +309,11 @@ export class JsonListener implements BodyListener {
   end(how: BodyEnd): void {
     if (how !== 'done') return this.#seen(undefined, how);
     if (this.#bytes > this.#largestBytes) return this.#seen(undefined, 'unread');
+    const [first] = this.#chunks;
+    const whole = this.#chunks.length === 1 && Buffer.isBuffer(first) ? first : Buffer.concat(this.#chunks);
     let value: unknown;
     try {
-      value = parseJson(Buffer.concat(this.#chunks).toString('utf8'));
+      value = parseJson(whole.toString('utf8'));
     } catch (error) {
       // The caller has to find out for themselves.
       return this.#seen(undefined, error instanceof TooManyPartsError ? 'unread' : 'malformed');

@@ -87,7 +87,7 @@ export class Route {
   readonly #shared: RouteSurroundings;
   readonly #request: RoutedRequest;
   readonly #stages: readonly Stage[];
-  readonly #tried = new Set<string>();
+  readonly #tried: string[] = [];
   #health: KeyHealth | null = null;
   /** The request tries a key that rested. */
   #isTrial = false;
@@ -113,7 +113,7 @@ export class Route {
     this.#next = null;
     [this.#taken, this.#move] = [this.#move, null];
     const { key, model } = this.#step;
-    this.#tried.add(idOf(key, model));
+    this.#tried.push(idOf(key, model));
     if (!this.#isWatched) return this.#step;
     this.#health = this.#healthOf(key);
     this.#isTrial = this.#health.begin(this.#classOf(model));
@@ -205,7 +205,7 @@ export class Route {
   }
 
   #leave(reason: FailoverReason): boolean {
-    if (this.#tried.size >= MOST_SENT) return false;
+    if (this.#tried.length >= MOST_SENT) return false;
     this.#next = this.#find(reason);
     if (this.#next === null) return false;
     const isSamePool = this.#next.stage === this.#step.stage;
@@ -224,7 +224,7 @@ export class Route {
       const awake = this.#candidates(stage).filter(
         ({ alias, health }) =>
           health.rest(this.#classOf(model)) === null &&
-          !this.#tried.has(idOf(alias, model)) &&
+          !this.#tried.includes(idOf(alias, model)) &&
           (reason !== 'unreachable' || apis.get(alias) !== apis.get(last)),
       );
       const key = this.#choose(stage, awake);
