@@ -29,7 +29,7 @@ type Closing = () => Promise<void>;
 /** Runs the demo until the signal is aborted, and returns the exit code. */
 async function demo(options: DemoOptions, closings: Closing[], signal: AbortSignal): Promise<number> {
   if (options.live) useLiveApi();
-  const shown = await serve(pages(), { ...options, portOption: '--port' });
+  const shown = await serve(pages(), { port: options.port, portOption: '--port' });
   closings.push(() => shown.close(0));
   const api = options.live ? null : claudeApi(options.seed);
   if (api !== null) {
