@@ -1,3 +1,4 @@
+import { decoded } from './decoding.ts';
 import { without } from './headers.ts';
 import type { GatewayResponse } from './response-body.ts';
 import type { UpstreamResponse } from './upstream.ts';
@@ -31,12 +32,17 @@ function valueStart(text: string, after: number): number {
 }
 
 /**
- * Replaces the addresses of batch results by the gateway's: the SDKs fetch them from there, with the gateway's token.
- * Rejects if the body is incomplete.
+ * Replaces the addresses of batch results by the gateway's: the SDKs fetch them from there, with the gateway's token. What
+ * stands between the gateway and the API may have compressed the body, though it was asked not to. A body without such an address,
+ * or one that cannot be read, stays as it is. Rejects if it is incomplete.
  */
 export async function withOwnAddress(response: UpstreamResponse, ownUrl: string): Promise<GatewayResponse> {
-  const text = (await response.body.collect(LARGEST_BYTES)).toString('utf8');
-  const own = JSON.stringify(ownUrl).slice(1, -1);
-  const body = Buffer.from(withOwnResults(text, own));
-  return { status: response.status, headers: without(response.returnedHeaders, 'content-length'), body };
+  const { status, values, returnedHeaders } = response;
+  const raw = await response.body.collect(LARGEST_BYTES);
+  const read = await decoded(raw, values.get('content-encoding') ?? 'identity', LARGEST_BYTES);
+  const text = read?.toString('utf8') ?? '';
+  const changed = withOwnResults(text, JSON.stringify(ownUrl).slice(1, -1));
+  const headers = without(returnedHeaders, 'content-length');
+  if (changed === text) return { status, headers, body: raw };
+  return { status, headers: without(headers, 'content-encoding'), body: Buffer.from(changed) };
 }

@@ -1,4 +1,15 @@
-import { constants, createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from 'node:zlib';
+import { promisify } from 'node:util';
+import {
+  brotliDecompress,
+  constants,
+  createBrotliDecompress,
+  createGunzip,
+  createInflate,
+  createZstdDecompress,
+  gunzip,
+  inflate,
+  zstdDecompress,
+} from 'node:zlib';
 import type { BodyListener } from '../observe/branch.ts';
 
 type End = Parameters<BodyListener['end']>[0];
@@ -71,4 +82,25 @@ function decoderOf(encoding: string) {
     default:
       return null;
   }
+}
+
+type Decompress = (body: Buffer, options: { readonly maxOutputLength: number }) => Promise<Buffer>;
+
+const DECOMPRESS: ReadonlyMap<string, Decompress> = new Map<string, Decompress>([
+  ['gzip', promisify(gunzip)],
+  ['x-gzip', promisify(gunzip)],
+  ['deflate', promisify(inflate)],
+  ['br', promisify(brotliDecompress)],
+  ['zstd', promisify(zstdDecompress)],
+]);
+
+/**
+ * Decompresses a whole body of this `content-encoding`. `null` if the encoding is unknown, the body is not in it, or it is longer
+ * than so many bytes.
+ */
+export async function decoded(body: Buffer, encoding: string, mostBytes: number): Promise<Buffer | null> {
+  const name = encoding.trim().toLowerCase();
+  if (name === 'identity') return body;
+  const read = DECOMPRESS.get(name)?.(body, { maxOutputLength: mostBytes });
+  return read === undefined ? null : read.catch(() => null);
 }

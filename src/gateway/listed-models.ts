@@ -1,8 +1,9 @@
 import { isListedInAll } from './access/model-list.ts';
 import type { GatewayContext } from './context.ts';
+import { decoded } from './decoding.ts';
 import { errorResponse } from './errors.ts';
 import { forward } from './forward.ts';
-import { without } from './headers.ts';
+import { HeaderMap, without } from './headers.ts';
 import { GatewayRequest, type AuthorizedRequest } from './request.ts';
 import type { GatewayResponse } from './response-body.ts';
 
@@ -80,20 +81,23 @@ function isModel(value: unknown): value is Model {
 const LARGEST_BYTES = 8 << 20;
 
 async function onlyListed(response: GatewayResponse, lists: Lists, asked: PageAsked | null): Promise<GatewayResponse> {
-  const all = modelsIn(Buffer.isBuffer(response.body) ? response.body : await response.body.collect(LARGEST_BYTES));
+  const raw = Buffer.isBuffer(response.body) ? response.body : await response.body.collect(LARGEST_BYTES);
+  // What stands between the gateway and the API may have compressed it, though it was asked not to.
+  const encoding = new HeaderMap(response.headers).get('content-encoding') ?? 'identity';
+  const all = modelsIn(await decoded(raw, encoding, LARGEST_BYTES));
   if (all === null) return UNREADABLE;
   const listed = (model: Model): boolean => isListedInAll(model.id, lists);
   const page = asked === null ? { data: all.filter(listed), more: false } : pageOf(all, listed, asked);
   const { data, more } = page;
   const body = { data, has_more: more, first_id: data[0]?.id ?? null, last_id: data.at(-1)?.id ?? null };
-  const headers = without(response.headers, 'content-length');
+  const headers = without(without(response.headers, 'content-length'), 'content-encoding');
   return { status: 200, headers, body: Buffer.from(JSON.stringify(body)) };
 }
 
 /** The models of a response that has all of them; `null` for any other. */
-function modelsIn(body: Buffer): readonly Model[] | null {
+function modelsIn(body: Buffer | null): readonly Model[] | null {
   try {
-    const { data, has_more: more } = JSON.parse(body.toString('utf8')) as { data?: unknown; has_more?: unknown };
+    const { data, has_more: more } = JSON.parse(body?.toString('utf8') ?? '') as { data?: unknown; has_more?: unknown };
     return Array.isArray(data) && data.every(isModel) && more !== true ? data : null;
   } catch {
     // The client learns that it cannot be read.

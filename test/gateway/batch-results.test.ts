@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
+import { answering, asked, bench, bytesOf } from '../../testing/gateway/written-api.ts';
 import { withOwnResults } from '../../src/gateway/batch-results.ts';
 
 const OWN = 'https://claude.example.com';
@@ -31,3 +33,46 @@ test('an address without an end is read once, not once for each of its character
   ])
     assert.ok(withOwnResults(`{"results_url":"${endless}`, OWN).length > 0);
 });
+
+const BATCH = JSON.stringify({
+  id: 'msgbatch_1',
+  results_url: 'https://api.anthropic.com/v1/messages/batches/msgbatch_1/results',
+});
+
+const LIST = { method: 'GET', path: '/v1/messages/batches' };
+
+for (const [encoding, bytes] of Object.entries({
+  identity: Buffer.from(BATCH),
+  gzip: gzipSync(BATCH),
+  deflate: deflateSync(BATCH),
+  br: brotliCompressSync(BATCH),
+  zstd: zstdCompressSync(BATCH),
+}))
+  test(`a body that comes as ${encoding}, though the API was asked not to, leads to the gateway`, async (t) => {
+    const { url } = await bench(
+      t,
+      answering((outgoing) => outgoing.writeHead(200, { 'content-encoding': encoding }).end(bytes)),
+    );
+    const answer = await asked(url, LIST);
+    const { results_url: address } = JSON.parse((await bytesOf(answer)).toString()) as { readonly results_url: string };
+    assert.equal(address, `${url}/v1/messages/batches/msgbatch_1/results`);
+  });
+
+const UNREAD: Readonly<Record<string, readonly [encoding: string, body: Buffer]>> = {
+  'in an encoding that nobody knows': ['compress', gzipSync(BATCH)],
+  'that is not what it says': ['gzip', Buffer.from(BATCH)],
+  'that is too long when it is decompressed': ['gzip', gzipSync(Buffer.alloc(9 << 20))],
+  'without an address': ['br', brotliCompressSync('{}')],
+  'that is no text': ['identity', Buffer.from([0x7b, 0xff, 0xfe, 0x7d])],
+};
+
+for (const [what, [encoding, body]] of Object.entries(UNREAD))
+  test(`a body ${what} goes on byte for byte`, async (t) => {
+    const { url } = await bench(
+      t,
+      answering((outgoing) => outgoing.writeHead(200, { 'content-encoding': encoding }).end(body)),
+    );
+    const answer = await asked(url, LIST);
+    assert.equal(answer.headers['content-encoding'], encoding);
+    assert.deepEqual(await bytesOf(answer), body);
+  });

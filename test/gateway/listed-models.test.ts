@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import { NotFoundError } from '@anthropic-ai/sdk';
 import { clientGuards } from 'plimsoll/gateway';
 import { collected } from '../../testing/client-workbench.ts';
@@ -104,6 +105,16 @@ describe('a token that is bound to models', () => {
       assert.equal(answer.statusCode, 502, body);
       assert.match((await bytesOf(answer)).toString(), /cannot read the list of models/);
     }
+  });
+
+  it('is shown its own in a list that comes compressed, though the API was asked not to', async (t) => {
+    const list = JSON.stringify({ data: [{ id: 'claude-opus-5-5' }, { id: 'claude-haiku-5-5' }], has_more: false });
+    const { url } = await written(
+      t,
+      answering((outgoing) => outgoing.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync(list))),
+      { grant: { models: [['haiku']] } },
+    );
+    assert.deepEqual(ids(await page(url, '')), ['claude-haiku-5-5']);
   });
 
   it('gets no part of the list with models that it may not use', async (t) => {
