@@ -58,8 +58,7 @@ function promptFacts(body: Json): PromptFacts {
   const found = { correction: 0, documentTokens: 0, unseenParts: 0, isCached: isCacheable(body) };
   // The turns before are with the API.
   if (object(body['thread'])['type'] === 'continue') found.unseenParts += 1;
-  for (const part of ['system', 'tools'])
-    found.isCached ||= list(body[part]).some((block) => isCacheable(object(block)));
+  if (!found.isCached) found.isCached = hasCacheable(body['system']) || hasCacheable(body['tools']);
   for (const message of list(body['messages'])) look(object(message)['content'], found, 0);
   return found;
 }
@@ -135,16 +134,25 @@ export function countMedia(found: PromptFacts, kind: 'image' | 'document', lengt
   else found.documentTokens += Math.min(length * TOKENS_PER_PDF_CHARACTER, LARGEST_WINDOW);
 }
 
+function hasCacheable(blocks: unknown): boolean {
+  for (const block of list(blocks)) if (isCacheable(object(block))) return true;
+  return false;
+}
+
 function isCacheable(block: Json): boolean {
   return typeof block['cache_control'] === 'object' && block['cache_control'] !== null;
 }
 
 /** The value where it is a list, else an empty one. */
 export function list(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : [];
+  return Array.isArray(value) ? value : NO_ITEMS;
 }
 
 /** The value where it is an object, else an empty one. */
 export function object(value: unknown): Json {
-  return typeof value === 'object' && value !== null ? (value as Json) : {};
+  return typeof value === 'object' && value !== null ? (value as Json) : NO_FIELDS;
 }
+
+const NO_ITEMS: readonly unknown[] = [];
+
+const NO_FIELDS: Json = {};

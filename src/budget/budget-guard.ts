@@ -18,7 +18,7 @@ import {
   type Scope,
 } from './budget.ts';
 import type { Estimate, Estimator } from './estimate.ts';
-import type { Balance, Eventually } from './ledger.ts';
+import type { Balance } from './ledger.ts';
 import type { Verdict } from './reservations.ts';
 
 interface BudgetGuardOptions {
@@ -53,6 +53,8 @@ interface ScopedAccount {
   readonly scope: Scope;
 }
 
+const NONE: readonly Reservation[] = [];
+
 /** Reserves the expected cost of a call before it is sent, and settles its actual cost when it has ended. */
 export class BudgetGuard implements SpendGuard {
   readonly #accounts: readonly ScopedAccount[];
@@ -69,26 +71,30 @@ export class BudgetGuard implements SpendGuard {
   }
 
   started(call: Call): CallSpend {
-    const reservations: Reservation[] = [];
+    let reservations: Reservation[] | null = null;
     for (const { account, counts, scope } of this.#accounts) {
-      if (inScope(scope, call)) reservations.push({ account, counts, scope, heldNanoUsd: 0n, atMs: null });
+      if (!inScope(scope, call)) continue;
+      const reservation = { account, counts, scope, askedNanoUsd: null, heldNanoUsd: 0n, atMs: null };
+      if (reservations === null) reservations = [reservation];
+      else reservations.push(reservation);
     }
-    return new BudgetedCall(call, reservations, this.#options);
+    return new BudgetedCall(call, reservations ?? NONE, this.#options);
   }
 }
 
 /** The amount that a call reserves on one budget. */
 interface Reservation extends ScopedAccount {
+  /** What it asks for; `null` where nothing of the call counts for the budget. */
+  askedNanoUsd: bigint | null;
   heldNanoUsd: bigint;
   /** The start of the call by the clock of the ledger; `null` before the ledger was asked for anything. */
   atMs: number | null;
 }
 
-/** The decision of one budget about one call. */
-interface Answer {
+/** The refusal of one budget. */
+interface Refused {
   readonly reservation: Reservation;
-  readonly decision: Decision;
-  readonly refusal: BudgetRefusal | null;
+  readonly reason: BudgetRefusal;
   readonly balance: Balance | null;
 }
 
@@ -105,6 +111,8 @@ class BudgetedCall implements CallSpend {
   #estimate: Estimate | null = null;
   #isHolding = false;
   #wasAsked = false;
+  /** A budget that refuses what is being decided. */
+  #refused: Refused | null = null;
   #isAnswered = false;
   /** Attempts that were sent, and left before an answer. */
   #left = 0;
@@ -130,48 +138,33 @@ class BudgetedCall implements CallSpend {
     this.#isHolding = true;
     this.#estimate = this.#options.estimator.estimate(this.#call, request);
     if (this.#estimate === null) return undefined;
-    const refusals = this.#refusals(this.#estimate);
-    if (refusals !== null) return this.#conclude(refusals);
-    const answers: Eventually<Answer>[] = [];
-    let waits = false;
+    for (const reservation of this.#reservations) this.#ask(reservation, this.#estimate);
+    // Those that would grant the amount would keep it from other calls for the time of a round trip.
+    if (this.#refused !== null) return this.#conclude();
+    let waiting: Promise<undefined>[] | null = null;
     for (const reservation of this.#reservations) {
-      const nanoUsd = expectedInScope(reservation.scope, this.#estimate);
-      if (nanoUsd === undefined) continue;
-      const answer = this.#reserve(reservation, nanoUsd === null ? 0n : this.#negotiated(nanoUsd));
-      answers.push(answer);
-      waits ||= answer instanceof Promise;
+      const answer = this.#reserve(reservation);
+      if (answer !== undefined) (waiting ??= []).push(answer);
     }
-    if (!waits) return this.#conclude(answers as readonly Answer[]);
-    return Promise.all(answers.map(async (answer) => answer)).then((all) => this.#conclude(all));
+    return waiting === null ? this.#conclude() : Promise.all(waiting).then(() => this.#conclude());
   }
 
-  /**
-   * The answers of budgets that are known to refuse; `null` where none is. Then none is asked: for the time of a round trip,
-   * those that would grant the amount would keep it from other calls.
-   */
-  #refusals(estimate: Estimate): readonly Answer[] | null {
-    let refusals: Answer[] | null = null;
-    for (const reservation of this.#reservations) {
-      if (reservation.account.budget.mode !== 'block') continue;
-      const nanoUsd = expectedInScope(reservation.scope, estimate);
-      const answer = nanoUsd === undefined ? null : this.#refusal(reservation, nanoUsd);
-      if (answer !== null) (refusals ??= []).push(answer);
-    }
-    return refusals;
-  }
-
-  /** `nanoUsd`: `null` if the model has no price. */
-  #refusal(reservation: Reservation, nanoUsd: bigint | null): Answer | null {
-    const { account } = reservation;
+  /** Says what the call may cost the budget, and refuses where that is known not to fit. */
+  #ask(reservation: Reservation, estimate: Estimate): void {
+    const { account, scope } = reservation;
+    const nanoUsd = expectedInScope(scope, estimate);
+    reservation.askedNanoUsd = nanoUsd === undefined ? null : nanoUsd === null ? 0n : this.#negotiated(nanoUsd);
+    if (account.budget.mode !== 'block' || nanoUsd === undefined) return;
     // A ledger that has not told its time yet has told nothing.
     const isKnown = account.time() === undefined;
     if (nanoUsd === null) {
-      if (account.budget.onUnknownPrice !== 'block') return null;
+      if (account.budget.onUnknownPrice !== 'block') return;
       const balance = isKnown ? account.known(this.#atMs(reservation)) : null;
-      return { reservation, decision: 'blocked', refusal: 'unknown_price', balance };
+      this.#refuse({ reservation, reason: 'unknown_price', balance }, 'blocked');
+    } else if (isKnown) {
+      const balance = account.usedUp(reservation.askedNanoUsd ?? 0n, this.#atMs(reservation));
+      if (balance !== null) this.#refuse({ reservation, reason: 'exceeded', balance }, 'blocked');
     }
-    const balance = isKnown ? account.usedUp(this.#negotiated(nanoUsd), this.#atMs(reservation)) : null;
-    return balance && { reservation, decision: 'blocked', refusal: 'exceeded', balance };
   }
 
   /**
@@ -230,7 +223,7 @@ class BudgetedCall implements CallSpend {
     if (left === 0 || this.#estimate === null) return 0n;
     let sum = 0n;
     for (const { model, promptNanoUsd } of this.#estimate.parts) {
-      if (scope.kind !== 'model' || model === scope.model) sum += promptNanoUsd;
+      if (scope.kind !== 'model' || model === scope.model) sum += BigInt(promptNanoUsd);
     }
     return this.#negotiated(sum * BigInt(left));
   }
@@ -268,33 +261,58 @@ class BudgetedCall implements CallSpend {
     }
   }
 
-  #reserve(reservation: Reservation, nanoUsd: bigint): Eventually<Answer> {
-    const { account } = reservation;
+  /** Returns a promise where the ledger does not answer at once. */
+  #reserve(reservation: Reservation): undefined | Promise<undefined> {
+    const { account, askedNanoUsd } = reservation;
+    if (askedNanoUsd === null) return undefined;
     const { mode } = account.budget;
     const timed = account.time();
-    if (timed !== undefined) return timed.then(() => this.#reserve(reservation, nanoUsd));
+    if (timed !== undefined) return timed.then(() => this.#reserve(reservation));
     const atMs = this.#atMs(reservation);
-    const verdict = account.reserve(nanoUsd, atMs, mode === 'block' && this.#mayGather);
-    if (!(verdict instanceof Promise)) return this.#answered(reservation, nanoUsd, verdict);
-    if (mode === 'block') return verdict.then((late) => this.#answered(reservation, nanoUsd, late));
+    const verdict = account.reserve(askedNanoUsd, atMs, mode === 'block' && this.#mayGather);
+    if (!(verdict instanceof Promise)) return this.#answered(reservation, verdict);
+    if (mode === 'block') return verdict.then((late) => this.#answered(reservation, late));
     // Nothing depends on the answer but a count: the call does not wait for it.
-    reservation.heldNanoUsd = nanoUsd;
-    return allowed(reservation, account.known(atMs), nanoUsd);
+    reservation.heldNanoUsd = askedNanoUsd;
+    return this.#allow(reservation, account.known(atMs), askedNanoUsd);
   }
 
-  #conclude(answers: readonly Answer[]): undefined {
-    let refused: Answer | undefined;
-    for (const answer of answers) {
-      // Of a call that is sent again, only what is another answer counts.
-      const isCounted = !this.#wasAsked || answer.refusal !== null || answer.decision === 'unavailable';
-      if (isCounted) answer.reservation.counts.decided(answer.decision);
-      if (answer.refusal !== null && (refused === undefined || this.#resetsAtMs(answer) > this.#resetsAtMs(refused))) {
-        refused = answer;
-      }
-    }
+  #answered(reservation: Reservation, { kind, balance, isCovered }: Verdict): undefined {
+    if (kind === 'refused') return this.#refuse({ reservation, reason: 'exceeded', balance }, 'blocked');
+    reservation.heldNanoUsd = reservation.askedNanoUsd ?? 0n;
+    if (kind === 'granted') return this.#allow(reservation, balance, 0n);
+    const { mode, onLedgerDown } = reservation.account.budget;
+    const rule = mode === 'block' ? (onLedgerDown ?? this.#options.onLedgerDown) : 'open';
+    if (rule === 'closed' || (rule === 'bounded' && !isCovered))
+      return this.#refuse({ reservation, reason: 'ledger_unavailable', balance }, 'unavailable');
+    reservation.counts.decided('unavailable');
+    return undefined;
+  }
+
+  /**
+   * Of a call that is sent again, only what is another answer counts. `besides`: what is reserved for the call and not yet
+   * part of the balance.
+   */
+  #allow({ account, counts }: Reservation, balance: Balance | null, besides: bigint): undefined {
+    if (this.#wasAsked) return;
+    const { mode, limitNanoUsd } = account.budget;
+    const isOver =
+      mode === 'warn' && balance !== null && balance.spentNanoUsd + balance.reservedNanoUsd + besides > limitNanoUsd;
+    counts.decided(isOver ? 'warned' : 'allowed');
+  }
+
+  /** Of several that refuse, the last to reset is named. */
+  #refuse(refused: Refused, decision: Decision): undefined {
+    refused.reservation.counts.decided(decision);
+    if (this.#refused === null || this.#resetsAtMs(refused) > this.#resetsAtMs(this.#refused)) this.#refused = refused;
+  }
+
+  #conclude(): undefined {
+    const refused = this.#refused;
+    this.#refused = null;
     this.#wasAsked = true;
-    if (refused !== undefined || this.#isOver) this.#release();
-    if (refused !== undefined) throw this.#exceeded(refused);
+    if (refused !== null || this.#isOver) this.#release();
+    if (refused !== null) throw this.#exceeded(refused);
     return undefined;
   }
 
@@ -307,8 +325,7 @@ class BudgetedCall implements CallSpend {
     }
   }
 
-  /** Returns the end of the budget's period. Where several budgets refuse, the last one to reset is named. */
-  #resetsAtMs({ reservation }: Answer): number {
+  #resetsAtMs({ reservation }: Refused): number {
     return spanAt(reservation.account.budget.period, this.#atMs(reservation)).endMs;
   }
 
@@ -317,34 +334,16 @@ class BudgetedCall implements CallSpend {
     return (reservation.atMs ??= reservation.account.ledgerTimeOf(this.#call.startedAtMs));
   }
 
-  #answered(reservation: Reservation, nanoUsd: bigint, { kind, balance, isCovered }: Verdict): Answer {
-    if (kind === 'refused') return { reservation, decision: 'blocked', refusal: 'exceeded', balance };
-    reservation.heldNanoUsd = nanoUsd;
-    if (kind === 'granted') return allowed(reservation, balance, 0n);
-    const { mode, onLedgerDown } = reservation.account.budget;
-    const rule = mode === 'block' ? (onLedgerDown ?? this.#options.onLedgerDown) : 'open';
-    const isRefused = rule === 'closed' || (rule === 'bounded' && !isCovered);
-    return { reservation, decision: 'unavailable', refusal: isRefused ? 'ledger_unavailable' : null, balance };
-  }
-
-  #exceeded(answer: Answer): BudgetExceededError {
-    const { balance, reservation } = answer;
+  #exceeded(refused: Refused): BudgetExceededError {
+    const { reservation, reason, balance } = refused;
     const { name, limitNanoUsd } = reservation.account.budget;
     return new BudgetExceededError({
-      reason: answer.refusal ?? 'exceeded',
+      reason,
       budget: name,
       limitUsd: usdOf(limitNanoUsd),
       spentUsd: balance && usdOf(balance.spentNanoUsd),
       reservedUsd: balance && usdOf(balance.reservedNanoUsd),
-      resetsAt: new Date(this.#resetsAtMs(answer)),
+      resetsAt: new Date(this.#resetsAtMs(refused)),
     });
   }
-}
-
-/** `besides`: what is reserved for the call and not yet part of the balance. */
-function allowed(reservation: Reservation, balance: Balance | null, besides: bigint): Answer {
-  const { mode, limitNanoUsd } = reservation.account.budget;
-  const isOver =
-    mode === 'warn' && balance !== null && balance.spentNanoUsd + balance.reservedNanoUsd + besides > limitNanoUsd;
-  return { reservation, decision: isOver ? 'warned' : 'allowed', refusal: null, balance };
 }

@@ -29,8 +29,8 @@ interface EstimatedPart {
   readonly model: string;
   /** `null` if the model has no price. */
   readonly nanoUsd: bigint | null;
-  /** The part of it that the prompt costs. */
-  readonly promptNanoUsd: bigint;
+  /** The part of it that the prompt costs: a whole number, which only a call that is left makes an amount. */
+  readonly promptNanoUsd: number;
 }
 
 /** The figures that an estimate was made from. The estimator learns the ratio of the actual cost to them. */
@@ -190,9 +190,9 @@ export class Estimator {
       const beyondNanoUsd = (own.nanoUsd ?? 0n) - mostNanoUsd;
       if (beyondNanoUsd > 0n) mostNanoUsd += beyondNanoUsd;
       const nanoUsd = this.#isWorst || own.nanoUsd === null ? own.nanoUsd : beyondNanoUsd > 0n ? beyondNanoUsd : 0n;
-      byModel.set(own.model, plus(byModel.get(own.model), { model: own.model, nanoUsd, promptNanoUsd: 0n }));
+      byModel.set(own.model, plus(byModel.get(own.model), { model: own.model, nanoUsd, promptNanoUsd: 0 }));
     }
-    if (isChosenThere && this.#isWorst) byModel.set('', { model: '', nanoUsd: null, promptNanoUsd: 0n });
+    if (isChosenThere && this.#isWorst) byModel.set('', { model: '', nanoUsd: null, promptNanoUsd: 0 });
     return [...byModel.values()];
   }
 
@@ -217,7 +217,7 @@ export class Estimator {
     const unseen = asked.content.unseen * (this.#isWorst ? 1 : Math.min(1, this.#unseen.ratio(kind)));
     const rates = price && expectedRates(price, asked, asked.length * tokensPerCharacter + unseen);
     const promptTokens = tokensOfPrompt(asked.length, unseen);
-    if (!rates) return { model, nanoUsd: null, promptNanoUsd: 0n, promptTokens, basis: null };
+    if (!rates) return { model, nanoUsd: null, promptNanoUsd: 0, promptTokens, basis: null };
     const { length, maxTokens, content } = asked;
     const text = length * Math.min(rates.dearestInput, rates.input * tokensPerCharacter);
     const prompt = Math.min(text + unseen * rates.input, Math.max(text, LARGEST_WINDOW * rates.input));
@@ -225,7 +225,7 @@ export class Estimator {
     return {
       model,
       nanoUsd: BigInt(Math.ceil(prompt + output)),
-      promptNanoUsd: BigInt(Math.ceil(prompt)),
+      promptNanoUsd: Math.ceil(prompt),
       promptTokens,
       basis: {
         kind,

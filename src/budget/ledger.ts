@@ -142,15 +142,16 @@ export function grantRequests(
   { requests, limitNanoUsd }: Posting,
   usedNanoUsd: bigint,
 ): { readonly granted: readonly boolean[]; readonly grantedNanoUsd: bigint } {
-  const granted: boolean[] = [];
-  let withGrantsNanoUsd = usedNanoUsd;
+  const granted: boolean[] = new Array<boolean>(requests.length);
+  let nowNanoUsd = usedNanoUsd;
+  let at = 0;
   for (const nanoUsd of requests) {
-    const nextNanoUsd = withGrantsNanoUsd + nanoUsd;
+    const nextNanoUsd = nowNanoUsd + nanoUsd;
     const fits = limitNanoUsd === null || nextNanoUsd <= limitNanoUsd;
-    if (fits) withGrantsNanoUsd = nextNanoUsd;
-    granted.push(fits);
+    if (fits) nowNanoUsd = nextNanoUsd;
+    granted[at++] = fits;
   }
-  return { granted, grantedNanoUsd: withGrantsNanoUsd - usedNanoUsd };
+  return { granted, grantedNanoUsd: nowNanoUsd - usedNanoUsd };
 }
 
 /** Counts the thresholds, ascending, that the spend has reached. */
@@ -158,4 +159,25 @@ export function levelOf(thresholdsNanoUsd: readonly bigint[], spentNanoUsd: bigi
   let level = 0;
   for (const threshold of thresholdsNanoUsd) if (spentNanoUsd >= threshold) level += 1;
   return level;
+}
+
+interface Amount {
+  readonly nanoUsd: bigint;
+}
+
+/** The amount alone, as postings have it. */
+export function amountOf({ nanoUsd }: Amount): bigint {
+  return nanoUsd;
+}
+
+/** Adds up amounts. */
+export function sumOf(amounts: readonly Amount[]): bigint {
+  let sum = 0n;
+  for (const { nanoUsd } of amounts) sum += nanoUsd;
+  return sum;
+}
+
+/** The amount, or the least that it may be. */
+export function atLeast(least: bigint, nanoUsd: bigint): bigint {
+  return nanoUsd < least ? least : nanoUsd;
 }

@@ -126,10 +126,14 @@ function holdingOf({ holdings }: Period, { writer }: Posting): Holding {
 }
 
 function addSpends({ buckets }: Account, period: Period, { spends, keepFromMs }: Posting): void {
+  let isNew = false;
   for (const { startMs, nanoUsd } of spends) {
-    buckets.set(startMs, (buckets.get(startMs) ?? 0n) + nanoUsd);
+    const before = buckets.get(startMs);
+    isNew ||= before === undefined;
+    buckets.set(startMs, before === undefined ? nanoUsd : before + nanoUsd);
     period.spentNanoUsd += nanoUsd;
   }
+  if (!isNew) return;
   // Buckets arrive in order of time, unless a clock was set back: then the late one waits for earlier ones.
   for (const startMs of buckets.keys()) {
     if (startMs >= keepFromMs) return;
@@ -147,7 +151,7 @@ function balanceOf({ buckets }: Account, { spentNanoUsd, holdings }: Period, { w
   let reservedNanoUsd = 0n;
   for (const holding of holdings.values()) {
     if (holding.untilMs < nowMs) holding.heldNanoUsd = 0n;
-    reservedNanoUsd += holding.heldNanoUsd;
+    if (holding.heldNanoUsd !== 0n) reservedNanoUsd += holding.heldNanoUsd;
   }
   if (window.kind === 'calendar') return { spentNanoUsd, reservedNanoUsd };
   let spentInWindow = 0n;

@@ -1,7 +1,7 @@
 import type { Cancel } from '../clock.ts';
 import { accountName, bucketMs, horizonAt, thresholdsNanoUsd, type Budget } from './budget.ts';
 import type { LedgerLink, Sender } from './ledger-link.ts';
-import { LedgerUnavailableError } from './ledger.ts';
+import { LedgerUnavailableError, amountOf, atLeast, sumOf } from './ledger.ts';
 import type { Balance, Eventually, Posted, Posting, Spend } from './ledger.ts';
 
 /** The answer to a reservation request. Unless it is refused, the amount is reserved until it is settled. */
@@ -34,6 +34,15 @@ interface Request {
   onVerdict: ((verdict: Verdict) => void) | null;
   cancelDeadline: Cancel | null;
 }
+
+interface UnsentSpend {
+  readonly startMs: number;
+  nanoUsd: bigint;
+}
+
+/** Never added to: an array of its own takes the first item, as most have but one. */
+const NONE: Request[] = [];
+const NO_SPENDS: UnsentSpend[] = [];
 
 /** Unsent or unconfirmed spend, under one number until the ledger has stored it. */
 interface SpendBatch {
@@ -69,11 +78,11 @@ export class Reservations implements Sender {
   readonly #onReached: ReservationsOptions['onReached'];
   readonly #holder: ReservationsOptions['holder'];
   /** One for each bucket: rarely more than one. */
-  #unsentSpends: { readonly startMs: number; nanoUsd: bigint }[] = [];
+  #unsentSpends: UnsentSpend[] = NO_SPENDS;
   #heldNanoUsd = 0n;
   #heldIsUnsent = false;
   #batch: SpendBatch | null = null;
-  #waiting: Request[] = [];
+  #waiting = NONE;
   #sending: Sending | null = null;
   #known: Balance | null = null;
   /** The most spend that the ledger has reported of a calendar period, where it cannot shrink. */
@@ -138,7 +147,8 @@ export class Reservations implements Sender {
   reserve(nanoUsd: bigint, soon: boolean): Eventually<Verdict> {
     const request: Request = { nanoUsd, verdict: null, onVerdict: null, cancelDeadline: null };
     if (this.#link.up) {
-      this.#waiting.push(request);
+      if (this.#waiting === NONE) this.#waiting = [request];
+      else this.#waiting.push(request);
       if (soon && this.#link.gathers) this.#link.sendSoon(this);
       else this.send();
     } else {
@@ -160,11 +170,12 @@ export class Reservations implements Sender {
     if (spentNanoUsd > heldNanoUsd) this.#aloneNanoUsd += spentNanoUsd - heldNanoUsd;
     if (spentNanoUsd !== 0n) {
       const startMs = Math.floor(atMs / this.#bucketMs) * this.#bucketMs;
-      let bucket: { readonly startMs: number; nanoUsd: bigint } | undefined = this.#unsentSpends[0];
+      let bucket: UnsentSpend | undefined = this.#unsentSpends[0];
       if (bucket !== undefined && bucket.startMs !== startMs)
         bucket = this.#unsentSpends.find((unsent) => unsent.startMs === startMs);
-      if (bucket === undefined) this.#unsentSpends.push({ startMs, nanoUsd: spentNanoUsd });
-      else bucket.nanoUsd += spentNanoUsd;
+      if (bucket !== undefined) bucket.nanoUsd += spentNanoUsd;
+      else if (this.#unsentSpends.length > 0) this.#unsentSpends.push({ startMs, nanoUsd: spentNanoUsd });
+      else this.#unsentSpends = [{ startMs, nanoUsd: spentNanoUsd }];
     }
     if (this.#link.up) this.#link.sendSoon(this);
   }
@@ -195,11 +206,11 @@ export class Reservations implements Sender {
     if (this.#sending !== null || !this.hasUnsent) return;
     if (this.#batch === null && this.#unsentSpends.length > 0) {
       this.#batch = { sequence: this.#link.nextSequence(), spends: this.#unsentSpends, mayBeKnown: false };
-      this.#unsentSpends = [];
+      this.#unsentSpends = NO_SPENDS;
     }
     const sending: Sending = { requests: this.#waiting, batch: this.#batch, heldNanoUsd: this.#heldNanoUsd };
     this.#sending = sending;
-    this.#waiting = [];
+    this.#waiting = NONE;
     this.#heldIsUnsent = false;
     try {
       const answer = this.#link.ledger.post(this.#posting(sending));
@@ -214,20 +225,18 @@ export class Reservations implements Sender {
   #posting({ requests, batch }: Sending): Posting {
     const nowMs = this.#link.nowMs();
     const { window, keepFromMs } = horizonAt(this.#budget.period, nowMs);
-    const amounts: bigint[] = [];
-    for (const { nanoUsd } of requests) amounts.push(nanoUsd);
     return {
       account: this.#account,
       periodMs: this.periodMs,
       window,
       writer: this.#holder?.writer ?? this.#link.writer,
       sequence: batch?.sequence ?? 0,
-      spends: batch?.spends ?? [],
+      spends: batch?.spends ?? NO_SPENDS,
       leastSpentNanoUsd: this.#mostSpentNanoUsd,
       // A call that ended before its request was answered is settled already. The request makes up for that, but only
       // if it is sent along. A ledger never gets a negative amount.
-      heldNanoUsd: this.#heldNanoUsd < 0n ? notBelow(-sumOf(requests), this.#heldNanoUsd) : this.#heldNanoUsd,
-      requests: amounts,
+      heldNanoUsd: this.#heldNanoUsd < 0n ? atLeast(-sumOf(requests), this.#heldNanoUsd) : this.#heldNanoUsd,
+      requests: requests.map(amountOf),
       limitNanoUsd: this.#limitNanoUsd,
       thresholdsNanoUsd: this.#thresholdsNanoUsd,
       nowMs,
@@ -302,7 +311,7 @@ export class Reservations implements Sender {
   /** Requests that wait behind a failed posting would wait in vain, so they fail too. */
   #fail(error: unknown): void {
     const waiting = this.#waiting;
-    this.#waiting = [];
+    this.#waiting = NONE;
     for (const request of waiting) if (request.verdict === null) this.#decideAlone(request);
     this.#link.noteFailure(error);
   }
@@ -327,7 +336,7 @@ export class Reservations implements Sender {
     let spentNanoUsd = this.#mostSpentNanoUsd + sumOf(this.#unsentSpends);
     if (this.#batch?.mayBeKnown === false) spentNanoUsd += sumOf(this.#batch.spends);
     if (spentNanoUsd + requestNanoUsd <= this.#limitNanoUsd) return null;
-    return { spentNanoUsd, reservedNanoUsd: notBelow(0n, this.#known.reservedNanoUsd + this.#heldSince()) };
+    return { spentNanoUsd, reservedNanoUsd: atLeast(0n, this.#known.reservedNanoUsd + this.#heldSince()) };
   }
 
   #decide(request: Request, verdict: Verdict): void {
@@ -337,14 +346,4 @@ export class Reservations implements Sender {
     request.cancelDeadline?.();
     request.onVerdict?.(verdict);
   }
-}
-
-function sumOf(amounts: readonly { readonly nanoUsd: bigint }[]): bigint {
-  let sum = 0n;
-  for (const { nanoUsd } of amounts) sum += nanoUsd;
-  return sum;
-}
-
-function notBelow(least: bigint, nanoUsd: bigint): bigint {
-  return nanoUsd < least ? least : nanoUsd;
 }

@@ -45,9 +45,9 @@ test('a batch is the sum of its requests at half the price, by model', () => {
   const found = estimator.estimate(call, { body: { requests }, bodyLength: 1_080 });
   assert.deepEqual(found?.parts, [
     // 100 tokens in and 500 out, each, at half of $1 and $5, $2 and $10.
-    { model: HAIKU, nanoUsd: 2n * (100n * 500n + 500n * 2_500n), promptNanoUsd: 2n * 100n * 500n },
-    { model: 'claude-sonnet-5', nanoUsd: 100n * 1_000n + 500n * 5_000n, promptNanoUsd: 100n * 1_000n },
-    { model: 'claude-unheard-of', nanoUsd: null, promptNanoUsd: 0n },
+    { model: HAIKU, nanoUsd: 2n * (100n * 500n + 500n * 2_500n), promptNanoUsd: 2 * 100 * 500 },
+    { model: 'claude-sonnet-5', nanoUsd: 100n * 1_000n + 500n * 5_000n, promptNanoUsd: 100 * 1_000 },
+    { model: 'claude-unheard-of', nanoUsd: null, promptNanoUsd: 0 },
   ]);
 });
 
