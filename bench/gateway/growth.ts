@@ -52,7 +52,7 @@ async function held(
   { what, amounts, holding }: More,
 ): Promise<readonly Grown[]> {
   const gateways = await Promise.all(amounts.map(async (amount) => started(upstream, String(amount), holding(amount))));
-  const [warmUps, rounds] = isFull ? [6, 5] : [1, 1];
+  const [warmUps, rounds] = isFull ? [12, 5] : [1, 1];
   const amount: Amount = { warmUps, rounds, requestsPerBlock: isFull ? 800 : 20, concurrency: 16 };
   try {
     const loads = await bursts([pipe, ...gateways], 'json', { load, amount });
@@ -70,7 +70,7 @@ async function streamsAtOnce({ upstream, pipe, load, isFull }: Surroundings): Pr
   try {
     for (const concurrency of [1, 32, 1_000]) {
       const requestsPerBlock = isFull ? Math.max(300, 2 * concurrency) : concurrency;
-      const [warmUps, rounds] = isFull ? [4, 5] : [1, 1];
+      const [warmUps, rounds] = isFull ? [8, 5] : [1, 1];
       const amount: Amount = { warmUps, rounds, requestsPerBlock, concurrency };
       const loads = await bursts([pipe, gateway], 'stream', { load, amount });
       const what = `streams of ${EVENTS} events at once`;
