@@ -197,6 +197,7 @@ const GATEWAY: readonly JsonContract[] = [
       ['pools[]', 'text', 'names of its pools; absent without any'],
       ['clients[]', 'text', 'names of its clients'],
       ['{ledger,tokens,replicas}', 'text', 'where spend and tokens are kept, and what replicas share'],
+      ['workers', 'count', 'processes that serve'],
     ],
   },
   {

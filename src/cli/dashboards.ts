@@ -284,13 +284,17 @@ function settingsIn(pairs: readonly string[]): Partial<MonitoringSettings> {
   const entries = pairs.map((pair) => {
     const [name = '', ...rest] = pair.split('=');
     const value = rest.join('=');
-    if (!Object.hasOwn(DEFAULT_SETTINGS, name) || Object.hasOwn(OWN_OPTIONS, name) || rest.length === 0) {
-      const expected = 'NAME=VALUE with a name that --settings lists';
-      const advice = didYouMean(name, settableNames()) ?? 'see --settings';
-      problems.push({ kind: 'invalid', field: '--set', expected, got: got(pair), advice });
-    }
+    const isKnown = Object.hasOwn(DEFAULT_SETTINGS, name) && !Object.hasOwn(OWN_OPTIONS, name);
     const isText = typeof DEFAULT_SETTINGS[name as keyof MonitoringSettings] === 'string';
-    return [name, isText ? value : value === '' ? NaN : Number(value)] as const;
+    const number = value.trim() === '' ? NaN : Number(value);
+    if (!isKnown || rest.length === 0) {
+      const expected = 'NAME=VALUE with a name that --settings lists';
+      const advice = isKnown ? `write ${name}=VALUE` : (didYouMean(name, settableNames()) ?? 'see --settings');
+      problems.push({ kind: 'invalid', field: '--set', expected, got: got(pair), advice });
+    } else if (!isText && Number.isNaN(number)) {
+      problems.push(unfit(`--set ${name}`, value, { expected: 'a number' }));
+    }
+    return [name, isText ? value : number] as const;
   });
   if (problems.length > 0) throw wrongArguments(...problems);
   return Object.fromEntries(entries);

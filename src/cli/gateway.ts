@@ -168,9 +168,17 @@ function configured(
   const problems = [
     ...addresses.flatMap(([field, url]) => ownAddressProblem(field, url, address) ?? []),
     ...workerProblems(overridden),
+    ...samePortProblems(overridden),
   ];
   if (problems.length > 0) throw new ConfigurationError(GATEWAY_INVALID, problems);
   return overridden;
+}
+
+/** Without it, the port would seem to be in use by another program. */
+function samePortProblems({ listen, metrics }: GatewayConfiguration): readonly Problem[] {
+  if (listen.port !== metrics.port || listen.port === 0 || listen.host !== metrics.host) return [];
+  const expected = 'another port than that of listen';
+  return [{ kind: 'conflict', field: 'metrics.port', expected, got: String(metrics.port), advice: 'change one' }];
 }
 
 function keyAddresses({ keyUrls }: GatewayConfiguration): readonly (readonly [field: string, url: string])[] {
@@ -249,7 +257,7 @@ const COLUMNS = 80;
 
 /** Shows people how the gateway listens; no line is wider than 80 characters unless a name is long. */
 function greeting(configuration: GatewayConfiguration, { url, metricsUrl }: RunningGateway): readonly string[] {
-  const { baseUrl, keys, pools, clients } = configuration;
+  const { baseUrl, keys, pools, clients, workers } = configuration;
   return [
     `Gateway at ${url}, forwarding to ${baseUrl}. Press Ctrl-C to stop it.`,
     ...row('page', new URL('/', metricsUrl).href),
@@ -259,13 +267,14 @@ function greeting(configuration: GatewayConfiguration, { url, metricsUrl }: Runn
     ...row('clients', [...clients.keys()].join(', ')),
     ...row('ledger', ledgerName(configuration)),
     ...row('tokens', placeName(configuration.tokens)),
+    ...(workers === 1 ? [] : row('workers', String(workers))),
     ...row('replicas', sharing(configuration)),
   ];
 }
 
 /** Shows programs the same, in one line. */
 function greetingJson(configuration: GatewayConfiguration, { url, metricsUrl }: RunningGateway, nowMs: number): string {
-  const { baseUrl, keys, pools, clients, tokens } = configuration;
+  const { baseUrl, keys, pools, clients, tokens, workers } = configuration;
   return logLine(nowMs, {
     level: 'info',
     event: 'listening',
@@ -277,6 +286,7 @@ function greetingJson(configuration: GatewayConfiguration, { url, metricsUrl }: 
     clients: [...clients.keys()],
     ledger: ledgerName(configuration),
     tokens: placeName(tokens),
+    workers,
     replicas: sharing(configuration),
   });
 }

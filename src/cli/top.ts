@@ -19,7 +19,7 @@ const USAGE = [
   'It counts from when it starts, an hour at most. q ends it, as Ctrl-C does.',
   'NO_COLOR is obeyed.',
   '',
-  'Exit code: 0 done, 2 wrong arguments.',
+  'Exit code: 0 done, 1 no page could be read, 2 wrong arguments.',
 ];
 
 const OPTIONS = {
@@ -47,8 +47,8 @@ export const command = defineCommand({
     });
     const look = async (): Promise<View> => reading.fresh().then(() => answer({ filter: {} }));
     try {
-      if (!once && io.terminal !== undefined) await watch(io.terminal, look, io);
-      else await printOnce(look, io);
+      if (once || io.terminal === undefined) return await printOnce(look, io);
+      await watch(io.terminal, look, io);
       return 0;
     } finally {
       reading.close();
@@ -56,14 +56,16 @@ export const command = defineCommand({
   },
 });
 
-async function printOnce(look: () => Promise<View>, io: CommandIo): Promise<void> {
+/** Returns the exit code. */
+async function printOnce(look: () => Promise<View>, io: CommandIo): Promise<number> {
   await look();
   await waited(ONCE_MS, io.signal);
-  const lines = topFrame(await look());
+  const view = await look();
   print(
-    lines.map(({ text }) => fittedText(text, io.columns)),
+    topFrame(view).map(({ text }) => fittedText(text, io.columns)),
     io,
   );
+  return view.replicas.every(({ trouble }) => trouble !== null) ? 1 : 0;
 }
 
 /** Draws until the signal is aborted or `q` is pressed, and anew where the terminal's size changes. */

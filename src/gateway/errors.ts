@@ -82,7 +82,7 @@ const REFUSALS: Readonly<Record<GatewayRefusal, ApiError>> = {
     'Expected a gateway token in x-api-key or as Authorization: Bearer, got none. Set one as the API key.',
   ),
   malformed: unauthorized(
-    'Expected a gateway token, which begins with plk_, got something else. Use a token, not an API key.',
+    'Expected all of a gateway token, plk_…, got something else. Copy the whole token; an API key is none.',
   ),
   unknown: unauthorized('The gateway does not know this token. Check that it is complete and belongs to this gateway.'),
   expired: unauthorized('The token has expired. Get a new one.'),

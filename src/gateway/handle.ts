@@ -54,7 +54,7 @@ function unknown({ method, path }: GatewayRequest): string {
 }
 
 function malformedIn(header: string): string {
-  return `Expected a gateway token, which begins with plk_, got something else in ${header}. Use a token, not an API key.`;
+  return `Expected all of a gateway token, plk_…, got something else in ${header}. Copy the whole token; an API key is none.`;
 }
 
 const BAD_QUERY =

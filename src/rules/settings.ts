@@ -218,7 +218,7 @@ function figureProblems(settings: MonitoringSettings): readonly Problem[] {
     if (typeof DEFAULT_SETTINGS[name as keyof MonitoringSettings] !== 'number') return [];
     const range = ratios.has(name) ? 'between 0 and 1' : 'above 0';
     const fits = typeof value === 'number' && value > 0 && value < (ratios.has(name) ? 1 : Infinity);
-    return fits ? [] : [unfit(name, value, { expected: `a number ${range}`, advice: 'see docs/monitoring.md' })];
+    return fits ? [] : [unfit(name, value, { expected: `a number ${range}` })];
   });
 }
 
@@ -251,9 +251,7 @@ function objectiveProblems(settings: MonitoringSettings): readonly Problem[] {
       if (!/^[\w./:@-]+$/.test(model))
         return [unfit(name, model, { expected: 'the name of a model', advice: 'write it as the metrics do' })];
       const isShare = objective > 0 && objective < 1;
-      return isShare
-        ? impossible(name, objective)
-        : [unfit(name, objective, { expected: 'a number between 0 and 1', advice: 'see docs/monitoring.md' })];
+      return isShare ? impossible(name, objective) : [unfit(name, objective, { expected: 'a number between 0 and 1' })];
     }),
   ];
 }

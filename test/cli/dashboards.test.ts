@@ -247,6 +247,13 @@ test('all problems of the settings are reported at once, and nothing is written'
   assert.deepEqual(readdirSync(out), []);
 });
 
+test('--set shows what is no number, and asks for the value of a name without one', async () => {
+  const { code, err } = await ran('export', ...['waitRatio=half', 'minRetries'].flatMap((pair) => ['--set', pair]));
+  assert.equal(code, 2);
+  assert.match(err, /^--set waitRatio: expected a number, got "half"$/m);
+  assert.match(err, /^--set: expected NAME=VALUE .* got\s+"minRetries": write minRetries=VALUE$/m);
+});
+
 test('an unknown setting, format or word is refused, with what was meant', async () => {
   assert.match((await ran('export', '--set', 'color=red')).err, /--set: expected NAME=VALUE.*\s+see --settings/);
   assert.match((await ran('export', '--set', 'waitratio=0.5')).err, /--set: [^]*: did you mean waitRatio\?/);

@@ -527,6 +527,13 @@ describe('plimsoll gateway', () => {
       assert.ok(err[0]?.startsWith(`Port ${taken.port} on 127.0.0.1 is in use: ${advice}`), err[0]);
     }
 
+    const both = run(
+      ['--config', right.config, '--port', String(taken.port), '--metrics-port', String(taken.port)],
+      right.env,
+    );
+    assert.equal(await both.code, 1);
+    assert.match(both.err.join(' '), /metrics\.port: expected another port than that of listen/);
+
     const args = run(['--port', '70000', '--metrics-port', 'x']);
     assert.equal(await args.code, 2);
     assert.deepEqual(args.err.slice(0, 2), [

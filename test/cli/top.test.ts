@@ -194,6 +194,14 @@ test('a budget is drawn whatever its mode is called', async (t) => {
     assert.match(drawn, new RegExp(`^of \\w+ +${shown} +\\[###`, 'm'));
 });
 
+test('top ends with 1 in a pipe if no page could be read', async (t) => {
+  const serving = await serve(() => Promise.resolve(new Response('', { status: 401 })), { port: 0 });
+  t.after(() => serving.close(0));
+  const { io, out } = keptIo({ now: () => Date.now() });
+  assert.equal(await command.run(['--once', '--metrics', `${serving.url}/metrics`], io), 1);
+  assert.match(out.join('\n'), /got status 401/);
+});
+
 test('a budget that refuses calls stands out before all of it is spent', async () => {
   const registry = new Registry();
   const sim = simulator();

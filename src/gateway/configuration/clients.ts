@@ -1,4 +1,4 @@
-import { mayHoldSecret, nearest, type ValueProblem } from '../../errors.ts';
+import { gotName, mayHoldSecret, nearest, type ValueProblem } from '../../errors.ts';
 import { nanoUsdOf } from '../../figures.ts';
 import {
   LONGEST_MINTED_SECONDS,
@@ -86,7 +86,7 @@ export function clientsOf(read: Reader, aliases: readonly string[]): ReadonlyMap
   }
   const fit = names.filter((name) => {
     const isFit = NAME.pattern.test(name) && !mayHoldSecret(name);
-    if (!isFit) clients.note('(a name)', misnamed(NAME.expected));
+    if (!isFit) clients.note(gotName(name), misnamed(NAME.expected));
     return isFit;
   });
   return new Map(fit.map((name) => [name, clientOf(clients, name, aliases)]));
@@ -184,7 +184,7 @@ function labelsOf(read: Reader): Readonly<Record<string, string>> {
     const isReserved = name === CLIENT_LABEL || name === OWNER_LABEL;
     if (isReserved) labels.note(name, name === CLIENT_LABEL ? RESERVED : RESERVED_FOR_OWNERS);
     const isName = LABEL_NAME.pattern.test(name);
-    if (!isName) labels.note('(a name)', misnamed(LABEL_NAME.expected));
+    if (!isName) labels.note(gotName(name), misnamed(LABEL_NAME.expected));
     const value = labels.text(name, LABEL_VALUE);
     return isReserved || !isName || value === undefined ? [] : [[name, value] as const];
   });
@@ -202,7 +202,7 @@ const RESERVED_FOR_OWNERS: ValueProblem = { ...RESERVED, got: 'the label for the
 
 /** The problem of a name. The name is not shown: it may be a key. */
 function misnamed(expected: string): ValueProblem {
-  return { kind: 'invalid', expected, got: 'something else', advice: 'rename it' };
+  return { kind: 'invalid', expected, got: 'another name', advice: 'rename it' };
 }
 
 function ceilingOf(read: Reader): MaxTokensCeiling | null {

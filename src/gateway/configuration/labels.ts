@@ -46,8 +46,19 @@ export function labelsOf(read: Reader, { clients, budgets }: LabelUsers): Labels
     const expected = 'a budget label that clients have';
     read.note('budgets', conflict(expected, `"${name}"`, 'add it to clients'));
   }
-  for (const problem of attributionProblems(attribution)) read.note(problem.field, problem);
+  for (const [name, values] of Object.entries(attribution)) {
+    const place = Object.hasOwn(declared, name) ? 'attribution' : placeIn(clients, name);
+    for (const problem of attributionProblems({ [name]: values })) read.note(place, problem);
+  }
   return { labelHeaders, attribution };
+}
+
+/** The field of a label that `attribution` does not declare. */
+function placeIn(clients: readonly GatewayClient[], label: string): string {
+  const having = clients.find(({ labels }) => Object.hasOwn(labels, label));
+  if (having !== undefined) return `clients.${having.name}.labels.${label}`;
+  const minting = clients.find(({ mints }) => mints?.subjectLabel === label);
+  return minting === undefined ? 'labelHeaders' : `clients.${minting.name}.mints.subjectLabel`;
 }
 
 /** Reads a map of names to values, or a list of names. */

@@ -1,4 +1,4 @@
-import type { ValueProblem } from '../../errors.ts';
+import { gotName, type ValueProblem } from '../../errors.ts';
 import { FAILOVER_REASONS, type FailoverReason } from '../../record/metrics/catalogue-gateway.ts';
 import type { KeyPool } from '../upstreams/pool.ts';
 import type { FallbackRule } from '../upstreams/route.ts';
@@ -18,7 +18,7 @@ const WEIGHT = { least: 1, most: 1_000, expected: 'a whole weight from 1 to 1000
 const NAME: ValueProblem = {
   kind: 'invalid',
   expected: 'up to 64 letters, digits, ".", "_" and "-", other than the alias of a key',
-  got: 'something else',
+  got: 'another name',
   advice: 'rename it',
 };
 
@@ -27,7 +27,7 @@ export function poolsOf(read: Reader, aliases: readonly string[]): ReadonlyMap<s
   const pools = read.within('pools', 'names of pools, each with its keys');
   const fit = pools.names().filter((name) => {
     const isFit = isAlias(name) && !aliases.includes(name);
-    if (!isFit) pools.note('(a name)', NAME);
+    if (!isFit) pools.note(gotName(name), NAME);
     return isFit;
   });
   return new Map(fit.map((name) => [name, poolIn(pools, name, aliases)]));

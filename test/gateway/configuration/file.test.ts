@@ -373,8 +373,17 @@ describe("a gateway's configuration", () => {
     );
     assert.match(
       wrong({ labelHeaders: ['model'] })[0] ?? '',
-      /^attribution: expected a label name of your own, got "model"/,
+      /^labelHeaders: expected a label name of your own, got "model"/,
     );
+    assert.match(
+      wrong({ clients: { checkout: { labels: { model: 'x' } } } })[0] ?? '',
+      /^clients\.checkout\.labels\.model: expected a label name of your own, got "model"/,
+    );
+    assert.match(
+      wrong({ clients: { checkout: { labels: { 'te-am': 'x' } } } })[0] ?? '',
+      /^clients\.checkout\.labels\.te-am: /,
+    );
+    assert.match(wrong({ clients: { 'web site': {} } })[0] ?? '', /^clients\.web site: expected up to 64 letters/);
   });
 
   test('reports mistakes in budgets with their place', () => {

@@ -93,7 +93,7 @@ test('lists all that is wrong with pools and rules', () => {
     'clients.checkout.fallback[1].models: expected models that the client may use, got claude-opus-5-5: add it to the models of the client, or leave it out',
     'clients.checkout.fallback[3].key: expected a key, a pool or models to go to, got nothing: name one',
     'keys.prod-b-api.baseUrl: expected the address of an API, such as https://api.anthropic.com, got "ftp://eu.example.com": begin with https://',
-    'pools.(a name): expected up to 64 letters, digits, ".", "_" and "-", other than the alias of a key, got something else: rename it',
+    'pools.prod-a-api: expected up to 64 letters, digits, ".", "_" and "-", other than the alias of a key, got another name: rename it',
     'pools.team.keys.prod-a-api: expected a whole weight from 1 to 1000, got 0: change it',
     `pools.team.keys.(an alias): expected one of the aliases in ${names}, got something else: name one of them`,
     'pools.team.sticky: expected true or false, got "no": change it',
