@@ -51,7 +51,7 @@ const FAULTS: readonly AlertCase[] = [
 const exits = (cause: string): string =>
   `plimsoll_gateway_worker_exits_total{job="plimsoll",instance="a",cause="${cause}"}`;
 const ending = (cause: string) => [
-  [{ job: 'plimsoll', cause }, `Workers of gateway plimsoll end again and again: ${cause}`] as const,
+  [{ job: 'plimsoll', cause }, `Workers of gateway plimsoll keep ending: ${cause}`] as const,
 ];
 
 const WORKERS: readonly AlertCase[] = [

@@ -63,7 +63,7 @@ function acceleration(settings: MonitoringSettings): Alert {
     dashboard: 'tier',
     summary: 'Traffic to {{ $labels.model }} with key {{ $labels.key }} grows too fast for the API',
     description:
-      '{{ $value | printf "%.0f" }} requests got a 429 in 10 minutes because traffic grew too fast, although no limit per minute is reached. Ramp up in steps.',
+      'Requests that got a 429 in 10 minutes because traffic grew too fast: {{ $value | printf "%.0f" }}. No limit per minute is reached. Ramp up in steps.',
   };
 }
 

@@ -92,7 +92,7 @@ function budgetBurn({ budgetBurnFast }: MonitoringSettings): Alert {
     dashboard: 'budget',
     summary: 'Budget {{ $labels.budget }} burns fast: {{ $value | humanizePercentage }} of it went in an hour',
     description:
-      'In the last hour, scope {{ $labels.scope }} spent {{ $value | humanizePercentage }} of its budget for the {{ $labels.period }}, and it goes on.',
+      'In the last hour, scope {{ $labels.scope }} spent {{ $value | humanizePercentage }} of its budget for the {{ $labels.period }}, and spending continues.',
   };
 }
 
@@ -107,7 +107,7 @@ function budgetBurnSlow({ budgetBurnSlow }: MonitoringSettings): Alert {
     dashboard: 'budget',
     summary: 'Budget {{ $labels.budget }} has burned for hours: {{ $value | humanizePercentage }} of it went in six',
     description:
-      'In the last six hours, scope {{ $labels.scope }} spent {{ $value | humanizePercentage }} of its budget for the {{ $labels.period }}, and it goes on.',
+      'In the last six hours, scope {{ $labels.scope }} spent {{ $value | humanizePercentage }} of its budget for the {{ $labels.period }}, and spending continues.',
   };
 }
 
@@ -129,7 +129,7 @@ function budgetRunsOut(): Alert {
     dashboard: 'budget',
     summary: 'Budget {{ $labels.budget }} will be spent in {{ $value | humanizeDuration }}',
     description:
-      'At the present pace, scope {{ $labels.scope }} has spent its budget in {{ $value | humanizeDuration }}, before the {{ $labels.period }} ends.',
+      'At the current pace, scope {{ $labels.scope }} will have spent its budget in {{ $value | humanizeDuration }}, before the {{ $labels.period }} ends.',
   };
 }
 
@@ -216,7 +216,7 @@ function unpriced(settings: MonitoringSettings): Alert {
     dashboard: 'budget',
     summary: 'No price is known for {{ $labels.model }}, used by key {{ $labels.key }}',
     description:
-      '{{ $value | printf "%.0f" }} calls in the last hour have no cost. Reported costs and budgets are too low by what these calls really cost.',
+      'Calls without a cost in the last hour: {{ $value | printf "%.0f" }}. Reported costs and budgets are too low by what these calls really cost.',
   };
 }
 

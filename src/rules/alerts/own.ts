@@ -59,9 +59,9 @@ function gatewayWorkers(settings: MonitoringSettings): Alert {
     for: '0s',
     keepFiringFor: READ,
     dashboard: 'overview',
-    summary: 'Workers of gateway {{ $labels.job }} end again and again: {{ $labels.cause }}',
+    summary: 'Workers of gateway {{ $labels.job }} keep ending: {{ $labels.cause }}',
     description:
-      'In 15 minutes, {{ $value | printf "%.0f" }} workers ended this way; their calls in progress broke off. Each was followed by another, after a wait of up to 30 seconds if it ended within a minute.',
+      'Workers that ended this way in 15 minutes: {{ $value | printf "%.0f" }}. Their calls in progress broke off. Each was replaced, after a wait of up to 30 seconds if it ended within a minute.',
   };
 }
 
@@ -75,7 +75,7 @@ function errors(settings: MonitoringSettings): Alert {
     dashboard: 'overview',
     summary: 'plimsoll has errors in stage {{ $labels.stage }} of job {{ $labels.job }}; calls go through',
     description:
-      'plimsoll had {{ $value | printf "%.0f" }} errors of its own in 15 minutes. Calls are not affected, but their figures may be missing.',
+      'Errors of plimsoll itself in 15 minutes: {{ $value | printf "%.0f" }}. Calls are not affected, but their figures may be missing.',
   };
 }
 
@@ -89,6 +89,6 @@ function dropped(settings: MonitoringSettings): Alert {
     dashboard: 'calls',
     summary: 'Values of label {{ $labels.label }} of job {{ $labels.job }} are counted as other',
     description:
-      '{{ $value | printf "%.0f" }} calls in the last hour had a value of {{ $labels.label }} that was over the cap or not allowed in a label. Their figures are under other.',
+      'Calls in the last hour with a value of {{ $labels.label }} over the cap or not allowed in a label: {{ $value | printf "%.0f" }}. Their figures are under other.',
   };
 }

@@ -23,7 +23,7 @@ function spendCap(settings: MonitoringSettings): Alert {
     dashboard: 'tier',
     summary: 'Spend limit ({{ $labels.scope }}) refuses calls to {{ $labels.model }} with key {{ $labels.key }}',
     description:
-      'A spend limit refused {{ $value | printf "%.0f" }} requests in 10 minutes. Retrying does not help: calls fail until the limit is raised or its period ends.',
+      'Requests that a spend limit refused in 10 minutes: {{ $value | printf "%.0f" }}. Retrying does not help: calls fail until the limit is raised or its period ends.',
   };
 }
 
@@ -37,7 +37,7 @@ function budgetBlocks(settings: MonitoringSettings): Alert {
     dashboard: 'budget',
     summary: 'Budget {{ $labels.budget }} blocks calls',
     description:
-      'The budget is spent or reserved, so {{ $value | printf "%.0f" }} calls were refused in 5 minutes. Calls fail until it is raised or its period ends.',
+      'The budget is spent or reserved. Calls refused in 5 minutes: {{ $value | printf "%.0f" }}. Calls fail until it is raised or its period ends.',
   };
 }
 
@@ -60,7 +60,7 @@ function ledgerClosed(settings: MonitoringSettings): Alert {
     dashboard: 'budget',
     summary: 'Budget {{ $labels.budget }} refuses calls because its ledger does not respond',
     description:
-      'In 5 minutes, {{ $value | printf "%.0f" }} calls could not be checked because the ledger did not respond, and calls were refused for it.',
+      'Calls that could not be checked in 5 minutes because the ledger did not respond: {{ $value | printf "%.0f" }}. Calls were refused for it.',
   };
 }
 
@@ -76,7 +76,7 @@ function unauthorized(settings: MonitoringSettings): Alert {
     dashboard: 'overview',
     summary: 'The API does not accept key {{ $labels.key }} (401)',
     description:
-      '{{ $value | printf "%.0f" }} requests with key {{ $labels.key }} got a 401 in 5 minutes. The key was revoked, has expired, or was deployed wrongly.',
+      'Requests with key {{ $labels.key }} that got a 401 in 5 minutes: {{ $value | printf "%.0f" }}. The key was revoked, has expired, or was deployed wrongly.',
   };
 }
 
@@ -92,7 +92,7 @@ function gatewayRefuses(settings: MonitoringSettings): Alert {
     dashboard: 'overview',
     summary: 'Gateway {{ $labels.job }} refuses requests: {{ $labels.reason }}',
     description:
-      'The gateway refused {{ $value | printf "%.0f" }} requests in 5 minutes. unavailable: it cannot reach its token store. overloaded: it already holds as many requests as it may.',
+      'Requests that the gateway refused in 5 minutes: {{ $value | printf "%.0f" }}. unavailable: it cannot reach its token store. overloaded: it already holds as many requests as it may.',
   };
 }
 
