@@ -82,7 +82,7 @@ export const DEFINITIONS: readonly Definition[] = [
     series: ({ charts }) => [
       { name: 'answered', color: '--answered', row: charts.answered },
       { name: 'failed', color: '--failed', row: charts.failed },
-      ...(summed(charts.left) > 0 ? [{ name: 'left', color: '--left', row: charts.left }] : []),
+      ...(summed(charts.left) > 0 ? [{ name: 'unfinished', color: '--left', row: charts.left }] : []),
     ],
     total: ({ row }) => whole(summed(row)),
     note: each,

@@ -96,7 +96,7 @@ function sourceOf(view: View): string {
     view.forgottenSeries === 0
       ? ''
       : ` ${whole(view.forgottenSeries)} series came and went: do labels have ids in them?`;
-  return `Numbers of ${now}. In memory since ${clock(sinceMs)} UTC, for an hour at most. Quantiles are right to 5%.${other}${forgotten}`;
+  return `Numbers of ${now}. In memory since ${clock(sinceMs)} UTC, for an hour at most. Quantiles are accurate to 5%.${other}${forgotten}`;
 }
 
 /** Ranges that only Prometheus knows are there where it is. What it does not answer is said, and an hour is shown in its place. */

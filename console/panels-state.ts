@@ -122,7 +122,7 @@ function tierRow(tier: TierView | null): HTMLElement {
   if (spentUsd === null || capUsd === null) return pair(`Tier ${tier.tier}`, usd(spentUsd), [line(next, '')]);
   const used = spentUsd / capUsd;
   const share = { from: 0, to: used, kind: used >= 0.9 ? 'value critical' : 'value' };
-  const met = capMetAtMs === null ? 'cap not met this month' : `cap met on ${day(capMetAtMs)}`;
+  const met = capMetAtMs === null ? 'cap not reached this month' : `cap reached on ${day(capMetAtMs)}`;
   const drawn = bar(`Tier ${tier.tier}: ${percent(used, 0)} of the cap`, [share]);
   return pair(`Tier ${tier.tier}`, `${usd(spentUsd)} of ${usd(capUsd)}`, [drawn, line(next, met)]);
 }

@@ -102,7 +102,7 @@ function countsOf(view: View): readonly Figure[] {
     [
       'Success',
       percent(success),
-      `${whole(failed)} failed${left > 0 ? `, ${whole(left)} left` : ''}`,
+      `${whole(failed)} failed${left > 0 ? `, ${whole(left)} unfinished` : ''}`,
       success !== null && success < 0.95,
     ],
     ['429s', whole(rateLimited), `${percent(refused)} of attempts${scope}`, refused !== null && refused > 0.05],

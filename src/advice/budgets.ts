@@ -70,7 +70,7 @@ function budgetItem(figures: BudgetFigures): readonly AdviceItem[] {
 
 /** Says why a spent budget refuses nothing. */
 function refusesNone(mode: string | null): string {
-  if (mode === 'warn') return ' It warns, and refuses no call: set its mode to block if it is to.';
+  if (mode === 'warn') return ' It warns, and refuses no call: set its mode to block if it should.';
   return mode === 'observe' ? ' It measures, and refuses no call.' : ' No calls were refused.';
 }
 

@@ -16,7 +16,7 @@ function adviceOn(mode: string | null, ...more: readonly string[]) {
 
 test('advice on a spent budget says why no call was refused', () => {
   const said: Readonly<Record<string, RegExp>> = {
-    warn: /It warns, and refuses no call: set its mode to block if it is to\.$/,
+    warn: /It warns, and refuses no call: set its mode to block if it should\.$/,
     observe: /It measures, and refuses no call\.$/,
     block: /No calls were refused\.$/,
   };
