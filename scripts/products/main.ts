@@ -1,8 +1,8 @@
 /**
  * Builds, runs and tests the program of the README with products of others, each installed by npm into a folder of its own, and
- * compares its metrics with what the simulated API billed: bundlers, runtimes and test runners. `--one` takes the first of each
- * kind; names on the command line take those alone; `--sdk VERSION` builds the program on another SDK, such as `latest`. What npm
- * cannot install is printed as `not run: …`.
+ * compares its metrics with what the simulated API billed: bundlers, runtimes and test runners, and the lowest peers. `--one` takes
+ * the first of each kind; names on the command line take those alone; `--sdk VERSION` builds the program on another SDK, such as
+ * `latest`. What npm cannot install is printed as `not run: …`.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,10 +12,11 @@ import { MANUAL_PROJECT } from '../../testing/manual-project.ts';
 import { packed, project } from '../../testing/packed.ts';
 import { BUNDLERS } from './bundlers.ts';
 import { KINDS, notInstalled, type Product } from './product.ts';
+import { LOWEST_PEERS } from './lowest-peers.ts';
 import { RUNTIMES } from './runtimes.ts';
 import { TEST_RUNNERS } from './test-runners.ts';
 
-const PRODUCTS: readonly Product[] = [...BUNDLERS, ...RUNTIMES, ...TEST_RUNNERS];
+const PRODUCTS: readonly Product[] = [...BUNDLERS, ...RUNTIMES, ...TEST_RUNNERS, LOWEST_PEERS];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

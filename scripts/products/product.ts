@@ -4,9 +4,9 @@ import { delimiter, dirname, join } from 'node:path';
 import type { Ending } from '../../testing/adopting.ts';
 import { ran } from '../../testing/examples/programs.ts';
 
-export const KINDS = ['bundler', 'runtime', 'test runner'] as const;
+export const KINDS = ['bundler', 'runtime', 'test runner', 'peers'] as const;
 
-/** A product of others that the program of the README is built with, run by, or tested by. */
+/** A product of others that the program of the README is built with, run by, or tested by, or the peers of plimsoll. */
 export interface Product {
   readonly name: string;
   readonly kind: (typeof KINDS)[number];

@@ -23,6 +23,7 @@ function runtime(name: string, packages: readonly string[], command: readonly [s
 export const RUNTIMES: readonly Product[] = [
   runtime('Node 22.15', ['node@22.15.0'], ['node']),
   runtime('Node 24', ['node@24'], ['node']),
+  runtime('Node 26', ['node@26'], ['node']),
   runtime('Bun', ['bun@1.4.5'], ['bun']),
   runtime('Deno', ['deno@2.9.6'], ['deno', 'run', '--allow-all']),
 ];
