@@ -292,7 +292,8 @@ export class JsonListener implements BodyListener {
 
   chunk(bytes: Uint8Array): void {
     this.#bytes += bytes.byteLength;
-    if (this.#bytes <= this.#largestBytes) this.#chunks.push(bytes.slice());
+    // What a Buffer's own slice makes shares its memory, which its reader may wipe.
+    if (this.#bytes <= this.#largestBytes) this.#chunks.push(Uint8Array.prototype.slice.call(bytes));
     else this.#chunks.length = 0;
   }
 

@@ -157,6 +157,19 @@ describe('a fetch that answers with a Response of its own package', () => {
       assertCounted(await sameAsPlain({ client: { fetch: itsFetch }, replies: [stream], call }));
     });
 
+    it(`has its tokens counted where the program wipes each piece that it has read: ${name}`, async () => {
+      const call = async (client: Anthropic): Promise<unknown> => {
+        const { body } = await client.messages.create(PARAMS).asResponse();
+        const texts: string[] = [];
+        for await (const piece of body as unknown as AsyncIterable<Uint8Array>) {
+          texts.push(Buffer.from(piece).toString());
+          piece.fill(0);
+        }
+        return texts.join('');
+      };
+      assertCounted(await sameAsPlain({ client: { fetch: itsFetch }, replies: [send(200, MESSAGE)], call }));
+    });
+
     it(`has a stream that breaks off counted as that: ${name}`, async () => {
       const half: Serve = (response) => {
         response.writeHead(200, { 'content-type': 'text/event-stream' });
