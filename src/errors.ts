@@ -199,6 +199,7 @@ export function mayHoldSecret(text: string): boolean {
 const UNREADABLE: Readonly<Record<string, readonly [got: string, advice: string]>> = {
   ENOENT: ['no such file', 'check the path'],
   ENOTDIR: ['no such file', 'check the path'],
+  ERR_INVALID_ARG_TYPE: ['no path', 'name a file'],
   EISDIR: ['a folder', 'name a file in it'],
   EACCES: ['no permission', 'check its permissions'],
   EPERM: ['no permission', 'check its permissions'],

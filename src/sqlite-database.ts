@@ -2,7 +2,7 @@ import { closeSync, existsSync, openSync, statSync } from 'node:fs';
 import type Sqlite from 'node:sqlite';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Timers } from './clock.ts';
-import { ConfigurationError, mayHoldSecret, type ProblemKind } from './errors.ts';
+import { ConfigurationError, mayHoldSecret, unfit, type ProblemKind } from './errors.ts';
 
 /** An SQLite file, and its contents. */
 interface SqliteFile {
@@ -95,8 +95,9 @@ function identityOf(path: string): string | null {
 
 function opened<Contents>(file: SqliteFile, read: (database: DatabaseSync) => Contents): Opened<Contents> {
   const { path, open, tables, version, pragmas = '', waitMs, named } = file;
+  const expected = 'a path for an SQLite file';
+  refuseNameless(path, named, expected);
   const invalid = (kind: ProblemKind, found: string, advice: string): ConfigurationError => {
-    const expected = 'a path for an SQLite file';
     return new ConfigurationError(named.code, [
       { kind, field: named.what, expected, got: `${shown(path)}, ${found}`, advice },
     ]);
@@ -119,6 +120,12 @@ function opened<Contents>(file: SqliteFile, read: (database: DatabaseSync) => Co
     const reason = error instanceof Error ? error.message : String(error);
     throw invalid('unreadable', `${found} (${reason})`, advice);
   }
+}
+
+/** SQLite would make a file that is gone with the process: a variable that is not set would lose all spend. */
+function refuseNameless(path: unknown, { what, code }: SqliteFile['named'], expected: string): void {
+  if (typeof path === 'string' && path.trim() !== '') return;
+  throw new ConfigurationError(code, [unfit(what, path, { expected, advice: 'name a file' })]);
 }
 
 /** SQLite gives its companion files the same permissions. */

@@ -26,6 +26,16 @@ const OPENS: Readonly<Record<string, (path: string) => { close(): unknown }>> = 
   limits: (path) => sqliteLimits(path),
 };
 
+for (const [name, open] of Object.entries(OPENS)) {
+  test(`${name} refuses a path that is empty or not set: SQLite would make a file that is gone with the process`, () => {
+    for (const path of ['', ' ', undefined])
+      assert.throws(() => open(path as string), {
+        name: 'ConfigurationError',
+        message: /expected a path for an SQLite file, got (nothing|" ?"): name a file$/,
+      });
+  });
+}
+
 /** A file of plimsoll's, and what is done to it before it is opened. */
 const DAMAGES: Readonly<Record<string, readonly [damage: (path: string) => void, says: RegExp]>> = {
   'that is no database': [

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { ConfigurationError } from '../errors.ts';
+import { ConfigurationError, got } from '../errors.ts';
 import { installed } from '../installed.ts';
 import {
   redisAddress,
@@ -51,6 +51,7 @@ const known = new WeakMap<RedisClient, RedisConnection>();
  */
 export function redisConnection(redis: RedisClient | string, options: ConnectionOptions = {}): RedisConnection {
   const isOwn = typeof redis === 'string';
+  if (!isOwn && !isClient(redis)) throw notAnAddress(got(redis));
   const client = isOwn ? connect(redis) : redis;
   const connection = known.get(client) ?? new RedisConnection(client, isOwn, options.deadlineMs ?? DEADLINE_MS);
   known.set(client, connection);
@@ -137,7 +138,7 @@ const SERVER: ServerOptions = { connectTimeout: CONNECT_MS, maxRetriesPerRequest
 
 function connect(text: string): RedisClient {
   const address = redisAddress(text);
-  if (address === null) throw notAnAddress();
+  if (address === null) throw notAnAddress(text.trim() === '' ? 'an empty text' : NO_URL);
   const client = clientAt(loadedIoredis(), address);
   // Without a listener, ioredis prints the error. Commands report that Redis is down.
   client.on('error', () => undefined);
@@ -178,7 +179,7 @@ function serverClient(Redis: Ioredis['Redis'], url: string): EventfulClient {
     return new Redis(url, SERVER);
   } catch {
     // The error of ioredis contains the URL, with its password.
-    throw notAnAddress();
+    throw notAnAddress(NO_URL);
   }
 }
 
@@ -198,11 +199,19 @@ function loadedIoredis(): Ioredis {
   }
 }
 
-function notAnAddress(): ConfigurationError {
-  const [expected, got] = ['a URL such as redis://127.0.0.1:6379', 'a text that is not a URL'];
+/** The text is not shown: it may contain a password. */
+const NO_URL = 'a text that is not a URL';
+
+function notAnAddress(what: string): ConfigurationError {
+  const expected = 'a URL such as redis://127.0.0.1:6379, or a client of ioredis';
   return new ConfigurationError('PLIMSOLL_LEDGER_INVALID', [
-    { kind: 'invalid', field: 'redis', expected, got, advice: 'write it out' },
+    { kind: 'invalid', field: 'redis', expected, got: what, advice: 'begin a URL with redis:// or rediss://' },
   ]);
+}
+
+/** A program in plain JavaScript may pass anything, such as a variable that is not set. */
+function isClient(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'eval' in value;
 }
 
 /** States in which a command is sent, or waits for the first connection. Commands do not wait for a lost connection. */

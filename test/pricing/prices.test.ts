@@ -247,6 +247,12 @@ describe('prices loaded from a file', () => {
     });
   });
 
+  it('are one error that says so where no path is given', () => {
+    assert.throws(() => loadPrices(undefined as never), {
+      message: /expected to read the file, got no path: name a file$/,
+    });
+  });
+
   it('are one error that does not quote a file which is not JSON', () => {
     const path = written('secrets.env', 'ANTHROPIC_API_KEY=sk-ant-api03-secret');
     assert.throws(() => loadPrices(path), {

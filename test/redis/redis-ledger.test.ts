@@ -104,6 +104,19 @@ test('a text that cannot be parsed a URL of a Redis is refused with what to do, 
   );
 });
 
+test('what is no address of a Redis is refused with what came: an empty variable, one that is not set, or options', () => {
+  const refused = (given: unknown): string => {
+    try {
+      redisLedger(given as string);
+    } catch (error) {
+      assert.ok(error instanceof ConfigurationError);
+      return error.problems.map(({ got }) => got).join();
+    }
+    return 'taken';
+  };
+  assert.deepEqual(['', undefined, { host: 'redis' }].map(refused), ['an empty text', 'nothing', 'an object']);
+});
+
 onRedis(
   'a Redis that hangs holds up a call for no longer than the deadline, and the calls after it not at all',
   async ({ server, ledger }) => {
