@@ -50,7 +50,7 @@ function failureAlerts({ successObjective, sloMinFailures }: MonitoringSettings)
       expr: burning('ticket', burnt),
       for: '15m',
       keepFiringFor: READ_SLOW,
-      description: `{{ $value | humanizePercentage }} of calls fail after all retries, for a day or more; the objective is ${objective} success. The month's error budget will not last.`,
+      description: `{{ $value | humanizePercentage }} of calls failed after all retries, in the last day or three days; the objective is ${objective} success. The month's error budget will not last.`,
     },
   ];
 }
@@ -94,7 +94,7 @@ function latencyAlerts(settings: MonitoringSettings): readonly Alert[] {
       expr: burningOf('ticket'),
       for: '15m',
       keepFiringFor: READ_SLOW,
-      description: `${longer}, for a day or more; the objective is ${objective} within ${seconds} s.`,
+      description: `${longer}, in the last day or three days; the objective is ${objective} within ${seconds} s.`,
     },
   ];
 }
