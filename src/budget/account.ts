@@ -4,8 +4,8 @@ import { accountName, bucketMs, horizonAt, spanAt, type Budget } from './budget.
 import { BatchHolds } from './batch-holds.ts';
 import { forecast, rollingForecast, type Forecast } from './forecast.ts';
 import type { LedgerLink } from './ledger-link.ts';
-import type { Balance, Eventually, Spend } from './ledger.ts';
-import { Reservations, type Verdict } from './reservations.ts';
+import type { Balance, Eventually, Spend, Verdict } from './ledger.ts';
+import { Reservations, type HoldRequest } from './reservations.ts';
 
 /** A view of a budget that can be read at any time, without waiting. */
 export interface BudgetView {
@@ -90,7 +90,27 @@ export class Account implements BudgetView {
    * request may wait for the end of the turn of the event loop, if reservations are gathered.
    */
   reserve(nanoUsd: bigint, atMs: number, soon = false): Eventually<Verdict> {
-    return this.#reservations(atMs).reserve(nanoUsd, soon);
+    const reservations = this.#reservations(atMs);
+    return reservations.answer(reservations.request(nanoUsd, soon));
+  }
+
+  /** Asks for an amount as `reserve` does, which `answer` waits for. */
+  request(nanoUsd: bigint, atMs: number): HoldRequest {
+    return this.#reservations(atMs).request(nanoUsd, false);
+  }
+
+  answer(request: HoldRequest, atMs: number): Eventually<Verdict> {
+    return this.#reservations(atMs).answer(request);
+  }
+
+  /** Whether requests to several budgets save steps of the ledger when they are made `together`. */
+  get groups(): boolean {
+    return this.#link.ledger.postAll !== undefined;
+  }
+
+  /** Makes one step of the ledger of what is requested meanwhile, of this budget and others with the same ledger. */
+  together(request: () => void): void {
+    this.#link.together(request);
   }
 
   /** Returns the balance where what is known to be spent leaves no room for an amount; else `null`. Does not ask the ledger. */

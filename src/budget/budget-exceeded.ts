@@ -1,5 +1,8 @@
 import { brandedCause } from '../errors.ts';
 import { REFUSAL } from '../decisions.ts';
+import { usdOf } from '../figures.ts';
+import type { Budget } from './budget.ts';
+import type { Balance } from './ledger.ts';
 
 /** Marks the error in every copy of the package. */
 const BRAND = Symbol.for('plimsoll.budget-exceeded');
@@ -60,6 +63,22 @@ export class BudgetExceededError extends Error implements BudgetExceededDetails 
     this.reservedUsd = details.reservedUsd;
     this.resetsAt = details.resetsAt;
   }
+}
+
+/** The error of a budget that refuses. `balance`: `null` if the ledger has reported nothing. */
+export function exceededError(
+  { name, limitNanoUsd }: Budget,
+  { reason, balance }: { readonly reason: BudgetRefusal; readonly balance: Balance | null },
+  resetsAtMs: number,
+): BudgetExceededError {
+  return new BudgetExceededError({
+    reason,
+    budget: name,
+    limitUsd: usdOf(limitNanoUsd),
+    spentUsd: balance && usdOf(balance.spentNanoUsd),
+    reservedUsd: balance && usdOf(balance.reservedNanoUsd),
+    resetsAt: new Date(resetsAtMs),
+  });
 }
 
 /**

@@ -1,9 +1,8 @@
-import { usdOf } from '../figures.ts';
 import type { SeenBatch } from '../answers.ts';
 import type { CallSpend, GuardedRequest, SpendGuard } from '../decisions.ts';
 import type { Attempt, BatchResult, Call } from '../vocabulary.ts';
 import type { Account } from './account.ts';
-import { BudgetExceededError, type BudgetRefusal } from './budget-exceeded.ts';
+import { exceededError, type BudgetRefusal } from './budget-exceeded.ts';
 import {
   canonicalScope,
   costInScope,
@@ -13,13 +12,14 @@ import {
   inScope,
   spanAt,
   type Budget,
+  type BudgetCounts,
   type Decision,
   type OnLedgerDown,
   type Scope,
 } from './budget.ts';
 import type { Estimate, Estimator } from './estimate.ts';
-import type { Balance } from './ledger.ts';
-import type { Verdict } from './reservations.ts';
+import type { Balance, Verdict } from './ledger.ts';
+import type { HoldRequest } from './reservations.ts';
 
 interface BudgetGuardOptions {
   readonly accounts: readonly Account[];
@@ -33,14 +33,6 @@ interface BudgetGuardOptions {
   readonly leftCalls?: 'seen' | 'held';
   /** For budgets that do not say. */
   readonly onLedgerDown: OnLedgerDown;
-}
-
-/** Counts what calls do to one budget. Must not throw. */
-export interface BudgetCounts {
-  /** Counts a decision about a call. */
-  decided(decision: Decision): void;
-  /** Counts what a call, or a batch result, has cost. */
-  spent(nanoUsd: bigint): void;
 }
 
 const UNCOUNTED: BudgetCounts = { decided: () => undefined, spent: () => undefined };
@@ -74,7 +66,7 @@ export class BudgetGuard implements SpendGuard {
     let reservations: Reservation[] | null = null;
     for (const { account, counts, scope } of this.#accounts) {
       if (!inScope(scope, call)) continue;
-      const reservation = { account, counts, scope, askedNanoUsd: null, heldNanoUsd: 0n, atMs: null };
+      const reservation = { account, counts, scope, askedNanoUsd: null, request: null, heldNanoUsd: 0n, atMs: null };
       if (reservations === null) reservations = [reservation];
       else reservations.push(reservation);
     }
@@ -86,6 +78,8 @@ export class BudgetGuard implements SpendGuard {
 interface Reservation extends ScopedAccount {
   /** What it asks for; `null` where nothing of the call counts for the budget. */
   askedNanoUsd: bigint | null;
+  /** Where all were requested together. */
+  request: HoldRequest | null;
   heldNanoUsd: bigint;
   /** The start of the call by the clock of the ledger; `null` before the ledger was asked for anything. */
   atMs: number | null;
@@ -141,6 +135,7 @@ class BudgetedCall implements CallSpend {
     for (const reservation of this.#reservations) this.#ask(reservation, this.#estimate);
     // Those that would grant the amount would keep it from other calls for the time of a round trip.
     if (this.#refused !== null) return this.#conclude();
+    if (this.#reservations.length > 1) this.#requestTogether();
     let waiting: Promise<undefined>[] | null = null;
     for (const reservation of this.#reservations) {
       const answer = this.#reserve(reservation);
@@ -261,15 +256,31 @@ class BudgetedCall implements CallSpend {
     }
   }
 
+  /** A file is written once for all budgets, before the call is sent. */
+  #requestTogether(): void {
+    const [first] = this.#reservations;
+    if (first?.account.groups !== true) return;
+    first.account.together(() => {
+      for (const reservation of this.#reservations) {
+        const { account, askedNanoUsd } = reservation;
+        if (askedNanoUsd !== null) reservation.request = account.request(askedNanoUsd, this.#atMs(reservation));
+      }
+    });
+  }
+
   /** Returns a promise where the ledger does not answer at once. */
   #reserve(reservation: Reservation): undefined | Promise<undefined> {
-    const { account, askedNanoUsd } = reservation;
+    const { account, askedNanoUsd, request } = reservation;
     if (askedNanoUsd === null) return undefined;
     const { mode } = account.budget;
     const timed = account.time();
     if (timed !== undefined) return timed.then(() => this.#reserve(reservation));
     const atMs = this.#atMs(reservation);
-    const verdict = account.reserve(askedNanoUsd, atMs, mode === 'block' && this.#mayGather);
+    const verdict =
+      request === null
+        ? account.reserve(askedNanoUsd, atMs, mode === 'block' && this.#mayGather)
+        : account.answer(request, atMs);
+    reservation.request = null;
     if (!(verdict instanceof Promise)) return this.#answered(reservation, verdict);
     if (mode === 'block') return verdict.then((late) => this.#answered(reservation, late));
     // Nothing depends on the answer but a count: the call does not wait for it.
@@ -312,7 +323,7 @@ class BudgetedCall implements CallSpend {
     this.#refused = null;
     this.#wasAsked = true;
     if (refused !== null || this.#isOver) this.#release();
-    if (refused !== null) throw this.#exceeded(refused);
+    if (refused !== null) throw exceededError(refused.reservation.account.budget, refused, this.#resetsAtMs(refused));
     return undefined;
   }
 
@@ -332,18 +343,5 @@ class BudgetedCall implements CallSpend {
   /** The start of the call by the clock of the ledger: the same for all that is held and settled. */
   #atMs(reservation: Reservation): number {
     return (reservation.atMs ??= reservation.account.ledgerTimeOf(this.#call.startedAtMs));
-  }
-
-  #exceeded(refused: Refused): BudgetExceededError {
-    const { reservation, reason, balance } = refused;
-    const { name, limitNanoUsd } = reservation.account.budget;
-    return new BudgetExceededError({
-      reason,
-      budget: name,
-      limitUsd: usdOf(limitNanoUsd),
-      spentUsd: balance && usdOf(balance.spentNanoUsd),
-      reservedUsd: balance && usdOf(balance.reservedNanoUsd),
-      resetsAt: new Date(this.#resetsAtMs(refused)),
-    });
   }
 }

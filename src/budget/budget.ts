@@ -38,6 +38,14 @@ export const DECISIONS = ['allowed', 'warned', 'blocked', 'unavailable'] as cons
 /** What a budget decided about a call. */
 export type Decision = (typeof DECISIONS)[number];
 
+/** Counts what calls do to one budget. Must not throw. */
+export interface BudgetCounts {
+  /** Counts a decision about a call. */
+  decided(decision: Decision): void;
+  /** Counts what a call, or a batch result, has cost. */
+  spent(nanoUsd: bigint): void;
+}
+
 /**
  * Names the budget's account in a ledger. Another period is another account; another limit or scope keeps the account.
  */

@@ -1,8 +1,8 @@
 import { ConfigurationError, unfit } from '../errors.ts';
 import type { SpendGuard } from '../decisions.ts';
 import { Account, type AccountStatus, type BudgetView, type ThresholdReached } from './account.ts';
-import { BudgetGuard, type BudgetCounts } from './budget-guard.ts';
-import { isVolatileInMemory, type Budget, type OnLedgerDown } from './budget.ts';
+import { BudgetGuard } from './budget-guard.ts';
+import { isVolatileInMemory, type Budget, type BudgetCounts, type OnLedgerDown } from './budget.ts';
 import { budgetsOf, loadBudgets } from './definition.ts';
 import type { BudgetPrices } from './budget-prices.ts';
 import { Estimator } from './estimate.ts';

@@ -1,12 +1,11 @@
 /** `plimsoll/budget`: spend limits, the ledgers that store spend, and the error of a refused call. */
 export { budgets, budgetsFromFile } from './budgets.ts';
-export type { BudgetCounts } from './budget-guard.ts';
 export type { BudgetHost, BudgetListener, Budgets } from './budgets.ts';
 export type { BudgetsOptions, BudgetsSettings } from './settings.ts';
 export type { BudgetsStatus, BudgetStatus } from './budgets.ts';
 export { loadBudgets } from './definition.ts';
 export type { BudgetDefinition, PeriodDefinition, ScopeDefinition } from './definition.ts';
-export type { Budget, BudgetMode, Decision, OnLedgerDown, Period, Scope } from './budget.ts';
+export type { Budget, BudgetCounts, BudgetMode, Decision, OnLedgerDown, Period, Scope } from './budget.ts';
 export type { AccountStatus, BudgetView, ThresholdReached } from './account.ts';
 export { BudgetExceededError, budgetExceeded, isBudgetExceeded } from './budget-exceeded.ts';
 export type { BudgetExceededDetails, BudgetRefusal } from './budget-exceeded.ts';

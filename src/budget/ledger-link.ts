@@ -1,5 +1,5 @@
 import type { Cancel, Clock, Timers } from '../clock.ts';
-import { LedgerUnavailableError, type Eventually, type Ledger } from './ledger.ts';
+import { LedgerUnavailableError, type Eventually, type Ledger, type Posted, type Posting } from './ledger.ts';
 
 /** Sends postings to the ledger when the link asks for them. */
 export interface Sender {
@@ -19,6 +19,13 @@ export interface Sender {
   renew(): void;
   /** Sends what is pending, and what the ledger was told before it went down, where it was told anything. */
   restate(): void;
+}
+
+/** A posting that goes to the ledger with others, and what is done with its answer. */
+interface GroupedPosting {
+  readonly posting: Posting;
+  readonly take: (posted: Posted) => void;
+  readonly lose: (error: unknown) => void;
 }
 
 interface LedgerLinkOptions {
@@ -88,6 +95,7 @@ export class LedgerLink {
   #retry: Cancel | null = null;
   #renewal: Cancel | null = null;
   #whenSettled: (() => void)[] = [];
+  #group: GroupedPosting[] | null = null;
 
   constructor(options: LedgerLinkOptions) {
     this.ledger = options.ledger;
@@ -164,8 +172,38 @@ export class LedgerLink {
    */
   sendSettled(): void {
     if (this.#settling.size === 0) return;
-    for (const sender of this.#settling) if (this.up || sender.isAsking) sender.send();
+    this.together(() => {
+      for (const sender of this.#settling) if (this.up || sender.isAsking) sender.send();
+    });
     this.#settling.clear();
+  }
+
+  /** Tells whether postings go together: to be added by `group`. */
+  get isGrouping(): boolean {
+    return this.#group !== null;
+  }
+
+  group(posting: GroupedPosting): void {
+    this.#group?.push(posting);
+  }
+
+  /** Posts what `send` sends in one step, where the ledger has one for several postings. */
+  together(send: () => void): void {
+    const { postAll } = this.ledger;
+    if (postAll === undefined) return send();
+    const group: GroupedPosting[] = [];
+    this.#group = group;
+    send();
+    this.#group = null;
+    if (group.length === 0) return;
+    const lose = (error: unknown): void => group.forEach((one) => one.lose(error));
+    try {
+      const answer = postAll(group.map(({ posting }) => posting));
+      if (answer instanceof Promise) answer.then((all) => takeAll(group, all)).catch(lose);
+      else takeAll(group, answer);
+    } catch (error) {
+      lose(error);
+    }
   }
 
   /** The number of the next posting with spend: a later posting has a higher one, whichever account it is for. */
@@ -297,5 +335,16 @@ export class LedgerLink {
     this.#renewal?.();
     this.#retry = null;
     this.#renewal = null;
+  }
+}
+
+/** One whose answer is of no use is lost, and the others are not. */
+function takeAll(group: readonly GroupedPosting[], answers: readonly Posted[]): void {
+  for (const [at, { take, lose }] of group.entries()) {
+    try {
+      take(answers[at] as Posted);
+    } catch (error) {
+      lose(error);
+    }
   }
 }

@@ -22,6 +22,11 @@ export interface Ledger {
   readonly timeMs: (() => Promise<number>) | null;
   /** Books a hold or a settlement in one step, and returns the balances after it. Rejects where the ledger cannot be reached. */
   post(posting: Posting): Eventually<Posted>;
+  /**
+   * Books postings to several accounts in one step, all or none, and returns the balances after each. Absent where that would
+   * save nothing.
+   */
+  readonly postAll?: (postings: readonly Posting[]) => Eventually<readonly Posted[]>;
   /** `nowMs`: as in a posting. */
   balance(period: AccountPeriod, nowMs: number): Eventually<Reading>;
   /** The buckets of an account from `fromMs` on that have spend, ascending. */
@@ -135,6 +140,16 @@ export class LedgerLossError extends Error {
     super(`The ledger had lost $${usdOf(lostNanoUsd)} of spend, and got it back from this process.`);
     this.name = 'LedgerLossError';
   }
+}
+
+/** The answer to a reservation request. Unless it is refused, the amount is reserved until it is settled. */
+export interface Verdict {
+  /** Also `refused` if the ledger does not respond, but has already reported that the period has no room. */
+  readonly kind: 'granted' | 'refused' | 'unavailable';
+  /** The balance that the ledger last reported; `null` until it reports one. */
+  readonly balance: Balance | null;
+  /** Of `unavailable`: the amount is within what this process may spend while the ledger does not answer. */
+  readonly isCovered: boolean;
 }
 
 /** Grants each request that still fits under the limit, in order: one that does not fit leaves room for the next. */

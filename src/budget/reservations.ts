@@ -2,17 +2,7 @@ import type { Cancel } from '../clock.ts';
 import { accountName, bucketMs, horizonAt, thresholdsNanoUsd, type Budget } from './budget.ts';
 import type { LedgerLink, Sender } from './ledger-link.ts';
 import { LedgerUnavailableError, amountOf, atLeast, sumOf } from './ledger.ts';
-import type { Balance, Eventually, Posted, Posting, Spend } from './ledger.ts';
-
-/** The answer to a reservation request. Unless it is refused, the amount is reserved until it is settled. */
-export interface Verdict {
-  /** Also `refused` if the ledger does not respond, but has already reported that the period has no room. */
-  readonly kind: 'granted' | 'refused' | 'unavailable';
-  /** The balance that the ledger last reported; `null` until it reports one. */
-  readonly balance: Balance | null;
-  /** Of `unavailable`: the amount is within what this process may spend while the ledger does not answer. */
-  readonly isCovered: boolean;
-}
+import type { Balance, Eventually, Posted, Posting, Spend, Verdict } from './ledger.ts';
 
 /** While the ledger does not answer, a process may spend this part of the limit, one in so many. */
 const ALONE_PART = 20n;
@@ -28,7 +18,8 @@ interface ReservationsOptions {
   readonly onReached: (positions: readonly number[], spentNanoUsd: bigint) => void;
 }
 
-interface Request {
+/** A request for an amount. */
+export interface HoldRequest {
   readonly nanoUsd: bigint;
   verdict: Verdict | null;
   onVerdict: ((verdict: Verdict) => void) | null;
@@ -41,7 +32,7 @@ interface UnsentSpend {
 }
 
 /** Never added to: an array of its own takes the first item, as most have but one. */
-const NONE: Request[] = [];
+const NONE: HoldRequest[] = [];
 const NO_SPENDS: UnsentSpend[] = [];
 
 /** Unsent or unconfirmed spend, under one number until the ledger has stored it. */
@@ -54,7 +45,7 @@ interface SpendBatch {
 
 /** A posting in progress. */
 interface Sending {
-  readonly requests: readonly Request[];
+  readonly requests: readonly HoldRequest[];
   readonly batch: SpendBatch | null;
   /** Held when it was sent, the requests not included. */
   readonly heldNanoUsd: bigint;
@@ -144,8 +135,8 @@ export class Reservations implements Sender {
    * Asks the ledger to reserve an amount, `soon` with the others of this turn where they are gathered. While the ledger is
    * down, nobody waits for it, and the amount is reserved only here.
    */
-  reserve(nanoUsd: bigint, soon: boolean): Eventually<Verdict> {
-    const request: Request = { nanoUsd, verdict: null, onVerdict: null, cancelDeadline: null };
+  request(nanoUsd: bigint, soon: boolean): HoldRequest {
+    const request: HoldRequest = { nanoUsd, verdict: null, onVerdict: null, cancelDeadline: null };
     if (this.#link.up) {
       if (this.#waiting === NONE) this.#waiting = [request];
       else this.#waiting.push(request);
@@ -154,6 +145,10 @@ export class Reservations implements Sender {
     } else {
       this.#decideAlone(request);
     }
+    return request;
+  }
+
+  answer(request: HoldRequest): Eventually<Verdict> {
     if (request.verdict !== null) return request.verdict;
     return new Promise((resolve) => {
       request.onVerdict = resolve;
@@ -212,8 +207,13 @@ export class Reservations implements Sender {
     this.#sending = sending;
     this.#waiting = NONE;
     this.#heldIsUnsent = false;
+    const posting = this.#posting(sending);
+    if (this.#link.isGrouping) {
+      const lose = (error: unknown): void => this.#lose(sending, error);
+      return this.#link.group({ posting, take: (posted) => this.#take(sending, posted), lose });
+    }
     try {
-      const answer = this.#link.ledger.post(this.#posting(sending));
+      const answer = this.#link.ledger.post(posting);
       if (answer instanceof Promise) {
         answer.then((posted) => this.#take(sending, posted)).catch((error: unknown) => this.#lose(sending, error));
       } else this.#take(sending, answer);
@@ -303,7 +303,7 @@ export class Reservations implements Sender {
     this.#fail(error);
   }
 
-  #giveUp(request: Request): void {
+  #giveUp(request: HoldRequest): void {
     this.#decideAlone(request);
     this.#fail(new LedgerUnavailableError(`no answer within ${this.#link.deadlineMs} ms`));
   }
@@ -316,7 +316,7 @@ export class Reservations implements Sender {
     this.#link.noteFailure(error);
   }
 
-  #decideAlone(request: Request): void {
+  #decideAlone(request: HoldRequest): void {
     this.#heldIsUnsent = true;
     const { nanoUsd } = request;
     const kind = this.usedUp(nanoUsd) === null ? 'unavailable' : 'refused';
@@ -339,7 +339,7 @@ export class Reservations implements Sender {
     return { spentNanoUsd, reservedNanoUsd: atLeast(0n, this.#known.reservedNanoUsd + this.#heldSince()) };
   }
 
-  #decide(request: Request, verdict: Verdict): void {
+  #decide(request: HoldRequest, verdict: Verdict): void {
     request.verdict = verdict;
     if (verdict.kind !== 'refused') this.#heldNanoUsd += request.nanoUsd;
     if (this.#heldNanoUsd > 0n) this.#link.keepHeld();

@@ -8,6 +8,7 @@ import {
   lostSpend,
   type AccountPeriod,
   type Balance,
+  type Eventually,
   type Ledger,
   type Posted,
   type Posting,
@@ -40,14 +41,8 @@ export function sqliteLedger(path: string, options: SqliteLedgerOptions = {}): L
     id: () => id,
     // All processes that open the file are on one machine, and share its clock.
     timeMs: null,
-    post: (posting) => {
-      try {
-        return store.contents.post(posting);
-      } catch (error) {
-        if (isLocked(error)) return postWhenUnlocked(store, posting, options);
-        throw unavailable(error);
-      }
-    },
+    post: (posting) => orLater(() => store.contents.post(posting), options),
+    postAll: (postings) => orLater(() => store.contents.postAll(postings), options),
     balance: (period, nowMs) => orUnavailable(() => store.contents.balance(period, nowMs)),
     history: (account, fromMs) => orUnavailable(() => store.contents.history(account, fromMs)),
     close: () => store.close(),
@@ -59,10 +54,20 @@ const LOCK_WAIT_MS = 1_000;
 
 type LedgerStore = SqliteStore<LedgerFile>;
 
-async function postWhenUnlocked(store: LedgerStore, posting: Posting, options: SqliteLedgerOptions): Promise<Posted> {
+/** Runs it at once, or while another process has the file locked, when that has let go of it. */
+function orLater<T>(run: () => T, options: SqliteLedgerOptions): Eventually<T> {
+  try {
+    return run();
+  } catch (error) {
+    if (isLocked(error)) return whenLetGo(run, options);
+    throw unavailable(error);
+  }
+}
+
+async function whenLetGo<T>(run: () => T, options: SqliteLedgerOptions): Promise<T> {
   const { lockWaitMs = LOCK_WAIT_MS, timers = systemTimers, random = Math.random } = options;
   try {
-    return await whenUnlocked(() => store.contents.post(posting), { lockWaitMs, timers, random });
+    return await whenUnlocked(run, { lockWaitMs, timers, random });
   } catch (error) {
     throw isLocked(error) ? new LedgerUnavailableError('another process has the file locked') : unavailable(error);
   }
@@ -141,11 +146,19 @@ class LedgerFile {
   }
 
   post(posting: Posting): Posted {
+    return this.#atomically(() => this.#write(posting));
+  }
+
+  postAll(postings: readonly Posting[]): readonly Posted[] {
+    return this.#atomically(() => postings.map((posting) => this.#write(posting)));
+  }
+
+  #atomically<T>(write: () => T): T {
     this.#run('begin', []);
     try {
-      const posted = this.#write(posting);
+      const result = write();
       this.#run('commit', []);
-      return posted;
+      return result;
     } catch (error) {
       rollBack(this.#database);
       throw error;

@@ -6,9 +6,9 @@ import {
   periodName,
   scopeName,
   type Budget,
+  type BudgetCounts,
   type Decision,
 } from '../budget/budget.ts';
-import type { BudgetCounts } from '../budget/budget-guard.ts';
 import type { BudgetListener, Budgets } from '../budget/budgets.ts';
 import { usdOf } from '../figures.ts';
 import type { MonthBudget } from '../tier/advice-basis.ts';

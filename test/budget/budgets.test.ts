@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { memoryLedger, sqliteLedger, type BudgetDefinition, type ThresholdReached } from 'plimsoll/budget';
+import { memoryLedger, sqliteLedger, type BudgetDefinition, type Ledger, type ThresholdReached } from 'plimsoll/budget';
 import { PARAMS, samples, total } from '../../testing/client-workbench.ts';
 import { budgeted, readAll } from '../../testing/budget/budgeted-client.ts';
 import { refusal } from '../../testing/budget/refusal.ts';
@@ -211,4 +211,26 @@ test('calls of one turn that a full budget blocks take nothing from a budget tha
     });
     await held.close();
   }
+});
+
+test('a call of several budgets is one transaction before it is sent, and one after it', async () => {
+  const ledger = sqliteLedger(':memory:');
+  const steps: string[] = [];
+  const { post, postAll } = ledger;
+  assert.ok(postAll !== undefined);
+  const counting: Ledger = {
+    ...ledger,
+    post: (posting) => (steps.push('one'), post(posting)),
+    postAll: (postings) => (steps.push(`${postings.length} together`), postAll(postings)),
+  };
+  const names = ['a', 'b', 'c', 'd', 'e'];
+  const { claude, sim, balance, billed } = budgeted(
+    names.map((name) => ({ name, period: 'month', usd: 1, mode: 'block' })),
+    { budgets: { ledger: counting }, simulator: { respond: () => (steps.push('sent'), { text: 'Aye.' }) } },
+  );
+  await claude.messages.create(PARAMS);
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(steps, ['5 together', 'sent', '5 together']);
+  assert.equal(sim.truth.requests.length, 1);
+  for (const name of names) assert.deepEqual(await balance(name), { spent: billed(), reserved: 0n });
 });

@@ -19,25 +19,31 @@ after(() => rmSync(folder, { recursive: true }));
 const LEG = { limitUsd: '0.375', dearness: 1, calls: 150, atOnce: 1, answerMs: [2, 10], deadlineMs: 60_000 } as const;
 const PROCESSES = 4;
 
+/** Three budgets decide about each call. */
 async function spendsTheLimit(ledger: string): Promise<void> {
-  const { billedNanoUsd, answered, refused, unavailable } = await race(PROCESSES, { ...LEG, ledger });
+  const leg = { ...LEG, ledger, others: ['second', 'third'] };
+  const { billedNanoUsd, answered, refused, unavailable } = await race(PROCESSES, leg);
   assert.equal(unavailable, 0);
   assert.equal(answered + refused, PROCESSES * LEG.calls);
   const part = Number(billedNanoUsd) / 1e9 / Number(LEG.limitUsd);
   assert.ok(part > 0.95 && part < 1.02, `${part} of the limit is spent`);
 }
 
-test('processes that share an SQLite file spend what a budget has, and hardly more', () =>
+test('processes that share an SQLite file spend what three budgets of a call have, and hardly more', () =>
   spendsTheLimit(join(folder, 'race.db')));
 
-test('processes that share a Redis spend what a budget has, and hardly more', { skip: redis.skip }, async () => {
-  const server = await redisServer();
-  try {
-    await spendsTheLimit(server.url);
-  } finally {
-    await server.end();
-  }
-});
+test(
+  'processes that share a Redis spend what three budgets of a call have, and hardly more',
+  { skip: redis.skip },
+  async () => {
+    const server = await redisServer();
+    try {
+      await spendsTheLimit(server.url);
+    } finally {
+      await server.end();
+    }
+  },
+);
 
 test('the gauges of replicas with ledgers of their own add up to the truth, a replaced replica included', async () => {
   const leg = { ...LEG, ledger: 'memory', calls: 20 };
@@ -61,7 +67,8 @@ test('a process killed in the middle of a thousand calls leaves all that it sett
   const callNanoUsd = 1_500_000n;
   const server = await serve(sim.handle, { port: 0 });
   const atOnce = 4;
-  const child = racer({ ...LEG, ledger: path, limitUsd: '100', calls: 1_000, atOnce, seed: 1, baseUrl: server.url });
+  const leg = { ...LEG, ledger: path, limitUsd: '100', calls: 1_000, atOnce, seed: 1, others: ['second'] };
+  const child = racer({ ...leg, baseUrl: server.url });
   const gone = once(child, 'exit');
   while (requests(sim) < 500) await new Promise((resolve) => setTimeout(resolve, 5));
   child.kill('SIGKILL');
@@ -71,9 +78,14 @@ test('a process killed in the middle of a thousand calls leaves all that it sett
 
   const time = new StandingTime(Date.now());
   const ledger = sqliteLedger(path);
-  const definitions = [{ name: 'race', period: 'month', usd: 100, mode: 'block' }] as const;
+  const definitions = ['race', 'second'].map((name) => ({ name, period: 'month', usd: 100, mode: 'block' }) as const);
   const held = budgets({ definitions, ledger, clock: time, timers: time });
-  const balance = async () => (await held.refresh()).budgets[0]?.balance;
+  const balance = async () => {
+    const [first, second] = (await held.refresh()).budgets;
+    // One transaction has written both.
+    assert.deepEqual(second?.balance, first?.balance);
+    return first?.balance;
+  };
   const billed = [...sim.truth.totals().values()].reduce((sum, { totalNanoUsd }) => sum + BigInt(totalNanoUsd), 0n);
   const spent = (await balance())?.spentNanoUsd ?? 0n;
   assert.equal(spent % callNanoUsd, 0n);

@@ -178,6 +178,27 @@ for (const { kind, skip, home, end } of await ledgerKinds()) {
       assert.equal((await ledger.balance(aPosting(), NOW_MS)).spentNanoUsd, 64n);
     });
 
+    kept('books postings together as it does one after the other, where it does', async (place, ledger) => {
+      const { postAll } = ledger;
+      assert.equal(postAll !== undefined, kind === 'sqlite');
+      if (postAll === undefined) return;
+      const spends = [{ startMs: NOW_MS, nanoUsd: 4n }];
+      const [one, two] = [
+        aPosting({ sequence: 1, spends, requests: [5n] }),
+        aPosting({ account: 'two/month', sequence: 2, spends, limitNanoUsd: 8n, requests: [5n, 4n] }),
+      ];
+      const together = await postAll([one, two]);
+      const other = home();
+      const apart = other.open();
+      assert.deepEqual(together, [await apart.post(one), await apart.post(two)]);
+      await other.end();
+      const broken = { ...one, sequence: 3, heldNanoUsd: 2n ** 70n };
+      await assert.rejects(async () => postAll([{ ...two, sequence: 4 }, broken]), {
+        code: 'PLIMSOLL_LEDGER_UNAVAILABLE',
+      });
+      assert.equal((await place.open().post(aPosting({ account: 'two/month' }))).spentNanoUsd, 4n);
+    });
+
     kept('adds up amounts beyond 2^53 nano-dollars exactly', async (_, ledger) => {
       const spends = [{ startMs: NOW_MS, nanoUsd: 2n ** 60n + 1n }];
       await ledger.post(aPosting({ sequence: 1, spends, heldNanoUsd: 2n ** 58n + 1n }));

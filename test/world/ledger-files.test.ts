@@ -106,6 +106,7 @@ describe('the file of a ledger in use', { concurrency: true }, () => {
       remove(path);
       await noticed(client);
       const more = await untilRefused(client);
+      await client.held.flush();
       const late = sqliteLedger(path);
       const next = budgeted([MONTH], { simulator, budgets: { ledger: late } });
       assert.equal(await untilRefused(next), 0);

@@ -1,5 +1,5 @@
 /**
- * One process of a race: makes calls through the real SDK, held to one budget, and says what they came to. Its API is a
+ * One process of a race: makes calls through the real SDK, held to one budget or several, and says what they came to. Its API is a
  * simulator in this process, or the one at `baseUrl`.
  */
 import { parseArgs } from 'node:util';
@@ -25,6 +25,8 @@ export interface RaceLeg {
   /** How long a call waits for the ledger; as long as it always does, unless it is given. */
   readonly deadlineMs?: number;
   readonly baseUrl?: string;
+  /** More budgets of all calls, with the same limit. */
+  readonly others?: readonly string[];
 }
 
 /** What a worker answers. Money is in nano-dollars, as text. */
@@ -58,7 +60,9 @@ async function run(leg: RaceLeg): Promise<RaceResult> {
     respond: () => ({ text: 'Aye.', usage: usageOf(leg.dearness, random()) }),
   });
   const held = budgets({
-    definitions: [{ name: 'race', period: 'month', usd: leg.limitUsd, mode: 'block' }],
+    definitions: ['race', ...(leg.others ?? [])].map(
+      (name) => ({ name, period: 'month', usd: leg.limitUsd, mode: 'block' }) as const,
+    ),
     ledger: await ledgerOf(leg),
     ...(leg.deadlineMs !== undefined && { deadlineMs: leg.deadlineMs }),
   });
