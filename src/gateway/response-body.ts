@@ -69,7 +69,10 @@ export class ResponseBody {
   /** Adds a listener. Call it before the first byte has been sent. */
   listen(listener: BodyListener): void {
     if (this.#encoding === 'identity') return void this.#listeners.push(listener);
-    this.#decoder = decoding(this.#encoding, listener);
+    this.#decoder = decoding(
+      this.#encoding,
+      this.#mask === null ? listener : withoutKey(this.#mask.another(), listener),
+    );
     this.#listeners.push(this.#decoder);
   }
 
@@ -92,7 +95,8 @@ export class ResponseBody {
     if (this.#isOver) return;
     this.#isOver = true;
     const bytes = this.#takeUnwritten();
-    if (bytes.length > 0) this.#tell(bytes);
+    this.#tell(this.#mask?.mask(bytes) ?? bytes);
+    this.#tell(this.#mask?.end() ?? NO_BYTES);
     this.#source.destroy();
     for (const listener of this.#listeners) listener.end('cancelled');
     this.#sink?.breakOff();
@@ -158,6 +162,7 @@ export class ResponseBody {
   }
 
   #tell(bytes: Buffer): void {
+    if (bytes.length === 0) return;
     for (const listener of this.#listeners) listener.chunk(bytes);
   }
 
@@ -165,8 +170,9 @@ export class ResponseBody {
   writeTaken(): boolean {
     const bytes = this.#takeUnwritten();
     if (bytes.length === 0) return true;
-    this.#tell(bytes);
+    // Listeners get no key either: what the API names in its place, such as a model, shows in metrics.
     const passed = this.#mask?.mask(bytes) ?? bytes;
+    this.#tell(passed);
     this.#isPaused = passed.length > 0 && this.#sink?.write(passed) === false;
     if (this.#isPaused || this.#isBehind()) this.#source.pause();
     return !this.#isOver;
@@ -198,15 +204,28 @@ export class ResponseBody {
     // The error of the connection says more than that of the body, which is always the same.
     this.brokenBy = this.#source.socket?.errored ?? CLOSED;
     this.#onBroken?.(this.brokenBy);
-    for (const listener of this.#listeners) listener.end(isByClient(this.brokenBy) ? 'cancelled' : 'failed');
     this.#writeHeld();
+    for (const listener of this.#listeners) listener.end(isByClient(this.brokenBy) ? 'cancelled' : 'failed');
     this.#sink?.breakOff();
   }
 
   #writeHeld(): void {
     const held = this.#mask?.end() ?? NO_BYTES;
-    if (held.length > 0) this.#sink?.write(held);
+    if (held.length === 0) return;
+    this.#tell(held);
+    this.#sink?.write(held);
   }
+}
+
+/** Listens to what has been decompressed. */
+function withoutKey(mask: KeyMask, listener: BodyListener): BodyListener {
+  return {
+    chunk: (bytes) => listener.chunk(mask.mask(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))),
+    end(how) {
+      listener.chunk(mask.end());
+      listener.end(how);
+    },
+  };
 }
 
 function writeTaken(body: ResponseBody): void {
@@ -249,6 +268,11 @@ export class KeyMask {
     if (lastKey.key !== key) lastKey = keyBytes(key);
     this.#key = lastKey.bytes;
     this.#isOfKey = lastKey.isOfKey;
+  }
+
+  /** For other bytes in which the same key is looked for. */
+  another(): KeyMask {
+    return new KeyMask(this.#key.toString('latin1'));
   }
 
   /** Returns the bytes that may go on, in the memory of the piece unless some were held. */

@@ -198,22 +198,19 @@ class SentRequest {
 
   constructor(request: ClientRequest, { connectMs, connected, upload }: Connecting, way: SendingOptions) {
     this.request = request;
+    // As HTTP does not have it: a status, or a switch of the protocol that nobody asked for.
+    const refuse = (sender: { destroy(): void }): void => {
+      sender.destroy();
+      this.#fail(new ProtocolError(), way);
+    };
     request.on('response', (message) => {
-      const { statusCode = 0 } = message;
-      if (statusCode < 200 || statusCode > 599) {
-        request.destroy();
-        return this.#fail(new ProtocolError(), way);
-      }
+      if (!/^[2-5]\d\d$/.test(String(message.statusCode))) return refuse(request);
       this.#answer = message;
       if (!this.#isOver) way.answered(message);
       this.#isOver = true;
     });
     request.on('error', (error) => this.#fail(error, way));
-    // An unrequested protocol switch is refused.
-    request.on('upgrade', (_response, socket) => {
-      socket.destroy();
-      this.#fail(new ProtocolError(), way);
-    });
+    request.on('upgrade', (_response, socket) => refuse(socket));
     request.on('timeout', () => {
       const isOfClient = this.#answer === null ? hasStalled(request, upload) : this.#answer.readableLength > 0;
       request.destroy(isOfClient ? new ClientTimeoutError() : new UpstreamTimeoutError());
@@ -316,7 +313,7 @@ export class UpstreamResponse implements ResponseHead {
 
   /** The headers as `Headers`, which are slower to make than `values`. */
   get headers(): Headers {
-    this.#headers ??= webHeaders(this.#message.rawHeaders);
+    this.#headers ??= webHeaders(withoutSecret(this.#message.rawHeaders, this.#key));
     return this.#headers;
   }
 

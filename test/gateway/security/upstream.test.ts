@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { valuesOf } from '../../../testing/gateway/http-bytes.ts';
+import { KeepingRecorder } from '../../../testing/keeping-recorder.ts';
 import { exchanged, rawClient } from '../../../testing/gateway/raw-client.ts';
 import { answer, answersWell, MESSAGE, rawUpstream, type Behaviour } from '../../../testing/gateway/raw-upstream.ts';
 import { BODY, errorIn, post, requestTo, subject } from '../../../testing/gateway/subject.ts';
@@ -269,6 +270,45 @@ test('a connection that was kept and has been closed meanwhile is not used again
     await upstream.idle();
   }
 });
+
+/** No secret by its form, as keys of other APIs than Anthropic's are. */
+const PLAIN_KEY = 'key-of-another-api-0123456789';
+
+const NAMED = {
+  ...{ id: PLAIN_KEY, type: 'message', role: 'assistant', model: PLAIN_KEY, content: [], stop_reason: PLAIN_KEY },
+  usage: { input_tokens: 8, output_tokens: 3, service_tier: PLAIN_KEY, iterations: null },
+};
+
+const NAMED_EVENTS = [{ type: 'message_start', message: NAMED }, { type: 'message_stop' }]
+  .map((event) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`)
+  .join('');
+
+for (const isStream of [false, true])
+  for (const encoding of ['identity', 'gzip'])
+    for (const isCut of [false, true])
+      test(`an API that calls its model by the key shows it in no metric: ${isStream}, ${encoding}, ${isCut}`, async (t) => {
+        const text = isStream ? NAMED_EVENTS : JSON.stringify(NAMED);
+        const bytes = encoding === 'gzip' ? gzipSync(text) : Buffer.from(text);
+        const place = isCut ? text.indexOf(PLAIN_KEY) + 5 : bytes.length;
+        const type = isStream ? 'text/event-stream' : 'application/json';
+        const upstream = await rawUpstream(t, (socket) => {
+          const framing = [`Content-Type: ${type}`, `Content-Encoding: ${encoding}`, `Content-Length: ${bytes.length}`];
+          answer(socket, [...framing, `Request-Id: ${PLAIN_KEY}`]);
+          socket.write(bytes.subarray(0, place), () => setImmediate(() => socket.write(bytes.subarray(place))));
+        });
+        const keys = new Map([['prod-api-key', () => PLAIN_KEY]]);
+        const log = new KeepingRecorder();
+        const gateway = await subject(t, { upstream, options: { keys, recorders: [log] } });
+        const body = isStream ? BODY.replace('{', '{"stream":true,') : BODY;
+        await exchanged(gateway.port, post(gateway.token, [], { body }));
+        await log.finishedCalls(1);
+        const [call] = log.calls;
+        assert.equal(call?.usage?.parts[0]?.tokens.input, 8);
+        assert.equal(call.model?.length, PLAIN_KEY.length);
+        const { model, stopReason, requestId, details, usage } = call;
+        assert.ok(!JSON.stringify({ model, stopReason, requestId, details, usage }).includes(PLAIN_KEY));
+        assert.ok(!(await gateway.metrics()).includes(PLAIN_KEY));
+      });
 
 test('an API that sends the key back in a header or an error does not give it to the client', async (t) => {
   let key = '';
