@@ -57,7 +57,7 @@ async function demo(options: DemoOptions, closings: Closing[], signal: AbortSign
 
 const ANY_ADDRESS: ReadonlySet<string> = new Set(['0.0.0.0', '::', '127.0.0.1', '::1']);
 
-const OF_CONSOLE: ReadonlySet<string> = new Set(['/', '/data', '/page.js', '/page.css']);
+const OF_CONSOLE: ReadonlySet<string> = new Set(['/', '/data', '/page.js', '/page.css', '/runbooks']);
 
 function pages(): Handler {
   const metrics = metricsHandler();

@@ -5,7 +5,7 @@ import { serve, type Handler, type ServeOptions } from '../http/serve.ts';
 import { metricsHandler } from '../record/metrics/page.ts';
 
 /** The addresses of the live page where it stands at `/`. */
-const OF_LIVE_PAGE: ReadonlySet<string> = new Set(['/', '/data', '/page.js', '/page.css']);
+const OF_LIVE_PAGE: ReadonlySet<string> = new Set(['/', '/data', '/page.js', '/page.css', '/runbooks']);
 
 interface MetricsServerOptions extends ServeOptions {
   /** The name that the live page shows, at `/`. Default: there is no page. */

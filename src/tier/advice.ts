@@ -27,7 +27,7 @@ function unknownAdvice({ verdict: { tier, doubt, evidence } }: AdviceBasis): rea
     evidence.length === 0
       ? 'no response has shown a limit that identifies it yet'
       : 'the limits in responses match no tier';
-  const text = `The tier is not known: ${why}. Set it in the options: tier: { name: 'Build' }.`;
+  const text = `The tier is not known: ${why}. Set the option tier: { name: 'Build' }; in a gateway, tier: Build.`;
   return [{ kind: 'tier_unknown', severity: 'info', text, evidence: { doubt, limitsSeen: evidence.length } }];
 }
 

@@ -142,6 +142,7 @@ describe('the live page of a gateway', () => {
       await (await fetch(new URL('/runbooks/PlimsollErrors', metricsUrl))).text(),
       /<h1>PlimsollErrors<\/h1>/,
     );
+    assert.match(await (await fetch(new URL('/runbooks', metricsUrl))).text(), /<h1>Runbooks<\/h1>/);
     const text = await (await fetch(new URL('/data', metricsUrl))).text();
     const { name, numbers, table, problems } = JSON.parse(text) as View;
     const billed = [...started.sim.truth.totals().values()].reduce((sum, { totalNanoUsd }) => sum + totalNanoUsd, 0);

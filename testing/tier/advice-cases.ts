@@ -211,7 +211,7 @@ export const ADVICE_CASES: readonly AdviceCase[] = [
     name: 'a tier that is not known can be named',
     situation: {},
     says: [
-      "info: The tier is not known: no response has shown a limit that identifies it yet. Set it in the options: tier: { name: 'Build' }.",
+      "info: The tier is not known: no response has shown a limit that identifies it yet. Set the option tier: { name: 'Build' }; in a gateway, tier: Build.",
     ],
   },
   {
