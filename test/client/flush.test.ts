@@ -48,9 +48,9 @@ async function deployed(t: TestContext, server: RedisServer, mode: string) {
     OTEL_BSP_SCHEDULE_DELAY: NEVER_MS,
   };
   const child = spawn(process.execPath, args, { env, stdio: ['pipe', 'pipe', 'inherit'] });
+  const gone = once(child, 'exit'); // it may end by itself, where it cannot even start
   const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
   t.after(async () => {
-    const gone = once(child, 'exit');
     child.kill('SIGKILL');
     await gone;
     await api.close(0);
