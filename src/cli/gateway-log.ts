@@ -6,7 +6,7 @@ import type { Authenticate } from '../gateway/grant.ts';
 import { FALLBACK_HEADER } from '../gateway/headers.ts';
 import { shownPath } from '../gateway/endpoints.ts';
 import type { GatewayFault } from '../gateway/faults.ts';
-import { brokenOff } from '../gateway/node.ts';
+import { brokenOff, HEAD_WRITTEN } from '../gateway/node.ts';
 import type { Listener } from '../http/listen.ts';
 import { redacted } from '../keys/secrets.ts';
 import { operation } from '../observe/operation.ts';
@@ -183,19 +183,14 @@ function rounded(ms: number): number {
   return Math.round(ms * 10) / 10;
 }
 
-/** Records when the headers are sent, and the request id in them, whichever method writes them. */
+/** Records when the head is written, and the request id in it. A `writeHead` of its own would keep each response alive. */
 function watchHead(outgoing: ServerResponse, entry: Entry): void {
-  const writeHead = outgoing.writeHead.bind(outgoing) as (...args: readonly unknown[]) => ServerResponse;
-  outgoing.writeHead = (...args: readonly unknown[]) => {
+  outgoing.on(HEAD_WRITTEN, (headers: readonly string[]) => {
     entry.headMs = performance.now() - entry.startedMs;
-    const headers: unknown = args.at(-1);
-    if (Array.isArray(headers)) {
-      entry.requestId = valueIn(headers, 'request-id', WORD);
-      entry.cause = valueIn(headers, CAUSE_HEADER, WORD);
-      entry.fallback = valueIn(headers, FALLBACK_HEADER, FALLBACK);
-    }
-    return writeHead(...args);
-  };
+    entry.requestId = valueIn(headers, 'request-id', WORD);
+    entry.cause = valueIn(headers, CAUSE_HEADER, WORD);
+    entry.fallback = valueIn(headers, FALLBACK_HEADER, FALLBACK);
+  });
 }
 
 const WORD = /^[\w.-]{1,128}$/;
@@ -203,12 +198,10 @@ const WORD = /^[\w.-]{1,128}$/;
 const FALLBACK = /^(?:key|model=[\w.:@/-]{1,128}); on=[a-z_]{1,32}$/;
 
 /** The last value of a header in a flat list, which the gateway has added if the API sent one too; `null` for another form. */
-function valueIn(headers: readonly unknown[], wanted: string, form: RegExp): string | null {
-  const at = headers.findLastIndex(
-    (name, index) => index % 2 === 0 && typeof name === 'string' && name.toLowerCase() === wanted,
-  );
+function valueIn(headers: readonly string[], wanted: string, form: RegExp): string | null {
+  const at = headers.findLastIndex((name, index) => index % 2 === 0 && name.toLowerCase() === wanted);
   const value = at === -1 ? undefined : headers[at + 1];
-  return typeof value === 'string' && form.test(value) ? redacted(value) : null;
+  return value !== undefined && form.test(value) ? redacted(value) : null;
 }
 
 /** The same error is printed once in this time. */

@@ -33,6 +33,9 @@ export function brokenOff(outgoing: ServerResponse): BrokenOff {
   return BROKEN.get(outgoing) ?? { by: 'client', cause: null };
 }
 
+/** The event of a response whose head has been written, with names and values of its headers in turn. */
+export const HEAD_WRITTEN = Symbol('plimsoll.head_written');
+
 /** Makes a listener for node:http that handles requests without building `Request` and `Response`. */
 export function nodeListener(handler: RequestHandler) {
   return function listener(incoming: IncomingMessage, outgoing: ServerResponse): void {
@@ -115,6 +118,7 @@ function send({ status, headers, body }: GatewayResponse, { incoming, outgoing, 
     framed.push('Content-Length', String(body.length));
   if (!isRead || isLast) framed.push('Connection', 'close');
   outgoing.writeHead(status, framed);
+  outgoing.emit(HEAD_WRITTEN, framed);
   if (Buffer.isBuffer(body)) outgoing.end(body);
   else pipe(body, outgoing, () => breakOff(outgoing, socket, hasLength(headers)));
   if (!isRead) outgoing.once('finish', () => linger(incoming, socket));
