@@ -41,6 +41,13 @@ export async function listen(listener: Listener, options: ListenOptions): Promis
   const { host = '127.0.0.1', connections = 10_000, headerBytes = 16_384 } = options;
   const { headersMs = 10_000, requestMs = 300_000, stalledMs = 120_000 } = options;
   const responses = new WeakMap<Duplex, LastRequest>();
+  const take: Listener = (incoming, outgoing) => {
+    const { socket } = incoming;
+    const last = { incoming, outgoing, before: responses.get(socket)?.outgoing ?? null };
+    responses.set(socket, last);
+    if (hasOneHost(incoming)) listener(incoming, outgoing);
+    else refuseInTurn(new Error('not one Host'), socket, last);
+  };
   const server = createServer(
     {
       maxHeaderSize: headerBytes,
@@ -52,14 +59,15 @@ export async function listen(listener: Listener, options: ListenOptions): Promis
       requireHostHeader: true,
       insecureHTTPParser: false,
     },
-    (incoming, outgoing) => {
-      const { socket } = incoming;
-      const last = { incoming, outgoing, before: responses.get(socket)?.outgoing ?? null };
-      responses.set(socket, last);
-      if (hasOneHost(incoming)) listener(incoming, outgoing);
-      else refuseInTurn(new Error('not one Host'), socket, last);
-    },
+    take,
   );
+  // A client that asks before it sends a body is told to when the body is read: refused, it sends none.
+  server.on('checkContinue', (incoming: IncomingMessage, outgoing: ServerResponse) => {
+    incoming.once('resume', () => {
+      if (!outgoing.headersSent) outgoing.writeContinue();
+    });
+    take(incoming, outgoing);
+  });
   server.maxConnections = connections;
   server.on('clientError', (error: Error, socket) => refuseInTurn(error, socket, responses.get(socket) ?? null));
   server.once('listening', () => disconnectStalled(server, stalledMs));

@@ -165,6 +165,23 @@ describe('a listener on node:http', () => {
     client.leave();
   });
 
+  it('asks a client for the body that it holds back only when the body is read', async () => {
+    const reads: Listener = (incoming, outgoing) => {
+      let body = '';
+      incoming.on('data', (bytes: Buffer) => (body += bytes.toString())).once('end', () => outgoing.end(body));
+    };
+    const head = 'POST / HTTP/1.1\r\nhost: a\r\nconnection: close\r\nexpect: 100-continue\r\ncontent-length: 4\r\n\r\n';
+    const refused = await sent((await listens((_, outgoing) => void outgoing.writeHead(401).end())).port, head);
+    assert.match(refused, /^HTTP\/1\.1 401 /);
+    const socket = connect((await listens(reads)).port, '127.0.0.1').setEncoding('utf8');
+    socket.write(head);
+    assert.deepEqual(await once(socket, 'data'), ['HTTP/1.1 100 Continue\r\n\r\n']);
+    socket.write('Ahoy');
+    const [answer] = (await once(socket, 'data')) as [string];
+    assert.match(answer, /^HTTP\/1\.1 200 /);
+    socket.destroy();
+  });
+
   it('takes no more connections than it is allowed', async () => {
     const { port, url } = await listens(answers, { connections: 1 });
     const held = connect(port, '127.0.0.1');
