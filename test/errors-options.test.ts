@@ -7,7 +7,7 @@ import { attribution, livePage, metrics } from 'plimsoll/express';
 import { authenticator, clientGuards, gateway } from 'plimsoll/gateway';
 import { serve } from 'plimsoll/http';
 import { dailyTotals } from 'plimsoll/organization';
-import { startTelemetry } from 'plimsoll/otel';
+import { otelMetrics, prometheusNames, startTelemetry } from 'plimsoll/otel';
 import { pace } from 'plimsoll/pace';
 import { ConfigurationError } from '../src/errors.ts';
 
@@ -33,6 +33,8 @@ const SLIPS: Readonly<Record<string, readonly [call: (given: object) => unknown,
   pace: [pace, 'weigths', 'weights'],
   serve: [(given) => serve(ok, { port: 0, ...given }), 'prot', 'port'],
   startTelemetry: [startTelemetry, 'servicName', 'serviceName'],
+  otelMetrics: [otelMetrics, 'attribtion', 'attribution'],
+  prometheusNames: [prometheusNames, 'registery', 'registry'],
   dailyTotals: [(given) => dailyTotals({ store: ':memory:', ...given }), 'everyMS', 'everyMs'],
   gateway: [(given) => gateway({ ...GATEWAY, ...given }), 'baseURL', 'baseUrl'],
   clientGuards: [clientGuards, 'maxToken', 'maxTokens'],

@@ -37,6 +37,7 @@ import {
   tokenSums,
   type Instruments,
 } from './instruments.ts';
+import { optionProblems, refuseOptions } from '../../errors.ts';
 
 /** Options of `otelMetrics()`. */
 export interface OtelMetricsOptions {
@@ -48,6 +49,8 @@ export interface OtelMetricsOptions {
    */
   readonly attribution?: AttributionDeclaration;
 }
+
+const NAMES: Readonly<Record<keyof OtelMetricsOptions, true>> = { meterProvider: true, attribution: true };
 
 /**
  * A recorder that feeds OpenTelemetry metrics: those of the conventions for generative AI, and under `plimsoll.client.`
@@ -61,6 +64,7 @@ export interface OtelMetricsOptions {
  * const claude = instrument(new Anthropic(), { recorders: [otelMetrics()] });
  */
 export function otelMetrics(options: OtelMetricsOptions = {}): Recorder {
+  refuseOptions(optionProblems(options, NAMES));
   checkAttribution(options.attribution ?? {});
   return new OtelMetrics(options);
 }

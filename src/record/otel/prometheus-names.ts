@@ -5,6 +5,7 @@ import { defaultLabels } from '../metrics/exposition.ts';
 import { countError, defaultRegistry, knownStore, type MetricRegistry } from '../metrics/registry.ts';
 import { HistogramSeries, type AnyFamily, type LabelPairs } from '../metrics/series.ts';
 import type { Store } from '../metrics/store.ts';
+import { optionProblems, refuseOptions } from '../../errors.ts';
 
 /** Options of `prometheusNames()`. */
 export interface PrometheusNamesOptions {
@@ -13,6 +14,8 @@ export interface PrometheusNamesOptions {
   /** For tests. */
   readonly clock?: Clock;
 }
+
+const NAMES: Readonly<Record<keyof PrometheusNamesOptions, true>> = { registry: true, clock: true };
 
 /**
  * Numbers of the enums of `@opentelemetry/sdk-metrics`, which are part of its stable interface. The package is not
@@ -79,6 +82,7 @@ export interface PrometheusNames {
  * new PeriodicExportingMetricReader({ exporter: new OTLPMetricExporter(), metricProducers: [prometheusNames()] });
  */
 export function prometheusNames(options: PrometheusNamesOptions = {}): PrometheusNames {
+  refuseOptions(optionProblems(options, NAMES));
   const { registry = defaultRegistry(), clock = systemClock } = options;
   return {
     async collect() {
