@@ -221,8 +221,9 @@ function isConnected(client: RedisClient): boolean {
   return ANSWERING.has(client.status);
 }
 
-/** Errors by which a server says that it cannot serve for now, or no longer. */
-const NOT_READY = /^(?:LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|Too many Cluster redirections)\b/;
+/** Errors by which a server says that it cannot serve for now, or no longer. Redis 6 wraps those of a script's commands. */
+const NOT_READY =
+  /^(?:ERR Error running script .*: -)?(?:LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|Too many Cluster redirections)\b/;
 
 /** Redis answers with a `ReplyError`; all other errors are of the connection. */
 function outageOf(error: unknown): RedisOutage | null {

@@ -7,7 +7,7 @@ import { redisTokens } from '../../src/gateway/access/redis-tokens.ts';
 import { noUsage } from '../../src/gateway/access/usage.ts';
 import { redisUsage } from '../../src/gateway/access/usage-stores.ts';
 import type { RedisOutage } from '../../src/redis-address.ts';
-import { redisConnection } from '../../src/redis/connection.ts';
+import { RedisScript, redisConnection } from '../../src/redis/connection.ts';
 import { redisLedger } from '../../src/redis/redis-ledger.ts';
 import { redisReports } from '../../src/redis/redis-reports.ts';
 import { redisTotals } from '../../src/redis/redis-totals.ts';
@@ -169,3 +169,25 @@ test(
     }
   },
 );
+
+/** As Redis 6.2 answers a script on a master that has become a replica (redis/ioredis#1089, redis/go-redis#2229). */
+const DEMOTED =
+  "ERR Error running script (call to f_f74233f5): @user_script:5: @user_script: 5: -READONLY You can't write against a read only replica.";
+
+test('a master that became a replica is left, also where Redis 6 wraps its answer', { skip: redis.skip }, async () => {
+  const server = await redisServer();
+  const outages: (RedisOutage | null)[] = [];
+  const connection = redisConnection(server.url, { onAvailability: (outage) => outages.push(outage) });
+  try {
+    await connection.ask('key', (client) => client.get('key'));
+    const script = new RedisScript('return redis.error_reply(ARGV[1])');
+    await assert.rejects(connection.run(script, ['key'], [DEMOTED]), { code: 'PLIMSOLL_REDIS_UNAVAILABLE' });
+    assert.deepEqual(outages, ['not_ready']);
+    // It connects anew, to whoever is the master by then.
+    await eventually(() => connection.ask('key', (client) => client.get('key')));
+    assert.deepEqual(outages, ['not_ready', null]);
+  } finally {
+    connection.close();
+    await server.end();
+  }
+});

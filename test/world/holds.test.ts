@@ -56,7 +56,7 @@ describe('a call that waits to be sent again', () => {
       client: { maxRetries: 1 },
       simulator: { respond: () => ({ usage: { input_tokens: 10, output_tokens: 18_000 } }) },
     });
-    sim.script([{ fault: 'overloaded', headers: { 'retry-after-ms': '60' } }]);
+    sim.script([{ fault: 'overloaded', headers: { 'retry-after-ms': '1000' } }]);
     const waiting = claude.messages.create(asked);
     while (sim.truth.statuses.get(529) !== 1) await new Promise((resolve) => setImmediate(resolve));
     await readAll(await claude.messages.create(asked));
