@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -96,4 +96,17 @@ test('a file that another process has locked for as long as opening waits is a m
     message: /locked\.db", which another process has locked \(database is locked\): end that process/,
   });
   other.close();
+});
+
+test('no statement numbers its parameters: Node 22.15 takes them for named ones, and finds no place for their values', () => {
+  const src = join(import.meta.dirname, '..', 'src');
+  const texts = readdirSync(src, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => readFileSync(join(src, name), 'utf8'))
+    .filter((text) => text.includes('sqlite-database.ts'));
+  assert.ok(texts.length > 5);
+  assert.deepEqual(
+    texts.flatMap((text) => text.match(/[^\n]*(?:=|[(,]|<) *\?(?:\d|\$\{)[^\n]*/g) ?? []),
+    [],
+  );
 });

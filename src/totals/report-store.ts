@@ -131,9 +131,9 @@ const TABLES = `
 `;
 
 const STATEMENTS = {
-  claim: `INSERT INTO report_lease VALUES (1, ?1, ?2)
+  claim: `INSERT INTO report_lease VALUES (1, ?, ?)
     ON CONFLICT DO UPDATE SET holder = excluded.holder, until = excluded.until
-    WHERE report_lease.holder = ?1 OR report_lease.until <= ?3`,
+    WHERE report_lease.holder = excluded.holder OR report_lease.until <= ?`,
   release: 'DELETE FROM report_lease WHERE holder = ?',
   holds: 'SELECT 1 FROM report_lease WHERE holder = ? AND until > ?',
   read: 'SELECT name, text FROM report_text WHERE folder = ? ORDER BY name',

@@ -116,8 +116,8 @@ const STATEMENTS = {
     ON CONFLICT DO UPDATE SET sequence = excluded.sequence, seen = excluded.seen, ended = excluded.ended`,
   forget: 'DELETE FROM totals_writer WHERE seen < ?',
   addCell: 'INSERT OR IGNORE INTO totals_cell (text) VALUES (?)',
-  addTotals: `INSERT INTO totals SELECT ?1, ?2, (SELECT id FROM totals_cell WHERE text = ?3),
-      ${TOTALS_COUNTS.map((_, index) => `?${index + 4}`).join(', ')} WHERE true
+  addTotals: `INSERT INTO totals SELECT ?, ?, (SELECT id FROM totals_cell WHERE text = ?),
+      ${TOTALS_COUNTS.map(() => '?').join(', ')} WHERE true
     ON CONFLICT DO UPDATE SET ${TOTALS_COUNTS.map((name) => `${name} = ${name} + excluded.${name}`).join(', ')}`,
   drop: 'DELETE FROM totals WHERE day < ?',
   totals: `SELECT * FROM totals JOIN totals_cell ON totals_cell.id = totals.cell
