@@ -31,8 +31,8 @@ export const TESTED_MUTANTS: readonly TestedMutant[] = [
     to: "outgoing.once('finish', () => linger(incoming, outgoing.socket as typeof socket))",
   },
   {
-    ...SHAPES,
-    named: 'a response that cannot be passed on costs its own exchange',
+    test: 'gateway/node.test.ts',
+    named: 'a response whose head cannot be written costs its own exchange',
     name: 'an error of sending is thrown at everyone',
     file: 'gateway/node.ts',
     from: '        outgoing.destroy();\n        handler.fail(error);\n',
@@ -43,8 +43,8 @@ export const TESTED_MUTANTS: readonly TestedMutant[] = [
     named: 'an error that cannot even be reported',
     name: 'a report that fails is thrown',
     file: 'gateway/context.ts',
-    from: "        store.errors('gateway');\n      }\n",
-    to: "        store.errors('gateway');\n        throw error;\n      }\n",
+    from: "    } catch {\n      store.errors('gateway');\n",
+    to: "    } catch {\n      store.errors('gateway');\n      throw error;\n",
   },
   {
     ...RESULTS,

@@ -53,6 +53,23 @@ test('middleware that changes what is written gets the body of a stream as it is
   assert.equal(Buffer.concat(written).toString(), text);
 });
 
+test('a response whose head cannot be written costs its own exchange, and is counted', async (t) => {
+  let isBroken = true;
+  const before = express().use((_request, response, next) => {
+    if (isBroken) {
+      response.writeHead = () => {
+        throw new Error('no head');
+      };
+    }
+    isBroken = false;
+    next();
+  });
+  const { url, registry } = await mounted(t, before);
+  await assert.rejects(fetch(`${url}/claude/healthz`), TypeError);
+  assert.equal((await fetch(`${url}/claude/healthz`)).status, 200);
+  assert.deepEqual(await samples(registry, 'plimsoll_errors_total'), { 'stage=gateway': 1 });
+});
+
 test('mounted in an Express service, results of batches are found below its path', async (t) => {
   const { claude, log } = await mounted(t);
   const { id } = await claude.messages.batches.create({ requests: [{ custom_id: 'a', params: PARAMS }] });
