@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { BUNDLERS } from '../../../scripts/products/bundlers.ts';
+import { LOWEST_PEERS } from '../../../scripts/products/lowest-peers.ts';
 import { KINDS } from '../../../scripts/products/product.ts';
 import { RUNTIMES } from '../../../scripts/products/runtimes.ts';
 import { TEST_RUNNERS } from '../../../scripts/products/test-runners.ts';
@@ -13,8 +14,11 @@ const page = readFileSync(join(root, 'docs', 'frameworks.md'), 'utf8');
 const [, table = ''] = /## What does it run in\?\n\n([^]*?)\n\n/.exec(page) ?? [];
 const PRODUCTS = [...BUNDLERS, ...RUNTIMES, ...TEST_RUNNERS];
 
-/** Run by tests: test/adoption/bundles.test.ts, and test/client/flush.test.ts for the platforms of functions. */
-const TESTED = ['esbuild', 'Lambda', 'Vercel'];
+/**
+ * Run by tests: test/adoption/bundles.test.ts, test/client/flush.test.ts for the platforms of functions, and test/package.test.ts,
+ * which resolves the types in each way.
+ */
+const TESTED = ['esbuild', 'Lambda', 'Vercel', 'TypeScript'];
 
 test('each product that the page names is run, and each that is run is named there', () => {
   const named = table
@@ -27,5 +31,5 @@ test('each product that the page names is run, and each that is run is named the
 });
 
 test('each kind has a product for every day', () => {
-  for (const kind of KINDS) assert.ok(PRODUCTS.some((product) => product.kind === kind));
+  for (const kind of KINDS) assert.ok([...PRODUCTS, LOWEST_PEERS].some((product) => product.kind === kind));
 });
