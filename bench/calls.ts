@@ -14,7 +14,8 @@ import { answersJson, answersStream, PARAMS, TOKENS_PER_ANSWER } from './message
 /** How much of it is done: `short` shows that it runs, `full` gives figures. */
 export type Length = 'short' | 'full';
 
-const ROUNDS: Readonly<Record<Length, number>> = { short: 2, full: 9 };
+/** In each process. */
+const ROUNDS: Readonly<Record<Length, number>> = { short: 2, full: 3 };
 
 /** Spans that are recorded and go nowhere: what is measured is making them, not exporting them. */
 function spansThatGoNowhere(): { readonly tracerProvider: TracerProvider } {
@@ -60,6 +61,8 @@ interface Kind {
   readonly call: (claude: Anthropic) => Promise<unknown>;
   readonly callsPerBlock: Readonly<Record<Length, number>>;
   readonly blocksPerRound: Readonly<Record<Length, number>>;
+  /** Blocks before any is counted: the compiler is done with a call after 20,000. */
+  readonly warmUps: Readonly<Record<Length, number>>;
 }
 
 /** A call whose answer has 2 KiB. */
@@ -68,6 +71,7 @@ const JSON_CALL: Kind = {
   call: (claude) => claude.messages.create(PARAMS),
   callsPerBlock: { short: 25, full: 200 },
   blocksPerRound: { short: 4, full: 24 },
+  warmUps: { short: 20, full: 100 },
 };
 
 /** Collections of garbage fall into one block and not the next: a round needs enough of both. */
@@ -79,6 +83,7 @@ function streamOf(events: number, bytes: number): Kind {
     },
     callsPerBlock: { short: 4, full: Math.max(4, Math.ceil(3_200 / events)) },
     blocksPerRound: { short: Math.ceil(800 / events), full: 24 },
+    warmUps: { short: 20, full: Math.max(30, Math.ceil(12_000 / events)) },
   };
 }
 
@@ -91,7 +96,7 @@ interface Watched {
 }
 
 async function compareWays(kind: Kind, length: Length, { variants, checked }: Watched): Promise<Compared> {
-  const { fetch, call, callsPerBlock, blocksPerRound } = kind;
+  const { fetch, call, callsPerBlock, blocksPerRound, warmUps } = kind;
   const raw = new Anthropic({ apiKey: 'bench', fetch });
   const ways = Object.entries(variants).map(([name, claude]) => [name, () => call(claude)] as const);
   const compared = await compare({
@@ -100,6 +105,7 @@ async function compareWays(kind: Kind, length: Length, { variants, checked }: Wa
     callsPerBlock: callsPerBlock[length],
     blocksPerRound: blocksPerRound[length],
     rounds: ROUNDS[length],
+    warmUps: warmUps[length],
   });
   for (const { check } of checked) await check();
   return compared;

@@ -220,9 +220,9 @@ SDK's own ${over(spans, sdkSpan).median.toFixed(0)} µs${peerText}.
 ![What a call or stream costs with more streams, values, labels and budgets](pictures/benchmark-growth.svg)
 
 Written by \`npm run bench -- --peers --write\`: do not edit. CPU time as the process reports it, Node ${process.versions.node}, ${full ? 'nine rounds' : 'a short run'}.
-Responses come from memory, so network noise is not included. Each variant takes turns with the raw SDK in a process of its own,
-in an order of chance, for about ten milliseconds each; a round is the lower quartile of its blocks, and a figure the median of
-the rounds. Each run checks that every token was counted. The goals are not gates: no test depends on a time.
+Responses come from memory, so network noise is not included. Each variant takes turns with the raw SDK, in processes that run
+nothing else, for about ten milliseconds each; a round is the lower quartile of its blocks, and a figure the median of the
+rounds of three processes. Each run checks that every token was counted. The goals are not gates: no test depends on a time.
 
 ## Goals
 
