@@ -178,13 +178,9 @@ export class LedgerLink {
     this.#settling.clear();
   }
 
-  /** Tells whether postings go together: to be added by `group`. */
-  get isGrouping(): boolean {
-    return this.#group !== null;
-  }
-
-  group(posting: GroupedPosting): void {
-    this.#group?.push(posting);
+  /** Where postings that go together are added; `null` where each goes on its own. */
+  get group(): GroupedPosting[] | null {
+    return this.#group;
   }
 
   /** Posts what `send` sends in one step, where the ledger has one for several postings. */
@@ -193,8 +189,11 @@ export class LedgerLink {
     if (postAll === undefined) return send();
     const group: GroupedPosting[] = [];
     this.#group = group;
-    send();
-    this.#group = null;
+    try {
+      send();
+    } finally {
+      this.#group = null;
+    }
     if (group.length === 0) return;
     const lose = (error: unknown): void => group.forEach((one) => one.lose(error));
     try {

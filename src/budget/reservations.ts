@@ -208,9 +208,10 @@ export class Reservations implements Sender {
     this.#waiting = NONE;
     this.#heldIsUnsent = false;
     const posting = this.#posting(sending);
-    if (this.#link.isGrouping) {
+    const { group } = this.#link;
+    if (group !== null) {
       const lose = (error: unknown): void => this.#lose(sending, error);
-      return this.#link.group({ posting, take: (posted) => this.#take(sending, posted), lose });
+      return void group.push({ posting, take: (posted) => this.#take(sending, posted), lose });
     }
     try {
       const answer = this.#link.ledger.post(posting);

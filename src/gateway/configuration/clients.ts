@@ -200,7 +200,7 @@ const RESERVED: ValueProblem = {
 
 const RESERVED_FOR_OWNERS: ValueProblem = { ...RESERVED, got: 'the label for the owner of a token' };
 
-/** The problem of a name. The name is not shown: it may be a key. */
+/** The problem of a name, which its place shows unless it may be a key. */
 function misnamed(expected: string): ValueProblem {
   return { kind: 'invalid', expected, got: 'another name', advice: 'rename it' };
 }

@@ -7,7 +7,7 @@ import { keyEnvironment as environmentNamed, keyAlias } from '../../keys/alias.t
 import { judgedKey } from '../../keys/secrets.ts';
 import type { CauseOf } from '../../record/metrics/catalogue-gateway.ts';
 import type { KeyReader } from '../options.ts';
-import type { Files } from './files.ts';
+import { Files } from './files.ts';
 import { isObject, type Reader } from './reader.ts';
 
 /**
@@ -242,12 +242,12 @@ function noSecret(kind: Kind, expected: string, [got, advice]: readonly [got: st
   return { problem: { kind, expected, got, advice } };
 }
 
-function secretInFile(path: string, { folder, files }: SecretSources): SecretFound {
+function secretInFile(path: string, { folder, files = new Files() }: SecretSources): SecretFound {
   // A secret that was written in place of its path must not be printed.
   const shown = /[/.]/.test(path) && path.length <= 200 && !mayHoldSecret(path) ? `"${path}"` : 'the file';
   try {
     const file = resolve(folder, path);
-    const text = files === undefined ? secretText(file) : files.secret(file, secretText);
+    const text = files.secret(file, secretText);
     if (text !== '') return { text, file };
     return noSecret('missing', `a secret in ${shown}`, ['an empty file', 'write it there']);
   } catch (error) {
